@@ -58,6 +58,7 @@ class Case:
             "moment": self.row.moment,
             "integration": self.integration,
             "deployment": self.deployment,
+            "trunk": self.trunk,
             "line": self.line,
             "axes": dict(self.axes),
             "title": self.title,

@@ -16,7 +16,7 @@ def test_number_registers_and_refreshes(context, timings):
 @scenario("REGISTER-BADPASS")
 def test_wrong_password_is_refused(context):
     with attached(context, password="not-the-password") as registration:
-        registration.is_refused_with((401, 403))
+        registration.is_refused_with((401, 403), for_its_password=True)
 
 
 @scenario("REGISTER-NOTALLOWED")

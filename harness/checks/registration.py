@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from harness import measurement
 from harness.checks import timing
-from harness.checks.finding import judged
+from harness.checks.finding import judged, not_observable
 from harness.events import SipMessage
 from harness.sip.message import Message, Request, Response
 from harness.verdict import Finding
@@ -16,10 +16,15 @@ from harness.verdict import Finding
 Answer = tuple[int, str]
 
 
-def accepted(subject: str, answer: Answer | None, within_s: float, unbound: str | None = None) -> Finding:
-    """It was answered 200, and bound; ``answer`` is None when none came in time, ``unbound`` is what :func:`unbound` says."""
+def accepted(
+    subject: str, answer: Answer | None, within_s: float, unbound: str | None = None, *, came: bool = True
+) -> Finding:
+    """It was answered 200, and bound; ``answer`` is None when none came in time, ``unbound`` is what :func:`unbound` says.
+
+    ``came``: whether it is an answer at all, and not what the phone itself made of there being none.
+    """
     right = answer is not None and answer[0] == 200 and unbound is None
-    finding = _judged("registration", subject, right, f"200 within {within_s:g} s", answer)
+    finding = _judged("registration", subject, right, f"200 within {within_s:g} s", answer, came)
     return replace(finding, actual=f"{finding.actual}, {unbound}") if answer and unbound else finding
 
 
@@ -47,10 +52,34 @@ def unbound(messages: Sequence[SipMessage]) -> str | None:
     return "which lists its Contact as expired" if all(seconds == "0" for seconds in left) else None
 
 
-def refused(subject: str, answer: Answer | None, codes: Sequence[int]) -> Finding:
-    """It was refused with one of ``codes``."""
-    right = answer is not None and answer[0] in codes
-    return _judged("registration.refused", subject, right, " or ".join(map(str, codes)), answer)
+def came(messages: Sequence[SipMessage], code: int) -> bool:
+    """Whether one of these messages of a phone is an answer with that code to a REGISTER (RFC 3261 section 8.1.3.1: 408 and 503
+    may be the phone's own words).
+    """
+    return any(m.direction == "received" and m.text.startswith(f"SIP/2.0 {code} ") for m in messages)
+
+
+def showed_password(messages: Sequence[SipMessage]) -> bool:
+    """Whether one of the REGISTERs among these messages of a phone has credentials."""
+    sent = [Message.parse(m.text) for m in messages if m.direction == "sent" and m.text.startswith("REGISTER ")]
+    return any(request.has("Authorization") or request.has("Proxy-Authorization") for request in sent)
+
+
+def refused(
+    subject: str, answer: Answer | None, codes: Sequence[int], *, came: bool = True, showed_password: bool = True
+) -> Finding:
+    """It was refused with one of ``codes``; ``came`` as for :func:`accepted`.
+
+    ``showed_password``: whether the password it is to be refused for had been sent; before that nobody sees what comes of it.
+    """
+    right, wanted = answer is not None and answer[0] in codes, " or ".join(map(str, codes))
+    finding = _judged("registration.refused", subject, right, wanted, answer, came)
+    if not right or showed_password:
+        return finding
+    why = f"{finding.actual}, and no password had been sent by then"
+    return not_observable(
+        "registration.refused", subject, expected=finding.expected, why=why, measured=finding.measured
+    )
 
 
 def refreshed(subject: str, seconds: float | None, granted_s: float, asked_s: float) -> Finding:
@@ -60,13 +89,14 @@ def refreshed(subject: str, seconds: float | None, granted_s: float, asked_s: fl
     return replace(finding, measured=replace(finding.measured, granted_s=granted_s, asked_s=asked_s))
 
 
-def _judged(check: str, subject: str, right: bool, expected: str, answer: Answer | None) -> Finding:
+def _judged(check: str, subject: str, right: bool, expected: str, answer: Answer | None, came: bool) -> Finding:
     code, reason = answer or (0, "")
+    told = "it was answered" if came else "it was never answered; the phone itself ended it as"
     return judged(
         check,
         subject,
         right,
         expected=f"REGISTER is answered {expected}",
-        actual="it was never answered" if answer is None else f"it was answered {code} {reason}".rstrip(),
+        actual="it was never answered" if answer is None else f"{told} {code} {reason}".rstrip(),
         measured=measurement.FinalResponse(code=code, reason=reason),
     )

@@ -117,13 +117,7 @@ class Scene:
         """The trunk of the case."""
         if self.deployment is None:
             return None
-        axes = self.axes
-        for trunk in self.deployment.trunks:
-            wanted = (axes.get("ai"), axes.get("transport"), axes.get("authentication"))
-            named = axes.get("trunk", trunk.name)  # where others look the same
-            if (trunk.ai, trunk.transport, trunk.authentication, trunk.name) == (*wanted, named):
-                return trunk
-        return None
+        return next((trunk for trunk in self.deployment.trunks if trunk.name == self.case.get("trunk")), None)
 
     def failed(self, finding: Finding) -> bool:
         """Whether it speaks against the system under test."""

@@ -102,8 +102,8 @@ class Cells:
             for codec in codecs if row.codecs else codecs[:1]:
                 for variant in row.variants(deployment, everything=ai == "synthflow" and not found):
                     axes: dict[str, str] = {"ai": ai, "transport": trunk.transport}
-                    axes["authentication"] = trunk.authentication
-                    if _has_twin(trunk, trunks):
+                    axes["authentication"] = _authentication(row, trunk)
+                    if _has_twin(row, trunk, trunks):
                         axes["trunk"] = trunk.name
                     if row.codecs:
                         axes["codec"] = codec
@@ -237,12 +237,21 @@ def _way(cell: Cell) -> object:
     return (entry.assistant, entry.group, len(entry.press or ""), speaks, entry.refer, entry.selector)
 
 
-def _has_twin(trunk: Trunk, trunks: Sequence[Trunk]) -> bool:
+def _has_twin(row: Row, trunk: Trunk, trunks: Sequence[Trunk]) -> bool:
     """Whether another trunk looks the same by its axes, so that only its name tells the cases apart."""
     alike = [other for other in trunks if other.transport == trunk.transport]
-    return sum(other.authentication == trunk.authentication for other in alike) > 1
+    return sum(_authentication(row, other) == _authentication(row, trunk) for other in alike) > 1
 
 
 def _authenticates(row: Row, trunk: Trunk) -> bool:
-    # a phone cannot challenge, so a stand-in's trunk takes calls by address; it may still have credentials to register with
-    return trunk.authentication in row.authentication or (trunk.ai == "stand-in" and trunk.username is not None)
+    return _authentication(row, trunk) in row.authentication
+
+
+def _authentication(row: Row, trunk: Trunk) -> str:
+    """How who calls or registers over the trunk in this row authenticates.
+
+    A phone cannot challenge, so a stand-in's trunk takes calls by address; it may still have credentials to register with.
+    """
+    if trunk.authentication not in row.authentication and trunk.ai == "stand-in" and trunk.username is not None:
+        return row.authentication[0]
+    return trunk.authentication

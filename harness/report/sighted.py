@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from harness.events import Event, FarEndRecord, LegStarted, MediaState, SipMessage
 
-#: The phone of ours that takes the AI's place.
-_STAND_IN = "stand-in"
+#: The phones of ours in the AI's place: the one that is called there, and the one that registers there.
+_AT_AI = ("stand-in", "sip-number")
 _CREDENTIALS = re.compile(r"^(?:proxy-)?authorization\s*:", re.IGNORECASE | re.MULTILINE)
 _ACCEPTED = re.compile(
     r"SIP/2\.0 2\d\d\b.*?^cseq\s*:\s*\d+\s+(?:INVITE|REGISTER)\b", re.IGNORECASE | re.MULTILINE | re.DOTALL
@@ -19,11 +19,11 @@ def sighted(events: Iterable[Event]) -> dict[str, frozenset[str]]:
     """Axis → the values of it that our own phones saw. Of the AI's trunk they see nothing, unless one is in its place."""
     codecs, dialled, at_ai = set(), set(), []
     for event in events:
-        if isinstance(event, SipMessage) and event.phone == _STAND_IN:
+        if isinstance(event, SipMessage) and event.phone in _AT_AI:
             at_ai.append((event.transport, event.text))
-        elif isinstance(event, MediaState) and event.codec and event.phone != _STAND_IN:
+        elif isinstance(event, MediaState) and event.codec and event.phone not in _AT_AI:
             codecs.add(event.codec.lower())
-        elif isinstance(event, LegStarted) and event.direction == "outgoing" and event.phone != _STAND_IN:
+        elif isinstance(event, LegStarted) and event.direction == "outgoing" and event.phone not in _AT_AI:
             dialled.add(event.phone)
     return _of_trunk(at_ai) | {"codec": frozenset(codecs), "number": frozenset(dialled)}
 

@@ -32,6 +32,8 @@ class RegisterAnswer:
     at: float  #: monotonic
     expires: int | None = None  #: seconds granted, None when nobody says
     unbound: str | None = None  #: why a 200 binds nothing all the same
+    came: bool = True  #: whether it is an answer, and not what a phone made of there being none
+    showed_password: bool = True  #: whether credentials had been sent by then, as far as anybody can tell
 
 
 class RegisterAnswers(Protocol):
@@ -56,11 +58,11 @@ class Registration:
     def is_accepted(self) -> None:
         """Registered, within the guide's two minutes."""
         with self._context.evidence.step(f"{self._label} registers"):
-            limit_s = min(REGISTERED_WITHIN_S, self._context.patience * 2)
-            answer = self._answers.first(limit_s)
-            self._first = answer
-            unbound = answer.unbound if answer else None
-            self._context.evidence.add(registration.accepted(self._label, _told(answer), limit_s, unbound))
+            answer = self._first = self._answers.first(REGISTERED_WITHIN_S)
+            unbound, came = (answer.unbound, answer.came) if answer else (None, True)
+            self._context.evidence.add(
+                registration.accepted(self._label, _told(answer), REGISTERED_WITHIN_S, unbound, came=came)
+            )
 
     def is_refreshed(self, before_s: float) -> None:
         """Registered again before the registration ends; ``before_s`` is what was asked for first."""
@@ -75,11 +77,16 @@ class Registration:
             self._context.evidence.scripted(seconds or 0.0, "the registration's own interval")
             self._context.evidence.add(registration.refreshed(self._label, seconds, granted_s, before_s))
 
-    def is_refused_with(self, codes: tuple[int, ...]) -> None:
-        """Refused with one of ``codes``, and not registered."""
+    def is_refused_with(self, codes: tuple[int, ...], *, for_its_password: bool = False) -> None:
+        """Refused with one of ``codes``, and not registered; where it is ``for_its_password``, after that was sent."""
         with self._context.evidence.step(f"{self._label} is refused"):
             answer = self._answers.first(self._context.patience)
-            self._context.evidence.add(registration.refused(self._label, _told(answer), codes))
+            came, shown = (answer.came, answer.showed_password) if answer else (True, True)
+            self._context.evidence.add(
+                registration.refused(
+                    self._label, _told(answer), codes, came=came, showed_password=shown or not for_its_password
+                )
+            )
 
 
 def _told(answer: RegisterAnswer | None) -> registration.Answer | None:
@@ -111,13 +118,18 @@ class _PhoneAnswers:
         except NeverCame:
             return None
         messages = [e for e in self._phone.events if isinstance(e, SipMessage) and not e.unread and e.at <= answer.at]
-        return replace(answer, unbound=registration.unbound(messages))
+        return replace(
+            answer,
+            unbound=registration.unbound(messages),
+            came=registration.came(messages, answer.code),
+            showed_password=registration.showed_password(messages),
+        )
 
     def next_success(self, after: RegisterAnswer, within: float) -> RegisterAnswer | None:
         try:
             event = self._phone.wait(
                 "the registration to be refreshed",
-                lambda e: isinstance(e, RegistrationState) and e.code == 200,
+                lambda e: isinstance(e, RegistrationState) and e.active,
                 within=within,
                 since=after.at + 1e-6,
             )

@@ -25,6 +25,7 @@ class Example(AiExample):
             "row": self.row,
             "moment": self.moment,
             "integration": self.integration,
+            "trunk": self.trunk.name,
         }
         case |= {"axes": axes | self.axes}
         events = [*self.events, *self._records()]

@@ -22,6 +22,7 @@ def scene_of(example: Example, visibility: Visibility = "all", *, has_deployment
             "row": example.row,
             "moment": example.moment,
             "integration": example.integration,
+            "trunk": example.trunk.name,
             "axes": axes | example.axes,
         },
         findings=vantage.findings(example.findings),

@@ -43,12 +43,15 @@ def test_without_a_deployment_there_is_neither_line_nor_trunk() -> None:
     assert scene.trunk is None
 
 
-def test_the_trunk_is_known_by_the_axes_and_by_its_name() -> None:
-    digest = scene_of(Example(authentication="digest", transport="tls")).trunk
-    assert digest is not None
-    assert digest.name == "tls-digest"
-    assert scene_of(Example(axes={"trunk": "tcp-ip"})).trunk is None
-    assert scene_of(Example(axes={"trunk": "udp-ip"})).trunk == scene_of(Example()).trunk
+def test_the_trunk_is_the_one_of_the_case_whatever_its_axes_are() -> None:
+    """A stand-in's number registers with digest over a trunk that takes calls by address."""
+    digest = scene_of(Example(authentication="digest", transport="tls"))
+    assert digest.trunk is not None
+    assert digest.trunk.name == "tls-digest"
+    other = replace(digest, case={**digest.case, "trunk": "udp-ip-stand-in"}).trunk
+    assert other is not None
+    assert other.name == "udp-ip-stand-in"
+    assert replace(digest, case={**digest.case, "trunk": "of another file"}).trunk is None
 
 
 def test_axes_that_are_none_are_empty() -> None:

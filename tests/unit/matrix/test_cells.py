@@ -46,6 +46,25 @@ def test_a_row_that_calls_no_number_has_no_line(talkdesk: Deployment) -> None:
     assert all(case.line for case in of(talkdesk, "TD-INBOUND"))
 
 
+def test_a_number_registers_with_digest_over_whichever_trunk(talkdesk: Deployment) -> None:
+    """A stand-in's trunk takes calls by address, and may have credentials to register with all the same."""
+    found = of(talkdesk, "TD-REGISTER-OK")
+    assert {case.axes["authentication"] for case in found} == {"digest"}
+    by_stand_in = [case.trunk for case in found if case.axes["ai"] == "stand-in"]
+    assert by_stand_in == ["udp-ip-stand-in", "tcp-ip-stand-in", "tls-ip-stand-in"]
+    assert {talkdesk.trunk(name).authentication for name in by_stand_in} == {"ip"}
+    assert {case.axes["authentication"] for case in of(talkdesk, "TD-INBOUND") if case.trunk in by_stand_in} == {"ip"}
+
+
+def test_two_trunks_that_register_alike_are_told_apart(talkdesk: Deployment) -> None:
+    (one,) = [trunk for trunk in talkdesk.trunks if trunk.name == "udp-ip-stand-in"]
+    two = one.model_copy(update={"name": "second", "authentication": "digest"})
+    both = talkdesk.model_copy(update={"trunks": (one, two)})
+    found = of(both, "TD-REGISTER-OK")
+    assert [case.axes["trunk"] for case in found] == ["udp-ip-stand-in", "second"]
+    assert len({case.id for case in found}) == 2
+
+
 def test_an_axis_that_is_not_full_multiplies_the_first_trunk_alone(talkdesk: Deployment) -> None:
     found = of(talkdesk, "TD-TRANSFER-BLIND")
     prompts = [case for case in found if "prompt" in case.axes.values()]

@@ -7,6 +7,7 @@ import html
 import re
 import zlib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +114,13 @@ def test_trust_in_an_address_is_seen_by_an_answer_without_credentials(made: Call
     axes = AXES | {"authentication": "ip"}
     assert "authentication" in seen(made(at_stand_in("tls", INVITE.format(more=""), ANSWER), axes=axes))
     assert "authentication" not in seen(made(at_stand_in("tls", INVITE.format(more="")), axes=axes))
+
+
+def test_who_registers_in_the_ais_place_shows_its_trunk_as_well(made: Callable[..., CaseEvidence]) -> None:
+    register = INVITE.replace("INVITE", "REGISTER")
+    events = [replace(event, phone="sip-number") for event in at_stand_in("tls", register.format(more=CREDENTIALS))]
+    assert {"transport", "authentication"} <= seen(made(events))
+    assert not {"transport", "authentication"} & seen(made([replace(event, phone="caller") for event in events]))
 
 
 def test_messages_of_the_far_end_count_where_the_deployment_says_that_it_shows_them(

@@ -1,0 +1,100 @@
+"""What a phone's REGISTER came to, as the wire had it: who answered, and whether a wrong password was ever shown."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from harness.events import RegistrationState, SipMessage
+from harness.phone.waiter import never_came
+from harness.scenario.context import CaseContext
+from harness.scenario.registration import REGISTERED_WITHIN_S, Registration, _PhoneAnswers
+from harness.verdict import Finding, Verdict
+from tests.unit.checks.test_registration import OURS, message
+from tests.unit.scenario.conftest import MakeContext
+
+BARE = message("sent", "REGISTER sip:example.com SIP/2.0", f"Contact: {OURS}", "Expires: 300")
+WITH_PASSWORD = message("sent", "REGISTER sip:example.com SIP/2.0", f"Contact: {OURS}", 'Authorization: Digest x="y"')
+TO_A_PROXY = message(
+    "sent", "REGISTER sip:example.com SIP/2.0", f"Contact: {OURS}", 'Proxy-Authorization: Digest x="y"'
+)
+CHALLENGED = message("received", "SIP/2.0 401 Unauthorized", 'WWW-Authenticate: Digest realm="x", nonce="1"')
+
+
+def phone(code: int, reason: str, *messages: SipMessage) -> tuple[Any, list[float]]:
+    """A phone that was told this outcome, after these messages; and for how long it was waited for."""
+    state = RegistrationState(at=2.0, phone="p", code=code, reason=reason, expires=0, active=False)
+    waited: list[float] = []
+    return SimpleNamespace(register=lambda within: waited.append(within) or state, events=list(messages)), waited
+
+
+def refused(context: CaseContext, of: Any, **how: bool) -> Finding:
+    Registration(context, "the number", _PhoneAnswers(of)).is_refused_with((401, 403), **how)
+    (finding,) = context.evidence.findings
+    return finding
+
+
+@pytest.mark.parametrize(
+    ("code", "messages", "verdict"),
+    [
+        (403, (BARE, CHALLENGED, WITH_PASSWORD), Verdict.PASSED),
+        (401, (BARE, CHALLENGED, WITH_PASSWORD, CHALLENGED), Verdict.PASSED),
+        (403, (BARE, CHALLENGED, TO_A_PROXY), Verdict.PASSED),
+        (401, (BARE, CHALLENGED), Verdict.NOT_OBSERVABLE),  # a realm, or an algorithm, that this phone does not answer
+        (403, (BARE,), Verdict.NOT_OBSERVABLE),  # it refuses whoever asks
+        (404, (BARE,), Verdict.FAILED),
+        (200, (BARE, CHALLENGED, WITH_PASSWORD), Verdict.FAILED),
+    ],
+)
+def test_a_wrong_password_is_refused_when_it_has_been_shown(
+    make_context: MakeContext, code: int, messages: tuple[SipMessage, ...], verdict: Verdict
+) -> None:
+    of, _ = phone(code, "No", *messages, message("received", f"SIP/2.0 {code} No"))
+    assert refused(make_context(), of, for_its_password=True).verdict is verdict
+
+
+def test_an_address_is_refused_before_any_password(make_context: MakeContext) -> None:
+    of, _ = phone(403, "Forbidden", BARE, message("received", "SIP/2.0 403 Forbidden"))
+    assert refused(make_context(), of).verdict is Verdict.PASSED
+
+
+@pytest.mark.parametrize("code", [408, 503])
+@pytest.mark.parametrize("came", [True, False])
+def test_what_the_phone_made_of_silence_is_no_answer(make_context: MakeContext, code: int, came: bool) -> None:
+    """RFC 3261 section 8.1.3.1: a transaction that times out counts as 408, a transport's error as 503."""
+    told = [BARE, message("received", f"SIP/2.0 {code} Trouble")] if came else [BARE]
+    of, _ = phone(code, "Trouble", *told)
+    context = make_context()
+    Registration(context, "the number", _PhoneAnswers(of)).is_accepted()
+    (finding,) = context.evidence.findings
+    assert finding.verdict is Verdict.FAILED
+    assert finding.actual.startswith("it was answered" if came else "it was never answered")
+    assert str(code) in finding.actual
+
+
+@pytest.mark.parametrize("patience_s", [0.5, 4.0, 90.0])
+def test_a_registration_has_the_guides_two_minutes_whatever_the_patience(
+    make_context: MakeContext, patience_s: float
+) -> None:
+    context = make_context()
+    context.patience = patience_s
+    of, waited = phone(403, "No", BARE, message("received", "SIP/2.0 403 No"))
+    Registration(context, "the number", _PhoneAnswers(of)).is_accepted()
+    assert waited == [REGISTERED_WITHIN_S] == [120.0]
+
+
+@pytest.mark.parametrize("active", [True, False])
+def test_a_200_that_binds_nothing_is_no_refresh(active: bool) -> None:
+    """RFC 3261 section 10.3 step 8: the 200 says what is bound, and for how long."""
+    again = RegistrationState(at=9.0, phone="p", code=200, reason="OK", expires=60 * active, active=active)
+
+    def wait(goal: str, predicate: Any, within: float, since: float) -> RegistrationState:
+        if not predicate(again):
+            raise never_came(goal, within, "p", "nothing", "")
+        return again
+
+    answers: Any = _PhoneAnswers(SimpleNamespace(wait=wait))  # type: ignore[arg-type]
+    found = answers.next_success(SimpleNamespace(at=1.0), 1.0)
+    assert (found is not None) == active
