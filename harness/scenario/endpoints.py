@@ -25,7 +25,7 @@ from harness.scenario.lines import Line
 from harness.scenario.synthflow_call import UNKNOWN, SynthflowCall
 from harness.scenario.told_end import ToldEnd, told_end
 from harness.sip.grammar import SipSyntaxError
-from harness.sip.identity import digits_of, is_spelling
+from harness.sip.identity import digits_of, is_spelling, normalise
 from harness.sip.message import Message, Request
 
 #: Statuses of a call that Synthflow was asked to take, whatever became of it.
@@ -94,6 +94,7 @@ class SynthflowEndpoint:
         self._api = api
         self.taken: list[SynthflowCall] = []
         self.blind = False  # the last look showed nothing, for no fault of the platform's
+        self._beside = False  #: whether the last look showed calls of the numbers of cases beside this one
 
     def expect_call(self, of: Call, assistant: str, within: float) -> SynthflowCall | None:
         """Poll its list of calls. Where the interface fails and the call was answered, a call that knows nothing."""
@@ -106,7 +107,11 @@ class SynthflowEndpoint:
             # what a dead interface could tell is not waited for; the call's answer is
             hopeless = self._api.is_down and of.answered_at() is not None
             if is_late or hopeless:
-                return self._call(UNKNOWN, of, number) if self.blind and of.answered_at() is not None else None
+                if of.answered_at() is None:
+                    return None
+                # a platform may have shown the number of a case beside this one
+                self._context.guessed = self._context.guessed or self._beside
+                return self._call(UNKNOWN, of, number) if self.blind else None
             self._context.pause(self._context.far_end.poll_s)
 
     def _call(self, record: CallRecord, of: Call, number: str) -> SynthflowCall:
@@ -136,8 +141,9 @@ class SynthflowEndpoint:
             self._context.far_end.trouble(error)
             self.blind = True
             return []
-        told = self._ids_told(of)
+        told, theirs = self._ids_told(of), self._context.company.others
         found = [record for record in listed if record.id in told or self._may_be(record, of, on_trust)]
+        self._beside = any(r.answered and r.is_since(to_wall(of.began)) and r.number_from in theirs for r in listed)
         readable = [r for r in found if r.readable and (r.id in told or r.is_since(0.0) is not None)]
         self.blind = len(readable) < len(found)
         if self.blind:
@@ -161,8 +167,10 @@ class SynthflowEndpoint:
 
     def others(self, of: Call, assistant: str) -> list[str]:
         """Those that answered, by a record of the caller's own number, or of an id that the call goes by."""
-        told = self._ids_told(of)
-        found = [r for r in self.records(of) if r.answered and (r.id in told or r.number_from == of.number)]
+        told, answered = self._ids_told(of), [record for record in self.records(of) if record.answered]
+        if self._context.company.others and len(answered) > 1 and not told & {call.record.id for call in self.taken}:
+            self._context.guessed = True  # which of them is this call's, and which of a case beside it, nothing tells
+        found = [r for r in answered if r.id in told or r.number_from == of.number]
         return self._context.assistants_at((str(record.number_to) for record in found), but=assistant)
 
     def _is_of(self, record: CallRecord, of: Call, *, on_trust: bool) -> bool:
@@ -176,7 +184,8 @@ class SynthflowEndpoint:
         others = {number for number in self._context.calls.numbers if number != of.number} | company.others
         if shown == of.number or shown in others:
             return shown == of.number
-        if company.others and not company.withholds:  # it may be a call of another case
+        is_withheld = company.withholds and normalise(shown or "", self._context.deployment.region) is None
+        if company.others and not is_withheld:  # it may be a call of another case
             self._context.guessed = self._context.guessed or on_trust
             return on_trust
         return True
