@@ -125,6 +125,6 @@ def test_long_call(context, case, caller, line, assistant, expect):
     expect(call).two_way_audio_with(talk)
     expect(call).one_way_delay_ok(talk)
     for _ in ("middle", "end"):
-        context.evidence.scripted(minutes * 30, "the call goes on")
         context.pause(minutes * 30)
+        context.evidence.scripted(minutes * 30, "the call goes on")
         expect(call).two_way_audio_with(talk, changed=True)

@@ -10,7 +10,7 @@ from harness.scenario import scenario
 def test_ai_never_answers(cast, context, ai, caller, line, timings, fallback, expect):
     ai.does(Ring())
     call = caller.call(line)
-    context.evidence.scripted(timings.ring_timeout_s, "the ring timeout")
+    context.evidence.scripted(timings.ring_timeout_s, "the ring timeout", began=call.routed)
     landed = fallback.expect_call(call, within=timings.ring_timeout_s + context.patience)
     expect(fallback).took_over(landed, call, timings.ring_timeout_s, ai.rang(call))
     expect(landed).caller_id(caller.number)
@@ -42,7 +42,7 @@ def test_ai_cannot_be_reached(cast, context, ai, caller, line, timings, fallback
     ai.goes_down(line)
     call = caller.call(line)
     landed = fallback.expect_call(call, within=timings.ring_timeout_s + context.patience)
-    context.evidence.scripted(landed.began - call.routed, "the platform's attempts to reach the AI")
+    context.evidence.scripted(landed.began - call.routed, "the platform's attempts to reach the AI", began=call.routed)
     expect(fallback).came_within(landed, timings.ring_timeout_s + 1.0, after=call.routed)
     expect(landed).caller_id(caller.number)
     expect(call).answered()

@@ -34,7 +34,7 @@ def test_number_nobody_has(cast, context, caller, expect):
 def test_nobody_answers(context, ai, caller, line, timings, expect):
     ai.does(Ring())
     call = caller.call(line)
-    context.evidence.scripted(timings.ring_timeout_s, "the ring timeout")
+    context.evidence.scripted(timings.ring_timeout_s, "the ring timeout", began=call.began)
     ended = expect(call).ends_with(
         context.deployment.expect.no_answer, within=timings.ring_timeout_s + context.patience
     )

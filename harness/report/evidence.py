@@ -59,6 +59,7 @@ class CaseEvidence:
         except KeyError as error:
             raise MistakeError(f"{directory}: not a case's evidence: its end lacks {error}") from error
         told = Told(directory)
+        ended = end.at if end else max([began, *told.times])
         return cls(
             directory=directory,
             case=case,
@@ -67,8 +68,8 @@ class CaseEvidence:
             diagnosis=end.diagnosis if end else (),
             closed=end is not None,
             began=began,
-            ended=end.at if end else max([began, *told.times]),
-            scripted_s=end.scripted_s if end else told.scripted_s,
+            ended=ended,
+            scripted_s=told.scripted_s(ended),
             damaged_lines=told.damaged,
             gist=told.gist,
             kept=Kept(directory, told),
@@ -145,9 +146,9 @@ class CaseEvidence:
         return max(0.0, self.ended - self.began)
 
     @property
-    def overhead_s(self) -> float | None:
-        """What it took beyond the waits of its scenario; None where some of these went on at once, so that their sum says nothing."""
-        return self.wall_s - self.scripted_s if self.scripted_s <= self.wall_s else None
+    def overhead_s(self) -> float:
+        """What it took beyond the waits of its scenario."""
+        return max(0.0, self.wall_s - self.scripted_s)
 
     def wall(self, at: float) -> float:
         """A monotonic time as seconds since the epoch; none before it, whatever the clocks said."""
@@ -221,7 +222,6 @@ class _End:
     conclusion: Conclusion
     diagnosis: tuple[Mapping[str, Any], ...]
     at: float
-    scripted_s: float
 
 
 def _case(text: str) -> tuple[dict[str, Any], float, _End | None]:
@@ -240,7 +240,6 @@ def _case(text: str) -> tuple[dict[str, Any], float, _End | None]:
         Conclusion(Verdict(end["verdict"]), str(end["message"])),
         _causes(end["diagnosis"]),
         finite(end["at"]),
-        finite(end["scripted_s"]),
     )
     return case, finite(case.get("began", 0.0)), told or None
 

@@ -30,8 +30,7 @@ def times(case: CaseEvidence, legs: Iterable[LegFacts], manners: Iterable[Manner
     for manner in manners:
         if manner.seconds is not None:
             yield Time("voice agent", manner.title, manner.seconds)
-    if case.overhead_s is not None:
-        yield Time("harness", "overhead", case.overhead_s)
+    yield Time("harness", "overhead", case.overhead_s)
 
 
 def of(run: str, cases: Sequence[CaseEvidence], measured: Iterable[Time]) -> list[dict[str, Any]]:

@@ -63,7 +63,6 @@ class CaseRecorder:
         self._steps = threading.local()
         self._step_count = 0
         self._attachment_count = 0
-        self._scripted = 0.0
         self._size = 0
         self._fault: ResourceError | None = None
         self._closed = False
@@ -109,11 +108,22 @@ class CaseRecorder:
         self.outcome.add(finding)
         self._append({"finding": finding.plain()})
 
-    def scripted(self, seconds: float, why: str) -> None:
-        """Record time the case waits on purpose (a ring timeout, the listening a verdict needs), in seconds."""
-        with self._lock:
-            self._scripted += seconds
-            self._append_locked({"scripted": {"at": time.monotonic(), "seconds": seconds, "why": why}})
+    def scripted(self, seconds: float, why: str, *, began: float | None = None) -> None:
+        """Record time the case waits on purpose (a ring timeout, the listening a verdict needs), in seconds.
+
+        It ``began`` at that moment (``time.monotonic()``), or is over now.
+        """
+        now = time.monotonic()
+        self._append(
+            {
+                "scripted": {
+                    "at": now,
+                    "began": now - seconds if began is None else began,
+                    "seconds": seconds,
+                    "why": why,
+                }
+            }
+        )
 
     @contextlib.contextmanager
     def step(self, title: str) -> Iterator[None]:
@@ -194,7 +204,6 @@ class CaseRecorder:
             "message": message,
             "diagnosis": diagnosis,
             "at": time.monotonic(),
-            "scripted_s": self._scripted,
         }
         with self._disk():
             self._write_case(end=mask_plain(end) if self._masked else end)

@@ -220,7 +220,7 @@ def summarise(
     absent = {key: case for key, case in wanted.items() if key not in reported}
     total, rows, integrations = _counted(cases, absent.values())
     called = names_of((*reported, *wanted))
-    overheads = [spent for e in cases if e.verdict is Verdict.PASSED and (spent := e.overhead_s) is not None]
+    overheads = [evidence.overhead_s for evidence in cases if evidence.verdict is Verdict.PASSED]
     return Summary(
         run=run,
         began=min((evidence.began_wall for evidence in evidences), default=0.0),

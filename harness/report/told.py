@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -120,7 +121,7 @@ class Told:
         self.notes: list[Note] = []
         self.attachments: list[Attachment] = []
         self.times: list[float] = []
-        self.scripted_s = 0.0
+        self._scripted: list[tuple[float, float]] = []
         self.damaged = 0
         open_steps: dict[int, Step] = {}
         for kind, value in self._parsed(directory / EVENTS):
@@ -130,6 +131,14 @@ class Told:
                 self.damaged += 1
         self.events.sort(key=lambda event: event.at)
         self.messages.sort(key=lambda message: message.event.at)
+
+    def scripted_s(self, until: float) -> float:
+        """For how long, ``until`` that moment, the case waited on purpose: waits that went on at once are one."""
+        total, covered = 0.0, -math.inf
+        for began, ended in sorted(self._scripted):
+            total += max(0.0, min(ended, until) - max(began, covered))
+            covered = max(covered, min(ended, until))
+        return total
 
     @cached_property
     def legs(self) -> dict[str, list[Event]]:
@@ -226,8 +235,10 @@ class Told:
                     value["starved_s"] = value["measured"].pop("starved_s")
                 self.findings.append(Finding.from_plain(value))
             case "scripted":
-                self.scripted_s += finite(value["seconds"])
-                self.times.append(finite(value["at"]))
+                at, seconds = finite(value["at"]), finite(value["seconds"])
+                began = finite(value.get("began", at - seconds))
+                self._scripted.append((began, began + seconds))
+                self.times.append(at)
             case "step":
                 step = open_steps[value["id"]] = Step(value["title"], value["began"])
                 parent = open_steps.get(value["parent"])

@@ -69,7 +69,7 @@ class Call(ListeningLeg):
         self.settle()
         with self._context.evidence.step(f"{self.label} presses {digits} ({method})"):
             if method == "rfc4733":  # an INFO takes no time of its own
-                self._context.evidence.scripted(DIGIT_S * len(digits), "digits")
+                self._context.evidence.scripted(DIGIT_S * len(digits), "digits", began=time.monotonic())
             self.leg.send_digits(digits, method=method)
 
     def say(self, prompt: str) -> float:
@@ -85,7 +85,7 @@ class Call(ListeningLeg):
                 pauses = wait_for_pause(self.leg)
             began = time.monotonic()
             seconds = len(prompt_samples(prompt)) / SAMPLE_RATE
-            self._context.evidence.scripted(began - asked + seconds, f"the prompt {prompt_name(prompt)}")
+            self._context.evidence.scripted(began - asked + seconds, f"the prompt {prompt_name(prompt)}", began=asked)
             self.leg.play(Wav(prompt_path(prompt)))  # once, then its mark again
             return began + seconds, pauses
 

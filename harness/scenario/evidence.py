@@ -118,9 +118,9 @@ class Evidence:
         """A named part of the case."""
         return self._recorder.step(title)
 
-    def scripted(self, seconds: float, why: str) -> None:
-        """Time the case takes on purpose."""
-        self._recorder.scripted(seconds, why)
+    def scripted(self, seconds: float, why: str, *, began: float | None = None) -> None:
+        """Time the case takes on purpose: it ``began`` then, or is over now."""
+        self._recorder.scripted(seconds, why, began=began)
 
     def note_once(self, text: str) -> None:
         """A sentence for the reader, which several places may have to say."""

@@ -396,8 +396,9 @@ class Expect(ExpectAudio):
             self._context.evidence.add(not_observable("timing.within", call.label, expected=expected, why=why))
             return
         with self._context.evidence.step(f"the session is refreshed within {limit:g} s"):
+            now = time.monotonic()
             self._context.evidence.scripted(
-                max(0.0, answered + agreed / 2 - time.monotonic()), "half of the session interval"
+                max(0.0, answered + agreed / 2 - now), "half of the session interval", began=now
             )
             settled = answered + session.SETTLED_S
 

@@ -56,7 +56,7 @@ class ExpectAudio:
             if first.verdict is second.verdict is Verdict.PASSED:
                 delays_ms = [f.measured.delay_ms or 0.0 for f in (first, second) if isinstance(f.measured, Direction)]
                 both = max(delays_ms) / 1000
-                self._context.evidence.scripted(max(0.0, since + both - begin), "listening")
+                self._context.evidence.scripted(max(0.0, since + both - begin), "listening", began=begin)
                 packet_loss.look_longer(self._context, (mine, other))
 
     def _with_others_people(self, caller: Call, people: ReportedCall) -> None:

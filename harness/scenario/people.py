@@ -44,8 +44,8 @@ class Caller:
         entry = line.entry
         if entry.announcement_s or entry.press:
             Expect(self._context, call).answered()
-            self._context.evidence.scripted(entry.announcement_s, "the announcement")
             self._context.pause(entry.announcement_s)
+            self._context.evidence.scripted(entry.announcement_s, "the announcement")
             for level, digit in enumerate(entry.press or ""):
                 if level:
                     wait_for_pause(call.leg)  # the next menu has said what there is to choose
@@ -151,8 +151,8 @@ class Group:
             for phone, leg in zip(phones, legs, strict=True):
                 self._context.evidence.add(landing.turn(phone.name, leg is not None, its_turn=True))
             if later:  # who rings before the turn may do so a moment later
-                self._context.evidence.scripted(_OUT_OF_TURN_S, "listening for agents who ring out of turn")
                 self._context.pause(_OUT_OF_TURN_S)
+                self._context.evidence.scripted(_OUT_OF_TURN_S, "listening for agents who ring out of turn")
             for phone in later:
                 self._context.evidence.add(landing.turn(phone.name, bool(phone.incoming), its_turn=False))
             if phones is not last:

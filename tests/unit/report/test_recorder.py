@@ -8,6 +8,8 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from harness.errors import MistakeError, ResourceError
 from harness.events import MarkHeard, Recorded, SipMessage
@@ -310,3 +312,24 @@ class TestVersion:
         (tmp_path / EVENTS).write_text(json.dumps({"finding": old}) + "\n")
         (found,) = CaseEvidence.read(tmp_path).findings
         assert (found.starved_s, found.facts["seconds"]) == (1.5, 3.0)
+
+@given(
+    waits=st.lists(st.tuples(st.integers(0, 40), st.integers(0, 12)), max_size=6),
+    lasted=st.integers(1, 40),
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
+def test_scripted_time_is_the_moments_at_which_something_was_waited_for(
+    tmp_path_factory: pytest.TempPathFactory, samples: ModuleType, waits: list[tuple[int, int]], lasted: int
+) -> None:
+    """So it is never more than the case took, whatever went on at once, and however early it was said."""
+    directory = tmp_path_factory.mktemp("case")
+    with samples.playing(directory) as sample:
+        begun = sample.now
+        for began, seconds in waits:
+            sample.recorder.scripted(float(seconds), "a wait", began=begun + began)
+        sample.after(float(lasted))
+        sample.recorder.close(Verdict.PASSED, "")
+    evidence = CaseEvidence.read(directory)
+    waited = {second for began, seconds in waits for second in range(began, began + seconds) if second < lasted}
+    assert evidence.scripted_s == pytest.approx(len(waited))
+    assert evidence.overhead_s == pytest.approx(lasted - len(waited), abs=1e-6)

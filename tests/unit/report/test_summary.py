@@ -98,19 +98,22 @@ class TestSummary:
         html.write(tmp_path / "report.html", summary, latest(evidences))
         assert f"<br>attempt 1, failed: {escape(earlier.headline)}</li>" in (tmp_path / "report.html").read_text()
 
-    def test_waits_at_once_are_no_overhead_below_nothing(self, tmp_path: Path, samples: ModuleType) -> None:
+    def test_waits_at_once_are_one_wait(self, tmp_path: Path, samples: ModuleType) -> None:
         case = samples.case_of()
         with samples.playing(tmp_path / "case", case) as sample:
+            sample.recorder.scripted(3.0, "a ring timeout that is not waited out", began=sample.now + 2.0)
+            sample.after(3.0)
             for why in ("the prompt", "what tells who is heard"):
-                sample.recorder.scripted(3.0, why)
-            sample.after(4.0).finding("answered", "caller.1")
+                sample.recorder.scripted(2.5, why)
+            sample.after(1.0).finding("answered", "caller.1")
             sample.recorder.close(Verdict.PASSED, "")
         evidence = CaseEvidence.read(tmp_path / "case")
+        assert (evidence.wall_s, evidence.scripted_s) == (pytest.approx(4.0), pytest.approx(3.5))
         summary = summarise([evidence], [case], run="r", wall_s=4.0, workers=1)
-        assert summary.overhead_s_median is None
-        assert not [time for time in metrics.times(evidence, (), ()) if time.title == "overhead"]
+        assert summary.overhead_s_median == pytest.approx(0.5)
+        assert [time.seconds for time in metrics.times(evidence, (), ())] == [pytest.approx(0.5)]
         html.write(tmp_path / "report.html", summary, [evidence])
-        assert "4.00 s, with 6.00 s of scripted waits, some at once" in CasePage.of(evidence, tmp_path, "").html()
+        assert "4.00 s, of which 3.50 s scripted" in CasePage.of(evidence, tmp_path, "").html()
 
     def test_what_passed_and_was_run_again_alone_is_no_retry(self, tmp_path: Path, samples: ModuleType) -> None:
         """A call was the case's by a guess; both attempts passed."""

@@ -53,7 +53,7 @@ class Context:
     def __init__(self) -> None:
         self.pauses: list[float] = []
         self.pause = self.pauses.append
-        self.evidence = SimpleNamespace(step=self.step, scripted=lambda *_: None)
+        self.evidence = SimpleNamespace(step=self.step, scripted=lambda *_, **__: None)
 
     @contextlib.contextmanager
     def step(self, _: str) -> Iterator[None]:
