@@ -27,7 +27,12 @@ def phone(code: int, reason: str, *messages: SipMessage) -> tuple[Any, list[floa
     """A phone that was told this outcome, after these messages; and for how long it was waited for."""
     state = RegistrationState(at=2.0, phone="p", code=code, reason=reason, expires=0, active=False)
     waited: list[float] = []
-    return SimpleNamespace(register=lambda within: waited.append(within) or state, events=list(messages)), waited
+
+    def register(within: float) -> RegistrationState:
+        waited.append(within)
+        return state
+
+    return SimpleNamespace(register=register, events=list(messages)), waited
 
 
 def refused(context: CaseContext, of: Any, **how: bool) -> Finding:
