@@ -58,7 +58,7 @@ def test_escalation_lands_with_the_topic(cast, caller, line, assistant, handover
     talk.hand_over(target, "cold", topic=topic)
     landed = agents.expect_call(call)
     expect(call).refer_is(line.entry.refer)
-    expect(landed).header("X-Gladly-Routing-Selector", topic)
+    cast.topic_arrives(call, talk, landed, topic, (agents, target))
     expect(landed).caller_id(caller.number)
     expect(call).two_way_audio_with(landed)
     expect(talk).released(after=landed.answered_at())

@@ -77,6 +77,18 @@ def header_in_record(seen: str | None, subject: str, name: str, value: str, call
     )
 
 
+def header_sent(seen: str | None, subject: str, name: str, value: str) -> Finding:
+    """The AI's transfer asks for a header with this value, for whom it leads to."""
+    return judged(
+        "header",
+        subject,
+        seen == value,
+        expected=f"the AI's transfer asks for {name}: {value}",
+        actual="it does not ask for it" if seen is None else f"it asks for {seen!r}",
+        measured=measurement.Header(header=name, values=() if seen is None else (seen,), value=value),
+    )
+
+
 def header_not_in_record(seen: str | None, subject: str, name: str, call_id: str) -> Finding:
     """The far end, which takes X- headers into its record, did not get this one."""
     return judged(

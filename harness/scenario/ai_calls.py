@@ -16,7 +16,7 @@ from harness.phone.waiter import NeverCame
 from harness.scenario.context import CaseContext
 from harness.scenario.end import End
 from harness.scenario.ends import Call
-from harness.scenario.handover import SentTransfer
+from harness.scenario.handover import SentTransfer, in_messages
 
 
 class TransferTarget(Protocol):
@@ -117,8 +117,8 @@ class StandInCall(Call):
                 self.leg.hangup()
 
     def transfers(self) -> list[SentTransfer]:
-        """Where a stand-in transfers to is the scenario's own choice."""
-        return []
+        """By its messages."""
+        return list(in_messages(message.text for message in self.messages() if message.direction == "sent"))
 
     def transfer_outcome(self, within: float) -> int | None:
         """The final status of the REFER's NOTIFYs, or of the REFER itself; 0 when none came."""

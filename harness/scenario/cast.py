@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import overload
 
-from harness.checks import landing, signalling, timing
+from harness.checks import headers, landing, signalling, timing
 from harness.checks.finding import not_observable
+from harness.deployment import TOPIC_HEADER
 from harness.errors import BrokenError
 from harness.far_end import by_hand, campaign
 from harness.phone.phone import Phone
@@ -23,7 +24,7 @@ from harness.scenario.expect import Expect
 from harness.scenario.expect_group import ExpectGroup
 from harness.scenario.lines import Line, line_of
 from harness.scenario.people import AssistantOf, Caller, Group
-from harness.scenario.phones import own_phone
+from harness.scenario.phones import in_uri, own_phone
 from harness.scenario.reported import ReportedCall
 from harness.verdict import NotObservableError
 
@@ -118,11 +119,36 @@ class Cast:
         if self.ai.is_ours or not rivals:
             return
         with self.context.evidence.step("which handover it was"):
-            got = (m.text for leg in (call.first_leg, call.leg) for m in leg.messages if m.direction == "received")
-            passed_on = list(handover.in_messages(got))
-            since = time.monotonic()
-            sent = passed_on or self.ai.told(lambda of: talk.transfers(), call, since)
-            self.context.evidence.add(handover.judged(self.context, group.name, rivals, sent))
+            self.context.evidence.add(handover.judged(self.context, group.name, rivals, self._sent(call, talk)))
+
+    def _sent(self, call: Call, talk: AiCall) -> list[handover.SentTransfer]:
+        """The AI's transfers, as the caller's phone got them, or as the AI's side tells."""
+        got = (m.text for leg in (call.first_leg, call.leg) for m in leg.messages if m.direction == "received")
+        since = time.monotonic()
+        return list(handover.in_messages(got)) or self.ai.told(lambda of: talk.transfers(), call, since)
+
+    def topic_arrives(
+        self, call: Call, talk: AiCall, landed: Call | ReportedCall, topic: str, people: tuple[Group, Group]
+    ) -> None:
+        """The topic reached the platform; ``people`` are those that it, and those that the number alone leads to.
+
+        A platform need not pass it on to an agent's phone, and a telephone network cannot: without it the AI's transfer has to
+        show that it was asked for, and who took the call that it was minded.
+        """
+        invite, (its, others) = landed.invite, people
+        if invite is not None and invite.has(TOPIC_HEADER):
+            Expect(self.context, landed).header(TOPIC_HEADER, topic)
+            return
+        with self.context.evidence.step("with which topic the AI transferred"):
+            sent = [one for one in self._sent(call, talk) if one.shows_topic]
+            why = "the agent's INVITE lacks it, and the AI's side does not tell with which topic it transferred"
+            if sent and sent[-1].topic == topic and set(its.entry.present) & set(others.entry.present):
+                why = f"the agent's INVITE lacks it, and {others.name}, where the number leads without it, has the same people"
+            elif sent:
+                self.context.evidence.add(headers.header_sent(sent[-1].topic, landed.label, TOPIC_HEADER, topic))
+                return
+            expected = f"{TOPIC_HEADER}: {topic} reaches the platform"
+            self.context.evidence.add(not_observable("header", landed.label, expected=expected, why=why))
 
     def start_campaign(self, line: Line, customer: Caller) -> None:
         """Have the platform's campaign call ``customer`` from ``line``, by the deployment's trigger."""
@@ -192,9 +218,12 @@ class Cast:
         host, port = self.context.deployment.platform.host, self.context.deployment.platform.port
         account = self.context.deployment.accounts[self.context.deployment.phones[self._an_agent()].account]
         phone = self._agent(self._an_agent())
+        place = in_uri(str(host)) + (
+            f":{port}" if port else ""
+        )  # without one it is the transport's own (RFC 3261 section 19.1.2)
         parameter = "" if account.transport == "udp" else f";transport={account.transport}"
         with self.context.evidence.step(f"{phone.name} asks {host} by OPTIONS"):
-            return keepalive.options(phone, f"sip:{host}:{port}{parameter}")
+            return keepalive.options(phone, f"sip:{place}{parameter}")
 
     def _an_agent(self) -> str:
         """An agent with a SIP account at the platform."""

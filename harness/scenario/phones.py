@@ -33,12 +33,12 @@ def own_phone(deployment: Deployment, name: str, /, **more: object) -> PhoneConf
     if account.host is None or account.port is None:
         raise ResourceError(f"accounts.{entry.account}: no host is known; the world has not filled it in")
     host = account.host.strip("[]")
-    server = f"{_in_uri(host)}:{account.port}"
+    server = f"{in_uri(host)}:{account.port}"
     any_address = _towards(host, account.port) if is_ipv6(host) else "0.0.0.0"
     fields: dict[str, object] = {
         "name": name,
         "user": entry.aor_user,
-        "domain": account.domain,
+        "domain": in_uri(account.domain),
         "transport": account.transport,
         "bind_address": entry.bind or account.bind or any_address,
         "proxy": server,
@@ -64,7 +64,7 @@ def stand_in(deployment: Deployment, trunk: Trunk, **more: object) -> PhoneConfi
     fields: dict[str, object] = {
         "name": "stand-in",
         "user": next(iter(deployment.assistants.values())).did,
-        "domain": _in_uri(place.bind),
+        "domain": in_uri(place.bind),
         "transport": trunk.transport,
         "bind_address": place.bind,
         "bind_port": trunk.port,
@@ -79,7 +79,7 @@ def stand_in(deployment: Deployment, trunk: Trunk, **more: object) -> PhoneConfi
     return PhoneConfig(**(fields | more))  # type: ignore[arg-type]
 
 
-def _in_uri(host: str) -> str:
+def in_uri(host: str) -> str:
     """RFC 3261 section 25.1: an IPv6 address stands in brackets."""
     return f"[{host}]" if is_ipv6(host) and not host.startswith("[") else host
 

@@ -201,6 +201,15 @@ EXAMPLES = [
         (lambda: headers.header_in_record("support", "ai", SELECTOR, "billing", "c1"),),
     ),
     Example(
+        "header",
+        headers.header_sent,
+        lambda: headers.header_sent("billing", "agent.1", SELECTOR, "billing"),
+        (
+            lambda: headers.header_sent("support", "agent.1", SELECTOR, "billing"),
+            lambda: headers.header_sent(None, "agent.1", SELECTOR, "billing"),
+        ),
+    ),
+    Example(
         "header.absent",
         headers.no_header,
         lambda: headers.no_header(invite(), "ai", SELECTOR),

@@ -26,6 +26,18 @@ def test_phone_has_the_credentials_of_its_entry(deployment: Deployment) -> None:
     assert (phone.username, phone.password) == (phone.user, "for-this-test")
 
 
+@pytest.mark.parametrize(
+    ("domain", "in_uris"),
+    [("sbc.example", "sbc.example"), ("2001:db8::5", "[2001:db8::5]"), ("[2001:db8::5]", "[2001:db8::5]")],
+)
+def test_a_domain_that_is_an_ipv6_address_stands_in_brackets(deployment: Deployment, domain: str, in_uris: str) -> None:
+    """RFC 3261 section 25.1: else its last group would be a port."""
+    name = deployment.phones["caller"].account
+    account = deployment.accounts[name].model_copy(update={"domain": domain})
+    six = deployment.model_copy(update={"accounts": {**deployment.accounts, name: account}})
+    assert own_phone(six, "caller").domain == in_uris
+
+
 def test_phone_without_a_password_answers_no_challenge(deployment: Deployment) -> None:
     """An empty password would be tried as one, and the refusal hidden behind what that gets."""
     entry = deployment.phones["caller"].model_copy(update={"password": None})
