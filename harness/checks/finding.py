@@ -41,7 +41,7 @@ CHECKS: Mapping[str, str] = {
     "header": "a header is missing, wrong, or there twice",
     "header.absent": "a header is there that must not be",
     "landing": "the call does not ring where it should",
-    "landing.turn": "a group does not ring its agents in the order it is set up with",
+    "landing.turn": "agents ring in another order than their group is set up with, or before anybody asks for them",
     "landing.stops": "an agent's phone goes on ringing after another agent has answered",
     "landing.others": "somebody rings who must not",
     "one_call": "a party has another call up, or none",

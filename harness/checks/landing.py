@@ -64,13 +64,13 @@ def stops(phone: str, stopped: bool, limit_s: float) -> Finding:
     )
 
 
-def turn(phone: str, rang: bool, its_turn: bool) -> Finding:
-    """In a turn of its group a phone rings if it is one of that turn's, and else does not."""
+def turn(phone: str, rang: bool, its_turn: bool, before: str = "its turn") -> Finding:
+    """In a turn of its group a phone rings if it is one of that turn's, and else does not: not ``before`` what it is to wait for."""
     return judged(
         "landing.turn",
         phone,
         rang == its_turn,
-        expected="it rings in this turn of its group" if its_turn else "it does not ring before its turn",
+        expected="it rings in this turn of its group" if its_turn else f"it does not ring before {before}",
         actual="it rang" if rang else "it did not ring",
         measured=measurement.Ringing(rang=int(rang)),
     )

@@ -22,7 +22,7 @@ CLAIMS: Mapping[str, str] = {
     "landing.others": "nobody else's phone rang",
     "transfer.refer": "what the platform does with the AI's REFER",
     "landing.stops": "the other agents' phones stop ringing",
-    "landing.turn": "agents ring in their order",
+    "landing.turn": "agents ring in their turn",
     "audio": "audio to {}",
     "audio.early": "audio before the answer",
     "audio.silent": "who must not be heard is not",

@@ -11,6 +11,7 @@ from typing import Literal
 
 from harness.audio.marks import SAMPLE_RATE
 from harness.audio.prompts import prompt_name, prompt_path, prompt_samples
+from harness.checks import landing
 from harness.checks.audio import Sound
 from harness.checks.claims import Observation
 from harness.events import CallState, Event, MediaState, SipMessage
@@ -104,6 +105,8 @@ class Call(ListeningLeg):
         waiting = escalation.silence_s if way == "silence" else escalation.retry_after_s
         self._context.more_patience = (attempts - 1) * waiting + (waiting if way == "silence" else 0.0)
         self.settle(asking=way == "digit")
+        for agent in self._context.phones.rang():  # an AI that hands over unasked does so to whoever calls it
+            self._context.evidence.add(landing.turn(agent, True, its_turn=False, before="the caller asks for a person"))
         self._ask(way)
         if attempts > 1 or way == "silence":
             self._context.background.start(lambda: self._until_somebody_rings(way, waiting, attempts))

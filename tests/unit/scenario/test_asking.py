@@ -12,6 +12,7 @@ from harness.deployment import Escalation
 from harness.phone import Mark, Silence
 from harness.scenario.context import CaseContext
 from harness.scenario.ends import Call
+from harness.verdict import Verdict
 from tests.unit.scenario.conftest import MakeContext
 
 
@@ -72,6 +73,25 @@ def test_it_is_asked_once_unless_the_deployment_says_more(ask: Callable[..., Ask
 
 def test_nothing_is_asked_again_of_an_empty_group(ask: Callable[..., Asked]) -> None:
     assert ask(0, once=True, digit="7", attempts=3, retry_after_s=0.001).said == ["7"]
+
+
+@pytest.mark.parametrize("way", ["digit", "prompt", "silence"])
+@pytest.mark.parametrize("unasked", [True, False])
+def test_an_ai_that_hands_over_unasked_does_not_do_what_is_asked(
+    make_context: MakeContext, way: str, unasked: bool
+) -> None:
+    context = make_context(
+        escalation=Escalation.model_validate({"ways": [way], "digit": "7", "prompt": "agent-please-en"})
+    )
+    context.patience = 0.0
+    asked = Asked(context, 0, over=True)
+    context.phones._phones.clear()
+    context.phones.rang = lambda: ["billing"] if unasked or asked.said else []  # type: ignore[method-assign]
+    asked.caller.ask_for_a_person()
+    context.background.join(30.0)
+    told = [(finding.check, finding.verdict, finding.expected) for finding in context.evidence.findings]
+    before = "it does not ring before the caller asks for a person"
+    assert told == [("landing.turn", Verdict.FAILED, before)] * unasked
 
 
 def test_nobody_asks_when_the_call_is_over(ask: Callable[..., Asked]) -> None:
