@@ -51,7 +51,8 @@ class Expectations(Model):
     strength: Literal["indicated", "confirmed", "proved"] = "proved"  #: the least with which audio has to be known
     #: Where nothing else can confirm audio: callers speak at random moments, for 27 s, three times at most.
     experiment: bool = True
-    #: of the caller's number at the AI and at agents; national with or without trunk prefix, and any form of another country's
+    #: of the caller's number at the AI and at agents of the platform's own, any at telephones; national with or without trunk
+    #: prefix, and any form of another country's
     number_format: Literal["e164", "national", "preserved"] = "e164"
     released_within_s: float = Field(1.0, gt=0)  #: after one side has hung up
     patience_s: float = Field(4.0, gt=0)  #: for what nobody set a time for: an answer, a ring, a landing

@@ -38,7 +38,8 @@ class Expect(ExpectAudio):
     # -- who calls, and how the call was addressed
 
     def caller_id(self, number: str) -> None:
-        """From names ``number``, in the deployment's form; to an agent's telephone, whatever its platform shows there.
+        """From names ``number``, in the deployment's form, or in any at a telephone, where its network writes it; to an agent's
+        telephone, whatever its platform shows there.
 
         Where other agents have rung for the same call, each of them was shown it as well.
         """
@@ -58,12 +59,10 @@ class Expect(ExpectAudio):
             return
         end, invite, where = self._invite("caller_id", f"From with the caller's number {number}")
         if invite is not None:
-            expect = self._context.deployment.expect
-            self._context.evidence.add(
-                identity.caller_id(
-                    invite, end.label, number, expect.number_format, self._context.deployment.region, where
-                )
-            )
+            deployment = self._context.deployment
+            phone = deployment.phones.get(end.phone_name)
+            form = "preserved" if phone is not None and phone.number is not None else deployment.expect.number_format
+            self._context.evidence.add(identity.caller_id(invite, end.label, number, form, deployment.region, where))
 
     def _at_telephone(self) -> bool:
         """Whether an agent is called at a telephone number, where the platform shows no caller; that is then looked at here."""

@@ -38,6 +38,35 @@ def verdicts(context: Any) -> dict[str, Verdict]:
     return {finding.check: finding.verdict for finding in context.evidence.findings}
 
 
+# -- who calls
+
+
+@pytest.mark.parametrize("number_format", ["e164", "national", "preserved"])
+@pytest.mark.parametrize("written", ["+14155550101", "14155550101", "0014155550101", "4155550101"])
+@pytest.mark.parametrize("telephone", [True, False])
+def test_a_telephone_s_own_network_writes_the_number(
+    make_context: MakeContext, number_format: Any, written: str, telephone: bool
+) -> None:
+    context = make_context(expect=Expectations(number_format=number_format))
+    phones = context.deployment.phones
+    number = "+13125550177" if telephone else None
+    agent = phones["billing"].model_copy(update={"number": number})
+    context.deployment = context.deployment.model_copy(update={"phones": {**phones, "billing": agent}})
+    text = TO_AGENT.format(written=written)
+    end: Any = SimpleNamespace(
+        label="billing.1", role="agent", phone_name="billing", invite=Request.parse(text), invite_number="", record=None
+    )
+    Expect(context, end).caller_id("+14155550101")
+    right = {"e164": ["+14155550101"], "national": ["4155550101"]}.get(number_format, [written])
+    assert verdicts(context) == {"caller_id": PASSED if telephone or written in right else FAILED}
+
+
+TO_AGENT = (
+    "INVITE sip:billing@x SIP/2.0\r\nVia: SIP/2.0/UDP x;branch=z9hG4bK1\r\nFrom: <sip:{written}@p.example>;tag=1\r\n"
+    "To: <sip:billing@x>\r\nCall-ID: c\r\nCSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n"
+)
+
+
 # -- digits
 
 
