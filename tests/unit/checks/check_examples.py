@@ -204,10 +204,7 @@ EXAMPLES = [
         "header",
         headers.header_sent,
         lambda: headers.header_sent("billing", "agent.1", SELECTOR, "billing"),
-        (
-            lambda: headers.header_sent("support", "agent.1", SELECTOR, "billing"),
-            lambda: headers.header_sent(None, "agent.1", SELECTOR, "billing"),
-        ),
+        (lambda: headers.header_sent(None, "agent.1", SELECTOR, "billing"),),
     ),
     Example(
         "header.absent",

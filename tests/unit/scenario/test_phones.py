@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from harness.deployment import Deployment, Platform
 from harness.integrations import load
-from harness.scenario.phones import own_phone
+from harness.scenario.phones import own_phone, stand_in
 
 _FILE = Path(__file__).parents[3] / "scenarios" / "deployments" / "live-talkdesk.toml"
 
@@ -69,3 +69,18 @@ def test_in_a_lab_strangers_are_answered(deployment: Deployment) -> None:
 def test_what_is_no_source_of_calls_is_refused(place: str) -> None:
     with pytest.raises(ValidationError, match="allowed: an address, a network"):
         Platform(domain="acme.example", addresses=(place,))
+
+
+@pytest.mark.parametrize(("username", "user"), [("trunk-user", "trunk-user"), (None, "stand-in")])
+def test_a_deployment_of_people_alone_has_a_stand_in_all_the_same(
+    deployment: Deployment, username: str | None, user: str
+) -> None:
+    """It registers the trunk's number, and shows that no call for people gets to the AI's place."""
+    trunk = deployment.trunks[0].model_copy(
+        update={"termination": "sbc.example:5060", "username": username, "password": None}
+    )
+    place = deployment.stand_in.model_copy(update={"bind": "192.0.2.60"})
+    bare = deployment.model_copy(update={"stand_in": place, "assistants": {}})
+    assert stand_in(bare, trunk).user == user
+    first = next(iter(deployment.assistants.values())).did
+    assert stand_in(deployment.model_copy(update={"stand_in": place}), trunk).user == first
