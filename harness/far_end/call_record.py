@@ -30,8 +30,9 @@ def actions_of(plain: Mapping[str, Any]) -> list[Any]:
 
 
 def transfers_among(actions: Iterable[Any]) -> list[dict[str, Any]]:
-    """Those of a record's actions that are transfers."""
-    return [action for action in actions if isinstance(action, dict) and "transfer" in str(action.get("name", ""))]
+    """Those of a record's actions that are transfers, by the name that its owner gave it, or by its kind."""
+    found = (action for action in actions if isinstance(action, dict))
+    return [action for action in found if "transfer" in f"{action.get('name')} {action.get('action_type')}".lower()]
 
 
 @dataclass(frozen=True)

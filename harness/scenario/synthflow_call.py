@@ -12,7 +12,7 @@ from harness.checks.claims import Observation
 from harness.deployment import Assistant
 from harness.errors import FarEndError
 from harness.events import FarEndRecord
-from harness.far_end.call_record import CallRecord
+from harness.far_end.call_record import CallRecord, transfers_among
 from harness.far_end.clock import to_monotonic
 from harness.far_end.record_reader import RecordReader
 from harness.far_end.synthflow import SynthflowApi
@@ -308,8 +308,10 @@ class SynthflowCall:
         """The status its record gives for the transfer; 0 when none came, None when it does not say."""
         deadline = time.monotonic() + within
         while True:
-            for action in self.refresh().actions:
-                if isinstance(action, dict) and isinstance(action.get("status_code"), int):
+            for action in reversed(
+                transfers_among(self.refresh().actions)
+            ):  # an assistant's other actions have statuses, too
+                if isinstance(action.get("status_code"), int):
                     return int(action["status_code"])
             if time.monotonic() >= deadline or self._api.is_down:
                 # a bare record may list actions, and yet not what became of a transfer

@@ -354,3 +354,30 @@ def test_actions_of_a_bare_record_do_not_say_that_a_transfer_never_ended(make_co
         assert talk is not None
         told[witness] = talk.transfer_outcome(0.0)
     assert told == {("record",): None, ("record", "marks"): 0}
+
+
+TRANSFERS = [
+    {"name": "transfer_call"},
+    {"name": "Transfer to billing"},
+    {"name": "to a person", "action_type": "REAL_TIME_CALL_TRANSFER"},
+]
+ACTIONS = st.lists(
+    st.builds(
+        lambda of, code: of | ({} if code is None else {"status_code": code}),
+        st.sampled_from([*TRANSFERS, {"name": "custom_action", "action_type": "CUSTOM_ACTION"}, {"name": "end_call"}]),
+        st.none() | st.sampled_from([200, 202, 404, 486, 503]),
+    ),
+    max_size=4,
+)
+
+
+@given(ACTIONS)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
+def test_a_transfers_outcome_is_a_transfers(make_context: MakeContext, actions: list[dict[str, Any]]) -> None:
+    """An assistant's other actions, as a look-up at some server, have a status of their own."""
+    api: Any = Failing(record(executed_actions=actions))
+    talk = Place(make_context, api).endpoint.expect_call(call(), "main", within=0.0)
+    assert talk is not None
+    names = {transfer["name"] for transfer in TRANSFERS}
+    told = [action["status_code"] for action in actions if action["name"] in names and "status_code" in action]
+    assert talk.transfer_outcome(0.0) == (told[-1] if told else None)
