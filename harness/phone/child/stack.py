@@ -9,6 +9,7 @@ from typing import Any, Final
 from harness.phone.child.bindings import FRAME_MS, Log, Refusal, Stack, StackListener, pj
 from harness.phone.child.hearing import RATE
 from harness.phone.child.native import Native
+from harness.phone.child.places import LONGEST_TRANSACTION
 from harness.phone.config import PhoneConfig
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.uri import NameAddr
@@ -144,6 +145,9 @@ class Endpoint:
             tls.privKeyFile = config.tls.private_key or ""
             tls.verifyServer = config.tls.verify
             tls.verifyClient = tls.requireClientCert = config.tls.require_client_certificate
+            # A handshake that does not end would hold its place for ever: TLS has no limit for it (RFC 5246, RFC 8446), but the
+            # request that it is made for is given up after 64 × T1 (RFC 3261 timers B and F). Ours are given up by that first.
+            tls.msecTimeout = round(LONGEST_TRANSACTION * 1000)
             tls.proto = pj.PJ_SSL_SOCK_PROTO_TLS1_2 | pj.PJ_SSL_SOCK_PROTO_TLS1_3  # the latter where its OpenSSL has it
         if config.transport != "udp":
             # Connections of the phone that had the port before may still be in TIME_WAIT.

@@ -7,6 +7,8 @@ import os
 import select
 import signal
 import socket
+import ssl
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +18,7 @@ import pytest
 from harness.errors import BrokenError
 from harness.events import CallsRefused, CallState, StrangerRefused
 from harness.phone import Answer, Policy, Reject, Ring, TlsConfig
+from harness.phone.child.places import LONGEST_TRANSACTION
 from harness.phone.phone import Phone
 from harness.sip.message import Message, Response
 from tests.loopback import fresh_address
@@ -234,3 +237,30 @@ def test_who_holds_connections_keeps_nobody_of_the_platforms_out(lease: Desk) ->
         back = phone.expect_call(10)
         out.wait_state("confirmed", 10)
         hears(out, back)
+
+
+def test_of_the_platforms_own_a_handshake_that_does_not_end_gives_its_place_back(
+    own: Desk, authority: Authority
+) -> None:
+    """Whether nothing is said in it, or half of it; a connection that is up stays up."""
+    here, there = fresh_address(), fresh_address()
+    phone = own("callee", transport="tls", bind_address=here, tls=authority.server(here), accepts_from=(there,))
+    place = (here, int(phone.address.rpartition(":")[2]))
+    context = ssl.create_default_context(cafile=authority.ca_file)
+    with contextlib.ExitStack() as many:
+        silent, cut, whole = (
+            many.enter_context(socket.create_connection(place, source_address=(there, 0))) for _ in range(3)
+        )
+        cut.sendall(b"\x16\x03\x01\x02\x00\x01")  # a record of a ClientHello (RFC 8446 section 5.1), and then nothing
+        up = many.enter_context(context.wrap_socket(whole, server_hostname=here))
+        began = time.monotonic()
+        ended: dict[socket.socket, float] = {}
+        while len(ended) < 2:
+            waiting = [one for one in (silent, cut) if one not in ended]
+            readable, _, _ = select.select(waiting, [], [], began + LONGEST_TRANSACTION + 10 - time.monotonic())
+            assert readable, "a half-open handshake holds its place"
+            ended |= {one: time.monotonic() - began for one in readable if not one.recv(4096)}
+        assert min(ended.values()) > LONGEST_TRANSACTION - 2, "no request that waits for it is given up yet"
+        up.setblocking(False)
+        with pytest.raises(ssl.SSLWantReadError):  # neither octets nor an end
+            up.recv(1)
