@@ -17,7 +17,17 @@ from harness.matrix import Selection
 from harness.report import scope
 from harness.report.evidence import CaseEvidence
 from harness.report.merge import merge
-from harness.report.run import CASES, FinishedRun, RunEnd, point_latest, read_cases, read_planned, remake, write_end
+from harness.report.run import (
+    CASES,
+    FinishedRun,
+    RunEnd,
+    point_latest,
+    read_cases,
+    read_end,
+    read_planned,
+    remake,
+    write_end,
+)
 
 FILE = "fleet.json"
 
@@ -41,10 +51,12 @@ def report(
 
 
 def _finished_part(plan: FleetPlan, accepted: Accepted) -> Path:
-    """An attempt's directory as a run that was to verify exactly what it has evidence of."""
+    """An attempt's directory as a run that was to verify exactly what it has evidence of; what broke outside of its cases stays."""
     run = accepted.directory
     planned = [evidence.case for evidence in read_cases(run)]
-    write_end(run, _distinct(planned), RunEnd(workers=plan.fleet.site(accepted.site).workers, wall_s=0.0))
+    known = read_end(run)  # none of an attempt that was lost
+    broke = tuple(f"{accepted.site}: {line}" for line in known[1].broke) if known else ()
+    write_end(run, _distinct(planned), RunEnd(workers=plan.fleet.site(accepted.site).workers, wall_s=0.0, broke=broke))
     found = scope.read(run)
     if found is not None:
         scope.write(run, _narrowed(found, set(accepted.cases)))

@@ -32,7 +32,7 @@ from harness.pytest_plugin.run import Run, run_of
 from harness.report import closing
 from harness.report.causes import signature
 from harness.report.mask import mask_text
-from harness.report.run import STOPPED, FinishedRun, RunEnd, finish, last_attempt
+from harness.report.run import STOPPED, FinishedRun, RunEnd, finish, last_attempt, write_end
 from harness.safety import Guard
 from harness.terminal import SafeConsole
 from harness.verdict import Conclusion, Verdict, exit_code
@@ -209,9 +209,11 @@ class Progress:
             self._say(Text("no case is left by what was asked for; --plan shows which there are"))
             return pytest.ExitCode.NO_TESTS_COLLECTED
         broke = broken or bool(self._unreadable) or exitstatus == pytest.ExitCode.INTERNAL_ERROR
-        finished = None
-        if not self._config.getoption("no_reports"):
-            finished = self._reports(STOPPED if interrupted else "")
+        finished, interruption = None, STOPPED if interrupted else ""
+        if self._config.getoption("no_reports"):
+            broke = not self._end_kept(interruption) or broke
+        else:
+            finished = self._reports(interruption)
             broke = broke or finished is None
         if interrupted:
             return pytest.ExitCode.INTERRUPTED
@@ -220,7 +222,8 @@ class Progress:
             return exit_code([Verdict.FAILED])
         return code or exit_code([Verdict.PASSED], broke=broke)
 
-    def _reports(self, interrupted: str) -> FinishedRun | None:
+    def _end(self, interrupted: str) -> tuple[list[Mapping[str, object]], RunEnd]:
+        """The cases that were planned, and what only this process knows."""
         results = getattr(self._config.option, "allure_report_dir", None)
         end = RunEnd(
             workers=self._run.slots,
@@ -230,9 +233,20 @@ class Progress:
             broke=tuple(map(mask_text, self._broke)),
             command=shlex.join(["pytest", *self._config.invocation_params.args]),
         )
-        planned = [self._run.plain(case) for case in self._run.cases if case.id in self._planned]
+        return [self._run.plain(case) for case in self._run.cases if case.id in self._planned], end
+
+    def _end_kept(self, interrupted: str) -> bool:
+        """Whether there is a record of the end, from which somebody may make the reports later."""
         try:
-            finished = finish(self._run.directory, planned, end)
+            write_end(self._run.directory, *self._end(interrupted))
+        except OSError as error:
+            self._broken(f"{self._run.directory}: the run's end cannot be written: {error.strerror}")
+            return False
+        return True
+
+    def _reports(self, interrupted: str) -> FinishedRun | None:
+        try:
+            finished = finish(self._run.directory, *self._end(interrupted))
             from harness.signoff import seal  # cryptography, which no worker needs
 
             document = seal(self._run.directory, finished.cases)

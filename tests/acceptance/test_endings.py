@@ -66,6 +66,19 @@ def test_a_killed_runner_leaves_nothing_behind(tree: Tree) -> None:
     assert [case["end"]["verdict"] for case in cases] == ["broken"]
 
 
+def test_what_broke_outside_of_its_cases_is_known_without_reports_too(tree: Tree) -> None:
+    """A site of a fleet makes none: whoever makes them has to know."""
+    tree.scenarios('@scenario("INBOUND")\ndef test_inbound(see):\n    see()\n')
+    (tree.path / "scenarios" / "test_torn.py").write_text("def test_torn(:\n")
+    arguments = ["--deployment", str(tree.deployment()), "-n", "0", "--continue-on-collection-errors", "--no-reports"]
+    code, output = tree.run(*arguments)
+    assert code == 3, output
+    end = json.loads((tree.run_directory / "run.json").read_text())["end"]
+    assert [line.partition(":")[0] for line in end["broke"]] == ["scenarios/test_torn.py cannot be read"]
+    code, output = tree.finished(tree.harness("report", str(tree.run_directory)))
+    assert code == 3, output
+
+
 def test_a_full_disk_breaks_the_run(tree: Tree) -> None:
     tree.scenarios("""
         @scenario("INBOUND")

@@ -1,0 +1,41 @@
+"""One report of several attempts: what broke at a site outside of its cases is part of it."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from harness.fleet import plan, result
+from harness.fleet.config import Fleet
+from harness.fleet.controller import Accepted, Record
+from harness.report.run import read_planned, write_end
+
+FILES = Path(__file__).parents[3] / "scenarios" / "deployments"
+
+
+@pytest.fixture(autouse=True)
+def no_allure_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nonexistent")
+
+
+@pytest.mark.parametrize("broke", [(), ("the world of acme died", "a test cannot be read: no comma")])
+def test_what_broke_in_an_attempt_breaks_the_run(tmp_path: Path, runs: ModuleType, broke: tuple[str, ...]) -> None:
+    """Though each of its cases passed; that an attempt was stopped is no matter, its other cases were run elsewhere."""
+    fleet = {"results": "r", "sites": [{"name": "oslo"}, {"name": "lima"}], "verify": [{"file": "live-talkdesk.toml"}]}
+    made = plan.plan(Fleet.model_validate(fleet), FILES, {}, live=True)
+    record = Record()
+    for number, (site, row) in enumerate([("oslo", "HOLD"), ("lima", "BUSY")], 1):
+        run = runs.make_run(tmp_path / "work", rows=(row,), deployment=runs.live().model_copy(update={"site": site}))
+        if site == "oslo":
+            planned, end = read_planned(run.directory)
+            write_end(run.directory, planned, dataclasses.replace(end, broke=broke, interrupted="stopped"))
+        else:  # lost: it left no end
+            (run.directory / "run.json").unlink()
+        record.accepted.append(Accepted(number, 1, site, run.directory, tuple(case.id for case in run.cases)))
+    summary = result.report(made, record, [], files=FILES, reports=tmp_path / "reports", work=tmp_path / "work").summary
+    assert summary.total.passed == summary.total.cases == 2
+    assert summary.broke == [f"oslo: {line}" for line in broke]
+    assert summary.exit_code == (3 if broke else 0)
