@@ -111,9 +111,9 @@ def test_encrypted_media(cast, ai, line, expect):
     call = caller.call(line)
     talk = cast.assistant(line).expect_call(call)
     expect(call).answered()
+    expect(call).two_way_audio_with(talk)
     expect(call).encrypted()
     expect(talk).encrypted()
-    expect(call).two_way_audio_with(talk)
 
 
 @scenario("LONGCALL")

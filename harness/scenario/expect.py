@@ -410,10 +410,10 @@ class Expect(ExpectAudio):
             )
 
     def encrypted(self) -> None:
-        """Its media is SRTP."""
+        """Its media has been SRTP all the time, however often it was negotiated."""
         call = self._call
-        states = [e for e in call.leg.events if isinstance(e, MediaState) and e.active]
-        self._context.evidence.add(signalling.encrypted(call.label, states[-1].secure if states else None))
+        secure = [e.secure for e in call.leg.events if isinstance(e, MediaState) and e.active]
+        self._context.evidence.add(signalling.encrypted(call.label, all(secure) if secure else None))
 
     def took(self, what: str, seconds: float, expected_s: float) -> None:
         """Something took the time it should, within a second, once the call had come to whom it is for."""

@@ -30,6 +30,7 @@ _STATES: Final = {
     pj.PJSIP_INV_STATE_DISCONNECTED: "disconnected",
 }
 _MEDIA_IS_UP: Final = (pj.PJSUA_CALL_MEDIA_ACTIVE, pj.PJSUA_CALL_MEDIA_LOCAL_HOLD, pj.PJSUA_CALL_MEDIA_REMOTE_HOLD)
+_SRTP_IS_ON: Final = "SRTP status: Active"  # in pjsua's account of a stream; pjsua2 has no other word for it
 _DIRECTIONS: Final = {(True, True): "sendrecv", (True, False): "sendonly", (False, True): "recvonly"}
 
 
@@ -83,7 +84,6 @@ class CallLeg:
         self.media.mark = mark
         self.rtp = RtpMonitor(host.endpoint.native.taps, path_of(phone.directory, self.name), self.emit)
         self._ending = Ending(direction)
-        self._far_media: list[str] = []  # the media descriptions of the far end's last SDP
         self._outcomes = Outcomes()
         self._host.begins(self)
 
@@ -271,8 +271,6 @@ class CallLeg:
         self._outcomes.saw(message)
         if message.direction == "received":
             self.rtp.may_come_from(message.remote_host)
-            if "\nm=audio " in message.text:  # a lone LF ends a line, too
-                self._far_media = message.text.split("\nm=")[1:]
         self._ending.saw(message)
 
     def finished(self, now: float) -> bool:
@@ -319,13 +317,15 @@ class CallLeg:
             clock_rate=stream.codecClockRate,
             local_rtp=transport.localRtpName,
             remote_rtp=stream.remoteRtpAddress,
-            secure=self.phone.config.srtp != "off" and self._has_key(index),
+            secure=self.phone.config.srtp != "off" and self._is_encrypted(index),
         )
         self.tell_statistics()
 
-    def _has_key(self, stream: int) -> bool:
-        """Whether the far end's description of that stream has a key (RFC 4568); over RTP/AVP as well."""
-        return any("\na=crypto:" in media for media in self._far_media[stream : stream + 1])
+    def _is_encrypted(self, stream: int) -> bool:
+        """Whether pjmedia encrypts that stream. A key in the far end's SDP may be one that was not taken (RFC 4568 section 5.1.2)."""
+        assert self.call is not None
+        _, _, told = self.call.dump(True, "").partition(f"\n  #{stream} ")
+        return _SRTP_IS_ON in told.partition("\n  #")[0]
 
     def stream_ends(self, index: int) -> None:
         """The last look at a stream's counters."""

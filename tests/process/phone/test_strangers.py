@@ -12,7 +12,7 @@ from harness.errors import PhoneParseError
 from harness.events import MarkHeard, MediaState, RtpStatistics, SipMessage, TransferProgress
 from harness.phone import refer
 from harness.phone.waiter import NeverCame
-from tests.process.phone.conftest import Desk, once
+from tests.process.phone.conftest import Desk, media_of, once
 from tests.process.phone.stranger import AUDIO, SESSION, VIDEO, VOICE, Stranger, answered
 
 KEY = "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz\n"
@@ -82,6 +82,16 @@ def test_a_key_is_seen_however_the_lines_end(lease: Desk, stranger: Stranger, li
     state = leg.wait("media", lambda event: isinstance(event, MediaState) and event.active, within=10)
     assert isinstance(state, MediaState)
     assert state.secure
+    assert stranger.hangs_up(phone, answer).status == 200
+
+
+@pytest.mark.parametrize("suite", ["F8_128_HMAC_SHA1_80", "AEAD_AES_256_GCM", "NULL", "x-unheard-of"])
+def test_a_key_that_is_not_taken_encrypts_nothing(lease: Desk, stranger: Stranger, suite: str) -> None:
+    """RFC 4568 section 5.1.2: the answer names the key that was chosen, or the media is as without any."""
+    phone = lease("callee", srtp="optional")
+    leg, answer = answered(phone, stranger, SESSION + AUDIO + KEY.replace("AES_CM_128_HMAC_SHA1_80", suite))
+    assert b"a=crypto" not in answer.body
+    assert not media_of(leg, within=10).secure
     assert stranger.hangs_up(phone, answer).status == 200
 
 
