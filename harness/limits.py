@@ -25,6 +25,7 @@ from typing import Protocol, Self
 
 from pydantic import BaseModel, ConfigDict
 
+from harness import whole_file
 from harness.deployment import Limits
 from harness.errors import RefusedError, ResourceError
 from harness.filenames import stem_of
@@ -335,9 +336,7 @@ class CallGate:
                 raise ResourceError(f"{path}: the run's count of calls cannot be read, so no call is placed") from error
             yield books
             try:
-                part = path.with_suffix(".part")
-                part.write_text(books.model_dump_json())
-                part.replace(path)
+                whole_file.write(path, books.model_dump_json())
             except OSError as error:
                 raise ResourceError(f"{path}: the run's count of calls cannot be kept: {error.strerror}") from error
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 import pkgutil
 import sys
+import traceback
 from importlib import import_module, metadata
 from typing import Annotated, Any, cast
 
@@ -95,6 +96,9 @@ def main() -> None:
         sys.exit(MISTAKE)
     except BrokenError as error:
         _say(error)
+        sys.exit(BROKEN)
+    except Exception:  # nobody foresaw it; Python's own exit code would say that the system under test has failed
+        traceback.print_exc()
         sys.exit(BROKEN)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness import matrix
+from harness import matrix, whole_file
 from harness.deployment import Deployment
 from harness.errors import DeploymentError, MistakeError, ResourceError
 from harness.fleet.config import Fleet, Verify
@@ -59,7 +59,7 @@ class FleetPlan:
         plain = {**dataclasses.asdict(self), "fleet": self.fleet.model_dump(mode="json")}
         try:
             directory.mkdir(parents=True, exist_ok=True)
-            (directory / FILE).write_text(json.dumps(plain, indent=1) + "\n", encoding="utf-8")
+            whole_file.write(directory / FILE, json.dumps(plain, indent=1) + "\n")
         except OSError as error:
             raise ResourceError(f"{directory}: the plan cannot be written: {error.strerror}") from error
 
@@ -159,6 +159,4 @@ def read_durations(file: Path) -> dict[str, float]:
 def write_durations(file: Path, measured: Iterable[tuple[str, float]]) -> None:
     """Remember how long cases took."""
     known = read_durations(file) | {case: round(seconds, 3) for case, seconds in measured}
-    part = file.with_suffix(".part")
-    part.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
-    part.replace(file)
+    whole_file.write(file, json.dumps(known, indent=1) + "\n")

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness import matrix, signoff
+from harness import matrix, signoff, whole_file
 from harness.fleet.controller import Accepted, Record
 from harness.fleet.plan import FleetPlan
 from harness.integrations import load
@@ -156,4 +156,4 @@ def plain(
 
 
 def _write(path: Path, plan: FleetPlan, record: Record, ledger: Sequence[Mapping[str, Any]], run: Path) -> None:
-    path.write_text(json.dumps(plain(plan, record, ledger, read_cases(run)), indent=1) + "\n", encoding="utf-8")
+    whole_file.write(path, json.dumps(plain(plan, record, ledger, read_cases(run)), indent=1) + "\n")

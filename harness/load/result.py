@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from harness import whole_file
 from harness.load.call import LoadCall
 from harness.load.steps import Steps
 from harness.report.mask import mask_plain
@@ -124,7 +125,7 @@ class LoadResult:
 
     def write(self, run: Path) -> None:
         """Write ``load.json``."""
-        (run / FILE).write_text(json.dumps(self.plain(), indent=1) + "\n", encoding="utf-8")
+        whole_file.write(run / FILE, json.dumps(self.plain(), indent=1) + "\n")
 
 
 def result(steps: Steps, *, began: float, wall_s: float) -> LoadResult:

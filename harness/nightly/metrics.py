@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from harness import whole_file
 from harness.errors import BrokenError, MistakeError
 from harness.nightly.flakes import FlakeRate
 from harness.nightly.store import Night
@@ -61,10 +62,8 @@ def registry_of(night: Night, runs: Sequence[Run], flakes: Iterable[FlakeRate]) 
 
 def write(path: Path, registry: Any) -> None:
     """Write the OpenMetrics file, in one step: whoever reads it never finds half of one."""
-    part = path.with_name(f".{path.name}.part")
     try:
-        part.write_bytes(_client().openmetrics.exposition.generate_latest(registry))
-        part.replace(path)
+        whole_file.write(path, _client().openmetrics.exposition.generate_latest(registry))
     except OSError as error:
         raise MistakeError(f"{path}: cannot be written: {error.strerror}") from error
 

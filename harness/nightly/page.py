@@ -10,6 +10,7 @@ from urllib.parse import quote
 from jinja2 import PackageLoader
 from markupsafe import Markup
 
+from harness import whole_file
 from harness.nightly.alerts import AlertCause, summary, unexplained
 from harness.nightly.compare import Difference, lines
 from harness.nightly.flakes import rates
@@ -54,7 +55,7 @@ def write(
         kpis=KPIS,
         report=lambda run: _report_of(path.parent, run),
     )
-    path.write_text(printable(text), encoding="utf-8")
+    whole_file.write(path, printable(text))
 
 
 def _table(nights: Sequence[Night], runs: Sequence[Run]) -> dict[str, Any]:

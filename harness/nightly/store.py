@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import sqlite3
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+
+from harness.report.history import opened
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS night (
@@ -36,20 +35,9 @@ class Night:
         return datetime.fromtimestamp(self.began, UTC).strftime("%Y-%m-%d")
 
 
-@contextlib.contextmanager
-def _open(path: Path) -> Iterator[sqlite3.Connection]:
-    connection = sqlite3.connect(path, timeout=30.0)
-    try:
-        connection.executescript(_SCHEMA)
-        with connection:
-            yield connection
-    finally:
-        connection.close()
-
-
 def append(path: Path, night: Night) -> None:
     """Add a night."""
-    with _open(path) as db:
+    with opened(path, _SCHEMA) as db:
         db.execute(
             "INSERT INTO night (series, began, ended, code, run, problems) VALUES (?, ?, ?, ?, ?, ?)",
             (night.series, night.began, night.ended, night.code, night.run, json.dumps(night.problems)),
@@ -60,7 +48,7 @@ def read(path: Path, series: str, most: int = 30) -> list[Night]:
     """The last nights of a series, oldest first."""
     if not path.exists():
         return []
-    with _open(path) as db:
+    with opened(path, _SCHEMA) as db:
         found = db.execute(
             "SELECT series, began, ended, code, run, problems FROM night WHERE series = ? ORDER BY began DESC, id DESC LIMIT ?",
             (series, most),

@@ -43,6 +43,9 @@ _INFO_ANSWER: Final = re.compile(
 _INFO_ANSWERED_S: Final = 2.0
 #: How many of a leg's last pulses tell the time of what it received: a second's.
 _PULSES: Final = 5
+#: Of a recording that goes on, what buffers of pjmedia's and of the C library hold, twice.
+_HELD_BACK_S: Final = 1.0
+_ROUNDED_S: Final = 0.02
 #: How long after a call's beginning the message that began it may be told, on a busy machine.
 _TOLD_WITHIN_S: Final = 5.0
 
@@ -352,7 +355,11 @@ class Leg:
         return event
 
     def received_since(self, since: float) -> NDArray[np.int16]:
-        """What it received after the monotonic time ``since``, at 8 kHz, as far as it is on disk by now."""
+        """What it received after the monotonic time ``since``, at 8 kHz, as far as it is on disk by now.
+
+        Raises :class:`ResourceError` where the disk takes nothing any more: nothing can be found in what is not there.
+        """
+        self.require_recorded(_HELD_BACK_S)
         samples = recording.so_far(recording.paths(self.phone.directory, self.id)[0])
         pulses = [event for event in self.events if isinstance(event, Listened)][-_PULSES:]
         if not pulses:
@@ -360,6 +367,12 @@ class Leg:
         # A pulse may be told late and never early, so the earliest of them tells when the recording began.
         origin = min(pulse.at - pulse.seconds for pulse in pulses)
         return samples[max(0, round((since - origin) * SAMPLE_RATE)) :]
+
+    def require_recorded(self, held_back_s: float = _ROUNDED_S) -> None:
+        """Raise :class:`ResourceError` where what it heard is not on disk, but for so much that may not be there yet."""
+        heard = [event.seconds for event in self.events if isinstance(event, Listened)]
+        if heard:
+            recording.require_whole(recording.paths(self.phone.directory, self.id)[0], heard[-1], held_back_s)
 
     # The pool's side; ``changed`` is held.
 

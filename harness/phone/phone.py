@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from harness.errors import BrokenError, HarnessError, PhoneLostError, PhoneMisuseError, ResourceError
-from harness.events import Event, LegStarted, PhoneLost, RegistrationState, from_plain
+from harness.events import Event, LegStarted, PhoneLost, Recorded, RegistrationState, from_plain
 from harness.phone import crash_hangup, event_log
 from harness.phone.config import PhoneConfig
 from harness.phone.deadlines import DeadlineScheduler
@@ -394,11 +394,19 @@ class Phone:
     def _take(self, event: Event, leg: Leg | None) -> None:
         if leg is not None:
             leg.take(event)
+            if isinstance(event, Recorded) and self._lost is None:
+                self._hold_to_recording(leg)
         else:
             self._events.append(event)
             if isinstance(event, RegistrationState):
                 self.registration = event
         self._emit(event)
+
+    def _hold_to_recording(self, leg: Leg) -> None:
+        try:
+            leg.require_recorded()
+        except ResourceError as error:  # release() raises it
+            self._sink_error = self._sink_error or error
 
     def _emit(self, event: Event) -> None:
         try:

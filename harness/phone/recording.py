@@ -10,9 +10,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.errors import ResourceError
 from harness.phone import files
 
 _HEADER: Final = 44  # pjmedia's: RIFF, "fmt " of 16 bytes, "data"
+_OCTETS_A_SECOND: Final = 2 * 8000
 
 
 def paths(directory: Path, leg: str) -> tuple[Path, Path]:
@@ -27,6 +29,20 @@ def so_far(path: Path) -> NDArray[np.int16]:
     except OSError:
         return np.zeros(0, np.int16)
     return np.frombuffer(raw[: len(raw) & ~1], "<i2")
+
+
+def require_whole(path: Path, heard_s: float, held_back_s: float) -> None:
+    """Raise :class:`ResourceError` where a recording lacks what was heard: pjmedia says nothing of a disk that takes no more.
+
+    ``held_back_s`` may be on no disk yet.
+    """
+    try:
+        octets = path.stat().st_size
+    except OSError:
+        octets = 0
+    on_disk_s = max(0, octets - _HEADER) / _OCTETS_A_SECOND
+    if heard_s - on_disk_s > held_back_s:
+        raise ResourceError(f"{path}: the disk took {on_disk_s:.1f} s of {heard_s:.1f} s; is it full?")
 
 
 def is_whole(path: Path) -> bool:

@@ -6,6 +6,7 @@ themselves. A file that ends amid a record (its writer was killed) is read up to
 
 from __future__ import annotations
 
+import contextlib
 import os
 import struct
 import threading
@@ -21,6 +22,7 @@ from harness.phone import files
 _RECORD: Final = struct.Struct("<d?BH16sH")  # at, received, length of the address, port, address, length of the packet
 
 _TOGETHER: Final = 64
+_BLOCK: Final = 4096  # octets unpacked at a time: what comes ahead of damage is read
 _GZIP: Final = 16 + zlib.MAX_WBITS
 
 Address = tuple[bytes, int]
@@ -79,10 +81,11 @@ class RtpLog:
     def _flush(self, how: int) -> None:
         if self._file is None:
             return
-        packed = self._packer.compress(b"".join(self._waiting)) + self._packer.flush(how)
+        packed = memoryview(self._packer.compress(b"".join(self._waiting)) + self._packer.flush(how))
         self._waiting.clear()
         try:
-            os.write(self._file, packed)
+            while packed:  # a nearly full disk takes a part and only then says so
+                packed = packed[os.write(self._file, packed) :]
         except OSError:  # the disk is full: the log ends here, the call does not
             os.close(self._file)
             self._file = None
@@ -97,17 +100,21 @@ class RtpLog:
 
 
 def read(path: Path) -> Iterator[RtpPacket]:
-    """The packets of a log, in the order they were written; none when there is no such file."""
+    """The packets of a log, in the order they were written, up to where it is damaged; none when there is no such file."""
     try:
-        raw = zlib.decompressobj(_GZIP).decompress(path.read_bytes())
+        packed = path.read_bytes()
     except FileNotFoundError:
         return
+    raw, unpacker = bytearray(), zlib.decompressobj(_GZIP)
+    with contextlib.suppress(zlib.error):
+        for begin in range(0, len(packed), _BLOCK):
+            raw += unpacker.decompress(packed[begin : begin + _BLOCK])
     at = 0
     while at + _RECORD.size <= len(raw):
         when, received, length, port, address, size = _RECORD.unpack_from(raw, at)
         at += _RECORD.size
-        if at + size > len(raw):
+        if at + size > len(raw) or (received and length not in (4, 16)):
             return
         source = (ip_address(address[:length]), port) if received else None
-        yield RtpPacket(when, source, raw[at : at + size])
+        yield RtpPacket(when, source, bytes(raw[at : at + size]))
         at += size

@@ -17,6 +17,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from harness import whole_file
 from harness.audio import quality
 from harness.audio.classify import classify
 from harness.audio.detector import Heard, marks_heard
@@ -98,7 +99,7 @@ def _draw(evidence: CaseEvidence, leg: str, received: Path) -> None:
     if _picture_of(received).is_file() or sound.data_uri(received) is None:
         return
     sounds(evidence, leg, received)
-    _picture_of(received).write_bytes(spectrogram_png(*read_wav(received)))
+    whole_file.write(_picture_of(received), spectrogram_png(*read_wav(received)))
 
 
 def _picture_of(received: Path) -> Path:
@@ -144,7 +145,7 @@ def sounds(evidence: CaseEvidence, leg: str, received: Path) -> tuple[float, tup
         samples, rate = read_wav(received)
         listed = [dataclasses.asdict(each) for each in _sounds(evidence, leg, samples, rate)]
         known = {"seconds": len(samples) / rate, "sounds": listed}
-        kept.write_text(json.dumps(known) + "\n", encoding="utf-8")
+        whole_file.write(kept, json.dumps(known) + "\n")
     return known["seconds"], tuple(Sound(**each) for each in known["sounds"])
 
 
@@ -181,7 +182,7 @@ def _measured(wav: Path) -> dict[str, Any] | None:
     audio = resample(samples, rate, SAMPLE_RATE)
     heard = [fact for fact in marks_heard(audio) if isinstance(fact, Heard)]
     found = {"seconds": len(samples) / rate} | quality.figures(audio, heard)
-    kept.write_text(json.dumps(found) + "\n", encoding="utf-8")
+    whole_file.write(kept, json.dumps(found) + "\n")
     return found
 
 

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from harness.errors import ResourceError
 from harness.report import kpi
 from harness.report.evidence import CaseEvidence
 from harness.report.markup import printable
@@ -154,21 +155,27 @@ def _found(
 
 
 @contextlib.contextmanager
-def _open(path: Path) -> Iterator[sqlite3.Connection]:
-    """The file, made when there is none; simultaneous runs wait for each other."""
-    connection = sqlite3.connect(path, timeout=30.0)
+def opened(path: Path, schema: str) -> Iterator[sqlite3.Connection]:
+    """A database, made when there is none; simultaneous runs wait for each other.
+
+    Raises :class:`ResourceError` when it cannot be used.
+    """
     try:
-        connection.execute("PRAGMA foreign_keys = ON")
-        connection.executescript(_SCHEMA)
-        with connection:
-            yield connection
-    finally:
-        connection.close()
+        connection = sqlite3.connect(path, timeout=30.0)
+        try:
+            connection.execute("PRAGMA foreign_keys = ON")
+            connection.executescript(schema)
+            with connection:
+                yield connection
+        finally:
+            connection.close()
+    except sqlite3.Error as error:  # a full disk, a damaged file, one of another program
+        raise ResourceError(f"{path}: what earlier runs found cannot be read or written: {error}") from error
 
 
 def append(path: Path, runs: Sequence[Run]) -> None:
-    """Add a run, or replace what is known of it."""
-    with _open(path) as db:
+    """Add a run, or replace what is known of it. Raises :class:`ResourceError`, as :func:`read` does."""
+    with opened(path, _SCHEMA) as db:
         for run in runs:
             db.execute(
                 "DELETE FROM run WHERE run = ? AND deployment = ? AND site = ?", (run.run, run.deployment, run.site)
@@ -201,7 +208,7 @@ def read(path: Path, *, key: str = "", whole: str = "", most: int = 20) -> list[
     """The last runs with that key (or of that whole), oldest first; none where there is no history."""
     if not path.exists():
         return []
-    with _open(path) as db:
+    with opened(path, _SCHEMA) as db:
         found = db.execute(
             "SELECT id, run, began, deployment, site, key, whole, faults, interrupted FROM run "
             "WHERE (? = '' OR key = ?) AND (? = '' OR whole = ?) ORDER BY began DESC, id DESC LIMIT ?",

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from harness import whole_file
 from harness.report import listing, rerun
 from harness.report.case_page import short_path
 from harness.report.causes import CauseGroup, grouped
@@ -84,7 +85,7 @@ def write(
         axes=_axes(cases),
         headline=headline(summary),
     )
-    path.write_text(text, encoding="utf-8")
+    whole_file.write(path, text)
     return [time for one in made for time in one.times]
 
 

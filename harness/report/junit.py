@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from harness import whole_file
 from harness.report.evidence import CaseEvidence, key_of, names_of
 from harness.report.labels import labels
 from harness.report.markup import printable
@@ -56,7 +57,7 @@ def write(path: Path, evidences: Sequence[CaseEvidence], missing: Iterable[Mappi
     for key, value in totals.items():
         root.set(key, str(value))
     root.set("time", f"{seconds:.3f}")
-    ET.ElementTree(root).write(path, encoding="utf-8", xml_declaration=True)
+    whole_file.write(path, ET.tostring(root, encoding="utf-8", xml_declaration=True))
 
 
 def _element(case: Mapping[str, object], name: str, integration: str, seconds: float) -> ET.Element:

@@ -12,6 +12,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from harness import whole_file
 from harness.report import metrics
 from harness.report.callfacts import numbers_of
 from harness.report.case_page import CasePage
@@ -86,7 +87,7 @@ def _detail(page: CasePage, task: Task) -> dict[str, str]:
 
 def write_part(parts: Path, name: str, deflated: str) -> None:
     """Write a script that hands ``deflated`` to the page."""
-    (parts / f"{name}.js").write_text(f"part({json.dumps(name)}, {json.dumps(deflated)});\n", encoding="utf-8")
+    whole_file.write(parts / f"{name}.js", f"part({json.dumps(name)}, {json.dumps(deflated)});\n")
 
 
 def packed(text: str) -> str:

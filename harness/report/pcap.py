@@ -17,6 +17,7 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 
+from harness import whole_file
 from harness.events import MediaState
 from harness.phone import rtp_log
 from harness.report.evidence import CaseEvidence
@@ -46,7 +47,7 @@ def export(evidence: CaseEvidence, path: Path) -> int:
     """Write the case's messages and packets to ``path``; returns how many there are. A host name instead of an address
     becomes one of 192.0.2.0/24 (RFC 5737), and the comment says which."""
     blocks = list(_blocks(evidence))
-    path.write_bytes(b"".join(blocks))
+    whole_file.write(path, b"".join(blocks))
     return len(blocks) - _HEADERS
 
 

@@ -20,6 +20,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from harness import whole_file
 from harness.errors import ResourceError
 from harness.events import Event, Recorded, SipMessage, to_plain
 from harness.report.mask import mask_name, mask_plain, mask_text
@@ -209,9 +210,7 @@ class CaseRecorder:
             self._write_case(end=mask_plain(end) if self._masked else end)
 
     def _write_case(self, **more: object) -> None:
-        partial = self.directory / f".{CASE}.part"
-        partial.write_text(json.dumps({**self._case, **more}, indent=1, default=str), encoding="utf-8")
-        partial.replace(self.directory / CASE)
+        whole_file.write(self.directory / CASE, json.dumps({**self._case, **more}, indent=1, default=str))
 
     def _own_name(self, path: str) -> str:
         """``path`` as seen from the case's directory; the file is renamed when its name holds a number to mask."""

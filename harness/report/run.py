@@ -32,6 +32,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from harness import whole_file
 from harness.diagnosis import common
 from harness.errors import HarnessError, MistakeError, ResourceError
 from harness.memory import lasting
@@ -232,7 +233,7 @@ def write_end(run: Path, planned: Sequence[Mapping[str, object]], end: RunEnd) -
         "planned": [mask_plain(case) if case.get("mask") else case for case in planned],
         "end": dataclasses.asdict(end),
     }
-    (run / _RUN).write_text(json.dumps(plain, indent=1, default=str) + "\n", encoding="utf-8")
+    whole_file.write(run / _RUN, json.dumps(plain, indent=1, default=str) + "\n")
 
 
 def summary_of(
@@ -282,7 +283,7 @@ def _finish(
     notes: list[str] = []
     causes = common.plain(judged(cases))
     summary.causes = causes["causes"]
-    (run / CAUSES).write_text(json.dumps(causes, indent=1) + "\n", encoding="utf-8")
+    whole_file.write(run / CAUSES, json.dumps(causes, indent=1) + "\n")
     summary.write(run / "summary.json")
     junit.write(run / "junit.xml", cases, absent)
     past = _past(run, evidences, planned, scope)

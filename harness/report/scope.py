@@ -18,7 +18,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from harness import integrations, matrix
+from harness import integrations, matrix, whole_file
 from harness.audio.prompts import prompt_name
 from harness.deployment import Deployment
 from harness.errors import MistakeError, SelectionError
@@ -187,7 +187,7 @@ def _row_together(one: RowScope, other: RowScope) -> RowScope:
 
 def write(run: Path, scope: Scope) -> None:
     """Write ``scope.json``."""
-    (run / FILE).write_text(json.dumps(scope.plain(), indent=1, default=str) + "\n", encoding="utf-8")
+    whole_file.write(run / FILE, json.dumps(scope.plain(), indent=1, default=str) + "\n")
 
 
 def read(run: Path) -> Scope | None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import soundfile
 
+from harness import whole_file
 from harness.audio.wav import WavError, read_wav
 
 
@@ -37,5 +38,5 @@ def data_uri(wav: Path) -> str | None:
         raw = mp3(wav)
         if raw is None:
             return None
-        kept.write_bytes(raw)
+        whole_file.write(kept, raw)
     return "data:audio/mpeg;base64," + base64.b64encode(raw or b"").decode("ascii")

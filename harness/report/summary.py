@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from harness import whole_file
 from harness.report.coverage import Coverage, by_row
 from harness.report.evidence import CaseEvidence, key_of, names_of
 from harness.report.strangers import strangers
@@ -139,7 +140,7 @@ class Summary:
 
     def write(self, path: Path) -> None:
         """Write ``summary.json``."""
-        path.write_text(json.dumps(self.plain(), indent=1) + "\n", encoding="utf-8")
+        whole_file.write(path, json.dumps(self.plain(), indent=1) + "\n")
 
 
 def latest(evidences: Iterable[CaseEvidence]) -> list[CaseEvidence]:

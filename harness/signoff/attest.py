@@ -25,6 +25,7 @@ from securesystemslib.exceptions import FormatError, VerificationError
 from securesystemslib.signer._crypto_signer import CryptoSigner
 from securesystemslib.signer._key import SSlibKey
 
+from harness import whole_file
 from harness.errors import MistakeError
 from harness.signoff import manifest
 from harness.signoff.decision import Acceptance, Decision
@@ -140,7 +141,7 @@ def sign(run: Path, signer: CryptoSigner, predicate: Mapping[str, Any], subjects
     envelope = Envelope(payload, _PAYLOAD, {})
     envelope.sign(signer)
     path = run / FILE
-    path.write_bytes(_bytes(envelope))
+    whole_file.write(path, _bytes(envelope))
     return path
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 
+from harness import whole_file
 from harness.errors import MistakeError
 from harness.report.markup import printable
 from harness.report.mask import mask_text
@@ -46,7 +47,7 @@ def write(path: Path, decision: Decision, *, customer: str, signer: str, evidenc
             versions=decision.scope.versions if decision.scope else {},
         )
     )
-    path.write_text(text, encoding="utf-8")
+    whole_file.write(path, text)
 
 
 @cache

@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from harness import whole_file
 from harness.errors import MistakeError
 
 FILE = "signoff.manifest.json"
@@ -44,7 +45,7 @@ def write(run: Path) -> Path:
     """Write the manifest of a run."""
     path = run / FILE
     plain = {"algorithm": "sha256", "files": measure(run)}
-    path.write_text(json.dumps(plain, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    whole_file.write(path, json.dumps(plain, indent=1, sort_keys=True) + "\n")
     return path
 
 

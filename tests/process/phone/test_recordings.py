@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import time
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from harness.audio.detector import Heard, marks_heard
 from harness.audio.wav import read_wav
+from harness.errors import ResourceError
 from harness.events import Listened, MarkEnded, MarkHeard, Recorded, SipMessage
 from harness.phone import Mark, Reject, Silence, Silent
 from tests.process.phone.conftest import Desk, connect, hears, uri_of
@@ -61,3 +63,24 @@ def test_what_was_received_can_be_heard_while_the_call_goes_on(lease: Desk) -> N
     after = [fact for fact in marks_heard(out.received_since(fell_silent)) if isinstance(fact, Heard)]
     assert after
     assert asked - fell_silent - 0.1 <= after[0].began <= heard - fell_silent + 0.1
+
+
+def test_a_disk_that_takes_no_more_breaks_the_case(own: Desk) -> None:
+    """pjmedia says nothing of it, and what is looked for in a recording is not found in what is not there."""
+    alice, bob = own("alice"), own("bob")
+    assert alice.process is bob.process
+    out, back = connect(alice, bob)
+    hears(out, back)
+    hears(back, out)
+    _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.prlimit(alice.process.pid, resource.RLIMIT_FSIZE, (8192, most))  # half a second of a recording
+    for leg in (out, back):
+        began = leg.events[-1].at
+        leg.wait("two seconds", lambda e, began=began: isinstance(e, Listened) and e.at > began + 2.0, 10)  # type: ignore[misc]
+    with pytest.raises(ResourceError, match=r"the disk took \d\.\d s of \d\.\d s"):
+        out.received_since(out.events[0].at)
+    out.hangup()
+    for phone, leg in ((alice, out), (bob, back)):
+        leg.recorded()
+        with pytest.raises(ResourceError, match="the disk took "):
+            phone.release()

@@ -76,6 +76,19 @@ def test_everything_asked_for_reaches_pytest(monkeypatch: pytest.MonkeyPatch, ha
     assert all(type(argument) is str for argument in handed)  # they cross to the workers
 
 
+def test_what_nobody_foresaw_is_no_failure_of_the_system_under_test(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Python's own exit code for an exception is 1, which says that something failed."""
+
+    def surprise(*_: object) -> int:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(pytest, "main", surprise)
+    assert run(monkeypatch, "verify", "one.toml") == app.BROKEN
+    assert "ZeroDivisionError" in capsys.readouterr().err
+
+
 def test_what_is_not_asked_for_is_left_to_the_plugin(monkeypatch: pytest.MonkeyPatch, handed: list[str]) -> None:
     assert run(monkeypatch, "verify", "one.toml") == 0
     assert handed[handed.index("-n") + 1] == "auto"

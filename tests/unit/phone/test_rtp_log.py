@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import random
 import threading
 from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from harness.phone.rtp_log import RtpLog, RtpPacket, path_of, read
+from tests.disk import full_beyond
 
 FOUR = (ip_address("192.0.2.7").packed, 40_000)
 SIX = (ip_address("2001:db8::7").packed, 40_002)
@@ -63,6 +67,38 @@ def test_a_full_disk_ends_the_log_and_nothing_else() -> None:
     log.sent(1.0, b"does not fit")
     log.sent(2.0, b"is not tried")
     log.close()
+
+
+@given(st.integers(1, 10_000), st.integers(0, 300))
+@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_disk_that_was_full_for_a_while_leaves_no_hole(tmp_path: Path, room: int, more: int) -> None:
+    path = path_of(tmp_path, "caller.1")
+    path.unlink(missing_ok=True)
+    log = RtpLog(path)
+    octets = random.Random(room).randbytes
+    packets = [octets(172) for _ in range(64 + more)]
+    with full_beyond(room):
+        for packet in packets[:64]:
+            log.sent(1.0, packet)
+    for packet in packets[64:]:
+        log.sent(2.0, packet)
+    log.close()
+    found = [packet.octets for packet in read(path)]
+    assert found == packets[: len(found)]
+
+
+@given(st.integers(0, 2_000), st.binary(min_size=1, max_size=20))
+@settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_damaged_log_is_read_up_to_the_damage(tmp_path: Path, where: int, damage: bytes) -> None:
+    path = path_of(tmp_path, "caller.1")
+    path.unlink(missing_ok=True)
+    log = RtpLog(path)
+    for number in range(40):
+        log.received(float(number), FOUR, bytes([number]) * 40)
+    log.close()
+    whole = path.read_bytes()
+    path.write_bytes(whole[:where] + damage + whole[where + len(damage) :])
+    assert len(list(read(path))) <= 60
 
 
 @pytest.mark.parametrize("threads", [4])

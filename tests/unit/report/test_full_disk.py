@@ -1,0 +1,88 @@
+"""What a full disk cut short is nowhere taken for whole, once there is room again."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import sqlite3
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from harness.errors import HarnessError, ResourceError
+from harness.nightly import store
+from harness.report import history
+from harness.report.run import RunEnd, case_directory, create, finish, read_end, remake, write_end
+from tests.disk import full_beyond
+
+OF_A_CASE = (".mp3", ".png", ".json", ".pcapng")
+_DRAWN = settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def kept(directory: Path) -> dict[str, bytes]:
+    """What views keep beside a case's evidence for the next view."""
+    return {path.name: path.read_bytes() for path in sorted(directory.iterdir()) if path.suffix in OF_A_CASE}
+
+
+@pytest.mark.parametrize("room", [1, 200, 3_000, 12_000, 60_000])
+def test_views_are_made_anew(tmp_path: Path, samples: ModuleType, room: int) -> None:
+    """Of a picture, an MP3, a capture, figures: half of one would be shown, or would not be read, for good."""
+    directory = create(tmp_path / "first")
+    case = samples.case_of("TD-INBOUND")
+    samples.failed(case_directory(directory, case), case, sound=True)
+    other = tmp_path / "other" / directory.name
+    shutil.copytree(directory, other)
+    end = RunEnd(workers=1, wall_s=1.0)
+    write_end(other, [case], end)
+    finish(directory, [case], end)
+    remake(directory, complete=True)
+    with full_beyond(room), contextlib.suppress(HarnessError, OSError):
+        finish(other, [case], end)
+    with full_beyond(room), contextlib.suppress(HarnessError, OSError):
+        remake(other, complete=True)
+
+    remade = remake(other, complete=True)
+
+    found = kept(case_directory(other, case))
+    assert found == kept(case_directory(directory, case))
+    assert {Path(name).suffix for name in found} == set(OF_A_CASE)
+    assert remade.summary.total.failed == 1
+    assert not list(other.rglob("*.part"))
+
+
+def test_a_run_whose_end_had_no_room_never_came_to_it(tmp_path: Path, samples: ModuleType) -> None:
+    directory = create(tmp_path)
+    case = samples.case_of("TD-INBOUND")
+    samples.passed(case_directory(directory, case), case)
+    with full_beyond(10), pytest.raises(OSError, match="File too large"):
+        finish(directory, [case], RunEnd(workers=1, wall_s=1.0))
+
+    assert read_end(directory) is None
+
+
+@given(st.binary(min_size=1, max_size=200))
+@_DRAWN
+def test_a_history_that_is_none_is_said(tmp_path: Path, octets: bytes) -> None:
+    """Anything else than the harness's own error would end a run with the exit code of a failure."""
+    path = tmp_path / history.FILE
+    path.write_bytes(octets * 20)
+    for use in (
+        lambda: history.read(path),
+        lambda: history.append(path, []),
+        lambda: store.read(path, "nightly"),
+    ):
+        with pytest.raises(ResourceError, match=f"{history.FILE}: what earlier runs found cannot be read"):
+            use()
+
+
+def test_a_history_that_has_no_room_is_said(tmp_path: Path) -> None:
+    path = tmp_path / history.FILE
+    for room in (1, 5_000, 20_000):
+        with full_beyond(room), pytest.raises(ResourceError, match="cannot be read or written"):
+            history.append(path, [])
+    history.append(path, [])
+    with contextlib.closing(sqlite3.connect(path)) as found:
+        assert found.execute("PRAGMA integrity_check").fetchall() == [("ok",)]

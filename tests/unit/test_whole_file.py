@@ -1,0 +1,28 @@
+"""Files that are there whole or not at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from harness import whole_file
+from tests.disk import full_beyond
+
+
+@given(st.binary(max_size=300), st.binary(max_size=300) | st.text(max_size=100), st.integers(1, 200))
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_what_has_no_room_leaves_what_was_there(tmp_path: Path, old: bytes, new: bytes | str, room: int) -> None:
+    path = tmp_path / "name"
+    path.write_bytes(old)
+    raw = new.encode() if isinstance(new, str) else new
+    with full_beyond(room):
+        if len(raw) > room:
+            with pytest.raises(OSError, match="File too large"):
+                whole_file.write(path, new)
+        else:
+            whole_file.write(path, new)
+    assert path.read_bytes() == (old if len(raw) > room else raw)
+    assert list(tmp_path.iterdir()) == [path]
