@@ -24,6 +24,8 @@ _RELIABLE, _SECURE = 1, 2  # of pjsip_transport_flags_e
 _UDP, _TCP, _TLS = 1, 2, 3  # of pjsip_transport_type_e
 _PORT: Final = {_UDP: 5060, _TCP: 5060, _TLS: 5061}  # RFC 3261 section 19.1.2
 _SLOW_S: Final = 1.0
+_MOST_AT_ONCE: Final = 64  # each is a thread, and one message of anybody's may name hundreds
+_TOO_MANY: Final = f"more than {_MOST_AT_ONCE} names were asked for at once"
 _DENIED: Final = (socket.EAI_NONAME, socket.EAI_NODATA)  # a name server says so; all else is that none does
 
 _pointer = ctypes.c_void_p
@@ -172,6 +174,10 @@ class Names:
             known.waiting.append(hand_over)
             return
         self._lookups[key] = _Lookup(key.name, time.monotonic(), [hand_over])
+        if len(self._lookups) > _MOST_AT_ONCE:
+            self._answers.put((key, [], _TOO_MANY, False))
+            self._wake()
+            return
         threading.Thread(target=self._find, args=(key,), name=f"name {key.name}", daemon=True).start()
 
     def _find(self, key: _Key) -> None:

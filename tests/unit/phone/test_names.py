@@ -98,6 +98,29 @@ def test_a_name_is_looked_up_beside_the_thread_that_asks(monkeypatch: pytest.Mon
     assert [trouble.problem for trouble in asker.told] == ["no answer yet", ""]
 
 
+def test_a_flood_of_names_takes_no_more_threads_than_there_are_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who names a host in a Via's maddr, or hundreds in one SDP, has them looked up. It speaks against nobody."""
+    go = threading.Event()
+
+    def look_up(*_: Any) -> list[Any]:
+        go.wait(10)
+        return [(0, 0, 0, "", ("192.0.2.1", 0))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    asker = Asker()
+    before = threading.active_count()
+    for number in range(300):
+        asker.asks(f"{number}.example.com")
+    assert threading.active_count() - before == 64
+    asker.names.tick(0.0)
+    assert {(trouble.problem, trouble.denied) for trouble in asker.told} == {
+        ("more than 64 names were asked for at once", False)
+    }
+    assert len(asker.told) == 300 - 64
+    assert asker.faults == []
+    go.set()
+
+
 @pytest.mark.parametrize(
     ("error", "denied"),
     [
