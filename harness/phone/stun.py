@@ -9,13 +9,14 @@ from typing import Final
 
 _HEADER: Final = struct.Struct("!HHI12s")
 _BINDING: Final = 0x0001
+_SUCCESS: Final = b"\x01\x01"
 _COOKIE: Final = 0x2112A442
 _TRIES: Final = 4
 _INTERVAL: Final = 0.5  # RFC 5389 section 7.2.1: its first retransmission time
 
 
 def answers(server: str, bind_address: str) -> bool:
-    """Whether ``server`` (``host:port``) answers a Binding request (RFC 5389) within two seconds."""
+    """Whether ``server`` (``host:port``) answers a Binding request with an address (RFC 5389) within two seconds."""
     host, _, port = server.partition(":")
     transaction = secrets.token_bytes(12)
     try:
@@ -26,7 +27,8 @@ def answers(server: str, bind_address: str) -> bool:
             for _ in range(_TRIES):
                 line.send(_HEADER.pack(_BINDING, 0, _COOKIE, transaction))
                 try:
-                    if line.recv(2048)[8:20] == transaction:
+                    answer = line.recv(2048)
+                    if answer[:2] == _SUCCESS and answer[8:20] == transaction:
                         return True
                 except TimeoutError:
                     continue

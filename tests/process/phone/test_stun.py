@@ -68,6 +68,27 @@ def test_a_mute_stun_server_is_a_resource_error(lease: Desk) -> None:
             lease("alice", stun_server="{}:{}".format(*mute.getsockname()))
 
 
+@pytest.mark.parametrize("kind", [0x0001, 0x0111], ids=["an echo", "an error"])
+def test_a_server_that_tells_no_address_is_a_resource_error(lease: Desk, kind: int) -> None:
+    """RFC 8489 section 6: of the answers with its transaction ID a success response alone has an address."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind((fresh_address(), 0))
+
+        def run() -> None:
+            while len(request := server.recvfrom(2048)) and len(request[0]) >= 20:
+                server.sendto(struct.pack("!H", kind) + request[0][2:], request[1])
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        host, port = server.getsockname()
+        try:
+            with pytest.raises(ResourceError, match=f"{host}:{port}"):
+                lease("alice", stun_server=f"{host}:{port}")
+        finally:
+            server.sendto(b"stop", (host, port))
+            thread.join()
+
+
 def test_a_public_address_can_be_given(lease: Desk) -> None:
     bob = lease("bob")
     alice = lease("alice", public_address=OUTSIDE)
