@@ -31,7 +31,7 @@ Address = tuple[bytes, int]
 
 @dataclass(frozen=True, slots=True)
 class RtpPacket:
-    """A packet, encrypted where SRTP is in use."""
+    """A packet; of SRTP as it was before it was encrypted, or decrypted."""
 
     at: float  #: monotonic seconds
     source: tuple[IPv4Address | IPv6Address, int] | None  #: where it came from; None for one that the leg sent

@@ -15,7 +15,7 @@ from harness.events import LONGEST_DROPOUT_S
 _OCTETS_A_MS: Final = dict.fromkeys((0, 8, 9), 8)
 #: What is longer is a pause: a hold, another party, silence that nobody announced. It speaks for no thin stream by itself.
 _PAUSE_MS: Final = 200.0
-_MARKER, _EXTENSION, _CSRCS, _HEADER = 0x80, 0x10, 0x0F, 12
+_MARKER, _PADDING, _EXTENSION, _CSRCS, _HEADER = 0x80, 0x20, 0x10, 0x0F, 12
 
 
 class Flow:
@@ -51,9 +51,10 @@ def _audio_ms(kind: int, packet: bytes) -> float:
     rate = _OCTETS_A_MS.get(kind)
     if rate is None:
         return 0.0
-    if not packet[0] & (_EXTENSION | _CSRCS):
+    if not packet[0] & (_PADDING | _EXTENSION | _CSRCS):
         return (len(packet) - _HEADER) / rate
     head = _HEADER + 4 * (packet[0] & _CSRCS)
     if packet[0] & _EXTENSION:
         head += 4 + 4 * int.from_bytes(packet[head + 2 : head + 4], "big")
-    return max(0, len(packet) - head) / rate
+    padding = packet[-1] if packet[0] & _PADDING else 0  # its last octet counts it (RFC 3550 section 5.1)
+    return max(0, len(packet) - padding - head) / rate

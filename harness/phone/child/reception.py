@@ -18,6 +18,9 @@ MAX_MISORDER: Final = 100
 #: Nobody sends more packets of speech a second (RFC 3551 section 4.2: 20 ms each by default, 10 ms at times).
 _MOST_A_SECOND: Final = 100
 
+#: What a network does not delay a packet by; timestamps that say so were set anew, under the same SSRC.
+_NO_JITTER_S: Final = 1.0
+
 _STATIC: Final = 96  # payload types below are assigned (RFC 3551 section 6), those above by each SDP
 _COMFORT_NOISE: Final = (13, 19)  # RFC 3389; 19 was used for it before
 
@@ -72,7 +75,7 @@ class Reception:
                 self._highest += ahead
                 self._received += 1
                 if ahead > 1:
-                    self._gap(timestamp, ahead)
+                    self._gap(at, timestamp, ahead)
             elif not self._begins(ssrc, sequence):
                 return
         self._at = at
@@ -136,19 +139,29 @@ class Reception:
         self._next = self._last = None
         self._jitter = 0.0
 
-    def _gap(self, timestamp: int, ahead: int) -> None:
+    def _gap(self, at: float, timestamp: int, ahead: int) -> None:
         self.bursts += 1
         if self._last is not None:
-            self._missing_ms += 1000 * _apart(self._last[0], timestamp) / self.rate * (ahead - 1) / ahead
+            sent_s = _apart(self._last[0], timestamp) / self.rate
+            came_s = at - self._last[1]
+            self._missing_ms += 1000 * (came_s if _is_anew(sent_s, came_s) else sent_s) * (ahead - 1) / ahead
 
     def _measure(self, at: float, timestamp: int) -> None:
         before, self._last = self._last, (timestamp, at)
         if before is None or before[0] == timestamp:  # the packets of one digit share a timestamp (RFC 4733)
             return
-        difference = abs((at - before[1]) - _apart(before[0], timestamp) / self.rate)
+        came_s, sent_s = at - before[1], _apart(before[0], timestamp) / self.rate
+        if _is_anew(sent_s, came_s):
+            return
+        difference = abs(came_s - sent_s)
         self._jitter += (difference - self._jitter) / 16
         self._jitters += self._jitter
         self._measured += 1
+
+
+def _is_anew(sent_s: float, came_s: float) -> bool:
+    """Whether a sender began its timestamps anew between two packets, as one does that puts another party on the line."""
+    return abs(sent_s - came_s) > _NO_JITTER_S
 
 
 def _apart(earlier: int, later: int) -> int:

@@ -187,7 +187,7 @@ class Tap:
         self._sent += 1
 
     def rtcp_comes(self, packet: bytes) -> None:
-        """The far end reports; encrypted (SRTCP) it cannot be read here, and names nothing that fits."""
+        """The far end reports."""
         self.look()
         for block in rtcp.reports(packet, self._ssrc) if self._sent else ():
             self._reported(self._sent, rtcp.received(self._first, block) if block else None, block)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import struct
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from harness.phone.child.reception import Reception
 
@@ -125,6 +127,18 @@ def test_what_stands_ahead_of_the_audio_in_a_packet_is_none(source: Source) -> N
     source.sends(50, octets=160 + 8, first=0x82)
     source.sends(50, octets=160 + 4, first=0x90)
     assert source.filled == pytest.approx(1.0, abs=0.01)
+
+
+@given(st.integers(1, 159), st.integers(0, 15))
+def test_padding_is_no_audio(padding: int, csrcs: int) -> None:
+    """RFC 3550 section 5.1: the last octet counts what is to be ignored, itself included."""
+    source = Source()
+    for _ in range(50):
+        source.now += 0.02
+        source.number += 1
+        head = struct.pack("!BBHII", 0xA0 | csrcs, 0, source.number, int(source.now * 8000), 7)
+        source.reception.take(source.now, head + bytes(4 * csrcs + 159) + bytes([padding]))
+    assert source.filled == pytest.approx((160 - padding) / 160, abs=0.01)
 
 
 @pytest.mark.parametrize("kind", [96, 111, 3, 18])

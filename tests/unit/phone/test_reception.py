@@ -6,6 +6,8 @@ import struct
 from collections.abc import Iterable
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from harness.phone.child.reception import MAX_DROPOUT, Reception
 
@@ -113,6 +115,26 @@ def test_jitter_is_that_of_each_source(wire: Wire) -> None:
     steady.send(1, range(100))
     steady.send(2, range(40_000, 40_100))
     assert steady.reception.jitter_ms == pytest.approx(0.0, abs=1e-6)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(0, 20))
+def test_timestamps_that_begin_anew_are_no_jitter(jump: int, lost: int) -> None:
+    """As a PBX sends them that puts another party on the line, and keeps SSRC and sequence numbers."""
+    told = []
+    for first in (0, jump):
+        wire = Wire()
+        wire.send(1, range(50))
+        wire.now += lost * FRAME_S
+        for sequence in range(50 + lost, 100 + lost):
+            stamp = (first + sequence * 160) & 0xFFFFFFFF
+            wire.reception.take(wire.now, struct.pack("!BBHII", 0x80, 0, sequence, stamp, 1))
+            wire.now += FRAME_S
+        told.append(wire.reception)
+    plain, jumped = told
+    assert jumped.burst_ms == pytest.approx(plain.burst_ms, abs=1000)
+    assert jumped.jitter_ms < 1000
+    if 16_000 < jump < 2**32 - 16_000:
+        assert jumped.jitter_ms == pytest.approx(plain.jitter_ms, abs=0.1)
 
 
 def test_packets_of_another_codec_are_counted_apart() -> None:
