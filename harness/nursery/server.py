@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import fcntl
 import io
 import json
@@ -21,6 +22,7 @@ from typing import Any, Final, NoReturn
 from harness.nursery.newborn import HEAD, MOST_FILES, STATUS
 
 _PATIENCE_S: Final = 10.0
+_NO_PROCESS: Final = -1
 
 
 def serve(listening: socket.socket, lifeline: int) -> NoReturn:
@@ -40,6 +42,7 @@ class _Server:
         self._selector.register(listening, selectors.EVENT_READ)
         self._selector.register(lifeline, selectors.EVENT_READ)
         self._listening, self._lifeline = listening, lifeline
+        self._spare = os.open(os.devnull, os.O_RDONLY)  # without another descriptor nobody could be turned away
         self._forks: dict[socket.socket, tuple[int, int]] = {}  #: process and its descriptor, by connection
 
     def serve(self) -> None:
@@ -70,23 +73,37 @@ class _Server:
                 return  # nobody waits for it any more
 
     def _fork(self) -> None:
-        connection, _ = self._listening.accept()
+        """Fork what is asked for. Who cannot be served learns that by the end of the connection; the forks there are go on."""
+        try:
+            connection, _ = self._listening.accept()
+        except OSError:  # no descriptor is left
+            os.close(self._spare)
+            with contextlib.suppress(OSError):
+                self._listening.accept()[0].close()
+            self._spare = os.open(os.devnull, os.O_RDONLY)
+            return
         connection.settimeout(_PATIENCE_S)
         try:
             request, files = _received(connection)
         except (OSError, ValueError):
             connection.close()
             return
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError:  # no process is left
+            pid = _NO_PROCESS
         if not pid:
             self._selector.close()
             for ours in (self._listening, connection, *self._forks):
                 ours.close()
-            for descriptor in (self._lifeline, *(descriptor for _, descriptor in self._forks.values())):
+            for descriptor in (self._lifeline, self._spare, *(descriptor for _, descriptor in self._forks.values())):
                 os.close(descriptor)
             _as_an_interpreter(request, files)
         for file in files:
-            os.close(file)
+            os.close(file)  # so that there is a descriptor for the process: it had two or more
+        if pid == _NO_PROCESS:
+            connection.close()
+            return
         descriptor = os.pidfd_open(pid)
         self._forks[connection] = (pid, descriptor)
         self._selector.register(connection, selectors.EVENT_READ)

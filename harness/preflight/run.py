@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.deployment import Deployment, from_plain, is_address, to_plain
 from harness.deployment_file import read
-from harness.errors import DeploymentError
+from harness.errors import DeploymentError, ResourceError
 from harness.integrations import load
 from harness.preflight import accounts, answers, api, campaign, machine, names, nat, own_certificate, reach, rows
 from harness.preflight.lines import REGISTRATION, Name, ProbeKind, ProbeResult, Report, Status, failed
@@ -84,7 +84,7 @@ async def _all(deployment: Deployment, settings: dict[str, Any]) -> list[ProbeRe
         probes, await asyncio.gather(*(p for _, p in probes), return_exceptions=True), strict=True
     ):
         if isinstance(found, BaseException):
-            if not isinstance(found, Exception):
+            if isinstance(found, ResourceError) or not isinstance(found, Exception):
                 raise found
             # A probe must not hide what the others found, whatever a far end sends it.
             fix = "This probe broke; what it looks at is unknown."

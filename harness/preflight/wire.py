@@ -14,6 +14,7 @@ from typing import Literal, Self
 
 from cryptography import x509
 
+from harness.errors import ResourceError
 from harness.preflight.certificates import matches, names_of
 from harness.preflight.login import MOST_CHALLENGES, Login, Unanswered
 from harness.preflight.probes import Probing, Target, UnresolvedError, unverified, verified
@@ -287,8 +288,10 @@ def _is_to(response: Response, request: Request) -> bool:
 
 
 def explained(error: Exception, place: Target) -> NoLinkError:
-    """What a socket's error means."""
+    """What a socket's error means. Raises :class:`ResourceError` for one that is this machine's own."""
     match error:
+        case OSError(errno=errno.EMFILE | errno.ENFILE | errno.ENOBUFS | errno.ENOMEM):
+            raise ResourceError(f"{place} cannot be looked at from this machine: {error.strerror}") from error
         case ssl.SSLCertVerificationError():
             return NoLinkError("tls", f"the certificate is not trusted: {error.verify_message}", error.verify_code)
         case ssl.SSLError():

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import resource
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.nursery import listening_at, server
+from harness.nursery.newborn import HEAD
 from tests.process.phone.test_lifetime import gone
 
 NURSERY = """
@@ -115,6 +120,48 @@ def test_it_dies_with_whoever_stands_for_it(runner: Runner) -> None:
         worker.kill()
     assert gone(pid)
     assert runner.worker("print('next')").communicate(timeout=10)[0] == "next\n"
+
+
+@pytest.mark.parametrize("room", [0, 1, 3])
+def test_without_room_for_another_those_that_there_are_go_on(runner: Runner, room: int) -> None:
+    """Descriptors of the nursery's own, as few as are left: who asked ends, and nobody else."""
+    says = "import sys; print('here', flush=True); sys.stdout.write(sys.stdin.read())"
+    first = runner.worker(says)
+    assert first.stdout is not None
+    assert first.stdout.readline() == "here\n"
+    nursery = int(Path(f"/proc/{runner.process.pid}/task/{runner.process.pid}/children").read_text().split()[0])
+    highest = max(int(file.name) for file in Path(f"/proc/{nursery}/fd").iterdir())
+    before = resource.prlimit(nursery, resource.RLIMIT_NOFILE)
+    resource.prlimit(nursery, resource.RLIMIT_NOFILE, (highest + 1 + room, before[1]))
+    second = runner.worker(says)
+    second.communicate("", timeout=20)
+    assert second.returncode in (0, 1)  # it began, or not
+    resource.prlimit(nursery, resource.RLIMIT_NOFILE, before)
+    third = runner.worker(says)
+    assert third.communicate("served", timeout=20)[0] == "here\nserved"
+    assert first.communicate("and on", timeout=20)[0] == "and on"
+    assert first.returncode == 0
+
+
+def test_where_no_process_is_left_who_asked_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none_left() -> int:
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    monkeypatch.setattr(os, "fork", none_left)
+    path = tmp_path / "nursery"
+    lifeline, ours = os.pipe()
+    with listening_at(path) as listening, socket.socket(socket.AF_UNIX) as asks:
+        asks.connect(str(path))
+        socket.send_fds(asks, [HEAD.pack(2, 1)], [ours])
+        asks.sendall(b"{}")
+        nursery = server._Server(listening, lifeline)
+        nursery._fork()
+        assert asks.recv(1) == b""
+        assert nursery._forks == {}
+        os.close(nursery._spare)
+        nursery._selector.close()
+    for descriptor in (lifeline, ours):
+        os.close(descriptor)
 
 
 def test_ctrl_c_reaches_it(runner: Runner) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import socket
 import ssl
 from typing import Any
 
 import pytest
 
+from harness.errors import ResourceError
 from harness.preflight import ProbeResult
 from harness.preflight.certificates import matches
 from tests.loopback import fresh_address
@@ -32,6 +35,22 @@ def test_a_port_that_drops_connections(lab: Any, far: Any) -> None:
             client.connect_ex(listener.getsockname())
         lab.account.update({"transport": "tcp", "port": listener.getsockname()[1]})
         check(lab.line("port", **SOON), FAILED, "dropped", "Registration fails", "firewall")
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp", "tls"])
+@pytest.mark.parametrize("lacking", [errno.EMFILE, errno.ENFILE, errno.ENOBUFS])
+def test_what_this_machine_lacks_speaks_against_nobody(
+    lab: Any, far: Any, monkeypatch: pytest.MonkeyPatch, transport: str, lacking: int
+) -> None:
+    lab.account.update({"transport": transport, "port": far.udp() if transport == "udp" else far.stream()})
+
+    async def fails(*_: object, **__: object) -> None:
+        raise OSError(lacking, os.strerror(lacking))
+
+    monkeypatch.setattr(asyncio, "open_connection", fails)
+    monkeypatch.setattr(asyncio.SelectorEventLoop, "create_datagram_endpoint", fails)
+    with pytest.raises(ResourceError, match=os.strerror(lacking)):
+        lab.report()
 
 
 def test_the_ais_port_closed_to_outsiders_is_a_warning(lab: Any, far: Any) -> None:
