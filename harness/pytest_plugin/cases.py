@@ -30,7 +30,7 @@ _UNDERWAY = pytest.StashKey[Attempt]()  #: the attempt that an item, or the proc
 
 def pytest_sessionstart() -> None:
     """Allure's results are of cases, not of pytest's fixtures."""
-    allure.leave_out_fixtures()
+    allure.write_cases_only()
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -86,14 +86,26 @@ class _Attacher:
         self.to.append(Attachment(source=file_name, name=name, type=mime))
 
 
-class _WithoutFixtures(AllureReporter):
-    """What allure-pytest keeps of running tests, but for the fixtures of cases alone: they are pytest's affair, and would
-    stand before a case's own steps.
+class _CaseReporter(AllureReporter):
+    """What allure-pytest keeps of running tests, without what is no case's result.
+
+    Fixtures of cases alone are pytest's affair, and would stand before a case's own steps. A test that was interrupted, or that
+    never began, is written as passed once its setup has passed, or as skipped: of a case the evidence says how it ended
+    (:func:`write_lost`, :func:`write_missing`).
     """
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.cases: set[str] = set()  #: ids of results
+        self.completed: set[str] = set()  #: of these, the ones filled from their evidence
+
+    def close_test(self, uuid: str) -> None:
+        """A test is over: its result is written, unless it never began or is of a case that never ended."""
+        kept: Any = super()  # allure_commons is not typed
+        if not kept.get_item(uuid).fullName or uuid in self.cases - self.completed:
+            kept.drop_test(uuid)
+        else:
+            kept.close_test(uuid)
 
     def stop_group(self, uuid: str, **kwargs: object) -> None:
         """A fixture's container is complete: it is written when a test that is no case had it, too."""
@@ -104,10 +116,10 @@ class _WithoutFixtures(AllureReporter):
             kept.stop_group(uuid, **kwargs)
 
 
-def leave_out_fixtures() -> None:
-    """From now on no fixtures of cases are written. To be called before the first test begins."""
+def write_cases_only() -> None:
+    """From now on no fixtures of cases are written, and no case without its end. To be called before the first test begins."""
     if (listener := _listener()) is not None:
-        listener.allure_logger = _WithoutFixtures()
+        listener.allure_logger = _CaseReporter()
 
 
 def begin_case() -> None:
@@ -135,6 +147,8 @@ def complete(evidence: CaseEvidence) -> bool:
     result.parameters = []
     details = result.statusDetails
     _fill(result, evidence, allure_commons.plugin_manager.hook, trace=details.trace if details else None)
+    if isinstance(listener.allure_logger, _CaseReporter):
+        listener.allure_logger.completed.add(result.uuid)
     return True
 
 

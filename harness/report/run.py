@@ -214,7 +214,9 @@ def read_planned(run: Path) -> tuple[list[Mapping[str, Any]], RunEnd]:
     found = scopes.read(run)
     if found is None:
         raise MistakeError(f"{run}: not a run's directory: it has neither {_RUN} nor {scopes.FILE}")
-    return list(found.planned()), RunEnd(workers=0, wall_s=0.0, interrupted=NEVER_ENDED, command=found.command)
+    results = run / ALLURE if (run / ALLURE).is_dir() else None
+    end = RunEnd(workers=0, wall_s=0.0, allure_results=results, interrupted=NEVER_ENDED, command=found.command)
+    return list(found.planned()), end
 
 
 @contextlib.contextmanager

@@ -68,7 +68,7 @@ import pytest
 from harness.report import allure
 
 def pytest_sessionstart():
-    allure.leave_out_fixtures()
+    allure.write_cases_only()
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_setup(item):
@@ -91,6 +91,25 @@ def of_case():
 @pytest.fixture
 def of_other():
     yield
+"""
+
+#: Ends the session amid the second case.
+_INTERRUPTED = """
+def pytest_sessionstart():
+    allure.write_cases_only()
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_setup(item):
+    allure.begin_case()
+    return (yield)
+
+class Interrupting:
+    def pytest_runtest_{phase}(self, item):
+        if "case1" in item.name:
+            raise KeyboardInterrupt
+
+def pytest_configure(config):
+    config.pluginmanager.register(Interrupting())
 """
 
 
@@ -373,9 +392,24 @@ class TestWhatQaSees:
         said = run_pytest(tmp_path, tmp_path / "results")
 
         assert "3 passed" in said, said
-        assert len(list((tmp_path / "results").glob("*-result.json"))) == 3
         written = [json.loads(path.read_text()) for path in (tmp_path / "results").glob("*-container.json")]
         assert {before["name"] for plain in written for before in plain["befores"]} == {"of_other", "of_both"}
+
+    @pytest.mark.parametrize("phase", ["setup", "call", "teardown"])
+    def test_a_case_that_was_interrupted_is_no_passed_one(self, tmp_path: Path, phase: str) -> None:
+        """Nor are those behind it skipped: what the evidence says of them is written when the run ends."""
+        samples = Path(__file__).with_name("conftest.py")
+        (tmp_path / "conftest.py").write_text(
+            _CONFTEST.format(here=str(tmp_path), samples=str(samples)) + _INTERRUPTED.format(phase=phase)
+        )
+        (tmp_path / "test_inner.py").write_text(_TESTS)
+        (tmp_path / "pytest.ini").write_text("[pytest]\n")
+
+        said = run_pytest(tmp_path, tmp_path / "results")
+
+        assert "KeyboardInterrupt" in said, said
+        found = [json.loads(path.read_text()) for path in (tmp_path / "results").glob("*-result.json")]
+        assert [(labels(one)["feature"], one["status"]) for one in found] == [("TD-INBOUND", "passed")]
 
     def test_history_is_kept_by_deployment_and_faults(self, tmp_path: Path) -> None:
         def name(*deployments: str, faults: tuple[str, ...] = (), is_merged: bool = False) -> str:
