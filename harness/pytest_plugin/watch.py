@@ -88,7 +88,7 @@ class Watch:
     def _world_died(self, name: str) -> Callable[[], None]:
         def died() -> None:
             words = last_words(self._run.control, name)
-            self._run.lost[name] = f"the simulated world of {name} died; it last said:\n{words}"
+            self._run.lost[name] = f"the simulated world of {name} died\nIt last said:\n{words}"
             while self._waiting_on == name:
                 signal.pthread_kill(self._main, signal.SIGUSR1)
                 time.sleep(PERIOD_S)

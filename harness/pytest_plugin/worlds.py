@@ -173,9 +173,13 @@ class World:
             self._process.wait()
             raise WorldLostError(f"the world of {self.name} did not end in {within:g} s and was killed") from None
         if died or code < 0:  # by a signal, which poll may not have shown yet
-            raise WorldLostError(f"the world of {self.name} died (exit code {code}):\n{self._last_words()}")
+            raise WorldLostError(
+                f"the world of {self.name} died (exit code {code})\nIt last said:\n{self._last_words()}"
+            )
         if code:
-            raise WorldLostError(f"the world of {self.name} ended with calls in its books:\n{self._last_words()}")
+            raise WorldLostError(
+                f"the world of {self.name} ended with calls in its books\nIt last said:\n{self._last_words()}"
+            )
 
 
 class Worlds:

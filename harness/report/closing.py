@@ -62,7 +62,7 @@ def table(summary: Summary, *, every_row: bool = False) -> Table:
             add(f"  {row}", counts, counts.wall_s)
     if len(summary.integrations) > 1:
         result.add_section()
-        add("all", summary.total, summary.wall_s or summary.total.wall_s, style="bold")
+        add("all", summary.total, summary.total.wall_s, style="bold")
     return result
 
 
@@ -136,20 +136,13 @@ def _rows(group: CauseGroup) -> str:
 
 def _left_out(summary: Summary, console: Console) -> None:
     """What was not run: of the guide's rows a line for each reason, the others in one line."""
-    by_reason: dict[str, list[str]] = {}
-    practice = []
-    for left in summary.left_out:
-        if left["documented"]:
-            by_reason.setdefault(str(left["why"]), []).append(str(left["row"]))
-        else:
-            practice.append(str(left["row"]))
-    for why, rows in by_reason.items():
-        console.print(f"[yellow]not run:[/] {_some(list(dict.fromkeys(rows)))}: {escape(why)}")
+    for why, rows in summary.not_run(documented=True).items():
+        console.print(f"[yellow]not run:[/] {_some(rows)}: {escape(why)}")
+    practice = list(dict.fromkeys(str(left["row"]) for left in summary.left_out if not left["documented"]))
     if practice:
-        names = list(dict.fromkeys(practice))
-        console.print(
-            f"[dim]not run:[/] {len(names)} practice {_plural(len(names), 'row')} ({_some(names, 3)}); --plan says why"
-        )
+        said = "not run" if summary.rows.keys().isdisjoint(practice) else "not run, or not everywhere"
+        count = f"{len(practice)} practice {_plural(len(practice), 'row')}"
+        console.print(f"[dim]{said}:[/] {count} ({_some(practice, 3)}); --plan says why")
     for row in summary.required:
         console.print(f"[red]required, and not run:[/] {escape(row)}")
 

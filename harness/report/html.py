@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -80,6 +81,7 @@ def write(
         numbers=sorted({number for one in made for number in one.fields["numbers"]}),
         absent=[{"id": str(case["id"]), "row": str(case.get("row", ""))} for case in absent],
         left_out=_left_out(summary),
+        shown=Counter(str(one.fields["verdict"]) for one in made),
         seen_in_part={row: found for row, found in summary.coverage.items() if found.unseen},
         never_ran=NEVER_REPORTED.first_line(),
         axes=_axes(cases),
@@ -197,17 +199,11 @@ def _cause(group: CauseGroup, run: str) -> dict[str, Any]:
 
 def _left_out(summary: Summary) -> list[tuple[str, int, dict[str, list[str]]]]:
     """Of the guide's rows, then of those of practice: how many were not run, or not at every number, and why which."""
-    several = len(summary.deployments) > 1
     found = []
     for documented, words in ((True, "of the guide"), (False, "of practice")):
-        reasons: dict[str, dict[str, None]] = {}
-        for left in summary.left_out:
-            if bool(left["documented"]) is documented:
-                name = f"{left['row']} of {left['deployment']}" if several else str(left["row"])
-                reasons.setdefault(str(left["why"]), {})[name] = None
-        if reasons:
-            rows = {name for names in reasons.values() for name in names}
-            found.append((words, len(rows), {why: list(names) for why, names in reasons.items()}))
+        if reasons := summary.not_run(documented=documented):
+            rows = {left["row"] for left in summary.left_out if bool(left["documented"]) is documented}
+            found.append((words, len(rows), reasons))
     return found
 
 

@@ -83,7 +83,8 @@ class Summary:
     #: Rows without a case: deployment, row, documented, why.
     left_out: list[dict[str, Any]] = field(default_factory=list)
     strangers: list[dict[str, Any]] = field(default_factory=list)  #: who called and was not the platform, by address
-    coverage: dict[str, Coverage] = field(default_factory=dict)  #: row: how much of it could be seen
+    #: Row, of several deployments each one's: how much of it could be seen in the cases that passed.
+    coverage: dict[str, Coverage] = field(default_factory=dict)
     required: list[str] = field(default_factory=list)  #: rows that had to be run and were not, with why
     faults: list[str] = field(default_factory=list)  #: injected on purpose
     made_of: list[str] = field(default_factory=list)  #: the runs that it was made of
@@ -92,6 +93,25 @@ class Summary:
     def consistent(self) -> bool:
         """Whether exactly the planned cases were reported."""
         return not self.missing and not self.unplanned
+
+    def not_run(self, *, documented: bool) -> dict[str, list[str]]:
+        """Why rows were not run, or not at every number: each reason with its rows, of the guide or of practice.
+
+        A row is told with its deployments where that reason is not true of all that have it.
+        """
+        of: dict[tuple[str, str], dict[str, None]] = {}
+        reasons: dict[str, set[str]] = {}
+        for left in self.left_out:
+            if bool(left["documented"]) is documented:
+                row, why = str(left["row"]), str(left["why"])
+                of.setdefault((why, row), {})[str(left["deployment"])] = None
+                reasons.setdefault(row, set()).add(why)
+        found: dict[str, list[str]] = {}
+        every = {*self.deployments, *(left["deployment"] for left in self.left_out)}
+        for (why, row), deployments in of.items():
+            is_everywhere = len(every) < 2 or (row not in self.rows and len(reasons[row]) == 1)
+            found.setdefault(why, []).append(row if is_everywhere else f"{row} of {' and '.join(deployments)}")
+        return found
 
     @property
     def exit_code(self) -> int:
@@ -221,6 +241,7 @@ def summarise(
     absent = {key: case for key, case in wanted.items() if key not in reported}
     total, rows, integrations = _counted(cases, absent.values())
     called = names_of((*reported, *wanted))
+    deployments = _kinds((*wanted.values(), *(e.case for e in cases)))
     overheads = [evidence.overhead_s for evidence in cases if evidence.verdict is Verdict.PASSED]
     return Summary(
         run=run,
@@ -233,7 +254,7 @@ def summarise(
         overhead_s_median=statistics.median(overheads) if overheads else None,
         workers=workers,
         versions=versions(),
-        deployments=_kinds((*wanted.values(), *(e.case for e in cases))),
+        deployments=deployments,
         passed_on_retry=[called[e.key] for e in retried(evidences)],
         tried_before={called[key]: ended for key, ended in tried_before(evidences).items()},
         planned=len(wanted),
@@ -243,9 +264,14 @@ def summarise(
         broke=list(broke),
         left_out=list(left_out),
         strangers=[one.plain() for one in strangers(event for e in evidences for event in e.gist.strangers)],
-        coverage=by_row([(e.row, e.findings) for e in cases if e.verdict is Verdict.PASSED]),
+        coverage=by_row([(_row_of(e, deployments), e.findings) for e in cases if e.verdict is Verdict.PASSED]),
         required=list(required),
     )
+
+
+def _row_of(case: CaseEvidence, deployments: Mapping[str, str]) -> str:
+    """A row's name; where there are several deployments, each sees what its own witnesses let it see."""
+    return f"{case.row} of {case.case.get('deployment')}" if len(deployments) > 1 else case.row
 
 
 def _kinds(cases: Iterable[Mapping[str, object]]) -> dict[str, str]:

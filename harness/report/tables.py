@@ -7,6 +7,7 @@ import dataclasses
 import io
 from collections.abc import Iterable, Sequence
 
+from harness.events import FarEndReport
 from harness.report.evidence import CaseEvidence
 
 #: Columns of the RTP table: a header, and the field of :class:`~harness.events.RtpStatistics`.
@@ -24,13 +25,20 @@ RTP = (
     ("jitter at far end ms", "tx_jitter_ms"),
     ("round trip ms", "rtt_ms"),
 )
+#: Of these, what only the far end's RTCP reports tell; its zero may be that there were none.
+_TOLD_BY_THE_FAR_END = ("tx_lost", "tx_jitter_ms", "rtt_ms")
+NOTHING = "–"
 
 
 def rtp(evidence: CaseEvidence) -> list[list[str]]:
     """RTP and RTCP counters, a row a leg, a header first."""
     rows = [["leg", *(title for title, _ in RTP)]]
     for leg, statistics in evidence.statistics.items():
-        plain = dataclasses.asdict(statistics)
+        plain: dict[str, int | float | str] = dataclasses.asdict(statistics)
+        named = any(isinstance(event, FarEndReport) and event.names_us for event in evidence.legs[leg])
+        # nobody has told: a far end that heard nothing of us reports no loss (RFC 3550 section 6.4.1)
+        untold = [name for name in _TOLD_BY_THE_FAR_END if not plain[name] and (name == "rtt_ms" or not named)]
+        plain |= dict.fromkeys(untold, NOTHING)
         rows.append(
             [leg, *(f"{plain[name]:g}" if isinstance(plain[name], float) else str(plain[name]) for _, name in RTP)]
         )

@@ -398,10 +398,8 @@ class TestWhatQaSees:
     @pytest.mark.parametrize("phase", ["setup", "call", "teardown"])
     def test_a_case_that_was_interrupted_is_no_passed_one(self, tmp_path: Path, phase: str) -> None:
         """Nor are those behind it skipped: what the evidence says of them is written when the run ends."""
-        samples = Path(__file__).with_name("conftest.py")
-        (tmp_path / "conftest.py").write_text(
-            _CONFTEST.format(here=str(tmp_path), samples=str(samples)) + _INTERRUPTED.format(phase=phase)
-        )
+        text = _CONFTEST.format(here=str(tmp_path), samples=str(Path(__file__).with_name("conftest.py")))
+        (tmp_path / "conftest.py").write_text(text + _INTERRUPTED.format(phase=phase))
         (tmp_path / "test_inner.py").write_text(_TESTS)
         (tmp_path / "pytest.ini").write_text("[pytest]\n")
 

@@ -17,7 +17,7 @@ from harness.report import closing
 from harness.report.causes import CauseGroup, grouped, judged, signature
 from harness.report.evidence import CaseEvidence
 from harness.report.run import read_cases, read_planned
-from harness.report.summary import summarise
+from harness.report.summary import Counts, summarise
 from harness.verdict import Verdict
 
 
@@ -166,3 +166,39 @@ def test_words_of_others_are_no_markup(run: Any, hostile: str) -> None:
     out = io.StringIO()
     closing.show(summary, [], Console(file=out, width=200, color_system=None), run=run.directory)
     assert out.getvalue().count(hostile) == 4
+
+
+def test_the_seconds_of_the_last_line_are_of_the_column_above_it(tmp_path: Path, samples: ModuleType) -> None:
+    """What the run took, with its cases beside each other, stands in the sentence below the table."""
+    cases = [
+        CaseEvidence.read(samples.passed(tmp_path / name, samples.case_of(name.upper(), integration=name)))
+        for name in ("gladly", "talkdesk")
+    ]
+    summary = summarise(cases, [dict(case.case) for case in cases], run="r", wall_s=0.1, workers=2)
+    column = [float(str(cell)) for cell in closing.table(summary).columns[-1].cells]
+    assert column[-1] == pytest.approx(sum(column[:-1]), abs=0.1)
+    assert summary.total.wall_s > 0.1
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from("ABCD"), st.sampled_from(["east", "west", "north"]), st.sampled_from(["dark", "no"])),
+        unique=True,
+    ),
+    st.sets(st.sampled_from("ABCD")),
+)
+def test_no_row_is_said_to_be_left_out_where_it_ran(left: list[tuple[str, str, str]], ran: set[str]) -> None:
+    """A row that one deployment ran is told with the deployments that did not; so is one that they left out for several reasons."""
+    summary = summarise([], [], run="r", wall_s=1.0, workers=1)
+    summary.deployments = dict.fromkeys(("east", "west", "north"), "live")
+    summary.rows = dict.fromkeys(ran, Counts(cases=1))
+    summary.left_out = [{"row": row, "deployment": of, "why": why, "documented": True} for row, of, why in left]
+    said = {(name, why) for why, names in summary.not_run(documented=True).items() for name in names}
+    for row, of, why in left:
+        named = {words for words, reason in said if reason == why and words.split()[0] == row}
+        assert len(named) == 1, "each row once for each reason"
+        (words,) = named
+        whys = {other for one, _, other in left if one == row}
+        assert ("of" in words.split()) == (row in ran or len(whys) > 1)
+        assert "of" not in words.split() or of in words.split()
+    assert {row for row, _, _ in left} == {words.split()[0] for words, _ in said}

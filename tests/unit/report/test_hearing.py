@@ -12,8 +12,8 @@ import pytest
 
 from harness.audio.marks import reply_to, waveform
 from harness.audio.wav import to_int16, write_wav
-from harness.events import Listened, Recorded, RtpStatistics
-from harness.report import hearing, timeline
+from harness.events import FarEndReport, Listened, Recorded, RtpStatistics
+from harness.report import hearing, tables, timeline
 from harness.report.case_page import player_of
 from harness.report.evidence import CaseEvidence
 from harness.report.hearing import COLUMNS, draw, figures, hearings
@@ -145,3 +145,27 @@ def test_packets_for_a_part_of_the_time_rate_nothing(tmp_path: Path, samples: Mo
     """Loss is counted by sequence numbers: packets that were never sent are in none of the figures."""
     evidence = heard(samples, tmp_path, 240, 240, 240, rx_packets=100, rx_lost=0)
     assert cells(evidence)["MOS"] == "– (RTP for 2.0 of 4.4 s)"
+
+
+@pytest.mark.parametrize("reports", [(), (False,), (False, False), (True,), (False, True)])
+def test_a_loss_that_the_far_end_did_not_report_is_no_zero(
+    tmp_path: Path, samples: ModuleType, reports: tuple[bool, ...]
+) -> None:
+    """A far end that got no RTP of ours says nothing of it: there the reader looks for the loss (RFC 3550 section 6.4.1)."""
+    with samples.playing(tmp_path / "case") as sample:
+        sample.inbound()
+        counters = dict.fromkeys(("tx_packets", "tx_bytes", "rx_packets", "rx_bytes", "rx_lost", "rx_discarded"), 5)
+        counters |= dict.fromkeys(("rx_reordered", "rx_duplicated", "tx_lost"), 0)
+        times = dict.fromkeys(("rx_jitter_ms", "tx_jitter_ms", "rtt_ms"), 0.0)
+        for names_us in reports:
+            sample.event(
+                FarEndReport, "caller", "caller.1", sent=5, received=0, lost=0, fraction_lost=0.0, jitter_ms=0.0,
+                names_us=names_us,
+            )  # fmt: skip
+        sample.event(RtpStatistics, "caller", "caller.1", **counters, **times)
+        sample.recorder.close(Verdict.FAILED, "so it ended")
+    header, row = tables.rtp(CaseEvidence.read(tmp_path / "case"))
+    shown = dict(zip(header, row, strict=True))
+    told = "0" if any(reports) else "–"
+    assert (shown["lost"], shown["lost at far end"], shown["jitter at far end ms"]) == ("5", told, told)
+    assert shown["round trip ms"] == "–"

@@ -310,6 +310,7 @@ class TestReport:
         assert {str(left["why"]) for left in left_out if left["why"] not in section} == set()
         guide = len({left["row"] for left in left_out if left["documented"]})
         assert f"{guide} rows of the guide: not run, or not at every number" in section
+        assert "1 row: seen in part in the cases that passed" in section
         unseen = {words for found in finished.summary.coverage.values() for words in found.unseen}
         assert unseen
         assert {words for words in unseen if words not in section} == set()
@@ -338,6 +339,18 @@ class TestReport:
         assert "<bdi>example</bdi> (live)" in text
         (made.directory / "scope.json").unlink()
         assert "1970" not in remake(made.directory).report.read_text()
+
+    def test_a_filter_counts_the_cases_that_it_can_show(self, tmp_path: Path, runs: ModuleType) -> None:
+        """Of a run that was killed most cases left nothing to show."""
+        rows = ("HOLD", "BUSY", "ABANDON", "REJECTED")
+        made = runs.make_run(tmp_path, rows=rows, ended=False, lost=rows[1:])
+        finished = remake(made.directory)
+        text = finished.report.read_text()
+        assert finished.summary.total.broken
+        options = re.findall(r'<option value="([^"]+)">\1 \((\d+)\)</option>', text)
+        assert options
+        for verdict, count in options:
+            assert text.count(f'data-verdict="{verdict}"') == int(count)
 
     def test_a_run_without_cases_is_not_green(self) -> None:
         assert html.headline(summarise([], [], run="r", wall_s=0.0, workers=1))[0] == "broken"

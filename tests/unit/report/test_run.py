@@ -124,6 +124,17 @@ class TestFinish:
         finish(run.directory, run.planned[:-1], RunEnd(workers=4, wall_s=9.0, allure_results=results))
         assert len(list(results.glob("*-result.json"))) == 5
 
+    def test_allure_has_every_case_of_a_run_that_was_killed(self, tmp_path: Path, runs: ModuleType) -> None:
+        """Of what it was amid, and of what never began: the one that had ended is there already."""
+        rows = ("HOLD", "BUSY", "ABANDON")
+        made = runs.make_run(tmp_path, rows=rows, ended=False, lost=rows[1:])
+        results = made.directory / "allure-results"
+        results.mkdir()
+        finished = remake(made.directory)
+        found = [json.loads(path.read_text()) for path in results.glob("*-result.json")]
+        assert len(found) == finished.summary.total.cases > len(rows) - 1
+        assert sum(one["status"] == "broken" for one in found) == finished.summary.total.broken == len(made.cases) - 1
+
     def test_an_end_of_another_version_may_say_more(self, run: Any) -> None:
         write_end(run.directory, run.planned, RunEnd(workers=4, wall_s=9.0))
         plain = json.loads((run.directory / "run.json").read_text())

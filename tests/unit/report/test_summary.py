@@ -51,6 +51,23 @@ class TestSummary:
         assert {"python", "harness", "pjsua2", "pytest", "xdist", "allure"} <= plain["versions"].keys()
         assert json.loads(json.dumps(plain)) == plain
 
+    def test_what_one_deployment_cannot_see_is_not_said_of_another(self, tmp_path: Path, samples: ModuleType) -> None:
+        def play(name: str, verdict: Verdict) -> CaseEvidence:
+            case = samples.case_of("TD-INBOUND", deployment=name)
+            with samples.playing(tmp_path / name, case) as sample:
+                sample.finding("codec", "the AI", verdict, expected="PCMU", actual="none", dispensable=True)
+                sample.finding("answered", "caller.1", Verdict.PASSED, expected="an answer", actual="one")
+                sample.recorder.close(Verdict.PASSED, "")
+            return CaseEvidence.read(tmp_path / name)
+
+        dark, light = play("dark", Verdict.NOT_OBSERVABLE), play("light", Verdict.PASSED)
+        both = summarise([dark, light], [], run="r", wall_s=1.0, workers=1).coverage
+        assert {name: len(found.unseen) for name, found in both.items()} == {
+            "TD-INBOUND of dark": 1,
+            "TD-INBOUND of light": 0,
+        }
+        assert list(summarise([dark], [], run="r", wall_s=1.0, workers=1).coverage) == ["TD-INBOUND"]
+
     def test_overhead_is_of_passed_cases_alone(self, tmp_path: Path, samples: ModuleType) -> None:
         """A failed case waits for audio that never comes: that time is nobody's overhead."""
         passed = CaseEvidence.read(samples.passed(tmp_path / "a"))
