@@ -43,7 +43,7 @@ from harness.report.hearing import COLUMNS, figures, hearings
 from harness.report.labels import labels
 from harness.report.markup import printable
 from harness.report.mask import mask_text
-from harness.report.pages import render, seen_of
+from harness.report.pages import render, said_besides, seen_of
 from harness.report.steps import verdict_of
 from harness.verdict import NEVER_REPORTED, Verdict, overall
 
@@ -270,6 +270,7 @@ def _message(evidence: CaseEvidence) -> str:
     likeliest = evidence.diagnosis[0] if evidence.diagnosis else {}
     parts = [evidence.headline]
     parts += [f"{key.capitalize()}: {likeliest[key]}" for key in ("fix", "owner") if likeliest.get(key)]
+    parts += map(said_besides, evidence.causes_besides)
     for finding in evidence.findings:
         if finding.verdict is evidence.verdict and not finding.dispensable:
             said, words = seen_of(finding)
@@ -380,7 +381,8 @@ def _findings_step(evidence: CaseEvidence) -> TestStepResult:
 def _diagnosis_text(evidence: CaseEvidence) -> str:
     parts = []
     for index, cause in enumerate(evidence.diagnosis, start=1):
-        lead = f"**{'Cause' if index == 1 else f'Or, less likely ({index})'}: {cause.get('cause', '')}**"
+        name = "Cause" if index == 1 else "Also" if cause in evidence.causes_besides else f"Or, less likely ({index})"
+        lead = f"**{name}: {cause.get('cause', '')}**"
         more = [
             f"{title}: {cause[key]}"
             for key, title in (

@@ -131,6 +131,11 @@ class CaseEvidence:
         return str(self.diagnosis[0].get("cause", "")) if self.diagnosis else ""
 
     @property
+    def causes_besides(self) -> Sequence[Mapping[str, Any]]:
+        """What the case shows to be wrong besides its first cause: the others it names are only possible in that one's stead."""
+        return [cause for cause in self.diagnosis[1:] if cause.get("candidate") is False]
+
+    @property
     def headline(self) -> str:
         """The first thing to say of a case that did not pass: its cause, or else what was seen."""
         return self.conclusion.first_line(self.cause)

@@ -15,6 +15,7 @@ from harness import whole_file
 from harness.report.evidence import CaseEvidence, key_of, names_of
 from harness.report.labels import labels
 from harness.report.markup import printable
+from harness.report.pages import said_besides
 from harness.verdict import NEVER_REPORTED, Conclusion, Verdict
 
 
@@ -87,6 +88,7 @@ def _why(evidence: CaseEvidence) -> str:
         for key in ("cause", "fix", "owner", "settles", "link")
         if likeliest.get(key)
     ]
+    named += map(said_besides, evidence.causes_besides)
     return "\n".join([*named, evidence.message, f"Evidence: {evidence.directory.name}"])
 
 

@@ -47,6 +47,12 @@ def cause_of(plain: Mapping[str, Any]) -> dict[str, str]:
     return {name: str(plain.get(name) or "") for name in CAUSE} | {"link": web_link(plain.get("link"))}
 
 
+def said_besides(cause: Mapping[str, Any]) -> str:
+    """A cause that is at work beside the first, in lines: what it is, how it is mended, whose it is."""
+    said = {"Also": cause.get("cause"), "Fix": cause.get("fix"), "Owner": cause.get("owner")}
+    return "\n".join(f"{name}: {words}" for name, words in said.items() if words)
+
+
 def seen_of(finding: Finding) -> tuple[str, str]:
     """What stands before what a finding saw, and that; of one that could not look, why it could not."""
     if finding.verdict is Verdict.NOT_OBSERVABLE:

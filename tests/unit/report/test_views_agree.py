@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from html import unescape
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -175,3 +176,35 @@ def test_every_view_of_a_run_counts_the_same(drawn: list[Drawn], end: RunEnd, mo
             assert badge is not None
             assert (badge[1] == "passed") is (again.summary.exit_code == 0)
             assert (badge[1] in ("failed", "not-observable")) is (again.summary.exit_code == 1)
+
+
+def test_what_is_wrong_besides_is_no_other_possibility(tmp_path: Path, samples: ModuleType) -> None:
+    """Two faults, each shown: both are to be mended. What the evidence does not show is said to be possible."""
+    told = [
+        {
+            "id": name,
+            "cause": f"The {name} cause",
+            "fix": f"Mend {name}.",
+            "owner": f"{name}'s owner",
+            "candidate": candidate,
+        }
+        for name, candidate in (("first", False), ("second", False), ("third", True))
+    ]
+    case = samples.case_of()
+    run = create(tmp_path)
+    with samples.playing(case_directory(run, case), case) as sample:
+        sample.finding("header", "the AI", Verdict.FAILED)
+        sample.recorder.close(Verdict.FAILED, "two things are wrong", told)
+    results = run / "allure-results"
+    finished = finish(run, [case], RunEnd(workers=1, wall_s=1.0, allure_results=results))
+    (result,) = (json.loads(path.read_text()) for path in results.glob("*-result.json"))
+    page = re.sub(r"<details><summary>.*?</details>", "", finished.report.read_text(), flags=re.DOTALL)
+    for view in (page, finished.junit.read_text(), result["statusDetails"]["message"]):
+        text = unescape(re.sub(r"<[^>]+>", " ", view))
+        assert "Also: The second cause" in text
+        assert "Mend second." in text
+        assert "second's owner" in text
+        assert "third" not in text
+    assert "1 other possible cause<" in finished.report.read_text()
+    assert "**Also: The second cause**" in result["description"]
+    assert "**Or, less likely (3): The third cause**" in result["description"]
