@@ -69,11 +69,11 @@ def _compare(place: tuple[str, str], old: Run | None, new: Run | None) -> Differ
     return Difference(
         **same,
         newly_failing=tuple(
-            [n for o, n in both if _passed(o) and not _passed(n) and n.attempts]
+            [n for o, n in both if _fails_anew(o, n)]
             + [result for case, result in after.items() if case not in before and not _passed(result)]
         ),
-        fixed=tuple(n for o, n in both if not _passed(o) and _passed(n)),
-        still_failing=tuple(n for o, n in both if not _passed(o) and not _passed(n) and n.attempts),
+        fixed=tuple(n for o, n in both if not _passed(o) and _passed(n) and o.attempts),
+        still_failing=tuple(n for o, n in both if not _passed(n) and n.attempts and not _fails_anew(o, n)),
         flaky=tuple(result for result in after.values() if _passed(result) and result.attempts > 1),
         slower=tuple((n, o.wall_s) for o, n in both if _passed(o) and _passed(n) and _slower(o.wall_s, n.wall_s)),
         lost_cases=tuple(lost),
@@ -89,6 +89,15 @@ def _unlike(old: Run, new: Run) -> str:
 
 def _passed(result: Result) -> bool:
     return result.verdict == Verdict.PASSED
+
+
+def _fails_anew(old: Result, new: Result) -> bool:
+    """Whether the case did not pass, and that is not known from before: it had passed or not run, or nothing was known of the
+    system under test where that fails now.
+    """
+    if _passed(new) or not new.attempts:
+        return False
+    return _passed(old) or not old.attempts or new.verdict == Verdict.FAILED != old.verdict
 
 
 def _slower(before: float, after: float) -> bool:

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from types import ModuleType
 
+import pytest
 from typer.testing import CliRunner
 
 from harness.cli.app import application
@@ -60,6 +61,19 @@ def test_fixed_slower_and_flaky_alone_wake_nobody() -> None:
     new = run("new", result("A"), result("B", attempts=3, wall_s=30.0))
     (found,) = compare([run("old", result("A", "failed"), result("B"))], [new])
     assert not found.news
+
+
+@pytest.mark.parametrize("before", [("broken", 1), ("not observable", 2), ("broken", 0)])
+def test_a_failure_of_what_nobody_knew_before_is_news(before: tuple[str, int]) -> None:
+    """The harness had broken, nobody could look, or the run was interrupted: nothing says that it failed then, too."""
+    (found,) = compare([run("old", result("A", *before))], [run("new", result("A", "failed"))])
+    assert ([one.row for one in found.newly_failing], found.still_failing, found.news) == (["A"], (), True)
+
+
+def test_what_never_ran_is_not_fixed_when_it_passes() -> None:
+    old = run("old", result("A", "broken", attempts=0), result("B", "broken"))
+    (found,) = compare([old], [run("new", result("A"), result("B"))])
+    assert [one.row for one in found.fixed] == ["B"]
 
 
 def test_a_new_case_that_fails_is_news() -> None:
