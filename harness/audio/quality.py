@@ -109,22 +109,37 @@ def snr_by_mark(samples: NDArray[np.int16], heard: list[Heard]) -> float | None:
     return float(np.median(ratios)) if ratios else None
 
 
+#: From one announcement of a mark to the next (0.2 s) a clock that is off by 1000 ppm moves the phase by as much.
+_STEP_S: Final = 0.0002
+
+
 def clock_drift_ppm(heard: list[Heard]) -> float | None:
     """How much faster the sender's clock runs than the receiver's, from a mark's phase over time; None if too short.
 
     Needs the announcements of one mark over 2 s or more: each tells the phase of the mark's period to a fraction of a
-    sample, and the median slope between them passes over the steps of a jitter buffer.
+    sample. A jitter buffer that grows, shrinks or conceals, and a second voice, move it by more than any clock does in so short
+    a time: only what was heard between two such steps is compared.
     """
     phases = [(fact.decided, fact.phase_seconds) for fact in heard if fact.mark == heard[0].mark] if heard else []
-    if len(phases) < 5 or phases[-1][0] - phases[0][0] < 2.0:
-        return None
-    slopes = []
+    stretches: list[list[tuple[float, float]]] = []
     for number, (at, phase) in enumerate(phases):
-        for later, later_phase in phases[number + 1 :]:
-            if later - at >= 1.0:
-                turned = (later_phase - phase + PERIOD_SECONDS / 2) % PERIOD_SECONDS - PERIOD_SECONDS / 2
-                slopes.append(turned / (later - at))
+        if not number or abs(_turned(phases[number - 1][1], phase)) > _STEP_S:
+            stretches.append([])
+        stretches[-1].append((at, phase))
+    slopes = [
+        _turned(phase, later_phase) / (later - at)
+        for stretch in stretches
+        if len(stretch) >= 5 and stretch[-1][0] - stretch[0][0] >= 2.0
+        for number, (at, phase) in enumerate(stretch)
+        for later, later_phase in stretch[number + 1 :]
+        if later - at >= 1.0
+    ]
     return 1e6 * float(np.median(slopes)) if slopes else None
+
+
+def _turned(before: float, after: float) -> float:
+    """From one phase to another by the shorter way, in seconds."""
+    return (after - before + PERIOD_SECONDS / 2) % PERIOD_SECONDS - PERIOD_SECONDS / 2
 
 
 def figures(audio: NDArray[np.int16], heard: list[Heard]) -> dict[str, Any]:
