@@ -12,7 +12,6 @@ from harness.events import LegStarted, Listened
 from harness.measurement import Delay
 from harness.report.evidence import CaseEvidence
 from harness.report.flow import Arrow
-from harness.report.moments import far_end_marks
 
 #: The columns of :func:`harness.report.hearing.figures` that are call facts as well.
 _MEDIA = ("codec", "jitter", "lost", "MOS")
@@ -71,7 +70,7 @@ def _facts(evidence: CaseEvidence, leg: str, own: Sequence[Arrow], invite: Arrow
         "From": _party(invite.header("From")),
         "To": _party(invite.header("To")),
         "number dialled": dialled,
-        **{title: NOTHING if value is None else f"{value:.2f} s" for title, value in times.items()},
+        **{title: NOTHING if value is None else f"{round(value, 2) + 0.0:.2f} s" for title, value in times.items()},
         "one-way delay": _delays(evidence, leg),
         **{title: media.get(title) or NOTHING for title in _MEDIA},
         "ended by": _ended(own, invite, leg),
@@ -110,12 +109,11 @@ def _first_sound(evidence: CaseEvidence, leg: str) -> float | None:
 
 
 def _first_heard_elsewhere(evidence: CaseEvidence, leg: str) -> float | None:
-    """When this leg's mark was first known to be heard: at another leg, in the far end's record, or by its reply."""
+    """When this leg's mark was first known to be heard: at another leg, or by a reply. A far end's record has a clock of its own."""
     own = {event.mark for event in evidence.legs[leg] if isinstance(event, LegStarted)}
     others = [span.began for span in evidence.marks if span.leg != leg and span.mark in own]
     replies = [span.began for span in evidence.marks if span.leg == leg and span.mark - REPLY_OFFSET in own]
-    told = [span.began for span in far_end_marks(evidence) if span.mark in own]
-    return min([*others, *replies, *told], default=None)
+    return min([*others, *replies], default=None)
 
 
 def _delays(evidence: CaseEvidence, leg: str) -> str:

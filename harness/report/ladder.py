@@ -18,6 +18,9 @@ from harness.report.fold import met_challenges, without_registrations, without_r
 from harness.report.markup import xml
 from harness.report.moments import Moment, Stretch, moments, stretches
 
+#: Two machines' clocks differ, and by what nobody knows: the order of such a message among those of the harness's phones may be another.
+_TOLD = "Dashed (f1, f2 …): as the far end's own record tells it, at the times of its own clock."
+
 
 @dataclass(frozen=True)
 class Lifeline:
@@ -37,6 +40,11 @@ class Ladder:
     lifelines: tuple[Lifeline, ...]
     rows: tuple[tuple[Arrow, int, int] | tuple[Moment, int], ...]  #: with the indices of the lifelines they touch
     stretches: tuple[Stretch, ...]
+
+    @property
+    def is_told(self) -> bool:
+        """Whether some of it is known from a far end's record alone."""
+        return any(isinstance(row[0], Arrow) and row[0].far_end for row in self.rows)
 
     @classmethod
     def of(cls, evidence: CaseEvidence, every: Sequence[Arrow] | None = None) -> Ladder:
@@ -156,7 +164,8 @@ def text(evidence: CaseEvidence, width: int = 26) -> str:
             line = blank()
             _put(line, min(centres[row[1]], centres[row[2]]) + 2, row[0].detail)
             lines.append(line)
-    return "\n".join("".join(line).rstrip() for line in lines) + "\n"
+    note = f"\n{_TOLD}\n" if ladder.is_told else ""
+    return "\n".join("".join(line).rstrip() for line in lines) + "\n" + note
 
 
 def _text_arrow(line: list[str], arrow: Arrow, source: int, target: int) -> None:
@@ -234,7 +243,7 @@ def svg(evidence: CaseEvidence, *, anchors: str = "", every: Sequence[Arrow] | N
     for row in ladder.rows:
         places.append(y)
         y += _NOTE if isinstance(row[0], Moment) else _ROW
-    height = y + 16
+    height = y + (36 if ladder.is_told else 16)
     moved = [[round(row[0].at - ladder.began, 3), place] for row, place in zip(ladder.rows, places, strict=True)]
     centres = [_LEFT + _COLUMN // 2 + index * _COLUMN for index in range(count)]
     parts = [
@@ -267,6 +276,8 @@ def svg(evidence: CaseEvidence, *, anchors: str = "", every: Sequence[Arrow] | N
         else:
             kind = _kind(row[0], met)
             parts.append(_svg_arrow(row[0], kind, centres[row[1]], centres[row[2]], place, anchors))
+    if ladder.is_told:
+        parts.append(f'<text class="t" x="{_LEFT}" y="{height - 8:.0f}">{xml(_TOLD)}</text>')
     parts.append(f'<line class="cursor" x1="0" x2="{width}" y1="-9" y2="-9"/></svg>')
     return "".join(parts)
 

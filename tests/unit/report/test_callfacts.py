@@ -10,7 +10,7 @@ from types import ModuleType
 import pytest
 from _pytest.mark.expression import Expression
 
-from harness.events import LegStarted, RegistrationState
+from harness.events import FarEndRecord, LegStarted, RegistrationState
 from harness.matrix import Selection, cases
 from harness.report import ladder, rerun
 from harness.report.callfacts import call_facts, numbers_of, table_of
@@ -46,6 +46,30 @@ class TestCallFacts:
         assert dict(billing.cells)["Call-ID"] == "call-2"
         assert dict(billing.cells)["first audio received"] == "0.10 s"
         assert numbers_of([caller, billing]) == ["+12065550110", "+13125550142"]
+
+    @pytest.mark.parametrize("skew_s", [-3600.0, -2.5, 0.0, 2.5])
+    def test_the_far_ends_clock_makes_no_time_of_ours(self, tmp_path: Path, samples: ModuleType, skew_s: float) -> None:
+        """An AI's record that says when it heard the caller says so by the clock of another machine; the ladder says whose it is."""
+        with samples.playing(tmp_path / "case") as sample:
+            sample.inbound()
+            at = sample.clock.time() + skew_s - 0.5
+            heard = {"mark": 12, "at": at, "until": at + 1.0, "level_dbov": -15.0}
+            invite = samples.sip("INVITE sip:+12065550110@127.0.3.1 SIP/2.0", "1 INVITE")
+            message = {
+                "at": at,
+                "direction": "received",
+                "local": "127.0.3.9:5060",
+                "remote": "127.0.3.2:5060",
+                "text": invite,
+            }
+            record = {"witness": {"marks": [heard], "messages": [message]}}
+            sample.event(FarEndRecord, "synthflow", None, source="GET /v2/calls/1", record=record)
+            sample.recorder.close(Verdict.PASSED, "")
+        evidence = CaseEvidence.read(tmp_path / "case")
+        (facts,) = call_facts(evidence, arrows(evidence), figures(evidence))
+        assert dict(facts.cells)["first audio heard by the far end"] == "0.55 s", "by its reply in band"
+        for ladder_of in (ladder.text, ladder.svg):
+            assert "at the times of its own clock" in ladder_of(evidence)
 
     def test_the_table_has_a_column_a_leg(self, failed: CaseEvidence) -> None:
         header, *rows = table_of(call_facts(failed, arrows(failed), figures(failed)))
