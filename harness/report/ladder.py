@@ -18,7 +18,7 @@ from harness.report.fold import met_challenges, without_registrations, without_r
 from harness.report.markup import xml
 from harness.report.moments import Moment, Stretch, moments, stretches
 
-#: Two machines' clocks differ, and by what nobody knows: the order of such a message among those of the harness's phones may be another.
+#: Two clocks differ, and by what nobody knows: such a message may have come before or after those it stands between.
 _TOLD = "Dashed (f1, f2 …): as the far end's own record tells it, at the times of its own clock."
 
 
