@@ -7,7 +7,6 @@ changes anything (a REGISTER without Contact only asks for the bindings, RFC 326
 ``lines``        what a probe says: :class:`ProbeResult`, :class:`Status`, :class:`Report`
 ``probes``       what all probes share: the deployment, the clock, names and their addresses
 ``wire``         requests over UDP, TCP and TLS, and what comes back
-``login``        a password's way through digest challenges
 ``names``        DNS
 ``reach``        ports and certificates
 ``certificates`` whom a certificate is made out to

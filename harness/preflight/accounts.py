@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from harness.deployment import PhoneEntry, Trunk
 from harness.preflight.lines import REGISTRATION, ProbeKind, ProbeResult, failed, ok, warning
-from harness.preflight.login import Login
 from harness.preflight.probes import Probing, Target
 from harness.preflight.wire import RequestOutcome, exchange
+from harness.sip.login import Login
 
 
 async def phone_line(probing: Probing, name: str, phone: PhoneEntry, place: Target) -> ProbeResult:

@@ -16,10 +16,10 @@ from cryptography import x509
 
 from harness.errors import ResourceError
 from harness.preflight.certificates import matches, names_of
-from harness.preflight.login import MOST_CHALLENGES, Login, Unanswered
 from harness.preflight.probes import Probing, Target, UnresolvedError, unverified, verified
 from harness.sip.framing import StreamFramer
 from harness.sip.grammar import SipSyntaxError
+from harness.sip.login import MOST_CHALLENGES, Login, Unanswered
 from harness.sip.message import Message, Request, Response
 
 #: Why no final response came. ``silent``: dropped on the way or ignored; ``refused``: actively, by the host or a firewall;
@@ -226,7 +226,7 @@ async def exchange(
 ) -> RequestOutcome:
     """One request to a place and its final response; ``trust`` is for :class:`Link`.
 
-    Challenges are answered as :class:`~harness.preflight.login.Login` has it, and over TLS only to a server whose certificate is
+    Challenges are answered as :class:`~harness.sip.login.Login` has it, and over TLS only to a server whose certificate is
     trusted and made out to the place. Anybody else would get a hash to guess the password by.
     """
     uri = f"sip:{domain}" if method == "REGISTER" else f"sip:{_hostport(place)}"

@@ -7,8 +7,8 @@ from typing import Final
 from harness.errors import BrokenError
 from harness.events import SipMessage
 from harness.phone.phone import Phone
-from harness.preflight.login import MOST_CHALLENGES, Login
 from harness.sip.grammar import SipSyntaxError
+from harness.sip.login import MOST_CHALLENGES, Login
 from harness.sip.message import Message, Request, Response
 
 #: The phone itself ends the request by then: timer F, 64 × T1 (RFC 3261 section 17.1.2.2). A platform that is silent has not answered.
