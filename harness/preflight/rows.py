@@ -28,10 +28,12 @@ _OF_A_PORT = (
 _WORST_LAST = (Status.OK, Status.WARNING, Status.FAILED)
 
 
-def needs(deployment: Deployment, lines: Sequence[ProbeResult]) -> tuple[RowNeed, ...]:
-    """Row by row, in the matrix's order: every thing its cases need, once."""
+def needs(
+    deployment: Deployment, lines: Sequence[ProbeResult], asked: Iterable[Case] | None = None
+) -> tuple[RowNeed, ...]:
+    """Row by row, in the matrix's order: every thing that its cases need, once; of those ``asked`` for, where a run says them."""
     found: dict[tuple[str, str, str], RowNeed] = {}
-    for case in _cases(deployment):
+    for case in _cases(deployment) if asked is None else asked:
         for what, whose, names, why in _of_case(case, deployment):
             if (key := (case.row.id, what, whose)) not in found:
                 status, detail = _told([line for line in lines if (line.look, line.subject) in names], why)

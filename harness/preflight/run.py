@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from harness.deployment import Deployment, from_plain, is_address, to_plain
 from harness.deployment_file import read
 from harness.errors import DeploymentError, ResourceError
 from harness.integrations import load
+from harness.matrix import Case
 from harness.preflight import accounts, answers, api, campaign, machine, names, nat, own_certificate, reach, rows
 from harness.preflight.lines import REGISTRATION, Name, ProbeKind, ProbeResult, Report, Status, failed
 from harness.preflight.probes import Probing, Target, ai_end, termination
@@ -20,14 +21,15 @@ from harness.preflight.probes import Probing, Target, ai_end, termination
 Probe = Awaitable[ProbeResult | list[ProbeResult]]
 
 
-def run(deployment: Deployment, **settings: Any) -> Report:
+def run(deployment: Deployment, asked: Iterable[Case] | None = None, **settings: Any) -> Report:
     """Look at everything a complete deployment's calls depend on; takes as long as the slowest probe, some 2 s at most.
 
-    ``settings`` go to :class:`~harness.preflight.probes.Probing`: ``resolver``, ``wall_clock``, ``patience``.
+    What rows will need is told of every case, or of those ``asked`` for. ``settings`` go to
+    :class:`~harness.preflight.probes.Probing`: ``resolver``, ``wall_clock``, ``patience``.
     """
     began = time.monotonic()
     lines = asyncio.run(_all(deployment, settings))
-    return Report(deployment.name, tuple(lines), time.monotonic() - began, rows.needs(deployment, lines))
+    return Report(deployment.name, tuple(lines), time.monotonic() - began, rows.needs(deployment, lines, asked))
 
 
 def of_file(path: Path, environment: Mapping[str, str] | None = None, **settings: Any) -> Report:

@@ -14,7 +14,8 @@ def check(run: Run, mode: str, *, stderr: bool = False) -> bool:
     """Look at one replica of each deployment, keep what was found as ``preflight.json``, and say what is not ok."""
     if mode == "off":
         return True
-    reports = [preflight.run(replicas[0]) for replicas in run.replicas.values()]
+    asked = {name: [case for case in run.cases if case.deployment == name] for name in run.replicas}
+    reports = [preflight.run(replicas[0], asked[name]) for name, replicas in run.replicas.items()]
     path = run.directory / "preflight.json"
     try:
         path.write_text(json.dumps([report.to_plain() for report in reports], indent=1), encoding="utf-8")

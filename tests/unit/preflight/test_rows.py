@@ -10,6 +10,7 @@ from rich.console import Console
 
 from harness.deployment import from_plain, to_plain
 from harness.integrations import load
+from harness.matrix import Selection, cases
 from harness.preflight import ProbeKind, ProbeResult, Report, Status, show
 from harness.preflight.lines import ok
 from harness.preflight.rows import needs
@@ -92,6 +93,16 @@ def test_every_need_of_every_row_is_looked_for_where_a_probe_tells() -> None:
     found = needs(deployment, lines)
     assert len({need.row for need in found}) > 15
     assert {need.status for need in found} == {Status.OK}, [need for need in found if need.status is not Status.OK]
+
+
+def test_a_run_is_told_of_the_rows_it_was_asked_for(lab: Any, far: Any) -> None:
+    with_a_group(lab, far, agents=["anna"])
+    every = lab.report()
+    asked = cases([lab.deployment()], Selection(rows=(TRANSFER,)))
+    report = lab.report(asked=asked)
+    assert report.rows
+    assert report.rows == tuple(need for need in every.rows if need.row == TRANSFER)
+    assert lab.report(asked=()).rows == ()
 
 
 WARM = "TD-TRANSFER-WARM"
