@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 from harness import integrations
@@ -259,6 +260,7 @@ def _case(row: Row, integration: Integration, cell: Cell, hidden: Mapping[str, s
 _NUMBER = re.compile(r"\+\d(?:[-.]*\d){6,}|\d{10,}")
 
 
+@cache
 def _in_id(value: str) -> str:
     """An axis' value within a case's id: text of the customer's own as plain ASCII, told apart by a hash where that loses some.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from functools import cache
 from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
@@ -14,7 +15,7 @@ from harness.deployment.network import Account, PhoneEntry, Platform, StandIn, T
 from harness.deployment.report import plain_name
 from harness.deployment.routing import Assistant, Group, Handover, Line, Transfer
 from harness.deployment.terms import Axes, DeclaredTimings, Expectations, ExtraNumbers, Limits, Manners, Safety, Timings
-from harness.deployment.values import Model, Region
+from harness.deployment.values import Model, Region, Way
 from harness.sip.identity import is_spelling
 from harness.toml_model import Mistake, MistakesError
 
@@ -124,9 +125,8 @@ class Deployment(Model):
         entry, asked = self.assistants[assistant], self.escalation
         if entry.transfer is None:
             return entry.handovers
-        same = {name: getattr(entry, name) for name in Transfer.model_fields}
-        own = Handover.model_construct(ways=asked.ways, digit=asked.digit, prompt=asked.prompt, **same)
-        return {"": own, **entry.handovers}
+        same = (getattr(entry, name) for name in Transfer.model_fields)
+        return {"": _own_handover(asked.ways, asked.digit, asked.prompt, *same), **entry.handovers}
 
     def handover(self, line: str | None, name: str = "") -> Handover | None:
         """The handover of that name by the assistant a number leads to; None where it has none."""
@@ -296,6 +296,13 @@ class Deployment(Model):
             if number in owners:
                 yield place, f"{number} is already {owners[number]}; allowed: a number of its own for each role"
             owners.setdefault(number, ".".join(place))
+
+
+@cache  # a plan asks for it thousands of times
+def _own_handover(ways: tuple[Way, ...], digit: str | None, prompt: str, *same: Any) -> Handover:
+    """That of an assistant's own table; ``same`` are the fields it has in common with a named one."""
+    fields = dict(zip(Transfer.model_fields, same, strict=True))
+    return Handover.model_construct(ways=ways, digit=digit, prompt=prompt, **fields)
 
 
 def from_plain(plain: dict[str, Any]) -> Deployment:
