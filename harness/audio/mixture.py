@@ -85,10 +85,10 @@ def _search(period: NDArray[np.float32]) -> list[_Found]:
     """The marks in one period of audio (1280 samples at full scale 32768), strongest first."""
     found: list[_Found] = []
     bases: list[NDArray[np.float32]] = []
-    left = period
+    left, least = period, _MIN_LEVEL_DBOV
     while len(found) < _MOST:
         energy = float(left.dot(left))
-        if _dbov(energy) < _MIN_LEVEL_DBOV:
+        if _dbov(energy) < least:  # a mark in it is no louder than the whole
             break
         products = np.fft.irfft(np.fft.rfft(left) * _spectra(), PERIOD, axis=1)
         mark, phase = (int(at) for at in np.unravel_index(int(np.abs(products).argmax()), products.shape))
@@ -103,6 +103,7 @@ def _search(period: NDArray[np.float32]) -> list[_Found]:
         if powers[1] < 0.1 * powers.mean() or (found and level < found[0].level_dbov + _MIN_RELATIVE_DB):
             break
         found.append(_Found(mark, float(phase), level, correlation))
+        least = max(least, found[0].level_dbov + _MIN_RELATIVE_DB)
         bases.append(basis)
         # All the marks found so far are taken out together: they are not orthogonal.
         together = np.concatenate(bases, axis=1)
