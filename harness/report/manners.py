@@ -73,14 +73,22 @@ def manners(evidence: CaseEvidence) -> list[Manner]:
         answered = next((e.at for e in events if isinstance(e, CallState) and e.state == "confirmed"), None)
         if started is None or started.direction != "outgoing" or started.replaces is not None or answered is None:
             continue
-        agent, handed_over = _heard(evidence, leg)
+        agent, person = _heard(evidence, leg)
         if agent:
-            found += _of_call(leg, answered, agent, handed_over, list(_spoken(evidence, leg)))
+            found += _of_call(leg, answered, agent, person, list(_spoken(evidence, leg)))
     return found
 
 
-def _heard(evidence: CaseEvidence, leg: str) -> tuple[list[Turn], float | None]:
-    """The voice agent's turns, and when the person whom the call was handed to was first heard.
+@dataclass(frozen=True)
+class _Person:
+    """Whom the call was handed to."""
+
+    heard: float  #: when first
+    rang: Turn | None  #: for how long the person's phone, which is ours, let it ring
+
+
+def _heard(evidence: CaseEvidence, leg: str) -> tuple[list[Turn], _Person | None]:
+    """The voice agent's turns, and the person whom the call was handed to.
 
     An agent is known by its mark (an assistant's own, its replies, a stand-in's); one without a mark by speech, up to the hand-over.
     """
@@ -91,23 +99,37 @@ def _heard(evidence: CaseEvidence, leg: str) -> tuple[list[Turn], float | None]:
     }
     spans = sorted((span for span in evidence.marks if span.leg == leg), key=lambda span: span.began)
     agent = [(s.began, s.ended) for s in spans if s.mark in stand_ins or s.mark >= VOICES.start]
-    others = [s.began for s in spans if s.mark not in stand_ins and s.mark < VOICES.start]
+    others = [s for s in spans if s.mark not in stand_ins and s.mark < VOICES.start]
     if not agent:
-        end = others[0] if others else evidence.ended
+        end = others[0].began if others else evidence.ended
         agent = [turn for turn in _words(evidence, leg, "received") if turn[0] < end]
     turns = _turns(agent)
-    return turns, next((at for at in others if turns and at > turns[0][0]), None)
+    person = next((s for s in others if turns and s.began > turns[0][0]), None)
+    return turns, _Person(person.began, _rang(evidence, person.mark)) if person else None
+
+
+def _rang(evidence: CaseEvidence, mark: int) -> Turn | None:
+    """From when until when the leg that sends this mark rang; None where that is not seen."""
+    for events in evidence.legs.values():
+        started = next((e for e in events if isinstance(e, LegStarted)), None)
+        if started is not None and started.mark == mark and started.direction == "incoming":
+            answered = next((e.at for e in events if isinstance(e, CallState) and e.state == "confirmed"), None)
+            return (started.at, answered) if answered is not None else None
+    return None
 
 
 def _of_call(
-    leg: str, answered: float, agent: Sequence[Turn], handed_over: float | None, caller: Sequence[Turn]
+    leg: str, answered: float, agent: Sequence[Turn], person: _Person | None, caller: Sequence[Turn]
 ) -> Iterator[Manner]:
     yield Manner(leg, DEAD_AIR, max(0.0, agent[0][0] - answered), "from the answer")
-    if handed_over is not None:
-        last = max(ended for began, ended in agent if began < handed_over)
-        yield Manner(leg, TRANSFER, max(0.0, handed_over - last), "from its last sound to the agent's first")
+    if person is not None:
+        last = max(ended for began, ended in agent if began < person.heard)
+        # how long our own phone lets it ring is no manner of the AI's
+        rang = max(0.0, person.rang[1] - max(last, person.rang[0])) if person.rang else 0.0
+        basis = "from its last sound to the agent's first" + (", without the ring" if person.rang else "")
+        yield Manner(leg, TRANSFER, max(0.0, person.heard - last - rang), basis)
     for began, ended in caller:
-        if handed_over is not None and ended > handed_over:
+        if person is not None and ended > person.heard:
             continue
         during = next((turn for turn in agent if turn[0] < began < turn[1]), None)
         after = next((turn for turn in agent if turn[0] >= ended), None)

@@ -27,6 +27,7 @@ ONE_CALL_S = 30.0
 #: How long it is looked whether agents ring before their turn.
 _OUT_OF_TURN_S = 0.5
 _RINGS_ELSEWHERE_EVERY_S = 0.25
+_LOOKS_EVERY_S = 0.05
 
 
 class Caller:
@@ -113,6 +114,7 @@ class Group:
             except NeverCame as error:
                 finding = self._context.evidence.add_of_said(self._landed(), self._context.asked)
                 raise ExpectationError(finding) from error
+            self._wait_for_others(leg, of)
             self._context.evidence.add(self._landed())
             of.obeyed(leg.events[0].at)
             leg.answer()
@@ -159,6 +161,29 @@ class Group:
                 for leg in filter(None, legs):
                     leg.taken = True
                     leg.reject(486)
+
+    def _wait_for_others(self, leg: Leg, of: Call) -> None:
+        """Where who rings is in another group as well, let it ring until it is told which group was called.
+
+        A platform may ring agents a moment apart, and rings no other once one of them has answered.
+        """
+        first = [set(turn) for turn in self.entry.turns[:1]]
+        others = [group for name, group in self._context.deployment.groups.items() if name != self.name]
+        others = [
+            group for group in others if leg.phone.name in group.present and [*map(set, group.turns[:1])] != first
+        ]
+        concerned = [self.entry, *others]
+        apart_s = max(group.pause_s for group in concerned) + _OUT_OF_TURN_S
+        until = leg.events[0].at + min(apart_s, *(group.ring_s / 2 for group in concerned))
+        began = time.monotonic()
+        while time.monotonic() < until and not of.is_over():
+            rang = set(self._context.phones.rang())
+            if not any(rang <= set(group.present) for group in others):
+                break  # it is told, or there was nothing to tell apart
+            self._context.pause(_LOOKS_EVERY_S)
+        if others:
+            waited = time.monotonic() - began
+            self._context.evidence.scripted(waited, "listening for agents of the same turn who ring a moment later")
 
     def _landed(self) -> Finding:
         rang = {phone: self._group_of(phone) for phone in self._context.phones.rang()}

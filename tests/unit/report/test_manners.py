@@ -66,6 +66,28 @@ def test_silence_in_the_transfer(tmp_path: Path, samples: ModuleType, spoken: An
     assert figures["silence in the transfer"] == 2.5
 
 
+@pytest.mark.parametrize(("rang_from", "silence"), [(5.0, 1.5), (3.5, 0.5)])  # the AI speaks until 4.0
+def test_that_our_own_phone_lets_it_ring_is_no_silence_of_its(
+    tmp_path: Path, samples: ModuleType, spoken: Any, rang_from: float, silence: float
+) -> None:
+    with samples.playing(tmp_path) as sample:
+        sample.event(LegStarted, "caller", "caller.1", direction="outgoing", mark=12, remote_uri="sip:a")
+        sample.after(0.5).event(CallState, "caller", "caller.1", state="confirmed", code=200)
+        answered = sample.now
+        sample.clock.now = answered + 1.0
+        sample.hears("caller.1", AI, 3.0)
+        sample.clock.now = answered + rang_from
+        sample.event(LegStarted, "maria", "maria.1", direction="incoming", mark=AGENT, remote_uri="sip:b")
+        sample.clock.now = answered + 6.5
+        sample.event(CallState, "maria", "maria.1", state="confirmed", code=200)
+        sample.clock.now = answered + 7.0
+        sample.hears("caller.1", AGENT, 3.0)
+        sample.clock.now = answered + 20.0
+        sample.recorder.close(Verdict.PASSED, "")
+    found = said(CaseEvidence.read(tmp_path))
+    assert found[module.TRANSFER] == pytest.approx(silence, abs=0.01)
+
+
 def test_answer_time_counts_from_the_last_word(tmp_path: Path, samples: ModuleType, spoken: Any) -> None:
     spoken["sent"] = [(3.0, 3.8), (4.0, 5.0)]
     figures = said(call(tmp_path, samples, (AI, 0.5, 2.0), (AI, 6.2, 8.0)))

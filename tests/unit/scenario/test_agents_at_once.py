@@ -172,3 +172,55 @@ def test_two_callers_with_two_agents_are_two_calls(make_context: MakeContext, mo
     Expect(context, phones.take(monkeypatch)).caller_id(CALLER)
     assert found(context, "landing.stops") == {}
     assert found(context, "caller_id") == {f"{AGENTS[0]}.1": Verdict.PASSED}
+
+
+@given(
+    apart_s=st.sampled_from([0.0, 0.2, 0.5]),
+    called=st.sampled_from(["this", "another"]),
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=12)
+def test_a_shared_agent_who_rings_first_does_not_hide_which_group_was_called(
+    make_context: MakeContext, monkeypatch: pytest.MonkeyPatch, apart_s: float, called: str
+) -> None:
+    """The platform rings no other agent once one has answered: so nobody answers before it is told who else rings."""
+    context = make_context()
+    phones = Phones(context)
+    shared, own, strange = AGENTS
+    groups = {
+        "Größe L": GroupEntry(did="+13125550142", agents=(shared, own), pause_s=0.5),
+        "Zentrale": GroupEntry(did="+13125550143", agents=(shared, strange), pause_s=0.5),
+    }
+    context.deployment = context.deployment.model_copy(update={"groups": groups})
+    began = time.monotonic()
+    phones.rings(shared, "incoming", "confirmed", began=began)
+    answered: list[float] = []
+    first: Any = phones.by_agent[shared].incoming[0]
+    first.answer = lambda: answered.append(time.monotonic())
+    second = own if called == "this" else strange
+
+    def rang() -> list[str]:
+        if not answered and time.monotonic() >= began + apart_s and not phones.by_agent[second].incoming:
+            phones.rings(second, "incoming", "disconnected", began=time.monotonic())
+        return [name for name, phone in phones.by_agent.items() if phone.incoming]
+
+    monkeypatch.setattr(context.phones, "rang", rang)
+    phones.take(monkeypatch)
+    assert second in rang(), "it was let ring"
+    assert answered[0] - began < 3.0
+    landed = next(one for one in context.evidence.findings if one.check == "landing")
+    assert (strange in str(landed.actual)) is (called == "another")
+
+
+def test_who_is_in_one_group_alone_answers_at_once(make_context: MakeContext, monkeypatch: pytest.MonkeyPatch) -> None:
+    context = make_context()
+    phones = Phones(context)
+    groups = {
+        "Größe L": GroupEntry(did="+13125550142", agents=AGENTS[:2]),
+        "Zentrale": GroupEntry(did="+13125550143", agents=AGENTS[2:]),
+    }
+    context.deployment = context.deployment.model_copy(update={"groups": groups})
+    phones.rings(AGENTS[0], "confirmed", began=time.monotonic())
+    monkeypatch.setattr(context.phones, "rang", lambda: [AGENTS[0]])
+    began = time.monotonic()
+    phones.take(monkeypatch)
+    assert time.monotonic() - began < 0.4
