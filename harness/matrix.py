@@ -15,7 +15,7 @@ from typing import Any
 from harness import integrations
 from harness.deployment import Deployment, Handover
 from harness.errors import SelectionError
-from harness.finding_kinds import LANDING, LANDING_OTHERS, RequiredFindings
+from harness.finding_kinds import LANDING, LANDING_OTHERS, TIMING, TIMING_WITHIN, RequiredFindings
 from harness.integrations import sight
 from harness.integrations.base import Cell, Integration, PlannedCall, Row
 from harness.integrations.cells import Cells, unproved_handovers
@@ -192,6 +192,21 @@ def why_not_now(case: Case, deployment: Deployment, at: datetime) -> str | None:
     if all(wrong):
         return f"{hours} have begun or ended since the run was planned"
     return f"{hours} begin or end now, by whichever clock the platform goes"
+
+
+def why_never_passed(case: Case, deployment: Deployment) -> str | None:
+    """Why a case may fail and cannot pass: it lands where the platform's report alone tells, which does not tell all it asks."""
+    report, required = deployment.platform.report, case.required_findings
+    if report is None or LANDING not in required:
+        return None
+    if not any(map(deployment.is_reported, landing_groups(case, deployment))):
+        return None
+    is_seen_at_ai = case.axes["ai"] == "stand-in"  # from when until when the platform rang it
+    if TIMING_WITHIN in required or (TIMING in required and not is_seen_at_ai):
+        return "the platform's report does not say when the group's phones rang"
+    if report.strength is None:
+        return 'nobody hears the people there (platform.report.strength = "unknown" does without that)'
+    return None
 
 
 def landing_groups(case: Case, deployment: Deployment) -> Iterator[str]:

@@ -24,7 +24,7 @@ from rich.text import Text
 
 from harness.deployment import Deployment
 from harness.errors import HarnessError
-from harness.matrix import Case, calls_of, left_out
+from harness.matrix import Case, calls_of, left_out, why_never_passed
 from harness.pytest_plugin.items import case_id, case_of
 from harness.pytest_plugin.options import ignored
 from harness.pytest_plugin.parallel import WORLDS
@@ -350,6 +350,8 @@ class PlanOnly:
             self._refused[case.deployment] += refused is not None
             text = Text(f"    {call.who} calls {call.number}, {longest:g} s at most{by}")
             self._console.print(text.append(f"  REFUSED: {refused}", "red") if refused else text)
+        if why := why_never_passed(case, deployment):
+            self._console.print(Text(f"    may fail, and cannot pass: {why}", "yellow"))
         if case.row.seconds > longest:
             self._console.print(Text(f"    needs {case.row.seconds:g} s: raise limits.seconds_per_call", "red"))
         return sum(call.by == "the harness" for call in calls)

@@ -13,7 +13,7 @@ from harness.deployment import Deployment
 from harness.errors import DeploymentError
 from harness.finding_kinds import LANDING_OTHERS
 from harness.integrations import load
-from harness.matrix import cases, left_out
+from harness.matrix import cases, left_out, why_never_passed
 from harness.preflight.rows import needs as needs_of_rows
 from harness.pytest_plugin.needs import needs_of
 
@@ -126,3 +126,30 @@ def test_a_file_is_one_beside_the_deployment_file(tmp_path: Path) -> None:
     report = deployment(tmp_path, written).platform.report
     assert report is not None
     assert report.file == str(tmp_path / "exports" / "calls.csv")
+
+
+@pytest.mark.parametrize("strength", [None, "unknown"])
+@pytest.mark.parametrize("ai", ["stand-in", "synthflow"])
+def test_what_a_report_cannot_tell_is_said_beforehand(tmp_path: Path, strength: str | None, ai: str) -> None:
+    """A report does not say when phones rang; the moment at which an AI was given up a stand-in alone sees."""
+    written = plain(reported_as=["Kasse"])
+    written["kind"] = "stand-in" if ai == "stand-in" else "live"
+    for trunk in written["trunks"]:
+        trunk["ai"] = ai
+    for did, behaviour in (("+18135550161", "never-answers"), ("+18135550162", "unavailable")):
+        name = f"that is {behaviour}"
+        written["assistants"][name] = {"did": did, "behaviour": behaviour}
+        first = next(iter(written["assistants"].values()))
+        if "model_id" in first:
+            written["assistants"][name]["model_id"] = behaviour
+        line = {"did": f"{did[:-2]}7{did[-1]}", "assistant": name, "fallback": next(iter(written["groups"]))}
+        written["lines"][name] = line | ({"trunk": written["trunks"][0]["name"]} if len(written["trunks"]) > 1 else {})
+    if strength:
+        written["platform"]["report"]["strength"] = strength
+    made = deployment(tmp_path, written)
+    why: dict[str, str | None] = {case.row.id: why_never_passed(case, made) for case in cases([made])}
+    assert "when the group's phones rang" in str(why["GL-FALLBACK-REFUSED"])
+    assert ("when the group's phones rang" in str(why["GL-FALLBACK-TIMEOUT"])) is (ai == "synthflow")
+    if ai == "stand-in":
+        assert all((why[row] is None) is (strength is not None) for row in ("GL-TRANSFER-PLAIN", "GL-FALLBACK-TIMEOUT"))
+    assert why["GL-INBOUND"] is None
