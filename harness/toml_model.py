@@ -16,6 +16,14 @@ _MOST_BYTES = 4 * 1024 * 1024
 _SHOWN = 100  #: characters of a value in a message
 _DEEPEST = 20  #: levels; a deployment has five
 
+#: What pydantic says in Python's words, in TOML's.
+_KINDS = {
+    "string_type": 'is no text; allowed: text, in quotes ("…")',
+    "dict_type": "is no table; allowed: a table, headed [NAME], or [TABLE.NAME] where there are several",
+    "model_type": "is no table; allowed: a table, headed [NAME], or [TABLE.NAME] where there are several",
+    "bool_type": "is neither; allowed: true, false",
+}
+
 M = TypeVar("M", bound=BaseModel)
 
 #: Where (table, name, key …), and what.
@@ -52,7 +60,7 @@ def read(path: Path, kind: type[MistakeError] = MistakeError) -> dict[str, Any]:
     except FileNotFoundError:
         raise kind(f"no such file: {path}") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise kind(f"{path}: cannot be read ({error}); allowed: a readable TOML file") from None
+        raise kind(f"{path}: cannot be read ({error}); allowed: a readable TOML file in UTF-8") from None
     except RecursionError:
         raise kind(f"{path}: tables within tables without end; allowed: {_DEEPEST} levels") from None
     except ValueError as error:  # TOMLDecodeError, and numbers or file names that are none
@@ -108,7 +116,8 @@ def lines(
             yield f"{where}: is no list; allowed: a list of {tables}"
         else:
             shown = repr(item["input"])
-            yield f"{where}: {shown if len(shown) <= _SHOWN else shown[:_SHOWN] + '…'}: {item['msg']}"
+            what = _KINDS.get(item["type"], item["msg"])
+            yield f"{where}: {shown if len(shown) <= _SHOWN else shown[:_SHOWN] + '…'}: {what}"
 
 
 def _siblings(whole: type[BaseModel], location: Sequence[int | str], hidden: Collection[str]) -> str:

@@ -19,6 +19,7 @@ from harness.deployment.values import (
     Secret,
     Source,
     Transport,
+    User,
     is_ipv6,
 )
 from harness.sip.grammar import host_of, split_host_port
@@ -144,7 +145,7 @@ class PhoneEntry(Secret):
 
     account: str  #: the account it belongs to
     number: E164 | None = None  #: its telephone number: a phone that calls, or an agent's outside the platform
-    user: str | None = None  #: its user name at the platform: an agent's phone
+    user: User | None = None  #: its user name at the platform: an agent's phone
     bind: Host | None = None  #: an address of its own, instead of the account's
     #: Whose number an agent's phone shows that the platform calls by ``number``: the caller's, one of the platform's, or any.
     shows: Literal["original", "platform", "any"] = "original"

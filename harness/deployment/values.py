@@ -74,6 +74,23 @@ _HTTP_URL = TypeAdapter(HttpUrl)
 WebAddress = Annotated[str, AfterValidator(_web_address)]
 
 
+#: A label of a name; underscores within are in use, though RFC 1123 section 2.1 has none.
+_LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?")
+
+
+def _plain_host(place: str) -> str | None:
+    """The host without the dot that a whole name may end with (RFC 3261 section 25.1); None for what is no name and no address.
+
+    A name's last label is no number, so that 192.0.2.300 is neither (RFC 3696 section 2).
+    """
+    if is_address(place):
+        return place
+    name = place.removesuffix(".")
+    labels = name.split(".")
+    is_name = all(map(_LABEL.fullmatch, labels)) and not labels[-1].isdecimal() and len(name) <= 253
+    return name if is_name else None
+
+
 def _source(place: str) -> str:
     """An address, a network or a name that requests come from. Raises ``ValueError``."""
     if "/" in place:
@@ -83,9 +100,10 @@ def _source(place: str) -> str:
             raise ValueError(
                 f"{place!r}: no network; allowed: an address, a network (192.0.2.0/24) or a name"
             ) from None
-    elif not place or place.count(":") == 1 or "]:" in place or " " in place:
+        return place
+    if (host := _plain_host(place)) is None:
         raise ValueError(f"{place!r}: no source of calls; allowed: an address, a network (192.0.2.0/24) or a name")
-    return place
+    return host
 
 
 Source = Annotated[str, AfterValidator(_source)]
@@ -93,10 +111,12 @@ Source = Annotated[str, AfterValidator(_source)]
 
 def _host_port(place: str) -> str:
     try:
-        split_host_port(place)
+        host, port = split_host_port(place)
     except SipSyntaxError:
-        raise ValueError(f"{place!r}: no host; allowed: sbc.example, sbc.example:5061, [2001:db8::1]:5061") from None
-    return place
+        host, port = "", None
+    if (plain := _plain_host(host)) is None:
+        raise ValueError(f"{place!r}: no host; allowed: sbc.example, sbc.example:5061, [2001:db8::1]:5061")
+    return plain if port is None else f"{plain}:{port}"
 
 
 #: ``host`` or ``host:port``, an IPv6 address in brackets.
@@ -105,9 +125,10 @@ HostPort = Annotated[str, AfterValidator(_host_port)]
 
 def _host(place: str) -> str:
     """A name or an address, without scheme, user and port. Raises ``ValueError``."""
-    if not place or re.search(r"[\s/@,;]|]:", place) or place.count(":") == 1:
-        raise ValueError(f"{place!r}: no host; allowed: a name or an address, without port")
-    return place
+    if (host := _plain_host(place)) is None:
+        ascii_only = "" if place.isascii() else ", in ASCII (xn--…)"
+        raise ValueError(f"{place!r}: no host; allowed: a name or an address, without port{ascii_only}")
+    return host
 
 
 Host = Annotated[str, AfterValidator(_host)]
@@ -155,6 +176,18 @@ def _variable(name: str) -> str:
         # a secret that was put in its place must not be shown
         raise ValueError("no name of an environment variable (it is not shown); allowed: letters, digits and _")
     return name
+
+
+def _user(name: str) -> str:
+    if not _USER.fullmatch(name):
+        allowed = "what stands before the @ of its address, as maria or 1001 (username is that of its digest)"
+        raise ValueError(f"{name!r}: no user of a SIP address; allowed: {allowed}")
+    return name
+
+
+#: RFC 3261 section 25.1, ``user``; and the sign of a telephone's keys that has to be escaped there.
+_USER = re.compile(r"([A-Za-z0-9\-_.!~*'()&=+$,;?/#]|%[0-9A-Fa-f]{2})+")
+User = Annotated[str, AfterValidator(_user)]
 
 
 #: Ids of Synthflow's, UUIDs or numbers, as they may stand in a path, a query and a header.

@@ -58,6 +58,7 @@ _WORDS = {
     "Port": "port",
     "Region": "country (two letters)",
     "Variable": "name of an environment variable",
+    "User": "user of a SIP address",
     "Source": "address, network or host name",
     "Digits": "digits",
     "Hours": "days and times",
