@@ -1,11 +1,15 @@
-"""When a number is open: days and times of a week, as a customer writes them (``mon-fri 08:00-18:00, sat 09:00-13:00``)."""
+"""When a number is open, as a customer writes it: days and times of a week, and dates on which others count, as holidays.
+
+``mon-fri 08:00-18:00, sat 09:00-13:00, 2026-12-24 08:00-12:00, 2026-12-25 closed``.
+"""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from typing import Annotated
 from zoneinfo import ZoneInfo
@@ -19,25 +23,72 @@ AS_OF_VARIABLE = "HARNESS_AS_OF"
 
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _DAY_MINUTES = 24 * 60
-_WEEK_MINUTES = 7 * _DAY_MINUTES
-_SPAN = re.compile(
-    r"(?P<first>{0})(?:-(?P<last>{0}))? (?P<opens>\d\d:\d\d)-(?P<closes>\d\d:\d\d)".format("|".join(_DAYS))
+_PART = re.compile(
+    r"(?:(?P<first>{0})(?:-(?P<last>{0}))?|(?P<date>\d{{4}}-\d\d-\d\d)) "
+    r"(?:(?P<opens>\d\d:\d\d)-(?P<closes>\d\d:\d\d)|(?P<closed>closed))".format("|".join(_DAYS))
 )
-_FORM = "days and times, e.g. mon-fri 08:00-18:00, sat 09:00-13:00"
+_FORM = "days and times, e.g. mon-fri 08:00-18:00, sat 09:00-13:00, 2026-12-25 closed"
+
+#: First minute of the day and the one behind the last; one that ends after midnight runs into the next day.
+Span = tuple[int, int]
 
 
-def _spans(text: str) -> Iterator[tuple[int, int]]:
-    """First and last minute of the week of each span; one that ends after midnight may run over the week's end."""
-    for part in re.split("[,;]", text):
-        found = _SPAN.fullmatch(part.strip().lower())
-        if found is None:
-            raise ValueError(f"{part.strip()!r}: no hours; allowed: {_FORM}")
-        first = _DAYS.index(found["first"])
-        last = _DAYS.index(found["last"] or found["first"])
-        opens, closes = _minutes(found["opens"]), _minutes(found["closes"])
-        for day in range(first, last + 1 if last >= first else last + 8):
-            begin = day % 7 * _DAY_MINUTES + opens
-            yield begin, begin + ((closes - opens) % _DAY_MINUTES or _DAY_MINUTES)
+@dataclass(frozen=True)
+class _Week:
+    """The spans of each day of a week, and of the dates on which these do not count."""
+
+    days: Mapping[int, Sequence[Span]]
+    dates: Mapping[date, Sequence[Span]]
+
+    def spans(self, day: date) -> Sequence[Span]:
+        """The spans that begin on that day."""
+        return self.dates.get(day, self.days.get(day.weekday(), ()))
+
+    def is_open(self, day: date, minute: int) -> bool:
+        """Whether that minute of the day is in one of its spans, or in one of the day before, which a date of its own ends."""
+        before = () if day in self.dates else self.spans(day - timedelta(days=1))
+        late = minute + _DAY_MINUTES
+        return any(a <= minute < b for a, b in self.spans(day)) or any(a <= late < b for a, b in before)
+
+
+@cache
+def _week(text: str) -> _Week:
+    """Raises ``ValueError`` for what is no hours."""
+    days: dict[int, list[Span]] = {}
+    dates: dict[date, list[Span]] = {}
+    shut: set[date] = set()
+    for part in map(str.strip, re.split("[,;]", text)):
+        found = _PART.fullmatch(part.lower())
+        if found is None or (found["closed"] and not found["date"]):
+            raise ValueError(f"{part!r}: no hours; allowed: {_FORM}")
+        spans = [] if found["closed"] else [_span(found["opens"], found["closes"])]
+        if found["date"]:
+            day = _date(found["date"])
+            dates.setdefault(day, []).extend(spans)
+            if found["closed"]:
+                shut.add(day)
+        else:
+            first = _DAYS.index(found["first"])
+            last = _DAYS.index(found["last"] or found["first"])
+            for weekday in range(first, last + 1 if last >= first else last + 8):
+                days.setdefault(weekday % 7, []).extend(spans)
+    if not days:
+        raise ValueError(f"{text!r}: dates alone; allowed: the days of a week as well, e.g. mon-sun 00:00-24:00")
+    if both := [day for day in sorted(shut) if dates[day]]:
+        raise ValueError(f"{both[0]}: is closed, and has times; allowed: one of them")
+    return _Week(days, dates)
+
+
+def _span(opens: str, closes: str) -> Span:
+    begin = _minutes(opens)
+    return begin, begin + ((_minutes(closes) - begin) % _DAY_MINUTES or _DAY_MINUTES)
+
+
+def _date(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{text!r}: no date; allowed: one of the calendar, e.g. 2026-12-25") from None
 
 
 def _minutes(time: str) -> int:
@@ -48,7 +99,7 @@ def _minutes(time: str) -> int:
 
 
 def _hours(text: str) -> str:
-    list(_spans(text))
+    _week(text)
     return text
 
 
@@ -77,8 +128,7 @@ Zone = Annotated[str, AfterValidator(_zone)]
 def is_open(hours: str, zone: str, at: datetime) -> bool:
     """Whether ``at`` lies within the hours, by the clocks of that zone."""
     local = at.astimezone(ZoneInfo(zone))
-    minute = local.weekday() * _DAY_MINUTES + local.hour * 60 + local.minute
-    return any(begin <= now < end for begin, end in _spans(hours) for now in (minute, minute + _WEEK_MINUTES))
+    return _week(hours).is_open(local.date(), local.hour * 60 + local.minute)
 
 
 def planned_at() -> datetime:

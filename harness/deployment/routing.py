@@ -34,7 +34,7 @@ class Line(Model):
     may_fail: bool = True  #: whether a stand-in may refuse calls here, to prove the fallback
     selector: str | None = None  #: the X-Gladly-Routing-Selector this line sends
     plaintext: bool = False  #: the destination lacks transport=tls
-    hours: Hours | None = None  #: when it is open, e.g. ``mon-fri 08:00-18:00, sat 09:00-13:00``; none: always
+    hours: Hours | None = None  #: when it is open, e.g. ``mon-fri 08:00-18:00, 2026-12-25 closed``; none: always
     zone: Zone | None = None  #: by whose clocks, e.g. ``Europe/Berlin``; none: by the file's own ``zone``
     closed: str | None = None  #: the group that answers out of hours; a message does where none is named
 

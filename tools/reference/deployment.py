@@ -86,7 +86,7 @@ def keys() -> dict[str, list[Key]]:
         source = module.read_text(encoding="utf-8")
         comments = dict(_comments(source))
         for node in ast.parse(source).body:
-            if not isinstance(node, ast.ClassDef):
+            if not isinstance(node, ast.ClassDef) or node.name.startswith("_"):  # no table of the file
                 continue
             own = [_key(item, comments) for item in node.body if isinstance(item, ast.AnnAssign)]
             again = {key.name for key in own}

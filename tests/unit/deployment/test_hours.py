@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from zoneinfo import available_timezones
+from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from harness.deployment.hours import AS_OF_VARIABLE, Hours, Zone, is_open, planned_at
@@ -15,6 +17,8 @@ from harness.errors import SelectionError
 
 TALKDESK = Path(__file__).parents[3] / "scenarios" / "deployments" / "simulated-talkdesk.toml"
 WEEK = "mon-fri 08:00-18:00, sat 09:00-13:00"
+FEASTS = f"{WEEK}, 2026-12-24 08:00-12:00; 2026-12-25 closed, 2026-12-27 22:00-02:00"
+NIGHTS = "mon-sun 22:00-06:00, 2026-12-25 closed"
 BERLIN = "Europe/Berlin"
 
 
@@ -40,6 +44,18 @@ def at(text: str) -> datetime:
         ("sat-mon 00:00-24:00", "2026-03-10T00:00+01:00", False),
         ("mon-sun 00:00-00:00", "2026-03-10T00:00+01:00", True),
         ("Mon-Fri 08:00-12:00; mon-fri 13:00-17:00", "2026-03-10T12:30+01:00", False),
+        (FEASTS, "2026-12-23T17:00+01:00", True),
+        (FEASTS, "2026-12-24T11:59+01:00", True),
+        (FEASTS, "2026-12-24T12:00+01:00", False),  # a Thursday, on which the week's hours do not count
+        (FEASTS, "2026-12-25T10:00+01:00", False),
+        (FEASTS, "2026-12-24T23:30+00:00", False),  # there it is the 25th
+        (FEASTS, "2026-12-27T22:00+01:00", True),  # a Sunday
+        (FEASTS, "2026-12-28T01:59+01:00", True),  # from the day before, beside the Monday's own
+        (FEASTS, "2026-12-28T08:00+01:00", True),
+        (FEASTS, "2027-12-25T10:00+01:00", True),  # a Saturday of another year
+        (NIGHTS, "2026-12-24T23:59+01:00", True),
+        (NIGHTS, "2026-12-25T00:00+01:00", False),  # a closed date is so from its midnight on
+        (NIGHTS, "2026-12-26T05:59+01:00", False),  # and no night begins on it
     ],
 )
 def test_it_is_open_within_its_hours_by_its_own_clocks(hours: str, moment: str, opened: bool) -> None:
@@ -47,11 +63,59 @@ def test_it_is_open_within_its_hours_by_its_own_clocks(hours: str, moment: str, 
 
 
 @pytest.mark.parametrize(
-    "text", ["", "always", "mon 8:00-18:00", "mon 08:00-25:00", "mon 08:00-12:60", "mon-fri", "mo 08:00-12:00"]
+    "text",
+    [
+        *("", "always", "mon 8:00-18:00", "mon 08:00-25:00", "mon 08:00-12:60", "mon-fri", "mo 08:00-12:00"),
+        *("sun closed", "2026-12-25 closed", f"{WEEK}, 2026-02-30 closed", f"{WEEK}, 25.12.2026 closed"),
+        *(f"{WEEK}, 2026-12-25 closed, 2026-12-25 08:00-12:00", f"{WEEK}, 2026-12-24-2026-12-26 closed"),
+    ],
 )
 def test_what_are_no_hours_is_said_with_an_example(text: str) -> None:
     with pytest.raises(ValidationError, match="allowed"):
         TypeAdapter(Hours).validate_python(text)
+
+
+_DATES = st.dates(date(2025, 1, 1), date(2028, 12, 31))
+_SPANS = st.lists(st.tuples(st.integers(0, 1439), st.integers(1, 1440)), max_size=3)
+
+
+def _clock(minute: int) -> str:
+    return f"{minute // 60:02}:{minute % 60:02}"
+
+
+@given(
+    days=st.dictionaries(st.integers(0, 6), _SPANS.filter(bool), min_size=1),
+    dates=st.dictionaries(_DATES, _SPANS, max_size=4),
+    zone=st.sampled_from([BERLIN, "America/New_York", "Australia/Lord_Howe", "Asia/Kolkata", "America/St_Johns"]),
+    near=st.integers(-3000, 3000),
+    data=st.data(),
+)
+@settings(deadline=None, max_examples=150)
+def test_each_minute_is_open_as_a_calendar_has_it(
+    days: dict[int, list[tuple[int, int]]],
+    dates: dict[date, list[tuple[int, int]]],
+    zone: str,
+    near: int,
+    data: st.DataObject,
+) -> None:
+    """The reference ticks off minutes day by day, as one does on paper."""
+    names = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+    parts = [f"{names[day]} {_clock(a)}-{_clock(b)}" for day, spans in days.items() for a, b in spans]
+    parts += [f"{day} {_clock(a)}-{_clock(b)}" for day, spans in dates.items() for a, b in spans]
+    parts += [f"{day} closed" for day, spans in dates.items() if not spans]
+    day = data.draw(st.sampled_from([*dates, date(2026, 3, 29), date(2026, 10, 25)]))
+    moment = datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(minutes=near)
+    local = moment.astimezone(ZoneInfo(zone))
+    ticked: set[tuple[date, int]] = set()
+    for back in (1, 0):
+        begins = local.date() - timedelta(days=back)
+        for a, b in dates.get(begins, days.get(begins.weekday(), [])):
+            minutes = range(a, b if b > a else b + 1440)
+            ticked |= {(begins, minute) for minute in minutes if minute < 1440}
+            if (after := begins + timedelta(days=1)) not in dates:
+                ticked |= {(after, minute - 1440) for minute in minutes if minute >= 1440}
+    wanted = (local.date(), local.hour * 60 + local.minute) in ticked
+    assert is_open(TypeAdapter(Hours).validate_python(", ".join(parts)), zone, moment) is wanted
 
 
 def test_a_zone_is_one_that_there_is() -> None:
