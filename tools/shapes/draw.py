@@ -13,6 +13,8 @@ from zlib import crc32
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
+from hypothesis.internal.conjecture.providers import AVAILABLE_PROVIDERS, HypothesisProvider
+from hypothesis.internal.constants_ast import Constants
 
 from tools.shapes import people
 
@@ -30,8 +32,21 @@ _UNWILLING = ("unavailable", "never-answers", "busy", "declines", "early-media")
 _TRANSPORTS = st.sampled_from(["udp", "tcp", "tls"])
 _DOMAINS = {"talkdesk": "acme.talkdesk.example", "gladly": "acme.sip.gladly.example", "generic": "pbx.example.net"}
 _KEYS = "0123456789*#"
+_PROMPTS = ("agent-please-de", "agent-please-en", "agent-please-es", "agent-please-fr")
+#: How long a caller says nothing who is handed over by that: longer than any row is silent for another reason.
+_SILENCE_S = 8.0
 #: The hours of a number that is closed, whenever that is.
 CLOSED: Final = "closed"
+
+
+class _Unaided(HypothesisProvider):
+    """Draws no constants of the modules that are loaded just then: with them a seed drew another customer in another process."""
+
+    _local_constants = Constants()
+
+
+_BACKEND: Final = "shapes"
+AVAILABLE_PROVIDERS[_BACKEND] = _Unaided
 
 
 @dataclass(frozen=True)
@@ -53,7 +68,13 @@ def drawn(index: int, number: int) -> Customer:
     found: list[Customer] = []
 
     @seed(f"{number} {index}")
-    @settings(max_examples=2, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+    @settings(
+        backend=_BACKEND,
+        max_examples=2,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
     @given(customer())
     def draw(one: Customer) -> None:
         found.append(one)
@@ -75,7 +96,8 @@ def customer(draw: st.DrawFn) -> Customer:
     phones, agents = people.phones(draw, numbers)
     topics = draw(people.names(0, 3)) if integration == "gladly" else []
     groups = people.groups(draw, numbers, agents, topics)
-    assistants = _assistants(draw, list(groups), topics, numbers)
+    escalation = _escalation(draw)
+    assistants = _assistants(draw, list(groups), topics, numbers, _spare(escalation))
     few, some, many = st.integers(1, 4), st.integers(1, 8), st.sampled_from([12, 20, 30, 40])
     count = draw([few, few, few, few, few, few, some, some, some, many][draw(st.integers(0, 9))])
     made = _Lines(draw, trunks, assistants, groups, integration)
@@ -95,6 +117,7 @@ def customer(draw: st.DrawFn) -> Customer:
         "groups": groups,
         "assistants": assistants,
         "phones": phones,
+        "escalation": escalation,
         **_fixed(draw, integration, numbers),
     }
     led = [name for name, line in lines.items() if "assistant" in line]
@@ -105,10 +128,6 @@ def customer(draw: st.DrawFn) -> Customer:
 
 def _fixed(draw: st.DrawFn, integration: str, numbers: list[str]) -> Table:
     """What differs little from customer to customer."""
-    digit, goodbye, back = draw(st.permutations(_KEYS))[:3]
-    escalation: Table = {"ways": ["digit"], "digit": digit}
-    if draw(st.booleans()):
-        escalation |= {"goodbye_digit": goodbye, "digits_back_digit": back, "digits_back": "159D"}
     desk = "tls" if integration == "gladly" else draw(_TRANSPORTS)
     return {
         "timings": {"ring_timeout_s": 30.0, "quick": {"ring_timeout_s": 2.0, "register_expires_s": 7}},
@@ -119,7 +138,6 @@ def _fixed(draw: st.DrawFn, integration: str, numbers: list[str]) -> Table:
             "transcript": "during",
             "witness": ["marks", "in-band", "messages", "dtmf", "registration"],
         },
-        "escalation": escalation,
         "accounts": {
             people.PUBLIC: {"domain": "carrier.example", "transport": "udp"},
             people.DESK: {"domain": _DOMAINS[integration], "transport": desk},
@@ -133,6 +151,21 @@ def _fixed(draw: st.DrawFn, integration: str, numbers: list[str]) -> Table:
             "seconds_per_call": 120.0,
         },
     }
+
+
+def _escalation(draw: st.DrawFn) -> Table:
+    """How a caller asks for a person, and for other things."""
+    digit, goodbye, back = draw(st.permutations(_KEYS))[:3]
+    escalation: Table = {"ways": ["digit"], "digit": digit, "silence_s": _SILENCE_S}
+    if draw(st.booleans()):
+        escalation |= {"goodbye_digit": goodbye, "digits_back_digit": back, "digits_back": "159D"}
+    return escalation
+
+
+def _spare(escalation: Table) -> str:
+    """The digits that ask for nothing yet; five at least are left that nothing ever asks by."""
+    taken = {escalation.get(key) for key in ("digit", "goodbye_digit", "digits_back_digit")}
+    return "".join(key for key in _KEYS if key not in taken)[:4]
 
 
 def _numbers(count: int, seed: int) -> list[str]:
@@ -162,19 +195,44 @@ def _trunk(draw: st.DrawFn, name: str, integration: str, kind: Kind) -> Table:
     return trunk
 
 
-def _assistants(draw: st.DrawFn, groups: list[str], topics: list[str], numbers: list[str]) -> Table:
+def _assistants(draw: st.DrawFn, groups: list[str], topics: list[str], numbers: list[str], digits: str) -> Table:
     made: Table = {}
     for index, name in enumerate(draw(people.names(1, 5))):
         assistant: Table = {"did": numbers.pop(), "voice": _FIRST_VOICE + index}
         if index and draw(st.booleans()):
             assistant["behaviour"] = draw(st.sampled_from(_UNWILLING))
-        elif way := draw(st.sampled_from([None, "cold", "cold", "warm"])):
-            assistant |= {"transfer": way, "transfer_to": draw(st.sampled_from(groups))}
-            if way == "warm":
-                assistant |= _shown(draw, numbers)
-            elif bool(topics) and draw(st.booleans()):
-                assistant["transfer_topic"] = draw(st.sampled_from(topics))
+        else:
+            if way := draw(st.sampled_from([None, "cold", "cold", "warm"])):
+                assistant |= _handed_over(draw, way, groups, topics, numbers)
+            if draw(st.integers(0, 2)) == 0:
+                assistant["handovers"] = _by_topic(draw, groups, topics, numbers, digits)
         made[name] = assistant
+    return made
+
+
+def _by_topic(draw: st.DrawFn, groups: list[str], topics: list[str], numbers: list[str], digits: str) -> Table:
+    """Handovers with names, cold and warm, each asked for in ways of its own."""
+    made: Table = {}
+    keys, prompts = list(draw(st.permutations(digits))), list(draw(st.permutations(_PROMPTS)))
+    silent = draw(st.integers(0, 3)) == 0
+    for name in draw(people.names(1, 3)):
+        handover = _handed_over(draw, draw(st.sampled_from(["cold", "cold", "warm"])), groups, topics, numbers)
+        if silent:
+            handover["ways"], silent = ["silence"], False
+        else:
+            how = draw(st.sampled_from([("digit",), ("digit",), ("prompt",), ("digit", "prompt")]))
+            handover |= {way: (keys if way == "digit" else prompts).pop() for way in how}
+        made[name] = handover
+    return made
+
+
+def _handed_over(draw: st.DrawFn, way: str, groups: list[str], topics: list[str], numbers: list[str]) -> Table:
+    """A transfer to some group."""
+    made: Table = {"transfer": way, "transfer_to": draw(st.sampled_from(groups))}
+    if way == "warm":
+        made |= _shown(draw, numbers)
+    elif bool(topics) and draw(st.booleans()):
+        made["transfer_topic"] = draw(st.sampled_from(topics))
     return made
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,6 +23,7 @@ from tools.shapes.plan import ANY, WHOLE_TENANT, Drawing, trials
 from tools.shapes.results import Results
 
 SEED = 11
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +86,14 @@ def test_the_same_seed_draws_the_same(found: list[Customer]) -> None:
     assert drawn(4, SEED + 1) != found[4]
 
 
+def test_another_process_draws_the_same(found: list[Customer]) -> None:
+    """Whatever modules it has loaded: Hypothesis takes constants out of them."""
+    told = "import harness.cli.call, json, sys; from tools.shapes.draw import drawn; "
+    told += f"json.dump([drawn(index, {SEED}).table for index in range(40)], sys.stdout)"
+    there = subprocess.run([sys.executable, "-c", told], check=True, capture_output=True, text=True, cwd=ROOT).stdout
+    assert json.loads(there) == [customer.table for customer in found[:40]]
+
+
 def test_who_is_closed_is_so_on_any_day(found: list[Customer]) -> None:
     closed = [line for customer in found for line in customer.table["lines"].values() if line.get("hours") == CLOSED]
     assert closed, "the draw itself names no day"
@@ -117,6 +128,14 @@ def test_shapes_differ(found: list[Customer]) -> None:
     assert any(" " in name for table in tables for name in table["groups"])
     assert any("group" in line for line in lines)
     assert {1, 2} <= {len(line["press"]) for line in lines if "press" in line}
+    handovers = [
+        each for table in tables for one in table["assistants"].values() for each in one.get("handovers", {}).values()
+    ]
+    assert {"cold", "warm"} == {each["transfer"] for each in handovers}
+    assert any(each.get("ways") == ["silence"] for each in handovers)
+    assert any("digit" in each and "prompt" in each for each in handovers)
+    assert any("prompt" in each and "digit" not in each for each in handovers)
+    assert any("transfer_topic" in each for each in handovers)
     assert any("closed" in line for line in lines)
     assert {"original", "platform", "any"} <= {phone.get("shows") for phone in phones}
     assert any("accept" in phone for phone in phones)
