@@ -95,15 +95,24 @@ def _own_prompts(plain: dict[str, Any], path: Path) -> Iterator[str]:
         for topic, handover in handovers.items() if isinstance(handovers, dict) else ():
             tables.append((("assistants", name, "handovers", topic), handover))
     for where, table in tables:
-        prompt = table.get("prompt") if isinstance(table, dict) else None
-        if isinstance(table, dict) and isinstance(prompt, str) and resources.is_wav(prompt.strip()):
-            from harness.audio.prompts import check_prompt  # numpy takes its time, and most files need none of it
+        for holder, key, said in _prompts_in(table):
+            if isinstance(prompt := holder[key], str) and resources.is_wav(prompt.strip()):
+                from harness.audio.prompts import check_prompt  # numpy takes its time, and most files need none of it
 
-            table["prompt"] = str((path.parent / prompt.strip()).absolute())
-            try:
-                check_prompt(Path(table["prompt"]))
-            except MistakeError as error:
-                yield f"{inline('.'.join(where))}.prompt: {inline(str(error))}"
+                holder[key] = str((path.parent / prompt.strip()).absolute())
+                try:
+                    check_prompt(Path(holder[key]))
+                except MistakeError as error:
+                    yield f"{inline('.'.join(where))}.{said}: {inline(str(error))}"
+
+
+def _prompts_in(table: Any) -> Iterator[tuple[Any, Any, str]]:
+    """Where prompts stand in a table: what holds each, by which key, and how that place is called."""
+    if isinstance(table, dict):
+        if "prompt" in table:
+            yield table, "prompt", "prompt"
+        if isinstance(then := table.get("then"), list):
+            yield from ((then, index, f"then.{index}") for index in range(len(then)))
 
 
 def _site(environment: Mapping[str, str]) -> dict[str, str]:

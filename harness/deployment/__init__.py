@@ -29,6 +29,7 @@ from harness.deployment.values import (
     WebAddress,
     Witness,
     is_address,
+    is_digit,
     is_ipv6,
 )
 
@@ -77,6 +78,7 @@ __all__ = [
     "Witness",
     "from_plain",
     "is_address",
+    "is_digit",
     "is_ipv6",
     "plain_name",
     "replicas_from_plain",

@@ -149,7 +149,8 @@ class Deployment(Model):
         """
         asked = self.escalation
         taken = {asked.digit, asked.goodbye_digit, asked.digits_back_digit}
-        taken |= {handover.digit for handover in self.handovers(assistant).values()}
+        for handover in self.handovers(assistant).values():
+            taken |= {handover.digit, *handover.then}
         return "".join(digit for digit in "12#A*3456789BCD0" if digit not in taken)[:IDLE]
 
     @property
@@ -247,7 +248,7 @@ class Deployment(Model):
     def _asked_twice(self, assistant: str) -> Iterator[Mistake]:
         """What asks an assistant for one of its handovers, and for something else as well."""
         entry, asked = self.assistants[assistant], self.escalation
-        means: dict[tuple[str, str], str] = {("digit", str(asked.goodbye_digit)): "escalation.goodbye_digit"}
+        means: dict[tuple[str, ...], str] = {("digit", str(asked.goodbye_digit)): "escalation.goodbye_digit"}
         means["digit", str(asked.digits_back_digit)] = "escalation.digits_back_digit"
         if entry.transfer is not None:
             means["digit", str(asked.digit)] = "escalation.digit"
@@ -258,11 +259,15 @@ class Deployment(Model):
             said = [(way, getattr(handover, way)) for way in ("digit", "prompt")]
             said += [(way, "") for way in handover.ways if way == "silence"]
             for way, value in said:
-                key = "ways" if way == "silence" else way
-                if (other := means.get((way, value))) is not None:
+                if value is None:
+                    continue
+                key, whole = "ways" if way == "silence" else way, (way, value, *handover.then)
+                # what begins as another does is that one, as soon as it has been said
+                alike = (where for one, where in means.items() if one[: len(whole)] == whole[: len(one)])
+                if (other := next(alike, None)) is not None:
                     yield (*place, key), f"{value or way} is already {other}; allowed: one of its own for each handover"
-                elif value is not None:
-                    means[way, value] = f"{'.'.join(place)}.{key}"
+                else:
+                    means[whole] = f"{'.'.join(place)}.{key}"
 
     def _phones_that_nobody_can_call(self) -> Iterator[Mistake]:
         """A phone of ours has no port of its own that others could know: where it does not register, no call comes to it."""

@@ -7,7 +7,7 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import Field, model_validator
 
 from harness.deployment.hours import Hours, Zone
-from harness.deployment.values import E164, SYNTHFLOW_ID, Behaviour, CallerIdMode, Digit, Model, Prompt, Way
+from harness.deployment.values import E164, SYNTHFLOW_ID, Answer, Behaviour, CallerIdMode, Digit, Model, Prompt, Way
 from harness.toml_model import Mistake, MistakesError
 
 Digits = Annotated[str, Field(pattern=r"^[0-9*#A-D]{1,8}$")]
@@ -128,6 +128,8 @@ class Handover(Transfer):
     ways: tuple[Way, ...] = ()
     digit: Digit | None = None  #: that asks for it
     prompt: Prompt | None = None  #: that asks for it: one that comes with the harness, or a WAV file
+    #: What the caller answers when the AI asks back before it hands over, one after the other: a prompt as above, or a digit.
+    then: tuple[Answer, ...] = ()
 
     @model_validator(mode="before")
     @classmethod
@@ -161,6 +163,8 @@ class Assistant(Transfer):
             for way in ("digit", "prompt"):
                 if way in handover.ways and getattr(handover, way) is None:
                     mistakes.append(((*place, way), f"is missing; allowed: a {way}, since ways has it"))
+            if handover.then and "silence" in handover.ways:
+                mistakes.append(((*place, "then"), "nothing is said before it by silence; allowed: digit or prompt"))
         if mistakes:
             raise MistakesError(mistakes)
         return self

@@ -155,6 +155,20 @@ Prompt = Annotated[str, AfterValidator(_prompt)]
 
 #: One digit of a telephone.
 Digit = Annotated[str, Field(pattern=r"^[0-9*#A-D]$")]
+_DIGIT = re.compile(r"[0-9*#A-D]")
+
+
+def _answer(name: str) -> str:
+    return name if is_digit(name) else _prompt(name)
+
+
+#: What a caller answers an AI that asks back: a digit, or a prompt.
+Answer = Annotated[str, AfterValidator(_answer)]
+
+
+def is_digit(text: str) -> bool:
+    """Whether it is one digit of a telephone."""
+    return _DIGIT.fullmatch(text) is not None
 
 
 def is_ipv6(place: str) -> bool:

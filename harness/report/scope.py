@@ -288,6 +288,8 @@ def content_of(deployment: Deployment) -> dict[str, Any]:
     for table in (content.get("escalation", {}), *itertools.chain.from_iterable(handovers)):
         if table.get("prompt"):
             table["prompt"] = prompt_name(table["prompt"])  # a file's own name: each site has its own place for it
+        if table.get("then"):
+            table["then"] = [prompt_name(answer) for answer in table["then"]]
     return content
 
 

@@ -14,6 +14,7 @@ from harness.audio.prompts import prompt_name, prompt_path, prompt_samples
 from harness.checks import landing
 from harness.checks.audio import Sound
 from harness.checks.claims import Observation
+from harness.deployment import is_digit
 from harness.events import CallState, Event, MediaState, SipMessage
 from harness.phone import Mark, Silence, Wav
 from harness.phone.leg import Leg
@@ -29,6 +30,7 @@ from harness.sip.message import Message, Request, Response
 SETTLE_S = 0.36
 _AGREED_S = 1.0  # how much later one end may tell of a codec than the other
 _MOST_GLARES = 2  # of one offer; a third 491 is no coincidence
+_ASKS_BACK_WITHIN_S = 3.0  # as long as live voice agents take to answer
 DIGIT_S = 0.2  #: a digit and the pause after it, as pjsua sends them
 
 
@@ -113,19 +115,31 @@ class Call(ListeningLeg):
 
     def _ask(self, way: str) -> None:
         handover, began = self._context.handover, time.monotonic()
+        ended = began
         match way:
             case "prompt":
                 ended = self.say(str(handover.prompt))
             case "silence":
                 with self._context.evidence.step(f"{self.label} says nothing"):
                     self.leg.play(Silence())
-                ended = began
             case _:
-                digits = handover.digit or "0"
-                self.press(digits)
+                ended = self._pressed(handover.digit or "0")
                 self._asked_by_digit = True
-                ended = time.monotonic() + DIGIT_S * len(digits)
+        for answer in handover.then:
+            ended = self._answer_back(answer, ended)
         self._context.asked.append((began, ended))
+
+    def _pressed(self, digits: str) -> float:
+        self.press(digits)
+        return time.monotonic() + DIGIT_S * len(digits)
+
+    def _answer_back(self, answer: str, asked: float) -> float:
+        """The AI asks back when it has been asked, and is answered by a digit or a prompt; when that ends."""
+        began = time.monotonic()
+        self.let_answer(asked, _ASKS_BACK_WITHIN_S)
+        wait_for_pause(self.leg)
+        self._context.evidence.scripted(time.monotonic() - began, "the AI asks back")
+        return self._pressed(answer) if is_digit(answer) else self.say(answer)
 
     def obeyed(self, at: float) -> None:
         """What the caller asked for has come at ``at``: the AI acted on what it got."""

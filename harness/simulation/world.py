@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from harness.deployment import Deployment, replicas_to_plain
+from harness.deployment import Deployment, is_digit, replicas_to_plain
 from harness.simulation.addresses import StartError, take_block
 from harness.simulation.audit import Audit
 from harness.simulation.control import control
@@ -32,8 +32,11 @@ _GREETING = "hello-en"
 def _understood(deployment: Deployment) -> tuple[str, ...]:
     """The prompts its assistants know, each once."""
     handovers = (each for name in deployment.assistants for each in deployment.handovers(name).values())
-    asked = (handover.prompt for handover in handovers if "prompt" in handover.ways and handover.prompt is not None)
-    return tuple(dict.fromkeys((_GREETING, *asked)))
+    asked = [_GREETING]
+    for handover in handovers:
+        asked += [handover.prompt] if "prompt" in handover.ways and handover.prompt is not None else []
+        asked += [answer for answer in handover.then if not is_digit(answer)]
+    return tuple(dict.fromkeys(asked))
 
 
 class World:

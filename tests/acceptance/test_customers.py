@@ -65,11 +65,11 @@ def confused(path: Path, assistant: str, **instead: str) -> Path:
 
 
 def test_an_assistant_hands_over_to_several_groups(tree: Any, customer: Path) -> None:
-    """Cold by a digit, cold and warm by words, also a recording of the customer's; the groups share agents."""
+    """Cold by a digit, cold and warm by words, a recording among them, and after a question of the AI's; groups share agents."""
     rows = ("--row=TD-TRANSFER-BLIND", "--row=TD-TRANSFER-WARM", "--row=HANGUP-AGENT")
     code, summary = verified(tree, str(customer.with_name("handovers.toml")), *rows)
     counted = {row: (counts["passed"], counts["cases"]) for row, counts in summary["rows"].items()}
-    assert (code, counted) == (0, {"TD-TRANSFER-BLIND": (2, 2), "TD-TRANSFER-WARM": (2, 2), "HANGUP-AGENT": (1, 1)})
+    assert (code, counted) == (0, {"TD-TRANSFER-BLIND": (3, 3), "TD-TRANSFER-WARM": (3, 3), "HANGUP-AGENT": (1, 1)})
 
 
 def test_one_that_leads_elsewhere_is_seen_also_where_all_its_people_are_of_the_right_group(
@@ -79,7 +79,7 @@ def test_one_that_leads_elsewhere_is_seen_also_where_all_its_people_are_of_the_r
     wrong = {"Rechnung": "umzug", "Störung melden": "Rechnung"}
     path = confused(customer.with_name("handovers.toml"), "Zentrale", **wrong)
     code, summary = verified(tree, str(path), "--row=TD-TRANSFER-BLIND", "--row=TD-TRANSFER-WARM")
-    assert (code, summary["passed"], summary["failed"]) == (1, 1, 3)
+    assert (code, summary["passed"], summary["failed"]) == (1, 3, 3)
     assert [(cause["id"], cause["failures"]) for cause in summary["causes"]] == [("handover-confused", 3)]
 
 

@@ -65,6 +65,7 @@ _WORDS = {
     "Zone": "time zone",
     "TimeFormat": "form of a date and a time",
     "Digit": "digit",
+    "Answer": "digit, or a prompt as of `prompt`",
     "Prompt": ", ".join(f"`{name}`" for name in prompt_names()) + ", or a WAV file (`….wav`, from where this file is)",
 }
 

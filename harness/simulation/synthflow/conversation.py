@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
 from typing import Any, Final
 
 from harness.audio.dtmf import dtmf
 from harness.audio.prompts import prompt_text
-from harness.deployment import Assistant, Handover, Trunk
+from harness.deployment import Assistant, Handover, Trunk, Way
 from harness.simulation import info
 from harness.simulation.b2bua import BackToBack
 from harness.simulation.faults import Fault
@@ -43,6 +42,17 @@ _REFUSING = {"unavailable": 503, "busy": 486, "declines": 603}
 _STATUS = {486: "busy", 480: "no-answer", 408: "no-answer", 487: "canceled"}
 
 
+def _begins(handover: Handover, way: Way, said: str) -> bool:
+    """Whether a caller begins so to ask for that handover."""
+    match way:
+        case "digit":
+            return handover.digit == said
+        case "prompt":
+            return "prompt" in handover.ways and handover.prompt == said
+        case _:
+            return "silence" in handover.ways
+
+
 class Conversation:
     """One inbound call of Synthflow."""
 
@@ -58,6 +68,9 @@ class Conversation:
         self._manners = Manners()
         self._attentive = True  #: takes in what it hears
         self._acting = False
+        self._amid: dict[
+            str, tuple[str, ...]
+        ] = {}  # handovers that are asked for, and what it waits to hear before each
         self._pending: OutgoingCall | None = None  # to the agent, while it rings
         self._bridge: BackToBack | None = None  # of caller and agent, once the agent has answered
         call.on_ended = self._ended
@@ -186,9 +199,9 @@ class Conversation:
             return
         self.record.press(digit)
         asked = self._service.deployment.escalation
-        if (name := self._asked_for(lambda handover: handover.digit == digit.digit)) is not None:
-            self._escalate(name)
-        elif digit.digit == asked.goodbye_digit:
+        if self._asks("digit", digit.digit):
+            return
+        if digit.digit == asked.goodbye_digit:
             self._service.spawn(self._say_goodbye(), self.record)
         elif digit.digit == asked.digits_back_digit and asked.digits_back:
             self._service.spawn(self._send_digits(asked.digits_back, digit), self.record)
@@ -198,17 +211,13 @@ class Conversation:
         if not self._attentive:
             return
         self.record.say("human", prompt_text(name))
-        if (
-            asked := self._asked_for(lambda handover: "prompt" in handover.ways and handover.prompt == name)
-        ) is not None:
-            self._escalate(asked)
+        self._asks("prompt", name)
 
     def heard_nothing(self, seconds: float) -> None:
         """See `Listener`."""
         if seconds < self._service.deployment.escalation.silence_s:
             return
-        if (asked := self._asked_for(lambda handover: "silence" in handover.ways)) is not None:
-            self._escalate(asked)
+        self._asks("silence", "")
 
     async def _on_info(self, request: InDialogRequest) -> None:
         if digit := info.take(request):
@@ -229,9 +238,20 @@ class Conversation:
         elif self._channel is not None and not (like.method == "rfc4733" and self._channel.send_digits(digits)):
             self._channel.say(sound.frames(dtmf(digits), self._channel.law))
 
-    def _asked_for(self, wanted: Callable[[Handover], bool]) -> str | None:
-        """The name of the handover that is asked for so."""
-        return next((name for name, handover in self._handovers.items() if wanted(handover)), None)
+    def _asks(self, way: Way, said: str) -> bool:
+        """Whether that asks for a handover, or answers what it has asked back; it hands over when all of it has been said."""
+        left = {name: answers[1:] for name, answers in self._amid.items() if answers[0] == said}
+        if not left:
+            left = {name: handover.then for name, handover in self._handovers.items() if _begins(handover, way, said)}
+        if not left:
+            return False  # what it does not understand is no answer
+        whole = next((name for name, answers in left.items() if not answers), None)
+        self._amid = left if whole is None else {}
+        if whole is not None:
+            self._escalate(whole)
+        else:
+            self.record.say("bot", "[asks back]")
+        return True
 
     @property
     def _handovers(self) -> dict[str, Handover]:

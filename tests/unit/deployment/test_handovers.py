@@ -116,6 +116,52 @@ def test_two_handovers_are_not_asked_for_alike(tmp_path: Path, plain: Table) -> 
     ]
 
 
+def test_what_asks_for_one_may_go_on_in_several_ways(tmp_path: Path, plain: Table) -> None:
+    """The AI asks back: all begin alike, and the answers tell them apart."""
+    begins = {"prompt": "agent-please-de", "digit": "2"}
+    deployment = load(
+        written(
+            tmp_path,
+            plain,
+            bills=to(plain, **begins, then=["agent-please-fr"]),
+            moves=to(plain, **begins, then=["agent-please-es", "4"]),
+        )
+    )
+    assert [handover.then for handover in deployment.handovers("front").values()] == [
+        (),
+        ("agent-please-fr",),
+        ("agent-please-es", "4"),
+    ]
+    assert "4" not in deployment.idle_digits("front")
+    assert from_plain(to_plain(deployment)).handovers("front") == deployment.handovers("front")
+
+
+@pytest.mark.parametrize(
+    ("one", "another"),
+    [([], ["3"]), (["3"], []), (["3"], ["3"]), (["3"], ["3", "4"]), (["3", "agent-please-fr"], ["3"])],
+)
+def test_none_is_asked_for_amid_another(tmp_path: Path, plain: Table, one: list[str], another: list[str]) -> None:
+    alike = {"a": to(plain, digit="2", then=one), "b": to(plain, digit="2", then=another)}
+    assert mistakes(written(tmp_path, plain, **alike)) == [
+        "b.digit: 2 is already assistants.front.handovers.a.digit; allowed: one of its own for each handover"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"digit": "2", "then": ["22"]}, "sales.then.0: no prompt is called '22'; allowed: agent-please-de, "),
+        ({"digit": "2", "then": ["3", "billing"]}, "sales.then.1: no prompt is called 'billing'; allowed: "),
+        ({"digit": "2", "then": "3"}, "sales.then: is no list; allowed: a list of values in [ ]"),
+        ({"digit": "2", "then": ["nowhere.wav"]}, "sales.then.0: "),
+        ({"ways": ["silence"], "then": ["3"]}, "sales.then: nothing is said before it by silence; allowed: "),
+    ],
+)
+def test_a_wrong_answer_is_one_line(tmp_path: Path, plain: Table, more: Table, said: str) -> None:
+    (line,) = mistakes(written(tmp_path, plain, sales=to(plain, **more)))
+    assert line.startswith(said)
+
+
 # -- prompts of the customer's own
 
 
@@ -132,6 +178,12 @@ def test_a_prompt_is_found_from_where_the_file_is(tmp_path: Path, plain: Table, 
     # a site keeps its files where it likes: the content is the same
     content = content_of(deployment)
     assert content["assistants"]["front"]["handovers"]["sales"]["prompt"] == "Größe L.WAV"
+
+
+def test_so_is_an_answer(tmp_path: Path, plain: Table, prompts: Path) -> None:
+    deployment = load(written(tmp_path, plain, sales=to(plain, digit="2", then=["4", "prompts/Größe L.WAV"])))
+    assert deployment.handovers("front")["sales"].then == ("4", str(prompts / "Größe L.WAV"))
+    assert content_of(deployment)["assistants"]["front"]["handovers"]["sales"]["then"] == ["4", "Größe L.WAV"]
 
 
 def test_so_may_be_the_one_of_the_escalation(tmp_path: Path, plain: Table, prompts: Path) -> None:

@@ -8,8 +8,9 @@ from typing import Any, cast
 
 import pytest
 
-from harness.deployment import Escalation
+from harness.deployment import Escalation, Handover
 from harness.phone import Mark, Silence
+from harness.scenario import ends
 from harness.scenario.context import CaseContext
 from harness.scenario.ends import Call
 from harness.verdict import Verdict
@@ -113,3 +114,28 @@ def test_the_caller_says_what_the_simulated_ai_listens_for_where_the_deployment_
 ) -> None:
     asked = ask(1, ways=["prompt"])
     assert asked.said == [asked.context.deployment.escalation.prompt] == ["agent-please-en"]
+
+
+def test_an_ai_that_asks_back_is_answered_when_it_has_spoken(
+    make_context: MakeContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = make_context()
+    context.patience = 0.0
+    asked = Asked(context, 0, over=False)
+    talk: list[str] = asked.said
+    prompts = {"bills.wav": 3.0, "and.wav": 5.0}
+
+    def say(prompt: str) -> float:
+        talk.append(prompt)
+        return prompts[prompt]
+
+    asked.caller.say = say
+    asked.caller.let_answer = lambda since, within: talk.append(f"hears the AI from {since:g}")
+    monkeypatch.setattr(ends, "wait_for_pause", lambda leg: talk.append("pause"))
+    handover = Handover.model_construct(
+        transfer="cold", transfer_to="x", ways=("prompt",), prompt="bills.wav", digit=None, then=("and.wav", "4")
+    )
+    monkeypatch.setattr(CaseContext, "handover", handover)
+    monkeypatch.setattr(CaseContext, "asks_by", "prompt")
+    asked.caller.ask_for_a_person()
+    assert talk == ["bills.wav", "hears the AI from 3", "pause", "and.wav", "hears the AI from 5", "pause", "4"]
