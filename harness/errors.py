@@ -7,6 +7,7 @@
     │   ├── DeploymentError       a deployment file
     │   ├── SelectionError        a row, axis or fault that does not exist here
     │   └── RefusedError          a call the safety rules do not allow
+    │       └── UnlistedNumberError   to a number that is none of the deployment's
     └── BrokenError           the harness or its surroundings; never counts against the platform (exit 3)
         ├── PhoneLostError        a softphone's process died or hung
         ├── PhoneParseError       a softphone's stack dropped a message that is in order
@@ -39,6 +40,10 @@ class SelectionError(MistakeError):
 
 class RefusedError(MistakeError):
     """The safety rules do not allow this call."""
+
+
+class UnlistedNumberError(RefusedError):
+    """The call is for a number that is none of the deployment's."""
 
 
 class BrokenError(HarnessError):

@@ -15,7 +15,7 @@ import phonenumbers
 from phonenumbers import PhoneNumberType, shortnumberinfo
 
 from harness.deployment import PLAIN_PORT, TLS_PORT, Deployment
-from harness.errors import RefusedError
+from harness.errors import RefusedError, UnlistedNumberError
 from harness.sip.grammar import SipSyntaxError, host_of, split_host_port
 from harness.sip.identity import dialled_at_home, has_national_form
 from harness.sip.uri import NameAddr, Uri
@@ -79,13 +79,13 @@ class Guard:
             user = _VISUAL_SEPARATORS.sub("", user)
             if list(parsed.params):
                 raise self._refused(uri, "a tel URI with parameters may mean another number")
-        elif parsed.scheme in ("sip", "sips"):
-            self._check_target(uri, parsed)
-        else:
+        elif parsed.scheme not in ("sip", "sips"):
             raise self._refused(uri, f"the scheme is {parsed.scheme}")
         number = self._strings.get(user)
         if number is None:
-            raise self._refused(uri, f"{user!r} is no number of {self._deployment.name}")
+            raise UnlistedNumberError(str(self._refused(uri, f"{user!r} is no number of {self._deployment.name}")))
+        if parsed.scheme != "tel":
+            self._check_target(uri, parsed)
         if reason := self.refusal(number):
             raise self._refused(uri, reason)
 

@@ -89,6 +89,9 @@ class LegPhone(Protocol):
     def follow(self, leg: Leg, uri: str) -> None:
         """Promise a slot to the call that a REFER asks for."""
 
+    def declines(self, error: Exception) -> None:
+        """Note that a REFER was declined that the far end had every reason to send."""
+
     def overran(self, leg: str, seconds: float) -> None:
         """Note that a leg had to be hung up."""
 

@@ -71,6 +71,9 @@ class Phone:
         self._crash_hangup: threading.Thread | None = None
         self._released = False
         self.overrun: BrokenError | None = None  #: a leg lasted too long and was hung up
+        self.declined: BrokenError | None = (
+            None  #: why the rules of this run let it follow no REFER to a number of the deployment's
+        )
         self.registration: RegistrationState | None = None
 
     def __repr__(self) -> str:
@@ -332,6 +335,10 @@ class Phone:
         """Promise a slot to the call that a REFER in ``leg`` asks for. Raises :class:`RefusedError` or :class:`BrokenError`."""
         self.guard(uri)
         self._slots.promise(leg.limits.slot)
+
+    def declines(self, error: Exception) -> None:
+        """Note that a REFER was declined which the far end had every reason to send: what comes of that speaks against nobody."""
+        self.declined = BrokenError(f"a REFER was declined with 603: {error}")
 
     def overran(self, leg: str, seconds: float) -> None:
         """Note that a leg had to be hung up; every wait of the phone's ends."""

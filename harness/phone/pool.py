@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
-from harness.errors import BrokenError, PhoneLostError, RefusedError, ResourceError
+from harness.errors import BrokenError, PhoneLostError, RefusedError, ResourceError, UnlistedNumberError
 from harness.events import RegistrationState
 from harness.phone import sources, stun
 from harness.phone.config import PhoneConfig
@@ -312,7 +312,10 @@ class PhonePool:
             return False
         try:
             leg.phone.follow(leg, arguments["uri"])
-        except (RefusedError, BrokenError):
+        except UnlistedNumberError:
+            return False  # whoever transfers there is wrong
+        except (RefusedError, BrokenError) as error:
+            leg.phone.declines(error)
             return False
         return True
 

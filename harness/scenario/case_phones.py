@@ -120,9 +120,10 @@ class CasePhones:
 
     @property
     def fatal_error(self) -> BaseException | None:
-        """Why one of them cannot be relied on any more."""
+        """Why one of them cannot be relied on any more, or did not do what the far end asked of it."""
         one_each = {phone.process.pid: phone for phone in self._phones.values()}
-        return next(filter(None, (phone.fault() for phone in one_each.values())), None)
+        declined = (phone.declined for phone in self._phones.values())
+        return next(filter(None, (*(phone.fault() for phone in one_each.values()), *declined)), None)
 
     @property
     def loss(self) -> BaseException | None:

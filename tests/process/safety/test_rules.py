@@ -84,6 +84,27 @@ def test_a_refer_to_a_forbidden_number_is_not_followed(line: Any) -> None:
     assert outcome.code == 603
     assert leg.successor is None
     assert len(alice.legs) == 1
+    assert alice.declined is None, "whoever transfers to a number of nobody's is wrong"
+
+
+def test_a_refer_to_a_number_of_the_deployment_s_that_is_declined_speaks_against_nobody(line: Any) -> None:
+    """At a host that the file does not name, or when the run's calls are used up."""
+
+    def guard(uri: str) -> None:
+        if "+12065550103@" in uri:
+            raise RefusedError(f"{uri} is not called: '192.0.2.9' is no host of acme (safety.hosts may add it)")
+
+    alice, bob = line.phone("alice", guard=guard, max_calls=2), line.phone("bob")
+    bob.policy = Answer()
+    leg = alice.dial(uri_of(bob))
+    leg.wait_state("confirmed", 10)
+    theirs = bob.expect_call(10, answer=False)
+    theirs.wait_state("confirmed", 10)
+    theirs.transfer("sip:+12065550103@192.0.2.9")
+    outcome = theirs.wait("the REFER's answer", lambda e: type(e).__name__ == "TransferProgress" and e.final, 10)
+    assert outcome.code == 603
+    assert "a REFER was declined with 603: " in str(alice.declined)
+    assert "safety.hosts may add it" in str(alice.declined)
 
 
 def test_a_refer_that_is_followed_counts_and_shares_the_place(line: Any, tmp_path: Path) -> None:
