@@ -68,6 +68,31 @@ def test_a_row_for_which_one_is_enough_takes_the_first(talkdesk: Deployment) -> 
         assert calls_of(case, alone)[1].number == alone.groups["support"].did
 
 
+def test_a_topic_leads_elsewhere_than_the_number_that_it_is_sent_to(gladly: Deployment) -> None:
+    """Rows that look for the call in the number's own group take a handover without a topic, wherever it stands."""
+    (group, *_) = (name for name, entry in gladly.groups.items() if entry.present and entry.topic is None)
+    topic = next(entry.topic for entry in gladly.groups.values() if entry.topic and entry.present)
+    empty = {"nobody is here": Group(did="+13125550177", empty=True)}
+    by_topic = {
+        "vip": handover(to=group, transfer_topic=topic),
+        "none there": handover(to="nobody is here", digit="3", transfer_topic=topic),
+    }
+    assistants = {
+        name: entry.model_copy(update={"handovers": by_topic, "transfer": None, "transfer_to": None})
+        for name, entry in gladly.assistants.items()
+    }
+    found = gladly.model_copy(update={"assistants": assistants, "groups": {**gladly.groups, **empty}})
+    planned = {case.row.id for case in cases([found])}
+    assert "GL-TRANSFER-TOPIC" in planned
+    assert not {"GL-TRANSFER-PLAIN", "HANGUP-AGENT", "TRANSFER-UNAVAILABLE"} & planned
+    why = {left.row: left.why for left in left_out([found]) if left.line is None}
+    assert why["HANGUP-AGENT"] == why["TRANSFER-UNAVAILABLE"] == "every assistant hands over with a topic"
+    plain = {**by_topic, "plain": handover(to=group, digit="4")}
+    assistants = {name: entry.model_copy(update={"handovers": plain}) for name, entry in assistants.items()}
+    found = found.model_copy(update={"assistants": assistants})
+    assert {case.axes["handover"] for case in of(found, "HANGUP-AGENT")} == {"plain"}
+
+
 def test_each_way_to_ask_for_one_has_a_case(talkdesk: Deployment) -> None:
     """Of a handover with a name the way it is asked for is what tells it from the others, warm or cold."""
     said = handover("warm", prompt="agent-please-de", transfer_caller_id="agent")
