@@ -350,6 +350,9 @@ class PlanOnly:
             self._refused[case.deployment] += refused is not None
             text = Text(f"    {call.who} calls {call.number}, {longest:g} s at most{by}")
             self._console.print(text.append(f"  REFUSED: {refused}", "red") if refused else text)
+        at_once = len({call.who for call in calls if call.by == "the harness"})
+        if at_once > deployment.limits.concurrent_calls:
+            self._console.print(Text(f"    needs {at_once} calls at once: raise limits.concurrent_calls", "red"))
         if why := why_never_passed(case, deployment):
             self._console.print(Text(f"    may fail, and cannot pass: {why}", "yellow"))
         if case.row.seconds > longest:

@@ -27,7 +27,7 @@ from harness.sip.message import Message
 #: What the row on caller IDs from a header asks the AI to show.
 HEADER_NUMBER = "+12065550177"
 #: How long a call may wait until the deployment's limits let it be placed, in seconds.
-ADMITTED_WITHIN_S = 30.0
+_ADMITTED_WITHIN_S = 30.0
 #: How long after other agents began to ring the right ones are still waited for.
 _ELSEWHERE_S = 0.5
 _LOOKS_EVERY_S = 0.02
@@ -53,9 +53,9 @@ class CasePhones:
         self._pool = pool
         self._marks = marks
         self.guard = Guard(deployment)
-        self._rules = Rules(
-            self.guard, partial(gate.admit, within=ADMITTED_WITHIN_S), deployment.limits.seconds_per_call
-        )
+        # two calls after each other may be so far apart
+        within = max(_ADMITTED_WITHIN_S, 2.0 / deployment.limits.calls_per_second)
+        self._rules = Rules(self.guard, partial(gate.admit, within=within), deployment.limits.seconds_per_call)
         self._phones: dict[str, Phone] = {}
         #: False where other processes lease these phones for their own cases: a registration that is kept would then
         #: draw their calls, or theirs would replace it unnoticed (RFC 3261 section 10.2.1).
