@@ -270,6 +270,8 @@ def _e164(text: str) -> str:
         parsed = phonenumbers.parse(plain, None)
     except phonenumbers.NumberParseException:
         raise ValueError(f"{text!r} is not E.164; allowed: + and country code, e.g. +12065550100") from None
+    if parsed.extension:  # without it somebody else would be called
+        raise ValueError(f"{text!r} has an extension; allowed: a number without one, e.g. +12065550100")
     if not phonenumbers.is_possible_number(parsed):
         raise ValueError(f"{text!r} has too few or too many digits; allowed: e.g. +12065550100")
     return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)

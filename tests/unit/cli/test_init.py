@@ -122,6 +122,9 @@ def test_every_missing_answer_is_named_at_once(tmp_path: Path) -> None:
     [
         ("line", "911"),
         ("line", "+1"),
+        ("line", "+44 20 7946 0101 ext. 12"),
+        ("assistant", "+442079460101;ext=12"),
+        ("group", "+442079460101,,2"),
         ("region", "Atlantis"),
         ("platform-domain", "a b"),
         ("agent-user", 'x"]\n'),
