@@ -156,8 +156,12 @@ class Guard:
             return f"{number} belongs to {nowhere or region}, and the deployment to {home} ({key} may name it)"
         return None
 
+    def is_emergency(self, code: str) -> bool:
+        """Whether these digits, dialled as they are, call for help."""
+        return code in _EMERGENCY_ANYWHERE or shortnumberinfo.connects_to_emergency_number(code, self._region)
+
     def _refusal_of_code(self, code: str) -> str | None:
-        if code in _EMERGENCY_ANYWHERE or shortnumberinfo.connects_to_emergency_number(code, self._region):
+        if self.is_emergency(code):
             return f"{code} is an emergency number"
         if code in self._exceptions:
             return None

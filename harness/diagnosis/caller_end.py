@@ -20,6 +20,8 @@ CUT_OFF = "cut off: its connection was closed before anything final came"
 
 def tell(scene: Scene) -> None:
     """Make all of them known that can be."""
+    if scene.withheld:
+        scene.facts.record("caller.withheld", True, "the caller's INVITE asks for privacy (RFC 3323)")
     _instead(scene)
     _final(scene)
 

@@ -78,6 +78,7 @@ KNOWN: Mapping[str, Kind] = {
     "password.withheld": Kind(
         "why the caller's phone sent no password", "compare the challenge's realm and algorithm with the account's"
     ),
+    "caller.withheld": Kind("the caller withheld the number", "read From and Privacy of the caller's INVITE"),
     "caller.end": Kind("how the caller's call was set up", "look at the caller's final response"),
     "answered.first": Kind("who answered the caller first", _PLATFORM_LOG),
     "instead": Kind("who rang in the AI's place", _AGENTS),
@@ -144,6 +145,7 @@ KNOWN: Mapping[str, Kind] = {
     "transfer.topic": Kind("the topic that the AI's transfer names", _AI_SIP),
     "transfer.rang": Kind("people rang to whom another handover of the assistant leads", _AGENTS),
     "transfer.answer": Kind("the platform's answer to the transfer", _AI_SIP),
+    "transfer.failed": Kind("the platform told the AI that the transfer failed", _AI_SIP),
     "transfer.outcome": Kind("what the platform's NOTIFY said of the transfer", _AI_SIP),
     "transfer.recorded": Kind("the status that the AI's record gives for its REFER", _AI_LOG),
     "transfer.landed": Kind("where the transfer landed", _AGENTS),

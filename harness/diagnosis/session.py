@@ -29,8 +29,16 @@ def _cut(scene: Scene) -> None:
         bye = next((e for e in _byes(scene) if e.leg in legs and e.at <= finding.at), None)
         if bye is not None and (with_agent or scene.vantage.role(bye.phone) == "caller"):
             scene.facts.record("agent.cut" if with_agent else "call.cut", True, f"{bye.leg}", scene.number_of(bye))
-            for seen in (seen for seen in scene.at_ai if seen.is_request("BYE")):  # the first is told
-                scene.facts.record("call.cut_by", "the platform" if seen.received else "the AI", seen.where)
+            _cut_by(scene, bye)
+
+
+def _cut_by(scene: Scene, bye: SipMessage) -> None:
+    """Who ended the call: whose BYE is the first at the AI's side; a stand-in's phone that has seen none leaves the platform."""
+    for seen in (seen for seen in scene.at_ai if seen.is_request("BYE")):  # the first is told
+        scene.facts.record("call.cut_by", "the platform" if seen.received else "the AI", seen.where)
+    if scene.facts.value("call.cut_by") is None and scene.axes.get("ai") == "stand-in" and scene.at_ai:
+        told = f"{bye.leg} got a BYE, and the AI's phone neither sent nor got one"
+        scene.facts.record("call.cut_by", "the platform", told, scene.number_of(bye))
 
 
 def _acknowledged(scene: Scene) -> None:

@@ -26,6 +26,9 @@ def tell(scene: Scene) -> None:
     _tried(scene)
     _released(scene)
     _timing(scene)
+    outcome = scene.facts.get("transfer.outcome")
+    if outcome is not None and outcome.value not in ("nothing", 200):
+        scene.facts.record("transfer.failed", True, *outcome.evidence)
 
 
 def is_group(scene: Scene, name: object) -> bool:

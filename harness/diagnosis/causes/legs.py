@@ -180,6 +180,14 @@ LEGS: Mapping[str, Described] = {
         "deployment file",
         at.INBOUND,
     ),
+    "withheld-number-refused": Described(
+        "the platform does not take a call whose number is withheld",
+        at.REACHING_ISSUE,
+        "Have {platform} tell its callers by P-Asserted-Identity, by the user name of their credentials, or by the trunk's address: an "
+        "anonymous From (RFC 3323) names nobody.",
+        "trunk",
+        at.INBOUND,
+    ),
     "registration-unanswered": Described(
         "the platform answers OPTIONS, and not REGISTER",
         at.REGISTRATION_ISSUE,

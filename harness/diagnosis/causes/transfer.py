@@ -171,6 +171,14 @@ TRANSFER: Mapping[str, Described] = {
         "trunk",
         at.BACK,
     ),
+    "caller-released-by-transfer": Described(
+        "the platform hangs up on a caller whose transfer fails, instead of giving the caller back to the AI",
+        at.TRANSFER_ISSUE,
+        "Have {platform} keep caller and AI together until somebody has answered, or route a transfer that finds nobody on, to a "
+        'queue or back to the AI; where callers are to be released, say transfer_unavailable = "released" in [expect].',
+        "transfer target",
+        at.BACK,
+    ),
     "agent-call-dropped": Described(
         "the call is ended as soon as an agent has answered",
         at.TRANSFER_ISSUE,

@@ -284,9 +284,9 @@ AUDIO: tuple[Rule, ...] = (
         symptoms=("audio", "other"),
         cells=cells("release", "caller", "customer"),
         essential=(when("call.cut", True),),
-        conditions=(when("call.cut_by", "the platform"),),
+        conditions=(when("call.cut_by", "the platform"), not_shown("transfer.failed", True)),
         consequences=UNHEARD,
-        because="the platform sent BYE to both sides, and the call was over before the case was",
+        because="the platform sent BYE, the AI had not, and the call was over before the case was",
     ),
     Rule(
         id="audio.on-hold",

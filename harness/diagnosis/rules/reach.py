@@ -317,9 +317,25 @@ REACH: tuple[Rule, ...] = (
         symptoms=("reach", "final"),
         cells=cells("credentials", "caller"),
         essential=(when("caller.end", "refused"), when("final.code", 401, 407)),
-        conditions=(NOTHING, not_shown("password.withheld", *WITHHELD)),
+        conditions=(NOTHING, not_shown("password.withheld", *WITHHELD), not_shown("caller.withheld", True)),
         consequences=("fallback", "final"),
         because="the caller's INVITE was challenged, and its credentials were not accepted",
+        confidence="likely",
+    ),
+    Rule(
+        id="reach.withheld",
+        cause="withheld-number-refused",
+        symptoms=("reach", "final"),
+        cells=cells("credentials", "caller"),
+        # Who is asked for credentials by its From alone is nobody's account with an anonymous one; 433: RFC 5079.
+        essential=(
+            when("caller.end", "refused"),
+            when("final.code", 401, 407, 433),
+            when("caller.withheld", True),
+        ),
+        conditions=(NOTHING, not_shown("password.withheld", *WITHHELD)),
+        consequences=("fallback", "final", "caller_id.withheld"),
+        because="the caller withheld the number, and the platform refused the call before it tried anybody",
         confidence="likely",
     ),
     Rule(

@@ -390,6 +390,15 @@ TRANSFER: tuple[Rule, ...] = (
         because="audio with the AI was right, and there is none between caller and agent",
     ),
     Rule(
+        id="transfer.released",
+        cause="caller-released-by-transfer",
+        symptoms=("audio", "other"),
+        cells=cells("release", "REFER"),
+        essential=(when("call.cut", True), when("transfer.failed", True)),
+        conditions=(when("call.cut_by", "the platform"),),
+        because="the platform told the AI that the transfer had failed, and ended the caller's call",
+    ),
+    Rule(
         id="transfer.cut",
         cause="agent-call-dropped",
         symptoms=("audio.agent",),

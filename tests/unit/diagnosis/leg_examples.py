@@ -363,4 +363,14 @@ LEGS = [
         .not_taken(),
         ("caller-credentials-refused",),
     ),
+    Expected(
+        "reach.withheld",
+        Example(row="ANONYMOUS")
+        .dials(withheld=True)
+        .after(0.1)
+        .state("disconnected", 401, "Unauthorized")
+        .all_ports_answer()
+        .not_taken(),
+        ("withheld-number-refused",),
+    ),
 ]

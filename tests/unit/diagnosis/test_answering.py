@@ -40,6 +40,16 @@ def test_an_agent_who_had_taken_it(state: str) -> None:
     assert first(taken_by(called(), "reception", "early").answered()) == PLATFORM
 
 
+@pytest.mark.parametrize("method", ["INVITE", "PRACK"])
+def test_a_200_that_left_before_the_phone_told_of_it(method: str) -> None:
+    """A platform that is quick has the caller answered before the stand-in's phone has told its state."""
+    example = (
+        Example(ai="stand-in", now=0.0).dials().ai_gets().rings("stand-in").after(0.1).ai_answers(200, method=method)
+    )
+    example = taken_by(example.after(0.005).answered().after(0.002), "stand-in", "connecting")
+    assert first(example) == (None if method == "INVITE" else PLATFORM)
+
+
 def test_a_call_that_nobody_answered() -> None:
     assert first(called()) is None
     assert first(called().ends_here(486, "Busy Here")) is None

@@ -116,6 +116,7 @@ STATUSES: dict[str, dict[tuple[int, ...], tuple[str, ...]]] = {
     "final.code": {
         (401, 404, 407, 484, 604): ("reach.turned-away",),
         (401, 407): ("reach.caller-credentials", "reach.realm", "reach.realm.second", "reach.algorithm"),
+        (401, 407, 433): ("reach.withheld",),
         (404, 484, 604): ("reach.form", *(f"reach.firewall-{port}{end}" for port in PORTS for end in ("", ".here"))),
         (404, 604): ("reach.unknown-number", "reach.unknown-number.again"),
         (408, 480, 486, 600): (

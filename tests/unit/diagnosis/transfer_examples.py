@@ -156,6 +156,20 @@ TRANSFER = [
         ("refer-accepted-then-failed",),
     ),
     Expected(
+        "transfer.released",
+        # As Asterisk does it: a transferee whose dial plan has come to its end gets a BYE, and the AI a NOTIFY with 503.
+        transfer(Example(ai="stand-in"), "TRANSFER-UNAVAILABLE")
+        .ai_refers(NOBODY)
+        .platform_says(202)
+        .caller_gets("BYE sip:caller SIP/2.0")
+        .notified(503, "Service Unavailable")
+        .finding("transfer.fails", "stand-in.1", True, code=503)
+        .after(2)
+        .to_ai("silence", 8, again=True)
+        .to_caller("no-rtp", 0, again=True),
+        ("caller-released-by-transfer",),
+    ),
+    Expected(
         "transfer.silent",
         lost(transfer(Example()).ai_refers(GROUP).platform_says(202)),
         ("refer-never-notified",),

@@ -6,9 +6,11 @@ import socket
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from harness.preflight import Status
-from harness.preflight.machine import secret_line
+from harness.preflight.machine import number_lines, secret_line
 from tests.unit.preflight.probing import FAILED, OK, WARNING, check
 
 
@@ -23,6 +25,15 @@ def test_numbers(lab: Any, far: Any) -> None:
     check(lab.line("numbers"), OK, "allowed")
     lab.plain["phones"]["caller"]["user"] = "911"
     check(lab.line("numbers"), FAILED, "911 is an emergency number")
+
+
+@given(st.from_regex(r"[2-8][0-9]{1,4}", fullmatch=True))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_extensions_are_no_numbers_that_anybody_calls(lab: Any, extension: str) -> None:
+    """An agent's user at a PBX is an extension, and as such often a short code of the public network's, too."""
+    lab.plain["phones"]["caller"]["user"] = extension
+    (line,) = number_lines(lab.deployment())
+    assert line.status is OK, line
 
 
 def test_rtp_ports(lab: Any, far: Any) -> None:
