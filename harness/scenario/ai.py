@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import TypeVar
 
@@ -11,8 +12,9 @@ from harness.checks import reach
 from harness.checks.finding import not_observable
 from harness.deployment import Transport
 from harness.errors import BrokenError, ResourceError
-from harness.phone import Early, PhoneConfig, Policy
+from harness.phone import Early, PhoneConfig, Policy, Reject
 from harness.phone.phone import Phone
+from harness.phone.waiter import NeverCame
 from harness.scenario.context import CaseContext
 from harness.scenario.endpoints import AiEndpoint, StandInEndpoint, SynthflowEndpoint
 from harness.scenario.ends import Call
@@ -20,6 +22,8 @@ from harness.scenario.lines import Line, line_of
 from harness.scenario.phones import stand_in
 
 T = TypeVar("T")
+#: 64 × T1, with T1 = 500 ms (RFC 3261 section 17.1.1.2).
+_TIMER_B_S = 32.0
 
 
 class Ai:
@@ -100,6 +104,25 @@ class Ai:
             if self.is_ours and not self._context.case.row.own_place:
                 raise self._set_up_for_one()
             self._endpoint.leave()
+            if self.is_ours and self._context.trunk.transport == "udp":
+                self._context.outlasted.append(self._take_what_comes_late)
+
+    def _take_what_comes_late(self) -> None:
+        """Be there again, and refuse the INVITE that nobody got, for as long as the platform may send it again.
+
+        It does so after its caller is gone as well: before anything was answered it may not cancel (RFC 3261 section 9.1), and over UDP
+        it gives up only after 64 × T1 (section 17.1.1.2). The next case of the same caller would take that call for its own.
+        """
+        context = self._context
+        rang = [leg.events[0].at for leg in context.phones.legs if leg.direction == "incoming"]
+        began = time.monotonic()
+        within = min(rang, default=began) + _TIMER_B_S - began
+        endpoint = self._take()
+        assert isinstance(endpoint, StandInEndpoint)
+        endpoint.behave(Reject(480))
+        with context.evidence.step("INVITEs that the platform still sends to the AI are refused"), suppress(NeverCame):
+            endpoint.hold_back(within)
+        context.evidence.scripted(time.monotonic() - began, "what the platform may still send to an AI that was down")
 
     # -- what became of calls
 

@@ -49,6 +49,10 @@ def conclude(context: CaseContext, *, probe: bool = True) -> None:
     if probe and context.evidence.conclusion.verdict is Verdict.FAILED:
         with context.evidence.step("follow-up diagnostics"):
             post_failure_probes.look_closer(context, context.began)
+    if context.outlasted:
+        _hang_up(context)
+    for wait in context.outlasted:
+        wait()
 
 
 def _look_at_calls(context: CaseContext) -> None:
@@ -90,12 +94,16 @@ def _settle(context: CaseContext) -> None:
 def _look_later(context: CaseContext) -> None:
     if not context.later:
         return
-    for call in every_call(context):
-        if not call.is_over():
-            call.hang_up()
+    _hang_up(context)
     for found in _at_once(context.later):
         for finding in found:
             context.evidence.add(finding)
+
+
+def _hang_up(context: CaseContext) -> None:
+    for call in every_call(context):
+        if not call.is_over():
+            call.hang_up()
 
 
 def _at_once(looks: Sequence[Callable[[], Found]]) -> list[Found]:

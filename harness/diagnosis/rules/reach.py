@@ -91,7 +91,11 @@ REACH: tuple[Rule, ...] = (
         cells=cells("timing", "caller"),
         essential=(when("answered.first", PLATFORM),),
         conditions=(),
-        consequences=("reach", "final"),
+        consequences=(
+            "reach",
+            "final",
+            "fallback.time",
+        ),  # what it plays first lies between the INVITE and the ring timeout
         because="the caller was answered while nobody whom the platform had called had",
     ),
     Rule(

@@ -50,6 +50,14 @@ def test_a_200_that_left_before_the_phone_told_of_it(method: str) -> None:
     assert first(example) == (None if method == "INVITE" else PLATFORM)
 
 
+def test_what_it_plays_first_is_no_wrong_ring_timeout() -> None:
+    """An Asterisk that answers, plays a greeting, lets the AI ring for as long as it should, and hangs up."""
+    example = Example(row="NOANSWER", ai="stand-in", now=0.0).dials().rings("reception").answered().after(1.1).ai_gets()
+    example.finding("final_response", "caller.1", code=200, wanted=[408, 480])
+    example.after(2).finding("timing", "caller.1", seconds=3.1, expected_s=2.0)
+    assert [cause.id for cause in example.diagnose().causes] == ["platform-answers-first"]
+
+
 def test_a_call_that_nobody_answered() -> None:
     assert first(called()) is None
     assert first(called().ends_here(486, "Busy Here")) is None
