@@ -313,6 +313,7 @@ class TestVersion:
         (found,) = CaseEvidence.read(tmp_path).findings
         assert (found.starved_s, found.facts["seconds"]) == (1.5, 3.0)
 
+
 @given(
     waits=st.lists(st.tuples(st.integers(0, 40), st.integers(0, 12)), max_size=6),
     lasted=st.integers(1, 40),
