@@ -130,12 +130,12 @@ def _tones(audio: NDArray[np.int16]) -> list[_Tone]:
     second = np.where(second_power > 0.08 * total, second, 0.0)
     low, high = np.minimum(first, second), np.maximum(first, second)
     low, high = np.where(low > 0, low, high), np.where(low > 0, high, 0.0)
-    windows = np.flatnonzero(pure)
-    before, after = windows[:-1], windows[1:]
+    steps = np.flatnonzero(pure)
+    before, after = steps[:-1], steps[1:]
     breaks = (
         (after - before > 1) | (np.abs(low[after] - low[before]) >= 25) | (np.abs(high[after] - high[before]) >= 25)
     )
-    runs = [(run, _tone(run, low, high)) for run in np.split(windows, np.flatnonzero(breaks) + 1) if len(run) >= 2]
+    runs = [(run, _tone(run, low, high)) for run in np.split(steps, np.flatnonzero(breaks) + 1) if len(run) >= 2]
     joined: list[tuple[int, _Tone]] = []
     for run, tone in runs:
         if joined and _goes_on(audio, joined[-1][1], tone):
