@@ -48,8 +48,8 @@ def test_a_leg_that_sends_what_it_should_is_not_mute(lease: Desk, change: Callab
 
 
 def test_a_leg_whose_audio_clock_waits_for_the_disk_is_mute(tmp_path: Path) -> None:
-    """Here it is a pipe that nobody empties; the main thread goes on."""
-    slow = recording.paths(tmp_path, "alice.1")[0]
+    """Here it is a pipe that nobody empties; the main thread goes on, and so does the ear, which reads the other file."""
+    slow = recording.paths(tmp_path, "alice.1")[1]
     os.mkfifo(slow)
     pipe = os.open(slow, os.O_RDONLY | os.O_NONBLOCK)
     fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, 4096)
