@@ -15,7 +15,7 @@ from typing import Final, Literal, NamedTuple
 from harness.events import StrangerRefused
 from harness.phone.child.account import HostedPhone
 from harness.phone.child.leg import CallLeg
-from harness.phone.child.places import Transaction
+from harness.phone.child.places import LONGEST_TRANSACTION, Transaction
 from harness.phone.child.requests import BUSY_HERE, DROP, OK, PASS, Arrival
 from harness.phone.child.sip_log import LoggedMessage, read_text
 
@@ -65,6 +65,7 @@ class RequestGate:
         self._phones, self._leg_of_tag, self._tell = phones, leg_of_tag, tell
         self._has_room, self._tell_full = has_room, tell_full
         self._counts: dict[_Kind, _Count] = {}
+        self._accepted: dict[tuple[str, str], float] = {}  # INVITEs whose ACK has come, by branch and Call-ID: when
 
     def by_source(self, arrival: Arrival) -> int:
         """Drop what comes from an address that is none of the platform's."""
@@ -89,6 +90,8 @@ class RequestGate:
         if leg is not None and leg.call_id != message.call_id:
             self.refuse(leg.phone, message, arrival.host, "call-id")
             return DROP if message.method == "ACK" else _DOES_NOT_EXIST
+        if self._is_late_copy(message, leg):
+            return DROP
         if (
             leg
             and not leg.disconnected
@@ -101,6 +104,22 @@ class RequestGate:
         if message.method == "SUBSCRIBE" and not tag:
             return _BAD_EVENT
         return self._room_for(message, arrival) if message.begins_call else PASS
+
+    def _is_late_copy(self, message: LoggedMessage, leg: CallLeg | None) -> bool:
+        """Whether an INVITE is one more copy of one whose ACK has come: absorbed for as long (RFC 6026 section 7.1, Timer L).
+
+        pjsip forgets the transaction with the ACK, and takes what comes then for another call.
+        """
+        now = time.monotonic()
+        if message.begins_call:
+            return (
+                self._accepted.get((message.branch, message.call_id), -LONGEST_TRANSACTION) > now - LONGEST_TRANSACTION
+            )
+        if message.method == "ACK" and leg is not None and leg.branch:
+            while self._accepted and next(iter(self._accepted.values())) < now - LONGEST_TRANSACTION:
+                del self._accepted[next(iter(self._accepted))]
+            self._accepted.setdefault((leg.branch, leg.call_id), now)
+        return False
 
     def _room_for(self, message: LoggedMessage, arrival: Arrival) -> int:
         if self._has_room((message.branch, message.sent_by, message.call_id)):
