@@ -6,7 +6,7 @@ import contextlib
 import time
 from typing import Literal, Protocol
 
-from harness.deployment import Trunk
+from harness.deployment import TOPIC_HEADER, Trunk
 from harness.errors import PhoneMisuseError
 from harness.events import SipMessage
 from harness.phone import refer
@@ -17,6 +17,7 @@ from harness.scenario.context import CaseContext
 from harness.scenario.end import End
 from harness.scenario.ends import Call
 from harness.scenario.handover import SentTransfer, in_messages
+from harness.sip.uri import Uri
 
 
 class TransferTarget(Protocol):
@@ -100,7 +101,7 @@ class StandInCall(Call):
             if self._trunk.transport != "udp":
                 uri += f";transport={self._trunk.transport}"
             if topic is not None:
-                uri += f"?X-Gladly-Routing-Selector={topic}"
+                uri = str(Uri.parse(uri).with_header(TOPIC_HEADER, topic))
             if how == "cold":
                 self.leg.transfer(uri)
                 self._context.background.start(self._leave_after_transfer)

@@ -7,10 +7,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
 from harness.events import Event, TransferProgress
 from harness.phone.waiter import never_came
+from harness.safety import Guard
 from harness.scenario.ai_calls import StandInCall
+from harness.sip.uri import Uri
 from tests.unit.scenario.conftest import MakeContext
 
 AN_AGENT_TAKES_S = 25.0
@@ -32,9 +36,11 @@ class Leg:
         self.events: list[Event] = []
         self.status = status
         self.hung_up = False
+        self.referred_to = ""
 
     def transfer(self, uri: str) -> None:
         """The platform accepts the REFER."""
+        self.referred_to = uri
 
     def wait(self, goal: str, tells: Callable[[Event], bool], within: float) -> Event:
         told = TransferProgress(
@@ -62,3 +68,22 @@ def test_it_leaves_when_an_agent_has_answered_whenever_that_is(
     talk.hand_over(group, "cold")
     context.background.join(5.0)
     assert leg.hung_up is leaves
+
+
+@given(st.text(st.characters(blacklist_categories=("Cs", "Cc")), min_size=1, max_size=20))
+@example("returns & refunds")
+@example("Rückfragen")
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=30)
+def test_a_topic_is_written_as_a_uri_takes_it(make_context: MakeContext, topic: str) -> None:
+    """RFC 3261 section 19.1.1: what a header of a URI cannot hold as it is is escaped."""
+    context = make_context("TD-TRANSFER-BLIND", "stand-in")
+    leg: Any = Leg(200)
+    trunk = context.deployment.trunks[0].model_copy(update={"termination": "sbc.example:5061"})
+    phone: Any = SimpleNamespace(name="stand-in")
+    talk = StandInCall(context, leg, phone, trunk, "+12065550100", None)  # type: ignore[arg-type]
+    talk.digits = lambda count, within: ("0", ["rfc4733"], [160])  # type: ignore[method-assign]
+    group: Any = SimpleNamespace(name="returns", did=next(iter(context.deployment.groups.values())).did)
+    talk.hand_over(group, "cold", topic=topic)
+    context.background.join(5.0)
+    assert Uri.parse(leg.referred_to).header("X-Gladly-Routing-Selector") == topic
+    Guard(context.deployment.model_copy(update={"trunks": (trunk,)}))(leg.referred_to)
