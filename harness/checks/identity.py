@@ -36,7 +36,7 @@ def caller_id(invite: Message, subject: str, number: str, form: str, region: str
     ``preserved`` accepts any spelling of the same number, and so does ``national`` of one of another country.
     """
     shown = _from(invite, region)
-    if form == "national" and not has_national_form(number, region):
+    if form == "national" and not (_is_e164(number) and has_national_form(number, region)):
         form = "preserved"
     right = shown is not None and _is_written(shown, number, form, region)
     trusted = [user_of(identity.uri) for identity in asserted(invite, region)]
@@ -98,7 +98,7 @@ def caller_in_record(shown: str, subject: str, number: str, region: str, call_id
     return judged(
         "caller_id",
         subject,
-        is_spelling(shown, number, region),
+        shown == number or is_spelling(shown, number, region),
         expected=f"the caller's number {number} in the call's record",
         actual=f"the record says {shown!r}",
         evidence=[f"record {call_id}"],
@@ -108,7 +108,7 @@ def caller_in_record(shown: str, subject: str, number: str, region: str, call_id
 
 def caller_in_report(shown: str, subject: str, number: str, region: str, rows: Collection[str]) -> Finding:
     """The platform's report names the caller in the ``rows`` of the call, however it spells the number."""
-    right = is_spelling(shown.removeprefix("tel:"), number, region)
+    right = shown == number or is_spelling(shown.removeprefix("tel:"), number, region)
     seen = number if right else normalise(shown, region)
     return judged(
         "caller_id",
@@ -149,7 +149,13 @@ def withheld(invite: Message, subject: str, number: str, region: str, where: str
 
 def _names(value: str, number: str) -> bool:
     """Whether a header's value has the number's national digits, however they are set apart or escaped (RFC 3261 section 19.1.2)."""
-    return national(number) in re.sub(r"[\s().-]", "", unquote(value))
+    plain = unquote(value)
+    return national(number) in re.sub(r"[\s().-]", "", plain) if _is_e164(number) else number in plain
+
+
+def _is_e164(number: str) -> bool:
+    """Whether a caller has a number, and not a user's name alone."""
+    return number.startswith("+")
 
 
 def _from(invite: Message, region: str) -> Identity | None:
@@ -168,7 +174,7 @@ def _number(shown: Identity | None, numbers: Collection[str], region: str) -> st
     """Which of ``numbers`` it spells, else the one it means; digits may mean one in one country, and spell one of another."""
     if shown is None:
         return None
-    spelled = (number for number in numbers if shown.number == number or is_spelling(shown.user, number, region))
+    spelled = (n for n in numbers if n in (shown.number, user_of(shown.uri)) or is_spelling(shown.user, n, region))
     return next(spelled, shown.number)
 
 

@@ -246,3 +246,20 @@ def test_separators_of_a_telephone_number_mean_nothing_in_a_request_uri(uri: str
     request = Message.parse(f"INVITE {uri} SIP/2.0\r\n\r\n")
     assert isinstance(request, Request)
     assert headers.request_user(request, "ai", "+12065550100").verdict is verdict
+
+
+@pytest.mark.parametrize("form", ["e164", "national", "preserved"])
+@pytest.mark.parametrize("name", ["line1", "4912", "test-line"])
+def test_a_caller_without_a_number_is_shown_by_its_user_s_name(form: str, name: str) -> None:
+    """A SIP user at the platform, where no outside line is to be had."""
+    shown = invite(f"<sip:{name}@p.example>")
+    assert identity.caller_id(shown, "ai", name, form, "US").verdict is Verdict.PASSED
+    other = invite("<sip:somebody@p.example>")
+    assert identity.caller_id(other, "ai", name, form, "US").verdict is Verdict.FAILED
+    assert identity.caller_in_record(name, "ai", name, "US", "c1").verdict is Verdict.PASSED
+    assert identity.caller_in_report("somebody", "ai", name, "US", ["row"]).verdict is Verdict.FAILED
+    asserted = ("Privacy: id", f"P-Asserted-Identity: <sip:{name}@p.example>")
+    hidden = invite('"Anonymous" <sip:anonymous@anonymous.invalid>;tag=1', *asserted)
+    assert identity.withheld(hidden, "ai", name, "US").verdict is Verdict.PASSED
+    told = invite(f'"{name}" <sip:anonymous@anonymous.invalid>;tag=1', *asserted)
+    assert identity.withheld(told, "ai", name, "US").verdict is Verdict.FAILED
