@@ -266,13 +266,7 @@ def svg(evidence: CaseEvidence, *, anchors: str = "", every: Sequence[Arrow] | N
             f"{row[0].at - ladder.began:.3f}</text>"
         )
         if isinstance(row[0], Moment):
-            # at the last lifeline there is no room to the right
-            last = row[1] == count - 1 and count > 1
-            x, anchor = (centres[row[1]] - 12, "end") if last else (centres[row[1]] + 12, "start")
-            parts.append(
-                f'<text class="m{" b" if row[0].bad else ""}" x="{x}" y="{place + 4:.0f}" text-anchor="{anchor}">'
-                f"{xml(row[0].text)}</text>"
-            )
+            parts.append(_svg_moment(row[0], centres[row[1]], place, is_last=row[1] == count - 1 and count > 1))
         else:
             kind = _kind(row[0], met)
             parts.append(_svg_arrow(row[0], kind, centres[row[1]], centres[row[2]], place, anchors))
@@ -280,6 +274,13 @@ def svg(evidence: CaseEvidence, *, anchors: str = "", every: Sequence[Arrow] | N
         parts.append(f'<text class="t" x="{_LEFT}" y="{height - 8:.0f}">{xml(_TOLD)}</text>')
     parts.append(f'<line class="cursor" x1="0" x2="{width}" y1="-9" y2="-9"/></svg>')
     return "".join(parts)
+
+
+def _svg_moment(moment: Moment, centre: int, y: float, *, is_last: bool) -> str:
+    """What happened at a lifeline, beside it: at the last one there is no room to the right."""
+    x, anchor = (centre - 12, "end") if is_last else (centre + 12, "start")
+    bad = " b" if moment.bad else ""
+    return f'<text class="m{bad}" x="{x}" y="{y + 4:.0f}" text-anchor="{anchor}">{xml(moment.text)}</text>'
 
 
 def _svg_lifelines(ladder: Ladder, centres: list[int], height: float) -> list[str]:
