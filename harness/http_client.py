@@ -9,9 +9,9 @@ import asyncio
 import functools
 import ssl
 import threading
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import httpx
 
@@ -19,6 +19,7 @@ import httpx
 MOST_BYTES = 8 * 1024 * 1024
 
 Trouble = Literal["refused", "late", "unusable"]
+Answer = TypeVar("Answer")
 
 
 class HttpError(Exception):
@@ -120,9 +121,25 @@ class HttpClient:
         self, method: str, url: str, within_s: float, headers: Mapping[str, str] | None = None, **arguments: Any
     ) -> HttpResponse:
         """One request and its whole answer. Raises :class:`HttpError`."""
+        return self.wait(self.fetch(method, url, within_s, headers, **arguments))
+
+    async def fetch(
+        self, method: str, url: str, within_s: float, headers: Mapping[str, str] | None = None, **arguments: Any
+    ) -> HttpResponse:
+        """The same, for what :meth:`wait` is given."""
         own = {**self._headers, **(headers or {})}
-        asked = fetch(self._client, method, url, within_s, headers=own, **arguments)
-        return asyncio.run_coroutine_threadsafe(asked, self._loop).result()
+        return await fetch(self._client, method, url, within_s, headers=own, **arguments)
+
+    def wait(self, asked: Coroutine[Any, Any, Answer]) -> Answer:
+        """What comes of several requests: a thread that waited for each by itself would cost as much as they do.
+
+        Who is interrupted meanwhile asks no further.
+        """
+        answer = asyncio.run_coroutine_threadsafe(asked, self._loop)
+        try:
+            return answer.result()
+        finally:
+            answer.cancel()  # nothing, where it has come
 
     def close(self) -> None:
         """End the connections."""

@@ -6,13 +6,14 @@ What it answers may be anybody's text: ids are checked before they go into a pat
 
 from __future__ import annotations
 
+import asyncio
 import email.utils
 import json
 import math
 import re
 import ssl
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -21,7 +22,7 @@ from harness.errors import FarEndError
 from harness.far_end.call_record import CallRecord
 from harness.far_end.clock import to_wall
 from harness.far_end.clock_offset import ClockOffset
-from harness.http_client import HttpClient, HttpError, HttpResponse
+from harness.http_client import Answer, HttpClient, HttpError, HttpResponse
 
 _ATTEMPTS = 3
 _MOST_PATIENCE_S = 5.0
@@ -89,20 +90,23 @@ class SynthflowApi:
         Those since shortly before ``since`` (epoch seconds of this machine), whatever the API makes of that:
         :meth:`CallRecord.is_since` tells which of them are since then.
         """
-        asked: list[str | None] = [*dict.fromkeys(models)] or [None]
-        return [record for model in asked for record in self._listed(since, model)]
+        return self._wait(self._calls(since, [*dict.fromkeys(models)] or [None]))
 
-    def _listed(self, since: float, model: str | None) -> Iterator[CallRecord]:
+    async def _calls(self, since: float, models: Sequence[str | None]) -> list[CallRecord]:
+        return [record for model in models async for record in self._listed(since, model)]
+
+    async def _listed(self, since: float, model: str | None) -> AsyncIterator[CallRecord]:
         seen: set[str] = set()
         query = calls_query(since + self._offset.seconds - _EARLIER_S, model)
         for _ in range(_MOST_PAGES):
-            listed = self.ask("GET", "/calls", params=query)
+            listed = await self._asked("GET", "/calls", params=query)
             calls = listed.get("calls") if isinstance(listed, dict) else listed
             if not isinstance(calls, list):
                 raise FarEndError("Synthflow API: GET /calls: the answer lists no calls")
             new = [record for record in map(self._record, calls) if record.id not in seen]
             seen |= {record.id for record in new}
-            yield from new
+            for record in new:
+                yield record
             total = _total(listed)
             if not new or (total is not None and len(seen) >= total):
                 return
@@ -120,11 +124,14 @@ class SynthflowApi:
 
     def ask(self, method: str, path: str, **arguments: Any) -> Any:
         """Any other request; the decoded JSON answer. Ids in ``path`` have gone through :func:`path_segment`."""
-        return _payload(f"{method} {path}", self._ask(method, path, **arguments))
+        return self._wait(self._asked(method, path, **arguments))
 
     def close(self) -> None:
         """End the connections."""
         self._client.close()
+
+    def _wait(self, asked: Coroutine[Any, Any, Answer]) -> Answer:
+        return self._client.wait(asked)
 
     def _record(self, plain: Any) -> CallRecord:
         if isinstance(plain, dict) and isinstance(plain.get("calls"), list) and plain["calls"]:
@@ -137,7 +144,10 @@ class SynthflowApi:
             plain = {key: value for key, value in plain.items() if key != "witness"}
         return CallRecord(call_id, plain, self._region, self._offset.seconds)
 
-    def _ask(self, method: str, path: str, **arguments: Any) -> HttpResponse:
+    async def _asked(self, method: str, path: str, **arguments: Any) -> Any:
+        return _payload(f"{method} {path}", await self._ask(method, path, **arguments))
+
+    async def _ask(self, method: str, path: str, **arguments: Any) -> HttpResponse:
         what = f"{method} {path}"
         if self.is_down:
             raise FarEndError(f"Synthflow API: not asked again before a minute is over: {self._problem}")
@@ -146,11 +156,12 @@ class SynthflowApi:
         for attempt in range(_ATTEMPTS):
             asked_at = to_wall(time.monotonic())
             try:
-                answer = self._client.request(method, self._base + path, self._timeout_s, **arguments)
+                answer = await self._client.fetch(method, self._base + path, self._timeout_s, **arguments)
             except HttpError as error:
                 raise self._failed(what, str(error), {"refused": _STRIKES, "late": 1}.get(error.trouble, 0)) from error
             if answer.status == 429 and attempt + 1 < _ATTEMPTS:
-                time.sleep(min(_patience(answer), _MOST_PATIENCE_S))  # the API's own request to wait, RFC 9110 10.2.3
+                # the API's own request to wait, RFC 9110 section 10.2.3
+                await asyncio.sleep(min(_patience(answer), _MOST_PATIENCE_S))
                 continue
             break
         self._offset.note(asked_at, to_wall(time.monotonic()), answer.headers.get("date"))
@@ -190,7 +201,8 @@ class AbsentApi(SynthflowApi):
         """Always."""
         return True
 
-    def _ask(self, method: str, path: str, **arguments: Any) -> HttpResponse:
+    def _wait(self, asked: Coroutine[Any, Any, Answer]) -> Answer:
+        asked.close()
         raise FarEndError("no API is declared (synthflow.api_base), so nothing is known from the AI's side")
 
     def close(self) -> None:

@@ -7,9 +7,8 @@ import email.utils
 import gzip
 import json
 import socket
-import threading
-import time
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -111,9 +110,13 @@ def test_nobody_there() -> None:
 
 @pytest.fixture
 def waited(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """What the test would have slept. Threads that tests before it have left, such as a pulse, go on sleeping themselves."""
-    asked, sleep, here = list[float](), time.sleep, threading.get_ident()
-    monkeypatch.setattr(time, "sleep", lambda s: (asked.append if threading.get_ident() == here else sleep)(s))
+    """What the API's client would have slept."""
+    asked = list[float]()
+
+    async def sleep(seconds: float) -> None:
+        asked.append(seconds)
+
+    monkeypatch.setattr("harness.far_end.synthflow.asyncio", SimpleNamespace(sleep=sleep))
     return asked
 
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import signal
 import socket
 import ssl
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -79,3 +83,31 @@ def test_whom_a_client_trusts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, t
         else:
             assert client.request("GET", url, 30.0).is_success
     client.close()
+
+
+class StoppedError(Exception):
+    """Raised by a signal's handler, as that of a run's watch is."""
+
+
+def test_who_stops_waiting_asks_no_further(client: HttpClient) -> None:
+    ended, here = threading.Event(), threading.get_ident()
+
+    async def asked() -> None:
+        while sys._current_frames()[here].f_code.co_filename != threading.__file__:  # it does not wait yet
+            pass
+        os.kill(os.getpid(), signal.SIGUSR1)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    def stop(*_: object) -> None:
+        raise StoppedError
+
+    before = signal.signal(signal.SIGUSR1, stop)
+    try:
+        with pytest.raises(StoppedError):
+            client.wait(asked())
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert ended.wait(10)
