@@ -42,6 +42,17 @@ def test_voicemail_where_nobody_is_there(cast, context, ai, caller, line, expect
     ai.was_not_reached(call)
 
 
+@scenario("CLOSED-VOICEMAIL")
+def test_voicemail_out_of_hours(cast, context, ai, caller, line, expect):
+    before_s = line.entry.announcement_s + cast.group(line.entry.closed).entry.queue_s
+    call = caller.dial(line.did)
+    expect(call).answered(within=context.patience + before_s)
+    expect(call).takes_message(after_s=before_s)
+    for group in cast.all_groups():
+        expect(group).never_rang()
+    ai.was_not_reached(call)
+
+
 @scenario("CLOSED")
 def test_number_out_of_its_hours(cast, context, ai, caller, line, expect):
     people = cast.group(line.entry.closed)

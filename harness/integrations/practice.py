@@ -58,6 +58,7 @@ from harness.integrations.which import (
     BAD_CERTIFICATES,
     CARRIES_TWO,
     CLOSED_GROUP,
+    CLOSED_MACHINE,
     DIGITS_BACK,
     FALLBACK,
     FORM_OF_AXIS,
@@ -403,6 +404,18 @@ PRACTICE: tuple[Row, ...] = (
         out_of_hours=True,
         moment="people",
         required_findings=_WITH_PEOPLE,
+    ),
+    _row(
+        "CLOSED-VOICEMAIL",
+        "A number out of its hours has voicemail",
+        "A machine answers a call to a number that is closed: it speaks, and a tone asks for a message; no agent rings, and the "
+        "call never reaches the AI.",
+        (HAS_HOURS, CLOSED_MACHINE),
+        every_number=True,
+        out_of_hours=True,
+        moment="people",
+        seconds=6.0,
+        required_findings={ANSWERED: 1, VOICEMAIL: 1, LANDING_OTHERS: 1},
     ),
 )
 

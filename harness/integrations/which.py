@@ -52,13 +52,13 @@ PEOPLE_ONLY = Which(
 )
 
 
-def _machine_takes_over(cell: Cell) -> bool:
-    group = cell.deployment.groups[cell.entry.group] if cell.entry.group else None
-    return group is not None and group.empty and group.voicemail
+def _machine_takes_over(deployment: Deployment, group: str | None) -> bool:
+    return group is not None and deployment.groups[group].empty and deployment.groups[group].voicemail
 
 
 TO_A_MACHINE = Which(
-    _machine_takes_over, "no number leads, while it is open, to a group that is empty and has voicemail"
+    lambda cell: _machine_takes_over(cell.deployment, cell.entry.group),
+    "no number leads, while it is open, to a group that is empty and has voicemail",
 )
 SEVERAL_PEOPLE = Which(
     lambda cell: cell.entry.group is not None and len(cell.deployment.groups[cell.entry.group].present) > 1,
@@ -68,6 +68,10 @@ HAS_HOURS = Which(lambda cell: cell.entry.hours is not None, "no number has hour
 CLOSED_GROUP = Which(
     lambda cell: _agents(cell.deployment, cell.entry.closed),
     f"{NOT_OBSERVABLE}no number leads, while it is closed, to a group with a phone of ours",
+)
+CLOSED_MACHINE = Which(
+    lambda cell: _machine_takes_over(cell.deployment, cell.entry.closed),
+    "no number leads, while it is closed, to a group that is empty and has voicemail",
 )
 FALLBACK = Which(
     lambda cell: _agents(cell.deployment, cell.entry.fallback),

@@ -249,6 +249,9 @@ def test_what_is_said_of_numbers_out_of_hours(monkeypatch: pytest.MonkeyPatch) -
         "no number leads, while it is open, to a group that is empty and has voicemail"
     )
     assert "CLOSED" not in why(**hours, closed="Inbox")
+    assert "CLOSED-VOICEMAIL" not in why(**hours, closed="Night")
+    unsaid = "no number leads, while it is closed, to a group that is empty and has voicemail"
+    assert why(**hours)["CLOSED-VOICEMAIL"] == why(**hours, closed="Inbox")["CLOSED-VOICEMAIL"] == unsaid
 
 
 def test_a_world_without_the_ais_interface_is_planned_as_a_live_one(talkdesk: Deployment) -> None:
