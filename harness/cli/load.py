@@ -94,6 +94,8 @@ def _show(console: SafeConsole, found: LoadResult, run: Path) -> None:
     console.print(table)
     for note in found.notes:
         console.print(f"note: {note}", soft_wrap=True)
+    if found.interrupted:
+        console.print(f"interrupted in step {len(found.steps)}: what was up was hung up")
     if (first := found.first_failing) is not None:
         console.print(f"first failing step: {first.step} ({first.calls} calls)", style="red")
         console.print(first.message or "not all of its calls were placed", soft_wrap=True)
@@ -108,7 +110,7 @@ def _show(console: SafeConsole, found: LoadResult, run: Path) -> None:
 
 def _of(percentiles: Percentiles) -> str:
     known = (percentiles.p50, percentiles.p95, percentiles.p99)
-    return "/".join("–" if value is None else f"{value:.0f}" for value in known)
+    return "/".join("–" if value is None else f"{value:.0f}" for value in known) + f" of {percentiles.of}"
 
 
 def register(app: typer.Typer) -> None:

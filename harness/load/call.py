@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 
 from harness.checks import reach
@@ -258,11 +258,8 @@ class LoadCall:
 
     @property
     def refused_with(self) -> str:
-        """The final response to its INVITE where that was no 2xx, as ``486 Busy Here``; else empty."""
-        messages = self._call.first_leg.messages if self._call is not None else []
-        refusals = [m for m in messages if m.direction == "received" and _status_of_invite(m) >= 300]
-        last = refusals[-1].text.partition("\r\n")[0].removeprefix("SIP/2.0 ") if refusals else ""
-        return "" if self.setup_ms is not None else last
+        """The final response to its last INVITE where that was no 2xx, as ``486 Busy Here``; else empty."""
+        return "" if self._call is None or self.setup_ms is not None else refusal_in(self._call.first_leg.messages)
 
     @property
     def two_way_ms(self) -> float | None:
@@ -303,6 +300,17 @@ class _Judged:
         if call.failed_in is None and call.verdict is not Verdict.PASSED:
             call.failed_in = self._step
         return isinstance(error, Exception)
+
+
+def refusal_in(messages: Iterable[SipMessage]) -> str:
+    """What refused a call's last INVITE: no challenge that was answered, nor the 487 to our CANCEL (RFC 3261 section 9.1)."""
+    last = ""
+    for message in messages:
+        if message.direction == "sent" and message.text.startswith("INVITE "):
+            last = ""
+        elif message.direction == "received" and _status_of_invite(message) >= 300:
+            last = message.text.partition("\r\n")[0].removeprefix("SIP/2.0 ")
+    return "" if last.startswith("487 ") else last
 
 
 def _status_of_invite(message: SipMessage) -> int:

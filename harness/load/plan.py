@@ -82,7 +82,7 @@ def cases(deployment: Deployment, trunks: Sequence[str], line: str | None) -> li
     found: dict[str, Case] = {}
     for case in matrix.cases([deployment], Selection(rows=tuple(rows))):
         found.setdefault(case.trunk, case)
-    chosen = [_chosen(found, name) for name in trunks] if trunks else [next(iter(found.values()))]
+    chosen = [_chosen(found, name) for name in dict.fromkeys(trunks)] if trunks else [next(iter(found.values()))]
     if line is not None:
         chosen = [_at(deployment, case, line) for case in chosen]
     guard = Guard(deployment)

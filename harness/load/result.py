@@ -29,15 +29,16 @@ def percentile(values: Sequence[float], share: float) -> float | None:
 class Percentiles:
     """In milliseconds; None where nothing was measured."""
 
+    of: int  #: so many calls were measured: one that was never answered is in none
     p50: float | None
     p95: float | None
     p99: float | None
 
     @classmethod
-    def of(cls, values: Iterable[float | None]) -> Percentiles:
+    def among(cls, values: Iterable[float | None]) -> Percentiles:
         """Those of what was measured."""
         known = [round(value, 1) for value in values if value is not None]
-        return cls(p50=percentile(known, 0.5), p95=percentile(known, 0.95), p99=percentile(known, 0.99))
+        return cls(of=len(known), p50=percentile(known, 0.5), p95=percentile(known, 0.95), p99=percentile(known, 0.99))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,8 +100,10 @@ class LoadResult:
 
     @property
     def first_failing(self) -> StepResult | None:
-        """The first step in which a call did not pass."""
-        return next((step for step in self.steps if step.verdict is not Verdict.PASSED), None)
+        """The first step in which a call did not pass; the one that Ctrl-C ended is none by that."""
+        first = next((step for step in self.steps if step.verdict is not Verdict.PASSED), None)
+        is_stopped = self.interrupted and first is self.steps[-1] and first.verdict is Verdict.BROKEN
+        return None if is_stopped else first
 
     @property
     def held(self) -> int:
@@ -171,9 +174,9 @@ def _step(number: int, level: int, steps: Steps) -> StepResult:
         verified=sum(call.verdict is Verdict.PASSED for call in new),
         held=len(sound),
         cps=round((len(invited) - 1) / (invited[-1] - invited[0]), 2) if len(invited) > 1 else None,
-        setup_ms=Percentiles.of(call.setup_ms for call in new),
-        post_dial_delay_ms=Percentiles.of(call.post_dial_delay_ms for call in new),
-        two_way_ms=Percentiles.of(call.two_way_ms for call in new),
+        setup_ms=Percentiles.among(call.setup_ms for call in new),
+        post_dial_delay_ms=Percentiles.among(call.post_dial_delay_ms for call in new),
+        two_way_ms=Percentiles.among(call.two_way_ms for call in new),
         verdict=Verdict.PASSED if complete else found or Verdict.FAILED,
         message=next((_why(call) for call in failed if call.verdict is found), ""),
     )

@@ -17,7 +17,7 @@ from harness.load.call import LoadCall
 from harness.load.lane import Lane, SharedMarks
 from harness.load.plan import LoadPlan
 from harness.load.result import LoadResult, StepResult, result
-from harness.load.steps import Steps
+from harness.load.steps import THREADS, Steps
 from harness.matrix import Case
 from harness.phone.pool import PhonePool
 from harness.pytest_plugin.pulse import LATE_S, of_this_process
@@ -83,6 +83,6 @@ def _notes(lanes: Sequence[Lane], plan: LoadPlan, steps_found: Sequence[StepResu
     if rates and min(rates) < _RATE_MISSED * plan.cps:
         notes.append(
             f"a step's calls left at {min(rates):g} a second: a call waits until the AI's side of the last one from its number "
-            "is found, so more callers in the file make more calls a second"
+            f"is found (more callers in the file make more calls a second), and while {THREADS} others are being verified"
         )
     return notes

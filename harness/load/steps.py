@@ -14,7 +14,7 @@ from harness.load.plan import LoadPlan
 from harness.verdict import Verdict, worst
 
 #: Threads that verify: each waits most of the time, and all of them are woken by every event.
-_THREADS = 8
+THREADS = 8
 
 
 class Steps:
@@ -32,7 +32,7 @@ class Steps:
 
     def run(self) -> None:
         """The whole of it. On Ctrl-C (``KeyboardInterrupt``) all calls are hung up, and the rest is left out."""
-        executor = ThreadPoolExecutor(_THREADS, thread_name_prefix="load")
+        executor = ThreadPoolExecutor(THREADS, thread_name_prefix="load")
         try:
             try:
                 self._up(executor)

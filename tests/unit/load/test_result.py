@@ -5,7 +5,9 @@ from xml.etree import ElementTree
 
 import pytest
 
+from harness.events import SipMessage
 from harness.load import picture
+from harness.load.call import refusal_in
 from harness.load.result import CallResult, LoadResult, Percentiles, StepResult, percentile
 from harness.verdict import Verdict
 
@@ -21,8 +23,9 @@ from harness.verdict import Verdict
     ],
 )
 def test_percentiles_are_values_that_were_measured(values: list[float | None], expected: object) -> None:
-    found = Percentiles.of(values)
+    found = Percentiles.among(values)
     assert (found.p50, found.p95, found.p99) == expected
+    assert found.of == len(values) - values.count(None)
 
 
 def test_no_percentile_of_nothing() -> None:
@@ -31,7 +34,7 @@ def test_no_percentile_of_nothing() -> None:
     assert percentile(list(map(float, range(1, 101))), 0.95) == 95.0
 
 
-NONE = Percentiles(p50=None, p95=None, p99=None)
+NONE = Percentiles(of=0, p50=None, p95=None, p99=None)
 
 
 def step(number: int, calls: int, held: int, verdict: Verdict) -> StepResult:
@@ -61,6 +64,38 @@ def test_the_first_failing_step_is_told() -> None:
     assert (plain["first_failing_step"], plain["calls_held"], plain["exit_code"]) == (2, 1, 1)
     assert replace(LOAD, steps=LOAD.steps[:1], verdict=Verdict.PASSED).plain()["exit_code"] == 0
     assert replace(LOAD, verdict=Verdict.BROKEN).exit_code == 3
+
+
+@pytest.mark.parametrize(("verdict", "first"), [(Verdict.BROKEN, None), (Verdict.FAILED, 2)])
+def test_a_step_that_ctrl_c_ended_did_not_fail(verdict: Verdict, first: int | None) -> None:
+    stopped = replace(LOAD, steps=[LOAD.steps[0], step(2, 2, 0, verdict)], interrupted=True)
+    assert stopped.plain()["first_failing_step"] == first
+
+
+def said(direction: str, first_line: str, cseq: int = 1) -> SipMessage:
+    text = f"{first_line}\r\nCSeq: {cseq} INVITE\r\nCall-ID: a\r\nContent-Length: 0\r\n\r\n"
+    values = {"transport": "udp", "local": "127.0.2.1:5070", "remote": "127.0.3.1:5060"}
+    return SipMessage(at=1.0, phone="caller", leg="caller.1", direction=direction, text=text, **values)  # type: ignore[arg-type]
+
+
+INVITE, CHALLENGE = "INVITE sip:+13125550100@acme.example SIP/2.0", "SIP/2.0 407 Proxy Authentication Required"
+
+
+@pytest.mark.parametrize(
+    ("answers", "refused"),
+    [
+        ([], ""),
+        (["SIP/2.0 180 Ringing"], ""),
+        (["SIP/2.0 180 Ringing", "SIP/2.0 487 Request Terminated"], ""),
+        (["SIP/2.0 486 Busy Here"], "486 Busy Here"),
+        (["SIP/2.0 100 Trying", "SIP/2.0 503 Service Unavailable"], "503 Service Unavailable"),
+        ([CHALLENGE], "407 Proxy Authentication Required"),
+    ],
+)
+@pytest.mark.parametrize("challenged", [False, True])
+def test_a_call_that_we_gave_up_was_not_refused(answers: list[str], refused: str, challenged: bool) -> None:
+    before = [said("sent", INVITE), said("received", CHALLENGE)] if challenged else []
+    assert refusal_in([*before, said("sent", INVITE, 2), *(said("received", line, 2) for line in answers)]) == refused
 
 
 def test_numbers_of_a_real_deployment_are_masked() -> None:
