@@ -32,7 +32,7 @@ def live_file(
     """
     plain = to_plain(world)
     plain["kind"] = kind
-    plain["name"] = re.sub(r"^simulated", kind, world.name)
+    plain["name"] = "-".join(part for part in (kind, world.name.removeprefix("simulated").strip("-")) if part)
     plain["timings"] = {name: getattr(timings, name) for name in Timings.model_fields}
     wanted = "synthflow" if kind == "live" else "stand-in"
     plain["trunks"] = [trunk for trunk in plain["trunks"] if trunk["ai"] == wanted]

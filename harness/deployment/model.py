@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from functools import cache
 from typing import Any, Literal, Self
+from unicodedata import category
 
 from pydantic import Field, model_validator
 
@@ -220,9 +221,22 @@ class Deployment(Model):
             )
             raise MistakesError([(("kind",), what)])
         tables = ("lines", "groups", "assistants", "accounts", "phones")
+        if unprintable := list(self._unprintable_names()):
+            raise MistakesError(unprintable)
         if nameless := [table for table in tables if any(not name.strip() for name in getattr(self, table))]:
             raise MistakesError([((table,), "one has no name; allowed: a name for each") for table in nameless])
         return self
+
+    def _unprintable_names(self) -> Iterator[Mistake]:
+        """Names stand in ids and in lines of text, which they must not break."""
+        names = [(("name",), self.name), *((("trunks", trunk.name), trunk.name) for trunk in self.trunks)]
+        for table in ("lines", "groups", "assistants", "accounts", "phones"):
+            names += [((table, name), name) for name in getattr(self, table)]
+        for key, assistant in self.assistants.items():
+            names += [(("assistants", key, "handovers", name), name) for name in assistant.handovers]
+        for place, name in names:
+            if any(category(character) in ("Cc", "Zl", "Zp") for character in name):
+                yield place, f"{name!r}: a line break or another control character; allowed: a name in one line"
 
     def _trunks_alike(self) -> Iterator[Mistake]:
         if not self.trunks:

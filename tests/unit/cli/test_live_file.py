@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import subprocess
+import tomllib
 from pathlib import Path
 
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from harness.cli.live_file import exports, live_file
 from harness.deployment import Deployment
+from harness.filenames import stem_of
 from harness.integrations import load
 
 FILES = Path(__file__).parents[3] / "scenarios" / "deployments"
@@ -21,6 +25,17 @@ def world() -> Deployment:
     phone = next(iter(found.phones.values()))
     more = {name: phone.model_copy(update={"password": SecretStr(secret)}) for name, secret in ALIKE.items()}
     return found.model_copy(update={"phones": {**found.phones, **more}})
+
+
+WORLD = world()
+
+
+@given(st.text(min_size=1, max_size=20) | st.sampled_from(["simulated", "simulated-acme", "Müller & Söhne", "live-a"]))
+def test_a_world_of_any_name_makes_two_files(name: str) -> None:
+    named = WORLD.model_copy(update={"name": name})
+    files = [live_file(named, kind, named.timings)[:2] for kind in ("live", "stand-in")]
+    assert len({stem_of(called) for called, _ in files}) == 2
+    assert [tomllib.loads(text)["name"] for _, text in files] == [called for called, _ in files]
 
 
 def test_each_secret_has_a_variable_of_its_own() -> None:

@@ -1,0 +1,48 @@
+"""Names of a deployment file stand in a line wherever they are shown."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from harness import toml_model
+from harness.deployment import Deployment, from_plain, to_plain
+from harness.integrations import load
+
+FILES = Path(__file__).parents[3] / "scenarios" / "deployments"
+PLAIN = to_plain(load(FILES / "simulated-talkdesk.toml"))
+
+
+@given(
+    st.text(min_size=1, max_size=8),
+    st.sampled_from("\n\r\t\x00\x1b\x85\u2028\u2029"),
+    st.text(min_size=1, max_size=8),
+    st.sampled_from(["", "lines", "groups", "phones", "accounts", "handovers", "trunks"]),
+)
+@settings(max_examples=40)
+def test_a_name_that_breaks_a_line_is_refused_in_one(before: str, breaks: str, after: str, table: str) -> None:
+    """In plans, reports and ids a name stands in a line."""
+    name = f"a{before}{breaks}{after}z"  # what stands at an end is stripped
+    plain = copy.deepcopy(PLAIN)
+    if table == "":
+        plain["name"] = name
+    elif table == "trunks":
+        plain["trunks"].append({**plain["trunks"][0], "name": name})
+    elif table == "handovers":
+        way = {"transfer": "cold", "transfer_to": next(iter(plain["groups"])), "digit": "8"}
+        next(iter(plain["assistants"].values()))["handovers"] = {name: way}
+    else:
+        plain[table][name] = next(iter(plain[table].values())) if table == "accounts" else {}
+        fresh = {"lines": {"did": "+12065550187", "group": next(iter(plain["groups"])), "trunk": "udp-ip"}}
+        fresh |= {"groups": {"did": "+12065550188"}, "phones": {"account": next(iter(plain["accounts"])), "user": "x"}}
+        plain[table][name] |= fresh.get(table, {})
+    with pytest.raises(ValidationError) as caught:
+        from_plain(plain)
+    said = list(toml_model.lines(caught.value, Deployment))
+    assert any("a line break or another control character; allowed: a name in one line" in line for line in said), said
+    assert all(line.isprintable() or line.splitlines() == [line] for line in said)
