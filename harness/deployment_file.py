@@ -78,9 +78,10 @@ def read(path: Path) -> dict[str, Any]:
     """What stands in a TOML file, as it is. Raises :class:`DeploymentError`, in one line, for whatever is no such file."""
     try:
         found = resources.deployment_file(path)
+        exists = found.exists()
     except (OSError, ValueError) as error:
         raise DeploymentError(f"{path}: cannot be read ({error}); allowed: a readable TOML file") from None
-    if not found.exists():
+    if not exists:
         examples = ", ".join(resources.examples())
         raise DeploymentError(f"no such file: {path}; allowed: a deployment file, or an example: {examples}")
     return toml_model.read(found, DeploymentError)

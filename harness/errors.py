@@ -21,6 +21,16 @@ A failed expectation is neither: it is an :class:`harness.verdict.ExpectationErr
 
 from __future__ import annotations
 
+import errno
+from pathlib import Path
+from typing import Final
+
+#: What another path would mend. A disk that is full or fails is the surroundings' fault.
+_OF_THE_PATH: Final = {
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.EEXIST),
+    *(errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP),
+}
+
 
 class HarnessError(Exception):
     """Root of everything this package raises on purpose, failed expectations apart."""
@@ -72,3 +82,14 @@ class ResourceError(BrokenError):
 
 class FarEndError(BrokenError):
     """The far end's own interface could not be used."""
+
+
+def unwritable(path: Path, error: OSError) -> MistakeError | ResourceError:
+    """What to raise where a path that the user has named cannot be written to."""
+    said = f"{path}: cannot be written: {error.strerror}"
+    return MistakeError(f"{said}; allowed: a path that can be") if is_of_the_path(error) else ResourceError(said)
+
+
+def is_of_the_path(error: OSError) -> bool:
+    """Whether the path itself is wrong: another would do."""
+    return error.errno in _OF_THE_PATH

@@ -5,6 +5,7 @@ In a checkout they are top-level folders; the wheel carries copies inside the pa
 
 from __future__ import annotations
 
+import contextlib
 import json
 from functools import cache
 from pathlib import Path
@@ -41,6 +42,7 @@ def is_wav(prompt: str) -> bool:
 
 def deployment_file(path: Path) -> Path:
     """``path``, or the example of that name where there is no such file."""
-    if path.is_file():
-        return path
+    with contextlib.suppress(OSError):  # of a name that no file may have; whoever reads it says so
+        if path.is_file():
+            return path
     return examples().get(str(path), path)

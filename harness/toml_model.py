@@ -58,7 +58,7 @@ def read(path: Path, kind: type[MistakeError] = MistakeError) -> dict[str, Any]:
         if _depth(plain) > _DEEPEST:
             raise RecursionError
     except FileNotFoundError:
-        raise kind(f"no such file: {path}") from None
+        raise kind(f"no such file: {path}; allowed: a readable TOML file") from None
     except (OSError, UnicodeDecodeError) as error:
         raise kind(f"{path}: cannot be read ({error}); allowed: a readable TOML file in UTF-8") from None
     except RecursionError:

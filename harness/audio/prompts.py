@@ -45,7 +45,7 @@ def prompt_path(name: str) -> Path:
     if is_wav(name):
         return Path(name)
     if name not in prompt_names():
-        raise PromptError(f"prompt {name!r} does not exist: {', '.join(prompt_names())}")
+        raise PromptError(f"prompt {name!r} does not exist; allowed: {', '.join(prompt_names())}")
     return DIRECTORY / f"{name}.wav"
 
 

@@ -41,9 +41,11 @@ def read_wav(path: Path) -> tuple[NDArray[np.int16], int]:
     except (soundfile.LibsndfileError, ValueError) as error:
         # ValueError: a header whose length libsndfile does not believe
         if not path.exists():
-            raise WavError(f"{path}: no such file") from error
+            raise WavError(f"{path}: no such file; allowed: a sound file") from error
         size = path.stat().st_size
-        raise WavError(f"{path}: not a sound file libsndfile can read ({size} bytes): {error}") from error
+        raise WavError(
+            f"{path}: not a sound file libsndfile can read ({size} bytes): {error}; allowed: WAV, FLAC, Ogg …"
+        ) from error
 
 
 def _blocks(file: soundfile.SoundFile, dtype: str) -> Iterator[NDArray[Any]]:

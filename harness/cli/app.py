@@ -16,12 +16,12 @@ import pkgutil
 import sys
 import traceback
 from importlib import import_module, metadata
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, NoReturn, cast
 
 import typer
 
 import harness.cli
-from harness.errors import BrokenError, MistakeError
+from harness.errors import BrokenError, MistakeError, is_of_the_path
 from harness.memory import lasting
 from harness.terminal import printable
 
@@ -97,9 +97,13 @@ def main() -> None:
     except BrokenError as error:
         _say(error)
         sys.exit(BROKEN)
+    except OSError as error:
+        if not (error.filename and is_of_the_path(error)):
+            _fault()
+        _say(MistakeError(f"{error.filename}: {error.strerror}; allowed: another path"))
+        sys.exit(MISTAKE)
     except Exception:  # nobody foresaw it; Python's own exit code would say that the system under test has failed
-        traceback.print_exc()
-        sys.exit(BROKEN)
+        _fault()
 
 
 def _say_usage(error: Any) -> None:
@@ -111,6 +115,16 @@ def _say_usage(error: Any) -> None:
     _say(MistakeError(f"{said}; allowed: what `{where} --help` says"))
 
 
+def _fault() -> NoReturn:
+    """End with the traceback of what nobody has foreseen: of itself Python would end as if something had failed."""
+    traceback.print_exc()
+    _say(BrokenError("the harness has a fault; please report what stands above"))
+    sys.exit(BROKEN)
+
+
 def _say(error: Exception) -> None:
-    for line in str(error).splitlines():
+    text = str(error)
+    for word in sys.argv:  # one with a line break makes no lines
+        text = text.replace(word, word.replace("\n", "\\n"))
+    for line in text.splitlines():
         print(f"ERROR: {printable(line)}", file=sys.stderr)

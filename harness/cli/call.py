@@ -21,7 +21,7 @@ from harness.audio.prompts import prompt_path, prompt_samples, prompt_text
 from harness.cli.app import FAILED, INTERRUPTED, PASSED
 from harness.cli.placing import complete, may_call
 from harness.deployment import Deployment
-from harness.errors import MistakeError, SelectionError
+from harness.errors import SelectionError, unwritable
 from harness.events import (
     CallState,
     DtmfReceived,
@@ -101,8 +101,7 @@ def _kept(directory: Path) -> Path:
     try:
         kept.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        what = f"cannot be written to: {error.strerror}"
-        raise MistakeError(f"--directory {directory}: {what}; allowed: a directory that can be") from None
+        raise unwritable(directory, error) from None
     return kept
 
 

@@ -35,7 +35,7 @@ def run(
 ) -> None:
     """Say what fails anew, is fixed, flaky, slower or lost. Exit code 1 when somebody should look."""
     if as_json and as_markdown:
-        raise MistakeError("--json and --markdown: only one of them")
+        raise MistakeError("--json and --markdown: two forms of one page; allowed: one of them")
     for directory in (old, new):
         require_files(directory.resolve())
     differences = compare(history_of(old.resolve()), history_of(new.resolve()))

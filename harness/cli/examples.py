@@ -13,7 +13,7 @@ import typer
 
 from harness import resources
 from harness.deployment_file import read
-from harness.errors import MistakeError, ResourceError
+from harness.errors import MistakeError, unwritable
 
 _NAME = 24
 
@@ -40,7 +40,7 @@ def examples(
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, target)
         except OSError as error:
-            raise ResourceError(f"{target}: cannot be written: {error.strerror}") from error
+            raise unwritable(target, error) from error
         typer.echo(str(target))
 
 

@@ -48,7 +48,7 @@ def _find(result: Path, case: str) -> Path:
     if (result / CASE).is_file():
         require_files(result.resolve())
         return result
-    if not result.exists() and not case:  # reports/latest/ID
+    if not (result.exists() or case) and (result.parent / "cases").is_dir():  # reports/latest/ID
         result, case = result.parent, result.name
     if not (result / "cases").is_dir():
         wrong = "no such directory" if not result.exists() else "not the directory of a run or of a case"

@@ -10,10 +10,10 @@ import typer
 
 from harness.cli.app import FAILED, PASSED
 from harness.errors import MistakeError
+from harness.integrations import load
 from harness.nightly import alerts, bounds, metrics, night
 from harness.nightly.compare import lines
 from harness.nightly.flakes import rates
-from harness.resources import deployment_file
 
 
 def run(
@@ -35,7 +35,9 @@ def run(
     check_fresh: Annotated[
         float | None,
         typer.Option(
-            metavar="HOURS", help="Only say whether a night has ended in so many hours, and alert when none has."
+            min=0.0,
+            metavar="HOURS",
+            help="Only say whether a night has ended in so many hours, and alert when none has.",
         ),
     ] = None,
 ) -> None:
@@ -52,8 +54,7 @@ def run(
             alerts.send(alerts.Alert(f"{series}: a night is missing", stale, "failure"), to)
         raise typer.Exit(FAILED if stale else PASSED)
     for file in files:
-        if not deployment_file(file).is_file():
-            raise MistakeError(f"no such file: {file}")
+        load(file, secrets=False)  # its mistakes are told before the night
     bound = bounds.read(bounds_file) if bounds_file else ()
     to = alerts.addresses()
     finished = night.one_night(files, reports, series=series, bound=bound, more=_split(verify))

@@ -23,7 +23,10 @@ def report(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN…", help="Runs' directories; several become one.")],
     into: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Where the run made of several goes; by default beside the first."),
+        typer.Option(
+            metavar="DIR",
+            help="Where the run made of several goes; by default beside the first. One alone is made again in its place.",
+        ),
     ] = None,
     zip_case: Annotated[
         str,
@@ -35,9 +38,13 @@ def report(
     csv: Annotated[bool, typer.Option("--csv", help="Write all cases as a table, too.")] = False,
 ) -> None:
     """Make the views of a run again, from its evidence. The exit code is the run's."""
+    one = len({path.resolve() for path in runs}) == 1
+    if one and into is not None:
+        raise MistakeError(f"--into {into}: a single run is made again where it is; allowed: with several runs")
     for run in runs:
         if not (run / "cases").is_dir():
-            raise MistakeError(f"{run}: not a run's directory: it has no cases")
+            what = "not a run's directory: it has no cases" if run.exists() else "no such directory"
+            raise MistakeError(f"{run}: {what}; allowed: a run's directory, e.g. reports/latest")
         require_files(run.resolve())
         if (run / manifest.FILE).exists() and (differing := manifest.differences(run.resolve())):
             raise MistakeError(f"{run}: the evidence is not as the run left it: {'; '.join(differing[:3])}")
@@ -45,11 +52,7 @@ def report(
             raise MistakeError(
                 f"{run}: is signed, so --complete may add nothing to it; allowed: --zip, which makes a copy"
             )
-    run = (
-        merge(runs, into or runs[0].resolve().parent)
-        if len({path.resolve() for path in runs}) > 1
-        else runs[0].resolve()
-    )
+    run = runs[0].resolve() if one else merge(runs, into or runs[0].resolve().parent)
     finished = remake(run, complete=complete)
     is_signed = (run / attest.FILE).exists()  # and stays as it is
     document = run / "signoff.html" if is_signed else signoff.seal(run, finished.cases)

@@ -16,7 +16,7 @@ from harness.cli.completion import fault_names
 from harness.cli.live_file import exports, live_file
 from harness.cli.verify import TimingsName
 from harness.deployment import Ai, Deployment
-from harness.errors import ResourceError, SelectionError
+from harness.errors import SelectionError, unwritable
 from harness.filenames import stem_of
 from harness.integrations import load
 from harness.limits import released
@@ -81,7 +81,7 @@ def _write(console: Console, directory: Path, tenants: Sequence[Deployment], tim
             directory.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
         except OSError as error:
-            raise ResourceError(f"{path}: cannot be written: {error.strerror}") from error
+            raise unwritable(path, error) from error
         paths.append(path)
         shown.append(exports(secrets))
     console.rule("as if live: in another terminal")

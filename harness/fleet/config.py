@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from harness.errors import DeploymentError, ResourceError
+from harness import toml_model
+from harness.errors import RefusedError
 
 #: Where Redis is, for controller, workers and their runs; it may hold a password, so it stands in no file.
 REDIS_VARIABLE = "HARNESS_FLEET_REDIS"
@@ -79,20 +79,12 @@ class Fleet(_Model):
 
 
 def read(path: Path) -> Fleet:
-    """The fleet of a file. Raises :class:`DeploymentError` with a line for each mistake."""
-    try:
-        plain = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DeploymentError(f"{path}: cannot be read: {error}") from None
-    try:
-        return Fleet.model_validate(plain)
-    except ValidationError as error:
-        lines = (f"{path}: {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise DeploymentError("\n".join(lines)) from None
+    """The fleet of a file. Raises :class:`MistakeError` with a line for each mistake."""
+    return toml_model.load(path, Fleet)
 
 
 def redis_address() -> str:
-    """Where Redis is. Raises :class:`ResourceError` where nobody says so: without it no call is placed."""
+    """Where Redis is. Raises :class:`RefusedError` where nobody says so: without it no call is placed."""
     if not (found := os.environ.get(REDIS_VARIABLE)):
-        raise ResourceError(f"{REDIS_VARIABLE} is not set, so no call is placed; allowed: redis://HOST:PORT/DB")
+        raise RefusedError(f"{REDIS_VARIABLE} is not set, so no call is placed; allowed: redis://HOST:PORT/DB")
     return found

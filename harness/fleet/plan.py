@@ -14,7 +14,7 @@ from typing import Any
 
 from harness import matrix, whole_file
 from harness.deployment import Deployment
-from harness.errors import DeploymentError, MistakeError, ResourceError
+from harness.errors import DeploymentError, MistakeError, unwritable
 from harness.fleet.config import Fleet, Verify
 from harness.integrations import load
 from harness.matrix import Case, Selection
@@ -61,7 +61,7 @@ class FleetPlan:
             directory.mkdir(parents=True, exist_ok=True)
             whole_file.write(directory / FILE, json.dumps(plain, indent=1) + "\n")
         except OSError as error:
-            raise ResourceError(f"{directory}: the plan cannot be written: {error.strerror}") from error
+            raise unwritable(directory, error) from error
 
 
 def read(directory: Path) -> FleetPlan:
@@ -71,7 +71,7 @@ def read(directory: Path) -> FleetPlan:
         shards = tuple(_shard(shard) for shard in plain["shards"])
         return FleetPlan(**plain | {"fleet": Fleet.model_validate(plain["fleet"]), "shards": shards})
     except (OSError, ValueError, TypeError, KeyError) as error:
-        raise MistakeError(f"{directory}: not a fleet run's directory: {error}") from None
+        raise MistakeError(f"{directory}: not a fleet run's directory ({error}); allowed: reports/fleet/RUN") from None
 
 
 def _shard(plain: dict[str, Any]) -> Shard:

@@ -34,7 +34,7 @@ from typing import Any
 
 from harness import whole_file
 from harness.diagnosis import common
-from harness.errors import HarnessError, MistakeError, ResourceError
+from harness.errors import HarnessError, MistakeError, ResourceError, unwritable
 from harness.memory import lasting
 from harness.report import allure, allure_report, history, html, junit, metrics, rerun
 from harness.report import scope as scopes
@@ -104,7 +104,7 @@ class FinishedRun:
 
 
 def create(reports: Path) -> Path:
-    """Make a new run's directory. Raises :class:`ResourceError` when that is not possible."""
+    """Make a new run's directory. Raises :class:`MistakeError` where another path is needed, :class:`ResourceError` for a full disk."""
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     for attempt in range(100):
         directory = reports / (f"{stamp}-{os.getpid()}" + (f"-{attempt}" if attempt else ""))
@@ -113,7 +113,7 @@ def create(reports: Path) -> Path:
         except FileExistsError:
             continue
         except OSError as error:
-            raise ResourceError(f"{reports}: no directory for the run can be made: {error.strerror}") from error
+            raise unwritable(reports, error) from error
         return directory
     raise ResourceError(f"{reports}: a hundred runs of this process began within one second")
 
@@ -213,7 +213,10 @@ def read_planned(run: Path) -> tuple[list[Mapping[str, Any]], RunEnd]:
         return known
     found = scopes.read(run)
     if found is None:
-        raise MistakeError(f"{run}: not a run's directory: it has neither {_RUN} nor {scopes.FILE}")
+        what = (
+            f"not a run's directory: it has neither {_RUN} nor {scopes.FILE}" if run.exists() else "no such directory"
+        )
+        raise MistakeError(f"{run}: {what}; allowed: a run's directory, e.g. reports/latest")
     results = run / ALLURE if (run / ALLURE).is_dir() else None
     end = RunEnd(workers=0, wall_s=0.0, allure_results=results, interrupted=NEVER_ENDED, command=found.command)
     return list(found.planned()), end

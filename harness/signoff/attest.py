@@ -26,7 +26,7 @@ from securesystemslib.signer._crypto_signer import CryptoSigner
 from securesystemslib.signer._key import SSlibKey
 
 from harness import whole_file
-from harness.errors import MistakeError
+from harness.errors import MistakeError, unwritable
 from harness.signoff import manifest
 from harness.signoff.decision import Acceptance, Decision
 from harness.signoff.rows import RowResult
@@ -69,7 +69,7 @@ def _write(path: Path, mode: int, content: bytes) -> None:
         with os.fdopen(file, "wb") as out:
             out.write(content)
     except OSError as error:
-        raise MistakeError(f"{path}: cannot be written: {error.strerror}") from error
+        raise unwritable(path, error) from error
 
 
 def signer_of(path: Path) -> CryptoSigner:
@@ -80,7 +80,7 @@ def signer_of(path: Path) -> CryptoSigner:
     try:
         key = serialization.load_pem_private_key(raw, None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise MistakeError(f"{path}: not a private key: {error}") from error
+        raise MistakeError(f"{path}: not a private key; allowed: one that `harness signoff key` has made") from error
     if not isinstance(key, Ed25519PrivateKey):
         raise MistakeError(f"{path}: not an Ed25519 key; `harness signoff key` makes one")
     return CryptoSigner(key)
@@ -91,9 +91,11 @@ def public_key(path: Path) -> SSlibKey:
     try:
         key = serialization.load_pem_public_key(_read(path))
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise MistakeError(f"{path}: not a public key: {error}") from error
+        raise MistakeError(
+            f"{path}: not a public key; allowed: the .pub that `harness signoff key` has made"
+        ) from error
     if not isinstance(key, Ed25519PublicKey):
-        raise MistakeError(f"{path}: not an Ed25519 key")
+        raise MistakeError(f"{path}: not an Ed25519 key; allowed: the .pub that `harness signoff key` has made")
     return SSlibKey.from_crypto(key)
 
 
@@ -101,7 +103,7 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError:
-        raise MistakeError(f"no such file: {path}") from None
+        raise MistakeError(f"no such file: {path}; allowed: a key's file (PEM)") from None
     except OSError as error:
         raise MistakeError(f"{path}: cannot be read: {error.strerror}") from error
 

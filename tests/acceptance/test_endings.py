@@ -135,8 +135,8 @@ def test_reports_that_cannot_be_written_are_said_at_once(tree: Tree) -> None:
     blocked = tree.path / "blocked"
     blocked.write_text("a file, not a directory")
     code, output = tree.run("--deployment", str(tree.deployment()), "--reports", str(blocked / "reports"))
-    assert code == 3
-    assert output == f"ERROR: {blocked / 'reports'}: no directory for the run can be made: Not a directory\n"
+    assert code == pytest.ExitCode.USAGE_ERROR
+    assert output == f"ERROR: {blocked / 'reports'}: cannot be written: Not a directory; allowed: a path that can be\n"
 
 
 @pytest.mark.parametrize("workers", ["0", "2"])

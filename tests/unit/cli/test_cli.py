@@ -223,7 +223,7 @@ def test_a_call_is_kept_in_a_directory(
     asked = ["simulated-talkdesk", "--directory", str(tmp_path / "file")]
     assert run(monkeypatch, "call", "+13125550100", "--deployment", *asked) == 2
     assert capsys.readouterr().err.startswith(
-        f"ERROR: --directory {tmp_path / 'file'}: cannot be written to: Not a dir"
+        f"ERROR: {tmp_path / 'file'}: cannot be written: Not a directory; allowed: "
     )
 
 

@@ -135,7 +135,9 @@ def test_what_is_no_case_is_a_mistake_that_names_the_cases(tmp_path: Path) -> No
         explained(str(tmp_path), "INBOUND")
     with pytest.raises(MistakeError, match="no case of this run is called 'nope'"):
         explained(str(tmp_path / "nope"))
-    with pytest.raises(MistakeError, match=r"/nowhere: no such directory; allowed: a case's directory, or a run's"):
+    with pytest.raises(
+        MistakeError, match=r"/nowhere/else: no such directory; allowed: a case's directory, or a run's"
+    ):
         explained(str(tmp_path / "nowhere" / "else"))
     with pytest.raises(MistakeError, match="not the directory of a run or of a case"):
         explained(str(tmp_path / "cases"), "TD")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from harness.errors import DeploymentError, MistakeError
+from harness.errors import MistakeError
 from harness.fleet import plan
 from harness.fleet.config import Fleet, read
 from harness.fleet.result import placed_again
@@ -78,18 +78,18 @@ def test_durations_are_remembered(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("results = ", "cannot be read"),
+        ("results = ", "not TOML"),
         ('results = "r"\nsites = []\nverify = []', "sites"),
         ('results = "r"\nsites = [{name = "a"}, {name = "a"}]\nverify = [{file = "x"}]', "two have one name"),
         ('results = "r"\nsites = [{name = "a"}]\nverify = [{file = "x", sites = ["b"]}]', "no site is called 'b'"),
-        ('results = "r"\nsites = [{name = "a b"}]\nverify = [{file = "x"}]', "sites.0.name"),
+        ('results = "r"\nsites = [{name = "a b"}]\nverify = [{file = "x"}]', r"sites\.0\.name"),
         ('results = "r"\nsites = [{name = "a"}]\nverify = [{file = "x"}]\nlease = 1', "lease"),
     ],
 )
 def test_a_mistake_in_the_file_is_said(tmp_path: Path, text: str, said: str) -> None:
     file = tmp_path / "fleet.toml"
     file.write_text(text)
-    with pytest.raises(DeploymentError, match=said):
+    with pytest.raises(MistakeError, match=said):
         read(file)
 
 

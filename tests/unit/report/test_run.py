@@ -50,7 +50,7 @@ class TestDirectories:
 
     def test_no_place_for_one(self, tmp_path: Path) -> None:
         (tmp_path / "file").write_text("")
-        with pytest.raises(ResourceError, match="no directory for the run can be made"):
+        with pytest.raises(MistakeError, match=r"file: cannot be written: .*; allowed: a path that can be"):
             create(tmp_path / "file")
 
     def test_of_cases_are_told_apart_and_are_file_names(self, tmp_path: Path) -> None:

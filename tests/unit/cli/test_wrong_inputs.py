@@ -1,0 +1,156 @@
+"""What a user gets wrong in any command is a line that says what, where and what is allowed, and exit code 2."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.cli import app, lists
+from harness.fleet.config import REDIS_VARIABLE
+
+DEPLOYMENTS = Path(__file__).parents[3] / "scenarios" / "deployments"
+WORLD = str(DEPLOYMENTS / "simulated-talkdesk.toml")
+
+#: What may be given where a file is asked for; what each is, is made by :func:`here`.
+FILES = (
+    "missing",
+    "directory",
+    "empty",
+    "octets",
+    "latin-1",
+    "wrong-types",
+    "",
+    "\u202ename",
+    "two\nlines",
+    "x" * 300,
+    "f/x",
+)
+RUNS = ("missing", "directory", "empty", "octets", "no-end", "", "two\nlines", "x" * 300, "f/x")
+#: Commands with what they need besides a deployment file, a fleet's file, a run's directory, a recording.
+OF_A_DEPLOYMENT = (
+    ["preflight"],
+    ["simulate"],
+    ["load", "--calls", "1"],
+    ["call", "+13125550100", "--deployment"],
+    ["nightly"],
+)
+OF_A_FLEET = (["fleet", "plan"], ["fleet", "run"], ["fleet", "run", "--resume"])
+OF_A_RUN = (
+    ["report"],
+    ["report", "no-end"],
+    ["compare", "no-end"],
+    ["explain"],
+    ["signoff", "verify", "--key", "octets"],
+)
+OTHERS = (
+    ["rows", "talkdsk"],
+    ["examples", "simulated-talkdsk"],
+    *(["examples", name, where] for name in ("simulated-talkdesk", "systemd") for where in ("f", "f/x", "x" * 300)),
+    *(["signoff", "key", where] for where in ("f", "f/x", "directory")),
+    ["signoff", "verify", "no-end"],
+    *(["init", where] for where in ("f", "directory")),
+    ["report", "no-end", "--into", "directory"],
+    ["report", "no-end", "no-end", "--into", "directory"],
+    ["compare", "no-end", "no-end", "--json", "--markdown"],
+    ["fleet", "work"],
+    ["fleet", "work", "--site", "oslo"],
+    ["fleet", "run"],
+    ["simulate", WORLD, "--tenants", "0"],
+    ["simulate", WORLD, "--timings", "quik"],
+    *(["load", WORLD, "--calls", calls] for calls in ("0", "-3", "x", "1e9", "99999")),
+    *(["load", WORLD, "--calls", "1", "--cps", cps] for cps in ("0", "-1", "nan", "inf")),
+    *(["load", WORLD, "--calls", "1", "--for", hold] for hold in ("-1", "nan", "inf", "1e12")),
+    *(
+        ["load", WORLD, "--calls", "1", *more]
+        for more in (["--step", "0"], ["--trunk", "udp-ipp"], ["--line", "inbond"])
+    ),
+    ["load", str(DEPLOYMENTS / "live-talkdesk.toml"), "--calls", "1"],
+    *(["call", "+13125550100", "--deployment", WORLD, "--seconds", seconds] for seconds in ("-1", "nan", "x")),
+    *(["call", "+13125550100", "--deployment", WORLD, "--press", digits] for digits in ("12x", "\u0661", "-")),
+    *(["call", "+13125550100", "--deployment", WORLD, "--say", prompt] for prompt in ("helo-en", "directory")),
+    *(["nightly", WORLD, "--bounds", bounds] for bounds in ("missing", "directory", "octets")),
+    *(["nightly", WORLD, "--check-fresh", hours] for hours in ("-1", "nan", "x")),
+    ["nightly", WORLD, "--verify", "'"],
+    ["nightly", WORLD, "--reports", "f"],
+    *(["listen", "octets", "--picture", where] for where in ("f/x", "directory")),
+    *(
+        ["verify", WORLD, *more]
+        for more in (["-n", "-1"], ["-n", "\u00b2"], ["--retries", "-1"], ["--timings", "slow"])
+    ),
+    ["verfy"],
+    ["--nosuch"],
+    ["report"],
+)
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv(REDIS_VARIABLE, raising=False)
+    for name in ("directory", "no-end"):
+        Path(name).mkdir()
+    Path("no-end", "cases").mkdir()
+    for name, octets in {
+        **dict.fromkeys(("empty", "f"), b""),
+        "octets": bytes(range(256)),
+        "latin-1": "name = 'Müller'".encode("latin-1"),
+        "wrong-types": b"name = ['a']\nkind = 3\nsites = 'x'\nverify = -1\nresults = {}",
+    }.items():
+        Path(name).write_bytes(octets)
+
+
+def ends(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> Any:
+    monkeypatch.setattr(sys, "argv", ["harness", *arguments])
+    with pytest.raises(SystemExit) as caught:
+        app.main()
+    return caught.value.code
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *([*command, file] for command in OF_A_DEPLOYMENT for file in FILES),
+        *([*command, file] for command in OF_A_FLEET for file in FILES),
+        *([*command, run] for command in OF_A_RUN for run in RUNS),
+        *(["listen", file] for file in FILES),
+        *OTHERS,
+    ],
+    ids=lambda arguments: " ".join(map(ascii, arguments))[:90],
+)
+def test_it_is_said_in_lines(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    before = sorted(Path().rglob("*"))
+    assert ends(monkeypatch, *arguments) == app.MISTAKE
+    said = capsys.readouterr().err.splitlines()
+    assert said
+    assert all(line.startswith("ERROR: ") for line in said), said
+    assert any("allowed: " in line for line in said), said
+    assert sorted(Path().rglob("*")) == before, "nothing was written"
+
+
+@pytest.mark.parametrize(
+    ("raised", "code"),
+    [
+        (OSError(errno.EACCES, "Permission denied", "reports"), app.MISTAKE),
+        (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "reports"), app.BROKEN),
+        (OSError(errno.EACCES, "Permission denied"), app.BROKEN),
+        (ZeroDivisionError("division by zero"), app.BROKEN),
+    ],
+)
+def test_what_nobody_has_foreseen_is_no_failure_of_the_system_under_test(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], raised: Exception, code: int
+) -> None:
+    def raises() -> None:
+        raise raised
+
+    monkeypatch.setattr(lists, "list_faults", raises)
+    assert ends(monkeypatch, "faults") == code
+    said = capsys.readouterr().err
+    assert ("Traceback" in said) == (code == app.BROKEN)
+    assert said.splitlines()[-1].startswith("ERROR: ")
