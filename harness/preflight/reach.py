@@ -81,10 +81,8 @@ async def port_lines(probing: Probing, place: Target, kind: str) -> list[ProbeRe
 async def certificate_lines(probing: Probing, place: Target, address: str, on: Ground) -> list[ProbeResult]:
     """Handshake and protocol, chain, name, expiry: a line each."""
     name = ProbeKind.TLS, place
-    softphone = unverified()
-    softphone.maximum_version = ssl.TLSVersion.TLSv1_2  # all that the softphones' library speaks
     try:
-        version, encoded = await _shake(probing, place, address, softphone)
+        version, encoded = await _shake(probing, place, address, _as_its_callers(unverified(), place))
     except NoLinkError as error:
         return [await _no_handshake(probing, place, address, error, on)]
     certificate = x509.load_der_x509_certificate(encoded)
@@ -94,6 +92,13 @@ async def certificate_lines(probing: Probing, place: Target, address: str, on: G
         _name(place, certificate),
         _expiry(probing, place, certificate),
     ]
+
+
+def _as_its_callers(context: ssl.SSLContext, place: Target) -> ssl.SSLContext:
+    """With what those who call there speak: our softphones' library no more than TLS 1.2, others any version."""
+    if place.by_phones:
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+    return context
 
 
 async def _shake(
@@ -144,6 +149,8 @@ async def _no_handshake(probing: Probing, place: Target, address: str, error: No
             "Check that the port speaks TLS at all (32682 does, 32681 does not), and asks for no client's certificate: "
             "an account's phones have none.",
         )
+        if not place.by_phones:  # it may be open to those who call there, and ask for the certificate that they have
+            return warning(ProbeKind.TLS, place, f"from here: {detail}", on.row, on.fix)
     else:
         detail, fix = f"only {version}; the softphones speak TLS 1.2 at most", "Allow TLS 1.2 there."
     return failed(ProbeKind.TLS, place, detail, on.row, fix)
@@ -151,8 +158,7 @@ async def _no_handshake(probing: Probing, place: Target, address: str, error: No
 
 async def _chain(probing: Probing, place: Target, address: str, certificate: x509.Certificate) -> ProbeResult:
     name = ProbeKind.CHAIN, place
-    context = await verified(place.ca_file)
-    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context = _as_its_callers(await verified(place.ca_file), place)
     context.verify_flags |= _NO_CHECK_TIME
     issuer = certificate.issuer.rfc4514_string()
     try:

@@ -160,6 +160,35 @@ def test_a_wildcard_is_nobodys_name_in_sip(lab: Any, far: Any, by_phones: bool) 
         check(lab.line("certificate name"), WARNING, "*.acme.example", "Registration fails", "unless")
 
 
+@pytest.mark.parametrize("mutual", [False, True])
+def test_what_only_the_platform_calls_need_not_suit_our_softphones(lab: Any, far: Any, mutual: bool) -> None:
+    """The AI may speak TLS 1.3 alone, or ask the platform for a certificate: a run need not end for that."""
+    lab.settings["resolver"] = far.dns({("sip.acme.example", "A"): [far.address]})
+    lab.plain["ca_file"] = far.ca_file
+    versions = (ssl.TLSVersion.TLSv1_2 if mutual else ssl.TLSVersion.TLSv1_3, ssl.TLSVersion.TLSv1_3)
+    context = far.certificate(names=("sip.acme.example",), versions=versions)
+    if mutual:
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(far.ca_file)
+    lab.account["port"] = far.udp()
+    lab.trunk.update(
+        {"ai": "synthflow", "host": "sip.acme.example", "transport": "tls", "port": far.stream(context=context)}
+    )
+    lines = {str(line.look): line for line in lab.report().lines if "sip.acme.example" in line.subject}
+    if mutual:
+        check(
+            lines["TLS"],
+            WARNING,
+            "from here: no handshake",
+            "Calls not reaching Synthflow",
+            "The platform has to reach",
+        )
+    else:
+        looked = ("TLS", "certificate chain", "certificate name", "certificate expiry")
+        assert {lines[name].status for name in looked} == {OK}
+
+
 @pytest.mark.parametrize("newest", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 def test_a_server_that_wants_a_clients_certificate_is_not_too_new(lab: Any, far: Any, newest: ssl.TLSVersion) -> None:
     """At TLS 1.3 a client is through before the server has looked for its certificate."""
