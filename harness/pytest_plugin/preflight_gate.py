@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from harness import preflight
+from harness import preflight, whole_file
 from harness.errors import ResourceError
 from harness.pytest_plugin.run import Run
 from harness.terminal import SafeConsole
@@ -18,7 +18,7 @@ def check(run: Run, mode: str, *, stderr: bool = False) -> bool:
     reports = [preflight.run(replicas[0], asked[name]) for name, replicas in run.replicas.items()]
     path = run.directory / "preflight.json"
     try:
-        path.write_text(json.dumps([report.to_plain() for report in reports], indent=1), encoding="utf-8")
+        whole_file.write(path, json.dumps([report.to_plain() for report in reports], indent=1))
     except OSError as error:
         raise ResourceError(f"{path}: the run's results cannot be written here: {error.strerror}") from error
     console = SafeConsole(highlight=False, stderr=stderr)

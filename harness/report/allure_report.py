@@ -21,13 +21,19 @@ _OF_THE_RUN = (_ENVIRONMENT, _EXECUTOR, _METRICS)
 
 
 def known(results: Path) -> set[str]:
-    """The case directories (their names) that have a result."""
+    """The case directories (their names) that have a result; one that a full disk cut short is none."""
     label = re.compile(r'"name": ?"' + EVIDENCE_LABEL + r'", ?"value": ?"([^"]*)"')
-    return {
-        name
-        for path in results.glob("*-result.json")
-        for name in label.findall(path.read_text(encoding="utf-8", errors="replace"))
-    }
+    texts = (path.read_text(encoding="utf-8", errors="replace") for path in results.glob("*-result.json"))
+    return {name for text in texts if _result(text) for name in label.findall(text)}
+
+
+def _result(text: str) -> dict[str, Any]:
+    """What a result says; nothing where it is damaged."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def copy_results(source: Path, target: Path, names: Mapping[str, str]) -> None:
@@ -41,7 +47,8 @@ def copy_results(source: Path, target: Path, names: Mapping[str, str]) -> None:
             if not path.name.endswith(_OF_THE_RUN) and path.is_file():
                 shutil.copyfile(path, target / path.name)
             continue
-        result = json.loads(path.read_text(encoding="utf-8"))
+        if not (result := _result(path.read_text(encoding="utf-8", errors="replace"))):
+            continue
         evidence = [label for label in result.get("labels", ()) if label.get("name") == EVIDENCE_LABEL]
         if any(label["value"] not in names for label in evidence):
             continue

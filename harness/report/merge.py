@@ -8,6 +8,7 @@ from collections.abc import Mapping, MutableMapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from harness import whole_file
 from harness.errors import MistakeError
 from harness.report import allure_report
 from harness.report import scope as scopes
@@ -40,7 +41,7 @@ def merge(runs: Sequence[Path], reports: Path) -> Path:
     if scope:
         scopes.write(target, scope)
     looked = [line for run in distinct for line in _preflight(run)]
-    (target / _PREFLIGHT).write_text(json.dumps(looked, indent=1) + "\n", encoding="utf-8")
+    whole_file.write(target / _PREFLIGHT, json.dumps(looked, indent=1) + "\n")
     planned = {key_of(case): case for _, _, cases, _ in known for case in cases}
     ends = [(run.name, found.began if found else 0.0, end) for run, found, _, end in known]
     write_end(target, list(planned.values()), _end(ends, target / ALLURE))

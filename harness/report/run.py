@@ -146,7 +146,7 @@ def last_attempt(run: Path, case: Mapping[str, object]) -> CaseEvidence | None:
 def finish(run: Path, planned: Sequence[Mapping[str, object]], end: RunEnd) -> FinishedRun:
     """Make every report of a run, and let ``latest`` point to it.
 
-    ``planned`` is the plain data of each case that was to run. Raises :class:`ResourceError` when the disk is full.
+    ``planned`` is the plain data of each case that was to run. Raises :class:`ResourceError` where they cannot be written.
     """
     planned = [mask_plain(case) if case.get("mask") else case for case in planned]  # as their evidence is
     with _disk(run):
@@ -186,8 +186,9 @@ def history_of(run: Path) -> list[history.Run]:
 
 
 def remake(run: Path, *, complete: bool = False) -> FinishedRun:
-    """Make the reports of a run again, from its evidence. Raises :class:`MistakeError` when it is none.
+    """Make the reports of a run again, from its evidence.
 
+    Raises :class:`MistakeError` when it is none, :class:`ResourceError` where they cannot be written.
     ``complete``: with pictures, MP3 and captures of what passed as well.
     """
     planned, end = read_planned(run)
@@ -227,9 +228,8 @@ def _disk(run: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise ResourceError(f"{run}: the reports cannot be written: the disk is full") from error
-        raise
+        what = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else error.strerror or error
+        raise ResourceError(f"{run}: the reports cannot be written: {what}") from error
 
 
 def write_end(run: Path, planned: Sequence[Mapping[str, object]], end: RunEnd) -> None:

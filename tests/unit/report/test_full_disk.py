@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from harness.errors import HarnessError, ResourceError
 from harness.nightly import store
-from harness.report import history
+from harness.report import allure_report, history
 from harness.report.run import RunEnd, case_directory, create, finish, read_end, remake, write_end
 from tests.disk import full_beyond
 
@@ -53,11 +53,35 @@ def test_views_are_made_anew(tmp_path: Path, samples: ModuleType, room: int) -> 
     assert not list(other.rglob("*.part"))
 
 
+@given(st.floats(0, 1, exclude_max=True))
+@_DRAWN
+def test_half_a_result_of_allures_is_none(
+    tmp_path_factory: pytest.TempPathFactory, samples: ModuleType, part: float
+) -> None:
+    """Else the case is in no report that Allure makes of them."""
+    directory = create(tmp_path_factory.mktemp("reports"))
+    results = directory / "allure-results"
+    case = samples.case_of("TD-INBOUND")
+    samples.passed(case_directory(directory, case), case)
+    end = RunEnd(workers=1, wall_s=1.0, allure_results=results)
+    finish(directory, [case], end)
+    (made,) = results.glob("*-result.json")
+    whole = made.read_bytes()
+    made.write_bytes(whole[: int(part * len(whole))])
+    merged = directory.parent / "merged"
+
+    remake(directory)
+    allure_report.copy_results(results, merged, {case_directory(directory, case).name: "there"})
+
+    assert allure_report.known(results) == {case_directory(directory, case).name}
+    assert allure_report.known(merged) == {"there"}
+
+
 def test_a_run_whose_end_had_no_room_never_came_to_it(tmp_path: Path, samples: ModuleType) -> None:
     directory = create(tmp_path)
     case = samples.case_of("TD-INBOUND")
     samples.passed(case_directory(directory, case), case)
-    with full_beyond(10), pytest.raises(OSError, match="File too large"):
+    with full_beyond(10), pytest.raises(ResourceError, match="the reports cannot be written: File too large"):
         finish(directory, [case], RunEnd(workers=1, wall_s=1.0))
 
     assert read_end(directory) is None
