@@ -307,7 +307,12 @@ class Deployment(Model):
             ),
             *((("groups", key, "did"), group.did) for key, group in self.groups.items()),
             *((("assistants", key, "did"), assistant.did) for key, assistant in self.assistants.items()),
-            *((("phones", key, "number"), phone.number) for key, phone in self.phones.items() if phone.number),
+            *(
+                (("phones", key, "number"), phone.number)
+                for key, phone in self.phones.items()
+                # a group may be one telephone, to which the AI transfers directly
+                if phone.number and not any(g.did == phone.number and g.agents == (key,) for g in self.groups.values())
+            ),
         ]
         if self.numbers.no_such_number:
             roles.append((("numbers", "no_such_number"), self.numbers.no_such_number))

@@ -85,7 +85,7 @@ class CarrierCall(BackToBack):
                 return
             caller = self._screened(user)
         call.progress(100)
-        target = self._route(caller)
+        target = self._route(caller, from_platform=from_platform)
         if isinstance(target, int):
             call.reject(target)
             return
@@ -104,7 +104,7 @@ class CarrierCall(BackToBack):
         shown = Caller.of(self._incoming.request, self._carrier.region, asserted=False)
         return Caller(user, shown.display, shown.withheld)
 
-    def _route(self, caller: Caller) -> LegTarget | int:
+    def _route(self, caller: Caller, *, from_platform: bool) -> LegTarget | int:
         """Where the called number is; a final status when nowhere."""
         carrier, request = self._carrier, self._incoming.request
         number = number_of(request.uri, carrier.region)
@@ -112,7 +112,8 @@ class CarrierCall(BackToBack):
             return 484 if request.uri.user else 404
         headers: Headers = [*x_headers(request)]
         platform = carrier.platform()
-        if platform.has(number):
+        # what the platform sends out it has not at home, though a group's number may be a subscriber's
+        if platform.has(number) and not (from_platform and number in carrier.subscribers):
             if not platform.takes(request.uri.user or "", number):
                 return 404
             uri = Uri("sip", number, platform.hop.address, platform.hop.port)

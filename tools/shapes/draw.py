@@ -95,7 +95,7 @@ def customer(draw: st.DrawFn) -> Customer:
     trunks = [_trunk(draw, name, integration, kind) for name in draw(people.names(1, 6))]
     phones, agents = people.phones(draw, numbers)
     topics = draw(people.names(0, 3)) if integration == "gladly" else []
-    groups = people.groups(draw, numbers, agents, topics)
+    groups = people.groups(draw, numbers, phones, agents, topics)
     escalation = _escalation(draw)
     assistants = _assistants(draw, list(groups), topics, numbers, _spare(escalation))
     few, some, many = st.integers(1, 4), st.integers(1, 8), st.sampled_from([12, 20, 30, 40])

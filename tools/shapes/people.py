@@ -35,8 +35,11 @@ def phones(draw: st.DrawFn, numbers: list[str]) -> tuple[dict[str, Any], list[st
     return made, agents
 
 
-def groups(draw: st.DrawFn, numbers: list[str], agents: list[str], topics: list[str]) -> dict[str, Any]:
+def groups(
+    draw: st.DrawFn, numbers: list[str], phones: dict[str, Any], agents: list[str], topics: list[str]
+) -> dict[str, Any]:
     """Groups of nobody, of others, of one and of several, of whom some are away."""
+    telephones = {name: phones[name]["number"] for name in agents if "number" in phones[name]}
     made: dict[str, Any] = {}
     waiting = list(topics)
     for name in draw(names(1, 6)):
@@ -49,6 +52,8 @@ def groups(draw: st.DrawFn, numbers: list[str], agents: list[str], topics: list[
         if bool(waiting) and draw(st.booleans()):
             group["topic"] = waiting.pop()
         made[name] = group
+        if len(members) == 1 and draw(st.integers(0, 3)):
+            group["did"] = telephones.pop(members[0], group["did"])  # a transfer to the telephone itself
     return made
 
 
