@@ -33,8 +33,8 @@ _TRANSPORTS = st.sampled_from(["udp", "tcp", "tls"])
 _DOMAINS = {"talkdesk": "acme.talkdesk.example", "gladly": "acme.sip.gladly.example", "generic": "pbx.example.net"}
 _KEYS = "0123456789*#"
 _PROMPTS = ("agent-please-de", "agent-please-en", "agent-please-es", "agent-please-fr")
-#: How long a caller says nothing who is handed over by that: longer than any row is silent for another reason.
-_SILENCE_S = 8.0
+#: How long a caller says nothing who is handed over by that: longer than any case keeps silence for another reason, a fault among them.
+_SILENCE_S = 20.0
 #: The hours of a number that is closed, whenever that is.
 CLOSED: Final = "closed"
 
