@@ -83,6 +83,10 @@ def _lost(scene: Scene) -> None:
             facts.record("ai.lost", "it refused", *facts["ai.saw"].evidence)
         case "rang":
             facts.record("ai.lost", "it only rang", *facts["ai.saw"].evidence)
+            given_up = next((s for s in scene.at_ai if s.received and s.is_request("CANCEL")), None)
+            if scene.axes.get("ai") == "stand-in":  # its phone sees all that comes there
+                where = [given_up.where] if given_up else []
+                facts.record("ai.given_up", "while the case went on" if given_up else "never", *where)
     for probe in ("probe.ai", "probe.termination"):
         if facts.value(probe) in ("silent", "refuses"):
             facts.record("ai.lost", "its port does not answer", *facts[probe].evidence)

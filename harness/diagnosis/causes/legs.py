@@ -169,7 +169,8 @@ LEGS: Mapping[str, Described] = {
     "transfer-credentials-refused": Described(
         "the platform refuses the AI's password when it transfers",
         at.TRANSFER_ISSUE,
-        "Copy the SIP user name and password of the {platform} trunk into the SIP number at Synthflow again.",
+        "Copy the SIP user name and password of the {platform} trunk into the SIP number at Synthflow again. An SBC that finds its "
+        "accounts by From, which names the caller here, has to go by the credentials' user name.",
         "AI side",
         at.BACK,
     ),

@@ -316,6 +316,26 @@ TRANSFER = [
         ("ai-refuses",),
     ),
     Expected(
+        "fallback.none.ringing-on",
+        Example(row="TD-FALLBACK-TIMEOUT", line="fallback-timeout", ai="stand-in")
+        .dials()
+        .ai_gets()
+        .after(6)
+        .landed("reception"),
+        ("fallback-missing", "ring-timeout-wrong"),
+    ),
+    Expected(
+        "fallback.rang.late",
+        Example(row="TD-FALLBACK-TIMEOUT", line="fallback-timeout", ai="stand-in")
+        .dials()
+        .ai_gets()
+        .after(6)
+        .landed("reception")
+        .after(0.02)
+        .rings("reception"),
+        ("ring-timeout-wrong",),
+    ),
+    Expected(
         "fallback.time",
         Example(row="TD-FALLBACK-TIMEOUT", line="fallback-timeout")
         .dials()
