@@ -68,7 +68,7 @@ def _no_fallback() -> Iterator[Rule]:
         none,
         id="fallback.none.waiting",
         essential=(when("caller.end", "still ringing"),),
-        conditions=_NOBODY_TOOK_OVER,
+        conditions=(*_NOBODY_TOOK_OVER, not_shown("ai.given_up", "never")),
         because="the AI could not be had, and until the case gave up nobody else rang, with the caller left waiting",
         confidence="likely",
     )
@@ -115,8 +115,8 @@ FALLBACK: tuple[Rule, ...] = (
         essential=(when("caller.end", "still ringing"), when("ai.given_up", "never")),
         conditions=_NOBODY_TOOK_OVER,
         consequences=("final", "fallback.time", "other"),
-        because="the AI rang on until the case gave up, and who lets it ring for so long may fall back later",
-        confidence="possible",
+        because="the ring timeout was over, and the AI rang on until the case gave up",
+        confidence="likely",  # whether there is a fallback behind it nobody has seen
     ),
     Rule(
         id="fallback.rang.late",

@@ -152,7 +152,7 @@ def test_a_fallback_to_a_group_that_other_numbers_are_transferred_to_is_one() ->
     facts = facts_of(example)
     assert facts.value("fallback.landed") == "nowhere"
     assert facts.value("transfer.landed") is None
-    assert [cause.id for cause in example.diagnose().causes] == ["fallback-missing", "ring-timeout-wrong"]
+    assert [cause.id for cause in example.diagnose().causes] == ["ring-timeout-wrong"]
 
 
 def test_an_ai_that_cannot_hear_is_not_blamed_for_talking_on() -> None:

@@ -322,7 +322,7 @@ TRANSFER = [
         .ai_gets()
         .after(6)
         .landed("reception"),
-        ("fallback-missing", "ring-timeout-wrong"),
+        ("ring-timeout-wrong",),
     ),
     Expected(
         "fallback.rang.late",
