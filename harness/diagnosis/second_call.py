@@ -52,7 +52,11 @@ def _of_group(scene: Scene, event: FarEndRecord) -> str | None:
         return "the right group"
     if any(scene.vantage.role(phone) == "agent" for phone in _rang(event)):
         return "another group"
-    return "another device" if event.record.get("answered") else None
+    if not event.record.get("answered"):
+        return None
+    # A queue answers by itself, and plays music; a group with voicemail speaks. Behind neither has anybody to be.
+    waits = group is not None and (group.queue_s > 0 or group.voicemail) and not _rang(event)
+    return "the platform itself" if waits else "another device"
 
 
 def _rang(event: FarEndRecord) -> list[str]:

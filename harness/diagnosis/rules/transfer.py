@@ -24,7 +24,11 @@ _RIGHT_TOPIC = when("transfer.topic", "the right one", "none needed")
 NOT_ANOTHERS = not_shown("transfer.handover", "another one")
 
 #: What a second call to the group's own number may show, where the first brought nobody to it.
-_AGAIN = {"another group": "group-wrong", "another device": "another-device-answered"}
+_AGAIN = {
+    "another group": "group-wrong",
+    "another device": "another-device-answered",
+    "the platform itself": "nobody-available",
+}
 #: A second call to the group's own number brought its agents' phones to ring: it is set up, and somebody is there.
 GROUP_IS_THERE = not_shown("again.group", "the right group")
 

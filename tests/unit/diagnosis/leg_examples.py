@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from harness.checks.manners import WHAT
+from harness.deployment import Handover
 from tests.unit.diagnosis.building import Example
 from tests.unit.diagnosis.example_case import SDP
 from tests.unit.diagnosis.stories import GROUP, QUEUE, Expected, lost, register, talk, transfer, warm
@@ -86,9 +87,18 @@ def slow(check: str, seconds: float | None = 5.0) -> Example:
     return example.finding(check, "caller.1", actual=actual, what=WHAT[check], seconds=seconds, limit_s=2.0)
 
 
-def said_done() -> Example:
+MACHINE = "+18155550106"  #: a group with voicemail, at Talkdesk
+
+
+def said_done(example: Example | None = None, to: str = GROUP) -> Example:
     """The platform's NOTIFY says 200, whoever rang."""
-    return transfer(Example(ai="stand-in")).ai_refers(GROUP).platform_says(202).notified(200)
+    return transfer(example or Example(ai="stand-in")).ai_refers(to).platform_says(202).notified(200)
+
+
+def to_a_machine() -> Example:
+    """An assistant that hands over to a group whose calls the platform answers itself."""
+    handover = Handover(transfer="cold", transfer_to="machine", digit="3")
+    return Example(ai="stand-in", axes={"handover": "machine"}, handovers={"machine": handover})
 
 
 def refused(form: str = "") -> Example:
@@ -140,6 +150,12 @@ LEGS = [
         "transfer.again.another-device-answered",
         lost(said_done()).calls_again("group", GROUP, answered=True),
         ("another-device-answered",),
+    ),
+    Expected(
+        "transfer.again.nobody-available",
+        # As Asterisk's Queue does it: 200, and music, with nobody logged in.
+        said_done(to_a_machine(), MACHINE).landed("machine").calls_again("group", MACHINE, answered=True),
+        ("nobody-available",),
     ),
     Expected("manners.dead_air", slow("manners.dead_air"), ("ai-speaks-late",)),
     Expected("manners.answer", slow("manners.answer"), ("ai-answers-late",)),

@@ -43,6 +43,7 @@ def test_another_form_or_codec(asks: str, fact: str, outcome: dict[str, Any], to
         (GROUP, {"rang": ["reception"]}, "another group"),
         (GROUP, {"rang": ["stand-in"], "answered": True}, "another device"),
         (GROUP, {"answered": True}, "another device"),
+        ("+18155550106", {"answered": True}, "the platform itself"),
         (GROUP, {"refused": 404}, None),
         (GROUP, {}, None),
         ("+14155550123", {"rang": ["billing"]}, "another group"),
