@@ -48,9 +48,9 @@ class _OwnEvidence(Evidence):
         """How this call would end now."""
         return self._outcome.conclusion
 
-    def add(self, finding: Finding) -> Finding:
+    def add(self, finding: Finding, since: float | None = None) -> Finding:
         """Record a finding of this call."""
-        found = super().add(finding)
+        found = super().add(finding, since)
         self._outcome.add(found)
         return found
 

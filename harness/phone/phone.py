@@ -71,9 +71,7 @@ class Phone:
         self._crash_hangup: threading.Thread | None = None
         self._released = False
         self.overrun: BrokenError | None = None  #: a leg lasted too long and was hung up
-        self.declined: BrokenError | None = (
-            None  #: why the rules of this run let it follow no REFER to a number of the deployment's
-        )
+        self.declined: BrokenError | None = None  #: a REFER to a number of the deployment's, by the rules of this run
         self.registration: RegistrationState | None = None
 
     def __repr__(self) -> str:
@@ -401,23 +399,17 @@ class Phone:
     def _take(self, event: Event, leg: Leg | None) -> None:
         if leg is not None:
             leg.take(event)
-            if isinstance(event, Recorded) and self._lost is None:
-                self._hold_to_recording(leg)
         else:
             self._events.append(event)
             if isinstance(event, RegistrationState):
                 self.registration = event
-        self._emit(event)
+        self._emit(event, leg)
 
-    def _hold_to_recording(self, leg: Leg) -> None:
-        try:
-            leg.require_recorded()
-        except ResourceError as error:  # release() raises it
-            self._sink_error = self._sink_error or error
-
-    def _emit(self, event: Event) -> None:
+    def _emit(self, event: Event, leg: Leg | None = None) -> None:
         try:
             self._sink(event)
+            if leg is not None and isinstance(event, Recorded) and self._lost is None:
+                leg.require_recorded()
         except Exception as error:  # a full disk must not stop the reader of all phones; release() raises it
             self._sink_error = self._sink_error or error
 

@@ -69,7 +69,8 @@ class Attempt:
     def next(self) -> Attempt:
         """The one that follows."""
         left, if_starved = self.more_attempts, self.more_if_starved
-        left, if_starved = (left, if_starved - 1) if self.is_starved else (left - 1, if_starved)
+        if not self.guessed:
+            left, if_starved = (left, if_starved - 1) if self.is_starved else (left - 1, if_starved)
         return Attempt(self.case, self.leased, self.number + 1, left, if_starved)
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -58,24 +59,27 @@ def _attempts(item: pytest.Item, nextitem: pytest.Item | None, run: Run, case: C
     with leased(run, case) as lease, place(max(places(), run.slots)):
         attempt = item.stash[_UNDERWAY] = Attempt(case, lease, more_attempts=retries)
         result = yield
-        if not attempt.guessed:
-            _repeat(item, nextitem, attempt)
-            return result
-    with leased(run, case, alone=True) as lease, place(max(places(), run.slots)):
-        alone = Attempt(case, lease, attempt.number + 1, retries)
-        item.stash[_UNDERWAY] = alone
-        item.ihook.pytest_runtest_protocol(item=item, nextitem=nextitem)
-        _repeat(item, nextitem, alone)
+        attempt = _repeat(item, nextitem, attempt)
+    if attempt.guessed:
+        with leased(run, case, alone=True) as lease, place(max(places(), run.slots)):
+            alone = _run(item, nextitem, replace(attempt.next, leased=lease))
+            _repeat(item, nextitem, alone)
     return result
 
 
-def _repeat(item: pytest.Item, nextitem: pytest.Item | None, attempt: Attempt) -> None:
-    """Further attempts, as long as there have to be."""
-    while attempt.is_tried_again:
+def _repeat(item: pytest.Item, nextitem: pytest.Item | None, attempt: Attempt) -> Attempt:
+    """Further attempts beside the same others, as long as there have to be; the last one."""
+    while attempt.is_tried_again and not attempt.guessed:
         if attempt.is_starved:
             of_this_process().settle()
-        attempt = item.stash[_UNDERWAY] = attempt.next
-        item.ihook.pytest_runtest_protocol(item=item, nextitem=nextitem)
+        attempt = _run(item, nextitem, attempt.next)
+    return attempt
+
+
+def _run(item: pytest.Item, nextitem: pytest.Item | None, attempt: Attempt) -> Attempt:
+    item.stash[_UNDERWAY] = attempt
+    item.ihook.pytest_runtest_protocol(item=item, nextitem=nextitem)
+    return attempt
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

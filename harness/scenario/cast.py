@@ -242,7 +242,8 @@ class Cast:
         for name, phone in self.context.phones.by_name.items():
             for leg in phone.incoming:
                 at = Call(self.context, leg, "other").released_at(after + limit + 0.5)
-                self.context.evidence.add(timing.released(f"{name}'s leg", None if at is None else at - after, limit))
+                found = timing.released(f"{name}'s leg", None if at is None else at - after, limit)
+                self.context.evidence.add(found, since=after)
 
     def _ais_leg_ends(self, of: Call, after: float, limit: float) -> None:
         """A stand-in's legs are among those of our phones; what only an interface shows may be told later."""
@@ -256,7 +257,7 @@ class Cast:
             context.evidence.add(not_observable("released", "the AI's leg", expected=expected, why=why))
             return
         took, doubt_s = (None, 0.0) if told is None else (told.at - after, told.doubt_s)
-        context.evidence.add(timing.released("the AI's leg", took, told_within, doubt_s))
+        context.evidence.add(timing.released("the AI's leg", took, told_within, doubt_s), since=after)
 
     def close(self) -> None:
         """Hang up, give the phones back, keep the far end's last word."""

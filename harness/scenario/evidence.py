@@ -65,15 +65,17 @@ class Evidence:
         """Record an event."""
         self._recorder.event(event)
 
-    def add(self, finding: Finding) -> Finding:
-        """Record a finding. A failed one is broken instead where the harness itself may be the reason.
+    def add(self, finding: Finding, since: float | None = None) -> Finding:
+        """Record a finding; ``since`` is from when its time runs, where it is made long after that is over.
 
-        That is: it is late by no more than the harness was kept waiting for a processor; or a softphone, a simulated world, or
-        what the scenario does in the background, had broken by then; or no call came, and the softphone it was for had no room for one.
+        A failed one is broken instead where the harness itself may be the reason: it is late by no more than the harness was kept
+        waiting for a processor; or a softphone, a simulated world, or what the scenario does in the background, had broken by then;
+        or no call came, and the softphone it was for had no room for one.
         """
         missed_s = missed_by(finding) if finding.verdict is Verdict.FAILED else None
         if missed_s is not None:
-            starved_s = self.starved(finding.at - missed_s - _FOUND_WITHIN_S, finding.at)
+            begin = finding.at - missed_s - _FOUND_WITHIN_S if since is None else since
+            starved_s = self.starved(begin, finding.at if since is None else since + finding.facts["seconds"])
             if starved_s >= missed_s:
                 finding = excused(finding, starved_s)
         if finding.verdict is Verdict.FAILED:

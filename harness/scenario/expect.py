@@ -287,9 +287,8 @@ class Expect(ExpectAudio):
                     why = "it is still up, and nobody of ours sees whether an agent has answered"
                 self._context.evidence.add(not_observable("released", end.label, expected=expected, why=why))
                 return
-            self._context.evidence.add(
-                timing.released(end.label, None if at is None else at - start, limit, end.doubt_s)
-            )
+            found = timing.released(end.label, None if at is None else at - start, limit, end.doubt_s)
+            self._context.evidence.add(found, since=start)
 
     def hang_up_is_answered(self) -> None:
         """The BYE that this phone has sent is answered, within the deployment's limit (RFC 3261 section 15.1)."""

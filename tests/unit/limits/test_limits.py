@@ -297,7 +297,7 @@ def test_books_that_cannot_be_read_refuse_the_call(tmp_path: Path, books: str) -
 
 def test_books_that_cannot_be_written_refuse_the_call(tmp_path: Path) -> None:
     calls = gate(tmp_path)
-    (tmp_path / "books.part").mkdir()
+    (tmp_path / f".books.json.{os.getpid()}.part").mkdir()
     with pytest.raises(ResourceError, match="cannot be kept"):
         calls.admit(1)
 

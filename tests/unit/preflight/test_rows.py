@@ -149,4 +149,4 @@ def test_of_several_handovers_the_warm_one_alone_has_the_ai_call_the_platform() 
     ends = {need.row for need in found if need.what == "platform's end answers"}
     assert ends == {"TD-TRANSFER-WARM"}
     groups = {need.whose for need in found if need.row == "TD-TRANSFER-BLIND" and need.what == "agents registered"}
-    assert groups == {"group Rechnung & Vertrag", "group Umzüge"}
+    assert groups == {"group Rechnung & Vertrag", "group Umzüge", "group Störungsdienst"}

@@ -121,7 +121,7 @@ def test_its_death_frees_its_lock_and_is_reported(tmp_path: Path) -> None:
     os.kill(started.pid, signal.SIGKILL)
     watcher.join(60)
     assert noticed.is_set()
-    with pytest.raises(WorldLostError, match=r"died \(exit code -9\):\nout of luck"):
+    with pytest.raises(WorldLostError, match=r"died \(exit code -9\)\nIt last said:\nout of luck"):
         started.stop()
 
 

@@ -165,7 +165,9 @@ def test_a_bye_of_ours_is_answered_with_200_unless_the_other_s_crossed_it(
 
 def phone(name: str, *legs: Any) -> Any:
     process = SimpleNamespace(pid=id(legs), stood_still=lambda *_: 0.0)
-    made = SimpleNamespace(name=name, legs=list(legs), incoming=list(legs), process=process, fault=lambda: None)
+    made = SimpleNamespace(
+        name=name, legs=list(legs), incoming=list(legs), process=process, fault=lambda: None, declined=None
+    )
     for each in legs:
         each.phone = made
     return made

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -82,7 +83,7 @@ def test_a_failure_made_with_what_had_broken_blames_nobody(add: Found) -> None:
 
 def test_a_failure_made_with_a_phone_that_had_broken_blames_nobody(make_context: MakeContext) -> None:
     context = make_context()
-    phone: Any = SimpleNamespace(process=SimpleNamespace(pid=1), fault=lambda: PhoneLostError("lost"))
+    phone: Any = SimpleNamespace(process=SimpleNamespace(pid=1), fault=lambda: PhoneLostError("lost"), declined=None)
     context.phones._phones["caller"] = phone
     assert context.evidence.add(timing.within("agent", "it", None, 1.0)).verdict is Verdict.BROKEN
 
@@ -264,6 +265,19 @@ def test_of_somebody_elses_far_end_the_way_to_it_is_tried(
     looks |= {("caller", "the AI"): way_there_ms}
     found = judged_by(context, (_heard_after(300.0), caller, ai), (_heard_after(800.0), ai, caller))
     assert found == [("the AI → caller", verdict)]
+
+
+@pytest.mark.parametrize(
+    ("stood_still", "verdict"), [((100.2, 100.9), Verdict.BROKEN), ((103.0, 104.0), Verdict.FAILED)]
+)
+def test_what_is_told_long_after_it_was_late_is_held_against_the_machine_of_that_time(
+    make_context: MakeContext, stood_still: tuple[float, float], verdict: Verdict
+) -> None:
+    evidence = make_context().evidence
+    since, until = stood_still
+    evidence.starved = lambda begin, end: max(0.0, min(until, end) - max(since, begin))
+    found = replace(timing.released("the AI's leg", 1.3, 1.0), at=104.0)
+    assert evidence.add(found, since=100.0).verdict is verdict
 
 
 @pytest.mark.parametrize(

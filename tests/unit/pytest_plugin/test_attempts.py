@@ -1,0 +1,82 @@
+"""Which attempts at a case follow which, and how many there are at most."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.pytest_plugin import cases
+from harness.pytest_plugin.attempt import Attempt
+from harness.verdict import CaseOutcome, Finding, Verdict
+
+#: What an attempt may come to; a guess, whose call it was, may come with any of them.
+ENDS = ("passed", "failed", "broken", "starved", "not observable")
+
+
+def outcome(end: str) -> CaseOutcome:
+    verdict = Verdict.BROKEN if end == "starved" else Verdict(end)
+    starved_s = 0.5 if end == "starved" else None
+    return CaseOutcome([Finding("seen", "x", verdict, "it", "so", time.monotonic(), starved_s=starved_s)])
+
+
+class Item:
+    """Plays a case that comes to these ends, one after another, and to the last of them from then on."""
+
+    def __init__(self, ends: list[tuple[str, bool]], retries: int) -> None:
+        self._ends = ends
+        self.stash = pytest.Stash()
+        self.config = SimpleNamespace(getoption=lambda name: retries)
+        self.ihook = SimpleNamespace(pytest_runtest_protocol=lambda item, nextitem: self.play())
+        self.played: list[tuple[int, str, bool, bool]] = []  #: number, end, guessed, alone
+
+    def play(self) -> None:
+        attempt: Attempt = self.stash[cases._UNDERWAY]
+        end, guessed = self._ends[min(len(self.played), len(self._ends) - 1)]
+        alone = bool(attempt.leased)
+        attempt.outcome = outcome(end)
+        attempt.guessed = guessed and not alone  # with nobody beside it there is nothing to guess
+        attempt.conclusion = attempt.outcome.conclusion
+        self.played.append((attempt.number, end, attempt.guessed, alone))
+
+
+@pytest.fixture(autouse=True)
+def nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    @contextmanager
+    def leased(run: Any, case: Any, *, alone: bool = False) -> Iterator[bool]:
+        yield alone
+
+    monkeypatch.setattr(cases, "leased", leased)
+    monkeypatch.setattr(cases, "place", lambda most: nullcontext())
+    monkeypatch.setattr(cases, "of_this_process", lambda: SimpleNamespace(settle=lambda: None))
+
+
+@given(st.lists(st.tuples(st.sampled_from(ENDS), st.booleans()), min_size=1, max_size=8), st.integers(0, 3))
+def test_attempts_end(ends: list[tuple[str, bool]], retries: int) -> None:
+    item: Any = Item(ends, retries)
+    steps = cases._attempts(item, None, SimpleNamespace(slots=1), SimpleNamespace())  # type: ignore[arg-type]
+    next(steps)
+    item.play()
+    with pytest.raises(StopIteration):
+        steps.send("the result")
+    played = item.played
+    assert [number for number, *_ in played] == list(range(1, len(played) + 1))
+    guesses = [at for at, (_, _, guessed, _) in enumerate(played) if guessed]
+    assert len(guesses) <= 1
+    # after a guess nobody is beside it, and before it others may be
+    assert [alone for *_, alone in played] == [bool(guesses) and at > guesses[0] for at in range(len(played))]
+    counting = [end for _, end, guessed, _ in played if not guessed]
+    assert 1 <= len(counting) <= 1 + retries + 2
+    starved = counting.count("starved")
+    last, earlier = counting[-1], counting[:-1]
+    assert all(end in ("failed", "broken", "starved") for end in earlier)
+    if last == "starved":
+        assert starved >= 3  # it had its two further attempts
+    elif last in ("failed", "broken"):
+        assert len([end for end in earlier if end != "starved"]) + max(0, starved - 2) == retries
