@@ -30,6 +30,8 @@ _OF_THE_PATH: Final = {
     *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.EEXIST),
     *(errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP),
 }
+#: What this machine has no more of, or what of it fails.
+_OF_THE_MACHINE: Final = {errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO}
 
 
 class HarnessError(Exception):
@@ -93,3 +95,8 @@ def unwritable(path: Path, error: OSError) -> MistakeError | ResourceError:
 def is_of_the_path(error: OSError) -> bool:
     """Whether the path itself is wrong: another would do."""
     return error.errno in _OF_THE_PATH
+
+
+def is_of_the_machine(error: OSError) -> bool:
+    """Whether this machine has not enough of something, or fails."""
+    return error.errno in _OF_THE_MACHINE

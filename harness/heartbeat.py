@@ -69,12 +69,13 @@ class Listener:
         self._last = beat
         return beat
 
-    def stood_still(self, begin: float, end: float) -> float:
-        """For how many of the seconds between two moments its audio stood still, as far as it has said so by now."""
-        return sum(
-            max(0.0, min(after.stood_still_s - before.stood_still_s, min(after.at, end) - max(before.at, begin)))
+    def stood_still(self, begin: float, end: float) -> list[float]:
+        """For how many of the seconds between two moments its audio stood still, each time that it did, as far as it has said so."""
+        found = (
+            min(after.stood_still_s - before.stood_still_s, min(after.at, end) - max(before.at, begin))
             for before, after in list(self._stood_still)
         )
+        return [seconds for seconds in found if seconds > 0]
 
     def _read(self) -> Beat | None:
         with contextlib.suppress(OSError, struct.error):

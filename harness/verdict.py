@@ -61,7 +61,7 @@ class Finding:
     evidence: tuple[str, ...] = ()
     dispensable: bool = False  #: the deployment says that a case may do without it where nobody can look
     measured: Measurement | None = None
-    starved_s: float | None = None  #: it is broken because this machine had no processor for the harness for so long
+    starved_s: float | None = None  #: it is broken because this machine kept the harness waiting for so long
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -140,7 +140,8 @@ class Conclusion:
 #: A planned case that left no evidence at all.
 NEVER_REPORTED = Conclusion(Verdict.BROKEN, "planned, but never reported")
 _WORKER_DIED = "worker died: the case began and never ended (its worker was lost, or the disk was full)"
-_INTERRUPTED = "the run was interrupted"
+#: What is said of a case amid which the run was stopped.
+INTERRUPTED: Final = "the run was interrupted"
 _NOTHING = "the case looked at nothing"
 
 
@@ -183,7 +184,7 @@ class CaseOutcome:
 
     def interrupted(self) -> None:
         """The run was stopped while the case went on."""
-        self._troubles.append(Conclusion(Verdict.BROKEN, _INTERRUPTED))
+        self._troubles.append(Conclusion(Verdict.BROKEN, INTERRUPTED))
 
     def worker_died(self) -> None:
         """The process that ran the case is gone; what it had found is all there is."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from harness import whole_file
 from harness.errors import MistakeError
 
 #: Samples read at a time.
@@ -60,14 +59,10 @@ def write_wav(path: Path, samples: NDArray[np.int16] | NDArray[np.float32], rate
     Float samples run from -1 to 1 and are clipped there. Raises :class:`WavError` when it cannot be written.
     """
     pcm = samples if samples.dtype == np.int16 else to_int16(samples)
-    # A name of its own for each writer: several processes may make the same file at once.
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        soundfile.write(partial, pcm, rate, subtype="PCM_16", format="WAV")
-        partial.replace(path)
+        with whole_file.writing(path) as partial:
+            soundfile.write(partial, pcm, rate, subtype="PCM_16", format="WAV")
     except (OSError, soundfile.LibsndfileError) as error:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
         raise WavError(f"{path}: cannot be written: {error}") from error
 
 

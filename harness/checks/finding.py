@@ -168,7 +168,7 @@ def unproven(finding: Finding, error: BaseException) -> Finding:
 
 
 def _starved(finding: Finding, when: str, starved_s: float) -> Finding:
-    broken = _broken(finding, f"{when} this machine had no processor for the harness for {starved_s:.2f} s")
+    broken = _broken(finding, f"{when} this machine kept the harness waiting for {starved_s:.2f} s")
     return replace(broken, starved_s=starved_s)
 
 

@@ -16,12 +16,13 @@ import pkgutil
 import sys
 import traceback
 from importlib import import_module, metadata
+from pathlib import Path
 from typing import Annotated, Any, NoReturn, cast
 
 import typer
 
 import harness.cli
-from harness.errors import BrokenError, MistakeError, is_of_the_path
+from harness.errors import BrokenError, MistakeError, ResourceError, is_of_the_machine, is_of_the_path
 from harness.memory import lasting
 from harness.terminal import printable
 
@@ -98,9 +99,13 @@ def main() -> None:
         _say(error)
         sys.exit(BROKEN)
     except OSError as error:
-        if not (error.filename and is_of_the_path(error)):
+        said = ": ".join(str(part) for part in (error.filename, error.strerror) if part)
+        if is_of_the_machine(error):
+            _say(ResourceError(said))
+            sys.exit(BROKEN)
+        if not (is_of_the_path(error) and _is_the_users(error.filename)):
             _fault()
-        _say(MistakeError(f"{error.filename}: {error.strerror}; allowed: another path"))
+        _say(MistakeError(f"{said}; allowed: another path"))
         sys.exit(MISTAKE)
     except Exception:  # nobody foresaw it; Python's own exit code would say that the system under test has failed
         _fault()
@@ -113,6 +118,15 @@ def _say_usage(error: Any) -> None:
     said = " ".join(error.format_message().replace("Value error, ", "").split()).rstrip(".")
     where = error.ctx.command_path if error.ctx else "harness"
     _say(MistakeError(f"{said}; allowed: what `{where} --help` says"))
+
+
+def _is_the_users(file: Any) -> bool:
+    """Whether a path lies where the user works, or where an argument of the command leads."""
+    if not isinstance(file, str):
+        return False
+    named = [argument.partition("=")[2] or argument for argument in sys.argv[1:]]
+    places = [Path.cwd(), *(Path(name).absolute() for name in named)]
+    return any(Path(file).absolute().is_relative_to(place) for place in places)
 
 
 def _fault() -> NoReturn:

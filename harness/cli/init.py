@@ -14,7 +14,7 @@ import typer
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from harness.deployment import PLAIN_PORT, SYNTHFLOW_ID, TLS_PORT, is_address, is_ipv6
-from harness.errors import DeploymentError, MistakeError
+from harness.errors import DeploymentError, MistakeError, unwritable
 from harness.integrations import load
 from harness.preflight import variables
 
@@ -179,7 +179,7 @@ def _write(file: Path, text: str) -> None:
     try:
         file.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise DeploymentError(f"{file}: cannot be written: {error.strerror}; allowed: a path that can be") from None
+        raise unwritable(file, error) from None
     names = " ".join(f"{name}=…" for name in dict.fromkeys(variables(file)))
     typer.echo(f"{file} is written. What it does not say, its comments do. Next:\n  export {names}")
     typer.echo(f"  harness preflight {file}\n  harness verify {file} --plan")

@@ -21,6 +21,7 @@ from harness.audio.quality import best_snr, figures
 from harness.audio.resample import resample
 from harness.audio.spectrogram import spectrogram_svg
 from harness.audio.wav import WavError, read_wav
+from harness.errors import unwritable
 from harness.resources import prompt_names
 from harness.terminal import SafeConsole
 
@@ -47,7 +48,7 @@ def listen(
         try:
             picture.write_text(spectrogram_svg(samples, rate, classify(samples, rate), path.name), "utf-8")
         except OSError as error:
-            raise WavError(f"{picture}: cannot be written: {error.strerror}") from error
+            raise unwritable(picture, error) from error
     if as_json:
         print(json.dumps({"file": str(path), "rate": rate} | report, ensure_ascii=False))
     else:

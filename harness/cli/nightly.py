@@ -59,9 +59,9 @@ def run(
     to = alerts.addresses()
     finished = night.one_night(files, reports, series=series, bound=bound, more=_split(verify))
     _say(finished)
-    _measure(finished, metrics_file, push)
     if finished.alert and to:
-        alerts.send(finished.alert, to)
+        alerts.send(finished.alert, to)  # first: a file of figures that cannot be written must not keep it back
+    _measure(finished, metrics_file, push)
     nothing = "this is the first night" if finished.news.is_first else "nothing since the night before"
     typer.echo(f"changed        {finished.alert.title if finished.alert else nothing}")
     raise typer.Exit(finished.night.code)

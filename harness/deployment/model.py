@@ -23,6 +23,9 @@ from harness.toml_model import Mistake, MistakesError
 #: How many digits prove DTMF.
 IDLE = 5
 
+#: Tables whose entries have names of the user's.
+_NAMED = ("lines", "groups", "assistants", "accounts", "phones")
+
 
 class Deployment(Model):
     """One customer's set-up, checked."""
@@ -220,17 +223,16 @@ class Deployment(Model):
                 'no trunk has a phone of ours in the AI\'s place; allowed: ai = "stand-in" at a trunk, or kind = "live"'
             )
             raise MistakesError([(("kind",), what)])
-        tables = ("lines", "groups", "assistants", "accounts", "phones")
         if unprintable := list(self._unprintable_names()):
             raise MistakesError(unprintable)
-        if nameless := [table for table in tables if any(not name.strip() for name in getattr(self, table))]:
+        if nameless := [table for table in _NAMED if any(not name.strip() for name in getattr(self, table))]:
             raise MistakesError([((table,), "one has no name; allowed: a name for each") for table in nameless])
         return self
 
     def _unprintable_names(self) -> Iterator[Mistake]:
         """Names stand in ids and in lines of text, which they must not break."""
         names = [(("name",), self.name), *((("trunks", trunk.name), trunk.name) for trunk in self.trunks)]
-        for table in ("lines", "groups", "assistants", "accounts", "phones"):
+        for table in _NAMED:
             names += [((table, name), name) for name in getattr(self, table)]
         for key, assistant in self.assistants.items():
             names += [(("assistants", key, "handovers", name), name) for name in assistant.handovers]

@@ -76,7 +76,7 @@ class Manners(Model):
 
     dead_air_s: float | None = Field(None, gt=0)  #: from the answer to its first word
     answer_s: float | None = Field(None, gt=0)  #: from the caller's last word to its answer
-    #: From its last sound to the person's first, when it hands over.
+    #: From its last sound to the person's first, when it hands over, without the ring of a phone of ours.
     transfer_silence_s: float | None = Field(None, gt=0)
     #: Until it stops when the caller speaks; one that never stops fails.
     interruption_s: float | None = Field(None, gt=0)

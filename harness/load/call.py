@@ -304,13 +304,15 @@ class _Judged:
 
 def refusal_in(messages: Iterable[SipMessage]) -> str:
     """What refused a call's last INVITE: no challenge that was answered, nor the 487 to our CANCEL (RFC 3261 section 9.1)."""
-    last = ""
+    last, cancelled = "", False
     for message in messages:
         if message.direction == "sent" and message.text.startswith("INVITE "):
-            last = ""
+            last, cancelled = "", False
+        elif message.direction == "sent" and message.text.startswith("CANCEL "):
+            cancelled = True
         elif message.direction == "received" and _status_of_invite(message) >= 300:
             last = message.text.partition("\r\n")[0].removeprefix("SIP/2.0 ")
-    return "" if last.startswith("487 ") else last
+    return "" if cancelled and last.startswith("487 ") else last
 
 
 def _status_of_invite(message: SipMessage) -> int:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable
 from pathlib import Path
 
+from harness import whole_file
 from harness.load.result import CallResult, LoadResult
 from harness.report.markup import xml
 from harness.verdict import Verdict
@@ -26,7 +27,7 @@ _STYLE = (
 def write(run: Path, result: LoadResult) -> Path:
     """Write ``load.svg``; its path."""
     path = run / FILE
-    path.write_text(svg(result) + "\n", encoding="utf-8")
+    whole_file.write(path, svg(result) + "\n")
     return path
 
 

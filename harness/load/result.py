@@ -13,7 +13,7 @@ from harness import whole_file
 from harness.load.call import LoadCall
 from harness.load.steps import Steps
 from harness.report.mask import mask_plain
-from harness.verdict import Verdict, exit_code, worst
+from harness.verdict import INTERRUPTED, Verdict, exit_code, worst
 
 FILE = "load.json"
 #: Of ``load.json``.
@@ -102,7 +102,10 @@ class LoadResult:
     def first_failing(self) -> StepResult | None:
         """The first step in which a call did not pass; the one that Ctrl-C ended is none by that."""
         first = next((step for step in self.steps if step.verdict is not Verdict.PASSED), None)
-        is_stopped = self.interrupted and first is self.steps[-1] and first.verdict is Verdict.BROKEN
+        if first is None or not self.interrupted or first is not self.steps[-1]:
+            return first
+        spoilt = [call for call in self.calls if call.failed_in == first.step]
+        is_stopped = first.verdict is Verdict.BROKEN and all(call.message == INTERRUPTED for call in spoilt)
         return None if is_stopped else first
 
     @property

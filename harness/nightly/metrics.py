@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import whole_file
-from harness.errors import BrokenError, MistakeError
+from harness.errors import BrokenError, MistakeError, unwritable
 from harness.nightly.flakes import FlakeRate
 from harness.nightly.store import Night
 from harness.report.history import Run
@@ -65,7 +65,7 @@ def write(path: Path, registry: Any) -> None:
     try:
         whole_file.write(path, _client().openmetrics.exposition.generate_latest(registry))
     except OSError as error:
-        raise MistakeError(f"{path}: cannot be written: {error.strerror}") from error
+        raise unwritable(path, error) from error
 
 
 def push(url: str, registry: Any, series: str) -> None:

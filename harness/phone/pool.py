@@ -94,9 +94,9 @@ class PhonePool:
         """The processes that are alive."""
         return [host.process.pid for host in self._hosts if host.process.lost is None]
 
-    def late(self, begin: float, end: float) -> float:
-        """For how many of the seconds between two moments the worst of its processes did not stir that should have."""
-        return max((host.process.late(begin, end) for host in self._hosts), default=0.0)
+    def late(self, begin: float, end: float) -> list[list[float]]:
+        """Of each of its processes: how many of the seconds between two moments it did not stir that should have, each time."""
+        return [host.process.late(begin, end) for host in self._hosts]
 
     def lease(
         self,

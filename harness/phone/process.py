@@ -132,11 +132,12 @@ class PhoneProcess:
             return None
         return PhoneLostError(f"a softphone's process had not stirred for {silent_s:.1f} s")
 
-    def late(self, begin: float, end: float) -> float:
-        """For how many of the seconds between two moments the child did not stir that should have."""
-        if self._patience is None:
-            return 0.0
-        return sum(max(0.0, min(until, end) - max(since, begin)) for since, until in list(self._late))
+    def late(self, begin: float, end: float) -> list[float]:
+        """For how many of the seconds between two moments the child did not stir that should have, each time that it did not."""
+        if self._patience is None:  # whoever has the child listens for it
+            return []
+        found = (min(until, end) - max(since, begin) for since, until in list(self._late))
+        return [seconds for seconds in found if seconds > 0]
 
     def log(self) -> str:
         """The child's last lines."""

@@ -27,11 +27,14 @@ def number_lines(deployment: Deployment) -> Iterator[ProbeResult]:
             odd.append(number)
     # No row dials a phone by its user: an extension that has the digits of a short code costs nobody anything.
     names = sorted(phone.user for phone in deployment.phones.values() if phone.user)
-    refused += [f"{name} is an emergency number" for name in names if guard.is_emergency(name)]
-    if refused:
-        yield failed(
-            ProbeKind.NUMBERS, "", "; ".join(refused), ROUTING, "Correct the number, or name it in safety.allow."
+    emergency = [f"{name} is an emergency number" for name in names if guard.is_emergency(name)]
+    if refused or emergency:
+        numbers = (
+            "Correct the number, or name it in safety.allow (an emergency number never passes)." if refused else ""
         )
+        users = "Give that phone another user." if emergency else ""
+        fix = " ".join(filter(None, (numbers, users)))
+        yield failed(ProbeKind.NUMBERS, "", "; ".join(refused + emergency), ROUTING, fix)
     elif odd:
         fix = "Check them: no numbering plan has them."
         yield warning(ProbeKind.NUMBERS, "", f"{', '.join(odd)} cannot be valid", CALLER_ID, fix)

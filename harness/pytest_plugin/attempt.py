@@ -26,7 +26,7 @@ _GUESSED: Final = (
     "nobody beside it, and that counts."
 )
 _STARVED: Final = (
-    "This attempt says nothing of who was called: this machine had no processor for the harness. The case is run again, up to "
+    "This attempt says nothing of who was called: this machine kept the harness waiting. The case is run again, up to "
     "twice, when it has, and that counts."
 )
 _BUSY: Final = "Audio and timings may have suffered from that; fewer cases at once (-n) would show."

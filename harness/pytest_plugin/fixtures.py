@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 
@@ -16,6 +17,7 @@ from harness.phone.pool import PhonePool
 from harness.pytest_plugin.parallel import WATCH
 from harness.pytest_plugin.pulse import of_this_process
 from harness.pytest_plugin.run import Run, run_of
+from harness.pytest_plugin.starvation import held_against_the_machine
 from harness.report.recorder import CaseRecorder
 from harness.scenario.ai import Ai
 from harness.scenario.cast import Cast
@@ -105,12 +107,8 @@ def cast(
     apis: Callable[[Deployment], SynthflowApi | None] = request.getfixturevalue("apis")
     context = CaseContext(case, replica, timings, recorder, pool, case_marks, apis(replica), gate, company)
     context.phones.keeps_registrations = len(run.replicas[case.deployment]) >= run.slots
-    watch, pulse = request.config.stash[WATCH], of_this_process()
-
-    def starved(begin: float, end: float) -> float:
-        return max(pulse.starved(begin, end), pool.late(begin, end), watch.stood_still(case.deployment, begin, end))
-
-    context.evidence.starved = starved
+    watch = request.config.stash[WATCH]
+    held_against_the_machine(context.evidence, pool, partial(watch.stood_still, case.deployment))
     context.evidence.world_fault = lambda: watch.fault(case.deployment)
     request.node.stash[_CONTEXT] = context
     cast = Cast(context)

@@ -32,7 +32,7 @@ from harness.pytest_plugin.run import Run, run_of
 from harness.report import closing
 from harness.report.causes import signature
 from harness.report.mask import mask_text
-from harness.report.run import STOPPED, FinishedRun, RunEnd, finish, last_attempt, write_end
+from harness.report.run import STOPPED, FinishedRun, RunEnd, finish, last_attempt, remember, write_end
 from harness.safety import Guard
 from harness.terminal import SafeConsole
 from harness.verdict import Conclusion, Verdict, exit_code
@@ -245,8 +245,9 @@ class Progress:
         return True
 
     def _reports(self, interrupted: str) -> FinishedRun | None:
+        planned, end = self._end(interrupted)
         try:
-            finished = finish(self._run.directory, *self._end(interrupted))
+            finished = finish(self._run.directory, planned, end)
             from harness.signoff import seal  # cryptography, which no worker needs
 
             document = seal(self._run.directory, finished.cases)
@@ -254,6 +255,10 @@ class Progress:
             self._broken(str(error))
             self._say(self._line())
             return None
+        try:
+            remember(self._run.directory, planned, end, finished)
+        except HarnessError as error:  # of earlier runs: the reports of this one are whole
+            self._broken(str(error))
         files = finished.files | ({"signoff": document} if document is not None else {})
         if self._as_json:
             self._print_json(finished, files)
@@ -366,7 +371,7 @@ class PlanOnly:
             calls *= attempts
             text += f", {calls} if every case is tried {attempts} times"
         seconds = min(calls * limits.seconds_per_call, limits.seconds_per_run)
-        text += f", {seconds / 60:.0f} minutes at most"
+        text += f", {seconds / 60:.0f} minutes at most where no case is run again"
         if limits.cost_per_minute:
             text += f", {calls * limits.cost(limits.seconds_per_call):.2f} at most"
         if limits.cost_per_run is not None:

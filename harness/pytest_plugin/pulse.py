@@ -17,6 +17,7 @@ _PERIOD_S: Final = 0.05
 LATE_S: Final = 0.2
 #: How often the kernel is asked for what processes have waited, and for how long that is kept.
 _ASKED_EVERY: Final = 5
+_SAMPLED_S: Final = _ASKED_EVERY * _PERIOD_S
 _KEPT: Final = 1200
 #: A machine keeps up that has for so long; and so long it is given to begin.
 _CALM_S: Final = 1.0
@@ -55,8 +56,18 @@ class Pulse:
         """For how many of the seconds between two moments the harness itself was kept waiting for a processor: the runner, or
         the worst of its softphones. 0 where nobody can tell.
         """
-        late = (min(woken, end) - max(due, begin) for due, woken in list(self._late))
-        return max([0.0, *late, self._waited(begin, end)])
+        return max([0.0, *self._woken_late(begin, end), self._waited(begin, end)])
+
+    def longest(self, begin: float, end: float) -> float:
+        """The longest of that at one time, as far as the kernel's account shows it."""
+        self._sample()
+        samples = [sample for sample in list(self._samples) if begin - 2 * _SAMPLED_S <= sample.at <= end + _SAMPLED_S]
+        # what has waited in two of its intervals, one behind the other, may have done so at one time
+        at_once = (_waited_longest(before, after) for before, after in zip(samples, samples[2:], strict=False))
+        return max([0.0, *self._woken_late(begin, end), *(min(waited, end - begin) for waited in at_once)])
+
+    def _woken_late(self, begin: float, end: float) -> list[float]:
+        return [min(woken, end) - max(due, begin) for due, woken in list(self._late)]
 
     def settle(self) -> None:
         """Wait until this machine keeps up, or has not for long."""
@@ -73,8 +84,7 @@ class Pulse:
         times = [sample.at for sample in samples]
         before = samples[max(0, bisect_right(times, begin) - 1)]
         after = samples[min(len(samples) - 1, bisect_left(times, end))]
-        longest = max((after.waited[pid] - before.waited.get(pid, 0.0) for pid in after.waited), default=0.0)
-        return min(longest, end - begin)
+        return min(_waited_longest(before, after), end - begin)
 
     def _sample(self) -> None:
         waited = {pid: seconds for pid in (os.getpid(), *self._pids()) if (seconds := _run_delay(pid)) is not None}
@@ -93,6 +103,11 @@ class Pulse:
             beats += 1
             if beats % _ASKED_EVERY == 0:
                 self._sample()
+
+
+def _waited_longest(before: _Sample, after: _Sample) -> float:
+    """What the process waited between two samples that waited longest."""
+    return max((after.waited[pid] - before.waited.get(pid, 0.0) for pid in after.waited), default=0.0)
 
 
 def _run_delay(pid: int) -> float | None:

@@ -80,10 +80,10 @@ class Watch:
         until, still = self._gaps.get(deployment, (0.0, ""))
         return WorldLostError(still) if time.monotonic() < until else None
 
-    def stood_still(self, deployment: str, begin: float, end: float) -> float:
-        """For how many of the seconds between two moments the audio of its world stood still, which this machine was too busy for."""
+    def stood_still(self, deployment: str, begin: float, end: float) -> list[float]:
+        """For how many of the seconds between two moments the audio of its world stood still, each time, on too busy a machine."""
         listener = self._listeners.get(deployment)
-        return 0.0 if listener is None else listener.stood_still(begin, end)
+        return [] if listener is None else listener.stood_still(begin, end)
 
     def _world_died(self, name: str) -> Callable[[], None]:
         def died() -> None:

@@ -145,8 +145,10 @@ class World:
         assert self._process.stdout is not None
         descriptor = self._process.stdout.fileno()
         read = bytearray()
+        waiting = select.poll()  # select() takes no descriptor beyond 1023, and whose process this is may have many
+        waiting.register(descriptor, select.POLLIN)
         while not read.endswith(b"\n"):
-            if not select.select([descriptor], [], [], max(0.0, deadline - time.monotonic()))[0]:
+            if not waiting.poll(1000 * max(0.0, deadline - time.monotonic())):
                 raise WorldLostError(f"the world of {self.name} was not ready in time:\n{self._last_words()}")
             chunk = os.read(descriptor, 1 << 20)
             if not chunk:

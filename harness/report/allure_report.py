@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from harness import whole_file
 from harness.report.allure import EVIDENCE_LABEL
 from harness.verdict import Verdict
 
@@ -54,7 +55,7 @@ def copy_results(source: Path, target: Path, names: Mapping[str, str]) -> None:
             continue
         for label in evidence:
             label["value"] = names[label["value"]]
-        (target / path.name).write_text(json.dumps(result, ensure_ascii=False), encoding="utf-8")
+        whole_file.write(target / path.name, json.dumps(result, ensure_ascii=False))
 
 
 def write_environment(results: Path, values: Mapping[str, object]) -> None:
@@ -62,7 +63,7 @@ def write_environment(results: Path, values: Mapping[str, object]) -> None:
     lines = [
         f"{_property(name).replace(' ', '.')}={_property(str(value))}" for name, value in values.items() if value != ""
     ]
-    (results / _ENVIRONMENT).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    whole_file.write(results / _ENVIRONMENT, "\n".join(lines) + "\n")
 
 
 def _property(text: str) -> str:
@@ -94,13 +95,13 @@ def categories() -> list[dict[str, Any]]:
 def write_executor(results: Path, run: str) -> None:
     """Write ``executor.json``: who made the results."""
     plain = {"name": "call verification harness", "type": "local", "buildName": run, "reportName": run}
-    (results / _EXECUTOR).write_text(json.dumps(plain), encoding="utf-8")
+    whole_file.write(results / _EXECUTOR, json.dumps(plain))
 
 
 def write_metrics(results: Path, metrics: Sequence[Mapping[str, object]]) -> None:
     """Write the run's figures where Allure's Metrics tab finds them; none without figures."""
     if metrics:
-        (results / f"{metrics[0]['run']}{_METRICS}").write_text(json.dumps(list(metrics), indent=1), encoding="utf-8")
+        whole_file.write(results / f"{metrics[0]['run']}{_METRICS}", json.dumps(list(metrics), indent=1))
 
 
 def history_of(reports: Path, deployments: Iterable[str], faults: Iterable[str], *, is_merged: bool = False) -> Path:
@@ -132,9 +133,8 @@ def write_config(directory: Path, *, name: str, cases: int, history: Path | None
     if history is not None:
         found |= {"historyPath": str(history), "historyLimit": 50}
     path = directory / CONFIG
-    path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    gate = json.dumps(found | {"appendHistory": False}, indent=1) + "\n"
-    (directory / GATE).write_text(gate, encoding="utf-8")
+    whole_file.write(path, json.dumps(found, indent=1) + "\n")
+    whole_file.write(directory / GATE, json.dumps(found | {"appendHistory": False}, indent=1) + "\n")
     return path
 
 

@@ -141,6 +141,13 @@ class CaseEvidence:
         return self.conclusion.first_line(self.cause)
 
     @property
+    def is_starved(self) -> bool:
+        """Whether it broke for want of a processor alone, so that it says nothing of who was called."""
+        broke = [finding for finding in self.findings if finding.verdict is Verdict.BROKEN]
+        said = any(str(finding) == self.conclusion.message for finding in broke)
+        return self.verdict is Verdict.BROKEN and said and all(finding.starved_s is not None for finding in broke)
+
+    @property
     def began_wall(self) -> float:
         """When the case began, in seconds since the epoch."""
         return float(self.case.get("began_wall", 0.0))

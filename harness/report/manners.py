@@ -126,7 +126,7 @@ def _of_call(
         last = max(ended for began, ended in agent if began < person.heard)
         # how long our own phone lets it ring is no manner of the AI's
         rang = max(0.0, person.rang[1] - max(last, person.rang[0])) if person.rang else 0.0
-        basis = "from its last sound to the agent's first" + (", without the ring" if person.rang else "")
+        basis = "from its last sound to the person's first" + (", without the ring" if person.rang else "")
         yield Manner(leg, TRANSFER, max(0.0, person.heard - last - rang), basis)
     for began, ended in caller:
         if person is not None and ended > person.heard:

@@ -153,10 +153,15 @@ def finish(run: Path, planned: Sequence[Mapping[str, object]], end: RunEnd) -> F
         write_end(run, planned, end)
         evidences, scope = read_cases(run), scopes.read(run)
         finished = _finish(run, planned, end, evidences, scope)
-        found = history.runs_of(run.name, evidences, planned, scope, end.interrupted)
-        history.append(run.parent / history.FILE, found)
         point_latest(run)
     return finished
+
+
+def remember(run: Path, planned: Sequence[Mapping[str, object]], end: RunEnd, finished: FinishedRun) -> None:
+    """Let later runs know what this one found. Raises :class:`ResourceError` where that cannot be kept."""
+    planned = [mask_plain(case) if case.get("mask") else case for case in planned]
+    found = history.runs_of(run.name, finished.cases, planned, scopes.read(run), end.interrupted)
+    history.append(run.parent / history.FILE, found)
 
 
 def read_end(run: Path) -> tuple[list[Mapping[str, Any]], RunEnd] | None:
@@ -291,7 +296,7 @@ def _finish(
     whole_file.write(run / CAUSES, json.dumps(causes, indent=1) + "\n")
     summary.write(run / "summary.json")
     junit.write(run / "junit.xml", cases, absent)
-    past = _past(run, evidences, planned, scope)
+    past = _past(run, evidences, planned, scope, notes)
     times = html.write(run / "report.html", summary, cases, absent, past, end.command, end.made_of)
     allure_page = _allure(run, evidences, absent, summary, end, notes, times) if end.allure_results else None
     return FinishedRun(
@@ -308,13 +313,21 @@ def _finish(
 
 
 def _past(
-    run: Path, evidences: Sequence[CaseEvidence], planned: Sequence[Mapping[str, object]], scope: scopes.Scope | None
+    run: Path,
+    evidences: Sequence[CaseEvidence],
+    planned: Sequence[Mapping[str, object]],
+    scope: scopes.Scope | None,
+    notes: list[str],
 ) -> list[history.Run]:
     """The runs before this one that verified the same: deployments, scope, timings and injected faults."""
     if not (whole := history.whole_of(evidences, planned, scope)):
         return []
     began = min((evidence.began_wall for evidence in evidences), default=time.time())
-    found = history.read(run.parent / history.FILE, whole=whole, most=MOST_PAST)
+    try:
+        found = history.read(run.parent / history.FILE, whole=whole, most=MOST_PAST)
+    except ResourceError as error:  # the evidence is none the worse for it
+        notes.append(f"the report shows no earlier runs: {error}")
+        return []
     return [one for one in found if one.run != run.name and one.began < began]
 
 

@@ -205,7 +205,7 @@ def tried_before(evidences: Iterable[CaseEvidence]) -> dict[tuple[str, str], lis
 def attempts(evidences: Iterable[CaseEvidence]) -> dict[tuple[str, str], int]:
     """How often each case was tried until it ended as it did: the last attempt, and those before that did not pass.
 
-    One before it that left nothing is one whose end nobody knows.
+    One before it that left nothing is one whose end nobody knows. One that this machine had no processor for says nothing.
     """
     every: dict[tuple[str, str], list[CaseEvidence]] = {}
     for evidence in evidences:
@@ -213,7 +213,7 @@ def attempts(evidences: Iterable[CaseEvidence]) -> dict[tuple[str, str], int]:
     last = {one.key: one for one in latest(one for ones in every.values() for one in ones)}
     return {
         key: 1
-        + sum(one.verdict is not Verdict.PASSED for one in ones if one is not last[key])
+        + sum(one.verdict is not Verdict.PASSED and not one.is_starved for one in ones if one is not last[key])
         + max(0, last[key].attempt - len(ones))
         for key, ones in every.items()
     }

@@ -36,6 +36,8 @@ class Evidence:
         self._notes: set[str] = set()
         #: For how long, between two moments, the harness itself, or a world that it simulates, was kept waiting for a processor.
         self.starved: Callable[[float, float], float] = lambda begin, end: 0.0
+        #: The longest of that at one time.
+        self.starved_at_once: Callable[[float, float], float] = lambda begin, end: 0.0
         #: Who takes the calls of each group.
         self.agents: Mapping[str, Collection[str]] = {}
         #: Why what plays the system under test on this machine, if anything does, cannot be relied on now.
@@ -89,9 +91,9 @@ class Evidence:
     def add_of_said(self, finding: Finding, said: Sequence[tuple[float, float]], least_s: float = MISSED_S) -> Finding:
         """Record a finding on what is to be heard between two moments, or between any of several pairs of them.
 
-        A failed one is broken instead where the harness was kept, each time, from saying or hearing ``least_s`` of it.
+        A failed one is broken instead where the harness was kept, each time, from saying or hearing ``least_s`` of it at a stretch.
         """
-        starved_s = min((self.starved(begin, end) for begin, end in said), default=0.0)
+        starved_s = min((self.starved_at_once(begin, end) for begin, end in said), default=0.0)
         is_kept = finding.verdict is Verdict.FAILED and starved_s >= least_s
         return self.add(hindered(finding, starved_s) if is_kept else finding)
 

@@ -43,25 +43,31 @@ def judge(context: CaseContext, both: Iterable[Heard]) -> None:
         if not isinstance(finding.measured, Direction) or finding.measured.delay_ms is None:
             continue
         ms, again = finding.measured.delay_ms, None
-        began = time.monotonic() - ms / 1000
+        looks = [(finding.at - ms / 1000, finding.at)]
         if ms > limit:
             # Somebody else's far end speaks when it likes: there it is the way to it that can be tried.
             ways = [(one, other) for _, one, other in directions if one is speaker or not speaker.is_ours]
-            again = _shortest(context, ways, limit)
+            again = _shortest(context, ways, limit, looks)
             if again is None:
                 continue
         found = quality.delay(speaker.label, listener.label, ms, None if again == math.inf else again)
         late_s = (min(ms, ms if again is None else again) - limit) / 1000
-        context.evidence.add_of_said(found, [(began, time.monotonic())], late_s)
+        context.evidence.add_of_said(found, looks, late_s)
 
 
-def _shortest(context: CaseContext, ways: list[tuple[End, End]], limit: float) -> float | None:
-    """Of several new beginnings the one that arrived soonest, in milliseconds; the first within ``limit`` is enough."""
+def _shortest(
+    context: CaseContext, ways: list[tuple[End, End]], limit: float, looks: list[tuple[float, float]]
+) -> float | None:
+    """Of several new beginnings the one that arrived soonest, in milliseconds; the first within ``limit`` is enough.
+
+    From when to when each was waited for is added to ``looks``.
+    """
     shortest: float | None = None
     for _ in range(_LOOKS):
         for speaker, listener in ways:
             found = _again(context, speaker, listener)
             if found is not None:
+                looks.append((time.monotonic() - min(found / 1000, _WAIT_S), time.monotonic()))
                 shortest = found if shortest is None else min(shortest, found)
             if shortest is not None and shortest <= limit:
                 return shortest

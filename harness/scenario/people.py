@@ -112,7 +112,10 @@ class Group:
             try:
                 leg = self._context.phones.first_incoming(self.phones, limit, unless=of.is_over)
             except NeverCame as error:
-                finding = self._context.evidence.add_of_said(self._landed(), self._context.asked)
+                asked = (
+                    [] if self._context.phones.rang() else self._context.asked
+                )  # who rings was called: it was understood
+                finding = self._context.evidence.add_of_said(self._landed(), asked)
                 raise ExpectationError(finding) from error
             self._wait_for_others(leg, of)
             self._context.evidence.add(self._landed())

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
+from harness.errors import ResourceError
 from harness.events import FarEndRecord
 from harness.preflight.port import ask
 from harness.preflight.probes import Target, ai_end, termination
@@ -16,12 +17,15 @@ def ask_ports(context: CaseContext) -> None:
     """Keep what each port says, as evidence."""
     places = dict(_places(context))
     with ThreadPoolExecutor(max_workers=2) as threads:
-        asked = threads.map(lambda place: ask(context.deployment, place), places.values())
-        for of, told in zip(places, asked, strict=True):
+        asked = {of: threads.submit(ask, context.deployment, place) for of, place in places.items()}
+        for of, answer in asked.items():
+            try:
+                record = {"of": of, **answer.result()}
+            except ResourceError as error:  # of this machine: the case's verdict does not hang on it
+                context.evidence.note_once(f"{places[of]} was not asked: {error}")
+                continue
             source = f"OPTIONS to {places[of]}"
-            context.evidence.event(
-                FarEndRecord(at=time.monotonic(), phone="probe", source=source, record={"of": of, **told})
-            )
+            context.evidence.event(FarEndRecord(at=time.monotonic(), phone="probe", source=source, record=record))
 
 
 def _places(context: CaseContext) -> Iterator[tuple[str, Target]]:

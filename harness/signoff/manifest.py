@@ -33,7 +33,7 @@ def files(run: Path) -> Iterator[Path]:
 
 
 def _is_view(name: str) -> bool:
-    return name in _VIEWS or name.startswith(_VIEWS_BEGIN)
+    return name in _VIEWS or name.startswith(_VIEWS_BEGIN) or whole_file.is_partial(name)
 
 
 def measure(run: Path) -> dict[str, str]:

@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 WORLD_FILE = ROOT / "scenarios" / "deployments" / "simulated-talkdesk.toml"
 
 #: What a case is broken by for which this machine had no time.
-_STARVED = "had no processor for the harness"
+_STARVED = "kept the harness waiting"
 
 
 @dataclass

@@ -59,12 +59,12 @@ def test_for_how_long_its_audio_stood_still_between_two_moments(tmp_path: Path, 
         listener.look()
         clock[0] = at
         heart.beat(stood_still_s)
-    assert listener.stood_still(100.0, 102.0) == pytest.approx(0.4)  # the last beat has not been looked at
+    assert listener.stood_still(100.0, 102.0) == pytest.approx([0.4])  # the last beat has not been looked at
     listener.look()
-    assert listener.stood_still(100.0, 102.0) == pytest.approx(0.75)
-    assert listener.stood_still(101.0, 102.0) == pytest.approx(0.35)
-    assert listener.stood_still(100.3, 100.5) == pytest.approx(0.2)  # no more than there was of that time
-    assert listener.stood_still(100.9, 101.15) == listener.stood_still(90.0, 100.0) == 0.0
+    assert listener.stood_still(100.0, 102.0) == pytest.approx([0.4, 0.35])
+    assert listener.stood_still(101.0, 102.0) == pytest.approx([0.35])
+    assert listener.stood_still(100.3, 100.5) == pytest.approx([0.2])  # no more than there was of that time
+    assert listener.stood_still(100.9, 101.15) == listener.stood_still(90.0, 100.0) == []
 
 
 def test_one_that_begins_anew_has_not_stood_still(tmp_path: Path, clock: list[float]) -> None:
@@ -74,4 +74,4 @@ def test_one_that_begins_anew_has_not_stood_still(tmp_path: Path, clock: list[fl
     clock[0] += PERIOD_S
     heart.beat(0.0)
     listener.look()
-    assert listener.stood_still(0.0, 200.0) == 0.0
+    assert listener.stood_still(0.0, 200.0) == []

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness import whole_file
+from harness.signoff import manifest
 from tests.disk import full_beyond
 
 
@@ -26,3 +27,26 @@ def test_what_has_no_room_leaves_what_was_there(tmp_path: Path, old: bytes, new:
             whole_file.write(path, new)
     assert path.read_bytes() == (old if len(raw) > room else raw)
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("raised", [KeyboardInterrupt(), OSError("no more"), ValueError("not that")])
+def test_nothing_of_what_was_cut_short_stays(tmp_path: Path, raised: BaseException) -> None:
+    (tmp_path / "name").write_text("old")
+
+    def interrupted() -> None:
+        with whole_file.writing(tmp_path / "name") as partial:
+            partial.write_text("half")
+            raise raised
+
+    with pytest.raises(type(raised)):
+        interrupted()
+    assert [path.name for path in tmp_path.iterdir()] == ["name"]
+    assert (tmp_path / "name").read_text() == "old"
+
+
+def test_what_a_killed_process_left_is_no_evidence(tmp_path: Path) -> None:
+    with whole_file.writing(tmp_path / "name") as partial:
+        partial.write_text("half")
+        assert [path.name for path in tmp_path.iterdir()] == [partial.name]
+        assert list(manifest.files(tmp_path)) == []
+    assert [path.name for path in manifest.files(tmp_path)] == ["name"]

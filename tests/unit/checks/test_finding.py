@@ -49,7 +49,7 @@ def test_what_we_were_kept_from_is_excused_and_says_so() -> None:
     finding = excused(late, 0.61)
     assert finding.verdict is Verdict.BROKEN
     assert finding.actual == (
-        "it came after 2.50 s; but in the time it was too late this machine had no processor for the harness for 0.61 s"
+        "it came after 2.50 s; but in the time it was too late this machine kept the harness waiting for 0.61 s"
     )
     assert isinstance(finding.measured, Duration)
     assert (finding.measured.seconds, finding.measured.limit_s, finding.starved_s) == (2.5, 2.0, 0.61)

@@ -135,16 +135,22 @@ def test_it_is_said_in_lines(
 
 
 @pytest.mark.parametrize(
-    ("raised", "code"),
+    ("raised", "code", "is_fault"),
     [
-        (OSError(errno.EACCES, "Permission denied", "reports"), app.MISTAKE),
-        (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "reports"), app.BROKEN),
-        (OSError(errno.EACCES, "Permission denied"), app.BROKEN),
-        (ZeroDivisionError("division by zero"), app.BROKEN),
+        (OSError(errno.EACCES, "Permission denied", "reports"), app.MISTAKE, False),
+        (
+            OSError(errno.EACCES, "Permission denied", "/dev/shm/scratch"),
+            app.BROKEN,
+            True,
+        ),  # which the user never named
+        (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "reports"), app.BROKEN, False),
+        (OSError(errno.EMFILE, os.strerror(errno.EMFILE)), app.BROKEN, False),
+        (OSError(errno.EACCES, "Permission denied"), app.BROKEN, True),
+        (ZeroDivisionError("division by zero"), app.BROKEN, True),
     ],
 )
 def test_what_nobody_has_foreseen_is_no_failure_of_the_system_under_test(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], raised: Exception, code: int
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], raised: Exception, code: int, is_fault: bool
 ) -> None:
     def raises() -> None:
         raise raised
@@ -152,5 +158,5 @@ def test_what_nobody_has_foreseen_is_no_failure_of_the_system_under_test(
     monkeypatch.setattr(lists, "list_faults", raises)
     assert ends(monkeypatch, "faults") == code
     said = capsys.readouterr().err
-    assert ("Traceback" in said) == (code == app.BROKEN)
+    assert ("Traceback" in said) == is_fault
     assert said.splitlines()[-1].startswith("ERROR: ")

@@ -9,7 +9,7 @@ from harness.events import SipMessage
 from harness.load import picture
 from harness.load.call import refusal_in
 from harness.load.result import CallResult, LoadResult, Percentiles, StepResult, percentile
-from harness.verdict import Verdict
+from harness.verdict import INTERRUPTED, Verdict
 
 
 @pytest.mark.parametrize(
@@ -66,9 +66,17 @@ def test_the_first_failing_step_is_told() -> None:
     assert replace(LOAD, verdict=Verdict.BROKEN).exit_code == 3
 
 
-@pytest.mark.parametrize(("verdict", "first"), [(Verdict.BROKEN, None), (Verdict.FAILED, 2)])
-def test_a_step_that_ctrl_c_ended_did_not_fail(verdict: Verdict, first: int | None) -> None:
-    stopped = replace(LOAD, steps=[LOAD.steps[0], step(2, 2, 0, verdict)], interrupted=True)
+@pytest.mark.parametrize(
+    ("verdict", "messages", "first"),
+    [
+        (Verdict.BROKEN, [INTERRUPTED], None),
+        (Verdict.BROKEN, [INTERRUPTED, "phone caller was lost"], 2),  # before, or amid, the ending of its calls
+        (Verdict.FAILED, ["nobody answered"], 2),
+    ],
+)
+def test_a_step_that_ctrl_c_ended_did_not_fail(verdict: Verdict, messages: list[str], first: int | None) -> None:
+    calls = [replace(call(at, verdict), message=words, failed_in=2) for at, words in enumerate(messages, 2)]
+    stopped = replace(LOAD, steps=[LOAD.steps[0], step(2, 2, 0, verdict)], calls=calls, interrupted=True)
     assert stopped.plain()["first_failing_step"] == first
 
 
@@ -79,6 +87,7 @@ def said(direction: str, first_line: str, cseq: int = 1) -> SipMessage:
 
 
 INVITE, CHALLENGE = "INVITE sip:+13125550100@acme.example SIP/2.0", "SIP/2.0 407 Proxy Authentication Required"
+CANCEL = "CANCEL sip:+13125550100@acme.example SIP/2.0"
 
 
 @pytest.mark.parametrize(
@@ -86,7 +95,8 @@ INVITE, CHALLENGE = "INVITE sip:+13125550100@acme.example SIP/2.0", "SIP/2.0 407
     [
         ([], ""),
         (["SIP/2.0 180 Ringing"], ""),
-        (["SIP/2.0 180 Ringing", "SIP/2.0 487 Request Terminated"], ""),
+        (["SIP/2.0 180 Ringing", CANCEL, "SIP/2.0 487 Request Terminated"], ""),
+        (["SIP/2.0 487 Request Terminated"], "487 Request Terminated"),  # nobody of ours had given it up
         (["SIP/2.0 486 Busy Here"], "486 Busy Here"),
         (["SIP/2.0 100 Trying", "SIP/2.0 503 Service Unavailable"], "503 Service Unavailable"),
         ([CHALLENGE], "407 Proxy Authentication Required"),
@@ -95,7 +105,8 @@ INVITE, CHALLENGE = "INVITE sip:+13125550100@acme.example SIP/2.0", "SIP/2.0 407
 @pytest.mark.parametrize("challenged", [False, True])
 def test_a_call_that_we_gave_up_was_not_refused(answers: list[str], refused: str, challenged: bool) -> None:
     before = [said("sent", INVITE), said("received", CHALLENGE)] if challenged else []
-    assert refusal_in([*before, said("sent", INVITE, 2), *(said("received", line, 2) for line in answers)]) == refused
+    came = [said("sent" if line is CANCEL else "received", line, 2) for line in answers]
+    assert refusal_in([*before, said("sent", INVITE, 2), *came]) == refused
 
 
 def test_numbers_of_a_real_deployment_are_masked() -> None:

@@ -52,3 +52,19 @@ def test_where_the_kernel_keeps_no_account_there_is_none(monkeypatch: pytest.Mon
     monkeypatch.setattr(pulse_module, "_run_delay", lambda pid: None)
     now = time.monotonic()
     assert Pulse().starved(now, now + 0.01) == 0.0
+
+
+def test_many_short_waits_are_no_long_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    waited = {1: 0.0}
+    monkeypatch.setattr(pulse_module, "_run_delay", lambda pid: waited.get(pid))
+    pulse = Pulse()
+    pulse.watch(lambda: [1])
+    begin = time.monotonic()
+    for _ in range(8):
+        pulse.starved(begin, begin)  # a sample
+        waited[1] += 0.05
+    ended = time.monotonic() + 0.5
+    assert pulse.starved(begin, ended) == pytest.approx(min(0.4, ended - begin), abs=0.06)
+    assert pulse.longest(begin, ended) <= 0.11
+    waited[1] += 0.3
+    assert pulse.longest(begin, ended) >= 0.29

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from harness.errors import HarnessError, ResourceError
 from harness.nightly import store
 from harness.report import allure_report, history
-from harness.report.run import RunEnd, case_directory, create, finish, read_end, remake, write_end
+from harness.report.run import RunEnd, case_directory, create, finish, read_end, remake, remember, write_end
 from tests.disk import full_beyond
 
 OF_A_CASE = (".mp3", ".png", ".json", ".pcapng")
@@ -110,3 +110,18 @@ def test_a_history_that_has_no_room_is_said(tmp_path: Path) -> None:
     history.append(path, [])
     with contextlib.closing(sqlite3.connect(path)) as found:
         assert found.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+def test_a_history_that_is_none_takes_no_report_away(tmp_path: Path, samples: ModuleType) -> None:
+    """The run is broken by it, and its evidence none the worse."""
+    run, case = tmp_path / "run", samples.case_of()
+    samples.passed(run / "cases" / "one", case)
+    (tmp_path / history.FILE).write_bytes(b"no database" * 100)
+    end = RunEnd(workers=1, wall_s=1.0)
+    finished = finish(run, [case], end)
+    (note,) = finished.notes
+    assert note.startswith("the report shows no earlier runs: ")
+    with pytest.raises(ResourceError, match="what earlier runs found cannot be read"):
+        remember(run, [case], end, finished)
+    assert {path.name for path in run.iterdir()} >= {"report.html", "summary.json", "junit.xml"}
+    assert (tmp_path / "latest").resolve() == run

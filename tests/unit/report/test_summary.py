@@ -132,6 +132,21 @@ class TestSummary:
         html.write(tmp_path / "report.html", summary, [evidence])
         assert "4.00 s, of which 3.50 s scripted" in CasePage.of(evidence, tmp_path, "").html()
 
+    @pytest.mark.parametrize("starved_s", [0.5, None])
+    def test_an_attempt_without_a_processor_is_no_retry(
+        self, tmp_path: Path, samples: ModuleType, starved_s: float | None
+    ) -> None:
+        with samples.playing(tmp_path / "1", samples.case_of(attempt=1)) as sample:
+            sample.finding("audio", "caller.1", Verdict.BROKEN, starved_s=starved_s)
+            sample.recorder.close(Verdict.BROKEN, str(sample.recorder.outcome.findings[0]))
+        samples.passed(tmp_path / "2", samples.case_of(attempt=2))
+        evidences = [CaseEvidence.read(tmp_path / name) for name in ("1", "2")]
+        summary = summarise(evidences, [evidences[0].case], run="r", wall_s=1.0, workers=1)
+        (found,) = history.runs_of("r", evidences, [evidences[0].case], None)
+        is_retry = starved_s is None
+        assert summary.passed_on_retry == [evidences[0].id] * is_retry
+        assert [result.attempts for result in found.results] == [1 + is_retry]
+
     def test_what_passed_and_was_run_again_alone_is_no_retry(self, tmp_path: Path, samples: ModuleType) -> None:
         """A call was the case's by a guess; both attempts passed."""
         for attempt in (1, 2):

@@ -53,7 +53,7 @@ def test_a_starved_harness_blames_nobody_and_does_not_pass(add: Found) -> None:
     found = add(late(3.4), starved_s=0.5)
     assert found.verdict is Verdict.BROKEN
     assert found.actual == (
-        "it was after 3.40 s; but in the time it was too late this machine had no processor for the harness for 0.50 s"
+        "it was after 3.40 s; but in the time it was too late this machine kept the harness waiting for 0.50 s"
     )
 
 
@@ -205,7 +205,7 @@ def test_a_slow_way_on_a_machine_without_a_processor(
     make_context: MakeContext, looks: dict[tuple[str, str], float], starved_s: float, verdict: Verdict
 ) -> None:
     context = make_context()
-    context.evidence.starved = lambda begin, end: starved_s
+    context.evidence.starved_at_once = lambda begin, end: starved_s
     caller, stand_in = _call(context, "caller"), _call(context, "stand-in")
     looks |= {("caller", "stand-in"): 750.0}  # of 600 that may be
     found = judged_by(context, (_heard_after(800.0), caller, stand_in), (_heard_after(150.0), stand_in, caller))
@@ -292,7 +292,7 @@ def test_what_was_said_once_while_nobody_had_a_processor(
     make_context: MakeContext, starved_s: float, passed: bool, verdict: Verdict
 ) -> None:
     evidence = make_context().evidence
-    evidence.starved = lambda begin, end: starved_s if (begin, end) == (3.0, 7.0) else 0.0
+    evidence.starved_at_once = lambda begin, end: starved_s if (begin, end) == (3.0, 7.0) else 0.0
     said = reach.takes_message("caller.1", (0.5, 2.0) if passed else None, "it heard silence")
     otherwise = Verdict.PASSED if passed else Verdict.FAILED
     assert evidence.add_of_said(said, [(3.0, 7.0)]).verdict is verdict

@@ -120,7 +120,7 @@ def test_nobody_blames_an_ai_that_could_not_understand(
 ) -> None:
     context = make_context()
     context.asked = asked
-    context.evidence.starved = lambda begin, end: 0.4 if begin == 1.0 else 0.0
+    context.evidence.starved_at_once = lambda begin, end: 0.4 if begin == 1.0 else 0.0
 
     def nobody(phones: Any, limit: float, **_: Any) -> Any:
         raise never_came("a call", limit, "agents", "nothing", "")

@@ -299,7 +299,7 @@ def test_words_that_a_busy_machine_may_have_spoilt_blame_nobody(
     caller.looks[-1].settle()
     found = case.context.later[-1]()[0]
     assert (found.subject, found.verdict) == ("caller.1 → assistant main", to_ai)
-    assert ("no processor" in found.actual) is (to_ai is Verdict.BROKEN)
+    assert ("kept the harness waiting" in found.actual) is (to_ai is Verdict.BROKEN)
 
 
 @pytest.mark.parametrize(("routed", "since"), [(0.0, 0.1), (3.0, 3.0 + SETTLE_S)])
