@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 import threading
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -22,6 +23,7 @@ from harness.report import history, sound
 from harness.report import summary as summaries
 from harness.report.names import names
 from harness.report.run import (
+    FinishedRun,
     RunEnd,
     case_directory,
     create,
@@ -30,9 +32,17 @@ from harness.report.run import (
     point_latest,
     read_end,
     remake,
+    remember,
     write_end,
 )
 from harness.signoff.decision import decide
+
+
+def ended(run: Path, planned: Sequence[Mapping[str, object]], end: RunEnd) -> FinishedRun:
+    """What happens at a run's end."""
+    finished = finish(run, planned, end)
+    remember(run, planned, end, finished)
+    return finished
 
 
 @pytest.fixture(autouse=True)
@@ -102,7 +112,7 @@ class TestLatest:
 class TestFinish:
     def test_leaves_every_report(self, run: Any) -> None:
         results = run.directory / "allure-results"
-        finished = finish(run.directory, run.planned, RunEnd(workers=4, wall_s=9.0, allure_results=results))
+        finished = ended(run.directory, run.planned, RunEnd(workers=4, wall_s=9.0, allure_results=results))
 
         made = {path.name for path in run.directory.iterdir()}
         assert made >= {"summary.json", "junit.xml", "report.html", "allurerc.json", "allure-results"}
@@ -115,13 +125,13 @@ class TestFinish:
 
     def test_allure_has_as_many_results_as_there_are_cases(self, run: Any) -> None:
         results = run.directory / "allure-results"
-        finish(run.directory, run.planned, RunEnd(workers=4, wall_s=9.0, allure_results=results))
+        ended(run.directory, run.planned, RunEnd(workers=4, wall_s=9.0, allure_results=results))
         found = [json.loads(path.read_text()) for path in results.glob("*-result.json")]
 
         assert sorted(result["status"] for result in found) == ["broken", "broken", "failed", "failed", "passed"]
         assert "workers=4" in (results / "environment.properties").read_text()
         # a second end of the same run adds nothing that is there already
-        finish(run.directory, run.planned[:-1], RunEnd(workers=4, wall_s=9.0, allure_results=results))
+        ended(run.directory, run.planned[:-1], RunEnd(workers=4, wall_s=9.0, allure_results=results))
         assert len(list(results.glob("*-result.json"))) == 5
 
     def test_allure_has_every_case_of_a_run_that_was_killed(self, tmp_path: Path, runs: ModuleType) -> None:
@@ -144,14 +154,14 @@ class TestFinish:
         assert read_end(run.directory) == (run.planned, RunEnd(workers=4, wall_s=9.0, broke=("a line",)))
 
     def test_an_empty_run(self, tmp_path: Path) -> None:
-        finished = finish(create(tmp_path), [], RunEnd(workers=1, wall_s=0.1))
+        finished = ended(create(tmp_path), [], RunEnd(workers=1, wall_s=0.1))
 
         assert finished.summary.exit_code == 3
         assert "No case ran" in finished.report.read_text()
 
     def test_reports_can_be_made_again(self, run: Any) -> None:
         results = run.directory / "allure-results"
-        first = finish(run.directory, run.planned, RunEnd(workers=4, wall_s=9.0, allure_results=results))
+        first = ended(run.directory, run.planned, RunEnd(workers=4, wall_s=9.0, allure_results=results))
         for name in ("summary.json", "report.html", "junit.xml"):
             (run.directory / name).unlink()
         again = remake(run.directory)
@@ -174,7 +184,7 @@ class TestFinish:
         threads = [
             threading.Thread(
                 target=lambda d=directory: ends.append(
-                    finish(d, [case], RunEnd(workers=1, wall_s=1.0)).summary.exit_code
+                    ended(d, [case], RunEnd(workers=1, wall_s=1.0)).summary.exit_code
                 )
             )
             for directory in directories
@@ -194,7 +204,7 @@ class TestFinish:
 
         monkeypatch.setattr(summaries.Summary, "write", full)
         with pytest.raises(ResourceError, match="disk is full"):
-            finish(run.directory, run.planned, RunEnd(workers=1, wall_s=1.0))
+            ended(run.directory, run.planned, RunEnd(workers=1, wall_s=1.0))
         assert not (run.directory.parent / "latest").exists()
 
     def test_reports_of_a_live_run_hold_no_number(self, tmp_path: Path, samples: ModuleType) -> None:
@@ -202,7 +212,7 @@ class TestFinish:
         case = samples.case_of(mask=True, kind="live")
         lost = samples.case_of("TD-OUTBOUND-IVR", mask=True, kind="live", title="from +13125550142")
         samples.failed(case_directory(directory, case), case, sound=True)
-        finish(directory, [case, lost], RunEnd(workers=1, wall_s=1.0, allure_results=directory / "allure-results"))
+        ended(directory, [case, lost], RunEnd(workers=1, wall_s=1.0, allure_results=directory / "allure-results"))
 
         for path in directory.rglob("*"):
             assert "55501" not in path.name
@@ -225,7 +235,7 @@ def test_a_live_run_whose_names_are_numbers_is_whole_and_holds_none(tmp_path: Pa
     changes["leave_out"] = {"HOLD": "asked of +1 312 555 0177"}
     made = runs.make_run(tmp_path, deployment=deployment.model_copy(update=changes), rows=("TD-INBOUND",))
     numbered = [{**runs.plain(case, made.deployment)} for case in made.cases]
-    finished = finish(
+    finished = ended(
         made.directory, numbered, RunEnd(workers=1, wall_s=1.0, allure_results=made.directory / "allure-results")
     )
     decision = decide(made.directory, today=datetime.date(2026, 11, 20))
@@ -255,7 +265,7 @@ def test_recordings_are_encoded_once(tmp_path: Path, samples: ModuleType, monkey
         return original(wav)
 
     monkeypatch.setattr(sound, "mp3", counted)
-    finish(directory, [case], RunEnd(workers=1, wall_s=1.0, allure_results=directory / "allure-results"))
+    ended(directory, [case], RunEnd(workers=1, wall_s=1.0, allure_results=directory / "allure-results"))
     assert not encoded, "nobody has asked for what passed"
 
     for _ in range(2):
