@@ -67,6 +67,7 @@ def write(
     index = listing.packed(json.dumps([one.words for one in made]))
     if in_parts:
         listing.write_part(parts, "index", index)
+    seen_in_part = {row: found for row, found in summary.coverage.items() if found.unseen}
     text = render(
         "report.html.j2",
         summary=summary,
@@ -82,7 +83,8 @@ def write(
         absent=[{"id": str(case["id"]), "row": str(case.get("row", ""))} for case in absent],
         left_out=_left_out(summary),
         shown=Counter(str(one.fields["verdict"]) for one in made),
-        seen_in_part={row: found for row, found in summary.coverage.items() if found.unseen},
+        seen_in_part=seen_in_part,
+        rows_seen_in_part=len({row.partition(" of ")[0] for row in seen_in_part}),  # as the table of rows has them
         never_ran=NEVER_REPORTED.first_line(),
         axes=_axes(cases),
         headline=headline(summary),
