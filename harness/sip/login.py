@@ -45,7 +45,7 @@ class Login:
         """``request`` with an answer to the 401 or 407; None where it gets none, or has refused one already."""
         header = _HEADERS[response.status]
         asked = [(value, params) for value in response.get_all(header) if (params := _read(value))]
-        self.realm = asked[0][1].get("realm", "") if asked else None
+        self.realm = asked[0][1]["realm"] if asked else None
         self.unanswered = self._why_not([params for _, params in asked])
         if self.unanswered is not None:
             return None
@@ -59,11 +59,11 @@ class Login:
         if not asked:
             return Unanswered("no digest challenge stands in it", "A 401 or 407 has one (RFC 3261 section 22).")
         if self._mine is None:
-            self._mine = asked[0].get("realm", "")
+            self._mine = asked[0]["realm"]
         mine = [params for params in asked if self._is_mine(params)]
         if not mine:
             how = "is configured" if self._is_configured else "asked first"
-            why = f"the realm is {asked[0].get('realm', '')}, and {self._mine} {how}"
+            why = f"the realm is {asked[0]['realm']}, and {self._mine} {how}"
             return Unanswered(why, 'Correct realm in the file; realm = "*" answers every realm that asks.')
         if not any(map(_is_computed, mine)):
             wanted = " or ".join(_wanted(params) for params in mine)
@@ -71,15 +71,16 @@ class Login:
         return None
 
     def _is_mine(self, params: Params) -> bool:
-        return "realm" in params and self._mine in (ANY_REALM, params["realm"])
+        return self._mine in (ANY_REALM, params["realm"])
 
 
 def _read(value: str) -> Params | None:
-    """A digest challenge; None for another scheme, or broken text."""
+    """A digest challenge; None for another scheme, broken text, or one without the realm that it has to have."""
     try:
-        return parse(value)
+        params = parse(value)
     except SipSyntaxError:
         return None
+    return params if "realm" in params else None
 
 
 def _is_computed(params: Params) -> bool:
