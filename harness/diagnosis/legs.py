@@ -177,7 +177,7 @@ def _answered_elsewhere(scene: Scene) -> None:
             )
         if facts.value("transfer.asked") is False or facts.value("transfer.answer") not in (None, "accepted"):
             facts.record("answered.elsewhere", False, "the transfer was not accepted")
-        if facts.value("transfer.outcome") not in (None, 200, "nothing"):
+        if facts.value("transfer.failed") is True:
             facts.record("answered.elsewhere", False, "the platform said that the transfer failed")
         # Of an answer to the call the AI is told (RFC 3515 section 2.4.4).
         if facts.value("transfer.recorded") not in (None, "done", 200):

@@ -27,8 +27,9 @@ def tell(scene: Scene) -> None:
     _released(scene)
     _timing(scene)
     outcome = scene.facts.get("transfer.outcome")
-    if outcome is not None and outcome.value not in ("nothing", 200):
-        scene.facts.record("transfer.failed", True, *outcome.evidence)
+    if outcome is not None:
+        failed = isinstance(outcome.value, int) and outcome.value >= 300  # RFC 3515 section 2.4.5
+        scene.facts.record("transfer.failed", failed, *outcome.evidence)
 
 
 def is_group(scene: Scene, name: object) -> bool:
@@ -124,7 +125,8 @@ def _tried(scene: Scene) -> None:
     if scene.at_ai:
         facts.record("transfer.asked", False)
     for finding in scene.of("transfer.fails"):
-        facts.record("transfer.outcome", finding.facts.get("code"), finding.actual)
+        code = finding.facts.get("code")
+        facts.record("transfer.outcome", "nothing" if code == 0 else code, finding.actual)
 
 
 def _target(scene: Scene, text: str) -> str | None:

@@ -285,7 +285,8 @@ TRANSFER: tuple[Rule, ...] = (
         conditions=(
             when("transfer.way", "REFER"),
             when("transfer.answer", "accepted"),
-            unless("transfer.outcome", "nothing", 200, 404, 480),
+            when("transfer.failed", True),
+            unless("transfer.outcome", 404, 480),
             _NOT_LEFT_OPEN,
             _RIGHT_TARGET,
             NOT_REFUSED_THERE,

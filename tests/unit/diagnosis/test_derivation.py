@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from harness.diagnosis.caller_end import UNHEARD
 from harness.diagnosis.derive import number_in, same_number
@@ -202,6 +204,23 @@ def test_a_transfer_is_read_from_the_messages_of_the_ai() -> None:
 def test_a_notify_that_never_got_final_says_nothing() -> None:
     example = Example(row="TD-TRANSFER-BLIND").dials().ai_gets().ai_refers("+18155550101").platform_says(202)
     assert facts_of(example.notified(100)).value("transfer.outcome") == "nothing"
+
+
+def _transferring() -> Example:
+    return Example(row="TD-TRANSFER-BLIND").dials().ai_gets().answered().taken()
+
+
+@given(code=st.one_of(st.integers(200, 699), st.just(0)))
+def test_only_a_status_from_300_on_says_that_the_transfer_failed(code: int) -> None:
+    """RFC 3515 section 2.4.5; 0 is a transfer of which nothing was ever said."""
+    facts = facts_of(_transferring().finding("transfer.fails", "stand-in.1", code >= 300, code=code))
+    assert facts.value("transfer.failed") is (code >= 300)
+    assert facts.value("transfer.outcome") == (code or "nothing")
+    told = _transferring().ai_refers("+18155550101").platform_says(202).notified(code or 100, "x").landed("billing")
+    assert facts_of(told).value("transfer.failed") is (code >= 300)
+    assert ("refer-accepted-then-failed" in {cause.id for cause in told.diagnose().causes}) is (
+        code >= 300 and code not in (404, 480)
+    )
 
 
 def test_a_phones_own_word_on_its_refer_is_taken() -> None:

@@ -148,7 +148,7 @@ STATUSES: dict[str, dict[tuple[int, ...], tuple[str, ...]]] = {
     },
     "transfer.outcome": {
         (200,): ("transfer.untrue",),
-        (200, 404, 480): ("transfer.failed",),
+        (404, 480): ("transfer.failed",),
         (404,): ("transfer.unknown-number.notified",),
         (480,): ("transfer.nobody",),
     },
