@@ -110,6 +110,8 @@ class Call(ListeningLeg):
         for agent in self._context.phones.rang():  # an AI that hands over unasked does so to whoever calls it
             self._context.evidence.add(landing.turn(agent, True, its_turn=False, before="the caller asks for a person"))
         self._ask(way)
+        began, ended = self._context.asked[-1]
+        self._context.more_patience += (attempts - 1) * (ended - began)  # the AI may ask back each time
         if attempts > 1 or way == "silence":
             self._context.background.start(lambda: self._until_somebody_rings(way, waiting, attempts))
 
@@ -126,20 +128,26 @@ class Call(ListeningLeg):
                 ended = self._pressed(handover.digit or "0")
                 self._asked_by_digit = True
         for answer in handover.then:
-            ended = self._answer_back(answer, ended)
+            self._let_ask_back(ended)
+            if self._is_done_asking():  # whoever rings, or has answered already, is not asked anything
+                break
+            ended = self._pressed(answer) if is_digit(answer) else self.say(answer)
         self._context.asked.append((began, ended))
 
     def _pressed(self, digits: str) -> float:
         self.press(digits)
         return time.monotonic() + DIGIT_S * len(digits)
 
-    def _answer_back(self, answer: str, asked: float) -> float:
-        """The AI asks back when it has been asked, and is answered by a digit or a prompt; when that ends."""
+    def _let_ask_back(self, asked: float) -> None:
+        """The AI asks back when it has been asked until ``asked``, and pauses."""
         began = time.monotonic()
         self.let_answer(asked, _ASKS_BACK_WITHIN_S)
         wait_for_pause(self.leg)
         self._context.evidence.scripted(time.monotonic() - began, "the AI asks back")
-        return self._pressed(answer) if is_digit(answer) else self.say(answer)
+
+    def _is_done_asking(self) -> bool:
+        """Whether somebody rings, the call is over, or another leg has taken its place."""
+        return self.is_over() or bool(self._context.phones.rang()) or self.leg is not self._leg
 
     def obeyed(self, at: float) -> None:
         """What the caller asked for has come at ``at``: the AI acted on what it got."""
@@ -151,18 +159,18 @@ class Call(ListeningLeg):
         """The caller asks again until then; whoever was silent speaks when it is over."""
         for attempt in range(1, attempts + 1):
             if attempt > 1:
-                self._ask(way)
+                if way == "prompt":
+                    wait_for_pause(self.leg)
+                if self._is_done_asking():
+                    return
+                with contextlib.suppress(NeverCame):  # the call ends as the caller asks
+                    self._ask(way)
             end = time.monotonic() + waiting + (self._context.patience if way == "silence" else 0.0)
-            while (
-                time.monotonic() < end
-                and not self.is_over()
-                and not self._context.phones.rang()
-                and self.leg is self._leg
-            ):
+            while time.monotonic() < end and not self._is_done_asking():
                 self._context.pause(0.05)
             if way == "silence" and not self.is_over():
                 self.leg.play(Mark())
-            if self.is_over() or self._context.phones.rang() or self.leg is not self._leg:
+            if self._is_done_asking():
                 return
 
     def hold(self) -> None:

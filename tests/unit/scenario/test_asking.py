@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from harness.deployment import Escalation, Handover
 from harness.phone import Mark, Silence
+from harness.phone.waiter import never_came
 from harness.scenario import ends
 from harness.scenario.context import CaseContext
 from harness.scenario.ends import Call
@@ -35,13 +39,22 @@ class Asked:
             send_digits=lambda digits, method: self.said.append(digits),
         )
         caller = cast("Any", Call(context, leg, "caller"))
-        caller.say = self.said.append
+        caller.say = self._say
         caller.is_over = lambda: over
         self.caller = caller
 
+    def _say(self, prompt: str) -> float:
+        self.said.append(prompt)
+        return time.monotonic()
+
 
 @pytest.fixture
-def ask(make_context: MakeContext) -> Callable[..., Asked]:
+def ai_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ends, "wait_for_pause", lambda leg: True)
+
+
+@pytest.fixture
+def ask(ai_pauses: None, make_context: MakeContext) -> Callable[..., Asked]:
     def ask(rings_at: int, *, over: bool = False, once: bool = False, **escalation: Any) -> Asked:
         context = make_context(escalation=Escalation.model_validate(escalation))
         context.patience = 0.0
@@ -62,7 +75,8 @@ def test_it_is_asked_again_while_nobody_rings(
 ) -> None:
     asked = ask(rings_at, ways=[way], digit="7", prompt="agent-please-en", attempts=3, retry_after_s=0.001)
     assert asked.said == [said] * times
-    assert asked.context.more_patience == pytest.approx(0.002)
+    asking = 0.002 + 2 * ends.DIGIT_S * (way == "digit")
+    assert asked.context.more_patience == pytest.approx(asking, abs=0.05)
 
 
 def test_it_is_asked_once_unless_the_deployment_says_more(ask: Callable[..., Asked]) -> None:
@@ -114,6 +128,86 @@ def test_the_caller_says_what_the_simulated_ai_listens_for_where_the_deployment_
 ) -> None:
     asked = ask(1, ways=["prompt"])
     assert asked.said == [asked.context.deployment.escalation.prompt] == ["agent-please-en"]
+
+
+class AskingBack(Asked):
+    """The AI asks back each time; it takes ``a_prompt_s`` to say one, and the AI asks back as long."""
+
+    def __init__(
+        self, context: CaseContext, monkeypatch: pytest.MonkeyPatch, rings_at: int, ends_at: int, a_prompt_s: float
+    ) -> None:
+        super().__init__(context, rings_at, over=False)
+        self.ends_at, self.a_prompt_s, self.now = ends_at, a_prompt_s, 1000.0
+        ours = SimpleNamespace(monotonic=lambda: self.now)
+        monkeypatch.setattr(ends, "time", ours)
+        monkeypatch.setattr(context, "pause", self._passes)
+        self.caller.let_answer = lambda since, within: self._passes(a_prompt_s)
+        self.caller.say = self._says
+        self.caller.is_over = lambda: 0 < ends_at <= len(self.said)
+        prompts: dict[str, Any] = {
+            "ways": ("prompt",),
+            "prompt": "bills.wav",
+            "digit": None,
+            "then": ("and.wav", "this.wav"),
+        }
+        handover = Handover.model_construct(transfer="cold", transfer_to="x", **prompts)
+        monkeypatch.setattr(CaseContext, "handover", handover)
+        monkeypatch.setattr(CaseContext, "asks_by", "prompt")
+
+    def _passes(self, seconds: float) -> None:
+        self.now += seconds
+
+    def _says(self, prompt: str) -> float:
+        if self.caller.is_over():
+            raise never_came("caller.1 still up, to play", 0.0, "caller.1", "it ended", "")
+        self.said.append(prompt)
+        self.now += self.a_prompt_s
+        return self.now
+
+
+@given(
+    attempts=st.integers(1, 4),
+    a_prompt_s=st.floats(0.5, 5.0),
+    rings_at=st.integers(0, 12),
+    ends_at=st.integers(0, 12),
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
+def test_who_asks_back_is_answered_until_somebody_rings_and_there_is_time_for_each_asking(
+    make_context: MakeContext, attempts: int, a_prompt_s: float, rings_at: int, ends_at: int
+) -> None:
+    context = make_context(escalation=Escalation(attempts=attempts, retry_after_s=8.0))
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(ends, "wait_for_pause", lambda leg: True)
+        asked = AskingBack(context, monkeypatch, rings_at, ends_at, a_prompt_s)
+        asked.caller.ask_for_a_person()
+        began = asked.now
+        context.background.join(30.0)
+    last = min(filter(None, (rings_at, ends_at)), default=99)
+    assert len(asked.said) == min(last, 3 * attempts), "nobody is answered who has rung, or hung up"
+    if last > 3:
+        asking_s = 3 * a_prompt_s + 2 * a_prompt_s
+        assert context.more_patience == pytest.approx((attempts - 1) * (8.0 + asking_s))
+        assert asked.now - began <= context.more_patience + 8.1
+
+
+def test_the_call_that_ends_while_the_caller_asks_again_speaks_against_nobody(
+    make_context: MakeContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The agent took it and hung up: the far end's BYE comes between the look at the call and the prompt."""
+    monkeypatch.setattr(ends, "wait_for_pause", lambda leg: True)
+    context = make_context(escalation=Escalation(attempts=2, retry_after_s=8.0))
+    asked = AskingBack(context, monkeypatch, rings_at=0, ends_at=0, a_prompt_s=1.0)
+    says = asked.caller.say
+
+    def say(prompt: str) -> float:
+        if len(asked.said) == 3:
+            asked.caller.is_over = lambda: True
+        return float(says(prompt))
+
+    asked.caller.say = say
+    asked.caller.ask_for_a_person()
+    context.background.join(30.0)
+    assert len(asked.said) == 3
 
 
 def test_an_ai_that_asks_back_is_answered_when_it_has_spoken(
