@@ -123,7 +123,7 @@ class RtpStatistics(Event):
     tx_jitter_ms: float
     rtt_ms: float  #: by RTCP; 0.0 when none came
     rx_bursts: int = 0  #: how often one or more packets in a row were lost
-    rx_burst_ms: float = 0.0  #: how long such a time without packets was, on average
+    rx_burst_ms: float = 0.0  #: how much audio was missing each time, on average
     rx_other_type: int = 0  #: packets of another codec than the one agreed on, by their payload type
     rx_spanned_ms: int = 0  #: between packets that follow each other, pauses and announced silence left out
     rx_filled_ms: int = 0  #: of that by the audio in them

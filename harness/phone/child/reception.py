@@ -18,8 +18,11 @@ MAX_MISORDER: Final = 100
 #: Nobody sends more packets of speech a second (RFC 3551 section 4.2: 20 ms each by default, 10 ms at times).
 _MOST_A_SECOND: Final = 100
 
-#: What a network does not delay a packet by; timestamps that say so were set anew, under the same SSRC.
+#: What a network does not delay a packet by; timestamps that say so were set anew, under the same SSRC, or stood still in a hold.
+#: (A stall on the way that is longer looks the same; of that what follows counts, which comes all at once.)
 _NO_JITTER_S: Final = 1.0
+#: How much audio a packet holds by default, and at most (RFC 3551 section 4.2).
+_PACKET_S, _MOST_A_PACKET_S = 0.02, 0.2
 
 _STATIC: Final = 96  # payload types below are assigned (RFC 3551 section 6), those above by each SDP
 _COMFORT_NOISE: Final = (13, 19)  # RFC 3389; 19 was used for it before
@@ -48,6 +51,7 @@ class Reception:
         self._last: tuple[int, float] | None = None  # timestamp of the last packet, and when it came
         self._jitter = self._jitters = 0.0
         self._measured = 0
+        self._packet_s = _PACKET_S  # how much audio each packet holds, by the timestamps of two in sequence
         self._missing_ms = 0.0
 
     def take(self, at: float, packet: bytes) -> None:
@@ -74,13 +78,14 @@ class Reception:
             if ahead <= self._permissible(at):
                 self._highest += ahead
                 self._received += 1
-                if ahead > 1:
-                    self._gap(at, timestamp, ahead)
+                if ahead > 1:  # each as long as the others, whatever silence or hold their timestamps span besides
+                    self.bursts += 1
+                    self._missing_ms += 1000 * self._packet_s * (ahead - 1)
             elif not self._begins(ssrc, sequence):
                 return
         self._at = at
         self.flow.take(at, packet, follows=follows)
-        self._measure(at, timestamp)
+        self._measure(at, timestamp, follows=follows)
 
     def counts(self, agreed: int) -> dict[str, int]:
         """By their names in :class:`~harness.events.RtpStatistics`; ``agreed`` is the payload type that was negotiated."""
@@ -139,18 +144,13 @@ class Reception:
         self._next = self._last = None
         self._jitter = 0.0
 
-    def _gap(self, at: float, timestamp: int, ahead: int) -> None:
-        self.bursts += 1
-        if self._last is not None:
-            sent_s = _apart(self._last[0], timestamp) / self.rate
-            came_s = at - self._last[1]
-            self._missing_ms += 1000 * (came_s if _is_anew(sent_s, came_s) else sent_s) * (ahead - 1) / ahead
-
-    def _measure(self, at: float, timestamp: int) -> None:
+    def _measure(self, at: float, timestamp: int, *, follows: bool) -> None:
         before, self._last = self._last, (timestamp, at)
         if before is None or before[0] == timestamp:  # the packets of one digit share a timestamp (RFC 4733)
             return
         came_s, sent_s = at - before[1], _apart(before[0], timestamp) / self.rate
+        if follows and 0 < sent_s <= _MOST_A_PACKET_S:
+            self._packet_s = sent_s
         if _is_anew(sent_s, came_s):
             return
         difference = abs(came_s - sent_s)

@@ -137,6 +137,28 @@ def test_timestamps_that_begin_anew_are_no_jitter(jump: int, lost: int) -> None:
         assert jumped.jitter_ms == pytest.approx(plain.jitter_ms, abs=0.1)
 
 
+@given(
+    st.lists(st.tuples(st.sampled_from(["sent", "stood", "anew"]), st.floats(0, 30), st.integers(1, 20)), max_size=4),
+    st.sampled_from([80, 160, 240, 480]),
+    st.integers(0, 2**32 - 1),
+)
+def test_what_is_missing_is_so_many_packets_however_long_the_silence_around_them(
+    breaks: list[tuple[str, float, int]], ticks: int, stamp: int
+) -> None:
+    """A hold or a silence whose timestamps go on, stood still, or begin anew (RFC 3550 section 5.1), and packets lost at its end."""
+    reception, at, sequence = Reception(), 100.0, 65_500
+    for manner, silence_s, lost in [("sent", 0.0, 0), *breaks]:
+        at += silence_s + lost * ticks / 8000
+        sequence += lost
+        stamp += {"sent": int(silence_s * 8000), "stood": 0, "anew": 1_000_000_007}[manner] + lost * ticks
+        for _ in range(40):
+            header = struct.pack("!BBHII", 0x80, 0, sequence & 0xFFFF, stamp & 0xFFFFFFFF, 1)
+            reception.take(at, header)
+            at, sequence, stamp = at + ticks / 8000, sequence + 1, stamp + ticks
+    assert reception.lost == sum(lost for _, _, lost in breaks)
+    assert reception.burst_ms * reception.bursts == pytest.approx(reception.lost * ticks / 8)
+
+
 def test_packets_of_another_codec_are_counted_apart() -> None:
     reception = Reception()
     # With its marker, comfort noise, telephone-event, RTCP.
