@@ -26,6 +26,9 @@ from harness.verdict import ExpectationError, Finding
 ONE_CALL_S = 30.0
 #: How long it is looked whether agents ring before their turn.
 _OUT_OF_TURN_S = 0.5
+#: How far apart a platform rings the agents of one turn. No ``pause_s``, which lies between turns: for one that is as long as it may
+#: be, a platform's own time limit of transfers would run out.
+_ONE_TURN_S = 2.0
 _RINGS_ELSEWHERE_EVERY_S = 0.25
 _LOOKS_EVERY_S = 0.05
 
@@ -175,9 +178,7 @@ class Group:
         others = [
             group for group in others if leg.phone.name in group.present and [*map(set, group.turns[:1])] != first
         ]
-        concerned = [self.entry, *others]
-        apart_s = max(group.pause_s for group in concerned) + _OUT_OF_TURN_S
-        until = leg.events[0].at + min(apart_s, *(group.ring_s / 2 for group in concerned))
+        until = leg.events[0].at + min(_ONE_TURN_S, *(group.ring_s / 2 for group in (self.entry, *others)))
         began = time.monotonic()
         while time.monotonic() < until and not of.is_over():
             rang = set(self._context.phones.rang())

@@ -175,20 +175,21 @@ def test_two_callers_with_two_agents_are_two_calls(make_context: MakeContext, mo
 
 
 @given(
-    apart_s=st.sampled_from([0.0, 0.2, 0.5]),
+    apart_s=st.sampled_from([0.0, 0.2, 0.5, 1.5]),
+    pause_s=st.sampled_from([0.0, 1.0, 60.0]),
     called=st.sampled_from(["this", "another"]),
 )
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=12)
 def test_a_shared_agent_who_rings_first_does_not_hide_which_group_was_called(
-    make_context: MakeContext, monkeypatch: pytest.MonkeyPatch, apart_s: float, called: str
+    make_context: MakeContext, monkeypatch: pytest.MonkeyPatch, apart_s: float, pause_s: float, called: str
 ) -> None:
     """The platform rings no other agent once one has answered: so nobody answers before it is told who else rings."""
     context = make_context()
     phones = Phones(context)
     shared, own, strange = AGENTS
     groups = {
-        "Größe L": GroupEntry(did="+13125550142", agents=(shared, own), pause_s=0.5),
-        "Zentrale": GroupEntry(did="+13125550143", agents=(shared, strange), pause_s=0.5),
+        "Größe L": GroupEntry(did="+13125550142", agents=(shared, own), pause_s=pause_s),
+        "Zentrale": GroupEntry(did="+13125550143", agents=(shared, strange), pause_s=pause_s),
     }
     context.deployment = context.deployment.model_copy(update={"groups": groups})
     began = time.monotonic()
@@ -209,6 +210,30 @@ def test_a_shared_agent_who_rings_first_does_not_hide_which_group_was_called(
     assert answered[0] - began < 3.0
     landed = next(one for one in context.evidence.findings if one.check == "landing")
     assert (strange in str(landed.actual)) is (called == "another")
+
+
+@pytest.mark.parametrize(("ring_s", "most_s"), [(30.0, 2.0), (1.0, 0.5)])
+def test_a_shared_agent_answers_soon_whatever_lies_between_the_turns_of_a_group(
+    make_context: MakeContext, monkeypatch: pytest.MonkeyPatch, ring_s: float, most_s: float
+) -> None:
+    """A platform takes a transfer back that nobody answers in time, and that time runs."""
+    context = make_context()
+    phones = Phones(context)
+    shared, own, strange = AGENTS
+    groups = {
+        "Größe L": GroupEntry(did="+13125550142", agents=(shared, own)),
+        "Zentrale": GroupEntry(
+            did="+13125550143", agents=(strange, shared), rings="one-by-one", pause_s=15.0, ring_s=ring_s
+        ),
+    }
+    context.deployment = context.deployment.model_copy(update={"groups": groups})
+    began = time.monotonic()
+    phones.rings(shared, "confirmed", began=began)
+    monkeypatch.setattr(context.phones, "rang", lambda: [shared])
+    answered: list[float] = []
+    phones.by_agent[shared].incoming[0].answer = lambda: answered.append(time.monotonic())
+    phones.take(monkeypatch)
+    assert most_s <= answered[0] - began < most_s + 1.0
 
 
 def test_who_is_in_one_group_alone_answers_at_once(make_context: MakeContext, monkeypatch: pytest.MonkeyPatch) -> None:
