@@ -7,7 +7,7 @@
     │   ├── DeploymentError       a deployment file
     │   ├── SelectionError        a row, axis or fault that does not exist here
     │   └── RefusedError          a call the safety rules do not allow
-    │       └── UnlistedNumberError   to a number that is none of the deployment's
+    │       └── WrongTargetError      one that nobody has reason to ask for, whatever this run allows
     └── BrokenError           the harness or its surroundings; never counts against the platform (exit 3)
         ├── PhoneLostError        a softphone's process died or hung
         ├── PhoneParseError       a softphone's stack dropped a message that is in order
@@ -54,8 +54,8 @@ class RefusedError(MistakeError):
     """The safety rules do not allow this call."""
 
 
-class UnlistedNumberError(RefusedError):
-    """The call is for a number that is none of the deployment's."""
+class WrongTargetError(RefusedError):
+    """Whoever asks for this call is wrong: its number is none of the deployment's, or its URI none that a call goes to."""
 
 
 class BrokenError(HarnessError):

@@ -15,7 +15,7 @@ import phonenumbers
 from phonenumbers import PhoneNumberType, shortnumberinfo
 
 from harness.deployment import PLAIN_PORT, TLS_PORT, Deployment
-from harness.errors import RefusedError, UnlistedNumberError
+from harness.errors import RefusedError, WrongTargetError
 from harness.sip.grammar import SipSyntaxError, host_of, split_host_port
 from harness.sip.identity import dialled_at_home, has_national_form
 from harness.sip.uri import NameAddr, Uri
@@ -54,6 +54,8 @@ _NO_COUNTRY = {None: "no country that is known", "001": "no country's network"}
 class Guard:
     """Whether a URI may be called for a deployment: ``guard(uri)`` returns, or raises :class:`RefusedError`.
 
+    It is a :class:`WrongTargetError` where whoever asks for the call is wrong, and not only this run's rules forbid it.
+
     A URI passes when its user is, whole and to the letter, a number of the deployment (in E.164, with or without plus, or
     as the deployment's region dials it) or the user name of one of its phones; when the number is no emergency,
     premium, short-code or foreign one (or ``safety.allow`` names it; emergency numbers never pass); and when its host
@@ -71,7 +73,7 @@ class Guard:
         try:
             parsed = NameAddr.parse(uri).uri if "<" in uri else Uri.parse(uri)
         except SipSyntaxError as error:
-            raise RefusedError(
+            raise WrongTargetError(
                 f"{uri!r} is not called: {error}; allowed: the URI of a number of this deployment"
             ) from None
         user = parsed.user or ""
@@ -80,10 +82,10 @@ class Guard:
             if list(parsed.params):
                 raise self._refused(uri, "a tel URI with parameters may mean another number")
         elif parsed.scheme not in ("sip", "sips"):
-            raise self._refused(uri, f"the scheme is {parsed.scheme}")
+            raise self._wrong(uri, f"the scheme is {parsed.scheme}")
         number = self._strings.get(user)
         if number is None:
-            raise UnlistedNumberError(str(self._refused(uri, f"{user!r} is no number of {self._deployment.name}")))
+            raise self._wrong(uri, f"{user!r} is no number of {self._deployment.name}")
         if parsed.scheme != "tel":
             self._check_target(uri, parsed)
         if reason := self.refusal(number):
@@ -98,13 +100,14 @@ class Guard:
                 f"port {parsed.port} is none of {self._deployment.name} (safety.hosts may add {parsed.host}:{parsed.port})",
             )
         if parsed.password is not None:
-            raise self._refused(uri, "it carries a password")
-        for name, _ in parsed.params:
+            raise self._wrong(uri, "it carries a password")
+        for name, value in parsed.params:
             # RFC 3261 section 19.1.4: an escaped name is the same name, which some read as such and some don't.
             if "%" in name:
-                raise self._refused(uri, f"it has the parameter {name}, whose name is escaped")
+                raise self._wrong(uri, f"it has the parameter {name}, whose name is escaped")
             if name.lower() in ("maddr", "method"):  # another destination, another request
-                raise self._refused(uri, f"it has the parameter {name}")
+                is_default = name.lower() == "method" and (value or "").upper() == "INVITE"  # section 19.1.1
+                raise (self._refused if is_default else self._wrong)(uri, f"it has the parameter {name}")
         for name, value in parsed.headers:
             if not _URI_HEADERS.match(name) or _CONTROL.search(value):
                 raise self._refused(uri, f"it carries the header {name!r}")
@@ -113,6 +116,10 @@ class Guard:
         return RefusedError(
             f"{uri} is not called: {reason}; allowed: the numbers of deployment {self._deployment.name}"
         )
+
+    def _wrong(self, uri: str, reason: str) -> WrongTargetError:
+        """A refusal that is no matter of this run's rules: who asks for such a call, as by a REFER, is wrong."""
+        return WrongTargetError(str(self._refused(uri, reason)))
 
     def number(self, number: str) -> None:
         """Raise :class:`RefusedError` unless ``number`` (E.164) may be called, by whomever."""

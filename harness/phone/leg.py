@@ -86,7 +86,7 @@ class LegPhone(Protocol):
     def guard(self, uri: str) -> None:
         """Raise :class:`RefusedError` for what may not be called."""
 
-    def follow(self, leg: Leg, uri: str) -> None:
+    def follow(self, leg: Leg, uri: str, *, has_room: bool) -> None:
         """Promise a slot to the call that a REFER asks for."""
 
     def declines(self, error: Exception) -> None:

@@ -329,9 +329,11 @@ class Phone:
         """Raise :class:`RefusedError` for what may not be called."""
         self._rules.guard(uri)
 
-    def follow(self, leg: Leg, uri: str) -> None:
+    def follow(self, leg: Leg, uri: str, *, has_room: bool) -> None:
         """Promise a slot to the call that a REFER in ``leg`` asks for. Raises :class:`RefusedError` or :class:`BrokenError`."""
         self.guard(uri)
+        if not has_room:
+            raise ResourceError(f"the process of phone {self.name} holds no further call")
         self._slots.promise(leg.limits.slot)
 
     def declines(self, error: Exception) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
-from harness.errors import BrokenError, PhoneLostError, RefusedError, ResourceError, UnlistedNumberError
+from harness.errors import BrokenError, PhoneLostError, RefusedError, ResourceError, WrongTargetError
 from harness.events import RegistrationState
 from harness.phone import sources, stun
 from harness.phone.config import PhoneConfig
@@ -311,8 +311,8 @@ class PhonePool:
         if leg is None:
             return False
         try:
-            leg.phone.follow(leg, arguments["uri"])
-        except UnlistedNumberError:
+            leg.phone.follow(leg, arguments["uri"], has_room=arguments["has_room"])
+        except WrongTargetError:
             return False  # whoever transfers there is wrong
         except (RefusedError, BrokenError) as error:
             leg.phone.declines(error)

@@ -338,13 +338,13 @@ class CallLeg:
         self.media.digits.event(digit, timestamp, duration_ms, ends=ends)
 
     def transfer_asked(self, prm: Any) -> None:
-        """A REFER: follow it if the phone does that, there is room, and the parent allows the target."""
+        """A REFER: follow it if the phone does that, and the parent allows it, who is told whether there is room."""
         target, phone = prm.dstUri, self.phone
         if not is_sip_address(target) and "tel:" not in target.lower():  # pjsua dies of an empty one
             prm.statusCode = pj.PJSIP_SC_BAD_REQUEST
             return
-        question = {"leg": self.key, "uri": target}
-        if not phone.config.accept_refer or self._host.free_slots() < 1 or not self._host.ask("may_follow", question):
+        question = {"leg": self.key, "uri": target, "has_room": self._host.free_slots() >= 1}
+        if not phone.config.accept_refer or not self._host.ask("may_follow", question):
             prm.statusCode = pj.PJSIP_SC_DECLINE
             return
         # pjsua2 frees prm.opt before pjsua places the call, so a Call-ID of ours would dangle: pjsua picks one.

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.deployment import Limits
-from harness.errors import UnlistedNumberError
+from harness.errors import WrongTargetError
 from harness.limits import CallGate
 from harness.phone import PhoneConfig
 from harness.phone.phone import Phone
@@ -23,7 +23,7 @@ FORBIDDEN = "+12065550199"
 def refuse(uri: str) -> None:
     """The guard of these tests."""
     if FORBIDDEN in uri:
-        raise UnlistedNumberError(f"{uri} is not called")
+        raise WrongTargetError(f"{uri} is not called")
 
 
 class Line:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.deployment import from_plain, to_plain
-from harness.errors import DeploymentError, RefusedError
+from harness.errors import DeploymentError, RefusedError, WrongTargetError
 from harness.safety import Guard, check_headers, numbers_of
 from tests.unit.safety.conftest import HOST, Lab
 
@@ -269,6 +269,29 @@ def test_a_parameter_that_leads_elsewhere_is_refused_however_it_is_written(lab: 
     Guard(lab())(f"sip:+13125550100@{HOST};transport=udp")
     with pytest.raises(RefusedError, match="parameter"):
         Guard(lab())(f"sip:+13125550100@{HOST};{parameter}")
+
+
+@pytest.mark.parametrize(
+    ("uri", "wrong"),
+    [
+        ("sip:%@", True),
+        ("mailto:+13125550100@{host}", True),
+        ("sip:+13125550199@{host}", True),
+        ("sip:+13125550100:secret@{host}", True),
+        ("sip:+13125550100@{host};maddr=192.0.2.9", True),
+        ("sip:+13125550100@{host};method=BYE", True),
+        ("sip:+13125550100@{host};method=INVITE", False),  # what it is without (RFC 3261 section 19.1.1)
+        ("sip:+13125550100@192.0.2.9", False),
+        ("sip:+13125550100@{host}:5099", False),
+        ("tel:+13125550100;npdi", False),
+        ("sip:+13125550100@{host}?Require=replaces", False),  # as RFC 5589 section 7.3 has it
+    ],
+)
+def test_a_rule_of_this_run_is_told_from_a_mistake_of_who_asks(lab: Lab, uri: str, wrong: bool) -> None:
+    """A REFER that is declined for the one says nothing of the far end, for the other it does."""
+    with pytest.raises(RefusedError) as refused:
+        Guard(lab())(uri.format(host=HOST))
+    assert isinstance(refused.value, WrongTargetError) == wrong
 
 
 @pytest.mark.parametrize("port", [1, 22, 25, 80, 443, 5062, 8080, 65535])
