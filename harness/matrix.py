@@ -134,10 +134,13 @@ def cases(deployments: Iterable[Deployment], selection: Selection = Selection())
         _all_known("leave_out", tuple(deployment.leave_out), rows, [deployment], prefix="")
         required = tuple(row for row in deployment.require if row != DOCUMENTED)
         _all_known("require", required, rows, [deployment], prefix="")
+    there = [case for d in deployments for case in _of_deployment(d, selection.rows)]
     known: dict[str, set[str]] = {
         "row": {row.id for d in deployments for row in integrations.find(d.integration).rows},
         "transport": {trunk.transport for d in deployments for trunk in d.trunks},
-        "auth": {trunk.authentication for d in deployments for trunk in d.trunks},
+        # a number of a trunk that takes calls by address may register with digest all the same
+        "auth": {case.axes["authentication"] for case in there}
+        | {t.authentication for d in deployments for t in d.trunks},
         "codec": {codec for d in deployments for codec in d.axes.codecs},
         "ai": {trunk.ai for d in deployments for trunk in d.trunks},
     }
@@ -150,7 +153,7 @@ def cases(deployments: Iterable[Deployment], selection: Selection = Selection())
     }
     for what, values in asked.items():
         _all_known(what, values, known[what], deployments)
-    found = [case for d in deployments for case in _of_deployment(d, selection.rows) if selection.admits(case)]
+    found = [case for case in there if selection.admits(case)]
     if unknown := set(selection.ids) - {case.id for case in found}:
         raise SelectionError(
             f"{min(unknown)}: no such case here (one of {len(unknown)}); allowed: ids that --plan shows"

@@ -12,7 +12,7 @@ from harness.errors import SelectionError
 from harness.finding_kinds import ROUTE_NOT_ANSWERED
 from harness.integrations import load
 from harness.matrix import Case, Selection, cases, left_out
-from tests.unit.matrix.conftest import DEPLOYMENTS
+from tests.unit.matrix.conftest import DEPLOYMENTS, of
 
 
 def of_row(found: list[Case], row: str) -> list[Case]:
@@ -265,3 +265,19 @@ def test_a_world_without_the_ais_interface_is_planned_as_a_live_one(talkdesk: De
     ]
     assert told[0] == told[1]
     assert any("landing.answered_by" in case.dispensable for case in cases([blind]))
+
+
+def test_a_case_is_selected_by_how_it_authenticates_whatever_its_trunk_does(talkdesk: Deployment) -> None:
+    """The command line that repeats a case has its axes (``report.rerun``), and so must be allowed."""
+    ip = [t for t in talkdesk.trunks if (t.ai, t.authentication) == ("stand-in", "ip") and t.username is not None]
+    alone = talkdesk.model_copy(update={"trunks": tuple(ip)})
+    for case in cases([alone]):
+        axes = case.axes
+        again = Selection(
+            rows=(case.row.id,),
+            transports=(axes["transport"],),
+            authentication=(axes["authentication"],),
+            ais=(axes["ai"],),
+        )
+        assert case in cases([alone], again)
+    assert {case.axes["authentication"] for case in of(alone, "TD-REGISTER-OK")} == {"digest"}
