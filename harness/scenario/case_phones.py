@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import cached_property, partial
 
@@ -166,14 +166,31 @@ class CasePhones:
 
     def may_be_ours(self, leg: Leg) -> bool:
         """Whether a call may be of this case: it shows a number of the deployment's, or none that can be read."""
+        shown = self._shown(leg)
+        return shown is None or shown in self._numbers
+
+    def is_surely_of(self, leg: Leg, phone: Phone, numbers: Collection[str | None]) -> bool:
+        """Whether a call to ``phone`` is of one of these callers: it shows the number, or no stranger calls there."""
+        return phone.is_ours is everybodys or (self._shown(leg) or "") in numbers
+
+    def rang_for(self, number: str | None) -> list[str]:
+        """The agents that were called for that caller: where strangers call as well, the call has to show the number."""
+        rang = {name: self._phones[name] for name in self.rang()}
+        return [
+            name
+            for name, phone in rang.items()
+            if any(self.is_surely_of(leg, phone, {number}) for leg in phone.incoming)
+        ]
+
+    def _shown(self, leg: Leg) -> str | None:
+        """The number that a call shows; None where it shows none that can be read."""
         invite = next((m for m in leg.messages if m.text.startswith("INVITE ")), None)
         if invite is None:
-            return True
+            return None
         try:
-            shown = caller_id(Message.parse(invite.text), self._deployment.region).number
+            return caller_id(Message.parse(invite.text), self._deployment.region).number
         except SipSyntaxError:
-            return True
-        return shown is None or shown in self._numbers
+            return None
 
     @cached_property
     def _numbers(self) -> frozenset[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import overload
 
 from harness.checks import headers, landing, signalling, timing
@@ -122,10 +123,14 @@ class Cast:
             self.context.evidence.add(handover.judged(self.context, group.name, rivals, self._sent(call, talk)))
 
     def _sent(self, call: Call, talk: AiCall) -> list[handover.SentTransfer]:
-        """The AI's transfers, as the caller's phone got them, or as the AI's side tells."""
+        """The AI's transfers, as its own side tells; where that tells no topic, as the caller's phone got them.
+
+        What came to the caller is what the platform made of them: a topic that it lacks may have been minded on the way.
+        """
+        own = self.ai.told(lambda of: talk.transfers(), call, time.monotonic())
         got = (m.text for leg in (call.first_leg, call.leg) for m in leg.messages if m.direction == "received")
-        since = time.monotonic()
-        return list(handover.in_messages(got)) or self.ai.told(lambda of: talk.transfers(), call, since)
+        passed = [replace(one, shows_topic=one.topic is not None) for one in handover.in_messages(got)]
+        return next((side for side in (own, passed) if any(one.shows_topic for one in side)), own or passed)
 
     def topic_arrives(
         self, call: Call, talk: AiCall, landed: Call | ReportedCall, topic: str, people: tuple[Group, Group]

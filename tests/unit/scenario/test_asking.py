@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from harness.deployment import Escalation, Handover
 from harness.phone import Mark, Silence
+from harness.phone.leg import everybodys
 from harness.phone.waiter import never_came
 from harness.scenario import ends
 from harness.scenario.context import CaseContext
@@ -29,7 +30,7 @@ class Asked:
         self.context = context
         agent = next(iter(context.deployment.groups.values())).agents[0]
         rung = property(lambda phone: ["a leg"] if 0 < rings_at <= len(self.said) else [])
-        context.phones._phones[agent] = type("Agent", (), {"incoming": rung})()
+        context.phones._phones[agent] = type("Agent", (), {"incoming": rung, "is_ours": staticmethod(everybodys)})()
         leg: Any = SimpleNamespace(
             id="caller.1",
             events=[],
@@ -101,12 +102,43 @@ def test_an_ai_that_hands_over_unasked_does_not_do_what_is_asked(
     context.patience = 0.0
     asked = Asked(context, 0, over=True)
     context.phones._phones.clear()
-    context.phones.rang = lambda: ["billing"] if unasked or asked.said else []  # type: ignore[method-assign]
+    context.phones.rang_for = lambda number: ["billing"] if unasked or asked.said else []  # type: ignore[method-assign]
     asked.caller.ask_for_a_person()
     context.background.join(30.0)
     told = [(finding.check, finding.verdict, finding.expected) for finding in context.evidence.findings]
     before = "it does not ring before the caller asks for a person"
     assert told == [("landing.turn", Verdict.FAILED, before)] * unasked
+
+
+CALLER, STRANGER = "+13125550142", "+13125550143"
+
+
+@pytest.mark.parametrize("shared", [True, False])
+@pytest.mark.parametrize("shown", [CALLER, STRANGER, "anonymous"])
+def test_where_strangers_ring_as_well_a_call_has_to_show_its_caller(
+    make_context: MakeContext, shown: str, shared: bool
+) -> None:
+    """With ``shared = true`` anybody may ring an agent before the case's caller asks for one."""
+    context = make_context(escalation=Escalation.model_validate({"digit": "7"}))
+    context.patience = 0.0
+    asked = Asked(context, 0, over=True)
+    asked.caller.number = CALLER
+    leg = SimpleNamespace(
+        messages=[
+            SimpleNamespace(
+                text=f"INVITE sip:ada@p SIP/2.0\r\nVia: SIP/2.0/UDP x;branch=z9hG4bK1\r\nFrom: <sip:{shown}@b.example>;tag=1\r\n"
+                "To: <sip:ada@p>\r\nCall-ID: c\r\nCSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n"
+            )
+        ]
+    )
+    agent = next(iter(context.phones._phones))
+    is_ours = context.phones.may_be_ours if shared else everybodys
+    phone: Any = SimpleNamespace(incoming=[leg], is_ours=is_ours, process=SimpleNamespace(pid=1))
+    phone.fault, phone.declined = (lambda: None), None
+    context.phones._phones = {agent: phone}
+    asked.caller.ask_for_a_person()
+    found = [finding.subject for finding in context.evidence.findings]
+    assert found == [agent] * (not shared or shown == CALLER)
 
 
 def test_nobody_asks_when_the_call_is_over(ask: Callable[..., Asked]) -> None:

@@ -70,13 +70,38 @@ def test_what_the_agent_s_invite_has_counts(make_context: MakeContext, topics: t
 def test_a_telephone_is_told_no_topic(
     make_context: MakeContext, topic: str | None, by_refer: bool, alike: bool
 ) -> None:
-    """Then the AI's transfer has to ask for it, and only its people may have taken the call."""
+    """Then the AI's transfer has to ask for it, and only its people may have taken the call.
+
+    A REFER that the platform passed on to the caller without it shows nothing: the platform may have minded it.
+    """
     if by_refer:
         finding = arrives(make_context, invite(), passed_on=refer(topic), alike=alike)
     else:
         finding = arrives(make_context, invite(), by_ai=[SentTransfer(QUEUE, topic)], alike=alike)
     right = Verdict.NOT_OBSERVABLE if alike else Verdict.PASSED
-    assert finding.verdict is (right if topic == "billing" else Verdict.FAILED)
+    wrong = Verdict.NOT_OBSERVABLE if by_refer and topic is None else Verdict.FAILED
+    assert finding.verdict is (right if topic == "billing" else wrong)
+
+
+@pytest.mark.parametrize("topic", ["billing", "support", None])
+@pytest.mark.parametrize("passed_on", ["billing", "support", None])
+def test_the_ai_s_own_side_tells_more_than_what_the_platform_passed_on(
+    make_context: MakeContext, topic: str | None, passed_on: str | None
+) -> None:
+    """A B2BUA may look the topic up itself, and pass a REFER on without it, or with another."""
+    finding = arrives(make_context, invite(), by_ai=[SentTransfer(QUEUE, topic)], passed_on=refer(passed_on))
+    assert finding.verdict is (Verdict.PASSED if topic == "billing" else Verdict.FAILED)
+
+
+@pytest.mark.parametrize(
+    ("passed_on", "verdict"),
+    [("billing", Verdict.PASSED), ("support", Verdict.FAILED), (None, Verdict.NOT_OBSERVABLE)],
+)
+def test_a_record_that_tells_the_number_alone_leaves_the_topic_to_what_was_passed_on(
+    make_context: MakeContext, passed_on: str | None, verdict: Verdict
+) -> None:
+    by_ai = [SentTransfer(QUEUE, shows_topic=False)]
+    assert arrives(make_context, invite(), by_ai=by_ai, passed_on=refer(passed_on)).verdict is verdict
 
 
 @pytest.mark.parametrize("by_ai", [[], [SentTransfer(QUEUE, shows_topic=False)]])
