@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 
@@ -38,17 +39,36 @@ _CONTEXT = pytest.StashKey[CaseContext]()
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
     """When a scenario has said its part: the findings that look at the whole case."""
     context = pyfuncitem.stash.get(_CONTEXT, None)
-    try:
-        result = yield
-    except ExpectationError as error:
+    with _outlasting(context):
+        try:
+            result = yield
+        except ExpectationError as error:
+            if context is not None:
+                _take(context, error)
+                conclude(context)
+            raise
         if context is not None:
-            _take(context, error)
             conclude(context)
+            require_promised_findings(context)
+        return result
+
+
+@contextmanager
+def _outlasting(context: CaseContext | None) -> Iterator[None]:
+    """However the case ends, what would reach the next one is waited for; an interrupted run has no next one."""
+    try:
+        yield
+    except Exception:
+        _outlast(context)
         raise
-    if context is not None:
-        conclude(context)
-        require_promised_findings(context)
-    return result
+    _outlast(context)
+
+
+def _outlast(context: CaseContext | None) -> None:
+    if context is not None and context.outlasted:
+        context.phones.hang_up()
+        for wait in context.outlasted:
+            wait()
 
 
 def _take(context: CaseContext, error: ExpectationError) -> None:

@@ -49,10 +49,6 @@ def conclude(context: CaseContext, *, probe: bool = True) -> None:
     if probe and context.evidence.conclusion.verdict is Verdict.FAILED:
         with context.evidence.step("follow-up diagnostics"):
             post_failure_probes.look_closer(context, context.began)
-    if context.outlasted:
-        _hang_up(context)
-    for wait in context.outlasted:
-        wait()
 
 
 def _look_at_calls(context: CaseContext) -> None:

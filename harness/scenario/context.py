@@ -70,7 +70,7 @@ class CaseContext:
         self.late_rings: list[Callable[[], Sequence[Finding]]] = []  #: findings on who rings after a call was taken
         self.last_looks: list[Callable[[], Sequence[Finding]]] = []  #: findings on what may have been told late
         self.later: list[Callable[[], Sequence[Finding]]] = []  #: findings on what is told only when the calls are over
-        self.outlasted: list[Callable[[], None]] = []  #: waits, after all findings, for what would reach the next case
+        self.outlasted: list[Callable[[], None]] = []  #: waits, at the end, for what would reach the next case
 
     @cached_property
     def trunk(self) -> Trunk:
