@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from harness import measurement
 from harness.checks.claims import STRENGTH, Claim, Observation
@@ -62,6 +63,10 @@ def stops(phone: str, stopped: bool, limit_s: float) -> Finding:
         actual="it stopped" if stopped else "it goes on ringing",
         measured=measurement.StopsRinging(stopped=stopped, limit_s=limit_s),
     )
+
+
+#: What comes before a handover that the caller asks for.
+ASKED: Final = "the caller asks for a person"
 
 
 def turn(phone: str, rang: bool, its_turn: bool, before: str = "its turn") -> Finding:

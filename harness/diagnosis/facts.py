@@ -150,6 +150,7 @@ KNOWN: Mapping[str, Kind] = {
     "transfer.outcome": Kind("what the platform's NOTIFY said of the transfer", _AI_SIP),
     "transfer.recorded": Kind("the status that the AI's record gives for its REFER", _AI_LOG),
     "transfer.landed": Kind("where the transfer landed", _AGENTS),
+    "transfer.unasked": Kind("people rang before the caller asked for one", _AGENTS),
     "transfer.others": Kind("people rang who are not of the group", _AGENTS),
     "audio.agent": Kind("audio between caller and agent", "listen at the caller and at the agent"),
     "release.ai": Kind("the AI's leg when it had to end", _AI_LOG),

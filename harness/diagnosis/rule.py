@@ -24,6 +24,7 @@ Symptom = Literal[
     "header.caller",
     "header.selector",
     "header.other",
+    "transfer.unasked",
     "transfer",
     "audio.agent",
     "release",

@@ -9,7 +9,7 @@ from harness.diagnosis.caller_end import UNHEARD, UNSENT
 from harness.diagnosis.derive import Scene, answered_request
 from harness.diagnosis.digits import is_unsent_digit
 from harness.diagnosis.rule import ORDER, Symptom
-from harness.diagnosis.transfer import is_fallback, is_group
+from harness.diagnosis.transfer import is_fallback, is_group, is_unasked
 from harness.verdict import Finding
 
 _BY_CHECK: dict[str, Symptom] = {
@@ -101,6 +101,8 @@ def _by_check(scene: Scene, finding: Finding) -> Symptom:
                 return "registration"
             if finding.facts.get("what") == "the call":
                 return "fallback.time"
+        case "landing.turn" if is_unasked(finding):
+            return "transfer.unasked"
         case "landing.others" if finding.facts.get("rang") and scene.moment in ("transfer", "people"):
             return "transfer"
         case "landing.others" if finding.facts.get("rang") and scene.moment == "fallback":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from harness.checks.landing import ASKED
 from harness.deployment import is_address
 from harness.diagnosis.derive import Scene, listed, number_in
 from harness.diagnosis.messages import Seen, parse
@@ -50,6 +51,11 @@ def is_fallback(scene: Scene, wanted: object) -> bool:
     return wanted in {line.fallback for line in scene.deployment.lines.values()} and wanted not in targets
 
 
+def is_unasked(finding: Finding) -> bool:
+    """Whether it is about people who ring before the caller asks for one."""
+    return finding.check == "landing.turn" and finding.expected.endswith(ASKED)
+
+
 def _landing(scene: Scene) -> None:
     others = [f for f in scene.of("landing.others") if scene.failed(f) and f.facts.get("rang")]
     # What is recorded first stands. Of a fallback that is that others rang, even where one of the right people took the call,
@@ -66,6 +72,8 @@ def _landing(scene: Scene) -> None:
         scene.facts.record(fact, where, finding.actual)
     if scene.moment == "transfer":
         _landed_elsewhere(scene, "transfer.landed", others)
+    unasked = [f for f in scene.of("landing.turn") if scene.failed(f) and is_unasked(f)]
+    scene.facts.record("transfer.unasked", bool(unasked) or None, *(f"{f.subject}: {f.actual}" for f in unasked))
     if scene.moment in ("transfer", "people"):
         scene.facts.record("transfer.others", bool(others) or None, *(f"{f.subject}: {f.actual}" for f in others))
     if scene.moment == "people":

@@ -110,7 +110,7 @@ class Call(ListeningLeg):
         for agent in self._context.phones.rang_for(
             self.number
         ):  # an AI that hands over unasked does so to whoever calls it
-            self._context.evidence.add(landing.turn(agent, True, its_turn=False, before="the caller asks for a person"))
+            self._context.evidence.add(landing.turn(agent, True, its_turn=False, before=landing.ASKED))
         self._ask(way)
         began, ended = self._context.asked[-1]
         self._context.more_patience += (attempts - 1) * (ended - began)  # the AI may ask back each time

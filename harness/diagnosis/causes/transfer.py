@@ -30,6 +30,14 @@ TRANSFER: Mapping[str, Described] = {
         "AI side",
         at.BACK,
     ),
+    "handover-unasked": Described(
+        "the AI hands over before the caller asks for a person",
+        at.TRANSFER_ISSUE,
+        "At Synthflow, look what triggers the assistant's transfer action: it is to be what the caller does to ask "
+        "for a person, and nothing before.",
+        "AI side",
+        at.BACK,
+    ),
     "transfer-topic-wrong": Described(
         "the AI's transfer does not name the group's topic",
         at.TRANSFER_ISSUE,

@@ -74,6 +74,15 @@ TRANSFER: tuple[Rule, ...] = (
         because="the AI was asked for one of its handovers, and the people of another rang",
     ),
     Rule(
+        id="transfer.unasked",
+        cause="handover-unasked",
+        symptoms=("transfer.unasked",),
+        essential=(when("transfer.unasked", True),),
+        conditions=(when("transfer.asked", True),),
+        confidence="likely",
+        because="people rang before the caller had asked for one, and the AI made a transfer",
+    ),
+    Rule(
         id="transfer.topic",
         cause="transfer-topic-wrong",
         symptoms=("transfer",),

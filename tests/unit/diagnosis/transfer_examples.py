@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from harness.checks.landing import ASKED, turn
 from harness.deployment import Handover
 from tests.unit.diagnosis.building import Example
 from tests.unit.diagnosis.example_case import CALLER
@@ -19,6 +20,9 @@ from tests.unit.diagnosis.stories import (
     transfer,
     warm,
 )
+
+#: As the check says it of people who ring before the caller asks for one.
+UNASKED = turn("billing", True, its_turn=False, before=ASKED).expected
 
 
 def recorded(**action: object) -> Example:
@@ -90,6 +94,16 @@ TRANSFER = [
         .landed("billing", "billing")
         .finding("transfer.refer", "caller.1", declared="consumed", seen="passed-on"),
         ("refer-other-way",),
+    ),
+    Expected(
+        "transfer.unasked",
+        transfer(Example())
+        .ai_refers(GROUP)
+        .platform_says(202)
+        .rings("billing")
+        .finding("landing.turn", "billing", expected=UNASKED, rang=1)
+        .landed("billing", "billing"),
+        ("handover-unasked",),
     ),
     Expected(
         "transfer.group",

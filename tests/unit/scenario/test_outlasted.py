@@ -38,7 +38,8 @@ class Phone:
             raise never_came("a call", within, "stand-in", "none", "")
         text = (
             f"INVITE sip:ai@a.example SIP/2.0\r\nVia: SIP/2.0/UDP x;branch=z9hG4bK1\r\n"
-            f"From: <sip:{self.left.pop(0)}@b.example>;tag=1\r\nTo: <sip:ai@a.example>\r\nCall-ID: c\r\nCSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n"
+            f"From: <sip:{self.left.pop(0)}@b.example>;tag=1\r\n"
+            "To: <sip:ai@a.example>\r\nCall-ID: c\r\nCSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n"
         )
         return SimpleNamespace(messages=[SimpleNamespace(text=text)])
 
