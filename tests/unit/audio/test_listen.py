@@ -7,8 +7,9 @@ import pytest
 from typer.testing import CliRunner
 
 from harness.audio.prompts import prompt_samples
-from harness.audio.wav import WavError, write_wav
+from harness.audio.wav import write_wav
 from harness.cli.app import application
+from harness.errors import MistakeError
 
 from .sounds import join, mark, silence
 
@@ -37,7 +38,7 @@ def test_mistakes_are_said_in_a_line(recording: Path, tmp_path: Path) -> None:
         ([str(recording), "--picture", str(tmp_path / "no" / "x.svg")], "x.svg: cannot be written"),
     ):
         result = runner.invoke(application(), ["listen", *arguments])
-        assert isinstance(result.exception, WavError)
+        assert isinstance(result.exception, MistakeError)
         assert words in str(result.exception)
 
 
