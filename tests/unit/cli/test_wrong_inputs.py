@@ -82,7 +82,7 @@ OTHERS = (
         ["verify", WORLD, *more]
         for more in (["-n", "-1"], ["-n", "\u00b2"], ["--retries", "-1"], ["--timings", "slow"])
     ),
-    ["verfy"],
+    ["verif"],
     ["--nosuch"],
     ["report"],
 )
