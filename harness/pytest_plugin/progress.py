@@ -371,11 +371,12 @@ class PlanOnly:
             calls *= attempts
             text += f", {calls} if every case is tried {attempts} times"
         seconds = min(calls * limits.seconds_per_call, limits.seconds_per_run)
-        text += f", {seconds / 60:.0f} minutes at most where no case is run again"
+        text += f", {seconds / 60:.0f} minutes at most"
         if limits.cost_per_minute:
             text += f", {calls * limits.cost(limits.seconds_per_call):.2f} at most"
         if limits.cost_per_run is not None:
             text += f" (limits.cost_per_run = {limits.cost_per_run:g})"
+        text += "; cases that were spoilt run again besides"
         self._console.print(Text(text))
         if refused := self._refused[deployment.name]:
             self._console.print(

@@ -60,11 +60,12 @@ def test_a_plan_places_no_call(tree: Tree) -> None:
         "TD-INBOUND[lab:synthflow-tcp-ip-pcmu]  An outside call reaches the AI",
         "    caller calls +13125550101, 120 s at most",
         "2 cases; none was run",
-        "lab: 2 calls of the harness, 4 minutes at most",
+        "lab: 2 calls of the harness, 4 minutes at most; cases that were spoilt run again besides",
     ]
     _, output = tree.run("--deployment", str(tree.deployment()), "--plan", "--codec", "pcmu", "--retries", "2")
     assert (
-        output.splitlines()[-1] == "lab: 2 calls of the harness, 6 if every case is tried 3 times, 12 minutes at most"
+        output.splitlines()[-1]
+        == "lab: 2 calls of the harness, 6 if every case is tried 3 times, 12 minutes at most; cases that were spoilt run again besides"
     )
     assert not (tree.path / "reports").exists()
 
@@ -75,7 +76,7 @@ def test_a_plan_counts_what_the_rules_refuse(tree: Tree) -> None:
     file.write_text(file.read_text().replace("+13125550101", "+442079460101"))
     _, output = tree.run("--deployment", str(file), "--plan", "--codec", "pcmu")
     assert output.splitlines()[-2:] == [
-        "lab: 2 calls of the harness, 4 minutes at most",
+        "lab: 2 calls of the harness, 4 minutes at most; cases that were spoilt run again besides",
         "    planned calls that are REFUSED, each with its reason above: 1",
     ]
 
