@@ -158,10 +158,11 @@ def test_refresh_by_the_far_end_changes_nothing(meet: Meet) -> None:
     [
         ("MESSAGE", 200, (), "Hello"),
         ("OPTIONS", 200, (), ""),
-        # pjsua2 2.15.1; RFC 3261 has 405 (section 8.2.1) and 481 (12.2.2) for these, none of which ends the call
-        ("INFO", 500, ("Info-Package: nothing",), ""),
+        ("INFO", 469, ("Info-Package: nothing",), ""),  # RFC 6086 section 4.2.2
+        ("NOTIFY", 489, ("Event: talk", "Subscription-State: active"), ""),  # RFC 6665 section 4.1.3
+        # pjsua2 2.15.1; RFC 6665 has 481, which does not end the call either
         ("NOTIFY", 500, ("Event: refer;id=7", "Subscription-State: active"), ""),
-        ("BREAKDANCE", 500, (), ""),
+        ("BREAKDANCE", 405, (), ""),  # RFC 3261 section 8.2.1
     ],
 )
 def test_other_requests_within_the_call_leave_it_alone(

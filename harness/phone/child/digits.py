@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from harness.events import DigitMethod
-from harness.sip.grammar import SipSyntaxError, decimal
+from harness.sip.grammar import decimal
 from harness.sip.message import Message
 
 #: A sender updates an event every 50 ms or more often (RFC 4733 section 2.6.1); after so long a silence its last packets were lost.
@@ -29,6 +29,8 @@ _OK: Final = 200
 _BAD_REQUEST: Final = 400
 _TOO_LATE: Final = 500  # RFC 3261 section 12.2.2
 NOT_A_DIGIT: Final = 0
+#: The bodies of INFO that hold one.
+DIGIT_TYPES: Final = ("application/dtmf", "application/dtmf-relay")
 
 _KEYS: Final = "0123456789*#ABCD"  # by event code (RFC 4733 section 3.2)
 _LONGEST_MS: Final = 60_000
@@ -99,14 +101,10 @@ class Digits:
             self._told.append(event.timestamp)
             self._tell(event.digit, event.before_ms + event.duration_ms, "rfc4733")
 
-    def info(self, text: str) -> int:
+    def info(self, request: Message) -> int:
         """The status to answer an INFO with; :data:`NOT_A_DIGIT` for one that is no digit's."""
-        try:
-            request = Message.parse(text)
-            number, kind = request.cseq.number, request.content_type
-        except SipSyntaxError:
-            return NOT_A_DIGIT
-        if kind not in ("application/dtmf", "application/dtmf-relay"):
+        number, kind = request.cseq.number, request.content_type
+        if kind not in DIGIT_TYPES:
             return NOT_A_DIGIT
         with self._lock:
             last, answer = self._infos

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
 from harness.events import StrangerRefused
+from harness.phone.child import within
 from harness.phone.child.account import HostedPhone
 from harness.phone.child.leg import CallLeg
 from harness.phone.child.places import LONGEST_TRANSACTION, Transaction
-from harness.phone.child.requests import BUSY_HERE, DROP, OK, PASS, Arrival
+from harness.phone.child.requests import BUSY_HERE, DROP, PASS, Arrival
 from harness.phone.child.sip_log import LoggedMessage, read_text
 
 _TOLD_EVERY: Final = 0.9  # seconds, for each kind; it is looked at once a second
@@ -27,7 +28,6 @@ _USER_AGENT: Final = re.compile(r"^User-Agent[ \t]*:[ \t]*(.*?)[ \t\r]*$", re.IG
 _BAD_REQUEST: Final = 400
 _NOT_ACCEPTABLE_HERE: Final = 488  # RFC 3261 section 21.4.26
 _DOES_NOT_EXIST: Final = 481  # RFC 3261 section 12.2.2
-_BAD_EVENT: Final = 489  # RFC 6665 section 8.3.2: there is nothing here to subscribe to
 
 
 _MEDIA: Final = re.compile(r"^m=", re.MULTILINE)
@@ -79,7 +79,7 @@ class RequestGate:
     def by_dialog(self, arrival: Arrival) -> int:
         """Refuse what names a dialog of ours by its tag, and another Call-ID; subscriptions; and calls that there is no room for.
 
-        Who asks within a call what the phone can do, to hear whether it lives, is told.
+        Within a call, what pjsip has nobody for is answered (:mod:`harness.phone.child.within`).
         """
         message = read_text(arrival.text, direction="received", transport=arrival.transport, remote=arrival.host)
         tag = message.local_tag
@@ -92,17 +92,12 @@ class RequestGate:
             return DROP if message.method == "ACK" else _DOES_NOT_EXIST
         if self._is_late_copy(message, leg):
             return DROP
-        if (
-            leg
-            and not leg.disconnected
-            and message.method == "INFO"
-            and (answer := leg.media.digits.info(message.text))
-        ):
-            return answer
-        if leg and message.method == "OPTIONS":  # pjsip has nobody for it within a dialog, and says 500
-            return _DOES_NOT_EXIST if leg.disconnected else OK
+        if leg is not None and not leg.disconnected:
+            return within.answer(message.text, message.method, leg.media.digits)
+        if leg is not None and message.method == "OPTIONS":  # pjsip would say 500
+            return _DOES_NOT_EXIST
         if message.method == "SUBSCRIBE" and not tag:
-            return _BAD_EVENT
+            return within.BAD_EVENT
         return self._room_for(message, arrival) if message.begins_call else PASS
 
     def _is_late_copy(self, message: LoggedMessage, leg: CallLeg | None) -> bool:

@@ -16,6 +16,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from harness.phone.child import deadly
+from harness.phone.child.digits import DIGIT_TYPES
 
 BEFORE_THE_LOG: Final = 4  # pjsua logs messages with priority 7
 BEHIND_THE_LOG: Final = 12  # and pjsip looks for their transactions with 16
@@ -28,8 +29,15 @@ BUSY_HERE: Final = 486
 #: To OPTIONS, with what a call outside of a dialog would be told of (RFC 3261 section 11.2).
 OK: Final = 200
 
+#: With Allow (RFC 3261 section 21.4.6).
+NOT_ALLOWED: Final = 405
+#: With Accept (RFC 3261 section 21.4.13): it is INFO's alone.
+UNSUPPORTED_MEDIA_TYPE: Final = 415
+#: With Recv-Info, and no package in it (RFC 6086 section 4.2.2).
+BAD_INFO_PACKAGE: Final = 469
+
 _RETRY_AFTER_S: Final = 1
-_CAPABILITIES: Final = (0, 4, 36)  # PJSIP_H_ACCEPT, PJSIP_H_ALLOW, PJSIP_H_SUPPORTED
+_ACCEPT, _ALLOW, _SUPPORTED = 0, 4, 36  # PJSIP_H_ACCEPT, PJSIP_H_ALLOW, PJSIP_H_SUPPORTED
 _CHALLENGING: Final = (b"SIP/2.0 401", b"SIP/2.0 407")
 _CHALLENGES: Final = (b"WWW-Authenticate", b"Proxy-Authenticate")
 _LONGEST_HEADER: Final = 4000
@@ -165,7 +173,13 @@ class Filter:
         library.pjsip_endpt_respond_stateless.argtypes = (_pointer, _pointer, ctypes.c_int, *(_pointer,) * 3)
         self._endpoint = library.pjsua_get_pjsip_endpt()
         pool = _pool(library)
-        self._headers_of = {BUSY_HERE: _retry_after(library, pool), OK: _capabilities(library, self._endpoint, pool)}
+        self._headers_of = {
+            BUSY_HERE: _retry_after(library, pool),
+            OK: _capabilities(library, self._endpoint, pool, _ACCEPT, _ALLOW, _SUPPORTED),
+            NOT_ALLOWED: _capabilities(library, self._endpoint, pool, _ALLOW),
+            UNSUPPORTED_MEDIA_TYPE: _text_header(library, pool, b"Accept", b", ".join(map(str.encode, DIGIT_TYPES))),
+            BAD_INFO_PACKAGE: _text_header(library, pool, b"Recv-Info", b""),
+        }
         self._received: Any = None
         text = name.encode()
         self._module = _Module(
@@ -260,11 +274,18 @@ def _retry_after(library: ctypes.CDLL, pool: int) -> _Headers:
     return _linked([library.pjsip_retry_after_hdr_create(pool, _RETRY_AFTER_S)])
 
 
-def _capabilities(library: ctypes.CDLL, endpoint: int, pool: int) -> _Headers:
+def _text_header(library: ctypes.CDLL, pool: int, name: bytes, value: bytes) -> _Headers:
+    library.pjsip_generic_string_hdr_create.restype = _pointer
+    library.pjsip_generic_string_hdr_create.argtypes = (_pointer, ctypes.POINTER(_Text), ctypes.POINTER(_Text))
+    texts = [ctypes.byref(_Text(text, len(text))) for text in (name, value)]
+    return _linked([library.pjsip_generic_string_hdr_create(pool, *texts)])
+
+
+def _capabilities(library: ctypes.CDLL, endpoint: int, pool: int, *kinds: int) -> _Headers:
     library.pjsip_endpt_get_capability.restype = library.pjsip_hdr_clone.restype = _pointer
     library.pjsip_endpt_get_capability.argtypes = (_pointer, ctypes.c_int, _pointer)
     library.pjsip_hdr_clone.argtypes = (_pointer, _pointer)
-    found = (library.pjsip_endpt_get_capability(endpoint, kind, None) for kind in _CAPABILITIES)
+    found = (library.pjsip_endpt_get_capability(endpoint, kind, None) for kind in kinds)
     return _linked([library.pjsip_hdr_clone(pool, header) for header in found if header])
 
 

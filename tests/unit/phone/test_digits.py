@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.phone.child.digits import NOT_A_DIGIT, Digits, read_body
+from harness.sip.message import Message
 
 KEYS = "0123456789*#ABCD"
 
@@ -125,8 +126,10 @@ def test_what_is_no_key_is_none(body: str) -> None:
     assert read_body(body) is None
 
 
-def info(number: int, body: str, kind: str = "application/dtmf") -> str:
-    return f"INFO sip:a@b SIP/2.0\r\nCSeq: {number} INFO\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n{body}"
+def info(number: int, body: str, kind: str = "application/dtmf") -> Message:
+    return Message.parse(
+        f"INFO sip:a@b SIP/2.0\r\nCSeq: {number} INFO\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n{body}"
+    )
 
 
 def test_an_info_that_is_repeated_is_one_digit_and_a_late_one_none() -> None:

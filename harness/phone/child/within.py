@@ -1,0 +1,48 @@
+"""Requests within a call that pjsip has nobody for, and would answer with 500: some SBCs end a call on that."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from harness.phone.child.digits import NOT_A_DIGIT, Digits
+from harness.phone.child.requests import BAD_INFO_PACKAGE, NOT_ALLOWED, OK, PASS, UNSUPPORTED_MEDIA_TYPE
+from harness.sip.grammar import SipSyntaxError
+from harness.sip.message import Message
+
+BAD_EVENT: Final = 489  # RFC 6665 section 8.3.2: there is nothing here to subscribe to
+#: What pjsip, or its user agent, answers within a dialog.
+_PJSIPS: Final = frozenset(["ACK", "BYE", "CANCEL", "INVITE", "MESSAGE", "PRACK", "REFER", "UPDATE"])
+
+
+def answer(text: str, method: str, digits: Digits) -> int:
+    """The status to answer a request within a call with; :data:`PASS` where pjsip is to."""
+    if method in _PJSIPS:
+        return PASS
+    if method == "OPTIONS":
+        return OK
+    try:
+        return _answer(Message.parse(text), method, digits)
+    except SipSyntaxError:  # pjsip could read it
+        return PASS
+
+
+def _answer(request: Message, method: str, digits: Digits) -> int:
+    match method:
+        case "INFO":
+            status = digits.info(request)
+            return status if status != NOT_A_DIGIT else _of_other_info(request)
+        case "NOTIFY" | "SUBSCRIBE":
+            return PASS if _is_of_refer(request) else BAD_EVENT  # RFC 6665 section 4.1.3
+    return NOT_ALLOWED  # RFC 3261 section 8.2.1
+
+
+def _of_other_info(request: Message) -> int:
+    """RFC 6086 section 4.2.2, and where no package is named, RFC 2976 section 2.2: one without a body asks whether the call lives."""
+    if request.get("Info-Package"):
+        return BAD_INFO_PACKAGE
+    return UNSUPPORTED_MEDIA_TYPE if request.body else OK
+
+
+def _is_of_refer(request: Message) -> bool:
+    """Whether it is about the one subscription a call has: what became of its REFER (RFC 3515)."""
+    return (request.get("Event") or "refer").partition(";")[0].strip().lower() == "refer"

@@ -1,0 +1,46 @@
+"""What a platform asks within a call beside the call's own requests: pjsip has nobody for it, and some SBCs end a call on its 500."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tests.process.phone.conftest import Desk
+from tests.process.phone.stranger import AUDIO, SESSION, Stranger, answered
+
+#: Method, headers, body, and the answer: its status, and the header that goes with it.
+ASKED: tuple[tuple[str, Sequence[str], str, int, tuple[str, str] | None], ...] = (
+    ("INFO", (), "", 200, None),
+    ("INFO", ("Content-Type: x/y",), "well", 415, ("Accept", "application/dtmf, application/dtmf-relay")),
+    ("INFO", ("Info-Package: example", "Content-Type: x/y"), "well", 469, ("Recv-Info", "")),
+    ("NOTIFY", ("Event: talk", "Subscription-State: active"), "", 489, None),
+    ("NOTIFY", ("o: presence;id=1", "Subscription-State: active"), "", 489, None),
+    ("SUBSCRIBE", ("Event: kpml", "Expires: 60"), "", 489, None),
+    ("PUBLISH", ("Event: presence",), "", 405, ("Allow", "PRACK, INVITE")),
+    ("PING", (), "", 405, ("Allow", "PRACK, INVITE")),
+)
+
+
+def test_what_no_call_is_made_of_is_answered_by_its_own_rfc(lease: Desk, stranger: Stranger) -> None:
+    phone = lease("callee")
+    leg, call = answered(phone, stranger, SESSION + AUDIO)
+    leg.wait_state("confirmed", 10)
+    for number, (method, headers, body, status, said) in enumerate(ASKED, 2):
+        response = stranger.within(phone, method, number, call, body, headers)
+        assert response.status == status, (method, headers)
+        if said is not None:
+            name, value = said
+            assert (response.get(name) or "").startswith(value) if value else response.get(name) == "", (method, name)
+    assert leg.state == "confirmed"
+    assert stranger.hangs_up(phone, call).status == 200
+    leg.wait_state("disconnected", 10)
+
+
+def test_a_notify_of_a_refer_is_pjsips(lease: Desk, stranger: Stranger) -> None:
+    """Of one that nobody sent here, which is no subscription (RFC 6665 section 4.1.3)."""
+    phone = lease("callee")
+    leg, call = answered(phone, stranger, SESSION + AUDIO)
+    leg.wait_state("confirmed", 10)
+    headers = ("Event: refer", "Subscription-State: active;expires=60", "Content-Type: message/sipfrag")
+    assert stranger.within(phone, "NOTIFY", 2, call, "SIP/2.0 100 Trying\r\n", headers).status >= 400
+    assert stranger.hangs_up(phone, call).status == 200
+    leg.wait_state("disconnected", 10)
