@@ -6,6 +6,8 @@ import re
 
 #: The words of an operating system, not of a SIP server.
 OF_THE_STACK = re.compile(r"connection (was )?(refused|reset|closed)|unreachable|errno|end of file|\(PJ_\w+\)", re.I)
+#: Theirs on a connection that nobody answered, and so nobody refused.
+TIMED_OUT = re.compile(r"(operation|connection) timed out|\bPJ_ETIMEDOUT", re.I)
 _WORDS = (
     (re.compile(r"unknown user|no such user|user not found", re.I), "the user name"),
     (re.compile(r"wrong password|bad password|invalid password", re.I), "the password"),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from harness.diagnosis.derive import Scene
 from harness.diagnosis.messages import CHALLENGES, username_in
-from harness.diagnosis.refusals import OF_THE_STACK, about
+from harness.diagnosis.refusals import OF_THE_STACK, TIMED_OUT, about
 from harness.events import TransportFailed
 
 
@@ -20,7 +20,9 @@ def tell(scene: Scene) -> None:
         answer: object = code
         if code in (0, 408) or (code == 503 and not reason):
             answer = "none"
-        if refused or (code == 503 and OF_THE_STACK.search(reason)):
+        if code == 503 and TIMED_OUT.search(reason):
+            answer = "none"
+        elif refused or (code == 503 and OF_THE_STACK.search(reason)):
             answer = "connection refused"  # RFC 3261 section 8.1.3.1: a transport error counts as 503
         facts.record("registration.answer", answer, *finding.evidence, *refused, finding.actual)
         facts.record("registration.refusal", about(finding.facts.get("reason")), finding.actual)
@@ -51,7 +53,9 @@ def _refused_connection(scene: Scene) -> tuple[str, ...]:
     return tuple(
         f"{event.phone}: {event.reason} ({event.transport} to {event.remote})"
         for event in scene.events
-        if isinstance(event, TransportFailed) and OF_THE_STACK.search(event.reason)
+        if isinstance(event, TransportFailed)
+        and OF_THE_STACK.search(event.reason)
+        and not TIMED_OUT.search(event.reason)
     )
 
 

@@ -27,6 +27,8 @@ def registers(code: int, reason: str = "", *, check: str = "registration", **cha
         (503, "", "none"),
         (503, "Maintenance", 503),
         (503, "connection reset by peer", "connection refused"),
+        (503, "Operation timed out (PJ_ETIMEDOUT)", "none"),
+        (504, "upstream connection timed out", 504),
         (502, "connection reset by peer", 502),
         (504, "", 504),
         (407, "x", 407),
@@ -46,9 +48,10 @@ def test_a_refused_connection_explains_only_what_no_server_said(code: int, answe
     assert facts_of(example.transport_failed("sip-number", "Connection refused")).value("registration.answer") == answer
 
 
-def test_another_failure_of_the_transport_is_no_refused_connection() -> None:
+@pytest.mark.parametrize("reason", ["certificate verify failed", "Operation timed out (PJ_ETIMEDOUT)"])
+def test_another_failure_of_the_transport_is_no_refused_connection(reason: str) -> None:
     example = registers(408, "x", transport="tcp", ai="stand-in")
-    facts = facts_of(example.transport_failed("sip-number", "certificate verify failed"))
+    facts = facts_of(example.transport_failed("sip-number", reason))
     assert facts.value("registration.answer") == "none"
 
 
