@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args
 from harness.checks.finding import CHECKS
 from harness.diagnosis import Visibility
 from harness.report.evidence import CaseEvidence
+from harness.report.summary import latest
 from harness.verdict import Verdict
 from tools.selfproof.plan import AXIS, UNDECIDED, UNREACHED, Kind, Undecided, cause_of
 from tools.selfproof.plugin import RESULT, VISIBILITIES
@@ -218,16 +219,11 @@ def spoken(told: Told | None) -> str:
 
 
 def read(run: Path) -> tuple[list[Result], list[str]]:
-    """The results of a run, and the cases that left none."""
-    found: list[Result] = []
-    missing: list[str] = []
-    for directory in sorted((run / "cases").iterdir()):
-        path = directory / RESULT
-        if not path.exists():
-            missing.append(directory.name)
-            continue
-        plain = json.loads(path.read_text(encoding="utf-8"))
-        found.append(_result(plain, CaseEvidence.read(directory)))
+    """The results of a run, of the last attempt at each trial, and the cases that left none."""
+    directories = sorted((run / "cases").iterdir())
+    ended = [CaseEvidence.read(directory) for directory in directories if (directory / RESULT).exists()]
+    found = [_result(json.loads((case.directory / RESULT).read_text(encoding="utf-8")), case) for case in latest(ended)]
+    missing = [directory.name for directory in directories if not (directory / RESULT).exists()]
     return found, missing
 
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 from harness.checks.finding import CHECKS
 from harness.diagnosis.causes import CAUSES
 from harness.integrations import load
+from harness.report.recorder import CaseRecorder
+from harness.report.run import case_directory
 from harness.simulation.faults import Fault
 from harness.verdict import Verdict
 from tools.selfproof.page import page
 from tools.selfproof.plan import AXIS, FAULTS, OF_THE_GUIDES, PAIRS, UNDECIDED, UNREACHED, Kind, cause_of, trials
-from tools.selfproof.results import Proof, Result, Told
+from tools.selfproof.plugin import RESULT
+from tools.selfproof.results import Proof, Result, Told, read
 
 FILES = Path(__file__).parents[3] / "scenarios" / "deployments"
 DEPLOYMENTS = [load(FILES / f"simulated-{name}.toml") for name in ("talkdesk", "gladly")]
@@ -189,3 +193,17 @@ def test_with_less_to_see_no_other_cause_may_be_claimed() -> None:
         proof = Proof([result("no-g711", told={"all": named, "caller": told})], partial=True)
         assert proof.claims("caller")[claim] == 1  # type: ignore[index]
         assert bool(proof.shortfalls(0)) is (claim == "wrong")
+
+
+def test_a_trial_is_judged_by_its_last_attempt(tmp_path: Path) -> None:
+    for attempt, verdict in ((1, Verdict.BROKEN), (2, Verdict.FAILED)):
+        case = {"id": "A", "row": "TD-INBOUND", "integration": "talkdesk", "run": "r", "axes": {}, "attempt": attempt}
+        directory = case_directory(tmp_path, case)
+        CaseRecorder(directory, case).close(verdict, "what was seen")
+        told = {"all": {"causes": ["no-g711"], "candidates": [], "settles": "", "unexplained": []}}
+        left = {"kind": "fault", "faults": ["no-g711"], "failed": [], "told": told if attempt == 2 else {}}
+        (directory / RESULT).write_text(json.dumps(left))
+    (tmp_path / "cases" / "B").mkdir()
+    results, missing = read(tmp_path)
+    assert [(found.verdict, found.outcome) for found in results] == [(Verdict.FAILED, "named")]
+    assert missing == ["B"]
