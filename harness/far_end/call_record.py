@@ -20,6 +20,7 @@ _STATUSES = frozenset(_BEFORE_ANSWER + _ANSWERED + _UNANSWERED)
 _OVER = frozenset((*_UNANSWERED, *_VOICEMAIL, "completed"))
 #: Seconds since the epoch lie between these two (2001, 5138), and milliseconds above them; less is no moment of a call.
 _SECONDS_FROM, _MILLISECONDS_FROM = 1e9, 1e11
+MILLISECOND_S = 0.001
 _URI = re.compile(r"(?:sips?|tel):([^@;>]+)", re.IGNORECASE)
 
 
@@ -46,6 +47,7 @@ class CallRecord:
     plain: dict[str, Any] = field(repr=False)
     region: str = "US"
     clock_ahead_s: float = 0.0  #: how far the API's clock is ahead of this machine's
+    cut_off_s: float = 1.0  #: how much of a moment the API may leave out, where it tells a whole second
 
     @property
     def status(self) -> str | None:
@@ -72,8 +74,8 @@ class CallRecord:
         began = _moment(self.plain.get("start_time"))
         if began is None:
             return None
-        cut_off = 1.0 if began.is_integer() else 0.001  # told in whole seconds, or in milliseconds
-        return began + cut_off - self.clock_ahead_s > wall
+        cut_off_s = MILLISECOND_S if is_told_in_milliseconds(self.plain) else self.cut_off_s
+        return began + cut_off_s - self.clock_ahead_s > wall
 
     @property
     def evidence(self) -> dict[str, Any]:
@@ -141,6 +143,12 @@ class CallRecord:
     def _text(self, key: str) -> str | None:
         value = self.plain.get(key)
         return value if isinstance(value, str) else None
+
+
+def is_told_in_milliseconds(plain: Mapping[str, Any]) -> bool:
+    """Whether the record's beginning shows that its API tells moments in milliseconds; one in a thousand does not show it."""
+    began = _moment(plain.get("start_time"))
+    return began is not None and not began.is_integer()
 
 
 def _moment(told: object) -> float | None:

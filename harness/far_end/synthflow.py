@@ -19,7 +19,7 @@ from urllib.parse import quote
 
 from harness.deployment import SYNTHFLOW_ID, Deployment
 from harness.errors import FarEndError
-from harness.far_end.call_record import CallRecord
+from harness.far_end.call_record import MILLISECOND_S, CallRecord, is_told_in_milliseconds
 from harness.far_end.clock import to_wall
 from harness.far_end.clock_offset import ClockOffset
 from harness.http_client import Answer, HttpClient, HttpError, HttpResponse
@@ -71,6 +71,7 @@ class SynthflowApi:
         self._down_until = -math.inf
         self._problem = ""
         self._offset = ClockOffset()
+        self._cut_off_s = 1.0  # of the moments it tells: whole seconds, until one shows more
 
     @property
     def is_down(self) -> bool:
@@ -103,6 +104,7 @@ class SynthflowApi:
             calls = listed.get("calls") if isinstance(listed, dict) else listed
             if not isinstance(calls, list):
                 raise FarEndError("Synthflow API: GET /calls: the answer lists no calls")
+            self._learn_precision(calls)
             new = [record for record in map(self._record, calls) if record.id not in seen]
             seen |= {record.id for record in new}
             for record in new:
@@ -142,7 +144,12 @@ class SynthflowApi:
         path_segment(call_id)
         if not self._testifies:
             plain = {key: value for key, value in plain.items() if key != "witness"}
-        return CallRecord(call_id, plain, self._region, self._offset.seconds)
+        self._learn_precision([plain])
+        return CallRecord(call_id, plain, self._region, self._offset.seconds, self._cut_off_s)
+
+    def _learn_precision(self, calls: Sequence[Any]) -> None:
+        if any(isinstance(plain, dict) and is_told_in_milliseconds(plain) for plain in calls):
+            self._cut_off_s = MILLISECOND_S
 
     async def _asked(self, method: str, path: str, **arguments: Any) -> Any:
         return _payload(f"{method} {path}", await self._ask(method, path, **arguments))

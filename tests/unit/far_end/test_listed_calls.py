@@ -140,6 +140,19 @@ def test_an_old_call_of_an_api_that_takes_no_notice_of_the_time_is_told_to_be_ol
         api.close()
 
 
+@pytest.mark.parametrize(("others_ms", "is_since"), [([], True), ([0], True), ([1, 999], False)])
+def test_a_call_that_began_on_a_second_is_an_earlier_one_where_others_show_milliseconds(
+    others_ms: list[int], is_since: bool
+) -> None:
+    """A second before, and told as 000 milliseconds: of an API that tells whole seconds it may be the call that is looked for."""
+    second = float(int(time.time()))
+    others = [listed(n, second - 20 + ms / 1000) for n, ms in enumerate(others_ms, 2)]
+    with documented({"m": [listed(1, second), *others]}) as (base, _):
+        api = SynthflowApi(base, "token")
+        assert api.calls(second + 0.5, ["m"])[0].is_since(second + 0.5) is is_since
+        api.close()
+
+
 @pytest.mark.parametrize("ahead", [-45.0, -3.0, 0.0, 2.5, 40.0])
 def test_a_clock_that_differs_is_seen_by_its_date(ahead: float) -> None:
     def date() -> str:
