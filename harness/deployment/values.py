@@ -153,9 +153,9 @@ def _prompt(name: str) -> str:
 Prompt = Annotated[str, AfterValidator(_prompt)]
 
 
+_DIGIT = re.compile(r"^[0-9*#A-D]$")
 #: One digit of a telephone.
-Digit = Annotated[str, Field(pattern=r"^[0-9*#A-D]$")]
-_DIGIT = re.compile(r"[0-9*#A-D]")
+Digit = Annotated[str, Field(pattern=_DIGIT.pattern)]
 
 
 def _answer(name: str) -> str:

@@ -256,7 +256,7 @@ class Progress:
             self._say(self._line())
             return None
         try:
-            remember(self._run.directory, planned, end, finished)
+            remember(finished)
         except HarnessError as error:  # of earlier runs: the reports of this one are whole
             self._broken(str(error))
         files = finished.files | ({"signoff": document} if document is not None else {})

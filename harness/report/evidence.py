@@ -143,9 +143,8 @@ class CaseEvidence:
     @property
     def is_starved(self) -> bool:
         """Whether it broke for want of a processor alone, so that it says nothing of who was called."""
-        broke = [finding for finding in self.findings if finding.verdict is Verdict.BROKEN]
-        said = any(str(finding) == self.conclusion.message for finding in broke)
-        return self.verdict is Verdict.BROKEN and said and all(finding.starved_s is not None for finding in broke)
+        outcome = CaseOutcome(self.findings)
+        return outcome.is_starved and outcome.conclusion == self.conclusion  # nothing broke besides
 
     @property
     def began_wall(self) -> float:

@@ -90,6 +90,7 @@ class FinishedRun:
     cases: tuple[CaseEvidence, ...]  #: attempts included
     groups: tuple[CauseGroup, ...]  #: what did not pass, by its cause
     notes: tuple[str, ...]  #: lines for the terminal: how to make what could not be made here
+    entries: tuple[history.Run, ...]  #: the run as history knows it
 
     @property
     def files(self) -> dict[str, Path]:
@@ -157,11 +158,9 @@ def finish(run: Path, planned: Sequence[Mapping[str, object]], end: RunEnd) -> F
     return finished
 
 
-def remember(run: Path, planned: Sequence[Mapping[str, object]], end: RunEnd, finished: FinishedRun) -> None:
+def remember(finished: FinishedRun) -> None:
     """Let later runs know what this one found. Raises :class:`ResourceError` where that cannot be kept."""
-    planned = [mask_plain(case) if case.get("mask") else case for case in planned]
-    found = history.runs_of(run.name, finished.cases, planned, scopes.read(run), end.interrupted)
-    history.append(run.parent / history.FILE, found)
+    history.append(finished.directory.parent / history.FILE, finished.entries)
 
 
 def read_end(run: Path) -> tuple[list[Mapping[str, Any]], RunEnd] | None:
@@ -309,6 +308,7 @@ def _finish(
         tuple(evidences),
         tuple(grouped(cases)),
         tuple(notes),
+        tuple(history.runs_of(run.name, evidences, planned, scope, end.interrupted)),
     )
 
 

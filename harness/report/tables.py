@@ -8,6 +8,7 @@ import io
 from collections.abc import Iterable, Sequence
 
 from harness.events import FarEndReport
+from harness.report.callfacts import NOTHING
 from harness.report.evidence import CaseEvidence
 
 #: Columns of the RTP table: a header, and the field of :class:`~harness.events.RtpStatistics`.
@@ -27,7 +28,6 @@ RTP = (
 )
 #: Of these, what only the far end's RTCP reports tell; its zero may be that there were none.
 _TOLD_BY_THE_FAR_END = ("tx_lost", "tx_jitter_ms", "rtt_ms")
-NOTHING = "–"
 
 
 def rtp(evidence: CaseEvidence) -> list[list[str]]:

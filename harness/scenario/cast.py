@@ -223,9 +223,8 @@ class Cast:
         host, port = self.context.deployment.platform.host, self.context.deployment.platform.port
         account = self.context.deployment.accounts[self.context.deployment.phones[self._an_agent()].account]
         phone = self._agent(self._an_agent())
-        place = in_uri(str(host)) + (
-            f":{port}" if port else ""
-        )  # without one it is the transport's own (RFC 3261 section 19.1.2)
+        # without a port it is the transport's own (RFC 3261 section 19.1.2)
+        place = in_uri(str(host)) + (f":{port}" if port else "")
         parameter = "" if account.transport == "udp" else f";transport={account.transport}"
         with self.context.evidence.step(f"{phone.name} asks {host} by OPTIONS"):
             return keepalive.options(phone, f"sip:{place}{parameter}")

@@ -107,9 +107,8 @@ class Call(ListeningLeg):
         waiting = escalation.silence_s if way == "silence" else escalation.retry_after_s
         self._context.more_patience = (attempts - 1) * waiting + (waiting if way == "silence" else 0.0)
         self.settle(asking=way == "digit")
-        for agent in self._context.phones.rang_for(
-            self.number
-        ):  # an AI that hands over unasked does so to whoever calls it
+        # an AI that hands over unasked does so to whoever calls it
+        for agent in self._context.phones.rang_for(self.number):
             self._context.evidence.add(landing.turn(agent, True, its_turn=False, before=landing.ASKED))
         self._ask(way)
         began, ended = self._context.asked[-1]

@@ -115,9 +115,8 @@ class Group:
             try:
                 leg = self._context.phones.first_incoming(self.phones, limit, unless=of.is_over)
             except NeverCame as error:
-                asked = (
-                    [] if self._context.phones.rang() else self._context.asked
-                )  # who rings was called: it was understood
+                # where anybody rings, what the caller asked for was understood
+                asked = [] if self._context.phones.rang() else self._context.asked
                 finding = self._context.evidence.add_of_said(self._landed(), asked)
                 raise ExpectationError(finding) from error
             self._wait_for_others(leg, of)

@@ -308,9 +308,8 @@ class SynthflowCall:
         """The status its record gives for the transfer; 0 when none came, None when it does not say."""
         deadline = time.monotonic() + within
         while True:
-            for action in reversed(
-                transfers_among(self.refresh().actions)
-            ):  # an assistant's other actions have statuses, too
+            # an assistant's other actions have statuses, too
+            for action in reversed(transfers_among(self.refresh().actions)):
                 if isinstance(action.get("status_code"), int):
                     return int(action["status_code"])
             if time.monotonic() >= deadline or self._api.is_down:

@@ -122,6 +122,6 @@ def test_a_history_that_is_none_takes_no_report_away(tmp_path: Path, samples: Mo
     (note,) = finished.notes
     assert note.startswith("the report shows no earlier runs: ")
     with pytest.raises(ResourceError, match="what earlier runs found cannot be read"):
-        remember(run, [case], end, finished)
+        remember(finished)
     assert {path.name for path in run.iterdir()} >= {"report.html", "summary.json", "junit.xml"}
     assert (tmp_path / "latest").resolve() == run

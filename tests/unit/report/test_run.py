@@ -41,7 +41,7 @@ from harness.signoff.decision import decide
 def ended(run: Path, planned: Sequence[Mapping[str, object]], end: RunEnd) -> FinishedRun:
     """What happens at a run's end."""
     finished = finish(run, planned, end)
-    remember(run, planned, end, finished)
+    remember(finished)
     return finished
 
 
