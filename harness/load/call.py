@@ -109,12 +109,17 @@ class LoadCall:
 
     # -- its life
 
-    def place(self) -> None:
-        """Dial, and verify: answered, by the right assistant alone, heard both ways."""
+    def place(self, may_dial: Callable[[], bool]) -> None:
+        """Dial, and verify: answered, by the right assistant alone, heard both ways.
+
+        ``may_dial`` waits for its turn in the rate, and is false when nothing more is to be placed.
+        """
         with self._judged(self.step):
             lane, context = self.lane, self._context
             slot = lane.slot()
             with slot.turn:
+                if not may_dial():
+                    return
                 caller = Caller(context, slot.phone.name, slot.phone, slot.number)
                 call = caller.call(lane.line)
                 self._ai_call = AssistantOf(context, lane.ai, lane.line).expect_call(call)

@@ -29,6 +29,8 @@ class Steps:
         self._all_lanes = lanes
         self._told = told
         self._stopped = threading.Event()
+        self._pace = threading.Lock()
+        self._next = 0.0  #: when a call may be dialled again (monotonic)
 
     def run(self) -> None:
         """The whole of it. On Ctrl-C (``KeyboardInterrupt``) all calls are hung up, and the rest is left out."""
@@ -83,7 +85,14 @@ class Steps:
 
     def _place(self, call: LoadCall) -> None:
         if not self._stopped.is_set():
-            call.place()
+            call.place(self._may_dial)
+
+    def _may_dial(self) -> bool:
+        """Wait for the rate, which also holds for calls that have waited for something else; false when the load was stopped."""
+        with self._pace:
+            self._until(self._next)
+            self._next = time.monotonic() + 1.0 / self.plan.cps
+            return not self._stopped.is_set()
 
     def _until(self, at: float) -> None:
         """Until then, unless Ctrl-C comes."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+import threading
 from collections.abc import Callable, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -22,8 +25,8 @@ class ScriptedCall:
         self.failed_in: int | None = None
         self.is_up = self.was_placed = self.ended = False
 
-    def place(self) -> None:
-        self.is_up = self.was_placed = True
+    def place(self, may_dial: Callable[[], bool]) -> None:
+        self.is_up = self.was_placed = may_dial()
 
     def verify_again(self, step: int) -> None:
         self._must_be_up(step)
@@ -94,3 +97,58 @@ def test_ctrl_c_ends_all_calls_and_blames_no_far_end_for_it() -> None:
     made = run((2, 4), told)
     assert (made.interrupted, made.reached) == (True, [2])
     assert all(call.ended for call in made.calls)
+
+
+class Clock:
+    """Goes on when it is waited for, and at no other time."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def wait(self, seconds: float) -> None:
+        self.now += seconds
+
+
+def test_calls_that_waited_for_something_else_leave_no_faster_than_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, together, dialled = Clock(), threading.Barrier(3), []
+
+    class Waiting(ScriptedCall):
+        def place(self, may_dial: Callable[[], bool]) -> None:
+            together.wait()
+            super().place(may_dial)
+            dialled.append(clock.now)
+
+    monkeypatch.setattr(steps, "LoadCall", Waiting)
+    monkeypatch.setattr(steps, "time", clock)
+    made = steps.Steps(LoadPlan(levels=(3,), cps=0.5, hold_s=0.0), [Lane()], lambda number, calls: None)  # type: ignore[list-item]
+    monkeypatch.setattr(made, "_stopped", SimpleNamespace(wait=clock.wait, is_set=lambda: False, set=lambda: None))
+    made.run()
+
+    assert made.verdict is Verdict.PASSED
+    assert all(later - sooner >= 2.0 for sooner, later in itertools.pairwise(sorted(dialled)))
+
+
+def test_a_call_that_waits_for_its_turn_is_not_dialled_after_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
+    both_wait, hung_up = threading.Barrier(2), threading.Event()
+
+    class Stopped(ScriptedCall):
+        def place(self, may_dial: Callable[[], bool]) -> None:
+            both_wait.wait()
+            if self.index == 1:
+                raise KeyboardInterrupt
+            hung_up.wait()
+            super().place(may_dial)
+
+    class Noticed(Lane):
+        def hang_up(self) -> None:
+            hung_up.set()
+
+    monkeypatch.setattr(steps, "LoadCall", Stopped)
+    made = steps.Steps(LoadPlan(levels=(2,), cps=1e6, hold_s=0.0), [Noticed()], lambda number, calls: None)  # type: ignore[list-item]
+    made.run()
+
+    assert made.interrupted
+    assert [call.was_placed for call in made.calls] == [False, False]
