@@ -8,7 +8,7 @@ from harness.deployment import Trunk
 from harness.diagnosis import sdp
 from harness.diagnosis.derive import Scene, listed, number_in, same_number
 from harness.diagnosis.messages import CHALLENGES, Seen, formats, username_in
-from harness.diagnosis.refusals import about
+from harness.diagnosis.refusals import about_one
 from harness.sip.grammar import host_of
 from harness.sip.message import Request, Response
 from harness.verdict import Finding
@@ -170,12 +170,12 @@ def _final_of_the_ai(scene: Scene) -> None:
             challenge = "credentials refused"
         facts.record("ai.code", None if code in CHALLENGES else code, final.where)
         assert isinstance(final.message, Response)
-        facts.record("ai.refusal", about(final.message.reason), final.where)
+        facts.record("ai.refusal", about_one(final.message.reason), final.where)
     if scene.invites:
         facts.record("ai.challenge", challenge, where)
         facts.record("ai.code", code or None, where)  # a challenge, where nothing else was ever said
     for record in scene.records:
         said = record.record.get("error_message") or record.record.get("telephony_disconnect_reason")
-        facts.record("ai.refusal", about(said), record.source)
+        facts.record("ai.refusal", about_one(said), record.source)
         code_said = re.match(r"\s*[3-6]\d\d\b", str(record.record.get("error_message") or ""))
         facts.record("ai.code", int(code_said.group()) if code_said else None, record.source)

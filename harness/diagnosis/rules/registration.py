@@ -4,22 +4,16 @@ from __future__ import annotations
 
 from harness.diagnosis.cells import cells
 from harness.diagnosis.conditions import not_shown, unless, when
-from harness.diagnosis.refusals import ABOUT
+from harness.diagnosis.refusals import ABOUT, elsewhere
 from harness.diagnosis.rule import Rule
 
 _REFUSED = when("registration.answer", 401, 403, 404, 407)
-
-
-def _other_than(what: str) -> tuple[str, ...]:
-    """All else that a refusal's words can be about."""
-    return tuple(other for other in ABOUT if other != what)
-
 
 #: A challenge was answered in the right user's name, and nothing says that the refusal is about anything but the password.
 _PASSWORD = (
     unless("registration.challenged", False),
     when("registration.user", "the trunk's"),
-    not_shown("registration.refusal", *_other_than("the password")),
+    not_shown("registration.refusal", *elsewhere("the password")),
 )
 
 REGISTRATION: tuple[Rule, ...] = (
@@ -32,7 +26,9 @@ REGISTRATION: tuple[Rule, ...] = (
         conditions=(
             unless("registration.challenged", False),
             when("registration.user", "another"),
-            not_shown("registration.refusal", "the password", "the source address"),
+            not_shown(
+                "registration.refusal", "the password", "the source address", "the password or the source address"
+            ),
         ),
         because="the refused credentials name another user than the trunk's",
     ),
@@ -81,7 +77,7 @@ REGISTRATION: tuple[Rule, ...] = (
         essential=(when("registration.answer", 403),),
         conditions=(
             when("registration.challenged", False),
-            not_shown("registration.refusal", *_other_than("the source address")),
+            not_shown("registration.refusal", *elsewhere("the source address")),
         ),
         because="403 came without a challenge: nobody looked at the credentials, which leaves the address",
         confidence="likely",

@@ -18,6 +18,7 @@ from harness.measurement import Direction
 from harness.verdict import Strength, Verdict
 from tests.unit.diagnosis.building import Example
 from tests.unit.diagnosis.example_case import CALLER, SDP
+from tests.unit.diagnosis.stories import refused
 
 
 def _unreached() -> Example:
@@ -290,6 +291,15 @@ def test_a_platform_that_takes_no_call_has_routed_none() -> None:
         "how the caller's call was set up: not at all: nothing came back to the INVITE "
         "(caller.1 sent it 1× to 192.0.2.2:5060 over UDP)" in diagnosis.facts
     )
+
+
+def test_an_ai_that_names_user_and_password_leaves_both() -> None:
+    shown = {"authorization": 'Digest username="x", response="y"'}
+    example = refused(Example(authentication="digest"), 403, "Invalid user name or password", **shown)
+    assert [(cause.id, cause.confidence) for cause in example.diagnose().causes] == [
+        ("username-wrong", "possible"),
+        ("password-wrong", "possible"),
+    ]
 
 
 def test_credentials_that_are_asked_for_again_and_again_are_wrong_ones() -> None:

@@ -151,3 +151,21 @@ def test_the_user_name_in_the_register_s_credentials(header: str) -> None:
     assert user("REGISTER", "sent", "Digest response=x") is None
     assert user("REGISTER", "received", right) is None
     assert user("OPTIONS", "sent", right) is None
+
+
+@pytest.mark.parametrize(
+    ("username", "causes"),
+    [
+        (None, ["password-wrong", "username-wrong"]),
+        ("stranger", ["username-wrong"]),
+        ("the trunk's", ["password-wrong"]),
+    ],
+)
+def test_a_registrar_that_names_user_and_password_leaves_both(username: str | None, causes: list[str]) -> None:
+    example = registers(403, "Unknown user name or bad password", authentication="digest")
+    example._sip("received", "SIP/2.0 401 Unauthorized", "REGISTER")
+    if username is not None:
+        example.sip_number(username=example.trunk.username if username == "the trunk's" else username)
+    diagnosis = example.diagnose()
+    assert sorted(cause.id for cause in diagnosis.causes) == causes
+    assert len(causes) == 1 or {cause.confidence for cause in diagnosis.causes} == {"possible"}
