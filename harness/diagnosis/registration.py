@@ -9,21 +9,18 @@ from harness.diagnosis.messages import CHALLENGES, username_in
 from harness.diagnosis.refusals import OF_THE_STACK, TIMED_OUT, about
 from harness.events import TransportFailed
 
+#: What became of a REGISTER that no server answered.
+NONE, REFUSED = "none", "connection refused"
+
 
 def tell(scene: Scene) -> None:
     """Make all of them known that can be."""
     facts = scene.facts
     for finding in scene.of("registration", "registration.refused"):
-        code = finding.facts.get("code")
-        refused = _refused_connection(scene) if code in (0, 408, 503) else ()
-        reason = str(finding.facts.get("reason") or "")
-        answer: object = code
-        if code in (0, 408) or (code == 503 and not reason):
-            answer = "none"
-        if code == 503 and TIMED_OUT.search(reason):
-            answer = "none"
-        elif refused or (code == 503 and OF_THE_STACK.search(reason)):
-            answer = "connection refused"  # RFC 3261 section 8.1.3.1: a transport error counts as 503
+        code, reason = finding.facts.get("code"), str(finding.facts.get("reason") or "")
+        refused = _refused_connection(scene)
+        answer = _answer(scene, code, reason, bool(refused))
+        refused = refused if answer == REFUSED else ()
         facts.record("registration.answer", answer, *finding.evidence, *refused, finding.actual)
         facts.record("registration.refusal", about(finding.facts.get("reason")), finding.actual)
     for finding in scene.of("timing.within"):
@@ -37,6 +34,29 @@ def tell(scene: Scene) -> None:
     if scene.of("registration", "timing.within") and scene.axes.get("ai") == "stand-in":
         facts.record("registration.target", "the Termination URI", "the stand-in was told it by the deployment file")
     _registers(scene)
+
+
+def _answer(scene: Scene, code: object, reason: str, refused: bool) -> object:
+    """The status that came, or what kept one from coming: a stack calls a timeout 408, and a transport error 503 (RFC 3261
+    section 8.1.3.1).
+    """
+    received = _received(scene, code)
+    if code not in (0, 408, 503) or (code == 503 and received):
+        return code
+    if code == 503 and TIMED_OUT.search(reason):
+        return NONE
+    if refused or (code == 503 and OF_THE_STACK.search(reason)):
+        return REFUSED
+    return code if code == 503 and reason and received is None else NONE
+
+
+def _received(scene: Scene, code: object) -> bool | None:
+    """Whether that status came off the wire; None where nobody has seen the REGISTER's messages."""
+    answers = [seen.answers("REGISTER") for seen in scene.at_ai if seen.received]
+    if any(answers):
+        return code in answers
+    looked = scene.axes.get("ai") == "stand-in" or any(s.is_request("REGISTER") for s in scene.at_ai)
+    return False if looked else None
 
 
 def _registers(scene: Scene) -> None:

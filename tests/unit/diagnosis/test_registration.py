@@ -169,3 +169,31 @@ def test_a_registrar_that_names_user_and_password_leaves_both(username: str | No
     diagnosis = example.diagnose()
     assert sorted(cause.id for cause in diagnosis.causes) == causes
     assert len(causes) == 1 or {cause.confidence for cause in diagnosis.causes} == {"possible"}
+
+
+OWN_503 = "End of file (PJ_EEOF)"
+
+
+@pytest.mark.parametrize(
+    ("received", "reason", "answer"),
+    [
+        (503, "Upstream unreachable", 503),  # a registrar's own words
+        (503, "", 503),
+        (503, OWN_503, 503),
+        (401, OWN_503, "connection refused"),
+        (401, "Service Unavailable", "none"),  # pjsip's own phrase for a transport error
+        (None, "Service Unavailable", "none"),
+    ],
+)
+def test_a_503_that_was_received_is_the_registrars(received: int | None, reason: str, answer: object) -> None:
+    example = registers(503, reason, ai="stand-in", transport="tcp")
+    example._sip("sent", "REGISTER sip:x SIP/2.0", "REGISTER")
+    if received:
+        example._sip("received", f"SIP/2.0 {received} {reason}", "REGISTER")
+    assert facts_of(example).value("registration.answer") == answer
+
+
+def test_a_503_that_was_received_is_not_what_another_connection_failed_of() -> None:
+    example = registers(503, "x", ai="stand-in", transport="tcp")
+    example._sip("received", "SIP/2.0 503 x", "REGISTER").transport_failed("sip-number", "Connection refused")
+    assert facts_of(example).value("registration.answer") == 503
