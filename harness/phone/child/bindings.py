@@ -111,7 +111,7 @@ class CallListener(Protocol):
         """An INVITE with Replaces came."""
 
     def offer_comes(self) -> None:
-        """A re-INVITE came, and SDP is made next."""
+        """SDP is made next, for an offer behind the call's first or for the answer to one."""
 
 
 class Stack(pj.Endpoint):  # type: ignore[misc]
@@ -236,8 +236,14 @@ class Call(pj.Call):  # type: ignore[misc]
             self.listener.replacement_asked(prm, rdata.wholeMsg)
 
     @_callback
-    def onCallRxReinvite(self, prm: Any) -> None:
-        """A re-INVITE came in."""
+    def onCallRxOffer(self, prm: Any) -> None:
+        """An offer came in behind the first, by re-INVITE, UPDATE or PRACK."""
+        if self.listener:
+            self.listener.offer_comes()
+
+    @_callback
+    def onCallTxOffer(self, prm: Any) -> None:
+        """A re-INVITE without an offer came in: the answer to it has one."""
         if self.listener:
             self.listener.offer_comes()
 

@@ -110,7 +110,7 @@ class CallLeg:
         return unsent and (name in self.phone.next_hops or name in self.remote)
 
     def offer_comes(self) -> None:
-        """SDP is made next: let it offer this leg's codecs."""
+        """SDP is made next: let it name this leg's codecs, of all that the process has (RFC 3264 section 8)."""
         self._host.endpoint.prefer(self.codecs, self.phone.config.telephone_event)
 
     def check_alive(self) -> bool:
@@ -177,7 +177,9 @@ class CallLeg:
 
     def hold(self) -> None:
         """Offer ``sendonly``."""
-        self.live_call("confirmed").setHold(parameters())
+        call = self.live_call("confirmed")
+        self.offer_comes()
+        call.setHold(parameters())
 
     def resume(self) -> None:
         """Offer ``sendrecv`` again."""
@@ -185,6 +187,7 @@ class CallLeg:
         made = parameters(settings=True)
         settings = made.opt
         settings.flag |= pj.PJSUA_CALL_UNHOLD
+        self.offer_comes()
         call.reinvite(made)
 
     def reinvite(self, codecs: tuple[str, ...]) -> None:

@@ -64,9 +64,17 @@ class Stranger(SipPeer):
         """The final response to a request within the call that ``call`` has answered."""
         return self._asks(phone, method, number, body, call, headers)
 
-    def says(self, phone: Phone, method: str, number: int, call: Response | None, headers: Sequence[str] = ()) -> None:
+    def says(
+        self,
+        phone: Phone,
+        method: str,
+        number: int,
+        call: Response | None,
+        headers: Sequence[str] = (),
+        body: str = "",
+    ) -> None:
         """A request within the call, whatever comes of it."""
-        self._send(phone, method, number, to=call, headers=headers)
+        self._send(phone, method, number, body, call, headers)
 
     def hangs_up(self, phone: Phone, answer: Response, number: int = 99) -> Response:
         return self._asks(phone, "BYE", number, to=answer)

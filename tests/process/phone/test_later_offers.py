@@ -1,0 +1,121 @@
+"""Offers and answers behind a call's first (RFC 3264 section 8), of phones that one process hosts: each has codecs of its own."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from harness.phone import PhoneConfig
+from harness.phone.leg import Leg
+from harness.phone.phone import Phone
+from harness.sip.message import Response
+from harness.sip.sdp import Description
+from tests.loopback import fresh_address
+from tests.process.phone.conftest import Desk
+from tests.process.phone.stranger import SESSION, Stranger, answered
+
+#: Three phones, each with codecs of its own, and what each has; the last one's is what pjsua would offer by itself.
+HOSTED: tuple[tuple[tuple[str, ...], bool], ...] = ((("PCMA",), True), (("G722", "PCMU"), False), (("PCMU",), True))
+SDP = ("Content-Type: application/sdp",)
+
+
+def described(stranger: Stranger, formats: str) -> str:
+    """Its SDP with those payload types; 101 is telephone-event."""
+    events = "a=rtpmap:101 telephone-event/8000\n" if "101" in formats.split() else ""
+    media = f"m=audio {{port}} RTP/AVP {formats}\n{events}"
+    return (SESSION + media).format(host=stranger.host, port=stranger.rtp.getsockname()[1])
+
+
+EVERYTHING = "0 8 9 101"
+
+
+def holds(_phone: Phone, leg: Leg, stranger: Stranger, _call: Response) -> bytes:
+    leg.hold()
+    return accepts(stranger)
+
+
+def resumes(_phone: Phone, leg: Leg, stranger: Stranger, _call: Response) -> bytes:
+    leg.resume()
+    return accepts(stranger)
+
+
+def offers_again(_phone: Phone, leg: Leg, stranger: Stranger, _call: Response) -> bytes:
+    leg.reinvite()
+    return accepts(stranger)
+
+
+def accepts(stranger: Stranger) -> bytes:
+    """Accept what the phone offers next; returns the offer."""
+    offer = stranger.request("INVITE")
+    first = Description.parse(offer.body).media[0].formats[0]
+    headers = [("Content-Type", "application/sdp"), ("Contact", f"<sip:{stranger.address}>")]
+    stranger.respond(offer, 200, headers, described(stranger, first))
+    stranger.request("ACK")
+    return offer.body
+
+
+def answers_update(phone: Phone, _: Leg, stranger: Stranger, call: Response) -> bytes:
+    answer = stranger.within(phone, "UPDATE", 20, call, described(stranger, EVERYTHING), SDP)
+    assert answer.status == 200
+    return answer.body
+
+
+def answers_invite(phone: Phone, _: Leg, stranger: Stranger, call: Response) -> bytes:
+    answer = stranger.within(phone, "INVITE", 20, call, described(stranger, EVERYTHING), SDP)
+    assert answer.status == 200
+    stranger.says(phone, "ACK", 20, answer)
+    return answer.body
+
+
+def is_asked_for_an_offer(phone: Phone, _: Leg, stranger: Stranger, call: Response) -> bytes:
+    """RFC 3261 section 14.2: an INVITE without one gets it in the 200, and its answer comes with the ACK."""
+    offer = stranger.within(phone, "INVITE", 20, call)
+    assert offer.status == 200
+    first = Description.parse(offer.body).media[0].formats[0]
+    stranger.says(phone, "ACK", 20, offer, SDP, described(stranger, first))
+    return offer.body
+
+
+@pytest.fixture
+def strangers() -> Iterator[list[Stranger]]:
+    with contextlib.ExitStack() as stack:
+        yield [stack.enter_context(contextlib.closing(Stranger(fresh_address()))) for _ in HOSTED]
+
+
+Later = Callable[[Phone, Leg, Stranger, Response], bytes]
+
+
+def one_after_the_other(own: Desk, strangers: list[Stranger], later: Later) -> Iterator[tuple[PhoneConfig, list[str]]]:
+    """What each phone says in ``later``, when all of them are in calls."""
+    phones = [
+        own(f"phone-{number}", codecs=codecs, telephone_event=events) for number, (codecs, events) in enumerate(HOSTED)
+    ]
+    assert len({phone.process.pid for phone in phones}) == 1, "one process hosts them"
+    calls = [
+        answered(phone, stranger, described(stranger, EVERYTHING))
+        for phone, stranger in zip(phones, strangers, strict=True)
+    ]
+    for phone, stranger, (leg, call) in zip(phones, strangers, calls, strict=True):
+        leg.wait_state("confirmed", 10)
+        sdp = later(phone, leg, stranger, call)
+        yield phone.config, [codec.name for codec in Description.parse(sdp).media[0].codecs]
+        assert stranger.hangs_up(phone, call).status == 200
+
+
+def has(config: PhoneConfig) -> list[str]:
+    return [*config.codecs, *(["telephone-event"] if config.telephone_event else [])]
+
+
+@pytest.mark.parametrize("later", [holds, resumes, offers_again, is_asked_for_an_offer])
+def test_each_phone_offers_its_own_codecs_again(own: Desk, strangers: list[Stranger], later: Later) -> None:
+    for config, said in one_after_the_other(own, strangers, later):
+        assert said == has(config)
+
+
+@pytest.mark.parametrize("later", [answers_update, answers_invite])
+def test_each_phone_answers_with_its_own_codecs_again(own: Desk, strangers: list[Stranger], later: Later) -> None:
+    for config, said in one_after_the_other(own, strangers, later):
+        assert set(said) <= set(has(config))
+        assert set(said) & set(config.codecs)
