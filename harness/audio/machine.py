@@ -18,6 +18,13 @@ _WORD_S: Final = 0.4
 _BEHIND_S: Final = 0.5
 #: So much before the tone says what spoke last.
 _LAST_S: Final = 1.0
+#: What is over for so long, and nothing like it has followed: longer than the pauses of any busy tone (ITU-T E.180 section 5).
+_OVER_S: Final = 1.0
+#: What lasts so long is known to be a tone, or to be none.
+_KNOWN_S: Final = 0.6
+#: A machine may beep twice; what comes three times is a rhythm, of a PBX's own maybe.
+_MOST_BEEPS: Final = 2
+_TONES: Final = frozenset({"tone", "busy", "ringback", "dial", "sit", "fax", "dtmf"})
 
 
 def message_asked_in(audio: NDArray[np.int16]) -> tuple[float, float] | None:
@@ -32,7 +39,7 @@ def message_asked_in(audio: NDArray[np.int16]) -> tuple[float, float] | None:
     for before, tone in pairwise(loud):
         if before.kind == "music" and tone.kind == "tone" and tone.began - before.ended < _BEHIND_S:
             begin = max(before.began, before.ended - _LAST_S)
-            last = classify(audio[round(begin * SAMPLE_RATE) : round(tone.ended * SAMPLE_RATE)])
+            last = classify(audio[round(begin * SAMPLE_RATE) :])
             if asked := asks_for_message(last):
                 return begin + asked[0], begin + asked[1]
     return None
@@ -48,5 +55,27 @@ def asks_for_message(spans: Sequence[Span]) -> tuple[float, float] | None:
     speech = next((span for span in spans if span.kind == "speech" and span.ended - span.began > _WORD_S), None)
     if speech is None:
         return None
-    tone = next((span for span in spans if span.kind == "tone" and span.began > speech.began), None)
-    return None if tone is None else (speech.began, tone.began)
+    later = [span for span in spans if span.began > speech.began]
+    last = spans[-1]
+    may_be_tone = last.kind != "silence" and last.ended - last.began < _KNOWN_S
+    until = last.began if may_be_tone else last.ended
+    beep = next((run[-1] for run in _runs_of_tones(later) if _is_beep(run, until)), None)
+    return None if beep is None else (speech.began, beep.began)
+
+
+def _runs_of_tones(spans: Sequence[Span]) -> list[list[Span]]:
+    """The tones, those together that follow each other as the tones of a rhythm do."""
+    runs: list[list[Span]] = []
+    for span in spans:
+        if span.kind not in _TONES:
+            continue
+        if runs and span.began - runs[-1][-1].ended < _OVER_S:
+            runs[-1].append(span)
+        else:
+            runs.append([span])
+    return runs
+
+
+def _is_beep(run: Sequence[Span], until: float) -> bool:
+    """Whether tones ask for a message: the first second of a busy or ringing tone is like a beep, so what goes on may be one."""
+    return len(run) <= _MOST_BEEPS and all(span.kind == "tone" for span in run) and until - run[-1].ended >= _OVER_S

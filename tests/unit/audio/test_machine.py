@@ -12,6 +12,8 @@ from harness.audio.classify import classify
 from harness.audio.machine import asks_for_message, last_sound, message_asked_in
 from harness.audio.marks import SAMPLE_RATE
 from harness.audio.prompts import prompt_samples
+from harness.audio.tones import PLANS, call_progress, sit
+from harness.audio.wav import to_int16
 
 Audio = NDArray[np.int16]
 
@@ -38,7 +40,7 @@ GREETING = prompt_samples("hello-en").astype(np.int16)
 @pytest.mark.parametrize("hertz", [440.0, 1000.0, 1400.0])
 def test_speech_and_then_a_tone(hertz: float) -> None:
     asked = asks_for_message(
-        classify(np.concatenate([silence(0.5), GREETING, silence(0.3), tone(0.4, hertz), silence(1)]))
+        classify(np.concatenate([silence(0.5), GREETING, silence(0.3), tone(0.4, hertz), silence(1.2)]))
     )
     assert asked is not None
     began, beep = asked
@@ -93,7 +95,7 @@ def test_a_tone_with_holes_is_one_tone(
     for first, count in data.draw(holes(round(seconds / 0.02))):
         at = min(first * FRAME + cut, len(beep))
         beep = np.concatenate([beep[:at], silence(count * 0.02), beep[at if are_late else at + count * FRAME :]])
-    heard = np.concatenate([GREETING, silence(pause), beep, silence(1)])
+    heard = np.concatenate([GREETING, silence(pause), beep, silence(1.2)])
     spans = classify(heard)
     if not are_late and sum(abs(beep) > 100) < 0.28 * SAMPLE_RATE:
         return  # what is left of it is as short as what a voice may hold
@@ -117,9 +119,54 @@ def test_a_rhythm_stays_one() -> None:
     assert message_asked_in(np.concatenate([GREETING, silence(0.3), busy])) is None
 
 
+NETWORK = {
+    f"{country} {kind}": to_int16(call_progress(country, kind, 6.5))
+    for country in PLANS
+    for kind in ("ringback", "busy", "congestion")
+} | {"information": np.concatenate([to_int16(sit()), silence(1), to_int16(sit())])}
+
+
+@pytest.mark.parametrize("name", NETWORK)
+def test_no_beginning_of_a_network_tone_is_a_beep(name: str) -> None:
+    """Whoever listens meanwhile hears its first second alone."""
+    heard = np.concatenate([GREETING, silence(0.3), NETWORK[name]])
+    first = len(heard) - len(NETWORK[name])
+    for seconds in np.arange(0.2, 6.5, 0.43):
+        so_far = heard[: first + round(seconds * SAMPLE_RATE)]
+        assert message_asked_in(so_far) is None, (seconds, classify(so_far))
+
+
+@given(
+    hertz=st.floats(720.0, 1600.0),
+    on=st.floats(0.3, 0.6),
+    off=st.floats(0.2, 0.8),
+    times=st.integers(3, 8),
+    until=st.floats(0.0, 6.0),
+)
+@settings(deadline=None)
+def test_a_rhythm_of_any_frequency_is_no_beep(hertz: float, on: float, off: float, times: int, until: float) -> None:
+    """PBXs have tones of their own; neither while it goes on nor once it has stopped."""
+    rhythm = np.concatenate([tone(on, hertz), silence(off)] * times)
+    heard = np.concatenate([GREETING, silence(0.3), rhythm])
+    assert message_asked_in(heard[: round((len(GREETING) / SAMPLE_RATE + 0.3 + until) * SAMPLE_RATE)]) is None
+    assert message_asked_in(np.concatenate([heard, silence(2)])) is None
+
+
+def test_two_beeps_are_a_machines_and_the_last_counts() -> None:
+    beeps = np.concatenate([GREETING, silence(0.3), tone(0.4), silence(0.3), tone(0.4)])
+    assert message_asked_in(np.concatenate([beeps, silence(0.8)])) is None, "a third may follow"
+    asked = message_asked_in(np.concatenate([beeps, silence(1.2)]))
+    assert asked is not None
+    assert asked[1] == pytest.approx(len(beeps) / SAMPLE_RATE - 0.4, abs=0.1)
+
+
+def test_a_tone_that_goes_on_is_no_beep() -> None:
+    assert message_asked_in(np.concatenate([GREETING, silence(0.3), tone(8.0)])) is None
+
+
 def test_a_greeting_right_behind_a_queues_music_asks_for_a_message() -> None:
     greeting = prompt_samples("voicemail-greeting-en").astype(np.int16)
-    heard = np.concatenate([music(5.0), greeting, tone(0.4), silence(1)])
+    heard = np.concatenate([music(5.0), greeting, tone(0.4), silence(1.2)])
     assert asks_for_message(classify(heard)) is None, "music and greeting are one sound"
     asked = message_asked_in(heard)
     assert asked is not None
