@@ -111,7 +111,10 @@ class CallListener(Protocol):
         """An INVITE with Replaces came."""
 
     def offer_comes(self) -> None:
-        """SDP is made next, for an offer behind the call's first or for the answer to one."""
+        """An offer behind the call's first is made next."""
+
+    def offer_came(self, prm: Any) -> None:
+        """An offer behind the call's first came, and the answer is made next."""
 
 
 class Stack(pj.Endpoint):  # type: ignore[misc]
@@ -239,7 +242,7 @@ class Call(pj.Call):  # type: ignore[misc]
     def onCallRxOffer(self, prm: Any) -> None:
         """An offer came in behind the first, by re-INVITE, UPDATE or PRACK."""
         if self.listener:
-            self.listener.offer_comes()
+            self.listener.offer_came(prm)
 
     @_callback
     def onCallTxOffer(self, prm: Any) -> None:

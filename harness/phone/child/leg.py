@@ -330,6 +330,13 @@ class CallLeg:
         _, _, told = self.call.dump(True, "").partition(f"\n  #{stream} ")
         return _SRTP_IS_ON in told.partition("\n  #")[0]
 
+    def offer_came(self, prm: Any) -> None:
+        """Answer an offer with this leg's codecs; one that has none of them changes nothing (RFC 3261 section 14.2)."""
+        if self._host.endpoint.has_answer(int(prm.offer.pjSdpSession), self.codecs):
+            self.offer_comes()
+        else:
+            prm.statusCode = pj.PJSIP_SC_NOT_ACCEPTABLE_HERE
+
     def stream_ends(self, index: int) -> None:
         """The last look at a stream's counters."""
         if index == self.rtp.stream:

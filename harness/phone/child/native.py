@@ -21,6 +21,7 @@ from harness.phone.child.taps import Taps
 
 _TELEPHONE_EVENT_FLAG: Final = 0  # PJMEDIA_ENDPT_HAS_TELEPHONE_EVENT_FLAG
 _NO_LOOP: Final = 1  # PJMEDIA_FILE_NO_LOOP
+_LONGEST_SDP: Final = 16_000  # a message has no more than 4000 octets
 _ADDRESS_OCTETS: Final = 28  # of a pj_sockaddr
 _DESTROY_SOCKET: Final = 2  # PJSIP_UDP_TRANSPORT_DESTROY_SOCKET
 _FRAME: Final = 320  # octets of 20 ms
@@ -62,6 +63,7 @@ class Native:
         library.pjsua_init_tpselector.restype = None
         library.pjsip_udp_transport_pause.argtypes = (pointer, ctypes.c_uint)
         library.pj_sockaddr_parse.argtypes = (ctypes.c_int, ctypes.c_uint, pointer, pointer)
+        library.pjmedia_sdp_print.argtypes = (pointer, ctypes.c_char_p, ctypes.c_size_t)
         library.pjsua_player_create.argtypes = (pointer, ctypes.c_uint, pointer)
         library.pjsua_player_get_conf_port.argtypes = library.pjsua_player_destroy.argtypes = (ctypes.c_int,)
         library.pjsua_conf_connect.argtypes = library.pjsua_conf_disconnect.argtypes = (ctypes.c_int, ctypes.c_int)
@@ -84,6 +86,12 @@ class Native:
         flag = ctypes.c_int(offered)
         endpoint = self._library.pjsua_get_pjmedia_endpt()
         self._library.pjmedia_endpt_set_flag(endpoint, _TELEPHONE_EVENT_FLAG, ctypes.byref(flag))
+
+    def sdp_text(self, session: int) -> str:
+        """What a ``pjmedia_sdp_session`` says: pjsua2 has no more than 1024 octets of it."""
+        room = ctypes.create_string_buffer(_LONGEST_SDP)
+        length = max(0, self._library.pjmedia_sdp_print(session, room, _LONGEST_SDP))
+        return room.raw[:length].decode("utf-8", "replace")
 
     def accounts(self) -> int:
         """How many there are."""

@@ -9,6 +9,7 @@ from typing import Any, Final
 from harness.phone.child.bindings import FRAME_MS, Log, Refusal, Stack, StackListener, pj
 from harness.phone.child.hearing import RATE
 from harness.phone.child.native import Native
+from harness.phone.child.offers import codec_of, has_answer
 from harness.phone.child.places import LONGEST_TRANSACTION
 from harness.phone.config import PhoneConfig
 from harness.sip.grammar import SipSyntaxError
@@ -107,6 +108,11 @@ class Endpoint:
             self._stack.codecSetPriority(codec, 250 - wanted.index(codec) if codec in wanted else 0)
         self.native.offer_telephone_event(telephone_event)
         self._preferred = (codecs, telephone_event)
+
+    def has_answer(self, offer: int, codecs: tuple[str, ...]) -> bool:
+        """Whether an offer (``pjmedia_sdp_session *``) can be answered with ``codecs``."""
+        own = [codec_of(self._codecs[name.upper()]) for name in codecs]
+        return has_answer(self.native.sdp_text(offer), own)
 
     def wake(self) -> None:
         """Make :meth:`handle_events` return: a datagram too short for SIP, which pjsip drops without a word."""
