@@ -30,6 +30,7 @@ _STATES: Final = {
     pj.PJSIP_INV_STATE_DISCONNECTED: "disconnected",
 }
 _MEDIA_IS_UP: Final = (pj.PJSUA_CALL_MEDIA_ACTIVE, pj.PJSUA_CALL_MEDIA_LOCAL_HOLD, pj.PJSUA_CALL_MEDIA_REMOTE_HOLD)
+_TRY_AGAIN: Final = (401, 407, 422)  # pjsip makes the same offer again
 _SRTP_IS_ON: Final = "SRTP status: Active"  # in pjsua's account of a stream; pjsua2 has no other word for it
 _DIRECTIONS: Final = {(True, True): "sendrecv", (True, False): "sendonly", (False, True): "recvonly"}
 
@@ -78,7 +79,8 @@ class CallLeg:
         self.call_id, self.tag, self.branch = call_id, "", ""
         self.direction, self.remote, self.replaces = direction, remote, replaces
         self.call: Call | None = None
-        self.codecs: tuple[str, ...] = phone.config.codecs
+        self.codecs: tuple[str, ...] = phone.config.codecs  #: that it offers and answers with
+        self._agreed = self.codecs  # what they were when media was negotiated last
         hearing = Hearing(phone.config.name, self.name, self._emit, digits=phone.config.inband_dtmf)
         self.media = LegMedia(self._host.players, recording.paths(phone.directory, self.name), hearing)
         self.media.mark = mark
@@ -193,9 +195,13 @@ class CallLeg:
     def reinvite(self, codecs: tuple[str, ...]) -> None:
         """Offer again, with ``codecs`` unless there are none."""
         call = self.live_call("confirmed")
-        self.codecs = codecs or self.codecs
+        before, self.codecs = self.codecs, codecs or self.codecs
         self.offer_comes()
-        call.reinvite(parameters(settings=True))
+        try:
+            call.reinvite(parameters(settings=True))
+        except pj.Error:
+            self.codecs = before
+            raise
 
     def send_digits(self, digits: str, method: str, duration_ms: int) -> None:
         """DTMF, by RFC 4733 or INFO."""
@@ -272,6 +278,8 @@ class CallLeg:
         if message.unread:
             return
         self._outcomes.saw(message)
+        if message.ours and message.method == "INVITE" and message.status >= 300 and message.status not in _TRY_AGAIN:
+            self.codecs = self._agreed  # as if no re-INVITE had been sent (RFC 3261 section 14.1)
         if message.direction == "received":
             self.rtp.may_come_from(message.remote_host)
         self._ending.saw(message)
@@ -287,6 +295,7 @@ class CallLeg:
     def media_changed(self) -> None:
         """Media was negotiated: connect it, and tell what it is."""
         assert self.call is not None
+        self._agreed = self.codecs
         info = self.call.getInfo()
         # What an answer refuses stays in the description with port 0 (RFC 3264 section 6): another type of media before
         # the audio, or audio that was offered in several ways.

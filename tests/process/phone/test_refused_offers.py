@@ -1,4 +1,4 @@
-"""Offers within a call that the phone has nothing for: refused with 488, and the session goes on as it was (RFC 3261 section 14.2)."""
+"""Offers within a call that are refused: the session goes on as it was (RFC 3261 sections 14.1 and 14.2)."""
 
 from __future__ import annotations
 
@@ -46,4 +46,21 @@ def test_an_offer_of_nothing_the_phone_has_changes_nothing(
     stranger.speaks_to(port, phone)
     leg.wait("the stranger's mark", lambda e: isinstance(e, MarkHeard) and e.mark == VOICE, within=10)
     assert asks(3, AUDIO) == 200
+    assert stranger.hangs_up(phone, call).status == 200
+
+
+def test_an_offer_of_the_phones_that_is_refused_changes_nothing(lease: Desk, stranger: Stranger) -> None:
+    """RFC 3261 section 14.1: as if no re-INVITE had been issued. Its far end may still refresh the session."""
+    phone = lease("callee", codecs=("PCMU",))
+    leg, call = answered(phone, stranger, SESSION + AUDIO)
+    leg.wait_state("confirmed", 10)
+    leg.reinvite(["PCMA"])
+    refused = stranger.request("INVITE")
+    assert b"PCMA" in refused.body
+    stranger.respond(refused, 488)
+    stranger.request("ACK")
+    refresh = (SESSION + AUDIO).format(host=stranger.host, port=stranger.rtp.getsockname()[1])
+    answer = stranger.within(phone, "UPDATE", 2, call, refresh, SDP)
+    assert answer.status == 200
+    assert leg.codec == "PCMU"
     assert stranger.hangs_up(phone, call).status == 200
