@@ -148,6 +148,7 @@ class Group:
 
     def rings_in_turns(self, of: Call) -> None:
         """The agents ring as the group is set up; those of every turn but the last decline, so that the next comes."""
+        self._wait_in_queue(of)
         later = list(self.phones)
         *before, last = [[phone for phone in self.phones if phone.name in turn] for turn in self.entry.turns]
         for phones in (*before, last):
@@ -166,6 +167,16 @@ class Group:
                 for leg in filter(None, legs):
                     leg.taken = True
                     leg.reject(486)
+
+    def _wait_in_queue(self, of: Call) -> None:
+        """Until anybody's phone rings, or for as long as the deployment lets a caller wait before."""
+        if not self.entry.queue_s:
+            return
+        began = time.monotonic()
+        with self._context.evidence.step(f"the caller waits in the queue of {self.name}"):
+            while time.monotonic() < began + self.entry.queue_s and not (self._context.phones.rang() or of.is_over()):
+                self._context.pause(_LOOKS_EVERY_S)
+            self._context.evidence.scripted(time.monotonic() - began, "waiting in the queue")
 
     def _wait_for_others(self, leg: Leg, of: Call) -> None:
         """Where who rings is in another group as well, let it ring until it is told which group was called.
