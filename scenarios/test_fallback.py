@@ -23,11 +23,11 @@ def test_ai_never_answers(cast, context, ai, caller, line, timings, fallback, ex
 
 
 @scenario("FALLBACK-REFUSED")
-def test_ai_refuses(cast, ai, caller, line, timings, fallback, expect):
+def test_ai_refuses(cast, context, ai, caller, line, timings, fallback, expect):
     ai.does(Reject(503))
     call = caller.call(line)
-    landed = fallback.expect_call(call)
-    expect(fallback).came_within(landed, timings.ring_timeout_s + 1.0, after=call.routed)
+    landed = fallback.expect_call(call, within=timings.ring_timeout_s + context.patience)
+    expect(fallback).came_within(landed, call, timings.ring_timeout_s + 1.0, ai.rang(call))
     expect(landed).caller_id(caller.number)
     expect(call).answered()
     expect(call).two_way_audio_with(landed)
@@ -43,7 +43,7 @@ def test_ai_cannot_be_reached(cast, context, ai, caller, line, timings, fallback
     call = caller.call(line)
     landed = fallback.expect_call(call, within=timings.ring_timeout_s + context.patience)
     context.evidence.scripted(landed.began - call.routed, "the platform's attempts to reach the AI", began=call.routed)
-    expect(fallback).came_within(landed, timings.ring_timeout_s + 1.0, after=call.routed)
+    expect(fallback).came_within(landed, call, timings.ring_timeout_s + 1.0)
     expect(landed).caller_id(caller.number)
     expect(call).answered()
     expect(call).two_way_audio_with(landed)

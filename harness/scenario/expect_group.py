@@ -85,10 +85,21 @@ class ExpectGroup:
         why = "the platform's report does not say when the group's phones rang"
         self._context.evidence.add(not_observable(check, self._group.name, expected=expected, why=why))
 
-    def came_within(self, landed: Call | ReportedCall, limit_s: float, after: float) -> None:
-        """The group's agent was called within ``limit_s`` seconds of ``after``; a queue, and a telephone network, have their time."""
+    def came_within(
+        self,
+        landed: Call | ReportedCall,
+        of: Call,
+        limit_s: float,
+        rang: tuple[float, float] | None = None,
+    ) -> None:
+        """The group's agent was called within ``limit_s`` seconds, from the end of the caller's way in.
+
+        That ends when the AI is asked (``rang``), or where nobody saw it, when the caller is told that it rings. A queue, and a
+        telephone network, have their time.
+        """
         if isinstance(landed, ReportedCall):
             self._unseen_time("timing.within", f"the call within {limit_s:g} s")
             return
         limit_s += self._group.entry.queue_s + self._to_telephone_s(landed)
-        self._context.evidence.add(timing.within(landed.label, "the call", landed.began - after, limit_s))
+        after = of.routed + way_in_s(of, self._context.patience) if rang is None else rang[0]
+        self._context.evidence.add(timing.within(landed.label, "the call", max(0.0, landed.began - after), limit_s))

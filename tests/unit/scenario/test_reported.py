@@ -137,7 +137,7 @@ def test_what_only_a_phone_at_the_agent_could_show(make: Callable[..., Case], st
     case = make(**({"strength": strength} if strength else {}))
     landed = case.lands()
     people = ExpectGroup(case.context, case.group)
-    people.came_within(landed, 3.0, 0.0)
+    people.came_within(landed, case.caller, 3.0)
     people.took_over(landed, case.caller, 2.0, None)
     talk: Any = SimpleNamespace(label="assistant", role="ai", is_ours=False, is_blind=False, lag_s=0.0, doubt_s=0.0)
     talk.released_at, talk.voices_for = lambda deadline: None, lambda peer: {240}

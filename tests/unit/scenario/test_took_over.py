@@ -63,7 +63,7 @@ def test_a_queue_lasts_as_long_as_it_says(make_context: MakeContext) -> None:
         (QUEUE_S, 13.1, Verdict.FAILED),
     ):
         group, landed = landing(rang, Group(did="+13125550142", queue_s=queue_s))
-        ExpectGroup(context, group).came_within(landed, RING_TIMEOUT_S + 1.0, ROUTED)
+        ExpectGroup(context, group).came_within(landed, caller(), RING_TIMEOUT_S + 1.0)
         assert context.evidence.findings[-1].verdict is expected
 
 
@@ -132,5 +132,37 @@ def test_an_agent_at_a_telephone_rings_later(
     group, landed = landing(rang, Group(did="+13125550142", agents=("Ödön",)))
     ExpectGroup(context, group).took_over(landed, caller(), RING_TIMEOUT_S, seen)
     assert context.evidence.findings[-1].verdict is expected
-    ExpectGroup(context, group).came_within(landed, RING_TIMEOUT_S + 1.0, ROUTED)
+    ExpectGroup(context, group).came_within(landed, caller(), RING_TIMEOUT_S + 1.0)
     assert context.evidence.findings[-1].verdict is (Verdict.PASSED if rang < 7.0 else Verdict.FAILED)
+
+
+@pytest.mark.parametrize(
+    ("way_in_s", "asked", "rang", "expected"),
+    [
+        (None, None, 3.1, Verdict.FAILED),
+        (2.4, None, 5.2, Verdict.PASSED),  # a carrier, or a menu that lets its caller ring, took so long to bring the call in
+        (2.4, None, 5.6, Verdict.FAILED),
+        (9.0, None, 7.1, Verdict.FAILED),  # no way in takes longer than the deployment's patience
+        (None, 4.3, 7.2, Verdict.PASSED),  # the AI itself was asked so late, and refused
+        (None, 4.3, 7.4, Verdict.FAILED),
+        (2.4, 0.4, 5.2, Verdict.FAILED),  # it was asked at once: the caller was told late that it rings
+    ],
+)
+def test_a_fallback_that_nothing_holds_up_begins_when_the_way_in_ends(
+    make_context: MakeContext, way_in_s: float | None, asked: float | None, rang: float, expected: Verdict
+) -> None:
+    context = make_context()
+    group, landed = landing(rang, Group(did="+13125550142", agents=("Ödön",)))
+    of = caller() if way_in_s is None else caller((way_in_s, "early"), (way_in_s + 0.5, "confirmed"))
+    seen = None if asked is None else (ROUTED + asked, ROUTED + asked + 0.01)
+    ExpectGroup(context, group).came_within(landed, of, RING_TIMEOUT_S + 1.0, seen)
+    assert context.evidence.findings[-1].verdict is expected
+
+
+def test_a_caller_who_chose_in_a_menu_was_let_in_by_that(make_context: MakeContext) -> None:
+    context = make_context()
+    for rang, expected in ((6.9, Verdict.PASSED), (7.1, Verdict.FAILED)):
+        group, landed = landing(rang, Group(did="+13125550142", agents=("Ödön",)))
+        of = caller((3.0, "early"), (3.5, "confirmed"), routed=ROUTED + 4.0)
+        ExpectGroup(context, group).came_within(landed, of, RING_TIMEOUT_S + 1.0)
+        assert context.evidence.findings[-1].verdict is expected
