@@ -34,8 +34,9 @@ RECOGNISED_WITHIN_S: Final = 2.5
 REPORTED_WITHIN_S: Final = 8.5
 #: How long the end of what was said takes to get there: buffers at both ends and between them, in seconds.
 ON_ITS_WAY_S: Final = 0.4
-#: How long an end is listened to before what did not arrive counts as missing.
-LISTEN_S: Final = 2.5
+#: How long an end is listened to before what did not arrive counts as missing: live AIs take up to 3 s to answer, and what they
+#: say is on its way for a while.
+LISTEN_S: Final = 3.5
 #: How soon an AI that was spoken to has begun to answer: who speaks again before speaks at the same time.
 _ANSWERED_WITHIN_S: Final = 1.5
 #: How much of a sound says what it is, in seconds, with what is not on disk yet.

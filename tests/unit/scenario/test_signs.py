@@ -357,3 +357,21 @@ def test_a_call_is_changed_when_whoever_looks_at_it_is_done(make_context: MakeCo
     call.hang_up()
     call.ask_for_a_person(once=True)
     assert did == ["settles False", "1", "settles False", "BYE", "settles True", "settles False", "5"]
+
+
+@pytest.mark.parametrize("transcript", ["none", "after"])
+def test_an_ai_that_speaks_in_turns_has_its_time_to_answer(make_context: MakeContext, transcript: str) -> None:
+    """Live ones begin up to 3 s after they were spoken to, and what they say is on its way for a while."""
+    ended: list[float] = []
+    until: list[float] = []
+
+    class Attentive(Caller):
+        def speak(self, prompt: str) -> tuple[float, bool]:
+            ended.append(time.monotonic())
+            return ended[-1], True
+
+        def hears(self, talk: Any, since: float, deadline: float) -> None:
+            until.append(deadline)
+
+    Case(make_context, Attentive(), "", strength="confirmed", experiment=False, transcript=transcript).settle()
+    assert until[-1] - ended[-1] >= 3.0 + signs.ON_ITS_WAY_S

@@ -140,7 +140,12 @@ def test_an_agent_at_a_telephone_rings_later(
     ("way_in_s", "asked", "rang", "expected"),
     [
         (None, None, 3.1, Verdict.FAILED),
-        (2.4, None, 5.2, Verdict.PASSED),  # a carrier, or a menu that lets its caller ring, took so long to bring the call in
+        (
+            2.4,
+            None,
+            5.2,
+            Verdict.PASSED,
+        ),  # a carrier, or a menu that lets its caller ring, took so long to bring the call in
         (2.4, None, 5.6, Verdict.FAILED),
         (9.0, None, 7.1, Verdict.FAILED),  # no way in takes longer than the deployment's patience
         (None, 4.3, 7.2, Verdict.PASSED),  # the AI itself was asked so late, and refused
