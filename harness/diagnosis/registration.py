@@ -41,7 +41,7 @@ def _answer(scene: Scene, code: object, reason: str, refused: bool) -> object:
     section 8.1.3.1).
     """
     received = _received(scene, code)
-    if code not in (0, 408, 503) or (code == 503 and received):
+    if code not in (0, 408, 503) or received:
         return code
     if code == 503 and TIMED_OUT.search(reason):
         return NONE

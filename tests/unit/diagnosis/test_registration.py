@@ -197,3 +197,18 @@ def test_a_503_that_was_received_is_not_what_another_connection_failed_of() -> N
     example = registers(503, "x", ai="stand-in", transport="tcp")
     example._sip("received", "SIP/2.0 503 x", "REGISTER").transport_failed("sip-number", "Connection refused")
     assert facts_of(example).value("registration.answer") == 503
+
+
+@pytest.mark.parametrize(("received", "answer"), [(408, 408), (100, "none"), (401, "none"), (None, "none")])
+def test_a_408_that_was_received_is_the_registrars(received: int | None, answer: object) -> None:
+    example = registers(408, "Request Timeout", ai="stand-in")
+    example._sip("sent", "REGISTER sip:x SIP/2.0", "REGISTER")
+    if received:
+        example._sip("received", f"SIP/2.0 {received} x", "REGISTER")
+    assert facts_of(example).value("registration.answer") == answer
+
+
+def test_a_408_that_was_received_is_not_what_another_connection_failed_of() -> None:
+    example = registers(408, "x", ai="stand-in", transport="tcp")
+    example._sip("received", "SIP/2.0 408 x", "REGISTER").transport_failed("sip-number", "Connection refused")
+    assert facts_of(example).value("registration.answer") == 408
