@@ -65,6 +65,14 @@ REGISTRATION: Mapping[str, Described] = {
         "trunk",
         at.ATTACH,
     ),
+    "registrar-fails": Described(
+        "the registrar, or a server on the way to it, cannot serve the REGISTER",
+        at.REGISTRATION_ISSUE,
+        "Look the REGISTER up in {platform}'s log by its Call-ID and time. 408 and 504: a server behind the one that answered was "
+        "asked, and did not answer it; 500 and 502: a server failed (RFC 3261 sections 21.4.9 and 21.5).",
+        "trunk",
+        at.TROUBLE,
+    ),
     "credentials-not-sent": Described(
         "the AI asks for credentials, and the platform sends none",
         at.REGISTRATION_ISSUE,

@@ -108,7 +108,20 @@ REGISTRATION: tuple[Rule, ...] = (
             not_shown("registration.refusal", *ABOUT),
             not_shown("registration.target", "another host"),
         ),
-        because="the registrar itself answered 503, and not why: its service is not available",
+        because="the registrar itself answered 503, and not why: a trunk out of service, maintenance and overload all look so",
+        confidence="likely",
+    ),
+    Rule(
+        id="registration.failing",
+        cause="registrar-fails",
+        symptoms=("registration",),
+        # RFC 3261 sections 21.4.9 and 21.5: the request may be right, and this server or one behind it cannot serve it.
+        essential=(when("registration.answer", 408, 500, 502, 504),),
+        conditions=(
+            not_shown("registration.refusal", *ABOUT),
+            not_shown("registration.target", "another host"),
+        ),
+        because="the registrar, or a server on the way to it, answered REGISTER with an error of its own",
         confidence="likely",
     ),
     Rule(

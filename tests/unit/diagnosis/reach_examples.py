@@ -35,6 +35,7 @@ REGISTRATION = [
     Expected("registration.address.said", register(403, "Address not allowed"), ("synthflow-ip-not-allowed",)),
     Expected("registration.inactive", register(503, "Trunk inactive"), ("trunk-inactive",)),
     Expected("registration.unavailable", register(503, "Maintenance").sip_number(), ("trunk-inactive",)),
+    Expected("registration.failing", register(504, "Server Time-out"), ("registrar-fails",)),
     Expected(
         "registration.lapsed",
         Example(row="TD-REGISTER-OK", authentication="digest")

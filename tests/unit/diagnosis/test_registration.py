@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -212,3 +213,33 @@ def test_a_408_that_was_received_is_not_what_another_connection_failed_of() -> N
     example = registers(408, "x", ai="stand-in", transport="tcp")
     example._sip("received", "SIP/2.0 408 x", "REGISTER").transport_failed("sip-number", "Connection refused")
     assert facts_of(example).value("registration.answer") == 408
+
+
+def heard(code: int, reason: str) -> Example:
+    """A stand-in's REGISTER came back with that."""
+    example = registers(code, reason, ai="stand-in")
+    example.findings[-1] = replace(example.findings[-1], actual=f"it was answered {code} {reason}")
+    example._sip("sent", "REGISTER sip:x SIP/2.0", "REGISTER")
+    return example._sip("received", f"SIP/2.0 {code} {reason}", "REGISTER")
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        (408, "Request Timeout"),
+        (500, "Server error occurred (1/SL)"),
+        (502, "Bad Gateway"),
+        (504, "Server Timeout"),
+    ],
+)
+def test_a_registrar_that_fails_is_a_cause(code: int, reason: str) -> None:
+    diagnosis = heard(code, reason).diagnose()
+    assert [(cause.id, cause.confidence) for cause in diagnosis.causes] == [("registrar-fails", "likely")]
+    assert any(reason in line for line in diagnosis.causes[0].evidence)
+
+
+@pytest.mark.parametrize(("code", "reason"), [(423, "Interval Too Brief"), (480, "Temporarily Unavailable"), (603, "")])
+def test_another_answer_to_register_is_told_as_it_was_seen(code: int, reason: str) -> None:
+    diagnosis = heard(code, reason).diagnose()
+    assert diagnosis.is_unknown
+    assert f"it was answered {code} {reason}".rstrip() in diagnosis.headline

@@ -105,6 +105,7 @@ STATUSES: dict[str, dict[tuple[int, ...], tuple[str, ...]]] = {
         (403,): ("registration.password.forbidden", "registration.address", "registration.address.said"),
         (403, 503): ("registration.inactive",),
         (503,): ("registration.unavailable",),
+        (408, 500, 502, 504): ("registration.failing",),
     },
     "ai.code": {
         (404,): ("reach.not-attached", "reach.nobodys-number"),
