@@ -17,7 +17,8 @@ from harness.pytest_plugin.parallel import WATCH
 from harness.pytest_plugin.pulse import of_this_process
 from harness.pytest_plugin.run import Run, run_of
 from harness.report import allure
-from harness.report.names import names
+from harness.report.mask import mask_text
+from harness.report.names import is_masked, names
 from harness.report.recorder import CaseRecorder
 from harness.report.run import case_directory
 from harness.scenario.company import Company
@@ -153,7 +154,19 @@ def pytest_runtest_makereport(
             ("late_s", f"{attempt.late_s:.3f}"),
             ("message", "\n".join(filter(None, (attempt.diagnosis.headline, conclusion.message)))),
         ]
+    if is_masked(attempt.replica):
+        _mask(report)
     return report
+
+
+def _mask(report: pytest.TestReport) -> None:
+    """As the evidence is: the terminal shows the report, and a CI job keeps it in its log and in pytest's own JUnit file."""
+    if report.longrepr is not None:
+        report.longrepr = mask_text(report.longreprtext)
+    report.sections = [(title, mask_text(text)) for title, text in report.sections]
+    report.user_properties = [
+        (name, mask_text(str(value)) if name == "message" else value) for name, value in report.user_properties
+    ]
 
 
 @pytest.hookimpl(wrapper=True)

@@ -5,6 +5,11 @@ from __future__ import annotations
 from harness.deployment import Deployment
 
 
+def is_masked(deployment: Deployment) -> bool:
+    """Whether its numbers are real ones, which nobody is shown whole; a simulated deployment's are 555-01xx."""
+    return deployment.kind != "simulated"
+
+
 def names(deployment: Deployment) -> dict[str, object]:
     """Parts of a case's plain data, from the complete deployment the case has for itself.
 
@@ -29,6 +34,6 @@ def names(deployment: Deployment) -> dict[str, object]:
             for name, assistant in deployment.assistants.items()
             if assistant.voice is not None
         },
-        "mask": deployment.kind != "simulated",
+        "mask": is_masked(deployment),
         "shows_messages": deployment.synthflow is not None and "messages" in deployment.synthflow.witness,
     }

@@ -1,0 +1,60 @@
+"""What pytest shows of a case is masked as its evidence is: a terminal's lines are kept by CI as files are."""
+
+from __future__ import annotations
+
+import time
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from harness.pytest_plugin import cases
+from harness.pytest_plugin.attempt import Attempt
+from harness.verdict import CaseOutcome, DidNotPassError, Finding, Verdict
+
+NUMBER, MASKED = "+442079460155", "+4420••••0155"
+
+
+def reported(kind: str, when: str) -> pytest.TestReport:
+    """The report of a phase of a case whose finding, error and captured output name a number."""
+    finding = Finding("caller_id", "billing.1", Verdict.FAILED, f"From with {NUMBER}", "anonymous", time.monotonic())
+    case: Any = SimpleNamespace(id="HOLD[acme:udp]", row=SimpleNamespace(id="HOLD"))
+    replica = SimpleNamespace(kind=kind)
+    attempt = Attempt(case, SimpleNamespace(replica=replica), outcome=CaseOutcome([finding]))  # type: ignore[arg-type]
+    item: Any = SimpleNamespace(stash=pytest.Stash())
+    item.stash[cases._UNDERWAY] = attempt
+    error = DidNotPassError(str(finding))
+    call: Any = SimpleNamespace(when=when, excinfo=SimpleNamespace(value=error) if when == "call" else None)
+    report = pytest.TestReport(
+        "test_it[HOLD[acme:udp]]",
+        ("test_it.py", 1, "test_it"),
+        {},
+        "failed" if when == "call" else "passed",
+        f"E  DidNotPassError: {finding}" if when == "call" else None,
+        when,  # type: ignore[arg-type]
+        sections=[("Captured log call", f"INVITE sip:{NUMBER}@192.0.2.1")],
+    )
+    steps = cases.pytest_runtest_makereport(item, call)
+    next(steps)
+    try:
+        steps.send(report)
+    except StopIteration as done:
+        made: pytest.TestReport = done.value
+    return made
+
+
+def shown(report: pytest.TestReport) -> str:
+    return f"{report.longreprtext} {report.sections} {report.user_properties}"
+
+
+@pytest.mark.parametrize("kind", ["live", "stand-in"])
+@pytest.mark.parametrize("when", ["setup", "call", "teardown"])
+def test_a_real_number_is_shown_to_nobody(kind: str, when: str) -> None:
+    said = shown(reported(kind, when))
+    assert NUMBER not in said
+    assert MASKED in said
+
+
+@pytest.mark.parametrize("when", ["call", "teardown"])
+def test_a_number_of_a_simulated_deployment_stays(when: str) -> None:
+    assert NUMBER in shown(reported("simulated", when))
