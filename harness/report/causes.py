@@ -25,6 +25,7 @@ class CauseGroup:
     verdict: Verdict
     cases: tuple[CaseEvidence, ...]
     common: Common | None = None  #: what the run's failures together say of the cause; None where no cause is known
+    of: tuple[str, ...] = ()  #: the deployments of its cases, where the run has others
 
     @property
     def headline(self) -> str:
@@ -37,8 +38,15 @@ class CauseGroup:
 
     @property
     def is_mixed(self) -> bool:
-        """Whether others of them are worded otherwise, in their subjects or figures."""
-        return len({case.headline for case in self.cases}) > 1
+        """Whether others of them word the cause otherwise, in their subjects or figures."""
+        return len({words for case in self.cases if (words := self._words_of(case))}) > 1
+
+    def _words_of(self, case: CaseEvidence) -> str:
+        """How a case words the cause, which need not be its first; empty where it does not name it."""
+        if self.common is None:
+            return case.headline
+        wanted = self.common.cause.get("id")
+        return next((str(told.get("cause") or "") for told in case.diagnosis if told.get("id") == wanted), "")
 
     @property
     def cause(self) -> Mapping[str, Any]:
@@ -49,12 +57,13 @@ class CauseGroup:
 
     @property
     def where(self) -> str:
-        """What all failures of that cause share, and no case that passed; what other cases showed of it."""
+        """The deployment, of several; what all failures of that cause share, and no case that passed; what other cases showed of it."""
+        of = (f"deployment {' and '.join(self.of)}",) if self.of else ()
         if self.common is None:
-            return ""
+            return "; ".join(of)
         shown, rest = self.common.because[:2], len(self.common.because) - 2
         more = (f"and {rest} more cases",) if rest > 0 else ()
-        return "; ".join((*self.common.where, *shown, *more))
+        return "; ".join((*of, *self.common.where, *shown, *more))
 
     def said(self, key: str) -> str:
         """One of the cause's words (``fix``, ``owner``, ``link``, ``issue``); empty when it was not said."""
@@ -120,13 +129,19 @@ def grouped(cases: Sequence[CaseEvidence]) -> list[CauseGroup]:
         members = [case for name in dict.fromkeys(one.cases) for case in _of_cause(failed[name], one.cause.get("id"))]
         explained |= {id(case) for case in members}
         members.sort(key=lambda case: _first(case) != one.cause.get("id"))  # what it says first, it says best
-        groups.append(CauseGroup(Verdict.FAILED, tuple(members), one))
+        groups.append(CauseGroup(Verdict.FAILED, tuple(members), one, _of(members, cases)))
     others: dict[tuple[Verdict, str], list[CaseEvidence]] = {}
     for case in cases:
         if case.verdict is not Verdict.PASSED and id(case) not in explained:
             others.setdefault((case.verdict, signature(case.headline)), []).append(case)
-    groups += [CauseGroup(verdict, tuple(members)) for (verdict, _), members in others.items()]
+    groups += [CauseGroup(verdict, tuple(members), of=_of(members, cases)) for (verdict, _), members in others.items()]
     return sorted(groups, key=lambda group: (ORDER.index(group.verdict), -len(group.cases)))
+
+
+def _of(members: Sequence[CaseEvidence], cases: Sequence[CaseEvidence]) -> tuple[str, ...]:
+    """The deployments of a group's cases; none where they are all that the run has."""
+    own, every = (dict.fromkeys(str(case.case.get("deployment") or "") for case in some) for some in (members, cases))
+    return tuple(own) if len(own) < len(every) else ()
 
 
 def _of_cause(same: Sequence[CaseEvidence], cause: object) -> Sequence[CaseEvidence]:

@@ -145,6 +145,49 @@ def test_a_case_with_two_causes_stands_in_both_groups(tmp_path: Path, samples: M
     assert second.said("fix") == "mend other"
 
 
+def test_a_cause_beside_another_is_not_told_as_of_different_figures(tmp_path: Path, samples: ModuleType) -> None:
+    """Two cases that say the same of a cause, of which one has another cause first."""
+    cases = [failing(tmp_path / "a", samples, "one"), failing(tmp_path / "b", samples, "other", "one")]
+    groups = {group.cause["id"]: group for group in grouped(cases)}
+
+    assert len(groups["one"].cases) == 2
+    assert not groups["one"].is_mixed
+
+
+def test_words_that_differ_in_a_figure_are_told(tmp_path: Path, samples: ModuleType) -> None:
+    cases = []
+    for number in (3, 7):
+        told = [{"id": "late", "cause": f"Late: {number} s", "title": "late", "issue": "Late"}]
+        with samples.playing(tmp_path / str(number), samples.case_of()) as sample:
+            sample.recorder.close(Verdict.FAILED, "late", told)
+        cases.append(CaseEvidence.read(tmp_path / str(number)))
+    (group,) = grouped(cases)
+    assert group.is_mixed
+
+
+def of_deployment(directory: Path, samples: ModuleType, deployment: str, verdict: Verdict) -> CaseEvidence:
+    told = [{"id": "one", "cause": "Issue: one", "title": "one", "issue": "Issue"}]
+    with samples.playing(directory, samples.case_of(deployment=deployment)) as sample:
+        sample.recorder.close(verdict, "it broke", told if verdict is Verdict.FAILED else None)
+    return CaseEvidence.read(directory)
+
+
+@pytest.mark.parametrize("verdict", [Verdict.FAILED, Verdict.BROKEN, Verdict.NOT_OBSERVABLE])
+def test_a_cause_says_whose_it_is_where_a_run_has_several_deployments(
+    tmp_path: Path, samples: ModuleType, verdict: Verdict
+) -> None:
+    """The same words of two customers' systems are two things to mend, at two places."""
+    kyoto, lima = (of_deployment(tmp_path / name, samples, name, verdict) for name in ("Kyōto", "lima"))
+    other = of_deployment(tmp_path / "other", samples, "lima", Verdict.PASSED)
+
+    (group,) = grouped([kyoto, other])
+    assert group.where.split("; ")[0] == "deployment Kyōto"
+    assert all("deployment" not in group.where for group in grouped([kyoto]))
+    for group in grouped([kyoto, lima]):
+        own = {str(case.case["deployment"]) for case in group.cases}
+        assert ("deployment" in group.where) == (len(own) == 1)
+
+
 def test_terminal_report_and_causes_json_have_the_same_causes(tmp_path: Path, samples: ModuleType) -> None:
     cases = [
         failing(tmp_path / name, samples, *causes) for name, causes in (("a", ["x"]), ("b", ["x", "y"]), ("c", ["z"]))
