@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import http.client
 import itertools
-import json
 import os
 import re
 import socket
@@ -22,7 +21,10 @@ from pathlib import Path
 
 import pytest
 
+from harness.report.run import read_cases
+from harness.report.summary import latest
 from harness.simulation.addresses import Block
+from harness.verdict import Verdict
 from tests.acceptance.conftest import Tree
 from tests.interop.platform import SIPP
 from tests.interop.processes import binary, free_port
@@ -236,13 +238,10 @@ def besieged(tmp_path: Path, block: Block) -> Callable[..., tuple[int, str, Sieg
     return besieged
 
 
-def findings(tree: Tree, verdict: str) -> set[str]:
-    """The checks that ended so, in any case."""
-    lines = [
-        line for path in tree.path.glob("reports/*/cases/*/events.jsonl") for line in path.read_text().splitlines()
-    ]
-    plain = [json.loads(line).get("finding") or {} for line in lines]
-    return {finding["check"] for finding in plain if finding.get("verdict") == verdict}
+def findings(tree: Tree, verdict: Verdict) -> set[str]:
+    """The checks that ended so, in any case: in its last attempt, as one that the machine broke is made again."""
+    last = latest(read_cases(tree.run_directory))
+    return {finding.check for case in last for finding in case.findings if finding.verdict is verdict}
 
 
 @pytest.mark.parametrize(("fault", "code", "failed"), [("", 0, set()), ("from-anonymous", 1, {"caller_id"})])
@@ -251,8 +250,8 @@ def test_a_besieged_run_has_the_verdicts_of_any_other(
 ) -> None:
     ended, output, siege = besieged(*(("--fault", fault) if fault else ()))
     assert ended == code, output
-    assert findings(siege.tree, "failed") == failed
-    assert findings(siege.tree, "broken") == set()
+    assert findings(siege.tree, Verdict.FAILED) == failed
+    assert findings(siege.tree, Verdict.BROKEN) == set()
     assert siege.found == []
     for program in ("svmap", "svwar", "svcrack", "sipsak", "sipp", "request", "http"):
         assert siege.sent[program], f"{program} has tried nothing: {siege.sent}"
