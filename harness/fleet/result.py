@@ -28,6 +28,7 @@ from harness.report.run import (
     remake,
     write_end,
 )
+from harness.report.summary import latest
 
 FILE = "fleet.json"
 
@@ -109,7 +110,7 @@ def _distinct(planned: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 
 def durations(record: Record) -> list[tuple[str, float]]:
     """How long each case took."""
-    every = (evidence for accepted in record.accepted for evidence in read_cases(accepted.directory))
+    every = (evidence for accepted in record.accepted for evidence in latest(read_cases(accepted.directory)))
     return [(evidence.id, evidence.wall_s) for evidence in every]
 
 
@@ -136,7 +137,7 @@ def placed_again(ledger: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 def plain(
     plan: FleetPlan, record: Record, ledger: Sequence[Mapping[str, Any]], cases: Sequence[CaseEvidence]
 ) -> dict[str, Any]:
-    """What ``fleet.json`` holds."""
+    """What ``fleet.json`` holds; ``cases`` are the last attempts, for a case counts once however often it was run."""
     at = Counter(str(case.case.get("site", "")) for case in cases)
     return {
         "run": plan.run,
@@ -156,4 +157,4 @@ def plain(
 
 
 def _write(path: Path, plan: FleetPlan, record: Record, ledger: Sequence[Mapping[str, Any]], run: Path) -> None:
-    whole_file.write(path, json.dumps(plain(plan, record, ledger, read_cases(run)), indent=1) + "\n")
+    whole_file.write(path, json.dumps(plain(plan, record, ledger, latest(read_cases(run))), indent=1) + "\n")

@@ -205,12 +205,19 @@ def finished(process: subprocess.Popen[str]) -> tuple[int, str]:
 
 
 def verdicts(run: Path) -> dict[tuple[str, str], list[str]]:
-    """(site, case) → the verdict of each evidence of it."""
-    found: dict[tuple[str, str], list[str]] = {}
+    """(site, case) → the verdict of each evidence of its last attempt: one that the machine broke is made again."""
+    found: dict[tuple[str, str], dict[int, list[str]]] = {}
     for path in run.glob("cases/*/case.json"):
         plain = json.loads(path.read_text())
-        found.setdefault((plain["site"], plain["id"]), []).append(plain.get("end", {}).get("verdict", "no end"))
-    return found
+        attempts = found.setdefault((plain["site"], plain["id"]), {})
+        attempts.setdefault(plain.get("attempt", 1), []).append(plain.get("end", {}).get("verdict", "no end"))
+    return {case: attempts[max(attempts)] for case, attempts in found.items()}
+
+
+def run_again(run: Path) -> set[str]:
+    """The cases that the machine broke, and that their site therefore ran again."""
+    every = (json.loads(path.read_text()) for path in run.glob("cases/*/case.json"))
+    return {str(plain["id"]) for plain in every if plain.get("attempt", 1) > 1}
 
 
 def outgoing(run: Path) -> Iterator[tuple[float, float]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 from types import ModuleType
 
@@ -39,3 +40,19 @@ def test_what_broke_in_an_attempt_breaks_the_run(tmp_path: Path, runs: ModuleTyp
     assert summary.total.passed == summary.total.cases == 2
     assert summary.broke == [f"oslo: {line}" for line in broke]
     assert summary.exit_code == (3 if broke else 0)
+
+
+def test_a_case_that_was_run_again_counts_once(tmp_path: Path, runs: ModuleType) -> None:
+    """A machine that had no time for it broke its first attempt."""
+    fleet = {"results": "r", "sites": [{"name": "oslo"}], "verify": [{"file": "live-talkdesk.toml"}]}
+    made = plan.plan(Fleet.model_validate(fleet), FILES, {}, live=True)
+    deployment = runs.live().model_copy(update={"site": "oslo"})
+    run = runs.make_run(tmp_path / "work", rows=("HOLD", "BUSY"), deployment=deployment, plays={"HOLD": runs.breaks})
+    (again,) = (case for case in run.cases if case.row.id == "HOLD")
+    runs.record(run.directory, deployment, again, attempt=2)
+
+    record = Record(accepted=[Accepted(1, 1, "oslo", run.directory, tuple(case.id for case in run.cases))])
+    finished = result.report(made, record, [], files=FILES, reports=tmp_path / "reports", work=tmp_path / "work")
+
+    told = json.loads((finished.directory / result.FILE).read_text())
+    assert len(run.cases) == told["cases"] == told["sites"]["oslo"]["cases"] == finished.summary.total.passed == 2
