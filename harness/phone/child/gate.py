@@ -17,7 +17,7 @@ from harness.phone.child import within
 from harness.phone.child.account import HostedPhone
 from harness.phone.child.leg import CallLeg
 from harness.phone.child.places import LONGEST_TRANSACTION, Transaction
-from harness.phone.child.requests import BUSY_HERE, DROP, PASS, Arrival
+from harness.phone.child.requests import BUSY_HERE, DOES_NOT_EXIST, DROP, PASS, Arrival
 from harness.phone.child.sip_log import LoggedMessage, read_text
 
 _TOLD_EVERY: Final = 0.9  # seconds, for each kind; it is looked at once a second
@@ -27,7 +27,6 @@ _USER_AGENT: Final = re.compile(r"^User-Agent[ \t]*:[ \t]*(.*?)[ \t\r]*$", re.IG
 
 _BAD_REQUEST: Final = 400
 _NOT_ACCEPTABLE_HERE: Final = 488  # RFC 3261 section 21.4.26
-_DOES_NOT_EXIST: Final = 481  # RFC 3261 section 12.2.2
 
 
 _MEDIA: Final = re.compile(r"^m=", re.MULTILINE)
@@ -89,13 +88,13 @@ class RequestGate:
         leg = self._leg_of_tag(tag) if tag else None
         if leg is not None and leg.call_id != message.call_id:
             self.refuse(leg.phone, message, arrival.host, "call-id")
-            return DROP if message.method == "ACK" else _DOES_NOT_EXIST
+            return DROP if message.method == "ACK" else DOES_NOT_EXIST
         if self._is_late_copy(message, leg):
             return DROP
         if leg is not None and not leg.disconnected:
-            return within.answer(message.text, message.method, leg.media.digits)
+            return within.answer(message.text, message.method, leg.media.digits, has_referred=leg.has_referred)
         if leg is not None and message.method == "OPTIONS":  # pjsip would say 500
-            return _DOES_NOT_EXIST
+            return DOES_NOT_EXIST
         if message.method == "SUBSCRIBE" and not tag:
             return within.BAD_EVENT
         return self._room_for(message, arrival) if message.begins_call else PASS

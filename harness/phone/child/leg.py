@@ -106,6 +106,11 @@ class CallLeg:
         """Whether the far end knows that the call is over."""
         return self._ending.settled
 
+    @property
+    def has_referred(self) -> bool:
+        """Whether it has sent a REFER: NOTIFYs may come of it."""
+        return self._outcomes.are_due
+
     def waits_for(self, name: str) -> bool:
         """Whether its INVITE has not left yet, and may go to that host."""
         unsent = self.direction == "outgoing" and not self.tag and not self.disconnected

@@ -29,6 +29,8 @@ BUSY_HERE: Final = 486
 #: To OPTIONS, with what a call outside of a dialog would be told of (RFC 3261 section 11.2).
 OK: Final = 200
 
+#: RFC 3261 section 12.2.2; of a subscription, RFC 6665 section 4.1.3.
+DOES_NOT_EXIST: Final = 481
 #: With Allow (RFC 3261 section 21.4.6).
 NOT_ALLOWED: Final = 405
 #: With Accept (RFC 3261 section 21.4.13): it is INFO's alone.

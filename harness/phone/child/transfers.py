@@ -18,11 +18,13 @@ class Outcomes:
     """Of one call's REFERs: the statuses of its NOTIFYs (RFC 3515 section 2.4.5), and those it was refused with."""
 
     def __init__(self) -> None:
+        self.are_due = False  #: a REFER was sent
         self._said: set[int] = set()
 
     def saw(self, message: LoggedMessage) -> None:
         """A message of the call passed."""
         if message.direction != "received":
+            self.are_due = self.are_due or (message.method == "REFER" and not message.status)
             return
         if message.method == "REFER" and message.status >= 300:
             self._said.add(message.status)

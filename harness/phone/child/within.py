@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import Final
 
 from harness.phone.child.digits import NOT_A_DIGIT, Digits
-from harness.phone.child.requests import BAD_INFO_PACKAGE, NOT_ALLOWED, OK, PASS, UNSUPPORTED_MEDIA_TYPE
+from harness.phone.child.requests import (
+    BAD_INFO_PACKAGE,
+    DOES_NOT_EXIST,
+    NOT_ALLOWED,
+    OK,
+    PASS,
+    UNSUPPORTED_MEDIA_TYPE,
+)
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import Message
 
@@ -14,25 +21,29 @@ BAD_EVENT: Final = 489  # RFC 6665 section 8.3.2: there is nothing here to subsc
 _PJSIPS: Final = frozenset(["ACK", "BYE", "CANCEL", "INVITE", "MESSAGE", "PRACK", "REFER", "UPDATE"])
 
 
-def answer(text: str, method: str, digits: Digits) -> int:
-    """The status to answer a request within a call with; :data:`PASS` where pjsip is to."""
+def answer(text: str, method: str, digits: Digits, *, has_referred: bool) -> int:
+    """The status to answer a request within a call with; :data:`PASS` where pjsip is to. ``has_referred``: we have, within the call."""
     if method in _PJSIPS:
         return PASS
     if method == "OPTIONS":
         return OK
     try:
-        return _answer(Message.parse(text), method, digits)
+        return _answer(Message.parse(text), method, digits, has_referred)
     except SipSyntaxError:  # pjsip could read it
         return PASS
 
 
-def _answer(request: Message, method: str, digits: Digits) -> int:
+def _answer(request: Message, method: str, digits: Digits, has_referred: bool) -> int:
     match method:
         case "INFO":
             status = digits.info(request)
             return status if status != NOT_A_DIGIT else _of_other_info(request)
-        case "NOTIFY" | "SUBSCRIBE":
-            return PASS if _is_of_refer(request) else BAD_EVENT  # RFC 6665 section 4.1.3
+        case "NOTIFY" | "SUBSCRIBE" if not _is_of_refer(request):
+            return BAD_EVENT  # RFC 6665 section 4.1.3
+        case "NOTIFY":  # once there was a REFER, pjsip knows whether a subscription came of it
+            return PASS if has_referred else DOES_NOT_EXIST
+        case "SUBSCRIBE":
+            return PASS
     return NOT_ALLOWED  # RFC 3261 section 8.2.1
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import pytest
+
 from tests.process.phone.conftest import Desk
-from tests.process.phone.stranger import AUDIO, SESSION, Stranger, answered
+from tests.process.phone.stranger import AUDIO, SESSION, VOICE, Stranger, answered
 
 #: Method, headers, body, and the answer: its status, and the header that goes with it.
 ASKED: tuple[tuple[str, Sequence[str], str, int, tuple[str, str] | None], ...] = (
@@ -14,6 +16,8 @@ ASKED: tuple[tuple[str, Sequence[str], str, int, tuple[str, str] | None], ...] =
     ("INFO", ("Info-Package: example", "Content-Type: x/y"), "well", 469, ("Recv-Info", "")),
     ("NOTIFY", ("Event: talk", "Subscription-State: active"), "", 489, None),
     ("NOTIFY", ("o: presence;id=1", "Subscription-State: active"), "", 489, None),
+    ("NOTIFY", ("Event: refer", "Subscription-State: active;expires=60"), "SIP/2.0 100 Trying\r\n", 481, None),
+    ("NOTIFY", ("o: Refer;id=7", "Subscription-State: terminated;reason=timeout"), "", 481, None),
     ("SUBSCRIBE", ("Event: kpml", "Expires: 60"), "", 489, None),
     ("PUBLISH", ("Event: presence",), "", 405, ("Allow", "PRACK, INVITE")),
     ("PING", (), "", 405, ("Allow", "PRACK, INVITE")),
@@ -35,12 +39,40 @@ def test_what_no_call_is_made_of_is_answered_by_its_own_rfc(lease: Desk, strange
     leg.wait_state("disconnected", 10)
 
 
-def test_a_notify_of_a_refer_is_pjsips(lease: Desk, stranger: Stranger) -> None:
-    """Of one that nobody sent here, which is no subscription (RFC 6665 section 4.1.3)."""
-    phone = lease("callee")
+NOTIFY = ("Event: refer", "Subscription-State: active;expires=60", "Content-Type: message/sipfrag")
+
+
+@pytest.mark.parametrize(
+    ("answer", "headers", "status"),
+    [
+        pytest.param(202, [], 200, id="accepted"),
+        pytest.param(603, [], 481, id="refused"),
+        pytest.param(202, [("Refer-Sub", "false")], 481, id="accepted-without-a-subscription"),  # RFC 4488 section 4
+    ],
+)
+def test_a_notify_is_of_a_refer_that_was_accepted(
+    lease: Desk, stranger: Stranger, answer: int, headers: list[tuple[str, str]], status: int
+) -> None:
+    """RFC 6665 section 4.1.3: 481 where there is no subscription; the call goes on."""
+    phone = lease("transferor")
     leg, call = answered(phone, stranger, SESSION + AUDIO)
     leg.wait_state("confirmed", 10)
-    headers = ("Event: refer", "Subscription-State: active;expires=60", "Content-Type: message/sipfrag")
-    assert stranger.within(phone, "NOTIFY", 2, call, "SIP/2.0 100 Trying\r\n", headers).status >= 400
+    leg.transfer(f"sip:{VOICE}@{stranger.host}:{stranger.port}")
+    stranger.respond(stranger.request("REFER"), answer, headers)
+    assert stranger.within(phone, "NOTIFY", 2, call, "SIP/2.0 100 Trying\r\n", NOTIFY).status == status
+    assert leg.state == "confirmed"
+    assert stranger.hangs_up(phone, call).status == 200
+    leg.wait_state("disconnected", 10)
+
+
+def test_a_notify_may_come_ahead_of_the_answer_to_the_refer(lease: Desk, stranger: Stranger) -> None:
+    """RFC 6665 section 4.1.2.4."""
+    phone = lease("transferor")
+    leg, call = answered(phone, stranger, SESSION + AUDIO)
+    leg.wait_state("confirmed", 10)
+    leg.transfer(f"sip:{VOICE}@{stranger.host}:{stranger.port}")
+    asked = stranger.request("REFER")
+    assert stranger.within(phone, "NOTIFY", 2, call, "SIP/2.0 100 Trying\r\n", NOTIFY).status == 200
+    stranger.respond(asked, 202)
     assert stranger.hangs_up(phone, call).status == 200
     leg.wait_state("disconnected", 10)

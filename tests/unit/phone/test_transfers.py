@@ -35,6 +35,20 @@ def test_a_notify_says_how_far_it_is(fragment: str, code: int) -> None:
     assert after(("received", "NOTIFY sip:a SIP/2.0", "NOTIFY", fragment.format(code))).include(code)
 
 
+@pytest.mark.parametrize(
+    ("passed", "due"),
+    [
+        (("sent", "REFER sip:a@192.0.2.7 SIP/2.0", "REFER", ""), True),
+        (("received", "REFER sip:a@192.0.2.7 SIP/2.0", "REFER", ""), False),
+        (("sent", "SIP/2.0 202 Accepted", "REFER", ""), False),
+        (("sent", "NOTIFY sip:a@192.0.2.7 SIP/2.0", "NOTIFY", ""), False),
+    ],
+)
+def test_notifies_are_due_of_a_refer_of_our_own(passed: tuple[Direction, str, str, str], due: bool) -> None:
+    assert after(passed).are_due is due
+    assert after(passed, ("received", "BYE sip:b@192.0.2.9 SIP/2.0", "BYE", "")).are_due is due
+
+
 @pytest.mark.parametrize("code", [405, 500, 603])
 def test_a_refusal_is_an_outcome(code: int) -> None:
     assert after(("received", f"SIP/2.0 {code} x", "REFER", "")).include(code)
