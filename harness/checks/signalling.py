@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from harness import measurement
-from harness.checks.finding import judged
+from harness.checks.finding import judged, not_observable
 from harness.sip.grammar import host_of
 from harness.sip.message import Message
 from harness.verdict import Finding
@@ -133,13 +133,19 @@ def digits(subject: str, sent: str, seen: str, methods: Sequence[str], method: s
     )
 
 
-def durations(subject: str, seen_ms: Sequence[int], least_ms: int = 40, most_ms: int = 1000) -> Finding:
-    """Every digit lasted long enough to be one (ITU-T Q.24) and did not get stuck."""
+def durations(subject: str, seen_ms: Sequence[int | None], least_ms: int = 40, most_ms: int = 1000) -> Finding:
+    """Every digit lasted long enough to be one (ITU-T Q.24) and did not get stuck; None is one whose length nobody told."""
+    told = [d for d in seen_ms if d is not None]
+    expected, right = f"each digit between {least_ms} and {most_ms} ms", all(least_ms <= d <= most_ms for d in told)
+    measured = measurement.DigitDurations(durations_ms=tuple(told))
+    if right and len(told) < len(seen_ms):
+        why = f"how long {len(seen_ms) - len(told)} of {len(seen_ms)} digits lasted is not told"
+        return not_observable("dtmf.duration", subject, expected=expected, why=why, measured=measured)
     return judged(
         "dtmf.duration",
         subject,
-        bool(seen_ms) and all(least_ms <= d <= most_ms for d in seen_ms),
-        expected=f"each digit between {least_ms} and {most_ms} ms",
-        actual=", ".join(f"{d} ms" for d in seen_ms) or "no digit",
-        measured=measurement.DigitDurations(durations_ms=tuple(seen_ms)),
+        bool(told) and right,
+        expected=expected,
+        actual=", ".join(f"{d} ms" for d in told) or "no digit",
+        measured=measured,
     )

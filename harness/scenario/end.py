@@ -83,8 +83,10 @@ class End(Voiced, Protocol):
     def settle_on(self, codecs: Collection[str]) -> None:
         """Wait a moment for one of ``codecs``, where two ends may tell of one agreement at different times."""
 
-    def digits(self, count: int, within: float) -> tuple[str, list[str], list[int]] | None:
-        """Digits received (waits for ``count`` of them), the methods and durations in ms; None when nobody can tell."""
+    def digits(self, count: int, within: float) -> tuple[str, list[str], list[int | None]] | None:
+        """Digits received (waits for ``count`` of them), the methods and durations in ms (None where it is not told); None when
+        nobody can tell.
+        """
 
     def transfer_outcome(self, within: float) -> int | None:
         """The final status of an AI's transfer; 0 when none came, None when nobody can tell."""

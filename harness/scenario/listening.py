@@ -161,7 +161,7 @@ class ListeningLeg(LegOfOurs):
             return None
         return describe(samples, expected=voices, own={self.mark}, name_of=self._context.calls.name_of_mark)
 
-    def digits(self, count: int, within: float) -> tuple[str, list[str], list[int]]:
+    def digits(self, count: int, within: float) -> tuple[str, list[str], list[int | None]]:
         """Digits received so far, their methods and durations in ms, after waiting for ``count`` of them."""
 
         def arrived() -> list[DtmfReceived]:

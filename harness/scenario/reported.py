@@ -75,7 +75,7 @@ class ReportedCall:
     def settle_on(self, codecs: Collection[str]) -> None:
         """Nobody shows it."""
 
-    def digits(self, count: int, within: float) -> tuple[str, list[str], list[int]] | None:
+    def digits(self, count: int, within: float) -> tuple[str, list[str], list[int | None]] | None:
         """Nobody can tell."""
         return None
 

@@ -190,7 +190,7 @@ class SynthflowCall:
     def settle_on(self, codecs: Collection[str]) -> None:
         """Its record has the codec or not."""
 
-    def digits(self, count: int, within: float) -> tuple[str, list[str], list[int]] | None:
+    def digits(self, count: int, within: float) -> tuple[str, list[str], list[int | None]] | None:
         """The digits the far end witnessed."""
         if "dtmf" not in self._can:
             return None
@@ -203,7 +203,7 @@ class SynthflowCall:
         return (
             "".join(d["digit"] for d in found),
             [d["method"] for d in found],
-            [int(d["duration_ms"] or 0) for d in found],
+            [None if (ms := d.get("duration_ms")) is None else int(ms) for d in found],
         )
 
     # -- End

@@ -84,6 +84,19 @@ def test_how_long_digits_last(seen: list[int], right: bool) -> None:
 
 
 @pytest.mark.parametrize(
+    ("seen", "expected"),
+    [
+        ([None], Verdict.NOT_OBSERVABLE),
+        ([160, None, 90], Verdict.NOT_OBSERVABLE),
+        ([None, 12], Verdict.FAILED),  # what is told was too short, whatever the others were
+        ([0, None], Verdict.FAILED),
+    ],
+)
+def test_a_length_that_nobody_tells_is_none(seen: list[int | None], expected: Verdict) -> None:
+    assert signalling.durations("ai", seen).verdict is expected
+
+
+@pytest.mark.parametrize(
     ("code", "reason", "said"),
     [(486, "Busy", "it was 486 Busy"), (486, "", "it was 486"), (0, "x", "x"), (0, "", "none came")],
 )

@@ -381,3 +381,15 @@ def test_a_transfers_outcome_is_a_transfers(make_context: MakeContext, actions: 
     names = {transfer["name"] for transfer in TRANSFERS}
     told = [action["status_code"] for action in actions if action["name"] in names and "status_code" in action]
     assert talk.transfer_outcome(0.0) == (told[-1] if told else None)
+
+
+@pytest.mark.parametrize(("fields", "told"), [({}, None), ({"duration_ms": None}, None), ({"duration_ms": 0}, 0)])
+def test_a_digit_whose_length_the_interface_does_not_tell(
+    place: Callable[..., Place], fields: dict[str, Any], told: int | None
+) -> None:
+    digits = [{"digit": "#", "method": "rfc4733", **fields}, {"digit": "3", "method": "rfc4733", "duration_ms": 90}]
+    seen = place([record(witness={"digits": digits})], witness=("dtmf",))
+    talk = seen.endpoint.expect_call(call(), "main", within=0.0)
+    assert talk is not None
+    talk.refresh = lambda: talk.record  # type: ignore[method-assign]
+    assert talk.digits(2, within=0.0) == ("#3", ["rfc4733"] * 2, [told, 90])
