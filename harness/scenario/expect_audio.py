@@ -190,9 +190,12 @@ class ExpectAudio:
                     not_observable("audio.early", subject, expected=expected, why=why, measured=measured)
                 )
                 return
-            # An AI that is one of our phones has to answer before the platform gives up on it.
+            # To one of our phones the call has come by now, and it has to answer before the platform gives up on it; to any other
+            # AI the call may still be on its way.
             listened = min(LISTEN_S, _EARLY_SHARE * self._context.timings.ring_timeout_s)
-            sound = call.hears_marks(voices, 0.0, since + listened) if voices else None
+            if not ai.is_ours:
+                listened = self._context.patience + LISTEN_S
+            sound = call.hears_marks(voices, 0.0, time.monotonic() + listened) if voices else None
             opened = sum(1 for message in call.messages() if audio.opens_early_media(message))
             self._context.evidence.scripted(time.monotonic() - since, "early media")
             answered_at = call.answered_at()
