@@ -277,8 +277,8 @@ class StandInEndpoint:
         return (min(event.at for event in events), max(ended)) if ended else None
 
     def set_up(self, of: Call) -> list[str]:
-        """Its legs."""
-        return [leg.id for leg in self.phone.incoming if leg.state in ("confirmed", "connecting")]
+        """Its legs, those that are over by now as well."""
+        return [leg.id for leg in self.phone.incoming if leg.events[0].at >= of.began and _was_answered(leg)]
 
     def reached_by(self, of: Call) -> list[str]:
         """Its legs."""
@@ -348,3 +348,7 @@ class StandInEndpoint:
     def answered_by(self, of: Call) -> list[str]:
         """By the Request-URI of what it answered."""
         return [call.assistant or "an unknown number" for call in self.taken]
+
+
+def _was_answered(leg: Leg) -> bool:
+    return any(isinstance(event, CallState) and event.state in ("connecting", "confirmed") for event in leg.events)

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import pytest
 
+from harness.events import CallState
 from harness.far_end.clock import to_wall
 from harness.measurement import Reached
 from harness.scenario.ai import Ai
@@ -65,3 +66,27 @@ def test_the_same_by_the_moments_of_synthflow_s_records(
     ai._endpoint = SynthflowEndpoint(context, api)
     ai.waited_for_choice(of)
     assert context.evidence.findings[-1].verdict is verdict
+
+
+@pytest.mark.parametrize(
+    ("began", "states", "expected"),
+    [
+        (10.1, ("incoming", "early"), Verdict.PASSED),
+        (10.1, ("incoming", "early", "disconnected"), Verdict.PASSED),
+        (10.1, ("incoming", "connecting"), Verdict.FAILED),
+        (10.1, ("incoming", "connecting", "confirmed"), Verdict.FAILED),
+        (10.1, ("incoming", "connecting", "confirmed", "disconnected"), Verdict.FAILED),  # taken, and over by now
+        (9.0, ("incoming", "connecting", "confirmed"), Verdict.PASSED),  # of a call before
+    ],
+)
+def test_a_call_that_was_set_up_was_answered_whatever_became_of_it(
+    make_context: MakeContext, began: float, states: tuple[Any, ...], expected: Verdict
+) -> None:
+    context = make_context(ai="stand-in")
+    told: Any = {"phone": "stand-in", "leg": "stand-in.1"}
+    events = [CallState(at=began + number / 10, state=state, **told) for number, state in enumerate(states)]
+    leg = SimpleNamespace(id="stand-in.1", events=events, state=states[-1])
+    ai = Ai(context)
+    ai._endpoint = StandInEndpoint(context, cast("Any", SimpleNamespace(incoming=[leg])), context.trunk)
+    ai.answered_nothing(cast("Any", SimpleNamespace(began=10.0)))
+    assert [found.verdict for found in context.evidence.findings] == [expected]
