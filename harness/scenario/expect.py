@@ -28,6 +28,8 @@ from harness.verdict import ExpectationError, Finding, Verdict
 _GREETING_S, _LISTENED_AGAIN_S = 45.0, 1.0
 #: So soon behind what a machine says its tone comes.
 _TONE_WITHIN_S = 2.0
+#: A digit with the pause after it.
+_A_DIGIT_S = 0.4
 #: Two digits with the pauses after them, and what an interface takes to list them.
 _A_DIGIT_MORE_S = 0.6
 
@@ -186,10 +188,12 @@ class Expect(ExpectAudio):
         """The digits arrive here, each once and in order."""
         end = self._end
         with self._context.evidence.step(f"{end.label} gets the digits {sent}"):
-            found = end.digits(len(sent), within=2.0 + 0.4 * len(sent))
+            limit = self._context.patience + end.lag_s + _A_DIGIT_S * len(sent)
+            found = end.digits(len(sent), within=limit)
             if found is not None:  # what comes twice may come once more behind the last
-                self._context.pause(_A_DIGIT_MORE_S)
-                self._context.evidence.scripted(_A_DIGIT_MORE_S, "listening for a digit more")
+                more_s = _A_DIGIT_MORE_S + end.lag_s
+                self._context.pause(more_s)
+                self._context.evidence.scripted(more_s, "listening for a digit more")
                 found = end.digits(len(sent), within=0.0)
             if found is None:
                 self._context.evidence.add(
