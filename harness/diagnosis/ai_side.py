@@ -8,7 +8,8 @@ from harness.deployment import Trunk
 from harness.diagnosis import sdp
 from harness.diagnosis.derive import Scene, listed, number_in, same_number
 from harness.diagnosis.messages import CHALLENGES, Seen, formats, username_in
-from harness.diagnosis.refusals import about_one
+from harness.diagnosis.refusals import about, of_message, one
+from harness.sip import why
 from harness.sip.grammar import host_of
 from harness.sip.message import Request, Response
 from harness.verdict import Finding
@@ -44,7 +45,8 @@ def _who_answered(scene: Scene) -> None:
             nothing = None if scene.invites else "nothing"  # what a stack refuses by itself no scenario gets to see
             facts.record("ai.saw", "another assistant answered" if reached else nothing, finding.check)
     for seen in _tries(scene):  # where no check asked who answered
-        facts.record("ai.saw", "refused" if _final_answer(scene, seen) else None, seen.where)
+        final = _final_answer(scene, seen)
+        facts.record("ai.saw", "refused" if final else None, seen.where, *_why(final))
     ours = (s.response_to("INVITE") for s in scene.at_ai if not s.received)
     if scene.invites and not any(response is not None and response.is_success for response in ours):
         facts.record("ai.saw", "rang", scene.invites[-1].where)
@@ -65,8 +67,9 @@ def _by_landing(scene: Scene, finding: Finding) -> None:
     elif answered:  # the right one, and somebody else as well
         facts.record("ai.saw", "answered", f"{', '.join(answered)} answered")
     elif scene.invites:
-        refused = any(_final_answer(scene, seen) for seen in _tries(scene))
-        facts.record("ai.saw", "refused" if refused else "rang", scene.invites[-1].where)
+        finals = [final for seen in _tries(scene) if (final := _final_answer(scene, seen)) is not None]
+        told = _why(finals[-1]) if finals else ()
+        facts.record("ai.saw", "refused" if finals else "rang", scene.invites[-1].where, *told)
     elif attempts := [str(item) for item in listed(finding.facts.get("attempted"))]:
         refused = any(item.startswith(("failed", "busy", "canceled")) for item in attempts)
         facts.record("ai.saw", "refused" if refused else "rang", *attempts)
@@ -154,6 +157,10 @@ def _final_answer(scene: Scene, invite: Seen) -> Seen | None:
     return finals[-1] if finals else None
 
 
+def _why(final: Seen | None) -> tuple[str, ...]:
+    return why.told(final.message) if final is not None else ()
+
+
 def _final_of_the_ai(scene: Scene) -> None:
     facts = scene.facts
     challenge = "none"
@@ -168,14 +175,14 @@ def _final_of_the_ai(scene: Scene) -> None:
             challenge = "not answered"
         elif shown and code in (401, 403, 407):
             challenge = "credentials refused"
-        facts.record("ai.code", None if code in CHALLENGES else code, final.where)
         assert isinstance(final.message, Response)
-        facts.record("ai.refusal", about_one(final.message.reason), final.where)
+        facts.record("ai.code", None if code in CHALLENGES else code, final.where, *why.told(final.message))
+        facts.record("ai.refusal", one(of_message(final.message)), final.where, *why.told(final.message))
     if scene.invites:
         facts.record("ai.challenge", challenge, where)
         facts.record("ai.code", code or None, where)  # a challenge, where nothing else was ever said
     for record in scene.records:
         said = record.record.get("error_message") or record.record.get("telephony_disconnect_reason")
-        facts.record("ai.refusal", about_one(said), record.source)
+        facts.record("ai.refusal", one(about(said)), record.source)
         code_said = re.match(r"\s*[3-6]\d\d\b", str(record.record.get("error_message") or ""))
         facts.record("ai.code", int(code_said.group()) if code_said else None, record.source)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from harness.diagnosis.derive import Scene, answered_request
-from harness.diagnosis.refusals import OF_THE_STACK, about
-from harness.events import LegStarted, SipMessage
+from harness.diagnosis.messages import parse, response_to
+from harness.diagnosis.refusals import OF_THE_STACK, about, of_message
+from harness.events import CallState, LegStarted, SipMessage
+from harness.sip import why
+from harness.sip.message import Response
 
 #: Sooner than this after the INVITE nobody can have waited for anything.
 AT_ONCE_S = 1.0
@@ -54,12 +57,7 @@ def _instead(scene: Scene) -> None:
         facts.record("caller.end", CUT_OFF, *closed.evidence)
         final = None  # the 503 is its own stack's
     elif final is not None:
-        facts.record("caller.end", "refused", f"{call.leg} ended with {final.code} {final.reason}".rstrip())
-        facts.record("final.code", final.code, f"{call.leg}: {final.code} {final.reason}".rstrip())
-        same = facts.value("ai.code") == final.code
-        facts.record("final.passed_on", same or None, f"{call.leg}: {final.code}, as the AI said")
-        lost = "the connection" if OF_THE_STACK.search(final.reason) else None
-        facts.record("final.refusal", about(final.reason) or lost, f"{call.leg}: {final.reason}")
+        _refused(scene, call, final)
     elif ended is None:
         facts.record("caller.end", "still ringing", f"{call.leg} was never answered")
     moment = final.at if final and not confirmed else None
@@ -75,6 +73,26 @@ def _instead(scene: Scene) -> None:
     elif confirmed is not None and confirmed.at - _invited_at(scene, call) < AT_ONCE_S:
         moment = confirmed.at  # later, it may have been the agent who took a while
     _when(scene, call, moment, confirmed.at if confirmed else None)
+
+
+def _refused(scene: Scene, call: LegStarted, final: CallState) -> None:
+    facts = scene.facts
+    answer = _final_answer(scene, call, final.code)
+    told = why.told(answer) if answer is not None else ()
+    facts.record("caller.end", "refused", f"{call.leg} ended with {final.code} {final.reason}".rstrip(), *told)
+    facts.record("final.code", final.code, f"{call.leg}: {final.code} {final.reason}".rstrip(), *told)
+    same = facts.value("ai.code") == final.code
+    facts.record("final.passed_on", same or None, f"{call.leg}: {final.code}, as the AI said")
+    lost = "the connection" if OF_THE_STACK.search(final.reason) else None
+    said = about(final.reason) if answer is None else of_message(answer)
+    facts.record("final.refusal", said or lost, f"{call.leg}: {final.reason}", *told)
+
+
+def _final_answer(scene: Scene, call: LegStarted, code: int) -> Response | None:
+    """The last response to the caller's INVITE with that code, as far as it was recorded and can be read."""
+    received = (parse(e.text) for e in scene.messages(call.leg) if e.direction == "received")
+    answers = [found for m in received if m is not None and (found := response_to(m, "INVITE")) is not None]
+    return next((answer for answer in reversed(answers) if answer.status == code), None)
 
 
 def _when(scene: Scene, call: LegStarted, moment: float | None, confirmed: float | None) -> None:

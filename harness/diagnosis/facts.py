@@ -46,6 +46,7 @@ KNOWN: Mapping[str, Kind] = {
     "registration.refusal": Kind(
         "what the refusal says it is about", "ask the registrar's log why it refused the REGISTER"
     ),
+    "registration.retry": Kind("the refusal says when to try again (Retry-After)", "capture the REGISTER's answers"),
     "registration.user": Kind("the user name in the REGISTER's credentials", "capture the REGISTER's Authorization"),
     "registration.target": Kind(
         "where the REGISTER was sent",
@@ -146,6 +147,7 @@ KNOWN: Mapping[str, Kind] = {
     "transfer.topic": Kind("the topic that the AI's transfer names", _AI_SIP),
     "transfer.rang": Kind("people rang to whom another handover of the assistant leads", _AGENTS),
     "transfer.answer": Kind("the platform's answer to the transfer", _AI_SIP),
+    "transfer.refusal": Kind("what the refusal of the transfer says it is about", _AI_SIP),
     "transfer.failed": Kind("the platform told the AI that the transfer failed", _AI_SIP),
     "transfer.outcome": Kind("what the platform's NOTIFY said of the transfer", _AI_SIP),
     "transfer.recorded": Kind("the status that the AI's record gives for its REFER", _AI_LOG),

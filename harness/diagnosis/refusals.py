@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from itertools import combinations
 
+from harness.sip.message import Response
+from harness.sip.why import q850, reasons, warnings
+
 #: The words of an operating system, not of a SIP server.
 OF_THE_STACK = re.compile(r"connection (was )?(refused|reset|closed)|unreachable|errno|end of file|\(PJ_\w+\)", re.I)
 #: Theirs on a connection that nobody answered, and so nobody refused.
@@ -16,9 +19,13 @@ _WHO = (
     (re.compile(r"\b(bad|wrong|invalid|incorrect) password|\buser ?name ?(or|and|/) ?password", re.I), _PASSWORD),
     (re.compile(r"\baddress not allowed|\bip not allowed|\bnot in (the )?allow|\bacls?\b", re.I), _ADDRESS),
 )
+NUMBER, ROUTE, CHANNELS, CONGESTION = "the number", "the route", "the channels", "congestion"
+CONCURRENCY = "concurrency"
+#: The platform knows what is asked for, and cannot carry it.
+NOT_CARRIED = (ROUTE, CHANNELS, CONGESTION, CONCURRENCY)
 _WORDS = (
     (re.compile(r"trunk inactive|trunk disabled", re.I), "the trunk"),
-    (re.compile(r"concurren|capacity|too many calls", re.I), "concurrency"),
+    (re.compile(r"concurren|capacity|too many calls", re.I), CONCURRENCY),
     (re.compile(r"not attached|no assistant|no agent attached", re.I), "the assistant"),
     (re.compile(r"nobody|no agents?\b|logged (in|on|out)", re.I), "the agents"),
     (re.compile(r"tls required|secure transport", re.I), "the transport"),
@@ -26,25 +33,43 @@ _WORDS = (
     (re.compile(r"\bcodec|media format", re.I), "the codec"),
     (re.compile(r"\b(no such|unknown) trunk\b|\btrunk\b.* (not found|does not exist)", re.I), "no such trunk"),
 )
+#: By Q.850 cause.
+_CAUSES = {1: NUMBER, 2: ROUTE, 3: ROUTE, 22: NUMBER, 25: ROUTE, 34: CHANNELS, 42: CONGESTION, 44: CHANNELS}
+_CAUSES |= {65: "the codec", 88: "the codec"}
+#: The same in words: gateways write the causes' names as they please ("NO_ROUTE_DESTINATION").
+_CAUSE_WORDS = (
+    (re.compile(r"unallocated|unassigned number", re.I), NUMBER),
+    (re.compile(r"\bno[ _]route", re.I), ROUTE),
+    (re.compile(r"\bno[ _](circuit|channel)", re.I), CHANNELS),
+    (re.compile(r"congestion", re.I), CONGESTION),
+)
 _OR = " or "
 _SEVERAL = tuple(
     _OR.join(named) for many in range(2, len(_WHO) + 1) for named in combinations((what for _, what in _WHO), many)
 )
 
+#: Who is refused for who it is.
+WHO = (*(what for _, what in _WHO), *_SEVERAL)
 #: What a refusal may say that it is about.
-ABOUT = (*(what for _, what in (*_WHO, *_WORDS)), *_SEVERAL)
+ABOUT = (*(what for _, what in (*_WHO, *_WORDS, *_CAUSE_WORDS)), *_SEVERAL)
 
 
 def about(reason: object) -> str | None:
     """What a refusal's own words say it is about ("the user name or the password" for both); None when they say nothing."""
     said = str(reason or "")
     who = [what for pattern, what in _WHO if pattern.search(said)]
-    return _OR.join(who) or next((what for pattern, what in _WORDS if pattern.search(said)), None)
+    return _OR.join(who) or next((what for pattern, what in (*_WORDS, *_CAUSE_WORDS) if pattern.search(said)), None)
 
 
-def about_one(reason: object) -> str | None:
-    """The same where they name one thing alone; of several nobody knows which it is."""
-    what = about(reason)
+def of_message(answer: Response) -> str | None:
+    """The same of a whole response: its reason phrase, Warning, the Q.850 cause and the text of its Reason (RFC 3326)."""
+    in_words = next(filter(None, map(about, [answer.reason, *(warning.text for warning in warnings(answer))])), None)
+    by_number = _CAUSES.get(q850(answer) or 0)
+    return in_words or by_number or next(filter(None, (about(reason.text) for reason in reasons(answer))), None)
+
+
+def one(what: str | None) -> str | None:
+    """It where it is one thing alone; of several nobody knows which is meant."""
     return None if what in _SEVERAL else what
 
 

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 
 from harness.diagnosis.derive import Scene
 from harness.diagnosis.messages import CHALLENGES, username_in
-from harness.diagnosis.refusals import OF_THE_STACK, TIMED_OUT, about
+from harness.diagnosis.refusals import OF_THE_STACK, TIMED_OUT, about, of_message
 from harness.events import TransportFailed
+from harness.sip import why
+from harness.sip.message import Response
 
 #: What became of a REGISTER that no server answered.
 NONE, REFUSED = "none", "connection refused"
@@ -21,8 +23,12 @@ def tell(scene: Scene) -> None:
         refused = _refused_connection(scene)
         answer = _answer(scene, code, reason, bool(refused))
         refused = refused if answer == REFUSED else ()
-        facts.record("registration.answer", answer, *finding.evidence, *refused, finding.actual)
-        facts.record("registration.refusal", about(finding.facts.get("reason")), finding.actual)
+        response = _last_answer(scene, code)
+        told = why.told(response) if response is not None else ()
+        facts.record("registration.answer", answer, *finding.evidence, *refused, finding.actual, *told)
+        said = about(reason) if response is None else of_message(response)
+        facts.record("registration.refusal", said, finding.actual, *told)
+        facts.record("registration.retry", (response is not None and bool(why.retry_after(response))) or None, *told)
     for finding in scene.of("timing.within"):
         if finding.facts.get("what") == "the registration is refreshed":
             facts.record("registration.lapsed", scene.failed(finding), finding.actual)
@@ -48,6 +54,12 @@ def _answer(scene: Scene, code: object, reason: str, refused: bool) -> object:
     if refused or (code == 503 and OF_THE_STACK.search(reason)):
         return REFUSED
     return code if code == 503 and reason and received is None else NONE
+
+
+def _last_answer(scene: Scene, code: object) -> Response | None:
+    """The last response with that code to a REGISTER, where its messages were seen."""
+    answers = [seen.response_to("REGISTER") for seen in scene.at_ai if seen.received]
+    return next((answer for answer in reversed(answers) if answer is not None and answer.status == code), None)
 
 
 def _received(scene: Scene, code: object) -> bool | None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from harness.diagnosis.audio import direction_of
 from harness.diagnosis.derive import Scene
-from harness.diagnosis.messages import Seen
+from harness.diagnosis.messages import Seen, parse
 from harness.events import SipMessage
 from harness.far_end.transcript import said
+from harness.sip import why
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import Request
 
@@ -28,17 +29,25 @@ def _cut(scene: Scene) -> None:
         with_agent = finding.check == "audio" and direction_of(scene, finding) == "audio.agent"
         bye = next((e for e in _byes(scene) if e.leg in legs and e.at <= finding.at), None)
         if bye is not None and (with_agent or scene.vantage.role(bye.phone) == "caller"):
-            scene.facts.record("agent.cut" if with_agent else "call.cut", True, f"{bye.leg}", scene.number_of(bye))
+            cut = "agent.cut" if with_agent else "call.cut"
+            scene.facts.record(cut, True, f"{bye.leg}", scene.number_of(bye), *_why(bye))
             _cut_by(scene, bye)
 
 
 def _cut_by(scene: Scene, bye: SipMessage) -> None:
     """Who ended the call: whose BYE is the first at the AI's side; a stand-in's phone that has seen none leaves the platform."""
     for seen in (seen for seen in scene.at_ai if seen.is_request("BYE")):  # the first is told
-        scene.facts.record("call.cut_by", "the platform" if seen.received else "the AI", seen.where)
+        by = "the platform" if seen.received else "the AI"
+        scene.facts.record("call.cut_by", by, seen.where, *why.told(seen.message))
     if scene.facts.value("call.cut_by") is None and scene.axes.get("ai") == "stand-in" and scene.at_ai:
         told = f"{bye.leg} got a BYE, and the AI's phone neither sent nor got one"
         scene.facts.record("call.cut_by", "the platform", told, scene.number_of(bye))
+
+
+def _why(bye: SipMessage) -> tuple[str, ...]:
+    """What the BYE gives as its reason (RFC 3326)."""
+    message = parse(bye.text)
+    return why.told(message) if message is not None else ()
 
 
 def _acknowledged(scene: Scene) -> None:

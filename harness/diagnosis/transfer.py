@@ -8,8 +8,10 @@ from harness.checks.landing import ASKED
 from harness.deployment import is_address
 from harness.diagnosis.derive import Scene, listed, number_in
 from harness.diagnosis.messages import Seen, parse
+from harness.diagnosis.refusals import of_message
 from harness.events import SipMessage, TransferProgress
 from harness.far_end.call_record import actions_of, transfers_among
+from harness.sip import why
 from harness.sip.grammar import decimal
 from harness.sip.identity import is_spelling
 from harness.sip.message import Request
@@ -98,6 +100,7 @@ def _dialled(scene: Scene) -> None:
         scene.facts.record(f"transfer.{fact}", value, f"{scene.call.leg} dialled it")
     if scene.facts.value("caller.end") == "refused":
         scene.facts.record("transfer.answer", scene.facts.value("final.code"), *scene.facts["caller.end"].evidence)
+        scene.facts.record("transfer.refusal", scene.facts.value("final.refusal"), *scene.facts["caller.end"].evidence)
     rang = scene.facts["instead"].evidence if scene.facts.value("instead") not in (None, "nobody") else ()
     if rang and not scene.of("landing"):  # whoever is there is of another group, where voicemail was to answer
         scene.facts.record("transfer.landed", "another group", *rang)
@@ -181,7 +184,11 @@ def _answer(scene: Scene, request: Seen, method: str) -> None:
     told = [s for s in answers if s.answers(method) != 487]
     if finals:
         code = finals[-1].answers(method)
-        scene.facts.record("transfer.answer", "accepted" if code < 300 else code, finals[-1].where)
+        response = finals[-1].response_to(method)
+        said = why.told(response) if response is not None else ()
+        scene.facts.record("transfer.answer", "accepted" if code < 300 else code, finals[-1].where, *said)
+        refusal = of_message(response) if response is not None and code >= 300 else None
+        scene.facts.record("transfer.refusal", refusal, finals[-1].where, *said)
     elif told and told[-1].answers(method) < 200:  # by then it had arrived
         scene.facts.record("transfer.answer", PROVISIONAL, told[-1].where)
     elif told:

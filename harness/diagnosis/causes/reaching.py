@@ -80,6 +80,22 @@ REACHING: Mapping[str, Described] = {
         "deployment file",
         at.INBOUND,
     ),
+    "platform-no-route": Described(
+        "the platform has no route to where the number leads",
+        at.REACHING_ISSUE,
+        "Look the call up in {platform}'s call log: the number's routing leads to a trunk, carrier or step that is missing or out of "
+        "service. A number that nobody knows is told otherwise (Q.850 cause 1, not 2, 3 or 25).",
+        "platform routing",
+        at.INBOUND,
+    ),
+    "platform-full": Described(
+        "the platform, or a carrier behind it, has no channel or capacity left for the call",
+        at.REACHING_ISSUE,
+        "Look how many calls {platform} and its carriers carried at that time, against the channels of the trunk and the licence; end "
+        "calls that hang. Asterisk says the same (Q.850 cause 34) of a call that it could place nowhere: look at its routes, too.",
+        "trunk",
+        at.TRUNK,
+    ),
     "platform-refuses-caller": Described(
         "the platform turns the caller away by itself, without asking the AI",
         at.REACHING_ISSUE,

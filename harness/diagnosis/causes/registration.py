@@ -69,7 +69,8 @@ REGISTRATION: Mapping[str, Described] = {
         "the registrar, or a server on the way to it, cannot serve the REGISTER",
         at.REGISTRATION_ISSUE,
         "Look the REGISTER up in {platform}'s log by its Call-ID and time. 408 and 504: a server behind the one that answered was "
-        "asked, and did not answer it; 500 and 502: a server failed (RFC 3261 sections 21.4.9 and 21.5).",
+        "asked, and did not answer it; 500 and 502: a server failed; 503: it is overloaded or in maintenance, until Retry-After at "
+        "least where it has one (RFC 3261 sections 21.4.9 and 21.5).",
         "trunk",
         at.TROUBLE,
     ),

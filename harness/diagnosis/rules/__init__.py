@@ -15,10 +15,11 @@ from harness.diagnosis.rules.own import OWN
 from harness.diagnosis.rules.reach import REACH
 from harness.diagnosis.rules.registration import REGISTRATION
 from harness.diagnosis.rules.release import RELEASE
+from harness.diagnosis.rules.told import BY_AI, BY_PLATFORM
 from harness.diagnosis.rules.transfer import TRANSFER
 
 COMMON: tuple[Rule, ...] = (
-    REGISTRATION + LEGS + REACH + AUDIO + IDENTITY + TRANSFER + RELEASE + FALLBACK + MANNERS + OWN
+    REGISTRATION + LEGS + BY_AI + BY_PLATFORM + REACH + AUDIO + IDENTITY + TRANSFER + RELEASE + FALLBACK + MANNERS + OWN
 )
 
 

@@ -7,6 +7,7 @@ from harness.diagnosis.caller_end import DROPPED
 from harness.diagnosis.cells import cells
 from harness.diagnosis.conditions import not_shown, unless, when
 from harness.diagnosis.own import WITHHELD
+from harness.diagnosis.refusals import NOT_CARRIED, ROUTE
 from harness.diagnosis.rule import Rule
 from harness.diagnosis.rules.firewalls import BETWEEN, FIREWALLS, NOTHING, OPEN_TO_US, OPEN_TO_US_NOT_FOR_MEDIA
 from harness.diagnosis.rules.refused import ALL_LATER, NOT_FOR_MEDIA, REFUSED, REFUSED_BY_AI, TOLD
@@ -45,7 +46,13 @@ REACH: tuple[Rule, ...] = (
         id="reach.not-attached",
         cause="assistant-not-attached",
         symptoms=("reach", "final"),
-        conditions=(REFUSED_BY_AI, when("ai.code", 404), not_shown("ai.did", *_NOT_THE_LINES), NOT_FOR_MEDIA),
+        conditions=(
+            REFUSED_BY_AI,
+            when("ai.code", 404),
+            not_shown("ai.did", *_NOT_THE_LINES),
+            not_shown("ai.refusal", ROUTE),
+            NOT_FOR_MEDIA,
+        ),
         consequences=ALL_LATER,
         because="the call got there with the right number, and Synthflow answered 404: it knows no assistant for it",
     ),
@@ -251,6 +258,7 @@ REACH: tuple[Rule, ...] = (
             NOTHING,
             unless("instead", "the fallback group", "another group", "an agent"),
             not_shown("dialled.form", "another form"),
+            not_shown("final.refusal", *NOT_CARRIED),
         ),
         consequences=("fallback", "final"),
         because="the platform itself answered 404, and tried neither the AI nor anybody else",

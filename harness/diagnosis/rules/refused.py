@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from harness.diagnosis.cells import cells
 from harness.diagnosis.conditions import not_shown, unless, when
+from harness.diagnosis.refusals import CHANNELS, CONCURRENCY, ROUTE
 from harness.diagnosis.rule import Rule, Symptom
 
 #: A call that is not taken leaves everything after it undone.
@@ -192,7 +193,7 @@ REFUSED: tuple[Rule, ...] = (
         conditions=(
             unless("ai.code", 404, 429, 488),
             not_shown("ai.challenge", "credentials refused", "not answered"),
-            not_shown("ai.refusal", "the transport", "concurrency", "the assistant"),
+            not_shown("ai.refusal", "the transport", CONCURRENCY, "the assistant", ROUTE, CHANNELS),
         ),
         consequences=ALL_LATER,
         because="the call got there and was refused for a reason that no other rule knows",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.diagnosis.cells import cells
 from harness.diagnosis.conditions import not_shown, unless, when
-from harness.diagnosis.refusals import ABOUT, elsewhere
+from harness.diagnosis.refusals import ABOUT, WHO, elsewhere
 from harness.diagnosis.rule import Rule
 
 _REFUSED = when("registration.answer", 401, 403, 404, 407)
@@ -107,8 +107,21 @@ REGISTRATION: tuple[Rule, ...] = (
             unless("probe.termination", "silent", "refuses"),
             not_shown("registration.refusal", *ABOUT),
             not_shown("registration.target", "another host"),
+            not_shown("registration.retry", True),
         ),
         because="the registrar itself answered 503, and not why: a trunk out of service, maintenance and overload all look so",
+        confidence="likely",
+    ),
+    Rule(
+        id="registration.later",
+        cause="registrar-fails",
+        symptoms=("registration",),
+        essential=(when("registration.answer", 503), when("registration.retry", True)),
+        conditions=(
+            not_shown("registration.refusal", "the trunk", *WHO),
+            not_shown("registration.target", "another host"),
+        ),
+        because="the registrar itself answered 503, and says when to try again, as one does for a time (RFC 3261 section 21.5.4)",
         confidence="likely",
     ),
     Rule(

@@ -8,6 +8,7 @@ from harness.diagnosis.audio import NO_VOICE
 from harness.diagnosis.cells import cells
 from harness.diagnosis.conditions import not_shown, unless, when
 from harness.diagnosis.own import NO_ROOM
+from harness.diagnosis.refusals import NOT_CARRIED
 from harness.diagnosis.rule import Rule, Symptom
 from harness.diagnosis.transfer import PROVISIONAL
 
@@ -19,6 +20,8 @@ _AFTER: tuple[Symptom, ...] = ("caller_id.agent", "audio.agent", "release", "oth
 NOT_REFUSED_THERE = not_shown("refusal.agent", "its media", "another call", NO_ROOM)
 _NOT_REFUSED = ("accepted", "none", "never sent", "challenged", PROVISIONAL)
 _RIGHT_TARGET = unless("transfer.target", "nobody's number", "another group's number")
+#: The platform did not say that it cannot carry what it was asked for.
+_CARRIED = not_shown("transfer.refusal", *NOT_CARRIED)
 _RIGHT_TOPIC = when("transfer.topic", "the right one", "none needed")
 #: The AI made the handover that it was asked for, as far as is known.
 NOT_ANOTHERS = not_shown("transfer.handover", "another one")
@@ -48,7 +51,7 @@ _UNKNOWN_NUMBER = Rule(
     symptoms=("transfer",),
     cells=cells("number", "REFER", "AI's call"),
     essential=(_LOST, when("transfer.answer", 404)),
-    conditions=(_RIGHT_TARGET,),
+    conditions=(_RIGHT_TARGET, _CARRIED),
     consequences=_AFTER,
     because="the AI named the group's number, and the platform answered that it knows no such number",
 )
@@ -161,6 +164,7 @@ TRANSFER: tuple[Rule, ...] = (
         conditions=(
             when("transfer.answer", 503),
             _NOT_LEFT_OPEN,
+            _CARRIED,
             not_shown("transfer.way", "dialled"),
             not_shown("transfer.host", "another host"),
         ),
@@ -179,6 +183,7 @@ TRANSFER: tuple[Rule, ...] = (
             unless("transfer.answer", *_NOT_REFUSED, 404, 480, 486, 503),
             _NOT_LEFT_OPEN,
             _RIGHT_TARGET,
+            _CARRIED,
         ),
         consequences=_AFTER,
         because="the platform refused the REFER itself",
@@ -375,6 +380,7 @@ TRANSFER: tuple[Rule, ...] = (
         conditions=(
             unless("transfer.answer", *_NOT_REFUSED, 403, 404, 480, 503),
             _RIGHT_TARGET,
+            _CARRIED,
             NOT_REFUSED_THERE,
         ),
         consequences=_AFTER,

@@ -102,7 +102,7 @@ def test_a_phone_whose_connection_was_refused_says_so() -> None:
         ("No assistant is attached to this number", "the assistant"),
         ("Unknown user name or bad password", "the user name or the password"),
         ("Invalid username or password", "the user name or the password"),
-        ("Oracle SBC: no route", None),
+        ("Oracle SBC: rejected", None),
         ("Not in ACL", "the source address"),
         ("ACL: denied", "the source address"),
         ("Forbidden", None),

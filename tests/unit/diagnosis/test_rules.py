@@ -104,7 +104,7 @@ STATUSES: dict[str, dict[tuple[int, ...], tuple[str, ...]]] = {
         (401, 407): ("registration.password",),
         (403,): ("registration.password.forbidden", "registration.address", "registration.address.said"),
         (403, 503): ("registration.inactive",),
-        (503,): ("registration.unavailable",),
+        (503,): ("registration.unavailable", "registration.later"),
         (408, 500, 502, 504): ("registration.failing",),
     },
     "ai.code": {

@@ -1,0 +1,104 @@
+"""What a refusal or a BYE says of its reason sharpens the diagnosis, and is quoted in it."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.diagnosis.building import Example
+from tests.unit.diagnosis.known import facts_of
+from tests.unit.diagnosis.stories import talk
+from tests.unit.diagnosis.told_examples import (
+    CONGESTED,
+    NO_CIRCUIT,
+    NO_ROUTE,
+    UNALLOCATED,
+    refused_by_ai,
+    refused_by_platform,
+    registrar_says,
+    transfer_refused,
+)
+
+
+def first(example: Example) -> str:
+    return example.diagnose().causes[0].id
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "cause"),
+    [
+        (404, UNALLOCATED, "number-unknown-at-platform"),
+        (404, NO_ROUTE, "platform-no-route"),
+        (404, "Q.850;cause=16", "number-unknown-at-platform"),
+        (503, NO_ROUTE, "platform-no-route"),
+        (503, NO_CIRCUIT, "platform-full"),
+        (503, CONGESTED, "platform-full"),
+    ],
+)
+def test_the_same_status_with_another_cause_is_told_otherwise(code: int, reason: str, cause: str) -> None:
+    example = refused_by_platform(code, "x", f"Reason: {reason}")
+    assert first(example) == cause
+    quoted = (
+        f"Reason {reason.partition(';')[0].strip()} cause {int(reason.partition('cause=')[2].split()[0].split(';')[0])}"
+    )
+    assert any(quoted in line for line in example.diagnose().causes[0].evidence)
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "cause"),
+    [
+        (404, UNALLOCATED, "assistant-not-attached"),
+        (404, NO_ROUTE, "ai-refuses"),
+        (503, NO_CIRCUIT, "concurrency-exhausted"),
+        (503, CONGESTED, "ai-refuses"),
+    ],
+)
+def test_so_it_is_with_what_the_ai_answers(code: int, reason: str, cause: str) -> None:
+    example = refused_by_ai(code, "x", Reason=reason)
+    assert first(example) == cause
+    assert any("Reason Q.850 cause" in line for line in example.diagnose().causes[0].evidence)
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "cause"),
+    [
+        (404, UNALLOCATED, "number-unknown-at-platform"),
+        (404, NO_ROUTE, "platform-no-route"),
+        (503, NO_CIRCUIT, "platform-full"),
+        (503, "Q.850;cause=41", "trunk-inactive"),
+    ],
+)
+def test_and_with_the_answer_to_a_transfer(code: int, reason: str, cause: str) -> None:
+    assert first(transfer_refused(code, "x", reason)) == cause
+
+
+def test_a_warning_is_read_by_its_words() -> None:
+    example = refused_by_ai(503, "Service Unavailable", Warning='399 ai.example "No Route To Destination"')
+    assert first(example) == "ai-refuses"
+    assert facts_of(example).value("ai.refusal") == "the route"
+    shown = example.diagnose().causes[0].evidence
+    assert any('Warning 399 of ai.example: "No Route To Destination"' in line for line in shown)
+
+
+def test_the_words_of_the_status_line_come_before_the_cause() -> None:
+    example = refused_by_ai(503, "Concurrency limit", Reason='Q.850;cause=3;text="congestion"')
+    assert facts_of(example).value("ai.refusal") == "concurrency"
+    example = refused_by_ai(503, "x", Reason='Q.850;cause=34;text="NORMAL_CIRCUIT_CONGESTION"')
+    assert facts_of(example).value("ai.refusal") == "the channels"
+    example = refused_by_ai(503, "x", Reason='SIP;cause=503;text="congestion"')
+    assert facts_of(example).value("ai.refusal") == "congestion"
+
+
+def test_a_registrar_that_says_when_to_try_again_is_no_inactive_trunk() -> None:
+    assert first(registrar_says(503, "Service Unavailable").sip_number()) == "trunk-inactive"
+    later = registrar_says(503, "Service Unavailable", Retry_After="60").sip_number()
+    assert first(later) == "registrar-fails"
+    assert any("Retry-After: 60" in line for line in later.diagnose().causes[0].evidence)
+
+
+def test_the_reason_of_a_bye_is_quoted() -> None:
+    example = talk(Example())
+    example._sip("received", "BYE sip:x SIP/2.0", "BYE", to="<sip:x@y.example>;tag=p", number="3", Reason=NO_CIRCUIT)
+    example.caller_gets('BYE sip:caller SIP/2.0\r\nReason: SIP;cause=200;text="RTP Timeout"').to_caller("no-rtp")
+    facts = facts_of(example)
+    assert 'Reason SIP cause 200: "RTP Timeout"' in facts["call.cut"].evidence
+    assert "Reason Q.850 cause 34 (no circuit/channel available)" in facts["call.cut_by"].evidence

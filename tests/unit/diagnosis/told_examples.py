@@ -1,0 +1,61 @@
+"""Examples of refusals that say more than their status: by Reason (RFC 3326), Warning or Retry-After."""
+
+from __future__ import annotations
+
+from tests.unit.diagnosis.building import Example
+from tests.unit.diagnosis.stories import GROUP, Expected, fallback, lost, register, transfer
+
+#: As gateways and switches really write it.
+NO_ROUTE = 'Q.850;cause=3;text="NO_ROUTE_DESTINATION"'
+UNALLOCATED = 'Q.850;cause=1;text="UNALLOCATED_NUMBER"'
+NO_CIRCUIT = "Q.850;cause=34"
+CONGESTED = 'Q.850 ;cause=42 ;text="Switching equipment congestion"'
+
+
+def refused_by_ai(code: int, phrase: str, **headers: str) -> Example:
+    """The AI's side refused the call, and its answer has these headers."""
+    example = fallback(Example()).ai_gets()
+    example._sip("sent", f"SIP/2.0 {code} {phrase}", "INVITE", to="<sip:ai@192.0.2.60>;tag=b", **headers)
+    return example.all_ports_answer().not_taken("the phone reception", attempted=[f"failed:{example.did}"])
+
+
+def refused_by_platform(code: int, phrase: str, *lines: str) -> Example:
+    """The platform refused the caller, and nothing came to the AI."""
+    text = "\r\n".join([f"SIP/2.0 {code} {phrase}", "CSeq: 1 INVITE", *lines])
+    example = Example().dials().after(0.1).caller_gets(text).state("disconnected", code, phrase)
+    return example.all_ports_answer().not_taken()
+
+
+def transfer_refused(code: int, phrase: str, reason: str) -> Example:
+    """The platform refused the AI's REFER to the right number."""
+    example = transfer(Example()).ai_refers(GROUP)
+    example._sip("received", f"SIP/2.0 {code} {phrase}", "REFER", number="2", Reason=reason)
+    return lost(example)
+
+
+def registrar_says(code: int, phrase: str, **headers: str) -> Example:
+    """The registrar refused, as the record of the AI's side shows it."""
+    example = register(code, phrase)
+    example._sip("sent", "REGISTER sip:x SIP/2.0", "REGISTER")
+    return example._sip("received", f"SIP/2.0 {code} {phrase}", "REGISTER", **headers)
+
+
+TOLD = [
+    Expected(
+        "registration.later",
+        registrar_says(503, "Service Unavailable", Retry_After="120 (maintenance)"),
+        ("registrar-fails",),
+    ),
+    Expected("reach.refused.no-route", refused_by_ai(404, "Not Found", Reason=NO_ROUTE), ("ai-refuses",)),
+    Expected(
+        "reach.channels", refused_by_ai(503, "Service Unavailable", Reason=NO_CIRCUIT), ("concurrency-exhausted",)
+    ),
+    Expected("reach.no-route", refused_by_platform(404, "Not Found", f"Reason: {NO_ROUTE}"), ("platform-no-route",)),
+    Expected(
+        "reach.platform-full",
+        refused_by_platform(503, "Service Unavailable", f"Reason: {CONGESTED}"),
+        ("platform-full",),
+    ),
+    Expected("transfer.no-route", transfer_refused(404, "Not Found", NO_ROUTE), ("platform-no-route",)),
+    Expected("transfer.platform-full", transfer_refused(503, "Service Unavailable", NO_CIRCUIT), ("platform-full",)),
+]
