@@ -10,7 +10,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -18,6 +19,9 @@ from pydantic import BaseModel, ConfigDict
 
 from harness import toml_model
 from harness.report.history import Run
+
+_UNMEASURED = "has a bound, and was not measured"
+_OVER = re.compile(r": \w+ above \S+$")
 
 
 class Bound(BaseModel):
@@ -44,15 +48,23 @@ def read(path: Path) -> tuple[Bound, ...]:
 def breaches(bounds: Sequence[Bound], runs: Iterable[Run]) -> list[str]:
     """A line for each figure over its bound, and for each bound of a row of which there is no figure: nothing was held to it."""
     runs = list(runs)
-    over = [
-        f"{row} at {run.site or 'local'}: {bound.kpi} above {bound.max:g}"
-        for run in runs
-        for row, figures in sorted(run.kpis.items())
-        for bound in bounds
-        if bound.row in ("*", row) and figures.get(bound.kpi, 0.0) > bound.max
-    ]
+    over = [words for words, value, bound in _held(bounds, runs) if value > bound.max]
     measured = {(row, kpi) for run in runs for row, figures in run.kpis.items() for kpi in figures}
     named = dict.fromkeys((bound.row, bound.kpi) for bound in bounds if runs and bound.row != "*")
-    return over + [
-        f"{row}: {kpi} has a bound, and was not measured" for row, kpi in named if (row, kpi) not in measured
-    ]
+    return over + [f"{row}: {kpi} {_UNMEASURED}" for row, kpi in named if (row, kpi) not in measured]
+
+
+def is_open(problem: str, bounds: Sequence[Bound], runs: Sequence[Run]) -> bool:
+    """Whether a problem of an earlier night is a figure's, and nobody has held that figure to that bound this night."""
+    if problem.endswith(f" {_UNMEASURED}"):
+        return not runs
+    return bool(_OVER.search(problem)) and problem not in {words for words, *_ in _held(bounds, runs)}
+
+
+def _held(bounds: Sequence[Bound], runs: Iterable[Run]) -> Iterator[tuple[str, float, Bound]]:
+    """Each figure that has a bound: what is said where it is over, its value, and the bound."""
+    for run in runs:
+        for row, figures in sorted(run.kpis.items()):
+            for bound in bounds:
+                if bound.row in ("*", row) and bound.kpi in figures:
+                    yield f"{row} at {run.site or 'local'}: {bound.kpi} above {bound.max:g}", figures[bound.kpi], bound

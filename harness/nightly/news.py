@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from harness.verdict import Verdict
@@ -14,7 +14,8 @@ class News:
 
     new: tuple[str, ...] = ()
     gone: tuple[str, ...] = ()
-    unverified: tuple[str, ...] = ()  #: of the night before; their cases did not pass, and did not end so again
+    #: Of the night before; their cases did not pass, and did not end so again, or nobody looked at what they are about.
+    unverified: tuple[str, ...] = ()
     is_first: bool = False  #: there was no night before
 
     def __bool__(self) -> bool:
@@ -22,11 +23,21 @@ class News:
         return bool(self.new or self.gone or self.unverified)
 
 
-def news_of(before: Sequence[str] | None, now: Sequence[str], passed: Collection[str]) -> News:
-    """``before`` is None in the first night; ``passed`` are the cases that passed, as problems name them."""
+def news_of(
+    before: Sequence[str] | None,
+    now: Sequence[str],
+    passed: Collection[str],
+    is_open: Callable[[str], bool] = lambda problem: False,
+) -> News:
+    """``before`` is None in the first night; ``passed`` are the cases that passed, as problems name them.
+
+    ``is_open``: whether nobody looked this night at what a problem is about that is no case's.
+    """
     known, still = set(before or ()), set(now)
     over = [problem for problem in before or () if problem not in still]
-    gone = [problem for problem in over if (case := case_of(problem)) is None or case in passed]
+    gone = [
+        problem for problem in over if (not is_open(problem) if (case := case_of(problem)) is None else case in passed)
+    ]
     return News(
         new=tuple(problem for problem in now if problem not in known),
         gone=tuple(gone),

@@ -30,6 +30,7 @@ from harness.verdict import Verdict
 #: How many nights the page shows, and how far back a last good night is looked for.
 NIGHTS, LOOK_BACK = 30, 400
 _PASSED, _FAILED = 0, 1
+_LOST = "not verified any more"
 _HARNESS = "import sys; from harness.cli.entry import main; sys.argv[0] = 'harness'; main()"
 
 
@@ -82,7 +83,8 @@ def conclude(reports: Path, run: str, code: int, began: float, *, series: str, b
     names = {one.run for one in nights}
     histories = tuple(tuple(one for one in found if one.run in names) for found in before)
     written = reports / page.FILE
-    news = news_of(nights[-2].problems if len(nights) > 1 else None, problems, _passed(runs))
+    earlier = nights[-2].problems if len(nights) > 1 else None
+    news = news_of(earlier, problems, _passed(runs), lambda problem: _is_open(problem, bound, runs))
     page.write(written, nights, histories, causes, news, differences)
     return FinishedNight(
         night=night,
@@ -118,10 +120,16 @@ def _problems(
                 yield _problem(result.case, run.site, result.verdict)
     for difference in differences:
         for row in difference.lost_rows:
-            yield f"{row} of {difference.deployment}: not verified any more"
+            yield f"{row} of {difference.deployment}: {_LOST}"
     yield from breached
     if code and not any(not run.good for run in runs):
         yield f"the verification ended with exit code {code}"
+
+
+def _is_open(problem: str, bound: Sequence[Bound], runs: Sequence[Run]) -> bool:
+    """Whether nobody looked this night at what an earlier problem is about: a row that was lost, or a figure over its bound."""
+    ran = {f"{result.row} of {run.deployment}: {_LOST}" for run in runs for result in run.results if result.attempts}
+    return (problem.endswith(f": {_LOST}") and problem not in ran) or bounds.is_open(problem, bound, runs)
 
 
 def _problem(case: str, site: str, verdict: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,6 +16,7 @@ from harness.nightly.bounds import Bound, read
 from harness.nightly.news import problem_of
 from harness.nightly.night import check_fresh, conclude
 from harness.report import history
+from harness.report.run import history_of
 
 ROWS = ("HOLD", "BUSY")
 
@@ -107,6 +109,59 @@ def test_a_bound_that_nothing_was_held_to_is_a_problem(nights: Nights) -> None:
 
     assert found.night.problems == ("HODL: answer_s has a bound, and was not measured",)
     assert found.night.code == 1
+
+
+@pytest.mark.parametrize(
+    "then",
+    [
+        {"lost": ("HOLD",), "code": 3},  # the row left no figure
+        {"bound": ()},  # nothing was held to it
+        {"rows": ("BUSY",)},
+    ],
+)
+def test_a_figure_that_nobody_held_to_its_bound_is_not_gone(nights: Nights, then: dict[str, Any]) -> None:
+    bound = (Bound(kpi="answer_s", max=0.4),)
+    over = nights.pass_one(bound=bound)
+    second = nights.pass_one(**{"bound": bound, **then})
+
+    assert "HOLD at local: answer_s above 0.4" in over.night.problems
+    assert "HOLD at local: answer_s above 0.4" in second.news.unverified
+    assert second.alert is not None
+    assert "all is well" not in second.alert.title
+
+
+def test_a_figure_within_its_bound_is_gone(nights: Nights, monkeypatch: pytest.MonkeyPatch) -> None:
+    bound = (Bound(kpi="answer_s", row="HOLD", max=0.4),)
+    nights.pass_one(bound=bound)
+    monkeypatch.setattr(night, "history_of", lambda run: [_faster(one) for one in history_of(run)])
+    second = nights.pass_one(bound=bound)
+
+    assert second.news.gone == ("HOLD at local: answer_s above 0.4",)
+    assert second.alert is not None
+    assert second.alert.title == "s: 1 gone, all is well"
+
+
+def _faster(run: history.Run) -> history.Run:
+    return replace(run, kpis={row: {**figures, "answer_s": 0.1} for row, figures in run.kpis.items()})
+
+
+def test_a_night_without_a_run_mends_nothing(nights: Nights) -> None:
+    nights.pass_one()
+    before = nights.pass_one(code=3, lost=("BUSY",), bound=(Bound(kpi="answer_s", row="HOLD", max=0.4),))
+    none = conclude(nights.reports, "", 2, 1.9e9, series="s", bound=())
+
+    assert len(before.night.problems) == 3
+    assert none.news.gone == ()
+    assert set(none.news.unverified) == set(before.night.problems)
+
+
+def test_a_row_that_is_verified_again_is_gone(nights: Nights) -> None:
+    nights.pass_one()
+    lost = nights.pass_one(code=3, lost=("BUSY",))
+    again = nights.pass_one()
+
+    assert again.news.gone == lost.night.problems
+    assert again.news.unverified == ()
 
 
 def test_a_preflight_that_fails_is_one_problem_not_one_a_case(nights: Nights) -> None:
