@@ -61,10 +61,12 @@ def is_open(problem: str, bounds: Sequence[Bound], runs: Sequence[Run]) -> bool:
     return bool(_OVER.search(problem)) and problem not in {words for words, *_ in _held(bounds, runs)}
 
 
-def _held(bounds: Sequence[Bound], runs: Iterable[Run]) -> Iterator[tuple[str, float, Bound]]:
+def _held(bounds: Sequence[Bound], runs: Sequence[Run]) -> Iterator[tuple[str, float, Bound]]:
     """Each figure that has a bound: what is said where it is over, its value, and the bound."""
+    are_several = len({run.deployment for run in runs}) > 1  # rows of one platform have the same names
     for run in runs:
+        whose = (f" of {run.deployment}" if are_several else "") + f" at {run.site or 'local'}"
         for row, figures in sorted(run.kpis.items()):
             for bound in bounds:
                 if bound.row in ("*", row) and bound.kpi in figures:
-                    yield f"{row} at {run.site or 'local'}: {bound.kpi} above {bound.max:g}", figures[bound.kpi], bound
+                    yield f"{row}{whose}: {bound.kpi} above {bound.max:g}", figures[bound.kpi], bound

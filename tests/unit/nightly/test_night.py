@@ -12,7 +12,7 @@ import pytest
 
 from harness.errors import MistakeError
 from harness.nightly import night, store
-from harness.nightly.bounds import Bound, read
+from harness.nightly.bounds import Bound, breaches, read
 from harness.nightly.news import problem_of
 from harness.nightly.night import check_fresh, conclude
 from harness.report import history
@@ -241,3 +241,16 @@ def test_a_place_that_is_no_directory_is_a_mistake(tmp_path: Path) -> None:
         with pytest.raises(MistakeError, match=r"--reports .*file.*: cannot be written to: .*; allowed: ") as caught:
             night.one_night([], place, series="s", bound=(), more=())
         assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_figure_says_of_which_deployment_it_is_where_there_are_several() -> None:
+    """Two customers on one platform have rows of the same names."""
+    figures = {"HOLD": {"answer_s": 2.0}}
+    acme, umbra = (history.Run("r", 0.0, name, "", name, "w", kpis=figures) for name in ("acme", "Ümbra"))
+    bound = (Bound(kpi="answer_s", row="HOLD", max=1.0),)
+
+    assert breaches(bound, [acme, replace(umbra, kpis={"HOLD": {"answer_s": 0.5}})]) == [
+        "HOLD of acme at local: answer_s above 1"
+    ]
+    assert len(set(breaches(bound, [acme, umbra]))) == 2
+    assert breaches(bound, [umbra]) == ["HOLD at local: answer_s above 1"]
