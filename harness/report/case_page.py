@@ -59,7 +59,10 @@ class CasePage:
         """What a search goes through: names, Call-IDs, numbers, and the text of the messages, each line once."""
         lines = [line for arrow in self.flow for line in arrow.text.splitlines() if line and not _DULL.match(line)]
         case = self.case
-        return "\n".join(dict.fromkeys((case.id, case.title, case.headline, *case.axes.values(), *lines))).lower()
+        besides = (str(cause.get("cause") or "") for cause in case.causes_besides)
+        return "\n".join(
+            dict.fromkeys((case.id, case.title, case.headline, *besides, *case.axes.values(), *lines))
+        ).lower()
 
     def html(self, *, linked: bool = False) -> str:
         """The case's part of the page; ``linked``: its pictures and recordings stay files, and play from there."""

@@ -30,6 +30,7 @@ class Task:
     home: Path
     command: str
     causes: Sequence[int]  #: the groups it stands in
+    owners: Sequence[str]  #: whose these causes are, each once
     inline: bool  #: whether it stands in the page as it is
     parts: Path | None  #: where it lies as a file of its own, where it is in none
     several: bool = False  #: whether sites have to be told apart
@@ -59,7 +60,7 @@ def make(task: Task) -> Listed:
         "causes": task.causes,
         "axes": case.axes,
         "labels": labels(case) | ({"site": f"at {case.site or 'local'}"} if task.several else {}),
-        "owner": str(case.diagnosis[0].get("owner") or "") if case.diagnosis else "",
+        "owners": task.owners,
         "numbers": numbers_of(page.legs),
         **_detail(page, task),
     }

@@ -56,6 +56,7 @@ function fits(details, wanted) {
   return Object.entries(wanted).every(([name, value]) => {
     if (name === "q") return true;
     if (name === "dialled" || name === "cause") return details.dataset[name].split(" ").includes(value);
+    if (name === "owner") return details.dataset.owner.split("\n").includes(value);   // a case with two causes may be two people's
     return (details.dataset[name] ?? details.getAttribute("data-x-" + name)) === value;
   });
 }

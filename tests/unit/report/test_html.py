@@ -84,6 +84,31 @@ class TestReport:
         assert [a["data-verdict"] for a in listed] == ["failed", "broken", "not observable", "passed"]
         assert {a["data-row"] for a in listed} == {case["row"] for case in run.planned[:-1]}
 
+    def test_each_owner_that_one_may_choose_has_the_cases_of_its_causes(
+        self, tmp_path: Path, samples: ModuleType
+    ) -> None:
+        """A case with two causes is the second one's owner's, too."""
+        owners = ("Fernmeldeamt", "réseau & co")
+        told = [
+            {"id": f"c{n}", "cause": f"cause {n}", "title": f"cause {n}", "owner": owner, "candidate": False}
+            for n, owner in enumerate(owners)
+        ]
+        for number, causes in enumerate((told, told[:1])):
+            with samples.playing(tmp_path / str(number), samples.case_of(f"ROW-{number}")) as sample:
+                sample.recorder.close(Verdict.FAILED, "it failed", causes)
+        cases = [CaseEvidence.read(tmp_path / name) for name in ("0", "1")]
+        summary = summarise(cases, [dict(case.case) for case in cases], run="r", wall_s=1.0, workers=1)
+        html.write(tmp_path / "report.html", summary, cases)
+        text = (tmp_path / "report.html").read_text()
+        page = Page(text)
+
+        chosen = [a["value"] for a in page.all("option") if a.get("value") in owners]
+        listed = {a["data-row"]: (a["data-owner"] or "").split("\n") for a in page.all("details", **{"class": "case"})}
+        assert sorted(map(str, chosen)) == sorted(owners)
+        assert listed == {"ROW-0": [*owners], "ROW-1": [owners[0]]}
+        index = next(zlib.decompress(base64.b64decode(p)).decode() for p in re.findall(r'id="index">([^<]+)<', text))
+        assert "cause 1" in index
+
     def test_says_what_needs_attention(self, run: Any) -> None:
         text = " ".join(Page(report(run)).text)
 
