@@ -92,11 +92,11 @@ class RequestGate:
         if self._is_late_copy(message, leg):
             return DROP
         if leg is not None and not leg.disconnected:
-            return within.answer(message.text, message.method, leg.media.digits, has_referred=leg.has_referred)
+            return within.answer(message.text, message.method, leg.media.digits, leg.transfers)
         if leg is not None and message.method == "OPTIONS":  # pjsip would say 500
             return DOES_NOT_EXIST
         if message.method == "SUBSCRIBE" and not tag:
-            return within.BAD_EVENT
+            return within.subscription(message.text)
         return self._room_for(message, arrival) if message.begins_call else PASS
 
     def _is_late_copy(self, message: LoggedMessage, leg: CallLeg | None) -> bool:

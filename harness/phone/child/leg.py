@@ -86,7 +86,7 @@ class CallLeg:
         self.media.mark = mark
         self.rtp = RtpMonitor(host.endpoint.native.taps, path_of(phone.directory, self.name), self.emit)
         self._ending = Ending(direction)
-        self._outcomes = Outcomes()
+        self.transfers = Outcomes()
         self._host.begins(self)
 
     def emit(self, kind: type[Event], **facts: Any) -> None:
@@ -105,11 +105,6 @@ class CallLeg:
     def settled(self) -> bool:
         """Whether the far end knows that the call is over."""
         return self._ending.settled
-
-    @property
-    def has_referred(self) -> bool:
-        """Whether it has sent a REFER: NOTIFYs may come of it."""
-        return self._outcomes.are_due
 
     def waits_for(self, name: str) -> bool:
         """Whether its INVITE has not left yet, and may go to that host."""
@@ -282,7 +277,7 @@ class CallLeg:
         """Follow the dialog by its messages."""
         if message.unread:
             return
-        self._outcomes.saw(message)
+        self.transfers.saw(message)
         if message.ours and message.method == "INVITE" and message.status >= 300 and message.status not in _TRY_AGAIN:
             self.codecs = self._agreed  # as if no re-INVITE had been sent (RFC 3261 section 14.1)
         if message.direction == "received":
@@ -380,7 +375,7 @@ class CallLeg:
 
     def transfer_progressed(self, code: int, reason: str, final: bool) -> None:
         """What became of our REFER."""
-        if not final or self._outcomes.include(code):
+        if not final or self.transfers.include(code):
             self.emit(TransferProgress, code=code, reason=reason, final=bool(final))
 
     def replacement_asked(self, prm: Any, invite: str) -> None:

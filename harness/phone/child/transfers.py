@@ -15,16 +15,21 @@ _STATUS: Final = re.compile(r"\s*SIP/2\.0 +(\d{3})\b", re.IGNORECASE | re.ASCII)
 
 
 class Outcomes:
-    """Of one call's REFERs: the statuses of its NOTIFYs (RFC 3515 section 2.4.5), and those it was refused with."""
+    """Of one call's REFERs: whether either side has sent any; of ours the statuses of their NOTIFYs (RFC 3515 section 2.4.5), and
+    those they were refused with.
+    """
 
     def __init__(self) -> None:
-        self.are_due = False  #: a REFER was sent
+        self.has_referred = False  #: a REFER was sent: NOTIFYs may come of it
+        self.was_referred = False  #: one of the far end's was accepted: it may extend its subscription
         self._said: set[int] = set()
 
     def saw(self, message: LoggedMessage) -> None:
         """A message of the call passed."""
         if message.direction != "received":
-            self.are_due = self.are_due or (message.method == "REFER" and not message.status)
+            if message.method == "REFER":
+                self.has_referred = self.has_referred or not message.status
+                self.was_referred = self.was_referred or 200 <= message.status < 300
             return
         if message.method == "REFER" and message.status >= 300:
             self._said.add(message.status)

@@ -13,37 +13,39 @@ from harness.phone.child.requests import (
     PASS,
     UNSUPPORTED_MEDIA_TYPE,
 )
+from harness.phone.child.transfers import Outcomes
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import Message
 
-BAD_EVENT: Final = 489  # RFC 6665 section 8.3.2: there is nothing here to subscribe to
+_BAD_EVENT: Final = 489  # RFC 6665 section 8.3.2
+_FORBIDDEN: Final = 403
 #: What pjsip, or its user agent, answers within a dialog.
 _PJSIPS: Final = frozenset(["ACK", "BYE", "CANCEL", "INVITE", "MESSAGE", "PRACK", "REFER", "UPDATE"])
 
 
-def answer(text: str, method: str, digits: Digits, *, has_referred: bool) -> int:
-    """The status to answer a request within a call with; :data:`PASS` where pjsip is to. ``has_referred``: we have, within the call."""
+def answer(text: str, method: str, digits: Digits, transfers: Outcomes) -> int:
+    """The status to answer a request within a call with; :data:`PASS` where pjsip is to."""
     if method in _PJSIPS:
         return PASS
     if method == "OPTIONS":
         return OK
     try:
-        return _answer(Message.parse(text), method, digits, has_referred)
+        return _answer(Message.parse(text), method, digits, transfers)
     except SipSyntaxError:  # pjsip could read it
         return PASS
 
 
-def _answer(request: Message, method: str, digits: Digits, has_referred: bool) -> int:
+def _answer(request: Message, method: str, digits: Digits, transfers: Outcomes) -> int:
     match method:
         case "INFO":
             status = digits.info(request)
             return status if status != NOT_A_DIGIT else _of_other_info(request)
-        case "NOTIFY" | "SUBSCRIBE" if not _is_of_refer(request):
-            return BAD_EVENT  # RFC 6665 section 4.1.3
+        case "NOTIFY" if _event(request) not in ("refer", ""):
+            return _BAD_EVENT  # RFC 6665 section 4.1.3
         case "NOTIFY":  # once there was a REFER, pjsip knows whether a subscription came of it
-            return PASS if has_referred else DOES_NOT_EXIST
+            return PASS if transfers.has_referred else DOES_NOT_EXIST
         case "SUBSCRIBE":
-            return PASS
+            return PASS if transfers.was_referred and _event(request) == "refer" else _subscription(request)
     return NOT_ALLOWED  # RFC 3261 section 8.2.1
 
 
@@ -54,6 +56,19 @@ def _of_other_info(request: Message) -> int:
     return UNSUPPORTED_MEDIA_TYPE if request.body else OK
 
 
-def _is_of_refer(request: Message) -> bool:
-    """Whether it is about the one subscription a call has: what became of its REFER (RFC 3515)."""
-    return (request.get("Event") or "refer").partition(";")[0].strip().lower() == "refer"
+def subscription(text: str) -> int:
+    """The status for a SUBSCRIBE that asks for a subscription."""
+    try:
+        return _subscription(Message.parse(text))
+    except SipSyntaxError:
+        return _BAD_EVENT
+
+
+def _subscription(request: Message) -> int:
+    """There is nothing here to subscribe to; to the outcome of a REFER, the REFER alone subscribes (RFC 3515 section 2.4.4)."""
+    return _FORBIDDEN if _event(request) == "refer" else _BAD_EVENT
+
+
+def _event(request: Message) -> str:
+    """Its event package; the one that a call has is ``refer``: what became of its REFER (RFC 3515)."""
+    return (request.get("Event") or "").partition(";")[0].strip().lower()

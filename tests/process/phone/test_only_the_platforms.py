@@ -172,13 +172,14 @@ def test_a_bye_with_another_call_id_ends_no_call(lease: Desk, platform: Stranger
     assert platform.hangs_up(phone, answer, 3).status == 200
 
 
-def test_a_subscription_is_refused_and_names_nobody(lease: Desk, stranger: Stranger) -> None:
+@pytest.mark.parametrize(("event", "status"), [("presence", 489), ("refer", 403)])  # RFC 3515 section 2.4.4
+def test_a_subscription_is_refused_and_names_nobody(lease: Desk, stranger: Stranger, event: str, status: int) -> None:
     phone = lease("callee", user="secret-agent")
-    datagram(stranger.sip, phone, "SUBSCRIBE", extra="Event: presence\r\nExpires: 600\r\n")
+    datagram(stranger.sip, phone, "SUBSCRIBE", extra=f"Event: {event}\r\nExpires: 600\r\n")
     data = stranger.sip.recv(4096)
     answer = Message.parse(data)
     assert isinstance(answer, Response)
-    assert answer.status == 489
+    assert answer.status == status
     assert b"secret-agent" not in data
 
 

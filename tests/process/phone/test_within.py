@@ -19,6 +19,8 @@ ASKED: tuple[tuple[str, Sequence[str], str, int, tuple[str, str] | None], ...] =
     ("NOTIFY", ("Event: refer", "Subscription-State: active;expires=60"), "SIP/2.0 100 Trying\r\n", 481, None),
     ("NOTIFY", ("o: Refer;id=7", "Subscription-State: terminated;reason=timeout"), "", 481, None),
     ("SUBSCRIBE", ("Event: kpml", "Expires: 60"), "", 489, None),
+    ("SUBSCRIBE", ("Expires: 60",), "", 489, None),
+    ("SUBSCRIBE", ("Event: refer", "Expires: 60"), "", 403, None),  # RFC 3515 section 2.4.4
     ("PUBLISH", ("Event: presence",), "", 405, ("Allow", "PRACK, INVITE")),
     ("PING", (), "", 405, ("Allow", "PRACK, INVITE")),
 )
@@ -63,6 +65,18 @@ def test_a_notify_is_of_a_refer_that_was_accepted(
     assert leg.state == "confirmed"
     assert stranger.hangs_up(phone, call).status == 200
     leg.wait_state("disconnected", 10)
+
+
+def test_who_asked_for_a_transfer_may_ask_for_more_news_of_it(lease: Desk, stranger: Stranger) -> None:
+    """RFC 3515 section 2.4.4: the REFER has made a subscription, which SUBSCRIBE extends or ends."""
+    phone = lease("caller", accept_refer=True)
+    _, call = answered(phone, stranger, SESSION + AUDIO)
+    target = f"Refer-To: <sip:{VOICE}@{stranger.host}:{stranger.port}>"
+    assert stranger.within(phone, "REFER", 2, call, headers=(target,)).status == 202
+    placed = stranger.request("INVITE")
+    assert stranger.within(phone, "SUBSCRIBE", 3, call, headers=("Event: refer", "Expires: 60")).status == 200
+    stranger.respond(placed, 486)
+    assert stranger.hangs_up(phone, call).status == 200
 
 
 def test_a_notify_may_come_ahead_of_the_answer_to_the_refer(lease: Desk, stranger: Stranger) -> None:

@@ -36,17 +36,19 @@ def test_a_notify_says_how_far_it_is(fragment: str, code: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("passed", "due"),
+    ("passed", "has", "was"),
     [
-        (("sent", "REFER sip:a@192.0.2.7 SIP/2.0", "REFER", ""), True),
-        (("received", "REFER sip:a@192.0.2.7 SIP/2.0", "REFER", ""), False),
-        (("sent", "SIP/2.0 202 Accepted", "REFER", ""), False),
-        (("sent", "NOTIFY sip:a@192.0.2.7 SIP/2.0", "NOTIFY", ""), False),
+        (("sent", "REFER sip:a@192.0.2.7 SIP/2.0", "REFER", ""), True, False),
+        (("received", "REFER sip:a@192.0.2.7 SIP/2.0", "REFER", ""), False, False),
+        (("received", "SIP/2.0 202 Accepted", "REFER", ""), False, False),
+        (("sent", "SIP/2.0 202 Accepted", "REFER", ""), False, True),
+        (("sent", "SIP/2.0 603 Decline", "REFER", ""), False, False),
+        (("sent", "NOTIFY sip:a@192.0.2.7 SIP/2.0", "NOTIFY", ""), False, False),
     ],
 )
-def test_notifies_are_due_of_a_refer_of_our_own(passed: tuple[Direction, str, str, str], due: bool) -> None:
-    assert after(passed).are_due is due
-    assert after(passed, ("received", "BYE sip:b@192.0.2.9 SIP/2.0", "BYE", "")).are_due is due
+def test_who_has_asked_for_a_transfer(passed: tuple[Direction, str, str, str], has: bool, was: bool) -> None:
+    for outcomes in (after(passed), after(passed, ("sent", "BYE sip:b@192.0.2.9 SIP/2.0", "BYE", ""))):
+        assert (outcomes.has_referred, outcomes.was_referred) == (has, was)
 
 
 @pytest.mark.parametrize("code", [405, 500, 603])
