@@ -50,6 +50,11 @@ class Legs:
         """Whether one is over, but not finished."""
         return bool(self._ending)
 
+    @property
+    def may_free_a_slot(self) -> bool:
+        """Whether one is over but for the answer to its BYE or CANCEL, which is not given up yet: pjsua has its place until then."""
+        return any(not leg.settled for leg in self._ending)
+
     def begins(self, leg: CallLeg) -> None:
         """Announce a leg, then the messages that came before pjsua said whose they are."""
         self._by_key[leg.key] = leg

@@ -282,8 +282,10 @@ class Service:
         self._do_what_is_due(time.monotonic())
 
     def _waits(self, command: str) -> bool:
-        """Whether it opens sockets that pjlib has no places for yet."""
-        return command == "dial" and not self._places.may_dial
+        """Whether it opens sockets that pjlib has no places for yet, or begins a call before another has given its slot back."""
+        if command != "dial":
+            return False
+        return not self._places.may_dial or (self.free_slots() < 1 and self.legs.may_free_a_slot)
 
     def _do_what_is_due(self, now: float) -> None:
         self._names.tick(now)

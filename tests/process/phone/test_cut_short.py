@@ -6,6 +6,7 @@ import contextlib
 import socket
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import pytest
 
@@ -91,3 +92,21 @@ def test_a_far_end_that_starts_anew_within_a_call_ends_it(lease: Desk, stranger:
     leg.wait_state("disconnected", 10)
     out, back = connect(other, phone)
     hears(out, back)
+
+
+def test_who_has_just_hung_up_may_dial_again_where_every_place_is_taken(own: Desk, stranger: Stranger) -> None:
+    """pjsua has a call's place until its BYE is answered: the next call waits for that."""
+    caller, others = own("caller"), own("others", max_calls=own.process_holds - 1)
+    assert caller.process is others.process
+    leg, _ = answered(caller, stranger, SESSION + AUDIO)
+    leg.wait_state("confirmed", 10)
+    with contextlib.closing(Stranger(fresh_address())) as elsewhere, ThreadPoolExecutor(1) as thread:
+        for _ in range(others.config.max_calls):
+            others.dial(f"sip:1@{elsewhere.address}")
+        leg.hangup()
+        bye = stranger.request("BYE")
+        again = thread.submit(caller.dial, f"sip:1@{stranger.address}")
+        wait([again], timeout=0.2)  # it is refused by then, or waits
+        stranger.respond(bye, 200)
+        assert again.result().direction == "outgoing"
+        assert stranger.request("INVITE").uri.user == "1"
