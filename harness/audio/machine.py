@@ -18,8 +18,10 @@ _WORD_S: Final = 0.4
 _BEHIND_S: Final = 0.5
 #: So much before the tone says what spoke last.
 _LAST_S: Final = 1.0
-#: What is over for so long, and nothing like it has followed: longer than the pauses of any busy tone (ITU-T E.180 section 5).
+#: What is over for so long, and nothing like it has followed: longer than the pauses of any busy tone (ITU-T E.180).
 _OVER_S: Final = 1.0
+#: Who takes a message listens: for so long after the tone it says nothing, and does not hang up. A notice that ends in a tone does.
+_LISTENS_S: Final = 3.0
 #: What lasts so long is known to be a tone, or to be none.
 _KNOWN_S: Final = 0.6
 #: A machine may beep twice; what comes three times is a rhythm, of a PBX's own maybe.
@@ -33,14 +35,14 @@ def message_asked_in(audio: NDArray[np.int16]) -> tuple[float, float] | None:
     A greeting right behind a queue's music is one sound with it: then the last of that sound tells.
     """
     spans = classify(audio)
-    if asked := asks_for_message(spans):
+    if asked := asks_for_message(spans, _LISTENS_S):
         return asked
     loud = [span for span in spans if span.kind != "silence"]
     for before, tone in pairwise(loud):
         if before.kind == "music" and tone.kind == "tone" and tone.began - before.ended < _BEHIND_S:
             begin = max(before.began, before.ended - _LAST_S)
             last = classify(audio[round(begin * SAMPLE_RATE) :])
-            if asked := asks_for_message(last):
+            if asked := asks_for_message(last, _LISTENS_S):
                 return begin + asked[0], begin + asked[1]
     return None
 
@@ -50,17 +52,20 @@ def last_sound(audio: NDArray[np.int16]) -> float:
     return max((span.ended for span in classify(audio) if span.kind != "silence"), default=0.0)
 
 
-def asks_for_message(spans: Sequence[Span]) -> tuple[float, float] | None:
-    """The same of what audio was classified as."""
-    speech = next((span for span in spans if span.kind == "speech" and span.ended - span.began > _WORD_S), None)
-    if speech is None:
+def asks_for_message(spans: Sequence[Span], listens_s: float = _OVER_S) -> tuple[float, float] | None:
+    """The same of what audio was classified as, where it goes on for ``listens_s`` after the tone, and nobody speaks then."""
+    speech = [span for span in spans if span.kind == "speech" and span.ended - span.began > _WORD_S]
+    if not speech or any(span.kind == "sit" for span in spans):  # these say that there is nobody (ITU-T E.180)
         return None
-    later = [span for span in spans if span.began > speech.began]
-    last = spans[-1]
+    first, last = speech[0], spans[-1]
     may_be_tone = last.kind != "silence" and last.ended - last.began < _KNOWN_S
     until = last.began if may_be_tone else last.ended
-    beep = next((run[-1] for run in _runs_of_tones(later) if _is_beep(run, until)), None)
-    return None if beep is None else (speech.began, beep.began)
+    for run in _runs_of_tones([span for span in spans if span.began > first.began]):
+        over = run[-1].ended
+        speaks_on = any(over <= span.began < over + listens_s for span in speech)
+        if _is_beep(run) and until - over >= listens_s and not speaks_on:
+            return first.began, run[-1].began
+    return None
 
 
 def _runs_of_tones(spans: Sequence[Span]) -> list[list[Span]]:
@@ -76,6 +81,6 @@ def _runs_of_tones(spans: Sequence[Span]) -> list[list[Span]]:
     return runs
 
 
-def _is_beep(run: Sequence[Span], until: float) -> bool:
-    """Whether tones ask for a message: the first second of a busy or ringing tone is like a beep, so what goes on may be one."""
-    return len(run) <= _MOST_BEEPS and all(span.kind == "tone" for span in run) and until - run[-1].ended >= _OVER_S
+def _is_beep(run: Sequence[Span]) -> bool:
+    """Whether tones may ask for a message: those of a busy or ringing tone go on."""
+    return len(run) <= _MOST_BEEPS and all(span.kind == "tone" for span in run)

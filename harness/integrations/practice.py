@@ -391,7 +391,7 @@ PRACTICE: tuple[Row, ...] = (
         "A machine answers: it speaks, and a tone asks for a message; no agent rings, and the call never reaches the AI.",
         (TO_A_MACHINE,),
         moment="people",
-        seconds=6.0,
+        seconds=9.0,
         required_findings={ANSWERED: 1, VOICEMAIL: 1, LANDING_OTHERS: 1},
     ),
     _row(
@@ -414,7 +414,7 @@ PRACTICE: tuple[Row, ...] = (
         every_number=True,
         out_of_hours=True,
         moment="people",
-        seconds=6.0,
+        seconds=9.0,
         required_findings={ANSWERED: 1, VOICEMAIL: 1, LANDING_OTHERS: 1},
     ),
 )

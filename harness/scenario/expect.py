@@ -9,6 +9,7 @@ from typing import Literal
 
 from harness.audio.describe import describe
 from harness.audio.machine import last_sound, message_asked_in
+from harness.audio.marks import SAMPLE_RATE
 from harness.checks import dialog, headers, identity, landing, reach, session, signalling, timing
 from harness.checks.finding import not_observable
 from harness.events import Event, MediaState, SipMessage
@@ -26,6 +27,8 @@ from harness.verdict import ExpectationError, Finding, Verdict
 
 #: How long a machine may speak before its tone, and how often it is looked for.
 _GREETING_S, _LISTENED_AGAIN_S = 45.0, 1.0
+#: Behind its tone it is to listen, which is seen by then.
+_LISTENS_S = 4.0
 #: So soon behind what a machine says its tone comes.
 _TONE_WITHIN_S = 2.0
 #: A digit with the pause after it.
@@ -219,7 +222,7 @@ class Expect(ExpectAudio):
         """A machine has the call: it speaks, and a tone asks for a message; ``after_s`` may be over before it answers."""
         call = self._call
         answered = call.answered_at() or call.began
-        until = time.monotonic() + after_s + _GREETING_S
+        until = time.monotonic() + after_s + _GREETING_S + _LISTENS_S
         began = time.monotonic()
         with self._context.evidence.step(f"{call.label} hears a machine ask for a message"):
             while not (asked := message_asked_in(heard := call.leg.received_since(answered))):
@@ -231,7 +234,10 @@ class Expect(ExpectAudio):
                 self._context.evidence.add(reach.takes_message(call.label, asked))
                 return
             found = describe(heard, expected=(), own={call.mark}, name_of=self._context.calls.name_of_mark)
-            finding = reach.takes_message(call.label, None, f"it heard {found.words}")
+            is_over = (
+                f", and the call was over {len(heard) / SAMPLE_RATE:.1f} s after the answer" if call.is_over() else ""
+            )
+            finding = reach.takes_message(call.label, None, f"it heard {found.words}{is_over}")
             ended = answered + last_sound(heard) + _TONE_WITHIN_S
             self._context.evidence.add_of_said(finding, [(answered, ended)])
 

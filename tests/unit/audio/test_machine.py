@@ -95,7 +95,7 @@ def test_a_tone_with_holes_is_one_tone(
     for first, count in data.draw(holes(round(seconds / 0.02))):
         at = min(first * FRAME + cut, len(beep))
         beep = np.concatenate([beep[:at], silence(count * 0.02), beep[at if are_late else at + count * FRAME :]])
-    heard = np.concatenate([GREETING, silence(pause), beep, silence(1.2)])
+    heard = np.concatenate([GREETING, silence(pause), beep, silence(3.2)])
     spans = classify(heard)
     if not are_late and sum(abs(beep) > 100) < 0.28 * SAMPLE_RATE:
         return  # what is left of it is as short as what a voice may hold
@@ -149,15 +149,40 @@ def test_a_rhythm_of_any_frequency_is_no_beep(hertz: float, on: float, off: floa
     rhythm = np.concatenate([tone(on, hertz), silence(off)] * times)
     heard = np.concatenate([GREETING, silence(0.3), rhythm])
     assert message_asked_in(heard[: round((len(GREETING) / SAMPLE_RATE + 0.3 + until) * SAMPLE_RATE)]) is None
-    assert message_asked_in(np.concatenate([heard, silence(2)])) is None
+    assert message_asked_in(np.concatenate([heard, silence(4)])) is None
 
 
 def test_two_beeps_are_a_machines_and_the_last_counts() -> None:
     beeps = np.concatenate([GREETING, silence(0.3), tone(0.4), silence(0.3), tone(0.4)])
-    assert message_asked_in(np.concatenate([beeps, silence(0.8)])) is None, "a third may follow"
-    asked = message_asked_in(np.concatenate([beeps, silence(1.2)]))
+    assert asks_for_message(classify(np.concatenate([beeps, silence(0.8)]))) is None, "a third may follow"
+    asked = asks_for_message(classify(np.concatenate([beeps, silence(1.2)])))
     assert asked is not None
     assert asked[1] == pytest.approx(len(beeps) / SAMPLE_RATE - 0.4, abs=0.1)
+
+
+NOTICE = prompt_samples("announcement-not-in-service-en").astype(np.int16)
+
+
+@pytest.mark.parametrize(
+    "heard",
+    [
+        np.concatenate([NOTICE, silence(0.5), tone(1.5, 900.0), silence(2.5)]),  # and then a BYE
+        np.concatenate([NOTICE, silence(0.5), tone(1.5, 900.0), silence(2.0)] * 3),
+        np.concatenate([to_int16(sit()), silence(0.3), NOTICE, silence(0.5), tone(1.5, 900.0), silence(5)]),
+    ],
+    ids=["hangs up", "says it again", "after special information tones"],
+)
+def test_a_notice_that_ends_in_a_tone_asks_for_nothing(heard: Audio) -> None:
+    """Who takes a message listens for it; a number that is out of service says so by E.180's special information tones, too."""
+    assert message_asked_in(heard) is None
+
+
+def test_a_tone_ahead_of_the_greeting_is_not_the_machines() -> None:
+    """As one that says that the call is recorded."""
+    heard = np.concatenate([GREETING, tone(0.5), silence(0.5), NOTICE, silence(0.3), tone(0.4), silence(3.2)])
+    asked = message_asked_in(heard)
+    assert asked is not None
+    assert asked[1] == pytest.approx(len(heard) / SAMPLE_RATE - 3.6, abs=0.1)
 
 
 def test_a_tone_that_goes_on_is_no_beep() -> None:
@@ -166,7 +191,7 @@ def test_a_tone_that_goes_on_is_no_beep() -> None:
 
 def test_a_greeting_right_behind_a_queues_music_asks_for_a_message() -> None:
     greeting = prompt_samples("voicemail-greeting-en").astype(np.int16)
-    heard = np.concatenate([music(5.0), greeting, tone(0.4), silence(1.2)])
+    heard = np.concatenate([music(5.0), greeting, tone(0.4), silence(3.2)])
     assert asks_for_message(classify(heard)) is None, "music and greeting are one sound"
     asked = message_asked_in(heard)
     assert asked is not None
