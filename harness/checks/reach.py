@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness import measurement
-from harness.checks.finding import judged
+from harness.checks.finding import judged, not_observable
 from harness.verdict import Finding
 
 #: A wait that begins so soon after the INVITE began with it.
 _NEGLIGIBLE_S = 0.1
+#: Forbidden, not allowed, by an extension that is not understood, not implemented (RFC 3261 sections 21.4.4, 21.4.6, 21.4.15 and
+#: 21.5.2): of the request, not of who would be called.
+_REFUSED_AS_SUCH = (403, 405, 420, 501)
 
 
 def rings(
@@ -130,11 +133,15 @@ def not_reached(subject: str, reached: Sequence[str]) -> Finding:
 
 def transfer_fails(subject: str, outcome: int) -> Finding:
     """A transfer was refused, and who tried it was told so; ``outcome`` is its final status, 0 when there was none."""
+    expected, measured = "the transfer ends with an error the AI is told", measurement.FinalResponse(code=outcome)
+    if outcome in _REFUSED_AS_SUCH:
+        why = f"it ended with {outcome}, by which transfers are refused whoever is there"
+        return not_observable("transfer.fails", subject, expected=expected, why=why, measured=measured)
     return judged(
         "transfer.fails",
         subject,
         outcome >= 300,
-        expected="the transfer ends with an error the AI is told",
+        expected=expected,
         actual=f"it ended with {outcome}" if outcome else "nothing was ever said of it",
-        measured=measurement.FinalResponse(code=outcome),
+        measured=measured,
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from harness.checks import reach
 from harness.verdict import Verdict
 
@@ -27,3 +29,19 @@ def test_a_machine_speaks_first_and_asks_later() -> None:
 
 def test_no_answer_has_no_time() -> None:
     assert reach.answered("caller.1", None, 4.0, "no answer came").actual == "no answer came"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "expected"),
+    [
+        *((code, Verdict.PASSED) for code in (404, 408, 480, 486, 487, 503, 600, 603)),
+        *((code, Verdict.NOT_OBSERVABLE) for code in (403, 405, 420, 501)),
+        *((code, Verdict.FAILED) for code in (0, 200)),
+    ],
+)
+def test_a_transfer_that_is_refused_as_such_says_nothing_of_the_group(outcome: int, expected: Verdict) -> None:
+    """Whoever refuses every REFER was not asked whether anybody is there."""
+    finding = reach.transfer_fails("assistant main", outcome)
+    assert finding.verdict is expected
+    assert finding.facts["code"] == outcome
+    assert outcome == 0 or str(outcome) in finding.actual
