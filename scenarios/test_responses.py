@@ -38,7 +38,7 @@ def test_nobody_answers(context, ai, caller, line, timings, expect):
     ended = expect(call).ends_with(
         context.deployment.expect.no_answer, within=timings.ring_timeout_s + context.patience
     )
-    expect(call).took("the final response", ended - call.began, timings.ring_timeout_s)
+    expect(call).took("the final response", ended, timings.ring_timeout_s, ai.rang(call))
     ai.was_tried(call, line)
 
 

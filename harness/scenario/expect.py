@@ -424,7 +424,12 @@ class Expect(ExpectAudio):
         secure = [e.secure for e in call.leg.events if isinstance(e, MediaState) and e.active]
         self._context.evidence.add(signalling.encrypted(call.label, all(secure) if secure else None))
 
-    def took(self, what: str, seconds: float, expected_s: float) -> None:
-        """Something took the time it should, within a second, once the call had come to whom it is for."""
-        before_s = way_in_s(self._call, self._context.patience)
-        self._context.evidence.add(timing.took(self._end.label, what, seconds, expected_s, way_in_s=before_s))
+    def took(self, what: str, at: float, expected_s: float, rang: tuple[float, float] | None = None) -> None:
+        """It came at ``at``, the time it should take, within a second, after the AI began to ring (``rang``).
+
+        Where nobody saw that, the caller was told at the latest that it rings.
+        """
+        call = self._call
+        before_s = way_in_s(call, self._context.patience) if rang is None else 0.0
+        began = call.began if rang is None else rang[0]
+        self._context.evidence.add(timing.took(call.label, what, at - began, expected_s, way_in_s=before_s))

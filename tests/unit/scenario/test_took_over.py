@@ -9,9 +9,12 @@ import pytest
 
 from harness.deployment import Group, PhoneEntry
 from harness.events import CallState
+from harness.scenario.ends import Call
+from harness.scenario.expect import Expect
 from harness.scenario.expect_group import ExpectGroup
 from harness.verdict import Verdict
 from tests.unit.scenario.conftest import MakeContext
+from tests.unit.scenario.test_listening import leg
 
 ROUTED, RING_TIMEOUT_S, QUEUE_S = 100.0, 2.0, 10.0
 
@@ -171,3 +174,28 @@ def test_a_caller_who_chose_in_a_menu_was_let_in_by_that(make_context: MakeConte
         of = caller((3.0, "early"), (3.5, "confirmed"), routed=ROUTED + 4.0)
         ExpectGroup(context, group).came_within(landed, of, RING_TIMEOUT_S + 1.0)
         assert context.evidence.findings[-1].verdict is expected
+
+
+@pytest.mark.parametrize(
+    ("way_in_s", "asked", "ended", "expected"),
+    [
+        (None, None, 2.4, Verdict.PASSED),
+        (None, None, 4.6, Verdict.FAILED),
+        (2.4, None, 4.6, Verdict.PASSED),
+        (None, 2.5, 4.6, Verdict.PASSED),  # a platform that tells its caller of no ringing rang the AI so late
+        (None, 2.5, 5.6, Verdict.FAILED),
+        (2.4, 0.2, 4.6, Verdict.FAILED),  # the AI rang for too long, whenever the caller was told
+        (0.1, 1.5, 2.4, Verdict.FAILED),  # and here not for long enough
+    ],
+)
+def test_an_ai_that_nobody_answers_has_its_ring_timeout_from_when_it_rings(
+    make_context: MakeContext, way_in_s: float | None, asked: float | None, ended: float, expected: Verdict
+) -> None:
+    context = make_context("NOANSWER", "stand-in")
+    told: Any = {"phone": "c", "leg": "c.1"}
+    states: list[Any] = [CallState(at=ROUTED, state="calling", **told)]
+    states += [] if way_in_s is None else [CallState(at=ROUTED + way_in_s, state="early", **told)]
+    rang = None if asked is None else (ROUTED + asked, ROUTED + ended)
+    of = Call(context, leg(states), "caller")
+    Expect(context, of).took("the final response", ROUTED + ended, RING_TIMEOUT_S, rang)
+    assert context.evidence.findings[-1].verdict is expected
