@@ -25,7 +25,10 @@ CONCURRENCY = "concurrency"
 NOT_CARRIED = (ROUTE, CHANNELS, CONGESTION, CONCURRENCY)
 _WORDS = (
     (re.compile(r"trunk inactive|trunk disabled", re.I), "the trunk"),
-    (re.compile(r"concurren|capacity|too many calls", re.I), CONCURRENCY),
+    (
+        re.compile(r"concurren|capacity|too many calls|\b(max(imum)?|simultaneous) (calls|sessions)\b", re.I),
+        CONCURRENCY,
+    ),
     (re.compile(r"not attached|no assistant|no agent attached", re.I), "the assistant"),
     (re.compile(r"nobody|no agents?\b|logged (in|on|out)", re.I), "the agents"),
     (re.compile(r"tls required|secure transport", re.I), "the transport"),

@@ -54,7 +54,9 @@ REACH: tuple[Rule, ...] = (
             NOT_FOR_MEDIA,
         ),
         consequences=ALL_LATER,
-        because="the call got there with the right number, and Synthflow answered 404: it knows no assistant for it",
+        because="the call got there with the right number, and Synthflow answered 404, not saying why, as for a number without "
+        "assistant; a server of its own that cannot route the call answers so, too",
+        confidence="likely",
     ),
     Rule(
         id="reach.nobodys-number",
@@ -261,7 +263,8 @@ REACH: tuple[Rule, ...] = (
             not_shown("final.refusal", *NOT_CARRIED),
         ),
         consequences=("fallback", "final"),
-        because="the platform itself answered 404, and tried neither the AI nor anybody else",
+        because="the platform itself answered 404, and tried neither the AI nor anybody else; a number without a route looks so, too",
+        confidence="likely",
     ),
     Rule(
         id="reach.form",

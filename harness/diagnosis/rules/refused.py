@@ -82,9 +82,11 @@ REFUSED: tuple[Rule, ...] = (
         cause="concurrency-exhausted",
         symptoms=("reach", "final"),
         cells=cells("limit", "AI"),
-        conditions=(REFUSED_BY_AI, when("ai.code", 429), NOT_FOR_MEDIA),
+        conditions=(REFUSED_BY_AI, when("ai.code", 429), not_shown("ai.refusal", CONCURRENCY), NOT_FOR_MEDIA),
         consequences=ALL_LATER,
-        because="Synthflow answered 429, its status for too many calls at once",
+        # In SIP it is what a referrer's identity is asked for with (RFC 3892 section 5).
+        because="Synthflow answered 429, its status for too many calls at once, or in too short a time, and not which",
+        confidence="likely",
     ),
     Rule(
         id="reach.no-g711",

@@ -2,24 +2,47 @@
 
 from __future__ import annotations
 
+from harness.diagnosis.cells import cells
 from harness.diagnosis.conditions import not_shown, unless, when
-from harness.diagnosis.refusals import CHANNELS, CONCURRENCY, CONGESTION, ROUTE
-from harness.diagnosis.rule import Rule
+from harness.diagnosis.refusals import CHANNELS, CONCURRENCY, CONGESTION, NUMBER, ROUTE
+from harness.diagnosis.rule import Rule, Symptom
 from harness.diagnosis.rules.firewalls import NOTHING
-from harness.diagnosis.rules.refused import ALL_LATER, REFUSED_BY_AI
+from harness.diagnosis.rules.refused import ALL_LATER, NOT_FOR_MEDIA, REFUSED_BY_AI
 
 _FULL = (CHANNELS, CONGESTION, CONCURRENCY)
 _CALLER = when("caller.end", "refused")
 _NOBODY_INSTEAD = unless("instead", "the fallback group", "another group", "an agent")
 _LOST = when("transfer.landed", "nowhere")
+_RIGHT_DID = not_shown("ai.did", "another assistant's", "nobody's", "the line's, in another form")
+_RIGHT_TARGET = unless("transfer.target", "nobody's number", "another group's number")
+_AFTER: tuple[Symptom, ...] = ("caller_id.agent", "audio.agent", "release", "other")
 
 BY_AI: tuple[Rule, ...] = (
+    Rule(
+        id="reach.not-attached.said",
+        cause="assistant-not-attached",
+        symptoms=("reach", "final"),
+        essential=(REFUSED_BY_AI, when("ai.refusal", "the assistant", NUMBER)),
+        conditions=(_RIGHT_DID, NOT_FOR_MEDIA),
+        consequences=ALL_LATER,
+        because="the call got there with the right number, and Synthflow says that nobody has it there",
+    ),
+    Rule(
+        id="reach.concurrency.said",
+        cause="concurrency-exhausted",
+        symptoms=("reach", "final"),
+        cells=cells("limit", "AI"),
+        essential=(REFUSED_BY_AI, when("ai.refusal", CONCURRENCY)),
+        conditions=(NOT_FOR_MEDIA,),
+        consequences=ALL_LATER,
+        because="the AI's side says that it takes no more calls at once",
+    ),
     Rule(
         id="reach.refused.no-route",
         cause="ai-refuses",
         symptoms=("reach", "final"),
         essential=(REFUSED_BY_AI, when("ai.refusal", ROUTE)),
-        conditions=(not_shown("ai.did", "another assistant's", "nobody's", "the line's, in another form"),),
+        conditions=(_RIGHT_DID,),
         consequences=ALL_LATER,
         because="the AI's side says that it has no route for the call, which a number attached to no assistant may look like, too",
         confidence="likely",
@@ -59,12 +82,30 @@ BY_PLATFORM: tuple[Rule, ...] = (
         confidence="likely",
     ),
     Rule(
+        id="reach.unknown-number.said",
+        cause="number-unknown-at-platform",
+        symptoms=("reach", "final"),
+        essential=(_CALLER, when("final.refusal", NUMBER)),
+        conditions=(NOTHING, _NOBODY_INSTEAD, not_shown("dialled.form", "another form")),
+        consequences=(*ALL_LATER, "fallback"),
+        because="the caller was told that the number is nobody's, and neither the AI nor anybody else was tried",
+    ),
+    Rule(
+        id="transfer.unknown-number.said",
+        cause="number-unknown-at-platform",
+        symptoms=("transfer",),
+        essential=(_LOST, when("transfer.refusal", NUMBER)),
+        conditions=(_RIGHT_TARGET,),
+        consequences=_AFTER,
+        because="the AI named the group's number, and the platform says that it is nobody's",
+    ),
+    Rule(
         id="transfer.no-route",
         cause="platform-no-route",
         symptoms=("transfer",),
         essential=(_LOST, when("transfer.refusal", ROUTE)),
-        conditions=(unless("transfer.target", "nobody's number", "another group's number"),),
-        consequences=("caller_id.agent", "audio.agent", "release", "other"),
+        conditions=(_RIGHT_TARGET,),
+        consequences=_AFTER,
         because="the AI named the group's number, and the platform refused for want of a route",
         confidence="likely",
     ),
@@ -73,8 +114,8 @@ BY_PLATFORM: tuple[Rule, ...] = (
         cause="platform-full",
         symptoms=("transfer",),
         essential=(_LOST, when("transfer.refusal", *_FULL)),
-        conditions=(unless("transfer.target", "nobody's number", "another group's number"),),
-        consequences=("caller_id.agent", "audio.agent", "release", "other"),
+        conditions=(_RIGHT_TARGET,),
+        consequences=_AFTER,
         because="the AI named the group's number, and the platform refused for want of a channel or capacity",
         confidence="likely",
     ),

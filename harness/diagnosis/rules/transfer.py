@@ -53,7 +53,9 @@ _UNKNOWN_NUMBER = Rule(
     essential=(_LOST, when("transfer.answer", 404)),
     conditions=(_RIGHT_TARGET, _CARRIED),
     consequences=_AFTER,
-    because="the AI named the group's number, and the platform answered that it knows no such number",
+    because="the AI named the group's number, and the platform answered 404, as for a number it does not know; one without a route "
+    "looks so, too",
+    confidence="likely",
 )
 
 TRANSFER: tuple[Rule, ...] = (
@@ -353,7 +355,8 @@ TRANSFER: tuple[Rule, ...] = (
         essential=(_LOST, when("transfer.answer", 480)),
         conditions=(_RIGHT_TARGET, GROUP_IS_THERE),
         consequences=_AFTER,
-        because="the platform answered the transfer to the right number with 480: there is nobody to ring",
+        because="the platform answered the transfer to the right number with 480: whom it leads to cannot be rung at the moment",
+        confidence="likely",
     ),
     _UNKNOWN_NUMBER,
     replace(
@@ -361,7 +364,7 @@ TRANSFER: tuple[Rule, ...] = (
         id="transfer.unknown-number.notified",
         cells=cells("number", "REFER"),
         essential=(_LOST, when("transfer.outcome", 404)),
-        because="the AI named the group's number, and the platform's NOTIFY said that it knows no such number",
+        because="the AI named the group's number, and the platform's NOTIFY said 404, as for a number it does not know",
     ),
     _UNANSWERED,
     replace(

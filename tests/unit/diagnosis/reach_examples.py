@@ -96,7 +96,7 @@ REACH = [
     ),
     Expected("reach.no-g711.told", refused_unseen(488), _OF_THE_MEDIA, _OF_THE_MEDIA),
     Expected("reach.srtp.told", refused_unseen(606), _OF_THE_MEDIA, _OF_THE_MEDIA),
-    Expected("reach.not-attached", refused(Example(), 404, "No assistant"), ("assistant-not-attached",)),
+    Expected("reach.not-attached", refused(Example(), 404, "Not Found"), ("assistant-not-attached",)),
     Expected("reach.nobodys-number", refused(Example(), 404, "Not Found", did=NOBODY), ("route-wrong-did",)),
     Expected("reach.concurrency", refused(Example(), 429, "Too many"), ("concurrency-exhausted",)),
     Expected("reach.no-g711", refused(Example(), 488, "Not Acceptable", offer="no G.711"), ("no-g711",)),

@@ -19,6 +19,7 @@ from harness.verdict import Strength, Verdict
 from tests.unit.diagnosis.building import Example
 from tests.unit.diagnosis.example_case import CALLER, SDP
 from tests.unit.diagnosis.stories import refused
+from tests.unit.diagnosis.told_examples import UNALLOCATED, refused_by_platform
 
 
 def _unreached() -> Example:
@@ -381,8 +382,8 @@ def test_a_bye_sent_again_and_again_is_one_that_nobody_answers() -> None:
 
 
 def test_a_cause_is_certain_only_where_no_other_is_possible() -> None:
-    """The caller was refused with 404 before the AI was asked; a route to another host's trunk may answer so too."""
-    example = Example().dials().after(0.1).state("disconnected", 404, "Not Found").all_ports_answer().not_taken()
+    """The caller was told, before the AI was asked, that the number is nobody's; a route to another host's trunk may answer so too."""
+    example = refused_by_platform(404, "Not Found", f"Reason: {UNALLOCATED}")
     assert [(c.id, c.confidence) for c in example.diagnose().causes] == [("number-unknown-at-platform", "likely")]
     alone = [rule for rule in rules_of("talkdesk") if rule.cause == "number-unknown-at-platform"]
     assert [c.confidence for c in example.diagnose(rules=alone).causes] == ["certain"]

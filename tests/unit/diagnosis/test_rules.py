@@ -126,7 +126,14 @@ STATUSES: dict[str, dict[tuple[int, ...], tuple[str, ...]]] = {
         (480,): ("reach.nobody-there",),
         _MEDIA: (
             *("reach.no-g711.told", "reach.srtp.told", "reach.another-assistant", "reach.not-attached"),
-            *("reach.nobodys-number", "reach.concurrency", "reach.no-credentials", "reach.wrong-port"),
+            *(
+                "reach.nobodys-number",
+                "reach.concurrency",
+                "reach.concurrency.said",
+                "reach.not-attached.said",
+                "reach.no-credentials",
+                "reach.wrong-port",
+            ),
             "reach.trunk-elsewhere",
             *(f"reach.firewall-{port}{end}.between" for port in PORTS for end in ("", "-rejected")),
         ),

@@ -102,3 +102,43 @@ def test_the_reason_of_a_bye_is_quoted() -> None:
     facts = facts_of(example)
     assert 'Reason SIP cause 200: "RTP Timeout"' in facts["call.cut"].evidence
     assert "Reason Q.850 cause 34 (no circuit/channel available)" in facts["call.cut_by"].evidence
+
+
+def sure(example: Example) -> tuple[str, str]:
+    cause = example.diagnose().causes[0]
+    return cause.id, cause.confidence
+
+
+@pytest.mark.parametrize(
+    ("code", "phrase", "headers", "told"),
+    [
+        (404, "Not Found", {}, ("assistant-not-attached", "likely")),
+        (404, "No assistant is attached to this number", {}, ("assistant-not-attached", "certain")),
+        (404, "Not Found", {"Reason": UNALLOCATED}, ("assistant-not-attached", "certain")),
+        (429, "Provide Referrer Identity", {}, ("concurrency-exhausted", "likely")),
+        (429, "Rate limit exceeded", {}, ("concurrency-exhausted", "likely")),
+        (429, "Concurrency limit reached", {}, ("concurrency-exhausted", "certain")),
+        (503, "Maximum Calls In Progress", {"Retry_After": "300"}, ("concurrency-exhausted", "certain")),
+    ],
+)
+def test_what_the_ai_says_makes_certain_what_its_status_makes_likely(
+    code: int, phrase: str, headers: dict[str, str], told: tuple[str, str]
+) -> None:
+    assert sure(refused_by_ai(code, phrase, **headers)) == told
+
+
+def test_so_it_is_with_the_platform() -> None:
+    unknown = "number-unknown-at-platform"
+    assert sure(refused_by_platform(404, "Not Found")) == (unknown, "likely")
+    assert sure(refused_by_platform(404, "Not Found", f"Reason: {UNALLOCATED}")) == (unknown, "likely"), (
+        "a wrong trunk's end may say so"
+    )
+    assert sure(transfer_refused(404, "Not Found", "Q.850;cause=16")) == (unknown, "likely")
+    assert sure(transfer_refused(404, "Not Found", UNALLOCATED)) == (unknown, "certain")
+    assert sure(transfer_refused(480, "Temporarily Unavailable", "Q.850;cause=20")) == ("nobody-available", "likely")
+
+
+def test_a_user_who_is_in_no_access_list_is_no_wrong_user_name_for_certain() -> None:
+    causes = registrar_says(403, "User not found in ACL").diagnose().causes
+    assert causes
+    assert all(cause.confidence != "certain" for cause in causes)

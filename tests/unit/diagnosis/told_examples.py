@@ -41,6 +41,16 @@ def registrar_says(code: int, phrase: str, **headers: str) -> Example:
 
 
 TOLD = [
+    Expected("reach.not-attached.said", refused_by_ai(480, "No assistant attached"), ("assistant-not-attached",)),
+    Expected("reach.concurrency.said", refused_by_ai(503, "Maximum Calls In Progress"), ("concurrency-exhausted",)),
+    Expected(
+        "reach.unknown-number.said",
+        refused_by_platform(404, "Not Found", f"Reason: {UNALLOCATED}"),
+        ("number-unknown-at-platform",),
+    ),
+    Expected(
+        "transfer.unknown-number.said", transfer_refused(404, "Not Found", UNALLOCATED), ("number-unknown-at-platform",)
+    ),
     Expected(
         "registration.later",
         registrar_says(503, "Service Unavailable", Retry_After="120 (maintenance)"),
