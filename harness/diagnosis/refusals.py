@@ -46,6 +46,8 @@ _CAUSE_WORDS = (
     (re.compile(r"\bno[ _](circuit|channel)", re.I), CHANNELS),
     (re.compile(r"congestion", re.I), CONGESTION),
 )
+#: Statuses from which gateways derive the causes of a number that is nobody's: these add nothing to them (RFC 3398 section 8.2.6.1).
+_NUMBERS = (404, 410, 485, 604)
 _OR = " or "
 _SEVERAL = tuple(
     _OR.join(named) for many in range(2, len(_WHO) + 1) for named in combinations((what for _, what in _WHO), many)
@@ -67,8 +69,10 @@ def about(reason: object) -> str | None:
 def of_message(answer: Response) -> str | None:
     """The same of a whole response: its reason phrase, Warning, the Q.850 cause and the text of its Reason (RFC 3326)."""
     in_words = next(filter(None, map(about, [answer.reason, *(warning.text for warning in warnings(answer))])), None)
-    by_number = _CAUSES.get(q850(answer) or 0)
-    return in_words or by_number or next(filter(None, (about(reason.text) for reason in reasons(answer))), None)
+    given = _CAUSES.get(q850(answer) or 0) or next(
+        filter(None, (about(reason.text) for reason in reasons(answer))), None
+    )
+    return in_words or (None if given == NUMBER and answer.status in _NUMBERS else given)
 
 
 def one(what: str | None) -> str | None:

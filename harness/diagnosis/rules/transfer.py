@@ -8,7 +8,7 @@ from harness.diagnosis.audio import NO_VOICE
 from harness.diagnosis.cells import cells
 from harness.diagnosis.conditions import not_shown, unless, when
 from harness.diagnosis.own import NO_ROOM
-from harness.diagnosis.refusals import NOT_CARRIED
+from harness.diagnosis.refusals import NOT_CARRIED, NUMBER
 from harness.diagnosis.rule import Rule, Symptom
 from harness.diagnosis.transfer import PROVISIONAL
 
@@ -20,8 +20,8 @@ _AFTER: tuple[Symptom, ...] = ("caller_id.agent", "audio.agent", "release", "oth
 NOT_REFUSED_THERE = not_shown("refusal.agent", "its media", "another call", NO_ROOM)
 _NOT_REFUSED = ("accepted", "none", "never sent", "challenged", PROVISIONAL)
 _RIGHT_TARGET = unless("transfer.target", "nobody's number", "another group's number")
-#: The platform did not say that it cannot carry what it was asked for.
-_CARRIED = not_shown("transfer.refusal", *NOT_CARRIED)
+#: The platform did not say that it cannot carry what it was asked for, or that the number is nobody's.
+_CARRIED = not_shown("transfer.refusal", *NOT_CARRIED, NUMBER)
 _RIGHT_TOPIC = when("transfer.topic", "the right one", "none needed")
 #: The AI made the handover that it was asked for, as far as is known.
 NOT_ANOTHERS = not_shown("transfer.handover", "another one")

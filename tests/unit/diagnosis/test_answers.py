@@ -383,7 +383,7 @@ def test_a_bye_sent_again_and_again_is_one_that_nobody_answers() -> None:
 
 def test_a_cause_is_certain_only_where_no_other_is_possible() -> None:
     """The caller was told, before the AI was asked, that the number is nobody's; a route to another host's trunk may answer so too."""
-    example = refused_by_platform(404, "Not Found", f"Reason: {UNALLOCATED}")
+    example = refused_by_platform(503, "Service Unavailable", f"Reason: {UNALLOCATED}")
     assert [(c.id, c.confidence) for c in example.diagnose().causes] == [("number-unknown-at-platform", "likely")]
     alone = [rule for rule in rules_of("talkdesk") if rule.cause == "number-unknown-at-platform"]
     assert [c.confidence for c in example.diagnose(rules=alone).causes] == ["certain"]

@@ -114,7 +114,8 @@ def sure(example: Example) -> tuple[str, str]:
     [
         (404, "Not Found", {}, ("assistant-not-attached", "likely")),
         (404, "No assistant is attached to this number", {}, ("assistant-not-attached", "certain")),
-        (404, "Not Found", {"Reason": UNALLOCATED}, ("assistant-not-attached", "certain")),
+        (404, "Not Found", {"Reason": UNALLOCATED}, ("assistant-not-attached", "likely")),
+        (503, "x", {"Reason": UNALLOCATED}, ("assistant-not-attached", "certain")),
         (429, "Provide Referrer Identity", {}, ("concurrency-exhausted", "likely")),
         (429, "Rate limit exceeded", {}, ("concurrency-exhausted", "likely")),
         (429, "Concurrency limit reached", {}, ("concurrency-exhausted", "certain")),
@@ -130,11 +131,10 @@ def test_what_the_ai_says_makes_certain_what_its_status_makes_likely(
 def test_so_it_is_with_the_platform() -> None:
     unknown = "number-unknown-at-platform"
     assert sure(refused_by_platform(404, "Not Found")) == (unknown, "likely")
-    assert sure(refused_by_platform(404, "Not Found", f"Reason: {UNALLOCATED}")) == (unknown, "likely"), (
-        "a wrong trunk's end may say so"
-    )
+    assert sure(refused_by_platform(404, "Not Found", f"Reason: {UNALLOCATED}")) == (unknown, "likely")
     assert sure(transfer_refused(404, "Not Found", "Q.850;cause=16")) == (unknown, "likely")
-    assert sure(transfer_refused(404, "Not Found", UNALLOCATED)) == (unknown, "certain")
+    assert sure(transfer_refused(404, "Not Found", UNALLOCATED)) == (unknown, "likely")
+    assert sure(transfer_refused(500, "x", UNALLOCATED)) == (unknown, "certain")
     assert sure(transfer_refused(480, "Temporarily Unavailable", "Q.850;cause=20")) == ("nobody-available", "likely")
 
 
@@ -142,3 +142,16 @@ def test_a_user_who_is_in_no_access_list_is_no_wrong_user_name_for_certain() -> 
     causes = registrar_says(403, "User not found in ACL").diagnose().causes
     assert causes
     assert all(cause.confidence != "certain" for cause in causes)
+
+
+@pytest.mark.parametrize(
+    ("code", "cause", "what"),
+    [(404, 1, None), (604, 1, None), (485, 1, None), (410, 22, None), (503, 1, "the number"), (404, 3, "the route")],
+)
+def test_a_cause_that_gateways_derive_from_the_status_says_no_more_than_it(
+    code: int, cause: int, what: str | None
+) -> None:
+    """RFC 3398 section 8.2.6.1 has the table."""
+    facts = facts_of(refused_by_ai(code, "x", Reason=f"Q.850;cause={cause}"))
+    assert facts.value("ai.refusal") == what
+    assert f"Reason Q.850 cause {cause} " in facts["ai.code"].evidence[1]

@@ -45,11 +45,13 @@ TOLD = [
     Expected("reach.concurrency.said", refused_by_ai(503, "Maximum Calls In Progress"), ("concurrency-exhausted",)),
     Expected(
         "reach.unknown-number.said",
-        refused_by_platform(404, "Not Found", f"Reason: {UNALLOCATED}"),
+        refused_by_platform(503, "Service Unavailable", f"Reason: {UNALLOCATED}"),
         ("number-unknown-at-platform",),
     ),
     Expected(
-        "transfer.unknown-number.said", transfer_refused(404, "Not Found", UNALLOCATED), ("number-unknown-at-platform",)
+        "transfer.unknown-number.said",
+        transfer_refused(500, "Server Internal Error", UNALLOCATED),
+        ("number-unknown-at-platform",),
     ),
     Expected(
         "registration.later",
