@@ -17,6 +17,9 @@ from harness.verdict import Finding
 #: Why an AI that was tried could not be had.
 AI_LOST = ("it refused", "it only rang", "its port does not answer", "its certificate is bad")
 
+#: How the AI's record begins with a status: "404 Not Found", "429: …", "Telephony - 403 - …" (docs.synthflow.ai/telephony-errors).
+_STATUS = re.compile(r"\s*(?:Telephony\s*-\s*)?([3-6]\d\d)\b", re.I)
+
 
 def tell(scene: Scene) -> None:
     """Make all of them known that can be."""
@@ -184,5 +187,5 @@ def _final_of_the_ai(scene: Scene) -> None:
     for record in scene.records:
         said = record.record.get("error_message") or record.record.get("telephony_disconnect_reason")
         facts.record("ai.refusal", one(about(said)), record.source)
-        code_said = re.match(r"\s*[3-6]\d\d\b", str(record.record.get("error_message") or ""))
-        facts.record("ai.code", int(code_said.group()) if code_said else None, record.source)
+        code_said = _STATUS.match(str(record.record.get("error_message") or ""))
+        facts.record("ai.code", int(code_said[1]) if code_said else None, record.source)

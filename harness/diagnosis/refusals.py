@@ -14,11 +14,24 @@ OF_THE_STACK = re.compile(r"connection (was )?(refused|reset|closed)|unreachable
 TIMED_OUT = re.compile(r"(operation|connection) timed out|\bPJ_ETIMEDOUT", re.I)
 _USER, _PASSWORD, _ADDRESS = "the user name", "the password", "the source address"
 #: Who calls. A refusal may name two of these and leave open which: a registrar need not tell guessers that a user exists.
+_BAD = "(bad|wrong|invalid|incorrect)"
 _WHO = (
-    (re.compile(r"\b(unknown|no such) user|\buser not found|\b(bad|wrong|invalid|incorrect) user ?name", re.I), _USER),
-    (re.compile(r"\b(bad|wrong|invalid|incorrect) password|\buser ?name ?(or|and|/) ?password", re.I), _PASSWORD),
-    (re.compile(r"\baddress not allowed|\bip not allowed|\bnot in (the )?allow|\bacls?\b", re.I), _ADDRESS),
+    (
+        re.compile(rf"\b(unknown|no such) user|\buser not found|\b{_BAD} user ?name|\buser ?name\b.* mismatch", re.I),
+        _USER,
+    ),
+    (re.compile(rf"\b{_BAD} password|\buser ?name ?(or|and|/) ?password", re.I), _PASSWORD),
+    (
+        re.compile(
+            r"\b(address|ip)( is)? not (allowed|whitelisted|authori[sz]ed)|\bnot in (the )?(allow|white)|\bacls?\b"
+            r"|\bip (is )?forbidden|\bunauthori[sz]ed ip\b",
+            re.I,
+        ),
+        _ADDRESS,
+    ),
 )
+#: Neither of the two, and so either.
+_EITHER = re.compile(rf"\b{_BAD} (auth\b|credentials)|\bauthentication fail", re.I)
 NUMBER, ROUTE, CHANNELS, CONGESTION = "the number", "the route", "the channels", "congestion"
 CONCURRENCY = "concurrency"
 #: The platform knows what is asked for, and cannot carry it.
@@ -26,7 +39,10 @@ NOT_CARRIED = (ROUTE, CHANNELS, CONGESTION, CONCURRENCY)
 _WORDS = (
     (re.compile(r"trunk inactive|trunk disabled", re.I), "the trunk"),
     (
-        re.compile(r"concurren|capacity|too many calls|\b(max(imum)?|simultaneous) (calls|sessions)\b", re.I),
+        re.compile(
+            r"concurren|capacity|too many calls|\b(max(imum)?|simultaneous) (calls|sessions)\b|\b(call|channel|session) limit\b",
+            re.I,
+        ),
         CONCURRENCY,
     ),
     (re.compile(r"not attached|no assistant|no agent attached", re.I), "the assistant"),
@@ -44,7 +60,7 @@ _CAUSE_WORDS = (
     (re.compile(r"unallocated|unassigned number", re.I), NUMBER),
     (re.compile(r"\bno[ _]route", re.I), ROUTE),
     (re.compile(r"\bno[ _](circuit|channel)", re.I), CHANNELS),
-    (re.compile(r"congestion", re.I), CONGESTION),
+    (re.compile(r"congestion|\bsystem busy\b", re.I), CONGESTION),
 )
 #: Statuses from which gateways derive the causes of a number that is nobody's: these add nothing to them (RFC 3398 section 8.2.6.1).
 _NUMBERS = (404, 410, 485, 604)
@@ -63,6 +79,7 @@ def about(reason: object) -> str | None:
     """What a refusal's own words say it is about ("the user name or the password" for both); None when they say nothing."""
     said = str(reason or "")
     who = [what for pattern, what in _WHO if pattern.search(said)]
+    who = who or ([_USER, _PASSWORD] if _EITHER.search(said) else [])
     return _OR.join(who) or next((what for pattern, what in (*_WORDS, *_CAUSE_WORDS) if pattern.search(said)), None)
 
 

@@ -330,3 +330,19 @@ def test_a_port_that_takes_the_caller_s_call_is_deaf_to_options_alone(
     example.events[-1] = replace(message, **place)
     facts = facts_of(example.after(0.1).ends_here(480, "x").probed("termination", "silent"))
     assert facts.value("probe.termination") == known
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ("Telephony - 404 - Not Found", 404),  # as docs.synthflow.ai/telephony-errors has them
+        ("Telephony - 403 - Invalid credentials", 403),
+        ("429: Rate limit exceeded.", 429),
+        ("404 Not Found", 404),
+        ("Telephony - 5031 - x", None),
+        ("the number +1234567 is unverified", None),
+        ("it took 404 tries", None),
+    ],
+)
+def test_the_status_in_the_words_of_the_ai_s_record(words: str, code: int | None) -> None:
+    assert facts_of(Example().dials().record(status="failed", error_message=words)).value("ai.code") == code

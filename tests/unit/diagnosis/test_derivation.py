@@ -105,6 +105,26 @@ def test_a_phone_whose_connection_was_refused_says_so() -> None:
         ("Oracle SBC: rejected", None),
         ("Not in ACL", "the source address"),
         ("ACL: denied", "the source address"),
+        ("Forbidden (Bad auth)", "the user name or the password"),  # Asterisk's chan_sip
+        ("Invalid credentials", "the user name or the password"),
+        ("Authentication failed", "the user name or the password"),
+        ("Authentication Failure", "the user name or the password"),
+        ("No match for address", None),
+        ("Username/auth name mismatch", "the user name"),
+        ("User channel limit exceeded D1", "concurrency"),  # Telnyx
+        ("licensed session capacity reached", "concurrency"),  # Oracle
+        ("Maximum Calls In Progress", "concurrency"),  # FreeSWITCH
+        ("Call limit reached", "concurrency"),
+        ("System Busy", "congestion"),  # FreeSWITCH
+        ("No Routes Found", "the route"),  # Oracle
+        ("NO_ROUTE_DESTINATION", "the route"),
+        ("No channels available", "the channels"),
+        ("IP address not whitelisted", "the source address"),
+        ("IP forbidden", "the source address"),
+        ("Unauthorized IP address", "the source address"),
+        ("Device does not match ACL", "the source address"),
+        ("The shipping address is missing", None),
+        ("Busy Here", None),
         ("Forbidden", None),
         (None, None),
     ],
