@@ -16,7 +16,7 @@ from harness.deployment.network import Account, PhoneEntry, Platform, StandIn, T
 from harness.deployment.report import plain_name
 from harness.deployment.routing import Assistant, Group, Handover, Line, Transfer
 from harness.deployment.terms import Axes, DeclaredTimings, Expectations, ExtraNumbers, Limits, Manners, Safety, Timings
-from harness.deployment.values import Model, Region, Way
+from harness.deployment.values import LineOfText, Model, Region, Way
 from harness.sip.identity import is_spelling
 from harness.toml_model import Mistake, MistakesError
 
@@ -60,7 +60,7 @@ class Deployment(Model):
     phones: dict[str, PhoneEntry]
     expect: Expectations = Expectations()
     manners: Manners = Manners()
-    leave_out: dict[str, str] = {}  #: row → why it means nothing in this deployment
+    leave_out: dict[str, LineOfText] = {}  #: row → why it means nothing in this deployment
     limits: Limits = Limits()
     safety: Safety = Safety()
     #: Calls from addresses that this file does not name; "answer": for labs.

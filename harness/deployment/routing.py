@@ -7,7 +7,18 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import Field, model_validator
 
 from harness.deployment.hours import Hours, Zone
-from harness.deployment.values import E164, SYNTHFLOW_ID, Answer, Behaviour, CallerIdMode, Digit, Model, Prompt, Way
+from harness.deployment.values import (
+    E164,
+    SYNTHFLOW_ID,
+    Answer,
+    Behaviour,
+    CallerIdMode,
+    Digit,
+    LineOfText,
+    Model,
+    Prompt,
+    Way,
+)
 from harness.toml_model import Mistake, MistakesError
 
 Digits = Annotated[str, Field(pattern=r"^[0-9*#A-D]{1,8}$")]
@@ -32,7 +43,7 @@ class Line(Model):
     refer: Literal["consumed", "passed-on"] = "consumed"  #: what the platform does with the AI's REFER
     reachable: bool = True  #: false: the trunk of this line leads to a host that does not answer
     may_fail: bool = True  #: whether a stand-in may refuse calls here, to prove the fallback
-    selector: str | None = None  #: the X-Gladly-Routing-Selector this line sends
+    selector: LineOfText | None = None  #: the X-Gladly-Routing-Selector this line sends
     plaintext: bool = False  #: the destination lacks transport=tls
     hours: Hours | None = None  #: when it is open, e.g. ``mon-fri 08:00-18:00, 2026-12-25 closed``; none: always
     zone: Zone | None = None  #: by whose clocks, e.g. ``Europe/Berlin``; none: by the file's own ``zone``
@@ -66,7 +77,7 @@ class Group(Model):
     #: For how long a caller waits, with music, until somebody takes the call.
     queue_s: float = Field(0.0, ge=0, le=3600)
     voicemail: bool = False  #: whether a machine answers when nobody does
-    topic: str | None = None  #: by which the platform routes to it, in a header
+    topic: LineOfText | None = None  #: by which the platform routes to it, in a header
     shared: bool = False  #: whether strangers' calls land there, too; ours are told by their number
     #: What the platform's report calls it, in any of these names: by the report a landing is seen where no agent has a phone of ours.
     reported_as: tuple[Annotated[str, Field(min_length=1)], ...] = ()
@@ -101,7 +112,7 @@ class Transfer(Model):
 
     transfer: Literal["cold", "warm"] | None = None  #: how it hands over: by REFER, or by a new call of its own
     transfer_to: str | None = None  #: the group it hands over to
-    transfer_topic: str | None = None  #: the topic it sends along
+    transfer_topic: LineOfText | None = None  #: the topic it sends along
     #: For how long it may speak with the agent of a warm transfer before it joins the caller.
     briefing_s: float = Field(0.0, ge=0, le=120)
     transfer_caller_id: CallerIdMode = "original"  #: whose number an agent sees after a warm transfer

@@ -6,6 +6,7 @@ import re
 from functools import cache, lru_cache
 from ipaddress import ip_address, ip_network
 from typing import Annotated, Literal, get_args
+from unicodedata import category
 
 import phonenumbers
 from pydantic import (
@@ -60,6 +61,17 @@ def _e164(number: str) -> str:
 
 
 E164 = Annotated[str, AfterValidator(_e164)]
+
+
+def _line_of_text(text: str) -> str:
+    """What stands in a header or in a line of a report, and must not end it (RFC 3261 section 25.1). Raises ``ValueError``."""
+    if not text or any(category(character) in ("Cc", "Zl", "Zp") for character in text):
+        what = "a line break or another control character" if text else "is empty"
+        raise ValueError(f"{text!r}: {what}; allowed: text in one line, or no such key")
+    return text
+
+
+LineOfText = Annotated[str, AfterValidator(_line_of_text)]
 
 
 def _web_address(url: str) -> str:
@@ -238,8 +250,10 @@ class Model(BaseModel):
 class Secret(Model):
     """A user name with a password that stands only in the environment, or comes from the world by pipe."""
 
-    username: str | None = None  #: for digest; of a phone where it is not its number or user
-    realm: str | None = None  #: the digest realm the password is for; none answers the one that asks first, ``*`` any
+    username: LineOfText | None = None  #: for digest; of a phone where it is not its number or user
+    realm: LineOfText | None = (
+        None  #: the digest realm the password is for; none answers the one that asks first, ``*`` any
+    )
     password_env: Variable | None = None  #: the environment variable that holds the password
     password: SecretStr | None = None
 

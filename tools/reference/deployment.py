@@ -47,6 +47,7 @@ _HIDDEN = {"password", "api_token", "model_config"}
 #: What an annotation is called where customers read; what is not here is a choice of values, or a table.
 _WORDS = {
     "str": "text",
+    "LineOfText": "text",
     "int": "whole number",
     "float": "number",
     "bool": "true, false",
