@@ -26,13 +26,14 @@ from harness.deployment import Deployment
 from harness.errors import HarnessError
 from harness.matrix import Case, calls_of, left_out, why_never_passed
 from harness.pytest_plugin.items import case_id, case_of
-from harness.pytest_plugin.options import ignored
+from harness.pytest_plugin.options import given, ignored
 from harness.pytest_plugin.parallel import WORLDS
 from harness.pytest_plugin.run import Run, run_of
 from harness.report import closing
 from harness.report.causes import signature
 from harness.report.mask import mask_text
 from harness.report.run import STOPPED, FinishedRun, RunEnd, finish, last_attempt, remember, write_end
+from harness.report.scope import missing
 from harness.safety import Guard
 from harness.terminal import SafeConsole
 from harness.verdict import Conclusion, Verdict, exit_code
@@ -338,6 +339,8 @@ class PlanOnly:
         for deployment in self._run.deployments:
             for row in left_out([deployment]):
                 self._console.print(f"left out of {deployment.name}: {row.row} ({row.why})", markup=False)
+        for gap in missing(self._run.scope(given(session.config), "")):
+            self._console.print(Text(f"required, and not run: {gap}", "red"))
         self._console.print(f"{len(cases)} cases; none was run")
         for name, calls in placed.items():
             self._total(self._run.deployment(name), calls, 1 + int(session.config.getoption("retries")))

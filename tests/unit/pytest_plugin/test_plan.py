@@ -9,8 +9,9 @@ from typing import Any, cast
 import pytest
 
 from harness.integrations import load
-from harness.matrix import cases
+from harness.matrix import Selection, cases
 from harness.pytest_plugin.progress import PlanOnly
+from harness.report.scope import scope_of
 
 FILES = Path(__file__).parents[3] / "scenarios" / "deployments"
 
@@ -46,3 +47,34 @@ def test_a_case_of_more_calls_at_once_than_allowed_is_told_beforehand(
         assert not told["TD-INBOUND", "synthflow", "udp"]
         assert not told["TD-TRANSFER-BLIND", "synthflow", "udp"]
     assert bool(told["CONCURRENT", "synthflow", "tls" if "gladly" in name else "udp"]) is (most < 3)
+
+
+@pytest.mark.parametrize(
+    ("require", "row", "says"),
+    [
+        (("TD-INBOUND",), (), False),
+        (("DTMF-INFO", "TD-INBOUND"), (), True),
+        (("TD-INBOUND",), ("NUMBERFORMATS",), True),
+    ],
+)
+def test_a_required_row_without_a_case_is_told_beforehand(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    require: tuple[str, ...],
+    row: tuple[str, ...],
+    says: bool,
+) -> None:
+    """The plan showed nothing of it, and the run that followed, with all its calls, could not pass."""
+    deployment = load(FILES / "live-talkdesk.toml", secrets=False).model_copy(update={"require": require})
+    run = cast("Any", SimpleNamespace(deployments=[deployment], deployment=lambda _: deployment))
+    run.scope = lambda options, command: scope_of(
+        [deployment], Selection(rows=row), began=0.0, options={"require": []}, command=command
+    )
+    monkeypatch.setattr("harness.pytest_plugin.progress.given", lambda config: {})
+    session = SimpleNamespace(items=[], config=SimpleNamespace(getoption=lambda name: 0))
+    PlanOnly(run).pytest_runtestloop(cast("Any", session))
+    told = [line for line in capsys.readouterr().out.splitlines() if line.startswith("required")]
+    assert bool(told) is says
+    if says:
+        missed = require[0] if not row else "TD-INBOUND"
+        assert told[0].startswith(f"required, and not run: {deployment.name}: {missed} (")
