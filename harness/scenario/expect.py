@@ -191,12 +191,11 @@ class Expect(ExpectAudio):
         """The digits arrive here, each once and in order."""
         end = self._end
         with self._context.evidence.step(f"{end.label} gets the digits {sent}"):
-            limit = self._context.patience + end.lag_s + _A_DIGIT_S * len(sent)
+            limit = self._context.patience + _A_DIGIT_S * len(sent)
             found = end.digits(len(sent), within=limit)
             if found is not None:  # what comes twice may come once more behind the last
-                more_s = _A_DIGIT_MORE_S + end.lag_s
-                self._context.pause(more_s)
-                self._context.evidence.scripted(more_s, "listening for a digit more")
+                self._context.pause(_A_DIGIT_MORE_S)
+                self._context.evidence.scripted(_A_DIGIT_MORE_S, "listening for a digit more")
                 found = end.digits(len(sent), within=0.0)
             if found is None:
                 self._context.evidence.add(

@@ -98,7 +98,7 @@ def test_digits_that_come_again_behind_the_last(make_context: MakeContext, twice
     got = ["159D"]
     context.pause = lambda seconds: got.append(twice)  # type: ignore[method-assign]
     end: Any = SimpleNamespace(
-        label="stand-in.1", lag_s=0.0, digits=lambda count, within: ("".join(got), ["info"] * len("".join(got)), [])
+        label="stand-in.1", digits=lambda count, within: ("".join(got), ["info"] * len("".join(got)), [])
     )
     Expect(context, end).digits("159D", "info")
     assert [finding.verdict for finding in context.evidence.findings] == [verdict]
