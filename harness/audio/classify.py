@@ -19,7 +19,7 @@ from harness.audio.tone_plans import PLANS, Cadence
 
 Kind = Literal["mark", "speech", "silence", "dtmf", "ringback", "busy", "sit", "fax", "dial", "tone", "music", "noise"]
 
-_SILENT_DBOV: Final = -50.0
+SILENT_DBOV: Final = -50.0  #: what is quieter is silence
 _STEP: Final = 160
 _WINDOW: Final = 512
 _BEEP_S: Final = 0.28
@@ -55,7 +55,7 @@ def classify(samples: NDArray[np.int16], rate: int = SAMPLE_RATE) -> list[Span]:
     spans += taken.add(
         Span("dtmf", digit.began, digit.began + digit.duration, digit.digit) for digit in digits_in(audio)
     )
-    spans += taken.add(_network_tones(_tones(audio)))
+    spans += taken.add(_network_tones(tones_in(audio)))
     spans += _rest(audio, taken, total)
     return _joined(sorted(spans, key=lambda span: span.began))
 
@@ -103,7 +103,7 @@ def _marks(audio: NDArray[np.int16], total: float) -> list[Span]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Tone:
+class Tone:
     """Nearly nothing but one steady frequency (or two close together, then their middle) for a while."""
 
     hz: float
@@ -113,10 +113,12 @@ class _Tone:
 
     @property
     def seconds(self) -> float:
+        """How long it lasts."""
         return self.ended - self.began
 
 
-def _tones(audio: NDArray[np.int16]) -> list[_Tone]:
+def tones_in(audio: NDArray[np.int16]) -> list[Tone]:
+    """All tones of 8 kHz audio, also those too short to be told from what a voice may hold for a moment."""
     if len(audio) < _WINDOW:
         return []
     windows = np.lib.stride_tricks.sliding_window_view(audio, _WINDOW)[::_STEP] * _HANN
@@ -125,7 +127,7 @@ def _tones(audio: NDArray[np.int16]) -> list[_Tone]:
     total = np.maximum(power.sum(axis=1), 1e-3)
     first, first_power = _strongest(power)
     second, second_power = _strongest(power)
-    quiet = 10 * np.log10(total / _WINDOW_POWER) < _SILENT_DBOV
+    quiet = 10 * np.log10(total / _WINDOW_POWER) < SILENT_DBOV
     pure = ((first_power + second_power) / total > 0.85) & ~quiet
     second = np.where(second_power > 0.08 * total, second, 0.0)
     low, high = np.minimum(first, second), np.maximum(first, second)
@@ -136,7 +138,7 @@ def _tones(audio: NDArray[np.int16]) -> list[_Tone]:
         (after - before > 1) | (np.abs(low[after] - low[before]) >= 25) | (np.abs(high[after] - high[before]) >= 25)
     )
     runs = [(run, _tone(run, low, high)) for run in np.split(steps, np.flatnonzero(breaks) + 1) if len(run) >= 2]
-    joined: list[tuple[int, _Tone]] = []
+    joined: list[tuple[int, Tone]] = []
     for run, tone in runs:
         if joined and _goes_on(audio, joined[-1][1], tone):
             count, before_it = joined.pop()
@@ -146,14 +148,14 @@ def _tones(audio: NDArray[np.int16]) -> list[_Tone]:
     return [tone for count, tone in joined if count >= 4]
 
 
-def _tone(run: NDArray[np.intp], low: NDArray[np.float64], high: NDArray[np.float64]) -> _Tone:
+def _tone(run: NDArray[np.intp], low: NDArray[np.float64], high: NDArray[np.float64]) -> Tone:
     middle = run[1 : max(2, len(run) - 1)]
     # Windows half full of the tone are counted at either end: together one window's length.
     began, ended = (float(run[at]) * _STEP_SECONDS + _WINDOW / SAMPLE_RATE / 2 for at in (0, -1))
-    return _Tone(float(np.median(low[middle])), float(np.median(high[middle])), began, ended)
+    return Tone(float(np.median(low[middle])), float(np.median(high[middle])), began, ended)
 
 
-def _goes_on(audio: NDArray[np.int16], tone: _Tone, after: _Tone) -> bool:
+def _goes_on(audio: NDArray[np.int16], tone: Tone, after: Tone) -> bool:
     """Whether there is nothing between two tones but the hole that late or lost packets leave in one."""
     if tone.second_hz or after.second_hz or abs(tone.hz - after.hz) >= 25 or after.began - tone.ended > _HOLE_S:
         return False
@@ -175,7 +177,7 @@ def _strongest(power: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray
     return centre, sums
 
 
-def _network_tones(tones: list[_Tone]) -> list[Span]:
+def _network_tones(tones: list[Tone]) -> list[Span]:
     spans: list[Span] = []
     at = 0
     while at < len(tones):
@@ -188,7 +190,7 @@ def _network_tones(tones: list[_Tone]) -> list[Span]:
     return spans
 
 
-def _special(tones: Sequence[_Tone]) -> tuple[Span | None, int]:
+def _special(tones: Sequence[Tone]) -> tuple[Span | None, int]:
     """Special information tones, fax tones, or a plain long tone at the beginning of ``tones``."""
     first = tones[0]
     if len(tones) >= 3:
@@ -208,16 +210,16 @@ def _special(tones: Sequence[_Tone]) -> tuple[Span | None, int]:
     return None, 1
 
 
-def _is_beep(tone: _Tone) -> bool:
+def _is_beep(tone: Tone) -> bool:
     """What a machine asks for a message with may be short; a voice holds no single frequency that high, and that long."""
     return tone.seconds > _BEEP_S and tone.hz > _BEEP_HZ and not tone.second_hz
 
 
-def _call_progress(tone: _Tone) -> bool:
+def _call_progress(tone: Tone) -> bool:
     return 330 < tone.hz < 500 and (not tone.second_hz or 400 < tone.second_hz < 650)
 
 
-def _cadenced(tones: Sequence[_Tone]) -> tuple[Span | None, int]:
+def _cadenced(tones: Sequence[Tone]) -> tuple[Span | None, int]:
     """Ringing or busy tone at the beginning of ``tones``: the same tone again and again in a rhythm."""
     first = tones[0]
     if not _call_progress(first):
@@ -248,11 +250,11 @@ def _cadenced(tones: Sequence[_Tone]) -> tuple[Span | None, int]:
     return Span(kind, first.began, run[-1].ended, rhythm + (f"; as in {plan}" if plan else "")), len(run)
 
 
-def _pauses(run: Sequence[_Tone]) -> list[float]:
+def _pauses(run: Sequence[Tone]) -> list[float]:
     return [later.began - earlier.ended for earlier, later in itertools.pairwise(run)]
 
 
-def _plan(tone: _Tone, on: list[float], pauses: list[float]) -> str:
+def _plan(tone: Tone, on: list[float], pauses: list[float]) -> str:
     """The countries whose ringing or busy tone this is, at most three of them; the rhythm decides."""
     if len(on) < 2:
         return ""
@@ -264,7 +266,7 @@ def _plan(tone: _Tone, on: list[float], pauses: list[float]) -> str:
     return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
 
 
-def _fits(tone: _Tone, on: list[float], pauses: list[float], cadence: Cadence) -> bool:
+def _fits(tone: Tone, on: list[float], pauses: list[float], cadence: Cadence) -> bool:
     frequencies = cadence[0].frequencies
     middle = sum(frequencies) / len(frequencies)
     apart = len(frequencies) == 2 and frequencies[1] - frequencies[0] > 100
@@ -282,7 +284,7 @@ def _fits(tone: _Tone, on: list[float], pauses: list[float], cadence: Cadence) -
     )
 
 
-def _frequencies(tone: _Tone) -> str:
+def _frequencies(tone: Tone) -> str:
     return f"{tone.hz:.0f}+{tone.second_hz:.0f} Hz" if tone.second_hz else f"{tone.hz:.0f} Hz"
 
 
@@ -292,7 +294,7 @@ def _rest(audio: NDArray[np.int16], taken: _Cover, total: float) -> list[Span]:
     level = levels(audio)
     for begin, end in taken.free(total):
         first, last = round(begin / _STEP_SECONDS), round(end / _STEP_SECONDS)
-        loud = level[first:last] > _SILENT_DBOV
+        loud = level[first:last] > SILENT_DBOV
         for from_, to, active in _stretches(loud):
             active = active and int(loud[from_:to].sum()) >= min(5, len(loud))
             began, ended = begin + from_ * _STEP_SECONDS, min(end, begin + to * _STEP_SECONDS)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.audio.classify import Span, classify
+from harness.audio.classify import SILENT_DBOV, Span, Tone, classify, tones_in
+from harness.audio.levels import levels
 from harness.audio.marks import SAMPLE_RATE
 
 #: A word; anything shorter may be a click.
@@ -22,10 +24,20 @@ _LAST_S: Final = 1.0
 _OVER_S: Final = 1.0
 #: Who takes a message listens: for so long after the tone it says nothing, and does not hang up. A notice that ends in a tone does.
 _LISTENS_S: Final = 3.0
+#: A beep may be as one ring of a ringing tone, whose next comes within 5 s or so (ITU-T E.180).
+_ONE_RING_S: Final = 2.1
+_RINGS_AGAIN_S: Final = 5.5
 #: What lasts so long is known to be a tone, or to be none.
 _KNOWN_S: Final = 0.6
 #: A machine may beep twice; what comes three times is a rhythm, of a PBX's own maybe.
 _MOST_BEEPS: Final = 2
+#: Tones that are alike, and within so long of each other, are of one rhythm.
+_ALIKE_HZ: Final = 25.0
+_RHYTHM_S: Final = 6.5
+#: Of the last sound: a frame, how near its end a tone ends, and how quiet the pause before it is beside it.
+_FRAME_S: Final = 0.02
+_EDGE_S: Final = 0.061
+_PAUSE_DB: Final = 20.0
 _TONES: Final = frozenset({"tone", "busy", "ringback", "dial", "sit", "fax", "dtmf"})
 
 
@@ -34,9 +46,10 @@ def message_asked_in(audio: NDArray[np.int16]) -> tuple[float, float] | None:
 
     A greeting right behind a queue's music is one sound with it: then the last of that sound tells.
     """
-    spans = classify(audio)
+    tones = tones_in(audio)
+    spans = _with_last_tone(audio, classify(audio), tones)
     if asked := asks_for_message(spans, _LISTENS_S):
-        return asked
+        return None if _is_of_a_rhythm(asked[1], tones) else asked
     loud = [span for span in spans if span.kind != "silence"]
     for before, tone in pairwise(loud):
         if before.kind == "music" and tone.kind == "tone" and tone.began - before.ended < _BEHIND_S:
@@ -45,6 +58,30 @@ def message_asked_in(audio: NDArray[np.int16]) -> tuple[float, float] | None:
             if asked := asks_for_message(last, _LISTENS_S):
                 return begin + asked[0], begin + asked[1]
     return None
+
+
+def _with_last_tone(audio: NDArray[np.int16], spans: Sequence[Span], tones: Sequence[Tone]) -> Sequence[Span]:
+    """The spans, with a tone for itself that is the last sound: so short that it was taken for the end of what was said before."""
+    level = levels(audio)
+    loud = np.flatnonzero(level > SILENT_DBOV)
+    if not len(loud) or not tones:
+        return spans
+    tone, over = tones[-1], float(loud[-1] + 1) * _FRAME_S
+    if over - tone.ended > _EDGE_S or any(span.kind in _TONES and span.ended > tone.began for span in spans):
+        return spans
+    first = round(tone.began / _FRAME_S)
+    pause = level[max(0, first - 4) : max(0, first - 1)]
+    if not len(pause) or pause.max() > level[first + 2 : loud[-1]].max() - _PAUSE_DB:
+        return spans  # a voice may hold one for as long
+    before = [replace(span, ended=min(span.ended, tone.began)) for span in spans if span.began < tone.began]
+    return [*before, Span("tone", tone.began, over), Span("silence", over, len(audio) / SAMPLE_RATE)]
+
+
+def _is_of_a_rhythm(at: float, tones: Sequence[Tone]) -> bool:
+    """Whether the tone that begins then comes too often for a beep, however short it is."""
+    one = min(tones, key=lambda tone: abs(tone.began - at))
+    near = [tone for tone in tones if abs(tone.began - at) < _RHYTHM_S and abs(tone.hz - one.hz) < _ALIKE_HZ]
+    return len(near) > _MOST_BEEPS
 
 
 def last_sound(audio: NDArray[np.int16]) -> float:
@@ -61,9 +98,9 @@ def asks_for_message(spans: Sequence[Span], listens_s: float = _OVER_S) -> tuple
     may_be_tone = last.kind != "silence" and last.ended - last.began < _KNOWN_S
     until = last.began if may_be_tone else last.ended
     for run in _runs_of_tones([span for span in spans if span.began > first.began]):
-        over = run[-1].ended
-        speaks_on = any(over <= span.began < over + listens_s for span in speech)
-        if _is_beep(run) and until - over >= listens_s and not speaks_on:
+        over, quiet_s = run[-1].ended, max(listens_s, _RINGS_AGAIN_S) if _is_one_ring(run) else listens_s
+        speaks_on = any(over <= span.began < over + quiet_s for span in speech)
+        if (_is_one_ring(run) or _is_beep(run)) and until - over >= quiet_s and not speaks_on:
             return first.began, run[-1].began
     return None
 
@@ -84,3 +121,8 @@ def _runs_of_tones(spans: Sequence[Span]) -> list[list[Span]]:
 def _is_beep(run: Sequence[Span]) -> bool:
     """Whether tones may ask for a message: those of a busy or ringing tone go on."""
     return len(run) <= _MOST_BEEPS and all(span.kind == "tone" for span in run)
+
+
+def _is_one_ring(run: Sequence[Span]) -> bool:
+    """Whether it may be a ringing tone's first, and is a beep only when no other follows."""
+    return len(run) == 1 and run[0].kind == "ringback" and run[0].ended - run[0].began < _ONE_RING_S

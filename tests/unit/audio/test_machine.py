@@ -206,3 +206,36 @@ def test_when_the_last_sound_ended() -> None:
     assert last_sound(silence(1.0)) == last_sound(silence(0.0)) == 0.0
     heard = np.concatenate([silence(1.0), tone(1.0), silence(2.0)])
     assert last_sound(heard) == pytest.approx(2.0, abs=0.1)
+
+
+@given(hertz=st.floats(340.0, 1600.0), on=st.floats(0.15, 1.5), pause=st.floats(0.1, 1.0))
+@settings(deadline=None)
+def test_a_machines_tone_may_be_short_and_as_low_as_a_ringing_tone(hertz: float, on: float, pause: float) -> None:
+    heard = np.concatenate([GREETING, silence(pause), tone(on, hertz), silence(5.8)])
+    asked = message_asked_in(heard)
+    assert asked is not None, classify(heard)
+    assert asked[1] == pytest.approx(len(GREETING) / SAMPLE_RATE + pause, abs=0.1)
+
+
+@given(hertz=st.floats(340.0, 490.0), on=st.floats(0.8, 2.0), off=st.floats(2.0, 5.0), until=st.floats(0.0, 5.0))
+@settings(deadline=None)
+def test_a_ringing_tones_first_ring_is_no_beep(hertz: float, on: float, off: float, until: float) -> None:
+    """Neither while the second may follow, nor once it has."""
+    ring = np.concatenate([GREETING, silence(0.3), tone(on, hertz)])
+    assert message_asked_in(np.concatenate([ring, silence(until)])) is None
+    assert message_asked_in(np.concatenate([ring, silence(off), tone(on, hertz), silence(6)])) is None
+
+
+@given(hertz=st.floats(340.0, 1600.0), on=st.floats(0.12, 0.3), off=st.floats(0.2, 0.8), times=st.integers(3, 8))
+@settings(deadline=None)
+def test_short_tones_that_come_again_and_again_are_no_beep(hertz: float, on: float, off: float, times: int) -> None:
+    rhythm = np.concatenate([tone(on, hertz), silence(off)] * times)
+    assert message_asked_in(np.concatenate([GREETING, silence(0.3), rhythm, silence(6)])) is None
+
+
+@given(st.sampled_from(["hello-en", "how-can-i-help-en", "agent-please-de", "goodbye-en"]), st.floats(0.2, 3.0))
+@settings(deadline=None)
+def test_the_end_of_what_is_said_is_no_tone(name: str, until: float) -> None:
+    """Wherever it is cut off."""
+    said = prompt_samples(name).astype(np.int16)[: round(until * SAMPLE_RATE)]
+    assert message_asked_in(np.concatenate([GREETING, silence(0.3), said, silence(6)])) is None
