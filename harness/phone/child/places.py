@@ -27,14 +27,16 @@ class ClosedLately:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._at: collections.deque[float] = collections.deque()
+        self._at: collections.deque[tuple[float, object]] = collections.deque()
 
-    def add(self) -> None:
-        """One more was closed now."""
-        self._at.append(self._clock())
+    def add(self, what: object = None) -> None:
+        """One more was closed now: ``what``, unless that counts already; then it does so from now on."""
+        if what is not None:
+            self._at = collections.deque(entry for entry in self._at if entry[1] != what)
+        self._at.append((self._clock(), what))
 
     def __len__(self) -> int:
-        while self._at and self._at[0] < self._clock() - _RESTS_S:
+        while self._at and self._at[0][0] < self._clock() - _RESTS_S:
             self._at.popleft()
         return len(self._at)
 
@@ -48,9 +50,9 @@ class Places:
         self._closed = ClosedLately(clock)
         self._decided: dict[Transaction, tuple[float, bool]] = {}
 
-    def closed(self) -> None:
-        """A call closed its sockets."""
-        self._closed.add()
+    def closed(self, let_in: tuple[str, str] | None = None) -> None:
+        """A call closed its sockets; ``let_in`` is branch and Call-ID of the INVITE that began it here."""
+        self._closed.add(let_in)
 
     @property
     def may_dial(self) -> bool:
@@ -61,7 +63,7 @@ class Places:
         """Whether the call of an INVITE may begin; a repetition of it has the same answer.
 
         pjsua opens the sockets before it asks anybody, and closes those of a call that is refused at once: each INVITE
-        that is let through counts as one that was closed.
+        that is let through counts as one that was closed, once.
         """
         now = self._clock()
         known = self._decided.get(transaction)
@@ -69,7 +71,8 @@ class Places:
             return known[1]
         room = not self.needed or len(self._closed) < _CALLS_REFUSED_FROM
         if room:
-            self.closed()
+            branch, _, call_id = transaction
+            self.closed((branch, call_id))
         while len(self._decided) >= _MOST_TRANSACTIONS:
             del self._decided[next(iter(self._decided))]
         self._decided.pop(transaction, None)

@@ -148,7 +148,7 @@ class Service:
     def ends(self, leg: CallLeg) -> None:
         """A leg is over for pjsua."""
         self.legs.ends(leg)
-        self._places.closed()
+        self._places.closed((leg.branch, leg.call_id) if leg.branch else None)
 
     def legs_of(self, phone: HostedPhone) -> list[CallLeg]:
         """The legs of a phone that are not finished."""
