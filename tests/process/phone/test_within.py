@@ -67,9 +67,9 @@ def test_a_notify_is_of_a_refer_that_was_accepted(
     leg.wait_state("disconnected", 10)
 
 
-def test_who_asked_for_a_transfer_may_ask_for_more_news_of_it(lease: Desk, stranger: Stranger) -> None:
+def test_who_asked_for_a_transfer_may_ask_for_more_news_of_it(own: Desk, stranger: Stranger) -> None:
     """RFC 3515 section 2.4.4: the REFER has made a subscription, which SUBSCRIBE extends or ends."""
-    phone = lease("caller", accept_refer=True)
+    phone = own("caller", accept_refer=True, max_calls=2)
     _, call = answered(phone, stranger, SESSION + AUDIO)
     target = f"Refer-To: <sip:{VOICE}@{stranger.host}:{stranger.port}>"
     assert stranger.within(phone, "REFER", 2, call, headers=(target,)).status == 202
