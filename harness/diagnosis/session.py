@@ -27,8 +27,9 @@ def _cut(scene: Scene) -> None:
     for finding in failed:
         legs = {finding.subject, finding.speaker, finding.listener}
         with_agent = finding.check == "audio" and direction_of(scene, finding) == "audio.agent"
-        bye = next((e for e in _byes(scene) if e.leg in legs and e.at <= finding.at), None)
-        if bye is not None and (with_agent or scene.vantage.role(bye.phone) == "caller"):
+        byes = [e for e in _byes(scene) if e.leg in legs and e.at <= finding.at]
+        bye = next((e for e in byes if with_agent or scene.vantage.role(e.phone) == "caller"), None)
+        if bye is not None:
             cut = "agent.cut" if with_agent else "call.cut"
             scene.facts.record(cut, True, f"{bye.leg}", scene.number_of(bye), *_why(bye))
             _cut_by(scene, bye)

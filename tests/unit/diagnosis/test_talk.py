@@ -31,6 +31,14 @@ def test_a_bye_before_what_failed_cut_the_call() -> None:
     assert facts_of(talk().ends("sent").to_caller()).value("call.cut") is None
 
 
+def test_a_bye_that_a_stand_in_got_first_does_not_hide_the_caller_s() -> None:
+    """A platform may end its two legs in either order."""
+    example = talk(ai="stand-in").after(1).ends("received")
+    facts = facts_of(example.to_caller("no-rtp"))
+    assert facts.value("call.cut") is True
+    assert facts.value("call.cut_by") == "the platform"
+
+
 def test_a_bye_at_another_leg_or_of_our_own_cut_nothing() -> None:
     own = talk()
     own._at_caller("sent", "BYE sip:platform SIP/2.0")
