@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from harness.diagnosis.derive import Scene, answered_request
-from harness.diagnosis.messages import parse, response_to
+from harness.diagnosis.messages import CHALLENGES, parse, response_to
 from harness.diagnosis.refusals import OF_THE_STACK, about, of_message
 from harness.events import CallState, LegStarted, SipMessage
 from harness.sip import why
+from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import Response
 
 #: Sooner than this after the INVITE nobody can have waited for anything.
@@ -114,14 +117,38 @@ def _unheard(scene: Scene, call: LegStarted) -> tuple[str, str] | None:
     invites = _sent(scene, call, "INVITE")
     if not invites and (name := scene.facts.get("name.caller")) is not None:
         return UNSENT, name.evidence[0]
-    if call.direction != "outgoing" or not invites or any(e.direction == "received" for e in messages):
+    if call.direction != "outgoing" or not invites:
         return None
+    challenged = any(e.direction == "received" for e in messages)
+    if challenged and not (again := _unanswered(messages, invites)):
+        return None
+    invites = again if challenged else invites
     if scene.at_ai or any(isinstance(e, LegStarted) and e.direction == "incoming" for e in scene.events):
         return None  # it went on with the call, so that its answers got lost
     waited = max(e.at for e in scene.events) - invites[0].at
     if waited < AT_ONCE_S:  # a server says 100 within 200 ms (RFC 3261 section 17.2.1)
         return None
-    return UNHEARD, f"{call.leg} sent it {len(invites)}× to {invites[-1].remote} over {invites[-1].transport.upper()}"
+    told = f"{call.leg} sent it {len(invites)}× to {invites[-1].remote} over {invites[-1].transport.upper()}"
+    return UNHEARD, told + (", with credentials: the one before was challenged" if challenged else "")
+
+
+def _unanswered(messages: Sequence[SipMessage], invites: Sequence[SipMessage]) -> list[SipMessage]:
+    """The last INVITE and its copies, where all that came back is a challenge to the one before (RFC 3261 section 22.2)."""
+    last = _transaction(invites[-1])
+    received = [(parse(e.text), _transaction(e)) for e in messages if e.direction == "received"]
+    challenges = [m for m, _ in received if isinstance(m, Response) and m.status in CHALLENGES]
+    if last is None or not challenges or any(of in (None, last) for _, of in received):
+        return []
+    return [e for e in invites if _transaction(e) == last]
+
+
+def _transaction(event: SipMessage) -> tuple[str, int] | None:
+    """Call-ID and CSeq number; None where they cannot be read."""
+    message = parse(event.text)
+    try:
+        return None if message is None else (message.call_id, message.cseq.number)
+    except SipSyntaxError:
+        return None
 
 
 def _sent(scene: Scene, call: LegStarted, method: str) -> list[SipMessage]:

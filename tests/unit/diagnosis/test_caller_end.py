@@ -61,6 +61,40 @@ def test_a_platform_that_answers_nothing_within_a_second(waited: float, unheard:
     assert (facts.value("caller.end") == UNHEARD) is unheard
 
 
+def _challenged(*answers: str) -> Example:
+    """The first INVITE was challenged, and the one with credentials got these answers."""
+    example = Example(now=0.0).dials(taken=False)
+    example.events = example.events[:1]
+    for number, answered in ((7, ("100 Trying", "407 Proxy Authentication Required")), (8, answers)):
+        head = f"Call-ID: c\r\nCSeq: {number} INVITE"
+        example._at_caller("sent", f"INVITE sip:x@y.example SIP/2.0\r\n{head}")
+        for answer in answered:
+            example.caller_gets(f"SIP/2.0 {answer}\r\n{head}")
+    return example.after(32)
+
+
+@pytest.mark.parametrize(
+    ("answers", "code", "end"),
+    [
+        ((), 408, UNHEARD),
+        ((), 503, UNHEARD),
+        (("408 Request Timeout",), 408, "refused"),
+        (("100 Trying", "503 x"), 503, "refused"),
+        (("100 Trying",), 408, "refused"),
+    ],
+)
+def test_an_invite_with_credentials_that_nobody_answers_is_unheard(
+    answers: tuple[str, ...], code: int, end: str
+) -> None:
+    """It is longer than the one before it, and so may be lost where that one was not."""
+    facts = facts_of(_challenged(*answers).ends_here(code, "x"))
+    assert facts.value("caller.end") == end
+    assert facts.value("final.code") == (code if end == "refused" else None)
+    if end == UNHEARD:
+        told = "caller.1 sent it 1× to 192.0.2.2:5060 over UDP, with credentials: the one before was challenged"
+        assert facts["caller.end"].evidence == (told,)
+
+
 def test_only_invites_count_as_the_invites_that_nobody_answered() -> None:
     example = Example(now=0.0).dials(taken=False).after(5)
     example._at_caller("sent", "CANCEL sip:x SIP/2.0")
