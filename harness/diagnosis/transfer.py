@@ -200,13 +200,15 @@ def _answer(scene: Scene, request: Seen, method: str) -> None:
 def _outcome(scene: Scene, refer: Seen) -> None:
     """The sipfrag of the last NOTIFY (RFC 3515 section 2.4.5)."""
     code: int | None = None
-    where = refer.where
+    where: tuple[str, ...] = (refer.where,)
     for seen in scene.at_ai:
         if seen.received and seen.is_request("NOTIFY") and seen.message.call_id == refer.message.call_id:
-            said = seen.message.body.decode("utf-8", "replace").split()
+            body = seen.message.body.decode("utf-8", "replace")
+            said = body.split()
             if len(said) >= 2 and said[0].startswith("SIP/2") and (status := decimal(said[1], most=699)):
-                code, where = status, seen.where
-    scene.facts.record("transfer.outcome", "nothing" if code is None or code < 200 else code, where)
+                fragment = parse(body.rstrip() + "\r\n\r\n")
+                code, where = status, (seen.where, *(why.told(fragment) if fragment is not None else ()))
+    scene.facts.record("transfer.outcome", "nothing" if code is None or code < 200 else code, *where)
 
 
 def _by_phone(scene: Scene) -> None:

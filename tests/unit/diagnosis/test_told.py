@@ -6,7 +6,7 @@ import pytest
 
 from tests.unit.diagnosis.building import Example
 from tests.unit.diagnosis.known import facts_of
-from tests.unit.diagnosis.stories import talk
+from tests.unit.diagnosis.stories import GROUP, lost, talk, transfer
 from tests.unit.diagnosis.told_examples import (
     CONGESTED,
     NO_CIRCUIT,
@@ -155,3 +155,14 @@ def test_a_cause_that_gateways_derive_from_the_status_says_no_more_than_it(
     facts = facts_of(refused_by_ai(code, "x", Reason=f"Q.850;cause={cause}"))
     assert facts.value("ai.refusal") == what
     assert f"Reason Q.850 cause {cause} " in facts["ai.code"].evidence[1]
+
+
+@pytest.mark.parametrize("end", ["", "\r\n", "\r\n\r\n"])
+def test_the_reason_in_a_notify_is_quoted(end: str) -> None:
+    """RFC 3515 section 2.4.5: the sipfrag may have header fields of the response that it tells of."""
+    example = transfer(Example()).ai_refers(GROUP).platform_says(202, "Accepted")
+    body = f"SIP/2.0 503 Service Unavailable\r\nReason: {NO_CIRCUIT}{end}"
+    example._sip("received", "NOTIFY sip:ai SIP/2.0", "NOTIFY", body, number="9", Content_Type="message/sipfrag")
+    outcome = facts_of(lost(example))["transfer.outcome"]
+    assert outcome.value == 503
+    assert outcome.evidence[1:] == ("Reason Q.850 cause 34 (no circuit/channel available)",)
