@@ -78,7 +78,7 @@ def write(
         parts=PARTS if in_parts else "",
         most_inline=MOST_INLINE,
         index="" if in_parts else index,
-        owners=sorted({owner for group in groups if (owner := group.said("owner"))}),
+        owners=sorted({owner for group in groups if (owner := _owner(group))}),
         numbers=sorted({number for one in made for number in one.fields["numbers"]}),
         absent=[{"id": str(case["id"]), "row": str(case.get("row", ""))} for case in absent],
         left_out=_left_out(summary),
@@ -116,13 +116,18 @@ def _tasks(
             home=home,
             command=made_of.get(str(case.case.get("run")), command),
             causes=(numbers := group_of.get(id(case), [])),
-            owners=list(dict.fromkeys(owner for number in numbers if (owner := groups[number].said("owner")))),
+            owners=list(dict.fromkeys(owner for number in numbers if (owner := _owner(groups[number])))),
             inline=case.verdict is not Verdict.PASSED and index < MOST_INLINE,
             parts=parts,
             several=several,
         )
         for index, case in enumerate(ordered)
     ]
+
+
+def _owner(group: CauseGroup) -> str:
+    """Whose the cause is, in a line: a case's owners stand in one attribute, a line each."""
+    return " ".join(group.said("owner").split())
 
 
 def headline(summary: Summary) -> tuple[str, str]:
