@@ -84,9 +84,8 @@ def main() -> None:
     try:
         with lasting():
             run = application(*sys.argv[1:2])
-        sys.exit(
-            run(standalone_mode=False, prog_name="harness") or PASSED
-        )  # else typer has words, boxes and exit codes of its own
+        # in its own mode typer has words, boxes and exit codes of its own
+        sys.exit(run(standalone_mode=False, prog_name="harness") or PASSED)
     except typer.Abort:  # at a question
         sys.exit(INTERRUPTED)
     except _UsageError as error:

@@ -253,10 +253,8 @@ def _fill(result: TestResult, evidence: CaseEvidence, sink: Sink, trace: str | N
                 result.labels.append(Label(key, printable(str(value))))
         result.description += "\n\n" + _diagnosis_text(evidence)
     result.status = _STATUS[evidence.verdict]
-    result.start, result.stop = (
-        _ms(evidence, evidence.began),
-        _ms(evidence, evidence.ended),
-    )  # pytest's are of its function
+    # pytest's times are of its function
+    result.start, result.stop = _ms(evidence, evidence.began), _ms(evidence, evidence.ended)
     if evidence.verdict is not Verdict.PASSED:
         result.statusDetails = StatusDetails(message=printable(_message(evidence)), trace=_trace(evidence, trace))
     result.steps = [_step(evidence, step) for step in evidence.steps]
