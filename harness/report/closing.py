@@ -162,11 +162,13 @@ def _closing_lines(summary: Summary, console: Console) -> None:
     _seen_in_part(summary, console)
     _left_out(summary, console)
     if summary.missing:
-        console.print(f"[magenta]{len(summary.missing)} planned cases were never reported:[/] {_some(summary.missing)}")
+        count = len(summary.missing)
+        said = f"{count} planned {_plural(count, 'case')} {'was' if count == 1 else 'were'} never reported"
+        console.print(f"[magenta]{said}:[/] {_some(summary.missing)}")
     if summary.unplanned:
-        console.print(
-            f"[magenta]{len(summary.unplanned)} cases were reported but not planned:[/] {_some(summary.unplanned)}"
-        )
+        count = len(summary.unplanned)
+        said = f"{count} {_plural(count, 'case')} {'was' if count == 1 else 'were'} reported but not planned"
+        console.print(f"[magenta]{said}:[/] {_some(summary.unplanned)}")
     if summary.passed_on_retry:
         console.print(f"[yellow]{len(summary.passed_on_retry)} passed on retry:[/] {_some(summary.passed_on_retry)}")
     if summary.strangers:

@@ -203,7 +203,8 @@ def _strangers(every: Sequence[CaseEvidence]) -> Iterable[str]:
     if found:
         requests, sources = sum(one.requests for one in found), [one.source for one in found]
         named = ", ".join(sources[:5]) + (", …" if sources[5:] else "")
-        yield f"Requests of strangers that got no answer: {requests}, from {len(sources)} addresses ({named})."
+        counted = f"{len(sources)} address{'es' if sources[1:] else ''}"
+        yield f"Requests of strangers that got no answer: {requests}, from {counted} ({named})."
 
 
 def _remarks(
@@ -234,9 +235,9 @@ def _remarks(
         for row, why in dict(deployment.content.get("leave_out") or {}).items():
             yield f"{deployment.name} leaves out {row}: {why}"
     for waiver in unused:
-        yield f"A waiver of {waiver.row} ({waiver.who}) was not needed."
+        yield f"A waiver of {waiver.what} ({waiver.who}) was not needed."
     for waiver in expired:
-        yield f"The waiver of {waiver.row} ({waiver.who}) ran until {waiver.until} and does not count."
+        yield f"The waiver of {waiver.what} ({waiver.who}) ran until {waiver.until} and does not count."
 
 
 def _preflight(run: Path) -> Iterable[str]:

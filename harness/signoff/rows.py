@@ -149,7 +149,7 @@ def _result(
 
 def _verdict(row: RowScope, judged: Sequence[JudgedCase], lost: Sequence[str], left: Sequence[str]) -> tuple[str, str]:
     verdicts = {one.verdict for one in judged}
-    why = f"{len(lost)} planned cases left no result" if lost else ""
+    why = f"{len(lost)} planned case{'s' if lost[1:] else ''} left no result" if lost else ""
     if lost:
         verdicts.add(Verdict.BROKEN)
     for worst in _WORST_FIRST:
@@ -162,7 +162,9 @@ def _verdict(row: RowScope, judged: Sequence[JudgedCase], lost: Sequence[str], l
     if left:
         if verdicts:
             return PARTLY_RUN, f"{len(left)} of {len(row.cases)} cases left out"
-        return NOT_RUN, f"none of its {len(row.cases)} cases was asked for"
+        return NOT_RUN, f"none of its {len(row.cases)} cases was asked for" if row.cases[
+            1:
+        ] else "its case was not asked for"
     return Verdict.PASSED, "; ".join(row.not_now)
 
 

@@ -39,6 +39,11 @@ class Waiver(BaseModel):
     why: _Words
     until: datetime.date
 
+    @property
+    def what(self) -> str:
+        """The row, with its deployment where one is named."""
+        return f"{self.row} of {self.deployment}" if self.deployment else self.row
+
     def covers(self, deployment: str, row: str) -> bool:
         """Whether it speaks of that row."""
         return self.row == row and self.deployment in ("", deployment)

@@ -65,7 +65,7 @@ class TestWhatWasNotRun:
         decision = decide(runs.make_run(tmp_path, lost=(ROW,)).directory, today=TODAY)
 
         assert decision.outcome is Acceptance.NOT_ACCEPTED
-        assert (result(decision).verdict, result(decision).why) == ("broken", "1 planned cases left no result")
+        assert (result(decision).verdict, result(decision).why) == ("broken", "1 planned case left no result")
 
     def test_left_out_by_an_option(self, tmp_path: Path, runs: ModuleType) -> None:
         decision = decide(runs.make_run(tmp_path, rows=(ROW,)).directory, today=TODAY)

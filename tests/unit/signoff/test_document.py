@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import datetime
 import hashlib
 import json
 import re
@@ -21,7 +23,8 @@ from harness.report.evidence import CaseEvidence
 from harness.report.merge import merge
 from harness.report.recorder import CaseRecorder
 from harness.signoff import document, waivers
-from harness.verdict import Verdict
+from harness.signoff.decision import decide
+from harness.verdict import Strength, Verdict
 
 ROW = "TD-INBOUND"
 
@@ -192,3 +195,31 @@ def test_pdf(tmp_path: Path, runs: ModuleType) -> None:
     streams = re.findall(rb"/FlateDecode[^>]*>>\s*stream\r?\n(.*?)endstream", raw, re.DOTALL)
     # What ends a stream may be its own last byte or the line's: the decompressor knows where it ends.
     assert any(b"pdfaid" in zlib.decompressobj().decompress(stream) for stream in streams)  # PDF/A says so
+
+
+def test_of_several_deployments_each_line_says_whose_it_is(tmp_path: Path, runs: ModuleType) -> None:
+    """A waiver that somebody answers for at one customer's is none at another's, and both have rows of the same names."""
+    other = runs.live().model_copy(update={"name": "Ümbra"})
+
+    def excused(case: Case, recorder: CaseRecorder) -> tuple[Verdict, str]:
+        strength: Any = {"dispensable": True, "strength": Strength.UNKNOWN}
+        recorder.finding(runs.finding("route.codec", Verdict.NOT_OBSERVABLE, **strength))
+        return runs.passes(case, recorder)  # type: ignore[no-any-return]
+
+    made = [runs.make_run(tmp_path, plays={"HOLD": excused}, deployment=one).directory for one in (runs.live(), other)]
+    run = merge(made, tmp_path)
+    until = datetime.date(2099, 1, 1)
+    answered = [
+        waivers.Waiver(row="TD-CAPACITY", deployment="Ümbra", who="Jane", why="later", until=until),
+        waivers.Waiver(row="TD-SKILLS-MENU", who="Joe", why="later", until=until),
+    ]
+    decision = decide(run, answered, today=datetime.date(2026, 1, 1))
+    told = dataclasses.replace(decision, waivers=tuple(answered))
+    document.write(run / "again.html", told, customer="", evidence="", signer="")
+    text = runs.words((run / "again.html").read_text())
+
+    assert "TD-CAPACITY of Ümbra Jane" in text
+    assert "TD-SKILLS-MENU of every deployment Joe" in text
+    assert "HOLD of example: route.codec" in text
+    assert "HOLD of Ümbra: route.codec" in text
+    assert "A waiver of TD-CAPACITY of Ümbra (Jane) was not needed." in decision.remarks
