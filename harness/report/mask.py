@@ -2,7 +2,8 @@
 
 ``+13125550100`` becomes ``+1312•••0100``: the reader can still tell numbers apart, and equal numbers stay equal, but
 nobody can dial them. What is masked is decided by form, since a platform writes one number in many ways: E.164 with or
-without separators, ``%2B``-escaped, the user of a ``sip:``, ``sips:`` or ``tel:`` URI, any lone run of 10 to 15 digits.
+without separators, ``%2B``-escaped, the user of a ``sip:``, ``sips:`` or ``tel:`` URI, three, three and four digits apart
+(``312-555-0100``), any lone run of 10 to 15 digits.
 The last also hits the odd Call-ID or SDP session id: too much is masked rather than too little.
 """
 
@@ -21,6 +22,10 @@ _NUMBER = re.compile(
     | (?<=sip:)\d{7,15}(?=[@;?>\s"]|$)                    # the user of a URI, national or without its plus
     | (?<=sips:)\d{7,15}(?=[@;?>\s"]|$)
     | (?<=tel:)\d{7,15}(?!\d)
+    | (?<=sip:)\(?\d(?:[-.()]{0,2}\d){6,14}(?=@)           # the same with the visual separators of RFC 3966, 5.1.1
+    | (?<=sips:)\(?\d(?:[-.()]{0,2}\d){6,14}(?=@)
+    | (?<=tel:)\(?\d(?:[-.()]{0,2}\d){6,14}(?!\d)
+    | (?<![\d.-])(?:1[-.\ ])?(?:\(\d{3}\)\ ?|\d{3}[-.\ ])\d{3}[-.\ ]\d{4}(?![-.]?\d)  # as people and transcripts write it
     | (?<=sip%3[Aa])\d{7,15}(?!\d)                        # a URI escaped into a header of another one (Refer-To)
     | (?<!\d)(?<!\d\.)\d{10,15}(?!\d|\.\d)                # a lone run, not a decimal fraction
     """,
