@@ -76,3 +76,15 @@ def test_hostile_names_are_shown_and_nothing_of_them_runs(hostile: Path, look: A
         assert looked.overflows() == 0
         assert looked.complaints == []
         assert page.evaluate(_NOTHING_FOUND) == []
+
+
+def test_a_line_to_copy_is_chosen_where_a_page_may_not_copy(hostile: Path, look: Any) -> None:
+    """Over plain HTTP, as a CI server hands reports out, a browser has no clipboard for pages (Secure Contexts)."""
+    with look(hostile) as looked:
+        page = looked.page
+        page.evaluate("Object.defineProperty(navigator, 'clipboard', {value: undefined})")
+        page.click("#unpack")
+        button = page.locator("details.case[open] button[data-copy]").first
+        button.click()
+        assert page.evaluate("getSelection().toString()").strip() == button.get_attribute("data-copy")
+        assert looked.complaints == []

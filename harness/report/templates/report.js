@@ -144,7 +144,9 @@ document.addEventListener("click", event => {
   const copy = event.target.closest("[data-copy]");
   if (copy) {
     const done = () => { copy.textContent = "Copied"; setTimeout(() => copy.textContent = "Copy", 1500); };
-    navigator.clipboard?.writeText(copy.dataset.copy).then(done, () => getSelection().selectAllChildren(copy.previousElementSibling));
+    const choose = () => getSelection().selectAllChildren(copy.previousElementSibling);
+    if (navigator.clipboard) navigator.clipboard.writeText(copy.dataset.copy).then(done, choose);
+    else choose();   // a page that came over plain HTTP has none
     return;
   }
   const picture = event.target.closest("svg.timeline");
