@@ -21,6 +21,7 @@ from harness.report.evidence import CaseEvidence, key_of
 from harness.report.hearing import draw
 from harness.report.markup import printable
 from harness.report.mask import mask_name, mask_plain, mask_text
+from harness.report.pages import said_besides
 from harness.report.recorder import CASE, EVENTS
 from harness.report.run import CASES, RunEnd, read_cases, read_end, read_planned, said_of_the_run, summary_of
 from harness.report.summary import latest, summarise
@@ -131,8 +132,8 @@ def _masked_lines(file: Path) -> Iterable[str]:
 
 
 COLUMNS = (
-    "site", "deployment", "integration", "row", "case", "title", "verdict", "attempt", "strength", "cause", "owner", "fix", "message",
-    "began (UTC)", "seconds", "evidence",
+    "site", "deployment", "integration", "row", "case", "title", "verdict", "attempt", "strength", "cause", "owner", "fix", "also",
+    "message", "began (UTC)", "seconds", "evidence",
 )  # fmt: skip
 
 
@@ -171,6 +172,7 @@ def _cells(case: CaseEvidence) -> Sequence[object]:
         case.cause,
         first.get("owner") or "",
         first.get("fix") or "",
+        "\n".join(map(said_besides, case.causes_besides)),
         case.message,
         datetime.fromtimestamp(case.began_wall, UTC).strftime("%Y-%m-%d %H:%M:%S"),
         f"{case.wall_s:.2f}",

@@ -14,6 +14,7 @@ from harness.errors import MistakeError
 from harness.report import bundle
 from harness.report.merge import merge
 from harness.report.run import RunEnd, case_directory, create, write_end
+from harness.verdict import Verdict
 
 
 def test_all_cases_are_in_the_bundle_and_no_number_is(run: Any) -> None:
@@ -94,6 +95,24 @@ def test_the_table_has_a_line_a_case(run: Any) -> None:
     assert sorted(row["verdict"] for row in rows) == ["broken", "broken", "failed", "not observable", "passed"]
     assert "planned, but never reported" in {row["message"] for row in rows}
     assert next(row["owner"] for row in rows if row["verdict"] == "failed") == "platform routing"
+
+
+def test_the_table_has_the_second_cause_of_a_case(tmp_path: Path, samples: ModuleType) -> None:
+    """Who mends by the table would mend half of it; what is only possible in the first one's stead is no second."""
+    directory = create(tmp_path)
+    case = samples.case_of()
+    told = [
+        {"id": name, "cause": f"cause {name}", "fix": f"mend {name}", "owner": f"owner {name}", "candidate": candidate}
+        for name, candidate in (("á", False), ("β", False), ("γ", True))
+    ]
+    with samples.playing(case_directory(directory, case), case) as sample:
+        sample.recorder.close(Verdict.FAILED, "it failed", told)
+    write_end(directory, [case], RunEnd(workers=1, wall_s=1.0))
+    with bundle.table(directory).open(encoding="utf-8-sig", newline="") as file:
+        (row,) = csv.DictReader(file)
+
+    assert (row["cause"], row["owner"]) == ("cause á", "owner á")
+    assert row["also"].splitlines() == ["Also: cause β", "Fix: mend β", "Owner: owner β"]
 
 
 @pytest.mark.parametrize("cell", ["=1+1", "+1312", "-2", "@SUM(A1)", "\t=1", "\r=1"])
