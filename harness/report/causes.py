@@ -25,7 +25,7 @@ class CauseGroup:
     verdict: Verdict
     cases: tuple[CaseEvidence, ...]
     common: Common | None = None  #: what the run's failures together say of the cause; None where no cause is known
-    of: tuple[str, ...] = ()  #: the deployments of its cases, where the run has others
+    of: tuple[str, ...] = ()  #: the deployments of its cases, and their sites, where the run has others
 
     @property
     def headline(self) -> str:
@@ -57,13 +57,12 @@ class CauseGroup:
 
     @property
     def where(self) -> str:
-        """The deployment, of several; what all failures of that cause share, and no case that passed; what other cases showed of it."""
-        of = (f"deployment {' and '.join(self.of)}",) if self.of else ()
+        """The deployment or site, of several; what all its failures share, and no case that passed; what other cases showed of it."""
         if self.common is None:
-            return "; ".join(of)
+            return "; ".join(self.of)
         shown, rest = self.common.because[:2], len(self.common.because) - 2
         more = (f"and {rest} more cases",) if rest > 0 else ()
-        return "; ".join((*of, *self.common.where, *shown, *more))
+        return "; ".join((*self.of, *self.common.where, *shown, *more))
 
     def said(self, key: str) -> str:
         """One of the cause's words (``fix``, ``owner``, ``link``, ``issue``); empty when it was not said."""
@@ -139,9 +138,13 @@ def grouped(cases: Sequence[CaseEvidence]) -> list[CauseGroup]:
 
 
 def _of(members: Sequence[CaseEvidence], cases: Sequence[CaseEvidence]) -> tuple[str, ...]:
-    """The deployments of a group's cases; none where they are all that the run has."""
-    own, every = (dict.fromkeys(str(case.case.get("deployment") or "") for case in some) for some in (members, cases))
-    return tuple(own) if len(own) < len(every) else ()
+    """The deployments and sites of a group's cases; none where they are all that the run has."""
+    found = []
+    for what in ("deployment", "site"):
+        own, every = (dict.fromkeys(str(case.case.get(what) or "") for case in some) for some in (members, cases))
+        if len(own) < len(every):
+            found.append(f"{what} {' and '.join(own)}")
+    return tuple(found)
 
 
 def _of_cause(same: Sequence[CaseEvidence], cause: object) -> Sequence[CaseEvidence]:

@@ -188,6 +188,18 @@ def test_a_cause_says_whose_it_is_where_a_run_has_several_deployments(
         assert ("deployment" in group.where) == (len(own) == 1)
 
 
+def test_a_cause_that_one_site_alone_has_says_so(tmp_path: Path, samples: ModuleType) -> None:
+    """The same calls from elsewhere passed: it is that site's network, or what its calls go through."""
+    cases = []
+    for site, verdict in (("Tōkyō", Verdict.FAILED), ("Austin", Verdict.PASSED)):
+        with samples.playing(tmp_path / site, samples.case_of(site=site)) as sample:
+            sample.recorder.close(verdict, "it", [{"id": "one", "cause": "one"}] if verdict is Verdict.FAILED else None)
+        cases.append(CaseEvidence.read(tmp_path / site))
+    (group,) = grouped(cases)
+    assert group.where.split("; ")[0] == "site Tōkyō"
+    assert "site" not in grouped(cases[:1])[0].where
+
+
 def test_terminal_report_and_causes_json_have_the_same_causes(tmp_path: Path, samples: ModuleType) -> None:
     cases = [
         failing(tmp_path / name, samples, *causes) for name, causes in (("a", ["x"]), ("b", ["x", "y"]), ("c", ["z"]))
