@@ -120,7 +120,7 @@ class Progress:
             self._internal_error = True
             self._broken(f"pytest or a plugin of it failed: {_in_a_line(text)}")
         with contextlib.suppress(OSError), (self._run.directory / "internal-error.txt").open("a") as file:
-            file.write(text + "\n")
+            file.write(mask_text(text) + "\n")
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Note what is to be reported (one process)."""
@@ -231,7 +231,7 @@ class Progress:
             wall_s=time.monotonic() - self._began,
             allure_results=Path(results) if results else None,
             interrupted=interrupted,
-            broke=tuple(map(mask_text, self._broke)),
+            broke=tuple(self._broke),
             command=shlex.join(["pytest", *self._config.invocation_params.args]),
         )
         return [self._run.plain(case) for case in self._run.cases if case.id in self._planned], end
@@ -287,9 +287,9 @@ class Progress:
         print(json.dumps(plain, indent=1), file=sys.__stdout__, flush=True)
 
     def _broken(self, message: str, whole: str = "") -> None:
-        """Say what broke outside of any case: its first line everywhere, the ``whole`` here alone."""
-        self._broke += message.splitlines()[:1]
-        self._say(Text(f"BROKEN   {whole or message}", closing.STYLES[Verdict.BROKEN]))
+        """Say what broke outside of any case, masked: its first line everywhere, the ``whole`` here alone."""
+        self._broke += mask_text(message).splitlines()[:1]
+        self._say(Text(f"BROKEN   {mask_text(whole or message)}", closing.STYLES[Verdict.BROKEN]))
 
     def _line(self) -> Text:
         counts = Counter(self._done.values())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from harness.pytest_plugin import cases
 from harness.pytest_plugin.attempt import Attempt
+from harness.pytest_plugin.progress import Progress
 from harness.verdict import CaseOutcome, DidNotPassError, Finding, Verdict
 
 NUMBER, MASKED = "+442079460155", "+4420••••0155"
@@ -58,3 +60,23 @@ def test_a_real_number_is_shown_to_nobody(kind: str, when: str) -> None:
 @pytest.mark.parametrize("when", ["call", "teardown"])
 def test_a_number_of_a_simulated_deployment_stays(when: str) -> None:
     assert NUMBER in shown(reported("simulated", when))
+
+
+def test_what_broke_outside_of_any_case_names_no_number(tmp_path: Path) -> None:
+    """The run's record has it masked: the terminal, and the file with the whole of it, are no other."""
+    shown_lines: list[str] = []
+    progress: Any = Progress.__new__(Progress)
+    vars(progress).update(
+        _run=SimpleNamespace(directory=tmp_path),
+        _internal_error=False,
+        _unreadable=set(),
+        _broke=[],
+        _say=lambda text: shown_lines.append(text.plain),
+    )
+    progress.pytest_internalerror(f"E  ValueError: {NUMBER} is no extension")
+    progress.pytest_collectreport(
+        SimpleNamespace(failed=True, nodeid="test_it.py", longreprtext=f"NUMBERS = ['{NUMBER}'\nE  SyntaxError: here")
+    )
+    said = f"{shown_lines} {progress._broke} {(tmp_path / 'internal-error.txt').read_text()}"
+    assert NUMBER not in said
+    assert said.count(MASKED) == 4
