@@ -14,6 +14,7 @@ from harness.errors import MistakeError
 from harness.report.evidence import CaseEvidence
 from harness.report.foreign import require_files
 from harness.report.recorder import CASE
+from harness.report.run import read_planned
 from harness.terminal import printable
 
 _MOST_SUGGESTED = 3
@@ -39,6 +40,7 @@ def explain(
         [(message.number, message.event) for message in evidence.messages],
         Diagnosis.from_plain(diagnosis) if diagnosis else None,
         evidence.began,
+        evidence.message,
     )
     typer.echo(printable(text))
 
@@ -65,6 +67,8 @@ def _find(result: Path, case: str) -> Path:
     matching = matching or [path for name, path in found if case in name or case in path.name]
     if len(matching) == 1:
         return matching[0]
+    if not matching and case in _planned(result):
+        raise MistakeError(f"{result}: {case!r} was planned, but never reported: it left no evidence")
     names = sorted(name for name, path in found if not matching or path in matching)
     if matching and len(set(names)) < len(names):  # of several sites, which their directories tell apart
         names = sorted(path.name for path in matching)
@@ -73,6 +77,14 @@ def _find(result: Path, case: str) -> Path:
         shown += f" and {len(names) - _MOST_SUGGESTED} more"
     what = f"no case of this run is called {case!r}" if not matching else "more than one case is meant"
     raise MistakeError(f"{result}: {what}; allowed: one of {shown}")
+
+
+def _planned(run: Path) -> set[str]:
+    """The ids of all cases that were to run; none where the run left no record of it."""
+    try:
+        return {str(case.get("id")) for case in read_planned(run)[0]}
+    except MistakeError:
+        return set()
 
 
 def _named(run: Path) -> list[tuple[str, Path]]:

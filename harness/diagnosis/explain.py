@@ -17,12 +17,18 @@ def explain(
     messages: Sequence[tuple[str, SipMessage]],
     diagnosis: Diagnosis | None,
     began: float,
+    message: str = "",
 ) -> str:
-    """Plain text. ``messages`` are numbered as in every report; ``began`` is the case's first moment, monotonic."""
+    """Plain text. ``messages`` are numbered as in every report; ``began`` is the case's first moment, monotonic.
+
+    ``message`` says why it did not pass; where a diagnosis does, that is told instead.
+    """
     lines = [f"{case.get('id', '')}", f"{case.get('title', '')}", f"verdict: {verdict}"]
     if diagnosis is not None and diagnosis.headline:
         lines.append(f"diagnosis: {diagnosis.headline}")
         lines += [f"{name}: {text}" for cause in diagnosis.causes[:1] for name, text in _first(cause) if text]
+    elif verdict is not Verdict.PASSED and message:
+        lines.append(f"because: {message}")
     lines += ["", "What was expected, and what was seen", *_findings(findings, began)]
     if messages:
         lines += ["", "The SIP messages of the harness's own phones", *_messages(messages, began)]

@@ -175,3 +175,27 @@ def test_of_several_attempts_it_is_the_last(tmp_path: Path) -> None:
         (directory / "case.json").write_text(json.dumps(plain))
         directory.rename(directory.with_name(f"HOLD_x.{attempt}"))
     assert "so it was at attempt 11" in explained(str(tmp_path), "HOLD[x]")
+
+
+@pytest.mark.parametrize("verdict", [Verdict.BROKEN, Verdict.NOT_OBSERVABLE, Verdict.FAILED])
+def test_a_case_without_a_diagnosis_says_why_it_did_not_pass(tmp_path: Path, verdict: Verdict) -> None:
+    """The terminal's line "why harness explain …" leads here."""
+    lines = explained(str(case(tmp_path, "TD-INBOUND[a]", verdict, None))).splitlines()
+    assert lines[2:4] == [f"verdict: {verdict}", "because: message"]
+
+
+def test_a_case_whose_worker_died_says_so(tmp_path: Path) -> None:
+    directory = tmp_path / "cases" / "a"
+    CaseRecorder(directory, {"id": "a"})
+    assert "because: worker died" in explained(str(directory))
+
+
+def test_a_case_that_was_never_reported_is_no_mistake_in_its_name(tmp_path: Path, runs: ModuleType) -> None:
+    """Terminal, report and JUnit name it, and so does who asks why."""
+    made = runs.make_run(tmp_path, rows=("HOLD", "BUSY"), lost=("BUSY",))
+    lost = next(one.id for one in made.cases if one.row.id == "BUSY")
+    with pytest.raises(MistakeError, match="was planned, but never reported: it left no evidence") as told:
+        explained(str(made.directory), lost)
+    assert lost in str(told.value)
+    with pytest.raises(MistakeError, match="no case of this run is called 'BUSYNESS'"):
+        explained(str(made.directory), "BUSYNESS")
