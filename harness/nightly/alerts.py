@@ -33,14 +33,15 @@ class AlertCause:
     fix: str = ""
     owner: str = ""
     explain: str = ""  #: the command that says why, of the first of them
+    where: str = ""  #: what its cases have in common
 
     def only(self, wanted: Sequence[str]) -> AlertCause:
         """With those of its problems alone."""
         return replace(self, problems=tuple(problem for problem in self.problems if problem in wanted))
 
     def words(self) -> str:
-        """The cause, then a line each for what to do, whose it is, how to see why, and the problems."""
-        named = {"fix": self.fix, "owner": self.owner, "why": self.explain}
+        """The cause, then a line each for what to do, whose it is, where, how to see why, and the problems."""
+        named = {"fix": self.fix, "owner": self.owner, "where": self.where, "why": self.explain}
         lines = [
             self.headline,
             *(f"{name}: {text}" for name, text in named.items() if text),

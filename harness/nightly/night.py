@@ -152,6 +152,7 @@ def _causes(run: Path) -> tuple[AlertCause, ...]:
             tuple(_problem(case.id, case.site, str(case.verdict)) for case in group.cases),
             fix=group.said("fix"),
             owner=group.said("owner"),
+            where=group.where,
             explain=rerun.explain(short_path(run), group.cases[0]),
         )
         for group in grouped(latest(read_cases(run)))

@@ -51,6 +51,7 @@ def write(
         news_in_words=summary(news, nights[-1].problems),
         differences=[(one, list(lines(one))) for one in differences],
         tables=tables,
+        faults=sorted({fault for runs in histories for fault in (runs[-1].faults if runs else ())}),
         letters=_LETTERS,
         kpis=KPIS,
         report=lambda run: _report_of(path.parent, run),

@@ -226,6 +226,13 @@ def test_the_page_says_what_has_changed(nights: Nights, runs: ModuleType) -> Non
     assert "all is well" in mended.page.read_text()
 
 
+def test_the_page_says_what_was_injected(nights: Nights) -> None:
+    """A night of faults that all passed is none that anybody may rely on."""
+    assert "injected" not in nights.pass_one().page.read_text()
+    faulty = nights.pass_one(options={"fault": ["heavy-loss", "no-g711"]}).page.read_text()
+    assert "Faults were injected on purpose:</b> heavy-loss, no-g711" in faulty
+
+
 def test_mistakes_in_bounds_are_told(tmp_path: Path) -> None:
     path = tmp_path / "bounds.toml"
     path.write_text('[[bound]]\nkpi = "nosuch"\nmax = 1\n')

@@ -179,3 +179,9 @@ def test_a_chart_has_a_gap_where_nothing_was_measured() -> None:
 def receiver() -> Iterator[Receiver]:
     with Receiver() as found:
         yield found
+
+
+def test_a_cause_says_where_it_is() -> None:
+    """Of two deployments with the same fault, say."""
+    assert "\n  where: deployment Ümbra" in AlertCause("late", ("a: failed",), where="deployment Ümbra").words()
+    assert "where" not in AlertCause("late", ("a: failed",)).words()
