@@ -123,7 +123,9 @@ def _add(found: NumbersFile, row: int, texts: Sequence[str], heading: Sequence[s
         if column == _NAME or not text:
             continue
         value: object = text
-        if bool in (Line.model_fields[column].annotation, *get_args(Line.model_fields[column].annotation)):
+        if Line.model_fields[column].annotation is float:
+            value = text.replace(",", ".")  # as spreadsheets of most of Europe write it: 4,5
+        elif bool in (Line.model_fields[column].annotation, *get_args(Line.model_fields[column].annotation)):
             value = _FLAGS.get(text.lower())
             if value is None:
                 mistakes.append(f"{found.path}: row {row}, column {column}: {text!r}; allowed: yes or no")

@@ -14,6 +14,7 @@ from harness.terminal import printable
 
 _MOST_BYTES = 4 * 1024 * 1024
 _SHOWN = 100  #: characters of a value in a message
+_MOST_ALIKE = 3  #: lines with the same mistake at entries of one table
 _DEEPEST = 20  #: levels; a deployment has five
 
 #: What pydantic says in Python's words, in TOML's.
@@ -100,24 +101,41 @@ def lines(
         shown, cell = inline(".".join(str(part) for part in location)), beside(location)
         return f"{shown} ({inline(cell)})" if cell else shown
 
+    # a name that is misspelt once is one mistake, though three hundred numbers lead there
+    alike: dict[tuple[tuple[int | str, ...], str], list[tuple[int | str, ...]]] = {}
+    for location, what in _mistakes(error, model, hidden):
+        of_entry = (location[0], "", *location[2:]) if len(location) > 2 else location
+        alike.setdefault((of_entry, what), []).append(location)
+    for (_, what), locations in alike.items():
+        shown, others = (locations[:1], len(locations) - 1) if len(locations) > _MOST_ALIKE else (locations, 0)
+        for location in shown:
+            also = f" (and the same at {others} others of {location[0]})" if others else ""
+            where = place(location)
+            yield f"{where}: {what}{also}" if where else f"{what}{also}"
+
+
+def _mistakes(
+    error: ValidationError, model: type[BaseModel], hidden: Collection[str]
+) -> Iterator[tuple[tuple[int | str, ...], str]]:
+    """Each mistake: where, and what it is and what is allowed."""
     for item in error.errors(include_url=False):
-        where = place(item["loc"])
+        location = item["loc"]
         if item["type"] == "extra_forbidden":
-            yield f"{where}: unknown key; allowed: {_siblings(model, item['loc'], hidden)}"
+            yield location, f"unknown key; allowed: {_siblings(model, location, hidden)}"
         elif item["type"] == "missing":
-            yield f"{where}: is missing; allowed: a value"
+            yield location, "is missing; allowed: a value"
         elif item["type"] == "value_error" and isinstance(between := item["ctx"]["error"], MistakesError):
-            yield from (f"{place((*item['loc'], *location))}: {inline(what)}" for location, what in between.mistakes)
+            yield from (((*location, *inner), inline(what)) for inner, what in between.mistakes)
         elif item["type"] == "value_error":
-            for line in str(item["ctx"]["error"]).splitlines():
-                yield f"{where}: {line}" if where else line
+            yield from ((location, line) for line in str(item["ctx"]["error"]).splitlines())
         elif item["type"] == "tuple_type":
+            where = inline(".".join(map(str, location)))
             tables = "tables, each headed [[" + where + "]]" if isinstance(item["input"], dict) else "values in [ ]"
-            yield f"{where}: is no list; allowed: a list of {tables}"
+            yield location, f"is no list; allowed: a list of {tables}"
         else:
             shown = repr(item["input"])
             what = _KINDS.get(item["type"], item["msg"])
-            yield f"{where}: {shown if len(shown) <= _SHOWN else shown[:_SHOWN] + '…'}: {what}"
+            yield location, f"{shown if len(shown) <= _SHOWN else shown[:_SHOWN] + '…'}: {what}"
 
 
 def _siblings(whole: type[BaseModel], location: Sequence[int | str], hidden: Collection[str]) -> str:

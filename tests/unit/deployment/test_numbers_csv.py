@@ -135,3 +135,41 @@ def test_any_text_is_numbers_or_a_mistake(tmp_path_factory: pytest.TempPathFacto
     with contextlib.suppress(DeploymentError):
         found = numbers_csv.merged({}, numbers_csv.read(path))
         assert all("did" in line or "dids" in line for line in found.values())
+
+
+@pytest.mark.parametrize("text", ["4,5", "4.5"])
+def test_a_decimal_comma(tmp_path: Path, text: str) -> None:
+    """Spreadsheets that write semicolons between cells write it in numbers."""
+    numbers = read(tmp_path, f"name;did;announcement_s\nShop;+12145550107;{text}\n")
+    assert float(numbers_csv.merged({}, numbers)["Shop"]["announcement_s"]) == 4.5
+
+
+@pytest.mark.parametrize(("rows", "told"), [(3, 3), (4, 1), (300, 1)])
+def test_one_misspelt_name_is_one_mistake(tmp_path: Path, rows: int, told: int) -> None:
+    """Three hundred numbers that lead to it made three hundred lines, in which no other mistake was seen."""
+    numbers = "".join(f"Shop {n},+1214555{n:04},Frnt desk\n" for n in range(rows))
+    (tmp_path / "dids.csv").write_text(f"name,did,assistant\n{numbers}Other,12145559999,front\n", encoding="utf-8")
+    file = tmp_path / "file.toml"
+    file.write_text(
+        'numbers_csv = "dids.csv"\nname = "x"\nintegration = "generic"\nkind = "simulated"\nstrenght = 1\n'
+        '[platform]\ndomain = "pbx.example"\n[[trunks]]\nname = "one"\ntransport = "udp"\nport = 32681\n'
+        '[assistants.front]\ndid = "+12145559000"\n[accounts]\n[phones]\n',
+        encoding="utf-8",
+    )
+    with pytest.raises(DeploymentError) as caught:
+        load(file)
+    first, second = str(caught.value).splitlines()
+    assert "lines.Other.did (dids.csv: row " in first
+    assert "strenght: unknown key" in second
+    for wrong, right in (("strenght = 1\n", ""), ("12145559999", "+12145559999")):
+        for path in (file, tmp_path / "dids.csv"):
+            path.write_text(path.read_text().replace(wrong, right).replace("++", "+"), encoding="utf-8")
+    with pytest.raises(DeploymentError) as caught:
+        load(file)
+    said = str(caught.value).splitlines()
+    assert len(said) == told
+    assert said[0].startswith(
+        f"{file}: lines.Shop 0.assistant (dids.csv: row 2, column assistant): no assistant is called"
+    )
+    assert said[0].endswith("others of lines)") is (told == 1)
+    assert f"(and the same at {rows - 1} others of lines)" in said[0] or told == rows
