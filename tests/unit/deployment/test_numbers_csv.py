@@ -151,7 +151,7 @@ def test_one_misspelt_name_is_one_mistake(tmp_path: Path, rows: int, told: int) 
     (tmp_path / "dids.csv").write_text(f"name,did,assistant\n{numbers}Other,12145559999,front\n", encoding="utf-8")
     file = tmp_path / "file.toml"
     file.write_text(
-        'numbers_csv = "dids.csv"\nname = "x"\nintegration = "generic"\nkind = "simulated"\nassistent = 1\n'
+        'numbers_csv = "dids.csv"\nname = "x"\nintegration = "generic"\nkind = "simulated"\nfavourite_dish = 1\n'
         '[platform]\ndomain = "pbx.example"\n[[trunks]]\nname = "one"\ntransport = "udp"\nport = 32681\n'
         '[assistants.front]\ndid = "+12145559000"\n[accounts]\n[phones]\n',
         encoding="utf-8",
@@ -160,8 +160,8 @@ def test_one_misspelt_name_is_one_mistake(tmp_path: Path, rows: int, told: int) 
         load(file)
     first, second = str(caught.value).splitlines()
     assert "lines.Other.did (dids.csv: row " in first
-    assert "assistent: unknown key" in second
-    for wrong, right in (("assistent = 1\n", ""), ("12145559999", "+12145559999")):
+    assert "favourite_dish: unknown key" in second
+    for wrong, right in (("favourite_dish = 1\n", ""), ("12145559999", "+12145559999")):
         for path in (file, tmp_path / "dids.csv"):
             path.write_text(path.read_text().replace(wrong, right).replace("++", "+"), encoding="utf-8")
     with pytest.raises(DeploymentError) as caught:
