@@ -156,10 +156,10 @@ def _of_the_platform(
         "region": home,
         "platform_domain": domain,
         "platform_host": ask.text("platform-host", "Host or address of its SBC", platform_host, _host, domain),
-        "transport": "tls"
+        "transport": ask.only("transport", transport, TransportChoice.TLS, "gladly").value
         if gladly
         else ask.choice("transport", "Transport of the trunk?", transport, TransportChoice).value,
-        "authentication": "ip"
+        "authentication": ask.only("authentication", authentication, Authentication.IP, "gladly").value
         if gladly
         else ask.choice("authentication", "Authentication of the trunk?", authentication, Authentication).value,
         "synthflow_host": ask.text(
@@ -229,6 +229,12 @@ class _Asker:
         values = [member.value for member in kind]
         answer = self.text(option, f"{question} [{'/'.join(values)}]", None, _one_of(values))
         return kind(answer) if answer in values else next(iter(kind))
+
+    def only(self, option: str, given: E | None, value: E, where: str) -> E:
+        """The one that there is ``where``; another that was given is a mistake, not passed over."""
+        if given not in (None, value):
+            self._mistakes.append(f"--{option} {given}: not with {where}; allowed: {value.value}, or no such option")
+        return value
 
     def text(self, option: str, question: str, given: str | None, check: Any, default: str | None = None) -> str:
         """A text that passes ``check``, which returns it or raises ValueError."""

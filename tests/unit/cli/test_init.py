@@ -39,7 +39,8 @@ OPTIONS = {
 
 
 def arguments(path: Path, **changes: str | None) -> list[str]:
-    options = OPTIONS | {name.replace("_", "-"): value for name, value in changes.items()}
+    own = {"authentication": "ip"} if changes.get("integration") == "gladly" else {}
+    options = OPTIONS | own | {name.replace("_", "-"): value for name, value in changes.items()}
     return ["init", str(path), *(f"--{name}={value}" for name, value in options.items() if value is not None)]
 
 
@@ -48,6 +49,8 @@ def arguments(path: Path, **changes: str | None) -> list[str]:
 @pytest.mark.parametrize("authentication", ["ip", "digest"])
 def test_what_it_writes_is_a_deployment(tmp_path: Path, integration: str, kind: str, authentication: str) -> None:
     path = tmp_path / "acme.toml"
+    if integration == "gladly":
+        authentication = "ip"
     asked = arguments(path, integration=integration, kind=kind, authentication=authentication)
     result = CliRunner().invoke(application(), asked, catch_exceptions=False)
     assert result.exit_code == 0, result.output
@@ -183,3 +186,13 @@ def test_it_asks_at_a_terminal(tmp_path: Path) -> None:
     assert "'m 1' is no id of an assistant" in output
     assert deployment.assistants["main"].model_id == "m1"
     assert (deployment.kind, deployment.region, deployment.lines["main number"].did) == ("live", "US", "+13125550100")
+
+
+@pytest.mark.parametrize("option", [{"transport": "udp"}, {"authentication": "digest"}])
+def test_an_option_that_the_platform_does_not_have_is_not_passed_over(tmp_path: Path, option: dict[str, str]) -> None:
+    """The file that it wrote said another thing than was asked for."""
+    asked = arguments(tmp_path / "x.toml", **{"integration": "gladly", "authentication": "ip", **option})
+    ((name, value),) = option.items()
+    with pytest.raises(MistakeError, match=f"^--{name} {value}: not with gladly; allowed: "):
+        CliRunner().invoke(application(), asked, catch_exceptions=False)
+    assert not (tmp_path / "x.toml").exists()
