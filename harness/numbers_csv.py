@@ -74,6 +74,8 @@ def read(path: Path) -> NumbersFile:
         raise DeploymentError(f"numbers_csv: no such file: {path}") from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DeploymentError(f"{path}: cannot be read ({error}); allowed: a CSV file in UTF-8") from None
+    if table and table[0][1][:1] and table[0][1][0].lower() == "sep=":  # for Excel, which does not show it
+        del table[0]
     table = [(number, row) for number, row in table if any(row)]
     if not 2 <= len(table) <= _LARGEST:
         raise DeploymentError(

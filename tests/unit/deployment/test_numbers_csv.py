@@ -173,3 +173,13 @@ def test_one_misspelt_name_is_one_mistake(tmp_path: Path, rows: int, told: int) 
     )
     assert said[0].endswith("others of lines)") is (told == 1)
     assert f"(and the same at {rows - 1} others of lines)" in said[0] or told == rows
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_a_first_line_that_tells_the_separator(tmp_path: Path, separator: str) -> None:
+    """Some programs write one for Excel, which does not show it; rows are counted with it, as editors do."""
+    cells = ["Shop", "+12145550107"]
+    text = f"sep={separator}\nname{separator}did\n{separator.join(cells)}\n"
+    numbers = read(tmp_path, text)
+    assert numbers_csv.merged({}, numbers) == {"Shop": {"did": "+12145550107"}}
+    assert numbers.cells["Shop", "did"] == "row 3, column did"
