@@ -162,9 +162,8 @@ def _verdict(row: RowScope, judged: Sequence[JudgedCase], lost: Sequence[str], l
     if left:
         if verdicts:
             return PARTLY_RUN, f"{len(left)} of {len(row.cases)} cases left out"
-        return NOT_RUN, f"none of its {len(row.cases)} cases was asked for" if row.cases[
-            1:
-        ] else "its case was not asked for"
+        several = f"none of its {len(row.cases)} cases was asked for"
+        return NOT_RUN, several if row.cases[1:] else "its case was not asked for"
     return Verdict.PASSED, "; ".join(row.not_now)
 
 
