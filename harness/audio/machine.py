@@ -24,9 +24,10 @@ _LAST_S: Final = 1.0
 _OVER_S: Final = 1.0
 #: Who takes a message listens: for so long after the tone it says nothing, and does not hang up. A notice that ends in a tone does.
 _LISTENS_S: Final = 3.0
-#: A beep may be as one ring of a ringing tone, whose next comes within 5 s or so (ITU-T E.180).
+#: A beep may be as one ring of a ringing tone, whose next comes within 5 s or so (ITU-T E.180), or as a calling fax's tone, which
+#: comes every 3 s (ITU-T T.30).
 _ONE_RING_S: Final = 2.1
-_RINGS_AGAIN_S: Final = 5.5
+_COMES_AGAIN_S: Final = 5.5
 #: What lasts so long is known to be a tone, or to be none.
 _KNOWN_S: Final = 0.6
 #: A machine may beep twice; what comes three times is a rhythm, of a PBX's own maybe.
@@ -71,7 +72,7 @@ def _with_last_tone(audio: NDArray[np.int16], spans: Sequence[Span], tones: Sequ
         return spans
     first = round(tone.began / _FRAME_S)
     pause = level[max(0, first - 4) : max(0, first - 1)]
-    if not len(pause) or pause.max() > level[first + 2 : loud[-1]].max() - _PAUSE_DB:
+    if not len(pause) or pause.max() > level[min(first, loud[-1]) :].max() - _PAUSE_DB:
         return spans  # a voice may hold one for as long
     before = [replace(span, ended=min(span.ended, tone.began)) for span in spans if span.began < tone.began]
     return [*before, Span("tone", tone.began, over), Span("silence", over, len(audio) / SAMPLE_RATE)]
@@ -98,9 +99,9 @@ def asks_for_message(spans: Sequence[Span], listens_s: float = _OVER_S) -> tuple
     may_be_tone = last.kind != "silence" and last.ended - last.began < _KNOWN_S
     until = last.began if may_be_tone else last.ended
     for run in _runs_of_tones([span for span in spans if span.began > first.began]):
-        over, quiet_s = run[-1].ended, max(listens_s, _RINGS_AGAIN_S) if _is_one_ring(run) else listens_s
+        over, quiet_s = run[-1].ended, max(listens_s, _COMES_AGAIN_S) if _may_come_again(run) else listens_s
         speaks_on = any(over <= span.began < over + quiet_s for span in speech)
-        if (_is_one_ring(run) or _is_beep(run)) and until - over >= quiet_s and not speaks_on:
+        if (_may_come_again(run) or _is_beep(run)) and until - over >= quiet_s and not speaks_on:
             return first.began, run[-1].began
     return None
 
@@ -123,6 +124,6 @@ def _is_beep(run: Sequence[Span]) -> bool:
     return len(run) <= _MOST_BEEPS and all(span.kind == "tone" for span in run)
 
 
-def _is_one_ring(run: Sequence[Span]) -> bool:
-    """Whether it may be a ringing tone's first, and is a beep only when no other follows."""
-    return len(run) == 1 and run[0].kind == "ringback" and run[0].ended - run[0].began < _ONE_RING_S
+def _may_come_again(run: Sequence[Span]) -> bool:
+    """Whether it may be the first of a ringing tone, or of a fax machine's, and is a beep only when no other follows."""
+    return len(run) == 1 and run[0].kind in ("ringback", "fax") and run[0].ended - run[0].began < _ONE_RING_S

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -234,6 +234,7 @@ def test_short_tones_that_come_again_and_again_are_no_beep(hertz: float, on: flo
 
 
 @given(st.sampled_from(["hello-en", "how-can-i-help-en", "agent-please-de", "goodbye-en"]), st.floats(0.2, 3.0))
+@example("hello-en", 1.03125)  # ends with a frame that is a tone
 @settings(deadline=None)
 def test_the_end_of_what_is_said_is_no_tone(name: str, until: float) -> None:
     """Wherever it is cut off."""
