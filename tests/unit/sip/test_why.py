@@ -75,3 +75,21 @@ def test_nothing_breaks_it(value: str) -> None:
     message = response("Reason: x").setting("Reason", value).setting("Warning", value).setting("Retry-After", value)
     told(message)
     assert warnings(message) is not None
+
+
+#: A word of each cause's name in ITU-T Q.850 (05/98), table 1, from which it is told.
+CAUSES = """
+1 unallocated  2 transit  3 destination  4 information  5 prefix  6 unacceptable  7 awarded  8 pre-emption
+16 clearing  17 busy  18 responding  19 alerted  20 absent  21 rejected  22 changed  25 routing  26 non-selected
+27 order  28 format  29 facility  31 normal
+34 circuit  38 network  41 temporary  42 congestion  43 discarded  44 requested  47 resource
+50 subscribed  55 CUG  57 authorized  58 presently  63 service
+65 bearer  69 facility  79 service  88 incompatible  95 invalid  97 message  99 element  102 timer  111 protocol  127 interworking
+"""
+
+
+def test_each_cause_has_its_own_name() -> None:
+    words = CAUSES.split()
+    wanted = dict(zip(map(int, words[::2]), words[1::2], strict=True))
+    assert set(Q850) == set(wanted)
+    assert [cause for cause, word in wanted.items() if word not in Q850[cause]] == []
