@@ -99,9 +99,10 @@ def asks_for_message(spans: Sequence[Span], listens_s: float = _OVER_S) -> tuple
     may_be_tone = last.kind != "silence" and last.ended - last.began < _KNOWN_S
     until = last.began if may_be_tone else last.ended
     for run in _runs_of_tones([span for span in spans if span.began > first.began]):
-        over, quiet_s = run[-1].ended, max(listens_s, _COMES_AGAIN_S) if _may_come_again(run) else listens_s
+        over, again = run[-1].ended, _may_come_again(run)
+        quiet_s = max(listens_s, _COMES_AGAIN_S) if again else listens_s
         speaks_on = any(over <= span.began < over + quiet_s for span in speech)
-        if (_may_come_again(run) or _is_beep(run)) and until - over >= quiet_s and not speaks_on:
+        if (again or _is_beep(run)) and until - over >= quiet_s and not speaks_on:
             return first.began, run[-1].began
     return None
 

@@ -251,9 +251,8 @@ class Secret(Model):
     """A user name with a password that stands only in the environment, or comes from the world by pipe."""
 
     username: LineOfText | None = None  #: for digest; of a phone where it is not its number or user
-    realm: LineOfText | None = (
-        None  #: the digest realm the password is for; none answers the one that asks first, ``*`` any
-    )
+    #: the digest realm the password is for; none answers the one that asks first, ``*`` any
+    realm: LineOfText | None = None
     password_env: Variable | None = None  #: the environment variable that holds the password
     password: SecretStr | None = None
 

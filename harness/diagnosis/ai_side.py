@@ -179,8 +179,9 @@ def _final_of_the_ai(scene: Scene) -> None:
         elif shown and code in (401, 403, 407):
             challenge = "credentials refused"
         assert isinstance(final.message, Response)
-        facts.record("ai.code", None if code in CHALLENGES else code, final.where, *why.told(final.message))
-        facts.record("ai.refusal", one(of_message(final.message)), final.where, *why.told(final.message))
+        told = _why(final)
+        facts.record("ai.code", None if code in CHALLENGES else code, final.where, *told)
+        facts.record("ai.refusal", one(of_message(final.message)), final.where, *told)
     if scene.invites:
         facts.record("ai.challenge", challenge, where)
         facts.record("ai.code", code or None, where)  # a challenge, where nothing else was ever said

@@ -81,7 +81,7 @@ def _instead(scene: Scene) -> None:
 def _refused(scene: Scene, call: LegStarted, final: CallState) -> None:
     facts = scene.facts
     answer = _final_answer(scene, call, final.code)
-    told = why.told(answer) if answer is not None else ()
+    told = why.told(answer)
     facts.record("caller.end", "refused", f"{call.leg} ended with {final.code} {final.reason}".rstrip(), *told)
     facts.record("final.code", final.code, f"{call.leg}: {final.code} {final.reason}".rstrip(), *told)
     same = facts.value("ai.code") == final.code

@@ -13,8 +13,8 @@ OF_THE_STACK = re.compile(r"connection (was )?(refused|reset|closed)|unreachable
 #: Theirs on a connection that nobody answered, and so nobody refused.
 TIMED_OUT = re.compile(r"(operation|connection) timed out|\bPJ_ETIMEDOUT", re.I)
 _USER, _PASSWORD, _ADDRESS = "the user name", "the password", "the source address"
-#: Who calls. A refusal may name two of these and leave open which: a registrar need not tell guessers that a user exists.
 _BAD = "(bad|wrong|invalid|incorrect)"
+#: Who calls. A refusal may name two of these and leave open which: a registrar need not tell guessers that a user exists.
 _WHO = (
     (
         re.compile(rf"\b(unknown|no such) user|\buser not found|\b{_BAD} user ?name|\buser ?name\b.* mismatch", re.I),

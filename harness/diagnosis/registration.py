@@ -24,7 +24,7 @@ def tell(scene: Scene) -> None:
         answer = _answer(scene, code, reason, bool(refused))
         refused = refused if answer == REFUSED else ()
         response = _last_answer(scene, code)
-        told = why.told(response) if response is not None else ()
+        told = why.told(response)
         facts.record("registration.answer", answer, *finding.evidence, *refused, finding.actual, *told)
         said = about(reason) if response is None else of_message(response)
         facts.record("registration.refusal", said, finding.actual, *told)

@@ -31,7 +31,7 @@ def _cut(scene: Scene) -> None:
         bye = next((e for e in byes if with_agent or scene.vantage.role(e.phone) == "caller"), None)
         if bye is not None:
             cut = "agent.cut" if with_agent else "call.cut"
-            scene.facts.record(cut, True, f"{bye.leg}", scene.number_of(bye), *_why(bye))
+            scene.facts.record(cut, True, f"{bye.leg}", scene.number_of(bye), *why.told(parse(bye.text)))
             _cut_by(scene, bye)
 
 
@@ -43,12 +43,6 @@ def _cut_by(scene: Scene, bye: SipMessage) -> None:
     if scene.facts.value("call.cut_by") is None and scene.axes.get("ai") == "stand-in" and scene.at_ai:
         told = f"{bye.leg} got a BYE, and the AI's phone neither sent nor got one"
         scene.facts.record("call.cut_by", "the platform", told, scene.number_of(bye))
-
-
-def _why(bye: SipMessage) -> tuple[str, ...]:
-    """What the BYE gives as its reason (RFC 3326)."""
-    message = parse(bye.text)
-    return why.told(message) if message is not None else ()
 
 
 def _acknowledged(scene: Scene) -> None:

@@ -185,7 +185,7 @@ def _answer(scene: Scene, request: Seen, method: str) -> None:
     if finals:
         code = finals[-1].answers(method)
         response = finals[-1].response_to(method)
-        said = why.told(response) if response is not None else ()
+        said = why.told(response)
         scene.facts.record("transfer.answer", "accepted" if code < 300 else code, finals[-1].where, *said)
         refusal = of_message(response) if response is not None and code >= 300 else None
         scene.facts.record("transfer.refusal", refusal, finals[-1].where, *said)
@@ -206,8 +206,7 @@ def _outcome(scene: Scene, refer: Seen) -> None:
             body = seen.message.body.decode("utf-8", "replace")
             said = body.split()
             if len(said) >= 2 and said[0].startswith("SIP/2") and (status := decimal(said[1], most=699)):
-                fragment = parse(body.rstrip() + "\r\n\r\n")
-                code, where = status, (seen.where, *(why.told(fragment) if fragment is not None else ()))
+                code, where = status, (seen.where, *why.told(parse(body.rstrip() + "\r\n\r\n")))
     scene.facts.record("transfer.outcome", "nothing" if code is None or code < 200 else code, *where)
 
 

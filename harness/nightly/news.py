@@ -36,7 +36,7 @@ def news_of(
     known, still = set(before or ()), set(now)
     over = [problem for problem in before or () if problem not in still]
     gone = [
-        problem for problem in over if (not is_open(problem) if (case := case_of(problem)) is None else case in passed)
+        problem for problem in over if (case := case_of(problem)) in passed or (case is None and not is_open(problem))
     ]
     return News(
         new=tuple(problem for problem in now if problem not in known),

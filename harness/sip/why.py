@@ -106,8 +106,10 @@ def retry_after(message: Message) -> str:
     return (message.get("Retry-After") or "").strip()
 
 
-def told(message: Message) -> tuple[str, ...]:
-    """All that its headers say of why, for a reader."""
+def told(message: Message | None) -> tuple[str, ...]:
+    """All that its headers say of why, for a reader; nothing where there is no message."""
+    if message is None:
+        return ()
     after = retry_after(message)
     return (*map(str, reasons(message)), *map(str, warnings(message)), *([f"Retry-After: {after}"] if after else []))
 

@@ -12,7 +12,8 @@ from harness.diagnosis.rule import Rule
 from harness.diagnosis.rules.firewalls import BETWEEN, FIREWALLS, NOTHING, OPEN_TO_US, OPEN_TO_US_NOT_FOR_MEDIA
 from harness.diagnosis.rules.refused import ALL_LATER, NOT_FOR_MEDIA, REFUSED, REFUSED_BY_AI, TOLD
 
-_NOT_THE_LINES = ("another assistant's", "nobody's", "the line's, in another form")
+NOT_THE_LINES = ("another assistant's", "nobody's", "the line's, in another form")
+NOBODY_INSTEAD = unless("instead", "the fallback group", "another group", "an agent")
 _TAKEN = unless("ai.saw", "nothing", "refused", "rang")
 
 REACH: tuple[Rule, ...] = (
@@ -49,7 +50,7 @@ REACH: tuple[Rule, ...] = (
         conditions=(
             REFUSED_BY_AI,
             when("ai.code", 404),
-            not_shown("ai.did", *_NOT_THE_LINES),
+            not_shown("ai.did", *NOT_THE_LINES),
             not_shown("ai.refusal", ROUTE),
             NOT_FOR_MEDIA,
         ),
@@ -258,7 +259,7 @@ REACH: tuple[Rule, ...] = (
         essential=(when("caller.end", "refused"), when("final.code", 404, 604)),
         conditions=(
             NOTHING,
-            unless("instead", "the fallback group", "another group", "an agent"),
+            NOBODY_INSTEAD,
             not_shown("dialled.form", "another form"),
             not_shown("final.refusal", *NOT_CARRIED),
         ),
@@ -278,7 +279,7 @@ REACH: tuple[Rule, ...] = (
         ),
         conditions=(
             NOTHING,
-            unless("instead", "the fallback group", "another group", "an agent"),
+            NOBODY_INSTEAD,
             not_shown("again.form", "taken", "refused"),
         ),
         consequences=("fallback", "final"),

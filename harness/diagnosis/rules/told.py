@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from harness.diagnosis.cells import cells
-from harness.diagnosis.conditions import not_shown, unless, when
+from harness.diagnosis.conditions import not_shown, when
 from harness.diagnosis.refusals import CHANNELS, CONCURRENCY, CONGESTION, NUMBER, ROUTE
-from harness.diagnosis.rule import Rule, Symptom
+from harness.diagnosis.rule import Rule
 from harness.diagnosis.rules.firewalls import NOTHING
+from harness.diagnosis.rules.reach import NOBODY_INSTEAD, NOT_THE_LINES
 from harness.diagnosis.rules.refused import ALL_LATER, NOT_FOR_MEDIA, REFUSED_BY_AI
+from harness.diagnosis.rules.transfer import AFTER, LOST, RIGHT_TARGET
 
 _FULL = (CHANNELS, CONGESTION, CONCURRENCY)
 _CALLER = when("caller.end", "refused")
-_NOBODY_INSTEAD = unless("instead", "the fallback group", "another group", "an agent")
-_LOST = when("transfer.landed", "nowhere")
-_RIGHT_DID = not_shown("ai.did", "another assistant's", "nobody's", "the line's, in another form")
-_RIGHT_TARGET = unless("transfer.target", "nobody's number", "another group's number")
-_AFTER: tuple[Symptom, ...] = ("caller_id.agent", "audio.agent", "release", "other")
+_RIGHT_DID = not_shown("ai.did", *NOT_THE_LINES)
 
 BY_AI: tuple[Rule, ...] = (
     Rule(
@@ -66,7 +64,7 @@ BY_PLATFORM: tuple[Rule, ...] = (
         cause="platform-no-route",
         symptoms=("reach", "final"),
         essential=(_CALLER, when("final.refusal", ROUTE)),
-        conditions=(NOTHING, _NOBODY_INSTEAD),
+        conditions=(NOTHING, NOBODY_INSTEAD),
         consequences=(*ALL_LATER, "fallback"),
         because="the caller was refused for want of a route, which is not an unknown number, and nothing reached the AI",
         confidence="likely",
@@ -76,7 +74,7 @@ BY_PLATFORM: tuple[Rule, ...] = (
         cause="platform-full",
         symptoms=("reach", "final"),
         essential=(_CALLER, when("final.refusal", *_FULL)),
-        conditions=(NOTHING, _NOBODY_INSTEAD),
+        conditions=(NOTHING, NOBODY_INSTEAD),
         consequences=(*ALL_LATER, "fallback"),
         because="the caller was refused for want of a channel or capacity, and nothing reached the AI",
         confidence="likely",
@@ -86,7 +84,7 @@ BY_PLATFORM: tuple[Rule, ...] = (
         cause="number-unknown-at-platform",
         symptoms=("reach", "final"),
         essential=(_CALLER, when("final.refusal", NUMBER)),
-        conditions=(NOTHING, _NOBODY_INSTEAD, not_shown("dialled.form", "another form")),
+        conditions=(NOTHING, NOBODY_INSTEAD, not_shown("dialled.form", "another form")),
         consequences=(*ALL_LATER, "fallback"),
         because="the caller was told that the number is nobody's, and neither the AI nor anybody else was tried",
     ),
@@ -94,18 +92,18 @@ BY_PLATFORM: tuple[Rule, ...] = (
         id="transfer.unknown-number.said",
         cause="number-unknown-at-platform",
         symptoms=("transfer",),
-        essential=(_LOST, when("transfer.refusal", NUMBER)),
-        conditions=(_RIGHT_TARGET,),
-        consequences=_AFTER,
+        essential=(LOST, when("transfer.refusal", NUMBER)),
+        conditions=(RIGHT_TARGET,),
+        consequences=AFTER,
         because="the AI named the group's number, and the platform says that it is nobody's",
     ),
     Rule(
         id="transfer.no-route",
         cause="platform-no-route",
         symptoms=("transfer",),
-        essential=(_LOST, when("transfer.refusal", ROUTE)),
-        conditions=(_RIGHT_TARGET,),
-        consequences=_AFTER,
+        essential=(LOST, when("transfer.refusal", ROUTE)),
+        conditions=(RIGHT_TARGET,),
+        consequences=AFTER,
         because="the AI named the group's number, and the platform refused for want of a route",
         confidence="likely",
     ),
@@ -113,9 +111,9 @@ BY_PLATFORM: tuple[Rule, ...] = (
         id="transfer.platform-full",
         cause="platform-full",
         symptoms=("transfer",),
-        essential=(_LOST, when("transfer.refusal", *_FULL)),
-        conditions=(_RIGHT_TARGET,),
-        consequences=_AFTER,
+        essential=(LOST, when("transfer.refusal", *_FULL)),
+        conditions=(RIGHT_TARGET,),
+        consequences=AFTER,
         because="the AI named the group's number, and the platform refused for want of a channel or capacity",
         confidence="likely",
     ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from harness.sip.sdp import Codec, Description, SdpError
 
@@ -27,8 +27,4 @@ def has_answer(offer: str, own: Sequence[Codec]) -> bool:
         return True
     offered = [stream for stream in media if not stream.is_rejected]
     spoken = (codec for stream in offered if stream.kind == "audio" for codec in stream.voice)
-    return not offered or any(_is_among(codec, own) for codec in spoken)
-
-
-def _is_among(codec: Codec, own: Iterable[Codec]) -> bool:
-    return any(codec.is_same(one) for one in own)
+    return not offered or any(codec.is_same(one) for codec in spoken for one in own)
