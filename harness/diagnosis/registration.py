@@ -21,9 +21,9 @@ def tell(scene: Scene) -> None:
     for finding in scene.of("registration", "registration.refused"):
         code, reason = finding.facts.get("code"), str(finding.facts.get("reason") or "")
         refused = _refused_connection(scene)
-        answer = _answer(scene, code, reason, bool(refused))
-        refused = refused if answer == REFUSED else ()
         response = _last_answer(scene, code)
+        answer = _answer(scene, code, reason, response, bool(refused))
+        refused = refused if answer == REFUSED else ()
         told = why.told(response)
         facts.record("registration.answer", answer, *finding.evidence, *refused, finding.actual, *told)
         said = about(reason) if response is None else of_message(response)
@@ -42,18 +42,17 @@ def tell(scene: Scene) -> None:
     _registers(scene)
 
 
-def _answer(scene: Scene, code: object, reason: str, refused: bool) -> object:
+def _answer(scene: Scene, code: object, reason: str, response: Response | None, refused: bool) -> object:
     """The status that came, or what kept one from coming: a stack calls a timeout 408, and a transport error 503 (RFC 3261
     section 8.1.3.1).
     """
-    received = _received(scene, code)
-    if code not in (0, 408, 503) or received:
+    if code not in (0, 408, 503) or response is not None:
         return code
     if code == 503 and TIMED_OUT.search(reason):
         return NONE
     if refused or (code == 503 and OF_THE_STACK.search(reason)):
         return REFUSED
-    return code if code == 503 and reason and received is None else NONE
+    return code if code == 503 and reason and not _is_seen(scene) else NONE
 
 
 def _last_answer(scene: Scene, code: object) -> Response | None:
@@ -62,13 +61,11 @@ def _last_answer(scene: Scene, code: object) -> Response | None:
     return next((answer for answer in reversed(answers) if answer is not None and answer.status == code), None)
 
 
-def _received(scene: Scene, code: object) -> bool | None:
-    """Whether that status came off the wire; None where nobody has seen the REGISTER's messages."""
-    answers = [seen.answers("REGISTER") for seen in scene.at_ai if seen.received]
-    if any(answers):
-        return code in answers
-    looked = scene.axes.get("ai") == "stand-in" or any(s.is_request("REGISTER") for s in scene.at_ai)
-    return False if looked else None
+def _is_seen(scene: Scene) -> bool:
+    """Whether somebody has seen the REGISTER's messages: then a status that is not among them came from nobody."""
+    return scene.axes.get("ai") == "stand-in" or any(
+        seen.is_request("REGISTER") or (seen.received and seen.answers("REGISTER")) for seen in scene.at_ai
+    )
 
 
 def _registers(scene: Scene) -> None:

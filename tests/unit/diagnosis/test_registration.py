@@ -194,6 +194,14 @@ def test_a_503_that_was_received_is_the_registrars(received: int | None, reason:
     assert facts_of(example).value("registration.answer") == answer
 
 
+def test_who_calls_meanwhile_has_not_answered_the_register() -> None:
+    """The challenge did, and nobody the REGISTER with credentials."""
+    example = registers(0, ai="stand-in")
+    example._sip("received", "SIP/2.0 401 Unauthorized", "REGISTER")
+    example._sip("received", "OPTIONS sip:x SIP/2.0", "OPTIONS")
+    assert facts_of(example).value("registration.answer") == "none"
+
+
 def test_a_503_that_was_received_is_not_what_another_connection_failed_of() -> None:
     example = registers(503, "x", ai="stand-in", transport="tcp")
     example._sip("received", "SIP/2.0 503 x", "REGISTER").transport_failed("sip-number", "Connection refused")
