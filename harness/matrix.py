@@ -215,7 +215,7 @@ def why_never_passed(case: Case, deployment: Deployment) -> str | None:
 def landing_groups(case: Case, deployment: Deployment) -> Iterator[str]:
     """The groups that a call of the case is to land with."""
     called = {call.number for call in calls_of(case, deployment)}
-    yield from (name for name, group in deployment.groups.items() if group.did in called)
+    yield from (name for name, group in deployment.groups.items() if group.address in called)
     if case.line is None:
         return
     entry = deployment.lines[case.line]

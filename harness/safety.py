@@ -57,7 +57,7 @@ class Guard:
     It is a :class:`WrongTargetError` where whoever asks for the call is wrong, and not only this run's rules forbid it.
 
     A URI passes when its user is, whole and to the letter, a number of the deployment (in E.164, with or without plus, or
-    as the deployment's region dials it) or the user name of one of its phones; when the number is no emergency,
+    as the deployment's region dials it) or the user of one of its phones or groups; when the number is no emergency,
     premium, short-code or foreign one (or ``safety.allow`` names it; emergency numbers never pass); and when its host
     is one of the deployment's.
     """
@@ -187,13 +187,14 @@ class Guard:
 
     @cached_property
     def _strings(self) -> dict[str, str]:
-        """Every way to dial each number of the deployment → the number; the users of its phones → themselves."""
+        """Every way to dial each number of the deployment → the number; the users of its phones and groups → themselves."""
         found: dict[str, str] = {}
         for number in self._listed:
             found[number] = number
             for digits in _spellings(number, self._region):
                 found[digits] = number
         found |= {phone.user: phone.user for phone in self._deployment.phones.values() if phone.user}
+        found |= {group.user: group.user for group in self._deployment.groups.values() if group.user}
         return found
 
     @cached_property
@@ -223,7 +224,7 @@ class Guard:
 def numbers_of(deployment: Deployment) -> Iterator[str]:
     """Every number of the deployment that a case may have reason to call, E.164."""
     yield from (number for _, _, number in deployment.all_dids())
-    yield from (group.did for group in deployment.groups.values())
+    yield from (group.did for group in deployment.groups.values() if group.did)
     yield from (assistant.did for assistant in deployment.assistants.values())
     yield from (phone.number for phone in deployment.phones.values() if phone.number)
     if deployment.numbers.no_such_number:

@@ -7,7 +7,7 @@ from harness.scenario import scenario
 
 @scenario("ALLOWLIST-LISTED")
 def test_listed_address_is_let_in(ai, agents, expect):
-    call = ai.calls(agents.did)
+    call = ai.calls(agents.address)
     landed = agents.expect_call(call)
     expect(call).answered()
     expect(call).two_way_audio_with(landed)
@@ -15,7 +15,7 @@ def test_listed_address_is_let_in(ai, agents, expect):
 
 @scenario("ALLOWLIST-UNLISTED")
 def test_any_other_address_is_refused(cast, ai, agents, expect):
-    call = ai.calls(agents.did, from_outside=True)
+    call = ai.calls(agents.address, from_outside=True)
     expect(call).ends_with((403,))
     for group in cast.all_groups():
         expect(group).never_rang()
@@ -31,7 +31,7 @@ def test_nothing_is_set_up_in_the_clear(ai, case, caller, line, fallback, agents
     if case.axes["ai"] == "stand-in":
         begun = []
         for transport in ("udp", "tcp"):
-            clear = ai.calls(agents.did, transport=transport)
+            clear = ai.calls(agents.address, transport=transport)
             begun.append(clear.began)
             expect(clear).never_answered()
         expect(agents).never_rang(since=min(begun))  # an agent of the fallback may be in this group as well

@@ -17,7 +17,6 @@ from harness.deployment.report import plain_name
 from harness.deployment.routing import Assistant, Group, Handover, Line, Transfer
 from harness.deployment.terms import Axes, DeclaredTimings, Expectations, ExtraNumbers, Limits, Manners, Safety, Timings
 from harness.deployment.values import LineOfText, Model, Region, Way
-from harness.sip.identity import is_spelling
 from harness.toml_model import Mistake, MistakesError
 
 #: How many digits prove DTMF.
@@ -97,6 +96,11 @@ class Deployment(Model):
         zone = entry.zone or self.zone
         return entry.hours is None or zone is None or is_open(entry.hours, zone, at or planned_at())
 
+    @property
+    def group_called(self) -> str | None:
+        """The group that calls from the AI's side go to: the first with agents that can be called; None where none can."""
+        return next((name for name, group in self.groups.items() if group.present and group.address), None)
+
     def is_reported(self, group: str) -> bool:
         """Whether a landing in ``group`` is seen by the platform's report: others answer there, and it names the group."""
         entry = self.groups[group]
@@ -142,7 +146,7 @@ class Deployment(Model):
         return [
             name
             for name, handover in self.handovers(assistant).items()
-            if is_spelling(number, self.groups[str(handover.transfer_to)].did, self.region)
+            if self.groups[str(handover.transfer_to)].is_at(number, self.region)
             and (not shows_topic or handover.transfer_topic == topic)
         ]
 
@@ -211,7 +215,7 @@ class Deployment(Model):
             mistakes.append((("timings", "quick"), what))
         mistakes += [*self._trunks_alike(), *self._shared_numbers(), *self._report_names()]
         mistakes += [each for name in self.assistants for each in self._asked_twice(name)]
-        mistakes += self._phones_that_nobody_can_call()
+        mistakes += [*self._phones_that_nobody_can_call(), *self._groups_that_nobody_can_call()]
         if mistakes:
             raise MistakesError(mistakes)
         return self
@@ -298,6 +302,16 @@ class Deployment(Model):
                 what = f"{name} cannot be called: accounts.{self.phones[name].account} has register = false"
                 yield place, f"{what}; allowed: a phone of an account that registers"
 
+    def _groups_that_nobody_can_call(self) -> Iterator[Mistake]:
+        for key, assistant in self.assistants.items():
+            own = assistant.transfer_to if assistant.transfer else None
+            targets: dict[tuple[str, ...], str | None] = {("assistants", key, "transfer_to"): own}
+            for name, handover in assistant.handovers.items():
+                targets["assistants", key, "handovers", name, "transfer_to"] = handover.transfer_to
+            for place, to in targets.items():
+                if to in self.groups and self.groups[to].address is None:
+                    yield place, f"what does it transfer to? groups.{to} has neither; allowed: a group with did or user"
+
     def _shared_numbers(self) -> Iterator[Mistake]:
         owners: dict[str, str] = {}
         roles: list[tuple[tuple[str, ...], str]] = [
@@ -307,7 +321,8 @@ class Deployment(Model):
                 for key, line in self.lines.items()
                 for trunk, did in line.dids.items()
             ),
-            *((("groups", key, "did"), group.did) for key, group in self.groups.items()),
+            *((("groups", key, "did"), group.did) for key, group in self.groups.items() if group.did),
+            *((("groups", key, "user"), group.user) for key, group in self.groups.items() if group.user),
             *((("assistants", key, "did"), assistant.did) for key, assistant in self.assistants.items()),
             *(
                 (("phones", key, "number"), phone.number)

@@ -17,8 +17,10 @@ from harness.deployment.values import (
     LineOfText,
     Model,
     Prompt,
+    User,
     Way,
 )
+from harness.sip.identity import is_spelling
 from harness.toml_model import Mistake, MistakesError
 
 Digits = Annotated[str, Field(pattern=r"^[0-9*#A-D]{1,8}$")]
@@ -63,9 +65,11 @@ class Line(Model):
 
 
 class Group(Model):
-    """A ring group, or an agent queue, with the number that reaches it and the people in it who have phones of ours."""
+    """A ring group, or an agent queue: what reaches it, and the people in it who have phones of ours."""
 
-    did: E164  #: the number that reaches it
+    did: E164 | None = None  #: the number that reaches it; none where it has no number of its own
+    #: Without ``did``: the user of the SIP address that calls are transferred to, as an extension; none: numbers alone lead to it.
+    user: User | None = None
     #: The phones of ours that are logged in, in the order in which they ring. None: others answer, and no landing is seen.
     agents: tuple[str, ...] = ()
     away: tuple[str, ...] = ()  #: those of the agents whom the platform does not call, though they have a phone
@@ -83,6 +87,15 @@ class Group(Model):
     reported_as: tuple[Annotated[str, Field(min_length=1)], ...] = ()
 
     @property
+    def address(self) -> str | None:
+        """The user of the address that calls to it name; None where it is reached by the platform's own routing alone."""
+        return self.did or self.user
+
+    def is_at(self, user: str, region: str) -> bool:
+        """Whether a call to ``user``, as somebody in ``region`` writes it, is one to the group."""
+        return is_spelling(user, self.did, region) if self.did else user == self.user
+
+    @property
     def present(self) -> tuple[str, ...]:
         """The agents whom the platform calls."""
         return tuple(agent for agent in self.agents if agent not in self.away)
@@ -96,6 +109,8 @@ class Group(Model):
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
+        if self.did and self.user:
+            raise ValueError("did and user are both there; allowed: did, or user where it has no number")
         if len(set(self.agents)) < len(self.agents):
             raise ValueError("agents: one is named twice; allowed: once")
         if strange := [name for name in self.away if name not in self.agents]:

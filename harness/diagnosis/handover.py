@@ -10,7 +10,7 @@ from harness.deployment import TOPIC_HEADER, Deployment, Handover
 from harness.diagnosis.derive import Scene, listed, number_in
 from harness.diagnosis.messages import begins_dialog, parse
 from harness.events import SipMessage
-from harness.far_end.call_record import actions_of, transfers_among
+from harness.far_end.call_record import actions_of, recorded_target, transfers_among
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import Request
 
@@ -73,7 +73,7 @@ def _transfers(scene: Scene) -> Iterator[_Sent]:
     for record in scene.records:
         for action in transfers_among(actions_of(record.record)):
             to = action.get("to")
-            yield _Sent(number_in(f"tel:{to}") if isinstance(to, str) else None, None, False, record.source)
+            yield _Sent(number_in(recorded_target(to)) if isinstance(to, str) else None, None, False, record.source)
 
 
 def _referred(refer: Request, where: str) -> _Sent:

@@ -10,10 +10,9 @@ from harness.diagnosis.derive import Scene, listed, number_in
 from harness.diagnosis.messages import Seen, parse
 from harness.diagnosis.refusals import of_message
 from harness.events import SipMessage, TransferProgress
-from harness.far_end.call_record import actions_of, transfers_among
+from harness.far_end.call_record import actions_of, recorded_target, transfers_among
 from harness.sip import why
 from harness.sip.grammar import decimal
-from harness.sip.identity import is_spelling
 from harness.sip.message import Request
 from harness.verdict import Finding
 
@@ -145,7 +144,7 @@ def _target(scene: Scene, text: str) -> str | None:
     if scene.deployment is None or number is None:
         return None
     region = scene.deployment.region
-    named = [name for name, group in scene.deployment.groups.items() if is_spelling(number, group.did, region)]
+    named = [name for name, group in scene.deployment.groups.items() if group.is_at(number, region)]
     if not named:
         return "nobody's number"
     wanted = _wanted(scene)
@@ -240,7 +239,7 @@ def _by_record(scene: Scene) -> None:
             if scene.at_ai and scene.facts.value("transfer.answer") is None:
                 scene.facts.record("transfer.answer", "never sent", record.source)
             to = action.get("to")
-            target = _target(scene, f"tel:{to}") if isinstance(to, str) else None
+            target = _target(scene, recorded_target(to)) if isinstance(to, str) else None
             scene.facts.record("transfer.target", target, record.source)
 
 

@@ -36,6 +36,13 @@ def transfers_among(actions: Iterable[Any]) -> list[dict[str, Any]]:
     return [action for action in found if "transfer" in f"{action.get('name')} {action.get('action_type')}".lower()]
 
 
+def recorded_target(to: str) -> str:
+    """Whom a record says that a call was transferred to, as a URI: it may name one, a telephone number, or a user alone."""
+    if ":" in to:
+        return to
+    return f"sip:{to}@platform.invalid" if any(letter.isalpha() for letter in to) else f"tel:{to}"
+
+
 @dataclass(frozen=True)
 class CallRecord:
     """One call as the API tells it; ``plain`` is the whole answer. Fields an API of another version lacks are None.

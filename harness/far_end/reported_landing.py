@@ -24,7 +24,7 @@ class Sought:
     caller: str  #: who called, E.164
     shown: str  #: the number that its landing shows, E.164: the caller's, or another that a transfer promises
     line: str  #: the number that was called, E.164
-    target: str  #: the group's own number, E.164
+    target: str  #: the group's own number, E.164, or its user; empty where it has neither
     region: str
     began: float
     #: When the AI was asked to hand over; None where the platform's own routing leads to the group.
@@ -72,7 +72,7 @@ def where_landed(rows: Sequence[ReportRow], sought: Sought, names: GroupNames) -
     if doubt := next(filter(None, (_doubt(row, sought) for row in others)), None):
         return ReportedLanding(why=doubt)
     ours = [row for row in others if _is_within(row, sought)]
-    landed = [row for row in ours if _is(row.number, sought.target, sought)] or ours
+    landed = [row for row in ours if _is_to_group(row, sought)] or ours
     first = [row for row in first if _is_within(row, sought)]
     if landed:
         return _together(landed, [row for row in (*ours, *first) if row not in landed], sought, names)
@@ -124,7 +124,7 @@ def _is_first(row: ReportRow, sought: Sought) -> bool:
 
 
 def _is_callers(row: ReportRow, sought: Sought) -> bool:
-    if _is(row.number, sought.target, sought):
+    if _is_to_group(row, sought):
         return _is(row.caller, sought.shown, sought)
     return _is(row.caller, sought.caller, sought)
 
@@ -162,3 +162,9 @@ def _distinct(rows: Sequence[ReportRow]) -> list[ReportRow]:
     for row in rows:
         seen.setdefault((row.id, row.caller, row.number, row.groups, row.agent, row.moments), row)
     return list(seen.values())
+
+
+def _is_to_group(row: ReportRow, sought: Sought) -> bool:
+    if not sought.target.startswith("+"):
+        return bool(sought.target) and row.number == sought.target
+    return _is(row.number, sought.target, sought)

@@ -59,7 +59,7 @@ def _handed_over(cell: Cell, by_stand_in: By) -> Iterator[PlannedCall]:
     yield from one_call(cell)
     assert cell.handover is not None
     assert cell.handover.transfer_to is not None
-    target = cell.deployment.groups[cell.handover.transfer_to].did
+    target = str(cell.deployment.groups[cell.handover.transfer_to].address)
     if cell.entry.refer == "passed-on":
         yield PlannedCall(cell.deployment.callers[0], target)  # its phone follows the REFER
     elif cell.ai == "stand-in":
@@ -81,5 +81,6 @@ def in_the_clear(cell: Cell) -> Iterator[PlannedCall]:
 
 
 def group_called(cell: Cell) -> str:
-    """The number of the first group that has agents: the one calls from the AI's side go to."""
-    return next(group.did for group in cell.deployment.groups.values() if group.present)
+    """What the group is called by that calls from the AI's side go to."""
+    deployment = cell.deployment
+    return str(deployment.groups[str(deployment.group_called)].address)

@@ -166,6 +166,19 @@ TO_NOBODY = Which(
     "no assistant hands over cold to a group that is empty, without queue and voicemail",
 )
 REFER_OF_AXIS = Which(lambda cell: cell.entry.refer == cell.axes["refer"], "no number's platform treats the REFER so")
+
+
+def _to_reachable(cell: Cell) -> bool:
+    to = cell.handover.transfer_to if cell.handover is not None else None
+    return cell.entry.refer == "consumed" or (to is not None and cell.deployment.groups[to].did is not None)
+
+
+#: A REFER that is passed on has the caller's phone call the group, from the telephone network.
+TO_NUMBER = Which(
+    _to_reachable,
+    "no assistant hands over so to a group with a number (did), which the caller's phone has to call there",
+    of_one="its group has no number (did), which the caller's phone has to call",
+)
 SHOWS_OF_AXIS = Which(
     lambda cell: cell.handover is not None and cell.handover.transfer_caller_id == cell.axes["caller_id"],
     "no assistant shows that number to the agent",
@@ -329,6 +342,13 @@ PLATFORM_HOST = Need(
 SRTP = Need(lambda d: d.expect.srtp, "expect.srtp: encrypted media is not asked for")
 AGENT_PHONE = Need(
     lambda d: any(group.present for group in d.groups.values()), "no group has an agent with a phone of ours"
+)
+GROUP_CALLED = Need(
+    lambda d: d.group_called is not None, "no group with a phone of ours has a number, or a user, that could be called"
+)
+#: The same, where a phone of ours calls it.
+STAND_IN_CALLS = Which(
+    lambda cell: cell.ai == "synthflow" or cell.deployment.group_called is not None, GROUP_CALLED.missing
 )
 SIP_AGENT = Need(
     lambda d: any(d.phones[agent].number is None for group in d.groups.values() for agent in group.present),

@@ -25,6 +25,8 @@ def number_lines(deployment: Deployment) -> Iterator[ProbeResult]:
             refused.append(reason)
         elif not phonenumbers.is_valid_number(phonenumbers.parse(number, None)):
             odd.append(number)
+    extensions = sorted({group.user for group in deployment.groups.values() if group.user})
+    refused += [reason for user in extensions if (reason := guard.refusal(user))]
     # No row dials a phone by its user: an extension that has the digits of a short code costs nobody anything.
     names = sorted(phone.user for phone in deployment.phones.values() if phone.user)
     emergency = [f"{name} is an emergency number" for name in names if guard.is_emergency(name)]

@@ -209,5 +209,5 @@ def fallback(cast: Cast, line: Line) -> Group:
 
 @pytest.fixture
 def agents(cast: Cast) -> Group:
-    """A group that has agents."""
-    return cast.all_groups()[0]
+    """A group that has agents, one that can be called where there is one."""
+    return cast.group(cast.context.deployment.group_called or cast.all_groups()[0].name)

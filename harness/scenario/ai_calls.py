@@ -24,7 +24,7 @@ class TransferTarget(Protocol):
     """Whom a caller is transferred to."""
 
     name: str
-    did: str
+    address: str | None  #: the user of its address
 
 
 class AiCall(End, Protocol):
@@ -97,7 +97,7 @@ class StandInCall(Call):
         heading = f"the stand-in hands the caller to {group.name} ({how})"
         with self._context.evidence.step(heading):
             self._heard_the_request()
-            uri = f"sip:{group.did}@{self._trunk.termination}"
+            uri = f"sip:{group.address}@{self._trunk.termination}"
             if self._trunk.transport != "udp":
                 uri += f";transport={self._trunk.transport}"
             if topic is not None:

@@ -79,7 +79,9 @@ class Expect(ExpectAudio):
             expected, why = "From with a number", "its platform may show a telephone any number"
             self._context.evidence.add(not_observable("caller_id", end.label, expected=expected, why=why))
             return True
-        own = {number for _, _, number in deployment.all_dids()} | {group.did for group in deployment.groups.values()}
+        own = {number for _, _, number in deployment.all_dids()} | {
+            group.did for group in deployment.groups.values() if group.did
+        }
         invite = end.invite
         assert invite is not None
         self._context.evidence.add(

@@ -10,7 +10,7 @@ from typing import Any
 from harness.checks import landing
 from harness.checks.finding import not_observable
 from harness.deployment import TOPIC_HEADER, Deployment, Handover
-from harness.far_end.call_record import transfers_among
+from harness.far_end.call_record import recorded_target, transfers_among
 from harness.scenario.context import CaseContext
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.identity import digits_of
@@ -48,7 +48,7 @@ def in_actions(actions: Iterable[Any]) -> Iterator[SentTransfer]:
     for action in transfers_among(actions):
         if isinstance(to := action.get("to"), str):
             with suppress(SipSyntaxError):
-                yield from _to(Uri.parse(to if ":" in to else f"tel:{to}"), shows_topic=False)
+                yield from _to(Uri.parse(recorded_target(to)), shows_topic=False)
 
 
 def _to(uri: Uri, topic: str | None = None, *, shows_topic: bool = True) -> Iterator[SentTransfer]:

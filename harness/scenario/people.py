@@ -97,7 +97,7 @@ class Group:
         self._context = context
         self.name = name
         self.entry = entry
-        self.did = entry.did
+        self.address = entry.address
         self.phones = phones
 
     def expect_call(self, of: Call, within: float | None = None) -> Call | ReportedCall:

@@ -30,7 +30,7 @@ class GroupOfOthers(Protocol):
     """A group in which none of our phones is."""
 
     name: str
-    did: str
+    address: str | None
 
 
 class ReportedCall:
@@ -164,7 +164,7 @@ class ReportedCall:
             caller=self._of.number or "",
             shown=self.shown,
             line=deployment.did(case.line, case.trunk),
-            target=self._group.did,
+            target=self._group.address or "",
             region=deployment.region,
             began=to_wall(self._of.began),
             handed_over=to_wall(self.began) if is_transfer else None,

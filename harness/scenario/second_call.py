@@ -86,7 +86,7 @@ def _worth_asking(context: CaseContext, call: OwnCall) -> Iterator[_Wanted]:
             yield _Wanted("codec", did, f"{did} with {codec} alone", codecs=(codec,))
     for finding in context.evidence.findings:
         group = context.deployment.groups.get(str(finding.facts.get("wanted")))
-        if finding.check == "landing" and finding.verdict is Verdict.FAILED and group is not None and group.agents:
+        if finding.check == "landing" and finding.verdict is Verdict.FAILED and group and group.did and group.agents:
             yield _Wanted("group", group.did, f"the group's number {group.did} itself")
 
 

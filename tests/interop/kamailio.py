@@ -115,10 +115,10 @@ def _tables(
                 yield _entry("fallback", did, _agents(deployment, deployment.groups[entry.fallback]))
         for group in deployment.groups.values():
             if queue and group.queue_s:
-                yield _entry("queues", group.did, queue)
-            yield _entry("groups", group.did, _agents(deployment, group))
+                yield _entry("queues", str(group.did), queue)
+            yield _entry("groups", str(group.did), _agents(deployment, group))
             if deployment.integration == "gladly":
-                yield _entry("secure", group.did, "yes")
+                yield _entry("secure", str(group.did), "yes")
                 for other in deployment.groups.values():
                     if other.topic:
                         yield _entry("topics", f"{group.did}:{other.topic}", _agents(deployment, other))

@@ -52,7 +52,7 @@ def users(world: RunningWorld, directory: Path) -> Path:
     """A dictionary with every real user among others."""
     real = [phone.number or phone.aor_user for phone in world.deployments[0].phones.values()]
     real += [trunk.username for trunk in world.deployments[0].trunks if trunk.username]
-    real += [group.did for group in world.deployments[0].groups.values()]
+    real += [group.did for group in world.deployments[0].groups.values() if group.did]
     path = directory / "users.txt"
     path.write_text("\n".join([*real, "100", "1000", "admin", "00442071234567"]) + "\n")
     return path

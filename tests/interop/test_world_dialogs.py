@@ -214,7 +214,7 @@ def test_stranger_is_refused_at_the_gate(talkdesk: RunningWorld, tmp_path: Path,
     """An address on no list of allowed ones gets 403, whatever it says."""
     deployment = talkdesk.deployments[0]
     host, port, _ = listener(deployment, "gate udp-ip")
-    did = deployment.groups["billing"].did
+    did = str(deployment.groups["billing"].did)
     refused = ask("ACK", 1, did, "acme.example", uri=f"sip:{did}@acme.example", within=True)
     steps = [ask("INVITE", 1, did, "acme.example", body=sdp()), PROVISIONAL[0], response(403), refused]
     with Sipp(tmp_path, block[SIPP + 34], steps, target=f"{host}:{port}") as sipp:

@@ -59,7 +59,7 @@ class PlatformCall(RoutedCall):
         call.progress(100)
         self.caller = Caller.of(call.request, platform.region, asserted=True)
         number = number_of(call.request.uri, platform.region)
-        route = platform.routes.find(number) if number else None
+        route = platform.routes.find(number or "") if self.gate is None else platform.routes.from_ai(call.request.uri)
         if isinstance(route, GroupRoute):
             await self._from_outside_to_group(first, route)
         elif isinstance(route, LineRoute) and self.gate is None:
@@ -382,7 +382,7 @@ class PlatformCall(RoutedCall):
     ) -> WireLeg:
         platform = self.platform
         number = number_of(target, platform.region)
-        route = platform.routes.find(number) if number else None
+        route = platform.routes.from_ai(target)
         if isinstance(route, GroupRoute):
             group = platform.group_for(route.name, headers, self.line)
             return await self.ring_group(group, toward, headers, on_ringing)

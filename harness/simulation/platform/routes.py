@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from harness.deployment import Deployment, Line, Trunk
 from harness.simulation.faults import Fault, Faults
+from harness.simulation.numbering import number_of
+from harness.sip.uri import Uri
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,8 @@ class Routes:
             for name, trunk, number in deployment.all_dids()
             for group in (deployment.lines[name].group,)
         }
-        self._by_number |= {group.did: GroupRoute(name) for name, group in deployment.groups.items()}
+        self._by_number |= {group.did: GroupRoute(name) for name, group in deployment.groups.items() if group.did}
+        self._by_user = {group.user: GroupRoute(name) for name, group in deployment.groups.items() if group.user}
 
     def has(self, number: str) -> bool:
         """Whether the number is one of the platform's."""
@@ -49,6 +52,11 @@ class Routes:
     def find(self, number: str) -> LineRoute | GroupRoute | None:
         """What a number leads to."""
         return self._by_number.get(number)
+
+    def from_ai(self, target: Uri) -> LineRoute | GroupRoute | None:
+        """What an address leads to that the AI names: it may be one within the platform, too, as an extension."""
+        number = number_of(target, self._deployment.region)
+        return self._by_user.get(target.user or "") or (self.find(number) if number else None)
 
     def line(self, name: str, trunk: str) -> LineRoute:
         """A line over a trunk. Raises KeyError."""

@@ -270,7 +270,7 @@ class Conversation:
     async def _transfer(self, assistant: Assistant, handover: Handover) -> None:
         assert handover.transfer_to is not None
         group = self._service.deployment.groups[handover.transfer_to]
-        number = self._service.transfer_number(group.did, self._line)
+        number = self._service.transfer_number(str(group.address), self._line)
         action: dict[str, Any] = {
             "name": "transfer_call",
             "type": handover.transfer,

@@ -61,11 +61,11 @@ class Synthflow:
         """The name of the assistant a number is attached to."""
         return self._assistants.get(number)
 
-    def transfer_number(self, did: str, line: str | None) -> str:
-        """The number a transfer to the group with ``did`` is configured with."""
+    def transfer_number(self, right: str, line: str | None) -> str:
+        """The number, or the user, that a transfer is configured with which should go to ``right``."""
         if self.faults.on(Fault.GROUP_DID_WRONG, line):
             return self.deployment.numbers.no_such_number or "+12015550199"
-        return did
+        return right
 
     def new_media(self) -> LegMedia:
         """A new leg's media."""

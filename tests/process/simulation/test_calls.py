@@ -71,7 +71,7 @@ def test_the_first_phone_to_answer_has_the_call_and_the_other_is_let_go(talkdesk
     async def script(deployment: Deployment, make: Handsets) -> None:
         ai = await make(None)
         desk, mobile = await make("billing", registered=True), await make("billing", registered=True)
-        call = ai.call(deployment.groups["billing"].did, ai.media.offer())
+        call = ai.call(str(deployment.groups["billing"].did), ai.media.offer())
         ringing = await asyncio.wait_for(mobile.calls.get(), PATIENCE)
         await desk.take()
         await call.wait_answered(PATIENCE)
@@ -84,7 +84,7 @@ def test_the_first_phone_to_answer_has_the_call_and_the_other_is_let_go(talkdesk
 def test_all_phones_busy_is_busy(talkdesk: RunningWorld) -> None:
     async def script(deployment: Deployment, make: Handsets) -> None:
         ai, desk = await make(None), await make("billing", registered=True)
-        call = ai.call(deployment.groups["billing"].did, ai.media.offer())
+        call = ai.call(str(deployment.groups["billing"].did), ai.media.offer())
         (await asyncio.wait_for(desk.calls.get(), PATIENCE)).reject(486)
         with pytest.raises(CallFailedError) as refused:
             await call.wait_answered(PATIENCE)
@@ -96,7 +96,7 @@ def test_all_phones_busy_is_busy(talkdesk: RunningWorld) -> None:
 def test_an_invite_without_an_offer_over_the_trunk(talkdesk: RunningWorld) -> None:
     async def script(deployment: Deployment, make: Handsets) -> None:
         ai, desk = await make(None), await make("billing", registered=True)
-        call = ai.call(deployment.groups["billing"].did, None, answer=ai.media.answer)
+        call = ai.call(str(deployment.groups["billing"].did), None, answer=ai.media.answer)
         await desk.take()
         await call.wait_answered(PATIENCE)
         await until_it_gets(desk.media, ai)

@@ -54,7 +54,7 @@ def _turned_away(code: int = 480) -> Example:
 
 def test_a_refused_number_of_people_whose_group_can_be_rung_leads_elsewhere() -> None:
     """What an AI might have done wrong is no candidate: it has no part in the call."""
-    again = _turned_away().calls_again("group", Example().deployment.groups["reception"].did, rang=["reception"])
+    again = _turned_away().calls_again("group", str(Example().deployment.groups["reception"].did), rang=["reception"])
     assert [(cause.id, cause.confidence) for cause in again.diagnose().causes] == [("group-wrong", "likely")]
     alone = _turned_away().diagnose()
     assert [(cause.id, cause.confidence) for cause in alone.causes] == [("nobody-available", "likely")]

@@ -128,7 +128,7 @@ TRANSFER = [
         .after(0.1)
         .state("disconnected", 480, "Temporarily Unavailable")
         .landed("reception")
-        .calls_again("group", Example().deployment.groups["reception"].did, rang=["reception"]),
+        .calls_again("group", str(Example().deployment.groups["reception"].did), rang=["reception"]),
         ("group-wrong",),
     ),
     Expected(

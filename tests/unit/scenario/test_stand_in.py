@@ -64,7 +64,7 @@ def test_it_leaves_when_an_agent_has_answered_whenever_that_is(
     phone: Any = SimpleNamespace(name="stand-in")
     talk = StandInCall(context, leg, phone, trunk, "+12065550100", None)  # type: ignore[arg-type]
     talk.digits = lambda count, within: ("0", ["rfc4733"], [160])  # type: ignore[method-assign]
-    group: Any = SimpleNamespace(name="billing", did="+18155550101")
+    group: Any = SimpleNamespace(name="billing", address="+18155550101")
     talk.hand_over(group, "cold")
     context.background.join(5.0)
     assert leg.hung_up is leaves
@@ -82,7 +82,7 @@ def test_a_topic_is_written_as_a_uri_takes_it(make_context: MakeContext, topic: 
     phone: Any = SimpleNamespace(name="stand-in")
     talk = StandInCall(context, leg, phone, trunk, "+12065550100", None)  # type: ignore[arg-type]
     talk.digits = lambda count, within: ("0", ["rfc4733"], [160])  # type: ignore[method-assign]
-    group: Any = SimpleNamespace(name="returns", did=next(iter(context.deployment.groups.values())).did)
+    group: Any = SimpleNamespace(name="returns", address=next(iter(context.deployment.groups.values())).did)
     talk.hand_over(group, "cold", topic=topic)
     context.background.join(5.0)
     assert Uri.parse(leg.referred_to).header("X-Gladly-Routing-Selector") == topic

@@ -230,7 +230,7 @@ def test_every_number_of_the_plan_leads_somewhere() -> None:
         assert chosen is not None
         assert chosen.name == trunk
     for name, group in plan.groups.items():
-        assert routes.find(group.did) == GroupRoute(name)
+        assert routes.find(str(group.did)) == GroupRoute(name)
     assert routes.find(plan.numbers.no_such_number or "") is None
 
 
