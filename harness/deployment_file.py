@@ -55,7 +55,7 @@ def load(path: Path, environment: Mapping[str, str] | None = None, *, secrets: b
     if mistakes := list(_own_prompts(plain, path)):
         raise DeploymentError("\n".join(f"{path}: {mistake}" for mistake in mistakes))
     try:
-        deployment = Deployment.model_validate(plain | _site(environment))
+        deployment = Deployment.model_validate(plain | _site(environment), context={"region": plain.get("region")})
     except ValidationError as error:
         lines = toml_model.lines(
             error, Deployment, beside=numbers.where if numbers else lambda location: None, hidden=_NEVER_WRITTEN

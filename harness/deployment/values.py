@@ -25,6 +25,7 @@ from pydantic import (
 
 from harness.resources import is_wav, prompt_names
 from harness.sip.grammar import SipSyntaxError, split_host_port
+from harness.sip.identity import normalise
 
 Transport = Literal["udp", "tcp", "tls"]
 Ai = Literal["synthflow", "stand-in"]
@@ -60,7 +61,23 @@ def _e164(number: str) -> str:
     return number
 
 
-E164 = Annotated[str, AfterValidator(_e164)]
+def _e164_of_file(number: str, info: ValidationInfo) -> str:
+    try:
+        return _e164(number)
+    except ValueError as error:
+        region = info.context.get("region") if isinstance(info.context, dict) else None
+        meant = _meant(number, region) if region in phonenumbers.SUPPORTED_REGIONS else None
+        raise ValueError(f"{error}; read in {region} it is {meant}" if meant else str(error)) from None
+
+
+def _meant(number: str, region: str) -> str | None:
+    """What somebody in ``region`` may mean by it; some write a trunk prefix behind the country code: +49 (0)30 …."""
+    if _EXPONENT.fullmatch(number):
+        return None
+    return normalise(number.replace("(0)", " ") if number.startswith(("+", "00")) else number, region)
+
+
+E164 = Annotated[str, AfterValidator(_e164_of_file)]
 
 
 def _line_of_text(text: str) -> str:

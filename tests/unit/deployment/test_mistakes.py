@@ -135,7 +135,8 @@ def test_the_files_that_come_with_the_project_are_right(name: str) -> None:
         (
             "live-talkdesk",
             swapped('did = "+13125550100"', 'did = "312-555-0100"'),
-            "lines.inbound.did: '312-555-0100' is not E.164; allowed: + and country code, e.g. +12065550100",
+            "lines.inbound.did: '312-555-0100' is not E.164; allowed: + and country code, e.g. +12065550100; read in US it is "
+            "+13125550100",
         ),
         (
             "simulated-talkdesk",

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import tomllib
 from pathlib import Path
 
 import pytest
+import tomli_w
 from hypothesis import given
 from hypothesis import strategies as st
 
 from harness import numbers_csv
 from harness.deployment_file import load
 from harness.errors import DeploymentError
+
+FILES = Path(__file__).parents[3] / "scenarios" / "deployments"
 
 
 def read(tmp_path: Path, text: str) -> numbers_csv.NumbersFile:
@@ -183,3 +187,25 @@ def test_a_first_line_that_tells_the_separator(tmp_path: Path, separator: str) -
     numbers = read(tmp_path, text)
     assert numbers_csv.merged({}, numbers) == {"Shop": {"did": "+12145550107"}}
     assert numbers.cells["Shop", "did"] == "row 3, column did"
+
+
+@pytest.mark.parametrize(
+    ("region", "did", "meant"),
+    [
+        ("GB", "020 7946 0123", "+442079460123"),
+        ("DE", "+49 (0)30 23125 010", "+493023125010"),
+        ("DE", "0049 30 23125010", "+493023125010"),
+        ("US", "(212) 555-0107", "+12125550107"),
+        ("GB", "2.079E+12", None),
+        ("GB", "no number", None),
+    ],
+)
+def test_a_number_in_another_form_is_told_in_e164(tmp_path: Path, region: str, did: str, meant: str | None) -> None:
+    plain = tomllib.loads((FILES / "live-large.toml").read_text(encoding="utf-8")) | {"region": region}
+    (tmp_path / plain["numbers_csv"]).write_text(f"name,did\nShop,{did}\n", encoding="utf-8")
+    path = tmp_path / "d.toml"
+    path.write_text(tomli_w.dumps(plain), encoding="utf-8")
+    with pytest.raises(DeploymentError) as caught:
+        load(path, secrets=False)
+    (line,) = [line for line in str(caught.value).splitlines() if "row 2, column did" in line]
+    assert line.endswith(f"; read in {region} it is {meant}") if meant else "it is +" not in line
