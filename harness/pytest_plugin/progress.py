@@ -341,7 +341,7 @@ class PlanOnly:
                 self._console.print(f"left out of {deployment.name}: {row.row} ({row.why})", markup=False)
         for gap in missing(self._run.scope(given(session.config), "")):
             self._console.print(Text(f"required, and not run: {gap}", "red"))
-        self._console.print(f"{len(cases)} cases; none was run")
+        self._console.print(f"{_counted(len(cases), 'case')}; none was run")
         for name, calls in placed.items():
             self._total(self._run.deployment(name), calls, 1 + int(session.config.getoption("retries")))
         return True
@@ -369,12 +369,16 @@ class PlanOnly:
 
     def _total(self, deployment: Deployment, calls: int, attempts: int) -> None:
         limits = deployment.limits
-        text = f"{deployment.name}: {calls} calls of the harness"
+        text = f"{deployment.name}: {_counted(calls, 'call')} of the harness"
         if attempts > 1:
             calls *= attempts
             text += f", {calls} if every case is tried {attempts} times"
-        seconds = min(calls * limits.seconds_per_call, limits.seconds_per_run)
-        text += f", {seconds / 60:.0f} minutes at most"
+        every = calls * limits.seconds_per_call
+        text += f", {_counted(round(min(every, limits.seconds_per_run) / 60), 'minute')} at most"
+        if every > limits.seconds_per_run:
+            text += (
+                f" (limits.seconds_per_run = {limits.seconds_per_run:g}; the calls may take {every / 60:.0f} minutes)"
+            )
         if limits.cost_per_minute:
             text += f", {calls * limits.cost(limits.seconds_per_call):.2f} at most"
         if limits.cost_per_run is not None:
@@ -388,3 +392,7 @@ class PlanOnly:
         if calls > limits.calls_per_run:
             over = f"    more than limits.calls_per_run = {limits.calls_per_run}: the run would end there"
             self._console.print(Text(over, "red"))
+
+
+def _counted(count: int, word: str) -> str:
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"

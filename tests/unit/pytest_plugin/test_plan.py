@@ -78,3 +78,27 @@ def test_a_required_row_without_a_case_is_told_beforehand(
     if says:
         missed = require[0] if not row else "TD-INBOUND"
         assert told[0].startswith(f"required, and not run: {deployment.name}: {missed} (")
+
+
+@pytest.mark.parametrize(
+    ("calls", "most", "said"),
+    [
+        (1, 36_000.0, "1 call of the harness, 2 minutes at most; cases"),
+        (
+            1,
+            60.0,
+            "1 call of the harness, 1 minute at most (limits.seconds_per_run = 60; the calls may take 2 minutes)",
+        ),
+        (
+            400,
+            36_000.0,
+            "400 calls of the harness, 600 minutes at most (limits.seconds_per_run = 36000; the calls may take 800",
+        ),
+    ],
+)
+def test_which_limit_ends_a_run_is_told(capsys: pytest.CaptureFixture[str], calls: int, most: float, said: str) -> None:
+    deployment = load(FILES / "simulated-talkdesk.toml")
+    limits = deployment.limits.model_copy(update={"seconds_per_run": most})
+    plan = PlanOnly(cast("Any", SimpleNamespace(deployment=lambda _: deployment)))
+    plan._total(deployment.model_copy(update={"limits": limits}), calls, 1)
+    assert f"simulated-talkdesk: {said}" in " ".join(capsys.readouterr().out.split())
