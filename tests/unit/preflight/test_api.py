@@ -65,9 +65,9 @@ def test_the_apis_certificate(lab: Any, far: Any) -> None:
 # -- the campaign
 
 
-def trigger(lab: Any, far: Any, url: str) -> ProbeResult:
+def trigger(lab: Any, far: Any, url: str, **more: str) -> ProbeResult:
     lab.account["port"] = lab.account["port"] if lab.account["port"] != 1 else far.udp()
-    lab.plain["campaign"] = {"trigger": "http", "url": url}
+    lab.plain["campaign"] = {"trigger": "http", "url": url, **more}
     found: ProbeResult = lab.line("campaign URL")
     return found
 
@@ -82,6 +82,26 @@ def test_where_a_campaign_is_started(lab: Any, far: Any, monkeypatch: pytest.Mon
     check(trigger(lab, far, f"https://{far.address}:{port}/"), OK, "open, ")
     monkeypatch.setenv("HTTPS_PROXY", f"http://{far.address}:1")
     check(trigger(lab, far, f"https://{far.address}:{port}/"), WARNING, "through a proxy", row, "by hand")
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ('{"campaign": 7}', "its body has no {customer}, so that it is not told whom to call"),
+        ('{"from": "{line}", "to": "{Customer}"}', "its body has {Customer}, which nothing is put in place of"),
+        ('{"from": "{line}", "to": "{{customer}}"}', "its body has {{customer}}, which nothing is put in place of"),
+    ],
+)
+def test_a_body_that_calls_nobody_of_ours(lab: Any, far: Any, body: str, said: str) -> None:
+    row = "Calls not reaching Synthflow"
+    url = f"http://{far.address}:{far.stream()}/start"
+    check(trigger(lab, far, url, body=body), WARNING, said, row, "campaign.body")
+
+
+def test_a_body_is_of_any_form(lab: Any, far: Any) -> None:
+    url = f"http://{far.address}:{far.stream()}/start"
+    check(trigger(lab, far, url, body='{"call": {"to": "{customer}", "tags": {}}}'), OK, "open, ")
+    check(trigger(lab, far, url, body="to={customer}"), OK, "open, ")
 
 
 def test_a_campaign_is_not_started(lab: Any, far: Any) -> None:
