@@ -7,10 +7,14 @@ import random
 import time
 from collections.abc import Callable, Collection
 from functools import partial
+from pathlib import Path
 from typing import Literal
+
+import numpy as np
 
 from harness.audio.marks import SAMPLE_RATE
 from harness.audio.prompts import prompt_name, prompt_path, prompt_samples
+from harness.audio.wav import write_wav
 from harness.checks import landing
 from harness.checks.audio import Sound
 from harness.checks.claims import Observation
@@ -31,6 +35,8 @@ SETTLE_S = 0.36
 _AGREED_S = 1.0  # how much later one end may tell of a codec than the other
 _MOST_GLARES = 2  # of one offer; a third 491 is no coincidence
 _ASKS_BACK_WITHIN_S = 3.0  # as long as live voice agents take to answer
+#: After its words a caller is quiet for so long: what voice agents take for the end of a turn is 0.3 to 1 s.
+QUIET_S = 1.5
 DIGIT_S = 0.2  #: a digit and the pause after it, as pjsua sends them
 
 
@@ -80,8 +86,12 @@ class Call(ListeningLeg):
         self.settle()
         return self.speak(prompt)[0]
 
-    def speak(self, prompt: str) -> tuple[float, bool]:
-        """The same, whoever still looks at the call; when it ends, and whether the far end did pause."""
+    def speak(self, prompt: str, quiet_s: float = QUIET_S) -> tuple[float, bool]:
+        """The same, whoever still looks at the call; when it ends, and whether the far end did pause.
+
+        An AI that names no marks takes one for somebody who speaks on, and answers when nobody does: to it the caller is quiet
+        for ``quiet_s`` behind the words.
+        """
         with self._context.evidence.step(f"{self.label} says {prompt_name(prompt)}"):
             asked = time.monotonic()
             with self._context.evidence.step(f"{self.label} lets the far end finish"):
@@ -89,8 +99,22 @@ class Call(ListeningLeg):
             began = time.monotonic()
             seconds = len(prompt_samples(prompt)) / SAMPLE_RATE
             self._context.evidence.scripted(began - asked + seconds, f"the prompt {prompt_name(prompt)}", began=asked)
-            self.leg.play(Wav(prompt_path(prompt)))  # once, then its mark again
+            self.leg.play(
+                Wav(self._with_quiet(prompt, quiet_s) if self.looks else prompt_path(prompt))
+            )  # then its mark
             return began + seconds, pauses
+
+    def _with_quiet(self, prompt: str, quiet_s: float) -> Path:
+        path = self._context.evidence.directory / f"{self.label}-{Path(prompt).stem}-quiet-{quiet_s:g}.wav"
+        if not path.exists():
+            quiet = np.zeros(round(quiet_s * SAMPLE_RATE), np.int16)
+            write_wav(path, np.concatenate([prompt_samples(prompt), quiet]), SAMPLE_RATE)
+        return path
+
+    def speak_on(self) -> None:
+        """The mark again, though the quiet behind its last words is not over."""
+        with contextlib.suppress(NeverCame):  # the far end has ended the call
+            self.leg.play(Mark())
 
     def let_answer(self, since: float, within: float) -> None:
         """Who was spoken to until ``since`` begins to answer: waited for, ``within`` seconds at most."""

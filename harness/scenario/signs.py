@@ -192,8 +192,9 @@ class Look:
         deadline = max(self._begun, self._since, self._said_at if self._wanted else 0.0) + LISTEN_S
         since, heard = self._hears(self._since, deadline)
         if heard is None and not self._wanted and not self._caller.is_over():  # it may speak when it is spoken to alone
-            ended, _ = self._caller.speak(GREETING)
+            ended, _ = self._caller.speak(GREETING, LISTEN_S)
             since, heard = self._hears(since, ended + LISTEN_S)
+            self._caller.speak_on()
         # a packet that came shows that the way was open, however little was heard of it
         packets = self._caller.account(self._since).rx_packets
         self._account = replace(self._caller.account(since, missing=self._talk), rx_packets=packets)

@@ -11,6 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from harness.audio.prompts import prompt_samples
+from harness.audio.wav import read_wav
 from harness.deployment import Escalation, Handover
 from harness.phone import Mark, Silence
 from harness.phone.leg import everybodys
@@ -265,3 +267,21 @@ def test_an_ai_that_asks_back_is_answered_when_it_has_spoken(
     monkeypatch.setattr(CaseContext, "asks_by", "prompt")
     asked.caller.ask_for_a_person()
     assert talk == ["bills.wav", "hears the AI from 3", "pause", "and.wav", "hears the AI from 5", "pause", "4"]
+
+
+@pytest.mark.parametrize("names_marks", [True, False])
+def test_an_ai_that_names_no_marks_hears_the_end_of_a_turn(
+    ai_pauses: None, make_context: MakeContext, names_marks: bool
+) -> None:
+    """A mark behind the words is a caller who speaks on to whatever goes by loudness, and is never answered."""
+    played: list[Any] = []
+    leg: Any = SimpleNamespace(id="caller.1", events=[], successor=None, state="confirmed", play=played.append)
+    caller = Call(make_context(), leg, "caller")
+    if not names_marks:
+        caller.looks.append(cast("Any", object()))
+    caller.speak("hello-en", 2.0)
+    words, (said, rate) = prompt_samples("hello-en"), read_wav(played[0].path)
+    assert said[: len(words)].tolist() == words.tolist()
+    behind = said[len(words) :]
+    assert len(behind) == (0 if names_marks else 2.0 * rate)
+    assert not behind.any()

@@ -48,9 +48,12 @@ class Caller:
     def voices_for(self, peer: object) -> set[int]:
         return {self.mark}
 
-    def speak(self, prompt: str) -> tuple[float, bool]:
+    def speak(self, prompt: str, quiet_s: float = 0.0) -> tuple[float, bool]:
         self.did.append(f"says {prompt}")
         return time.monotonic(), True
+
+    def speak_on(self) -> None:
+        """Its mark."""
 
     def let_answer(self, since: float, within: float) -> None:
         self.did.append("lets the AI answer")
@@ -366,7 +369,7 @@ def test_an_ai_that_speaks_in_turns_has_its_time_to_answer(make_context: MakeCon
     until: list[float] = []
 
     class Attentive(Caller):
-        def speak(self, prompt: str) -> tuple[float, bool]:
+        def speak(self, prompt: str, quiet_s: float = 0.0) -> tuple[float, bool]:
             ended.append(time.monotonic())
             return ended[-1], True
 
