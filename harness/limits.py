@@ -97,9 +97,10 @@ def place(most: int) -> Lease:
     Several runs at once then take longer, instead of spoiling each other's audio. Raises :class:`ResourceError`.
     """
     directory = _of_the_machine()
+    paths = [directory / f"place-{index}" for index in range(most)]  # tried again and again while none is free
     while True:
-        for index in range(most):
-            if held := try_lease(directory / f"place-{index}", index):
+        for index, path in enumerate(paths):
+            if held := try_lease(path, index):
                 return held
         time.sleep(_POLL_S)
 
