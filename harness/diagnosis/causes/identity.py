@@ -51,6 +51,14 @@ IDENTITY: Mapping[str, Described] = {
         "platform routing",
         at.BACK,
     ),
+    "caller-id-lost-to-people": Described(
+        "the people whom a number leads to are shown another number than the caller's",
+        at.CALLER_ID_ISSUE,
+        "Look in {platform}'s routing of this number, and of its group, for a caller ID of its own or another form of number towards "
+        "agents; have it show them the caller's.",
+        "platform routing",
+        at.INBOUND,
+    ),
     "tls-not-appended": Described(
         "the SIP address lacks transport=tls: the call goes out in the clear and is refused",
         at.GLADLY_ISSUE,

@@ -25,7 +25,7 @@ _LANDINGS: tuple[tuple[Symptom, str], ...] = (("transfer", "transfer.landed"), (
 
 def _identity() -> Iterator[Rule]:
     for name, fact, places, more in (
-        ("transfer", "transfer.landed", ("REFER", "AI's call"), (NOT_ANOTHERS,)),
+        ("transfer", "transfer.landed", ("REFER", "AI's call"), (NOT_ANOTHERS, not_shown("transfer.way", "dialled"))),
         ("fallback", "fallback.landed", ("fallback",), ()),
     ):
         yield Rule(
@@ -37,6 +37,18 @@ def _identity() -> Iterator[Rule]:
             conditions=(not_shown("caller_id.ai", *WRONG_AT_THE_AI), *more),
             because=f"the agent's phone got another number than the caller's, and nothing shows that it was wrong before the {name}",
         )
+    yield Rule(
+        id="caller_id.lost-to-people",
+        cause="caller-id-lost-to-people",
+        symptoms=("caller_id.agent",),
+        essential=(
+            when("transfer.way", "dialled"),
+            when("transfer.landed", *_RANG),
+            unless("caller_id.agent", "right"),
+        ),
+        conditions=(),
+        because="the caller dialled a number of people, without an AI, and the agent's phone got another number than the caller's",
+    )
     yield Rule(
         id="caller_id.customer",
         cause="campaign-caller-id",

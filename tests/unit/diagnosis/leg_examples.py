@@ -167,6 +167,16 @@ LEGS = [
         ("caller-id-lost-on-fallback",),
     ),
     Expected(
+        "caller_id.lost-to-people",
+        Example(row="PEOPLE", line="people")
+        .dials()
+        .rings("reception")
+        .answered()
+        .landed("reception", "reception")
+        .caller_id("reception.1", "+13125550100"),
+        ("caller-id-lost-to-people",),
+    ),
+    Expected(
         "caller_id.customer",
         Example(row="TD-OUTBOUND-CAMPAIGN", line="campaign")
         .rings("customer")
