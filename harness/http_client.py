@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import importlib
 import ssl
 import threading
 from collections.abc import Coroutine, Mapping
@@ -105,12 +104,6 @@ def client(verify: ssl.SSLContext | bool = True) -> httpx.AsyncClient:
 def _system_trust() -> ssl.SSLContext:
     """Read once a process: it takes 20 ms."""
     return ssl.create_default_context()
-
-
-def make_ready() -> None:
-    """Import now what the first request would: 70 ms, which are spent where nobody waits for them."""
-    backend = importlib.import_module("httpcore").AnyIOBackend()  # httpx by itself imports it with its first client
-    asyncio.run(backend.sleep(0))
 
 
 class HttpClient:

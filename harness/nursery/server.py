@@ -16,7 +16,7 @@ import sys
 import threading
 import traceback
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final, NoReturn
 
 from harness.nursery.newborn import MOST_FILES, NUMBER_BYTES, numbers, read_numbers
@@ -25,14 +25,10 @@ _PATIENCE_S: Final = 10.0
 _NO_PROCESS: Final = -1
 
 
-def serve(listening: socket.socket, lifeline: int, first: Callable[[], object] = lambda: None) -> NoReturn:
-    """Fork what is asked for at ``listening`` until nobody holds the other end of ``lifeline``; never returns. No thread may run.
-
-    ``first`` is done before: who asks meanwhile waits.
-    """
+def serve(listening: socket.socket, lifeline: int) -> NoReturn:
+    """Fork what is asked for at ``listening`` until nobody holds the other end of ``lifeline``; never returns. No thread may run."""
     try:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for who started it, and ends it in order
-        first()
         _Server(listening, lifeline).serve()
     except BaseException:
         traceback.print_exc()

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import platform
 import shlex
 import threading
 from collections.abc import Iterator, Sequence
@@ -19,7 +18,6 @@ from typing import Any, Final
 
 import pytest
 
-from harness import http_client
 from harness.memory import lasting
 from harness.nursery import interpreter, listening_at
 from harness.nursery.apart import NurseryApart
@@ -34,8 +32,6 @@ _NEEDED: Final = (
     "harness.pytest_plugin.progress",
     "allure_pytest.plugin",
 )
-#: What workers need besides, and the runner does not yet: it is imported while that goes on.
-_NEEDED_BESIDES: Final = ("harness.pytest_plugin.retention", "harness.scenario.registration", "numpy.fft")
 
 
 @contextlib.contextmanager
@@ -56,15 +52,6 @@ def nursery(worlds: NurseryApart | None = None) -> Iterator[Nursery | None]:
                 opened.close()
 
 
-def _make_ready() -> None:
-    """In the nursery's process: all that each of its workers would do alike."""
-    with lasting():
-        for module in _NEEDED_BESIDES:
-            import_module(module)
-        http_client.make_ready()
-    platform.platform()  # xdist asks each worker; it is asked of another program, once
-
-
 class Nursery:
     """A pytest plugin, and the process that forks its run's workers."""
 
@@ -82,7 +69,7 @@ class Nursery:
                 os.close(self._lifeline)
                 if worlds is not None:
                     worlds.let_go()
-                serve(listening, lifeline, _make_ready)
+                serve(listening, lifeline)
         os.close(lifeline)
 
     def close(self) -> None:

@@ -19,7 +19,6 @@ from typing import Any
 
 import pytest
 
-from harness import http_client
 from harness.deployment.hours import AS_OF_VARIABLE, planned_at
 from harness.errors import HarnessError, MistakeError, ResourceError, SelectionError
 from harness.far_end.by_hand import SILENT_VARIABLE
@@ -150,7 +149,6 @@ def _prepare(config: pytest.Config, run: Run) -> None:
     """What there is to do while the worlds start."""
     _write_scope(config, run)
     _load_preflight_gate()
-    http_client.make_ready()
 
 
 def _load_preflight_gate() -> Any:

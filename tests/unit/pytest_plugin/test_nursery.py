@@ -28,18 +28,3 @@ def test_what_stands_for_a_forked_process_imports_nothing_that_takes_long() -> N
     command = [sys.executable, "-S", "-c", asked]
     done = subprocess.run(command, cwd=ROOT / "harness" / "nursery", capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
-
-
-def test_a_worker_imports_nothing_with_its_first_request() -> None:
-    """All workers would import the same side by side, each before its first call."""
-    asked = (
-        "import sys\n"
-        "from harness import http_client\n"
-        "http_client.make_ready()\n"
-        "before = set(sys.modules)\n"
-        "try: http_client.HttpClient(verify=False).request('GET', 'http://127.0.0.1:9/', within_s=5)\n"
-        "except http_client.HttpError: pass\n"
-        "print(sorted(set(sys.modules) - before))"
-    )
-    done = subprocess.run([sys.executable, "-c", asked], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() in ("[]", "['encodings.idna', 'stringprep']")
