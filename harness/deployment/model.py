@@ -310,7 +310,7 @@ class Deployment(Model):
                 targets["assistants", key, "handovers", name, "transfer_to"] = handover.transfer_to
             for place, to in targets.items():
                 if to in self.groups and self.groups[to].address is None:
-                    yield place, f"what does it transfer to? groups.{to} has neither; allowed: a group with did or user"
+                    yield place, f"groups.{to} has no did and no user to transfer to; allowed: a group with one of them"
 
     def _shared_numbers(self) -> Iterator[Mistake]:
         owners: dict[str, str] = {}

@@ -111,6 +111,8 @@ class Group(Model):
     def _complete(self) -> Self:
         if self.did and self.user:
             raise ValueError("did and user are both there; allowed: did, or user where it has no number")
+        if self.user and self.user.startswith("+"):
+            raise ValueError(f"user: {self.user!r} is a number; allowed: did for it")
         if len(set(self.agents)) < len(self.agents):
             raise ValueError("agents: one is named twice; allowed: once")
         if strange := [name for name in self.away if name not in self.agents]:

@@ -90,10 +90,11 @@ def test_rows_that_call_the_group_itself_are_left_out_where_none_can_be_called(t
             {"user": "agents", "did": "+18155550101"},
             r"groups.billing: did and user are both there; allowed: did, or user",
         ),
+        ({"user": "+18155550101"}, r"groups.billing: user: '\+18155550101' is a number; allowed: did for it"),
         ({"user": "two words"}, r"groups.billing.user: 'two words': no user of a SIP address"),
         (
             {},
-            r"assistants.main.transfer_to: what does it transfer to\? groups.billing has neither; allowed: a group with",
+            r"assistants.main.transfer_to: groups.billing has no did and no user to transfer to; allowed: a group with one",
         ),
     ],
 )

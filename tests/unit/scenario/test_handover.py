@@ -141,3 +141,9 @@ def test_a_transfer_in_a_record() -> None:
         {"name": "transfer_call", "to": "the billing people"},
     ]
     assert list(handover.in_actions(actions)) == [SentTransfer(to, shows_topic=False) for to in (ONE, BOTH)]
+
+
+@pytest.mark.parametrize("to", ["ring-group", "+1-815-555-0191", "sip:ring-group@platform.example"])
+def test_a_record_may_name_a_number_or_a_user(to: str) -> None:
+    (sent,) = handover.in_actions([{"name": "transfer_call", "to": to}])
+    assert sent.number == ("+18155550191" if to.startswith("+") else "ring-group")

@@ -363,3 +363,13 @@ def test_a_record_tells_what_was_heard() -> None:
         "caller",
         "human_hangup",
     )
+
+
+def test_an_extension_is_reached_by_the_ai_alone() -> None:
+    plan = deployment()
+    group = plan.groups["billing"].model_copy(update={"did": None, "user": "Kundendienst"})
+    routes = Routes(plan.model_copy(update={"groups": {**plan.groups, "billing": group}}), faults())
+    assert routes.from_ai(Uri.parse("sip:Kundendienst@acme.example;transport=tls")) == GroupRoute("billing")
+    assert routes.from_ai(Uri.parse("sip:+18155550102@acme.example")) == GroupRoute("support")
+    assert routes.from_ai(Uri.parse("sip:kundendienst@acme.example")) is None
+    assert routes.find("Kundendienst") is None
