@@ -24,7 +24,6 @@ _FRAME: Final = 160
 #: Samples analysed in one go: each of numpy's calls costs more than a frame's arithmetic.
 _TOGETHER: Final = 10 * _FRAME
 _KEPT: Final = PERIOD + _FRAME + CONTEXT * HOP  #: samples of the past that a decision may ask for
-_PERIOD_HOPS: Final = PERIOD // HOP
 _CHUNK: Final = 1024  # hops analysed at once in a recording: what they need stays in the cache
 
 
@@ -39,7 +38,6 @@ class MarkDetector:
         self._end = CONTEXT * HOP  # of the samples in the buffer
         self._next = 0  # in the buffer: where the next window's past begins
         self._origin = -CONTEXT * HOP  # stream sample number of the buffer's beginning
-        self._looked: list[tuple[int, bool, float, float]] = []  # the newest period's windows
         self._last_symbol = -1
         self._last_agreed = False
 
@@ -68,7 +66,8 @@ class MarkDetector:
         if hops < 1:
             return
         begin = self._next
-        looked = self._look(begin, hops)
+        blocks = self._buffer[begin : begin + (hops + CONTEXT) * HOP].reshape(-1, HOP)
+        looked = MARK_TONES.analyse_few(blocks)
         # Decided by slices of 20 ms, so that a decision comes at the same time however the stream was cut.
         for upto in range(before + _FRAME, end + _FRAME, _FRAME):
             hops = (min(upto, end) - self._next) // HOP - CONTEXT
@@ -77,18 +76,6 @@ class MarkDetector:
                 hop = (self._origin + self._next) // HOP + 1
                 self._next += hops * HOP
                 self._decide(hop, looked[done : done + hops], said)
-
-    def _look(self, begin: int, hops: int) -> list[tuple[int, bool, float, float]]:
-        """What the windows from ``begin`` on hold; where the samples are those of a period before, so are the windows."""
-        samples = self._buffer[begin : begin + (hops + CONTEXT) * HOP]
-        past = self._looked
-        before = begin - PERIOD
-        if before >= 0 and samples.tobytes() == self._buffer[before : before + len(samples)].tobytes():
-            looked = (past + past)[:hops]  # no more than two periods are looked at together
-        else:
-            looked = MARK_TONES.analyse_few(samples.reshape(-1, HOP))
-        self._looked = (past + looked)[-_PERIOD_HOPS:]
-        return looked
 
     def _decide(self, hop: int, looked: Sequence[tuple[int, bool, float, float]], said: list[Heard | Ended]) -> None:
         tracker = self._tracker

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import astuple
 
 import numpy as np
 import pytest
@@ -11,7 +10,6 @@ from numpy.typing import NDArray
 
 from harness.audio import g711
 from harness.audio.detector import DetectorBank, Ended, Heard, MarkDetector, marks_heard
-from harness.audio.front_end import TonePairs
 from harness.audio.marks import played, waveform
 from harness.audio.tracker import MARK_TONES
 from harness.audio.wav import to_int16
@@ -72,50 +70,6 @@ def test_what_is_heard_does_not_depend_on_the_pieces(sizes: list[int], number: i
     whole = rough(marks_heard(audio))
     assert whole
     assert rough(stream(audio, sizes)) == whole
-
-
-@settings(max_examples=60)
-@given(
-    st.lists(st.integers(1, 2000), min_size=1, max_size=5),
-    st.lists(st.tuples(st.integers(0, 9000), st.integers(1, 1500), st.sampled_from(["cut", "silent", "other", "one"]))),
-    MARKS,
-)
-def test_what_repeats_is_heard_as_if_it_were_analysed(
-    sizes: list[int], disturbances: list[tuple[int, int, str]], number: int
-) -> None:
-    audio = join(silence(0.2), mark(number, 0.96), silence(0.4))
-    for at, length, kind in disturbances:
-        if kind == "cut":
-            audio = np.delete(audio, slice(at, at + length))
-        elif kind == "one":
-            audio[at : at + 1] += 1
-        else:
-            instead = mark((number + 7) % 512, 0.5)[: len(audio[at : at + length])]
-            audio[at : at + length] = 0 if kind == "silent" else instead
-    with pytest.MonkeyPatch.context() as patch:
-        said = stream(audio, sizes)
-        patch.setattr("harness.audio.detector.PERIOD", 10**9)  # so long ago there is nothing
-        analysed = stream(audio, sizes)
-    assert [type(fact) for fact in said] == [type(fact) for fact in analysed]
-    for one, other in zip(said, analysed, strict=True):
-        # A product of more rows may add in another order.
-        assert astuple(one) == pytest.approx(astuple(other), rel=1e-5, abs=1e-5)
-
-
-def test_a_repeated_period_is_not_analysed_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    analysed: list[int] = []
-    analyse = MARK_TONES.analyse_few
-
-    def count(blocks: NDArray[np.float32]) -> list[tuple[int, bool, float, float]]:
-        analysed.append(len(blocks))
-        return analyse(blocks)
-
-    monkeypatch.setattr(TonePairs, "analyse_few", lambda self, blocks: count(blocks))
-    detector = MarkDetector()
-    period = mark(3, 0.16)
-    for _ in range(20):
-        detector.feed(period)
-    assert len(analysed) == 2, "the first, and the seam between it and the second"
 
 
 def test_a_bank_hears_what_each_detector_alone_hears() -> None:
