@@ -2,17 +2,20 @@
 
 ``python -I -S newborn.py SOCKET …``, and then what an interpreter would be told. It hands over the open files it was given, its
 environment and where it is, and ends as the process ended; that dies with it. Where no nursery answers it becomes the
-interpreter. Nothing of the harness is imported here, and nothing that takes long: with ``json``, ``signal`` and ``socket`` in
-the place of what they are made of it took twice as long, and every process of a run begins so.
+interpreter. Nothing of the harness is imported here, and nothing that takes long.
 """
 
-import _signal  # type: ignore[import-not-found]  # typeshed has none
-import _socket
+import json
 import os
+import signal
+import socket
+import struct
 import sys
 
-#: A number on the way: the request's length and how many open files come with it, and back a status as ``os.waitpid`` has it.
-NUMBER_BYTES = 4
+#: Before the request: its length and how many open files come with it.
+HEAD = struct.Struct("!II")
+#: What comes back: a status as ``os.waitpid`` has it.
+STATUS = struct.Struct("!I")
 #: So many open files can be handed over.
 MOST_FILES = 16
 
@@ -20,46 +23,34 @@ MOST_FILES = 16
 def main(path: str, arguments: list[str]) -> int:
     """Ask for the process and wait for its end; what the interpreter would have returned."""
     files = sorted(int(entry) for entry in os.listdir("/proc/self/fd"))
-    nursery = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
-    try:
-        nursery.connect(path)
-    except OSError:
-        os.execv(sys.executable, [sys.executable, *arguments])
-    files = [file for file in files if file != nursery.fileno() and _is_open(file)]
-    request = {
-        "arguments": arguments,
-        "files": files,
-        "directory": os.getcwd(),
-        "environment": dict(os.environ),
-        "umask": _umask(),
-        "leads": os.getsid(0) == os.getpid(),
-    }
-    text = ascii(request).encode()  # undecodable bytes of the environment are escaped surrogates
-    handed = b"".join(file.to_bytes(NUMBER_BYTES, sys.byteorder) for file in files)  # as C has a descriptor (cmsg(3))
-    nursery.sendmsg([numbers(len(text), len(files))], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, handed)])
-    nursery.sendall(text)
-    _signal.signal(_signal.SIGINT, _signal.SIG_IGN)  # Ctrl-C is for the process
-    _let_go(files)
-    status = nursery.recv(NUMBER_BYTES)
-    if len(status) < NUMBER_BYTES:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as nursery:
+        try:
+            nursery.connect(path)
+        except OSError:
+            os.execv(sys.executable, [sys.executable, *arguments])
+        files = [file for file in files if file != nursery.fileno() and _is_open(file)]
+        request = {
+            "arguments": arguments,
+            "files": files,
+            "directory": os.getcwd(),
+            "environment": dict(os.environ),
+            "umask": _umask(),
+            "leads": os.getsid(0) == os.getpid(),
+        }
+        text = json.dumps(request).encode()  # undecodable bytes of the environment are escaped surrogates
+        socket.send_fds(nursery, [HEAD.pack(len(text), len(files))], files)
+        nursery.sendall(text)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process
+        _let_go(files)
+        status = nursery.recv(STATUS.size)
+    if len(status) < STATUS.size:
         return 1  # the nursery is gone
-    code = os.waitstatus_to_exitcode(*read_numbers(status))
+    code = os.waitstatus_to_exitcode(*STATUS.unpack(status))
     if code < 0:
-        if -code != _signal.SIGKILL:
-            _signal.signal(-code, _signal.SIG_DFL)
+        if -code != signal.SIGKILL:
+            signal.signal(-code, signal.SIG_DFL)
         os.kill(os.getpid(), -code)
     return code
-
-
-def numbers(*values: int) -> bytes:
-    """Those as they go over the way."""
-    return b"".join(value.to_bytes(NUMBER_BYTES, "big") for value in values)
-
-
-def read_numbers(octets: bytes) -> list[int]:
-    """The inverse of :func:`numbers`."""
-    parts = range(0, len(octets), NUMBER_BYTES)
-    return [int.from_bytes(octets[begin : begin + NUMBER_BYTES], "big") for begin in parts]
 
 
 def _is_open(file: int) -> bool:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import ast
 import atexit
 import contextlib
 import fcntl
 import io
+import json
 import os
 import runpy
 import selectors
@@ -19,7 +19,7 @@ import types
 from collections.abc import Sequence
 from typing import Any, Final, NoReturn
 
-from harness.nursery.newborn import MOST_FILES, NUMBER_BYTES, numbers, read_numbers
+from harness.nursery.newborn import HEAD, MOST_FILES, STATUS
 
 _PATIENCE_S: Final = 10.0
 _NO_PROCESS: Final = -1
@@ -68,7 +68,7 @@ class _Server:
             self._selector.unregister(connection)
         with connection:
             try:
-                connection.sendall(numbers(status))
+                connection.sendall(STATUS.pack(status))
             except OSError:
                 return  # nobody waits for it any more
 
@@ -85,7 +85,7 @@ class _Server:
         connection.settimeout(_PATIENCE_S)
         try:
             request, files = _received(connection)
-        except (OSError, SyntaxError, ValueError):
+        except (OSError, ValueError):
             connection.close()
             return
         try:
@@ -111,9 +111,9 @@ class _Server:
 
 
 def _received(connection: socket.socket) -> tuple[dict[str, Any], list[int]]:
-    """The request and its open files. Raises OSError, SyntaxError or ValueError when it is none."""
-    head, files, _, _ = socket.recv_fds(connection, 2 * NUMBER_BYTES, MOST_FILES)
-    length, count = read_numbers(head.ljust(2 * NUMBER_BYTES, b"\0"))
+    """The request and its open files. Raises OSError or ValueError when it is none."""
+    head, files, _, _ = socket.recv_fds(connection, HEAD.size, MOST_FILES)
+    length, count = HEAD.unpack(head.ljust(HEAD.size, b"\0"))
     text = bytearray()
     while len(text) < length and (chunk := connection.recv(length - len(text))):
         text += chunk
@@ -121,7 +121,7 @@ def _received(connection: socket.socket) -> tuple[dict[str, Any], list[int]]:
         for file in files:
             os.close(file)
         raise ValueError(f"{len(files)} of {count} open files came")
-    return ast.literal_eval(text.decode()), files
+    return json.loads(text), files
 
 
 def _as_an_interpreter(request: dict[str, Any], files: Sequence[int]) -> NoReturn:

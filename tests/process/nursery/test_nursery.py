@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from harness.nursery import listening_at, server
-from harness.nursery.newborn import numbers
+from harness.nursery.newborn import HEAD
 from tests.process.phone.test_lifetime import gone
 
 NURSERY = """
@@ -152,7 +152,7 @@ def test_where_no_process_is_left_who_asked_is_told(tmp_path: Path, monkeypatch:
     lifeline, ours = os.pipe()
     with listening_at(path) as listening, socket.socket(socket.AF_UNIX) as asks:
         asks.connect(str(path))
-        socket.send_fds(asks, [numbers(2, 1)], [ours])
+        socket.send_fds(asks, [HEAD.pack(2, 1)], [ours])
         asks.sendall(b"{}")
         nursery = server._Server(listening, lifeline)
         nursery._fork()

@@ -20,11 +20,3 @@ def test_workers_carry_nothing_that_preflight_alone_needs() -> None:
     )
     done = subprocess.run([sys.executable, "-c", asked], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "['harness.scenario.cast']"
-
-
-def test_what_stands_for_a_forked_process_imports_nothing_that_takes_long() -> None:
-    """Each process of a run begins with it; ``enum`` alone, which ``signal`` and ``socket`` need, takes longer than it does."""
-    asked = "import newborn, sys; print([name for name in ('enum', 'json', 're', 'struct') if name in sys.modules])"
-    command = [sys.executable, "-S", "-c", asked]
-    done = subprocess.run(command, cwd=ROOT / "harness" / "nursery", capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
