@@ -29,7 +29,11 @@ _RECOGNISED_S: Final = 0.4  # a mark is said again every 200 ms
 
 
 def wait_for_pause(leg: Leg, within: float = PAUSES_WITHIN_S) -> bool:
-    """Until the far end is not speaking; False when it did not stop. A mark is no speech: nobody waits for its end."""
+    """Until the far end is not speaking; False when it did not stop. A mark is no speech: nobody waits for its end.
+
+    What was heard just before counts as well, so that a pause which is there already is not waited for again; one that is over does
+    not.
+    """
     silent_since: float | None = None
 
     def pauses(event: Event) -> bool:
@@ -40,7 +44,7 @@ def wait_for_pause(leg: Leg, within: float = PAUSES_WITHIN_S) -> bool:
             silent_since = None
         elif silent_since is None:
             silent_since = event.at
-        return silent_since is not None and event.at - silent_since >= PAUSE_S - PULSE_S
+        return silent_since is not None and event.at - silent_since >= PAUSE_S - PULSE_S and _is_newest(leg, event)
 
     return _comes(leg, "a pause of the far end", pauses, within, since=time.monotonic() - PAUSE_S)
 
@@ -60,6 +64,10 @@ def _comes(leg: Leg, goal: str, predicate: Callable[[Event], bool], within: floa
     except NeverCame:
         return False
     return True
+
+
+def _is_newest(leg: Leg, heard: Listened) -> bool:
+    return not any(event.at > heard.at for event in leg.events if isinstance(event, Listened))
 
 
 def _is_speech(leg: Leg, heard: Listened) -> bool:

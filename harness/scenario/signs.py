@@ -23,7 +23,7 @@ from harness.far_end.transcript import said, times_heard
 from harness.scenario import blips, reactions
 from harness.scenario.context import CaseContext
 from harness.scenario.end import End, Pending
-from harness.scenario.ends import Call
+from harness.scenario.ends import QUIET_S, Call
 from harness.verdict import Strength, Verdict
 
 #: What a caller says to be heard by words.
@@ -32,8 +32,6 @@ GREETING: Final = "hello-en"
 RECOGNISED_WITHIN_S: Final = 2.5
 #: How long an RTCP report may take: 5 s between two, give or take a half (RFC 3550 sections 6.2 and 6.3.1), and what it takes to come.
 REPORTED_WITHIN_S: Final = 8.5
-#: How long the end of what was said takes to get there: buffers at both ends and between them, in seconds.
-ON_ITS_WAY_S: Final = 0.4
 #: How long an end is listened to before what did not arrive counts as missing: live AIs take up to 3 s to answer, and what they
 #: say is on its way for a while.
 LISTEN_S: Final = 3.5
@@ -145,7 +143,8 @@ class Look:
                     self._caller.let_answer(said_at, _ANSWERED_WITHIN_S)
             ended, self._in_pause = self._caller.speak(GREETING)
             during = self._talk.words.come == "during"
-            until = ended + (RECOGNISED_WITHIN_S if during else ON_ITS_WAY_S)
+            # An AI takes down what was said when it sees that nobody speaks on: who hangs up before was not heard.
+            until = ended + (RECOGNISED_WITHIN_S if during else QUIET_S)
             while (left := until - time.monotonic()) > 0:
                 if during and self._talk.words.has_greeting(self._wanted):
                     self._understood = self._by_words()

@@ -59,6 +59,7 @@ def leg(**had: Any) -> Any:
         ([QUIET] * 5, True),
         ([LOUD] * 10 + [QUIET] * 4, True),
         ([LOUD, QUIET, QUIET, LOUD] * 5, False),  # between words
+        ([QUIET] * 4 + [LOUD] * 3, False),  # it paused, and speaks again
         ([LOUD] * 20, False),
         ([], False),  # nobody listened
     ],

@@ -121,7 +121,7 @@ def experiments(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(reactions, "experiment", experiment)
     monkeypatch.setattr(signs, "RECOGNISED_WITHIN_S", 0.01)
-    monkeypatch.setattr(signs, "ON_ITS_WAY_S", 0.0)
+    monkeypatch.setattr(signs, "QUIET_S", 0.0)
     return made
 
 
@@ -377,4 +377,14 @@ def test_an_ai_that_speaks_in_turns_has_its_time_to_answer(make_context: MakeCon
             until.append(deadline)
 
     Case(make_context, Attentive(), "", strength="confirmed", experiment=False, transcript=transcript).settle()
-    assert until[-1] - ended[-1] >= 3.0 + signs.ON_ITS_WAY_S
+    assert until[-1] - ended[-1] >= 3.0
+
+
+def test_a_caller_ends_its_turn_before_the_call_ends(
+    make_context: MakeContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An AI that takes down turns has what was said once nobody speaks on."""
+    monkeypatch.setattr(signs, "QUIET_S", 0.3)
+    began = time.monotonic()
+    case = Case(make_context, Caller(), HELLO, strength="confirmed", experiment=False, transcript="after")
+    assert case.look.wait_until_said() - began >= 0.3
