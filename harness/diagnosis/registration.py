@@ -11,8 +11,8 @@ from harness.events import TransportFailed
 from harness.sip import why
 from harness.sip.message import Response
 
-#: What became of a REGISTER that no server answered.
-NONE, REFUSED = "none", "connection refused"
+#: What became of a REGISTER that no server answered; the last is a bare 503 of which nobody saw the messages.
+NONE, REFUSED, UNCLEAR = "none", "connection refused", "503 or none"
 
 
 def tell(scene: Scene) -> None:
@@ -44,7 +44,7 @@ def tell(scene: Scene) -> None:
 
 def _answer(scene: Scene, code: object, reason: str, response: Response | None, refused: bool) -> object:
     """The status that came, or what kept one from coming: a stack calls a timeout 408, and a transport error 503 (RFC 3261
-    section 8.1.3.1).
+    section 8.1.3.1). A 503 without a word may be either, where nobody saw the messages.
     """
     if code not in (0, 408, 503) or response is not None:
         return code
@@ -52,7 +52,9 @@ def _answer(scene: Scene, code: object, reason: str, response: Response | None, 
         return NONE
     if refused or (code == 503 and OF_THE_STACK.search(reason)):
         return REFUSED
-    return code if code == 503 and reason and not _is_seen(scene) else NONE
+    if code != 503 or _is_seen(scene):
+        return NONE
+    return code if reason else UNCLEAR
 
 
 def _last_answer(scene: Scene, code: object) -> Response | None:

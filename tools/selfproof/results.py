@@ -160,7 +160,7 @@ class Proof:
         counted: dict[str, Counter[str]] = {}
         for result in self.of("fault"):
             counted.setdefault(result.faults[0], Counter())[spoken(result.told.get("all"))] += 1
-        return {fault: dict(counter.most_common()) for fault, counter in counted.items()}
+        return {fault: _ranked(counter) for fault, counter in counted.items()}
 
     def checks(self) -> dict[str, dict[str, int]]:
         """For each check the faults that made it fail, in how many cases."""
@@ -168,7 +168,7 @@ class Proof:
         for result in self.of("fault"):
             for check in result.failed:
                 counted.setdefault(check, Counter())[result.faults[0]] += 1
-        return {check: dict(counter.most_common()) for check, counter in counted.items()}
+        return {check: _ranked(counter) for check, counter in counted.items()}
 
     def claims(self, visibility: Visibility) -> dict[Claim, int]:
         """What is said of all faults by one who sees no more than that."""
@@ -182,7 +182,7 @@ class Proof:
             if result.faults[0] == fault:
                 for visibility, told in result.told.items():
                     counted.setdefault(visibility, Counter())[spoken(told)] += 1
-        return {visibility: dict(counter.most_common()) for visibility, counter in counted.items()}
+        return {visibility: _ranked(counter) for visibility, counter in counted.items()}
 
     def shortfalls(self, clean_wanted: int) -> list[str]:
         """The bars that were missed, a line each."""
@@ -244,3 +244,8 @@ def _result(plain: Mapping[str, Any], evidence: CaseEvidence) -> Result:
 
 def _told(plain: Mapping[str, Any]) -> Told:
     return Told(tuple(plain["causes"]), tuple(plain["candidates"]), str(plain["settles"]), tuple(plain["unexplained"]))
+
+
+def _ranked(counter: Counter[str]) -> dict[str, int]:
+    """The most counted first; equal counts by name, so that two runs alike write the same page."""
+    return dict(sorted(counter.items(), key=lambda counted: (-counted[1], counted[0])))

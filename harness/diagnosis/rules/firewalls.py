@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.diagnosis.conditions import Condition, not_shown, unless, when
+from harness.diagnosis.registration import NONE, REFUSED, UNCLEAR
 from harness.diagnosis.rule import Confidence, Rule
 from harness.diagnosis.rules.refused import ALL_LATER, NOT_FOR_MEDIA
 
@@ -30,13 +31,15 @@ def _firewalls() -> Iterator[Rule]:
         id="registration.firewall-udp-32681-rejected.unheard",
         cause="firewall-udp-32681-rejected",
         symptoms=("registration",),
-        essential=(when("transport", "udp"), when("registration.answer", "none")),
+        essential=(when("transport", "udp"), _UNANSWERED),
         conditions=(when("probe.termination", "silent"), not_shown("registration.target", "another host"), _ICMP),
-        because="REGISTER was not answered; who rejects UDP says so by ICMP, which may not have got back to the sender",
+        because="no answer to REGISTER was seen; who rejects UDP says so by ICMP, which may not have got back to the sender",
     )
 
 
 _ICMP = when("icmp", "rejected")
+#: A port that answers us nothing has not answered REGISTER with the 503 that may be the stack's own.
+_UNANSWERED = when("registration.answer", NONE, UNCLEAR)
 #: The platform did not refuse the caller for want of the number.
 _NUMBER_KNOWN = not_shown("final.code", 404, 484, 604)
 
@@ -84,9 +87,9 @@ def _dropping(cause: str, over: Condition, transport: str) -> Iterator[Rule]:
         id=f"registration.{cause}",
         cause=cause,
         symptoms=("registration",),
-        essential=(over, when("registration.answer", "none")),
+        essential=(over, _UNANSWERED),
         conditions=(when("probe.termination", "silent"), not_shown("registration.target", "another host"), *unheard),
-        because="REGISTER was not answered, and the platform's port answers nothing, asked directly",
+        because="no answer to REGISTER was seen, and the platform's port answers nothing, asked directly",
     )
 
 
@@ -119,9 +122,9 @@ def _rejecting(cause: str, over: Condition, transport: str) -> Iterator[Rule]:
         id=f"registration.{cause}",
         cause=cause,
         symptoms=("registration",),
-        essential=(over, when("registration.answer", "connection refused")),
+        essential=(over, when("registration.answer", REFUSED, UNCLEAR)),
         conditions=(when("probe.termination", *told), not_shown("registration.target", "another host")),
-        because="REGISTER was refused on the way, and so is the platform's port, asked directly",
+        because="no server is known to have answered REGISTER, and the platform's port is refused, asked directly",
     )
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 from harness.diagnosis.cells import cells
 from harness.diagnosis.conditions import not_shown, unless, when
 from harness.diagnosis.refusals import ABOUT, WHO, elsewhere
+from harness.diagnosis.registration import NONE, REFUSED, UNCLEAR
 from harness.diagnosis.rule import Rule
 
 _REFUSED = when("registration.answer", 401, 403, 404, 407)
+#: What other rules judge by. Any other status is a refusal of the REGISTER as it is.
+_JUDGED = (NONE, REFUSED, UNCLEAR, 200, 401, 403, 407, 408, 500, 502, 503, 504)
 
 #: A challenge was answered in the right user's name, and nothing says that the refusal is about anything but the password.
 _PASSWORD = (
@@ -113,6 +116,15 @@ REGISTRATION: tuple[Rule, ...] = (
         confidence="likely",
     ),
     Rule(
+        id="registration.unavailable.or-none",
+        cause="trunk-inactive",
+        symptoms=("registration",),
+        essential=(when("registration.answer", UNCLEAR), when("probe.termination", "answers")),
+        conditions=(not_shown("registration.target", "another host"),),
+        because="the record says 503 and no more: a registrar's own, for a trunk out of service, or the stack's for no answer",
+        confidence="likely",
+    ),
+    Rule(
         id="registration.later",
         cause="registrar-fails",
         symptoms=("registration",),
@@ -150,16 +162,61 @@ REGISTRATION: tuple[Rule, ...] = (
         id="registration.unanswered",
         cause="registration-unanswered",
         symptoms=("registration",),
-        essential=(when("registration.answer", "none"), when("probe.termination", "answers")),
+        essential=(when("registration.answer", NONE), when("probe.termination", "answers")),
         conditions=(not_shown("registration.target", "another host"),),
         because="REGISTER was not answered, and the same port answers OPTIONS",
+    ),
+    Rule(
+        id="registration.unanswered.or-503",
+        cause="registration-unanswered",
+        symptoms=("registration",),
+        essential=(when("registration.answer", UNCLEAR), when("probe.termination", "answers")),
+        conditions=(not_shown("registration.target", "another host"),),
+        because="the record says 503 and no more, as stacks do of a REGISTER without an answer (RFC 3261 section 8.1.3.1)",
+        confidence="likely",
+    ),
+    Rule(
+        id="registration.refuses",
+        cause="registrar-refuses",
+        symptoms=("registration",),
+        essential=(unless("registration.answer", *_JUDGED, 404),),
+        conditions=(not_shown("registration.target", "another host"),),
+        because="the refusal is about neither credentials nor service: the registrar does not take the REGISTER as it is",
+        confidence="likely",
+    ),
+    Rule(
+        id="registration.refuses.address",
+        cause="registrar-refuses",
+        symptoms=("registration",),
+        # RFC 3261 section 10.3 step 5: the address of record is none of the domain's.
+        essential=(when("registration.answer", 404),),
+        conditions=(
+            not_shown("registration.refusal", *WHO),
+            not_shown("registration.user", "another"),
+            not_shown("registration.target", "another host"),
+        ),
+        because="404 to REGISTER: the registrar has no such address of record",
+        confidence="likely",
     ),
     Rule(
         id="registration.elsewhere",
         cause="termination-uri-wrong",
         symptoms=("registration",),
-        essential=(when("registration.answer", "none", "connection refused"),),
+        essential=(when("registration.answer", NONE, REFUSED, UNCLEAR),),
         conditions=(when("registration.target", "another host"),),
-        because="the REGISTER went to another host than the platform's SBC, and nobody answered there",
+        because="the REGISTER went to another host than the platform's SBC, and no answer from there was seen",
+    ),
+    Rule(
+        id="registration.elsewhere.refused",
+        cause="termination-uri-wrong",
+        symptoms=("registration",),
+        # A refusal alone speaks for no other host: where nobody said where it went, this is not its rival.
+        essential=(
+            unless("registration.answer", NONE, REFUSED, UNCLEAR, 200),
+            when("registration.target", "another host"),
+        ),
+        conditions=(),
+        because="the REGISTER went to another host than the platform's SBC, and was refused there",
+        confidence="likely",
     ),
 )

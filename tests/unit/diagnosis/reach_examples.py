@@ -48,6 +48,13 @@ REGISTRATION = [
         register(0).sip_number(termination_uri="203.0.113.9:5060"),
         ("termination-uri-wrong",),
     ),
+    Expected(
+        "registration.elsewhere.refused",
+        register(405, "Method Not Allowed").sip_number(termination_uri="203.0.113.9:5060"),
+        ("termination-uri-wrong",),
+    ),
+    Expected("registration.refuses", register(423, "Interval Too Brief"), ("registrar-refuses",)),
+    Expected("registration.refuses.address", register(404, "Not Found").sip_number(), ("registrar-refuses",)),
 ]
 
 #: What the caller was refused for is said, and nobody could look at the AI's side.

@@ -48,11 +48,14 @@ _OR_SILENT = ("rtp-blocked-after-10s", "ai-silent")
 _OR_NOBODY = ("fallback-missing", "nobody-available")
 _OR_CLOSED = ("g711-one-side", "rtp-blocked-both")
 _OR_ROUTE = ("firewall-tcp-32681", "route-missing")
+_OR_INACTIVE = ("trunk-inactive", "registration-unanswered")
 
 RIVALS = [
     Expected(
         "registration.password.forbidden", challenged(register(403, "Forbidden").sip_number()), ("password-wrong",)
     ),
+    Expected("registration.unavailable.or-none", register(503).sip_number(), _OR_INACTIVE),
+    Expected("registration.unanswered.or-503", register(503).sip_number(), _OR_INACTIVE),
     Expected(
         "reach.own-agents.silent-ai",
         nothing(Example(transport="tcp")).probed("ai", "silent").probed("termination", "answers"),

@@ -80,7 +80,7 @@ def test_an_operating_systems_words_are_no_answer_of_the_registrar() -> None:
     assert answer(503, "[Errno 111] Connection refused") == "connection refused"
     assert answer(503, "End of file (PJ_EEOF)") == "connection refused"  # reset between the connection and the request
     assert answer(503, "Trunk inactive") == 503
-    assert answer(503, "") == "none"
+    assert answer(503, "") == "503 or none"
     assert answer(408, "Request Timeout") == "none"
     assert answer(403, "Forbidden") == 403
 

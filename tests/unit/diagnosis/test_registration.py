@@ -25,7 +25,7 @@ def registers(code: int, reason: str = "", *, check: str = "registration", **cha
     [
         (0, "", "none"),
         (408, "Request Timeout", "none"),
-        (503, "", "none"),
+        (503, "", "503 or none"),
         (503, "Maintenance", 503),
         (503, "connection reset by peer", "connection refused"),
         (503, "Operation timed out (PJ_ETIMEDOUT)", "none"),
@@ -246,8 +246,32 @@ def test_a_registrar_that_fails_is_a_cause(code: int, reason: str) -> None:
     assert any(reason in line for line in diagnosis.causes[0].evidence)
 
 
-@pytest.mark.parametrize(("code", "reason"), [(423, "Interval Too Brief"), (480, "Temporarily Unavailable"), (603, "")])
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        *((302, "Moved Temporarily"), (404, "Not Found"), (405, "Method Not Allowed"), (420, "Bad Extension")),
+        *((423, "Interval Too Brief"), (480, "Temporarily Unavailable"), (501, ""), (603, "")),
+    ],
+)
 def test_another_answer_to_register_is_told_as_it_was_seen(code: int, reason: str) -> None:
     diagnosis = heard(code, reason).diagnose()
-    assert diagnosis.is_unknown
-    assert f"it was answered {code} {reason}".rstrip() in diagnosis.headline
+    assert [(cause.id, cause.confidence) for cause in diagnosis.causes] == [("registrar-refuses", "likely")]
+    assert any(f"it was answered {code} {reason}".rstrip() in line for line in diagnosis.causes[0].evidence)
+
+
+def test_a_404_in_another_users_name_is_about_that_user() -> None:
+    example = registers(404, "Not Found", authentication="digest").sip_number(username="stranger")
+    example._sip("received", "SIP/2.0 401 Unauthorized", "REGISTER")
+    assert [cause.id for cause in example.diagnose().causes] == ["username-wrong"]
+
+
+@pytest.mark.parametrize("probe", ["answers", "silent", "refuses"])
+def test_a_bare_503_is_the_registrars_or_nobodys(probe: str) -> None:
+    """RFC 3261 section 8.1.3.1: a stack says 503 of what did not get out. Who answers us may have said it."""
+    diagnosis = registers(503, authentication="digest").sip_number().probed("termination", probe).diagnose()
+    named = {cause.id: cause.confidence for cause in diagnosis.causes}
+    if probe == "answers":
+        assert named == {"trunk-inactive": "likely", "registration-unanswered": "likely"}
+    else:
+        assert not {"trunk-inactive", "registration-unanswered"} & named.keys()
+        assert {cause.removesuffix("-rejected") for cause in named} == {"firewall-udp-32681"}

@@ -100,10 +100,13 @@ _MEDIA = (415, 488, 606)
 #: The statuses that rules ask for (RFC 3261 section 21, RFC 6585 section 4), by fact.
 STATUSES: dict[str, dict[tuple[int, ...], tuple[str, ...]]] = {
     "registration.answer": {
+        (200,): ("registration.elsewhere.refused",),
+        (200, 401, 403, 407, 408, 500, 502, 503, 504, 404): ("registration.refuses",),
         (401, 403, 404, 407): ("registration.user", "registration.user.said", "registration.password.said"),
         (401, 407): ("registration.password",),
         (403,): ("registration.password.forbidden", "registration.address", "registration.address.said"),
         (403, 503): ("registration.inactive",),
+        (404,): ("registration.refuses.address",),
         (503,): ("registration.unavailable", "registration.later"),
         (408, 500, 502, 504): ("registration.failing",),
     },

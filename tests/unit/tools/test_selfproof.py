@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from itertools import permutations
 from pathlib import Path
+
+import pytest
 
 from harness.checks.finding import CHECKS
 from harness.diagnosis.causes import CAUSES
@@ -207,3 +210,9 @@ def test_a_trial_is_judged_by_its_last_attempt(tmp_path: Path) -> None:
     results, missing = read(tmp_path)
     assert [(found.verdict, found.outcome) for found in results] == [(Verdict.FAILED, "named")]
     assert missing == ["B"]
+
+
+@pytest.mark.parametrize("order", [*permutations(("srtp-mismatch", "codec-mismatch", "password-wrong"))])
+def test_equal_counts_are_written_in_one_order(order: tuple[str, ...]) -> None:
+    proof = Proof([result("refuse-srtp", causes=(cause,)) for cause in (*order, "password-wrong")])
+    assert list(proof.matrix()["refuse-srtp"]) == ["password-wrong", "codec-mismatch", "srtp-mismatch"]
