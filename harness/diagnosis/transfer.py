@@ -14,6 +14,7 @@ from harness.far_end.call_record import actions_of, recorded_target, transfers_a
 from harness.sip import why
 from harness.sip.grammar import decimal
 from harness.sip.message import Request
+from harness.sip.referrals import Referrals
 from harness.verdict import Finding
 
 #: Rows whose AI cannot be had, so that nobody can be transferred, whatever other numbers' AIs transfer to.
@@ -197,14 +198,23 @@ def _answer(scene: Scene, request: Seen, method: str) -> None:
 
 
 def _outcome(scene: Scene, refer: Seen) -> None:
-    """The sipfrag of the last NOTIFY (RFC 3515 section 2.4.5)."""
+    """The sipfrag of the last NOTIFY of that REFER (RFC 3515 sections 2.4.5 and 2.4.6)."""
     code: int | None = None
     where: tuple[str, ...] = (refer.where,)
+    referrals = Referrals()
     for seen in scene.at_ai:
-        if seen.received and seen.is_request("NOTIFY") and seen.message.call_id == refer.message.call_id:
+        if seen.message.call_id != refer.message.call_id:
+            continue
+        if not seen.received and seen.is_request("REFER"):
+            referrals.sent(seen.message.cseq.number)
+        elif seen.received and seen.answers("REFER") >= 300:
+            referrals.refused(seen.message.cseq.number)
+        elif seen.received and seen.is_request("NOTIFY"):
             body = seen.message.body.decode("utf-8", "replace")
             said = body.split()
-            if len(said) >= 2 and said[0].startswith("SIP/2") and (status := decimal(said[1], most=699)):
+            known = len(said) >= 2 and said[0].startswith("SIP/2")
+            status = (decimal(said[1], most=699) if known else None) or 0
+            if referrals.of(seen.message, status) in (None, refer.message.cseq.number) and status:
                 code, where = status, (seen.where, *why.told(parse(body.rstrip() + "\r\n\r\n")))
     scene.facts.record("transfer.outcome", "nothing" if code is None or code < 200 else code, *where)
 

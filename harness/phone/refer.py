@@ -10,7 +10,8 @@ from harness.events import Event, SipMessage, TransferProgress
 from harness.phone.leg import Leg
 from harness.phone.waiter import NeverCame
 from harness.sip.grammar import SipSyntaxError
-from harness.sip.message import Message, Request
+from harness.sip.message import Message, Request, Response
+from harness.sip.referrals import Referrals
 
 _STATUS = re.compile(rb"\s*SIP/2\.0 +(\d{3})\b", re.IGNORECASE)
 
@@ -19,38 +20,72 @@ _GOAL = "the outcome of the transfer"
 
 
 def outcome(leg: Leg, within: float, *, outlives_call: bool = True) -> int:
-    """The final status of the REFER, by its NOTIFYs or by its own refusal; 0 when none came.
+    """The final status of the call's last REFER, by its NOTIFYs or by its own refusal; 0 when none came.
 
     pjsua2 tells of a final status only while the call is up and when the subscription ends with it. It may also come
     after the BYE, since the subscription is a usage of its own (RFC 5057 section 4.1), and ahead of the subscription's end.
     """
     deadline = time.monotonic() + within
-    call_id = Message.parse(leg.invite.text).call_id
+    reader = _Reader(Message.parse(leg.invite.text).call_id)
+    for event in list(leg.events):
+        reader.status(event)
+    if reader.outcome:
+        return reader.outcome
 
     def tells(event: Event) -> bool:
-        return _status(event, call_id) > 0
+        return reader.status(event) > 0
 
     with contextlib.suppress(NeverCame):
-        return _status(leg.wait(_GOAL, tells, within), call_id)
+        leg.wait(_GOAL, tells, within)
+        return reader.outcome
     if not outlives_call:
         return 0
     with contextlib.suppress(NeverCame):  # until the leg has ended it is the leg's, and from then on the phone's
         left = 0.0 if leg.closed else deadline - time.monotonic()
-        return _status(leg.wait(_GOAL, tells, max(0.0, left), outlives_call=True), call_id)
+        leg.wait(_GOAL, tells, max(0.0, left), outlives_call=True)
+        return reader.outcome
     with contextlib.suppress(NeverCame):
-        return _status(leg.phone.wait(_GOAL, tells, max(0.0, deadline - time.monotonic())), call_id)
+        leg.phone.wait(_GOAL, tells, max(0.0, deadline - time.monotonic()))
+        return reader.outcome
     return 0
 
 
-def _status(event: Event, call_id: str) -> int:
-    """The final status that an event tells; 0 when it tells none."""
-    if isinstance(event, TransferProgress):
-        return event.code if event.final else 0
-    if not isinstance(event, SipMessage) or event.direction != "received" or not event.text.startswith("NOTIFY "):
-        return 0
-    with contextlib.suppress(SipSyntaxError):
-        notify = Message.parse(event.text)
-        found = _STATUS.match(notify.body)
-        if found and isinstance(notify, Request) and notify.call_id == call_id:
-            return int(found[1]) if int(found[1]) >= 200 else 0
-    return 0
+class _Reader:
+    """Reads the events of a call in order, each once: what has become of the REFER that was sent last."""
+
+    def __init__(self, call_id: str) -> None:
+        self._call_id, self._referrals = call_id, Referrals()
+        self._read: dict[int, Event] = {}  # kept, so that no other has the number of one
+        self.outcome = 0
+
+    def status(self, event: Event) -> int:
+        """The outcome as far as it is known with this event; 0 where it is not."""
+        if id(event) not in self._read:
+            self._read[id(event)] = event
+            self._look(event)
+        return self.outcome
+
+    def _look(self, event: Event) -> None:
+        if isinstance(event, TransferProgress):  # pjsua does not say of which
+            if event.final and self._referrals.last_alone:
+                self.outcome = self.outcome or event.code
+        elif isinstance(event, SipMessage) and not event.unread:
+            with contextlib.suppress(SipSyntaxError):
+                message = Message.parse(event.text)
+                if message.call_id == self._call_id:
+                    self._message(message, event.direction)
+
+    def _message(self, message: Message, direction: str) -> None:
+        number = message.cseq.number
+        if isinstance(message, Response):
+            if direction == "received" and message.method == "REFER" and message.status >= 300:
+                self._referrals.refused(number)
+        elif isinstance(message, Request) and (direction, message.method) == ("sent", "REFER"):
+            if (last := self._referrals.last) is not None and number > last:
+                self.outcome = 0
+            self._referrals.sent(number)
+        elif isinstance(message, Request) and (direction, message.method) == ("received", "NOTIFY"):
+            found = _STATUS.match(message.body)
+            code = int(found[1]) if found else 0
+            if self._referrals.of(message, code) == self._referrals.last and code >= 200:
+                self.outcome = self.outcome or code
