@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import resource
@@ -54,14 +55,27 @@ class Runner:
         return self.process.wait(10)
 
 
-@pytest.fixture
-def runner(tmp_path: Path) -> Iterator[Runner]:
-    runner = Runner({**os.environ, "TMPDIR": str(tmp_path)})
+@contextlib.contextmanager
+def running(directory: Path) -> Iterator[Runner]:
+    runner = Runner({**os.environ, "TMPDIR": str(directory)})
     try:
         yield runner
     finally:
         runner.process.kill()
         runner.close()
+
+
+@pytest.fixture(scope="module")
+def runner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runner]:
+    """For tests of what it forks: none of them ends it, or changes what it has."""
+    with running(tmp_path_factory.mktemp("runner")) as runner:
+        yield runner
+
+
+@pytest.fixture
+def own_runner(tmp_path: Path) -> Iterator[Runner]:
+    with running(tmp_path) as runner:
+        yield runner
 
 
 def test_a_worker_has_its_starters_streams_environment_and_place(runner: Runner, tmp_path: Path) -> None:
@@ -123,21 +137,21 @@ def test_it_dies_with_whoever_stands_for_it(runner: Runner) -> None:
 
 
 @pytest.mark.parametrize("room", [0, 1, 3])
-def test_without_room_for_another_those_that_there_are_go_on(runner: Runner, room: int) -> None:
+def test_without_room_for_another_those_that_there_are_go_on(own_runner: Runner, room: int) -> None:
     """Descriptors of the nursery's own, as few as are left: who asked ends, and nobody else."""
     says = "import sys; print('here', flush=True); sys.stdout.write(sys.stdin.read())"
-    first = runner.worker(says)
+    first = own_runner.worker(says)
     assert first.stdout is not None
     assert first.stdout.readline() == "here\n"
-    nursery = int(Path(f"/proc/{runner.process.pid}/task/{runner.process.pid}/children").read_text().split()[0])
+    nursery = int(Path(f"/proc/{own_runner.process.pid}/task/{own_runner.process.pid}/children").read_text().split()[0])
     highest = max(int(file.name) for file in Path(f"/proc/{nursery}/fd").iterdir())
     before = resource.prlimit(nursery, resource.RLIMIT_NOFILE)
     resource.prlimit(nursery, resource.RLIMIT_NOFILE, (highest + 1 + room, before[1]))
-    second = runner.worker(says)
+    second = own_runner.worker(says)
     second.communicate("", timeout=20)
     assert second.returncode in (0, 1)  # it began, or not
     resource.prlimit(nursery, resource.RLIMIT_NOFILE, before)
-    third = runner.worker(says)
+    third = own_runner.worker(says)
     assert third.communicate("served", timeout=20)[0] == "here\nserved"
     assert first.communicate("and on", timeout=20)[0] == "and on"
     assert first.returncode == 0
@@ -172,11 +186,11 @@ def test_ctrl_c_reaches_it(runner: Runner) -> None:
 
 
 @pytest.mark.parametrize("killed", [False, True])
-def test_a_nursery_ends_with_its_runner(runner: Runner, tmp_path: Path, killed: bool) -> None:
-    output, _ = runner.worker("import os; print(os.getppid())").communicate(timeout=10)
+def test_a_nursery_ends_with_its_runner(own_runner: Runner, tmp_path: Path, killed: bool) -> None:
+    output, _ = own_runner.worker("import os; print(os.getppid())").communicate(timeout=10)
     if killed:
-        runner.process.kill()
-    assert runner.close() == (-signal.SIGKILL if killed else 0)
+        own_runner.process.kill()
+    assert own_runner.close() == (-signal.SIGKILL if killed else 0)
     assert gone(int(output))
     assert killed or list(tmp_path.iterdir()) == []
 
