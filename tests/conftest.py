@@ -1,9 +1,12 @@
 """In the tests of the harness every warning is an error; a verification run is spared that."""
 
 import signal
+from collections.abc import Generator
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from harness.memory import lasting
 
 # How fast a machine is that has other work says nothing about the code.
 settings.register_profile("harness", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -18,3 +21,10 @@ def pytest_configure(config: pytest.Config) -> None:
     # those that tests interrupt have to feel it.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Modules and some ten thousand tests stay: no garbage is looked for meanwhile, nor among them ever after."""
+    with lasting():
+        return (yield)
