@@ -64,6 +64,13 @@ _CAUSE_WORDS = (
 )
 #: Statuses from which gateways derive the causes of a number that is nobody's: these add nothing to them (RFC 3398 section 8.2.6.1).
 _NUMBERS = (404, 410, 485, 604)
+#: What is said of a number that cannot be called (RFC 3261 sections 21.4.5, 21.4.11, 21.4.22, 21.4.23 and 21.6.3).
+NO_SUCH_NUMBER = (404, 410, 484, 485, 604)
+#: What is said of who calls: its identity (RFC 8224 section 6.2.2), its anonymity (RFC 5079), its repute (RFC 8197, RFC 8688).
+OF_THE_CALLER = (428, 433, 436, 437, 438, 607, 608)
+#: What is said of a request by a server that took it and objects to it (RFC 3261 section 21, RFC 3329 section 2.3), and so
+#: never of a next hop that could not be reached.
+OF_THE_REQUEST = (401, 407, 413, 414, 416, 420, 421, *OF_THE_CALLER, 493, 494, 505, 513)
 _OR = " or "
 _SEVERAL = tuple(
     _OR.join(named) for many in range(2, len(_WHO) + 1) for named in combinations((what for _, what in _WHO), many)

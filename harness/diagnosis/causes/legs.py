@@ -189,6 +189,15 @@ LEGS: Mapping[str, Described] = {
         "trunk",
         at.INBOUND,
     ),
+    "caller-identity-refused": Described(
+        "the call is refused for who calls: its identity, its anonymity or its repute",
+        at.REACHING_ISSUE,
+        "Look at the status that the caller got. 428, 436, 437 and 438 ask the caller's carrier for a valid Identity (STIR, RFC 8224); "
+        "433 for a number that is shown; 607 and 608 are a block, by the callee or an analytics provider: its Call-Info says whom to "
+        "ask (RFC 8688).",
+        "trunk",
+        at.INBOUND,
+    ),
     "registration-unanswered": Described(
         "the platform answers OPTIONS, and not REGISTER",
         at.REGISTRATION_ISSUE,

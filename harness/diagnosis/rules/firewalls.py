@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.diagnosis.conditions import Condition, not_shown, unless, when
+from harness.diagnosis.refusals import NO_SUCH_NUMBER
 from harness.diagnosis.registration import NONE, REFUSED, UNCLEAR
 from harness.diagnosis.rule import Confidence, Rule
-from harness.diagnosis.rules.refused import ALL_LATER, NOT_FOR_MEDIA
+from harness.diagnosis.rules.refused import ALL_LATER, NOT_FOR_MEDIA, NOT_FOR_THE_REQUEST
 
 NOTHING = when("ai.saw", "nothing")
 _ANSWERING = unless("probe.ai", "silent", "refuses")
@@ -41,7 +42,7 @@ _ICMP = when("icmp", "rejected")
 #: A port that answers us nothing has not answered REGISTER with the 503 that may be the stack's own.
 _UNANSWERED = when("registration.answer", NONE, UNCLEAR)
 #: The platform did not refuse the caller for want of the number.
-_NUMBER_KNOWN = not_shown("final.code", 404, 484, 604)
+_NUMBER_KNOWN = not_shown("final.code", *NO_SUCH_NUMBER)
 
 
 def _silent_to_us() -> Iterator[Rule]:
@@ -138,6 +139,7 @@ def _between() -> Iterator[Rule]:
                 essential=(when("transport", transport),),
                 conditions=(
                     *OPEN_TO_US_NOT_FOR_MEDIA,
+                    NOT_FOR_THE_REQUEST,
                     when("instead.when", moment),
                     when("platform.did", f"it {met} at the AI's port"),
                 ),

@@ -7,10 +7,10 @@ from harness.diagnosis.caller_end import DROPPED
 from harness.diagnosis.cells import cells
 from harness.diagnosis.conditions import not_shown, unless, when
 from harness.diagnosis.own import WITHHELD
-from harness.diagnosis.refusals import NOT_CARRIED, ROUTE
+from harness.diagnosis.refusals import NO_SUCH_NUMBER, NOT_CARRIED, OF_THE_CALLER, ROUTE
 from harness.diagnosis.rule import Rule
 from harness.diagnosis.rules.firewalls import BETWEEN, FIREWALLS, NOTHING, OPEN_TO_US, OPEN_TO_US_NOT_FOR_MEDIA
-from harness.diagnosis.rules.refused import ALL_LATER, NOT_FOR_MEDIA, REFUSED, REFUSED_BY_AI, TOLD
+from harness.diagnosis.rules.refused import ALL_LATER, NOT_FOR_MEDIA, NOT_FOR_THE_REQUEST, REFUSED, REFUSED_BY_AI, TOLD
 
 NOT_THE_LINES = ("another assistant's", "nobody's", "the line's, in another form")
 NOBODY_INSTEAD = unless("instead", "the fallback group", "another group", "an agent")
@@ -179,7 +179,7 @@ REACH: tuple[Rule, ...] = (
         id="reach.turned-away",
         cause="platform-refuses-caller",
         symptoms=("reach",),
-        essential=(when("caller.end", "refused"), unless("final.code", 401, 404, 407, 484, 604)),
+        essential=(when("caller.end", "refused"), unless("final.code", 401, 407, *NO_SUCH_NUMBER)),
         conditions=(
             NOTHING,
             when("instead", "nobody"),
@@ -233,6 +233,7 @@ REACH: tuple[Rule, ...] = (
         symptoms=("reach",),
         conditions=(
             *OPEN_TO_US_NOT_FOR_MEDIA,
+            NOT_FOR_THE_REQUEST,
             when("platform.did", "it tried the AI's other port"),
         ),
         consequences=ALL_LATER,
@@ -256,7 +257,7 @@ REACH: tuple[Rule, ...] = (
         cause="number-unknown-at-platform",
         symptoms=("reach",),
         cells=cells("number", "caller"),
-        essential=(when("caller.end", "refused"), when("final.code", 404, 604)),
+        essential=(when("caller.end", "refused"), when("final.code", *NO_SUCH_NUMBER)),
         conditions=(
             NOTHING,
             NOBODY_INSTEAD,
@@ -264,7 +265,8 @@ REACH: tuple[Rule, ...] = (
             not_shown("final.refusal", *NOT_CARRIED),
         ),
         consequences=("fallback", "final"),
-        because="the platform itself answered 404, and tried neither the AI nor anybody else; a number without a route looks so, too",
+        because="the platform itself answered as for a number it does not know, and tried neither the AI nor anybody else; a number "
+        "without a route looks so, too",
         confidence="likely",
     ),
     Rule(
@@ -274,7 +276,7 @@ REACH: tuple[Rule, ...] = (
         cells=cells("number", "caller"),
         essential=(
             when("caller.end", "refused"),
-            when("final.code", 404, 484, 604),
+            when("final.code", *NO_SUCH_NUMBER),
             when("dialled.form", "another form"),
         ),
         conditions=(
@@ -307,7 +309,7 @@ REACH: tuple[Rule, ...] = (
         cells=cells("number", "caller"),
         essential=(
             when("caller.end", "refused"),
-            when("final.code", 404, 604),
+            when("final.code", *NO_SUCH_NUMBER),
             when("dialled.form", "another form"),
             when("again.form", "refused"),
         ),
@@ -353,6 +355,16 @@ REACH: tuple[Rule, ...] = (
         consequences=("fallback", "final", "caller_id.withheld"),
         because="the caller withheld the number, and the platform refused the call before it tried anybody",
         confidence="likely",
+    ),
+    Rule(
+        id="reach.identity",
+        cause="caller-identity-refused",
+        symptoms=("reach", "final"),
+        essential=(when("caller.end", "refused"), when("final.code", *OF_THE_CALLER)),
+        conditions=(NOTHING, NOBODY_INSTEAD, not_shown("caller.withheld", True)),
+        consequences=("fallback", "final"),
+        because="the caller was refused with a status that is about who calls, and nothing reached the AI",
+        confidence="likely",  # the platform may hand on what somebody behind it says
     ),
     Rule(
         id="reach.kept",

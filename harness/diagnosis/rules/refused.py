@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.diagnosis.cells import cells
 from harness.diagnosis.conditions import not_shown, unless, when
-from harness.diagnosis.refusals import CHANNELS, CONCURRENCY, ROUTE
+from harness.diagnosis.refusals import CHANNELS, CONCURRENCY, OF_THE_REQUEST, ROUTE
 from harness.diagnosis.rule import Rule, Symptom
 
 #: A call that is not taken leaves everything after it undone.
@@ -32,6 +32,8 @@ _MEDIA = (415, 488, 606)
 _TOLD = (when("caller.end", "refused"), when("final.code", *_MEDIA))
 #: Who refuses for anything else, and a platform that got to nobody, has no objection to the media.
 NOT_FOR_MEDIA = not_shown("final.code", *_MEDIA)
+#: Nor to anything else of the request.
+NOT_FOR_THE_REQUEST = not_shown("final.code", *_MEDIA, *OF_THE_REQUEST)
 
 #: The caller was told what for, whether or not anybody saw the call at the AI.
 TOLD: tuple[Rule, ...] = (

@@ -352,10 +352,11 @@ TRANSFER: tuple[Rule, ...] = (
         id="transfer.nobody.at-once",
         cause="nobody-available",
         symptoms=("transfer",),
-        essential=(LOST, when("transfer.answer", 480)),
+        # RFC 3261 sections 21.4.18 and 21.4.24.
+        essential=(LOST, when("transfer.answer", 480, 486)),
         conditions=(RIGHT_TARGET, GROUP_IS_THERE),
         consequences=AFTER,
-        because="the platform answered the transfer to the right number with 480: whom it leads to cannot be rung at the moment",
+        because="the platform answered the transfer to the right number with 480 or 486: whom it leads to cannot be rung at the moment",
         confidence="likely",
     ),
     _UNKNOWN_NUMBER,
@@ -381,7 +382,7 @@ TRANSFER: tuple[Rule, ...] = (
         symptoms=("transfer",),
         essential=(LOST, when("transfer.way", "INVITE")),
         conditions=(
-            unless("transfer.answer", *_NOT_REFUSED, 403, 404, 480, 503),
+            unless("transfer.answer", *_NOT_REFUSED, 403, 404, 480, 486, 503),
             RIGHT_TARGET,
             _CARRIED,
             NOT_REFUSED_THERE,

@@ -399,4 +399,9 @@ LEGS = [
         .not_taken(),
         ("withheld-number-refused",),
     ),
+    Expected(
+        "reach.identity",
+        Example().dials().after(0.1).state("disconnected", 608, "Rejected").all_ports_answer().not_taken(),
+        ("caller-identity-refused",),
+    ),
 ]

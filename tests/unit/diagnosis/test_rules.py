@@ -97,6 +97,9 @@ def test_every_cell_has_a_rule_or_the_reason_why_nothing_tells_it() -> None:
 
 
 _MEDIA = (415, 488, 606)
+_NUMBER = (404, 410, 484, 485, 604)
+_CALLER = (428, 433, 436, 437, 438, 607, 608)
+_REQUEST = (*_MEDIA, 401, 407, 413, 414, 416, 420, 421, *_CALLER, 493, 494, 505, 513)
 #: The statuses that rules ask for (RFC 3261 section 21, RFC 6585 section 4), by fact.
 STATUSES: dict[str, dict[tuple[int, ...], tuple[str, ...]]] = {
     "registration.answer": {
@@ -118,11 +121,18 @@ STATUSES: dict[str, dict[tuple[int, ...], tuple[str, ...]]] = {
         _MEDIA: ("reach.no-g711", "fallback.no-g711", "fallback.srtp"),
     },
     "final.code": {
-        (401, 404, 407, 484, 604): ("reach.turned-away",),
+        (401, 407, *_NUMBER): ("reach.turned-away",),
         (401, 407): ("reach.caller-credentials", "reach.realm", "reach.realm.second", "reach.algorithm"),
         (401, 407, 433): ("reach.withheld",),
-        (404, 484, 604): ("reach.form", *(f"reach.firewall-{port}{end}" for port in PORTS for end in ("", ".here"))),
-        (404, 604): ("reach.unknown-number", "reach.unknown-number.again"),
+        _NUMBER: (
+            *("reach.form", "reach.unknown-number", "reach.unknown-number.again"),
+            *(f"reach.firewall-{port}{end}" for port in PORTS for end in ("", ".here")),
+        ),
+        _CALLER: ("reach.identity",),
+        _REQUEST: (
+            "reach.wrong-port",
+            *(f"reach.firewall-{port}{end}.between" for port in PORTS for end in ("", "-rejected")),
+        ),
         (408, 480, 486, 600): (
             *("fallback.none", "fallback.none.passed-on", "fallback.none.or-nobody", "fallback.nobody.or-none"),
         ),
@@ -143,10 +153,10 @@ STATUSES: dict[str, dict[tuple[int, ...], tuple[str, ...]]] = {
     },
     "transfer.answer": {
         (403,): ("transfer.address", "transfer.credentials.forbidden"),
-        (403, 404, 480, 503): ("transfer.call-refused",),
+        (403, 404, 480, 486, 503): ("transfer.call-refused",),
         (404,): ("transfer.unknown-number",),
         (404, 480, 486, 503): ("transfer.rejected",),
-        (480,): ("transfer.nobody.at-once",),
+        (480, 486): ("transfer.nobody.at-once",),
         (503,): ("transfer.inactive",),
     },
     "transfer.recorded": {
