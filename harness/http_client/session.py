@@ -136,8 +136,11 @@ def client(verify: Trust = True) -> aiohttp.ClientSession:
     """A client for :func:`fetch`, made in the loop that it is used in: it reads neither proxies nor credentials from the
     environment, and keeps no cookie.
     """
+    by_system = (
+        aiohttp.ThreadedResolver()
+    )  # by itself aiohttp asks DNS past the system's table, where aiodns is installed
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(ssl=verify, keepalive_timeout=_KEPT_S),
+        connector=aiohttp.TCPConnector(ssl=verify, resolver=by_system, keepalive_timeout=_KEPT_S),
         headers={hdrs.ACCEPT_ENCODING: "identity"},
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(),  # fetch has its own, of the whole

@@ -22,7 +22,7 @@ import pytest
 
 from harness.errors import FarEndError
 from harness.far_end.synthflow import SynthflowApi
-from harness.http_client import HttpClient, HttpError
+from harness.http_client import HttpClient, HttpError, session
 from harness.simulation.pki import Authority
 from tests.unit.far_end.conftest import Web, answer, listening, serving
 
@@ -323,6 +323,56 @@ def test_what_changes_something_is_sent_once() -> None:
             api.ask("POST", "/prepare_inbound", json={})
         api.close()
     assert len(asked) == 2
+
+
+def test_a_connection_that_nobody_uses_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before the server does so, just when a request that is not sent twice is on its way there."""
+    monkeypatch.setattr(session, "_KEPT_S", 0.05)
+    closed = threading.Event()
+
+    def serve(connection: socket.socket, _ended: threading.Event) -> None:
+        connection.recv(65536)
+        connection.sendall(kept("200 OK"))
+        if not connection.recv(65536):
+            closed.set()
+
+    with listening(serve) as base:
+        client = HttpClient()
+        assert client.request("GET", base, 30.0).is_success
+        assert closed.wait(30)
+        client.close()
+
+
+def test_a_name_that_the_system_does_not_know(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    monkeypatch.setattr("aiohttp.connector.DefaultResolver", None)  # another, where aiodns is installed
+    client = HttpClient()
+    with pytest.raises(HttpError) as caught:
+        client.request("GET", "http://api.example/", 30.0)
+    client.close()
+    assert caught.value.trouble == "refused"
+    assert str(caught.value) == f"ConnectError: [Errno {int(socket.EAI_NONAME)}] Name or service not known"
+
+
+def test_a_port_without_tls(client: HttpClient) -> None:
+    def serve(connection: socket.socket, _ended: threading.Event) -> None:
+        connection.recv(65536)
+        connection.sendall(answer("400 Bad Request"))
+
+    with listening(serve) as base, pytest.raises(HttpError, match=r"ConnectError: \[SSL") as caught:
+        client.request("GET", base.replace("http:", "https:"), 30.0)
+    assert caught.value.trouble == "refused"
+
+
+def test_nobody_listens(client: HttpClient) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    with pytest.raises(HttpError, match=rf"^ConnectError: \[Errno 111\] .*127\.0\.0\.1', {port}") as caught:
+        client.request("GET", f"http://127.0.0.1:{port}/", 30.0)
+    assert caught.value.trouble == "refused"
 
 
 def test_threads_ask_at_the_same_time(client: HttpClient) -> None:
