@@ -16,7 +16,7 @@ import aiohttp
 from aiohttp import hdrs
 from yarl import URL
 
-from harness.http_client import MOST_BYTES, HttpError, HttpResponse, Trust
+from harness.http_client.answers import MOST_BYTES, HttpError, HttpResponse, Trust
 
 #: Of a line of an answer's head; aiohttp's own limit of 8 KiB is less than some pages' policies have.
 _MOST_LINE_BYTES = 64 * 1024
