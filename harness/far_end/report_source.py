@@ -57,14 +57,11 @@ class ReportSource:
         url = str(declared.url).replace("{since}", moment)
         where = f"the platform's report {url.partition('?')[0]}"  # a query may hold what is nobody's business
         body = declared.body.replace("{since}", moment)
-        trust: ssl.SSLContext | bool = ssl.create_default_context(cafile=declared.ca_file) if declared.ca_file else True
         headers = request_headers("platform.report", declared, has_body=bool(body))
-        client = HttpClient(trust if url.startswith("https") else False)
+        client = HttpClient(ssl.create_default_context(cafile=declared.ca_file) if declared.ca_file else True)
         asked_at = to_wall(time.monotonic())
         try:
-            answer = client.request(
-                declared.method, url, declared.timeout_s, headers=headers, **({"content": body} if body else {})
-            )
+            answer = client.request(declared.method, url, declared.timeout_s, headers, content=body or None)
         except HttpError as error:
             raise FarEndError(f"{where}: {error}") from error
         finally:

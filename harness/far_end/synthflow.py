@@ -59,14 +59,13 @@ class SynthflowApi:
         testifies: bool = True,
     ) -> None:
         """``testifies``: whether a record tells more than the documented fields; what nobody said it would is left out."""
-        verify: ssl.SSLContext | bool = ssl.create_default_context(cafile=ca_file) if ca_file else True
         self._base = base.rstrip("/")
         self._region = region
         self._timeout_s = timeout_s
         self._clock = clock
         self._testifies = testifies
         headers = {"Authorization": f"Bearer {token.strip()}"}
-        self._client = HttpClient(verify if base.startswith("https") else False, headers)
+        self._client = HttpClient(ssl.create_default_context(cafile=ca_file) if ca_file else True, headers)
         self._strikes = 0
         self._down_until = -math.inf
         self._problem = ""
@@ -163,7 +162,9 @@ class SynthflowApi:
         for attempt in range(_ATTEMPTS):
             asked_at = to_wall(time.monotonic())
             try:
-                answer = await self._client.fetch(method, self._base + path, self._timeout_s, **arguments)
+                answer = await self._client.fetch(
+                    method, self._base + path, self._timeout_s, repeatable=method == "GET", **arguments
+                )
             except HttpError as error:
                 raise self._failed(what, str(error), {"refused": _STRIKES, "late": 1}.get(error.trouble, 0)) from error
             if answer.status == 429 and attempt + 1 < _ATTEMPTS:

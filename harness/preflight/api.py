@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import time
 
-from harness import http_client
 from harness.deployment import Synthflow
 from harness.far_end.synthflow import calls_query
+from harness.http_client import HttpError, HttpResponse, session
 from harness.preflight.answers import clock_line
 from harness.preflight.lines import ROUTING, ProbeKind, ProbeResult, failed, ok, warning
 from harness.preflight.probes import Probing, verified
@@ -25,8 +25,8 @@ async def api_lines(probing: Probing, synthflow: Synthflow, base: str) -> list[P
     try:
         verify = await verified(synthflow.ca_file)
         verify.check_hostname = True
-        async with http_client.client(verify) as client:
-            answer = await http_client.fetch(
+        async with session.client(verify) as client:
+            answer = await session.fetch(
                 client,
                 "GET",
                 f"{base.rstrip('/')}/calls",
@@ -34,7 +34,7 @@ async def api_lines(probing: Probing, synthflow: Synthflow, base: str) -> list[P
                 params=calls_query(probing.wall_clock(), models[0] if models else None),
                 headers={"Authorization": f"Bearer {synthflow.api_token.get_secret_value()}"},
             )
-    except http_client.HttpError as error:
+    except HttpError as error:
         if error.trouble == "late":
             fix = "Check synthflow.api_base and the firewall."
             return [failed(*_NAME, f"no answer within {probing.patience:g} s", ROUTING, fix)]
@@ -49,7 +49,7 @@ async def api_lines(probing: Probing, synthflow: Synthflow, base: str) -> list[P
     return lines
 
 
-def _answer(answer: http_client.HttpResponse, took: float, by_model: bool) -> ProbeResult:
+def _answer(answer: HttpResponse, took: float, by_model: bool) -> ProbeResult:
     said = f"{answer.status} {answer.reason}, {took * 1000:.0f} ms"
     match answer.status:
         case 401:

@@ -7,18 +7,17 @@ from __future__ import annotations
 
 import re
 import time
-import urllib.request
+from urllib.parse import urlsplit
 
-import httpx
-
+from harness.deployment import Transport
 from harness.preflight.lines import ROUTING, ProbeKind, ProbeResult, failed, ok, warning
-from harness.preflight.probes import Probing, Target
+from harness.preflight.probes import Probing, Target, verified
 from harness.preflight.wire import Link, NoLinkError
 
 NAME = ProbeKind.CAMPAIGN, ""
 #: What looks like a place for a value; JSON has nothing of the kind.
 _PLACE = re.compile(r"\{+ *\w+ *\}+")
-_PORTS = {"http": 80, "https": 443}
+_SCHEMES: dict[str, tuple[int, Transport]] = {"http": (80, "tcp"), "https": (443, "tls")}
 
 
 def _oddity(body: str) -> str | None:
@@ -31,13 +30,13 @@ def _oddity(body: str) -> str | None:
 
 async def trigger_line(probing: Probing, url: str, body: str) -> ProbeResult:
     """A TCP connection, and for https the handshake, trusting whom the trigger itself trusts."""
-    target = httpx.URL(url)
-    if target.scheme in urllib.request.getproxies() and not urllib.request.proxy_bypass(target.host):
-        return warning(*NAME, "it is asked through a proxy: not known", ROUTING, "Start the campaign once by hand.")
-    place = Target(
-        target.host, target.port or _PORTS[target.scheme], "tls" if target.scheme == "https" else "tcp", by_phones=False
-    )
-    trust = httpx.create_ssl_context() if place.transport == "tls" else None
+    target = urlsplit(url)
+    port, transport = _SCHEMES[target.scheme]
+    place = Target(target.hostname or "", target.port or port, transport, by_phones=False)
+    trust = None
+    if transport == "tls":
+        trust = await verified(None)
+        trust.check_hostname = True
     began = time.monotonic()
     try:
         async with Link(probing, place, trust):

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from ipaddress import ip_address, ip_network
-
-import httpx
+from urllib.parse import urlsplit
 
 from harness.deployment import Account, Trunk, is_address
 from harness.preflight.lines import REGISTRATION, ROUTING, ProbeKind, ProbeResult, failed, ok, warning
@@ -34,7 +33,7 @@ def hosts(probing: Probing) -> dict[str, str]:
         note(trunk.host, f"trunk {trunk.name}, host")
         note(trunk.termination_host, f"trunk {trunk.name}, termination")
     for url, what in _urls(probing):
-        note(httpx.URL(url).host, what)
+        note(urlsplit(url).hostname, what)
     return found
 
 

@@ -10,8 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
-
 from harness import numbers_csv
 from harness.audio.wav import WavError, read_wav
 from harness.deployment_file import load
@@ -192,7 +190,7 @@ def _wav(data: bytes) -> None:
 
 def _api(data: bytes) -> None:
     try:
-        plain = synthflow._payload("GET /calls", HttpResponse(200, "OK", httpx.Headers(), data))
+        plain = synthflow._payload("GET /calls", HttpResponse(200, "OK", {}, data))
     except FarEndError:
         return
     json.dumps(plain, ensure_ascii=False).encode()  # evidence is made of it

@@ -87,7 +87,8 @@ def test_a_worker_has_its_starters_streams_environment_and_place(runner: Runner,
 
 
 def test_what_workers_need_is_there_when_they_begin(runner: Runner) -> None:
-    output, _ = runner.worker("import sys; print('harness.scenario.crosstalk' in sys.modules)").communicate(timeout=10)
+    code = "import sys; print({'harness.scenario.crosstalk', 'harness.http_client.session'} <= {*sys.modules})"
+    output, _ = runner.worker(code).communicate(timeout=10)
     assert output == "True\n"
 
 

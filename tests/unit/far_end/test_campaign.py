@@ -60,8 +60,16 @@ def test_a_refusal_is_said(web: Make, monkeypatch: pytest.MonkeyPatch, status: s
 
 
 def test_a_connection_that_breaks(web: Make) -> None:
-    with pytest.raises(FarEndError, match="RemoteProtocolError"):
+    with pytest.raises(FarEndError, match="the connection was closed without a whole answer"):
         campaign.start(described(web(b"").base), LINE, CUSTOMER)
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT"])
+def test_a_connection_that_breaks_calls_nobody_twice(web: Make, method: str) -> None:
+    server = web(b"", answer("200 OK"))
+    with pytest.raises(FarEndError, match="closed"):
+        campaign.start(described(server.base, method=method), LINE, CUSTOMER)
+    assert len(server.requests) == 1
 
 
 def test_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -65,7 +65,7 @@ def test_a_small_answer_that_would_unpack_to_any_size_is_not_unpacked(web: Make)
     "head", [b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n", b"HTTP/1.1 200 OK\r\nX: "], ids=["body", "head"]
 )
 def test_an_answer_byte_by_byte_has_a_limited_time(head: bytes) -> None:
-    """Each byte comes within httpx's own limit, which is one of each read."""
+    """A limit of each read would be kept by every byte."""
     with endless(head, b"a", every_s=0.1) as base:
         assert _refused(SynthflowApi(base, "token", timeout_s=0.5), r"within 0\.5 s") < 30.0
 

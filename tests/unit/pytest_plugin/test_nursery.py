@@ -9,14 +9,15 @@ from pathlib import Path
 ROOT = Path(__file__).parents[3]
 
 
-def test_workers_carry_nothing_that_preflight_alone_needs() -> None:
-    """The controller imports it while the world starts; before that, the first INVITE would wait for it."""
+def test_the_controller_imports_nothing_that_the_first_invite_would_wait_for() -> None:
+    """It imports preflight while the world starts, and the nursery by itself what asks APIs."""
     asked = (
         "import sys\n"
         "from importlib import import_module\n"
         "from harness.pytest_plugin import nursery\n"
         "for module in nursery._NEEDED: import_module(module)\n"
-        "print([name for name in ('harness.scenario.cast', 'harness.preflight', 'dns', 'cryptography') if name in sys.modules])"
+        "names = 'harness.scenario.cast', 'harness.preflight', 'dns', 'cryptography', 'aiohttp'\n"
+        "print([name for name in names if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", asked], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "['harness.scenario.cast']"

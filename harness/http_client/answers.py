@@ -1,0 +1,40 @@
+"""What comes of a request: an answer, or why there is none."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+#: More than any answer that is read here has; a hostile one could be any size.
+MOST_BYTES = 8 * 1024 * 1024
+
+Trouble = Literal["refused", "late", "unusable"]
+#: Whose certificates are trusted; True: those whom the system trusts, whose list aiohttp reads once, when it is imported.
+Trust = ssl.SSLContext | Literal[True]
+
+
+class HttpError(Exception):
+    """No usable answer came; ``trouble`` says of which kind."""
+
+    def __init__(self, trouble: Trouble, message: str) -> None:
+        super().__init__(message)
+        self.trouble = trouble
+
+
+@dataclass(frozen=True)
+class HttpResponse:
+    """A whole answer."""
+
+    status: int
+    reason: str
+    headers: Mapping[
+        str, str
+    ]  #: by their names in small letters; of one that stands there twice both, with a comma between
+    body: bytes
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the status is 2xx."""
+        return 200 <= self.status < 300
