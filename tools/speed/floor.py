@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -98,8 +99,27 @@ def _run(directory: Path, dial: str) -> None:
         stack.libHandleEvents(1000)
 
 
-def measure_floor(seconds: float = _STEADY_S) -> dict[str, float]:
-    """``floor_leg_cpu_percent``, of one core."""
+class Floor:
+    """Two processes with their calls, for as long as :func:`floor` lasts."""
+
+    def __init__(self, scratch: Path, pids: tuple[int, int]) -> None:
+        self._scratch, self._pids = scratch, pids
+
+    def cpu_s(self) -> float:
+        """CPU time that both have used."""
+        return sum(map(cpu_s, self._pids))
+
+    def legs(self, seconds: float) -> int:
+        """How many legs they have. Raises ``RuntimeError`` unless each has recorded that long."""
+        recorded = [file for file in self._scratch.glob("*-*.wav") if file.stat().st_size > _RATE * seconds]
+        if len(recorded) != 2 * CALLS_A_PROCESS:
+            raise RuntimeError(f"{len(recorded)} of {2 * CALLS_A_PROCESS} legs were recorded")
+        return len(recorded)
+
+
+@contextlib.contextmanager
+def floor() -> Iterator[Floor]:
+    """The calls of two processes, once all are up."""
     with tempfile.TemporaryDirectory() as scratch, contextlib.ExitStack() as processes:
         tone = (8000 * np.sin(2 * np.pi * 440 * np.arange(_RATE) / _RATE)).astype(np.int16)
         soundfile.write(Path(scratch) / "tone.wav", tone, _RATE)
@@ -107,15 +127,17 @@ def measure_floor(seconds: float = _STEADY_S) -> dict[str, float]:
         where = _said(answering)
         dialling = processes.enter_context(_started(scratch, where))
         _said(dialling)
-        both = answering.pid, dialling.pid
         time.sleep(3.0)  # until all are up
-        before = sum(map(cpu_s, both))
+        yield Floor(Path(scratch), (answering.pid, dialling.pid))
+
+
+def measure_floor(seconds: float = _STEADY_S) -> dict[str, float]:
+    """``floor_leg_cpu_percent``, of one core."""
+    with floor() as running:
+        before = running.cpu_s()
         time.sleep(seconds)
-        used = sum(map(cpu_s, both)) - before
-        recorded = [file for file in Path(scratch).glob("*-*.wav") if file.stat().st_size > _RATE * seconds]
-        if len(recorded) != 2 * CALLS_A_PROCESS:
-            raise RuntimeError(f"{len(recorded)} of {2 * CALLS_A_PROCESS} legs were recorded")
-    return {"floor_leg_cpu_percent": used * 100 / seconds / len(recorded)}
+        used = running.cpu_s() - before
+        return {"floor_leg_cpu_percent": used * 100 / seconds / running.legs(seconds)}
 
 
 @contextlib.contextmanager

@@ -20,7 +20,7 @@ from harness.phone.leg import Leg
 from harness.phone.pool import PhonePool
 from harness.scenario.phones import own_phone
 from tools.speed.bars import REFERENCE_FLOOR
-from tools.speed.floor import CALLS_A_PROCESS, measure_floor
+from tools.speed.floor import CALLS_A_PROCESS, floor
 from tools.speed.held import wide
 from tools.speed.processes import cpu_s, threads_s
 
@@ -32,9 +32,9 @@ def measure_leg(seconds: float = _STEADY_S) -> dict[str, float]:
     """Per cent of a core: a leg, pjsua2's own with its C recorder, and a call with the world that relays and answers it.
 
     On both sides in two processes with as many calls each, so that what a process costs by itself is shared alike. Both
-    in turns, and the median of each figure: one look at a shared machine is up to a third off.
+    at the same time, as a shared machine is a third slower in some minutes than in others; and the median of each figure.
     """
-    rounds = [_measure_call(seconds) | measure_floor(seconds) for _ in range(_ROUNDS)]
+    rounds = [_measure_call(seconds) for _ in range(_ROUNDS)]
     for found in rounds:
         found["leg_over_floor"] = found["leg_cpu_percent"] / found["floor_leg_cpu_percent"]
         found["machine_slowness"] = found["floor_leg_cpu_percent"] / REFERENCE_FLOOR
@@ -45,7 +45,11 @@ def _measure_call(seconds: float) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as scratch:
         file = Path(scratch) / "wide.toml"
         file.write_text(tomli_w.dumps(wide(CALLS_A_PROCESS)))
-        with world(str(file), tenants=2) as (process, deployments), PhonePool(Path(scratch)) as pool:
+        with (
+            floor() as least,
+            world(str(file), tenants=2) as (process, deployments),
+            PhonePool(Path(scratch)) as pool,
+        ):
             legs = dialled(pool, deployments, Path(scratch))
             children = {leg.phone.process.pid for leg in legs}
             if len(legs) != CALLS_A_PROCESS * len(children):
@@ -54,14 +58,16 @@ def _measure_call(seconds: float) -> dict[str, float]:
                 leg.wait_state("confirmed", within=5.0)
             phones_before, world_before = sum(map(cpu_s, children)), cpu_s(process.pid)
             threads_before = threads_s(children)
-            parent_before = time.process_time()
+            parent_before, least_before = time.process_time(), least.cpu_s()
             time.sleep(seconds)
+            least_used = least.cpu_s() - least_before
             phones = sum(map(cpu_s, children)) - phones_before
             parent = time.process_time() - parent_before
             threads = {name: used - threads_before[name] for name, used in threads_s(children).items()}
             relay = cpu_s(process.pid) - world_before
             for leg in legs:
                 leg.hangup()
+            least_legs = least.legs(seconds)
     each = 100 / seconds / len(legs)
     return {
         "leg_cpu_percent": (phones + parent) * each,
@@ -72,6 +78,7 @@ def _measure_call(seconds: float) -> dict[str, float]:
         "leg_media_percent": threads["media"] * each,
         "leg_python_percent": threads["python"] * each,
         "leg_parent_percent": parent * each,
+        "floor_leg_cpu_percent": least_used * 100 / seconds / least_legs,
     }
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import os
+import time
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Final
+
+#: Linux makes a process's clock from its number so (clock_getcpuclockid(3), include/linux/posix-timers.h).
+_CPUCLOCK_SCHED: Final = 2
 
 
 def cpu_s(pid: int) -> float:
-    """CPU time a process has used (Linux: proc(5))."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    """CPU time a process has used, to the nanosecond: proc(5) has ticks of 10 ms, a tenth of what some legs use in ten seconds."""
+    return time.clock_gettime(~pid << 3 | _CPUCLOCK_SCHED)
 
 
 def threads_s(pids: Iterable[int]) -> defaultdict[str, float]:
