@@ -108,7 +108,7 @@ class LeftOut:
 
 def left_out(deployments: Iterable[Deployment]) -> list[LeftOut]:
     """Every row that no case of its deployment proves, whatever is selected of the rest, every number that is not
-    called now, and every handover of several that none proves.
+    called now, and every handover that none proves.
     """
     found = []
     for deployment in deployments:

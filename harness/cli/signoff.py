@@ -10,7 +10,7 @@ from typer.core import TyperGroup
 
 from harness import signoff
 from harness.cli.app import FAILED, PASSED
-from harness.report.foreign import require_files
+from harness.report.foreign import require_run
 from harness.signoff import attest, document
 from harness.signoff.decision import Acceptance, Decision
 
@@ -33,7 +33,7 @@ def make(
     ] = None,
 ) -> None:
     """Make the sign-off of a run, and sign it. Exit code 0 when accepted, with waivers or without."""
-    require_files(run.resolve())
+    require_run(run)
     wanted = document.pdf_available() if pdf is None else pdf
     made = signoff.make(run, key=key, waiver_file=waivers, customer=customer, pdf=wanted)
     _say(made.decision)
@@ -50,7 +50,7 @@ def verify(
     key: Annotated[Path, typer.Option(metavar="FILE", help="The public key of whoever signed.")],
 ) -> None:
     """Check every byte of the evidence against the signature, and derive the decision again."""
-    require_files(run.resolve())
+    require_run(run)
     decision, problems = signoff.verify(run, key)
     for problem in problems:
         typer.echo(f"NOT VERIFIED  {problem}")

@@ -196,10 +196,10 @@ class Cells:
 
 
 def unproved_handovers(deployment: Deployment, every: Sequence[Cells]) -> Iterator[tuple[Row, str, str]]:
-    """The handovers that no row proves, of assistants that have several: the row that others have, a number, and why."""
+    """The handovers that no row proves, where others have such a row: the row, a number, and why."""
     lines = {entry.assistant: line for line, entry in reversed(deployment.lines.items()) if entry.assistant}
     transfers = [cells for cells in every if cells.row.hands_over is not None and cells.cells]
-    for assistant in (name for name, entry in deployment.assistants.items() if entry.handovers and name in lines):
+    for assistant in (name for name in deployment.assistants if name in lines):
         for name, handover in deployment.handovers(assistant).items():
             key = f"assistants.{assistant}.handovers.{name}" if name else f"assistants.{assistant}.transfer"
             rows = [cells for cells in every if cells.row.hands_over == handover.transfer]
@@ -208,7 +208,8 @@ def unproved_handovers(deployment: Deployment, every: Sequence[Cells]) -> Iterat
                 yield transfers[0].row, lines[assistant], f"{key}: no row proves a {handover.transfer} handover"
             elif there and not any(cells.proves(assistant, name) for cells in rows):
                 reasons = filter(None, (cells.lacking(assistant, name) for cells in rows))
-                why = next(reasons, "no number that leads to it can prove it")
+                once = 'depth = "once": another number proves the row'
+                why = next(reasons, once if deployment.depth == "once" else "no number that leads to it can prove it")
                 yield there[0].row, lines[assistant], f"{key}: {why}"
 
 

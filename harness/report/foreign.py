@@ -10,6 +10,16 @@ from harness.errors import MistakeError
 
 #: A run that is under way, or was killed, has a link of this name; no view is made of what it leads to.
 _CONTROL = "control"
+#: One of these is in each run's directory: of a run that ended, has begun, or was never more than cases.
+_OF_A_RUN = ("run.json", "scope.json", "cases")
+
+
+def require_run(directory: Path) -> None:
+    """Refuse what is no run's directory, and one as :func:`require_files` does. Raises :class:`MistakeError`."""
+    if not any(os.path.exists(directory / name) for name in _OF_A_RUN):
+        what = "not a run's directory" if os.path.exists(directory) else "no such directory"
+        raise MistakeError(f"{directory}: {what}; allowed: a run's directory, e.g. reports/latest")
+    require_files(directory.resolve())
 
 
 def require_files(directory: Path) -> None:

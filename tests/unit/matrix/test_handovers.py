@@ -191,6 +191,30 @@ def test_one_whose_numbers_are_closed_is_said_to_be(talkdesk: Deployment) -> Non
     assert said == ["assistants.sales.handovers.a: closed now: out-of-hours"]
 
 
+def told_of_the_only_handover(deployment: Deployment, **update: Any) -> list[tuple[str, str]]:
+    """What is said to be left out where ``sales`` hands over as ``main`` does, but for ``update``."""
+    same = ("transfer", "transfer_to")
+    only = {name: getattr(deployment.assistants["main"], name) for name in same} | update
+    assistants = {**deployment.assistants, "sales": deployment.assistants["sales"].model_copy(update=only)}
+    changed = deployment.model_copy(update={"assistants": assistants})
+    return [(left.row, left.why) for left in left_out([changed]) if left.why.startswith("assistants.")]
+
+
+def test_an_only_handover_that_no_row_proves_is_said_where_another_is_proved(talkdesk: Deployment) -> None:
+    groups = {**talkdesk.groups, "others": talkdesk.groups["support"].model_copy(update={"agents": ()})}
+    deployment = talkdesk.model_copy(update={"groups": groups, "depth": "every-number"})
+    why = "not observable: its group has no phone of ours, and no report names it"
+    told = told_of_the_only_handover(deployment, transfer_to="others")
+    assert told == [("TD-TRANSFER-BLIND", f"assistants.sales.transfer: {why}")]
+    assert told_of_the_only_handover(deployment) == []
+
+
+def test_an_only_handover_that_another_number_proves_is_said_to_be(talkdesk: Deployment) -> None:
+    told = told_of_the_only_handover(talkdesk.model_copy(update={"depth": "once"}))
+    assert [row for row, _ in told] == ["TD-TRANSFER-BLIND"]
+    assert told[0][1] == 'assistants.sales.transfer: depth = "once": another number proves the row'
+
+
 def test_ids_tell_handovers_apart(talkdesk: Deployment) -> None:
     deployment = with_handovers(
         talkdesk, {n: handover(digit=d) for n, d in zip(("Größe L", "Grosse-L"), "23", strict=True)}
