@@ -29,9 +29,7 @@ class HttpResponse:
 
     status: int
     reason: str
-    headers: Mapping[
-        str, str
-    ]  #: by their names in small letters; of one that stands there twice both, with a comma between
+    headers: Mapping[str, str]  #: names in small letters; values of one that came twice with a comma between
     body: bytes
 
     @property

@@ -136,9 +136,8 @@ def client(verify: Trust = True) -> aiohttp.ClientSession:
     """A client for :func:`fetch`, made in the loop that it is used in: it reads neither proxies nor credentials from the
     environment, and keeps no cookie.
     """
-    by_system = (
-        aiohttp.ThreadedResolver()
-    )  # by itself aiohttp asks DNS past the system's table, where aiodns is installed
+    # By itself aiohttp asks DNS past the system's own table, where aiodns is installed.
+    by_system = aiohttp.ThreadedResolver()
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(ssl=verify, resolver=by_system, keepalive_timeout=_KEPT_S),
         headers={hdrs.ACCEPT_ENCODING: "identity"},
