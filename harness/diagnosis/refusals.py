@@ -34,6 +34,7 @@ _WHO = (
 _EITHER = re.compile(rf"\b{_BAD} (auth\b|credentials)|\bauthentication fail", re.I)
 NUMBER, ROUTE, CHANNELS, CONGESTION = "the number", "the route", "the channels", "congestion"
 CONCURRENCY = "concurrency"
+THE_AGENTS = "the agents"
 #: The platform knows what is asked for, and cannot carry it.
 NOT_CARRIED = (ROUTE, CHANNELS, CONGESTION, CONCURRENCY)
 _WORDS = (
@@ -46,7 +47,7 @@ _WORDS = (
         CONCURRENCY,
     ),
     (re.compile(r"not attached|no assistant|no agent attached", re.I), "the assistant"),
-    (re.compile(r"nobody|no agents?\b|logged (in|on|out)", re.I), "the agents"),
+    (re.compile(r"nobody|no agents?\b|logged (in|on|out)", re.I), THE_AGENTS),
     (re.compile(r"tls required|secure transport", re.I), "the transport"),
     (re.compile(r"srtp|savp|encrypt", re.I), "the encryption"),
     (re.compile(r"\bcodec|media format", re.I), "the codec"),
@@ -66,6 +67,14 @@ _CAUSE_WORDS = (
 _NUMBERS = (404, 410, 485, 604)
 #: What is said of a number that cannot be called (RFC 3261 sections 21.4.5, 21.4.11, 21.4.22, 21.4.23 and 21.6.3).
 NO_SUCH_NUMBER = (404, 410, 484, 485, 604)
+#: What is said of whoever is called: not there, or with calls enough (RFC 3261 sections 21.4.18, 21.4.24 and 21.6.1).
+NOBODY_THERE = (480, 486, 600)
+#: A server went wrong, or got nothing it can use from another one in time (RFC 3261 sections 21.5.1, 21.5.3 and 21.5.5).
+OF_A_SERVER = (500, 502, 504)
+#: The request came back to where it had been, or went over too many hops (RFC 3261 sections 21.4.20 and 21.4.21).
+IN_A_CIRCLE = (482, 483)
+#: Ask elsewhere (RFC 3261 section 21.3).
+REDIRECTED = (300, 301, 302, 305, 380)
 #: What is said of who calls: its identity (RFC 8224 section 6.2.2), its anonymity (RFC 5079), its repute (RFC 8197, RFC 8688).
 OF_THE_CALLER = (428, 433, 436, 437, 438, 607, 608)
 #: What is said of a request by a server that took it and objects to it (RFC 3261 section 21, RFC 3329 section 2.3), and so

@@ -100,6 +100,10 @@ _MEDIA = (415, 488, 606)
 _NUMBER = (404, 410, 484, 485, 604)
 _CALLER = (428, 433, 436, 437, 438, 607, 608)
 _REQUEST = (*_MEDIA, 401, 407, 413, 414, 416, 420, 421, *_CALLER, 493, 494, 505, 513)
+_NOBODY = (480, 486, 600)
+_CIRCLE = (482, 483)
+_ELSEWHERE = (300, 301, 302, 305, 380)
+_SAID_OTHERWISE = (*_NUMBER, *_NOBODY, *_CIRCLE, *_ELSEWHERE, 500, 502, 504, 408, 503)
 #: The statuses that rules ask for (RFC 3261 section 21, RFC 6585 section 4), by fact.
 STATUSES: dict[str, dict[tuple[int, ...], tuple[str, ...]]] = {
     "registration.answer": {
@@ -152,11 +156,19 @@ STATUSES: dict[str, dict[tuple[int, ...], tuple[str, ...]]] = {
         ),
     },
     "transfer.answer": {
-        (403,): ("transfer.address", "transfer.credentials.forbidden"),
-        (403, 404, 480, 486, 503): ("transfer.call-refused",),
-        (404,): ("transfer.unknown-number",),
-        (404, 480, 486, 503): ("transfer.rejected",),
-        (480, 486): ("transfer.nobody.at-once",),
+        (403,): ("transfer.address", "transfer.credentials.forbidden", "transfer.nobody.said"),
+        (403, 405, 501, 603): ("transfer.rejected",),
+        (*_SAID_OTHERWISE, 403, 405, 481, 501, 603): ("transfer.rejected.as-written",),
+        (*_SAID_OTHERWISE, 403, 487, 603): ("transfer.call-refused",),
+        (603,): ("transfer.call-declined",),
+        (481,): ("transfer.no-such-call",),
+        (408,): ("transfer.unanswered.timeout",),
+        (408, 487): ("transfer.left-ringing.ended",),
+        _NUMBER: ("transfer.unknown-number",),
+        _NOBODY: ("transfer.nobody.at-once",),
+        _CIRCLE: ("transfer.circle",),
+        _ELSEWHERE: ("transfer.redirected",),
+        (500, 502, 504): ("transfer.server",),
         (503,): ("transfer.inactive",),
     },
     "transfer.recorded": {
@@ -169,8 +181,9 @@ STATUSES: dict[str, dict[tuple[int, ...], tuple[str, ...]]] = {
     },
     "transfer.outcome": {
         (200,): ("transfer.untrue",),
-        (404, 480): ("transfer.failed",),
-        (404,): ("transfer.unknown-number.notified",),
+        (*_NUMBER, 480, *_CIRCLE): ("transfer.failed",),
+        _NUMBER: ("transfer.unknown-number.notified",),
+        _CIRCLE: ("transfer.circle.notified",),
         (480,): ("transfer.nobody",),
     },
 }

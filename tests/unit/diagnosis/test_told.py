@@ -165,4 +165,7 @@ def test_the_reason_in_a_notify_is_quoted(end: str) -> None:
     example._sip("received", "NOTIFY sip:ai SIP/2.0", "NOTIFY", body, number="9", Content_Type="message/sipfrag")
     outcome = facts_of(lost(example))["transfer.outcome"]
     assert outcome.value == 503
-    assert outcome.evidence[1:] == ("Reason Q.850 cause 34 (no circuit/channel available)",)
+    assert outcome.evidence[1:] == (
+        "SIP/2.0 503 Service Unavailable",
+        "Reason Q.850 cause 34 (no circuit/channel available)",
+    )

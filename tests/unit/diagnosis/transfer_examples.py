@@ -21,6 +21,25 @@ from tests.unit.diagnosis.stories import (
     warm,
 )
 
+
+def answered(code: int, reason: str = "") -> Example:
+    """The platform's answer to a REFER to the right number, which reached nobody."""
+    return lost(transfer(Example()).ai_refers(GROUP).platform_says(code, reason))
+
+
+def own_call(code: int, reason: str = "") -> Example:
+    """The same of the AI's own call to that number."""
+    return lost(warm(Example()).ai_invites(GROUP).platform_says(code, reason, "INVITE"))
+
+
+def notified(body: str, state: str = "active;expires=60", code: int = 202, **accepted: str) -> Example:
+    """A REFER that was accepted, with such headers, and a NOTIFY of that state."""
+    example = transfer(Example()).ai_refers(GROUP)
+    example._sip("received", f"SIP/2.0 {code} Accepted", "REFER", number="2", **accepted)
+    typed = {"Content_Type": "message/sipfrag;version=2.0", "Subscription_State": state}
+    return lost(example._sip("received", "NOTIFY sip:ai SIP/2.0", "NOTIFY", body, number="9", **typed))
+
+
 #: As the check says it of people who ring before the caller asks for one.
 UNASKED = turn("billing", True, its_turn=False, before=ASKED).expected
 
@@ -136,10 +155,19 @@ TRANSFER = [
         lost(transfer(Example()).ai_refers(GROUP).platform_says(503, "Service Unavailable")),
         ("trunk-inactive",),
     ),
+    Expected("transfer.rejected", answered(403, "Forbidden"), ("refer-rejected",)),
+    Expected("transfer.rejected.as-written", answered(416, "Unsupported URI Scheme"), ("refer-rejected",)),
     Expected(
-        "transfer.rejected",
-        lost(transfer(Example()).ai_refers(GROUP).platform_says(403, "Forbidden")),
-        ("refer-rejected",),
+        "transfer.rejected.later", notified("SIP/2.0 100 Trying\r\n", "terminated;reason=rejected"), ("refer-rejected",)
+    ),
+    Expected("transfer.no-such-call", answered(481, "Call/Transaction Does Not Exist"), ("transfer-outside-the-call",)),
+    Expected("transfer.server", answered(500, "Server Internal Error"), ("transfer-server-fails",)),
+    Expected("transfer.redirected", own_call(302, "Moved Temporarily"), ("transfer-redirected",)),
+    Expected("transfer.circle", own_call(483, "Too Many Hops"), ("routed-in-a-circle",)),
+    Expected(
+        "transfer.circle.notified",
+        lost(transfer(Example()).ai_refers(GROUP).platform_says(202).notified(482, "Loop Detected")),
+        ("routed-in-a-circle",),
     ),
     Expected("transfer.rejected.recorded", recorded(status="failed", status_code=403), ("refer-rejected",)),
     Expected("transfer.failed.recorded", recorded(status="failed", status_code=486), ("refer-accepted-then-failed",)),
@@ -188,6 +216,7 @@ TRANSFER = [
         lost(transfer(Example()).ai_refers(GROUP).platform_says(202)),
         ("refer-never-notified",),
     ),
+    Expected("transfer.silent.over", notified("", "terminated;reason=timeout"), ("refer-never-notified",)),
     Expected(
         "transfer.untrue",
         lost(transfer(Example()).ai_refers(GROUP).platform_says(202).notified(200, "OK")),
@@ -209,9 +238,10 @@ TRANSFER = [
         lost(transfer(Example()).ai_refers(GROUP).platform_says(202).notified(480, "Temporarily Unavailable")),
         ("nobody-available",),
     ),
+    Expected("transfer.nobody.at-once", answered(480, "Temporarily Unavailable"), ("nobody-available",)),
     Expected(
-        "transfer.nobody.at-once",
-        lost(transfer(Example()).ai_refers(GROUP).platform_says(480, "Temporarily Unavailable")),
+        "transfer.nobody.said",
+        lost(transfer(Example()).ai_refers(GROUP).platform_says(202).notified(480, "Nobody is logged in")),
         ("nobody-available",),
     ),
     Expected(
@@ -224,6 +254,15 @@ TRANSFER = [
         lost(transfer(Example()).ai_refers(GROUP).platform_says(202).notified(404, "Not Found")),
         ("number-unknown-at-platform",),
     ),
+    Expected("transfer.unanswered.timeout", answered(408, "Request Timeout"), ("transfer-unanswered",)),
+    Expected(
+        "transfer.unanswered.ended",
+        lost(transfer(Example()).ai_refers(GROUP).ends("received").platform_says(487, "Request Terminated")),
+        ("transfer-unanswered",),
+    ),
+    Expected("transfer.left-ringing.ended", own_call(408, "Request Timeout"), ("transfer-left-ringing",)),
+    Expected("transfer.left-ringing.untold", notified("", Refer_Sub="false"), ("transfer-left-ringing",)),
+    Expected("transfer.call-declined", own_call(603, "Decline"), ("transfer-call-refused",)),
     Expected("transfer.unanswered", lost(transfer(Example()).ai_refers(GROUP)), ("transfer-unanswered",)),
     Expected(
         "transfer.left-ringing",
