@@ -68,7 +68,8 @@ _NUMBERS = (404, 410, 485, 604)
 #: What is said of a number that cannot be called (RFC 3261 sections 21.4.5, 21.4.11, 21.4.22, 21.4.23 and 21.6.3).
 NO_SUCH_NUMBER = (404, 410, 484, 485, 604)
 #: What is said of whoever is called: not there, or with calls enough (RFC 3261 sections 21.4.18, 21.4.24 and 21.6.1).
-NOBODY_THERE = (480, 486, 600)
+BUSY = (486, 600)
+NOBODY_THERE = (480, *BUSY)
 #: A server went wrong, or got nothing it can use from another one in time (RFC 3261 sections 21.5.1, 21.5.3 and 21.5.5).
 OF_A_SERVER = (500, 502, 504)
 #: The request came back to where it had been, or went over too many hops (RFC 3261 sections 21.4.20 and 21.4.21).
@@ -77,9 +78,36 @@ IN_A_CIRCLE = (482, 483)
 REDIRECTED = (300, 301, 302, 305, 380)
 #: What is said of who calls: its identity (RFC 8224 section 6.2.2), its anonymity (RFC 5079), its repute (RFC 8197, RFC 8688).
 OF_THE_CALLER = (428, 433, 436, 437, 438, 607, 608)
-#: What is said of a request by a server that took it and objects to it (RFC 3261 section 21, RFC 3329 section 2.3), and so
-#: never of a next hop that could not be reached.
-OF_THE_REQUEST = (401, 407, 413, 414, 416, 420, 421, *OF_THE_CALLER, 493, 494, 505, 513)
+#: What is said of the media of a call (RFC 3261 sections 21.4.13, 21.4.26 and 21.6.4).
+OF_THE_MEDIA = (415, 488, 606)
+#: What is said of a request by a server that took it and objects to it (RFC 3261 section 21, RFC 4028 section 6, RFC 3329
+#: section 2.3, RFC 3892 section 5, RFC 6665 section 8.3.2, RFC 3312 section 8).
+OF_THE_REQUEST = (
+    400,
+    401,
+    402,
+    405,
+    406,
+    407,
+    413,
+    414,
+    416,
+    420,
+    421,
+    422,
+    423,
+    429,
+    481,
+    489,
+    491,
+    493,
+    494,
+    505,
+    513,
+    580,
+)
+#: What is never said of a next hop that could not be reached: somebody took the request, or whom it leads to was found.
+DECIDED = (*OF_THE_MEDIA, *OF_THE_REQUEST, *OF_THE_CALLER, *NO_SUCH_NUMBER, *IN_A_CIRCLE, *BUSY)
 _OR = " or "
 _SEVERAL = tuple(
     _OR.join(named) for many in range(2, len(_WHO) + 1) for named in combinations((what for _, what in _WHO), many)

@@ -99,7 +99,30 @@ def test_every_cell_has_a_rule_or_the_reason_why_nothing_tells_it() -> None:
 _MEDIA = (415, 488, 606)
 _NUMBER = (404, 410, 484, 485, 604)
 _CALLER = (428, 433, 436, 437, 438, 607, 608)
-_REQUEST = (*_MEDIA, 401, 407, 413, 414, 416, 420, 421, *_CALLER, 493, 494, 505, 513)
+_REQUEST = (
+    400,
+    401,
+    402,
+    405,
+    406,
+    407,
+    413,
+    414,
+    416,
+    420,
+    421,
+    422,
+    423,
+    429,
+    481,
+    489,
+    491,
+    493,
+    494,
+    505,
+    513,
+    580,
+)
 _NOBODY = (480, 486, 600)
 _CIRCLE = (482, 483)
 _ELSEWHERE = (300, 301, 302, 305, 380)
@@ -128,19 +151,18 @@ STATUSES: dict[str, dict[tuple[int, ...], tuple[str, ...]]] = {
         (401, 407, *_NUMBER): ("reach.turned-away",),
         (401, 407): ("reach.caller-credentials", "reach.realm", "reach.realm.second", "reach.algorithm"),
         (401, 407, 433): ("reach.withheld",),
-        _NUMBER: (
-            *("reach.form", "reach.unknown-number", "reach.unknown-number.again"),
-            *(f"reach.firewall-{port}{end}" for port in PORTS for end in ("", ".here")),
-        ),
+        _NUMBER: (*("reach.form", "reach.unknown-number", "reach.unknown-number.again"),),
+        _CIRCLE: ("reach.circle",),
         _CALLER: ("reach.identity",),
-        _REQUEST: (
+        (*_MEDIA, *_REQUEST, *_CALLER, *_NUMBER, *_CIRCLE, 486, 600): (
             "reach.wrong-port",
+            *(f"reach.firewall-{port}{end}" for port in PORTS for end in ("", ".here")),
             *(f"reach.firewall-{port}{end}.between" for port in PORTS for end in ("", "-rejected")),
         ),
         (408, 480, 486, 600): (
             *("fallback.none", "fallback.none.passed-on", "fallback.none.or-nobody", "fallback.nobody.or-none"),
         ),
-        (480,): ("reach.nobody-there",),
+        _NOBODY: ("reach.nobody-there",),
         _MEDIA: (
             *("reach.no-g711.told", "reach.srtp.told", "reach.another-assistant", "reach.not-attached"),
             *(
@@ -149,10 +171,8 @@ STATUSES: dict[str, dict[tuple[int, ...], tuple[str, ...]]] = {
                 "reach.concurrency.said",
                 "reach.not-attached.said",
                 "reach.no-credentials",
-                "reach.wrong-port",
+                "reach.trunk-elsewhere",
             ),
-            "reach.trunk-elsewhere",
-            *(f"reach.firewall-{port}{end}.between" for port in PORTS for end in ("", "-rejected")),
         ),
     },
     "transfer.answer": {
