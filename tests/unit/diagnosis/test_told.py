@@ -154,7 +154,7 @@ def test_a_cause_that_gateways_derive_from_the_status_says_no_more_than_it(
     """RFC 3398 section 8.2.6.1 has the table."""
     facts = facts_of(refused_by_ai(code, "x", Reason=f"Q.850;cause={cause}"))
     assert facts.value("ai.refusal") == what
-    assert f"Reason Q.850 cause {cause} " in facts["ai.code"].evidence[1]
+    assert f"Reason Q.850 cause {cause} " in facts["ai.code"].evidence[2]
 
 
 @pytest.mark.parametrize("end", ["", "\r\n", "\r\n\r\n"])
