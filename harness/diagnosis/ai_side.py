@@ -38,6 +38,8 @@ def tell(scene: Scene) -> None:
         facts.record("ai.trunk", "another" if scene.failed(finding) else "the right one", *finding.evidence)
     _final_of_the_ai(scene)
     _lost(scene)
+    if scene.axes.get("ai") == "stand-in" and facts.value("ai.saw") == "nothing":
+        facts.record("ai.offer", "none: no call came to the stand-in", *facts["ai.saw"].evidence)
 
 
 def _who_answered(scene: Scene) -> None:

@@ -34,7 +34,7 @@ _WHO = (
 _EITHER = re.compile(rf"\b{_BAD} (auth\b|credentials)|\bauthentication fail", re.I)
 NUMBER, ROUTE, CHANNELS, CONGESTION = "the number", "the route", "the channels", "congestion"
 CONCURRENCY = "concurrency"
-THE_AGENTS = "the agents"
+THE_AGENTS, THE_CODEC, THE_ENCRYPTION = "the agents", "the codec", "the encryption"
 #: The platform knows what is asked for, and cannot carry it.
 NOT_CARRIED = (ROUTE, CHANNELS, CONGESTION, CONCURRENCY)
 _WORDS = (
@@ -49,13 +49,15 @@ _WORDS = (
     (re.compile(r"not attached|no assistant|no agent attached", re.I), "the assistant"),
     (re.compile(r"nobody|no agents?\b|logged (in|on|out)", re.I), THE_AGENTS),
     (re.compile(r"tls required|secure transport", re.I), "the transport"),
-    (re.compile(r"srtp|savp|encrypt", re.I), "the encryption"),
-    (re.compile(r"\bcodec|media format", re.I), "the codec"),
+    (re.compile(r"srtp|savp|encrypt", re.I), THE_ENCRYPTION),
+    (re.compile(r"\bcodec|media format", re.I), THE_CODEC),
     (re.compile(r"\b(no such|unknown) trunk\b|\btrunk\b.* (not found|does not exist)", re.I), "no such trunk"),
 )
 #: By Q.850 cause.
 _CAUSES = {1: NUMBER, 2: ROUTE, 3: ROUTE, 22: NUMBER, 25: ROUTE, 34: CHANNELS, 42: CONGESTION, 44: CHANNELS}
-_CAUSES |= {65: "the codec", 88: "the codec"}
+_CAUSES |= {65: THE_CODEC, 88: THE_CODEC}
+#: By code of a Warning (RFC 3261 section 20.43): transport protocols such as RTP/SAVP, media formats, bandwidth.
+_WARNED = {302: THE_ENCRYPTION, 305: THE_CODEC, 370: CONGESTION}
 #: The same in words: gateways write the causes' names as they please ("NO_ROUTE_DESTINATION").
 _CAUSE_WORDS = (
     (re.compile(r"unallocated|unassigned number", re.I), NUMBER),
@@ -128,10 +130,13 @@ def about(reason: object) -> str | None:
 
 
 def of_message(answer: Response) -> str | None:
-    """The same of a whole response: its reason phrase, Warning, the Q.850 cause and the text of its Reason (RFC 3326)."""
+    """The same of a whole response: its reason phrase, its Warning, the Q.850 cause and the text of its Reason (RFC 3326)."""
     in_words = next(filter(None, map(about, [answer.reason, *(warning.text for warning in warnings(answer))])), None)
-    given = _CAUSES.get(q850(answer) or 0) or next(
-        filter(None, (about(reason.text) for reason in reasons(answer))), None
+    warned = next(filter(None, (_WARNED.get(warning.code) for warning in warnings(answer))), None)
+    given = (
+        warned
+        or _CAUSES.get(q850(answer) or 0)
+        or next(filter(None, (about(reason.text) for reason in reasons(answer))), None)
     )
     return in_words or (None if given == NUMBER and answer.status in _NUMBERS else given)
 

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from harness.diagnosis.cells import cells
 from harness.diagnosis.conditions import not_shown, unless, when
-from harness.diagnosis.refusals import CHANNELS, CONCURRENCY, NOBODY_THERE, OF_THE_MEDIA, ROUTE
+from harness.diagnosis.refusals import (
+    CHANNELS,
+    CONCURRENCY,
+    NOBODY_THERE,
+    OF_THE_MEDIA,
+    ROUTE,
+    THE_CODEC,
+    THE_ENCRYPTION,
+)
 from harness.diagnosis.rule import Rule, Symptom
 
 #: A call that is not taken leaves everything after it undone.
@@ -39,7 +47,11 @@ TOLD: tuple[Rule, ...] = (
         symptoms=("reach", "codec", "final"),
         cells=cells("codec", "AI"),
         essential=_TOLD,
-        conditions=(when("ai.offer", "no G.711", "no audio"), not_shown("caller.offer", "no G.711")),
+        conditions=(
+            when("ai.offer", "no G.711", "no audio"),
+            not_shown("caller.offer", "no G.711"),
+            not_shown("final.refusal", THE_ENCRYPTION),
+        ),
         consequences=(*ALL_LATER, "fallback"),
         because="the caller was refused for the media of the call, and the offer to the AI has no G.711",
     ),
@@ -49,7 +61,11 @@ TOLD: tuple[Rule, ...] = (
         symptoms=("reach", "codec", "final"),
         cells=cells("codec", "AI"),
         essential=_TOLD,
-        conditions=(when("ai.offer", "SRTP alone"), not_shown("caller.offer", "SRTP alone")),
+        conditions=(
+            when("ai.offer", "SRTP alone"),
+            not_shown("caller.offer", "SRTP alone"),
+            not_shown("final.refusal", THE_CODEC),
+        ),
         consequences=(*ALL_LATER, "fallback"),
         because="the caller was refused for the media of the call, and the offer to the AI has nothing but SRTP",
     ),
@@ -114,7 +130,7 @@ REFUSED: tuple[Rule, ...] = (
         cause="no-g711",
         symptoms=("reach",),
         cells=cells("codec", "AI"),
-        essential=(REFUSED_BY_AI, when("ai.refusal", "the codec")),
+        essential=(REFUSED_BY_AI, when("ai.refusal", THE_CODEC)),
         conditions=(not_shown("ai.offer", "G.711", "SRTP alone"), not_shown("caller.offer", "no G.711")),
         consequences=ALL_LATER,
         because="the call got there, and the AI's record says that it was refused for its codecs: it speaks G.711",
@@ -125,7 +141,7 @@ REFUSED: tuple[Rule, ...] = (
         cause="srtp-mismatch",
         symptoms=("reach",),
         cells=cells("codec", "AI"),
-        essential=(REFUSED_BY_AI, when("ai.refusal", "the encryption")),
+        essential=(REFUSED_BY_AI, when("ai.refusal", THE_ENCRYPTION)),
         conditions=(not_shown("ai.offer", "G.711", "no G.711", "no audio"), not_shown("caller.offer", "SRTP alone")),
         consequences=ALL_LATER,
         because="the call got there, and the AI's record says that it was refused for the encryption of its media",
