@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from harness.diagnosis.cells import cells
@@ -122,6 +123,23 @@ _CALL_REFUSED = Rule(
     consequences=AFTER,
     because="the platform answered the AI's own call to the right number with a refusal",
 )
+
+
+def _of_the_target_recorded() -> Iterator[Rule]:
+    """What is said of the target says the same whether the REFER or a NOTIFY had it, which a record does not tell."""
+    for rule, codes, said in (
+        (_NOBODY, (480,), "whom the number leads to cannot be rung at the moment"),
+        (_UNKNOWN_NUMBER, NO_SUCH_NUMBER, "the platform does not know the number"),
+        (_IN_A_CIRCLE, IN_A_CIRCLE, "the transfer came back to where it had been, or went over too many hops"),
+    ):
+        yield replace(
+            rule,
+            id=f"{rule.id}.recorded",
+            cells=(),
+            essential=(LOST, when("transfer.recorded", *codes)),
+            because=f"the AI's record has its REFER failed, with a status as where {said}",
+        )
+
 
 ANSWERED: tuple[Rule, ...] = (
     _REJECTED,
@@ -278,6 +296,7 @@ ANSWERED: tuple[Rule, ...] = (
         essential=(LOST, when("transfer.outcome", *NO_SUCH_NUMBER)),
         because="the AI named the group's number, and the platform's NOTIFY answered as for a number it does not know",
     ),
+    *_of_the_target_recorded(),
     _UNANSWERED,
     replace(
         _UNANSWERED,

@@ -6,7 +6,8 @@ import pytest
 
 from tests.unit.diagnosis.building import Example
 from tests.unit.diagnosis.known import facts_of
-from tests.unit.diagnosis.strangers import answered, hands_over, notified
+from tests.unit.diagnosis.stories import lost
+from tests.unit.diagnosis.strangers import DESK_NUMBER, Stranger, answered, hands_over, notified
 
 
 def named(example: Example) -> list[tuple[str, str]]:
@@ -126,6 +127,23 @@ def test_a_call_that_the_ai_itself_gave_up_had_arrived() -> None:
     example._sip("sent", "CANCEL sip:x@sw7.example SIP/2.0", "CANCEL", **head)
     example._sip("received", "SIP/2.0 487 Request Terminated", "INVITE", **head).landed("billing")
     assert named(example) == [("transfer-left-ringing", "certain")]
+
+
+@pytest.mark.parametrize(
+    ("code", "cause"),
+    [
+        (480, "nobody-available"),
+        (404, "number-unknown-at-platform"),
+        (410, "number-unknown-at-platform"),
+        (604, "number-unknown-at-platform"),
+        (483, "routed-in-a-circle"),
+    ],
+)
+def test_what_the_ai_s_record_alone_has_of_the_target(code: int, cause: str) -> None:
+    """Neither an inactive trunk nor a challenge answers so."""
+    action = {"name": "transfer_call", "type": "cold", "to": DESK_NUMBER, "status": "failed", "status_code": code}
+    example = Stranger(row="TD-TRANSFER-BLIND").dials().answered().taken().to_ai().to_caller()
+    assert named(lost(example.record(executed_actions={"0": action}))) == [(cause, "likely")]
 
 
 def test_a_password_that_nobody_took_is_no_empty_group() -> None:

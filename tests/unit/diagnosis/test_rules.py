@@ -198,6 +198,9 @@ STATUSES: dict[str, dict[tuple[int, ...], tuple[str, ...]]] = {
             "transfer.rejected",
         ),
         (486, 600, 603): ("transfer.failed.recorded",),
+        (480,): ("transfer.nobody.recorded",),
+        _NUMBER: ("transfer.unknown-number.recorded",),
+        _CIRCLE: ("transfer.circle.recorded",),
     },
     "transfer.outcome": {
         (200,): ("transfer.untrue",),

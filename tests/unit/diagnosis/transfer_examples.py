@@ -171,6 +171,13 @@ TRANSFER = [
     ),
     Expected("transfer.rejected.recorded", recorded(status="failed", status_code=403), ("refer-rejected",)),
     Expected("transfer.failed.recorded", recorded(status="failed", status_code=486), ("refer-accepted-then-failed",)),
+    Expected("transfer.nobody.recorded", recorded(status="failed", status_code=480), ("nobody-available",)),
+    Expected(
+        "transfer.unknown-number.recorded",
+        recorded(status="failed", status_code=404),
+        ("number-unknown-at-platform",),
+    ),
+    Expected("transfer.circle.recorded", recorded(status="failed", status_code=482), ("routed-in-a-circle",)),
     Expected(
         "transfer.silent.recorded",
         recorded(status="started"),
