@@ -42,7 +42,7 @@ _UNKNOWN_NUMBER = Rule(
     symptoms=("transfer",),
     cells=cells("number", "REFER", "AI's call"),
     essential=(LOST, when("transfer.answer", *NO_SUCH_NUMBER)),
-    conditions=(RIGHT_TARGET, CARRIED),
+    conditions=(RIGHT_TARGET, GROUP_IS_THERE, CARRIED),
     consequences=AFTER,
     because="the group's number was asked for, and the platform answered as for a number it does not know; one without a route looks "
     "so, too",
@@ -124,6 +124,25 @@ _CALL_REFUSED = Rule(
     because="the platform answered the AI's own call to the right number with a refusal",
 )
 
+_FAILED = Rule(
+    id="transfer.failed",
+    cause="refer-accepted-then-failed",
+    symptoms=("transfer",),
+    essential=(LOST,),
+    conditions=(
+        when("transfer.way", "REFER"),
+        when("transfer.answer", "accepted"),
+        when("transfer.failed", True),
+        unless("transfer.outcome", *NO_SUCH_NUMBER, 480, *IN_A_CIRCLE),
+        NOT_LEFT_OPEN,
+        RIGHT_TARGET,
+        CARRIED,
+        NOT_REFUSED_THERE,
+    ),
+    consequences=AFTER,
+    because="the platform accepted the REFER, and its NOTIFY said that the transfer failed",
+)
+
 
 def _of_the_target_recorded() -> Iterator[Rule]:
     """What is said of the target says the same whether the REFER or a NOTIFY had it, which a record does not tell."""
@@ -138,6 +157,25 @@ def _of_the_target_recorded() -> Iterator[Rule]:
             cells=(),
             essential=(LOST, when("transfer.recorded", *codes)),
             because=f"the AI's record has its REFER failed, with a status as where {said}",
+        )
+
+
+def _though_it_is_there() -> Iterator[Rule]:
+    """The answer was said of the target, and a call to the same number from elsewhere rang it: it was for who asked."""
+    of_the_target = (*NO_SUCH_NUMBER, *NOBODY_THERE)
+    for rule, said in (
+        (_CALL_REFUSED, (when("transfer.way", "INVITE"), when("transfer.answer", *of_the_target))),
+        (_REJECTED, (when("transfer.way", "REFER"), when("transfer.answer", *of_the_target))),
+        (_FAILED, (when("transfer.outcome", *of_the_target),)),
+    ):
+        yield replace(
+            rule,
+            id=f"{rule.id}.though-there",
+            essential=(LOST, *said, when("again.group", "the right group")),
+            conditions=(RIGHT_TARGET, NOT_REFUSED_THERE),
+            because="the platform said that nobody is there, or that the number is nobody's, and a second call to the same number made "
+            "the group's agents ring",
+            confidence="likely",
         )
 
 
@@ -232,24 +270,7 @@ ANSWERED: tuple[Rule, ...] = (
         consequences=AFTER,
         because="the AI's record has its REFER begun, and no word of what became of it",
     ),
-    Rule(
-        id="transfer.failed",
-        cause="refer-accepted-then-failed",
-        symptoms=("transfer",),
-        essential=(LOST,),
-        conditions=(
-            when("transfer.way", "REFER"),
-            when("transfer.answer", "accepted"),
-            when("transfer.failed", True),
-            unless("transfer.outcome", *NO_SUCH_NUMBER, 480, *IN_A_CIRCLE),
-            NOT_LEFT_OPEN,
-            RIGHT_TARGET,
-            CARRIED,
-            NOT_REFUSED_THERE,
-        ),
-        consequences=AFTER,
-        because="the platform accepted the REFER, and its NOTIFY said that the transfer failed",
-    ),
+    _FAILED,
     _SILENT,
     replace(
         _SILENT,
@@ -297,6 +318,7 @@ ANSWERED: tuple[Rule, ...] = (
         because="the AI named the group's number, and the platform's NOTIFY answered as for a number it does not know",
     ),
     *_of_the_target_recorded(),
+    *_though_it_is_there(),
     _UNANSWERED,
     replace(
         _UNANSWERED,

@@ -7,7 +7,7 @@ import pytest
 from tests.unit.diagnosis.building import Example
 from tests.unit.diagnosis.known import facts_of
 from tests.unit.diagnosis.stories import lost
-from tests.unit.diagnosis.strangers import DESK_NUMBER, Stranger, answered, hands_over, notified
+from tests.unit.diagnosis.strangers import DESK, DESK_NUMBER, Stranger, answered, hands_over, notified
 
 
 def named(example: Example) -> list[tuple[str, str]]:
@@ -144,6 +144,15 @@ def test_what_the_ai_s_record_alone_has_of_the_target(code: int, cause: str) -> 
     action = {"name": "transfer_call", "type": "cold", "to": DESK_NUMBER, "status": "failed", "status_code": code}
     example = Stranger(row="TD-TRANSFER-BLIND").dials().answered().taken().to_ai().to_caller()
     assert named(lost(example.record(executed_actions={"0": action}))) == [(cause, "likely")]
+
+
+@pytest.mark.parametrize("status", ["486 Busy Here", "480 Temporarily Unavailable", "600 x", "404 Not Found", "604 x"])
+@pytest.mark.parametrize(("way", "cause"), [("REFER", "refer-rejected"), ("INVITE", "transfer-call-refused")])
+def test_a_desk_that_a_second_call_rings_was_refused_to_the_ai_alone(way: str, status: str, cause: str) -> None:
+    """Its number is right, and somebody is there."""
+    alone = answered(status, way)
+    assert named(alone)[0][0] in ("nobody-available", "number-unknown-at-platform")
+    assert named(answered(status, way).calls_again("group", DESK_NUMBER, rang=[DESK])) == [(cause, "likely")]
 
 
 def test_a_password_that_nobody_took_is_no_empty_group() -> None:

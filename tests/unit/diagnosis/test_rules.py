@@ -184,6 +184,7 @@ STATUSES: dict[str, dict[tuple[int, ...], tuple[str, ...]]] = {
         (481,): ("transfer.no-such-call",),
         (408,): ("transfer.unanswered.timeout",),
         (408, 487): ("transfer.left-ringing.ended",),
+        (*_NUMBER, *_NOBODY): ("transfer.call-refused.though-there", "transfer.rejected.though-there"),
         _NUMBER: ("transfer.unknown-number",),
         _NOBODY: ("transfer.nobody.at-once",),
         _CIRCLE: ("transfer.circle",),
@@ -207,6 +208,7 @@ STATUSES: dict[str, dict[tuple[int, ...], tuple[str, ...]]] = {
         (*_NUMBER, 480, *_CIRCLE): ("transfer.failed",),
         _NUMBER: ("transfer.unknown-number.notified",),
         _CIRCLE: ("transfer.circle.notified",),
+        (*_NUMBER, *_NOBODY): ("transfer.failed.though-there",),
         (480,): ("transfer.nobody",),
     },
 }

@@ -1,11 +1,10 @@
-"""Examples of transfers that fail, and of Gladly's headers."""
+"""Examples of transfers that fail."""
 
 from __future__ import annotations
 
 from harness.checks.landing import ASKED, turn
 from harness.deployment import Handover
 from tests.unit.diagnosis.building import Example
-from tests.unit.diagnosis.example_case import CALLER
 from tests.unit.diagnosis.stories import (
     GROUP,
     NOBODY,
@@ -15,7 +14,6 @@ from tests.unit.diagnosis.stories import (
     fallback,
     left_up,
     lost,
-    refused,
     talk,
     transfer,
     warm,
@@ -30,6 +28,11 @@ def answered(code: int, reason: str = "") -> Example:
 def own_call(code: int, reason: str = "") -> Example:
     """The same of the AI's own call to that number."""
     return lost(warm(Example()).ai_invites(GROUP).platform_says(code, reason, "INVITE"))
+
+
+def though_there(example: Example) -> Example:
+    """A second call to the same number rings the group."""
+    return example.calls_again("group", GROUP, rang=["billing"])
 
 
 def notified(body: str, state: str = "active;expires=60", code: int = 202, **accepted: str) -> Example:
@@ -171,6 +174,15 @@ TRANSFER = [
     ),
     Expected("transfer.rejected.recorded", recorded(status="failed", status_code=403), ("refer-rejected",)),
     Expected("transfer.failed.recorded", recorded(status="failed", status_code=486), ("refer-accepted-then-failed",)),
+    Expected(
+        "transfer.call-refused.though-there", though_there(own_call(486, "Busy Here")), ("transfer-call-refused",)
+    ),
+    Expected("transfer.rejected.though-there", though_there(answered(480, "x")), ("refer-rejected",)),
+    Expected(
+        "transfer.failed.though-there",
+        though_there(lost(transfer(Example()).ai_refers(GROUP).platform_says(202).notified(404, "Not Found"))),
+        ("refer-accepted-then-failed",),
+    ),
     Expected("transfer.nobody.recorded", recorded(status="failed", status_code=480), ("nobody-available",)),
     Expected(
         "transfer.unknown-number.recorded",
@@ -405,40 +417,5 @@ TRANSFER = [
         .landed("reception", "reception")
         .finding("timing", "reception", what="the fallback", seconds=5.0, expected_s=2.0),
         ("ring-timeout-wrong",),
-    ),
-]
-
-
-def _gladly(row: str, **invite: object) -> Example:
-    return talk(Example("gladly", row, transport="tls"), **invite)
-
-
-def _header(name: str, values: list[str], value: str | None) -> Example:
-    return _gladly("GL-HEADER-CALLER").finding("header", "assistant main", header=name, values=values, value=value)
-
-
-GLADLY = [
-    Expected(
-        "gladly.in-the-clear",
-        refused(Example("gladly", "GL-INBOUND", transport="tls"), 403, "TLS required", over="udp", tls=False),
-        ("tls-not-appended",),
-    ),
-    Expected("gladly.caller.missing", _header("X-Gladly-Caller-Id", [], CALLER), ("caller-header-missing",)),
-    Expected(
-        "gladly.caller.plus", _header("X-Gladly-Caller-Id", [CALLER[1:]], CALLER), ("caller-header-without-plus",)
-    ),
-    Expected("gladly.caller.wrong", _header("X-Gladly-Caller-Id", ["+12015550199"], CALLER), ("caller-header-wrong",)),
-    Expected(
-        "gladly.selector.unwanted", _header("X-Gladly-Routing-Selector", ["billing"], None), ("selector-unwanted",)
-    ),
-    Expected("gladly.selector.missing", _header("X-Gladly-Routing-Selector", [], "billing"), ("selector-missing",)),
-    Expected(
-        "gladly.selector.wrong", _header("X-Gladly-Routing-Selector", ["support"], "billing"), ("selector-wrong",)
-    ),
-    Expected("gladly.repeated", _header("X-Gladly-Caller-Id", [CALLER, CALLER], CALLER), ("header-repeated",)),
-    Expected(
-        "gladly.repeated.selector",
-        _header("X-Gladly-Routing-Selector", ["billing", "billing"], "billing"),
-        ("header-repeated",),
     ),
 ]

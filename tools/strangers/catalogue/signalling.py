@@ -239,7 +239,9 @@ CREDENTIALS = (
         platform="ai-503",
         known=True,
     ),
-    Fault("ai-call-busy", "the AI's own call is refused with 486", (WARM,), ("nobody-available",), platform="ai-486"),
+    Fault(
+        "ai-call-busy", "the AI's own call is refused with 486", (WARM,), ("transfer-call-refused",), platform="ai-486"
+    ),
     Fault(
         "refer-refused", "REFER is refused with 405", (BLIND,), ("refer-rejected",), platform="refer-405", known=True
     ),
