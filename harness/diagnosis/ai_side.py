@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from harness.deployment import Trunk
 from harness.diagnosis import sdp
 from harness.diagnosis.derive import Scene, listed, number_in, same_number
-from harness.diagnosis.messages import CHALLENGES, Seen, formats, username_in
+from harness.diagnosis.messages import CHALLENGES, Seen, formats, said_by, username_in
 from harness.diagnosis.refusals import about, of_message, one
-from harness.sip import why
 from harness.sip.grammar import host_of
 from harness.sip.message import Request, Response
 from harness.verdict import Finding
@@ -18,7 +18,10 @@ from harness.verdict import Finding
 AI_LOST = ("it refused", "it only rang", "its port does not answer", "its certificate is bad")
 
 #: How the AI's record begins with a status: "404 Not Found", "429: …", "Telephony - 403 - …" (docs.synthflow.ai/telephony-errors).
-_STATUS = re.compile(r"\s*(?:Telephony\s*-\s*)?([3-6]\d\d)\b", re.I)
+_STATUS = re.compile(r"\s*(?:Telephony\s*-\s*|SIP\s+)?([3-6]\d\d)\b", re.I)
+
+
+_TERMINATED = 487
 
 
 def tell(scene: Scene) -> None:
@@ -35,6 +38,8 @@ def tell(scene: Scene) -> None:
         facts.record("ai.trunk", "another" if scene.failed(finding) else "the right one", *finding.evidence)
     _final_of_the_ai(scene)
     _lost(scene)
+    if scene.axes.get("ai") == "stand-in" and facts.value("ai.saw") == "nothing":
+        facts.record("ai.offer", "none: no call came to the stand-in", *facts["ai.saw"].evidence)
 
 
 def _who_answered(scene: Scene) -> None:
@@ -75,7 +80,8 @@ def _by_landing(scene: Scene, finding: Finding) -> None:
         facts.record("ai.saw", "refused" if finals else "rang", scene.invites[-1].where, *told)
     elif attempts := [str(item) for item in listed(finding.facts.get("attempted"))]:
         refused = any(item.startswith(("failed", "busy", "canceled")) for item in attempts)
-        facts.record("ai.saw", "refused" if refused else "rang", *attempts)
+        words = [shown for _, shown in _of_records(scene)] if refused else []
+        facts.record("ai.saw", "refused" if refused else "rang", *attempts, *words)
     elif not finding.facts.get("unseen"):  # where nobody could look, that nothing was seen says nothing
         facts.record("ai.saw", "nothing", finding.check)
 
@@ -150,18 +156,29 @@ def _tries(scene: Scene) -> list[Seen]:
 
 
 def _final_answer(scene: Scene, invite: Seen) -> Seen | None:
+    """The AI's refusal of that INVITE; 487 is none where the platform itself gave the call up (RFC 3261 sections 9.2 and 15.1.2)."""
     asked = invite.message.call_id, invite.message.get("CSeq")
+    of_the_call = [s for s in scene.at_ai if s.message.call_id == invite.message.call_id]
+    given_up = any(s.received and (s.is_request("CANCEL") or s.is_request("BYE")) for s in of_the_call)
     finals = [
         s
-        for s in scene.at_ai
+        for s in of_the_call
         if not s.received and (s.message.call_id, s.message.get("CSeq")) == asked
-        if s.answers("INVITE") >= 300 and s.answers("INVITE") != 487
+        if s.answers("INVITE") >= 300 and not (given_up and s.answers("INVITE") == _TERMINATED)
     ]
     return finals[-1] if finals else None
 
 
 def _why(final: Seen | None) -> tuple[str, ...]:
-    return why.told(final.message) if final is not None else ()
+    return said_by(final.response_to("INVITE")) if final is not None else ()
+
+
+def _of_records(scene: Scene) -> Iterator[tuple[str, str]]:
+    """What each of the AI's records says of why a call was not taken, and the same for a reader."""
+    for record in scene.records:
+        said = record.record.get("error_message") or record.record.get("telephony_disconnect_reason")
+        if isinstance(said, str) and said.strip():
+            yield said, f"{record.source}: {said.strip()}"
 
 
 def _final_of_the_ai(scene: Scene) -> None:
@@ -185,8 +202,7 @@ def _final_of_the_ai(scene: Scene) -> None:
     if scene.invites:
         facts.record("ai.challenge", challenge, where)
         facts.record("ai.code", code or None, where)  # a challenge, where nothing else was ever said
-    for record in scene.records:
-        said = record.record.get("error_message") or record.record.get("telephony_disconnect_reason")
-        facts.record("ai.refusal", one(about(said)), record.source)
-        code_said = _STATUS.match(str(record.record.get("error_message") or ""))
-        facts.record("ai.code", int(code_said[1]) if code_said else None, record.source)
+    for words, told_by in _of_records(scene):
+        facts.record("ai.refusal", one(about(words)), told_by)
+        code_said = _STATUS.match(words)
+        facts.record("ai.code", int(code_said[1]) if code_said else None, told_by)

@@ -206,7 +206,9 @@ class _Inference:
         )
 
     def _evidence(self, rule: Rule) -> list[str]:
-        known = [self._facts[c.fact] for c in rule.all_conditions if c.fact in self._facts and c.how == "is"]
+        """The facts that it asks for; those that are only not to have some value where they are odd by themselves."""
+        asked = [(c.how, self._facts[c.fact]) for c in rule.all_conditions if c.fact in self._facts]
+        known = [f for how, f in asked if how == "is" or (how == "is not" and f.value not in _AS_IT_SHOULD_BE)]
         return [f"{fact} ({', '.join(fact.evidence)})" if fact.evidence else str(fact) for fact in known]
 
     def _separation(self, rules: Sequence[Rule]) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from harness.diagnosis.vantage import Vantage
 from harness.events import Event, FarEndRecord, SipMessage
+from harness.sip import why
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import Message, Request, Response
 
@@ -107,6 +108,12 @@ def response_to(message: Message, method: str) -> Response | None:
         return message if message.method == method else None
     except SipSyntaxError:
         return None
+
+
+def said_by(response: Response | None) -> tuple[str, ...]:
+    """A response in its own words, for a reader: a refusal's status line, and all that its headers say of why."""
+    refusal = [response.start_line.rstrip()] if response is not None and response.status >= 300 else []
+    return (*refusal, *why.told(response))
 
 
 def begins_dialog(message: Message) -> bool:

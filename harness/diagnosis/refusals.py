@@ -34,6 +34,7 @@ _WHO = (
 _EITHER = re.compile(rf"\b{_BAD} (auth\b|credentials)|\bauthentication fail", re.I)
 NUMBER, ROUTE, CHANNELS, CONGESTION = "the number", "the route", "the channels", "congestion"
 CONCURRENCY = "concurrency"
+THE_AGENTS, THE_CODEC, THE_ENCRYPTION = "the agents", "the codec", "the encryption"
 #: The platform knows what is asked for, and cannot carry it.
 NOT_CARRIED = (ROUTE, CHANNELS, CONGESTION, CONCURRENCY)
 _WORDS = (
@@ -46,15 +47,17 @@ _WORDS = (
         CONCURRENCY,
     ),
     (re.compile(r"not attached|no assistant|no agent attached", re.I), "the assistant"),
-    (re.compile(r"nobody|no agents?\b|logged (in|on|out)", re.I), "the agents"),
+    (re.compile(r"nobody|no agents?\b|logged (in|on|out)", re.I), THE_AGENTS),
     (re.compile(r"tls required|secure transport", re.I), "the transport"),
-    (re.compile(r"srtp|savp|encrypt", re.I), "the encryption"),
-    (re.compile(r"\bcodec|media format", re.I), "the codec"),
+    (re.compile(r"srtp|savp|encrypt", re.I), THE_ENCRYPTION),
+    (re.compile(r"\bcodec|media format", re.I), THE_CODEC),
     (re.compile(r"\b(no such|unknown) trunk\b|\btrunk\b.* (not found|does not exist)", re.I), "no such trunk"),
 )
 #: By Q.850 cause.
 _CAUSES = {1: NUMBER, 2: ROUTE, 3: ROUTE, 22: NUMBER, 25: ROUTE, 34: CHANNELS, 42: CONGESTION, 44: CHANNELS}
-_CAUSES |= {65: "the codec", 88: "the codec"}
+_CAUSES |= {65: THE_CODEC, 88: THE_CODEC}
+#: By code of a Warning (RFC 3261 section 20.43): transport protocols such as RTP/SAVP, media formats, bandwidth.
+_WARNED = {302: THE_ENCRYPTION, 305: THE_CODEC, 370: CONGESTION}
 #: The same in words: gateways write the causes' names as they please ("NO_ROUTE_DESTINATION").
 _CAUSE_WORDS = (
     (re.compile(r"unallocated|unassigned number", re.I), NUMBER),
@@ -66,11 +69,47 @@ _CAUSE_WORDS = (
 _NUMBERS = (404, 410, 485, 604)
 #: What is said of a number that cannot be called (RFC 3261 sections 21.4.5, 21.4.11, 21.4.22, 21.4.23 and 21.6.3).
 NO_SUCH_NUMBER = (404, 410, 484, 485, 604)
+#: What is said of whoever is called: not there, or with calls enough (RFC 3261 sections 21.4.18, 21.4.24 and 21.6.1).
+BUSY = (486, 600)
+NOBODY_THERE = (480, *BUSY)
+#: A server went wrong, or got nothing it can use from another one in time (RFC 3261 sections 21.5.1, 21.5.3 and 21.5.5).
+OF_A_SERVER = (500, 502, 504)
+#: The request came back to where it had been, or went over too many hops (RFC 3261 sections 21.4.20 and 21.4.21).
+IN_A_CIRCLE = (482, 483)
+#: Ask elsewhere (RFC 3261 section 21.3).
+REDIRECTED = (300, 301, 302, 305, 380)
 #: What is said of who calls: its identity (RFC 8224 section 6.2.2), its anonymity (RFC 5079), its repute (RFC 8197, RFC 8688).
 OF_THE_CALLER = (428, 433, 436, 437, 438, 607, 608)
-#: What is said of a request by a server that took it and objects to it (RFC 3261 section 21, RFC 3329 section 2.3), and so
-#: never of a next hop that could not be reached.
-OF_THE_REQUEST = (401, 407, 413, 414, 416, 420, 421, *OF_THE_CALLER, 493, 494, 505, 513)
+#: What is said of the media of a call (RFC 3261 sections 21.4.13, 21.4.26 and 21.6.4).
+OF_THE_MEDIA = (415, 488, 606)
+#: What is said of a request by a server that took it and objects to it (RFC 3261 section 21, RFC 4028 section 6, RFC 3329
+#: section 2.3, RFC 3892 section 5, RFC 6665 section 8.3.2, RFC 3312 section 8).
+OF_THE_REQUEST = (
+    400,
+    401,
+    402,
+    405,
+    406,
+    407,
+    413,
+    414,
+    416,
+    420,
+    421,
+    422,
+    423,
+    429,
+    481,
+    489,
+    491,
+    493,
+    494,
+    505,
+    513,
+    580,
+)
+#: What is never said of a next hop that could not be reached: somebody took the request, or whom it leads to was found.
+DECIDED = (*OF_THE_MEDIA, *OF_THE_REQUEST, *OF_THE_CALLER, *NO_SUCH_NUMBER, *IN_A_CIRCLE, *BUSY)
 _OR = " or "
 _SEVERAL = tuple(
     _OR.join(named) for many in range(2, len(_WHO) + 1) for named in combinations((what for _, what in _WHO), many)
@@ -91,10 +130,13 @@ def about(reason: object) -> str | None:
 
 
 def of_message(answer: Response) -> str | None:
-    """The same of a whole response: its reason phrase, Warning, the Q.850 cause and the text of its Reason (RFC 3326)."""
+    """The same of a whole response: its reason phrase, its Warning, the Q.850 cause and the text of its Reason (RFC 3326)."""
     in_words = next(filter(None, map(about, [answer.reason, *(warning.text for warning in warnings(answer))])), None)
-    given = _CAUSES.get(q850(answer) or 0) or next(
-        filter(None, (about(reason.text) for reason in reasons(answer))), None
+    warned = next(filter(None, (_WARNED.get(warning.code) for warning in warnings(answer))), None)
+    given = (
+        warned
+        or _CAUSES.get(q850(answer) or 0)
+        or next(filter(None, (about(reason.text) for reason in reasons(answer))), None)
     )
     return in_words or (None if given == NUMBER and answer.status in _NUMBERS else given)
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from harness.checks.landing import ASKED
 from harness.deployment import is_address
 from harness.diagnosis.derive import Scene, listed, number_in
-from harness.diagnosis.messages import Seen, parse
+from harness.diagnosis.messages import CHALLENGES, Seen, parse, said_by
 from harness.diagnosis.refusals import of_message
 from harness.events import SipMessage, TransferProgress
 from harness.far_end.call_record import actions_of, recorded_target, transfers_among
-from harness.sip import why
 from harness.sip.grammar import decimal
-from harness.sip.message import Request
+from harness.sip.message import Request, Response
 from harness.sip.referrals import Referrals
 from harness.verdict import Finding
 
@@ -21,6 +21,15 @@ from harness.verdict import Finding
 _UNTRANSFERRED = ("fallback", "limit", "unanswered")
 #: The platform took the transfer (RFC 3261 sections 17.2.1 and 21.1), and had not decided on it when the case gave up.
 PROVISIONAL = "a provisional response alone"
+#: The REFER's 487 says only that the call had ended (RFC 3261 section 15.1.2).
+ENDED_FIRST = "none before the call ended"
+_TERMINATED = 487
+#: What its NOTIFY left untold: when the case gave up, by the subscription's end (RFC 6665 section 4.1.3), or for good (RFC 4488).
+NOTHING, OVER, NOT_DUE = "nothing", "nothing, and the subscription is over", "nothing, as agreed (Refer-Sub: false)"
+#: Nobody allowed the REFER after all (RFC 3515 section 2.4.5).
+NOT_ALLOWED = "nothing: the subscription was refused"
+UNTOLD = (NOTHING, OVER, NOT_ALLOWED)
+_DENIED = re.compile(r";\s*reason\s*=\s*(rejected|giveup)\b", re.I)
 
 
 def tell(scene: Scene) -> None:
@@ -137,7 +146,7 @@ def _tried(scene: Scene) -> None:
         facts.record("transfer.asked", False)
     for finding in scene.of("transfer.fails"):
         code = finding.facts.get("code")
-        facts.record("transfer.outcome", "nothing" if code == 0 else code, finding.actual)
+        facts.record("transfer.outcome", NOTHING if code == 0 else code, finding.actual)
 
 
 def _target(scene: Scene, text: str) -> str | None:
@@ -179,13 +188,14 @@ def _host(scene: Scene, seen: Seen) -> str | None:
 
 def _answer(scene: Scene, request: Seen, method: str) -> None:
     answers = [s for s in scene.at_ai if s.received and s.answers(method) and s.is_of(request)]
-    # 487 answers the AI's own CANCEL, and so says that nothing else was answered.
-    finals = [s for s in answers if s.answers(method) >= 200 and s.answers(method) not in (401, 407, 487)]
-    told = [s for s in answers if s.answers(method) != 487]
+    # 487 to what the AI itself gave up, or to what a BYE overtook, says that nothing else was answered.
+    undecided = _given_up(scene, request)
+    told = [s for s in answers if undecided is None or s.answers(method) != _TERMINATED]
+    finals = [s for s in told if s.answers(method) >= 200 and s.answers(method) not in CHALLENGES]
     if finals:
         code = finals[-1].answers(method)
         response = finals[-1].response_to(method)
-        said = why.told(response)
+        said = said_by(response)
         scene.facts.record("transfer.answer", "accepted" if code < 300 else code, finals[-1].where, *said)
         refusal = of_message(response) if response is not None and code >= 300 else None
         scene.facts.record("transfer.refusal", refusal, finals[-1].where, *said)
@@ -193,13 +203,33 @@ def _answer(scene: Scene, request: Seen, method: str) -> None:
         scene.facts.record("transfer.answer", PROVISIONAL, told[-1].where)
     elif told:
         scene.facts.record("transfer.answer", "challenged", answers[-1].where)
+    elif answers and undecided is not None:
+        value = ENDED_FIRST if undecided.is_request("BYE") else PROVISIONAL
+        scene.facts.record("transfer.answer", value, answers[-1].where, undecided.where)
     else:
         scene.facts.record("transfer.answer", "none", request.where)
 
 
+def _given_up(scene: Scene, request: Seen) -> Seen | None:
+    """What ended the request before its 487: the AI's own CANCEL of an INVITE, a BYE of either side that overtook a REFER.
+
+    RFC 3261 sections 9.1 and 15.1.2.
+    """
+    is_refer = request.is_request("REFER")
+    number = request.message.cseq.number
+    for seen in (s for s in scene.at_ai if s.message.call_id == request.message.call_id):
+        if _TERMINATED in (seen.answers("REFER"), seen.answers("INVITE")) and seen.is_of(request):
+            break
+        if is_refer and seen.is_request("BYE"):
+            return seen
+        if not is_refer and not seen.received and seen.is_request("CANCEL") and seen.message.cseq.number == number:
+            return seen
+    return None
+
+
 def _outcome(scene: Scene, refer: Seen) -> None:
-    """The sipfrag of the last NOTIFY of that REFER (RFC 3515 sections 2.4.5 and 2.4.6)."""
-    code: int | None = None
+    """The sipfrag of the last NOTIFY of that REFER (RFC 3515 sections 2.4.5 and 2.4.6), or that it had none with an outcome."""
+    code, untold, refusal = 0, NOTHING, None
     where: tuple[str, ...] = (refer.where,)
     referrals = Referrals()
     for seen in scene.at_ai:
@@ -209,14 +239,32 @@ def _outcome(scene: Scene, refer: Seen) -> None:
             referrals.sent(seen.message.cseq.number)
         elif seen.received and seen.answers("REFER") >= 300:
             referrals.refused(seen.message.cseq.number)
+        elif seen.received and seen.answers("REFER") >= 200 and seen.is_of(refer):
+            if (seen.message.get("Refer-Sub") or "").strip().lower().startswith("false"):
+                untold, where = NOT_DUE, (seen.where,)
         elif seen.received and seen.is_request("NOTIFY"):
             body = seen.message.body.decode("utf-8", "replace")
             said = body.split()
             known = len(said) >= 2 and said[0].startswith("SIP/2")
             status = (decimal(said[1], most=699) if known else None) or 0
-            if referrals.of(seen.message, status) in (None, refer.message.cseq.number) and status:
-                code, where = status, (seen.where, *why.told(parse(body.rstrip() + "\r\n\r\n")))
-    scene.facts.record("transfer.outcome", "nothing" if code is None or code < 200 else code, *where)
+            if referrals.of(seen.message, status) not in (None, refer.message.cseq.number):
+                continue
+            state = (seen.message.get("Subscription-State") or "").strip()
+            if status:
+                fragment = _fragment(body)
+                code, where = status, (seen.where, *said_by(fragment))
+                refusal = of_message(fragment) if fragment is not None and status >= 300 else None
+            if code < 200 and state.lower().startswith("terminated"):
+                untold = NOT_ALLOWED if _DENIED.search(state) else OVER
+                where = (seen.where, f"Subscription-State: {state}")
+    scene.facts.record("transfer.outcome", code if code >= 200 else untold, *where)
+    scene.facts.record("transfer.refusal", refusal, *where)
+
+
+def _fragment(body: str) -> Response | None:
+    """A sipfrag as the response of which it tells; it may lack the empty line behind its headers (RFC 3420 section 2)."""
+    parsed = parse(body.rstrip() + "\r\n\r\n")
+    return parsed if isinstance(parsed, Response) else None
 
 
 def _by_phone(scene: Scene) -> None:

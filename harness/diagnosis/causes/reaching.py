@@ -88,6 +88,14 @@ REACHING: Mapping[str, Described] = {
         "platform routing",
         at.INBOUND,
     ),
+    "routed-in-a-circle": Described(
+        "the call is routed in a circle, or over too many hops",
+        at.REACHING_ISSUE,
+        "Follow the number through {platform}'s routing: a step, trunk or carrier leads back to where the call came from (482, 483). "
+        "Where nothing does, look who sends a Max-Forwards that is too low.",
+        "platform routing",
+        at.INBOUND,
+    ),
     "platform-full": Described(
         "the platform, or a carrier behind it, has no channel or capacity left for the call",
         at.REACHING_ISSUE,

@@ -56,15 +56,16 @@ TRANSFER: Mapping[str, Described] = {
     "refer-rejected": Described(
         "the platform rejects the transfer (REFER)",
         at.TRANSFER_ISSUE,
-        "Allow transfers by REFER on the trunk at {platform}; where it does not do REFER at all, use a warm transfer at Synthflow.",
+        "Allow transfers by REFER on the trunk at {platform}; where it does not do REFER at all, use a warm transfer at Synthflow. A "
+        "status like 400, 416 or 420 objects to this REFER: compare its Refer-To and Require with what {platform} takes.",
         "trunk",
         at.BACK,
     ),
     "refer-accepted-then-failed": Described(
         "the platform accepts the transfer, then reports that it failed",
         at.TRANSFER_ISSUE,
-        "Look in {platform}'s transfer log for this call: the group is busy or closed. Mend the group, or give it "
-        "an overflow.",
+        "Look in {platform}'s transfer log for this call, by the status of its NOTIFY: with 486, 600 or 603 the group is busy or "
+        "closed (mend the group, or give it an overflow), with 408 nobody answered, with another {platform} could not call it.",
         "transfer target",
         at.BACK,
     ),
@@ -153,6 +154,30 @@ TRANSFER: Mapping[str, Described] = {
         "the platform refuses the AI's own call to the group",
         at.TRANSFER_ISSUE,
         "Look the call up in {platform}'s call log: the status it answered with says what it did not accept.",
+        "trunk",
+        at.BACK,
+    ),
+    "transfer-outside-the-call": Described(
+        "the platform does not know the call in which the AI asks for the transfer (481)",
+        at.TRANSFER_ISSUE,
+        "Compare Call-ID and tags of the REFER with those of the INVITE that the AI got and of its 200. Where they are the same, "
+        "{platform}'s SBC has lost the call or ended it before, or the REFER went to another node: look at Contact and Record-Route.",
+        "trunk",
+        at.BACK,
+    ),
+    "transfer-server-fails": Described(
+        "the platform, or a server behind it, fails over the AI's transfer (500, 502, 504)",
+        at.TRANSFER_ISSUE,
+        "Have {platform} look the request up by its Call-ID: 500 is its SBC's own error, or a 503 of somebody behind it; with 502 and "
+        "504 the server behind it answered what cannot be used, or not in time (RFC 3261 sections 21.5 and 16.7).",
+        "trunk",
+        at.BACK,
+    ),
+    "transfer-redirected": Described(
+        "the platform redirects the AI's transfer (3xx), and it ends there",
+        at.TRANSFER_ISSUE,
+        "Look at the Contact of the 3xx. Either have {platform} take the transfer at the address that the AI uses, or enter the other "
+        "one at Synthflow: not everybody follows a redirection.",
         "trunk",
         at.BACK,
     ),

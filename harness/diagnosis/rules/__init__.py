@@ -17,9 +17,22 @@ from harness.diagnosis.rules.registration import REGISTRATION
 from harness.diagnosis.rules.release import RELEASE
 from harness.diagnosis.rules.told import BY_AI, BY_PLATFORM
 from harness.diagnosis.rules.transfer import TRANSFER
+from harness.diagnosis.rules.transfer_answers import ANSWERED
 
 COMMON: tuple[Rule, ...] = (
-    REGISTRATION + LEGS + BY_AI + BY_PLATFORM + REACH + AUDIO + IDENTITY + TRANSFER + RELEASE + FALLBACK + MANNERS + OWN
+    REGISTRATION
+    + LEGS
+    + BY_AI
+    + BY_PLATFORM
+    + REACH
+    + AUDIO
+    + IDENTITY
+    + TRANSFER
+    + ANSWERED
+    + RELEASE
+    + FALLBACK
+    + MANNERS
+    + OWN
 )
 
 

@@ -9,6 +9,7 @@ from harness.diagnosis.ai_side import AI_LOST
 from harness.diagnosis.caller_end import DROPPED
 from harness.diagnosis.cells import cells
 from harness.diagnosis.conditions import not_shown, unless, when
+from harness.diagnosis.refusals import THE_AGENTS
 from harness.diagnosis.rule import Rule
 from harness.diagnosis.rules.transfer import GROUP_IS_THERE, NOT_REFUSED_THERE
 
@@ -17,7 +18,7 @@ _NOBODY_TOOK_OVER = (
     when("ai.lost", *AI_LOST),
     not_shown("fallback.landed", "another group", "the right group"),
     NOT_REFUSED_THERE,
-    not_shown("final.refusal", "the agents"),
+    not_shown("final.refusal", THE_AGENTS),
     not_shown("fallback.configured", False),
 )
 
@@ -81,8 +82,8 @@ FALLBACK: tuple[Rule, ...] = (
         cause="nobody-available",
         symptoms=("fallback",),
         cells=cells("number", "fallback"),
-        essential=(when("caller.end", "refused"), when("final.refusal", "the agents")),
-        conditions=(when("instead", "nobody"), not_shown("ai.refusal", "the agents"), GROUP_IS_THERE),
+        essential=(when("caller.end", "refused"), when("final.refusal", THE_AGENTS)),
+        conditions=(when("instead", "nobody"), not_shown("ai.refusal", THE_AGENTS), GROUP_IS_THERE),
         consequences=("final", "fallback.time", "other"),
         because="the AI could not be had, and the platform said that nobody of the group can be rung",
     ),

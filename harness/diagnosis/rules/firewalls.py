@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.diagnosis.conditions import Condition, not_shown, unless, when
-from harness.diagnosis.refusals import NO_SUCH_NUMBER
+from harness.diagnosis.refusals import DECIDED
 from harness.diagnosis.registration import NONE, REFUSED, UNCLEAR
 from harness.diagnosis.rule import Confidence, Rule
-from harness.diagnosis.rules.refused import ALL_LATER, NOT_FOR_MEDIA, NOT_FOR_THE_REQUEST
+from harness.diagnosis.rules.refused import ALL_LATER
 
 NOTHING = when("ai.saw", "nothing")
 _ANSWERING = unless("probe.ai", "silent", "refuses")
@@ -17,7 +17,8 @@ _GOOD_CERTIFICATE = unless("probe.certificate", "expired", "wrong name", "untrus
 
 # nothing came, though our own machine gets answers at both ports: the platform tried elsewhere, or not at all
 OPEN_TO_US = (NOTHING, _ANSWERING, _ANSWERING_HERE, _GOOD_CERTIFICATE)
-OPEN_TO_US_NOT_FOR_MEDIA = (NOTHING, _ANSWERING, _ANSWERING_HERE, NOT_FOR_MEDIA, _GOOD_CERTIFICATE)
+#: The caller's refusal, where there is one, may be for a next hop that the platform did not get to.
+UNREACHED = not_shown("final.code", *DECIDED)
 
 _PORTS = (("udp", 32681), ("tcp", 32681), ("tls", 32682))
 
@@ -41,8 +42,6 @@ def _firewalls() -> Iterator[Rule]:
 _ICMP = when("icmp", "rejected")
 #: A port that answers us nothing has not answered REGISTER with the 503 that may be the stack's own.
 _UNANSWERED = when("registration.answer", NONE, UNCLEAR)
-#: The platform did not refuse the caller for want of the number.
-_NUMBER_KNOWN = not_shown("final.code", *NO_SUCH_NUMBER)
 
 
 def _silent_to_us() -> Iterator[Rule]:
@@ -69,7 +68,7 @@ def _dropping(cause: str, over: Condition, transport: str) -> Iterator[Rule]:
         cause=cause,
         symptoms=("reach",),
         essential=(over,),
-        conditions=(NOTHING, when("probe.ai", "silent"), _NUMBER_KNOWN, *waited),
+        conditions=(NOTHING, when("probe.ai", "silent"), UNREACHED, *waited),
         consequences=ALL_LATER,
         because="nothing reached the AI, and its port, asked directly, answers nothing",
         confidence="likely",
@@ -79,7 +78,7 @@ def _dropping(cause: str, over: Condition, transport: str) -> Iterator[Rule]:
         cause=cause,
         symptoms=("reach",),
         essential=(over,),
-        conditions=(NOTHING, when("probe.termination", "silent"), _ANSWERING, _NUMBER_KNOWN, *waited),
+        conditions=(NOTHING, when("probe.termination", "silent"), _ANSWERING, UNREACHED, *waited),
         consequences=ALL_LATER,
         because="nothing reached the AI, and the platform's own port for it answers nothing",
         confidence="likely",
@@ -138,8 +137,8 @@ def _between() -> Iterator[Rule]:
                 symptoms=("reach",),
                 essential=(when("transport", transport),),
                 conditions=(
-                    *OPEN_TO_US_NOT_FOR_MEDIA,
-                    NOT_FOR_THE_REQUEST,
+                    *OPEN_TO_US,
+                    UNREACHED,
                     when("instead.when", moment),
                     when("platform.did", f"it {met} at the AI's port"),
                 ),

@@ -7,10 +7,10 @@ from harness.diagnosis.caller_end import DROPPED
 from harness.diagnosis.cells import cells
 from harness.diagnosis.conditions import not_shown, unless, when
 from harness.diagnosis.own import WITHHELD
-from harness.diagnosis.refusals import NO_SUCH_NUMBER, NOT_CARRIED, OF_THE_CALLER, ROUTE
+from harness.diagnosis.refusals import IN_A_CIRCLE, NO_SUCH_NUMBER, NOT_CARRIED, OF_THE_CALLER, ROUTE
 from harness.diagnosis.rule import Rule
-from harness.diagnosis.rules.firewalls import BETWEEN, FIREWALLS, NOTHING, OPEN_TO_US, OPEN_TO_US_NOT_FOR_MEDIA
-from harness.diagnosis.rules.refused import ALL_LATER, NOT_FOR_MEDIA, NOT_FOR_THE_REQUEST, REFUSED, REFUSED_BY_AI, TOLD
+from harness.diagnosis.rules.firewalls import BETWEEN, FIREWALLS, NOTHING, OPEN_TO_US, UNREACHED
+from harness.diagnosis.rules.refused import ALL_LATER, NOT_FOR_MEDIA, REFUSED, REFUSED_BY_AI, TOLD
 
 NOT_THE_LINES = ("another assistant's", "nobody's", "the line's, in another form")
 NOBODY_INSTEAD = unless("instead", "the fallback group", "another group", "an agent")
@@ -232,8 +232,8 @@ REACH: tuple[Rule, ...] = (
         cause="trunk-transport-mismatch",
         symptoms=("reach",),
         conditions=(
-            *OPEN_TO_US_NOT_FOR_MEDIA,
-            NOT_FOR_THE_REQUEST,
+            *OPEN_TO_US,
+            UNREACHED,
             when("platform.did", "it tried the AI's other port"),
         ),
         consequences=ALL_LATER,
@@ -245,7 +245,8 @@ REACH: tuple[Rule, ...] = (
         cause="route-wrong-trunk",
         symptoms=("reach",),
         conditions=(
-            *OPEN_TO_US_NOT_FOR_MEDIA,
+            *OPEN_TO_US,
+            NOT_FOR_MEDIA,
             when("platform.did", "it used another trunk"),
         ),
         consequences=ALL_LATER,
@@ -327,6 +328,17 @@ REACH: tuple[Rule, ...] = (
         conditions=(),
         consequences=("fallback", "final", "audio", "other"),
         because="the call was refused, and a second one to the same number with the other G.711 law alone was taken",
+        confidence="likely",
+    ),
+    Rule(
+        id="reach.circle",
+        cause="routed-in-a-circle",
+        symptoms=("reach", "final"),
+        essential=(when("caller.end", "refused"), when("final.code", *IN_A_CIRCLE)),
+        conditions=(not_shown("ai.saw", "refused", "rang", "answered", "another assistant answered"),),
+        consequences=("fallback", "final"),
+        because="the caller was told that the call came back to where it had been, or went over too many hops, and nothing shows that "
+        "it reached the AI",
         confidence="likely",
     ),
     Rule(

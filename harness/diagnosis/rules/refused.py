@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from harness.diagnosis.cells import cells
 from harness.diagnosis.conditions import not_shown, unless, when
-from harness.diagnosis.refusals import CHANNELS, CONCURRENCY, OF_THE_REQUEST, ROUTE
+from harness.diagnosis.refusals import (
+    CHANNELS,
+    CONCURRENCY,
+    NOBODY_THERE,
+    OF_THE_MEDIA,
+    ROUTE,
+    THE_CODEC,
+    THE_ENCRYPTION,
+)
 from harness.diagnosis.rule import Rule, Symptom
 
 #: A call that is not taken leaves everything after it undone.
@@ -27,13 +35,9 @@ ALL_LATER: tuple[Symptom, ...] = (
 #: The call got to the AI, which did not take it.
 REFUSED_BY_AI = when("ai.saw", "refused")
 
-#: What a refusal that the platform hands on to the caller is for (RFC 3261 sections 21.4.13, 21.4.26 and 21.6.4).
-_MEDIA = (415, 488, 606)
-_TOLD = (when("caller.end", "refused"), when("final.code", *_MEDIA))
+_TOLD = (when("caller.end", "refused"), when("final.code", *OF_THE_MEDIA))
 #: Who refuses for anything else, and a platform that got to nobody, has no objection to the media.
-NOT_FOR_MEDIA = not_shown("final.code", *_MEDIA)
-#: Nor to anything else of the request.
-NOT_FOR_THE_REQUEST = not_shown("final.code", *_MEDIA, *OF_THE_REQUEST)
+NOT_FOR_MEDIA = not_shown("final.code", *OF_THE_MEDIA)
 
 #: The caller was told what for, whether or not anybody saw the call at the AI.
 TOLD: tuple[Rule, ...] = (
@@ -43,7 +47,11 @@ TOLD: tuple[Rule, ...] = (
         symptoms=("reach", "codec", "final"),
         cells=cells("codec", "AI"),
         essential=_TOLD,
-        conditions=(when("ai.offer", "no G.711", "no audio"), not_shown("caller.offer", "no G.711")),
+        conditions=(
+            when("ai.offer", "no G.711", "no audio"),
+            not_shown("caller.offer", "no G.711"),
+            not_shown("final.refusal", THE_ENCRYPTION),
+        ),
         consequences=(*ALL_LATER, "fallback"),
         because="the caller was refused for the media of the call, and the offer to the AI has no G.711",
     ),
@@ -53,7 +61,11 @@ TOLD: tuple[Rule, ...] = (
         symptoms=("reach", "codec", "final"),
         cells=cells("codec", "AI"),
         essential=_TOLD,
-        conditions=(when("ai.offer", "SRTP alone"), not_shown("caller.offer", "SRTP alone")),
+        conditions=(
+            when("ai.offer", "SRTP alone"),
+            not_shown("caller.offer", "SRTP alone"),
+            not_shown("final.refusal", THE_CODEC),
+        ),
         consequences=(*ALL_LATER, "fallback"),
         because="the caller was refused for the media of the call, and the offer to the AI has nothing but SRTP",
     ),
@@ -61,10 +73,10 @@ TOLD: tuple[Rule, ...] = (
         id="reach.nobody-there",
         cause="route-missing",
         symptoms=("reach",),
-        # What is said of people who are not there (RFC 3261 section 21.4.18), and no fallback would have asked for any.
+        # What is said of people who are not there or busy, and no fallback would have asked for any.
         essential=(
             when("caller.end", "refused"),
-            when("final.code", 480),
+            when("final.code", *NOBODY_THERE),
             when("fallback.configured", False),
         ),
         conditions=(
@@ -118,7 +130,7 @@ REFUSED: tuple[Rule, ...] = (
         cause="no-g711",
         symptoms=("reach",),
         cells=cells("codec", "AI"),
-        essential=(REFUSED_BY_AI, when("ai.refusal", "the codec")),
+        essential=(REFUSED_BY_AI, when("ai.refusal", THE_CODEC)),
         conditions=(not_shown("ai.offer", "G.711", "SRTP alone"), not_shown("caller.offer", "no G.711")),
         consequences=ALL_LATER,
         because="the call got there, and the AI's record says that it was refused for its codecs: it speaks G.711",
@@ -129,7 +141,7 @@ REFUSED: tuple[Rule, ...] = (
         cause="srtp-mismatch",
         symptoms=("reach",),
         cells=cells("codec", "AI"),
-        essential=(REFUSED_BY_AI, when("ai.refusal", "the encryption")),
+        essential=(REFUSED_BY_AI, when("ai.refusal", THE_ENCRYPTION)),
         conditions=(not_shown("ai.offer", "G.711", "no G.711", "no audio"), not_shown("caller.offer", "SRTP alone")),
         consequences=ALL_LATER,
         because="the call got there, and the AI's record says that it was refused for the encryption of its media",

@@ -7,9 +7,10 @@ from dataclasses import replace
 from harness.diagnosis.cells import cells
 from harness.diagnosis.conditions import not_shown, when
 from harness.diagnosis.rule import Rule
+from harness.diagnosis.transfer import UNTOLD
 
 _SUCCEEDED = when("transfer.landed", "the right group")
-_TOLD_NOTHING = when("transfer.outcome", "nothing")
+_TOLD_NOTHING = when("transfer.outcome", *UNTOLD)
 
 _UNREPORTED = Rule(
     id="release.unreported",
@@ -38,7 +39,7 @@ RELEASE: tuple[Rule, ...] = (
         symptoms=("release",),
         cells=cells("release", "AI"),
         essential=(when("release.ai", "still up"), _SUCCEEDED),
-        conditions=(not_shown("transfer.outcome", "nothing"),),
+        conditions=(not_shown("transfer.outcome", *UNTOLD),),
         because="the transfer succeeded, and the AI's leg was not ended",
     ),
     _UNREPORTED,
@@ -71,7 +72,7 @@ RELEASE: tuple[Rule, ...] = (
         cells=cells("release", "AI"),
         essential=(when("hangup.answer", "accepted"), when("release.ai", "still up", "late")),
         conditions=(
-            not_shown("transfer.outcome", "nothing"),  # an AI that is told nothing hangs up when it likes
+            not_shown("transfer.outcome", *UNTOLD),  # an AI that is told nothing hangs up when it likes
             not_shown("dialog.unknown", True),
         ),
         because="the caller's BYE was answered, and the AI's leg did not end in time",

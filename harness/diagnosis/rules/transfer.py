@@ -2,61 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from harness.diagnosis.audio import NO_VOICE
 from harness.diagnosis.cells import cells
 from harness.diagnosis.conditions import not_shown, unless, when
 from harness.diagnosis.own import NO_ROOM
-from harness.diagnosis.refusals import NOT_CARRIED, NUMBER
+from harness.diagnosis.refusals import NOT_CARRIED, NUMBER, THE_AGENTS
 from harness.diagnosis.rule import Rule, Symptom
-from harness.diagnosis.transfer import PROVISIONAL
 
 LOST = when("transfer.landed", "nowhere")
 #: Whoever is refused knows it.
-_NOT_LEFT_OPEN = not_shown("transfer.recorded", "started", 408)
+NOT_LEFT_OPEN = not_shown("transfer.recorded", "started", 408)
 AFTER: tuple[Symptom, ...] = ("caller_id.agent", "audio.agent", "release", "other")
 #: The agent's phone did not refuse what it was offered by itself.
 NOT_REFUSED_THERE = not_shown("refusal.agent", "its media", "another call", NO_ROOM)
-_NOT_REFUSED = ("accepted", "none", "never sent", "challenged", PROVISIONAL)
 RIGHT_TARGET = unless("transfer.target", "nobody's number", "another group's number")
 #: The platform did not say that it cannot carry what it was asked for, or that the number is nobody's.
-_CARRIED = not_shown("transfer.refusal", *NOT_CARRIED, NUMBER)
+CARRIED = not_shown("transfer.refusal", *NOT_CARRIED, NUMBER, THE_AGENTS)
 _RIGHT_TOPIC = when("transfer.topic", "the right one", "none needed")
 #: The AI made the handover that it was asked for, as far as is known.
 NOT_ANOTHERS = not_shown("transfer.handover", "another one")
 
 #: What a second call to the group's own number may show, where the first brought nobody to it.
-_AGAIN = {
+AGAIN = {
     "another group": "group-wrong",
     "another device": "another-device-answered",
     "the platform itself": "nobody-available",
 }
 #: A second call to the group's own number brought its agents' phones to ring: it is set up, and somebody is there.
 GROUP_IS_THERE = not_shown("again.group", "the right group")
-
-_UNANSWERED = Rule(
-    id="transfer.unanswered",
-    cause="transfer-unanswered",
-    symptoms=("transfer",),
-    cells=cells("timing", "REFER", "AI's call"),
-    essential=(LOST, when("transfer.answer", "none")),
-    conditions=(when("transfer.host", "the trunk's"), RIGHT_TARGET),
-    consequences=AFTER,
-    because="the AI sent its transfer to the right place, and when the case gave up no answer at all had come back",
-)
-_UNKNOWN_NUMBER = Rule(
-    id="transfer.unknown-number",
-    cause="number-unknown-at-platform",
-    symptoms=("transfer",),
-    cells=cells("number", "REFER", "AI's call"),
-    essential=(LOST, when("transfer.answer", 404)),
-    conditions=(RIGHT_TARGET, _CARRIED),
-    consequences=AFTER,
-    because="the AI named the group's number, and the platform answered 404, as for a number it does not know; one without a route "
-    "looks so, too",
-    confidence="likely",
-)
 
 TRANSFER: tuple[Rule, ...] = (
     Rule(
@@ -137,7 +110,7 @@ TRANSFER: tuple[Rule, ...] = (
             because=f"no agent's phone rang, and a second call to the group's own number reached {rang}",
             confidence="likely",
         )
-        for rang, cause in _AGAIN.items()
+        for rang, cause in AGAIN.items()
     ),
     Rule(
         id="transfer.group.shared",
@@ -165,8 +138,8 @@ TRANSFER: tuple[Rule, ...] = (
         essential=(LOST,),
         conditions=(
             when("transfer.answer", 503),
-            _NOT_LEFT_OPEN,
-            _CARRIED,
+            NOT_LEFT_OPEN,
+            CARRIED,
             not_shown("transfer.way", "dialled"),
             not_shown("transfer.host", "another host"),
         ),
@@ -174,54 +147,6 @@ TRANSFER: tuple[Rule, ...] = (
         # A trunk whose channels are all taken answers 503, too.
         because="the platform answered the AI's request with 503, as a trunk does that is not in service",
         confidence="likely",
-    ),
-    Rule(
-        id="transfer.rejected",
-        cause="refer-rejected",
-        symptoms=("transfer",),
-        essential=(LOST,),
-        conditions=(
-            when("transfer.way", "REFER"),
-            unless("transfer.answer", *_NOT_REFUSED, 404, 480, 486, 503),
-            _NOT_LEFT_OPEN,
-            RIGHT_TARGET,
-            _CARRIED,
-        ),
-        consequences=AFTER,
-        because="the platform refused the REFER itself",
-    ),
-    Rule(
-        id="transfer.rejected.recorded",
-        cause="refer-rejected",
-        symptoms=("transfer",),
-        # Said of a request, and of nobody who was rung (RFC 3261 sections 21.4.4, 21.4.6, 21.4.15, 21.5.2).
-        essential=(LOST, when("transfer.recorded", 403, 405, 420, 501)),
-        conditions=(RIGHT_TARGET,),
-        consequences=AFTER,
-        because="the AI's record has its REFER failed, with a status that refuses the request itself",
-        confidence="likely",
-    ),
-    Rule(
-        id="transfer.failed.recorded",
-        cause="refer-accepted-then-failed",
-        symptoms=("transfer",),
-        # Said by who was called (RFC 3261 sections 21.4.24, 21.6.1 and 21.6.2), and so by a NOTIFY.
-        essential=(LOST, when("transfer.recorded", 486, 600, 603)),
-        conditions=(RIGHT_TARGET, NOT_REFUSED_THERE),
-        consequences=AFTER,
-        because="the AI's record has its REFER failed, with a status of somebody who was called, and no agent's phone rang",
-        confidence="likely",
-    ),
-    Rule(
-        id="transfer.silent.recorded",
-        cause="refer-never-notified",
-        symptoms=("transfer",),
-        cells=cells("timing", "REFER"),
-        essential=(LOST, when("transfer.recorded", "started", 408)),
-        # Or the REFER itself was never answered, which the record does not say.
-        conditions=(when("transfer.answer", "accepted"), not_shown("transfer.passed_on", True), RIGHT_TARGET),
-        consequences=AFTER,
-        because="the AI's record has its REFER begun, and no word of what became of it",
     ),
     Rule(
         id="transfer.address",
@@ -244,7 +169,7 @@ TRANSFER: tuple[Rule, ...] = (
         symptoms=("transfer",),
         cells=cells("credentials", "REFER", "AI's call"),
         essential=(LOST,),
-        conditions=(when("transfer.answer", "challenged"), not_shown("transfer.credentials", True), _NOT_LEFT_OPEN),
+        conditions=(when("transfer.answer", "challenged"), not_shown("transfer.credentials", True), NOT_LEFT_OPEN),
         consequences=AFTER,
         because="the platform challenged the AI, which showed no credentials",
     ),
@@ -292,103 +217,6 @@ TRANSFER: tuple[Rule, ...] = (
         consequences=AFTER,
         because="the platform's SBC answers us, and the AI's own call found nobody to connect to: it went elsewhere",
         confidence="likely",
-    ),
-    Rule(
-        id="transfer.failed",
-        cause="refer-accepted-then-failed",
-        symptoms=("transfer",),
-        essential=(LOST,),
-        conditions=(
-            when("transfer.way", "REFER"),
-            when("transfer.answer", "accepted"),
-            when("transfer.failed", True),
-            unless("transfer.outcome", 404, 480),
-            _NOT_LEFT_OPEN,
-            RIGHT_TARGET,
-            NOT_REFUSED_THERE,
-        ),
-        consequences=AFTER,
-        because="the platform accepted the REFER, and its NOTIFY said that the transfer failed",
-    ),
-    Rule(
-        id="transfer.silent",
-        cause="refer-never-notified",
-        symptoms=("transfer",),
-        cells=cells("timing", "REFER"),
-        essential=(LOST,),
-        conditions=(
-            when("transfer.way", "REFER"),
-            when("transfer.answer", "accepted"),
-            when("transfer.outcome", "nothing"),
-            not_shown("transfer.passed_on", True),
-            RIGHT_TARGET,
-        ),
-        consequences=AFTER,
-        because="the platform accepted the REFER, and when the case gave up had not said what became of it",
-    ),
-    Rule(
-        id="transfer.untrue",
-        cause="transfer-said-done",
-        symptoms=("transfer",),
-        essential=(LOST, when("transfer.outcome", 200)),
-        conditions=(
-            RIGHT_TARGET,
-            when("answered.elsewhere", False),  # the 200 may be true, of a device that nobody here sees
-            not_shown("again.group", *_AGAIN),
-        ),
-        consequences=AFTER,
-        because="the platform's NOTIFY said 200, and no agent's phone rang",
-    ),
-    Rule(
-        id="transfer.nobody",
-        cause="nobody-available",
-        symptoms=("transfer",),
-        essential=(LOST, when("transfer.outcome", 480)),
-        conditions=(RIGHT_TARGET, GROUP_IS_THERE),
-        consequences=AFTER,
-        because="the platform took the transfer to the right number, and found nobody to ring",
-    ),
-    Rule(
-        id="transfer.nobody.at-once",
-        cause="nobody-available",
-        symptoms=("transfer",),
-        # RFC 3261 sections 21.4.18 and 21.4.24.
-        essential=(LOST, when("transfer.answer", 480, 486)),
-        conditions=(RIGHT_TARGET, GROUP_IS_THERE),
-        consequences=AFTER,
-        because="the platform answered the transfer to the right number with 480 or 486: whom it leads to cannot be rung at the moment",
-        confidence="likely",
-    ),
-    _UNKNOWN_NUMBER,
-    replace(
-        _UNKNOWN_NUMBER,
-        id="transfer.unknown-number.notified",
-        cells=cells("number", "REFER"),
-        essential=(LOST, when("transfer.outcome", 404)),
-        because="the AI named the group's number, and the platform's NOTIFY said 404, as for a number it does not know",
-    ),
-    _UNANSWERED,
-    replace(
-        _UNANSWERED,
-        id="transfer.left-ringing",
-        cause="transfer-left-ringing",
-        essential=(LOST, when("transfer.answer", PROVISIONAL)),
-        conditions=(RIGHT_TARGET, NOT_REFUSED_THERE),
-        because="the platform took the transfer (1xx), and when the case gave up no agent's phone had rung and nothing final had come",
-    ),
-    Rule(
-        id="transfer.call-refused",
-        cause="transfer-call-refused",
-        symptoms=("transfer",),
-        essential=(LOST, when("transfer.way", "INVITE")),
-        conditions=(
-            unless("transfer.answer", *_NOT_REFUSED, 403, 404, 480, 486, 503),
-            RIGHT_TARGET,
-            _CARRIED,
-            NOT_REFUSED_THERE,
-        ),
-        consequences=AFTER,
-        because="the platform answered the AI's own call to the right number with a refusal",
     ),
     Rule(
         id="transfer.not-tried",

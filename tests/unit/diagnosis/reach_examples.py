@@ -71,6 +71,11 @@ def refused_by_record(words: str) -> Example:
 
 REACH = [
     Expected(
+        "reach.circle",
+        Example().dials().after(0.1).state("disconnected", 482, "Loop Detected").all_ports_answer().not_taken(),
+        ("routed-in-a-circle",),
+    ),
+    Expected(
         "reach.number-form",
         talk(Example(), did="12065550100").finding("route.request_uri", "assistant main", request_user="12065550100"),
         ("request-uri-form",),

@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
+from harness.diagnosis.facts import Facts
 from harness.events import SipMessage
 from tests.unit.diagnosis.building import Example
 from tests.unit.diagnosis.example_case import SDP
 from tests.unit.diagnosis.known import facts_of, scene_of
+from tests.unit.diagnosis.stories import fallback, refused
 
 
 def call(**changes: Any) -> Example:
@@ -85,18 +87,56 @@ def test_without_a_deployment_any_other_name_is_another_assistant_s() -> None:
 
 @pytest.mark.parametrize(
     ("code", "saw"),
-    [(200, "rang"), (299, "rang"), (300, "refused"), (486, "refused"), (487, "rang"), (488, "refused"), (180, "rang")],
+    [
+        (200, "rang"),
+        (299, "rang"),
+        (300, "refused"),
+        (486, "refused"),
+        (487, "refused"),
+        (488, "refused"),
+        (180, "rang"),
+    ],
 )
 def test_an_invite_that_reached_the_ai_rang_or_was_refused(code: int, saw: str) -> None:
     assert facts_of(call().ai_gets().ai_answers(code).not_taken()).value("ai.saw") == saw
 
 
 @pytest.mark.parametrize(
-    ("code", "saw"), [(180, "rang"), (199, "rang"), (200, None), (299, None), (300, "refused"), (487, "rang")]
+    ("code", "saw"), [(180, "rang"), (199, "rang"), (200, None), (299, None), (300, "refused"), (487, "refused")]
 )
 def test_where_no_check_asked_who_answered(code: int, saw: str | None) -> None:
     assert facts_of(call().ai_gets().ai_answers(code)).value("ai.saw") == saw
     assert facts_of(call()).value("ai.saw") is None
+
+
+@pytest.mark.parametrize("method", ["CANCEL", "BYE"])
+def test_487_to_what_the_platform_gave_up_is_no_refusal(method: str) -> None:
+    """RFC 3261 sections 9.2 and 15.1.2. One that nobody asked for is."""
+
+    def rang(direction: str = "received", call_id: str = "at-the-ai") -> Facts:
+        example = call().ai_gets()._sip(direction, f"{method} sip:ai SIP/2.0", method, call_id=call_id)
+        return facts_of(example.ai_answers(487, "Request Terminated").not_taken())
+
+    assert (rang().value("ai.saw"), rang().value("ai.lost"), rang().value("ai.code")) == ("rang", "it only rang", None)
+    for other in (rang(call_id="another"), rang(direction="sent")):
+        assert (other.value("ai.saw"), other.value("ai.code")) == ("refused", 487)
+
+
+@pytest.mark.parametrize("status", ["487 Request Terminated", "503 Agent pool drained", "486 Busy (all 12 workers)"])
+def test_a_refusal_of_the_ai_s_is_quoted(status: str) -> None:
+    code, _, reason = status.partition(" ")
+    (cause,) = refused(Example(), int(code), reason).diagnose().causes
+    assert (cause.id, cause.confidence) == ("ai-refuses", "likely")
+    assert any(f"SIP/2.0 {status}" in line for line in cause.evidence)
+
+
+@pytest.mark.parametrize("field", ["error_message", "telephony_disconnect_reason"])
+def test_what_the_ai_s_record_says_of_its_refusal_is_quoted(field: str) -> None:
+    words = "SIP 480 worker pool drained in eu-west"
+    example = fallback(Example()).record(status="failed", **{field: words}).all_ports_answer()
+    (cause,) = example.not_taken("the phone reception", attempted=["failed:+441632960961"]).diagnose().causes
+    assert (cause.id, facts_of(example).value("ai.code")) == ("ai-refuses", 480)
+    assert any(words in line for line in cause.evidence)
 
 
 def test_of_several_invites_that_rang_the_last_is_the_evidence() -> None:
@@ -235,7 +275,7 @@ DIGEST = 'Digest username="x", response="y"'
         (DIGEST, 400, "none", 400),
         (DIGEST, 406, "none", 406),
         (DIGEST, 408, "none", 408),
-        ("", 487, "none", None),
+        ("", 487, "none", 487),
         ("", 300, "none", 300),
         ("", 200, "none", None),
     ],

@@ -244,7 +244,7 @@ def test_only_a_status_from_300_on_says_that_the_transfer_failed(code: int) -> N
     told = _transferring().ai_refers("+18155550101").platform_says(202).notified(code or 100, "x").landed("billing")
     assert facts_of(told).value("transfer.failed") is (code >= 300)
     assert ("refer-accepted-then-failed" in {cause.id for cause in told.diagnose().causes}) is (
-        code >= 300 and code not in (404, 480)
+        code >= 300 and code not in (404, 410, 480, 482, 483, 484, 485, 604)
     )
 
 

@@ -108,6 +108,21 @@ def test_the_evidence_is_the_finding_and_the_facts_that_hold() -> None:
     assert cause.candidate
 
 
+@pytest.mark.parametrize(
+    ("condition", "quoted"),
+    [
+        (unless("ai.saw", "answered"), True),
+        (when("ai.saw", "nothing"), True),
+        (not_shown("ai.saw", "answered"), False),
+        (unless("transport", "tls"), True),
+        (unless("probe.certificate", "expired"), False),  # none is needed: as it should be
+    ],
+)
+def test_a_fact_that_only_has_to_be_none_of_some_is_evidence_where_it_is_odd(condition: object, quoted: bool) -> None:
+    (cause,) = told(rule("route-missing", condition)).causes
+    assert len(cause.evidence) == 1 + quoted
+
+
 def test_of_a_finding_in_several_lines_the_first_is_the_evidence() -> None:
     example = Example().dials().finding("landing.answered_by", "the call", actual="nobody\nlog of the call")
     (cause,) = told(rule("route-missing", FITS), example=example).causes

@@ -99,7 +99,34 @@ def test_every_cell_has_a_rule_or_the_reason_why_nothing_tells_it() -> None:
 _MEDIA = (415, 488, 606)
 _NUMBER = (404, 410, 484, 485, 604)
 _CALLER = (428, 433, 436, 437, 438, 607, 608)
-_REQUEST = (*_MEDIA, 401, 407, 413, 414, 416, 420, 421, *_CALLER, 493, 494, 505, 513)
+_REQUEST = (
+    400,
+    401,
+    402,
+    405,
+    406,
+    407,
+    413,
+    414,
+    416,
+    420,
+    421,
+    422,
+    423,
+    429,
+    481,
+    489,
+    491,
+    493,
+    494,
+    505,
+    513,
+    580,
+)
+_NOBODY = (480, 486, 600)
+_CIRCLE = (482, 483)
+_ELSEWHERE = (300, 301, 302, 305, 380)
+_SAID_OTHERWISE = (*_NUMBER, *_NOBODY, *_CIRCLE, *_ELSEWHERE, 500, 502, 504, 408, 503)
 #: The statuses that rules ask for (RFC 3261 section 21, RFC 6585 section 4), by fact.
 STATUSES: dict[str, dict[tuple[int, ...], tuple[str, ...]]] = {
     "registration.answer": {
@@ -124,19 +151,18 @@ STATUSES: dict[str, dict[tuple[int, ...], tuple[str, ...]]] = {
         (401, 407, *_NUMBER): ("reach.turned-away",),
         (401, 407): ("reach.caller-credentials", "reach.realm", "reach.realm.second", "reach.algorithm"),
         (401, 407, 433): ("reach.withheld",),
-        _NUMBER: (
-            *("reach.form", "reach.unknown-number", "reach.unknown-number.again"),
-            *(f"reach.firewall-{port}{end}" for port in PORTS for end in ("", ".here")),
-        ),
+        _NUMBER: (*("reach.form", "reach.unknown-number", "reach.unknown-number.again"),),
+        _CIRCLE: ("reach.circle",),
         _CALLER: ("reach.identity",),
-        _REQUEST: (
+        (*_MEDIA, *_REQUEST, *_CALLER, *_NUMBER, *_CIRCLE, 486, 600): (
             "reach.wrong-port",
+            *(f"reach.firewall-{port}{end}" for port in PORTS for end in ("", ".here")),
             *(f"reach.firewall-{port}{end}.between" for port in PORTS for end in ("", "-rejected")),
         ),
         (408, 480, 486, 600): (
             *("fallback.none", "fallback.none.passed-on", "fallback.none.or-nobody", "fallback.nobody.or-none"),
         ),
-        (480,): ("reach.nobody-there",),
+        _NOBODY: ("reach.nobody-there",),
         _MEDIA: (
             *("reach.no-g711.told", "reach.srtp.told", "reach.another-assistant", "reach.not-attached"),
             *(
@@ -145,18 +171,25 @@ STATUSES: dict[str, dict[tuple[int, ...], tuple[str, ...]]] = {
                 "reach.concurrency.said",
                 "reach.not-attached.said",
                 "reach.no-credentials",
-                "reach.wrong-port",
+                "reach.trunk-elsewhere",
             ),
-            "reach.trunk-elsewhere",
-            *(f"reach.firewall-{port}{end}.between" for port in PORTS for end in ("", "-rejected")),
         ),
     },
     "transfer.answer": {
-        (403,): ("transfer.address", "transfer.credentials.forbidden"),
-        (403, 404, 480, 486, 503): ("transfer.call-refused",),
-        (404,): ("transfer.unknown-number",),
-        (404, 480, 486, 503): ("transfer.rejected",),
-        (480, 486): ("transfer.nobody.at-once",),
+        (403,): ("transfer.address", "transfer.credentials.forbidden", "transfer.nobody.said"),
+        (403, 405, 501, 603): ("transfer.rejected",),
+        (*_SAID_OTHERWISE, 403, 405, 481, 501, 603): ("transfer.rejected.as-written",),
+        (*_SAID_OTHERWISE, 403, 487, 603): ("transfer.call-refused",),
+        (603,): ("transfer.call-declined",),
+        (481,): ("transfer.no-such-call",),
+        (408,): ("transfer.unanswered.timeout",),
+        (408, 487): ("transfer.left-ringing.ended",),
+        (*_NUMBER, *_NOBODY): ("transfer.call-refused.though-there", "transfer.rejected.though-there"),
+        _NUMBER: ("transfer.unknown-number",),
+        _NOBODY: ("transfer.nobody.at-once",),
+        _CIRCLE: ("transfer.circle",),
+        _ELSEWHERE: ("transfer.redirected",),
+        (500, 502, 504): ("transfer.server",),
         (503,): ("transfer.inactive",),
     },
     "transfer.recorded": {
@@ -166,11 +199,16 @@ STATUSES: dict[str, dict[tuple[int, ...], tuple[str, ...]]] = {
             "transfer.rejected",
         ),
         (486, 600, 603): ("transfer.failed.recorded",),
+        (480,): ("transfer.nobody.recorded",),
+        _NUMBER: ("transfer.unknown-number.recorded",),
+        _CIRCLE: ("transfer.circle.recorded",),
     },
     "transfer.outcome": {
         (200,): ("transfer.untrue",),
-        (404, 480): ("transfer.failed",),
-        (404,): ("transfer.unknown-number.notified",),
+        (*_NUMBER, 480, *_CIRCLE): ("transfer.failed",),
+        _NUMBER: ("transfer.unknown-number.notified",),
+        _CIRCLE: ("transfer.circle.notified",),
+        (*_NUMBER, *_NOBODY): ("transfer.failed.though-there",),
         (480,): ("transfer.nobody",),
     },
 }

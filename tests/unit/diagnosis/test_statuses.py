@@ -16,10 +16,45 @@ def test_a_caller_refused_for_who_it_is(code: int) -> None:
     assert any(str(code) in line for line in first.evidence)
 
 
-@pytest.mark.parametrize("code", [401, 407, 414, 416, 420, 421, 433, 438, 494, 505, 513, 607, 608])
+@pytest.mark.parametrize(
+    "code",
+    [
+        *(400, 401, 402, 405, 406, 407, 414, 416, 420, 421, 422, 423, 429, 433, 438, 481, 489, 491, 494, 505, 513),
+        *(482, 483, 486, 580, 600, 607, 608),
+    ],
+)
 def test_what_is_said_of_the_request_is_no_firewalls_work(code: int) -> None:
     causes = {cause.id for cause in refused_by_platform(code, "x").diagnose().causes}
     assert not [name for name in causes if name.startswith(("firewall", "trunk-transport"))]
+
+
+@pytest.mark.parametrize("code", [400, 423, 488, 491, 580, 600])
+def test_a_port_that_answers_nobody_here_did_not_make_a_server_object(code: int) -> None:
+    example = Example(transport="tcp").dials().after(6).state("disconnected", code, "x")
+    causes = example.probed("ai", "silent").probed("termination", "answers").not_taken().diagnose().causes
+    assert not [cause.id for cause in causes if cause.id.startswith("firewall")]
+
+
+@pytest.mark.parametrize("code", [408, 480, 487, 500, 502, 503, 504, 603])
+def test_what_may_be_said_of_a_next_hop_leaves_the_firewall(code: int) -> None:
+    assert [n for n in (c.id for c in refused_by_platform(code, "x").diagnose().causes) if n.startswith("firewall")]
+
+
+@pytest.mark.parametrize(("code", "phrase"), [(482, "Loop Detected"), (483, "Too many hops")])
+def test_a_call_that_goes_in_a_circle_is_told_so(code: int, phrase: str) -> None:
+    """RFC 3261 sections 21.4.20 and 21.4.21."""
+    unseen = Example().dials().after(0.1).state("disconnected", code, phrase).all_ports_answer()
+    unseen.finding("landing.answered_by", "the call", answered=[], wanted="main", unseen=True)
+    for example in (refused_by_platform(code, phrase), unseen):
+        (first,) = example.diagnose().causes
+        assert (first.id, first.confidence, first.owner) == ("routed-in-a-circle", "likely", "platform routing")
+
+
+@pytest.mark.parametrize("code", [480, 486, 600])
+def test_people_who_are_busy_or_away_are_the_platforms_own(code: int) -> None:
+    """Where no fallback would have asked for any."""
+    example = Example(line="campaign").dials().after(0.1).state("disconnected", code, "x")
+    assert "route-missing" in {cause.id for cause in example.all_ports_answer().not_taken().diagnose().candidates}
 
 
 @pytest.mark.parametrize("code", [404, 410, 484, 485, 604])  # RFC 3261 sections 21.4.5, .11, .22, .23 and 21.6.3

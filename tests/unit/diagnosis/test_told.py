@@ -79,6 +79,45 @@ def test_a_warning_is_read_by_its_words() -> None:
     assert any('Warning 399 of ai.example: "No Route To Destination"' in line for line in shown)
 
 
+@pytest.mark.parametrize(
+    ("warning", "what"),
+    [
+        ('305 gw.example:5080 "SDP: b=AS"', "the codec"),
+        ('302 gw.example "Incompatible transport protocol"', "the encryption"),
+        ('370 192.0.2.77 "Insufficient Bandwidth"', "congestion"),
+        ('301 gw.example "Incompatible network address formats"', None),
+        ('304 gw.example "Media type not available"', None),
+        ('399 gw.example "Congestion", 305 gw.example "x"', "congestion"),
+        ('399 gw.example "x", 370 gw.example "x"', "congestion"),
+    ],
+)
+def test_a_warning_is_read_by_its_code_where_its_words_say_nothing(warning: str, what: str | None) -> None:
+    """RFC 3261 section 20.43."""
+    assert facts_of(refused_by_ai(606, "Not Acceptable", Warning=warning)).value("ai.refusal") == what
+
+
+@pytest.mark.parametrize(
+    ("warning", "causes"),
+    [
+        ('370 gw.example:5080 "Insufficient Bandwidth"', ["platform-full"]),
+        ('305 gw.example:5080 "Incompatible media format"', ["no-g711", "platform-refuses-caller"]),
+        ('302 gw.example:5080 "Incompatible transport protocol"', ["srtp-mismatch", "platform-refuses-caller"]),
+        ('304 gw.example:5080 "Media type not available"', ["no-g711", "srtp-mismatch", "platform-refuses-caller"]),
+    ],
+)
+@pytest.mark.parametrize("code", [488, 606])
+def test_a_warning_leaves_fewer_causes_of_a_refusal_for_the_media(code: int, warning: str, causes: list[str]) -> None:
+    found = refused_by_platform(code, "Not Acceptable Here", f"Warning: {warning}").diagnose()
+    assert [cause.id for cause in found.causes] == causes
+
+
+@pytest.mark.parametrize("code", [415, 488, 606])
+def test_a_stand_in_that_no_call_came_to_was_offered_nothing(code: int) -> None:
+    """That the AI refused what it was offered is false then."""
+    example = Example(ai="stand-in").dials().after(0.1).state("disconnected", code, "x").all_ports_answer().not_taken()
+    assert [cause.id for cause in example.diagnose().causes] == ["platform-refuses-caller"]
+
+
 def test_the_words_of_the_status_line_come_before_the_cause() -> None:
     example = refused_by_ai(503, "Concurrency limit", Reason='Q.850;cause=3;text="congestion"')
     assert facts_of(example).value("ai.refusal") == "concurrency"
@@ -154,7 +193,7 @@ def test_a_cause_that_gateways_derive_from_the_status_says_no_more_than_it(
     """RFC 3398 section 8.2.6.1 has the table."""
     facts = facts_of(refused_by_ai(code, "x", Reason=f"Q.850;cause={cause}"))
     assert facts.value("ai.refusal") == what
-    assert f"Reason Q.850 cause {cause} " in facts["ai.code"].evidence[1]
+    assert f"Reason Q.850 cause {cause} " in facts["ai.code"].evidence[2]
 
 
 @pytest.mark.parametrize("end", ["", "\r\n", "\r\n\r\n"])
@@ -165,4 +204,7 @@ def test_the_reason_in_a_notify_is_quoted(end: str) -> None:
     example._sip("received", "NOTIFY sip:ai SIP/2.0", "NOTIFY", body, number="9", Content_Type="message/sipfrag")
     outcome = facts_of(lost(example))["transfer.outcome"]
     assert outcome.value == 503
-    assert outcome.evidence[1:] == ("Reason Q.850 cause 34 (no circuit/channel available)",)
+    assert outcome.evidence[1:] == (
+        "SIP/2.0 503 Service Unavailable",
+        "Reason Q.850 cause 34 (no circuit/channel available)",
+    )

@@ -7,7 +7,11 @@ from typing import Any
 
 import pytest
 
-from harness.diagnosis.transfer import PROVISIONAL, is_fallback, is_group
+from harness.diagnosis.transfer import (
+    PROVISIONAL,
+    is_fallback,
+    is_group,
+)
 from harness.events import TransferProgress
 from tests.unit.diagnosis.building import Example
 from tests.unit.diagnosis.known import facts_of, scene_of
@@ -241,7 +245,7 @@ def test_credentials_of_an_onward_call(headers: dict[str, str], shown: bool) -> 
         ([199], PROVISIONAL),
         ([100, 407], "challenged"),
         ([100, 407, 183], PROVISIONAL),
-        ([180, 487], PROVISIONAL),
+        ([180, 487], 487),
         ([180, 486], 486),
         ([200], "accepted"),
         ([299], "accepted"),
@@ -257,13 +261,11 @@ def test_credentials_of_an_onward_call(headers: dict[str, str], shown: bool) -> 
         ([408], 408),
         ([486], 486),
         ([488], 488),
-        ([487], "none"),
-        ([407, 487], "challenged"),
+        ([487], 487),
         ([503, 200], "accepted"),
     ],
 )
 def test_the_platform_s_answer(codes: list[int], answer: object) -> None:
-    """487 answers the AI's own CANCEL."""
     refer, invite = blind().ai_refers(GROUP), warm().ai_invites(GROUP)
     for code in codes:
         refer.platform_says(code)
@@ -299,7 +301,7 @@ def test_the_last_answer_is_the_evidence() -> None:
 
     last = ("message 4 of GET /v2/calls/c1",)  # after the INVITE, the REFER and the first answer
     assert evidence(503, 200) == last
-    assert evidence(407, 487) == last
+    assert evidence(407, 603) == (*last, "SIP/2.0 603")
 
 
 def test_the_answer_to_another_request_is_none_to_this_one() -> None:

@@ -1,11 +1,10 @@
-"""Examples of transfers that fail, and of Gladly's headers."""
+"""Examples of transfers that fail."""
 
 from __future__ import annotations
 
 from harness.checks.landing import ASKED, turn
 from harness.deployment import Handover
 from tests.unit.diagnosis.building import Example
-from tests.unit.diagnosis.example_case import CALLER
 from tests.unit.diagnosis.stories import (
     GROUP,
     NOBODY,
@@ -15,11 +14,34 @@ from tests.unit.diagnosis.stories import (
     fallback,
     left_up,
     lost,
-    refused,
     talk,
     transfer,
     warm,
 )
+
+
+def answered(code: int, reason: str = "") -> Example:
+    """The platform's answer to a REFER to the right number, which reached nobody."""
+    return lost(transfer(Example()).ai_refers(GROUP).platform_says(code, reason))
+
+
+def own_call(code: int, reason: str = "") -> Example:
+    """The same of the AI's own call to that number."""
+    return lost(warm(Example()).ai_invites(GROUP).platform_says(code, reason, "INVITE"))
+
+
+def though_there(example: Example) -> Example:
+    """A second call to the same number rings the group."""
+    return example.calls_again("group", GROUP, rang=["billing"])
+
+
+def notified(body: str, state: str = "active;expires=60", code: int = 202, **accepted: str) -> Example:
+    """A REFER that was accepted, with such headers, and a NOTIFY of that state."""
+    example = transfer(Example()).ai_refers(GROUP)
+    example._sip("received", f"SIP/2.0 {code} Accepted", "REFER", number="2", **accepted)
+    typed = {"Content_Type": "message/sipfrag;version=2.0", "Subscription_State": state}
+    return lost(example._sip("received", "NOTIFY sip:ai SIP/2.0", "NOTIFY", body, number="9", **typed))
+
 
 #: As the check says it of people who ring before the caller asks for one.
 UNASKED = turn("billing", True, its_turn=False, before=ASKED).expected
@@ -136,13 +158,38 @@ TRANSFER = [
         lost(transfer(Example()).ai_refers(GROUP).platform_says(503, "Service Unavailable")),
         ("trunk-inactive",),
     ),
+    Expected("transfer.rejected", answered(403, "Forbidden"), ("refer-rejected",)),
+    Expected("transfer.rejected.as-written", answered(416, "Unsupported URI Scheme"), ("refer-rejected",)),
     Expected(
-        "transfer.rejected",
-        lost(transfer(Example()).ai_refers(GROUP).platform_says(403, "Forbidden")),
-        ("refer-rejected",),
+        "transfer.rejected.later", notified("SIP/2.0 100 Trying\r\n", "terminated;reason=rejected"), ("refer-rejected",)
+    ),
+    Expected("transfer.no-such-call", answered(481, "Call/Transaction Does Not Exist"), ("transfer-outside-the-call",)),
+    Expected("transfer.server", answered(500, "Server Internal Error"), ("transfer-server-fails",)),
+    Expected("transfer.redirected", own_call(302, "Moved Temporarily"), ("transfer-redirected",)),
+    Expected("transfer.circle", own_call(483, "Too Many Hops"), ("routed-in-a-circle",)),
+    Expected(
+        "transfer.circle.notified",
+        lost(transfer(Example()).ai_refers(GROUP).platform_says(202).notified(482, "Loop Detected")),
+        ("routed-in-a-circle",),
     ),
     Expected("transfer.rejected.recorded", recorded(status="failed", status_code=403), ("refer-rejected",)),
     Expected("transfer.failed.recorded", recorded(status="failed", status_code=486), ("refer-accepted-then-failed",)),
+    Expected(
+        "transfer.call-refused.though-there", though_there(own_call(486, "Busy Here")), ("transfer-call-refused",)
+    ),
+    Expected("transfer.rejected.though-there", though_there(answered(480, "x")), ("refer-rejected",)),
+    Expected(
+        "transfer.failed.though-there",
+        though_there(lost(transfer(Example()).ai_refers(GROUP).platform_says(202).notified(404, "Not Found"))),
+        ("refer-accepted-then-failed",),
+    ),
+    Expected("transfer.nobody.recorded", recorded(status="failed", status_code=480), ("nobody-available",)),
+    Expected(
+        "transfer.unknown-number.recorded",
+        recorded(status="failed", status_code=404),
+        ("number-unknown-at-platform",),
+    ),
+    Expected("transfer.circle.recorded", recorded(status="failed", status_code=482), ("routed-in-a-circle",)),
     Expected(
         "transfer.silent.recorded",
         recorded(status="started"),
@@ -188,6 +235,7 @@ TRANSFER = [
         lost(transfer(Example()).ai_refers(GROUP).platform_says(202)),
         ("refer-never-notified",),
     ),
+    Expected("transfer.silent.over", notified("", "terminated;reason=timeout"), ("refer-never-notified",)),
     Expected(
         "transfer.untrue",
         lost(transfer(Example()).ai_refers(GROUP).platform_says(202).notified(200, "OK")),
@@ -209,9 +257,10 @@ TRANSFER = [
         lost(transfer(Example()).ai_refers(GROUP).platform_says(202).notified(480, "Temporarily Unavailable")),
         ("nobody-available",),
     ),
+    Expected("transfer.nobody.at-once", answered(480, "Temporarily Unavailable"), ("nobody-available",)),
     Expected(
-        "transfer.nobody.at-once",
-        lost(transfer(Example()).ai_refers(GROUP).platform_says(480, "Temporarily Unavailable")),
+        "transfer.nobody.said",
+        lost(transfer(Example()).ai_refers(GROUP).platform_says(202).notified(480, "Nobody is logged in")),
         ("nobody-available",),
     ),
     Expected(
@@ -224,6 +273,15 @@ TRANSFER = [
         lost(transfer(Example()).ai_refers(GROUP).platform_says(202).notified(404, "Not Found")),
         ("number-unknown-at-platform",),
     ),
+    Expected("transfer.unanswered.timeout", answered(408, "Request Timeout"), ("transfer-unanswered",)),
+    Expected(
+        "transfer.unanswered.ended",
+        lost(transfer(Example()).ai_refers(GROUP).ends("received").platform_says(487, "Request Terminated")),
+        ("transfer-unanswered",),
+    ),
+    Expected("transfer.left-ringing.ended", own_call(408, "Request Timeout"), ("transfer-left-ringing",)),
+    Expected("transfer.left-ringing.untold", notified("", Refer_Sub="false"), ("transfer-left-ringing",)),
+    Expected("transfer.call-declined", own_call(603, "Decline"), ("transfer-call-refused",)),
     Expected("transfer.unanswered", lost(transfer(Example()).ai_refers(GROUP)), ("transfer-unanswered",)),
     Expected(
         "transfer.left-ringing",
@@ -359,40 +417,5 @@ TRANSFER = [
         .landed("reception", "reception")
         .finding("timing", "reception", what="the fallback", seconds=5.0, expected_s=2.0),
         ("ring-timeout-wrong",),
-    ),
-]
-
-
-def _gladly(row: str, **invite: object) -> Example:
-    return talk(Example("gladly", row, transport="tls"), **invite)
-
-
-def _header(name: str, values: list[str], value: str | None) -> Example:
-    return _gladly("GL-HEADER-CALLER").finding("header", "assistant main", header=name, values=values, value=value)
-
-
-GLADLY = [
-    Expected(
-        "gladly.in-the-clear",
-        refused(Example("gladly", "GL-INBOUND", transport="tls"), 403, "TLS required", over="udp", tls=False),
-        ("tls-not-appended",),
-    ),
-    Expected("gladly.caller.missing", _header("X-Gladly-Caller-Id", [], CALLER), ("caller-header-missing",)),
-    Expected(
-        "gladly.caller.plus", _header("X-Gladly-Caller-Id", [CALLER[1:]], CALLER), ("caller-header-without-plus",)
-    ),
-    Expected("gladly.caller.wrong", _header("X-Gladly-Caller-Id", ["+12015550199"], CALLER), ("caller-header-wrong",)),
-    Expected(
-        "gladly.selector.unwanted", _header("X-Gladly-Routing-Selector", ["billing"], None), ("selector-unwanted",)
-    ),
-    Expected("gladly.selector.missing", _header("X-Gladly-Routing-Selector", [], "billing"), ("selector-missing",)),
-    Expected(
-        "gladly.selector.wrong", _header("X-Gladly-Routing-Selector", ["support"], "billing"), ("selector-wrong",)
-    ),
-    Expected("gladly.repeated", _header("X-Gladly-Caller-Id", [CALLER, CALLER], CALLER), ("header-repeated",)),
-    Expected(
-        "gladly.repeated.selector",
-        _header("X-Gladly-Routing-Selector", ["billing", "billing"], "billing"),
-        ("header-repeated",),
     ),
 ]

@@ -1,0 +1,366 @@
+"""Why a transfer reaches nobody, by what the platform answered it with, and what it told of it later (RFC 3515)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from harness.diagnosis.cells import cells
+from harness.diagnosis.conditions import not_shown, unless, when
+from harness.diagnosis.refusals import IN_A_CIRCLE, NO_SUCH_NUMBER, NOBODY_THERE, OF_A_SERVER, REDIRECTED, THE_AGENTS
+from harness.diagnosis.rule import Rule
+from harness.diagnosis.rules.transfer import (
+    AFTER,
+    AGAIN,
+    CARRIED,
+    GROUP_IS_THERE,
+    LOST,
+    NOT_LEFT_OPEN,
+    NOT_REFUSED_THERE,
+    RIGHT_TARGET,
+)
+from harness.diagnosis.transfer import ENDED_FIRST, NOT_ALLOWED, NOT_DUE, NOTHING, OVER, PROVISIONAL
+
+_NOT_REFUSED = ("accepted", "none", "never sent", "challenged", PROVISIONAL, ENDED_FIRST)
+_TIMED_OUT, _NO_SUCH_CALL, _ENDED = 408, 481, 487
+#: Statuses that say something else than that the request is refused (RFC 3261 section 21).
+_OTHERWISE = (*NO_SUCH_NUMBER, *NOBODY_THERE, *IN_A_CIRCLE, *REDIRECTED, *OF_A_SERVER, _TIMED_OUT, 503)
+
+_UNANSWERED = Rule(
+    id="transfer.unanswered",
+    cause="transfer-unanswered",
+    symptoms=("transfer",),
+    cells=cells("timing", "REFER", "AI's call"),
+    essential=(LOST, when("transfer.answer", "none")),
+    conditions=(when("transfer.host", "the trunk's"), RIGHT_TARGET),
+    consequences=AFTER,
+    because="the AI sent its transfer to the right place, and when the case gave up no answer at all had come back",
+)
+_UNKNOWN_NUMBER = Rule(
+    id="transfer.unknown-number",
+    cause="number-unknown-at-platform",
+    symptoms=("transfer",),
+    cells=cells("number", "REFER", "AI's call"),
+    essential=(LOST, when("transfer.answer", *NO_SUCH_NUMBER)),
+    conditions=(RIGHT_TARGET, GROUP_IS_THERE, CARRIED),
+    consequences=AFTER,
+    because="the group's number was asked for, and the platform answered as for a number it does not know; one without a route looks "
+    "so, too",
+    confidence="likely",
+)
+_NOBODY = Rule(
+    id="transfer.nobody",
+    cause="nobody-available",
+    symptoms=("transfer",),
+    essential=(LOST, when("transfer.outcome", 480)),
+    conditions=(RIGHT_TARGET, GROUP_IS_THERE, CARRIED),
+    consequences=AFTER,
+    because="the platform took the transfer to the right number, and its NOTIFY said 480: whom it leads to cannot be rung at the "
+    "moment",
+    confidence="likely",
+)
+_REJECTED = Rule(
+    id="transfer.rejected",
+    cause="refer-rejected",
+    symptoms=("transfer",),
+    essential=(LOST,),
+    conditions=(
+        when("transfer.way", "REFER"),
+        # Said of the request alone (RFC 3261 sections 21.4.4, 21.4.6, 21.5.2, RFC 3515 section 2.4.2).
+        when("transfer.answer", 403, 405, 501, 603),
+        NOT_LEFT_OPEN,
+        RIGHT_TARGET,
+        CARRIED,
+    ),
+    consequences=AFTER,
+    because="the platform refused the REFER itself",
+)
+_LEFT_RINGING = replace(
+    _UNANSWERED,
+    id="transfer.left-ringing",
+    cause="transfer-left-ringing",
+    essential=(LOST, when("transfer.answer", PROVISIONAL)),
+    conditions=(RIGHT_TARGET, NOT_REFUSED_THERE),
+    because="the platform took the transfer (1xx), and when the case gave up no agent's phone had rung and nothing final had come",
+)
+_SILENT = Rule(
+    id="transfer.silent",
+    cause="refer-never-notified",
+    symptoms=("transfer",),
+    cells=cells("timing", "REFER"),
+    essential=(LOST,),
+    conditions=(
+        when("transfer.way", "REFER"),
+        when("transfer.answer", "accepted"),
+        when("transfer.outcome", NOTHING),
+        not_shown("transfer.passed_on", True),
+        RIGHT_TARGET,
+    ),
+    consequences=AFTER,
+    because="the platform accepted the REFER, and when the case gave up had not said what became of it",
+)
+_IN_A_CIRCLE = Rule(
+    id="transfer.circle",
+    cause="routed-in-a-circle",
+    symptoms=("transfer",),
+    essential=(LOST, when("transfer.answer", *IN_A_CIRCLE)),
+    conditions=(RIGHT_TARGET,),
+    consequences=AFTER,
+    because="the transfer came back to where it had been, or went over too many hops (482, 483)",
+    confidence="likely",
+)
+_CALL_REFUSED = Rule(
+    id="transfer.call-refused",
+    cause="transfer-call-refused",
+    symptoms=("transfer",),
+    essential=(LOST, when("transfer.way", "INVITE")),
+    conditions=(
+        unless("transfer.answer", *_NOT_REFUSED, *_OTHERWISE, 403, _ENDED, 603),
+        RIGHT_TARGET,
+        CARRIED,
+        NOT_REFUSED_THERE,
+    ),
+    consequences=AFTER,
+    because="the platform answered the AI's own call to the right number with a refusal",
+)
+
+_FAILED = Rule(
+    id="transfer.failed",
+    cause="refer-accepted-then-failed",
+    symptoms=("transfer",),
+    essential=(LOST,),
+    conditions=(
+        when("transfer.way", "REFER"),
+        when("transfer.answer", "accepted"),
+        when("transfer.failed", True),
+        unless("transfer.outcome", *NO_SUCH_NUMBER, 480, *IN_A_CIRCLE),
+        NOT_LEFT_OPEN,
+        RIGHT_TARGET,
+        CARRIED,
+        NOT_REFUSED_THERE,
+    ),
+    consequences=AFTER,
+    because="the platform accepted the REFER, and its NOTIFY said that the transfer failed",
+)
+
+
+def _of_the_target_recorded() -> Iterator[Rule]:
+    """What is said of the target says the same whether the REFER or a NOTIFY had it, which a record does not tell."""
+    for rule, codes, said in (
+        (_NOBODY, (480,), "whom the number leads to cannot be rung at the moment"),
+        (_UNKNOWN_NUMBER, NO_SUCH_NUMBER, "the platform does not know the number"),
+        (_IN_A_CIRCLE, IN_A_CIRCLE, "the transfer came back to where it had been, or went over too many hops"),
+    ):
+        yield replace(
+            rule,
+            id=f"{rule.id}.recorded",
+            cells=(),
+            essential=(LOST, when("transfer.recorded", *codes)),
+            because=f"the AI's record has its REFER failed, with a status as where {said}",
+        )
+
+
+def _though_it_is_there() -> Iterator[Rule]:
+    """The answer was said of the target, and a call to the same number from elsewhere rang it: it was for who asked."""
+    of_the_target = (*NO_SUCH_NUMBER, *NOBODY_THERE)
+    for rule, said in (
+        (_CALL_REFUSED, (when("transfer.way", "INVITE"), when("transfer.answer", *of_the_target))),
+        (_REJECTED, (when("transfer.way", "REFER"), when("transfer.answer", *of_the_target))),
+        (_FAILED, (when("transfer.outcome", *of_the_target),)),
+    ):
+        yield replace(
+            rule,
+            id=f"{rule.id}.though-there",
+            essential=(LOST, *said, when("again.group", "the right group")),
+            conditions=(RIGHT_TARGET, NOT_REFUSED_THERE),
+            because="the platform said that nobody is there, or that the number is nobody's, and a second call to the same number made "
+            "the group's agents ring",
+            confidence="likely",
+        )
+
+
+ANSWERED: tuple[Rule, ...] = (
+    _REJECTED,
+    replace(
+        _REJECTED,
+        id="transfer.rejected.as-written",
+        essential=(
+            LOST,
+            when("transfer.way", "REFER"),
+            unless("transfer.answer", *_NOT_REFUSED, *_OTHERWISE, 403, 405, _NO_SUCH_CALL, 501, 603),
+        ),
+        conditions=(RIGHT_TARGET, CARRIED),
+        because="the platform answered the REFER with a refusal, which may be of this REFER as the AI writes it",
+        confidence="likely",
+    ),
+    replace(
+        _REJECTED,
+        id="transfer.rejected.later",
+        essential=(LOST, when("transfer.outcome", NOT_ALLOWED)),
+        conditions=(RIGHT_TARGET,),
+        because="the platform accepted the REFER, and ended the subscription to its outcome as one that nobody allows",
+        confidence="likely",
+    ),
+    Rule(
+        id="transfer.no-such-call",
+        cause="transfer-outside-the-call",
+        symptoms=("transfer",),
+        essential=(LOST, when("transfer.way", "REFER"), when("transfer.answer", _NO_SUCH_CALL)),
+        conditions=(),
+        consequences=AFTER,
+        because="the platform answered the REFER with 481: it knows no call of that Call-ID and tags (RFC 3261 section 12.2.2)",
+        confidence="likely",  # or whoever it handed the REFER on to
+    ),
+    Rule(
+        id="transfer.server",
+        cause="transfer-server-fails",
+        symptoms=("transfer",),
+        essential=(LOST, when("transfer.answer", *OF_A_SERVER)),
+        conditions=(RIGHT_TARGET, CARRIED, not_shown("transfer.way", "dialled")),
+        consequences=AFTER,
+        because="the platform answered the AI's request with the error of a server, its own or one behind it",
+        confidence="likely",
+    ),
+    Rule(
+        id="transfer.redirected",
+        cause="transfer-redirected",
+        symptoms=("transfer",),
+        essential=(LOST, when("transfer.answer", *REDIRECTED)),
+        conditions=(RIGHT_TARGET, not_shown("transfer.way", "dialled")),
+        consequences=AFTER,
+        because="the platform answered the AI's request with 3xx, and nothing shows that the AI asked at the address named there",
+    ),
+    _IN_A_CIRCLE,
+    replace(
+        _IN_A_CIRCLE,
+        id="transfer.circle.notified",
+        essential=(LOST, when("transfer.outcome", *IN_A_CIRCLE)),
+        because="the platform's NOTIFY said that the transfer came back to where it had been, or went over too many hops (482, 483)",
+    ),
+    Rule(
+        id="transfer.rejected.recorded",
+        cause="refer-rejected",
+        symptoms=("transfer",),
+        # Said of a request, and of nobody who was rung (RFC 3261 sections 21.4.4, 21.4.6, 21.4.15, 21.5.2).
+        essential=(LOST, when("transfer.recorded", 403, 405, 420, 501)),
+        conditions=(RIGHT_TARGET,),
+        consequences=AFTER,
+        because="the AI's record has its REFER failed, with a status that refuses the request itself",
+        confidence="likely",
+    ),
+    Rule(
+        id="transfer.failed.recorded",
+        cause="refer-accepted-then-failed",
+        symptoms=("transfer",),
+        # Said by who was called (RFC 3261 sections 21.4.24, 21.6.1 and 21.6.2), and so by a NOTIFY.
+        essential=(LOST, when("transfer.recorded", 486, 600, 603)),
+        conditions=(RIGHT_TARGET, NOT_REFUSED_THERE),
+        consequences=AFTER,
+        because="the AI's record has its REFER failed, with a status of somebody who was called, and no agent's phone rang",
+        confidence="likely",
+    ),
+    Rule(
+        id="transfer.silent.recorded",
+        cause="refer-never-notified",
+        symptoms=("transfer",),
+        cells=cells("timing", "REFER"),
+        essential=(LOST, when("transfer.recorded", "started", 408)),
+        # Or the REFER itself was never answered, which the record does not say.
+        conditions=(when("transfer.answer", "accepted"), not_shown("transfer.passed_on", True), RIGHT_TARGET),
+        consequences=AFTER,
+        because="the AI's record has its REFER begun, and no word of what became of it",
+    ),
+    _FAILED,
+    _SILENT,
+    replace(
+        _SILENT,
+        id="transfer.silent.over",
+        essential=(LOST, when("transfer.outcome", OVER)),
+        conditions=(not_shown("transfer.passed_on", True), RIGHT_TARGET),
+        because="the platform accepted the REFER, and ended the subscription to its outcome without telling any (RFC 3515 section "
+        "2.4.7)",
+    ),
+    Rule(
+        id="transfer.untrue",
+        cause="transfer-said-done",
+        symptoms=("transfer",),
+        essential=(LOST, when("transfer.outcome", 200)),
+        conditions=(
+            RIGHT_TARGET,
+            when("answered.elsewhere", False),  # the 200 may be true, of a device that nobody here sees
+            not_shown("again.group", *AGAIN),
+        ),
+        consequences=AFTER,
+        because="the platform's NOTIFY said 200, and no agent's phone rang",
+    ),
+    _NOBODY,
+    replace(
+        _NOBODY,
+        id="transfer.nobody.at-once",
+        essential=(LOST, when("transfer.answer", *NOBODY_THERE)),
+        because="the platform answered the transfer to the right number with 480, 486 or 600: whom it leads to cannot be rung at the "
+        "moment",
+    ),
+    replace(
+        _NOBODY,
+        id="transfer.nobody.said",
+        essential=(LOST, when("transfer.refusal", THE_AGENTS)),
+        conditions=(RIGHT_TARGET, GROUP_IS_THERE, not_shown("transfer.answer", 403)),
+        because="the platform took the transfer to the right number, and says that nobody is there to be rung",
+        confidence="certain",
+    ),
+    _UNKNOWN_NUMBER,
+    replace(
+        _UNKNOWN_NUMBER,
+        id="transfer.unknown-number.notified",
+        cells=cells("number", "REFER"),
+        essential=(LOST, when("transfer.outcome", *NO_SUCH_NUMBER)),
+        because="the AI named the group's number, and the platform's NOTIFY answered as for a number it does not know",
+    ),
+    *_of_the_target_recorded(),
+    *_though_it_is_there(),
+    _UNANSWERED,
+    replace(
+        _UNANSWERED,
+        id="transfer.unanswered.timeout",
+        essential=(LOST, when("transfer.way", "REFER"), when("transfer.answer", _TIMED_OUT)),
+        conditions=(RIGHT_TARGET,),
+        because="the REFER was answered 408: whoever had it on the way got no answer to it in time (RFC 3261 section 16.7)",
+        confidence="likely",
+    ),
+    replace(
+        _UNANSWERED,
+        id="transfer.unanswered.ended",
+        essential=(LOST, when("transfer.answer", ENDED_FIRST)),
+        conditions=(RIGHT_TARGET,),
+        because="no answer to the REFER had come when the call was ended, which its 487 tells (RFC 3261 section 15.1.2)",
+        confidence="likely",
+    ),
+    _LEFT_RINGING,
+    replace(
+        _LEFT_RINGING,
+        id="transfer.left-ringing.ended",
+        cells=cells("timing", "AI's call"),
+        essential=(LOST, when("transfer.way", "INVITE"), when("transfer.answer", _TIMED_OUT, _ENDED)),
+        because="the platform gave the AI's call to the group up by itself (408, 487), and no agent's phone had rung",
+        confidence="likely",
+    ),
+    replace(
+        _LEFT_RINGING,
+        id="transfer.left-ringing.untold",
+        cells=cells("timing", "REFER"),
+        essential=(LOST, when("transfer.answer", "accepted"), when("transfer.outcome", NOT_DUE)),
+        conditions=(RIGHT_TARGET, NOT_REFUSED_THERE, not_shown("transfer.passed_on", True)),
+        because="the platform accepted the REFER, said that no NOTIFY would follow (RFC 4488), and no agent's phone rang",
+        confidence="likely",
+    ),
+    _CALL_REFUSED,
+    replace(
+        _CALL_REFUSED,
+        id="transfer.call-declined",
+        essential=(LOST, when("transfer.way", "INVITE"), when("transfer.answer", 603)),
+        conditions=(RIGHT_TARGET, CARRIED, NOT_REFUSED_THERE),
+        because="the platform declined the AI's own call to the right number, or somebody there whom it rang did",
+        confidence="likely",
+    ),
+)

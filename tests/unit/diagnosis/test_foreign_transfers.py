@@ -1,0 +1,160 @@
+"""What switches of others answer to a transfer, in their own words, and what is told of it."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.diagnosis.building import Example
+from tests.unit.diagnosis.known import facts_of
+from tests.unit.diagnosis.stories import lost
+from tests.unit.diagnosis.strangers import DESK, DESK_NUMBER, Stranger, answered, hands_over, notified
+
+
+def named(example: Example) -> list[tuple[str, str]]:
+    return [(cause.id, cause.confidence) for cause in example.diagnose().causes]
+
+
+@pytest.mark.parametrize(
+    ("status", "cause", "confidence"),
+    [
+        ("603 Declined (policy)", "refer-rejected", "certain"),  # Asterisk's chan_sip, allowtransfer=no
+        ("405 Method Not Allowed", "refer-rejected", "certain"),
+        ("501 Method not supported here", "refer-rejected", "certain"),
+        ("400 Bad Request (missing Refer-To)", "refer-rejected", "likely"),
+        ("420 Bad Extension", "refer-rejected", "likely"),
+        ("429 Provide Referrer Identity", "refer-rejected", "likely"),  # RFC 3892 section 5
+        ("491 Request Pending", "refer-rejected", "likely"),
+        ("487 Request Terminated", "refer-rejected", "likely"),  # nobody had ended the call
+        ("408 Request Timeout", "transfer-unanswered", "likely"),
+        ("481 Call leg/transaction does not exist", "transfer-outside-the-call", "likely"),
+        ("500 Server error", "transfer-server-fails", "likely"),
+        ("502 Bad Gateway", "transfer-server-fails", "likely"),
+        ("504 Server Time-out", "transfer-server-fails", "likely"),
+        ("503 Service Unavailable", "trunk-inactive", "likely"),
+        ("302 Moved Temporarily", "transfer-redirected", "certain"),
+        ("482 Merged Request", "routed-in-a-circle", "likely"),
+        ("483 Too Many Hops", "routed-in-a-circle", "likely"),
+        ("404 Not Found", "number-unknown-at-platform", "likely"),
+        ("410 Gone", "number-unknown-at-platform", "likely"),
+        ("484 Address Incomplete", "number-unknown-at-platform", "likely"),
+        ("485 Ambiguous", "number-unknown-at-platform", "likely"),
+        ("604 Does not exist anywhere", "number-unknown-at-platform", "likely"),
+        ("480 Temporarily not available", "nobody-available", "likely"),
+        ("486 Busy Here", "nobody-available", "likely"),
+        ("600 Busy Everywhere", "nobody-available", "likely"),
+        ("480 No agents available", "nobody-available", "certain"),
+    ],
+)
+def test_the_answer_to_a_refer(status: str, cause: str, confidence: str) -> None:
+    example = answered(status)
+    assert named(example) == [(cause, confidence)]
+    assert f"SIP/2.0 {status}" in facts_of(example)["transfer.answer"].evidence
+
+
+@pytest.mark.parametrize(
+    ("status", "cause", "confidence"),
+    [
+        ("486 Busy Here", "nobody-available", "likely"),
+        ("600 Busy Everywhere", "nobody-available", "likely"),
+        ("484 Address Incomplete", "number-unknown-at-platform", "likely"),
+        ("604 Does Not Exist Anywhere", "number-unknown-at-platform", "likely"),
+        ("408 Request Timeout", "transfer-left-ringing", "likely"),
+        ("487 ORIGINATOR_CANCEL", "transfer-left-ringing", "likely"),
+        ("603 Decline", "transfer-call-refused", "likely"),
+        ("488 Incompatible destination", "transfer-call-refused", "certain"),
+        ("500 Server Internal Error", "transfer-server-fails", "likely"),
+        ("301 Moved Permanently", "transfer-redirected", "certain"),
+        ("482 (Loop Detected)", "routed-in-a-circle", "likely"),
+    ],
+)
+def test_the_answer_to_the_ai_s_own_call(status: str, cause: str, confidence: str) -> None:
+    assert named(answered(status, "INVITE")) == [(cause, confidence)]
+
+
+@pytest.mark.parametrize(
+    ("fragment", "cause", "confidence"),
+    [
+        ("SIP/2.0 480 Temporarily Unavailable", "nobody-available", "likely"),
+        ("SIP/2.0 480 Nobody is logged in", "nobody-available", "certain"),
+        ("SIP/2.0 404 Not found", "number-unknown-at-platform", "likely"),
+        ("SIP/2.0 410 Gone", "number-unknown-at-platform", "likely"),
+        ("SIP/2.0 484 Address Incomplete", "number-unknown-at-platform", "likely"),
+        ("SIP/2.0 604 Does not exist anywhere", "number-unknown-at-platform", "likely"),
+        ("SIP/2.0 483 Too Many Hops", "routed-in-a-circle", "likely"),
+        ("SIP/2.0 486 Busy Here", "refer-accepted-then-failed", "certain"),
+        ("SIP/2.0 503 Service Unavailable", "refer-accepted-then-failed", "certain"),
+        ("SIP/2.0 500 x\r\nReason: Q.850;cause=1", "number-unknown-at-platform", "certain"),
+        ("SIP/2.0 503 x\r\nReason: Q.850;cause=34", "platform-full", "likely"),
+        ('SIP/2.0 503 x\r\nReason: Q.850;cause=3;text="NO_ROUTE_DESTINATION"', "platform-no-route", "likely"),
+    ],
+)
+def test_the_outcome_in_a_notify(fragment: str, cause: str, confidence: str) -> None:
+    example = notified("SIP/2.0 100 Trying\r\n", f"{fragment}\r\n", states=("active", "terminated;reason=noresource"))
+    assert named(example) == [(cause, confidence)]
+    assert fragment.partition("\r\n")[0] in facts_of(example)["transfer.outcome"].evidence
+
+
+@pytest.mark.parametrize(
+    ("state", "cause", "confidence"),
+    [
+        ("terminated;reason=noresource", "refer-never-notified", "likely"),
+        ("terminated;reason=timeout", "refer-never-notified", "likely"),
+        ("terminated;reason=rejected", "refer-rejected", "likely"),
+        ("terminated;reason=giveup;retry-after=60", "refer-rejected", "likely"),
+    ],
+)
+@pytest.mark.parametrize("fragment", ["", "SIP/2.0 100 Trying\r\n", "SIP/2.0 180 Ringing\r\n"])
+def test_a_subscription_that_ends_without_an_outcome(fragment: str, state: str, cause: str, confidence: str) -> None:
+    (first,) = notified("SIP/2.0 100 Trying\r\n", fragment, states=("active;expires=60", state)).diagnose().causes
+    assert (first.id, first.confidence) == (cause, confidence)
+    assert any(f"Subscription-State: {state}" in line for line in first.evidence)
+
+
+def test_a_call_that_ended_before_its_refer_was_answered() -> None:
+    """RFC 3261 section 15.1.2: 487 to what was pending; that the REFER was refused it does not say."""
+    head = {"call_id": "6f1c@sw7.example", "to": "<sip:x@sw7.example>;tag=as58f4201b"}
+    example = hands_over()._sip("received", "BYE sip:ai@192.0.2.60 SIP/2.0", "BYE", number="4", **head)
+    example._sip("received", "SIP/2.0 487 Request Terminated", "REFER", call_id="6f1c@sw7.example", number="20771")
+    example.landed("billing")
+    assert named(example) == [("transfer-unanswered", "likely")]
+    assert "no answer at all" not in example.diagnose().causes[0].because
+
+
+def test_a_call_that_the_ai_itself_gave_up_had_arrived() -> None:
+    """RFC 3261 section 9.1: its 487 is the platform's, which had the call and let it wait."""
+    example = hands_over("INVITE")
+    head = {"call_id": "onward-98@192.0.2.60", "number": "20771"}
+    example._sip("sent", "CANCEL sip:x@sw7.example SIP/2.0", "CANCEL", **head)
+    example._sip("received", "SIP/2.0 487 Request Terminated", "INVITE", **head).landed("billing")
+    assert named(example) == [("transfer-left-ringing", "certain")]
+
+
+@pytest.mark.parametrize(
+    ("code", "cause"),
+    [
+        (480, "nobody-available"),
+        (404, "number-unknown-at-platform"),
+        (410, "number-unknown-at-platform"),
+        (604, "number-unknown-at-platform"),
+        (483, "routed-in-a-circle"),
+    ],
+)
+def test_what_the_ai_s_record_alone_has_of_the_target(code: int, cause: str) -> None:
+    """Neither an inactive trunk nor a challenge answers so."""
+    action = {"name": "transfer_call", "type": "cold", "to": DESK_NUMBER, "status": "failed", "status_code": code}
+    example = Stranger(row="TD-TRANSFER-BLIND").dials().answered().taken().to_ai().to_caller()
+    assert named(lost(example.record(executed_actions={"0": action}))) == [(cause, "likely")]
+
+
+@pytest.mark.parametrize("status", ["486 Busy Here", "480 Temporarily Unavailable", "600 x", "404 Not Found", "604 x"])
+@pytest.mark.parametrize(("way", "cause"), [("REFER", "refer-rejected"), ("INVITE", "transfer-call-refused")])
+def test_a_desk_that_a_second_call_rings_was_refused_to_the_ai_alone(way: str, status: str, cause: str) -> None:
+    """Its number is right, and somebody is there."""
+    alone = answered(status, way)
+    assert named(alone)[0][0] in ("nobody-available", "number-unknown-at-platform")
+    assert named(answered(status, way).calls_again("group", DESK_NUMBER, rang=[DESK])) == [(cause, "likely")]
+
+
+def test_a_password_that_nobody_took_is_no_empty_group() -> None:
+    (first, *_) = answered("403 Not logged in", "INVITE").diagnose().causes
+    assert first.id == "synthflow-ip-not-allowed"
