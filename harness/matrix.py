@@ -106,23 +106,25 @@ class LeftOut:
     not_now: bool = False  #: only since it is not the time of the numbers that it would call
 
 
-def left_out(deployments: Iterable[Deployment]) -> list[LeftOut]:
-    """Every row that no case of its deployment proves, whatever is selected of the rest, every number that is not
-    called now, and every handover that none proves.
+def every_row(deployment: Deployment, asked: Sequence[str] = ()) -> list[Cells]:
+    """The cells of each row of its integration; rows that take long have theirs where they are ``asked`` for by name."""
+    return [Cells(row, deployment, asked=row.id in asked) for row in integrations.find(deployment.integration).rows]
+
+
+def left_out(deployment: Deployment, every: Sequence[Cells] | None = None) -> list[LeftOut]:
+    """Every row that no case of the deployment proves, whatever is selected of the rest, every number that is not
+    called now, and every handover that none proves; by the cells of :func:`every_row`, where somebody has them already.
     """
     found = []
-    for deployment in deployments:
-        every = [Cells(row, deployment, asked=False) for row in integrations.find(deployment.integration).rows]
-        for cells in every:
-            row = cells.row
-            if cells.why_none:
-                not_now = cells.is_postponed
-                found.append(LeftOut(deployment.name, row.id, row.documented, cells.why_none, not_now=not_now))
-            found += [
-                LeftOut(deployment.name, row.id, row.documented, why, line, True) for line, why in cells.not_now()
-            ]
-        for row, line, why in unproved_handovers(deployment, every):
-            found.append(LeftOut(deployment.name, row.id, row.documented, why, line))
+    every = every_row(deployment) if every is None else every
+    for cells in every:
+        row = cells.row
+        if cells.why_none:
+            not_now = cells.is_postponed
+            found.append(LeftOut(deployment.name, row.id, row.documented, cells.why_none, not_now=not_now))
+        found += [LeftOut(deployment.name, row.id, row.documented, why, line, True) for line, why in cells.not_now()]
+    for row, line, why in unproved_handovers(deployment, every):
+        found.append(LeftOut(deployment.name, row.id, row.documented, why, line))
     return found
 
 
@@ -174,7 +176,7 @@ def cases(deployments: Iterable[Deployment], selection: Selection = Selection())
 
 def _why_nothing(deployment: Deployment) -> str:
     """Why no row has a case, by the reason that most of them give."""
-    ((why, rows),) = Counter(left.why for left in left_out([deployment]) if left.line is None).most_common(1)
+    ((why, rows),) = Counter(left.why for left in left_out(deployment) if left.line is None).most_common(1)
     return f"{deployment.name}: no row has a case, {rows} of them since {why}; allowed: what a row needs"
 
 
@@ -246,11 +248,15 @@ def _all_known(
 
 
 def _of_deployment(deployment: Deployment, asked_rows: Sequence[str]) -> Iterator[Case]:
-    integration = integrations.find(deployment.integration)
-    for row in integration.rows:
+    for row in integrations.find(deployment.integration).rows:
         if not asked_rows or row.id in asked_rows:
-            cells = Cells(row, deployment, asked=row.id in asked_rows)
-            yield from (_case(row, integration, cell, cells.unseen) for cell in cells.cells)
+            yield from cases_of(Cells(row, deployment, asked=row.id in asked_rows))
+
+
+def cases_of(cells: Cells) -> Iterator[Case]:
+    """The case of each cell."""
+    for cell in cells.cells:
+        yield _case(cells.row, integrations.find(cell.deployment.integration), cell, cells.unseen)
 
 
 def _case(row: Row, integration: Integration, cell: Cell, hidden: Mapping[str, str]) -> Case:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from harness.errors import BrokenError, HarnessError, PhoneLostError, PhoneMisuseError, ResourceError
-from harness.events import Event, LegStarted, PhoneLost, Recorded, RegistrationState, from_plain
+from harness.events import Event, LegStarted, PhoneLost, Recorded, RegistrationState, from_values
 from harness.phone import crash_hangup, event_log
 from harness.phone.config import PhoneConfig
 from harness.phone.deadlines import DeadlineScheduler
@@ -363,7 +363,7 @@ class Phone:
     def told(self, name: str, arguments: dict[str, Any]) -> int | None:
         """Take what the process tells of this phone; ``changed`` is held. Returns the mark a new leg still needs."""
         if name == "event":
-            event = from_plain(arguments["event"])
+            event = from_values(arguments["event"])
             leg = self._legs.get(arguments["leg"]) if arguments["leg"] is not None else None
             self._take(event, leg)
         elif name == "leg_started":

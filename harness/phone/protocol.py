@@ -1,6 +1,6 @@
-"""What crosses the border between a phone's parent and its child: names and plain arguments, framed as JSON.
+"""What crosses the border between a phone's parent and its child: names and plain arguments, framed as MessagePack.
 
-Messages are JSON lists behind a length of four bytes:
+Messages are lists in MessagePack behind a length of four bytes; one that has an integer of more than 64 bits is in JSON:
 
 =============================  ==================  =====================================================================
 ``["call", id, name, args]``   parent → child      do something; answered by ``done`` or ``failed`` with the same id
@@ -19,15 +19,18 @@ import json
 import socket
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import msgpack
+
 _LENGTH: Final = struct.Struct("!I")
 _LONGEST: Final = 16 * 1024 * 1024
-#: ASCII escapes keep the lone surrogates of a SIP message that is not UTF-8.
-_ENCODER: Final = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"))
+#: Keeps the lone surrogates of a SIP message that is not UTF-8.
+_UNICODE: Final = "surrogatepass"
+_JSON: Final = b"["  #: what a list begins with in JSON, and none does in MessagePack
 
 #: Seconds between two pulses of a child's main loop.
 PULSE_INTERVAL: Final = 0.25
@@ -43,15 +46,25 @@ class Wire:
         self._sending = threading.Lock()
         self._kept = threading.local()
         self._received = bytearray()
+        self._packing = threading.Lock()
+        self._packer = msgpack.Packer(unicode_errors=_UNICODE)
 
     def send(self, *message: Any) -> None:
         """Raises ``OSError`` when the other end is gone."""
-        body = _ENCODER.encode(message).encode("ascii")
+        body = self._packed(message)
         kept: bytearray | None = getattr(self._kept, "messages", None)
         if kept is not None:
             kept += _LENGTH.pack(len(body)) + body
             return
         self._send(_LENGTH.pack(len(body)) + body)
+
+    def _packed(self, message: Sequence[Any]) -> bytes:
+        try:
+            with self._packing:
+                packed: bytes = self._packer.pack(message)
+        except OverflowError:
+            packed = json.dumps(message).encode("ascii")
+        return packed
 
     def _send(self, framed: bytes | bytearray) -> None:
         with self._sending:
@@ -101,8 +114,9 @@ class Wire:
         end = _LENGTH.size + length
         if len(self._received) < end:
             return None
-        message = json.loads(self._received[_LENGTH.size : end])
+        body = bytes(self._received[_LENGTH.size : end])
         del self._received[:end]
+        message = json.loads(body) if body.startswith(_JSON) else msgpack.unpackb(body, unicode_errors=_UNICODE)
         if not isinstance(message, list):
             raise ValueError("a message is a list")
         return message

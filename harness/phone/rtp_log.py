@@ -1,7 +1,7 @@
 """A leg's RTP packets on disk, as they crossed its transport: written by the phone's process, read for the capture.
 
-One record a packet: a header of fixed size, and the packet; all of it as gzip (RFC 1952), since marks and voices repeat
-themselves. A file that ends amid a record (its writer was killed) is read up to there.
+Runs of packets that crossed one way, each a head and their records as they were put aside (``crossing.c``); all of it as gzip
+(RFC 1952), since marks and voices repeat themselves. A file that ends amid a record (its writer was killed) is read up to there.
 """
 
 from __future__ import annotations
@@ -11,17 +11,22 @@ import os
 import struct
 import threading
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from typing import Final
 
+from isal import isal_zlib
+
 from harness.phone import files
 
-_RECORD: Final = struct.Struct("<d?BH16sH")  # at, received, length of the address, port, address, length of the packet
+_RECORD: Final = struct.Struct("=qq")  # monotonic nanoseconds, length of the packet, which is filled up to eight octets
+_RUN: Final = struct.Struct("=BBH16sI")  # received, length of the address, port, address, octets of the records
+_HEADS: Final = ((0, 0), (1, 4), (1, 16))
+_NANOSECONDS: Final = 1_000_000_000
 
-_TOGETHER: Final = 64
+_TOGETHER: Final = 12 * 1024  # octets; some 60 packets of G.711
 _BLOCK: Final = 4096  # octets unpacked at a time: what comes ahead of damage is read
 _GZIP: Final = 16 + zlib.MAX_WBITS
 
@@ -43,37 +48,46 @@ def path_of(directory: Path, leg: str) -> Path:
     return files.path(directory, leg, ".rtp.gz")
 
 
+def record(at: float, octets: bytes) -> bytes:
+    """A packet as it is put aside."""
+    return _RECORD.pack(round(at * _NANOSECONDS), len(octets)) + octets + bytes(-len(octets) % 8)
+
+
+def packets(records: bytes) -> Iterator[tuple[float, bytes]]:
+    """When each crossed, in monotonic seconds, and the packet; up to where one is torn."""
+    at, end = 0, len(records)
+    while at + _RECORD.size <= end:
+        nanoseconds, size = _RECORD.unpack_from(records, at)
+        at += _RECORD.size
+        if size < 0 or at + size > end:
+            return
+        yield nanoseconds / _NANOSECONDS, records[at : at + size]
+        at += (size + 7) & ~7
+
+
 class RtpLog:
     """The writing side, for any thread; writes many packets at a time. Raises ``OSError`` when there can be no file."""
 
     def __init__(self, path: Path) -> None:
         self._file: int | None = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        self._packer = zlib.compressobj(zlib.Z_BEST_SPEED, zlib.DEFLATED, _GZIP)
-        self._waiting: list[bytes] = []
+        self._packer = isal_zlib.compressobj(1, zlib.DEFLATED, _GZIP)
+        self._waiting = bytearray()
         self._lock = threading.Lock()  # its number is another file's as soon as it is closed
 
-    def received(self, at: float, source: Address, octets: bytes) -> None:
-        """Note a packet that came."""
-        self.all_received([(at, source, octets)])
+    def received(self, source: Address, records: bytes) -> None:
+        """Note packets that came (:func:`record`)."""
+        address, port = source
+        self._write(True, address, port, records)
 
-    def all_received(self, packets: Iterable[tuple[float, Address, bytes]]) -> None:
-        """Note packets that came."""
-        pack = _RECORD.pack
-        self._write(
-            pack(at, True, len(address), port, address, len(octets)) + octets for at, (address, port), octets in packets
-        )
-
-    def sent(self, at: float, octets: bytes) -> None:
-        """Note a packet that left."""
-        self.all_sent([(at, octets)])
-
-    def all_sent(self, packets: Iterable[tuple[float, bytes]]) -> None:
+    def sent(self, records: bytes) -> None:
         """Note packets that left."""
-        pack = _RECORD.pack
-        self._write(pack(at, False, 0, 0, b"", len(octets)) + octets for at, octets in packets)
+        self._write(False, b"", 0, records)
 
-    def _write(self, records: Iterable[bytes]) -> None:
+    def _write(self, received: bool, address: bytes, port: int, records: bytes) -> None:
+        if not records:
+            return
         with self._lock:
+            self._waiting += _RUN.pack(received, len(address), port, address, len(records))
             self._waiting += records
             if len(self._waiting) >= _TOGETHER:
                 self._flush(zlib.Z_SYNC_FLUSH)  # readable up to here, whatever becomes of this process
@@ -81,7 +95,7 @@ class RtpLog:
     def _flush(self, how: int) -> None:
         if self._file is None:
             return
-        packed = memoryview(self._packer.compress(b"".join(self._waiting)) + self._packer.flush(how))
+        packed = memoryview(self._packer.compress(self._waiting) + self._packer.flush(how))
         self._waiting.clear()
         try:
             while packed:  # a nearly full disk takes a part and only then says so
@@ -110,11 +124,12 @@ def read(path: Path) -> Iterator[RtpPacket]:
         for begin in range(0, len(packed), _BLOCK):
             raw += unpacker.decompress(packed[begin : begin + _BLOCK])
     at = 0
-    while at + _RECORD.size <= len(raw):
-        when, received, length, port, address, size = _RECORD.unpack_from(raw, at)
-        at += _RECORD.size
-        if at + size > len(raw) or (received and length not in (4, 16)):
+    while at + _RUN.size <= len(raw):
+        received, length, port, address, size = _RUN.unpack_from(raw, at)
+        at += _RUN.size
+        if (received, length) not in _HEADS:  # damaged, or an older form
             return
         source = (ip_address(address[:length]), port) if received else None
-        yield RtpPacket(when, source, bytes(raw[at : at + size]))
+        for when, octets in packets(bytes(raw[at : at + size])):
+            yield RtpPacket(when, source, octets)
         at += size

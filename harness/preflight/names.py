@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from harness.deployment import Account, Trunk, is_address
 from harness.preflight.lines import REGISTRATION, ROUTING, ProbeKind, ProbeResult, failed, ok, warning
-from harness.preflight.probes import NO_NAME, NO_RECORD, Probing, ask_dns
+from harness.preflight.probes import NO_NAME, NO_RECORD, Probing
 from harness.sip.grammar import split_host_port
 
 #: The services of RFC 3263 section 4.1 and what NAPTR calls them, by transport.
@@ -104,7 +104,7 @@ async def service_line(probing: Probing, account: Account) -> ProbeResult:
     """SRV and NAPTR of an account's domain; a domain without them is reached by the host in the file, and that is fine."""
     service, wanted = _SERVICES[account.transport]
     name = ProbeKind.SERVICE, account.domain
-    naptr, srv = await ask_dns(probing.resolver, account.domain, "NAPTR", f"{service} SRV")
+    naptr, srv = await probing.ask_dns(account.domain, "NAPTR", f"{service} SRV")
     if trouble := {answer for answer in (naptr, srv) if isinstance(answer, str)} - {NO_NAME, NO_RECORD}:
         why = f"not known: {', '.join(sorted(trouble))}"
         return warning(*name, why, REGISTRATION, "Check this machine's DNS servers; the file's host is used.")

@@ -10,12 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-
-import dns.asyncresolver
-import dns.exception
-import dns.resolver
+from typing import TYPE_CHECKING
 
 from harness.deployment import Account, Deployment, Transport, Trunk, is_address, is_ipv6
+
+if TYPE_CHECKING:
+    import dns.asyncresolver
+    import dns.resolver
 
 #: This machine's own table of names.
 HOSTS = Path("/etc/hosts")
@@ -102,7 +103,7 @@ class Probing:
     """One preflight under way."""
 
     deployment: Deployment
-    resolver: dns.asyncresolver.Resolver = field(default_factory=lambda: system_resolver())
+    resolver: dns.asyncresolver.Resolver | None = None  #: None: as this machine is set up
     wall_clock: Callable[[], float] = time.time
     patience: float = PATIENCE_S
     registrars: set[Target] = field(default_factory=set)  #: those that have answered a REGISTER, whatever they said
@@ -133,7 +134,7 @@ class Probing:
         if found := await by_hosts_file(host):
             return Found(found, by_hosts_file=True)
         kinds = "A", "AAAA"
-        answers = await ask_dns(self.resolver, host, *kinds)
+        answers = await self.ask_dns(host, *kinds)
         problems = {answer for answer in answers if isinstance(answer, str)}
         records = [
             (kind, str(record))
@@ -142,6 +143,13 @@ class Probing:
             for record in answer
         ]
         return Found(tuple(records), frozenset(problems))
+
+    async def ask_dns(self, host: str, *kinds: str) -> list[dns.resolver.Answer | str]:
+        """What :func:`harness.preflight.dns_questions.ask` has for an answer."""
+        from harness.preflight import dns_questions  # its library is not imported for hosts that are all addresses
+
+        self.resolver = self.resolver or dns_questions.system_resolver()
+        return await dns_questions.ask(self.resolver, host, *kinds)
 
     def account_place(self, account: Account) -> Target | None:
         """Where the phones of an account send everything."""
@@ -169,35 +177,6 @@ class Probing:
             if place := self.account_place(account):
                 found.setdefault(place, []).append(name)
         return found
-
-
-def system_resolver() -> dns.asyncresolver.Resolver:
-    """As this machine is set up; one that asks nobody where that is nothing."""
-    try:
-        resolver = dns.asyncresolver.Resolver()
-    except dns.exception.DNSException:
-        resolver = dns.asyncresolver.Resolver(configure=False)
-    resolver.lifetime = resolver.timeout = PATIENCE_S
-    return resolver
-
-
-async def ask_dns(resolver: dns.asyncresolver.Resolver, host: str, *kinds: str) -> list[dns.resolver.Answer | str]:
-    """The answers, or why there is none, in the order of ``kinds`` (``_sip._udp SRV`` asks for a service below ``host``)."""
-
-    async def one(kind: str) -> dns.resolver.Answer | str:
-        service, _, record = kind.rpartition(" ")
-        try:
-            return await resolver.resolve(f"{service}.{host}" if service else host, record)
-        except dns.resolver.NXDOMAIN:
-            return NO_NAME
-        except dns.resolver.NoAnswer:
-            return NO_RECORD
-        except dns.exception.Timeout:
-            return "the name servers do not answer"
-        except dns.exception.DNSException as error:
-            return str(error) or type(error).__name__
-
-    return list(await asyncio.gather(*map(one, kinds)))
 
 
 async def by_hosts_file(host: str) -> tuple[tuple[str, str], ...]:

@@ -31,9 +31,8 @@ _NEEDED: Final = (
     "harness.pytest_plugin.cases",
     "harness.pytest_plugin.progress",
     "allure_pytest.plugin",
+    "harness.http_client.session",
 )
-#: What each needs with a question to an API; the runner does not, and goes on while this is imported.
-_NEEDED_LATER: Final = "harness.http_client.session"
 
 
 @contextlib.contextmanager
@@ -71,8 +70,6 @@ class Nursery:
                 os.close(self._lifeline)
                 if worlds is not None:
                     worlds.let_go()
-                with lasting():
-                    import_module(_NEEDED_LATER)
                 serve(listening, lifeline)
         os.close(lifeline)
 

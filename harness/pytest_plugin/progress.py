@@ -337,7 +337,7 @@ class PlanOnly:
         for case in cases:
             placed[case.deployment] = placed.get(case.deployment, 0) + self._list(case)
         for deployment in self._run.deployments:
-            for row in left_out([deployment]):
+            for row in left_out(deployment):
                 self._console.print(f"left out of {deployment.name}: {row.row} ({row.why})", markup=False)
         for gap in missing(self._run.scope(given(session.config), "")):
             self._console.print(Text(f"required, and not run: {gap}", "red"))

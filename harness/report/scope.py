@@ -6,7 +6,6 @@ it has there, the cases asked for, and why it has none. So a row that was left o
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import hashlib
 import itertools
@@ -21,7 +20,7 @@ from pydantic import SecretStr
 from harness import integrations, matrix, whole_file
 from harness.audio.prompts import prompt_name
 from harness.deployment import Deployment
-from harness.errors import MistakeError, SelectionError
+from harness.errors import MistakeError
 from harness.finding_kinds import FindingKind, RequiredFindings
 from harness.integrations import sight
 from harness.integrations.base import NOT_OBSERVABLE, Row
@@ -222,13 +221,12 @@ def _deployment(deployment: Deployment, selection: Selection, asked: Sequence[Ca
     # without defaults, so that a new version of the harness does not make another deployment of it
     content = content_of(deployment)
     integration = integrations.find(deployment.integration)
-    every: dict[str, list[str]] = {}
-    for case in _every_case(deployment, selection):
-        every.setdefault(case.row.id, []).append(case.id)
+    every = matrix.every_row(deployment, selection.rows)
+    there = {cells.row.id: [case.id for case in matrix.cases_of(cells)] for cells in every}
     wanted = [case.id for case in asked if case.deployment == deployment.name]
     without: dict[str, LeftOut] = {}
     not_now: dict[str, list[str]] = {}
-    for left in matrix.left_out([deployment]):
+    for left in matrix.left_out(deployment, every):
         if left.line is None:
             without[left.row] = left
         else:
@@ -244,7 +242,7 @@ def _deployment(deployment: Deployment, selection: Selection, asked: Sequence[Ca
             _row(
                 row,
                 integration.link(row),
-                every.get(row.id, []),
+                there[row.id],
                 wanted,
                 without.get(row.id),
                 not_now.get(row.id, []),
@@ -291,24 +289,6 @@ def content_of(deployment: Deployment) -> dict[str, Any]:
         if table.get("then"):
             table["then"] = [prompt_name(answer) for answer in table["then"]]
     return content
-
-
-def _every_case(deployment: Deployment, selection: Selection) -> list[Case]:
-    """All its cases, those of long rows only where the run asks for these."""
-    try:
-        found = matrix.cases([deployment])
-    except SelectionError:  # it has none but what is asked for by name
-        found = []
-    known = {case.id for case in found}
-    by_name = Selection(rows=tuple(row for row in selection.rows if row in _row_ids(deployment)))
-    if by_name.rows:
-        with contextlib.suppress(SelectionError):
-            found = [*found, *(case for case in matrix.cases([deployment], by_name) if case.id not in known)]
-    return found
-
-
-def _row_ids(deployment: Deployment) -> set[str]:
-    return {row.id for row in integrations.find(deployment.integration).rows}
 
 
 def _row(

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import ctypes
-import struct
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -14,9 +13,7 @@ FUNCTIONS: Final = 13  #: in a ``pjmedia_transport_op`` (pjproject 2.15)
 #: Of them ``detach``, ``send_rtp``, ``media_start``, ``destroy`` and ``attach2``.
 DETACH, SEND, START, DESTROY, ATTACH = 2, 3, 8, 11, 12
 RING_OCTETS: Final = 1 << 15
-_HEAD: Final = struct.Struct("=qq")  # nanoseconds and length
 _SOURCE_OCTETS: Final = 24
-_NANOSECONDS: Final = 1_000_000_000
 
 
 class _Ring(ctypes.Structure):
@@ -105,25 +102,19 @@ class Crossing:
         """Put RTP from that ``pj_sockaddr`` aside, and from no other. For the thread that it arrives in."""
         self._block.source[:] = source[:_SOURCE_OCTETS]
 
-    def came(self) -> list[tuple[float, bytes]]:
-        """The packets that arrived since, and when, in monotonic seconds. For one thread at a time."""
+    def came(self) -> bytes:
+        """The packets that arrived since, as :func:`harness.phone.rtp_log.packets` reads them. For one thread at a time."""
         return _taken(self._block.came, memoryview(self._rings[0]))
 
-    def left(self) -> list[tuple[float, bytes]]:
+    def left(self) -> bytes:
         """The same of those that were sent."""
         return _taken(self._block.left, memoryview(self._rings[1]))
 
 
-def _taken(ring: Any, octets: memoryview) -> list[tuple[float, bytes]]:
+def _taken(ring: Any, octets: memoryview) -> bytes:
     written, read = ring.written, ring.read
     begin, kept = read % RING_OCTETS, written - read
     records = bytes(octets[begin : begin + kept])
     records += bytes(octets[: kept - len(records)])
-    packets, at = [], 0
-    while at < kept:
-        nanoseconds, size = _HEAD.unpack_from(records, at)
-        at += _HEAD.size
-        packets.append((nanoseconds / _NANOSECONDS, records[at : at + size]))
-        at += (size + 7) & ~7
     ring.read = written
-    return packets
+    return records

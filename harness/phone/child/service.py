@@ -21,7 +21,7 @@ from harness.events import (
     SipMessage,
     StrangerRefused,
     TransportFailed,
-    to_plain,
+    to_values,
 )
 from harness.phone.child.account import AccountHolder, HostedPhone
 from harness.phone.child.attribution import Attribution
@@ -178,7 +178,7 @@ class Service:
 
     def emit(self, event: Event, phone: HostedPhone, leg: CallLeg | None = None) -> None:
         """Tell an event; ``leg`` says in which call. Thread-safe."""
-        self._parent.tell("event", phone=phone.key, leg=leg.key if leg else None, event=to_plain(event))
+        self._parent.tell("event", phone=phone.key, leg=leg.key if leg else None, event=to_values(event))
 
     def _tell_message(self, at: float, message: LoggedMessage, phone: HostedPhone, leg: CallLeg | None) -> None:
         event = SipMessage(

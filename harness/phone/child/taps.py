@@ -19,7 +19,7 @@ from typing import Any, Final
 from harness.phone.child import rtcp
 from harness.phone.child.crossing import ATTACH, DESTROY, DETACH, SEND, Aside, Crossing, GroupLock, place
 from harness.phone.child.reception import Reception
-from harness.phone.rtp_log import Address, RtpLog
+from harness.phone.rtp_log import Address, RtpLog, packets, record
 
 _ADDRESS_OCTETS: Final = 28  # of a pj_sockaddr
 _MOST_SOURCES: Final = 20
@@ -140,7 +140,7 @@ class Tap:
         now, source = monotonic(), _address(sockaddr)
         with self._looking:
             self.look()
-            self.log.received(now, source, octets)
+            self.log.received(source, record(now, octets))
             if not self._known.includes(source):
                 return False
             self._source = source
@@ -156,19 +156,19 @@ class Tap:
         now = monotonic()
         with self._looking:
             self.look()
-            self.log.sent(now, octets)
+            self.log.sent(record(now, octets))
             self._note_own(octets)
 
     def look(self) -> None:
         """Count and log what was put aside."""
         with self._looking:
             came, left = self._crossing.came(), self._crossing.left()
-            self.log.all_received((at, self._source, octets) for at, octets in came)
-            self.log.all_sent(left)
+            self.log.received(self._source, came)
+            self.log.sent(left)
             if self._reception is not None:
-                for at, octets in came:
+                for at, octets in packets(came):
                     self._reception.take(at, octets)
-            for _, octets in left:
+            for _, octets in packets(left):
                 self._note_own(octets)
 
     @contextlib.contextmanager

@@ -53,7 +53,7 @@ def test_a_callers_phone_cannot_follow_a_refer_to_an_extension(tmp_path: Path) -
     extension = loaded(tmp_path, billing={"user": "5001234567890"})
     assert {case.axes["refer"] for case in cases([extension], selection)} == {"consumed"}
     alone = {name: {"refer": "passed-on"} for name in every.lines if every.lines[name].assistant}
-    (why,) = [left.why for left in left_out([loaded(tmp_path, lines=alone, billing={"user": "Service"})])
+    (why,) = [left.why for left in left_out(loaded(tmp_path, lines=alone, billing={"user": "Service"}))
               if left.row == "TD-TRANSFER-BLIND"]  # fmt: skip
     assert (
         why == "no assistant hands over so to a group with a number (did), which the caller's phone has to call there"
@@ -77,7 +77,7 @@ def test_rows_that_call_the_group_itself_are_left_out_where_none_can_be_called(t
     assert all(call.number != number for case in cases([named]) for call in calls_of(case, named))
     hidden = {name: group.model_copy(update={"did": None}) for name, group in every.groups.items()}
     unknown = every.model_copy(update={"groups": hidden})
-    why = {left.row: left.why for left in left_out([unknown])}
+    why = {left.row: left.why for left in left_out(unknown)}
     said = "no group with a phone of ours has a number, or a user, that could be called"
     assert why["GL-ALLOWLIST-LISTED"] == why["GL-ALLOWLIST-UNLISTED"] == said
     assert {case.axes["ai"] for case in cases([unknown], Selection(rows=("GL-PLAINTEXT",)))} <= {"synthflow"}

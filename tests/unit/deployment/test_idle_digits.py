@@ -45,6 +45,6 @@ def test_nor_for_one_of_several_handovers(talkdesk: Deployment, keys: list[str],
     assert len(set(idle)) == len(idle) == min(IDLE, 14 - taken)
     rows = {case.row.id for case in cases([changed])}
     assert ("DTMF-INFO" in rows) == (len(idle) == IDLE)
-    assert [left.why for left in left_out([changed]) if left.row == "DTMF-INFO"] == (
+    assert [left.why for left in left_out(changed) if left.row == "DTMF-INFO"] == (
         [] if len(idle) == IDLE else ["fewer than 5 digits mean nothing to the AI"]
     )

@@ -28,7 +28,7 @@ _NUMBERS = (
 
 
 def why(deployment: Deployment, row: str) -> str:
-    (left,) = [one for one in left_out([deployment]) if one.row == row and one.line is None]
+    (left,) = [one for one in left_out(deployment) if one.row == row and one.line is None]
     return left.why
 
 
@@ -249,7 +249,7 @@ def test_where_every_number_is_closed_a_row_says_so(talkdesk: Deployment) -> Non
     assert why(closed(talkdesk, *talkdesk.lines), "HANGUP-CALLER") == "every number is closed now"
     always = {name: entry.model_copy(update={"hours": None}) for name, entry in talkdesk.lines.items()}
     open_ = talkdesk.model_copy(update={"lines": always})
-    reasons = {left.why for left in left_out([open_])}
+    reasons = {left.why for left in left_out(open_)}
     assert "no number has hours" in reasons
     assert "every number is closed now" not in reasons
     hours = {"hours": "mon-sun 00:00-24:00", "zone": "UTC", "closed": "billing"}
@@ -259,9 +259,7 @@ def test_where_every_number_is_closed_a_row_says_so(talkdesk: Deployment) -> Non
 
 @pytest.mark.usefixtures("a_wednesday")
 def test_a_number_that_is_closed_now_is_told_of_the_rows_that_would_call_it(talkdesk: Deployment) -> None:
-    found = [
-        (left.row, left.line) for left in left_out([closed(talkdesk, "ivr", "busy", "skill-language")]) if left.line
-    ]
+    found = [(left.row, left.line) for left in left_out(closed(talkdesk, "ivr", "busy", "skill-language")) if left.line]
     rows = {row.id: row for row in find("talkdesk").rows}
     assert found
     assert all(rows[row].every_number and not rows[row].out_of_hours for row, _ in found)
@@ -269,7 +267,7 @@ def test_a_number_that_is_closed_now_is_told_of_the_rows_that_would_call_it(talk
     assert ("TD-OUTBOUND-IVR", "busy") not in found
     assert len(set(found)) == len(found)
     once = closed(talkdesk, "ivr", "skill-language").model_copy(update={"depth": "once"})
-    assert not [left for left in left_out([once]) if left.line]
+    assert not [left for left in left_out(once) if left.line]
 
 
 def test_numbers_to_the_same_assistant_by_another_way_are_proved_by_themselves(talkdesk: Deployment) -> None:

@@ -85,7 +85,7 @@ def test_a_topic_leads_elsewhere_than_the_number_that_it_is_sent_to(gladly: Depl
     planned = {case.row.id for case in cases([found])}
     assert "GL-TRANSFER-TOPIC" in planned
     assert not {"GL-TRANSFER-PLAIN", "HANGUP-AGENT", "TRANSFER-UNAVAILABLE"} & planned
-    why = {left.row: left.why for left in left_out([found]) if left.line is None}
+    why = {left.row: left.why for left in left_out(found) if left.line is None}
     assert why["HANGUP-AGENT"] == why["TRANSFER-UNAVAILABLE"] == "every assistant hands over with a topic"
     plain = {**by_topic, "plain": handover(to=group, digit="4")}
     assistants = {name: entry.model_copy(update={"handovers": plain}) for name, entry in assistants.items()}
@@ -138,7 +138,7 @@ def test_each_is_proved_or_said_not_to_be(talkdesk: Deployment, set_up: tuple[di
     groups = {**talkdesk.groups, "strangers": Group(did="+18085550199")}
     deployment = with_handovers(talkdesk.model_copy(update={"groups": groups, "depth": depth}), handovers, own=own)
     found = [case for case in cases([deployment]) if "handover" in case.axes]
-    said = [left.why for left in left_out([deployment])]
+    said = [left.why for left in left_out(deployment)]
     for name, one in handovers.items():
         rows = {case.row.id for case in found if case.axes["handover"] == name} - {"HANGUP-AGENT"}
         seen = {"billing": {ROWS[str(one.transfer)]}, "support": {ROWS[str(one.transfer)]}, "strangers": set()}
@@ -174,7 +174,7 @@ def test_a_topic_goes_with_its_own_handover(gladly: Deployment) -> None:
     }
     assert groups == {"bills": {"queue", "billing"}, "help": {"queue", "support"}}
     assert {case.axes.get("handover") for case in of(deployment, "GL-TRANSFER-PLAIN")} == {None, "plain"}
-    said = [(left.row, left.why) for left in left_out([deployment]) if left.why.startswith("assistants.")]
+    said = [(left.row, left.why) for left in left_out(deployment) if left.why.startswith("assistants.")]
     key = "assistants.main.handovers"
     assert said == [
         ("GL-TRANSFER-PLAIN", f"{key}.lost: not observable: no group with a phone of ours has its topic"),
@@ -187,7 +187,7 @@ def test_one_whose_numbers_are_closed_is_said_to_be(talkdesk: Deployment) -> Non
     lines = {**{n: e for n, e in talkdesk.lines.items() if e.assistant != "sales"}, "out-of-hours": closed}
     sales = talkdesk.assistants["sales"].model_copy(update={"handovers": {"a": handover()}})
     changed = {"lines": lines, "assistants": {**talkdesk.assistants, "sales": sales}}
-    said = [left.why for left in left_out([talkdesk.model_copy(update=changed)]) if left.why.startswith("assistants.")]
+    said = [left.why for left in left_out(talkdesk.model_copy(update=changed)) if left.why.startswith("assistants.")]
     assert said == ["assistants.sales.handovers.a: closed now: out-of-hours"]
 
 
@@ -197,7 +197,7 @@ def told_of_the_only_handover(deployment: Deployment, **update: Any) -> list[tup
     only = {name: getattr(deployment.assistants["main"], name) for name in same} | update
     assistants = {**deployment.assistants, "sales": deployment.assistants["sales"].model_copy(update=only)}
     changed = deployment.model_copy(update={"assistants": assistants})
-    return [(left.row, left.why) for left in left_out([changed]) if left.why.startswith("assistants.")]
+    return [(left.row, left.why) for left in left_out(changed) if left.why.startswith("assistants.")]
 
 
 def test_an_only_handover_that_no_row_proves_is_said_where_another_is_proved(talkdesk: Deployment) -> None:

@@ -45,8 +45,8 @@ def test_every_row_of_an_integration_has_a_case_unless_opted_in(
     monkeypatch.setenv(AS_OF_VARIABLE, "2026-03-04T12:00+00:00")  # no Sunday, on which their closed numbers are open
     for deployment in (talkdesk, gladly):
         rows = {row.id for row in integrations.find(deployment.integration).rows}
-        assert {case.row.id for case in cases([deployment])} == rows - {left.row for left in left_out([deployment])}
-        assert [left.row for left in left_out([deployment])] == ["LONGCALL"]
+        assert {case.row.id for case in cases([deployment])} == rows - {left.row for left in left_out(deployment)}
+        assert [left.row for left in left_out(deployment)] == ["LONGCALL"]
 
 
 def test_opt_in_rows_run_when_named(talkdesk: Deployment) -> None:
@@ -129,7 +129,7 @@ def test_trunks_that_look_alike_are_told_apart_by_name() -> None:
 
 def test_encrypted_media_needs_a_number_that_the_platform_does_not_answer_itself(talkdesk: Deployment) -> None:
     entry = talkdesk.lines["ivr"].model_copy(update={"did": "+13125550100", "dids": {}, "trunk": "udp-ip-stand-in"})
-    found = left_out([talkdesk.model_copy(update={"lines": {"ivr": entry}})])
+    found = left_out(talkdesk.model_copy(update={"lines": {"ivr": entry}}))
     why = {left.row: left.why for left in found}
     assert why["SRTP"] == "the platform answers every number itself, before the AI"
 
@@ -143,7 +143,7 @@ def test_a_small_customer(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (len(small.lines), len(small.trunks), len(small.groups), len(small.assistants)) == (1, 1, 1, 1)
     rows = {case.row.id for case in cases([small])}
     assert {"GL-INBOUND", "GL-HEADER-CALLER", "GL-TRANSFER-PLAIN", "HANGUP-AGENT"} <= rows
-    why = {left.row: left.why for left in left_out([small])}
+    why = {left.row: left.why for left in left_out(small)}
     assert why["KEEPALIVE"] == "no group has an agent with a SIP account at the platform: all are at telephones"
     assert set(why) | rows == {row.id for row in integrations.find("gladly").rows}
 
@@ -158,7 +158,7 @@ def test_a_large_customer_is_called_while_its_numbers_are_open(monkeypatch: pyte
     assert "Press DE" in called, "16:00 in Berlin"
     assert called <= {line for line in large.lines if large.is_open(line)}
     monkeypatch.setenv(AS_OF_VARIABLE, CLOSED)
-    found, left = cases([large]), left_out([large])
+    found, left = cases([large]), left_out(large)
     closed = {line for line in large.lines if not large.is_open(line)}
     assert {case.line for case in found if case.row.id == "CLOSED"} == {"Repairs US", "Repairs US 2", "Shop US 2"}
     assert not closed & {case.line for case in found if case.row.id != "CLOSED"}
@@ -169,14 +169,14 @@ def test_a_large_customer_is_called_while_its_numbers_are_open(monkeypatch: pyte
 
 def test_a_landing_that_nobody_of_ours_can_see_is_said_to_be_unseen(talkdesk: Deployment) -> None:
     groups = {name: group.model_copy(update={"agents": ()}) for name, group in talkdesk.groups.items()}
-    why = {left.row: left.why for left in left_out([talkdesk.model_copy(update={"groups": groups})])}
+    why = {left.row: left.why for left in left_out(talkdesk.model_copy(update={"groups": groups}))}
     unseen = "not observable: no assistant that hands over so does to a group with a phone of ours"
     assert why["TD-TRANSFER-BLIND"] == why["TD-TRANSFER-WARM"] == unseen
     hidden = "not observable: no number has a fallback to a group with a phone of ours"
     assert {why[row] for row in why if "FALLBACK" in row} == {hidden}
     entry = talkdesk.lines["inbound"].model_copy(update={"assistant": None, "group": "billing"})
     people = {"groups": groups, "lines": talkdesk.lines | {"inbound": entry}}
-    why = {left.row: left.why for left in left_out([talkdesk.model_copy(update=people)])}
+    why = {left.row: left.why for left in left_out(talkdesk.model_copy(update=people))}
     assert why["PEOPLE"] == "not observable: no number leads to people only, with a phone of ours"
 
 
@@ -185,24 +185,24 @@ def test_where_there_is_nothing_to_see_nothing_is_unseen(talkdesk: Deployment) -
     groups = {name: group.model_copy(update={"agents": (), "empty": True}) for name, group in talkdesk.groups.items()}
     bare = {name: line.model_copy(update={"fallback": None}) for name, line in talkdesk.lines.items()}
     for changes in ({"groups": groups}, {"lines": bare}):
-        why = {left.row: left.why for left in left_out([talkdesk.model_copy(update=changes)])}
+        why = {left.row: left.why for left in left_out(talkdesk.model_copy(update=changes))}
         assert why["TD-FALLBACK-DOWN"] == "no number has a fallback to a group with a phone of ours"
 
 
 def test_a_topic_whose_people_are_others_is_unseen() -> None:
     gladly = load(DEPLOYMENTS / "simulated-gladly.toml")
     groups = {name: group.model_copy(update={"agents": ()}) for name, group in gladly.groups.items()}
-    why = {left.row: left.why for left in left_out([gladly.model_copy(update={"groups": groups})])}
+    why = {left.row: left.why for left in left_out(gladly.model_copy(update={"groups": groups}))}
     assert why["GL-TRANSFER-TOPIC"].startswith("not observable: no assistant hands over with a topic")
 
 
 def test_why_no_trunk_registers_is_what_is_missing(talkdesk: Deployment) -> None:
     by_address = tuple(trunk for trunk in talkdesk.trunks if trunk.authentication == "ip" and trunk.ai == "synthflow")
-    why = {left.row: left.why for left in left_out([talkdesk.model_copy(update={"trunks": by_address})])}
+    why = {left.row: left.why for left in left_out(talkdesk.model_copy(update={"trunks": by_address}))}
     assert why["TD-REGISTER-OK"] == "no trunk authenticates by digest"
     assert why["SESSIONTIMER"] == "only a phone of ours in the AI's place can show it"
     plain = tuple(trunk for trunk in by_address if trunk.transport == "udp")
-    rows = {left.row for left in left_out([talkdesk.model_copy(update={"trunks": plain})])}
+    rows = {left.row for left in left_out(talkdesk.model_copy(update={"trunks": plain}))}
     assert "TD-INBOUND" not in rows
 
 
@@ -217,7 +217,7 @@ def test_what_a_night_hides_is_not_what_nobody_can_see(monkeypatch: pytest.Monke
     by_night: dict[str, str] = {}
     for moment, said in ((OPEN, by_day), (CLOSED, by_night)):
         monkeypatch.setenv(AS_OF_VARIABLE, moment)
-        said.update((left.row, left.why) for left in left_out([always]) if left.line is None)
+        said.update((left.row, left.why) for left in left_out(always) if left.line is None)
     assert {row: by_night[row] for row in unseen} == {row: by_day[row] for row in unseen}
     assert by_night["TD-INBOUND"] == "every number is closed now"
 
@@ -226,7 +226,7 @@ def test_nobody_with_a_phone_is_no_one_at_a_telephone() -> None:
     """Where agents answer in the browser alone."""
     small = load(DEPLOYMENTS / "live-gladly.toml", secrets=False)
     groups = {name: group.model_copy(update={"agents": ()}) for name, group in small.groups.items()}
-    why = {left.row: left.why for left in left_out([small.model_copy(update={"groups": groups})])}
+    why = {left.row: left.why for left in left_out(small.model_copy(update={"groups": groups}))}
     assert why["KEEPALIVE"] == "no group has an agent with a phone of ours"
 
 
@@ -239,7 +239,7 @@ def test_what_is_said_of_numbers_out_of_hours(monkeypatch: pytest.MonkeyPatch) -
         groups = small.groups | {
             "Night": small.groups["Inbox"].model_copy(update={"agents": (), "empty": True, "voicemail": True})
         }
-        return {left.row: left.why for left in left_out([small.model_copy(update={"lines": lines, "groups": groups})])}
+        return {left.row: left.why for left in left_out(small.model_copy(update={"lines": lines, "groups": groups}))}
 
     hours = {"hours": "mon-fri 08:00-18:00", "zone": "America/New_York"}
     unseen = "not observable: no number leads, while it is closed, to a group with a phone of ours"

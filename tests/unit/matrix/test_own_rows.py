@@ -41,7 +41,7 @@ def test_it_calls_a_number_that_can_prove_it_or_says_why_there_is_none() -> None
     bare = deployment.model_copy(
         update={"lines": {n: li.model_copy(update={"fallback": None}) for n, li in deployment.lines.items()}}
     )
-    (missing,) = [one for one in left_out([bare]) if one.row == "OWN-NIGHT"]
+    (missing,) = [one for one in left_out(bare) if one.row == "OWN-NIGHT"]
     assert missing.why == "no number has a fallback to a group with a phone of ours"
 
 

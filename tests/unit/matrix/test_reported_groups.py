@@ -57,7 +57,7 @@ def test_what_a_report_tells_is_planned_and_no_more(tmp_path: Path) -> None:
     assert set(planned) >= ROWS
     assert not OF_PHONES & set(planned)
     assert all(LANDING_OTHERS in planned[row].required_findings for row in ROWS), "a report tells of other groups"
-    why = {left.row: left.why for left in left_out([named])}
+    why = {left.row: left.why for left in left_out(named)}
     assert why["HANGUP-AGENT"].startswith("not observable")
 
 

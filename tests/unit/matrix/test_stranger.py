@@ -34,10 +34,10 @@ def test_where_no_other_address_is_known(stranger: str | None) -> None:
     planned = {case.row.id for case in cases([deployment])}
     assert "TD-REGISTER-BADPASS" in planned
     assert (ROW in planned) is (stranger is not None)
-    why = [left.why for left in left_out([deployment]) if left.row == ROW]
+    why = [left.why for left in left_out(deployment) if left.row == ROW]
     assert why == ([] if stranger else ["stand_in.stranger_bind: there is no address that no allowlist has"])
 
 
 def test_synthflow_has_addresses_of_its_own() -> None:
-    (left,) = [left for left in left_out([load(FILE)]) if left.row == ROW]
+    (left,) = [left for left in left_out(load(FILE)) if left.row == ROW]
     assert "stranger_bind" not in left.why

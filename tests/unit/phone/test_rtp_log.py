@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness.phone.rtp_log import RtpLog, RtpPacket, path_of, read
+from harness.phone.rtp_log import RtpLog, RtpPacket, packets, path_of, read, record
 from tests.disk import full_beyond
 
 FOUR = (ip_address("192.0.2.7").packed, 40_000)
@@ -19,11 +19,11 @@ SIX = (ip_address("2001:db8::7").packed, 40_002)
 def test_what_was_written_is_read(tmp_path: Path) -> None:
     path = path_of(tmp_path, "caller.1")
     log = RtpLog(path)
-    log.received(1.5, FOUR, b"one")
-    log.sent(1.25, b"")
-    log.received(2.0, SIX, b"three" * 300)
+    log.received(FOUR, record(1.5, b"one"))
+    log.sent(record(1.25, b""))
+    log.received(SIX, record(2.0, b"three" * 300))
     log.close()
-    log.sent(3.0, b"too late")
+    log.sent(record(3.0, b"too late"))
 
     assert list(read(path)) == [
         RtpPacket(1.5, (ip_address("192.0.2.7"), 40_000), b"one"),
@@ -35,8 +35,8 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
 def test_a_killed_writers_log_is_read_up_to_its_last_whole_record(tmp_path: Path) -> None:
     path = path_of(tmp_path, "caller.1")
     log = RtpLog(path)
-    log.sent(1.0, b"whole")
-    log.sent(2.0, b"cut off")
+    log.sent(record(1.0, b"whole"))
+    log.sent(record(2.0, b"cut off"))
     log.close()
     whole = path.read_bytes()
     both = [b"whole", b"cut off"]
@@ -54,7 +54,7 @@ def test_what_a_killed_writer_had_written_can_be_read(tmp_path: Path) -> None:
     path = path_of(tmp_path, "caller.1")
     log = RtpLog(path)
     for number in range(200):
-        log.sent(float(number), bytes(160))
+        log.sent(record(float(number), bytes(160)))
     assert 100 < len(list(read(path))) < 200
 
 
@@ -64,8 +64,8 @@ def test_no_log_has_no_packets(tmp_path: Path) -> None:
 
 def test_a_full_disk_ends_the_log_and_nothing_else() -> None:
     log = RtpLog(Path("/dev/full"))
-    log.sent(1.0, b"does not fit")
-    log.sent(2.0, b"is not tried")
+    log.sent(record(1.0, b"does not fit"))
+    log.sent(record(2.0, b"is not tried"))
     log.close()
 
 
@@ -76,15 +76,15 @@ def test_a_disk_that_was_full_for_a_while_leaves_no_hole(tmp_path: Path, room: i
     path.unlink(missing_ok=True)
     log = RtpLog(path)
     octets = random.Random(room).randbytes
-    packets = [octets(172) for _ in range(64 + more)]
+    made = [octets(172) for _ in range(64 + more)]
     with full_beyond(room):
-        for packet in packets[:64]:
-            log.sent(1.0, packet)
-    for packet in packets[64:]:
-        log.sent(2.0, packet)
+        for packet in made[:64]:
+            log.sent(record(1.0, packet))
+    for packet in made[64:]:
+        log.sent(record(2.0, packet))
     log.close()
     found = [packet.octets for packet in read(path)]
-    assert found == packets[: len(found)]
+    assert found == made[: len(found)]
 
 
 @given(st.integers(0, 2_000), st.binary(min_size=1, max_size=20))
@@ -94,7 +94,7 @@ def test_a_damaged_log_is_read_up_to_the_damage(tmp_path: Path, where: int, dama
     path.unlink(missing_ok=True)
     log = RtpLog(path)
     for number in range(40):
-        log.received(float(number), FOUR, bytes([number]) * 40)
+        log.received(FOUR, record(float(number), bytes([number]) * 40))
     log.close()
     whole = path.read_bytes()
     path.write_bytes(whole[:where] + damage + whole[where + len(damage) :])
@@ -108,7 +108,7 @@ def test_threads_do_not_mix_their_records(tmp_path: Path, threads: int) -> None:
 
     def write(octet: int) -> None:
         for _ in range(200):
-            log.sent(float(octet), bytes([octet]) * (octet + 1))
+            log.sent(record(float(octet), bytes([octet]) * (octet + 1)))
 
     writers = [threading.Thread(target=write, args=(octet,)) for octet in range(threads)]
     for writer in writers:
@@ -119,3 +119,12 @@ def test_threads_do_not_mix_their_records(tmp_path: Path, threads: int) -> None:
     found = list(read(path))
     assert len(found) == 200 * threads
     assert all(packet.octets == bytes([int(packet.at)]) * (int(packet.at) + 1) for packet in found)
+
+
+@given(st.lists(st.tuples(st.integers(0, 10**10), st.binary(max_size=40)), max_size=8), st.integers(0, 200))
+def test_records_are_read_up_to_where_they_are_torn(crossed: list[tuple[int, bytes]], cut: int) -> None:
+    """Of a machine that has been up for months."""
+    whole = b"".join(record(at / 1000, octets) for at, octets in crossed)
+    found = [(round(at * 1000), octets) for at, octets in packets(whole[: len(whole) - cut] if cut else whole)]
+    assert found == crossed[: len(found)]
+    assert cut or len(found) == len(crossed)

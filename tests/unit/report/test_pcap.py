@@ -12,7 +12,7 @@ from types import ModuleType
 import pytest
 
 from harness.events import MediaState
-from harness.phone.rtp_log import RtpLog, path_of
+from harness.phone.rtp_log import RtpLog, path_of, record
 from harness.report import pcap
 from harness.report.evidence import CaseEvidence
 from harness.report.flow import arrows
@@ -173,11 +173,13 @@ def with_media(samples: ModuleType, directory: Path) -> CaseEvidence:
             )
         log = RtpLog(path_of(directory, "caller.1"))
         for number in range(3):
-            log.sent(sample.now + number / 50, rtp(number))
+            log.sent(record(sample.now + number / 50, rtp(number)))
         log.close()
         log = RtpLog(path_of(directory, "billing.1"))
         for number in (0, 2):
-            log.received(sample.now + number / 50 + 0.001, (ip_address(caller[0]).packed, caller[1]), rtp(number))
+            log.received(
+                (ip_address(caller[0]).packed, caller[1]), record(sample.now + number / 50 + 0.001, rtp(number))
+            )
         log.close()
         sample.recorder.close(Verdict.PASSED, "passed")
     return CaseEvidence.read(directory)

@@ -48,7 +48,7 @@ def test_every_drawn_customer_is_a_deployment_whose_rows_are_run_or_said_not_to_
         try:
             planned += len(matrix.cases([deployment]))
         except SelectionError:
-            assert all(left.why for left in matrix.left_out([deployment]))
+            assert all(left.why for left in matrix.left_out(deployment))
     assert planned > 100
 
 
