@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from harness import numbers_csv, resources, toml_model
-from harness.deployment import Deployment, from_plain, to_plain
+from harness.deployment import Account, Deployment, Trunk, from_plain, to_plain
 from harness.errors import DeploymentError, MistakeError
 from harness.toml_model import inline
 
@@ -24,6 +24,11 @@ _SECRET_IN_QUERY = re.compile(
     re.IGNORECASE,
 )
 _NEVER_WRITTEN = ("password", "api_token")
+#: What a simulated deployment leaves out, and every other needs.
+NEEDED_BUT_SIMULATED: Mapping[type[BaseModel], tuple[str, ...]] = {
+    Trunk: ("host", "termination"),
+    Account: ("host", "port"),
+}
 
 #: Whose results these are, where several sites run one file.
 SITE_VARIABLE = "HARNESS_SITE"
@@ -168,14 +173,14 @@ def _complete(path: Path, deployment: Deployment, environment: Mapping[str, str]
 
     report = plain["platform"].get("report") or {}
     for index, trunk in enumerate(plain["trunks"]):
-        needed(f"trunks.{index}", trunk, "host", "termination")
+        needed(f"trunks.{index}", trunk, *NEEDED_BUT_SIMULATED[Trunk])
         if trunk["authentication"] == "digest":
             needed(f"trunks.{index}", trunk, "password_env")
         secret(f"trunks.{index}", trunk, "password_env", "password")
     for name, phone in plain["phones"].items():
         secret(f"phones.{name}", phone, "password_env", "password")
     for name, account in plain["accounts"].items():
-        needed(f"accounts.{name}", account, "host", "port")
+        needed(f"accounts.{name}", account, *NEEDED_BUT_SIMULATED[Account])
     if synthflow := plain.get("synthflow"):
         secret("synthflow", synthflow, "api_token_env", "api_token")
     if (campaign := plain.get("campaign")) and campaign["trigger"] == "http":

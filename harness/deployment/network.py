@@ -14,6 +14,7 @@ from harness.deployment.values import (
     Ai,
     Host,
     HostPort,
+    Key,
     Model,
     Port,
     Secret,
@@ -56,7 +57,7 @@ class Trunk(Secret):
         if self.port in (PLAIN_PORT, TLS_PORT) and self.port != right:
             raise ValueError(f"port {self.port} does not fit transport {self.transport}; allowed: {right}")
         if self.authentication == "digest" and not self.username:
-            raise ValueError("authentication = digest needs username (and password_env)")
+            raise ValueError('username is missing; allowed: the one of authentication = "digest", with password_env')
         return self
 
     @property
@@ -102,8 +103,8 @@ class Account(Model):
 
     domain: Host  #: its SIP domain
     transport: Transport = "udp"  #: over which the phones signal
-    host: Host | None = None  #: where they send to
-    port: Port | None = None  #: of that host
+    host: Host | None = None  #: where they send to: a name that has an address; SRV records are not followed
+    port: Port | None = None  #: of that host, as its SRV record has it where there is one: mostly 5060, with TLS 5061
     #: Whether they register; else they only call, and none of them is an agent's, or the one that a campaign calls.
     register_: bool = Field(True, alias="register")
     ca_file: str | None = None  #: whom they trust on TLS; none means the file's own ``ca_file``
@@ -149,7 +150,7 @@ class PhoneEntry(Secret):
     bind: Host | None = None  #: an address of its own, instead of the account's
     #: Whose number an agent's phone shows that the platform calls by ``number``: the caller's, one of the platform's, or any.
     shows: Literal["original", "platform", "any"] = "original"
-    accept: str | None = Field(None, pattern=r"^[0-9*#]$")  #: the digit by which such an agent takes the call
+    accept: Key | None = None  #: the digit by which such an agent takes the call
 
     @property
     def aor_user(self) -> str:
@@ -159,5 +160,5 @@ class PhoneEntry(Secret):
     @model_validator(mode="after")
     def _named(self) -> Self:
         if not self.number and not self.user:
-            raise ValueError("a phone needs number (E.164) or user")
+            raise ValueError("has no number and no user; allowed: number (E.164), or user, or both")
         return self

@@ -102,7 +102,7 @@ did = "+18155550101"
     ("rows", "said"),
     [
         ("A.x,+12145550107,EU,people\nB,+12145550107,EU,people\n", "(x.csv: row 3, column did): +12145550107 is already lines.A.x.did"),
-        ("A,+12145550107,Eu,people\n", "lines.A.trunk (x.csv: row 2, column trunk): no trunk is called 'Eu'; allowed: EU, a.b"),
+        ("A,+12145550107,Eu,people\n", "lines.A.trunk (x.csv: row 2, column trunk): no trunk is called 'Eu' (perhaps EU); allowed: "),
         ("A,+12145550107,,people\n", "lines.A.trunk (x.csv: row 2): is missing: several trunks; allowed: EU, a.b"),
         ("A,+12145550107,EU,people\nA,+12145550108,a.b\u00a0,nobody\n", "row 3, column group: 'nobody', though another row"),
         ("A,+12145550107,EU,people\nA,+12145550108,ab,\n", "lines.A.dids.ab (x.csv: row 3, column did): no trunk is called 'ab'"),
