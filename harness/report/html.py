@@ -33,6 +33,16 @@ MOST_INLINE = 20
 MOST_WHOLE = 300
 #: Where a larger run's cases lie: one script each, since a page that was opened from a file may load nothing else.
 PARTS = "report.parts"
+#: What an axis is called where a reader chooses by it, if not by its name.
+_AXES = {
+    "ai": "AI",
+    "number": "line",
+    "ask": "way to ask",
+    "form": "form of the number",
+    "caller_id": "caller ID shown",
+    "selector": "routing selector",
+    "refer": "treatment of REFER",
+}
 
 
 @dataclass(frozen=True)
@@ -87,6 +97,7 @@ def write(
         rows_seen_in_part=len({row.partition(" of ")[0] for row in seen_in_part}),  # as the table of rows has them
         never_ran=NEVER_REPORTED.first_line(),
         axes=_axes(cases),
+        axis_words=lambda name: _AXES.get(name, name.replace("_", " ")),
         headline=headline(summary),
     )
     whole_file.write(path, text)
