@@ -50,13 +50,8 @@ def load(path: Path, environment: Mapping[str, str] | None = None, *, secrets: b
     if mistakes:
         raise DeploymentError("\n".join(mistakes))
     _place_report(path, plain)
-    numbers = None
-    if (name := plain.pop("numbers_csv", None)) is not None:
-        if not isinstance(name, str) or not name:
-            raise DeploymentError(f"{path}: numbers_csv: {name!r}; allowed: the name of a CSV file, beside this one")
-        numbers = numbers_csv.read(path.parent / name)
-        if isinstance(plain.setdefault("lines", {}), dict):
-            plain["lines"] = numbers_csv.merged(plain["lines"], numbers)
+    if (numbers := _numbers(path, plain)) and isinstance(plain.setdefault("lines", {}), dict):
+        plain["lines"] = numbers_csv.merged(plain["lines"], numbers)
     if mistakes := list(_own_prompts(plain, path)):
         raise DeploymentError("\n".join(f"{path}: {mistake}" for mistake in mistakes))
     try:
@@ -69,6 +64,20 @@ def load(path: Path, environment: Mapping[str, str] | None = None, *, secrets: b
     if deployment.kind == "simulated":
         return deployment
     return _complete(path, deployment, environment, secrets)
+
+
+def _numbers(path: Path, plain: dict[str, Any]) -> numbers_csv.NumbersFile | None:
+    """The file's spreadsheet, where it has one; in ``plain`` its keys are no more."""
+    name, ignored = plain.pop("numbers_csv", None), plain.pop("numbers_ignore", [])
+    if not isinstance(ignored, list) or not all(isinstance(one, str) for one in ignored):
+        raise DeploymentError(f"{path}: numbers_ignore: {ignored!r}; allowed: a list of the columns to pass over")
+    if ignored and name is None:
+        raise DeploymentError(f"{path}: numbers_ignore: there is no spreadsheet; allowed: numbers_csv beside it")
+    if name is None:
+        return None
+    if not isinstance(name, str) or not name:
+        raise DeploymentError(f"{path}: numbers_csv: {name!r}; allowed: the name of a CSV file, beside this one")
+    return numbers_csv.read(path.parent / name, ignored)
 
 
 def _place_report(path: Path, plain: dict[str, Any]) -> None:

@@ -78,7 +78,7 @@ def count(annotation: Any) -> str:
 def nearest(word: str, known: Iterable[str]) -> str:
     """Which of the words that are known was perhaps meant, in brackets behind a blank; nothing where none is near."""
     spelt = {one.casefold(): one for one in known}
-    found = get_close_matches(word.strip().casefold(), spelt, n=1, cutoff=0.6)
+    found = get_close_matches(word.strip().casefold(), spelt, n=1, cutoff=0.65)
     return f" (perhaps {spelt[found[0]]})" if found else ""
 
 

@@ -51,6 +51,10 @@ class Deployment(Model):
     require: tuple[str, ...] = ()
     trunks: tuple[Trunk, ...]
     lines: dict[str, Line]
+    #: A spreadsheet of lines, a CSV file beside this one (above): reading the file reads it into ``lines``.
+    numbers_csv: str | None = None
+    #: Columns of that spreadsheet that are passed over, whatever they are called.
+    numbers_ignore: tuple[str, ...] = ()
     numbers: ExtraNumbers = ExtraNumbers()
     groups: dict[str, Group] = {}
     assistants: dict[str, Assistant]

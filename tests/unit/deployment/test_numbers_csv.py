@@ -57,6 +57,52 @@ def test_a_mistake_names_row_and_column(tmp_path: Path, text: str, said: str) ->
     assert said in str(caught.value)
 
 
+def test_columns_of_somebody_else_s_are_passed_over_where_the_file_names_them(tmp_path: Path) -> None:
+    """As a spreadsheet comes: with notes, and with a column that is called as one of ours and means another thing."""
+    text = "Site notes;DID;Zone;Name\nby the lake;+12145550107;north;Shop\n;+12145550108;;Bar\n"
+    path = tmp_path / "dids.csv"
+    path.write_text(text, encoding="utf-8-sig")
+    lines = numbers_csv.merged({}, numbers_csv.read(path, ["site notes ", "ZONE", "Owner"]))
+    assert lines == {"Shop": {"did": "+12145550107"}, "Bar": {"did": "+12145550108"}}
+    with pytest.raises(DeploymentError) as caught:
+        numbers_csv.read(path, ["zone"])
+    assert str(caught.value).startswith(f"{path}: row 1: unknown column 'site notes'; allowed: name, did, ")
+    assert str(caught.value).endswith(", closed, and any other that numbers_ignore names beside numbers_csv")
+    path.write_text(text.replace("Zone", "hoursx") + "a;b;c;d;e\n")
+    with pytest.raises(DeploymentError, match=r"'hoursx' \(perhaps hours\); allowed: name, did"):
+        numbers_csv.read(path, ["Site notes"])
+    with pytest.raises(DeploymentError, match="row 4: has 5 cells; allowed: 4, as the heading"):
+        numbers_csv.read(path, ["Site notes", "hoursx"])
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-16"])
+def test_a_sheet_that_excel_saved_in_another_way_says_how_to_save_it(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "dids.csv"
+    path.write_text("name;did\nKüche;+12145550107\n", encoding=encoding)
+    with pytest.raises(DeploymentError) as caught:
+        numbers_csv.read(path)
+    assert str(caught.value) == (
+        f'{path}: is not in UTF-8; allowed: a CSV file in UTF-8 (in Excel "CSV UTF-8" of those to save as)'
+    )
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ('numbers_ignore = ["notes"]', "numbers_ignore: there is no spreadsheet; allowed: numbers_csv beside it"),
+        ('numbers_csv = "x.csv"\nnumbers_ignore = "notes"', "numbers_ignore: 'notes'; allowed: a list of the columns"),
+        ("numbers_csv = 7", "numbers_csv: 7; allowed: the name of a CSV file"),
+        ('number_csv = "x.csv"', "number_csv: unknown key (perhaps numbers_csv); allowed: "),
+    ],
+)
+def test_where_the_spreadsheet_is_said_wrongly(tmp_path: Path, written: str, said: str) -> None:
+    path = tmp_path / "x.toml"
+    path.write_text(FILE.replace("numbers_csv = {sheet}", written))
+    with pytest.raises(DeploymentError) as caught:
+        load(path)
+    assert f"{path}: {said}" in str(caught.value)
+
+
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
 @pytest.mark.parametrize("ends", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize("begins", ["", "\ufeff", "\ufeff\r\n"])
