@@ -64,6 +64,8 @@ def run(
     _measure(finished, metrics_file, push)
     nothing = "this is the first night" if finished.news.is_first else "nothing since the night before"
     typer.echo(f"changed        {finished.alert.title if finished.alert else nothing}")
+    for line in finished.alert.body.splitlines() if finished.alert else ():
+        typer.echo(f"  {line}" if line else "")
     raise typer.Exit(finished.night.code)
 
 
