@@ -21,7 +21,7 @@ def form(pattern: str, words: str) -> AfterValidator:
 
     def check(text: str) -> str:
         if not compiled.fullmatch(text):
-            raise ValueError(f"{text!r}: is none; allowed: {words}")
+            raise ValueError(f"{text!r}: is of another form; allowed: {words}")
         return text
 
     return AfterValidator(check)

@@ -202,7 +202,7 @@ def test_no_value_is_answered_in_foreign_words(key: tuple[Model, Place], value: 
         (("groups", "desk", "agents"), "maria", "is no list; allowed: a list of values in [ ]"),
         (("groups", "desk", "voicemail"), "perhaps", "'perhaps': is neither; allowed: true, false"),
         (("limits", "calls_per_second"), -1, "-1: is too small; allowed: a number above 0"),
-        (("lines", "sales", "press"), "1,2", "'1,2': is none; allowed: one digit to eight, of 0 to 9, *, # and A to D"),
+        (("lines", "sales", "press"), "1,2", "'1,2': is of another form; allowed: one digit to eight, of 0 to 9, *, # and A to D"),
         (("lines", "sales", "fallbakc"), "desk", "unknown key (perhaps fallback); allowed: announcement_s, assistant, "),
         (("lines", "sales", "assistant"), "Frnot", "no assistant is called 'Frnot' (perhaps front); allowed: front"),
         (("accounts", "carrier", "rtp_ports"), [4000, 4100, 4200], "has 3 values; allowed: 2"),

@@ -91,7 +91,7 @@ def test_an_assistant_may_have_named_handovers_alone(tmp_path: Path, plain: Tabl
             {"prompt": "agent-please-en"},
             "sales.prompt: agent-please-en is already escalation.prompt; allowed: one of its own for each handover",
         ),
-        ({"digit": "22"}, "sales.digit: '22': is none; allowed: one digit, of 0 to 9, *, # and A to D"),
+        ({"digit": "22"}, "sales.digit: '22': is of another form; allowed: one digit, of 0 to 9, *, # and A to D"),
         ({"digit": "2", "transfer_to": "nobody's"}, 'sales.transfer_to: no group is called "nobody\'s"; allowed: '),
         (
             {"digit": "2", "to": "x"},
