@@ -108,6 +108,8 @@ class Account(Model):
     #: Whether they register; else they only call, and none of them is an agent's, or the one that a campaign calls.
     register_: bool = Field(True, alias="register")
     ca_file: str | None = None  #: whom they trust on TLS; none means the file's own ``ca_file``
+    certificate: str | None = None  #: what they show on TLS where the server asks for it (mutual TLS): a PEM file
+    private_key: str | None = None  #: of that certificate
     addresses: tuple[Source, ...] = ()  #: from where else its signalling comes
     bind: Host | None = None  #: the address of this machine from which they send; chosen by the system unless said
     public_address: Host | None = None  #: what Contact and SDP name, where a router with a fixed address is in between
@@ -132,6 +134,20 @@ class Account(Model):
             raise ValueError(
                 "stun_server: tells addresses of IPv4; allowed: none over IPv6, which needs no translation"
             )
+        return self
+
+    @property
+    def own_pair(self) -> tuple[str, str] | None:
+        """The files of the certificate that its phones show, and of its key."""
+        return (self.certificate, self.private_key) if self.certificate and self.private_key else None
+
+    @model_validator(mode="after")
+    def _pair_on_tls(self) -> Self:
+        if (self.certificate is None) != (self.private_key is None):
+            missing = "private_key" if self.certificate else "certificate"
+            raise ValueError(f"{missing} is missing; allowed: certificate and private_key, or neither")
+        if self.certificate and self.transport != "tls":
+            raise ValueError(f'certificate: nobody asks for it over {self.transport}; allowed: with transport = "tls"')
         return self
 
     @model_validator(mode="after")

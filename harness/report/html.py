@@ -97,7 +97,6 @@ def write(
         rows_seen_in_part=len({row.partition(" of ")[0] for row in seen_in_part}),  # as the table of rows has them
         never_ran=NEVER_REPORTED.first_line(),
         axes=_axes(cases),
-        axis_words=lambda name: _AXES.get(name, name.replace("_", " ")),
         headline=headline(summary),
     )
     whole_file.write(path, text)
@@ -226,9 +225,11 @@ def _left_out(summary: Summary) -> list[tuple[str, int, dict[str, list[str]]]]:
     return found
 
 
-def _axes(cases: Sequence[CaseEvidence]) -> dict[str, list[str]]:
+def _axes(cases: Sequence[CaseEvidence]) -> dict[str, tuple[str, list[str]]]:
+    """Those of which there are several values: what a reader calls them, and the values."""
     found: dict[str, set[str]] = {}
     for case in cases:
         for name, value in case.axes.items():
             found.setdefault(name, set()).add(value)
-    return {name: sorted(values) for name, values in found.items() if len(values) > 1}
+    several = {name: sorted(values) for name, values in found.items() if len(values) > 1}
+    return {name: (_AXES.get(name, name.replace("_", " ")), values) for name, values in several.items()}

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.deployment import Deployment, Escalation, Synthflow
+from harness.deployment import Deployment, Escalation
 from harness.deployment.hours import AS_OF_VARIABLE
 from harness.errors import SelectionError
 from harness.finding_kinds import LANDING, LANDING_OTHERS
@@ -104,23 +104,6 @@ def test_what_nobody_sees_at_synthflow_is_dispensed_with_there_alone(talkdesk: D
     assert {case.axes["ai"] for case in of(blind, "DTMF-INFO")} == {"stand-in"}
     only = blind.model_copy(update={"trunks": tuple(t for t in blind.trunks if t.ai == "synthflow")})
     assert why(only, "DTMF-INFO") == "the AI's record does not list digits"
-
-
-@pytest.mark.parametrize(
-    ("synthflow", "why_hold"),
-    [
-        (None, "there is no access to the AI's interface"),
-        (Synthflow(), "there is no access to the AI's interface"),
-        (Synthflow(api_base="https://api.example/v2"), "the AI's record does not tell which sounds it gets"),
-    ],
-)
-def test_a_record_is_spoken_of_only_where_there_is_one(
-    talkdesk: Deployment, synthflow: Synthflow | None, why_hold: str
-) -> None:
-    trunks = tuple(trunk for trunk in talkdesk.trunks if trunk.ai == "synthflow")
-    live = talkdesk.model_copy(update={"kind": "live", "synthflow": synthflow, "trunks": trunks})
-    assert why(live, "HOLD") == why_hold
-    assert why(live, "EARLYMEDIA") == "before the answer the AI cannot be told from an announcement"
 
 
 def test_a_row_about_a_stand_in_says_that_it_needs_one(talkdesk: Deployment) -> None:
