@@ -19,6 +19,7 @@ from harness.finding_kinds import LANDING, LANDING_OTHERS, TIMING, TIMING_WITHIN
 from harness.integrations import sight
 from harness.integrations.base import Cell, Integration, PlannedCall, Row
 from harness.integrations.cells import Cells, unproved_handovers
+from harness.model_words import nearest
 
 #: A platform's clock may be ahead of this machine's by so much, or behind it, and a call takes its time to get there.
 _CLOCKS_DIFFER = timedelta(seconds=60)
@@ -241,8 +242,9 @@ def _all_known(
         whose = (name for name in integrations.names() if any(r.id == value for r in integrations.find(name).rows))
         elsewhere = next(whose, None) if what == "row" else None
         names = ", ".join(d.name for d in deployments)
-        hint = f" (it is a row of {elsewhere})" if elsewhere else ""
-        raise SelectionError(f"{prefix}{what} {value}: not in {names}{hint}; allowed: {', '.join(sorted(known))}")
+        known = sorted(known)
+        hint = f" (it is a row of {elsewhere})" if elsewhere else nearest(value, known)
+        raise SelectionError(f"{prefix}{what} {value}: not in {names}{hint}; allowed: {', '.join(known)}")
 
 
 def _of_deployment(deployment: Deployment, asked_rows: Sequence[str]) -> Iterator[Case]:

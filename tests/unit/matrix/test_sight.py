@@ -11,8 +11,8 @@ from tests.unit.matrix.test_cells import why
 @pytest.mark.parametrize(
     ("synthflow", "why_hold"),
     [
-        (None, "there is no access to the AI's interface"),
-        (Synthflow(), "there is no access to the AI's interface"),
+        (None, "synthflow.api_base: there is no access to the AI's interface"),
+        (Synthflow(), "synthflow.api_base: there is no access to the AI's interface"),
         (Synthflow(api_base="https://api.example/v2"), "the AI's record does not tell which sounds it gets"),
     ],
 )
