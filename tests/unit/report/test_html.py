@@ -165,6 +165,9 @@ class TestReport:
         assert "call-id: call-2" in words[0]
         assert "+13125550142" in words[0]
         assert "x-ei: s.abc;" in words[0]
+        subjects = {one.subject.lower() for case in read_cases(run.directory) for one in case.findings}
+        assert subjects
+        assert subjects <= set("\n".join(words).splitlines())
         assert "call-2" not in words[-1]
 
     def test_cases_beyond_what_a_page_opens_with_are_deflated(self, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
