@@ -134,7 +134,7 @@ def cases(deployments: Iterable[Deployment], selection: Selection = Selection())
         rows = [row.id for row in integrations.find(deployment.integration).rows]
         _all_known("leave_out", tuple(deployment.leave_out), rows, [deployment], prefix="")
         required = tuple(row for row in deployment.require if row != DOCUMENTED)
-        _all_known("require", required, rows, [deployment], prefix="")
+        _all_known("require", required, [DOCUMENTED, *rows], [deployment], prefix="")
     there = [case for d in deployments for case in _of_deployment(d, selection.rows)]
     known: dict[str, set[str]] = {
         "row": {row.id for d in deployments for row in integrations.find(d.integration).rows},

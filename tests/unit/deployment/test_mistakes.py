@@ -141,12 +141,12 @@ def test_the_files_that_come_with_the_project_are_right(name: str) -> None:
         (
             "simulated-talkdesk",
             swapped('transport = "udp"\nport = 32681', 'transport = "udp"\nport = 32682'),
-            "trunks.0: port 32682 does not fit transport udp; allowed: 32681",
+            "trunks.0 (udp-ip): port 32682 does not fit transport udp; allowed: 32681",
         ),
         (
             "simulated-gladly",
             swapped('transport = "tls"\nport = 32682', 'transport = "tcp"\nport = 32681'),
-            "trunks.0.transport: gladly does not signal over tcp; allowed: tls",
+            "trunks.0.transport (tls-ip): gladly does not signal over tcp; allowed: tls",
         ),
         (
             "simulated-talkdesk",
@@ -162,12 +162,12 @@ def test_the_files_that_come_with_the_project_are_right(name: str) -> None:
         (
             "simulated-talkdesk",
             swapped('username = "synthflow-udp"\n', ""),
-            'trunks.1: username is missing; allowed: the one of authentication = "digest", with password_env',
+            'trunks.1 (udp-digest): username is missing; allowed: the one of authentication = "digest", with password_env',
         ),
         (
             "simulated-talkdesk",
             swapped('username = "synthflow-udp"\n', 'username = "synthflow-udp"\npassword = "hunter2"\n'),
-            "trunks.1.password: secrets do not stand in files; allowed: password_env, the name of an environment variable",
+            "trunks.1.password (udp-digest): secrets do not stand in files; allowed: password_env, the name of an environment variable",
         ),
         (
             "simulated-talkdesk",
