@@ -23,6 +23,8 @@ _SECRET_IN_QUERY = re.compile(
     r"[a-z][a-z0-9+.-]*://\S*[?&;]([\w.-]*[_.-])?(api|access|auth|client)?_?(key|token|secret|password|passwd|signature|sig|auth)=.",
     re.IGNORECASE,
 )
+#: What numbers are read in where the file says nothing.
+_REGION = Deployment.model_fields["region"].default
 #: Where a mistake of a trunk is, at the beginning of its line.
 _TRUNK = re.compile(r"^trunks\.(\d{1,9})[\w.]*")
 _NEVER_WRITTEN = ("password", "api_token")
@@ -54,7 +56,9 @@ def load(path: Path, environment: Mapping[str, str] | None = None, *, secrets: b
     if mistakes := list(_own_prompts(plain, path)):
         raise mistaken(path, mistakes, plain)
     try:
-        deployment = Deployment.model_validate(plain | _site(environment), context={"region": plain.get("region")})
+        deployment = Deployment.model_validate(
+            plain | _site(environment), context={"region": plain.get("region", _REGION)}
+        )
     except ValidationError as error:
         lines = toml_model.lines(
             error, Deployment, beside=numbers.where if numbers else lambda location: None, hidden=_NEVER_WRITTEN

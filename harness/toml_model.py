@@ -27,6 +27,8 @@ _KINDS = {
     "bool": ("neither", "true, false"),
     "date": ("no date", "a date, as 2026-12-25, without quotes"),
 }
+#: What a value was perhaps meant as.
+_READ_AS = re.compile(r"; read in \w+ it is .*|\(perhaps .*?\)")
 _LONG_TEXT = re.compile(rf"'([^']{{{_SHOWN}}})[^']+'")
 
 M = TypeVar("M", bound=BaseModel)
@@ -105,35 +107,41 @@ def lines(
         shown, cell = inline(".".join(str(part) for part in location)), beside(location)
         return f"{shown} ({inline(cell)})" if cell else shown
 
-    # a name that is misspelt once is one mistake, though three hundred numbers lead there
-    alike: dict[tuple[tuple[int | str, ...], str], list[tuple[int | str, ...]]] = {}
-    for location, what in _mistakes(error, model, hidden):
+    # a name that is misspelt once is one mistake, though three hundred numbers lead there; so is a column that lost every plus
+    alike: dict[tuple[tuple[int | str, ...], str], list[tuple[tuple[int | str, ...], str]]] = {}
+    for location, what, kind in _mistakes(error, model, hidden):
         of_entry = (location[0], "", *location[2:]) if len(location) > 2 else location
-        alike.setdefault((of_entry, what), []).append(location)
-    for (_, what), locations in alike.items():
-        shown, others = (locations[:1], len(locations) - 1) if len(locations) > _MOST_ALIKE else (locations, 0)
-        for location in shown:
-            also = f" (and the same at {others} others of {location[0]})" if others else ""
+        alike.setdefault((of_entry, kind), []).append((location, what))
+    for found in alike.values():
+        shown, others = (found[:1], len(found) - 1) if len(found) > _MOST_ALIKE else (found, 0)
+        how = "same" if len({what for _, what in found}) == 1 else "like"
+        for location, what in shown:
+            also = f" (and the {how} at {others} others of {location[0]})" if others else ""
             where = place(location)
             yield f"{where}: {what}{also}" if where else f"{what}{also}"
 
 
 def _mistakes(
     error: ValidationError, model: type[BaseModel], hidden: Collection[str]
-) -> Iterator[tuple[tuple[int | str, ...], str]]:
-    """Each mistake: where, and what it is and what is allowed."""
+) -> Iterator[tuple[tuple[int | str, ...], str, str]]:
+    """Each mistake: where, what it is and what is allowed, and the same without the value that is wrong."""
     for item in error.errors(include_url=False):
         kind, location, found = item["type"], item["loc"], item["input"]
         if kind == "value_error" and isinstance(between := item["ctx"]["error"], MistakesError):
-            yield from (((*location, *inner), _shortened(inline(what))) for inner, what in between.mistakes)
+            said = (((*location, *inner), _shortened(inline(what))) for inner, what in between.mistakes)
+            yield from ((where, what, what) for where, what in said)
         elif kind == "value_error":
-            yield from ((location, _shortened(line)) for line in str(item["ctx"]["error"]).splitlines())
+            for line in str(item["ctx"]["error"]).splitlines():
+                yield location, _shortened(line), _READ_AS.sub("", line.replace(repr(found), ""))
         elif location[-1:] == ("[key]",):  # of a table whose keys are a choice
-            yield location[:-1], _unknown(str(found), re.findall("'([^']*)'", item["ctx"]["expected"]))
+            what = _unknown(str(found), re.findall("'([^']*)'", item["ctx"]["expected"]))
+            yield location[:-1], what, what
         elif kind == "extra_forbidden":
-            yield location, _unknown(str(location[-1]), model_words.keys(model, location[:-1], hidden))
+            what = _unknown(str(location[-1]), model_words.keys(model, location[:-1], hidden))
+            yield location, what, what
         else:
-            yield location, _wrong(kind, location, found, model_words.at(model, location))
+            what = _wrong(kind, location, found, model_words.at(model, location))
+            yield location, what, what.replace(_shown(found), "")
 
 
 def _wrong(kind: str, location: tuple[int | str, ...], found: Any, field: Any) -> str:

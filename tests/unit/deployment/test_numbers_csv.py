@@ -75,6 +75,25 @@ def test_columns_of_somebody_else_s_are_passed_over_where_the_file_names_them(tm
         numbers_csv.read(path, ["Site notes", "hoursx"])
 
 
+def test_a_column_that_lost_every_plus_is_one_mistake(tmp_path: Path) -> None:
+    rows = "".join(f"Shop {number},121455501{number:02},EU,people\n" for number in range(10, 60))
+    (tmp_path / "x.csv").write_text(
+        "name,did,trunk,group\n" + rows + "A,+12145550107,EU,peoplxe\nB,+12145550108,EU,peoplex\n"
+    )
+    path = tmp_path / "x.toml"
+    path.write_text(FILE.format(sheet='"x.csv"'))
+    with pytest.raises(DeploymentError) as caught:
+        load(path)
+    assert str(caught.value).splitlines() == [
+        f"{path}: lines.Shop 10.did (x.csv: row 2, column did): '12145550110' is not E.164; allowed: + and country code, e.g. "
+        "+12065550100; read in US it is +12145550110 (and the like at 49 others of lines)",
+    ]
+    (tmp_path / "x.csv").write_text((tmp_path / "x.csv").read_text().replace(",1214", ",+1214"))
+    with pytest.raises(DeploymentError) as caught:
+        load(path)
+    assert len(str(caught.value).splitlines()) == 2, "two names that are misspelt in two ways"
+
+
 @pytest.mark.parametrize("encoding", ["cp1252", "utf-16"])
 def test_a_sheet_that_excel_saved_in_another_way_says_how_to_save_it(tmp_path: Path, encoding: str) -> None:
     path = tmp_path / "dids.csv"
