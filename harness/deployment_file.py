@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from harness import numbers_csv, resources, toml_model
-from harness.deployment import Deployment, from_plain, to_plain
+from harness.deployment import Account, Deployment, Trunk, from_plain, to_plain
 from harness.errors import DeploymentError, MistakeError
 from harness.toml_model import inline
 
@@ -23,7 +23,16 @@ _SECRET_IN_QUERY = re.compile(
     r"[a-z][a-z0-9+.-]*://\S*[?&;]([\w.-]*[_.-])?(api|access|auth|client)?_?(key|token|secret|password|passwd|signature|sig|auth)=.",
     re.IGNORECASE,
 )
+#: What numbers are read in where the file says nothing.
+_REGION = Deployment.model_fields["region"].default
+#: Where a mistake of a trunk is, at the beginning of its line.
+_TRUNK = re.compile(r"^trunks\.(\d{1,9})[\w.]*")
 _NEVER_WRITTEN = ("password", "api_token")
+#: What a simulated deployment leaves out, and every other needs.
+NEEDED_BUT_SIMULATED: Mapping[type[BaseModel], tuple[str, ...]] = {
+    Trunk: ("host", "termination"),
+    Account: ("host", "port"),
+}
 
 #: Whose results these are, where several sites run one file.
 SITE_VARIABLE = "HARNESS_SITE"
@@ -38,32 +47,54 @@ def load(path: Path, environment: Mapping[str, str] | None = None, *, secrets: b
     environment = os.environ if environment is None else environment
     path = resources.deployment_file(path)
     plain = read(path)
-    mistakes = [
-        f"{path}: {inline(where)}: secrets do not stand in files; allowed: {instead}, the name of an environment variable"
-        for where, instead in _written_secrets(plain)
-    ]
-    if mistakes:
-        raise DeploymentError("\n".join(mistakes))
+    secret = "secrets do not stand in files; allowed: {}, the name of an environment variable"
+    if mistakes := [f"{inline(where)}: {secret.format(instead)}" for where, instead in _written_secrets(plain)]:
+        raise mistaken(path, mistakes, plain)
     _place_report(path, plain)
-    numbers = None
-    if (name := plain.pop("numbers_csv", None)) is not None:
-        if not isinstance(name, str) or not name:
-            raise DeploymentError(f"{path}: numbers_csv: {name!r}; allowed: the name of a CSV file, beside this one")
-        numbers = numbers_csv.read(path.parent / name)
-        if isinstance(plain.setdefault("lines", {}), dict):
-            plain["lines"] = numbers_csv.merged(plain["lines"], numbers)
+    if (numbers := _numbers(path, plain)) and isinstance(plain.setdefault("lines", {}), dict):
+        plain["lines"] = numbers_csv.merged(plain["lines"], numbers)
     if mistakes := list(_own_prompts(plain, path)):
-        raise DeploymentError("\n".join(f"{path}: {mistake}" for mistake in mistakes))
+        raise mistaken(path, mistakes, plain)
     try:
-        deployment = Deployment.model_validate(plain | _site(environment), context={"region": plain.get("region")})
+        deployment = Deployment.model_validate(
+            plain | _site(environment), context={"region": plain.get("region", _REGION)}
+        )
     except ValidationError as error:
         lines = toml_model.lines(
             error, Deployment, beside=numbers.where if numbers else lambda location: None, hidden=_NEVER_WRITTEN
         )
-        raise DeploymentError("\n".join(f"{path}: {line}" for line in lines)) from None
+        raise mistaken(path, lines, plain) from None
     if deployment.kind == "simulated":
         return deployment
     return _complete(path, deployment, environment, secrets)
+
+
+def mistaken(path: Path, mistakes: Iterable[str], plain: Mapping[str, Any]) -> DeploymentError:
+    """One error of them all, a line each; a trunk of several is named, since who counts them begins with one."""
+    trunks = plain.get("trunks")
+    names = (
+        [trunk.get("name") if isinstance(trunk, dict) else None for trunk in trunks] if isinstance(trunks, list) else []
+    )
+
+    def named(place: re.Match[str]) -> str:
+        name = names[int(place[1])] if len(names) > 1 and int(place[1]) < len(names) else None
+        return f"{place[0]} ({inline(name)})" if isinstance(name, str) and name else place[0]
+
+    return DeploymentError("\n".join(f"{path}: {_TRUNK.sub(named, mistake)}" for mistake in mistakes))
+
+
+def _numbers(path: Path, plain: dict[str, Any]) -> numbers_csv.NumbersFile | None:
+    """The file's spreadsheet, where it has one; in ``plain`` its keys are no more."""
+    name, ignored = plain.pop("numbers_csv", None), plain.pop("numbers_ignore", [])
+    if not isinstance(ignored, list) or not all(isinstance(one, str) for one in ignored):
+        raise DeploymentError(f"{path}: numbers_ignore: {ignored!r}; allowed: a list of the columns to pass over")
+    if ignored and name is None:
+        raise DeploymentError(f"{path}: numbers_ignore: there is no spreadsheet; allowed: numbers_csv beside it")
+    if name is None:
+        return None
+    if not isinstance(name, str) or not name:
+        raise DeploymentError(f"{path}: numbers_csv: {name!r}; allowed: the name of a CSV file, beside this one")
+    return numbers_csv.read(path.parent / name, ignored)
 
 
 def _place_report(path: Path, plain: dict[str, Any]) -> None:
@@ -168,14 +199,14 @@ def _complete(path: Path, deployment: Deployment, environment: Mapping[str, str]
 
     report = plain["platform"].get("report") or {}
     for index, trunk in enumerate(plain["trunks"]):
-        needed(f"trunks.{index}", trunk, "host", "termination")
+        needed(f"trunks.{index}", trunk, *NEEDED_BUT_SIMULATED[Trunk])
         if trunk["authentication"] == "digest":
             needed(f"trunks.{index}", trunk, "password_env")
         secret(f"trunks.{index}", trunk, "password_env", "password")
     for name, phone in plain["phones"].items():
         secret(f"phones.{name}", phone, "password_env", "password")
     for name, account in plain["accounts"].items():
-        needed(f"accounts.{name}", account, "host", "port")
+        needed(f"accounts.{name}", account, *NEEDED_BUT_SIMULATED[Account])
     if synthflow := plain.get("synthflow"):
         secret("synthflow", synthflow, "api_token_env", "api_token")
     if (campaign := plain.get("campaign")) and campaign["trigger"] == "http":
@@ -189,7 +220,7 @@ def _complete(path: Path, deployment: Deployment, environment: Mapping[str, str]
         if file is not None and not Path(file).is_file():
             mistakes.append(f"{where}: no such file {file!r}; allowed: the path of a PEM file")
     if mistakes:
-        raise DeploymentError("\n".join(f"{path}: {mistake}" for mistake in mistakes))
+        raise mistaken(path, mistakes, plain)
     return from_plain(plain)
 
 

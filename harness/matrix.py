@@ -19,6 +19,7 @@ from harness.finding_kinds import LANDING, LANDING_OTHERS, TIMING, TIMING_WITHIN
 from harness.integrations import sight
 from harness.integrations.base import Cell, Integration, PlannedCall, Row
 from harness.integrations.cells import Cells, unproved_handovers
+from harness.model_words import nearest
 
 #: A platform's clock may be ahead of this machine's by so much, or behind it, and a call takes its time to get there.
 _CLOCKS_DIFFER = timedelta(seconds=60)
@@ -135,7 +136,7 @@ def cases(deployments: Iterable[Deployment], selection: Selection = Selection())
         rows = [row.id for row in integrations.find(deployment.integration).rows]
         _all_known("leave_out", tuple(deployment.leave_out), rows, [deployment], prefix="")
         required = tuple(row for row in deployment.require if row != DOCUMENTED)
-        _all_known("require", required, rows, [deployment], prefix="")
+        _all_known("require", required, [DOCUMENTED, *rows], [deployment], prefix="")
     there = [case for d in deployments for case in _of_deployment(d, selection.rows)]
     known: dict[str, set[str]] = {
         "row": {row.id for d in deployments for row in integrations.find(d.integration).rows},
@@ -243,8 +244,9 @@ def _all_known(
         whose = (name for name in integrations.names() if any(r.id == value for r in integrations.find(name).rows))
         elsewhere = next(whose, None) if what == "row" else None
         names = ", ".join(d.name for d in deployments)
-        hint = f" (it is a row of {elsewhere})" if elsewhere else ""
-        raise SelectionError(f"{prefix}{what} {value}: not in {names}{hint}; allowed: {', '.join(sorted(known))}")
+        known = sorted(known)
+        hint = f" (it is a row of {elsewhere})" if elsewhere else nearest(value, known)
+        raise SelectionError(f"{prefix}{what} {value}: not in {names}{hint}; allowed: {', '.join(known)}")
 
 
 def _of_deployment(deployment: Deployment, asked_rows: Sequence[str]) -> Iterator[Case]:

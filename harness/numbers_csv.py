@@ -16,6 +16,7 @@ from typing import Any, get_args
 
 from harness.deployment import Line
 from harness.errors import DeploymentError
+from harness.model_words import nearest
 
 _NAME = "name"
 _FLAGS = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
@@ -62,8 +63,11 @@ class NumbersFile:
         return f"{self.path.name}: {cell}" if cell else None
 
 
-def read(path: Path) -> NumbersFile:
-    """Read the file. Raises :class:`DeploymentError` with a line for each mistake: file, row, column, what is allowed."""
+def read(path: Path, ignored: Sequence[str] = ()) -> NumbersFile:
+    """Read the file but for the columns that are ``ignored``, whatever they are called.
+
+    Raises :class:`DeploymentError` with a line for each mistake: file, row, column, what is allowed.
+    """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             # some write ä as one sign, some as two: a name is the same
@@ -71,8 +75,13 @@ def read(path: Path) -> NumbersFile:
             reader = csv.reader(text, delimiter=_separator(text), strict=True)
             table = [(number, [cell.strip() for cell in row]) for number, row in enumerate(reader, start=1)]
     except FileNotFoundError:
-        raise DeploymentError(f"numbers_csv: no such file: {path}") from None
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DeploymentError(
+            f"numbers_csv: no such file: {path}; allowed: a CSV file, beside the deployment file"
+        ) from None
+    except UnicodeDecodeError:
+        how = 'in Excel "CSV UTF-8" of those to save as'
+        raise DeploymentError(f"{path}: is not in UTF-8; allowed: a CSV file in UTF-8 ({how})") from None
+    except (OSError, csv.Error) as error:
         raise DeploymentError(f"{path}: cannot be read ({error}); allowed: a CSV file in UTF-8") from None
     if table and table[0][1][:1] and table[0][1][0].lower() == "sep=":  # for Excel, which does not show it
         del table[0]
@@ -81,7 +90,11 @@ def read(path: Path) -> NumbersFile:
         raise DeploymentError(
             f"{path}: number of rows: {len(table)}; allowed: a heading, and 1 to {_LARGEST - 1} numbers"
         )
-    (first, heading), *rows = table
+    passed_over = {name.strip().casefold() for name in ignored}
+    unread = {place for place, name in enumerate(table[0][1]) if name.casefold() in passed_over}
+    (first, heading), *rows = [
+        (number, ["" if place in unread else cell for place, cell in enumerate(row)]) for number, row in table
+    ]
     heading = [name.lower() for name in heading]
     mistakes = list(_of_heading(heading))
     if mistakes:
@@ -102,8 +115,9 @@ def _separator(text: io.StringIO) -> str:
 
 
 def _of_heading(heading: Sequence[str]) -> Iterator[str]:
-    if unknown := [repr(name) for name in heading if name and name not in _COLUMNS]:
-        yield f"unknown column {', '.join(unknown)}; allowed: {', '.join(_COLUMNS)}"
+    if unknown := [f"{name!r}{nearest(name, _COLUMNS)}" for name in heading if name and name not in _COLUMNS]:
+        others = "any other that numbers_ignore names beside numbers_csv"
+        yield f"unknown column {', '.join(unknown)}; allowed: {', '.join(_COLUMNS)}, and {others}"
     elif "did" not in heading:
         yield f"column did is missing; allowed: {', '.join(_COLUMNS)}"
     yield from (f"column {name} is there twice; allowed: once" for name in _COLUMNS if heading.count(name) > 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from harness import model_words
 from harness.errors import MistakeError
 from harness.terminal import printable
 
@@ -17,13 +19,17 @@ _SHOWN = 100  #: characters of a value in a message
 _MOST_ALIKE = 3  #: lines with the same mistake at entries of one table
 _DEEPEST = 20  #: levels; a deployment has five
 
-#: What pydantic says in Python's words, in TOML's.
+#: How pydantic's name of a mistake begins → what the value is not, and what is allowed.
 _KINDS = {
-    "string_type": 'is no text; allowed: text, in quotes ("…")',
-    "dict_type": "is no table; allowed: a table, headed [NAME], or [TABLE.NAME] where there are several",
-    "model_type": "is no table; allowed: a table, headed [NAME], or [TABLE.NAME] where there are several",
-    "bool_type": "is neither; allowed: true, false",
+    "string": ("no text", 'text, in quotes ("…")'),
+    "dict": ("no table", "a table, headed [NAME], or [TABLE.NAME] where there are several"),
+    "model": ("no table", "a table, headed [NAME], or [TABLE.NAME] where there are several"),
+    "bool": ("neither", "true, false"),
+    "date": ("no date", "a date, as 2026-12-25, without quotes"),
 }
+#: What a value was perhaps meant as.
+_READ_AS = re.compile(r"; read in \w+ it is .*|\(perhaps .*?\)")
+_LONG_TEXT = re.compile(rf"'([^']{{{_SHOWN}}})[^']+'")
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -101,64 +107,81 @@ def lines(
         shown, cell = inline(".".join(str(part) for part in location)), beside(location)
         return f"{shown} ({inline(cell)})" if cell else shown
 
-    # a name that is misspelt once is one mistake, though three hundred numbers lead there
-    alike: dict[tuple[tuple[int | str, ...], str], list[tuple[int | str, ...]]] = {}
-    for location, what in _mistakes(error, model, hidden):
+    # a name that is misspelt once is one mistake, though three hundred numbers lead there; so is a column that lost every plus
+    alike: dict[tuple[tuple[int | str, ...], str], list[tuple[tuple[int | str, ...], str]]] = {}
+    for location, what, kind in _mistakes(error, model, hidden):
         of_entry = (location[0], "", *location[2:]) if len(location) > 2 else location
-        alike.setdefault((of_entry, what), []).append(location)
-    for (_, what), locations in alike.items():
-        shown, others = (locations[:1], len(locations) - 1) if len(locations) > _MOST_ALIKE else (locations, 0)
-        for location in shown:
-            also = f" (and the same at {others} others of {location[0]})" if others else ""
+        alike.setdefault((of_entry, kind), []).append((location, what))
+    for found in alike.values():
+        shown, others = (found[:1], len(found) - 1) if len(found) > _MOST_ALIKE else (found, 0)
+        how = "same" if len({what for _, what in found}) == 1 else "like"
+        for location, what in shown:
+            also = f" (and the {how} at {others} others of {location[0]})" if others else ""
             where = place(location)
             yield f"{where}: {what}{also}" if where else f"{what}{also}"
 
 
 def _mistakes(
     error: ValidationError, model: type[BaseModel], hidden: Collection[str]
-) -> Iterator[tuple[tuple[int | str, ...], str]]:
-    """Each mistake: where, and what it is and what is allowed."""
+) -> Iterator[tuple[tuple[int | str, ...], str, str]]:
+    """Each mistake: where, what it is and what is allowed, and the same without the value that is wrong."""
     for item in error.errors(include_url=False):
-        location = item["loc"]
-        if item["type"] == "extra_forbidden":
-            yield location, f"unknown key; allowed: {_siblings(model, location, hidden)}"
-        elif item["type"] == "missing":
-            yield location, "is missing; allowed: a value"
-        elif item["type"] == "value_error" and isinstance(between := item["ctx"]["error"], MistakesError):
-            yield from (((*location, *inner), inline(what)) for inner, what in between.mistakes)
-        elif item["type"] == "value_error":
-            yield from ((location, line) for line in str(item["ctx"]["error"]).splitlines())
-        elif item["type"] == "tuple_type":
-            where = inline(".".join(map(str, location)))
-            tables = "tables, each headed [[" + where + "]]" if isinstance(item["input"], dict) else "values in [ ]"
-            yield location, f"is no list; allowed: a list of {tables}"
+        kind, location, found = item["type"], item["loc"], item["input"]
+        if kind == "value_error" and isinstance(between := item["ctx"]["error"], MistakesError):
+            said = (((*location, *inner), _shortened(inline(what))) for inner, what in between.mistakes)
+            yield from ((where, what, what) for where, what in said)
+        elif kind == "value_error":
+            for line in str(item["ctx"]["error"]).splitlines():
+                yield location, _shortened(line), _READ_AS.sub("", line.replace(repr(found), ""))
+        elif location[-1:] == ("[key]",):  # of a table whose keys are a choice
+            what = _unknown(str(found), re.findall("'([^']*)'", item["ctx"]["expected"]))
+            yield location[:-1], what, what
+        elif kind == "extra_forbidden":
+            what = _unknown(str(location[-1]), model_words.keys(model, location[:-1], hidden))
+            yield location, what, what
         else:
-            shown = repr(item["input"])
-            what = _KINDS.get(item["type"], item["msg"])
-            yield location, f"{shown if len(shown) <= _SHOWN else shown[:_SHOWN] + '…'}: {what}"
+            what = _wrong(kind, location, found, model_words.at(model, location))
+            yield location, what, what.replace(_shown(found), "")
 
 
-def _siblings(whole: type[BaseModel], location: Sequence[int | str], hidden: Collection[str]) -> str:
-    """The keys that are allowed beside an unknown one."""
-    model: Any = whole
-    for part in list(location)[:-1]:
-        if not (isinstance(model, type) and issubclass(model, BaseModel)):
-            model = _element(model)
-            continue
-        field = next((f for n, f in model.model_fields.items() if part in (n, f.alias)), None)
-        model = _strip_optional(field.annotation) if field else None
-    if isinstance(model, type) and issubclass(model, BaseModel):
-        return ", ".join(sorted(f.alias or n for n, f in model.model_fields.items() if n not in hidden))
-    return "none here"
+def _wrong(kind: str, location: tuple[int | str, ...], found: Any, field: Any) -> str:
+    """What is wrong with a value, by pydantic's name for it, and what its place allows."""
+    allowed, shown = model_words.allowed(field), _shown(found)
+    match kind:
+        case "missing":
+            return f"is missing; allowed: {allowed or 'a value'}"
+        case "tuple_type":
+            where = inline(".".join(map(str, location)))
+            tables = f"tables, each headed [[{where}]]" if isinstance(found, dict) else "values in [ ]"
+            return f"is no list; allowed: a list of {tables}"
+        case "too_long" | "too_short":
+            return f"has {len(found)} values; allowed: {model_words.count(field)}"
+        case "string_too_short":
+            return f"{shown}: is empty; allowed: text"
+        case "greater_than" | "greater_than_equal":
+            return f"{shown}: is too small; allowed: {allowed}"
+        case "less_than_equal":
+            return f"{shown}: is too large; allowed: {allowed}"
+        case "literal_error":
+            choices = model_words.choices(field)
+            return f"{shown}: is none of them{model_words.nearest(str(found), choices)}; allowed: {allowed}"
+    what, also = _KINDS.get(kind.partition("_")[0], ("no number", "a number"))
+    return f"{shown}: is {what}; allowed: {allowed or also}"
 
 
-def _strip_optional(annotation: Any) -> Any:
-    arguments = [a for a in getattr(annotation, "__args__", ()) if a is not type(None)]
-    origin = getattr(annotation, "__origin__", None)
-    return annotation if origin in (dict, tuple) or not arguments else arguments[0]
+def _unknown(key: str, known: Sequence[str]) -> str:
+    return f"unknown key{model_words.nearest(key, known)}; allowed: {', '.join(known) or 'none here'}"
 
 
-def _element(annotation: Any) -> Any:
-    arguments = list(getattr(annotation, "__args__", ()))
-    origin = getattr(annotation, "__origin__", None)
-    return arguments[1] if origin is dict else arguments[0] if arguments else None
+def _shown(value: object) -> str:
+    """A value as its file has it, cut where it is long."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, dict | list):
+        return "a table" if isinstance(value, dict) else "a list"
+    text = repr(value) if isinstance(value, str) else str(value)
+    return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
+
+
+def _shortened(text: str) -> str:
+    return _LONG_TEXT.sub(r"'\1…'", text)

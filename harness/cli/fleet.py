@@ -132,7 +132,8 @@ def _tell(console: SafeConsole, finished: FinishedRun, record: Record, ledger: S
         _say(console, f"PLACED AGAIN: {again['case']}: {sites}")
     for at, cases in record.not_run.items():
         _say(console, f"NOT RUN: {len(cases)} cases meant for {at}")
-    _say(console, str(finished.directory / result.FILE))
+    for name, path in {**finished.files, "fleet": finished.directory / result.FILE}.items():
+        _say(console, f"{name:14} {path}")
 
 
 def _check_live(made: FleetPlan) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import sys
 import tempfile
 from enum import StrEnum
@@ -182,7 +183,8 @@ def _write(file: Path, text: str) -> None:
         raise unwritable(file, error) from None
     names = " ".join(f"{name}=…" for name in dict.fromkeys(variables(file)))
     typer.echo(f"{file} is written. What it does not say, its comments do. Next:\n  export {names}")
-    typer.echo(f"  harness preflight {file}\n  harness verify {file} --plan")
+    named = shlex.quote(str(file))
+    typer.echo(f"  harness preflight {named}\n  harness verify {named} --plan")
 
 
 def written(answers: dict[str, Any]) -> str:

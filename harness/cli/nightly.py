@@ -62,8 +62,7 @@ def run(
     if finished.alert and to:
         alerts.send(finished.alert, to)  # first: a file of figures that cannot be written must not keep it back
     _measure(finished, metrics_file, push)
-    nothing = "this is the first night" if finished.news.is_first else "nothing since the night before"
-    typer.echo(f"changed        {finished.alert.title if finished.alert else nothing}")
+    _say_what_has_changed(finished)
     raise typer.Exit(finished.night.code)
 
 
@@ -82,6 +81,13 @@ def _say(finished: night.FinishedNight) -> None:
         for what, case, why in found:
             typer.echo(f"  {what}: {case}" + (f" ({why})" if why else ""))
     typer.echo(f"nights         {finished.page}")
+
+
+def _say_what_has_changed(finished: night.FinishedNight) -> None:
+    nothing = "this is the first night" if finished.news.is_first else "nothing since the night before"
+    typer.echo(f"changed        {finished.alert.title if finished.alert else nothing}")
+    for line in finished.alert.body.splitlines() if finished.alert else ():
+        typer.echo(f"  {line}" if line else "")
 
 
 def _measure(finished: night.FinishedNight, file: Path | None, push: str) -> None:

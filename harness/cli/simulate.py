@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 import signal
 from collections.abc import Sequence
 from pathlib import Path
@@ -86,7 +87,7 @@ def _write(console: Console, directory: Path, tenants: Sequence[Deployment], tim
         shown.append(exports(secrets))
     console.rule("as if live: in another terminal")
     console.print("\n".join(shown), soft_wrap=True, markup=False)
-    console.print(f"harness verify {' '.join(map(str, paths))}", soft_wrap=True, markup=False)
+    console.print(f"harness verify {shlex.join(map(str, paths))}", soft_wrap=True, markup=False)
 
 
 def _describe(console: Console, world: Deployment, title: str) -> None:

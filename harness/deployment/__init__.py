@@ -11,7 +11,7 @@ from harness.deployment.model import IDLE, Deployment, from_plain, to_plain
 from harness.deployment.network import Account, CertificateFiles, PhoneEntry, Platform, StandIn, Trunk
 from harness.deployment.replicas import replicas_from_plain, replicas_to_plain
 from harness.deployment.report import Report, ReportField, plain_name
-from harness.deployment.routing import TOPIC_HEADER, Assistant, Digits, Group, Handover, Line, RoutedBy
+from harness.deployment.routing import TOPIC_HEADER, Assistant, Group, Handover, Line, RoutedBy
 from harness.deployment.terms import Axes, DeclaredTimings, Expectations, ExtraNumbers, Limits, Manners, Safety, Timings
 from harness.deployment.values import (
     CALLS_A_PHONE,
@@ -22,6 +22,8 @@ from harness.deployment.values import (
     Ai,
     Behaviour,
     CallerIdMode,
+    Digits,
+    Key,
     Secret,
     Source,
     Transport,
@@ -57,6 +59,7 @@ __all__ = [
     "ExtraNumbers",
     "Group",
     "Handover",
+    "Key",
     "Limits",
     "Line",
     "Manners",

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, SecretStr, field_serializer
 
-from harness.deployment.values import Digit, Model, Prompt, Variable, Way, WebAddress, Witness
+from harness.deployment.values import Digit, DigitsBack, Model, Prompt, Variable, Way, WebAddress, Witness
 
 
 class Synthflow(Model):
@@ -49,7 +49,7 @@ class Escalation(Model):
     retry_after_s: float = Field(8.0, gt=0)  #: without anything happening, before it is asked again
     goodbye_digit: Digit | None = None  #: that has the AI hang up
     digits_back_digit: Digit | None = None  #: that has the AI send digits
-    digits_back: str | None = Field(None, pattern=r"^[0-9*#A-D]+$")  #: the digits it then sends
+    digits_back: DigitsBack | None = None  #: the digits it then sends
 
 
 class Campaign(Model):

@@ -16,12 +16,15 @@ from harness.deployment.network import Account, PhoneEntry, Platform, StandIn, T
 from harness.deployment.report import plain_name
 from harness.deployment.routing import Assistant, Group, Handover, Line, Transfer
 from harness.deployment.terms import Axes, DeclaredTimings, Expectations, ExtraNumbers, Limits, Manners, Safety, Timings
-from harness.deployment.values import LineOfText, Model, Region, Way
+from harness.deployment.values import LineOfText, Model, Region, SiteName, Way
+from harness.model_words import nearest
 from harness.toml_model import Mistake, MistakesError
 
 #: How many digits prove DTMF.
 IDLE = 5
 
+#: Names that a line lists.
+_MOST_NAMED = 20
 #: Tables whose entries have names of the user's.
 _NAMED = ("lines", "groups", "assistants", "accounts", "phones")
 
@@ -36,7 +39,7 @@ class Deployment(Model):
     #: How national numbers are read, and whose numbers may be called (two letters).
     region: Region = "US"
     #: Whose results these are; part of a case's identity in Allure, so no name that changes, as a container's does.
-    site: str = Field("local", pattern=r"^[\w .-]{1,60}$")
+    site: SiteName = "local"
     zone: Zone | None = None  #: by whose clocks hours are meant, e.g. ``Europe/Berlin``
     platform: Platform
     axes: Axes = Axes()
@@ -48,6 +51,10 @@ class Deployment(Model):
     require: tuple[str, ...] = ()
     trunks: tuple[Trunk, ...]
     lines: dict[str, Line]
+    #: A spreadsheet of lines, a CSV file beside this one (above): reading the file reads it into ``lines``.
+    numbers_csv: str | None = None
+    #: Columns of that spreadsheet that are passed over, whatever they are called.
+    numbers_ignore: tuple[str, ...] = ()
     numbers: ExtraNumbers = ExtraNumbers()
     groups: dict[str, Group] = {}
     assistants: dict[str, Assistant]
@@ -177,7 +184,7 @@ class Deployment(Model):
         def known(name: str | None, table: Mapping[str, object], what: str, *place: str) -> None:
             if name is not None and name not in table:
                 mistakes.append(
-                    (place, f"no {what} is called {name!r}; allowed: {', '.join(table) or 'none is defined'}")
+                    (place, f"no {what} is called {name!r}{nearest(name, table)}; allowed: {_named(table)}")
                 )
 
         trunks = {trunk.name: trunk for trunk in self.trunks}
@@ -337,6 +344,13 @@ class Deployment(Model):
             if number in owners:
                 yield place, f"{number} is already {owners[number]}; allowed: a number of its own for each role"
             owners.setdefault(number, ".".join(place))
+
+
+def _named(table: Mapping[str, object]) -> str:
+    """The names that are there, some of them where there are very many."""
+    names = list(table)
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return ", ".join(names[:_MOST_NAMED]) + more or "none is defined"
 
 
 @cache  # a plan asks for it thousands of times

@@ -14,6 +14,7 @@ from harness.deployment.values import (
     Ai,
     Host,
     HostPort,
+    Key,
     Model,
     Port,
     Secret,
@@ -56,7 +57,7 @@ class Trunk(Secret):
         if self.port in (PLAIN_PORT, TLS_PORT) and self.port != right:
             raise ValueError(f"port {self.port} does not fit transport {self.transport}; allowed: {right}")
         if self.authentication == "digest" and not self.username:
-            raise ValueError("authentication = digest needs username (and password_env)")
+            raise ValueError('username is missing; allowed: the one of authentication = "digest", with password_env')
         return self
 
     @property
@@ -102,11 +103,13 @@ class Account(Model):
 
     domain: Host  #: its SIP domain
     transport: Transport = "udp"  #: over which the phones signal
-    host: Host | None = None  #: where they send to
-    port: Port | None = None  #: of that host
+    host: Host | None = None  #: where they send to: a name that has an address; SRV records are not followed
+    port: Port | None = None  #: of that host, as its SRV record has it where there is one: mostly 5060, with TLS 5061
     #: Whether they register; else they only call, and none of them is an agent's, or the one that a campaign calls.
     register_: bool = Field(True, alias="register")
     ca_file: str | None = None  #: whom they trust on TLS; none means the file's own ``ca_file``
+    certificate: str | None = None  #: what they show on TLS where the server asks for it (mutual TLS): a PEM file
+    private_key: str | None = None  #: of that certificate
     addresses: tuple[Source, ...] = ()  #: from where else its signalling comes
     bind: Host | None = None  #: the address of this machine from which they send; chosen by the system unless said
     public_address: Host | None = None  #: what Contact and SDP name, where a router with a fixed address is in between
@@ -133,6 +136,20 @@ class Account(Model):
             )
         return self
 
+    @property
+    def own_pair(self) -> tuple[str, str] | None:
+        """The files of the certificate that its phones show, and of its key."""
+        return (self.certificate, self.private_key) if self.certificate and self.private_key else None
+
+    @model_validator(mode="after")
+    def _pair_on_tls(self) -> Self:
+        if (self.certificate is None) != (self.private_key is None):
+            missing = "private_key" if self.certificate else "certificate"
+            raise ValueError(f"{missing} is missing; allowed: certificate and private_key, or neither")
+        if self.certificate and self.transport != "tls":
+            raise ValueError(f'certificate: nobody asks for it over {self.transport}; allowed: with transport = "tls"')
+        return self
+
     @model_validator(mode="after")
     def _ports_in_order(self) -> Self:
         if self.rtp_ports and self.rtp_ports[1] - self.rtp_ports[0] < 3:
@@ -149,7 +166,7 @@ class PhoneEntry(Secret):
     bind: Host | None = None  #: an address of its own, instead of the account's
     #: Whose number an agent's phone shows that the platform calls by ``number``: the caller's, one of the platform's, or any.
     shows: Literal["original", "platform", "any"] = "original"
-    accept: str | None = Field(None, pattern=r"^[0-9*#]$")  #: the digit by which such an agent takes the call
+    accept: Key | None = None  #: the digit by which such an agent takes the call
 
     @property
     def aor_user(self) -> str:
@@ -159,5 +176,5 @@ class PhoneEntry(Secret):
     @model_validator(mode="after")
     def _named(self) -> Self:
         if not self.number and not self.user:
-            raise ValueError("a phone needs number (E.164) or user")
+            raise ValueError("has no number and no user; allowed: number (E.164), or user, or both")
         return self

@@ -9,21 +9,22 @@ from pydantic import Field, model_validator
 from harness.deployment.hours import Hours, Zone
 from harness.deployment.values import (
     E164,
-    SYNTHFLOW_ID,
     Answer,
     Behaviour,
     CallerIdMode,
     Digit,
+    Digits,
     LineOfText,
     Model,
+    OwnHeader,
     Prompt,
+    SynthflowId,
     User,
     Way,
 )
 from harness.sip.identity import is_spelling
 from harness.toml_model import Mistake, MistakesError
 
-Digits = Annotated[str, Field(pattern=r"^[0-9*#A-D]{1,8}$")]
 #: In which an AI that hands over tells the platform the topic.
 TOPIC_HEADER: Final = "X-Gladly-Routing-Selector"
 RoutedBy = Literal["language", "department", "menu"]
@@ -60,7 +61,9 @@ class Line(Model):
         if bool(self.assistant) == bool(self.group):
             raise ValueError("where it leads to is needed; allowed: assistant, or group where only people are reached")
         if self.closed and not self.hours:
-            raise ValueError("closed needs hours, e.g. mon-fri 08:00-18:00")
+            raise ValueError(
+                "closed: it is never closed; allowed: closed with hours beside it, e.g. mon-fri 08:00-18:00"
+            )
         return self
 
 
@@ -134,16 +137,18 @@ class Transfer(Model):
     briefing_s: float = Field(0.0, ge=0, le=120)
     transfer_caller_id: CallerIdMode = "original"  #: whose number an agent sees after a warm transfer
     fixed_caller_id: E164 | None = None  #: that number, where it is always the same
-    caller_id_header: str | None = Field(None, pattern=r"^X-[A-Za-z0-9\-_]+$")  #: the header it is taken from
+    caller_id_header: OwnHeader | None = None  #: the header it is taken from
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
         if self.transfer and not self.transfer_to:
-            raise ValueError("transfer needs transfer_to, the name of a group")
+            raise ValueError("transfer_to is missing; allowed: the name of the group that transfer leads to")
         if self.transfer_caller_id == "fixed" and not self.fixed_caller_id:
-            raise ValueError("transfer_caller_id = fixed needs fixed_caller_id")
+            raise ValueError('fixed_caller_id is missing; allowed: the number that transfer_caller_id = "fixed" shows')
         if self.transfer_caller_id == "header" and not self.caller_id_header:
-            raise ValueError("transfer_caller_id = header needs caller_id_header, e.g. X-Show-Number")
+            raise ValueError(
+                'caller_id_header is missing; allowed: the header of transfer_caller_id = "header", as X-Show-Number'
+            )
         return self
 
 
@@ -173,7 +178,7 @@ class Assistant(Transfer):
 
     did: E164  #: the number it answers at
     #: Synthflow's id of it, as its page shows it: the API lists calls by it (``GET /calls?model_id=``).
-    model_id: str | None = Field(None, pattern=f"^{SYNTHFLOW_ID}$")
+    model_id: SynthflowId | None = None
     voice: int | None = Field(None, ge=240, le=255)  #: its mark, where it speaks in marks: the simulated one does
     behaviour: Behaviour = "talks"  #: what it does with calls; all but the first prove fallbacks and refusals
     handovers: dict[str, Handover] = {}

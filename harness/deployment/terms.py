@@ -7,8 +7,12 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from harness.deployment.values import E164, HostPort, Model, Region
+from harness.deployment.values import E164, Dialled, HostPort, Model, Region
 from harness.verdict import Strength
+
+#: Final responses other than 2xx (RFC 3261 section 7.2).
+Refusal = Annotated[int, Field(ge=300, le=699)]
+Refusals = Annotated[tuple[Refusal, ...], Field(min_length=1)]
 
 
 class Axes(Model):
@@ -56,10 +60,10 @@ class Expectations(Model):
     number_format: Literal["e164", "national", "preserved"] = "e164"
     released_within_s: float = Field(1.0, gt=0)  #: after one side has hung up
     patience_s: float = Field(4.0, gt=0)  #: for what nobody set a time for: an answer, a ring, a landing
-    busy: tuple[int, ...] = (486,)  #: the final responses that say so to a caller
-    no_answer: tuple[int, ...] = (408, 480)  #: the same, where nobody answers
-    rejected: tuple[int, ...] = (403, 603)  #: the same, where the AI declines
-    no_such_number: tuple[int, ...] = (404,)  #: the same, for a number nobody has
+    busy: Refusals = (486,)  #: the final responses that say so to a caller
+    no_answer: Refusals = (408, 480)  #: the same, where nobody answers
+    rejected: Refusals = (403, 603)  #: the same, where the AI declines
+    no_such_number: Refusals = (404,)  #: the same, for a number nobody has
     #: What becomes of a caller whose transfer finds nobody.
     transfer_unavailable: Literal["returns", "released"] = "returns"
     srtp: bool = False  #: whether calls with SRTP must work
@@ -102,7 +106,7 @@ class Safety(Model):
     """Exceptions from the rules on what may be called; :mod:`harness.safety` has the rules."""
 
     #: The very numbers that are called although the rules refuse them.
-    allow: tuple[Annotated[str, Field(pattern=r"^(\+[1-9][0-9]{2,14}|[0-9*#]{2,8})$")], ...] = ()
+    allow: tuple[Dialled, ...] = ()
     #: Further countries (two letters) whose numbers may be called.
     countries: tuple[Region, ...] = ()
     hosts: tuple[HostPort, ...] = ()  #: further hosts that calls may go to, e.g. those a platform names in its REFER

@@ -23,6 +23,7 @@ from pydantic import (
     field_validator,
 )
 
+from harness.model_words import form
 from harness.resources import is_wav, prompt_names
 from harness.sip.grammar import SipSyntaxError, split_host_port
 from harness.sip.identity import normalise
@@ -94,8 +95,8 @@ LineOfText = Annotated[str, AfterValidator(_line_of_text)]
 def _web_address(url: str) -> str:
     try:
         _HTTP_URL.validate_python(url)
-    except ValidationError as error:
-        raise ValueError(f"{url!r}: {error.errors()[0]['msg']}; allowed: https://host/path, or http://…") from None
+    except ValidationError:
+        raise ValueError(f"{url!r}: no address that HTTP can ask; allowed: https://host/path, or http://…") from None
     return url
 
 
@@ -182,9 +183,13 @@ def _prompt(name: str) -> str:
 Prompt = Annotated[str, AfterValidator(_prompt)]
 
 
-_DIGIT = re.compile(r"^[0-9*#A-D]$")
-#: One digit of a telephone.
-Digit = Annotated[str, Field(pattern=_DIGIT.pattern)]
+_DIGIT = re.compile(r"[0-9*#A-D]")
+#: One digit of a telephone, as RFC 4733 section 3.2 has them.
+Digit = Annotated[str, form(_DIGIT.pattern, "one digit, of 0 to 9, *, # and A to D")]
+Digits = Annotated[str, form(r"[0-9*#A-D]{1,8}", "one digit to eight, of 0 to 9, *, # and A to D")]
+DigitsBack = Annotated[str, form(r"[0-9*#A-D]+", "digits, of 0 to 9, *, # and A to D")]
+#: One that a telephone has a key for.
+Key = Annotated[str, form(r"[0-9*#]", "one digit, of 0 to 9, * and #")]
 
 
 def _answer(name: str) -> str:
@@ -236,6 +241,14 @@ User = Annotated[str, AfterValidator(_user)]
 #: Ids of Synthflow's, UUIDs or numbers, as they may stand in a path, a query and a header.
 SYNTHFLOW_ID = r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}"
 #: POSIX has upper-case letters, digits and underscores (XBD 8.1); many shells take small ones.
+SynthflowId = Annotated[str, form(SYNTHFLOW_ID, "letters, digits and . _ : - behind the first")]
+#: A header of somebody's own (RFC 3261 section 7.3.1, ``token``).
+OwnHeader = Annotated[str, form(r"X-[A-Za-z0-9\-_]+", "a header that begins with X-, as X-Show-Number")]
+SiteName = Annotated[str, form(r"[\w .-]{1,60}", "letters, digits, blanks and . _ -, 60 at most")]
+#: A number as it is dialled, short codes among them.
+Dialled = Annotated[
+    str, form(r"\+[1-9][0-9]{2,14}|[0-9*#]{2,8}", "a number in E.164, or a short code of 2 to 8 digits")
+]
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,79}")
 Variable = Annotated[str, AfterValidator(_variable)]
 

@@ -11,11 +11,14 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from harness import toml_model
 from harness.errors import RefusedError
+from harness.model_words import form
 
 #: Where Redis is, for controller, workers and their runs; it may hold a password, so it stands in no file.
 REDIS_VARIABLE = "HARNESS_FLEET_REDIS"
 
-SiteName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,39}$")]
+SiteName = Annotated[
+    str, form(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}", "letters, digits and _ . - behind the first, 40 at most")
+]
 
 
 class _Model(BaseModel):

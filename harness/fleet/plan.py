@@ -7,7 +7,7 @@ import json
 import math
 import secrets
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from harness.errors import DeploymentError, MistakeError, unwritable
 from harness.fleet.config import Fleet, Verify
 from harness.integrations import load
 from harness.matrix import Case, Selection
+from harness.model_words import nearest
 from harness.report import scope
 
 FILE = "plan.json"
@@ -100,11 +101,22 @@ def plan(
         cases = matrix.cases([deployment], Selection(rows=verify.rows))
         for sites in _sites(fleet, verify):
             shards += _shards(fleet, verify, deployment, cases, sites, durations)
+    if mistakes := list(_unlimited(fleet, names)):
+        raise MistakeError("\n".join(mistakes))
     shards.sort(key=lambda shard: -shard.seconds)
     numbered = tuple(dataclasses.replace(shard, number=number) for number, shard in enumerate(shards, 1))
     began = time.time()
     run = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(began)) + "-" + secrets.token_hex(3)
     return FleetPlan(run, secrets.token_hex(8), began, fleet, numbered, live, timings, scenarios)
+
+
+def _unlimited(fleet: Fleet, names: Collection[str]) -> Iterator[str]:
+    """A cap that no deployment's calls count to is a slip in a name: the trunk would carry more than it may."""
+    for number, trunk in enumerate(fleet.trunks):
+        if not any(map(trunk.carries, names)):
+            said = ", ".join(f"{name!r}{nearest(name, names)}" for name in trunk.deployments)
+            where = f"trunks.{number}.deployments ({trunk.name})"
+            yield f"{where}: {said or '[]'} is none of those that are verified; allowed: {', '.join(names)}, with * for any part"
 
 
 def _sites(fleet: Fleet, verify: Verify) -> Iterator[tuple[str, ...]]:

@@ -17,6 +17,7 @@ from harness.deployment import Deployment
 from harness.errors import DeploymentError, SelectionError
 from harness.integrations.base import Integration
 from harness.integrations.own import own_row, own_rows
+from harness.model_words import nearest
 
 __all__ = ["find", "load", "names", "own_row"]
 
@@ -46,7 +47,9 @@ def find(name: str) -> Integration:
 @cache
 def _declared(name: str) -> Integration:
     if name not in _installed():
-        raise SelectionError(f"integration {name!r} does not exist; allowed: {', '.join(names())}")
+        raise SelectionError(
+            f"integration {name!r} does not exist{nearest(name, names())}; allowed: {', '.join(names())}"
+        )
     found = _installed()[name].load()
     if not isinstance(found, Integration):
         raise SelectionError(f"integration {name!r}: {_installed()[name].value} is no Integration; allowed: one")
@@ -61,11 +64,13 @@ def load(path: Path, environment: Mapping[str, str] | None = None, *, secrets: b
     except SelectionError as error:
         raise DeploymentError(f"{path}: {error}") from None
     mistakes = [
-        f"{path}: trunks.{index}.transport: {deployment.integration} does not signal over {trunk.transport}; "
+        f"trunks.{index}.transport: {deployment.integration} does not signal over {trunk.transport}; "
         f"allowed: {', '.join(allowed)}"
         for index, trunk in enumerate(deployment.trunks)
         if trunk.transport not in allowed
     ]
     if mistakes:
-        raise DeploymentError("\n".join(mistakes))
+        raise deployment_file.mistaken(
+            path, mistakes, {"trunks": [{"name": trunk.name} for trunk in deployment.trunks]}
+        )
     return deployment

@@ -23,6 +23,7 @@ from harness.report import history, rerun, scope
 from harness.report.case_page import short_path
 from harness.report.causes import grouped
 from harness.report.history import Run
+from harness.report.mask import mask_text
 from harness.report.run import history_of, read_cases
 from harness.report.summary import latest
 from harness.verdict import Verdict
@@ -31,6 +32,8 @@ from harness.verdict import Verdict
 NIGHTS, LOOK_BACK = 30, 400
 _PASSED, _FAILED = 0, 1
 _LOST = "not verified any more"
+#: How a line begins that says what the verification could not do.
+_MISTAKE = "ERROR: "
 _HARNESS = "import sys; from harness.cli.entry import main; sys.argv[0] = 'harness'; main()"
 
 
@@ -54,13 +57,39 @@ def one_night(
     with _alone(reports):
         began, before = time.time(), _runs(reports)
         command = [sys.executable, "-c", _HARNESS, "verify", *map(str, files), "--reports", str(reports), *more]
-        code = subprocess.run(command, check=False).returncode
+        code, mistakes = _verify(command)
         made = sorted(_runs(reports) - before)
-        return conclude(reports, made[-1] if made else "", code, began, series=series, bound=bound)
+        run = made[-1] if made else ""
+        return conclude(reports, run, code, began, series=series, bound=bound, mistakes=mistakes)
 
 
-def conclude(reports: Path, run: str, code: int, began: float, *, series: str, bound: Sequence[Bound]) -> FinishedNight:
-    """Judge a night by the run it made (none: an empty name), and put it down."""
+def _verify(command: Sequence[str]) -> tuple[int, tuple[str, ...]]:
+    """Its exit code, and the lines that it said what it could not do with; they are shown as they come."""
+    mistakes = []
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, errors="replace") as verification:
+        assert verification.stderr is not None
+        try:
+            for line in verification.stderr:
+                print(line, end="", file=sys.stderr, flush=True)
+                if line.startswith(_MISTAKE):
+                    mistakes.append(mask_text(line.removeprefix(_MISTAKE).strip()))  # it goes to chats
+        except BaseException:
+            verification.kill()
+            raise
+    return verification.returncode, tuple(mistakes)
+
+
+def conclude(
+    reports: Path,
+    run: str,
+    code: int,
+    began: float,
+    *,
+    series: str,
+    bound: Sequence[Bound],
+    mistakes: Sequence[str] = (),
+) -> FinishedNight:
+    """Judge a night by the run it made (none: an empty name) and what it said that it could not do, and put it down."""
     past = reports / history.FILE
     runs = tuple(history_of(reports / run)) if run else ()
     causes = _causes(reports / run) if run else ()
@@ -68,7 +97,7 @@ def conclude(reports: Path, run: str, code: int, began: float, *, series: str, b
     before = [history.read(past, key=one.key, most=LOOK_BACK) for one in runs]
     good = [_last_good(found, run) for found in before]
     differences = [d for old, new in zip(good, runs, strict=True) if old for d in compare([old], [new])]
-    problems = tuple(_problems(runs, differences, bounds.breaches(bound, runs), code))
+    problems = tuple(_problems(runs, differences, bounds.breaches(bound, runs), code, mistakes))
     nights = store.read(past, series, most=NIGHTS)
     night = Night(
         series=series,
@@ -81,7 +110,8 @@ def conclude(reports: Path, run: str, code: int, began: float, *, series: str, b
     store.append(past, night)
     nights = [*nights, night][-NIGHTS:]
     names = {one.run for one in nights}
-    histories = tuple(tuple(one for one in found if one.run in names) for found in before)
+    shown = before or _of_the_night_before(past, nights)
+    histories = tuple(tuple(one for one in found if one.run in names) for found in shown)
     written = reports / page.FILE
     earlier = nights[-2].problems if len(nights) > 1 else None
     news = news_of(earlier, problems, _passed(runs), lambda problem: _is_open(problem, bound, runs))
@@ -97,6 +127,14 @@ def conclude(reports: Path, run: str, code: int, began: float, *, series: str, b
     )
 
 
+def _of_the_night_before(past: Path, nights: Sequence[Night]) -> list[list[Run]]:
+    """What the last night with results is compared with, for the page of one that left none."""
+    every = history.read(past, most=LOOK_BACK)
+    made = {run.run for run in every}
+    last = next((one.run for one in reversed(nights) if one.run in made), None)
+    return [history.read(past, key=run.key, most=LOOK_BACK) for run in every if run.run == last]
+
+
 def check_fresh(reports: Path, series: str, hours: float) -> str:
     """Why nobody can rely on the nights: none has ended in the last ``hours``; empty when one has."""
     nights = store.read(reports / history.FILE, series, most=1)
@@ -107,7 +145,7 @@ def check_fresh(reports: Path, series: str, hours: float) -> str:
 
 
 def _problems(
-    runs: Sequence[Run], differences: Sequence[Difference], breached: Sequence[str], code: int
+    runs: Sequence[Run], differences: Sequence[Difference], breached: Sequence[str], code: int, mistakes: Sequence[str]
 ) -> Iterator[str]:
     """Each in words that stay the same from night to night, so that only what changes is told."""
     for run in runs:
@@ -123,7 +161,7 @@ def _problems(
             yield f"{row} of {difference.deployment}: {_LOST}"
     yield from breached
     if code and not any(not run.good for run in runs):
-        yield f"the verification ended with exit code {code}"
+        yield ": ".join([f"the verification ended with exit code {code}", *mistakes[:1]])
 
 
 def _is_open(problem: str, bound: Sequence[Bound], runs: Sequence[Run]) -> bool:

@@ -45,6 +45,7 @@ def write(
     text = template.render(
         nights=nights,
         last=nights[-1],
+        last_has_results=any(run.run == nights[-1].run for runs in histories for run in runs),
         causes=causes,
         plain=unexplained(nights[-1].problems, causes),
         news=news,

@@ -47,6 +47,7 @@ class ProbeKind(StrEnum):
     RTP_PORTS = "RTP ports of"
     STAND_IN_PORT = "stand-in port"
     STAND_IN_CERTIFICATE = "stand-in certificate"
+    OWN_CERTIFICATE = "own certificate of"
     API = "Synthflow API"
     CAMPAIGN = "campaign URL"
 

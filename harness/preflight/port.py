@@ -42,7 +42,7 @@ async def _twice(probing: Probing, place: Target) -> dict[str, Any]:
 
 
 async def _told(probing: Probing, place: Target) -> dict[str, Any]:
-    trust = await verified(place.ca_file) if place.transport == "tls" else None
+    trust = await verified(place.ca_file, place.own_pair) if place.transport == "tls" else None
     outcome = await exchange(probing, place, "OPTIONS", "probe", probing.deployment.platform.domain, trust=trust)
     return _reached(place, outcome) | _certificate(place, outcome)
 

@@ -7,6 +7,7 @@ import socket
 import ssl
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -33,6 +34,7 @@ class Target:
     transport: Transport
     bind: str | None = None  #: the local address, None for any
     ca_file: str | None = None
+    own_pair: tuple[str, str] | None = None  #: what is shown there on TLS: the files of a certificate and its key
     #: Whether softphones of ours send there: they look names up in IPv4 alone.
     by_phones: bool = field(default=True, compare=False)
     address: str | None = field(default=None, compare=False)  #: which of the host's; None: the first
@@ -50,8 +52,9 @@ def termination(deployment: Deployment, trunk: Trunk) -> Target | None:
     host, port = trunk.termination_host, trunk.termination_port
     if host is None or port is None:
         return None
-    by_phones = trunk.ai == "stand-in"
-    return Target(host, port, trunk.transport, deployment.stand_in.bind, deployment.ca_file, by_phones)
+    place, by_phones = deployment.stand_in, trunk.ai == "stand-in"
+    pair = (place.certificate, place.private_key) if by_phones and place.certificate and place.private_key else None
+    return Target(host, port, trunk.transport, place.bind, deployment.ca_file, pair, by_phones)
 
 
 def ai_end(deployment: Deployment, trunk: Trunk, bind: str | None = None) -> Target | None:
@@ -156,7 +159,7 @@ class Probing:
         if account.host is None or account.port is None:
             return None
         ca_file = account.ca_file or self.deployment.ca_file
-        return Target(account.host, account.port, account.transport, account.bind, ca_file)
+        return Target(account.host, account.port, account.transport, account.bind, ca_file, account.own_pair)
 
     @cached_property
     def called_by_phones(self) -> set[str]:
@@ -205,19 +208,27 @@ def named_in(hosts: str) -> set[str]:
     return {name.lower() for words in lines for name in words[1:]}
 
 
-def unverified() -> ssl.SSLContext:
-    """For a client that takes any certificate, since the lines on it look at it themselves."""
+def unverified(own_pair: tuple[str, str] | None = None) -> ssl.SSLContext:
+    """For a client that takes any certificate, since the lines on it look at it themselves; it shows ``own_pair``."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
+    _show(context, own_pair)
     return context
 
 
-async def verified(ca_file: str | None) -> ssl.SSLContext:
-    """For a client that trusts ``ca_file``, or the system's authorities; names are not checked by the handshake.
+def _show(context: ssl.SSLContext, own_pair: tuple[str, str] | None) -> None:
+    if own_pair is not None:
+        with suppress(OSError, ValueError):  # no pair: the line on it says so
+            context.load_cert_chain(*own_pair, password="")  # else it asks at the terminal for one
+
+
+async def verified(ca_file: str | None, own_pair: tuple[str, str] | None = None) -> ssl.SSLContext:
+    """For a client that trusts ``ca_file``, or the system's authorities, and shows ``own_pair``; the handshake checks no names.
 
     Reading the system's list takes a tenth of a second, in which no answer could be timed: a thread does it.
     """
     context = await asyncio.to_thread(ssl.create_default_context, cafile=ca_file)
     context.check_hostname = False
+    _show(context, own_pair)
     return context

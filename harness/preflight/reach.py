@@ -82,7 +82,7 @@ async def certificate_lines(probing: Probing, place: Target, address: str, on: G
     """Handshake and protocol, chain, name, expiry: a line each."""
     name = ProbeKind.TLS, place
     try:
-        version, encoded = await _shake(probing, place, address, _as_its_callers(unverified(), place))
+        version, encoded = await _shake(probing, place, address, _as_its_callers(unverified(place.own_pair), place))
     except NoLinkError as error:
         return [await _no_handshake(probing, place, address, error, on)]
     certificate = x509.load_der_x509_certificate(encoded)
@@ -142,12 +142,12 @@ async def _ends(reader: asyncio.StreamReader) -> bool:
 
 async def _no_handshake(probing: Probing, place: Target, address: str, error: NoLinkError, on: Ground) -> ProbeResult:
     try:
-        version, _ = await _shake(probing, place, address, unverified(), stays=True)
+        version, _ = await _shake(probing, place, address, unverified(place.own_pair), stays=True)
     except NoLinkError:
         detail, fix = (
             f"no handshake: {error.detail}",
-            "Check that the port speaks TLS at all (32682 does, 32681 does not), and asks for no client's certificate: "
-            "an account's phones have none.",
+            "Check that the port speaks TLS at all (32682 does, 32681 does not); where it asks for a client's certificate, "
+            "that the file names one that it trusts (certificate and private_key).",
         )
         if not place.by_phones:  # it may be open to those who call there, and ask for the certificate that they have
             return warning(ProbeKind.TLS, place, f"from here: {detail}", on.row, on.fix)
@@ -160,7 +160,7 @@ async def _no_handshake(probing: Probing, place: Target, address: str, error: No
 
 async def _chain(probing: Probing, place: Target, address: str, certificate: x509.Certificate) -> ProbeResult:
     name = ProbeKind.CHAIN, place
-    context = _as_its_callers(await verified(place.ca_file), place)
+    context = _as_its_callers(await verified(place.ca_file, place.own_pair), place)
     context.verify_flags |= _NO_CHECK_TIME
     issuer = certificate.issuer.rfc4514_string()
     try:

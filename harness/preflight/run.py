@@ -6,6 +6,7 @@ import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -155,7 +156,7 @@ def _of_the_platform(probing: Probing) -> Iterator[Target]:
         account = deployment.accounts[name]
         if platform.host and platform.port:
             ca_file = account.ca_file or deployment.ca_file
-            yield Target(platform.host, platform.port, account.transport, account.bind, ca_file)
+            yield Target(platform.host, platform.port, account.transport, account.bind, ca_file, account.own_pair)
 
 
 def _phones(probing: Probing) -> Iterator[tuple[Name, Probe]]:
@@ -165,7 +166,7 @@ def _phones(probing: Probing) -> Iterator[tuple[Name, Probe]]:
         place = probing.account_place(account)
         if account.register_ and place is not None:
             if phone.bind:
-                place = Target(place.host, place.port, place.transport, phone.bind, place.ca_file)
+                place = replace(place, bind=phone.bind)
             yield (ProbeKind.REGISTRATION, name), accounts.phone_line(probing, name, phone, place)
     for trunk in deployment.trunks:
         if trunk.ai == "stand-in" and trunk.username and (place := termination(deployment, trunk)):
@@ -177,6 +178,9 @@ def _machine(probing: Probing) -> Iterator[tuple[Name, Probe]]:
     deployment = probing.deployment
     for name, account in deployment.accounts.items():
         yield (ProbeKind.RTP_PORTS, name), _soon(machine.rtp_line, name, account, deployment.limits.concurrent_calls)
+        if account.own_pair:
+            look = _soon(own_certificate.account_line, name, account, probing.wall_clock())
+            yield (ProbeKind.OWN_CERTIFICATE, name), look
         if account.stun_server:
             yield (ProbeKind.STUN, name), nat.stun_line(probing, name, account)
     if bind := deployment.stand_in.bind:

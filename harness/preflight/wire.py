@@ -89,7 +89,7 @@ class Link:
                 if place.transport == "udp":
                     await self._open_udp(address, local)
                 else:
-                    context = (self._trust or unverified()) if place.transport == "tls" else None
+                    context = (self._trust or unverified(place.own_pair)) if place.transport == "tls" else None
                     name = place.host if context else None
                     self._stream = await asyncio.open_connection(
                         address, place.port, ssl=context, server_hostname=name, local_addr=local
@@ -268,7 +268,7 @@ async def _log_in(link: Link, login: Login, request: Request, response: Response
 async def _distrust(probing: Probing, place: Target) -> str:
     """Why the server of a TLS place is not who it should be; empty when it is."""
     try:
-        async with Link(probing, place, await verified(place.ca_file)) as link:
+        async with Link(probing, place, await verified(place.ca_file, place.own_pair)) as link:
             names = list(names_of(x509.load_der_x509_certificate(link.certificate or b"")))
     except NoLinkError as error:
         return error.detail

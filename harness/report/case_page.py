@@ -60,9 +60,9 @@ class CasePage:
         lines = [line for arrow in self.flow for line in arrow.text.splitlines() if line and not _DULL.match(line)]
         case = self.case
         besides = (str(cause.get("cause") or "") for cause in case.causes_besides)
-        return "\n".join(
-            dict.fromkeys((case.id, case.title, case.headline, *besides, *case.axes.values(), *lines))
-        ).lower()
+        subjects = (finding.subject for finding in case.findings)  # phones, groups and assistants
+        said = (case.id, case.title, case.headline, *besides, *case.axes.values(), *subjects, *lines)
+        return "\n".join(dict.fromkeys(said)).lower()
 
     def html(self, *, linked: bool = False) -> str:
         """The case's part of the page; ``linked``: its pictures and recordings stay files, and play from there."""

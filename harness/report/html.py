@@ -33,6 +33,16 @@ MOST_INLINE = 20
 MOST_WHOLE = 300
 #: Where a larger run's cases lie: one script each, since a page that was opened from a file may load nothing else.
 PARTS = "report.parts"
+#: What an axis is called where a reader chooses by it, if not by its name.
+_AXES = {
+    "ai": "AI",
+    "number": "line",
+    "ask": "way to ask",
+    "form": "form of the number",
+    "caller_id": "caller ID shown",
+    "selector": "routing selector",
+    "refer": "treatment of REFER",
+}
 
 
 @dataclass(frozen=True)
@@ -215,9 +225,11 @@ def _left_out(summary: Summary) -> list[tuple[str, int, dict[str, list[str]]]]:
     return found
 
 
-def _axes(cases: Sequence[CaseEvidence]) -> dict[str, list[str]]:
+def _axes(cases: Sequence[CaseEvidence]) -> dict[str, tuple[str, list[str]]]:
+    """Those of which there are several values: what a reader calls them, and the values."""
     found: dict[str, set[str]] = {}
     for case in cases:
         for name, value in case.axes.items():
             found.setdefault(name, set()).add(value)
-    return {name: sorted(values) for name, values in found.items() if len(values) > 1}
+    several = {name: sorted(values) for name, values in found.items() if len(values) > 1}
+    return {name: (_AXES.get(name, name.replace("_", " ")), values) for name, values in several.items()}

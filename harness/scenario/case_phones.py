@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from functools import cached_property, partial
+from functools import cached_property
 
 from harness.deployment import Deployment
 from harness.errors import BrokenError
-from harness.limits import Gate
+from harness.limits import MOST_WORKERS, Admitted, Gate
 from harness.phone import PhoneConfig
 from harness.phone.leg import Leg, everybodys
 from harness.phone.phone import Phone
@@ -28,6 +28,8 @@ from harness.sip.message import Message
 HEADER_NUMBER = "+12065550177"
 #: How long a call may wait until the deployment's limits let it be placed, in seconds.
 _ADMITTED_WITHIN_S = 30.0
+#: What a call has waited less than is the gate's own work, in seconds.
+_WAITED_S = 0.05
 #: How long after other agents began to ring the right ones are still waited for.
 _ELSEWHERE_S = 0.5
 _LOOKS_EVERY_S = 0.02
@@ -53,13 +55,22 @@ class CasePhones:
         self._pool = pool
         self._marks = marks
         self.guard = Guard(deployment)
-        # two calls after each other may be so far apart
-        within = max(_ADMITTED_WITHIN_S, 2.0 / deployment.limits.calls_per_second)
-        self._rules = Rules(self.guard, partial(gate.admit, within=within), deployment.limits.seconds_per_call)
+        self._gate = gate
+        self._rules = Rules(self.guard, self._admitted, deployment.limits.seconds_per_call)
         self._phones: dict[str, Phone] = {}
         #: False where other processes lease these phones for their own cases: a registration that is kept would then
         #: draw their calls, or theirs would replace it unnoticed (RFC 3261 section 10.2.1).
         self.keeps_registrations = True
+
+    def _admitted(self) -> Admitted:
+        """Wait for the deployment's limits, which is no time of the harness's own."""
+        # the cases of every worker may each have a call before this one
+        within = max(_ADMITTED_WITHIN_S, 2.0 * MOST_WORKERS / self._deployment.limits.calls_per_second)
+        began = time.monotonic()
+        permit = self._gate.admit(within)
+        if (waited := time.monotonic() - began) > _WAITED_S:
+            self._evidence.scripted(waited, "until [limits] let the call be placed", began=began)
+        return permit
 
     def lease(self, config: PhoneConfig, *, register: bool = True, shared: bool = False, lands: bool = False) -> Phone:
         """A softphone for the rest of the case; one of the same name with another configuration takes its place.

@@ -46,7 +46,11 @@ def own_phone(deployment: Deployment, name: str, /, **more: object) -> PhoneConf
         "username": (entry.username or entry.aor_user) if entry.password else None,  # else it would try an empty one
         "realm": entry.realm or "",
         "password": entry.password.get_secret_value() if entry.password else None,
-        "tls": TlsConfig(ca_file=account.ca_file or deployment.ca_file),
+        "tls": TlsConfig(
+            ca_file=account.ca_file or deployment.ca_file,
+            certificate=account.certificate,
+            private_key=account.private_key,
+        ),
         "public_address": account.public_address,
         "stun_server": account.stun_server,
         "rtp_ports": account.rtp_ports,

@@ -49,7 +49,7 @@ class External(_Model):
 
     shows: Literal["original", "platform"] = "original"  #: whose number: the caller's, or that of the called number
     national: bool = False  #: dials the number as at home
-    accept: str | None = Field(None, pattern=r"^[0-9*#]$")  #: the digit that takes the call, asked for in words
+    accept: deployment.Key | None = None  #: the digit that takes the call, asked for in words
     accept_within_s: float = Field(15.0, gt=0, le=120)
 
 

@@ -19,6 +19,7 @@ SCENARIO = """
     ("arguments", "said"),
     [
         (["--row", "TD-NOWHERE"], "ERROR: --row TD-NOWHERE: not in lab; allowed: "),
+        (["--row", "TD-INBOND"], "ERROR: --row TD-INBOND: not in lab (perhaps TD-INBOUND); allowed: "),
         (["--row", "GL-INBOUND"], "ERROR: --row GL-INBOUND: not in lab (it is a row of gladly); allowed: "),
         (["--transport", "tls"], "ERROR: --transport tls: not in lab; allowed: tcp, udp"),
         (["--fault", "no-g711"], "ERROR: --fault no-g711: lab is not simulated; allowed: "),

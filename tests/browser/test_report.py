@@ -76,6 +76,12 @@ def test_a_search_finds_call_ids_numbers_and_message_text(run: Path, look: Any) 
         search.fill("INVITE sip:")
         looked.page.wait_for_function("!document.getElementById('count').textContent.startsWith('1 of')")
         assert count.inner_text() != f"0 of {total} cases"
+        search.fill("sip: INVITE")
+        looked.page.wait_for_function("!document.getElementById('count').textContent.startsWith('0 of')")
+        search.fill('"sip: INVITE"')  # as it stands, which it does nowhere
+        looked.page.wait_for_function("document.getElementById('count').textContent.startsWith('0 of')")
+        search.fill('"INVITE sip:" caller')
+        looked.page.wait_for_function("!document.getElementById('count').textContent.startsWith('0 of')")
         search.fill("no such words anywhere")
         looked.page.wait_for_function("document.getElementById('count').textContent.startsWith('0 of')")
 

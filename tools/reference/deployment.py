@@ -12,8 +12,14 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from pydantic import BaseModel
+
+from harness.deployment import ai, model, network, report, routing, terms, values
+from harness.deployment_file import NEEDED_BUT_SIMULATED
+from harness.model_words import bounds
 from harness.resources import prompt_names
 
+_MODULES = (model, values, ai, network, report, routing, terms)
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "deployment.md"
 MODEL = ROOT / "harness" / "deployment"
@@ -62,6 +68,13 @@ _WORDS = {
     "User": "user of a SIP address",
     "Source": "address, network or host name",
     "Digits": "digits",
+    "DigitsBack": "digits",
+    "Dialled": "number in E.164, or short code",
+    "Key": "digit",
+    "OwnHeader": "header (`X-…`)",
+    "Refusals": "list of: whole number",
+    "SiteName": "text",
+    "SynthflowId": "letters, digits and `. _ : -`",
     "Hours": "days and times",
     "Zone": "time zone",
     "TimeFormat": "form of a date and a time",
@@ -90,7 +103,7 @@ def keys() -> dict[str, list[Key]]:
         for node in ast.parse(source).body:
             if not isinstance(node, ast.ClassDef) or node.name.startswith("_"):  # no table of the file
                 continue
-            own = [_key(item, comments) for item in node.body if isinstance(item, ast.AnnAssign)]
+            own = [_key(item, comments, _model(node.name)) for item in node.body if isinstance(item, ast.AnnAssign)]
             again = {key.name for key in own}
             inherited = [key for base in node.bases if isinstance(base, ast.Name) for key in found.get(base.id, [])]
             inherited = [key for key in inherited if key.name not in again]
@@ -135,7 +148,13 @@ def _comments(source: str) -> Iterator[tuple[int, str]]:
             yield row, text
 
 
-def _key(item: ast.AnnAssign, comments: dict[int, str]) -> Key:
+def _model(name: str) -> type[BaseModel]:
+    """The class of the model that is called so."""
+    found: type[BaseModel] = next(getattr(module, name) for module in _MODULES if hasattr(module, name))
+    return found
+
+
+def _key(item: ast.AnnAssign, comments: dict[int, str], of: type[BaseModel]) -> Key:
     assert isinstance(item.target, ast.Name)
     name, default = item.target.id, item.value
     alias = None
@@ -148,9 +167,12 @@ def _key(item: ast.AnnAssign, comments: dict[int, str]) -> Key:
     meaning = " ".join(comments[row] for row in range(item.lineno, end + 1) if row in comments)
     if not meaning and (table := _table(item.annotation)):
         meaning = f"{_docstrings()[table]} ({_heading(table)})" if table in TABLES.values() else _docstrings()[table]
-    said = [
-        text.replace("|", "\\|") for text in (_type(item.annotation), _default(default), meaning.replace("``", "`"))
-    ]
+    type_ = _type(item.annotation)
+    if type_.endswith("number"):
+        type_ += bounds(of.model_fields[item.target.id])
+    needed = name in NEEDED_BUT_SIMULATED.get(of, ())
+    default_ = "needed, unless simulated" if needed else _default(default)
+    said = [text.replace("|", "\\|") for text in (type_, default_, meaning.replace("``", "`"))]
     return Key(name, *said)
 
 

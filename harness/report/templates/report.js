@@ -64,7 +64,8 @@ function fits(details, wanted) {
 async function refresh() {
   const wanted = chosen();
   if (wanted.q && !words) words = JSON.parse(await inflate(document.getElementById("index")?.textContent ?? await load("index")));
-  const asked = wanted.q ? wanted.q.toLowerCase().split(/\s+/) : [];
+  // each word, and what stands in quotes as it is: names have blanks
+  const asked = (wanted.q?.toLowerCase().match(/"[^"]+"|\S+/g) ?? []).map(one => one.length > 2 ? one.replace(/^"(.*)"$/, "$1") : one);
   let shown = 0;
   all.forEach((details, index) => {
     const hit = fits(details, wanted) && asked.every(word => words[index].includes(word));

@@ -6,6 +6,7 @@ import itertools
 import os
 import pty
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -64,6 +65,13 @@ def test_what_it_writes_is_a_deployment(tmp_path: Path, integration: str, kind: 
     assert {"talkdesk": "TD-INBOUND", "gladly": "GL-INBOUND", "generic": "SBC-INBOUND"}[integration] in rows
     guard = Guard(deployment)
     assert not [number for number in numbers_of(deployment) if guard.refusal(number)]
+
+
+def test_what_to_do_next_can_be_copied_whatever_the_file_is_called(tmp_path: Path) -> None:
+    path = tmp_path / "acme prod.toml"
+    result = CliRunner().invoke(application(), arguments(path), catch_exceptions=False)
+    said = [shlex.split(line) for line in result.output.splitlines() if line.startswith("  harness")]
+    assert said == [["harness", "preflight", str(path)], ["harness", "verify", str(path), "--plan"]]
 
 
 @pytest.mark.parametrize("model", [None, "6a0f3c52-7d1e-4b8a-9a57-3f1e2d4c5b01"])

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import tomllib
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
+from harness.cli import simulate
 from harness.cli.live_file import exports, live_file
+from harness.cli.verify import TimingsName
 from harness.deployment import Deployment
 from harness.filenames import stem_of
 from harness.integrations import load
+from harness.terminal import SafeConsole
 
 FILES = Path(__file__).parents[3] / "scenarios" / "deployments"
 #: Names that are alike once a shell's rules for variables are followed, and what is secret of each.
@@ -55,3 +60,14 @@ def test_a_world_whose_ai_has_no_interface() -> None:
     without = world().model_copy(update={"synthflow": None})
     for kind in ("live", "stand-in"):
         assert "[synthflow]" not in live_file(without, kind, without.timings)[1]
+
+
+def test_the_command_can_be_copied_whatever_the_deployment_is_called(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    named = WORLD.model_copy(update={"name": "acme prod"})
+    simulate._write(SafeConsole(soft_wrap=True, width=1000), tmp_path, [named], TimingsName.QUICK)
+    (said,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("harness verify")]
+    *_, path = shlex.split(said)
+    assert Path(path).is_file()
+    assert len(shlex.split(said)) == 3

@@ -141,12 +141,12 @@ def test_the_files_that_come_with_the_project_are_right(name: str) -> None:
         (
             "simulated-talkdesk",
             swapped('transport = "udp"\nport = 32681', 'transport = "udp"\nport = 32682'),
-            "trunks.0: port 32682 does not fit transport udp; allowed: 32681",
+            "trunks.0 (udp-ip): port 32682 does not fit transport udp; allowed: 32681",
         ),
         (
             "simulated-gladly",
             swapped('transport = "tls"\nport = 32682', 'transport = "tcp"\nport = 32681'),
-            "trunks.0.transport: gladly does not signal over tcp; allowed: tls",
+            "trunks.0.transport (tls-ip): gladly does not signal over tcp; allowed: tls",
         ),
         (
             "simulated-talkdesk",
@@ -162,12 +162,12 @@ def test_the_files_that_come_with_the_project_are_right(name: str) -> None:
         (
             "simulated-talkdesk",
             swapped('username = "synthflow-udp"\n', ""),
-            "trunks.1: authentication = digest needs username (and password_env)",
+            'trunks.1 (udp-digest): username is missing; allowed: the one of authentication = "digest", with password_env',
         ),
         (
             "simulated-talkdesk",
             swapped('username = "synthflow-udp"\n', 'username = "synthflow-udp"\npassword = "hunter2"\n'),
-            "trunks.1.password: secrets do not stand in files; allowed: password_env, the name of an environment variable",
+            "trunks.1.password (udp-digest): secrets do not stand in files; allowed: password_env, the name of an environment variable",
         ),
         (
             "simulated-talkdesk",
@@ -200,7 +200,7 @@ def test_a_mistake_is_one_line(tmp_path: Path, name: str, edit: Edit, said: str)
 
 def test_a_wrong_choice_says_what_there_is_to_choose(tmp_path: Path) -> None:
     (found,) = mistakes(tmp_path, "simulated-talkdesk", swapped('kind = "simulated"', 'kind = "imaginary"'))
-    assert found == "kind: 'imaginary': Input should be 'simulated', 'stand-in' or 'live'"
+    assert found == "kind: 'imaginary': is none of them; allowed: simulated, stand-in, live"
 
 
 def test_all_mistakes_are_said_at_once(tmp_path: Path) -> None:
@@ -338,9 +338,9 @@ def test_a_secret_in_the_place_of_its_variable_is_not_shown(tmp_path: Path, secr
 
 LATER = [
     ('region = "US"', 'region = "XX"', "region: 'XX': no country; allowed: two letters, e.g. US or DE"),
-    ('name = "live-gladly"', 'name = ""', "name: '': String should have at least 1 character"),
+    ('name = "live-gladly"', 'name = ""', "name: '': is empty; allowed: text"),
     ('codecs = ["pcmu"]', "codecs = []", "axes: codecs: none is named; allowed: pcmu, pcma or both"),
-    ("port = 5061", "port = 70000", "platform.port: 70000: Input should be less than or equal to 65535"),
+    ("port = 5061", "port = 70000", "platform.port: 70000: is too large; allowed: a whole number from 1 to 65535"),
     ('"acme.sip.gladly.example:5061"', '"acme.example:sip"', "trunks.0.termination: 'acme.example:sip': no host;"),
     ('"acme.sip.gladly.example:5061"', '"sip:acme.example:5061"', "trunks.0.termination: 'sip:acme.example:5061': no host;"),
     ('"sip.us.synthflow.example"', '"sip.us.synthflow.example:32682"', "trunks.0.host: 'sip.us.synthflow.example:32682': no host;"),

@@ -57,6 +57,71 @@ def test_a_mistake_names_row_and_column(tmp_path: Path, text: str, said: str) ->
     assert said in str(caught.value)
 
 
+def test_columns_of_somebody_else_s_are_passed_over_where_the_file_names_them(tmp_path: Path) -> None:
+    """As a spreadsheet comes: with notes, and with a column that is called as one of ours and means another thing."""
+    text = "Site notes;DID;Zone;Name\nby the lake;+12145550107;north;Shop\n;+12145550108;;Bar\n"
+    path = tmp_path / "dids.csv"
+    path.write_text(text, encoding="utf-8-sig")
+    lines = numbers_csv.merged({}, numbers_csv.read(path, ["site notes ", "ZONE", "Owner"]))
+    assert lines == {"Shop": {"did": "+12145550107"}, "Bar": {"did": "+12145550108"}}
+    with pytest.raises(DeploymentError) as caught:
+        numbers_csv.read(path, ["zone"])
+    assert str(caught.value).startswith(f"{path}: row 1: unknown column 'site notes'; allowed: name, did, ")
+    assert str(caught.value).endswith(", closed, and any other that numbers_ignore names beside numbers_csv")
+    path.write_text(text.replace("Zone", "hoursx") + "a;b;c;d;e\n")
+    with pytest.raises(DeploymentError, match=r"'hoursx' \(perhaps hours\); allowed: name, did"):
+        numbers_csv.read(path, ["Site notes"])
+    with pytest.raises(DeploymentError, match="row 4: has 5 cells; allowed: 4, as the heading"):
+        numbers_csv.read(path, ["Site notes", "hoursx"])
+
+
+def test_a_column_that_lost_every_plus_is_one_mistake(tmp_path: Path) -> None:
+    rows = "".join(f"Shop {number},121455501{number:02},EU,people\n" for number in range(10, 60))
+    (tmp_path / "x.csv").write_text(
+        "name,did,trunk,group\n" + rows + "A,+12145550107,EU,peoplxe\nB,+12145550108,EU,peoplex\n"
+    )
+    path = tmp_path / "x.toml"
+    path.write_text(FILE.format(sheet='"x.csv"'))
+    with pytest.raises(DeploymentError) as caught:
+        load(path)
+    assert str(caught.value).splitlines() == [
+        f"{path}: lines.Shop 10.did (x.csv: row 2, column did): '12145550110' is not E.164; allowed: + and country code, e.g. "
+        "+12065550100; read in US it is +12145550110 (and the like at 49 others of lines)",
+    ]
+    (tmp_path / "x.csv").write_text((tmp_path / "x.csv").read_text().replace(",1214", ",+1214"))
+    with pytest.raises(DeploymentError) as caught:
+        load(path)
+    assert len(str(caught.value).splitlines()) == 2, "two names that are misspelt in two ways"
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-16"])
+def test_a_sheet_that_excel_saved_in_another_way_says_how_to_save_it(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "dids.csv"
+    path.write_text("name;did\nKüche;+12145550107\n", encoding=encoding)
+    with pytest.raises(DeploymentError) as caught:
+        numbers_csv.read(path)
+    assert str(caught.value) == (
+        f'{path}: is not in UTF-8; allowed: a CSV file in UTF-8 (in Excel "CSV UTF-8" of those to save as)'
+    )
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ('numbers_ignore = ["notes"]', "numbers_ignore: there is no spreadsheet; allowed: numbers_csv beside it"),
+        ('numbers_csv = "x.csv"\nnumbers_ignore = "notes"', "numbers_ignore: 'notes'; allowed: a list of the columns"),
+        ("numbers_csv = 7", "numbers_csv: 7; allowed: the name of a CSV file"),
+        ('number_csv = "x.csv"', "number_csv: unknown key (perhaps numbers_csv); allowed: "),
+    ],
+)
+def test_where_the_spreadsheet_is_said_wrongly(tmp_path: Path, written: str, said: str) -> None:
+    path = tmp_path / "x.toml"
+    path.write_text(FILE.replace("numbers_csv = {sheet}", written))
+    with pytest.raises(DeploymentError) as caught:
+        load(path)
+    assert f"{path}: {said}" in str(caught.value)
+
+
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
 @pytest.mark.parametrize("ends", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize("begins", ["", "\ufeff", "\ufeff\r\n"])
@@ -102,7 +167,7 @@ did = "+18155550101"
     ("rows", "said"),
     [
         ("A.x,+12145550107,EU,people\nB,+12145550107,EU,people\n", "(x.csv: row 3, column did): +12145550107 is already lines.A.x.did"),
-        ("A,+12145550107,Eu,people\n", "lines.A.trunk (x.csv: row 2, column trunk): no trunk is called 'Eu'; allowed: EU, a.b"),
+        ("A,+12145550107,Eu,people\n", "lines.A.trunk (x.csv: row 2, column trunk): no trunk is called 'Eu' (perhaps EU); allowed: "),
         ("A,+12145550107,,people\n", "lines.A.trunk (x.csv: row 2): is missing: several trunks; allowed: EU, a.b"),
         ("A,+12145550107,EU,people\nA,+12145550108,a.b\u00a0,nobody\n", "row 3, column group: 'nobody', though another row"),
         ("A,+12145550107,EU,people\nA,+12145550108,ab,\n", "lines.A.dids.ab (x.csv: row 3, column did): no trunk is called 'ab'"),

@@ -114,3 +114,19 @@ def test_a_case_whose_calls_were_placed_in_two_attempts_is_told() -> None:
             ],
         }
     ], "the same case of another shard is another site's own"
+
+
+@pytest.mark.parametrize(
+    ("deployments", "said"),
+    [
+        (["simulated-talkdsk", "acme-*"], "'simulated-talkdsk' (perhaps simulated-talkdesk), 'acme-*' is none"),
+        ([], "[] is none"),
+    ],
+)
+def test_a_cap_that_no_call_counts_to_is_a_mistake(deployments: list[str], said: str) -> None:
+    """A slip in a name would let the trunk carry more than it may."""
+    trunk = {"name": "carrier", "concurrent_calls": 2, "calls_per_second": 1.0, "deployments": deployments}
+    with pytest.raises(MistakeError) as caught:
+        shards(fleet(INBOUND, trunks=[trunk]))
+    assert str(caught.value).startswith(f"trunks.0.deployments (carrier): {said}")
+    assert shards(fleet(INBOUND, trunks=[trunk | {"deployments": [*deployments, "simulated-*"]}]))

@@ -98,6 +98,11 @@ def test_a_cell_whose_line_the_deployment_does_not_have_is_left_out(talkdesk: De
         assert of_row(cases([without]), row)
 
 
+def test_a_slip_in_what_is_required_says_what_was_meant(talkdesk: Deployment) -> None:
+    with pytest.raises(SelectionError, match=r"^require documentd: not in .* \(perhaps documented\); allowed: ABANDON"):
+        cases([talkdesk.model_copy(update={"require": ("documentd",)})])
+
+
 @pytest.mark.parametrize("key", ["leave_out", "require"])
 def test_a_row_that_does_not_exist_is_a_mistake(talkdesk: Deployment, key: str) -> None:
     wrong = talkdesk.model_copy(update={key: {"TD-NONSENSE": "because"}})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,11 @@ from harness.report import history
 from harness.report.run import history_of
 
 ROWS = ("HOLD", "BUSY")
+_TWO_LINES = """
+import sys
+print("a warning", "ERROR: acme.toml: name: is missing", "ERROR: +12065550100: and more", sep=chr(10), file=sys.stderr)
+sys.exit(2)
+"""
 
 
 class Nights:
@@ -177,6 +183,29 @@ def test_no_run_at_all_is_a_night_too(tmp_path: Path) -> None:
     assert found.night.problems == ("the verification ended with exit code 2",)
     assert found.alert is not None
     assert store.read(tmp_path / history.FILE, "s")[0].code == 2
+
+
+def test_a_verification_that_a_mistake_ended_says_which(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Who reads the alert in the morning has no terminal to look at."""
+    code, mistakes = night._verify([sys.executable, "-c", _TWO_LINES])
+    assert capfd.readouterr() == ("", "a warning\nERROR: acme.toml: name: is missing\nERROR: +12065550100: and more\n")
+    assert (code, mistakes) == (2, ("acme.toml: name: is missing", "+1206•••0100: and more"))
+    found = conclude(tmp_path, "", code, time.time(), series="s", bound=(), mistakes=mistakes)
+
+    problem = "the verification ended with exit code 2: acme.toml: name: is missing"
+    assert found.night.problems == (problem,)
+    assert found.alert is not None
+    assert f"- {problem}" in found.alert.body
+
+
+def test_a_night_without_results_hides_none_of_the_nights_before(nights: Nights) -> None:
+    with_results = nights.pass_one()
+    none = conclude(nights.reports, "", 2, 1.9e9, series="s", bound=())
+    page = none.page.read_text()
+    assert [[one.run for one in found] for found in none.histories] == [[with_results.night.run]]
+    assert "The last night left no results; these are of the nights before it." in page
+    assert '<th scope="row">HOLD</th>' in page
+    assert "The last night left no results" not in nights.pass_one().page.read_text()
 
 
 class TestFresh:

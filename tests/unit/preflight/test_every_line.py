@@ -14,6 +14,7 @@ import tomli_w
 from harness.preflight import ProbeKind, ProbeResult, Status, of_file
 from harness.sip.message import Request, Response
 from tests.unit.preflight.conftest import SOON, FarEnd, Lab
+from tests.unit.preflight.test_own_certificate import pem
 
 PAGE = Path(__file__).parents[3] / "docs" / "live.md"
 MINUTE = 60.0
@@ -105,6 +106,13 @@ def stand_in_certificate(lab: Lab, far: FarEnd) -> None:
     lab.plain["ca_file"] = far.ca_file
 
 
+def own_certificate(lab: Lab, far: FarEnd) -> None:
+    shown = pem(far, days=-1, starts=-9)
+    lab.account.update({"certificate": shown, "private_key": shown})
+    lab.account.update({"transport": "tls", "port": far.stream(context=far.certificate())})
+    lab.plain["ca_file"] = far.ca_file
+
+
 def api(lab: Lab, far: FarEnd) -> None:
     lab.plain["synthflow"] = {"api_base": far.api("401 Unauthorized"), "api_token": "t0ken"}
 
@@ -133,6 +141,7 @@ WRONG: Mapping[ProbeKind, Callable[[Lab, FarEnd], None]] = {
     ProbeKind.RTP_PORTS: rtp_ports,
     ProbeKind.STAND_IN_PORT: stand_in_port,
     ProbeKind.STAND_IN_CERTIFICATE: stand_in_certificate,
+    ProbeKind.OWN_CERTIFICATE: own_certificate,
     ProbeKind.API: api,
     ProbeKind.CAMPAIGN: campaign,
 }

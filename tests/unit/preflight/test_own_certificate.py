@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
 
 from harness.preflight.lines import Status
+from harness.preflight.port import ask
+from harness.preflight.probes import Target
 
 HOST = "ai.example"
 
@@ -72,6 +75,48 @@ def test_one_that_is_made_out_to_another(lab: Any, far: Any, names: tuple[str, .
     line = looked_at(lab, far, file, file)
     assert line.status is Status.WARNING
     assert f"the trunk calls {HOST}" in line.detail
+
+
+def asked_who_connects(lab: Any, far: Any, own: str | None) -> Any:
+    """A server that takes nobody without a certificate of its authority."""
+    context = far.certificate()
+    context.load_verify_locations(far.ca_file)
+    context.verify_mode = ssl.CERT_REQUIRED
+    lab.plain["ca_file"] = far.ca_file
+    lab.account.update({"transport": "tls", "port": far.stream(context=context)})
+    if own:
+        lab.account.update({"certificate": own, "private_key": own})
+    return lab.report()
+
+
+def test_a_server_that_asks_who_connects_gets_what_the_account_has(lab: Any, far: Any) -> None:
+    report = asked_who_connects(lab, far, pem(far))
+    assert {line.status for line in report.lines if "carrier" in line.name or "TLS" in line.name} == {Status.OK}
+    assert "own certificate of carrier" in {line.name for line in report.lines}
+    registered = [line for line in report.lines if line.name.startswith("registration of")]
+    assert registered
+    assert far.requests, "it is asked over that connection"
+    assert (
+        ask(lab.deployment(), Target(far.address, lab.account["port"], "tls", None, far.ca_file), **lab.settings)[
+            "reach"
+        ]
+        == "refuses"
+    )
+
+
+def test_a_server_that_asks_in_vain_says_what_it_wants(lab: Any, far: Any) -> None:
+    report = asked_who_connects(lab, far, None)
+    (line,) = [line for line in report.lines if line.name.startswith("TLS")]
+    assert line.status is Status.FAILED
+    assert "(certificate and private_key)" in line.fix
+    assert not [line for line in report.lines if line.name.startswith("own certificate")]
+
+
+def test_one_whose_key_is_anothers_is_said_by_itself(lab: Any, far: Any) -> None:
+    lab.account.update({"transport": "tls", "port": far.stream(context=far.certificate())})
+    lab.account.update({"certificate": pem(far), "private_key": pem(far)})
+    lab.plain["ca_file"] = far.ca_file
+    assert {line.name for line in lab.report().lines if line.status is Status.FAILED} == {"own certificate of carrier"}
 
 
 def test_without_tls_nobody_asks(lab: Any, far: Any) -> None:

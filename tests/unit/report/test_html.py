@@ -165,6 +165,9 @@ class TestReport:
         assert "call-id: call-2" in words[0]
         assert "+13125550142" in words[0]
         assert "x-ei: s.abc;" in words[0]
+        subjects = {one.subject.lower() for case in read_cases(run.directory) for one in case.findings}
+        assert subjects
+        assert subjects <= set("\n".join(words).splitlines())
         assert "call-2" not in words[-1]
 
     def test_cases_beyond_what_a_page_opens_with_are_deflated(self, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -311,6 +314,18 @@ class TestReport:
         attention = (tmp_path / "r.html").read_text().partition('<section id="causes">')[2].partition("</section>")[0]
         for told in (*summary.required, *summary.broke, *summary.unplanned):
             assert told in unescape(attention)
+
+    def test_each_filter_says_what_it_chooses_by(self, tmp_path: Path, samples: ModuleType) -> None:
+        """The name of a line, and the number that was dialled, were both called a number."""
+        cases = [samples.case_of(), samples.case_of()]
+        for case, line, ask in zip(cases, ("Store 1", "Store 2"), ("digit", "prompt"), strict=True):
+            case |= {"id": f"{case['id']}{line}", "axes": {**case["axes"], "number": line, "ask": ask}}
+        evidences = [CaseEvidence.read(samples.passed(tmp_path / case["axes"]["ask"], case)) for case in cases]
+        html.write(tmp_path / "r.html", summarise(evidences, cases, run="r", wall_s=1.0, workers=1), evidences)
+        text = (tmp_path / "r.html").read_text()
+        said = re.findall('<select[^>]*><option value="">([^<]*)', text)
+        assert said == ["every verdict", "every row", "every number dialled", "every line", "every way to ask"]
+        assert text.count('aria-label="line"') == 1
 
     def test_what_broke_beside_what_failed_is_counted(self, tmp_path: Path, samples: ModuleType) -> None:
         case, other = samples.case_of(), samples.case_of("HOLD")

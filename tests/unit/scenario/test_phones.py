@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from harness.deployment import Deployment, Platform
+from harness.deployment import Account, Deployment, Platform
 from harness.integrations import load
 from harness.scenario.phones import own_phone, stand_in
 
@@ -36,6 +36,33 @@ def test_a_domain_that_is_an_ipv6_address_stands_in_brackets(deployment: Deploym
     account = deployment.accounts[name].model_copy(update={"domain": domain})
     six = deployment.model_copy(update={"accounts": {**deployment.accounts, name: account}})
     assert own_phone(six, "caller").domain == in_uris
+
+
+def test_a_phone_shows_the_certificate_of_its_account(deployment: Deployment) -> None:
+    assert (own_phone(deployment, "caller").tls.certificate, own_phone(deployment, "caller").tls.private_key) == (
+        None,
+        None,
+    )
+    name = deployment.phones["caller"].account
+    account = deployment.accounts[name].model_copy(update={"certificate": "a.pem", "private_key": "a.key"})
+    shown = own_phone(deployment.model_copy(update={"accounts": {**deployment.accounts, name: account}}), "caller").tls
+    assert (shown.certificate, shown.private_key, shown.verify) == ("a.pem", "a.key", True)
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"certificate": "a.pem"}, "private_key is missing; allowed: certificate and private_key, or neither"),
+        ({"private_key": "a.key"}, "certificate is missing; allowed"),
+        (
+            {"certificate": "a.pem", "private_key": "a.key", "transport": "tcp"},
+            "certificate: nobody asks for it over tcp",
+        ),
+    ],
+)
+def test_an_account_has_a_certificate_with_its_key_on_tls_alone(fields: dict[str, str], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        Account.model_validate({"domain": "carrier.example", "transport": "tls", **fields})
 
 
 def test_phone_without_a_password_answers_no_challenge(deployment: Deployment) -> None:

@@ -39,6 +39,18 @@ def test_every_key_has_a_meaning_and_every_table_is_there() -> None:
             assert any(f"[{field}" in heading for heading in tables), field
 
 
+def test_what_is_allowed_and_needed_is_the_model_s() -> None:
+    found = {(name, key.name): (key.type, key.default) for name, table in deployment.keys().items() for key in table}
+    assert found["Assistant", "voice"] == ("whole number from 240 to 255", "none")
+    assert found["Group", "ring_s"] == ("number above 0, up to 600", "`30.0`")
+    assert found["Account", "rtp_ports"][0] == "list of 2: whole number from 1024 to 65535"
+    assert found["Expectations", "busy"][0] == "list of: whole number from 300 to 699"
+    assert found["Account", "port"] == ("port", "needed, unless simulated")
+    assert found["Platform", "port"] == ("port", "none")
+    numbers = {key: type_ for key, (type_, _) in found.items() if type_.endswith("number")}
+    assert numbers == {}, "each has its range"
+
+
 @pytest.mark.parametrize(
     ("annotation", "words"),
     [

@@ -1,0 +1,217 @@
+"""Each key of a deployment file with values that it cannot have: a line says where, what was found, and what is allowed.
+
+The keys are those of the model, found by walking over it, so that a new one is held to it as well.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import date
+from functools import cache
+from itertools import chain
+from typing import Any, get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel, ValidationError
+
+from harness import toml_model
+from harness.deployment import Deployment
+from harness.fleet.config import Fleet
+from harness.nightly.bounds import _File as Bounds
+from harness.signoff.waivers import _File as Waivers
+from harness.simulation.settings import Settings
+
+Place = tuple[str | int, ...]
+Model = type[BaseModel]
+
+#: What TOML can hold, of every kind, and what customers put where it does not belong.
+VALUES: tuple[Any, ...] = (
+    "", " ", "x", "ümläut", "a b", "a\nb", "\x00", "x" * 3000, "udpp", "UDP", "true", "7", "-1", "1e3", "nan", "30s", "4,5",
+    "312-555-0100", "+1", "+99955501000", "1.31256E+10", "sip:acme.example", "acme.example:99999", "http://", "Europe/Berln", "mon-fri",
+    "sat closed", "2026-13-01 closed", "%Y", "300.1.2.3", "10.0.0.0/99", "hello.wav", "*", "A1", "X Y", "USA",
+    0, -1, 1, 7, 99, 70_000, 10**30, -0.5, 0.0, 3.5, 1e308, float("inf"), float("nan"), True, False, date(2026, 12, 25),
+    [], [""], [1], ["x"], ["x", "x"], [[]], [{}], [1, 2, 3], {}, {"x": 1}, {"": ""}, {"x": {}}, {"x": {"y": "z"}},
+)  # fmt: skip
+#: Pydantic's own words, and Python's.
+FOREIGN = re.compile(
+    r"\b(Input|String|List|Tuple|Dictionary|Field|Value|Extra|Unable|Object|pattern|instance of"
+    r"|should (be|have|match)|error|pydantic|validat\w*|None|True|False|datetime\.\w+)\b|Traceback|\^\["
+)
+
+BASE: dict[str, Any] = {
+    "name": "lab",
+    "integration": "generic",
+    "kind": "simulated",
+    "zone": "Europe/Berlin",
+    "platform": {"domain": "acme.example", "report": {"url": "https://acme.example/calls"}},
+    "axes": {},
+    "timings": {"quick": {}},
+    "trunks": [{"name": "main", "transport": "udp", "port": 32681}],
+    "lines": {"sales": {"did": "+12065550100", "assistant": "front"}},
+    "groups": {"desk": {"did": "+12065550101", "agents": ["maria"]}},
+    "assistants": {
+        "front": {"did": "+12065550102", "handovers": {"x": {"transfer": "cold", "transfer_to": "desk", "digit": "1"}}}
+    },
+    "synthflow": {},
+    "stand_in": {"bad_certificates": {"expired": {"certificate": "a.pem", "private_key": "b.pem"}}},
+    "escalation": {"digit": "9"},
+    "campaign": {},
+    "accounts": {"carrier": {"domain": "acme.example"}},
+    "phones": {
+        "caller": {"account": "carrier", "number": "+12065550103"},
+        "maria": {"account": "carrier", "user": "maria"},
+    },
+    "numbers": {},
+    "expect": {},
+    "manners": {},
+    "leave_out": {},
+    "limits": {},
+    "safety": {},
+    "simulated": {},
+}
+#: The other files of TOML, and the table that the world reads.
+FILES: dict[Model, dict[str, Any]] = {
+    Deployment: BASE,
+    Settings: {
+        "rtcp": {},
+        "api": {},
+        "assistants": {"*": {}},
+        "groups": {"*": {"external": {}}},
+        "lines": {"*": {}},
+    },
+    Fleet: {
+        "results": "shared",
+        "sites": [{"name": "ams"}],
+        "verify": [{"file": "acme.toml"}],
+        "trunks": [{"name": "x", "concurrent_calls": 1, "calls_per_second": 1.0}],
+    },
+    Bounds: {"bound": [{"kpi": "answer_s", "max": 3.0}]},
+    Waivers: {"waiver": [{"row": "HOLD", "who": "Ada", "why": "later", "until": date(2026, 12, 25)}]},
+}
+#: Not in a file, or read by another part.
+ELSEWHERE = {"password", "api_token"}
+
+
+def tables(model: Model, plain: dict[str, Any], place: Place = ()) -> Iterator[tuple[Place, Model]]:
+    """Every table of the base with its model."""
+    yield place, model
+    for name, field in model.model_fields.items():
+        key = field.alias or name
+        inner = next((t for t in _leaves(field.annotation) if isinstance(t, type) and issubclass(t, BaseModel)), None)
+        if inner is None or key not in plain:
+            continue
+        below = plain[key]
+        if isinstance(below, list):
+            yield from tables(inner, below[0], (*place, key, 0))
+        elif str(field.annotation).startswith("dict"):
+            for entry in list(below)[:1]:
+                yield from tables(inner, below[entry], (*place, key, entry))
+        else:
+            yield from tables(inner, below, (*place, key))
+
+
+def _leaves(annotation: Any) -> Iterator[Any]:
+    arguments = get_args(annotation)
+    yield from chain.from_iterable(map(_leaves, arguments)) if arguments else (annotation,)
+
+
+@cache
+def keys() -> list[tuple[Model, Place]]:
+    return [
+        (file, (*place, field.alias or name))
+        for file, base in FILES.items()
+        for place, model in tables(file, base)
+        for name, field in model.model_fields.items()
+        if name not in ELSEWHERE
+    ]
+
+
+def shown(key: Model | Place) -> str:
+    return ".".join(map(str, key)) if isinstance(key, tuple) else key.__module__.rpartition(".")[2]
+
+
+def changed(found: Any, place: Place, value: Any) -> Any:
+    """A copy with ``value`` at that place."""
+    if not place:
+        return value
+    if isinstance(found, list):
+        return [changed(item, place[1:], value) if index == place[0] else item for index, item in enumerate(found)]
+    return {**found, place[0]: changed(found.get(place[0]), place[1:], value)}
+
+
+def said_of(file: Model, place: Place, value: Any) -> list[str]:
+    plain = changed(FILES[file], place, value)
+    try:
+        file.model_validate(plain, context={"region": plain.get("region")})
+    except ValidationError as error:
+        return list(toml_model.lines(error, file, hidden=ELSEWHERE))
+    return []
+
+
+def hold(lines: list[str], value: object) -> None:
+    for line in lines:
+        assert line == toml_model.inline(line), line
+        where, what = line.split(": ", 1)
+        found, _, allowed = what.rpartition("; allowed: ")
+        assert where, line
+        assert found.strip(), line
+        assert allowed.strip(), line
+        assert len(line) < 1200, line
+        own = found.replace(repr(value)[1:-1], "") if isinstance(value, str) else found
+        assert not FOREIGN.search(own), line
+        assert not FOREIGN.search(allowed), line
+
+
+def test_every_table_is_walked_over() -> None:
+    places = {shown(place) for _, place in keys()}
+    assert {"trunks.0.port", "platform.report.zone", "assistants.front.handovers.x.then"} <= places
+    assert {"accounts.carrier.register", "stand_in.bad_certificates.expired.certificate", "lines.sales.hours"} <= places
+    assert {"timings.quick.ring_timeout_s", "groups.*.external.accept", "sites.0.workers", "bound.0.kpi"} <= places
+    for file, base in FILES.items():
+        assert said_of(file, (), base) == []
+
+
+@pytest.mark.parametrize(("file", "place"), keys(), ids=shown)
+def test_a_value_that_a_key_cannot_have_is_said_in_a_line(file: Model, place: Place) -> None:
+    said = [said_of(file, place, value) for value in VALUES]
+    for value, lines in zip(VALUES, said, strict=True):
+        hold(lines, value)
+    assert any(said) or place == ("simulated",), "all of them are in order: nothing was looked at"
+
+
+@given(
+    st.sampled_from(keys()),
+    st.one_of(st.text(), st.integers(), st.floats(), st.lists(st.text()), st.dictionaries(st.text(), st.text())),
+)
+def test_no_value_is_answered_in_foreign_words(key: tuple[Model, Place], value: Any) -> None:
+    hold(said_of(*key, value), value)
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "said"),
+    [
+        (("trunks", 0, "port"), 70_000, "70000: is too large; allowed: a whole number from 1 to 65535"),
+        (("trunks", 0, "port"), "sip", "'sip': is no number; allowed: a whole number from 1 to 65535"),
+        (("trunks", 0, "transport"), "tpc", "'tpc': is none of them (perhaps tcp); allowed: udp, tcp, tls"),
+        (("assistants", "front", "voice"), 7, "7: is too small; allowed: a whole number from 240 to 255"),
+        (("groups", "desk", "ring_s"), 0, "0: is too small; allowed: a number above 0, up to 600"),
+        (("groups", "desk", "ring_s"), float("nan"), "nan: is no number; allowed: a number above 0, up to 600"),
+        (("groups", "desk", "agents"), "maria", "is no list; allowed: a list of values in [ ]"),
+        (("groups", "desk", "voicemail"), "perhaps", "'perhaps': is neither; allowed: true, false"),
+        (("limits", "calls_per_second"), -1, "-1: is too small; allowed: a number above 0"),
+        (("lines", "sales", "press"), "1,2", "'1,2': is of another form; allowed: one digit to eight, of 0 to 9, *, # and A to D"),
+        (("lines", "sales", "fallbakc"), "desk", "unknown key (perhaps fallback); allowed: announcement_s, assistant, "),
+        (("lines", "sales", "assistant"), "Frnot", "no assistant is called 'Frnot' (perhaps front); allowed: front"),
+        (("accounts", "carrier", "rtp_ports"), [4000, 4100, 4200], "has 3 values; allowed: 2"),
+        (("accounts", "carrier", "rtp_ports"), [80, 4100], "80: is too small; allowed: a whole number from 1024 to 65535"),
+        (("stand_in", "bad_certificates", "selfsigned"), {}, "unknown key (perhaps self-signed); allowed: expired, "),
+        (("name",), date(2026, 12, 25), '2026-12-25: is no text; allowed: text, in quotes ("…")'),
+    ],
+)  # fmt: skip
+def test_what_is_said(place: Place, value: Any, said: str) -> None:
+    where = shown(place).removesuffix(".selfsigned" if "bad_certificates" in place else "")
+    lines = [line for line in said_of(Deployment, place, value) if line.startswith(where)]
+    assert any(line.partition(": ")[2].startswith(said) for line in lines), lines
