@@ -1,12 +1,13 @@
 """In the tests of the harness every warning is an error; a verification run is spared that."""
 
 import signal
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from harness.memory import lasting
+from tests.forked import forked_python as program
 
 # How fast a machine is that has other work says nothing about the code.
 settings.register_profile("harness", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -28,3 +29,10 @@ def pytest_collection() -> Generator[None, object, object]:
     """Modules and some ten thousand tests stay: no garbage is looked for meanwhile, nor among them ever after."""
     with lasting():
         return (yield)
+
+
+@pytest.fixture(scope="session")
+def forked_python(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """What is started like Python's interpreter, and has imported what a run needs (``tests.forked``)."""
+    with program(tmp_path_factory.mktemp("forked")) as path:
+        yield path

@@ -99,7 +99,7 @@ def test_secrets_are_in_no_file_of_a_run(outside: Outside) -> None:
             outside.directory / "calls",
         ),
     ):
-        code, output = outside.finished(outside.command(*arguments))
+        code, output = outside.harness(*arguments)
         assert code == 0, output
         said.append(output)
     wrong = {name: f"wr0ng+{number}/=&\"'%é" for number, name in enumerate(outside.secrets)}
@@ -127,7 +127,7 @@ def outputs_with(outside: Outside, wrong: dict[str, str], *files: Path) -> list[
             ("preflight", *files),
             ("verify", *files, "--row=XEI", "--preflight=tell", "-n", "1", "--reports", reports),
         )
-        ended = [outside.finished(outside.command(*command)) for command in commands]
+        ended = [outside.harness(*command) for command in commands]
     finally:
         outside.secrets = right
     assert all(code != 0 for code, _ in ended), ended
@@ -164,8 +164,8 @@ def test_a_load_is_verified_by_words_and_by_marks(outside: Outside) -> None:
     """The stand-in hears marks; what a live AI heard its transcripts say when the calls are over."""
     for kind, strength in (("live", 2), ("stand-in", 3)):
         reports = outside.directory / f"load-{kind}"
-        code, output = outside.finished(
-            outside.command("load", outside.file(kind), *LOAD, "--calls", "2", "--for", "0", "--reports", reports)
+        code, output = outside.harness(
+            "load", outside.file(kind), *LOAD, "--calls", "2", "--for", "0", "--reports", reports
         )
         assert code == 0, output
         (run,) = (reports / "load").iterdir()

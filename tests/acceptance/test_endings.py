@@ -75,7 +75,7 @@ def test_what_broke_outside_of_its_cases_is_known_without_reports_too(tree: Tree
     assert code == 3, output
     end = json.loads((tree.run_directory / "run.json").read_text())["end"]
     assert [line.partition(":")[0] for line in end["broke"]] == ["scenarios/test_torn.py cannot be read"]
-    code, output = tree.finished(tree.harness("report", str(tree.run_directory)))
+    code, output = tree.harness("report", str(tree.run_directory))
     assert code == 3, output
 
 
@@ -122,7 +122,7 @@ def test_a_disk_that_takes_nothing_any_more_breaks_the_case_and_says_why(tree: T
             finally:
                 os.write = write
     """)
-    code, output = tree.run("--deployment", str(tree.deployment()), "-n", "2", "--codec", "pcmu")
+    code, output = tree.finished(tree.start("--deployment", str(tree.deployment()), "-n", "2", "--codec", "pcmu"))
     assert code == 3, output
     assert f"evidence cannot be written: {words}" in output
     assert "1 passed, 0 failed, 0 not observable, 1 broken" in output

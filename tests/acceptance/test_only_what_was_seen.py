@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -41,7 +40,7 @@ WORLDS: Mapping[str, World] = {
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def run(tmp_path_factory: pytest.TempPathFactory, forked_python: str) -> Path:
     """One run of all of them, one number each."""
     directory = tmp_path_factory.mktemp("seen")
     with world(len(WORLDS), directory) as outside:
@@ -51,7 +50,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
             files.append(str(file))
             environment |= secrets
         command = [
-            sys.executable,
+            forked_python,
             "-c",
             "from harness.cli.app import main; main()",
             "verify",
