@@ -15,6 +15,7 @@ settings.load_profile("harness")
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "minutes: takes so long that it has to begin first")
     config.addinivalue_line("filterwarnings", "error")
     # WeasyPrint where Pango is there and libharfbuzz-subset is not: the machine's, and PDFs are made all the same.
     config.addinivalue_line("filterwarnings", "ignore:HarfBuzz-Subset will be required:DeprecationWarning")
@@ -22,6 +23,20 @@ def pytest_configure(config: pytest.Config) -> None:
     # those that tests interrupt have to feel it.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What takes minutes begins first, each of it in another worker: xdist deals the list in even shares."""
+    workers = int(getattr(config, "workerinput", {}).get("workercount", 1))
+    longest = [item for item in items if item.get_closest_marker("minutes")]
+    others = [item for item in items if not item.get_closest_marker("minutes")]
+    shares = [longest[worker::workers] for worker in range(workers)]
+    dealt: list[pytest.Item] = []
+    for left, share in zip(range(workers, 0, -1), shares, strict=True):
+        count = (len(items) - len(dealt)) // left - len(share)
+        dealt += share + others[:count]
+        del others[:count]
+    items[:] = dealt
 
 
 @pytest.hookimpl(wrapper=True)

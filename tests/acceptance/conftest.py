@@ -124,7 +124,7 @@ class Tree:
         )
 
     @staticmethod
-    def finished(process: subprocess.Popen[str], within: float = 120.0) -> tuple[int, str]:
+    def finished(process: subprocess.Popen[str], within: float = 600.0) -> tuple[int, str]:
         """Exit code and output of a run."""
         try:
             output, _ = process.communicate(timeout=within)
@@ -141,7 +141,7 @@ class Tree:
                 if state != "Z" and mine in (entry / "environ").read_bytes().split(b"\0"):
                     yield int(entry.name)
 
-    def nothing_left(self, within: float = 20.0) -> None:
+    def nothing_left(self, within: float = 60.0) -> None:
         """Everything is gone, or on its way out and soon gone."""
         assert not self._forked, "what was forked has another environment, and is not seen"
         deadline = time.monotonic() + within

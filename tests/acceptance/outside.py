@@ -92,7 +92,7 @@ class Outside:
     def finished(process: subprocess.Popen[str]) -> tuple[int, str]:
         """Exit code and output."""
         try:
-            output, _ = process.communicate(timeout=150)
+            output, _ = process.communicate(timeout=600)
         finally:
             process.kill()
         return process.returncode, output

@@ -188,7 +188,7 @@ def test_a_load_that_is_stopped_leaves_no_call_up(outside: Outside) -> None:
             assert process.poll() is None, process.communicate()[0]
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
-        output, _ = process.communicate(timeout=60)
+        output, _ = process.communicate(timeout=300)
     finally:
         process.kill()
     assert process.returncode == 130, output
@@ -222,7 +222,7 @@ def test_a_killed_runner_leaves_no_call_up(outside: Outside, kind: str) -> None:
                 time.sleep(0.05)
             time.sleep(chance.uniform(0.0, 1.5))
             process.send_signal(signal.SIGKILL)
-            process.communicate(timeout=30)  # the pipe closes when the last of its children is gone
+            process.communicate(timeout=300)  # the pipe closes when the last of its children is gone
         finally:
             process.kill()
         deadline = time.monotonic() + 30.0

@@ -41,7 +41,7 @@ def test_interrupted_a_run_ends_its_cases_and_keeps_the_evidence(
     try:
         begun(tree, process, 1)
         process.send_signal(ending)
-        output, _ = process.communicate(timeout=60)
+        output, _ = process.communicate(timeout=300)
     finally:
         process.kill()
     assert process.returncode == pytest.ExitCode.INTERRUPTED, output
@@ -58,7 +58,7 @@ def test_a_killed_runner_leaves_nothing_behind(tree: Tree) -> None:
     try:
         begun(tree, process, 1)
         process.kill()
-        process.communicate(timeout=60)  # its workers hold the pipe, so this returns when the last one is gone
+        process.communicate(timeout=300)  # its workers hold the pipe, so this returns when the last one is gone
     finally:
         process.kill()
     tree.nothing_left()
@@ -91,7 +91,7 @@ def test_a_full_disk_breaks_the_run(tree: Tree) -> None:
     # a limit on the size of files is as good; but Python would take a half-written module for a whole one
     process = tree.start("--deployment", str(tree.deployment()), "-n", "2", PYTHONDONTWRITEBYTECODE="1")
     resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (262144, hard))  # inherited by the workers
-    output, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=300)
     assert process.returncode == 3, output
     assert "evidence cannot be written" in output
     assert "Traceback" not in output
@@ -155,7 +155,7 @@ def test_reports_that_are_deleted_meanwhile_break_the_run(tree: Tree, workers: s
         begun(tree, process, 1)
         shutil.rmtree(tree.run_directory)
         (tree.path / "gone").touch()
-        output, _ = process.communicate(timeout=60)
+        output, _ = process.communicate(timeout=300)
     finally:
         process.kill()
     assert process.returncode == 3, output

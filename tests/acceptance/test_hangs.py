@@ -81,7 +81,7 @@ def who_has_open(tree: Tree, files: str) -> Callable[[Path], int]:
     """Finds the process that has such a file in a case's directory open, as soon as one has."""
 
     def find(directory: Path) -> int:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             for pid in tree.processes():
                 if any(Path(file).match(f"{directory}/{files}") for file in opened(pid)):

@@ -63,7 +63,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, forked_python: str) -> Path:
         wanted = f"front and ({INBOUND} and not {swallowed} or {TRANSFER} and {swallowed})"
         command += ["--preflight", "off", "--reports", str(directory / "reports"), "-k", wanted]
         command += [f"--row={row}" for row in (INBOUND, TRANSFER)]
-        subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, timeout=600, check=False)
+        subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, timeout=900, check=False)
     return (directory / "reports" / "latest").resolve()
 
 
