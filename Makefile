@@ -16,7 +16,7 @@ verify: .venv/.ready  ## the whole matrix of every integration against the simul
 	@$(HARNESS) verify $(DEPLOYMENTS) $(ARGS)
 
 test: .venv/.ready  ## the tests of the harness itself
-	@.venv/bin/pytest tests --ignore=tests/interop --ignore=tests/browser --ignore=tests/fleet -n 3 --dist worksteal -q $(ARGS)
+	@.venv/bin/pytest tests --ignore=tests/interop --ignore=tests/browser --ignore=tests/fleet -n 4 --dist worksteal -q $(ARGS)
 
 bench: .venv/.ready  ## how fast: the matrix, the verdicts, what a leg costs (reports/bench.json)
 	@.venv/bin/python -m tools.speed $(ARGS)
@@ -66,7 +66,7 @@ soak: .venv/.ready  ## thousands of calls in one run, softphones killed meanwhil
 	@.venv/bin/python -m tools.soak $(ARGS)
 
 .PHONY: flakes
-flakes: .venv/.ready  ## a short matrix a hundred times and the tests ten times on a quiet machine, and again beside six busy processes: all pass each time (reports/flakes.json; hours; ARGS="--runs 10 --suites 0" some minutes)
+flakes: .venv/.ready  ## a short matrix a hundred times and the tests ten times on a quiet machine, and again beside six busy processes: all pass each time (reports/flakes.json; hours; ARGS="--runs 10 --suites 0" some minutes, ARGS="--add" goes on)
 	@.venv/bin/python -m tools.flakes $(ARGS)
 
 fuzz: .venv/.ready  ## a million inputs that nobody designed to all that reads what others wrote (reports/fuzz.json; ARGS="--inputs 20000" is a short run)

@@ -1,12 +1,13 @@
 """In the tests of the harness every warning is an error; a verification run is spared that."""
 
 import signal
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from harness.memory import lasting
+from tests.forked import forked_python as program
 
 # How fast a machine is that has other work says nothing about the code.
 settings.register_profile("harness", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -14,6 +15,7 @@ settings.load_profile("harness")
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "minutes: takes so long that it has to begin first")
     config.addinivalue_line("filterwarnings", "error")
     # WeasyPrint where Pango is there and libharfbuzz-subset is not: the machine's, and PDFs are made all the same.
     config.addinivalue_line("filterwarnings", "ignore:HarfBuzz-Subset will be required:DeprecationWarning")
@@ -23,8 +25,29 @@ def pytest_configure(config: pytest.Config) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What takes minutes begins first, each of it in another worker: xdist deals the list in even shares."""
+    workers = int(getattr(config, "workerinput", {}).get("workercount", 1))
+    longest = [item for item in items if item.get_closest_marker("minutes")]
+    others = [item for item in items if not item.get_closest_marker("minutes")]
+    shares = [longest[worker::workers] for worker in range(workers)]
+    dealt: list[pytest.Item] = []
+    for left, share in zip(range(workers, 0, -1), shares, strict=True):
+        count = (len(items) - len(dealt)) // left - len(share)
+        dealt += share + others[:count]
+        del others[:count]
+    items[:] = dealt
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
     """Modules and some ten thousand tests stay: no garbage is looked for meanwhile, nor among them ever after."""
     with lasting():
         return (yield)
+
+
+@pytest.fixture(scope="session")
+def forked_python(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """What is started like Python's interpreter, and has imported what a run needs (``tests.forked``)."""
+    with program(tmp_path_factory.mktemp("forked")) as path:
+        yield path

@@ -1,7 +1,8 @@
 """``make flakes``: a short matrix and the whole test suite again and again, on a quiet machine and on a busy one.
 
 The simulated world is sound, so each case has to pass each time, and each test. Exit code 0 when all did, 1 when one did
-not. ``reports/flakes.json`` is written after each run, so that one that is ended early has told what it saw.
+not. ``reports/flakes.json`` is written after each run, so that one that is ended early has told what it saw; ``--add`` goes on
+with what it has, and each run is counted under the revision that it was of.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 from xml.etree.ElementTree import ParseError
 
 from tools import junit
@@ -26,33 +28,70 @@ ROOT = Path(__file__).resolve().parents[1]
 DEPLOYMENT = ROOT / "scenarios" / "deployments" / "simulated-talkdesk.toml"
 ROWS = ("TD-INBOUND", "TD-TRANSFER-BLIND", "TD-FALLBACK-REFUSED", "HANGUP-AI")
 VERDICTS = ("passed", "failed", "not_observable", "broken")
+#: What one run came to: cases, and how many of them had which end. None where it left nothing to count.
+Summary = Mapping[str, int] | None
+#: One run, which leaves what it has in that directory.
+Once = Callable[[Path], Summary]
+#: Of one load: ``runs``, ``flakes``, ``seconds``, cases by how they ended; and ``revisions``: the runs of each.
+Figures = dict[str, Any]
 #: Ends with whoever started it, however that ends.
 _BUSY = "import os\nwhile os.getppid() == {parent}: pass"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run, count, say."""
+    asked = _parser().parse_args(arguments)
+    asked.reports.mkdir(parents=True, exist_ok=True)
+    kept, file = asked.reports / "flakes", asked.reports / "flakes.json"
+    figures = read(file) if asked.add else {}
+    if not asked.add:
+        shutil.rmtree(kept, ignore_errors=True)
+    for name, processes, runs, at_once, once in _wanted(asked):
+        figures[name] = found = _more(figures.get(name), {})
+        with busy(processes):
+            for summaries, revision, seconds in _again(once, runs, at_once, kept / name, found["runs"]):
+                found |= _more(found, {"seconds": seconds})
+                for summary in summaries:
+                    found |= _more(found, count(summary), revision)
+                file.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+        print(f"{name}: " + "  ".join(f"{figure} {value}" for figure, value in found.items()), flush=True)
+    return int(not any(one["runs"] for one in figures.values()) or any(one["flakes"] for one in figures.values()))
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="make flakes", description=__doc__)
     parser.add_argument("--runs", type=int, default=100, help="of the matrix, at each load")
     parser.add_argument("--suites", type=int, default=10, help="of make test, at each load")
-    parser.add_argument("--load", type=int, nargs="+", default=[0, 6], metavar="N", help="busy processes beside it")
+    parser.add_argument("--load", type=int, nargs="+", metavar="N", help="busy processes beside it (default: 0 6)")
+    parser.add_argument(
+        "--together", type=int, metavar="N", help="suites N at once, which is the load: in whole rounds"
+    )
+    parser.add_argument("--add", action="store_true", help="to the runs that flakes.json has, of whatever revisions")
     parser.add_argument("--reports", type=Path, default=ROOT / "reports", help="where results are left")
-    asked = parser.parse_args(arguments)
-    asked.reports.mkdir(parents=True, exist_ok=True)
-    kept, figures = asked.reports / "flakes", dict[str, int]()
-    shutil.rmtree(kept, ignore_errors=True)
-    for load in asked.load:
+    return parser
+
+
+def _wanted(asked: argparse.Namespace) -> Iterator[tuple[str, int, int, int, Once]]:
+    """Each load: its name, the busy processes, how often what is run, and how many of that at once."""
+    for load in asked.load if asked.load is not None else [] if asked.together else [0, 6]:
         for what, runs, once in (("matrix", asked.runs, _matrix), ("suite", asked.suites, _suite)):
-            name, began, found = f"load_{load}_{what}", time.monotonic(), dict[str, int]()
-            with busy(load):
-                for found in totals(_again(once, runs, kept / name)):
-                    found["seconds"] = round(time.monotonic() - began)
-                    figures |= {f"{name}_{figure}": value for figure, value in found.items()}
-                    (asked.reports / "flakes.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-            if found:
-                said = "  ".join(f"{figure} {value}" for figure, value in found.items())
-                print(f"{what} beside {load} busy processes: {said}", flush=True)
-    return int(not figures or any(value for name, value in figures.items() if name.endswith("_flakes")))
+            if runs:
+                yield f"load_{load}_{what}", load, runs, 1, once
+    if asked.together and asked.suites:
+        yield f"together_{asked.together}_suite", 0, asked.suites, asked.together, _suite
+
+
+def read(file: Path) -> dict[str, Figures]:
+    """What earlier sittings found; none where there was no sitting. Ends the program for what is something else."""
+    try:
+        figures = json.loads(file.read_text(encoding="utf-8"))
+        if any(one["runs"] != sum(one["revisions"].values()) for one in figures.values()):
+            raise ValueError
+    except FileNotFoundError:
+        return {}
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise SystemExit(f"{file}: not what --add could go on with; allowed: a file of make flakes, or none") from None
+    return dict(figures)
 
 
 @contextlib.contextmanager
@@ -69,18 +108,40 @@ def busy(processes: int) -> Iterator[list[subprocess.Popen[bytes]]]:
             process.wait()
 
 
-#: What one run came to: cases, and how many of them had which end. None where it left nothing to count.
-Summary = Mapping[str, int] | None
+def _again(once: Once, runs: int, at_once: int, kept: Path, number: int) -> Iterator[tuple[list[Summary], str, float]]:
+    """The summaries of as many runs as there are at once, each in a directory of its own, until there were enough of them.
+
+    With the revision they were of and how long they took. What a run that was not perfect left is kept, under its ``number``.
+    """
+    for first in range(number, number + runs, at_once):
+        began, before = time.monotonic(), revision()
+        with contextlib.ExitStack() as stack:
+            directories = [
+                Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="harness-flakes-"))) for _ in range(at_once)
+            ]
+            with ThreadPoolExecutor(at_once) as threads:
+                summaries = list(threads.map(once, directories))
+            for place, (directory, summary) in enumerate(zip(directories, summaries, strict=True)):
+                if not is_perfect(summary):
+                    shutil.copytree(directory, kept / str(first + place), symlinks=True, ignore=_no_files)
+        after = revision()
+        yield summaries, before if before == after else f"{before}..{after}", time.monotonic() - began
 
 
-def _again(once: Callable[[Path], Summary], runs: int, kept: Path) -> Iterator[Summary]:
-    """The summary of each run, which has a directory for itself. What a run that was not perfect left is kept."""
-    for number in range(runs):
-        with tempfile.TemporaryDirectory(prefix="harness-flakes-") as directory:
-            summary = once(Path(directory))
-            if not is_perfect(summary):
-                shutil.copytree(directory, kept / str(number), symlinks=True)
-            yield summary
+def _no_files(directory: str, names: Sequence[str]) -> list[str]:
+    """Sockets and the like, of which there is no copy."""
+    paths = {name: Path(directory, name) for name in names}
+    return [name for name, path in paths.items() if not (path.is_symlink() or path.is_file() or path.is_dir())]
+
+
+def revision() -> str:
+    """The commit of the checkout; what stands in no commit is said."""
+    told = _git("rev-parse", "--short", "HEAD").strip() or "unknown"
+    return f"{told} and changes" if _git("status", "--porcelain").strip() else told
+
+
+def _git(*arguments: str) -> str:
+    return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False).stdout
 
 
 def _matrix(directory: Path) -> Summary:
@@ -95,7 +156,9 @@ def _matrix(directory: Path) -> Summary:
 
 def _suite(directory: Path) -> Summary:
     left = directory / "junit.xml"
-    _run(["make", "-s", "test", f"ARGS=--junitxml={left}"], directory)
+    # several at once have to stay out of each other's way, and what failed leaves its evidence here
+    own = f"--basetemp={directory / 'tmp'} -o tmp_path_retention_policy=failed"
+    _run(["make", "-s", "test", f"ARGS=--junitxml={left} {own}"], directory)
     with contextlib.suppress(OSError, ParseError):
         found = junit.counts(left)
         return {"cases": sum(found.values()), **found}
@@ -116,15 +179,19 @@ def is_perfect(summary: Summary) -> bool:
     return summary is not None and summary["cases"] > 0 and summary["passed"] == summary["cases"]
 
 
-def totals(summaries: Iterable[Summary]) -> Iterator[dict[str, int]]:
-    """After each run: how many there were, their cases by how they ended, and ``flakes``: runs that were not perfect."""
-    found = Counter[str](runs=0, flakes=0)
-    for summary in summaries:
-        found["runs"] += 1
-        found["flakes"] += not is_perfect(summary)
-        for name, count in (summary or {}).items():
-            found[name] += count
-        yield dict(found)
+def count(summary: Summary) -> dict[str, int]:
+    """One run, and whether it was a flake: not perfect."""
+    return {"runs": 1, "flakes": int(not is_perfect(summary)), **(summary or {})}
+
+
+def _more(figures: Figures | None, found: Mapping[str, float], revision: str = "") -> Figures:
+    """The figures with what was found besides, under its revision."""
+    total: Figures = {"runs": 0, "flakes": 0, "seconds": 0, "revisions": {}, **(figures or {})}
+    for name, value in found.items():
+        total[name] = round(total.get(name, 0) + value, 1)
+    if revision:
+        total["revisions"] = {**total["revisions"], revision: total["revisions"].get(revision, 0) + 1}
+    return total
 
 
 if __name__ == "__main__":

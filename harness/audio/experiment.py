@@ -62,16 +62,16 @@ def combined(chances: Sequence[float]) -> float:
 
 @cache
 def _sets() -> NDArray[np.intp]:
-    """All sets of spoken slots, with ``QUIET`` slots between any two: a row each."""
+    """All sets of spoken slots, with ``QUIET`` slots between any two: a column each."""
     free = SLOTS - QUIET * (SPOKEN - 1)
     chosen = np.array(list(combinations(range(free), SPOKEN)), np.intp)
-    return chosen + QUIET * np.arange(SPOKEN, dtype=np.intp)
+    return np.ascontiguousarray((chosen + QUIET * np.arange(SPOKEN, dtype=np.intp)).T)
 
 
 def draw(dice: random.Random | None = None) -> tuple[int, ...]:
     """The slots in which to speak: each set equally likely."""
     every = _sets()
-    return tuple(int(slot) for slot in every[(dice or random.SystemRandom()).randrange(len(every))])
+    return tuple(int(slot) for slot in every[:, (dice or random.SystemRandom()).randrange(every.shape[1])])
 
 
 def speech(spoken: tuple[int, ...], words: NDArray[np.int16]) -> NDArray[np.int16]:
@@ -89,13 +89,14 @@ def judge(spoken: tuple[int, ...], sent: NDArray[np.int16], heard: NDArray[np.in
     every = _sets()
     sounds = _changes(_activity(heard))
     if not np.ptp(sounds):  # it never began, and never stopped
-        return ExperimentResult(1.0, len(every))
-    # changes[slot, lag]: how the sound changed so long after the slot began
-    changes = np.stack([sounds[lag : lag + SLOTS * _STEPS : _STEPS] for lag in _LAGS], axis=1)
-    changes = changes - changes.mean(axis=0)
-    fits = np.abs(changes[every].sum(axis=1)).max(axis=1)
-    own = np.abs(changes[list(spoken)].sum(axis=0)).max()
-    return ExperimentResult(float(np.mean(fits >= own - 1e-9)), len(every), _is_echo(sent, heard))
+        return ExperimentResult(1.0, every.shape[1])
+    fits, own = np.zeros(every.shape[1]), 0.0
+    for lag in _LAGS:
+        changes = sounds[lag : lag + SLOTS * _STEPS : _STEPS]  # how the sound changed so long after each slot began
+        changes = changes - changes.mean()
+        np.maximum(fits, np.abs(changes[every].sum(axis=0)), out=fits)
+        own = max(own, abs(float(changes[list(spoken)].sum())))
+    return ExperimentResult(float(np.mean(fits >= own - 1e-9)), every.shape[1], _is_echo(sent, heard))
 
 
 def _activity(heard: NDArray[np.int16]) -> NDArray[np.float64]:
@@ -118,7 +119,7 @@ def _changes(active: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _is_echo(sent: NDArray[np.int16], heard: NDArray[np.int16]) -> bool:
     """Whether what was heard has what was sent in it, up to a second later."""
-    size = 1 << (len(sent) + len(heard)).bit_length()
+    size = 1 << (max(len(sent), len(heard)) + SAMPLE_RATE).bit_length()  # nothing wraps around into that second
     one, other = sent.astype(np.float64), heard.astype(np.float64)
     scale = float(np.linalg.norm(one) * np.linalg.norm(other))
     if not scale:

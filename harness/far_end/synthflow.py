@@ -22,6 +22,7 @@ from harness.errors import FarEndError
 from harness.far_end.call_record import MILLISECOND_S, CallRecord, is_told_in_milliseconds
 from harness.far_end.clock import to_wall
 from harness.far_end.clock_offset import ClockOffset
+from harness.far_end.shared_reading import SharedReading
 from harness.http_client import Answer, HttpClient, HttpError, HttpResponse
 
 _ATTEMPTS = 3
@@ -66,6 +67,7 @@ class SynthflowApi:
         self._testifies = testifies
         headers = {"Authorization": f"Bearer {token.strip()}"}
         self._client = HttpClient(ssl.create_default_context(cafile=ca_file) if ca_file else True, headers)
+        self._lists = SharedReading(self._read)
         self._strikes = 0
         self._down_until = -math.inf
         self._problem = ""
@@ -88,9 +90,12 @@ class SynthflowApi:
         """``GET /calls`` of each model (Synthflow's id of an assistant), or of all, where none is known.
 
         Those since shortly before ``since`` (epoch seconds of this machine), whatever the API makes of that:
-        :meth:`CallRecord.is_since` tells which of them are since then.
+        :meth:`CallRecord.is_since` tells which of them are since then. Calls that look at once have one reading.
         """
-        return self._wait(self._calls(since, [*dict.fromkeys(models)] or [None]))
+        return self._lists.since(since, tuple(dict.fromkeys(models)) or (None,))
+
+    def _read(self, since: float, models: Sequence[str | None]) -> list[CallRecord]:
+        return self._wait(self._calls(since, models))
 
     async def _calls(self, since: float, models: Sequence[str | None]) -> list[CallRecord]:
         return [record for model in models async for record in self._listed(since, model)]

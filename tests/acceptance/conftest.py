@@ -68,8 +68,7 @@ def see(recorder):
 """
 
 
-def _environment() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "PYTHON"))}
+_HARNESS = "from harness.cli.entry import main; main()"
 
 
 @dataclass
@@ -77,6 +76,8 @@ class Tree:
     """A directory with scenarios, deployments and reports of its own."""
 
     path: Path
+    python: str = sys.executable  #: what runs are forked by, see ``tests.forked``
+    _forked: bool = False
 
     def scenarios(self, text: str, head: str = HEAD) -> None:
         (self.path / "scenarios" / "test_lab.py").write_text(head + textwrap.dedent(text))
@@ -86,14 +87,26 @@ class Tree:
         path.write_text(LAB.format(name=name))
         return path
 
-    def start(self, *arguments: str, live: bool = True, **environment: str) -> subprocess.Popen[str]:
-        """Plain pytest; without a preflight, unless asked for: nobody is there to be looked at."""
-        quick = ["-p", "no:hypothesispytest", "-p", "no:anyio"]
-        command = [sys.executable, "-m", "pytest", *quick, "scenarios", "--preflight=off", *arguments]
-        return self.command(command, **(environment | ({"HARNESS_LIVE": "1"} if live else {})))
+    def run(self, *arguments: str, live: bool = True) -> tuple[int, str]:
+        """Exit code and output of plain pytest, forked."""
+        return self.finished(self.start(*arguments, live=live, forked=True))
 
-    def harness(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
-        """The command line, with the project's own scenarios."""
+    def harness(self, *arguments: str) -> tuple[int, str]:
+        """Exit code and output of the command line, forked, with the project's own scenarios."""
+        self._forked = True
+        return self.finished(self.command([self.python, "-c", _HARNESS, *arguments]))
+
+    def start(
+        self, *arguments: str, live: bool = True, forked: bool = False, **environment: str
+    ) -> subprocess.Popen[str]:
+        """Plain pytest; without a preflight, unless asked for: nobody is there to be looked at."""
+        self._forked |= forked
+        quick = ["-p", "no:hypothesispytest", "-p", "no:anyio"]
+        command = [self.python if forked else sys.executable, "-m", "pytest", *quick, "scenarios", "--preflight=off"]
+        return self.command([*command, *arguments], **(environment | ({"HARNESS_LIVE": "1"} if live else {})))
+
+    def start_harness(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+        """The command line as a user starts it."""
         return self.command([str(Path(sys.executable).with_name("harness")), *arguments], **environment)
 
     def command(self, command: list[str], **environment: str) -> subprocess.Popen[str]:
@@ -110,11 +123,8 @@ class Tree:
             start_new_session=True,
         )
 
-    def run(self, *arguments: str, live: bool = True) -> tuple[int, str]:
-        return self.finished(self.start(*arguments, live=live))
-
     @staticmethod
-    def finished(process: subprocess.Popen[str], within: float = 120.0) -> tuple[int, str]:
+    def finished(process: subprocess.Popen[str], within: float = 600.0) -> tuple[int, str]:
         """Exit code and output of a run."""
         try:
             output, _ = process.communicate(timeout=within)
@@ -131,8 +141,9 @@ class Tree:
                 if state != "Z" and mine in (entry / "environ").read_bytes().split(b"\0"):
                     yield int(entry.name)
 
-    def nothing_left(self, within: float = 20.0) -> None:
+    def nothing_left(self, within: float = 60.0) -> None:
         """Everything is gone, or on its way out and soon gone."""
+        assert not self._forked, "what was forked has another environment, and is not seen"
         deadline = time.monotonic() + within
         while left := list(self.processes()):
             assert time.monotonic() < deadline, [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in left]
@@ -150,19 +161,19 @@ class Tree:
 
 
 @pytest.fixture
-def tree(tmp_path: Path) -> Tree:
+def tree(tmp_path: Path, forked_python: str) -> Tree:
     (tmp_path / "scenarios").mkdir()
     (tmp_path / "tmp").mkdir()
     (tmp_path / "conftest.py").write_text('pytest_plugins = ["harness.pytest_plugin"]\n')
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
-    return Tree(tmp_path)
+    return Tree(tmp_path, forked_python)
 
 
 @pytest.fixture(scope="module")
-def outside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outside]:
+def outside(tmp_path_factory: pytest.TempPathFactory, forked_python: str) -> Iterator[Outside]:
     directory = tmp_path_factory.mktemp("outside")
     with (
         one_world(WORLD_FILE, load(WORLD_FILE), directory, tenants=2, controlled=True) as world,
         httpx.Client(base_url=world.api) as books,
     ):
-        yield Outside(directory, books, world.tenants)
+        yield Outside(directory, books, world.tenants, forked_python)

@@ -99,7 +99,7 @@ def test_secrets_are_in_no_file_of_a_run(outside: Outside) -> None:
             outside.directory / "calls",
         ),
     ):
-        code, output = outside.finished(outside.command(*arguments))
+        code, output = outside.harness(*arguments)
         assert code == 0, output
         said.append(output)
     wrong = {name: f"wr0ng+{number}/=&\"'%é" for number, name in enumerate(outside.secrets)}
@@ -127,7 +127,7 @@ def outputs_with(outside: Outside, wrong: dict[str, str], *files: Path) -> list[
             ("preflight", *files),
             ("verify", *files, "--row=XEI", "--preflight=tell", "-n", "1", "--reports", reports),
         )
-        ended = [outside.finished(outside.command(*command)) for command in commands]
+        ended = [outside.harness(*command) for command in commands]
     finally:
         outside.secrets = right
     assert all(code != 0 for code, _ in ended), ended
@@ -164,8 +164,8 @@ def test_a_load_is_verified_by_words_and_by_marks(outside: Outside) -> None:
     """The stand-in hears marks; what a live AI heard its transcripts say when the calls are over."""
     for kind, strength in (("live", 2), ("stand-in", 3)):
         reports = outside.directory / f"load-{kind}"
-        code, output = outside.finished(
-            outside.command("load", outside.file(kind), *LOAD, "--calls", "2", "--for", "0", "--reports", reports)
+        code, output = outside.harness(
+            "load", outside.file(kind), *LOAD, "--calls", "2", "--for", "0", "--reports", reports
         )
         assert code == 0, output
         (run,) = (reports / "load").iterdir()
@@ -188,7 +188,7 @@ def test_a_load_that_is_stopped_leaves_no_call_up(outside: Outside) -> None:
             assert process.poll() is None, process.communicate()[0]
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
-        output, _ = process.communicate(timeout=60)
+        output, _ = process.communicate(timeout=300)
     finally:
         process.kill()
     assert process.returncode == 130, output
@@ -222,7 +222,7 @@ def test_a_killed_runner_leaves_no_call_up(outside: Outside, kind: str) -> None:
                 time.sleep(0.05)
             time.sleep(chance.uniform(0.0, 1.5))
             process.send_signal(signal.SIGKILL)
-            process.communicate(timeout=30)  # the pipe closes when the last of its children is gone
+            process.communicate(timeout=300)  # the pipe closes when the last of its children is gone
         finally:
             process.kill()
         deadline = time.monotonic() + 30.0

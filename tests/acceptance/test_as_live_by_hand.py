@@ -68,7 +68,7 @@ def test_a_campaign_is_started_by_who_sits_at_the_terminal(outside: Outside) -> 
         line, customer = (number.decode() for number in asked.groups())
         answer = httpx.post(world.campaign.url, json={"from": line, "to": customer})
         assert answer.status_code == 202
-        output, _ = sitting.process.communicate(timeout=100)
+        output, _ = sitting.process.communicate(timeout=300)
         assert sitting.process.returncode == 0, output
     assert set(outside.verdicts().values()) == {"passed"}
 
@@ -76,7 +76,7 @@ def test_a_campaign_is_started_by_who_sits_at_the_terminal(outside: Outside) -> 
 def test_nobody_is_asked_to_start_a_campaign(outside: Outside) -> None:
     file = outside.file("live", "by-nobody", by_hand)
     with at_a_terminal(outside, file, *CAMPAIGN, "--no-manual") as sitting:
-        output, _ = sitting.process.communicate(timeout=100)
+        output, _ = sitting.process.communicate(timeout=300)
         assert select.select([sitting.screen], [], [], 0)[0] == [], "nothing is said there"
         assert sitting.process.returncode == 1
     assert set(outside.verdicts().values()) == {"not observable"}, output

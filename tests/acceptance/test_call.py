@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,18 +13,23 @@ import pytest
 WORLD = Path(__file__).parents[2] / "scenarios" / "deployments" / "simulated-talkdesk.toml"
 
 
-def call(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", "from harness.cli.app import main; main()", "call", *map(str, arguments)],
-        env={name: value for name, value in os.environ.items() if name != "HARNESS_LIVE"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+Call = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def test_a_call_is_shown_with_its_ladder_and_kept(tmp_path: Path) -> None:
+@pytest.fixture
+def call(forked_python: str) -> Call:
+    """``harness call …``, forked."""
+    program = [forked_python, "-c", "from harness.cli.app import main; main()", "call"]
+    environment = {name: value for name, value in os.environ.items() if name != "HARNESS_LIVE"}
+
+    def call(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        command = [*program, *map(str, arguments)]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+
+    return call
+
+
+def test_a_call_is_shown_with_its_ladder_and_kept(call: Call, tmp_path: Path) -> None:
     done = call("+13125550100", "--deployment", WORLD, "--seconds", "1", "--directory", tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     for said in (
@@ -41,7 +46,7 @@ def test_a_call_is_shown_with_its_ladder_and_kept(tmp_path: Path) -> None:
     assert list(kept.glob("*.wav"))
 
 
-def test_what_is_pressed_and_said_is_told_in_its_turn() -> None:
+def test_what_is_pressed_and_said_is_told_in_its_turn(call: Call) -> None:
     arguments = ["--press", "5", "--say", "hello-en", "--say", "agent-please-en", "--seconds", "0"]
     done = call("+13125550100", "--deployment", WORLD, *arguments)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -57,21 +62,21 @@ def test_what_is_pressed_and_said_is_told_in_its_turn() -> None:
     assert ended - agent >= 0.8
 
 
-def test_a_call_nobody_takes_ends_with_one() -> None:
+def test_a_call_nobody_takes_ends_with_one(call: Call) -> None:
     done = call("+17735550199", "--deployment", WORLD)  # the number nobody has
     assert done.returncode == 1
     assert "disconnected 404" in done.stdout
 
 
 @pytest.mark.parametrize("number", ["911", "+19005550100", "sip:+13125550100@evil.example"])
-def test_the_rules_hold_here_too(number: str) -> None:
+def test_the_rules_hold_here_too(call: Call, number: str) -> None:
     done = call(number, "--deployment", WORLD)
     assert done.returncode == 2
     assert "is not called" in done.stderr
     assert "INVITE" not in done.stdout
 
 
-def test_a_real_call_has_to_be_asked_for(tmp_path: Path) -> None:
+def test_a_real_call_has_to_be_asked_for(call: Call, tmp_path: Path) -> None:
     file = tmp_path / "live.toml"
     file.write_text(
         'name = "x"\nintegration = "talkdesk"\nkind = "live"\nplatform = { domain = "a.example" }\n'
@@ -86,7 +91,7 @@ def test_a_real_call_has_to_be_asked_for(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("digits", ["12x", "5w6", "1 2", "٣"])
-def test_what_is_no_digit_is_said_before_the_call(digits: str) -> None:
+def test_what_is_no_digit_is_said_before_the_call(call: Call, digits: str) -> None:
     done = call("+13125550100", "--deployment", WORLD, "--press", digits)
     assert done.returncode == 2, done.stdout + done.stderr
     assert done.stderr.startswith(f"ERROR: --press {digits}: ")

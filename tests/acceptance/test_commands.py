@@ -79,7 +79,7 @@ def run(command: Command, directory: Path) -> None:
             stderr=subprocess.STDOUT,
             text=True,
             check=False,
-            timeout=240,
+            timeout=900,
         )
     finally:
         os.close(terminal)

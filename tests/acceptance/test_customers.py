@@ -22,7 +22,7 @@ def customer(tree: Any) -> Path:
 
 
 def verified(tree: Any, *arguments: str) -> tuple[int, dict[str, Any]]:
-    code, output = tree.finished(tree.harness("verify", *arguments, "--reports", str(tree.path / "reports")))
+    code, output = tree.harness("verify", *arguments, "-n", "3", "--reports", str(tree.path / "reports"))
     found = json.loads((tree.run_directory / "summary.json").read_text())
     assert found["planned"]["missing"] == found["planned"]["unplanned"] == [], output
     return code, found

@@ -41,7 +41,7 @@ def test_interrupted_a_run_ends_its_cases_and_keeps_the_evidence(
     try:
         begun(tree, process, 1)
         process.send_signal(ending)
-        output, _ = process.communicate(timeout=60)
+        output, _ = process.communicate(timeout=300)
     finally:
         process.kill()
     assert process.returncode == pytest.ExitCode.INTERRUPTED, output
@@ -58,7 +58,7 @@ def test_a_killed_runner_leaves_nothing_behind(tree: Tree) -> None:
     try:
         begun(tree, process, 1)
         process.kill()
-        process.communicate(timeout=60)  # its workers hold the pipe, so this returns when the last one is gone
+        process.communicate(timeout=300)  # its workers hold the pipe, so this returns when the last one is gone
     finally:
         process.kill()
     tree.nothing_left()
@@ -75,7 +75,7 @@ def test_what_broke_outside_of_its_cases_is_known_without_reports_too(tree: Tree
     assert code == 3, output
     end = json.loads((tree.run_directory / "run.json").read_text())["end"]
     assert [line.partition(":")[0] for line in end["broke"]] == ["scenarios/test_torn.py cannot be read"]
-    code, output = tree.finished(tree.harness("report", str(tree.run_directory)))
+    code, output = tree.harness("report", str(tree.run_directory))
     assert code == 3, output
 
 
@@ -91,7 +91,7 @@ def test_a_full_disk_breaks_the_run(tree: Tree) -> None:
     # a limit on the size of files is as good; but Python would take a half-written module for a whole one
     process = tree.start("--deployment", str(tree.deployment()), "-n", "2", PYTHONDONTWRITEBYTECODE="1")
     resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (262144, hard))  # inherited by the workers
-    output, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=300)
     assert process.returncode == 3, output
     assert "evidence cannot be written" in output
     assert "Traceback" not in output
@@ -122,7 +122,7 @@ def test_a_disk_that_takes_nothing_any_more_breaks_the_case_and_says_why(tree: T
             finally:
                 os.write = write
     """)
-    code, output = tree.run("--deployment", str(tree.deployment()), "-n", "2", "--codec", "pcmu")
+    code, output = tree.finished(tree.start("--deployment", str(tree.deployment()), "-n", "2", "--codec", "pcmu"))
     assert code == 3, output
     assert f"evidence cannot be written: {words}" in output
     assert "1 passed, 0 failed, 0 not observable, 1 broken" in output
@@ -155,7 +155,7 @@ def test_reports_that_are_deleted_meanwhile_break_the_run(tree: Tree, workers: s
         begun(tree, process, 1)
         shutil.rmtree(tree.run_directory)
         (tree.path / "gone").touch()
-        output, _ = process.communicate(timeout=60)
+        output, _ = process.communicate(timeout=300)
     finally:
         process.kill()
     assert process.returncode == 3, output

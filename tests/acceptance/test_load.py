@@ -5,30 +5,35 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import pytest
 import tomli_w
 
 from harness.load import picture, result
 from harness.report.evidence import CaseEvidence
 from tools.speed.held import wide
 
-HARNESS = [sys.executable, "-c", "from harness.cli.app import main; main()"]
 WORLD = Path(__file__).parents[2] / "scenarios" / "deployments" / "simulated-talkdesk.toml"
 
 
-def load(file: Path, reports: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*HARNESS, "load", str(file), *arguments, "--reports", str(reports)],
-        env={name: value for name, value in os.environ.items() if name != "HARNESS_LIVE"},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+Load = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def load(forked_python: str) -> Load:
+    """``harness load …``, forked."""
+    program = [forked_python, "-c", "from harness.cli.app import main; main()", "load"]
+    environment = {name: value for name, value in os.environ.items() if name != "HARNESS_LIVE"}
+
+    def load(file: Path, reports: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [*program, str(file), *arguments, "--reports", str(reports)]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+
+    return load
 
 
 def run_of(reports: Path) -> tuple[Path, dict[str, Any]]:
@@ -36,7 +41,7 @@ def run_of(reports: Path) -> tuple[Path, dict[str, Any]]:
     return run, json.loads((run / result.FILE).read_text())
 
 
-def test_every_call_is_placed_verified_and_ended(tmp_path: Path) -> None:
+def test_every_call_is_placed_verified_and_ended(load: Load, tmp_path: Path) -> None:
     done = load(WORLD, tmp_path, "--calls", "3", "--cps", "5", "--for", "0.5", "--step", "2")
     assert done.returncode == 0, done.stdout + done.stderr
     run, found = run_of(tmp_path)
@@ -62,7 +67,7 @@ def test_every_call_is_placed_verified_and_ended(tmp_path: Path) -> None:
     assert "3 of 3 calls held" in "".join(root.itertext())
 
 
-def test_more_calls_than_the_callers_phones_take_at_once(tmp_path: Path) -> None:
+def test_more_calls_than_the_callers_phones_take_at_once(load: Load, tmp_path: Path) -> None:
     """A caller then has several phones, each with a name of its own."""
     file = tmp_path / "wide.toml"
     file.write_text(tomli_w.dumps(wide(24)))
@@ -71,7 +76,7 @@ def test_more_calls_than_the_callers_phones_take_at_once(tmp_path: Path) -> None
     assert run_of(tmp_path)[1]["calls_held"] == 24
 
 
-def test_the_first_step_beyond_the_platforms_limit_is_named(tmp_path: Path) -> None:
+def test_the_first_step_beyond_the_platforms_limit_is_named(load: Load, tmp_path: Path) -> None:
     done = load(WORLD, tmp_path, "--calls", "6", "--cps", "5", "--for", "60", "--step", "2", "--json")
     assert done.returncode == 1, done.stdout + done.stderr
     assert "first failing step: 2 (4 calls)" in done.stderr
@@ -93,7 +98,7 @@ def test_the_first_step_beyond_the_platforms_limit_is_named(tmp_path: Path) -> N
     assert json.loads((case / "case.json").read_text())["end"]["verdict"] == "failed"
 
 
-def test_nothing_is_placed_beyond_the_files_limits(tmp_path: Path) -> None:
+def test_nothing_is_placed_beyond_the_files_limits(load: Load, tmp_path: Path) -> None:
     done = load(WORLD, tmp_path, "--calls", "201", "--cps", "1")
     assert done.returncode == 2, done.stdout + done.stderr
     assert done.stderr.splitlines() == [

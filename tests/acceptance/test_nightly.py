@@ -43,7 +43,7 @@ def nightly(outside: Outside, receiver: Receiver, reports: Path) -> Nightly:
 
     def run(*more: str) -> tuple[int, str]:
         receiver.requests.clear()
-        return outside.finished(outside.command("nightly", file, *always, *more))
+        return outside.harness("nightly", file, *always, *more)
 
     return run
 

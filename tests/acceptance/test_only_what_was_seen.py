@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -41,7 +40,7 @@ WORLDS: Mapping[str, World] = {
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def run(tmp_path_factory: pytest.TempPathFactory, forked_python: str) -> Path:
     """One run of all of them, one number each."""
     directory = tmp_path_factory.mktemp("seen")
     with world(len(WORLDS), directory) as outside:
@@ -51,7 +50,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
             files.append(str(file))
             environment |= secrets
         command = [
-            sys.executable,
+            forked_python,
             "-c",
             "from harness.cli.app import main; main()",
             "verify",
@@ -64,7 +63,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         wanted = f"front and ({INBOUND} and not {swallowed} or {TRANSFER} and {swallowed})"
         command += ["--preflight", "off", "--reports", str(directory / "reports"), "-k", wanted]
         command += [f"--row={row}" for row in (INBOUND, TRANSFER)]
-        subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, timeout=600, check=False)
+        subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, timeout=900, check=False)
     return (directory / "reports" / "latest").resolve()
 
 

@@ -73,7 +73,7 @@ class Followed:
             capture_output=True,
             text=True,
             check=False,
-            timeout=240,
+            timeout=900,
         )
         assert done.returncode == command.exits, f"{command.line}\n{done.stdout}{done.stderr}"
         return done.stdout

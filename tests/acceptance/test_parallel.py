@@ -119,7 +119,8 @@ def test_the_call_gate_holds_over_all_workers(tree: Tree) -> None:
 
 def test_two_runs_at_once_stay_out_of_each_others_way(tree: Tree) -> None:
     tree.scenarios(SPANS)
-    both = [tree.start("--deployment", str(tree.deployment(name)), "-n", "2") for name in ("one", "other")]
+    files = [str(tree.deployment(name)) for name in ("one", "other")]
+    both = [tree.start("--deployment", file, "-n", "2", forked=True) for file in files]
     ended = [tree.finished(process) for process in both]
     assert [code for code, _ in ended] == [0, 0], ended
     found = spans(tree.path)
@@ -131,8 +132,7 @@ def test_two_runs_at_once_stay_out_of_each_others_way(tree: Tree) -> None:
 
 def test_no_worker_is_started_that_has_no_case(tree: Tree) -> None:
     cell = ("--row", "TD-INBOUND", "--transport", "udp", "--auth", "ip", "--codec", "pcmu")
-    process = tree.harness("verify", TALKDESK, *cell, "-n", "4")
-    code, output = tree.finished(process)
+    code, output = tree.harness("verify", TALKDESK, *cell, "-n", "4")
     assert code == 0, output
     summary = json.loads((tree.run_directory / "summary.json").read_text())
     assert summary["workers"] == summary["cases"] < 4

@@ -34,7 +34,7 @@ Render = Callable[[dict[str, Any]], list[str]]
 
 
 @pytest.fixture(scope="module")
-def outside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outside]:
+def outside(tmp_path_factory: pytest.TempPathFactory, forked_python: str) -> Iterator[Outside]:
     """A world whose billing and reception are people of the platform's own."""
     directory = tmp_path_factory.mktemp("reported")
     text = WORLD_FILE.read_text()
@@ -49,7 +49,7 @@ def outside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outside]:
         one_world(path, load(path), directory, tenants=2, controlled=True) as world,
         httpx.Client(base_url=world.api) as books,
     ):
-        yield Outside(directory, books, world.tenants)
+        yield Outside(directory, books, world.tenants, forked_python)
 
 
 @contextmanager

@@ -25,7 +25,7 @@ ONCE = (
 def test_every_row_looks_at_all_that_it_promises(tree: Tree) -> None:
     """A check that a scenario no longer makes, or that says nothing any more, is missed by its row (``Row.required_findings``)."""
     # A case that a busy machine broke shows nothing of what it looks at: it has a second go.
-    code, output = tree.finished(tree.harness("verify", *FILES, "-k", ONCE, "--retries", "1", "--reports", "reports"))
+    code, output = tree.harness("verify", *FILES, "-k", ONCE, "--retries", "1", "--reports", "reports")
     assert code == 0, output
     summary = json.loads((tree.path / "reports" / "latest" / "summary.json").read_text())
     assert summary["passed"] == summary["cases"], output
@@ -42,7 +42,7 @@ def test_what_no_scenario_asks_for_is_looked_at_all_the_same(tree: Tree) -> None
     }
     cells = ("--transport=udp", "--ai=stand-in", "--codec=pcmu", "-n", "3", "--reports", "reports")
     asked = [f"--row={row}" for row in wrong] + [f"--fault={fault}" for fault, _ in wrong.values()]
-    code, output = tree.finished(tree.harness("verify", FILES[0], *asked, *cells))
+    code, output = tree.harness("verify", FILES[0], *asked, *cells)
     assert code == 1, output
     for case in (tree.path / "reports" / "latest" / "cases").iterdir():
         evidence = CaseEvidence.read(case)

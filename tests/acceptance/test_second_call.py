@@ -13,7 +13,7 @@ from harness.verdict import Verdict
 from tests.acceptance.conftest import Tree
 
 DEPLOYMENTS = Path(__file__).parents[2] / "scenarios" / "deployments"
-ARGUMENTS = ("--row=NUMBERFORMATS", "--ai=stand-in", "--fault=national-form-refused", "--reports=reports")
+ARGUMENTS = ("--row=NUMBERFORMATS", "--ai=stand-in", "--fault=national-form-refused", "--reports=reports", "-n2")
 
 
 @pytest.mark.parametrize("is_on", [True, False])
@@ -22,7 +22,7 @@ def test_a_number_refused_in_national_form_is_dialled_in_e164(tree: Tree, is_on:
     text = text.replace('"simulated-talkdesk.csv"', json.dumps(str(DEPLOYMENTS / "simulated-talkdesk.csv")))
     file = tree.path / "deployment.toml"
     file.write_text(text.replace("[expect]", f"[expect]\nsecond_call = {str(is_on).lower()}"))
-    code, output = tree.finished(tree.harness("verify", str(file), *ARGUMENTS))
+    code, output = tree.harness("verify", str(file), *ARGUMENTS)
     assert code == 1, output
     directories = [path.parent for path in tree.path.glob("reports/latest/cases/*/case.json")]
     (failed,) = [e for e in map(CaseEvidence.read, directories) if e.axes["form"] == "national"]

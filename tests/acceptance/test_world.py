@@ -47,7 +47,7 @@ def world_of(tree: Tree) -> int:
 
 def test_both_integrations_at_once(tree: Tree) -> None:
     arguments = ("--row", "TD-INBOUND", "--row", "GL-INBOUND", "--codec", "pcmu", "--auth", "ip", "-n", "2")
-    code, output = tree.finished(tree.harness("verify", TALKDESK, GLADLY, *arguments, "--reports", "reports"))
+    code, output = tree.finished(tree.start_harness("verify", TALKDESK, GLADLY, *arguments, "--reports", "reports"))
     assert code == 0, output
     latest = tree.path / "reports" / "latest"
     summary = json.loads((latest / "summary.json").read_text())
@@ -73,7 +73,7 @@ def test_a_world_made_wrong_fails_its_row(tree: Tree) -> None:
         "--fault",
         "from-anonymous",
     )
-    code, output = tree.finished(tree.harness("verify", TALKDESK, *arguments, "--reports", "reports"))
+    code, output = tree.harness("verify", TALKDESK, *arguments, "--reports", "reports")
     assert code == 1, output
     assert "FAILED   TD-INBOUND[simulated-talkdesk:synthflow-udp-ip-pcmu]" in output
 
@@ -86,7 +86,7 @@ def test_a_caller_who_says_nothing_is_handed_over(tree: Tree) -> None:
     shutil.copy(Path(TALKDESK).with_suffix(".csv"), tree.path)
     file.write_text(text.replace('ways = ["digit", "prompt"]', 'ways = ["silence"]\nsilence_s = 1.0', 1))
     arguments = ("--row", "TD-TRANSFER-BLIND", "--transport", "udp", "--auth", "ip", "--codec", "pcmu", "-n", "2")
-    code, output = tree.finished(tree.harness("verify", str(file), *arguments, "--reports", "reports"))
+    code, output = tree.finished(tree.start_harness("verify", str(file), *arguments, "--reports", "reports"))
     assert code == 0, output
     cases = [json.loads(path.read_text()) for path in tree.path.glob("reports/*/cases/*/case.json")]
     assert {case["axes"]["ask"] for case in cases} == {"silence"}
@@ -98,7 +98,9 @@ def test_a_caller_who_says_nothing_is_handed_over(tree: Tree) -> None:
 @pytest.mark.parametrize("fault", ["gravity", "from-anonymous@nowhere"])
 def test_a_fault_that_does_not_exist_is_a_mistake(tree: Tree, fault: str, more: list[str]) -> None:
     (tree.path / "reports").mkdir()
-    process = tree.harness("verify", TALKDESK, "--row", "TD-INBOUND", "--fault", fault, "--reports", "reports", *more)
+    process = tree.start_harness(
+        "verify", TALKDESK, "--row", "TD-INBOUND", "--fault", fault, "--reports", "reports", *more
+    )
     code, output = tree.finished(process)
     assert code == 2, output
     assert fault in output
@@ -109,7 +111,7 @@ def test_a_fault_that_does_not_exist_is_a_mistake(tree: Tree, fault: str, more: 
 
 
 def test_when_the_world_dies_every_case_breaks_at_once(tree: Tree) -> None:
-    process = tree.harness(
+    process = tree.start_harness(
         "verify", TALKDESK, "--row", "HOLD", "--row", "TD-INBOUND", "-n", "2", "--reports", "reports"
     )
     try:
@@ -130,7 +132,7 @@ def test_when_the_world_dies_every_case_breaks_at_once(tree: Tree) -> None:
 
 def test_a_killed_runner_takes_its_world_and_its_phones_along(tree: Tree) -> None:
     """And its sockets and rings are removed by the next run, which leaves those of a run beside it alone."""
-    process = tree.harness("verify", TALKDESK, "--row", "HOLD", "-n", "2", "--reports", "reports")
+    process = tree.start_harness("verify", TALKDESK, "--row", "HOLD", "-n", "2", "--reports", "reports")
     try:
         case_under_way(tree, process)
         assert len(list(tree.processes())) > 4
@@ -142,12 +144,14 @@ def test_a_killed_runner_takes_its_world_and_its_phones_along(tree: Tree) -> Non
     left = tree.scratch()
     assert left
     inbound = ("--row", "TD-INBOUND", "--transport", "udp", "--codec", "pcmu", "--auth", "ip")
-    beside = tree.harness("simulate", TALKDESK)
+    beside = tree.start_harness("simulate", TALKDESK)
     try:
         assert beside.stdout is not None
         assert beside.stdout.readline()
         own = tree.scratch() - left
-        code, output = tree.finished(tree.harness("verify", TALKDESK, *inbound, "-n", "2", "--reports", "reports"))
+        code, output = tree.finished(
+            tree.start_harness("verify", TALKDESK, *inbound, "-n", "2", "--reports", "reports")
+        )
         assert code == 0, output
         assert tree.scratch() == own
         assert not control.exists()
@@ -158,7 +162,7 @@ def test_a_killed_runner_takes_its_world_and_its_phones_along(tree: Tree) -> Non
 
 
 def test_interrupted_a_run_hangs_up_and_says_so(tree: Tree) -> None:
-    process = tree.harness("verify", TALKDESK, "--row", "HOLD", "-n", "2", "--reports", "reports")
+    process = tree.start_harness("verify", TALKDESK, "--row", "HOLD", "-n", "2", "--reports", "reports")
     try:
         directory = case_under_way(tree, process)
         process.send_signal(signal.SIGINT)
@@ -173,7 +177,7 @@ def test_interrupted_a_run_hangs_up_and_says_so(tree: Tree) -> None:
 
 
 def test_the_world_alone_says_how_to_call_it_and_ends_on_ctrl_c(tree: Tree) -> None:
-    process = tree.harness("simulate", GLADLY)
+    process = tree.start_harness("simulate", GLADLY)
     assert process.stdout is not None
     try:
         lines: list[str] = []

@@ -81,14 +81,14 @@ def own_runner(tmp_path: Path) -> Iterator[Runner]:
 def test_a_worker_has_its_starters_streams_environment_and_place(runner: Runner, tmp_path: Path) -> None:
     code = "import os, sys; print(sys.stdin.readline().strip(), os.environ, os.getcwd(), sys.argv, __name__)"
     worker = runner.worker(code, env={"LC_ALL": "C.UTF-8"}, cwd=tmp_path)
-    output, _ = worker.communicate("said\n", timeout=10)
+    output, _ = worker.communicate("said\n", timeout=60)
     assert output == f"said environ({{'LC_ALL': 'C.UTF-8'}}) {tmp_path} ['-c'] __main__\n"
     assert worker.returncode == 0
 
 
 def test_what_workers_need_is_there_when_they_begin(runner: Runner) -> None:
     code = "import sys; print({'harness.scenario.crosstalk', 'harness.http_client.session'} <= {*sys.modules})"
-    output, _ = runner.worker(code).communicate(timeout=10)
+    output, _ = runner.worker(code).communicate(timeout=60)
     assert output == "True\n"
 
 
@@ -103,14 +103,14 @@ def test_what_workers_need_is_there_when_they_begin(runner: Runner) -> None:
 )
 def test_its_end_is_its_starters(runner: Runner, code: str, expected: int) -> None:
     worker = runner.worker(code, stderr=subprocess.PIPE)
-    _, words = worker.communicate(timeout=10)
+    _, words = worker.communicate(timeout=60)
     assert worker.returncode == expected
     assert ("ZeroDivisionError" in words) == (code == "1 / 0")
 
 
 def test_what_a_worker_asked_to_be_done_at_its_end_is_done(runner: Runner) -> None:
     worker = runner.worker("import atexit; atexit.register(print, 'gone')")
-    assert worker.communicate(timeout=10)[0] == "gone\n"
+    assert worker.communicate(timeout=60)[0] == "gone\n"
 
 
 SLEEPER = "import os, time; print(os.getpid()); time.sleep(60)"
@@ -125,7 +125,7 @@ def pid_of(worker: subprocess.Popen[str]) -> int:
 def test_a_worker_that_is_killed_closes_its_streams(runner: Runner) -> None:
     with runner.worker(SLEEPER) as worker:
         os.kill(pid_of(worker), signal.SIGKILL)
-        assert worker.communicate(timeout=10)[0] == ""
+        assert worker.communicate(timeout=60)[0] == ""
     assert worker.returncode == -signal.SIGKILL
 
 
@@ -134,7 +134,7 @@ def test_it_dies_with_whoever_stands_for_it(runner: Runner) -> None:
         pid = pid_of(worker)
         worker.kill()
     assert gone(pid)
-    assert runner.worker("print('next')").communicate(timeout=10)[0] == "next\n"
+    assert runner.worker("print('next')").communicate(timeout=60)[0] == "next\n"
 
 
 @pytest.mark.parametrize("room", [0, 1, 3])
@@ -149,12 +149,12 @@ def test_without_room_for_another_those_that_there_are_go_on(own_runner: Runner,
     before = resource.prlimit(nursery, resource.RLIMIT_NOFILE)
     resource.prlimit(nursery, resource.RLIMIT_NOFILE, (highest + 1 + room, before[1]))
     second = own_runner.worker(says)
-    second.communicate("", timeout=20)
+    second.communicate("", timeout=60)
     assert second.returncode in (0, 1)  # it began, or not
     resource.prlimit(nursery, resource.RLIMIT_NOFILE, before)
     third = own_runner.worker(says)
-    assert third.communicate("served", timeout=20)[0] == "here\nserved"
-    assert first.communicate("and on", timeout=20)[0] == "and on"
+    assert third.communicate("served", timeout=60)[0] == "here\nserved"
+    assert first.communicate("and on", timeout=60)[0] == "and on"
     assert first.returncode == 0
 
 
@@ -182,13 +182,13 @@ def test_where_no_process_is_left_who_asked_is_told(tmp_path: Path, monkeypatch:
 def test_ctrl_c_reaches_it(runner: Runner) -> None:
     with runner.worker(SLEEPER, stderr=subprocess.PIPE) as worker:
         os.kill(pid_of(worker), signal.SIGINT)
-        _, words = worker.communicate(timeout=10)
+        _, words = worker.communicate(timeout=60)
     assert "KeyboardInterrupt" in words
 
 
 @pytest.mark.parametrize("killed", [False, True])
 def test_a_nursery_ends_with_its_runner(own_runner: Runner, tmp_path: Path, killed: bool) -> None:
-    output, _ = own_runner.worker("import os; print(os.getppid())").communicate(timeout=10)
+    output, _ = own_runner.worker("import os; print(os.getppid())").communicate(timeout=60)
     if killed:
         own_runner.process.kill()
     assert own_runner.close() == (-signal.SIGKILL if killed else 0)

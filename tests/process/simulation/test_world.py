@@ -128,7 +128,7 @@ def failed_start(directory: Path, *options: str) -> dict[str, Any]:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         cwd=DEPLOYMENTS.parents[1],
     )
     assert done.returncode == 3, done

@@ -7,6 +7,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -21,6 +22,7 @@ from harness.far_end.call_record import CallRecord
 from harness.far_end.clock_offset import ClockOffset
 from harness.far_end.synthflow import SynthflowApi
 from tests.unit.far_end.conftest import Web, answer
+from tests.unit.far_end.test_shared_reading import Moment
 
 CALLER, ASSISTANT = "+4930901820111", "+18085550160"
 
@@ -111,6 +113,27 @@ def test_every_page_is_read(count: int, page: int, counts: bool) -> None:
         api = SynthflowApi(base, "token")
         assert [record.id for record in api.calls(now - 60, ["m"])] == [f"c{n}" for n in range(count)]
         api.close()
+
+
+def test_calls_that_look_at_once_have_one_reading() -> None:
+    begun, may_go = threading.Event(), threading.Event()
+
+    def held() -> None:
+        begun.set()
+        assert may_go.wait(60)
+
+    with documented({"m1": [listed(1, 1000.0)]}, date=held) as (base, asked), ThreadPoolExecutor(8) as threads:
+        api = SynthflowApi(base, "token", timeout_s=60)
+        first = threads.submit(api.calls, 900.0, ["m1"])
+        assert begun.wait(60)
+        moments = [Moment(900.0 - number) for number in range(7)]
+        others = [threads.submit(api.calls, moment, ["m1"]) for moment in moments]
+        assert all(moment.counts.wait(60) for moment in moments)
+        may_go.set()
+        found = [[record.id for record in asking.result(60)] for asking in (first, *others)]
+        api.close()
+    assert found == [["c1"]] * 8
+    assert len(asked) == 2, "the one that was under way, and one for all others"
 
 
 def test_an_api_that_gives_the_first_page_for_ever_is_not_asked_for_ever() -> None:

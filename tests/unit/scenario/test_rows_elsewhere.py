@@ -33,7 +33,7 @@ def test_a_platform_that_refuses_by_itself_has_not_shown_what_the_ai_does(
     make_context: MakeContext, row: str, scenario: Any, status: str
 ) -> None:
     for listed, verdict in (([], Verdict.FAILED), ([record(status=status)], Verdict.PASSED)):
-        context = make_context(row, api=FakeApi(listed), synthflow=Synthflow(poll_s=0.001))
+        context = make_context(row, api=FakeApi(listed), synthflow=Synthflow(poll_s=0.05))
         context.patience = 0.0
         ai, of = Ai(context), call()
         ai.take_place()

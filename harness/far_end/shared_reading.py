@@ -1,0 +1,57 @@
+"""One reading for all who ask the same at once: of many calls that are up, each looks for itself in the same list."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Hashable
+from typing import Generic, TypeVar
+
+Of = TypeVar("Of", bound=Hashable)
+Entry = TypeVar("Entry")
+
+
+class SharedReading(Generic[Of, Entry]):
+    """Lists that are read from a moment on. Who asks for one while it is being read shares the next reading.
+
+    So nobody gets an answer that is older than the question, and however many ask, one reading waits behind the one under way.
+    Safe from any thread.
+    """
+
+    def __init__(self, read: Callable[[float, Of], list[Entry]]) -> None:
+        """``read`` gives the entries since a moment of one list; whatever it raises is raised to all who share it."""
+        self._read = read
+        self._guard = threading.Lock()
+        self._turns: dict[Of, threading.Lock] = {}
+        self._next: dict[Of, _Reading[Entry]] = {}
+
+    def since(self, moment: float, of: Of) -> list[Entry]:
+        """The entries since then, or since somewhat earlier."""
+        with self._guard:
+            reading = self._next.setdefault(of, _Reading(moment))
+            reading.since = min(reading.since, moment)
+            turn = self._turns.setdefault(of, threading.Lock())
+        with turn:
+            with self._guard:
+                if is_first := self._next.get(of) is reading:
+                    del self._next[of]
+            if is_first:
+                reading.take(lambda: self._read(reading.since, of))
+        return reading.entries()
+
+
+class _Reading(Generic[Entry]):
+    def __init__(self, since: float) -> None:
+        self.since = since
+        self._found: list[Entry] = []
+        self._error: BaseException | None = None
+
+    def take(self, read: Callable[[], list[Entry]]) -> None:
+        try:
+            self._found = read()
+        except BaseException as error:
+            self._error = error
+
+    def entries(self) -> list[Entry]:
+        if self._error is not None:
+            raise self._error
+        return list(self._found)
