@@ -207,7 +207,7 @@ class AbsentApi(SynthflowApi):
     """The API of a deployment that names none: it is never asked, and tells nothing."""
 
     def __init__(self) -> None:
-        self._offset = ClockOffset()
+        self._lists, self._offset = SharedReading(self._read), ClockOffset()
 
     @property
     def is_down(self) -> bool:

@@ -1,28 +1,35 @@
-"""Questions to DNS, by dnspython."""
+"""Questions to DNS, by dnspython, which is imported with the first: where all hosts are addresses there is none."""
 
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
-import dns.asyncresolver
-import dns.exception
-import dns.resolver
+if TYPE_CHECKING:
+    import dns.asyncresolver
+    import dns.resolver
 
-from harness.preflight.probes import NO_NAME, NO_RECORD, PATIENCE_S
+#: What DNS says of a name that is not there; all else is trouble with asking.
+NO_NAME, NO_RECORD = "no such name", "no record"
 
 
-def system_resolver() -> dns.asyncresolver.Resolver:
-    """As this machine is set up; one that asks nobody where that is nothing."""
+def system_resolver(patience: float) -> dns.asyncresolver.Resolver:
+    """As this machine is set up; one that asks nobody where that is nothing. It waits for answers so many seconds."""
+    import dns.asyncresolver
+    import dns.exception
+
     try:
         resolver = dns.asyncresolver.Resolver()
     except dns.exception.DNSException:
         resolver = dns.asyncresolver.Resolver(configure=False)
-    resolver.lifetime = resolver.timeout = PATIENCE_S
+    resolver.lifetime = resolver.timeout = patience
     return resolver
 
 
 async def ask(resolver: dns.asyncresolver.Resolver, host: str, *kinds: str) -> list[dns.resolver.Answer | str]:
     """The answers, or why there is none, in the order of ``kinds`` (``_sip._udp SRV`` asks for a service below ``host``)."""
+    import dns.exception
+    import dns.resolver
 
     async def one(kind: str) -> dns.resolver.Answer | str:
         service, _, record = kind.rpartition(" ")

@@ -7,8 +7,9 @@ from ipaddress import ip_address, ip_network
 from urllib.parse import urlsplit
 
 from harness.deployment import Account, Trunk, is_address
+from harness.preflight.dns_questions import NO_NAME, NO_RECORD
 from harness.preflight.lines import REGISTRATION, ROUTING, ProbeKind, ProbeResult, failed, ok, warning
-from harness.preflight.probes import NO_NAME, NO_RECORD, Probing
+from harness.preflight.probes import Probing
 from harness.sip.grammar import split_host_port
 
 #: The services of RFC 3263 section 4.1 and what NAPTR calls them, by transport.

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.deployment import Account, Deployment, Transport, Trunk, is_address, is_ipv6
+from harness.preflight import dns_questions
+from harness.preflight.dns_questions import NO_NAME, NO_RECORD
 
 if TYPE_CHECKING:
     import dns.asyncresolver
@@ -66,10 +68,6 @@ def ai_end(deployment: Deployment, trunk: Trunk, bind: str | None = None) -> Tar
 
 class UnresolvedError(Exception):
     """A name without an address that can be used; says why."""
-
-
-#: What DNS says of a name that is not there; all else is trouble with asking.
-NO_NAME, NO_RECORD = "no such name", "no record"
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,9 +147,7 @@ class Probing:
 
     async def ask_dns(self, host: str, *kinds: str) -> list[dns.resolver.Answer | str]:
         """What :func:`harness.preflight.dns_questions.ask` has for an answer."""
-        from harness.preflight import dns_questions  # its library is not imported for hosts that are all addresses
-
-        self.resolver = self.resolver or dns_questions.system_resolver()
+        self.resolver = self.resolver or dns_questions.system_resolver(PATIENCE_S)
         return await dns_questions.ask(self.resolver, host, *kinds)
 
     def account_place(self, account: Account) -> Target | None:
