@@ -88,8 +88,10 @@ def call(
         scratch = stack.enter_context(Scratch()).path
         world = stack.enter_context(complete(chosen, deployment, scratch))
         caller = _caller(world, phone)
+        guard, uri = Guard(world), _uri(world, caller, number)
+        guard(uri)  # who may not be called is said before anything is sent
         kept = _kept(directory) if directory else scratch / "call"
-        code = _Attempt(console, world, caller, kept, scratch).run(number, seconds, press, say or [])
+        code = _Attempt(console, world, guard, caller, kept, scratch).run(uri, seconds, press, say or [])
         console.print(Text(ladder.text(CaseEvidence.read(kept))), soft_wrap=True)
         if directory:
             console.print(f"kept in {kept}")
@@ -113,12 +115,19 @@ def _caller(deployment: Deployment, asked: str | None) -> str:
     return asked
 
 
+def _uri(deployment: Deployment, caller: str, number: str) -> str:
+    return number if ":" in number else f"sip:{number}@{deployment.accounts[deployment.phones[caller].account].domain}"
+
+
 class _Attempt:
     """The call, and what is said of it while it lasts."""
 
-    def __init__(self, console: Console, deployment: Deployment, caller: str, directory: Path, scratch: Path) -> None:
+    def __init__(
+        self, console: Console, deployment: Deployment, guard: Guard, caller: str, directory: Path, scratch: Path
+    ) -> None:
         self._console = console
         self._deployment = deployment
+        self._guard = guard
         self._caller = caller
         self._scratch = scratch
         self._recorder = CaseRecorder(
@@ -138,17 +147,17 @@ class _Attempt:
         self._sounds = False
         self._marks: set[tuple[str | None, int]] = set()
 
-    def run(self, number: str, seconds: float, press: str, prompts: list[str]) -> int:
+    def run(self, uri: str, seconds: float, press: str, prompts: list[str]) -> int:
         """Register, call, watch, hang up. The exit code."""
         limits = self._deployment.limits
         gate = CallGate(self._scratch / "gate", limits)
-        rules = Rules(Guard(self._deployment), lambda: gate.admit(_PATIENCE_S), limits.seconds_per_call)
+        rules = Rules(self._guard, lambda: gate.admit(_PATIENCE_S), limits.seconds_per_call)
         code, message = FAILED, ""
         with PhonePool(self._scratch / "phones") as pool:
             config = own_phone(self._deployment, self._caller)
             phone = pool.lease(config, sink=self._take, marks=itertools.count(), directory=self._directory, rules=rules)
             try:
-                code = self._place(phone, number, seconds, press, prompts)
+                code = self._place(phone, uri, seconds, press, prompts)
             except NeverCame as error:
                 message = str(error).splitlines()[0]
                 self._say(message, "red")
@@ -161,14 +170,13 @@ class _Attempt:
                 self._recorder.close(Verdict.PASSED if code == PASSED else Verdict.FAILED, message)
         return code
 
-    def _place(self, phone: Phone, number: str, seconds: float, press: str, prompts: list[str]) -> int:
+    def _place(self, phone: Phone, uri: str, seconds: float, press: str, prompts: list[str]) -> int:
         if phone.config.registrar:
             state = phone.register(within=_PATIENCE_S)
             self._tell()
             if not state.active:
                 return FAILED
-        domain = self._deployment.accounts[self._deployment.phones[self._caller].account].domain
-        leg = phone.dial(number if ":" in number else f"sip:{number}@{domain}")
+        leg = phone.dial(uri)
         if not self._watch(leg, until=lambda: leg.state == "confirmed"):
             return FAILED
         if press:
