@@ -14,6 +14,7 @@ from harness.integrations import load
 from harness.nightly import alerts, bounds, metrics, night
 from harness.nightly.compare import lines
 from harness.nightly.flakes import rates
+from harness.report.mask import mask_text
 
 
 def run(
@@ -53,10 +54,15 @@ def run(
         if stale and (to := alerts.addresses()):
             alerts.send(alerts.Alert(f"{series}: a night is missing", stale, "failure"), to)
         raise typer.Exit(FAILED if stale else PASSED)
-    for file in files:
-        load(file, secrets=False)  # its mistakes are told before the night
-    bound = bounds.read(bounds_file) if bounds_file else ()
     to = alerts.addresses()
+    try:
+        for file in files:
+            load(file, secrets=False)
+        bound = bounds.read(bounds_file) if bounds_file else ()
+    except MistakeError as error:  # at night nobody sees the terminal
+        if to:
+            alerts.send(alerts.Alert(f"{series}: the night did not begin", mask_text(str(error)), "failure"), to)
+        raise
     finished = night.one_night(files, reports, series=series, bound=bound, more=_split(verify))
     _say(finished)
     if finished.alert and to:

@@ -96,6 +96,28 @@ def test_a_change_is_told_once_and_every_night_is_kept(
     assert receiver.requests == []
 
 
+def test_a_night_that_cannot_begin_is_told(
+    outside: Outside, receiver: Receiver, reports: Path, nightly: Nightly
+) -> None:
+    """By day somebody broke the file: nothing is verified, and nobody is at the terminal."""
+    file = outside.file("stand-in", "acme")
+    whole = file.read_text()
+    file.write_text(whole + '\n[accounts."+13125550100"]\ncals = 2\n')
+    code, output = nightly("--verify", VERIFY)
+    assert code == 2, output
+    (alert,) = alerts(receiver)
+    assert (alert["title"], alert["type"]) == (f"{SERIES}: the night did not begin", "failure")
+    assert "cals: unknown key" in alert["message"]
+    assert "3125550100" in output
+    assert "3125550100" not in alert["message"], "it goes to chats"
+
+    file.write_text(whole)
+    code, output = nightly("--bounds", str(reports / "missing.toml"))
+    assert code == 2, output
+    assert "missing.toml" in alerts(receiver)[0]["message"]
+    assert store.read(reports / history.FILE, SERIES) == []
+
+
 def alerts(receiver: Receiver) -> Sequence[dict[str, Any]]:
     """What the webhook was sent."""
     return [json.loads(body) for method, path, body in receiver.requests if (method, path) == ("POST", "/alert")]
