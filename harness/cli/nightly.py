@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -55,14 +56,7 @@ def run(
             alerts.send(alerts.Alert(f"{series}: a night is missing", stale, "failure"), to)
         raise typer.Exit(FAILED if stale else PASSED)
     to = alerts.addresses()
-    try:
-        for file in files:
-            load(file, secrets=False)
-        bound = bounds.read(bounds_file) if bounds_file else ()
-    except MistakeError as error:  # at night nobody sees the terminal
-        if to:
-            alerts.send(alerts.Alert(f"{series}: the night did not begin", mask_text(str(error)), "failure"), to)
-        raise
+    bound = _read(files, bounds_file, series, to)
     finished = night.one_night(files, reports, series=series, bound=bound, more=_split(verify))
     _say(finished)
     if finished.alert and to:
@@ -70,6 +64,18 @@ def run(
     _measure(finished, metrics_file, push)
     _say_what_has_changed(finished)
     raise typer.Exit(finished.night.code)
+
+
+def _read(files: Sequence[Path], bounds_file: Path | None, series: str, to: Sequence[str]) -> Sequence[bounds.Bound]:
+    """The bounds. Their mistakes, and those of the deployment files, are told before the night; at night nobody sees the terminal."""
+    try:
+        for file in files:
+            load(file, secrets=False)
+        return bounds.read(bounds_file) if bounds_file else ()
+    except MistakeError as error:
+        if to:
+            alerts.send(alerts.Alert(f"{series}: the night did not begin", mask_text(str(error)), "failure"), to)
+        raise
 
 
 def _split(verify: str) -> list[str]:
