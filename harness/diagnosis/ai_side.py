@@ -9,7 +9,7 @@ from harness.deployment import Trunk
 from harness.diagnosis import sdp
 from harness.diagnosis.derive import Scene, listed, number_in, same_number
 from harness.diagnosis.messages import CHALLENGES, Seen, formats, said_by, username_in
-from harness.diagnosis.refusals import about, of_message, one
+from harness.diagnosis.refusals import TERMINATED, about, of_message, one
 from harness.sip.grammar import host_of
 from harness.sip.message import Request, Response
 from harness.verdict import Finding
@@ -19,9 +19,6 @@ AI_LOST = ("it refused", "it only rang", "its port does not answer", "its certif
 
 #: How the AI's record begins with a status: "404 Not Found", "429: …", "Telephony - 403 - …" (docs.synthflow.ai/telephony-errors).
 _STATUS = re.compile(r"\s*(?:Telephony\s*-\s*|SIP\s+)?([3-6]\d\d)\b", re.I)
-
-
-_TERMINATED = 487
 
 
 def tell(scene: Scene) -> None:
@@ -164,7 +161,7 @@ def _final_answer(scene: Scene, invite: Seen) -> Seen | None:
         s
         for s in of_the_call
         if not s.received and (s.message.call_id, s.message.get("CSeq")) == asked
-        if s.answers("INVITE") >= 300 and not (given_up and s.answers("INVITE") == _TERMINATED)
+        if s.answers("INVITE") >= 300 and not (given_up and s.answers("INVITE") == TERMINATED)
     ]
     return finals[-1] if finals else None
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from harness.diagnosis.derive import Scene, answered_request
 from harness.diagnosis.messages import CHALLENGES, parse, response_to
-from harness.diagnosis.refusals import OF_THE_STACK, about, of_message
+from harness.diagnosis.refusals import OF_THE_STACK, TERMINATED, about, of_message
 from harness.events import CallState, LegStarted, SipMessage
 from harness.sip import why
 from harness.sip.grammar import SipSyntaxError
@@ -43,7 +43,7 @@ def _instead(scene: Scene) -> None:
     confirmed = next((s for s in states if s.state == "confirmed"), None)
     ended = next((s for s in states if s.state == "disconnected"), None)
     final = next((s for s in states if s.state == "disconnected" and s.code >= 300), None)
-    if final is not None and final.code == 487 and _gave_up(scene, call):
+    if final is not None and final.code == TERMINATED and _gave_up(scene, call):
         final = ended = None  # the harness itself hung up on a call that nobody answered
     unheard = _unheard(scene, call)
     taken = facts.value("ai.saw") in ("answered", "another assistant answered")

@@ -76,6 +76,8 @@ NOBODY_THERE = (480, *BUSY)
 OF_A_SERVER = (500, 502, 504)
 #: The request came back to where it had been, or went over too many hops (RFC 3261 sections 21.4.20 and 21.4.21).
 IN_A_CIRCLE = (482, 483)
+#: Of a request that its sender gave up, or that a BYE overtook (RFC 3261 sections 9.1 and 15.1.2).
+TERMINATED = 487
 #: Ask elsewhere (RFC 3261 section 21.3).
 REDIRECTED = (300, 301, 302, 305, 380)
 #: What is said of who calls: its identity (RFC 8224 section 6.2.2), its anonymity (RFC 5079), its repute (RFC 8197, RFC 8688).

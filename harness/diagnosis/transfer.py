@@ -9,7 +9,7 @@ from harness.checks.landing import ASKED
 from harness.deployment import is_address
 from harness.diagnosis.derive import Scene, listed, number_in
 from harness.diagnosis.messages import CHALLENGES, Seen, parse, said_by
-from harness.diagnosis.refusals import of_message
+from harness.diagnosis.refusals import TERMINATED, of_message
 from harness.events import SipMessage, TransferProgress
 from harness.far_end.call_record import actions_of, recorded_target, transfers_among
 from harness.sip.grammar import decimal
@@ -23,7 +23,6 @@ _UNTRANSFERRED = ("fallback", "limit", "unanswered")
 PROVISIONAL = "a provisional response alone"
 #: The REFER's 487 says only that the call had ended (RFC 3261 section 15.1.2).
 ENDED_FIRST = "none before the call ended"
-_TERMINATED = 487
 #: What its NOTIFY left untold: when the case gave up, by the subscription's end (RFC 6665 section 4.1.3), or for good (RFC 4488).
 NOTHING, OVER, NOT_DUE = "nothing", "nothing, and the subscription is over", "nothing, as agreed (Refer-Sub: false)"
 #: Nobody allowed the REFER after all (RFC 3515 section 2.4.5).
@@ -190,7 +189,7 @@ def _answer(scene: Scene, request: Seen, method: str) -> None:
     answers = [s for s in scene.at_ai if s.received and s.answers(method) and s.is_of(request)]
     # 487 to what the AI itself gave up, or to what a BYE overtook, says that nothing else was answered.
     undecided = _given_up(scene, request)
-    told = [s for s in answers if undecided is None or s.answers(method) != _TERMINATED]
+    told = [s for s in answers if undecided is None or s.answers(method) != TERMINATED]
     finals = [s for s in told if s.answers(method) >= 200 and s.answers(method) not in CHALLENGES]
     if finals:
         code = finals[-1].answers(method)
@@ -218,7 +217,7 @@ def _given_up(scene: Scene, request: Seen) -> Seen | None:
     is_refer = request.is_request("REFER")
     number = request.message.cseq.number
     for seen in (s for s in scene.at_ai if s.message.call_id == request.message.call_id):
-        if _TERMINATED in (seen.answers("REFER"), seen.answers("INVITE")) and seen.is_of(request):
+        if TERMINATED in (seen.answers("REFER"), seen.answers("INVITE")) and seen.is_of(request):
             break
         if is_refer and seen.is_request("BYE"):
             return seen

@@ -7,7 +7,15 @@ from dataclasses import replace
 
 from harness.diagnosis.cells import cells
 from harness.diagnosis.conditions import not_shown, unless, when
-from harness.diagnosis.refusals import IN_A_CIRCLE, NO_SUCH_NUMBER, NOBODY_THERE, OF_A_SERVER, REDIRECTED, THE_AGENTS
+from harness.diagnosis.refusals import (
+    IN_A_CIRCLE,
+    NO_SUCH_NUMBER,
+    NOBODY_THERE,
+    OF_A_SERVER,
+    REDIRECTED,
+    TERMINATED,
+    THE_AGENTS,
+)
 from harness.diagnosis.rule import Rule
 from harness.diagnosis.rules.transfer import (
     AFTER,
@@ -22,7 +30,7 @@ from harness.diagnosis.rules.transfer import (
 from harness.diagnosis.transfer import ENDED_FIRST, NOT_ALLOWED, NOT_DUE, NOTHING, OVER, PROVISIONAL
 
 _NOT_REFUSED = ("accepted", "none", "never sent", "challenged", PROVISIONAL, ENDED_FIRST)
-_TIMED_OUT, _NO_SUCH_CALL, _ENDED = 408, 481, 487
+_TIMED_OUT, _NO_SUCH_CALL = 408, 481
 #: Statuses that say something else than that the request is refused (RFC 3261 section 21).
 _OTHERWISE = (*NO_SUCH_NUMBER, *NOBODY_THERE, *IN_A_CIRCLE, *REDIRECTED, *OF_A_SERVER, _TIMED_OUT, 503)
 
@@ -115,7 +123,7 @@ _CALL_REFUSED = Rule(
     symptoms=("transfer",),
     essential=(LOST, when("transfer.way", "INVITE")),
     conditions=(
-        unless("transfer.answer", *_NOT_REFUSED, *_OTHERWISE, 403, _ENDED, 603),
+        unless("transfer.answer", *_NOT_REFUSED, *_OTHERWISE, 403, TERMINATED, 603),
         RIGHT_TARGET,
         CARRIED,
         NOT_REFUSED_THERE,
@@ -341,7 +349,7 @@ ANSWERED: tuple[Rule, ...] = (
         _LEFT_RINGING,
         id="transfer.left-ringing.ended",
         cells=cells("timing", "AI's call"),
-        essential=(LOST, when("transfer.way", "INVITE"), when("transfer.answer", _TIMED_OUT, _ENDED)),
+        essential=(LOST, when("transfer.way", "INVITE"), when("transfer.answer", _TIMED_OUT, TERMINATED)),
         because="the platform gave the AI's call to the group up by itself (408, 487), and no agent's phone had rung",
         confidence="likely",
     ),
