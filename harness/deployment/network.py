@@ -85,6 +85,10 @@ class CertificateFiles(Model):
     private_key: str
 
 
+def _pair(certificate: str | None, private_key: str | None) -> tuple[str, str] | None:
+    return (certificate, private_key) if certificate and private_key else None
+
+
 class StandIn(Model):
     """Where the harness's phone listens when it takes the AI's place."""
 
@@ -96,6 +100,11 @@ class StandIn(Model):
     #: To be shown where they have to be refused: ``[stand_in.bad_certificates.expired]``, ``….self-signed]`` and
     #: ``….wrong-name]``, no others, each with ``certificate`` and ``private_key`` (PEM files). TLS-BADCERT shows all three.
     bad_certificates: dict[Literal["expired", "self-signed", "wrong-name"], CertificateFiles] = {}
+
+    @property
+    def own_pair(self) -> tuple[str, str] | None:
+        """The files of the certificate that it shows, and of its key."""
+        return _pair(self.certificate, self.private_key)
 
 
 class Account(Model):
@@ -139,7 +148,7 @@ class Account(Model):
     @property
     def own_pair(self) -> tuple[str, str] | None:
         """The files of the certificate that its phones show, and of its key."""
-        return (self.certificate, self.private_key) if self.certificate and self.private_key else None
+        return _pair(self.certificate, self.private_key)
 
     @model_validator(mode="after")
     def _pair_on_tls(self) -> Self:

@@ -240,7 +240,6 @@ User = Annotated[str, AfterValidator(_user)]
 
 #: Ids of Synthflow's, UUIDs or numbers, as they may stand in a path, a query and a header.
 SYNTHFLOW_ID = r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}"
-#: POSIX has upper-case letters, digits and underscores (XBD 8.1); many shells take small ones.
 SynthflowId = Annotated[str, form(SYNTHFLOW_ID, "letters, digits and . _ : - behind the first")]
 #: A header of somebody's own (RFC 3261 section 7.3.1, ``token``).
 OwnHeader = Annotated[str, form(r"X-[A-Za-z0-9\-_]+", "a header that begins with X-, as X-Show-Number")]
@@ -249,6 +248,7 @@ SiteName = Annotated[str, form(r"[\w .-]{1,60}", "letters, digits, blanks and . 
 Dialled = Annotated[
     str, form(r"\+[1-9][0-9]{2,14}|[0-9*#]{2,8}", "a number in E.164, or a short code of 2 to 8 digits")
 ]
+#: POSIX has upper-case letters, digits and underscores (XBD 8.1); many shells take small ones.
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,79}")
 Variable = Annotated[str, AfterValidator(_variable)]
 

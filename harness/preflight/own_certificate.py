@@ -19,10 +19,10 @@ _FIX = "Name a certificate and its key in [stand_in], PEM files; the platform ha
 
 def certificate_line(place: StandIn, hosts: Collection[str], at: float) -> ProbeResult:
     """Whether there is one, with its own key, that counts ``at`` that time and is made out to ``hosts``, the trunks'."""
-    if not (place.certificate and place.private_key):
+    if (pair := place.own_pair) is None:
         missing = "private_key" if place.certificate else "certificate"
         return failed(*NAME, f"stand_in.{missing} is missing: no TLS connection is set up without it", ROUTING, _FIX)
-    looked_at = _look(NAME, place.certificate, place.private_key, at, _FIX)
+    looked_at = _look(NAME, *pair, at, _FIX)
     if isinstance(looked_at, ProbeResult):
         return looked_at
     shown, until = looked_at

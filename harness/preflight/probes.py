@@ -55,7 +55,7 @@ def termination(deployment: Deployment, trunk: Trunk) -> Target | None:
     if host is None or port is None:
         return None
     place, by_phones = deployment.stand_in, trunk.ai == "stand-in"
-    pair = (place.certificate, place.private_key) if by_phones and place.certificate and place.private_key else None
+    pair = place.own_pair if by_phones else None
     return Target(host, port, trunk.transport, place.bind, deployment.ca_file, pair, by_phones)
 
 
