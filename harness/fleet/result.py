@@ -74,13 +74,14 @@ def _missing_part(plan: FleetPlan, site: str, cases: Sequence[str], files: Path,
     ]
     rows = {row for shard in plan.shards if shard.deployment in names for row in shard.rows}
     selection = Selection(rows=tuple(rows), ids=tuple(cases))
-    found = scope.scope_of(deployments, selection, began=plan.began, options=_options(plan), command="harness fleet")
+    asked, options = matrix.cases(deployments, selection), _options(plan)
+    found = scope.scope_of(deployments, selection, asked, began=plan.began, options=options, command="harness fleet")
     scope.write(run, found)
     known = {d.name: d for d in deployments}
     planned = [
         {**case.plain(), "kind": known[case.deployment].kind, "site": site}
         | {"mask": known[case.deployment].kind != "simulated"}
-        for case in matrix.cases(deployments, selection)
+        for case in asked
     ]
     why = f"{len(cases)} cases were not run at any site"
     write_end(run, planned, RunEnd(workers=0, wall_s=0.0, interrupted=why))

@@ -75,7 +75,8 @@ class Run:
 
     def scope(self, options: Mapping[str, Any], command: str) -> Scope:
         """What the run is asked to verify."""
-        return scope_of(self.deployments, self.selection, began=time.time(), options=options, command=command)
+        began = time.time()
+        return scope_of(self.deployments, self.selection, self.cases, began=began, options=options, command=command)
 
     @property
     def control(self) -> Path:

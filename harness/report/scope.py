@@ -123,13 +123,13 @@ class Scope:
 def scope_of(
     deployments: Sequence[Deployment],
     selection: Selection,
+    asked: Sequence[Case],
     *,
     began: float,
     options: Mapping[str, Any],
     command: str,
 ) -> Scope:
-    """The scope of a run that is about to begin."""
-    asked = matrix.cases(deployments, selection)
+    """The scope of a run that is about to begin; ``asked`` are the cases of its selection."""
     return Scope(
         began=began,
         options=options,

@@ -146,11 +146,11 @@ def make_run(
     selection = Selection(rows=rows)
     given = {"row": list(rows), "fault": [], "timings": "quick", "keyword": "", **(options or {})}
     run = create(reports)
+    chosen = cases([deployment], selection)
     scopes.write(
-        run, scopes.scope_of([deployment], selection, began=1.8e9, options=given, command="harness verify FILE")
+        run, scopes.scope_of([deployment], selection, chosen, began=1.8e9, options=given, command="harness verify FILE")
     )
     (run / "preflight.json").write_text('[{"deployment": "d", "lines": []}]')
-    chosen = cases([deployment], selection)
     for case in chosen:
         if case.row.id not in lost:
             record(run, deployment, case, (plays or {}).get(case.row.id, passes))

@@ -67,8 +67,10 @@ def test_a_required_row_without_a_case_is_told_beforehand(
     """The plan showed nothing of it, and the run that followed, with all its calls, could not pass."""
     deployment = load(FILES / "live-talkdesk.toml", secrets=False).model_copy(update={"require": require})
     run = cast("Any", SimpleNamespace(deployments=[deployment], deployment=lambda _: deployment))
+    selection = Selection(rows=row)
+    asked = cases([deployment], selection)
     run.scope = lambda options, command: scope_of(
-        [deployment], Selection(rows=row), began=0.0, options={"require": []}, command=command
+        [deployment], selection, asked, began=0.0, options={"require": []}, command=command
     )
     monkeypatch.setattr("harness.pytest_plugin.progress.given", lambda config: {})
     session = SimpleNamespace(items=[], config=SimpleNamespace(getoption=lambda name: 0))
