@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Hashable
+from concurrent.futures import Future
 from typing import Generic, TypeVar
 
 Of = TypeVar("Of", bound=Hashable)
 Entry = TypeVar("Entry")
+
+
+class _Reading(Generic[Entry]):
+    def __init__(self, since: float) -> None:
+        self.since = since
+        self.found = Future[list[Entry]]()
 
 
 class SharedReading(Generic[Of, Entry]):
@@ -35,23 +42,8 @@ class SharedReading(Generic[Of, Entry]):
                 if is_first := self._next.get(of) is reading:
                     del self._next[of]
             if is_first:
-                reading.take(lambda: self._read(reading.since, of))
-        return reading.entries()
-
-
-class _Reading(Generic[Entry]):
-    def __init__(self, since: float) -> None:
-        self.since = since
-        self._found: list[Entry] = []
-        self._error: BaseException | None = None
-
-    def take(self, read: Callable[[], list[Entry]]) -> None:
-        try:
-            self._found = read()
-        except BaseException as error:
-            self._error = error
-
-    def entries(self) -> list[Entry]:
-        if self._error is not None:
-            raise self._error
-        return list(self._found)
+                try:
+                    reading.found.set_result(self._read(reading.since, of))
+                except BaseException as error:
+                    reading.found.set_exception(error)
+        return list(reading.found.result())
