@@ -275,14 +275,13 @@ class FarEndRecord(Event):
 
 _KINDS: dict[str, type[Event]] = {kind.__name__: kind for kind in Event.__subclasses__()}
 _NAMES = {name: tuple(field.name for field in dataclasses.fields(kind)) for name, kind in _KINDS.items()}
-
 _VALUES = {name: attrgetter(*fields) for name, fields in _NAMES.items()}
 
 
 def to_plain(event: Event) -> dict[str, Any]:
     """The event as JSON-ready data; ``kind`` names its class."""
     kind = type(event).__name__
-    return {"kind": kind, **{name: getattr(event, name) for name in _NAMES[kind]}}
+    return {"kind": kind, **dict(zip(_NAMES[kind], _VALUES[kind](event), strict=True))}
 
 
 def to_values(event: Event) -> list[Any]:

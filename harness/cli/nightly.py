@@ -52,14 +52,14 @@ def run(
     if check_fresh is not None:
         stale = night.check_fresh(reports, series, check_fresh)
         typer.echo(stale or f"{series}: a night has ended in the last {check_fresh:g} hours")
-        if stale and (to := alerts.addresses()):
-            alerts.send(alerts.Alert(f"{series}: a night is missing", stale, "failure"), to)
+        if stale:
+            alerts.send(alerts.Alert(f"{series}: a night is missing", stale, "failure"), alerts.addresses())
         raise typer.Exit(FAILED if stale else PASSED)
     to = alerts.addresses()
     bound = _read(files, bounds_file, series, to)
     finished = night.one_night(files, reports, series=series, bound=bound, more=_split(verify))
     _say(finished)
-    if finished.alert and to:
+    if finished.alert:
         alerts.send(finished.alert, to)  # first: a file of figures that cannot be written must not keep it back
     _measure(finished, metrics_file, push)
     _say_what_has_changed(finished)
@@ -73,8 +73,7 @@ def _read(files: Sequence[Path], bounds_file: Path | None, series: str, to: Sequ
             load(file, secrets=False)
         return bounds.read(bounds_file) if bounds_file else ()
     except MistakeError as error:
-        if to:
-            alerts.send(alerts.Alert(f"{series}: the night did not begin", mask_text(str(error)), "failure"), to)
+        alerts.send(alerts.Alert(f"{series}: the night did not begin", mask_text(str(error)), "failure"), to)
         raise
 
 

@@ -103,7 +103,9 @@ def addresses() -> list[str]:
 
 
 def send(alert: Alert, to: Sequence[str]) -> None:
-    """Send it everywhere. Raises :class:`BrokenError` when an address did not take it; the address itself is not named."""
+    """Send it everywhere, if anywhere. Raises :class:`BrokenError` when an address did not take it; the address itself is not named."""
+    if not to:
+        return
     service = _apprise().Apprise()
     for number, address in enumerate(to, start=1):
         if not service.add(address):
