@@ -13,7 +13,7 @@ from itertools import chain
 from typing import Any, get_args
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
@@ -161,6 +161,8 @@ def hold(lines: list[str], value: object) -> None:
         assert allowed.strip(), line
         assert len(line) < 1200, line
         own = found.replace(repr(value)[1:-1], "") if isinstance(value, str) else found
+        for entry in value if isinstance(value, list) else ():
+            own = own.replace(repr(entry), "") if isinstance(entry, str) else own  # whoever wrote the file wrote it
         assert not FOREIGN.search(own), line
         assert not FOREIGN.search(allowed), line
 
@@ -186,6 +188,7 @@ def test_a_value_that_a_key_cannot_have_is_said_in_a_line(file: Model, place: Pl
     st.sampled_from(keys()),
     st.one_of(st.text(), st.integers(), st.floats(), st.lists(st.text()), st.dictionaries(st.text(), st.text())),
 )
+@example((Deployment, ("safety", "allow")), ["True"])
 def test_no_value_is_answered_in_foreign_words(key: tuple[Model, Place], value: Any) -> None:
     hold(said_of(*key, value), value)
 
