@@ -101,6 +101,6 @@ clean:  ## removes what was built; reports stay
 	@rm -rf .venv .uv .ci/bootstrap.lock .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.venv/.ready: uv.lock pyproject.toml hatch_build.py $(shell find harness -name '*.c') .ci/uv.txt .ci/bootstrap.py
+.venv/.ready: uv.lock pyproject.toml hatch_build.py $(shell find harness -name '*.[ch]') .ci/uv.txt .ci/bootstrap.py
 	@command -v $(PYTHON) >/dev/null || { echo "environment: there is no $(PYTHON); needed: Python 3.11 or newer" >&2; exit 2; }
 	@$(PYTHON) .ci/bootstrap.py

@@ -6,17 +6,17 @@ All three share the same three stages: ``front_end`` finds tone pairs, ``tracker
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.audio.confirm import PERIOD
-from harness.audio.front_end import CONTEXT, HOP, Hops
+from harness.audio.front_end import CONTEXT, HOP
 from harness.audio.marks import SAMPLE_RATE
 from harness.audio.resample import Resampler, resample
-from harness.audio.tracker import MARK_TONES, Ended, Heard, Tracker
+from harness.audio.tracker import MARK_TONES, Ended, Heard, History, Tracker
 
 __all__ = ["DetectorBank", "Ended", "Heard", "MarkDetector", "marks_heard"]
 
@@ -38,8 +38,6 @@ class MarkDetector:
         self._end = CONTEXT * HOP  # of the samples in the buffer
         self._next = 0  # in the buffer: where the next window's past begins
         self._origin = -CONTEXT * HOP  # stream sample number of the buffer's beginning
-        self._last_symbol = -1
-        self._last_agreed = False
 
     @property
     def present(self) -> int | None:
@@ -56,39 +54,17 @@ class MarkDetector:
         return said
 
     def _take(self, samples: NDArray[np.int16], said: list[Heard | Ended]) -> None:
-        before, end = self._end, self._end + len(samples)
+        end = self._end + len(samples)
         if end > len(self._buffer):
             end = self._make_room(len(samples))
-            before = end - len(samples)
-        self._buffer[before:end] = samples
+        self._buffer[end - len(samples) : end] = samples
         self._end = end
         hops = (end - self._next) // HOP - CONTEXT
         if hops < 1:
             return
-        begin = self._next
-        blocks = self._buffer[begin : begin + (hops + CONTEXT) * HOP].reshape(-1, HOP)
-        looked = MARK_TONES.analyse_few(blocks)
-        # Decided by slices of 20 ms, so that a decision comes at the same time however the stream was cut.
-        for upto in range(before + _FRAME, end + _FRAME, _FRAME):
-            hops = (min(upto, end) - self._next) // HOP - CONTEXT
-            if hops > 0:
-                done = (self._next - begin) // HOP
-                hop = (self._origin + self._next) // HOP + 1
-                self._next += hops * HOP
-                self._decide(hop, looked[done : done + hops], said)
-
-    def _decide(self, hop: int, looked: Sequence[tuple[int, bool, float, float]], said: list[Heard | Ended]) -> None:
-        tracker = self._tracker
-        for symbol, agrees, share, power in looked:
-            if agrees:
-                if not self._last_agreed:
-                    said += tracker.changed(hop, symbol, True, share, power, self._history)
-            elif symbol >= 0 and symbol != self._last_symbol:
-                said += tracker.changed(hop, symbol, False, share, power, self._history)
-            self._last_symbol, self._last_agreed = symbol, agrees
-            hop += 1
-        if tracker.present is not None:
-            said += tracker.tick(hop - 1)
+        blocks = self._buffer[self._next : self._next + (hops + CONTEXT) * HOP].reshape(-1, HOP)
+        self._next += hops * HOP
+        said += self._tracker.follow(MARK_TONES.analyse(blocks), self._history)
 
     def _make_room(self, wanted: int) -> int:
         kept = min(_KEPT, self._end)
@@ -110,16 +86,13 @@ class DetectorBank:
         self._trackers = [Tracker() for _ in range(streams)]
         self._history = np.zeros((streams, _KEPT // _FRAME + 1, _FRAME), np.float32)  # rings of frames
         self._frames = np.zeros(streams, np.int64)
-        self._last_symbol = np.full(streams, -1)
-        self._last_agreed = np.zeros(streams, bool)
+        self._pasts: list[History] = [partial(self._past, stream) for stream in range(streams)]
 
     def reset(self, stream: int) -> None:
         """Forget all that a stream has heard; its time begins anew."""
         self._trackers[stream] = Tracker()
         self._history[stream] = 0
         self._frames[stream] = 0
-        self._last_symbol[stream] = -1
-        self._last_agreed[stream] = False
 
     def present(self, stream: int) -> int | None:
         """The mark that a stream is hearing now."""
@@ -134,28 +107,12 @@ class DetectorBank:
         past = self._history[streams, (number - 1) % slots]
         blocks = np.concatenate([past, frames], axis=1, dtype=np.float32).reshape(len(streams), -1, HOP)
         hops = MARK_TONES.analyse(blocks)
-        before = np.column_stack([self._last_symbol[streams], hops.symbol])
-        agreed = np.column_stack([self._last_agreed[streams], hops.agrees])
-        self._last_symbol[streams], self._last_agreed[streams] = before[:, -1], agreed[:, -1]
+        each = blocks.shape[1] - CONTEXT
         said: list[tuple[int, Heard | Ended]] = []
-        for row, k in zip(*np.nonzero(_changes(before, agreed)), strict=True):
-            stream = int(streams[row])
-            hop = 2 * int(number[row]) - 1 + int(k)
-            said += ((stream, fact) for fact in self._tell(stream, hop, hops, (row, k)))
-        for stream, count in zip(streams.tolist(), number.tolist(), strict=True):
-            if self._trackers[stream].present is not None:
-                said += ((stream, fact) for fact in self._trackers[stream].tick(2 * count))
+        for row, stream in enumerate(streams.tolist()):
+            facts = self._trackers[stream].follow(hops, self._pasts[stream], row * each, (row + 1) * each)
+            said += ((stream, fact) for fact in facts)
         return said
-
-    def _tell(self, stream: int, hop: int, hops: Hops, at: tuple[int, int]) -> list[Heard | Ended]:
-        return self._trackers[stream].changed(
-            hop,
-            int(hops.symbol[at]),
-            bool(hops.agrees[at]),
-            float(hops.share[at]),
-            float(hops.power[at]),
-            lambda begin, end: self._past(stream, begin, end),
-        )
 
     def _past(self, stream: int, begin: int, end: int) -> NDArray[np.float32]:
         slots = self._history.shape[1]
@@ -179,7 +136,6 @@ def marks_heard(samples: NDArray[np.int16], rate: int = SAMPLE_RATE) -> list[Hea
     tracker = Tracker()
     said: list[Heard | Ended] = []
     past = np.zeros((CONTEXT, HOP), np.float32)
-    last_symbol, last_agreed = -1, False
 
     def history(begin: int, end: int) -> NDArray[np.float32]:
         return samples[max(begin, 0) : end].astype(np.float32)
@@ -188,31 +144,5 @@ def marks_heard(samples: NDArray[np.int16], rate: int = SAMPLE_RATE) -> list[Hea
         count = min(_CHUNK, total - at)
         blocks = np.concatenate([past, samples[at * HOP : (at + count) * HOP].reshape(-1, HOP)], dtype=np.float32)
         past = blocks[-CONTEXT:]
-        hops = MARK_TONES.analyse(blocks)
-        before = np.concatenate([[last_symbol], hops.symbol])
-        agreed = np.concatenate([[last_agreed], hops.agrees])
-        last_symbol, last_agreed = int(before[-1]), bool(agreed[-1])
-        changes = np.nonzero(_changes(before, agreed))[0]
-        for k, symbol, agrees, share, power in zip(
-            changes.tolist(),
-            hops.symbol[changes].tolist(),
-            hops.agrees[changes].tolist(),
-            hops.share[changes].tolist(),
-            hops.power[changes].tolist(),
-            strict=True,
-        ):
-            hop = at - 1 + k
-            if tracker.present is not None:
-                said += tracker.tick(hop - 1)
-            said += tracker.changed(hop, symbol, agrees, share, power, history)
-        if tracker.present is not None:
-            said += tracker.tick(at + count - 2)
+        said += tracker.follow(MARK_TONES.analyse(blocks), history)
     return said
-
-
-def _changes(symbol: NDArray[np.intp], agrees: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Where a tracker has to be told: a symbol begins, or begins to be sure. Inputs begin with the hop before."""
-    sure = agrees[..., 1:] & ~agrees[..., :-1]
-    new = (symbol[..., 1:] >= 0) & (symbol[..., 1:] != symbol[..., :-1])
-    changes: NDArray[np.bool_] = sure | new
-    return changes

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.audio.front_end import CONTEXT, HOP, TonePairs
+from harness.audio.front_end import CONTEXT, HOP, TonePairs, unpacked
 from harness.audio.marks import SAMPLE_RATE
 
 DIGITS: Final = "123A456B789C*0#D"
@@ -56,7 +56,7 @@ class DtmfDetector:
         blocks = self._samples[: (count + CONTEXT) * HOP].reshape(-1, HOP)
         self._samples = self._samples[count * HOP :]
         digits: list[Digit] = []
-        for symbol, agrees, _, _ in _PAIRS.analyse_few(blocks):
+        for symbol, agrees, _, _ in unpacked(_PAIRS.analyse(blocks)):
             self._hop += 1
             if symbol >= 0 or self._symbol >= 0:
                 self._take(symbol, agrees, digits)

@@ -1,10 +1,12 @@
-/* What the windows of one leg's frame hold, as front_end.py finds it in whole arrays; a test holds the two equal.
+/* What windows hold, of a leg's frame, of many legs' frames, and of a whole recording.
  *
- * At this size, ten windows or so, numpy's calls and Python's loops cost many times the arithmetic.
+ * numpy multiplies (front_end.py); for what follows each window by itself its calls cost many times the arithmetic.
  */
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "hop.h"
 
 #define MOST_TONES 32
 
@@ -12,12 +14,6 @@ struct tones {
     int32_t low, high; /* how many of each; MOST_TONES at most together */
     float min_share, max_twist, min_energy, window_energy;
     const float *turn_cos, *turn_sin, *min_cos;
-};
-
-struct hop {
-    int32_t symbol;
-    int32_t agrees;
-    float share, power;
 };
 
 static int strongest(const float *power, int count) {
@@ -40,7 +36,7 @@ static int in_phase(const struct tones *tones, const float *before, const float 
 
 /* `halves` (rows, 4 × tones) has of each hop the cosines and sines as a window's first half, then as its second; `energies`
  * (rows, 2) likewise. Two hops fewer come out: the first window only serves as the past of the second. */
-void tone_pairs(const struct tones *tones, const float *halves, const float *energies, size_t rows, struct hop *hops) {
+static struct hop *one_stream(const struct tones *tones, const float *halves, const float *energies, size_t rows, struct hop *hops) {
     int count = tones->low + tones->high, last = -1;
     float spectra[2][2 * MOST_TONES], power[MOST_TONES];
     for (size_t window = 0; window + 1 < rows; window++, halves += 4 * count, energies += 2) {
@@ -63,4 +59,11 @@ void tone_pairs(const struct tones *tones, const float *halves, const float *ene
             *hops++ = (struct hop){symbol, agrees, pair / fmaxf(energy, 1e-6f), pair / tones->window_energy};
         last = symbol;
     }
+    return hops;
+}
+
+/* Of each stream as many rows, one stream after another. */
+void tone_pairs(const struct tones *tones, const float *halves, const float *energies, size_t streams, size_t rows, struct hop *hops) {
+    for (; streams > 0; streams--, halves += 4 * (tones->low + tones->high) * rows, energies += 2 * rows)
+        hops = one_stream(tones, halves, energies, rows, hops);
 }

@@ -1,14 +1,14 @@
 """The first stage of tone detection: 20 ms windows every 10 ms, the strongest low and high tone in each.
 
-It works on whole arrays of windows, so that a tick of many legs and an hour of recording run through the same lines; one
-leg's frame, too small for numpy to pay, has a twin in C (``front_end.c``).
+A leg's frame, a tick of many legs and an hour of recording run through the same lines: numpy multiplies samples by tones,
+machine code (``front_end.c``, whose layout this has) looks at each window.
 """
 
 from __future__ import annotations
 
 import ctypes
 import struct
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -21,21 +21,31 @@ HOP: Final = 80  #: samples from one window to the next (10 ms)
 WINDOW: Final = 160  #: samples in a window (20 ms)
 CONTEXT: Final = 2  #: hops of the past that an analysis needs before the first hop it reports
 
+HOP_OCTETS: Final = 16  #: of a hop in :data:`Hops`
+
 _TABLES: Final = struct.Struct("@ii4f3P")  # struct tones
 _HOP: Final = struct.Struct("@i?3xff")  # struct hop
 _tone_pairs = ctypes.CDLL(str(Path(__file__).with_name("libfront_end.so"))).tone_pairs
-_tone_pairs.argtypes = (ctypes.c_char_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_char_p)
+_tone_pairs.argtypes = (
+    ctypes.c_char_p,
+    ctypes.c_void_p,
+    ctypes.c_void_p,
+    ctypes.c_size_t,
+    ctypes.c_size_t,
+    ctypes.c_char_p,
+)
 _tone_pairs.restype = None
 
+Hops = ctypes.Array[ctypes.c_char]
+"""What windows hold, as machine code has it (``hop.h``); :func:`unpacked` says it in Python."""
 
-@dataclass(frozen=True, slots=True)
-class Hops:
-    """What each window holds; all arrays have the shape (…, hops)."""
 
-    symbol: NDArray[np.intp]  #: low index × number of high tones + high index; -1 when no tone pair stands out
-    agrees: NDArray[np.bool_]  #: the window before had the same pair, and both tones ran on in phase
-    share: NDArray[np.float32]  #: of the window's energy that the pair holds, 0…1
-    power: NDArray[np.float32]  #: mean square of the pair, full scale 32768
+def unpacked(hops: Hops) -> Iterator[tuple[int, bool, float, float]]:
+    """Of each window: the symbol, low index × number of high tones + high index, or -1 when no tone pair stands out; whether
+    the window before had the same pair, and both tones ran on in phase; the pair's share of the window's energy (0…1) and
+    its mean square (full scale 32768).
+    """
+    return _HOP.iter_unpack(hops.raw)
 
 
 class TonePairs:
@@ -78,55 +88,18 @@ class TonePairs:
         self._tables = _TABLES.pack(len(low), len(high), *limits, *turns)
 
     def analyse(self, blocks: NDArray[np.float32]) -> Hops:
-        """Look at the windows that begin in each hop of ``blocks`` (…, hops + 2, 80), samples at full scale 32768.
+        """Look at the windows that begin in each hop of ``blocks``, float32 (…, hops + 2, 80) at full scale 32768.
 
-        The first window only serves as the past of the second, so two hops fewer come out than went in.
+        The first window only serves as the past of the second, so of each stream two hops fewer come out than went in,
+        of one stream after another.
         """
-        tones, low_count = self._tones, self._low_count
-        halves = blocks @ self._tone_halves
-        spectrum = halves[..., :-1, : 2 * tones] + halves[..., 1:, 2 * tones :]
-        power = np.square(spectrum)
-        power = power[..., :tones] + power[..., tones:]
-        energies = np.square(blocks) @ self._energy_halves
-        energy = energies[..., :-1, 0] + energies[..., 1:, 1]
-
-        low, high = power[..., :low_count], power[..., low_count:]
-        low_at, high_at = low.argmax(-1), high.argmax(-1)
-        low_power, high_power = low.max(-1), high.max(-1)
-        pair = low_power + high_power
-        valid = (
-            (pair > self._min_share * energy)
-            & (energy > self._min_energy)
-            & (np.maximum(low_power, high_power) < self._max_twist * np.minimum(low_power, high_power))
-        )
-        symbol = np.where(valid, low_at * self.high_count + high_at, -1)
-
-        agrees = valid[..., 1:] & (symbol[..., 1:] == symbol[..., :-1])
-        if agrees.any():
-            at = np.nonzero(agrees)
-            before, now = spectrum[..., :-1, :][at], spectrum[..., 1:, :][at]
-            rows = np.arange(len(now))
-            for tone in (low_at[..., 1:][at], high_at[..., 1:][at] + low_count):
-                # now × conj(before), turned back by what the tone turns in one hop: its angle is the phase error.
-                re_now, im_now = now[rows, tone], now[rows, tone + tones]
-                re_before, im_before = before[rows, tone], before[rows, tone + tones]
-                along = re_now * re_before + im_now * im_before
-                across = im_now * re_before - re_now * im_before
-                in_phase = along * self._turn_cos[tone] + across * self._turn_sin[tone]
-                agrees[at] &= in_phase > self._min_cos[tone] * np.hypot(along, across)
-        return Hops(
-            symbol[..., 1:],
-            agrees,
-            pair[..., 1:] / np.maximum(energy[..., 1:], 1e-6),
-            pair[..., 1:] * np.float32(1.0 / self._window_energy),
-        )
-
-    def analyse_few(self, blocks: NDArray[np.float32]) -> list[tuple[int, bool, float, float]]:
-        """As :meth:`analyse` for one leg's frame (hops + 2, 80), in C: a tuple (symbol, agrees, share, power) for each hop."""
+        rows = blocks.shape[-2]
+        blocks = blocks.reshape(-1, HOP)
+        streams = len(blocks) // rows
         halves, energies = blocks.dot(self._tone_halves), (blocks * blocks).dot(self._energy_halves)
-        hops = ctypes.create_string_buffer(max(0, len(blocks) - CONTEXT) * _HOP.size)
-        _tone_pairs(self._tables, halves.ctypes.data, energies.ctypes.data, len(blocks), hops)
-        return list(_HOP.iter_unpack(hops.raw))
+        hops = ctypes.create_string_buffer(max(0, rows - CONTEXT) * streams * HOP_OCTETS)
+        _tone_pairs(self._tables, halves.ctypes.data, energies.ctypes.data, streams, rows, hops)
+        return hops
 
 
 def _halves(columns: NDArray[np.float64]) -> NDArray[np.float32]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.audio.detector import Ended, Heard, MarkDetector
 from harness.audio.dtmf import DtmfDetector
@@ -36,23 +38,24 @@ class Hearing:
         self._digits = DtmfDetector() if digits else None
         self._samples = 0
         self._origin: float | None = None  # monotonic time of the first sample
-        self._power = self._sum = 0.0  # of the samples since the last pulse
-        self._since_pulse = 0
-        self._is_loud = False
+        self._newest = np.zeros(1, np.int16)  # what was heard last
+        self._unmeasured: list[NDArray[np.int16]] = []  # since the last pulse
+        self._since_pulse = 0  # samples
 
     @property
     def pause(self) -> float:
         """Seconds in which nothing can be missed: a decision may hang on each frame as long as something loud is no mark yet."""
-        if self._samples < _TIMING_SAMPLES or (self._is_loud and self._marks.present is None):
+        if self._samples < _TIMING_SAMPLES:
             return _UNDECIDED
-        return _QUIET if self._marks.present is None else _KNOWN
+        if self._marks.present is not None:
+            return _KNOWN
+        return _UNDECIDED if self._is_loud() else _QUIET
 
     def feed(self, now: float, octets: bytes) -> None:
         """Hear int16 samples, any number of them, whose last one was due by the monotonic time ``now``."""
         samples = np.frombuffer(octets, np.int16)
         self._samples += len(samples)
-        few = samples[-RATE // 20 :: _EVERY].tolist()
-        self._is_loud = max(few) - min(few) > _LOUD
+        self._newest = samples
         origin = now - self._samples / RATE
         # One who listens is sometimes late and never early: the earliest look tells the time.
         if self._origin is None or origin < self._origin or origin > self._origin + _GAP_SECONDS:
@@ -62,9 +65,7 @@ class Hearing:
         if self._digits is not None:
             for digit in self._digits.feed(samples):
                 self.tell_digit(digit.digit, round(1000 * digit.duration), "inband", now)
-        wide = samples.astype(np.float64)
-        self._power += float(np.dot(wide, wide))
-        self._sum += float(wide.sum())
+        self._unmeasured.append(samples)
         self._since_pulse += len(samples)
         if self._since_pulse >= _PULSE_SAMPLES:
             self._pulse(now)
@@ -100,11 +101,16 @@ class Hearing:
             )
         )
 
+    def _is_loud(self) -> bool:
+        few = self._newest[-RATE // 20 :: _EVERY].tolist()
+        return max(few) - min(few) > _LOUD
+
     def _pulse(self, now: float) -> None:
         # Without its offset, which nobody hears: zero octets of PCMU are one of -0.2 dBov.
-        offset = self._sum / self._since_pulse
-        mean = (self._power / self._since_pulse - offset**2) / _FULL_SCALE_SQUARED
-        level = max(SILENCE_DBOV, 10.0 * float(np.log10(mean))) if mean > 0 else SILENCE_DBOV
+        samples = np.concatenate(self._unmeasured, dtype=np.float64)
+        offset = np.add.reduce(samples) / len(samples)
+        mean = (samples.dot(samples) / len(samples) - offset**2) / _FULL_SCALE_SQUARED
+        level = max(SILENCE_DBOV, 10.0 * math.log10(mean)) if mean > 0 else SILENCE_DBOV
         self._emit(
             Listened(
                 at=now,
@@ -114,4 +120,5 @@ class Hearing:
                 level_dbov=round(level, 1),
             )
         )
-        self._power, self._sum, self._since_pulse = 0.0, 0.0, 0
+        self._unmeasured.clear()
+        self._since_pulse = 0
