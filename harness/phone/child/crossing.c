@@ -14,8 +14,9 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include "record.h"
+
 #define RING_OCTETS 32768u /* three seconds of G.711; a power of two */
-#define RTP_HEADER 12      /* RFC 3550 section 5.1 */
 #define FIRST_RTCP 192     /* second octets of what may share the port (RFC 5761 section 4) */
 #define LAST_RTCP 223
 
@@ -42,12 +43,7 @@ typedef void on_rtp(struct arrival *);
 typedef int media_start(struct transport *, void *, const void *, const void *, unsigned);
 typedef int group_lock(void *);
 
-/* Records, each at a multiple of eight octets: a head, the packet. One thread writes at a time, another reads. */
-struct head {
-    int64_t nanoseconds; /* monotonic */
-    int64_t size;
-};
-
+/* Records. One thread writes at a time, another reads. */
 struct ring {
     _Atomic uint64_t written, read; /* octets since the beginning */
     uint8_t *octets;
@@ -84,7 +80,7 @@ static bool put(struct ring *ring, const void *packet, size_t size) {
     struct head head = {now.tv_sec * INT64_C(1000000000) + now.tv_nsec, (int64_t)size};
     copy(ring, written, &head, sizeof head);
     copy(ring, written + sizeof head, packet, size);
-    written += (sizeof head + size + 7) & ~(uint64_t)7;
+    written += filled_up(sizeof head + size);
     atomic_store_explicit(&ring->written, written, memory_order_release);
     return true;
 }

@@ -102,7 +102,7 @@ class Hearing:
         )
 
     def _is_loud(self) -> bool:
-        few = self._newest[-RATE // 20 :: _EVERY].tolist()
+        few: list[int] = self._newest[-RATE // 20 :: _EVERY].tolist()
         return max(few) - min(few) > _LOUD
 
     def _pulse(self, now: float) -> None:

@@ -8,8 +8,8 @@ from typing import Any, Final, Protocol
 
 from harness.events import Event, FarEndReport, ForeignRtp, RtpPaused, RtpStatistics
 from harness.phone.child.bindings import Call
-from harness.phone.child.reception import Reception
 from harness.phone.child.rtcp import Block
+from harness.phone.child.streams import Reception
 from harness.phone.child.taps import Known, Tap, Taps, spelled
 from harness.phone.rtp_log import Address, RtpLog
 
@@ -92,7 +92,7 @@ class RtpMonitor:
         with self._tap.reception() if self._tap else nullcontext(Reception()) as reception:
             told |= reception.counts(self._payload_type)
             jitter_ms, burst_ms = reception.jitter_ms, reception.burst_ms
-            pauses = reception.flow.take_pauses()
+            pauses = reception.take_pauses()
         for began, ended in pauses:
             self._emit(RtpPaused, began=began, ended=ended)
         self._counts = {name: count + self._counts_before.get(name, 0) for name, count in told.items()}
@@ -103,7 +103,7 @@ class RtpMonitor:
             tx_jitter_ms=sent_jitter.mean / 1000,
             rtt_ms=rtt.last / 1000,
             rx_burst_ms=burst_ms,
-            tx_offered=self._tap.offered if self._tap else 0,
+            tx_offered=self._tap.sending.offered if self._tap else 0,
         )
         return True
 

@@ -18,8 +18,8 @@ from typing import Any, Final
 
 from harness.phone.child import rtcp
 from harness.phone.child.crossing import ATTACH, DESTROY, DETACH, SEND, Aside, Crossing, GroupLock, place
-from harness.phone.child.reception import Reception
-from harness.phone.rtp_log import Address, RtpLog, packets, record
+from harness.phone.child.streams import Reception, Sending
+from harness.phone.rtp_log import Address, RtpLog, record
 
 _ADDRESS_OCTETS: Final = 28  # of a pj_sockaddr
 _MOST_SOURCES: Final = 20
@@ -27,7 +27,6 @@ _MOST_SOURCES: Final = 20
 _LINGERS_S: Final = 10.0
 _OTHERS: Final[Address] = (b"", 0)
 _LOOPBACK: Final = b"\x7f\x00\x00\x01"
-_SEQUENCE_AND_SSRC: Final = struct.Struct("!2xH4xI")
 
 
 class _Address(ctypes.Structure):
@@ -125,9 +124,7 @@ class Tap:
         self._reception: Reception | None = None  # of the stream that the transport carries now
         self._source: Address = _OTHERS  # where what was put aside came from
         self._looking = threading.RLock()
-        self._sent = 0
-        self._ssrc = self._first = 0
-        self.offered = 0  #: packets that the transport was to send, whether it could or not
+        self.sending = Sending()
 
     def begins(self, end: Address) -> None:
         """A stream with that far end begins."""
@@ -140,13 +137,14 @@ class Tap:
         now, source = monotonic(), _address(sockaddr)
         with self._looking:
             self.look()
-            self.log.received(source, record(now, octets))
+            packet = record(now, octets)
+            self.log.received(source, packet)
             if not self._known.includes(source):
                 return False
             self._source = source
             self._crossing.hear(sockaddr)
             if self._reception is not None:
-                self._reception.take(now, octets)
+                self._reception.take(packet)
         if rtcp.is_rtcp(octets):
             self.rtcp_comes(octets)
         return True
@@ -156,8 +154,9 @@ class Tap:
         now = monotonic()
         with self._looking:
             self.look()
-            self.log.sent(record(now, octets))
-            self._note_own(octets)
+            packet = record(now, octets)
+            self.log.sent(packet)
+            self.sending.take(packet)
 
     def look(self) -> None:
         """Count and log what was put aside."""
@@ -166,10 +165,8 @@ class Tap:
             self.log.received(self._source, came)
             self.log.sent(left)
             if self._reception is not None:
-                for at, octets in packets(came):
-                    self._reception.take(at, octets)
-            for _, octets in packets(left):
-                self._note_own(octets)
+                self._reception.take(came)
+            self.sending.take(left)
 
     @contextlib.contextmanager
     def reception(self) -> Iterator[Reception]:
@@ -178,19 +175,12 @@ class Tap:
             self.look()
             yield self._reception or Reception()
 
-    def _note_own(self, octets: bytes) -> None:
-        self.offered += 1
-        if len(octets) >= _SEQUENCE_AND_SSRC.size:
-            sequence, ssrc = _SEQUENCE_AND_SSRC.unpack_from(octets)
-            if ssrc != self._ssrc or not self._sent:
-                self._ssrc, self._first, self._sent = ssrc, sequence, 0
-        self._sent += 1
-
     def rtcp_comes(self, packet: bytes) -> None:
         """The far end reports."""
         self.look()
-        for block in rtcp.reports(packet, self._ssrc) if self._sent else ():
-            self._reported(self._sent, rtcp.received(self._first, block) if block else None, block)
+        own = self.sending
+        for block in rtcp.reports(packet, own.ssrc) if own.sent else ():
+            self._reported(own.sent, rtcp.received(own.first, block) if block else None, block)
 
     def close(self) -> None:
         """Nothing passes any more."""
