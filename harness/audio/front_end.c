@@ -1,20 +1,59 @@
-/* What windows hold, of a leg's frame, of many legs' frames, and of a whole recording.
+/* What windows hold: the strongest low and high tone of each, of a leg's frame, of many legs' frames, and of a whole recording.
  *
- * numpy multiplies (front_end.py); for what follows each window by itself its calls cost many times the arithmetic.
+ * A leg's frame has a dozen windows. There numpy's calls, and BLAS that is in no cache then, cost many times the arithmetic.
  */
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "hop.h"
 
+#define HOP 80 /* samples */
 #define MOST_TONES 32
+#define LANES 4
+#define TOGETHER 9 /* vectors of sums, all of which stay in registers */
+
+typedef float vector __attribute__((vector_size(4 * LANES)));
 
 struct tones {
     int32_t low, high; /* how many of each; MOST_TONES at most together */
     float min_share, max_twist, min_energy, window_energy;
     const float *turn_cos, *turn_sin, *min_cos;
+    /* (parts, HOP, TOGETHER × LANES): cosines and sines times the first half of a window, then times the second, and zeros. */
+    const float *halves;
+    const float *energies; /* (2, HOP): squares of the window's first half, then of the second */
+    int64_t parts;
 };
+
+/* A hop's samples times all columns of the halves. */
+static void multiply(const struct tones *tones, const float *samples, float *products) {
+    const float *factor = tones->halves;
+    for (int64_t part = 0; part < tones->parts; part++) {
+        vector sums[TOGETHER] = {0};
+        for (int at = 0; at < HOP; at++)
+            for (int number = 0; number < TOGETHER; number++, factor += LANES) {
+                vector factors;
+                memcpy(&factors, factor, sizeof factors);
+                sums[number] += samples[at] * factors;
+            }
+        memcpy(products, sums, sizeof sums);
+        products += TOGETHER * LANES;
+    }
+}
+
+static float energy_of(const float *samples, const float *weights) {
+    vector sums[2] = {0};
+    for (int at = 0; at < HOP; at += 2 * LANES)
+        for (int number = 0; number < 2; number++) {
+            vector sample, weight;
+            memcpy(&sample, samples + at + number * LANES, sizeof sample);
+            memcpy(&weight, weights + at + number * LANES, sizeof weight);
+            sums[number] += sample * sample * weight;
+        }
+    vector sum = sums[0] + sums[1];
+    return sum[0] + sum[1] + sum[2] + sum[3];
+}
 
 static int strongest(const float *power, int count) {
     int best = 0;
@@ -34,18 +73,20 @@ static int in_phase(const struct tones *tones, const float *before, const float 
     return turned > tones->min_cos[tone] * hypotf(along, across);
 }
 
-/* `halves` (rows, 4 × tones) has of each hop the cosines and sines as a window's first half, then as its second; `energies`
- * (rows, 2) likewise. Two hops fewer come out: the first window only serves as the past of the second. */
-static struct hop *one_stream(const struct tones *tones, const float *halves, const float *energies, size_t rows, struct hop *hops) {
-    int count = tones->low + tones->high, last = -1;
-    float spectra[2][2 * MOST_TONES], power[MOST_TONES];
-    for (size_t window = 0; window + 1 < rows; window++, halves += 4 * count, energies += 2) {
-        float *now = spectra[window % 2], *before = spectra[(window + 1) % 2];
-        for (int at = 0; at < 2 * count; at++)
-            now[at] = halves[at] + halves[6 * count + at];
-        for (int at = 0; at < count; at++)
-            power[at] = now[at] * now[at] + now[count + at] * now[count + at];
-        float energy = energies[0] + energies[3];
+/* Two hops fewer come out than there are: the first window only serves as the past of the second. */
+static struct hop *one_stream(const struct tones *tones, const float *samples, size_t count, struct hop *hops) {
+    int both = tones->low + tones->high, last = -1;
+    float products[2][4 * MOST_TONES + TOGETHER * LANES], spectra[2][2 * MOST_TONES], power[MOST_TONES];
+    multiply(tones, samples, products[0]);
+    for (size_t window = 0; window + 1 < count; window++, samples += HOP) {
+        const float *first = products[window % 2];
+        float *second = products[(window + 1) % 2], *now = spectra[window % 2], *before = spectra[(window + 1) % 2];
+        multiply(tones, samples + HOP, second);
+        for (int at = 0; at < 2 * both; at++)
+            now[at] = first[at] + second[2 * both + at];
+        for (int at = 0; at < both; at++)
+            power[at] = now[at] * now[at] + now[both + at] * now[both + at];
+        float energy = energy_of(samples, tones->energies) + energy_of(samples + HOP, tones->energies + HOP);
         int low = strongest(power, tones->low), high = strongest(power + tones->low, tones->high);
         float low_power = power[low], high_power = power[tones->low + high], pair = low_power + high_power;
         int symbol = -1, agrees = 0;
@@ -62,8 +103,8 @@ static struct hop *one_stream(const struct tones *tones, const float *halves, co
     return hops;
 }
 
-/* Of each stream as many rows, one stream after another. */
-void tone_pairs(const struct tones *tones, const float *halves, const float *energies, size_t streams, size_t rows, struct hop *hops) {
-    for (; streams > 0; streams--, halves += 4 * (tones->low + tones->high) * rows, energies += 2 * rows)
-        hops = one_stream(tones, halves, energies, rows, hops);
+/* `samples` (streams, count, HOP) at full scale 32768. */
+void tone_pairs(const struct tones *tones, const float *samples, size_t streams, size_t count, struct hop *hops) {
+    for (; streams > 0 && count > 0; streams--, samples += HOP * count)
+        hops = one_stream(tones, samples, count, hops);
 }

@@ -1,7 +1,7 @@
 """The first stage of tone detection: 20 ms windows every 10 ms, the strongest low and high tone in each.
 
-A leg's frame, a tick of many legs and an hour of recording run through the same lines: numpy multiplies samples by tones,
-machine code (``front_end.c``, whose layout this has) looks at each window.
+A leg's frame, a tick of many legs and an hour of recording run through the same lines, in machine code (``front_end.c``,
+whose layout this has).
 """
 
 from __future__ import annotations
@@ -23,17 +23,11 @@ CONTEXT: Final = 2  #: hops of the past that an analysis needs before the first 
 
 HOP_OCTETS: Final = 16  #: of a hop in :data:`Hops`
 
-_TABLES: Final = struct.Struct("@ii4f3P")  # struct tones
+_TABLES: Final = struct.Struct("@ii4f5Pq")  # struct tones
+_COLUMNS: Final = 36  # of a part
 _HOP: Final = struct.Struct("@i?3xff")  # struct hop
 _tone_pairs = ctypes.CDLL(str(Path(__file__).with_name("libfront_end.so"))).tone_pairs
-_tone_pairs.argtypes = (
-    ctypes.c_char_p,
-    ctypes.c_void_p,
-    ctypes.c_void_p,
-    ctypes.c_size_t,
-    ctypes.c_size_t,
-    ctypes.c_char_p,
-)
+_tone_pairs.argtypes = (ctypes.c_char_p, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_size_t, ctypes.c_char_p)
 _tone_pairs.restype = None
 
 Hops = ctypes.Array[ctypes.c_char]
@@ -65,27 +59,29 @@ class TonePairs:
         min_dbov: float,
         tolerance_hz: tuple[float, ...],
     ) -> None:
-        self.high_count = len(high)
-        self._low_count = len(low)
-        self._tones = len(low) + len(high)
-        self._min_share = min_share
-        self._max_twist = 10 ** (max_twist_db / 10)
         window = np.hanning(WINDOW + 2)[1:-1]
-        self._window_energy = float(np.sum(window**2))
-        self._min_energy = self._window_energy * (32768.0 * 10 ** (min_dbov / 20)) ** 2
+        energy = float(np.sum(window**2))
         tones = np.array(low + high)
         angle = 2 * np.pi * np.outer(np.arange(WINDOW), tones) / SAMPLE_RATE
         # Scaled so that a pure pair has as much "power" as the window has energy, which makes their ratio the share.
-        scale = np.sqrt(2 * self._window_energy) / np.sum(window)
-        self._tone_halves = _halves(window[:, None] * scale * np.hstack([np.cos(angle), -np.sin(angle)]))
-        self._energy_halves = _halves(window[:, None] ** 2)
+        scale = np.sqrt(2 * energy) / np.sum(window)
+        halves = _parts(window[:, None] * scale * np.hstack([np.cos(angle), -np.sin(angle)]))
         turn = 2 * np.pi * tones * HOP / SAMPLE_RATE
-        self._turn_cos, self._turn_sin = np.cos(turn).astype(np.float32), np.sin(turn).astype(np.float32)
         limit = 2 * np.pi * np.array(tolerance_hz) * HOP / SAMPLE_RATE
-        self._min_cos = np.cos(limit).astype(np.float32)
-        limits = self._min_share, self._max_twist, self._min_energy, self._window_energy
-        turns = (array.ctypes.data for array in (self._turn_cos, self._turn_sin, self._min_cos))
-        self._tables = _TABLES.pack(len(low), len(high), *limits, *turns)
+        tables = (np.cos(turn), np.sin(turn), np.cos(limit), halves, window**2)
+        self._arrays = [
+            np.ascontiguousarray(table, np.float32) for table in tables
+        ]  # machine code knows where they are
+        self._tables = _TABLES.pack(
+            len(low),
+            len(high),
+            min_share,
+            10 ** (max_twist_db / 10),
+            energy * (32768.0 * 10 ** (min_dbov / 20)) ** 2,
+            energy,
+            *(array.ctypes.data for array in self._arrays),
+            len(halves),
+        )
 
     def analyse(self, blocks: NDArray[np.float32]) -> Hops:
         """Look at the windows that begin in each hop of ``blocks``, float32 (…, hops + 2, 80) at full scale 32768.
@@ -93,15 +89,16 @@ class TonePairs:
         The first window only serves as the past of the second, so of each stream two hops fewer come out than went in,
         of one stream after another.
         """
-        rows = blocks.shape[-2]
-        blocks = blocks.reshape(-1, HOP)
-        streams = len(blocks) // rows
-        halves, energies = blocks.dot(self._tone_halves), (blocks * blocks).dot(self._energy_halves)
-        hops = ctypes.create_string_buffer(max(0, rows - CONTEXT) * streams * HOP_OCTETS)
-        _tone_pairs(self._tables, halves.ctypes.data, energies.ctypes.data, streams, rows, hops)
+        blocks = np.ascontiguousarray(blocks, np.float32)
+        count = blocks.shape[-2]
+        streams = blocks.size // (count * HOP)
+        hops = ctypes.create_string_buffer(max(0, count - CONTEXT) * streams * HOP_OCTETS)
+        _tone_pairs(self._tables, blocks.ctypes.data, streams, count, hops)
         return hops
 
 
-def _halves(columns: NDArray[np.float64]) -> NDArray[np.float32]:
-    """(160, c) as (80, 2c): the part for a window's first hop beside the part for its second."""
-    return np.ascontiguousarray(np.hstack([columns[:HOP], columns[HOP:]]), dtype=np.float32)
+def _parts(columns: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(160, c) as (parts, 80, 36): columns of a window's first half, then those of its second, then zeros."""
+    halves = np.hstack([columns[:HOP], columns[HOP:]])
+    padded = np.pad(halves, ((0, 0), (0, -halves.shape[1] % _COLUMNS)))
+    return padded.reshape(HOP, -1, _COLUMNS).swapaxes(0, 1)
