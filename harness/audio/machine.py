@@ -56,7 +56,8 @@ def message_asked_in(audio: NDArray[np.int16]) -> tuple[float, float] | None:
         if before.kind == "music" and tone.kind == "tone" and tone.began - before.ended < _BEHIND_S:
             begin = max(before.began, before.ended - _LAST_S)
             last = classify(audio[round(begin * SAMPLE_RATE) :])
-            if asked := asks_for_message(last, _LISTENS_S):
+            asked = asks_for_message(last, _LISTENS_S)
+            if asked and not _is_of_a_rhythm(begin + asked[1], tones):
                 return begin + asked[0], begin + asked[1]
     return None
 

@@ -96,7 +96,8 @@ def test_a_tone_with_holes_is_one_tone(
         at = min(first * FRAME + cut, len(beep))
         beep = np.concatenate([beep[:at], silence(count * 0.02), beep[at if are_late else at + count * FRAME :]])
     heard = np.concatenate([GREETING, silence(pause), beep, silence(3.2)])
-    if not are_late and sum(abs(beep) > 100) < 0.28 * SAMPLE_RATE:
+    shortest = 0.32 if hertz < 500 else 0.28  # of the network's tones as well
+    if not are_late and sum(abs(beep) > 100) < shortest * SAMPLE_RATE:
         return  # what is left of it is as short as what a voice may hold
     assert message_asked_in(heard) is not None, classify(heard)
 
@@ -226,6 +227,7 @@ def test_a_ringing_tones_first_ring_is_no_beep(hertz: float, on: float, off: flo
 
 
 @given(hertz=st.floats(340.0, 1600.0), on=st.floats(0.12, 0.3), off=st.floats(0.2, 0.8), times=st.integers(3, 8))
+@example(700.0, 0.272468587079881, 0.359375, 6)  # whose second is as music to the classifier
 @settings(deadline=None)
 def test_short_tones_that_come_again_and_again_are_no_beep(hertz: float, on: float, off: float, times: int) -> None:
     rhythm = np.concatenate([tone(on, hertz), silence(off)] * times)
