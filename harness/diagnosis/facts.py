@@ -151,6 +151,7 @@ KNOWN: Mapping[str, Kind] = {
     "transfer.failed": Kind("the platform told the AI that the transfer failed", _AI_SIP),
     "transfer.outcome": Kind("what the platform's NOTIFY said of the transfer", _AI_SIP),
     "transfer.recorded": Kind("the status that the AI's record gives for its REFER", _AI_LOG),
+    "transfer.record": Kind("what the AI's record tells of its REFER's end", _AI_LOG),
     "transfer.landed": Kind("where the transfer landed", _AGENTS),
     "transfer.unasked": Kind("people rang before the caller asked for one", _AGENTS),
     "transfer.others": Kind("people rang who are not of the group", _AGENTS),

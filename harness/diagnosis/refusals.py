@@ -90,6 +90,7 @@ OF_THE_REQUEST = (
     400,
     401,
     402,
+    403,
     405,
     406,
     407,
@@ -106,12 +107,23 @@ OF_THE_REQUEST = (
     491,
     493,
     494,
+    501,
     505,
     513,
     580,
 )
 #: What is never said of a next hop that could not be reached: somebody took the request, or whom it leads to was found.
-DECIDED = (*OF_THE_MEDIA, *OF_THE_REQUEST, *OF_THE_CALLER, *NO_SUCH_NUMBER, *IN_A_CIRCLE, *BUSY)
+#: 603 is no such status: Asterisk answers so by itself where a call ends for a reason that it knows no status for.
+DECIDED = (
+    *OF_THE_MEDIA,
+    *OF_THE_REQUEST,
+    *OF_THE_CALLER,
+    *NO_SUCH_NUMBER,
+    *IN_A_CIRCLE,
+    *BUSY,
+    *REDIRECTED,
+    TERMINATED,
+)
 _OR = " or "
 _SEVERAL = tuple(
     _OR.join(named) for many in range(2, len(_WHO) + 1) for named in combinations((what for _, what in _WHO), many)

@@ -100,9 +100,9 @@ def test_a_warning_is_read_by_its_code_where_its_words_say_nothing(warning: str,
     ("warning", "causes"),
     [
         ('370 gw.example:5080 "Insufficient Bandwidth"', ["platform-full"]),
-        ('305 gw.example:5080 "Incompatible media format"', ["no-g711", "platform-refuses-caller"]),
-        ('302 gw.example:5080 "Incompatible transport protocol"', ["srtp-mismatch", "platform-refuses-caller"]),
-        ('304 gw.example:5080 "Media type not available"', ["no-g711", "srtp-mismatch", "platform-refuses-caller"]),
+        ('305 gw.example:5080 "Incompatible media format"', ["no-g711", "caller-media-refused"]),
+        ('302 gw.example:5080 "Incompatible transport protocol"', ["srtp-mismatch", "caller-media-refused"]),
+        ('304 gw.example:5080 "Media type not available"', ["no-g711", "srtp-mismatch", "caller-media-refused"]),
     ],
 )
 @pytest.mark.parametrize("code", [488, 606])
@@ -113,9 +113,17 @@ def test_a_warning_leaves_fewer_causes_of_a_refusal_for_the_media(code: int, war
 
 @pytest.mark.parametrize("code", [415, 488, 606])
 def test_a_stand_in_that_no_call_came_to_was_offered_nothing(code: int) -> None:
-    """That the AI refused what it was offered is false then."""
+    """That the AI refused what it was offered is false then: the platform did."""
     example = Example(ai="stand-in").dials().after(0.1).state("disconnected", code, "x").all_ports_answer().not_taken()
-    assert [cause.id for cause in example.diagnose().causes] == ["platform-refuses-caller"]
+    assert [(cause.id, cause.confidence) for cause in example.diagnose().causes] == [("caller-media-refused", "likely")]
+    example.calls_again("codec", "+14155550123", rang=["stand-in"], again_as_before="refused")
+    assert [cause.id for cause in example.diagnose().causes] == ["codec-not-taken"]
+
+
+def test_a_platform_without_bandwidth_has_no_objection_to_the_media() -> None:
+    text = "\r\n".join(("SIP/2.0 488 x", "CSeq: 1 INVITE", 'Warning: 370 gw.example:5080 "Insufficient Bandwidth"'))
+    example = Example(ai="stand-in").dials().caller_gets(text).state("disconnected", 488, "x").not_taken()
+    assert [cause.id for cause in example.diagnose().causes] == ["platform-full"]
 
 
 def test_the_words_of_the_status_line_come_before_the_cause() -> None:
