@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from itertools import combinations
 
-from harness.sip.message import Response
+from harness.sip.message import Message, Response
 from harness.sip.why import q850, reasons, warnings
 
 #: The words of an operating system, not of a SIP server.
@@ -56,6 +56,8 @@ _WORDS = (
 #: By Q.850 cause.
 _CAUSES = {1: NUMBER, 2: ROUTE, 3: ROUTE, 22: NUMBER, 25: ROUTE, 34: CHANNELS, 42: CONGESTION, 44: CHANNELS}
 _CAUSES |= {65: THE_CODEC, 88: THE_CODEC}
+#: By SIP status of a Reason: of the media alone, as what else a status is about depends on who was asked.
+_STATUSES = dict.fromkeys((415, 488, 606), THE_CODEC)
 #: By code of a Warning (RFC 3261 section 20.43): transport protocols such as RTP/SAVP, media formats, bandwidth.
 _WARNED = {302: THE_ENCRYPTION, 305: THE_CODEC, 370: CONGESTION}
 #: The same in words: gateways write the causes' names as they please ("NO_ROUTE_DESTINATION").
@@ -153,6 +155,17 @@ def of_message(answer: Response) -> str | None:
         or next(filter(None, (about(reason.text) for reason in reasons(answer))), None)
     )
     return in_words or (None if given == NUMBER and answer.status in _NUMBERS else given)
+
+
+def of_hangup(bye: Message) -> str | None:
+    """What a BYE's Reason says that the call was ended for (RFC 3326): a gateway's Q.850 cause, a status, or its text."""
+    for reason in reasons(bye):
+        in_words, cause = about(reason.text), reason.cause or 0
+        is_status = reason.protocol.upper() == "SIP"
+        found = in_words or _STATUSES.get(cause) if is_status else _CAUSES.get(cause) or in_words
+        if found is not None:
+            return found
+    return None
 
 
 def one(what: str | None) -> str | None:
