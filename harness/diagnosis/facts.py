@@ -165,7 +165,7 @@ KNOWN: Mapping[str, Kind] = {
     "caller_id.customer": Kind("the number the campaign's customer is shown", "look at the customer's display"),
     "customer.rang": Kind("the campaign called its customer", "watch the customer's phone"),
     "customer.room": Kind("whether the customer's phone had room for the call", "look at the customer's phone"),
-    "refusal.caller": Kind("what the caller's phone refused a call for", "look at the caller's phone"),
+    "refusal.caller": Kind("what the caller's phone refused a call for", "look at the phone that the campaign calls"),
     "refusal.ai": Kind("what the phone in the AI's place refused a call for", "look at the stand-in's phone"),
     "refusal.agent": Kind("what the agent's phone refused the call for", "look at the agent's phone"),
     "dialog.unknown": Kind(
