@@ -16,6 +16,8 @@ from harness.diagnosis.refusals import (
     OF_THE_MEDIA,
     REDIRECTED,
     ROUTE,
+    THE_CODEC,
+    THE_ENCRYPTION,
 )
 from harness.diagnosis.rule import Rule
 from harness.diagnosis.rules.firewalls import BETWEEN, FIREWALLS, NOTHING, OPEN_TO_US, UNREACHED
@@ -415,6 +417,16 @@ REACH: tuple[Rule, ...] = (
         ),
         consequences=("fallback", "final", "audio", "other"),
         because="the caller was refused for the media of the call, and nobody else had been called who could have refused it",
+        confidence="likely",
+    ),
+    Rule(
+        id="reach.caller-media.by-bye",
+        cause="caller-media-refused",
+        symptoms=("reach", "codec", "final"),
+        essential=(when("caller.end", "answered", DROPPED), when("final.refusal", THE_CODEC, THE_ENCRYPTION)),
+        conditions=(NOTHING, NOBODY_INSTEAD, when("ai.offer", NO_CALL_CAME)),
+        consequences=("fallback", "final", "audio", "other"),
+        because="the platform answered and hung up for the media of the call, and nobody else had been called",
         confidence="likely",
     ),
     Rule(

@@ -62,6 +62,11 @@ TOLD = [
     Expected("audio.cut.encryption", taken_and_ended('SIP;cause=488;text="SRTP required"'), ("srtp-mismatch",)),
     Expected("audio.cut.full", taken_and_ended(NO_CIRCUIT), ("platform-full",)),
     Expected(
+        "reach.caller-media.by-bye",
+        ended("Q.850;cause=88", Example(ai="stand-in")).not_taken(),
+        ("caller-media-refused",),
+    ),
+    Expected(
         "audio.cut.untaken",
         ended("Q.850;cause=16"),
         ("ai-hangs-up", "call-dropped", "platform-answers-first"),
