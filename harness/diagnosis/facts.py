@@ -179,7 +179,7 @@ KNOWN: Mapping[str, Kind] = {
     "header.sent": Kind("the AI's transfer asks for the header as agreed", _AI_SIP),
     "header.agent": Kind("the agreed headers at the agent", "look at the INVITE that the agent's phone got"),
     "digits.negotiated": Kind("telephone-event in offer and answer", "read the SDP on both sides of the platform"),
-    "lost.reliability": Kind("100rel was taken out of the INVITE", _AI_SIP),
+    "lost.reliability": Kind("100rel was taken out of the INVITE, or RSeq out of its responses", _AI_SIP),
     "lost.encryption": Kind("the keys were taken out of the offer", _AI_SIP),
     "lost.early": Kind("the SDP of the AI's 18x was not passed on", "look at the caller's provisional responses"),
     "hangup.ai": Kind("what became of the AI's BYE", _AI_SIP),
