@@ -7,7 +7,7 @@ from harness.diagnosis.cells import cells
 from harness.diagnosis.conditions import not_shown, unless, when
 from harness.diagnosis.legs import MALFORMED
 from harness.diagnosis.own import NO_ROOM
-from harness.diagnosis.refusals import NOT_CARRIED, NUMBER, THE_AGENTS
+from harness.diagnosis.refusals import NO_SUCH_NUMBER, NOBODY_THERE, NOT_CARRIED, NUMBER, THE_AGENTS
 from harness.diagnosis.rule import Rule, Symptom
 from harness.diagnosis.transfer import A_STATUS, LEFT_OPEN
 
@@ -130,7 +130,7 @@ TRANSFER: tuple[Rule, ...] = (
         essential=(
             LOST,
             when("transfer.way", "dialled"),
-            when("caller.end", "refused"),
+            when("transfer.answer", *NO_SUCH_NUMBER, *NOBODY_THERE),
             when("again.group", "the right group"),
         ),
         conditions=(),

@@ -188,7 +188,10 @@ STATUSES: dict[str, dict[tuple[int, ...], tuple[str, ...]]] = {
         (481,): ("transfer.no-such-call",),
         (408,): ("transfer.unanswered.timeout",),
         (408, 487): ("transfer.left-ringing.ended",),
-        (*_NUMBER, *_NOBODY): ("transfer.call-refused.though-there", "transfer.rejected.though-there"),
+        (*_NUMBER, *_NOBODY): (
+            *("transfer.call-refused.though-there", "transfer.rejected.though-there"),
+            "transfer.dialled",
+        ),
         _NUMBER: ("transfer.unknown-number",),
         _NOBODY: ("transfer.nobody.at-once",),
         _CIRCLE: ("transfer.circle",),
