@@ -78,6 +78,12 @@ def answer_to_bye(messages: Sequence[SipMessage]) -> Response | None:
     return found
 
 
+def ended_by_the_other(messages: Sequence[SipMessage]) -> bool:
+    """Whether the far end has sent a BYE, and we none: its own has ended the call (RFC 3261 section 15.1.2)."""
+    byes = {event.direction for event in messages if event.text.startswith("BYE ")}
+    return byes == {"received"}
+
+
 def accepted_to_bye(messages: Sequence[SipMessage]) -> tuple[int, ...]:
     """With what our BYE may be answered: 481 as well where the far end's crossed it (sections 15.1.1 and 15.1.2)."""
     crossed = any(event.direction == "received" and event.text.startswith("BYE ") for event in messages)

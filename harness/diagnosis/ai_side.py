@@ -17,6 +17,9 @@ from harness.verdict import Finding
 #: Why an AI that was tried could not be had.
 AI_LOST = ("it refused", "it only rang", "its port does not answer", "its certificate is bad")
 
+#: What was offered to a stand-in that no call came to.
+NO_CALL_CAME = "none: no call came to the stand-in"
+
 #: How the AI's record begins with a status: "404 Not Found", "429: …", "Telephony - 403 - …" (docs.synthflow.ai/telephony-errors).
 _STATUS = re.compile(r"\s*(?:Telephony\s*-\s*|SIP\s+)?([3-6]\d\d)\b", re.I)
 
@@ -36,7 +39,7 @@ def tell(scene: Scene) -> None:
     _final_of_the_ai(scene)
     _lost(scene)
     if scene.axes.get("ai") == "stand-in" and facts.value("ai.saw") == "nothing":
-        facts.record("ai.offer", "none: no call came to the stand-in", *facts["ai.saw"].evidence)
+        facts.record("ai.offer", NO_CALL_CAME, *facts["ai.saw"].evidence)
 
 
 def _who_answered(scene: Scene) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from harness.diagnosis.derive import Scene, answered_request
 from harness.diagnosis.messages import CHALLENGES, parse, response_to
-from harness.diagnosis.refusals import OF_THE_STACK, TERMINATED, about, of_message
+from harness.diagnosis.refusals import OF_THE_STACK, TERMINATED, about, of_hangup, of_message
 from harness.events import CallState, LegStarted, SipMessage
 from harness.sip import why
 from harness.sip.grammar import SipSyntaxError
@@ -47,7 +47,10 @@ def _instead(scene: Scene) -> None:
         final = ended = None  # the harness itself hung up on a call that nobody answered
     unheard = _unheard(scene, call)
     taken = facts.value("ai.saw") in ("answered", "another assistant answered")
-    if confirmed and ended and not taken and answers_itself(scene) and _hung_up_on(scene, call):
+    hung_up_on = confirmed and ended and not taken and _hung_up_on(scene, call)
+    if hung_up_on:
+        _told_by_bye(scene, call)
+    if hung_up_on and answers_itself(scene):
         facts.record("caller.end", DROPPED, f"{call.leg} confirmed, and ended by the platform")
     elif confirmed is not None:
         facts.record("caller.end", "answered", f"{call.leg} confirmed")
@@ -89,6 +92,13 @@ def _refused(scene: Scene, call: LegStarted, final: CallState) -> None:
     lost = "the connection" if OF_THE_STACK.search(final.reason) else None
     said = about(final.reason) if answer is None else of_message(answer)
     facts.record("final.refusal", said or lost, f"{call.leg}: {final.reason}", *told)
+
+
+def _told_by_bye(scene: Scene, call: LegStarted) -> None:
+    """A platform that had answered by itself can refuse by BYE alone, and says in its Reason what for."""
+    for event in scene.messages(call.leg):
+        if event.direction == "received" and event.text.startswith("BYE ") and (bye := parse(event.text)) is not None:
+            scene.facts.record("final.refusal", of_hangup(bye), scene.number_of(event), *why.told(bye))
 
 
 def _final_answer(scene: Scene, call: LegStarted, code: int) -> Response | None:

@@ -110,6 +110,7 @@ KNOWN: Mapping[str, Kind] = {
     "agent.cut": Kind(
         "the call with the agent was ended before it was over", "look at the caller's and the agent's phone"
     ),
+    "call.reason": Kind("what its BYE says that it was ended for", "capture the BYE, and read its Reason (RFC 3326)"),
     "call.cut_by": Kind("who ended it", _AI_LOG),
     "codec.sides": Kind("the codecs of both sides", "read the SDP answers on both sides of the platform"),
     "loss": Kind("RTP lost", "read the RTCP reports of both legs"),
@@ -151,6 +152,7 @@ KNOWN: Mapping[str, Kind] = {
     "transfer.failed": Kind("the platform told the AI that the transfer failed", _AI_SIP),
     "transfer.outcome": Kind("what the platform's NOTIFY said of the transfer", _AI_SIP),
     "transfer.recorded": Kind("the status that the AI's record gives for its REFER", _AI_LOG),
+    "transfer.record": Kind("what the AI's record tells of its REFER's end", _AI_LOG),
     "transfer.landed": Kind("where the transfer landed", _AGENTS),
     "transfer.unasked": Kind("people rang before the caller asked for one", _AGENTS),
     "transfer.others": Kind("people rang who are not of the group", _AGENTS),
@@ -163,7 +165,7 @@ KNOWN: Mapping[str, Kind] = {
     "caller_id.customer": Kind("the number the campaign's customer is shown", "look at the customer's display"),
     "customer.rang": Kind("the campaign called its customer", "watch the customer's phone"),
     "customer.room": Kind("whether the customer's phone had room for the call", "look at the customer's phone"),
-    "refusal.caller": Kind("what the caller's phone refused a call for", "look at the caller's phone"),
+    "refusal.caller": Kind("what the caller's phone refused a call for", "look at the phone that the campaign calls"),
     "refusal.ai": Kind("what the phone in the AI's place refused a call for", "look at the stand-in's phone"),
     "refusal.agent": Kind("what the agent's phone refused the call for", "look at the agent's phone"),
     "dialog.unknown": Kind(
@@ -177,7 +179,7 @@ KNOWN: Mapping[str, Kind] = {
     "header.sent": Kind("the AI's transfer asks for the header as agreed", _AI_SIP),
     "header.agent": Kind("the agreed headers at the agent", "look at the INVITE that the agent's phone got"),
     "digits.negotiated": Kind("telephone-event in offer and answer", "read the SDP on both sides of the platform"),
-    "lost.reliability": Kind("100rel was taken out of the INVITE", _AI_SIP),
+    "lost.reliability": Kind("100rel was taken out of the INVITE, or RSeq out of its responses", _AI_SIP),
     "lost.encryption": Kind("the keys were taken out of the offer", _AI_SIP),
     "lost.early": Kind("the SDP of the AI's 18x was not passed on", "look at the caller's provisional responses"),
     "hangup.ai": Kind("what became of the AI's BYE", _AI_SIP),

@@ -12,13 +12,16 @@ from harness.diagnosis.messages import NO_SUCH_DIALOG, begins_dialog, bye_outcom
 from harness.diagnosis.sdp import offered
 from harness.diagnosis.vantage import Role
 from harness.events import CallState, LegStarted, SipMessage
+from harness.sip import why
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import Message, Request, Response
 
 #: What a SIP stack answers by itself, before any scenario is asked, and what that is about (RFC 3261 section 21.4).
 _OWN: dict[int, str] = {415: "its media", 488: "its media", 606: "its media", 406: "its media", 420: "an extension"}
-#: It has as many calls as it takes (section 21.4.24). A scenario that refuses so has a leg for it.
-_BUSY = 486
+#: It has as many calls as it takes (section 21.4.24), or cannot read the request or its SDP (section 21.4.1). A scenario that
+#: refuses so has a leg for it.
+MALFORMED = "a malformed request"
+_WITHOUT_LEG: dict[int, str] = {486: "another call", 400: MALFORMED}
 _AFTER_HANGUP_S = 0.9  #: what was asked for a shorter time than this before the case was over may still be under way
 
 
@@ -39,8 +42,7 @@ def tell(scene: Scene) -> None:
     """Make all of them known that can be."""
     by_role = {role: list(_messages(scene, role)) for role in ("caller", "agent", "ai")}
     for role, messages in by_role.items():
-        if role != "ai":  # what the AI refuses is told with the rest of its answer
-            _refused(scene, role, messages)
+        _refused(scene, role, messages)
         _hung_up(scene, role, messages)
         _unknown_dialog(scene, messages)
     _dialled(scene)
@@ -65,11 +67,17 @@ def _refused(scene: Scene, role: str, messages: list[Sent]) -> None:
     for invite in (m for m in messages if m.received and begins_dialog(m.message)):
         for answer in messages:
             response = None if answer.received else _response(answer, invite.message)
-            is_busy = response is not None and response.status == _BUSY and answer.event.leg is None
-            if response is not None and (is_busy or response.status in _OWN):
+            if response is None:
+                continue
+            what = _OWN.get(response.status) or (
+                _WITHOUT_LEG.get(response.status) if answer.event.leg is None else None
+            )
+            if role == "ai" and what != MALFORMED:
+                continue  # what else the AI refuses is told with the rest of its answer
+            if what is not None:
                 about = f"{answer.event.phone} refused it by itself with {response.status}"
-                what = "another call" if is_busy else _OWN[response.status]
-                scene.facts.record(f"refusal.{role}", what, about, scene.number_of(answer.event))
+                told = (scene.number_of(answer.event), *why.told(response))
+                scene.facts.record(f"refusal.{role}", what, about, *told)
                 offer = offered(invite.message.body.decode("utf-8", "replace"))
                 if role == "agent":
                     scene.facts.record("offer.agent", offer, scene.number_of(invite.event), formats(invite.message))

@@ -36,7 +36,7 @@ def tell(scene: Scene) -> None:
     acknowledged = any(not scene.failed(finding) for finding in scene.of("prack"))
     if not acknowledged and call.offer is not None and "100rel" in (call.offer.get("Require") or ""):
         lost = _lost(call.offer, call.reached, lambda message: "100rel" in _options(message))
-        scene.facts.record("lost.reliability", lost)
+        scene.facts.record("lost.reliability", _made_unreliable(scene) or lost)
     for finding in scene.of("media.encrypted"):
         if scene.failed(finding):
             scene.facts.record("lost.encryption", _lost(call.offer, call.reached, _encrypted), finding.actual)
@@ -57,6 +57,19 @@ def _call(scene: Scene) -> _Call:
         heard=next((m for got, m in mine if got and _is_early(m)), None),
         answer=next((m for got, m in mine if got and _is_answer(m)), None),
     )
+
+
+def _made_unreliable(scene: Scene) -> bool:
+    """The AI sent reliable provisional responses, and those that the caller got are not (RFC 3262 section 3)."""
+    own = (parse(e.text) for e in scene.messages(scene.call.leg) if e.direction == "received") if scene.call else ()
+    got = [m for m in own if m is not None and _is_provisional(m)]
+    sent = [seen.message for seen in scene.at_ai if not seen.received and _is_provisional(seen.message)]
+    return bool(got) and any(m.has("RSeq") for m in sent) and not any(m.has("RSeq") for m in got)
+
+
+def _is_provisional(message: Message) -> bool:
+    response = response_to(message, "INVITE")
+    return response is not None and 100 < response.status < 200
 
 
 def _is_early(message: Message) -> bool:

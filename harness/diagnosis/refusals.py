@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from itertools import combinations
 
-from harness.sip.message import Response
+from harness.sip.message import Message, Response
 from harness.sip.why import q850, reasons, warnings
 
 #: The words of an operating system, not of a SIP server.
@@ -56,6 +56,8 @@ _WORDS = (
 #: By Q.850 cause.
 _CAUSES = {1: NUMBER, 2: ROUTE, 3: ROUTE, 22: NUMBER, 25: ROUTE, 34: CHANNELS, 42: CONGESTION, 44: CHANNELS}
 _CAUSES |= {65: THE_CODEC, 88: THE_CODEC}
+#: By SIP status of a Reason: of the media alone, as what else a status is about depends on who was asked.
+_STATUSES = dict.fromkeys((415, 488, 606), THE_CODEC)
 #: By code of a Warning (RFC 3261 section 20.43): transport protocols such as RTP/SAVP, media formats, bandwidth.
 _WARNED = {302: THE_ENCRYPTION, 305: THE_CODEC, 370: CONGESTION}
 #: The same in words: gateways write the causes' names as they please ("NO_ROUTE_DESTINATION").
@@ -90,6 +92,7 @@ OF_THE_REQUEST = (
     400,
     401,
     402,
+    403,
     405,
     406,
     407,
@@ -106,12 +109,23 @@ OF_THE_REQUEST = (
     491,
     493,
     494,
+    501,
     505,
     513,
     580,
 )
 #: What is never said of a next hop that could not be reached: somebody took the request, or whom it leads to was found.
-DECIDED = (*OF_THE_MEDIA, *OF_THE_REQUEST, *OF_THE_CALLER, *NO_SUCH_NUMBER, *IN_A_CIRCLE, *BUSY)
+#: 603 is no such status: Asterisk answers so by itself where a call ends for a reason that it knows no status for.
+DECIDED = (
+    *OF_THE_MEDIA,
+    *OF_THE_REQUEST,
+    *OF_THE_CALLER,
+    *NO_SUCH_NUMBER,
+    *IN_A_CIRCLE,
+    *BUSY,
+    *REDIRECTED,
+    TERMINATED,
+)
 _OR = " or "
 _SEVERAL = tuple(
     _OR.join(named) for many in range(2, len(_WHO) + 1) for named in combinations((what for _, what in _WHO), many)
@@ -141,6 +155,17 @@ def of_message(answer: Response) -> str | None:
         or next(filter(None, (about(reason.text) for reason in reasons(answer))), None)
     )
     return in_words or (None if given == NUMBER and answer.status in _NUMBERS else given)
+
+
+def of_hangup(bye: Message) -> str | None:
+    """What a BYE's Reason says that the call was ended for (RFC 3326): a gateway's Q.850 cause, a status, or its text."""
+    for reason in reasons(bye):
+        in_words, cause = about(reason.text), reason.cause or 0
+        is_status = reason.protocol.upper() == "SIP"
+        found = in_words or _STATUSES.get(cause) if is_status else _CAUSES.get(cause) or in_words
+        if found is not None:
+            return found
+    return None
 
 
 def one(what: str | None) -> str | None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from harness.diagnosis.audio import direction_of
 from harness.diagnosis.derive import Scene
 from harness.diagnosis.messages import Seen, parse
+from harness.diagnosis.refusals import THE_CODEC, of_hangup
 from harness.events import SipMessage
 from harness.far_end.transcript import said
 from harness.sip import why
 from harness.sip.grammar import SipSyntaxError
-from harness.sip.message import Request
+from harness.sip.message import Message, Request
 
 
 def tell(scene: Scene) -> None:
@@ -31,8 +32,18 @@ def _cut(scene: Scene) -> None:
         bye = next((e for e in byes if with_agent or scene.vantage.role(e.phone) == "caller"), None)
         if bye is not None:
             cut = "agent.cut" if with_agent else "call.cut"
-            scene.facts.record(cut, True, f"{bye.leg}", scene.number_of(bye), *why.told(parse(bye.text)))
+            message = parse(bye.text)
+            scene.facts.record(cut, True, f"{bye.leg}", scene.number_of(bye), *why.told(message))
+            if not with_agent and message is not None:
+                _ended_for(scene, message, scene.number_of(bye))
             _cut_by(scene, bye)
+
+
+def _ended_for(scene: Scene, bye: Message, where: str) -> None:
+    """What the Reason says; where both sides have the same codec, it was not for want of one."""
+    reason = of_hangup(bye)
+    refuted = reason == THE_CODEC and scene.facts.value("codec.sides") == "the same"
+    scene.facts.record("call.reason", None if refuted else reason, where, *why.told(bye))
 
 
 def _cut_by(scene: Scene, bye: SipMessage) -> None:
@@ -40,6 +51,7 @@ def _cut_by(scene: Scene, bye: SipMessage) -> None:
     for seen in (seen for seen in scene.at_ai if seen.is_request("BYE")):  # the first is told
         by = "the platform" if seen.received else "the AI"
         scene.facts.record("call.cut_by", by, seen.where, *why.told(seen.message))
+        _ended_for(scene, seen.message, seen.where)
     if scene.facts.value("call.cut_by") is None and scene.axes.get("ai") == "stand-in" and scene.at_ai:
         told = f"{bye.leg} got a BYE, and the AI's phone neither sent nor got one"
         scene.facts.record("call.cut_by", "the platform", told, scene.number_of(bye))

@@ -127,7 +127,12 @@ def _unanswered(scene: Scene, found: dict[Symptom, list[Finding]]) -> None:
         pass
     elif facts.value("caller.end") in ("refused", "still ringing") or facts.value("instead") not in (None, "nobody"):
         found.setdefault("reach", [])
-    turned_away = facts.value("caller.end") == "refused" or facts.value("instead") == "another group"
+    taken = facts.value("ai.saw") in (
+        "answered",
+        "another assistant answered",
+    )  # and transferred to whoever rang, perhaps
+    others = facts.value("instead") == "another group" and not taken
+    turned_away = facts.value("caller.end") == "refused" or others
     if "reach" in found and facts.value("fallback.configured") is True and turned_away:
         found.setdefault("fallback", [])
 

@@ -28,6 +28,8 @@ NOTHING, OVER, NOT_DUE = "nothing", "nothing, and the subscription is over", "no
 #: Nobody allowed the REFER after all (RFC 3515 section 2.4.5).
 NOT_ALLOWED = "nothing: the subscription was refused"
 UNTOLD = (NOTHING, OVER, NOT_ALLOWED)
+#: What the AI's record tells of how its REFER ended.
+LEFT_OPEN, A_STATUS = "nothing", "a status"
 _DENIED = re.compile(r";\s*reason\s*=\s*(rejected|giveup)\b", re.I)
 
 
@@ -293,11 +295,19 @@ def _by_record(scene: Scene) -> None:
                 code = action.get("status_code")
                 status = code if isinstance(code, int) else action.get("status")
                 scene.facts.record("transfer.recorded", status, record.source)
+                scene.facts.record("transfer.record", _told_by(status), record.source)
             if scene.at_ai and scene.facts.value("transfer.answer") is None:
                 scene.facts.record("transfer.answer", "never sent", record.source)
             to = action.get("to")
             target = _target(scene, recorded_target(to)) if isinstance(to, str) else None
             scene.facts.record("transfer.target", target, record.source)
+
+
+def _told_by(status: object) -> str | None:
+    """A record of 408 leaves open whether anything was ever answered, as one does of a transfer that is under way."""
+    if status in ("started", 408):
+        return LEFT_OPEN
+    return A_STATUS if isinstance(status, int) and status >= 300 else None
 
 
 # -- what is left, and when

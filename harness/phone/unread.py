@@ -75,10 +75,6 @@ def how_it_ended(events: Sequence[Event]) -> str:
     if not refusals:
         return "the call has ended"
     messages = [e for e in events if isinstance(e, SipMessage) and not e.unread]
-    # pjsua2 says 487 of its own for a redirection it does not follow
-    redirections = [m.text for m in messages if m.direction == "received" and m.text.startswith("SIP/2.0 3")]
-    if redirections:
-        return f"the call has ended with {redirections[-1].partition(chr(13))[0][8:]}"
     code, reason = refusals[-1].code, refusals[-1].reason
     withheld = [event.why for event in events if isinstance(event, PasswordWithheld)]
     if withheld and code in (401, 407):

@@ -142,7 +142,7 @@ def _left_out(summary: Summary, console: Console) -> None:
     if practice:
         said = "not run" if summary.rows.keys().isdisjoint(practice) else "not run, or not everywhere"
         count = f"{len(practice)} practice {_plural(len(practice), 'row')}"
-        console.print(f"[dim]{said}:[/] {count} ({_some(practice, 3)}); --plan says why")
+        console.print(f"[dim]{said}:[/] {count} ({_some(practice, 3)}); the report says why")
     for row in summary.required:
         console.print(f"[red]required, and not run:[/] {escape(row)}")
 

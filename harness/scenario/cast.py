@@ -90,14 +90,21 @@ class Cast:
         return self.context.phones.lease(own_phone(self.context.deployment, name, **more), shared=True, lands=lands)
 
     def all_groups(self, but: Group | None = None) -> list[Group]:
-        """Every group that has agents, so that a call landing in the wrong one is seen; without the agents of ``but``."""
+        """Every group that has agents, so that a call landing in the wrong one is seen; without the agents of ``but``.
+
+        An agent who is in several is in the first of them alone: the same telephone.
+        """
         entries = self.context.deployment.groups
         groups = [self.group(name) for name, entry in entries.items() if entry.present]
         groups += [self._away(name) for name, entry in entries.items() if entry.away]
-        if but is None:
-            return groups
-        others = [Group(self.context, g.name, g.entry, [p for p in g.phones if p not in but.phones]) for g in groups]
-        return [group for group in others if group.phones]
+        found: list[Group] = []
+        named = [] if but is None else list(but.phones)
+        for group in groups:
+            phones = [phone for phone in group.phones if phone not in named]
+            named += phones
+            if phones:
+                found.append(Group(self.context, group.name, group.entry, phones))
+        return found
 
     def _away(self, name: str) -> Group:
         """The agents of a group who are away: they may ring for another group, where they are not."""

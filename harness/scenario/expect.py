@@ -316,6 +316,16 @@ class Expect(ExpectAudio):
             answer = dialog.answer_to_bye(call.messages())
             code, reason = (answer.status, answer.reason) if answer else (0, "no final response")
             accepted = dialog.accepted_to_bye(call.messages())
+            if answer is None and dialog.ended_by_the_other(call.messages()):
+                self._context.evidence.add(
+                    not_observable(
+                        "final_response",
+                        f"{call.label}'s BYE",
+                        expected=f"a final response {' or '.join(map(str, accepted))}",
+                        why="none was sent, as the far end had ended the call before",
+                    )
+                )
+                return
             self._context.evidence.add(signalling.final_response(f"{call.label}'s BYE", accepted, code, reason))
 
     def rings(self) -> None:

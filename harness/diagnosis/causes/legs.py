@@ -54,6 +54,14 @@ LEGS: Mapping[str, Described] = {
         "platform routing",
         at.TROUBLE,
     ),
+    "request-malformed": Described(
+        "the platform's INVITE, or its SDP, is malformed: a phone of the harness refuses it with 400",
+        at.REACHING_ISSUE,
+        "Read the Warning of the 400 and the INVITE that it answers, and have {platform} mend what its SBC writes: an SDP, say, has a "
+        "c= line for the session or in each of its media (RFC 4566 section 5.7).",
+        "trunk",
+        at.TROUBLE,
+    ),
     "customer-no-common-codec": Described(
         "the customer's phone is offered no codec that it speaks",
         at.AUDIO_ISSUE,
@@ -207,9 +215,10 @@ LEGS: Mapping[str, Described] = {
         at.ATTACH,
     ),
     "reliability-not-passed-on": Described(
-        "the platform takes 100rel out of the INVITE, so no provisional response is reliable",
+        "the platform takes 100rel out of the INVITE, or RSeq out of the answers, so no provisional response is reliable",
         at.REACHING_ISSUE,
-        "Let the trunk pass Supported and Require with 100rel, or answer for it itself (RFC 3262 section 4).",
+        "Let the trunk pass Supported and Require with 100rel, and Require and RSeq of the 18x, or answer for them itself (RFC 3262 "
+        "sections 3 and 4).",
         "trunk",
         at.TROUBLE,
     ),

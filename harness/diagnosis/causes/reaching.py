@@ -105,11 +105,36 @@ REACHING: Mapping[str, Described] = {
         at.TRUNK,
     ),
     "platform-refuses-caller": Described(
-        "the platform turns the caller away by itself, without asking the AI",
+        "the platform turns the caller away by itself",
         at.REACHING_ISSUE,
         "Look the call up in {platform}'s call log: the number's routing, its hours, its capacity, or a block on the caller ends it.",
         "platform routing",
         at.INBOUND,
+    ),
+    "platform-fails": Described(
+        "the platform, or a server behind it, fails over the caller's call (500, 502, 503, 504)",
+        at.REACHING_ISSUE,
+        "Have {platform} look the call up by its Call-ID: 500 is its SBC's own error, or a 503 of somebody behind it; 503 is a server "
+        "that is overloaded or out of service; with 502 and 504 the server behind it answered what cannot be used, or not in time "
+        "(RFC 3261 sections 21.5 and 16.7).",
+        "platform routing",
+        at.INBOUND,
+    ),
+    "caller-redirected": Described(
+        "the platform redirects the caller (3xx), and the call ends there",
+        at.REACHING_ISSUE,
+        "Look at the Contact of the 3xx. Either have {platform} take the call at the address that callers use, or have the carrier "
+        "send it to the other one: not everybody follows a redirection.",
+        "platform routing",
+        at.INBOUND,
+    ),
+    "caller-media-refused": Described(
+        "the platform refuses the media that the caller offers (415, 488, 606), before it calls anybody",
+        at.REACHING_ISSUE,
+        "Compare the SDP of the caller's INVITE with what the trunk at {platform} takes: codecs (G.711 on both sides), RTP or SRTP, "
+        "and the address family. A Warning in the answer says which.",
+        "trunk",
+        at.TROUBLE,
     ),
     "ai-hangs-up": Described(
         "the AI takes the call and ends it by itself",

@@ -7,6 +7,7 @@ from importlib.util import find_spec
 
 from harness.diagnosis.rule import Rule
 from harness.diagnosis.rules.audio import AUDIO
+from harness.diagnosis.rules.dialled import DIALLED
 from harness.diagnosis.rules.fallback import FALLBACK
 from harness.diagnosis.rules.identity import IDENTITY
 from harness.diagnosis.rules.legs import LEGS
@@ -18,6 +19,7 @@ from harness.diagnosis.rules.release import RELEASE
 from harness.diagnosis.rules.told import BY_AI, BY_PLATFORM
 from harness.diagnosis.rules.transfer import TRANSFER
 from harness.diagnosis.rules.transfer_answers import ANSWERED
+from harness.diagnosis.rules.transfer_recorded import RECORDED
 
 COMMON: tuple[Rule, ...] = (
     REGISTRATION
@@ -29,6 +31,8 @@ COMMON: tuple[Rule, ...] = (
     + IDENTITY
     + TRANSFER
     + ANSWERED
+    + RECORDED
+    + DIALLED
     + RELEASE
     + FALLBACK
     + MANNERS

@@ -6,13 +6,13 @@ from harness.diagnosis.audio import AT_FIRST_NOTHING, NO_RTP, NO_VOICE
 from harness.diagnosis.cells import cells
 from harness.diagnosis.conditions import not_shown, unless, when
 from harness.diagnosis.rule import Rule
+from harness.diagnosis.rules.cut import CUT
 from harness.diagnosis.rules.media import (
     SAME_CODEC,
     SENT,
     UNHEARD,
     UNHEARD_BY_CALLER,
     UP,
-    cut_by_ai,
     silenced_later,
     stopped,
     two_codecs,
@@ -277,17 +277,7 @@ AUDIO: tuple[Rule, ...] = (
         conditions=(not_shown("audio.to_caller", "crossed"),),
         because="a leg hears the mark that it sends itself",
     ),
-    *cut_by_ai(),
-    Rule(
-        id="audio.cut.by-platform",
-        cause="call-dropped",
-        symptoms=("audio", "other"),
-        cells=cells("release", "caller", "customer"),
-        essential=(when("call.cut", True),),
-        conditions=(when("call.cut_by", "the platform"), not_shown("transfer.failed", True)),
-        consequences=UNHEARD,
-        because="the platform sent BYE, the AI had not, and the call was over before the case was",
-    ),
+    *CUT,
     Rule(
         id="audio.on-hold",
         cause="media-on-hold",

@@ -104,7 +104,11 @@ FALLBACK: tuple[Rule, ...] = (
         symptoms=("fallback",),
         cells=cells("number", "fallback"),
         essential=(when("instead", "another group"),),
-        conditions=(not_shown("fallback.landed", "the right group", "another group"), unless("ai.saw", "nothing")),
+        # People whom an AI that answered had transferred to ring as well, and are no fallback.
+        conditions=(
+            not_shown("fallback.landed", "the right group", "another group"),
+            when("ai.saw", "refused", "rang"),
+        ),
         consequences=("fallback.time", "caller_id.agent", "audio.agent", "other"),
         because="the AI was tried in vain, and another group rang than the one configured as fallback",
     ),

@@ -12,8 +12,10 @@ from dataclasses import replace
 from harness.diagnosis.answering import UNSEEN
 from harness.diagnosis.cells import AGENTS, Cell, Place, cells
 from harness.diagnosis.conditions import not_shown, unless, when
+from harness.diagnosis.legs import MALFORMED
 from harness.diagnosis.own import NO_ROOM
 from harness.diagnosis.rule import Rule, Symptom
+from harness.diagnosis.rules.refused import ALL_LATER
 from harness.diagnosis.rules.transfer import NOT_ANOTHERS
 
 #: What the AI may be shown of the caller that is wrong by itself.
@@ -177,6 +179,30 @@ def agent_refused(name: str, why: str, cause: str, because: str) -> Iterator[Rul
         )
 
 
+def _malformed() -> Iterator[Rule]:
+    yield Rule(
+        id="reach.malformed",
+        cause="request-malformed",
+        symptoms=("reach", "fallback", "final"),
+        essential=(when("refusal.ai", MALFORMED),),
+        conditions=(),
+        consequences=(*ALL_LATER, "fallback"),
+        because="the phone in the AI's place refused the INVITE by itself with 400: its stack cannot read it, or its SDP",
+    )
+    yield from agent_refused(
+        "malformed", MALFORMED, "request-malformed", " with 400: its stack cannot read the INVITE, or its SDP"
+    )
+    yield Rule(
+        id="customer.malformed",
+        cause="request-malformed",
+        symptoms=("reach", "other"),
+        essential=(when("refusal.caller", MALFORMED),),
+        conditions=(),
+        consequences=("audio", "caller_id.customer"),
+        because="the customer's phone refused the INVITE by itself with 400: its stack cannot read it, or its SDP",
+    )
+
+
 def _limit() -> Iterator[Rule]:
     yield Rule(
         id="limit.low",
@@ -263,7 +289,7 @@ def _lost_on_the_way() -> Iterator[Rule]:
             "reliability",
             "reliability-not-passed-on",
             cells("header", "AI"),
-            "the caller's INVITE has 100rel, and the AI's has not",
+            "the caller's INVITE has 100rel and the AI's has not, or the AI's 18x are reliable and the caller's are not",
         ),
         (
             "encryption",
@@ -310,7 +336,7 @@ def _customer() -> Iterator[Rule]:
         symptoms=("reach", "other"),
         cells=cells("number", "customer"),
         essential=(when("customer.rang", False),),
-        conditions=(not_shown("refusal.caller", "its media"), not_shown("customer.room", NO_ROOM)),
+        conditions=(not_shown("refusal.caller", "its media", MALFORMED), not_shown("customer.room", NO_ROOM)),
         consequences=("audio", "caller_id.customer"),
         because="the campaign was started, and the customer's phone did not ring",
     )
@@ -322,6 +348,7 @@ LEGS: tuple[Rule, ...] = (
     *_headers(),
     *_release(),
     *agent_refused("busy", "another call", "agent-in-a-call", " with 486: it had as many calls as it takes"),
+    *_malformed(),
     *_limit(),
     *_answered_elsewhere(),
     *_lost_on_the_way(),

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from harness.diagnosis.ai_side import NO_CALL_CAME
 from harness.diagnosis.answering import PLATFORM, UNSEEN
 from harness.diagnosis.caller_end import DROPPED
 from harness.diagnosis.cells import cells
 from harness.diagnosis.conditions import not_shown, unless, when
 from harness.diagnosis.own import WITHHELD
-from harness.diagnosis.refusals import IN_A_CIRCLE, NO_SUCH_NUMBER, NOT_CARRIED, OF_THE_CALLER, ROUTE
+from harness.diagnosis.refusals import (
+    IN_A_CIRCLE,
+    NO_SUCH_NUMBER,
+    NOT_CARRIED,
+    OF_THE_CALLER,
+    OF_THE_MEDIA,
+    REDIRECTED,
+    ROUTE,
+    THE_CODEC,
+    THE_ENCRYPTION,
+)
 from harness.diagnosis.rule import Rule
 from harness.diagnosis.rules.firewalls import BETWEEN, FIREWALLS, NOTHING, OPEN_TO_US, UNREACHED
 from harness.diagnosis.rules.refused import ALL_LATER, NOT_FOR_MEDIA, REFUSED, REFUSED_BY_AI, TOLD
@@ -179,7 +190,10 @@ REACH: tuple[Rule, ...] = (
         id="reach.turned-away",
         cause="platform-refuses-caller",
         symptoms=("reach",),
-        essential=(when("caller.end", "refused"), unless("final.code", 401, 407, *NO_SUCH_NUMBER)),
+        essential=(
+            when("caller.end", "refused"),
+            unless("final.code", 401, 407, *NO_SUCH_NUMBER, *OF_THE_MEDIA, *REDIRECTED),
+        ),
         conditions=(
             NOTHING,
             when("instead", "nobody"),
@@ -377,6 +391,43 @@ REACH: tuple[Rule, ...] = (
         consequences=("fallback", "final"),
         because="the caller was refused with a status that is about who calls, and nothing reached the AI",
         confidence="likely",  # the platform may hand on what somebody behind it says
+    ),
+    Rule(
+        id="reach.redirected",
+        cause="caller-redirected",
+        symptoms=("reach", "final"),
+        essential=(when("caller.end", "refused"), when("final.code", *REDIRECTED)),
+        conditions=(NOTHING, NOBODY_INSTEAD),
+        consequences=("fallback", "final"),
+        because="the caller was told to ask elsewhere (3xx), and nothing reached the AI",
+        confidence="likely",  # the platform may hand on what somebody behind it says
+    ),
+    Rule(
+        id="reach.caller-media",
+        cause="caller-media-refused",
+        symptoms=("reach", "codec", "final"),
+        cells=cells("codec", "caller"),
+        essential=(when("caller.end", "refused"), when("final.code", *OF_THE_MEDIA)),
+        conditions=(
+            NOTHING,
+            NOBODY_INSTEAD,
+            when("ai.offer", NO_CALL_CAME),
+            not_shown("again.codec", "taken"),
+            not_shown("final.refusal", *NOT_CARRIED),
+        ),
+        consequences=("fallback", "final", "audio", "other"),
+        because="the caller was refused for the media of the call, and nobody else had been called who could have refused it",
+        confidence="likely",
+    ),
+    Rule(
+        id="reach.caller-media.by-bye",
+        cause="caller-media-refused",
+        symptoms=("reach", "codec", "final"),
+        essential=(when("caller.end", "answered", DROPPED), when("final.refusal", THE_CODEC, THE_ENCRYPTION)),
+        conditions=(NOTHING, NOBODY_INSTEAD, when("ai.offer", NO_CALL_CAME)),
+        consequences=("fallback", "final", "audio", "other"),
+        because="the platform answered and hung up for the media of the call, and nobody else had been called",
+        confidence="likely",
     ),
     Rule(
         id="reach.kept",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from harness.diagnosis.cells import cells
 from harness.diagnosis.conditions import not_shown, unless, when
+from harness.diagnosis.legs import MALFORMED
 from harness.diagnosis.refusals import (
     CHANNELS,
     CONCURRENCY,
@@ -208,6 +209,7 @@ REFUSED: tuple[Rule, ...] = (
         essential=(REFUSED_BY_AI,),
         conditions=(
             unless("ai.code", 404, 429, 488),
+            not_shown("refusal.ai", MALFORMED),
             not_shown("ai.challenge", "credentials refused", "not answered"),
             not_shown("ai.refusal", "the transport", CONCURRENCY, "the assistant", ROUTE, CHANNELS),
         ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from harness.diagnosis.caller_end import DROPPED
 from harness.diagnosis.cells import cells
 from harness.diagnosis.conditions import not_shown, when
 from harness.diagnosis.refusals import CHANNELS, CONCURRENCY, CONGESTION, NUMBER, ROUTE
@@ -12,7 +13,7 @@ from harness.diagnosis.rules.refused import ALL_LATER, NOT_FOR_MEDIA, REFUSED_BY
 from harness.diagnosis.rules.transfer import AFTER, LOST, RIGHT_TARGET
 
 _FULL = (CHANNELS, CONGESTION, CONCURRENCY)
-_CALLER = when("caller.end", "refused")
+_CALLER = when("caller.end", "refused", "answered", DROPPED)
 _RIGHT_DID = not_shown("ai.did", *NOT_THE_LINES)
 
 BY_AI: tuple[Rule, ...] = (
@@ -66,7 +67,7 @@ BY_PLATFORM: tuple[Rule, ...] = (
         essential=(_CALLER, when("final.refusal", ROUTE)),
         conditions=(NOTHING, NOBODY_INSTEAD),
         consequences=(*ALL_LATER, "fallback"),
-        because="the caller was refused for want of a route, which is not an unknown number, and nothing reached the AI",
+        because="the caller was refused or hung up on for want of a route, not for an unknown number, and nothing reached the AI",
         confidence="likely",
     ),
     Rule(
@@ -76,7 +77,7 @@ BY_PLATFORM: tuple[Rule, ...] = (
         essential=(_CALLER, when("final.refusal", *_FULL)),
         conditions=(NOTHING, NOBODY_INSTEAD),
         consequences=(*ALL_LATER, "fallback"),
-        because="the caller was refused for want of a channel or capacity, and nothing reached the AI",
+        because="the caller was refused or hung up on for want of a channel or capacity, and nothing reached the AI",
         confidence="likely",
     ),
     Rule(

@@ -5,16 +5,18 @@ from __future__ import annotations
 from harness.diagnosis.audio import NO_VOICE
 from harness.diagnosis.cells import cells
 from harness.diagnosis.conditions import not_shown, unless, when
+from harness.diagnosis.legs import MALFORMED
 from harness.diagnosis.own import NO_ROOM
-from harness.diagnosis.refusals import NOT_CARRIED, NUMBER, THE_AGENTS
+from harness.diagnosis.refusals import NO_SUCH_NUMBER, NOBODY_THERE, NOT_CARRIED, NUMBER, THE_AGENTS
 from harness.diagnosis.rule import Rule, Symptom
+from harness.diagnosis.transfer import A_STATUS, LEFT_OPEN
 
 LOST = when("transfer.landed", "nowhere")
-#: Whoever is refused knows it.
-NOT_LEFT_OPEN = not_shown("transfer.recorded", "started", 408)
+#: The AI's record alone tells of the transfer, and of how it ended less or more than that it failed: other rules read it.
+NOT_RECORDED = not_shown("transfer.record", LEFT_OPEN, A_STATUS)
 AFTER: tuple[Symptom, ...] = ("caller_id.agent", "audio.agent", "release", "other")
 #: The agent's phone did not refuse what it was offered by itself.
-NOT_REFUSED_THERE = not_shown("refusal.agent", "its media", "another call", NO_ROOM)
+NOT_REFUSED_THERE = not_shown("refusal.agent", "its media", "another call", MALFORMED, NO_ROOM)
 RIGHT_TARGET = unless("transfer.target", "nobody's number", "another group's number")
 #: The platform did not say that it cannot carry what it was asked for, or that the number is nobody's.
 CARRIED = not_shown("transfer.refusal", *NOT_CARRIED, NUMBER, THE_AGENTS)
@@ -125,8 +127,13 @@ TRANSFER: tuple[Rule, ...] = (
         id="transfer.dialled",
         cause="group-wrong",
         symptoms=("transfer",),
-        essential=(LOST, when("transfer.way", "dialled"), when("caller.end", "refused")),
-        conditions=(when("again.group", "the right group"),),
+        essential=(
+            LOST,
+            when("transfer.way", "dialled"),
+            when("transfer.answer", *NO_SUCH_NUMBER, *NOBODY_THERE),
+            when("again.group", "the right group"),
+        ),
+        conditions=(),
         consequences=AFTER,
         because="the number that leads to the group was refused, and a second call to the group's own number made its agents ring",
         confidence="likely",
@@ -138,7 +145,7 @@ TRANSFER: tuple[Rule, ...] = (
         essential=(LOST,),
         conditions=(
             when("transfer.answer", 503),
-            NOT_LEFT_OPEN,
+            NOT_RECORDED,
             CARRIED,
             not_shown("transfer.way", "dialled"),
             not_shown("transfer.host", "another host"),
@@ -169,7 +176,7 @@ TRANSFER: tuple[Rule, ...] = (
         symptoms=("transfer",),
         cells=cells("credentials", "REFER", "AI's call"),
         essential=(LOST,),
-        conditions=(when("transfer.answer", "challenged"), not_shown("transfer.credentials", True), NOT_LEFT_OPEN),
+        conditions=(when("transfer.answer", "challenged"), not_shown("transfer.credentials", True), NOT_RECORDED),
         consequences=AFTER,
         because="the platform challenged the AI, which showed no credentials",
     ),

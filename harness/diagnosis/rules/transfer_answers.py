@@ -23,7 +23,7 @@ from harness.diagnosis.rules.transfer import (
     CARRIED,
     GROUP_IS_THERE,
     LOST,
-    NOT_LEFT_OPEN,
+    NOT_RECORDED,
     NOT_REFUSED_THERE,
     RIGHT_TARGET,
 )
@@ -76,7 +76,7 @@ _REJECTED = Rule(
         when("transfer.way", "REFER"),
         # Said of the request alone (RFC 3261 sections 21.4.4, 21.4.6, 21.5.2, RFC 3515 section 2.4.2).
         when("transfer.answer", 403, 405, 501, 603),
-        NOT_LEFT_OPEN,
+        NOT_RECORDED,
         RIGHT_TARGET,
         CARRIED,
     ),
@@ -102,6 +102,7 @@ _SILENT = Rule(
         when("transfer.answer", "accepted"),
         when("transfer.outcome", NOTHING),
         not_shown("transfer.passed_on", True),
+        NOT_RECORDED,
         RIGHT_TARGET,
     ),
     consequences=AFTER,
@@ -142,7 +143,7 @@ _FAILED = Rule(
         when("transfer.answer", "accepted"),
         when("transfer.failed", True),
         unless("transfer.outcome", *NO_SUCH_NUMBER, 480, *IN_A_CIRCLE),
-        NOT_LEFT_OPEN,
+        NOT_RECORDED,
         RIGHT_TARGET,
         CARRIED,
         NOT_REFUSED_THERE,
@@ -150,22 +151,6 @@ _FAILED = Rule(
     consequences=AFTER,
     because="the platform accepted the REFER, and its NOTIFY said that the transfer failed",
 )
-
-
-def _of_the_target_recorded() -> Iterator[Rule]:
-    """What is said of the target says the same whether the REFER or a NOTIFY had it, which a record does not tell."""
-    for rule, codes, said in (
-        (_NOBODY, (480,), "whom the number leads to cannot be rung at the moment"),
-        (_UNKNOWN_NUMBER, NO_SUCH_NUMBER, "the platform does not know the number"),
-        (_IN_A_CIRCLE, IN_A_CIRCLE, "the transfer came back to where it had been, or went over too many hops"),
-    ):
-        yield replace(
-            rule,
-            id=f"{rule.id}.recorded",
-            cells=(),
-            essential=(LOST, when("transfer.recorded", *codes)),
-            because=f"the AI's record has its REFER failed, with a status as where {said}",
-        )
 
 
 def _though_it_is_there() -> Iterator[Rule]:
@@ -245,39 +230,6 @@ ANSWERED: tuple[Rule, ...] = (
         essential=(LOST, when("transfer.outcome", *IN_A_CIRCLE)),
         because="the platform's NOTIFY said that the transfer came back to where it had been, or went over too many hops (482, 483)",
     ),
-    Rule(
-        id="transfer.rejected.recorded",
-        cause="refer-rejected",
-        symptoms=("transfer",),
-        # Said of a request, and of nobody who was rung (RFC 3261 sections 21.4.4, 21.4.6, 21.4.15, 21.5.2).
-        essential=(LOST, when("transfer.recorded", 403, 405, 420, 501)),
-        conditions=(RIGHT_TARGET,),
-        consequences=AFTER,
-        because="the AI's record has its REFER failed, with a status that refuses the request itself",
-        confidence="likely",
-    ),
-    Rule(
-        id="transfer.failed.recorded",
-        cause="refer-accepted-then-failed",
-        symptoms=("transfer",),
-        # Said by who was called (RFC 3261 sections 21.4.24, 21.6.1 and 21.6.2), and so by a NOTIFY.
-        essential=(LOST, when("transfer.recorded", 486, 600, 603)),
-        conditions=(RIGHT_TARGET, NOT_REFUSED_THERE),
-        consequences=AFTER,
-        because="the AI's record has its REFER failed, with a status of somebody who was called, and no agent's phone rang",
-        confidence="likely",
-    ),
-    Rule(
-        id="transfer.silent.recorded",
-        cause="refer-never-notified",
-        symptoms=("transfer",),
-        cells=cells("timing", "REFER"),
-        essential=(LOST, when("transfer.recorded", "started", 408)),
-        # Or the REFER itself was never answered, which the record does not say.
-        conditions=(when("transfer.answer", "accepted"), not_shown("transfer.passed_on", True), RIGHT_TARGET),
-        consequences=AFTER,
-        because="the AI's record has its REFER begun, and no word of what became of it",
-    ),
     _FAILED,
     _SILENT,
     replace(
@@ -325,7 +277,6 @@ ANSWERED: tuple[Rule, ...] = (
         essential=(LOST, when("transfer.outcome", *NO_SUCH_NUMBER)),
         because="the AI named the group's number, and the platform's NOTIFY answered as for a number it does not know",
     ),
-    *_of_the_target_recorded(),
     *_though_it_is_there(),
     _UNANSWERED,
     replace(

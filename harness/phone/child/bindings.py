@@ -238,6 +238,10 @@ class Call(pj.Call):  # type: ignore[misc]
         if self.listener:
             self.listener.replacement_asked(prm, rdata.wholeMsg)
 
+    def onCallRedirected(self, prm: Any) -> int:
+        """Nobody follows a 3xx. With its addresses rejected the call ends with it; stopped, with a 487 of pjsip's own."""
+        return int(pj.PJSIP_REDIRECT_REJECT)
+
     @_callback
     def onCallRxOffer(self, prm: Any) -> None:
         """An offer came in behind the first, by re-INVITE, UPDATE or PRACK."""

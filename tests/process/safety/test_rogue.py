@@ -194,13 +194,18 @@ def test_a_refer_outside_of_a_call_is_not_followed(line: Line, rogue: Rogue, acc
     assert victim.legs == []
 
 
+@pytest.mark.parametrize("contacts", [("911",), (), ("911", "912", LISTED, "913;q=0.1", "914", "915", "916", "917")])
 @pytest.mark.parametrize("status", [300, 301, 302, 305, 380])
-def test_no_redirection_is_followed(line: Line, rogue: Rogue, accomplice: Rogue, status: int) -> None:
+def test_no_redirection_is_followed(
+    line: Line, rogue: Rogue, accomplice: Rogue, status: int, contacts: tuple[str, ...]
+) -> None:
     caller = line.phone("caller", guard=guard(rogue), max_calls=2)
     leg = caller.dial(f"sip:{LISTED}@{rogue.address}")
-    rogue.respond(rogue.invited(), status, [("Contact", f"<sip:911@{accomplice.address}>;q=1.0")])
-    leg.wait_state("disconnected", 10)
+    offered = [("Contact", f"<sip:{user}@{accomplice.address}>;q=1.0") for user in contacts]
+    rogue.respond(rogue.invited(), status, offered)
+    ended = leg.wait_state("disconnected", 10)
     done_with(caller)
+    assert ended.code == status, "what was answered is told, and no code of the stack's own"
     assert accomplice.calls() == []
     assert len(caller.legs) == 1
     leg.wait_closed(10)

@@ -9,7 +9,20 @@ from tests.unit.diagnosis.audio_examples import AUDIO, IDENTITY
 from tests.unit.diagnosis.gladly_examples import GLADLY
 from tests.unit.diagnosis.reach_examples import REACH, REGISTRATION, UNDECIDED, firewalls
 from tests.unit.diagnosis.rival_examples import RIVALS
+from tests.unit.diagnosis.status_examples import STATUSES
 from tests.unit.diagnosis.told_examples import TOLD
 from tests.unit.diagnosis.transfer_examples import TRANSFER
 
-EXAMPLES = [*REGISTRATION, *REACH, *UNDECIDED, *firewalls(), *AUDIO, *IDENTITY, *TRANSFER, *GLADLY, *RIVALS, *TOLD]
+EXAMPLES = [
+    *REGISTRATION,
+    *REACH,
+    *UNDECIDED,
+    *firewalls(),
+    *AUDIO,
+    *IDENTITY,
+    *TRANSFER,
+    *STATUSES,
+    *GLADLY,
+    *RIVALS,
+    *TOLD,
+]

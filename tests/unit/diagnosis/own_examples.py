@@ -89,7 +89,36 @@ def _at_the_customer() -> Example:
     return no_room(Example(row="TD-OUTBOUND-CAMPAIGN", line="campaign"), "customer").after(4.0).landed("customer")
 
 
+def malformed(example: Example, phone: str) -> Example:
+    """Its stack cannot read the platform's INVITE, and answers that without asking anybody."""
+    return example.at_phone(phone, "INVITE", "v=0\r\n").at_phone(phone, "INVITE", code=400, reason="Bad SDP")
+
+
+def _unread_by_the_ai() -> Example:
+    example = malformed(Example(ai="stand-in").dials(), "stand-in").after(0.1).ends_here(400, "Bad SDP")
+    return malformed(example, "reception").all_ports_answer().not_taken()
+
+
+def _unread_by_an_agent() -> Example:
+    example = malformed(transfer(Example(ai="stand-in")).ai_refers(GROUP).platform_says(202), "billing")
+    return example.notified(400).landed("billing")
+
+
+def _unread_by_the_fallback() -> Example:
+    example = Example(row="TD-FALLBACK-REFUSED", line="fallback-refused").dials().ai_gets().ai_answers(503)
+    return malformed(example, "reception").after(0.1).ends_here(400, "Bad SDP").landed("reception")
+
+
+def _unread_by_the_customer() -> Example:
+    example = malformed(Example(row="TD-OUTBOUND-CAMPAIGN", line="campaign"), "customer")
+    return example.after(4.0).landed("customer")
+
+
 OWN = [
+    Expected("reach.malformed", _unread_by_the_ai(), ("request-malformed",)),
+    Expected("transfer.malformed", _unread_by_an_agent(), ("request-malformed",)),
+    Expected("fallback.malformed", _unread_by_the_fallback(), ("request-malformed",)),
+    Expected("customer.malformed", _unread_by_the_customer(), ("request-malformed",)),
     Expected("reach.name.unknown", looked_up("EAI_NONAME", denied=True), ("host-name-unknown",)),
     Expected("reach.name.silent", looked_up("no answer yet", denied=False), ("name-server-silent",)),
     Expected("reach.connection.closed", closed(), ("connection-closed",)),

@@ -58,7 +58,7 @@ REGISTRATION = [
 ]
 
 #: What the caller was refused for is said, and nobody could look at the AI's side.
-_OF_THE_MEDIA = ("no-g711", "srtp-mismatch", "route-wrong-trunk", "platform-refuses-caller")
+_OF_THE_MEDIA = ("no-g711", "srtp-mismatch", "route-wrong-trunk", "caller-media-refused")
 
 _BETWEEN = ("firewall-udp-32681", "firewall-udp-32681-rejected")
 
@@ -135,8 +135,18 @@ REACH = [
     Expected(
         "reach.turned-away",
         Example().dials().after(0.1).state("disconnected", 403, "Forbidden").all_ports_answer().not_taken(),
-        ("platform-refuses-caller", "trunk-transport-mismatch", "route-wrong-trunk", "firewall-udp-32681-rejected"),
-        ("platform-refuses-caller", "trunk-transport-mismatch", "route-wrong-trunk", "firewall-udp-32681-rejected"),
+        ("platform-refuses-caller", "route-wrong-trunk"),
+        ("platform-refuses-caller", "route-wrong-trunk"),
+    ),
+    Expected(
+        "reach.redirected",
+        Example().dials().after(0.1).state("disconnected", 302, "Moved").all_ports_answer().not_taken(),
+        ("caller-redirected",),
+    ),
+    Expected(
+        "reach.caller-media",
+        Example(ai="stand-in").dials().after(0.1).state("disconnected", 488, "Not Acceptable Here").not_taken(),
+        ("caller-media-refused",),
     ),
     Expected(
         "reach.nobody-there",

@@ -6,7 +6,7 @@ import pytest
 
 from tests.unit.diagnosis.building import Example
 from tests.unit.diagnosis.known import facts_of
-from tests.unit.diagnosis.stories import lost
+from tests.unit.diagnosis.stories import GROUP, lost
 from tests.unit.diagnosis.strangers import DESK, DESK_NUMBER, Stranger, answered, hands_over, notified
 
 
@@ -158,3 +158,17 @@ def test_a_desk_that_a_second_call_rings_was_refused_to_the_ai_alone(way: str, s
 def test_a_password_that_nobody_took_is_no_empty_group() -> None:
     (first, *_) = answered("403 Not logged in", "INVITE").diagnose().causes
     assert first.id == "synthflow-ip-not-allowed"
+
+
+@pytest.mark.parametrize("did", ["13125550160", "another"])
+def test_people_whom_an_ai_transferred_to_are_no_fallback(did: str) -> None:
+    """The stand-in takes a call for any number, and transfers as it is asked."""
+    example = Example(row="TD-TRANSFER-BLIND", ai="stand-in")
+    others = [a.did for name, a in example.deployment.assistants.items() if name != example.assistant]
+    own = example.deployment.assistants[example.assistant].did
+    example.dials().ai_gets(did=others[0] if did == "another" else own.removeprefix("+")).ai_answers(
+        200, "OK"
+    ).answered()
+    example.after(1).ai_refers(GROUP).rings("billing").landed("billing", "billing")
+    found = example.not_taken("nobody known").diagnose()
+    assert {cause.id for cause in found.causes} == {"route-wrong-did" if did == "another" else "request-uri-form"}

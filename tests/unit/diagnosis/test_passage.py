@@ -98,6 +98,28 @@ def test_whether_100rel_was_taken_out(asked: dict[str, str], arrived: dict[str, 
     assert facts_of(called(**asked)).value("lost.reliability") is None
 
 
+@pytest.mark.parametrize(
+    ("sent", "passed_on", "lost"),
+    [
+        ("RSeq: 1", "", True),
+        ("RSeq: 1", "RSeq: 77", False),
+        ("X: 1", "", False),
+        ("RSeq: 1", None, False),
+    ],
+)
+def test_whether_the_ai_s_reliable_responses_stay_reliable(sent: str, passed_on: str | None, lost: bool) -> None:
+    """A platform that acknowledges them itself owes the caller reliable ones of its own (RFC 3262 section 3)."""
+    example = at_ai(called(Require="100rel"), "", Require="100rel")
+    name, _, value = sent.partition(": ")
+    example._sip("sent", "SIP/2.0 183 Session Progress", "INVITE", to="<sip:ai@192.0.2.60>;tag=b", **{name: value})
+    if passed_on is not None:
+        example.caller_gets("\r\n".join(filter(None, ("SIP/2.0 183 x", "CSeq: 1 INVITE", passed_on))))
+    facts = facts_of(example.finding("prack", "caller.1"))
+    assert facts.value("lost.reliability") is lost
+    if lost:
+        assert [cause.id for cause in example.diagnose().causes] == ["reliability-not-passed-on"]
+
+
 def test_a_platform_that_acknowledged_by_itself_lost_nothing() -> None:
     example = at_ai(called(Require="100rel"), "")
     assert facts_of(example.copy().finding("prack", "caller.1", True)).value("lost.reliability") is None

@@ -12,9 +12,11 @@ from tests.unit.diagnosis.told_examples import (
     NO_CIRCUIT,
     NO_ROUTE,
     UNALLOCATED,
+    ended,
     refused_by_ai,
     refused_by_platform,
     registrar_says,
+    taken_and_ended,
     transfer_refused,
 )
 
@@ -100,9 +102,9 @@ def test_a_warning_is_read_by_its_code_where_its_words_say_nothing(warning: str,
     ("warning", "causes"),
     [
         ('370 gw.example:5080 "Insufficient Bandwidth"', ["platform-full"]),
-        ('305 gw.example:5080 "Incompatible media format"', ["no-g711", "platform-refuses-caller"]),
-        ('302 gw.example:5080 "Incompatible transport protocol"', ["srtp-mismatch", "platform-refuses-caller"]),
-        ('304 gw.example:5080 "Media type not available"', ["no-g711", "srtp-mismatch", "platform-refuses-caller"]),
+        ('305 gw.example:5080 "Incompatible media format"', ["no-g711", "caller-media-refused"]),
+        ('302 gw.example:5080 "Incompatible transport protocol"', ["srtp-mismatch", "caller-media-refused"]),
+        ('304 gw.example:5080 "Media type not available"', ["no-g711", "srtp-mismatch", "caller-media-refused"]),
     ],
 )
 @pytest.mark.parametrize("code", [488, 606])
@@ -113,9 +115,17 @@ def test_a_warning_leaves_fewer_causes_of_a_refusal_for_the_media(code: int, war
 
 @pytest.mark.parametrize("code", [415, 488, 606])
 def test_a_stand_in_that_no_call_came_to_was_offered_nothing(code: int) -> None:
-    """That the AI refused what it was offered is false then."""
+    """That the AI refused what it was offered is false then: the platform did."""
     example = Example(ai="stand-in").dials().after(0.1).state("disconnected", code, "x").all_ports_answer().not_taken()
-    assert [cause.id for cause in example.diagnose().causes] == ["platform-refuses-caller"]
+    assert [(cause.id, cause.confidence) for cause in example.diagnose().causes] == [("caller-media-refused", "likely")]
+    example.calls_again("codec", "+14155550123", rang=["stand-in"], again_as_before="refused")
+    assert [cause.id for cause in example.diagnose().causes] == ["codec-not-taken"]
+
+
+def test_a_platform_without_bandwidth_has_no_objection_to_the_media() -> None:
+    text = "\r\n".join(("SIP/2.0 488 x", "CSeq: 1 INVITE", 'Warning: 370 gw.example:5080 "Insufficient Bandwidth"'))
+    example = Example(ai="stand-in").dials().caller_gets(text).state("disconnected", 488, "x").not_taken()
+    assert [cause.id for cause in example.diagnose().causes] == ["platform-full"]
 
 
 def test_the_words_of_the_status_line_come_before_the_cause() -> None:
@@ -141,6 +151,57 @@ def test_the_reason_of_a_bye_is_quoted() -> None:
     facts = facts_of(example)
     assert 'Reason SIP cause 200: "RTP Timeout"' in facts["call.cut"].evidence
     assert "Reason Q.850 cause 34 (no circuit/channel available)" in facts["call.cut_by"].evidence
+
+
+@pytest.mark.parametrize(
+    ("reason", "what"),
+    [
+        ("Q.850;cause=88", "the codec"),
+        ('Q.850;cause=65;text="BEARERCAPABILITY_NOTIMPL"', "the codec"),
+        ("SIP;cause=488", "the codec"),
+        ('SIP ;cause=606 ;text="no media format in common"', "the codec"),
+        ("Q.850;cause=16, SIP;cause=488", "the codec"),
+        ('SIP;cause=488;text="SRTP required"', "the encryption"),
+        ("Q.850;cause=42", "congestion"),
+        ("Q.850;cause=34", "the channels"),
+        ("Q.850;cause=3", "the route"),
+        ("Q.850;cause=16", None),
+        ('SIP;cause=200;text="Call completed elsewhere"', None),
+        ("X.int;reasoncode=0x00000000;add-info=05CC.0001.0001", None),
+        ("SIP;cause=503", None),
+        ("Q.850;cause=", None),
+    ],
+)
+def test_what_a_bye_was_sent_for(reason: str, what: str | None) -> None:
+    assert facts_of(taken_and_ended(reason)).value("call.reason") == what
+
+
+def test_a_bye_for_the_codec_is_not_believed_where_both_sides_have_the_same() -> None:
+    example = taken_and_ended("Q.850;cause=88").codec("caller.1", "PCMU").record(witness={"codec": "PCMU"})
+    assert facts_of(example).value("call.reason") is None
+    assert [cause.id for cause in example.diagnose().causes] == ["call-dropped"]
+
+
+@pytest.mark.parametrize(
+    ("reason", "cause"),
+    [
+        (UNALLOCATED, "number-unknown-at-platform"),
+        (NO_ROUTE, "platform-no-route"),
+        (NO_CIRCUIT, "platform-full"),
+        (CONGESTED, "platform-full"),
+    ],
+)
+def test_a_platform_that_has_answered_refuses_by_its_bye(reason: str, cause: str) -> None:
+    """Nothing came to the AI: what a final response would have said the Reason says."""
+    example = ended(reason).all_ports_answer().not_taken()
+    assert [each.id for each in example.diagnose().causes] == [cause]
+
+
+def test_where_nobody_sees_the_ai_a_call_that_is_ended_need_not_have_come_to_it() -> None:
+    unseen = {cause.id for cause in ended("Q.850;cause=16").diagnose("caller").causes}
+    assert "platform-answers-first" in unseen
+    heard = talk(Example()).ends("received").to_caller().to_ai("no-rtp")
+    assert "platform-answers-first" not in {cause.id for cause in heard.diagnose("caller").causes}
 
 
 def sure(example: Example) -> tuple[str, str]:

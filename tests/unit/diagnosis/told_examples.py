@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.unit.diagnosis.building import Example
-from tests.unit.diagnosis.stories import GROUP, Expected, fallback, lost, register, transfer
+from tests.unit.diagnosis.stories import GROUP, Expected, fallback, lost, register, talk, transfer
 
 #: As gateways and switches really write it.
 NO_ROUTE = 'Q.850;cause=3;text="NO_ROUTE_DESTINATION"'
@@ -40,7 +40,38 @@ def registrar_says(code: int, phrase: str, **headers: str) -> Example:
     return example._sip("received", f"SIP/2.0 {code} {phrase}", "REGISTER", **headers)
 
 
+def ended(reason: str, example: Example | None = None) -> Example:
+    """The platform answers, and ends the call at once with that Reason; nothing of the AI is heard."""
+    example = (example or Example()).dials().after(0.1).answered().after(0.3)
+    example.caller_gets(f"BYE sip:caller SIP/2.0\r\nReason: {reason}").ends_here(200, "OK").counted().after(0.5)
+    return example.to_caller("no-rtp")
+
+
+def taken_and_ended(reason: str) -> Example:
+    """The AI takes the call, and both sides get a BYE at once."""
+    example = talk(Example())
+    example._sip("received", "BYE sip:x SIP/2.0", "BYE", to="<sip:x@y.example>;tag=p", number="3", Reason=reason)
+    return example.caller_gets(f"BYE sip:caller SIP/2.0\r\nReason: {reason}").to_ai("no-rtp").to_caller("no-rtp")
+
+
+_EITHER_CODEC = ("g711-one-side", "no-g711", "platform-answers-first")
+
 TOLD = [
+    Expected("audio.cut.codec", taken_and_ended("SIP;cause=488"), ("g711-one-side",)),
+    Expected("audio.cut.codec.untaken", ended("Q.850;cause=88"), _EITHER_CODEC, _EITHER_CODEC),
+    Expected("audio.cut.encryption", taken_and_ended('SIP;cause=488;text="SRTP required"'), ("srtp-mismatch",)),
+    Expected("audio.cut.full", taken_and_ended(NO_CIRCUIT), ("platform-full",)),
+    Expected(
+        "reach.caller-media.by-bye",
+        ended("Q.850;cause=88", Example(ai="stand-in")).not_taken(),
+        ("caller-media-refused",),
+    ),
+    Expected(
+        "audio.cut.untaken",
+        ended("Q.850;cause=16"),
+        ("ai-hangs-up", "call-dropped", "platform-answers-first"),
+        ("ai-hangs-up", "call-dropped", "platform-answers-first"),
+    ),
     Expected("reach.not-attached.said", refused_by_ai(480, "No assistant attached"), ("assistant-not-attached",)),
     Expected("reach.concurrency.said", refused_by_ai(503, "Maximum Calls In Progress"), ("concurrency-exhausted",)),
     Expected(

@@ -47,11 +47,6 @@ def notified(body: str, state: str = "active;expires=60", code: int = 202, **acc
 UNASKED = turn("billing", True, its_turn=False, before=ASKED).expected
 
 
-def recorded(**action: object) -> Example:
-    """A transfer that reached nobody, of which the AI's record alone tells."""
-    return lost(told(None, **action))
-
-
 def told(example: Example | None = None, **action: object) -> Example:
     """A transfer of which the AI's record alone tells."""
     action = {"name": "transfer_call", "type": "cold", "to": GROUP, **action}
@@ -172,8 +167,6 @@ TRANSFER = [
         lost(transfer(Example()).ai_refers(GROUP).platform_says(202).notified(482, "Loop Detected")),
         ("routed-in-a-circle",),
     ),
-    Expected("transfer.rejected.recorded", recorded(status="failed", status_code=403), ("refer-rejected",)),
-    Expected("transfer.failed.recorded", recorded(status="failed", status_code=486), ("refer-accepted-then-failed",)),
     Expected(
         "transfer.call-refused.though-there", though_there(own_call(486, "Busy Here")), ("transfer-call-refused",)
     ),
@@ -182,19 +175,6 @@ TRANSFER = [
         "transfer.failed.though-there",
         though_there(lost(transfer(Example()).ai_refers(GROUP).platform_says(202).notified(404, "Not Found"))),
         ("refer-accepted-then-failed",),
-    ),
-    Expected("transfer.nobody.recorded", recorded(status="failed", status_code=480), ("nobody-available",)),
-    Expected(
-        "transfer.unknown-number.recorded",
-        recorded(status="failed", status_code=404),
-        ("number-unknown-at-platform",),
-    ),
-    Expected("transfer.circle.recorded", recorded(status="failed", status_code=482), ("routed-in-a-circle",)),
-    Expected(
-        "transfer.silent.recorded",
-        recorded(status="started"),
-        ("refer-never-notified",),
-        ("refer-never-notified",),
     ),
     Expected(
         "transfer.address",

@@ -257,3 +257,13 @@ def test_no_row_is_said_to_be_left_out_where_it_ran(left: list[tuple[str, str, s
         assert ("of" in words.split()) == (row in ran or len(whys) > 1)
         assert "of" not in words.split() or of in words.split()
     assert {row for row, _, _ in left} == {words.split()[0] for words, _ in said}
+
+
+def test_who_wants_to_know_why_a_row_was_not_run_is_sent_to_where_it_stands() -> None:
+    """A fleet has no plan to ask; the report has the reasons of every run."""
+    summary = summarise([], [], run="r", wall_s=1.0, workers=1)
+    summary.deployments = {"east": "live"}
+    summary.left_out = [{"row": "HOLD", "deployment": "east", "why": "dark", "documented": False}]
+    out = io.StringIO()
+    closing.show(summary, [], Console(file=out, width=200, color_system=None), run=Path("r"))
+    assert "not run: 1 practice row (HOLD); the report says why" in out.getvalue()

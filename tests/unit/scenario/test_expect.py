@@ -171,6 +171,13 @@ def test_a_bye_of_ours_is_answered_with_200_unless_the_other_s_crossed_it(
     assert verdicts(context) == {"final_response": PASSED if told == 200 or (crosses and told == 481) else FAILED}
 
 
+def test_a_bye_that_was_never_sent_is_owed_no_answer(make_context: MakeContext) -> None:
+    """The far end had ended the call, which another check tells."""
+    context, expect = expecting(make_context, message(1.0, "received", "BYE sip:a@example.com SIP/2.0", "x", "BYE"))
+    expect.hang_up_is_answered()
+    assert verdicts(context) == {"final_response": Verdict.NOT_OBSERVABLE}
+
+
 # -- what a case as a whole promises
 
 
