@@ -6,7 +6,7 @@ interpreter. Nothing of the harness is imported here, and nothing that takes lon
 ``signal`` and ``socket`` would be more than half, with the regular expressions, enumerations and selectors they import.
 """
 
-import _signal as signal
+import _signal as signal  # type: ignore[import-not-found]  # typeshed knows it by its public name alone
 import _socket as socket
 import marshal
 import os

@@ -9,6 +9,8 @@ from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from functools import cache
 from typing import TypeVar
 
+from harness.memory import settle
+
 Item = TypeVar("Item")
 Made = TypeVar("Made")
 
@@ -38,4 +40,4 @@ def _pool() -> ProcessPoolExecutor:
 
     Spawned, not forked: this process has threads.
     """
-    return ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn"))
+    return ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn"), initializer=settle)
