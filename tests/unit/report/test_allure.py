@@ -11,8 +11,6 @@ from typing import Any
 
 import allure_commons
 import pytest
-from allure_commons import model2
-from allure_commons.logger import AllureFileLogger
 
 from harness.events import SipMessage
 from harness.report import allure, allure_report, tables
@@ -278,24 +276,6 @@ def test_without_allure_nothing_is_done(tmp_path: Path, samples: ModuleType, mon
     monkeypatch.setattr(allure_commons.plugin_manager, "get_plugins", set)
 
     assert allure.complete(CaseEvidence.read(samples.passed(tmp_path / "case"))) is False
-
-
-def test_a_result_is_written_as_allures_own_logger_writes_it(tmp_path: Path) -> None:
-    result = model2.TestResult(
-        uuid="1",
-        name="é",
-        labels=[model2.Label("epic", "talkdesk")],
-        parameters=[model2.Parameter(name="id", value="", excluded=False)],
-        statusDetails=model2.StatusDetails(message="it failed", flaky=False),
-        steps=[model2.TestStepResult(name="outer", steps=[model2.TestStepResult(name="inner", start=0, stop=1)])],
-    )
-    loggers: dict[str, Any] = {"own": allure._FileLogger, "allure's": AllureFileLogger}
-    for directory, logger in loggers.items():
-        logger(tmp_path / directory).report_result(result)
-    (own,), (theirs,) = ((tmp_path / directory).iterdir() for directory in ("own", "allure's"))
-
-    assert own.read_bytes() == theirs.read_bytes()
-    assert own.name.endswith("-result.json")
 
 
 class TestOfACaseAllureNeverHeardOf:
