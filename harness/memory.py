@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from typing import Final
 
 _EVERY_S: Final = 30.0
+#: So many new objects make a collection worth it: of Python's own 700 most are still in use when it looks.
+_YOUNG: Final = 10_000
 _trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's alone
 
 
@@ -35,6 +37,15 @@ class FreedMemory:
         if _trim is not None:
             _trim(0)
         self._due = time.monotonic() + _EVERY_S
+
+
+def settle(old: int = 10) -> None:
+    """What there is by now stays: no collection looks at it, and each looks at more at once.
+
+    ``old``: of so many collections of the middle generation one looks at the oldest as well.
+    """
+    gc.freeze()
+    gc.set_threshold(_YOUNG, 10, old)
 
 
 @contextlib.contextmanager

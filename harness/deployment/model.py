@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from functools import cache
+from operator import attrgetter
 from typing import Any, Literal, Self
 from unicodedata import category
 
@@ -137,16 +138,21 @@ class Deployment(Model):
 
     def handovers(self, assistant: str) -> dict[str, Handover]:
         """How that assistant hands over, by name: first as its own table says, under no name, for which ``escalation`` asks."""
+        entry, own = self.assistants[assistant], self._own_handover(assistant)
+        return entry.handovers if own is None else {"": own, **entry.handovers}
+
+    def _own_handover(self, assistant: str) -> Handover | None:
         entry, asked = self.assistants[assistant], self.escalation
         if entry.transfer is None:
-            return entry.handovers
-        same = (getattr(entry, name) for name in Transfer.model_fields)
-        return {"": _own_handover(asked.ways, asked.digit, asked.prompt, *same), **entry.handovers}
+            return None
+        return _own_handover(asked.ways, asked.digit, asked.prompt, _of_transfer(entry))
 
     def handover(self, line: str | None, name: str = "") -> Handover | None:
         """The handover of that name by the assistant a number leads to; None where it has none."""
         assistant = self.lines[line].assistant if line else None
-        return self.handovers(assistant).get(name) if assistant else None
+        if not assistant:
+            return None
+        return self.assistants[assistant].handovers.get(name) if name else self._own_handover(assistant)
 
     def handovers_made(self, assistant: str, number: str, topic: str | None, *, shows_topic: bool) -> list[str]:
         """The handovers of that assistant that a transfer to ``number`` may be; ``topic`` tells more only where it is shown."""
@@ -353,8 +359,11 @@ def _named(table: Mapping[str, object]) -> str:
     return ", ".join(names[:_MOST_NAMED]) + more or "none is defined"
 
 
+_of_transfer = attrgetter(*Transfer.model_fields)
+
+
 @cache  # a plan asks for it thousands of times
-def _own_handover(ways: tuple[Way, ...], digit: str | None, prompt: str, *same: Any) -> Handover:
+def _own_handover(ways: tuple[Way, ...], digit: str | None, prompt: str, same: tuple[Any, ...]) -> Handover:
     """That of an assistant's own table; ``same`` are the fields it has in common with a named one."""
     fields = dict(zip(Transfer.model_fields, same, strict=True))
     return Handover.model_construct(ways=ways, digit=digit, prompt=prompt, **fields)

@@ -6,7 +6,7 @@ import atexit
 import contextlib
 import fcntl
 import io
-import json
+import marshal
 import os
 import runpy
 import selectors
@@ -121,7 +121,11 @@ def _received(connection: socket.socket) -> tuple[dict[str, Any], list[int]]:
         for file in files:
             os.close(file)
         raise ValueError(f"{len(files)} of {count} open files came")
-    return json.loads(text), files
+    try:
+        request: dict[str, Any] = marshal.loads(text)
+    except (EOFError, TypeError) as error:
+        raise ValueError(f"no request: {error}") from error
+    return request, files
 
 
 def _as_an_interpreter(request: dict[str, Any], files: Sequence[int]) -> NoReturn:

@@ -89,7 +89,8 @@ class Wire:
             if message is not None:
                 return message
             try:
-                self._socket.settimeout(within)
+                if within != self._socket.gettimeout():  # each setting asks the kernel
+                    self._socket.settimeout(within)
                 chunk = self._socket.recv(65536)
             except TimeoutError:
                 raise

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import importlib
 import importlib.util
 import os
@@ -23,6 +22,7 @@ from harness.deployment.hours import AS_OF_VARIABLE, planned_at
 from harness.errors import HarnessError, MistakeError, ResourceError, SelectionError
 from harness.far_end.by_hand import SILENT_VARIABLE
 from harness.limits import MOST_WORKERS, Lease, address, lease, places
+from harness.memory import settle
 from harness.nursery.apart import NurseryApart
 from harness.phone.nursery import PhoneNursery
 from harness.phone.switchboard import Switchboard
@@ -61,7 +61,7 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
 
     xdist has decided the number of workers by now, and pytest has not begun its session.
     """
-    gc.freeze()  # what is imported stays: no collection has to look at it, the five of pytest's own at the end above all
+    settle()  # what is imported stays: no collection has to look at it, the five of pytest's own at the end above all
     if text := getattr(config, "workerinput", {}).get(_INPUT):
         _begin_worker(config, Run.from_json(text))
         return None

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from functools import cache
 from typing import TypeVar
+
+from harness.memory import settle
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")
@@ -15,6 +17,8 @@ Made = TypeVar("Made")
 #: Fewer cases are done sooner than processes are started.
 WORTH = 300
 _AT_ONCE = 20
+#: Parts that each of the others has: one it works at, and the next.
+_IN_HAND = 2
 
 
 def each(work: Callable[[Item], Made], items: Sequence[Item]) -> Iterator[Made]:
@@ -22,20 +26,33 @@ def each(work: Callable[[Item], Made], items: Sequence[Item]) -> Iterator[Made]:
     if len(items) < WORTH:
         yield from map(work, items)
         return
-    made = 0
-    try:
-        for one in _pool().map(work, items, chunksize=_AT_ONCE):
-            made += 1
-            yield one
-    except BrokenExecutor:  # a process was killed, as for want of memory: what is left is made here
-        _pool.cache_clear()
-        yield from map(work, items[made:])
+    parts = [items[begin : begin + _AT_ONCE] for begin in range(0, len(items), _AT_ONCE)]
+    elsewhere: dict[int, Future[list[Made]]] = {}
+    given = len(parts)  # from here on: the others go backwards from the end, and meet this process
+    for number, part in enumerate(parts):
+        try:
+            while number + 1 < given and sum(not one.done() for one in elsewhere.values()) < _IN_HAND * _beside():
+                elsewhere[given - 1] = _pool().submit(_all, work, parts[given - 1])
+                given -= 1
+            made: Iterable[Made] = elsewhere.pop(number).result() if number >= given else map(work, part)
+        except BrokenExecutor:  # a process was killed, as for want of memory: its part is made here
+            _pool.cache_clear()
+            made = map(work, part)
+        yield from made
+
+
+def _all(work: Callable[[Item], Made], items: Sequence[Item]) -> list[Made]:
+    return list(map(work, items))
 
 
 @cache
 def _pool() -> ProcessPoolExecutor:
-    """Processes that last as long as this one: a run is read and its pages are made by the same, each of which takes a second to start.
+    """Processes beside this one that last as long: a run is read and its pages are made by the same, which take a second to start.
 
     Spawned, not forked: this process has threads.
     """
-    return ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn"))
+    return ProcessPoolExecutor(_beside(), multiprocessing.get_context("spawn"), initializer=settle)
+
+
+def _beside() -> int:
+    return max(1, (os.cpu_count() or 1) - 1)

@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Final
 
 TOKEN = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+\Z")
+#: So many values of a kind are read once: a message's From and To stand in all of its dialog, and its Via in each answer.
+READ_ONCE: Final = 512
 _HOSTNAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9\-_.]*[A-Za-z0-9])?\.?\Z")
 _IPV6 = re.compile(r"\[[0-9A-Fa-f:.]+\]\Z")
 
@@ -40,8 +43,8 @@ def split_outside(text: str, separator: str, *, angles: bool = True) -> list[str
     The parts are stripped, and empty ones are kept: whether an empty element is an error is the caller's
     business (RFC 3261 section 7.3 allows none, many senders write a trailing comma).
     """
-    if separator not in text and '"' not in text:
-        return [text.strip()]
+    if '"' not in text and not (angles and "<" in text):  # nothing to stand inside of, as nearly always
+        return [part.strip() for part in text.split(separator)]
     parts: list[str] = []
     begin = 0
     quoted = angled = escaped = False
@@ -100,6 +103,8 @@ class Params:
     @classmethod
     def parse(cls, text: str) -> Params:
         """Parse ``a=1;b;c="x;y"`` with or without the leading semicolon. Raises SipSyntaxError."""
+        if not text:
+            return NO_PARAMS
         found: list[tuple[str, str | None]] = []
         for part in split_outside(text, ";", angles=False):
             if not part:

@@ -79,6 +79,7 @@ class CallerId:
         return None if self.from_.form is Form.ANONYMOUS else self.from_.number
 
 
+@lru_cache(maxsize=4096)  # a run has the same few again and again: in its records, its rules and its messages
 def normalise(number: str, region: str) -> str | None:
     """``number`` as E.164 with +, read as dialled in ``region`` (ISO 3166, e.g. ``US``); None when it is none.
 

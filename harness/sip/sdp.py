@@ -11,9 +11,10 @@ import re
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Literal
 
-from harness.sip.grammar import SipSyntaxError, decimal
+from harness.sip.grammar import READ_ONCE, SipSyntaxError, decimal
 
 Direction = Literal["sendrecv", "sendonly", "recvonly", "inactive"]
 DIRECTIONS: tuple[Direction, ...] = ("sendrecv", "sendonly", "recvonly", "inactive")
@@ -158,19 +159,7 @@ class Media:
 
         A dynamic payload type without an rtpmap is left out: nothing is known of it.
         """
-        maps: dict[int, Codec] = {}
-        for value in self.attributes("rtpmap"):
-            match = _RTPMAP.match(value)
-            if match and (number := _payload_type(match[1])) is not None:
-                maps[number] = Codec(match[2], int(match[3]), number, int(match[4] or 1))
-        for value in self.attributes("fmtp"):
-            number_text, _, parameters = value.partition(" ")
-            number = _payload_type(number_text)
-            known = None if number is None else maps.get(number) or STATIC.get(number)
-            if known is not None:
-                maps[known.payload_type] = replace(known, fmtp=parameters.strip())
-        numbers = [number for form in self.formats if (number := _payload_type(form)) is not None]
-        return tuple(codec for n in numbers if (codec := maps.get(n) or STATIC.get(n)) is not None)
+        return _codecs(self.formats, self.lines)
 
     @property
     def voice(self) -> tuple[Codec, ...]:
@@ -375,6 +364,23 @@ class Description:
 
 def _payload_type(text: str) -> int | None:
     return decimal(text, most=_MOST_PAYLOAD_TYPE)
+
+
+@lru_cache(maxsize=READ_ONCE)
+def _codecs(formats: tuple[str, ...], lines: tuple[Line, ...]) -> tuple[Codec, ...]:
+    maps: dict[int, Codec] = {}
+    for value in _attributes(lines, "rtpmap"):
+        match = _RTPMAP.match(value)
+        if match and (number := _payload_type(match[1])) is not None:
+            maps[number] = Codec(match[2], int(match[3]), number, int(match[4] or 1))
+    for value in _attributes(lines, "fmtp"):
+        number_text, _, parameters = value.partition(" ")
+        number = _payload_type(number_text)
+        known = None if number is None else maps.get(number) or STATIC.get(number)
+        if known is not None:
+            maps[known.payload_type] = replace(known, fmtp=parameters.strip())
+    numbers = [number for form in formats if (number := _payload_type(form)) is not None]
+    return tuple(codec for n in numbers if (codec := maps.get(n) or STATIC.get(n)) is not None)
 
 
 def _value(lines: Iterable[Line], letter: str) -> str | None:

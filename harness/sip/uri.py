@@ -5,9 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from urllib.parse import unquote as percent_decode
 
-from harness.sip.grammar import NO_PARAMS, Params, SipSyntaxError, is_token, quote, split_host_port, unquote
+from harness.sip.grammar import (
+    NO_PARAMS,
+    READ_ONCE,
+    Params,
+    SipSyntaxError,
+    is_token,
+    quote,
+    split_host_port,
+    unquote,
+)
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*\Z")
 _MISPLACED = re.compile(r"[<>\x00-\x20\x7f]")
@@ -51,6 +61,7 @@ class Uri:
     opaque: str | None = None
 
     @classmethod
+    @lru_cache(maxsize=READ_ONCE)
     def parse(cls, text: str) -> Uri:
         """Parse a URI without angle brackets. Raises SipSyntaxError."""
         text = text.strip()
@@ -200,6 +211,7 @@ class NameAddr:
     params: Params = NO_PARAMS
 
     @classmethod
+    @lru_cache(maxsize=READ_ONCE)
     def parse(cls, text: str) -> NameAddr:
         """Parse name-addr or addr-spec.
 

@@ -10,7 +10,7 @@ import textwrap
 
 import pytest
 
-from harness.memory import lasting
+from harness.memory import lasting, settle
 
 FREED = textwrap.dedent(
     """
@@ -67,3 +67,16 @@ def test_while_what_lasts_is_made_no_garbage_is_looked_for(error: type[Exception
     assert gc.isenabled()
     assert gc.get_freeze_count() >= frozen + len(made)
     gc.unfreeze()
+
+
+def test_what_is_settled_is_looked_at_no_more_and_garbage_more_seldom() -> None:
+    before = gc.get_threshold()
+    try:
+        made = [[] for _ in range(5_000)]  # type: ignore[var-annotated]
+        settle(old=100)
+        assert gc.get_freeze_count() >= len(made)
+        assert gc.get_threshold()[0] > before[0]
+        assert gc.get_threshold()[2] == 100
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*before)

@@ -1,12 +1,12 @@
 """``python -m harness.phone.child FD DIRECTORY``."""
 
 import faulthandler
-import gc
 import os
 import socket
 import sys
 from pathlib import Path
 
+from harness.memory import settle
 from harness.phone.child.service import Service
 from harness.phone.protocol import Wire
 
@@ -14,5 +14,5 @@ if __name__ == "__main__":
     faulthandler.enable()
     os.umask(0o077)  # recordings hold what people said
     descriptor, directory = sys.argv[1:]
-    gc.freeze()  # what is imported stays: no collection has to look at it
+    settle()  # what is imported stays: no collection has to look at it
     Service(Wire(socket.socket(fileno=int(descriptor))), Path(directory)).run()

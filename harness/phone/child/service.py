@@ -45,7 +45,7 @@ from harness.phone.child.stack_log import StackLog
 from harness.phone.log_ring import LogRing
 from harness.phone.protocol import FAREWELL_SECONDS, PULSE_INTERVAL, Wire
 
-_STATISTICS_INTERVAL: Final = 1.0
+_PULSES_A_STATISTIC: Final = 4
 _BUSY_TURN: Final = 0.005  # while something is about to end
 _TOO_MANY_CALLS: Final = 70010  # PJ_ETOOMANY
 
@@ -251,21 +251,25 @@ class Service:
         parent.listen(endpoint.wake)
         build = {"most_calls": endpoint.most_calls, "codecs": endpoint.codecs, "version": endpoint.version}
         parent.tell("ready", pid=os.getpid(), **build, has_ipv6=endpoint.native.has_ipv6())
-        next_pulse = next_statistics = 0.0
+        next_pulse = 0.0
+        pulses = 0
         while not parent.is_gone:
             now = time.monotonic()
             if now >= next_pulse:
-                parent.tell("pulse")
+                with parent.together():  # both wake in one go
+                    parent.tell("pulse")
+                    if pulses % _PULSES_A_STATISTIC == 0:
+                        self._tell_statistics(now)
+                pulses += 1
                 next_pulse = now + PULSE_INTERVAL
-            if now >= next_statistics:
-                with parent.together():
-                    for leg in self.legs:
-                        if leg.check_alive():
-                            leg.tell_statistics()
-                self.gate.tick(now)
-                next_statistics = now + _STATISTICS_INTERVAL
-            self._turn(min(next_pulse, next_statistics) - now)
+            self._turn(next_pulse - now)
         self._farewell()
+
+    def _tell_statistics(self, now: float) -> None:
+        for leg in self.legs:
+            if leg.check_alive():
+                leg.tell_statistics()
+        self.gate.tick(now)
 
     def _turn(self, longest: float) -> None:
         """One round: commands, the stack's events, and what is due."""

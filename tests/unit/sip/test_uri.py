@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.sip.grammar import Params, SipSyntaxError, split_list
+from harness.sip.grammar import Params, SipSyntaxError, split_list, split_outside
+from harness.sip.headers import Via
 from harness.sip.uri import NameAddr, Uri
 
 
@@ -163,3 +164,28 @@ def test_garbage_gives_a_syntax_error_or_a_value(text: str) -> None:
             parse(text)
         with contextlib.suppress(SipSyntaxError):
             parse("sip:" + text)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        (NameAddr, '"A" <sip:a@example.com>;tag=1'),
+        (Uri, "sip:a@example.com;lr"),
+        (Via, "SIP/2.0/UDP example.com;branch=z9hG4bK1"),
+    ],
+)
+def test_the_same_text_is_read_once_and_a_mistake_is_one_each_time(kind: type[NameAddr | Uri | Via], text: str) -> None:
+    assert kind.parse(text) is kind.parse(text)
+    for _ in range(2):
+        with pytest.raises(SipSyntaxError):
+            kind.parse("<")
+
+
+@given(st.text(alphabet='a b;,<>"\\', max_size=12), st.sampled_from(",;"), st.booleans())
+def test_what_stands_in_no_quotes_and_brackets_is_split_as_all_else(text: str, separator: str, angles: bool) -> None:
+    with contextlib.suppress(SipSyntaxError):
+        quoted = split_outside(
+            f'{text}{separator}"q"', separator, angles=angles
+        )  # which has to be looked at by character
+        if quoted[-1] == '"q"':
+            assert split_outside(text, separator, angles=angles) == quoted[:-1]
