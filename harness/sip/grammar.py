@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Final
+from functools import lru_cache, wraps
+from typing import TypeVar
 
 TOKEN = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+\Z")
-#: So many values of a kind are read once: a message's From and To stand in all of its dialog, and its Via in each answer.
-READ_ONCE: Final = 512
+#: So many values of a kind are kept, none of them longer: a stranger who sends long ones fills no memory.
+_MOST_KEPT, _LONGEST_KEPT = 512, 512
 _HOSTNAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9\-_.]*[A-Za-z0-9])?\.?\Z")
 _IPV6 = re.compile(r"\[[0-9A-Fa-f:.]+\]\Z")
+
+
+Kind = TypeVar("Kind")
+Read = TypeVar("Read")
+
+
+def read_once(parse: Callable[[type[Kind], str], Read]) -> Callable[[type[Kind], str], Read]:
+    """Of a class' ``parse``: a message's From and To stand in all of its dialog, its Via in each answer, and are read once."""
+    kept = lru_cache(maxsize=_MOST_KEPT)(parse)
+
+    @wraps(parse)
+    def read(kind: type[Kind], text: str) -> Read:
+        return kept(kind, text) if len(text) <= _LONGEST_KEPT else parse(kind, text)
+
+    return read
 
 
 class SipSyntaxError(ValueError):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from harness.sip.grammar import NO_PARAMS, READ_ONCE, Params, SipSyntaxError, decimal, is_token, split_host_port
+from harness.sip.grammar import NO_PARAMS, Params, SipSyntaxError, decimal, is_token, read_once, split_host_port
 
 # RFC 3261 section 7.3.3 and the registrations since: 3515 (r), 3841 (a, d, j), 3892 (b), 4028 (x),
 # 6665 (o, u), 8224 (y).
@@ -74,7 +74,7 @@ class Via:
     version: str = "SIP/2.0"
 
     @classmethod
-    @lru_cache(maxsize=READ_ONCE)
+    @read_once
     def parse(cls, text: str) -> Via:
         """Parse one value; spaces around the slashes are legal. Raises SipSyntaxError."""
         match = _VIA.match(text)

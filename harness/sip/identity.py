@@ -17,6 +17,7 @@ from harness.sip.uri import NameAddr, Uri
 
 _SEPARATORS = re.compile(r"[-.() ]")
 _DIGITS = re.compile(r"\+?[0-9]+\Z")
+_MOST_DIGITS = 40  # more than ITU-T E.164's fifteen and any prefix
 _ANONYMOUS_USERS = frozenset({"anonymous", "unavailable", "unknown", "restricted", "private"})
 
 
@@ -79,7 +80,6 @@ class CallerId:
         return None if self.from_.form is Form.ANONYMOUS else self.from_.number
 
 
-@lru_cache(maxsize=4096)  # a run has the same few again and again: in its records, its rules and its messages
 def normalise(number: str, region: str) -> str | None:
     """``number`` as E.164 with +, read as dialled in ``region`` (ISO 3166, e.g. ``US``); None when it is none.
 
@@ -88,8 +88,11 @@ def normalise(number: str, region: str) -> str | None:
     is no number of North America. Where they have both, or neither, it is the national form.
     """
     plain = _SEPARATORS.sub("", number.strip())
-    if not _DIGITS.match(plain):
-        return None
+    return _normalised(plain, region) if _DIGITS.match(plain) and len(plain) <= _MOST_DIGITS else None
+
+
+@lru_cache(maxsize=4096)  # a run has the same few again and again: in its records, its rules and its messages
+def _normalised(plain: str, region: str) -> str | None:
     written = (plain,) if plain.startswith("+") else (plain, "+" + plain)
     meanings = [meaning for text in written if (meaning := _parsed(text, region)) is not None]
     assigned = filter(phonenumbers.is_valid_number, meanings)

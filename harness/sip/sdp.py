@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal
 
-from harness.sip.grammar import READ_ONCE, SipSyntaxError, decimal
+from harness.sip.grammar import SipSyntaxError, decimal
 
 Direction = Literal["sendrecv", "sendonly", "recvonly", "inactive"]
 DIRECTIONS: tuple[Direction, ...] = ("sendrecv", "sendonly", "recvonly", "inactive")
@@ -366,7 +366,7 @@ def _payload_type(text: str) -> int | None:
     return decimal(text, most=_MOST_PAYLOAD_TYPE)
 
 
-@lru_cache(maxsize=READ_ONCE)
+@lru_cache(maxsize=64)  # a description may be long
 def _codecs(formats: tuple[str, ...], lines: tuple[Line, ...]) -> tuple[Codec, ...]:
     maps: dict[int, Codec] = {}
     for value in _attributes(lines, "rtpmap"):

@@ -5,16 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from urllib.parse import unquote as percent_decode
 
 from harness.sip.grammar import (
     NO_PARAMS,
-    READ_ONCE,
     Params,
     SipSyntaxError,
     is_token,
     quote,
+    read_once,
     split_host_port,
     unquote,
 )
@@ -61,7 +60,7 @@ class Uri:
     opaque: str | None = None
 
     @classmethod
-    @lru_cache(maxsize=READ_ONCE)
+    @read_once
     def parse(cls, text: str) -> Uri:
         """Parse a URI without angle brackets. Raises SipSyntaxError."""
         text = text.strip()
@@ -211,7 +210,7 @@ class NameAddr:
     params: Params = NO_PARAMS
 
     @classmethod
-    @lru_cache(maxsize=READ_ONCE)
+    @read_once
     def parse(cls, text: str) -> NameAddr:
         """Parse name-addr or addr-spec.
 

@@ -189,3 +189,13 @@ def test_what_stands_in_no_quotes_and_brackets_is_split_as_all_else(text: str, s
         )  # which has to be looked at by character
         if quoted[-1] == '"q"':
             assert split_outside(text, separator, angles=angles) == quoted[:-1]
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"), [(NameAddr, "<sip:a@b>;tag="), (Uri, "sip:a@b;x="), (Via, "SIP/2.0/UDP a;branch=")]
+)
+def test_what_a_stranger_writes_at_length_is_not_kept(kind: type[NameAddr | Uri | Via], text: str) -> None:
+    long = text + "1" * 60_000
+    assert kind.parse(long) == kind.parse(long)
+    assert kind.parse(long) is not kind.parse(long)
+    assert kind.parse(text + "1") is kind.parse(text + "1")
