@@ -21,7 +21,7 @@ Read = TypeVar("Read")
 
 def read_once(parse: Callable[[type[Kind], str], Read]) -> Callable[[type[Kind], str], Read]:
     """Of a class' ``parse``: a message's From and To stand in all of its dialog, its Via in each answer, and are read once."""
-    kept = lru_cache(maxsize=_MOST_KEPT)(parse)
+    kept: Callable[..., Read] = lru_cache(maxsize=_MOST_KEPT)(parse)
 
     @wraps(parse)
     def read(kind: type[Kind], text: str) -> Read:
