@@ -10,6 +10,7 @@ has had none for long (:class:`Undertaker`), so that all that follows from a dea
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import signal
 import sys
@@ -41,7 +42,7 @@ class Watch:
     def __init__(self, run: Run) -> None:
         self._run = run
         self._stalled = ""
-        #: By deployment: until when its last one is doubted, and what it was.
+        #: By deployment: until when a case that begins may suffer from its world's last one, and what it was.
         self._gaps: dict[str, tuple[float, str]] = {}
         self._listeners: dict[str, Listener] = {}
         self._waiting_on: str | None = None
@@ -75,10 +76,13 @@ class Watch:
         finally:
             self._waiting_on = None
 
-    def fault(self, deployment: str) -> BaseException | None:
-        """Why what the world of that deployment does now, or just did, speaks against nobody."""
-        until, still = self._gaps.get(deployment, (0.0, ""))
-        return WorldLostError(still) if time.monotonic() < until else None
+    def fault(self, deployment: str, since: float) -> BaseException | None:
+        """Why what a case finds that began ``since`` then speaks against nobody: its world has stood still, or just had.
+
+        However long ago in the case that was: a wait that it spoilt may end, and a time-out that it put off may run out, long after.
+        """
+        until, still = self._gaps.get(deployment, (-math.inf, ""))
+        return WorldLostError(still) if since < until else None
 
     def stood_still(self, deployment: str, begin: float, end: float) -> list[float]:
         """For how many of the seconds between two moments the audio of its world stood still, each time, on too busy a machine."""
@@ -109,15 +113,18 @@ class Watch:
             while True:
                 time.sleep(PERIOD_S)
                 listener.look()
-                if listener.silent_s < DOUBTFUL_S:
-                    continue
-                still = f"the simulated world of {name} has not stirred for {listener.silent_s:.1f} s"
-                self._gaps[name] = (time.monotonic() + AFTERWARDS_S, still)
-                if listener.silent_s > STALLED_S and self._waiting_on == name:
-                    self._stalled = still
-                    signal.pthread_kill(self._main, signal.SIGUSR1)
+                self._silent(name, listener.silent_s)
 
         threading.Thread(target=listen, name=f"listen to {name}", daemon=True).start()
+
+    def _silent(self, name: str, silent_s: float) -> None:
+        if silent_s < DOUBTFUL_S:
+            return
+        still = f"the simulated world of {name} did not stir for {silent_s:.1f} s"
+        self._gaps[name] = (time.monotonic() + AFTERWARDS_S, still)
+        if silent_s > STALLED_S and self._waiting_on == name:
+            self._stalled = still
+            signal.pthread_kill(self._main, signal.SIGUSR1)
 
     @staticmethod
     def _when_released(lock: Path, then: Callable[[], None]) -> None:

@@ -40,7 +40,7 @@ class Evidence:
         self.starved_at_once: Callable[[float, float], float] = lambda begin, end: 0.0
         #: Who takes the calls of each group.
         self.agents: Mapping[str, Collection[str]] = {}
-        #: Why what plays the system under test on this machine, if anything does, cannot be relied on now.
+        #: Why what plays the system under test on this machine, if anything does, could not be relied on in this case.
         self.world_fault: Callable[[], BaseException | None] = lambda: None
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import time
 import types
 from collections.abc import Iterator
 from typing import cast
@@ -11,6 +12,7 @@ from typing import cast
 import pytest
 
 from harness.errors import WorldLostError
+from harness.heartbeat import AFTERWARDS_S, DOUBTFUL_S
 from harness.pytest_plugin.run import Run
 from harness.pytest_plugin.watch import Watch
 
@@ -61,3 +63,20 @@ def test_outside_of_a_case_nobody_is_interrupted_and_none_begins(watch: Watch) -
     signal.raise_signal(signal.SIGUSR1)
     with pytest.raises(WorldLostError, match="home died"):
         watch.waiting_on("home").__enter__()
+
+
+def test_a_world_that_stood_still_is_blamed_for_all_that_a_case_finds_however_much_later(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert watch.fault("home", 100.0) is None
+    monkeypatch.setattr(time, "monotonic", lambda: 110.0)
+    watch._silent("home", DOUBTFUL_S - 0.1)
+    assert watch.fault("home", 100.0) is None
+    watch._silent("home", DOUBTFUL_S)
+    monkeypatch.setattr(time, "monotonic", lambda: 500.0)
+    for under_way in (100.0, 110.0 + AFTERWARDS_S - 0.1):
+        fault = watch.fault("home", under_way)
+        assert isinstance(fault, WorldLostError)
+        assert "home did not stir for 1.0 s" in str(fault)
+    assert watch.fault("home", 110.0 + AFTERWARDS_S) is None, "that case began when the world was itself again"
+    assert watch.fault("away", 100.0) is None, "another deployment's world stirs"
