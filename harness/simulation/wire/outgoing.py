@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from functools import partial
 
 from harness.simulation.wire.call import Call, CallNode
 from harness.simulation.wire.content import content_header, sdp_of
@@ -182,7 +183,7 @@ class OutgoingCall(Call):
         self.state = "confirmed"
         if self._cancelling:
             # The 2xx crossed our CANCEL (RFC 3261 section 9.1): the call stands, and is ended at once.
-            self._answered.fail(CallFailedError(End(How.CANCELLED, "local", 487, "Request Terminated")))
+            self._not_answered(End(How.CANCELLED, "local", 487, "Request Terminated"))
             self.ua.spawn(self._bye(End(How.CANCELLED, "local")), "BYE after CANCEL")
             return
         self._session.accepted(response)
@@ -239,8 +240,7 @@ class OutgoingCall(Call):
             self._fail(End(How.UNREACHABLE, "local", 503, str(error) if error else "Connection closed"))
 
     def _fail(self, end: End) -> None:
-        failed = CallFailedError(end)
-        self._answered.fail(failed)
+        self._not_answered(end)
         self._drop_forks()
         self._finish(end)
 
@@ -254,4 +254,7 @@ class OutgoingCall(Call):
         super()._finish(end)
         self.on_provisional = None
         self._transaction = None
-        self._answered.fail(CallFailedError(end))
+        self._not_answered(end)
+
+    def _not_answered(self, end: End) -> None:
+        self._answered.fail(partial(CallFailedError, end))

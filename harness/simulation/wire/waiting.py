@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
@@ -14,7 +14,7 @@ class Waitable(Generic[T]):
 
     def __init__(self) -> None:
         self._event = asyncio.Event()
-        self._error: BaseException | None = None
+        self._error: Callable[[], BaseException] | None = None
         self.value: T | None = None
 
     @property
@@ -28,8 +28,8 @@ class Waitable(Generic[T]):
             self.value = value
             self._event.set()
 
-    def fail(self, error: BaseException) -> None:
-        """Give an error to raise instead."""
+    def fail(self, error: Callable[[], BaseException]) -> None:
+        """Give what makes an error to raise instead: one that is kept would keep the frames that it was raised through, and they it."""
         if not self._event.is_set():
             self._error = error
             self._event.set()
@@ -42,6 +42,6 @@ class Waitable(Generic[T]):
         async with asyncio.timeout(within):
             await self._event.wait()
         if self._error is not None:
-            raise self._error
+            raise self._error()
         assert self.value is not None
         return self.value
