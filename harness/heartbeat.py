@@ -18,7 +18,7 @@ from typing import Final, NamedTuple
 PERIOD_S: Final = 0.25
 #: What does not stir for so long leaves gaps in what it says.
 DOUBTFUL_S: Final = 1.0
-#: How long after a gap what begins may still suffer from it.
+#: How long after a gap what begins, or is found, may still suffer from it.
 AFTERWARDS_S: Final = 2.0
 _RECORD = struct.Struct("=dqd")
 _KEPT: Final = 1200

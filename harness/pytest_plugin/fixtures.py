@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -123,7 +122,6 @@ def cast(
     tell_guess: Callable[[], None],
 ) -> Iterator[Cast]:
     """Who takes part. Every group's agents are at their phones, so that a call in the wrong place is seen."""
-    began = time.monotonic()
     # as parameters, these fixtures of the whole session would keep each case's requests until it ends (FixtureDef.execute)
     pool: PhonePool = request.getfixturevalue("pool")
     apis: Callable[[Deployment], SynthflowApi | None] = request.getfixturevalue("apis")
@@ -131,7 +129,7 @@ def cast(
     context.phones.keeps_registrations = len(run.replicas[case.deployment]) >= run.slots
     watch = request.config.stash[WATCH]
     held_against_the_machine(context.evidence, pool, partial(watch.stood_still, case.deployment))
-    context.evidence.world_fault = partial(watch.fault, case.deployment, began)
+    context.evidence.world_fault = partial(watch.fault, case.deployment, context.began)
     request.node.stash[_CONTEXT] = context
     cast = Cast(context)
     try:

@@ -10,7 +10,6 @@ has had none for long (:class:`Undertaker`), so that all that follows from a dea
 from __future__ import annotations
 
 import contextlib
-import math
 import os
 import signal
 import sys
@@ -81,7 +80,7 @@ class Watch:
 
         However long ago in the case that was: a wait that it spoilt may end, and a time-out that it put off may run out, long after.
         """
-        until, still = self._gaps.get(deployment, (-math.inf, ""))
+        until, still = self._gaps.get(deployment, (0.0, ""))
         return WorldLostError(still) if since < until else None
 
     def stood_still(self, deployment: str, begin: float, end: float) -> list[float]:

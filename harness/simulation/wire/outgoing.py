@@ -240,7 +240,6 @@ class OutgoingCall(Call):
             self._fail(End(How.UNREACHABLE, "local", 503, str(error) if error else "Connection closed"))
 
     def _fail(self, end: End) -> None:
-        self._not_answered(end)
         self._drop_forks()
         self._finish(end)
 
@@ -251,10 +250,10 @@ class OutgoingCall(Call):
         self._rseqs.clear()
 
     def _finish(self, end: End) -> None:
+        self._not_answered(end)
         super()._finish(end)
         self.on_provisional = None
         self._transaction = None
-        self._not_answered(end)
 
     def _not_answered(self, end: End) -> None:
         self._answered.fail(partial(CallFailedError, end))
