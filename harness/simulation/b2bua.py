@@ -279,8 +279,10 @@ class BackToBack:
         def tell(status: int, reason: str) -> None:
             self.audit.spawn(notifier.notify(status, reason), f"{self.name} NOTIFY")
 
-        referral.on_progress = tell
-        if (final := referral.final) is not None and not notifier.is_over:
+        final = referral.final
+        if final is None:
+            referral.on_progress = tell
+        elif not notifier.is_over:
             await notifier.notify(*final, final=True)
 
     def passes_on(self, leg: WireLeg, end: End) -> bool:

@@ -14,6 +14,7 @@ from harness.simulation.platform.ivr import Menu
 from harness.simulation.settings import Group
 
 OnRinging = Callable[[int, str], None]
+Refusal = tuple[int, str | None]  # status and reason: an error would keep the frames it passed, which keep it
 _LOOKS_EVERY = 0.5  # seconds: a queue looks for somebody
 
 
@@ -45,7 +46,7 @@ async def _ring_in_turns(
     ticker: Ticker,
     on_ringing: OnRinging | None,
 ) -> WireLeg:
-    refusals: list[LegRefusedError] = []
+    refusals: list[Refusal] = []
     for batch in group.batches(len(targets)):
         if refusals:
             await asyncio.sleep(group.pause_s)
@@ -53,7 +54,7 @@ async def _ring_in_turns(
         winner = await _first([asyncio.ensure_future(ring) for ring in ringing], refusals)
         if winner is not None:
             return winner
-    raise min(refusals, key=_preference, default=LegRefusedError(480, "Nobody is logged in"))
+    raise LegRefusedError(*min(refusals, key=_preference, default=(480, "Nobody is logged in")))
 
 
 async def _ring(
@@ -72,7 +73,7 @@ async def _ring(
     return leg
 
 
-async def _first(rings: Sequence[asyncio.Future[WireLeg]], refusals: list[LegRefusedError]) -> WireLeg | None:
+async def _first(rings: Sequence[asyncio.Future[WireLeg]], refusals: list[Refusal]) -> WireLeg | None:
     """The first that is answered; the others are let go."""
     winner: WireLeg | None = None
     try:
@@ -80,7 +81,7 @@ async def _first(rings: Sequence[asyncio.Future[WireLeg]], refusals: list[LegRef
             try:
                 winner = await finished
             except LegRefusedError as error:
-                refusals.append(error)
+                refusals.append((error.status, error.reason))
             else:
                 return winner
         return None
@@ -92,6 +93,7 @@ async def _first(rings: Sequence[asyncio.Future[WireLeg]], refusals: list[LegRef
                 ring.result().call.hangup()
 
 
-def _preference(refusal: LegRefusedError) -> tuple[bool, int]:
+def _preference(refusal: Refusal) -> tuple[bool, int]:
     """RFC 3261 section 16.7: of several refusals a 6xx counts, else one of the lowest class."""
-    return refusal.status < 600, refusal.status // 100
+    status, _ = refusal
+    return status < 600, status // 100

@@ -47,7 +47,6 @@ class InDialogRequest:
         self.call = call
         self.request: Request = transaction.request
         self._transaction = transaction
-        self._repeater: Repeater | None = None
         self.settled: Waitable[bool] = Waitable()
         """Set once nothing more happens to it: answered, and for a 2xx to a re-INVITE acknowledged or given up."""
 
@@ -82,15 +81,15 @@ class InDialogRequest:
             if response.is_final:
                 self.settled.set(True)
             return
-        if self._repeater is not None or self.is_answered:
+        if self.is_answered:
             return
-        self._repeater = Repeater(
+        repeater = Repeater(
             self.call.ua.timers,
             lambda: self._transaction.respond(response),
             lambda: self.call.ack_missing(self.request),
             capped=True,
         )
-        self.call.await_ack(self.request.cseq.number, self._repeater)
+        self.call.await_ack(self.request.cseq.number, repeater)
 
     def accept(self, sdp: bytes | str | None = None, headers: HeaderPairs = ()) -> None:
         """200 with an SDP, for re-INVITE and UPDATE: the call's descriptions move on with it."""

@@ -98,6 +98,7 @@ class Referral:
 
     def _end(self, status: int, reason: str) -> None:
         self._timer.cancel()
+        self.on_progress = None  # it knows the call, which owns this
         if not self._final.is_set:
             self._final.set((status, reason))
             self._call.usage_ended()

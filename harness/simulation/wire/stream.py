@@ -10,6 +10,7 @@ import os
 import socket
 import ssl
 import struct
+import traceback
 from collections.abc import Callable
 from typing import Any, Protocol, cast
 
@@ -230,7 +231,7 @@ class Connector:
         except (OSError, TimeoutError) as error:
             if sock is not None:
                 sock.close()
-            flow.fail(error)
+            flow.fail(without_frames(error))
         except asyncio.CancelledError:
             if sock is not None:
                 sock.close()
@@ -313,7 +314,7 @@ class StreamListener:
             )
         except (OSError, TimeoutError) as error:
             sock.close()
-            flow.fail(error)
+            flow.fail(without_frames(error))
         except asyncio.CancelledError:
             sock.close()
             flow.fail(None)
@@ -330,6 +331,12 @@ class StreamListener:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def without_frames(error: Exception) -> Exception:
+    """``error``, and no local variable of the frames it was raised through: asyncio's know it, and TLS has 256 kB of buffer each."""
+    traceback.clear_frames(error.__traceback__)
+    return error
 
 
 def _stream_socket(address: str) -> socket.socket:

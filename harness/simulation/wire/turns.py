@@ -65,6 +65,7 @@ class OfferTurns:
         """The call is over: nothing will settle it any more."""
         if self.invited is not None:
             self.invited.settled.set(False)
+        self.invited = self._updated = None  # they know the call, which owns this
 
 
 def _refuse_for_now(incoming: InDialogRequest) -> None:

@@ -5,11 +5,17 @@ from __future__ import annotations
 import asyncio
 import gc
 import weakref
-from typing import Any
+from asyncio.sslproto import SSLProtocol
+from collections.abc import Awaitable, Callable
+from typing import Any, cast
 
 import pytest
 
+from harness.simulation.wire.agent import UserAgent
+from harness.simulation.wire.call import Call
+from harness.simulation.wire.ends import CallFailedError
 from harness.simulation.wire.incoming import IncomingCall
+from harness.simulation.wire.indialog import InDialogRequest, ReferRequest
 from tests.process.wire.conftest import provisional
 
 
@@ -42,12 +48,113 @@ def test_what_ended_goes_without_a_garbage_collection(nodes: Any, who: str) -> N
             await call.wait_ended(5)
 
         callee.on_invite = take
+        assert await _left(nodes, place, [caller, callee], known) == [None, None]
+
+    nodes.run(story())
+
+
+@pytest.mark.parametrize("method", ["INVITE", "UPDATE"])
+def test_an_offer_within_a_call_keeps_it_no_longer_than_itself(nodes: Any, method: str) -> None:
+    async def story() -> None:
+        caller = await nodes.ua("caller", timers=nodes.quick)
+        callee = await nodes.ua("callee", timers=nodes.quick)
+        known: list[weakref.ref[Any]] = []
+
+        async def change(request: InDialogRequest) -> None:
+            known.append(weakref.ref(request))
+            request.accept(nodes.answer)
+
+        async def take(call: IncomingCall) -> None:
+            known.append(weakref.ref(call))
+            call.on_reinvite = call.on_update = change
+            call.answer(nodes.answer)
+
+        async def place() -> None:
+            call = nodes.dial(caller, callee)
+            known.append(weakref.ref(call))
+            await call.wait_answered(5)
+            await (call.reinvite if method == "INVITE" else call.update)(nodes.offer)
+            await call.bye()
+
+        callee.on_invite = take
+        assert await _left(nodes, place, [caller, callee], known) == [None] * 3
+
+    nodes.run(story())
+
+
+@pytest.mark.parametrize("outlasts", [False, True])
+def test_a_referral_keeps_its_call_no_longer_than_itself(nodes: Any, outlasts: bool) -> None:
+    """``outlasts``: the call is over before its referral is."""
+
+    async def story() -> None:
+        caller = await nodes.ua("caller", timers=nodes.quick)
+        callee = await nodes.ua("callee", timers=nodes.quick)
+        known: list[weakref.ref[Any]] = []
+
+        async def transfer(request: ReferRequest) -> None:
+            known.append(weakref.ref(request))
+            notifier = request.accept_refer()
+            if outlasts:
+                await cast("Call", request.call).wait_ended(5)
+            await notifier.notify(200)
+
+        async def take(call: IncomingCall) -> None:
+            known.append(weakref.ref(call))
+            call.on_refer = transfer
+            call.answer(nodes.answer)
+
+        async def place() -> None:
+            call = nodes.dial(caller, callee)
+            await call.wait_answered(5)
+            referral = call.refer("<sip:somebody@example.com>")
+            known.extend((weakref.ref(call), weakref.ref(referral)))
+            # As who relays it does:
+            referral.on_progress = lambda status, reason: known.append(weakref.ref(call))
+            await referral.wait_accepted(5)
+            if not outlasts:
+                await referral.wait_final(5)
+            await call.bye()
+
+        callee.on_invite = take
+        left = await _left(nodes, place, [caller, callee], known)
+        assert len(left) > 4
+        assert not any(left)
+
+    nodes.run(story())
+
+
+async def _left(
+    nodes: Any, place: Callable[[], Awaitable[None]], agents: list[UserAgent], known: list[weakref.ref[Any]]
+) -> list[Any]:
+    """What is still there of what is ``known`` by then, once calls were placed and their transactions are over."""
+    gc.disable()
+    try:
+        await place()
+        await nodes.settled(agents)
+        return [one() for one in known]
+    finally:
+        gc.enable()
+
+
+def test_a_handshake_that_failed_leaves_nothing(nodes: Any) -> None:
+    """Neither here nor there: TLS has a buffer of 256 kB for each connection."""
+
+    def protocols() -> list[object]:
+        return [one for one in gc.get_objects() if type(one) is SSLProtocol]
+
+    async def story() -> None:
+        caller = await nodes.ua("caller", "tls")
+        callee = await nodes.answering("callee", "tls", tls=nodes.identity("callee.example", days=-1))
+        gc.collect()
+        assert not protocols()
         gc.disable()
         try:
-            await place()
-            await nodes.settled([caller, callee])
-            assert len(known) == 2
-            assert [one() for one in known] == [None, None]
+            call = nodes.dial(caller, callee)
+            with pytest.raises(CallFailedError):
+                await call.wait_answered(10)
+            async with asyncio.timeout(10):
+                while protocols():  # noqa: ASYNC110 - nobody tells of its end
+                    await asyncio.sleep(0.02)
         finally:
             gc.enable()
 
