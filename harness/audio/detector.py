@@ -22,7 +22,7 @@ __all__ = ["DetectorBank", "Ended", "Heard", "MarkDetector", "marks_heard"]
 
 _FRAME: Final = 160
 #: Samples analysed in one go: each of numpy's calls costs more than a frame's arithmetic.
-_TOGETHER: Final = 10 * _FRAME
+_TOGETHER: Final = 16 * _FRAME
 _KEPT: Final = PERIOD + _FRAME + CONTEXT * HOP  #: samples of the past that a decision may ask for
 _CHUNK: Final = 1024  # hops analysed at once in a recording: what they need stays in the cache
 

@@ -362,10 +362,10 @@ class Phone:
 
     def told(self, name: str, arguments: dict[str, Any]) -> int | None:
         """Take what the process tells of this phone; ``changed`` is held. Returns the mark a new leg still needs."""
-        if name == "event":
-            event = from_values(arguments["event"])
+        if name == "events":
             leg = self._legs.get(arguments["leg"]) if arguments["leg"] is not None else None
-            self._take(event, leg)
+            for values in arguments["events"]:
+                self._take(from_values(values), leg)
         elif name == "leg_started":
             return self._started(arguments)
         elif name == "leg_closed":

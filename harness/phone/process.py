@@ -188,7 +188,10 @@ class PhoneProcess:
             if message is None:
                 break
             kind = message[0]
-            if message[:2] != ["tell", "event"]:  # events come from the threads of media, too, while the main one hangs
+            if message[:2] != [
+                "tell",
+                "events",
+            ]:  # events come from the threads of media, too, while the main one hangs
                 now = time.monotonic()
                 if now - self._heard_at > PULSE_INTERVAL + _LATE_S:
                     self._late.append((self._heard_at + PULSE_INTERVAL, now))

@@ -6,7 +6,7 @@ Messages are lists in MessagePack behind a length of four bytes; one that has an
 ``["call", id, name, args]``   parent → child      do something; answered by ``done`` or ``failed`` with the same id
 ``["done", id, value]``        child → parent      what the call returned
 ``["failed", id, kind, text]`` child → parent      why it could not; ``kind`` names the error the parent raises
-``["tell", name, args]``       child → parent      something happened (an event, a pulse, a leg began, a leg is closed)
+``["tell", name, args]``       child → parent      something happened (events, a pulse, a leg began, a leg is closed)
 ``["ask", id, name, args]``    child → parent      a question the child waits for (may this REFER be followed?)
 ``["answer", id, value]``      parent → child      its answer
 =============================  ==================  =====================================================================

@@ -196,7 +196,7 @@ class Switchboard:
         if line is None:
             return
         if arguments["phone"] == line.key:
-            if name == "event" and arguments["leg"] is None:
+            if name == "events" and arguments["leg"] is None:
                 for guest, phone in list(line.guests.values()):
                     guest.tell(name, {**arguments, "phone": phone})
             return

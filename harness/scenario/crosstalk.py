@@ -21,7 +21,7 @@ from harness.scenario.ends import SETTLE_S, Call
 #: Looked at: enough for a mark to be found in several windows of 320 ms.
 _WINDOW_S: Final = 0.8
 #: What may not be on disk yet.
-_ON_DISK_S: Final = 0.35
+_ON_DISK_S: Final = 0.55
 
 
 def look(context: CaseContext, one: End, other: End) -> None:

@@ -79,7 +79,7 @@ def _is_speech(leg: Leg, heard: Listened) -> bool:
 
 
 #: What a recording has not on disk yet.
-_ON_DISK_S: Final = 0.4
+_ON_DISK_S: Final = 0.6
 _WORDS: Final = "hello-en"
 #: An AI answers in 1 s, then in 3, and what fits each time a little says together what one experiment cannot.
 _MOST_TRIES: Final = 3

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -58,7 +58,7 @@ class PhoneHost(Protocol):
     def afterwards(self, do: Callable[[], None]) -> None:
         """Do something when pjsua's callback is over."""
 
-    def emit(self, event: Event, phone: HostedPhone) -> None:
+    def emit(self, events: Sequence[Event], phone: HostedPhone) -> None:
         """Tell the parent."""
 
     def fault(self, text: str) -> None:
@@ -144,7 +144,7 @@ class HostedPhone:
 
     def emit(self, kind: type[Event], **facts: Any) -> None:
         """Tell an event of this phone that happens now."""
-        self.host_process.emit(kind(at=time.monotonic(), phone=self.config.name, **facts), self)
+        self.host_process.emit([kind(at=time.monotonic(), phone=self.config.name, **facts)], self)
 
     def asker(self, message: LoggedMessage) -> HostedPhone:
         """Whose a request outside of calls is that leaves now."""
@@ -259,7 +259,7 @@ class AccountHolder(HostedPhone):
             active=active,
         )
         self.binding.last = state
-        self.host_process.emit(state, self)
+        self.host_process.emit([state], self)
 
     # What the parent asks for.
 
@@ -363,7 +363,7 @@ class Lodger(HostedPhone):
         """Registered once for all who share the account; nobody of them takes that back."""
         assert active
         if self.binding.active and self.binding.last is not None:
-            self.host_process.emit(self.binding.last, self)
+            self.host_process.emit([self.binding.last], self)
         elif not self.binding.asked:
             self.landlord.register(True)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
@@ -14,6 +14,8 @@ from harness.audio.detector import Ended, Heard, MarkDetector
 from harness.audio.dtmf import DtmfDetector
 from harness.events import DigitMethod, DtmfReceived, Event, Listened, MarkEnded, MarkHeard
 
+#: Seconds between two looks at most: so much at least is to be kept of what is not on disk yet.
+LONGEST_PAUSE_S: Final = 0.32
 RATE: Final = 8000  #: of the child's conference bridge; G.711 goes through it untouched
 SILENCE_DBOV: Final = -96.0
 _PULSE_SAMPLES: Final = RATE // 5
@@ -24,7 +26,9 @@ _LOUD: Final = 90  # peak to peak; a mark is heard above -53 dBov, which is an R
 _EVERY: Final = 20  # of so many samples one is looked at for loudness
 
 # Seconds until it is worth to listen again. A mark is decided after 80 ms of it at the earliest.
-_KNOWN, _QUIET, _UNDECIDED = 0.16, 0.05, 0.002
+_STEADY, _KNOWN, _QUIET, _UNDECIDED = LONGEST_PAUSE_S, 0.16, 0.05, 0.002
+#: Once a mark was present at each look for so long, nothing is soon to be decided.
+_STEADY_SAMPLES: Final = RATE
 #: The first looks say when the stream began: they come in short turns, as the earliest tells the time.
 _TIMING_SAMPLES: Final = RATE // 10
 
@@ -32,11 +36,12 @@ _TIMING_SAMPLES: Final = RATE // 10
 class Hearing:
     """One leg's hearing. Not thread-safe: one thread feeds it."""
 
-    def __init__(self, phone: str, leg: str, emit: Callable[[Event], None], *, digits: bool = False) -> None:
+    def __init__(self, phone: str, leg: str, emit: Callable[[Sequence[Event]], None], *, digits: bool = False) -> None:
         self._phone, self._leg, self._emit = phone, leg, emit
         self._marks = MarkDetector(RATE)
         self._digits = DtmfDetector() if digits else None
         self._samples = 0
+        self._unknown = 0  # samples at the last look at which no mark was present
         self._origin: float | None = None  # monotonic time of the first sample
         self._newest = np.zeros(1, np.int16)  # what was heard last
         self._unmeasured: list[NDArray[np.int16]] = []  # since the last pulse
@@ -48,7 +53,7 @@ class Hearing:
         if self._samples < _TIMING_SAMPLES:
             return _UNDECIDED
         if self._marks.present is not None:
-            return _KNOWN
+            return _STEADY if self._samples - self._unknown >= _STEADY_SAMPLES else _KNOWN
         return _UNDECIDED if self._is_loud() else _QUIET
 
     def feed(self, now: float, octets: bytes) -> None:
@@ -60,65 +65,58 @@ class Hearing:
         # One who listens is sometimes late and never early: the earliest look tells the time.
         if self._origin is None or origin < self._origin or origin > self._origin + _GAP_SECONDS:
             self._origin = origin
-        for said in self._marks.feed(samples):
-            self._tell(said)
+        told: list[Event] = [self._event_of(said) for said in self._marks.feed(samples)]
+        if self._marks.present is None:
+            self._unknown = self._samples
         if self._digits is not None:
             for digit in self._digits.feed(samples):
-                self.tell_digit(digit.digit, round(1000 * digit.duration), "inband", now)
+                told.append(self._digit(digit.digit, round(1000 * digit.duration), "inband", now))
         self._unmeasured.append(samples)
         self._since_pulse += len(samples)
         if self._since_pulse >= _PULSE_SAMPLES:
-            self._pulse(now)
+            told.append(self._pulse(now))
+        if told:
+            self._emit(told)
 
-    def tell_digit(self, digit: str, duration_ms: int, method: DigitMethod, now: float | None = None) -> None:
-        """A digit came, at ``now`` or this moment."""
-        self._emit(
-            DtmfReceived(
-                at=time.monotonic() if now is None else now,
-                phone=self._phone,
-                leg=self._leg,
-                digit=digit,
-                duration_ms=duration_ms,
-                method=method,
-            )
+    def tell_digit(self, digit: str, duration_ms: int, method: DigitMethod) -> None:
+        """A digit came this moment."""
+        self._emit([self._digit(digit, duration_ms, method, time.monotonic())])
+
+    def _digit(self, digit: str, duration_ms: int, method: DigitMethod, at: float) -> DtmfReceived:
+        return DtmfReceived(
+            at=at, phone=self._phone, leg=self._leg, digit=digit, duration_ms=duration_ms, method=method
         )
 
-    def _tell(self, said: Heard | Ended) -> None:
+    def _event_of(self, said: Heard | Ended) -> MarkHeard | MarkEnded:
         assert self._origin is not None
         if isinstance(said, Ended):
-            ended = MarkEnded(at=self._origin + said.at, phone=self._phone, leg=self._leg, mark=said.mark)
-            self._emit(ended)
-            return
-        self._emit(
-            MarkHeard(
-                at=self._origin + said.decided,
-                phone=self._phone,
-                leg=self._leg,
-                mark=said.mark,
-                began=self._origin + said.began,
-                level_dbov=round(said.level_dbov, 1),
-                quality=round(said.quality, 3),
-            )
+            return MarkEnded(at=self._origin + said.at, phone=self._phone, leg=self._leg, mark=said.mark)
+        return MarkHeard(
+            at=self._origin + said.decided,
+            phone=self._phone,
+            leg=self._leg,
+            mark=said.mark,
+            began=self._origin + said.began,
+            level_dbov=round(said.level_dbov, 1),
+            quality=round(said.quality, 3),
         )
 
     def _is_loud(self) -> bool:
         few: list[int] = self._newest[-RATE // 20 :: _EVERY].tolist()
         return max(few) - min(few) > _LOUD
 
-    def _pulse(self, now: float) -> None:
+    def _pulse(self, now: float) -> Listened:
         # Without its offset, which nobody hears: zero octets of PCMU are one of -0.2 dBov.
         samples = np.concatenate(self._unmeasured, dtype=np.float64)
         offset = np.add.reduce(samples) / len(samples)
         mean = (samples.dot(samples) / len(samples) - offset**2) / _FULL_SCALE_SQUARED
         level = max(SILENCE_DBOV, 10.0 * math.log10(mean)) if mean > 0 else SILENCE_DBOV
-        self._emit(
-            Listened(
-                at=now,
-                phone=self._phone,
-                leg=self._leg,
-                seconds=round(self._samples / RATE, 3),
-                level_dbov=round(level, 1),
-            )
-        )
         self._unmeasured.clear()
         self._since_pulse = 0
+        return Listened(
+            at=now,
+            phone=self._phone,
+            leg=self._leg,
+            seconds=round(self._samples / RATE, 3),
+            level_dbov=round(level, 1),
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any, Final, Protocol
 
 from harness.events import CallState, Event, MediaState, TransferProgress
@@ -55,7 +56,7 @@ class LegHost(PhoneHost, Protocol):
     def ask(self, name: str, arguments: dict[str, Any]) -> Any:
         """Ask the parent, and wait for its answer."""
 
-    def emit(self, event: Event, phone: HostedPhone, leg: CallLeg | None = None) -> None:
+    def emit(self, events: Sequence[Event], phone: HostedPhone, leg: CallLeg | None = None) -> None:
         """Tell the parent."""
 
 
@@ -91,10 +92,10 @@ class CallLeg:
 
     def emit(self, kind: type[Event], **facts: Any) -> None:
         """Tell an event of this leg that happens now."""
-        self._emit(kind(at=time.monotonic(), phone=self.phone.config.name, leg=self.name, **facts))
+        self._emit([kind(at=time.monotonic(), phone=self.phone.config.name, leg=self.name, **facts)])
 
-    def _emit(self, event: Event) -> None:
-        self._host.emit(event, self.phone, self)
+    def _emit(self, events: Sequence[Event]) -> None:
+        self._host.emit(events, self.phone, self)
 
     @property
     def disconnected(self) -> bool:
@@ -121,6 +122,8 @@ class CallLeg:
             return False
         # An id of -1 would be asserted on: pjsua could not place the call a REFER asked for.
         if self.call.getId() >= 0:
+            if self.call.isActive():  # all that getInfo tells costs several times as much
+                return True
             try:
                 self.call.getInfo()
             except pj.Error:

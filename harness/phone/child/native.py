@@ -14,7 +14,10 @@ from pathlib import Path
 from typing import Final
 
 from harness.phone.child.crossing import GroupLock, place
+from harness.phone.child.hearing import LONGEST_PAUSE_S
+from harness.phone.child.hearing import RATE as _RATE
 from harness.phone.child.names import Names
+from harness.phone.child.pools import lasting_pool
 from harness.phone.child.requests import BEFORE_THE_LOG, BEHIND_THE_LOG, Arrival, Filter
 from harness.phone.child.sdp_names import NamedMedia
 from harness.phone.child.taps import Taps
@@ -25,8 +28,8 @@ _LONGEST_SDP: Final = 16_000  # a message has no more than 4000 octets
 _ADDRESS_OCTETS: Final = 28  # of a pj_sockaddr
 _DESTROY_SOCKET: Final = 2  # PJSIP_UDP_TRANSPORT_DESTROY_SOCKET
 _FRAME: Final = 320  # octets of 20 ms
-_BUFFER: Final = 4000  # PJMEDIA_FILE_PORT_BUFSIZE
-_RING: Final = _BUFFER // _FRAME * _FRAME  # of it: it is written to disk when another frame has no room
+#: Of a recorder, in octets: what comes between two looks of the ear, and 0.12 s that it may be late. pjmedia's own 0.25 s are less.
+_RING: Final = round((LONGEST_PAUSE_S + 0.12) * 50) * _FRAME
 _PORT_WORDS: Final = 26  # of a WAV writer
 _WAV_HEADER: Final = 44
 _CREATE_POOL: Final = 32  # octets of a pj_pool_factory before it: its policy
@@ -67,16 +70,17 @@ class Native:
         library.pjsua_player_create.argtypes = (pointer, ctypes.c_uint, pointer)
         library.pjsua_player_get_conf_port.argtypes = library.pjsua_player_destroy.argtypes = (ctypes.c_int,)
         library.pjsua_conf_connect.argtypes = library.pjsua_conf_disconnect.argtypes = (ctypes.c_int, ctypes.c_int)
-        library.pjsua_recorder_create.argtypes = (
+        library.pjmedia_wav_writer_port_create.argtypes = (
             pointer,
-            ctypes.c_uint,
-            pointer,
+            ctypes.c_char_p,
+            *(ctypes.c_uint,) * 5,
             ctypes.c_ssize_t,
-            ctypes.c_uint,
             pointer,
         )
-        library.pjsua_recorder_get_port.argtypes = (ctypes.c_int, pointer)
-        library.pjsua_recorder_get_conf_port.argtypes = library.pjsua_recorder_destroy.argtypes = (ctypes.c_int,)
+        library.pjsua_conf_add_port.argtypes = (pointer, pointer, pointer)
+        library.pjsua_conf_remove_port.argtypes = (ctypes.c_int,)
+        library.pjmedia_port_destroy.argtypes = (pointer,)
+        self._recordings: int | None = None  #: a pool for what is known of them; each has its own besides
         # It only reads a number: to let other threads run meanwhile would cost more.
         self._position = ctypes.PyDLL(path).pjmedia_wav_writer_port_get_pos
         self._position.argtypes, self._position.restype = (pointer,), ctypes.c_ssize_t
@@ -167,7 +171,9 @@ class Native:
 
     def recorder(self, path: Path) -> Recorder:
         """A recorder into a WAV file. Raises ``OSError`` where there can be none."""
-        return Recorder(self._library, self._position, path)
+        if self._recordings is None:
+            self._recordings = lasting_pool(self._library, b"recordings")
+        return Recorder(self._library, self._recordings, self._position, path)
 
     def connect(self, source: int, sink: int) -> None:
         """Let one slot of the bridge hear another."""
@@ -218,18 +224,20 @@ class Recorder:
     pjmedia's writer has no word for its buffer, but is laid out so: the buffer's size, its address, where it is written next.
     """
 
-    def __init__(self, library: ctypes.CDLL, position: Callable[[int], int], path: Path) -> None:
+    def __init__(self, library: ctypes.CDLL, pool: int, position: Callable[[int], int], path: Path) -> None:
         self._library, self._get_position, self._path = library, position, path
-        name = str(path).encode()
-        text, number, port = _Text(name, len(name)), ctypes.c_int(), ctypes.c_void_p()
-        status = library.pjsua_recorder_create(ctypes.byref(text), 0, None, 0, 0, ctypes.byref(number))
+        port, slot = ctypes.c_void_p(), ctypes.c_int()
+        form = (_RATE, 1, _FRAME // 2, 16)  # samples a second, channels, samples a frame, bits a sample: the bridge's
+        status = library.pjmedia_wav_writer_port_create(pool, bytes(path), *form, 0, _RING, ctypes.byref(port))
         if status != 0:
             raise OSError(f"{path} cannot be recorded to (pjlib status {status})")
-        self._number = number.value
-        self.slot: int = library.pjsua_recorder_get_conf_port(number)
-        library.pjsua_recorder_get_port(number, ctypes.byref(port))
         assert port.value
         self._port = port.value
+        status = library.pjsua_conf_add_port(pool, port, ctypes.byref(slot))
+        if status != 0:
+            library.pjmedia_port_destroy(port)
+            raise OSError(f"{path}: no place in the bridge is left (pjlib status {status})")
+        self.slot = slot.value
         self._buffer = _buffer_of(port.value)
 
     def read(self, begin: int) -> bytes:
@@ -250,13 +258,14 @@ class Recorder:
 
     def close(self) -> None:
         """Take it out of the bridge; the file is closed at the clock's next tick."""
-        self._library.pjsua_recorder_destroy(self._number)
+        self._library.pjsua_conf_remove_port(self.slot)
+        self._library.pjmedia_port_destroy(self._port)  # the bridge holds it until then
 
 
 def _buffer_of(port: int) -> int:
     """The address of a new WAV writer's buffer."""
     words = (ctypes.c_size_t * _PORT_WORDS).from_address(port)
     for size, address, written in zip(words, words[1:], words[2:], strict=False):
-        if size == _BUFFER and address == written != 0:
+        if size == _RING and address == written != 0:
             return int(address)
     raise OSError("this pjproject lays its WAV writer out otherwise than 2.15 does")

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from harness.phone.child import deadly
 from harness.phone.child.digits import DIGIT_TYPES
+from harness.phone.child.pools import lasting_pool
 
 BEFORE_THE_LOG: Final = 4  # pjsua logs messages with priority 7
 BEHIND_THE_LOG: Final = 12  # and pjsip looks for their transactions with 16
@@ -174,7 +175,7 @@ class Filter:
         library.pjsip_endpt_register_module.argtypes = (_pointer, ctypes.POINTER(_Module))
         library.pjsip_endpt_respond_stateless.argtypes = (_pointer, _pointer, ctypes.c_int, *(_pointer,) * 3)
         self._endpoint = library.pjsua_get_pjsip_endpt()
-        pool = _pool(library)
+        pool = lasting_pool(library, b"headers")
         self._headers_of = {
             BUSY_HERE: _retry_after(library, pool),
             OK: _capabilities(library, self._endpoint, pool, _ACCEPT, _ALLOW, _SUPPORTED),
@@ -261,13 +262,6 @@ class Filter:
             transport.direction == _OUTGOING,
             text.decode("utf-8", "surrogateescape"),
         )
-
-
-def _pool(library: ctypes.CDLL) -> int:
-    library.pjsua_pool_create.restype = _pointer
-    library.pjsua_pool_create.argtypes = (ctypes.c_char_p, ctypes.c_size_t, ctypes.c_size_t)
-    pool: int = library.pjsua_pool_create(b"headers", 4096, 4096)
-    return pool
 
 
 def _retry_after(library: ctypes.CDLL, pool: int) -> _Headers:

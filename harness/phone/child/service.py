@@ -8,7 +8,7 @@ import os
 import signal
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final, NoReturn
@@ -115,7 +115,7 @@ class Service:
                 remote=connection.remote,
                 reason=reason,
             )
-            self.emit(failed, phone)
+            self.emit([failed], phone)
 
     def called(self, phone: AccountHolder, call_id: int) -> None:
         """A call came in for a phone."""
@@ -176,9 +176,9 @@ class Service:
 
     # What the parent is told and asked.
 
-    def emit(self, event: Event, phone: HostedPhone, leg: CallLeg | None = None) -> None:
-        """Tell an event; ``leg`` says in which call. Thread-safe."""
-        self._parent.tell("event", phone=phone.key, leg=leg.key if leg else None, event=to_values(event))
+    def emit(self, events: Sequence[Event], phone: HostedPhone, leg: CallLeg | None = None) -> None:
+        """Tell events; ``leg`` says in which call. Thread-safe."""
+        self._parent.tell("events", phone=phone.key, leg=leg.key if leg else None, events=[*map(to_values, events)])
 
     def _tell_message(self, at: float, message: LoggedMessage, phone: HostedPhone, leg: CallLeg | None) -> None:
         event = SipMessage(
@@ -192,12 +192,12 @@ class Service:
             text=message.text,
             unread=message.unread,
         )
-        self.emit(event, phone, leg)
+        self.emit([event], phone, leg)
         if message.direction == "sent" and not message.status:
             phone.sources.add(message.remote_host)
 
     def _tell_stranger(self, event: StrangerRefused, phone: HostedPhone, leg: str | None) -> None:
-        self.emit(event, phone, next((aimed for aimed in self.legs.of(phone) if aimed.name == leg), None))
+        self.emit([event], phone, next((aimed for aimed in self.legs.of(phone) if aimed.name == leg), None))
 
     def _tell_full(self, phone: HostedPhone, source: str) -> None:
         phone.emit(CallsRefused, source=source)

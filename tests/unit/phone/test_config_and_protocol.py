@@ -79,7 +79,7 @@ def wires() -> Iterator[tuple[Wire, Wire]]:
 
 def test_messages_arrive_whole_and_in_order(wires: tuple[Wire, Wire]) -> None:
     one, two = wires
-    sent = [["tell", "event", {"text": "x" * size, "odd": "\udcff é"}] for size in (0, 1, 70_000, 3)]
+    sent = [["tell", "events", {"text": "x" * size, "odd": "\udcff é"}] for size in (0, 1, 70_000, 3)]
 
     def send() -> None:
         for message in sent:
@@ -142,7 +142,7 @@ def test_every_kind_of_event_survives_the_border(kind: type[Any], wires: tuple[W
     """Whatever its fields hold: each has a value of its own, so that none can take another's place."""
     event = kind(**{field.name: f"\udcff {field.name}" for field in dataclasses.fields(kind)})
     one, two = wires
-    one.send("tell", "event", {"event": to_values(event)})
-    assert from_values((two.receive(5) or [])[2]["event"]) == event
+    one.send("tell", "events", {"events": [to_values(event)]})
+    assert from_values((two.receive(5) or [])[2]["events"][0]) == event
     with pytest.raises(ValueError, match="zip"):
         from_values(to_values(event)[:-1])

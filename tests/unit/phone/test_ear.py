@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,24 +20,38 @@ from harness.phone.child.ear import Ear
 from harness.phone.child.hearing import RATE, Hearing
 from harness.phone.child.native import Recorder
 
-FRAME, RING, BUFFER, HEADER = 320, 3840, 4000, 44
+FRAME, FRAMES, HEADER = 320, 22, 44
+RING = FRAMES * FRAME  # 0.44 s: the ear looks each 0.32 s at least
+
+
+POOL = 1
 
 
 class Writer:
     """pjmedia's WAV writer: its port in memory, its file, and the functions that tell of it."""
 
-    def __init__(self, path: Path, size: int = BUFFER) -> None:
+    def __init__(self, path: Path, *, sized: bool = True, room: bool = True) -> None:
         self.path, self.written = path, 0
-        self._buffer = ctypes.create_string_buffer(BUFFER)
+        self.destroyed = False
+        self._buffer = ctypes.create_string_buffer(RING)
         self._words = (ctypes.c_size_t * 26)()
         address = ctypes.addressof(self._buffer)
-        self._words[17:20] = [size, address, address]
-        path.write_bytes(bytes(HEADER))
-        self.pjsua_recorder_create = self.pjsua_recorder_destroy = lambda *_: 0
-        self.pjsua_recorder_get_conf_port = lambda _: 3
+        self._words[17:20] = [RING if sized else 5000, address, address]
+        self._room = room
 
-    def pjsua_recorder_get_port(self, _: Any, port: Any) -> int:
+    def pjmedia_wav_writer_port_create(self, pool: int, path: bytes, *rest: Any) -> int:
+        *form, flags, size, port = rest
+        assert (form, flags, size) == ([RATE, 1, 160, 16], 0, RING)
+        Path(path.decode()).write_bytes(bytes(HEADER))
         port._obj.value = ctypes.addressof(self._words)
+        return 0
+
+    def pjsua_conf_add_port(self, pool: int, port: Any, slot: Any) -> int:
+        slot._obj.value = 3
+        return 0 if self._room else 70010
+
+    def pjmedia_port_destroy(self, port: Any) -> int:
+        self.destroyed = True
         return 0
 
     def position(self, _: int) -> int:
@@ -57,19 +71,19 @@ def frame(number: int) -> bytes:
 
 
 def recorder(writer: Writer) -> Recorder:
-    return Recorder(writer, writer.position, writer.path)  # type: ignore[arg-type]
+    return Recorder(writer, POOL, writer.position, writer.path)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("at_once", [1, 3, 5, 9])
+@pytest.mark.parametrize("at_once", [1, 3, 9, 15, 20])
 def test_each_frame_is_read_once_and_the_moment_it_is_written(tmp_path: Path, at_once: int) -> None:
     writer = Writer(tmp_path / "x.wav")
     read, own = b"", recorder(writer)
-    for number in range(45):
+    for number in range(180):
         writer.put(frame(number))
         if number % at_once == at_once - 1:
             read += own.read(len(read))
             assert len(read) == writer.written
-    assert read == b"".join(map(frame, range(45)))
+    assert read == b"".join(map(frame, range(180)))
     assert own.read(len(read)) == b""
 
 
@@ -79,31 +93,38 @@ def test_who_is_late_reads_what_is_on_disk_and_then_the_rest(tmp_path: Path) -> 
     for number in range(100):
         writer.put(frame(number))
     read = own.read(0)
-    assert len(read) == 96 * FRAME, "the rest is in the buffer"
+    assert len(read) == 100 // FRAMES * RING, "the rest is in the buffer"
     read += own.read(len(read))
     assert read == b"".join(map(frame, range(100)))
 
 
 def test_what_is_overwritten_meanwhile_is_read_from_disk(tmp_path: Path) -> None:
     writer = Writer(tmp_path / "x.wav")
-    for number in range(10):
-        writer.put(frame(number))
     asked: list[int] = []
 
     def position(port: int) -> int:
         asked.append(port)
         if len(asked) == 2:  # between reading and looking again
-            for number in range(10, 24):
+            for number in range(20, 34):
                 writer.put(frame(number))
         return writer.written
 
-    own = Recorder(writer, position, writer.path)  # type: ignore[arg-type]
-    assert own.read(0) == b"".join(map(frame, range(12)))
+    own = Recorder(writer, POOL, position, writer.path)  # type: ignore[arg-type]
+    for number in range(20):
+        writer.put(frame(number))
+    assert own.read(0) == b"".join(map(frame, range(FRAMES)))
 
 
 def test_a_writer_that_is_laid_out_otherwise_is_refused(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="lays its WAV writer out otherwise"):
-        recorder(Writer(tmp_path / "x.wav", size=5000))
+        recorder(Writer(tmp_path / "x.wav", sized=False))
+
+
+def test_a_full_bridge_refuses_a_recorder(tmp_path: Path) -> None:
+    writer = Writer(tmp_path / "x.wav", room=False)
+    with pytest.raises(OSError, match="no place in the bridge is left"):
+        recorder(writer)
+    assert writer.destroyed
 
 
 class Recording:
@@ -126,10 +147,11 @@ def test_all_legs_are_heard_and_told_together() -> None:
         yield
         inside.now = False
 
-    def tell(event: Event) -> None:
+    def tell(events: Sequence[Event]) -> None:
         if not getattr(inside, "now", False):
-            outside.append(event)
-        told.put(event)
+            outside.extend(events)
+        for event in events:
+            told.put(event)
 
     faults: list[str] = []
     ear = Ear(together, faults.append)
@@ -159,5 +181,5 @@ def test_an_ear_that_fails_says_so() -> None:
         def read(self, begin: int) -> bytes:
             raise OSError("no such file")
 
-    Ear(together, faults.put).begin(Broken(), Hearing("a", "a.1", lambda event: None))
+    Ear(together, faults.put).begin(Broken(), Hearing("a", "a.1", lambda events: None))
     assert "no such file" in faults.get(timeout=30)
