@@ -15,8 +15,10 @@ from collections.abc import Iterator
 from typing import Final
 
 _EVERY_S: Final = 30.0
-#: So many new objects make a collection worth it: of Python's own 700 most are still in use when it looks.
-_YOUNG: Final = 10_000
+#: So many new objects make a collection worth it (:func:`gc.set_threshold`): of Python's own 700 most are still in use when it looks.
+SELDOM: Final = (10_000, 10, 10)
+#: The same work in small pieces, each some milliseconds, and the oldest next to never: where real time goes on meanwhile.
+SHORT: Final = (500, 4, 5_000)
 _trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's alone
 
 
@@ -39,13 +41,10 @@ class FreedMemory:
         self._due = time.monotonic() + _EVERY_S
 
 
-def settle(old: int = 10) -> None:
-    """What there is by now stays: no collection looks at it, and each looks at more at once.
-
-    ``old``: of so many collections of the middle generation one looks at the oldest as well.
-    """
+def settle(collections: tuple[int, int, int] = SELDOM) -> None:
+    """What there is by now stays: no collection looks at it. Later ones are made so often: ``SELDOM``, or ``SHORT``."""
     gc.freeze()
-    gc.set_threshold(_YOUNG, 10, old)
+    gc.set_threshold(*collections)
 
 
 @contextlib.contextmanager

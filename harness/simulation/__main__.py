@@ -18,7 +18,7 @@ from harness.deployment import Deployment
 from harness.deployment_file import load
 from harness.errors import DeploymentError, HarnessError, MistakeError, SelectionError
 from harness.heartbeat import PERIOD_S, Heartbeat
-from harness.memory import FreedMemory, settle
+from harness.memory import SHORT, FreedMemory, settle
 from harness.simulation.addresses import StartError
 from harness.simulation.faults import Faults, listed
 from harness.simulation.world import ErrorsIntoAudit, World
@@ -84,8 +84,8 @@ async def _run(asked: argparse.Namespace, deployment: Deployment) -> int:
         loop.add_signal_handler(number, ended.set)
     _watch_stdin(loop, ended)
     control = await world.start([_fault(text) for text in asked.fault], with_control=asked.control)
-    # What the world was built of stays. Calls leave few cycles; a collection of all takes 0.15 s, in which no audio goes on.
-    settle(old=100)
+    # What the world was built of stays. No audio goes on during a collection: one of all takes 0.15 s, and calls leave few cycles.
+    settle(SHORT)
     beating = asyncio.create_task(_beat(Heartbeat(asked.directory / "beat"), world))
     _say({"event": "ready", "pid": os.getpid(), "control": control, "deployments": world.deployments()})
     await ended.wait()

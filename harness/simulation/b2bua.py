@@ -316,6 +316,7 @@ class BackToBack:
             self.refuse(first, 500)
             raise
         finally:
+            self._work = None  # a task that was cancelled keeps this frame
             self._settle()
 
     def refuse(self, first: WireLeg, status: int, reason: str | None = None) -> None:

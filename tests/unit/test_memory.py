@@ -7,10 +7,11 @@ import gc
 import subprocess
 import sys
 import textwrap
+from collections.abc import Iterator
 
 import pytest
 
-from harness.memory import lasting, settle
+from harness.memory import SHORT, lasting, settle
 
 FREED = textwrap.dedent(
     """
@@ -69,14 +70,33 @@ def test_while_what_lasts_is_made_no_garbage_is_looked_for(error: type[Exception
     gc.unfreeze()
 
 
-def test_what_is_settled_is_looked_at_no_more_and_garbage_more_seldom() -> None:
+@pytest.fixture
+def thresholds() -> Iterator[tuple[int, int, int]]:
     before = gc.get_threshold()
+    yield before
+    gc.unfreeze()
+    gc.set_threshold(*before)
+
+
+def test_what_is_settled_is_looked_at_no_more_and_garbage_more_seldom(thresholds: tuple[int, int, int]) -> None:
+    made = [[] for _ in range(5_000)]  # type: ignore[var-annotated]
+    settle()
+    assert gc.get_freeze_count() >= len(made)
+    assert gc.get_threshold()[0] > thresholds[0]
+
+
+def test_where_real_time_goes_on_no_collection_takes_long(thresholds: tuple[int, int, int]) -> None:
+    looked_at: list[int] = []
+
+    def look(phase: str, info: dict[str, int]) -> None:
+        if phase == "start":
+            looked_at.append(sum(len(gc.get_objects(generation)) for generation in range(info["generation"] + 1)))
+
+    gc.callbacks.append(look)
     try:
-        made = [[] for _ in range(5_000)]  # type: ignore[var-annotated]
-        settle(old=100)
-        assert gc.get_freeze_count() >= len(made)
-        assert gc.get_threshold()[0] > before[0]
-        assert gc.get_threshold()[2] == 100
+        settle(SHORT)
+        kept = [[] for _ in range(50_000)]  # type: ignore[var-annotated]
     finally:
-        gc.unfreeze()
-        gc.set_threshold(*before)
+        gc.callbacks.remove(look)
+    assert len(looked_at) > len(kept) / 1_000
+    assert max(looked_at) < 5_000, "of 50,000 objects that stay"

@@ -76,15 +76,22 @@ async def _ring(
 async def _first(rings: Sequence[asyncio.Future[WireLeg]], refusals: list[Refusal]) -> WireLeg | None:
     """The first that is answered; the others are let go."""
     winner: WireLeg | None = None
+    waiting: set[asyncio.Future[WireLeg]] = set(rings)
     try:
-        for finished in asyncio.as_completed(rings):
-            try:
-                winner = await finished
-            except LegRefusedError as error:
-                refusals.append((error.status, error.reason))
-            else:
-                return winner
-        return None
+        while waiting and winner is None:
+            finished, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            for ring in (ring for ring in rings if ring in finished):
+                # Asked for and not raised: an error that passed this frame would keep it, and it the ring, which keeps the error.
+                match ring.exception():
+                    case None if winner is None:
+                        winner = ring.result()
+                    case None:
+                        pass
+                    case LegRefusedError() as error:
+                        refusals.append((error.status, error.reason))
+                    case error:
+                        raise error
+        return winner
     finally:
         for ring in rings:
             if ring.cancel() or ring.cancelled() or ring.exception() is not None:
