@@ -169,6 +169,7 @@ class Channel:
         """Say and hear nothing more."""
         if self._media.port.on_packet == self.ear.receive:
             self._media.port.on_packet = None
+        self._script = iter(())  # what speaks knows this
         self._media_engine.forget(self)
 
 

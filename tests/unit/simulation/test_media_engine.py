@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import itertools
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -263,3 +265,20 @@ def test_a_listener_that_fails_harms_its_own_call_only() -> None:
         assert [error.partition(":")[2].strip() for error in ear.audit.errors] == ["ValueError: nobody expects this"]
         assert len(ear.media_engine) == 0
         ear.audit.errors.clear()
+
+
+@pytest.mark.parametrize("answers", [False, True])
+def test_a_channel_that_is_closed_is_forgotten_without_a_garbage_collection(answers: bool) -> None:
+    with bench() as ear:
+        if answers:
+            ear.channel.begin_to_reply()
+            ear.hear_mark(CALLER, 20)
+        ear.idle(3)
+        gc.disable()
+        try:
+            closed = weakref.ref(ear.channel)
+            ear.channel.close()
+            ear.channel = ear.media_engine.open(ear.media, ear.notes, VOICE)
+            assert closed() is None
+        finally:
+            gc.enable()
