@@ -188,10 +188,8 @@ class PhoneProcess:
             if message is None:
                 break
             kind = message[0]
-            if message[:2] != [
-                "tell",
-                "events",
-            ]:  # events come from the threads of media, too, while the main one hangs
+            # Events come from the threads of media, too, while the main one hangs.
+            if message[:2] != ["tell", "events"]:
                 now = time.monotonic()
                 if now - self._heard_at > PULSE_INTERVAL + _LATE_S:
                     self._late.append((self._heard_at + PULSE_INTERVAL, now))

@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from harness.phone.child.crossing import GroupLock, place
-from harness.phone.child.hearing import LONGEST_PAUSE_S
-from harness.phone.child.hearing import RATE as _RATE
+from harness.phone.child.hearing import LONGEST_PAUSE_S, RATE
 from harness.phone.child.names import Names
 from harness.phone.child.pools import lasting_pool
 from harness.phone.child.requests import BEFORE_THE_LOG, BEHIND_THE_LOG, Arrival, Filter
@@ -227,7 +226,7 @@ class Recorder:
     def __init__(self, library: ctypes.CDLL, pool: int, position: Callable[[int], int], path: Path) -> None:
         self._library, self._get_position, self._path = library, position, path
         port, slot = ctypes.c_void_p(), ctypes.c_int()
-        form = (_RATE, 1, _FRAME // 2, 16)  # samples a second, channels, samples a frame, bits a sample: the bridge's
+        form = (RATE, 1, _FRAME // 2, 16)  # samples a second, channels, samples a frame, bits a sample: the bridge's
         status = library.pjmedia_wav_writer_port_create(pool, bytes(path), *form, 0, _RING, ctypes.byref(port))
         if status != 0:
             raise OSError(f"{path} cannot be recorded to (pjlib status {status})")
