@@ -59,11 +59,15 @@ _NOTHING_FOUND = """async () => {
 }"""
 
 
+def _unpack(page: Any) -> None:
+    page.press("#unpack", "Enter")  # on a busy machine a click may miss what still moves
+
+
 @pytest.mark.parametrize("width", [1280, 390])
 def test_hostile_names_are_shown_and_nothing_of_them_runs(hostile: Path, look: Any, width: int) -> None:
     with look(hostile, width=width) as looked:
         page = looked.page
-        page.press("#unpack", "Enter")  # on a busy machine a click may miss what still moves
+        _unpack(page)
         page.wait_for_function(
             "[...document.querySelectorAll('details.case')].every(d => d.querySelector('.body').childElementCount)"
         )
@@ -83,7 +87,7 @@ def test_a_line_to_copy_is_chosen_where_a_page_may_not_copy(hostile: Path, look:
     with look(hostile) as looked:
         page = looked.page
         page.evaluate("Object.defineProperty(navigator, 'clipboard', {value: undefined})")
-        page.press("#unpack", "Enter")  # on a busy machine a click may miss what still moves
+        _unpack(page)
         button = page.locator("details.case[open] button[data-copy]").first
         button.click()
         assert page.evaluate("getSelection().toString()").strip() == button.get_attribute("data-copy")

@@ -26,7 +26,7 @@ _LOUD: Final = 90  # peak to peak; a mark is heard above -53 dBov, which is an R
 _EVERY: Final = 20  # of so many samples one is looked at for loudness
 
 # Seconds until it is worth to listen again. A mark is decided after 80 ms of it at the earliest.
-_STEADY, _KNOWN, _QUIET, _UNDECIDED = LONGEST_PAUSE_S, 0.16, 0.05, 0.002
+_KNOWN, _QUIET, _UNDECIDED = 0.16, 0.05, 0.002
 #: Once a mark was present at each look for so long, nothing is soon to be decided.
 _STEADY_SAMPLES: Final = RATE
 #: The first looks say when the stream began: they come in short turns, as the earliest tells the time.
@@ -53,7 +53,7 @@ class Hearing:
         if self._samples < _TIMING_SAMPLES:
             return _UNDECIDED
         if self._marks.present is not None:
-            return _STEADY if self._samples - self._unknown >= _STEADY_SAMPLES else _KNOWN
+            return LONGEST_PAUSE_S if self._samples - self._unknown >= _STEADY_SAMPLES else _KNOWN
         return _UNDECIDED if self._is_loud() else _QUIET
 
     def feed(self, now: float, octets: bytes) -> None:
@@ -69,8 +69,8 @@ class Hearing:
         if self._marks.present is None:
             self._unknown = self._samples
         if self._digits is not None:
-            for digit in self._digits.feed(samples):
-                told.append(self._digit(digit.digit, round(1000 * digit.duration), "inband", now))
+            digits = self._digits.feed(samples)
+            told += (self._digit(digit.digit, round(1000 * digit.duration), "inband", now) for digit in digits)
         self._unmeasured.append(samples)
         self._since_pulse += len(samples)
         if self._since_pulse >= _PULSE_SAMPLES:

@@ -10,6 +10,7 @@ import ctypes
 import mmap
 import traceback
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -79,7 +80,6 @@ class Native:
         library.pjsua_conf_add_port.argtypes = (pointer, pointer, pointer)
         library.pjsua_conf_remove_port.argtypes = (ctypes.c_int,)
         library.pjmedia_port_destroy.argtypes = (pointer,)
-        self._recordings: int | None = None  #: a pool for what is known of them; each has its own besides
         # It only reads a number: to let other threads run meanwhile would cost more.
         self._position = ctypes.PyDLL(path).pjmedia_wav_writer_port_get_pos
         self._position.argtypes, self._position.restype = (pointer,), ctypes.c_ssize_t
@@ -168,10 +168,13 @@ class Native:
         """A player of a WAV file. Raises ``OSError`` for one that pjmedia cannot play."""
         return Player(self._library, path, loop)
 
+    @cached_property  # pjsua is not there yet when this is made
+    def _recordings(self) -> int:
+        """A pool for what is known of recorders; each has its own besides."""
+        return lasting_pool(self._library, b"recordings")
+
     def recorder(self, path: Path) -> Recorder:
         """A recorder into a WAV file. Raises ``OSError`` where there can be none."""
-        if self._recordings is None:
-            self._recordings = lasting_pool(self._library, b"recordings")
         return Recorder(self._library, self._recordings, self._position, path)
 
     def connect(self, source: int, sink: int) -> None:

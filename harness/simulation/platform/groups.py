@@ -83,10 +83,8 @@ async def _first(rings: Sequence[asyncio.Future[WireLeg]], refusals: list[Refusa
             for ring in (ring for ring in rings if ring in finished):
                 # Asked for and not raised: an error that passed this frame would keep it, and it the ring, which keeps the error.
                 match ring.exception():
-                    case None if winner is None:
-                        winner = ring.result()
                     case None:
-                        pass
+                        winner = winner or ring.result()
                     case LegRefusedError() as error:
                         refusals.append((error.status, error.reason))
                     case error:

@@ -231,7 +231,7 @@ class Connector:
         except (OSError, TimeoutError) as error:
             if sock is not None:
                 sock.close()
-            flow.fail(without_frames(error))
+            flow.fail(_without_frames(error))
         except asyncio.CancelledError:
             if sock is not None:
                 sock.close()
@@ -314,7 +314,7 @@ class StreamListener:
             )
         except (OSError, TimeoutError) as error:
             sock.close()
-            flow.fail(without_frames(error))
+            flow.fail(_without_frames(error))
         except asyncio.CancelledError:
             sock.close()
             flow.fail(None)
@@ -333,7 +333,7 @@ class StreamListener:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
-def without_frames(error: Exception) -> Exception:
+def _without_frames(error: Exception) -> Exception:
     """``error``, and no local variable of the frames it was raised through: asyncio's know it, and TLS has 256 kB of buffer each."""
     traceback.clear_frames(error.__traceback__)
     return error

@@ -16,6 +16,7 @@ from harness.simulation.wire.call import Call
 from harness.simulation.wire.ends import CallFailedError
 from harness.simulation.wire.incoming import IncomingCall
 from harness.simulation.wire.indialog import InDialogRequest, ReferRequest
+from tests.garbage import no_collections
 from tests.process.wire.conftest import provisional
 
 
@@ -127,13 +128,10 @@ async def _left(
     nodes: Any, place: Callable[[], Awaitable[None]], agents: list[UserAgent], known: list[weakref.ref[Any]]
 ) -> list[Any]:
     """What is still there of what is ``known`` by then, once calls were placed and their transactions are over."""
-    gc.disable()
-    try:
+    with no_collections():
         await place()
         await nodes.settled(agents)
         return [one() for one in known]
-    finally:
-        gc.enable()
 
 
 def test_a_handshake_that_failed_leaves_nothing(nodes: Any) -> None:
@@ -145,18 +143,14 @@ def test_a_handshake_that_failed_leaves_nothing(nodes: Any) -> None:
     async def story() -> None:
         caller = await nodes.ua("caller", "tls")
         callee = await nodes.answering("callee", "tls", tls=nodes.identity("callee.example", days=-1))
-        gc.collect()
-        assert not protocols()
-        gc.disable()
-        try:
+        with no_collections():
+            assert not protocols()
             call = nodes.dial(caller, callee)
             with pytest.raises(CallFailedError):
                 await call.wait_answered(10)
             async with asyncio.timeout(10):
                 while protocols():  # noqa: ASYNC110 - nobody tells of its end
                     await asyncio.sleep(0.02)
-        finally:
-            gc.enable()
 
     nodes.run(story())
 
@@ -173,14 +167,11 @@ def test_an_answered_transaction_waits_for_repetitions_without_its_call(nodes: A
         callee.on_invite = take
         call = nodes.dial(caller, callee)
         await call.wait_answered(5)
-        gc.disable()
-        try:
+        with no_collections():
             await call.bye()
             async with asyncio.timeout(10):
                 while known[0]() is not None:  # noqa: ASYNC110 - nobody tells of its end
                     await asyncio.sleep(0.02)
-        finally:
-            gc.enable()
         lingering = callee.transactions()
         assert [t.last_response.status for t in lingering] == [200, 200]
         for transaction in lingering:

@@ -22,8 +22,6 @@ from harness.phone.child.native import Recorder
 
 FRAME, FRAMES, HEADER = 320, 22, 44
 RING = FRAMES * FRAME  # 0.44 s: the ear looks each 0.32 s at least
-
-
 POOL = 1
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import weakref
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from harness.simulation.legs import LegRefusedError, LegTarget, WireLeg
 from harness.simulation.media.ticker import Ticker
 from harness.simulation.platform.groups import ring_group
 from harness.simulation.settings import Group
+from tests.garbage import no_collections
 
 
 class Endless(BackToBack):
@@ -94,9 +94,5 @@ def test_a_call_that_is_over_is_forgotten_at_once(story: Callable[[], Coroutine[
         await asyncio.sleep(0)
         return known
 
-    gc.collect()
-    gc.disable()
-    try:
+    with no_collections():
         assert asyncio.run(told())() is None
-    finally:
-        gc.enable()

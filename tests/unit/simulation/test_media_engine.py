@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import itertools
 import weakref
 from collections.abc import Iterator
@@ -27,6 +26,7 @@ from harness.simulation.media.leg import LegMedia
 from harness.simulation.media.rtp import Packet
 from harness.simulation.media.ticker import Ticker
 from harness.simulation.synthflow.media_engine import Channel, MediaEngine
+from tests.garbage import no_collections
 
 VOICE, CALLER = 240, 17
 
@@ -274,11 +274,8 @@ def test_a_channel_that_is_closed_is_forgotten_without_a_garbage_collection(answ
             ear.channel.begin_to_reply()
             ear.hear_mark(CALLER, 20)
         ear.idle(3)
-        gc.disable()
-        try:
+        with no_collections():
             closed = weakref.ref(ear.channel)
             ear.channel.close()
             ear.channel = ear.media_engine.open(ear.media, ear.notes, VOICE)
             assert closed() is None
-        finally:
-            gc.enable()

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import weakref
 
 import pytest
 
 from harness.simulation.wire.waiting import Waitable
+from tests.garbage import no_collections
 
 
 class Call:
@@ -31,12 +31,8 @@ def test_an_error_keeps_nobody_who_waited_for_it() -> None:
                 await call.answer()
         return weakref.ref(call)
 
-    gc.collect()
-    gc.disable()
-    try:
+    with no_collections():
         assert asyncio.run(refused())() is None
-    finally:
-        gc.enable()
 
 
 def test_the_first_that_comes_counts() -> None:
