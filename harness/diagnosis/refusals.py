@@ -37,6 +37,8 @@ CONCURRENCY = "concurrency"
 THE_AGENTS, THE_CODEC, THE_ENCRYPTION = "the agents", "the codec", "the encryption"
 #: The platform knows what is asked for, and cannot carry it.
 NOT_CARRIED = (ROUTE, CHANNELS, CONGESTION, CONCURRENCY)
+#: Reasons of a BYE that say more than that the call was ended.
+WHY_ENDED = (THE_CODEC, THE_ENCRYPTION, CHANNELS, CONGESTION, CONCURRENCY)
 _WORDS = (
     (re.compile(r"trunk inactive|trunk disabled", re.I), "the trunk"),
     (

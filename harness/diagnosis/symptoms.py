@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from harness.checks.manners import WHAT
 from harness.diagnosis.answering import PLATFORM, comes_before
-from harness.diagnosis.audio import direction_of
-from harness.diagnosis.caller_end import UNHEARD, UNSENT
+from harness.diagnosis.audio import NO_VOICE, direction_of
+from harness.diagnosis.caller_end import DROPPED, UNHEARD, UNSENT
 from harness.diagnosis.derive import Scene, answered_request
 from harness.diagnosis.digits import is_unsent_digit
+from harness.diagnosis.refusals import WHY_ENDED
 from harness.diagnosis.rule import ORDER, Symptom
 from harness.diagnosis.transfer import is_fallback, is_group, is_unasked
 from harness.verdict import Finding
@@ -37,6 +38,8 @@ _BY_CHECK: dict[str, Symptom] = {
 
 #: What a platform does with a call that it has taken.
 _OF_THE_PLATFORM: tuple[Symptom, ...] = ("reach", "route", "fallback", "fallback.time", "final", "transfer")
+#: The rows in which the AI, and nobody else, is to take the call.
+_CALLS_THE_AI = ("inbound", "campaign")
 _WRONG_NUMBERS = ("anonymous", "no number", "in another form", "a number of the deployment's own", "another number")
 
 
@@ -123,6 +126,8 @@ def _unanswered(scene: Scene, found: dict[Symptom, list[Finding]]) -> None:
     facts = scene.facts
     if "answered.first" in found:
         return
+    if _is_dropped_unheard(scene):
+        found.setdefault("reach", [])
     if "landing.answered_by" in {f.check for f in scene.findings} or not _asks_for_the_ai(scene):
         pass
     elif facts.value("caller.end") in ("refused", "still ringing") or facts.value("instead") not in (None, "nobody"):
@@ -137,12 +142,20 @@ def _unanswered(scene: Scene, found: dict[Symptom, list[Finding]]) -> None:
         found.setdefault("fallback", [])
 
 
+def _is_dropped_unheard(scene: Scene) -> bool:
+    """Whether the platform answered, as agreed, and hung up: nothing was heard of the AI, and nobody saw that it took the call."""
+    facts = scene.facts
+    dropped = facts.value("caller.end") == DROPPED and facts.value("call.reason") not in WHY_ENDED
+    unheard = facts.value("audio.to_caller") in NO_VOICE and facts.value("ai.spoke") is not True
+    return dropped and unheard and scene.moment in _CALLS_THE_AI
+
+
 def _unseen_instead(scene: Scene) -> bool:
     """Whether people rang, and nobody could see whether the AI got the call."""
     facts = scene.facts
     instead = facts.value("instead") not in (None, "nobody") and facts.value("ai.saw") is None
-    return instead and scene.moment in ("inbound", "campaign")
+    return instead and scene.moment in _CALLS_THE_AI
 
 
 def _asks_for_the_ai(scene: Scene) -> bool:
-    return scene.moment in ("inbound", "campaign") and not scene.vantage.sees("ai")
+    return scene.moment in _CALLS_THE_AI and not scene.vantage.sees("ai")

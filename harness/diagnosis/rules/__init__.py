@@ -7,6 +7,7 @@ from importlib.util import find_spec
 
 from harness.diagnosis.rule import Rule
 from harness.diagnosis.rules.audio import AUDIO
+from harness.diagnosis.rules.cut import CUT_UNSEEN
 from harness.diagnosis.rules.dialled import DIALLED
 from harness.diagnosis.rules.fallback import FALLBACK
 from harness.diagnosis.rules.identity import IDENTITY
@@ -27,6 +28,7 @@ COMMON: tuple[Rule, ...] = (
     + BY_AI
     + BY_PLATFORM
     + REACH
+    + CUT_UNSEEN
     + AUDIO
     + IDENTITY
     + TRANSFER

@@ -7,14 +7,12 @@ from dataclasses import replace
 
 from harness.diagnosis.answering import PLATFORM, UNSEEN
 from harness.diagnosis.audio import NO_VOICE
+from harness.diagnosis.caller_end import DROPPED
 from harness.diagnosis.cells import cells
 from harness.diagnosis.conditions import not_shown, when
-from harness.diagnosis.refusals import CHANNELS, CONCURRENCY, CONGESTION, THE_CODEC, THE_ENCRYPTION
+from harness.diagnosis.refusals import CHANNELS, CONCURRENCY, CONGESTION, THE_CODEC, THE_ENCRYPTION, WHY_ENDED
 from harness.diagnosis.rule import Rule
 from harness.diagnosis.rules.media import UNHEARD
-
-#: Reasons of a BYE that say more than that the call was ended.
-_SAYS_WHY = (THE_CODEC, THE_ENCRYPTION, CHANNELS, CONGESTION, CONCURRENCY)
 
 
 def _for_a_reason() -> Iterator[Rule]:
@@ -57,72 +55,87 @@ def _for_a_reason() -> Iterator[Rule]:
     )
 
 
-def _by_ai() -> Iterator[Rule]:
-    """The AI sent BYE before anybody asked it to: by itself, or since its answer, or its session refresh, was not taken."""
-    cut = when("call.cut", True)
-    sure = Rule(
-        id="audio.cut.by-ai",
-        cause="ai-hangs-up",
-        symptoms=("audio", "other"),
-        cells=cells("release", "AI"),
-        essential=(cut, when("ai.ack", "arrived")),
-        conditions=(
-            when("call.cut_by", "the AI"),
-            not_shown("ai.refresh", "refused", "none"),
-            not_shown("call.reason", THE_CODEC, THE_ENCRYPTION),
-        ),
-        consequences=UNHEARD,
-        because="the AI sent BYE before anybody asked it to, and the call was over before the case was",
-    )
-    yield sure
-    yield replace(
-        sure,
-        id="audio.cut.by-ai.unseen",
-        essential=(cut,),
-        conditions=(*sure.conditions, not_shown("ai.ack", "arrived", "none")),
-        because="the AI sent BYE before anybody asked it to; whether its answer was acknowledged is not seen",
-        confidence="likely",
-    )
-    yield replace(
-        sure,
-        id="audio.cut.no-refresh",
-        cause="refresh-not-taken",
-        essential=(cut, when("ai.refresh", "refused", "none")),
-        conditions=(when("call.cut_by", "the AI"),),
-        because="the AI's session refresh was not accepted, and the AI ended the call, as it has to then (RFC 4028 section 10)",
-    )
-    yield replace(
-        sure,
-        id="audio.cut.no-ack",
-        cause="ack-not-passed-on",
-        essential=(cut, when("ai.ack", "none")),
-        because="the AI's 200 never got an ACK, and the AI ended the call, as it has to then",
-    )
+_CUT = when("call.cut", True)
+_BY_AI = Rule(
+    id="audio.cut.by-ai",
+    cause="ai-hangs-up",
+    symptoms=("audio", "other"),
+    cells=cells("release", "AI"),
+    essential=(_CUT, when("ai.ack", "arrived")),
+    conditions=(
+        when("call.cut_by", "the AI"),
+        not_shown("ai.refresh", "refused", "none"),
+        not_shown("call.reason", THE_CODEC, THE_ENCRYPTION),
+    ),
+    consequences=UNHEARD,
+    because="the AI sent BYE before anybody asked it to, and the call was over before the case was",
+)
+_BY_AI_UNSEEN = replace(
+    _BY_AI,
+    id="audio.cut.by-ai.unseen",
+    essential=(_CUT,),
+    conditions=(*_BY_AI.conditions, not_shown("ai.ack", "arrived", "none")),
+    because="the AI sent BYE before anybody asked it to; whether its answer was acknowledged is not seen",
+    confidence="likely",
+)
+_BY_PLATFORM = Rule(
+    id="audio.cut.by-platform",
+    cause="call-dropped",
+    symptoms=("audio", "other"),
+    cells=cells("release", "caller", "customer"),
+    essential=(_CUT,),
+    conditions=(
+        when("call.cut_by", "the platform"),
+        not_shown("transfer.failed", True),
+        not_shown("call.reason", *WHY_ENDED),
+    ),
+    consequences=UNHEARD,
+    because="the platform sent BYE, the AI had not, and the call was over before the case was",
+)
 
+
+#: The platform had answered by itself, as agreed, and nobody saw whether the AI had the call when it was ended.
+CUT_UNSEEN: tuple[Rule, ...] = tuple(
+    replace(
+        rule,
+        id=rule.id.replace("audio", "reach"),
+        symptoms=("reach",),
+        essential=(*rule.essential, when("caller.end", DROPPED)),
+        conditions=(
+            *rule.conditions,
+            not_shown("ai.saw", "nothing", "refused", "rang"),
+            not_shown("audio.to_caller", "heard"),
+        ),
+    )
+    for rule in (_BY_AI_UNSEEN, _BY_PLATFORM)
+)
 
 CUT: tuple[Rule, ...] = (
-    *_by_ai(),
-    Rule(
-        id="audio.cut.by-platform",
-        cause="call-dropped",
-        symptoms=("audio", "other"),
-        cells=cells("release", "caller", "customer"),
-        essential=(when("call.cut", True),),
-        conditions=(
-            when("call.cut_by", "the platform"),
-            not_shown("transfer.failed", True),
-            not_shown("call.reason", *_SAYS_WHY),
-        ),
-        consequences=UNHEARD,
-        because="the platform sent BYE, the AI had not, and the call was over before the case was",
+    _BY_AI,
+    _BY_AI_UNSEEN,
+    replace(
+        _BY_AI,
+        id="audio.cut.no-refresh",
+        cause="refresh-not-taken",
+        essential=(_CUT, when("ai.refresh", "refused", "none")),
+        conditions=(when("call.cut_by", "the AI"),),
+        because="the AI's session refresh was not accepted, and the AI ended the call, as it has to then (RFC 4028 section 10)",
     ),
+    replace(
+        _BY_AI,
+        id="audio.cut.no-ack",
+        cause="ack-not-passed-on",
+        essential=(_CUT, when("ai.ack", "none")),
+        because="the AI's 200 never got an ACK, and the AI ended the call, as it has to then",
+    ),
+    _BY_PLATFORM,
     *_for_a_reason(),
     Rule(
         id="audio.cut.untaken",
         cause="platform-answers-first",
         symptoms=("audio", "other"),
         # Where nobody sees the AI, a call that the platform answers and ends need not have got there.
-        essential=(when("call.cut", True), when("caller.end", "answered"), when("audio.to_caller", *NO_VOICE)),
+        essential=(_CUT, when("caller.end", "answered"), when("audio.to_caller", *NO_VOICE)),
         conditions=(
             when("answered.first", PLATFORM, UNSEEN),
             not_shown("ai.saw", "answered", "another assistant answered"),

@@ -269,3 +269,18 @@ def test_the_reason_in_a_notify_is_quoted(end: str) -> None:
         "SIP/2.0 503 Service Unavailable",
         "Reason Q.850 cause 34 (no circuit/channel available)",
     )
+
+
+def test_a_call_that_ends_behind_an_announcement_need_not_have_got_to_the_ai() -> None:
+    """Unless its voice was heard, or the BYE says what it was for."""
+    announced = Example(line="ivr").all_ports_answer()
+    reached = {"ai-hangs-up", "call-dropped"}
+    unheard = ended("Q.850;cause=16", announced.copy()).diagnose()
+    assert {"no-g711", "assistant-not-attached", "route-missing", *reached} <= {
+        cause.id for cause in unheard.candidates
+    }
+    heard = announced.copy().dials().answered().after(2.0).caller_gets("BYE sip:caller SIP/2.0").ends_here(200, "OK")
+    assert {
+        cause.id for cause in heard.after(0.5).to_caller().finding("call.up", "caller.1").diagnose().causes
+    } == reached
+    assert first(ended("Q.850;cause=88", announced.copy())) == "g711-one-side"

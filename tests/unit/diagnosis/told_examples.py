@@ -55,6 +55,23 @@ def taken_and_ended(reason: str) -> Example:
 
 
 _EITHER_CODEC = ("g711-one-side", "no-g711", "platform-answers-first")
+#: Who answers with an announcement, as agreed, and hangs up behind it need not have got to the AI.
+_UNREACHED = (
+    "route-wrong-did",
+    "route-wrong-trunk",
+    "assistant-not-attached",
+    "concurrency-exhausted",
+    "no-g711",
+    "srtp-mismatch",
+    "credentials-not-sent",
+    "ai-never-answers",
+    "trunk-transport-mismatch",
+    "route-missing",
+    "firewall-udp-32681",
+    "firewall-udp-32681-rejected",
+    "ai-hangs-up",
+    "call-dropped",
+)
 
 TOLD = [
     Expected("audio.cut.codec", taken_and_ended("SIP;cause=488"), ("g711-one-side",)),
@@ -71,6 +88,10 @@ TOLD = [
         ended("Q.850;cause=16"),
         ("ai-hangs-up", "call-dropped", "platform-answers-first"),
         ("ai-hangs-up", "call-dropped", "platform-answers-first"),
+    ),
+    *(
+        Expected(rule, ended("Q.850;cause=16", Example(line="ivr")).all_ports_answer(), _UNREACHED, _UNREACHED)
+        for rule in ("reach.cut.by-ai.unseen", "reach.cut.by-platform")
     ),
     Expected("reach.not-attached.said", refused_by_ai(480, "No assistant attached"), ("assistant-not-attached",)),
     Expected("reach.concurrency.said", refused_by_ai(503, "Maximum Calls In Progress"), ("concurrency-exhausted",)),
