@@ -27,6 +27,12 @@ class Event:
     leg: str | None = None
 
 
+def phone_of(leg: str) -> str:
+    """The phone whose call it is, of any name: ``desk.2`` of ``desk.2.1``. Empty where it is no leg."""
+    phone, _, number = leg.rpartition(".")
+    return phone if number.isdecimal() else ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SipMessage(Event):
     """A SIP message as it crossed the phone's transport, whole.

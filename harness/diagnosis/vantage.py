@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from harness.deployment import Deployment
-from harness.events import Event, FarEndRecord, LegStarted
+from harness.events import Event, FarEndRecord, LegStarted, phone_of
 from harness.verdict import Finding
 
 #: Whose evidence may be used. ``caller`` is what a black-box run sees: neither the AI's side nor the agents' phones.
@@ -67,7 +67,8 @@ class Vantage:
 
     def role(self, label: str) -> Role:
         """The role of a phone, a leg, or whatever a check calls an end."""
-        phone = label.partition(".")[0]
+        known = label in self._callers | self._agents | self._groups
+        phone = label if known else phone_of(label) or label
         if phone in self._callers:
             return "caller"
         if phone in self._agents or phone in self._groups or label.removesuffix("'s leg") in self._agents:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from harness.audio.marks import REPLY_OFFSET
-from harness.events import LegStarted, Listened
+from harness.events import LegStarted, Listened, phone_of
 from harness.measurement import Delay
 from harness.report.evidence import CaseEvidence
 from harness.report.flow import Arrow
@@ -136,7 +136,7 @@ def _ended(own: Sequence[Arrow], invite: Arrow, leg: str) -> str:
     """Who ended the call, and with which message."""
     for index, arrow in enumerate(own):
         if _ends(arrow, own[:index], own[index + 1 :]):
-            who = leg.partition(".")[0] if arrow.sent else "the far end"
+            who = phone_of(leg) if arrow.sent else "the far end"
             reason = "" if arrow.is_response else arrow.header("Reason")
             words = arrow.label if arrow.is_response else arrow.method
             return f"{who}, {words} {arrow.numbers[0]}" + (f" ({reason})" if reason else "")

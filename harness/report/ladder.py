@@ -11,7 +11,7 @@ from bisect import bisect_right
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
-from harness.events import LegStarted
+from harness.events import LegStarted, phone_of
 from harness.report.evidence import CaseEvidence
 from harness.report.flow import Arrow, FlowEnd, arrows
 from harness.report.fold import met_challenges, without_registrations, without_repeats
@@ -307,7 +307,7 @@ def _svg_bars(ladder: Ladder, centres: list[int], places: list[float], height: f
     legs: dict[str, list[str]] = {}
     parts = []
     for stretch in ladder.stretches:
-        phone = stretch.leg.partition(".")[0]
+        phone = phone_of(stretch.leg)
         if phone not in column:
             continue
         order = legs.setdefault(phone, [])

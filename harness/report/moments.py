@@ -22,6 +22,7 @@ from harness.events import (
     TransportFailed,
 )
 from harness.events import LegStarted as _LegStarted
+from harness.events import phone_of
 from harness.report.evidence import CaseEvidence, MarkSpan
 from harness.report.flow import on_our_clock
 from harness.report.told import finite
@@ -107,8 +108,7 @@ def moments(evidence: CaseEvidence) -> list[Moment]:
     voices = evidence.case.get("voices") or {}
     found = [moment for event in evidence.events if (moment := _moment(event)) is not None]
     for span in evidence.marks:
-        phone = span.leg.partition(".")[0]
-        found.append(Moment(span.began, phone, f"{span.leg} hears {name_mark(span.mark, own, voices)}"))
+        found.append(Moment(span.began, phone_of(span.leg), f"{span.leg} hears {name_mark(span.mark, own, voices)}"))
     return sorted(found, key=lambda moment: moment.at)
 
 

@@ -100,6 +100,11 @@ def _of_case(case: CaseEvidence) -> Iterable[tuple[str, str]]:
     return found.items()
 
 
+def _is_about(subject: str, name: str) -> bool:
+    """Whether a finding's subject is that phone or leg, something of its, or one of the two that a direction is between."""
+    return subject == name or subject.startswith((f"{name}'s ", f"{name} → ")) or subject.endswith(f" → {name}")
+
+
 def source_of(finding: Finding, ours: Iterable[str], *, stand_in: bool) -> str:
     """What the finding rests on. ``ours`` are the phones and legs of the harness; ``stand_in``: the AI was one of them."""
     if finding.verdict is Verdict.NOT_OBSERVABLE or finding.strength is Strength.UNKNOWN:
@@ -115,7 +120,6 @@ def source_of(finding: Finding, ours: Iterable[str], *, stand_in: bool) -> str:
         return BY_THEIR_MESSAGES
     if any(_OUR_MESSAGE.fullmatch(item) for item in finding.evidence):
         return BY_MESSAGES
-    subject = finding.subject.replace("'s ", " ").split()
-    if stand_in or finding.check not in _AT_THE_AI or set(subject) & set(ours):
+    if stand_in or finding.check not in _AT_THE_AI or any(_is_about(finding.subject, name) for name in ours):
         return BY_PHONES
     return BY_RECORD

@@ -282,6 +282,16 @@ def test_roles_by_the_deployments_names() -> None:
     assert vantage.role("probe") == "probe"
 
 
+@pytest.mark.parametrize("agent", ["front.desk", "caller.7", "2.5 (test)", "a. b"])
+def test_a_phones_name_may_have_dots(agent: str) -> None:
+    deployment = Example().deployment
+    assert deployment is not None
+    group = deployment.groups["billing"].model_copy(update={"agents": (agent,)})
+    vantage = Vantage(deployment.model_copy(update={"groups": {"billing": group}}), [])
+    assert {vantage.role(label) for label in (agent, f"{agent}.1", f"{agent}.12", f"{agent}'s leg")} == {"agent"}
+    assert vantage.role("caller.1") == "caller"
+
+
 def test_roles_without_a_deployment_by_who_calls_whom() -> None:
     example = Example().dials().rings("somebody")
     vantage = Vantage(None, example.events)

@@ -28,6 +28,7 @@ from harness.events import (
     RtpStatistics,
     SipMessage,
     TransferProgress,
+    phone_of,
 )
 from harness.report import recorder as recorder_module
 from harness.report.recorder import CaseRecorder
@@ -86,8 +87,8 @@ class Sample:
     def message(
         self, direction: str, text: str, leg: str = "caller.1", remote: str = CARRIER, **values: Any
     ) -> SipMessage:
-        phone = leg.partition(".")[0]
-        local = {"caller": "127.0.2.1:5070", "billing": "127.0.2.2:5072"}[phone]
+        phone = phone_of(leg)
+        local = {"caller": "127.0.2.1:5070", "billing": "127.0.2.2:5072"}.get(phone, "127.0.2.3:5074")
         message = SipMessage(
             at=self.now,
             phone=phone,

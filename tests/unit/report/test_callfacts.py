@@ -104,18 +104,23 @@ class TestCallFacts:
             (["s INVITE 1", "r 180 1", "s CANCEL 1", "r 487 1"], "caller, CANCEL m3"),
         ],
     )
-    def test_who_ended_the_call(self, tmp_path: Path, samples: ModuleType, said: list[str], ended: str) -> None:
+    @pytest.mark.parametrize("phone", ["caller", "X (test)", "zT.gz0n7"])
+    def test_who_ended_the_call(
+        self, tmp_path: Path, samples: ModuleType, said: list[str], ended: str, phone: str
+    ) -> None:
         with samples.playing(tmp_path / "case") as sample:
-            sample.event(LegStarted, "caller", "caller.1", direction="outgoing", mark=1, remote_uri="sip:a")
+            sample.event(LegStarted, phone, f"{phone}.1", direction="outgoing", mark=1, remote_uri="sip:a")
             for line in said:
                 way, what, number = line.split()
                 start = f"SIP/2.0 {what} x" if what.isdecimal() else f"{what} sip:a@127.0.3.1 SIP/2.0"
                 cseq = f"{number} {'INVITE' if what.isdecimal() else what}"
-                sample.after(0.1).message({"s": "sent", "r": "received"}[way], samples.sip(start, cseq))
+                sample.after(0.1).message(
+                    {"s": "sent", "r": "received"}[way], samples.sip(start, cseq), leg=f"{phone}.1"
+                )
             sample.recorder.close(Verdict.PASSED, "")
         evidence = CaseEvidence.read(tmp_path / "case")
         (facts,) = call_facts(evidence, arrows(evidence), figures(evidence))
-        assert dict(facts.cells)["ended by"] == ended
+        assert dict(facts.cells)["ended by"] == ended.replace("caller", phone)
 
 
 class TestLinks:

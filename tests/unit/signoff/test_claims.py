@@ -57,6 +57,14 @@ def test_the_end_of_a_leg_is_seen_where_the_leg_is(runs: ModuleType, subject: st
     assert claims.source_of(finding, ["caller.1", "billing-1"], stand_in=stand_in) == source
 
 
+@pytest.mark.parametrize("name", ["Desk 3 (test)", "desk.3", "Anna's phone", "a → b"])
+@pytest.mark.parametrize("subject", ["{}", "{}'s leg", "{} → assistant main", "assistant main → {}"])
+def test_a_phone_of_any_name_is_ours(runs: ModuleType, name: str, subject: str) -> None:
+    finding: Finding = replace(runs.finding("released"), subject=subject.format(name))
+    assert claims.source_of(finding, ["caller.1", name], stand_in=False) == claims.BY_PHONES
+    assert claims.source_of(finding, ["caller.1", "desk"], stand_in=False) == claims.BY_RECORD
+
+
 def test_a_header_is_named(runs: ModuleType) -> None:
     assert claims.words_of(runs.finding("header.absent", measured=Header(header="X-EI"))) == "no X-EI"
 
