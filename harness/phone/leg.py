@@ -43,8 +43,8 @@ _INFO_ANSWER: Final = re.compile(
 _INFO_ANSWERED_S: Final = 2.0
 #: How many of a leg's last pulses tell the time of what it received: a second's.
 _PULSES: Final = 5
-#: Of a recording that goes on, what buffers of pjmedia's and of the C library hold, twice.
-_HELD_BACK_S: Final = 1.0
+#: Of a recording that goes on: twice what it needs to get there, for less is no full disk.
+_HELD_BACK_S: Final = 2 * recording.ON_DISK_WITHIN_S
 _ROUNDED_S: Final = 0.02
 #: How long after a call's beginning the message that began it may be told, on a busy machine.
 _TOLD_WITHIN_S: Final = 5.0

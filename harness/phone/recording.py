@@ -15,6 +15,10 @@ from harness.phone import files
 
 _HEADER: Final = 44  # pjmedia's: RIFF, "fmt " of 16 bytes, "data"
 _OCTETS_A_SECOND: Final = 2 * 8000
+#: What a recorder holds back at most, before it writes.
+BUFFERED_S: Final = 0.44
+#: So long after it arrived a sound is on disk, where the machine keeps up.
+ON_DISK_WITHIN_S: Final = BUFFERED_S + 0.11
 
 
 def paths(directory: Path, leg: str) -> tuple[Path, Path]:
@@ -23,7 +27,10 @@ def paths(directory: Path, leg: str) -> tuple[Path, Path]:
 
 
 def so_far(path: Path) -> NDArray[np.int16]:
-    """What is on disk of a recording that goes on (pjmedia's own header has no sizes yet); some tenths of a second are not."""
+    """What is on disk of a recording that goes on (pjmedia's own header has no sizes yet).
+
+    The last ``ON_DISK_WITHIN_S`` may not be.
+    """
     try:
         raw = path.read_bytes()[_HEADER:]
     except OSError:

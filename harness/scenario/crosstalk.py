@@ -14,14 +14,13 @@ from harness.audio.marks import SAMPLE_RATE
 from harness.audio.mixture import marks_in
 from harness.checks import audio, reach
 from harness.events import MarkHeard
+from harness.phone.recording import ON_DISK_WITHIN_S
 from harness.scenario.context import CaseContext
 from harness.scenario.end import End
 from harness.scenario.ends import SETTLE_S, Call
 
 #: Looked at: enough for a mark to be found in several windows of 320 ms.
 _WINDOW_S: Final = 0.8
-#: What may not be on disk yet.
-_ON_DISK_S: Final = 0.55
 
 
 def look(context: CaseContext, one: End, other: End) -> None:
@@ -29,7 +28,7 @@ def look(context: CaseContext, one: End, other: End) -> None:
     pairs = [(a, b) for a, b in ((one, other), (other, one)) if isinstance(a, Call)]
     with context.evidence.step(f"{' and '.join(listener.label for listener, _ in pairs)} hear nobody else"):
         since = max(end.answered_at() or 0.0 for end in (one, other))
-        _wait(context, since + SETTLE_S + _WINDOW_S + _ON_DISK_S)
+        _wait(context, since + SETTLE_S + _WINDOW_S + ON_DISK_WITHIN_S)
         for listener, _ in pairs:
             ended = listener.released_at(0.0)
             context.evidence.add(
@@ -55,7 +54,7 @@ def _wait(context: CaseContext, until: float) -> None:
 
 
 def _marks(call: Call) -> set[int]:
-    samples = call.leg.received_since(time.monotonic() - _WINDOW_S - _ON_DISK_S)
+    samples = call.leg.received_since(time.monotonic() - _WINDOW_S - ON_DISK_WITHIN_S)
     return {fact.mark for fact in marks_in(samples[: round(_WINDOW_S * SAMPLE_RATE)])}
 
 

@@ -14,6 +14,7 @@ from harness.audio.wav import write_wav
 from harness.events import Event, Listened, MarkHeard
 from harness.phone.leg import Leg
 from harness.phone.protocol import Wav
+from harness.phone.recording import ON_DISK_WITHIN_S
 from harness.phone.waiter import NeverCame
 from harness.scenario.context import CaseContext
 
@@ -78,8 +79,6 @@ def _is_speech(leg: Leg, heard: Listened) -> bool:
     return not any(abs(mark.at - heard.at) <= _RECOGNISED_S for mark in marks)
 
 
-#: What a recording has not on disk yet.
-_ON_DISK_S: Final = 0.6
 _WORDS: Final = "hello-en"
 #: An AI answers in 1 s, then in 3, and what fits each time a little says together what one experiment cannot.
 _MOST_TRIES: Final = 3
@@ -163,6 +162,6 @@ def _experiment(context: CaseContext, leg: Leg, before: tuple[trial.ExperimentRe
     with context.evidence.step(f"{leg.id} speaks at {trial.SPOKEN} of {trial.SLOTS} moments drawn at random"):
         since = time.monotonic()
         leg.play(Wav(path))
-        context.pause(trial.SECONDS + _ON_DISK_S)
+        context.pause(trial.SECONDS + ON_DISK_WITHIN_S)
         outcome = trial.judge(spoken, sent, leg.received_since(since))
         return Reaction((*before, outcome), time.monotonic())

@@ -14,7 +14,7 @@ from harness.audio.detector import Ended, Heard, MarkDetector
 from harness.audio.dtmf import DtmfDetector
 from harness.events import DigitMethod, DtmfReceived, Event, Listened, MarkEnded, MarkHeard
 
-#: Seconds between two looks at most: so much at least is to be kept of what is not on disk yet.
+#: Seconds between two looks at most; with what a busy machine adds, less than a recorder holds (``recording.BUFFERED_S``).
 LONGEST_PAUSE_S: Final = 0.32
 RATE: Final = 8000  #: of the child's conference bridge; G.711 goes through it untouched
 SILENCE_DBOV: Final = -96.0

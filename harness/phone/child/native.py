@@ -14,8 +14,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final
 
+from harness.phone import recording
 from harness.phone.child.crossing import GroupLock, place
-from harness.phone.child.hearing import LONGEST_PAUSE_S, RATE
+from harness.phone.child.hearing import RATE
 from harness.phone.child.names import Names
 from harness.phone.child.pools import lasting_pool
 from harness.phone.child.requests import BEFORE_THE_LOG, BEHIND_THE_LOG, Arrival, Filter
@@ -28,8 +29,8 @@ _LONGEST_SDP: Final = 16_000  # a message has no more than 4000 octets
 _ADDRESS_OCTETS: Final = 28  # of a pj_sockaddr
 _DESTROY_SOCKET: Final = 2  # PJSIP_UDP_TRANSPORT_DESTROY_SOCKET
 _FRAME: Final = 320  # octets of 20 ms
-#: Of a recorder, in octets: what comes between two looks of the ear, and 0.12 s that it may be late. pjmedia's own 0.25 s are less.
-_RING: Final = round((LONGEST_PAUSE_S + 0.12) * 50) * _FRAME
+#: Of a recorder, in octets. It has to hold what comes between two looks of the ear, which pjmedia's own 0.25 s do not.
+_RING: Final = round(recording.BUFFERED_S * 50) * _FRAME
 _PORT_WORDS: Final = 26  # of a WAV writer
 _WAV_HEADER: Final = 44
 _CREATE_POOL: Final = 32  # octets of a pj_pool_factory before it: its policy

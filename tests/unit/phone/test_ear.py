@@ -17,11 +17,12 @@ from harness.audio.marks import waveform
 from harness.audio.wav import to_int16
 from harness.events import Event, MarkHeard
 from harness.phone.child.ear import Ear
-from harness.phone.child.hearing import RATE, Hearing
+from harness.phone.child.hearing import LONGEST_PAUSE_S, RATE, Hearing
 from harness.phone.child.native import Recorder
+from harness.phone.recording import BUFFERED_S, ON_DISK_WITHIN_S
 
 FRAME, FRAMES, HEADER = 320, 22, 44
-RING = FRAMES * FRAME  # 0.44 s: the ear looks each 0.32 s at least
+RING = FRAMES * FRAME
 POOL = 1
 
 
@@ -70,6 +71,10 @@ def frame(number: int) -> bytes:
 
 def recorder(writer: Writer) -> Recorder:
     return Recorder(writer, POOL, writer.position, writer.path)  # type: ignore[arg-type]
+
+
+def test_a_recorder_holds_more_than_comes_between_two_looks() -> None:
+    assert LONGEST_PAUSE_S + 0.1 <= BUFFERED_S < ON_DISK_WITHIN_S
 
 
 @pytest.mark.parametrize("at_once", [1, 3, 9, 15, 20])
