@@ -20,9 +20,9 @@ from harness.events import (
     StrangerRefused,
     TransferProgress,
     TransportFailed,
+    phone_of,
 )
 from harness.events import LegStarted as _LegStarted
-from harness.events import phone_of
 from harness.report.evidence import CaseEvidence, MarkSpan
 from harness.report.flow import on_our_clock
 from harness.report.told import finite
