@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 from functools import cache
 from operator import attrgetter
@@ -161,6 +161,25 @@ class Deployment(Model):
             for name, handover in self.handovers(assistant).items()
             if self.groups[str(handover.transfer_to)].is_at(number, self.region)
             and (not shows_topic or handover.transfer_topic == topic)
+        ]
+
+    def lands_at(self, handover: Handover) -> str:
+        """The group that it leads to: by its topic, where a group has that, else by its number."""
+        by_topic = (n for n, g in self.groups.items() if g.topic is not None and g.topic == handover.transfer_topic)
+        return next(by_topic, str(handover.transfer_to))
+
+    def mistakable(self, assistant: str, asked: str, group: str, rang: Collection[str]) -> list[str]:
+        """The groups of its other handovers than ``asked`` from which nobody would have rung but those who ``rang`` for ``group``.
+
+        Where one of them rings at first somebody who is not in ``group``, it is seen that it rang.
+        """
+        others = {self.lands_at(h) for name, h in self.handovers(assistant).items() if name != asked} - {group}
+        present, rang = set(self.groups[group].present), set(rang)
+        return [
+            name
+            for name in sorted(others)
+            if (turns := self.groups[name].turns) and turns[0]
+            if set(turns[0]) <= present and rang <= set(self.groups[name].present)
         ]
 
     def idle_digits(self, assistant: str) -> str:

@@ -43,6 +43,7 @@ from harness.integrations.which import (
     TO_AI,
     TO_NUMBER,
     TO_SEEN_GROUP,
+    TOLD_APART,
     TOPIC,
     hands_over,
 )
@@ -104,7 +105,7 @@ INTEGRATION = Integration(
             "ways; the AI's leg ends.",
             source="guide, transfer",
             section=_TRANSFER,
-            which=(hands_over("cold"), ASKED, TO_SEEN_GROUP, TO_NUMBER, NO_TOPIC),
+            which=(hands_over("cold"), ASKED, TO_SEEN_GROUP, TO_NUMBER, NO_TOPIC, TOLD_APART),
             needs=(A_CALLER,),
             calls=plans.blind_transfer,
             subject=frozenset({"landing"}),

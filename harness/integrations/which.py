@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from harness.deployment import CALLS_A_PHONE, IDLE, Behaviour, CallerIdMode, Deployment, Handover, RoutedBy, Way
 from harness.integrations.base import NOT_OBSERVABLE, Axis, Cell, Need, Which
+from harness.integrations.sight import unseen
 from harness.sip.identity import has_national_form
 
 #: With how many callers the row of several callers at once is proved, where the trunk and the test phones allow it.
@@ -151,6 +152,32 @@ TO_SEEN_GROUP = Which(
     lambda cell: cell.handover is not None and _is_seen(cell.deployment, cell.handover.transfer_to),
     TO_OUR_PHONE.missing,
     of_one=f"{NOT_OBSERVABLE}its group has no phone of ours, and no report names it",
+)
+
+
+def _is_told_apart(cell: Cell) -> bool:
+    """Whether a landing shows which of the assistant's handovers was made: by who rings first, or by where the AI transferred to."""
+    deployment, handover, assistant = cell.deployment, cell.handover, cell.entry.assistant
+    if handover is None or assistant is None or cell.ai == "stand-in":
+        return True
+    if handover.transfer == "cold" and cell.entry.refer == "passed-on":
+        return True  # the caller's phone gets the REFER
+    name = deployment.lands_at(handover)
+    group, hidden = deployment.groups[name], unseen(deployment)
+    first = group.turns[0] if group.turns else ()
+    rivals = deployment.mistakable(assistant, cell.axes.get("handover", ""), name, first) if first else []
+    if "route.request_uri" not in hidden:  # its messages show it, its record the number alone
+        number = group.address if "route.transport" in hidden else None
+        rivals = [one for one in rivals if number and deployment.groups[one].is_at(number, deployment.region)]
+    return not rivals
+
+
+#: Where the same people may ring for several handovers, somebody has to tell which it was.
+TOLD_APART = Which(
+    _is_told_apart,
+    f"{NOT_OBSERVABLE}each assistant that hands over so has another handover for which the same phones ring, and nobody tells "
+    "where the AI transferred to",
+    of_one=f"{NOT_OBSERVABLE}the same phones ring for another of its handovers, and nobody tells where the AI transferred to",
 )
 
 

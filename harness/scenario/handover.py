@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.checks import landing
 from harness.checks.finding import not_observable
-from harness.deployment import TOPIC_HEADER, Deployment, Handover
+from harness.deployment import TOPIC_HEADER, Handover
 from harness.far_end.call_record import recorded_target, transfers_among
 from harness.scenario.context import CaseContext
 from harness.sip.grammar import SipSyntaxError
@@ -58,19 +58,11 @@ def _to(uri: Uri, topic: str | None = None, *, shows_topic: bool = True) -> Iter
 
 
 def mistakable(context: CaseContext, group: str) -> list[str]:
-    """The groups of the assistant's other handovers from which nobody would have rung but those who did.
-
-    Where one of them rings at first somebody who is not in ``group``, it is seen that it rang.
-    """
-    deployment, entry = context.deployment, context.deployment.groups[group]
-    others = {_group(deployment, h) for name, h in _handovers(context).items() if name != _asked(context)} - {group}
-    rang = set(context.phones.rang()) & set(entry.present)
-    found = []
-    for name in sorted(others):
-        turns = deployment.groups[name].turns
-        if turns and turns[0] and set(turns[0]) <= set(entry.present) and rang <= set(deployment.groups[name].present):
-            found.append(name)
-    return found
+    """The groups of the assistant's other handovers from which nobody would have rung but those who did."""
+    deployment, line = context.deployment, context.case.line
+    assistant = deployment.lines[line].assistant if line else None
+    rang = set(context.phones.rang()) & set(deployment.groups[group].present)
+    return deployment.mistakable(assistant, _asked(context), group, rang) if assistant else []
 
 
 def judged(context: CaseContext, group: str, rivals: list[str], sent: list[SentTransfer]) -> Finding:
@@ -83,7 +75,7 @@ def judged(context: CaseContext, group: str, rivals: list[str], sent: list[SentT
     last = sent[-1]
     made = deployment.handovers_made(assistant, last.number, last.topic, shows_topic=last.shows_topic)
     every = _handovers(context)
-    groups = {group if name == _asked(context) else _group(deployment, every[name]) for name in made}
+    groups = {group if name == _asked(context) else deployment.lands_at(every[name]) for name in made}
     if group in groups and groups & set(rivals):
         return _untold(group, rivals, rang, "the AI's side tells the number alone, which they have in common")
     if not groups:
@@ -107,9 +99,3 @@ def _handovers(context: CaseContext) -> dict[str, Handover]:
     line = context.case.line
     assistant = context.deployment.lines[line].assistant if line else None
     return context.deployment.handovers(assistant) if assistant else {}
-
-
-def _group(deployment: Deployment, handover: Handover) -> str:
-    """Whom it leads to: by its topic, where a group has that, else by its number."""
-    by_topic = (n for n, g in deployment.groups.items() if g.topic is not None and g.topic == handover.transfer_topic)
-    return next(by_topic, str(handover.transfer_to))

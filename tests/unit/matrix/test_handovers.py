@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -27,6 +28,13 @@ def with_handovers(deployment: Deployment, handovers: Mapping[str, Handover], *,
         update |= {"transfer": None, "transfer_to": None}
     main = deployment.assistants["main"].model_copy(update=update)
     return deployment.model_copy(update={"assistants": {**deployment.assistants, "main": main}})
+
+
+def with_refer(deployment: Deployment, how: str) -> Deployment:
+    """Its platform treats every REFER so."""
+    lines = {name: line.model_copy(update={"refer": how}) for name, line in deployment.lines.items()}
+    axes = deployment.axes.model_copy(update={"refer": (how,)})
+    return deployment.model_copy(update={"lines": lines, "axes": axes})
 
 
 def of(deployment: Deployment, row: str, **axes: str) -> list[Case]:
@@ -258,3 +266,48 @@ def test_each_assistant_is_proved_on_each_trunk_whatever_number_its_agents_see(
     assert {(case.line, case.trunk) for case in found} == {(name, line.trunk) for name, line in lines.items()}
     for case in found:
         assert case.axes["caller_id"] == deployment.assistants[f"a{str(case.line)[1:]}"].transfer_caller_id
+
+
+@pytest.mark.parametrize(
+    ("rings", "number", "way", "witness", "ambiguous"),
+    [
+        ("one-by-one", "+18085550191", "cold", None, True),
+        ("one-by-one", "+18085550191", "warm", None, True),
+        ("all", "+18085550191", "cold", None, False),  # who does not ring for the other one rings
+        ("one-by-one", "+18085550191", "cold", ("record",), False),  # the record tells the number
+        ("one-by-one", "+18085550192", "cold", ("record",), True),
+        ("one-by-one", "+18085550192", "cold", ("record", "messages"), False),
+    ],
+)
+def test_where_the_same_phone_rings_for_two_somebody_has_to_tell_which_it_was(
+    talkdesk: Deployment, rings: str, number: str, way: str, witness: tuple[str, ...] | None, ambiguous: bool
+) -> None:
+    groups = {
+        "ours": Group.model_validate({"did": number, "agents": ("billing", "reception"), "rings": rings}),
+        "theirs": Group(did="+18085550192", agents=("billing", "support"), rings="one-by-one"),
+    }
+    access = {"witness": witness or (), "api_base": "https://api.example" if witness else None}
+    synthflow = talkdesk.synthflow and talkdesk.synthflow.model_copy(update=access)
+    trunks = tuple(trunk for trunk in talkdesk.trunks if trunk.ai == "synthflow")
+    update = {"kind": "live", "groups": {**talkdesk.groups, **groups}, "synthflow": synthflow, "trunks": trunks}
+    deployment = with_refer(talkdesk.model_copy(update=update), "consumed")
+    made = {"a": handover(way, "ours"), "b": handover(way, "theirs", "3")}
+    deployment = with_handovers(deployment, made, own=False)
+    said = [left.why for left in left_out(deployment) if left.row == ROWS[way] and "the same phones ring" in left.why]
+    assert bool(said) == ambiguous
+    proved = {case.axes.get("handover") for case in cases([deployment]) if case.row.id == ROWS[way]}
+    assert ("a" in proved) != ambiguous
+
+
+def test_a_refer_that_the_callers_phone_gets_tells_which_it_was(talkdesk: Deployment) -> None:
+    one_by_one: dict[str, Any] = {"rings": "one-by-one"}
+    groups = {
+        "ours": Group(did="+18085550191", agents=("billing", "reception"), **one_by_one),
+        "theirs": Group(did="+18085550192", agents=("billing", "support"), **one_by_one),
+    }
+    deployment = talkdesk.model_copy(update={"kind": "live", "groups": {**talkdesk.groups, **groups}})
+    deployment = with_handovers(
+        deployment, {"a": handover(to="ours"), "b": handover(to="theirs", digit="3")}, own=False
+    )
+    assert of(with_refer(deployment, "passed-on"), "TD-TRANSFER-BLIND", handover="a", ai="synthflow")
+    assert not of(with_refer(deployment, "consumed"), "TD-TRANSFER-BLIND", handover="a", ai="synthflow")
