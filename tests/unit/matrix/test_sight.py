@@ -14,7 +14,10 @@ from tests.unit.matrix.test_cells import why
         (None, "synthflow.api_base: there is no access to the AI's interface"),
         (Synthflow(), "synthflow.api_base: there is no access to the AI's interface"),
         # what it would tell, nobody can ask it
-        (Synthflow(witness=("marks", "messages", "dtmf")), "synthflow.api_base: there is no access to the AI's interface"),
+        (
+            Synthflow(witness=("marks", "messages", "dtmf")),
+            "synthflow.api_base: there is no access to the AI's interface",
+        ),
         (Synthflow(api_base="https://api.example/v2"), "the AI's record does not tell which sounds it gets"),
     ],
 )
