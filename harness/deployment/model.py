@@ -17,7 +17,7 @@ from harness.deployment.network import Account, PhoneEntry, Platform, StandIn, T
 from harness.deployment.report import plain_name
 from harness.deployment.routing import Assistant, Group, Handover, Line, Transfer
 from harness.deployment.terms import Axes, DeclaredTimings, Expectations, ExtraNumbers, Limits, Manners, Safety, Timings
-from harness.deployment.values import LineOfText, Model, Region, SiteName, Way
+from harness.deployment.values import OWN_PHONES, LineOfText, Model, Region, SiteName, Way
 from harness.model_words import nearest
 from harness.toml_model import Mistake, MistakesError
 
@@ -263,6 +263,9 @@ class Deployment(Model):
             raise MistakesError(unprintable)
         if nameless := [table for table in _NAMED if any(not name.strip() for name in getattr(self, table))]:
             raise MistakesError([((table,), "one has no name; allowed: a name for each") for table in nameless])
+        if taken := OWN_PHONES & self.phones.keys():
+            what = "a phone that the harness makes for itself is called so; allowed: another name"
+            raise MistakesError([(("phones", name), what) for name in sorted(taken)])
         return self
 
     def _unprintable_names(self) -> Iterator[Mistake]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import cache, lru_cache
 from ipaddress import ip_address, ip_network
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Final, Literal, get_args
 from unicodedata import category
 
 import phonenumbers
@@ -38,6 +38,10 @@ Witness = Literal["marks", "in-band", "messages", "dtmf", "registration", "recor
 
 #: Synthflow's signalling ports (guide, Prerequisites).
 PLAIN_PORT, TLS_PORT = 32681, 32682
+#: Phones that the harness makes for itself: in the AI's place, at its number's registration, outside of the platform.
+STAND_IN, SIP_NUMBER, STRANGER = "stand-in", "sip-number", "stranger"
+#: What no phone of the file may be called, then: what these are, whoever asks a port, and an AI's place on each transport.
+OWN_PHONES: Final = frozenset({STAND_IN, SIP_NUMBER, STRANGER, "probe", *(f"ai-{t}" for t in get_args(Transport))})
 #: Calls that a phone of ours holds at once: what a process of today's pjsua2 wheels does.
 CALLS_A_PHONE = 4
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from harness.deployment import Deployment
+from harness.deployment import SIP_NUMBER, STAND_IN, STRANGER, Deployment
 from harness.events import Event, FarEndRecord, LegStarted, phone_of
 from harness.verdict import Finding
 
@@ -26,9 +26,9 @@ _AI_WORDS = (
     "the AI",
     "Synthflow's number",
     "the stand-in's number",
-    "stand-in",
-    "sip-number",
-    "stranger",
+    STAND_IN,
+    SIP_NUMBER,
+    STRANGER,
 )
 
 #: Findings that only one side can make, whatever they are about.

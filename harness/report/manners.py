@@ -17,7 +17,7 @@ from harness.audio.classify import Span, classify
 from harness.audio.marks import PERIOD_SECONDS, VOICES
 from harness.audio.wav import WavError, read_wav
 from harness.checks.manners import in_time
-from harness.deployment import Manners
+from harness.deployment import STAND_IN, Manners
 from harness.events import CallState, LegStarted
 from harness.report.evidence import CaseEvidence
 from harness.report.hearing import first_sample, sounds
@@ -95,7 +95,7 @@ def _heard(evidence: CaseEvidence, leg: str) -> tuple[list[Turn], _Person | None
     stand_ins = {
         event.mark
         for event in evidence.events
-        if isinstance(event, LegStarted) and event.phone == "stand-in" and event.leg
+        if isinstance(event, LegStarted) and event.phone == STAND_IN and event.leg
     }
     spans = sorted((span for span in evidence.marks if span.leg == leg), key=lambda span: span.began)
     agent = [(s.began, s.ended) for s in spans if s.mark in stand_ins or s.mark >= VOICES.start]

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
+from harness.deployment import SIP_NUMBER, STAND_IN
 from harness.events import Event, FarEndRecord, LegStarted, MediaState, SipMessage
 
 #: The phones of ours in the AI's place: the one that is called there, and the one that registers there.
-_AT_AI = ("stand-in", "sip-number")
+_AT_AI = (STAND_IN, SIP_NUMBER)
 _CREDENTIALS = re.compile(r"^(?:proxy-)?authorization\s*:", re.IGNORECASE | re.MULTILINE)
 _ACCEPTED = re.compile(
     r"SIP/2\.0 2\d\d\b.*?^cseq\s*:\s*\d+\s+(?:INVITE|REGISTER)\b", re.IGNORECASE | re.MULTILINE | re.DOTALL

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from harness.checks import reach
 from harness.checks.finding import not_observable
-from harness.deployment import Transport
+from harness.deployment import STRANGER, Transport
 from harness.errors import BrokenError, PhoneLostError, ResourceError
 from harness.phone import Early, PhoneConfig, Policy, Reject
 from harness.phone.phone import Phone
@@ -220,7 +220,7 @@ class Ai:
         bind = place.stranger_bind if from_outside else place.bind
         if bind is None:
             raise BrokenError("stand_in.stranger_bind: is missing")
-        name = "stranger" if from_outside else f"ai-{transport or trunk.transport}"
+        name = STRANGER if from_outside else f"ai-{transport or trunk.transport}"
         config = replace(config, name=name, bind_address=bind, transport=transport or trunk.transport)
         phone = self._phone_outside(config)
         with context.evidence.step(f"{name} calls {number}"):

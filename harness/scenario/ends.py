@@ -20,7 +20,7 @@ from harness.checks.audio import Sound
 from harness.checks.claims import Observation
 from harness.deployment import is_digit
 from harness.events import CallState, Event, MediaState, SipMessage
-from harness.phone import Mark, Silence, Wav
+from harness.phone import Mark, Silence, Wav, files
 from harness.phone.leg import Leg
 from harness.phone.unread import headers_cut_off
 from harness.phone.waiter import NeverCame
@@ -105,7 +105,8 @@ class Call(ListeningLeg):
             return began + seconds, pauses
 
     def _with_quiet(self, prompt: str, quiet_s: float) -> Path:
-        path = self._context.evidence.directory / f"{self.label}-{Path(prompt).stem}-quiet-{quiet_s:g}.wav"
+        name = f"{self.label}-{Path(prompt).stem}-quiet-{quiet_s:g}"
+        path = files.path(self._context.evidence.directory, name, ".wav")
         if not path.exists():
             quiet = np.zeros(round(quiet_s * SAMPLE_RATE), np.int16)
             write_wav(path, np.concatenate([prompt_samples(prompt), quiet]), SAMPLE_RATE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 
-from harness.deployment import CALLS_A_PHONE, Deployment, Trunk, is_ipv6
+from harness.deployment import CALLS_A_PHONE, STAND_IN, Deployment, Trunk, is_ipv6
 from harness.errors import ResourceError
 from harness.phone import PhoneConfig, TlsConfig
 
@@ -66,8 +66,8 @@ def stand_in(deployment: Deployment, trunk: Trunk, **more: object) -> PhoneConfi
     if place.bind is None or trunk.termination is None:
         raise ResourceError("stand_in.bind: no address is known; the world has not filled it in")
     fields: dict[str, object] = {
-        "name": "stand-in",
-        "user": next((assistant.did for assistant in deployment.assistants.values()), trunk.username or "stand-in"),
+        "name": STAND_IN,
+        "user": next((assistant.did for assistant in deployment.assistants.values()), trunk.username or STAND_IN),
         "domain": in_uri(place.bind),
         "transport": trunk.transport,
         "bind_address": place.bind,

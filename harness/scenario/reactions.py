@@ -12,6 +12,7 @@ from harness.audio.marks import SAMPLE_RATE
 from harness.audio.prompts import prompt_samples
 from harness.audio.wav import write_wav
 from harness.events import Event, Listened, MarkHeard
+from harness.phone import files
 from harness.phone.leg import Leg
 from harness.phone.protocol import Wav
 from harness.phone.recording import ON_DISK_WITHIN_S
@@ -157,7 +158,7 @@ def _has_time(context: CaseContext, leg: Leg, tries: int) -> bool:
 def _experiment(context: CaseContext, leg: Leg, before: tuple[trial.ExperimentResult, ...]) -> Reaction:
     spoken = trial.draw()
     sent = trial.speech(spoken, prompt_samples(_WORDS))
-    path = context.evidence.directory / f"{leg.id}-experiment-{len(before) + 1}.wav"
+    path = files.path(context.evidence.directory, leg.id, f"-experiment-{len(before) + 1}.wav")
     write_wav(path, sent, SAMPLE_RATE)
     with context.evidence.step(f"{leg.id} speaks at {trial.SPOKEN} of {trial.SLOTS} moments drawn at random"):
         since = time.monotonic()

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from harness.checks import registration
 from harness.checks.finding import not_observable
+from harness.deployment import SIP_NUMBER
 from harness.errors import BrokenError
 from harness.events import FarEndRecord, RegistrationState, SipMessage
 from harness.far_end.synthflow import SynthflowApi, path_segment
@@ -152,7 +153,7 @@ def _by_phone(context: CaseContext, password: str | None, from_outside: bool) ->
         registrar=trunk.termination,
         register_expires=context.timings.register_expires_s,
     )
-    config = replace(config, name="sip-number", user=trunk.username or config.user)
+    config = replace(config, name=SIP_NUMBER, user=trunk.username or config.user)
     if password is not None:
         config = replace(config, password=password)
     if from_outside:

@@ -168,9 +168,9 @@ def live() -> Deployment:
     keep = [trunk for trunk in found.trunks if trunk.transport == "udp" and trunk.ai == "synthflow"][:1]
     names = {trunk.name for trunk in keep}
     lines = {name: line for name, line in found.lines.items() if line.trunk is None or line.trunk in names}
-    return found.model_copy(
-        update={"kind": "live", "name": "example", "axes": axes, "trunks": tuple(keep), "lines": lines}
-    )
+    synthflow = found.synthflow and found.synthflow.model_copy(update={"api_base": "https://api.example/v2"})
+    update = {"kind": "live", "name": "example", "axes": axes, "trunks": tuple(keep), "lines": lines}
+    return found.model_copy(update=update | {"synthflow": synthflow})
 
 
 @pytest.fixture(scope="session")

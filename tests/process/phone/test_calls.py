@@ -250,6 +250,7 @@ def test_a_phone_takes_no_more_calls_than_it_may(lease: Desk) -> None:
     bob.policy = Answer()
     alice.dial(uri_of(bob)).wait_state("confirmed", 10)
     assert alice.dial(uri_of(bob)).wait_state("disconnected", 10).code == 486
+    told(bob)
     assert len(bob.incoming) == 1
 
 

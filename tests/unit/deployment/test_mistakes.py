@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import pytest
 
-from harness.deployment import Deployment, Trunk, from_plain, to_plain
+from harness.deployment import OWN_PHONES, Deployment, Trunk, from_plain, to_plain
 from harness.errors import DeploymentError
 from harness.integrations import load
 
@@ -401,6 +401,15 @@ def test_hosts_as_they_are_written(tmp_path: Path, host: str) -> None:
 )
 def test_what_was_taken_for_something_else(tmp_path: Path, edit: Edit, said: str) -> None:
     assert mistakes(tmp_path, "live-talkdesk", edit)[0] == said
+
+
+@pytest.mark.parametrize("name", sorted(OWN_PHONES))
+def test_a_phone_is_called_as_none_that_the_harness_makes_for_itself(tmp_path: Path, name: str) -> None:
+    """Two of one name would be one in the evidence."""
+    what = "a phone that the harness makes for itself is called so; allowed: another name"
+    assert mistakes(tmp_path, "live-gladly", lambda text: text.replace("Test agent", name)) == [
+        f"phones.{name}: {what}"
+    ]
 
 
 def test_one_trunk_that_is_no_list(tmp_path: Path) -> None:

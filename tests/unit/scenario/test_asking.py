@@ -270,13 +270,15 @@ def test_an_ai_that_asks_back_is_answered_when_it_has_spoken(
 
 
 @pytest.mark.parametrize("names_marks", [True, False])
+@pytest.mark.parametrize("phone", ["caller", "X7/Ml8 (test)", "../../out"])
 def test_an_ai_that_names_no_marks_hears_the_end_of_a_turn(
-    ai_pauses: None, make_context: MakeContext, names_marks: bool
+    ai_pauses: None, make_context: MakeContext, names_marks: bool, phone: str
 ) -> None:
     """A mark behind the words is a caller who speaks on to whatever goes by loudness, and is never answered."""
     played: list[Any] = []
-    leg: Any = SimpleNamespace(id="caller.1", events=[], successor=None, state="confirmed", play=played.append)
-    caller = Call(make_context(), leg, "caller")
+    leg: Any = SimpleNamespace(id=f"{phone}.1", events=[], successor=None, state="confirmed", play=played.append)
+    context = make_context()
+    caller = Call(context, leg, "caller")
     if not names_marks:
         caller.looks.append(cast("Any", object()))
     caller.speak("hello-en", 2.0)
@@ -285,3 +287,4 @@ def test_an_ai_that_names_no_marks_hears_the_end_of_a_turn(
     behind = said[len(words) :]
     assert len(behind) == (0 if names_marks else 2.0 * rate)
     assert not behind.any()
+    assert names_marks or played[0].path.parent == context.evidence.directory

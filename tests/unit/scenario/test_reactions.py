@@ -139,13 +139,24 @@ def made(
     *,
     old_s: float = 5.0,
     echo: bool = False,
+    name: str = "caller",
 ) -> tuple[reactions.Reaction, int]:
     """An experiment on a call that has been up for ``old_s``, and how often the caller spoke for it."""
     left = list(chances)
     monkeypatch.setattr(experiment, "judge", lambda spoken, sent, heard: ExperimentResult(left.pop(0), 38760, echo))
-    played: list[object] = []
+    played: list[Any] = []
     began = SimpleNamespace(at=time.monotonic() - old_s)
     phone: Any = SimpleNamespace(
-        id="caller.1", events=[began], play=played.append, received_since=lambda since: np.zeros(0, np.int16)
+        id=f"{name}.1", events=[began], play=played.append, received_since=lambda since: np.zeros(0, np.int16)
     )
-    return reactions.experiment(make_context(), phone), len(played)
+    context = make_context()
+    found = reactions.experiment(context, phone)
+    assert {source.path.parent for source in played} <= {context.evidence.directory}
+    return found, len(played)
+
+
+@pytest.mark.parametrize("name", ["X7/Ml8 (test)", "../../out"])
+def test_a_phone_of_any_name_speaks_what_lies_in_the_cases_directory(
+    monkeypatch: pytest.MonkeyPatch, make_context: MakeContext, name: str
+) -> None:
+    assert made(monkeypatch, make_context, [0.00001], echo=True, name=name)[1] == 1
