@@ -40,8 +40,10 @@ Witness = Literal["marks", "in-band", "messages", "dtmf", "registration", "recor
 PLAIN_PORT, TLS_PORT = 32681, 32682
 #: Phones that the harness makes for itself: in the AI's place, at its number's registration, outside of the platform.
 STAND_IN, SIP_NUMBER, STRANGER = "stand-in", "sip-number", "stranger"
-#: What no phone of the file may be called, then: what these are, whoever asks a port, and an AI's place on each transport.
-OWN_PHONES: Final = frozenset({STAND_IN, SIP_NUMBER, STRANGER, "probe", *(f"ai-{t}" for t in get_args(Transport))})
+#: What no phone of the file may be called, then: as these, an AI's place on each transport, whoever asks a port, and the AI's record.
+OWN_PHONES: Final = frozenset(
+    {STAND_IN, SIP_NUMBER, STRANGER, *(f"ai-{transport}" for transport in get_args(Transport)), "probe", "synthflow"}
+)
 #: Calls that a phone of ours holds at once: what a process of today's pjsua2 wheels does.
 CALLS_A_PHONE = 4
 
