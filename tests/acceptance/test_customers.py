@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -41,6 +42,26 @@ def test_whatever_things_are_called(tree: Any, customer: Path) -> None:
             "PEOPLE": (1, 1),
         },
     )
+
+
+def test_no_name_leads_out_of_the_run(tree: Any, customer: Path) -> None:
+    """An AI of which the record alone tells: its caller speaks words from files as well, which are named as recordings are."""
+    text = customer.read_text()
+    for phone, other in (("caller-1", "../../out"), ("mobile phone", "/a/b.1"), ("shared", "..\\\\x")):
+        text = text.replace(f"[phones.{phone}]", f'[phones."{phone}"]').replace(f'"{phone}"', f'"{other}"')
+    text = re.sub(r"^witness = .*$", 'witness = ["record"]', text, flags=re.MULTILINE)
+    customer.write_text(text + '\n[expect]\nstrength = "confirmed"\n')
+    before = outside(tree)
+    code, summary = verified(tree, str(customer), "--row=TD-INBOUND", "--row=PEOPLE", "--row=TD-TRANSFER-BLIND")
+    assert (code, summary["passed"], summary["cases"]) == (0, 7, 7), summary["causes"]
+    assert outside(tree) == before
+    spoken = {path.relative_to(tree.run_directory).parts[::2] for path in tree.run_directory.rglob("*quiet*.wav")}
+    assert spoken == {("cases", "%2E.%2F..%2Fout.1-hello-en-quiet-1.5.wav")}
+
+
+def outside(tree: Any) -> set[Path]:
+    """What there is beside the reports, and beside what is for the time being."""
+    return {path for path in tree.path.rglob("*") if path.relative_to(tree.path).parts[0] not in ("reports", "tmp")}
 
 
 def test_a_call_in_another_group_is_seen_where_groups_share_agents(tree: Any, customer: Path) -> None:
