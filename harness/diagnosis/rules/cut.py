@@ -93,7 +93,6 @@ _BY_PLATFORM = Rule(
     because="the platform sent BYE, the AI had not, and the call was over before the case was",
 )
 
-
 #: The platform had answered by itself, as agreed, and nobody saw whether the AI had the call when it was ended.
 CUT_UNSEEN: tuple[Rule, ...] = tuple(
     replace(
