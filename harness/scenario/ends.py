@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import random
 import time
 from collections.abc import Callable, Collection
@@ -105,7 +106,8 @@ class Call(ListeningLeg):
             return began + seconds, pauses
 
     def _with_quiet(self, prompt: str, quiet_s: float) -> Path:
-        name = f"{self.label}-{Path(prompt).stem}-quiet-{quiet_s:g}"
+        which = hashlib.sha256(prompt.encode("utf-8", "surrogatepass")).hexdigest()[:8]  # directories share file names
+        name = f"{self.label}-{prompt_name(prompt)}-{which}-quiet-{quiet_s:g}"
         path = files.path(self._context.evidence.directory, name, ".wav")
         if not path.exists():
             quiet = np.zeros(round(quiet_s * SAMPLE_RATE), np.int16)

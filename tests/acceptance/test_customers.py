@@ -55,8 +55,8 @@ def test_no_name_leads_out_of_the_run(tree: Any, customer: Path) -> None:
     code, summary = verified(tree, str(customer), "--row=TD-INBOUND", "--row=PEOPLE", "--row=TD-TRANSFER-BLIND")
     assert (code, summary["passed"], summary["cases"]) == (0, 7, 7), summary["causes"]
     assert outside(tree) == before
-    spoken = {path.relative_to(tree.run_directory).parts[::2] for path in tree.run_directory.rglob("*quiet*.wav")}
-    assert spoken == {("cases", "%2E.%2F..%2Fout.1-hello-en-quiet-1.5.wav")}
+    spoken = [path.relative_to(tree.run_directory).parts for path in tree.run_directory.rglob("*quiet*.wav")]
+    assert {(parts[0], parts[2].partition("-hello-en-")[0]) for parts in spoken} == {("cases", "%2E.%2F..%2Fout.1")}
 
 
 def outside(tree: Any) -> set[Path]:

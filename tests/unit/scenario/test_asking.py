@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness.audio.prompts import prompt_samples
-from harness.audio.wav import read_wav
+from harness.audio.wav import read_wav, write_wav
 from harness.deployment import Escalation, Handover
 from harness.phone import Mark, Silence
 from harness.phone.leg import everybodys
@@ -267,6 +269,20 @@ def test_an_ai_that_asks_back_is_answered_when_it_has_spoken(
     monkeypatch.setattr(CaseContext, "asks_by", "prompt")
     asked.caller.ask_for_a_person()
     assert talk == ["bills.wav", "hears the AI from 3", "pause", "and.wav", "hears the AI from 5", "pause", "4"]
+
+
+def test_prompts_of_one_name_in_two_directories_are_two(
+    ai_pauses: None, make_context: MakeContext, tmp_path: Path
+) -> None:
+    played: list[Any] = []
+    leg: Any = SimpleNamespace(id="caller.1", events=[], successor=None, state="confirmed", play=played.append)
+    caller = Call(make_context(), leg, "caller")
+    caller.looks.append(cast("Any", object()))
+    for number, place in enumerate(("cold", "warm"), start=1):
+        (tmp_path / place).mkdir()
+        write_wav(tmp_path / place / "billing.wav", np.full(2400, 1000 * number, np.int16), 8000)
+        caller.speak(str(tmp_path / place / "billing.wav"), 0.1)
+    assert [read_wav(source.path)[0][0] for source in played] == [1000, 2000]
 
 
 @pytest.mark.parametrize("names_marks", [True, False])
