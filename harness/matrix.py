@@ -241,7 +241,7 @@ def _all_known(
     for value in values:
         if value in known:
             continue
-        whose = (name for name in integrations.names() if any(r.id == value for r in integrations.find(name).rows))
+        whose = (one.name for one in integrations.loadable() if any(row.id == value for row in one.rows))
         elsewhere = next(whose, None) if what == "row" else None
         names = ", ".join(d.name for d in deployments)
         known = sorted(known)

@@ -9,7 +9,7 @@ from harness.pytest_plugin.worlds import list_faults
 
 def row_ids(incomplete: str) -> list[str]:
     """The rows that begin so."""
-    rows = {row.id for name in integrations.names() for row in integrations.find(name).rows}
+    rows = {row.id for one in integrations.loadable() for row in one.rows}
     return sorted(row for row in rows if row.startswith(incomplete))
 
 

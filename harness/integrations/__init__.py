@@ -7,7 +7,7 @@ Every package may bring one: by an entry point of the group ``call_verification.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -19,7 +19,7 @@ from harness.integrations.base import Integration
 from harness.integrations.own import own_row, own_rows
 from harness.model_words import nearest
 
-__all__ = ["find", "load", "names", "own_row"]
+__all__ = ["find", "load", "loadable", "names", "own_row"]
 
 GROUP = "call_verification.integrations"
 
@@ -44,13 +44,29 @@ def find(name: str) -> Integration:
     return dataclasses.replace(declared, rows=(*declared.rows, *own)) if own else declared
 
 
+def loadable() -> Iterator[Integration]:
+    """All but those that cannot be loaded: they are told of where a deployment names them, and spoil no other's run."""
+    for name in names():
+        try:
+            _declared(name)
+        except SelectionError:
+            continue
+        yield find(name)
+
+
 @cache
 def _declared(name: str) -> Integration:
     if name not in _installed():
         raise SelectionError(
             f"integration {name!r} does not exist{nearest(name, names())}; allowed: {', '.join(names())}"
         )
-    found = _installed()[name].load()
+    try:
+        found = _installed()[name].load()
+    except Exception as error:  # a stranger's package may do anything when it is imported, or be gone in part
+        allowed = "a package that is installed whole, or none"
+        raise SelectionError(
+            f"integration {name!r} cannot be loaded: {type(error).__name__}: {error}; allowed: {allowed}"
+        ) from error
     if not isinstance(found, Integration):
         raise SelectionError(f"integration {name!r}: {_installed()[name].value} is no Integration; allowed: one")
     return found

@@ -32,7 +32,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def _check(metafunc: pytest.Metafunc, marker: pytest.Mark) -> None:
     """What a scenario names has to be a row's, and no other scenario's: else it would prove nothing, or a case run twice."""
     config, here = metafunc.config, metafunc.definition.nodeid
-    rows = [row for name in integrations.names() for row in integrations.find(name).rows]
+    rows = [row for one in integrations.loadable() for row in one.rows]
     if not {row.scenario for row in rows} & set(marker.args):
         named = ", ".join(map(str, marker.args))
         pytest.fail(

@@ -19,9 +19,9 @@ SCENARIO, INTEGRATION = ROOT / "docs" / "write-a-scenario.md", ROOT / "docs" / "
 PASSES, FAILS = {"passed": 1, "failed": 0}, {"passed": 0, "failed": 1}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
-    """A virtual environment with the harness, in which a page may install more: the project's own stays as it is."""
+    """A virtual environment with the harness, in which this one page may install more: the project's own stays as it is."""
     directory = tmp_path_factory.mktemp("environment")
     venv.create(directory, symlinks=True)
     packages = sysconfig.get_path("purelib", "venv", {"base": str(directory)})
