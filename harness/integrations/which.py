@@ -163,13 +163,17 @@ def _is_told_apart(cell: Cell) -> bool:
     if handover.transfer == "cold" and cell.entry.refer == "passed-on":
         return True  # the caller's phone gets the REFER
     name = deployment.lands_at(handover)
-    group, hidden = deployment.groups[name], unseen(deployment)
-    first = group.turns[0] if group.turns else ()
-    rivals = deployment.mistakable(assistant, cell.axes.get("handover", ""), name, first) if first else []
-    if "route.request_uri" not in hidden:  # its messages show it, its record the number alone
-        number = group.address if "route.transport" in hidden else None
-        rivals = [one for one in rivals if number and deployment.groups[one].is_at(number, deployment.region)]
-    return not rivals
+    group = deployment.groups[name]
+    first = next(iter(group.turns), ())
+    rivals = deployment.mistakable(assistant, cell.axes.get("handover", ""), name, first)
+    if not rivals:
+        return True
+    hidden, number = unseen(deployment), group.address
+    if "route.request_uri" in hidden:
+        return False
+    if "route.transport" not in hidden or number is None:
+        return True  # its messages show it; its record shows the number alone
+    return not any(deployment.groups[one].is_at(number, deployment.region) for one in rivals)
 
 
 #: Where the same people may ring for several handovers, somebody has to tell which it was.

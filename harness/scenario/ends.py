@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import random
 import time
 from collections.abc import Callable, Collection
@@ -106,9 +105,8 @@ class Call(ListeningLeg):
             return began + seconds, pauses
 
     def _with_quiet(self, prompt: str, quiet_s: float) -> Path:
-        which = hashlib.sha256(prompt.encode("utf-8", "surrogatepass")).hexdigest()[:8]  # directories share file names
-        name = f"{self.label}-{prompt_name(prompt)}-{which}-quiet-{quiet_s:g}"
-        path = files.path(self._context.evidence.directory, name, ".wav")
+        whose = f"{self.label}-{prompt}"  # the whole path: directories share file names
+        path = files.path(self._context.evidence.directory, whose, f"-quiet-{quiet_s:g}.wav")
         if not path.exists():
             quiet = np.zeros(round(quiet_s * SAMPLE_RATE), np.int16)
             write_wav(path, np.concatenate([prompt_samples(prompt), quiet]), SAMPLE_RATE)

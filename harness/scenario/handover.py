@@ -59,16 +59,14 @@ def _to(uri: Uri, topic: str | None = None, *, shows_topic: bool = True) -> Iter
 
 def mistakable(context: CaseContext, group: str) -> list[str]:
     """The groups of the assistant's other handovers from which nobody would have rung but those who did."""
-    deployment, line = context.deployment, context.case.line
-    assistant = deployment.lines[line].assistant if line else None
+    deployment, assistant = context.deployment, _assistant(context)
     rang = set(context.phones.rang()) & set(deployment.groups[group].present)
     return deployment.mistakable(assistant, _asked(context), group, rang) if assistant else []
 
 
 def judged(context: CaseContext, group: str, rivals: list[str], sent: list[SentTransfer]) -> Finding:
     """What the AI's transfer says of where the call landed: here, or in a group that has the same people."""
-    deployment, line = context.deployment, context.case.line
-    assistant = deployment.lines[line].assistant if line else None
+    deployment, assistant = context.deployment, _assistant(context)
     rang = [phone for phone in context.phones.rang() if phone in deployment.groups[group].present]
     if not sent or assistant is None:
         return _untold(group, rivals, rang, "the AI's side does not tell where it transferred to")
@@ -95,7 +93,12 @@ def _asked(context: CaseContext) -> str:
     return context.case.axes.get("handover", "")
 
 
-def _handovers(context: CaseContext) -> dict[str, Handover]:
+def _assistant(context: CaseContext) -> str | None:
+    """That of the case's number; None where it leads to people only."""
     line = context.case.line
-    assistant = context.deployment.lines[line].assistant if line else None
+    return context.deployment.lines[line].assistant if line else None
+
+
+def _handovers(context: CaseContext) -> dict[str, Handover]:
+    assistant = _assistant(context)
     return context.deployment.handovers(assistant) if assistant else {}
