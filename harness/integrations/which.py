@@ -158,22 +158,23 @@ TO_SEEN_GROUP = Which(
 def _is_told_apart(cell: Cell) -> bool:
     """Whether a landing shows which of the assistant's handovers was made: by who rings first, or by where the AI transferred to."""
     deployment, handover, assistant = cell.deployment, cell.handover, cell.entry.assistant
-    if handover is None or assistant is None or cell.ai == "stand-in":
+    if handover is None or assistant is None or handover.transfer_to is None or cell.ai == "stand-in":
         return True
-    if handover.transfer == "cold" and cell.entry.refer == "passed-on":
-        return True  # the caller's phone gets the REFER
-    name = deployment.lands_at(handover)
-    group = deployment.groups[name]
+    asked, group = cell.axes.get("handover", ""), deployment.groups[handover.transfer_to]
     first = next(iter(group.turns), ())
-    rivals = deployment.mistakable(assistant, cell.axes.get("handover", ""), name, first)
+    rivals = deployment.mistakable(assistant, asked, handover.transfer_to, first)
     if not rivals:
         return True
-    hidden, number = unseen(deployment), group.address
-    if "route.request_uri" in hidden:
+    hidden = unseen(deployment)
+    at_caller = handover.transfer == "cold" and cell.entry.refer == "passed-on"  # the caller's phone gets the REFER
+    if group.address is None or ("route.request_uri" in hidden and not at_caller):
         return False
-    if "route.transport" not in hidden or number is None:
-        return True  # its messages show it; its record shows the number alone
-    return not any(deployment.groups[one].is_at(number, deployment.region) for one in rivals)
+    topic = handover.transfer_topic
+    # The AI's messages show a topic and that there is none; what became of them at the caller's phone, a topic alone; its record, neither.
+    shows_topic = "route.transport" not in hidden or (at_caller and topic is not None)
+    made = deployment.handovers_made(assistant, group.address, topic, shows_topic=shows_topic)
+    every = deployment.handovers(assistant)
+    return not any(deployment.lands_at(every[name]) in rivals for name in made if name != asked)
 
 
 #: Where the same people may ring for several handovers, somebody has to tell which it was.

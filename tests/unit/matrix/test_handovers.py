@@ -276,7 +276,7 @@ def test_each_assistant_is_proved_on_each_trunk_whatever_number_its_agents_see(
         ("all", "+18085550191", "cold", None, False),  # who does not ring for the other one rings
         ("one-by-one", "+18085550191", "cold", ("record",), False),  # the record tells the number
         ("one-by-one", "+18085550192", "cold", ("record",), True),
-        ("one-by-one", "+18085550192", "cold", ("record", "messages"), False),
+        ("one-by-one", "+18085550192", "cold", ("record", "messages"), True),  # one number, and no topic
     ],
 )
 def test_where_the_same_phone_rings_for_two_somebody_has_to_tell_which_it_was(

@@ -31,6 +31,12 @@ def _deployment() -> Deployment:
     return load(_FILE)
 
 
+@pytest.fixture
+def gladly() -> Deployment:
+    """The other simulated deployment, which has topics."""
+    return load(_FILE.with_name("simulated-gladly.toml"))
+
+
 @functools.cache
 def _case(row: str, ai: str) -> Case:
     return matrix.cases([_deployment()], Selection(rows=(row,), ais=(ai,)))[0]

@@ -7,8 +7,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from harness.deployment import Group, Handover
+from harness import matrix
+from harness.deployment import Deployment, Group, Handover
+from harness.matrix import Selection
 from harness.scenario import handover
 from harness.scenario.context import CaseContext
 from harness.scenario.handover import SentTransfer
@@ -105,6 +109,60 @@ def test_one_number_for_both_needs_the_topic(landed: Callable[..., CaseContext])
     for sent in (SentTransfer(QUEUE, shows_topic=False), SentTransfer(QUEUE, "one"), SentTransfer(QUEUE, "both")):
         verdicts.append(handover.judged(context, "Both", rivals, [sent]).verdict)
     assert verdicts == [Verdict.NOT_OBSERVABLE, Verdict.FAILED, Verdict.PASSED]
+
+
+@st.composite
+def queues(draw: st.DrawFn) -> dict[str, Group]:
+    """One number for all, and topics at it, whose people may be those of the number itself."""
+
+    def people(least: int) -> dict[str, Any]:
+        there = draw(st.lists(st.sampled_from(["ada", "ben", "eve"]), min_size=least, unique=True))
+        return {"agents": tuple(there), "rings": draw(st.sampled_from(["all", "one-by-one"]))}
+
+    topics = draw(st.lists(st.sampled_from(["bills", "Hilfe", "orders"]), min_size=1, unique=True))
+    return {"Queue": Group(did=QUEUE, **people(1))} | {name: Group(topic=name, **people(0)) for name in topics}
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    groups=queues(),
+    refer=st.sampled_from(["consumed", "passed-on"]),
+    witness=st.sampled_from([None, ("record",), ("record", "messages")]),
+)
+def test_what_is_planned_is_told_in_the_run_and_nothing_else_is(
+    gladly: Deployment, make_context: MakeContext, groups: dict[str, Group], refer: str, witness: tuple[str, ...] | None
+) -> None:
+    """A case that nobody could tell apart each night is none; one that somebody can is not left out."""
+    (case, *_) = matrix.cases([gladly], Selection(rows=("GL-TRANSFER-PLAIN",), ais=("synthflow",)))
+    line = str(case.line)
+    name = str(gladly.lines[line].assistant)
+    topics = {
+        n: Handover(transfer="cold", transfer_to="Queue", transfer_topic=n, digit="1") for n in groups if n != "Queue"
+    }
+    plain = Handover(transfer="cold", transfer_to="Queue", digit="2")
+    own = {"transfer": None, "transfer_to": None, "handovers": topics | {"plain": plain}}
+    access = {"witness": witness or (), "api_base": "https://api.example" if witness else None}
+    deployment = gladly.model_copy(
+        update={
+            "kind": "live",
+            "groups": groups,
+            "lines": {line: gladly.lines[line].model_copy(update={"refer": refer, "fallback": None})},
+            "assistants": {name: gladly.assistants[name].model_copy(update=own)},
+            "phones": gladly.phones | dict.fromkeys(("ada", "ben", "eve"), next(iter(gladly.phones.values()))),
+            "synthflow": gladly.synthflow and gladly.synthflow.model_copy(update=access),
+        }
+    )
+    every = [one.axes for one in matrix.cases([deployment]) if one.row is case.row]
+    planned = any(axes["handover"] == "plain" and axes["ai"] == "synthflow" for axes in every)
+
+    context = make_context()
+    context.deployment, context.case = deployment, replace(case, axes=case.axes | {"handover": "plain"})
+    context.phones.rang = lambda: list(groups["Queue"].turns[0])  # type: ignore[method-assign]
+    own_side = [SentTransfer(QUEUE, shows_topic="messages" in witness)] if witness else []
+    at_caller = [SentTransfer(QUEUE, shows_topic=False)] if refer == "passed-on" else []
+    rivals = handover.mistakable(context, "Queue")
+    found = handover.judged(context, "Queue", rivals, own_side or at_caller)
+    assert planned == (not rivals or found.verdict is Verdict.PASSED)
 
 
 @pytest.mark.parametrize(
