@@ -170,7 +170,7 @@ def _is_told_apart(cell: Cell) -> bool:
     if group.address is None or ("route.request_uri" in hidden and not at_caller):
         return False
     topic = handover.transfer_topic
-    # The AI's messages show a topic and that there is none; what became of them at the caller's phone, a topic alone; its record, neither.
+    # The AI's messages show that there is no topic, too; a REFER that was passed on shows a topic alone; a record neither.
     shows_topic = "route.transport" not in hidden or (at_caller and topic is not None)
     made = deployment.handovers_made(assistant, group.address, topic, shows_topic=shows_topic)
     every = deployment.handovers(assistant)
