@@ -88,8 +88,11 @@ def kept(status: str, *headers: str) -> bytes:
 
 
 def in_a_process(text: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """What a process says in which every warning is an error."""
-    command = [sys.executable, "-X", "dev", "-W", "error", "-c", textwrap.dedent(text)]
+    """What a process says in which every warning is an error.
+
+    Not in development mode: asyncio would tell of each step of 0.1 s, which a busy machine makes of any.
+    """
+    command = [sys.executable, "-W", "error", "-c", textwrap.dedent(text)]
     return subprocess.run(
         command, env=os.environ | environment, capture_output=True, text=True, check=False, timeout=60
     )
