@@ -223,7 +223,7 @@ def landing_groups(case: Case, deployment: Deployment) -> Iterator[str]:
         return
     entry = deployment.lines[case.line]
     handover = case.handover(deployment)
-    if entry.group is not None:
+    if entry.group is not None and not case.row.out_of_hours:
         yield entry.group
     if case.row.moment == "transfer" and handover is not None:
         topic = handover.transfer_topic
