@@ -15,7 +15,7 @@ from typing import Any
 from harness import integrations
 from harness.deployment import Deployment, Handover
 from harness.errors import SelectionError
-from harness.finding_kinds import LANDING, LANDING_OTHERS, TIMING, TIMING_WITHIN, RequiredFindings
+from harness.finding_kinds import AUDIO_TO_AI, LANDING, LANDING_OTHERS, TIMING, TIMING_WITHIN, RequiredFindings
 from harness.integrations import sight
 from harness.integrations.base import Cell, Integration, PlannedCall, Row
 from harness.integrations.cells import Cells, unproved_handovers
@@ -201,8 +201,13 @@ def why_not_now(case: Case, deployment: Deployment, at: datetime) -> str | None:
 
 
 def why_never_passed(case: Case, deployment: Deployment) -> str | None:
-    """Why a case may fail and cannot pass: it lands where the platform's report alone tells, which does not tell all it asks."""
+    """Why a case may fail and cannot pass: nobody can tell all it asks, as strongly as the file asks for it.
+
+    Of audio with an AI that names no marks only words and an experiment tell, and the platform's report of landings not all.
+    """
     report, required = deployment.platform.report, case.required_findings
+    if case.axes["ai"] == "synthflow" and AUDIO_TO_AI in required and (why := _why_audio_stays_unknown(deployment)):
+        return why
     if report is None or LANDING not in required:
         return None
     if not any(map(deployment.is_reported, landing_groups(case, deployment))):
@@ -212,6 +217,17 @@ def why_never_passed(case: Case, deployment: Deployment) -> str | None:
         return "the platform's report does not say when the group's phones rang"
     if report.strength is None:
         return 'nobody hears the people there (platform.report.strength = "unknown" does without that)'
+    return None
+
+
+def _why_audio_stays_unknown(deployment: Deployment) -> str | None:
+    expect, synthflow = deployment.expect, deployment.synthflow
+    if synthflow is not None and {"marks", "in-band"} & set(synthflow.witness):
+        return None
+    if expect.strength == "proved":
+        return 'this AI names no marks, and nothing else proves audio (expect.strength = "confirmed" asks for less)'
+    if expect.strength == "confirmed" and deployment.transcript == "none" and not expect.experiment:
+        return "there is no transcript, and nothing else confirms audio (expect.experiment = true does)"
     return None
 
 

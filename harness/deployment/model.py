@@ -198,6 +198,13 @@ class Deployment(Model):
         """Where the AI's own interface is; None where nobody has access to it."""
         return self.synthflow.api_base if self.synthflow else None
 
+    @property
+    def transcript(self) -> Literal["during", "after", "none"]:
+        """When a call's transcript can be read: never where nobody has access to the AI's interface, whatever is said of it."""
+        if self.synthflow is None or (self.kind != "simulated" and self.api_base is None):  # a world fills it in
+            return "none"
+        return self.synthflow.transcript
+
     def timings_by(self, name: str) -> Timings:
         """The timings of a run; ``quick`` ones exist in a simulated deployment alone."""
         return (self.timings.quick if name == "quick" else None) or self.timings
