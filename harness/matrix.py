@@ -302,6 +302,10 @@ def _case(row: Row, integration: Integration, cell: Cell, hidden: Mapping[str, s
 _NUMBER = re.compile(r"\+\d(?:[-.]*\d){6,}|\d{10,}")
 
 
+#: Eight digits in a row could read as a number.
+_LETTERS = str.maketrans("0123456789", "ghijklmnop")
+
+
 @cache
 def _in_id(value: str) -> str:
     """An axis' value within a case's id: text of the customer's own as plain ASCII, told apart by a hash where that loses some.
@@ -316,4 +320,5 @@ def _in_id(value: str) -> str:
     plain = re.sub(r"\+(?=\d)", "", plain)  # with what follows it in the id it could read as a number
     if plain == value or plain == value.replace(" ", "-"):
         return plain
-    return f"{plain}~{hashlib.sha256(value.encode()).hexdigest()[:4]}"
+    # as many as tell hundreds of names apart of which nothing else is left
+    return f"{plain}~{hashlib.sha256(value.encode()).hexdigest()[:8].translate(_LETTERS)}"
