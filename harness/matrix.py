@@ -13,9 +13,17 @@ from functools import cache
 from typing import Any
 
 from harness import integrations
-from harness.deployment import Deployment, Handover
+from harness.deployment import Deployment, Handover, Timings
 from harness.errors import SelectionError
-from harness.finding_kinds import AUDIO_TO_AI, LANDING, LANDING_OTHERS, TIMING, TIMING_WITHIN, RequiredFindings
+from harness.finding_kinds import (
+    AUDIO_TO_AI,
+    LANDING,
+    LANDING_OTHERS,
+    TIMING,
+    TIMING_WITHIN,
+    VOICEMAIL,
+    RequiredFindings,
+)
 from harness.integrations import sight
 from harness.integrations.base import Cell, Integration, PlannedCall, Row
 from harness.integrations.cells import Cells, unproved_handovers
@@ -229,6 +237,25 @@ def _why_audio_stays_unknown(deployment: Deployment) -> str | None:
     if expect.strength == "confirmed" and deployment.transcript == "none" and not expect.experiment:
         return "there is no transcript, and nothing else confirms audio (expect.experiment = true does)"
     return None
+
+
+def seconds_of(case: Case, deployment: Deployment, timings: Timings) -> float:
+    """About how long a case's calls last: what its row takes, and what the file has them wait for."""
+    seconds = case.row.seconds
+    if case.line is None or case.row.moment == "campaign":  # whose customer hears no announcement
+        return seconds
+    entry, handover = deployment.lines[case.line], case.handover(deployment)
+    seconds += entry.announcement_s
+    if TIMING in case.required_findings:
+        seconds += timings.ring_timeout_s
+    group = entry.closed if case.row.out_of_hours else entry.group
+    if VOICEMAIL in case.required_findings and group is not None:  # nobody is there, so that it ends no sooner
+        seconds += deployment.groups[group].queue_s
+    if case.axes.get("ask") == "silence" and case.axes["ai"] == "synthflow":
+        seconds += deployment.escalation.silence_s
+    if case.row.hands_over == "warm" and handover is not None and case.axes["ai"] == "synthflow":
+        seconds += handover.briefing_s
+    return seconds
 
 
 def landing_groups(case: Case, deployment: Deployment) -> Iterator[str]:

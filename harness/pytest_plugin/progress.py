@@ -24,7 +24,7 @@ from rich.text import Text
 
 from harness.deployment import Deployment
 from harness.errors import HarnessError
-from harness.matrix import Case, calls_of, left_out, why_never_passed
+from harness.matrix import Case, calls_of, left_out, seconds_of, why_never_passed
 from harness.pytest_plugin.items import case_id, case_of
 from harness.pytest_plugin.options import given, ignored
 from harness.pytest_plugin.parallel import WORLDS
@@ -363,8 +363,8 @@ class PlanOnly:
             self._console.print(Text(f"    needs {at_once} calls at once: raise limits.concurrent_calls", "red"))
         if why := why_never_passed(case, deployment):
             self._console.print(Text(f"    may fail, and cannot pass: {why}", "yellow"))
-        if case.row.seconds > longest:
-            self._console.print(Text(f"    needs {case.row.seconds:g} s: raise limits.seconds_per_call", "red"))
+        if (seconds := seconds_of(case, deployment, deployment.timings_by(self._run.timings))) > longest:
+            self._console.print(Text(f"    needs {seconds:g} s: raise limits.seconds_per_call", "red"))
         return sum(call.by == "the harness" for call in calls)
 
     def _total(self, deployment: Deployment, calls: int, attempts: int) -> None:
