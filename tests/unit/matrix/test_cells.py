@@ -453,3 +453,12 @@ def test_a_number_is_called_only_where_no_clock_doubts_its_time(
         why = why_not_now(row, changed, at)
         assert why is None if said is None else said in str(why)
     assert why_not_now(replace(case, line=None), changed, at) is None
+
+
+def test_a_menu_choice_that_nobody_makes_proves_no_routing_by_it(talkdesk: Deployment) -> None:
+    """It was planned, and could never pass: the menu's answer, which the row asks for besides the AI's, nobody looks at."""
+    unsaid = talkdesk.lines["skill-menu"].model_copy(update={"press": None})
+    changed = talkdesk.model_copy(update={"lines": {**talkdesk.lines, "skill-menu": unsaid}})
+    assert not of(changed, "TD-SKILLS-MENU")
+    assert why(changed, "TD-SKILLS-MENU").startswith("press: ")
+    assert of(changed, "TD-SKILLS-LANGUAGE")
