@@ -338,11 +338,24 @@ class Deployment(Model):
         ]
         if self.campaign is not None and self.callers:
             called.append((self.customer, ("campaign", "customer")))
+        yield from self._phones_called_as_one({name for name, _ in called})
         for name, place in called:
             account = self.accounts.get(self.phones[name].account) if name in self.phones else None
             if account is not None and not account.register_:
                 what = f"{name} cannot be called: accounts.{self.phones[name].account} has register = false"
                 yield place, f"{what}; allowed: a phone of an account that registers"
+
+    def _phones_called_as_one(self, called: Collection[str]) -> Iterator[Mistake]:
+        """A call to an address of record goes to all who are registered for it (RFC 3261 section 10.2), whichever is meant."""
+        owners: dict[tuple[str, str], str] = {}
+        for name, phone in self.phones.items():
+            account = self.accounts.get(phone.account)
+            if account is None:
+                continue
+            owner = owners.setdefault((phone.aor_user, account.domain.lower()), name)
+            if owner != name and {owner, name} & set(called):
+                what = f"{phone.aor_user} at {account.domain} is phones.{owner}, too, so that a call to one rings both"
+                yield ("phones", name), f"{what}; allowed: a user of its own for each phone that is called"
 
     def _groups_that_nobody_can_call(self) -> Iterator[Mistake]:
         for key, assistant in self.assistants.items():
