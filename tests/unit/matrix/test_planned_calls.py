@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.deployment import Deployment
-from harness.matrix import calls_of
+from harness.matrix import calls_of, left_out
 from tests.unit.matrix.conftest import of
 
 
@@ -29,3 +29,14 @@ def test_a_cold_handover_is_a_call_of_the_caller_s_where_the_platform_passes_the
     for case in found:
         call, onward = calls_of(case, talkdesk)
         assert (onward.who, onward.by) == (call.who, "the harness")
+
+
+def test_a_caller_s_phone_is_sent_to_numbers_alone_with_a_topic_as_well(gladly: Deployment) -> None:
+    """From the telephone network nobody calls the user of a queue: the row with a topic was planned all the same."""
+    lines = {name: entry.model_copy(update={"refer": "passed-on"}) for name, entry in gladly.lines.items()}
+    users = {n: g.model_copy(update={"did": None, "user": f"q{i}"}) for i, (n, g) in enumerate(gladly.groups.items())}
+    with_numbers, without = (gladly.model_copy(update={"lines": lines, **more}) for more in ({}, {"groups": users}))
+    assert of(with_numbers, "GL-TRANSFER-TOPIC")
+    assert not of(without, "GL-TRANSFER-TOPIC")
+    (why,) = [left.why for left in left_out(without) if left.row == "GL-TRANSFER-TOPIC" and left.line is None]
+    assert "number (did)" in why
