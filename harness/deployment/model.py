@@ -252,7 +252,7 @@ class Deployment(Model):
         if self.timings.quick is not None and self.kind != "simulated":
             what = "real timings cannot be scaled; allowed: in a simulated deployment"
             mistakes.append((("timings", "quick"), what))
-        mistakes += [*self._trunks_alike(), *self._shared_numbers(), *self._report_names()]
+        mistakes += [*self._trunks_alike(), *self._shared_numbers(), *self._shared_topics(), *self._report_names()]
         mistakes += [each for name in self.assistants for each in self._asked_twice(name)]
         mistakes += [*self._phones_that_nobody_can_call(), *self._groups_that_nobody_can_call()]
         if mistakes:
@@ -366,6 +366,14 @@ class Deployment(Model):
             for place, to in targets.items():
                 if to in self.groups and self.groups[to].address is None:
                     yield place, f"groups.{to} has no did and no user to transfer to; allowed: a group with one of them"
+
+    def _shared_topics(self) -> Iterator[Mistake]:
+        """A topic leads to one group, as a number does."""
+        owners: dict[str, str] = {}
+        for key, group in self.groups.items():
+            if group.topic is not None and (owner := owners.setdefault(group.topic, key)) != key:
+                what = f"{group.topic!r} is already groups.{owner}.topic; allowed: a topic of its own for each group"
+                yield ("groups", key, "topic"), what
 
     def _shared_numbers(self) -> Iterator[Mistake]:
         owners: dict[str, str] = {}
