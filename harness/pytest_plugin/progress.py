@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import re
 import shlex
@@ -374,7 +375,7 @@ class PlanOnly:
             calls *= attempts
             text += f", {calls} if every case is tried {attempts} times"
         every = calls * limits.seconds_per_call
-        text += f", {_counted(round(min(every, limits.seconds_per_run) / 60), 'minute')} at most"
+        text += f", {_counted(math.ceil(min(every, limits.seconds_per_run) / 60), 'minute')} at most"
         if every > limits.seconds_per_run:
             text += (
                 f" (limits.seconds_per_run = {limits.seconds_per_run:g}; the calls may take {every / 60:.0f} minutes)"

@@ -126,3 +126,15 @@ def test_a_case_whose_waiting_outlasts_the_longest_call_is_told_beforehand(
         told[case.row.id] = "raise limits.seconds_per_call" in capsys.readouterr().out
     waits = {"TD-FALLBACK-TIMEOUT": 30.0, "NOANSWER": 30.0, "TD-OUTBOUND-IVR": 60.0, "VOICEMAIL": 300.0, "ABANDON": 0.0}
     assert {row: told[row] for row in waits} == {row: wait > most for row, wait in waits.items()}
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(20.0, "1 minute"), (80.0, "2 minutes"), (120.0, "2 minutes")])
+def test_at_most_is_no_less_than_the_calls_may_take(
+    capsys: pytest.CaptureFixture[str], seconds: float, said: str
+) -> None:
+    """A call of 20 s took 0 minutes at most, and one of 80 s a single one."""
+    deployment = load(FILES / "simulated-talkdesk.toml")
+    limits = deployment.limits.model_copy(update={"seconds_per_call": seconds})
+    plan = PlanOnly(cast("Any", SimpleNamespace(deployment=lambda _: deployment, timings="documented")))
+    plan._total(deployment.model_copy(update={"limits": limits}), 1, 1)
+    assert f"1 call of the harness, {said} at most" in " ".join(capsys.readouterr().out.split())
