@@ -13,9 +13,17 @@ from functools import cache
 from typing import Any
 
 from harness import integrations
-from harness.deployment import Deployment, Handover
+from harness.deployment import Deployment, Handover, Timings
 from harness.errors import SelectionError
-from harness.finding_kinds import LANDING, LANDING_OTHERS, TIMING, TIMING_WITHIN, RequiredFindings
+from harness.finding_kinds import (
+    AUDIO_TO_AI,
+    LANDING,
+    LANDING_OTHERS,
+    TIMING,
+    TIMING_WITHIN,
+    VOICEMAIL,
+    RequiredFindings,
+)
 from harness.integrations import sight
 from harness.integrations.base import Cell, Integration, PlannedCall, Row
 from harness.integrations.cells import Cells, unproved_handovers
@@ -201,8 +209,13 @@ def why_not_now(case: Case, deployment: Deployment, at: datetime) -> str | None:
 
 
 def why_never_passed(case: Case, deployment: Deployment) -> str | None:
-    """Why a case may fail and cannot pass: it lands where the platform's report alone tells, which does not tell all it asks."""
+    """Why a case may fail and cannot pass: nobody can tell all it asks, as strongly as the file asks for it.
+
+    Of audio with an AI that names no marks only words and an experiment tell, and the platform's report of landings not all.
+    """
     report, required = deployment.platform.report, case.required_findings
+    if case.axes["ai"] == "synthflow" and AUDIO_TO_AI in required and (why := _why_audio_stays_unknown(deployment)):
+        return why
     if report is None or LANDING not in required:
         return None
     if not any(map(deployment.is_reported, landing_groups(case, deployment))):
@@ -215,6 +228,36 @@ def why_never_passed(case: Case, deployment: Deployment) -> str | None:
     return None
 
 
+def _why_audio_stays_unknown(deployment: Deployment) -> str | None:
+    expect, synthflow = deployment.expect, deployment.synthflow
+    if synthflow is not None and {"marks", "in-band"} & set(synthflow.witness):
+        return None
+    if expect.strength == "proved":
+        return 'this AI names no marks, and nothing else proves audio (expect.strength = "confirmed" asks for less)'
+    if expect.strength == "confirmed" and deployment.transcript == "none" and not expect.experiment:
+        return "there is no transcript, and nothing else confirms audio (expect.experiment = true does)"
+    return None
+
+
+def seconds_of(case: Case, deployment: Deployment, timings: Timings) -> float:
+    """About how long a case's calls last: what its row takes, and what the file has them wait for."""
+    seconds = case.row.seconds
+    if case.line is None or case.row.moment == "campaign":  # whose customer hears no announcement
+        return seconds
+    entry, handover = deployment.lines[case.line], case.handover(deployment)
+    seconds += entry.announcement_s
+    if TIMING in case.required_findings:
+        seconds += timings.ring_timeout_s
+    group = entry.closed if case.row.out_of_hours else entry.group
+    if VOICEMAIL in case.required_findings and group is not None:  # nobody is there, so that it ends no sooner
+        seconds += deployment.groups[group].queue_s
+    if case.axes.get("ask") == "silence" and case.axes["ai"] == "synthflow":
+        seconds += deployment.escalation.silence_s
+    if case.row.hands_over == "warm" and handover is not None and case.axes["ai"] == "synthflow":
+        seconds += handover.briefing_s
+    return seconds
+
+
 def landing_groups(case: Case, deployment: Deployment) -> Iterator[str]:
     """The groups that a call of the case is to land with."""
     called = {call.number for call in calls_of(case, deployment)}
@@ -223,7 +266,7 @@ def landing_groups(case: Case, deployment: Deployment) -> Iterator[str]:
         return
     entry = deployment.lines[case.line]
     handover = case.handover(deployment)
-    if entry.group is not None:
+    if entry.group is not None and not case.row.out_of_hours:
         yield entry.group
     if case.row.moment == "transfer" and handover is not None:
         topic = handover.transfer_topic
@@ -286,6 +329,10 @@ def _case(row: Row, integration: Integration, cell: Cell, hidden: Mapping[str, s
 _NUMBER = re.compile(r"\+\d(?:[-.]*\d){6,}|\d{10,}")
 
 
+#: Eight digits in a row could read as a number.
+_LETTERS = str.maketrans("0123456789", "ghijklmnop")
+
+
 @cache
 def _in_id(value: str) -> str:
     """An axis' value within a case's id: text of the customer's own as plain ASCII, told apart by a hash where that loses some.
@@ -300,4 +347,5 @@ def _in_id(value: str) -> str:
     plain = re.sub(r"\+(?=\d)", "", plain)  # with what follows it in the id it could read as a number
     if plain == value or plain == value.replace(" ", "-"):
         return plain
-    return f"{plain}~{hashlib.sha256(value.encode()).hexdigest()[:4]}"
+    # as many as tell hundreds of names apart of which nothing else is left
+    return f"{plain}~{hashlib.sha256(value.encode()).hexdigest()[:8].translate(_LETTERS)}"

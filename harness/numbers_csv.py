@@ -165,6 +165,7 @@ def _add(found: NumbersFile, row: int, texts: Sequence[str], heading: Sequence[s
 def merged(lines: Mapping[str, Any], numbers: NumbersFile) -> dict[str, Any]:
     """The lines of a deployment file with the numbers' own. Raises :class:`DeploymentError`."""
     result: dict[str, Any] = {name: dict(line) if isinstance(line, dict) else line for name, line in lines.items()}
+    mistakes: list[str] = []
     for name, told in numbers.lines.items():
         line = result.setdefault(name, {})
         if not isinstance(line, dict):
@@ -179,12 +180,27 @@ def merged(lines: Mapping[str, Any], numbers: NumbersFile) -> dict[str, Any]:
                 line.setdefault("trunk", only.trunk)
             continue
         dids: dict[str, str] = {}
+        mistakes += _between_rows(numbers.path, name, told.numbers)
         for number in told.numbers:
-            if not number.trunk or number.trunk in dids:
-                raise DeploymentError(
-                    f"{numbers.path}: row {number.row}, column trunk: {name!r} has several numbers; "
-                    "allowed: a trunk of its own for each"
-                )
-            dids[number.trunk] = number.did
+            dids[str(number.trunk)] = number.did
         line.setdefault("dids", dids)
+    if mistakes:
+        raise DeploymentError("\n".join(mistakes))
     return result
+
+
+def _between_rows(path: Path, name: str, numbers: Sequence[_Number]) -> Iterator[str]:
+    """What is wrong between the rows of one name: the first mistake of them."""
+    rows: dict[str, int] = {}
+    trunks: set[str | None] = {None}
+    for number in numbers:
+        if number.did in rows:
+            yield f"{path}: row {number.row}, column did: {number.did} is already in row {rows[number.did]}; allowed: once"
+            return
+        rows[number.did] = number.row
+    for number in numbers:
+        if number.trunk in trunks:
+            what = f"{name!r} has several numbers; allowed: a trunk of its own for each"
+            yield f"{path}: row {number.row}, column trunk: {what}"
+            return
+        trunks.add(number.trunk)

@@ -198,6 +198,13 @@ class Deployment(Model):
         """Where the AI's own interface is; None where nobody has access to it."""
         return self.synthflow.api_base if self.synthflow else None
 
+    @property
+    def transcript(self) -> Literal["during", "after", "none"]:
+        """When a call's transcript can be read: never where nobody has access to the AI's interface, whatever is said of it."""
+        if self.synthflow is None or (self.kind != "simulated" and self.api_base is None):  # a world fills it in
+            return "none"
+        return self.synthflow.transcript
+
     def timings_by(self, name: str) -> Timings:
         """The timings of a run; ``quick`` ones exist in a simulated deployment alone."""
         return (self.timings.quick if name == "quick" else None) or self.timings
@@ -245,7 +252,7 @@ class Deployment(Model):
         if self.timings.quick is not None and self.kind != "simulated":
             what = "real timings cannot be scaled; allowed: in a simulated deployment"
             mistakes.append((("timings", "quick"), what))
-        mistakes += [*self._trunks_alike(), *self._shared_numbers(), *self._report_names()]
+        mistakes += [*self._trunks_alike(), *self._shared_numbers(), *self._shared_topics(), *self._report_names()]
         mistakes += [each for name in self.assistants for each in self._asked_twice(name)]
         mistakes += [*self._phones_that_nobody_can_call(), *self._groups_that_nobody_can_call()]
         if mistakes:
@@ -331,11 +338,24 @@ class Deployment(Model):
         ]
         if self.campaign is not None and self.callers:
             called.append((self.customer, ("campaign", "customer")))
+        yield from self._phones_called_as_one({name for name, _ in called})
         for name, place in called:
             account = self.accounts.get(self.phones[name].account) if name in self.phones else None
             if account is not None and not account.register_:
                 what = f"{name} cannot be called: accounts.{self.phones[name].account} has register = false"
                 yield place, f"{what}; allowed: a phone of an account that registers"
+
+    def _phones_called_as_one(self, called: Collection[str]) -> Iterator[Mistake]:
+        """A call to an address of record goes to all who are registered for it (RFC 3261 section 10.2), whichever is meant."""
+        owners: dict[tuple[str, str], str] = {}
+        for name, phone in self.phones.items():
+            account = self.accounts.get(phone.account)
+            if account is None:
+                continue
+            owner = owners.setdefault((phone.aor_user, account.domain.lower()), name)
+            if owner != name and {owner, name} & set(called):
+                what = f"{phone.aor_user} at {account.domain} is phones.{owner}, too, so that a call to one rings both"
+                yield ("phones", name), f"{what}; allowed: a user of its own for each phone that is called"
 
     def _groups_that_nobody_can_call(self) -> Iterator[Mistake]:
         for key, assistant in self.assistants.items():
@@ -346,6 +366,14 @@ class Deployment(Model):
             for place, to in targets.items():
                 if to in self.groups and self.groups[to].address is None:
                     yield place, f"groups.{to} has no did and no user to transfer to; allowed: a group with one of them"
+
+    def _shared_topics(self) -> Iterator[Mistake]:
+        """A topic leads to one group, as a number does."""
+        owners: dict[str, str] = {}
+        for key, group in self.groups.items():
+            if group.topic is not None and (owner := owners.setdefault(group.topic, key)) != key:
+                what = f"{group.topic!r} is already groups.{owner}.topic; allowed: a topic of its own for each group"
+                yield ("groups", key, "topic"), what
 
     def _shared_numbers(self) -> Iterator[Mistake]:
         owners: dict[str, str] = {}

@@ -131,7 +131,7 @@ INTEGRATION = Integration(
             "with that topic's agents and no others, with the caller's number and audio both ways.",
             source="guide, transfer",
             section=_TRANSFER,
-            which=(hands_over("cold"), ASKED, TOPIC),
+            which=(hands_over("cold"), ASKED, TOPIC, TO_NUMBER),
             needs=(A_CALLER,),
             calls=plans.blind_transfer,
             subject=frozenset({"landing"}),

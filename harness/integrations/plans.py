@@ -47,7 +47,11 @@ def _callers(cell: Cell, most: int) -> Iterator[PlannedCall]:
 
 def blind_transfer(cell: Cell) -> Iterator[PlannedCall]:
     """The call, and the one that the REFER makes: by the caller's phone, the stand-in's platform, or the AI."""
-    yield from _handed_over(cell, "the platform")
+    if cell.entry.refer == "passed-on":
+        yield from one_call(cell)
+        yield PlannedCall(cell.deployment.callers[0], _target(cell))  # its phone follows the REFER
+    else:
+        yield from _handed_over(cell, "the platform")
 
 
 def warm_transfer(cell: Cell) -> Iterator[PlannedCall]:
@@ -57,15 +61,17 @@ def warm_transfer(cell: Cell) -> Iterator[PlannedCall]:
 
 def _handed_over(cell: Cell, by_stand_in: By) -> Iterator[PlannedCall]:
     yield from one_call(cell)
+    if cell.ai == "stand-in":
+        yield PlannedCall("stand-in", _target(cell), by_stand_in)
+    else:
+        yield PlannedCall("AI", _target(cell), "the AI")
+
+
+def _target(cell: Cell) -> str:
+    """What the group is called by that the AI hands over to."""
     assert cell.handover is not None
     assert cell.handover.transfer_to is not None
-    target = str(cell.deployment.groups[cell.handover.transfer_to].address)
-    if cell.entry.refer == "passed-on":
-        yield PlannedCall(cell.deployment.callers[0], target)  # its phone follows the REFER
-    elif cell.ai == "stand-in":
-        yield PlannedCall("stand-in", target, by_stand_in)
-    else:
-        yield PlannedCall("AI", target, "the AI")
+    return str(cell.deployment.groups[cell.handover.transfer_to].address)
 
 
 def from_the_ai(cell: Cell) -> Iterator[PlannedCall]:

@@ -20,6 +20,7 @@ from harness.integrations.which import (
     A_CALLER,
     A_CUSTOMER,
     AT_ONCE,
+    CHOSEN,
     FALLBACK,
     HELD_BY_STAND_IN,
     MENU,
@@ -44,7 +45,7 @@ def _skill(rule: RoutedBy, by: str) -> Row:
         "and audio flows both ways.",
         source="guide, routing note",
         section=_INBOUND,
-        which=(TO_AI, routed_by(rule)),
+        which=(TO_AI, routed_by(rule), *((CHOSEN,) if rule == "menu" else ())),
         needs=(A_CALLER,),
         over="trunks",
         required_findings={**WITH_THE_AI, **ADDRESSED, ANSWERED: 2 if rule == "menu" else 1},  # a menu answers first

@@ -44,6 +44,8 @@ def _hands_over(cell: Cell, way: str) -> bool:
 TO_AI = Which(_leads_to_ai, "no number leads to an AI that talks", lambda cell: cell.has_way_in)
 PLAIN = Which(lambda cell: cell.entry.press is None, "every number has a menu in front of the AI")
 MENU = Which(lambda cell: cell.entry.press is not None, "no number has a menu in front of the AI")
+#: The same, of numbers that are routed by one.
+CHOSEN = Which(MENU.holds, "press: of no number that is routed by a menu choice is it said what the caller presses")
 #: Where the platform itself answers nothing, so that the caller's phone sees what the AI answers.
 THROUGH = Which(lambda cell: not cell.has_way_in, "the platform answers every number itself, before the AI")
 PEOPLE_ONLY = Which(

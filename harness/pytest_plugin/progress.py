@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import re
 import shlex
@@ -24,7 +25,7 @@ from rich.text import Text
 
 from harness.deployment import Deployment
 from harness.errors import HarnessError
-from harness.matrix import Case, calls_of, left_out, why_never_passed
+from harness.matrix import Case, calls_of, left_out, seconds_of, why_never_passed
 from harness.pytest_plugin.items import case_id, case_of
 from harness.pytest_plugin.options import given, ignored
 from harness.pytest_plugin.parallel import WORLDS
@@ -363,8 +364,8 @@ class PlanOnly:
             self._console.print(Text(f"    needs {at_once} calls at once: raise limits.concurrent_calls", "red"))
         if why := why_never_passed(case, deployment):
             self._console.print(Text(f"    may fail, and cannot pass: {why}", "yellow"))
-        if case.row.seconds > longest:
-            self._console.print(Text(f"    needs {case.row.seconds:g} s: raise limits.seconds_per_call", "red"))
+        if (seconds := seconds_of(case, deployment, deployment.timings_by(self._run.timings))) > longest:
+            self._console.print(Text(f"    needs {seconds:g} s: raise limits.seconds_per_call", "red"))
         return sum(call.by == "the harness" for call in calls)
 
     def _total(self, deployment: Deployment, calls: int, attempts: int) -> None:
@@ -374,7 +375,7 @@ class PlanOnly:
             calls *= attempts
             text += f", {calls} if every case is tried {attempts} times"
         every = calls * limits.seconds_per_call
-        text += f", {_counted(round(min(every, limits.seconds_per_run) / 60), 'minute')} at most"
+        text += f", {_counted(math.ceil(min(every, limits.seconds_per_run) / 60), 'minute')} at most"
         if every > limits.seconds_per_run:
             text += (
                 f" (limits.seconds_per_run = {limits.seconds_per_run:g}; the calls may take {every / 60:.0f} minutes)"

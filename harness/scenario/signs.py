@@ -51,8 +51,7 @@ class Words:
     def __init__(self, context: CaseContext, reader: RecordReader) -> None:
         self._context = context
         self._reader = reader
-        declared = context.deployment.synthflow
-        self.come = declared.transcript if declared else "none"
+        self.come = context.deployment.transcript
         self.greetings = 0
 
     @property

@@ -56,7 +56,7 @@ class SynthflowCall:
         self._failing = False
         self.doubt_s = 0.0
         declared = context.deployment.synthflow
-        transcript = declared.transcript if declared else "none"
+        transcript = context.deployment.transcript
         within_s = declared.transcript_within_s if declared and transcript == "after" else RECOGNISED_WITHIN_S
         reader = RecordReader(self.refresh, transcript=transcript, within_s=within_s, is_down=lambda: api.is_down)
         self.words = Words(context, reader)

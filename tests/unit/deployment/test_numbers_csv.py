@@ -274,3 +274,14 @@ def test_a_number_in_another_form_is_told_in_e164(tmp_path: Path, region: str, d
         load(path, secrets=False)
     (line,) = [line for line in str(caught.value).splitlines() if "row 2, column did" in line]
     assert line.endswith(f"; read in {region} it is {meant}") if meant else "it is +" not in line
+
+
+@pytest.mark.parametrize("name", ["Shop", ""])
+def test_a_row_that_is_there_twice_is_told_as_that_and_each_mistake_between_rows_is(tmp_path: Path, name: str) -> None:
+    """It was said to be a name with several numbers that lack trunks, by the first of its rows, and of one such name alone."""
+    text = f"name,did,trunk\n{name},+12145550107,\n{name},+12145550107,\nHall,+12145550108,\nHall,+12145550109,\n"
+    with pytest.raises(DeploymentError) as caught:
+        numbers_csv.merged({}, read(tmp_path, text))
+    twice, several = str(caught.value).splitlines()
+    assert "row 3, column did: +12145550107 is already in row 2; allowed: once" in twice
+    assert "row 4, column trunk: 'Hall' has several numbers; allowed: a trunk of its own for each" in several

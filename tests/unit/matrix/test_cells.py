@@ -16,15 +16,8 @@ from harness.finding_kinds import LANDING, LANDING_OTHERS
 from harness.integrations import find, load
 from harness.integrations.base import Cell
 from harness.integrations.cells import Cells, _way
-from harness.matrix import Case, Selection, _in_id, calls_of, cases, left_out, why_not_now
-from harness.report.mask import mask_text
+from harness.matrix import Case, Selection, calls_of, cases, left_out, why_not_now
 from tests.unit.matrix.conftest import DEPLOYMENTS, of
-
-#: As customers write them; the first two look the same masked.
-_NUMBERS = (
-    "+13125550100", "+13129990100", "13125550100", "+1 312 555 0101", "+49-30-5550-0102", "(312) 555-0103", "tel:+13125550104",
-    "+1", "0044 20 5550 0105",
-)  # fmt: skip
 
 
 def why(deployment: Deployment, row: str) -> str:
@@ -191,41 +184,6 @@ def test_a_mistake_names_the_first_integration_that_has_the_row(talkdesk: Deploy
     # the first value is right and the second is not
     with pytest.raises(SelectionError, match="row NONSENSE"):
         cases([talkdesk], Selection(rows=("TD-INBOUND", "NONSENSE")))
-
-
-@pytest.mark.parametrize(
-    ("name", "written"),
-    [("plain", "plain"), ("two words", "two-words"), ("Büro", "Buro~"), ("a/b", "a-b~"), ("a:b", "a-b~")],
-)
-def test_a_name_in_an_id_stays_one_name(name: str, written: str) -> None:
-    found = _in_id(name)
-    assert found.startswith(written)
-    assert len(found) == len(written) + (4 if written.endswith("~") else 0)
-
-
-def test_two_names_that_look_alike_in_an_id_are_two() -> None:
-    assert _in_id("a/b") != _in_id("a:b")
-    assert find("talkdesk").row("TD-INBOUND").id == "TD-INBOUND"
-
-
-@given(st.dictionaries(st.sampled_from(_NUMBERS), st.none(), min_size=1))
-def test_an_id_holds_no_number_that_would_be_masked_and_none_is_another_s(
-    talkdesk: Deployment, drawn: dict[str, None]
-) -> None:
-    """A spreadsheet without a column for names makes the numbers names; masked, two numbers may look the same."""
-    entry = next(line for line in talkdesk.lines.values() if line.assistant and not line.hours)
-    named = dict.fromkeys(("front desk", *drawn), entry)  # of every row; what other numbers are called is no matter
-    ids = [f"{case.id}" for case in cases([talkdesk.model_copy(update={"lines": named, "depth": "full"})])]
-    assert len(ids) > 60 * len(named)
-    assert [mask_text(name) for name in ids] == ids
-    assert len(set(ids)) == len(ids)
-
-
-def test_two_cases_that_would_have_one_id_are_refused(talkdesk: Deployment) -> None:
-    entry = next(line for line in talkdesk.lines.values() if line.assistant and not line.hours)
-    both = {**talkdesk.lines, "front desk": entry, "front-desk": entry}
-    with pytest.raises(SelectionError, match=r"front-desk\]: two cases have this id"):
-        cases([talkdesk.model_copy(update={"lines": both, "depth": "full"})])
 
 
 def closed(deployment: Deployment, *lines: str) -> Deployment:
@@ -440,3 +398,12 @@ def test_a_number_is_called_only_where_no_clock_doubts_its_time(
         why = why_not_now(row, changed, at)
         assert why is None if said is None else said in str(why)
     assert why_not_now(replace(case, line=None), changed, at) is None
+
+
+def test_a_menu_choice_that_nobody_makes_proves_no_routing_by_it(talkdesk: Deployment) -> None:
+    """It was planned, and could never pass: the menu's answer, which the row asks for besides the AI's, nobody looks at."""
+    unsaid = talkdesk.lines["skill-menu"].model_copy(update={"press": None})
+    changed = talkdesk.model_copy(update={"lines": {**talkdesk.lines, "skill-menu": unsaid}})
+    assert not of(changed, "TD-SKILLS-MENU")
+    assert why(changed, "TD-SKILLS-MENU").startswith("press: ")
+    assert of(changed, "TD-SKILLS-LANGUAGE")

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from harness.deployment import Report
 from harness.deployment.hours import AS_OF_VARIABLE
 from harness.integrations import load
-from harness.matrix import cases, landing_groups
+from harness.matrix import cases, landing_groups, why_never_passed
 
 DEPLOYMENTS = Path(__file__).parents[3] / "scenarios" / "deployments"
 
@@ -52,3 +53,24 @@ def test_a_transfer_and_people_in_time_land_neither_with_the_fallback_nor_where_
     assert {"TD-TRANSFER-BLIND", "PEOPLE"} <= {case.row.id for case in found}
     for case in found:
         assert "support" not in landing_groups(case, changed), case.id
+
+
+def test_a_number_of_people_that_is_closed_lands_where_it_leads_then_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The people of its hours counted as well: where only a report knows them, the plan said that the case cannot pass."""
+    monkeypatch.setenv(AS_OF_VARIABLE, "2026-03-04T12:00+00:00")
+    deployment = load(DEPLOYMENTS / "simulated-talkdesk.toml")
+    to_people = deployment.lines["out-of-hours"].model_copy(update={"assistant": None, "group": "others"})
+    others = deployment.groups["everybody"].model_copy(
+        update={"did": "+18155550199", "agents": (), "away": (), "reported_as": ("Others",)}
+    )
+    platform = deployment.platform.model_copy(update={"report": Report(url="https://reports.example/calls")})
+    changed = deployment.model_copy(
+        update={
+            "lines": {**deployment.lines, "out-of-hours": to_people},
+            "groups": {**deployment.groups, "others": others},
+            "platform": platform,
+        }
+    )
+    (case,) = [case for case in cases([changed]) if case.row.id == "CLOSED" and case.line == "out-of-hours"]
+    assert set(landing_groups(case, changed)) == {to_people.closed}
+    assert why_never_passed(case, changed) is None

@@ -31,7 +31,7 @@ def test_a_case_of_more_calls_at_once_than_allowed_is_told_beforehand(
     deployment = load(FILES / f"{name}.toml")
     limits = deployment.limits.model_copy(update={"concurrent_calls": most})
     deployment = deployment.model_copy(update={"limits": limits})
-    plan = PlanOnly(cast("Any", SimpleNamespace(deployment=lambda _: deployment)))
+    plan = PlanOnly(cast("Any", SimpleNamespace(deployment=lambda _: deployment, timings="documented")))
     told = {}
     for case in cases([deployment]):
         plan._list(case)
@@ -101,6 +101,40 @@ def test_a_required_row_without_a_case_is_told_beforehand(
 def test_which_limit_ends_a_run_is_told(capsys: pytest.CaptureFixture[str], calls: int, most: float, said: str) -> None:
     deployment = load(FILES / "simulated-talkdesk.toml")
     limits = deployment.limits.model_copy(update={"seconds_per_run": most})
-    plan = PlanOnly(cast("Any", SimpleNamespace(deployment=lambda _: deployment)))
+    plan = PlanOnly(cast("Any", SimpleNamespace(deployment=lambda _: deployment, timings="documented")))
     plan._total(deployment.model_copy(update={"limits": limits}), calls, 1)
     assert f"simulated-talkdesk: {said}" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize("most", [20.0, 40.0, 400.0])
+def test_a_case_whose_waiting_outlasts_the_longest_call_is_told_beforehand(
+    capsys: pytest.CaptureFixture[str], most: float
+) -> None:
+    """Only what a row takes by itself counted: calls that wait for a ring timeout or a queue were hung up in the midst of it."""
+    deployment = load(FILES / "simulated-talkdesk.toml")
+    nobody = {n for n, group in deployment.groups.items() if group.empty and group.voicemail}
+    queued = {n: g.model_copy(update={"queue_s": 300.0} if n in nobody else {}) for n, g in deployment.groups.items()}
+    spoken = {
+        n: e.model_copy(update={"announcement_s": 60.0} if n == "ivr" else {}) for n, e in deployment.lines.items()
+    }
+    limits = deployment.limits.model_copy(update={"seconds_per_call": most})
+    deployment = deployment.model_copy(update={"groups": queued, "lines": spoken, "limits": limits})
+    plan = PlanOnly(cast("Any", SimpleNamespace(deployment=lambda _: deployment, timings="documented")))
+    told: dict[str, bool] = {}
+    for case in cases([deployment]):
+        plan._list(case)
+        told[case.row.id] = "raise limits.seconds_per_call" in capsys.readouterr().out
+    waits = {"TD-FALLBACK-TIMEOUT": 30.0, "NOANSWER": 30.0, "TD-OUTBOUND-IVR": 60.0, "VOICEMAIL": 300.0, "ABANDON": 0.0}
+    assert {row: told[row] for row in waits} == {row: wait > most for row, wait in waits.items()}
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(20.0, "1 minute"), (80.0, "2 minutes"), (120.0, "2 minutes")])
+def test_at_most_is_no_less_than_the_calls_may_take(
+    capsys: pytest.CaptureFixture[str], seconds: float, said: str
+) -> None:
+    """A call of 20 s took 0 minutes at most, and one of 80 s a single one."""
+    deployment = load(FILES / "simulated-talkdesk.toml")
+    limits = deployment.limits.model_copy(update={"seconds_per_call": seconds})
+    plan = PlanOnly(cast("Any", SimpleNamespace(deployment=lambda _: deployment, timings="documented")))
+    plan._total(deployment.model_copy(update={"limits": limits}), 1, 1)
+    assert f"1 call of the harness, {said} at most" in " ".join(capsys.readouterr().out.split())

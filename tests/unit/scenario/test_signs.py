@@ -388,3 +388,24 @@ def test_a_caller_ends_its_turn_before_the_call_ends(
     began = time.monotonic()
     case = Case(make_context, Caller(), HELLO, strength="confirmed", experiment=False, transcript="after")
     assert case.look.wait_until_said() - began >= 0.3
+
+
+@pytest.mark.parametrize("api_base", [None, "https://api.example/v2"])
+def test_without_access_to_the_interface_there_is_no_transcript_whatever_the_file_says_of_it(
+    make_context: MakeContext, api_base: str | None, experiments: list[str]
+) -> None:
+    """A table that says only how RTCP goes had the caller greet for a transcript that nobody could read, and no experiment made."""
+    context = make_context(
+        kind="live",
+        expect=Expectations(strength="confirmed"),
+        synthflow=Synthflow(rtcp="by-hop", transcript="after", api_base=api_base, poll_s=0.001),
+    )
+    caller = Caller()
+    words = Words(context, RecordReader(lambda: CallRecord("c1", {}), transcript="after", within_s=0.01))
+    talk: Any = SimpleNamespace(label="assistant main", role="ai", is_ours=False, words=words)
+    look = Look(context, talk, caller, 0.0)  # type: ignore[arg-type]
+    look.begin()
+    look.settle()
+    context.background.join(5.0)
+    assert bool(experiments) is (api_base is None)
+    assert (words.greetings > 0) is (api_base is not None)
