@@ -20,6 +20,8 @@ MOST_LOSS_DB, MOST_GAIN_DB = 20.0, 9.0
 
 #: What keeps a NAT binding alive is a packet in some seconds (RFC 6263 section 6); of speech there are 16 a second at least.
 MOST_KEEPING_ALIVE = 3
+#: Of RTP that is not listened to so many packets are a stream, half a second of it, and no stray ones.
+FEWEST_UNHEARD = 25
 _WITH_AUDIO = re.compile(r"SIP/2\.0 18\d .*^m=audio ", re.DOTALL | re.MULTILINE)
 #: Below this level an end heard nothing that anybody said (G.711's idle noise lies under it).
 SILENCE_DBOV = -60.0
@@ -51,6 +53,8 @@ class ListenerReport:
     rx_packets: int | None = None  #: RTP packets received in that time
     rx_other_type: int = 0  #: of these, packets of another codec than the one agreed on
     tx_packets: int | None = None
+    unheard_packets: int = 0  #: RTP from hosts that neither SDP nor signalling names, which nobody listened to
+    unheard_from: str = ""
     instead: HeardDescription | None = None  #: what was heard in the speaker's place; times from when listening began
 
 
@@ -85,6 +89,12 @@ def direction(
         return found.by(sound, max(least, Strength.INDICATED), (sound.at - since) * 1000, measured)
     if account is None and denial is None:  # absence where nobody looked says nothing
         return found.unknown(f"nobody can tell what {listener} hears", measured)
+    # Who sends may do so from another address than it takes RTP at (RFC 3264 section 5.1 names that one alone; RFC 4961 only
+    # recommends the same), so that what was not listened to may have been the speaker.
+    if account is not None and denial is None and _came_unheard(account, own, name_of):
+        return found.unknown(
+            f"{_instead(account, own, name_of)} from where SDP or signalling says, but {_unheard(account)}", measured
+        )
     kind = "unheard" if account is None else _kind(account, own, name_of)
     return judged(
         "audio",
@@ -278,6 +288,15 @@ def _kind(account: ListenerReport, own: Collection[int], name_of: Callable[[int]
         # all of it, but for what was under way when the call changed
         return "other-codec" if account.rx_other_type > 0.9 * (account.rx_packets or 0) else "silence"
     return "other"
+
+
+def _came_unheard(account: ListenerReport, own: Collection[int], name_of: Callable[[int], str | None]) -> bool:
+    nothing_else = account.rx_packets == 0 and _kind(account, own, name_of) == "no-rtp"
+    return nothing_else and account.unheard_packets >= FEWEST_UNHEARD
+
+
+def _unheard(account: ListenerReport) -> str:
+    return f"{account.unheard_packets} from {account.unheard_from}, which the phone does not listen to"
 
 
 def _without_media(account: ListenerReport) -> bool:

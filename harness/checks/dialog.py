@@ -35,21 +35,24 @@ def answered_once(leg: str, messages: Sequence[SipMessage]) -> Finding | None:
 def acknowledged(leg: str, messages: Sequence[SipMessage]) -> Finding | None:
     """Our ACK arrived: the 200 was not sent again and again after it; None when there was nothing to acknowledge.
 
-    Where no ACK left at all, as to a Contact that cannot be reached from here, it is the 200 itself after which it comes again.
+    Where no ACK left at all, as to a Contact that cannot be reached from here, it is the 200 itself after which it comes again. An
+    ACK has the CSeq number of its INVITE (section 17.1.1.3): that of a refused attempt, as of one that was challenged, is no 200's.
     """
     repeated: list[float] = []
-    acks = [event.at for event in messages if event.direction == "sent" and event.text.startswith("ACK ")]
+    sent = _acks(messages)
     first: dict[tuple[int, str], float] = {}
     last: dict[tuple[int, str], float] = {}
     for event, answer in _answers(messages):
         key = (answer.cseq.number, answer.to.tag or "")
         begun = first.setdefault(key, event.at)
+        acks = sent.get(answer.cseq.number, [])
         since = next((at for at in acks if at >= begun), None) if acks else begun
         apart = event.at - last.get(key, event.at) > _ON_ITS_WAY_S
         last[key] = event.at
         if since is not None and apart and event.at > since + _ON_ITS_WAY_S:
             repeated.append(event.at - since)
-    if not first or (not acks and len(repeated) <= _MOST_REPEATED):
+    acknowledges = any(number in sent for number, _ in first)
+    if not first or (not acknowledges and len(repeated) <= _MOST_REPEATED):
         return None
     return judged(
         "answered.acknowledged",
@@ -57,7 +60,7 @@ def acknowledged(leg: str, messages: Sequence[SipMessage]) -> Finding | None:
         len(repeated) <= _MOST_REPEATED,
         expected="the 200 is not repeated once it is acknowledged",
         actual=f"it came again {', '.join(f'{seconds:.1f}' for seconds in repeated)} s after "
-        + ("the ACK" if acks else "the first time: no ACK of this phone's has left")
+        + ("the ACK" if acknowledges else "the first time: no ACK of this phone's has left")
         if repeated
         else "it was not",
         measured=measurement.Repeated(repeated=len(repeated)),
@@ -88,6 +91,15 @@ def accepted_to_bye(messages: Sequence[SipMessage]) -> tuple[int, ...]:
     """With what our BYE may be answered: 481 as well where the far end's crossed it (sections 15.1.1 and 15.1.2)."""
     crossed = any(event.direction == "received" and event.text.startswith("BYE ") for event in messages)
     return (200, 481) if crossed else (200,)
+
+
+def _acks(messages: Sequence[SipMessage]) -> dict[int, list[float]]:
+    """When our ACKs left, by the CSeq number of their INVITE."""
+    sent: dict[int, list[float]] = {}
+    for event in messages:
+        if event.direction == "sent" and event.text.startswith("ACK "):
+            sent.setdefault(Message.parse(event.text).cseq.number, []).append(event.at)
+    return sent
 
 
 def _answers(messages: Sequence[SipMessage]) -> Iterator[tuple[SipMessage, Response]]:

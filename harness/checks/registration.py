@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from harness import measurement
 from harness.checks import timing
 from harness.checks.finding import judged, not_observable
 from harness.events import SipMessage
+from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import Message, Request, Response
+from harness.sip.uri import NameAddr
 from harness.verdict import Finding
 
 #: A REGISTER's final answer: its status and reason.
@@ -45,11 +48,22 @@ def unbound(messages: Sequence[SipMessage]) -> str | None:
     if asked is None or answer is None or asked.contact is None:
         return None
     uri = asked.contact.uri
-    ours = [c for c in answer.contacts if c.uri.user == uri.user or (c.uri.host, c.uri.port) == (uri.host, uri.port)]
+    listed = list(_readable(answer))
+    by_user = [contact for contact in listed if contact.uri.user == uri.user]
+    by_place = [contact for contact in listed if (contact.uri.host, contact.uri.port) == (uri.host, uri.port)]
+    # Other devices of the same user have Contacts beside it, and where its own is listed whole, they say nothing of it.
+    ours = [contact for contact in by_user if contact in by_place] or [*by_user, *by_place]
     if not ours:
         return "which does not list its Contact"
     left = [contact.params.get("expires") or answer.get("Expires") for contact in ours]
     return "which lists its Contact as expired" if all(seconds == "0" for seconds in left) else None
+
+
+def _readable(answer: Response) -> Iterator[NameAddr]:
+    """Its Contacts: what another device has registered may be broken, and is not this one's affair."""
+    for value in answer.values("Contact"):
+        with suppress(SipSyntaxError):
+            yield NameAddr.parse(value)
 
 
 def came(messages: Sequence[SipMessage], code: int) -> bool:

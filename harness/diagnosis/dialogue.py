@@ -45,8 +45,9 @@ def tell(scene: Scene) -> None:
             media = offered(exchange.request.body.decode("utf-8", "replace"))
             scene.facts.record("caller.offer", media, formats(exchange.request))
             if exchange.response is not None and exchange.response.is_success:
-                scene.facts.record("caller.answer", _answer(exchange.request, exchange.response), *where)
-                held = holds(exchange.response.body.decode("utf-8", "replace"))
+                answer = _with_sdp(scene, exchange.response)
+                scene.facts.record("caller.answer", _answer(exchange.request, answer), *where)
+                held = holds(_sdp(answer).decode("utf-8", "replace"))
                 scene.facts.record("caller.held", True if held else None, *where)
         elif method in ("INVITE", "UPDATE"):
             scene.facts.record("change.answer", _outcome(scene, exchange), *where)
@@ -125,7 +126,30 @@ def _outcome(scene: Scene, exchange: Exchange) -> str | None:
     return "none" if scene.over - exchange.sent.at > _UNDER_WAY_S else None
 
 
-def _answer(invite: Request, answer: Response) -> str | None:
+def _with_sdp(scene: Scene, answer: Response) -> Message:
+    """The 200; one without SDP has none to give where a 18x of the same dialog has answered the offer by then.
+
+    A reliable one has to (RFC 3262 section 5), and of any the first is to be taken for the answer (RFC 3261 section 13.2.1).
+    """
+    for message in () if _sdp(answer) else _received(scene):
+        with contextlib.suppress(SipSyntaxError):
+            early = isinstance(message, Response) and 100 < message.status < 200 and _sdp(message)
+            if early and _dialog(message) == _dialog(answer):
+                return message
+    return answer
+
+
+def _dialog(response: Message) -> tuple[str, int, str, str | None]:
+    """Of whom it is an answer, and to which INVITE."""
+    return response.call_id, response.cseq.number, response.cseq.method, response.to.tag
+
+
+def _sdp(message: Message) -> bytes:
+    """Its description; a gateway may send ISUP along (RFC 5621, RFC 3204)."""
+    return (message.part("application/sdp") or b"").strip()
+
+
+def _answer(invite: Request, answer: Message) -> str | None:
     """What the answer's SDP makes of the offer (RFC 3264 section 6); None when the INVITE had no offer."""
     try:
         offered = Description.parse(invite.body).audio
@@ -133,20 +157,20 @@ def _answer(invite: Request, answer: Response) -> str | None:
         return None
     if offered is None:
         return None
-    if not answer.body.strip():
+    if not (sdp := _sdp(answer)):
         return "no SDP"
     try:
-        answered = Description.parse(answer.body).audio
+        answered = Description.parse(sdp).audio
     except SdpError:
         return "an SDP that cannot be read"
     if answered is None:
         return "no audio"
-    if _media(answer) != _media(invite):
+    if _media(sdp) != _media(invite.body):
         return "another number of media lines"
     same = any(one.is_same(other) for one in answered.voice for other in offered.voice)
     return "usable" if same else "a codec that was not offered"
 
 
-def _media(message: Request | Response) -> int:
-    """How many m-lines its description has: an answer has as many as the offer (RFC 3264 section 6)."""
-    return len(re.findall(rb"^m=", message.body, re.M))
+def _media(sdp: bytes) -> int:
+    """How many m-lines a description has: an answer has as many as the offer (RFC 3264 section 6)."""
+    return len(re.findall(rb"^m=", sdp, re.M))

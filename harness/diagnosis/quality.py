@@ -48,7 +48,7 @@ def _quality(scene: Scene) -> None:
 
 
 def _codecs(scene: Scene) -> None:
-    """What was agreed on first, as phones of ours say; a record tells of the newest alone, which a re-INVITE may have changed."""
+    """What the call began with, as phones of ours say; a record tells of the newest alone, which a re-INVITE may have changed."""
     mine = [e for e in scene.events if isinstance(e, MediaState) and scene.call and e.leg == scene.call.leg and e.codec]
     theirs = [e for e in scene.events if isinstance(e, MediaState) and scene.vantage.role(e.phone) == "ai" and e.codec]
     told = [(e.codec, str(e.leg)) for e in theirs]
@@ -56,6 +56,13 @@ def _codecs(scene: Scene) -> None:
         named = record.witness("codec")
         told += [(named, record.source)] if isinstance(named, str) and named else []
     if mine and told:
-        own, (codec, where) = mine[0] if theirs else mine[-1], told[0]
+        own, (codec, where) = _at_the_answer(scene, mine) if theirs else mine[-1], told[0]
         value = "the same" if own.codec.upper() == codec.upper() else "different"
         scene.facts.record("codec.sides", value, f"{own.leg} has {own.codec}", f"{where} has {codec}")
+
+
+def _at_the_answer(scene: Scene, media: list[MediaState]) -> MediaState:
+    """What was agreed on when the call was answered: an announcement before that may have had another codec (RFC 3960 section 3.1)."""
+    answered = next((state.at for state in scene.states(media[0].leg) if state.state == "confirmed"), None)
+    before = [each for each in media if answered is not None and each.at <= answered]
+    return before[-1] if before else media[0]

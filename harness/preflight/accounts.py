@@ -32,6 +32,8 @@ async def _register(probing: Probing, place: Target, user: str, domain: str, log
     outcome = await exchange(probing, place, "REGISTER", user, domain, login)
     if outcome.response is not None:
         probing.registrars.add(place)
+        if outcome.response.is_success:
+            probing.admitting.add(place)
     return outcome
 
 

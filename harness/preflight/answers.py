@@ -68,6 +68,8 @@ def lines(probing: Probing, place: Target, kind: str, outcome: RequestOutcome) -
     found = [answer_line(place, kind, outcome)]
     if outcome.trouble == "silent":
         probing.deaf.add(place)
+    if outcome.code == 403:
+        probing.forbidding.add(place)
     if outcome.response is not None:
         if clock := clock_line(probing, str(place), outcome.response.get("Date")):
             found.append(clock)
@@ -122,6 +124,20 @@ def deaf_to_options(line: ProbeResult) -> ProbeResult:
         f"{line.detail}; it answers REGISTER all the same, so that this silence shows nothing",
         line.row,
         "It should answer OPTIONS (RFC 3261 section 11); KEEPALIVE fails without. Its calls need no answer to it.",
+    )
+
+
+def forbids_options(line: ProbeResult) -> ProbeResult:
+    """The line on a place that refused OPTIONS with 403, and has accepted a REGISTER from the same address.
+
+    So the address is allowed, and it is the request that is not (RFC 3261 section 21.4.4).
+    """
+    return warning(
+        ProbeKind.OPTIONS,
+        line.subject,
+        f"{line.detail.partition(':')[0]}: packets arrive; it has accepted REGISTER from the same address, and forbids OPTIONS alone",
+        line.row,
+        "It should answer OPTIONS as it would a call (RFC 3261 section 11.2); KEEPALIVE fails without. Its calls need no answer to it.",
     )
 
 

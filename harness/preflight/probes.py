@@ -108,7 +108,9 @@ class Probing:
     wall_clock: Callable[[], float] = time.time
     patience: float = PATIENCE_S
     registrars: set[Target] = field(default_factory=set)  #: those that have answered a REGISTER, whatever they said
+    admitting: set[Target] = field(default_factory=set)  #: those of them that have accepted one
     deaf: set[Target] = field(default_factory=set)  #: those that were silent to OPTIONS
+    forbidding: set[Target] = field(default_factory=set)  #: those that refused OPTIONS with 403
     _names: dict[str, asyncio.Task[Found]] = field(default_factory=dict)
 
     async def address(self, place: Target) -> str:

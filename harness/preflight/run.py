@@ -94,12 +94,18 @@ async def _all(deployment: Deployment, settings: dict[str, Any]) -> list[ProbeRe
             lines.append(failed(*name, f"{type(found).__name__}: {found}", REGISTRATION, fix))
         else:
             lines += [found] if isinstance(found, ProbeResult) else found
-    deaf = {str(place) for place in probing.deaf & probing.registrars}
-    return [answers.deaf_to_options(line) if _is_silence(line) and line.subject in deaf else line for line in lines]
+    return [_by_registrar(probing, line) for line in lines]
 
 
-def _is_silence(line: ProbeResult) -> bool:
-    return line.look is ProbeKind.OPTIONS and line.status is Status.FAILED
+def _by_registrar(probing: Probing, line: ProbeResult) -> ProbeResult:
+    """The line; of OPTIONS in vain what the same place's answer to REGISTER makes of it."""
+    if line.look is not ProbeKind.OPTIONS or line.status is not Status.FAILED:
+        return line
+    if line.subject in map(str, probing.deaf & probing.registrars):
+        return answers.deaf_to_options(line)
+    if line.subject in map(str, probing.forbidding & probing.admitting):
+        return answers.forbids_options(line)
+    return line
 
 
 def _names(probing: Probing) -> Iterator[tuple[Name, Probe]]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from itertools import pairwise
 
 from harness.audio.describe import HeardDescription, describe
 from harness.audio.marks import SAMPLE_RATE
 from harness.checks.audio import ListenerReport, Sound
 from harness.checks.claims import Observation
-from harness.events import CallState, DtmfReceived, FarEndReport, Listened, MarkHeard, RtpStatistics
+from harness.events import CallState, DtmfReceived, Event, FarEndReport, ForeignRtp, Listened, MarkHeard, RtpStatistics
 from harness.phone.leg import Leg
 from harness.phone.waiter import NeverCame
 from harness.scenario import far_counts
@@ -144,6 +144,7 @@ class ListeningLeg(LegOfOurs):
         counters = [e for e in events if isinstance(e, RtpStatistics)]
         first = next((e for e in reversed(counters) if e.at < since), None)
         last = counters[-1] if counters else None
+        unheard = _unheard(events, since)
         return ListenerReport(
             seconds=max(0.0, max((e.seconds for e in after), default=before) - before),
             level_dbov=max((e.level_dbov for e in after), default=None),
@@ -151,6 +152,8 @@ class ListeningLeg(LegOfOurs):
             rx_packets=None if last is None else last.rx_packets - (first.rx_packets if first else 0),
             rx_other_type=0 if last is None else last.rx_other_type - (first.rx_other_type if first else 0),
             tx_packets=None if last is None else last.tx_packets - (first.tx_packets if first else 0),
+            unheard_packets=sum(unheard.values()),
+            unheard_from=" and ".join(unheard),
             instead=self._heard_instead_of(missing, since) if missing is not None else None,
         )
 
@@ -171,6 +174,14 @@ class ListeningLeg(LegOfOurs):
             self.leg.wait(f"{count} digits", lambda _: len(arrived()) >= count, within=within)
         found = arrived()
         return "".join(d.digit for d in found), [d.method for d in found], [d.duration_ms for d in found]
+
+
+def _unheard(events: Sequence[Event], since: float) -> dict[str, int]:
+    """RTP packets after ``since`` that the phone did not listen to, by where they came from."""
+    foreign = [event for event in events if isinstance(event, ForeignRtp)]
+    before = {event.source: event.packets for event in foreign if event.at < since}
+    told = {event.source: event.packets for event in foreign}
+    return {source: more for source, packets in told.items() if (more := packets - before.get(source, 0))}
 
 
 def _fell_through(leg: Leg) -> bool:

@@ -6,12 +6,15 @@ import contextlib
 import socket
 import struct
 import time
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from harness.events import FarEndReport, ForeignRtp, MarkHeard, RtpStatistics
 from harness.phone.leg import Leg
 from harness.phone.phone import Phone
+from harness.scenario.ends import Call
 from harness.sip.message import Response
 from tests.loopback import fresh_address
 from tests.process.phone.conftest import Desk, connect, hears
@@ -39,6 +42,23 @@ def test_rtp_of_a_stranger_is_neither_heard_nor_counted(lease: Desk, stranger: S
     assert not any(isinstance(event, MarkHeard) for event in leg.events)
     stranger.speaks_to(port_of(answer), phone)
     leg.wait("its own far end's", lambda e: isinstance(e, MarkHeard) and e.mark == VOICE, 10)
+    assert stranger.hangs_up(phone, answer).status == 200
+
+
+def test_a_voice_from_an_address_that_nobody_named_is_no_silence(lease: Desk, stranger: Stranger) -> None:
+    """As behind a cloud's NAT: who sends names in its SDP where it receives (RFC 3264 section 5.1), and may send from elsewhere."""
+    leg, answer = answered(phone := lease("callee"), stranger, SESSION + AUDIO)
+    since = time.monotonic()
+    with contextlib.closing(Stranger(fresh_address())) as other:
+        other.speaks_to(port_of(answer), phone)
+        leg.wait("foreign RTP", lambda e: isinstance(e, ForeignRtp) and e.packets > 30, 10)
+        host, port = other.rtp.getsockname()
+    context: Any = SimpleNamespace()
+    account = Call(context, leg, "callee").account(since)
+    assert (account.rx_packets, account.unheard_from) == (0, f"{host}:{port}")
+    assert account.unheard_packets > 30
+    later = Call(context, leg, "callee").account(time.monotonic() + 1.0)
+    assert (later.unheard_packets, later.unheard_from) == (0, "")
     assert stranger.hangs_up(phone, answer).status == 200
 
 

@@ -86,6 +86,25 @@ def test_a_200_that_comes_again_and_again_was_acknowledged_by_nobody(copies: int
         assert "s after the first time: no ACK of this phone's has left" in finding.actual
 
 
+def test_the_ack_of_a_challenge_acknowledges_no_200() -> None:
+    """A refusal is acknowledged hop by hop (RFC 3261 section 17.1.1.3), whatever its Contact; the 200 to the next attempt is not."""
+    again = message(0.2, "sent", "INVITE sip:b@example.com SIP/2.0", number=2)
+    challenge = message(0.1, "received", "SIP/2.0 407 Proxy Authentication Required", tag="t")
+    copies = [ok(0.5 * 2**n, number=2) for n in range(_MOST_REPEATED + 2)]
+    finding = dialog.acknowledged("p.1", [INVITE, challenge, ACK, again, *copies])
+    assert finding is not None
+    assert finding.verdict is Verdict.FAILED
+    assert "no ACK of this phone's has left" in finding.actual
+
+
+def test_the_ack_of_a_reinvite_is_not_that_of_the_first() -> None:
+    later = message(0.2, "sent", "ACK sip:b@example.com SIP/2.0", tag="t", number=2)
+    copies = [ok(0.5 * 2**n) for n in range(_MOST_REPEATED + 2)]
+    finding = dialog.acknowledged("p.1", [INVITE, ok(0.1, number=2), later, *copies])
+    assert finding is not None
+    assert finding.verdict is Verdict.FAILED
+
+
 def test_a_200_that_was_on_its_way_when_the_ack_went_out_is_no_repetition() -> None:
     soon = _ON_ITS_WAY_S
     assert repeated(dialog.acknowledged("p.1", [ok(-1.0), ACK, ok(soon)])) == 0

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from harness.checks.audio import ListenerReport, direction
-from harness.verdict import Finding, Strength
+import pytest
+
+from harness.checks.audio import FEWEST_UNHEARD, ListenerReport, direction
+from harness.verdict import Finding, Strength, Verdict
 
 
 def judged(account: ListenerReport) -> Finding:
@@ -35,3 +37,26 @@ def test_what_another_codec_says_is_no_silence() -> None:
     finding = judged(ListenerReport(2.0, -96.0, rx_packets=100, rx_other_type=97))
     assert finding.actual == "100 packets arrived in 2.0 s, of another codec than the one agreed on"
     assert judged(ListenerReport(2.0, -96.0, rx_packets=100, rx_other_type=5)).facts["kind"] == "silence"
+
+
+def test_rtp_that_was_not_listened_to_may_have_been_the_speaker() -> None:
+    """Many send from another address than their SDP names: a cloud's NAT, a machine with several (RFC 4961 section 3)."""
+    finding = judged(ListenerReport(2.0, None, rx_packets=0, unheard_packets=90, unheard_from="192.0.2.9:4000"))
+    assert finding.verdict is Verdict.NOT_OBSERVABLE
+    assert finding.facts["kind"] == "unknown"
+    assert finding.actual == (
+        "not observable: no RTP packet arrived in 2.0 s from where SDP or signalling says, but 90 from 192.0.2.9:4000, "
+        "which the phone does not listen to"
+    )
+
+
+@pytest.mark.parametrize(
+    "account",
+    [
+        ListenerReport(2.0, None, rx_packets=0, unheard_packets=FEWEST_UNHEARD - 1, unheard_from="192.0.2.9:4000"),
+        ListenerReport(2.0, -96.0, rx_packets=100, unheard_packets=90, unheard_from="192.0.2.9:4000"),
+    ],
+    ids=["stray packets", "its own far end sends, and is silent"],
+)
+def test_strangers_excuse_nobody_else(account: ListenerReport) -> None:
+    assert judged(account).verdict is Verdict.FAILED

@@ -68,5 +68,27 @@ def test_a_contact_listed_more_than_once_is_bound_where_any_is(seconds: list[int
     assert (registration.unbound(exchange) is None) == any(seconds)
 
 
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(0, "which lists its Contact as expired"), (60, None)], ids=["expired", "bound"]
+)
+def test_another_device_of_the_same_user_is_not_this_one(seconds: int, words: str | None) -> None:
+    """A 200 lists every binding of the address of record (RFC 3261 section 10.3 step 8), as of the run before, or of a PBX."""
+    other = OURS.replace("192.0.2.9:", "192.0.2.99:")
+    exchange = [
+        message("sent", "REGISTER sip:example.com SIP/2.0", f"Contact: {OURS}", "Expires: 300"),
+        message("received", "SIP/2.0 200 OK", f"Contact: {other};expires=3600", f"Contact: {OURS};expires={seconds}"),
+    ]
+    assert registration.unbound(exchange) == words
+
+
+def test_what_another_device_has_registered_may_be_broken() -> None:
+    broken = "<sip:bob%zz@192.0.2.99>"
+    exchange = [
+        message("sent", "REGISTER sip:example.com SIP/2.0", f"Contact: {OURS}", "Expires: 300"),
+        message("received", "SIP/2.0 200 OK", f"Contact: {broken};expires=60, {OURS};expires=60"),
+    ]
+    assert registration.unbound(exchange) is None
+
+
 def test_nothing_is_said_where_there_was_no_200() -> None:
     assert registration.unbound([message("sent", "REGISTER sip:example.com SIP/2.0", f"Contact: {OURS}")]) is None

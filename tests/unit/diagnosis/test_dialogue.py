@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
+from harness.diagnosis.facts import Facts
 from harness.diagnosis.sdp import holds
+from harness.events import SipMessage
 from tests.unit.diagnosis.building import Example
 from tests.unit.diagnosis.example_case import SDP
 from tests.unit.diagnosis.known import facts_of
@@ -31,6 +37,52 @@ def sdp(formats: str = "0", lines: str = "", protocol: str = "RTP/AVP") -> str:
 def test_what_an_answer_makes_of_the_offer(answer: str, value: str) -> None:
     facts = facts_of(Example().dials().asks("INVITE", 200, "OK", within=False, answer=answer))
     assert facts.value("caller.answer") == value
+
+
+def rings(example: Example, body: str, *, tag: str = "p", number: int = 0) -> Example:
+    """A 18x to the INVITE that was answered last, with that SDP, came before its answer."""
+    answer = example.events.pop()
+    assert isinstance(answer, SipMessage)
+    head = answer.text.partition("\r\n\r\n")[0].replace("SIP/2.0 200 OK", "SIP/2.0 183 Session Progress")
+    head = re.sub(r"(?m)^Content-Length.*", f"Content-Length: {len(body)}", head).replace(";tag=p", f";tag={tag}")
+    if number:
+        head = re.sub(r"(?m)^CSeq: \d+", f"CSeq: {number}", head)
+    example.events += [replace(answer, text=f"{head}\r\n\r\n{body}"), answer]
+    return example
+
+
+def taken_early(body: str, **others: Any) -> Facts:
+    """What is known where such a 18x came, and a 200 without SDP."""
+    example = Example().dials().asks("INVITE", 200, "OK", within=False)
+    answer = example.events[-1]
+    assert isinstance(answer, SipMessage)
+    text = answer.text.replace("@carrier.example>\r\nCall-ID", "@carrier.example>;tag=p\r\nCall-ID")
+    example.events[-1] = replace(answer, text=text)
+    return facts_of(rings(example, body, **others))
+
+
+def test_an_offer_that_a_183_has_answered_needs_no_answer_in_the_200() -> None:
+    """As of gateways that acknowledge it by PRACK (RFC 3262 section 5)."""
+    assert taken_early(sdp()).value("caller.answer") == "usable"
+    assert taken_early(sdp("9")).value("caller.answer") == "a codec that was not offered"
+    assert taken_early(sdp(lines="a=inactive\r\n")).value("caller.held") is True
+
+
+def test_an_answer_beside_isup_is_one() -> None:
+    """Of gateways that carry it along (RFC 3204)."""
+    isup = "--b\r\nContent-Type: application/isup\r\n\r\nm=\x01\r\n"
+    parts = f"{isup}--b\r\nContent-Type: application/sdp\r\n\r\n{sdp()}\r\n--b--\r\n"
+    example = Example().dials().asks("INVITE", 200, "OK", within=False, answer=parts)
+    answer = example.events[-1]
+    assert isinstance(answer, SipMessage)
+    text = answer.text.replace("application/sdp", "multipart/mixed;boundary=b", 1)
+    example.events[-1] = replace(answer, text=text)
+    assert facts_of(example).value("caller.answer") == "usable"
+
+
+@pytest.mark.parametrize("other", [{"tag": "q"}, {"number": 1}, {"body": ""}], ids=["fork", "attempt", "no SDP"])
+def test_the_183_of_another_answers_nothing(other: dict[str, Any]) -> None:
+    assert taken_early(**({"body": sdp()} | other)).value("caller.answer") == "no SDP"
 
 
 @pytest.mark.parametrize("offer", ["m=audio x", sdp().replace("m=audio", "m=video")])

@@ -238,6 +238,15 @@ def test_a_phone_s_own_codec_comes_before_a_record_s() -> None:
     assert facts["codec.sides"].evidence == ("caller.1 has PCMU", "stand-in.1 has PCMA")
 
 
+def test_what_an_announcement_before_the_answer_had_is_no_codec_of_the_call() -> None:
+    """Of another party than the one that answers, as where a call is forked (RFC 3960 section 3.1)."""
+    example = Example(ai="stand-in").dials().codec("caller.1", "PCMA").codec("stand-in.1", "PCMU").after(1.0)
+    example = example.codec("caller.1", "PCMU").state("confirmed", 200).after(1.0).codec("caller.1", "G722")
+    facts = facts_of(example)
+    assert facts["codec.sides"].evidence == ("caller.1 has PCMU", "stand-in.1 has PCMU")
+    assert facts.value("codec.sides") == "the same"
+
+
 def test_the_codecs_agreed_on_first_are_told() -> None:
     example = Example(ai="stand-in").dials().codec("caller.1", "PCMU").codec("stand-in.1", "PCMU")
     facts = facts_of(example.codec("caller.1", "PCMA").codec("stand-in.2", "G722"))

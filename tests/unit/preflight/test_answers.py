@@ -64,6 +64,15 @@ def test_a_registrar_that_answers_no_options_is_not_behind_a_firewall(lab: Any, 
     assert "firewall" not in line.fix
 
 
+@pytest.mark.parametrize(("register", "status"), [(200, WARNING), (401, FAILED), (403, FAILED), (404, FAILED)])
+def test_who_registers_from_here_is_allowed_here(lab: Any, far: Any, register: int, status: Status) -> None:
+    """A 403 may be of the request as such (RFC 3261 section 21.4.4): some refuse OPTIONS whoever asks."""
+    lab.account["port"] = far.udp(lambda request: says(403 if request.method == "OPTIONS" else register)(request))
+    line = lab.line("OPTIONS")
+    told = "has accepted REGISTER" if status is WARNING else "is not allowed"
+    check(line, status, told, "Registration fails", "KEEPALIVE" if status is WARNING else "allowed IPs")
+
+
 def test_other_answers_are_answers_too(lab: Any, far: Any) -> None:
     lab.account["port"] = far.udp(says(404))
     check(lab.line("OPTIONS"), OK, "404")
