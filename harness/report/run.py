@@ -23,6 +23,7 @@ import hashlib
 import json
 import os
 import re
+import shlex
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -379,7 +380,7 @@ def _allure(
         notes.append(f"Allure's report could not be made: {error}")
         return None
     if page is None:
-        notes.append("Allure's report, where Node.js is: " + " ".join(allure_report.command(run, results)))
+        notes.append("Allure's report, where Node.js is: " + shlex.join(allure_report.command(run, results)))
     return page
 
 
