@@ -36,6 +36,7 @@ from harness.report.run import (
     remember,
     write_end,
 )
+from harness.signoff import manifest
 from harness.signoff.decision import decide
 
 
@@ -63,6 +64,17 @@ class TestDirectories:
         (tmp_path / "file").write_text("")
         with pytest.raises(MistakeError, match=r"file: cannot be written: .*; allowed: a path that can be"):
             create(tmp_path / "file")
+
+    @pytest.mark.parametrize("below", ["", "cases", "load"])
+    def test_in_another_run_there_is_none(self, tmp_path: Path, runs: ModuleType, below: str) -> None:
+        """It would be no more as it was left, and could not be signed (``--reports reports/latest``, ``--into RUN``)."""
+        other = runs.make_run(tmp_path / "reports", rows=("HOLD",)).directory
+        with pytest.raises(MistakeError, match=f"is in the directory of the run {other.name}"):
+            create(other / below)
+        point_latest(other)
+        with pytest.raises(MistakeError, match="allowed: a directory of no run"):
+            create(tmp_path / "reports" / "latest" / below)
+        assert manifest.differences(other) == []
 
     def test_of_cases_are_told_apart_and_are_file_names(self, tmp_path: Path) -> None:
         ids = ["A[x:udp/ip]", "A[x:udp-ip]", "A[x:udp ip]", "../../etc/passwd", "x" * 300]
