@@ -10,7 +10,7 @@ import typer
 from harness import signoff
 from harness.cli.app import INTERRUPTED
 from harness.errors import MistakeError
-from harness.report import bundle
+from harness.report import bundle, scope
 from harness.report.closing import show
 from harness.report.foreign import require_files
 from harness.report.merge import merge
@@ -42,16 +42,7 @@ def report(
     if one and into is not None:
         raise MistakeError(f"--into {into}: a single run is made again where it is; allowed: with several runs")
     for run in runs:
-        if not (run / "cases").is_dir():
-            what = "not a run's directory: it has no cases" if run.exists() else "no such directory"
-            raise MistakeError(f"{run}: {what}; allowed: a run's directory, e.g. reports/latest")
-        require_files(run.resolve())
-        if (run / manifest.FILE).exists() and (differing := manifest.differences(run.resolve())):
-            raise MistakeError(f"{run}: the evidence is not as the run left it: {'; '.join(differing[:3])}")
-        if complete and (run / attest.FILE).exists():
-            raise MistakeError(
-                f"{run}: is signed, so --complete may add nothing to it; allowed: --zip, which makes a copy"
-            )
+        _require_whole(run, is_merged=not one, complete=complete)
     run = runs[0].resolve() if one else merge(runs, into or runs[0].resolve().parent)
     finished = remake(run, complete=complete)
     is_signed = (run / attest.FILE).exists()  # and stays as it is
@@ -67,6 +58,23 @@ def report(
         typer.echo(note)
     stopped = STOPPED in finished.summary.interrupted.split("; ")
     raise typer.Exit(INTERRUPTED if stopped else finished.summary.exit_code)
+
+
+def _require_whole(run: Path, *, is_merged: bool, complete: bool) -> None:
+    """Refuse what no view may be made of: no run, one that is not as it was left, or a signed one that would get more files."""
+    if not (run / "cases").is_dir():
+        what = "not a run's directory: it has no cases" if run.exists() else "no such directory"
+        raise MistakeError(f"{run}: {what}; allowed: a run's directory, e.g. reports/latest")
+    require_files(run.resolve())
+    if (run / manifest.FILE).exists() and (differing := manifest.differences(run.resolve())):
+        raise MistakeError(f"{run}: the evidence is not as the run left it: {'; '.join(differing[:3])}")
+    if is_merged and not (run / scope.FILE).exists():
+        raise MistakeError(
+            f"{run / scope.FILE}: is missing, so nobody knows what the run was asked for; "
+            "allowed: whole runs, to be merged"
+        )
+    if complete and (run / attest.FILE).exists():
+        raise MistakeError(f"{run}: is signed, so --complete may add nothing to it; allowed: --zip, which makes a copy")
 
 
 def register(app: typer.Typer) -> None:

@@ -13,6 +13,7 @@ from harness.cli.app import FAILED, PASSED
 from harness.report.foreign import require_run
 from harness.signoff import attest, document
 from harness.signoff.decision import Acceptance, Decision
+from harness.terminal import printable
 
 
 class _Group(TyperGroup):
@@ -53,7 +54,7 @@ def verify(
     require_run(run)
     decision, problems = signoff.verify(run, key)
     for problem in problems:
-        typer.echo(f"NOT VERIFIED  {problem}")
+        typer.echo(f"NOT VERIFIED  {_one_line(problem)}")
     if problems:
         raise typer.Exit(FAILED)
     _say(decision)
@@ -69,9 +70,14 @@ def make_key(path: Annotated[Path, typer.Argument(metavar="FILE", help="Where th
 def _say(decision: Decision) -> None:
     typer.echo(document.heading(decision))
     for reason in decision.reasons:
-        typer.echo(f"  {reason}")
+        typer.echo(f"  {_one_line(reason)}")
     for waiver in decision.waivers:
-        typer.echo(f"  waived: {waiver.row}, by {waiver.who} until {waiver.until}")
+        typer.echo(f"  waived: {_one_line(f'{waiver.what}, by {waiver.who}')} until {waiver.until}")
+
+
+def _one_line(text: str) -> str:
+    """Names of files and cases are whoever's the run is: none may look like a line of this command."""
+    return printable(" ".join(text.splitlines()))
 
 
 def _code(decision: Decision) -> int:

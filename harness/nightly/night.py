@@ -24,7 +24,7 @@ from harness.report.case_page import short_path
 from harness.report.causes import grouped
 from harness.report.history import Run
 from harness.report.mask import mask_text
-from harness.report.run import history_of, read_cases
+from harness.report.run import history_of, read_cases, require_outside_of_runs
 from harness.report.summary import latest
 from harness.verdict import Verdict
 
@@ -208,6 +208,7 @@ def _runs(reports: Path) -> set[str]:
 @contextmanager
 def _alone(reports: Path) -> Iterator[None]:
     """Two nights at once would take each other's runs for their own."""
+    require_outside_of_runs(reports)
     try:
         reports.mkdir(parents=True, exist_ok=True)
         file = os.open(reports / ".nightly.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)

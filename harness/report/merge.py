@@ -130,7 +130,7 @@ def _scope(scopes_found: Sequence[Scope]) -> Scope | None:
 
 
 def _options(every: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Each option as given; where the runs differ, all that was given."""
+    """Each option as given; where the runs differ, all that was given, each once."""
     found: dict[str, Any] = {}
     for name in dict.fromkeys(name for options in every for name in options):
         values = [options.get(name) for options in every]
@@ -139,6 +139,12 @@ def _options(every: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             # an empty list is no limit, and so is a limit that not every run had
             limits = lists if name in ("fault", "deployment") or all(lists) else []
             found[name] = list(dict.fromkeys(item for value in limits for item in value))
+        elif all(value == values[0] for value in values):
+            found[name] = values[0]
+        elif name == "keyword":  # an expression of pytest's; it is a limit as well
+            found[name] = " or ".join(dict.fromkeys(map(str, values))) if all(values) else ""
         else:
-            found[name] = values[0] if all(value == values[0] for value in values) else ", ".join(map(str, values))
+            found[name] = ", ".join(
+                dict.fromkeys({True: "yes", False: "no"}[v] if isinstance(v, bool) else str(v) for v in values)
+            )
     return found

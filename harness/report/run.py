@@ -23,6 +23,7 @@ import hashlib
 import json
 import os
 import re
+import shlex
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -106,6 +107,7 @@ class FinishedRun:
 
 def create(reports: Path) -> Path:
     """Make a new run's directory. Raises :class:`MistakeError` where another path is needed, :class:`ResourceError` for a full disk."""
+    require_outside_of_runs(reports)
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     for attempt in range(100):
         directory = reports / (f"{stamp}-{os.getpid()}" + (f"-{attempt}" if attempt else ""))
@@ -117,6 +119,16 @@ def create(reports: Path) -> Path:
             raise unwritable(reports, error) from error
         return directory
     raise ResourceError(f"{reports}: a hundred runs of this process began within one second")
+
+
+def require_outside_of_runs(directory: Path) -> None:
+    """Refuse a run's own directory as the place for what others leave: its evidence is to stay as it left it."""
+    real = directory.resolve()
+    for run in (real, *real.parents):
+        if (run / CASES).is_dir() and (run / scopes.FILE).exists():
+            raise MistakeError(
+                f"{directory}: is in the directory of the run {run.name}; allowed: a directory of no run"
+            )
 
 
 def case_directory(run: Path, case: Mapping[str, object]) -> Path:
@@ -379,7 +391,7 @@ def _allure(
         notes.append(f"Allure's report could not be made: {error}")
         return None
     if page is None:
-        notes.append("Allure's report, where Node.js is: " + " ".join(allure_report.command(run, results)))
+        notes.append("Allure's report, where Node.js is: " + shlex.join(allure_report.command(run, results)))
     return page
 
 

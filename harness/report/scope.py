@@ -54,6 +54,7 @@ class RowScope:
     hidden: bool = False  #: it has no case since nobody could see what it is about
     postponed: bool = False  #: it has no case since it was not the time of the numbers that could prove it
     demanded: bool = False  #: by ``require`` of the deployment file
+    unnamed: bool = False  #: it has no case since it takes long, and nobody asked for it by name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -247,6 +248,7 @@ def _deployment(deployment: Deployment, selection: Selection, asked: Sequence[Ca
                 without.get(row.id),
                 not_now.get(row.id, []),
                 deployment,
+                unnamed=row.opt_in and row.id not in selection.rows,
             )
             for row in integration.rows
         ),
@@ -299,6 +301,8 @@ def _row(
     left: LeftOut | None,
     not_now: Sequence[str],
     deployment: Deployment,
+    *,
+    unnamed: bool,
 ) -> RowScope:
     why = left.why if left and not cases else ""
     return RowScope(
@@ -316,6 +320,7 @@ def _row(
         hidden=not cases and (why.startswith(NOT_OBSERVABLE) or why in sight.unseen(deployment).values()),
         postponed=not cases and left is not None and left.not_now,
         demanded=row.id in deployment.require or (row.documented and matrix.DOCUMENTED in deployment.require),
+        unnamed=unnamed,
     )
 
 

@@ -62,15 +62,15 @@ def make(
     signer = attest.signer_of(key) if key else None
     granted = waivers.read(waiver_file) if waiver_file else ()
     decision = decide(run, granted, today=_today(), source=waiver_file, sealed=sealed)
-    for name in (waivers.FILE, attest.FILE, document.HTML, document.PDF):
-        if waiver_file is None or waiver_file.resolve() != run / name:
-            (run / name).unlink(missing_ok=True)
     if not (run / manifest.FILE).exists():
         if read_end(run):  # a new manifest would vouch for whatever is there by now
             raise MistakeError(
                 f"{run / manifest.FILE}: is missing, so nobody knows what the run left; allowed: a whole run"
             )
         manifest.write(run)
+    for name in (waivers.FILE, attest.FILE, document.HTML, document.PDF):
+        if waiver_file is None or waiver_file.resolve() != run / name:
+            (run / name).unlink(missing_ok=True)
     kept = run / waivers.FILE
     if waiver_file and waiver_file.resolve() != kept:
         shutil.copyfile(waiver_file, kept)

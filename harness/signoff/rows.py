@@ -158,7 +158,8 @@ def _verdict(row: RowScope, judged: Sequence[JudgedCase], lost: Sequence[str], l
     if not row.cases:
         if row.hidden:
             return Verdict.NOT_OBSERVABLE, row.why
-        return (NOT_RUN if row.left_out or row.postponed or row.demanded else NOT_APPLICABLE), row.why
+        is_there = row.left_out or row.postponed or row.demanded or row.unnamed
+        return (NOT_RUN if is_there else NOT_APPLICABLE), row.why
     if left:
         if verdicts:
             return PARTLY_RUN, f"{len(left)} of {len(row.cases)} cases left out"

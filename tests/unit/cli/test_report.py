@@ -9,7 +9,9 @@ import pytest
 from typer.testing import CliRunner
 
 from harness.cli.app import application
+from harness.errors import MistakeError
 from harness.report.run import NEVER_ENDED, STOPPED
+from harness.signoff import manifest
 
 
 @pytest.fixture(autouse=True)
@@ -25,3 +27,15 @@ def test_of_a_run_that_somebody_stopped_it_is_130(
 ) -> None:
     made = runs.make_run(tmp_path, rows=("HOLD",), interrupted=interrupted)
     assert CliRunner().invoke(application(), ["report", str(made.directory)]).exit_code == code
+
+
+def test_a_run_without_its_scope_is_not_merged_with_one_that_has_it(tmp_path: Path, runs: ModuleType) -> None:
+    """Its injected faults and its options would be told nowhere, and the sign-off would take the other's scope for both."""
+    whole = runs.make_run(tmp_path, rows=("HOLD",)).directory
+    faulty = runs.make_run(tmp_path, rows=("BUSY",), options={"fault": ["heavy-loss"]}).directory
+    (faulty / "scope.json").unlink()
+    manifest.write(faulty)
+    ended = CliRunner().invoke(application(), ["report", str(whole), str(faulty), "--into", str(tmp_path / "both")])
+    assert isinstance(ended.exception, MistakeError)
+    assert str(ended.exception).startswith(f"{faulty / 'scope.json'}: is missing")
+    assert not (tmp_path / "both").exists()

@@ -18,6 +18,7 @@ from harness.nightly.news import problem_of
 from harness.nightly.night import check_fresh, conclude
 from harness.report import history
 from harness.report.run import history_of
+from harness.signoff import manifest
 
 ROWS = ("HOLD", "BUSY")
 _TWO_LINES = """
@@ -277,6 +278,14 @@ def test_a_place_that_is_no_directory_is_a_mistake(tmp_path: Path) -> None:
         with pytest.raises(MistakeError, match=r"--reports .*file.*: cannot be written to: .*; allowed: ") as caught:
             night.one_night([], place, series="s", bound=(), more=())
         assert len(str(caught.value).splitlines()) == 1
+
+
+def test_no_night_is_passed_in_the_directory_of_a_run(tmp_path: Path, runs: ModuleType) -> None:
+    """Its lock, its history and its page would be files that the run never left."""
+    run = runs.make_run(tmp_path, rows=("HOLD",)).directory
+    with pytest.raises(MistakeError, match="is in the directory of the run"):
+        night.one_night([], run, series="s", bound=(), more=())
+    assert manifest.differences(run) == []
 
 
 def test_a_figure_says_of_which_deployment_it_is_where_there_are_several() -> None:

@@ -254,3 +254,29 @@ def test_a_row_that_one_of_two_sites_was_asked_for_by_name_is_not_said_to_be_not
     decision = decide(merge([long.directory, other.directory], tmp_path), today=datetime.date(2026, 11, 20))
     (row,) = [row for row in decision.rows if row.scope.row == "LONGCALL"]
     assert (row.verdict, row.passed) == ("passed", len(long.cases))
+
+
+def test_options_that_differ_are_told_each_once_and_a_choice_that_one_run_had_not_is_none(
+    tmp_path: Path, runs: ModuleType
+) -> None:
+    def options_of(*every: dict[str, Any]) -> dict[str, Any]:
+        made = [runs.make_run(tmp_path, rows=("HOLD",), options=options).directory for options in every]
+        found = scope.read(merge(made, tmp_path))
+        assert found is not None
+        return dict(found.options)
+
+    every = [{"timings": timings, "no_manual": timings == "quick"} for timings in ("quick", "documented", "quick")]
+    assert options_of(*every).items() >= {"timings": "quick, documented", "no_manual": "yes, no"}.items()
+    assert options_of({"keyword": "udp"}, {"keyword": ""}, {"keyword": "udp"})["keyword"] == ""
+    assert options_of({"keyword": "udp"}, {"keyword": "tcp and ip"})["keyword"] == "udp or tcp and ip"
+    assert options_of({"keyword": "udp"}, {"keyword": "udp"})["keyword"] == "udp"
+
+
+def test_timings_that_one_of_two_runs_scaled_down_are_a_remark(tmp_path: Path, runs: ModuleType) -> None:
+    simulated = runs.live().model_copy(update={"kind": "simulated"})
+    made = [
+        runs.make_run(tmp_path, deployment=simulated, rows=("HOLD",), options={"timings": timings}).directory
+        for timings in ("documented", "quick")
+    ]
+    decision = decide(merge(made, tmp_path), today=datetime.date(2026, 11, 20))
+    assert [remark for remark in decision.remarks if "scaled down" in remark]

@@ -7,6 +7,7 @@ import errno
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import threading
@@ -19,7 +20,7 @@ import pytest
 
 from harness.errors import HarnessError, MistakeError, ResourceError
 from harness.integrations import load
-from harness.report import history, sound
+from harness.report import allure_report, history, sound
 from harness.report import summary as summaries
 from harness.report.names import names
 from harness.report.run import (
@@ -35,6 +36,7 @@ from harness.report.run import (
     remember,
     write_end,
 )
+from harness.signoff import manifest
 from harness.signoff.decision import decide
 
 
@@ -62,6 +64,17 @@ class TestDirectories:
         (tmp_path / "file").write_text("")
         with pytest.raises(MistakeError, match=r"file: cannot be written: .*; allowed: a path that can be"):
             create(tmp_path / "file")
+
+    @pytest.mark.parametrize("below", ["", "cases", "load"])
+    def test_in_another_run_there_is_none(self, tmp_path: Path, runs: ModuleType, below: str) -> None:
+        """It would be no more as it was left, and could not be signed (``--reports reports/latest``, ``--into RUN``)."""
+        other = runs.make_run(tmp_path / "reports", rows=("HOLD",)).directory
+        with pytest.raises(MistakeError, match=f"is in the directory of the run {other.name}"):
+            create(other / below)
+        point_latest(other)
+        with pytest.raises(MistakeError, match="allowed: a directory of no run"):
+            create(tmp_path / "reports" / "latest" / below)
+        assert manifest.differences(other) == []
 
     def test_of_cases_are_told_apart_and_are_file_names(self, tmp_path: Path) -> None:
         ids = ["A[x:udp/ip]", "A[x:udp-ip]", "A[x:udp ip]", "../../etc/passwd", "x" * 300]
@@ -122,6 +135,16 @@ class TestFinish:
         assert finished.summary.exit_code == 1
         assert finished.allure_report is None
         assert any("npx allure@3 generate" in note for note in finished.notes)
+
+    def test_the_line_for_allure_is_one_to_copy(self, run: Any) -> None:
+        """Also from a directory whose name has a blank."""
+        directory = run.directory.rename(run.directory.with_name("of Zoë's"))
+        results = directory / "allure-results"
+        finished = ended(directory, run.planned, RunEnd(workers=4, wall_s=9.0, allure_results=results))
+
+        (note,) = (note for note in finished.notes if "npx" in note)
+        words = shlex.split(note.partition(": ")[2])
+        assert words == allure_report.command(directory, results)
 
     def test_allure_has_as_many_results_as_there_are_cases(self, run: Any) -> None:
         results = run.directory / "allure-results"

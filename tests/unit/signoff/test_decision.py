@@ -86,6 +86,15 @@ class TestWhatWasNotRun:
         assert "we do not want to know" in result(decision, "TD-CAPACITY").why
         assert decide(run, [waiver("TD-CAPACITY")], today=TODAY).outcome is Acceptance.WITH_WAIVERS
 
+    def test_a_row_that_nobody_asked_for_by_name_is_not_run_and_need_not_be(
+        self, tmp_path: Path, runs: ModuleType
+    ) -> None:
+        """Not applicable would say that the deployment has nothing it is about."""
+        decision = decide(runs.make_run(tmp_path).directory, today=TODAY)
+        assert decision.outcome is Acceptance.ACCEPTED
+        assert result(decision, "LONGCALL").verdict == "not run"
+        assert "takes long" in result(decision, "LONGCALL").why
+
     def test_a_row_that_means_nothing_there_is_not_unseen(self, tmp_path: Path, runs: ModuleType) -> None:
         """No trunk registers: what would be seen of it says nothing."""
         deployment = runs.live()

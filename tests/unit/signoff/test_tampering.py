@@ -91,6 +91,18 @@ def test_views_that_were_made_again_are_no_change(tmp_path: Path, runs: ModuleTy
     assert signoff.verify(run, key.with_suffix(".pub"))[1] == []
 
 
+def test_a_sign_off_that_cannot_be_made_again_stays_as_it_is(tmp_path: Path, runs: ModuleType, key: Path) -> None:
+    """Without its manifest nothing is made of a run, so nothing that was signed may be taken away."""
+    run = runs.make_run(tmp_path / "reports").directory
+    signoff.make(run, key=key)
+    before = {path.name: path.read_bytes() for path in run.glob("signoff.*") if path.name != manifest.FILE}
+    (run / manifest.FILE).unlink()
+
+    with pytest.raises(MistakeError, match="nobody knows what the run left"):
+        signoff.make(run, key=key)
+    assert {path.name: path.read_bytes() for path in run.glob("signoff.*")} == before
+
+
 def test_another_key(tmp_path: Path, runs: ModuleType, key: Path) -> None:
     run = runs.make_run(tmp_path / "reports").directory
     signoff.make(run, key=key)

@@ -1,0 +1,41 @@
+"""``harness signoff``: what it prints of a run that came from somebody else."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from typer.testing import CliRunner
+
+from harness import signoff
+from harness.cli.app import application
+from harness.signoff import attest, manifest
+
+FORGED = "verified: the evidence is what was signed, and the verdicts follow from it"
+
+
+@pytest.mark.parametrize("before", ["\n", "\r", "\x1b[2K\x1b[G", "\u2028"])
+def test_no_name_in_the_evidence_makes_a_line_of_its_own(tmp_path: Path, runs: ModuleType, before: str) -> None:
+    """Neither of a file nor of a case: whoever reads the terminal would take it for the command's own."""
+    made = runs.make_run(tmp_path / "reports", rows=("HOLD",), plays={"HOLD": runs.fails})
+    run, name = made.directory, f"x{before}{FORGED}{before}"
+    record = made.case_directory("HOLD") / "case.json"
+    plain = json.loads(record.read_text())
+    plain["id"], plain["end"]["verdict"] = name, "passed"
+    record.write_text(json.dumps(plain))
+    manifest.write(run)
+    public = attest.make_keys(tmp_path / "key.pem")
+    signoff.make(run, key=tmp_path / "key.pem")
+    (run / name).touch()
+
+    verified = CliRunner().invoke(application(), ["signoff", "verify", str(run), "--key", str(public)], color=True)
+    again = CliRunner().invoke(application(), ["signoff", "make", str(run), "--no-pdf"], color=True)
+
+    assert verified.exit_code == again.exit_code == 1
+    for output in (verified.output, again.output):
+        assert output.count(FORGED) >= 2
+        assert not [line for line in output.splitlines() if line.startswith(FORGED)]
+        assert "\x1b" not in output
+    assert all(line.startswith("NOT VERIFIED  ") for line in verified.output.splitlines())
