@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import threading
 import weakref
 
 import pytest
@@ -18,10 +19,13 @@ class Call:
 
 
 def test_things_are_done_in_the_order_of_their_deadlines() -> None:
-    scheduler, done = DeadlineScheduler(), queue.Queue[str]()
-    scheduler.after(0.05, lambda: done.put("second"))
-    scheduler.after(0.0, lambda: done.put("first"))
-    assert [done.get(timeout=10), done.get(timeout=10)] == ["first", "second"]
+    scheduler, done, may = DeadlineScheduler(), queue.Queue[str](), threading.Event()
+    scheduler.after(0.0, lambda: done.put("waited") if may.wait(10) else None)  # until all are there
+    scheduler.after(0.0, lambda: done.put("second"))
+    scheduler.after(-3600.0, lambda: done.put("first"))
+    may.set()
+    found = [done.get(timeout=10) for _ in range(3)]
+    assert [word for word in found if word != "waited"] == ["first", "second"]
     scheduler.close()
 
 
