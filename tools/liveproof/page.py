@@ -23,12 +23,12 @@ _TAIL = """
 `failed` and `not observable` are both right where something is wrong: the second says that nobody here could see it.
 `audio_check_s_p95` is how long an audio check holds a scenario up, measured from its steps, where all is well and the witness can
 tell. Not included are the time in which the AI itself speaks before the caller can, and the experiments, which are made where
-nothing else can confirm anything. `three_at_once_s_p95` and `one_at_once_s_p95` are for whole cases, experiments included, that
-check audio twice on each of three calls, and on one. [evidence.md](evidence.md) says what each observation is worth. Where only
-arriving packets are asked for (`indicated`), a deaf AI is as good as any other, and is left out. A platform that ends RTCP is
-declared as such (`synthflow.rtcp = "by-hop"`); undeclared, its own counts would pass for the AI's. A case that said nothing is
-run once more (`repeated`): one that is broken, and an alarm in a clean world whose own audio, on a busy machine, stood still for
-more than a twentieth of the case.
+nothing else can confirm anything. `three_at_once_s_p95` and `one_at_once_s_p95` are the time that all audio checks of a case take
+together, experiments included: two checks on each of three calls (`CONCURRENT`), and on one call (`REINVITE-CODEC`).
+[evidence.md](evidence.md) says what each observation is worth. Where only arriving packets are asked for (`indicated`), a deaf AI
+is as good as any other, and is left out. A platform that ends RTCP is declared as such (`synthflow.rtcp = "by-hop"`); undeclared,
+its own counts would pass for the AI's. A case that said nothing is run once more (`repeated`): one that is broken, and an alarm
+in a clean world whose own audio, on a busy machine, stood still for more than a twentieth of the case.
 """
 
 
