@@ -12,23 +12,23 @@ from tools.liveproof.results import Proof, Result
 _HEAD = """\
 # What a live run says, and what it does not
 
-Written by `make liveproof`, which plays customers' set-ups against a simulated world started apart. The harness is told what
-a customer's file tells: the AI is somebody else's, and is seen by its API's record and, as the kind of witness has it, words or
-RTCP. In some worlds something is wrong that touches a claim: a fault of the platform, or an AI that is deaf, silent, or an answering
-machine. There no case may pass, and no wrong cause may be named as certain. In the others every case has to pass, where the
-witness can tell.
+`make liveproof` writes this page. It runs customers' set-ups against a simulated world that is started separately. The harness
+knows only what a customer's file says: the AI is somebody else's, and is seen through its API's record and, depending on the
+witness, words or RTCP. In some worlds something is wrong that touches a claim: a fault of the platform, or an AI that is deaf,
+silent, or an answering machine. There no case may pass, and no wrong cause may be named as certain. In the others every case must
+pass wherever the witness can tell.
 
 """
 _TAIL = """
-`failed` and `not observable` are both right where something is wrong: the second says that nobody here could see it. How long a
-look holds a scenario up is measured from its steps, where all is well and the witness can tell (`audio_check_s_p95`). The time in
-which the AI itself speaks before the caller can is apart, and so are the experiments, which are made where nothing else
-can confirm anything. `three_at_once_s_p95` and `one_at_once_s_p95` are of whole cases, experiments included, that look twice at each of
-three calls, and at one. [evidence.md](evidence.md) says what each observation is worth. Where packets that arrive are all that is asked
-for (`indicated`), a deaf AI is as good as another, and is left out. A platform that ends RTCP is declared as such
-(`synthflow.rtcp = "by-hop"`); undeclared, its own counts would pass for the AI's. A case that has said nothing is made once more
-(`repeated`): one that is broken, and an alarm in a clean world whose own audio, on a busy machine, stood still for more than a
-twentieth of the case.
+`failed` and `not observable` are both right where something is wrong: the second says that nobody here could see it.
+`audio_check_s_p95` is how long an audio check holds a scenario up, measured from its steps, where all is well and the witness can
+tell. Not included are the time in which the AI itself speaks before the caller can, and the experiments, which are made where
+nothing else can confirm anything. `three_at_once_s_p95` and `one_at_once_s_p95` are the time that all audio checks of a case take
+together, experiments included: two checks on each of three calls (`CONCURRENT`), and on one call (`REINVITE-CODEC`).
+[evidence.md](evidence.md) says what each observation is worth. Where only arriving packets are asked for (`indicated`), a deaf AI
+is as good as any other, and is left out. A platform that ends RTCP is declared as such (`synthflow.rtcp = "by-hop"`); undeclared,
+its own counts would pass for the AI's. A case that said nothing is run once more (`repeated`): one that is broken, and an alarm
+in a clean world whose own audio, on a busy machine, stood still for more than a twentieth of the case.
 """
 
 

@@ -13,9 +13,9 @@ from tools.selfproof.results import FIRST, Proof, Result, spoken
 
 _HEAD = """# Self-proof: every fault injected, detected, named
 
-This page is made by `make selfproof` (`python -m tools.selfproof`); do not edit it. The simulated world is made
-wrong in each way the guides' troubleshooting tables know, on every trunk the fault can show on, and the harness, told
-nothing, has to fail the row and name the cause. [Diagnosis](diagnosis.md) says how it reasons.
+`make selfproof` (`python -m tools.selfproof`) writes this page; do not edit it. It injects every fault of the guides'
+troubleshooting tables into the simulated world, on every trunk where the fault can show. The harness, told
+nothing, must fail the row and name the cause. [Diagnosis](diagnosis.md) says how it reasons.
 """
 
 
@@ -29,9 +29,9 @@ def page(proof: Proof, clean_wanted: int) -> str:
 def _figures(proof: Proof, clean_wanted: int) -> Iterator[str]:
     plain = proof.plain()
     yield "| what | bar | result |\n|---|---|---|"
-    yield f"| faults, on so many rows and trunks | all | {plain['faults']}, {plain['injected']} |"
+    yield f"| faults, and the rows and trunks they were injected on | all | {plain['faults']}, {plain['injected']} |"
     yield f"| the row fails | {plain['injected']} | {plain['row_failed']} |"
-    yield f"| the first cause named is the injected one | all that the evidence can tell | {plain['named_first']} |"
+    yield f"| the injected cause is named first | wherever the evidence can tell | {plain['named_first']} |"
     yield f"| it is in the list documented below | the rest | {plain['candidates_only']} |"
     yield f"| clean cases | {clean_wanted} | {plain['clean_cases']} |"
     yield f"| false alarms among them | 0 | {plain['false_alarms']} |"
@@ -62,7 +62,7 @@ def _matrix(proof: Proof) -> Iterator[str]:
 
 def _checks(proof: Proof) -> Iterator[str]:
     yield "## Checks, and the faults that make them fail\n"
-    yield "Each check also has an example in `tests/unit/checks` of what it lets through, and of what it must not.\n"
+    yield "Each check also has an example in `tests/unit/checks` of what it accepts, and of what it must not.\n"
     yield "| check | a failed one says | fails with (cases) |\n|---|---|---|"
     for check, faults in proof.checks().items():
         counted = ", ".join(f"`{fault}` ({count})" for fault, count in faults.items())
@@ -86,14 +86,14 @@ def _visibility(proof: Proof) -> Iterator[str]:
     yield "## The same with less to see\n"
     yield (
         "The same evidence, diagnosed without what the AI's side gave (callers and agents), and with the callers' side "
-        "alone: what a black-box run against real systems sees. *Nothing* means that no failure is visible from there.\n"
+        "only: what a black-box run against real systems sees. *Nothing* means that no failure is visible from there.\n"
     )
     yield "| injected | all | callers and agents | callers alone |\n|---|---|---|---|"
     for fault, results in _by_fault(proof).items():
         cells = [_cell(fault, results, visibility) for visibility in VISIBILITIES]
         yield f"| `{fault}` | " + " | ".join(cells) + " |"
     yield ""
-    yield "What would settle a list is said with it; the commonest are:\n"
+    yield "Each list says what would settle it; the most common observations are:\n"
     settling = sorted({t.settles for r in proof.of("fault") for t in r.told.values() if t.settles})
     yield from (f"- {observation}" for observation in settling)
     yield ""
