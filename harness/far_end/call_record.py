@@ -116,9 +116,13 @@ class CallRecord:
 
     def variable(self, name: str) -> str | None:
         """What the assistant was given under that name, e.g. an X- header's value; None when it does not say."""
+        found = self._given(name)
+        return found if isinstance(found, str) else None
+
+    def _given(self, name: str) -> object:
         found = self.plain.get("prompt_variables")
         pairs = found.items() if isinstance(found, dict) else ()
-        return next((v for k, v in pairs if str(k).lower() == name.lower() and isinstance(v, str)), None)
+        return next((value for key, value in pairs if str(key).lower() == name.lower() and value is not None), None)
 
     @property
     def takes_headers(self) -> bool:
@@ -128,7 +132,11 @@ class CallRecord:
 
     def lacks(self, header: str) -> bool:
         """Whether that X- header was not sent: others reached its variables. X-EI it reads itself, and need not keep."""
-        return self.takes_headers and self.variable(header) is None and header.lower() != "x-ei"
+        return self.takes_headers and self._given(header) is None and header.lower() != "x-ei"
+
+    def reshapes(self, header: str) -> bool:
+        """Whether that X- header became what is no text, as digits a number: how it was spelled nobody can tell then."""
+        return self._given(header) is not None and self.variable(header) is None
 
     @property
     def readable(self) -> bool:
