@@ -21,6 +21,8 @@ _OVER = frozenset((*_UNANSWERED, *_VOICEMAIL, "completed"))
 #: Seconds since the epoch lie between these two (2001, 5138), and milliseconds above them; less is no moment of a call.
 _SECONDS_FROM, _MILLISECONDS_FROM = 1e9, 1e11
 MILLISECOND_S = 0.001
+#: A number of which digits are hidden, as some accounts have it for privacy: it may be anybody's.
+_MASKED = re.compile(r"[*•●]|redacted|^[-+() .\dx]*xx[-() .\dx]*$", re.IGNORECASE)
 _URI = re.compile(r"(?:sips?|tel):([^@;>]+)", re.IGNORECASE)
 
 
@@ -47,7 +49,8 @@ def recorded_target(to: str) -> str:
 class CallRecord:
     """One call as the API tells it; ``plain`` is the whole answer. Fields an API of another version lacks are None.
 
-    Numbers are E.164, however the record spells them (``region`` is whose national form it may be); what is none stays.
+    Numbers are E.164, however the record spells them (``region`` is whose national form it may be); what is none stays, and one
+    that is masked is not told.
     """
 
     id: str
@@ -153,7 +156,8 @@ class CallRecord:
         if text is None:
             return None
         found = _URI.match(text)
-        return normalise(found[1] if found else text, self.region) or text
+        user = found[1] if found else text
+        return None if _MASKED.search(user) else normalise(user, self.region) or text
 
     def _text(self, key: str) -> str | None:
         value = self.plain.get(key)

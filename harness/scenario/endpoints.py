@@ -144,12 +144,20 @@ class SynthflowEndpoint:
         told, theirs = self._ids_told(of), self._context.company.others
         found = [record for record in listed if record.id in told or self._may_be(record, of, on_trust)]
         self._beside = any(r.answered and r.is_since(to_wall(of.began)) and r.number_from in theirs for r in listed)
-        readable = [r for r in found if r.readable and (r.id in told or r.is_since(0.0) is not None)]
+        readable = [
+            r for r in found if r.readable and (r.id in told or (r.is_since(0.0) is not None and self._tells(r)))
+        ]
         self.blind = len(readable) < len(found)
         if self.blind:
-            why = "a record's status, phone_number_to or start_time is missing, or none that is known"
+            why = (
+                "a record's status, phone_number_to, start_time or phone_number_from is missing, or none that is known"
+            )
             self._context.far_end.trouble(FarEndError(f"Synthflow API: GET /calls: {why}"))
         return readable
+
+    def _tells(self, record: CallRecord) -> bool:
+        """Whether it says who called, as far as that has to tell our calls from other people's."""
+        return record.number_from is not None or not self._context.far_end.is_shared
 
     def _ids_told(self, of: Call) -> set[str | None]:
         return {of.prepared, *self._context.calls.ids_told(of)}
@@ -174,10 +182,9 @@ class SynthflowEndpoint:
         return self._context.assistants_at((str(record.number_to) for record in found), but=assistant)
 
     def _is_of(self, record: CallRecord, of: Call, *, on_trust: bool) -> bool:
-        declared = self._context.deployment.synthflow
         shown = record.number_from
-        if declared is not None and declared.shared:
-            return shown == of.number
+        if self._context.far_end.is_shared:
+            return shown in (of.number, None)
         # several callers of one case are told apart by number; a call without any number is taken on trust, and then
         # fails its caller ID
         company = self._context.company

@@ -283,7 +283,19 @@ def recorded(make_context: MakeContext, **fields: Any) -> tuple[Any, Expect]:
 
 @pytest.mark.parametrize(
     ("shown", "verdict"),
-    [(NUMBER, PASSED), ("(415) 555-0101", PASSED), (ANOTHER, FAILED), ("anonymous", FAILED), (None, None)],
+    [
+        (NUMBER, PASSED),
+        ("(415) 555-0101", PASSED),
+        (ANOTHER, FAILED),
+        ("anonymous", FAILED),
+        ("Max Exx", FAILED),
+        (None, None),
+    ]
+    # what hides digits hides who called
+    + [
+        (told, None)
+        for told in ("+1415*****01", "+1 (415) XXX-XXXX", "XXXXXXXX", "sip:+1415•••0101@x.example", "[redacted]")
+    ],
 )
 def test_a_record_s_caller_is_held_to_the_caller_s_number(
     make_context: MakeContext, shown: str | None, verdict: Verdict | None

@@ -97,6 +97,8 @@ def test_the_call_is_found(place: Callable[..., Place]) -> None:
         [record(phone_number_to=None, to=ASSISTANT)],
         [record(phone_number_to=[ASSISTANT])],
         [record(phone_number_to="the main number")],
+        [record(phone_number_to="+1206555****")],
+        [record(phone_number_to="XXXXXXXX")],
         [record(status=7)],
         [record(status="talking")],  # a word of another version
     ],
@@ -153,6 +155,21 @@ def test_strangers_calls_to_a_shared_number_are_left_alone(place: Callable[..., 
     assert place(strangers).endpoint.find(call(), ASSISTANT) is not None  # on a number of one's own: a lost caller ID
     assert place(strangers, shared=True).endpoint.find(call(), ASSISTANT) is None
     found = place([*strangers, record()], shared=True).endpoint.find(call(), ASSISTANT)
+    assert found is not None
+    assert found.id == "c1"
+
+
+@pytest.mark.parametrize("told", [None, "+1415*****01", "sip:+1415555xxxx@x.example", "[REDACTED]"])
+def test_of_a_shared_number_a_call_that_does_not_say_whose_it_is_may_be_ours(
+    place: Callable[..., Place], told: str | None
+) -> None:
+    seen = place([record(phone_number_from=told)], shared=True)
+    talk = seen.endpoint.expect_call(call(), "main", within=0.0)
+    assert talk is not None
+    assert talk.is_unknown
+    assert seen.troubles
+    beside = place([record(call_id="theirs", phone_number_from=told), record()], shared=True).endpoint
+    found = beside.find(call(), ASSISTANT)
     assert found is not None
     assert found.id == "c1"
 
