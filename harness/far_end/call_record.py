@@ -33,9 +33,12 @@ def actions_of(plain: Mapping[str, Any]) -> list[Any]:
 
 
 def transfers_among(actions: Iterable[Any]) -> list[dict[str, Any]]:
-    """Those of a record's actions that are transfers, by the name that its owner gave it, or by its kind."""
+    """Those of a record's actions that are transfers: by their kind, and where none is told by the name that their owner gave them.
+
+    An extractor may be called ``transfer_reason``, and what looks something up at a server has that server's status.
+    """
     found = (action for action in actions if isinstance(action, dict))
-    return [action for action in found if "transfer" in f"{action.get('name')} {action.get('action_type')}".lower()]
+    return [action for action in found if "transfer" in str(action.get("action_type") or action.get("name")).lower()]
 
 
 def recorded_target(to: str) -> str:

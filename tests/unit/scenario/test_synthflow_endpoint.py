@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from harness.deployment import Synthflow
@@ -373,15 +373,22 @@ def test_actions_of_a_bare_record_do_not_say_that_a_transfer_never_ended(make_co
     assert told == {("record",): None, ("record", "marks"): 0}
 
 
-TRANSFERS = [
+TRANSFERS: list[dict[str, Any]] = [
     {"name": "transfer_call"},
+    {"name": "transfer_now", "action_type": None},
     {"name": "Transfer to billing"},
     {"name": "to a person", "action_type": "REAL_TIME_CALL_TRANSFER"},
+]
+NO_TRANSFERS: list[dict[str, Any]] = [
+    {"name": "custom_action", "action_type": "CUSTOM_ACTION"},
+    {"name": "log_transfer", "action_type": "CUSTOM_ACTION"},
+    {"name": "transfer_reason", "action_type": "EXTRACT_INFO"},
+    {"name": "end_call"},
 ]
 ACTIONS = st.lists(
     st.builds(
         lambda of, code: of | ({} if code is None else {"status_code": code}),
-        st.sampled_from([*TRANSFERS, {"name": "custom_action", "action_type": "CUSTOM_ACTION"}, {"name": "end_call"}]),
+        st.sampled_from([*TRANSFERS, *NO_TRANSFERS]),
         st.none() | st.sampled_from([200, 202, 404, 486, 503]),
     ),
     max_size=4,
@@ -389,6 +396,12 @@ ACTIONS = st.lists(
 
 
 @given(ACTIONS)
+@example(
+    [
+        {"name": "transfer_call", "status_code": 486},
+        {"name": "log_transfer", "action_type": "CUSTOM_ACTION", "status_code": 200},
+    ]
+)
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
 def test_a_transfers_outcome_is_a_transfers(make_context: MakeContext, actions: list[dict[str, Any]]) -> None:
     """An assistant's other actions, as a look-up at some server, have a status of their own."""
