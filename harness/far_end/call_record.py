@@ -111,6 +111,12 @@ class CallRecord:
         return self.status in _ANSWERED
 
     @property
+    def contradicts_itself(self) -> bool:
+        """Whether it says that the AI had the call, and that it was connected for no time: some call it completed however it ended."""
+        told = self.plain.get("telephony_duration")
+        return self.answered and self.over and not isinstance(told, bool) and told in (0, "0")
+
+    @property
     def over(self) -> bool:
         """Whether the call has ended."""
         return self.status in _OVER

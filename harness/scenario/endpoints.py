@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Protocol
 
 from harness.audio.marks import reply_to
@@ -124,7 +124,7 @@ class SynthflowEndpoint:
         """The record of the call ``of`` at ``number``, once it is answered; ``on_trust``: also one that shows nobody's number."""
         taken = {call.record.id for call in self.taken}
         listed = self._listed(of, on_trust, self._context.deployment.models(number))
-        found = [r for r in listed if r.number_to == number and r.answered and r.id not in taken]
+        found = self._answered(r for r in listed if r.number_to == number and r.id not in taken)
         told = self._ids_told(of)
         # a stranger's call may stand beside it, and newer: the caller's own number says more than a place in a list, and an id
         # that came along more than the number, which may be another caller's
@@ -170,12 +170,22 @@ class SynthflowEndpoint:
 
     def answered_by(self, of: Call) -> list[str]:
         """By number called."""
-        taken = [record for record in self.records(of) if record.answered]
+        taken = self._answered(self.records(of))
         return [self._context.assistant_of(record.number_to) or str(record.number_to) for record in taken]
+
+    def _answered(self, records: Iterable[CallRecord]) -> list[CallRecord]:
+        """Those that the AI answered; of one that says so and not, nobody can tell."""
+        answered = [record for record in records if record.answered]
+        found = [record for record in answered if not record.contradicts_itself]
+        if len(found) < len(answered):
+            self.blind = True
+            why = "a record says that its call was answered, and was connected for 0 ms"
+            self._context.far_end.trouble(FarEndError(f"Synthflow API: GET /calls: {why}"))
+        return found
 
     def others(self, of: Call, assistant: str) -> list[str]:
         """Those that answered, by a record of the caller's own number, or of an id that the call goes by."""
-        told, answered = self._ids_told(of), [record for record in self.records(of) if record.answered]
+        told, answered = self._ids_told(of), self._answered(self.records(of))
         if self._context.company.others and len(answered) > 1 and not told & {call.record.id for call in self.taken}:
             self._context.guessed = True  # which of them is this call's, and which of a case beside it, nothing tells
         found = [r for r in answered if r.id in told or r.number_from == of.number]

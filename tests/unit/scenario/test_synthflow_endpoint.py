@@ -100,6 +100,7 @@ def test_the_call_is_found(place: Callable[..., Place]) -> None:
         [record(phone_number_to="+1206555****")],
         [record(phone_number_to="XXXXXXXX")],
         [record(status=7)],
+        [record(status="completed", telephony_duration=0)],  # of a call that failed, say
         [record(status="talking")],  # a word of another version
     ],
 )
@@ -142,6 +143,17 @@ def test_a_call_of_which_nothing_was_known_is_known_when_the_api_recovers(place:
     seen.api.records = [record()]
     assert talk.refresh().id == "c1"
     assert not talk.is_blind
+
+
+@pytest.mark.parametrize("told_ms", [0, "0"])
+def test_a_call_that_was_completed_in_no_time_was_answered_or_not(place: Callable[..., Place], told_ms: Any) -> None:
+    seen = place([record(status="completed", telephony_duration=told_ms, error_message="Telephony - 403 - Forbidden")])
+    assert (seen.endpoint.set_up(call()), seen.endpoint.blind) == ([], True)
+    assert seen.endpoint.others(call(), "another") == []
+    assert seen.endpoint.asked_for(call()) == [ASSISTANT], "it came there, whatever became of it"
+    for plain in ({"status": "completed", "telephony_duration": 1}, {"status": "completed"}, {"telephony_duration": 0}):
+        seen.api.records = [record(**plain)]
+        assert (seen.endpoint.set_up(call()), seen.endpoint.blind) == (["main"], False)
 
 
 def test_one_record_is_one_talk(place: Callable[..., Place]) -> None:
