@@ -97,17 +97,23 @@ class SynthflowEndpoint:
         self._beside = False  #: whether the last look showed calls of the numbers of cases beside this one
 
     def expect_call(self, of: Call, assistant: str, within: float) -> SynthflowCall | None:
-        """Poll its list of calls. Where the interface fails and the call was answered, a call that knows nothing."""
+        """Poll its list of calls. Where the interface fails and the call was answered, a call that knows nothing.
+
+        Of a call that was answered, by whomever, a record may come as much later as its interface lags.
+        """
         number = self._context.deployment.assistants[assistant].did
         deadline = time.monotonic() + within
         while True:
-            is_late = time.monotonic() >= deadline or of.is_over()
-            if record := self.find(of, number, is_late or not self._context.company.others):
+            now, answered = time.monotonic(), of.answered_at() is not None
+            if of.is_over():
+                deadline = min(deadline, now)
+            if record := self.find(of, number, now >= deadline or not self._context.company.others):
                 return self._call(record, of, number)
-            # what a dead interface could tell is not waited for; the call's answer is
-            hopeless = self._api.is_down and of.answered_at() is not None
+            # what a dead interface could tell is not waited for, and one that fails is asked again later; the call's answer is
+            hopeless = answered and (self._api.is_down or (self.blind and now >= deadline))
+            is_late = now >= deadline + (self._context.far_end.lag_s if answered else 0.0)
             if is_late or hopeless:
-                if of.answered_at() is None:
+                if not answered:
                     return None
                 # a platform may have shown the number of a case beside this one
                 self._context.guessed = self._context.guessed or self._beside

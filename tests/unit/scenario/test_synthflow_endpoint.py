@@ -68,7 +68,7 @@ class Place:
 
     def __init__(self, make_context: MakeContext, api: Any, **synthflow: Any) -> None:
         self.api = api
-        self.context = make_context(api=api, synthflow=Synthflow(poll_s=0.001, **synthflow))
+        self.context = make_context(api=api, synthflow=Synthflow(**{"poll_s": 0.001, "lag_s": 0.0} | synthflow))
         self.context.calls.add(call())
         self.endpoint = SynthflowEndpoint(self.context, api)
 
