@@ -57,6 +57,8 @@ class Campaign(Model):
 
     trigger: Literal["http", "manual"] = "manual"  #: by a request, or by a person who is told to
     manual_within_s: float = Field(180.0, gt=0)  #: how long a person may take to start it
+    #: How long after that request the platform may take until it calls, besides ``expect.patience_s``: many take it into a queue.
+    calls_within_s: float = Field(0.0, ge=0, le=600)
     url: WebAddress | None = None  #: of that request
     method: Literal["GET", "POST", "PUT"] = "POST"  #: of that request
     headers: dict[str, str] = {}  #: of that request; none that holds a secret

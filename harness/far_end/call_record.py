@@ -21,6 +21,8 @@ _OVER = frozenset((*_UNANSWERED, *_VOICEMAIL, "completed"))
 #: Seconds since the epoch lie between these two (2001, 5138), and milliseconds above them; less is no moment of a call.
 _SECONDS_FROM, _MILLISECONDS_FROM = 1e9, 1e11
 MILLISECOND_S = 0.001
+#: A number of which digits are hidden, as some accounts have it for privacy: it may be anybody's.
+_MASKED = re.compile(r"[*•●]|redacted|^[-+() .\dx]*xx[-() .\dx]*$", re.IGNORECASE)
 _URI = re.compile(r"(?:sips?|tel):([^@;>]+)", re.IGNORECASE)
 
 
@@ -31,9 +33,12 @@ def actions_of(plain: Mapping[str, Any]) -> list[Any]:
 
 
 def transfers_among(actions: Iterable[Any]) -> list[dict[str, Any]]:
-    """Those of a record's actions that are transfers, by the name that its owner gave it, or by its kind."""
+    """Those of a record's actions that are transfers: by their kind, and where none is told by the name that their owner gave them.
+
+    An extractor may be called ``transfer_reason``, and what looks something up at a server has that server's status.
+    """
     found = (action for action in actions if isinstance(action, dict))
-    return [action for action in found if "transfer" in f"{action.get('name')} {action.get('action_type')}".lower()]
+    return [action for action in found if "transfer" in str(action.get("action_type") or action.get("name")).lower()]
 
 
 def recorded_target(to: str) -> str:
@@ -47,7 +52,8 @@ def recorded_target(to: str) -> str:
 class CallRecord:
     """One call as the API tells it; ``plain`` is the whole answer. Fields an API of another version lacks are None.
 
-    Numbers are E.164, however the record spells them (``region`` is whose national form it may be); what is none stays.
+    Numbers are E.164, however the record spells them (``region`` is whose national form it may be); what is none stays, and one
+    that is masked is not told.
     """
 
     id: str
@@ -105,6 +111,12 @@ class CallRecord:
         return self.status in _ANSWERED
 
     @property
+    def contradicts_itself(self) -> bool:
+        """Whether it says that the AI had the call, and that it was connected for no time: some call it completed however it ended."""
+        told = self.plain.get("telephony_duration")
+        return self.answered and self.over and not isinstance(told, bool) and told in (0, "0")
+
+    @property
     def over(self) -> bool:
         """Whether the call has ended."""
         return self.status in _OVER
@@ -116,9 +128,13 @@ class CallRecord:
 
     def variable(self, name: str) -> str | None:
         """What the assistant was given under that name, e.g. an X- header's value; None when it does not say."""
+        found = self._given(name)
+        return found if isinstance(found, str) else None
+
+    def _given(self, name: str) -> object:
         found = self.plain.get("prompt_variables")
         pairs = found.items() if isinstance(found, dict) else ()
-        return next((v for k, v in pairs if str(k).lower() == name.lower() and isinstance(v, str)), None)
+        return next((value for key, value in pairs if str(key).lower() == name.lower() and value is not None), None)
 
     @property
     def takes_headers(self) -> bool:
@@ -128,7 +144,11 @@ class CallRecord:
 
     def lacks(self, header: str) -> bool:
         """Whether that X- header was not sent: others reached its variables. X-EI it reads itself, and need not keep."""
-        return self.takes_headers and self.variable(header) is None and header.lower() != "x-ei"
+        return self.takes_headers and self._given(header) is None and header.lower() != "x-ei"
+
+    def reshapes(self, header: str) -> bool:
+        """Whether that X- header became what is no text, as digits a number: how it was spelled nobody can tell then."""
+        return self._given(header) is not None and self.variable(header) is None
 
     @property
     def readable(self) -> bool:
@@ -145,7 +165,8 @@ class CallRecord:
         if text is None:
             return None
         found = _URI.match(text)
-        return normalise(found[1] if found else text, self.region) or text
+        user = found[1] if found else text
+        return None if _MASKED.search(user) else normalise(user, self.region) or text
 
     def _text(self, key: str) -> str | None:
         value = self.plain.get(key)

@@ -114,7 +114,7 @@ def _text(raw: bytes) -> str:
 
 def _of_csv(text: str, declared: Report) -> Iterator[tuple[str, dict[str, Any]]]:
     heading: list[str] | None = None
-    separator = max(_SEPARATORS, key="\n".join(text.split("\n", _HEADING_WITHIN)[:_HEADING_WITHIN]).count)
+    separator = _separator("\n".join(text.split("\n", _HEADING_WITHIN)[:_HEADING_WITHIN]), declared)
     try:
         for count, cells in enumerate(csv.reader(io.StringIO(text, newline=""), delimiter=separator), start=1):
             if count > _MOST_ROWS:
@@ -132,6 +132,21 @@ def _of_csv(text: str, declared: Report) -> Iterator[tuple[str, dict[str, Any]]]
         raise FarEndError(f"the platform's report is no CSV: {error}") from None
     if heading is None and text.strip():
         raise FarEndError(f"the platform's report has no heading with {', '.join(_NEEDED)}, or names known for them")
+
+
+def _separator(head: str, declared: Report) -> str:
+    """That by which a line of the head names the columns, else the most frequent: cells may have more of another one."""
+    likely = sorted(_SEPARATORS, key=head.count, reverse=True)
+    return next((each for each in likely if _has_heading(head, each, declared)), likely[0])
+
+
+def _has_heading(head: str, separator: str, declared: Report) -> bool:
+    try:
+        return any(
+            _is_heading(cells, declared) for cells in csv.reader(io.StringIO(head, newline=""), delimiter=separator)
+        )
+    except csv.Error:
+        return False
 
 
 def _is_heading(cells: Sequence[str], declared: Report) -> bool:

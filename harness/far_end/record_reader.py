@@ -46,10 +46,22 @@ class RecordReader:
         if self._transcript == "none" or self._is_down():
             return True
         now = self._clock()
-        if self._over_since is not None and self._text and now - max(self._text_since, self._over_since) >= SETTLED_S:
+        still_since = self._still_since
+        if still_since is not None and now - still_since >= SETTLED_S:
             return True
         begun = self._asked_since if self._over_since is None else self._over_since
         return self._was_read and begun is not None and now - begun >= self._within_s
+
+    @property
+    def _still_since(self) -> float | None:
+        """Since when the transcript of a call that is over has stayed the same; None where it has not come.
+
+        One that comes after the call is not what the call had of it while it went on.
+        """
+        ended = self._over_since
+        if ended is None or not self._text or (self._transcript == "after" and self._text_since < ended):
+            return None
+        return max(self._text_since, ended)
 
     @property
     def has_told_all(self) -> bool:

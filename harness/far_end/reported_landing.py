@@ -30,6 +30,7 @@ class Sought:
     #: When the AI was asked to hand over; None where the platform's own routing leads to the group.
     handed_over: float | None
     ended: float
+    assistant: str = ""  #: the number of the AI that is to hand over, E.164; empty where there is none
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,14 +111,14 @@ def _groups(rows: Sequence[ReportRow], names: GroupNames) -> list[str]:
 
 
 def _is_first(row: ReportRow, sought: Sought) -> bool:
-    """Whether it is the row of the caller's own call, from which the AI handed over: it says nothing of where that went.
+    """Whether it is the row of the caller's own call, or of its leg to the AI, which handed over: it says nothing of where that went.
 
     Some reports list with a number the groups that it is set up with, whether they rang or not. What began when the AI
     had been asked to hand over is another row, be it of the same number.
     """
     if sought.handed_over is None or not row.moments or not _is(row.caller, sought.caller, sought):
         return False
-    if row.number and not _is(row.number, sought.line, sought):
+    if row.number and not any(_is(row.number, number, sought) for number in (sought.line, sought.assistant) if number):
         return False
     between = max(sought.handed_over - CLOCKS_DIFFER_S, (sought.began + sought.handed_over) / 2)
     return min(row.moments) < between

@@ -98,7 +98,13 @@ class SynthflowApi:
         return self._wait(self._calls(since, models))
 
     async def _calls(self, since: float, models: Sequence[str | None]) -> list[CallRecord]:
-        return [record for model in models async for record in self._listed(since, model)]
+        # one call may stand there twice, as where the API takes no notice of the model: it is over where one of them says so
+        found: dict[str, CallRecord] = {}
+        for model in models:
+            async for record in self._listed(since, model):
+                if record.id not in found or not found[record.id].over:
+                    found[record.id] = record
+        return list(found.values())
 
     async def _listed(self, since: float, model: str | None) -> AsyncIterator[CallRecord]:
         seen: set[str] = set()

@@ -9,7 +9,11 @@ from typing import Literal
 #: Recognition drops and bends words; of other sentences of the same length hardly half is alike.
 _ALIKE = 0.72
 _SPEAKERS = {"human": ("human", "user", "customer", "caller"), "bot": ("bot", "assistant", "agent", "ai")}
+#: Lines of nobody who speaks on the call.
+_NOBODY = ("system", "tool", "function", "action")
 _LINE = re.compile(r"^\s*(\w+)\s*:\s*(.*)$")
+#: What may be a speaker's name, of several words too, and something that was said.
+_NAMED = re.compile(r"^\s*([^:]{1,40}?)\s*:\s*\S")
 
 
 def said(transcript: str, who: Literal["human", "bot"]) -> list[str]:
@@ -22,6 +26,15 @@ def said(transcript: str, who: Literal["human", "bot"]) -> list[str]:
             speaker, begun = turns[-1]
             turns[-1] = speaker, f"{begun} {line.strip()}".strip()
     return [words for speaker, words in turns if speaker in _SPEAKERS[who] and words]
+
+
+def may_name_others(transcript: str) -> bool:
+    """Whether a line may be somebody's who is named in a way that is not known here: then nobody is sure to have said nothing.
+
+    Words with a colon in them count as well, where a turn goes on in a line of its own: what is missed by that denies nothing.
+    """
+    known = {*_NOBODY, *(name for names in _SPEAKERS.values() for name in names)}
+    return any((match := _NAMED.match(line)) and match[1].lower() not in known for line in transcript.splitlines())
 
 
 def times_heard(transcript: str, words: str) -> int:

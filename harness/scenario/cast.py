@@ -171,15 +171,19 @@ class Cast:
         with self.context.evidence.step(f"a campaign calls {customer.name}"):
             if trigger.trigger == "http":
                 campaign.start(trigger, line.did, customer.number)
+                self._is_called(customer, trigger.calls_within_s, "until the platform's campaign called")
                 return
             if not by_hand.ask(f"{self.context.case.id}: have the campaign of {line.did} call {customer.number} now"):
                 raise self._cannot_start(line, "it has to be started by hand, and nobody is there to do it")
-            began = time.monotonic()
-            while not customer.phone.incoming:
-                if time.monotonic() - began >= trigger.manual_within_s:
-                    raise self._cannot_start(line, f"nobody started it within {trigger.manual_within_s:g} s")
-                self.context.pause(0.1)
-            self.context.evidence.scripted(time.monotonic() - began, "until somebody started the campaign")
+            if not self._is_called(customer, trigger.manual_within_s, "until somebody started the campaign"):
+                raise self._cannot_start(line, f"nobody started it within {trigger.manual_within_s:g} s")
+
+    def _is_called(self, customer: Caller, within_s: float, what: str) -> bool:
+        began = time.monotonic()
+        while not customer.phone.incoming and time.monotonic() - began < within_s:
+            self.context.pause(0.1)
+        self.context.evidence.scripted(time.monotonic() - began, what)
+        return bool(customer.phone.incoming)
 
     def _cannot_start(self, line: Line, why: str) -> NotObservableError:
         finding = not_observable("campaign", line.did, expected="a campaign's call", why=why)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Protocol
 
 from harness.audio.marks import reply_to
@@ -97,17 +97,23 @@ class SynthflowEndpoint:
         self._beside = False  #: whether the last look showed calls of the numbers of cases beside this one
 
     def expect_call(self, of: Call, assistant: str, within: float) -> SynthflowCall | None:
-        """Poll its list of calls. Where the interface fails and the call was answered, a call that knows nothing."""
+        """Poll its list of calls. Where the interface fails and the call was answered, a call that knows nothing.
+
+        Of a call that was answered, by whomever, a record may come as much later as its interface lags.
+        """
         number = self._context.deployment.assistants[assistant].did
         deadline = time.monotonic() + within
         while True:
-            is_late = time.monotonic() >= deadline or of.is_over()
-            if record := self.find(of, number, is_late or not self._context.company.others):
+            now, answered = time.monotonic(), of.answered_at() is not None
+            if of.is_over():
+                deadline = min(deadline, now)
+            if record := self.find(of, number, now >= deadline or not self._context.company.others):
                 return self._call(record, of, number)
-            # what a dead interface could tell is not waited for; the call's answer is
-            hopeless = self._api.is_down and of.answered_at() is not None
+            # what a dead interface could tell is not waited for, and one that fails is asked again later; the call's answer is
+            hopeless = answered and (self._api.is_down or (self.blind and now >= deadline))
+            is_late = now >= deadline + (self._context.far_end.lag_s if answered else 0.0)
             if is_late or hopeless:
-                if of.answered_at() is None:
+                if not answered:
                     return None
                 # a platform may have shown the number of a case beside this one
                 self._context.guessed = self._context.guessed or self._beside
@@ -124,7 +130,7 @@ class SynthflowEndpoint:
         """The record of the call ``of`` at ``number``, once it is answered; ``on_trust``: also one that shows nobody's number."""
         taken = {call.record.id for call in self.taken}
         listed = self._listed(of, on_trust, self._context.deployment.models(number))
-        found = [r for r in listed if r.number_to == number and r.answered and r.id not in taken]
+        found = self._answered(r for r in listed if r.number_to == number and r.id not in taken)
         told = self._ids_told(of)
         # a stranger's call may stand beside it, and newer: the caller's own number says more than a place in a list, and an id
         # that came along more than the number, which may be another caller's
@@ -144,12 +150,20 @@ class SynthflowEndpoint:
         told, theirs = self._ids_told(of), self._context.company.others
         found = [record for record in listed if record.id in told or self._may_be(record, of, on_trust)]
         self._beside = any(r.answered and r.is_since(to_wall(of.began)) and r.number_from in theirs for r in listed)
-        readable = [r for r in found if r.readable and (r.id in told or r.is_since(0.0) is not None)]
+        readable = [
+            r for r in found if r.readable and (r.id in told or (r.is_since(0.0) is not None and self._tells(r)))
+        ]
         self.blind = len(readable) < len(found)
         if self.blind:
-            why = "a record's status, phone_number_to or start_time is missing, or none that is known"
+            why = (
+                "a record's status, phone_number_to, start_time or phone_number_from is missing, or none that is known"
+            )
             self._context.far_end.trouble(FarEndError(f"Synthflow API: GET /calls: {why}"))
         return readable
+
+    def _tells(self, record: CallRecord) -> bool:
+        """Whether it says who called, as far as that has to tell our calls from other people's."""
+        return record.number_from is not None or not self._context.far_end.is_shared
 
     def _ids_told(self, of: Call) -> set[str | None]:
         return {of.prepared, *self._context.calls.ids_told(of)}
@@ -162,22 +176,31 @@ class SynthflowEndpoint:
 
     def answered_by(self, of: Call) -> list[str]:
         """By number called."""
-        taken = [record for record in self.records(of) if record.answered]
+        taken = self._answered(self.records(of))
         return [self._context.assistant_of(record.number_to) or str(record.number_to) for record in taken]
+
+    def _answered(self, records: Iterable[CallRecord]) -> list[CallRecord]:
+        """Those that the AI answered; of one that says so and not, nobody can tell."""
+        answered = [record for record in records if record.answered]
+        found = [record for record in answered if not record.contradicts_itself]
+        if len(found) < len(answered):
+            self.blind = True
+            why = "a record says that its call was answered, and was connected for 0 ms"
+            self._context.far_end.trouble(FarEndError(f"Synthflow API: GET /calls: {why}"))
+        return found
 
     def others(self, of: Call, assistant: str) -> list[str]:
         """Those that answered, by a record of the caller's own number, or of an id that the call goes by."""
-        told, answered = self._ids_told(of), [record for record in self.records(of) if record.answered]
+        told, answered = self._ids_told(of), self._answered(self.records(of))
         if self._context.company.others and len(answered) > 1 and not told & {call.record.id for call in self.taken}:
             self._context.guessed = True  # which of them is this call's, and which of a case beside it, nothing tells
         found = [r for r in answered if r.id in told or r.number_from == of.number]
         return self._context.assistants_at((str(record.number_to) for record in found), but=assistant)
 
     def _is_of(self, record: CallRecord, of: Call, *, on_trust: bool) -> bool:
-        declared = self._context.deployment.synthflow
         shown = record.number_from
-        if declared is not None and declared.shared:
-            return shown == of.number
+        if self._context.far_end.is_shared:
+            return shown in (of.number, None)
         # several callers of one case are told apart by number; a call without any number is taken on trust, and then
         # fails its caller ID
         company = self._context.company

@@ -160,6 +160,7 @@ class ReportedCall:
         case, deployment = context.case, context.deployment
         assert case.line is not None
         is_transfer = case.row.moment == "transfer"
+        assistant = deployment.lines[case.line].assistant
         return Sought(
             caller=self._of.number or "",
             shown=self.shown,
@@ -169,6 +170,7 @@ class ReportedCall:
             began=to_wall(self._of.began),
             handed_over=to_wall(self.began) if is_transfer else None,
             ended=to_wall(ended),
+            assistant=deployment.assistants[assistant].did if assistant else "",
         )
 
     def _names(self) -> GroupNames:

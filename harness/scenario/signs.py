@@ -19,7 +19,7 @@ from harness.audio.prompts import prompt_text
 from harness.checks.audio import ListenerReport, Sound
 from harness.checks.claims import Denial, Observation
 from harness.far_end.record_reader import RecordReader
-from harness.far_end.transcript import said, times_heard
+from harness.far_end.transcript import may_name_others, said, times_heard
 from harness.scenario import blips, reactions
 from harness.scenario.context import CaseContext
 from harness.scenario.end import End, Pending
@@ -73,8 +73,10 @@ class Words:
 
     @property
     def are_all(self) -> bool:
-        """Whether no word is missing: an API that fails in the middle leaves a transcript that was read too early."""
-        return self._reader.has_told_all
+        """Whether no word of either side is missing: an API that fails in the middle leaves a transcript that was read too early,
+        and one that names the speakers otherwise has words of whom nobody knows.
+        """
+        return not may_name_others(self._reader.look().transcript) and self._reader.has_told_all
 
     def of(self, who: str) -> list[str]:
         """What one side said, ``human`` or ``bot``, as read last."""

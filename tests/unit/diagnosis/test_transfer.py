@@ -374,6 +374,7 @@ def test_what_a_stand_in_s_phone_says_of_its_refer_counts_until_the_case_is_over
         ({"name": "transfer_call", "type": "cold"}, True, "REFER"),
         ({"name": "transfer_call", "type": "warm"}, True, "INVITE"),
         ({"name": "transfer_call"}, True, None),
+        ({"name": "transfer_reason", "action_type": "EXTRACT_INFO"}, None, None),
         ({"name": "hang_up"}, None, None),
         ({}, None, None),
         ("transfer_call", None, None),

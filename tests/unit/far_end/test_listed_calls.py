@@ -115,6 +115,24 @@ def test_every_page_is_read(count: int, page: int, counts: bool) -> None:
         api.close()
 
 
+@pytest.mark.parametrize(
+    "statuses", [("in-progress", "completed"), ("completed", "in-progress"), ("completed", "busy")]
+)
+@pytest.mark.parametrize("models", [("m1", "m1"), ("m1", "m2")])
+def test_a_call_that_is_listed_twice_is_one_call(statuses: tuple[str, str], models: tuple[str, str]) -> None:
+    """On one page, or with each model, where the API takes no notice of that."""
+    now = time.time()
+    calls: dict[str, list[dict[str, Any]]] = {"m1": [listed(2, now)], "m2": []}
+    for model, status in zip(models, statuses, strict=True):
+        calls[model].append(listed(1, now, call_status=status))
+    with documented(calls) as (base, _):
+        api = SynthflowApi(base, "token")
+        found = {record.id: record.over for record in api.calls(now, ["m1", "m2"])}
+        count = len(api.calls(now, ["m1", "m2"]))
+        api.close()
+    assert (found, count) == ({"c1": True, "c2": True}, 2)
+
+
 def test_calls_that_look_at_once_have_one_reading() -> None:
     begun, may_go = threading.Event(), threading.Event()
 

@@ -88,6 +88,24 @@ def test_a_spreadsheet_of_another_country(encoding: str) -> None:
     assert [*names_in(row.groups, frozenset({plain_name("Köln, Mitte")}))] == ["büro süd", "köln, mitte"]
 
 
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("other", [",", ";", "|"])
+def test_a_separator_is_that_of_the_heading_whatever_its_cells_have_more_of(separator: str, other: str) -> None:
+    """Agents as surname and first name, decimals with a comma, several groups: more commas than semicolons."""
+    cells = [
+        CALLER,
+        f"Sales{other} Billing{other} Support{other} Returns",
+        AT.isoformat(),
+        f"Eve{other} Alice",
+        f"0{other}5",
+    ]
+    table = [["caller", "group", "started", "agent", "waited"], *[cells] * 3]
+    text = "\n".join(separator.join(f'"{cell}"' if separator in cell else cell for cell in row) for row in table)
+    rows = rows_of(f"Calls of March{other * 9}\n{text}\n".encode(), declared())
+    assert [(row.caller, row.agent) for row in rows] == [(CALLER, f"Eve{other} Alice")] * 3
+    assert [*names_in(rows[0].groups, frozenset())] == ["sales", "billing", "support", "returns"]
+
+
 NAMES = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), min_size=1, max_size=6)
 
 

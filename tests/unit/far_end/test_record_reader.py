@@ -144,6 +144,26 @@ def test_a_transcript_that_grows_after_the_call_is_waited_for_to_its_last_word(
     assert now < max(written) + 4.0
 
 
+@pytest.mark.parametrize(("comes", "found"), [(15.0, True), (99.0, False)])
+def test_what_a_call_had_while_it_went_on_is_not_the_transcript_that_comes_after_it(comes: float, found: bool) -> None:
+    """The AI's greeting alone, say: that it stands still after the end denies nobody's words before their time is over."""
+    now = 0.0
+
+    def read() -> CallRecord:
+        status = "in-progress" if now < 4.0 else "completed"
+        return CallRecord("c1", {"status": status, "transcript": WORDS if now >= comes else "bot: hello"})
+
+    def pause() -> None:
+        nonlocal now
+        now += 1.0
+
+    reader = RecordReader(read, transcript="after", within_s=30.0, clock=lambda: now)
+    assert reader.find(has("hello"), pause)
+    assert reader.find(has("speak to a person"), pause) is found
+    assert now == (comes if found else 34.0)
+    assert reader.has_told_all is not found
+
+
 def test_nobody_gives_up_before_the_first_look() -> None:
     """Be the machine so busy that the time is over by then."""
     api = Api()

@@ -14,6 +14,7 @@ from harness.far_end.platform_report import ReportRow
 from harness.far_end.reported_landing import GroupNames, Sought, where_landed
 
 CALLER, OTHER, LINE, TARGET, ELSEWHERE = "+12065550100", "+12065550101", "+13125550100", "+13125550177", "+13125550178"
+ASSISTANT = "+12065550190"
 BEGAN = 1_772_373_909.0
 TRANSFER = Sought(CALLER, CALLER, LINE, TARGET, "US", began=BEGAN, handed_over=BEGAN + 15, ended=BEGAN + 60)
 FALLBACK = replace(TRANSFER, handed_over=None)
@@ -76,6 +77,20 @@ def test_the_first_calls_own_row_proves_nothing_of_a_transfer() -> None:
     assert where_landed([first], FALLBACK, NAMES).groups == ("billing",)
     landed = where_landed([row(1.0, "Support + Retouren", number=LINE), row()], TRANSFER, NAMES)
     assert (landed.groups, landed.beside) == (("billing",), ("support",))
+
+
+@pytest.mark.parametrize("groups", ["Trunk to the AI", "Support + Retouren", "Rechnung Süd"])
+def test_the_leg_to_the_ai_is_no_landing(groups: str) -> None:
+    """A platform that lists each leg has one to the assistant's number, and whatever it calls the way there."""
+    sought = replace(TRANSFER, assistant=ASSISTANT)
+    to_ai = row(2.0, groups, number="(206) 555-0190", agent="")
+    assert "none to the group" in where_landed([to_ai], sought, NAMES).why
+    assert "none to the group" in where_landed([to_ai, FIRST], sought, NAMES).why
+    landed = where_landed([row(), to_ai, FIRST], sought, NAMES)
+    assert (landed.groups, landed.why) == (("billing",), "")
+    assert where_landed([row(20.0, groups, number=ASSISTANT)], sought, NAMES).groups, (
+        "where it went when it was handed over"
+    )
 
 
 def test_a_report_without_the_number_called_goes_by_the_time() -> None:

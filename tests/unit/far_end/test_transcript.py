@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.far_end.transcript import is_alike, said, times_heard
+from harness.far_end.transcript import is_alike, may_name_others, said, times_heard
 
 WORDS = "Hello, who is there?"
 
@@ -65,3 +65,19 @@ def test_words_on_several_lines_are_one_speakers() -> None:
     assert said(transcript, "human") == ["Hello, who is there?"]
     assert said(transcript, "bot") == ["Guten Tag. Wie kann ich helfen?"]
     assert times_heard(transcript, "Hello, who is there?") == 1
+
+
+@pytest.mark.parametrize(
+    ("transcript", "may"),
+    [
+        ("", False),
+        ("bot: It is 5:30, see https://acme.example\nHuman: Thanks\nand good-bye", False),
+        ("Assistant : Hi.\nsystem: transferred\nTool: {}\nUSER: hello", False),
+        ("bot: Hi.\nlead: hello", True),
+        ("bot: Hi.\nlead:", False),  # said nothing
+        ("Anna Smith: Hi.\nuser: hello", True),
+        ("[00:01] bot: Hi.\n[00:03] user: hello", True),
+    ],
+)
+def test_speakers_whose_names_are_not_known(transcript: str, may: bool) -> None:
+    assert may_name_others(transcript) is may

@@ -283,7 +283,19 @@ def recorded(make_context: MakeContext, **fields: Any) -> tuple[Any, Expect]:
 
 @pytest.mark.parametrize(
     ("shown", "verdict"),
-    [(NUMBER, PASSED), ("(415) 555-0101", PASSED), (ANOTHER, FAILED), ("anonymous", FAILED), (None, None)],
+    [
+        (NUMBER, PASSED),
+        ("(415) 555-0101", PASSED),
+        (ANOTHER, FAILED),
+        ("anonymous", FAILED),
+        ("Max Exx", FAILED),
+        (None, None),
+    ]
+    # what hides digits hides who called
+    + [
+        (told, None)
+        for told in ("+1415*****01", "+1 (415) XXX-XXXX", "XXXXXXXX", "sip:+1415•••0101@x.example", "[redacted]")
+    ],
 )
 def test_a_record_s_caller_is_held_to_the_caller_s_number(
     make_context: MakeContext, shown: str | None, verdict: Verdict | None
@@ -324,12 +336,15 @@ def test_a_record_s_number_is_held_to_the_assistant_s(
         ({"X-Topic": "billing"}, PASSED, FAILED),
         ({"x-topic": "support"}, FAILED, FAILED),
         ({"x-other": "billing"}, FAILED, PASSED),  # others came, so it would have come as well
+        ({"x-topic": None, "x-other": "billing"}, FAILED, PASSED),
+        ({"x-topic": 7, "x-other": "billing"}, Verdict.NOT_OBSERVABLE, Verdict.NOT_OBSERVABLE),  # of "7" or "007"
+        ({"x-topic": {"value": "billing"}}, Verdict.NOT_OBSERVABLE, Verdict.NOT_OBSERVABLE),
         ({"customer": "billing"}, Verdict.NOT_OBSERVABLE, Verdict.NOT_OBSERVABLE),  # it may keep no headers at all
         (None, Verdict.NOT_OBSERVABLE, Verdict.NOT_OBSERVABLE),
     ],
 )
 def test_a_header_is_told_by_the_variables_it_became(
-    make_context: MakeContext, variables: dict[str, str] | None, there: Verdict, not_there: Verdict
+    make_context: MakeContext, variables: dict[str, Any] | None, there: Verdict, not_there: Verdict
 ) -> None:
     context, expect = recorded(make_context, prompt_variables=variables)
     expect.header("X-Topic", "billing")

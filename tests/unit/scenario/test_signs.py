@@ -148,6 +148,26 @@ def test_words(
     assert (case.heard_by_ai, case.heard_by_caller) == (by_ai, by_caller)
 
 
+@pytest.mark.parametrize("come", ["during", "after"])
+@pytest.mark.parametrize(
+    "transcript",
+    [
+        "bot: Hi.\nlead: something else entirely",
+        "bot: Hi.\nCaller 1: something else entirely",
+        "bot: Hi.\n(206) 555-0100: something else entirely",
+        f"Anna: Hi.\n{HELLO}",
+        f"{HELLO}\nAnna from Acme: Hi.",
+        f"{HELLO}\nAI Agent: Hi.",
+    ],
+)
+def test_words_of_somebody_who_is_named_otherwise_may_be_those_that_are_missing(
+    make_context: MakeContext, come: Literal["during", "after"], transcript: str
+) -> None:
+    """An assistant's own name, or what another version calls the sides: nobody is sure to have said nothing."""
+    case = Case(make_context, Caller(), transcript, strength="confirmed", transcript=come).settle()
+    assert case.heard_by_ai[1] == case.heard_by_caller[1] == ""
+
+
 @pytest.mark.parametrize("transcript", ["bot: Hi.", HELLO])
 def test_words_that_may_still_come_deny_nothing(make_context: MakeContext, transcript: str) -> None:
     """The API failed before the call was over in its record: what was read last was read too early."""

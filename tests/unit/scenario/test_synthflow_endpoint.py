@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from harness.deployment import Synthflow
@@ -68,7 +68,7 @@ class Place:
 
     def __init__(self, make_context: MakeContext, api: Any, **synthflow: Any) -> None:
         self.api = api
-        self.context = make_context(api=api, synthflow=Synthflow(poll_s=0.001, **synthflow))
+        self.context = make_context(api=api, synthflow=Synthflow(**{"poll_s": 0.001, "lag_s": 0.0} | synthflow))
         self.context.calls.add(call())
         self.endpoint = SynthflowEndpoint(self.context, api)
 
@@ -97,7 +97,10 @@ def test_the_call_is_found(place: Callable[..., Place]) -> None:
         [record(phone_number_to=None, to=ASSISTANT)],
         [record(phone_number_to=[ASSISTANT])],
         [record(phone_number_to="the main number")],
+        [record(phone_number_to="+1206555****")],
+        [record(phone_number_to="XXXXXXXX")],
         [record(status=7)],
+        [record(status="completed", telephony_duration=0)],  # of a call that failed, say
         [record(status="talking")],  # a word of another version
     ],
 )
@@ -142,6 +145,17 @@ def test_a_call_of_which_nothing_was_known_is_known_when_the_api_recovers(place:
     assert not talk.is_blind
 
 
+@pytest.mark.parametrize("told_ms", [0, "0"])
+def test_a_call_that_was_completed_in_no_time_was_answered_or_not(place: Callable[..., Place], told_ms: Any) -> None:
+    seen = place([record(status="completed", telephony_duration=told_ms, error_message="Telephony - 403 - Forbidden")])
+    assert (seen.endpoint.set_up(call()), seen.endpoint.blind) == ([], True)
+    assert seen.endpoint.others(call(), "another") == []
+    assert seen.endpoint.asked_for(call()) == [ASSISTANT], "it came there, whatever became of it"
+    for plain in ({"status": "completed", "telephony_duration": 1}, {"status": "completed"}, {"telephony_duration": 0}):
+        seen.api.records = [record(**plain)]
+        assert (seen.endpoint.set_up(call()), seen.endpoint.blind) == (["main"], False)
+
+
 def test_one_record_is_one_talk(place: Callable[..., Place]) -> None:
     seen = place([record()])
     assert seen.endpoint.expect_call(call(), "main", within=0.0) is not None
@@ -153,6 +167,21 @@ def test_strangers_calls_to_a_shared_number_are_left_alone(place: Callable[..., 
     assert place(strangers).endpoint.find(call(), ASSISTANT) is not None  # on a number of one's own: a lost caller ID
     assert place(strangers, shared=True).endpoint.find(call(), ASSISTANT) is None
     found = place([*strangers, record()], shared=True).endpoint.find(call(), ASSISTANT)
+    assert found is not None
+    assert found.id == "c1"
+
+
+@pytest.mark.parametrize("told", [None, "+1415*****01", "sip:+1415555xxxx@x.example", "[REDACTED]"])
+def test_of_a_shared_number_a_call_that_does_not_say_whose_it_is_may_be_ours(
+    place: Callable[..., Place], told: str | None
+) -> None:
+    seen = place([record(phone_number_from=told)], shared=True)
+    talk = seen.endpoint.expect_call(call(), "main", within=0.0)
+    assert talk is not None
+    assert talk.is_unknown
+    assert seen.troubles
+    beside = place([record(call_id="theirs", phone_number_from=told), record()], shared=True).endpoint
+    found = beside.find(call(), ASSISTANT)
     assert found is not None
     assert found.id == "c1"
 
@@ -356,15 +385,22 @@ def test_actions_of_a_bare_record_do_not_say_that_a_transfer_never_ended(make_co
     assert told == {("record",): None, ("record", "marks"): 0}
 
 
-TRANSFERS = [
+TRANSFERS: list[dict[str, Any]] = [
     {"name": "transfer_call"},
+    {"name": "transfer_now", "action_type": None},
     {"name": "Transfer to billing"},
     {"name": "to a person", "action_type": "REAL_TIME_CALL_TRANSFER"},
+]
+NO_TRANSFERS: list[dict[str, Any]] = [
+    {"name": "custom_action", "action_type": "CUSTOM_ACTION"},
+    {"name": "log_transfer", "action_type": "CUSTOM_ACTION"},
+    {"name": "transfer_reason", "action_type": "EXTRACT_INFO"},
+    {"name": "end_call"},
 ]
 ACTIONS = st.lists(
     st.builds(
         lambda of, code: of | ({} if code is None else {"status_code": code}),
-        st.sampled_from([*TRANSFERS, {"name": "custom_action", "action_type": "CUSTOM_ACTION"}, {"name": "end_call"}]),
+        st.sampled_from([*TRANSFERS, *NO_TRANSFERS]),
         st.none() | st.sampled_from([200, 202, 404, 486, 503]),
     ),
     max_size=4,
@@ -372,6 +408,12 @@ ACTIONS = st.lists(
 
 
 @given(ACTIONS)
+@example(
+    [
+        {"name": "transfer_call", "status_code": 486},
+        {"name": "log_transfer", "action_type": "CUSTOM_ACTION", "status_code": 200},
+    ]
+)
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
 def test_a_transfers_outcome_is_a_transfers(make_context: MakeContext, actions: list[dict[str, Any]]) -> None:
     """An assistant's other actions, as a look-up at some server, have a status of their own."""

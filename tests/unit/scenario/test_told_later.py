@@ -53,6 +53,20 @@ def test_a_record_that_comes_later_shows_that_the_ai_got_the_call(
         assert isinstance(found.measured, Reached | AnsweredBy)
 
 
+@pytest.mark.parametrize("is_over", [False, True])
+@pytest.mark.parametrize(
+    ("after_s", "answered", "is_found"),
+    [(_LAG_S / 2, True, True), (60.0, True, False), (_LAG_S / 2, False, False)],
+)
+def test_a_record_that_comes_later_shows_that_the_ai_answered(
+    make_context: MakeContext, after_s: float, answered: bool, is_found: bool, is_over: bool
+) -> None:
+    """However short the time for the answer was; a call that nobody answered needs no record to be told by."""
+    ai = ai_of(make_context, LateApi(record(), after_s=after_s))
+    talk = ai.endpoint.expect_call(call(answered=answered, over=is_over), "main", within=0.0)
+    assert (talk is not None) is is_found
+
+
 def test_what_tells_at_once_is_not_waited_for(make_context: MakeContext) -> None:
     ai = ai_of(make_context, LateApi(after_s=0.0), lag_s=60.0, witness=("record", "marks"))
     began = time.monotonic()

@@ -1,0 +1,50 @@
+"""A campaign that was started by a request: the platform calls at its own pace, and is given the time that it is said to take."""
+
+from __future__ import annotations
+
+import time
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from harness.deployment import Campaign
+from harness.far_end import campaign
+from harness.scenario.cast import Cast
+from tests.unit.scenario.conftest import MakeContext
+
+CUSTOMER = "+12065550100"
+
+
+@pytest.mark.parametrize("calls_after_s", [0.0, 0.1])
+def test_a_campaigns_call_may_come_as_late_as_is_said(
+    make_context: MakeContext, monkeypatch: pytest.MonkeyPatch, calls_after_s: float
+) -> None:
+    incoming: list[Any] = []
+    started: list[float] = []
+
+    def start(trigger: Campaign, line: str, customer: str) -> None:
+        started.append(time.monotonic())
+
+    def pause(seconds: float) -> None:
+        if time.monotonic() - started[0] >= calls_after_s:
+            incoming.append("caller.1")
+
+    monkeypatch.setattr(campaign, "start", start)
+    context = make_context(campaign=Campaign(trigger="http", url="https://campaigns.example", calls_within_s=60.0))
+    monkeypatch.setattr(context, "pause", pause)
+    monkeypatch.setattr(context.phones.guard, "number", lambda number: None)
+    customer: Any = SimpleNamespace(name="customer", number=CUSTOMER, phone=SimpleNamespace(incoming=incoming))
+    Cast(context).start_campaign(Cast(context).line(str(context.case.line)), customer)
+    assert incoming == ["caller.1"], "whoever expects the call now finds it there"
+
+
+def test_a_campaign_that_is_said_to_call_at_once_is_not_waited_for(
+    make_context: MakeContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(campaign, "start", lambda *_: None)
+    context = make_context(campaign=Campaign(trigger="http", url="https://campaigns.example"))
+    monkeypatch.setattr(context, "pause", lambda seconds: pytest.fail("it waited"))
+    monkeypatch.setattr(context.phones.guard, "number", lambda number: None)
+    customer: Any = SimpleNamespace(name="customer", number=CUSTOMER, phone=SimpleNamespace(incoming=[]))
+    Cast(context).start_campaign(Cast(context).line(str(context.case.line)), customer)
