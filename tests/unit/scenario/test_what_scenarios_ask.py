@@ -67,6 +67,14 @@ def test_a_fallback_is_one_where_the_ai_did_not_take_the_call(scenario: Callable
     of.ai.answered_nothing.assert_called_once_with(of.caller.call.return_value)
 
 
+def test_an_ai_that_is_given_up_is_let_go() -> None:
+    """RFC 3261 section 16.7, step 10: one that rings on may answer a call that somebody else has."""
+    timings = SimpleNamespace(ring_timeout_s=2.0)
+    of = play(test_fallback.test_ai_never_answers, timings=timings, context=MagicMock(patience=4.0))
+    ((call,), how) = of.cast.nothing_rings_any_more.call_args
+    assert (call, how["but"]) == (of.caller.call.return_value, of.fallback.phones)
+
+
 def test_a_queue_may_let_its_caller_ring_until_voicemail_answers() -> None:
     cast, context = MagicMock(), SimpleNamespace(patience=4.0)
     cast.group.return_value.entry.queue_s = 90.0
