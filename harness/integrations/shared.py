@@ -213,7 +213,7 @@ def registrations(
             prefix,
             "BADPASS",
             title="A wrong password is refused",
-            proves="A registration with a wrong password ends with 401 or 403, and the number is not registered.",
+            proves="A registration with a wrong password ends with 401, 407 or 403, and the number is not registered.",
             source=source,
             section=troubleshooting,
             seconds=1.0,

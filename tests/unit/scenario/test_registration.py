@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -13,6 +14,7 @@ from harness.phone.waiter import never_came
 from harness.scenario.context import CaseContext
 from harness.scenario.registration import REGISTERED_WITHIN_S, Registration, _PhoneAnswers
 from harness.verdict import Finding, Verdict
+from scenarios import test_registration as rows
 from tests.unit.checks.test_registration import OURS, message
 from tests.unit.scenario.conftest import MakeContext
 
@@ -128,3 +130,24 @@ def test_a_refresh_binds_as_the_first_one_does(make_context: MakeContext, contac
     registration.is_refreshed(before_s=60.0)
     failed = [found.actual for found in context.evidence.findings if found.verdict is Verdict.FAILED]
     assert failed == ([words] if words else [])
+
+
+@pytest.mark.parametrize(
+    ("code", "shown", "verdict"),
+    [
+        (401, WITH_PASSWORD, Verdict.PASSED),
+        (407, TO_A_PROXY, Verdict.PASSED),
+        (403, TO_A_PROXY, Verdict.PASSED),
+        (404, WITH_PASSWORD, Verdict.FAILED),
+    ],
+)
+def test_a_proxy_in_front_of_the_registrar_refuses_a_password_as_proxies_do(
+    make_context: MakeContext, monkeypatch: pytest.MonkeyPatch, code: int, shown: SipMessage, verdict: Verdict
+) -> None:
+    """RFC 3261 section 22.3: what a UAS says by 401 a proxy says by 407."""
+    context = make_context()
+    of, _ = phone(code, "No", BARE, shown, message("received", f"SIP/2.0 {code} No"))
+    registration = Registration(context, "the number", _PhoneAnswers(of))
+    monkeypatch.setattr(rows, "attached", lambda *_, **__: nullcontext(registration))
+    rows.test_wrong_password_is_refused(context)
+    assert [found.verdict for found in context.evidence.findings] == [verdict]
