@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from harness.phone import Reject, Ring
 from harness.scenario import scenario
 
@@ -20,6 +22,8 @@ def test_ai_never_answers(cast, context, ai, caller, line, timings, fallback, ex
         expect(group).never_rang()
     ai.was_tried(call, line)
     ai.answered_nothing(call)
+    # an AI that rings on may answer a call that an agent has: what is pending is cancelled (RFC 3261 section 16.7, step 10)
+    cast.nothing_rings_any_more(call, after=time.monotonic(), but=fallback.phones)
 
 
 @scenario("FALLBACK-REFUSED")

@@ -31,7 +31,7 @@ def test_number_nobody_has(cast, context, caller, expect):
 
 
 @scenario("NOANSWER")
-def test_nobody_answers(context, ai, caller, line, timings, expect):
+def test_nobody_answers(cast, context, ai, caller, line, timings, expect):
     ai.does(Ring())
     call = caller.call(line)
     context.evidence.scripted(timings.ring_timeout_s, "the ring timeout", began=call.began)
@@ -40,6 +40,7 @@ def test_nobody_answers(context, ai, caller, line, timings, expect):
     )
     expect(call).took("the final response", ended, timings.ring_timeout_s, ai.rang(call))
     ai.was_tried(call, line)
+    cast.nothing_rings_any_more(call, after=ended)  # what nobody answers in time is cancelled (RFC 3261 section 16.8)
 
 
 @scenario("ABANDON")

@@ -190,11 +190,11 @@ PRACTICE: tuple[Row, ...] = (
     _row(
         "NOANSWER",
         "Nobody answers",
-        "The caller gets the final response for no answer, when the ring timeout is over.",
+        "The caller gets the final response for no answer, when the ring timeout is over, and the AI's leg ends.",
         (fails("never-answers"), THROUGH, NO_FALLBACK),
         seconds=4.0,
         moment="unanswered",
-        required_findings={FINAL_RESPONSE: 1, TIMING: 1, ROUTE_TRIED: 1},
+        required_findings={FINAL_RESPONSE: 1, TIMING: 1, ROUTE_TRIED: 1, RELEASED: 1},
     ),
     _row(
         "REJECTED",

@@ -126,13 +126,13 @@ def fallbacks(prefix: str, people: str, *, source: str, section: str = "") -> tu
             id=f"{prefix}-FALLBACK-TIMEOUT",
             scenario="FALLBACK-TIMEOUT",
             title="An AI that never answers",
-            proves="The AI never takes the call, and when the ring timeout is over the caller is with the fallback "
+            proves="The AI never takes the call, and when the ring timeout is over it is let go and the caller is with the fallback "
             f"{people}, with caller ID and audio both ways; the time waited is the one configured, within a second.",
             source=source,
             section=section,
             which=(fails("never-answers"), SEEN_FALLBACK),
             seconds=4.0,
-            required_findings={**_TRIED_IN_VAIN, TIMING: 1},
+            required_findings={**_TRIED_IN_VAIN, TIMING: 1, RELEASED: 1},
         ),
         _fallback(
             id=f"{prefix}-FALLBACK-REFUSED",
@@ -213,7 +213,7 @@ def registrations(
             prefix,
             "BADPASS",
             title="A wrong password is refused",
-            proves="A registration with a wrong password ends with 401 or 403, and the number is not registered.",
+            proves="A registration with a wrong password ends with 401, 407 or 403, and the number is not registered.",
             source=source,
             section=troubleshooting,
             seconds=1.0,

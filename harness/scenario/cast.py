@@ -250,12 +250,12 @@ class Cast:
         """A request outside of any call was answered as it should be."""
         self.context.evidence.add(signalling.final_response(what, wanted, code, reason))
 
-    def nothing_rings_any_more(self, of: Call, after: float) -> None:
-        """Within the deployment's limit every leg that rang for ``of`` has ended."""
+    def nothing_rings_any_more(self, of: Call, after: float, but: Sequence[Phone] = ()) -> None:
+        """Within the deployment's limit every leg that rang for ``of`` has ended; those of ``but``, who have the call, aside."""
         limit = self.context.deployment.expect.released_within_s
         self._ais_leg_ends(of, after, limit)
         for name, phone in self.context.phones.by_name.items():
-            for leg in phone.incoming:
+            for leg in phone.incoming if phone not in but else ():
                 at = Call(self.context, leg, "other").released_at(after + limit + 0.5)
                 found = timing.released(f"{name}'s leg", None if at is None else at - after, limit)
                 self.context.evidence.add(found, since=after)

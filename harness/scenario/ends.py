@@ -216,6 +216,7 @@ class Call(ListeningLeg):
         self.settle()
         with self._context.evidence.step(f"{self.label} {does}"):
             for waits_s in (*self._glare_waits_s(), None):
+                self._let_the_other_finish()
                 since = time.monotonic()
                 offer()
                 goal = _is_media(agreed) if waits_s is None else _either(_is_media(agreed), _is_pending)
@@ -225,6 +226,30 @@ class Call(ListeningLeg):
                 with self._context.evidence.step("the far end offers as well (491), and it offers again"):
                     self._context.pause(waits_s)
                     self._context.evidence.scripted(waits_s, "two offers at once (RFC 3261 section 14.1)")
+
+    def _let_the_other_finish(self) -> None:
+        """There is no offer while an INVITE of the far end's is under way, in which pjsua makes none (RFC 3261 section 14.1)."""
+        since = time.monotonic()
+        if self._is_offered():
+            with contextlib.suppress(NeverCame):
+                goal, within = "the end of the far end's INVITE", self._context.patience
+                self.leg.wait(goal, lambda _: not self._is_offered(), within=within, since=since)
+
+    def _is_offered(self) -> bool:
+        """Whether a re-INVITE came that is not answered, or whose 2xx is not acknowledged."""
+        came, under_way = set(), set()
+        for event in self.messages():
+            message, received = parsed(event), event.direction == "received"
+            number, method = message.cseq.number, message.cseq.method
+            if isinstance(message, Response):
+                if not received and method == "INVITE" and message.status >= 300:
+                    under_way.discard(number)
+            elif received and method == "INVITE" and message.to.tag and number not in came:
+                came.add(number)
+                under_way.add(number)
+            elif received and method == "ACK":
+                under_way.discard(number)
+        return bool(under_way)
 
     def _glare_waits_s(self) -> tuple[float, ...]:
         """How long it waits after each 491: longer where it owns the Call-ID, so that both sides do not meet again (section 14.1)."""

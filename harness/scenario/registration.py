@@ -77,6 +77,10 @@ class Registration:
             seconds = None if again is None else again.at - first.at
             self._context.evidence.scripted(seconds or 0.0, "the registration's own interval")
             self._context.evidence.add(registration.refreshed(self._label, seconds, granted_s, before_s))
+            if again is not None and again.unbound:  # its 200 lists the bindings as the first one's does (section 10.3)
+                self._context.evidence.add(
+                    registration.accepted(self._label, _told(again), granted_s, again.unbound, came=again.came)
+                )
 
     def is_refused_with(self, codes: tuple[int, ...], *, for_its_password: bool = False) -> None:
         """Refused with one of ``codes``, and not registered; where it is ``for_its_password``, after that was sent."""
@@ -118,7 +122,7 @@ class _PhoneAnswers:
             answer = _answer(self._phone.register(within=within))
         except NeverCame:
             return None
-        messages = [e for e in self._phone.events if isinstance(e, SipMessage) and not e.unread and e.at <= answer.at]
+        messages = self._messages(answer)
         return replace(
             answer,
             unbound=registration.unbound(messages),
@@ -137,7 +141,11 @@ class _PhoneAnswers:
         except NeverCame:
             return None
         assert isinstance(event, RegistrationState)
-        return _answer(event)
+        again = _answer(event)
+        return replace(again, unbound=registration.unbound(self._messages(again)))
+
+    def _messages(self, until: RegisterAnswer) -> list[SipMessage]:
+        return [e for e in self._phone.events if isinstance(e, SipMessage) and not e.unread and e.at <= until.at]
 
 
 def _answer(state: RegistrationState) -> RegisterAnswer:

@@ -204,4 +204,12 @@ REACHING: Mapping[str, Described] = {
         "trunk",
         at.TROUBLE,
     ),
+    "ai-not-let-go": Described(
+        "the AI rings on when the platform has given it up",
+        at.FALLBACK_ISSUE,
+        "Have {platform} cancel the call to the AI when its ring timeout is over (RFC 3261 section 9.1): until it does, the AI may "
+        "answer a call that somebody else has.",
+        "platform routing",
+        at.INBOUND,
+    ),
 }

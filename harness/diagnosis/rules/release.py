@@ -1,4 +1,4 @@
-"""Which leg is not released: after a transfer, or when one end hung up."""
+"""Which leg is not released: after a transfer, when one end hung up, or when the AI was given up."""
 
 from __future__ import annotations
 
@@ -21,6 +21,16 @@ _UNREPORTED = Rule(
     conditions=(),
     consequences=("other",),
     because="the transfer succeeded, no final NOTIFY told the AI so, and its leg was not ended",
+)
+_STAYS = when("release.ai", "still up", "late")
+_RINGS_ON = Rule(
+    id="release.given-up.fallback",
+    cause="ai-not-let-go",
+    symptoms=("release",),
+    cells=cells("release", "AI"),
+    essential=(_STAYS, when("fallback.landed", "the right group")),
+    conditions=(),
+    because="the fallback had the caller, and the call to the AI was not ended",
 )
 _UNANSWERED = Rule(
     id="release.hangup.unanswered",
@@ -86,5 +96,14 @@ RELEASE: tuple[Rule, ...] = (
         conditions=(),
         consequences=("final",),
         because="the caller's CANCEL was answered, and the AI's leg did not end in time",
+    ),
+    _RINGS_ON,
+    replace(
+        _RINGS_ON,
+        id="release.given-up.refused",
+        essential=(_STAYS, when("caller.end", "refused")),
+        conditions=(not_shown("cancel.answer", "accepted"),),
+        consequences=("final",),
+        because="the caller's call was refused, and the call to the AI was not ended",
     ),
 )

@@ -321,6 +321,27 @@ LEGS = [
         ("hangup-not-passed-on",),
     ),
     Expected(
+        "release.given-up.fallback",
+        Example(row="TD-FALLBACK-TIMEOUT", line="fallback-timeout")
+        .dials()
+        .ai_gets()
+        .after(2)
+        .rings("reception")
+        .landed("reception", "reception")
+        .finding("released", "assistant main", actual="it is still up", seconds=None),
+        ("ai-not-let-go",),
+    ),
+    Expected(
+        "release.given-up.refused",
+        Example(row="NOANSWER", line="no-answer")
+        .dials()
+        .ai_gets()
+        .after(2)
+        .state("disconnected", 480, "Temporarily Unavailable")
+        .finding("released", "assistant main", actual="it is still up", seconds=None),
+        ("ai-not-let-go",),
+    ),
+    Expected(
         "fallback.no-g711",
         Example(row="TD-FALLBACK-REFUSED", line="fallback-refused")
         .dials()

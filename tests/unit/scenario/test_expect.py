@@ -249,6 +249,20 @@ def test_nobody_rings_any_more_once_the_caller_has_given_up(
     assert found == [PASSED if after is not None and after <= 1.0 else FAILED for after in ended]
 
 
+@pytest.mark.parametrize(("let_go", "verdict"), [(True, PASSED), (False, FAILED)])
+def test_whoever_has_the_call_goes_on_with_it(make_context: MakeContext, let_go: bool, verdict: Verdict) -> None:
+    context = make_context("TD-FALLBACK-TIMEOUT", "stand-in", expect=Expectations(released_within_s=0.01))
+    context.evidence.starved = lambda begin, end: 0.0
+    now = time.monotonic()
+    rang: list[Event] = [CallState(at=now - 3.0, state="incoming", **TOLD)]
+    over = CallState(at=now - 1.0, state="disconnected", code=487, **TOLD)
+    agent = phone("agent", leg(rang, direction="incoming"))
+    context.phones._phones["agent"] = agent
+    context.phones._phones["ai"] = phone("ai", leg([*rang, over] if let_go else rang, direction="incoming"))
+    Cast(context).nothing_rings_any_more(cast("Any", None), after=now, but=[agent])
+    assert [(finding.subject, finding.verdict) for finding in context.evidence.findings] == [("ai's leg", verdict)]
+
+
 def test_what_the_row_promises_and_nobody_looked_at_is_not_observable(make_context: MakeContext) -> None:
     context = make_context()
     promised = context.case.required_findings

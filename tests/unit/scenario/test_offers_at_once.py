@@ -23,6 +23,8 @@ class Leg:
         self.direction, self.answers = direction, list(answers)
         self.offers = 0
         self.events: list[Event] = [cast("Any", SimpleNamespace(at=0.0))]
+        self.messages: list[SipMessage] = []  #: so far
+        self.later: list[SipMessage] = []
 
     def hold(self) -> None:
         self.offers += 1
@@ -39,6 +41,10 @@ class Leg:
             self.events.append(MediaState(at=1.0, phone="caller", active=True, direction="sendonly"))
 
     def wait(self, goal: str, predicate: Callable[[Event], bool], within: float, since: float) -> Event:
+        while self.later:
+            self.messages.append(message := self.later.pop(0))
+            if predicate(message):
+                return message
         for event in self.events:
             if predicate(event):
                 return event
@@ -78,3 +84,50 @@ def test_it_offers_again(direction: str, least: float, most: float, glares: int)
 def test_what_is_refused_for_good_never_came(answers: tuple[int, ...]) -> None:
     with pytest.raises(NeverCame):
         hold("outgoing", *answers)
+
+
+def theirs(start: str, direction: str = "received", cseq: str = "7 INVITE") -> SipMessage:
+    """A message of an INVITE of the far end's within the call."""
+    text = f"{start}\r\nTo: <sip:caller@b>;tag=1\r\nCSeq: {cseq}\r\n\r\n"
+    return SipMessage(
+        at=1.0,
+        phone="caller",
+        direction=cast("Any", direction),
+        transport="udp",
+        local="a:1",
+        remote="b:1",
+        text=text,
+    )
+
+
+ASKS, TAKES = theirs("INVITE sip:caller@b SIP/2.0"), theirs("SIP/2.0 200 OK", "sent")
+REFUSES, ACKNOWLEDGES = theirs("SIP/2.0 488 No", "sent"), theirs("ACK sip:caller@b SIP/2.0", cseq="7 ACK")
+
+
+@pytest.mark.parametrize(
+    ("so_far", "later", "left"),
+    [
+        ([ASKS, TAKES], [ACKNOWLEDGES, ASKS], 1),  # nothing is waited for beyond it
+        ([ASKS], [TAKES, ACKNOWLEDGES, ASKS], 1),
+        ([ASKS], [REFUSES, ACKNOWLEDGES], 1),
+        ([ASKS, TAKES, ACKNOWLEDGES], [ASKS], 1),
+        ([ASKS, TAKES, ACKNOWLEDGES, ASKS], [TAKES], 1),  # once more, since the network had it twice
+        ([], [ASKS], 1),
+        ([ASKS, TAKES], [], 0),  # it is offered all the same where no ACK comes
+    ],
+)
+def test_the_far_end_s_own_offer_is_over_first(so_far: list[Any], later: list[Any], left: int) -> None:
+    """RFC 3261 section 14.1: no INVITE while another one is under way, in either direction."""
+    leg = Leg("outgoing", 200)
+    leg.messages, leg.later = list(so_far), list(later)
+    waiting: list[int] = []
+    hold_ = leg.hold
+
+    def hold_then() -> None:
+        waiting.append(len(leg.later))
+        hold_()
+        leg.later = []
+
+    leg.hold = hold_then  # type: ignore[method-assign]
+    Call(cast("Any", Context()), cast("Any", leg), "caller").hold()
+    assert waiting == [left]

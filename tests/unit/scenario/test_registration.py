@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,6 +14,7 @@ from harness.phone.waiter import never_came
 from harness.scenario.context import CaseContext
 from harness.scenario.registration import REGISTERED_WITHIN_S, Registration, _PhoneAnswers
 from harness.verdict import Finding, Verdict
+from scenarios import test_registration as rows
 from tests.unit.checks.test_registration import OURS, message
 from tests.unit.scenario.conftest import MakeContext
 
@@ -100,6 +103,51 @@ def test_a_200_that_binds_nothing_is_no_refresh(active: bool) -> None:
             raise never_came(goal, within, "p", "nothing", "")
         return again
 
-    answers: Any = _PhoneAnswers(SimpleNamespace(wait=wait))  # type: ignore[arg-type]
+    answers: Any = _PhoneAnswers(SimpleNamespace(wait=wait, events=[]))  # type: ignore[arg-type]
     found = answers.next_success(SimpleNamespace(at=1.0), 1.0)
     assert (found is not None) == active
+
+
+@pytest.mark.parametrize(
+    ("contact", "words"),
+    [
+        (f"{OURS};expires=60", None),
+        ("<sip:another@198.51.100.8>;expires=60", "it was answered 200 OK, which does not list its Contact"),
+        (f"{OURS};expires=0", "it was answered 200 OK, which lists its Contact as expired"),
+    ],
+)
+def test_a_refresh_binds_as_the_first_one_does(make_context: MakeContext, contact: str, words: str | None) -> None:
+    """RFC 3261 section 10.2.4: it is a REGISTER like the first, and its 200 lists the bindings there are."""
+    bound = [BARE, message("received", "SIP/2.0 200 OK", f"Contact: {OURS};expires=60")]
+    again = [BARE, message("received", "SIP/2.0 200 OK", f"Contact: {contact}")]
+    first = RegistrationState(at=2.0, phone="p", code=200, reason="OK", expires=60, active=True)
+    later = RegistrationState(at=7.0, phone="p", code=200, reason="OK", expires=60, active=True)
+    events = [*bound, first, *(replace(told, at=6.9) for told in again), later]
+    of = SimpleNamespace(register=lambda within: first, wait=lambda *_, **__: later, events=events)
+    context = make_context()
+    registration = Registration(context, "the number", _PhoneAnswers(of))  # type: ignore[arg-type]
+    registration.is_accepted()
+    registration.is_refreshed(before_s=60.0)
+    failed = [found.actual for found in context.evidence.findings if found.verdict is Verdict.FAILED]
+    assert failed == ([words] if words else [])
+
+
+@pytest.mark.parametrize(
+    ("code", "shown", "verdict"),
+    [
+        (401, WITH_PASSWORD, Verdict.PASSED),
+        (407, TO_A_PROXY, Verdict.PASSED),
+        (403, TO_A_PROXY, Verdict.PASSED),
+        (404, WITH_PASSWORD, Verdict.FAILED),
+    ],
+)
+def test_a_proxy_in_front_of_the_registrar_refuses_a_password_as_proxies_do(
+    make_context: MakeContext, monkeypatch: pytest.MonkeyPatch, code: int, shown: SipMessage, verdict: Verdict
+) -> None:
+    """RFC 3261 section 22.3: what a UAS says by 401 a proxy says by 407."""
+    context = make_context()
+    of, _ = phone(code, "No", BARE, shown, message("received", f"SIP/2.0 {code} No"))
+    registration = Registration(context, "the number", _PhoneAnswers(of))
+    monkeypatch.setattr(rows, "attached", lambda *_, **__: nullcontext(registration))
+    rows.test_wrong_password_is_refused(context)
+    assert [found.verdict for found in context.evidence.findings] == [verdict]

@@ -35,7 +35,7 @@ class Asked:
 
 _EXPECTED = (
     "answered", "two_way_audio_with", "caller_id", "silence_from", "released", "never_rang", "ends_with", "took_over", "addressed_to",
-    "came_within", "takes_message", "refer_is", "header", "still_up", "hang_up_is_answered",
+    "came_within", "takes_message", "refer_is", "header", "still_up", "hang_up_is_answered", "took",
 )  # fmt: skip
 
 
@@ -65,6 +65,23 @@ def test_a_fallback_is_one_where_the_ai_did_not_take_the_call(scenario: Callable
     timings = SimpleNamespace(ring_timeout_s=2.0)
     of = play(scenario, timings=timings, context=MagicMock(patience=4.0))
     of.ai.answered_nothing.assert_called_once_with(of.caller.call.return_value)
+
+
+def test_an_ai_that_is_given_up_is_let_go() -> None:
+    """RFC 3261 section 16.7, step 10: one that rings on may answer a call that somebody else has."""
+    timings = SimpleNamespace(ring_timeout_s=2.0)
+    of = play(test_fallback.test_ai_never_answers, timings=timings, context=MagicMock(patience=4.0))
+    ((call,), how) = of.cast.nothing_rings_any_more.call_args
+    assert (call, how["but"]) == (of.caller.call.return_value, of.fallback.phones)
+
+
+def test_an_ai_that_has_not_answered_in_time_is_let_go() -> None:
+    """RFC 3261 section 16.8: a call that nobody answers in time is cancelled, not only refused."""
+    timings = SimpleNamespace(ring_timeout_s=2.0)
+    of = play(
+        test_responses.test_nobody_answers, timings=timings, context=MagicMock(patience=4.0), cast=(cast := MagicMock())
+    )
+    cast.nothing_rings_any_more.assert_called_once_with(of.caller.call.return_value, after=0.0)
 
 
 def test_a_queue_may_let_its_caller_ring_until_voicemail_answers() -> None:
