@@ -329,8 +329,8 @@ def test_a_number_is_attached_and_detached(td: Stage) -> None:
 
 def test_control_says_what_is_allowed(talkdesk: RunningWorld) -> None:
     for asked in ({"name": "nonsense"}, {}, {"name": "from-anonymous", "tenant": 7}, [1]):
-        assert httpx.post(f"{talkdesk.control}/faults", json=asked).status_code == 400
-    httpx.post(f"{talkdesk.control}/faults", json={"name": "heavy-loss", "line": "ivr"}).raise_for_status()
-    assert httpx.get(f"{talkdesk.control}/faults").json() == {"0": ["heavy-loss@ivr"]}
-    httpx.request("DELETE", f"{talkdesk.control}/faults", json={}).raise_for_status()
-    assert httpx.get(f"{talkdesk.control}/faults").json() == {"0": []}
+        assert talkdesk.client.post("/faults", json=asked).status_code == 400
+    talkdesk.client.post("/faults", json={"name": "heavy-loss", "line": "ivr"}).raise_for_status()
+    assert talkdesk.client.get("/faults").json() == {"0": ["heavy-loss@ivr"]}
+    talkdesk.client.request("DELETE", "/faults", json={}).raise_for_status()
+    assert talkdesk.client.get("/faults").json() == {"0": []}
