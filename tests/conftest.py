@@ -1,12 +1,13 @@
 """In the tests of the harness every warning is an error; a verification run is spared that."""
 
+import gc
 import signal
 from collections.abc import Generator, Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-from harness.memory import lasting
+from harness.memory import SELDOM, lasting
 from tests.forked import forked_python as program
 
 # How fast a machine is that has other work says nothing about the code.
@@ -43,7 +44,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_collection() -> Generator[None, object, object]:
     """Modules and some ten thousand tests stay: no garbage is looked for meanwhile, nor among them ever after."""
     with lasting():
-        return (yield)
+        found = yield
+    gc.set_threshold(*SELDOM)
+    return found
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterable, Mapping
+from functools import cache
 from importlib import metadata
 
 _PACKAGES = {
@@ -21,11 +22,17 @@ def versions() -> dict[str, str]:
     """Those of this process."""
     found = {"python": platform.python_version()}
     for name, package in _PACKAGES.items():
-        try:
-            found[name] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            found[name] = "not installed"
+        found[name] = _version(package)
     return found | {"system": f"{platform.system()} {platform.release()}"}
+
+
+@cache
+def _version(package: str) -> str:
+    """Read once: it is a line of a text that has all of the package's description, and what runs stays what it is."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"
 
 
 def together(every: Iterable[Mapping[str, str]]) -> dict[str, str]:

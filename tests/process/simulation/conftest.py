@@ -42,9 +42,10 @@ class RunningWorld:
     directory: Path
     deployments: list[Deployment]
     control: str
+    client: httpx.Client  #: for the control API and campaigns; each made anew would read all the certificates there are
 
     def books(self) -> dict[str, Any]:
-        books: dict[str, Any] = httpx.get(f"{self.control}/calls").json()
+        books: dict[str, Any] = self.client.get("/calls").json()
         return books
 
     def wait_for_books(self, goal: str, fulfilled: Callable[[dict[str, Any]], bool], within: float = PATIENCE) -> None:
@@ -60,11 +61,11 @@ class RunningWorld:
     @contextmanager
     def fault(self, name: str, line: str | None = None) -> Iterator[None]:
         asked = {"name": name, "line": line}
-        httpx.post(f"{self.control}/faults", json=asked).raise_for_status()
+        self.client.post("/faults", json=asked).raise_for_status()
         try:
             yield
         finally:
-            httpx.request("DELETE", f"{self.control}/faults", json=asked).raise_for_status()
+            self.client.request("DELETE", "/faults", json=asked).raise_for_status()
 
     def end(self) -> int:
         self.process.send_signal(signal.SIGTERM)
@@ -95,7 +96,8 @@ def running(deployment: str | Path, directory: Path, *options: str) -> Iterator[
         line = json.loads(process.stdout.readline())
         assert line["event"] == "ready", line
         assert line["pid"] == process.pid
-        yield RunningWorld(process, directory, replicas_from_plain(line["deployments"]), line["control"])
+        with httpx.Client(base_url=line["control"]) as client:
+            yield RunningWorld(process, directory, replicas_from_plain(line["deployments"]), line["control"], client)
     finally:
         if process.poll() is None:
             process.kill()

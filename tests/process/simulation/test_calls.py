@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 
-import httpx
 import pytest
 
 from harness.audio.dtmf import dtmf
@@ -319,8 +318,8 @@ def test_a_campaign_says_what_it_cannot_do(talkdesk: RunningWorld) -> None:
         (f'{{"from": "+12015550100", "to": "{customer}"}}'.encode(), 404),
         (f'{{"from": "{line}", "to": "+12015550100"}}'.encode(), 404),
     ]:
-        assert httpx.post(deployment.campaign.url, content=body, headers=kind).status_code == status
+        assert talkdesk.client.post(deployment.campaign.url, content=body, headers=kind).status_code == status
     # a customer who is not there: the call is made, and comes to nothing
     asked = f'{{"from": "{line}", "to": "{customer}"}}'.encode()
-    assert httpx.post(deployment.campaign.url, content=asked, headers=kind).status_code == 202
+    assert talkdesk.client.post(deployment.campaign.url, content=asked, headers=kind).status_code == 202
     talkdesk.wait_until_quiet()

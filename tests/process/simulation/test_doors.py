@@ -27,21 +27,21 @@ def api(td: Stage) -> Iterator[httpx.Client]:
 @pytest.mark.parametrize("path", ["/calls", "/faults", "/nothing"])
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Basic Y29udHJvbDo="}, {"Authorization": "Bearer x"}])
 def test_the_control_api_wants_its_token(talkdesk: RunningWorld, path: str, headers: dict[str, str]) -> None:
-    assert httpx.get(bare(talkdesk.control) + path, headers=headers).status_code == 401
-    refused = httpx.post(bare(talkdesk.control) + path, headers=headers, json={"name": "from-anonymous"})
+    assert talkdesk.client.get(bare(talkdesk.control) + path, headers=headers).status_code == 401
+    refused = talkdesk.client.post(bare(talkdesk.control) + path, headers=headers, json={"name": "from-anonymous"})
     assert refused.status_code == 401
-    assert httpx.get(f"{talkdesk.control}/faults").json() == {"0": []}
+    assert talkdesk.client.get("/faults").json() == {"0": []}
 
 
 @pytest.mark.parametrize("host", ["rebound.example", "localhost", "127.0.0.1", ""])
 def test_another_hosts_name_is_refused(talkdesk: RunningWorld, api: httpx.Client, td: Stage, host: str) -> None:
     """DNS rebinding: the browser believes it talks to the page's own host, and says so."""
-    assert httpx.get(f"{talkdesk.control}/calls", headers={"Host": host}).status_code == 421
+    assert talkdesk.client.get("/calls", headers={"Host": host}).status_code == 421
     assert api.get("/calls", headers={"Host": host}).status_code == 421
     assert td.deployment.campaign is not None
     assert td.deployment.campaign.url
-    assert httpx.post(td.deployment.campaign.url, headers={"Host": host}, json={}).status_code == 421
-    assert httpx.get(f"{talkdesk.control}/calls").status_code == 200
+    assert talkdesk.client.post(td.deployment.campaign.url, headers={"Host": host}, json={}).status_code == 421
+    assert talkdesk.client.get("/calls").status_code == 200
     assert api.get("/calls?model_id=m").status_code == 200
 
 
@@ -76,9 +76,9 @@ def test_any_body_is_told_what_is_wrong_with_it(
     assert td.deployment.campaign is not None
     assert td.deployment.campaign.url
     answers = [
-        httpx.post(f"{talkdesk.control}/faults", content=body),
+        talkdesk.client.post("/faults", content=body),
         api.post("/sip_numbers", content=body),
-        httpx.post(td.deployment.campaign.url, content=body, headers={"Content-Type": "application/json"}),
+        talkdesk.client.post(td.deployment.campaign.url, content=body, headers={"Content-Type": "application/json"}),
     ]
     assert {answer.status_code for answer in answers} == {400}
     assert all(json.loads(answer.text)["error"] for answer in answers)
@@ -90,5 +90,5 @@ def test_a_web_page_cannot_start_a_campaign(td: Stage) -> None:
     assert td.deployment.campaign is not None
     assert td.deployment.campaign.url
     body = json.dumps({"from": "inbound", "to": "+14155550105"})
-    refused = httpx.post(td.deployment.campaign.url, content=body, headers={"Content-Type": "text/plain"})
+    refused = td.world.client.post(td.deployment.campaign.url, content=body, headers={"Content-Type": "text/plain"})
     assert refused.status_code == 415

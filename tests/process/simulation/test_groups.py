@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from harness.audio.marks import reply_to
@@ -31,7 +30,7 @@ def settle(customer: RunningWorld) -> Iterator[Settle]:
     """Makes the groups behave so, until the test is over."""
 
     def put(**settings: Any) -> None:
-        answer = httpx.put(f"{customer.control}/settings", json={"settings": settings})
+        answer = customer.client.put("/settings", json={"settings": settings})
         assert answer.status_code == 200, answer.text
 
     yield put

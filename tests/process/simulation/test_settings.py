@@ -22,7 +22,7 @@ def settle(talkdesk: RunningWorld) -> Iterator[Settle]:
     """Makes the Talkdesk world behave so, until the test is over."""
 
     def put(settings: dict[str, Any]) -> None:
-        answer = httpx.put(f"{talkdesk.control}/settings", json={"settings": settings})
+        answer = talkdesk.client.put("/settings", json={"settings": settings})
         assert answer.status_code == 200, answer.text
 
     yield put
@@ -41,10 +41,10 @@ def test_settings_are_checked(talkdesk: RunningWorld) -> None:
         ({"rtcp": {"reports": "sometimes"}}, "simulated.rtcp.reports"),
         ([], "simulated"),
     ]:
-        answer = httpx.put(f"{talkdesk.control}/settings", json={"settings": settings})
+        answer = talkdesk.client.put("/settings", json={"settings": settings})
         assert answer.status_code == 400
         assert says in answer.json()["error"]
-    assert httpx.put(f"{talkdesk.control}/settings", json={}).status_code == 400
+    assert talkdesk.client.put("/settings", json={}).status_code == 400
 
 
 # -- RTCP

@@ -8,7 +8,6 @@ import secrets
 import socket
 import ssl
 import subprocess
-import sys
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import closing
@@ -32,7 +31,6 @@ from harness.sip.uri import NameAddr, Uri
 from tests.process.simulation.conftest import DEPLOYMENTS, PATIENCE, RunningWorld, Stage, hears, running
 from tests.process.wire.conftest import provisional
 
-WORLD = [sys.executable, "-m", "harness.simulation"]
 Script = Callable[[UserAgent], Awaitable[Any]]
 
 
@@ -116,15 +114,25 @@ def test_two_worlds_with_two_tenants_each_share_nothing(tmp_path: Path) -> None:
         (["--fault", "selector-missing"], "mistake", "gladly"),
     ],
 )
-def test_mistakes_are_said_in_one_line(tmp_path: Path, options: list[str], kind: str, says: str) -> None:
-    said = failed_start(tmp_path, *options)
+def test_mistakes_are_said_in_one_line(
+    tmp_path: Path, forked_python: str, options: list[str], kind: str, says: str
+) -> None:
+    said = failed_start(forked_python, tmp_path, *options)
     assert said["kind"] == kind
     assert says in said["message"]
 
 
-def failed_start(directory: Path, *options: str) -> dict[str, Any]:
+def failed_start(python: str, directory: Path, *options: str) -> dict[str, Any]:
     done = subprocess.run(
-        [*WORLD, str(DEPLOYMENTS / "simulated-talkdesk.toml"), "--directory", str(directory), *options],
+        [
+            python,
+            "-m",
+            "harness.simulation",
+            str(DEPLOYMENTS / "simulated-talkdesk.toml"),
+            "--directory",
+            str(directory),
+            *options,
+        ],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -329,8 +337,8 @@ def test_a_number_is_attached_and_detached(td: Stage) -> None:
 
 def test_control_says_what_is_allowed(talkdesk: RunningWorld) -> None:
     for asked in ({"name": "nonsense"}, {}, {"name": "from-anonymous", "tenant": 7}, [1]):
-        assert httpx.post(f"{talkdesk.control}/faults", json=asked).status_code == 400
-    httpx.post(f"{talkdesk.control}/faults", json={"name": "heavy-loss", "line": "ivr"}).raise_for_status()
-    assert httpx.get(f"{talkdesk.control}/faults").json() == {"0": ["heavy-loss@ivr"]}
-    httpx.request("DELETE", f"{talkdesk.control}/faults", json={}).raise_for_status()
-    assert httpx.get(f"{talkdesk.control}/faults").json() == {"0": []}
+        assert talkdesk.client.post("/faults", json=asked).status_code == 400
+    talkdesk.client.post("/faults", json={"name": "heavy-loss", "line": "ivr"}).raise_for_status()
+    assert talkdesk.client.get("/faults").json() == {"0": ["heavy-loss@ivr"]}
+    talkdesk.client.request("DELETE", "/faults", json={}).raise_for_status()
+    assert talkdesk.client.get("/faults").json() == {"0": []}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -131,15 +130,15 @@ def attachments(result: dict[str, Any]) -> dict[str, dict[str, str]]:
     return {attachment["name"]: attachment for attachment in result["attachments"]}
 
 
-def run_pytest(here: Path, results: Path) -> str:
-    """Run the tests in ``here``, which have a configuration of their own, with Allure's results; what pytest said."""
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--alluredir", str(results), str(here)]
+def run_pytest(python: str, here: Path, results: Path) -> str:
+    """Run the tests in ``here``, which have a configuration of their own, forked, with Allure's results; what pytest said."""
+    command = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--alluredir", str(results), str(here)]
     done = subprocess.run(command, cwd=here, capture_output=True, text=True, timeout=120, check=False)
     return done.stdout + done.stderr
 
 
 @pytest.fixture(scope="module")
-def pytest_results(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, dict[str, Any]]]:
+def pytest_results(tmp_path_factory: pytest.TempPathFactory, forked_python: str) -> list[dict[str, dict[str, Any]]]:
     """The results of two runs of the same tests."""
     here = tmp_path_factory.mktemp("inner")
     samples = Path(__file__).with_name("conftest.py")
@@ -148,7 +147,7 @@ def pytest_results(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, d
     (here / "pytest.ini").write_text("[pytest]\n")
     made = []
     for name in ("one", "two"):
-        said = run_pytest(here, here / name)
+        said = run_pytest(forked_python, here, here / name)
         assert "2 failed, 2 passed" in said, said
         made.append(results(here / name))
     return made
@@ -381,7 +380,7 @@ class TestBesideTheResults:
 
 
 class TestWhatQaSees:
-    def test_fixtures_of_cases_alone_are_left_out(self, tmp_path: Path) -> None:
+    def test_fixtures_of_cases_alone_are_left_out(self, tmp_path: Path, forked_python: str) -> None:
         (tmp_path / "conftest.py").write_text(_FIXTURES_OF_BOTH)
         (tmp_path / "test_both.py").write_text(
             "def test_case(of_cases, of_case, of_both): pass\ndef test_case_again(of_cases, of_case): pass\n"
@@ -389,21 +388,21 @@ class TestWhatQaSees:
         )
         (tmp_path / "pytest.ini").write_text("[pytest]\n")
 
-        said = run_pytest(tmp_path, tmp_path / "results")
+        said = run_pytest(forked_python, tmp_path, tmp_path / "results")
 
         assert "3 passed" in said, said
         written = [json.loads(path.read_text()) for path in (tmp_path / "results").glob("*-container.json")]
         assert {before["name"] for plain in written for before in plain["befores"]} == {"of_other", "of_both"}
 
     @pytest.mark.parametrize("phase", ["setup", "call", "teardown"])
-    def test_a_case_that_was_interrupted_is_no_passed_one(self, tmp_path: Path, phase: str) -> None:
+    def test_a_case_that_was_interrupted_is_no_passed_one(self, tmp_path: Path, forked_python: str, phase: str) -> None:
         """Nor are those behind it skipped: what the evidence says of them is written when the run ends."""
         text = _CONFTEST.format(here=str(tmp_path), samples=str(Path(__file__).with_name("conftest.py")))
         (tmp_path / "conftest.py").write_text(text + _INTERRUPTED.format(phase=phase))
         (tmp_path / "test_inner.py").write_text(_TESTS)
         (tmp_path / "pytest.ini").write_text("[pytest]\n")
 
-        said = run_pytest(tmp_path, tmp_path / "results")
+        said = run_pytest(forked_python, tmp_path, tmp_path / "results")
 
         assert "KeyboardInterrupt" in said, said
         found = [json.loads(path.read_text()) for path in (tmp_path / "results").glob("*-result.json")]
