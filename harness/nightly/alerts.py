@@ -110,7 +110,8 @@ def send(alert: Alert, to: Sequence[str]) -> None:
     for number, address in enumerate(to, start=1):
         if not service.add(address):
             raise MistakeError(f"{VARIABLE}: address {number} is none that Apprise knows")
-    if not service.notify(title=alert.title, body=alert.body, notify_type=alert.kind):
+    # unless it is told so, Apprise takes plain text for the HTML that mails are made of, with what the wire said
+    if not service.notify(title=alert.title, body=alert.body, notify_type=alert.kind, body_format="text"):
         raise BrokenError(f"{VARIABLE}: an alert could not be sent to every address")
 
 

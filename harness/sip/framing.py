@@ -46,7 +46,7 @@ class StreamFramer:
             if buffer.startswith(PING):
                 del buffer[: len(PING)]
                 return PING
-            if PING.startswith(bytes(buffer)):
+            if len(buffer) < len(PING) and PING.startswith(bytes(buffer)):
                 # A lone CRLF may be a pong or half a ping: nothing can follow from it yet, so wait for more.
                 return None
             del buffer[0]

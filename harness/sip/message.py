@@ -10,13 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from email.parser import BytesParser
-from email.policy import HTTP
 from functools import cached_property
 from typing import Self
 
 from harness.sip.grammar import SipSyntaxError, decimal, is_token, split_list
 from harness.sip.headers import CSeq, Header, Via, key, parse_number
+from harness.sip.multipart import part_of, type_of
 from harness.sip.reasons import REASONS
 from harness.sip.uri import NameAddr, Uri
 
@@ -205,7 +204,7 @@ class Message:
     @property
     def content_type(self) -> str:
         """Content-Type without parameters, in lower case; empty when there is none."""
-        return (self.get("Content-Type") or "").partition(";")[0].strip().lower()
+        return type_of(self.get("Content-Type") or "")
 
     @property
     def expires(self) -> int | None:
@@ -231,15 +230,7 @@ class Message:
             return None
         if self.content_type in ("", content_type):
             return self.body
-        if not self.content_type.startswith("multipart/"):
-            return None
-        header = f"Content-Type: {self.get('Content-Type')}\r\n\r\n"
-        whole = BytesParser(policy=HTTP).parsebytes(header.encode("utf-8", "surrogateescape") + self.body)
-        for found in whole.walk():
-            if found.get_content_type() == content_type:
-                payload = found.get_payload(decode=True)
-                return payload if isinstance(payload, bytes) else None
-        return None
+        return part_of(self.get("Content-Type") or "", self.body, content_type)
 
     # --- changing: each gives a new message --------------------------------------------------------
 

@@ -11,11 +11,10 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Final
 
-from harness.phone.child.sip_log import read_text
+from harness.phone.child.sip_log import read_text, unquoted
 
 NAMES: Final = (b"Contact", b"Record-Route", b"Expires", b"Service-Route", b"Min-Expires")
 
-_QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*"')
 _SCHEME: Final = re.compile(r"<[ \t]*([^:>]*):")
 _EXPIRES: Final = re.compile(r"(?:^Expires|;[ \t]*expires)[ \t]*[:=][ \t]*(\d+)", re.IGNORECASE | re.ASCII)
 _LONGEST_S: Final = (1 << 31) - 1
@@ -66,7 +65,7 @@ def _leads_nowhere(header: str, status: int) -> bool:
     """Whether requests of the dialog would go to what is no SIP URI (RFC 3261 sections 12.1.2 and 20.10 want one)."""
     if status >= 300 or not (_named(header, "Contact") or _named(header, "Record-Route")):
         return False
-    scheme = _SCHEME.search(_QUOTED.sub("", header))
+    scheme = _SCHEME.search(unquoted(header))
     return scheme is None or scheme.group(1).strip().lower() not in ("sip", "sips")
 
 
@@ -74,5 +73,5 @@ def _lasts_too_long(header: str) -> bool:
     """Whether a time is longer than pjsip's timers know (RFC 3261 section 20.19 allows up to 2**32 - 1 s)."""
     if not (_named(header, "Contact") or _named(header, "Expires")):
         return False
-    found = _EXPIRES.search(_QUOTED.sub("", header))
+    found = _EXPIRES.search(unquoted(header))
     return found is not None and (len(found.group(1)) > 10 or int(found.group(1)) > _LONGEST_S)

@@ -16,7 +16,7 @@ _DROPPING: Final = re.compile(
 )
 _DROPPED: Final = re.compile(r"Dropped packet:(?P<text>.*)", re.DOTALL)
 _UNPROCESSED: Final = re.compile(
-    r"Error processing packet from (?P<remote>\S+): (?P<why>.*?) *\[code \d+\]:\n(?P<text>.*)", re.DOTALL
+    r"Error processing packet from (?P<remote>\S+): (?P<why>.*?)\[code \d+\]:\n(?P<text>.*)", re.DOTALL
 )
 
 
@@ -35,7 +35,7 @@ class DroppedMessages:
             return _message(match["text"], dropping["remote"], dropping["why"].strip(), dropping["transport"].lower())
         match = _UNPROCESSED.search(entry)
         # the transport is that of its Via: nothing else names it
-        return _message(match["text"], match["remote"], match["why"]) if match else None
+        return _message(match["text"], match["remote"], match["why"].rstrip(" ")) if match else None
 
 
 def _message(text: str, remote: str, why: str, transport: str = "") -> LoggedMessage | None:

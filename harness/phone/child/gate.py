@@ -23,7 +23,7 @@ from harness.phone.child.sip_log import LoggedMessage, read_text
 _TOLD_EVERY: Final = 0.9  # seconds, for each kind; it is looked at once a second
 _MOST_KINDS: Final = 50  # a phone; what comes beyond is counted together
 _LONGEST: Final = 80  # characters of what a stranger says of itself
-_USER_AGENT: Final = re.compile(r"^User-Agent[ \t]*:[ \t]*(.*?)[ \t\r]*$", re.IGNORECASE | re.MULTILINE)
+_USER_AGENT: Final = re.compile(r"^User-Agent[ \t]*:[ \t]*(.*)$", re.IGNORECASE | re.MULTILINE)
 
 _BAD_REQUEST: Final = 400
 _NOT_ACCEPTABLE_HERE: Final = 488  # RFC 3261 section 21.4.26
@@ -141,7 +141,7 @@ class RequestGate:
             host,
             message.transport,
             message.method[:_LONGEST],
-            agent.group(1)[:_LONGEST] if agent else "",
+            agent.group(1).rstrip(" \t\r")[:_LONGEST] if agent else "",
         )
         if kind not in self._counts and sum(known.phone == phone.key for known in self._counts) >= _MOST_KINDS:
             kind = _Kind(phone.key, None, why, "others", message.transport, "", "")

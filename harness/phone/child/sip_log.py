@@ -2,7 +2,8 @@
 
 Only what attribution needs is read here, by plain patterns: it runs on every message of every call, and has to cope
 with messages no parser would accept. They look at the headers alone, folded lines put together (RFC 3261 section 7.3.1), and
-for addresses and tags behind display names, which may hold anything.
+for addresses and tags behind display names, which may hold anything. None looks at the same text again and again: strangers'
+messages are read too, in the thread that serves every call.
 """
 
 from __future__ import annotations
@@ -29,16 +30,17 @@ _CSEQ: Final = re.compile(r"^CSeq[ \t]*:[ \t]*(\d+)[ \t]+(\S+)", re.IGNORECASE |
 _VIA: Final = re.compile(
     r"^(?:Via|v)[ \t]*:[ \t]*SIP[ \t]*/[ \t]*2\.0[ \t]*/[ \t]*(\w+)[ \t]+([^\s;,]+)", re.IGNORECASE | re.MULTILINE
 )
-_FROM: Final = re.compile(r"^(?:From|f)[ \t]*:[ \t]*(.*?)[ \t\r]*$", re.IGNORECASE | re.MULTILINE)
+_FROM: Final = re.compile(r"^(?:From|f)[ \t]*:[ \t]*(.*)$", re.IGNORECASE | re.MULTILINE)
 _USER_HOST: Final = re.compile(r"(?:sips?:(?:([^@>\s]+)@)?|tel:)(\[[^\]]+\]|[^\s;?>:]+)(?::(\d+))?", re.IGNORECASE)
 _TO: Final = re.compile(r"^(?:To|t)[ \t]*:[ \t]*(.*)$", re.IGNORECASE | re.MULTILINE)
 _TAG: Final = re.compile(r";[ \t]*tag[ \t]*=[ \t]*([^\s;,>]+)", re.IGNORECASE)
 _BRANCH: Final = re.compile(
     r"^(?:Via|v)[ \t]*:[^\r\n]*?;[ \t]*branch[ \t]*=[ \t]*([^\s;,]+)", re.IGNORECASE | re.MULTILINE
 )
-_FOLD: Final = re.compile(r"[ \t]*\r?\n[ \t]+")
-_QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*"')
-_ADDRESS: Final = re.compile(r"<[^>]*>")
+_FOLD: Final = re.compile(r"(?:(?<![ \t])[ \t]+)?\r?\n[ \t]+")
+#: What is never closed is the group, whole: within it nothing is looked for again.
+_QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*"|(".*)', re.DOTALL)
+_ADDRESS: Final = re.compile(r"<[^>]*>|(<.*)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ class LoggedMessage:
         """The From without its parameters."""
         value = _value(_FROM, self.head)
         name = _QUOTED.match(value)
-        begin = name.end() if name else 0
+        begin = name.end() if name and name.group(1) is None else 0
         head, bracket, _ = value[begin:].partition(">")
         return value[:begin] + (head + bracket if bracket else head.partition(";")[0])
 
@@ -181,12 +183,12 @@ def head_of(text: str) -> str:
 
 def unquoted(value: str) -> str:
     """A header's value without its quoted strings, which may hold anything."""
-    return _QUOTED.sub("", value)
+    return _QUOTED.sub(r"\1", value)
 
 
 def _value(header: re.Pattern[str], head: str) -> str:
     match = header.search(head)
-    return match.group(1) if match else ""
+    return match.group(1).rstrip(" \t\r") if match else ""
 
 
 def _user(written: str | None) -> str:
@@ -195,7 +197,7 @@ def _user(written: str | None) -> str:
 
 
 def _tag(value: str) -> str:
-    tag = _TAG.search(_ADDRESS.sub("", unquoted(value)))
+    tag = _TAG.search(_ADDRESS.sub(r"\1", unquoted(value)))
     return tag.group(1) if tag else ""
 
 

@@ -14,8 +14,8 @@ Method = Literal["rfc4733", "info", "inband"]
 EVENTS: Final = "0123456789*#ABCD"  #: RFC 4733 table 7: the event's number is its place here
 _EVENT = struct.Struct("!BBH")
 _TONE_FRAMES, _PAUSE_FRAMES, _END_PACKETS = 5, 4, 3
-_SIGNAL = re.compile(r"^\s*Signal\s*=\s*([0-9*#A-Da-d])\s*$", re.MULTILINE)
-_DURATION = re.compile(r"^\s*Duration\s*=\s*([0-9]{1,6})\s*$", re.MULTILINE)
+_SIGNAL = re.compile(r"^[ \t]*Signal[ \t]*=[ \t]*([0-9*#A-Da-d])[ \t\r]*$", re.MULTILINE)
+_DURATION = re.compile(r"^[ \t]*Duration[ \t]*=[ \t]*([0-9]{1,6})[ \t\r]*$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ import re
 import socket
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -222,6 +223,22 @@ def test_fifty_calls_a_second_disturb_nobody(lease: Desk, platform: Stranger) ->
     assert {(event.method, event.user_agent) for event in told} == {("INVITE", "friendly-scanner")}
     assert len(told) <= 2 + 2 * (told[-1].at - told[0].at + 1)  # once a second of each
     assert not any(isinstance(event, CallState) and event.code >= 400 for leg in phone.legs for event in leg.events)
+
+
+@pytest.mark.parametrize("head", ["X: a\r\n b", "User-Agent: a"], ids=["folded", "not folded"])
+def test_long_messages_of_strangers_hold_nobody_up(lease: Desk, stranger: Stranger, head: str) -> None:
+    """Each took the thread that serves every call 35 ms: a hundred kilobytes a second, and no call had any."""
+    phone = lease("callee", accepts_from=("192.0.2.1",))
+    before = _processor_s(phone)
+    for number in range(20):
+        datagram(stranger.sip, phone, "OPTIONS", number=number, extra=f"{head}{' ' * 3400}b\r\n")
+    phone.wait("the last", lambda event: isinstance(event, StrangerRefused) and event.count == 20, 20)
+    assert _processor_s(phone) - before < 0.3
+
+
+def _processor_s(phone: Phone) -> float:
+    """How long its process has run."""
+    return int(Path(f"/proc/{phone.process.pid}/schedstat").read_text().split()[0]) / 1e9
 
 
 def test_many_sources_are_counted_together(lease: Desk) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ class Stranger(Datagrams):
     def __init__(self, target: tuple[str, int], address: str = STRANGER) -> None:
         super().__init__(target, address)
 
-    def request(self, method: str, *, branch: str, **headers: str) -> None:
+    def request(self, method: str, *, branch: str, body: str = "", **headers: str) -> None:
         lines = {
             "Via": f"SIP/2.0/UDP {self.host}:{self.port};rport;branch=z9hG4bK{branch}",
             "Max-Forwards": "70",
@@ -33,7 +34,7 @@ class Stranger(Datagrams):
         }
         text = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
         uri = f"sip:callee@{self.target[0]}:{self.target[1]}"
-        self.send(f"{method} {uri} SIP/2.0\r\n{text}Content-Length: 0\r\n\r\n".encode())
+        self.send(f"{method} {uri} SIP/2.0\r\n{text}Content-Length: {len(body)}\r\n\r\n{body}".encode())
 
 
 @pytest.mark.parametrize("method", ["BYE", "INVITE", "UPDATE", "REFER", "INFO", "NOTIFY", "OPTIONS"])
@@ -219,5 +220,26 @@ def test_one_source_gets_so_many_connections(nodes: Any, monkeypatch: pytest.Mon
         assert await other.read(2) == b"\r\n", "others are served as before"
         for kept in (others_writer, *(w for _, w in held)):
             kept.close()
+
+    nodes.run(story())
+
+
+def test_one_call_of_a_stranger_keeps_a_node_from_nothing(nodes: Any) -> None:
+    """A body of several parts, made to be read for a minute, during which the world does nothing else."""
+
+    async def refuse(call: IncomingCall) -> None:
+        call.reject(486)
+
+    async def story() -> None:
+        callee = await nodes.ua("callee")
+        callee.on_invite = refuse
+        stranger = Stranger(callee.local("udp").local)
+        began = time.process_time()
+        body = f"--a\r\nContent-Type: text/x;{chr(34) * 20_000}\r\n\r\nx\r\n--a--"
+        stranger.request("INVITE", branch="1", body=body, Content_Type="multipart/mixed;boundary=a")
+        refusal = await stranger.final(30)
+        stranger.request("ACK", branch="1", To=refusal.get("To") or "")
+        assert (refusal.status, time.process_time() - began < 1) == (486, True)
+        stranger.close()
 
     nodes.run(story())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import pytest
 from hypothesis import given
@@ -135,6 +136,26 @@ class TestAlerts:
     def test_an_address_that_is_none(self) -> None:
         with pytest.raises(MistakeError, match="address 1 is none"):
             alerts.send(Alert("t", "b"), ["nosuch"])
+
+
+@pytest.mark.filterwarnings("ignore:'imghdr' is deprecated")
+def test_what_the_wire_said_is_text_where_html_is_sent(receiver: Receiver) -> None:
+    body = '486 <a href="http://192.0.2.1/">Log in</a> & <img src=x>'
+    alerts.send(Alert("t", body), [f"json://127.0.0.1:{receiver.port}/?format=html"])
+    sent = json.loads(receiver.requests[0][2])["message"]
+    assert "<" not in sent
+    assert "&lt;img" in sent
+
+
+@pytest.mark.filterwarnings("ignore:'imghdr' is deprecated")
+def test_a_mail_has_no_html_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    mails: list[str] = []
+    monkeypatch.setattr("smtplib.SMTP", lambda *_, **__: MagicMock(sendmail=lambda *said: mails.append(said[2])))
+    to = "mailto://user:secret@127.0.0.1/?from=a@b.example&to=c@d.example"
+    alerts.send(Alert("t", "<img src=x>\n  fix: none"), [to])
+    (mail,) = mails
+    assert "text/html" not in mail or "<img" not in mail
+    assert "<img src=3Dx>\n  fix: none" in mail
 
 
 class TestMetrics:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +55,43 @@ def test_a_received_request_is_read() -> None:
     assert message.local_tag == ""
     assert message.from_uri == '"A;tag=no" <sip:+12065550101@example.com;x=1>'
     assert message.targets() == [("+12065550102", "127.0.0.12:5070"), ("+12065550102", "example.com")]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("v: ", "X: a\r\n b" + " " * 60_000 + "c\r\nv: "),
+        ("From: ", 'From: "' + '\\"' * 30_000 + "\r\nX: "),
+        ("From: ", "From: " + "<" * 60_000 + "\r\nX: "),
+        ("From: ", "From: a" + " " * 60_000 + "b\r\nX: "),
+        ("t: ", 't: "' + '\\"' * 30_000 + "\r\nX: "),
+        ("t: ", "t: " + "<" * 60_000 + "\r\nX: "),
+    ],
+    ids=["folded", "quotes of From", "angles of From", "blanks of From", "quotes of To", "angles of To"],
+)
+def test_a_long_message_takes_no_longer_by_the_square(old: str, new: str) -> None:
+    began = time.process_time()
+    message = read_text(INVITE.replace(old, new), direction="received")
+    assert message.local_tag == ""
+    assert message.from_uri
+    assert message.begins_call
+    assert len(message.targets()) <= 2
+    assert time.process_time() - began < 0.4
+
+
+@pytest.mark.parametrize(
+    ("written", "tag"),
+    [
+        ('"a" <sip:b>;tag=1', "1"),
+        ('"never closed <sip:b>;tag=1', "1"),
+        ('"a" "never closed;x="<sip:b;tag=no>;tag=1', "1"),
+        ("<sip:b;tag=1", "1"),
+        ('"a\\" <sip:b;tag=no>";tag=1', "1"),
+    ],
+)
+def test_what_is_not_closed_hides_nothing(written: str, tag: str) -> None:
+    message = read_text(INVITE.replace("t: <sip:+12065550102@example.com>", f"t: {written}"), direction="received")
+    assert message.local_tag == tag
 
 
 NAMES = st.one_of(

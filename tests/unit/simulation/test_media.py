@@ -281,6 +281,12 @@ def test_digits_of_info(content_type: str, body: bytes, digit: tuple[str, int] |
     assert (found and (found.digit, found.duration_ms)) == digit
 
 
+def test_an_info_of_nothing_but_lines_takes_no_time() -> None:
+    began = time.process_time()
+    assert digits.digit_of_info("application/dtmf-relay", b"\n" * 60_000) is None
+    assert time.process_time() - began < 0.4
+
+
 def test_an_info_of_ours_is_understood() -> None:
     found = digits.digit_of_info(*digits.info_of_digit("7"))
     assert found == digits.ReceivedDigit("7", 100, "info")

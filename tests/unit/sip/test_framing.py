@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -32,6 +34,14 @@ def test_pongs_and_stray_line_breaks_are_swallowed() -> None:
     framer = StreamFramer()
     assert list(framer.feed(b"\r\n" + message(b"a") + b"\r\n")) == [message(b"a")]
     assert list(framer.feed(message(b"b"))) == [message(b"b")]
+
+
+@pytest.mark.parametrize("line_break", [b"\r", b"\n"])
+def test_many_line_breaks_take_no_longer_by_the_square(line_break: bytes) -> None:
+    framer, began = StreamFramer(), time.process_time()
+    assert list(framer.feed(line_break * 1_000_000)) == []
+    assert time.process_time() - began < 2
+    assert list(framer.feed(b"\n" + message(b"a"))) == [message(b"a")]
 
 
 @pytest.mark.parametrize("name", [b"content-length", b"L", b"l ", b"CONTENT-LENGTH  "])
