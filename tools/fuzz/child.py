@@ -6,7 +6,7 @@ import sys
 
 import atheris
 
-with atheris.instrument_imports(include=["harness", "email", "json", "tomllib"]):
+with atheris.instrument_imports(include=["harness", "json", "tomllib"]):
     from tools.fuzz.targets import TARGETS
 
 
