@@ -55,17 +55,17 @@ def _boundary(content: str) -> bytes:
 
 def _parts(boundary: bytes, body: bytes) -> Iterator[bytes]:
     """What stands between the lines of the boundary; the last part of a body that was cut off has no such line behind it."""
-    begin = -1
+    begin: int | None = None
     for line in _DASHES.finditer(body):
         said = line[1].rstrip(b" \t")
         if said not in (boundary, boundary + b"--"):
             continue
-        if begin >= 0:
+        if begin is not None:
             yield _without_break(body[begin : line.start()])
         begin = line.end()
         if said != boundary:
             return
-    if begin >= 0:
+    if begin is not None:
         yield _without_break(body[begin:])
 
 

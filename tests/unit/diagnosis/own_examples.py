@@ -91,7 +91,8 @@ def _at_the_customer() -> Example:
 
 def malformed(example: Example, phone: str) -> Example:
     """Its stack cannot read the platform's INVITE, and answers that without asking anybody."""
-    return example.at_phone(phone, "INVITE", "v=0\r\n").at_phone(phone, "INVITE", code=400, reason="Bad SDP")
+    asked = example.at_phone(phone, "INVITE", "v=0\r\n").at_phone(phone, "INVITE", code=100, reason="Trying")
+    return asked.at_phone(phone, "INVITE", code=400, reason="Bad SDP")
 
 
 def _unread_by_the_ai() -> Example:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import example as drawn
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -236,6 +237,8 @@ def _transferring() -> Example:
 
 
 @given(code=st.one_of(st.integers(200, 699), st.just(0)))
+@drawn(code=299)
+@drawn(code=300)
 def test_only_a_status_from_300_on_says_that_the_transfer_failed(code: int) -> None:
     """RFC 3515 section 2.4.5; 0 is a transfer of which nothing was ever said."""
     facts = facts_of(_transferring().finding("transfer.fails", "stand-in.1", code >= 300, code=code))

@@ -51,14 +51,19 @@ def rings(example: Example, body: str, *, tag: str = "p", number: int = 0) -> Ex
     return example
 
 
-def taken_early(body: str, **others: Any) -> Facts:
-    """What is known where such a 18x came, and a 200 without SDP."""
+def bare_answer() -> Example:
+    """The call, answered by a 200 without SDP."""
     example = Example().dials().asks("INVITE", 200, "OK", within=False)
     answer = example.events[-1]
     assert isinstance(answer, SipMessage)
     text = answer.text.replace("@carrier.example>\r\nCall-ID", "@carrier.example>;tag=p\r\nCall-ID")
     example.events[-1] = replace(answer, text=text)
-    return facts_of(rings(example, body, **others))
+    return example
+
+
+def taken_early(body: str, **others: Any) -> Facts:
+    """What is known where such a 18x came, and a 200 without SDP."""
+    return facts_of(rings(bare_answer(), body, **others))
 
 
 def test_an_offer_that_a_183_has_answered_needs_no_answer_in_the_200() -> None:
@@ -66,6 +71,11 @@ def test_an_offer_that_a_183_has_answered_needs_no_answer_in_the_200() -> None:
     assert taken_early(sdp()).value("caller.answer") == "usable"
     assert taken_early(sdp("9")).value("caller.answer") == "a codec that was not offered"
     assert taken_early(sdp(lines="a=inactive\r\n")).value("caller.held") is True
+
+
+def test_a_18x_without_sdp_before_that_183_answers_nothing() -> None:
+    example = rings(bare_answer(), "")
+    assert facts_of(rings(example, sdp())).value("caller.answer") == "usable"
 
 
 def test_an_answer_beside_isup_is_one() -> None:

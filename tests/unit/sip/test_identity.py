@@ -8,6 +8,7 @@ from harness.sip.identity import (
     Form,
     caller_id,
     dialled_at_home,
+    digits_of,
     form_of,
     has_national_form,
     is_spelling,
@@ -15,6 +16,7 @@ from harness.sip.identity import (
     normalise,
 )
 from harness.sip.message import Message, Request
+from harness.sip.uri import Uri
 
 US, DE, GB = "US", "DE", "GB"
 
@@ -168,3 +170,19 @@ def test_a_number_at_home(number: str, region: str, digits: str, dialled: str) -
     assert not has_national_form(number, GB)
     assert is_spelling(digits, number, region)
     assert is_spelling(dialled, number, region)
+
+
+@pytest.mark.parametrize(
+    ("uri", "digits"),
+    [
+        ("tel:+1-206-555-0123", "+12065550123"),
+        ("sip:+1-206-555-0123@c.example;user=phone", "+12065550123"),
+        ("sip:+1-206-555-0123@c.example;user=PHONE", "+12065550123"),
+        ("sip:front-desk@c.example", "front-desk"),
+        ("sip:front-desk@c.example;user=dialstring", "front-desk"),
+        ("sip:+12065550123;npdi@c.example", "+12065550123"),
+        ("sip:c.example", ""),
+    ],
+)
+def test_separators_mean_nothing_in_a_number_alone(uri: str, digits: str) -> None:
+    assert digits_of(Uri.parse(uri)) == digits

@@ -58,6 +58,14 @@ def test_the_realm_that_asked_first_stays_the_only_one() -> None:
     assert login.unanswered.why == "the realm is second.example, and first.example asked first"
 
 
+def test_of_several_realms_that_get_no_answer_the_first_is_told() -> None:
+    login = Login("agent", "secret", "a.example")
+    assert login.answer(REQUEST, challenged(challenge("b.example"), challenge("c.example"))) is None
+    assert login.realm == "b.example"
+    assert login.unanswered is not None
+    assert login.unanswered.why.startswith("the realm is b.example")
+
+
 @pytest.mark.parametrize(
     ("more", "wanted"),
     [
