@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from harness.events import MediaState
+from harness.events import MediaState, SipMessage
 from harness.scenario.ends import Call
 from harness.scenario.expect_audio import ExpectAudio
 from harness.verdict import Finding, Verdict
@@ -47,6 +47,7 @@ def test_an_offer_waits_for_the_far_end_s_own(lease: Desk, stranger: Stranger) -
     leg.wait_state("confirmed", 10)
     offer = (SESSION + AUDIO).format(host=stranger.host, port=stranger.rtp.getsockname()[1])
     accepted = stranger.within(phone, "INVITE", 2, answer, offer, ("Content-Type: application/sdp",))
+    leg.wait("its own offer", lambda e: isinstance(e, SipMessage) and "\r\nCSeq: 2 INVITE" in e.text, 10)
     looked = threading.Event()
     context: Any = SimpleNamespace(evidence=SimpleNamespace(step=lambda _: contextlib.nullcontext()), patience=10.0)
     call = Call(context, leg, "caller")
