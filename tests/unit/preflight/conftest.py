@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from harness.deployment import Deployment, from_plain
-from harness.preflight import ProbeResult, Report, run
+from harness.preflight import ProbeResult, Report, answers, run
 from harness.sip.framing import StreamFramer
 from harness.sip.message import Message, Request, Response
 from tests.loopback import fresh_address
@@ -357,5 +357,7 @@ class Lab:
 
 
 @pytest.fixture
-def lab(far: FarEnd) -> Lab:
+def lab(far: FarEnd, monkeypatch: pytest.MonkeyPatch) -> Lab:
+    """Whose far end is not slow where this machine is busy: a test of that says so."""
+    monkeypatch.setattr(answers, "SLOW_S", 10.0)
     return Lab(far)

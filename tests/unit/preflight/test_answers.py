@@ -12,13 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.preflight import Status
+from harness.preflight import Status, answers
 from harness.preflight.answers import clock_line, codecs_of
 from harness.preflight.machine import stun_address
 from harness.preflight.probes import Probing
 from harness.sip.message import Request, Response
 from tests.unit.preflight.conftest import SOON
 from tests.unit.preflight.probing import FAILED, HOUR, OK, WARNING, check, says, silent
+
+WHAT_IS_SLOW = answers.SLOW_S
 
 # -- OPTIONS
 
@@ -80,7 +82,8 @@ def test_other_answers_are_answers_too(lab: Any, far: Any) -> None:
     check(lab.line("OPTIONS"), WARNING, "503", "Registration fails", "operator")
 
 
-def test_a_slow_answer(lab: Any, far: Any) -> None:
+def test_a_slow_answer(lab: Any, far: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(answers, "SLOW_S", WHAT_IS_SLOW)
     lab.settings["patience"] = 3.0
     seen: set[str] = set()
 
