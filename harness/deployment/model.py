@@ -199,11 +199,14 @@ class Deployment(Model):
         return self.synthflow.api_base if self.synthflow else None
 
     @property
+    def has_api(self) -> bool:
+        """Whether the AI's own interface can be asked; a simulated one's address is filled in by its world."""
+        return self.synthflow is not None and (self.kind == "simulated" or self.api_base is not None)
+
+    @property
     def transcript(self) -> Literal["during", "after", "none"]:
         """When a call's transcript can be read: never where nobody has access to the AI's interface, whatever is said of it."""
-        if self.synthflow is None or (self.kind != "simulated" and self.api_base is None):  # a world fills it in
-            return "none"
-        return self.synthflow.transcript
+        return self.synthflow.transcript if self.synthflow is not None and self.has_api else "none"
 
     def timings_by(self, name: str) -> Timings:
         """The timings of a run; ``quick`` ones exist in a simulated deployment alone."""

@@ -36,7 +36,7 @@ def unseen(deployment: Deployment) -> dict[str, str]:
     synthflow = deployment.synthflow
     witnesses = set(synthflow.witness) if synthflow is not None else set()
     hidden = {check: why for check, (witness, why) in _BY_WITNESS.items() if witness not in witnesses}
-    if synthflow is None or (deployment.kind != "simulated" and synthflow.api_base is None):  # a world fills it in
+    if not deployment.has_api:
         # what is witnessed on the call itself needs no interface
         of_interface = [check for check, (witness, _) in _BY_WITNESS.items() if witness != "in-band"]
         hidden |= dict.fromkeys(
