@@ -15,7 +15,7 @@ from harness.fleet.plan import FleetPlan
 from harness.integrations import load
 from harness.matrix import Selection
 from harness.report import scope
-from harness.report.evidence import CaseEvidence
+from harness.report.evidence import CaseEvidence, key_of
 from harness.report.merge import merge
 from harness.report.run import (
     CASES,
@@ -60,7 +60,7 @@ def _finished_part(plan: FleetPlan, accepted: Accepted) -> Path:
     write_end(run, _distinct(planned), RunEnd(workers=plan.fleet.site(accepted.site).workers, wall_s=0.0, broke=broke))
     found = scope.read(run)
     if found is not None:
-        scope.write(run, _narrowed(found, set(accepted.cases)))
+        scope.write(run, found.narrowed(set(map(key_of, planned))))
     return run
 
 
@@ -90,19 +90,6 @@ def _missing_part(plan: FleetPlan, site: str, cases: Sequence[str], files: Path,
 
 def _options(plan: FleetPlan) -> dict[str, Any]:
     return {"timings": plan.timings, "live": plan.live, "fault": [], "keyword": ""}
-
-
-def _narrowed(found: scope.Scope, cases: set[str]) -> scope.Scope:
-    deployments = tuple(
-        dataclasses.replace(
-            one,
-            rows=tuple(
-                dataclasses.replace(row, asked=tuple(case for case in row.asked if case in cases)) for row in one.rows
-            ),
-        )
-        for one in found.deployments
-    )
-    return dataclasses.replace(found, deployments=deployments)
 
 
 def _distinct(planned: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

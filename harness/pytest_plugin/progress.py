@@ -32,8 +32,18 @@ from harness.pytest_plugin.parallel import WORLDS
 from harness.pytest_plugin.run import Run, run_of
 from harness.report import closing
 from harness.report.causes import signature
+from harness.report.evidence import key_of
 from harness.report.mask import mask_text
-from harness.report.run import STOPPED, FinishedRun, RunEnd, finish, last_attempt, remember, write_end
+from harness.report.run import (
+    STOPPED,
+    FinishedRun,
+    RunEnd,
+    as_kept,
+    finish,
+    last_attempt,
+    remember,
+    write_end,
+)
 from harness.report.scope import missing
 from harness.safety import Guard
 from harness.terminal import SafeConsole
@@ -340,7 +350,8 @@ class PlanOnly:
         for deployment in self._run.deployments:
             for row in left_out(deployment):
                 self._console.print(f"left out of {deployment.name}: {row.row} ({row.why})", markup=False)
-        for gap in missing(self._run.scope(given(session.config), "")):
+        planned = {key_of(case) for case in as_kept(map(self._run.plain, cases))}
+        for gap in missing(self._run.scope(given(session.config), "").narrowed(planned)):
             self._console.print(Text(f"required, and not run: {gap}", "red"))
         self._console.print(f"{_counted(len(cases), 'case')}; none was run")
         for name, calls in placed.items():

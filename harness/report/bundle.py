@@ -23,7 +23,7 @@ from harness.report.markup import printable
 from harness.report.mask import mask_name, mask_plain, mask_text
 from harness.report.pages import said_besides
 from harness.report.recorder import CASE, EVENTS
-from harness.report.run import CASES, RunEnd, read_cases, read_end, read_planned, said_of_the_run, summary_of
+from harness.report.run import CASES, RunEnd, read_cases, read_end, read_planned, said_of_the_run, scope_of, summary_of
 from harness.report.summary import latest, summarise
 from harness.scratch import Scratch
 from harness.verdict import NEVER_REPORTED
@@ -59,15 +59,14 @@ def zipped(run: Path, which: str) -> Path:
 
 def _write_report(path: Path, run: Path, copies: Sequence[CaseEvidence], every: Sequence[CaseEvidence] | None) -> None:
     """The report of the copies; of a whole run, of which ``every`` has all evidence, it says of the run what the run's own does."""
-    scope = scopes.read(run)
     if every is None:
         _, end = read_end(run) or ([], RunEnd(workers=0, wall_s=0.0))
         alone = summarise(copies, [dict(case.case) for case in copies], run=run.name, wall_s=0.0, workers=0)
-        html.write(path, said_of_the_run(alone, end, scope), copies)
+        html.write(path, said_of_the_run(alone, end, scopes.read(run)), copies)
         return
     planned, end = read_planned(run)
     masked = [dict(mask_plain(case)) for case in planned]
-    summary = summary_of(run, every, planned, end, scope)
+    summary = summary_of(run, every, planned, end, scope_of(run, planned))
     for words in (
         "passed_on_retry",
         "tried_before",

@@ -26,7 +26,7 @@ import re
 import shlex
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
@@ -161,13 +161,18 @@ def finish(run: Path, planned: Sequence[Mapping[str, object]], end: RunEnd) -> F
 
     ``planned`` is the plain data of each case that was to run. Raises :class:`ResourceError` where they cannot be written.
     """
-    planned = [mask_plain(case) if case.get("mask") else case for case in planned]  # as their evidence is
+    planned = as_kept(planned)
     with _disk(run):
         write_end(run, planned, end)
-        evidences, scope = read_cases(run), scopes.read(run)
+        evidences, scope = read_cases(run), scope_of(run, planned)
         finished = _finish(run, planned, end, evidences, scope)
         point_latest(run)
     return finished
+
+
+def as_kept(planned: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The plain data of cases as their evidence has them: masked, where their numbers are real."""
+    return [mask_plain(case) if case.get("mask") else case for case in planned]
 
 
 def remember(finished: FinishedRun) -> None:
@@ -198,7 +203,7 @@ def read_end(run: Path) -> tuple[list[Mapping[str, Any]], RunEnd] | None:
 def history_of(run: Path) -> list[history.Run]:
     """A run as history knows it. Raises :class:`MistakeError` when it is none."""
     planned, end = read_planned(run)
-    return history.runs_of(run.name, read_cases(run), planned, scopes.read(run), end.interrupted)
+    return history.runs_of(run.name, read_cases(run), planned, scope_of(run, planned), end.interrupted)
 
 
 def remake(run: Path, *, complete: bool = False) -> FinishedRun:
@@ -212,7 +217,7 @@ def remake(run: Path, *, complete: bool = False) -> FinishedRun:
         evidences = read_cases(run)
         if complete:
             _on_all_cores(_complete, evidences)
-        return _finish(run, planned, end, evidences, scopes.read(run))
+        return _finish(run, planned, end, evidences, scope_of(run, planned))
 
 
 def _complete(evidence: CaseEvidence) -> None:
@@ -239,6 +244,12 @@ def read_planned(run: Path) -> tuple[list[Mapping[str, Any]], RunEnd]:
     return list(found.planned()), end
 
 
+def scope_of(run: Path, planned: Sequence[Mapping[str, object]]) -> scopes.Scope | None:
+    """What a run was to verify, by what was ``planned`` in the end; None when it left none. Raises :class:`MistakeError`."""
+    found = scopes.read(run)
+    return found.narrowed({key_of(case) for case in planned}) if found else None
+
+
 @contextlib.contextmanager
 def _disk(run: Path) -> Iterator[None]:
     try:
@@ -251,7 +262,7 @@ def _disk(run: Path) -> Iterator[None]:
 def write_end(run: Path, planned: Sequence[Mapping[str, object]], end: RunEnd) -> None:
     """Put down what only the runner knows, so that the reports can be made again."""
     plain = {
-        "planned": [mask_plain(case) if case.get("mask") else case for case in planned],
+        "planned": as_kept(planned),
         "end": dataclasses.asdict(end),
     }
     whole_file.write(run / _RUN, json.dumps(plain, indent=1, default=str) + "\n")

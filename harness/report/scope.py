@@ -10,7 +10,7 @@ import dataclasses
 import hashlib
 import itertools
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -94,6 +94,19 @@ class Scope:
         asked = sorted(case for row in found.rows for case in row.asked)
         same = {name: self.options.get(name) for name in ("fault", "timings", "keyword")}
         return digest([found.name, found.site, found.hash, asked, same])
+
+    def narrowed(self, planned: Collection[tuple[str, str]]) -> Scope:
+        """With these cases alone, by site and id, as asked for: pytest leaves cases out by names, paths and marks later than this is
+        written. Of none of them nobody knows which it would have taken, and all stay.
+        """
+        if not planned:
+            return self
+
+        def of(site: str, row: RowScope) -> RowScope:
+            return dataclasses.replace(row, asked=tuple(case for case in row.asked if (site, case) in planned))
+
+        deployments = (dataclasses.replace(d, rows=tuple(of(d.site, row) for row in d.rows)) for d in self.deployments)
+        return dataclasses.replace(self, deployments=tuple(deployments))
 
     def planned(self) -> Iterator[dict[str, Any]]:
         """What was asked for, as far as it is known of a case that left nothing."""

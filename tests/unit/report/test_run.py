@@ -182,6 +182,27 @@ class TestFinish:
         assert finished.summary.exit_code == 3
         assert "No case ran" in finished.report.read_text()
 
+    def test_what_pytest_left_out_was_not_run(self, tmp_path: Path, runs: ModuleType) -> None:
+        """By ``-k``, a path, ``--deselect`` or ``--lf``: that comes after the scope is put down, which has both rows."""
+        made = runs.make_run(tmp_path, rows=("HOLD", "BUSY"), lost=("BUSY",), options={"require": ["BUSY"]})
+        planned = [runs.plain(case, made.deployment) for case in made.cases]
+        whole = history_of(made.directory)
+        finished = finish(made.directory, [one for one in planned if one["row"] == "HOLD"], RunEnd(workers=1, wall_s=1.0))
+
+        assert (finished.summary.total.passed, finished.summary.missing) == (1, [])
+        assert finished.summary.required == ["example: BUSY (not asked for in this run)"]
+        assert finished.summary.exit_code == 1
+        assert "BUSY" in {left["row"] for left in finished.summary.left_out}
+        assert "HOLD" not in {left["row"] for left in finished.summary.left_out}
+        assert remake(made.directory).summary.required == finished.summary.required
+        assert history_of(made.directory)[0].key != whole[0].key, "it verified less"
+
+    def test_before_pytest_has_chosen_everything_was_asked_for(self, tmp_path: Path, runs: ModuleType) -> None:
+        made = runs.make_run(tmp_path, rows=("HOLD",), lost=("HOLD",), options={"require": ["HOLD"]})
+        finished = finish(made.directory, [], RunEnd(workers=1, wall_s=1.0, interrupted="stopped"))
+
+        assert finished.summary.required == []
+
     def test_reports_can_be_made_again(self, run: Any) -> None:
         results = run.directory / "allure-results"
         first = ended(run.directory, run.planned, RunEnd(workers=4, wall_s=9.0, allure_results=results))
