@@ -55,12 +55,14 @@ _PLAIN_EVERY_S = 5.0
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Show progress in the process that gathers the reports."""
+    """Show progress in the process that gathers the reports. What ``--collect-only`` lists pytest shows by itself."""
     run = run_of(config)
-    if run is not None and not hasattr(config, "workerinput"):
-        config.pluginmanager.register(
-            PlanOnly(run) if config.getoption("plan") else Progress(run, config), "harness-progress"
-        )
+    if run is None or hasattr(config, "workerinput"):
+        return
+    if config.getoption("plan"):
+        config.pluginmanager.register(PlanOnly(run), "harness-progress")
+    elif not config.option.collectonly:
+        config.pluginmanager.register(Progress(run, config), "harness-progress")
 
 
 def _quiet(config: pytest.Config) -> None:

@@ -71,6 +71,17 @@ def test_a_plan_places_no_call(tree: Tree) -> None:
     assert not (tree.path / "reports").exists()
 
 
+@pytest.mark.parametrize("quiet", [(), ("-q",)])
+def test_collecting_lists_the_cases_and_leaves_nothing(tree: Tree, quiet: tuple[str, ...]) -> None:
+    """What an editor asks for before it shows any test: it wrote a report of a run that never was where it was started."""
+    tree.scenarios(SCENARIO)
+    file, before = str(tree.deployment()), {path.name for path in tree.path.iterdir()}
+    code, output = tree.run("--deployment", file, "--collect-only", "--codec", "pcmu", *quiet, live=False)
+    assert code == 0, output
+    assert "test_inbound[TD-INBOUND[lab:synthflow-udp-ip-pcmu]]" in output
+    assert {path.name for path in tree.path.iterdir()} - before <= {".pytest_cache", "__pycache__", "tmp"}
+
+
 def test_a_plan_counts_what_the_rules_refuse(tree: Tree) -> None:
     tree.scenarios(SCENARIO)
     file = tree.deployment()
