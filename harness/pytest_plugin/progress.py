@@ -103,6 +103,7 @@ class Progress:
         self._internal_error = False
         self._broke: list[str] = []  #: outside of any case
         self._unsteady: set[str] = set()  #: cases of which an attempt did not pass
+        self._stopped: str | None = None  #: what ended the run before its time; empty for Ctrl-C
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self) -> None:
@@ -134,6 +135,10 @@ class Progress:
             self._broken(f"pytest or a plugin of it failed: {_in_a_line(text)}")
         with contextlib.suppress(OSError), (self._run.directory / "internal-error.txt").open("a") as file:
             file.write(mask_text(text) + "\n")
+
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """Somebody stops the run, or pytest does, in the same way: ``-x``, a worker that may not be started again."""
+        self._stopped = str(excinfo.value)
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Note what is to be reported (one process)."""
@@ -214,22 +219,30 @@ class Progress:
             self._live.stop()
         for fault in faults:
             self._broken(str(fault))
-        session.exitstatus = self._exit_code(exitstatus, bool(faults))
+        session.exitstatus = self._exit_code(exitstatus, self._interruption(session), bool(faults))
 
-    def _exit_code(self, exitstatus: int, broken: bool) -> int:
+    def _interruption(self, session: pytest.Session) -> str:
+        """Why the run ended before its time; empty where it did not. After a scenario that cannot be read pytest runs none."""
+        stopped = None if self._unreadable else self._stopped
+        if stopped == "" or (stopped or "").endswith("keyboard-interrupt"):  # as xdist tells of a worker's
+            return STOPPED
+        said = stopped or str(session.shouldfail or "")
+        is_cut_short = bool(self._planned - self._done.keys())  # pytest may have stopped at the last
+        return f"pytest ended it: {mask_text(said).splitlines()[0]}" if said and is_cut_short else ""
+
+    def _exit_code(self, exitstatus: int, interruption: str, broken: bool) -> int:
         """Failed before broken, so that what was found in the system under test is never hidden; see ``harness.cli.app``."""
-        interrupted = exitstatus == pytest.ExitCode.INTERRUPTED and not self._unreadable
         if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED or (not self._planned and exitstatus == pytest.ExitCode.OK):
             self._say(Text("no case is left by what was asked for; --plan shows which there are"))
             return pytest.ExitCode.NO_TESTS_COLLECTED
-        broke = broken or bool(self._unreadable) or exitstatus == pytest.ExitCode.INTERNAL_ERROR
-        finished, interruption = None, STOPPED if interrupted else ""
+        broke = broken or bool(self._unreadable or interruption) or exitstatus == pytest.ExitCode.INTERNAL_ERROR
+        finished = None
         if self._config.getoption("no_reports"):
             broke = not self._end_kept(interruption) or broke
         else:
             finished = self._reports(interruption)
             broke = broke or finished is None
-        if interrupted:
+        if interruption == STOPPED:
             return pytest.ExitCode.INTERRUPTED
         code = finished.summary.exit_code if finished else exit_code(self._done.values())
         if self._ordinary_failed:

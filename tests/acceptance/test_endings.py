@@ -52,6 +52,35 @@ def test_interrupted_a_run_ends_its_cases_and_keeps_the_evidence(
     assert all(case["end"]["verdict"] == "broken" for case in cases)
 
 
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        (("-n", "0", "-x"), "stopping after 1 failures"),
+        (("-n", "1", "--maxfail=1"), "stopping after 1 failures"),
+        (("-n", "0", "--stepwise"), "Test failed, continuing from this test next run."),
+    ],
+)
+def test_a_run_that_pytest_ends_is_no_interruption_by_the_user(
+    tree: Tree, options: tuple[str, ...], why: str
+) -> None:
+    """What failed first is why it ended: it is no harness that broke, and nobody pressed Ctrl-C."""
+    tree.scenarios('@scenario("INBOUND")\ndef test_inbound(see):\n    see(Verdict.FAILED)\n')
+    code, output = tree.run("--deployment", str(tree.deployment()), "--codec", "pcmu", *options)
+    assert code == pytest.ExitCode.TESTS_FAILED, output
+    assert f"the run was interrupted: pytest ended it: {why}" in output
+    assert "stopped by the user" not in output
+    summary = json.loads((tree.run_directory / "summary.json").read_text())
+    assert (summary["failed"], len(summary["planned"]["missing"])) == (1, 1)
+
+
+def test_a_run_whose_last_case_fails_was_not_cut_short(tree: Tree) -> None:
+    tree.scenarios('@scenario("INBOUND")\ndef test_inbound(see):\n    see(Verdict.FAILED)\n')
+    code, output = tree.run("--deployment", str(tree.deployment()), "--codec", "pcmu", "-n", "0", "--maxfail=2")
+    assert code == pytest.ExitCode.TESTS_FAILED, output
+    assert "2 cases" in output
+    assert "interrupted" not in output
+
+
 def test_a_killed_runner_leaves_nothing_behind(tree: Tree) -> None:
     tree.scenarios(WAITS)
     process = tree.start("--deployment", str(tree.deployment()), "-n", "2")
