@@ -49,8 +49,8 @@ from harness.report.pages import render, said_besides, seen_of
 from harness.report.steps import verdict_of
 from harness.verdict import NEVER_REPORTED, Verdict, overall
 
-#: The label that ties a result to its case's directory.
-EVIDENCE_LABEL = "evidence"
+#: The labels that tie a result to its case's directory, and to its run: the directories of each run have the same names.
+EVIDENCE_LABEL, RUN_LABEL = "evidence", "run"
 
 _STATUS = {
     Verdict.PASSED: Status.PASSED,
@@ -250,6 +250,7 @@ def _describe(result: TestResult, case: Mapping[str, object], axes: Mapping[str,
         "source": source,
         "case": str(case.get("id", "")),
         "deployment": str(case.get("deployment") or ""),
+        RUN_LABEL: str(case.get("run") or ""),
     }
     result.labels += [Label(name, printable(value)) for name, value in labels.items() if value]
     if case.get("link"):

@@ -7,12 +7,12 @@ import json
 import re
 import shutil
 import subprocess
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from harness import whole_file
-from harness.report.allure import EVIDENCE_LABEL
+from harness.report.allure import EVIDENCE_LABEL, RUN_LABEL
 from harness.verdict import Verdict
 
 CONFIG, GATE = "allurerc.json", "allurerc-gate.json"
@@ -21,11 +21,28 @@ _ENVIRONMENT, _EXECUTOR, _METRICS = "environment.properties", "executor.json", "
 _OF_THE_RUN = (_ENVIRONMENT, _EXECUTOR, _METRICS)
 
 
-def known(results: Path) -> set[str]:
-    """The case directories (their names) that have a result; one that a full disk cut short is none."""
-    label = re.compile(r'"name": ?"' + EVIDENCE_LABEL + r'", ?"value": ?"([^"]*)"')
-    texts = (path.read_text(encoding="utf-8", errors="replace") for path in results.glob("*-result.json"))
-    return {name for text in texts if _result(text) for name in label.findall(text)}
+class Known:
+    """The cases that have a result in a directory, which may be that of many runs; one that a full disk cut short is none."""
+
+    def __init__(self, results: Path) -> None:
+        texts = (path.read_text(encoding="utf-8", errors="replace") for path in results.glob("*-result.json"))
+        found = [text for text in texts if _result(text)]
+        #: The run and the directory of each, by their names; an older result may not say of which run it is.
+        self.cases = {(_label(text, RUN_LABEL), _label(text, EVIDENCE_LABEL)) for text in found}
+
+    def has(self, run: str, directory: str) -> bool:
+        """Whether that run's case of that directory is one."""
+        return not self.cases.isdisjoint([(run, directory), ("", directory)])
+
+    def has_any(self, runs: Collection[str]) -> bool:
+        """Whether a case of these runs is one."""
+        return any(directory and run in (*runs, "") for run, directory in self.cases)
+
+
+def _label(text: str, name: str) -> str:
+    """The value of a result's label of that name; empty without one."""
+    found = re.search(rf'"name": ?"{name}", ?"value": ?"([^"]*)"', text)
+    return found[1] if found else ""
 
 
 def _result(text: str) -> dict[str, Any]:
@@ -37,10 +54,11 @@ def _result(text: str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def copy_results(source: Path, target: Path, names: Mapping[str, str]) -> None:
+def copy_results(source: Path, target: Path, names: Mapping[str, str], runs: Collection[str] = ()) -> None:
     """Copy a run's results into those of a run made of several. ``names``: what its case directories are called there.
 
-    What is said of that run as a whole stays behind: its environment, its figures, and its cases that left no directory.
+    What is said of that run as a whole stays behind: its environment, its figures, and its cases that left no directory; so do the
+    cases of others than these ``runs``, where they are said.
     """
     target.mkdir(exist_ok=True)
     for path in source.iterdir():
@@ -51,7 +69,8 @@ def copy_results(source: Path, target: Path, names: Mapping[str, str]) -> None:
         if not (result := _result(path.read_text(encoding="utf-8", errors="replace"))):
             continue
         evidence = [label for label in result.get("labels", ()) if label.get("name") == EVIDENCE_LABEL]
-        if any(label["value"] not in names for label in evidence):
+        of = {label["value"] for label in result.get("labels", ()) if label.get("name") == RUN_LABEL}
+        if any(label["value"] not in names for label in evidence) or (runs and not of.issubset(runs)):
             continue
         for label in evidence:
             label["value"] = names[label["value"]]

@@ -14,7 +14,7 @@ from harness.report import allure_report
 from harness.report import scope as scopes
 from harness.report.evidence import key_of
 from harness.report.recorder import CASE
-from harness.report.run import ALLURE, CASES, RunEnd, create, read_planned, write_end
+from harness.report.run import ALLURE, CASES, RunEnd, create, read_planned, runs_of, write_end
 from harness.report.scope import DeploymentScope, Scope
 from harness.report.versions import together
 
@@ -34,10 +34,10 @@ def merge(runs: Sequence[Path], reports: Path) -> Path:
     scope = _scope([found for _, found, _, _ in known if found])
     target = create(reports.resolve())
     copied: dict[_Identity, str] = {}
-    for run, _, _, end in known:
+    for run, _, cases, end in known:
         names = {case.parent.name: _copy_case(case, target, copied) for case in sorted((run / CASES).glob(f"*/{CASE}"))}
         if end.allure_results and end.allure_results.is_dir():
-            allure_report.copy_results(end.allure_results, target / ALLURE, names)
+            allure_report.copy_results(end.allure_results, target / ALLURE, names, runs_of(run, cases))
     if scope:
         scopes.write(target, scope)
     looked = [line for run in distinct for line in _preflight(run)]

@@ -191,13 +191,19 @@ def read_end(run: Path) -> tuple[list[Mapping[str, Any]], RunEnd] | None:
             name: value for name, value in plain["end"].items() if name in _END
         }  # one of another version may say more
         results = Path(end["allure_results"]) if end["allure_results"] else None
-        if results and ((run / ALLURE).is_dir() or not allure_report.known(results)):
-            results = run / ALLURE  # the run was moved, or came from another machine
+        is_there = results and allure_report.Known(results).has_any(runs_of(run, plain["planned"]))
+        if results and ((run / ALLURE).is_dir() or not is_there):
+            results = run / ALLURE  # the run was moved, or came from another machine, or others' results are there by now
         return plain["planned"], RunEnd(**end | {"allure_results": results, "broke": tuple(end.get("broke", ()))})
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise MistakeError(f"{run / _RUN}: cannot be read: {error}") from error
+
+
+def runs_of(run: Path, planned: Iterable[Mapping[str, Any]]) -> set[str]:
+    """The runs, by name, that its cases were planned in: itself, or those that it was made of."""
+    return {str(case.get("run") or run.name) for case in planned}
 
 
 def history_of(run: Path) -> list[history.Run]:
@@ -410,14 +416,14 @@ def _write_lacking(
     run: Path, evidences: Sequence[CaseEvidence], absent: Sequence[Mapping[str, object]], results: Path
 ) -> None:
     """Write the results that Allure has not: of cases whose worker died, and of those that left nothing."""
-    has_result = allure_report.known(results)
+    known = allure_report.Known(results)
     for evidence in evidences:
-        if evidence.directory.name not in has_result:
+        if not known.has(str(evidence.case.get("run") or ""), evidence.directory.name):
             allure.write_lost(evidence, results)
     are_several = len({key_of(case)[0] for case in (*absent, *(evidence.case for evidence in evidences))}) > 1
     for case in absent:
         directory = case_directory(run, case).name + (f" at {case.get('site')}" if are_several else "")
-        if directory not in has_result:
+        if not known.has(str(case.get("run") or ""), directory):
             allure.write_missing(case, directory, results, time.time())
 
 

@@ -290,7 +290,7 @@ class TestOfACaseAllureNeverHeardOf:
         assert result["historyId"]
         assert result["start"] == round(evidence.began_wall * 1000)
         assert "Ladder" in attachments(result)
-        assert allure_report.known(tmp_path / "results") == {"case"}
+        assert allure_report.Known(tmp_path / "results").cases == {("", "case")}
 
     def test_its_history_is_that_of_the_test_when_it_ran(
         self, tmp_path: Path, samples: ModuleType, pytest_results: list[dict[str, dict[str, Any]]]

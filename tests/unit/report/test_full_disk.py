@@ -73,8 +73,8 @@ def test_half_a_result_of_allures_is_none(
     remake(directory)
     allure_report.copy_results(results, merged, {case_directory(directory, case).name: "there"})
 
-    assert allure_report.known(results) == {case_directory(directory, case).name}
-    assert allure_report.known(merged) == {"there"}
+    assert allure_report.Known(results).cases == {("", case_directory(directory, case).name)}
+    assert allure_report.Known(merged).cases == {("", "there")}
 
 
 def test_a_run_whose_end_had_no_room_never_came_to_it(tmp_path: Path, samples: ModuleType) -> None:

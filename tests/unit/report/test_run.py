@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import threading
@@ -167,6 +168,36 @@ class TestFinish:
         found = [json.loads(path.read_text()) for path in results.glob("*-result.json")]
         assert len(found) == finished.summary.total.cases > len(rows) - 1
         assert sum(one["status"] == "broken" for one in found) == finished.summary.total.broken == len(made.cases) - 1
+
+    def test_results_of_an_earlier_run_are_not_this_ones(self, tmp_path: Path, runs: ModuleType) -> None:
+        """``--alluredir`` may name one place for all runs: a case that left no result was shown as it had passed before."""
+        results, seen = tmp_path / "results", []
+        for lost in ((), ("HOLD",)):
+            made = runs.make_run(tmp_path / "reports", rows=("HOLD", "BUSY"), lost=lost)
+            planned = [runs.plain(case, made.deployment) | {"run": made.directory.name} for case in made.cases]
+            end = RunEnd(workers=1, wall_s=1.0, allure_results=results)
+            finish(made.directory, planned, end)
+            found = [json.loads(path.read_text()) for path in results.glob("*-result.json")]
+            labels = [{label["name"]: label["value"] for label in one["labels"]} for one in found]
+            of = [(label["feature"], one["status"]) for one, label in zip(found, labels, strict=True) if label["run"] == made.directory.name]
+            seen.append(sorted(of))
+            remake(made.directory)
+            assert len(list(results.glob("*-result.json"))) == len(found), "it has them all"
+        assert seen == [[("BUSY", "passed"), ("HOLD", "passed")], [("BUSY", "passed"), ("HOLD", "broken")]]
+
+    def test_a_run_whose_results_are_gone_leaves_others_alone(self, tmp_path: Path, runs: ModuleType) -> None:
+        """A CI job empties the place, and its next run is there by now."""
+        results = tmp_path / "results"
+        for row in ("HOLD", "BUSY"):
+            made = runs.make_run(tmp_path / "reports", rows=(row,))
+            shutil.rmtree(results, ignore_errors=True)
+            planned = [runs.plain(case, made.deployment) | {"run": made.directory.name} for case in made.cases]
+            finish(made.directory, planned, RunEnd(workers=1, wall_s=1.0, allure_results=results))
+        before = {path.name: path.read_bytes() for path in results.iterdir()}
+        first = min(path for path in (tmp_path / "reports").iterdir() if path.is_dir() and not path.is_symlink())
+        remake(first)
+        assert {path.name: path.read_bytes() for path in results.iterdir()} == before
+        assert len(list((first / "allure-results").glob("*-result.json"))) == 1
 
     def test_an_end_of_another_version_may_say_more(self, run: Any) -> None:
         write_end(run.directory, run.planned, RunEnd(workers=4, wall_s=9.0))
