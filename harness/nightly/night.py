@@ -121,10 +121,15 @@ def conclude(
         runs=runs,
         differences=tuple(differences),
         news=news,
-        alert=alert_of(series, news, problems, f"See {reports / run / 'report.html' if run else written}", causes),
+        alert=alert_of(series, news, problems, f"See {_page_of(reports / run, written)}", causes),
         page=written,
         histories=histories,
     )
+
+
+def _page_of(run: Path, nights: Path) -> Path:
+    """The page to look at: the report of the night's run, unless that has left none."""
+    return run / "report.html" if (run / "report.html").is_file() else nights
 
 
 def _of_the_night_before(past: Path, nights: Sequence[Night]) -> list[list[Run]]:

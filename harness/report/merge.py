@@ -14,11 +14,10 @@ from harness.report import allure_report
 from harness.report import scope as scopes
 from harness.report.evidence import key_of
 from harness.report.recorder import CASE
-from harness.report.run import ALLURE, CASES, RunEnd, create, read_planned, runs_of, write_end
+from harness.report.run import ALLURE, CASES, PREFLIGHT, RunEnd, create, read_planned, runs_of, write_end
 from harness.report.scope import DeploymentScope, Scope
 from harness.report.versions import together
 
-_PREFLIGHT = "preflight.json"
 #: What tells one attempt at a case from all others: site, id, when it began, and the process it ran in.
 _Identity = tuple[str, str, float, int]
 
@@ -41,7 +40,7 @@ def merge(runs: Sequence[Path], reports: Path) -> Path:
     if scope:
         scopes.write(target, scope)
     looked = [line for run in distinct for line in _preflight(run)]
-    whole_file.write(target / _PREFLIGHT, json.dumps(looked, indent=1) + "\n")
+    whole_file.write(target / PREFLIGHT, json.dumps(looked, indent=1) + "\n")
     planned = {key_of(case): case for _, _, cases, _ in known for case in cases}
     ends = [(run.name, found.began if found else 0.0, end) for run, found, _, end in known]
     write_end(target, list(planned.values()), _end(ends, target / ALLURE))
@@ -66,7 +65,7 @@ def _copy_case(case: Path, target: Path, copied: MutableMapping[_Identity, str])
 
 def _preflight(run: Path) -> list[Any]:
     try:
-        found = json.loads((run / _PREFLIGHT).read_text(encoding="utf-8"))
+        found = json.loads((run / PREFLIGHT).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return [
             {"deployment": run.name, "lines": [{"name": "preflight", "status": "not run", "detail": "", "fix": ""}]}

@@ -42,7 +42,7 @@ from harness.report import scope as scopes
 from harness.report.causes import CauseGroup, grouped, judged
 from harness.report.evidence import CaseEvidence, key_of
 from harness.report.hearing import draw
-from harness.report.mask import mask_name, mask_plain
+from harness.report.mask import mask_name, mask_plain, mask_text
 from harness.report.pcap import capture
 from harness.report.processes import each
 from harness.report.recorder import CASE
@@ -53,12 +53,15 @@ CASES = "cases"
 ALLURE = "allure-results"
 CAUSES = "causes.json"
 LATEST = "latest"
+PREFLIGHT = "preflight.json"
 _RUN = "run.json"
 #: So many entries of the history are read for the trends: one for each deployment and site of a run.
 MOST_PAST = 60
 #: Why a run was interrupted: by Ctrl-C, or without an end.
 STOPPED = "stopped by the user"
 NEVER_ENDED = "the run never came to its end: it left no record of one"
+#: Of what preflight found wrong so many lines stand where one has to do.
+_MOST_FAILED = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -246,8 +249,26 @@ def read_planned(run: Path) -> tuple[list[Mapping[str, Any]], RunEnd]:
         )
         raise MistakeError(f"{run}: {what}; allowed: a run's directory, e.g. reports/latest")
     results = run / ALLURE if (run / ALLURE).is_dir() else None
-    end = RunEnd(workers=0, wall_s=0.0, allure_results=results, interrupted=NEVER_ENDED, command=found.command)
+    end = RunEnd(workers=0, wall_s=0.0, allure_results=results, interrupted=_without_end(run, found), command=found.command)
     return list(found.planned()), end
+
+
+def _without_end(run: Path, scope: scopes.Scope) -> str:
+    """Why a run left no record of its end: preflight let it place no call, or nobody knows."""
+    if scope.options.get("preflight") != "stop":
+        return NEVER_ENDED
+    try:
+        reports = json.loads((run / PREFLIGHT).read_text(encoding="utf-8"))
+        said = [
+            mask_text((f"{report['deployment']}: " if reports[1:] else "") + f"{line['name']}: {line['detail']}")
+            for report in reports
+            for line in report["lines"]
+            if line["status"] == "failed"
+        ]
+    except (OSError, ValueError, TypeError, KeyError):
+        return NEVER_ENDED
+    more = [f"and {len(said) - _MOST_FAILED} more"] if len(said) > _MOST_FAILED else []
+    return f"preflight ended it before its first call: {'; '.join(said[:_MOST_FAILED] + more)}" if said else NEVER_ENDED
 
 
 def scope_of(run: Path, planned: Sequence[Mapping[str, object]]) -> scopes.Scope | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from dataclasses import replace
@@ -176,6 +177,26 @@ def test_a_preflight_that_fails_is_one_problem_not_one_a_case(nights: Nights) ->
 
     assert len([problem for problem in found.night.problems if "interrupted" in problem]) == 1
     assert not any(problem.endswith("broken") for problem in found.night.problems)
+
+
+def test_a_preflight_that_fails_says_what_is_wrong(nights: Nights, runs: ModuleType) -> None:
+    """Nobody is at the terminal, and the run that placed no call has no report to look at."""
+    line = {"name": "registration of carrier", "status": "failed", "detail": "403 for +12065550100", "fix": "Ask the carrier."}
+    told = [{"deployment": "example", "lines": [{"name": "DNS", "status": "ok", "detail": ""}, *[line] * 5]}]
+    made = runs.make_run(nights.reports, rows=ROWS, lost=ROWS, ended=False, options={"preflight": "stop"})
+    (made.directory / "preflight.json").write_text(json.dumps(told))
+    found = conclude(nights.reports, made.directory.name, 1, 1.8e9, series="s", bound=())
+
+    wrong = "; ".join(["registration of carrier: 403 for +1206•••0100"] * 3)
+    problem = f"example at local: interrupted: preflight ended it before its first call: {wrong}; and 2 more"
+    assert found.night.problems == (problem,)
+    assert found.alert is not None
+    assert f"See {found.page}" in found.alert.body
+
+    scope = json.loads((made.directory / "scope.json").read_text())
+    (made.directory / "scope.json").write_text(json.dumps(scope | {"options": scope["options"] | {"preflight": "tell"}}))
+    again = conclude(nights.reports, made.directory.name, 1, 1.8e9, series="s", bound=())
+    assert "never came to its end" in again.night.problems[0], "it went on all the same"
 
 
 def test_no_run_at_all_is_a_night_too(tmp_path: Path) -> None:
