@@ -12,7 +12,7 @@ from harness.cli.app import INTERRUPTED
 from harness.errors import MistakeError
 from harness.report import bundle, scope
 from harness.report.closing import show
-from harness.report.foreign import require_files
+from harness.report.foreign import require_ended, require_files
 from harness.report.merge import merge
 from harness.report.run import STOPPED, remake
 from harness.signoff import attest, manifest
@@ -66,6 +66,7 @@ def _require_whole(run: Path, *, is_merged: bool, complete: bool) -> None:
         what = "not a run's directory: it has no cases" if run.exists() else "no such directory"
         raise MistakeError(f"{run}: {what}; allowed: a run's directory, e.g. reports/latest")
     require_files(run.resolve())
+    require_ended(run)
     if (run / manifest.FILE).exists() and (differing := manifest.differences(run.resolve())):
         raise MistakeError(f"{run}: the evidence is not as the run left it: {'; '.join(differing[:3])}")
     if is_merged and not (run / scope.FILE).exists():

@@ -10,7 +10,7 @@ from typer.core import TyperGroup
 
 from harness import signoff
 from harness.cli.app import FAILED, PASSED
-from harness.report.foreign import require_run
+from harness.report.foreign import require_ended, require_run
 from harness.signoff import attest, document
 from harness.signoff.decision import Acceptance, Decision
 from harness.terminal import printable
@@ -35,6 +35,7 @@ def make(
 ) -> None:
     """Make the sign-off of a run, and sign it. Exit code 0 when accepted, with waivers or without."""
     require_run(run)
+    require_ended(run)
     wanted = document.pdf_available() if pdf is None else pdf
     made = signoff.make(run, key=key, waiver_file=waivers, customer=customer, pdf=wanted)
     _say(made.decision)

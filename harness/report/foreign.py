@@ -7,9 +7,11 @@ import stat
 from pathlib import Path
 
 from harness.errors import MistakeError
+from harness.limits import try_lease
 
-#: A run that is under way, or was killed, has a link of this name; no view is made of what it leads to.
-_CONTROL = "control"
+#: A run that is under way, or was killed, has a link of this name; no view is made of what it leads to. There, the lock of a file is
+#: held by the run's process as long as it lives.
+_CONTROL, _RUNNER = "control", "runner"
 #: One of these is in each run's directory: of a run that ended, has begun, or was never more than cases.
 _OF_A_RUN = ("run.json", "scope.json", "cases")
 
@@ -20,6 +22,17 @@ def require_run(directory: Path) -> None:
         what = "not a run's directory" if os.path.exists(directory) else "no such directory"
         raise MistakeError(f"{directory}: {what}; allowed: a run's directory, e.g. reports/latest")
     require_files(directory.resolve())
+
+
+def require_ended(directory: Path) -> None:
+    """Refuse a run that goes on: what it has not come to would be told as broken. Raises :class:`MistakeError`."""
+    lock = directory / _CONTROL / _RUNNER
+    if not lock.exists():
+        return
+    held = try_lease(lock, shared=True)
+    if held is None:
+        raise MistakeError(f"{directory}: this run is still under way; allowed: one that has ended")
+    held.release()
 
 
 def require_files(directory: Path) -> None:

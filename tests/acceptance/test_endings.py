@@ -95,6 +95,26 @@ def test_a_killed_runner_leaves_nothing_behind(tree: Tree) -> None:
     assert [case["end"]["verdict"] for case in cases] == ["broken"]
 
 
+def test_of_a_run_that_goes_on_no_report_is_made(tree: Tree) -> None:
+    """Its cases would be broken in Allure's results, beside what they then come to."""
+    tree.scenarios(WAITS)
+    process = tree.start("--deployment", str(tree.deployment()), "-n", "0")
+    try:
+        begun(tree, process, 1)
+        left = {path.name for path in tree.run_directory.iterdir()}
+        for command in (["report"], ["signoff"]):
+            code, output = tree.finished(tree.start_harness(*command, str(tree.run_directory)))
+            assert code == 2, output
+            assert "this run is still under way; allowed: one that has ended" in output
+        assert {path.name for path in tree.run_directory.iterdir()} == left
+        process.kill()
+        process.communicate(timeout=300)
+        code, output = tree.finished(tree.start_harness("report", str(tree.run_directory)))
+        assert "never came to its end" in output
+    finally:
+        process.kill()
+
+
 def test_what_broke_outside_of_its_cases_is_known_without_reports_too(tree: Tree) -> None:
     """A site of a fleet makes none: whoever makes them has to know."""
     tree.scenarios('@scenario("INBOUND")\ndef test_inbound(see):\n    see()\n')
