@@ -95,7 +95,7 @@ class Progress:
         self._console = SafeConsole(file=output, highlight=False, soft_wrap=True)
         self._live: Live | None = None
         self._last_line = self._began
-        self._planned: set[str] = set()  #: cases that are to be reported
+        self._planned: dict[str, str] = {}  #: cases that are to be reported, with the tests that they are to pytest
         self._done: dict[str, Verdict] = {}
         self._kinds: set[tuple[Verdict, str]] = set()  #: of failures already shown
         self._ordinary_failed = False
@@ -142,12 +142,12 @@ class Progress:
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Note what is to be reported (one process)."""
-        self._planned |= {case.id for item in session.items if (case := case_of(item))}
+        self._planned |= {case.id: item.nodeid for item in session.items if (case := case_of(item))}
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
         """Note what is to be reported (workers)."""
-        self._planned |= self._run.case_ids & {case_id(nodeid) for nodeid in ids}
+        self._planned |= {name: nodeid for nodeid in ids if (name := case_id(nodeid)) in self._run.case_ids}
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -227,7 +227,7 @@ class Progress:
         if stopped == "" or (stopped or "").endswith("keyboard-interrupt"):  # as xdist tells of a worker's
             return STOPPED
         said = stopped or str(session.shouldfail or "")
-        is_cut_short = bool(self._planned - self._done.keys())  # pytest may have stopped at the last
+        is_cut_short = bool(self._planned.keys() - self._done.keys())  # pytest may have stopped at the last
         return f"pytest ended it: {mask_text(said).splitlines()[0]}" if said and is_cut_short else ""
 
     def _exit_code(self, exitstatus: int, interruption: str, broken: bool) -> int:
@@ -260,7 +260,9 @@ class Progress:
             broke=tuple(self._broke),
             command=shlex.join(["pytest", *self._config.invocation_params.args]),
         )
-        return [self._run.plain(case) for case in self._run.cases if case.id in self._planned], end
+        cases = (case for case in self._run.cases if case.id in self._planned)
+        # Allure knows a test by its node's id, also one that never began
+        return [self._run.plain(case) | {"nodeid": self._planned[case.id]} for case in cases], end
 
     def _end_kept(self, interrupted: str) -> bool:
         """Whether there is a record of the end, from which somebody may make the reports later."""

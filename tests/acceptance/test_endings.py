@@ -71,6 +71,9 @@ def test_a_run_that_pytest_ends_is_no_interruption_by_the_user(
     assert "stopped by the user" not in output
     summary = json.loads((tree.run_directory / "summary.json").read_text())
     assert (summary["failed"], len(summary["planned"]["missing"])) == (1, 1)
+    results = [json.loads(path.read_text()) for path in tree.run_directory.glob("allure-results/*-result.json")]
+    assert [one["fullName"] for one in results] == ["scenarios.test_lab#test_inbound"] * 2, "one test, also where it never began"
+    assert len({one["historyId"] for one in results}) == 2
 
 
 def test_a_run_whose_last_case_fails_was_not_cut_short(tree: Tree) -> None:
