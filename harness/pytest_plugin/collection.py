@@ -16,13 +16,20 @@ _LAST_RESORT_S: Final = 60.0
 _SCENARIOS = pytest.StashKey[dict[str, str]]()  #: names, and the tests that prove them
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Multiply a scenario by the cases of its rows."""
+    """Multiply a scenario by the cases of its rows, and see that nothing else has: a case has one place for its evidence."""
     marker = metafunc.definition.get_closest_marker("scenario")
     if marker is None:
         return
     run = run_of(metafunc.config)
     _check(metafunc, marker)
+    if metafunc._calls:  # no public name: marks, parameters of fixtures, and plugins (--count) come to the same
+        pytest.fail(
+            f"{metafunc.definition.nodeid}: is parametrized, and a case is one test; allowed: a row of one's own for each value, "
+            "or a loop in the scenario",
+            pytrace=False,
+        )
     cases = [case for case in run.cases if case.row.scenario in marker.args] if run else []
     if "case" not in metafunc.fixturenames:
         metafunc.fixturenames.append("case")

@@ -44,3 +44,21 @@ def test_a_scenario_that_proves_nothing_is_told(tree: Tree) -> None:
     code, output = tree.run("--deployment", str(tree.deployment()), "--plan")
     assert code == 1, output
     assert [output.count(words) for words in said] == [1, 1], output
+
+
+@pytest.mark.parametrize(
+    ("before", "argument"),
+    [
+        ('@pytest.mark.parametrize("digit", ["1", "2"])', "digit"),
+        ('@pytest.fixture(params=["1", "2"])\ndef digit(request):\n    return request.param\n', "digit"),
+    ],
+)
+def test_a_scenario_that_is_parametrized_is_told(tree: Tree, before: str, argument: str) -> None:
+    """Its tests would be one case: what the second found stood in the place of what the first had."""
+    mark = '@scenario("INBOUND")\n'
+    body = f"def test_inbound(see, {argument}):\n    see(Verdict.FAILED if digit == '1' else Verdict.PASSED)\n"
+    tree.scenarios(before + "\n" + mark + body)
+    for workers in ("0", "2"):
+        code, output = tree.run("--deployment", str(tree.deployment()), "-n", workers, "--codec", "pcmu")
+        assert code == 3, output
+        assert "test_inbound: is parametrized, and a case is one test; allowed: a row of one's own for each value" in output
