@@ -15,5 +15,5 @@ def case_of(item: pytest.Item) -> Case | None:
 
 
 def case_id(nodeid: str) -> str:
-    """The case's id within a pytest node id."""
-    return nodeid.partition("::")[2].partition("[")[2].removesuffix("]") or nodeid
+    """The case's id within a pytest node id; xdist adds a group's name to it (``--dist loadgroup``)."""
+    return nodeid.partition("::")[2].partition("[")[2].rpartition("]")[0] or nodeid

@@ -49,6 +49,7 @@ def test_a_cases_id_is_found_in_pytests_name_for_it() -> None:
     assert (
         case_id("scenarios/test_a.py::test_b[TD-INBOUND[lab:synthflow-udp-ip]]") == "TD-INBOUND[lab:synthflow-udp-ip]"
     )
+    assert case_id("scenarios/test_a.py::test_b[A[lab:udp]]@group") == "A[lab:udp]", "as --dist loadgroup has it"
     assert case_id("scenarios/test_a.py::test_b") == "scenarios/test_a.py::test_b"
 
 
