@@ -166,14 +166,19 @@ def check_required(config: pytest.Config, chosen: tuple[Deployment, ...]) -> Non
 
 
 def check_together(config: pytest.Config) -> None:
-    """Raise :class:`SelectionError` for what means nothing: less than no retry, a plan as a result, a ``-k`` that is no expression.
+    """Raise :class:`SelectionError` for what means nothing: less than no retry, a plan as a result, a ``-k`` that is no expression,
+    workers that are not ours to start, or that would all place the same calls.
 
-    Pytest itself sees the last when all has begun.
+    Pytest itself sees the expression when all has begun.
     """
     if (retries := config.getoption("retries")) < 0:
         raise SelectionError(f"--retries {retries}: not a number of retries; allowed: 0, 1, 2 …")
     if config.getoption("plan") and config.getoption("json"):
         raise SelectionError("--json: a plan has no result; allowed: --plan, or --json")
+    if config.getoption("dist", "no") == "each":
+        raise SelectionError("--dist each: every worker would run every case; allowed: load, worksteal, loadfile, loadscope")
+    if config.getoption("tx", ()) and not config.getoption("numprocesses", 0):
+        raise SelectionError("--tx: workers are processes of this machine, and share its calls; allowed: -n N")
     expression = config.option.keyword
     try:
         Expression.compile(expression or "any")
