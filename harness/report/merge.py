@@ -18,6 +18,8 @@ from harness.report.run import ALLURE, CASES, PREFLIGHT, RunEnd, create, read_pl
 from harness.report.scope import DeploymentScope, Scope
 from harness.report.versions import together
 
+#: Options that are true of a run made of several where they are of one of these; other lists make a run smaller.
+_NO_LIMITS = ("fault", "deployment", "require")
 #: What tells one attempt at a case from all others: site, id, when it began, and the process it ran in.
 _Identity = tuple[str, str, float, int]
 
@@ -129,19 +131,19 @@ def _scope(scopes_found: Sequence[Scope]) -> Scope | None:
 
 
 def _options(every: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Each option as given; where the runs differ, all that was given, each once."""
+    """Each option as given; where the runs differ, all that was given, each once. A run may have put down none of that name."""
     found: dict[str, Any] = {}
     for name in dict.fromkeys(name for options in every for name in options):
-        values = [options.get(name) for options in every]
-        lists = [value for value in values if isinstance(value, list)]
-        if len(lists) == len(values):
+        values = [options[name] for options in every if name in options]
+        of_all = len(values) == len(every) and all(values)
+        if all(isinstance(value, list) for value in values):
             # an empty list is no limit, and so is a limit that not every run had
-            limits = lists if name in ("fault", "deployment") or all(lists) else []
-            found[name] = list(dict.fromkeys(item for value in limits for item in value))
+            taken = values if of_all or name in _NO_LIMITS else []
+            found[name] = list(dict.fromkeys(item for value in taken for item in value))
+        elif name == "keyword":  # an expression of pytest's; it is a limit as well
+            found[name] = " or ".join(dict.fromkeys(map(str, values))) if of_all else ""
         elif all(value == values[0] for value in values):
             found[name] = values[0]
-        elif name == "keyword":  # an expression of pytest's; it is a limit as well
-            found[name] = " or ".join(dict.fromkeys(map(str, values))) if all(values) else ""
         else:
             found[name] = ", ".join(
                 dict.fromkeys({True: "yes", False: "no"}[v] if isinstance(v, bool) else str(v) for v in values)

@@ -270,6 +270,20 @@ def test_options_that_differ_are_told_each_once_and_a_choice_that_one_run_had_no
     assert options_of({"keyword": "udp"}, {"keyword": ""}, {"keyword": "udp"})["keyword"] == ""
     assert options_of({"keyword": "udp"}, {"keyword": "tcp and ip"})["keyword"] == "udp or tcp and ip"
     assert options_of({"keyword": "udp"}, {"keyword": "udp"})["keyword"] == "udp"
+    # the part of a fleet's run that no site ran, or a run of another version, has put down fewer
+    fewer = options_of({"require": ["BUSY"], "ai": ["stand-in"], "live": True, "keyword": "udp"}, {})
+    assert {name: fewer[name] for name in ("require", "ai", "live", "keyword")} == {
+        "require": ["BUSY"], "ai": [], "live": True, "keyword": "",
+    }  # fmt: skip
+
+
+def test_what_one_of_the_runs_had_to_run_has_to_be_run(tmp_path: Path, runs: ModuleType) -> None:
+    made = [
+        runs.make_run(tmp_path, rows=("HOLD",), options={"require": require}).directory for require in (["BUSY"], [])
+    ]
+    summary = remake(merge(made, tmp_path)).summary
+    assert summary.required == ["example: BUSY (not asked for in this run)"]
+    assert summary.exit_code == 1
 
 
 def test_timings_that_one_of_two_runs_scaled_down_are_a_remark(tmp_path: Path, runs: ModuleType) -> None:
