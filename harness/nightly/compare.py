@@ -26,6 +26,7 @@ class Difference:
     newly_failing: tuple[Result, ...] = ()
     fixed: tuple[Result, ...] = ()
     still_failing: tuple[Result, ...] = ()
+    not_run_before: tuple[Result, ...] = ()  #: passed, and nobody knows how they were then
     flaky: tuple[Result, ...] = ()  #: passed, but not at the first attempt
     slower: tuple[tuple[Result, float], ...] = ()  #: with the seconds it took before
     lost_cases: tuple[Result, ...] = ()  #: as they were
@@ -73,6 +74,7 @@ def _compare(place: tuple[str, str], old: Run | None, new: Run | None) -> Differ
             + [result for case, result in after.items() if case not in before and not _passed(result)]
         ),
         fixed=tuple(n for o, n in both if not _passed(o) and _passed(n) and o.attempts),
+        not_run_before=tuple(n for case, n in after.items() if _passed(n) and case not in ran),
         still_failing=tuple(n for o, n in both if not _passed(n) and n.attempts and not _fails_anew(o, n)),
         flaky=tuple(result for result in after.values() if _passed(result) and result.attempts > 1),
         slower=tuple((n, o.wall_s) for o, n in both if _passed(o) and _passed(n) and _slower(o.wall_s, n.wall_s)),
@@ -110,6 +112,7 @@ _LISTS: Mapping[str, str] = {
     "lost_cases": "not run any more",
     "still_failing": "still failing",
     "fixed": "fixed",
+    "not_run_before": "not run before",
     "flaky": "flaky (passed on retry)",
 }
 
@@ -135,6 +138,8 @@ def _why(name: str, result: Result) -> str:
             return f"{result.verdict} before"
         case "flaky":
             return f"{result.attempts} attempts"
+        case "not_run_before":
+            return result.verdict
         case _:
             return ""
 
