@@ -44,14 +44,14 @@ def report(
     for run in runs:
         _require_whole(run, is_merged=not one, complete=complete)
     run = runs[0].resolve() if one else merge(runs, into or runs[0].resolve().parent)
+    bundled = [bundle.zipped(run, zip_case)] if zip_case else []  # first: there may be no such case
     finished = remake(run, complete=complete)
     is_signed = (run / attest.FILE).exists()  # and stays as it is
     document = run / "signoff.html" if is_signed else signoff.seal(run, finished.cases)
     show(finished.summary, finished.groups, SafeConsole(highlight=False, soft_wrap=True), run=run)
     made = [finished.report, document, finished.junit]
     made += [finished.allure_report] if finished.allure_report else []
-    made += [bundle.zipped(run, zip_case)] if zip_case else []
-    made += [bundle.table(run)] if csv else []
+    made += bundled + ([bundle.table(run)] if csv else [])
     for path in made:
         typer.echo(str(path))
     for note in finished.notes:

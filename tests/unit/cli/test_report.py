@@ -39,3 +39,13 @@ def test_a_run_without_its_scope_is_not_merged_with_one_that_has_it(tmp_path: Pa
     assert isinstance(ended.exception, MistakeError)
     assert str(ended.exception).startswith(f"{faulty / 'scope.json'}: is missing")
     assert not (tmp_path / "both").exists()
+
+
+def test_a_case_to_bundle_that_there_is_not_is_said_before_anything_is_made(tmp_path: Path, runs: ModuleType) -> None:
+    """The views of thousands of cases take half a minute."""
+    made = runs.make_run(tmp_path, rows=("HOLD",))
+    before = {path.name for path in made.directory.iterdir()}
+    ended = CliRunner().invoke(application(), ["report", str(made.directory), "--zip", "BUSY"])
+    assert isinstance(ended.exception, MistakeError)
+    assert {path.name for path in made.directory.iterdir()} == before
+    assert CliRunner().invoke(application(), ["report", str(made.directory), "--zip", "HOLD"]).exit_code == 0
