@@ -41,6 +41,8 @@ def read_wav(path: Path) -> tuple[NDArray[np.int16], int]:
         # ValueError: a header whose length libsndfile does not believe
         if not path.exists():
             raise WavError(f"{path}: no such file; allowed: a sound file") from error
+        if path.is_dir():
+            raise WavError(f"{path}: is a directory; allowed: a sound file") from error
         size = path.stat().st_size
         raise WavError(
             f"{path}: not a sound file libsndfile can read ({size} bytes): {error}; allowed: WAV, FLAC, Ogg …"

@@ -21,7 +21,7 @@ from harness.audio.quality import best_snr, figures
 from harness.audio.resample import resample
 from harness.audio.spectrogram import spectrogram_svg
 from harness.audio.wav import WavError, read_wav
-from harness.errors import unwritable
+from harness.errors import MistakeError, unwritable
 from harness.resources import prompt_names
 from harness.terminal import SafeConsole
 
@@ -38,6 +38,8 @@ def listen(
     ] = None,
 ) -> None:
     """Say what a recording holds and when: marks, speech, prompts, digits, tones, music, noise, silence."""
+    if picture is not None and picture.suffix.lower() != ".svg":
+        raise MistakeError(f"--picture {picture}: the spectrogram is drawn as SVG; allowed: FILE.svg")
     samples, rate = read_wav(path)
     if rate < _LEAST_RATE:
         raise WavError(f"{path}: {rate} samples a second; {_LEAST_RATE} are the least that carry a telephone's sound")

@@ -8,8 +8,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from harness.audio.wav import write_wav
 from harness.cli import app, lists
 from harness.fleet.config import REDIS_VARIABLE
 
@@ -132,6 +134,17 @@ def test_it_is_said_in_lines(
     assert all(line.startswith("ERROR: ") for line in said), said
     assert any("allowed: " in line for line in said), said
     assert sorted(Path().rglob("*")) == before, "nothing was written"
+
+
+def test_a_spectrogram_is_no_png(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """No program opens an SVG of that name."""
+    write_wav(Path("heard.wav"), np.zeros(8000, np.int16), 8000)
+    assert ends(monkeypatch, "listen", "heard.wav", "--picture", "heard.png") == app.MISTAKE
+    assert capsys.readouterr().err == "ERROR: --picture heard.png: the spectrogram is drawn as SVG; allowed: FILE.svg\n"
+    assert not Path("heard.png").exists()
+    assert ends(monkeypatch, "listen", "heard.wav", "--picture", "heard.SVG") == app.PASSED
+    assert ends(monkeypatch, "listen", "directory") == app.MISTAKE
+    assert "directory: is a directory; allowed: " in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
