@@ -246,10 +246,13 @@ def _far_end_arrows(evidence: CaseEvidence, record: FarEndRecord, count: int) ->
 
 
 def on_our_clock(evidence: CaseEvidence, at: Any, fallback: float) -> float:
-    """A far end's wall-clock time (seconds since the epoch, or ISO 8601) on the case's clock; ``fallback`` where it is none."""
+    """A far end's wall-clock time (seconds since the epoch, or ISO 8601) on the case's clock; ``fallback`` where it is none, or of
+    no zone: this machine's is not the far end's.
+    """
     if isinstance(at, str):
         try:
-            at = datetime.fromisoformat(at).timestamp()
+            moment = datetime.fromisoformat(at)
+            at = moment.timestamp() if moment.tzinfo is not None else None
         except (ValueError, OverflowError):
             return fallback
     try:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 import xml.etree.ElementTree as ET
+from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
 
@@ -11,7 +13,7 @@ import pytest
 from harness.events import CallState, DtmfReceived, LegStarted, MarkHeard, MediaState, TransportFailed
 from harness.report import ladder, timeline
 from harness.report.evidence import CaseEvidence
-from harness.report.flow import FlowEnd, arrows, sdp_summary
+from harness.report.flow import FlowEnd, arrows, on_our_clock, sdp_summary
 from harness.report.moments import moments, name_mark, stretches
 from harness.verdict import Verdict
 
@@ -49,6 +51,20 @@ class TestFlow:
         assert far.numbers == ("f1",)
         assert str(far.target) == "127.0.4.1:32681"
         assert transfer.began < far.at < transfer.ended
+
+    @pytest.mark.parametrize("zone", ["UTC", "Asia/Kolkata"])
+    def test_a_time_of_no_zone_is_not_taken_for_this_machines(
+        self, transfer: CaseEvidence, monkeypatch: pytest.MonkeyPatch, zone: str
+    ) -> None:
+        monkeypatch.setenv("TZ", zone)
+        time.tzset()
+        try:
+            began = datetime.fromtimestamp(transfer.began_wall + 2, UTC)
+            assert on_our_clock(transfer, began.isoformat(), -1.0) == pytest.approx(transfer.began + 2)
+            assert on_our_clock(transfer, began.replace(tzinfo=None).isoformat(), -1.0) == -1.0
+        finally:
+            monkeypatch.undo()
+            time.tzset()
 
     def test_a_message_both_our_phones_recorded_is_one_arrow(self, tmp_path: Path, samples: ModuleType) -> None:
         with samples.playing(tmp_path / "case") as sample:
