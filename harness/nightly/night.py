@@ -24,7 +24,7 @@ from harness.report.case_page import short_path
 from harness.report.causes import grouped
 from harness.report.history import Run
 from harness.report.mask import mask_text
-from harness.report.run import history_of, read_cases, require_outside_of_runs
+from harness.report.run import history_of, made_by, read_cases, require_outside_of_runs
 from harness.report.summary import latest
 from harness.verdict import Verdict
 
@@ -57,14 +57,14 @@ def one_night(
     with _alone(reports):
         began, before = time.time(), _runs(reports)
         command = [sys.executable, "-c", _HARNESS, "verify", *map(str, files), "--reports", str(reports), *more]
-        code, mistakes = _verify(command)
-        made = sorted(_runs(reports) - before)
-        run = made[-1] if made else ""
+        pid, code, mistakes = _verify(command)
+        # somebody may have begun another run here meanwhile
+        run = max((name for name in _runs(reports) - before if made_by(name, pid)), default="")
         return conclude(reports, run, code, began, series=series, bound=bound, mistakes=mistakes)
 
 
-def _verify(command: Sequence[str]) -> tuple[int, tuple[str, ...]]:
-    """Its exit code, and the lines that it said what it could not do with; they are shown as they come."""
+def _verify(command: Sequence[str]) -> tuple[int, int, tuple[str, ...]]:
+    """Its process, its exit code, and the lines that it said what it could not do with; they are shown as they come."""
     mistakes = []
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, errors="replace") as verification:
         assert verification.stderr is not None
@@ -76,7 +76,7 @@ def _verify(command: Sequence[str]) -> tuple[int, tuple[str, ...]]:
         except BaseException:
             verification.kill()
             raise
-    return verification.returncode, tuple(mistakes)
+    return verification.pid, verification.returncode, tuple(mistakes)
 
 
 def conclude(

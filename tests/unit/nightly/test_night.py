@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from dataclasses import replace
@@ -199,6 +200,24 @@ def test_a_preflight_that_fails_says_what_is_wrong(nights: Nights, runs: ModuleT
     assert "never came to its end" in again.night.problems[0], "it went on all the same"
 
 
+def test_a_run_that_somebody_else_begins_meanwhile_is_not_the_nights(
+    tmp_path: Path, runs: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With faults in it, say: they would be the night's problems."""
+    made: dict[str, str] = {}
+
+    def verify(command: object) -> tuple[int, int, tuple[str, ...]]:
+        for whose in ("night", "other"):
+            with monkeypatch.context() as patched:
+                patched.setattr(os, "getpid", {"night": lambda: 4033, "other": lambda: 40331}[whose])
+                made[whose] = runs.make_run(tmp_path, rows=ROWS).directory.name
+        return 4033, 0, ()
+
+    monkeypatch.setattr(night, "_verify", verify)
+    found = night.one_night([], tmp_path, series="s", bound=(), more=())
+    assert found.night.run == made["night"] != made["other"]
+
+
 def test_no_run_at_all_is_a_night_too(tmp_path: Path) -> None:
     found = conclude(tmp_path, "", 2, time.time(), series="s", bound=())
 
@@ -209,7 +228,7 @@ def test_no_run_at_all_is_a_night_too(tmp_path: Path) -> None:
 
 def test_a_verification_that_a_mistake_ended_says_which(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """Who reads the alert in the morning has no terminal to look at."""
-    code, mistakes = night._verify([sys.executable, "-c", _TWO_LINES])
+    _, code, mistakes = night._verify([sys.executable, "-c", _TWO_LINES])
     assert capfd.readouterr() == ("", "a warning\nERROR: acme.toml: name: is missing\nERROR: +12065550100: and more\n")
     assert (code, mistakes) == (2, ("acme.toml: name: is missing", "+1206•••0100: and more"))
     found = conclude(tmp_path, "", code, time.time(), series="s", bound=(), mistakes=mistakes)
