@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from harness.errors import MistakeError
 from harness.nightly import bounds, page, store
@@ -65,18 +66,26 @@ def one_night(
 
 def _verify(command: Sequence[str]) -> tuple[int, int, tuple[str, ...]]:
     """Its process, its exit code, and the lines that it said what it could not do with; they are shown as they come."""
-    mistakes = []
+    mistakes: list[str] = []
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, errors="replace") as verification:
         assert verification.stderr is not None
         try:
-            for line in verification.stderr:
-                print(line, end="", file=sys.stderr, flush=True)
-                if line.startswith(_MISTAKE):
-                    mistakes.append(mask_text(line.removeprefix(_MISTAKE).strip()))  # it goes to chats
+            try:
+                _pass_on(verification.stderr, mistakes)
+            except KeyboardInterrupt:  # at a terminal both have it: the verification hangs up, and makes its reports
+                _pass_on(verification.stderr, mistakes)
+                raise
         except BaseException:
             verification.kill()
             raise
     return verification.pid, verification.returncode, tuple(mistakes)
+
+
+def _pass_on(said: IO[str], mistakes: list[str]) -> None:
+    for line in said:
+        print(line, end="", file=sys.stderr, flush=True)
+        if line.startswith(_MISTAKE):
+            mistakes.append(mask_text(line.removeprefix(_MISTAKE).strip()))  # it goes to chats
 
 
 def conclude(

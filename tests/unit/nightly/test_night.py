@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
+import subprocess
 import sys
 import time
 from dataclasses import replace
@@ -27,6 +30,17 @@ _TWO_LINES = """
 import sys
 print("a warning", "ERROR: acme.toml: name: is missing", "ERROR: +12065550100: and more", sep=chr(10), file=sys.stderr)
 sys.exit(2)
+"""
+
+_STOPPED = """
+import pathlib, sys
+try:
+    print("under way", file=sys.stderr, flush=True)
+    sys.stdin.read()
+except KeyboardInterrupt:
+    pathlib.Path("hangs up").touch()
+    sys.stdin.readline()
+    pathlib.Path("ended").touch()
 """
 
 
@@ -237,6 +251,26 @@ def test_a_verification_that_a_mistake_ended_says_which(tmp_path: Path, capfd: p
     assert found.night.problems == (problem,)
     assert found.alert is not None
     assert f"- {problem}" in found.alert.body
+
+
+def test_a_night_that_is_stopped_lets_its_verification_end(tmp_path: Path) -> None:
+    """It hangs up and makes its reports; it was killed amid that."""
+    nightly = f"import sys\nfrom harness.nightly import night\nnight._verify([sys.executable, '-c', {_STOPPED!r}])"
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "cwd": tmp_path}
+    with subprocess.Popen([sys.executable, "-c", nightly], start_new_session=True, **pipes) as process:
+        assert process.stdin is not None
+        assert process.stderr is not None
+        try:
+            assert process.stderr.readline() == "under way\n"
+            os.killpg(process.pid, signal.SIGINT)  # as a terminal does on Ctrl-C
+            while not (tmp_path / "hangs up").exists() and process.poll() is None:
+                time.sleep(0.02)
+            with contextlib.suppress(BrokenPipeError):
+                process.communicate("\n", timeout=60)
+            assert (tmp_path / "ended").exists()
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 def test_a_night_without_results_hides_none_of_the_nights_before(nights: Nights) -> None:
