@@ -53,7 +53,7 @@ class RowScope:
     not_now: tuple[str, ...] = ()  #: which numbers it does not call now, each with the reason
     hidden: bool = False  #: it has no case since nobody could see what it is about
     postponed: bool = False  #: it has no case since it was not the time of the numbers that could prove it
-    demanded: bool = False  #: by ``require`` of the deployment file
+    demanded: bool = False  #: by ``require`` of the deployment file, or by ``--require``
     unnamed: bool = False  #: it has no case since it takes long, and nobody asked for it by name
 
 
@@ -148,7 +148,7 @@ def scope_of(
         began=began,
         options=options,
         command=command,
-        deployments=tuple(_deployment(one, selection, asked) for one in deployments),
+        deployments=tuple(_deployment(one, selection, asked, options.get("require") or ()) for one in deployments),
         required={case.id: case.required_findings for case in asked},
         versions=versions(),
     )
@@ -188,10 +188,12 @@ def together(first: DeploymentScope, second: DeploymentScope) -> DeploymentScope
 
 def _row_together(one: RowScope, other: RowScope) -> RowScope:
     """All that there is of it in either. A number is closed where it is in both: the other run may have been at its time."""
+    demanded = one.demanded or other.demanded
     if not (one.cases and other.cases):
-        return one if one.cases else other
+        return dataclasses.replace(one if one.cases else other, demanded=demanded)
     return dataclasses.replace(
         one,
+        demanded=demanded,
         cases=tuple(dict.fromkeys((*one.cases, *other.cases))),
         asked=tuple(dict.fromkeys((*one.asked, *other.asked))),
         not_now=tuple(why for why in one.not_now if why in other.not_now),
@@ -231,7 +233,9 @@ def _read_deployment(plain: dict[str, Any]) -> DeploymentScope:
     return DeploymentScope(**plain | {"rows": tuple(rows)})
 
 
-def _deployment(deployment: Deployment, selection: Selection, asked: Sequence[Case]) -> DeploymentScope:
+def _deployment(
+    deployment: Deployment, selection: Selection, asked: Sequence[Case], required: Collection[str]
+) -> DeploymentScope:
     # without defaults, so that a new version of the harness does not make another deployment of it
     content = content_of(deployment)
     integration = integrations.find(deployment.integration)
@@ -262,6 +266,7 @@ def _deployment(deployment: Deployment, selection: Selection, asked: Sequence[Ca
                 not_now.get(row.id, []),
                 deployment,
                 unnamed=row.opt_in and row.id not in selection.rows,
+                demanded={*deployment.require, *required},
             )
             for row in integration.rows
         ),
@@ -316,6 +321,7 @@ def _row(
     deployment: Deployment,
     *,
     unnamed: bool,
+    demanded: Collection[str],
 ) -> RowScope:
     why = left.why if left and not cases else ""
     return RowScope(
@@ -332,7 +338,7 @@ def _row(
         left_out=row.id in deployment.leave_out,
         hidden=not cases and (why.startswith(NOT_OBSERVABLE) or why in sight.unseen(deployment).values()),
         postponed=not cases and left is not None and left.not_now,
-        demanded=row.id in deployment.require or (row.documented and matrix.DOCUMENTED in deployment.require),
+        demanded=row.id in demanded or (row.documented and matrix.DOCUMENTED in demanded),
         unnamed=unnamed,
     )
 

@@ -76,6 +76,18 @@ class TestWhatWasNotRun:
         assert "--row TD-INBOUND" in decision.reasons[0]
         assert "TD-CAPACITY" in decision.reasons[0]
 
+    def test_what_an_option_required_is_as_what_the_file_requires(self, tmp_path: Path, runs: ModuleType) -> None:
+        """The run failed for it, and was accepted."""
+        whole = runs.make_run(tmp_path).directory
+        made = runs.make_run(tmp_path, options={"require": ["LONGCALL"]}).directory
+        assert remake(made).summary.exit_code == 1
+
+        for run in (made, merge([whole, made], tmp_path), merge([made, whole], tmp_path)):
+            decision = decide(run, today=TODAY)
+            assert decision.outcome is Acceptance.NOT_ACCEPTED
+            assert any("LONGCALL" in reason for reason in decision.reasons)
+        assert decide(made, [waiver("LONGCALL")], today=TODAY).outcome is Acceptance.WITH_WAIVERS
+
     def test_left_out_by_the_deployment_file(self, tmp_path: Path, runs: ModuleType) -> None:
         deployment = runs.live().model_copy(update={"leave_out": {"TD-CAPACITY": "we do not want to know"}})
         run = runs.make_run(tmp_path, deployment=deployment).directory
