@@ -44,11 +44,21 @@ def report(
     workers = sum(site.workers for site in plan.fleet.sites)
     told = {"workers": workers, "wall_s": record.wall_s, "command": f"harness fleet ({plan.run})"}
     write_end(target, planned, dataclasses.replace(end, **told))  # type: ignore[arg-type]
+    _write_scope(target, plan, told["command"])
     _write(target / FILE, plan, record, ledger, target)
     finished = remake(target)
     signoff.seal(target, finished.cases)
     point_latest(target)
     return finished
+
+
+def _write_scope(target: Path, plan: FleetPlan, command: object) -> None:
+    """Of a shard's own command line nothing is kept: its rows are those of its cases, and limit nothing where the fleet's file does not."""
+    found = scope.read(target)
+    if found is not None:
+        rows = [one.rows for one in plan.fleet.verify]
+        options = {**found.options, "row": sorted({row for some in rows for row in some}) if all(rows) else []}
+        scope.write(target, dataclasses.replace(found, options=options, command=str(command)))
 
 
 def _finished_part(plan: FleetPlan, accepted: Accepted) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import json
 from pathlib import Path
 from types import ModuleType
@@ -12,7 +13,9 @@ import pytest
 from harness.fleet import plan, result
 from harness.fleet.config import Fleet
 from harness.fleet.controller import Accepted, Record
+from harness.report import scope
 from harness.report.run import read_planned, write_end
+from harness.signoff.decision import decide
 
 FILES = Path(__file__).parents[3] / "scenarios" / "deployments"
 
@@ -56,3 +59,26 @@ def test_a_case_that_was_run_again_counts_once(tmp_path: Path, runs: ModuleType)
 
     told = json.loads((finished.directory / result.FILE).read_text())
     assert len(run.cases) == told["cases"] == told["sites"]["oslo"]["cases"] == finished.summary.total.passed == 2
+
+
+@pytest.mark.parametrize(("rows", "told"), [((), []), (("TD-INBOUND",), ["TD-INBOUND"])])
+def test_a_shard_that_names_its_rows_makes_no_smaller_run(
+    tmp_path: Path, runs: ModuleType, rows: tuple[str, ...], told: list[str]
+) -> None:
+    """Who signs it read that only a part had been asked for, by options that nobody gave, and a command line for each shard."""
+    verify = {"file": "live-talkdesk.toml", "rows": rows}
+    made = plan.plan(
+        Fleet.model_validate({"results": "r", "sites": [{"name": "oslo"}], "verify": [verify]}), FILES, {}, live=True
+    )
+    record = Record()
+    for number, row in enumerate(("HOLD", "BUSY"), 1):
+        run = runs.make_run(tmp_path / "work", rows=(row,), deployment=runs.live().model_copy(update={"site": "oslo"}))
+        record.accepted.append(Accepted(number, 1, "oslo", run.directory, tuple(case.id for case in run.cases)))
+    target = result.report(made, record, [], files=FILES, reports=tmp_path / "reports", work=tmp_path / "work").directory
+
+    found, decision = scope.read(target), decide(target, today=datetime.date(2026, 11, 20))
+    assert found is not None
+    assert (found.options["row"], found.command) == (told, f"harness fleet ({made.run})")
+    assert [remark for remark in decision.remarks if "Only a part" in remark] == [
+        f"Only a part was asked for: {', '.join(f'--row {row}' for row in told)}."
+    ] * bool(told)
