@@ -200,6 +200,13 @@ class TestCommands:
             "--fault no-g711 --live"
         )
 
+    def test_of_a_run_that_was_killed_by_what_harness_verify_was_given(self, failed: CaseEvidence) -> None:
+        """Nothing else is left of its command."""
+        command = "harness verify b/x.toml a/talkdesk-sim.toml --row TD-INBOUND --fault no-g711 --reports r"
+        again = rerun.verify(command, failed)
+        assert again.startswith("harness verify a/talkdesk-sim.toml --row TD-TRANSFER-BLIND ")
+        assert again.endswith(" --fault no-g711")
+
     def test_other_axes_go_by_name(self, tmp_path: Path, samples: ModuleType) -> None:
         case = samples.case_of(axes={"transport": "udp", "refer": "passed-on", "ask": "digit"})
         evidence = CaseEvidence.read(samples.passed(tmp_path / "case", case))
