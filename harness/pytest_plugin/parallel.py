@@ -158,9 +158,16 @@ def _load_preflight_gate() -> Any:
 
 def _write_scope(config: pytest.Config, run: Run) -> None:
     try:
-        scope.write(run.directory, run.scope(options.given(config), shlex.join(["harness", *sys.argv[1:]])))
+        scope.write(run.directory, run.scope(options.given(config), _command()))
     except OSError as error:
         raise ResourceError(f"{run.directory}: the run's results cannot be written here: {error.strerror}") from error
+
+
+def _command() -> str:
+    """The command line as it was given: to ``harness``, or to pytest itself."""
+    program = Path(sys.argv[0])
+    named = program.parent.name if program.name == "__main__.py" else program.name  # python -m pytest
+    return shlex.join(["pytest" if named in ("pytest", "py.test") else "harness", *sys.argv[1:]])
 
 
 def _start(config: pytest.Config, run: Run, files: list[Path]) -> None:

@@ -46,6 +46,8 @@ def test_interrupted_a_run_ends_its_cases_and_keeps_the_evidence(
         process.kill()
     assert process.returncode == pytest.ExitCode.INTERRUPTED, output
     assert "the run was interrupted: stopped by the user" in output
+    given = json.loads((tree.run_directory / "scope.json").read_text())["command"]
+    assert given.startswith("pytest ") and given.endswith("--codec pcmu --transport udp"), "harness has no such options"
     tree.nothing_left()
     cases = [json.loads(path.read_text()) for path in tree.run_directory.glob("cases/*/case.json")]
     assert cases
