@@ -32,13 +32,18 @@ def explain(
     directory = _find(result, case)
     evidence = CaseEvidence.read(directory)
     plain = json.loads((directory / CASE).read_text(encoding="utf-8"))
-    diagnosis = (plain.get("end") or {}).get("diagnosis")
+    told = (plain.get("end") or {}).get("diagnosis")
+    try:
+        diagnosis = Diagnosis.from_plain(told) if told else None
+    except (KeyError, TypeError):
+        why = "its diagnosis is not of this version of the harness, which can explain none other; the report shows it"
+        raise MistakeError(f"{directory / CASE}: {why}; allowed: a case of this version") from None
     text = explained(
         evidence.case,
         evidence.verdict,
         evidence.findings,
         [(message.number, message.event) for message in evidence.messages],
-        Diagnosis.from_plain(diagnosis) if diagnosis else None,
+        diagnosis,
         evidence.began,
         evidence.message,
     )

@@ -91,6 +91,17 @@ def test_all_of_the_reasoning_is_there(tmp_path: Path) -> None:
         assert part in text
 
 
+@pytest.mark.parametrize("told", ["late", ["late"], [{"cause": "late"}], {"causes": [{"id": "x", "cause": "late"}]}])
+def test_a_diagnosis_of_another_version_is_a_line(tmp_path: Path, told: object) -> None:
+    """Reports take these forms (docs/reports.md); of the rules behind them nothing is known."""
+    directory = case(tmp_path, "TD-INBOUND[a]")
+    plain = json.loads((directory / "case.json").read_text())
+    plain["end"]["diagnosis"] = told
+    (directory / "case.json").write_text(json.dumps(plain))
+    with pytest.raises(MistakeError, match="not of this version"):
+        explained(str(directory))
+
+
 def test_a_cause_is_told_in_full_where_its_rule_is(tmp_path: Path) -> None:
     def rules(cause: Cause) -> list[str]:
         text = explained(str(case(tmp_path, "TD-INBOUND[a]", diagnosis=replace(DIAGNOSIS, causes=(cause,)))))
