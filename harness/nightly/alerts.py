@@ -95,10 +95,10 @@ def _listed(words: str, problems: Sequence[str]) -> list[str]:
 
 
 def addresses() -> list[str]:
-    """Where alerts are to go. Raises :class:`MistakeError` when they are wanted and cannot be sent."""
+    """Where alerts are to go. Raises :class:`MistakeError` when they are wanted and cannot be sent: the first may be due in weeks."""
     found = os.environ.get(VARIABLE, "").split()
     if found:
-        _apprise()
+        _service(found)
     return found
 
 
@@ -106,13 +106,18 @@ def send(alert: Alert, to: Sequence[str]) -> None:
     """Send it everywhere, if anywhere. Raises :class:`BrokenError` when an address did not take it; the address itself is not named."""
     if not to:
         return
-    service = _apprise().Apprise()
-    for number, address in enumerate(to, start=1):
-        if not service.add(address):
-            raise MistakeError(f"{VARIABLE}: address {number} is none that Apprise knows")
+    service = _service(to)
     # unless it is told so, Apprise takes plain text for the HTML that mails are made of, with what the wire said
     if not service.notify(title=alert.title, body=alert.body, notify_type=alert.kind, body_format="text"):
         raise BrokenError(f"{VARIABLE}: an alert could not be sent to every address")
+
+
+def _service(to: Sequence[str]) -> Any:
+    service = _apprise().Apprise()
+    for number, address in enumerate(to, start=1):
+        if not service.add(address):
+            raise MistakeError(f"{VARIABLE}: address {number} is none that Apprise knows; allowed: one of its own form")
+    return service
 
 
 def _apprise() -> Any:

@@ -133,9 +133,12 @@ class TestAlerts:
             alerts.send(Alert("t", "b"), [f"json://user:secret@127.0.0.1:{receiver.port}/"])
         assert "secret" not in str(raised.value)
 
-    def test_an_address_that_is_none(self) -> None:
+    def test_an_address_that_is_none(self, monkeypatch: pytest.MonkeyPatch) -> None:
         with pytest.raises(MistakeError, match="address 1 is none"):
             alerts.send(Alert("t", "b"), ["nosuch"])
+        monkeypatch.setenv(alerts.VARIABLE, "json://127.0.0.1:9/ slak://token")
+        with pytest.raises(MistakeError, match="address 2 is none"):  # before the night, not when there is something to tell
+            alerts.addresses()
 
 
 @pytest.mark.filterwarnings("ignore:'imghdr' is deprecated")
