@@ -10,11 +10,12 @@ from typing import Annotated
 import typer
 
 from harness.cli.app import FAILED, PASSED
-from harness.errors import MistakeError
+from harness.errors import BrokenError, MistakeError
 from harness.integrations import load
-from harness.nightly import alerts, bounds, metrics, night
+from harness.nightly import alerts, bounds, metrics, night, store
 from harness.nightly.compare import lines
 from harness.nightly.flakes import rates
+from harness.report import history
 from harness.report.mask import mask_text
 
 
@@ -59,10 +60,15 @@ def run(
     bound = _read(files, bounds_file, series, to)
     finished = night.one_night(files, reports, series=series, bound=bound, more=_split(verify))
     _say(finished)
-    if finished.alert:
-        alerts.send(finished.alert, to)  # first: a file of figures that cannot be written must not keep it back
-    _measure(finished, metrics_file, push)
-    _say_what_has_changed(finished)
+    try:  # first: a file of figures that cannot be written must not keep it back
+        if finished.alert:
+            alerts.send(finished.alert, to)
+    except BrokenError:
+        store.leave_untold(reports / history.FILE, finished.night)
+        raise
+    finally:
+        _measure(finished, metrics_file, push)
+        _say_what_has_changed(finished)
     raise typer.Exit(finished.night.code)
 
 

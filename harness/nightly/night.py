@@ -122,7 +122,7 @@ def conclude(
     shown = before or _of_the_night_before(past, nights)
     histories = tuple(tuple(one for one in found if one.run in names) for found in shown)
     written = reports / page.FILE
-    earlier = nights[-2].problems if len(nights) > 1 else None
+    earlier = next((one.problems for one in reversed(nights[:-1]) if one.told), None)
     news = news_of(earlier, problems, _passed(runs), lambda problem: _is_open(problem, bound, runs))
     page.write(written, nights, histories, causes, news, differences)
     return FinishedNight(

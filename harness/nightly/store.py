@@ -15,6 +15,7 @@ CREATE TABLE IF NOT EXISTS night (
     run TEXT NOT NULL, problems TEXT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS night_series ON night (series, began);
+CREATE TABLE IF NOT EXISTS untold (night INTEGER PRIMARY KEY REFERENCES night (id) ON DELETE CASCADE);
 """
 
 
@@ -28,6 +29,7 @@ class Night:
     code: int  #: how the verification ended, as an exit code
     run: str  #: the run's name; empty when there was none
     problems: tuple[str, ...]  #: what was wrong, each in words that stay the same from night to night
+    told: bool = True  #: whether the alert of it, if there was one, came to all whom it was for
 
     @property
     def when(self) -> str:
@@ -44,16 +46,33 @@ def append(path: Path, night: Night) -> None:
         )
 
 
+def leave_untold(path: Path, night: Night) -> None:
+    """The alert of a night could not be sent."""
+    with opened(path, _SCHEMA) as db:
+        db.execute(
+            "INSERT OR IGNORE INTO untold SELECT id FROM night WHERE series = ? AND began = ?", (night.series, night.began)
+        )
+
+
 def read(path: Path, series: str, most: int = 30) -> list[Night]:
     """The last nights of a series, oldest first."""
     if not path.exists():
         return []
     with opened(path, _SCHEMA) as db:
         found = db.execute(
-            "SELECT series, began, ended, code, run, problems FROM night WHERE series = ? ORDER BY began DESC, id DESC LIMIT ?",
+            "SELECT series, began, ended, code, run, problems, id NOT IN (SELECT night FROM untold) FROM night "
+            "WHERE series = ? ORDER BY began DESC, id DESC LIMIT ?",
             (series, most),
         ).fetchall()
     return [
-        Night(series=name, began=began, ended=ended, code=code, run=run, problems=tuple(json.loads(problems)))
-        for name, began, ended, code, run, problems in reversed(found)
+        Night(
+            series=name,
+            began=began,
+            ended=ended,
+            code=code,
+            run=run,
+            problems=tuple(json.loads(problems)),
+            told=bool(told),
+        )
+        for name, began, ended, code, run, problems, told in reversed(found)
     ]

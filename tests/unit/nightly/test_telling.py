@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import ModuleType
 from unittest.mock import MagicMock
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
+from typer.testing import CliRunner
 
+from harness.cli.app import application
 from harness.errors import BrokenError, MistakeError
-from harness.nightly import alerts, metrics
+from harness.nightly import alerts, metrics, night
 from harness.nightly.alerts import Alert, AlertCause, alert_of
+from harness.nightly.bounds import Bound
 from harness.nightly.flakes import FlakeRate, rates, wilson
 from harness.nightly.news import case_of, news_of, problem_of
 from harness.nightly.page import sparkline
@@ -159,6 +164,38 @@ def test_a_mail_has_no_html_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
     (mail,) = mails
     assert "text/html" not in mail or "<img" not in mail
     assert "<img src=3Dx>\n  fix: none" in mail
+
+
+@pytest.mark.filterwarnings("ignore:'imghdr' is deprecated")
+def test_what_could_not_be_told_is_told_the_next_night(
+    tmp_path: Path, runs: ModuleType, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of what goes on nothing is told later: nobody would ever have heard of it."""
+    monkeypatch.setenv(alerts.VARIABLE, f"json://127.0.0.1:{receiver.port}/")
+
+    def one_night(files: object, reports: Path, *, series: str, bound: Sequence[Bound], more: object) -> object:
+        made = runs.make_run(reports, rows=("HOLD",), plays={"HOLD": runs.fails} if nights else {})
+        nights.append(made.directory.name)
+        return night.conclude(reports, nights[-1], int(len(nights) > 1), time.time(), series=series, bound=bound)
+
+    def pass_one() -> tuple[object, list[str]]:
+        receiver.requests.clear()
+        file = str(Path("scenarios/deployments/simulated-talkdesk.toml").absolute())
+        arguments = ["--reports", str(tmp_path), "--name", "s", "--metrics", str(tmp_path / "m.prom")]
+        ended = CliRunner().invoke(application(), ["nightly", file, *arguments])
+        return ended.exception, [json.loads(body)["title"] for _, _, body in receiver.requests]
+
+    nights: list[str] = []
+    monkeypatch.setattr(night, "one_night", one_night)
+    assert pass_one()[1] == []
+    receiver.code = 500
+    (tmp_path / "m.prom").unlink()
+    error, sent = pass_one()
+    assert isinstance(error, BrokenError)
+    assert (tmp_path / "m.prom").is_file(), "who is not told by a chat may see it there"
+    receiver.code = 200
+    assert pass_one()[1] == ["s: 1 new, 1 in all"]
+    assert pass_one()[1] == []
 
 
 class TestMetrics:
