@@ -165,9 +165,15 @@ def check_required(config: pytest.Config, chosen: tuple[Deployment, ...]) -> Non
             raise SelectionError(f"--require {row}: no row of these deployments; allowed: {DOCUMENTED}, a row's id")
 
 
+def only_looks(config: pytest.Config) -> bool:
+    """Whether pytest shows something of itself, or of the project, and runs nothing."""
+    names = ("help", "version", "markers", "showfixtures", "show_fixtures_per_test", "cacheshow")
+    return any(getattr(config.option, name, None) for name in names)
+
+
 def check_together(config: pytest.Config) -> None:
     """Raise :class:`SelectionError` for what means nothing: less than no retry, a plan as a result, a ``-k`` that is no expression,
-    workers that are not ours to start, or that would all place the same calls.
+    workers that are not ours to start, or that would all place the same calls, cases that place none.
 
     Pytest itself sees the expression when all has begun.
     """
@@ -179,6 +185,8 @@ def check_together(config: pytest.Config) -> None:
         raise SelectionError("--dist each: every worker would run every case; allowed: load, worksteal, loadfile, loadscope")
     if config.getoption("tx", ()) and not config.getoption("numprocesses", 0):
         raise SelectionError("--tx: workers are processes of this machine, and share its calls; allowed: -n N")
+    if config.getoption("setuponly", False) or config.getoption("setupplan", False):
+        raise SelectionError("--setup-only, --setup-plan: a case without its calls shows nothing; allowed: --plan, --collect-only")
     expression = config.option.keyword
     try:
         Expression.compile(expression or "any")

@@ -65,8 +65,7 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
     if text := getattr(config, "workerinput", {}).get(_INPUT):
         _begin_worker(config, Run.from_json(text))
         return None
-    only_looks = config.option.help or config.option.version or config.option.markers or config.option.showfixtures
-    if only_looks or hasattr(config, "workerinput"):
+    if options.only_looks(config) or hasattr(config, "workerinput"):
         return None
     try:
         if not _begin(config):

@@ -29,6 +29,7 @@ SCENARIO = """
         (["--plan", "--json"], "ERROR: --json: a plan has no result; allowed: --plan, or --json"),
         (["-n", "2", "--dist", "each"], "ERROR: --dist each: every worker would run every case; allowed: load, "),
         (["--dist", "load", "--tx", "2*popen"], "ERROR: --tx: workers are processes of this machine, "),
+        (["--setup-plan"], "ERROR: --setup-only, --setup-plan: a case without its calls shows nothing; allowed: --plan, "),
     ],
 )
 def test_a_wrong_choice_is_named_with_what_is_allowed(tree: Tree, arguments: list[str], said: str) -> None:
@@ -82,6 +83,15 @@ def test_collecting_lists_the_cases_and_leaves_nothing(tree: Tree, quiet: tuple[
     assert code == 0, output
     assert "test_inbound[TD-INBOUND[lab:synthflow-udp-ip-pcmu]]" in output
     assert {path.name for path in tree.path.iterdir()} - before <= {".pytest_cache", "__pycache__", "tmp"}
+
+
+@pytest.mark.parametrize("look", ["--fixtures-per-test", "--cache-show", "--markers"])
+def test_what_pytest_only_shows_is_no_run(tree: Tree, look: str) -> None:
+    tree.scenarios(SCENARIO)
+    code, output = tree.run("--deployment", str(tree.deployment()), look, live=False)
+    assert code in (0, pytest.ExitCode.NO_TESTS_COLLECTED), output
+    assert "ERROR" not in output
+    assert not (tree.path / "reports").exists()
 
 
 def test_a_plan_counts_what_the_rules_refuse(tree: Tree) -> None:
