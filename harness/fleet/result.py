@@ -43,6 +43,7 @@ def report(
     planned, end = read_planned(target)
     workers = sum(site.workers for site in plan.fleet.sites)
     told = {"workers": workers, "wall_s": record.wall_s, "command": f"harness fleet ({plan.run})"}
+    told["interrupted"] = "; ".join(filter(None, (record.interrupted, end.interrupted)))
     write_end(target, planned, dataclasses.replace(end, **told))  # type: ignore[arg-type]
     _write_scope(target, plan, told["command"])
     _write(target / FILE, plan, record, ledger, target)

@@ -9,12 +9,14 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from typer.testing import CliRunner
 
+from harness.cli.app import application
 from harness.fleet import plan, result
 from harness.fleet.config import Fleet
 from harness.fleet.controller import Accepted, Record
 from harness.report import scope
-from harness.report.run import read_planned, write_end
+from harness.report.run import STOPPED, read_planned, write_end
 from harness.signoff.decision import decide
 
 FILES = Path(__file__).parents[3] / "scenarios" / "deployments"
@@ -82,3 +84,17 @@ def test_a_shard_that_names_its_rows_makes_no_smaller_run(
     assert [remark for remark in decision.remarks if "Only a part" in remark] == [
         f"Only a part was asked for: {', '.join(f'--row {row}' for row in told)}."
     ] * bool(told)
+
+
+@pytest.mark.parametrize("why", [STOPPED, "Redis has lost this run; nothing more is placed"])
+def test_why_a_fleet_ended_before_its_time_is_in_its_report(tmp_path: Path, runs: ModuleType, why: str) -> None:
+    """Else it says that cases were not run, and Ctrl-C at the controller is none to whoever makes the report again."""
+    fleet = {"results": "r", "sites": [{"name": "oslo"}], "verify": [{"file": "live-talkdesk.toml", "rows": ["TD-INBOUND"]}]}
+    made = plan.plan(Fleet.model_validate(fleet), FILES, {}, live=True)
+    left = [case for shard in made.shards for case in shard.cases]
+    record = Record(not_run={"oslo": left}, interrupted=why)
+    finished = result.report(made, record, [], files=FILES, reports=tmp_path / "reports", work=tmp_path / "work")
+    assert finished.summary.interrupted == f"{why}; {len(left)} cases were not run at any site"
+    assert finished.summary.exit_code == 3
+    code = CliRunner().invoke(application(), ["report", str(finished.directory)]).exit_code
+    assert code == (130 if why == STOPPED else 3)
