@@ -135,7 +135,7 @@ def decide(
         period=_period(every),
         interrupted=end.interrupted,
         remarks=tuple(_remarks(scope, every, judged, [w for w in valid if w not in used], expired, list(end.made_of))),
-        preflight=tuple(_preflight(run)),
+        preflight=tuple(dict.fromkeys(_preflight(run))),  # each shard of a fleet's run looks again
         numbers=_numbers(every),
         waivers=used,
         expired=expired,

@@ -260,3 +260,13 @@ class TestWaivers:
 
         assert decision.outcome is Acceptance.ACCEPTED
         assert any("was not needed" in remark for remark in decision.remarks)
+
+
+def test_what_preflight_found_in_several_runs_is_told_once(tmp_path: Path, runs: ModuleType) -> None:
+    """Each shard of a fleet's run looks again: hundreds of equal lines stood in the document that a customer signs."""
+    line = {"name": "clock", "status": "warning", "detail": "nobody tells the time", "fix": "Set it by NTP."}
+    made = [runs.make_run(tmp_path, rows=(row,)).directory for row in ("HOLD", "BUSY")]
+    for run in made:
+        (run / "preflight.json").write_text(json.dumps([{"deployment": "example", "lines": [line]}]))
+    decision = decide(merge(made, tmp_path), today=TODAY)
+    assert decision.preflight == ("example: clock: warning: nobody tells the time Set it by NTP.",)
