@@ -55,6 +55,8 @@ CAUSES = "causes.json"
 LATEST = "latest"
 PREFLIGHT = "preflight.json"
 _RUN = "run.json"
+#: How a file system says that it has no symbolic links, as those of Windows do.
+_NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
 #: So many entries of the history are read for the trends: one for each deployment and site of a run.
 MOST_PAST = 60
 #: Why a run was interrupted: by Ctrl-C, or without an end.
@@ -174,7 +176,9 @@ def finish(run: Path, planned: Sequence[Mapping[str, object]], end: RunEnd) -> F
         write_end(run, planned, end)
         evidences, scope = read_cases(run), scope_of(run, planned)
         finished = _finish(run, planned, end, evidences, scope)
-        point_latest(run)
+        if not point_latest(run):
+            why = f"{run.parent / LATEST}: not made, since this file system has no links"
+            finished = dataclasses.replace(finished, notes=(*finished.notes, why))
     return finished
 
 
@@ -453,15 +457,24 @@ def _write_lacking(
             allure.write_missing(case, directory, results, time.time())
 
 
-def point_latest(run: Path) -> None:
-    """Let ``latest`` point to this run, in one atomic step; of two runs that end at once, the later one wins."""
+def point_latest(run: Path) -> bool:
+    """Let ``latest`` point to this run, in one atomic step; of two runs that end at once, the later one wins.
+
+    False where the file system has no links: the run is none the worse for it.
+    """
     link = run.parent / LATEST
     fresh = run.parent / f".{LATEST}.{run.name}"
     with contextlib.suppress(FileNotFoundError):
         fresh.unlink()
-    fresh.symlink_to(run.name)
+    try:
+        fresh.symlink_to(run.name)
+    except OSError as error:
+        if error.errno in _NO_LINKS:
+            return False
+        raise
     try:
         fresh.replace(link)
     except IsADirectoryError as error:
         fresh.unlink()
         raise HarnessError(f"{link}: is a directory, and should be a link to the newest run; move it away") from error
+    return True

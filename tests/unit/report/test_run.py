@@ -115,6 +115,16 @@ class TestLatest:
         assert [mover.returncode for mover in movers] == [0, 0]
         assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".latest")] == []
 
+    def test_where_there_are_no_links_a_run_ends_as_anywhere(self, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        def refused(self: Path, target: object) -> None:
+            raise PermissionError(errno.EPERM, "Operation not permitted", str(self))
+
+        monkeypatch.setattr(Path, "symlink_to", refused)
+        finished = ended(run.directory, run.planned, RunEnd(workers=4, wall_s=9.0))
+        assert finished.report.is_file()
+        assert any("has no links" in note for note in finished.notes)
+        assert not os.path.lexists(run.directory.parent / "latest")
+
     def test_a_directory_in_its_place_is_not_touched(self, tmp_path: Path) -> None:
         (tmp_path / "latest").mkdir()
         (tmp_path / "one").mkdir()
