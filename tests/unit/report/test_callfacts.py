@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import ModuleType
@@ -20,7 +22,7 @@ from harness.report.fold import without_registrations, without_repeats
 from harness.report.hearing import figures
 from harness.report.links import messages_of
 from harness.report.steps import verdict_of
-from harness.verdict import Finding, Verdict
+from harness.verdict import ExpectationError, Finding, Verdict
 
 
 @pytest.fixture
@@ -244,3 +246,23 @@ def test_a_step_is_red_where_a_finding_failed_in_it(failed: CaseEvidence) -> Non
     assert second.ended is not None
     assert verdict_of(second, [finding("audio", "caller.1", second.ended - 0.01)]) is Verdict.FAILED
     assert verdict_of(first, [finding("audio", "caller.1", second.ended - 0.01)]) is Verdict.PASSED
+
+
+@pytest.mark.parametrize(
+    ("recorded", "shown"),
+    [(Verdict.NOT_OBSERVABLE, Verdict.NOT_OBSERVABLE), (Verdict.BROKEN, Verdict.BROKEN), (None, Verdict.FAILED)],
+)
+def test_a_step_that_a_finding_ended_is_what_the_finding_is(
+    tmp_path: Path, samples: ModuleType, recorded: Verdict | None, shown: Verdict
+) -> None:
+    """In a case that broke, or that nobody could see, a red step blamed the system under test."""
+    with samples.playing(tmp_path / "case") as sample:
+        found = Finding("landing", "billing", Verdict.FAILED, "a call within 5 s", "none came", sample.now)
+        with contextlib.suppress(ExpectationError), sample.recorder.step("the agent is called"):
+            raise ExpectationError(found)
+        if recorded is not None:  # as the harness holds it against itself
+            sample.recorder.finding(replace(found, verdict=recorded, actual="none came; no processor was free"))
+        sample.recorder.close(recorded or Verdict.FAILED, "")
+    evidence = CaseEvidence.read(tmp_path / "case")
+    (step,) = evidence.steps
+    assert verdict_of(step, evidence.findings) is shown
