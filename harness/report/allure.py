@@ -187,7 +187,7 @@ def write_missing(case: Mapping[str, object], directory: str, results: Path, at:
     logger = _logger(results)
     result = _new(case)
     _describe(result, case, _axes(case), "")
-    result.labels.append(Label(EVIDENCE_LABEL, directory))
+    result.labels += [Label(EVIDENCE_LABEL, directory), Label("verdict", str(NEVER_REPORTED.verdict))]
     result.status = _STATUS[NEVER_REPORTED.verdict]
     result.statusDetails = StatusDetails(message=NEVER_REPORTED.first_line())
     result.start = result.stop = round(at * 1000)

@@ -91,7 +91,10 @@ def _property(text: str) -> str:
 
 @functools.cache
 def categories() -> list[dict[str, Any]]:
-    """The categories of what did not pass, in the form of Allure 3's configuration (it ignores ``categories.json``)."""
+    """The categories of cases that did not pass, in the form of Allure 3's configuration (it ignores ``categories.json``).
+
+    Tests of a project's own have no verdict: what they find speaks neither against the system under test nor against the harness.
+    """
     return [
         {
             "name": "Not observable: nobody could look",
@@ -100,12 +103,12 @@ def categories() -> list[dict[str, Any]]:
         },
         {
             "name": "The harness or its surroundings broke",
-            "matchers": [{"statuses": ["broken"]}],
+            "matchers": [{"statuses": ["broken"], "labels": {"verdict": str(Verdict.BROKEN)}}],
             "groupByMessage": True,
         },
         {
             "name": "The system under test failed",
-            "matchers": [{"statuses": ["failed"]}],
+            "matchers": [{"statuses": ["failed"], "labels": {"verdict": str(Verdict.FAILED)}}],
             "groupBy": [{"label": "issue"}, {"label": "cause"}],
         },
     ]

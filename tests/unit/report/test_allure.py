@@ -303,6 +303,16 @@ class TestOfACaseAllureNeverHeardOf:
         assert (result["fullName"], result["historyId"]) == (ran["fullName"], ran["historyId"])
         assert result["testCaseId"] == ran["testCaseId"]
 
+    def test_each_category_is_of_cases_alone(self, tmp_path: Path, samples: ModuleType) -> None:
+        """A test of a project's own that fails is no failure of the system under test, and none of the harness's."""
+        allure.write_missing(samples.case_of(), "a-directory", tmp_path / "results", 1000.0)
+        allure.write_lost(CaseEvidence.read(samples.failed(tmp_path / "case")), tmp_path / "results")
+        made = results(tmp_path / "results").values()
+        verdicts = [{label["name"]: label["value"] for label in one["labels"]}["verdict"] for one in made]
+        wanted = [category["matchers"][0]["labels"]["verdict"] for category in allure_report.categories()]
+        assert sorted(wanted) == ["broken", "failed", "not observable"]
+        assert sorted(verdicts) == ["broken", "failed"]
+
     def test_a_planned_case_without_evidence(self, tmp_path: Path, samples: ModuleType) -> None:
         allure.write_missing(samples.case_of(), "a-directory", tmp_path / "results", 1000.0)
         (result,) = results(tmp_path / "results").values()
