@@ -101,6 +101,8 @@ def _begin(config: pytest.Config) -> bool:
     _hand_down(config, "OPENBLAS_NUM_THREADS", "1")  # they multiply small matrices: threads only cost
     os.umask(0o077)  # evidence and reports hold telephone numbers and what people said; workers and worlds inherit it
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # asked to end: as on Ctrl-C, with everything hung up
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # the same where the terminal is gone, unless nohup is before it
+        signal.signal(signal.SIGHUP, signal.default_int_handler)
     only_plans = config.getoption("plan") or config.option.collectonly
     deployments = options.deployments(files, secrets=not only_plans, site=config.getoption("site"))
     faults = list(config.getoption("fault"))

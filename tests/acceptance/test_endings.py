@@ -31,7 +31,7 @@ def begun(tree: Tree, process: subprocess.Popen[str], count: int) -> None:
         time.sleep(0.02)
 
 
-@pytest.mark.parametrize(("ending", "workers"), [(signal.SIGINT, "2"), (signal.SIGTERM, "0")])
+@pytest.mark.parametrize(("ending", "workers"), [(signal.SIGINT, "2"), (signal.SIGTERM, "0"), (signal.SIGHUP, "2")])
 def test_interrupted_a_run_ends_its_cases_and_keeps_the_evidence(
     tree: Tree, ending: signal.Signals, workers: str
 ) -> None:
