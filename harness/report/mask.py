@@ -3,7 +3,7 @@
 ``+13125550100`` becomes ``+1312•••0100``: the reader can still tell numbers apart, and equal numbers stay equal, but
 nobody can dial them. What is masked is decided by form, since a platform writes one number in many ways: E.164 with or
 without separators, ``%2B``-escaped, the user of a ``sip:``, ``sips:`` or ``tel:`` URI, three, three and four digits apart
-(``312-555-0100``), any lone run of 10 to 15 digits.
+(``312-555-0100``), groups of digits behind a trunk's 0 (``020 7946 0155``), any lone run of 10 to 15 digits.
 The last also hits the odd Call-ID or SDP session id: too much is masked rather than too little.
 """
 
@@ -26,11 +26,17 @@ _NUMBER = re.compile(
     | (?<=sips:)\(?\d(?:[-.()]{0,2}\d){6,14}(?=@)
     | (?<=tel:)\(?\d(?:[-.()]{0,2}\d){6,14}(?!\d)
     | (?<![\d.-])(?:1[-.\ ])?(?:\(\d{3}\)\ ?|\d{3}[-.\ ])\d{3}[-.\ ]\d{4}(?![-.]?\d)  # as people and transcripts write it
+    | (?P<national>                                       # the same where a trunk's 0 comes first: 020 7946 0958, 030/1234567
+        (?<![\d.:/-])\(?0\d{1,4}\)?[-\ /]{1,3}\d{3,8}(?:[-\ ]\d{3,4}){0,2}(?![-.:/]?\d)
+      | (?<![\d.:/-])0\d(?:\ \d\d){4}(?![-.:/\ ]?\d)       # 01 23 45 67 89
+      )
     | (?<=sip%3[Aa])\d{7,15}(?!\d)                        # a URI escaped into a header of another one (Refer-To)
     | (?<!\d)(?<!\d\.)\d{10,15}(?!\d|\.\d)                # a lone run, not a decimal fraction
     """,
     re.VERBOSE,
 )
+#: Digits of a national number with its 0; of fewer, what looks like one may be anything.
+_LEAST_NATIONAL = 9
 #: What a digest answer is made of (RFC 7616, 3.4): with it a password could be tried offline.
 _DIGEST = re.compile(r'\b(response|cnonce)="[^"]*"', re.IGNORECASE)
 
@@ -49,7 +55,11 @@ def mask_number(number: str, dot: str = DOT) -> str:
 def mask_text(text: str, dot: str = DOT) -> str:
     """``text`` (prose, a SIP message, a log) with every number and digest answer masked."""
     text = _DIGEST.sub(lambda found: f'{found[1]}="{dot * 3}"', text)
-    return _NUMBER.sub(lambda found: mask_number(found[0], dot), text)
+    return _NUMBER.sub(lambda found: mask_number(found[0], dot) if _is_long_enough(found) else found[0], text)
+
+
+def _is_long_enough(found: re.Match[str]) -> bool:
+    return not found["national"] or sum(map(str.isdigit, found["national"])) >= _LEAST_NATIONAL
 
 
 def mask_name(name: str) -> str:
