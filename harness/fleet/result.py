@@ -16,12 +16,12 @@ from harness.integrations import load
 from harness.matrix import Selection
 from harness.report import scope
 from harness.report.evidence import CaseEvidence, key_of
+from harness.report.latest import point_latest
 from harness.report.merge import merge
 from harness.report.run import (
     CASES,
     FinishedRun,
     RunEnd,
-    point_latest,
     read_cases,
     read_end,
     read_planned,
@@ -54,7 +54,7 @@ def report(
 
 
 def _write_scope(target: Path, plan: FleetPlan, command: object) -> None:
-    """Of a shard's own command line nothing is kept: its rows are those of its cases, and limit nothing where the fleet's file does not."""
+    """Keep nothing of a shard's own command line: its rows are those of its cases, and limit nothing unless the fleet's file does."""
     found = scope.read(target)
     if found is not None:
         rows = [one.rows for one in plan.fleet.verify]

@@ -50,7 +50,8 @@ def leave_untold(path: Path, night: Night) -> None:
     """The alert of a night could not be sent."""
     with opened(path, _SCHEMA) as db:
         db.execute(
-            "INSERT OR IGNORE INTO untold SELECT id FROM night WHERE series = ? AND began = ?", (night.series, night.began)
+            "INSERT OR IGNORE INTO untold SELECT id FROM night WHERE series = ? AND began = ?",
+            (night.series, night.began),
         )
 
 

@@ -182,11 +182,15 @@ def check_together(config: pytest.Config) -> None:
     if config.getoption("plan") and config.getoption("json"):
         raise SelectionError("--json: a plan has no result; allowed: --plan, or --json")
     if config.getoption("dist", "no") == "each":
-        raise SelectionError("--dist each: every worker would run every case; allowed: load, worksteal, loadfile, loadscope")
+        raise SelectionError(
+            "--dist each: every worker would run every case; allowed: load, worksteal, loadfile, loadscope"
+        )
     if config.getoption("tx", ()) and not config.getoption("numprocesses", 0):
         raise SelectionError("--tx: workers are processes of this machine, and share its calls; allowed: -n N")
     if config.getoption("setuponly", False) or config.getoption("setupplan", False):
-        raise SelectionError("--setup-only, --setup-plan: a case without its calls shows nothing; allowed: --plan, --collect-only")
+        raise SelectionError(
+            "--setup-only, --setup-plan: a case without its calls shows nothing; allowed: --plan, --collect-only"
+        )
     expression = config.option.keyword
     try:
         Expression.compile(expression or "any")

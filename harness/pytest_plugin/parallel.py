@@ -93,6 +93,13 @@ def _hand_down(config: pytest.Config, variable: str, value: str) -> None:
         config.add_cleanup(partial(os.environ.__delitem__, variable))
 
 
+def _end_in_order() -> None:
+    """Asked to end, or without its terminal (unless ``nohup`` stands before it), a run ends as on Ctrl-C: with everything hung up."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.default_int_handler)
+
+
 def _begin(config: pytest.Config) -> bool:
     """Whether the session may begin."""
     files = options.files(config)
@@ -100,9 +107,7 @@ def _begin(config: pytest.Config) -> bool:
     planned_at()  # what is no moment is said before anything is read
     _hand_down(config, "OPENBLAS_NUM_THREADS", "1")  # they multiply small matrices: threads only cost
     os.umask(0o077)  # evidence and reports hold telephone numbers and what people said; workers and worlds inherit it
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # asked to end: as on Ctrl-C, with everything hung up
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # the same where the terminal is gone, unless nohup is before it
-        signal.signal(signal.SIGHUP, signal.default_int_handler)
+    _end_in_order()
     only_plans = config.getoption("plan") or config.option.collectonly
     deployments = options.deployments(files, secrets=not only_plans, site=config.getoption("site"))
     faults = list(config.getoption("fault"))

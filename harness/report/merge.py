@@ -13,8 +13,9 @@ from harness.errors import MistakeError
 from harness.report import allure_report
 from harness.report import scope as scopes
 from harness.report.evidence import key_of
+from harness.report.never_ended import PREFLIGHT
 from harness.report.recorder import CASE
-from harness.report.run import ALLURE, CASES, PREFLIGHT, RunEnd, create, read_planned, runs_of, write_end
+from harness.report.run import ALLURE, CASES, RunEnd, create, read_planned, runs_of, write_end
 from harness.report.scope import DeploymentScope, Scope
 from harness.report.versions import together
 

@@ -35,14 +35,16 @@ from typing import Any
 
 from harness import whole_file
 from harness.diagnosis import common
-from harness.errors import HarnessError, MistakeError, ResourceError, unwritable
+from harness.errors import MistakeError, ResourceError, unwritable
 from harness.memory import lasting
 from harness.report import allure, allure_report, history, html, junit, metrics, rerun
 from harness.report import scope as scopes
 from harness.report.causes import CauseGroup, grouped, judged
 from harness.report.evidence import CaseEvidence, key_of
 from harness.report.hearing import draw
-from harness.report.mask import mask_name, mask_plain, mask_text
+from harness.report.latest import LATEST, point_latest
+from harness.report.mask import mask_name, mask_plain
+from harness.report.never_ended import why_it_never_ended
 from harness.report.pcap import capture
 from harness.report.processes import each
 from harness.report.recorder import CASE
@@ -52,18 +54,11 @@ from harness.verdict import Verdict
 CASES = "cases"
 ALLURE = "allure-results"
 CAUSES = "causes.json"
-LATEST = "latest"
-PREFLIGHT = "preflight.json"
 _RUN = "run.json"
-#: How a file system says that it has no symbolic links, as those of Windows do.
-_NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
 #: So many entries of the history are read for the trends: one for each deployment and site of a run.
 MOST_PAST = 60
-#: Why a run was interrupted: by Ctrl-C, or without an end.
+#: Why a run was interrupted by Ctrl-C.
 STOPPED = "stopped by the user"
-NEVER_ENDED = "the run never came to its end: it left no record of one"
-#: Of what preflight found wrong so many lines stand where one has to do.
-_MOST_FAILED = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -205,7 +200,9 @@ def read_end(run: Path) -> tuple[list[Mapping[str, Any]], RunEnd] | None:
         results = Path(end["allure_results"]) if end["allure_results"] else None
         is_there = results and allure_report.Known(results).has_any(runs_of(run, plain["planned"]))
         if results and ((run / ALLURE).is_dir() or not is_there):
-            results = run / ALLURE  # the run was moved, or came from another machine, or others' results are there by now
+            results = (
+                run / ALLURE
+            )  # the run was moved, or came from another machine, or others' results are there by now
         return plain["planned"], RunEnd(**end | {"allure_results": results, "broke": tuple(end.get("broke", ()))})
     except FileNotFoundError:
         return None
@@ -258,26 +255,10 @@ def read_planned(run: Path) -> tuple[list[Mapping[str, Any]], RunEnd]:
         )
         raise MistakeError(f"{run}: {what}; allowed: a run's directory, e.g. reports/latest")
     results = run / ALLURE if (run / ALLURE).is_dir() else None
-    end = RunEnd(workers=0, wall_s=0.0, allure_results=results, interrupted=_without_end(run, found), command=found.command)
+    end = RunEnd(
+        workers=0, wall_s=0.0, allure_results=results, interrupted=why_it_never_ended(run, found), command=found.command
+    )
     return list(found.planned()), end
-
-
-def _without_end(run: Path, scope: scopes.Scope) -> str:
-    """Why a run left no record of its end: preflight let it place no call, or nobody knows."""
-    if scope.options.get("preflight") != "stop":
-        return NEVER_ENDED
-    try:
-        reports = json.loads((run / PREFLIGHT).read_text(encoding="utf-8"))
-        said = [
-            mask_text((f"{report['deployment']}: " if reports[1:] else "") + f"{line['name']}: {line['detail']}")
-            for report in reports
-            for line in report["lines"]
-            if line["status"] == "failed"
-        ]
-    except (OSError, ValueError, TypeError, KeyError):
-        return NEVER_ENDED
-    more = [f"and {len(said) - _MOST_FAILED} more"] if len(said) > _MOST_FAILED else []
-    return f"preflight ended it before its first call: {'; '.join(said[:_MOST_FAILED] + more)}" if said else NEVER_ENDED
 
 
 def scope_of(run: Path, planned: Sequence[Mapping[str, object]]) -> scopes.Scope | None:
@@ -455,26 +436,3 @@ def _write_lacking(
         directory = case_directory(run, case).name + (f" at {case.get('site')}" if are_several else "")
         if not known.has(str(case.get("run") or ""), directory):
             allure.write_missing(case, directory, results, time.time())
-
-
-def point_latest(run: Path) -> bool:
-    """Let ``latest`` point to this run, in one atomic step; of two runs that end at once, the later one wins.
-
-    False where the file system has no links: the run is none the worse for it.
-    """
-    link = run.parent / LATEST
-    fresh = run.parent / f".{LATEST}.{run.name}"
-    with contextlib.suppress(FileNotFoundError):
-        fresh.unlink()
-    try:
-        fresh.symlink_to(run.name)
-    except OSError as error:
-        if error.errno in _NO_LINKS:
-            return False
-        raise
-    try:
-        fresh.replace(link)
-    except IsADirectoryError as error:
-        fresh.unlink()
-        raise HarnessError(f"{link}: is a directory, and should be a link to the newest run; move it away") from error
-    return True

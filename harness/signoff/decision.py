@@ -21,7 +21,8 @@ from harness.report import scope as scopes
 from harness.report.causes import CauseGroup, grouped
 from harness.report.evidence import CaseEvidence, key_of
 from harness.report.mask import mask_text
-from harness.report.run import NEVER_ENDED, RunEnd, read_cases, read_end, read_planned
+from harness.report.never_ended import NEVER_ENDED
+from harness.report.run import RunEnd, read_cases, read_end, read_planned
 from harness.report.scope import Scope
 from harness.report.strangers import strangers
 from harness.report.summary import tried_before

@@ -29,7 +29,10 @@ SCENARIO = """
         (["--plan", "--json"], "ERROR: --json: a plan has no result; allowed: --plan, or --json"),
         (["-n", "2", "--dist", "each"], "ERROR: --dist each: every worker would run every case; allowed: load, "),
         (["--dist", "load", "--tx", "2*popen"], "ERROR: --tx: workers are processes of this machine, "),
-        (["--setup-plan"], "ERROR: --setup-only, --setup-plan: a case without its calls shows nothing; allowed: --plan, "),
+        (
+            ["--setup-plan"],
+            "ERROR: --setup-only, --setup-plan: a case without its calls shows nothing; allowed: --plan, ",
+        ),
     ],
 )
 def test_a_wrong_choice_is_named_with_what_is_allowed(tree: Tree, arguments: list[str], said: str) -> None:

@@ -10,7 +10,8 @@ from typer.testing import CliRunner
 
 from harness.cli.app import application
 from harness.errors import MistakeError
-from harness.report.run import NEVER_ENDED, STOPPED
+from harness.report.never_ended import NEVER_ENDED
+from harness.report.run import STOPPED
 from harness.signoff import manifest
 
 

@@ -76,7 +76,9 @@ def test_a_shard_that_names_its_rows_makes_no_smaller_run(
     for number, row in enumerate(("HOLD", "BUSY"), 1):
         run = runs.make_run(tmp_path / "work", rows=(row,), deployment=runs.live().model_copy(update={"site": "oslo"}))
         record.accepted.append(Accepted(number, 1, "oslo", run.directory, tuple(case.id for case in run.cases)))
-    target = result.report(made, record, [], files=FILES, reports=tmp_path / "reports", work=tmp_path / "work").directory
+    target = result.report(
+        made, record, [], files=FILES, reports=tmp_path / "reports", work=tmp_path / "work"
+    ).directory
 
     found, decision = scope.read(target), decide(target, today=datetime.date(2026, 11, 20))
     assert found is not None
@@ -89,7 +91,11 @@ def test_a_shard_that_names_its_rows_makes_no_smaller_run(
 @pytest.mark.parametrize("why", [STOPPED, "Redis has lost this run; nothing more is placed"])
 def test_why_a_fleet_ended_before_its_time_is_in_its_report(tmp_path: Path, runs: ModuleType, why: str) -> None:
     """Else it says that cases were not run, and Ctrl-C at the controller is none to whoever makes the report again."""
-    fleet = {"results": "r", "sites": [{"name": "oslo"}], "verify": [{"file": "live-talkdesk.toml", "rows": ["TD-INBOUND"]}]}
+    fleet = {
+        "results": "r",
+        "sites": [{"name": "oslo"}],
+        "verify": [{"file": "live-talkdesk.toml", "rows": ["TD-INBOUND"]}],
+    }
     made = plan.plan(Fleet.model_validate(fleet), FILES, {}, live=True)
     left = [case for shard in made.shards for case in shard.cases]
     record = Record(not_run={"oslo": left}, interrupted=why)

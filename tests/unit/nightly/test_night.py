@@ -196,7 +196,12 @@ def test_a_preflight_that_fails_is_one_problem_not_one_a_case(nights: Nights) ->
 
 def test_a_preflight_that_fails_says_what_is_wrong(nights: Nights, runs: ModuleType) -> None:
     """Nobody is at the terminal, and the run that placed no call has no report to look at."""
-    line = {"name": "registration of carrier", "status": "failed", "detail": "403 for +12065550100", "fix": "Ask the carrier."}
+    line = {
+        "name": "registration of carrier",
+        "status": "failed",
+        "detail": "403 for +12065550100",
+        "fix": "Ask the carrier.",
+    }
     told = [{"deployment": "example", "lines": [{"name": "DNS", "status": "ok", "detail": ""}, *[line] * 5]}]
     made = runs.make_run(nights.reports, rows=ROWS, lost=ROWS, ended=False, options={"preflight": "stop"})
     (made.directory / "preflight.json").write_text(json.dumps(told))
@@ -209,7 +214,9 @@ def test_a_preflight_that_fails_says_what_is_wrong(nights: Nights, runs: ModuleT
     assert f"See {found.page}" in found.alert.body
 
     scope = json.loads((made.directory / "scope.json").read_text())
-    (made.directory / "scope.json").write_text(json.dumps(scope | {"options": scope["options"] | {"preflight": "tell"}}))
+    (made.directory / "scope.json").write_text(
+        json.dumps(scope | {"options": scope["options"] | {"preflight": "tell"}})
+    )
     again = conclude(nights.reports, made.directory.name, 1, 1.8e9, series="s", bound=())
     assert "never came to its end" in again.night.problems[0], "it went on all the same"
 

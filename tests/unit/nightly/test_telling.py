@@ -142,7 +142,9 @@ class TestAlerts:
         with pytest.raises(MistakeError, match="address 1 is none"):
             alerts.send(Alert("t", "b"), ["nosuch"])
         monkeypatch.setenv(alerts.VARIABLE, "json://127.0.0.1:9/ slak://token")
-        with pytest.raises(MistakeError, match="address 2 is none"):  # before the night, not when there is something to tell
+        with pytest.raises(
+            MistakeError, match="address 2 is none"
+        ):  # before the night, not when there is something to tell
             alerts.addresses()
 
 
@@ -190,7 +192,7 @@ def test_what_could_not_be_told_is_told_the_next_night(
     assert pass_one()[1] == []
     receiver.code = 500
     (tmp_path / "m.prom").unlink()
-    error, sent = pass_one()
+    error, _ = pass_one()
     assert isinstance(error, BrokenError)
     assert (tmp_path / "m.prom").is_file(), "who is not told by a chat may see it there"
     receiver.code = 200

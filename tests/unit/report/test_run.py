@@ -23,6 +23,7 @@ from harness.errors import HarnessError, MistakeError, ResourceError
 from harness.integrations import load
 from harness.report import allure_report, history, sound
 from harness.report import summary as summaries
+from harness.report.latest import point_latest
 from harness.report.names import names
 from harness.report.run import (
     FinishedRun,
@@ -31,7 +32,6 @@ from harness.report.run import (
     create,
     finish,
     history_of,
-    point_latest,
     read_end,
     remake,
     remember,
@@ -102,7 +102,7 @@ class TestLatest:
             directory.mkdir()
         point_latest(directories[0])
         script = (
-            "import sys; from pathlib import Path; from harness.report.run import point_latest\n"
+            "import sys; from pathlib import Path; from harness.report.latest import point_latest\n"
             "for _ in range(200): point_latest(Path(sys.argv[1]))"
         )
         movers = [subprocess.Popen([sys.executable, "-c", script, str(directory)]) for directory in directories]
@@ -189,8 +189,9 @@ class TestFinish:
             finish(made.directory, planned, end)
             found = [json.loads(path.read_text()) for path in results.glob("*-result.json")]
             labels = [{label["name"]: label["value"] for label in one["labels"]} for one in found]
-            of = [(label["feature"], one["status"]) for one, label in zip(found, labels, strict=True) if label["run"] == made.directory.name]
-            seen.append(sorted(of))
+            whole = zip(found, labels, strict=True)
+            of_run = [(of["feature"], one["status"]) for one, of in whole if of["run"] == made.directory.name]
+            seen.append(sorted(of_run))
             remake(made.directory)
             assert len(list(results.glob("*-result.json"))) == len(found), "it has them all"
         assert seen == [[("BUSY", "passed"), ("HOLD", "passed")], [("BUSY", "passed"), ("HOLD", "broken")]]
@@ -228,7 +229,9 @@ class TestFinish:
         made = runs.make_run(tmp_path, rows=("HOLD", "BUSY"), lost=("BUSY",), options={"require": ["BUSY"]})
         planned = [runs.plain(case, made.deployment) for case in made.cases]
         whole = history_of(made.directory)
-        finished = finish(made.directory, [one for one in planned if one["row"] == "HOLD"], RunEnd(workers=1, wall_s=1.0))
+        finished = finish(
+            made.directory, [one for one in planned if one["row"] == "HOLD"], RunEnd(workers=1, wall_s=1.0)
+        )
 
         assert (finished.summary.total.passed, finished.summary.missing) == (1, [])
         assert finished.summary.required == ["example: BUSY (not asked for in this run)"]
