@@ -225,18 +225,12 @@ def test_a_run_that_somebody_else_begins_meanwhile_is_not_the_nights(
     tmp_path: Path, runs: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With faults in it, say: they would be the night's problems."""
-    made: dict[str, str] = {}
-
-    def verify(command: object) -> tuple[int, int, tuple[str, ...]]:
-        for whose in ("night", "other"):
-            with monkeypatch.context() as patched:
-                patched.setattr(os, "getpid", {"night": lambda: 4033, "other": lambda: 40331}[whose])
-                made[whose] = runs.make_run(tmp_path, rows=ROWS).directory.name
-        return 4033, 0, ()
-
-    monkeypatch.setattr(night, "_verify", verify)
-    found = night.one_night([], tmp_path, series="s", bound=(), more=())
-    assert found.night.run == made["night"] != made["other"]
+    made, reports = runs.make_run(tmp_path / "made", rows=ROWS).directory, tmp_path / "reports"
+    names = "str(os.getpid()), str(os.getpid()) + '1'"
+    verify = f"import os, shutil\nfor pid in ({names}): shutil.copytree({str(made)!r}, {str(reports)!r} + '/20991231T000000Z-' + pid)"
+    monkeypatch.setattr(night, "_HARNESS", verify)
+    found = night.one_night([], reports, series="s", bound=(), more=())
+    assert found.night.run == min(path.name for path in reports.glob("2099*")), "the longer name is another's"
 
 
 def test_no_run_at_all_is_a_night_too(tmp_path: Path) -> None:
