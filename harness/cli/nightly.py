@@ -61,15 +61,21 @@ def run(
     finished = night.one_night(files, reports, series=series, bound=bound, more=_split(verify))
     _say(finished)
     try:  # first: a file of figures that cannot be written must not keep it back
+        _alert(finished, reports, to)
+    finally:
+        _measure(finished, metrics_file, push)
+        _say_what_has_changed(finished)
+    raise typer.Exit(finished.night.code)
+
+
+def _alert(finished: night.FinishedNight, reports: Path, to: Sequence[str]) -> None:
+    """Send the night's alert, if there is one; what could not be sent is told with the next night's."""
+    try:
         if finished.alert:
             alerts.send(finished.alert, to)
     except BrokenError:
         store.leave_untold(reports / history.FILE, finished.night)
         raise
-    finally:
-        _measure(finished, metrics_file, push)
-        _say_what_has_changed(finished)
-    raise typer.Exit(finished.night.code)
 
 
 def _read(files: Sequence[Path], bounds_file: Path | None, series: str, to: Sequence[str]) -> Sequence[bounds.Bound]:

@@ -367,7 +367,7 @@ class PlanOnly:
         for deployment in self._run.deployments:
             for row in left_out(deployment):
                 self._console.print(f"left out of {deployment.name}: {row.row} ({row.why})", markup=False)
-        planned = {key_of(case) for case in as_kept(map(self._run.plain, cases))}
+        planned = {key_of(case) for case in as_kept(self._run.plain(case) for case in cases)}
         for gap in missing(self._run.scope(given(session.config), "").narrowed(planned)):
             self._console.print(Text(f"required, and not run: {gap}", "red"))
         self._console.print(f"{_counted(len(cases), 'case')}; none was run")
