@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -25,7 +26,7 @@ from harness.report.case_page import short_path
 from harness.report.causes import grouped
 from harness.report.history import Run
 from harness.report.mask import mask_text
-from harness.report.run import history_of, made_by, read_cases, require_outside_of_runs
+from harness.report.run import history_of, read_cases, require_outside_of_runs
 from harness.report.summary import latest
 from harness.verdict import Verdict
 
@@ -57,15 +58,21 @@ def one_night(
     """Run a night. ``more`` are further options of ``harness verify``. Raises :class:`MistakeError` while another one goes on."""
     with _alone(reports):
         began, before = time.time(), _runs(reports)
-        command = [sys.executable, "-c", _HARNESS, "verify", *map(str, files), "--reports", str(reports), *more]
-        pid, code, mistakes = _verify(command)
+        asked = ["verify", *map(str, files), "--reports", str(reports), *more]
+        code, mistakes = _verify([sys.executable, "-c", _HARNESS, *asked])
         # somebody may have begun another run here meanwhile
-        run = max((name for name in _runs(reports) - before if made_by(name, pid)), default="")
+        run = max((name for name in _runs(reports) - before if _is_of(reports / name, asked)), default="")
         return conclude(reports, run, code, began, series=series, bound=bound, mistakes=mistakes)
 
 
-def _verify(command: Sequence[str]) -> tuple[int, int, tuple[str, ...]]:
-    """Its process, its exit code, and the lines that it said what it could not do with; they are shown as they come."""
+def _is_of(run: Path, asked: Sequence[str]) -> bool:
+    """Whether a run is of that command line of ``harness``."""
+    found = scope.read(run)
+    return found is not None and found.command == shlex.join(["harness", *asked])
+
+
+def _verify(command: Sequence[str]) -> tuple[int, tuple[str, ...]]:
+    """Its exit code, and the lines that it said what it could not do with; they are shown as they come."""
     mistakes: list[str] = []
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, errors="replace") as verification:
         assert verification.stderr is not None
@@ -78,7 +85,7 @@ def _verify(command: Sequence[str]) -> tuple[int, int, tuple[str, ...]]:
         except BaseException:
             verification.kill()
             raise
-    return verification.pid, verification.returncode, tuple(mistakes)
+    return verification.returncode, tuple(mistakes)
 
 
 def _pass_on(said: IO[str], mistakes: list[str]) -> None:

@@ -121,11 +121,6 @@ def create(reports: Path) -> Path:
     raise ResourceError(f"{reports}: a hundred runs of this process began within one second")
 
 
-def made_by(run: str, pid: int) -> bool:
-    """Whether a run of that name was made by that process."""
-    return run.split("-")[1:2] == [str(pid)]
-
-
 def require_outside_of_runs(directory: Path) -> None:
     """Refuse a run's own directory as the place for what others leave: its evidence is to stay as it left it."""
     real = directory.resolve()

@@ -32,6 +32,15 @@ print("a warning", "ERROR: acme.toml: name: is missing", "ERROR: +12065550100: a
 sys.exit(2)
 """
 
+#: Makes a run by its own command line, and one by another, of which its last argument is the pattern.
+_TWO_RUNS = """
+import json, pathlib, shlex, shutil, sys
+for number, command in enumerate([["harness", *sys.argv[1:]], ["harness", "verify", "--fault", "heavy-loss"]], 1):
+    run = pathlib.Path(sys.argv[sys.argv.index("--reports") + 1], f"20991231T000000Z-{number}")
+    shutil.copytree(sys.argv[-1], run)
+    scope = json.loads((run / "scope.json").read_text())
+    (run / "scope.json").write_text(json.dumps(scope | {"command": shlex.join(command)}))
+"""
 _STOPPED = """
 import pathlib, sys
 try:
@@ -225,12 +234,10 @@ def test_a_run_that_somebody_else_begins_meanwhile_is_not_the_nights(
     tmp_path: Path, runs: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With faults in it, say: they would be the night's problems."""
-    made, reports = runs.make_run(tmp_path / "made", rows=ROWS).directory, tmp_path / "reports"
-    names = "str(os.getpid()), str(os.getpid()) + '1'"
-    verify = f"import os, shutil\nfor pid in ({names}): shutil.copytree({str(made)!r}, {str(reports)!r} + '/20991231T000000Z-' + pid)"
-    monkeypatch.setattr(night, "_HARNESS", verify)
-    found = night.one_night([], reports, series="s", bound=(), more=())
-    assert found.night.run == min(path.name for path in reports.glob("2099*")), "the longer name is another's"
+    made, reports = runs.make_run(tmp_path / "made", rows=ROWS).directory, tmp_path / "nights of ours"
+    monkeypatch.setattr(night, "_HARNESS", _TWO_RUNS)
+    found = night.one_night([Path("a b.toml")], reports, series="s", bound=(), more=(str(made),))
+    assert found.night.run == "20991231T000000Z-1"
 
 
 def test_no_run_at_all_is_a_night_too(tmp_path: Path) -> None:
@@ -243,7 +250,7 @@ def test_no_run_at_all_is_a_night_too(tmp_path: Path) -> None:
 
 def test_a_verification_that_a_mistake_ended_says_which(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """Who reads the alert in the morning has no terminal to look at."""
-    _, code, mistakes = night._verify([sys.executable, "-c", _TWO_LINES])
+    code, mistakes = night._verify([sys.executable, "-c", _TWO_LINES])
     assert capfd.readouterr() == ("", "a warning\nERROR: acme.toml: name: is missing\nERROR: +12065550100: and more\n")
     assert (code, mistakes) == (2, ("acme.toml: name: is missing", "+1206•••0100: and more"))
     found = conclude(tmp_path, "", code, time.time(), series="s", bound=(), mistakes=mistakes)
