@@ -76,7 +76,7 @@ class CasePage:
             key=self.key,
             case=case,
             facts={name: str(case.case.get(name) or "") for name in _FACTS} | {"link": web_link(case.case.get("link"))},
-            coverage=coverage(case.findings),
+            coverage=coverage(case.findings, case.gist.ours),
             declared=declared(case),
             causes=[self._cause(cause) for cause in case.diagnosis[:1]],
             besides=[cause_of(cause) for cause in case.causes_besides],

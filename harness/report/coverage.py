@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from harness.deployment import SIP_NUMBER, STAND_IN
+from harness.events import phone_of
 from harness.measurement import Direction
 from harness.verdict import Finding, Verdict
 
@@ -81,27 +83,36 @@ class Coverage:
         return f"{seen}; nobody could see: {', '.join(self.unseen)}" if self.unseen else seen
 
 
-def coverage(findings: Iterable[Finding]) -> Coverage:
-    """Of the findings of one case, or of several of one row: what one of them could not see was not seen."""
+def coverage(findings: Iterable[Finding], ours: Collection[str] = ()) -> Coverage:
+    """Of the findings of one case, or of several of one row: what one of them could not see was not seen.
+
+    ``ours`` are the harness's own phones and legs, by names that may be anything.
+    """
     seen: dict[str, bool] = {}
     for finding in findings:
-        words = _at(finding)
+        words = _at(finding, ours)
         seen[words] = seen.get(words, True) and finding.verdict is not Verdict.NOT_OBSERVABLE
     return Coverage(len(seen), tuple(words for words, was_seen in seen.items() if not was_seen))
 
 
-def by_row(cases: Sequence[tuple[str, Sequence[Finding]]]) -> dict[str, Coverage]:
-    """The coverage of each row, of the findings of all its cases."""
-    found: dict[str, list[Finding]] = {}
-    for row, findings in cases:
-        found.setdefault(row, []).extend(findings)
-    return {row: coverage(findings) for row, findings in sorted(found.items())}
+def by_row(cases: Sequence[tuple[str, Sequence[Finding], Collection[str]]]) -> dict[str, Coverage]:
+    """The coverage of each row, of the findings of all its cases, each with the phones and legs that are ours."""
+    found: dict[str, tuple[list[Finding], set[str]]] = {}
+    for row, findings, ours in cases:
+        listed, names = found.setdefault(row, ([], set()))
+        listed.extend(findings)
+        names.update(ours)
+    return {row: coverage(findings, ours) for row, (findings, ours) in sorted(found.items())}
 
 
-def _at(finding: Finding) -> str:
+def _at(finding: Finding, ours: Collection[str]) -> str:
     """What is claimed, and at which end where that is the AI's: a codec has two."""
-    words = words_of(finding)
-    is_at_ai = finding.subject.startswith(("assistant ", "the AI", "stand-in"))
+    words, subject = words_of(finding), finding.subject
+    is_at_ai = subject.startswith(("assistant ", "the AI", STAND_IN)) and not any(
+        subject == name or subject.startswith((f"{name}'s ", f"{name} → "))
+        for name in ours
+        if phone_of(name) not in (STAND_IN, SIP_NUMBER)
+    )
     return f"{words} at the AI" if is_at_ai and not words.endswith("the AI") else words
 
 

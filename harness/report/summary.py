@@ -264,7 +264,9 @@ def summarise(
         broke=list(broke),
         left_out=list(left_out),
         strangers=[one.plain() for one in strangers(event for e in evidences for event in e.gist.strangers)],
-        coverage=by_row([(_row_of(e, deployments), e.findings) for e in cases if e.verdict is Verdict.PASSED]),
+        coverage=by_row(
+            [(_row_of(e, deployments), e.findings, e.gist.ours) for e in cases if e.verdict is Verdict.PASSED]
+        ),
         required=list(required),
     )
 

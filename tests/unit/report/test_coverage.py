@@ -37,6 +37,17 @@ def test_each_thing_counts_once_and_a_codec_at_each_end() -> None:
     assert str(coverage([finding("codec", "caller.1")])) == "seen 1 of 1"
 
 
+def test_a_phone_may_be_called_as_the_ai_is() -> None:
+    """What its leg saw was counted as seen at the AI, or not."""
+    findings = [finding("codec", "assistant desk.1"), finding("codec", "assistant main", UNSEEN)]
+    ours = {"assistant", "assistant.1", "assistant desk", "assistant desk.1", "stand-in", "stand-in.1"}
+    assert str(coverage(findings, ours)) == "seen 1 of 2; nobody could see: codec at the AI"
+    assert (
+        str(coverage([finding("codec", "stand-in.1", UNSEEN)], ours))
+        == "seen 0 of 1; nobody could see: codec at the AI"
+    )
+
+
 @pytest.mark.parametrize("first", [SEEN, UNSEEN])
 def test_what_one_case_of_a_row_could_not_see_is_not_seen_of_the_row(first: Verdict) -> None:
     other = UNSEEN if first is SEEN else SEEN
