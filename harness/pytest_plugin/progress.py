@@ -88,7 +88,7 @@ class Progress:
         self._began = time.monotonic()
         self._as_json = bool(config.getoption("json"))
         self._every_failure = bool(config.getoption("every_failure"))
-        self._quiet = self._as_json or config.option.verbose < 0
+        self._quiet = self._as_json or config.getoption("verbose", 0) < 0
         # a copy, since pytest redirects the real one while a case runs in this process
         stream = sys.__stderr__ if self._as_json else sys.__stdout__
         output = os.fdopen(os.dup(stream.fileno()), "w")  # type: ignore[union-attr]
@@ -110,7 +110,7 @@ class Progress:
         """Begin to show."""
         for line in ignored(self._config, self._run.deployments):
             self._say(Text(line))
-        if self._config.option.verbose <= 0:
+        if self._config.getoption("verbose", 0) <= 0:
             _quiet(self._config)
             if self._console.is_terminal and not self._quiet:
                 self._live = Live(
@@ -345,7 +345,7 @@ class PlanOnly:
 
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         """Keep pytest quiet."""
-        if session.config.option.verbose <= 0:
+        if session.config.getoption("verbose", 0) <= 0:
             _quiet(session.config)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:

@@ -37,7 +37,7 @@ class Retention:
             report.keywords = {}
             if report.passed:
                 report.sections = []
-            if self._config.option.verbose <= 0:  # then nobody is shown how long fixtures took
+            if self._config.getoption("verbose", 0) <= 0:  # then nobody is shown how long fixtures took
                 reporter.stats.pop("", None)
 
     def pytest_runtest_logfinish(self) -> None:

@@ -65,3 +65,11 @@ def test_a_scenario_that_is_parametrized_is_told(tree: Tree, before: str, argume
             "test_inbound: is parametrized, and a case is one test; allowed: a row of one's own for each value"
             in output
         )
+
+
+def test_without_pytests_own_reporter_a_run_is_like_any(tree: Tree) -> None:
+    tree.scenarios(SCENARIO)
+    arguments = ("--deployment", str(tree.deployment()), "-n", "0", "--codec", "pcmu", "-p", "no:terminal")
+    code, output = tree.run(*arguments)
+    assert code == 0, output
+    assert "2 passed, 0 failed, 0 not observable, 0 broken" in output
