@@ -15,7 +15,7 @@ from harness.report.closing import show
 from harness.report.foreign import require_ended, require_files
 from harness.report.merge import merge
 from harness.report.run import STOPPED, remake
-from harness.signoff import attest, manifest
+from harness.signoff import attest, document, manifest
 from harness.terminal import SafeConsole
 
 
@@ -47,9 +47,9 @@ def report(
     bundled = [bundle.zipped(run, zip_case)] if zip_case else []  # first: there may be no such case
     finished = remake(run, complete=complete)
     is_signed = (run / attest.FILE).exists()  # and stays as it is
-    document = run / "signoff.html" if is_signed else signoff.seal(run, finished.cases)
+    page = run / document.HTML if is_signed else signoff.seal(run, finished.cases)
     show(finished.summary, finished.groups, SafeConsole(highlight=False, soft_wrap=True), run=run)
-    made = [finished.report, document, finished.junit]
+    made = [finished.report, page, finished.junit]
     made += [finished.allure_report] if finished.allure_report else []
     made += bundled + ([bundle.table(run)] if csv else [])
     for path in made:
@@ -67,6 +67,10 @@ def _require_whole(run: Path, *, is_merged: bool, complete: bool) -> None:
         raise MistakeError(f"{run}: {what}; allowed: a run's directory, e.g. reports/latest")
     require_files(run.resolve())
     require_ended(run)
+    if (run / document.HTML).exists() and not (run / manifest.FILE).exists():  # both were made as the run ended
+        raise MistakeError(
+            f"{run / manifest.FILE}: is missing, so nobody knows what the run left; allowed: a whole run"
+        )
     if (run / manifest.FILE).exists() and (differing := manifest.differences(run.resolve())):
         raise MistakeError(f"{run}: the evidence is not as the run left it: {'; '.join(differing[:3])}")
     if is_merged and not (run / scope.FILE).exists():

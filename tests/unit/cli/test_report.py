@@ -50,3 +50,17 @@ def test_a_case_to_bundle_that_there_is_not_is_said_before_anything_is_made(tmp_
     assert isinstance(ended.exception, MistakeError)
     assert {path.name for path in made.directory.iterdir()} == before
     assert CliRunner().invoke(application(), ["report", str(made.directory), "--zip", "HOLD"]).exit_code == 0
+
+
+def test_of_a_run_whose_manifest_is_gone_no_other_is_made(tmp_path: Path, runs: ModuleType) -> None:
+    """It would vouch for whatever is there by now. A run that made no reports (--no-reports, a full disk) has none yet."""
+    made = runs.make_run(tmp_path, rows=("HOLD",)).directory
+    (made / manifest.FILE).unlink()
+    assert CliRunner().invoke(application(), ["report", str(made)]).exit_code == 0
+    assert manifest.differences(made) == []
+
+    (made / manifest.FILE).unlink()
+    ended = CliRunner().invoke(application(), ["report", str(made)])
+    assert isinstance(ended.exception, MistakeError)
+    assert "signoff.manifest.json: is missing, so nobody knows what the run left" in str(ended.exception)
+    assert not (made / manifest.FILE).exists()
