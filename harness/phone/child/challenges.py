@@ -7,7 +7,7 @@ response before pjsip looks at it, so that the response is what it would be to a
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Generic, Protocol, TypeVar
 
@@ -77,24 +77,24 @@ class Challenged(Protocol):
 
     challenges: Challenges
 
-    @property
-    def sent_by(self) -> str:
-        """What the Via of its requests names."""
-
 
 P = TypeVar("P", bound=Challenged)
 
 
 class ChallengeFilter(Generic[P]):
-    """Looks at responses. ``tell`` gets what is withheld, with the message it was in."""
+    """Looks at responses. ``asker`` says whose request one answers; ``tell`` gets what is withheld, with the message it was in."""
 
-    def __init__(self, phones: Callable[[], Iterable[P]], tell: Callable[[P, LoggedMessage, Withheld], None]) -> None:
-        self._phones, self._tell = phones, tell
+    def __init__(
+        self,
+        asker: Callable[[LoggedMessage], P | None],
+        tell: Callable[[P, LoggedMessage, Withheld], None],
+    ) -> None:
+        self._asker, self._tell = asker, tell
 
     def unanswered(self, text: str, challenges: Sequence[str]) -> list[bool]:
         """Which of the challenges of a response are to be taken out of it."""
         message = read_text(text, direction="received")
-        phone = next((phone for phone in self._phones() if phone.sent_by == message.sent_by), None)
+        phone = self._asker(message)
         if phone is None:
             return [False for _ in challenges]
         withheld = phone.challenges.withheld(message.method, challenges)

@@ -81,7 +81,7 @@ class Service:
         self.endpoint.native.before_each_connection(self._doors.look, self.fault)
         self._names = Names(self.endpoint.native.has_ipv6(), self.endpoint.wake, self._tell_name, self.fault)
         self._named_media = self.endpoint.native.look_up_with(self._names)
-        challenges = ChallengeFilter(self.phones.accounts, self._tell_withheld)
+        challenges = ChallengeFilter(self.attribution.asker_of, self._tell_withheld)
         self.endpoint.native.filter_messages(
             self.gate.by_source, self.gate.by_dialog, challenges.unanswered, self.fault
         )

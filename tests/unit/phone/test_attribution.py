@@ -18,6 +18,7 @@ class FakePhone:
     user: str
     transport_name: str = "udp"
     gone: bool = False
+    public: str = ""
     asking: list[FakePhone] = field(default_factory=list)  #: who share it, and have asked for a request each
 
     @property
@@ -26,7 +27,7 @@ class FakePhone:
 
     @property
     def sent_by(self) -> str:
-        return self.address
+        return f"{self.public}:{self.address.split(':')[1]}" if self.public else self.address
 
 
 @dataclass(eq=False)
@@ -134,6 +135,25 @@ def test_requests_outside_calls_find_both_their_phones() -> None:
     scene.sent(response(200, "OPTIONS", to_tag="t"))
     scene.received(response(200, "OPTIONS", to_tag="t"))
     assert [phone for _, phone, _ in scene.delivered] == [scene.alice, scene.bob, scene.bob, scene.alice]
+
+
+def test_whose_request_is_answered_though_its_via_names_another_port() -> None:
+    """As a TLS phone's without a certificate does, which names that of the connection it has opened."""
+    scene = Scene()
+    carol = FakePhone("127.0.0.3:5061", "c", "tls")
+    dave = FakePhone("127.0.0.3:5062", "d", "tls", public="192.0.2.3")
+    scene.phones += [carol, dave]
+
+    def asker(user: str, tag: str = "other", via: str = "TLS 127.0.0.3:40001") -> FakePhone | None:
+        text = response(401).replace("UDP 127.0.0.1:1", via).replace("<sip:a@x>;tag=fa", f"<sip:{user}@x>;tag={tag}")
+        return scene.attribution.asker_of(read_text(text, direction="received"))
+
+    assert asker("c") is carol
+    assert asker("d") is dave
+    assert asker("anonymous") is None
+    assert asker("z", via="TLS 192.0.2.3:5062") is dave
+    leg = scene.begins(FakeLeg(dave, "c", "outgoing", tag="known"))
+    assert asker("anonymous", tag=leg.tag) is dave
 
 
 def test_what_is_for_a_phone_that_is_gone_is_nobody_elses() -> None:
