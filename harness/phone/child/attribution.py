@@ -142,8 +142,8 @@ class Attribution(Generic[P, L]):
         direction = "outgoing" if message.ours else "incoming"
         for leg in legs:
             if leg.direction == direction and (not leg.tag or not tag):
-                if direction == "incoming" and message.begins_call and message.branch != leg.branch:
-                    continue  # another fork of the same INVITE
+                if direction == "incoming" and leg.branch not in ("", message.branch):
+                    continue  # of another fork's INVITE: its responses and its CANCEL have its branch (RFC 3261 sections 8.2.6.2, 9.1)
                 leg.tag = leg.tag or tag
                 return leg
         return None
