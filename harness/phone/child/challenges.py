@@ -18,7 +18,8 @@ ANY: Final = "*"
 
 _REALM: Final = re.compile(r'[\s,]realm[ \t]*=[ \t]*"((?:[^"\\]|\\.)*)"', re.IGNORECASE)
 _ALGORITHM: Final = re.compile(r'[\s,]algorithm[ \t]*=[ \t]*"?([^\s,"]+)', re.IGNORECASE)
-_STRENGTH: Final = {"MD5": 0, "SHA-256": 1}  # others are pjsip's to know
+_QOP: Final = re.compile(r'[\s,]qop[ \t]*=[ \t]*"?([^"]*)', re.IGNORECASE)
+_STRENGTH: Final = {"MD5": 0, "SHA-256": 1}  # of what pjsip computes (docs/interop.md); others are its own to know
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +68,12 @@ class Challenges:
 
 
 def _read(text: str) -> tuple[str, str]:
-    realm, algorithm = _REALM.search(text), _ALGORITHM.search(text)
-    name = algorithm.group(1).upper().removesuffix("-SESS") if algorithm else "MD5"
-    return realm.group(1) if realm else "", name
+    """Its realm and algorithm; with what pjsip does not protect, ``qop="auth-int"`` alone, that is another one."""
+    realm, algorithm, qop = _REALM.search(text), _ALGORITHM.search(text), _QOP.search(text)
+    name = algorithm.group(1).upper() if algorithm else "MD5"
+    offered = [token.strip().lower() for token in qop.group(1).split(",") if token.strip()] if qop else []
+    is_computed = "auth" in offered or not offered
+    return realm.group(1) if realm else "", name if is_computed else f"{name} with {', '.join(offered)}"
 
 
 class Challenged(Protocol):
