@@ -82,7 +82,17 @@ WANTS_A_CALL = frozenset(
 
 #: Checks of what requests within a call bring about: where a phone of ours has not acted on one, it has not shown that none came.
 WANTS_A_REQUEST = frozenset(
-    {"released", "landing.stops", "one_call", "phone.wait", "transfer.fails", "audio", "audio.silent", "dtmf"}
+    {
+        "released",
+        "call.up",
+        "landing.stops",
+        "one_call",
+        "phone.wait",
+        "transfer.fails",
+        "audio",
+        "audio.silent",
+        "dtmf",
+    }
 )
 
 

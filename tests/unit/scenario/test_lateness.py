@@ -124,7 +124,7 @@ def test_a_phone_without_room_excuses_no_call_that_was_not_for_it(make_context: 
     assert {evidence.add(finding).verdict for finding in (answered, failed[-1])} == {Verdict.BROKEN}
 
 
-@pytest.mark.parametrize("method", ["BYE", "INVITE"])
+@pytest.mark.parametrize("method", ["BYE", "INVITE", "ACK"])
 def test_what_a_phone_did_not_obey_blames_nobody(make_context: MakeContext, method: str) -> None:
     """A platform has several addresses, and the file lacks one: of its call's requests some come from there."""
     evidence = make_context().evidence
@@ -132,6 +132,7 @@ def test_what_a_phone_did_not_obey_blames_nobody(make_context: MakeContext, meth
         timing.released("ai.1", None, 1.0),
         timing.released("ai's leg", None, 1.0),
         landing.stops("ai", False, 1.0),
+        reach.up("ai.1", 32.0),
     ]
     others = [timing.released("caller.1", None, 1.0), landing.landed("the call", "billing", {})]
     refused: Any = {"phone": "ai", "transport": "udp", "user_agent": "", "count": 1}
