@@ -149,8 +149,8 @@ def test_packets_for_a_part_of_the_time_rate_nothing(tmp_path: Path, samples: Mo
 
 def test_packets_of_40_ms_are_for_all_of_the_time(tmp_path: Path, samples: ModuleType) -> None:
     """RFC 3551 section 4.2: 20 ms are a default."""
-    counters = {"rx_packets": 110, "rx_lost": 0, "rx_bytes": 110 * 320}
-    assert cells(heard(samples, tmp_path, 240, 240, 240, **counters))["MOS"].endswith(" (110 packets)")
+    evidence = heard(samples, tmp_path, 240, 240, 240, rx_packets=110, rx_lost=0, rx_bytes=110 * 320)
+    assert cells(evidence)["MOS"].endswith(" (110 packets)")
 
 
 @pytest.mark.parametrize("reports", [(), (False,), (False, False), (True,), (False, True)])
