@@ -92,6 +92,11 @@ class LoggedMessage:
         return _tag(_value(_FROM if self.ours else _TO, self.head))
 
     @property
+    def remote_tag(self) -> str:
+        """The other end's."""
+        return _tag(_value(_TO if self.ours else _FROM, self.head))
+
+    @property
     def remote_host(self) -> str:
         """The other end's address, without its port and an IPv6 address's brackets."""
         return self.remote.rpartition(":")[0].strip("[]")
