@@ -11,6 +11,7 @@ from harness.checks.finding import WANTS_A_CALL, WANTS_A_REQUEST, excused, hinde
 from harness.errors import BrokenError, ResourceError
 from harness.events import CallsRefused, Event, LegStarted, SipMessage, StrangerRefused
 from harness.measurement import AnsweredBy, Landing
+from harness.phone.unreached import why_unreached
 from harness.report.recorder import CaseRecorder
 from harness.verdict import Conclusion, Finding, Verdict
 
@@ -74,7 +75,8 @@ class Evidence:
 
         A failed one is broken instead where the harness itself may be the reason: it is late by no more than the harness was kept
         waiting for a processor; or a softphone, a simulated world, or what the scenario does in the background, had broken by then;
-        or no call came, and the softphone it was for had no room for one; or a softphone did not act on what came within its call.
+        or no call came, and the softphone it was for had no room for one; or a softphone did not act on what came within its call,
+        or what it said within it went over another transport than it was asked for, and got no answer.
         """
         missed_s = missed_by(finding) if finding.verdict is Verdict.FAILED else None
         if missed_s is not None:
@@ -121,7 +123,10 @@ class Evidence:
         return finding.check not in ("phone.wait", "landing.turn") or refused.phone == finding.subject
 
     def _not_obeyed(self, finding: Finding) -> BrokenError | None:
-        """That a request within the call it is about came from an address that the file lacks: who sent it knew the call's tag."""
+        """That a request within the call it is about came from an address that the file lacks: who sent it knew the call's tag.
+
+        Or that one of a phone's may not have arrived.
+        """
         if finding.check not in WANTS_A_REQUEST:
             return None
         about = {finding.subject, finding.speaker, finding.listener}
@@ -130,7 +135,7 @@ class Evidence:
         )
         of_it = [e for e in refused if e.method in _REQUESTS and about & {e.leg, e.phone, f"{e.phone}'s leg"}]
         if not of_it:
-            return None
+            return why_unreached(self.events)
         last = of_it[-1]
         return BrokenError(
             f"{last.leg} did not act on {last.method} from {last.source}, which is none of the platform's addresses in the file"
