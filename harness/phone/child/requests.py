@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
-from harness.phone.child import deadly, targets
+from harness.phone.child import deadly, referrals, targets
 from harness.phone.child.digits import DIGIT_TYPES
 from harness.phone.child.pools import lasting_pool
 from harness.phone.child.sip_log import read_text
@@ -209,6 +209,7 @@ class Filter:
             code = self._decide(self._arrival(address))
             if code == PASS and self._targets is not None:
                 self._keep_to_transport(self._at(address), self._targets)
+                self._spell_out(self._at(address))
             if code == PASS and self._keeps(address, self._received):
                 code = DROP  # for now
         except Exception as error:
@@ -254,11 +255,24 @@ class Filter:
         wanted = known.of(read_text(text, direction="received", transport=transport), printed)
         for (name, header), old, new in zip(found, printed, wanted, strict=True):
             if new != old:
-                copy, links = self._parsed(received.pool, name, new.partition(":")[2]), _Headers.from_address(header)
-                _Headers.from_address(copy).previous, _Headers.from_address(copy).next = links.previous, links.next
-                _Headers.from_address(links.previous).next = _Headers.from_address(links.next).previous = copy
-                if received.record_route == header:  # pjsip looks at the first by this
-                    received.record_route = copy
+                self._replace(received, header, name, new.partition(":")[2])
+
+    def _spell_out(self, received: Any) -> None:
+        """Have a REFER say what it says as pjsip reads it."""
+        if ctypes.string_at(received.message, 6) != b"REFER ":
+            return
+        for written, name in referrals.NAMES:
+            for header in list(self._headers(received.parsed, written)):
+                value = self._printed(header).partition(":")[2].strip()
+                if written != name or referrals.plain(name, value) != value:
+                    self._replace(received, header, name, referrals.plain(name, value))
+
+    def _replace(self, received: Any, header: int, name: bytes, value: str) -> None:
+        copy, links = self._parsed(received.pool, name, value), _Headers.from_address(header)
+        _Headers.from_address(copy).previous, _Headers.from_address(copy).next = links.previous, links.next
+        _Headers.from_address(links.previous).next = _Headers.from_address(links.next).previous = copy
+        if received.record_route == header:  # pjsip looks at the first by this
+            received.record_route = copy
 
     def _parsed(self, pool: int, name: bytes, value: str) -> Any:
         octets, line, kind = value.strip().encode("utf-8", "surrogateescape"), _Text(), _Text(name, len(name))
