@@ -50,9 +50,7 @@ def _asked(event: SipMessage, message: Message) -> str:
         hop = routes[0] if routes else message.contact
     except SipSyntaxError:
         return event.transport
-    if hop is None or not (hop.uri.params.get("transport") or hop.uri.scheme == "sips"):
-        return event.transport
-    return "tls" if hop.uri.scheme == "sips" else hop.uri.transport
+    return (hop.uri.asked_transport if hop else "") or event.transport
 
 
 def _lost(messages: Iterable[tuple[SipMessage, Message]], failed: Iterable[float]) -> str:
