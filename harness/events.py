@@ -114,6 +114,10 @@ class DtmfReceived(Event):
     method: DigitMethod
 
 
+_PACKET_S: Final = 0.02
+_OCTETS_A_SECOND: Final = 8000  # of G.711
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RtpStatistics(Event):
     """RTP and RTCP counters of the leg so far (RFC 3550)."""
@@ -136,6 +140,12 @@ class RtpStatistics(Event):
     rx_spanned_ms: int = 0  #: between packets that follow each other, pauses and announced silence left out
     rx_filled_ms: int = 0  #: of that by the audio in them
     tx_offered: int = 0  #: to the transport; ``tx_packets`` leaves out those that it could not send
+
+    @property
+    def packet_s(self) -> float:
+        """How much audio a received packet holds: 20 ms, or more where G.711's octets say so (RFC 3551 sections 4.2 and 4.5.14)."""
+        octets = self.rx_bytes / self.rx_packets if self.rx_packets else 0
+        return max(_PACKET_S, octets / _OCTETS_A_SECOND)
 
 
 #: What pauses for longer, in seconds, is on hold, or another party's: no dropout amid a voice.

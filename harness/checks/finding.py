@@ -80,6 +80,22 @@ WANTS_A_CALL = frozenset(
 )
 
 
+#: Checks of what requests within a call bring about: where a phone of ours has not acted on one, it has not shown that none came.
+WANTS_A_REQUEST = frozenset(
+    {
+        "released",
+        "call.up",
+        "landing.stops",
+        "one_call",
+        "phone.wait",
+        "transfer.fails",
+        "audio",
+        "audio.silent",
+        "dtmf",
+    }
+)
+
+
 def judged(
     check: str,
     subject: str,

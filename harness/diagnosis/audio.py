@@ -11,7 +11,6 @@ from harness.verdict import Finding, Strength, Verdict
 
 #: Fewer packets than this (half a second of 20 ms each) are no evidence of what the others held.
 FEW_PACKETS = 25
-_PACKET_S = 0.02
 #: Between the last of a voice and the re-INVITE that cut it off: its answer, the jitter buffer, the detector.
 _AT_A_CHANGE_S = 1.0
 #: What is heard where no RTP is, or hardly any; and where it is neither a voice nor any other sound that means something.
@@ -148,7 +147,8 @@ def _heard(scene: Scene, finding: Finding) -> str | None:
     if kind in ("silence", "other", "unmarked") and isinstance(packets, int) and packets < FEW_PACKETS:
         kind = "few" if packets else "no-rtp"
     if kind in ("silence", "other") and isinstance(packets, int):
-        listened, came = finding.facts.get("listened_s"), (packets + _lost(scene, finding.listener)) * _PACKET_S
+        listened = finding.facts.get("listened_s")
+        came = (packets + _lost(scene, finding.listener)) * _packet_s(scene, finding.listener)
         if isinstance(listened, float) and came <= listened / 2:  # the end of an announcement, say, and nothing since
             kind = "few"
         kind = "silent RTP" if kind == "silence" else kind
@@ -172,6 +172,11 @@ def _heard(scene: Scene, finding: Finding) -> str | None:
 def _lost(scene: Scene, leg: str) -> int:
     """RTP packets that a leg of ours missed in all."""
     return max((e.rx_lost for e in scene.events if isinstance(e, RtpStatistics) and e.leg == leg), default=0)
+
+
+def _packet_s(scene: Scene, leg: str) -> float:
+    """How much audio each RTP packet held that a leg of ours got; 20 ms where nobody counted any."""
+    return max((e.packet_s for e in scene.last_statistics if e.leg == leg), default=0.02)
 
 
 def _received(scene: Scene, leg: str) -> int:

@@ -60,8 +60,9 @@ class PhoneConfig:
     min_se: int = 90
     reliable_provisional: Use = "off"  #: 100rel, RFC 3262
     max_calls: int = 1
-    #: Whose requests it acts on: addresses, networks and names; None: everybody's. Hosts that it sends requests to, connections that
-    #: it opened, and over TLS certificates that ``tls.require_client_certificate`` has had verified are always among them.
+    #: Whose requests it acts on: addresses, networks and names; None: everybody's. Hosts that it sends requests to or
+    #: that an INVITE names for its dialog, connections that it opened, and over TLS certificates that
+    #: ``tls.require_client_certificate`` has had verified are always among them.
     accepts_from: tuple[str, ...] | None = None
     accept_refer: bool = True
     rtp_ports: tuple[int, int] | None = None  #: first and last; None lets the kernel choose

@@ -16,7 +16,7 @@ from harness.phone.deadlines import DeadlineScheduler
 from harness.phone.leg import Headers, Leg, everybodys
 from harness.phone.process import PhoneProcess
 from harness.phone.protocol import Answer, Mark, Policy, Ring, Source, choice_to_plain
-from harness.phone.rules import CallSlots, Rules
+from harness.phone.rules import CallSlots, Rules, check_transport
 from harness.phone.unread import why_nothing_came
 from harness.phone.waiter import NeverCame, first, wait_for
 from harness.safety import check_headers, check_request
@@ -332,6 +332,7 @@ class Phone:
     def follow(self, leg: Leg, uri: str, *, has_room: bool) -> None:
         """Promise a slot to the call that a REFER in ``leg`` asks for. Raises :class:`RefusedError` or :class:`BrokenError`."""
         self.guard(uri)
+        check_transport(uri, self.config.transport)
         if not has_room:
             raise ResourceError(f"the process of phone {self.name} holds no further call")
         self._slots.promise(leg.limits.slot)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from harness.errors import ResourceError
 from harness.limits import Admitted
 from harness.phone.deadlines import DeadlineScheduler
+from harness.sip.grammar import SipSyntaxError
+from harness.sip.uri import Uri
 
 
 @dataclass(frozen=True)
@@ -20,6 +24,14 @@ class Rules:
     guard: Callable[[str], None] = lambda uri: None
     admit: Callable[[], Admitted] | None = None
     seconds_per_call: float | None = None
+
+
+def check_transport(target: str, own: str) -> None:
+    """Raise :class:`ResourceError` when a Refer-To asks for another transport than a phone's ``own``."""
+    with contextlib.suppress(SipSyntaxError):  # what can be called of that pjsip knows
+        asked = Uri.parse(target.strip().removeprefix("<").removesuffix(">")).asked_transport
+        if asked not in ("", own):
+            raise ResourceError(f"the phone has {own.upper()} alone, and Refer-To asks for {asked.upper()}")
 
 
 class CallSlot:

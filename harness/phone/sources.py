@@ -33,7 +33,8 @@ def _addresses(name: str) -> tuple[str, ...]:
 
 
 class Sources:
-    """The hosts that a phone listens to: those of ``places``, and those that it has itself sent requests to.
+    """The hosts that a phone listens to: those of ``places``, those that it has itself sent requests to, and those that
+    its dialogs' other ends name.
 
     ``None`` for ``places`` is everybody.
     """
@@ -43,7 +44,7 @@ class Sources:
         self._addressed: set[str] = set()
 
     def add(self, host: str) -> None:
-        """The phone sent a request there (RFC 3261 section 12.2: what is in its dialogs may come from there)."""
+        """The phone sends requests there (RFC 3261 section 12.2: what is in its dialogs may come from there)."""
         self._addressed.add(host)
 
     def include(self, host: str) -> bool:

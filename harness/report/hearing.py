@@ -211,8 +211,6 @@ def _network(codec: str, statistics: RtpStatistics | None, seconds: float | None
     ]
 
 
-#: What the codecs' profiles here send by default (RFC 3551 section 4.5), in milliseconds.
-_PACKET_MS = 20.0
 #: Fewer packets (2 s) rate nothing; nor do packets for less than this share of what was listened to, since the E-model's loss is
 #: by sequence numbers and knows no packets that were never sent.
 _LEAST_PACKETS, _LEAST_SHARE = 100, 0.8
@@ -229,10 +227,10 @@ def _mos(codec: str, statistics: RtpStatistics, share: float, seconds: float | N
     packets = statistics.rx_packets + statistics.rx_lost
     if packets < _LEAST_PACKETS:
         return f"– (too few packets: {packets})"
-    heard = packets * _PACKET_MS / 1000
+    heard = packets * statistics.packet_s
     if seconds is not None and heard < _LEAST_SHARE * seconds:
         return f"– (RTP for {heard:.1f} of {seconds:.1f} s)"
-    mean_burst = statistics.rx_burst_ms / _PACKET_MS
+    mean_burst = statistics.rx_burst_ms / (1000 * statistics.packet_s)
     rating = quality.rate(
         known[codec.lower()],
         loss_percent=100 * share,

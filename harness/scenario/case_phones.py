@@ -176,13 +176,16 @@ class CasePhones:
         return ringing[0]
 
     def may_be_ours(self, leg: Leg) -> bool:
-        """Whether a call may be of this case: it shows a number of the deployment's, or none that can be read."""
+        """Whether a call may be of this case: it shows a number of the deployment's, or none that can be read.
+
+        A trunk may assert its own number (P-Asserted-Identity), and leave the caller's in From.
+        """
         shown = self._shown(leg)
-        return shown is None or shown in self._numbers
+        return not shown or not self._numbers.isdisjoint(shown)
 
     def is_surely_of(self, leg: Leg, phone: Phone, numbers: Collection[str | None]) -> bool:
         """Whether a call to ``phone`` is of one of these callers: it shows the number, or no stranger calls there."""
-        return phone.is_ours is everybodys or (self._shown(leg) or "") in numbers
+        return phone.is_ours is everybodys or any(shown in numbers for shown in self._shown(leg))
 
     def rang_for(self, number: str | None) -> list[str]:
         """The agents that were called for that caller: where strangers call as well, the call has to show the number."""
@@ -193,15 +196,15 @@ class CasePhones:
             if any(self.is_surely_of(leg, phone, {number}) for leg in phone.incoming)
         ]
 
-    def _shown(self, leg: Leg) -> str | None:
-        """The number that a call shows; None where it shows none that can be read."""
+    def _shown(self, leg: Leg) -> tuple[str, ...]:
+        """The numbers that a call shows; none where none can be read."""
         invite = next((m for m in leg.messages if m.text.startswith("INVITE ")), None)
         if invite is None:
-            return None
+            return ()
         try:
-            return caller_id(Message.parse(invite.text), self._deployment.region).number
+            return caller_id(Message.parse(invite.text), self._deployment.region).numbers
         except SipSyntaxError:
-            return None
+            return ()
 
     @cached_property
     def _numbers(self) -> frozenset[str]:

@@ -7,15 +7,18 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
-from harness.checks.finding import WANTS_A_CALL, excused, hindered, missed_by, unproven
-from harness.errors import ResourceError
-from harness.events import CallsRefused, Event, LegStarted, SipMessage
+from harness.checks.finding import WANTS_A_CALL, WANTS_A_REQUEST, excused, hindered, missed_by, unproven
+from harness.errors import BrokenError, ResourceError
+from harness.events import CallsRefused, Event, LegStarted, SipMessage, StrangerRefused
 from harness.measurement import AnsweredBy, Landing
+from harness.phone.unreached import why_unreached
 from harness.report.recorder import CaseRecorder
 from harness.verdict import Conclusion, Finding, Verdict
 
 #: How soon after an event a finding on its time is made.
 _FOUND_WITHIN_S = 0.25
+#: What changes a call, or ends it (RFC 3261 sections 12.2, 14 and 15, RFC 3262, 3311, 3515 and 6086).
+_REQUESTS = ("ACK", "BYE", "INFO", "INVITE", "NOTIFY", "PRACK", "REFER", "UPDATE")
 #: From here on a jitter buffer does not hide what nobody had a processor for, and it is not heard.
 MISSED_S = 0.2
 
@@ -72,7 +75,8 @@ class Evidence:
 
         A failed one is broken instead where the harness itself may be the reason: it is late by no more than the harness was kept
         waiting for a processor; or a softphone, a simulated world, or what the scenario does in the background, had broken by then;
-        or no call came, and the softphone it was for had no room for one.
+        or no call came, and the softphone it was for had no room for one; or a softphone did not act on what came within its call,
+        or what it said within it went over another transport than it was asked for, and got no answer.
         """
         missed_s = missed_by(finding) if finding.verdict is Verdict.FAILED else None
         if missed_s is not None:
@@ -81,7 +85,7 @@ class Evidence:
             if starved_s >= missed_s:
                 finding = excused(finding, starved_s)
         if finding.verdict is Verdict.FAILED:
-            broke = self._fatal_error() or self.world_fault() or self._no_room(finding)
+            broke = self._fatal_error() or self.world_fault() or self._no_room(finding) or self._not_obeyed(finding)
             finding = finding if broke is None else unproven(finding, broke)
         if finding.check in self._dispensable:
             finding = replace(finding, dispensable=True)
@@ -117,6 +121,25 @@ class Evidence:
         if (began := next(legs, None)) is not None:
             return refused.at >= began
         return finding.check not in ("phone.wait", "landing.turn") or refused.phone == finding.subject
+
+    def _not_obeyed(self, finding: Finding) -> BrokenError | None:
+        """That a request within the call it is about came from an address that the file lacks: who sent it knew the call's tag.
+
+        Or that one of a phone's may not have arrived.
+        """
+        if finding.check not in WANTS_A_REQUEST:
+            return None
+        about = {finding.subject, finding.speaker, finding.listener}
+        refused = (
+            e for e in self.events if isinstance(e, StrangerRefused) and e.why == "address" and e.leg is not None
+        )
+        of_it = [e for e in refused if e.method in _REQUESTS and about & {e.leg, e.phone, f"{e.phone}'s leg"}]
+        if not of_it:
+            return why_unreached(self.events)
+        last = of_it[-1]
+        return BrokenError(
+            f"{last.leg} did not act on {last.method} from {last.source}, which is none of the platform's addresses in the file"
+        )
 
     def step(self, title: str) -> AbstractContextManager[None]:
         """A named part of the case."""

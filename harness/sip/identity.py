@@ -62,12 +62,15 @@ class CallerId:
     """Tokens of Privacy, in lower case; ``full`` when a Remote-Party-ID asked for it."""
 
     @property
+    def numbers(self) -> tuple[str, ...]:
+        """Each number that it shows, those of the most trusted header first: asserted, Remote-Party-ID, From."""
+        shown = (identity.number for identity in (*self.asserted, *self.remote_party, self.from_))
+        return tuple(dict.fromkeys(number for number in shown if number is not None))
+
+    @property
     def number(self) -> str | None:
-        """The caller's number by the most trusted header that has one: asserted, Remote-Party-ID, From."""
-        for identity in (*self.asserted, *self.remote_party, self.from_):
-            if identity.number is not None:
-                return identity.number
-        return None
+        """The caller's number by the most trusted header that has one."""
+        return next(iter(self.numbers), None)
 
     @property
     def is_anonymous(self) -> bool:

@@ -114,6 +114,11 @@ class Uri:
         return "tls" if self.scheme == "sips" else "udp"
 
     @property
+    def asked_transport(self) -> str:
+        """The one that it asks for in so many words, where ``sips`` is for TLS; empty where it asks for none."""
+        return "tls" if self.scheme == "sips" else (self.params.get("transport") or "").lower()
+
+    @property
     def address(self) -> str:
         """The host without the brackets of an IPv6 reference."""
         return self.host[1:-1] if self.host.startswith("[") else self.host

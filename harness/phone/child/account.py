@@ -79,6 +79,7 @@ class HostedPhone:
 
     address: str
     account: Account
+    challenges: Challenges  #: what its password answers
 
     def __init__(
         self,
@@ -355,7 +356,7 @@ class Lodger(HostedPhone):
     ) -> None:
         super().__init__(landlord.host_process, key, config, directory, landlord.sources, landlord.binding)
         self.landlord, self.claim = landlord, claim
-        self.address, self.account = landlord.address, landlord.account
+        self.address, self.account, self.challenges = landlord.address, landlord.account, landlord.challenges
         self.calls = 0  #: that it has been given
         landlord.lodgers.append(self)
 

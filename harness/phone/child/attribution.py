@@ -142,8 +142,8 @@ class Attribution(Generic[P, L]):
         direction = "outgoing" if message.ours else "incoming"
         for leg in legs:
             if leg.direction == direction and (not leg.tag or not tag):
-                if direction == "incoming" and message.begins_call and message.branch != leg.branch:
-                    continue  # another fork of the same INVITE
+                if direction == "incoming" and leg.branch not in ("", message.branch):
+                    continue  # of another fork's INVITE: its responses and its CANCEL have its branch (RFC 3261 sections 8.2.6.2, 9.1)
                 leg.tag = leg.tag or tag
                 return leg
         return None
@@ -181,16 +181,19 @@ class Attribution(Generic[P, L]):
         if phone is not None and not phone.gone:  # one that is gone may still have answers sent again
             self._deliver(at, message, phone, None)
 
+    def asker_of(self, response: LoggedMessage) -> P | None:
+        """The phone whose request a received response answers."""
+        leg = self.leg_of_tag(response.local_tag) if response.local_tag else None
+        return self._phone_of(leg) if leg is not None else self._sender(response)
+
     def _sender(self, message: LoggedMessage) -> P | None:
-        """The phone whose Via it is; a TLS phone without a certificate names the port of the connection that it has opened."""
+        """The phone whose Via it is; a TLS phone without a certificate names the connection that it has opened."""
         for phone in self._phones():
             if phone.sent_by == message.sent_by:
                 return phone
         host = message.sent_by.rpartition(":")[0]
-        there = [
-            p for p in self._phones() if (p.transport_name, p.sent_by.rpartition(":")[0]) == (message.transport, host)
-        ]
-        found = [phone for phone in there if phone.user == message.from_user]
+        there = [p for p in self._phones() if host in (p.host, p.sent_by.rpartition(":")[0])]
+        found = [p for p in there if (p.transport_name, p.user) == (message.transport, message.from_user)]
         return found[0] if len(found) == 1 else None
 
     def _own(self, key: tuple[str, bool | str], phone: P) -> None:

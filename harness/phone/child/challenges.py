@@ -7,7 +7,7 @@ response before pjsip looks at it, so that the response is what it would be to a
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Generic, Protocol, TypeVar
 
@@ -18,7 +18,8 @@ ANY: Final = "*"
 
 _REALM: Final = re.compile(r'[\s,]realm[ \t]*=[ \t]*"((?:[^"\\]|\\.)*)"', re.IGNORECASE)
 _ALGORITHM: Final = re.compile(r'[\s,]algorithm[ \t]*=[ \t]*"?([^\s,"]+)', re.IGNORECASE)
-_STRENGTH: Final = {"MD5": 0, "SHA-256": 1}  # others are pjsip's to know
+_QOP: Final = re.compile(r'[\s,]qop[ \t]*=[ \t]*"?([^"]*)', re.IGNORECASE)
+_STRENGTH: Final = {"MD5": 0, "SHA-256": 1}  # of what pjsip computes (docs/interop.md); others are its own to know
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +68,12 @@ class Challenges:
 
 
 def _read(text: str) -> tuple[str, str]:
-    realm, algorithm = _REALM.search(text), _ALGORITHM.search(text)
-    name = algorithm.group(1).upper().removesuffix("-SESS") if algorithm else "MD5"
-    return realm.group(1) if realm else "", name
+    """Its realm and algorithm; with what pjsip does not protect, ``qop="auth-int"`` alone, that is another one."""
+    realm, algorithm, qop = _REALM.search(text), _ALGORITHM.search(text), _QOP.search(text)
+    name = algorithm.group(1).upper() if algorithm else "MD5"
+    offered = [token.strip().lower() for token in qop.group(1).split(",") if token.strip()] if qop else []
+    is_computed = "auth" in offered or not offered
+    return realm.group(1) if realm else "", name if is_computed else f"{name} with {', '.join(offered)}"
 
 
 class Challenged(Protocol):
@@ -77,24 +81,24 @@ class Challenged(Protocol):
 
     challenges: Challenges
 
-    @property
-    def sent_by(self) -> str:
-        """What the Via of its requests names."""
-
 
 P = TypeVar("P", bound=Challenged)
 
 
 class ChallengeFilter(Generic[P]):
-    """Looks at responses. ``tell`` gets what is withheld, with the message it was in."""
+    """Looks at responses. ``asker`` says whose request one answers; ``tell`` gets what is withheld, with the message it was in."""
 
-    def __init__(self, phones: Callable[[], Iterable[P]], tell: Callable[[P, LoggedMessage, Withheld], None]) -> None:
-        self._phones, self._tell = phones, tell
+    def __init__(
+        self,
+        asker: Callable[[LoggedMessage], P | None],
+        tell: Callable[[P, LoggedMessage, Withheld], None],
+    ) -> None:
+        self._asker, self._tell = asker, tell
 
     def unanswered(self, text: str, challenges: Sequence[str]) -> list[bool]:
         """Which of the challenges of a response are to be taken out of it."""
         message = read_text(text, direction="received")
-        phone = next((phone for phone in self._phones() if phone.sent_by == message.sent_by), None)
+        phone = self._asker(message)
         if phone is None:
             return [False for _ in challenges]
         withheld = phone.challenges.withheld(message.method, challenges)

@@ -111,12 +111,14 @@ void crossing_arrive(struct arrival *arrival) {
         crossing->arrive_aside(arrival);
         return;
     }
+    const void *source = arrival->source;
     arrival->user_data = crossing->stream;
+    /* Whoever may be heard is heard at once: the stream drops the first packets of another source. And it asks the transport to
+     * send wherever packets come from; but RTP is owed to where the SDP says (RFC 3264 section 5.1), and a phone that mends a
+     * wrong address by itself hides it. */
+    arrival->source = NULL;
     crossing->arrive(arrival);
-    arrival->user_data = crossing;
-    /* The stream asks the transport to send wherever packets come from. But RTP is owed to where the SDP says
-     * (RFC 3264 section 5.1), and a phone that mends a wrong address by itself hides it. */
-    arrival->switch_remote = 0;
+    arrival->user_data = crossing, arrival->source = source;
 }
 
 int crossing_send(struct transport *transport, const void *packet, size_t size) {

@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
-from harness.phone.child import deadly
+from harness.phone.child import deadly, referrals, targets
 from harness.phone.child.digits import DIGIT_TYPES
 from harness.phone.child.pools import lasting_pool
+from harness.phone.child.sip_log import read_text
 
 BEFORE_THE_LOG: Final = 4  # pjsua logs messages with priority 7
 BEHIND_THE_LOG: Final = 12  # and pjsip looks for their transactions with 16
@@ -41,7 +42,7 @@ BAD_INFO_PACKAGE: Final = 469
 
 _RETRY_AFTER_S: Final = 1
 _ACCEPT, _ALLOW, _SUPPORTED = 0, 4, 36  # PJSIP_H_ACCEPT, PJSIP_H_ALLOW, PJSIP_H_SUPPORTED
-_CHALLENGING: Final = (b"SIP/2.0 401", b"SIP/2.0 407")
+_CHALLENGING: Final = ("SIP/2.0 401", "SIP/2.0 407")
 _CHALLENGES: Final = (b"WWW-Authenticate", b"Proxy-Authenticate")
 _LONGEST_HEADER: Final = 4000
 _OUTGOING: Final = 1  # PJSIP_TP_DIR_OUTGOING
@@ -133,6 +134,8 @@ def _layout(packet_size: int) -> Any:
             ("message", _pointer),
             ("message_length", ctypes.c_int),
             ("parsed", _pointer),
+            ("others", _pointer * 8),  # in a few words, and its Call-ID, From, To, Via, CSeq, Max-Forwards and Route
+            ("record_route", _pointer),
         )
 
     return Received
@@ -166,11 +169,15 @@ class Filter:
         keeps: Callable[[int, Any], bool] = lambda _address, _layout: False,
     ) -> None:
         self._keeps, self._deadly = keeps, deadly.DeadlyHeaders()
+        self._targets = targets.Targets() if unanswered else None
         self._decide, self._unanswered, self._fault = decide, unanswered, fault
         self._library = library
         library.pjsip_msg_find_hdr_by_name.restype = _pointer
         library.pjsip_msg_find_hdr_by_name.argtypes = (_pointer, ctypes.POINTER(_Text), _pointer)
         library.pjsip_hdr_print_on.argtypes = (_pointer, ctypes.c_char_p, ctypes.c_size_t)
+        library.pjsip_parse_hdr.restype = _pointer
+        library.pjsip_parse_hdr.argtypes = (_pointer, ctypes.POINTER(_Text), _pointer, ctypes.c_size_t, _pointer)
+        library.pj_strdup_with_null.argtypes = (_pointer, ctypes.POINTER(_Text), ctypes.POINTER(_Text))
         library.pjsua_get_pjsip_endpt.restype = _pointer
         library.pjsip_endpt_register_module.argtypes = (_pointer, ctypes.POINTER(_Module))
         library.pjsip_endpt_respond_stateless.argtypes = (_pointer, _pointer, ctypes.c_int, *(_pointer,) * 3)
@@ -200,6 +207,9 @@ class Filter:
         """pjsip's question whether somebody has taken the request."""
         try:
             code = self._decide(self._arrival(address))
+            if code == PASS and self._targets is not None:
+                self._keep_to_transport(self._at(address), self._targets)
+                self._spell_out(self._at(address))
             if code == PASS and self._keeps(address, self._received):
                 code = DROP  # for now
         except Exception as error:
@@ -214,12 +224,13 @@ class Filter:
         """pjsip's question whether somebody has taken the response; it may have lost challenges, and what pjsip cannot bear."""
         try:
             received = self._at(address)
-            octets = ctypes.string_at(received.message, received.message_length)
-            text = octets.decode("utf-8", "surrogateescape")
-            if octets.startswith(_CHALLENGING):
-                assert self._unanswered is not None
+            text = ctypes.string_at(received.message, received.message_length).decode("utf-8", "surrogateescape")
+            assert self._unanswered is not None
+            assert self._targets is not None
+            if text.startswith(_CHALLENGING):
                 self._take_out(received.parsed, text, _CHALLENGES, self._unanswered)
             self._take_out(received.parsed, text, deadly.NAMES, self._deadly.of)
+            self._keep_to_transport(received, self._targets)
             return self._keeps(address, self._received)
         except Exception as error:
             self._fault(f"responses: {type(error).__name__}: {error}")
@@ -234,6 +245,39 @@ class Filter:
             links = _Headers.from_address(header)
             _Headers.from_address(links.previous).next = links.next
             _Headers.from_address(links.next).previous = links.previous
+
+    def _keep_to_transport(self, received: Any, known: targets.Targets) -> None:
+        """Have the next hop's URI ask for no other transport than the one that the message came over."""
+        transport = _TRANSPORTS.get(received.transport.contents.type % 128, "")
+        text = ctypes.string_at(received.message, received.message_length).decode("utf-8", "surrogateescape")
+        found = [(name, header) for name in targets.NAMES for header in self._headers(received.parsed, name)]
+        printed = [self._printed(header) for _, header in found]
+        wanted = known.of(read_text(text, direction="received", transport=transport), printed)
+        for (name, header), old, new in zip(found, printed, wanted, strict=True):
+            if new != old:
+                self._replace(received, header, name, new.partition(":")[2])
+
+    def _spell_out(self, received: Any) -> None:
+        """Have a REFER say what it says as pjsip reads it."""
+        if ctypes.string_at(received.message, 6) != b"REFER ":
+            return
+        for written, name in referrals.NAMES:
+            for header in list(self._headers(received.parsed, written)):
+                value = self._printed(header).partition(":")[2].strip()
+                if written != name or referrals.plain(name, value) != value:
+                    self._replace(received, header, name, referrals.plain(name, value))
+
+    def _replace(self, received: Any, header: int, name: bytes, value: str) -> None:
+        copy, links = self._parsed(received.pool, name, value), _Headers.from_address(header)
+        _Headers.from_address(copy).previous, _Headers.from_address(copy).next = links.previous, links.next
+        _Headers.from_address(links.previous).next = _Headers.from_address(links.next).previous = copy
+        if received.record_route == header:  # pjsip looks at the first by this
+            received.record_route = copy
+
+    def _parsed(self, pool: int, name: bytes, value: str) -> Any:
+        octets, line, kind = value.strip().encode("utf-8", "surrogateescape"), _Text(), _Text(name, len(name))
+        self._library.pj_strdup_with_null(pool, ctypes.byref(line), ctypes.byref(_Text(octets, len(octets))))
+        return self._library.pjsip_parse_hdr(pool, ctypes.byref(kind), _pointer.from_buffer(line), line.slen, None)
 
     def _headers(self, message: int, name: bytes) -> Iterator[int]:
         wanted, start = _Text(name, len(name)), None

@@ -47,6 +47,7 @@ from harness.phone.protocol import FAREWELL_SECONDS, PULSE_INTERVAL, Wire
 
 _PULSES_A_STATISTIC: Final = 4
 _BUSY_TURN: Final = 0.005  # while something is about to end
+_NAME_THEIR_TARGET: Final = ("INVITE", "UPDATE")  # RFC 3261 section 12.1.1, and target refreshes
 _TOO_MANY_CALLS: Final = 70010  # PJ_ETOOMANY
 
 
@@ -81,7 +82,7 @@ class Service:
         self.endpoint.native.before_each_connection(self._doors.look, self.fault)
         self._names = Names(self.endpoint.native.has_ipv6(), self.endpoint.wake, self._tell_name, self.fault)
         self._named_media = self.endpoint.native.look_up_with(self._names)
-        challenges = ChallengeFilter(self.phones.accounts, self._tell_withheld)
+        challenges = ChallengeFilter(self.attribution.asker_of, self._tell_withheld)
         self.endpoint.native.filter_messages(
             self.gate.by_source, self.gate.by_dialog, challenges.unanswered, self.fault
         )
@@ -195,6 +196,8 @@ class Service:
         self.emit([event], phone, leg)
         if message.direction == "sent" and not message.status:
             phone.sources.add(message.remote_host)
+        elif not message.unread and not message.status and message.method in _NAME_THEIR_TARGET and message.next_hop:
+            phone.sources.add(message.next_hop)
 
     def _tell_stranger(self, event: StrangerRefused, phone: HostedPhone, leg: str | None) -> None:
         self.emit([event], phone, next((aimed for aimed in self.legs.of(phone) if aimed.name == leg), None))

@@ -33,6 +33,8 @@ _VIA: Final = re.compile(
 _FROM: Final = re.compile(r"^(?:From|f)[ \t]*:[ \t]*(.*)$", re.IGNORECASE | re.MULTILINE)
 _USER_HOST: Final = re.compile(r"(?:sips?:(?:([^@>\s]+)@)?|tel:)(\[[^\]]+\]|[^\s;?>:]+)(?::(\d+))?", re.IGNORECASE)
 _TO: Final = re.compile(r"^(?:To|t)[ \t]*:[ \t]*(.*)$", re.IGNORECASE | re.MULTILINE)
+_CONTACT: Final = re.compile(r"^(?:Contact|m)[ \t]*:[ \t]*(.*)$", re.IGNORECASE | re.MULTILINE)
+_RECORD_ROUTE: Final = re.compile(r"^Record-Route[ \t]*:[ \t]*(.*)$", re.IGNORECASE | re.MULTILINE)
 _TAG: Final = re.compile(r";[ \t]*tag[ \t]*=[ \t]*([^\s;,>]+)", re.IGNORECASE)
 _BRANCH: Final = re.compile(
     r"^(?:Via|v)[ \t]*:[^\r\n]*?;[ \t]*branch[ \t]*=[ \t]*([^\s;,]+)", re.IGNORECASE | re.MULTILINE
@@ -90,9 +92,21 @@ class LoggedMessage:
         return _tag(_value(_FROM if self.ours else _TO, self.head))
 
     @property
+    def remote_tag(self) -> str:
+        """The other end's."""
+        return _tag(_value(_TO if self.ours else _FROM, self.head))
+
+    @property
     def remote_host(self) -> str:
         """The other end's address, without its port and an IPv6 address's brackets."""
         return self.remote.rpartition(":")[0].strip("[]")
+
+    @property
+    def next_hop(self) -> str:
+        """The host that a request names for what comes back in its dialog: the topmost Record-Route's, else the Contact's."""
+        value = unquoted(_value(_RECORD_ROUTE, self.head) or _value(_CONTACT, self.head))
+        match = _USER_HOST.search(value)
+        return match.group(2).strip("[]").lower() if match else ""
 
     @property
     def branch(self) -> str:

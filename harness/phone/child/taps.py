@@ -284,10 +284,10 @@ class Taps:
                 heard = tapped.tap.comes(packet, ctypes.string_at(parameter.source, _ADDRESS_OCTETS))
         finally:  # whatever becomes of the looking: the call is not to suffer
             if heard:
-                parameter.user_data = tapped.stream
+                source = parameter.source
+                parameter.user_data, parameter.source = tapped.stream, None  # as it is for what was put aside
                 tapped.on_rtp(arrival)
-                parameter.user_data = block
-                parameter.switch = 0  # as it is for what was put aside
+                parameter.user_data, parameter.source = block, source
 
     def _report(self, block: int, packet: int, size: int) -> None:
         tapped = self._by_block[block]

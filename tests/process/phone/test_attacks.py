@@ -202,6 +202,46 @@ def test_an_answer_that_leads_nowhere_ends_no_process(lease: Desk, stranger: Str
     assert any(f"{header[0]}: {header[1]}" in message.text for message in leg.messages), "told as it came"
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [("Contact", "<sip:a@{there};transport=tcp>")],
+        [("Contact", "<sips:a@{there}>")],
+        [("Contact", "<sip:a@192.0.2.1;transport=tls>"), ("Record-Route", "<sip:{there};transport=tcp;lr>")],
+        [("Contact", "<sips:a@192.0.2.1>"), ("Record-Route", "<sip:{there};lr>")],
+    ],
+)
+def test_an_answer_that_leads_to_another_transport_ends_no_process(
+    lease: Desk, stranger: Stranger, headers: list[tuple[str, str]]
+) -> None:
+    """RFC 3263 section 4.1: a proxy's other side, and whoever is behind it, may be reached otherwise; a phone has one transport."""
+    phone = lease("caller")
+    leg = phone.dial(f"sip:+12065550177@{stranger.address}")
+    invite = stranger.request("INVITE")
+    offer = (SESSION + AUDIO).format(host=stranger.host, port=stranger.rtp.getsockname()[1]).replace("\n", "\r\n")
+    told = [(name, value.format(there=stranger.address)) for name, value in headers]
+    stranger.respond(invite, 200, [*told, ("Content-Type", "application/sdp")], offer)
+    leg.wait_state("confirmed", 10)
+    assert stranger.request("ACK").via.transport == "UDP"
+    leg.hangup()
+    stranger.respond(stranger.request("BYE"), 200)
+    leg.wait_state("disconnected", 10)
+    assert phone.process.lost is None
+    assert any(f"{told[0][0]}: {told[0][1]}" in message.text for message in leg.messages), "told as it came"
+
+
+@pytest.mark.parametrize("header", ["Contact: <sip:a@{there};transport=tcp>", "Record-Route: <sips:{there};lr>"])
+def test_a_call_that_leads_to_another_transport_is_hung_up(lease: Desk, stranger: Stranger, header: str) -> None:
+    phone = lease("callee")
+    line = header.format(there=stranger.address)
+    stranger.writes = lambda head: "\r\n".join([*(old for old in head.split("\r\n") if line[:7] != old[:7]), line])
+    leg, _ = answered(phone, stranger, SESSION + AUDIO)
+    leg.wait_state("confirmed", 10)
+    leg.hangup()
+    stranger.respond(stranger.request("BYE"), 200)
+    leg.wait_state("disconnected", 10)
+
+
 LONGEST = str(2**32 - 1)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import ssl
 import threading
 from collections.abc import Sequence
 
@@ -9,11 +11,14 @@ import pytest
 
 from harness.checks import dialog
 from harness.events import Event, PasswordWithheld, RegistrationState
+from harness.phone import TlsConfig
 from harness.phone.phone import Phone
 from harness.phone.waiter import NeverCame
 from harness.sip.digest import parse
-from harness.sip.message import Request
-from tests.process.phone.conftest import Desk
+from harness.sip.framing import StreamFramer
+from harness.sip.message import Message, Request, Response
+from tests.loopback import fresh_address
+from tests.process.phone.conftest import Authority, Desk
 from tests.process.phone.stranger import AUDIO, SESSION, Stranger, answered
 
 
@@ -61,6 +66,23 @@ def test_sha_256_is_taken_in_whatever_order_and_nothing_weaker_afterwards(
     assert withheld.rule == "stronger algorithm"
 
 
+@pytest.mark.parametrize("strong", ['algorithm=SHA-256-sess, qop="auth"', 'algorithm=SHA-256, qop="auth-int"'])
+def test_what_the_stack_cannot_compute_keeps_no_weaker_one_from_its_answer(
+    lease: Desk, stranger: Stranger, strong: str
+) -> None:
+    """RFC 7616 section 3.7: the strongest that the client supports."""
+    phone = lease_for(lease, stranger)
+    asking = threading.Thread(target=phone.register, args=(10.0,))
+    asking.start()
+    common = 'Digest realm="acme", nonce="n", '
+    offered = [("WWW-Authenticate", common + how) for how in (strong, 'algorithm=MD5, qop="auth"')]
+    stranger.respond(stranger.request("REGISTER"), 401, offered)
+    again = stranger.request("REGISTER")
+    stranger.respond(again, 403)
+    asking.join()
+    assert [parse(value)["algorithm"] for value in again.get_all("Authorization")] == ["MD5"]
+
+
 def test_a_realm_that_is_configured_is_the_only_one(lease: Desk, stranger: Stranger) -> None:
     phone = lease_for(lease, stranger, realm="acme")
     assert registers(phone, stranger, [("evil", "MD5")]) == []
@@ -101,3 +123,37 @@ def test_a_bye_that_is_challenged_is_sent_again(lease: Desk, stranger: Stranger)
         return answer is not None and answer.status == 200
 
     leg.wait("the answer to its BYE", is_answered, 10, outlives_call=True)
+
+
+def challenges_over_tls(listening: socket.socket, tls: TlsConfig, realm: str, got: list[Request]) -> None:
+    """Challenge the first request of the one connection that comes, and refuse what comes behind it."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(str(tls.certificate), tls.private_key)
+    plain, _ = listening.accept()
+    framer = StreamFramer()
+    with context.wrap_socket(plain, server_side=True) as connection:
+        while data := connection.recv(65536):
+            for request in map(Message.parse, framer.feed(data)):
+                assert isinstance(request, Request)
+                challenge = ("WWW-Authenticate", f'Digest realm="{realm}", nonce="n", algorithm=MD5, qop="auth"')
+                answer = Response.to_request(request, 403 if got else 401, tag="t", headers=() if got else (challenge,))
+                got.append(request)
+                connection.sendall(answer.serialize())
+
+
+@pytest.mark.parametrize("realm", ["acme", "evil"])
+def test_over_tls_a_realm_is_the_only_one_as_well(lease: Desk, authority: Authority, realm: str) -> None:
+    """A phone without a certificate names the port of its connection in its Via, and not that of a listener."""
+    host, got = fresh_address(), list[Request]()
+    with socket.create_server((host, 0)) as listening:
+        address = f"{host}:{listening.getsockname()[1]}"
+        registrar = threading.Thread(target=challenges_over_tls, args=(listening, authority.server(host), realm, got))
+        registrar.start()
+        settings = {"registrar": address, "username": "a", "password": "b", "realm": "acme"}
+        phone = lease("caller", transport="tls", tls=TlsConfig(ca_file=authority.ca_file), **settings)
+        assert phone.register(10.0).code == (403 if realm == "acme" else 401)
+        phone.release()
+        registrar.join()
+    shown = [parse(value)["realm"] for request in got for value in request.get_all("Authorization")]
+    assert shown == ["acme"] * (realm == "acme")
+    assert any(isinstance(event, PasswordWithheld) for event in phone.events) is (realm == "evil")

@@ -90,7 +90,7 @@ def test_a_blind_transfer_is_followed(lease: Desk) -> None:
     assert out.successor.state == "confirmed"
 
 
-@pytest.mark.parametrize("why", ["config", "guard", "room"])
+@pytest.mark.parametrize("why", ["config", "guard", "room", "transport"])
 def test_a_transfer_may_be_declined(lease: Desk, why: str) -> None:
     most = lease.process_holds
     alice = lease("alice", max_calls=most if why == "room" else 2, accept_refer=why != "config")
@@ -101,6 +101,8 @@ def test_a_transfer_may_be_declined(lease: Desk, why: str) -> None:
         for _ in range(most - 1):
             alice.dial(uri_of(bob)).wait_state("confirmed", 10)
     target = f"sip:{FORBIDDEN}@{bob.address}" if why == "guard" else uri_of(bob)
+    if why == "transport":
+        target += ";transport=tcp"
     # The target is refused by the one that would follow it; the guard of whoever asks is another matter.
     asked = bob.process.call("transfer", leg=back.key, uri=target, headers=[])
     assert asked is None
@@ -111,6 +113,7 @@ def test_a_transfer_may_be_declined(lease: Desk, why: str) -> None:
     assert out.state == "confirmed"
     assert (alice.declined is not None) == (why != "config")  # this run's rules and this machine speak against nobody
     assert why != "room" or "holds no further call" in str(alice.declined)
+    assert why != "transport" or "has UDP alone, and Refer-To asks for TCP" in str(alice.declined)
 
 
 def test_a_transfer_that_the_harness_is_too_late_to_permit_is_nobodys_refusal(

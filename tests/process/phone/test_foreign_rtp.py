@@ -5,12 +5,15 @@ from __future__ import annotations
 import contextlib
 import socket
 import struct
+import threading
 import time
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
+from harness.audio import g711, marks
 from harness.events import FarEndReport, ForeignRtp, MarkHeard, RtpStatistics
 from harness.phone.leg import Leg
 from harness.phone.phone import Phone
@@ -73,6 +76,24 @@ def test_a_stranger_disturbs_no_stream(lease: Desk, stranger: Stranger) -> None:
     counted = leg.statistics()
     assert counted is not None
     assert (counted.rx_lost, counted.rx_bursts) == (0, 0)
+    assert stranger.hangs_up(phone, answer).status == 200
+
+
+def test_who_speaks_from_another_port_is_heard_at_once(lease: Desk, stranger: Stranger) -> None:
+    """As behind a NAT that binds anew (RFC 4961 only recommends one port); pjmedia drops the first nine packets of another source."""
+    phone = lease("callee")
+    leg, answer = answered(phone, stranger, SESSION + AUDIO)
+    target, pace = (phone.address.rpartition(":")[0], port_of(answer)), threading.Event()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.bind((stranger.host, 0))
+        for mark, by, numbers in ((VOICE, stranger.rtp, range(20)), (VOICE + 1, other, range(20, 29))):
+            voice = g711.encode_ulaw(np.rint(marks.waveform(mark, 8000) * 32767).astype(np.int16))
+            for number in numbers:
+                begin = number * 160 % len(voice)
+                header = struct.pack("!BBHII", 0x80, 0, number, number * 160, 1)
+                by.sendto(header + voice[begin : begin + 160], target)
+                pace.wait(0.02)
+            leg.wait("the mark", lambda e, mark=mark: isinstance(e, MarkHeard) and e.mark == mark, 10)  # type: ignore[misc]
     assert stranger.hangs_up(phone, answer).status == 200
 
 

@@ -84,6 +84,36 @@ def test_the_platforms_call_is_taken(lease: Desk, platform: Stranger) -> None:
     assert refused(phone) == []
 
 
+@pytest.mark.parametrize("header", ["Contact: <sip:p@{there}>", "Record-Route: <sip:{there};lr>, <sip:192.0.2.1;lr>"])
+def test_who_is_named_by_the_platforms_invite_goes_on_with_the_call(
+    lease: Desk, platform: Stranger, stranger: Stranger, header: str
+) -> None:
+    """RFC 3261 section 12.1.1: of the remote target, or the route to it, are the ACK and all that follows."""
+    phone = lease("callee", accepts_from=(platform.host,))
+    line = header.format(there=stranger.address)
+    platform.writes = lambda head: re.sub(r"^Contact: .*?\r$", f"{line}\r", head, flags=re.MULTILINE)
+    if not header.startswith("Contact"):
+        platform.writes = lambda head: f"{head}\r\n{line}"
+    ring = threading.Thread(target=phone.expect_call, args=(10.0,))
+    ring.start()
+    platform.says(
+        phone,
+        "INVITE",
+        1,
+        None,
+        ("Content-Type: application/sdp",),
+        SESSION.format(host=platform.host) + AUDIO.format(port=4000),
+    )
+    answer = platform.final_response("INVITE", 1)
+    ring.join()
+    stranger.call_id = platform.call_id
+    stranger.says(phone, "ACK", 1, answer)
+    (leg,) = phone.incoming
+    leg.wait_state("confirmed", 10)
+    assert stranger.hangs_up(phone, answer).status == 200
+    assert refused(phone) == []
+
+
 def test_a_name_stands_for_its_addresses(lease: Desk) -> None:
     phone = lease("callee", accepts_from=("localhost",))
     with contextlib.closing(Stranger("127.0.0.1")) as platform:

@@ -9,7 +9,7 @@ import pytest
 
 from harness.diagnosis.audio import FEW_PACKETS
 from harness.diagnosis.facts import Facts
-from harness.events import LegStarted
+from harness.events import LegStarted, RtpStatistics
 from tests.unit.diagnosis.building import Example
 from tests.unit.diagnosis.known import facts_of
 
@@ -51,6 +51,16 @@ def test_rtp_that_came_for_less_than_half_of_the_time_is_no_silence_that_somebod
     noise = talk().to_caller("other", packets, listened_s=2.4)
     assert facts_of(noise).value("audio.to_caller") == ("noise" if heard == "silent RTP" else heard)
     assert facts_of(noise.counted(received=packets, lost=100)).value("audio.to_caller") == "noise", "it was sent"
+
+
+@pytest.mark.parametrize(("octets", "heard"), [(160, "a few packets"), (240, "silent RTP"), (480, "silent RTP")])
+def test_fewer_packets_that_hold_more_are_for_all_of_the_time(octets: int, heard: str) -> None:
+    """RFC 3551 section 4.2: 20 ms are a default; with 60 ms a third of the packets is all that there is."""
+    call = talk().counted(received=50).to_caller("silence", 50, listened_s=2.4)
+    call.events = [
+        replace(event, rx_bytes=50 * octets) if isinstance(event, RtpStatistics) else event for event in call.events
+    ]
+    assert facts_of(call).value("audio.to_caller") == heard
 
 
 def test_a_packet_that_came_before_anybody_listened_came() -> None:

@@ -18,6 +18,7 @@ class FakePhone:
     user: str
     transport_name: str = "udp"
     gone: bool = False
+    public: str = ""
     asking: list[FakePhone] = field(default_factory=list)  #: who share it, and have asked for a request each
 
     @property
@@ -26,7 +27,7 @@ class FakePhone:
 
     @property
     def sent_by(self) -> str:
-        return self.address
+        return f"{self.public}:{self.address.split(':')[1]}" if self.public else self.address
 
 
 @dataclass(eq=False)
@@ -51,9 +52,9 @@ def request(
     )
 
 
-def response(status: int, method: str = "INVITE", *, to_tag: str = "", call_id: str = "c") -> str:
+def response(status: int, method: str = "INVITE", *, to_tag: str = "", call_id: str = "c", branch: str = "b1") -> str:
     return (
-        f"SIP/2.0 {status} X\r\nVia: SIP/2.0/UDP 127.0.0.1:1;branch=b1\r\nFrom: <sip:a@x>;tag=fa\r\n"
+        f"SIP/2.0 {status} X\r\nVia: SIP/2.0/UDP 127.0.0.1:1;branch={branch}\r\nFrom: <sip:a@x>;tag=fa\r\n"
         f"To: <sip:b@x>{';tag=' + to_tag if to_tag else ''}\r\nCall-ID: {call_id}\r\nCSeq: 1 {method}\r\n\r\n"
     )
 
@@ -109,12 +110,30 @@ def test_a_second_fork_of_an_invite_is_another_leg() -> None:
     scene = Scene()
     scene.received(request("INVITE", "sip:a@127.0.0.1:1", branch="f1"))
     first = scene.begins(FakeLeg(scene.alice, "c", "incoming"))
-    scene.sent(response(180, to_tag="t1"))
+    scene.sent(response(180, to_tag="t1", branch="f1"))
     scene.received(request("INVITE", "sip:b@127.0.0.2:2", branch="f2"))
     second = scene.begins(FakeLeg(scene.bob, "c", "incoming"))
-    scene.sent(response(180, to_tag="t2"))
+    scene.sent(response(180, to_tag="t2", branch="f2"))
     scene.received(request("INVITE", "sip:a@127.0.0.1:1", branch="f1"))  # sent again
     assert [len(first.seen), len(second.seen)] == [3, 2]
+
+
+def test_each_fork_has_what_is_of_its_own_invite_whoever_answers_first() -> None:
+    """A proxy rings two phones of one process, as for a ring group, and cancels the one that has not answered."""
+    scene = Scene()
+    legs: dict[str, FakeLeg] = {}
+    for phone, branch in ((scene.alice, "f1"), (scene.bob, "f2")):
+        scene.received(request("INVITE", f"sip:{phone.user}@{phone.address}", branch=branch))
+        scene.sent(response(100, branch=branch))  # pjsua's, before it says that there is a call
+        legs[branch] = scene.begins(FakeLeg(phone, "c", "incoming"))
+    for branch in ("f2", "f1"):
+        scene.sent(response(180, to_tag=f"t-{branch}", branch=branch))
+    scene.sent(response(200, to_tag="t-f1", branch="f1"))
+    scene.received(request("CANCEL", "sip:b@127.0.0.2:2", branch="f2"))
+    scene.sent(response(200, "CANCEL", to_tag="t-f2", branch="f2"))
+    seen = {branch: [line.removeprefix("SIP/2.0 ").split()[0] for line in leg.seen] for branch, leg in legs.items()}
+    assert seen == {"f1": ["INVITE", "100", "180", "200"], "f2": ["INVITE", "100", "180", "CANCEL", "200"]}
+    assert {branch: leg.tag for branch, leg in legs.items()} == {"f1": "t-f1", "f2": "t-f2"}
 
 
 def test_an_invite_nobody_takes_goes_to_the_phone_it_was_for() -> None:
@@ -134,6 +153,25 @@ def test_requests_outside_calls_find_both_their_phones() -> None:
     scene.sent(response(200, "OPTIONS", to_tag="t"))
     scene.received(response(200, "OPTIONS", to_tag="t"))
     assert [phone for _, phone, _ in scene.delivered] == [scene.alice, scene.bob, scene.bob, scene.alice]
+
+
+def test_whose_request_is_answered_though_its_via_names_another_port() -> None:
+    """As a TLS phone's without a certificate does, which names that of the connection it has opened."""
+    scene = Scene()
+    carol = FakePhone("127.0.0.3:5061", "c", "tls")
+    dave = FakePhone("127.0.0.3:5062", "d", "tls", public="192.0.2.3")
+    scene.phones += [carol, dave]
+
+    def asker(user: str, tag: str = "other", via: str = "TLS 127.0.0.3:40001") -> FakePhone | None:
+        text = response(401).replace("UDP 127.0.0.1:1", via).replace("<sip:a@x>;tag=fa", f"<sip:{user}@x>;tag={tag}")
+        return scene.attribution.asker_of(read_text(text, direction="received"))
+
+    assert asker("c") is carol
+    assert asker("d") is dave
+    assert asker("anonymous") is None
+    assert asker("z", via="TLS 192.0.2.3:5062") is dave
+    leg = scene.begins(FakeLeg(dave, "c", "outgoing", tag="known"))
+    assert asker("anonymous", tag=leg.tag) is dave
 
 
 def test_what_is_for_a_phone_that_is_gone_is_nobody_elses() -> None:

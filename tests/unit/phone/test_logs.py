@@ -141,6 +141,24 @@ def test_whom_a_uri_names_however_its_user_is_written(uri: str) -> None:
     assert message.from_user == "+12065550102"
 
 
+@pytest.mark.parametrize(
+    ("headers", "host"),
+    [
+        ("", ""),
+        ("m: <sip:a@192.0.2.1:5062;transport=tcp>\r\n", "192.0.2.1"),
+        ('Contact: "sip:x@192.0.2.9" <sips:a:b@[2001:DB8::1]:5061>;expires=60\r\n', "2001:db8::1"),
+        ("Contact: sip:192.0.2.1\r\nRecord-Route: <sip:192.0.2.2;lr>, <sip:192.0.2.3;lr>\r\n", "192.0.2.2"),
+        (
+            "Record-Route:\r\n <sip:r@192.0.2.2;lr>\r\nRecord-Route: <sip:192.0.2.3>\r\nm: <sip:a@192.0.2.1>\r\n",
+            "192.0.2.2",
+        ),
+        ("Contact: *\r\n", ""),
+    ],
+)
+def test_the_next_hop_is_the_topmost_route_or_the_contact(headers: str, host: str) -> None:
+    assert read_text(INVITE.removesuffix("\r\n") + headers + "\r\n", direction="received").next_hop == host
+
+
 def test_a_uri_without_a_user_names_a_place() -> None:
     text = INVITE.replace("sip:+12065550102@127.0.0.12:5070", "sip:127.0.0.12:5070;ob")
     assert read_text(text, direction="received").targets()[0] == ("", "127.0.0.12:5070")

@@ -165,7 +165,7 @@ class Transport:
             self.errors.append(given.size)
         else:
             self.heard.append(ctypes.string_at(given.packet, given.size))
-        given.switch = 1  # as the stream asks for when the source is another than the SDP's
+        given.switch = int(given.source is not None)  # as the stream asks for when the source is another than the SDP's
 
     def attach(self, end: bytes) -> None:
         asked = Attachment(rtp_address=(ctypes.c_uint8 * 28)(*end), user_data=STREAM)

@@ -147,6 +147,12 @@ def test_packets_for_a_part_of_the_time_rate_nothing(tmp_path: Path, samples: Mo
     assert cells(evidence)["MOS"] == "– (RTP for 2.0 of 4.4 s)"
 
 
+def test_packets_of_40_ms_are_for_all_of_the_time(tmp_path: Path, samples: ModuleType) -> None:
+    """RFC 3551 section 4.2: 20 ms are a default."""
+    evidence = heard(samples, tmp_path, 240, 240, 240, rx_packets=110, rx_lost=0, rx_bytes=110 * 320)
+    assert cells(evidence)["MOS"].endswith(" (110 packets)")
+
+
 @pytest.mark.parametrize("reports", [(), (False,), (False, False), (True,), (False, True)])
 def test_a_loss_that_the_far_end_did_not_report_is_no_zero(
     tmp_path: Path, samples: ModuleType, reports: tuple[bool, ...]

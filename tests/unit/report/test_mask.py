@@ -6,6 +6,10 @@ from hypothesis import strategies as st
 
 from harness.report.mask import mask_name, mask_number, mask_plain, mask_text
 
+#: Of an Identity header (RFC 8224): {"dest":{"tn":["13125550100"]},"iat":1,"orig":{"tn":"13125550142"}}, and a signature.
+CLAIMS = "eyJkZXN0Ijp7InRuIjpbIjEzMTI1NTUwMTAwIl19LCJpYXQiOjEsIm9yaWciOnsidG4iOiIxMzEyNTU1MDE0MiJ9fQ"
+SIGNED = "rq3pjT1hoRwakEGjHCnWSwUnshd0-zJ6F1VOgFWSjHBr8Qjpjlk-cpFYpFYsojNCpTzO3QfPOlckGaS6hEck7w"
+
 
 @pytest.mark.parametrize(
     ("text", "masked"),
@@ -42,6 +46,11 @@ from harness.report.mask import mask_name, mask_number, mask_plain, mask_text
         ("1795163572.3580668123", "1795163572.3580668123"),
         ("no number: 127.0.0.1:32681, 20261120T080300Z-1234", "no number: 127.0.0.1:32681, 20261120T080300Z-1234"),
         ('Digest username="a", response="0a1b", cnonce="xyz"', 'Digest username="a", response="•••", cnonce="•••"'),
+        (
+            f"Identity: eyJhbGciOiJFUzI1NiJ9.{CLAIMS}.{SIGNED};info=<h>",
+            "Identity: eyJhbGciOiJFUzI1NiJ9.•••.•••;info=<h>",
+        ),
+        (f"y:..{SIGNED};info=<https://x.example/a.pem>", "y:.•••.•••;info=<https://x.example/a.pem>"),
     ],
 )
 def test_every_form_a_number_comes_in(text: str, masked: str) -> None:

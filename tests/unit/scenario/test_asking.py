@@ -145,6 +145,34 @@ def test_where_strangers_ring_as_well_a_call_has_to_show_its_caller(
     assert found == [agent] * (not shared or shown == CALLER)
 
 
+PILOT, FOREIGN = "+13125550119", "+13125550149"  #: the former of the platform's trunk, which no deployment file names
+
+
+@pytest.mark.parametrize(
+    ("from_", "more", "ours"),
+    [
+        (CALLER, f"P-Asserted-Identity: <sip:{PILOT}@b.example>\r\n", True),
+        (CALLER, f"Remote-Party-ID: <sip:{PILOT}@b.example>;party=calling\r\n", True),
+        ("anonymous", f"P-Asserted-Identity: <tel:{PILOT}>, <sip:{CALLER}@b.example>\r\n", True),
+        (PILOT, f"P-Asserted-Identity: <sip:{CALLER}@b.example>\r\n", True),
+        (FOREIGN, f"P-Asserted-Identity: <sip:{PILOT}@b.example>\r\n", False),
+        ("anonymous", f"P-Asserted-Identity: <sip:{FOREIGN}@b.example>\r\n", False),
+    ],
+)
+def test_a_trunk_s_own_number_beside_the_caller_s_makes_nobody_a_stranger(
+    make_context: MakeContext, from_: str, more: str, ours: bool
+) -> None:
+    phones = make_context().phones
+    leg: Any = SimpleNamespace(
+        messages=[
+            SimpleNamespace(text=f"INVITE sip:ada@p SIP/2.0\r\nFrom: <sip:{from_}@b.example>;tag=1\r\n{more}\r\n")
+        ]
+    )
+    phone: Any = SimpleNamespace(is_ours=phones.may_be_ours)
+    assert phones.may_be_ours(leg) is ours
+    assert phones.is_surely_of(leg, phone, {CALLER, None}) is ours
+
+
 def test_nobody_asks_when_the_call_is_over(ask: Callable[..., Asked]) -> None:
     assert ask(0, over=True, digit="7", attempts=3, retry_after_s=0.001).said == ["7"]
 

@@ -13,7 +13,7 @@ import pytest
 from harness.checks import landing, reach, timing
 from harness.checks.finding import judged, missed_by
 from harness.errors import PhoneLostError, WorldLostError
-from harness.events import CallsRefused, CallState, LegStarted
+from harness.events import CallsRefused, CallState, LegStarted, SipMessage, StrangerRefused
 from harness.measurement import Direction, Duration
 from harness.phone.waiter import never_came
 from harness.scenario import lateness
@@ -122,6 +122,50 @@ def test_a_phone_without_room_excuses_no_call_that_was_not_for_it(make_context: 
     assert {evidence.add(finding).verdict for finding in failed} == {Verdict.FAILED}
     evidence.event(CallsRefused(at=4.0, phone="stand-in", source="198.51.100.20"))
     assert {evidence.add(finding).verdict for finding in (answered, failed[-1])} == {Verdict.BROKEN}
+
+
+@pytest.mark.parametrize("method", ["BYE", "INVITE", "ACK"])
+def test_what_a_phone_did_not_obey_blames_nobody(make_context: MakeContext, method: str) -> None:
+    """A platform has several addresses, and the file lacks one: of its call's requests some come from there."""
+    evidence = make_context().evidence
+    late_ones = [
+        timing.released("ai.1", None, 1.0),
+        timing.released("ai's leg", None, 1.0),
+        landing.stops("ai", False, 1.0),
+        reach.up("ai.1", 32.0),
+    ]
+    others = [timing.released("caller.1", None, 1.0), landing.landed("the call", "billing", {})]
+    refused: Any = {"phone": "ai", "transport": "udp", "user_agent": "", "count": 1}
+    evidence.event(
+        StrangerRefused(at=1.0, leg="ai.1", source="198.51.100.9", method="OPTIONS", why="address", **refused)
+    )
+    evidence.event(StrangerRefused(at=1.0, leg=None, source="198.51.100.9", method="BYE", why="address", **refused))
+    evidence.event(StrangerRefused(at=1.0, leg="ai.1", source="198.51.100.9", method="BYE", why="call-id", **refused))
+    assert {evidence.add(finding).verdict for finding in [*late_ones, *others]} == {Verdict.FAILED}
+    evidence.event(StrangerRefused(at=2.0, leg="ai.1", source="198.51.100.20", method=method, why="address", **refused))
+    found = [evidence.add(finding) for finding in late_ones]
+    assert {finding.verdict for finding in found} == {Verdict.BROKEN}
+    said = f"ai.1 did not act on {method} from 198.51.100.20, which is none of the platform's addresses in the file"
+    assert all(finding.actual.endswith(said) for finding in found)
+    assert {evidence.add(finding).verdict for finding in others} == {Verdict.FAILED}
+
+
+def test_what_went_over_another_transport_than_asked_blames_nobody(make_context: MakeContext) -> None:
+    evidence = make_context().evidence
+    text = (
+        "SIP/2.0 200 OK\r\nVia: SIP/2.0/TCP 192.0.2.9;branch=z9hG4bK1\r\nFrom: <sip:a@x>;tag=us\r\nTo: <sip:b@x>;tag=them\r\n"
+        "Call-ID: c\r\nCSeq: 1 INVITE\r\nContact: <sip:b@192.0.2.1;transport=udp>\r\n\r\n"
+    )
+    common: Any = {"phone": "caller", "leg": "caller.1", "direction": "received", "transport": "tcp"}
+    for at in range(3):
+        assert evidence.add(reach.up("caller.1", 32.0)).verdict is Verdict.FAILED
+        evidence.event(SipMessage(at=at, local="l", remote="r", text=text, **common))
+    found = evidence.add(reach.up("caller.1", 32.0))
+    assert found.verdict is Verdict.BROKEN
+    assert (
+        "asks for UDP in 'SIP/2.0 200 OK', and the phone has TCP alone: its ACK may never have arrived" in found.actual
+    )
+    assert evidence.add(landing.landed("the call", "billing", {})).verdict is Verdict.FAILED
 
 
 def unanswered(leg: str) -> Finding:

@@ -1,0 +1,69 @@
+"""Whether a far end may not have got what a phone sent: it asks for another transport than the phone's one (RFC 3263 section 4.1)."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+
+from harness.errors import BrokenError
+from harness.events import Event, SipMessage, TransportFailed
+from harness.sip.grammar import SipSyntaxError
+from harness.sip.message import Message, Request, Response
+
+#: A third copy says that the first two did not arrive, or their answers; a second may have crossed one.
+_COPIES = 3
+
+
+def why_unreached(events: Sequence[Event]) -> BrokenError | None:
+    """An error when a far end that asks for another transport answered nothing, or no ACK reached it, over the phone's."""
+    legs: defaultdict[str, list[tuple[SipMessage, Message]]] = defaultdict(list)
+    for event in events:
+        if isinstance(event, SipMessage) and event.leg and not event.unread:
+            try:
+                legs[event.leg].append((event, Message.parse(event.text)))
+            except SipSyntaxError:
+                continue
+    for leg, messages in legs.items():
+        formed = next(filter(_forms_dialog, messages), None)
+        if formed is None or not (asked := _asked(*formed)) or asked == formed[0].transport:
+            continue
+        failed = [e.at for e in events if isinstance(e, TransportFailed) and e.phone == formed[0].phone]
+        if lost := _lost(messages, failed):
+            return BrokenError(
+                f"{leg}'s far end asks for {asked.upper()} in {formed[1].start_line!r}, and the phone has "
+                f"{formed[0].transport.upper()} alone: its {lost} may never have arrived"
+            )
+    return None
+
+
+def _forms_dialog(told: tuple[SipMessage, Message]) -> bool:
+    event, message = told
+    if event.direction != "received" or message.cseq.method != "INVITE":
+        return False
+    return isinstance(message, Request) or (isinstance(message, Response) and 200 <= message.status < 300)
+
+
+def _asked(event: SipMessage, message: Message) -> str:
+    """The transport that its next hop's URI asks for (RFC 3261 section 12.1); that of the message where it asks for none."""
+    try:
+        routes = message.record_routes[:: -1 if isinstance(message, Response) else 1]
+        hop = routes[0] if routes else message.contact
+    except SipSyntaxError:
+        return event.transport
+    return (hop.uri.asked_transport if hop else "") or event.transport
+
+
+def _lost(messages: Iterable[tuple[SipMessage, Message]], failed: Iterable[float]) -> str:
+    """A method of which there is reason to think that it did not arrive."""
+    answered = {
+        (m.cseq.number, m.cseq.method) for e, m in messages if e.direction == "received" and isinstance(m, Response)
+    }
+    sent = [(e, m) for e, m in messages if e.direction == "sent" and isinstance(m, Request) and m.to.tag is not None]
+    copies = Counter((m.cseq.number, m.cseq.method) for _, m in sent)
+    for event, request in sent:
+        what = (request.cseq.number, request.method)
+        is_late = copies[what] >= _COPIES or any(at >= event.at for at in failed)
+        if request.method != "ACK" and what not in answered and is_late:
+            return request.method
+    accepted = Counter(m.cseq.number for e, m in messages if _forms_dialog((e, m)) and isinstance(m, Response))
+    return "ACK" if any(count >= _COPIES for count in accepted.values()) else ""
