@@ -46,7 +46,7 @@ class AiEndpoint(Protocol):
         """The AI's side of the call ``of``; None when none came."""
 
     def answered_by(self, of: Call) -> list[str]:
-        """The assistants that took a call since ``of`` began."""
+        """The assistants that took a call since ``of`` began which may be that one."""
 
     @property
     def blind(self) -> bool:
@@ -175,8 +175,9 @@ class SynthflowEndpoint:
         return self._is_of(record, of, on_trust=on_trust)
 
     def answered_by(self, of: Call) -> list[str]:
-        """By number called."""
-        taken = self._answered(self.records(of))
+        """By number called; a record that is known to be another caller's is no sign of this call."""
+        theirs = {call.record.id for call in self.taken if call.peer is not of}
+        taken = [record for record in self._answered(self.records(of)) if record.id not in theirs]
         return [self._context.assistant_of(record.number_to) or str(record.number_to) for record in taken]
 
     def _answered(self, records: Iterable[CallRecord]) -> list[CallRecord]:
@@ -369,8 +370,8 @@ class StandInEndpoint:
         return False
 
     def answered_by(self, of: Call) -> list[str]:
-        """By the Request-URI of what it answered."""
-        return [call.assistant or "an unknown number" for call in self.taken]
+        """By the Request-URI of what it answered for ``of``: another caller's call is no sign of this one."""
+        return [call.assistant or "an unknown number" for call in self.taken if call.peer is of]
 
 
 def _was_answered(leg: Leg) -> bool:

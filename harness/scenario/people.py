@@ -246,8 +246,10 @@ class AssistantOf:
         limit = (within if within is not None else self._context.patience) + self.line.entry.announcement_s
         with self._context.evidence.step(f"the AI answers ({self.name})"):
             talk = self._ai.endpoint.expect_call(of, self.name, limit)
+            answered = [] if talk is not None else self._ai.endpoint.answered_by(of)
+            if answered == [self.name]:  # its record has come since
+                talk = self._ai.endpoint.expect_call(of, self.name, 0.0)
             if talk is None:
-                answered = self._ai.endpoint.answered_by(of)
                 state = of.state()
                 others = answered + [f"the phone {name}" for name in self._context.phones.rang()]
                 finding = landing.only_one(

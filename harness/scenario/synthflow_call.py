@@ -49,7 +49,7 @@ class SynthflowCall:
         self._context = context
         self._api = api
         self._record = record
-        self._peer = peer
+        self.peer = peer  #: the caller's call that it was taken for
         self._can = set(context.deployment.synthflow.witness) if context.deployment.synthflow else set()
         self._find = find  # looks for a record that is unknown yet
         self._wanted = wanted  #: the number that should be called, to find a record that is unknown yet
@@ -322,7 +322,7 @@ class SynthflowCall:
         digit = self._context.deployment.escalation.goodbye_digit
         if digit is None:
             raise FarEndError("escalation.goodbye_digit: is missing; without it the AI cannot be made to hang up")
-        self._peer.press(digit)
+        self.peer.press(digit)
         asked = time.monotonic()
         return asked if self.farewell_s else self.released_at(asked + self._context.patience) or asked
 
@@ -336,5 +336,5 @@ class SynthflowCall:
         escalation = self._context.deployment.escalation
         if escalation.digits_back_digit is None or escalation.digits_back is None:
             raise FarEndError("escalation.digits_back: is missing; without it the AI cannot be made to send digits")
-        self._peer.press(escalation.digits_back_digit, method)
+        self.peer.press(escalation.digits_back_digit, method)
         return escalation.digits_back
