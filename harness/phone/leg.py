@@ -71,6 +71,10 @@ class LegPhone(Protocol):
         """All its legs, oldest first."""
 
     @property
+    def incoming(self) -> Sequence[Leg]:
+        """The legs that were received, without strangers'."""
+
+    @property
     def error(self) -> BaseException | None:
         """Why nothing can be waited for any more."""
 
