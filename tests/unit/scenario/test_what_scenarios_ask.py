@@ -35,7 +35,7 @@ class Asked:
 
 _EXPECTED = (
     "answered", "two_way_audio_with", "caller_id", "silence_from", "released", "never_rang", "ends_with", "took_over", "addressed_to",
-    "came_within", "takes_message", "refer_is", "header", "still_up", "hang_up_is_answered", "took",
+    "came_within", "transfer_fails", "takes_message", "refer_is", "header", "still_up", "hang_up_is_answered", "took",
 )  # fmt: skip
 
 
@@ -156,3 +156,11 @@ def test_a_transfer_by_topic_names_the_topic_of_its_handover() -> None:
     of.cast.group_of_topic.assert_called_once_with(of.handover.transfer_topic)
     _, how = of.assistant.expect_call.return_value.hand_over.call_args
     assert how == {"topic": of.handover.transfer_topic}
+
+
+def test_a_caller_whom_nobody_can_take_may_be_told_so_before_the_call_ends() -> None:
+    context = MagicMock(patience=6.0)
+    context.deployment.expect.transfer_unavailable = "released"
+    of = play(test_transfer.test_nobody_in_the_group, context=context)
+    ((subject, _, how),) = of.expect.named("released")
+    assert (subject, how) == (of.caller.call.return_value, {"farewell_s": 6.0})
