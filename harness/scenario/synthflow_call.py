@@ -191,7 +191,7 @@ class SynthflowCall:
         """Its record has the codec or not."""
 
     def digits(self, count: int, within: float) -> tuple[str, list[str], list[int | None]] | None:
-        """The digits the far end witnessed."""
+        """The digits the far end witnessed; None where its record could not be read at last."""
         if "dtmf" not in self._can:
             return None
         deadline = time.monotonic() + within
@@ -200,6 +200,8 @@ class SynthflowCall:
             if len(found) >= count or self._api.is_down or time.monotonic() >= deadline:
                 break
             self._context.pause(self._context.far_end.poll_s)
+        if self.is_blind and len(found) < count:
+            return None
         return (
             "".join(d["digit"] for d in found),
             [d["method"] for d in found],
@@ -253,9 +255,9 @@ class SynthflowCall:
         return "in-band" in self._can
 
     def account(self, since: float, missing: End | None = None) -> ListenerReport | None:
-        """What the record says it heard."""
+        """What the record says it heard; one that could not be read now says nothing of now."""
         marks = self._fresh("marks")
-        if not isinstance(marks, list):
+        if self.is_blind or not isinstance(marks, list):
             return None
         heard = tuple(int(m["mark"]) for m in marks if to_monotonic(float(m.get("until") or m["at"])) >= since)
         packets = self._witness("rx_packets")
