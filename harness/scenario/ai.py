@@ -19,11 +19,13 @@ from harness.scenario.context import CaseContext
 from harness.scenario.endpoints import AiEndpoint, StandInEndpoint, SynthflowEndpoint
 from harness.scenario.ends import Call
 from harness.scenario.lines import Line, line_of
-from harness.scenario.phones import stand_in
+from harness.scenario.phones import in_uri, stand_in
 
 T = TypeVar("T")
 #: 64 × T1, with T1 = 500 ms (RFC 3261 section 17.1.1.2).
 _TIMER_B_S = 32.0
+#: RFC 3261 section 19.1.2.
+_TLS_S_OWN_PORT = 5061
 
 
 class Ai:
@@ -221,10 +223,14 @@ class Ai:
         if bind is None:
             raise BrokenError("stand_in.stranger_bind: is missing")
         name = STRANGER if from_outside else f"ai-{transport or trunk.transport}"
-        config = replace(config, name=name, bind_address=bind, transport=transport or trunk.transport)
+        place = str(trunk.termination)
+        if transport in ("udp", "tcp") and trunk.termination_port == _TLS_S_OWN_PORT:
+            # Nobody speaks in the clear there: without transport=tls the address leads to SIP's own port (RFC 3263 section 4.2).
+            place = in_uri(str(trunk.termination_host))
+        config = replace(config, name=name, bind_address=bind, transport=transport or trunk.transport, proxy=place)
         phone = self._phone_outside(config)
         with context.evidence.step(f"{name} calls {number}"):
-            uri = f"sip:{number}@{trunk.termination}"
+            uri = f"sip:{number}@{place}"
             if config.transport != "udp":
                 uri += f";transport={config.transport}"
             return context.calls.add(Call(context, phone.dial(uri), "ai"))

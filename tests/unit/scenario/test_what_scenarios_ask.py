@@ -10,7 +10,7 @@ from unittest.mock import MagicMock
 
 import pytest
 
-from scenarios import test_call_control, test_fallback, test_inbound, test_people, test_responses, test_transfer
+from scenarios import test_access, test_call_control, test_fallback, test_inbound, test_people, test_responses, test_transfer
 
 
 class Asked:
@@ -164,3 +164,11 @@ def test_a_caller_whom_nobody_can_take_may_be_told_so_before_the_call_ends() -> 
     of = play(test_transfer.test_nobody_in_the_group, context=context)
     ((subject, _, how),) = of.expect.named("released")
     assert (subject, how) == (of.caller.call.return_value, {"farewell_s": 6.0})
+
+
+def test_what_is_sent_in_the_clear_and_never_answered_has_its_time_before_the_fallback() -> None:
+    """As to an AI that is down: over UDP a platform learns only by its own timer that nobody is there."""
+    timings, context = SimpleNamespace(ring_timeout_s=20.0), MagicMock(patience=4.0)
+    case = SimpleNamespace(axes={"ai": "synthflow"})
+    of = play(test_access.test_nothing_is_set_up_in_the_clear, timings=timings, context=context, case=case)
+    of.fallback.expect_call.assert_called_once_with(of.caller.call.return_value, within=24.0)
