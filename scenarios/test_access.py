@@ -44,7 +44,7 @@ def test_bad_certificate_is_not_talked_to(context, ai, case, caller, line, fallb
     landed = fallback.expect_call(call, within=timings.ring_timeout_s + context.patience)
     expect(call).answered()
     expect(call).two_way_audio_with(landed)
-    ai.was_not_reached(call)
+    ai.was_refused_for_its_certificate(call)
 
 
 @scenario("KEEPALIVE")

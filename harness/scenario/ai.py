@@ -12,6 +12,7 @@ from harness.checks import reach
 from harness.checks.finding import not_observable
 from harness.deployment import STRANGER, Transport
 from harness.errors import BrokenError, PhoneLostError, ResourceError
+from harness.events import TlsHandshake
 from harness.phone import Early, PhoneConfig, Policy, Reject
 from harness.phone.phone import Phone
 from harness.phone.waiter import NeverCame
@@ -193,6 +194,17 @@ class Ai:
     def was_not_reached(self, of: Call) -> None:
         """No INVITE came to the AI since ``of`` began: one that only rang was sent all the same."""
         self._add_not_reached("the AI", self.told(self.endpoint.reached_by, of, time.monotonic()))
+
+    def was_refused_for_its_certificate(self, of: Call) -> None:
+        """The same of a phone that shows a bad one: a platform that began no handshake since ``of`` began has not looked at it."""
+        endpoint = self.endpoint
+        assert isinstance(endpoint, StandInEndpoint)
+        shown = any(isinstance(event, TlsHandshake) and event.at >= of.began for event in endpoint.phone.events)
+        if shown or endpoint.reached_by(of):
+            self.was_not_reached(of)
+            return
+        expected, why = "no INVITE is sent to the AI", "no TLS handshake began, so that its certificate was not looked at"
+        self._context.evidence.add(not_observable("route.not_reached", "the AI", expected=expected, why=why))
 
     def waited_for_choice(self, of: Call) -> None:
         """No INVITE came to the AI before the caller chose it in the menu, so that it was the choice that led there."""

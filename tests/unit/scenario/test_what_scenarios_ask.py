@@ -172,3 +172,9 @@ def test_what_is_sent_in_the_clear_and_never_answered_has_its_time_before_the_fa
     case = SimpleNamespace(axes={"ai": "synthflow"})
     of = play(test_access.test_nothing_is_set_up_in_the_clear, timings=timings, context=context, case=case)
     of.fallback.expect_call.assert_called_once_with(of.caller.call.return_value, within=24.0)
+
+
+def test_a_bad_certificate_that_is_refused_was_looked_at() -> None:
+    timings, context = SimpleNamespace(ring_timeout_s=20.0), MagicMock(patience=4.0)
+    of = play(test_access.test_bad_certificate_is_not_talked_to, timings=timings, context=context)
+    of.ai.was_refused_for_its_certificate.assert_called_once_with(of.caller.call.return_value)
