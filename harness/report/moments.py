@@ -18,8 +18,8 @@ from harness.events import (
     PhoneLost,
     RegistrationState,
     StrangerRefused,
-    TransferProgress,
     TlsHandshake,
+    TransferProgress,
     TransportFailed,
     phone_of,
 )

@@ -203,7 +203,10 @@ class Ai:
         if shown or endpoint.reached_by(of):
             self.was_not_reached(of)
             return
-        expected, why = "no INVITE is sent to the AI", "no TLS handshake began, so that its certificate was not looked at"
+        expected, why = (
+            "no INVITE is sent to the AI",
+            "no TLS handshake began, so that its certificate was not looked at",
+        )
         self._context.evidence.add(not_observable("route.not_reached", "the AI", expected=expected, why=why))
 
     def waited_for_choice(self, of: Call) -> None:
@@ -235,14 +238,14 @@ class Ai:
         if bind is None:
             raise BrokenError("stand_in.stranger_bind: is missing")
         name = STRANGER if from_outside else f"ai-{transport or trunk.transport}"
-        place = str(trunk.termination)
+        to = str(trunk.termination)
         if transport in ("udp", "tcp") and trunk.termination_port == _TLS_S_OWN_PORT:
             # Nobody speaks in the clear there: without transport=tls the address leads to SIP's own port (RFC 3263 section 4.2).
-            place = in_uri(str(trunk.termination_host))
-        config = replace(config, name=name, bind_address=bind, transport=transport or trunk.transport, proxy=place)
+            to = in_uri(str(trunk.termination_host))
+        config = replace(config, name=name, bind_address=bind, transport=transport or trunk.transport, proxy=to)
         phone = self._phone_outside(config)
         with context.evidence.step(f"{name} calls {number}"):
-            uri = f"sip:{number}@{place}"
+            uri = f"sip:{number}@{to}"
             if config.transport != "udp":
                 uri += f";transport={config.transport}"
             return context.calls.add(Call(context, phone.dial(uri), "ai"))

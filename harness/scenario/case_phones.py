@@ -205,7 +205,9 @@ class CasePhones:
 
     @cached_property
     def _numbers(self) -> frozenset[str]:
-        every = (handover for name in self._deployment.assistants for handover in self._deployment.handovers(name).values())
+        every = (
+            handover for name in self._deployment.assistants for handover in self._deployment.handovers(name).values()
+        )
         fixed = {handover.fixed_caller_id for handover in every}
         return frozenset({*numbers_of(self._deployment), HEADER_NUMBER} | {number for number in fixed if number})
 

@@ -13,7 +13,6 @@ from harness.scenario.endpoints import StandInEndpoint
 from harness.verdict import Verdict
 from tests.unit.scenario.conftest import MakeContext
 
-
 INVITED = SimpleNamespace(id="stand-in.1", events=[SimpleNamespace(at=12.0)])
 
 
@@ -29,13 +28,15 @@ def handshake(at: float, *, failed: bool = True) -> Event:
         ([handshake(11.0, failed=False)], [INVITED], Verdict.FAILED),
         ([], [INVITED], Verdict.FAILED),
         ([handshake(9.0)], [], Verdict.NOT_OBSERVABLE),  # of a call before
-        ([TransportFailed(at=11.0, phone="stand-in", transport="tls", remote="x", reason="y")], [], Verdict.NOT_OBSERVABLE),
+        (
+            [TransportFailed(at=11.0, phone="stand-in", transport="tls", remote="x", reason="y")],
+            [],
+            Verdict.NOT_OBSERVABLE,
+        ),
         ([], [], Verdict.NOT_OBSERVABLE),  # a trunk that is taken for down, since an earlier call failed
     ],
 )
-def test_who_is_shown_it(
-    make_context: MakeContext, events: list[Event], incoming: list[Any], verdict: Verdict
-) -> None:
+def test_who_is_shown_it(make_context: MakeContext, events: list[Event], incoming: list[Any], verdict: Verdict) -> None:
     context = make_context(ai="stand-in")
     ai = Ai(context)
     phone: Any = SimpleNamespace(events=events, incoming=incoming)

@@ -35,8 +35,11 @@ def test_a_call_in_the_clear_goes_where_it_may_be_taken(
     dialled: list[tuple[str, PhoneConfig]] = []
 
     def lease(config: PhoneConfig, **_: Any) -> Any:
-        leg = SimpleNamespace(id="ai.1", events=[], successor=None)
-        return SimpleNamespace(dial=lambda uri: dialled.append((uri, config)) or leg)
+        def dial(uri: str) -> Any:
+            dialled.append((uri, config))
+            return SimpleNamespace(id="ai.1", events=[], successor=None)
+
+        return SimpleNamespace(dial=dial)
 
     monkeypatch.setattr(context.phones, "lease", lease)
     Ai(context).calls("+13125550142", transport=transport)

@@ -30,7 +30,9 @@ def test_a_strangers_call_that_rings_on_is_no_second_call_of_the_agents(
 ) -> None:
     context = make_context(expect=Expectations(patience_s=0.01))
     landed, another = leg("agent.1", "confirmed"), leg("agent.2", "early")
-    phone = SimpleNamespace(name="agent", legs=[landed, another], incoming=[landed] if is_stranger else [landed, another])
+    phone = SimpleNamespace(
+        name="agent", legs=[landed, another], incoming=[landed] if is_stranger else [landed, another]
+    )
     landed.phone = phone
     call = Call(context, landed, "agent")
     call.first_leg_released_at = lambda deadline: None  # type: ignore[method-assign]
@@ -43,7 +45,13 @@ def test_the_number_that_a_handover_with_a_name_shows_is_ours(make_context: Make
     context = make_context()
     name, assistant = next(iter(context.deployment.assistants.items()))
     group = next(iter(context.deployment.groups))
-    fields = {"transfer": "warm", "transfer_to": group, "digit": "7", "transfer_caller_id": "fixed", "fixed_caller_id": FIXED}
+    fields = {
+        "transfer": "warm",
+        "transfer_to": group,
+        "digit": "7",
+        "transfer_caller_id": "fixed",
+        "fixed_caller_id": FIXED,
+    }
     named = type(assistant).model_validate({**assistant.model_dump(), "handovers": {"refunds": fields}})
     context.deployment = context.deployment.model_copy(update={"assistants": {name: named}})
     context.phones._deployment = context.deployment

@@ -28,7 +28,9 @@ class Failing(FakeApi):
 
 
 @pytest.mark.parametrize("fails", [True, False])
-def test_what_was_read_before_the_interface_failed_is_not_what_is_heard_now(make_context: MakeContext, fails: bool) -> None:
+def test_what_was_read_before_the_interface_failed_is_not_what_is_heard_now(
+    make_context: MakeContext, fails: bool
+) -> None:
     api: Any = Failing([KNOWN])
     api.fails = fails
     context = make_context(api=api, synthflow=Synthflow(poll_s=0.001, lag_s=0.0, witness=("marks", "dtmf")))

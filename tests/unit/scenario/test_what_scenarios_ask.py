@@ -10,7 +10,15 @@ from unittest.mock import MagicMock
 
 import pytest
 
-from scenarios import test_access, test_call_control, test_fallback, test_inbound, test_people, test_responses, test_transfer
+from scenarios import (
+    test_access,
+    test_call_control,
+    test_fallback,
+    test_inbound,
+    test_people,
+    test_responses,
+    test_transfer,
+)
 
 
 class Asked:
