@@ -60,7 +60,7 @@ class LegPhone(Protocol):
     changed: threading.Condition  #: notified at each event; held while they are taken
     process: PhoneProcess
     directory: Path
-    overrun: BrokenError | None  #: a leg lasted too long and was hung up
+    overrun: BrokenError | None  #: a leg lasted too long and was hung up, or had no mark
 
     @property
     def name(self) -> str:
