@@ -43,7 +43,7 @@ class Asked:
 
 _EXPECTED = (
     "answered", "two_way_audio_with", "caller_id", "silence_from", "released", "never_rang", "ends_with", "took_over", "addressed_to",
-    "came_within", "transfer_fails", "takes_message", "refer_is", "header", "still_up", "hang_up_is_answered", "took",
+    "came_within", "rings", "transfer_fails", "takes_message", "refer_is", "header", "still_up", "hang_up_is_answered", "took",
 )  # fmt: skip
 
 
@@ -186,3 +186,17 @@ def test_a_bad_certificate_that_is_refused_was_looked_at() -> None:
     timings, context = SimpleNamespace(ring_timeout_s=20.0), MagicMock(patience=4.0)
     of = play(test_access.test_bad_certificate_is_not_talked_to, timings=timings, context=context)
     of.ai.was_refused_for_its_certificate.assert_called_once_with(of.caller.call.return_value)
+
+
+def test_agents_who_ring_for_a_caller_who_has_given_up_do_so_a_moment_later() -> None:
+    """A platform that takes the AI's 487 for a refusal rings the fallback then (RFC 3261 section 9.2 has the call ended)."""
+    timings, cast, group = SimpleNamespace(ring_timeout_s=20.0), MagicMock(), MagicMock()
+    cast.all_groups.return_value = [group]
+    expect, order = Asked(), []
+    context = MagicMock()
+    context.pause.side_effect = lambda seconds: order.append(len(expect.named("never_rang")))
+    caller = MagicMock()
+    caller.call.return_value.cancel.return_value = caller.call.return_value.began = 10.0
+    play(test_responses.test_caller_gives_up, timings=timings, cast=cast, context=context, caller=caller, expect=expect)
+    assert order == [0], "they are looked at when they have had that moment"
+    assert [subject for subject, _, _ in expect.named("never_rang")] == [group]
