@@ -21,7 +21,9 @@ def leg(name: str, state: str, shown: str = FIXED) -> Any:
         text=f"INVITE sip:ada@p SIP/2.0\r\nVia: SIP/2.0/UDP x;branch=z9hG4bK1\r\nFrom: <sip:{shown}@b.example>;tag=1\r\n"
         "To: <sip:ada@p>\r\nCall-ID: c\r\nCSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n"
     )
-    return SimpleNamespace(id=name, state=state, direction="incoming", events=[], successor=None, messages=[invite])
+    found = SimpleNamespace(id=name, state=state, direction="incoming", events=[], successor=None, messages=[invite])
+    found.phone = SimpleNamespace(name="billing")
+    return found
 
 
 @pytest.mark.parametrize("is_stranger", [True, False])
@@ -57,3 +59,17 @@ def test_the_number_that_a_handover_with_a_name_shows_is_ours(make_context: Make
     context.phones._deployment = context.deployment
     assert context.phones.may_be_ours(leg("agent.1", "early"))
     assert not context.phones.may_be_ours(leg("agent.1", "early", STRANGER))
+
+
+@pytest.mark.parametrize(("shown", "is_ours"), [("02079460100", True), ("02079460177", False), (STRANGER, False)])
+def test_a_telephone_abroad_shows_numbers_as_its_own_country_writes_them(
+    make_context: MakeContext, shown: str, is_ours: bool
+) -> None:
+    context = make_context()
+    assert context.deployment.region == "US"
+    phones = context.deployment.phones
+    caller = phones["caller"].model_copy(update={"number": "+442079460100"})
+    agent = phones["billing"].model_copy(update={"number": "+442079460188"})
+    phones = {**phones, "caller": caller, "billing": agent}
+    context.phones._deployment = context.deployment.model_copy(update={"phones": phones})
+    assert context.phones.may_be_ours(leg("billing.1", "early", shown)) is is_ours
