@@ -53,7 +53,7 @@ class AiEndpoint(Protocol):
         """Whether the last look showed nothing, for no fault of the platform's."""
 
     def others(self, of: Call, assistant: str) -> list[str]:
-        """The assistants beside ``assistant`` that the call ``of`` came to as well, where there is no doubt whose it is."""
+        """The assistants that the call ``of`` came to beside ``assistant``, or a second time, where there is no doubt whose it is."""
 
     def attempts(self, of: Call) -> list[str]:
         """What was seen of a call that was not answered: ``status:number``, where an interface lists them."""
@@ -281,10 +281,17 @@ class StandInEndpoint:
     blind = False
 
     def others(self, of: Call, assistant: str) -> list[str]:
-        """Those that were called, by the Request-URIs of what came from the caller's own number."""
+        """Those that were called, by the Request-URIs of what came from the caller's own number; and ``assistant`` itself where
+        the call goes on there a second time.
+        """
         came = [leg for leg in self.phone.incoming if leg.events[0].at >= of.began]
-        numbers = (request_user_of(leg.invite) for leg in came if of.number and self._shows(leg, {of.number}))
-        return self._context.assistants_at(numbers, but=assistant)
+        own = [leg for leg in came if of.number and self._shows(leg, {of.number})]
+        number, taken = self._context.deployment.assistants[assistant].did, [call.first_leg for call in self.taken]
+        twice = any(
+            leg not in taken and leg.state != "disconnected" and request_user_of(leg.invite) == number for leg in own
+        )
+        others = self._context.assistants_at((request_user_of(leg.invite) for leg in own), but=assistant)
+        return [*others, *[assistant] * twice]
 
     def attempts(self, of: Call) -> list[str]:
         """None: nothing lists them."""
