@@ -286,12 +286,17 @@ class StandInEndpoint:
         """
         came = [leg for leg in self.phone.incoming if leg.events[0].at >= of.began]
         own = [leg for leg in came if of.number and self._shows(leg, {of.number})]
-        number, taken = self._context.deployment.assistants[assistant].did, [call.first_leg for call in self.taken]
-        twice = any(
-            leg not in taken and leg.state != "disconnected" and request_user_of(leg.invite) == number for leg in own
-        )
         others = self._context.assistants_at((request_user_of(leg.invite) for leg in own), but=assistant)
-        return [*others, *[assistant] * twice]
+        return [*others, *[assistant] * self._goes_on_twice(of, own, assistant)]
+
+    def _goes_on_twice(self, of: Call, legs: Sequence[Leg], assistant: str) -> bool:
+        """Whether one of these legs that nobody expects goes on at the assistant; of a caller who has another call it may be that."""
+        if any(call.number == of.number and call is not of for call in self._context.calls.own):
+            return False
+        number, taken = self._context.deployment.assistants[assistant].did, [call.first_leg for call in self.taken]
+        return any(
+            leg not in taken and leg.state != "disconnected" and request_user_of(leg.invite) == number for leg in legs
+        )
 
     def attempts(self, of: Call) -> list[str]:
         """None: nothing lists them."""

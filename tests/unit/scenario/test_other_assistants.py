@@ -153,3 +153,5 @@ def test_a_call_that_rings_on_at_the_assistant_that_has_taken_it(
     of.began = 10.0
     assert endpoint.expect_call(of, "main", 0.0) is not None
     assert endpoint.others(of, "main") == called
+    context.calls.own.append(call())
+    assert endpoint.others(of, "main") == [], "it may be another call of the same caller"
