@@ -211,6 +211,14 @@ class TransportFailed(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TlsHandshake(Event):
+    """A far end has connected to the phone over TLS, and was shown its certificate; or would have been, where that ``failed``."""
+
+    remote: str  #: ``address:port``
+    failed: bool  #: the handshake came to no end, as where the certificate is refused
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StrangerRefused(Event):
     """Requests were not acted on, because they came from none of the platform's addresses, or named a call wrongly.
 

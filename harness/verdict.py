@@ -168,8 +168,12 @@ class CaseOutcome:
         elif isinstance(error, ExpectationError):
             if error.finding not in self._findings:
                 self.add(error.finding)
-            # That nobody could look counts here even where the deployment can do without: the case went no further.
-            self._troubles.append(Conclusion(error.finding.verdict, str(error)))
+            # That nobody could look counts here even where the deployment can do without: the case went no further. Nor does it
+            # pass where that was by what had passed: nobody has looked at the rest.
+            verdict, why = error.finding.verdict, str(error)
+            if verdict is Verdict.PASSED:
+                verdict, why = Verdict.BROKEN, f"the case ended early, by a finding that passed: {why}"
+            self._troubles.append(Conclusion(verdict, why))
         elif isinstance(error, DidNotPassError):
             pass  # it only repeats what is known
         elif is_failure(error):

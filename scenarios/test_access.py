@@ -22,9 +22,9 @@ def test_any_other_address_is_refused(cast, ai, agents, expect):
 
 
 @scenario("PLAINTEXT")
-def test_nothing_is_set_up_in_the_clear(ai, case, caller, line, fallback, agents, expect):
+def test_nothing_is_set_up_in_the_clear(context, ai, case, caller, line, fallback, agents, timings, expect):
     call = caller.call(line)
-    landed = fallback.expect_call(call)
+    landed = fallback.expect_call(call, within=timings.ring_timeout_s + context.patience)
     expect(call).answered()
     expect(call).two_way_audio_with(landed)
     ai.answered_nothing(call)
@@ -44,7 +44,7 @@ def test_bad_certificate_is_not_talked_to(context, ai, case, caller, line, fallb
     landed = fallback.expect_call(call, within=timings.ring_timeout_s + context.patience)
     expect(call).answered()
     expect(call).two_way_audio_with(landed)
-    ai.was_not_reached(call)
+    ai.was_refused_for_its_certificate(call)
 
 
 @scenario("KEEPALIVE")

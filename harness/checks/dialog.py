@@ -13,7 +13,7 @@ from harness.verdict import Finding
 
 #: What was under way when our ACK left has arrived by then; copies that come closer together are one (section 17.1.1.1: T1 is 0.5 s).
 _ON_ITS_WAY_S = 0.3
-#: One ACK may be lost on any network (section 13.3.1.4 repeats the 200 for that); the next one hardly.
+#: One ACK of an INVITE may be lost on any network, or late (section 13.3.1.4 repeats the 200 for that); the next one hardly.
 _MOST_REPEATED = 1
 
 
@@ -38,7 +38,7 @@ def acknowledged(leg: str, messages: Sequence[SipMessage]) -> Finding | None:
     Where no ACK left at all, as to a Contact that cannot be reached from here, it is the 200 itself after which it comes again. An
     ACK has the CSeq number of its INVITE (section 17.1.1.3): that of a refused attempt, as of one that was challenged, is no 200's.
     """
-    repeated: list[float] = []
+    copies: dict[tuple[int, str], list[float]] = {}
     sent = _acks(messages)
     first: dict[tuple[int, str], float] = {}
     last: dict[tuple[int, str], float] = {}
@@ -50,7 +50,8 @@ def acknowledged(leg: str, messages: Sequence[SipMessage]) -> Finding | None:
         apart = event.at - last.get(key, event.at) > _ON_ITS_WAY_S
         last[key] = event.at
         if since is not None and apart and event.at > since + _ON_ITS_WAY_S:
-            repeated.append(event.at - since)
+            copies.setdefault(key, []).append(event.at - since)
+    repeated = max(copies.values(), key=len, default=[])
     acknowledges = any(number in sent for number, _ in first)
     if not first or (not acknowledges and len(repeated) <= _MOST_REPEATED):
         return None

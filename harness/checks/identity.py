@@ -11,6 +11,7 @@ from harness.checks.claims import STRENGTH, Claim, Observation
 from harness.checks.finding import judged
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.identity import (
+    Form,
     Identity,
     asserted,
     dialled_at_home,
@@ -180,8 +181,7 @@ def _number(shown: Identity | None, numbers: Collection[str], region: str) -> st
 
 def _is_anonymous(shown: Identity) -> bool:
     """Whether From hides the caller (RFC 3323 4.1.1.3)."""
-    uri = shown.uri
-    return uri.host.lower() == ANONYMOUS_HOST or (uri.user or "").lower() in ("anonymous", "restricted", "")
+    return shown.uri.host.lower() == ANONYMOUS_HOST or shown.form in (Form.ANONYMOUS, Form.ABSENT)
 
 
 def user_of(uri: Uri) -> str:

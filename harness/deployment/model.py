@@ -258,6 +258,7 @@ class Deployment(Model):
         mistakes += [*self._trunks_alike(), *self._shared_numbers(), *self._shared_topics(), *self._report_names()]
         mistakes += [each for name in self.assistants for each in self._asked_twice(name)]
         mistakes += [*self._phones_that_nobody_can_call(), *self._groups_that_nobody_can_call()]
+        mistakes += self._calls_that_nobody_tells_apart()
         if mistakes:
             raise MistakesError(mistakes)
         return self
@@ -369,6 +370,15 @@ class Deployment(Model):
             for place, to in targets.items():
                 if to in self.groups and self.groups[to].address is None:
                     yield place, f"groups.{to} has no did and no user to transfer to; allowed: a group with one of them"
+
+    def _calls_that_nobody_tells_apart(self) -> Iterator[Mistake]:
+        """Where strangers call, too, ours are told by the number that they show."""
+        for key, group in self.groups.items():
+            for name in group.present if group.shared else ():
+                phone = self.phones.get(name)
+                if phone is not None and phone.number and phone.shows != "original":
+                    what = f"at {name}, whose telephone shows = {phone.shows}, no call of ours is told from strangers'"
+                    yield ("groups", key, "shared"), f"{what}; allowed: shared where it shows the caller's number"
 
     def _shared_topics(self) -> Iterator[Mistake]:
         """A topic leads to one group, as a number does."""

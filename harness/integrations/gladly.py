@@ -62,8 +62,8 @@ INTEGRATION = Integration(
         shared.inbound(
             "GL",
             title="A call to the Gladly number reaches the AI over TLS",
-            proves="The call is forwarded to the AI, which answers; audio flows both ways; the leg to the AI is TLS, addressed with "
-            "transport=tls and with a certificate that verifies; the AI gets the caller's number.",
+            proves="The call is forwarded to the AI, which answers; audio flows both ways; the leg to the AI is TLS, to the port for "
+            "that; the AI gets the caller's number.",
             source="guide, inbound routing",
             section=_INBOUND,
             menus=True,

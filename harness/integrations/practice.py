@@ -426,8 +426,8 @@ TRANSPORT_PRACTICE: tuple[Row, ...] = (
         scenario="TLS-BADCERT",
         moment="access",
         title="A bad certificate is refused",
-        proves="A far end whose certificate is expired, signed by nobody or made out to another name is not talked to: the call is "
-        "not set up over that connection, and the caller gets the fallback.",
+        proves="A far end whose certificate is expired, signed by nobody or made out to another name is not talked to: the platform "
+        "is shown it, no call is set up over that connection, and the caller gets the fallback.",
         source="practice",
         which=(TO_AI, FALLBACK, MAY_FAIL),
         needs=(A_CALLER, BAD_CERTIFICATES),

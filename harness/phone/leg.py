@@ -60,7 +60,7 @@ class LegPhone(Protocol):
     changed: threading.Condition  #: notified at each event; held while they are taken
     process: PhoneProcess
     directory: Path
-    overrun: BrokenError | None  #: a leg lasted too long and was hung up
+    overrun: BrokenError | None  #: a leg lasted too long and was hung up, or had no mark
 
     @property
     def name(self) -> str:
@@ -69,6 +69,10 @@ class LegPhone(Protocol):
     @property
     def legs(self) -> Sequence[Leg]:
         """All its legs, oldest first."""
+
+    @property
+    def incoming(self) -> Sequence[Leg]:
+        """The legs that were received, without strangers'."""
 
     @property
     def error(self) -> BaseException | None:

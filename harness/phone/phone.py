@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from harness.errors import BrokenError, HarnessError, PhoneLostError, PhoneMisuseError, ResourceError
 from harness.events import Event, LegStarted, PhoneLost, Recorded, RegistrationState, from_values
+from harness.limits import LEG_MARKS
 from harness.phone import crash_hangup, event_log
 from harness.phone.config import PhoneConfig
 from harness.phone.deadlines import DeadlineScheduler
@@ -70,7 +71,7 @@ class Phone:
         self._sink_error: Exception | None = None
         self._crash_hangup: threading.Thread | None = None
         self._released = False
-        self.overrun: BrokenError | None = None  #: a leg lasted too long and was hung up
+        self.overrun: BrokenError | None = None  #: a leg lasted too long and was hung up, or had no mark
         self.declined: BrokenError | None = None  #: a REFER to a number of the deployment's, by the rules of this run
         self.registration: RegistrationState | None = None
 
@@ -180,8 +181,7 @@ class Phone:
         target = self.target(uri)
         self.guard(target)
         check_headers(headers)
-        up = len(self._up())
-        if up >= self.config.max_calls:
+        if (up := len(self._up())) >= self.config.max_calls:
             raise ResourceError(f"phone {self.name} has {up} calls up, and may have {self.config.max_calls}")
         own: list[tuple[str, str]] = []
         if self.config.privacy:
@@ -356,10 +356,9 @@ class Phone:
         return self.process.call(name, within, **arguments)
 
     def _next_mark(self) -> int:
-        try:
-            return next(self._marks)
-        except StopIteration:
-            raise ResourceError(f"no mark is left for a leg of phone {self.name}") from None
+        if (mark := next(self._marks, None)) is None:
+            raise ResourceError(f"no mark is left for a leg of phone {self.name}")
+        return mark
 
     def told(self, name: str, arguments: dict[str, Any]) -> int | None:
         """Take what the process tells of this phone; ``changed`` is held. Returns the mark a new leg still needs."""
@@ -377,7 +376,10 @@ class Phone:
 
     def _started(self, arguments: dict[str, Any]) -> int | None:
         given = arguments["mark"]
-        mark = self._next_mark() if given is None else given
+        try:
+            mark = self._next_mark() if given is None else given
+        except ResourceError as error:  # what reads for every phone goes on
+            mark, self.overrun = LEG_MARKS, self.overrun or error  # nobody's
         predecessor = self._legs.get(arguments["replaces"])
         event = LegStarted(
             at=arguments["at"],

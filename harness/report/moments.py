@@ -18,6 +18,7 @@ from harness.events import (
     PhoneLost,
     RegistrationState,
     StrangerRefused,
+    TlsHandshake,
     TransferProgress,
     TransportFailed,
     phone_of,
@@ -137,6 +138,7 @@ _WORDS: dict[type[Event], Callable[[Any], tuple[str, bool] | None]] = {
     DtmfReceived: lambda event: (f"{event.leg} receives digit {event.digit} ({event.method})", False),
     TransferProgress: lambda event: (f"{event.leg} transfer: {event.code} {event.reason}".rstrip(), event.code >= 300),
     TransportFailed: lambda event: (f"{event.transport.upper()} to {event.remote} failed: {event.reason}", True),
+    TlsHandshake: lambda event: (f"TLS handshake of {event.remote}{' failed' * event.failed}", event.failed),
     StrangerRefused: lambda event: (
         f"{event.count}× {event.method} of {event.source} ({event.user_agent or 'no user agent'}) refused: "
         + ("none of the platform's addresses" if event.why == "address" else "it names a call of ours wrongly"),

@@ -12,6 +12,7 @@ from harness.checks import reach
 from harness.checks.finding import not_observable
 from harness.deployment import STRANGER, Transport
 from harness.errors import BrokenError, PhoneLostError, ResourceError
+from harness.events import TlsHandshake
 from harness.phone import Early, PhoneConfig, Policy, Reject
 from harness.phone.phone import Phone
 from harness.phone.waiter import NeverCame
@@ -19,11 +20,13 @@ from harness.scenario.context import CaseContext
 from harness.scenario.endpoints import AiEndpoint, StandInEndpoint, SynthflowEndpoint
 from harness.scenario.ends import Call
 from harness.scenario.lines import Line, line_of
-from harness.scenario.phones import stand_in
+from harness.scenario.phones import in_uri, stand_in
 
 T = TypeVar("T")
 #: 64 × T1, with T1 = 500 ms (RFC 3261 section 17.1.1.2).
 _TIMER_B_S = 32.0
+#: RFC 3261 section 19.1.2.
+_TLS_S_OWN_PORT = 5061
 
 
 class Ai:
@@ -192,6 +195,20 @@ class Ai:
         """No INVITE came to the AI since ``of`` began: one that only rang was sent all the same."""
         self._add_not_reached("the AI", self.told(self.endpoint.reached_by, of, time.monotonic()))
 
+    def was_refused_for_its_certificate(self, of: Call) -> None:
+        """The same of a phone that shows a bad one: a platform that began no handshake since ``of`` began has not looked at it."""
+        endpoint = self.endpoint
+        assert isinstance(endpoint, StandInEndpoint)
+        shown = any(isinstance(event, TlsHandshake) and event.at >= of.began for event in endpoint.phone.events)
+        if shown or endpoint.reached_by(of):
+            self.was_not_reached(of)
+            return
+        expected, why = (
+            "no INVITE is sent to the AI",
+            "no TLS handshake began, so that its certificate was not looked at",
+        )
+        self._context.evidence.add(not_observable("route.not_reached", "the AI", expected=expected, why=why))
+
     def waited_for_choice(self, of: Call) -> None:
         """No INVITE came to the AI before the caller chose it in the menu, so that it was the choice that led there."""
         self._add_not_reached("the AI, before the caller's choice", self.endpoint.reached_before(of, of.chosen))
@@ -221,10 +238,14 @@ class Ai:
         if bind is None:
             raise BrokenError("stand_in.stranger_bind: is missing")
         name = STRANGER if from_outside else f"ai-{transport or trunk.transport}"
-        config = replace(config, name=name, bind_address=bind, transport=transport or trunk.transport)
+        to = str(trunk.termination)
+        if transport in ("udp", "tcp") and trunk.termination_port == _TLS_S_OWN_PORT:
+            # Nobody speaks in the clear there: without transport=tls the address leads to SIP's own port (RFC 3263 section 4.2).
+            to = in_uri(str(trunk.termination_host))
+        config = replace(config, name=name, bind_address=bind, transport=transport or trunk.transport, proxy=to)
         phone = self._phone_outside(config)
         with context.evidence.step(f"{name} calls {number}"):
-            uri = f"sip:{number}@{trunk.termination}"
+            uri = f"sip:{number}@{to}"
             if config.transport != "udp":
                 uri += f";transport={config.transport}"
             return context.calls.add(Call(context, phone.dial(uri), "ai"))

@@ -72,7 +72,7 @@ class StandInCall(Call):
         super().__init__(context, leg, "ai", number=None)
         self._phone = phone
         self._trunk = trunk
-        self._peer = peer
+        self.peer = peer  #: the caller's call that it was taken for
         self.assistant = assistant
 
     @property

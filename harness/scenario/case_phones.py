@@ -21,7 +21,7 @@ from harness.safety import Guard, numbers_of
 from harness.scenario.company import ALONE, Company
 from harness.scenario.evidence import Evidence
 from harness.sip.grammar import SipSyntaxError
-from harness.sip.identity import caller_id
+from harness.sip.identity import caller_id, region_of
 from harness.sip.message import Message
 
 #: What the row on caller IDs from a header asks the AI to show.
@@ -201,14 +201,20 @@ class CasePhones:
         invite = next((m for m in leg.messages if m.text.startswith("INVITE ")), None)
         if invite is None:
             return ()
+        region, there = self._deployment.region, self._deployment.phones.get(leg.phone.name)
+        if there is not None and there.number is not None:  # the network of its own country writes it
+            region = region_of(there.number, region)
         try:
-            return caller_id(Message.parse(invite.text), self._deployment.region).numbers
+            return caller_id(Message.parse(invite.text), region).numbers
         except SipSyntaxError:
             return ()
 
     @cached_property
     def _numbers(self) -> frozenset[str]:
-        fixed = {assistant.fixed_caller_id for assistant in self._deployment.assistants.values()}
+        every = (
+            handover for name in self._deployment.assistants for handover in self._deployment.handovers(name).values()
+        )
+        fixed = {handover.fixed_caller_id for handover in every}
         return frozenset({*numbers_of(self._deployment), HEADER_NUMBER} | {number for number in fixed if number})
 
     def hang_up(self) -> None:

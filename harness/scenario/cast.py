@@ -13,6 +13,7 @@ from harness.checks.finding import not_observable
 from harness.deployment import TOPIC_HEADER
 from harness.errors import BrokenError
 from harness.far_end import by_hand, campaign
+from harness.phone.leg import LegPhone
 from harness.phone.phone import Phone
 from harness.scenario import handover, keepalive
 from harness.scenario.ai import Ai
@@ -215,10 +216,10 @@ class Cast:
                 self._call_unseen(call)
                 continue
             phone = call.leg.phone
-            up = [leg.id for leg in phone.legs if leg.state not in ("disconnected",)]
+            up = _up(phone)
             if len(up) > 1:  # the leg that was transferred away ends when the AI does, which nobody set a time for
                 call.first_leg_released_at(time.monotonic() + self.context.patience)
-                up = [leg.id for leg in phone.legs if leg.state not in ("disconnected",)]
+                up = _up(phone)
             self.context.evidence.add(landing.one_call(phone.name, up, call.leg.id))
 
     def _call_unseen(self, call: Call | ReportedCall) -> None:
@@ -281,3 +282,10 @@ class Cast:
             stack.callback(self.context.phones.release)
             for call in self.context.calls.of_the_ai:
                 stack.callback(call.keep_record)
+
+
+def _up(phone: LegPhone) -> list[str]:
+    """The calls that a phone has up, without those of strangers, which go on ringing where others call the same number."""
+    own = phone.incoming
+    up = (leg for leg in phone.legs if leg in own or leg.direction == "outgoing")
+    return [leg.id for leg in up if leg.state != "disconnected"]

@@ -46,14 +46,14 @@ class AiEndpoint(Protocol):
         """The AI's side of the call ``of``; None when none came."""
 
     def answered_by(self, of: Call) -> list[str]:
-        """The assistants that took a call since ``of`` began."""
+        """The assistants that took a call since ``of`` began which may be that one."""
 
     @property
     def blind(self) -> bool:
         """Whether the last look showed nothing, for no fault of the platform's."""
 
     def others(self, of: Call, assistant: str) -> list[str]:
-        """The assistants beside ``assistant`` that the call ``of`` came to as well, where there is no doubt whose it is."""
+        """The assistants that the call ``of`` came to beside ``assistant``, or a second time, where there is no doubt whose it is."""
 
     def attempts(self, of: Call) -> list[str]:
         """What was seen of a call that was not answered: ``status:number``, where an interface lists them."""
@@ -175,8 +175,9 @@ class SynthflowEndpoint:
         return self._is_of(record, of, on_trust=on_trust)
 
     def answered_by(self, of: Call) -> list[str]:
-        """By number called."""
-        taken = self._answered(self.records(of))
+        """By number called; a record that is known to be another caller's is no sign of this call."""
+        theirs = {call.record.id for call in self.taken if call.peer is not of}
+        taken = [record for record in self._answered(self.records(of)) if record.id not in theirs]
         return [self._context.assistant_of(record.number_to) or str(record.number_to) for record in taken]
 
     def _answered(self, records: Iterable[CallRecord]) -> list[CallRecord]:
@@ -280,10 +281,22 @@ class StandInEndpoint:
     blind = False
 
     def others(self, of: Call, assistant: str) -> list[str]:
-        """Those that were called, by the Request-URIs of what came from the caller's own number."""
+        """Those that were called, by the Request-URIs of what came from the caller's own number; and ``assistant`` itself where
+        the call goes on there a second time.
+        """
         came = [leg for leg in self.phone.incoming if leg.events[0].at >= of.began]
-        numbers = (request_user_of(leg.invite) for leg in came if of.number and self._shows(leg, {of.number}))
-        return self._context.assistants_at(numbers, but=assistant)
+        own = [leg for leg in came if of.number and self._shows(leg, {of.number})]
+        others = self._context.assistants_at((request_user_of(leg.invite) for leg in own), but=assistant)
+        return [*others, *[assistant] * self._goes_on_twice(of, own, assistant)]
+
+    def _goes_on_twice(self, of: Call, legs: Sequence[Leg], assistant: str) -> bool:
+        """Whether one of these legs that nobody expects goes on at the assistant; of a caller who has another call it may be that."""
+        if any(call.number == of.number and call is not of for call in self._context.calls.own):
+            return False
+        number, taken = self._context.deployment.assistants[assistant].did, [call.first_leg for call in self.taken]
+        return any(
+            leg not in taken and leg.state != "disconnected" and request_user_of(leg.invite) == number for leg in legs
+        )
 
     def attempts(self, of: Call) -> list[str]:
         """None: nothing lists them."""
@@ -369,8 +382,8 @@ class StandInEndpoint:
         return False
 
     def answered_by(self, of: Call) -> list[str]:
-        """By the Request-URI of what it answered."""
-        return [call.assistant or "an unknown number" for call in self.taken]
+        """By the Request-URI of what it answered for ``of``: another caller's call is no sign of this one."""
+        return [call.assistant or "an unknown number" for call in self.taken if call.peer is of]
 
 
 def _was_answered(leg: Leg) -> bool:

@@ -22,6 +22,7 @@ from harness.scenario.expect_audio import ExpectAudio
 from harness.scenario.expect_group import way_in_s
 from harness.scenario.lines import Line
 from harness.scenario.reported import ReportedCall
+from harness.sip.identity import region_of
 from harness.sip.message import Request, Response
 from harness.verdict import ExpectationError, Finding, Verdict
 
@@ -66,8 +67,10 @@ class Expect(ExpectAudio):
         if invite is not None:
             deployment = self._context.deployment
             phone = deployment.phones.get(end.phone_name)
-            form = "preserved" if phone is not None and phone.number is not None else deployment.expect.number_format
-            self._context.evidence.add(identity.caller_id(invite, end.label, number, form, deployment.region, where))
+            form, region = deployment.expect.number_format, deployment.region
+            if phone is not None and phone.number is not None:  # the network of its own country writes it
+                form, region = "preserved", region_of(phone.number, region)
+            self._context.evidence.add(identity.caller_id(invite, end.label, number, form, region, where))
 
     def _at_telephone(self) -> bool:
         """Whether an agent is called at a telephone number, where the platform shows no caller; that is then looked at here."""
@@ -82,11 +85,9 @@ class Expect(ExpectAudio):
         own = {number for _, _, number in deployment.all_dids()} | {
             group.did for group in deployment.groups.values() if group.did
         }
-        invite = end.invite
+        invite, region = end.invite, region_of(phone.number, deployment.region)
         assert invite is not None
-        self._context.evidence.add(
-            identity.platforms_number(invite, end.label, own, deployment.region, end.invite_number)
-        )
+        self._context.evidence.add(identity.platforms_number(invite, end.label, own, region, end.invite_number))
         return True
 
     def withheld_caller_id(self, number: str) -> None:

@@ -117,7 +117,7 @@ class Group:
             except NeverCame as error:
                 # where anybody rings, what the caller asked for was understood
                 asked = [] if self._context.phones.rang() else self._context.asked
-                finding = self._context.evidence.add_of_said(self._landed(), asked)
+                finding = self._context.evidence.add_of_said(self._missed(), asked)
                 raise ExpectationError(finding) from error
             self._wait_for_others(leg, of)
             self._context.evidence.add(self._landed())
@@ -203,6 +203,12 @@ class Group:
         rang = {phone: self._group_of(phone) for phone in self._context.phones.rang()}
         return landing.landed("the call", self.name, rang)
 
+    def _missed(self) -> Finding:
+        """That no call came which an agent of the group could take: one who is away may have been called, or only refused calls."""
+        rang = {phone: self._group_of(phone) for phone in self._context.phones.rang()}
+        in_vain = [phone for phone, group in rang.items() if group == self.name]
+        return landing.landed("the call", self.name, {p: g for p, g in rang.items() if p not in in_vain}, in_vain)
+
     def _group_of(self, phone: str) -> str:
         """The group an agent is in; this one where it is in several."""
         groups = self._context.deployment.groups
@@ -246,8 +252,10 @@ class AssistantOf:
         limit = (within if within is not None else self._context.patience) + self.line.entry.announcement_s
         with self._context.evidence.step(f"the AI answers ({self.name})"):
             talk = self._ai.endpoint.expect_call(of, self.name, limit)
+            answered = [] if talk is not None else self._ai.endpoint.answered_by(of)
+            if answered == [self.name]:  # its record has come since
+                talk = self._ai.endpoint.expect_call(of, self.name, 0.0)
             if talk is None:
-                answered = self._ai.endpoint.answered_by(of)
                 state = of.state()
                 others = answered + [f"the phone {name}" for name in self._context.phones.rang()]
                 finding = landing.only_one(

@@ -49,7 +49,7 @@ class SynthflowCall:
         self._context = context
         self._api = api
         self._record = record
-        self._peer = peer
+        self.peer = peer  #: the caller's call that it was taken for
         self._can = set(context.deployment.synthflow.witness) if context.deployment.synthflow else set()
         self._find = find  # looks for a record that is unknown yet
         self._wanted = wanted  #: the number that should be called, to find a record that is unknown yet
@@ -191,7 +191,7 @@ class SynthflowCall:
         """Its record has the codec or not."""
 
     def digits(self, count: int, within: float) -> tuple[str, list[str], list[int | None]] | None:
-        """The digits the far end witnessed."""
+        """The digits the far end witnessed; None where its record could not be read at last."""
         if "dtmf" not in self._can:
             return None
         deadline = time.monotonic() + within
@@ -200,6 +200,8 @@ class SynthflowCall:
             if len(found) >= count or self._api.is_down or time.monotonic() >= deadline:
                 break
             self._context.pause(self._context.far_end.poll_s)
+        if self.is_blind and len(found) < count:
+            return None
         return (
             "".join(d["digit"] for d in found),
             [d["method"] for d in found],
@@ -253,9 +255,9 @@ class SynthflowCall:
         return "in-band" in self._can
 
     def account(self, since: float, missing: End | None = None) -> ListenerReport | None:
-        """What the record says it heard."""
+        """What the record says it heard; one that could not be read now says nothing of now."""
         marks = self._fresh("marks")
-        if not isinstance(marks, list):
+        if self.is_blind or not isinstance(marks, list):
             return None
         heard = tuple(int(m["mark"]) for m in marks if to_monotonic(float(m.get("until") or m["at"])) >= since)
         packets = self._witness("rx_packets")
@@ -322,7 +324,7 @@ class SynthflowCall:
         digit = self._context.deployment.escalation.goodbye_digit
         if digit is None:
             raise FarEndError("escalation.goodbye_digit: is missing; without it the AI cannot be made to hang up")
-        self._peer.press(digit)
+        self.peer.press(digit)
         asked = time.monotonic()
         return asked if self.farewell_s else self.released_at(asked + self._context.patience) or asked
 
@@ -336,5 +338,5 @@ class SynthflowCall:
         escalation = self._context.deployment.escalation
         if escalation.digits_back_digit is None or escalation.digits_back is None:
             raise FarEndError("escalation.digits_back: is missing; without it the AI cannot be made to send digits")
-        self._peer.press(escalation.digits_back_digit, method)
+        self.peer.press(escalation.digits_back_digit, method)
         return escalation.digits_back

@@ -122,6 +122,12 @@ def has_national_form(number: str, region: str) -> bool:
     return bool(_in_e164(number).country_code == phonenumbers.country_code_for_region(region))
 
 
+def region_of(number: str, otherwise: str) -> str:
+    """The region of an E.164 number's country, of several with one numbering plan the first; ``otherwise`` where it is no country's."""
+    found = str(phonenumbers.region_code_for_country_code(_in_e164(number).country_code or 0))
+    return found if found.isalpha() and found != "ZZ" else otherwise
+
+
 def dialled_at_home(number: str) -> str:
     """The digits that reach an E.164 number from its own country, with the trunk prefix where the country has one."""
     told = phonenumbers.format_number(_in_e164(number), phonenumbers.PhoneNumberFormat.NATIONAL)

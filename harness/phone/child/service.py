@@ -20,6 +20,7 @@ from harness.events import (
     PasswordWithheld,
     SipMessage,
     StrangerRefused,
+    TlsHandshake,
     TransportFailed,
     to_values,
 )
@@ -76,7 +77,7 @@ class Service:
         self._departures = Departures(self.phones, self.legs, self._parent, self._doors.open)
         self._incoming = IncomingCalls(self)
         self._commands = Commands(self)
-        self._log = StackLog(ring, self.attribution, self._doors, self.gate)
+        self._log = StackLog(ring, self.attribution, self._doors, self.gate, self._tell_handshake)
         self.endpoint = Endpoint(self)
         self._doors.needed = self._places.needed = self.endpoint.native.asserts
         self.endpoint.native.before_each_connection(self._doors.look, self.fault)
@@ -204,6 +205,12 @@ class Service:
 
     def _tell_full(self, phone: HostedPhone, source: str) -> None:
         phone.emit(CallsRefused, source=source)
+
+    def _tell_handshake(self, local: str, remote: str, failed: bool) -> None:
+        """Tell the phones at ``local``; a stranger's handshakes are nobody's business."""
+        for phone in self.phones.accounts():
+            if local in (phone.address, phone.sent_by) and phone.admits(remote.rpartition(":")[0].strip("[]"), "tls"):
+                phone.emit(TlsHandshake, remote=remote, failed=failed)
 
     def _tell_withheld(self, phone: HostedPhone, message: LoggedMessage, withheld: Withheld) -> None:
         (self.attribution.leg_of_tag(message.local_tag) or phone).emit(PasswordWithheld, **asdict(withheld))

@@ -24,6 +24,7 @@ _CONNECTING: Final = re.compile(
 _ACCEPTED: Final = re.compile(
     r"(?P<transport>TCP|TLS) listener (?P<local>\S+): got incoming \w+ connection from (?P<remote>\S+:\d+)"
 )
+_REFUSED: Final = re.compile(r"Handshake failed on (?P<local>\S+) in accepting (?P<remote>\S+:\d+)")
 
 _CALL_ID: Final = re.compile(r"^(?:Call-ID|i)[ \t]*:[ \t]*(\S+)", re.IGNORECASE | re.MULTILINE)
 _CSEQ: Final = re.compile(r"^CSeq[ \t]*:[ \t]*(\d+)[ \t]+(\S+)", re.IGNORECASE | re.MULTILINE)
@@ -224,3 +225,11 @@ def read_connection(line: str) -> Connection | None:
     if match is not None:
         return Connection(match["transport"].lower(), match["local"], match["remote"], None)
     return None
+
+
+def read_handshake(line: str) -> tuple[str, str, bool] | None:
+    """Where a TLS handshake of a far end came to, where it came from, and whether it failed; None for any other log entry."""
+    if (match := _REFUSED.search(line)) is not None:
+        return match["local"], match["remote"], True
+    match = _ACCEPTED.search(line)
+    return (match["local"], match["remote"], False) if match is not None and match["transport"] == "TLS" else None

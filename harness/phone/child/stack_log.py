@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from harness.phone.child.account import HostedPhone
 from harness.phone.child.attribution import Attribution
@@ -10,7 +11,7 @@ from harness.phone.child.doors import Doors
 from harness.phone.child.dropped import DroppedMessages
 from harness.phone.child.gate import RequestGate
 from harness.phone.child.leg import CallLeg
-from harness.phone.child.sip_log import read_connection, read_message
+from harness.phone.child.sip_log import read_connection, read_handshake, read_message
 from harness.phone.log_ring import LogRing
 
 
@@ -18,9 +19,15 @@ class StackLog:
     """Hands on what each entry says."""
 
     def __init__(
-        self, ring: LogRing, attribution: Attribution[HostedPhone, CallLeg], doors: Doors, gate: RequestGate
+        self,
+        ring: LogRing,
+        attribution: Attribution[HostedPhone, CallLeg],
+        doors: Doors,
+        gate: RequestGate,
+        tell_handshake: Callable[[str, str, bool], None],
     ) -> None:
         self._ring, self._attribution, self._doors, self._gate = ring, attribution, doors, gate
+        self._tell_handshake = tell_handshake
         self._dropped = DroppedMessages()
 
     def take(self, level: int, entry: str) -> None:
@@ -38,6 +45,8 @@ class StackLog:
             if not self._gate.refuses_unread(self._attribution.called(dropped), dropped):
                 self._attribution.message(now, dropped)
             return
+        if (handshake := read_handshake(entry)) is not None:
+            self._tell_handshake(*handshake)
         connection = read_connection(entry)
         if connection is not None:
             self._attribution.connected(connection)

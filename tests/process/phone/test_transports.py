@@ -6,7 +6,7 @@ import ssl
 
 import pytest
 
-from harness.events import TransportFailed
+from harness.events import TlsHandshake, TransportFailed
 from harness.phone import TlsConfig
 from tests.loopback import fresh_address
 from tests.process.phone.conftest import Authority, Desk, connect, hears, uri_of
@@ -65,6 +65,9 @@ def test_a_bad_certificate_is_refused(lease: Desk, authority: Authority, fault: 
     assert isinstance(failed, TransportFailed)
     assert failed.remote == bob.address
     assert not bob.incoming
+    shown = bob.wait("the handshake", lambda e: isinstance(e, TlsHandshake), 10)
+    assert isinstance(shown, TlsHandshake)
+    assert shown.remote.startswith("127.")
 
 
 def test_verification_can_be_waived(lease: Desk, authority: Authority) -> None:

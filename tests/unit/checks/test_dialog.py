@@ -181,3 +181,21 @@ def test_a_bye_that_crosses_another_may_find_no_call() -> None:
     theirs = bye("received", "BYE sip:a@example.com SIP/2.0")
     assert dialog.accepted_to_bye([INVITE, ok(0.1), ACK, SENT]) == (200,)
     assert dialog.accepted_to_bye([INVITE, ok(0.1), ACK, SENT, theirs]) == (200, 481)
+
+
+@pytest.mark.parametrize(
+    ("copies", "verdict"), [(_MOST_REPEATED, Verdict.PASSED), (_MOST_REPEATED + 1, Verdict.FAILED)]
+)
+def test_each_200_may_come_again_as_often_as_one(copies: int, verdict: Verdict) -> None:
+    """On a way of more than half a second there and back each does, before its ACK has arrived: of a call's, its hold's and its
+    resume's.
+    """
+    messages: list[SipMessage] = []
+    for number in (1, 2, 3):
+        at = 10.0 * number
+        ack = message(at, "sent", "ACK sip:b@example.com SIP/2.0", tag="t", number=number)
+        again = copies if number == 2 else _MOST_REPEATED
+        messages += [ok(at, number=number), ack, *(ok(at + 0.5 * 2**n, number=number) for n in range(again))]
+    finding = dialog.acknowledged("p.1", messages)
+    assert finding is not None
+    assert (finding.verdict, repeated(finding)) == (verdict, copies)

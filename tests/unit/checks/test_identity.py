@@ -113,6 +113,8 @@ def test_withheld_number_needs_all_three() -> None:
             "<sip:Restricted@ims.example>",
             "<sip:anonymous@ims.example>",
             "<sip:ims.example>",
+            '"Private" <sip:private@192.0.2.7>',
+            "<sip:unavailable@unknown.invalid>",
         ]
     ),
     st.permutations(["id", "header", "critical"]).flatmap(lambda all_: st.just(all_[: all_.index("id") + 1])),

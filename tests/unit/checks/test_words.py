@@ -148,6 +148,7 @@ MORE: dict[str, Callable[[], object]] = {
     ),
     "landed at two": lambda: landing.landed("a", "billing", {"p1": "sales", "p2": "billing", "p3": "sales"}),
     "landed nowhere": lambda: landing.landed("a", "billing", {}),
+    "landed nowhere, called in vain": lambda: landing.landed("a", "billing", {}, ["p1"]),
     "stops": lambda: landing.stops("p1", True, 2.0),
     "goes on": lambda: landing.stops("p1", False, 2.0),
     "rang once": lambda: landing.never_rang("p1", 1, True),

@@ -49,3 +49,21 @@ def test_no_other_number_has_two_roles(tmp_path: Path, agents: tuple[str, ...], 
         DeploymentError, match=rf"number: {re.escape(MOBILE)} is already groups\..*; allowed: a number of its own"
     ):
         load(written(tmp_path, *agents, number_of=number_of), secrets=False)
+
+
+@pytest.mark.parametrize(("shows", "shared"), [("any", True), ("original", True), ("platform", True), ("any", False)])
+def test_where_strangers_call_as_well_a_telephone_shows_whose_call_it_is(
+    tmp_path: Path, shows: str, shared: bool
+) -> None:
+    """Ours are told from theirs by the caller's number; the platform's own stands for everybody."""
+    path = written(tmp_path, "owner")
+    plain = tomllib.loads(path.read_text(encoding="utf-8"))
+    (group,) = plain["groups"]
+    plain["groups"][group]["shared"] = shared
+    plain["phones"]["owner"]["shows"] = shows
+    path.write_text(tomli_w.dumps(plain), encoding="utf-8")
+    if shows == "original" or not shared:
+        assert load(path, secrets=False).groups[group].shared is shared
+        return
+    with pytest.raises(DeploymentError, match=rf"groups\.{group}\.shared: at owner, whose telephone shows = {shows}"):
+        load(path, secrets=False)

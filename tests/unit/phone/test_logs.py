@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from harness.phone import recording
 from harness.phone.child.dropped import DroppedMessages
-from harness.phone.child.sip_log import read_connection, read_message, read_text
+from harness.phone.child.sip_log import read_connection, read_handshake, read_message, read_text
 from harness.phone.log_ring import LogRing, last_lines
 from harness.sip.grammar import quote
 from harness.sip.message import Message
@@ -218,6 +218,15 @@ def test_connections_are_announced() -> None:
     )
     assert taken is not None
     assert (taken.transport, taken.local, taken.remote, taken.handle) == ("tls", "127.0.0.12:5061", "127.0.0.1:4", None)
+
+
+def test_handshakes_are_told_whether_they_came_to_an_end_or_not() -> None:
+    taken = "tlstp:5061 TLS listener 127.0.0.12:5061: got incoming TLS connection from 127.0.0.1:40004, sock=9"
+    refused = "ssl0x55d0 Handshake failed on 127.0.0.12:5061 in accepting 127.0.0.1:40004: bad certificate"
+    assert read_handshake(taken) == ("127.0.0.12:5061", "127.0.0.1:40004", False)
+    assert read_handshake(refused) == ("127.0.0.12:5061", "127.0.0.1:40004", True)
+    assert read_handshake(taken.replace("TLS", "TCP")) is None
+    assert read_handshake(refused.replace("in accepting", "in connecting to")) is None
 
 
 def test_the_ring_keeps_the_last_lines(tmp_path: Path) -> None:

@@ -128,12 +128,13 @@ def test_where_strangers_ring_as_well_a_call_has_to_show_its_caller(
     asked = Asked(context, 0, over=True)
     asked.caller.number = CALLER
     leg = SimpleNamespace(
+        phone=SimpleNamespace(name="ada"),
         messages=[
             SimpleNamespace(
                 text=f"INVITE sip:ada@p SIP/2.0\r\nVia: SIP/2.0/UDP x;branch=z9hG4bK1\r\nFrom: <sip:{shown}@b.example>;tag=1\r\n"
                 "To: <sip:ada@p>\r\nCall-ID: c\r\nCSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n"
             )
-        ]
+        ],
     )
     agent = next(iter(context.phones._phones))
     is_ours = context.phones.may_be_ours if shared else everybodys

@@ -61,6 +61,33 @@ def test_a_telephone_s_own_network_writes_the_number(
     assert verdicts(context) == {"caller_id": PASSED if telephone or written in right else FAILED}
 
 
+@pytest.mark.parametrize(
+    ("agent", "caller", "written", "verdict"),
+    [
+        ("+442079460188", "+442079460100", "02079460100", PASSED),  # as London writes it, whatever the file's region
+        ("+442079460188", "+442079460100", "+442079460100", PASSED),
+        ("+442079460188", "+14155550101", "0014155550101", PASSED),
+        ("+442079460188", "+442079460100", "02079460101", FAILED),
+        ("+13125550177", "+442079460100", "02079460100", FAILED),  # Chicago writes no number of London so
+        ("+13125550177", "+442079460100", "011442079460100", PASSED),
+    ],
+)
+def test_a_telephone_s_own_country_has_the_national_form(
+    make_context: MakeContext, agent: str, caller: str, written: str, verdict: Verdict
+) -> None:
+    context = make_context()
+    assert context.deployment.region == "US"
+    phones = context.deployment.phones
+    telephone = phones["billing"].model_copy(update={"number": agent})
+    context.deployment = context.deployment.model_copy(update={"phones": {**phones, "billing": telephone}})
+    invite = Request.parse(TO_AGENT.format(written=written))
+    end: Any = SimpleNamespace(
+        label="billing.1", role="agent", phone_name="billing", invite=invite, invite_number="", record=None
+    )
+    Expect(context, end).caller_id(caller)
+    assert verdicts(context) == {"caller_id": verdict}
+
+
 TO_AGENT = (
     "INVITE sip:billing@x SIP/2.0\r\nVia: SIP/2.0/UDP x;branch=z9hG4bK1\r\nFrom: <sip:{written}@p.example>;tag=1\r\n"
     "To: <sip:billing@x>\r\nCall-ID: c\r\nCSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n"

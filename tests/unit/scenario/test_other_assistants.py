@@ -98,13 +98,18 @@ def test_a_caller_who_calls_two_numbers_has_two_assistants(make_context: MakeCon
     assert [list(look()) for look in context.last_looks] == [[]]
 
 
-def leg(name: str, number: str, caller: str, began: float) -> Any:
+def leg(name: str, number: str, caller: str, began: float, state: str = "early") -> Any:
     text = (
         f"INVITE sip:{number}@ai.example SIP/2.0\r\nFrom: <sip:{caller}@acme.example>;tag=a\r\nTo: <sip:{number}@ai.example>\r\n"
         f"Call-ID: {name}\r\nCSeq: 1 INVITE\r\n\r\n"
     )
     return SimpleNamespace(
-        id=name, events=[SimpleNamespace(at=began)], invite=SimpleNamespace(text=text), answer=lambda: None
+        id=name,
+        events=[SimpleNamespace(at=began)],
+        invite=SimpleNamespace(text=text),
+        answer=lambda: None,
+        state=state,
+        successor=None,
     )
 
 
@@ -118,9 +123,35 @@ def test_a_stand_in_that_is_called_for_another_assistant_as_well(make_context: M
     ]
     phone: Any = SimpleNamespace(incoming=legs)
     endpoint = StandInEndpoint(context, phone, context.trunk)
+    took: Any = SimpleNamespace(first_leg=legs[0])
+    endpoint.taken = [took]
     of = call()
     found = {}
     for began in (10.0, 10.05, 11.0):
         of.began = began
         found[began] = endpoint.others(of, "main")
     assert found == {10.0: [name], 10.05: [name], 11.0: []}
+
+
+@pytest.mark.parametrize(
+    ("state", "caller", "called"),
+    [
+        ("early", CALLER, ["main"]),  # it would answer that one, too
+        ("confirmed", CALLER, ["main"]),
+        ("disconnected", CALLER, []),  # another way to it that was tried, and given up (RFC 3261 section 16.7, step 10)
+        ("early", OTHER, []),
+    ],
+)
+def test_a_call_that_rings_on_at_the_assistant_that_has_taken_it(
+    make_context: MakeContext, state: str, caller: str, called: list[str]
+) -> None:
+    context = make_context(ai="stand-in")
+    taken, again = leg("stand-in.1", ASSISTANT, CALLER, 10.0), leg("stand-in.2", ASSISTANT, caller, 10.1, state)
+    phone: Any = SimpleNamespace(incoming=[taken, again], next_call=lambda within: taken)
+    endpoint = StandInEndpoint(context, phone, context.trunk)
+    of = call()
+    of.began = 10.0
+    assert endpoint.expect_call(of, "main", 0.0) is not None
+    assert endpoint.others(of, "main") == called
+    context.calls.own.append(call())
+    assert endpoint.others(of, "main") == [], "it may be another call of the same caller"

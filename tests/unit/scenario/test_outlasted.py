@@ -41,7 +41,7 @@ class Phone:
             f"From: <sip:{self.left.pop(0)}@b.example>;tag=1\r\n"
             "To: <sip:ai@a.example>\r\nCall-ID: c\r\nCSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n"
         )
-        return SimpleNamespace(messages=[SimpleNamespace(text=text)])
+        return SimpleNamespace(messages=[SimpleNamespace(text=text)], phone=SimpleNamespace(name="stand-in"))
 
 
 def waited(context: CaseContext, phone: Phone) -> list[str]:

@@ -191,8 +191,8 @@ def test_a_person_may_hang_up(make: Callable[..., Case], over: bool) -> None:
     """Who is with people whom nobody of ours hears may be hung up by them: that is no fault, and nothing that was seen."""
     case = make(strength="unknown")
     landed = case.lands()
-    up = SimpleNamespace(id="caller.1", state="disconnected" if over else "confirmed")
-    case.caller.leg = SimpleNamespace(id="caller.1", phone=SimpleNamespace(name="caller", legs=[up]))
+    up = SimpleNamespace(id="caller.1", state="disconnected" if over else "confirmed", direction="outgoing")
+    case.caller.leg = SimpleNamespace(id="caller.1", phone=SimpleNamespace(name="caller", legs=[up], incoming=[]))
     case.hung_up = over
     Cast(case.context).one_call_each(case.caller, landed)
     of_caller, of_people = case.context.evidence.findings

@@ -10,7 +10,15 @@ from unittest.mock import MagicMock
 
 import pytest
 
-from scenarios import test_call_control, test_fallback, test_inbound, test_people, test_responses, test_transfer
+from scenarios import (
+    test_access,
+    test_call_control,
+    test_fallback,
+    test_inbound,
+    test_people,
+    test_responses,
+    test_transfer,
+)
 
 
 class Asked:
@@ -35,7 +43,7 @@ class Asked:
 
 _EXPECTED = (
     "answered", "two_way_audio_with", "caller_id", "silence_from", "released", "never_rang", "ends_with", "took_over", "addressed_to",
-    "came_within", "takes_message", "refer_is", "header", "still_up", "hang_up_is_answered", "took",
+    "came_within", "rings", "transfer_fails", "takes_message", "refer_is", "header", "still_up", "hang_up_is_answered", "took",
 )  # fmt: skip
 
 
@@ -156,3 +164,39 @@ def test_a_transfer_by_topic_names_the_topic_of_its_handover() -> None:
     of.cast.group_of_topic.assert_called_once_with(of.handover.transfer_topic)
     _, how = of.assistant.expect_call.return_value.hand_over.call_args
     assert how == {"topic": of.handover.transfer_topic}
+
+
+def test_a_caller_whom_nobody_can_take_may_be_told_so_before_the_call_ends() -> None:
+    context = MagicMock(patience=6.0)
+    context.deployment.expect.transfer_unavailable = "released"
+    of = play(test_transfer.test_nobody_in_the_group, context=context)
+    ((subject, _, how),) = of.expect.named("released")
+    assert (subject, how) == (of.caller.call.return_value, {"farewell_s": 6.0})
+
+
+def test_what_is_sent_in_the_clear_and_never_answered_has_its_time_before_the_fallback() -> None:
+    """As to an AI that is down: over UDP a platform learns only by its own timer that nobody is there."""
+    timings, context = SimpleNamespace(ring_timeout_s=20.0), MagicMock(patience=4.0)
+    case = SimpleNamespace(axes={"ai": "synthflow"})
+    of = play(test_access.test_nothing_is_set_up_in_the_clear, timings=timings, context=context, case=case)
+    of.fallback.expect_call.assert_called_once_with(of.caller.call.return_value, within=24.0)
+
+
+def test_a_bad_certificate_that_is_refused_was_looked_at() -> None:
+    timings, context = SimpleNamespace(ring_timeout_s=20.0), MagicMock(patience=4.0)
+    of = play(test_access.test_bad_certificate_is_not_talked_to, timings=timings, context=context)
+    of.ai.was_refused_for_its_certificate.assert_called_once_with(of.caller.call.return_value)
+
+
+def test_agents_who_ring_for_a_caller_who_has_given_up_do_so_a_moment_later() -> None:
+    """A platform that takes the AI's 487 for a refusal rings the fallback then (RFC 3261 section 9.2 has the call ended)."""
+    timings, cast, group = SimpleNamespace(ring_timeout_s=20.0), MagicMock(), MagicMock()
+    cast.all_groups.return_value = [group]
+    expect, order = Asked(), []
+    context = MagicMock()
+    context.pause.side_effect = lambda seconds: order.append(len(expect.named("never_rang")))
+    caller = MagicMock()
+    caller.call.return_value.cancel.return_value = caller.call.return_value.began = 10.0
+    play(test_responses.test_caller_gives_up, timings=timings, cast=cast, context=context, caller=caller, expect=expect)
+    assert order == [0], "they are looked at when they have had that moment"
+    assert [subject for subject, _, _ in expect.named("never_rang")] == [group]

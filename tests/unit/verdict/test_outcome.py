@@ -48,6 +48,15 @@ def outcome(*findings: Finding) -> CaseOutcome:
     return CaseOutcome(findings)
 
 
+def test_a_case_that_ended_early_by_what_had_passed_has_not_passed() -> None:
+    """Nobody has looked at what would have come behind it."""
+    found = finding(PASSED)
+    ended = outcome(finding(PASSED), found)
+    ended.raised(ExpectationError(found))
+    assert ended.conclusion.verdict is BROKEN
+    assert "ended early" in ended.conclusion.message
+
+
 def starved() -> Finding:
     return replace(finding(BROKEN, actual="it was late; but nobody had a processor"), starved_s=0.5)
 

@@ -1,0 +1,41 @@
+"""A record that cannot be read any more says nothing of what the AI hears now: not that it hears nobody, and not that it does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from harness.deployment import Synthflow
+from harness.errors import FarEndError
+from harness.far_end.call_record import CallRecord
+from harness.scenario.synthflow_call import SynthflowCall
+from tests.unit.scenario.conftest import MakeContext
+from tests.unit.scenario.test_synthflow_endpoint import FakeApi, call, record
+
+KNOWN = record(witness={"marks": [], "digits": [{"digit": "1", "method": "rfc4733"}], "rx_packets": 50})
+
+
+class Failing(FakeApi):
+    """Has told of the call, and then fails."""
+
+    fails = True
+
+    def call(self, call_id: str) -> CallRecord:
+        if self.fails:
+            raise FarEndError("Synthflow API: GET /calls/{id}: 502")
+        return CallRecord(call_id, KNOWN)
+
+
+@pytest.mark.parametrize("fails", [True, False])
+def test_what_was_read_before_the_interface_failed_is_not_what_is_heard_now(
+    make_context: MakeContext, fails: bool
+) -> None:
+    api: Any = Failing([KNOWN])
+    api.fails = fails
+    context = make_context(api=api, synthflow=Synthflow(poll_s=0.001, lag_s=0.0, witness=("marks", "dtmf")))
+    talk = SynthflowCall(context, api, CallRecord("c1", KNOWN), call())
+    assert (talk.account(0.0) is None) is fails
+    assert (talk.marks_since(0.0) is None) is fails
+    assert (talk.digits(2, within=0.0) is None) is fails
+    assert talk.digits(1, within=0.0) == ("1", ["rfc4733"], [None]), "what came is known all the same"
