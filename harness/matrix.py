@@ -257,6 +257,8 @@ def seconds_of(case: Case, deployment: Deployment, timings: Timings) -> float:
         seconds += deployment.escalation.silence_s
     if case.row.hands_over == "warm" and handover is not None and case.axes["ai"] == "synthflow":
         seconds += handover.briefing_s
+    if (report := deployment.platform.report) is not None and _is_reported(case, deployment):
+        seconds += report.stay_s
     return seconds
 
 
