@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
@@ -18,7 +18,8 @@ ReportField = Literal["caller", "number", "group", "agent", "started", "id"]
 def _time_format(form: str) -> str:
     moment = datetime(2026, 11, 23, 14, 5)
     try:
-        read = datetime.strptime(moment.strftime(form), form)
+        # with an offset that %z writes and reads, and no name of a zone, which would say nothing (%Z)
+        read = datetime.strptime(moment.replace(tzinfo=timezone(timedelta(hours=1))).strftime(form), form)
     except ValueError:
         read = None
     if read is None or read.replace(tzinfo=None) not in (moment, datetime(2026, 11, 23, 14)):

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from harness.deployment import Report, plain_name
 from harness.errors import FarEndError
@@ -160,6 +161,29 @@ def test_times_that_name_their_offset(told: object, cut_off_s: float) -> None:
         json.dumps({"data": {"rows": [{"caller": CALLER, "group": "a", "started": told}]}}).encode(), report
     )
     assert (row.moments, row.cut_off_s) == ((AT.timestamp(),), cut_off_s)
+
+
+@pytest.mark.parametrize(
+    ("told", "form"),
+    [
+        ("Sun, 01 Mar 2026 14:05:09 +0000", "%a, %d %b %Y %H:%M:%S %z"),  # RFC 5322, as Twilio's and others' lists have it
+        ("Sun Mar 01 15:05:09 +0100 2026", "%a %b %d %H:%M:%S %z %Y"),
+        ("03/01/2026 08:05:09 AM -06:00", "%m/%d/%Y %I:%M:%S %p %z"),
+        ("20260301T140509Z", "%Y%m%dT%H%M%S%z"),
+    ],
+)
+def test_a_form_may_have_an_offset(told: str, form: str) -> None:
+    """Such forms were refused as none of a date and a time."""
+    report = declared(zone="Asia/Tokyo", time_format=form)
+    (row,) = rows_of(json.dumps([{"caller": CALLER, "group": "a", "started": told}]).encode(), report)
+    assert (row.moments, row.cut_off_s) == ((AT.timestamp(),), 1.0)
+
+
+@pytest.mark.parametrize("form", ["%d.%m.%Y", "%H:%M:%S", "%d.%m.%Y %H:%M:%S %Z", "%m/%d/%Y %I:%M", "now", "%Q"])
+def test_a_form_of_no_moment_is_refused(form: str) -> None:
+    """A zone's name is none: what it stands for differs from country to country, and strptime passes it over."""
+    with pytest.raises(ValidationError, match="no form of a date and a time"):
+        declared(time_format=form)
 
 
 def test_an_hour_that_comes_twice_is_two_moments() -> None:
