@@ -55,15 +55,17 @@ def load(path: Path, environment: Mapping[str, str] | None = None, *, secrets: b
         plain["lines"] = numbers_csv.merged(plain["lines"], numbers)
     if mistakes := list(_own_prompts(plain, path)):
         raise mistaken(path, mistakes, plain)
+    site = _site(environment)
+
+    def beside(location: tuple[int | str, ...]) -> str | None:
+        if site and location == ("site",):
+            return SITE_VARIABLE
+        return numbers.where(location) if numbers else None
+
     try:
-        deployment = Deployment.model_validate(
-            plain | _site(environment), context={"region": plain.get("region", _REGION)}
-        )
+        deployment = Deployment.model_validate(plain | site, context={"region": plain.get("region", _REGION)})
     except ValidationError as error:
-        lines = toml_model.lines(
-            error, Deployment, beside=numbers.where if numbers else lambda location: None, hidden=_NEVER_WRITTEN
-        )
-        raise mistaken(path, lines, plain) from None
+        raise mistaken(path, toml_model.lines(error, Deployment, beside=beside, hidden=_NEVER_WRITTEN), plain) from None
     if deployment.kind == "simulated":
         return deployment
     return _complete(path, deployment, environment, secrets)

@@ -111,7 +111,7 @@ def test_whose_results_these_are(tmp_path: Path) -> None:
     assert load(file, secrets).site == "Seattle 2"
     assert load(file, {**secrets, "HARNESS_SITE": "berlin"}).site == "berlin", "one file, many sites"
     (said,) = mistakes(tmp_path, "live-gladly", environment={**secrets, "HARNESS_SITE": "a/b"})
-    assert said.startswith("site: 'a/b'")
+    assert said.startswith("site (HARNESS_SITE): 'a/b'")
 
 
 @pytest.mark.parametrize(
