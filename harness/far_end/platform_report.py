@@ -7,6 +7,7 @@ https://docs.talkdesk.com/docs/explore-calls-report), and what Gladly's Contact 
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import json
@@ -60,6 +61,7 @@ class ReportRow:
     #: Seconds since 1970 that its time may mean; two where the clocks were set back, none where it cannot be read.
     moments: tuple[float, ...]
     cut_off_s: float  #: how much of the time its form leaves out: 60 where it has no seconds
+    is_guessed: bool = False  #: whether names in it that are not ASCII may be misread
 
     def words(self, region: str) -> str:
         """Where it stands, and what it says; its numbers in the form that reports mask, and no agent's name."""
@@ -73,13 +75,13 @@ class ReportRow:
 
 def rows_of(raw: bytes, declared: Report) -> list[ReportRow]:
     """The rows of a report. Raises :class:`FarEndError` for what is none, or lacks a column that is needed."""
-    text = _text(raw)
+    text, is_guessed = _text(raw)
     table = list(_of_json(text, declared)) if text.lstrip()[:1] in ("[", "{") else list(_of_csv(text, declared))
     if not table:
         return []
     names = _columns({name for _, row in table for name in row}, declared)
     zone = ZoneInfo(declared.zone) if declared.zone else UTC
-    return [_row(place, row, names, declared, zone) for place, row in table]
+    return [_row(place, row, names, declared, zone, is_guessed) for place, row in table]
 
 
 def names_in(cells: Sequence[str], known: frozenset[str]) -> dict[str, str]:
@@ -103,13 +105,22 @@ def names_in(cells: Sequence[str], known: frozenset[str]) -> dict[str, str]:
 # -- text to tables
 
 
-def _text(raw: bytes) -> str:
+def _text(raw: bytes) -> tuple[str, bool]:
+    """It as text, and whether its encoding is a guess: spreadsheets write that of their country, and no word of which it is."""
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return raw.decode("utf-16", "replace")
+        return raw.decode("utf-16", "replace"), False
     try:
-        return raw.decode("utf-8-sig")
+        return raw.decode("utf-8-sig"), False
     except UnicodeDecodeError:
-        return raw.decode("cp1252", "replace")  # what spreadsheets of Western Europe write else
+        # by lines: one name that was cut off within a letter spoils no other
+        return "".join(map(_line, raw.removeprefix(codecs.BOM_UTF8).splitlines(keepends=True))), True
+
+
+def _line(raw: bytes) -> str:
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return raw.decode("cp1252", "replace")  # Western Europe's
 
 
 def _of_csv(text: str, declared: Report) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -226,7 +237,12 @@ def _columns(there: set[str], declared: Report) -> dict[ReportField, str]:
 
 
 def _row(
-    place: str, row: Mapping[str, Any], names: Mapping[ReportField, str], declared: Report, zone: tzinfo
+    place: str,
+    row: Mapping[str, Any],
+    names: Mapping[ReportField, str],
+    declared: Report,
+    zone: tzinfo,
+    is_guessed: bool,
 ) -> ReportRow:
     def cell(field: ReportField) -> str:
         return _said(row.get(names[field])) if field in names else ""
@@ -244,6 +260,7 @@ def _row(
         id=cell("id"),
         moments=moments,
         cut_off_s=cut_off_s,
+        is_guessed=is_guessed,
     )
 
 

@@ -94,8 +94,12 @@ def _together(
         beside += [name for name in groups if name not in names.of.values()]
         groups = [name for name in groups if name in names.of.values()]
     if not groups:
-        strange = f"in {', '.join(beside)}, which the file has as no group (reported_as, ignore)"
-        return ReportedLanding(why=f"the report lists the call {strange if beside else 'in no group'}", rows=rows)
+        where = f"in {', '.join(beside)}, which the file has as no group (reported_as, ignore)"
+        return ReportedLanding(why=f"the report lists the call {where if beside else 'in no group'}", rows=rows)
+    strange = [name for name in groups if name not in names.of.values() and not name.isascii()]
+    if strange and any(row.is_guessed for row in landed):
+        why = f"the report is not in UTF-8, so that {', '.join(strange)} may be a name that was misread"
+        return ReportedLanding(why=why, rows=rows)
     in_wanted = [names.wanted in told for row in landed if (told := names.read(row))]
     if any(in_wanted) and not all(in_wanted):
         why = f"the report lists calls of this caller in {', '.join(groups)}, and which is this one nobody can tell"
