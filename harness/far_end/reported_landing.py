@@ -13,6 +13,9 @@ from harness.deployment import plain_name
 from harness.far_end.platform_report import ReportRow, names_in
 from harness.sip.identity import is_spelling
 
+#: No clock of a platform is ahead by so much; a zone that is wrong makes a quarter of an hour at least.
+_YET_TO_COME_S = 60.0
+
 #: What the clocks of platform and harness may differ by. An earlier call of the same caller began at least ``stay_s`` before.
 CLOCKS_DIFFER_S = 2.0
 
@@ -84,6 +87,12 @@ def where_landed(rows: Sequence[ReportRow], sought: Sought, names: GroupNames) -
     return ReportedLanding(why=why, rows=tuple(first))
 
 
+def yet_to_come(rows: Sequence[ReportRow], callers: Sequence[str], region: str, now: float) -> ReportRow | None:
+    """A row of one of our ``callers`` (E.164) that has not begun ``now``, as its time is read: then no row is of when it seems."""
+    later = (row for row in rows if row.moments and row.moments[0] > now + _YET_TO_COME_S)
+    return next((row for row in later if any(_is_spelled(row.caller, number, region) for number in callers)), None)
+
+
 def _together(
     landed: Sequence[ReportRow], more: Sequence[ReportRow], sought: Sought, names: GroupNames
 ) -> ReportedLanding:
@@ -135,7 +144,11 @@ def _is_callers(row: ReportRow, sought: Sought) -> bool:
 
 
 def _is(told: str, number: str, sought: Sought) -> bool:
-    return is_spelling(told.removeprefix("tel:"), number, sought.region)
+    return _is_spelled(told, number, sought.region)
+
+
+def _is_spelled(told: str, number: str, region: str) -> bool:
+    return is_spelling(told.removeprefix("tel:"), number, region)
 
 
 def _is_within(row: ReportRow, sought: Sought) -> bool:

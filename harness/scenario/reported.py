@@ -15,7 +15,14 @@ from harness.errors import FarEndError
 from harness.far_end import by_hand
 from harness.far_end.clock import to_wall
 from harness.far_end.report_source import ReportSource
-from harness.far_end.reported_landing import CLOCKS_DIFFER_S, GroupNames, ReportedLanding, Sought, where_landed
+from harness.far_end.reported_landing import (
+    CLOCKS_DIFFER_S,
+    GroupNames,
+    ReportedLanding,
+    Sought,
+    where_landed,
+    yet_to_come,
+)
 from harness.measurement import Landing, Ringing
 from harness.scenario.context import CaseContext
 from harness.scenario.end import End, Marked, Voiced
@@ -153,6 +160,11 @@ class ReportedCall:
         if abs(ahead) > CLOCKS_DIFFER_S:  # an earlier call's row may then be in the time of this one
             why = f"the clock of who gives the report is {abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} this machine's"
             return ReportedLanding(why=f"{why}, so that none of its rows is sure to be this call's")
+        deployment = self._context.deployment
+        callers = [number for name in deployment.callers if (number := deployment.phones[name].number)]
+        if (wrong := yet_to_come(rows, callers, deployment.region, to_wall(time.monotonic()))) is not None:
+            why = f"{wrong.place} of the report has a caller of ours at a time that is yet to come"
+            return ReportedLanding(why=f"{why} (platform.report.zone, time_format), so that none of its times is known")
         return where_landed(rows, sought, names)
 
     def _sought(self, ended: float) -> Sought:
