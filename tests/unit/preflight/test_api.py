@@ -98,6 +98,23 @@ def test_a_body_that_calls_nobody_of_ours(lab: Any, far: Any, body: str, said: s
     check(trigger(lab, far, url, body=body), WARNING, said, row, "campaign.body")
 
 
+@pytest.mark.parametrize(
+    ("method", "query", "said", "fix"),
+    [
+        ("GET", "?to={customer}", "open, ", None),
+        ("POST", "?to={customer}", "open, ", None),
+        ("GET", "?to=", "its url has no {customer}, so that it is not told whom to call", "campaign.url"),
+        ("GET", "?to={number}", "its url has {number}, which nothing is put in place of", "campaign.url"),
+        ("POST", "?to={number}", "its url has {number}, which nothing is put in place of", "campaign.url"),
+        ("POST", "", "its body has no {customer}, so that it is not told whom to call", "campaign.body"),
+    ],
+)
+def test_a_url_may_say_whom_to_call(lab: Any, far: Any, method: str, query: str, said: str, fix: str | None) -> None:
+    url = f"http://{far.address}:{far.stream()}/start{query}"
+    found = trigger(lab, far, url, method=method, body="{customer}" if method == "GET" else "7")
+    check(found, OK if fix is None else WARNING, said, *(["Calls not reaching Synthflow", fix] if fix else []))
+
+
 def test_a_body_is_of_any_form(lab: Any, far: Any) -> None:
     url = f"http://{far.address}:{far.stream()}/start"
     check(trigger(lab, far, url, body='{"call": {"to": "{customer}", "tags": {}}}'), OK, "open, ")
