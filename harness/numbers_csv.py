@@ -6,8 +6,10 @@ describes as well gets from here what is not said there; one name in several row
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
+import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +20,7 @@ from harness.deployment import Line
 from harness.errors import DeploymentError
 from harness.model_words import nearest
 
-_NAME = "name"
+_NAME, _DID = "name", "did"
 _FLAGS = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
 #: What has more than one value cannot stand in a cell.
 _COLUMNS = (_NAME, *(name for name in Line.model_fields if name != "dids"))
@@ -68,22 +70,9 @@ def read(path: Path, ignored: Sequence[str] = ()) -> NumbersFile:
 
     Raises :class:`DeploymentError` with a line for each mistake: file, row, column, what is allowed.
     """
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            # some write ä as one sign, some as two: a name is the same
-            text = io.StringIO(unicodedata.normalize("NFC", file.read()), newline="")
-            reader = csv.reader(text, delimiter=_separator(text), strict=True)
-            table = [(number, [cell.strip() for cell in row]) for number, row in enumerate(reader, start=1)]
-    except FileNotFoundError:
-        raise DeploymentError(
-            f"numbers_csv: no such file: {path}; allowed: a CSV file, beside the deployment file"
-        ) from None
-    except UnicodeDecodeError:
-        how = 'in Excel "CSV UTF-8" of those to save as'
-        raise DeploymentError(f"{path}: is not in UTF-8; allowed: a CSV file in UTF-8 ({how})") from None
-    except (OSError, csv.Error) as error:
-        raise DeploymentError(f"{path}: cannot be read ({error}); allowed: a CSV file in UTF-8") from None
-    if table and table[0][1][:1] and table[0][1][0].lower() == "sep=":  # for Excel, which does not show it
+    text = _text(path)
+    table = list(_rows(path, text))
+    if table and _is_for_excel(table[0][1]):
         del table[0]
     table = [(number, row) for number, row in table if any(row)]
     if not 2 <= len(table) <= _LARGEST:
@@ -107,11 +96,57 @@ def read(path: Path, ignored: Sequence[str] = ()) -> NumbersFile:
     return found
 
 
-def _separator(text: io.StringIO) -> str:
-    """What stands between the names of the columns, which have none of it in themselves; the text is as unread after it."""
-    heading = next((line for line in text if line.strip()), "")
-    text.seek(0)
-    return max(_SEPARATORS, key=heading.count)
+def _text(path: Path) -> str:
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        raise DeploymentError(
+            f"numbers_csv: no such file: {path}; allowed: a CSV file, beside the deployment file"
+        ) from None
+    except UnicodeDecodeError:
+        raise _other_encoding(path) from None
+    except OSError as error:
+        raise DeploymentError(f"{path}: cannot be read ({error}); allowed: a CSV file in UTF-8") from None
+    return unicodedata.normalize("NFC", text)  # some write ä as one sign, some as two: a name is the same
+
+
+def _other_encoding(path: Path) -> DeploymentError:
+    how = 'in Excel "CSV UTF-8" of those to save as'
+    return DeploymentError(f"{path}: is not in UTF-8; allowed: a CSV file in UTF-8 ({how})")
+
+
+def _rows(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
+    number = 0
+    try:
+        for number, row in enumerate(_cells(text, _separator(text)), start=1):
+            yield number, row
+    except csv.Error as error:
+        allowed = "quotation marks around a whole cell, and doubled within it"
+        raise DeploymentError(f"{path}: row {number + 1}: {error}; allowed: {allowed}") from None
+
+
+def _cells(text: str, separator: str) -> Iterator[list[str]]:
+    for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True):
+        yield [cell.strip() for cell in row]
+
+
+def _separator(text: str) -> str:
+    """That by which the heading names the columns, else the most frequent there: a name may have more of another one."""
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    likely = sorted(_SEPARATORS, key=first.count, reverse=True)
+    return max(likely, key=lambda each: len(_known_columns(text, each)))
+
+
+def _known_columns(text: str, separator: str) -> set[str]:
+    rows = (row for row in _cells(text, separator) if any(row) and not _is_for_excel(row))
+    with contextlib.suppress(csv.Error):
+        return {name.lower() for name in next(rows, [])} & {*_COLUMNS}
+    return set()
+
+
+def _is_for_excel(row: Sequence[str]) -> bool:
+    """Whether it is the line that tells the separator, which Excel does not show."""
+    return bool(row) and re.fullmatch(r"sep=[,;]?", row[0], re.IGNORECASE) is not None
 
 
 def _of_heading(heading: Sequence[str]) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import tomllib
 from pathlib import Path
 
@@ -242,6 +243,43 @@ def test_one_misspelt_name_is_one_mistake(tmp_path: Path, rows: int, told: int) 
     )
     assert said[0].endswith("others of lines)") is (told == 1)
     assert f"(and the same at {rows - 1} others of lines)" in said[0] or told == rows
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("begins", ["", "sep={}\n", '"sep={}"\n', "\n"])
+@pytest.mark.parametrize(
+    "heading",
+    [
+        ["name", "did", "Customer (place, street, floor; see map)"],
+        ["name", "did", 'Notes, internal, "old"; more'],
+        ["Site\nnotes", "name", "did"],
+        ["did", ";;", "name", ",,,"],
+    ],
+)
+def test_a_separator_is_that_by_which_the_heading_names_the_columns(
+    tmp_path: Path, separator: str, begins: str, heading: list[str]
+) -> None:
+    """Whatever the names have more of: the most frequent sign of the first line was taken for it."""
+    cells = {"name": "Shop", "did": "+12145550107"}
+    path = tmp_path / "dids.csv"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        file.write(begins.format(separator))
+        table = [heading, [cells.get(name, "x") for name in heading]]
+        csv.writer(file, delimiter=separator).writerows(table)
+    lines = numbers_csv.merged({}, numbers_csv.read(path, [name for name in heading if name not in cells]))
+    assert lines == {"Shop": {"did": "+12145550107"}}
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [('"Main" hall,+12145550108', "',' expected after '\"'"), ('"Main hall,+12145550108', "unexpected end of data")],
+)
+def test_a_quotation_mark_out_of_place_is_told_by_its_row(tmp_path: Path, row: str, said: str) -> None:
+    """Of three hundred."""
+    with pytest.raises(DeploymentError) as caught:
+        read(tmp_path, f'name,did\nShop,+12145550107\n"A\nB",+12145550106\n{row}\nBar,+12145550109\n')
+    allowed = "quotation marks around a whole cell, and doubled within it"
+    assert str(caught.value) == f"{tmp_path / 'dids.csv'}: row 4: {said}; allowed: {allowed}"
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
