@@ -105,8 +105,10 @@ def _text(path: Path) -> str:
         ) from None
     except UnicodeDecodeError:
         raise _other_encoding(path) from None
-    except OSError as error:
+    except (OSError, ValueError) as error:  # a name that no file has
         raise DeploymentError(f"{path}: cannot be read ({error}); allowed: a CSV file in UTF-8") from None
+    if "\0" in text:
+        raise _other_encoding(path)
     return unicodedata.normalize("NFC", text)  # some write ä as one sign, some as two: a name is the same
 
 

@@ -95,10 +95,11 @@ def test_a_column_that_lost_every_plus_is_one_mistake(tmp_path: Path) -> None:
     assert len(str(caught.value).splitlines()) == 2, "two names that are misspelt in two ways"
 
 
-@pytest.mark.parametrize("encoding", ["cp1252", "utf-16"])
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-16", "utf-16-le", "utf-16-be"])
 def test_a_sheet_that_excel_saved_in_another_way_says_how_to_save_it(tmp_path: Path, encoding: str) -> None:
     path = tmp_path / "dids.csv"
-    path.write_text("name;did\nKüche;+12145550107\n", encoding=encoding)
+    name = "Shop" if encoding in ("utf-16-le", "utf-16-be") else "Küche"  # in ASCII it is UTF-8 with a NUL for each letter
+    path.write_text(f"name;did\n{name};+12145550107\n", encoding=encoding)
     with pytest.raises(DeploymentError) as caught:
         numbers_csv.read(path)
     assert str(caught.value) == (
@@ -196,6 +197,9 @@ def test_a_sheet_that_is_no_name_is_not_passed_over(tmp_path: Path, sheet: str) 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(DeploymentError, match="no such file"):
         numbers_csv.read(tmp_path / "nosuch.csv")
+    for name in ("no\0such.csv", "."):
+        with pytest.raises(DeploymentError, match="cannot be read"):
+            numbers_csv.read(tmp_path / name)
 
 
 @given(text=st.text(max_size=200))
