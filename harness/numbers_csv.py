@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
 
+from harness import toml_model
 from harness.deployment import Line
 from harness.errors import DeploymentError
 from harness.model_words import nearest
@@ -89,11 +90,19 @@ def read(path: Path, ignored: Sequence[str] = ()) -> NumbersFile:
     if mistakes:
         raise DeploymentError("\n".join(f"{path}: row {first}: {mistake}" for mistake in mistakes))
     found = NumbersFile(path)
+    wrong: dict[str, list[str]] = {}  #: what is wrong → the cells
     for number, row in rows:
-        mistakes += _add(found, number, row, heading)
-    if mistakes:
-        raise DeploymentError("\n".join(mistakes))
+        for column, what in _add(found, number, row, heading):
+            wrong.setdefault(what, []).append(f"row {number}, column {column}" if column else f"row {number}")
+    if wrong:
+        raise DeploymentError("\n".join(f"{path}: {line}" for what in wrong for line in _alike(wrong[what], what)))
     return found
+
+
+def _alike(cells: Sequence[str], what: str) -> list[str]:
+    if len(cells) <= toml_model.MOST_ALIKE:
+        return [f"{cell}: {what}" for cell in cells]
+    return [f"{cells[0]}: {what} (and the same in {len(cells) - 1} other rows)"]
 
 
 def _text(path: Path) -> str:
@@ -160,15 +169,17 @@ def _of_heading(heading: Sequence[str]) -> Iterator[str]:
     yield from (f"column {name} is there twice; allowed: once" for name in _COLUMNS if heading.count(name) > 1)
 
 
-def _add(found: NumbersFile, row: int, texts: Sequence[str], heading: Sequence[str]) -> list[str]:
+def _add(found: NumbersFile, row: int, texts: Sequence[str], heading: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Take a row's number; what is wrong with it, each with its column, if it is one's."""
     width = max((place for place, text in enumerate(texts, start=1) if text), default=0)
     if width > len(heading):
-        return [f"{found.path}: row {row}: has {width} cells; allowed: {len(heading)}, as the heading"]
+        yield "", f"has {width} cells; allowed: {len(heading)}, as the heading"
+        return
     if any(text for name, text in zip(heading, texts, strict=False) if not name):
-        return [f"{found.path}: row {row}: has a cell in a column without a name; allowed: none"]
+        yield "", "has a cell in a column without a name; allowed: none"
+        return
     cells = {name: text for name, text in zip(heading, texts, strict=False) if name}
-    mistakes: list[str] = []
-    name = cells.get(_NAME) or cells.get("did", "")
+    name = cells.get(_NAME) or cells.get(_DID, "")
     line = found.lines.setdefault(name, _Told())
     found.cells.setdefault((name, ""), f"row {row}")
     told: dict[str, Any] = {}
@@ -181,22 +192,20 @@ def _add(found: NumbersFile, row: int, texts: Sequence[str], heading: Sequence[s
         elif bool in (Line.model_fields[column].annotation, *get_args(Line.model_fields[column].annotation)):
             value = _FLAGS.get(text.lower())
             if value is None:
-                mistakes.append(f"{found.path}: row {row}, column {column}: {text!r}; allowed: yes or no")
+                yield column, f"{text!r}; allowed: yes or no"
         told[column] = value
         found.cells.setdefault((name, column), f"row {row}, column {column}")
-    did, trunk = told.pop("did", None), told.pop("trunk", None)
+    did, trunk = told.pop(_DID, None), told.pop("trunk", None)
     if did is None:
-        mistakes.append(f"{found.path}: row {row}, column did: is missing; allowed: a number in E.164")
-        return mistakes
-    mistakes += [
-        f"{found.path}: row {row}, column {key}: {value!r}, though another row of {name!r} says {line.keys[key]!r}"
-        for key, value in told.items()
-        if line.keys.get(key, value) != value
-    ]
+        yield _DID, "is missing; allowed: a number in E.164"
+        return
+    for key, value in told.items():
+        if line.keys.get(key, value) != value:
+            what = f"{value!r}, though another row of {name!r} says {line.keys[key]!r}"
+            yield key, f"{what}; allowed: the same in each"
     line.keys |= told
     line.numbers.append(_Number(did, trunk, row))
     found.cells[name, str(trunk)] = f"row {row}, column did"
-    return mistakes
 
 
 def merged(lines: Mapping[str, Any], numbers: NumbersFile) -> dict[str, Any]:

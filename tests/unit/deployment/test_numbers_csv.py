@@ -49,7 +49,10 @@ def test_one_name_in_several_rows_has_a_number_on_each_trunk(tmp_path: Path, sep
         ("name,did,reachable\nShop,+12145550107,perhaps\n", "row 2, column reachable: 'perhaps'; allowed: yes or no"),
         ("name,did\nShop,\n", "row 2, column did: is missing"),
         ("name,did\nShop,+12145550107,more\n", "row 2: has 3 cells; allowed: 2, as the heading"),
-        ("name,did,press\nShop,+12145550107,1\nShop,+12145550108,2\n", "row 3, column press: '2', though another row"),
+        (
+            "name,did,press\nShop,+12145550107,1\nShop,+12145550108,2\n",
+            "row 3, column press: '2', though another row of 'Shop' says '1'; allowed: the same in each",
+        ),
     ],
 )
 def test_a_mistake_names_row_and_column(tmp_path: Path, text: str, said: str) -> None:
@@ -95,10 +98,35 @@ def test_a_column_that_lost_every_plus_is_one_mistake(tmp_path: Path) -> None:
     assert len(str(caught.value).splitlines()) == 2, "two names that are misspelt in two ways"
 
 
+@pytest.mark.parametrize(("count", "lines"), [(3, 3), (4, 1), (300, 1)])
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        (
+            "Shop {n},+1214555{n:04},WAHR",
+            "row 3, column reachable: 'WAHR'; allowed: yes or no",
+        ),  # Excel's true in German
+        ("Shop {n},,yes", "row 3, column did: is missing; allowed: a number in E.164"),
+        ("Shop {n},+1214555{n:04},yes,more", "row 3: has 4 cells; allowed: 3, as the heading"),
+    ],
+)
+def test_what_is_wrong_in_many_rows_is_one_mistake(tmp_path: Path, row: str, said: str, count: int, lines: int) -> None:
+    """As what the deployment finds is; each row had a line of its own, in which no other mistake was seen."""
+    rows = "".join(row.format(n=n) + "\n" for n in range(count))
+    with pytest.raises(DeploymentError) as caught:
+        read(tmp_path, f"name,did,reachable\nHall,+12145559998,maybe\n{rows}")
+    first, *found = [line.partition("dids.csv: ")[2] for line in str(caught.value).splitlines()]
+    assert first == "row 2, column reachable: 'maybe'; allowed: yes or no"
+    assert len(found) == lines
+    assert found[0] == said + (f" (and the same in {count - 1} other rows)" if lines == 1 else "")
+
+
 @pytest.mark.parametrize("encoding", ["cp1252", "utf-16", "utf-16-le", "utf-16-be"])
 def test_a_sheet_that_excel_saved_in_another_way_says_how_to_save_it(tmp_path: Path, encoding: str) -> None:
     path = tmp_path / "dids.csv"
-    name = "Shop" if encoding in ("utf-16-le", "utf-16-be") else "Küche"  # in ASCII it is UTF-8 with a NUL for each letter
+    name = (
+        "Shop" if encoding in ("utf-16-le", "utf-16-be") else "Küche"
+    )  # in ASCII it is UTF-8 with a NUL for each letter
     path.write_text(f"name;did\n{name};+12145550107\n", encoding=encoding)
     with pytest.raises(DeploymentError) as caught:
         numbers_csv.read(path)
