@@ -16,7 +16,7 @@ class Synthflow(Model):
     api_base: WebAddress | None = None
     api_token_env: Variable | None = None  #: the environment variable that holds the token
     api_token: SecretStr | None = None
-    ca_file: str | None = None  #: whom the harness trusts there; none means the file's own ``ca_file``
+    ca_file: str | None = None  #: whom the harness trusts there; none means the system's own list
     witness: tuple[Witness, ...] = ("record",)  #: what it tells of a call: a real one its record
     timeout_s: float = Field(5.0, gt=0)  #: of one request
     poll_s: float = Field(1.0, gt=0)  #: between two looks at a record; the API has no way to tell by itself

@@ -72,7 +72,7 @@ class Deployment(Model):
     safety: Safety = Safety()
     #: Calls from addresses that this file does not name; "answer": for labs.
     strangers: Literal["refuse", "answer"] = "refuse"
-    ca_file: str | None = None  #: whom the harness trusts on TLS; none means the system's own list
+    ca_file: str | None = None  #: whom the harness trusts where SIP runs over TLS; none means the system's own list
     #: How the simulated world behaves where a platform would not tell (docs/simulation.md); it alone reads this.
     simulated: dict[str, Any] = {}
 
