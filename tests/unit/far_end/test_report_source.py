@@ -94,3 +94,12 @@ def test_a_file_counts_when_it_was_written_since_the_call(tmp_path: Path) -> Non
 def test_a_directory_is_no_report(tmp_path: Path) -> None:
     with pytest.raises(FarEndError, match=r"platform\.report\.file"):
         source(file=str(tmp_path)).read(0.0)
+
+
+@pytest.mark.parametrize("holds", ["", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "\x30\x82"])
+def test_authorities_that_are_none_are_no_fault_of_the_harness(tmp_path: Path, holds: str) -> None:
+    """A file that is there, and no PEM: what OpenSSL says of it broke the case."""
+    authorities = tmp_path / "ca.pem"
+    authorities.write_text(holds)
+    with pytest.raises(FarEndError, match=r"platform\.report\.ca_file: ca\.pem holds no certificates"):
+        source(url="https://127.0.0.1:9", ca_file=str(authorities)).read(0.0)
