@@ -40,6 +40,7 @@ _MOST_ROWS = 100_000
 #: Some exports have titles and empty lines before the names of the columns.
 _HEADING_WITHIN = 20
 _TABLES_TRIED = 20  #: of a list, to find out what it is of
+_ARCHIVE = b"PK\x03\x04"  #: begins .xlsx, .ods, .numbers and .zip
 _DEEPEST = 4  #: levels within which a JSON answer has its list of calls
 #: Seconds since 1970 lie between these two (2001, 5138), and milliseconds above them.
 _SECONDS_FROM, _MILLISECONDS_FROM = 1e9, 1e11
@@ -107,8 +108,12 @@ def names_in(cells: Sequence[str], known: frozenset[str]) -> dict[str, str]:
 
 def _text(raw: bytes) -> tuple[str, bool]:
     """It as text, and whether its encoding is a guess: spreadsheets write that of their country, and no word of which it is."""
+    if raw.startswith(_ARCHIVE):
+        raise FarEndError("the platform's report is a workbook or another archive; allowed: CSV or JSON")
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
         return raw.decode("utf-16", "replace"), False
+    if b"\0" in raw[:2]:  # without a byte order mark: a report begins with a letter or a sign of ASCII
+        return raw.decode("utf-16-be" if raw[:1] == b"\0" else "utf-16-le", "replace"), False
     try:
         return raw.decode("utf-8-sig"), False
     except UnicodeDecodeError:

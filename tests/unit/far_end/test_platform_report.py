@@ -76,7 +76,7 @@ def test_headings_as_a_page_shows_them() -> None:
     assert (row.caller, row.number, row.groups, row.agent) == (CALLER, GROUP, ("Billing",), "")
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252"])
 def test_a_spreadsheet_of_another_country(encoding: str) -> None:
     columns = {"caller": "Rufnummer", "group": "Gruppe", "started": "Zeitpunkt", "number": "Ziel"}
     cells = ["01.03.2026 15:05:09", '"Büro Süd; Köln, Mitte"', f'="{LINE}"', "(206) 555-0100"]
@@ -222,6 +222,7 @@ def test_no_rows_are_no_mistake() -> None:
         (b"caller,started\n1,2\n", "no heading"),
         (b'[{"caller": "1", "started": 3}]', "no column for group"),
         (b"<html>Sign in</html>", "no heading"),
+        (b"PK\x03\x04\x14\x00\x06\x00 [Content_Types].xml", "a workbook or another archive; allowed: CSV or JSON"),
         (b"{}", "without a list of calls"),
         (b"[[[", "no JSON"),
         (b'{"error": "token expired"}', "without a list of calls"),
