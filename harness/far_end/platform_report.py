@@ -256,8 +256,8 @@ def _row(
     moments, cut_off_s = _moments(row.get(names["started"]), declared.time_format, zone)
     return ReportRow(
         place=place,
-        caller=cell("caller"),
-        number=cell("number"),
+        caller=_number(cell("caller")),
+        number=_number(cell("number")),
         groups=tuple(filter(None, map(_said, group)))
         if isinstance(group, list)
         else tuple(filter(None, [_said(group)])),
@@ -278,6 +278,15 @@ def _said(value: Any) -> str:
     # a number that a spreadsheet is to take for text may be written ="+1…" or with an apostrophe
     text = re.sub(r'^="(.*)"$', r"\1", str(value).strip()).removeprefix("'").strip()
     return "" if text.casefold() in ("null", "none", "n/a", "-") else text
+
+
+def _number(text: str) -> str:
+    """A number as programs write it, with the separators that are ASCII: some set digits apart by no-break spaces, or mark where
+    left-to-right text begins and ends.
+    """
+    plain = unicodedata.normalize("NFKC", text)
+    plain = "".join("-" if unicodedata.category(c) == "Pd" else c for c in plain if unicodedata.category(c) != "Cf")
+    return re.sub(r"(?<=\d) ?/ ?(?=\d)", "-", plain)
 
 
 # -- times

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from harness.deployment import Report, plain_name
 from harness.errors import FarEndError
 from harness.far_end.platform_report import names_in, rows_of
+from harness.sip.identity import is_spelling
 
 CALLER, LINE, GROUP = "+12065550100", "+13125550100", "+13125550177"
 AT = datetime(2026, 3, 1, 14, 5, 9, tzinfo=UTC)
@@ -196,6 +197,32 @@ def test_an_hour_that_comes_twice_is_two_moments() -> None:
 def test_what_is_no_time_is_none(told: object) -> None:
     (row,) = rows_of(json.dumps([{"caller": CALLER, "group": "a", "started": told}]).encode(), declared())
     assert row.moments == ()
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        "+1\u00a0206\u00a0555\u00a00100",  # no-break spaces, as French exports have them
+        "+1\u202f206\u202f555\u202f0100",
+        "+1 206\u2011555\u20110100",  # no-break hyphens
+        "\u202a+12065550100\u202c",  # as copied from an address book
+        "\u200e(206) 555\u20130100",
+        "206/5550100",
+        "+1 206 / 5550100",
+        "\uff0b\uff11\uff12\uff10\uff16\uff15\uff15\uff15\uff10\uff11\uff10\uff10",  # full-width
+    ],
+)
+def test_numbers_as_programs_set_them_apart(told: str) -> None:
+    """The call was not listed."""
+    (row,) = rows_of(json.dumps([{"caller": told, "group": "a", "started": 1}]).encode(), declared())
+    assert is_spelling(row.caller, CALLER, "US")
+    assert f"caller {CALLER}" in row.words("US")
+
+
+@pytest.mark.parametrize("told", ["4711", "front/desk", "Müller & Söhne", "sip:a-b@x.example", "+1206555*100"])
+def test_what_is_no_number_stays(told: str) -> None:
+    (row,) = rows_of(json.dumps([{"caller": "1", "number": told, "group": "a", "started": 1}]).encode(), declared())
+    assert row.number == told
 
 
 def test_json_lines() -> None:
