@@ -381,11 +381,16 @@ class Deployment(Model):
     def _shared_numbers(self) -> Iterator[Mistake]:
         owners: dict[str, str] = {}
         roles: list[tuple[tuple[str, ...], str]] = [
-            *((("lines", key, "did"), line.did) for key, line in self.lines.items() if line.did),
+            *(
+                (("lines", key, "did"), line.did)
+                for key, line in self.lines.items()
+                if line.did and self._is_its_own(line, line.did)
+            ),
             *(
                 (("lines", key, "dids", trunk), did)
                 for key, line in self.lines.items()
                 for trunk, did in line.dids.items()
+                if self._is_its_own(line, did)
             ),
             *((("groups", key, "did"), group.did) for key, group in self.groups.items() if group.did),
             *((("groups", key, "user"), group.user) for key, group in self.groups.items() if group.user),
@@ -403,6 +408,11 @@ class Deployment(Model):
             if number in owners:
                 yield place, f"{number} is already {owners[number]}; allowed: a number of its own for each role"
             owners.setdefault(number, ".".join(place))
+
+    def _is_its_own(self, line: Line, did: str) -> bool:
+        """Whether the number is that of the line alone: one that leads to people only may be their group's own."""
+        group = self.groups.get(line.group or "")
+        return group is None or group.did != did
 
 
 def _named(table: Mapping[str, object]) -> str:
