@@ -34,9 +34,18 @@ def test_the_token(lab: Any, far: Any) -> None:
     check(token(lab, far, limited), WARNING, "again after 7 s", row, "Wait")
     check(token(lab, far, far.api("500 Internal Server Error")), WARNING, "in trouble", row, "weaker evidence")
     check(token(lab, far, far.api("422 Unprocessable Content")), WARNING, "the token is taken", row)
-    check(token(lab, far, far.api(silent=True), SOON), FAILED, "no answer within", row, "firewall")
+    silent = token(lab, far, far.api(silent=True), SOON, timeout_s=SOON["patience"])
+    check(silent, FAILED, "no answer within 1.5 s", row, "firewall")
     check(token(lab, far, f"http://{far.address}:{far.closed_port()}/v2"), FAILED, "ConnectError", row, "api_base")
     check(token(lab, far, far.api(), api_token=None), FAILED, "no token", row, "api_token_env")
+
+
+def test_a_slow_api_that_a_run_would_wait_for_is_no_reason_to_end_it(lab: Any, far: Any) -> None:
+    """The file says how long an answer may take; preflight gave it 2 s, and the run ended there."""
+    hasty = {"patience": 0.0001}
+    check(token(lab, far, far.api(), hasty, timeout_s=60.0), OK, "the token is accepted")
+    late = token(lab, far, far.api(silent=True), hasty, timeout_s=0.0001)
+    check(late, FAILED, "no answer within 0.0001 s", "Calls not reaching Synthflow", "synthflow.timeout_s")
 
 
 @pytest.mark.parametrize(
