@@ -141,6 +141,11 @@ def _cells(text: str, separator: str) -> Iterator[list[str]]:
         yield [cell.strip() for cell in row]
 
 
+def as_text(cell: str) -> str:
+    """A cell without what keeps spreadsheets from making a number of it: ``="+1…"``, or an apostrophe before it."""
+    return re.sub(r"^'(?=[+\d(])", "", re.sub(r'^="(.*)"$', r"\1", cell.strip())).strip()
+
+
 def _separator(text: str) -> str:
     """That by which the heading names the columns, else the most frequent there: a name may have more of another one."""
     first = next((line for line in text.splitlines() if line.strip()), "")

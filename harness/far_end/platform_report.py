@@ -22,6 +22,7 @@ from zoneinfo import ZoneInfo
 
 from harness.deployment import Report, ReportField, plain_name
 from harness.errors import FarEndError
+from harness.numbers_csv import as_text
 from harness.sip.identity import normalise
 
 #: What else a field's column may be called, the first that is there counts.
@@ -275,8 +276,7 @@ def _said(value: Any) -> str:
         value = next((value[key] for key in ("name", "display_name", "id") if key in value), "")
     if value is None or isinstance(value, bool | list | dict):
         return ""
-    # a number that a spreadsheet is to take for text may be written ="+1…" or with an apostrophe
-    text = re.sub(r'^="(.*)"$', r"\1", str(value).strip()).removeprefix("'").strip()
+    text = as_text(str(value))
     return "" if text.casefold() in ("null", "none", "n/a", "-") else text
 
 

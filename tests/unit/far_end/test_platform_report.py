@@ -167,7 +167,10 @@ def test_times_that_name_their_offset(told: object, cut_off_s: float) -> None:
 @pytest.mark.parametrize(
     ("told", "form"),
     [
-        ("Sun, 01 Mar 2026 14:05:09 +0000", "%a, %d %b %Y %H:%M:%S %z"),  # RFC 5322, as Twilio's and others' lists have it
+        (
+            "Sun, 01 Mar 2026 14:05:09 +0000",
+            "%a, %d %b %Y %H:%M:%S %z",
+        ),  # RFC 5322, as Twilio's and others' lists have it
         ("Sun Mar 01 15:05:09 +0100 2026", "%a %b %d %H:%M:%S %z %Y"),
         ("03/01/2026 08:05:09 AM -06:00", "%m/%d/%Y %I:%M:%S %p %z"),
         ("20260301T140509Z", "%Y%m%dT%H%M%S%z"),
@@ -217,6 +220,15 @@ def test_numbers_as_programs_set_them_apart(told: str) -> None:
     (row,) = rows_of(json.dumps([{"caller": told, "group": "a", "started": 1}]).encode(), declared())
     assert is_spelling(row.caller, CALLER, "US")
     assert f"caller {CALLER}" in row.words("US")
+
+
+@pytest.mark.parametrize("told", ["'+12065550100", '="+12065550100"', "'(206) 555-0100", "'2065550100"])
+@pytest.mark.parametrize("group", ["'s-Hertogenbosch", "'t Gooi", '="A"'])
+def test_an_apostrophe_is_a_numbers_where_one_follows_it(told: str, group: str) -> None:
+    """Some names begin with one: their calls were said to have landed in another group."""
+    (row,) = rows_of(json.dumps([{"caller": told, "group": group, "started": 1}]).encode(), declared())
+    assert is_spelling(row.caller, CALLER, "US")
+    assert row.groups == ("A" if group == '="A"' else group,)
 
 
 @pytest.mark.parametrize("told", ["4711", "front/desk", "Müller & Söhne", "sip:a-b@x.example", "+1206555*100"])
