@@ -138,7 +138,7 @@ def _rows(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
 
 def _cells(text: str, separator: str) -> Iterator[list[str]]:
     for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True):
-        yield [cell.strip() for cell in row]
+        yield [as_text(cell) for cell in row]
 
 
 def as_text(cell: str) -> str:

@@ -239,6 +239,13 @@ def test_any_text_is_numbers_or_a_mistake(tmp_path_factory: pytest.TempPathFacto
         assert all("did" in line or "dids" in line for line in found.values())
 
 
+@pytest.mark.parametrize("did", ["'+12145550107", '"=""+12145550107"""', " '+12145550107 "])
+def test_a_number_that_was_kept_from_the_spreadsheet(tmp_path: Path, did: str) -> None:
+    """As programs write it so that Excel makes no number of it: with an apostrophe, or as a formula of text."""
+    numbers = read(tmp_path, f"name,did,press\n's-Hertogenbosch,{did},'07\n")
+    assert numbers_csv.merged({}, numbers) == {"'s-Hertogenbosch": {"did": "+12145550107", "press": "07"}}
+
+
 @pytest.mark.parametrize("text", ["4,5", "4.5"])
 def test_a_decimal_comma(tmp_path: Path, text: str) -> None:
     """Spreadsheets that write semicolons between cells write it in numbers."""
