@@ -176,7 +176,8 @@ class Cast:
                     if not customer.phone.incoming:  # some answer a request when the call has been taken
                         raise
                     self.context.evidence.note_once(str(error))
-                self._is_called(customer, trigger.calls_within_s, "until the platform's campaign called")
+                if trigger.calls_within_s:
+                    self._is_called(customer, trigger.calls_within_s, "until the platform's campaign called")
                 return
             if not by_hand.ask(f"{self.context.case.id}: have the campaign of {line.did} call {customer.number} now"):
                 raise self._cannot_start(line, "it has to be started by hand, and nobody is there to do it")

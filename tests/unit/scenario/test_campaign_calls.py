@@ -47,6 +47,7 @@ def test_a_campaign_that_is_said_to_call_at_once_is_not_waited_for(
     monkeypatch.setattr(campaign, "start", lambda *_: None)
     context = make_context(campaign=Campaign(trigger="http", url="https://campaigns.example"))
     monkeypatch.setattr(context, "pause", lambda seconds: pytest.fail("it waited"))
+    monkeypatch.setattr(context.evidence, "scripted", lambda *_: pytest.fail("a wait of no time is told"))
     monkeypatch.setattr(context.phones.guard, "number", lambda number: None)
     customer: Any = SimpleNamespace(name="customer", number=CUSTOMER, phone=SimpleNamespace(incoming=[]))
     Cast(context).start_campaign(Cast(context).line(str(context.case.line)), customer)
