@@ -75,7 +75,7 @@ class ReportSource:
             raise FarEndError(f"{where}: {error}") from error
         finally:
             client.close()
-        self._offset.note(asked_at, to_wall(time.monotonic()), answer.headers.get("date"))
+        self._offset.note(asked_at, to_wall(time.monotonic()), answer.date)
         if not answer.is_success:
             raise FarEndError(f"{where}: {answer.status} {answer.reason}")
         return answer.body

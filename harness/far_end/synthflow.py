@@ -185,7 +185,7 @@ class SynthflowApi:
                 await asyncio.sleep(min(_patience(answer), _MOST_PATIENCE_S))
                 continue
             break
-        self._offset.note(asked_at, to_wall(time.monotonic()), answer.headers.get("date"))
+        self._offset.note(asked_at, to_wall(time.monotonic()), answer.date)
         if answer.is_success:
             self._strikes, self._down_until = 0, -math.inf
             return answer

@@ -45,7 +45,7 @@ async def api_lines(probing: Probing, synthflow: Synthflow, base: str) -> list[P
         return [failed(*_NAME, f"{type(error).__name__}: {error}", ROUTING, "Check synthflow.ca_file.")]
     took = time.monotonic() - began
     lines = [_answer(answer, took, bool(models))]
-    if clock := clock_line(probing, ProbeKind.API, answer.headers.get("date")):
+    if clock := clock_line(probing, ProbeKind.API, answer.date):
         lines.append(clock)
     return lines
 
