@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import unicodedata
+import re
 from datetime import datetime, timedelta, timezone
 from typing import Annotated, Literal, Self
+from unicodedata import category, normalize
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -31,9 +32,15 @@ def _time_format(form: str) -> str:
 TimeFormat = Annotated[str, AfterValidator(_time_format)]
 
 
+def plain_signs(text: str) -> str:
+    """Without marks that nobody sees, and with ASCII's dash and apostrophe, in whose places programs and people put others."""
+    signs = ("-" if category(sign) == "Pd" else sign for sign in text if category(sign) != "Cf")
+    return re.sub("[\u2018\u2019\u02bc\u00b4`]", "'", "".join(signs))
+
+
 def plain_name(name: str) -> str:
-    """A group's name as it is compared, however it is composed, spaced and capitalised."""
-    return " ".join(unicodedata.normalize("NFC", name).casefold().split())
+    """A group's name as it is compared: however it is composed, spaced and capitalised, with whichever dashes and apostrophes."""
+    return " ".join(plain_signs(normalize("NFC", name)).casefold().split())
 
 
 class Report(Model):

@@ -20,7 +20,7 @@ from datetime import UTC, datetime, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from harness.deployment import Report, ReportField, plain_name
+from harness.deployment import Report, ReportField, plain_name, plain_signs
 from harness.errors import FarEndError
 from harness.numbers_csv import as_text
 from harness.sip.identity import normalise
@@ -281,12 +281,8 @@ def _said(value: Any) -> str:
 
 
 def _number(text: str) -> str:
-    """A number as programs write it, with the separators that are ASCII: some set digits apart by no-break spaces, or mark where
-    left-to-right text begins and ends.
-    """
-    plain = unicodedata.normalize("NFKC", text)
-    plain = "".join("-" if unicodedata.category(c) == "Pd" else c for c in plain if unicodedata.category(c) != "Cf")
-    return re.sub(r"(?<=\d) ?/ ?(?=\d)", "-", plain)
+    """A number with the separators of ASCII: some programs set digits apart by no-break spaces, or mark where left-to-right begins."""
+    return re.sub(r"(?<=\d) ?/ ?(?=\d)", "-", plain_signs(unicodedata.normalize("NFKC", text)))
 
 
 # -- times

@@ -142,6 +142,23 @@ def test_a_transfer_that_shows_another_number() -> None:
     assert "none to the group" in where_landed([FIRST, row()], sought, NAMES).why
 
 
+@pytest.mark.parametrize(
+    "told", ["Billing \u2013 EMEA", "billing \u2014 emea", "Billing - EMEA", "\u200eBilling\u00a0\u2011 EMEA\ufeff"]
+)
+@pytest.mark.parametrize("named", ["Billing - EMEA", "Billing \u2013 EMEA"])
+def test_a_dash_is_a_dash(told: str, named: str) -> None:
+    """Who types the name that a page shows types another: the right landing was a wrong one."""
+    names = GroupNames.make({"billing": (named,), "support": ("Support",)}, "billing", [])
+    assert where_landed([FIRST, row(groups=told)], TRANSFER, names).groups == ("billing",)
+    assert where_landed([FIRST, row(groups="Billing EMEA")], TRANSFER, names).groups == ("Billing EMEA",)
+
+
+@pytest.mark.parametrize("told", ["'s-Hertogenbosch", "\u2019s-Hertogenbosch", "\u2018s-Hertogenbosch"])
+def test_an_apostrophe_is_an_apostrophe(told: str) -> None:
+    names = GroupNames.make({"billing": ("'s-Hertogenbosch",)}, "billing", [])
+    assert where_landed([FIRST, row(groups=told)], TRANSFER, names).groups == ("billing",)
+
+
 def listed(group: str, encoding: str, *others: bytes) -> ReportedLanding:
     """What a spreadsheet in that encoding says of the transfer, with those rows of other people's before its own."""
     declared = Report.model_validate({"file": "calls.csv"})
@@ -153,7 +170,8 @@ def listed(group: str, encoding: str, *others: bytes) -> ReportedLanding:
 
 
 @pytest.mark.parametrize(
-    ("group", "encoding"), [("Księgowość", "cp1250"), ("Księgowość", "iso8859-2"), ("請求", "cp932"), ("Größe Ł", "cp1250")]
+    ("group", "encoding"),
+    [("Księgowość", "cp1250"), ("Księgowość", "iso8859-2"), ("請求", "cp932"), ("Größe Ł", "cp1250")],
 )
 def test_a_name_that_may_be_misread_is_no_other_group(group: str, encoding: str) -> None:
     """Spreadsheets save what they call CSV in the encoding of their country: the right group was said to be a wrong one."""
