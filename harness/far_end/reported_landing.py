@@ -7,12 +7,15 @@ call's time; what an earlier call of the same caller may have left there as well
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.deployment import plain_name
 from harness.far_end.platform_report import ReportRow, names_in
 from harness.sip.identity import is_spelling
 
+NOT_LISTED = "the report does not list the call"
+#: Clocks of two zones differ by a multiple of so much, but for a few, and no country's are further from UTC than so much.
+_ZONES_DIFFER_S, _FARTHEST_S = 1800.0, 14 * 3600.0
 #: No clock of a platform is ahead by so much; a zone that is wrong makes a quarter of an hour at least.
 _YET_TO_COME_S = 60.0
 
@@ -81,7 +84,7 @@ def where_landed(rows: Sequence[ReportRow], sought: Sought, names: GroupNames) -
     if landed:
         return _together(landed, [row for row in (*ours, *first) if row not in landed], sought, names)
     if not first:
-        return ReportedLanding(why="the report does not list the call")
+        return ReportedLanding(why=NOT_LISTED)
     told = f" in {', '.join(where)}" if (where := _groups(first, names)) else ""
     why = f"the report lists the caller's first call{told}, and none to the group"
     return ReportedLanding(why=why, rows=tuple(first))
@@ -91,6 +94,18 @@ def yet_to_come(rows: Sequence[ReportRow], callers: Sequence[str], region: str, 
     """A row of one of our ``callers`` (E.164) that has not begun ``now``, as its time is read: then no row is of when it seems."""
     later = (row for row in rows if row.moments and row.moments[0] > now + _YET_TO_COME_S)
     return next((row for row in later if any(_is_spelled(row.caller, number, region) for number in callers)), None)
+
+
+def hours_earlier(rows: Sequence[ReportRow], sought: Sought) -> str:
+    """Words on the caller's newest row, where whole hours or halves set it apart from the call: its times may be another zone's."""
+    newest = sorted((row for row in rows if row.moments), key=lambda row: row.moments[0], reverse=True)
+    row = next((row for row in newest if _is_callers(row, sought)), None)
+    if row is None:
+        return ""
+    earlier_s = round((sought.began - row.moments[0]) / _ZONES_DIFFER_S) * _ZONES_DIFFER_S
+    if not 0 < earlier_s <= _FARTHEST_S or not _is_within(replace(row, moments=(row.moments[0] + earlier_s,)), sought):
+        return ""
+    return f"; {row.place} has its caller {earlier_s / 3600:g} h earlier (platform.report.zone?)"
 
 
 def _together(
