@@ -22,6 +22,7 @@ from zoneinfo import ZoneInfo
 
 from harness.deployment import Report, ReportField, plain_name, plain_signs
 from harness.errors import FarEndError
+from harness.far_end.call_record import user_told
 from harness.numbers_csv import as_text
 from harness.sip.identity import normalise
 
@@ -282,7 +283,7 @@ def _said(value: Any) -> str:
 
 def _number(text: str) -> str:
     """A number with the separators of ASCII: some programs set digits apart by no-break spaces, or mark where left-to-right begins."""
-    return re.sub(r"(?<=\d) ?/ ?(?=\d)", "-", plain_signs(unicodedata.normalize("NFKC", text)))
+    return re.sub(r"(?<=\d) ?/ ?(?=\d)", "-", plain_signs(unicodedata.normalize("NFKC", user_told(text))))
 
 
 # -- times
