@@ -219,11 +219,23 @@ def _complete(path: Path, deployment: Deployment, environment: Mapping[str, str]
     if any(trunk["ai"] == "stand-in" for trunk in plain["trunks"]):
         needed("stand_in", plain["stand_in"], "bind")
     for where, file in _pem_files(plain):
-        if file is not None and not Path(file).is_file():
-            mistakes.append(f"{where}: no such file {file!r}; allowed: the path of a PEM file")
+        if file is not None and (why := _why_no_pem(file)):
+            mistakes.append(f"{where}: {why}; allowed: the path of a PEM file")
     if mistakes:
         raise mistaken(path, mistakes, plain)
     return from_plain(plain)
+
+
+def _why_no_pem(file: str) -> str | None:
+    """What else it is: none at all, or one of another form, as Windows has certificates in .cer and .pfx."""
+    path = Path(file)
+    if not path.is_file():
+        return f"no such file {file!r}"
+    try:
+        is_pem = b"-----BEGIN " in path.read_bytes()
+    except OSError as error:
+        return f"{file!r} cannot be read ({error.strerror})"
+    return None if is_pem else f"{file!r} holds nothing that begins -----BEGIN"
 
 
 def _pem_files(plain: Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:
