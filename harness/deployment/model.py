@@ -300,13 +300,15 @@ class Deployment(Model):
         if report is not None and report.stay_s >= most:
             what = f"{report.stay_s:g}: a call may last {most:g} s; allowed: less than limits.seconds_per_call"
             yield ("platform", "report", "stay_s"), what
-        owners: dict[str, str] = {}
+        # a name that is passed over is no group's, so that no landing there would ever be seen
+        owners = {plain_name(name): "platform.report.ignore" for name in (report.ignore if report else ())}
         for key, group in self.groups.items():
             if group.reported_as and self.platform.report is None:
                 what = "no report is there to name it; allowed: platform.report beside it"
                 yield ("groups", key, "reported_as"), what
+            where = f"groups.{key}"
             for name in group.reported_as:
-                if (owner := owners.setdefault(plain_name(name), key)) != key:
+                if (owner := owners.setdefault(plain_name(name), where)) != where:
                     what = f"{name!r} is already {owner}; allowed: a name of its own for each group"
                     yield ("groups", key, "reported_as"), what
 
