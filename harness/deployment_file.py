@@ -55,15 +55,17 @@ def load(path: Path, environment: Mapping[str, str] | None = None, *, secrets: b
         plain["lines"] = numbers_csv.merged(plain["lines"], numbers)
     if mistakes := list(_own_prompts(plain, path)):
         raise mistaken(path, mistakes, plain)
+    site = _site(environment)
+
+    def beside(location: tuple[int | str, ...]) -> str | None:
+        if site and location == ("site",):
+            return SITE_VARIABLE
+        return numbers.where(location) if numbers else None
+
     try:
-        deployment = Deployment.model_validate(
-            plain | _site(environment), context={"region": plain.get("region", _REGION)}
-        )
+        deployment = Deployment.model_validate(plain | site, context={"region": plain.get("region", _REGION)})
     except ValidationError as error:
-        lines = toml_model.lines(
-            error, Deployment, beside=numbers.where if numbers else lambda location: None, hidden=_NEVER_WRITTEN
-        )
-        raise mistaken(path, lines, plain) from None
+        raise mistaken(path, toml_model.lines(error, Deployment, beside=beside, hidden=_NEVER_WRITTEN), plain) from None
     if deployment.kind == "simulated":
         return deployment
     return _complete(path, deployment, environment, secrets)
@@ -217,11 +219,23 @@ def _complete(path: Path, deployment: Deployment, environment: Mapping[str, str]
     if any(trunk["ai"] == "stand-in" for trunk in plain["trunks"]):
         needed("stand_in", plain["stand_in"], "bind")
     for where, file in _pem_files(plain):
-        if file is not None and not Path(file).is_file():
-            mistakes.append(f"{where}: no such file {file!r}; allowed: the path of a PEM file")
+        if file is not None and (why := _why_no_pem(file)):
+            mistakes.append(f"{where}: {why}; allowed: the path of a PEM file")
     if mistakes:
         raise mistaken(path, mistakes, plain)
     return from_plain(plain)
+
+
+def _why_no_pem(file: str) -> str | None:
+    """What else it is: none at all, or one of another form, as Windows has certificates in .cer and .pfx."""
+    path = Path(file)
+    if not path.is_file():
+        return f"no such file {file!r}"
+    try:
+        is_pem = b"-----BEGIN " in path.read_bytes()
+    except OSError as error:
+        return f"{file!r} cannot be read ({error.strerror})"
+    return None if is_pem else f"{file!r} holds nothing that begins -----BEGIN"
 
 
 def _pem_files(plain: Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:

@@ -31,6 +31,10 @@ from harness.model_words import nearest
 
 #: A platform's clock may be ahead of this machine's by so much, or behind it, and a call takes its time to get there.
 _CLOCKS_DIFFER = timedelta(seconds=60)
+#: After a failure, to find its cause.
+_MORE_CALLS = 2
+#: As long as a deployment may ask for; a registrar may want more than it does (RFC 3261 section 10.2.8).
+_LONGEST_REGISTRATION_S = 3600.0
 #: In ``require``: every row that the guide asks for.
 DOCUMENTED = "documented"
 
@@ -216,9 +220,7 @@ def why_never_passed(case: Case, deployment: Deployment) -> str | None:
     report, required = deployment.platform.report, case.required_findings
     if case.axes["ai"] == "synthflow" and AUDIO_TO_AI in required and (why := _why_audio_stays_unknown(deployment)):
         return why
-    if report is None or LANDING not in required:
-        return None
-    if not any(map(deployment.is_reported, landing_groups(case, deployment))):
+    if report is None or not _is_reported(case, deployment):
         return None
     is_seen_at_ai = case.axes["ai"] == "stand-in"  # from when until when the platform rang it
     if TIMING_WITHIN in required or (TIMING in required and not is_seen_at_ai):
@@ -255,7 +257,32 @@ def seconds_of(case: Case, deployment: Deployment, timings: Timings) -> float:
         seconds += deployment.escalation.silence_s
     if case.row.hands_over == "warm" and handover is not None and case.axes["ai"] == "synthflow":
         seconds += handover.briefing_s
+    if (report := deployment.platform.report) is not None and _is_reported(case, deployment):
+        seconds += report.stay_s
     return seconds
+
+
+def waits_of(case: Case, deployment: Deployment) -> float:
+    """For how long a case may wait besides its calls, in seconds.
+
+    For the limits to let it call, a number to register again, a campaign to call, words to come, the platform's report to list it.
+    """
+    campaign, report, synthflow = deployment.campaign, deployment.platform.report, deployment.synthflow
+    seconds = (len(calls_of(case, deployment)) + _MORE_CALLS) / deployment.limits.calls_per_second
+    if synthflow is not None and deployment.transcript == "after":
+        seconds += synthflow.transcript_within_s
+    if case.row.moment == "registration":
+        seconds += _LONGEST_REGISTRATION_S
+    if case.row.moment == "campaign" and campaign is not None:
+        seconds += campaign.calls_within_s if campaign.trigger == "http" else campaign.manual_within_s
+    if report is not None and _is_reported(case, deployment):
+        seconds += report.within_s + report.timeout_s
+    return seconds
+
+
+def _is_reported(case: Case, deployment: Deployment) -> bool:
+    """Whether the platform's report alone tells of its landing."""
+    return LANDING in case.required_findings and any(map(deployment.is_reported, landing_groups(case, deployment)))
 
 
 def landing_groups(case: Case, deployment: Deployment) -> Iterator[str]:

@@ -6,19 +6,22 @@ describes as well gets from here what is not said there; one name in several row
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
+import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
 
+from harness import toml_model
 from harness.deployment import Line
 from harness.errors import DeploymentError
 from harness.model_words import nearest
 
-_NAME = "name"
+_NAME, _DID = "name", "did"
 _FLAGS = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
 #: What has more than one value cannot stand in a cell.
 _COLUMNS = (_NAME, *(name for name in Line.model_fields if name != "dids"))
@@ -68,22 +71,9 @@ def read(path: Path, ignored: Sequence[str] = ()) -> NumbersFile:
 
     Raises :class:`DeploymentError` with a line for each mistake: file, row, column, what is allowed.
     """
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            # some write ä as one sign, some as two: a name is the same
-            text = io.StringIO(unicodedata.normalize("NFC", file.read()), newline="")
-            reader = csv.reader(text, delimiter=_separator(text), strict=True)
-            table = [(number, [cell.strip() for cell in row]) for number, row in enumerate(reader, start=1)]
-    except FileNotFoundError:
-        raise DeploymentError(
-            f"numbers_csv: no such file: {path}; allowed: a CSV file, beside the deployment file"
-        ) from None
-    except UnicodeDecodeError:
-        how = 'in Excel "CSV UTF-8" of those to save as'
-        raise DeploymentError(f"{path}: is not in UTF-8; allowed: a CSV file in UTF-8 ({how})") from None
-    except (OSError, csv.Error) as error:
-        raise DeploymentError(f"{path}: cannot be read ({error}); allowed: a CSV file in UTF-8") from None
-    if table and table[0][1][:1] and table[0][1][0].lower() == "sep=":  # for Excel, which does not show it
+    text = _text(path)
+    table = list(_rows(path, text))
+    if table and _is_for_excel(table[0][1]):
         del table[0]
     table = [(number, row) for number, row in table if any(row)]
     if not 2 <= len(table) <= _LARGEST:
@@ -100,18 +90,79 @@ def read(path: Path, ignored: Sequence[str] = ()) -> NumbersFile:
     if mistakes:
         raise DeploymentError("\n".join(f"{path}: row {first}: {mistake}" for mistake in mistakes))
     found = NumbersFile(path)
+    wrong: dict[str, list[str]] = {}  #: what is wrong → the cells
     for number, row in rows:
-        mistakes += _add(found, number, row, heading)
-    if mistakes:
-        raise DeploymentError("\n".join(mistakes))
+        for column, what in _add(found, number, row, heading):
+            wrong.setdefault(what, []).append(f"row {number}, column {column}" if column else f"row {number}")
+    if wrong:
+        raise DeploymentError("\n".join(f"{path}: {line}" for what in wrong for line in _alike(wrong[what], what)))
     return found
 
 
-def _separator(text: io.StringIO) -> str:
-    """What stands between the names of the columns, which have none of it in themselves; the text is as unread after it."""
-    heading = next((line for line in text if line.strip()), "")
-    text.seek(0)
-    return max(_SEPARATORS, key=heading.count)
+def _alike(cells: Sequence[str], what: str) -> list[str]:
+    if len(cells) <= toml_model.MOST_ALIKE:
+        return [f"{cell}: {what}" for cell in cells]
+    return [f"{cells[0]}: {what} (and the same in {len(cells) - 1} other rows)"]
+
+
+def _text(path: Path) -> str:
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        raise DeploymentError(
+            f"numbers_csv: no such file: {path}; allowed: a CSV file, beside the deployment file"
+        ) from None
+    except UnicodeDecodeError:
+        raise _other_encoding(path) from None
+    except (OSError, ValueError) as error:  # a name that no file has
+        raise DeploymentError(f"{path}: cannot be read ({error}); allowed: a CSV file in UTF-8") from None
+    if "\0" in text:
+        raise _other_encoding(path)
+    return unicodedata.normalize("NFC", text)  # some write ä as one sign, some as two: a name is the same
+
+
+def _other_encoding(path: Path) -> DeploymentError:
+    how = 'in Excel "CSV UTF-8" of those to save as'
+    return DeploymentError(f"{path}: is not in UTF-8; allowed: a CSV file in UTF-8 ({how})")
+
+
+def _rows(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
+    number = 0
+    try:
+        for number, row in enumerate(_cells(text, _separator(text)), start=1):
+            yield number, row
+    except csv.Error as error:
+        allowed = "quotation marks around a whole cell, and doubled within it"
+        raise DeploymentError(f"{path}: row {number + 1}: {error}; allowed: {allowed}") from None
+
+
+def _cells(text: str, separator: str) -> Iterator[list[str]]:
+    for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True):
+        yield [as_text(cell) for cell in row]
+
+
+def as_text(cell: str) -> str:
+    """A cell without what keeps spreadsheets from making a number of it: ``="+1…"``, or an apostrophe before it."""
+    return re.sub(r"^'(?=[+\d(])", "", re.sub(r'^="(.*)"$', r"\1", cell.strip())).strip()
+
+
+def _separator(text: str) -> str:
+    """That by which the heading names the columns, else the most frequent there: a name may have more of another one."""
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    likely = sorted(_SEPARATORS, key=first.count, reverse=True)
+    return max(likely, key=lambda each: len(_known_columns(text, each)))
+
+
+def _known_columns(text: str, separator: str) -> set[str]:
+    rows = (row for row in _cells(text, separator) if any(row) and not _is_for_excel(row))
+    with contextlib.suppress(csv.Error):
+        return {name.lower() for name in next(rows, [])} & {*_COLUMNS}
+    return set()
+
+
+def _is_for_excel(row: Sequence[str]) -> bool:
+    """Whether it is the line that tells the separator, which Excel does not show."""
+    return bool(row) and re.fullmatch(r"sep=[,;]?", row[0], re.IGNORECASE) is not None
 
 
 def _of_heading(heading: Sequence[str]) -> Iterator[str]:
@@ -123,15 +174,17 @@ def _of_heading(heading: Sequence[str]) -> Iterator[str]:
     yield from (f"column {name} is there twice; allowed: once" for name in _COLUMNS if heading.count(name) > 1)
 
 
-def _add(found: NumbersFile, row: int, texts: Sequence[str], heading: Sequence[str]) -> list[str]:
+def _add(found: NumbersFile, row: int, texts: Sequence[str], heading: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Take a row's number; what is wrong with it, each with its column, if it is one's."""
     width = max((place for place, text in enumerate(texts, start=1) if text), default=0)
     if width > len(heading):
-        return [f"{found.path}: row {row}: has {width} cells; allowed: {len(heading)}, as the heading"]
+        yield "", f"has {width} cells; allowed: {len(heading)}, as the heading"
+        return
     if any(text for name, text in zip(heading, texts, strict=False) if not name):
-        return [f"{found.path}: row {row}: has a cell in a column without a name; allowed: none"]
+        yield "", "has a cell in a column without a name; allowed: none"
+        return
     cells = {name: text for name, text in zip(heading, texts, strict=False) if name}
-    mistakes: list[str] = []
-    name = cells.get(_NAME) or cells.get("did", "")
+    name = cells.get(_NAME) or cells.get(_DID, "")
     line = found.lines.setdefault(name, _Told())
     found.cells.setdefault((name, ""), f"row {row}")
     told: dict[str, Any] = {}
@@ -144,22 +197,20 @@ def _add(found: NumbersFile, row: int, texts: Sequence[str], heading: Sequence[s
         elif bool in (Line.model_fields[column].annotation, *get_args(Line.model_fields[column].annotation)):
             value = _FLAGS.get(text.lower())
             if value is None:
-                mistakes.append(f"{found.path}: row {row}, column {column}: {text!r}; allowed: yes or no")
+                yield column, f"{text!r}; allowed: yes or no"
         told[column] = value
         found.cells.setdefault((name, column), f"row {row}, column {column}")
-    did, trunk = told.pop("did", None), told.pop("trunk", None)
+    did, trunk = told.pop(_DID, None), told.pop("trunk", None)
     if did is None:
-        mistakes.append(f"{found.path}: row {row}, column did: is missing; allowed: a number in E.164")
-        return mistakes
-    mistakes += [
-        f"{found.path}: row {row}, column {key}: {value!r}, though another row of {name!r} says {line.keys[key]!r}"
-        for key, value in told.items()
-        if line.keys.get(key, value) != value
-    ]
+        yield _DID, "is missing; allowed: a number in E.164"
+        return
+    for key, value in told.items():
+        if line.keys.get(key, value) != value:
+            what = f"{value!r}, though another row of {name!r} says {line.keys[key]!r}"
+            yield key, f"{what}; allowed: the same in each"
     line.keys |= told
     line.numbers.append(_Number(did, trunk, row))
     found.cells[name, str(trunk)] = f"row {row}, column did"
-    return mistakes
 
 
 def merged(lines: Mapping[str, Any], numbers: NumbersFile) -> dict[str, Any]:

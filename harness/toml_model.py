@@ -16,7 +16,7 @@ from harness.terminal import printable
 
 _MOST_BYTES = 4 * 1024 * 1024
 _SHOWN = 100  #: characters of a value in a message
-_MOST_ALIKE = 3  #: lines with the same mistake at entries of one table
+MOST_ALIKE = 3  #: lines with the same mistake at entries of one table
 _DEEPEST = 20  #: levels; a deployment has five
 
 #: How pydantic's name of a mistake begins → what the value is not, and what is allowed.
@@ -113,7 +113,7 @@ def lines(
         of_entry = (location[0], "", *location[2:]) if len(location) > 2 else location
         alike.setdefault((of_entry, kind), []).append((location, what))
     for found in alike.values():
-        shown, others = (found[:1], len(found) - 1) if len(found) > _MOST_ALIKE else (found, 0)
+        shown, others = (found[:1], len(found) - 1) if len(found) > MOST_ALIKE else (found, 0)
         how = "same" if len({what for _, what in found}) == 1 else "like"
         for location, what in shown:
             also = f" (and the {how} at {others} others of {location[0]})" if others else ""

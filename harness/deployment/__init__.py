@@ -10,7 +10,7 @@ from harness.deployment.ai import Campaign, Escalation, Synthflow
 from harness.deployment.model import IDLE, Deployment, from_plain, to_plain
 from harness.deployment.network import Account, CertificateFiles, PhoneEntry, Platform, StandIn, Trunk
 from harness.deployment.replicas import replicas_from_plain, replicas_to_plain
-from harness.deployment.report import Report, ReportField, plain_name
+from harness.deployment.report import Report, ReportField, plain_name, plain_signs
 from harness.deployment.routing import TOPIC_HEADER, Assistant, Group, Handover, Line, RoutedBy
 from harness.deployment.terms import Axes, DeclaredTimings, Expectations, ExtraNumbers, Limits, Manners, Safety, Timings
 from harness.deployment.values import (
@@ -92,6 +92,7 @@ __all__ = [
     "is_digit",
     "is_ipv6",
     "plain_name",
+    "plain_signs",
     "replicas_from_plain",
     "replicas_to_plain",
     "to_plain",

@@ -16,7 +16,7 @@ class Synthflow(Model):
     api_base: WebAddress | None = None
     api_token_env: Variable | None = None  #: the environment variable that holds the token
     api_token: SecretStr | None = None
-    ca_file: str | None = None  #: whom the harness trusts there; none means the file's own ``ca_file``
+    ca_file: str | None = None  #: whom the harness trusts there; none means the system's own list
     witness: tuple[Witness, ...] = ("record",)  #: what it tells of a call: a real one its record
     timeout_s: float = Field(5.0, gt=0)  #: of one request
     poll_s: float = Field(1.0, gt=0)  #: between two looks at a record; the API has no way to tell by itself
@@ -59,10 +59,11 @@ class Campaign(Model):
     manual_within_s: float = Field(180.0, gt=0)  #: how long a person may take to start it
     #: How long after that request the platform may take until it calls, besides ``expect.patience_s``: many take it into a queue.
     calls_within_s: float = Field(0.0, ge=0, le=600)
-    url: WebAddress | None = None  #: of that request
-    method: Literal["GET", "POST", "PUT"] = "POST"  #: of that request
+    url: WebAddress | None = None  #: of that request; ``{line}`` and ``{customer}`` stand for their numbers
+    method: Literal["GET", "POST", "PUT"] = "POST"  #: of that request; a GET has no body
     headers: dict[str, str] = {}  #: of that request; none that holds a secret
     headers_env: dict[str, Variable] = {}  #: header name → environment variable that holds its value
-    body: str = '{"from": "{line}", "to": "{customer}"}'  #: ``{line}`` and ``{customer}`` stand for their numbers
+    #: of that request; ``{line}`` and ``{customer}`` as in ``url``
+    body: str = '{"from": "{line}", "to": "{customer}"}'
     line: str | None = None  #: the line whose number its customers see
     customer: str | None = None  #: the phone of ours that it calls; the first one that calls, unless said

@@ -72,7 +72,7 @@ class Deployment(Model):
     safety: Safety = Safety()
     #: Calls from addresses that this file does not name; "answer": for labs.
     strangers: Literal["refuse", "answer"] = "refuse"
-    ca_file: str | None = None  #: whom the harness trusts on TLS; none means the system's own list
+    ca_file: str | None = None  #: whom the harness trusts where SIP runs over TLS; none means the system's own list
     #: How the simulated world behaves where a platform would not tell (docs/simulation.md); it alone reads this.
     simulated: dict[str, Any] = {}
 
@@ -301,13 +301,15 @@ class Deployment(Model):
         if report is not None and report.stay_s >= most:
             what = f"{report.stay_s:g}: a call may last {most:g} s; allowed: less than limits.seconds_per_call"
             yield ("platform", "report", "stay_s"), what
-        owners: dict[str, str] = {}
+        # a name that is passed over is no group's, so that no landing there would ever be seen
+        owners = {plain_name(name): "platform.report.ignore" for name in (report.ignore if report else ())}
         for key, group in self.groups.items():
             if group.reported_as and self.platform.report is None:
                 what = "no report is there to name it; allowed: platform.report beside it"
                 yield ("groups", key, "reported_as"), what
+            where = f"groups.{key}"
             for name in group.reported_as:
-                if (owner := owners.setdefault(plain_name(name), key)) != key:
+                if (owner := owners.setdefault(plain_name(name), where)) != where:
                     what = f"{name!r} is already {owner}; allowed: a name of its own for each group"
                     yield ("groups", key, "reported_as"), what
 
@@ -391,11 +393,16 @@ class Deployment(Model):
     def _shared_numbers(self) -> Iterator[Mistake]:
         owners: dict[str, str] = {}
         roles: list[tuple[tuple[str, ...], str]] = [
-            *((("lines", key, "did"), line.did) for key, line in self.lines.items() if line.did),
+            *(
+                (("lines", key, "did"), line.did)
+                for key, line in self.lines.items()
+                if line.did and self._is_its_own(line, line.did)
+            ),
             *(
                 (("lines", key, "dids", trunk), did)
                 for key, line in self.lines.items()
                 for trunk, did in line.dids.items()
+                if self._is_its_own(line, did)
             ),
             *((("groups", key, "did"), group.did) for key, group in self.groups.items() if group.did),
             *((("groups", key, "user"), group.user) for key, group in self.groups.items() if group.user),
@@ -413,6 +420,11 @@ class Deployment(Model):
             if number in owners:
                 yield place, f"{number} is already {owners[number]}; allowed: a number of its own for each role"
             owners.setdefault(number, ".".join(place))
+
+    def _is_its_own(self, line: Line, did: str) -> bool:
+        """Whether the number is that of the line alone: one that leads to people only may be their group's own."""
+        group = self.groups.get(line.group or "")
+        return group is None or group.did != did
 
 
 def _named(table: Mapping[str, object]) -> str:

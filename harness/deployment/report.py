@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import unicodedata
-from datetime import datetime
+import re
+from datetime import datetime, timedelta, timezone
 from typing import Annotated, Literal, Self
+from unicodedata import category, normalize
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -18,7 +19,8 @@ ReportField = Literal["caller", "number", "group", "agent", "started", "id"]
 def _time_format(form: str) -> str:
     moment = datetime(2026, 11, 23, 14, 5)
     try:
-        read = datetime.strptime(moment.strftime(form), form)
+        # with an offset that %z writes and reads, and no name of a zone, which would say nothing (%Z)
+        read = datetime.strptime(moment.replace(tzinfo=timezone(timedelta(hours=1))).strftime(form), form)
     except ValueError:
         read = None
     if read is None or read.replace(tzinfo=None) not in (moment, datetime(2026, 11, 23, 14)):
@@ -30,9 +32,15 @@ def _time_format(form: str) -> str:
 TimeFormat = Annotated[str, AfterValidator(_time_format)]
 
 
+def plain_signs(text: str) -> str:
+    """Without marks that nobody sees, and with ASCII's dash and apostrophe, in whose places programs and people put others."""
+    signs = ("-" if category(sign) == "Pd" else sign for sign in text if category(sign) != "Cf")
+    return re.sub("[\u2018\u2019\u02bc\u00b4`]", "'", "".join(signs))
+
+
 def plain_name(name: str) -> str:
-    """A group's name as it is compared, however it is composed, spaced and capitalised."""
-    return " ".join(unicodedata.normalize("NFC", name).casefold().split())
+    """A group's name as it is compared: however it is composed, spaced and capitalised, with whichever dashes and apostrophes."""
+    return " ".join(plain_signs(normalize("NFC", name)).casefold().split())
 
 
 class Report(Model):

@@ -73,7 +73,9 @@ def _e164_of_file(number: str, info: ValidationInfo) -> str:
         return _e164(number)
     except ValueError as error:
         region = info.context.get("region") if isinstance(info.context, dict) else None
-        meant = _meant(number, region) if region in phonenumbers.SUPPORTED_REGIONS else None
+        # a file may have anything there, as a list of them
+        is_known = isinstance(region, str) and region in phonenumbers.SUPPORTED_REGIONS
+        meant = _meant(number, str(region)) if is_known else None
         raise ValueError(f"{error}; read in {region} it is {meant}" if meant else str(error)) from None
 
 

@@ -26,6 +26,12 @@ _MASKED = re.compile(r"[*•●]|redacted|^[-+() .\dx]*xx[-() .\dx]*$", re.IGNOR
 _URI = re.compile(r"(?:sips?|tel):([^@;>]+)", re.IGNORECASE)
 
 
+def user_told(text: str) -> str:
+    """The user of a URI where there is one in it, as in a whole address, else all of it."""
+    found = _URI.search(text)
+    return found[1] if found else text
+
+
 def actions_of(plain: Mapping[str, Any]) -> list[Any]:
     """What the assistant did by the ``plain`` record: a table, or a list."""
     found = plain.get("executed_actions")
@@ -164,8 +170,7 @@ class CallRecord:
         text = next(filter(None, map(self._text, keys)), None)
         if text is None:
             return None
-        found = _URI.match(text)
-        user = found[1] if found else text
+        user = user_told(text)
         return None if _MASKED.search(user) else normalise(user, self.region) or text
 
     def _text(self, key: str) -> str | None:

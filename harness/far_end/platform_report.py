@@ -7,6 +7,7 @@ https://docs.talkdesk.com/docs/explore-calls-report), and what Gladly's Contact 
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import json
@@ -19,8 +20,10 @@ from datetime import UTC, datetime, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from harness.deployment import Report, ReportField, plain_name
+from harness.deployment import Report, ReportField, plain_name, plain_signs
 from harness.errors import FarEndError
+from harness.far_end.call_record import user_told
+from harness.numbers_csv import as_text
 from harness.sip.identity import normalise
 
 #: What else a field's column may be called, the first that is there counts.
@@ -39,6 +42,7 @@ _MOST_ROWS = 100_000
 #: Some exports have titles and empty lines before the names of the columns.
 _HEADING_WITHIN = 20
 _TABLES_TRIED = 20  #: of a list, to find out what it is of
+_ARCHIVE = b"PK\x03\x04"  #: begins .xlsx, .ods, .numbers and .zip
 _DEEPEST = 4  #: levels within which a JSON answer has its list of calls
 #: Seconds since 1970 lie between these two (2001, 5138), and milliseconds above them.
 _SECONDS_FROM, _MILLISECONDS_FROM = 1e9, 1e11
@@ -60,6 +64,7 @@ class ReportRow:
     #: Seconds since 1970 that its time may mean; two where the clocks were set back, none where it cannot be read.
     moments: tuple[float, ...]
     cut_off_s: float  #: how much of the time its form leaves out: 60 where it has no seconds
+    is_guessed: bool = False  #: whether names in it that are not ASCII may be misread
 
     def words(self, region: str) -> str:
         """Where it stands, and what it says; its numbers in the form that reports mask, and no agent's name."""
@@ -73,13 +78,13 @@ class ReportRow:
 
 def rows_of(raw: bytes, declared: Report) -> list[ReportRow]:
     """The rows of a report. Raises :class:`FarEndError` for what is none, or lacks a column that is needed."""
-    text = _text(raw)
+    text, is_guessed = _text(raw)
     table = list(_of_json(text, declared)) if text.lstrip()[:1] in ("[", "{") else list(_of_csv(text, declared))
     if not table:
         return []
     names = _columns({name for _, row in table for name in row}, declared)
     zone = ZoneInfo(declared.zone) if declared.zone else UTC
-    return [_row(place, row, names, declared, zone) for place, row in table]
+    return [_row(place, row, names, declared, zone, is_guessed) for place, row in table]
 
 
 def names_in(cells: Sequence[str], known: frozenset[str]) -> dict[str, str]:
@@ -103,13 +108,26 @@ def names_in(cells: Sequence[str], known: frozenset[str]) -> dict[str, str]:
 # -- text to tables
 
 
-def _text(raw: bytes) -> str:
+def _text(raw: bytes) -> tuple[str, bool]:
+    """It as text, and whether its encoding is a guess: spreadsheets write that of their country, and no word of which it is."""
+    if raw.startswith(_ARCHIVE):
+        raise FarEndError("the platform's report is a workbook or another archive; allowed: CSV or JSON")
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return raw.decode("utf-16", "replace")
+        return raw.decode("utf-16", "replace"), False
+    if b"\0" in raw[:2]:  # without a byte order mark: a report begins with a letter or a sign of ASCII
+        return raw.decode("utf-16-be" if raw[:1] == b"\0" else "utf-16-le", "replace"), False
     try:
-        return raw.decode("utf-8-sig")
+        return raw.decode("utf-8-sig"), False
     except UnicodeDecodeError:
-        return raw.decode("cp1252", "replace")  # what spreadsheets of Western Europe write else
+        # by lines: one name that was cut off within a letter spoils no other
+        return "".join(map(_line, raw.removeprefix(codecs.BOM_UTF8).splitlines(keepends=True))), True
+
+
+def _line(raw: bytes) -> str:
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return raw.decode("cp1252", "replace")  # Western Europe's
 
 
 def _of_csv(text: str, declared: Report) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -226,7 +244,12 @@ def _columns(there: set[str], declared: Report) -> dict[ReportField, str]:
 
 
 def _row(
-    place: str, row: Mapping[str, Any], names: Mapping[ReportField, str], declared: Report, zone: tzinfo
+    place: str,
+    row: Mapping[str, Any],
+    names: Mapping[ReportField, str],
+    declared: Report,
+    zone: tzinfo,
+    is_guessed: bool,
 ) -> ReportRow:
     def cell(field: ReportField) -> str:
         return _said(row.get(names[field])) if field in names else ""
@@ -235,8 +258,8 @@ def _row(
     moments, cut_off_s = _moments(row.get(names["started"]), declared.time_format, zone)
     return ReportRow(
         place=place,
-        caller=cell("caller"),
-        number=cell("number"),
+        caller=_number(cell("caller")),
+        number=_number(cell("number")),
         groups=tuple(filter(None, map(_said, group)))
         if isinstance(group, list)
         else tuple(filter(None, [_said(group)])),
@@ -244,6 +267,7 @@ def _row(
         id=cell("id"),
         moments=moments,
         cut_off_s=cut_off_s,
+        is_guessed=is_guessed,
     )
 
 
@@ -253,9 +277,13 @@ def _said(value: Any) -> str:
         value = next((value[key] for key in ("name", "display_name", "id") if key in value), "")
     if value is None or isinstance(value, bool | list | dict):
         return ""
-    # a number that a spreadsheet is to take for text may be written ="+1…" or with an apostrophe
-    text = re.sub(r'^="(.*)"$', r"\1", str(value).strip()).removeprefix("'").strip()
+    text = as_text(str(value))
     return "" if text.casefold() in ("null", "none", "n/a", "-") else text
+
+
+def _number(text: str) -> str:
+    """A number with the separators of ASCII: some programs set digits apart by no-break spaces, or mark where left-to-right begins."""
+    return re.sub(r"(?<=\d) ?/ ?(?=\d)", "-", plain_signs(unicodedata.normalize("NFKC", user_told(text))))
 
 
 # -- times

@@ -14,7 +14,7 @@ from harness.far_end.clock import to_wall
 from harness.far_end.clock_offset import ClockOffset
 from harness.far_end.platform_report import ReportRow, rows_of
 from harness.far_end.request_headers import request_headers
-from harness.http_client import MOST_BYTES, HttpClient, HttpError
+from harness.http_client import MOST_BYTES, HttpClient, HttpError, Trust
 
 #: So much earlier than the call the report is asked for: it may be by another clock.
 _EARLIER_S = 60.0
@@ -51,6 +51,15 @@ class ReportSource:
             raise FarEndError(f"platform.report.file: {path.name} has more than {MOST_BYTES} bytes")
         return raw
 
+    def _trust(self) -> Trust:
+        if self._declared.ca_file is None:
+            return True
+        try:
+            return ssl.create_default_context(cafile=self._declared.ca_file)
+        except OSError as error:  # an SSLError is one, too
+            name = Path(self._declared.ca_file).name
+            raise FarEndError(f"platform.report.ca_file: {name} holds no certificates that can be read") from error
+
     def _by_http(self, since: float) -> bytes:
         declared = self._declared
         moment = datetime.fromtimestamp(since - _EARLIER_S, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -58,7 +67,7 @@ class ReportSource:
         where = f"the platform's report {url.partition('?')[0]}"  # a query may hold what is nobody's business
         body = declared.body.replace("{since}", moment)
         headers = request_headers("platform.report", declared, has_body=bool(body))
-        client = HttpClient(ssl.create_default_context(cafile=declared.ca_file) if declared.ca_file else True)
+        client = HttpClient(self._trust())
         asked_at = to_wall(time.monotonic())
         try:
             answer = client.request(declared.method, url, declared.timeout_s, headers, content=body or None)
@@ -66,7 +75,7 @@ class ReportSource:
             raise FarEndError(f"{where}: {error}") from error
         finally:
             client.close()
-        self._offset.note(asked_at, to_wall(time.monotonic()), answer.headers.get("date"))
+        self._offset.note(asked_at, to_wall(time.monotonic()), answer.date)
         if not answer.is_success:
             raise FarEndError(f"{where}: {answer.status} {answer.reason}")
         return answer.body

@@ -7,11 +7,17 @@ call's time; what an earlier call of the same caller may have left there as well
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.deployment import plain_name
 from harness.far_end.platform_report import ReportRow, names_in
 from harness.sip.identity import is_spelling
+
+NOT_LISTED = "the report does not list the call"
+#: Clocks of two zones differ by a multiple of so much, but for a few, and no country's are further from UTC than so much.
+_ZONES_DIFFER_S, _FARTHEST_S = 1800.0, 14 * 3600.0
+#: No clock of a platform is ahead by so much; a zone that is wrong makes a quarter of an hour at least.
+_YET_TO_COME_S = 60.0
 
 #: What the clocks of platform and harness may differ by. An earlier call of the same caller began at least ``stay_s`` before.
 CLOCKS_DIFFER_S = 2.0
@@ -78,10 +84,28 @@ def where_landed(rows: Sequence[ReportRow], sought: Sought, names: GroupNames) -
     if landed:
         return _together(landed, [row for row in (*ours, *first) if row not in landed], sought, names)
     if not first:
-        return ReportedLanding(why="the report does not list the call")
+        return ReportedLanding(why=NOT_LISTED)
     told = f" in {', '.join(where)}" if (where := _groups(first, names)) else ""
     why = f"the report lists the caller's first call{told}, and none to the group"
     return ReportedLanding(why=why, rows=tuple(first))
+
+
+def yet_to_come(rows: Sequence[ReportRow], callers: Sequence[str], region: str, now: float) -> ReportRow | None:
+    """A row of one of our ``callers`` (E.164) that has not begun ``now``, as its time is read: then no row is of when it seems."""
+    later = (row for row in rows if row.moments and row.moments[0] > now + _YET_TO_COME_S)
+    return next((row for row in later if any(_is_spelled(row.caller, number, region) for number in callers)), None)
+
+
+def hours_earlier(rows: Sequence[ReportRow], sought: Sought) -> str:
+    """Words on the caller's newest row, where whole hours or halves set it apart from the call: its times may be another zone's."""
+    newest = sorted((row for row in rows if row.moments), key=lambda row: row.moments[0], reverse=True)
+    row = next((row for row in newest if _is_callers(row, sought)), None)
+    if row is None:
+        return ""
+    earlier_s = round((sought.began - row.moments[0]) / _ZONES_DIFFER_S) * _ZONES_DIFFER_S
+    if not 0 < earlier_s <= _FARTHEST_S or not _is_within(replace(row, moments=(row.moments[0] + earlier_s,)), sought):
+        return ""
+    return f"; {row.place} has its caller {earlier_s / 3600:g} h earlier (platform.report.zone?)"
 
 
 def _together(
@@ -94,8 +118,12 @@ def _together(
         beside += [name for name in groups if name not in names.of.values()]
         groups = [name for name in groups if name in names.of.values()]
     if not groups:
-        strange = f"in {', '.join(beside)}, which the file has as no group (reported_as, ignore)"
-        return ReportedLanding(why=f"the report lists the call {strange if beside else 'in no group'}", rows=rows)
+        where = f"in {', '.join(beside)}, which the file has as no group (reported_as, ignore)"
+        return ReportedLanding(why=f"the report lists the call {where if beside else 'in no group'}", rows=rows)
+    strange = [name for name in groups if name not in names.of.values() and not name.isascii()]
+    if strange and any(row.is_guessed for row in landed):
+        why = f"the report is not in UTF-8, so that {', '.join(strange)} may be a name that was misread"
+        return ReportedLanding(why=why, rows=rows)
     in_wanted = [names.wanted in told for row in landed if (told := names.read(row))]
     if any(in_wanted) and not all(in_wanted):
         why = f"the report lists calls of this caller in {', '.join(groups)}, and which is this one nobody can tell"
@@ -131,7 +159,11 @@ def _is_callers(row: ReportRow, sought: Sought) -> bool:
 
 
 def _is(told: str, number: str, sought: Sought) -> bool:
-    return is_spelling(told.removeprefix("tel:"), number, sought.region)
+    return _is_spelled(told, number, sought.region)
+
+
+def _is_spelled(told: str, number: str, region: str) -> bool:
+    return is_spelling(told.removeprefix("tel:"), number, region)
 
 
 def _is_within(row: ReportRow, sought: Sought) -> bool:

@@ -28,8 +28,10 @@ from harness.http_client import Answer, HttpClient, HttpError, HttpResponse
 _ATTEMPTS = 3
 _MOST_PATIENCE_S = 5.0
 _ID = re.compile(SYNTHFLOW_ID)
-#: Pages of a list that are read, of 20 calls each unless it says otherwise; more calls than that are nobody's verification.
+#: Pages of a list that are read; more calls than that are nobody's verification.
 _MOST_PAGES = 50
+#: Calls of a page, unless the list says otherwise.
+_A_PAGE = 20
 #: So much earlier than asked for a list begins: a call whose id was given out beforehand may have begun by then.
 _EARLIER_S = 60.0
 #: So many failures in a row, and nothing more is expected of it for a while.
@@ -119,7 +121,7 @@ class SynthflowApi:
             seen |= {record.id for record in new}
             for record in new:
                 yield record
-            total = _total(listed)
+            total = _total(listed, len(calls))
             if not new or (total is not None and len(seen) >= total):
                 return
             query["offset"] = str(len(seen))
@@ -183,7 +185,7 @@ class SynthflowApi:
                 await asyncio.sleep(min(_patience(answer), _MOST_PATIENCE_S))
                 continue
             break
-        self._offset.note(asked_at, to_wall(time.monotonic()), answer.headers.get("date"))
+        self._offset.note(asked_at, to_wall(time.monotonic()), answer.date)
         if answer.is_success:
             self._strikes, self._down_until = 0, -math.inf
             return answer
@@ -235,14 +237,14 @@ def path_segment(text: object) -> str:
     return quote(text, safe=":")
 
 
-def _total(listed: object) -> int | None:
-    """How many calls the list has on all its pages; none more than are there where it has no pages.
+def _total(listed: object, there: int) -> int | None:
+    """How many calls the list has on all its pages; none more than are ``there`` where it speaks of no pages and has no full one.
 
-    None where it has pages and does not say how many: then the one without a new call is the last.
+    None where it does not say how many: then the page without a new call is the last.
     """
     pages = listed.get("pagination") if isinstance(listed, dict) else None
     if not isinstance(pages, dict):
-        return 0
+        return None if there >= _A_PAGE else 0
     total = pages.get("total_records")
     return total if isinstance(total, int) else None
 

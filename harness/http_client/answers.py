@@ -36,3 +36,8 @@ class HttpResponse:
     def is_success(self) -> bool:
         """Whether the status is 2xx."""
         return 200 <= self.status < 300
+
+    @property
+    def date(self) -> str | None:
+        """When its server sent it, by that one's clock; None where a cache has kept it since (RFC 9111 section 5.1)."""
+        return self.headers.get("date") if self.headers.get("age", "0").strip() == "0" else None

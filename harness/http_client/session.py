@@ -26,6 +26,8 @@ _KEPT_S = 4.0
 #: RFC 9110 sections 5.1 and 5.5; of what is not ASCII nobody knows how the server reads it.
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"([!-~]([ \t!-~]*[!-~])?)?")
+#: RFC 9110 section 8.4.1, and IANA's registry. Some servers write other words there, as UTF-8 or nothing, and mean none of them.
+_CODINGS = frozenset({"gzip", "x-gzip", "deflate", "compress", "x-compress", "br", "zstd", "dcb", "dcz"})
 _NO_HEX = re.compile(r"%(?![0-9A-Fa-f]{2})")
 #: What a path and a query may hold as it is, RFC 3986 sections 3.3 and 3.4.
 _AS_IT_IS = "/?:@!$&'()*+,;=%[]"
@@ -117,7 +119,7 @@ async def _whole(response: aiohttp.ClientResponse, most_bytes: int) -> HttpRespo
         name = name.lower()
         headers[name] = f"{headers[name]}, {_text(value)}" if name in headers else _text(value)
     # asked for as it is: a few bytes of gzip unpack to any number
-    if headers.get("content-encoding", "identity").strip().lower() != "identity":
+    if _CODINGS & {coding.strip().lower() for coding in headers.get("content-encoding", "").split(",")}:
         raise HttpError("unusable", "the answer is compressed, which was not asked for")
     body = bytearray()
     async for chunk in response.content.iter_any():

@@ -21,6 +21,7 @@ async def api_lines(probing: Probing, synthflow: Synthflow, base: str) -> list[P
     if synthflow.api_token is None:
         fix = "Give synthflow.api_token_env; where no token is to be had, leave synthflow.api_base out."
         return [failed(*_NAME, "no token is known", ROUTING, fix)]
+    within_s = max(probing.patience, synthflow.timeout_s)  # a slow one serves a run as well
     began, models = time.monotonic(), probing.deployment.models()
     try:
         verify = await verified(synthflow.ca_file)
@@ -30,21 +31,21 @@ async def api_lines(probing: Probing, synthflow: Synthflow, base: str) -> list[P
                 client,
                 "GET",
                 f"{base.rstrip('/')}/calls",
-                probing.patience,
+                within_s,
                 params=calls_query(probing.wall_clock(), models[0] if models else None),
                 headers={"Authorization": f"Bearer {synthflow.api_token.get_secret_value()}"},
             )
     except HttpError as error:
         if error.trouble == "late":
-            fix = "Check synthflow.api_base and the firewall."
-            return [failed(*_NAME, f"no answer within {probing.patience:g} s", ROUTING, fix)]
+            fix = "Check synthflow.api_base and the firewall; synthflow.timeout_s is how long an answer may take."
+            return [failed(*_NAME, f"no answer within {within_s:g} s", ROUTING, fix)]
         fix = "Check synthflow.api_base and, for its certificate, synthflow.ca_file."
         return [failed(*_NAME, str(error), ROUTING, fix)]
     except OSError as error:  # of ca_file
         return [failed(*_NAME, f"{type(error).__name__}: {error}", ROUTING, "Check synthflow.ca_file.")]
     took = time.monotonic() - began
     lines = [_answer(answer, took, bool(models))]
-    if clock := clock_line(probing, ProbeKind.API, answer.headers.get("date")):
+    if clock := clock_line(probing, ProbeKind.API, answer.date):
         lines.append(clock)
     return lines
 

@@ -9,7 +9,7 @@ import re
 import time
 from urllib.parse import urlsplit
 
-from harness.deployment import Transport
+from harness.deployment import Campaign, Transport
 from harness.preflight.lines import ROUTING, ProbeKind, ProbeResult, failed, ok, warning
 from harness.preflight.probes import Probing, Target, verified
 from harness.preflight.wire import Link, NoLinkError
@@ -20,16 +20,22 @@ _PLACE = re.compile(r"\{+ *\w+ *\}+")
 _SCHEMES: dict[str, tuple[int, Transport]] = {"http": (80, "tcp"), "https": (443, "tls")}
 
 
-def _oddity(body: str) -> str | None:
-    """What is odd in a request's body: a place for a number that is none, or no place for the customer's."""
-    unknown = [found for found in _PLACE.findall(body) if found not in ("{line}", "{customer}")]
-    if unknown:
-        return f"its body has {unknown[0]}, which nothing is put in place of"
-    return None if "{customer}" in body else "its body has no {customer}, so that it is not told whom to call"
+def _oddity(campaign: Campaign) -> tuple[str, str] | None:
+    """What is odd in a request, a place for a number that is none or no place for the customer's, and the key it is in."""
+    sent = {"url": str(campaign.url)} | ({} if campaign.method == "GET" else {"body": campaign.body})
+    for key, text in sent.items():
+        for found in _PLACE.findall(text):
+            if found not in ("{line}", "{customer}"):
+                return f"its {key} has {found}, which nothing is put in place of", key
+    if any("{customer}" in text for text in sent.values()):
+        return None
+    key = [*sent][-1]
+    return f"its {key} has no {{customer}}, so that it is not told whom to call", key
 
 
-async def trigger_line(probing: Probing, url: str, body: str) -> ProbeResult:
+async def trigger_line(probing: Probing, campaign: Campaign) -> ProbeResult:
     """A TCP connection, and for https the handshake, trusting whom the trigger itself trusts."""
+    url = str(campaign.url)
     target = urlsplit(url)
     port, transport = _SCHEMES[target.scheme]
     place = Target(target.hostname or "", target.port or port, transport, by_phones=False)
@@ -40,13 +46,10 @@ async def trigger_line(probing: Probing, url: str, body: str) -> ProbeResult:
     began = time.monotonic()
     try:
         async with Link(probing, place, trust):
-            if odd := _oddity(body):
-                return warning(
-                    *NAME,
-                    f"open, but {odd}",
-                    ROUTING,
-                    "Correct campaign.body: {line} and {customer} stand for numbers.",
-                )
+            if odd := _oddity(campaign):
+                what, key = odd
+                fix = f"Correct campaign.{key}: {{line}} and {{customer}} stand for numbers."
+                return warning(*NAME, f"open, but {what}", ROUTING, fix)
             return ok(*NAME, f"open, {(time.monotonic() - began) * 1000:.0f} ms")
     except NoLinkError as error:
         return failed(*NAME, error.detail, ROUTING, "Check campaign.url, the firewall, and the certificate there.")

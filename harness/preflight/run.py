@@ -82,7 +82,7 @@ async def _all(deployment: Deployment, settings: dict[str, Any]) -> list[ProbeRe
     if (synthflow := deployment.synthflow) and (base := synthflow.api_base):
         probes.append(((ProbeKind.API, ""), api.api_lines(probing, synthflow, base)))
     if (started := deployment.campaign) and started.trigger == "http" and started.url:
-        probes.append((campaign.NAME, campaign.trigger_line(probing, started.url, started.body)))
+        probes.append((campaign.NAME, campaign.trigger_line(probing, started)))
     for (name, _), found in zip(
         probes, await asyncio.gather(*(p for _, p in probes), return_exceptions=True), strict=True
     ):

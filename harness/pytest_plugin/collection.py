@@ -7,6 +7,7 @@ from typing import Final
 import pytest
 
 from harness import integrations
+from harness.matrix import waits_of
 from harness.pytest_plugin.items import case_of
 from harness.pytest_plugin.order import in_order
 from harness.pytest_plugin.run import run_of
@@ -64,5 +65,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = in_order(left, run)
     for item in items:
         if found := case_of(item):
-            longest = max(run.deployment(found.deployment).limits.seconds_per_call, found.row.seconds)
+            deployment = run.deployment(found.deployment)
+            longest = max(deployment.limits.seconds_per_call, found.row.seconds) + waits_of(found, deployment)
             item.add_marker(pytest.mark.timeout(longest + _LAST_RESORT_S, method="signal"))

@@ -14,8 +14,18 @@ from harness.deployment import Report
 from harness.errors import FarEndError
 from harness.far_end import by_hand
 from harness.far_end.clock import to_wall
+from harness.far_end.platform_report import ReportRow
 from harness.far_end.report_source import ReportSource
-from harness.far_end.reported_landing import CLOCKS_DIFFER_S, GroupNames, ReportedLanding, Sought, where_landed
+from harness.far_end.reported_landing import (
+    CLOCKS_DIFFER_S,
+    NOT_LISTED,
+    GroupNames,
+    ReportedLanding,
+    Sought,
+    hours_earlier,
+    where_landed,
+    yet_to_come,
+)
 from harness.measurement import Landing, Ringing
 from harness.scenario.context import CaseContext
 from harness.scenario.end import End, Marked, Voiced
@@ -58,6 +68,7 @@ class ReportedCall:
         self.label = f"an agent of {group.name}"
         self.began = time.monotonic()
         self.is_seen = False  #: whether it rang at phones of ours instead: there is nothing to ask a report for
+        self._listed: Sequence[ReportRow] = ()  #: of the report as it was read last
         self.shown = of.number or ""  #: the number that the landing is to show
         context.unheard = self
         context.last_looks.append(self._find)
@@ -144,15 +155,22 @@ class ReportedCall:
                 last = found
             left = ended + self._declared.within_s - now
             if left <= 0:
-                return last or ReportedLanding(why=trouble)
+                found = last or ReportedLanding(why=trouble)
+                more = hours_earlier(self._listed, sought) if found.why == NOT_LISTED else ""
+                return replace(found, why=found.why + more)
             self._context.pause(min(self._declared.poll_s, left))
 
     def _look(self, sought: Sought, names: GroupNames) -> ReportedLanding:
-        rows = self._source.read(sought.began)
+        rows = self._listed = self._source.read(sought.began)
         ahead = self._source.clock_ahead_s
         if abs(ahead) > CLOCKS_DIFFER_S:  # an earlier call's row may then be in the time of this one
             why = f"the clock of who gives the report is {abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} this machine's"
             return ReportedLanding(why=f"{why}, so that none of its rows is sure to be this call's")
+        deployment = self._context.deployment
+        callers = [number for name in deployment.callers if (number := deployment.phones[name].number)]
+        if (wrong := yet_to_come(rows, callers, deployment.region, to_wall(time.monotonic()))) is not None:
+            why = f"{wrong.place} of the report has a caller of ours at a time that is yet to come"
+            return ReportedLanding(why=f"{why} (platform.report.zone, time_format), so that none of its times is known")
         return where_landed(rows, sought, names)
 
     def _sought(self, ended: float) -> Sought:

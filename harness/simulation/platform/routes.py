@@ -38,11 +38,13 @@ class Routes:
         self._deployment = deployment
         self._faults = faults
         self._by_number: dict[str, LineRoute | GroupRoute] = {
+            group.did: GroupRoute(name) for name, group in deployment.groups.items() if group.did
+        }
+        self._by_number |= {  # a line for people only may have its group's own number
             number: GroupRoute(group, name) if group else LineRoute(name, deployment.lines[name], trunk, number)
             for name, trunk, number in deployment.all_dids()
             for group in (deployment.lines[name].group,)
         }
-        self._by_number |= {group.did: GroupRoute(name) for name, group in deployment.groups.items() if group.did}
         self._by_user = {group.user: GroupRoute(name) for name, group in deployment.groups.items() if group.user}
 
     def has(self, number: str) -> bool:

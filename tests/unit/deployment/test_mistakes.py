@@ -111,7 +111,7 @@ def test_whose_results_these_are(tmp_path: Path) -> None:
     assert load(file, secrets).site == "Seattle 2"
     assert load(file, {**secrets, "HARNESS_SITE": "berlin"}).site == "berlin", "one file, many sites"
     (said,) = mistakes(tmp_path, "live-gladly", environment={**secrets, "HARNESS_SITE": "a/b"})
-    assert said.startswith("site: 'a/b'")
+    assert said.startswith("site (HARNESS_SITE): 'a/b'")
 
 
 @pytest.mark.parametrize(
@@ -429,4 +429,15 @@ def test_a_number_that_a_spreadsheet_has_spoilt(tmp_path: Path, cell: str) -> No
     assert said == (
         f"lines.Customer hotline.did: {cell!r}: a spreadsheet made a number of it, and lost digits; "
         "allowed: the column as text, each with its plus"
+    )
+
+
+@pytest.mark.parametrize("written", ['["US", "GB"]', "1", '{ main = "US" }', '"us"'])
+def test_a_region_that_is_none_beside_a_number_that_is_none(tmp_path: Path, written: str) -> None:
+    """A number in another form is read in the region, whatever that is: of a list there was a traceback."""
+    wrong = (swapped('region = "US"', f"region = {written}"), swapped("+16465550100", "(646) 555-0100"))
+    region, did = mistakes(tmp_path, "live-gladly", *wrong)
+    assert region.startswith("region: ")
+    assert did == (
+        "lines.Customer hotline.did: '(646) 555-0100' is not E.164; allowed: + and country code, e.g. +12065550100"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import tomllib
 from pathlib import Path
 
@@ -48,7 +49,10 @@ def test_one_name_in_several_rows_has_a_number_on_each_trunk(tmp_path: Path, sep
         ("name,did,reachable\nShop,+12145550107,perhaps\n", "row 2, column reachable: 'perhaps'; allowed: yes or no"),
         ("name,did\nShop,\n", "row 2, column did: is missing"),
         ("name,did\nShop,+12145550107,more\n", "row 2: has 3 cells; allowed: 2, as the heading"),
-        ("name,did,press\nShop,+12145550107,1\nShop,+12145550108,2\n", "row 3, column press: '2', though another row"),
+        (
+            "name,did,press\nShop,+12145550107,1\nShop,+12145550108,2\n",
+            "row 3, column press: '2', though another row of 'Shop' says '1'; allowed: the same in each",
+        ),
     ],
 )
 def test_a_mistake_names_row_and_column(tmp_path: Path, text: str, said: str) -> None:
@@ -94,10 +98,36 @@ def test_a_column_that_lost_every_plus_is_one_mistake(tmp_path: Path) -> None:
     assert len(str(caught.value).splitlines()) == 2, "two names that are misspelt in two ways"
 
 
-@pytest.mark.parametrize("encoding", ["cp1252", "utf-16"])
+@pytest.mark.parametrize(("count", "lines"), [(3, 3), (4, 1), (300, 1)])
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        (
+            "Shop {n},+1214555{n:04},WAHR",
+            "row 3, column reachable: 'WAHR'; allowed: yes or no",
+        ),  # Excel's true in German
+        ("Shop {n},,yes", "row 3, column did: is missing; allowed: a number in E.164"),
+        ("Shop {n},+1214555{n:04},yes,more", "row 3: has 4 cells; allowed: 3, as the heading"),
+    ],
+)
+def test_what_is_wrong_in_many_rows_is_one_mistake(tmp_path: Path, row: str, said: str, count: int, lines: int) -> None:
+    """As what the deployment finds is; each row had a line of its own, in which no other mistake was seen."""
+    rows = "".join(row.format(n=n) + "\n" for n in range(count))
+    with pytest.raises(DeploymentError) as caught:
+        read(tmp_path, f"name,did,reachable\nHall,+12145559998,maybe\n{rows}")
+    first, *found = [line.partition("dids.csv: ")[2] for line in str(caught.value).splitlines()]
+    assert first == "row 2, column reachable: 'maybe'; allowed: yes or no"
+    assert len(found) == lines
+    assert found[0] == said + (f" (and the same in {count - 1} other rows)" if lines == 1 else "")
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-16", "utf-16-le", "utf-16-be"])
 def test_a_sheet_that_excel_saved_in_another_way_says_how_to_save_it(tmp_path: Path, encoding: str) -> None:
     path = tmp_path / "dids.csv"
-    path.write_text("name;did\nKüche;+12145550107\n", encoding=encoding)
+    name = (
+        "Shop" if encoding in ("utf-16-le", "utf-16-be") else "Küche"
+    )  # in ASCII it is UTF-8 with a NUL for each letter
+    path.write_text(f"name;did\n{name};+12145550107\n", encoding=encoding)
     with pytest.raises(DeploymentError) as caught:
         numbers_csv.read(path)
     assert str(caught.value) == (
@@ -195,6 +225,9 @@ def test_a_sheet_that_is_no_name_is_not_passed_over(tmp_path: Path, sheet: str) 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(DeploymentError, match="no such file"):
         numbers_csv.read(tmp_path / "nosuch.csv")
+    for name in ("no\0such.csv", "."):
+        with pytest.raises(DeploymentError, match="cannot be read"):
+            numbers_csv.read(tmp_path / name)
 
 
 @given(text=st.text(max_size=200))
@@ -204,6 +237,13 @@ def test_any_text_is_numbers_or_a_mistake(tmp_path_factory: pytest.TempPathFacto
     with contextlib.suppress(DeploymentError):
         found = numbers_csv.merged({}, numbers_csv.read(path))
         assert all("did" in line or "dids" in line for line in found.values())
+
+
+@pytest.mark.parametrize("did", ["'+12145550107", '"=""+12145550107"""', " '+12145550107 "])
+def test_a_number_that_was_kept_from_the_spreadsheet(tmp_path: Path, did: str) -> None:
+    """As programs write it so that Excel makes no number of it: with an apostrophe, or as a formula of text."""
+    numbers = read(tmp_path, f"name,did,press\n's-Hertogenbosch,{did},'07\n")
+    assert numbers_csv.merged({}, numbers) == {"'s-Hertogenbosch": {"did": "+12145550107", "press": "07"}}
 
 
 @pytest.mark.parametrize("text", ["4,5", "4.5"])
@@ -242,6 +282,43 @@ def test_one_misspelt_name_is_one_mistake(tmp_path: Path, rows: int, told: int) 
     )
     assert said[0].endswith("others of lines)") is (told == 1)
     assert f"(and the same at {rows - 1} others of lines)" in said[0] or told == rows
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("begins", ["", "sep={}\n", '"sep={}"\n', "\n"])
+@pytest.mark.parametrize(
+    "heading",
+    [
+        ["name", "did", "Customer (place, street, floor; see map)"],
+        ["name", "did", 'Notes, internal, "old"; more'],
+        ["Site\nnotes", "name", "did"],
+        ["did", ";;", "name", ",,,"],
+    ],
+)
+def test_a_separator_is_that_by_which_the_heading_names_the_columns(
+    tmp_path: Path, separator: str, begins: str, heading: list[str]
+) -> None:
+    """Whatever the names have more of: the most frequent sign of the first line was taken for it."""
+    cells = {"name": "Shop", "did": "+12145550107"}
+    path = tmp_path / "dids.csv"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        file.write(begins.format(separator))
+        table = [heading, [cells.get(name, "x") for name in heading]]
+        csv.writer(file, delimiter=separator).writerows(table)
+    lines = numbers_csv.merged({}, numbers_csv.read(path, [name for name in heading if name not in cells]))
+    assert lines == {"Shop": {"did": "+12145550107"}}
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [('"Main" hall,+12145550108', "',' expected after '\"'"), ('"Main hall,+12145550108', "unexpected end of data")],
+)
+def test_a_quotation_mark_out_of_place_is_told_by_its_row(tmp_path: Path, row: str, said: str) -> None:
+    """Of three hundred."""
+    with pytest.raises(DeploymentError) as caught:
+        read(tmp_path, f'name,did\nShop,+12145550107\n"A\nB",+12145550106\n{row}\nBar,+12145550109\n')
+    allowed = "quotation marks around a whole cell, and doubled within it"
+    assert str(caught.value) == f"{tmp_path / 'dids.csv'}: row 4: {said}; allowed: {allowed}"
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t"])

@@ -28,3 +28,25 @@ def test_no_key_switches_verification_off(tmp_path: Path, key: str, table: str) 
     with pytest.raises(DeploymentError) as caught:
         load(path, {})
     assert f"{table}.{key}: unknown key" in str(caught.value)
+
+
+FILE = Path(__file__).parents[3] / "scenarios" / "deployments" / "live-talkdesk.toml"
+
+
+@pytest.mark.parametrize("where", ["ca_file", "synthflow.ca_file", "accounts.carrier.ca_file"])
+@pytest.mark.parametrize("holds", [b"", b"\x30\x82\x03\x5d\x30\x82", b"PEM"])
+def test_a_certificate_in_another_form_is_a_mistake_of_the_file(tmp_path: Path, where: str, holds: bytes) -> None:
+    """As of Windows: it was there, and what broke over it named neither file nor key."""
+    (tmp_path / "ca.cer").write_bytes(holds)
+    table, _, key = where.rpartition(".")
+    told, header = f'{key} = "{tmp_path / "ca.cer"}"\n', f"[{table}]\n"
+    text = FILE.read_text(encoding="utf-8")
+    assert header in text or not table
+    path = tmp_path / "x.toml"
+    path.write_text(text.replace(header, header + told, 1) if table else told + text, encoding="utf-8")
+    with pytest.raises(DeploymentError) as caught:
+        load(path, {}, secrets=False)
+    what = f"{str(tmp_path / 'ca.cer')!r} holds nothing that begins -----BEGIN; allowed: the path of a PEM file"
+    assert str(caught.value) == f"{path}: {where}: {what}"
+    (tmp_path / "ca.cer").write_bytes(b"Subject: CN=x\r\n-----BEGIN CERTIFICATE-----\r\n")
+    assert load(path, {}, secrets=False)

@@ -48,6 +48,20 @@ def test_a_body_of_another_type(web: Make) -> None:
     assert "application/json" not in head
 
 
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_numbers_in_the_url(web: Make, method: str) -> None:
+    """As of dialers that take queries: their places were sent as they stood, and nobody was called."""
+    server = web(answer("200 OK"))
+    url = f"{server.base}/calls/{{customer}}?from={{line}}&to={{customer}}&tags={{}}"
+    campaign.start(described(url, method=method), LINE, CUSTOMER)
+    head, _, body = server.requests[0].decode().partition("\r\n\r\n")
+    assert head.startswith(
+        f"{method} /calls/%2B14155550105?from=%2B13125550100&to=%2B14155550105&tags=%7B%7D HTTP/1.1\r\n"
+    )
+    assert bool(body) is (method == "POST"), "RFC 9110 section 9.3.1: a GET that has one may be refused"
+    assert ("content-type" in head.lower()) is (method == "POST")
+
+
 @pytest.mark.parametrize(
     "status", ["302 Found", "400 Bad Request", "401 Unauthorized", "429 Too Many Requests", "503 Busy"]
 )

@@ -251,6 +251,20 @@ def test_a_header_that_stands_there_twice(client: HttpClient) -> None:
         client.request("GET", web.base, 30.0)
 
 
+@pytest.mark.parametrize("said", ["", "UTF-8", "none", "identity", "Identity, utf-8"])
+def test_what_is_no_coding_leaves_an_answer_as_it_is(client: HttpClient, said: str) -> None:
+    """Servers that take the header for the charset's: their reports were compressed ones that nobody had asked for."""
+    with serving(Web([answer("200 OK", "{}", f"Content-Encoding: {said}")])) as web:
+        assert client.request("GET", web.base, 30.0).body == b"{}"
+
+
+@pytest.mark.parametrize("said", ["gzip", "GZIP", "br", "utf-8, deflate", "zstd"])
+def test_a_coding_that_was_not_asked_for(client: HttpClient, said: str) -> None:
+    coded = answer("200 OK", "{}", f"Content-Encoding: {said}")
+    with serving(Web([coded])) as web, pytest.raises(HttpError, match="compressed"):
+        client.request("GET", web.base, 30.0)
+
+
 def test_a_long_header_is_none_of_ours(client: HttpClient) -> None:
     with serving(Web([answer("200 OK", "{}", f"Content-Security-Policy: {'a' * 20_000}")])) as web:
         assert client.request("GET", web.base, 30.0).is_success

@@ -34,9 +34,12 @@ def documented(
     date: Callable[[], str | None] = lambda: None,
     deaf: tuple[str, ...] = (),
     page: int = 20,
-    counts: bool = True,
+    counts: bool | None = True,
 ) -> Iterator[tuple[str, list[dict[str, str]]]]:
-    """Such an API over the calls of each model; ``deaf`` to some of what it is asked. Its base, and all it was asked."""
+    """Such an API over the calls of each model; ``deaf`` to some of what it is asked. Its base, and all it was asked.
+
+    ``counts``: whether its list says how many calls there are; None: it says nothing of pages at all.
+    """
     asked: list[dict[str, str]] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -50,7 +53,8 @@ def documented(
             at = 0 if "offset" in deaf else int(query.get("offset", 0))
             found = [call for call in calls[query["model_id"]] if int(call["start_time"]) >= since]
             pages = {"limit": page, "offset": at} | ({"total_records": len(found)} if counts else {})
-            self._say(200, {"status": "ok", "response": {"pagination": pages, "calls": found[at : at + page]}})
+            told = {} if counts is None else {"pagination": pages}
+            self._say(200, {"status": "ok", "response": {**told, "calls": found[at : at + page]}})
 
         def _say(self, status: int, plain: object) -> None:
             body = json.dumps(plain).encode()
@@ -113,6 +117,18 @@ def test_every_page_is_read(count: int, page: int, counts: bool) -> None:
         api = SynthflowApi(base, "token")
         assert [record.id for record in api.calls(now - 60, ["m"])] == [f"c{n}" for n in range(count)]
         api.close()
+
+
+@pytest.mark.parametrize(("count", "questions"), [(0, 1), (19, 1), (20, 2), (45, 3)])
+def test_every_page_is_read_of_a_list_that_speaks_of_none(count: int, questions: int) -> None:
+    """Of the first page alone a call that was not on it had never reached the AI."""
+    now = time.time()
+    calls = {"m": [listed(n, now - n) for n in range(count)]}
+    with documented(calls, counts=None) as (base, asked):
+        api = SynthflowApi(base, "token")
+        assert [record.id for record in api.calls(now - 60, ["m"])] == [f"c{n}" for n in range(count)]
+        api.close()
+    assert len(asked) == questions
 
 
 @pytest.mark.parametrize(

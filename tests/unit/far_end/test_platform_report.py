@@ -12,10 +12,12 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from harness.deployment import Report, plain_name
 from harness.errors import FarEndError
 from harness.far_end.platform_report import names_in, rows_of
+from harness.sip.identity import is_spelling
 
 CALLER, LINE, GROUP = "+12065550100", "+13125550100", "+13125550177"
 AT = datetime(2026, 3, 1, 14, 5, 9, tzinfo=UTC)
@@ -75,7 +77,7 @@ def test_headings_as_a_page_shows_them() -> None:
     assert (row.caller, row.number, row.groups, row.agent) == (CALLER, GROUP, ("Billing",), "")
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252"])
 def test_a_spreadsheet_of_another_country(encoding: str) -> None:
     columns = {"caller": "Rufnummer", "group": "Gruppe", "started": "Zeitpunkt", "number": "Ziel"}
     cells = ["01.03.2026 15:05:09", '"Büro Süd; Köln, Mitte"', f'="{LINE}"', "(206) 555-0100"]
@@ -162,6 +164,32 @@ def test_times_that_name_their_offset(told: object, cut_off_s: float) -> None:
     assert (row.moments, row.cut_off_s) == ((AT.timestamp(),), cut_off_s)
 
 
+@pytest.mark.parametrize(
+    ("told", "form"),
+    [
+        (
+            "Sun, 01 Mar 2026 14:05:09 +0000",
+            "%a, %d %b %Y %H:%M:%S %z",
+        ),  # RFC 5322, as Twilio's and others' lists have it
+        ("Sun Mar 01 15:05:09 +0100 2026", "%a %b %d %H:%M:%S %z %Y"),
+        ("03/01/2026 08:05:09 AM -06:00", "%m/%d/%Y %I:%M:%S %p %z"),
+        ("20260301T140509Z", "%Y%m%dT%H%M%S%z"),
+    ],
+)
+def test_a_form_may_have_an_offset(told: str, form: str) -> None:
+    """Such forms were refused as none of a date and a time."""
+    report = declared(zone="Asia/Tokyo", time_format=form)
+    (row,) = rows_of(json.dumps([{"caller": CALLER, "group": "a", "started": told}]).encode(), report)
+    assert (row.moments, row.cut_off_s) == ((AT.timestamp(),), 1.0)
+
+
+@pytest.mark.parametrize("form", ["%d.%m.%Y", "%H:%M:%S", "%d.%m.%Y %H:%M:%S %Z", "%m/%d/%Y %I:%M", "now", "%Q"])
+def test_a_form_of_no_moment_is_refused(form: str) -> None:
+    """A zone's name is none: what it stands for differs from country to country, and strptime passes it over."""
+    with pytest.raises(ValidationError, match="no form of a date and a time"):
+        declared(time_format=form)
+
+
 def test_an_hour_that_comes_twice_is_two_moments() -> None:
     report = declared(zone="Europe/Berlin")
     (row,) = rows_of(b"caller,group,started\n+12065550100,a,2026-10-25 02:30:00\n", report)
@@ -172,6 +200,44 @@ def test_an_hour_that_comes_twice_is_two_moments() -> None:
 def test_what_is_no_time_is_none(told: object) -> None:
     (row,) = rows_of(json.dumps([{"caller": CALLER, "group": "a", "started": told}]).encode(), declared())
     assert row.moments == ()
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        "+1\u00a0206\u00a0555\u00a00100",  # no-break spaces, as French exports have them
+        "+1\u202f206\u202f555\u202f0100",
+        "+1 206\u2011555\u20110100",  # no-break hyphens
+        "\u202a+12065550100\u202c",  # as copied from an address book
+        "\u200e(206) 555\u20130100",
+        "sip:+12065550100@carrier.example;transport=udp",  # as proxies account for calls
+        '"Ann" <sip:2065550100;phone-context=+1@carrier.example;user=phone>',
+        "<TEL:+1-206-555-0100>",
+        "206/5550100",
+        "+1 206 / 5550100",
+        "\uff0b\uff11\uff12\uff10\uff16\uff15\uff15\uff15\uff10\uff11\uff10\uff10",  # full-width
+    ],
+)
+def test_numbers_as_programs_set_them_apart(told: str) -> None:
+    """The call was not listed."""
+    (row,) = rows_of(json.dumps([{"caller": told, "group": "a", "started": 1}]).encode(), declared())
+    assert is_spelling(row.caller, CALLER, "US")
+    assert f"caller {CALLER}" in row.words("US")
+
+
+@pytest.mark.parametrize("told", ["'+12065550100", '="+12065550100"', "'(206) 555-0100", "'2065550100"])
+@pytest.mark.parametrize("group", ["'s-Hertogenbosch", "'t Gooi", '="A"'])
+def test_an_apostrophe_is_a_numbers_where_one_follows_it(told: str, group: str) -> None:
+    """Some names begin with one: their calls were said to have landed in another group."""
+    (row,) = rows_of(json.dumps([{"caller": told, "group": group, "started": 1}]).encode(), declared())
+    assert is_spelling(row.caller, CALLER, "US")
+    assert row.groups == ("A" if group == '="A"' else group,)
+
+
+@pytest.mark.parametrize("told", ["4711", "front/desk", "Müller & Söhne", "ab@x.example", "+1206555*100"])
+def test_what_is_no_number_stays(told: str) -> None:
+    (row,) = rows_of(json.dumps([{"caller": "1", "number": told, "group": "a", "started": 1}]).encode(), declared())
+    assert row.number == told
 
 
 def test_json_lines() -> None:
@@ -198,6 +264,7 @@ def test_no_rows_are_no_mistake() -> None:
         (b"caller,started\n1,2\n", "no heading"),
         (b'[{"caller": "1", "started": 3}]', "no column for group"),
         (b"<html>Sign in</html>", "no heading"),
+        (b"PK\x03\x04\x14\x00\x06\x00 [Content_Types].xml", "a workbook or another archive; allowed: CSV or JSON"),
         (b"{}", "without a list of calls"),
         (b"[[[", "no JSON"),
         (b'{"error": "token expired"}', "without a list of calls"),

@@ -77,6 +77,14 @@ def test_a_clock_that_is_ahead(web: Make) -> None:
     assert read.clock_ahead_s > 1e9
 
 
+@pytest.mark.parametrize(("age", "is_known"), [("Age: 0", True), ("Age: 75", False), ("Age: 75, 3", False)])
+def test_what_a_cache_has_kept_tells_of_no_clock(web: Make, age: str, is_known: bool) -> None:
+    """Its Date is of when it was kept: the clock was said to be so much behind, and no row to be sure."""
+    read = source(url=web(answer("200 OK", "[]", "Date: Sun, 01 Mar 2026 14:05:09 GMT", age)).base)
+    read.read(time.time())
+    assert (read.clock_ahead_s != 0.0) is is_known
+
+
 def test_a_file_counts_when_it_was_written_since_the_call(tmp_path: Path) -> None:
     path = tmp_path / "calls.csv"
     read = source(file=str(path))
@@ -94,3 +102,12 @@ def test_a_file_counts_when_it_was_written_since_the_call(tmp_path: Path) -> Non
 def test_a_directory_is_no_report(tmp_path: Path) -> None:
     with pytest.raises(FarEndError, match=r"platform\.report\.file"):
         source(file=str(tmp_path)).read(0.0)
+
+
+@pytest.mark.parametrize("holds", ["", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "\x30\x82"])
+def test_authorities_that_are_none_are_no_fault_of_the_harness(tmp_path: Path, holds: str) -> None:
+    """A file that is there, and no PEM: what OpenSSL says of it broke the case."""
+    authorities = tmp_path / "ca.pem"
+    authorities.write_text(holds)
+    with pytest.raises(FarEndError, match=r"platform\.report\.ca_file: ca\.pem holds no certificates"):
+        source(url="https://127.0.0.1:9", ca_file=str(authorities)).read(0.0)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.deployment import Report
 from harness.far_end import reported_landing
-from harness.far_end.platform_report import ReportRow
-from harness.far_end.reported_landing import GroupNames, Sought, where_landed
+from harness.far_end.platform_report import ReportRow, rows_of
+from harness.far_end.reported_landing import GroupNames, ReportedLanding, Sought, where_landed
 
 CALLER, OTHER, LINE, TARGET, ELSEWHERE = "+12065550100", "+12065550101", "+13125550100", "+13125550177", "+13125550178"
 ASSISTANT = "+12065550190"
@@ -138,6 +140,52 @@ def test_a_transfer_that_shows_another_number() -> None:
     sought = replace(TRANSFER, shown=OTHER)
     assert where_landed([FIRST, row(caller=OTHER)], sought, NAMES).groups == ("billing",)
     assert "none to the group" in where_landed([FIRST, row()], sought, NAMES).why
+
+
+@pytest.mark.parametrize(
+    "told", ["Billing \u2013 EMEA", "billing \u2014 emea", "Billing - EMEA", "\u200eBilling\u00a0\u2011 EMEA\ufeff"]
+)
+@pytest.mark.parametrize("named", ["Billing - EMEA", "Billing \u2013 EMEA"])
+def test_a_dash_is_a_dash(told: str, named: str) -> None:
+    """Who types the name that a page shows types another: the right landing was a wrong one."""
+    names = GroupNames.make({"billing": (named,), "support": ("Support",)}, "billing", [])
+    assert where_landed([FIRST, row(groups=told)], TRANSFER, names).groups == ("billing",)
+    assert where_landed([FIRST, row(groups="Billing EMEA")], TRANSFER, names).groups == ("Billing EMEA",)
+
+
+@pytest.mark.parametrize("told", ["'s-Hertogenbosch", "\u2019s-Hertogenbosch", "\u2018s-Hertogenbosch"])
+def test_an_apostrophe_is_an_apostrophe(told: str) -> None:
+    names = GroupNames.make({"billing": ("'s-Hertogenbosch",)}, "billing", [])
+    assert where_landed([FIRST, row(groups=told)], TRANSFER, names).groups == ("billing",)
+
+
+def listed(group: str, encoding: str, *others: bytes) -> ReportedLanding:
+    """What a spreadsheet in that encoding says of the transfer, with those rows of other people's before its own."""
+    declared = Report.model_validate({"file": "calls.csv"})
+    at = datetime.fromtimestamp(BEGAN + 20, UTC).isoformat()
+    rows = ["caller;number;group;agent;started", f"{CALLER};{TARGET};{group};Eve;{at}"]
+    heading, own = (row.encode(encoding) for row in rows)
+    names = GroupNames.make({"billing": ("Księgowość", "請求", "Rechnung Süd")}, "billing", [])
+    return where_landed(rows_of(b"\r\n".join([heading, *others, own]), declared), TRANSFER, names)
+
+
+@pytest.mark.parametrize(
+    ("group", "encoding"),
+    [("Księgowość", "cp1250"), ("Księgowość", "iso8859-2"), ("請求", "cp932"), ("Größe Ł", "cp1250")],
+)
+def test_a_name_that_may_be_misread_is_no_other_group(group: str, encoding: str) -> None:
+    """Spreadsheets save what they call CSV in the encoding of their country: the right group was said to be a wrong one."""
+    landed = listed(group, encoding)
+    assert landed.groups == ()
+    assert landed.why.startswith("the report is not in UTF-8, so that ")
+    assert listed(group, "utf-8").groups == (("billing",) if group in ("Księgowość", "請求") else (group,))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1252"])
+def test_a_name_that_was_cut_off_within_a_letter_spoils_no_other(encoding: str) -> None:
+    other = b"+12065550199;;M\xc3\xbcller & S\xc3;;2026-03-01T14:05:09Z"
+    assert listed("Rechnung Süd", encoding, other).groups == ("billing",)
+    assert listed("Vertrieb", encoding, other).groups == ("Vertrieb",), "in ASCII, whatever the encoding is"
 
 
 NOISE = st.builds(

@@ -111,6 +111,16 @@ def test_two_groups_of_one_name(tmp_path: Path) -> None:
         deployment(tmp_path, written)
 
 
+def test_a_groups_name_that_is_passed_over(tmp_path: Path) -> None:
+    """Every landing there was one in no group, and not observable."""
+    written = plain(reported_as=["Kasse \u2013 Süd", "Kasse 2"])
+    written["platform"]["report"]["ignore"] = ["Trunk", "kasse - süd"]
+    with pytest.raises(DeploymentError) as caught:
+        deployment(tmp_path, written)
+    (said,) = [line for line in str(caught.value).splitlines() if "reported_as" in line]
+    assert "'Kasse \u2013 Süd' is already platform.report.ignore; allowed: a name of its own for each group" in said
+
+
 def test_a_variable_that_is_not_set_is_said(tmp_path: Path) -> None:
     path = tmp_path / "d.toml"
     path.write_text(tomli_w.dumps(plain(reported_as=["Kasse"])))

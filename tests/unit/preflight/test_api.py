@@ -34,9 +34,18 @@ def test_the_token(lab: Any, far: Any) -> None:
     check(token(lab, far, limited), WARNING, "again after 7 s", row, "Wait")
     check(token(lab, far, far.api("500 Internal Server Error")), WARNING, "in trouble", row, "weaker evidence")
     check(token(lab, far, far.api("422 Unprocessable Content")), WARNING, "the token is taken", row)
-    check(token(lab, far, far.api(silent=True), SOON), FAILED, "no answer within", row, "firewall")
+    silent = token(lab, far, far.api(silent=True), SOON, timeout_s=SOON["patience"])
+    check(silent, FAILED, "no answer within 1.5 s", row, "firewall")
     check(token(lab, far, f"http://{far.address}:{far.closed_port()}/v2"), FAILED, "ConnectError", row, "api_base")
     check(token(lab, far, far.api(), api_token=None), FAILED, "no token", row, "api_token_env")
+
+
+def test_a_slow_api_that_a_run_would_wait_for_is_no_reason_to_end_it(lab: Any, far: Any) -> None:
+    """The file says how long an answer may take; preflight gave it 2 s, and the run ended there."""
+    hasty = {"patience": 0.0001}
+    check(token(lab, far, far.api(), hasty, timeout_s=60.0), OK, "the token is accepted")
+    late = token(lab, far, far.api(silent=True), hasty, timeout_s=0.0001)
+    check(late, FAILED, "no answer within 0.0001 s", "Calls not reaching Synthflow", "synthflow.timeout_s")
 
 
 @pytest.mark.parametrize(
@@ -96,6 +105,23 @@ def test_a_body_that_calls_nobody_of_ours(lab: Any, far: Any, body: str, said: s
     row = "Calls not reaching Synthflow"
     url = f"http://{far.address}:{far.stream()}/start"
     check(trigger(lab, far, url, body=body), WARNING, said, row, "campaign.body")
+
+
+@pytest.mark.parametrize(
+    ("method", "query", "said", "fix"),
+    [
+        ("GET", "?to={customer}", "open, ", None),
+        ("POST", "?to={customer}", "open, ", None),
+        ("GET", "?to=", "its url has no {customer}, so that it is not told whom to call", "campaign.url"),
+        ("GET", "?to={number}", "its url has {number}, which nothing is put in place of", "campaign.url"),
+        ("POST", "?to={number}", "its url has {number}, which nothing is put in place of", "campaign.url"),
+        ("POST", "", "its body has no {customer}, so that it is not told whom to call", "campaign.body"),
+    ],
+)
+def test_a_url_may_say_whom_to_call(lab: Any, far: Any, method: str, query: str, said: str, fix: str | None) -> None:
+    url = f"http://{far.address}:{far.stream()}/start{query}"
+    found = trigger(lab, far, url, method=method, body="{customer}" if method == "GET" else "7")
+    check(found, OK if fix is None else WARNING, said, *(["Calls not reaching Synthflow", fix] if fix else []))
 
 
 def test_a_body_is_of_any_form(lab: Any, far: Any) -> None:

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import pytest
 
+from harness.deployment import Report
 from harness.integrations import load
 from harness.matrix import Selection, cases
 from harness.pytest_plugin.progress import PlanOnly
@@ -126,6 +127,29 @@ def test_a_case_whose_waiting_outlasts_the_longest_call_is_told_beforehand(
         told[case.row.id] = "raise limits.seconds_per_call" in capsys.readouterr().out
     waits = {"TD-FALLBACK-TIMEOUT": 30.0, "NOANSWER": 30.0, "TD-OUTBOUND-IVR": 60.0, "VOICEMAIL": 300.0, "ABANDON": 0.0}
     assert {row: told[row] for row in waits} == {row: wait > most for row, wait in waits.items()}
+
+
+@pytest.mark.parametrize("stay_s", [20.0, 119.0])
+def test_a_stay_with_people_nobody_hears_that_outlasts_the_longest_call_is_told_beforehand(
+    capsys: pytest.CaptureFixture[str], stay_s: float
+) -> None:
+    """The call was hung up amid the stay, and the case broken, with no word of it in the plan."""
+    deployment = load(FILES / "simulated-talkdesk.toml")
+    billing = deployment.groups["billing"].model_copy(update={"agents": (), "reported_as": ("Billing",)})
+    report = Report(url="https://reports.example/calls", stay_s=stay_s)
+    changed = {
+        "groups": {**deployment.groups, "billing": billing},
+        "platform": deployment.platform.model_copy(update={"report": report}),
+        "limits": deployment.limits.model_copy(update={"seconds_per_call": 120.0}),
+    }
+    deployment = deployment.model_copy(update=changed)
+    plan = PlanOnly(cast("Any", SimpleNamespace(deployment=lambda _: deployment, timings="quick")))
+    told: dict[str, bool] = {}
+    for case in cases([deployment]):
+        plan._list(case)
+        told[case.row.id] = "raise limits.seconds_per_call" in capsys.readouterr().out
+    assert told["TD-TRANSFER-BLIND"] is (stay_s > 100.0)
+    assert not told["TD-INBOUND"]
 
 
 @pytest.mark.parametrize(("seconds", "said"), [(20.0, "1 minute"), (80.0, "2 minutes"), (120.0, "2 minutes")])

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from harness.deployment import Campaign
+from harness.errors import FarEndError
 from harness.far_end import campaign
 from harness.scenario.cast import Cast
 from tests.unit.scenario.conftest import MakeContext
@@ -45,6 +47,28 @@ def test_a_campaign_that_is_said_to_call_at_once_is_not_waited_for(
     monkeypatch.setattr(campaign, "start", lambda *_: None)
     context = make_context(campaign=Campaign(trigger="http", url="https://campaigns.example"))
     monkeypatch.setattr(context, "pause", lambda seconds: pytest.fail("it waited"))
+    monkeypatch.setattr(context.evidence, "scripted", lambda *_: pytest.fail("a wait of no time is told"))
     monkeypatch.setattr(context.phones.guard, "number", lambda number: None)
     customer: Any = SimpleNamespace(name="customer", number=CUSTOMER, phone=SimpleNamespace(incoming=[]))
     Cast(context).start_campaign(Cast(context).line(str(context.case.line)), customer)
+
+
+@pytest.mark.parametrize("has_called", [True, False])
+def test_a_request_that_is_not_answered_before_the_call_is_taken(
+    make_context: MakeContext, monkeypatch: pytest.MonkeyPatch, has_called: bool
+) -> None:
+    """As FreeSWITCH's originate, which waits for whom it calls: the customer's phone rang, and the case was broken."""
+    incoming: list[Any] = []
+
+    def start(trigger: Campaign, line: str, customer: str) -> None:
+        if has_called:
+            incoming.append("caller.1")
+        raise FarEndError("campaign trigger https://campaigns.example: no whole answer within 10 s")
+
+    monkeypatch.setattr(campaign, "start", start)
+    context = make_context(campaign=Campaign(trigger="http", url="https://campaigns.example"))
+    monkeypatch.setattr(context.phones.guard, "number", lambda number: None)
+    customer: Any = SimpleNamespace(name="customer", number=CUSTOMER, phone=SimpleNamespace(incoming=incoming))
+    cast = Cast(context)
+    with nullcontext() if has_called else pytest.raises(FarEndError, match="no whole answer"):
+        cast.start_campaign(cast.line(str(context.case.line)), customer)

@@ -213,3 +213,40 @@ def test_clocks_that_differ_leave_it_open(
     found = case.told()["landing"]
     assert found.verdict is Verdict.NOT_OBSERVABLE
     assert "ahead of" in found.actual if ahead > 0 else "behind" in found.actual
+
+
+@pytest.mark.parametrize(("caller", "later_s", "verdict"), [
+    (CALLER, 3600.0, Verdict.NOT_OBSERVABLE),
+    (CALLER.removeprefix("+1"), 1800.0, Verdict.NOT_OBSERVABLE),
+    (CALLER, 5.0, Verdict.PASSED),
+    (ANOTHER, 86_400.0, Verdict.PASSED),
+])  # fmt: skip
+def test_a_call_of_ours_that_is_yet_to_come_tells_that_the_times_are_misread(
+    make: Callable[..., Case], caller: str, later_s: float, verdict: Verdict
+) -> None:
+    """A report by the clocks of the country, read as UTC: the row of a call an hour ago was taken for this one's."""
+    case = make()
+    case.lands()
+    an_hour_ago = listed(case.context)
+    case.reads = [[an_hour_ago, listed(case.context, caller=caller, number="", moments=(time.time() + later_s,))]]
+    found = case.told()["landing"]
+    assert found.verdict is verdict
+    assert verdict is Verdict.PASSED or "platform.report.zone" in found.actual
+
+
+@pytest.mark.parametrize(
+    ("earlier_s", "said"), [(5 * 3600, "5 h"), (9 * 1800, "4.5 h"), (3600 + 700, ""), (24 * 3600, ""), (10, "")]
+)
+def test_a_report_whose_times_are_of_another_zone_has_the_call_hours_ago(
+    make: Callable[..., Case], earlier_s: float, said: str
+) -> None:
+    """As of America read as UTC: the report did not list the call, and nothing told why."""
+    case = make()
+    case.lands()
+    older = listed(case.context, moments=(time.time() - earlier_s - 40_000,))
+    case.reads = [[older, listed(case.context, place="row 3", moments=(time.time() - earlier_s,))]]
+    found = case.told()["landing"]
+    assert found.verdict is Verdict.NOT_OBSERVABLE
+    assert "the report does not list the call" in found.actual
+    assert ("row 3 has its caller" in found.actual) is bool(said)
+    assert said in found.actual

@@ -234,6 +234,14 @@ def test_every_number_of_the_plan_leads_somewhere() -> None:
     assert routes.find(plan.numbers.no_such_number or "") is None
 
 
+def test_a_groups_own_number_may_be_a_line_for_its_people() -> None:
+    plan = deployment()
+    did = str(plan.groups["everybody"].did)
+    line = plan.lines["people-in-turns"].model_copy(update={"did": did})
+    routes = Routes(plan.model_copy(update={"lines": {**plan.lines, "people-in-turns": line}}), faults())
+    assert routes.find(did) == GroupRoute("everybody", "people-in-turns"), "with its hours and its announcement"
+
+
 def test_wrong_settings_lead_elsewhere() -> None:
     switch = faults()
     routes = Routes(deployment(), switch)
