@@ -11,10 +11,11 @@ from harness.diagnosis.causes.described import Described
 def _firewall(transport: str, port: int, rejects: bool) -> Described:
     how = "rejects" if rejects else "drops"
     return Described(
-        f"a firewall {how} SIP over {transport.upper()} to port {port}",
+        f"a firewall {how} SIP over {transport.upper()} between the platform and the AI",
         at.REGISTRATION_ISSUE,
-        f"Open {transport.upper()} {port} in both directions between {{platform}} and every signalling address of Synthflow, and "
-        f"have whoever runs the firewall confirm that nothing on the way {how} it.",
+        f"Open {transport.upper()} in both directions between {{platform}} and every signalling address of Synthflow: the trunk's port "
+        f"there ({port} in the guides), and the platform's own, that of the Termination URI (the evidence names the one that was "
+        f"asked). Have whoever runs the firewall confirm that nothing on the way {how} it.",
         "network",
         {"talkdesk": "prerequisites", "gladly": "configure-sip-forwarding"},
     )

@@ -8,6 +8,7 @@ from harness.diagnosis.causes import CAUSES
 from harness.diagnosis.causes.described import GLADLY_ISSUE
 from harness.diagnosis.rules import COMMON
 from tests.unit.diagnosis.building import Example
+from tests.unit.diagnosis.stories import unregistered
 
 
 def test_no_cause_that_every_platform_has_is_told_under_the_name_of_one() -> None:
@@ -19,3 +20,12 @@ def test_a_bad_certificate_behind_talkdesk_is_no_matter_of_gladly(shown: str) ->
     example = Example(transport="tls").dials().rings("reception").answered().not_taken("the phone reception")
     example.probed("ai", "answers", shown).probed("termination", "answers")
     assert example.diagnose().headline.startswith("Calls not reaching Synthflow: ")
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp", "tls"])
+def test_a_platforms_own_port_that_is_silent_is_not_told_as_synthflows(transport: str) -> None:
+    """What is silent is the Termination URI's, 5060 here; nothing shows that the AI's port is closed."""
+    (first, *_) = unregistered("silent", transport=transport).diagnose().causes
+    assert first.id.startswith(f"firewall-{transport}-")
+    assert "3268" not in first.title
+    assert "Termination URI" in first.fix
