@@ -78,8 +78,9 @@ REGISTRATION: Mapping[str, Described] = {
     "registrar-refuses": Described(
         "the registrar does not take the REGISTER as it is",
         at.REGISTRATION_ISSUE,
-        "Look the REGISTER up in {platform}'s log by its Call-ID and time. 404: the user and domain it registers are none of the "
-        "registrar's; 405 and 501: what answers there is no registrar, so check the Termination URI and its port; 420 and 421: an "
+        "Look the REGISTER up in {platform}'s log by its Call-ID and time. 404, and words like 'unknown user': the user and domain "
+        "it registers are none of the registrar's, so compare the trunk's user name at {platform}, at Synthflow and in the "
+        "deployment file; 405 and 501: what answers there is no registrar, so check the Termination URI and its port; 420 and 421: an "
         "extension is asked for that one of the two lacks; 423: the interval is shorter than Min-Expires; any other: ask {platform} "
         "with the status and its words (RFC 3261 sections 10.3 and 21).",
         "AI side",

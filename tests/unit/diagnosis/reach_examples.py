@@ -36,6 +36,9 @@ REGISTRATION = [
     Expected("registration.inactive", register(503, "Trunk inactive"), ("trunk-inactive",)),
     Expected("registration.unavailable", register(503, "Maintenance").sip_number(), ("trunk-inactive",)),
     Expected("registration.failing", register(504, "Server Time-out"), ("registrar-fails",)),
+    Expected("registration.failing.said", register(503, "No circuit available"), ("registrar-fails",)),
+    Expected("registration.refuses.said", register(403, "TLS required"), ("registrar-refuses",)),
+    Expected("registration.refuses.user", register(404, "User not found").sip_number(), ("registrar-refuses",)),
     Expected(
         "registration.lapsed",
         Example(row="TD-REGISTER-OK", authentication="digest")

@@ -132,15 +132,18 @@ _SAID_OTHERWISE = (*_NUMBER, *_NOBODY, *_CIRCLE, *_ELSEWHERE, 500, 502, 504, 408
 #: The statuses that rules ask for (RFC 3261 section 21, RFC 6585 section 4), by fact.
 STATUSES: dict[str, dict[tuple[int, ...], tuple[str, ...]]] = {
     "registration.answer": {
-        (200,): ("registration.elsewhere.refused",),
+        (200,): ("registration.elsewhere.refused", "registration.address.said", "registration.inactive"),
         (200, 401, 403, 407, 408, 500, 502, 503, 504, 404): ("registration.refuses",),
-        (401, 403, 404, 407): ("registration.user", "registration.user.said", "registration.password.said"),
+        (401, 403, 404, 407): (
+            *("registration.user", "registration.user.said", "registration.password.said"),
+            *("registration.refuses.said", "registration.refuses.user"),
+        ),
         (401, 407): ("registration.password",),
-        (403,): ("registration.password.forbidden", "registration.address", "registration.address.said"),
-        (403, 503): ("registration.inactive",),
+        (403,): ("registration.password.forbidden", "registration.address"),
         (404,): ("registration.refuses.address",),
         (503,): ("registration.unavailable", "registration.later"),
         (408, 500, 502, 504): ("registration.failing",),
+        (408, 500, 502, 503, 504): ("registration.failing.said",),
     },
     "ai.code": {
         (404,): ("reach.not-attached", "reach.nobodys-number"),
