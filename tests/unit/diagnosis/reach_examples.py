@@ -186,6 +186,14 @@ REACH = [
     Expected("reach.refused.media", refused(Example(), 488, "Not Acceptable"), ("ai-refuses",)),
     Expected("reach.refused", refused(Example(), 500, "Server Internal Error"), ("ai-refuses",)),
     Expected(
+        "reach.refused.known",
+        refused(
+            Example(authentication="digest"), 403, "IP not allowed", authorization='Digest username="x", response="y"'
+        ),
+        ("ai-refuses",),
+    ),
+    Expected("reach.refused.transport", refused(Example(), 403, "TLS required"), ("ai-refuses",)),
+    Expected(
         "reach.rang",
         fallback(Example(), after=30.0).ai_gets().not_taken("the phone reception", attempted=["no-answer:x"]),
         ("ai-never-answers",),

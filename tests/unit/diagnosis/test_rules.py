@@ -147,7 +147,7 @@ STATUSES: dict[str, dict[tuple[int, ...], tuple[str, ...]]] = {
     },
     "ai.code": {
         (404,): ("reach.not-attached", "reach.nobodys-number"),
-        (404, 429, 488): ("reach.refused",),
+        (404, 429, 488): ("reach.refused", "reach.refused.known"),
         (429,): ("limit.low", "reach.concurrency"),
         (488,): ("reach.srtp", "reach.refused.media"),
         _MEDIA: ("reach.no-g711", "fallback.no-g711", "fallback.srtp"),
