@@ -157,6 +157,14 @@ TRANSFER: Mapping[str, Described] = {
         "trunk",
         at.BACK,
     ),
+    "transfer-caller-id-refused": Described(
+        "the transfer is refused for the caller's number that it shows",
+        at.TRANSFER_ISSUE,
+        "Have {platform} let this trunk show the caller's number; or, for a warm transfer, set the caller ID of the assistant's "
+        "transfer action at Synthflow to a number that {platform} lets it show.",
+        "trunk",
+        at.BACK,
+    ),
     "transfer-outside-the-call": Described(
         "the platform does not know the call in which the AI asks for the transfer (481)",
         at.TRANSFER_ISSUE,

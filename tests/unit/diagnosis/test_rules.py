@@ -183,7 +183,10 @@ STATUSES: dict[str, dict[tuple[int, ...], tuple[str, ...]]] = {
         ),
     },
     "transfer.answer": {
-        (403,): ("transfer.address", "transfer.credentials.forbidden", "transfer.nobody.said"),
+        (403,): (
+            *("transfer.address", "transfer.credentials.forbidden"),
+            *("transfer.nobody.said", "transfer.nobody.forbidden"),
+        ),
         (403, 405, 501, 603): ("transfer.rejected",),
         (*_SAID_OTHERWISE, 403, 405, 481, 501, 603): ("transfer.rejected.as-written",),
         (*_SAID_OTHERWISE, 403, 487, 603): ("transfer.call-refused",),
