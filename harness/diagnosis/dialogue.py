@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from harness.diagnosis.derive import Scene
 from harness.diagnosis.messages import bye_outcome, formats, parse
-from harness.diagnosis.sdp import holds, offered
+from harness.diagnosis.sdp import address, holds, offered, own_reach
 from harness.events import SipMessage
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import Message, Request, Response
@@ -35,6 +35,7 @@ def tell(scene: Scene) -> None:
     for finding in scene.of("answered.acknowledged", role="caller"):
         scene.facts.record("ack.arrived", False if scene.failed(finding) else None, finding.actual)
     _cancel(scene)
+    _own_address(scene)
     exchanges = list(_of_the_caller(scene))
     for exchange in exchanges:
         where = tuple(scene.number_of(m) for m in (exchange.sent, exchange.answered) if m is not None)
@@ -53,6 +54,16 @@ def tell(scene: Scene) -> None:
             scene.facts.record("change.answer", _outcome(scene, exchange), *where)
         elif method == "BYE" and exchange.sent.at <= scene.over:
             scene.facts.record("hangup.answer", _outcome(scene, exchange), *where)
+
+
+def _own_address(scene: Scene) -> None:
+    """Whether whom the caller's phone sent its first SDP to can reach the address that it names for audio."""
+    for event in scene.messages(scene.call.leg) if scene.call else ():
+        message = parse(event.text) if event.direction == "sent" else None
+        if message is not None and (sdp := _sdp(message).decode("utf-8", "replace")):
+            named = f"c={address(sdp)}, sent to {event.remote}"
+            scene.facts.record("sdp.caller", own_reach(sdp, event.remote), scene.number_of(event), named)
+            return
 
 
 def _cancel(scene: Scene) -> None:

@@ -104,6 +104,9 @@ KNOWN: Mapping[str, Kind] = {
     ),
     "audio.phase": Kind("when audio failed", "listen before and after the transfer"),
     "sdp.to_ai": Kind("the address in the SDP the AI got", _AI_SIP),
+    "sdp.caller": Kind(
+        "the address in the caller's own SDP", "read c= in the SDP that the caller sent, and to what address it went"
+    ),
     "sdp.hold": Kind("who put the media on hold when the call was set up", _AI_SIP),
     "ai.spoke": Kind("the AI said something", _AI_LOG),
     "call.cut": Kind("the call was ended by the other side before it was over", "look at the caller's phone"),

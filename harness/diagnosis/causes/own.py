@@ -24,6 +24,15 @@ OWN: Mapping[str, Described] = {
         "platform routing",
         at.TROUBLE,
     ),
+    "own-address-private": Described(
+        "the harness's own phone names a private address for its audio, where nobody outside can send to",
+        at.AUDIO_ISSUE,
+        "Give the phone's account in the deployment file a `public_address`, where the router has a fixed one, or a `stun_server`, "
+        "and let the firewall in front of the harness pass its `rtp_ports`; or have {platform} send audio to where the caller's "
+        "comes from (symmetric RTP).",
+        "deployment file",
+        at.TROUBLE,
+    ),
     "name-server-silent": Described(
         "no name server answers this machine",
         at.REACHING_ISSUE,

@@ -127,6 +127,23 @@ AUDIO: tuple[Rule, ...] = (
         consequences=UNHEARD,
         because="the caller hears the AI, and nothing of the caller's arrives at the AI",
     ),
+    # A platform that answers to where the caller's RTP comes from (symmetric RTP) has no need of the address.
+    Rule(
+        id="audio.own-address",
+        cause="own-address-private",
+        symptoms=("audio",),
+        cells=cells("media to it", "caller", "customer"),
+        essential=(when("sdp.caller", "private"), when("audio.to_caller", *NO_RTP)),
+        conditions=(
+            not_shown("audio.to_ai", *NO_RTP),
+            SENT,
+            unless("audio.stopped", True),
+            *UP,
+        ),
+        consequences=(*UNHEARD_BY_CALLER, "audio.agent"),
+        because="nothing arrives at the caller, whose own SDP names a private address, and was sent to a public one",
+        confidence="likely",
+    ),
     Rule(
         id="audio.no-rtp-to-caller",
         cause="rtp-blocked-to-caller",
@@ -136,6 +153,7 @@ AUDIO: tuple[Rule, ...] = (
             when("audio.to_caller", *NO_RTP),
             when("audio.to_ai", "heard"),
             unless("sdp.to_ai", "private"),
+            not_shown("sdp.caller", "private"),
             unless("audio.stopped", True),
             SENT,
             *UP,

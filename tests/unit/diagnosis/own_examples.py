@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from harness.events import CallsRefused, NameLookup, PasswordWithheld, TransportFailed, WithheldBy
 from tests.unit.diagnosis.building import Example
-from tests.unit.diagnosis.stories import GROUP, Expected, transfer
+from tests.unit.diagnosis.example_case import SDP
+from tests.unit.diagnosis.stories import GROUP, Expected, talk, transfer
 
 
 def looked_up(problem: str, *, denied: bool) -> Example:
@@ -115,7 +116,16 @@ def _unread_by_the_customer() -> Example:
     return example.after(4.0).landed("customer")
 
 
+def behind_a_router(address: str = "192.168.1.20") -> Example:
+    """The caller's INVITE has that address for its audio, the platform's is public, and both agree on a codec."""
+    offer = SDP.format(host=address, protocol="RTP/AVP", formats="0 8", lines="")
+    answer = SDP.format(host="198.51.100.9", protocol="RTP/AVP", formats="0", lines="")
+    example = talk(Example()).asks("INVITE", 200, "OK", within=False, offer=offer, answer=answer)
+    return example.codec("caller.1", "PCMU").record(witness={"codec": "PCMU"})
+
+
 OWN = [
+    Expected("audio.own-address", behind_a_router().to_ai().to_caller("no-rtp"), ("own-address-private",)),
     Expected("reach.malformed", _unread_by_the_ai(), ("request-malformed",)),
     Expected("transfer.malformed", _unread_by_an_agent(), ("request-malformed",)),
     Expected("fallback.malformed", _unread_by_the_fallback(), ("request-malformed",)),
