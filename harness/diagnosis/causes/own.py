@@ -40,6 +40,15 @@ OWN: Mapping[str, Described] = {
         "caller's network",
         at.TROUBLE,
     ),
+    "call-unanswered": Described(
+        "no answer at all to the caller's INVITE arrives",
+        at.REACHING_ISSUE,
+        "Look for the INVITE by its Call-ID at the account's host. Where it never arrives, a firewall or a router's SIP ALG drops "
+        'it, or its UDP fragments (above 1300 bytes use transport = "tcp", RFC 3261 section 18.1.1); where it does, the server ignores '
+        "callers that it does not know, or its answers get lost on the way back.",
+        "caller's network",
+        at.TROUBLE,
+    ),
     "connection-closed": Described(
         "the connection to the caller is closed before its INVITE has a final response",
         at.REACHING_ISSUE,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from harness.diagnosis.caller_end import UNHEARD
 from harness.diagnosis.cells import cells
 from harness.diagnosis.conditions import when
 from harness.diagnosis.own import CLOSED, CONFIGURED, NO_ANSWER, NO_ROOM, NO_SUCH_NAME, SECOND, WEAKER
@@ -43,6 +44,15 @@ OWN: tuple[Rule, ...] = (
         conditions=(),
         consequences=(*ALL_LATER, "fallback"),
         because="no name server told this machine the address of the host to call, so that no INVITE left it",
+    ),
+    Rule(
+        id="reach.unheard",
+        cause="call-unanswered",
+        symptoms=("reach", "other"),
+        essential=(when("caller.end", UNHEARD),),
+        conditions=(),
+        consequences=(*ALL_LATER, "fallback"),
+        because="the caller's phone sent its INVITE, and until the case gave up no response to it had come, not even a 100",
     ),
     Rule(
         id="reach.connection.closed",

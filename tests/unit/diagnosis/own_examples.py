@@ -132,6 +132,9 @@ OWN = [
     Expected("customer.malformed", _unread_by_the_customer(), ("request-malformed",)),
     Expected("reach.name.unknown", looked_up("EAI_NONAME", denied=True), ("host-name-unknown",)),
     Expected("reach.name.silent", looked_up("no answer yet", denied=False), ("name-server-silent",)),
+    Expected(
+        "reach.unheard", Example().dials(taken=False).after(4).not_taken().all_ports_answer(), ("call-unanswered",)
+    ),
     Expected("reach.connection.closed", closed(), ("connection-closed",)),
     Expected("audio.name.unknown", media_at("media.carrier.example"), ("media-host-unknown",)),
     Expected(

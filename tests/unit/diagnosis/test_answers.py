@@ -287,7 +287,7 @@ def test_a_platform_that_hands_the_refer_on_is_not_one_that_does_nothing() -> No
 def test_a_platform_that_takes_no_call_has_routed_none() -> None:
     """No trunk, no route and no firewall behind it is to blame for an INVITE to which nothing comes back."""
     diagnosis = Example().dials(taken=False).after(4).not_taken().all_ports_answer().diagnose()
-    assert diagnosis.is_unknown
+    assert [(cause.id, cause.confidence) for cause in diagnosis.causes] == [("call-unanswered", "certain")]
     assert (
         "how the caller's call was set up: not at all: nothing came back to the INVITE "
         "(caller.1 sent it 1× to 192.0.2.2:5060 over UDP)" in diagnosis.facts
