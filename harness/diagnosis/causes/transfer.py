@@ -102,7 +102,8 @@ TRANSFER: Mapping[str, Described] = {
     "fallback-missing": Described(
         "the number has no fallback: nobody rings when the AI cannot be had",
         at.FALLBACK_ISSUE,
-        "Give the routing step at {platform} a fallback to a ring group (or queue) for when the AI is unavailable.",
+        "Give the routing step at {platform} a fallback to a ring group (or queue) for when the AI is unavailable; where it has one, "
+        "check the number that it leads to.",
         "platform routing",
         at.INBOUND,
     ),

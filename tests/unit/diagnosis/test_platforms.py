@@ -29,3 +29,11 @@ def test_a_platforms_own_port_that_is_silent_is_not_told_as_synthflows(transport
     assert first.id.startswith(f"firewall-{transport}-")
     assert "3268" not in first.title
     assert "Termination URI" in first.fix
+
+
+@pytest.mark.parametrize(("told", "sure"), [(404, "likely"), (503, "certain")])
+def test_a_fallback_that_leads_to_nobodys_number_may_be_set_up(told: int, sure: str) -> None:
+    """The AI said 503; a 404 comes from somebody else, and may be of the fallback's own number."""
+    example = Example(row="TD-FALLBACK-REFUSED", line="fallback-refused", ai="stand-in").dials().ai_gets()
+    diagnosis = example.ai_answers(503).after(0.1).state("disconnected", told, "x").landed("reception").diagnose()
+    assert [(cause.id, cause.confidence) for cause in diagnosis.causes] == [("fallback-missing", sure)]

@@ -157,7 +157,10 @@ STATUSES: dict[str, dict[tuple[int, ...], tuple[str, ...]]] = {
         _ELSEWHERE: ("reach.redirected",),
         (401, 407): ("reach.caller-credentials", "reach.realm", "reach.realm.second", "reach.algorithm"),
         (401, 407, 433): ("reach.withheld",),
-        _NUMBER: (*("reach.form", "reach.unknown-number", "reach.unknown-number.again"),),
+        _NUMBER: (
+            *("reach.form", "reach.unknown-number", "reach.unknown-number.again"),
+            "fallback.none.or-number",
+        ),
         _CIRCLE: ("reach.circle",),
         _CALLER: ("reach.identity",),
         (*_MEDIA, *_REQUEST, *_CALLER, *_NUMBER, *_CIRCLE, 486, 600, *_ELSEWHERE, 487): (
@@ -165,9 +168,8 @@ STATUSES: dict[str, dict[tuple[int, ...], tuple[str, ...]]] = {
             *(f"reach.firewall-{port}{end}" for port in PORTS for end in ("", ".here")),
             *(f"reach.firewall-{port}{end}.between" for port in PORTS for end in ("", "-rejected")),
         ),
-        (408, 480, 486, 600): (
-            *("fallback.none", "fallback.none.passed-on", "fallback.none.or-nobody", "fallback.nobody.or-none"),
-        ),
+        (408, 480, 486, 600, *_NUMBER): ("fallback.none", "fallback.none.passed-on"),
+        (408, 480, 486, 600): ("fallback.none.or-nobody", "fallback.nobody.or-none"),
         _NOBODY: ("reach.nobody-there",),
         _MEDIA: (
             *("reach.no-g711.told", "reach.srtp.told", "reach.another-assistant", "reach.not-attached"),
