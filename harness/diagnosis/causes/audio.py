@@ -68,9 +68,10 @@ AUDIO: Mapping[str, Described] = {
         at.TROUBLE,
     ),
     "payload-mismatch": Described(
-        "both sides hear noise: the RTP payload is not what its type says",
+        "noise is heard, where a voice was sent: the RTP payload is not what its type says",
         at.AUDIO_ISSUE,
-        "Check the trunk's codec and payload-type mapping, and that no leg sends SRTP or another codec under a G.711 payload type.",
+        "Check the trunk's codec and payload-type mapping, its transcoder where the two sides have two codecs, and that no leg sends "
+        "SRTP or another codec under a G.711 payload type.",
         "trunk",
         at.TROUBLE,
     ),

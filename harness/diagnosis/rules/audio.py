@@ -13,6 +13,7 @@ from harness.diagnosis.rules.media import (
     UNHEARD,
     UNHEARD_BY_CALLER,
     UP,
+    one_way,
     silenced_later,
     stopped,
     two_codecs,
@@ -213,6 +214,7 @@ AUDIO: tuple[Rule, ...] = (
         because="the SDP in the INVITE to the AI names a private address, so what the AI sends cannot arrive",
     ),
     *two_codecs(),
+    *one_way(),
     Rule(
         id="audio.noise",
         cause="payload-mismatch",
