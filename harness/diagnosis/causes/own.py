@@ -9,10 +9,10 @@ from harness.diagnosis.causes.described import Described
 
 OWN: Mapping[str, Described] = {
     "host-name-unknown": Described(
-        "the host to call does not exist in DNS",
+        "the host to call has no address in DNS",
         at.REACHING_ISSUE,
-        "Correct the host in the deployment file (`accounts`, `proxy`), or let {platform}'s side publish its address; "
-        "`getent ahosts HOST` shows what this machine knows.",
+        "Correct `host` of the account in the deployment file: a name that has an IPv4 address, since the softphones follow no SRV "
+        "records; or let {platform}'s side publish one. `getent ahostsv4 HOST` shows what this machine knows.",
         "deployment file",
         at.TROUBLE,
     ),

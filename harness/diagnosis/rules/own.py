@@ -34,7 +34,7 @@ OWN: tuple[Rule, ...] = (
         essential=(when("name.caller", NO_SUCH_NAME),),
         conditions=(),
         consequences=(*ALL_LATER, "fallback"),
-        because="the name server says that the host the caller's phone is to call does not exist, so that no INVITE left it",
+        because="the name server has no address for the host that the caller's phone is to call, so that no INVITE left it",
     ),
     Rule(
         id="reach.name.silent",
