@@ -42,7 +42,9 @@ async def _twice(probing: Probing, place: Target) -> dict[str, Any]:
 
 
 async def _told(probing: Probing, place: Target) -> dict[str, Any]:
-    trust = await verified(place.ca_file, place.own_pair) if place.transport == "tls" else None
+    trust = None
+    if place.transport == "tls":
+        trust = await verified(place.ca_file, place.own_pair, by_others=not place.by_phones)
     outcome = await exchange(probing, place, "OPTIONS", "probe", probing.deployment.platform.domain, trust=trust)
     return _reached(place, outcome) | _certificate(place, outcome)
 

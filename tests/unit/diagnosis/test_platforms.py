@@ -37,3 +37,9 @@ def test_a_fallback_that_leads_to_nobodys_number_may_be_set_up(told: int, sure: 
     example = Example(row="TD-FALLBACK-REFUSED", line="fallback-refused", ai="stand-in").dials().ai_gets()
     diagnosis = example.ai_answers(503).after(0.1).state("disconnected", told, "x").landed("reception").diagnose()
     assert [(cause.id, cause.confidence) for cause in diagnosis.causes] == [("fallback-missing", sure)]
+
+
+def test_whom_the_platform_trusts_is_not_known_here() -> None:
+    example = Example(transport="tls").dials().rings("reception").answered().not_taken("the phone reception")
+    example.probed("ai", "answers", "untrusted").probed("termination", "answers")
+    assert [(cause.id, cause.confidence) for cause in example.diagnose().causes] == [("certificate-untrusted", "likely")]
