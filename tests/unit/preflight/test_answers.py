@@ -82,6 +82,12 @@ def test_other_answers_are_answers_too(lab: Any, far: Any) -> None:
     check(lab.line("OPTIONS"), WARNING, "503", "Registration fails", "operator")
 
 
+@pytest.mark.parametrize("status", [482, 483])
+def test_a_request_that_went_in_a_circle_was_answered_by_nobody(lab: Any, far: Any, status: int) -> None:
+    lab.account["port"] = far.udp(lambda request: says(status if request.method == "OPTIONS" else 200)(request))
+    check(lab.line("OPTIONS"), WARNING, f"{status}", "Registration fails", "routing")
+
+
 def test_a_slow_answer(lab: Any, far: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(answers, "SLOW_S", WHAT_IS_SLOW)
     lab.settings["patience"] = 3.0
