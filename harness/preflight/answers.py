@@ -165,7 +165,8 @@ def clock_line(probing: Probing, who: str, date: str | None) -> ProbeResult | No
     if abs(skew) <= SKEW_WARNING_S:
         return ok(*name, said)
     fix = (
-        "Set this machine's clock by NTP: certificates, digest nonces and the search for a call's record depend on it."
+        "Set the clock that is wrong by NTP, this machine's or the far end's: certificates, digest nonces and the search for a call's "
+        "record depend on them."
     )
     kind = failed if abs(skew) > SKEW_FAILED_S else warning
     return kind(*name, said, REGISTRATION, fix)
