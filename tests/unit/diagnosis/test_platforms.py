@@ -43,3 +43,9 @@ def test_whom_the_platform_trusts_is_not_known_here() -> None:
     example = Example(transport="tls").dials().rings("reception").answered().not_taken("the phone reception")
     example.probed("ai", "answers", "untrusted").probed("termination", "answers")
     assert [(cause.id, cause.confidence) for cause in example.diagnose().causes] == [("certificate-untrusted", "likely")]
+
+
+@pytest.mark.parametrize("cause", ["platform-refuses-caller", "platform-fails"])
+def test_between_a_caller_and_the_platform_there_is_a_carrier(cause: str) -> None:
+    """Whose 403 or 503 the caller's phone gets as well, and the platform's log has nothing of it."""
+    assert "the caller's carrier" in CAUSES[cause].fix
