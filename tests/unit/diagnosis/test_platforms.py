@@ -49,3 +49,8 @@ def test_whom_the_platform_trusts_is_not_known_here() -> None:
 def test_between_a_caller_and_the_platform_there_is_a_carrier(cause: str) -> None:
     """Whose 403 or 503 the caller's phone gets as well, and the platform's log has nothing of it."""
     assert "the caller's carrier" in CAUSES[cause].fix
+
+
+@pytest.mark.parametrize("cause", ["rtp-blocked-to-caller", "rtp-blocked-both"])
+def test_between_the_platform_and_the_caller_there_is_the_harness_own_firewall(cause: str) -> None:
+    assert "rtp_ports" in CAUSES[cause].fix
