@@ -146,6 +146,16 @@ REACH: tuple[Rule, ...] = (
         because="the call got there and rang until the platform gave up",
     ),
     Rule(
+        id="reach.rang.at-once",
+        cause="ring-timeout-wrong",
+        symptoms=("reach",),
+        essential=(when("ai.saw", "rang"), when("instead.when", "at once"), unless("instead", "nobody")),
+        conditions=(not_shown("limit.tried", True),),  # of several calls one rings, and another falls back
+        consequences=ALL_LATER,
+        because="the call got there and rang, and the platform's agents rang within a second: it did not wait for the AI to answer",
+        confidence="likely",
+    ),
+    Rule(
         id="reach.answer.kept",
         cause="answer-not-passed-on",
         symptoms=("reach",),

@@ -194,6 +194,11 @@ REACH = [
     ),
     Expected("reach.refused.transport", refused(Example(), 403, "TLS required"), ("ai-refuses",)),
     Expected(
+        "reach.rang.at-once",
+        fallback(Example()).ai_gets().not_taken("the phone reception", attempted=["no-answer:x"]),
+        ("ring-timeout-wrong",),
+    ),
+    Expected(
         "reach.rang",
         fallback(Example(), after=30.0).ai_gets().not_taken("the phone reception", attempted=["no-answer:x"]),
         ("ai-never-answers",),
