@@ -8,6 +8,7 @@ from harness.diagnosis.causes import CAUSES
 from harness.diagnosis.causes.described import GLADLY_ISSUE
 from harness.diagnosis.rules import COMMON
 from tests.unit.diagnosis.building import Example
+from tests.unit.diagnosis.leg_examples import LEGS
 from tests.unit.diagnosis.stories import unregistered
 
 
@@ -42,7 +43,9 @@ def test_a_fallback_that_leads_to_nobodys_number_may_be_set_up(told: int, sure: 
 def test_whom_the_platform_trusts_is_not_known_here() -> None:
     example = Example(transport="tls").dials().rings("reception").answered().not_taken("the phone reception")
     example.probed("ai", "answers", "untrusted").probed("termination", "answers")
-    assert [(cause.id, cause.confidence) for cause in example.diagnose().causes] == [("certificate-untrusted", "likely")]
+    assert [(cause.id, cause.confidence) for cause in example.diagnose().causes] == [
+        ("certificate-untrusted", "likely")
+    ]
 
 
 @pytest.mark.parametrize("cause", ["platform-refuses-caller", "platform-fails"])
@@ -54,3 +57,8 @@ def test_between_a_caller_and_the_platform_there_is_a_carrier(cause: str) -> Non
 @pytest.mark.parametrize("cause", ["rtp-blocked-to-caller", "rtp-blocked-both"])
 def test_between_the_platform_and_the_caller_there_is_the_harness_own_firewall(cause: str) -> None:
     assert "rtp_ports" in CAUSES[cause].fix
+
+
+def test_callers_whose_own_accounts_have_few_channels_look_like_a_trunk_that_has() -> None:
+    example = next(expected.example for expected in LEGS if expected.rule == "limit.low")
+    assert [(cause.id, cause.confidence) for cause in example.diagnose().causes] == [("limit-too-low", "likely")]
