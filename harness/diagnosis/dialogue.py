@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from harness.diagnosis.audio import direction_of, received
 from harness.diagnosis.derive import Scene
 from harness.diagnosis.messages import bye_outcome, formats, parse
 from harness.diagnosis.sdp import address, holds, offered, own_reach
@@ -35,7 +36,7 @@ def tell(scene: Scene) -> None:
     for finding in scene.of("answered.acknowledged", role="caller"):
         scene.facts.record("ack.arrived", False if scene.failed(finding) else None, finding.actual)
     _cancel(scene)
-    _own_address(scene)
+    _own_addresses(scene)
     exchanges = list(_of_the_caller(scene))
     for exchange in exchanges:
         where = tuple(scene.number_of(m) for m in (exchange.sent, exchange.answered) if m is not None)
@@ -56,13 +57,22 @@ def tell(scene: Scene) -> None:
             scene.facts.record("hangup.answer", _outcome(scene, exchange), *where)
 
 
-def _own_address(scene: Scene) -> None:
-    """Whether whom the caller's phone sent its first SDP to can reach the address that it names for audio."""
-    for event in scene.messages(scene.call.leg) if scene.call else ():
+def _own_addresses(scene: Scene) -> None:
+    """Of the caller's leg, and of the one that alone hears nothing where an agent's phone and the caller's are connected."""
+    if scene.call is not None:
+        _own_address(scene, "sdp.caller", scene.call.leg)
+    unheard = [f for f in scene.of("audio") if scene.failed(f) and direction_of(scene, f) == "audio.agent"]
+    if len(unheard) == 1:
+        _own_address(scene, "sdp.listener", unheard[0].listener)
+
+
+def _own_address(scene: Scene, fact: str, leg: str | None) -> None:
+    """Whether whom a leg's first SDP was sent to can reach the address that it names for audio; what has got there shows that."""
+    for event in scene.messages(leg) if leg and not received(scene, leg) else ():
         message = parse(event.text) if event.direction == "sent" else None
         if message is not None and (sdp := _sdp(message).decode("utf-8", "replace")):
             named = f"c={address(sdp)}, sent to {event.remote}"
-            scene.facts.record("sdp.caller", own_reach(sdp, event.remote), scene.number_of(event), named)
+            scene.facts.record(fact, own_reach(sdp, event.remote), scene.number_of(event), named)
             return
 
 

@@ -107,6 +107,10 @@ KNOWN: Mapping[str, Kind] = {
     "sdp.caller": Kind(
         "the address in the caller's own SDP", "read c= in the SDP that the caller sent, and to what address it went"
     ),
+    "sdp.listener": Kind(
+        "the address in the SDP of the phone that hears nothing, of caller's and agent's",
+        "read c= in the SDP that it sent, and to what address it went",
+    ),
     "sdp.hold": Kind("who put the media on hold when the call was set up", _AI_SIP),
     "ai.spoke": Kind("the AI said something", _AI_LOG),
     "call.cut": Kind("the call was ended by the other side before it was over", "look at the caller's phone"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.diagnosis.audio import AT_FIRST_NOTHING, NO_RTP, NO_VOICE
-from harness.diagnosis.cells import cells
+from harness.diagnosis.cells import AGENTS, cells
 from harness.diagnosis.conditions import not_shown, unless, when
 from harness.diagnosis.rule import Rule
 from harness.diagnosis.rules.cut import CUT
@@ -143,6 +143,17 @@ AUDIO: tuple[Rule, ...] = (
         ),
         consequences=(*UNHEARD_BY_CALLER, "audio.agent"),
         because="nothing arrives at the caller, whose own SDP names a private address, and was sent to a public one",
+        confidence="likely",
+    ),
+    Rule(
+        id="audio.own-address.agent",
+        cause="own-address-private",
+        symptoms=("audio.agent",),
+        cells=cells("media to it", *AGENTS),
+        essential=(when("sdp.listener", "private"), when("audio.agent", "one way")),
+        conditions=(not_shown("agent.cut", True),),
+        consequences=("other",),
+        because="one of caller and agent hears nothing: the one whose own SDP names a private address, and was sent to a public one",
         confidence="likely",
     ),
     Rule(
@@ -360,7 +371,11 @@ AUDIO: tuple[Rule, ...] = (
             when("fallback.landed", "the right group", "another group"),
             when("audio.agent", "none either way", "one way"),
         ),
-        conditions=(not_shown("transfer.landed", "the right group", "another group"), not_shown("agent.cut", True)),
+        conditions=(
+            not_shown("transfer.landed", "the right group", "another group"),
+            not_shown("agent.cut", True),
+            not_shown("sdp.listener", "private"),
+        ),
         consequences=("other",),
         because="the agent the call fell back to answered, and no sound arrives there, or none comes back",
     ),

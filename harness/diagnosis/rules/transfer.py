@@ -287,7 +287,11 @@ TRANSFER: tuple[Rule, ...] = (
         symptoms=("audio.agent",),
         cells=cells("media to it", "REFER", "AI's call") + cells("media from it", "REFER", "AI's call"),
         essential=(when("transfer.landed", "the right group"), when("audio.agent", "none either way", "one way")),
-        conditions=(when("audio.phase", "with the agent only"), not_shown("agent.cut", True)),
+        conditions=(
+            when("audio.phase", "with the agent only"),
+            not_shown("agent.cut", True),
+            not_shown("sdp.listener", "private"),
+        ),
         consequences=("other",),
         because="audio with the AI was right, and there is none between caller and agent",
     ),

@@ -9,7 +9,7 @@ from harness.diagnosis.sdp import own_reach
 from harness.events import NameLookup, PasswordWithheld, WithheldBy
 from tests.unit.diagnosis.building import Example
 from tests.unit.diagnosis.known import facts_of
-from tests.unit.diagnosis.own_examples import behind_a_router
+from tests.unit.diagnosis.own_examples import agent_behind_a_router, behind_a_router
 
 
 def kept(example: Example, *rules: WithheldBy | None) -> Example:
@@ -62,6 +62,16 @@ def test_a_caller_behind_a_router_that_hears_nothing(named: str, causes: list[st
     """Its own private address is no firewall between the platform and the AI."""
     diagnosis = behind_a_router(named).to_ai().to_caller("no-rtp").diagnose()
     assert [cause.id for cause in diagnosis.causes] == causes
+
+
+def test_rtp_that_has_arrived_shows_that_the_address_is_within_reach() -> None:
+    diagnosis = behind_a_router().counted(received=100).to_ai().to_caller("no-rtp").diagnose()
+    assert [cause.id for cause in diagnosis.causes] == ["rtp-blocked-to-caller"]
+
+
+def test_an_agent_of_the_fallback_behind_a_router_does_not_hear_the_caller() -> None:
+    diagnosis = agent_behind_a_router("TD-FALLBACK-REFUSED", "fallback-refused", "reception").diagnose()
+    assert [(cause.id, cause.confidence) for cause in diagnosis.causes] == [("own-address-private", "likely")]
 
 
 @pytest.mark.parametrize(
