@@ -207,6 +207,7 @@ KNOWN: Mapping[str, Kind] = {
     "manners.transfer": Kind("the silence while the AI hands over", "listen to the recording of the transfer"),
     "manners.interruption": Kind("the AI when the caller speaks over it", "listen to both recordings of the call"),
     # what has no fault of the guides behind it
+    "options.answer": Kind("what became of OPTIONS outside of any call", "capture the OPTIONS and its answers"),
     "final.code": Kind("the final response the caller got", _PLATFORM_LOG),
     "final.passed_on": Kind("the AI's own refusal is what the caller got", _PLATFORM_LOG),
     "digits": Kind("digits that arrived", "compare the digits sent with those that arrived"),

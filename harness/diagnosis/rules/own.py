@@ -55,6 +55,14 @@ OWN: tuple[Rule, ...] = (
         because="the caller's phone sent its INVITE, and until the case gave up no response to it had come, not even a 100",
     ),
     Rule(
+        id="options.unanswered",
+        cause="options-not-answered",
+        symptoms=("other",),
+        essential=(when("options.answer", "refused", "none"),),
+        conditions=(),
+        because="OPTIONS was asked of the platform outside of any call, as a keep-alive is, and no 200 came",
+    ),
+    Rule(
         id="reach.connection.closed",
         cause="connection-closed",
         symptoms=("reach", "fallback", "final", "other"),

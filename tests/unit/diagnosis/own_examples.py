@@ -138,6 +138,11 @@ def agent_behind_a_router(row: str, line: str, agent: str) -> Example:
     return example.with_agent(agent, "no-rtp")
 
 
+def options(code: int) -> Example:
+    """The platform's answer to an agent's phone that asks it by OPTIONS; 0: none came."""
+    return Example(row="KEEPALIVE").finding("final_response", "OPTIONS", code=code, wanted=(200,))
+
+
 OWN = [
     Expected("audio.own-address", behind_a_router().to_ai().to_caller("no-rtp"), ("own-address-private",)),
     Expected(
@@ -154,6 +159,7 @@ OWN = [
     Expected(
         "reach.unheard", Example().dials(taken=False).after(4).not_taken().all_ports_answer(), ("call-unanswered",)
     ),
+    Expected("options.unanswered", options(405), ("options-not-answered",)),
     Expected("reach.connection.closed", closed(), ("connection-closed",)),
     Expected("audio.name.unknown", media_at("media.carrier.example"), ("media-host-unknown",)),
     Expected(

@@ -354,9 +354,7 @@ def test_what_a_transfer_came_to_when_the_case_had_given_up_is_no_outcome() -> N
 
 def test_what_options_got_is_no_answer_of_the_ai_s() -> None:
     example = Example(row="KEEPALIVE").finding("final_response", "OPTIONS", actual="it was 405", code=405, wanted=[200])
-    diagnosis = example.diagnose()
-    assert not [c.id for c in diagnosis.causes if c.id != "unknown"]
-    assert diagnosis.unexplained
+    assert [c.id for c in example.diagnose().causes] == ["options-not-answered"]
 
 
 def test_an_answer_that_holds_the_caller_is_seen_at_the_caller() -> None:

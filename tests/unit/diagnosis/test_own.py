@@ -9,7 +9,7 @@ from harness.diagnosis.sdp import own_reach
 from harness.events import NameLookup, PasswordWithheld, WithheldBy
 from tests.unit.diagnosis.building import Example
 from tests.unit.diagnosis.known import facts_of
-from tests.unit.diagnosis.own_examples import agent_behind_a_router, behind_a_router
+from tests.unit.diagnosis.own_examples import agent_behind_a_router, behind_a_router, options
 
 
 def kept(example: Example, *rules: WithheldBy | None) -> Example:
@@ -62,6 +62,13 @@ def test_a_caller_behind_a_router_that_hears_nothing(named: str, causes: list[st
     """Its own private address is no firewall between the platform and the AI."""
     diagnosis = behind_a_router(named).to_ai().to_caller("no-rtp").diagnose()
     assert [cause.id for cause in diagnosis.causes] == causes
+
+
+@pytest.mark.parametrize("code", [0, 403, 404, 405, 501])
+def test_a_platform_that_knows_no_options_is_one_for_which_a_cause_is_known(code: int) -> None:
+    assert [(cause.id, cause.confidence) for cause in options(code).diagnose().causes] == [
+        ("options-not-answered", "certain")
+    ]
 
 
 def test_rtp_that_has_arrived_shows_that_the_address_is_within_reach() -> None:
