@@ -229,6 +229,7 @@ def nat_lines(probing: Probing, place: Target, outcome: RequestOutcome) -> list[
             *name,
             f"{translated}, and the phones name {here}",
             AUDIO,
-            f'Behind address translation audio needs a symmetric-RTP far end, or public_address = "{seen}", or stun_server.',
+            "Behind address translation audio needs a symmetric-RTP far end, and a call to a registered phone (an agent's) one that "
+            f'goes by where its REGISTER came from, not by Contact; else give public_address = "{seen}", or stun_server.',
         )
     ]

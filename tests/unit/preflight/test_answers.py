@@ -269,6 +269,7 @@ def test_address_translation(lab: Any, far: Any) -> None:
         "One-way or no audio",
         'public_address = "198.51.100.7"',
     )
+    assert "a call to a registered phone" in lab.line("address").fix, "which Contact leads nowhere"
     lab.account["public_address"] = "198.51.100.7"
     check(lab.line("address"), OK, "the phones name 198.51.100.7")
     lab.account["public_address"] = "198.51.100.8"
