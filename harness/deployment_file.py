@@ -28,6 +28,7 @@ _REGION = Deployment.model_fields["region"].default
 #: Where a mistake of a trunk is, at the beginning of its line.
 _TRUNK = re.compile(r"^trunks\.(\d{1,9})[\w.]*")
 _NEVER_WRITTEN = ("password", "api_token")
+_PEM = re.compile(rb"^-----BEGIN (X509 |TRUSTED )?CERTIFICATE-----", re.MULTILINE)
 #: What a simulated deployment leaves out, and every other needs.
 NEEDED_BUT_SIMULATED: Mapping[type[BaseModel], tuple[str, ...]] = {
     Trunk: ("host", "termination"),
@@ -219,23 +220,21 @@ def _complete(path: Path, deployment: Deployment, environment: Mapping[str, str]
     if any(trunk["ai"] == "stand-in" for trunk in plain["trunks"]):
         needed("stand_in", plain["stand_in"], "bind")
     for where, file in _pem_files(plain):
-        if file is not None and (why := _why_no_pem(file)):
-            mistakes.append(f"{where}: {why}; allowed: the path of a PEM file")
+        if file is not None and not Path(file).is_file():
+            mistakes.append(f"{where}: no such file {file!r}; allowed: the path of a PEM file")
+        elif file is not None and where.endswith("ca_file") and (why := _no_authorities(Path(file))):
+            mistakes.append(f"{where}: {file!r} {why}; allowed: a PEM file (-----BEGIN CERTIFICATE-----)")
     if mistakes:
         raise mistaken(path, mistakes, plain)
     return from_plain(plain)
 
 
-def _why_no_pem(file: str) -> str | None:
-    """What else it is: none at all, or one of another form, as Windows has certificates in .cer and .pfx."""
-    path = Path(file)
-    if not path.is_file():
-        return f"no such file {file!r}"
+def _no_authorities(file: Path) -> str:
+    """Why a file names nobody to trust; empty where it does. OpenSSL's own words for it say neither which file nor what is wrong."""
     try:
-        is_pem = b"-----BEGIN " in path.read_bytes()
+        return "" if _PEM.search(file.read_bytes()) else "has no certificate in it"
     except OSError as error:
-        return f"{file!r} cannot be read ({error.strerror})"
-    return None if is_pem else f"{file!r} holds nothing that begins -----BEGIN"
+        return f"cannot be read ({error.strerror})"
 
 
 def _pem_files(plain: Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:

@@ -139,7 +139,7 @@ def _heard(scene: Scene, finding: Finding) -> str | None:
         return None if denied or finding.strength is Strength.UNKNOWN else "heard"
     kind = finding.facts.get("kind")
     packets = finding.facts.get("rx_packets")
-    if kind == "no-rtp" and 0 < _received(scene, finding.listener) < FEW_PACKETS:
+    if kind == "no-rtp" and 0 < received(scene, finding.listener) < FEW_PACKETS:
         kind = "few"  # which came before anybody listened
     foreign = finding.facts.get("foreign")
     if foreign and not scene.vantage.sees("ai") and kind == "crossed":
@@ -179,6 +179,6 @@ def _packet_s(scene: Scene, leg: str) -> float:
     return max((e.packet_s for e in scene.last_statistics if e.leg == leg), default=0.02)
 
 
-def _received(scene: Scene, leg: str) -> int:
+def received(scene: Scene, leg: str) -> int:
     """RTP packets that a leg of ours got in all."""
     return max((e.rx_packets for e in scene.events if isinstance(e, RtpStatistics) and e.leg == leg), default=0)

@@ -196,3 +196,5 @@ def _final(scene: Scene) -> None:
     for finding in scene.of("final_response"):
         if answered_request(finding) == "INVITE":
             scene.facts.record("final.code", finding.facts.get("code"), *finding.evidence)
+        elif answered_request(finding) == "OPTIONS" and scene.failed(finding):
+            scene.facts.record("options.answer", "refused" if finding.facts.get("code") else "none", finding.actual)

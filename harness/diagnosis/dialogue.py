@@ -7,9 +7,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from harness.diagnosis.audio import direction_of, received
 from harness.diagnosis.derive import Scene
 from harness.diagnosis.messages import bye_outcome, formats, parse
-from harness.diagnosis.sdp import holds, offered
+from harness.diagnosis.sdp import address, holds, offered, own_reach
 from harness.events import SipMessage
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import Message, Request, Response
@@ -35,6 +36,7 @@ def tell(scene: Scene) -> None:
     for finding in scene.of("answered.acknowledged", role="caller"):
         scene.facts.record("ack.arrived", False if scene.failed(finding) else None, finding.actual)
     _cancel(scene)
+    _own_addresses(scene)
     exchanges = list(_of_the_caller(scene))
     for exchange in exchanges:
         where = tuple(scene.number_of(m) for m in (exchange.sent, exchange.answered) if m is not None)
@@ -53,6 +55,25 @@ def tell(scene: Scene) -> None:
             scene.facts.record("change.answer", _outcome(scene, exchange), *where)
         elif method == "BYE" and exchange.sent.at <= scene.over:
             scene.facts.record("hangup.answer", _outcome(scene, exchange), *where)
+
+
+def _own_addresses(scene: Scene) -> None:
+    """Of the caller's leg, and of the one that alone hears nothing where an agent's phone and the caller's are connected."""
+    if scene.call is not None:
+        _own_address(scene, "sdp.caller", scene.call.leg)
+    unheard = [f for f in scene.of("audio") if scene.failed(f) and direction_of(scene, f) == "audio.agent"]
+    if len(unheard) == 1:
+        _own_address(scene, "sdp.listener", unheard[0].listener)
+
+
+def _own_address(scene: Scene, fact: str, leg: str | None) -> None:
+    """Whether whom a leg's first SDP was sent to can reach the address that it names for audio; what has got there shows that."""
+    for event in scene.messages(leg) if leg and not received(scene, leg) else ():
+        message = parse(event.text) if event.direction == "sent" else None
+        if message is not None and (sdp := _sdp(message).decode("utf-8", "replace")):
+            named = f"c={address(sdp)}, sent to {event.remote}"
+            scene.facts.record(fact, own_reach(sdp, event.remote), scene.number_of(event), named)
+            return
 
 
 def _cancel(scene: Scene) -> None:

@@ -104,6 +104,13 @@ KNOWN: Mapping[str, Kind] = {
     ),
     "audio.phase": Kind("when audio failed", "listen before and after the transfer"),
     "sdp.to_ai": Kind("the address in the SDP the AI got", _AI_SIP),
+    "sdp.caller": Kind(
+        "the address in the caller's own SDP", "read c= in the SDP that the caller sent, and to what address it went"
+    ),
+    "sdp.listener": Kind(
+        "the address in the SDP of the phone that hears nothing, of caller's and agent's",
+        "read c= in the SDP that it sent, and to what address it went",
+    ),
     "sdp.hold": Kind("who put the media on hold when the call was set up", _AI_SIP),
     "ai.spoke": Kind("the AI said something", _AI_LOG),
     "call.cut": Kind("the call was ended by the other side before it was over", "look at the caller's phone"),
@@ -200,6 +207,7 @@ KNOWN: Mapping[str, Kind] = {
     "manners.transfer": Kind("the silence while the AI hands over", "listen to the recording of the transfer"),
     "manners.interruption": Kind("the AI when the caller speaks over it", "listen to both recordings of the call"),
     # what has no fault of the guides behind it
+    "options.answer": Kind("what became of OPTIONS outside of any call", "capture the OPTIONS and its answers"),
     "final.code": Kind("the final response the caller got", _PLATFORM_LOG),
     "final.passed_on": Kind("the AI's own refusal is what the caller got", _PLATFORM_LOG),
     "digits": Kind("digits that arrived", "compare the digits sent with those that arrived"),

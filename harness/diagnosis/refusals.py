@@ -23,7 +23,8 @@ _WHO = (
     (re.compile(rf"\b{_BAD} password|\buser ?name ?(or|and|/) ?password", re.I), _PASSWORD),
     (
         re.compile(
-            r"\b(address|ip)( is)? not (allowed|whitelisted|authori[sz]ed)|\bnot in (the )?(allow|white)|\bacls?\b"
+            r"\b(address|ip)( is)? not (allowed|whitelisted|authori[sz]ed)|\bacls?\b"
+            r"|^(?!.*\b(number|destination|dial\w*|country|countries)\b).*\bnot in (the )?(allow|white)"  # that may be whom they call
             r"|\bip (is )?forbidden|\bunauthori[sz]ed ip\b",
             re.I,
         ),
@@ -35,12 +36,13 @@ _EITHER = re.compile(rf"\b{_BAD} (auth\b|credentials)|\bauthentication fail", re
 NUMBER, ROUTE, CHANNELS, CONGESTION = "the number", "the route", "the channels", "congestion"
 CONCURRENCY = "concurrency"
 THE_AGENTS, THE_CODEC, THE_ENCRYPTION = "the agents", "the codec", "the encryption"
+THE_TRUNK, THE_ADDRESS, THE_CALLERS_NUMBER = "the trunk", _ADDRESS, "the caller's number"
 #: The platform knows what is asked for, and cannot carry it.
 NOT_CARRIED = (ROUTE, CHANNELS, CONGESTION, CONCURRENCY)
 #: Reasons of a BYE that say more than that the call was ended.
 WHY_ENDED = (THE_CODEC, THE_ENCRYPTION, CHANNELS, CONGESTION, CONCURRENCY)
 _WORDS = (
-    (re.compile(r"trunk inactive|trunk disabled", re.I), "the trunk"),
+    (re.compile(r"trunk inactive|trunk disabled", re.I), THE_TRUNK),
     (
         re.compile(
             r"concurren|capacity|too many calls|\b(max(imum)?|simultaneous) (calls|sessions)\b|\b(call|channel|session) limit\b",
@@ -53,6 +55,7 @@ _WORDS = (
     (re.compile(r"tls required|secure transport", re.I), "the transport"),
     (re.compile(r"srtp|savp|encrypt", re.I), THE_ENCRYPTION),
     (re.compile(r"\bcodec|media format", re.I), THE_CODEC),
+    (re.compile(r"\bcaller[ -]?id\b|\b(origination|caller|calling|from) number\b", re.I), THE_CALLERS_NUMBER),
     (re.compile(r"\b(no such|unknown) trunk\b|\btrunk\b.* (not found|does not exist)", re.I), "no such trunk"),
 )
 #: By Q.850 cause.

@@ -44,6 +44,15 @@ def reach(body: str, sender: str) -> str | None:
     return "private" if _is_private(shown) and not _is_private(source) else "reachable"
 
 
+def own_reach(body: str, peer: str) -> str | None:
+    """The same of a description of ours, by the address it was sent to. On this machine itself every address is within reach."""
+    try:
+        there = ipaddress.ip_address(peer.rpartition(":")[0].strip("[]"))
+    except ValueError:
+        return None
+    return None if there.is_loopback else reach(body, peer)
+
+
 def _is_private(shown: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
     return any(shown in network for network in _PRIVATE)
 

@@ -326,6 +326,6 @@ def _status_of_invite(message: SipMessage) -> int:
         return 0
     try:
         parsed = Message.parse(message.text)
+        return parsed.status if isinstance(parsed, Response) and parsed.cseq.method == "INVITE" else 0
     except SipSyntaxError:
         return 0
-    return parsed.status if isinstance(parsed, Response) and parsed.cseq.method == "INVITE" else 0

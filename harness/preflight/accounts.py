@@ -90,6 +90,9 @@ def _judged(
             return failed(
                 *name, f"{said}: it does not know {username}{realm}", REGISTRATION, f"Check {where}: user or number."
             )
+        case 400:  # some want a Contact before they look at anything else (SIPSorcery; FreeSWITCH may be set to)
+            fix = "Look whether a phone registers there: some registrars take no REGISTER that asks for the bindings alone."
+            return warning(*name, f"{said}{realm}: whether the password is right is not known", REGISTRATION, fix)
         case 405 | 501:
             return warning(
                 *name, f"{said}: no registrar", REGISTRATION, "Set register = false, if the account needs none."

@@ -31,6 +31,8 @@ _MOST_ADDRESSES = 8  # as many as the softphones know of a name
 SKEW_WARNING_S = 3.0
 SKEW_FAILED_S = 60.0
 _ANY_ANSWER = "Any answer but 403 shows that requests get there and back."
+#: A loop, or too many hops (RFC 3261 sections 21.4.20 and 21.4.21): the request was nowhere answered.
+_IN_A_CIRCLE = (482, 483)
 #: Places that calls of ours never go to → who has to reach them.
 _OTHERS = {"ai": "the platform", "for the ai": "the AI"}
 #: Static payload types that need no rtpmap (RFC 3551 table 4).
@@ -94,6 +96,9 @@ def answer_line(place: Target, kind: str, outcome: RequestOutcome) -> ProbeResul
                 REGISTRATION,
                 "Add this machine's public address to the allowed IPs there. (A firewall would have been silent.)",
             )
+        if outcome.code in _IN_A_CIRCLE:
+            fix = "Follow the request through the routing there: it comes back to where it was, or passes too many servers."
+            return warning(*name, f"{said}: it got lost on the way", row, fix)
         if outcome.code == 503:
             return warning(*name, said, row, "The server is overloaded or has no route; ask its operator.")
         if outcome.seconds > SLOW_S:
@@ -160,7 +165,8 @@ def clock_line(probing: Probing, who: str, date: str | None) -> ProbeResult | No
     if abs(skew) <= SKEW_WARNING_S:
         return ok(*name, said)
     fix = (
-        "Set this machine's clock by NTP: certificates, digest nonces and the search for a call's record depend on it."
+        "Set the clock that is wrong by NTP, this machine's or the far end's: certificates, digest nonces and the search for a call's "
+        "record depend on them."
     )
     kind = failed if abs(skew) > SKEW_FAILED_S else warning
     return kind(*name, said, REGISTRATION, fix)
@@ -223,6 +229,7 @@ def nat_lines(probing: Probing, place: Target, outcome: RequestOutcome) -> list[
             *name,
             f"{translated}, and the phones name {here}",
             AUDIO,
-            f'Behind address translation audio needs a symmetric-RTP far end, or public_address = "{seen}", or stun_server.',
+            "Behind address translation audio needs a symmetric-RTP far end, and a call to a registered phone (an agent's) one that "
+            f'goes by where its REGISTER came from, not by Contact; else give public_address = "{seen}", or stun_server.',
         )
     ]

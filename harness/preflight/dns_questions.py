@@ -34,7 +34,10 @@ async def ask(resolver: dns.asyncresolver.Resolver, host: str, *kinds: str) -> l
     async def one(kind: str) -> dns.resolver.Answer | str:
         service, _, record = kind.rpartition(" ")
         try:
-            return await resolver.resolve(f"{service}.{host}" if service else host, record)
+            # A host's name is completed by the machine's search list, as the softphones' lookups have it; a SIP domain's is not.
+            return await resolver.resolve(
+                f"{service}.{host}" if service else host, record, search=record in ("A", "AAAA")
+            )
         except dns.resolver.NXDOMAIN:
             return NO_NAME
         except dns.resolver.NoAnswer:

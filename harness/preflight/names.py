@@ -60,6 +60,8 @@ async def host_line(probing: Probing, host: str, what: str) -> ProbeResult:
         fix = f"Give {what} a name with an A record, or an IPv6 address and an IPv6 bind."
         return failed(*name, f"{said}: no IPv4, in which alone the softphones look names up", _row_of(what), fix)
     fix = f"Check {what}: the name does not exist."
+    if NO_NAME not in found.problems:
+        fix = f"Name a host with an address as {what}: this name is there, and has none; its SRV records are not followed."
     if "termination" in what:
         fix += " The Termination URI is the platform's SBC."
     return failed(*name, "it has no address", _row_of(what), fix)

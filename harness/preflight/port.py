@@ -17,18 +17,19 @@ from harness.preflight.wire import RequestOutcome, exchange
 
 #: OpenSSL's X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED.
 _NOT_NOW = (9, 10)
-_REACH = {
+_REACH: dict[str, str | None] = {
     "unresolved": "unresolved",
     "refused": "refuses",
     "cut": "refuses",
     "tls": "refuses",
     "undecided": "answers",
+    "bind": None,  # nothing was sent: the address to send from is none of this machine's
 }  # all else: silent
 
 
 def ask(deployment: Deployment, place: Target, **settings: Any) -> dict[str, Any]:
-    """``reach`` (``answers``, ``refuses``, ``silent``, ``unresolved``), ``detail``, and for TLS ``certificate``
-    (``valid``, ``expired``, ``wrong name``, ``untrusted``).
+    """``reach`` (``answers``, ``refuses``, ``silent``, ``unresolved``; None where it could not be asked), ``detail``, and for TLS
+    ``certificate`` (``valid``, ``expired``, ``wrong name``, ``untrusted``).
 
     OPTIONS (RFC 3261 section 11) has to be answered by anything but silence; on a connection, that it is taken is not enough.
     A refusal is asked for twice: a connection may break by chance. ``settings`` go to :class:`Probing`.
@@ -42,7 +43,9 @@ async def _twice(probing: Probing, place: Target) -> dict[str, Any]:
 
 
 async def _told(probing: Probing, place: Target) -> dict[str, Any]:
-    trust = await verified(place.ca_file, place.own_pair) if place.transport == "tls" else None
+    trust = None
+    if place.transport == "tls":
+        trust = await verified(place.ca_file, place.own_pair, by_others=not place.by_phones)
     outcome = await exchange(probing, place, "OPTIONS", "probe", probing.deployment.platform.domain, trust=trust)
     return _reached(place, outcome) | _certificate(place, outcome)
 

@@ -221,12 +221,22 @@ def _show(context: ssl.SSLContext, own_pair: tuple[str, str] | None) -> None:
             context.load_cert_chain(*own_pair, password="")  # else it asks at the terminal for one
 
 
-async def verified(ca_file: str | None, own_pair: tuple[str, str] | None = None) -> ssl.SSLContext:
+async def verified(
+    ca_file: str | None, own_pair: tuple[str, str] | None = None, *, by_others: bool = False
+) -> ssl.SSLContext:
     """For a client that trusts ``ca_file``, or the system's authorities, and shows ``own_pair``; the handshake checks no names.
 
-    Reading the system's list takes a tenth of a second, in which no answer could be timed: a thread does it.
+    ``by_others``: none of ours calls there, and whoever does need not trust ``ca_file`` alone. Reading the system's list takes a
+    tenth of a second, in which no answer could be timed: a thread does it.
     """
-    context = await asyncio.to_thread(ssl.create_default_context, cafile=ca_file)
+    context = await asyncio.to_thread(_trusting, ca_file, by_others)
     context.check_hostname = False
     _show(context, own_pair)
+    return context
+
+
+def _trusting(ca_file: str | None, and_the_systems: bool) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=ca_file)
+    if ca_file and and_the_systems:
+        context.load_default_certs()
     return context

@@ -88,7 +88,7 @@ async def certificate_lines(probing: Probing, place: Target, address: str, on: G
     certificate = x509.load_der_x509_certificate(encoded)
     return [
         ok(*name, version),
-        await _chain(probing, place, address, certificate),
+        await _chain(probing, place, address, certificate, on),
         _name(place, certificate),
         _expiry(probing, place, certificate),
     ]
@@ -158,9 +158,11 @@ async def _no_handshake(probing: Probing, place: Target, address: str, error: No
     return failed(ProbeKind.TLS, place, detail, on.row, fix)
 
 
-async def _chain(probing: Probing, place: Target, address: str, certificate: x509.Certificate) -> ProbeResult:
+async def _chain(
+    probing: Probing, place: Target, address: str, certificate: x509.Certificate, on: Ground
+) -> ProbeResult:
     name = ProbeKind.CHAIN, place
-    context = _as_its_callers(await verified(place.ca_file, place.own_pair), place)
+    context = _as_its_callers(await verified(place.ca_file, place.own_pair, by_others=not place.by_phones), place)
     context.verify_flags |= _NO_CHECK_TIME
     issuer = certificate.issuer.rfc4514_string()
     try:
@@ -168,6 +170,9 @@ async def _chain(probing: Probing, place: Target, address: str, certificate: x50
     except NoLinkError as error:
         whom = place.ca_file or "the system's list of authorities"
         own = ": it is signed by itself" if certificate.issuer == certificate.subject else f", issuer {issuer}"
+        if not place.by_phones:
+            fix = "Install a certificate of a public authority there, unless whoever calls there is known to trust its own."
+            return warning(*name, f"from here: not trusted by {whom}{own}", on.row, fix)
         return failed(
             *name,
             f"not trusted by {whom}{own}",

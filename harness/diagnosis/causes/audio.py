@@ -18,14 +18,16 @@ AUDIO: Mapping[str, Described] = {
     "rtp-blocked-to-caller": Described(
         "RTP does not get from the AI to the caller",
         at.AUDIO_ISSUE,
-        "Open UDP 10000–60000 from Synthflow's media addresses to the {platform} media addresses; check NAT and the SBC's media route.",
+        "Open UDP 10000–60000 from Synthflow's media addresses to the {platform} media addresses; check NAT and the SBC's media route. "
+        "Where other calls bring the harness no RTP either, its own firewall keeps it back (`rtp_ports`).",
         "network",
         at.TROUBLE,
     ),
     "rtp-blocked-both": Described(
         "no RTP gets through between platform and AI, either way",
         at.AUDIO_ISSUE,
-        "Open UDP 10000–60000 in both directions between the media addresses of {platform} and of Synthflow.",
+        "Open UDP 10000–60000 in both directions between the media addresses of {platform} and of Synthflow. Where other calls bring "
+        "the harness no RTP either, its own firewall keeps it back (`rtp_ports`).",
         "network",
         at.TROUBLE,
     ),
@@ -68,9 +70,10 @@ AUDIO: Mapping[str, Described] = {
         at.TROUBLE,
     ),
     "payload-mismatch": Described(
-        "both sides hear noise: the RTP payload is not what its type says",
+        "noise is heard, where a voice was sent: the RTP payload is not what its type says",
         at.AUDIO_ISSUE,
-        "Check the trunk's codec and payload-type mapping, and that no leg sends SRTP or another codec under a G.711 payload type.",
+        "Check the trunk's codec and payload-type mapping, its transcoder where the two sides have two codecs, and that no leg sends "
+        "SRTP or another codec under a G.711 payload type.",
         "trunk",
         at.TROUBLE,
     ),

@@ -68,14 +68,14 @@ IDENTITY: Mapping[str, Described] = {
     ),
     "certificate-expired": Described(
         "the AI's TLS certificate has expired, so the platform does not talk to it",
-        at.GLADLY_ISSUE,
+        at.REACHING_ISSUE,
         "Renew the certificate on Synthflow's TLS port, with its whole chain, and see to it that it renews by itself.",
         "AI side",
         at.TRUNK,
     ),
     "certificate-wrong-name": Described(
         "the AI's TLS certificate is made out to another name",
-        at.GLADLY_ISSUE,
+        at.REACHING_ISSUE,
         "Use the host name on the certificate as SIP server of the trunk (not an address), or have a certificate issued for the name "
         "in use.",
         "AI side",
@@ -118,7 +118,7 @@ IDENTITY: Mapping[str, Described] = {
     ),
     "certificate-untrusted": Described(
         "the AI's TLS certificate is from no authority that is trusted",
-        at.GLADLY_ISSUE,
+        at.REACHING_ISSUE,
         "Have a certificate from a public authority on Synthflow's TLS port, sent with its intermediates.",
         "AI side",
         at.TRUNK,

@@ -140,7 +140,8 @@ LEGS: Mapping[str, Described] = {
     "limit-too-low": Described(
         "the platform passes fewer calls to the AI at once than agreed",
         at.REACHING_ISSUE,
-        "Set the trunk's Max Concurrent Calls at {platform} to the number in the deployment file, or mend the file.",
+        "Set the trunk's Max Concurrent Calls at {platform} to the number in the deployment file, or mend the file. Where {platform} "
+        "never had the other calls, the callers' own accounts have too few channels.",
         "trunk",
         at.TRUNK,
     ),

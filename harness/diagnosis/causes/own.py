@@ -9,10 +9,10 @@ from harness.diagnosis.causes.described import Described
 
 OWN: Mapping[str, Described] = {
     "host-name-unknown": Described(
-        "the host to call does not exist in DNS",
+        "the host to call has no address in DNS",
         at.REACHING_ISSUE,
-        "Correct the host in the deployment file (`accounts`, `proxy`), or let {platform}'s side publish its address; "
-        "`getent ahosts HOST` shows what this machine knows.",
+        "Correct `host` of the account in the deployment file: a name that has an IPv4 address, since the softphones follow no SRV "
+        "records; or let {platform}'s side publish one. `getent ahostsv4 HOST` shows what this machine knows.",
         "deployment file",
         at.TROUBLE,
     ),
@@ -24,11 +24,38 @@ OWN: Mapping[str, Described] = {
         "platform routing",
         at.TROUBLE,
     ),
+    "own-address-private": Described(
+        "the harness's own phone names a private address for its audio, where nobody outside can send to",
+        at.AUDIO_ISSUE,
+        "Give the phone's account in the deployment file a `public_address`, where the router has a fixed one, or a `stun_server`, "
+        "and let the firewall in front of the harness pass its `rtp_ports`; or have {platform} send audio to where the caller's "
+        "comes from (symmetric RTP).",
+        "deployment file",
+        at.TROUBLE,
+    ),
     "name-server-silent": Described(
         "no name server answers this machine",
         at.REACHING_ISSUE,
         "Mend the name servers of the machine that the harness runs on (`/etc/resolv.conf`), or name the host by its address.",
         "caller's network",
+        at.TROUBLE,
+    ),
+    "call-unanswered": Described(
+        "no answer at all to the caller's INVITE arrives",
+        at.REACHING_ISSUE,
+        "Look for the INVITE by its Call-ID at the account's host. Where it never arrives, a firewall or a router's SIP ALG drops "
+        'it, or its UDP fragments (above 1300 bytes use transport = "tcp", RFC 3261 section 18.1.1); where it does, the server ignores '
+        "callers that it does not know, or its answers get lost on the way back.",
+        "caller's network",
+        at.TROUBLE,
+    ),
+    "options-not-answered": Described(
+        "the platform does not answer OPTIONS with 200",
+        at.REACHING_ISSUE,
+        "Have {platform}'s SBC answer OPTIONS as it would a call (RFC 3261 section 11.2). 403: the address or the method is not "
+        "allowed; 404: it wants a user in the address; 405 and 501: it knows no OPTIONS; none: a filter drops it. Calls work without, "
+        "and who watches a trunk by OPTIONS takes it for dead; where nobody does, leave the row out.",
+        "trunk",
         at.TROUBLE,
     ),
     "connection-closed": Described(

@@ -107,7 +107,8 @@ REACHING: Mapping[str, Described] = {
     "platform-refuses-caller": Described(
         "the platform turns the caller away by itself",
         at.REACHING_ISSUE,
-        "Look the call up in {platform}'s call log: the number's routing, its hours, its capacity, or a block on the caller ends it.",
+        "Look the call up in {platform}'s call log: the number's routing, its hours, its capacity, or a block on the caller ends it. "
+        "Where the log has no such call, the caller's carrier refused it (credit, permissions, the number's form).",
         "platform routing",
         at.INBOUND,
     ),
@@ -116,7 +117,7 @@ REACHING: Mapping[str, Described] = {
         at.REACHING_ISSUE,
         "Have {platform} look the call up by its Call-ID: 500 is its SBC's own error, or a 503 of somebody behind it; 503 is a server "
         "that is overloaded or out of service; with 502 and 504 the server behind it answered what cannot be used, or not in time "
-        "(RFC 3261 sections 21.5 and 16.7).",
+        "(RFC 3261 sections 21.5 and 16.7). Where it has no such call, it was the caller's carrier that failed.",
         "platform routing",
         at.INBOUND,
     ),

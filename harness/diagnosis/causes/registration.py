@@ -11,10 +11,11 @@ from harness.diagnosis.causes.described import Described
 def _firewall(transport: str, port: int, rejects: bool) -> Described:
     how = "rejects" if rejects else "drops"
     return Described(
-        f"a firewall {how} SIP over {transport.upper()} to port {port}",
+        f"a firewall {how} SIP over {transport.upper()} between the platform and the AI",
         at.REGISTRATION_ISSUE,
-        f"Open {transport.upper()} {port} in both directions between {{platform}} and every signalling address of Synthflow, and "
-        f"have whoever runs the firewall confirm that nothing on the way {how} it.",
+        f"Open {transport.upper()} in both directions between {{platform}} and every signalling address of Synthflow: the trunk's port "
+        f"there ({port} in the guides), and the platform's own, that of the Termination URI (the evidence names the one that was "
+        f"asked). Have whoever runs the firewall confirm that nothing on the way {how} it.",
         "network",
         {"talkdesk": "prerequisites", "gladly": "configure-sip-forwarding"},
     )
@@ -77,8 +78,9 @@ REGISTRATION: Mapping[str, Described] = {
     "registrar-refuses": Described(
         "the registrar does not take the REGISTER as it is",
         at.REGISTRATION_ISSUE,
-        "Look the REGISTER up in {platform}'s log by its Call-ID and time. 404: the user and domain it registers are none of the "
-        "registrar's; 405 and 501: what answers there is no registrar, so check the Termination URI and its port; 420 and 421: an "
+        "Look the REGISTER up in {platform}'s log by its Call-ID and time. 404, and words like 'unknown user': the user and domain "
+        "it registers are none of the registrar's, so compare the trunk's user name at {platform}, at Synthflow and in the "
+        "deployment file; 405 and 501: what answers there is no registrar, so check the Termination URI and its port; 420 and 421: an "
         "extension is asked for that one of the two lacks; 423: the interval is shorter than Min-Expires; any other: ask {platform} "
         "with the status and its words (RFC 3261 sections 10.3 and 21).",
         "AI side",

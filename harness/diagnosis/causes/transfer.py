@@ -102,7 +102,8 @@ TRANSFER: Mapping[str, Described] = {
     "fallback-missing": Described(
         "the number has no fallback: nobody rings when the AI cannot be had",
         at.FALLBACK_ISSUE,
-        "Give the routing step at {platform} a fallback to a ring group (or queue) for when the AI is unavailable.",
+        "Give the routing step at {platform} a fallback to a ring group (or queue) for when the AI is unavailable; where it has one, "
+        "check the number that it leads to.",
         "platform routing",
         at.INBOUND,
     ),
@@ -154,6 +155,14 @@ TRANSFER: Mapping[str, Described] = {
         "the platform refuses the AI's own call to the group",
         at.TRANSFER_ISSUE,
         "Look the call up in {platform}'s call log: the status it answered with says what it did not accept.",
+        "trunk",
+        at.BACK,
+    ),
+    "transfer-caller-id-refused": Described(
+        "the transfer is refused for the caller's number that it shows",
+        at.TRANSFER_ISSUE,
+        "Have {platform} let this trunk show the caller's number; or, for a warm transfer, set the caller ID of the assistant's "
+        "transfer action at Synthflow to a number that {platform} lets it show.",
         "trunk",
         at.BACK,
     ),

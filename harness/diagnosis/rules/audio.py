@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.diagnosis.audio import AT_FIRST_NOTHING, NO_RTP, NO_VOICE
-from harness.diagnosis.cells import cells
+from harness.diagnosis.cells import AGENTS, cells
 from harness.diagnosis.conditions import not_shown, unless, when
 from harness.diagnosis.rule import Rule
 from harness.diagnosis.rules.cut import CUT
@@ -13,6 +13,7 @@ from harness.diagnosis.rules.media import (
     UNHEARD,
     UNHEARD_BY_CALLER,
     UP,
+    one_way,
     silenced_later,
     stopped,
     two_codecs,
@@ -127,6 +128,34 @@ AUDIO: tuple[Rule, ...] = (
         consequences=UNHEARD,
         because="the caller hears the AI, and nothing of the caller's arrives at the AI",
     ),
+    # A platform that answers to where the caller's RTP comes from (symmetric RTP) has no need of the address.
+    Rule(
+        id="audio.own-address",
+        cause="own-address-private",
+        symptoms=("audio",),
+        cells=cells("media to it", "caller", "customer"),
+        essential=(when("sdp.caller", "private"), when("audio.to_caller", *NO_RTP)),
+        conditions=(
+            not_shown("audio.to_ai", *NO_RTP),
+            SENT,
+            unless("audio.stopped", True),
+            *UP,
+        ),
+        consequences=(*UNHEARD_BY_CALLER, "audio.agent"),
+        because="nothing arrives at the caller, whose own SDP names a private address, and was sent to a public one",
+        confidence="likely",
+    ),
+    Rule(
+        id="audio.own-address.agent",
+        cause="own-address-private",
+        symptoms=("audio.agent",),
+        cells=cells("media to it", *AGENTS),
+        essential=(when("sdp.listener", "private"), when("audio.agent", "one way")),
+        conditions=(not_shown("agent.cut", True),),
+        consequences=("other",),
+        because="one of caller and agent hears nothing: the one whose own SDP names a private address, and was sent to a public one",
+        confidence="likely",
+    ),
     Rule(
         id="audio.no-rtp-to-caller",
         cause="rtp-blocked-to-caller",
@@ -136,6 +165,7 @@ AUDIO: tuple[Rule, ...] = (
             when("audio.to_caller", *NO_RTP),
             when("audio.to_ai", "heard"),
             unless("sdp.to_ai", "private"),
+            not_shown("sdp.caller", "private"),
             unless("audio.stopped", True),
             SENT,
             *UP,
@@ -195,6 +225,7 @@ AUDIO: tuple[Rule, ...] = (
         because="the SDP in the INVITE to the AI names a private address, so what the AI sends cannot arrive",
     ),
     *two_codecs(),
+    *one_way(),
     Rule(
         id="audio.noise",
         cause="payload-mismatch",
@@ -340,7 +371,11 @@ AUDIO: tuple[Rule, ...] = (
             when("fallback.landed", "the right group", "another group"),
             when("audio.agent", "none either way", "one way"),
         ),
-        conditions=(not_shown("transfer.landed", "the right group", "another group"), not_shown("agent.cut", True)),
+        conditions=(
+            not_shown("transfer.landed", "the right group", "another group"),
+            not_shown("agent.cut", True),
+            not_shown("sdp.listener", "private"),
+        ),
         consequences=("other",),
         because="the agent the call fell back to answered, and no sound arrives there, or none comes back",
     ),

@@ -14,6 +14,9 @@ from harness.diagnosis.refusals import (
     OF_THE_MEDIA,
     REDIRECTED,
     TERMINATED,
+    THE_ADDRESS,
+    THE_CALLERS_NUMBER,
+    THE_TRUNK,
 )
 from harness.diagnosis.rule import Confidence, Rule
 from harness.diagnosis.rules.transfer import AFTER, CARRIED, GROUP_IS_THERE, LOST, NOT_REFUSED_THERE
@@ -60,6 +63,12 @@ DIALLED: tuple[Rule, ...] = (
         "caller-identity-refused",
         when("transfer.answer", *OF_THE_CALLER),
         "the caller was refused with a status that is about who calls",
+    ),
+    _rule(
+        "of-the-caller",
+        "platform-refuses-caller",
+        when("transfer.refusal", THE_TRUNK, THE_ADDRESS, THE_CALLERS_NUMBER),
+        "the caller was refused, with words about who calls, or over what trunk",
     ),
     _rule(
         "media",

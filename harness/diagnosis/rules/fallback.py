@@ -9,7 +9,7 @@ from harness.diagnosis.ai_side import AI_LOST
 from harness.diagnosis.caller_end import DROPPED
 from harness.diagnosis.cells import cells
 from harness.diagnosis.conditions import not_shown, unless, when
-from harness.diagnosis.refusals import THE_AGENTS
+from harness.diagnosis.refusals import NO_SUCH_NUMBER, THE_AGENTS
 from harness.diagnosis.rule import Rule
 from harness.diagnosis.rules.transfer import GROUP_IS_THERE, NOT_REFUSED_THERE
 
@@ -26,29 +26,49 @@ _NOBODY_TOOK_OVER = (
 _NOBODY_THERE = (408, 480, 486, 600)
 
 
+_NONE = Rule(
+    id="fallback.none",
+    cause="fallback-missing",
+    symptoms=("fallback",),
+    essential=(when("caller.end", "refused", DROPPED),),
+    conditions=(*_NOBODY_TOOK_OVER, not_shown("final.code", *_NOBODY_THERE, *NO_SUCH_NUMBER)),
+    consequences=("final", "fallback.time", "other"),
+    because="the AI could not be had, nobody else rang, and the caller was turned away",
+)
+_REFUSED = when("caller.end", "refused")
+
+
 def _no_fallback() -> Iterator[Rule]:
     """The AI could not be had and nobody else rang, by what the caller was told."""
-    none = Rule(
-        id="fallback.none",
-        cause="fallback-missing",
-        symptoms=("fallback",),
-        essential=(when("caller.end", "refused", DROPPED),),
-        conditions=(*_NOBODY_TOOK_OVER, not_shown("final.code", *_NOBODY_THERE)),
-        consequences=("final", "fallback.time", "other"),
-        because="the AI could not be had, nobody else rang, and the caller was turned away",
-    )
-    yield none
-    told = (when("caller.end", "refused"), when("final.code", *_NOBODY_THERE))
+    yield _NONE
     yield replace(
-        none,
+        _NONE,
         id="fallback.none.passed-on",
-        essential=(*told, when("final.passed_on", True)),
+        essential=(
+            _REFUSED,
+            when("final.code", *_NOBODY_THERE, *NO_SUCH_NUMBER),
+            when("final.passed_on", True),
+        ),
         conditions=_NOBODY_TOOK_OVER,
         because="the AI refused, nobody else rang, and its refusal was passed on to the caller",
     )
+    yield from _or_in_vain()
+    yield replace(
+        _NONE,
+        id="fallback.none.waiting",
+        essential=(when("caller.end", "still ringing"),),
+        conditions=(*_NOBODY_TOOK_OVER, not_shown("ai.given_up", "never")),
+        because="the AI could not be had, and until the case gave up nobody else rang, with the caller left waiting",
+        confidence="likely",
+    )
+
+
+def _or_in_vain() -> Iterator[Rule]:
+    """What a fallback that nobody takes looks like as well: the caller was told something that the AI had not said."""
+    told = (_REFUSED, when("final.code", *_NOBODY_THERE))
     either = (*_NOBODY_TOOK_OVER, not_shown("final.passed_on", True))
     yield replace(
-        none,
+        _NONE,
         id="fallback.none.or-nobody",
         essential=told,
         conditions=either,
@@ -56,7 +76,16 @@ def _no_fallback() -> Iterator[Rule]:
         confidence="likely",
     )
     yield replace(
-        none,
+        _NONE,
+        id="fallback.none.or-number",
+        essential=(_REFUSED, when("final.code", *NO_SUCH_NUMBER)),
+        conditions=either,
+        because="the AI could not be had, nobody else rang, and the caller was told of a number that is nobody's, as one may be "
+        "to which a fallback leads",
+        confidence="likely",
+    )
+    yield replace(
+        _NONE,
         id="fallback.nobody.or-none",
         cause="nobody-available",
         cells=cells("number", "fallback"),
@@ -64,14 +93,6 @@ def _no_fallback() -> Iterator[Rule]:
         conditions=(*either, GROUP_IS_THERE),
         because="the platform may have tried the group, and none of its agents can be rung: that, too, is what it told the caller",
         confidence="possible",
-    )
-    yield replace(
-        none,
-        id="fallback.none.waiting",
-        essential=(when("caller.end", "still ringing"),),
-        conditions=(*_NOBODY_TOOK_OVER, not_shown("ai.given_up", "never")),
-        because="the AI could not be had, and until the case gave up nobody else rang, with the caller left waiting",
-        confidence="likely",
     )
 
 

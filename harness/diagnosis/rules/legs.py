@@ -213,6 +213,7 @@ def _limit() -> Iterator[Rule]:
         conditions=(not_shown("ai.code", 429),),
         consequences=("audio", "audio.agent", "caller_id.agent", "transfer", "fallback.time"),
         because="of the calls made at once fewer reached the AI than the trunk is agreed to carry, and the others did not",
+        confidence="likely",  # the callers' own carrier may hold the others back
     )
     yield Rule(
         id="limit.high",

@@ -93,6 +93,35 @@ def silenced_later() -> Iterator[Rule]:
         )
 
 
+def one_way() -> Iterator[Rule]:
+    """One end hears the other, and what arrives there in turn is noise, or silence where the platform has to transcode."""
+    ends: tuple[tuple[str, str, Place], ...] = (("to_caller", "to_ai", "caller"), ("to_ai", "to_caller", "AI"))
+    for leg, other, place in ends:
+        end = leg.replace("_", "-")
+        heard = (when(f"audio.{other}", "heard"), unless("audio.stopped", True), *UP)
+        consequences = UNHEARD_BY_CALLER if place == "caller" else UNHEARD
+        noise = Rule(
+            id=f"audio.noise.{end}",
+            cause="payload-mismatch",
+            symptoms=("audio",),
+            cells=cells("media to it", place),
+            essential=(when(f"audio.{leg}", "noise"),),
+            conditions=(*heard, unless("loss", "heavy"), not_shown("order", "broken")),
+            consequences=consequences,
+            because=f"packets arrive at the {place}, and nothing in them is what the other end sent, which hears the {place}",
+            confidence="likely",
+        )
+        yield noise
+        yield replace(
+            noise,
+            id=f"audio.silenced.{end}.transcoded",
+            cause="audio-silenced",
+            essential=(when(f"audio.{leg}", "silent RTP"), when("codec.sides", "different")),
+            conditions=(*heard, *((SENT,) if place == "caller" else ())),
+            because=f"RTP arrives at the {place} with silence in it, the other way all is heard, and the two sides have two codecs",
+        )
+
+
 def two_codecs() -> Iterator[Rule]:
     """One G.711 law on the caller's side and the other on the AI's: a platform that transcodes has that, too."""
     differ = when("codec.sides", "different")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from harness.diagnosis.caller_end import UNHEARD
 from harness.diagnosis.cells import cells
 from harness.diagnosis.conditions import when
 from harness.diagnosis.own import CLOSED, CONFIGURED, NO_ANSWER, NO_ROOM, NO_SUCH_NAME, SECOND, WEAKER
@@ -33,7 +34,7 @@ OWN: tuple[Rule, ...] = (
         essential=(when("name.caller", NO_SUCH_NAME),),
         conditions=(),
         consequences=(*ALL_LATER, "fallback"),
-        because="the name server says that the host the caller's phone is to call does not exist, so that no INVITE left it",
+        because="the name server has no address for the host that the caller's phone is to call, so that no INVITE left it",
     ),
     Rule(
         id="reach.name.silent",
@@ -43,6 +44,23 @@ OWN: tuple[Rule, ...] = (
         conditions=(),
         consequences=(*ALL_LATER, "fallback"),
         because="no name server told this machine the address of the host to call, so that no INVITE left it",
+    ),
+    Rule(
+        id="reach.unheard",
+        cause="call-unanswered",
+        symptoms=("reach", "other"),
+        essential=(when("caller.end", UNHEARD),),
+        conditions=(),
+        consequences=(*ALL_LATER, "fallback"),
+        because="the caller's phone sent its INVITE, and until the case gave up no response to it had come, not even a 100",
+    ),
+    Rule(
+        id="options.unanswered",
+        cause="options-not-answered",
+        symptoms=("other",),
+        essential=(when("options.answer", "refused", "none"),),
+        conditions=(),
+        because="OPTIONS was asked of the platform outside of any call, as a keep-alive is, and no 200 came",
     ),
     Rule(
         id="reach.connection.closed",

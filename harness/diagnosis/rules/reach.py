@@ -19,13 +19,19 @@ from harness.diagnosis.refusals import (
     THE_CODEC,
     THE_ENCRYPTION,
 )
-from harness.diagnosis.rule import Rule
+from harness.diagnosis.rule import Confidence, Rule
 from harness.diagnosis.rules.firewalls import BETWEEN, FIREWALLS, NOTHING, OPEN_TO_US, UNREACHED
 from harness.diagnosis.rules.refused import ALL_LATER, NOT_FOR_MEDIA, REFUSED, REFUSED_BY_AI, TOLD
 
 NOT_THE_LINES = ("another assistant's", "nobody's", "the line's, in another form")
 NOBODY_INSTEAD = unless("instead", "the fallback group", "another group", "an agent")
 _TAKEN = unless("ai.saw", "nothing", "refused", "rang")
+_CERTIFICATES: tuple[tuple[str, str, Confidence], ...] = (
+    ("expired", "the certificate its port shows has expired", "certain"),
+    ("wrong name", "the certificate its port shows is for another name", "certain"),
+    # the platform may trust others
+    ("untrusted", "no authority that this machine trusts has signed the certificate its port shows", "likely"),
+)
 
 REACH: tuple[Rule, ...] = (
     *TOLD,
@@ -140,6 +146,16 @@ REACH: tuple[Rule, ...] = (
         because="the call got there and rang until the platform gave up",
     ),
     Rule(
+        id="reach.rang.at-once",
+        cause="ring-timeout-wrong",
+        symptoms=("reach",),
+        essential=(when("ai.saw", "rang"), when("instead.when", "at once"), unless("instead", "nobody")),
+        conditions=(not_shown("limit.tried", True),),  # of several calls one rings, and another falls back
+        consequences=ALL_LATER,
+        because="the call got there and rang, and the platform's agents rang within a second: it did not wait for the AI to answer",
+        confidence="likely",
+    ),
+    Rule(
         id="reach.answer.kept",
         cause="answer-not-passed-on",
         symptoms=("reach",),
@@ -158,32 +174,18 @@ REACH: tuple[Rule, ...] = (
         consequences=(*ALL_LATER, "fallback"),
         because="the AI answered, and the caller was refused all the same",
     ),
-    Rule(
-        id="reach.certificate.expired",
-        cause="certificate-expired",
-        symptoms=("reach",),
-        essential=(when("transport", "tls"),),
-        conditions=(NOTHING, when("probe.certificate", "expired")),
-        consequences=ALL_LATER,
-        because="nothing reached the AI over TLS, and the certificate its port shows has expired",
-    ),
-    Rule(
-        id="reach.certificate.name",
-        cause="certificate-wrong-name",
-        symptoms=("reach",),
-        essential=(when("transport", "tls"),),
-        conditions=(NOTHING, when("probe.certificate", "wrong name")),
-        consequences=ALL_LATER,
-        because="nothing reached the AI over TLS, and the certificate its port shows is for another name",
-    ),
-    Rule(
-        id="reach.certificate.untrusted",
-        cause="certificate-untrusted",
-        symptoms=("reach",),
-        essential=(when("transport", "tls"),),
-        conditions=(NOTHING, when("probe.certificate", "untrusted")),
-        consequences=ALL_LATER,
-        because="nothing reached the AI over TLS, and no trusted authority has signed the certificate its port shows",
+    *(
+        Rule(
+            id=f"reach.certificate.{shown.removeprefix('wrong ')}",
+            cause=f"certificate-{shown.replace(' ', '-')}",
+            symptoms=("reach",),
+            essential=(when("transport", "tls"),),
+            conditions=(NOTHING, when("probe.certificate", shown)),
+            consequences=ALL_LATER,
+            because=f"nothing reached the AI over TLS, and {said}",
+            confidence=sure,
+        )
+        for shown, said, sure in _CERTIFICATES
     ),
     *FIREWALLS,
     Rule(

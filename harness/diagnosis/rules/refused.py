@@ -9,6 +9,7 @@ from harness.diagnosis.refusals import (
     CHANNELS,
     CONCURRENCY,
     NOBODY_THERE,
+    NUMBER,
     OF_THE_MEDIA,
     ROUTE,
     THE_CODEC,
@@ -39,6 +40,12 @@ REFUSED_BY_AI = when("ai.saw", "refused")
 _TOLD = (when("caller.end", "refused"), when("final.code", *OF_THE_MEDIA))
 #: Who refuses for anything else, and a platform that got to nobody, has no objection to the media.
 NOT_FOR_MEDIA = not_shown("final.code", *OF_THE_MEDIA)
+
+#: What an AI's refusal may be about, each with a rule of its own.
+_TOLD_ELSEWHERE = (
+    *("the user name", "the password", "the transport", "the assistant"),
+    *(CONCURRENCY, NUMBER, ROUTE, CHANNELS),
+)
 
 #: The caller was told what for, whether or not anybody saw the call at the AI.
 TOLD: tuple[Rule, ...] = (
@@ -215,6 +222,31 @@ REFUSED: tuple[Rule, ...] = (
         ),
         consequences=ALL_LATER,
         because="the call got there and was refused for a reason that no other rule knows",
+        confidence="likely",
+    ),
+    Rule(
+        id="reach.refused.known",
+        cause="ai-refuses",
+        symptoms=("reach",),
+        essential=(
+            REFUSED_BY_AI,
+            when("ai.challenge", "credentials refused"),
+            unless("ai.refusal", *_TOLD_ELSEWHERE),
+        ),
+        conditions=(unless("ai.code", 404, 429, 488), not_shown("refusal.ai", MALFORMED)),
+        consequences=ALL_LATER,
+        because="the AI was shown credentials, and says that it refuses the call for something else",
+        confidence="likely",
+    ),
+    Rule(
+        id="reach.refused.transport",
+        cause="ai-refuses",
+        symptoms=("reach",),
+        # Where the address decides on the transport, what it lacks is told.
+        essential=(REFUSED_BY_AI, when("ai.refusal", "the transport"), unless("integration", "gladly")),
+        conditions=(),
+        consequences=ALL_LATER,
+        because="the call got there, and the AI's side says that it takes calls over another transport",
         confidence="likely",
     ),
     Rule(

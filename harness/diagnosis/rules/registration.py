@@ -12,6 +12,11 @@ _REFUSED = when("registration.answer", 401, 403, 404, 407)
 #: What other rules judge by. Any other status is a refusal of the REGISTER as it is.
 _JUDGED = (NONE, REFUSED, UNCLEAR, 200, 401, 403, 407, 408, 500, 502, 503, 504)
 
+#: A server answered, and it was a refusal.
+_ANSWERED = unless("registration.answer", NONE, REFUSED, UNCLEAR, 200)
+#: What a refusal may say that it is about, which is neither who registers nor the trunk.
+_ELSE = tuple(what for what in ABOUT if what not in (*WHO, "the trunk"))
+
 #: A challenge was answered in the right user's name, and nothing says that the refusal is about anything but the password.
 _PASSWORD = (
     unless("registration.challenged", False),
@@ -89,15 +94,15 @@ REGISTRATION: tuple[Rule, ...] = (
         id="registration.address.said",
         cause="synthflow-ip-not-allowed",
         symptoms=("registration",),
-        essential=(when("registration.answer", 403), when("registration.refusal", "the source address")),
-        conditions=(not_shown("registration.challenged", True),),
+        essential=(_ANSWERED, when("registration.refusal", "the source address")),
+        conditions=(),
         because="the registrar says that the address is not allowed",
     ),
     Rule(
         id="registration.inactive",
         cause="trunk-inactive",
         symptoms=("registration",),
-        essential=(when("registration.answer", 403, 503), when("registration.refusal", "the trunk")),
+        essential=(_ANSWERED, when("registration.refusal", "the trunk")),
         conditions=(not_shown("registration.target", "another host"),),
         because="the registrar itself says that the trunk is not in service",
     ),
@@ -150,6 +155,18 @@ REGISTRATION: tuple[Rule, ...] = (
         confidence="likely",
     ),
     Rule(
+        id="registration.failing.said",
+        cause="registrar-fails",
+        symptoms=("registration",),
+        essential=(
+            when("registration.answer", 408, 500, 502, 503, 504),
+            unless("registration.refusal", "the source address", "the trunk"),
+        ),
+        conditions=(not_shown("registration.target", "another host"),),
+        because="the registrar, or a server on the way to it, answered REGISTER with an error of its own, and says what for",
+        confidence="likely",
+    ),
+    Rule(
         id="registration.lapsed",
         cause="registration-expires-early",
         symptoms=("registration",),
@@ -180,7 +197,10 @@ REGISTRATION: tuple[Rule, ...] = (
         cause="registrar-refuses",
         symptoms=("registration",),
         essential=(unless("registration.answer", *_JUDGED, 404),),
-        conditions=(not_shown("registration.target", "another host"),),
+        conditions=(
+            not_shown("registration.refusal", "the source address", "the trunk"),
+            not_shown("registration.target", "another host"),
+        ),
         because="the refusal is about neither credentials nor service: the registrar does not take the REGISTER as it is",
         confidence="likely",
     ),
@@ -191,11 +211,33 @@ REGISTRATION: tuple[Rule, ...] = (
         # RFC 3261 section 10.3 step 5: the address of record is none of the domain's.
         essential=(when("registration.answer", 404),),
         conditions=(
-            not_shown("registration.refusal", *WHO),
+            not_shown("registration.refusal", "the trunk", *WHO),
             not_shown("registration.user", "another"),
             not_shown("registration.target", "another host"),
         ),
         because="404 to REGISTER: the registrar has no such address of record",
+        confidence="likely",
+    ),
+    Rule(
+        id="registration.refuses.said",
+        cause="registrar-refuses",
+        symptoms=("registration",),
+        essential=(_REFUSED, when("registration.refusal", *_ELSE)),
+        conditions=(not_shown("registration.target", "another host"),),
+        because="the registrar refuses, and says that it is for something else than who registers",
+        confidence="likely",
+    ),
+    Rule(
+        id="registration.refuses.user",
+        cause="registrar-refuses",
+        symptoms=("registration",),
+        essential=(
+            _REFUSED,
+            when("registration.refusal", "the user name"),
+            when("registration.user", "the trunk's"),
+        ),
+        conditions=(not_shown("registration.target", "another host"),),
+        because="the registrar says that it does not know the user, who is the one that the deployment file names for the trunk",
         confidence="likely",
     ),
     Rule(

@@ -7,7 +7,16 @@ from harness.diagnosis.cells import cells
 from harness.diagnosis.conditions import not_shown, unless, when
 from harness.diagnosis.legs import MALFORMED
 from harness.diagnosis.own import NO_ROOM
-from harness.diagnosis.refusals import NO_SUCH_NUMBER, NOBODY_THERE, NOT_CARRIED, NUMBER, THE_AGENTS
+from harness.diagnosis.refusals import (
+    NO_SUCH_NUMBER,
+    NOBODY_THERE,
+    NOT_CARRIED,
+    NUMBER,
+    THE_ADDRESS,
+    THE_AGENTS,
+    THE_CALLERS_NUMBER,
+    THE_TRUNK,
+)
 from harness.diagnosis.rule import Rule, Symptom
 from harness.diagnosis.transfer import A_STATUS, LEFT_OPEN
 
@@ -20,6 +29,9 @@ NOT_REFUSED_THERE = not_shown("refusal.agent", "its media", "another call", MALF
 RIGHT_TARGET = unless("transfer.target", "nobody's number", "another group's number")
 #: The platform did not say that it cannot carry what it was asked for, or that the number is nobody's.
 CARRIED = not_shown("transfer.refusal", *NOT_CARRIED, NUMBER, THE_AGENTS)
+#: Nor that it has anything against who asks, or against the trunk.
+NOT_OF_THE_SENDER = not_shown("transfer.refusal", THE_TRUNK, THE_ADDRESS, THE_CALLERS_NUMBER)
+_NOT_DIALLED = not_shown("transfer.way", "dialled")
 _RIGHT_TOPIC = when("transfer.topic", "the right one", "none needed")
 #: The AI made the handover that it was asked for, as far as is known.
 NOT_ANOTHERS = not_shown("transfer.handover", "another one")
@@ -139,6 +151,15 @@ TRANSFER: tuple[Rule, ...] = (
         confidence="likely",
     ),
     Rule(
+        id="transfer.inactive.said",
+        cause="trunk-inactive",
+        symptoms=("transfer",),
+        essential=(LOST, when("transfer.refusal", THE_TRUNK)),
+        conditions=(_NOT_DIALLED, not_shown("transfer.host", "another host")),
+        consequences=AFTER,
+        because="the platform itself says that the trunk is not in service",
+    ),
+    Rule(
         id="transfer.inactive",
         cause="trunk-inactive",
         symptoms=("transfer",),
@@ -147,12 +168,33 @@ TRANSFER: tuple[Rule, ...] = (
             when("transfer.answer", 503),
             NOT_RECORDED,
             CARRIED,
-            not_shown("transfer.way", "dialled"),
+            NOT_OF_THE_SENDER,
+            _NOT_DIALLED,
             not_shown("transfer.host", "another host"),
         ),
         consequences=AFTER,
         # A trunk whose channels are all taken answers 503, too.
         because="the platform answered the AI's request with 503, as a trunk does that is not in service",
+        confidence="likely",
+    ),
+    Rule(
+        id="transfer.address.said",
+        cause="synthflow-ip-not-allowed",
+        symptoms=("transfer",),
+        essential=(LOST, when("transfer.refusal", THE_ADDRESS)),
+        conditions=(_NOT_DIALLED,),
+        consequences=AFTER,
+        because="the platform itself says that an address is not allowed, as it may be the one from which the AI transfers",
+        confidence="likely",
+    ),
+    Rule(
+        id="transfer.caller-id",
+        cause="transfer-caller-id-refused",
+        symptoms=("transfer",),
+        essential=(LOST, when("transfer.refusal", THE_CALLERS_NUMBER)),
+        conditions=(_NOT_DIALLED,),
+        consequences=AFTER,
+        because="the platform refused the transfer, and its words are about the number that the call shows",
         confidence="likely",
     ),
     Rule(
@@ -164,6 +206,7 @@ TRANSFER: tuple[Rule, ...] = (
             when("transfer.way", "INVITE"),
             when("transfer.answer", 403),
             not_shown("transfer.credentials", True),
+            NOT_OF_THE_SENDER,
         ),
         consequences=AFTER,
         # Or the number that the call shows is not allowed there.
@@ -196,7 +239,7 @@ TRANSFER: tuple[Rule, ...] = (
         symptoms=("transfer",),
         cells=cells("credentials", "AI's call"),
         essential=(LOST, when("transfer.answer", 403), when("transfer.credentials", True)),
-        conditions=(),
+        conditions=(NOT_OF_THE_SENDER,),
         consequences=AFTER,
         because="the AI showed credentials, and was refused with 403",
         confidence="likely",
@@ -244,7 +287,11 @@ TRANSFER: tuple[Rule, ...] = (
         symptoms=("audio.agent",),
         cells=cells("media to it", "REFER", "AI's call") + cells("media from it", "REFER", "AI's call"),
         essential=(when("transfer.landed", "the right group"), when("audio.agent", "none either way", "one way")),
-        conditions=(when("audio.phase", "with the agent only"), not_shown("agent.cut", True)),
+        conditions=(
+            when("audio.phase", "with the agent only"),
+            not_shown("agent.cut", True),
+            not_shown("sdp.listener", "private"),
+        ),
         consequences=("other",),
         because="audio with the AI was right, and there is none between caller and agent",
     ),

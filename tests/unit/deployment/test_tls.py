@@ -9,6 +9,7 @@ import pytest
 from harness.deployment import Deployment
 from harness.errors import DeploymentError
 from harness.integrations import load
+from harness.preflight import variables
 from harness.scenario.phones import own_phone
 from tests.unit.safety.conftest import Lab
 
@@ -17,6 +18,21 @@ def test_every_phone_on_tls_verifies_whom_it_talks_to() -> None:
     deployment: Deployment = Lab()(accounts__carrier__transport="tls")
     for name in deployment.phones:
         assert own_phone(deployment, name).tls.verify
+
+
+@pytest.mark.parametrize("table", ["", "[accounts.carrier]", "[synthflow]"])
+def test_authorities_that_openssl_could_not_read_are_a_mistake_of_the_file(tmp_path: Path, table: str) -> None:
+    """As Windows exports them (DER)."""
+    der = tmp_path / "ca.cer"
+    der.write_bytes(b"\x30\x82\x03\x0d\x30\x82\x01\xf5")
+    path = tmp_path / "x.toml"
+    live = (Path(__file__).parents[3] / "scenarios" / "deployments" / "live-talkdesk.toml").read_text(encoding="utf-8")
+    given = f"ca_file = '{der}'\n"
+    path.write_text(live.replace(f"{table}\n", f"{table}\n{given}", 1) if table else given + live)
+    with pytest.raises(DeploymentError) as caught:
+        load(path, dict.fromkeys(variables(path), "-"))
+    key = f"{table.strip('[]')}.ca_file" if table else "ca_file"
+    assert f"{key}: '{der}' has no certificate in it; allowed: a PEM file" in str(caught.value)
 
 
 @pytest.mark.parametrize("key", ["verify", "verify_tls", "insecure", "tls_verify"])

@@ -21,7 +21,17 @@ def _same(example: Example) -> Example:
     return example.codec("caller.1", "PCMU").record(witness={"codec": "PCMU"})
 
 
+def _transcoded(to_ai: str, to_caller: str) -> Example:
+    """PCMU on the caller's side, PCMA on the AI's, and what arrives at each end."""
+    example = talk(Example(ai="stand-in")).codec("caller.1", "PCMU").codec("stand-in.1", "PCMA")
+    return example.counted("stand-in.1").to_ai(to_ai, 200).to_caller(to_caller, 200)
+
+
 AUDIO = [
+    Expected("audio.noise.to-caller", _same(talk(Example())).to_ai().to_caller("other", 200), ("payload-mismatch",)),
+    Expected("audio.noise.to-ai", _same(talk(Example())).to_ai("other", 200).to_caller(), ("payload-mismatch",)),
+    Expected("audio.silenced.to-caller.transcoded", _transcoded("heard", "silence"), ("audio-silenced",)),
+    Expected("audio.silenced.to-ai.transcoded", _transcoded("silence", "heard"), ("audio-silenced",)),
     Expected("audio.crossed", talk(Example()).to_ai().to_caller("crossed"), ("audio-crossed",)),
     Expected("audio.crossed.at-ai", talk(Example()).to_ai("crossed").to_caller(), ("audio-crossed",)),
     Expected(

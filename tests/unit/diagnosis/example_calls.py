@@ -49,6 +49,7 @@ class CallExample(CaseExample):
         reason: str = "OK",
         sent: bool | None = None,
         within: bool = False,
+        leg: str | None = None,
     ) -> Self:
         """A message of a phone of ours: a request, or the answer with that code; what it is asked it receives."""
         start = f"SIP/2.0 {code} {reason}" if code else f"{method} sip:{phone} SIP/2.0"
@@ -61,7 +62,7 @@ class CallExample(CaseExample):
         where = {"transport": "udp", "local": "192.0.2.7:5060", "remote": "192.0.2.2:5060"}
         direction = "sent" if out else "received"
         self.events.append(
-            SipMessage(at=self.now, phone=phone, leg=None, direction=direction, text=text, **where)  # type: ignore[arg-type]
+            SipMessage(at=self.now, phone=phone, leg=leg, direction=direction, text=text, **where)  # type: ignore[arg-type]
         )
         return self
 

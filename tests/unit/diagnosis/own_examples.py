@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from harness.events import CallsRefused, NameLookup, PasswordWithheld, TransportFailed, WithheldBy
 from tests.unit.diagnosis.building import Example
+from tests.unit.diagnosis.example_case import SDP
 from tests.unit.diagnosis.stories import GROUP, Expected, transfer
 
 
@@ -115,13 +116,50 @@ def _unread_by_the_customer() -> Example:
     return example.after(4.0).landed("customer")
 
 
+def behind_a_router(address: str = "192.168.1.20") -> Example:
+    """The caller's INVITE has that address for its audio, the platform's is public, and both agree on a codec."""
+    offer = SDP.format(host=address, protocol="RTP/AVP", formats="0 8", lines="")
+    answer = SDP.format(host="198.51.100.9", protocol="RTP/AVP", formats="0", lines="")
+    example = Example().dials().after(0.1).ai_gets().answered().taken().counted(received=0)
+    example.asks("INVITE", 200, "OK", within=False, offer=offer, answer=answer)
+    return example.codec("caller.1", "PCMU").record(witness={"codec": "PCMU"})
+
+
+def agent_behind_a_router(row: str, line: str, agent: str) -> Example:
+    """An agent's phone answers with a private address, and does not hear the caller, who hears it."""
+    example = Example(row=row, line=line)
+    if row == "TD-TRANSFER-BLIND":
+        transfer(example).ai_refers(GROUP).platform_says(202)
+    else:
+        example.dials().ai_gets().ai_answers(503, "Service Unavailable")
+    example.rings(agent).landed(agent, agent).answered().counted(f"{agent}.1", received=0)
+    answer = SDP.format(host="10.1.2.3", protocol="RTP/AVP", formats="0", lines="")
+    example.at_phone(agent, "INVITE", answer, code=200, leg=f"{agent}.1")
+    return example.with_agent(agent, "no-rtp")
+
+
+def options(code: int) -> Example:
+    """The platform's answer to an agent's phone that asks it by OPTIONS; 0: none came."""
+    return Example(row="KEEPALIVE").finding("final_response", "OPTIONS", code=code, wanted=(200,))
+
+
 OWN = [
+    Expected("audio.own-address", behind_a_router().to_ai().to_caller("no-rtp"), ("own-address-private",)),
+    Expected(
+        "audio.own-address.agent",
+        agent_behind_a_router("TD-TRANSFER-BLIND", "inbound", "billing"),
+        ("own-address-private",),
+    ),
     Expected("reach.malformed", _unread_by_the_ai(), ("request-malformed",)),
     Expected("transfer.malformed", _unread_by_an_agent(), ("request-malformed",)),
     Expected("fallback.malformed", _unread_by_the_fallback(), ("request-malformed",)),
     Expected("customer.malformed", _unread_by_the_customer(), ("request-malformed",)),
     Expected("reach.name.unknown", looked_up("EAI_NONAME", denied=True), ("host-name-unknown",)),
     Expected("reach.name.silent", looked_up("no answer yet", denied=False), ("name-server-silent",)),
+    Expected(
+        "reach.unheard", Example().dials(taken=False).after(4).not_taken().all_ports_answer(), ("call-unanswered",)
+    ),
+    Expected("options.unanswered", options(405), ("options-not-answered",)),
     Expected("reach.connection.closed", closed(), ("connection-closed",)),
     Expected("audio.name.unknown", media_at("media.carrier.example"), ("media-host-unknown",)),
     Expected(

@@ -36,6 +36,9 @@ REGISTRATION = [
     Expected("registration.inactive", register(503, "Trunk inactive"), ("trunk-inactive",)),
     Expected("registration.unavailable", register(503, "Maintenance").sip_number(), ("trunk-inactive",)),
     Expected("registration.failing", register(504, "Server Time-out"), ("registrar-fails",)),
+    Expected("registration.failing.said", register(503, "No circuit available"), ("registrar-fails",)),
+    Expected("registration.refuses.said", register(403, "TLS required"), ("registrar-refuses",)),
+    Expected("registration.refuses.user", register(404, "User not found").sip_number(), ("registrar-refuses",)),
     Expected(
         "registration.lapsed",
         Example(row="TD-REGISTER-OK", authentication="digest")
@@ -182,6 +185,19 @@ REACH = [
     ),
     Expected("reach.refused.media", refused(Example(), 488, "Not Acceptable"), ("ai-refuses",)),
     Expected("reach.refused", refused(Example(), 500, "Server Internal Error"), ("ai-refuses",)),
+    Expected(
+        "reach.refused.known",
+        refused(
+            Example(authentication="digest"), 403, "IP not allowed", authorization='Digest username="x", response="y"'
+        ),
+        ("ai-refuses",),
+    ),
+    Expected("reach.refused.transport", refused(Example(), 403, "TLS required"), ("ai-refuses",)),
+    Expected(
+        "reach.rang.at-once",
+        fallback(Example()).ai_gets().not_taken("the phone reception", attempted=["no-answer:x"]),
+        ("ring-timeout-wrong",),
+    ),
     Expected(
         "reach.rang",
         fallback(Example(), after=30.0).ai_gets().not_taken("the phone reception", attempted=["no-answer:x"]),

@@ -96,6 +96,7 @@ RIVALS = [
     Expected("audio.two-codecs.no-rtp", _laws("no-rtp", "no-rtp"), _OR_CLOSED),
     Expected("audio.no-rtp.two-codecs", _laws("no-rtp", "no-rtp"), _OR_CLOSED),
     Expected("fallback.none.passed-on", _no_fallback(486, 486), ("fallback-missing",)),
+    Expected("fallback.none.or-number", _no_fallback(503, 404), ("fallback-missing",)),
     Expected("fallback.none.or-nobody", _no_fallback(503, 480), _OR_NOBODY),
     Expected("fallback.nobody.or-none", _no_fallback(503, 480), _OR_NOBODY),
     Expected(

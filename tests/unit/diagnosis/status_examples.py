@@ -12,13 +12,16 @@ def recorded(**action: object) -> Example:
     return lost(told(None, **action))
 
 
-def turned_away(code: int) -> Example:
+def turned_away(code: int, reason: str = "x") -> Example:
     """A number of people that refuses its caller before anybody's phone rings."""
     example = Example(row="PEOPLE", line="people").dials().after(0.1)
-    return example.state("disconnected", code, "x").landed("reception")
+    return example.state("disconnected", code, reason).landed("reception")
 
 
 STATUSES = [
+    Expected(
+        "transfer.dialled.of-the-caller", turned_away(480, "Caller ID not verified"), ("platform-refuses-caller",)
+    ),
     Expected("transfer.rejected.recorded", recorded(status="failed", status_code=403), ("refer-rejected",)),
     Expected("transfer.failed.recorded", recorded(status="failed", status_code=486), ("refer-accepted-then-failed",)),
     Expected("transfer.nobody.recorded", recorded(status="failed", status_code=480), ("nobody-available",)),

@@ -287,7 +287,7 @@ def test_a_platform_that_hands_the_refer_on_is_not_one_that_does_nothing() -> No
 def test_a_platform_that_takes_no_call_has_routed_none() -> None:
     """No trunk, no route and no firewall behind it is to blame for an INVITE to which nothing comes back."""
     diagnosis = Example().dials(taken=False).after(4).not_taken().all_ports_answer().diagnose()
-    assert diagnosis.is_unknown
+    assert [(cause.id, cause.confidence) for cause in diagnosis.causes] == [("call-unanswered", "certain")]
     assert (
         "how the caller's call was set up: not at all: nothing came back to the INVITE "
         "(caller.1 sent it 1× to 192.0.2.2:5060 over UDP)" in diagnosis.facts
@@ -354,9 +354,7 @@ def test_what_a_transfer_came_to_when_the_case_had_given_up_is_no_outcome() -> N
 
 def test_what_options_got_is_no_answer_of_the_ai_s() -> None:
     example = Example(row="KEEPALIVE").finding("final_response", "OPTIONS", actual="it was 405", code=405, wanted=[200])
-    diagnosis = example.diagnose()
-    assert not [c.id for c in diagnosis.causes if c.id != "unknown"]
-    assert diagnosis.unexplained
+    assert [c.id for c in example.diagnose().causes] == ["options-not-answered"]
 
 
 def test_an_answer_that_holds_the_caller_is_seen_at_the_caller() -> None:

@@ -42,6 +42,17 @@ def test_what_only_failures_share_is_told_and_what_passed_cases_share_is_not() -
     assert found.where == ("transport tls only",)
 
 
+@pytest.mark.parametrize("shown", ["expired", "wrong-name", "untrusted"])
+def test_a_certificate_that_another_call_of_the_row_took_is_not_the_cause(shown: str) -> None:
+    either = (cause(f"certificate-{shown}", candidate=True), cause("route-wrong-did", candidate=True))
+    cases = [
+        case("INBOUND", *either, transport="tls", line="a"),
+        case("INBOUND", passed=True, transport="tls", line="b"),
+    ]
+    (found,) = common_causes(cases)
+    assert found.cause["id"] == "route-wrong-did"
+
+
 def test_a_number_refused_in_one_form_alone_is_a_matter_of_its_form() -> None:
     """However sure the case alone was that the number is unknown."""
     national = case("NUMBERFORMATS", cause("number-unknown-at-platform"), transport="udp", form="national")

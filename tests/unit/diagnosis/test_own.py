@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from harness.diagnosis.own import CONFIGURED, NO_ANSWER, NO_SUCH_NAME, SECOND, WEAKER
+from harness.diagnosis.sdp import own_reach
 from harness.events import NameLookup, PasswordWithheld, WithheldBy
 from tests.unit.diagnosis.building import Example
 from tests.unit.diagnosis.known import facts_of
+from tests.unit.diagnosis.own_examples import agent_behind_a_router, behind_a_router, options
 
 
 def kept(example: Example, *rules: WithheldBy | None) -> Example:
@@ -50,3 +52,47 @@ def test_how_the_name_was_looked_up_last(problems: tuple[str, ...], told: str | 
         asked = {"name": "sip.example", "seconds": 1.0, "problem": problem, "denied": problem == "EAI_NONAME"}
         example.events.append(NameLookup(at=example.now, phone="caller", leg="caller.1", **asked))  # type: ignore[arg-type]
     assert facts_of(example).value("name.caller") == told
+
+
+@pytest.mark.parametrize(
+    ("named", "causes"),
+    [("192.168.1.20", ["own-address-private"]), ("198.51.100.7", ["rtp-blocked-to-caller"])],
+)
+def test_a_caller_behind_a_router_that_hears_nothing(named: str, causes: list[str]) -> None:
+    """Its own private address is no firewall between the platform and the AI."""
+    diagnosis = behind_a_router(named).to_ai().to_caller("no-rtp").diagnose()
+    assert [cause.id for cause in diagnosis.causes] == causes
+
+
+@pytest.mark.parametrize("code", [0, 403, 404, 405, 501])
+def test_a_platform_that_knows_no_options_is_one_for_which_a_cause_is_known(code: int) -> None:
+    assert [(cause.id, cause.confidence) for cause in options(code).diagnose().causes] == [
+        ("options-not-answered", "certain")
+    ]
+
+
+def test_rtp_that_has_arrived_shows_that_the_address_is_within_reach() -> None:
+    diagnosis = behind_a_router().counted(received=100).to_ai().to_caller("no-rtp").diagnose()
+    assert [cause.id for cause in diagnosis.causes] == ["rtp-blocked-to-caller"]
+
+
+def test_an_agent_of_the_fallback_behind_a_router_does_not_hear_the_caller() -> None:
+    diagnosis = agent_behind_a_router("TD-FALLBACK-REFUSED", "fallback-refused", "reception").diagnose()
+    assert [(cause.id, cause.confidence) for cause in diagnosis.causes] == [("own-address-private", "likely")]
+
+
+@pytest.mark.parametrize(
+    ("named", "peer", "found"),
+    [
+        ("10.0.0.5", "198.51.100.1:5060", "private"),
+        ("10.0.0.5", "10.9.9.9:5060", "reachable"),
+        ("10.0.0.5", "127.0.0.1:5060", None),
+        ("192.0.2.5", "198.51.100.1:5060", "reachable"),
+        ("fd00::5", "[2001:db8::1]:5060", "private"),
+        ("10.0.0.5", "sip.example:5060", None),
+    ],
+)
+def test_whether_an_address_of_ours_is_within_reach(named: str, peer: str, found: str | None) -> None:
+    kind = "IP6" if ":" in named else "IP4"
+    body = f"v=0\r\no=- 1 1 IN {kind} {named}\r\ns=-\r\nc=IN {kind} {named}\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n"
+    assert own_reach(body, peer) == found

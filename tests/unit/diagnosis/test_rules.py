@@ -132,19 +132,22 @@ _SAID_OTHERWISE = (*_NUMBER, *_NOBODY, *_CIRCLE, *_ELSEWHERE, 500, 502, 504, 408
 #: The statuses that rules ask for (RFC 3261 section 21, RFC 6585 section 4), by fact.
 STATUSES: dict[str, dict[tuple[int, ...], tuple[str, ...]]] = {
     "registration.answer": {
-        (200,): ("registration.elsewhere.refused",),
+        (200,): ("registration.elsewhere.refused", "registration.address.said", "registration.inactive"),
         (200, 401, 403, 407, 408, 500, 502, 503, 504, 404): ("registration.refuses",),
-        (401, 403, 404, 407): ("registration.user", "registration.user.said", "registration.password.said"),
+        (401, 403, 404, 407): (
+            *("registration.user", "registration.user.said", "registration.password.said"),
+            *("registration.refuses.said", "registration.refuses.user"),
+        ),
         (401, 407): ("registration.password",),
-        (403,): ("registration.password.forbidden", "registration.address", "registration.address.said"),
-        (403, 503): ("registration.inactive",),
+        (403,): ("registration.password.forbidden", "registration.address"),
         (404,): ("registration.refuses.address",),
         (503,): ("registration.unavailable", "registration.later"),
         (408, 500, 502, 504): ("registration.failing",),
+        (408, 500, 502, 503, 504): ("registration.failing.said",),
     },
     "ai.code": {
         (404,): ("reach.not-attached", "reach.nobodys-number"),
-        (404, 429, 488): ("reach.refused",),
+        (404, 429, 488): ("reach.refused", "reach.refused.known"),
         (429,): ("limit.low", "reach.concurrency"),
         (488,): ("reach.srtp", "reach.refused.media"),
         _MEDIA: ("reach.no-g711", "fallback.no-g711", "fallback.srtp"),
@@ -154,7 +157,10 @@ STATUSES: dict[str, dict[tuple[int, ...], tuple[str, ...]]] = {
         _ELSEWHERE: ("reach.redirected",),
         (401, 407): ("reach.caller-credentials", "reach.realm", "reach.realm.second", "reach.algorithm"),
         (401, 407, 433): ("reach.withheld",),
-        _NUMBER: (*("reach.form", "reach.unknown-number", "reach.unknown-number.again"),),
+        _NUMBER: (
+            *("reach.form", "reach.unknown-number", "reach.unknown-number.again"),
+            "fallback.none.or-number",
+        ),
         _CIRCLE: ("reach.circle",),
         _CALLER: ("reach.identity",),
         (*_MEDIA, *_REQUEST, *_CALLER, *_NUMBER, *_CIRCLE, 486, 600, *_ELSEWHERE, 487): (
@@ -162,9 +168,8 @@ STATUSES: dict[str, dict[tuple[int, ...], tuple[str, ...]]] = {
             *(f"reach.firewall-{port}{end}" for port in PORTS for end in ("", ".here")),
             *(f"reach.firewall-{port}{end}.between" for port in PORTS for end in ("", "-rejected")),
         ),
-        (408, 480, 486, 600): (
-            *("fallback.none", "fallback.none.passed-on", "fallback.none.or-nobody", "fallback.nobody.or-none"),
-        ),
+        (408, 480, 486, 600, *_NUMBER): ("fallback.none", "fallback.none.passed-on"),
+        (408, 480, 486, 600): ("fallback.none.or-nobody", "fallback.nobody.or-none"),
         _NOBODY: ("reach.nobody-there",),
         _MEDIA: (
             *("reach.no-g711.told", "reach.srtp.told", "reach.another-assistant", "reach.not-attached"),
@@ -180,7 +185,10 @@ STATUSES: dict[str, dict[tuple[int, ...], tuple[str, ...]]] = {
         ),
     },
     "transfer.answer": {
-        (403,): ("transfer.address", "transfer.credentials.forbidden", "transfer.nobody.said"),
+        (403,): (
+            *("transfer.address", "transfer.credentials.forbidden"),
+            *("transfer.nobody.said", "transfer.nobody.forbidden"),
+        ),
         (403, 405, 501, 603): ("transfer.rejected",),
         (*_SAID_OTHERWISE, 403, 405, 481, 501, 603): ("transfer.rejected.as-written",),
         (*_SAID_OTHERWISE, 403, 487, 603): ("transfer.call-refused",),

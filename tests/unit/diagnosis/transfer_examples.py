@@ -83,6 +83,14 @@ def by_topic(line: str = "inbound") -> Example:
 
 
 TRANSFER = [
+    Expected("transfer.inactive.said", answered(403, "Trunk inactive"), ("trunk-inactive",)),
+    Expected("transfer.address.said", answered(403, "IP not allowed"), ("synthflow-ip-not-allowed",)),
+    Expected(
+        "transfer.caller-id",
+        own_call(403, "Caller Origination Number is Invalid D35"),
+        ("transfer-caller-id-refused",),
+    ),
+    Expected("transfer.nobody.forbidden", answered(403, "No agent logged in"), ("nobody-available",)),
     Expected("transfer.handover", lost(several().ai_refers(OTHER_GROUP).platform_says(202)), ("handover-confused",)),
     Expected(
         "transfer.handover.rang",

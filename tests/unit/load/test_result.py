@@ -80,7 +80,7 @@ def test_a_step_that_ctrl_c_ended_did_not_fail(verdict: Verdict, messages: list[
     assert stopped.plain()["first_failing_step"] == first
 
 
-def said(direction: str, first_line: str, cseq: int = 1) -> SipMessage:
+def said(direction: str, first_line: str, cseq: int | str = 1) -> SipMessage:
     text = f"{first_line}\r\nCSeq: {cseq} INVITE\r\nCall-ID: a\r\nContent-Length: 0\r\n\r\n"
     values = {"transport": "udp", "local": "127.0.2.1:5070", "remote": "127.0.3.1:5060"}
     return SipMessage(at=1.0, phone="caller", leg="caller.1", direction=direction, text=text, **values)  # type: ignore[arg-type]
@@ -107,6 +107,13 @@ def test_a_call_that_we_gave_up_was_not_refused(answers: list[str], refused: str
     before = [said("sent", INVITE), said("received", CHALLENGE)] if challenged else []
     came = [said("sent" if line is CANCEL else "received", line, 2) for line in answers]
     assert refusal_in([*before, said("sent", INVITE, 2), *came]) == refused
+
+
+def test_a_response_whose_cseq_nobody_can_read_ends_no_load() -> None:
+    """Its figures are made when all of its calls are over."""
+    unread = said("received", "SIP/2.0 486 Busy Here", "first")
+    assert refusal_in([said("sent", INVITE), unread]) == ""
+    assert refusal_in([said("sent", INVITE), unread, said("received", "SIP/2.0 503 x")]) == "503 x"
 
 
 def test_numbers_of_a_real_deployment_are_masked() -> None:

@@ -42,6 +42,8 @@ def test_registration_refused(lab: Any, far: Any) -> None:
     check(lab.line("registration"), WARNING, "no registrar", "Registration fails", "register = false")
     lab.account["port"] = far.udp(says(500))
     check(lab.line("registration"), WARNING, "500", "Registration fails", "operator")
+    lab.account["port"] = far.udp(says(400, reason="Missing Contact Header"))
+    check(lab.line("registration"), WARNING, "not known", "Registration fails", "asks for the bindings alone")
     lab.account["port"] = far.udp(says(423))
     check(lab.line("registration"), OK, "longer interval")
     lab.account["port"] = far.udp(says(200))

@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import dns.name
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -28,11 +29,31 @@ def test_names_are_resolved(lab: Any, far: Any) -> None:
     check(lab.line("OPTIONS"), OK, "200")
 
 
+def test_a_short_name_is_looked_up_as_the_softphones_do(lab: Any, far: Any) -> None:
+    """By the search list of the machine's resolv.conf(5); a company's own SBC is rarely called by its whole name."""
+    lab.account.update({"host": "sbc01", "port": far.udp()})
+    resolver = far.dns({("sbc01.acme.example", "A"): [far.address]})
+    resolver.search = [dns.name.from_text("acme.example")]
+    lab.settings["resolver"] = resolver
+    check(lab.line("DNS sbc01"), OK, f"A {far.address}")
+    check(lab.line("OPTIONS"), OK, "200")
+
+
+def test_a_domain_that_has_services_and_no_address_is_there(lab: Any, far: Any) -> None:
+    """A SIP domain in place of a host: its SRV records are not followed."""
+    zone = {("_sip._udp.sip.carrier.example", "SRV"): ["10 10 5060 sbc1.carrier.example."]}
+    named(lab, far, zone | {("sip.carrier.example", "TXT"): ['"v=spf1"']})
+    line = lab.line("DNS sip.carrier.example")
+    check(line, FAILED, "it has no address", "Registration fails", "SRV")
+    assert "does not exist" not in line.fix
+
+
 def test_names_that_do_not_exist(lab: Any, far: Any) -> None:
     named(lab, far, {})
     check(
         lab.line("DNS sip.carrier.example"), FAILED, "it has no address", "Registration fails", "accounts.carrier.host"
     )
+    assert "the name does not exist" in lab.line("DNS sip.carrier.example").fix
     check(lab.line("OPTIONS"), FAILED, "has no address", "Registration fails", "name")
     check(lab.line("registration"), FAILED, "has no address", "Registration fails", "does not resolve")
 

@@ -13,8 +13,8 @@ from tests.unit.preflight.conftest import SOON, FarEnd, Lab
 
 
 def told(lab: Lab, far: FarEnd, port: int, transport: Any = "udp", **more: Any) -> Any:
-    """What comes of a port of ``far``; of that at another ``host``."""
-    place = Target(more.pop("host", far.address), port, transport, ca_file=far.ca_file)
+    """What comes of a port of ``far``; of that at another ``host``; asked from an address to ``bind``."""
+    place = Target(more.pop("host", far.address), port, transport, more.pop("bind", None), far.ca_file)
     return ask(lab.deployment(), place, **(lab.settings | more))
 
 
@@ -33,6 +33,16 @@ def test_any_answer_is_one_but_silence_is_none(lab: Lab, far: FarEnd) -> None:
     refusing = far.udp(lambda request: Response.to_request(request, 403, tag="far"))
     assert told(lab, far, refusing) == {"reach": "answers", "detail": "403 Forbidden"}
     assert told(lab, far, far.udp(silent), **SOON)["reach"] == "silent"
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp", "tls"])
+def test_a_port_that_could_not_be_asked_is_not_silent(lab: Lab, far: FarEnd, transport: str) -> None:
+    """As from the stand_in.bind of another machine, which a live file was made from: no firewall drops what was never sent."""
+    context = far.certificate() if transport == "tls" else None
+    port = far.udp() if transport == "udp" else far.stream(context=context)
+    found = told(lab, far, port, transport, bind="192.0.2.1")
+    assert found["reach"] is None
+    assert "192.0.2.1 is no address of this machine" in found["detail"]
 
 
 @pytest.mark.parametrize("transport", ["udp", "tcp", "tls"])

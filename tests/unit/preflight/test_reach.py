@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from harness.errors import ResourceError
-from harness.preflight import ProbeResult
+from harness.preflight import ProbeKind, ProbeResult
 from harness.preflight.certificates import matches
 from tests.loopback import fresh_address
 from tests.unit.preflight.conftest import SOON
@@ -187,6 +187,22 @@ def test_what_only_the_platform_calls_need_not_suit_our_softphones(lab: Any, far
     else:
         looked = ("TLS", "certificate chain", "certificate name", "certificate expiry")
         assert {lines[name].status for name in looked} == {OK}
+
+
+@pytest.mark.parametrize(("is_public", "status"), [(True, OK), (False, WARNING)])
+def test_the_authority_of_the_platforms_sbc_need_not_be_the_ais(
+    lab: Any, far: Any, monkeypatch: pytest.MonkeyPatch, is_public: bool, status: Any
+) -> None:
+    """A company's own authority, in ca_file, is no reason to end a run that calls a public AI behind the SBC."""
+    far._authority("stranger")
+    if is_public:  # the system's list, as OpenSSL has it
+        monkeypatch.setenv("SSL_CERT_FILE", far.ca_file)
+    lab.account["port"] = far.udp()
+    lab.plain["ca_file"] = str(far.directory / "stranger.pem")
+    port = far.stream(context=far.certificate())
+    lab.trunk.update({"ai": "synthflow", "host": far.address, "transport": "tls", "port": port})
+    line = next(line for line in lab.report().lines if line.look is ProbeKind.CHAIN)
+    assert line.status is status, line
 
 
 @pytest.mark.parametrize("newest", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])

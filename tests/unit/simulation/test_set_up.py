@@ -104,7 +104,8 @@ def test_every_fault_is_in_the_catalogue() -> None:
 
 def test_the_documentation_lists_every_fault() -> None:
     text = (DEPLOYMENTS.parents[1] / "docs" / "simulation.md").read_text("utf-8")
-    assert [fault for fault, note in FAULTS.items() if f"| `{fault}` | {note.shows} |" not in text] == []
+    rows = {fault: f"| `{fault}` | {note.shows} | {', '.join(note.integrations)} |" for fault, note in FAULTS.items()}
+    assert [fault for fault, row in rows.items() if row not in text] == []
 
 
 def test_the_platform_of_an_integration_of_somebodys_own_has_the_faults_of_an_sbc() -> None:
