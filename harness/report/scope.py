@@ -284,10 +284,13 @@ def content_of(deployment: Deployment) -> dict[str, Any]:
     ):
         for name in _OF_THE_SITE & table.keys():
             del table[name]
+    report = content.get("platform", {}).get("report", {})
+    if report.get("file"):
+        report["file"] = Path(report["file"]).name  # its own name: each site has its own place for it
     handovers = (assistant.get("handovers", {}).values() for assistant in content.get("assistants", {}).values())
     for table in (content.get("escalation", {}), *itertools.chain.from_iterable(handovers)):
         if table.get("prompt"):
-            table["prompt"] = prompt_name(table["prompt"])  # a file's own name: each site has its own place for it
+            table["prompt"] = prompt_name(table["prompt"])  # likewise
         if table.get("then"):
             table["then"] = [prompt_name(answer) for answer in table["then"]]
     return content
