@@ -276,7 +276,7 @@ def test_a_line_has_a_number_on_each_trunk_or_one_on_one() -> None:
     ["sip:acme.talkdesk.example:5060", "acme.talkdesk.example:sip", "acme.example:70000", "::1", "a b", "acme;lr"],
 )
 def test_a_termination_is_a_host_and_a_port(tmp_path: Path, place: str) -> None:
-    edit = swapped('"acme.talkdesk.example:5060"', f'"{place}"')
+    edit = swapped('"acme.talkdesk.example:5061"', f'"{place}"')
     assert mistakes(tmp_path, "live-talkdesk", edit) == [
         f"trunks.0.termination: {place!r}: no host; allowed: sbc.example, sbc.example:5061, [2001:db8::1]:5061"
     ]
