@@ -216,20 +216,25 @@ def _complete(path: Path, deployment: Deployment, environment: Mapping[str, str]
             secret(f"{where}.headers_env", dict(named), header, header)
     if any(trunk["ai"] == "stand-in" for trunk in plain["trunks"]):
         needed("stand_in", plain["stand_in"], "bind")
-    for where, file in _pem_files(plain):
-        if file is not None and not Path(file).is_file():
-            mistakes.append(f"{where}: no such file {file!r}; allowed: the path of a PEM file")
+    for where, table, key in pem_files(plain):
+        file = table[key]
+        table[key] = str((path.parent / file).absolute())
+        if not Path(table[key]).is_file():
+            mistakes.append(f"{where}{key}: no such file {file!r}; allowed: a PEM file, from where this one is")
     if mistakes:
         raise mistaken(path, mistakes, plain)
     return from_plain(plain)
 
 
-def _pem_files(plain: Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:
-    """Each key that names a file of certificates or a key, and the file."""
-    owners = {"": plain, "synthflow.": plain.get("synthflow", {}), "stand_in.": plain["stand_in"]}
-    owners["platform.report."] = (plain.get("platform") or {}).get("report") or {}
-    owners |= {f"accounts.{name}.": account for name, account in plain["accounts"].items()}
-    shown = plain["stand_in"].get("bad_certificates", {})
+def pem_files(plain: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], str]]:
+    """Each place in a deployment's data that names a file of certificates or a key: how keys begin there, its table, the key."""
+    stand_in = plain.get("stand_in") or {}
+    owners = {"": plain, "synthflow.": plain.get("synthflow"), "stand_in.": stand_in}
+    owners["platform.report."] = (plain.get("platform") or {}).get("report")
+    owners |= {f"accounts.{name}.": account for name, account in plain.get("accounts", {}).items()}
+    shown = stand_in.get("bad_certificates", {})
     owners |= {f"stand_in.bad_certificates.{name}.": pair for name, pair in shown.items()}
     for where, table in owners.items():
-        yield from ((where + key, table.get(key)) for key in ("ca_file", "certificate", "private_key"))
+        for key in ("ca_file", "certificate", "private_key"):
+            if table and table.get(key) is not None:
+                yield where, table, key

@@ -182,7 +182,7 @@ def test_the_files_that_come_with_the_project_are_right(name: str) -> None:
         (
             "live-gladly",
             swapped('name = "live-gladly"', 'name = "live-gladly"\nca_file = "/nowhere/ca.pem"'),
-            "ca_file: no such file '/nowhere/ca.pem'; allowed: the path of a PEM file",
+            "ca_file: no such file '/nowhere/ca.pem'; allowed: a PEM file, from where this one is",
         ),
         (
             "live-gladly",
@@ -391,11 +391,11 @@ def test_hosts_as_they_are_written(tmp_path: Path, host: str) -> None:
         ),
         (
             swapped('api_token_env = "SYNTHFLOW_API_TOKEN"', 'ca_file = "nowhere.pem"'),
-            "synthflow.ca_file: no such file 'nowhere.pem'; allowed: the path of a PEM file",
+            "synthflow.ca_file: no such file 'nowhere.pem'; allowed: a PEM file, from where this one is",
         ),
         (
             lambda text: text + '\n[stand_in.bad_certificates.expired]\ncertificate = "a.pem"\nprivate_key = "/"\n',
-            "stand_in.bad_certificates.expired.certificate: no such file 'a.pem'; allowed: the path of a PEM file",
+            "stand_in.bad_certificates.expired.certificate: no such file 'a.pem'; allowed: a PEM file, from where this one is",
         ),
     ],
 )

@@ -1,16 +1,22 @@
-"""TLS is verified, always: nothing in a deployment file can say otherwise."""
+"""TLS is verified, always: nothing in a deployment file can say otherwise. Its certificates are found from where it is."""
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
+import tomli_w
 
 from harness.deployment import Deployment
 from harness.errors import DeploymentError
 from harness.integrations import load
+from harness.report.scope import content_of
 from harness.scenario.phones import own_phone
 from tests.unit.safety.conftest import Lab
+
+LIVE = Path(__file__).parents[3] / "scenarios" / "deployments" / "live-talkdesk.toml"
 
 
 def test_every_phone_on_tls_verifies_whom_it_talks_to() -> None:
@@ -28,3 +34,25 @@ def test_no_key_switches_verification_off(tmp_path: Path, key: str, table: str) 
     with pytest.raises(DeploymentError) as caught:
         load(path, {})
     assert f"{table}.{key}: unknown key" in str(caught.value)
+
+
+def test_a_pem_file_is_found_from_where_the_file_is(tmp_path: Path) -> None:
+    """As prompts and spreadsheets are: a fleet's site runs its cases in another directory than its worker's."""
+    plain: dict[str, Any] = tomllib.loads(LIVE.read_text(encoding="utf-8"))
+    plain["ca_file"] = "certs/ca.pem"
+    plain["synthflow"]["ca_file"] = "certs/ca.pem"
+    for account in plain["accounts"].values():
+        account.update(transport="tls", certificate="certs/own.pem", private_key="certs/own.key")
+    found = []
+    for site in ("ams", "nyc"):
+        (tmp_path / site / "certs").mkdir(parents=True)
+        for name in ("ca.pem", "own.pem", "own.key"):
+            (tmp_path / site / "certs" / name).touch()
+        (tmp_path / site / "live.toml").write_text(tomli_w.dumps(plain), encoding="utf-8")
+        found.append(load(tmp_path / site / "live.toml", {}, secrets=False))
+    here = str(tmp_path / "ams" / "certs") + "/"
+    assert (found[0].ca_file, found[0].synthflow and found[0].synthflow.ca_file) == (f"{here}ca.pem", f"{here}ca.pem")
+    assert {account.own_pair for account in found[0].accounts.values()} == {(f"{here}own.pem", f"{here}own.key")}
+    # a site keeps its files where it likes: the content is the same
+    assert content_of(found[0]) == content_of(found[1])
+    assert content_of(found[0])["ca_file"] == "ca.pem"
