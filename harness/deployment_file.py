@@ -28,7 +28,8 @@ _REGION = Deployment.model_fields["region"].default
 #: Where a mistake of a trunk is, at the beginning of its line.
 _TRUNK = re.compile(r"^trunks\.(\d{1,9})[\w.]*")
 _NEVER_WRITTEN = ("password", "api_token")
-_PEM = re.compile(rb"^-----BEGIN (X509 |TRUSTED )?CERTIFICATE-----", re.MULTILINE)
+#: What a key's file holds, by its PEM header (RFC 7468). It is written in forms of various makers ("RSA PRIVATE KEY").
+_PEM_KINDS: Mapping[str, str] = {"ca_file": "CERTIFICATE", "certificate": "CERTIFICATE", "private_key": "PRIVATE KEY"}
 #: What a simulated deployment leaves out, and every other needs.
 NEEDED_BUT_SIMULATED: Mapping[type[BaseModel], tuple[str, ...]] = {
     Trunk: ("host", "termination"),
@@ -219,30 +220,36 @@ def _complete(path: Path, deployment: Deployment, environment: Mapping[str, str]
             secret(f"{where}.headers_env", dict(named), header, header)
     if any(trunk["ai"] == "stand-in" for trunk in plain["trunks"]):
         needed("stand_in", plain["stand_in"], "bind")
-    for where, file in _pem_files(plain):
-        if file is not None and not Path(file).is_file():
-            mistakes.append(f"{where}: no such file {file!r}; allowed: the path of a PEM file")
-        elif file is not None and where.endswith("ca_file") and (why := _no_authorities(Path(file))):
-            mistakes.append(f"{where}: {file!r} {why}; allowed: a PEM file (-----BEGIN CERTIFICATE-----)")
+    for where, table, key in pem_files(plain):
+        told, kind = table[key], _PEM_KINDS[key]
+        table[key] = str((path.parent / told).absolute())
+        if why := _why_no_pem(Path(table[key]), kind):
+            mistakes.append(f"{where}{key}: {why} {told!r}; allowed: a PEM file with a {kind.lower()}, from where this one is")
     if mistakes:
         raise mistaken(path, mistakes, plain)
     return from_plain(plain)
 
 
-def _no_authorities(file: Path) -> str:
-    """Why a file names nobody to trust; empty where it does. OpenSSL's own words for it say neither which file nor what is wrong."""
+def _why_no_pem(file: Path, kind: str) -> str:
+    """Why a file holds no such thing; empty where it does. OpenSSL's own words for it say neither which file nor what is wrong."""
     try:
-        return "" if _PEM.search(file.read_bytes()) else "has no certificate in it"
+        text = file.read_bytes()
+    except FileNotFoundError:
+        return "no such file"
     except OSError as error:
-        return f"cannot be read ({error.strerror})"
+        return f"cannot read ({error.strerror})"
+    return "" if re.search(rf"^-----BEGIN ([A-Z0-9]+ )*{kind}-----".encode(), text, re.MULTILINE) else f"no {kind.lower()} in"
 
 
-def _pem_files(plain: Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:
-    """Each key that names a file of certificates or a key, and the file."""
-    owners = {"": plain, "synthflow.": plain.get("synthflow", {}), "stand_in.": plain["stand_in"]}
-    owners["platform.report."] = (plain.get("platform") or {}).get("report") or {}
-    owners |= {f"accounts.{name}.": account for name, account in plain["accounts"].items()}
-    shown = plain["stand_in"].get("bad_certificates", {})
+def pem_files(plain: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], str]]:
+    """Each place in a deployment's data that names a file of certificates or a key: how keys begin there, its table, the key."""
+    stand_in = plain.get("stand_in") or {}
+    owners = {"": plain, "synthflow.": plain.get("synthflow"), "stand_in.": stand_in}
+    owners["platform.report."] = (plain.get("platform") or {}).get("report")
+    owners |= {f"accounts.{name}.": account for name, account in plain.get("accounts", {}).items()}
+    shown = stand_in.get("bad_certificates", {})
     owners |= {f"stand_in.bad_certificates.{name}.": pair for name, pair in shown.items()}
     for where, table in owners.items():
-        yield from ((where + key, table.get(key)) for key in ("ca_file", "certificate", "private_key"))
+        for key in _PEM_KINDS:
+            if table and table.get(key) is not None:
+                yield where, table, key

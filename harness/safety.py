@@ -2,7 +2,7 @@
 
 The rules compare whole strings against a list made once from the deployment, so nothing that comes from elsewhere (a
 header, a Refer-To, an answer of an API, the environment) can be read as a number in a way nobody thought of. They are
-asked by the phones' parent process (:class:`harness.phone.PhonePool`), which scenarios have no way around.
+asked by the phones' parent process (:class:`harness.phone.pool.PhonePool`), which scenarios have no way around.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ MOST_KEEPING_ALIVE = 3
 FEWEST_UNHEARD = 25
 _WITH_AUDIO = re.compile(r"SIP/2\.0 18\d .*^m=audio ", re.DOTALL | re.MULTILINE)
 #: Below this level an end heard nothing that anybody said (G.711's idle noise lies under it).
-SILENCE_DBOV = -60.0
+AUDIBLE_DBOV = -60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,7 +284,7 @@ def _kind(account: ListenerReport, own: Collection[int], name_of: Callable[[int]
         return "no-rtp"
     if account.level_dbov is None and account.rx_packets:
         return "unmarked"  # nobody measured how loud it was
-    if account.level_dbov is None or account.level_dbov < SILENCE_DBOV:
+    if account.level_dbov is None or account.level_dbov < AUDIBLE_DBOV:
         # all of it, but for what was under way when the call changed
         return "other-codec" if account.rx_other_type > 0.9 * (account.rx_packets or 0) else "silence"
     return "other"

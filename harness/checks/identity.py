@@ -162,7 +162,7 @@ def _is_e164(number: str) -> bool:
 def _from(invite: Message, region: str) -> Identity | None:
     """None where it cannot be read."""
     try:
-        return identity_of("From", invite.from_, region)
+        return identity_of(invite.from_, region)
     except SipSyntaxError:
         return None
 

@@ -14,7 +14,7 @@ import typer
 
 from harness.cli.app import INTERRUPTED
 from harness.errors import RefusedError, ResourceError
-from harness.pytest_plugin.options import live_is_allowed, live_refusal
+from harness.pytest_plugin.options import LIVE_VARIABLE, live_is_allowed, live_refusal
 from harness.report.closing import show
 from harness.report.run import STOPPED
 from harness.terminal import SafeConsole
@@ -84,7 +84,10 @@ def run(
         Path | None,
         typer.Option(metavar="DIR", help="Go on with a run whose controller was killed (reports/fleet/RUN)."),
     ] = None,
-    live: Annotated[bool, typer.Option("--live", help="Place calls at real platforms, which may cost money.")] = False,
+    live: Annotated[
+        bool,
+        typer.Option("--live", help=f"Place calls at real platforms, which may cost money (or {LIVE_VARIABLE}=1)."),
+    ] = False,
     scenarios: Annotated[str, typer.Option(metavar="DIR", help="Other scenarios than the harness's own.")] = "",
 ) -> None:
     """Verify over all sites, and make one report. The exit code is the run's."""

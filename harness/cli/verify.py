@@ -107,7 +107,12 @@ _NoManual = Annotated[
     bool, typer.Option("--no-manual", help="Ask nobody to start anything; rows that need it are not observable.")
 ]
 _Retries = Annotated[
-    int, typer.Option(min=0, metavar="N", help="Retry failed cases; those that then pass are marked 'passed on retry'.")
+    int,
+    typer.Option(
+        min=0,
+        metavar="N",
+        help="Retry cases that failed or broke; those that then pass are marked 'passed on retry'.",
+    ),
 ]
 _Plan = Annotated[bool, typer.Option("--plan", help="Show which cases would run, and place no call.")]
 _Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show only what came out at the end.")]

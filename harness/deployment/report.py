@@ -46,7 +46,7 @@ def plain_name(name: str) -> str:
 class Report(Model):
     """The platform's own report of its calls, CSV or JSON: where a call landed in a group without phones of ours."""
 
-    url: WebAddress | None = None  #: that gives the report; ``{since}`` stands for the moment the call began, in UTC
+    url: WebAddress | None = None  #: that gives the report; ``{since}`` is a minute before the call began, in UTC
     method: Literal["GET", "POST"] = "GET"  #: of that request
     headers: dict[str, str] = {}  #: of that request; none that holds a secret
     headers_env: dict[str, Variable] = {}  #: header name → environment variable that holds its value

@@ -41,7 +41,7 @@ ADDRESSED: RequiredFindings = {ROUTE_REQUEST_URI: 1, ROUTE_TRANSPORT: 1}
 NOT_OBSERVABLE = "not observable: "
 
 #: Who is the AI in a row: each trunk's own, a stand-in alone, or, where it takes no part, whoever a trunk leads to, Synthflow first.
-Seats = Literal["both", "stand-in", "either"]
+WhoIsAi = Literal["both", "stand-in", "either"]
 By = Literal["the harness", "the AI", "the platform"]
 
 
@@ -168,12 +168,13 @@ class Row:
     hands_over: Literal["cold", "warm"] | None = None  #: each handover of that kind is proved by itself
     out_of_hours: bool = False  #: whether it calls numbers while they are closed; all others while they are open
     moment: Moment = "inbound"
+    #: A case for each trunk, and codec where that matters; or one on the first trunk that has such a number.
     over: Literal["trunks", "default"] = "default"
     codecs: bool = True  #: whether the codec matters
-    transports: tuple[str, ...] = ("udp", "tcp", "tls")
-    authentication: tuple[str, ...] = ("ip", "digest")
-    seats: Seats = "both"
-    axes: tuple[Axis, ...] = ()
+    transports: tuple[str, ...] = ("udp", "tcp", "tls")  #: of the trunks that can prove it
+    authentication: tuple[str, ...] = ("ip", "digest")  #: likewise
+    ai: WhoIsAi = "both"
+    axes: tuple[Axis, ...] = ()  #: of its own, besides trunk, codec and number
     opt_in: bool = False  #: only run when asked for by name
     seconds: float = 1.0  #: about how long a case takes, for longest-first ordering
     calls: Calls = one_call  #: which calls a case places

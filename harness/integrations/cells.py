@@ -63,10 +63,10 @@ class Cells:
         return next(iter(missing), None)
 
     def _no_trunk(self) -> str:
-        if self.row.seats == "stand-in" and not any(trunk.ai == "stand-in" for trunk in self._deployment.trunks):
+        if self.row.ai == "stand-in" and not any(trunk.ai == "stand-in" for trunk in self._deployment.trunks):
             return "only a phone of ours in the AI's place can show it"
-        whose = " to a stand-in" if self.row.seats == "stand-in" else ""
-        trunks = [trunk for trunk in self._deployment.trunks if self.row.seats in ("both", "either", trunk.ai)]
+        whose = " to a stand-in" if self.row.ai == "stand-in" else ""
+        trunks = [trunk for trunk in self._deployment.trunks if self.row.ai in ("both", "either", trunk.ai)]
         if not any(trunk.transport in self.row.transports for trunk in trunks):
             return f"no trunk{whose} signals over {' or '.join(self.row.transports)}"
         if not any(_authenticates(self.row, trunk) for trunk in trunks):
@@ -76,7 +76,7 @@ class Cells:
     def _all(self) -> Iterator[Cell]:
         """The cells that mean something: Synthflow over every axis, a stand-in once for each transport."""
         for ai in ("synthflow", "stand-in"):
-            if self.row.seats not in ("both", "either", ai):
+            if self.row.ai not in ("both", "either", ai):
                 continue
             hidden = next((self.unseen[check] for check in sorted(self.row.subject) if check in self.unseen), None)
             if ai == "synthflow" and hidden is not None:
@@ -86,7 +86,7 @@ class Cells:
                 continue
             found = list(self._of_ai(ai))
             yield from found
-            if found and self.row.seats == "either":
+            if found and self.row.ai == "either":
                 return
 
     def _of_ai(self, ai: Ai) -> Iterator[Cell]:

@@ -161,7 +161,7 @@ INTEGRATION = Integration(
             needs=(AGENT_PHONE, GROUP_CALLED, STAND_IN),
             calls=plans.from_the_ai,
             over="trunks",
-            seats="stand-in",
+            ai="stand-in",
             required_findings={LANDING: 1, ANSWERED: 1, AUDIO_TO_AI: 1, AUDIO_TO_AGENT: 1},
         ),
         Row(
@@ -176,7 +176,7 @@ INTEGRATION = Integration(
             needs=(AGENT_PHONE, GROUP_CALLED, STRANGER),
             calls=plans.from_the_ai,
             over="trunks",
-            seats="stand-in",
+            ai="stand-in",
             required_findings={FINAL_RESPONSE: 1, LANDING_OTHERS: 1},
         ),
         Row(

@@ -8,8 +8,6 @@ import socket
 from collections.abc import Iterable
 from functools import lru_cache
 
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-
 
 def networks(places: Iterable[str]) -> list[str]:
     """Every address and network of ``places``, names by their addresses now.

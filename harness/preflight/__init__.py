@@ -7,15 +7,15 @@ changes anything (a REGISTER without Contact only asks for the bindings, RFC 326
 ``lines``        what a probe says: :class:`ProbeResult`, :class:`Status`, :class:`Report`
 ``probes``       what all probes share: the deployment, the clock, names and their addresses
 ``wire``         requests over UDP, TCP and TLS, and what comes back
-``names``        DNS
+``names``        DNS, by ``dns_questions``
 ``reach``        ports and certificates
-``certificates`` whom a certificate is made out to
+``certificates`` whom a certificate is made out to; ``own_certificate``: what phones of ours show
 ``answers``      OPTIONS: the answer, its time, its clock, its codecs, the address it came back to
 ``accounts``     registration of each phone, digest realm
 ``machine``      local ports, secrets, numbers
 ``nat``          the router in between, by STUN
-``api``          Synthflow's API and its token
-``run``          all of them at once
+``api``          Synthflow's API and its token; ``campaign``: where a campaign's request goes
+``run``          all of them at once; ``table`` shows what they found
 ``rows``         what each row will need of what was found
 ``port``         one port alone, asked when calls over it have failed
 ===============  ========================================================================

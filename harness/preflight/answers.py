@@ -173,7 +173,7 @@ def clock_line(probing: Probing, who: str, date: str | None) -> ProbeResult | No
 
 
 def codec_line(probing: Probing, place: Target, response: Response) -> ProbeResult:
-    """G.711 among the codecs offered, where the answer has SDP."""
+    """The codecs that calls are made with among those offered, where the answer has SDP."""
     name = ProbeKind.CODECS, place
     body = response.part("application/sdp") if response.content_type == "application/sdp" else None
     if body is None:
@@ -183,7 +183,9 @@ def codec_line(probing: Probing, place: Target, response: Response) -> ProbeResu
     missing = [codec.upper() for codec in probing.deployment.axes.codecs if codec.upper() not in offered]
     said = ", ".join(offered) or "none"
     if len(missing) == len(probing.deployment.axes.codecs):
-        return failed(*name, f"{said}: no G.711", AUDIO, "Enable PCMU and PCMA there: Synthflow prefers G.711.")
+        lacking = "G.711" if len(missing) > 1 else missing[0]
+        fix = f"Enable {' and '.join(missing)} there: Synthflow prefers G.711."
+        return failed(*name, f"{said}: no {lacking}", AUDIO, fix)
     if missing:
         return warning(*name, f"{said}: no {missing[0]}", AUDIO, f"Enable {missing[0]}, or take it out of axes.codecs.")
     return ok(*name, said)

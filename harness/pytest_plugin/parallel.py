@@ -123,7 +123,7 @@ def _begin(config: pytest.Config) -> bool:
         config.option.dist = "no"
     workers = getattr(config.option, "numprocesses", None) or 0
     if workers and config.option.maxschedchunk is None:
-        config.option.maxschedchunk = 1  # whoever is free takes the next; see cases._in_order
+        config.option.maxschedchunk = 1  # whoever is free takes the next; see order.in_order
     if workers > MOST_WORKERS:
         raise SelectionError(f"-n {workers}: every leg needs a mark of its own; allowed: up to {MOST_WORKERS} workers")
     run = Run(

@@ -29,7 +29,7 @@ _START_S = 60.0
 _STOP_S = 15.0
 _LOG = "world.log"
 #: What the world's error line calls a mistake of the user's; every other kind is its surroundings' fault.
-_MISTAKES = {"mistake", "unknown-fault"}
+_MISTAKE = "mistake"
 
 
 def alive_lock(control: Path, name: str) -> Path:
@@ -134,7 +134,7 @@ class World:
             self.tenants = replicas_from_plain(said["deployments"])
             return self.tenants
         message = str(said.get("message", line))
-        if said.get("kind") in _MISTAKES:
+        if said.get("kind") == _MISTAKE:
             raise SelectionError(message)
         raise WorldLostError(f"the world of {self.name} did not start: {message}")
 
@@ -157,7 +157,7 @@ class World:
         return read.decode("utf-8", "replace")
 
     def stop(self, within: float = _STOP_S) -> None:
-        """End the world; harmless when done twice. Raises :class:`WorldLostError` when it died, hung, or its books are not clean."""
+        """End the world; harmless when done twice. Raises :class:`WorldLostError` when it died, hung, or its audit is not clean."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         if self._process.stdin.closed:
@@ -180,7 +180,7 @@ class World:
             )
         if code:
             raise WorldLostError(
-                f"the world of {self.name} ended with calls in its books\nIt last said:\n{self._last_words()}"
+                f"the world of {self.name} ended with an error of its own, or with calls left over\nIt last said:\n{self._last_words()}"
             )
 
 

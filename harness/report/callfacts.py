@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from harness.audio.marks import REPLY_OFFSET
+from harness.checks.audio import AUDIBLE_DBOV
 from harness.events import LegStarted, Listened, phone_of
 from harness.measurement import Delay
 from harness.report.evidence import CaseEvidence
@@ -15,8 +16,6 @@ from harness.report.flow import Arrow
 
 #: The columns of :func:`harness.report.hearing.figures` that are call facts as well.
 _MEDIA = ("codec", "jitter", "lost", "MOS")
-#: Louder than this (dBov, over a pulse of 200 ms) is sound.
-_SOUND_DBOV = -60.0
 NOTHING = "–"
 
 
@@ -103,7 +102,7 @@ def _first_sound(evidence: CaseEvidence, leg: str) -> float | None:
     """When the leg first received anything audible: its first mark, or a pulse with sound in it."""
     marks = [span.began for span in evidence.marks if span.leg == leg]
     pulses = [
-        event.at for event in evidence.legs[leg] if isinstance(event, Listened) and event.level_dbov > _SOUND_DBOV
+        event.at for event in evidence.legs[leg] if isinstance(event, Listened) and event.level_dbov > AUDIBLE_DBOV
     ]
     return min([*marks, *pulses[:1]], default=None)
 

@@ -27,7 +27,8 @@ from harness.report.mask import mask_name, mask_plain, mask_text
 from harness.verdict import CaseOutcome, Finding, Verdict, is_failure
 
 EVENTS = "events.jsonl"
-#: Of the lines of ``events.jsonl``; 2 came with typed measurements, 3 with what each direction is known by.
+#: Of the lines of ``events.jsonl``; 2 came with typed measurements, 3 with what each direction is known by, 4 with
+#: for how long a machine was too busy for a finding.
 VERSION = 4
 CASE = "case.json"
 ATTACHMENTS = "attachments"

@@ -20,6 +20,7 @@ from pydantic import SecretStr
 from harness import integrations, matrix, whole_file
 from harness.audio.prompts import prompt_name
 from harness.deployment import Deployment
+from harness.deployment_file import pem_files
 from harness.errors import MistakeError
 from harness.finding_kinds import FindingKind, RequiredFindings
 from harness.integrations import sight
@@ -302,10 +303,15 @@ def content_of(deployment: Deployment) -> dict[str, Any]:
     ):
         for name in _OF_THE_SITE & table.keys():
             del table[name]
+    report = content.get("platform", {}).get("report", {})
+    if report.get("file"):
+        report["file"] = Path(report["file"]).name  # its own name: each site has its own place for it
+    for _, table, key in pem_files(content):
+        table[key] = Path(table[key]).name  # likewise
     handovers = (assistant.get("handovers", {}).values() for assistant in content.get("assistants", {}).values())
     for table in (content.get("escalation", {}), *itertools.chain.from_iterable(handovers)):
         if table.get("prompt"):
-            table["prompt"] = prompt_name(table["prompt"])  # a file's own name: each site has its own place for it
+            table["prompt"] = prompt_name(table["prompt"])  # likewise
         if table.get("then"):
             table["then"] = [prompt_name(answer) for answer in table["then"]]
     return content

@@ -115,7 +115,7 @@ _TRANSFER = "Transfer fails"
 _FALLBACK = "Fallback"
 _HANGUP = "Hang-up"
 _GLADLY = "Gladly"
-_TD, _GL = ("talkdesk", "generic"), ("gladly",)
+_BUT_GLADLY, _GLADLY_ALONE = ("talkdesk", "generic"), ("gladly",)
 
 
 def _firewall(what: str, how: str, integrations: tuple[str, ...]) -> Note:
@@ -128,25 +128,25 @@ FAULTS: dict[Fault, Note] = {
     Fault.TERMINATION_URI_WRONG: Note(
         _REGISTRATION,
         "Synthflow's Termination URI names a host where nobody is: its REGISTER and INVITE time out",
-        _TD,
+        _BUT_GLADLY,
         False,
     ),
     Fault.USERNAME_WRONG: Note(
         _REGISTRATION,
         "Synthflow has another SIP username: its REGISTER is refused, the platform's INVITE fails its challenge",
-        _TD,
+        _BUT_GLADLY,
         False,
     ),
     Fault.PASSWORD_WRONG: Note(
         _REGISTRATION,
         "Synthflow has another SIP password: its REGISTER is refused, the platform's INVITE fails its challenge",
-        _TD,
+        _BUT_GLADLY,
         False,
     ),
-    Fault.FIREWALL_UDP: _firewall("UDP 32681", "drops", _TD),
-    Fault.FIREWALL_UDP_REJECTS: _firewall("UDP 32681", "rejects", _TD),
-    Fault.FIREWALL_TCP: _firewall("TCP 32681", "drops", _TD),
-    Fault.FIREWALL_TCP_REJECTS: _firewall("TCP 32681", "rejects", _TD),
+    Fault.FIREWALL_UDP: _firewall("UDP 32681", "drops", _BUT_GLADLY),
+    Fault.FIREWALL_UDP_REJECTS: _firewall("UDP 32681", "rejects", _BUT_GLADLY),
+    Fault.FIREWALL_TCP: _firewall("TCP 32681", "drops", _BUT_GLADLY),
+    Fault.FIREWALL_TCP_REJECTS: _firewall("TCP 32681", "rejects", _BUT_GLADLY),
     Fault.FIREWALL_TLS: _firewall("TLS 32682", "drops", ("talkdesk", "gladly")),
     Fault.FIREWALL_TLS_REJECTS: _firewall("TLS 32682", "rejects", ("talkdesk", "gladly")),
     Fault.IP_NOT_ALLOWED: Note(
@@ -157,7 +157,7 @@ FAULTS: dict[Fault, Note] = {
     Fault.REGISTRATION_EXPIRES_EARLY: Note(
         _REGISTRATION,
         "the platform grants a fifth of the interval asked for, and Synthflow refreshes by its own setting: gaps",
-        _TD,
+        _BUT_GLADLY,
         False,
     ),
     Fault.ROUTE_WRONG_DID: Note(_REACHING, "the line's routing names another assistant's DID: that one answers"),
@@ -242,7 +242,9 @@ FAULTS: dict[Fault, Note] = {
         _FALLBACK, "the fallback comes after two and a half times the configured ring timeout"
     ),
     Fault.TLS_NOT_APPENDED: Note(
-        _GLADLY, "the destination lacks transport=tls: the INVITE goes out in the clear, and Synthflow refuses it", _GL
+        _GLADLY,
+        "the destination lacks transport=tls: the INVITE goes out in the clear, and Synthflow refuses it",
+        _GLADLY_ALONE,
     ),
     Fault.CERTIFICATE_EXPIRED: Note(
         _GLADLY, "Synthflow's certificate has expired: the platform does not talk to it", per_line=False
@@ -250,11 +252,11 @@ FAULTS: dict[Fault, Note] = {
     Fault.CERTIFICATE_WRONG_NAME: Note(
         _GLADLY, "Synthflow's certificate is made out to another name: the platform does not talk to it", per_line=False
     ),
-    Fault.CALLER_HEADER_MISSING: Note(_GLADLY, "the INVITE to the AI has no X-Gladly-Caller-Id", _GL),
-    Fault.CALLER_HEADER_WITHOUT_PLUS: Note(_GLADLY, "X-Gladly-Caller-Id lacks its plus", _GL),
-    Fault.CALLER_HEADER_WRONG: Note(_GLADLY, "X-Gladly-Caller-Id is not the caller's number", _GL),
-    Fault.SELECTOR_MISSING: Note(_GLADLY, "a configured X-Gladly-Routing-Selector is not sent", _GL),
-    Fault.SELECTOR_WRONG: Note(_GLADLY, "X-Gladly-Routing-Selector names another topic", _GL),
+    Fault.CALLER_HEADER_MISSING: Note(_GLADLY, "the INVITE to the AI has no X-Gladly-Caller-Id", _GLADLY_ALONE),
+    Fault.CALLER_HEADER_WITHOUT_PLUS: Note(_GLADLY, "X-Gladly-Caller-Id lacks its plus", _GLADLY_ALONE),
+    Fault.CALLER_HEADER_WRONG: Note(_GLADLY, "X-Gladly-Caller-Id is not the caller's number", _GLADLY_ALONE),
+    Fault.SELECTOR_MISSING: Note(_GLADLY, "a configured X-Gladly-Routing-Selector is not sent", _GLADLY_ALONE),
+    Fault.SELECTOR_WRONG: Note(_GLADLY, "X-Gladly-Routing-Selector names another topic", _GLADLY_ALONE),
 }
 
 

@@ -116,9 +116,9 @@ class Tenant:
         await self._start_synthflow_agents()
         await self._start_platform()
         await self._start_synthflow()
-        self.faults.on_change.append(self._books_note)
+        self.faults.on_change.append(self._note_faults)
 
-    def _books_note(self) -> None:
+    def _note_faults(self) -> None:
         self._audit.note(f"tenant {self.number} faults: {', '.join(self.faults.listed()) or 'none'}")
 
     async def _agent(

@@ -1,11 +1,10 @@
-"""Who a message says is calling, and in which form (RFC 3261 8.1.1.3, RFC 3323, RFC 3325, RFC 5806, RFC 3966)."""
+"""Who a message says is calling (RFC 3261 8.1.1.3, RFC 3325), and the ways to write a number (RFC 3966)."""
 
 from __future__ import annotations
 
 import contextlib
 import re
 from dataclasses import dataclass
-from enum import Enum
 from functools import lru_cache
 
 import phonenumbers
@@ -18,33 +17,15 @@ from harness.sip.uri import NameAddr, Uri
 _SEPARATORS = re.compile(r"[-.() ]")
 _DIGITS = re.compile(r"\+?[0-9]+\Z")
 _MOST_DIGITS = 40  # more than ITU-T E.164's fifteen and any prefix
-_ANONYMOUS_USERS = frozenset({"anonymous", "unavailable", "unknown", "restricted", "private"})
-
-
-class Form(Enum):
-    """How a calling party is written."""
-
-    E164 = "E.164 with +"
-    E164_BARE = "E.164 without +"
-    INTERNATIONAL_PREFIX = "international prefix instead of +"
-    NATIONAL = "national number"
-    LOCAL = "digits that are no number of the region"
-    """An extension, a short code, or too few digits."""
-    NAME = "not a number"
-    ANONYMOUS = "anonymous"
-    ABSENT = "no user part"
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
     """One calling party as one header writes it."""
 
-    header: str
     uri: Uri
-    display: str | None
     user: str
     """The user part, visual separators and parameters removed; empty when there is none."""
-    form: Form
     number: str | None
     """The E.164 number it means, with +; None when it means none."""
 
@@ -58,8 +39,6 @@ class CallerId:
     """P-Asserted-Identity (RFC 3325)."""
     remote_party: tuple[Identity, ...] = ()
     """Remote-Party-ID with party=calling or none said (draft-ietf-sip-privacy-04, still widely sent)."""
-    privacy: frozenset[str] = frozenset()
-    """Tokens of Privacy, in lower case; ``full`` when a Remote-Party-ID asked for it."""
 
     @property
     def numbers(self) -> tuple[str, ...]:
@@ -71,16 +50,6 @@ class CallerId:
     def number(self) -> str | None:
         """The caller's number by the most trusted header that has one."""
         return next(iter(self.numbers), None)
-
-    @property
-    def is_anonymous(self) -> bool:
-        """Whether the callee must not be shown the number: From says so, or privacy of user or id is asked for."""
-        return self.from_.form is Form.ANONYMOUS or bool(self.privacy & {"user", "id", "full", "header"})
-
-    @property
-    def shown(self) -> str | None:
-        """What a phone shows: the number of From, None when anonymous or no number."""
-        return None if self.from_.form is Form.ANONYMOUS else self.from_.number
 
 
 def normalise(number: str, region: str) -> str | None:
@@ -169,41 +138,17 @@ def _e164(parsed: phonenumbers.PhoneNumber) -> str:
     return str(phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164))
 
 
-def form_of(user: str, region: str) -> tuple[Form, str | None]:
-    """How a user part writes its party, and the E.164 number it means."""
-    plain = _SEPARATORS.sub("", user.strip())
-    if not plain:
-        return Form.ABSENT, None
-    if plain.lower() in _ANONYMOUS_USERS:
-        return Form.ANONYMOUS, None
-    if not _DIGITS.match(plain):
-        return Form.NAME, None
-    number = normalise(plain, region)
-    if number is None:
-        return Form.LOCAL, None
-    if plain.startswith("+"):
-        return Form.E164, number
-    if plain == number[1:]:
-        # In North America 1206… is dialled nationally and is the bare E.164 number too: the latter says more.
-        return Form.E164_BARE, number
-    if plain.startswith("0") and plain.endswith(number[1:]):
-        return Form.INTERNATIONAL_PREFIX, number
-    return Form.NATIONAL, number
-
-
-def identity_of(header: str, address: NameAddr, region: str) -> Identity:
+def identity_of(address: NameAddr, region: str) -> Identity:
     """Read one address as a calling party."""
     uri = address.uri
     # "5550100;phone-context=+1206" in a SIP user part carries the parameters of a tel URI (RFC 3261 19.1.6).
     user, _, parameters = (uri.user or "").partition(";")
-    form, number = form_of(user, region)
-    if form is Form.ABSENT and uri.host.lower() == "anonymous.invalid":
-        form = Form.ANONYMOUS
+    number = normalise(user, region)
     context = uri.params.get("phone-context") if uri.scheme == "tel" else _context(parameters)
     if context and context.startswith("+") and not user.startswith("+"):
         # RFC 3966 section 5.1.5: a local number is completed by its context.
         number = normalise(context + _SEPARATORS.sub("", user), region)
-    return Identity(header, uri, address.display, _SEPARATORS.sub("", user), form, number)
+    return Identity(uri, _SEPARATORS.sub("", user), number)
 
 
 def _context(parameters: str) -> str | None:
@@ -215,25 +160,21 @@ def _context(parameters: str) -> str | None:
 
 def caller_id(message: Message, region: str) -> CallerId:
     """What ``message`` says of its caller. Raises SipSyntaxError for a broken From; others that are count as absent."""
-    remote_party = []
-    privacy = {token.strip().lower() for line in message.get_all("Privacy") for token in line.split(";")} - {""}
-    for address in _addresses(message, "Remote-Party-ID"):
-        if (address.params.get("party") or "calling").lower() == "calling":
-            remote_party.append(identity_of("Remote-Party-ID", address, region))
-            if (address.params.get("privacy") or "off").lower() in ("full", "uri"):  # "name": the display name alone
-                privacy.add("full")
+    remote_party = (
+        identity_of(address, region)
+        for address in _addresses(message, "Remote-Party-ID")
+        if (address.params.get("party") or "calling").lower() == "calling"
+    )
     return CallerId(
-        from_=identity_of("From", message.from_, region),
+        from_=identity_of(message.from_, region),
         asserted=asserted(message, region),
         remote_party=tuple(remote_party),
-        privacy=frozenset(privacy),
     )
 
 
 def asserted(message: Message, region: str) -> tuple[Identity, ...]:
     """Each P-Asserted-Identity that can be read (RFC 3325 section 9.1 has one, or a SIP and a tel URI)."""
-    header = "P-Asserted-Identity"
-    return tuple(identity_of(header, address, region) for address in _addresses(message, header))
+    return tuple(identity_of(address, region) for address in _addresses(message, "P-Asserted-Identity"))
 
 
 def _addresses(message: Message, header: str) -> list[NameAddr]:

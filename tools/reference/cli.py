@@ -17,7 +17,7 @@ PAGE = ROOT / "docs" / "cli.md"
 _HEAD = """# The command line
 
 This page is made by `python -m tools.reference` from what `harness COMMAND --help` says; do not edit it.
-`harness --install-completion` has the shell complete commands, options, rows and faults.
+`harness --version` prints the version. `harness --install-completion` has the shell complete commands, options, rows and faults.
 
 | exit code | meaning |
 |---|---|
@@ -28,6 +28,17 @@ This page is made by `python -m tools.reference` from what `harness COMMAND --he
 | 130 | interrupted; what was found so far is kept |
 
 pytest run directly has its own codes for mistakes (4) and interruptions (2).
+
+| variable | for |
+|---|---|
+| `HARNESS_LIVE=1` | the same as `--live` |
+| `HARNESS_SITE` | the site whose results these are, instead of the file's `site` |
+| `HARNESS_AS_OF` | the moment that a plan is made for, instead of now: ISO 8601 with its offset |
+| `HARNESS_ALERTS` | where `nightly` sends alerts: Apprise's addresses, separated by spaces |
+| `HARNESS_FLEET_REDIS` | where a fleet's Redis is |
+| `NO_COLOR` | no colours on the terminal |
+
+Passwords and tokens are in the variables that the deployment file names.
 """
 
 

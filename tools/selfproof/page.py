@@ -17,6 +17,8 @@ _HEAD = """# Self-proof: every fault injected, detected, named
 troubleshooting tables into the simulated world, on every trunk where the fault can show. The harness, told
 nothing, must fail the row and name the cause. [Diagnosis](diagnosis.md) says how it reasons.
 """
+#: What ``phone.wait`` says, which is no check's but of whoever waits for something on a phone.
+_WAIT = "what a phone waits for (ringing, an answer, a digit …) does not come"
 
 
 def page(proof: Proof, clean_wanted: int) -> str:
@@ -66,7 +68,7 @@ def _checks(proof: Proof) -> Iterator[str]:
     yield "| check | a failed one says | fails with (cases) |\n|---|---|---|"
     for check, faults in proof.checks().items():
         counted = ", ".join(f"`{fault}` ({count})" for fault, count in faults.items())
-        yield f"| `{check}` | {CHECKS.get(check, '')} | {counted or 'none: ' + UNREACHED.get(check, '?')} |"
+        yield f"| `{check}` | {CHECKS.get(check, _WAIT)} | {counted or 'none: ' + UNREACHED.get(check, '?')} |"
     yield ""
 
 

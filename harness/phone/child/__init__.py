@@ -11,13 +11,17 @@ all of them and how they go; ``leg`` a call of one, ``legs`` all of them until t
 what it plays, hears and records, ``digits`` that come, ``rtp_monitor``, what is told of its RTP, ``transfers``, what
 became of its REFERs, and ``ending``, whether both sides know that it is over. ``dropped`` is what pjsip lets fall and
 ``deadly`` what would end it; ``names`` is DNS, ``challenges`` digest, ``policy`` what becomes of a call that comes in,
-``places`` whether there is room for it, ``attribution`` whose message is whose.
+``places`` whether there is room for it, ``lodging`` whose it is where cases share a phone, ``attribution`` whose message is
+whose. Messages pass ``requests`` before pjsip has them: ``gate`` keeps strangers out, ``within`` answers what pjsip has nobody
+for, ``sdp_names`` waits for names; ``offers`` says which offers can be answered. RTP passes ``taps``: ``crossing`` puts it
+aside, ``streams`` counts it, ``rtcp`` reads the far end's counts. ``native`` is what only pjproject's C functions do.
 
 What shapes it (pjproject 2.15.1):
 
 - pjlib's asserts are on, so misuse aborts the process: every command checks the state it needs before it calls.
 - SIP runs in one thread, the main one, in ``libHandleEvents``. A second thread reads commands and wakes the first with
-  a datagram. Audio comes from the null device's clock thread, which touches nothing but the mark listeners.
+  a datagram. Audio comes from the null device's clock thread, which records it in C and never waits for Python; ``ear``, a
+  thread of its own, hears the recordings (``hearing``). RTP comes in pjmedia's thread, and is put aside in C (``crossing``).
 - An exception that leaves a callback ends in ``std::terminate``: each callback is wrapped.
 - A SWIG proxy of a member does not keep its owner alive: owners stay in a name while members are read.
 - ``Call``'s destructor hangs up whatever call has its slot *then*, and ``Account``'s deletes whatever account has its

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from harness.audio.detector import Ended, Heard, MarkDetector
 from harness.audio.dtmf import DtmfDetector
+from harness.audio.levels import SILENCE_DBOV
 from harness.events import DigitMethod, DtmfReceived, Event, Listened, MarkEnded, MarkHeard
 
 #: Seconds between two looks at most; with what a busy machine adds, less than a recorder holds (``recording.BUFFERED_S``).
 LONGEST_PAUSE_S: Final = 0.32
 RATE: Final = 8000  #: of the child's conference bridge; G.711 goes through it untouched
-SILENCE_DBOV: Final = -96.0
 _PULSE_SAMPLES: Final = RATE // 5
 _FULL_SCALE_SQUARED: Final = 32768.0**2
 #: Audio that comes this much later than it should began anew: after a hold nothing was heard in between.

@@ -18,7 +18,6 @@ from typing import Final
 
 from harness.events import LONGEST_DROPOUT_S
 
-MAX_DROPOUT: Final = 3000  #: RFC 3550 appendix A.1
 #: How much audio a packet holds by default (RFC 3551 section 4.2).
 _PACKET_S: Final = 0.02
 _TYPES: Final = 128

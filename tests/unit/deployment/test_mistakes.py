@@ -182,7 +182,7 @@ def test_the_files_that_come_with_the_project_are_right(name: str) -> None:
         (
             "live-gladly",
             swapped('name = "live-gladly"', 'name = "live-gladly"\nca_file = "/nowhere/ca.pem"'),
-            "ca_file: no such file '/nowhere/ca.pem'; allowed: the path of a PEM file",
+            "ca_file: no such file '/nowhere/ca.pem'; allowed: a PEM file with a certificate, from where this one is",
         ),
         (
             "live-gladly",
@@ -276,7 +276,7 @@ def test_a_line_has_a_number_on_each_trunk_or_one_on_one() -> None:
     ["sip:acme.talkdesk.example:5060", "acme.talkdesk.example:sip", "acme.example:70000", "::1", "a b", "acme;lr"],
 )
 def test_a_termination_is_a_host_and_a_port(tmp_path: Path, place: str) -> None:
-    edit = swapped('"acme.talkdesk.example:5060"', f'"{place}"')
+    edit = swapped('"acme.talkdesk.example:5061"', f'"{place}"')
     assert mistakes(tmp_path, "live-talkdesk", edit) == [
         f"trunks.0.termination: {place!r}: no host; allowed: sbc.example, sbc.example:5061, [2001:db8::1]:5061"
     ]
@@ -391,11 +391,11 @@ def test_hosts_as_they_are_written(tmp_path: Path, host: str) -> None:
         ),
         (
             swapped('api_token_env = "SYNTHFLOW_API_TOKEN"', 'ca_file = "nowhere.pem"'),
-            "synthflow.ca_file: no such file 'nowhere.pem'; allowed: the path of a PEM file",
+            "synthflow.ca_file: no such file 'nowhere.pem'; allowed: a PEM file with a certificate, from where this one is",
         ),
         (
             lambda text: text + '\n[stand_in.bad_certificates.expired]\ncertificate = "a.pem"\nprivate_key = "/"\n',
-            "stand_in.bad_certificates.expired.certificate: no such file 'a.pem'; allowed: the path of a PEM file",
+            "stand_in.bad_certificates.expired.certificate: no such file 'a.pem'; allowed: a PEM file with a certificate, from where this one is",
         ),
     ],
 )

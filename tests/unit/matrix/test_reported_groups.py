@@ -16,6 +16,7 @@ from harness.integrations import load
 from harness.matrix import cases, left_out, why_never_passed
 from harness.preflight.rows import needs as needs_of_rows
 from harness.pytest_plugin.needs import needs_of
+from harness.report.scope import content_of
 
 FILE = Path(__file__).parents[3] / "scenarios" / "deployments" / "live-gladly.toml"
 SECRETS = dict.fromkeys(("SYNTHFLOW_API_TOKEN", "TEST_LINE_PASSWORD", "AGENT_PASSWORD", "CALLER_PASSWORD", "KEY"), "x")
@@ -43,6 +44,18 @@ def deployment(directory: Path, written: dict[str, Any]) -> Deployment:
     path = directory / "d.toml"
     path.write_text(tomli_w.dumps(written))
     return load(path, SECRETS, secrets=False)
+
+
+def test_a_report_that_is_a_file_is_the_same_content_wherever_it_lies(tmp_path: Path) -> None:
+    """Else a fleet's site refused the controller's file, and a night was compared with no other once its directory had moved."""
+    written = plain(reported_as=["Kasse"])
+    written["platform"]["report"] = {"file": "calls.csv"}
+    contents = []
+    for site in ("ams", "nyc"):
+        (tmp_path / site).mkdir()
+        contents.append(content_of(deployment(tmp_path / site, written)))
+    assert contents[0] == contents[1]
+    assert contents[0]["platform"]["report"]["file"] == "calls.csv"
 
 
 def test_what_a_report_tells_is_planned_and_no_more(tmp_path: Path) -> None:

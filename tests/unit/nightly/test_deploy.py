@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 import typer.main
+import yaml
 
 from harness.cli.app import application
+from harness.report.html import PARTS
 
 DEPLOY = Path("deploy")
 TEMPLATES = [
@@ -49,3 +51,20 @@ def test_actions_of_others_are_pinned_to_a_commit() -> None:
     ]
     assert used
     assert [line for line in used if not re.search(r"uses: [\w./-]+@[0-9a-f]{40}  # v\d+\.\d+\.\d+$", line)] == []
+
+
+def test_a_night_that_failed_is_kept_for_the_next_one() -> None:
+    """``actions/cache`` by itself saves only after a job that succeeded."""
+    job = yaml.safe_load((DEPLOY / "github" / "nightly.yml").read_text())["jobs"]["nightly"]
+    cached = {step["uses"].partition("@")[0]: step for step in job["steps"] if "actions/cache" in step.get("uses", "")}
+    assert set(cached) == {"actions/cache/restore", "actions/cache/save"}
+    assert cached["actions/cache/save"]["if"] == "always()"
+    assert len({step["with"]["key"] for step in cached.values()}) == 1
+    gitlab = yaml.safe_load((DEPLOY / "gitlab" / "nightly.gitlab-ci.yml").read_text())["nightly"]
+    assert gitlab["cache"]["when"] == "always"
+
+
+@pytest.mark.parametrize("name", ["github/nightly.yml", "gitlab/nightly.gitlab-ci.yml"])
+def test_a_large_report_is_kept_with_its_parts(name: str) -> None:
+    lines = {line.strip().removeprefix("- ") for line in (DEPLOY / name).read_text().splitlines()}
+    assert {"reports/2*/report.html", f"reports/2*/{PARTS}"} <= lines

@@ -238,6 +238,13 @@ def test_codecs_offered(lab: Any, far: Any, types: str, maps: str, status: Statu
     check(lab.line("codecs"), status, said, "" if status is OK else "One-way or no audio")
 
 
+def test_the_one_codec_that_calls_are_made_with_is_named(lab: Any, far: Any) -> None:
+    """PCMU is G.711 as well."""
+    lab.plain["axes"] = {"codecs": ["pcma"]}
+    lab.account["port"] = far.udp(says(200, ("Content-Type", "application/sdp"), body=SDP.format("0", "")))
+    check(lab.line("codecs"), FAILED, "PCMU: no PCMA", "One-way or no audio", "Enable PCMA there")
+
+
 def test_codecs_that_are_not_told(lab: Any, far: Any) -> None:
     lab.account["port"] = far.udp(says(200, ("Accept", "application/sdp")))
     check(lab.line("codecs"), OK, "not told (Accept: application/sdp)")

@@ -59,7 +59,7 @@ def ended(code: int, *lines: str) -> tuple[int, str]:
     [
         (487, ("180 Ringing", "200 OK", "487 Request Terminated"), (487, "Request Terminated")),
         (486, ("407 Proxy Authentication Required", INVITE, "486 Busy Here"), (486, "Busy Here")),
-        (487, ("302 Moved Temporarily",), (302, "Moved Temporarily")),  # pjsua2 says 487 of what it does not follow
+        (487, ("302 Moved Temporarily",), (302, "Moved Temporarily")),  # whatever the phone calls it
         (407, ("407 Proxy Authentication Required",), (407, "Proxy Authentication Required")),
         (
             487,

@@ -1,15 +1,13 @@
-"""Who calls, by which header, in which form."""
+"""Who calls, by which header."""
 
 from __future__ import annotations
 
 import pytest
 
 from harness.sip.identity import (
-    Form,
     caller_id,
     dialled_at_home,
     digits_of,
-    form_of,
     has_national_form,
     is_spelling,
     national,
@@ -35,7 +33,10 @@ US, DE, GB = "US", "DE", "GB"
         ("0301234567", DE, "+49301234567"),
         ("02079460123", GB, "+442079460123"),
         ("442079460123", GB, "+442079460123"),
+        # Turkey's country code, 90, ends with the 0 that a national number begins with.
+        ("02125550123", "TR", "+902125550123"),
         ("100", US, None),
+        ("4711", US, None),
         ("+1", US, None),
         ("", US, None),
         ("anonymous", US, None),
@@ -44,29 +45,6 @@ US, DE, GB = "US", "DE", "GB"
 )
 def test_numbers(number: str, region: str, e164: str | None) -> None:
     assert normalise(number, region) == e164
-
-
-@pytest.mark.parametrize(
-    ("user", "region", "form"),
-    [
-        ("+12065550123", US, Form.E164),
-        ("+1-206-555-0123", US, Form.E164),
-        ("12065550123", US, Form.E164_BARE),
-        ("442079460123", GB, Form.E164_BARE),
-        ("2065550123", US, Form.NATIONAL),
-        ("02079460123", GB, Form.NATIONAL),
-        # Turkey's country code, 90, ends with the 0 that a national number begins with.
-        ("02125550123", "TR", Form.NATIONAL),
-        ("01149301234567", US, Form.INTERNATIONAL_PREFIX),
-        ("4711", US, Form.LOCAL),
-        ("alice", US, Form.NAME),
-        ("Anonymous", US, Form.ANONYMOUS),
-        ("restricted", US, Form.ANONYMOUS),
-        ("", US, Form.ABSENT),
-    ],
-)
-def test_forms(user: str, region: str, form: Form) -> None:
-    assert form_of(user, region)[0] is form
 
 
 def request(*lines: str, source: str = '"A" <sip:+12065550123@carrier.example.com>;tag=1') -> Request:
@@ -79,8 +57,7 @@ def request(*lines: str, source: str = '"A" <sip:+12065550123@carrier.example.co
 
 def test_a_plain_call() -> None:
     caller = caller_id(request(), US)
-    assert (caller.number, caller.shown, caller.is_anonymous) == ("+12065550123", "+12065550123", False)
-    assert (caller.from_.display, caller.from_.form) == ("A", Form.E164)
+    assert (caller.number, caller.from_.user) == ("+12065550123", "+12065550123")
 
 
 def test_asserted_identity_comes_in_two_forms() -> None:
@@ -98,23 +75,7 @@ def test_a_withheld_number_is_known_to_the_trusted() -> None:
         source='"Anonymous" <sip:anonymous@anonymous.invalid>;tag=1',
     )
     caller = caller_id(message, US)
-    assert caller.is_anonymous
-    assert (caller.shown, caller.number) == (None, "+12065550123")
-    assert caller.privacy == {"id", "critical"}
-    assert caller.from_.form is Form.ANONYMOUS
-
-
-@pytest.mark.parametrize(
-    "source",
-    [
-        "<sip:anonymous@anonymous.invalid>;tag=1",
-        "<sip:anonymous.invalid>;tag=1",
-        "<sip:Anonymous@carrier.example.com>;tag=1",
-        "<sip:unavailable@unknown.invalid>;tag=1",
-    ],
-)
-def test_anonymous_forms(source: str) -> None:
-    assert caller_id(request(source=source), US).is_anonymous
+    assert (caller.from_.number, caller.number) == (None, "+12065550123")
 
 
 def test_remote_party_id() -> None:
@@ -124,20 +85,8 @@ def test_remote_party_id() -> None:
         source="<sip:trunk@c.example>;tag=1",
     )
     caller = caller_id(message, US)
-    assert [(i.form, i.number) for i in caller.remote_party] == [(Form.E164_BARE, "+12065550123")]
+    assert [i.number for i in caller.remote_party] == ["+12065550123"]
     assert caller.number == "+12065550123"
-    assert caller.is_anonymous
-
-
-@pytest.mark.parametrize(
-    ("privacy", "anonymous"), [("full", True), ("URI", True), ("name", False), ("off", False), ("", False)]
-)
-def test_what_remote_party_id_withholds(privacy: str, anonymous: bool) -> None:
-    """draft-ietf-sip-privacy-04 section 5.1: "name" is the display name alone."""
-    shown = 'Remote-Party-ID: "A" <sip:+12065550123@c.example>;party=calling' + (
-        f";privacy={privacy}" if privacy else ""
-    )
-    assert caller_id(request(shown), US).is_anonymous is anonymous
 
 
 def test_a_local_tel_number() -> None:
