@@ -11,7 +11,6 @@ from harness.checks.claims import STRENGTH, Claim, Observation
 from harness.checks.finding import judged
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.identity import (
-    Form,
     Identity,
     asserted,
     dialled_at_home,
@@ -27,6 +26,8 @@ from harness.sip.uri import Uri
 from harness.verdict import Finding
 
 ANONYMOUS_HOST = "anonymous.invalid"
+#: User parts that stand for nobody's number; RFC 3323 section 4.1.1.3 recommends the first.
+_NOBODYS_USERS = frozenset({"anonymous", "restricted", "private", "unavailable", "unknown", ""})
 #: What callees are shown of a caller (RFC 3323 section 4.1). A Contact is not: a proxy may not change it, and it has to work.
 _SHOWN_TO_ALL = ("From", "Reply-To", "Subject")
 
@@ -181,7 +182,7 @@ def _number(shown: Identity | None, numbers: Collection[str], region: str) -> st
 
 def _is_anonymous(shown: Identity) -> bool:
     """Whether From hides the caller (RFC 3323 4.1.1.3)."""
-    return shown.uri.host.lower() == ANONYMOUS_HOST or shown.form in (Form.ANONYMOUS, Form.ABSENT)
+    return shown.uri.host.lower() == ANONYMOUS_HOST or shown.user.lower() in _NOBODYS_USERS
 
 
 def user_of(uri: Uri) -> str:
