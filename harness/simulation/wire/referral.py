@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import weakref
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from harness.simulation.wire.node import Node
@@ -17,6 +17,10 @@ from harness.sip.reasons import REASONS
 _FRAGMENT = re.compile(rb"SIP/2\.0 (\d{3})(?: ([^\r\n]*))?", re.IGNORECASE)
 LIFETIME = 300.0
 """Seconds the subscription lives (its Expires): longer than a phone may ring."""
+
+
+#: :meth:`ReferringCall.send`.
+Send = Callable[[str, HeaderPairs, str, str], Awaitable[Response]]
 
 
 class ReferringCall(Protocol):
@@ -133,25 +137,26 @@ class Notifier:
         if self.is_over:
             return None
         ends = status >= 200 if final is None else final
+        words = REASONS.get(status, "") if reason is None else reason
+        sending = None if self._silent else self._send(status, words, ends=ends)
         if ends:
             self.close()
-        if self._silent:
-            return None
-        return await self._send(status, REASONS.get(status, "") if reason is None else reason, ends=ends)
+        return await sending if sending is not None else None
 
     def _send(self, status: int, reason: str, *, ends: bool) -> asyncio.Task[Response]:
         """Queue a NOTIFY behind the last one: a 180 must not overtake the 100."""
-        self._last = self._call.ua.spawn(self._send_after(self._last, status, reason, ends), "NOTIFY")
+        send = self._call.send  # bound, it keeps the call, which may be over, and go with its last subscription
+        self._last = self._call.ua.spawn(self._send_after(self._last, send, status, reason, ends), "NOTIFY")
         return self._last
 
-    async def _send_after(self, last: asyncio.Task[Response] | None, status: int, reason: str, ends: bool) -> Response:
+    async def _send_after(
+        self, last: asyncio.Task[Response] | None, send: Send, status: int, reason: str, ends: bool
+    ) -> Response:
         if last is not None:
             await asyncio.wait([last])
         state = "terminated;reason=noresource" if ends else f"active;expires={int(LIFETIME)}"
         headers = [("Event", self._event), ("Subscription-State", state)]
-        response = await self._call.send(
-            "NOTIFY", headers, f"SIP/2.0 {status} {reason}\r\n", "message/sipfrag;version=2.0"
-        )
+        response = await send("NOTIFY", headers, f"SIP/2.0 {status} {reason}\r\n", "message/sipfrag;version=2.0")
         if response.status in (408, 481, 503):
             self.close()
         return response
