@@ -224,7 +224,9 @@ def _complete(path: Path, deployment: Deployment, environment: Mapping[str, str]
         told, kind = table[key], _PEM_KINDS[key]
         table[key] = str((path.parent / told).absolute())
         if why := _why_no_pem(Path(table[key]), kind):
-            mistakes.append(f"{where}{key}: {why} {told!r}; allowed: a PEM file with a {kind.lower()}, from where this one is")
+            mistakes.append(
+                f"{where}{key}: {why} {told!r}; allowed: a PEM file with a {kind.lower()}, from where this one is"
+            )
     if mistakes:
         raise mistaken(path, mistakes, plain)
     return from_plain(plain)
@@ -238,7 +240,11 @@ def _why_no_pem(file: Path, kind: str) -> str:
         return "no such file"
     except OSError as error:
         return f"cannot read ({error.strerror})"
-    return "" if re.search(rf"^-----BEGIN ([A-Z0-9]+ )*{kind}-----".encode(), text, re.MULTILINE) else f"no {kind.lower()} in"
+    return (
+        ""
+        if re.search(rf"^-----BEGIN ([A-Z0-9]+ )*{kind}-----".encode(), text, re.MULTILINE)
+        else f"no {kind.lower()} in"
+    )
 
 
 def pem_files(plain: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], str]]:

@@ -69,7 +69,9 @@ def test_who_reports_is_who_received(
         leg = td.dial("inbound")
         leg.wait_state("confirmed", PATIENCE)
         # not by its round trip, which needs a report of the phone's own: there are few, and they may be lost as well
-        told = leg.wait("a report of the third second", lambda e: isinstance(e, FarEndReport) and e.sent > 150, PATIENCE)
+        told = leg.wait(
+            "a report of the third second", lambda e: isinstance(e, FarEndReport) and e.sent > 150, PATIENCE
+        )
     assert isinstance(told, FarEndReport)
     assert (told.lost > 10) is lost
 

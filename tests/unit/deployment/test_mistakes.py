@@ -395,7 +395,8 @@ def test_hosts_as_they_are_written(tmp_path: Path, host: str) -> None:
         ),
         (
             lambda text: text + '\n[stand_in.bad_certificates.expired]\ncertificate = "a.pem"\nprivate_key = "/"\n',
-            "stand_in.bad_certificates.expired.certificate: no such file 'a.pem'; allowed: a PEM file with a certificate, from where this one is",
+            "stand_in.bad_certificates.expired.certificate: no such file 'a.pem'; allowed: a PEM file with a certificate, from where "
+            "this one is",
         ),
     ],
 )
