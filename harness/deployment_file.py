@@ -220,16 +220,19 @@ def _complete(path: Path, deployment: Deployment, environment: Mapping[str, str]
             secret(f"{where}.headers_env", dict(named), header, header)
     if any(trunk["ai"] == "stand-in" for trunk in plain["trunks"]):
         needed("stand_in", plain["stand_in"], "bind")
-    for where, table, key in pem_files(plain):
-        told, kind = table[key], _PEM_KINDS[key]
-        table[key] = str((path.parent / told).absolute())
-        if why := _why_no_pem(Path(table[key]), kind):
-            mistakes.append(
-                f"{where}{key}: {why} {told!r}; allowed: a PEM file with a {kind.lower()}, from where this one is"
-            )
+    mistakes += _find_pem_files(plain, path.parent)
     if mistakes:
         raise mistaken(path, mistakes, plain)
     return from_plain(plain)
+
+
+def _find_pem_files(plain: dict[str, Any], directory: Path) -> Iterator[str]:
+    """Have each key of a PEM file name it wherever this process is; yields what is wrong with which."""
+    for where, table, key in pem_files(plain):
+        told, kind = table[key], _PEM_KINDS[key]
+        table[key] = str((directory / told).absolute())
+        if why := _why_no_pem(Path(table[key]), kind):
+            yield f"{where}{key}: {why} {told!r}; allowed: a PEM file with a {kind.lower()}, from where this one is"
 
 
 def _why_no_pem(file: Path, kind: str) -> str:

@@ -394,15 +394,10 @@ class Deployment(Model):
         owners: dict[str, str] = {}
         roles: list[tuple[tuple[str, ...], str]] = [
             *(
-                (("lines", key, "did"), line.did)
+                (("lines", key, *place), did)
                 for key, line in self.lines.items()
-                if line.did and self._is_its_own(line, line.did)
-            ),
-            *(
-                (("lines", key, "dids", trunk), did)
-                for key, line in self.lines.items()
-                for trunk, did in line.dids.items()
-                if self._is_its_own(line, did)
+                for place, did in ((("did",), line.did), *((("dids", trunk), did) for trunk, did in line.dids.items()))
+                if did and self._is_its_own(line, did)
             ),
             *((("groups", key, "did"), group.did) for key, group in self.groups.items() if group.did),
             *((("groups", key, "user"), group.user) for key, group in self.groups.items() if group.user),

@@ -375,9 +375,8 @@ class Phone:
         return None
 
     def _started(self, arguments: dict[str, Any]) -> int | None:
-        given = arguments["mark"]
         try:
-            mark = self._next_mark() if given is None else given
+            mark = self._next_mark() if arguments["mark"] is None else arguments["mark"]
         except ResourceError as error:  # what reads for every phone goes on
             mark, self.overrun = LEG_MARKS, self.overrun or error  # nobody's
         predecessor = self._legs.get(arguments["replaces"])
@@ -399,7 +398,7 @@ class Phone:
         if self._rules.seconds_per_call is not None:
             leg.end_after(self._rules.seconds_per_call, self._owner.deadlines)
         self._emit(event)
-        return mark if given is None else None
+        return mark if arguments["mark"] is None else None
 
     def _take(self, event: Event, leg: Leg | None) -> None:
         if leg is not None:

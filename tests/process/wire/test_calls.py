@@ -10,7 +10,6 @@ import pytest
 from harness.simulation.wire.ends import CallFailedError, How
 from harness.simulation.wire.incoming import IncomingCall
 from harness.simulation.wire.indialog import InDialogRequest, ReferRequest
-from harness.simulation.wire.referral import Notifier
 from harness.simulation.wire.transport import TRANSPORTS, TransportName
 from harness.sip.message import Message, Request, Response
 from harness.sip.uri import NameAddr
@@ -245,34 +244,6 @@ def test_everything_a_dialog_may_carry(nodes: Any, transport: TransportName) -> 
             if isinstance(message := Message.parse(data), Request) and message.method != "ACK"
         ]
         assert numbers == sorted(set(numbers))  # NOTIFYs, re-INVITE, OPTIONS and BYE share one sequence
-
-    nodes.run(story())
-
-
-def test_the_last_word_on_a_call_that_is_over_is_said(nodes: Any) -> None:
-    """With its subscription the call goes, of which nobody else knows any more."""
-
-    async def story() -> None:
-        caller, callee = await nodes.ua("caller"), await nodes.ua("callee")
-        notifiers: list[Notifier] = []
-
-        async def referred(request: ReferRequest) -> None:
-            notifiers.append(request.accept_refer())
-
-        async def take(call: IncomingCall) -> None:
-            call.on_refer = referred
-            call.answer(nodes.answer)
-
-        callee.on_invite = take
-        call = nodes.dial(caller, callee)
-        await call.wait_answered(5)
-        referral = call.refer("<sip:x@example.com>")
-        await referral.wait_accepted(5)
-        await call.bye()
-        response = await notifiers[0].notify(486)
-        assert response is not None
-        assert response.status == 200
-        assert await referral.wait_final(5) == (486, "Busy Here")
 
     nodes.run(story())
 

@@ -165,9 +165,10 @@ def test_a_trunk_s_own_number_beside_the_caller_s_makes_nobody_a_stranger(
 ) -> None:
     phones = make_context().phones
     leg: Any = SimpleNamespace(
+        phone=SimpleNamespace(name="ada"),
         messages=[
             SimpleNamespace(text=f"INVITE sip:ada@p SIP/2.0\r\nFrom: <sip:{from_}@b.example>;tag=1\r\n{more}\r\n")
-        ]
+        ],
     )
     phone: Any = SimpleNamespace(is_ours=phones.may_be_ours)
     assert phones.may_be_ours(leg) is ours
