@@ -32,6 +32,7 @@ LONG = {
         "selfproof",
         "selfproof-strangers",
         "liveproof",
+        "shapes",
         "mutants",
         "accuracy",
         "bench",

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
 
 import pytest
 
@@ -31,6 +32,15 @@ def begun(tree: Tree, process: subprocess.Popen[str], count: int) -> None:
         time.sleep(0.02)
 
 
+@pytest.fixture
+def _no_nohup() -> Iterator[None]:
+    """What is ignored where the tests were started, as below nohup, what they start ignores as well."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("_no_nohup")
 @pytest.mark.parametrize(("ending", "workers"), [(signal.SIGINT, "2"), (signal.SIGTERM, "0"), (signal.SIGHUP, "2")])
 def test_interrupted_a_run_ends_its_cases_and_keeps_the_evidence(
     tree: Tree, ending: signal.Signals, workers: str
