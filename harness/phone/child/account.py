@@ -328,6 +328,10 @@ class AccountHolder(HostedPhone):
         endpoint.close_transport(self._transport)
         kind = socket.SOCK_DGRAM if self.config.transport == "udp" else socket.SOCK_STREAM
         sockets.free({self.address, *self.host_process.take_connections(self)}, kind)
+        if udp is None:
+            # pjsip has to see their end before the next phone: it knows a phone's connections by the address in memory of its
+            # listener, where that one's may be, and would send its first request over a connection that is none any more.
+            endpoint.handle_events(0)
 
     def _create_account(self) -> None:
         """pjsua asserts on an answer, or the lack of one, whose account is gone: those wait for it that can.

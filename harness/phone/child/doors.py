@@ -22,7 +22,7 @@ from harness.phone.child.places import ClosedLately
 
 #: Of sockets that are open or rest: from where on doors are shut, and below which they are opened again.
 _SHUT_FROM, _OPEN_BELOW = 44, 36
-_CLOSED: Final = re.compile(r"(?:TCP|TLS) transport destroyed|Handshake failed on")
+_CLOSED: Final = re.compile(r"(?:UDP|TCP|TLS) (?:transport|listener) destroyed|Handshake failed on")
 
 
 _ATTACH_FILTER: Final = 26  # SO_ATTACH_FILTER of Linux
@@ -51,8 +51,16 @@ class Doors:
         self._closed = ClosedLately()
         self._waiting: dict[int, socket.socket] = {}  # by the descriptor that pjsip knows: the socket that listens
 
+    @property
+    def have_room(self) -> bool:
+        """Whether a new phone's sockets find places, or will find none later either."""
+        return not (self.needed and len(self._closed)) or self._taken() < _SHUT_FROM
+
+    def _taken(self) -> int:
+        return len(list(sockets.among(os.listdir("/proc/self/fd")))) + len(self._closed)
+
     def heard(self, entry: str) -> None:
-        """A line of pjsip's log, which says that a connection has ended."""
+        """A line of pjsip's log, which says that a connection or a listening socket has ended."""
         if self.needed and _CLOSED.search(entry):
             self._closed.add()
 

@@ -297,6 +297,8 @@ class Service:
 
     def _waits(self, command: str) -> bool:
         """Whether it opens sockets that pjlib has no places for yet, or begins a call before another has given its slot back."""
+        if command == "add":
+            return not self._doors.have_room
         if command != "dial":
             return False
         return not self._places.may_dial or (self.free_slots() < 1 and self.legs.may_free_a_slot)

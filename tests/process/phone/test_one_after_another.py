@@ -1,0 +1,67 @@
+"""Phones that follow each other at once, in one process and at one address, as those of cases do."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from harness.phone import TlsConfig
+from harness.sip.framing import StreamFramer
+from harness.sip.message import Message, Request, Response
+from tests.loopback import fresh_address
+from tests.process.phone.conftest import Authority, Desk
+
+#: Each opens two sockets, of which pjlib has 64, and keeps the places of closed ones for half a second.
+_PHONES = 40
+
+
+@pytest.fixture
+def registrar(authority: Authority) -> Iterator[tuple[str, list[str]]]:
+    """Refuses all over TLS, on however many connections; its address, and the connection of each request."""
+    host, came = fresh_address(), list[str]()
+    tls = authority.server(host)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(str(tls.certificate), tls.private_key)
+
+    def refuse(plain: socket.socket) -> None:
+        framer, peer = StreamFramer(), "{}:{}".format(*plain.getpeername())
+        with contextlib.suppress(OSError), context.wrap_socket(plain, server_side=True) as connection:
+            while data := connection.recv(65536):
+                for request in map(Message.parse, framer.feed(data)):
+                    assert isinstance(request, Request)
+                    came.append(peer)
+                    connection.sendall(Response.to_request(request, 403, tag="t").serialize())
+
+    def accept(listening: socket.socket) -> None:
+        with contextlib.suppress(OSError):  # it is shut down
+            while True:
+                threading.Thread(target=refuse, args=(listening.accept()[0],)).start()
+
+    with socket.create_server((host, 0)) as listening:
+        accepts = threading.Thread(target=accept, args=(listening,))
+        accepts.start()
+        yield "{}:{}".format(*listening.getsockname()), came
+        listening.shutdown(socket.SHUT_RDWR)
+        accepts.join()
+
+
+@pytest.mark.parametrize("has_certificate", [True, False])
+def test_each_has_a_connection_of_its_own(
+    lease: Desk, authority: Authority, registrar: tuple[str, list[str]], has_certificate: bool
+) -> None:
+    """One that the phone before has left is closed, though pjsip may take the new listener for the old one."""
+    address, came = registrar
+    here = fresh_address()
+    tls = authority.server(here) if has_certificate else TlsConfig(ca_file=authority.ca_file)
+    for _ in range(_PHONES):
+        phone = lease(
+            "caller", transport="tls", tls=tls, bind_address=here, registrar=address, username="a", password="b"
+        )
+        assert phone.register(10.0).code == 403
+        phone.release()
+    assert len(set(came)) == len(came) == _PHONES
