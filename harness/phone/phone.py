@@ -332,7 +332,7 @@ class Phone:
     def follow(self, leg: Leg, uri: str, *, has_room: bool) -> None:
         """Promise a slot to the call that a REFER in ``leg`` asks for. Raises :class:`RefusedError` or :class:`BrokenError`."""
         self.guard(uri)
-        check_transport(uri, self.config.transport)
+        check_transport(uri, self.config)
         if not has_room:
             raise ResourceError(f"the process of phone {self.name} holds no further call")
         self._slots.promise(leg.limits.slot)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from harness.errors import ResourceError
 from harness.limits import Admitted
+from harness.phone.config import PhoneConfig
 from harness.phone.deadlines import DeadlineScheduler
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.uri import Uri
@@ -26,8 +27,14 @@ class Rules:
     seconds_per_call: float | None = None
 
 
-def check_transport(target: str, own: str) -> None:
-    """Raise :class:`ResourceError` when a Refer-To asks for another transport than a phone's ``own``."""
+def check_transport(target: str, config: PhoneConfig) -> None:
+    """Raise :class:`ResourceError` when a Refer-To asks for another transport than the phone's own, and no proxy stands before it.
+
+    Else the proxy is the next hop (RFC 3261 section 8.1.2).
+    """
+    if config.proxy:
+        return
+    own = config.transport
     with contextlib.suppress(SipSyntaxError):  # what can be called of that pjsip knows
         asked = Uri.parse(target.strip().removeprefix("<").removesuffix(">")).asked_transport
         if asked not in ("", own):

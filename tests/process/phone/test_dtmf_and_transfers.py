@@ -90,6 +90,19 @@ def test_a_blind_transfer_is_followed(lease: Desk) -> None:
     assert out.successor.state == "confirmed"
 
 
+def test_a_refer_to_another_transport_is_followed_over_a_proxy(lease: Desk) -> None:
+    """The proxy is the next hop, whatever the Request-URI asks for (RFC 3261 section 8.1.2)."""
+    bob = lease("bob", max_calls=2)
+    bob.policy = Answer()
+    alice = lease("alice", max_calls=2, proxy=bob.address)
+    _, back = connect(alice, bob)
+    back.transfer(f"{uri_of(bob)};transport=tcp")
+    landed = bob.expect_call(10, answer=None)
+    assert "transport=tcp" in landed.invite.text.partition("\r\n")[0]
+    landed.wait_state("confirmed", 10)
+    assert alice.declined is None
+
+
 @pytest.mark.parametrize("why", ["config", "guard", "room", "transport"])
 def test_a_transfer_may_be_declined(lease: Desk, why: str) -> None:
     most = lease.process_holds
