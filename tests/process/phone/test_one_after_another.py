@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import socket
 import ssl
 import threading
@@ -21,20 +22,20 @@ _PHONES = 40
 
 
 @pytest.fixture
-def registrar(authority: Authority) -> Iterator[tuple[str, list[str]]]:
-    """Refuses all over TLS, on however many connections; its address, and the connection of each request."""
-    host, came = fresh_address(), list[str]()
+def registrar(authority: Authority) -> Iterator[tuple[str, list[int]]]:
+    """Refuses all over TLS, on however many connections; its address, and the number of each request's connection."""
+    host, came, numbers = fresh_address(), list[int](), itertools.count()
     tls = authority.server(host)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(str(tls.certificate), tls.private_key)
 
     def refuse(plain: socket.socket) -> None:
-        framer, peer = StreamFramer(), "{}:{}".format(*plain.getpeername())
+        framer, number = StreamFramer(), next(numbers)
         with contextlib.suppress(OSError), context.wrap_socket(plain, server_side=True) as connection:
             while data := connection.recv(65536):
                 for request in map(Message.parse, framer.feed(data)):
                     assert isinstance(request, Request)
-                    came.append(peer)
+                    came.append(number)
                     connection.sendall(Response.to_request(request, 403, tag="t").serialize())
 
     def accept(listening: socket.socket) -> None:
@@ -52,7 +53,7 @@ def registrar(authority: Authority) -> Iterator[tuple[str, list[str]]]:
 
 @pytest.mark.parametrize("has_certificate", [True, False])
 def test_each_has_a_connection_of_its_own(
-    lease: Desk, authority: Authority, registrar: tuple[str, list[str]], has_certificate: bool
+    lease: Desk, authority: Authority, registrar: tuple[str, list[int]], has_certificate: bool
 ) -> None:
     """One that the phone before has left is closed, though pjsip may take the new listener for the old one."""
     address, came = registrar
