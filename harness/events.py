@@ -114,7 +114,7 @@ class DtmfReceived(Event):
     method: DigitMethod
 
 
-_PACKET_S: Final = 0.02
+PACKET_S: Final = 0.02  #: how much audio an RTP packet holds by default (RFC 3551 section 4.2)
 _OCTETS_A_SECOND: Final = 8000  # of G.711
 
 
@@ -145,7 +145,7 @@ class RtpStatistics(Event):
     def packet_s(self) -> float:
         """How much audio a received packet holds: 20 ms, or more where G.711's octets say so (RFC 3551 sections 4.2 and 4.5.14)."""
         octets = self.rx_bytes / self.rx_packets if self.rx_packets else 0
-        return max(_PACKET_S, octets / _OCTETS_A_SECOND)
+        return max(PACKET_S, octets / _OCTETS_A_SECOND)
 
 
 #: What pauses for longer, in seconds, is on hold, or another party's: no dropout amid a voice.

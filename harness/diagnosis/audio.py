@@ -6,7 +6,7 @@ import re
 
 from harness.audio.marks import VOICES, reply_to
 from harness.diagnosis.derive import Scene, listed, shown
-from harness.events import LegStarted, MarkHeard, RtpStatistics, SipMessage
+from harness.events import PACKET_S, LegStarted, MarkHeard, RtpStatistics, SipMessage
 from harness.verdict import Finding, Strength, Verdict
 
 #: Fewer packets than this (half a second of 20 ms each) are no evidence of what the others held.
@@ -176,7 +176,7 @@ def _lost(scene: Scene, leg: str) -> int:
 
 def _packet_s(scene: Scene, leg: str) -> float:
     """How much audio each RTP packet held that a leg of ours got; 20 ms where nobody counted any."""
-    return max((e.packet_s for e in scene.last_statistics if e.leg == leg), default=0.02)
+    return max((e.packet_s for e in scene.last_statistics if e.leg == leg), default=PACKET_S)
 
 
 def received(scene: Scene, leg: str) -> int:

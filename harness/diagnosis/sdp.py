@@ -38,7 +38,7 @@ def reach(body: str, sender: str) -> str | None:
     """
     try:
         shown = ipaddress.ip_address(address(body) or "")
-        source = ipaddress.ip_address(sender.rpartition(":")[0].strip("[]"))
+        source = _host(sender)
     except ValueError:
         return None
     return "private" if _is_private(shown) and not _is_private(source) else "reachable"
@@ -47,10 +47,15 @@ def reach(body: str, sender: str) -> str | None:
 def own_reach(body: str, peer: str) -> str | None:
     """The same of a description of ours, by the address it was sent to. On this machine itself every address is within reach."""
     try:
-        there = ipaddress.ip_address(peer.rpartition(":")[0].strip("[]"))
+        there = _host(peer)
     except ValueError:
         return None
     return None if there.is_loopback else reach(body, peer)
+
+
+def _host(place: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """Of ``address:port``. Raises ValueError for a name."""
+    return ipaddress.ip_address(place.rpartition(":")[0].strip("[]"))
 
 
 def _is_private(shown: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:

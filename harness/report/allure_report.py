@@ -25,10 +25,9 @@ class Known:
     """The cases that have a result in a directory, which may be that of many runs; one that a full disk cut short is none."""
 
     def __init__(self, results: Path) -> None:
-        texts = (path.read_text(encoding="utf-8", errors="replace") for path in results.glob("*-result.json"))
-        found = [text for text in texts if _result(text)]
+        found = filter(None, map(_result, results.glob("*-result.json")))
         #: The run and the directory of each, by their names; an older result may not say of which run it is.
-        self.cases = {(_label(text, RUN_LABEL), _label(text, EVIDENCE_LABEL)) for text in found}
+        self.cases = {(_label(result, RUN_LABEL), _label(result, EVIDENCE_LABEL)) for result in found}
 
     def has(self, run: str, directory: str) -> bool:
         """Whether that run's case of that directory is one."""
@@ -39,16 +38,19 @@ class Known:
         return any(directory and run in (*runs, "") for run, directory in self.cases)
 
 
-def _label(text: str, name: str) -> str:
+def _labels(result: Mapping[str, Any], name: str) -> list[dict[str, str]]:
+    return [label for label in result.get("labels", ()) if label.get("name") == name]
+
+
+def _label(result: Mapping[str, Any], name: str) -> str:
     """The value of a result's label of that name; empty without one."""
-    found = re.search(rf'"name": ?"{name}", ?"value": ?"([^"]*)"', text)
-    return found[1] if found else ""
+    return next((label["value"] for label in _labels(result, name)), "")
 
 
-def _result(text: str) -> dict[str, Any]:
+def _result(path: Path) -> dict[str, Any]:
     """What a result says; nothing where it is damaged."""
     try:
-        found = json.loads(text)
+        found = json.loads(path.read_text(encoding="utf-8", errors="replace"))
     except ValueError:
         return {}
     return found if isinstance(found, dict) else {}
@@ -66,11 +68,10 @@ def copy_results(source: Path, target: Path, names: Mapping[str, str], runs: Col
             if not path.name.endswith(_OF_THE_RUN) and path.is_file():
                 shutil.copyfile(path, target / path.name)
             continue
-        if not (result := _result(path.read_text(encoding="utf-8", errors="replace"))):
+        if not (result := _result(path)):
             continue
-        evidence = [label for label in result.get("labels", ()) if label.get("name") == EVIDENCE_LABEL]
-        of = {label["value"] for label in result.get("labels", ()) if label.get("name") == RUN_LABEL}
-        if any(label["value"] not in names for label in evidence) or (runs and not of.issubset(runs)):
+        evidence, of = _labels(result, EVIDENCE_LABEL), _label(result, RUN_LABEL)
+        if any(label["value"] not in names for label in evidence) or (runs and of and of not in runs):
             continue
         for label in evidence:
             label["value"] = names[label["value"]]

@@ -31,9 +31,8 @@ def verify(command: str, case: CaseEvidence) -> str:
     """``harness verify`` for the case alone; ``command`` is that of its run, from which come the files and the faults."""
     words = _words(command)
     files = [word.removeprefix("--deployment=") for word in words if word.startswith("--deployment=")]
-    files = files or [
-        word for word in words if word.endswith(".toml")
-    ]  # of a run that was killed: as it was given to harness verify
+    if not files:  # of a run that was killed: as it was given to harness verify
+        files = [word for word in words if word.endswith(".toml")]
     deployment = str(case.case.get("deployment", ""))
     named = [file for file in files if Path(file).stem == deployment] or files or ["FILE"]
     again = ["harness", "verify", *named, "--row", case.row]

@@ -193,11 +193,10 @@ def read_end(run: Path) -> tuple[list[Mapping[str, Any]], RunEnd] | None:
             name: value for name, value in plain["end"].items() if name in _END
         }  # one of another version may say more
         results = Path(end["allure_results"]) if end["allure_results"] else None
-        is_there = results and allure_report.Known(results).has_any(runs_of(run, plain["planned"]))
-        if results and ((run / ALLURE).is_dir() or not is_there):
-            results = (
-                run / ALLURE
-            )  # the run was moved, or came from another machine, or others' results are there by now
+        has_own = (run / ALLURE).is_dir()
+        if results and (has_own or not allure_report.Known(results).has_any(runs_of(run, plain["planned"]))):
+            # the run was moved, or came from another machine, or others' results are there by now
+            results = run / ALLURE
         return plain["planned"], RunEnd(**end | {"allure_results": results, "broke": tuple(end.get("broke", ()))})
     except FileNotFoundError:
         return None

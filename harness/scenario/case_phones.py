@@ -20,8 +20,9 @@ from harness.phone.waiter import NeverCame
 from harness.safety import Guard, numbers_of
 from harness.scenario.company import ALONE, Company
 from harness.scenario.evidence import Evidence
+from harness.scenario.phones import region_at
 from harness.sip.grammar import SipSyntaxError
-from harness.sip.identity import caller_id, region_of
+from harness.sip.identity import caller_id
 from harness.sip.message import Message
 
 #: What the row on caller IDs from a header asks the AI to show.
@@ -201,11 +202,8 @@ class CasePhones:
         invite = next((m for m in leg.messages if m.text.startswith("INVITE ")), None)
         if invite is None:
             return ()
-        region, there = self._deployment.region, self._deployment.phones.get(leg.phone.name)
-        if there is not None and there.number is not None:  # the network of its own country writes it
-            region = region_of(there.number, region)
         try:
-            return caller_id(Message.parse(invite.text), region).numbers
+            return caller_id(Message.parse(invite.text), region_at(self._deployment, leg.phone.name)).numbers
         except SipSyntaxError:
             return ()
 

@@ -21,8 +21,8 @@ from harness.scenario.ends import Call, parsed
 from harness.scenario.expect_audio import ExpectAudio
 from harness.scenario.expect_group import way_in_s
 from harness.scenario.lines import Line
+from harness.scenario.phones import region_at
 from harness.scenario.reported import ReportedCall
-from harness.sip.identity import region_of
 from harness.sip.message import Request, Response
 from harness.verdict import ExpectationError, Finding, Verdict
 
@@ -67,9 +67,8 @@ class Expect(ExpectAudio):
         if invite is not None:
             deployment = self._context.deployment
             phone = deployment.phones.get(end.phone_name)
-            form, region = deployment.expect.number_format, deployment.region
-            if phone is not None and phone.number is not None:  # the network of its own country writes it
-                form, region = "preserved", region_of(phone.number, region)
+            form = "preserved" if phone is not None and phone.number is not None else deployment.expect.number_format
+            region = region_at(deployment, end.phone_name)
             self._context.evidence.add(identity.caller_id(invite, end.label, number, form, region, where))
 
     def _at_telephone(self) -> bool:
@@ -85,7 +84,7 @@ class Expect(ExpectAudio):
         own = {number for _, _, number in deployment.all_dids()} | {
             group.did for group in deployment.groups.values() if group.did
         }
-        invite, region = end.invite, region_of(phone.number, deployment.region)
+        invite, region = end.invite, region_at(deployment, end.phone_name)
         assert invite is not None
         self._context.evidence.add(identity.platforms_number(invite, end.label, own, region, end.invite_number))
         return True

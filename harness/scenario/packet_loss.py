@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
 
 from harness.checks import quality
+from harness.events import PACKET_S
 from harness.scenario.context import CaseContext
 from harness.scenario.end import End
 from harness.scenario.ends import Call
-
-_PACKET_S: Final = 0.02
 
 
 def look_longer(context: CaseContext, ends: Iterable[End]) -> None:
@@ -19,6 +17,6 @@ def look_longer(context: CaseContext, ends: Iterable[End]) -> None:
     missing = [call.label for call in calls if (told := call.leg.statistics()) and quality.is_open(told)]
     if missing:
         with context.evidence.step(f"RTP packets to {' and '.join(missing)} are missing: a longer look"):
-            seconds = quality.ENOUGH_PACKETS * _PACKET_S
+            seconds = quality.ENOUGH_PACKETS * PACKET_S
             context.pause(seconds)
             context.evidence.scripted(seconds, "a longer look at what is lost")

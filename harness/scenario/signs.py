@@ -18,6 +18,7 @@ from harness.audio.garbled import is_garbled
 from harness.audio.prompts import prompt_text
 from harness.checks.audio import ListenerReport, Sound
 from harness.checks.claims import Denial, Observation
+from harness.events import PACKET_S
 from harness.far_end.record_reader import RecordReader
 from harness.far_end.transcript import may_name_others, said, times_heard
 from harness.scenario import blips, reactions
@@ -42,7 +43,7 @@ _WORTH_JUDGING_S: Final = 1.0
 #: The share of a look for which the harness itself may be kept waiting for a processor, so that what it says can be understood.
 _MOST_STARVED: Final = 0.2
 #: So many packets sent and none counted is no matter of timing: a second of them.
-_ENOUGH_SENT, _PACKET_S = 50, 0.02
+_ENOUGH_SENT: Final = 50
 
 
 class Words:
@@ -294,7 +295,7 @@ class Look:
         if counted is None or counted[1] > 0 or counted[0] < _ENOUGH_SENT:
             return None
         sent = counted[0]
-        account = ListenerReport(seconds=sent * _PACKET_S, level_dbov=None, rx_packets=0, tx_packets=sent)
+        account = ListenerReport(seconds=sent * PACKET_S, level_dbov=None, rx_packets=0, tx_packets=sent)
         return account, Denial(Observation.RTCP, f"RTCP of the far end counts none of {sent} RTP packets")
 
     def _no_words_of_the_caller(self) -> Denial | None:

@@ -169,7 +169,7 @@ class Filter:
         keeps: Callable[[int, Any], bool] = lambda _address, _layout: False,
     ) -> None:
         self._keeps, self._deadly = keeps, deadly.DeadlyHeaders()
-        self._targets = targets.Targets() if unanswered else None
+        self._targets = targets.Targets()
         self._decide, self._unanswered, self._fault = decide, unanswered, fault
         self._library = library
         library.pjsip_msg_find_hdr_by_name.restype = _pointer
@@ -206,10 +206,12 @@ class Filter:
     def _on_request(self, address: int) -> int:
         """pjsip's question whether somebody has taken the request."""
         try:
-            code = self._decide(self._arrival(address))
-            if code == PASS and self._targets is not None:
-                self._keep_to_transport(self._at(address), self._targets)
-                self._spell_out(self._at(address))
+            arrival = self._arrival(address)
+            code = self._decide(arrival)
+            if code == PASS and self._unanswered is not None:  # once, where two filters look
+                self._keep_to_transport(self._at(address), arrival.text)
+                if arrival.text.startswith("REFER "):
+                    self._spell_out(self._at(address))
             if code == PASS and self._keeps(address, self._received):
                 code = DROP  # for now
         except Exception as error:
@@ -224,13 +226,12 @@ class Filter:
         """pjsip's question whether somebody has taken the response; it may have lost challenges, and what pjsip cannot bear."""
         try:
             received = self._at(address)
-            text = ctypes.string_at(received.message, received.message_length).decode("utf-8", "surrogateescape")
+            text = _text_of(received)
             assert self._unanswered is not None
-            assert self._targets is not None
             if text.startswith(_CHALLENGING):
                 self._take_out(received.parsed, text, _CHALLENGES, self._unanswered)
             self._take_out(received.parsed, text, deadly.NAMES, self._deadly.of)
-            self._keep_to_transport(received, self._targets)
+            self._keep_to_transport(received, text)
             return self._keeps(address, self._received)
         except Exception as error:
             self._fault(f"responses: {type(error).__name__}: {error}")
@@ -246,21 +247,17 @@ class Filter:
             _Headers.from_address(links.previous).next = links.next
             _Headers.from_address(links.next).previous = links.previous
 
-    def _keep_to_transport(self, received: Any, known: targets.Targets) -> None:
+    def _keep_to_transport(self, received: Any, text: str) -> None:
         """Have the next hop's URI ask for no other transport than the one that the message came over."""
-        transport = _TRANSPORTS.get(received.transport.contents.type % 128, "")
-        text = ctypes.string_at(received.message, received.message_length).decode("utf-8", "surrogateescape")
+        message = read_text(text, direction="received", transport=_transport_of(received))
         found = [(name, header) for name in targets.NAMES for header in self._headers(received.parsed, name)]
         printed = [self._printed(header) for _, header in found]
-        wanted = known.of(read_text(text, direction="received", transport=transport), printed)
-        for (name, header), old, new in zip(found, printed, wanted, strict=True):
+        for (name, header), old, new in zip(found, printed, self._targets.of(message, printed), strict=True):
             if new != old:
                 self._replace(received, header, name, new.partition(":")[2])
 
     def _spell_out(self, received: Any) -> None:
         """Have a REFER say what it says as pjsip reads it."""
-        if ctypes.string_at(received.message, 6) != b"REFER ":
-            return
         for written, name in referrals.NAMES:
             for header in list(self._headers(received.parsed, written)):
                 value = self._printed(header).partition(":")[2].strip()
@@ -298,14 +295,21 @@ class Filter:
     def _arrival(self, address: int) -> Arrival:
         received = self._at(address)
         transport = received.transport.contents
-        text = ctypes.string_at(received.message, received.message_length)
         return Arrival(
-            _TRANSPORTS.get(transport.type % 128, ""),
+            _transport_of(received),
             _place(received.source)[0],
             _place(transport.local),
             transport.direction == _OUTGOING,
-            text.decode("utf-8", "surrogateescape"),
+            _text_of(received),
         )
+
+
+def _text_of(received: Any) -> str:
+    return ctypes.string_at(received.message, received.message_length).decode("utf-8", "surrogateescape")
+
+
+def _transport_of(received: Any) -> str:
+    return _TRANSPORTS.get(received.transport.contents.type % 128, "")
 
 
 def _retry_after(library: ctypes.CDLL, pool: int) -> _Headers:

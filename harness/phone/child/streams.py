@@ -16,10 +16,8 @@ import ctypes
 from pathlib import Path
 from typing import Final
 
-from harness.events import LONGEST_DROPOUT_S
+from harness.events import LONGEST_DROPOUT_S, PACKET_S
 
-#: How much audio a packet holds by default (RFC 3551 section 4.2).
-_PACKET_S: Final = 0.02
 _TYPES: Final = 128
 _STATIC: Final = 96  # payload types below are assigned (RFC 3551 section 6), those above by each SDP
 _COMFORT_NOISE: Final = (13, 19)  # RFC 3389; 19 was used for it before
@@ -87,7 +85,7 @@ class Reception:
     """One leg's incoming stream of G.711 or G.722."""
 
     def __init__(self) -> None:
-        self._of = _Reception(longest_dropout_ms=1000 * LONGEST_DROPOUT_S, ssrc=-1, next_ssrc=-1, packet_s=_PACKET_S)
+        self._of = _Reception(longest_dropout_ms=1000 * LONGEST_DROPOUT_S, ssrc=-1, next_ssrc=-1, packet_s=PACKET_S)
         self._at = ctypes.addressof(self._of)
         self._pauses: list[tuple[float, float]] = []
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable, Sequence
@@ -11,9 +12,11 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from harness.audio import g711, marks
+from harness.phone import TlsConfig
 from harness.phone.leg import Leg
 from harness.phone.phone import Phone
-from harness.sip.message import Response
+from harness.sip.framing import StreamFramer
+from harness.sip.message import Message, Request, Response
 from tests.sip_peer import PATIENCE_S, SipPeer
 
 VOICE = 240
@@ -162,3 +165,15 @@ def answered(phone: Phone, stranger: Stranger, offer: str, content: str = "appli
     ring.join()
     (leg,) = phone.incoming
     return leg, answer
+
+
+def answer_over_tls(plain: socket.socket, tls: TlsConfig, answer: Callable[[Request], Response]) -> None:
+    """Answer each request that comes over the connection, until the other side ends it."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(str(tls.certificate), tls.private_key)
+    framer = StreamFramer()
+    with context.wrap_socket(plain, server_side=True) as connection:
+        while data := connection.recv(65536):
+            for request in map(Message.parse, framer.feed(data)):
+                assert isinstance(request, Request)
+                connection.sendall(answer(request).serialize())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from harness.errors import PhoneLostError
 from harness.events import SipMessage
 from harness.phone import Answer, Early, Policy, Reject, Ring
+from harness.phone.leg import Leg
 from harness.phone.phone import Phone
 from harness.phone.waiter import NeverCame
 from harness.sip.message import Request
@@ -185,19 +187,29 @@ def test_an_ack_without_a_tag_ends_no_process(lease: Desk, stranger: Stranger, p
         assert stranger.hangs_up(phone, answer).status == 200
 
 
+def dialled(phone: Phone, stranger: Stranger, headers: Sequence[tuple[str, str]]) -> Leg:
+    """A call of the phone's, answered with these headers."""
+    leg = phone.dial(f"sip:+12065550177@{stranger.address}")
+    invite = stranger.request("INVITE")
+    offer = (SESSION + AUDIO).format(host=stranger.host, port=stranger.rtp.getsockname()[1]).replace("\n", "\r\n")
+    stranger.respond(invite, 200, [*headers, ("Content-Type", "application/sdp")], offer)
+    leg.wait_state("confirmed", 10)
+    return leg
+
+
+def hangs_up(leg: Leg, stranger: Stranger) -> None:
+    leg.hangup()
+    stranger.respond(stranger.request("BYE"), 200)
+    leg.wait_state("disconnected", 10)
+
+
 @pytest.mark.parametrize(
     "header", [("Contact", "<tel:+12065550177>"), ("Contact", "<http://x/>"), ("Record-Route", "<tel:+12065550177>")]
 )
 def test_an_answer_that_leads_nowhere_ends_no_process(lease: Desk, stranger: Stranger, header: tuple[str, str]) -> None:
     phone = lease("caller")
-    leg = phone.dial(f"sip:+12065550177@{stranger.address}")
-    invite = stranger.request("INVITE")
-    offer = (SESSION + AUDIO).format(host=stranger.host, port=stranger.rtp.getsockname()[1]).replace("\n", "\r\n")
-    stranger.respond(invite, 200, [header, ("Content-Type", "application/sdp")], offer)
-    leg.wait_state("confirmed", 10)
-    leg.hangup()
-    stranger.respond(stranger.request("BYE"), 200)
-    leg.wait_state("disconnected", 10)
+    leg = dialled(phone, stranger, [header])
+    hangs_up(leg, stranger)
     assert phone.process.lost is None
     assert any(f"{header[0]}: {header[1]}" in message.text for message in leg.messages), "told as it came"
 
@@ -216,16 +228,10 @@ def test_an_answer_that_leads_to_another_transport_ends_no_process(
 ) -> None:
     """RFC 3263 section 4.1: a proxy's other side, and whoever is behind it, may be reached otherwise; a phone has one transport."""
     phone = lease("caller")
-    leg = phone.dial(f"sip:+12065550177@{stranger.address}")
-    invite = stranger.request("INVITE")
-    offer = (SESSION + AUDIO).format(host=stranger.host, port=stranger.rtp.getsockname()[1]).replace("\n", "\r\n")
     told = [(name, value.format(there=stranger.address)) for name, value in headers]
-    stranger.respond(invite, 200, [*told, ("Content-Type", "application/sdp")], offer)
-    leg.wait_state("confirmed", 10)
+    leg = dialled(phone, stranger, told)
     assert stranger.request("ACK").via.transport == "UDP"
-    leg.hangup()
-    stranger.respond(stranger.request("BYE"), 200)
-    leg.wait_state("disconnected", 10)
+    hangs_up(leg, stranger)
     assert phone.process.lost is None
     assert any(f"{told[0][0]}: {told[0][1]}" in message.text for message in leg.messages), "told as it came"
 
@@ -237,9 +243,7 @@ def test_a_call_that_leads_to_another_transport_is_hung_up(lease: Desk, stranger
     stranger.writes = lambda head: "\r\n".join([*(old for old in head.split("\r\n") if line[:7] != old[:7]), line])
     leg, _ = answered(phone, stranger, SESSION + AUDIO)
     leg.wait_state("confirmed", 10)
-    leg.hangup()
-    stranger.respond(stranger.request("BYE"), 200)
-    leg.wait_state("disconnected", 10)
+    hangs_up(leg, stranger)
 
 
 LONGEST = str(2**32 - 1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import ssl
 import threading
 from collections.abc import Sequence
 
@@ -15,11 +14,10 @@ from harness.phone import TlsConfig
 from harness.phone.phone import Phone
 from harness.phone.waiter import NeverCame
 from harness.sip.digest import parse
-from harness.sip.framing import StreamFramer
-from harness.sip.message import Message, Request, Response
+from harness.sip.message import Request, Response
 from tests.loopback import fresh_address
 from tests.process.phone.conftest import Authority, Desk
-from tests.process.phone.stranger import AUDIO, SESSION, Stranger, answered
+from tests.process.phone.stranger import AUDIO, SESSION, Stranger, answer_over_tls, answered
 
 
 def challenges(stranger: Stranger, request: Request, *offered: tuple[str, str], proxy: bool = False) -> None:
@@ -127,18 +125,14 @@ def test_a_bye_that_is_challenged_is_sent_again(lease: Desk, stranger: Stranger)
 
 def challenges_over_tls(listening: socket.socket, tls: TlsConfig, realm: str, got: list[Request]) -> None:
     """Challenge the first request of the one connection that comes, and refuse what comes behind it."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(str(tls.certificate), tls.private_key)
-    plain, _ = listening.accept()
-    framer = StreamFramer()
-    with context.wrap_socket(plain, server_side=True) as connection:
-        while data := connection.recv(65536):
-            for request in map(Message.parse, framer.feed(data)):
-                assert isinstance(request, Request)
-                challenge = ("WWW-Authenticate", f'Digest realm="{realm}", nonce="n", algorithm=MD5, qop="auth"')
-                answer = Response.to_request(request, 403 if got else 401, tag="t", headers=() if got else (challenge,))
-                got.append(request)
-                connection.sendall(answer.serialize())
+
+    def answer(request: Request) -> Response:
+        challenge = ("WWW-Authenticate", f'Digest realm="{realm}", nonce="n", algorithm=MD5, qop="auth"')
+        response = Response.to_request(request, 403 if got else 401, tag="t", headers=() if got else (challenge,))
+        got.append(request)
+        return response
+
+    answer_over_tls(listening.accept()[0], tls, answer)
 
 
 @pytest.mark.parametrize("realm", ["acme", "evil"])

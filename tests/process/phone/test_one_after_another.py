@@ -5,17 +5,16 @@ from __future__ import annotations
 import contextlib
 import itertools
 import socket
-import ssl
 import threading
 from collections.abc import Iterator
 
 import pytest
 
 from harness.phone import TlsConfig
-from harness.sip.framing import StreamFramer
-from harness.sip.message import Message, Request, Response
+from harness.sip.message import Request, Response
 from tests.loopback import fresh_address
 from tests.process.phone.conftest import Authority, Desk
+from tests.process.phone.stranger import answer_over_tls
 
 #: Each opens two sockets, of which pjlib has 64, and keeps the places of closed ones for half a second.
 _PHONES = 40
@@ -26,17 +25,16 @@ def registrar(authority: Authority) -> Iterator[tuple[str, list[int]]]:
     """Refuses all over TLS, on however many connections; its address, and the number of each request's connection."""
     host, came, numbers = fresh_address(), list[int](), itertools.count()
     tls = authority.server(host)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(str(tls.certificate), tls.private_key)
 
     def refuse(plain: socket.socket) -> None:
-        framer, number = StreamFramer(), next(numbers)
-        with contextlib.suppress(OSError), context.wrap_socket(plain, server_side=True) as connection:
-            while data := connection.recv(65536):
-                for request in map(Message.parse, framer.feed(data)):
-                    assert isinstance(request, Request)
-                    came.append(number)
-                    connection.sendall(Response.to_request(request, 403, tag="t").serialize())
+        number = next(numbers)
+
+        def answer(request: Request) -> Response:
+            came.append(number)
+            return Response.to_request(request, 403, tag="t")
+
+        with contextlib.suppress(OSError):
+            answer_over_tls(plain, tls, answer)
 
     def accept(listening: socket.socket) -> None:
         with contextlib.suppress(OSError):  # it is shut down

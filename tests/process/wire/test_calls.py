@@ -10,6 +10,7 @@ import pytest
 from harness.simulation.wire.ends import CallFailedError, How
 from harness.simulation.wire.incoming import IncomingCall
 from harness.simulation.wire.indialog import InDialogRequest, ReferRequest
+from harness.simulation.wire.referral import Notifier
 from harness.simulation.wire.transport import TRANSPORTS, TransportName
 from harness.sip.message import Message, Request, Response
 from harness.sip.uri import NameAddr
@@ -261,19 +262,22 @@ def test_a_refer_nobody_takes_is_declined(nodes: Any) -> None:
     nodes.run(story())
 
 
-def test_notifies_still_arrive_after_the_bye(nodes: Any) -> None:
-    """RFC 5057: the subscription outlives the session, and then the dialog leaves the books."""
+@pytest.mark.parametrize(("is_known", "final"), [(True, (200, "OK")), (False, (486, "Busy Here"))])
+def test_notifies_still_arrive_after_the_bye(nodes: Any, is_known: bool, final: tuple[int, str]) -> None:
+    """RFC 5057: the subscription outlives the session, and then the dialog leaves the books.
+
+    ``is_known``: else nobody knows any more of the call, which goes with its subscription.
+    """
 
     async def story() -> None:
         caller, callee = await nodes.ua("caller"), await nodes.ua("callee")
-        gone = asyncio.Event()
+        notifiers: list[Notifier] = []
+        told = asyncio.Event()
 
         async def referred(request: ReferRequest) -> None:
-            notifier = request.accept_refer()
-            await gone.wait()
-            response = await notifier.notify(200)
-            assert response is not None
-            assert response.status == 200
+            notifiers.append(request.accept_refer())
+            if is_known:
+                await told.wait()
 
         async def take(call: IncomingCall) -> None:
             call.on_refer = referred
@@ -285,8 +289,11 @@ def test_notifies_still_arrive_after_the_bye(nodes: Any) -> None:
         referral = call.refer("<sip:x@example.com>")
         await referral.wait_accepted(5)
         await call.bye()
-        gone.set()
-        assert await referral.wait_final(5) == (200, "OK")
+        response = await notifiers[0].notify(final[0])
+        told.set()
+        assert response is not None
+        assert response.status == 200
+        assert await referral.wait_final(5) == final
 
     nodes.run(story())
 

@@ -16,7 +16,6 @@ from harness.simulation.wire.call import Call
 from harness.simulation.wire.ends import CallFailedError
 from harness.simulation.wire.incoming import IncomingCall
 from harness.simulation.wire.indialog import InDialogRequest, ReferRequest
-from harness.simulation.wire.referral import Notifier
 from tests.garbage import no_collections
 from tests.process.wire.conftest import provisional
 
@@ -121,34 +120,6 @@ def test_a_referral_keeps_its_call_no_longer_than_itself(nodes: Any, outlasts: b
         left = await _left(nodes, place, [caller, callee], known)
         assert len(left) > 4
         assert not any(left)
-
-    nodes.run(story())
-
-
-def test_the_last_word_on_a_call_that_is_over_is_said(nodes: Any) -> None:
-    """With its subscription the call goes, of which nobody else knows any more."""
-
-    async def story() -> None:
-        caller, callee = await nodes.ua("caller"), await nodes.ua("callee")
-        notifiers: list[Notifier] = []
-
-        async def referred(request: ReferRequest) -> None:
-            notifiers.append(request.accept_refer())
-
-        async def take(call: IncomingCall) -> None:
-            call.on_refer = referred
-            call.answer(nodes.answer)
-
-        callee.on_invite = take
-        call = nodes.dial(caller, callee)
-        await call.wait_answered(5)
-        referral = call.refer("<sip:x@example.com>")
-        await referral.wait_accepted(5)
-        await call.bye()
-        response = await notifiers[0].notify(486)
-        assert response is not None
-        assert response.status == 200
-        assert await referral.wait_final(5) == (486, "Busy Here")
 
     nodes.run(story())
 
