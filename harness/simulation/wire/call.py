@@ -125,58 +125,46 @@ class Call:
         """INFO (RFC 6086; without a package header, the older way DTMF is sent)."""
         return await self.send("INFO", headers, body, content_type)
 
-    async def update(self, sdp: bytes | str | None = None, headers: HeaderPairs = ()) -> Response:
+    async def update(self, sdp: bytes | None = None) -> Response:
         """UPDATE (RFC 3311), with an offer or as a mere refresh. A 491 is returned, not retried."""
-        raw = sdp.encode() if isinstance(sdp, str) else sdp
-        self._turns.offering = raw is not None
+        self._turns.offering = sdp is not None
         try:
-            lines = [*self.ua.capabilities(), *self._session.refreshing(), *headers]
-            response = await self.send("UPDATE", lines, raw or b"", "application/sdp" if raw else None)
+            lines = [*self.ua.capabilities(), *self._session.refreshing()]
+            response = await self.send("UPDATE", lines, sdp or b"", "application/sdp" if sdp else None)
         finally:
             self._turns.offering = False
         if response.is_success:
-            if raw is not None:
-                self.local_sdp, self.remote_sdp = raw, sdp_of(response) or self.remote_sdp
+            if sdp is not None:
+                self.local_sdp, self.remote_sdp = sdp, sdp_of(response) or self.remote_sdp
             self._session.accepted(response)
         return response
 
-    async def reinvite(
-        self,
-        sdp: bytes | str | None,
-        headers: HeaderPairs = (),
-        *,
-        answer: Callable[[bytes], bytes] | None = None,
-    ) -> Response:
-        """Re-INVITE and ACK its 2xx. Without ``sdp``, ``answer`` turns the offer of the 2xx into the ACK's answer.
+    async def reinvite(self, sdp: bytes | None) -> Response:
+        """Re-INVITE and ACK its 2xx.
 
         A 491 is retried up to three times after RFC 3261 section 14.1's wait. One at a time: another one under way,
         ours or the peer's, is waited for first.
         """
-        raw = sdp.encode() if isinstance(sdp, str) else sdp
         for attempt in range(_GLARE_RETRIES + 1):
             async with self._invite_turn:
                 await self._turns.settled()
-                response = await self._invite_again(raw, headers, answer)
+                response = await self._invite_again(sdp)
             if response.status != 491 or attempt == _GLARE_RETRIES or self.state == "ended":
                 break
             await asyncio.sleep(glare_wait(self._need_dialog().role, self.ua.timers))
         return response
 
-    async def _invite_again(
-        self, sdp: bytes | None, headers: HeaderPairs, answer: Callable[[bytes], bytes] | None
-    ) -> Response:
+    async def _invite_again(self, sdp: bytes | None) -> Response:
         dialog = self._need_dialog()
-        lines = [*self.ua.capabilities(), *self._session.refreshing(), *headers, *content_header(sdp)]
+        lines = [*self.ua.capabilities(), *self._session.refreshing(), *content_header(sdp)]
         request = dialog.build("INVITE", lines, sdp or b"", contact=self._contact_for("INVITE"))
         self._turns.inviting = True
         try:
             response = await self._transact(request)
             dialog.take_response(response)
             if response.is_success:
-                theirs = sdp_of(response)
-                ours = answer(theirs) if sdp is None and answer is not None and theirs else None
-                self.acknowledge(response, ours)
-                self.note_exchange(offer=theirs, answer=ours or sdp)
+                self.acknowledge(response)
+                self.note_exchange(offer=sdp_of(response), answer=sdp)
                 self._session.accepted(response)
         finally:
             self._turns.inviting = False

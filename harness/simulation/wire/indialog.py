@@ -91,12 +91,11 @@ class InDialogRequest:
         )
         self.call.await_ack(self.request.cseq.number, repeater)
 
-    def accept(self, sdp: bytes | str | None = None, headers: HeaderPairs = ()) -> None:
+    def accept(self, sdp: bytes | None = None) -> None:
         """200 with an SDP, for re-INVITE and UPDATE: the call's descriptions move on with it."""
-        raw = sdp.encode() if isinstance(sdp, str) else sdp
-        lines = [*self.call.answer_headers(self.request), *headers]
-        self.call.note_exchange(offer=self.offer, answer=raw)
-        self.respond(200, None, lines, raw or b"", "application/sdp" if raw else None)
+        headers = self.call.answer_headers(self.request)
+        self.call.note_exchange(offer=self.offer, answer=sdp)
+        self.respond(200, None, headers, sdp or b"", "application/sdp" if sdp else None)
 
 
 class ReferRequest(InDialogRequest):
@@ -115,14 +114,14 @@ class ReferRequest(InDialogRequest):
         """Referred-By as it came (RFC 3892)."""
         return self.request.get("Referred-By")
 
-    def accept_refer(self, status: int = 202, headers: HeaderPairs = ()) -> Notifier:
+    def accept_refer(self, status: int = 202) -> Notifier:
         """Accept, and tell at once by NOTIFY that it is being tried; the notifier tells the rest.
 
         ``Refer-Sub: false`` (RFC 4488) is honoured: the notifier then stays silent.
         """
         wants = (self.request.get("Refer-Sub") or "true").strip().lower() != "false"
         extra = [] if wants else [("Refer-Sub", "false")]
-        self.respond(status, None, [*self.call.target_headers(), *headers, *extra])
+        self.respond(status, None, [*self.call.target_headers(), *extra])
         return self.call.new_notifier(self.request, silent=not wants)
 
 

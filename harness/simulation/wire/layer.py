@@ -136,7 +136,7 @@ class TransportLayer:
         return next((listen for listen in fitting if listen.address == address), fitting[0])
 
     def flow_to(self, hop: Hop, source: Listen | None = None) -> Flow:
-        """A flow to ``hop`` from ``source``: an open connection if there is one, else a new one.
+        """A flow to ``hop``, from ``source`` if that has its transport: an open connection if there is one, else a new one.
 
         Raises LookupError when the node does not listen with that transport: its Via would name nothing. A request is
         never moved from UDP to TCP by its size, as RFC 3261 section 18.1.1 wants it: a trunk's transport is what its

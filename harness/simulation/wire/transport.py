@@ -60,11 +60,8 @@ class Hop:
         return self.address, self.port
 
 
-Resolve = Callable[[Uri], Hop | None]
-
-
-def resolve_literal(uri: Uri) -> Hop | None:
-    """The hop of a URI whose host is an IP address; None for names: who knows them says so by a ``Resolve`` of its own."""
+def hop_of(uri: Uri) -> Hop | None:
+    """The hop of a URI whose host is an IP address; None for names, which no node here looks up."""
     try:
         address = str(ipaddress.ip_address(uri.address))
     except ValueError:
