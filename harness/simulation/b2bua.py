@@ -97,15 +97,13 @@ class BackToBack:
 
     # --- calling -----------------------------------------------------------------------------------
 
-    async def dial(
-        self, target: LegTarget, toward: WireLeg, within: float, on_ringing: Callable[[int, str], None] | None = None
-    ) -> WireLeg:
+    async def dial(self, target: LegTarget, toward: WireLeg, within: float) -> WireLeg:
         """Call ``target`` for ``toward`` and join them once it answers; early media is joined before.
 
-        Raises `RefusedError`: with 480 when it still rings after ``within`` seconds, with 488 when nothing could be agreed.
+        Raises `LegRefusedError`: with 480 when it still rings after ``within`` seconds, with 488 when nothing could be agreed.
         A cancelled dial takes its INVITE back.
         """
-        leg = await self.ring(target, toward, within, on_ringing)
+        leg = await self.ring(target, toward, within)
         self.connect(leg, toward)
         return leg
 

@@ -122,8 +122,8 @@ class Settings(_Model):
 class Current:
     """The settings of one tenant as they are now: the control API may exchange them."""
 
-    def __init__(self, settings: Settings | None = None) -> None:
-        self.now = settings or Settings()
+    def __init__(self, settings: Settings) -> None:
+        self.now = settings
 
 
 def parse(plain: dict[str, Any]) -> Settings:

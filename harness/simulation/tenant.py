@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from harness.deployment import Deployment, Timings, Trunk
+from harness.deployment import PLAIN_PORT, TLS_PORT, Deployment, Timings, Trunk
 from harness.simulation.addresses import Block
 from harness.simulation.audit import Audit
 from harness.simulation.carrier import Carrier, Interconnect
@@ -40,15 +40,13 @@ from harness.simulation.synthflow.service import Synthflow
 from harness.simulation.synthflow.trunks import Trunks
 from harness.simulation.watch import Watched, look_after
 from harness.simulation.wire.agent import UserAgent
-from harness.simulation.wire.transport import Hop, Listen, TlsIdentity, Trace, Traced, TransportName
+from harness.simulation.wire.transport import TRANSPORTS, Hop, Listen, TlsIdentity, Trace, Traced, TransportName
 
 _PLATFORMS: Final[dict[str, type[Platform]]] = {
     "talkdesk": Talkdesk,
     "gladly": Gladly,
     "generic": GenericSbc,
 }
-_ALL: Final[tuple[TransportName, ...]] = ("udp", "tcp", "tls")
-_PLAIN_PORT, _TLS_PORT = 32681, 32682
 
 
 class Tenant:
@@ -131,7 +129,7 @@ class Tenant:
 
     async def _start_carrier(self) -> None:
         address = self._block[Host.CARRIER]
-        ua = await self._agent("carrier", _listens(address, _ALL), self._certificates.carrier)
+        ua = await self._agent("carrier", _listens(address, TRANSPORTS), self._certificates.carrier)
         accounts = self.deployment.accounts
         # Phones with a number have their account with the carrier, those with a user name with the platform.
         passwords = {
@@ -244,9 +242,9 @@ class Tenant:
     async def _start_synthflow_agents(self) -> None:
         def listens(address: str) -> list[Listen]:
             return [
-                Listen("udp", address, _PLAIN_PORT),
-                Listen("tcp", address, _PLAIN_PORT),
-                Listen("tls", address, _TLS_PORT),
+                Listen("udp", address, PLAIN_PORT),
+                Listen("tcp", address, PLAIN_PORT),
+                Listen("tls", address, TLS_PORT),
             ]
 
         self._synthflow_ua = await self._agent(

@@ -75,6 +75,6 @@ def digit_of_info(content_type: str, body: bytes) -> ReceivedDigit | None:
     return None
 
 
-def info_of_digit(digit: str, duration_ms: int = 100) -> tuple[str, bytes]:
-    """Content type and body of an INFO that sends a digit."""
-    return "application/dtmf-relay", f"Signal={digit}\r\nDuration={duration_ms}\r\n".encode()
+def info_of_digit(digit: str) -> tuple[str, bytes]:
+    """Content type and body of an INFO that sends a digit of 100 ms."""
+    return "application/dtmf-relay", f"Signal={digit}\r\nDuration=100\r\n".encode()

@@ -20,10 +20,10 @@ class Relay:
         b: RtpPort,
         forward: Mapping[int, int],
         backward: Mapping[int, int],
-        spoil_forward: Spoiler | None = None,
-        spoil_backward: Spoiler | None = None,
+        spoil_forward: Spoiler | None,
+        spoil_backward: Spoiler | None,
         *,
-        reports: bool = True,
+        reports: bool,
     ) -> None:
         """``reports`` says whether RTCP is handed on, too, or ends here."""
         self._ports = (a, b)

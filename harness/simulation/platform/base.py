@@ -17,7 +17,7 @@ from harness.simulation.media.leg import LegMedia
 from harness.simulation.media.ticker import Ticker
 from harness.simulation.platform.announcements import SOMEBODY
 from harness.simulation.platform.routed import RoutedCall
-from harness.simulation.platform.routes import NOBODYS_NUMBER, LineRoute, Routes
+from harness.simulation.platform.routes import LineRoute, Routes
 from harness.simulation.platform.trunk import Termination
 from harness.simulation.registrar import Registrar
 from harness.simulation.settings import Current, External, Group
@@ -212,11 +212,6 @@ class Platform:
         """A line's own number."""
         numbers = self.deployment.numbers_of_line(line or next(iter(self.lines)))
         return next(iter(numbers.values()))
-
-    @property
-    def other_number(self) -> str:
-        """A number that is nobody's in any call."""
-        return self.deployment.numbers.no_such_number or NOBODYS_NUMBER
 
 
 def _external(phone: PhoneEntry) -> External:

@@ -14,7 +14,7 @@ from harness.simulation.media import sound, spoil
 from harness.simulation.media.leg import LegMedia, is_event
 from harness.simulation.media.player import Player
 from harness.simulation.media.relay import Spoiler
-from harness.simulation.numbering import number_of
+from harness.simulation.numbering import number_of, unassigned_number
 from harness.simulation.platform.announcements import CLOSED, VOICEMAIL
 from harness.simulation.platform.base import Platform
 from harness.simulation.platform.groups import ring_group
@@ -229,7 +229,7 @@ class PlatformCall(RoutedCall):
         if self._wrong(Fault.FROM_NATIONAL) and caller.number.startswith("+"):
             return NameAddr(Uri("sip", national(caller.number), domain))
         if self._wrong(Fault.FROM_OTHER_NUMBER):
-            return caller.showing(self.platform.other_number).from_(domain)
+            return caller.showing(unassigned_number(self.platform.deployment)).from_(domain)
         return caller.from_(domain)
 
     def agent_caller(self) -> Caller:
@@ -240,7 +240,7 @@ class PlatformCall(RoutedCall):
     async def ring_group(
         self, name: str | None, toward: WireLeg, headers: Headers, on_ringing: Callable[[int, str], None] | None = None
     ) -> WireLeg:
-        """Ring the agents of a group for ``toward``, as the group does. Raises `RefusedError`."""
+        """Ring the agents of a group for ``toward``, as the group does. Raises `LegRefusedError`."""
         if name is None:
             raise LegRefusedError(480, "The number leads to no group")
         platform, group = self.platform, self.platform.ringing(name)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import ClassVar
 
 from harness.simulation.platform.base import Platform
-from harness.simulation.wire.transport import TransportName
+from harness.simulation.wire.transport import TRANSPORTS, TransportName
 
 
 class GenericSbc(Platform):
     """A B2BUA that adds nothing of its own."""
 
-    transports: ClassVar[tuple[TransportName, ...]] = ("udp", "tcp", "tls")
+    transports: ClassVar[tuple[TransportName, ...]] = TRANSPORTS

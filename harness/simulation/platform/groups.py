@@ -26,7 +26,7 @@ async def ring_group(
     ticker: Ticker,
     on_ringing: OnRinging | None = None,
 ) -> WireLeg:
-    """The leg of the agent who takes the call, not joined yet. Raises `RefusedError`: 480 when there is nobody."""
+    """The leg of the agent who takes the call, not joined yet. Raises `LegRefusedError`: 480 when there is nobody."""
     loop = asyncio.get_running_loop()
     patience = loop.time() + group.queue_s
     while True:

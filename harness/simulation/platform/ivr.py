@@ -30,7 +30,7 @@ class Menu:
         self._digits: asyncio.Queue[str] = asyncio.Queue()
 
     async def wait_for(self, digit: str, within: float = PATIENCE_SECONDS) -> None:
-        """Play until ``digit`` comes; others are no choice of this menu. Raises `RefusedError` when it never does."""
+        """Play until ``digit`` comes; others are no choice of this menu. Raises `LegRefusedError` when it never does."""
         player = Player(self._ticker, self._media, self._plays)
         listener = DigitListener(self._media, self._pressed)
         try:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from harness.deployment import Deployment, Line, Trunk
 from harness.simulation.faults import Fault, Faults
-from harness.simulation.numbering import number_of
+from harness.simulation.numbering import number_of, unassigned_number
 from harness.sip.uri import Uri
 
 
@@ -26,9 +26,6 @@ class GroupRoute:
 
     name: str
     line: str | None = None
-
-
-NOBODYS_NUMBER = "+12015550199"
 
 
 class Routes:
@@ -72,7 +69,7 @@ class Routes:
         right = assistants[route.line.assistant]
         if self._faults.on(Fault.ROUTE_WRONG_DID, route.name):
             others = (a.did for a in assistants.values() if a is not right and a.behaviour == "talks")
-            return next(others, self._deployment.numbers.no_such_number or NOBODYS_NUMBER)
+            return next(others, unassigned_number(self._deployment))
         return right.did
 
     def trunk(self, route: LineRoute) -> Trunk | None:

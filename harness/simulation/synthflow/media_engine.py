@@ -39,13 +39,13 @@ class Channel:
         media: LegMedia,
         listener: Listener,
         voice: int | None,
-        manners: Assistant | None = None,
+        manners: Assistant,
     ) -> None:
         self._media_engine = media_engine
         self.stream = stream
         self._media = media
         self._voice = voice
-        self._manners = manners or Assistant()
+        self._manners = manners
         self._turns = mouth.Turns()
         self.ear = Ear(media, listener, media_engine.prompts, self._turns)
         # the mouth
@@ -176,7 +176,7 @@ class Channel:
 class MediaEngine:
     """All channels of the world. ``prompts`` are the names of the spoken prompts they understand."""
 
-    def __init__(self, ticker: Ticker, audit: Audit, prompts: tuple[str, ...], capacity: int = 256) -> None:
+    def __init__(self, ticker: Ticker, audit: Audit, prompts: tuple[str, ...], capacity: int) -> None:
         self._ticker = ticker
         self._audit = audit
         self.prompts = prompts
@@ -184,7 +184,7 @@ class MediaEngine:
         self._free = list(range(capacity - 1, -1, -1))
         self._channels: list[Channel] = []
 
-    def open(self, media: LegMedia, listener: Listener, voice: int | None, manners: Assistant | None = None) -> Channel:
+    def open(self, media: LegMedia, listener: Listener, voice: int | None, manners: Assistant) -> Channel:
         """A mouth and an ear for a leg that has negotiated. Raises `ResourceError` when all are in use."""
         if not self._free:
             raise ResourceError("no more calls can be listened to at once")

@@ -9,6 +9,7 @@ from harness.deployment import Deployment
 from harness.simulation.audit import Audit
 from harness.simulation.faults import Fault, Faults
 from harness.simulation.media.leg import LegMedia
+from harness.simulation.numbering import unassigned_number
 from harness.simulation.settings import Current
 from harness.simulation.synthflow.media_engine import MediaEngine
 from harness.simulation.synthflow.record import CallRecord, Records
@@ -63,9 +64,7 @@ class Synthflow:
 
     def transfer_number(self, right: str, line: str | None) -> str:
         """The number, or the user, that a transfer is configured with which should go to ``right``."""
-        if self.faults.on(Fault.GROUP_DID_WRONG, line):
-            return self.deployment.numbers.no_such_number or "+12015550199"
-        return right
+        return unassigned_number(self.deployment) if self.faults.on(Fault.GROUP_DID_WRONG, line) else right
 
     def new_media(self) -> LegMedia:
         """A new leg's media."""

@@ -23,7 +23,7 @@ class TrunkRefusal:
 class Trunks:
     """All trunks of a tenant. ``nobody`` is an address where nobody is."""
 
-    def __init__(self, deployment: Deployment, faults: Faults, nobody: str, realm: str = "synthflow") -> None:
+    def __init__(self, deployment: Deployment, faults: Faults, nobody: str) -> None:
         self._faults = faults
         self._nobody = nobody
         self._domain = deployment.platform.domain
@@ -31,7 +31,7 @@ class Trunks:
         self._trunks = [trunk for trunk in deployment.trunks if trunk.ai == "synthflow"]
         self._by_address = {self._termination(trunk)[0]: trunk for trunk in self._trunks}
         self._by_user = {t.username: t for t in self._trunks if t.authentication == "digest" and t.username}
-        self._digest = DigestServer(realm, self._password_of)
+        self._digest = DigestServer("synthflow", self._password_of)
 
     def all(self) -> list[Trunk]:
         """Every one."""

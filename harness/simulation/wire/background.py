@@ -24,11 +24,7 @@ class Background:
 
     def spawn(self, work: Coroutine[Any, Any, T], what: str) -> asyncio.Task[T]:
         """Run something until the node stops."""
-
-        async def run() -> T:
-            return await work
-
-        task = asyncio.get_running_loop().create_task(run(), name=f"{self._name}: {what}")
+        task = asyncio.get_running_loop().create_task(work, name=f"{self._name}: {what}")
         self._tasks.add(task)
         task.add_done_callback(self._done)
         return task

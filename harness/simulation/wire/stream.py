@@ -70,7 +70,7 @@ class StreamFlow(Flow, asyncio.Protocol):
         user: StreamUser,
         inbound: bool,
         server_name: str | None = None,
-        idle: float | None = None,
+        idle: float | None,
     ) -> None:
         self.transport = transport
         self.listen = listen
@@ -255,7 +255,7 @@ class StreamListener:
         flow: Callable[[Listen, Address], StreamFlow],
         context: ssl.SSLContext | None,
         handshake_timeout: float,
-        full: Callable[[Address], bool] = lambda remote: False,
+        full: Callable[[Address], bool],
     ) -> None:
         self._gate = gate
         self._flow = flow
