@@ -13,7 +13,7 @@ from typing import Any
 from harness.simulation.audit import Audit
 from harness.simulation.legs import Headers, LegRefusedError, LegTarget, Side, WireLeg
 from harness.simulation.media.leg import LegMedia, couple
-from harness.simulation.media.relay import Relay, Spoiler
+from harness.simulation.media.relay import Impairment, Relay
 from harness.simulation.watch import Watched
 from harness.simulation.wire.content import sdp_of
 from harness.simulation.wire.ends import CallFailedError, End
@@ -77,7 +77,7 @@ class BackToBack:
         if len(pair) == 2:
             a, b = (leg.media for leg in pair)
             if isinstance(a, LegMedia) and isinstance(b, LegMedia):
-                self._relay = couple(a, b, *self.spoilers(*pair))
+                self._relay = couple(a, b, *self.impairments_between(*pair))
 
     @property
     def relays(self) -> int:
@@ -287,8 +287,8 @@ class BackToBack:
         """Whether the end of a joined leg ends the others: always (a platform may be wrong)."""
         return True
 
-    def spoilers(self, a: WireLeg, b: WireLeg) -> tuple[Spoiler | None, Spoiler | None]:
-        """What harms the media from ``a`` to ``b`` and back: nothing."""
+    def impairments_between(self, a: WireLeg, b: WireLeg) -> tuple[Impairment | None, Impairment | None]:
+        """The impairments of the media from ``a`` to ``b``, and back: none."""
         return None, None
 
     # --- beginning and end -------------------------------------------------------------------------

@@ -47,8 +47,8 @@ class Certificates:
         made = self._authority.issue(f"{self._label}-{of}", names)
         return SharedIdentity(made.certificate, made.key, self._authority.ca_file), made
 
-    def spoil_synthflow(self, wrong: str | None) -> None:
-        """Synthflow's servers show one that is wrong in that way; None: the good one again."""
+    def show_for_synthflow(self, wrong: str | None) -> None:
+        """Have Synthflow's servers show a certificate that is wrong in that way; None: the good one again."""
         self.synthflow.show(self._make_bad()[wrong] if wrong else self._good)
 
     def of_synthflow_s_api(self) -> SSLContext:

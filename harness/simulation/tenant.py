@@ -19,8 +19,8 @@ from harness.simulation.certificates import Certificates
 from harness.simulation.described import filled_in, with_addresses
 from harness.simulation.faults import Fault, Faults
 from harness.simulation.firewall import Firewall
-from harness.simulation.guards import Door
 from harness.simulation.hosts import Host
+from harness.simulation.http_server import HttpServer
 from harness.simulation.media.ticker import Ticker
 from harness.simulation.pki import Authority
 from harness.simulation.platform.announcements import Announcements
@@ -31,7 +31,7 @@ from harness.simulation.platform.gladly import Gladly
 from harness.simulation.platform.reception import take_platform_calls
 from harness.simulation.platform.talkdesk import Talkdesk
 from harness.simulation.platform.trunk import Termination, TrunkTimers
-from harness.simulation.settings import Current, Settings, parse
+from harness.simulation.settings import CurrentSettings, Settings, parse
 from harness.simulation.synthflow.api import api, with_models
 from harness.simulation.synthflow.media_engine import MediaEngine
 from harness.simulation.synthflow.numbers import SipNumbers
@@ -73,12 +73,12 @@ class Tenant:
         self._media_engine = media_engine
         self._trace = trace
         self._agents: list[UserAgent] = []
-        self._sites: list[Door] = []
-        self._api: Door | None = None
+        self._http_servers: list[HttpServer] = []
+        self._api: HttpServer | None = None
         self._tasks: list[asyncio.Task[Any]] = []
         self._token = secrets.token_urlsafe(24)
         self._firewall = Firewall(self.faults)
-        self.settings = Current(parse(deployment.simulated))
+        self.settings = CurrentSettings(parse(deployment.simulated))
         self.deployment = with_addresses(deployment, block)
         self._certificates = Certificates(f"tenant-{number}", self.deployment, block, authority)
         self._fill_in(
@@ -101,7 +101,7 @@ class Tenant:
         if now == self._security:
             return
         self._security = now
-        self._certificates.spoil_synthflow(wrong)
+        self._certificates.show_for_synthflow(wrong)
         for ua in (self._synthflow_ua, *(gate.ua for gate in self.platform.gates.values())):
             for flow in ua.flows():
                 ua.drop_flow(flow, reset=False)
@@ -187,7 +187,7 @@ class Tenant:
         listen = ua.local(kind.transports[0])
         known |= {"platform__host": listen.address, "platform__port": listen.port}
         if deployment.campaign is not None:
-            url = await self._site(campaigns(self.platform, deployment), block[Host.PLATFORM])
+            url = await self._serve(campaigns(self.platform, deployment), block[Host.PLATFORM])
             known["campaign__url"] = f"http://{url}/campaigns/calls"
         self._fill_in(**known)
 
@@ -278,8 +278,8 @@ class Tenant:
             return
         self.deployment = with_models(self.deployment)
         app = api(self.synthflow.records, self.numbers, self.deployment, self._token, self._audit, self.settings)
-        self._api = Door(app, self._block[Host.SYNTHFLOW], self._certificates.of_synthflow_s_api())
-        where = await self._api.open()
+        self._api = HttpServer(app, self._block[Host.SYNTHFLOW], self._certificates.of_synthflow_s_api())
+        where = await self._api.start()
         self._apply_settings()
         self._fill_in(
             synthflow__api_base=f"https://{where}/v2",
@@ -292,11 +292,11 @@ class Tenant:
         if self._trace is not None:
             self._trace(traced)
 
-    async def _site(self, app: web.Application, address: str) -> str:
-        """Serve it; where."""
-        door = Door(app, address)
-        self._sites.append(door)
-        return await door.open()
+    async def _serve(self, app: web.Application, address: str) -> str:
+        """Serve it; returns host:port."""
+        server = HttpServer(app, address)
+        self._http_servers.append(server)
+        return await server.start()
 
     def begin(self) -> None:
         """Everything listens, and the first faults are set: SIP numbers register."""
@@ -314,7 +314,7 @@ class Tenant:
     async def close(self) -> None:
         """Let go of everything that is held, started or not."""
         await asyncio.gather(*(ua.stop() for ua in self._agents))
-        await asyncio.gather(*(door.close() for door in [*self._sites, *([self._api] if self._api else [])]))
+        await asyncio.gather(*(server.stop() for server in [*self._http_servers, *([self._api] if self._api else [])]))
         self._block.release()
 
     def change_settings(self, now: Settings) -> None:
@@ -324,8 +324,8 @@ class Tenant:
 
     def _apply_settings(self) -> None:
         if self._api is not None:
-            shut = self.settings.now.api.answers == "refused"
-            self._audit.spawn(self._api.shut() if shut else self._api.reopen(), f"tenant {self.number} API")
+            refuses = self.settings.now.api.answers == "refused"
+            self._audit.spawn(self._api.pause() if refuses else self._api.resume(), f"tenant {self.number} API")
 
     def address(self, host: int) -> str:
         """One of its addresses, by the last octet."""

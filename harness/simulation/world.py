@@ -14,7 +14,8 @@ from harness.deployment import Deployment, is_digit, replicas_to_plain
 from harness.simulation.addresses import StartError, take_block
 from harness.simulation.audit import Audit
 from harness.simulation.control import control
-from harness.simulation.guards import CONTROL_USER, Door
+from harness.simulation.guards import CONTROL_USER
+from harness.simulation.http_server import HttpServer
 from harness.simulation.media.ticker import Ticker
 from harness.simulation.pki import Authority
 from harness.simulation.synthflow.media_engine import MediaEngine
@@ -76,7 +77,7 @@ class World:
             )
             for number in range(tenants)
         ]
-        self._control: Door | None = None
+        self._control: HttpServer | None = None
 
     async def start(self, faults: Sequence[tuple[str, str | None]] = (), *, with_control: bool = False) -> str | None:
         """Listen, then be wrong as asked; returns the control API's URL, its password in it. Raises `StartError`, `SelectionError`."""
@@ -95,8 +96,8 @@ class World:
 
     async def _start_control(self) -> str:
         token = secrets.token_urlsafe(24)
-        self._control = Door(control(self, token), self.tenants[0].address(_CONTROL))
-        return f"http://{CONTROL_USER}:{token}@{await self._control.open()}"
+        self._control = HttpServer(control(self, token), self.tenants[0].address(_CONTROL))
+        return f"http://{CONTROL_USER}:{token}@{await self._control.start()}"
 
     def deployments(self) -> list[dict[str, Any]]:
         """One for each tenant, as :func:`replicas_to_plain` has them."""
@@ -106,7 +107,7 @@ class World:
         """Hang up and close; whether nothing is left over and nothing went wrong."""
         await asyncio.gather(*(tenant.stop() for tenant in self.tenants))
         if self._control is not None:
-            await self._control.close()
+            await self._control.stop()
         self._ticker.stop()
         self.audit.cancel_all()
         await asyncio.sleep(0)
@@ -146,8 +147,8 @@ class World:
             self._trace_file.flush()
 
 
-class ErrorsIntoAudit(logging.Handler):
-    """What the world's parts log as an error is an error of the world."""
+class AuditHandler(logging.Handler):
+    """Puts what the world's parts log as an error into the audit."""
 
     def __init__(self, audit: Audit) -> None:
         super().__init__(logging.ERROR)

@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from harness.simulation.media.relay import Relay, Spoiler
+from harness.simulation.media.relay import Impairment, Relay
 from harness.simulation.media.rtp import RtpPort
-from harness.simulation.settings import Rtcp
+from harness.simulation.settings import RtcpSettings
 from harness.sip import offer_answer
 from harness.sip.grammar import decimal
 from harness.sip.sdp import PCMA, PCMU, TELEPHONE_EVENT, Codec, Crypto, Description, Media, SdpError
@@ -41,8 +41,8 @@ def audio_of(description: Description) -> Media:
 class LegMedia:
     """An anchored leg's end of the media path. ``shown`` is the address its SDP names when that is not its own."""
 
-    def __init__(self, address: str, shown: str | None = None, rtcp: Rtcp | None = None) -> None:
-        self.rtcp = rtcp or Rtcp()
+    def __init__(self, address: str, shown: str | None = None, rtcp: RtcpSettings | None = None) -> None:
+        self.rtcp = rtcp or RtcpSettings()
         self.port = RtpPort(address, None if self.rtcp.reports == "none" else self.rtcp.interval_s)
         self._shown = shown or address
         self._session = random.getrandbits(31)
@@ -142,7 +142,7 @@ class LegMedia:
         self.port.close()
 
 
-def couple(a: LegMedia, b: LegMedia, a_to_b: Spoiler | None = None, b_to_a: Spoiler | None = None) -> Relay:
+def couple(a: LegMedia, b: LegMedia, a_to_b: Impairment | None = None, b_to_a: Impairment | None = None) -> Relay:
     """Hand media on between two legs that have negotiated, each with the payload types of its own description."""
     passed_on = "terminated" not in (a.rtcp.reports, b.rtcp.reports)
     return Relay(a.port, b.port, _renumbering(a, b), _renumbering(b, a), a_to_b, b_to_a, reports=passed_on)

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from harness.simulation.media.rtp import RtpPort, with_payload_type
 
 Send = Callable[[bytes], None]
-Spoiler = Callable[[bytes, Send], None]
-"""Does to the packets of one direction what a bad network would: sends them on by the given function, or not."""
+Impairment = Callable[[bytes, Send], None]
+"""Does to the packets of one direction what a bad network would: it sends them on by the given function, or does not."""
 
 
 class Relay:
@@ -20,19 +20,19 @@ class Relay:
         b: RtpPort,
         forward: Mapping[int, int],
         backward: Mapping[int, int],
-        spoil_forward: Spoiler | None,
-        spoil_backward: Spoiler | None,
+        impair_forward: Impairment | None,
+        impair_backward: Impairment | None,
         *,
         reports: bool,
     ) -> None:
         """``reports`` says whether RTCP is handed on, too, or ends here."""
         self._ports = (a, b)
-        self._handlers = (_path(b.send, forward, spoil_forward), _path(a.send, backward, spoil_backward))
+        self._handlers = (_path(b.send, forward, impair_forward), _path(a.send, backward, impair_backward))
         a.on_packet, b.on_packet = self._handlers
         a.passes_reports_on = b.passes_reports_on = reports
         if reports:
-            a.on_control = _path(b.send_control, {}, spoil_forward)
-            b.on_control = _path(a.send_control, {}, spoil_backward)
+            a.on_control = _path(b.send_control, {}, impair_forward)
+            b.on_control = _path(a.send_control, {}, impair_backward)
 
     def uncouple(self) -> None:
         """Hand nothing on any more; a port that has since been coupled elsewhere stays so."""
@@ -42,18 +42,18 @@ class Relay:
                 port.passes_reports_on = False
 
 
-def _path(send: Send, renumbering: Mapping[int, int], spoil: Spoiler | None) -> Send:
+def _path(send: Send, renumbering: Mapping[int, int], impair: Impairment | None) -> Send:
     changed = {old: new for old, new in renumbering.items() if old != new}
     if changed:
         send = _renumbering(send, changed)
-    if spoil is None:
+    if impair is None:
         return send
     onward = send
 
-    def spoiled(data: bytes) -> None:
-        spoil(data, onward)
+    def impaired(data: bytes) -> None:
+        impair(data, onward)
 
-    return spoiled
+    return impaired
 
 
 def _renumbering(send: Send, changed: Mapping[int, int]) -> Send:

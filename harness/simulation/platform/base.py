@@ -20,7 +20,7 @@ from harness.simulation.platform.routed import RoutedCall
 from harness.simulation.platform.routes import LineRoute, Routes
 from harness.simulation.platform.trunk import Termination
 from harness.simulation.registrar import Registrar
-from harness.simulation.settings import Current, External, Group
+from harness.simulation.settings import CurrentSettings, ExternalSettings, GroupSettings
 from harness.simulation.wire.agent import UserAgent
 from harness.simulation.wire.transport import Hop, TransportName
 from harness.sip.identity import national
@@ -59,7 +59,7 @@ class Platform:
         agent_passwords: Mapping[str, str],
         media_address: str,
         nobody: str,
-        settings: Current,
+        settings: CurrentSettings,
     ) -> None:
         self.name: Final = deployment.integration
         self.deployment = deployment
@@ -100,10 +100,12 @@ class Platform:
         """Whether the number is reached over the public network."""
         return number in self._subscribers
 
-    def outside(self, number: str, caller: Caller, headers: Headers, external: External | None = None) -> LegTarget:
+    def outside(
+        self, number: str, caller: Caller, headers: Headers, external: ExternalSettings | None = None
+    ) -> LegTarget:
         """A number of the public network; ``external`` says how an agent's is called."""
         assert self.carrier is not None
-        external = external or External()
+        external = external or ExternalSettings()
         uri = Uri("sip", national(number) if external.national else number, self.carrier.address, self.carrier.port)
         if self.carrier.transport != "udp":
             uri = uri.with_param("transport", self.carrier.transport)
@@ -132,7 +134,7 @@ class Platform:
             side=self.anchored,
         )
 
-    def ringing(self, group: str) -> Group:
+    def ringing(self, group: str) -> GroupSettings:
         """How a group rings."""
         return self.settings.now.group(group, self.deployment.groups[group])
 
@@ -173,7 +175,7 @@ class Platform:
         if not any(known.call == call.name and known.group == group for known in self.landings):
             self.landings.append(Landed(time.time(), call.name, call.line, group, call.agent_caller().number))
 
-    def _external_agent(self, number: str, external: External, call: RoutedCall, headers: Headers) -> LegTarget:
+    def _external_agent(self, number: str, external: ExternalSettings, call: RoutedCall, headers: Headers) -> LegTarget:
         caller = call.agent_caller()
         if external.shows == "platform":
             caller = caller.showing(self.number_of_line(call.line))
@@ -214,6 +216,6 @@ class Platform:
         return next(iter(numbers.values()))
 
 
-def _external(phone: PhoneEntry) -> External:
+def _external(phone: PhoneEntry) -> ExternalSettings:
     """How an agent who is a telephone number is called: a platform that may show any number shows one of its own."""
-    return External(shows="original" if phone.shows == "original" else "platform", accept=phone.accept)
+    return ExternalSettings(shows="original" if phone.shows == "original" else "platform", accept=phone.accept)

@@ -10,18 +10,18 @@ from harness.simulation.b2bua import x_headers
 from harness.simulation.faults import Fault
 from harness.simulation.identity import ANONYMOUS, Caller
 from harness.simulation.legs import Headers, LegRefusedError, LegTarget, Side, WireLeg
-from harness.simulation.media import sound, spoil
+from harness.simulation.media import impairments, sound
 from harness.simulation.media.leg import LegMedia, is_event
 from harness.simulation.media.player import Player
-from harness.simulation.media.relay import Spoiler
+from harness.simulation.media.relay import Impairment
 from harness.simulation.numbering import number_of, unassigned_number
 from harness.simulation.platform.announcements import CLOSED, VOICEMAIL
 from harness.simulation.platform.base import Platform
 from harness.simulation.platform.groups import ring_group
 from harness.simulation.platform.ivr import Menu
+from harness.simulation.platform.media_faults import faulty_offer, impairments_with_ai
 from harness.simulation.platform.routed import RoutedCall
 from harness.simulation.platform.routes import GroupRoute, LineRoute
-from harness.simulation.platform.spoilt import spoilers_with_ai, spoilt_offer
 from harness.simulation.platform.trunk import Termination
 from harness.simulation.wire.ends import End, How
 from harness.simulation.wire.incoming import IncomingCall
@@ -217,7 +217,7 @@ class PlatformCall(RoutedCall):
             headers=[*passed_on, *asserted, *platform.headers_to_ai(self, route)],
             credentials=gate.credentials if trunk.authentication == "digest" else None,
             side=self._ai_side,
-            make_offer=spoilt_offer(self._wrong, self.offer),
+            make_offer=faulty_offer(self._wrong, self.offer),
         )
 
     def _from_to_ai(self, route: LineRoute) -> NameAddr:
@@ -287,15 +287,15 @@ class PlatformCall(RoutedCall):
             return media.answer(bytes(media.remote))
         return super().answer(toward, leg)
 
-    def spoilers(self, a: WireLeg, b: WireLeg) -> tuple[Spoiler | None, Spoiler | None]:
-        """What the faults of this line do to the media between those legs."""
+    def impairments_between(self, a: WireLeg, b: WireLeg) -> tuple[Impairment | None, Impairment | None]:
+        """The impairments that the faults of this line cause."""
         if not self.platform.faults:
             return None, None
         if AI in (a.peer, b.peer):
-            to_ai, to_caller = spoilers_with_ai(self._wrong)
+            to_ai, to_caller = impairments_with_ai(self._wrong)
             return (to_ai, to_caller) if b.peer == AI else (to_caller, to_ai)
         if self._transferred and self._wrong(Fault.TRANSFER_NO_AUDIO):
-            return spoil.blocked, spoil.blocked
+            return impairments.blocked, impairments.blocked
         return None, None
 
     def passes_on(self, leg: WireLeg, end: End) -> bool:

@@ -11,7 +11,7 @@ from harness.simulation.media import sound
 from harness.simulation.media.leg import LegMedia
 from harness.simulation.media.ticker import Ticker
 from harness.simulation.platform.ivr import Menu
-from harness.simulation.settings import Group
+from harness.simulation.settings import GroupSettings
 
 OnRinging = Callable[[int, str], None]
 Refusal = tuple[int, str | None]  # status and reason: an error would keep the frames it passed, which keep it
@@ -20,7 +20,7 @@ _LOOKS_EVERY = 0.5  # seconds: a queue looks for somebody
 
 async def ring_group(
     call: BackToBack,
-    group: Group,
+    group: GroupSettings,
     logged_in: Callable[[], Sequence[LegTarget]],
     toward: WireLeg,
     ticker: Ticker,
@@ -40,7 +40,7 @@ async def ring_group(
 
 async def _ring_in_turns(
     call: BackToBack,
-    group: Group,
+    group: GroupSettings,
     targets: Sequence[LegTarget],
     toward: WireLeg,
     ticker: Ticker,

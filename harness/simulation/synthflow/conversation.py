@@ -16,11 +16,11 @@ from harness.simulation.legs import WireLeg
 from harness.simulation.media import sound
 from harness.simulation.media.digits import ReceivedDigit, info_of_digit
 from harness.simulation.media.leg import LegMedia
-from harness.simulation.settings import Assistant as Manners
+from harness.simulation.settings import AssistantSettings
 from harness.simulation.synthflow.media_engine import Channel
-from harness.simulation.synthflow.mouth import FIRST_WORDS, HOLD
 from harness.simulation.synthflow.record import CallRecord
 from harness.simulation.synthflow.service import Synthflow
+from harness.simulation.synthflow.speech import FIRST_WORDS, HOLD
 from harness.simulation.synthflow.trunks import TrunkRefusal
 from harness.simulation.watch import Watched
 from harness.simulation.wire.content import sdp_of
@@ -65,7 +65,7 @@ class Conversation:
         self._assistant: Assistant | None = None
         self._media: LegMedia | None = None
         self._channel: Channel | None = None
-        self._manners = Manners()
+        self._settings = AssistantSettings()
         self._attentive = True  #: takes in what it hears
         self._acting = False
         self._amid: dict[
@@ -108,7 +108,7 @@ class Conversation:
             return
         self.record.assistant = name
         self._assistant = service.deployment.assistants[name]
-        self._manners = service.settings.now.assistant(name)
+        self._settings = service.settings.now.assistant(name)
         await self._behave(self._assistant)
 
     async def _behave(self, assistant: Assistant) -> None:
@@ -127,8 +127,8 @@ class Conversation:
             self._call.progress(183, answer)
             self._open_channel()
             await asyncio.sleep(EARLY_SECONDS)
-        if self._manners.answers_after_s:
-            await asyncio.sleep(self._manners.answers_after_s)
+        if self._settings.answers_after_s:
+            await asyncio.sleep(self._settings.answers_after_s)
         self._call.answer(answer)
         if self._call.state != "confirmed":
             return
@@ -137,9 +137,9 @@ class Conversation:
         if self._call.offer is None:
             await self._learn_late()
         self._open_channel()
-        self._attentive = self._manners.interruptible or not self._manners.greeting_s
+        self._attentive = self._settings.interruptible or not self._settings.greeting_s
         if not self._attentive:
-            await asyncio.sleep(self._manners.greeting_s)
+            await asyncio.sleep(self._settings.greeting_s)
             self._attentive = True
         if self._channel is not None:
             self._channel.begin_to_reply()
@@ -156,10 +156,10 @@ class Conversation:
         if self._media is None or self._channel is not None or self._call.state == "ended":
             return
         voice = self._assistant.voice if self._assistant else None
-        channel = self._channel = self._service.media_engine.open(self._media, self, voice, self._manners)
+        channel = self._channel = self._service.media_engine.open(self._media, self, voice, self._settings)
         self.record.listening(lambda: channel.packets)
-        first = FIRST_WORDS.get(self._manners.sends)
-        if self._manners.sends == "voice" or first:
+        first = FIRST_WORDS.get(self._settings.sends)
+        if self._settings.sends == "voice" or first:
             self.record.say("bot", prompt_text(first) if first else "[speaks]")
         self._note_codec()
 
@@ -261,7 +261,7 @@ class Conversation:
     def _escalate(self, asked: str) -> None:
         if self._acting or self._assistant is None:
             return
-        made = self._handovers.get(self._manners.confuses.get(asked, asked))
+        made = self._handovers.get(self._settings.confuses.get(asked, asked))
         if made is None:
             return  # it does nothing
         self._acting = True
@@ -279,8 +279,8 @@ class Conversation:
         }
         self.record.actions.append(action)
         self.record.say("bot", f"[transfers to {number}]")
-        if self._manners.please_hold_s:
-            await self._ask_to_hold(self._manners.please_hold_s)
+        if self._settings.please_hold_s:
+            await self._ask_to_hold(self._settings.please_hold_s)
         try:
             status = await (
                 self._cold(handover, number) if handover.transfer == "cold" else self._warm(assistant, handover, number)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.simulation.media.digits import ReceivedDigit
-from harness.simulation.settings import Api
+from harness.simulation.settings import ApiSettings
 from harness.simulation.wire.transport import Traced
 
 _MOST_WAITING, _MOST_COPIES, _LONGEST_WAITING = 200, 8, 16_384  # INVITEs whose call was never let in, and their octets
@@ -114,13 +114,13 @@ class CallRecord:
             self.disconnect_reason = reason
             self.end_call_reason = end_reason
 
-    def plain(self, told: Api | None = None) -> dict[str, Any]:
+    def plain(self, told: ApiSettings | None = None) -> dict[str, Any]:
         """As the API tells it; ``told`` says how much that is."""
-        told = told or Api()
+        told = told or ApiSettings()
         plain = self._documented() | {"transcript": "\n".join(self._words(told))}
         return plain | {"witness": self._witness()} if told.witness else plain
 
-    def _words(self, told: Api) -> list[str]:
+    def _words(self, told: ApiSettings) -> list[str]:
         ripe = self.released_at is not None and time.time() >= self.released_at + told.transcript_after_s
         if told.transcript == "none" or (told.transcript == "after" and not ripe):
             return []

@@ -10,7 +10,7 @@ from harness.simulation.audit import Audit
 from harness.simulation.faults import Fault, Faults
 from harness.simulation.media.leg import LegMedia
 from harness.simulation.numbering import unassigned_number
-from harness.simulation.settings import Current
+from harness.simulation.settings import CurrentSettings
 from harness.simulation.synthflow.media_engine import MediaEngine
 from harness.simulation.synthflow.record import CallRecord, Records
 from harness.simulation.synthflow.trunks import Trunks
@@ -40,7 +40,7 @@ class Synthflow:
         ua: UserAgent,
         media_address: str,
         trunks: Trunks,
-        settings: Current,
+        settings: CurrentSettings,
         line_of_call: Callable[[str], str | None],
     ) -> None:
         """``line_of_call`` says which line of the platform has a call of that Call-ID: only faults of one line ask."""

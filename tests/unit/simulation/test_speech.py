@@ -11,7 +11,7 @@ from harness.audio import g711, marks
 from harness.audio.prompts import PromptMatcher, prompt_samples
 from harness.simulation.media import sound
 from harness.simulation.settings import Sends
-from harness.simulation.synthflow.mouth import ANSWER, GREETING, MACHINE, Turns, script
+from harness.simulation.synthflow.speech import ANSWER, GREETING, MACHINE, Turns, script
 
 SPEECH = prompt_samples("agent-please-en")
 MARK = (marks.waveform(5) * 32767).astype(np.int16)

@@ -1,4 +1,4 @@
-"""An assistant's ear: packets become frames for the bank of detectors; what is no mark is understood here."""
+"""What an assistant hears: packets become frames for the detector bank; digits, words and silence are found here."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from harness.simulation.media.leg import LegMedia
 from harness.simulation.media.rtp import Packet
 from harness.simulation.media.sound import FRAME
 from harness.simulation.media.ticker import TICK
-from harness.simulation.synthflow.mouth import Turns
+from harness.simulation.synthflow.speech import Turns
 
 _PATIENCE = 3  # ticks without a packet before silence is heard
 _MOST_LOST = 5  # frames made up for lost packets; more is a pause
@@ -32,7 +32,7 @@ _NO_SAMPLES: NDArray[np.int16] = np.zeros(0, np.int16)
 
 
 class Listener(Protocol):
-    """Who wants to know what an ear hears."""
+    """Is told what an assistant hears."""
 
     def heard_mark(self, mark: int, began: float, level_dbov: float) -> None:
         """A mark begins or goes on; ``began`` in seconds since the epoch."""
@@ -47,12 +47,12 @@ class Listener(Protocol):
         """Silence goes on, for so long already."""
 
 
-class Ear:
-    """One assistant's ear in one call. A frame is heard in the tick after its packet, however many there are: no buffer.
+class AudioInput:
+    """The received audio of one assistant in one call. A frame is analysed in the tick after its packet: there is no buffer.
 
-    A mark that goes on repeats itself, octet by octet. Once a whole period that repeated the one before was found to be the
-    mark, each further frame that repeats is known to be, too, and is not analysed again: what a detector has heard once it
-    would hear once more. With the first frame that differs the detector goes on, where the mark left it.
+    A mark that goes on repeats itself, octet by octet. Once a whole period that repeats the one before is known to be the
+    mark, further frames that repeat it are not analysed: the detector would find the same again. It goes on with the first
+    frame that differs.
     """
 
     def __init__(self, media: LegMedia, listener: Listener, prompts: tuple[str, ...], turns: Turns) -> None:
@@ -109,7 +109,7 @@ class Ear:
             self._waiting.append(self._last)
 
     def tick(self) -> None:
-        """20 ms have passed; when nothing has come for a while, that is silence."""
+        """20 ms have passed; when no packet has come for a while, that is silence."""
         if self._waiting:
             self._missed = 0
             return
@@ -143,7 +143,7 @@ class Ear:
             self._listener.heard_mark(known.mark, self._began, known.level_dbov)
 
     def heard(self, fact: object) -> None:
-        """What the bank says of this ear."""
+        """Take what the detector bank has found in this audio."""
         if isinstance(fact, Heard):
             if fact.mark != self._mark:
                 self._mark = fact.mark
@@ -155,7 +155,7 @@ class Ear:
             self._mark = self._known = None
 
     def hear(self, samples: NDArray[np.int16], *, mark_present: bool) -> None:
-        """A frame has been fed to the bank; now for what is no mark."""
+        """Look for digits, words and silence in a frame that the detector bank has had."""
         self._fed += 1
         self._silent = self._silent + 1 if np.abs(samples).max() <= _NOTHING else 0
         if self._silent:

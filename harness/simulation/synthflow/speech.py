@@ -1,4 +1,4 @@
-"""What an assistant sends when that is not its mark: speech in turns with the caller, or sounds that take no notice."""
+"""What an assistant sends instead of its mark: speech in turns with the caller, or sounds that do not react to anything."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _REFLECTS = 20  # frames before the answer to that
 
 
 class Turns:
-    """Whether the caller is speaking, or has just finished: sound that is no mark."""
+    """Whether the caller is speaking, or has just finished. Speech is any sound that is no mark."""
 
     def __init__(self) -> None:
         self._sound = self._silence = 0
