@@ -35,9 +35,9 @@ class Certificates:
     def __init__(self, label: str, deployment: Deployment, block: Block, authority: Authority) -> None:
         self._label, self._block, self._authority = label, block, authority
         self.ca_file = str(authority.ca_file)
-        gates = [block[Host.FIRST_TRUNK + i] for i in range(len(deployment.trunks))]
+        trunks = [block[Host.FIRST_TRUNK + i] for i in range(len(deployment.trunks))]
         carrier = deployment.accounts[next(iter(deployment.accounts))].domain
-        self.platform = self._identity("platform", [deployment.platform.domain, block[Host.PLATFORM], *gates])[0]
+        self.platform = self._identity("platform", [deployment.platform.domain, block[Host.PLATFORM], *trunks])[0]
         self.carrier = self._identity("carrier", [carrier, block[Host.CARRIER]])[0]
         names = ["sip.synthflow.example", block[Host.SYNTHFLOW], block[Host.OTHER_REGION]]
         self.synthflow, self._good = self._identity("synthflow", names)

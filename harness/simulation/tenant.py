@@ -38,7 +38,7 @@ from harness.simulation.synthflow.numbers import SipNumbers
 from harness.simulation.synthflow.reception import take_ai_calls
 from harness.simulation.synthflow.service import Synthflow
 from harness.simulation.synthflow.trunks import Trunks
-from harness.simulation.watch import Watched, look_after
+from harness.simulation.watch import Watched, end_dead_calls
 from harness.simulation.wire.agent import UserAgent
 from harness.simulation.wire.transport import TRANSPORTS, Hop, Listen, TlsIdentity, Trace, Traced, TransportName
 
@@ -50,7 +50,7 @@ _PLATFORMS: Final[dict[str, type[Platform]]] = {
 
 
 class Tenant:
-    """Made of a deployment that leaves hosts out; :attr:`deployment` has them once it has started."""
+    """Made of a deployment without hosts; :attr:`deployment` has them once the tenant has started."""
 
     def __init__(
         self,
@@ -94,15 +94,15 @@ class Tenant:
         self.deployment = filled_in(self.deployment, **values)
 
     def _security_changed(self) -> None:
-        """Connections that stand were made under the certificate and the firewall of before: they go."""
+        """Close the connections that were made with the certificate and the firewall of before."""
         kinds = {Fault.CERTIFICATE_EXPIRED: "expired", Fault.CERTIFICATE_WRONG_NAME: "wrong-name"}
         wrong = next((kind for fault, kind in kinds.items() if self.faults.on(fault)), None)
-        now = (wrong, self._firewall.shut)
+        now = (wrong, self._firewall.blocked)
         if now == self._security:
             return
         self._security = now
         self._certificates.show_for_synthflow(wrong)
-        for ua in (self._synthflow_ua, *(gate.ua for gate in self.platform.gates.values())):
+        for ua in (self._synthflow_ua, *(termination.ua for termination in self.platform.terminations.values())):
             for flow in ua.flows():
                 ua.drop_flow(flow, reset=False)
 
@@ -146,8 +146,8 @@ class Tenant:
         deployment, block = self.deployment, self._block
         kind = _PLATFORMS.get(deployment.integration, GenericSbc)  # somebody's own is played as an SBC
         ua = await self._agent("platform", _listens(block[Host.PLATFORM], kind.transports), self._certificates.platform)
-        gates = {
-            trunk.name: await self._gate(trunk, block[Host.FIRST_TRUNK + index])
+        terminations = {
+            trunk.name: await self._start_termination(trunk, block[Host.FIRST_TRUNK + index])
             for index, trunk in enumerate(deployment.trunks)
         }
         deployment = self.deployment
@@ -163,7 +163,7 @@ class Tenant:
             self._audit,
             self._ticker,
             ua,
-            gates,
+            terminations,
             passwords,
             block[Host.PLATFORM_MEDIA],
             block[Host.NOBODY],
@@ -173,7 +173,7 @@ class Tenant:
         await self._start_announcements()
         self._interconnect(kind.transports[0])
         self._tasks.append(
-            self._audit.spawn(look_after(self._legs, self._audit), f"tenant {self.number} looks after its calls")
+            self._audit.spawn(end_dead_calls(self._legs, self._audit), f"tenant {self.number} watches its calls")
         )
         known: dict[str, Any] = {}
         for name, account in deployment.accounts.items():
@@ -208,7 +208,7 @@ class Tenant:
             *(watched for conversation in self.synthflow.conversations for watched in conversation.watched()),
         ]
 
-    async def _gate(self, trunk: Trunk, address: str) -> Termination:
+    async def _start_termination(self, trunk: Trunk, address: str) -> Termination:
         timers = TrunkTimers()
         ua = await self._agent(
             "trunk",
@@ -299,7 +299,7 @@ class Tenant:
         return await server.start()
 
     def begin(self) -> None:
-        """Everything listens, and the first faults are set: SIP numbers register."""
+        """Register the SIP numbers: everything listens now, and the first faults are set."""
         self.numbers.start()
 
     async def stop(self) -> None:
@@ -312,13 +312,13 @@ class Tenant:
         await self.close()
 
     async def close(self) -> None:
-        """Let go of everything that is held, started or not."""
+        """Stop all user agents and servers, and release the addresses; harmless for what was never started."""
         await asyncio.gather(*(ua.stop() for ua in self._agents))
         await asyncio.gather(*(server.stop() for server in [*self._http_servers, *([self._api] if self._api else [])]))
         self._block.release()
 
     def change_settings(self, now: Settings) -> None:
-        """Behave so from now on; calls that are up go on as they are."""
+        """Use these settings from now on; calls that are up go on unchanged."""
         self.settings.now = now
         self._apply_settings()
 
@@ -340,16 +340,18 @@ class Tenant:
             "tenant": self.number,
             "deployment": self.deployment.name,
             "faults": self.faults.listed(),
-            "calls": [call.told() for call in calls],
+            "calls": [call.plain() for call in calls],
             "ai_calls": len(self.synthflow.conversations),
             "landings": [asdict(landed) for landed in self.platform.landings],
             "relays": sum(call.relays for call in calls),
             "registrations": {
                 "carrier": self.carrier.registrar.users(),
                 "platform": self.platform.registrar.users(),
-                "trunks": {name: gate.registrar.users() for name, gate in self.platform.gates.items()},
+                "trunks": {
+                    name: termination.registrar.users() for name, termination in self.platform.terminations.items()
+                },
             },
-            "trunks_in_use": {name: len(gate.in_use) for name, gate in self.platform.gates.items() if gate.in_use},
+            "trunks_in_use": {name: len(t.in_use) for name, t in self.platform.terminations.items() if t.in_use},
             "dialogs": sum(len(ua.calls()) for ua in self._agents),
         }
 

@@ -55,7 +55,7 @@ class Platform:
         audit: Audit,
         ticker: Ticker,
         ua: UserAgent,
-        gates: Mapping[str, Termination],
+        terminations: Mapping[str, Termination],
         agent_passwords: Mapping[str, str],
         media_address: str,
         nobody: str,
@@ -71,7 +71,7 @@ class Platform:
         self.audit = audit
         self.ticker = ticker
         self.ua = ua
-        self.gates = gates
+        self.terminations = terminations
         self.settings = settings
         self.media_address = media_address
         self.nobody = nobody  #: an address where nobody is
@@ -116,7 +116,7 @@ class Platform:
             hop=self.carrier,
             from_=caller.from_(self.domain),
             headers=[*headers, *caller.asserted(self.domain)],
-            side=self.anchored,
+            make_media=self.anchored,
             accept=(external.accept, external.accept_within_s) if external.accept else None,
         )
 
@@ -131,7 +131,7 @@ class Platform:
             uri=Uri("sip", user, listen.address, listen.port),
             hop=Hop("udp", listen.address, listen.port),
             from_=call.caller.from_(self.domain),
-            side=self.anchored,
+            make_media=self.anchored,
         )
 
     def ringing(self, group: str) -> GroupSettings:
@@ -165,7 +165,7 @@ class Platform:
                     flow=binding.flow,
                     from_=call.agent_caller().from_(self.domain),
                     headers=[*headers, *self.headers_to_agent(call, toward)],
-                    side=call.anchored,
+                    make_media=call.anchored,
                 )
                 for binding in self.registrar.bindings(phone.aor_user)
             ]
@@ -205,9 +205,9 @@ class Platform:
 
     # --- what the calls ask ------------------------------------------------------------------------
 
-    def line_behind(self, gate: Termination) -> str | None:
+    def line_behind(self, termination: Termination) -> str | None:
         """The line whose call the AI is transferring, when it can only be one."""
-        lines = {call.line for call in gate.in_use}
+        lines = {call.line for call in termination.in_use}
         return lines.pop() if len(lines) == 1 else None
 
     def number_of_line(self, line: str | None) -> str:

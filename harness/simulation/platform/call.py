@@ -9,7 +9,7 @@ from typing import Final
 from harness.simulation.b2bua import x_headers
 from harness.simulation.faults import Fault
 from harness.simulation.identity import ANONYMOUS, Caller
-from harness.simulation.legs import Headers, LegRefusedError, LegTarget, Side, WireLeg
+from harness.simulation.legs import Headers, LegRefusedError, LegSdp, LegTarget, WireLeg
 from harness.simulation.media import impairments, sound
 from harness.simulation.media.leg import LegMedia, is_event
 from harness.simulation.media.player import Player
@@ -36,15 +36,15 @@ _PRIVATE_ADDRESS = "10.0.0.10"
 
 
 class PlatformCall(RoutedCall):
-    """A call that came in: from the carrier, or (``gate``) over a trunk from the AI."""
+    """A call that came in: from the carrier, or (``termination``) over a trunk from the AI."""
 
     def __init__(
-        self, platform: Platform, incoming: IncomingCall | None, name: str, gate: Termination | None = None
+        self, platform: Platform, incoming: IncomingCall | None, name: str, termination: Termination | None = None
     ) -> None:
         super().__init__(name, platform.audit, platform.calls)
         self.platform = platform
         self.incoming = incoming
-        self.gate = gate
+        self.termination = termination
         self._menu: Menu | None = None
         self._transferred = False
 
@@ -59,10 +59,14 @@ class PlatformCall(RoutedCall):
         call.progress(100)
         self.caller = Caller.of(call.request, platform.region, asserted=True)
         number = number_of(call.request.uri, platform.region)
-        route = platform.routes.find(number or "") if self.gate is None else platform.routes.from_ai(call.request.uri)
+        route = (
+            platform.routes.find(number or "")
+            if self.termination is None
+            else platform.routes.from_ai(call.request.uri)
+        )
         if isinstance(route, GroupRoute):
             await self._from_outside_to_group(first, route)
-        elif isinstance(route, LineRoute) and self.gate is None:
+        elif isinstance(route, LineRoute) and self.termination is None:
             self.name = f"{platform.name} {route.name} {call.call_id}"
             if await self._goes_in(first, route):
                 await self.to_ai(first, route, x_headers(call.request))
@@ -78,9 +82,9 @@ class PlatformCall(RoutedCall):
             if await self._is_closed(first, route.line):
                 return
             await self._give_notice(first, self.platform.lines[route.line].announcement_s)
-        if self.gate is not None:
+        if self.termination is not None:
             self._transferred = True
-            self.line = self.platform.line_behind(self.gate)
+            self.line = self.platform.line_behind(self.termination)
         headers = x_headers(self.incoming.request)
         leg = await self.ring_group(self.platform.group_for(route.name, headers, self.line), first, headers)
         self.connect(leg, first)
@@ -163,21 +167,21 @@ class PlatformCall(RoutedCall):
         trunk = self.platform.routes.trunk(route)
         if trunk is None:
             raise LegRefusedError(503, "The routing names a trunk that does not exist")
-        gate = self.platform.gates[trunk.name]
-        if gate.is_full(route.name):
+        termination = self.platform.terminations[trunk.name]
+        if termination.is_full(route.name):
             raise LegRefusedError(503, "The trunk carries no more calls")
-        gate.in_use.add(self)
+        termination.in_use.add(self)
         try:
             timeout = self.platform.routes.ring_timeout(route, self.platform.ring_timeout)
-            leg = await self._with_ringback(first, self.dial(self._ai(gate, route, headers), first, timeout))
+            leg = await self._with_ringback(first, self.dial(self._ai(termination, route, headers), first, timeout))
         except BaseException:
-            gate.in_use.discard(self)
+            termination.in_use.discard(self)
             raise
-        self.audit.spawn(self._release(gate, leg), f"{self.name} trunk")
+        self.audit.spawn(self._release(termination, leg), f"{self.name} trunk")
 
-    async def _release(self, gate: Termination, leg: WireLeg) -> None:
+    async def _release(self, termination: Termination, leg: WireLeg) -> None:
         await leg.call.wait_ended()
-        gate.in_use.discard(self)
+        termination.in_use.discard(self)
 
     async def _with_ringback(
         self, first: WireLeg, dial: Awaitable[WireLeg], plays: Callable[[str], sound.Frames] = sound.ringback
@@ -197,11 +201,11 @@ class PlatformCall(RoutedCall):
 
     # --- targets -----------------------------------------------------------------------------------
 
-    def _ai(self, gate: Termination, route: LineRoute, headers: Headers) -> LegTarget:
-        platform, trunk = self.platform, gate.trunk
+    def _ai(self, termination: Termination, route: LineRoute, headers: Headers) -> LegTarget:
+        platform, trunk = self.platform, termination.trunk
         in_the_clear = route.line.plaintext or self._wrong(Fault.TLS_NOT_APPENDED)
-        ua, hop = gate.way(
-            route.name, reachable=None if route.line.reachable else platform.nobody, in_the_clear=in_the_clear
+        ua, hop = termination.next_hop(
+            route.name, other_host=None if route.line.reachable else platform.nobody, in_the_clear=in_the_clear
         )
         uri = Uri("sip", platform.routes.assistant_did(route), hop.address, hop.port)
         if hop.transport != "udp":
@@ -215,8 +219,8 @@ class PlatformCall(RoutedCall):
             hop=hop,
             from_=self._from_to_ai(route),
             headers=[*passed_on, *asserted, *platform.headers_to_ai(self, route)],
-            credentials=gate.credentials if trunk.authentication == "digest" else None,
-            side=self._ai_side,
+            credentials=termination.credentials if trunk.authentication == "digest" else None,
+            make_media=self._ai_media,
             make_offer=faulty_offer(self._wrong, self.offer),
         )
 
@@ -264,20 +268,20 @@ class PlatformCall(RoutedCall):
         """A new leg's media."""
         return self.platform.anchored()
 
-    def _ai_side(self) -> LegMedia:
+    def _ai_media(self) -> LegMedia:
         private = _PRIVATE_ADDRESS if self._wrong(Fault.SDP_PRIVATE_ADDRESS) else None
         return self.platform.anchored(private)
 
-    def offer(self, side: Side, toward: WireLeg) -> bytes:
+    def offer(self, media: LegSdp, toward: WireLeg) -> bytes:
         """What the other leg offered; once something was agreed with it, just that, as nothing is transcoded."""
-        assert isinstance(side, LegMedia)
+        assert isinstance(media, LegMedia)
         assert isinstance(toward.media, LegMedia)
         if toward.media.remote is None:
-            return side.offer()
+            return media.offer()
         agreed = toward.media.codec
         if agreed is None:
-            return side.pass_on(toward.media.remote)
-        return side.pass_on(toward.media.remote, lambda codec: codec.is_same(agreed) or is_event(codec))
+            return media.pass_on(toward.media.remote)
+        return media.pass_on(toward.media.remote, lambda codec: codec.is_same(agreed) or is_event(codec))
 
     def answer(self, toward: WireLeg, leg: WireLeg) -> bytes:
         """What the new leg answered, unless the caller's side is to have a law of its own."""

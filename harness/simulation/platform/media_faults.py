@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from harness.simulation.faults import Fault
-from harness.simulation.legs import Side, WireLeg
+from harness.simulation.legs import LegSdp, WireLeg
 from harness.simulation.media import impairments
 from harness.simulation.media.leg import LegMedia, audio_of, encrypted, is_g711
 from harness.simulation.media.relay import Impairment
@@ -15,36 +15,38 @@ from harness.sip.sdp import G722, G729, PCMA, PCMU, TELEPHONE_EVENT
 _NO_G711: Final = (G722, G729, TELEPHONE_EVENT)
 
 IsOn = Callable[[Fault], bool]
-MakeOffer = Callable[[Side, WireLeg], bytes]
+MakeOffer = Callable[[LegSdp, WireLeg], bytes]
 
 
 def faulty_offer(wrong: IsOn, plain: MakeOffer) -> MakeOffer | None:
     """What makes the offer to the AI instead of ``plain``; None unless a fault of the offer is on."""
 
-    def without_g711(side: Side, toward: WireLeg) -> bytes:
-        assert isinstance(side, LegMedia)
-        return side.offer(_NO_G711)
+    def without_g711(media: LegSdp, toward: WireLeg) -> bytes:
+        assert isinstance(media, LegMedia)
+        return media.offer(_NO_G711)
 
-    def the_other_law(side: Side, toward: WireLeg) -> bytes:
-        assert isinstance(side, LegMedia)
+    def the_other_law(media: LegSdp, toward: WireLeg) -> bytes:
+        assert isinstance(media, LegMedia)
         assert isinstance(toward.media, LegMedia)
         offered = audio_of(toward.media.remote).voice if toward.media.remote else ()
         first = toward.media.codec or next(iter(offered), PCMU)
-        return side.offer((PCMU if first.is_same(PCMA) else PCMA, TELEPHONE_EVENT))
+        return media.offer((PCMU if first.is_same(PCMA) else PCMA, TELEPHONE_EVENT))
 
-    def with_srtp(side: Side, toward: WireLeg) -> bytes:
-        return encrypted(plain(side, toward))
+    def with_srtp(media: LegSdp, toward: WireLeg) -> bytes:
+        return encrypted(plain(media, toward))
 
-    def without_voice(side: Side, toward: WireLeg) -> bytes:
-        assert isinstance(side, LegMedia)
-        return side.offer((TELEPHONE_EVENT,))
+    def without_voice(media: LegSdp, toward: WireLeg) -> bytes:
+        assert isinstance(media, LegMedia)
+        return media.offer((TELEPHONE_EVENT,))
 
-    def without_events(side: Side, toward: WireLeg) -> bytes:
-        assert isinstance(side, LegMedia)
+    def without_events(media: LegSdp, toward: WireLeg) -> bytes:
+        assert isinstance(media, LegMedia)
         if toward.media.remote is None:
-            return side.offer((PCMU, PCMA))
+            return media.offer((PCMU, PCMA))
         agreed = toward.media.codec if isinstance(toward.media, LegMedia) else None
-        return side.pass_on(toward.media.remote, lambda codec: is_g711(codec) and (not agreed or codec.is_same(agreed)))
+        return media.pass_on(
+            toward.media.remote, lambda codec: is_g711(codec) and (not agreed or codec.is_same(agreed))
+        )
 
     offers = {
         Fault.CODECS_STRIPPED: without_voice,

@@ -54,10 +54,10 @@ class Termination:
             return False
         return len(self.in_use) >= self.trunk.max_concurrent_calls - self._faults.on(Fault.LIMIT_LOWER, line)
 
-    def way(self, line: str, *, reachable: str | None, in_the_clear: bool) -> tuple[UserAgent, Hop]:
-        """By whom and where calls to the AI are sent. ``reachable`` is the address of another host instead of the AI's."""
+    def next_hop(self, line: str, *, other_host: str | None, in_the_clear: bool) -> tuple[UserAgent, Hop]:
+        """Who sends calls to the AI, and where to. ``other_host`` is an address instead of the AI's."""
         trunk = self.trunk
-        host = reachable or trunk.host or ""
+        host = other_host or trunk.host or ""
         if in_the_clear and self._clear is not None:
             # What a SIP address without a transport parameter means (RFC 3263 section 4.1).
             return self._clear, Hop("udp", host, PLAIN_PORT)

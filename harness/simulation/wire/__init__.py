@@ -21,7 +21,7 @@ Knows nothing of platforms, registrars or assistants. What a node uses, by modul
         invite(uri, from_=, to=, hop=, flow=, sdp=, headers=, credentials=, answer=) -> OutgoingCall     at once
         await request(method, uri, from_=, to=, hop=, flow=, headers=, body=, credentials=, …) -> Response
         calls() transactions() flows()                the audit: what is alive now
-        drop_flow(flow)                               closes a connection under the application's feet
+        drop_flow(flow)                               closes a connection that calls still use
 
     request.IncomingRequest: .request .flow .source; respond(status, reason=None, headers=(), body=b"")
     call.Call (what IncomingCall and OutgoingCall share once a dialog exists):

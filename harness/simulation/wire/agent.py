@@ -1,4 +1,4 @@
-"""The user agent core: what an application builds a node on (RFC 3261 section 8)."""
+"""The user agent core, which an application builds a node on (RFC 3261 section 8)."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _digest(credentials: Credentials | DigestClient | None) -> DigestClient | No
 
 
 class UserAgent:
-    """One node: where it listens, its calls, and who handles what comes in.
+    """One node: its listeners, its calls, and the handlers of incoming requests.
 
     ``filter`` sees every byte, ``trace`` every message. Without a ``session`` policy there are no session timers.
     """
@@ -102,11 +102,11 @@ class UserAgent:
     # --- life --------------------------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Take the addresses. Raises ListenError, with nothing left open."""
+        """Bind the listeners. Raises ListenError, with nothing left open."""
         await self.transport.start()
 
     async def stop(self, within: float = 1.0) -> None:
-        """Hang up what is up, wait up to ``within`` seconds for that to be heard, then close everything."""
+        """Hang up all calls, wait up to ``within`` seconds for the answers, then close everything."""
         hangups = [call.hangup() for call in self.calls() if isinstance(call, IncomingCall | OutgoingCall)]
         if hangups:
             await asyncio.wait(hangups, timeout=within)
@@ -136,7 +136,7 @@ class UserAgent:
         return self.transport.flows()
 
     def drop_flow(self, flow: Flow, *, reset: bool = True) -> None:
-        """Close a connection under everybody's feet, by a TCP reset or in order."""
+        """Close a connection that calls still use, by a TCP reset or in order."""
         if isinstance(flow, StreamFlow) and reset:
             flow.reset()
         else:
@@ -149,7 +149,7 @@ class UserAgent:
         return self.transport.find_listen(transport)
 
     def contact(self, listen: Listen, user: str | None = None) -> NameAddr:
-        """Our Contact at one of our listeners, with the transport said where it is not UDP."""
+        """Our Contact at a listener, with the transport parameter where it is not UDP."""
         host = f"[{listen.address}]" if ":" in listen.address else listen.address
         params = Params() if listen.transport == "udp" else Params((("transport", listen.transport),))
         return NameAddr(Uri("sip", user, host, listen.port, params))
@@ -157,8 +157,8 @@ class UserAgent:
     def flow_for(self, dialog: Dialog) -> Flow:
         """Where requests of a dialog go. Raises LookupError when its next hop has no address.
 
-        The connection the dialog lives on is used again while it is open: phones behind TCP or TLS cannot be
-        reached in another way (RFC 5626's reason, without its headers).
+        The dialog's connection is used again while it is open: a phone that connected by TCP or TLS cannot be reached
+        in another way (RFC 5626's reason, without its headers).
         """
         uri = dialog.next_uri
         flow = dialog.flow
@@ -266,7 +266,7 @@ class UserAgent:
     # --- what the application is told --------------------------------------------------------------
 
     def on(self, method: str, handler: RequestHandler) -> None:
-        """Who takes requests of a method outside of any dialog; INVITE has `on_invite`."""
+        """Set the handler of a method's requests outside of any dialog; INVITE has `on_invite`."""
         if method in ("INVITE", "ACK", "CANCEL"):
             raise ValueError(f"{method} has no handler of its own kind")
         self._handlers[method] = handler
@@ -290,7 +290,7 @@ class UserAgent:
         self._calls.add_dialog(dialog, call)
 
     def forget_dialog(self, dialog: Dialog) -> None:
-        """A fork is gone."""
+        """Forget a dialog of a forked INVITE."""
         self._calls.forget_dialog(dialog)
 
     def forget_call(self, call: Call) -> None:

@@ -53,7 +53,7 @@ class IncomingCall(Call):
     # --- answers -----------------------------------------------------------------------------------
 
     def ring(self, headers: HeaderPairs = ()) -> None:
-        """180."""
+        """Send 180."""
         self.progress(180, headers=headers)
 
     def progress(

@@ -1,4 +1,4 @@
-"""Requests that arrive within a call, as its application sees and answers them."""
+"""Requests that arrive within a call, and how its application answers them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class AnsweringCall(ReferringCall, Protocol):
 
 
 class InDialogRequest:
-    """A request within a dialog. Answer it once, at leisure: the handler may return first."""
+    """A request within a dialog. It is answered once, also after its handler has returned."""
 
     def __init__(self, call: AnsweringCall, transaction: ServerTransaction) -> None:
         self.call = call
@@ -103,7 +103,7 @@ class ReferRequest(InDialogRequest):
 
     @property
     def refer_to(self) -> NameAddr:
-        """Whom. Raises SipSyntaxError when missing, doubled or malformed (section 2.4.1 wants exactly one)."""
+        """The target. Raises SipSyntaxError when it is missing, doubled or malformed (section 2.4.1 wants exactly one)."""
         values = self.request.values("Refer-To")
         if len(values) != 1:
             raise SipSyntaxError("not exactly one Refer-To")
@@ -115,7 +115,7 @@ class ReferRequest(InDialogRequest):
         return self.request.get("Referred-By")
 
     def accept_refer(self, status: int = 202) -> Notifier:
-        """Accept, and tell at once by NOTIFY that it is being tried; the notifier tells the rest.
+        """Accept, and send a NOTIFY with 100 at once; the notifier sends the further ones.
 
         ``Refer-Sub: false`` (RFC 4488) is honoured: the notifier then stays silent.
         """
@@ -126,7 +126,7 @@ class ReferRequest(InDialogRequest):
 
 
 def default_answer(request: InDialogRequest, accepted: Sequence[str]) -> None:
-    """What a request gets that no handler of the call takes."""
+    """Answer a request for which the call has no handler."""
     if request.method in ("INVITE", "UPDATE"):
         local = request.call.local_sdp
         # A refresh, or an offer that changes nothing, is accepted as it stands; a real change is not for us.

@@ -1,4 +1,4 @@
-"""Requests outside of any dialog: those that come in, and how one of ours begins."""
+"""Requests outside of any dialog: incoming ones, and the headers of ours."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def outside_dialog(
     cseq: int = 1,
     software: str | None,
 ) -> Request:
-    """A request that begins something (RFC 3261 section 8.1.1), without Via; ``software`` is its User-Agent."""
+    """A request of ours (RFC 3261 section 8.1.1), without Via; ``software`` is its User-Agent."""
     source = from_ if isinstance(from_, NameAddr) else NameAddr.parse(from_)
     lines = [
         ("Max-Forwards", "70"),

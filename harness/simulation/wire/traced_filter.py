@@ -1,4 +1,4 @@
-"""The one place where a node's bytes meet its filter and its trace."""
+"""The filter and the trace of a node's bytes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _log = logging.getLogger(__name__)
 
 
 class TracedFilter:
-    """Filter and trace of one node. Neither may break the wire: what they raise is logged."""
+    """Filter and trace of one node. What they raise is logged and stops no message."""
 
     def __init__(self, node: str, filter: Filter | None, trace: Trace | None) -> None:
         self.node = node
