@@ -15,7 +15,7 @@ from harness.limits import CallGate
 from harness.matrix import Case
 from harness.phone.phone import Phone
 from harness.phone.pool import PhonePool
-from harness.pytest_plugin.starvation import held_against_the_machine
+from harness.pytest_plugin import starvation
 from harness.report.names import names
 from harness.report.recorder import CaseRecorder
 from harness.report.run import case_directory
@@ -69,7 +69,7 @@ class Lane:
         self.recorder = CaseRecorder(case_directory(run, plain), plain)
         self.context = CaseContext(case, deployment, timings, self.recorder, pool, marks, api, gate)
         self.context.phones.keeps_registrations = False
-        held_against_the_machine(self.context.evidence, pool)
+        starvation.observe(self.context.evidence, pool)
         assert case.line is not None
         self.line = line_of(deployment, self.context.trunk, case.line)
         self.ai = Ai(self.context)

@@ -19,7 +19,7 @@ from harness.load.result import LoadResult, StepResult, result
 from harness.load.steps import THREADS, OnStep, Steps
 from harness.matrix import Case
 from harness.phone.pool import PhonePool
-from harness.pytest_plugin.pulse import LATE_S, of_this_process
+from harness.pytest_plugin.starvation import LATE_S, monitor
 from harness.report.run import create
 
 #: A note is made when the rate was below this share of the one asked for.
@@ -44,7 +44,7 @@ def load(
     began = time.monotonic()
     with ExitStack() as stack:
         pool = stack.enter_context(PhonePool(scratch / "phones"))
-        of_this_process().watch(lambda: pool.pids)
+        monitor().watch(lambda: pool.pids)
         marks = SharedMarks(Marks(0, 1, secrets.randbits(64)).of_case())
         api = api_of(deployment)
         if api is not None:
@@ -73,7 +73,7 @@ def _notes(lanes: Sequence[Lane], plan: LoadPlan, steps_found: Sequence[StepResu
         trunk, most = lane.line.trunk, lane.line.trunk.max_concurrent_calls
         if lane.calls > most:
             notes.append(f"trunk {trunk.name} is declared with {most} calls at once, and was asked for {lane.calls}")
-    if (late := of_this_process().take()) >= LATE_S:
+    if (late := monitor().take_lateness()) >= LATE_S:
         notes.append(f"this machine was busy: the harness was woken up to {late:.1f} s late")
     rates = [step.cps for step in steps_found if step.cps is not None]
     if rates and min(rates) < _RATE_MISSED * plan.cps:
