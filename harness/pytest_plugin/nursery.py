@@ -29,6 +29,7 @@ _NEEDED: Final = (
     "harness.pytest_plugin.fixtures",
     "harness.pytest_plugin.collection",
     "harness.pytest_plugin.cases",
+    "harness.pytest_plugin.plan",
     "harness.pytest_plugin.progress",
     "allure_pytest.plugin",
     "harness.http_client.session",

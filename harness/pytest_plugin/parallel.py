@@ -28,7 +28,7 @@ from harness.phone.nursery import PhoneNursery
 from harness.phone.switchboard import Switchboard
 from harness.pytest_plugin import options
 from harness.pytest_plugin.run import RUN, Run, run_of
-from harness.pytest_plugin.watch import Undertaker, Watch, beats
+from harness.pytest_plugin.watch import Watch, Watchdog, start_heartbeat
 from harness.pytest_plugin.worlds import Worlds, check_faults
 from harness.report import scope
 from harness.report.run import ALLURE, create
@@ -214,7 +214,7 @@ def _start(config: pytest.Config, run: Run, files: list[Path]) -> None:
         if isinstance(error, MistakeError):
             shutil.rmtree(run.directory, ignore_errors=True)
         raise
-    stack.callback(Undertaker(run).stop)
+    stack.callback(Watchdog(run).stop)
     if not run.workers:
         config.stash[WATCH] = Watch(run)
 
@@ -258,7 +258,7 @@ def _begin_worker(config: pytest.Config, run: Run) -> None:
     run.calls_up.set(run.slot, 0)
     config.stash[_SLOT] = slot
     config.stash[RUN] = run
-    beats(run)
+    start_heartbeat(run)
     _allure_results(config, run)
     watch = config.stash[WATCH] = Watch(run)
     watch.runner(run.control / "runner")
