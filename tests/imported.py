@@ -17,7 +17,7 @@ for _name in (
     "harness.pytest_plugin.cases",
     "harness.pytest_plugin.collection",
     "harness.pytest_plugin.fixtures",
-    "harness.pytest_plugin.nursery",
+    "harness.pytest_plugin.forked_workers",
     "harness.pytest_plugin.plan",
     "harness.pytest_plugin.progress",
     "harness.simulation.world",

@@ -80,7 +80,7 @@ def _take(context: CaseContext, error: ExpectationError) -> None:
 def pool(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PhonePool]:
     """The softphones of this process, kept from case to case."""
     run = run_of(pytestconfig)
-    with PhonePool(tmp_path_factory.mktemp("phones"), nursery=run.phone_nursery if run else None) as pool:
+    with PhonePool(tmp_path_factory.mktemp("phones"), fork_server=run.phone_fork_server if run else None) as pool:
         starvation.monitor().watch(lambda: pool.pids)
         yield pool
 

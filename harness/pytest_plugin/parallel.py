@@ -21,10 +21,10 @@ import pytest
 from harness.deployment.hours import AS_OF_VARIABLE, planned_at
 from harness.errors import HarnessError, MistakeError, ResourceError, SelectionError
 from harness.far_end.by_hand import SILENT_VARIABLE
+from harness.forkserver.process import ForkServer
 from harness.limits import MOST_WORKERS, Lease, address, lease, places
 from harness.memory import settle
-from harness.nursery.apart import NurseryApart
-from harness.phone.nursery import PhoneNursery
+from harness.phone.forkserver import PhoneForkServer
 from harness.phone.switchboard import Switchboard
 from harness.pytest_plugin import options
 from harness.pytest_plugin.run import RUN, Run, run_of
@@ -191,11 +191,11 @@ def _start(config: pytest.Config, run: Run, files: list[Path]) -> None:
     _take_addresses(run, stack)
     if run.workers:
         with contextlib.suppress(OSError):  # as where a path is too long: phones are started each for itself
-            phones = PhoneNursery()
+            phones = PhoneForkServer()
             stack.callback(phones.close)
-            run.phone_nursery = phones.path
+            run.phone_fork_server = phones.path
     if run.replicas and run.slots > 1:
-        board = Switchboard(nursery=run.phone_nursery)
+        board = Switchboard(fork_server=run.phone_fork_server)
         stack.callback(board.close)
         run.switchboard = str(board.path)
     try:
@@ -205,7 +205,7 @@ def _start(config: pytest.Config, run: Run, files: list[Path]) -> None:
             timings=run.timings,
             faults=run.faults,
             controlled=config.getoption("world_control"),
-            nursery=next((p.path for p in config.pluginmanager.get_plugins() if isinstance(p, NurseryApart)), None),
+            fork_server=next((p.path for p in config.pluginmanager.get_plugins() if isinstance(p, ForkServer)), None),
             meanwhile=lambda: _prepare(config, run),
         )
         run.controls = worlds.controls

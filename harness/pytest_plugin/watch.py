@@ -197,5 +197,5 @@ def _is_descendant(pid: int) -> bool:
             return False
         if int(parent) == os.getpid():
             return True
-        pid = int(parent)  # a worker is the nursery's child
+        pid = int(parent)  # a forked worker is the fork server's child
     return False

@@ -23,7 +23,7 @@ from harness.deployment import Deployment, replicas_from_plain
 from harness.environment import of_a_child
 from harness.errors import BrokenError, HarnessError, SelectionError, WorldLostError
 from harness.filenames import stem_of
-from harness.nursery import interpreter
+from harness.forkserver import interpreter
 
 _START_S = 60.0
 _STOP_S = 15.0
@@ -201,20 +201,20 @@ class Worlds:
         timings: str,
         faults: Sequence[str],
         controlled: bool = False,
-        nursery: Path | None = None,
+        fork_server: Path | None = None,
         meanwhile: Callable[[], object] = lambda: None,
     ) -> dict[str, list[Deployment]]:
         """Start a world for each, side by side, do something ``meanwhile``, and wait until all are ready.
 
         Raises what :meth:`World.ready` raises.
 
-        ``controlled`` worlds have a control API (:attr:`controls`); where there is a ``nursery``, worlds come from there.
+        ``controlled`` worlds have a control API (:attr:`controls`); where there is a ``fork_server``, it forks the worlds.
         """
         options = ["--tenants", str(tenants), "--timings", timings, *(["--control"] if controlled else [])]
         options += [argument for fault in faults for argument in ("--fault", fault)]
         for path, deployment in simulated:
             directory = _directory(self._control, deployment.name)
-            program = [*interpreter(nursery), "-m", "harness.simulation"]
+            program = [*interpreter(fork_server), "-m", "harness.simulation"]
             command = [*program, str(path), "--directory", str(directory), *options]
             self._worlds.append(World(deployment.name, command, self._control))
         meanwhile()

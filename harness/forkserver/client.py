@@ -1,9 +1,9 @@
-"""Stands for a process that a nursery forks, as if it were an interpreter started with these arguments.
+"""Stands for a process that a fork server forks, as if it were an interpreter started with these arguments.
 
-``python -I -S newborn.py SOCKET …``, and then what an interpreter would be told. It hands over the open files it was given, its
-environment and where it is, and ends as the process ended; that dies with it. Where no nursery answers it becomes the
-interpreter. Nothing of the harness is imported here, and nothing that takes long: of what such a process costs in all, ``json``,
-``signal`` and ``socket`` would be more than half, with the regular expressions, enumerations and selectors they import.
+``python -I -S client.py SOCKET …``, and then the interpreter's arguments. It hands over the open files it was given, its
+environment and its directory, and ends as the process ended; when it dies, the process is killed. Where no fork server answers it
+becomes the interpreter. It imports nothing of the harness, and nothing that takes long: ``json``, ``signal`` and ``socket``, with
+the regular expressions, enumerations and selectors they import, would be more than half of what such a process costs.
 """
 
 import _signal as signal  # type: ignore[import-not-found]  # typeshed knows it by its public name alone
@@ -24,12 +24,12 @@ MOST_FILES = 16
 def main(path: str, arguments: list[str]) -> int:
     """Ask for the process and wait for its end; what the interpreter would have returned."""
     files = sorted(int(entry) for entry in os.listdir("/proc/self/fd"))
-    nursery = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        nursery.connect(path)
+        server.connect(path)
     except OSError:
         os.execv(sys.executable, [sys.executable, *arguments])
-    files = [file for file in files if file != nursery.fileno() and _is_open(file)]
+    files = [file for file in files if file != server.fileno() and _is_open(file)]
     request = {
         "arguments": arguments,
         "files": files,
@@ -40,13 +40,13 @@ def main(path: str, arguments: list[str]) -> int:
     }
     text = marshal.dumps(request)
     numbers = struct.pack(f"{len(files)}i", *files)
-    nursery.sendmsg([HEAD.pack(len(text), len(files))], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, numbers)])
-    nursery.sendall(text)
+    server.sendmsg([HEAD.pack(len(text), len(files))], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, numbers)])
+    server.sendall(text)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process
-    _let_go(files)
-    status = nursery.recv(STATUS.size)
+    _release(files)
+    status = server.recv(STATUS.size)
     if len(status) < STATUS.size:
-        return 1  # the nursery is gone
+        return 1  # the fork server is gone
     code = os.waitstatus_to_exitcode(*STATUS.unpack(status))
     if code < 0:
         if -code != signal.SIGKILL:
@@ -69,8 +69,8 @@ def _umask() -> int:
     return mask
 
 
-def _let_go(files: list[int]) -> None:
-    """They are the process's alone: who reads or writes at their other ends learns of its end."""
+def _release(files: list[int]) -> None:
+    """Close them here: whoever reads or writes at their other ends learns of the process's end."""
     nothing = os.open(os.devnull, os.O_RDWR)
     for file in files:
         if file != 2:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import PhoneLostError
-from harness.phone.nursery import PhoneNursery
+from harness.phone.forkserver import PhoneForkServer
 from harness.phone.pool import PhonePool
 from tests.process.phone.conftest import Desk, connect, hears
 from tests.process.phone.test_lifetime import alive, gone
@@ -21,16 +21,16 @@ SECRET = "correct-horse-battery"
 
 
 @pytest.fixture
-def nursery(monkeypatch: pytest.MonkeyPatch) -> Iterator[PhoneNursery]:
+def fork_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[PhoneForkServer]:
     monkeypatch.setenv("CARRIER_PW", SECRET)
-    nursery = PhoneNursery()
-    yield nursery
-    nursery.close()
+    fork_server = PhoneForkServer()
+    yield fork_server
+    fork_server.close()
 
 
 @pytest.fixture
-def desk(nursery: PhoneNursery, tmp_path: Path) -> Iterator[Desk]:
-    with PhonePool(tmp_path, nursery=nursery.path) as pool:
+def desk(fork_server: PhoneForkServer, tmp_path: Path) -> Iterator[Desk]:
+    with PhonePool(tmp_path, fork_server=fork_server.path) as pool:
         desk = Desk(pool, tmp_path)
         yield desk
         desk.close()
@@ -50,20 +50,20 @@ def remembers(pid: int, secret: str) -> bool:
     return False
 
 
-def test_phones_of_a_nursery_call_and_hear_each_other(nursery: PhoneNursery, desk: Desk) -> None:
+def test_phones_of_a_fork_server_call_and_hear_each_other(fork_server: PhoneForkServer, desk: Desk) -> None:
     alice, bob = desk("alice"), desk("bob", max_calls=desk.process_holds)
     pids = {alice.process.pid, bob.process.pid}
     assert len(pids) == 2
-    assert {parent_of(pid) for pid in pids} == {nursery.pid}
+    assert {parent_of(pid) for pid in pids} == {fork_server.pid}
     out, back = connect(alice, bob)
     hears(out, back)
     hears(back, out)
 
 
-def test_no_secret_is_in_a_forked_phones_memory_or_environment(nursery: PhoneNursery, desk: Desk) -> None:
+def test_no_secret_is_in_a_forked_phones_memory_or_environment(fork_server: PhoneForkServer, desk: Desk) -> None:
     pid = desk("alice").process.pid
     assert SECRET.encode() not in Path(f"/proc/{pid}/environ").read_bytes()
-    assert not remembers(nursery.pid, SECRET)
+    assert not remembers(fork_server.pid, SECRET)
 
 
 def test_how_a_forked_phone_died_is_told(desk: Desk) -> None:
@@ -82,20 +82,20 @@ def test_a_forked_phone_that_hangs_is_ended(desk: Desk) -> None:
     assert gone(pid)
 
 
-def test_where_the_nursery_is_gone_phones_are_started(nursery: PhoneNursery, desk: Desk) -> None:
-    os.kill(nursery.pid, signal.SIGKILL)
-    assert gone(nursery.pid)
+def test_where_the_fork_server_is_gone_phones_are_started(fork_server: PhoneForkServer, desk: Desk) -> None:
+    os.kill(fork_server.pid, signal.SIGKILL)
+    assert gone(fork_server.pid)
     alice, bob = desk("alice"), desk("bob")
     hears(*connect(alice, bob))
 
 
-def test_with_the_pool_and_the_nursery_all_processes_end(tmp_path: Path) -> None:
-    nursery = PhoneNursery()
-    with PhonePool(tmp_path, nursery=nursery.path) as pool:
+def test_with_the_pool_and_the_fork_server_all_processes_end(tmp_path: Path) -> None:
+    fork_server = PhoneForkServer()
+    with PhonePool(tmp_path, fork_server=fork_server.path) as pool:
         desk = Desk(pool, tmp_path)
         desk("alice")
-        pids = [*pool.pids, nursery.pid]
+        pids = [*pool.pids, fork_server.pid]
         desk.close()
-    nursery.close()
+    fork_server.close()
     assert not any(map(alive, pids))
-    assert not nursery.path.parent.exists()
+    assert not fork_server.path.parent.exists()

@@ -1,4 +1,4 @@
-"""A nursery that is a process of its own, and not its starter's fork: it has a child's environment, and knows no secret."""
+"""A fork server that is not its starter's fork: it has a child's environment, and knows no secret."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ import sys
 from collections.abc import Mapping
 from typing import Final
 
-from harness.nursery import listening_at
+from harness.forkserver import listening_at
 from harness.scratch import Scratch
 
 _END_S: Final = 10.0
 
 
-class NurseryApart:
-    """That process, up to :meth:`close`."""
+class ForkServer:
+    """The fork server's process, up to :meth:`close`."""
 
     def __init__(self, module: str, environment: Mapping[str, str]) -> None:
         """Start it; it imports ``module`` for what it forks. Raises OSError where there can be none."""
         self._scratch = Scratch()
-        self.path = self._scratch.path / "nursery"  #: where it listens: for :func:`harness.nursery.interpreter`
+        self.path = self._scratch.path / "server"  #: where it listens: for :func:`harness.forkserver.interpreter`
         try:
             with listening_at(self.path) as listening:
                 self._process = subprocess.Popen(
-                    [sys.executable, "-m", "harness.nursery", str(listening.fileno()), module],
+                    [sys.executable, "-m", "harness.forkserver", str(listening.fileno()), module],
                     pass_fds=[listening.fileno()],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.DEVNULL,
@@ -41,7 +41,7 @@ class NurseryApart:
         return self._process.pid
 
     def let_go(self) -> None:
-        """In a fork of its starter: it is not to live as long as that does."""
+        """In a fork of its starter: let the fork server end without waiting for that fork."""
         assert self._process.stdin is not None
         os.close(self._process.stdin.fileno())
 

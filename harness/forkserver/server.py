@@ -1,4 +1,4 @@
-"""In a nursery's own process: a fork for each request, its status when it ends, its end when whoever asked for it is gone."""
+"""The fork server's own process: it forks for each request, returns the exit status, and kills the fork whose client is gone."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ import types
 from collections.abc import Sequence
 from typing import Any, Final, NoReturn
 
-from harness.nursery.newborn import HEAD, MOST_FILES, STATUS
+from harness.forkserver.client import HEAD, MOST_FILES, STATUS
 
 _PATIENCE_S: Final = 10.0
 _NO_PROCESS: Final = -1
@@ -51,7 +51,7 @@ class _Server:
             for connection, (pid, descriptor) in list(self._forks.items()):
                 if descriptor in ready:
                     self._ended(connection, pid, descriptor)
-                elif connection in ready:  # who asked sends nothing: it is gone
+                elif connection in ready:  # a client sends nothing more, so it is gone
                     os.kill(pid, signal.SIGKILL)
                     self._selector.unregister(connection)
             if self._listening in ready:
@@ -73,7 +73,7 @@ class _Server:
                 return  # nobody waits for it any more
 
     def _fork(self) -> None:
-        """Fork what is asked for. Who cannot be served learns that by the end of the connection; the forks there are go on."""
+        """Fork what is asked for. Where that fails, only this connection is closed; the other forks go on."""
         try:
             connection, _ = self._listening.accept()
         except OSError:  # no descriptor is left
@@ -129,7 +129,7 @@ def _received(connection: socket.socket) -> tuple[dict[str, Any], list[int]]:
 
 
 def _as_an_interpreter(request: dict[str, Any], files: Sequence[int]) -> NoReturn:
-    """Do what an interpreter started so would do; never returns."""
+    """Do what an interpreter with these arguments would do; never returns."""
     code = 1
     try:
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -154,7 +154,7 @@ def _as_an_interpreter(request: dict[str, Any], files: Sequence[int]) -> NoRetur
 
 
 def _place(files: Sequence[int], places: Sequence[int]) -> None:
-    """Each file where it was: first out of each other's way, then there."""
+    """Move each file to the descriptor it had: first above all of them, so that none overwrites another."""
     above = max(places, default=0) + 1
     moved = [_duplicate(file, above) for file in files]
     for file, place in zip(moved, places, strict=True):
@@ -187,7 +187,7 @@ def _run(arguments: Sequence[str]) -> None:
 
 
 def _leave(code: int) -> NoReturn:
-    """As an interpreter ends, but for what it was forked in the midst of."""
+    """End as an interpreter does, without unwinding the fork server's own stack."""
     try:
         threading._shutdown()  # type: ignore[attr-defined]
         atexit._run_exitfuncs()

@@ -14,8 +14,8 @@ def test_the_controller_imports_nothing_that_the_first_invite_would_wait_for() -
     asked = (
         "import sys\n"
         "from importlib import import_module\n"
-        "from harness.pytest_plugin import nursery\n"
-        "for module in nursery._NEEDED: import_module(module)\n"
+        "from harness.pytest_plugin import forked_workers\n"
+        "for module in forked_workers._NEEDED: import_module(module)\n"
         "names = 'harness.scenario.cast', 'harness.preflight', 'dns', 'cryptography', 'aiohttp'\n"
         "print([name for name in names if name in sys.modules])"
     )

@@ -1,8 +1,8 @@
-"""Workers are forked from a process that has imported what they need: six interpreters that each import it for themselves
-were most of what a short run took.
+"""Workers are forked from a process that has imported what they need: six interpreters that each import it took most of the time
+of a short run.
 
-``harness verify`` opens a :class:`Nursery` before pytest begins, while the process has no thread but one; pytest run by somebody
-else starts its workers as ever.
+``harness verify`` starts a :class:`WorkerForkServer` before pytest begins, while the process has only one thread. pytest itself
+starts its workers as always.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from typing import Any, Final
 
 import pytest
 
+from harness.forkserver import interpreter, listening_at
+from harness.forkserver.process import ForkServer
+from harness.forkserver.server import serve
 from harness.memory import lasting
-from harness.nursery import interpreter, listening_at
-from harness.nursery.apart import NurseryApart
-from harness.nursery.server import serve
 from harness.scratch import Scratch
 
-#: What a worker of a run has imported when its first case begins, but for what follows from these.
+#: What a worker of a run has imported when its first case begins; their own imports follow from these.
 _NEEDED: Final = (
     "harness.pytest_plugin.fixtures",
     "harness.pytest_plugin.collection",
@@ -37,14 +37,14 @@ _NEEDED: Final = (
 
 
 @contextlib.contextmanager
-def nursery(worlds: NurseryApart | None = None) -> Iterator[Nursery | None]:
-    """A nursery while this lasts; None where there can be none, which makes a run slower and nothing else.
+def worker_fork_server(worlds: ForkServer | None = None) -> Iterator[WorkerForkServer | None]:
+    """A fork server while this lasts; None where there can be none, which only makes a run slower.
 
-    ``worlds`` is another that this process has started, and that its forks are not to keep alive.
+    ``worlds`` is the fork server of the worlds, if this process has started one: its forks must not keep it alive.
     """
     with Scratch() as scratch:
         try:
-            opened = None if threading.active_count() > 1 else Nursery(scratch.path / "nursery", worlds)
+            opened = None if threading.active_count() > 1 else WorkerForkServer(scratch.path / "server", worlds)
         except OSError:  # as where the way to the directory of temporary files is longer than a socket's path may be
             opened = None
         try:
@@ -54,10 +54,10 @@ def nursery(worlds: NurseryApart | None = None) -> Iterator[Nursery | None]:
                 opened.close()
 
 
-class Nursery:
-    """A pytest plugin, and the process that forks its run's workers."""
+class WorkerForkServer:
+    """The process that forks a run's workers, and the pytest plugin that has them started there."""
 
-    def __init__(self, path: Path, worlds: NurseryApart | None = None) -> None:
+    def __init__(self, path: Path, worlds: ForkServer | None = None) -> None:
         """Import what workers need, and fork; listen at ``path``. Raises OSError. No other thread may run."""
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # a thread would not be there after the fork
         with lasting():  # and no collection writes to pages that are shared
@@ -81,7 +81,7 @@ class Nursery:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_setupnodes(self, specs: Sequence[Any]) -> None:
-        """Workers on this machine come from here, those that replace dead ones as well."""
+        """Have all workers on this machine forked here, also those that replace dead ones."""
         command = shlex.join(interpreter(self._path))
         for spec in specs:
             if spec.popen and not spec.python:

@@ -1,11 +1,11 @@
-"""``python -m harness.nursery DESCRIPTOR MODULE …``: listens at an open socket, and lives until its standard input ends."""
+"""``python -m harness.forkserver DESCRIPTOR MODULE …``: listens at an open socket, and lives until its standard input ends."""
 
 import socket
 import sys
 from importlib import import_module
 
+from harness.forkserver.server import serve
 from harness.memory import lasting
-from harness.nursery.server import serve
 
 if __name__ == "__main__":
     listening = socket.socket(fileno=int(sys.argv[1]))

@@ -16,14 +16,14 @@ from pathlib import Path
 
 import pytest
 
-from harness.nursery import listening_at, server
-from harness.nursery.newborn import HEAD
+from harness.forkserver import listening_at, server
+from harness.forkserver.client import HEAD
 from tests.process.phone.test_lifetime import gone
 
-NURSERY = """
+FORK_SERVER = """
 import sys, types
-from harness.pytest_plugin.nursery import nursery
-with nursery() as forks:
+from harness.pytest_plugin.forked_workers import worker_fork_server
+with worker_fork_server() as forks:
     specs = [types.SimpleNamespace(popen=True, python=None)]
     forks.pytest_xdist_setupnodes(specs)
     print(specs[0].python, flush=True)
@@ -32,11 +32,15 @@ with nursery() as forks:
 
 
 class Runner:
-    """A process that has a nursery."""
+    """A process that has a fork server."""
 
     def __init__(self, environment: dict[str, str]) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-c", NURSERY], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+            [sys.executable, "-c", FORK_SERVER],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment,
         )
         assert self.process.stdout is not None
         self.command = shlex.split(self.process.stdout.readline())
@@ -139,19 +143,21 @@ def test_it_dies_with_whoever_stands_for_it(runner: Runner) -> None:
 
 @pytest.mark.parametrize("room", [0, 1, 3])
 def test_without_room_for_another_those_that_there_are_go_on(own_runner: Runner, room: int) -> None:
-    """Descriptors of the nursery's own, as few as are left: who asked ends, and nobody else."""
+    """Descriptors of the fork server's own, as few as are left: who asked ends, and nobody else."""
     says = "import sys; print('here', flush=True); sys.stdout.write(sys.stdin.read())"
     first = own_runner.worker(says)
     assert first.stdout is not None
     assert first.stdout.readline() == "here\n"
-    nursery = int(Path(f"/proc/{own_runner.process.pid}/task/{own_runner.process.pid}/children").read_text().split()[0])
-    highest = max(int(file.name) for file in Path(f"/proc/{nursery}/fd").iterdir())
-    before = resource.prlimit(nursery, resource.RLIMIT_NOFILE)
-    resource.prlimit(nursery, resource.RLIMIT_NOFILE, (highest + 1 + room, before[1]))
+    fork_server = int(
+        Path(f"/proc/{own_runner.process.pid}/task/{own_runner.process.pid}/children").read_text().split()[0]
+    )
+    highest = max(int(file.name) for file in Path(f"/proc/{fork_server}/fd").iterdir())
+    before = resource.prlimit(fork_server, resource.RLIMIT_NOFILE)
+    resource.prlimit(fork_server, resource.RLIMIT_NOFILE, (highest + 1 + room, before[1]))
     second = own_runner.worker(says)
     second.communicate("", timeout=60)
     assert second.returncode in (0, 1)  # it began, or not
-    resource.prlimit(nursery, resource.RLIMIT_NOFILE, before)
+    resource.prlimit(fork_server, resource.RLIMIT_NOFILE, before)
     third = own_runner.worker(says)
     assert third.communicate("served", timeout=60)[0] == "here\nserved"
     assert first.communicate("and on", timeout=60)[0] == "and on"
@@ -163,18 +169,18 @@ def test_where_no_process_is_left_who_asked_is_told(tmp_path: Path, monkeypatch:
         raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
 
     monkeypatch.setattr(os, "fork", none_left)
-    path = tmp_path / "nursery"
+    path = tmp_path / "server"
     lifeline, ours = os.pipe()
     with listening_at(path) as listening, socket.socket(socket.AF_UNIX) as asks:
         asks.connect(str(path))
         socket.send_fds(asks, [HEAD.pack(2, 1)], [ours])
         asks.sendall(b"{}")
-        nursery = server._Server(listening, lifeline)
-        nursery._fork()
+        fork_server = server._Server(listening, lifeline)
+        fork_server._fork()
         assert asks.recv(1) == b""
-        assert nursery._forks == {}
-        os.close(nursery._spare)
-        nursery._selector.close()
+        assert fork_server._forks == {}
+        os.close(fork_server._spare)
+        fork_server._selector.close()
     for descriptor in (lifeline, ours):
         os.close(descriptor)
 
@@ -187,7 +193,7 @@ def test_ctrl_c_reaches_it(runner: Runner) -> None:
 
 
 @pytest.mark.parametrize("killed", [False, True])
-def test_a_nursery_ends_with_its_runner(own_runner: Runner, tmp_path: Path, killed: bool) -> None:
+def test_a_fork_server_ends_with_its_runner(own_runner: Runner, tmp_path: Path, killed: bool) -> None:
     output, _ = own_runner.worker("import os; print(os.getppid())").communicate(timeout=60)
     if killed:
         own_runner.process.kill()
@@ -196,10 +202,10 @@ def test_a_nursery_ends_with_its_runner(own_runner: Runner, tmp_path: Path, kill
     assert killed or list(tmp_path.iterdir()) == []
 
 
-def test_where_no_socket_can_be_there_is_no_nursery(tmp_path: Path) -> None:
+def test_where_no_socket_can_be_there_is_no_fork_server(tmp_path: Path) -> None:
     deep = tmp_path / ("d" * 100)
     deep.mkdir()
-    code = "from harness.pytest_plugin.nursery import nursery\nwith nursery() as forks: print(forks)"
+    code = "from harness.pytest_plugin.forked_workers import worker_fork_server\nwith worker_fork_server() as forks: print(forks)"
     environment = {**os.environ, "TMPDIR": str(deep)}
     assert (
         subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True).stdout == "None\n"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from harness.nursery.apart import NurseryApart
+from harness.forkserver.process import ForkServer
 from harness.phone.process import environment
 
 
-class PhoneNursery(NurseryApart):
+class PhoneForkServer(ForkServer):
     """That process; its path is for :class:`harness.phone.pool.PhonePool`."""
 
     def __init__(self) -> None:
