@@ -23,9 +23,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from tools import ROOT
 from tools.soak.processes import Growth, Sample, command_of, descendants, growth, parent_of, sample
 
-ROOT = Path(__file__).resolve().parents[2]
 DEPLOYMENT = ROOT / "scenarios" / "deployments" / "simulated-talkdesk.toml"
 ROWS = ("TD-INBOUND", "TD-TRANSFER-BLIND", "TD-FALLBACK-REFUSED", "HANGUP-CALLER", "HANGUP-AI", "ABANDON")
 MET, MISSED, BROKEN = 0, 1, 3

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
+from tools import ROOT
+
 REPORT = ROOT / "reports" / "coverage.json"
 #: The rooms that judge, and what of them has to be reached, in per cent of statements and branches together.
 BARS = dict.fromkeys(("audio", "checks", "diagnosis", "sip", "verdict"), 95.0)
@@ -93,3 +94,7 @@ def _write(rooms: Mapping[str, Room], report: Mapping[str, Any], missed: Sequenc
         "files": files,
     }
     REPORT.write_text(json.dumps(plain, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

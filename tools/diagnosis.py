@@ -1,17 +1,20 @@
-"""The tables of docs/diagnosis.md: every cause, and every cell of symptom × place. A test holds the page to them."""
+"""``make diagnosis-page``: writes the tables of docs/diagnosis.md anew, every cause and every cell of symptom × place.
+
+A test holds the page to them.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 from harness.diagnosis.causes import CAUSES
 from harness.diagnosis.cells import KINDS, PLACES, UNTOLD, Cell
 from harness.diagnosis.rule import Rule
 from harness.diagnosis.rules import rules_of
+from tools import ROOT
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "diagnosis.md"
+PAGE = ROOT / "docs" / "diagnosis.md"
 _INTEGRATIONS = ("talkdesk", "gladly")
 
 
@@ -60,3 +63,8 @@ def renewed(page: str) -> str:
 def tables_of(page: str) -> Iterator[str]:
     """The tables that stand in a page."""
     yield from re.findall(r"<!-- table: \w+ -->\n(.*?)\n<!-- end of table -->", page, flags=re.S)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(renewed(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    print(PAGE)

@@ -18,7 +18,8 @@ from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from tools import ROOT
+
 UV = ROOT / ".uv" / "bin" / "uv"
 _WITHIN_S = 120.0
 _ONE_CASE = ("--transport", "udp", "--auth", "ip", "--codec", "pcmu", "--ai", "synthflow")
@@ -188,3 +189,7 @@ def main() -> int:
             return 1
     print(f"wheel: all steps passed in {time.monotonic() - began:.1f} s")
     return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -24,9 +24,9 @@ from glob import glob
 from pathlib import Path
 from types import FrameType
 
+from tools import ROOT
 from tools.junit import counts
 
-ROOT = Path(__file__).resolve().parents[2]
 RESULT = ROOT / "reports" / "interop.json"
 PASSED, FAILED, BROKEN, INTERRUPTED = 0, 1, 3, 130
 #: Stands in the environment of every process of a run, so that none is left behind unnoticed.
@@ -231,3 +231,7 @@ def _wait(process: subprocess.Popen[bytes]) -> int:
         return INTERRUPTED
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

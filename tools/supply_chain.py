@@ -1,15 +1,21 @@
-"""Adds the licence of each component to an SBOM (CycloneDX), and refuses those that nobody has agreed to."""
+"""``make sbom``: adds the licence of each component to an SBOM (CycloneDX), and refuses those that nobody has agreed to.
+
+``uv export --format cyclonedx1.5 | python -m tools.supply_chain``
+"""
 
 from __future__ import annotations
 
 import importlib.metadata
 import json
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-REPORT = Path(__file__).resolve().parents[2] / "reports" / "sbom.json"
+from tools import ROOT
+
+REPORT = ROOT / "reports" / "sbom.json"
 
 #: Licences that ask for no more than their notice, or (MPL) for changes to the library's own files.
 PERMISSIVE = frozenset({
@@ -94,7 +100,7 @@ def main(exported: str, report: Path = REPORT, say: Callable[[str], None] = prin
     try:
         with_licences(bom)
     except LicenceError as error:
-        say(f"ERROR: licences nobody has agreed to (tools/supply_chain/licences.py has the list):\n{error}")
+        say(f"ERROR: licences nobody has agreed to (tools/supply_chain.py has the list):\n{error}")
         return 1
     finally:
         report.parent.mkdir(exist_ok=True)
@@ -102,3 +108,7 @@ def main(exported: str, report: Path = REPORT, say: Callable[[str], None] = prin
     licensed = sum("licenses" in component for component in bom["components"])
     say(f"sbom: {len(bom['components'])} components, {licensed} installed here with a licence agreed to: {report}")
     return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.stdin.read()))
