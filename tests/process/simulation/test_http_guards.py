@@ -82,7 +82,7 @@ def test_any_body_is_told_what_is_wrong_with_it(
     ]
     assert {answer.status_code for answer in answers} == {400}
     assert all(json.loads(answer.text)["error"] for answer in answers)
-    assert talkdesk.books()["errors"] == []
+    assert talkdesk.state()["errors"] == []
 
 
 def test_a_web_page_cannot_start_a_campaign(td: Stage) -> None:
