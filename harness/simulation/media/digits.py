@@ -20,7 +20,7 @@ _DURATION = re.compile(r"^[ \t]*Duration[ \t]*=[ \t]*([0-9]{1,6})[ \t\r]*$", re.
 
 @dataclass(frozen=True, slots=True)
 class ReceivedDigit:
-    """A digit that arrived, with its length (0 when it was not told) and the way it came."""
+    """A digit that was received, with its length (0 when unknown) and how it came."""
 
     digit: str
     duration_ms: int
@@ -28,7 +28,7 @@ class ReceivedDigit:
 
 
 class EventReceiver:
-    """Puts the packets of telephone-events together; each event is told once."""
+    """Puts the packets of telephone-events together; each event is returned once."""
 
     def __init__(self) -> None:
         self._timestamp: int | None = None

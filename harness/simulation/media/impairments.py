@@ -74,7 +74,7 @@ def delayed(seconds: float) -> Impairment:
 
 
 def noise(data: bytes, onward: Send) -> None:
-    """The payload is not of the codec that its type says."""
+    """The payload is not of the codec that its type names."""
     onward(_with_payload(data, lambda packet: packet.payload.translate(_NOISE)))
 
 

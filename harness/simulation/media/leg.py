@@ -1,4 +1,4 @@
-"""The media of one call leg: its port, what it was told, and what it told (offer and answer, RFC 3264)."""
+"""The media of one call leg: its port, and the descriptions it received and sent (offer and answer, RFC 3264)."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ def is_event(codec: Codec) -> bool:
 
 
 def is_g711(codec: Codec) -> bool:
-    """Whether it is one of the two laws."""
+    """Whether it is one of the two laws of G.711."""
     return codec.is_same(PCMU) or codec.is_same(PCMA)
 
 
 def carried(codec: Codec) -> bool:
-    """What a platform that carries G.711 lets through an offer."""
+    """Whether a platform that carries G.711 lets it through an offer."""
     return is_g711(codec) or is_event(codec)
 
 
 def audio_of(description: Description) -> Media:
-    """Its audio. Raises `SdpError` when there is none."""
+    """The audio of a description. Raises `SdpError` when there is none."""
     audio = description.audio
     if audio is None:
         raise SdpError("no audio in the session description")
@@ -120,11 +120,11 @@ class LegMedia:
         return self._say(answered)
 
     def again(self) -> bytes:
-        """What was told last: for one who asks for an offer, or refreshes the session (RFC 4028)."""
+        """The description sent last: for a peer that asks for an offer, or refreshes the session (RFC 4028)."""
         return bytes(self.local) if self.local is not None else self.offer()
 
     def restore(self, local: Description | None) -> None:
-        """The peer has not accepted what it was told last: before it stands again."""
+        """Return to that description: the peer has refused the last one."""
         self.local = local
         self._changed()
 
@@ -143,7 +143,7 @@ class LegMedia:
 
 
 def couple(a: LegMedia, b: LegMedia, a_to_b: Impairment | None = None, b_to_a: Impairment | None = None) -> Relay:
-    """Hand media on between two legs that have negotiated, each with the payload types of its own description."""
+    """Relay media between two legs that have negotiated, each with the payload types of its own description."""
     passed_on = "terminated" not in (a.rtcp.reports, b.rtcp.reports)
     return Relay(a.port, b.port, _renumbering(a, b), _renumbering(b, a), a_to_b, b_to_a, reports=passed_on)
 

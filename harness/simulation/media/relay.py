@@ -1,4 +1,4 @@
-"""RTP and RTCP handed on between two legs, as an SBC that anchors media does: no transcoding, no mixing."""
+"""Relays RTP and RTCP between two legs, as an SBC that anchors media does: no transcoding, no mixing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Impairment = Callable[[bytes, Send], None]
 
 
 class Relay:
-    """Two coupled ports. ``forward`` says how payload types of ``a`` are numbered at ``b``; ``backward`` the reverse."""
+    """Two connected ports. ``forward`` maps payload types of ``a`` to those of ``b``; ``backward`` the reverse."""
 
     def __init__(
         self,
@@ -25,7 +25,7 @@ class Relay:
         *,
         reports: bool,
     ) -> None:
-        """``reports`` says whether RTCP is handed on, too, or ends here."""
+        """``reports`` says whether RTCP is relayed, too, or ends here."""
         self._ports = (a, b)
         self._handlers = (_path(b.send, forward, impair_forward), _path(a.send, backward, impair_backward))
         a.on_packet, b.on_packet = self._handlers
@@ -35,7 +35,7 @@ class Relay:
             b.on_control = _path(a.send_control, {}, impair_backward)
 
     def uncouple(self) -> None:
-        """Hand nothing on any more; a port that has since been coupled elsewhere stays so."""
+        """Stop relaying; a port that has since been connected elsewhere stays so."""
         for port, handler in zip(self._ports, self._handlers, strict=True):
             if port.on_packet is handler:
                 port.on_packet = port.on_control = None

@@ -1,4 +1,4 @@
-"""What every contact-centre platform of this world has; `talkdesk` and `gladly` say what is their own."""
+"""What every contact-centre platform of this world has; `talkdesk` and `gladly` add their own behaviour."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ class Platform:
     def outside(
         self, number: str, caller: Caller, headers: Headers, external: ExternalSettings | None = None
     ) -> LegTarget:
-        """A number of the public network; ``external`` says how an agent's is called."""
+        """Where a number of the public network is reached; ``external`` says how an agent's is called."""
         assert self.carrier is not None
         external = external or ExternalSettings()
         uri = Uri("sip", national(number) if external.national else number, self.carrier.address, self.carrier.port)
@@ -121,7 +121,7 @@ class Platform:
         )
 
     def announcement(self, user: str, call: RoutedCall) -> LegTarget:
-        """The platform's own voice."""
+        """Where an announcement of the platform is reached."""
         assert self.announcements is not None
         assert self.to_announcements is not None
         listen = self.announcements.local("udp")
@@ -139,7 +139,7 @@ class Platform:
         return self.settings.now.group(group, self.deployment.groups[group])
 
     def agents(self, group: str, call: RoutedCall, toward: WireLeg, headers: Headers) -> list[LegTarget]:
-        """The phones of a group's agents, as far as they are logged in, and numbers of the public network."""
+        """Where a group's agents are reached: phones of those who are logged in, and numbers of the public network."""
         if self.faults.on(Fault.GROUP_ANSWERED_BY_OTHERS, call.line):
             return [self.announcement(SOMEBODY, call)]
         declared = self.deployment.groups[group]
@@ -194,7 +194,7 @@ class Platform:
         return []
 
     def takes(self, dialled: str, number: str) -> bool:
-        """Whether the carrier has the number in the form in which it was dialled."""
+        """Whether the carrier knows the number in the form that was dialled."""
         route = self.routes.find(number)
         line = route.name if isinstance(route, LineRoute) else route.line if route is not None else None
         return dialled.startswith("+") or not self.faults.on(Fault.NATIONAL_FORM_REFUSED, line)
@@ -206,7 +206,7 @@ class Platform:
     # --- what the calls ask ------------------------------------------------------------------------
 
     def line_behind(self, termination: Termination) -> str | None:
-        """The line whose call the AI is transferring, when it can only be one."""
+        """The line whose call the AI is transferring, where only one can be meant."""
         lines = {call.line for call in termination.in_use}
         return lines.pop() if len(lines) == 1 else None
 
@@ -217,5 +217,5 @@ class Platform:
 
 
 def _external(phone: PhoneEntry) -> ExternalSettings:
-    """How an agent who is a telephone number is called: a platform that may show any number shows one of its own."""
+    """How an agent at a telephone number is called: a platform that may show any number shows one of its own."""
     return ExternalSettings(shows="original" if phone.shows == "original" else "platform", accept=phone.accept)

@@ -90,7 +90,7 @@ class PlatformCall(RoutedCall):
         self.connect(leg, first)
 
     async def _goes_in(self, first: WireLeg, route: LineRoute) -> bool:
-        """Past hours, announcement and menus; False for a caller who has been taken care of by then."""
+        """Go through hours, announcement and menus; return False when the call has been handled by then."""
         self.line = route.name
         if await self._is_closed(first, route.name):
             return False
@@ -102,7 +102,7 @@ class PlatformCall(RoutedCall):
         return True
 
     async def to_ai(self, first: WireLeg, route: LineRoute, headers: Headers) -> None:
-        """To the AI, or to the group that takes over for it."""
+        """Connect to the AI, or to the group that takes over for it."""
         self.line = route.name
         routes = self.platform.routes
         if self._wrong(Fault.ROUTE_MISSING):
@@ -142,7 +142,7 @@ class PlatformCall(RoutedCall):
         return media
 
     async def _is_closed(self, first: WireLeg, line: str) -> bool:
-        """Whether the number is out of its hours; the caller has then been taken care of."""
+        """Whether the number is out of its hours; the call has then been handled."""
         settings, deployment = self.platform.settings.now.line(line), self.platform.deployment
         if deployment.is_open(line) if settings.open is None else settings.open:
             return False
@@ -154,7 +154,7 @@ class PlatformCall(RoutedCall):
         return True
 
     async def _give_notice(self, first: WireLeg, seconds: float) -> None:
-        """The platform answers and speaks: an announcement, a recording notice."""
+        """Answer, and play an announcement or a recording notice."""
         if not seconds:
             return
         player = Player(self.platform.ticker, await self._answered(first), sound.notice)
@@ -237,7 +237,7 @@ class PlatformCall(RoutedCall):
         return caller.from_(domain)
 
     def agent_caller(self) -> Caller:
-        """Whom an agent is shown."""
+        """The number that an agent is shown."""
         lost = Fault.CALLER_ID_LOST_ON_TRANSFER if self._transferred else Fault.CALLER_ID_LOST_ON_FALLBACK
         return self.caller.showing(self.platform.number_of_line(self.line)) if self._wrong(lost) else self.caller
 
@@ -273,7 +273,7 @@ class PlatformCall(RoutedCall):
         return self.platform.anchored(private)
 
     def offer(self, media: LegSdp, toward: WireLeg) -> bytes:
-        """What the other leg offered; once something was agreed with it, just that, as nothing is transcoded."""
+        """The other leg's offer; once a codec was agreed with it, only that one, as nothing is transcoded."""
         assert isinstance(media, LegMedia)
         assert isinstance(toward.media, LegMedia)
         if toward.media.remote is None:
@@ -284,7 +284,7 @@ class PlatformCall(RoutedCall):
         return media.pass_on(toward.media.remote, lambda codec: codec.is_same(agreed) or is_event(codec))
 
     def answer(self, toward: WireLeg, leg: WireLeg) -> bytes:
-        """What the new leg answered, unless the caller's side is to have a law of its own."""
+        """The new leg's answer, unless the caller's side is to have another G.711 law."""
         media = toward.media
         assert isinstance(media, LegMedia)
         if media.local is None and media.remote is not None and self._wrong(Fault.G711_ONE_SIDE):
@@ -320,14 +320,14 @@ class PlatformCall(RoutedCall):
     # --- what the legs ask for ---------------------------------------------------------------------
 
     async def on_info(self, leg: WireLeg, request: InDialogRequest) -> None:
-        """Digits for the menu; otherwise for the other side."""
+        """Hand digits to the menu, otherwise to the other leg."""
         if self._menu is not None:
             self._menu.info(request)
         else:
             await super().on_info(leg, request)
 
     async def on_refer(self, leg: WireLeg, request: ReferRequest, target: NameAddr) -> None:
-        """A transfer: carried out here, or passed on where the line says so."""
+        """Carry out a transfer, or pass it on where the line says so."""
         if self._wrong(Fault.TRUNK_INACTIVE):
             request.respond(503, "Trunk inactive")
         elif self._wrong(Fault.REFER_REJECTED):

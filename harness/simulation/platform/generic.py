@@ -1,4 +1,4 @@
-"""An SBC in front of a voice agent as RFC 3261 has it, without headers of any vendor."""
+"""An SBC in front of a voice agent by RFC 3261 alone, without headers of any vendor."""
 
 from __future__ import annotations
 

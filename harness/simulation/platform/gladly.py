@@ -17,7 +17,7 @@ SELECTOR: Final = "X-Gladly-Routing-Selector"
 
 
 class Gladly(Platform):
-    """Signals over TLS alone; forwards calls with the caller's number and a topic in headers of its own."""
+    """Takes SIP over TLS only; forwards calls with the caller's number and a topic in headers of its own."""
 
     transports: ClassVar[tuple[TransportName, ...]] = ("tls",)
 

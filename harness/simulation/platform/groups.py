@@ -1,4 +1,4 @@
-"""Ring groups: agents ring, together or in turns; the first to take the call has it, the others are let go (CANCEL)."""
+"""Ring groups: agents ring, together or in turns; the first to answer has the call, the others are cancelled."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ async def ring_group(
     ticker: Ticker,
     on_ringing: OnRinging | None = None,
 ) -> WireLeg:
-    """The leg of the agent who takes the call, not joined yet. Raises `LegRefusedError`: 480 when there is nobody."""
+    """Ring a group; return the leg of the agent who answers, not connected yet. Raises `LegRefusedError`, 480 when there is nobody."""
     loop = asyncio.get_running_loop()
     patience = loop.time() + group.queue_s
     while True:
@@ -74,7 +74,7 @@ async def _ring(
 
 
 async def _first(rings: Sequence[asyncio.Future[WireLeg]], refusals: list[Refusal]) -> WireLeg | None:
-    """The first that is answered; the others are let go."""
+    """The first leg that is answered; the others are cancelled."""
     winner: WireLeg | None = None
     waiting: set[asyncio.Future[WireLeg]] = set(rings)
     try:

@@ -19,7 +19,7 @@ MakeOffer = Callable[[LegSdp, WireLeg], bytes]
 
 
 def faulty_offer(wrong: IsOn, plain: MakeOffer) -> MakeOffer | None:
-    """What makes the offer to the AI instead of ``plain``; None unless a fault of the offer is on."""
+    """Makes the offer to the AI instead of ``plain``; None unless a fault of the offer is on."""
 
     def without_g711(media: LegSdp, toward: WireLeg) -> bytes:
         assert isinstance(media, LegMedia)

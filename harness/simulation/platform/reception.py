@@ -19,7 +19,7 @@ _NO_HOST: Final = f"media.{'x' * 64}.invalid"
 
 
 def take_platform_calls(platform: Platform) -> None:
-    """From now on ``platform`` takes the calls that it is sent."""
+    """Have ``platform`` take the calls that it is sent."""
     platform.ua.on_invite = partial(_from_outside, platform)
     for termination in platform.terminations.values():
         termination.ua.on_invite = partial(_from_trunk, platform, termination)

@@ -32,13 +32,13 @@ _NO_SAMPLES: NDArray[np.int16] = np.zeros(0, np.int16)
 
 
 class Listener(Protocol):
-    """Is told what an assistant hears."""
+    """Receives what an assistant hears."""
 
     def heard_mark(self, mark: int, began: float, level_dbov: float) -> None:
         """A mark begins or goes on; ``began`` in seconds since the epoch."""
 
     def heard_digit(self, digit: ReceivedDigit) -> None:
-        """A digit ended."""
+        """A digit has ended."""
 
     def heard_prompt(self, name: str) -> None:
         """A spoken prompt was heard whole."""
@@ -85,7 +85,7 @@ class AudioInput:
         return "PCMA" if codec is not None and codec.name.upper() == "PCMA" else "PCMU"
 
     def receive(self, data: bytes) -> None:
-        """A packet has come."""
+        """Take a packet that was received."""
         packet = Packet.parse(data)
         if packet is None:
             return
@@ -109,7 +109,7 @@ class AudioInput:
             self._waiting.append(self._last)
 
     def tick(self) -> None:
-        """20 ms have passed; when no packet has come for a while, that is silence."""
+        """Advance by 20 ms; without a packet for a while, that is silence."""
         if self._waiting:
             self._missed = 0
             return

@@ -1,4 +1,4 @@
-"""A call that an assistant takes: it answers, hears, speaks, does what its caller asks for, and transfers."""
+"""A call that an assistant takes: it answers, listens, speaks, does what its caller asks for, and transfers."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _STATUS = {486: "busy", 480: "no-answer", 408: "no-answer", 487: "canceled"}
 
 
 def _begins(handover: Handover, way: Way, said: str) -> bool:
-    """Whether a caller begins so to ask for that handover."""
+    """Whether a caller who says that begins to ask for that handover."""
     match way:
         case "digit":
             return handover.digit == said
@@ -87,7 +87,7 @@ class Conversation:
     # --- taking the call ---------------------------------------------------------------------------
 
     async def take(self) -> None:
-        """Answer it, or not, as the assistant is made."""
+        """Answer it, or not, by the assistant's settings."""
         call, service = self._call, self._service
         trunk = service.trunks.admit(call)
         if not isinstance(trunk, Trunk) and not service.trunks.knows(call.source[0]):
@@ -239,7 +239,7 @@ class Conversation:
             self._channel.say(sound.frames(dtmf(digits), self._channel.law))
 
     def _asks(self, way: Way, said: str) -> bool:
-        """Whether that asks for a handover, or answers what it has asked back; it hands over when all of it has been said."""
+        """Whether that asks for a handover, or answers the assistant's question; it hands over when everything has been said."""
         left = {name: answers[1:] for name, answers in self._amid.items() if answers[0] == said}
         if not left:
             left = {name: handover.then for name, handover in self._handovers.items() if _begins(handover, way, said)}
@@ -363,7 +363,7 @@ class Conversation:
         return original
 
     def _step_aside(self, agent: OutgoingCall, to_agent: LegMedia) -> None:
-        """From now on caller and agent hear each other; what one asks for goes to the other."""
+        """Connect caller and agent: they hear each other, and requests of one go to the other."""
         assert self._media is not None
         self._stop_listening()
         self.record.end_call_reason = "transferred"

@@ -81,7 +81,7 @@ class Channel:
             self._present = None
 
     def begin_to_reply(self) -> None:
-        """From now on name the mark that is heard, in band; until then only the voice is sent."""
+        """Name the marks that are heard, in band, from now on; until then only the voice is sent."""
         self._may_reply = self._settings.replies and self._settings.sends == "voice"
         self._reply()
 
@@ -93,7 +93,7 @@ class Channel:
     # --- sending -----------------------------------------------------------------------------------
 
     def send_digits(self, digits: str) -> bool:
-        """Send digits as telephone-events; whether these were negotiated."""
+        """Send digits as telephone-events; return whether these were negotiated."""
         if self._media.event is None:
             return False
         self._sending = event_packets(digits, FRAME)
@@ -133,7 +133,7 @@ class Channel:
             yield from sound.mark(self._voice, self.law) if self._voice is not None else sound.silence(self.law)
 
     def relearn(self) -> None:
-        """The codec has changed: use the new one from the next frame on."""
+        """Use the leg's new codec from the next frame on."""
         self._script = self._replies(self._replying_to) if self._replying_to is not None else self._plain_voice()
 
     def speak(self) -> None:
@@ -195,7 +195,7 @@ class MediaEngine:
         return channel
 
     def forget(self, channel: Channel) -> None:
-        """The channel is closed."""
+        """Remove a closed channel."""
         if channel in self._channels:
             self._channels.remove(channel)
             self._free.append(channel.stream)

@@ -22,7 +22,7 @@ from harness.sip.message import Message
 
 
 class WatchedCall(Protocol):
-    """A conversation, as far as others look after it."""
+    """A conversation, as the service sees it."""
 
     def watched(self) -> list[Watched]:
         """Its answered legs."""
@@ -59,11 +59,11 @@ class Synthflow:
         self.line_of_call = line_of_call
 
     def assistant_of(self, number: str) -> str | None:
-        """The name of the assistant a number is attached to."""
+        """The name of the assistant that a number is attached to."""
         return self._assistants.get(number)
 
     def transfer_number(self, right: str, line: str | None) -> str:
-        """The number, or the user, that a transfer is configured with which should go to ``right``."""
+        """The number or user that a transfer to ``right`` is configured with; a wrong one where a fault says so."""
         return unassigned_number(self.deployment) if self.faults.on(Fault.GROUP_DID_WRONG, line) else right
 
     def new_media(self) -> LegMedia:
@@ -71,15 +71,15 @@ class Synthflow:
         return LegMedia(self.media_address, rtcp=self.settings.now.rtcp)
 
     def over(self, conversation: WatchedCall) -> None:
-        """A conversation has ended."""
+        """Forget a conversation that has ended."""
         self.conversations.discard(conversation)
 
     def spawn(self, work: Coroutine[Any, Any, None], record: CallRecord) -> None:
-        """Do something for a call beside everything else."""
+        """Run something for a call in the background."""
         self.audit.spawn(work, f"synthflow call {record.id}")
 
     def trace(self, traced: Traced) -> None:
-        """A SIP message came or went: it belongs to the record of its call."""
+        """Add a SIP message to the record of its call."""
         self.records.trace(_call_id(traced.data), traced)
 
 

@@ -44,13 +44,13 @@ class Turns:
             self.caller_speaks, self._finished = False, True
 
     def take_finished(self) -> bool:
-        """Whether the caller has finished since this was asked last."""
+        """Whether the caller has finished since the last call."""
         finished, self._finished = self._finished, False
         return finished
 
 
 def script(kind: Sends, law: str, turns: Turns, *, greeting_s: float, interruptible: bool) -> Iterator[bytes] | None:
-    """The frames of an assistant that sends ``kind``, without end; None for one that has a mark as its voice."""
+    """The endless frames of an assistant that sends ``kind``; None for one whose voice is a mark."""
     nothing = sound.silence(law)[0]
     endless: dict[str, Callable[[], Iterator[bytes]]] = {
         "speech": lambda: _conversation(law, turns, greeting_s, interruptible),
