@@ -14,7 +14,7 @@ from tests.unit.diagnosis.examples import EXAMPLES as OF_RULES
 from tests.unit.diagnosis.leg_examples import LEGS
 from tests.unit.diagnosis.own_examples import OWN
 from tests.unit.diagnosis.stories import Expected
-from tools.diagnosis.page import PAGE, causes_table, cells_table, rules_at, tables_of
+from tools.diagnosis import PAGE, causes_table, cells_table, rules_at, tables_of
 
 EXAMPLES = [*OF_RULES, *LEGS, *OWN]
 INTEGRATIONS = ("talkdesk", "gladly")
