@@ -42,7 +42,7 @@ class ExpectAudio:
             self._with_others_people(mine, other)
             return
         begin = time.monotonic()
-        since = begin + SETTLE_S if changed else max(a.answered_at() or begin for a in (mine, other))
+        since = begin + SETTLE_S if changed else _since_answered(mine, other, begin)
         deadline = max(begin, since) + joined_within_s + LISTEN_S
         with self._context.evidence.step(f"{mine.label} and {other.label} hear each other"):
             for caller, talk in ((mine, other), (other, mine)):
@@ -206,6 +206,17 @@ class ExpectAudio:
     def _call(self) -> Call:
         assert isinstance(self._end, Call)
         return self._end
+
+
+def _since_answered(one: End, other: End, begin: float) -> float:
+    """From when on what either hears is the answered call: early media (RFC 3960) is heard for a moment longer than it flows."""
+    since = max(end.answered_at() or begin for end in (one, other))
+    early = (
+        sound
+        for speaker, listener in ((one, other), (other, one))
+        if isinstance(listener, Call) and (sound := listener.hears_marks(speaker.voices_for(listener), 0.0, 0.0))
+    )
+    return since + SETTLE_S if any(sound.at < since for sound in early) else since
 
 
 def _discarded(listener: End) -> int | None:
