@@ -287,7 +287,8 @@ PRACTICE: tuple[Row, ...] = (
     _row(
         "PRACK",
         "Reliable provisional responses",
-        "A 1xx sent reliably is acknowledged by PRACK and the call goes on to be answered, with audio both ways (RFC 3262).",
+        "Each 1xx but 100 is sent reliably, as the caller requires, and acknowledged by PRACK; the call goes on to be answered, with "
+        "audio both ways (RFC 3262).",
         (fails("early-media"), THROUGH),
         ai="stand-in",
         own_place=True,

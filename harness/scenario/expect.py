@@ -10,7 +10,7 @@ from typing import Literal
 from harness.audio.describe import describe
 from harness.audio.machine import last_sound, message_asked_in
 from harness.audio.marks import SAMPLE_RATE
-from harness.checks import dialog, headers, identity, landing, reach, session, signalling, timing
+from harness.checks import dialog, headers, identity, landing, provisional, reach, session, signalling, timing
 from harness.checks.finding import not_observable
 from harness.events import Event, MediaState, SipMessage
 from harness.far_end.call_record import CallRecord
@@ -23,7 +23,7 @@ from harness.scenario.expect_group import way_in_s
 from harness.scenario.lines import Line
 from harness.scenario.phones import region_at
 from harness.scenario.reported import ReportedCall
-from harness.sip.message import Request, Response
+from harness.sip.message import Request
 from harness.verdict import ExpectationError, Finding, Verdict
 
 #: How long a machine may speak before its tone, and how often it is looked for.
@@ -377,24 +377,20 @@ class Expect(ExpectAudio):
                 and parsed(event).cseq.method == "PRACK"
             )
 
+        def later() -> list[Finding]:
+            finding = provisional.acknowledged(call.label, call.messages())
+            return [] if finding.verdict is Verdict.PASSED else [finding]
+
         with self._context.evidence.step(f"{call.label} acknowledges a provisional response"):
-            never: NeverCame | None = None
             try:
                 call.leg.wait("200 to its PRACK", done, within=self._context.patience)
             except NeverCame as error:
-                never = error
-            came = [parsed(m) for m in call.messages() if m.direction == "received"]
-            early = [m for m in came if isinstance(m, Response) and 100 < m.status < 200]
-            finding = self._context.evidence.add(
-                signalling.acknowledged(
-                    call.label,
-                    [m.status for m in early],
-                    [m.status for m in early if signalling.is_reliable(m)],
-                    never.finding.actual.partition("\n")[0] if never else None,
-                )
-            )
-            if never is not None:
-                raise ExpectationError(finding) from never
+                instead = error.finding.actual.partition("\n")[0]
+                finding = provisional.acknowledged(call.label, call.messages(), instead)
+                raise ExpectationError(self._context.evidence.add(finding)) from error
+            found = self._context.evidence.add(provisional.acknowledged(call.label, call.messages()))
+        if found.verdict is Verdict.PASSED:  # another may come before the answer
+            self._context.last_looks.append(later)
 
     def session_interval_is_agreed(self) -> None:
         """The 200 names a session interval; after a 422 the next INVITE honours its Min-SE (RFC 4028 section 6)."""
