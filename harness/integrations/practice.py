@@ -174,7 +174,7 @@ PRACTICE: tuple[Row, ...] = (
     _row(
         "ABANDON",
         "The caller gives up while it rings",
-        "The caller's CANCEL ends its own INVITE with 487, and every ringing leg with it; nobody keeps ringing.",
+        "The caller's CANCEL ends its own INVITE with 487, and every ringing leg with it; nobody rings on, and nobody begins to.",
         (fails("never-answers"), THROUGH),
         moment="unanswered",
         required_findings={RINGING: 1, ROUTE_TRIED: 1, FINAL_RESPONSE: 1, RELEASED: 1},
