@@ -5,7 +5,10 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-from harness.checks import audio
+from harness.audio.describe import describe
+from harness.audio.machine import last_sound, message_asked_in
+from harness.audio.marks import SAMPLE_RATE
+from harness.checks import audio, reach
 from harness.checks.audio import Sound
 from harness.checks.claims import Denial
 from harness.checks.finding import hindered, not_observable
@@ -21,6 +24,12 @@ from harness.scenario.signs import LISTEN_S, Look
 from harness.scenario.synthflow_call import SynthflowCall
 from harness.verdict import Finding, Verdict
 
+#: How long a machine may speak before its tone, and how often it is looked for.
+_GREETING_S, _LISTENED_AGAIN_S = 45.0, 1.0
+#: Behind its tone it is to listen, which is seen by then.
+_LISTENS_S = 4.0
+#: So soon behind what a machine says its tone comes.
+_TONE_WITHIN_S = 2.0
 #: So much of the ring timeout is there for what is heard before the answer.
 _EARLY_SHARE = 0.7
 
@@ -174,6 +183,29 @@ class ExpectAudio:
             measured=Silence(speaker=other.label, listener=listener.label),
         )
         self._context.evidence.add(unheard.unseen(finding) if unheard is not None else finding)
+
+    def takes_message(self, after_s: float = 0.0) -> None:
+        """A machine has the call: it speaks, and a tone asks for a message; ``after_s`` may be over before it answers."""
+        call = self._call
+        answered = call.answered_at() or call.began
+        until = time.monotonic() + after_s + _GREETING_S + _LISTENS_S
+        began = time.monotonic()
+        with self._context.evidence.step(f"{call.label} hears a machine ask for a message"):
+            while not (asked := message_asked_in(heard := call.leg.received_since(answered))):
+                if call.is_over() or time.monotonic() > until:
+                    break
+                self._context.pause(_LISTENED_AGAIN_S)
+            self._context.evidence.scripted(time.monotonic() - began, "what the machine says")
+            if asked is not None:
+                self._context.evidence.add(reach.takes_message(call.label, asked))
+                return
+            found = describe(heard, expected=(), own={call.mark}, name_of=self._context.calls.name_of_mark)
+            is_over = (
+                f", and the call was over {len(heard) / SAMPLE_RATE:.1f} s after the answer" if call.is_over() else ""
+            )
+            finding = reach.takes_message(call.label, None, f"it heard {found.words}{is_over}")
+            ended = answered + last_sound(heard) + _TONE_WITHIN_S
+            self._context.evidence.add_of_said(finding, [(answered, ended)])
 
     def hears_early(self, ai: Ai) -> None:
         """The AI is heard before the call is answered."""
