@@ -375,7 +375,7 @@ PRACTICE: tuple[Row, ...] = (
         (PEOPLE_ONLY,),
         every_number=True,
         moment="people",
-        required_findings=_WITH_PEOPLE,
+        required_findings={**_WITH_PEOPLE, ROUTE_NOT_REACHED: 1},
     ),
     _row(
         "GROUP-RINGING",
@@ -394,7 +394,7 @@ PRACTICE: tuple[Row, ...] = (
         (TO_A_MACHINE,),
         moment="people",
         seconds=9.0,
-        required_findings={ANSWERED: 1, VOICEMAIL: 1, LANDING_OTHERS: 1},
+        required_findings={ANSWERED: 1, VOICEMAIL: 1, LANDING_OTHERS: 1, ROUTE_NOT_REACHED: 1},
     ),
     _row(
         "CLOSED",
@@ -405,7 +405,7 @@ PRACTICE: tuple[Row, ...] = (
         every_number=True,
         out_of_hours=True,
         moment="people",
-        required_findings=_WITH_PEOPLE,
+        required_findings={**_WITH_PEOPLE, ROUTE_NOT_REACHED: 1},
     ),
     _row(
         "CLOSED-VOICEMAIL",
@@ -417,7 +417,7 @@ PRACTICE: tuple[Row, ...] = (
         out_of_hours=True,
         moment="people",
         seconds=9.0,
-        required_findings={ANSWERED: 1, VOICEMAIL: 1, LANDING_OTHERS: 1},
+        required_findings={ANSWERED: 1, VOICEMAIL: 1, LANDING_OTHERS: 1, ROUTE_NOT_REACHED: 1},
     ),
 )
 
