@@ -290,7 +290,7 @@ def _lost_on_the_way() -> Iterator[Rule]:
             "reliability",
             "reliability-not-passed-on",
             cells("header", "AI"),
-            "the caller's INVITE has 100rel and the AI's has not, or the AI's 18x are reliable and the caller's are not",
+            "the caller's INVITE has 100rel and the AI's has not, or the AI's 18x are reliable and not all of the caller's are",
         ),
         (
             "encryption",

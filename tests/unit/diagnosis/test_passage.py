@@ -120,6 +120,15 @@ def test_whether_the_ai_s_reliable_responses_stay_reliable(sent: str, passed_on:
         assert [cause.id for cause in example.diagnose().causes] == ["reliability-not-passed-on"]
 
 
+def test_of_the_ai_s_reliable_responses_one_has_lost_it() -> None:
+    example = at_ai(called(Require="100rel"), "", Require="100rel")
+    example._sip("sent", "SIP/2.0 183 Session Progress", "INVITE", to="<sip:ai@192.0.2.60>;tag=b", RSeq="1")
+    example.caller_gets("SIP/2.0 183 x\r\nCSeq: 1 INVITE\r\nRSeq: 77")
+    example.caller_gets("SIP/2.0 180 x\r\nCSeq: 1 INVITE")
+    example.finding("prack", "caller.1", True).finding("prack", "caller.1")  # the first came alone
+    assert [cause.id for cause in example.diagnose().causes] == ["reliability-not-passed-on"]
+
+
 def test_a_platform_that_acknowledged_by_itself_lost_nothing() -> None:
     example = at_ai(called(Require="100rel"), "")
     assert facts_of(example.copy().finding("prack", "caller.1", True)).value("lost.reliability") is None
