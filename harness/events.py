@@ -256,9 +256,12 @@ class PasswordWithheld(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallsRefused(Event):
-    """An INVITE was refused, because the phone's process had no room for its call then. That speaks against nobody."""
+    """An INVITE was refused, because the phone had no room for its call then, or its stack is short of something. That speaks
+    against nobody.
+    """
 
     source: str  #: address
+    why: str = ""  #: what its stack does not know; empty where it had no room
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
