@@ -77,9 +77,9 @@ class RequestGate:
         return DROP
 
     def by_dialog(self, arrival: Arrival) -> int:
-        """Refuse what names a dialog of ours by its tag, and another Call-ID; subscriptions; and calls that there is no room for.
+        """Refuse what names a dialog of ours by its tag, and another Call-ID, and calls that there is no room for.
 
-        Within a call, what pjsip has nobody for is answered (:mod:`harness.phone.child.within`).
+        What pjsip has nobody for is answered (:mod:`harness.phone.child.within`).
         """
         message = read_text(arrival.text, direction="received", transport=arrival.transport, remote=arrival.host)
         tag = message.local_tag
@@ -97,9 +97,9 @@ class RequestGate:
             return within.answer(message.text, message.method, leg.media.digits, leg.transfers)
         if leg is not None and message.method == "OPTIONS":  # pjsip would say 500
             return DOES_NOT_EXIST
-        if message.method == "SUBSCRIBE" and not tag:
-            return within.subscription(message.text)
-        return self._room_for(message, arrival) if message.begins_call else PASS
+        if message.begins_call:
+            return self._room_for(message, arrival)
+        return PASS if tag else within.outside(message.text, message.method)
 
     def _is_late_copy(self, message: LoggedMessage, leg: CallLeg | None) -> bool:
         """Whether an INVITE is one more copy of one whose ACK has come: absorbed for as long (RFC 6026 section 7.1, Timer L).
