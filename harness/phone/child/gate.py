@@ -65,6 +65,7 @@ class RequestGate:
         self._phones, self._leg_of_tag, self._tell = phones, leg_of_tag, tell
         self._has_room, self._tell_refused = has_room, tell_refused
         self._counts: dict[_Kind, _Count] = {}
+        self._let_in: tuple[HostedPhone, str] | None = None  # whose INVITE pjsip has had last, and where that came from
         self._accepted: dict[tuple[str, str], float] = {}  # INVITEs whose ACK has come, by branch and Call-ID: when
 
     def by_source(self, arrival: Arrival) -> int:
@@ -123,9 +124,15 @@ class RequestGate:
             if phone is not None:
                 self._tell_refused(phone, arrival.host, "")
             return BUSY_HERE
+        self._let_in = (phone, arrival.host) if phone is not None else None
         if phone is not None and (unknown := self._narrow(arrival, phone, phone.config.codecs)):
             self._tell_refused(phone, arrival.host, unknown)
         return PASS
+
+    def found_no_slot(self) -> None:
+        """Tell that pjsua has refused the call that was let in last, as it has as many as it holds."""
+        if self._let_in is not None:
+            self._tell_refused(*self._let_in, "")
 
     def _narrow(self, arrival: Arrival, phone: HostedPhone, codecs: tuple[str, ...]) -> str:
         """Have pjsip see of an offer what the phone can take; what of its encryption is unknown, where nothing is left for that."""

@@ -127,8 +127,8 @@ class Service:
         """A call came in for a phone."""
         self._incoming.take(phone, call_id)
 
-    def invite_of(self, call_id: str) -> str:
-        """The text of the INVITE of a call that has no leg yet."""
+    def invite_of(self, call_id: str) -> LoggedMessage | None:
+        """The INVITE of a call that has no leg yet."""
         return self.attribution.waiting_invite(call_id)
 
     def take_connections(self, phone: HostedPhone) -> set[str]:
