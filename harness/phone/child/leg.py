@@ -338,7 +338,8 @@ class CallLeg:
             self.call.getAudioMedia(_FIRST_IN_BRIDGE), sends=sends and status != pj.PJSUA_CALL_MEDIA_LOCAL_HOLD
         )
         stream = self.call.getStreamInfo(index)
-        self.rtp.begins(index, stream.rxPt)
+        secure = self.phone.config.srtp != "off" and self._is_encrypted(index)
+        self.rtp.begins(index, stream.rxPt, secure=secure)
         transport = self.call.getMedTransportInfo(index)
         self.emit(
             MediaState,
@@ -348,7 +349,7 @@ class CallLeg:
             clock_rate=stream.codecClockRate,
             local_rtp=transport.localRtpName,
             remote_rtp=stream.remoteRtpAddress,
-            secure=self.phone.config.srtp != "off" and self._is_encrypted(index),
+            secure=secure,
         )
         self.tell_statistics()
 
