@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from harness.sip.sdp import Codec, Crypto, Description, Media, SdpError
+from harness.sip.sdp import Codec, Crypto, Description, Line, Media, SdpError
 
 #: Its RTP clock is not its sampling rate (RFC 3551 section 4.5.2).
 _RTP_CLOCKS = {"G722": 8000}
@@ -50,12 +50,13 @@ def narrow(offer: memoryview, own: Sequence[Codec], srtp: str) -> str:
     """
     octets = bytes(offer)
     try:
-        media = Description.parse(octets).media
+        whole = Description.parse(octets)
     except SdpError:
         return ""
-    offered = [(at, m) for at, m in enumerate(media) if m.kind == "audio" and not m.is_rejected]
+    media = whole.media
+    offered = [(at, m) for at, m in enumerate(media) if m.kind.lower() == "audio" and not m.is_rejected]
     unfit = [(at, m) for at, m in offered if not _fits(m, own, srtp)]
-    unknown = [what for _, m in unfit if _is_spoken(m, own) and (what := _unknown_encryption(m))]
+    unknown = [what for _, m in unfit if _is_spoken(m, own) and (what := _unknown_encryption(m, whole.lines))]
     ports = [section.span(1) for section in _SECTION.finditer(octets)]
     for at, section in unfit if len(ports) == len(media) else ():
         if len(unfit) < len(offered) or section.protocol.upper() not in _PLAIN + _SDES:
@@ -100,11 +101,13 @@ def _fits(section: Media, own: Sequence[Codec], srtp: str) -> bool:
     return srtp != "off" and any(map(_is_read, keys))
 
 
-def _unknown_encryption(section: Media) -> str:
+def _unknown_encryption(section: Media, session: Sequence[Line]) -> str:
     """What of an audio's encryption pjsip does not know; empty where it is in order."""
-    if "/TLS/" in section.protocol.upper():
-        return "DTLS-SRTP (RFC 5764)"
     keys = section.attributes("crypto")
+    # browsers once named RTP/SAVPF with a fingerprint alone
+    signed = any(letter == "a" and value.startswith("fingerprint:") for letter, value in (*session, *section.lines))
+    if "/TLS/" in section.protocol.upper() or (section.is_secure and signed and not keys):
+        return "DTLS-SRTP (RFC 5764)"
     if section.is_secure and keys and not any(map(_is_read, keys)):
         return "SRTP with a master key identifier (RFC 4568 section 6.1)"
     return ""

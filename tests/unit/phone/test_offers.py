@@ -82,6 +82,10 @@ def shown(media: str, srtp: str) -> tuple[list[bool], str]:
         (TWO_KEYS, "mandatory", [True], "SRTP with a master key identifier (RFC 4568 section 6.1)"),
         (DTLS + VIDEO, "optional", [False, True], "DTLS-SRTP (RFC 5764)"),
         (VIDEO + DTLS + SDES, "optional", [True, False, True], ""),
+        (DTLS.replace("audio", "AUDIO"), "mandatory", [False], "DTLS-SRTP (RFC 5764)"),  # which pjsip takes for audio
+        (DTLS.replace("UDP/TLS/", ""), "mandatory", [True], "DTLS-SRTP (RFC 5764)"),
+        ("a=fingerprint:sha-256 00\r\nm=audio 40000 RTP/SAVPF 0\r\n", "optional", [True], "DTLS-SRTP (RFC 5764)"),
+        ("m=audio 40000 RTP/SAVPF 0\r\n", "optional", [True], ""),  # without any key
         (DTLS, "off", [False], ""),  # the deployment has no SRTP
         (DTLS.replace("SAVPF 0", "SAVPF 8"), "optional", [False], ""),  # its codec is another as well
         (DTLS + A_LAW, "optional", [False, True], "DTLS-SRTP (RFC 5764)"),
