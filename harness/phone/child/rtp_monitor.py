@@ -92,7 +92,7 @@ class RtpMonitor:
         }
         with self._tap.reception() if self._tap else nullcontext(Reception()) as reception:
             told |= reception.counts(self._payload_type)
-            jitter_ms, burst_ms = reception.jitter_ms, reception.burst_ms
+            jitter_ms, burst_ms, deciphered = reception.jitter_ms, reception.burst_ms, reception.sources > 0
             pauses = reception.take_pauses()
         for began, ended in pauses:
             self._emit(RtpPaused, began=began, ended=ended)
@@ -105,7 +105,7 @@ class RtpMonitor:
             rtt_ms=rtt.last / 1000,
             rx_burst_ms=burst_ms,
             tx_offered=self._tap.sending.offered if self._tap else 0,
-            undeciphered_from=self._source_of(call) if self._is_secure and not received.pkt else "",
+            undeciphered_from="" if deciphered or not self._is_secure else self._source_of(call),
         )
         return True
 
