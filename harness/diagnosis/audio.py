@@ -17,6 +17,7 @@ _AT_A_CHANGE_S = 1.0
 NO_RTP = ("nothing", "a few packets", "silence")
 #: No RTP, and later in the same call what is said.
 AT_FIRST_NOTHING = "nothing at first"
+UNDECIPHERED = "RTP that the SRTP key does not fit"
 NO_VOICE = (*NO_RTP, AT_FIRST_NOTHING, "silent RTP", "RTP of another codec", "noise")
 #: What a recording may hold that somebody made on purpose, and no broken channel does.
 _SOUNDS = ("another party", "announcement", "voicemail", "speech", "tone", "music")
@@ -132,7 +133,7 @@ def _heard(scene: Scene, finding: Finding) -> str | None:
     """``heard``, or what came: ``nothing``, ``a few packets``, ``silence``, ``noise``, ``another sound``, ``crossed``, ``echo``.
 
     None where nobody can tell, and where one sign says so and another denies it. ``RTP of another codec`` is what no phone plays: of a
-    payload type that was not agreed on.
+    payload type that was not agreed on; nor what the SRTP key does not fit.
     """
     if not scene.failed(finding):
         denied = bool(finding.facts.get("denied_by")) and finding.verdict is not Verdict.PASSED
@@ -161,6 +162,7 @@ def _heard(scene: Scene, finding: Finding) -> str | None:
         "crossed": "crossed",
     }
     words |= {"echo": "echo", "silent RTP": "silent RTP", "other-codec": "RTP of another codec"}
+    words |= {"undeciphered": UNDECIPHERED}
     # Without the AI's side nobody can tell what a sound is that is not a mark: it speaks, or it is noise.
     if kind == "other" and not scene.vantage.sees("ai"):
         return None

@@ -17,7 +17,14 @@ from typing import Any, Final, Protocol
 
 import harness
 from harness.environment import of_a_child
-from harness.errors import BrokenError, HarnessError, PhoneLostError, PhoneMisuseError, ResourceError
+from harness.errors import (
+    BrokenError,
+    HarnessError,
+    OfferPendingError,
+    PhoneLostError,
+    PhoneMisuseError,
+    ResourceError,
+)
 from harness.forkserver import interpreter
 from harness.heartbeat import AFTERWARDS_S, DOUBTFUL_S
 from harness.phone.log_ring import last_lines
@@ -33,6 +40,7 @@ _ENDED: Final = "its process ended"
 
 ERRORS: Final[dict[str, type[HarnessError]]] = {
     "misuse": PhoneMisuseError,
+    "pending": OfferPendingError,
     "resource": ResourceError,
     "broken": BrokenError,
 }

@@ -84,6 +84,15 @@ AUDIO: Mapping[str, Described] = {
         "trunk",
         at.TROUBLE,
     ),
+    "srtp-key": Described(
+        "the media is encrypted with another key than the SDP names, or not at all",
+        at.AUDIO_ISSUE,
+        "Have the sender's SRTP looked at: the key in `a=crypto` of its SDP (RFC 4568) has to be the one that it encrypts with, also "
+        "behind a re-INVITE, and where SRTP was agreed on nothing may be sent in clear. An SBC between the two has to encrypt anew on "
+        "each side.",
+        "trunk",
+        at.TROUBLE,
+    ),
     "audio-crossed": Described(
         "another call's audio is heard",
         at.AUDIO_ISSUE,

@@ -17,6 +17,7 @@ from harness.diagnosis.rules.media import (
     silenced_later,
     stopped,
     two_codecs,
+    undeciphered,
 )
 
 #: Nothing shows that events could not be sent at all.
@@ -226,6 +227,7 @@ AUDIO: tuple[Rule, ...] = (
     ),
     *two_codecs(),
     *one_way(),
+    *undeciphered(),
     Rule(
         id="audio.noise",
         cause="payload-mismatch",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from harness.diagnosis.audio import AT_FIRST_NOTHING, NO_RTP, NO_VOICE
+from harness.diagnosis.audio import AT_FIRST_NOTHING, NO_RTP, NO_VOICE, UNDECIPHERED
 from harness.diagnosis.cells import Place, cells
 from harness.diagnosis.conditions import not_shown, unless, when
 from harness.diagnosis.rule import Rule, Symptom
@@ -119,6 +119,23 @@ def one_way() -> Iterator[Rule]:
             essential=(when(f"audio.{leg}", "silent RTP"), when("codec.sides", "different")),
             conditions=(*heard, *((SENT,) if place == "caller" else ())),
             because=f"RTP arrives at the {place} with silence in it, the other way all is heard, and the two sides have two codecs",
+        )
+
+
+def undeciphered() -> Iterator[Rule]:
+    """SRTP was agreed on, and what arrives is encrypted with another key, or not at all."""
+    ends: tuple[tuple[str, Place], ...] = (("to_caller", "caller"), ("to_ai", "AI"))
+    for leg, place in ends:
+        yield Rule(
+            id=f"audio.undeciphered.{leg.replace('_', '-')}",
+            cause="srtp-key",
+            symptoms=("audio",),
+            cells=cells("media to it", place),
+            essential=(when(f"audio.{leg}", UNDECIPHERED),),
+            conditions=(),
+            consequences=UNHEARD_BY_CALLER if place == "caller" else UNHEARD,
+            because=f"RTP arrives at the {place}, and the SRTP key that the SDP names fits none of it",
+            confidence="likely",
         )
 
 

@@ -70,6 +70,8 @@ AUDIO = [
         talk(Example()).to_ai("other-codec").to_caller(),
         ("g711-one-side",),
     ),
+    Expected("audio.undeciphered.to-caller", talk(Example()).to_ai().to_caller("undeciphered", 0), ("srtp-key",)),
+    Expected("audio.undeciphered.to-ai", talk(Example()).to_ai("undeciphered", 0).to_caller(), ("srtp-key",)),
     Expected(
         "audio.late.to-caller",
         talk(Example()).to_ai().to_caller("no-rtp").after(1).to_caller(),
