@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from harness.finding_kinds import RequiredFindings, kinds_of
 from harness.report import kpi
 from harness.report.evidence import CaseEvidence
-from harness.report.scope import DeploymentScope, RowScope, Scope, together
+from harness.report.scope import DeploymentScope, RowScope, Scope, each_once
 from harness.report.summary import latest
 from harness.signoff.claims import ProvedClaim, claims
 from harness.signoff.waivers import Waiver
@@ -98,18 +98,10 @@ def results(
     expected = set(planned)
     found = [
         _result(deployment, row, by_row.get((deployment.name, row.row), []), expected, scope, waivers)
-        for deployment in _once(scope.deployments)
+        for deployment in each_once(scope.deployments)
         for row in deployment.rows
     ]
     return tuple(sorted(found, key=lambda one: (one.deployment, not one.scope.documented)))
-
-
-def _once(deployments: Iterable[DeploymentScope]) -> list[DeploymentScope]:
-    """Each deployment once, though several sites have verified it, of which one may have been asked for more than another."""
-    found: dict[str, DeploymentScope] = {}
-    for one in deployments:
-        found[one.name] = together(found[one.name], one) if one.name in found else one
-    return list(found.values())
 
 
 def _result(

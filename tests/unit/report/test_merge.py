@@ -286,6 +286,21 @@ def test_what_one_of_the_runs_had_to_run_has_to_be_run(tmp_path: Path, runs: Mod
     assert summary.exit_code == 1
 
 
+def test_what_either_of_two_sites_ran_was_run(tmp_path: Path, runs: ModuleType) -> None:
+    """As the sign-off counts it: a deployment's rows may be shared out among sites, and each then lacks the other's."""
+    made = [
+        runs.make_run(tmp_path, deployment=at(runs, site, require=("HOLD", "BUSY")), rows=(row,)).directory
+        for site, row in (("Austin", "HOLD"), ("Berlin", "BUSY"))
+    ]
+    summary = remake(merge(made, tmp_path)).summary
+    assert summary.required == []
+    assert summary.exit_code == 0
+    left_out = [left["row"] for left in summary.left_out]
+    assert not {"HOLD", "BUSY"}.intersection(left_out)
+    assert "KEEPALIVE" in left_out
+    assert len(left_out) == len(set(left_out)), "nor is a row that neither ran told twice"
+
+
 def test_timings_that_one_of_two_runs_scaled_down_are_a_remark(tmp_path: Path, runs: ModuleType) -> None:
     simulated = runs.live().model_copy(update={"kind": "simulated"})
     made = [
