@@ -252,8 +252,13 @@ class TestWaivers:
 
     def test_one_of_another_deployment_does_not_count(self, tmp_path: Path, runs: ModuleType) -> None:
         run = runs.make_run(tmp_path, plays={ROW: runs.fails}).directory
-        with pytest.raises(MistakeError, match="no such row in this run"):
-            decide(run, [waiver(deployment="another")], today=TODAY)
+        with pytest.raises(MistakeError) as told:
+            decide(run, [waiver(deployment="another"), waiver("TD-INBUOND")], today=TODAY)
+        of_another, misspelt = str(told.value).splitlines()
+        assert of_another.endswith(
+            "TD-INBOUND of another: in this run no deployment of that name has the row; allowed: example"
+        )
+        assert "TD-INBUOND: no such row in this run; allowed: " in misspelt
 
     def test_one_that_is_not_needed_changes_nothing(self, tmp_path: Path, runs: ModuleType) -> None:
         decision = decide(runs.make_run(tmp_path).directory, [waiver()], today=TODAY)
