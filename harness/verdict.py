@@ -200,7 +200,7 @@ class CaseOutcome:
 
         A finding that is not observable and dispensable does not count, unless there is nothing else.
         """
-        counting = [f for f in self._findings if not _is_dispensed_with(f)] or self._findings
+        counting = [f for f in self._findings if not is_dispensed_with(f)] or self._findings
         said = [*(Conclusion(f.verdict, str(f)) for f in counting), *self._troubles]
         if not said:
             return Conclusion(Verdict.FAILED, _NOTHING)
@@ -263,7 +263,8 @@ def _words_of(error: BaseException) -> str:
     return f"{type(error).__name__}: {said}" if said else type(error).__name__
 
 
-def _is_dispensed_with(finding: Finding) -> bool:
+def is_dispensed_with(finding: Finding) -> bool:
+    """Whether nobody could look, and the deployment says that the case may do without."""
     return finding.dispensable and finding.verdict is Verdict.NOT_OBSERVABLE
 
 
