@@ -137,9 +137,10 @@ def history_of(reports: Path, deployments: Iterable[str], faults: Iterable[str],
     return reports / f"allure-history-{name[:120]}.jsonl"
 
 
-def write_config(directory: Path, *, name: str, cases: int, history: Path | None) -> Path:
+def write_config(directory: Path, *, name: str, cases: int, history: Path | None, places: Sequence[str] = ()) -> Path:
     """Write ``allurerc.json`` for Allure 3: how the report groups, its categories, and a gate that lets nothing through.
 
+    ``places`` are the labels by which cases have to be told apart that have the same row and axes: deployment, site.
     Beside it, :data:`GATE` is for ``allure quality-gate``, which would add a point to the history otherwise.
     """
     found: dict[str, Any] = {
@@ -147,7 +148,11 @@ def write_config(directory: Path, *, name: str, cases: int, history: Path | None
         "output": "./allure-report",
         "plugins": {
             "awesome": {
-                "options": {"reportName": name, "groupBy": ["epic", "feature", "story"], "reportLanguage": "en"}
+                "options": {
+                    "reportName": name,
+                    "groupBy": ["epic", *places, "feature", "story"],
+                    "reportLanguage": "en",
+                }
             }
         },
         "categories": {"rules": categories()},

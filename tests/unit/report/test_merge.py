@@ -53,7 +53,25 @@ def test_the_report_lists_a_case_of_each_site_by_its_site(tmp_path: Path, runs: 
     made = [runs.make_run(tmp_path, deployment=at(runs, site), rows=("HOLD",)) for site in ("Berlin", "Austin")]
     text = remake(merge([one.directory for one in made], tmp_path)).report.read_text()
     assert sorted(re.findall(r'<span class="ax">[^<]* · at (\w+)</span>', text)) == ["Austin", "Berlin"]
+    assert '<option value="Berlin">' in text
     assert " · at " not in remake(made[0].directory).report.read_text()
+
+
+def test_the_report_lists_a_case_of_each_deployment_by_its_deployment(tmp_path: Path, runs: ModuleType) -> None:
+    """Two customers' files, or two regions', have the same rows and axes."""
+    names = ["acme", "umbra"]
+    made = [
+        runs.make_run(tmp_path, deployment=runs.live().model_copy(update={"name": name}), rows=("HOLD",))
+        for name in names
+    ]
+    finished = remake(merge([one.directory for one in made], tmp_path))
+    config = json.loads((finished.directory / "allurerc.json").read_text())
+    assert config["plugins"]["awesome"]["options"]["groupBy"] == ["epic", "deployment", "feature", "story"]
+    text = finished.report.read_text()
+    assert sorted(re.findall(r'<span class="ax">[^<]* · of (\w+)</span>', text)) == names
+    assert sorted(re.findall(r'<details class="case"[^>]* data-x-deployment="(\w+)"', text)) == names
+    assert re.search(r'<select name="deployment" aria-label="deployment">.*<option value="acme">acme</option>', text)
+    assert "every deployment" not in remake(made[0].directory).report.read_text()
 
 
 def with_allure(made: Any, command: str = "") -> Path:
