@@ -367,7 +367,8 @@ class TestBesideTheResults:
         program.chmod(0o755)
         monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
         run = tmp_path / "run"
-        run.mkdir()
+        earlier = run / "allure-report" / "data"
+        earlier.mkdir(parents=True)
 
         assert allure_report.generate(run, run / "allure-results") == run / "allure-report" / "index.html"
         said = (run / "said").read_text().split()
@@ -379,6 +380,26 @@ class TestBesideTheResults:
             str(run / "allure-report"),
             str(run / "allure-results"),
         ]
+        assert not earlier.exists(), "the page would go on to show what an earlier report says"
+
+    def test_a_report_made_again_is_no_further_run(self, tmp_path: Path) -> None:
+        """Nor are the runs after it its past."""
+        shared = tmp_path / "shared.jsonl"
+
+        def past(name: str) -> str:
+            config = json.loads(allure_report.write_config(tmp_path, name=name, cases=1, history=shared).read_text())
+            return str(config["historyPath"])
+
+        assert past("first") == str(shared)
+        points = [
+            json.dumps({"uuid": name, "name": name}, separators=(",", ":")) + "\n" for name in ("one", "two", "three")
+        ]
+        shared.write_text("".join(points))
+        assert past("four") == str(shared)
+        again = Path(past("two"))
+        assert again.read_text() == points[0]
+        assert again.parent == tmp_path
+        assert shared.read_text() == "".join(points)
 
 
 class TestWhatQaSees:
