@@ -153,8 +153,7 @@ def headline(summary: Summary) -> tuple[str, str]:
     if total.not_observable:
         return "not observable", f"{total.not_observable} of {total.cases} cases could not be observed{more}"
     if summary.interrupted:
-        ended = total.cases - len(summary.missing)
-        return "broken", f"Interrupted: {summary.interrupted}; {ended} of {total.cases} cases have a result"
+        return "broken", f"Interrupted: {summary.interrupted}; {total.passed} of {total.cases} cases passed"
     if total.broken:
         return "broken", f"{total.broken} of {total.cases} cases broke: nothing is known about the system in them"
     if not total.passed:

@@ -271,10 +271,10 @@ class TestReport:
     @pytest.mark.parametrize(
         ("play", "verdict", "words"),
         [
-            ("passed", "broken", "Interrupted: stopped by the user; 1 of 2 cases have a result"),
+            ("passed", "broken", "Interrupted: stopped by the user; 1 of 2 cases passed"),
             ("failed", "failed", "1 of 2 cases failed, and the run was interrupted"),
             ("unobserved", "not observable", "1 of 2 cases could not be observed, and the run was interrupted"),
-            ("died", "broken", "Interrupted: stopped by the user; 1 of 2 cases have a result"),
+            ("died", "broken", "Interrupted: stopped by the user; 0 of 2 cases passed"),
         ],
     )
     def test_an_interrupted_run_says_so_at_once(
