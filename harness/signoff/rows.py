@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 
 from harness.finding_kinds import RequiredFindings, kinds_of
 from harness.report import kpi
+from harness.report.coverage import words_of
 from harness.report.evidence import CaseEvidence
+from harness.report.pages import seen_of
 from harness.report.scope import DeploymentScope, RowScope, Scope, each_once
 from harness.report.summary import latest
 from harness.signoff.claims import ProvedClaim, claims
@@ -183,7 +185,7 @@ def _strengths(cases: Iterable[CaseEvidence]) -> list[Strength]:
 def _unseen(cases: Iterable[CaseEvidence]) -> dict[str, int]:
     counts: Counter[str] = Counter()
     for case in cases:
-        counts.update({f"{f.check}: {f.actual}" for f in case.findings if f.verdict is Verdict.NOT_OBSERVABLE})
+        counts.update({f"{words_of(f)}: {seen_of(f)[1]}" for f in case.findings if f.verdict is Verdict.NOT_OBSERVABLE})
     return dict(counts)
 
 

@@ -202,8 +202,12 @@ def test_of_several_deployments_each_line_says_whose_it_is(tmp_path: Path, runs:
     other = runs.live().model_copy(update={"name": "Ümbra"})
 
     def excused(case: Case, recorder: CaseRecorder) -> tuple[Verdict, str]:
-        strength: Any = {"dispensable": True, "strength": Strength.UNKNOWN}
-        recorder.finding(runs.finding("route.codec", Verdict.NOT_OBSERVABLE, **strength))
+        more: Any = {
+            "dispensable": True,
+            "strength": Strength.UNKNOWN,
+            "actual": "not observable: no messages are shown",
+        }
+        recorder.finding(runs.finding("route.transport", Verdict.NOT_OBSERVABLE, **more))
         return runs.passes(case, recorder)  # type: ignore[no-any-return]
 
     made = [runs.make_run(tmp_path, plays={"HOLD": excused}, deployment=one).directory for one in (runs.live(), other)]
@@ -220,6 +224,6 @@ def test_of_several_deployments_each_line_says_whose_it_is(tmp_path: Path, runs:
 
     assert "TD-CAPACITY of Ümbra Jane" in text
     assert "TD-SKILLS-MENU of every deployment Joe" in text
-    assert "HOLD of example: route.codec" in text
-    assert "HOLD of Ümbra: route.codec" in text
+    assert "HOLD of example: transport: no messages are shown (" in text
+    assert "HOLD of Ümbra: transport: no messages are shown (" in text
     assert "A waiver of TD-CAPACITY of Ümbra (Jane) was not needed." in decision.remarks
