@@ -159,6 +159,7 @@ def test_it_prints_whole(run: Path, look: Any) -> None:
         )
         assert cut == []
         assert looked.page.get_by_text("not asked for in this run").first.is_visible(), "what was not verified, and why"
+        assert looked.page.locator(".why details li").first.is_visible(), "what shows the cause"
         broken = looked.page.evaluate(
             """[...document.querySelectorAll('details.case[open] thead th, details.case[open] td.num')]
                .filter(e => !/\\s/.test(e.innerText.trim()) && e.innerText.trim())

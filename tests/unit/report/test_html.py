@@ -175,6 +175,18 @@ class TestReport:
         page = Page(report(run))
         assert len(list(unpacked(report(run)))) == len(page.all("details", **{"class": "case"})) - 1
 
+    def test_what_prints_whole_is_told(self, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        def told() -> str:
+            (note,) = re.findall(r'<p class="print-note"[^>]*>(.*?) <button', report(run))
+            return str(note)
+
+        assert told() == "In print, a case that passed is a line; what was opened prints whole."
+        monkeypatch.setattr(html, "MOST_INLINE", 1)
+        assert (
+            "and so is one that did not pass beyond the first 1, unless a filter leaves no more than 1 of these"
+            in told()
+        )
+
     def test_earlier_runs_are_shown_by_row(self, run: Any) -> None:
         result = Result("c", "talkdesk", "TD-INBOUND", "failed", 1, 1.0)
         past = [Run("x", 1e9, "d", "s", "k", "w", results=(result,))]
