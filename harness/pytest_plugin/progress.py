@@ -133,7 +133,8 @@ class Progress:
         if not self._internal_error:  # what follows is of its making
             self._internal_error = True
             self._broken(f"pytest or a plugin of it failed: {_in_a_line(text)}")
-        with contextlib.suppress(OSError), (self._run.directory / "internal-error.txt").open("a") as file:
+        whole = self._run.directory / "internal-error.txt"
+        with contextlib.suppress(OSError), whole.open("a", encoding="utf-8", errors="backslashreplace") as file:
             file.write(mask_text(text) + "\n")
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
