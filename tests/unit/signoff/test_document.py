@@ -197,6 +197,28 @@ def test_pdf(tmp_path: Path, runs: ModuleType) -> None:
     assert any(b"pdfaid" in zlib.decompressobj().decompress(stream) for stream in streams)  # PDF/A says so
 
 
+@pytest.mark.skipif(not document.pdf_available(), reason="WeasyPrint (the extra `signoff`) finds no Pango here")
+def test_no_strength_is_broken_in_two(tmp_path: Path, runs: ModuleType) -> None:
+    import weasyprint
+
+    def confirmed(case: Case, recorder: CaseRecorder) -> tuple[Verdict, str]:
+        for one in runs.promised(case):
+            weaker = dataclasses.replace(one, strength=Strength.CONFIRMED) if one.strength else one
+            recorder.finding(weaker)
+        return Verdict.PASSED, ""
+
+    plays = {ROW: confirmed, "TD-TRANSFER-BLIND": runs.cannot_look}
+    made = decide(runs.make_run(tmp_path, rows=tuple(plays), plays=plays).directory, today=datetime.date(2026, 1, 1))
+    many = [dataclasses.replace(row, scope=dataclasses.replace(row.scope, cases=("x",) * 120)) for row in made.rows]
+    document.write(
+        tmp_path / "it.html", dataclasses.replace(made, rows=tuple(many)), customer="", evidence="", signer=""
+    )
+    pages: Any = weasyprint.HTML(filename=str(tmp_path / "it.html")).render().pages
+    words = {box.text for page in pages for box in page._page_box.descendants() if getattr(box, "text", "")}
+    assert "confirmed" in words
+    assert "confirm" not in words
+
+
 def test_of_several_deployments_each_line_says_whose_it_is(tmp_path: Path, runs: ModuleType) -> None:
     """A waiver that somebody answers for at one customer's is none at another's, and both have rows of the same names."""
     other = runs.live().model_copy(update={"name": "Ümbra"})
