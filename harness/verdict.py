@@ -133,8 +133,10 @@ class Conclusion:
         """The first thing to say of the case: its cause, if one is known, or else what was seen."""
         words = cause or self.message
         line = words.splitlines()[0] if words else str(self.verdict)
-        unseen = self.verdict is Verdict.NOT_OBSERVABLE and not line.startswith(str(self.verdict))
-        return f"{self.verdict}: {line}" if unseen else line
+        if self.verdict is not Verdict.NOT_OBSERVABLE:
+            return line
+        line = line.replace(f"; {self.verdict}: ", "; ", 1)  # as a finding has it amid its words: once is enough
+        return line if line.startswith(str(self.verdict)) else f"{self.verdict}: {line}"
 
 
 #: A planned case that left no evidence at all.

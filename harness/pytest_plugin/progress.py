@@ -169,9 +169,9 @@ class Progress:
             conclusion = self._of_dead_worker(name, "its worker process died")
         else:
             conclusion = Conclusion(Verdict(str(said.get("verdict", Verdict.BROKEN))), str(said.get("message", "")))
-        verdict, message = conclusion.verdict, conclusion.message
+        verdict = conclusion.verdict
         attempt = str(said.get("attempt", "1"))
-        first = message.splitlines()[0] if message else "no reason was given"
+        first = conclusion.first_line().removeprefix(f"{verdict}: ") if conclusion.message else "no reason was given"
         if not said.get("tried again"):
             self._done[name] = verdict
         elif verdict is not Verdict.PASSED:  # else it is run again alone, whatever it found

@@ -133,12 +133,17 @@ def _result(
         claims=claims(passed),
         unseen=_unseen(passed),
         causes=tuple(
-            {one.case.headline: None for one in judged if one.verdict is not Verdict.PASSED and not one.contradiction}
+            {_cause(one): None for one in judged if one.verdict is not Verdict.PASSED and not one.contradiction}
         )
         + tuple(one.contradiction for one in judged if one.contradiction),
         ais=Counter(one.case.axes.get("ai", "synthflow") for one in judged),
         waiver=next((waiver for waiver in waivers if waiver.covers(deployment.name, row.row)), None),
     )
+
+
+def _cause(one: JudgedCase) -> str:
+    """Why a case did not pass; its verdict stands beside it."""
+    return one.case.headline.removeprefix(f"{one.verdict}: ")
 
 
 def _verdict(row: RowScope, judged: Sequence[JudgedCase], lost: Sequence[str], left: Sequence[str]) -> tuple[str, str]:

@@ -47,6 +47,18 @@ def test_a_whole_run_that_passed_is_accepted(tmp_path: Path, runs: ModuleType) -
     assert all("•" in number for number in decision.numbers)
 
 
+def test_a_reason_says_once_that_nobody_could_look(tmp_path: Path, runs: ModuleType) -> None:
+    """The row's verdict, the case's and the finding's are the same."""
+
+    def unseen(case: Any, recorder: Any) -> tuple[Verdict, str]:
+        found = runs.finding("codec", Verdict.NOT_OBSERVABLE, actual="not observable: no SDP is shown")
+        recorder.finding(found)
+        return Verdict.NOT_OBSERVABLE, str(found)
+
+    (reason, *_) = decide(runs.make_run(tmp_path, plays={ROW: unseen}).directory, today=TODAY).reasons
+    assert reason == f"{ROW}: not observable (codec of x: expected what was promised; no SDP is shown)."
+
+
 @pytest.mark.parametrize("play", ["fails", "cannot_look", "breaks"])
 def test_one_row_that_did_not_pass_is_enough(tmp_path: Path, runs: ModuleType, play: str) -> None:
     run = runs.make_run(tmp_path, plays={ROW: getattr(runs, play)}).directory
