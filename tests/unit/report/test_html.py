@@ -362,6 +362,8 @@ class TestReport:
         assert {str(left["why"]) for left in left_out if left["why"] not in section} == set()
         guide = len({left["row"] for left in left_out if left["documented"]})
         assert f"{guide} rows of the guide: not run, or not at every number" in section
+        head = text[text.index("<header>") : text.index("</header>")]
+        assert f'<a href="#unverified">{guide} rows of the guide not run, or not at every number</a>' in head
         assert "1 row: seen in part in the cases that passed" in section
         unseen = {words for found in finished.summary.coverage.values() for words in found.unseen}
         assert unseen
