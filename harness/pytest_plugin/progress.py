@@ -124,7 +124,8 @@ class Progress:
         if not self._internal_error:  # what follows is of its making
             self._internal_error = True
             self._broken(f"pytest or a plugin of it failed: {_in_a_line(text)}")
-        with contextlib.suppress(OSError), (self._run.directory / "internal-error.txt").open("a") as file:
+        whole = self._run.directory / "internal-error.txt"
+        with contextlib.suppress(OSError), whole.open("a", encoding="utf-8", errors="backslashreplace") as file:
             file.write(mask_text(text) + "\n")
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
@@ -159,9 +160,9 @@ class Progress:
             conclusion = self._of_dead_worker(name, "its worker process died")
         else:
             conclusion = Conclusion(Verdict(str(said.get("verdict", Verdict.BROKEN))), str(said.get("message", "")))
-        verdict, message = conclusion.verdict, conclusion.message
+        verdict = conclusion.verdict
         attempt = str(said.get("attempt", "1"))
-        first = message.splitlines()[0] if message else "no reason was given"
+        first = conclusion.first_line().removeprefix(f"{verdict}: ") if conclusion.message else "no reason was given"
         if not said.get("tried again"):
             self._done[name] = verdict
         elif verdict is not Verdict.PASSED:  # else it is run again alone, whatever it found

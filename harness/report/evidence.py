@@ -13,7 +13,7 @@ from harness.errors import MistakeError
 from harness.events import Event, FarEndRecord, RtpStatistics
 from harness.report.recorder import CASE
 from harness.report.told import Attachment, Gist, Kept, MarkSpan, Message, Note, Recording, Step, Told, finite
-from harness.verdict import CaseOutcome, Conclusion, Finding, Strength, Verdict
+from harness.verdict import CaseOutcome, Conclusion, Finding, Strength, Verdict, is_dispensed_with
 
 __all__ = ["Attachment", "CaseEvidence", "MarkSpan", "Message", "Note", "Recording", "Step", "key_of"]
 
@@ -217,8 +217,9 @@ class CaseEvidence:
 
     @cached_property
     def strength(self) -> Strength | None:
-        """The weakest strength among the findings that state one: what may be claimed of the whole case."""
-        return min((f.strength for f in self.findings if f.strength is not None), default=None)
+        """The weakest strength among the findings that count and state one: what may be claimed of the whole case."""
+        counting = (f for f in self.findings if not is_dispensed_with(f))
+        return min((f.strength for f in counting if f.strength is not None), default=None)
 
 
 #: What a case's own data are, where they are there.
