@@ -139,20 +139,22 @@ class _Inference:
             if symptom in explained:
                 continue
             chosen = self._fired(symptom)
-            sure = bool(chosen)
-            chosen = chosen or self._possible(symptom)
+            sure = any(rule.confidence != "possible" for rule in chosen)
+            chosen = chosen if sure else self._possible(symptom)
             if not chosen:
                 unknown.append(symptom)
                 unexplained += [str(finding).splitlines()[0] for finding in findings]
                 continue
             explained |= {symptom}.union(*(rule.symptoms + rule.consequences for rule in chosen))
             named = {cause.id for cause in causes}
-            rivals = (
-                {rule.cause for rule in self._possible(symptom)} - {rule.cause for rule in chosen} if sure else set()
-            )
-            causes += [c for c in self._causes(chosen, sure, findings, bool(rivals)) if c.id not in named]
+            causes += [
+                c for c in self._causes(chosen, sure, findings, self._rivals(symptom, chosen)) if c.id not in named
+            ]
             used |= {rule.id for rule in chosen}
         failed = bool(symptoms)
+        causes.sort(
+            key=lambda cause: cause.confidence == "possible" and not cause.candidate
+        )  # what is shown comes first
         return Diagnosis(
             causes=tuple(causes),
             ruled_out=tuple(self._ruled_out(symptoms, used)) if failed else (),
@@ -172,6 +174,12 @@ class _Inference:
             if all(c.holds(self._facts) is not False for c in rule.conditions)
             and all(c.holds(self._facts) for c in rule.essential)
         ]
+
+    def _rivals(self, symptom: Symptom, chosen: Sequence[Rule]) -> bool:
+        """Whether another cause cannot be excluded by what was seen, be it that a rule names it as possible."""
+        firm = {rule.cause for rule in chosen if rule.confidence != "possible"}
+        known = {rule.cause for rule in chosen}
+        return any(rule.cause not in (firm if rule in chosen else known) for rule in self._possible(symptom))
 
     def _of(self, symptom: Symptom) -> Iterable[Rule]:
         return (rule for rule in self._rules if symptom in rule.symptoms)

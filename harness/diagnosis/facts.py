@@ -94,6 +94,18 @@ KNOWN: Mapping[str, Kind] = {
     "probe.certificate": Kind("the AI's certificate", "openssl s_client -connect HOST:32682 -servername HOST"),
     "icmp": Kind("an ICMP answer to the datagrams", "capture ICMP where the datagrams are sent"),
     "probe.termination": Kind("the platform's port, asked directly", "send OPTIONS to the Termination URI"),
+    # the harness's own firewall and NAT
+    **{
+        f"rtp.{role}": Kind(
+            f"RTP to {whose}",
+            "look whether another call brings the same phone any RTP, or capture RTP outside of the harness's own firewall",
+        )
+        for role, whose in (
+            ("caller", "the caller's phone"),
+            ("ai", "the phone in the AI's place"),
+            ("agent", "the agent's phone"),
+        )
+    },
     # audio with the AI
     "audio.to_ai": Kind("what the AI hears of the caller", _AI_LOG),
     "audio.to_caller": Kind("what the caller hears of the AI", "listen at the caller's phone"),

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from harness.diagnosis.audio import AT_FIRST_NOTHING, NO_RTP, NO_VOICE
+from harness.diagnosis.audio import AT_FIRST_NOTHING, NO_RTP, NO_VOICE, NONE_CAME
 from harness.diagnosis.cells import Place, cells
-from harness.diagnosis.conditions import not_shown, unless, when
+from harness.diagnosis.conditions import Condition, not_shown, unless, when
 from harness.diagnosis.rule import Rule, Symptom
 
 #: What the AI cannot hear it cannot act on, and what nobody hears cannot be checked any further.
@@ -31,8 +31,8 @@ _STOPPED = when("audio.stopped", True)
 _BY_ITSELF = unless("audio.stopped_at", "a re-INVITE")
 #: Silence with packets, which no firewall makes.
 _STILL_FLOWS = (not_shown("audio.to_caller", "silent RTP"), not_shown("audio.to_ai", "silent RTP"))
-#: The AI is a phone of ours, which sends without a pause; any other may pause, or say nothing any more.
-_OURS, _NOT_OURS = when("probe.ai", "ours"), not_shown("probe.ai", "ours")
+#: A phone of ours in the AI's place sends without a pause; any other may pause, or say nothing any more.
+_NOT_OURS = not_shown("probe.ai", "ours")
 
 
 def stopped() -> Iterator[Rule]:
@@ -60,9 +60,7 @@ def stopped() -> Iterator[Rule]:
         conditions=(_BY_ITSELF, unheard, *UP),
         because="the caller heard the AI at first, and later nothing of it arrived, though nothing shows that the AI hears less",
     )
-    yield replace(one_way, id="audio.stopped.to-caller.ours", conditions=(*one_way.conditions, _OURS))
-    likely = replace(one_way, id="audio.stopped.to-caller", conditions=(*one_way.conditions, _NOT_OURS))
-    yield replace(likely, confidence="likely")
+    yield replace(one_way, id="audio.stopped.to-caller")
     yield Rule(
         id="audio.unsaid.later",
         cause="ai-silent",
@@ -122,6 +120,28 @@ def one_way() -> Iterator[Rule]:
         )
 
 
+def own_side() -> Iterator[Rule]:
+    """A phone of ours has got no RTP in the whole case: its own firewall or NAT looks the same as one between platform and AI."""
+    up = (not_shown("sdp.to_ai", "private"), unless("audio.stopped", True), *UP)
+    connected = (not_shown("agent.cut", True), not_shown("sdp.listener", "private"))
+    kinds: tuple[tuple[str, Symptom, str, tuple[Condition, ...]], ...] = (
+        ("caller", "audio", "the caller's phone", (not_shown("sdp.caller", "private"), SENT, *up)),
+        ("ai", "audio", "the phone in the AI's place", up),
+        ("agent", "audio.agent", "the agent's phone", connected),
+    )
+    for role, symptom, whose, conditions in kinds:
+        yield Rule(
+            id=f"audio.own-side.{role}",
+            cause="own-rtp-blocked",
+            symptoms=(symptom,),
+            essential=(when(f"rtp.{role}", NONE_CAME),),
+            conditions=conditions,
+            consequences=UNHEARD_BY_CALLER if role == "caller" else UNHEARD,
+            because=f"no RTP at all has come to {whose}, which the harness's own firewall or NAT explains as well",
+            confidence="possible",
+        )
+
+
 def two_codecs() -> Iterator[Rule]:
     """One G.711 law on the caller's side and the other on the AI's: a platform that transcodes has that, too."""
     differ = when("codec.sides", "different")
@@ -158,7 +178,7 @@ def two_codecs() -> Iterator[Rule]:
         )
     silence = (differ, when("audio.to_ai", *NO_RTP), when("audio.to_caller", *NO_RTP))
     up = (unless("audio.stopped", True), *UP)
-    yield replace(law, id="audio.two-codecs.no-rtp", essential=silence, conditions=up, confidence="likely")
+    yield replace(law, id="audio.two-codecs.no-rtp", essential=silence, conditions=up)
     yield Rule(
         id="audio.no-rtp.two-codecs",
         cause="rtp-blocked-both",

@@ -237,6 +237,7 @@ AUDIO = [
         .rings("reception")
         .landed("reception", "reception")
         .answered()
+        .counted("reception.1")
         .with_agent("reception", "no-rtp"),
         ("fallback-no-audio",),
     ),

@@ -172,7 +172,7 @@ def test_what_only_the_ai_can_show_is_not_seen_without_it(visibility: str) -> No
 
 
 def test_one_way_audio_is_a_list_where_the_ais_side_is_not_seen() -> None:
-    example = Example().dials().ai_gets().answered().taken().to_ai().to_caller("no-rtp")
+    example = Example().dials().ai_gets().answered().taken().counted().to_ai().to_caller("no-rtp")
     example.codec("caller.1", "PCMU").record(witness={"codec": "PCMU"})
     assert [c.id for c in example.diagnose().causes] == ["rtp-blocked-to-caller"]
     alone = example.diagnose("caller")

@@ -45,6 +45,24 @@ def test_beside_a_possible_rival_nothing_is_certain() -> None:
     assert named(told(rule("route-missing", FITS), of_another)) == [("route-missing", "certain")]
 
 
+def test_a_rival_that_is_named_as_possible_leaves_nothing_certain_and_comes_last() -> None:
+    example = Example().dials().not_taken().finding("released", "caller.1", seconds=None)
+    rival = rule("echo", FITS, confidence="possible")
+    later = rule("hangup-not-taken", FITS, symptoms=("release",))
+    assert named(told(rival, rule("route-missing", FITS), later, example=example)) == [
+        ("route-missing", "likely"),
+        ("hangup-not-taken", "certain"),
+        ("echo", "possible"),
+    ]
+    of_the_same = rule("route-missing", FITS, confidence="possible", id="the same cause")
+    assert named(told(rule("route-missing", FITS), of_the_same)) == [("route-missing", "certain")]
+
+
+def test_what_is_named_as_possible_alone_is_one_of_the_candidates() -> None:
+    diagnosis = told(rule("echo", FITS, confidence="possible"), rule("route-missing", FITS, UNKNOWN))
+    assert [cause.id for cause in diagnosis.candidates] == ["echo", "route-missing"]
+
+
 def test_what_is_not_excluded_is_possible() -> None:
     diagnosis = told(rule("route-missing", FITS, UNKNOWN), rule("echo", UNKNOWN))
     assert named(diagnosis) == [("route-missing", "possible"), ("echo", "possible")]

@@ -289,6 +289,7 @@ TRANSFER = [
         .platform_says(202)
         .rings("billing")
         .landed("billing", "billing")
+        .counted("billing.1")
         .with_agent("billing", "no-rtp", "no-rtp"),
         ("transfer-no-audio",),
     ),
