@@ -64,10 +64,17 @@ def tell(scene: Scene) -> None:
     if failing or ai_failed:
         facts.record("audio.phase", "with the AI" if ai_failed else "with the agent only")
     for finding in scene.of("audio"):
-        if scene.failed(finding) and _heard(scene, finding) in NO_RTP:
+        heard = _heard(scene, finding)
+        if scene.failed(finding) and heard in NO_RTP:
             _own_side(scene, finding)
+        elif heard == "silent RTP":
+            _sent(scene, finding.speaker)
     for finding in scene.of("audio.echo"):
         facts.record("echo", True if scene.failed(finding) else None, finding.subject)
+    for finding in scene.of("audio"):
+        facts.record(
+            "echo", True if scene.failed(finding) and finding.facts.get("kind") == "echo" else None, finding.subject
+        )
 
 
 def _own_side(scene: Scene, finding: Finding) -> None:
@@ -90,6 +97,16 @@ def _own_side(scene: Scene, finding: Finding) -> None:
             scene.facts.record(fact, ARRIVES, f"{event.leg}: {event.remote_rtp} is on this machine")
     is_ours = role != "ai" or scene.axes.get("ai") == "stand-in"
     scene.facts.record(fact, NONE_CAME if is_ours else None, finding.subject)
+
+
+def _sent(scene: Scene, speaker: str) -> None:
+    """Whether RTCP says that what a phone of ours sends arrives at the far end (RFC 3550 section 6.4)."""
+    role = scene.vantage.role(speaker)
+    for event in scene.events:
+        if isinstance(event, FarEndReport) and scene.vantage.role(event.phone) == role:
+            got = event.names_us and event.received >= FEW_PACKETS
+            told = f"the far end of {event.leg} reports {event.received} packets of {event.sent}"
+            scene.facts.record(f"sent.{role}", ARRIVES if got else None, told)
 
 
 def _is_of_this_machine(place: str) -> bool:

@@ -106,6 +106,8 @@ KNOWN: Mapping[str, Kind] = {
             ("agent", "the agent's phone"),
         )
     },
+    "sent.caller": Kind("what RTCP says of the RTP from the caller's phone", "read the RTCP reports that it got"),
+    "sent.ai": Kind("what RTCP says of the RTP from the AI", "read the RTCP reports that it got"),
     # audio with the AI
     "audio.to_ai": Kind("what the AI hears of the caller", _AI_LOG),
     "audio.to_caller": Kind("what the caller hears of the AI", "listen at the caller's phone"),

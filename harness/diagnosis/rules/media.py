@@ -118,6 +118,14 @@ def one_way() -> Iterator[Rule]:
             conditions=(*heard, *((SENT,) if place == "caller" else ())),
             because=f"RTP arrives at the {place} with silence in it, the other way all is heard, and the two sides have two codecs",
         )
+        yield replace(
+            noise,
+            id=f"audio.replaced.{end}",
+            cause="audio-silenced",
+            essential=(when(f"audio.{leg}", "another sound"),),
+            conditions=heard,
+            because=f"RTP arrives at the {place} with a sound in it that is not the other end's voice, which hears the {place}",
+        )
 
 
 def own_side() -> Iterator[Rule]:
@@ -146,27 +154,24 @@ def two_codecs() -> Iterator[Rule]:
     """One G.711 law on the caller's side and the other on the AI's: a platform that transcodes has that, too."""
     differ = when("codec.sides", "different")
     arrived = tuple(kind for kind in NO_VOICE if kind not in (*NO_RTP, AT_FIRST_NOTHING))
+    up = (unless("audio.stopped", True), *UP)
     law = Rule(
         id="audio.two-codecs",
         cause="g711-one-side",
         symptoms=("audio", "codec"),
         cells=cells("codec", "caller", "AI"),
-        conditions=(
-            *(differ, when("audio.to_ai", *NO_VOICE, "no mark"), when("audio.to_caller", *arrived)),
-            *(unless("audio.stopped", True), *UP),
-        ),
+        conditions=(differ, when("audio.to_ai", *arrived, "no mark"), when("audio.to_caller", *arrived), *up),
         consequences=UNHEARD,
         because="the platform agreed on one G.711 law with the caller and on the other with the AI, and neither hears anything",
     )
     yield law
-    yield replace(
-        law,
-        id="audio.two-codecs.at-ai",
-        conditions=(
-            *(differ, when("audio.to_ai", *arrived, "no mark"), when("audio.to_caller", *NO_RTP)),
-            *(unless("audio.stopped", True), *UP),
-        ),
-    )
+    # That nothing arrives at one of them has other causes, too.
+    for end, to_ai, to_caller in (("at-ai", arrived, NO_RTP), ("at-caller", (*NO_RTP, AT_FIRST_NOTHING), arrived)):
+        heard = (
+            when("audio.to_ai", *to_ai, *(("no mark",) if end == "at-ai" else ())),
+            when("audio.to_caller", *to_caller),
+        )
+        yield replace(law, id=f"audio.two-codecs.{end}", conditions=(differ, *heard, *up), confidence="likely")
     for to, other in (("audio.to_caller", "audio.to_ai"), ("audio.to_ai", "audio.to_caller")):
         yield replace(
             law,
@@ -177,7 +182,6 @@ def two_codecs() -> Iterator[Rule]:
             confidence="likely",
         )
     silence = (differ, when("audio.to_ai", *NO_RTP), when("audio.to_caller", *NO_RTP))
-    up = (unless("audio.stopped", True), *UP)
     yield replace(law, id="audio.two-codecs.no-rtp", essential=silence, conditions=up)
     yield Rule(
         id="audio.no-rtp.two-codecs",
