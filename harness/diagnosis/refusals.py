@@ -36,11 +36,13 @@ _EITHER = re.compile(rf"\b{_BAD} (auth\b|credentials)|\bauthentication fail", re
 NUMBER, ROUTE, CHANNELS, CONGESTION = "the number", "the route", "the channels", "congestion"
 CONCURRENCY = "concurrency"
 THE_AGENTS, THE_CODEC, THE_ENCRYPTION = "the agents", "the codec", "the encryption"
+#: What a call is ended for, whose RTP stays away.
+NO_RTP_CAME = "that no RTP came"
 THE_TRUNK, THE_ADDRESS, THE_CALLERS_NUMBER = "the trunk", _ADDRESS, "the caller's number"
 #: The platform knows what is asked for, and cannot carry it.
 NOT_CARRIED = (ROUTE, CHANNELS, CONGESTION, CONCURRENCY)
 #: Reasons of a BYE that say more than that the call was ended.
-WHY_ENDED = (THE_CODEC, THE_ENCRYPTION, CHANNELS, CONGESTION, CONCURRENCY)
+WHY_ENDED = (THE_CODEC, THE_ENCRYPTION, CHANNELS, CONGESTION, CONCURRENCY, NO_RTP_CAME)
 _WORDS = (
     (re.compile(r"trunk inactive|trunk disabled", re.I), THE_TRUNK),
     (
@@ -54,13 +56,19 @@ _WORDS = (
     (re.compile(r"nobody|no agents?\b|logged (in|on|out)", re.I), THE_AGENTS),
     (re.compile(r"tls required|secure transport", re.I), "the transport"),
     (re.compile(r"srtp|savp|encrypt", re.I), THE_ENCRYPTION),
+    (
+        re.compile(r"\b(rtp|media)[ _-]?(time[ _-]?out|inactiv)|\bno (rtp|media) (received|activity)\b", re.I),
+        NO_RTP_CAME,
+    ),
     (re.compile(r"\bcodec|media format", re.I), THE_CODEC),
     (re.compile(r"\bcaller[ -]?id\b|\b(origination|caller|calling|from) number\b", re.I), THE_CALLERS_NUMBER),
     (re.compile(r"\b(no such|unknown) trunk\b|\btrunk\b.* (not found|does not exist)", re.I), "no such trunk"),
 )
 #: By Q.850 cause.
 _CAUSES = {1: NUMBER, 2: ROUTE, 3: ROUTE, 22: NUMBER, 25: ROUTE, 34: CHANNELS, 42: CONGESTION, 44: CHANNELS}
-_CAUSES |= {65: THE_CODEC, 88: THE_CODEC}
+_CAUSES |= {58: THE_CODEC, 65: THE_CODEC, 88: THE_CODEC}
+#: Of a call that was up Asterisk says 44 where RTP stays away (rtp_timeout), as it does where a channel ends otherwise.
+_OF_A_CALL = {cause: what for cause, what in _CAUSES.items() if cause != 44}
 #: By SIP status of a Reason: of the media alone, as what else a status is about depends on who was asked.
 _STATUSES = dict.fromkeys((415, 488, 606), THE_CODEC)
 #: By code of a Warning (RFC 3261 section 20.43): transport protocols such as RTP/SAVP, media formats, bandwidth.
@@ -167,7 +175,7 @@ def of_hangup(bye: Message) -> str | None:
     for reason in reasons(bye):
         in_words, cause = about(reason.text), reason.cause or 0
         is_status = reason.protocol.upper() == "SIP"
-        found = in_words or _STATUSES.get(cause) if is_status else _CAUSES.get(cause) or in_words
+        found = in_words or _STATUSES.get(cause) if is_status else _OF_A_CALL.get(cause) or in_words
         if found is not None:
             return found
     return None
