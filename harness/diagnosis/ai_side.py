@@ -120,12 +120,21 @@ def _of_invite(scene: Scene, seen: Seen) -> None:
     if "m=audio" in body:
         facts.record("ai.offer", sdp.offered(body), seen.where, formats(invite))
         facts.record("sdp.to_ai", sdp.reach(body, seen.remote), seen.where)
-        facts.record("sdp.hold", "the platform" if sdp.holds(body) else None, seen.where)
+        facts.record("sdp.hold", "the platform" if _holds(scene, seen) else None, seen.where)
     for answer in scene.at_ai:
         if not answer.received and answer.answers("INVITE") == 200 and answer.message.call_id == invite.call_id:
-            said = answer.message.body.decode("utf-8", "replace")
-            facts.record("sdp.hold", "the AI" if sdp.holds(said) else None, answer.where)
+            facts.record("sdp.hold", "the AI" if _holds(scene, answer) else None, answer.where)
             break  # what comes later was asked for
+
+
+def _holds(scene: Scene, first: Seen) -> bool:
+    """Whether its sender puts the media on hold, and leaves it so: who connects two calls lifts that later (RFC 3725 section 4)."""
+    later = scene.at_ai[scene.at_ai.index(first) + 1 :]
+    told = [s for s in later if s.received == first.received and s.message.call_id == first.message.call_id]
+    bodies = [
+        s.message.body.decode("utf-8", "replace") for s in (first, *(s for s in told if b"m=audio" in s.message.body))
+    ]
+    return sdp.holds(bodies[0]) and sdp.holds(bodies[-1])
 
 
 def _number(scene: Scene, user: str) -> str | None:
