@@ -43,6 +43,7 @@ KNOWN: Mapping[str, Kind] = {
     # registration
     "registration.answer": Kind("the final answer to REGISTER", "capture the REGISTER and its answers"),
     "registration.challenged": Kind("REGISTER was challenged first", "capture the REGISTER and its answers"),
+    "registration.stale": Kind("the last challenge calls the nonce alone too old", "capture the REGISTER's answers"),
     "registration.refusal": Kind(
         "what the refusal says it is about", "ask the registrar's log why it refused the REGISTER"
     ),

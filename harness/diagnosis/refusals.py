@@ -36,6 +36,7 @@ _EITHER = re.compile(rf"\b{_BAD} (auth\b|credentials)|\bauthentication fail", re
 NUMBER, ROUTE, CHANNELS, CONGESTION = "the number", "the route", "the channels", "congestion"
 CONCURRENCY = "concurrency"
 THE_AGENTS, THE_CODEC, THE_ENCRYPTION = "the agents", "the codec", "the encryption"
+THE_DOMAIN = "the domain"
 #: What a call is ended for, whose RTP stays away.
 NO_RTP_CAME = "that no RTP came"
 THE_TRUNK, THE_ADDRESS, THE_CALLERS_NUMBER = "the trunk", _ADDRESS, "the caller's number"
@@ -62,6 +63,7 @@ _WORDS = (
     ),
     (re.compile(r"\bcodec|media format", re.I), THE_CODEC),
     (re.compile(r"\bcaller[ -]?id\b|\b(origination|caller|calling|from) number\b", re.I), THE_CALLERS_NUMBER),
+    (re.compile(r"\b(unknown|invalid|wrong|no such) (domain|realm)\b|\bdomain\b.* (not|unknown)\b", re.I), THE_DOMAIN),
     (re.compile(r"\b(no such|unknown) trunk\b|\btrunk\b.* (not found|does not exist)", re.I), "no such trunk"),
 )
 #: By Q.850 cause.

@@ -379,7 +379,7 @@ LEGS = [
         ),
         ("transfer-credentials-refused",),
     ),
-    Expected("registration.unanswered", register(0).sip_number(), ("registration-unanswered",)),
+    Expected("registration.unanswered", register(0, ai="stand-in", authentication="ip"), ("registration-unanswered",)),
     Expected(
         "fallback.nobody",
         Example(row="TD-FALLBACK-REFUSED", line="fallback-refused")

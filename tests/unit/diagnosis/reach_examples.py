@@ -18,6 +18,9 @@ from tests.unit.diagnosis.stories import (
     unregistered,
 )
 
+#: An SBC that answers us may keep silent to an address that it does not know; a firewall between the two may, too.
+_UNHEARD = ("synthflow-ip-not-allowed", "registration-unanswered", "firewall-udp-32681")
+
 REGISTRATION = [
     Expected(
         "registration.user",
@@ -33,6 +36,22 @@ REGISTRATION = [
         ("synthflow-ip-not-allowed",),
     ),
     Expected("registration.address.said", register(403, "Address not allowed"), ("synthflow-ip-not-allowed",)),
+    Expected("registration.address.silent", register(0).sip_number(), _UNHEARD),
+    Expected("registration.unanswered.there", register(0).sip_number(), _UNHEARD),
+    Expected(
+        "registration.password.unsent",
+        challenged(register(401, "Unauthorized").sip_number()._sip("sent", "REGISTER sip:x SIP/2.0", "REGISTER")),
+        ("password-wrong",),
+    ),
+    Expected("registration.refuses.domain", register(404, "Domain not found").sip_number(), ("registrar-refuses",)),
+    Expected("registration.elsewhere.said", register(404, "Domain not found"), ("termination-uri-wrong",)),
+    Expected(
+        "registration.stale",
+        register(401, "Unauthorized")._sip(
+            "received", "SIP/2.0 401 Unauthorized", "REGISTER", WWW_Authenticate='Digest nonce="n", stale=true'
+        ),
+        ("registrar-fails",),
+    ),
     Expected("registration.inactive", register(503, "Trunk inactive"), ("trunk-inactive",)),
     Expected("registration.unavailable", register(503, "Maintenance").sip_number(), ("trunk-inactive",)),
     Expected("registration.failing", register(504, "Server Time-out"), ("registrar-fails",)),
@@ -294,6 +313,13 @@ def firewalls() -> list[Expected]:
                 f"registration.{cause}-rejected",
                 unregistered("refuses", 503, refused, transport=transport),
                 (f"{cause}-rejected",),
+            )
+        )
+        found.append(
+            Expected(
+                f"registration.{cause}.between",
+                register(0, transport=transport).sip_number(),
+                (*_UNHEARD[:2], cause),
             )
         )
         either = (cause, f"{cause}-rejected")

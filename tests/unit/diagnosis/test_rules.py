@@ -132,13 +132,16 @@ _SAID_OTHERWISE = (*_NUMBER, *_NOBODY, *_CIRCLE, *_ELSEWHERE, 500, 502, 504, 408
 #: The statuses that rules ask for (RFC 3261 section 21, RFC 6585 section 4), by fact.
 STATUSES: dict[str, dict[tuple[int, ...], tuple[str, ...]]] = {
     "registration.answer": {
-        (200,): ("registration.elsewhere.refused", "registration.address.said", "registration.inactive"),
+        (200,): (
+            *("registration.elsewhere.refused", "registration.elsewhere.said", "registration.address.said"),
+            *("registration.inactive", "registration.refuses.domain"),
+        ),
         (200, 401, 403, 407, 408, 500, 502, 503, 504, 404): ("registration.refuses",),
         (401, 403, 404, 407): (
             *("registration.user", "registration.user.said", "registration.password.said"),
             *("registration.refuses.said", "registration.refuses.user"),
         ),
-        (401, 407): ("registration.password",),
+        (401, 407): ("registration.password", "registration.password.unsent", "registration.stale"),
         (403,): ("registration.password.forbidden", "registration.address"),
         (404,): ("registration.refuses.address",),
         (503,): ("registration.unavailable", "registration.later"),
