@@ -9,7 +9,7 @@ from harness.checks.landing import ASKED
 from harness.deployment import is_address
 from harness.diagnosis.derive import Scene, listed, number_in
 from harness.diagnosis.messages import CHALLENGES, Seen, parse, said_by
-from harness.diagnosis.refusals import TERMINATED, of_message
+from harness.diagnosis.refusals import TERMINATED, of_message, of_refusal
 from harness.events import SipMessage, TransferProgress
 from harness.far_end.call_record import actions_of, recorded_target, transfers_among
 from harness.sip.grammar import decimal
@@ -198,7 +198,7 @@ def _answer(scene: Scene, request: Seen, method: str) -> None:
         response = finals[-1].response_to(method)
         said = said_by(response)
         scene.facts.record("transfer.answer", "accepted" if code < 300 else code, finals[-1].where, *said)
-        refusal = of_message(response) if response is not None and code >= 300 else None
+        refusal = of_refusal(response) if response is not None and code >= 300 else None
         scene.facts.record("transfer.refusal", refusal, finals[-1].where, *said)
     elif told and told[-1].answers(method) < 200:  # by then it had arrived
         scene.facts.record("transfer.answer", PROVISIONAL, told[-1].where)

@@ -11,6 +11,7 @@ from harness.diagnosis.rule import Rule
 from harness.diagnosis.rules.refused import ALL_LATER
 
 NOTHING = when("ai.saw", "nothing")
+NOBODY_INSTEAD = unless("instead", "the fallback group", "another group", "an agent")
 _ANSWERING = unless("probe.ai", "silent", "refuses")
 _ANSWERING_HERE = unless("probe.termination", "silent", "refuses")
 _GOOD_CERTIFICATE = unless("probe.certificate", "expired", "wrong name", "untrusted")

@@ -7,12 +7,10 @@ from harness.diagnosis.answering import PLATFORM, UNSEEN
 from harness.diagnosis.caller_end import DROPPED
 from harness.diagnosis.cells import cells
 from harness.diagnosis.conditions import not_shown, unless, when
-from harness.diagnosis.own import WITHHELD
 from harness.diagnosis.refusals import (
     IN_A_CIRCLE,
     NO_SUCH_NUMBER,
     NOT_CARRIED,
-    OF_THE_CALLER,
     OF_THE_MEDIA,
     REDIRECTED,
     ROUTE,
@@ -20,11 +18,11 @@ from harness.diagnosis.refusals import (
     THE_ENCRYPTION,
 )
 from harness.diagnosis.rule import Confidence, Rule
-from harness.diagnosis.rules.firewalls import BETWEEN, FIREWALLS, NOTHING, OPEN_TO_US, UNREACHED
+from harness.diagnosis.rules.callers import CALLERS
+from harness.diagnosis.rules.firewalls import BETWEEN, FIREWALLS, NOBODY_INSTEAD, NOTHING, OPEN_TO_US, UNREACHED
 from harness.diagnosis.rules.refused import ALL_LATER, NOT_FOR_MEDIA, REFUSED, REFUSED_BY_AI, TOLD
 
 NOT_THE_LINES = ("another assistant's", "nobody's", "the line's, in another form")
-NOBODY_INSTEAD = unless("instead", "the fallback group", "another group", "an agent")
 _TAKEN = unless("ai.saw", "nothing", "refused", "rang")
 _CERTIFICATES: tuple[tuple[str, str, Confidence], ...] = (
     ("expired", "the certificate its port shows has expired", "certain"),
@@ -357,43 +355,7 @@ REACH: tuple[Rule, ...] = (
         "it reached the AI",
         confidence="likely",
     ),
-    Rule(
-        id="reach.caller-credentials",
-        cause="caller-credentials-refused",
-        symptoms=("reach", "final"),
-        cells=cells("credentials", "caller"),
-        essential=(when("caller.end", "refused"), when("final.code", 401, 407)),
-        conditions=(NOTHING, not_shown("password.withheld", *WITHHELD), not_shown("caller.withheld", True)),
-        consequences=("fallback", "final"),
-        because="the caller's INVITE was challenged, and its credentials were not accepted",
-        confidence="likely",
-    ),
-    Rule(
-        id="reach.withheld",
-        cause="withheld-number-refused",
-        symptoms=("reach", "final"),
-        cells=cells("credentials", "caller"),
-        # Who is asked for credentials by its From alone is nobody's account with an anonymous one; 433: RFC 5079.
-        essential=(
-            when("caller.end", "refused"),
-            when("final.code", 401, 407, 433),
-            when("caller.withheld", True),
-        ),
-        conditions=(NOTHING, not_shown("password.withheld", *WITHHELD)),
-        consequences=("fallback", "final", "caller_id.withheld"),
-        because="the caller withheld the number, and the platform refused the call before it tried anybody",
-        confidence="likely",
-    ),
-    Rule(
-        id="reach.identity",
-        cause="caller-identity-refused",
-        symptoms=("reach", "final"),
-        essential=(when("caller.end", "refused"), when("final.code", *OF_THE_CALLER)),
-        conditions=(NOTHING, NOBODY_INSTEAD, not_shown("caller.withheld", True)),
-        consequences=("fallback", "final"),
-        because="the caller was refused with a status that is about who calls, and nothing reached the AI",
-        confidence="likely",  # the platform may hand on what somebody behind it says
-    ),
+    *CALLERS,
     Rule(
         id="reach.redirected",
         cause="caller-redirected",

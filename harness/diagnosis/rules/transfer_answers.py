@@ -15,6 +15,7 @@ from harness.diagnosis.refusals import (
     REDIRECTED,
     TERMINATED,
     THE_AGENTS,
+    UNREAD,
 )
 from harness.diagnosis.rule import Rule
 from harness.diagnosis.rules.transfer import (
@@ -77,6 +78,7 @@ _REJECTED = Rule(
         when("transfer.way", "REFER"),
         # Said of the request alone (RFC 3261 sections 21.4.4, 21.4.6, 21.5.2, RFC 3515 section 2.4.2).
         when("transfer.answer", 403, 405, 501, 603),
+        not_shown("transfer.refusal", UNREAD),
         NOT_RECORDED,
         RIGHT_TARGET,
         CARRIED,
@@ -188,6 +190,14 @@ ANSWERED: tuple[Rule, ...] = (
         ),
         conditions=(RIGHT_TARGET, CARRIED, NOT_OF_THE_SENDER),
         because="the platform answered the REFER with a refusal, which may be of this REFER as the AI writes it",
+        confidence="likely",
+    ),
+    replace(
+        _REJECTED,
+        id="transfer.rejected.in-words",
+        essential=(LOST, when("transfer.refusal", UNREAD)),
+        conditions=(when("transfer.way", "REFER"), RIGHT_TARGET),
+        because="the platform refused the REFER, and says for what in words of its own, which may name something else",
         confidence="likely",
     ),
     replace(

@@ -159,7 +159,7 @@ STATUSES: dict[str, dict[tuple[int, ...], tuple[str, ...]]] = {
         (401, 407, *_NUMBER, *_MEDIA, *_ELSEWHERE): ("reach.turned-away",),
         _ELSEWHERE: ("reach.redirected",),
         (401, 407): ("reach.caller-credentials", "reach.realm", "reach.realm.second", "reach.algorithm"),
-        (401, 407, 433): ("reach.withheld",),
+        (401, 403, 407, 433, 603): ("reach.withheld",),
         _NUMBER: (
             *("reach.form", "reach.unknown-number", "reach.unknown-number.again"),
             "fallback.none.or-number",

@@ -115,6 +115,9 @@ TOLD = [
         ("number-unknown-at-platform",),
     ),
     Expected(
+        "reach.identity.said", refused_by_platform(403, "Unverified origination number"), ("caller-identity-refused",)
+    ),
+    Expected(
         "transfer.unknown-number.said",
         transfer_refused(500, "Server Internal Error", UNALLOCATED),
         ("number-unknown-at-platform",),

@@ -162,6 +162,7 @@ TRANSFER = [
         ("trunk-inactive",),
     ),
     Expected("transfer.rejected", answered(403, "Forbidden"), ("refer-rejected",)),
+    Expected("transfer.rejected.in-words", answered(403, "Account is disabled D17"), ("refer-rejected",)),
     Expected("transfer.rejected.as-written", answered(416, "Unsupported URI Scheme"), ("refer-rejected",)),
     Expected(
         "transfer.rejected.later", notified("SIP/2.0 100 Trying\r\n", "terminated;reason=rejected"), ("refer-rejected",)
