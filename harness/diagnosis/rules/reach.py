@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from harness.diagnosis.ai_side import NO_CALL_CAME
 from harness.diagnosis.answering import PLATFORM, UNSEEN
 from harness.diagnosis.caller_end import DROPPED
 from harness.diagnosis.cells import cells
 from harness.diagnosis.conditions import not_shown, unless, when
+from harness.diagnosis.messages import CHALLENGES
 from harness.diagnosis.refusals import (
+    ABOUT,
+    BUSY,
     IN_A_CIRCLE,
     NO_SUCH_NUMBER,
     NOT_CARRIED,
+    NUMBER,
+    OF_A_SERVER,
     OF_THE_MEDIA,
     REDIRECTED,
     ROUTE,
@@ -20,7 +27,7 @@ from harness.diagnosis.refusals import (
 from harness.diagnosis.rule import Confidence, Rule
 from harness.diagnosis.rules.callers import CALLERS
 from harness.diagnosis.rules.firewalls import BETWEEN, FIREWALLS, NOBODY_INSTEAD, NOTHING, OPEN_TO_US, UNREACHED
-from harness.diagnosis.rules.refused import ALL_LATER, NOT_FOR_MEDIA, REFUSED, REFUSED_BY_AI, TOLD
+from harness.diagnosis.rules.refused import ALL_LATER, NOBODYS, NOT_FOR_MEDIA, REFUSED, REFUSED_BY_AI, TOLD
 
 NOT_THE_LINES = ("another assistant's", "nobody's", "the line's, in another form")
 _TAKEN = unless("ai.saw", "nothing", "refused", "rang")
@@ -29,6 +36,17 @@ _CERTIFICATES: tuple[tuple[str, str, Confidence], ...] = (
     ("wrong name", "the certificate its port shows is for another name", "certain"),
     # the platform may trust others
     ("untrusted", "no authority that this machine trusts has signed the certificate its port shows", "likely"),
+)
+
+_NUMBER_FORM = Rule(
+    id="reach.number-form",
+    cause="request-uri-form",
+    symptoms=("route",),
+    cells=cells("number", "AI"),
+    essential=(when("ai.did", "the line's, in another form"),),
+    conditions=(),
+    consequences=ALL_LATER,
+    because="the AI was asked for the line's number, written in another form than E.164",
 )
 
 REACH: tuple[Rule, ...] = (
@@ -64,7 +82,7 @@ REACH: tuple[Rule, ...] = (
         symptoms=("reach", "final"),
         conditions=(
             REFUSED_BY_AI,
-            when("ai.code", 404),
+            when("ai.code", *NOBODYS),
             not_shown("ai.did", *NOT_THE_LINES),
             not_shown("ai.refusal", ROUTE),
             NOT_FOR_MEDIA,
@@ -81,22 +99,23 @@ REACH: tuple[Rule, ...] = (
         cells=cells("number", "AI"),
         conditions=(
             REFUSED_BY_AI,
-            when("ai.code", 404),
+            when("ai.code", *NOBODYS),
             when("ai.did", "another assistant's", "nobody's"),
             NOT_FOR_MEDIA,
         ),
         consequences=ALL_LATER,
         because="the call got there with a number that is not the line's assistant's, and Synthflow answered 404",
     ),
-    Rule(
-        id="reach.number-form",
-        cause="request-uri-form",
-        symptoms=("reach", "route", "final"),
-        cells=cells("number", "AI"),
-        essential=(when("ai.did", "the line's, in another form"),),
-        conditions=(),
-        consequences=ALL_LATER,
-        because="the AI was asked for the line's number, written in another form than E.164",
+    _NUMBER_FORM,
+    replace(
+        _NUMBER_FORM,
+        id="reach.number-form.refused",
+        symptoms=("reach", "final"),
+        # Who says what else a refusal is for does not object to the number.
+        conditions=(
+            not_shown("ai.code", *CHALLENGES, 403, 429, *BUSY, *OF_THE_MEDIA, *OF_A_SERVER, 503),
+            not_shown("ai.refusal", *(what for what in ABOUT if what not in (NUMBER, "the assistant"))),
+        ),
     ),
     Rule(
         id="reach.nobodys-number.answered",

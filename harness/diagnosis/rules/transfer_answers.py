@@ -29,7 +29,7 @@ from harness.diagnosis.rules.transfer import (
     NOT_REFUSED_THERE,
     RIGHT_TARGET,
 )
-from harness.diagnosis.transfer import ENDED_FIRST, NOT_ALLOWED, NOT_DUE, NOTHING, OVER, PROVISIONAL
+from harness.diagnosis.transfer import ENDED_FIRST, HUNG_UP, NOT_ALLOWED, NOT_DUE, NOTHING, OVER, PROVISIONAL, RINGS
 
 _NOT_REFUSED = ("accepted", "none", "never sent", "challenged", PROVISIONAL, ENDED_FIRST)
 _TIMED_OUT, _NO_SUCH_CALL = 408, 481
@@ -338,6 +338,22 @@ ANSWERED: tuple[Rule, ...] = (
         essential=(LOST, when("transfer.answer", "accepted"), when("transfer.outcome", NOT_DUE)),
         conditions=(RIGHT_TARGET, NOT_REFUSED_THERE, not_shown("transfer.passed_on", True)),
         because="the platform accepted the REFER, said that no NOTIFY would follow (RFC 4488), and no agent's phone rang",
+        confidence="likely",
+    ),
+    replace(
+        _LEFT_RINGING,
+        id="transfer.left-ringing.notified",
+        cells=cells("timing", "REFER"),
+        essential=(LOST, when("transfer.outcome", RINGS)),
+        because="the platform's NOTIFY said that it rings, no agent's phone of ours did, and nothing final came",
+        confidence="likely",
+    ),
+    replace(
+        _LEFT_RINGING,
+        id="transfer.left-ringing.hung-up",
+        cells=cells("timing", "REFER"),
+        essential=(LOST, when("transfer.answer", "accepted"), when("transfer.outcome", HUNG_UP)),
+        because="the platform accepted the REFER and ended the AI's call, told no outcome, and no agent's phone rang",
         confidence="likely",
     ),
     _CALL_REFUSED,

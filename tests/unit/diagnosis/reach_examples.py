@@ -132,6 +132,10 @@ REACH = [
     Expected("reach.srtp.told", refused_unseen(606), _OF_THE_MEDIA, _OF_THE_MEDIA),
     Expected("reach.not-attached", refused(Example(), 404, "Not Found"), ("assistant-not-attached",)),
     Expected("reach.nobodys-number", refused(Example(), 404, "Not Found", did=NOBODY), ("route-wrong-did",)),
+    Expected(
+        "reach.number-form.refused", refused(Example(), 404, "Not Found", did="12065550100"), ("request-uri-form",)
+    ),
+    Expected("reach.concurrency.busy", refused(Example(), 486, "Busy Here"), ("concurrency-exhausted",)),
     Expected("reach.concurrency", refused(Example(), 429, "Too many"), ("concurrency-exhausted",)),
     Expected("reach.no-g711", refused(Example(), 488, "Not Acceptable", offer="no G.711"), ("no-g711",)),
     Expected("reach.srtp", refused(Example(), 488, "Not Acceptable", offer="SRTP alone"), ("srtp-mismatch",)),

@@ -149,11 +149,12 @@ STATUSES: dict[str, dict[tuple[int, ...], tuple[str, ...]]] = {
         (408, 500, 502, 503, 504): ("registration.failing.said",),
     },
     "ai.code": {
-        (404,): ("reach.not-attached", "reach.nobodys-number"),
-        (404, 429, 488): ("reach.refused", "reach.refused.known"),
+        (404, 410, 604): ("reach.not-attached", "reach.nobodys-number"),
+        (404, 410, 604, 486, 600, 429, *_MEDIA): ("reach.refused", "reach.refused.known"),
         (429,): ("limit.low", "reach.concurrency"),
-        (488,): ("reach.srtp", "reach.refused.media"),
-        _MEDIA: ("reach.no-g711", "fallback.no-g711", "fallback.srtp"),
+        (486, 600): ("reach.concurrency.busy",),
+        _MEDIA: ("reach.no-g711", "reach.srtp", "reach.refused.media", "fallback.no-g711", "fallback.srtp"),
+        (401, 407, 403, 429, 486, 600, *_MEDIA, 500, 502, 504, 503): ("reach.number-form.refused",),
     },
     "final.code": {
         (401, 407, *_NUMBER, *_MEDIA, *_ELSEWHERE): ("reach.turned-away",),
@@ -171,8 +172,8 @@ STATUSES: dict[str, dict[tuple[int, ...], tuple[str, ...]]] = {
             *(f"reach.firewall-{port}{end}" for port in PORTS for end in ("", ".here")),
             *(f"reach.firewall-{port}{end}.between" for port in PORTS for end in ("", "-rejected")),
         ),
-        (408, 480, 486, 600, *_NUMBER): ("fallback.none", "fallback.none.passed-on"),
-        (408, 480, 486, 600): ("fallback.none.or-nobody", "fallback.nobody.or-none"),
+        (408, 480, 486, 487, 600, 603, *_NUMBER): ("fallback.none", "fallback.none.passed-on"),
+        (408, 480, 486, 487, 600, 603): ("fallback.none.or-nobody", "fallback.nobody.or-none"),
         _NOBODY: ("reach.nobody-there",),
         _MEDIA: (
             *("reach.no-g711.told", "reach.srtp.told", "reach.another-assistant", "reach.not-attached"),

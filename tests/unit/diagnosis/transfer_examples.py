@@ -270,6 +270,17 @@ TRANSFER = [
     ),
     Expected("transfer.left-ringing.ended", own_call(408, "Request Timeout"), ("transfer-left-ringing",)),
     Expected("transfer.left-ringing.untold", notified("", Refer_Sub="false"), ("transfer-left-ringing",)),
+    Expected("transfer.left-ringing.notified", notified("SIP/2.0 180 Ringing\r\n"), ("transfer-left-ringing",)),
+    Expected(
+        "transfer.left-ringing.hung-up",
+        lost(
+            transfer(Example())
+            .ai_refers(GROUP)
+            .platform_says(202)
+            ._sip("received", "BYE sip:ai SIP/2.0", "BYE", to="<sip:ai@192.0.2.60>;tag=b", number="3")
+        ),
+        ("transfer-left-ringing",),
+    ),
     Expected("transfer.call-declined", own_call(603, "Decline"), ("transfer-call-refused",)),
     Expected("transfer.unanswered", lost(transfer(Example()).ai_refers(GROUP)), ("transfer-unanswered",)),
     Expected(
