@@ -140,7 +140,7 @@ class _Inference:
                 continue
             chosen = self._fired(symptom)
             sure = any(rule.confidence != "possible" for rule in chosen)
-            chosen = chosen if sure else self._possible(symptom)
+            chosen = chosen if sure else self._in_order(self._possible(symptom))
             if not chosen:
                 unknown.append(symptom)
                 unexplained += [str(finding).splitlines()[0] for finding in findings]
@@ -174,6 +174,11 @@ class _Inference:
             if all(c.holds(self._facts) is not False for c in rule.conditions)
             and all(c.holds(self._facts) for c in rule.essential)
         ]
+
+    def _in_order(self, rules: Sequence[Rule]) -> list[Rule]:
+        """Candidates: first those for which something speaks, then the others, each in the order of a call."""
+        favoured = {rule.cause for rule in rules if any(c.holds(self._facts) for c in rule.favours)}
+        return sorted(rules, key=lambda rule: rule.cause not in favoured)
 
     def _rivals(self, symptom: Symptom, chosen: Sequence[Rule]) -> bool:
         """Whether another cause cannot be excluded by what was seen, be it that a rule names it as possible."""
@@ -220,15 +225,21 @@ class _Inference:
         return [f"{fact} ({', '.join(fact.evidence)})" if fact.evidence else str(fact) for fact in known]
 
     def _separation(self, rules: Sequence[Rule]) -> str:
-        """What would have to be known: the fact that most of the candidates wait for."""
-        waiting = Counter(
-            fact
-            for rule in rules
-            for fact in dict.fromkeys(c.fact for c in rule.conditions if c.holds(self._facts) is None and c.how == "is")
-        )
-        if not waiting:
-            waiting = Counter(c.fact for rule in rules for c in rule.conditions if c.holds(self._facts) is None)
-        return KNOWN[waiting.most_common()[0][0]].observe if waiting else ""
+        """What would have to be known: of what tells candidates apart, the fact that most of them wait for."""
+        asked = [[c for c in rule.conditions if c.fact not in self._facts] for rule in rules]
+        wanted = {
+            c.fact: {frozenset(k for k in each if k.fact == c.fact) for each in asked} for each in asked for c in each
+        }
+        telling = {fact for fact, kinds in wanted.items() if len(kinds) > 1} or set(wanted)
+        for hows in (("is",), ("is", "is not"), ("not shown",)):
+            waiting = Counter(
+                fact
+                for each in asked
+                for fact in dict.fromkeys(c.fact for c in each if c.how in hows and c.fact in telling)
+            )
+            if waiting:
+                return KNOWN[waiting.most_common()[0][0]].observe
+        return ""
 
     def _ruled_out(self, symptoms: Iterable[Symptom], used: set[str]) -> Iterable[RuledOut]:
         wanted = set(symptoms)

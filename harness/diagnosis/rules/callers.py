@@ -18,6 +18,7 @@ CALLERS: tuple[Rule, ...] = (
         essential=(when("caller.end", "refused"), when("final.code", 401, 407)),
         conditions=(NOTHING, not_shown("password.withheld", *WITHHELD), not_shown("caller.withheld", True)),
         consequences=("fallback", "final"),
+        favours=(when("final.code", 401, 407),),
         because="the caller's INVITE was challenged, and its credentials were not accepted",
         confidence="likely",
     ),

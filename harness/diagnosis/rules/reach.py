@@ -88,6 +88,7 @@ REACH: tuple[Rule, ...] = (
             NOT_FOR_MEDIA,
         ),
         consequences=ALL_LATER,
+        favours=(when("final.code", *NO_SUCH_NUMBER),),
         because="the call got there with the right number, and Synthflow answered 404, not saying why, as for a number without "
         "assistant; a server of its own that cannot route the call answers so, too",
         confidence="likely",
@@ -104,6 +105,7 @@ REACH: tuple[Rule, ...] = (
             NOT_FOR_MEDIA,
         ),
         consequences=ALL_LATER,
+        favours=(when("final.code", *NO_SUCH_NUMBER),),
         because="the call got there with a number that is not the line's assistant's, and Synthflow answered 404",
     ),
     _NUMBER_FORM,
@@ -160,6 +162,7 @@ REACH: tuple[Rule, ...] = (
         cells=cells("timing", "AI"),
         conditions=(when("ai.saw", "rang"), unless("instead.when", "at once")),
         consequences=ALL_LATER,
+        favours=(when("instead.when", "after waiting"),),
         because="the call got there and rang until the platform gave up",
     ),
     Rule(
@@ -220,6 +223,7 @@ REACH: tuple[Rule, ...] = (
             when("platform.did", "it turned the caller away"),
         ),
         consequences=("fallback", "final"),
+        favours=(when("final.code", 403, 603),),
         because="the caller was refused, and nothing shows that the AI or anybody else was tried",
     ),
     Rule(
@@ -233,6 +237,7 @@ REACH: tuple[Rule, ...] = (
             when("platform.did", "it rang its own agents and tried no trunk"),
         ),
         consequences=ALL_LATER,
+        favours=(when("instead", "the fallback group", "another group", "an agent"),),
         because="the platform's agents rang at once, and nothing shows that the AI was tried",
         confidence="likely",
     ),
@@ -270,6 +275,7 @@ REACH: tuple[Rule, ...] = (
             when("platform.did", "it tried the AI's other port"),
         ),
         consequences=ALL_LATER,
+        favours=(when("final.code", *OF_A_SERVER),),
         because="the AI's port answers us and got nothing, as when the trunk's port does not belong to its transport",
         confidence="likely",
     ),
@@ -299,6 +305,7 @@ REACH: tuple[Rule, ...] = (
             not_shown("final.refusal", *NOT_CARRIED),
         ),
         consequences=("fallback", "final"),
+        favours=(when("final.code", *NO_SUCH_NUMBER),),
         because="the platform itself answered as for a number it does not know, and tried neither the AI nor anybody else; a number "
         "without a route looks so, too",
         confidence="likely",

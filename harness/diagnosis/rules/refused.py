@@ -111,6 +111,7 @@ REFUSED: tuple[Rule, ...] = (
         conditions=(REFUSED_BY_AI, when("ai.code", 429), not_shown("ai.refusal", CONCURRENCY), NOT_FOR_MEDIA),
         consequences=ALL_LATER,
         # In SIP it is what a referrer's identity is asked for with (RFC 3892 section 5).
+        favours=(when("final.code", 429, *BUSY),),
         because="Synthflow answered 429, its status for too many calls at once, or in too short a time, and not which",
         confidence="likely",
     ),
@@ -221,6 +222,7 @@ REFUSED: tuple[Rule, ...] = (
             NOT_FOR_MEDIA,
         ),
         consequences=ALL_LATER,
+        favours=(when("final.code", 401, 403, 407),),
         because="the AI challenged the call, and the platform never showed credentials",
     ),
     Rule(

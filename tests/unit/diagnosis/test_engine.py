@@ -6,6 +6,7 @@ import pytest
 
 from harness.diagnosis.conditions import not_shown, unless, when
 from harness.diagnosis.engine import _MOST_NEAREST
+from harness.diagnosis.facts import KNOWN
 from harness.diagnosis.result import Cause, Diagnosis
 from harness.diagnosis.rule import Rule, Symptom
 from tests.unit.diagnosis.building import Example
@@ -102,8 +103,18 @@ def test_what_would_settle_it_is_what_most_candidates_wait_for() -> None:
     assert {cause.separating_observation for cause in diagnosis.causes} == {
         "look at the AI's own record of the call, or put a stand-in in its place"
     }
-    only = told(rule("route-missing", third), rule("echo", third, UNKNOWN))
+    alike = told(rule("route-missing", third), rule("echo", third, UNKNOWN))
+    assert alike.causes[0].separating_observation == KNOWN["ai.code"].observe, "what both wait for tells neither apart"
+    only = told(rule("route-missing", third), rule("echo", third))
     assert only.causes[0].separating_observation == "measure the level of a known sound at the other end"
+
+
+def test_of_candidates_those_come_first_for_which_something_speaks() -> None:
+    later = rule("echo", UNKNOWN, favours=(SPEAKS_AGAINST, FITS))
+    listed = told(rule("route-missing", UNKNOWN), rule("no-g711", UNKNOWN, favours=(SPEAKS_AGAINST,)), later)
+    assert [name for name, _ in named(listed)] == ["echo", "route-missing", "no-g711"]
+    sure = told(rule("route-missing", FITS), rule("echo", FITS, favours=(FITS,)))
+    assert [name for name, _ in named(sure)] == ["route-missing", "echo"], "what is shown stays in the order of a call"
 
 
 def test_a_condition_of_another_kind_settles_it_where_there_is_none_else() -> None:
