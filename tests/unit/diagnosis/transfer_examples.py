@@ -274,7 +274,7 @@ TRANSFER = [
     Expected(
         "transfer.left-ringing.hung-up",
         lost(
-            transfer(Example())
+            transfer(Example(ai="stand-in"))
             .ai_refers(GROUP)
             .platform_says(202)
             ._sip("received", "BYE sip:ai SIP/2.0", "BYE", to="<sip:ai@192.0.2.60>;tag=b", number="3")
