@@ -65,6 +65,7 @@ KNOWN: Mapping[str, Kind] = {
     "ai.refusal": Kind("what the AI's refusal says it is about", _AI_LOG),
     "ai.lost": Kind("why the AI could not be had", _AI_LOG),
     "ai.given_up": Kind("when the platform gave up an AI that only rang (CANCEL)", _AI_SIP),
+    "ai.unheard": Kind("the AI's answers do not get back to the platform", _AI_SIP),
     "ai.offer": Kind("the media offered to the AI", _AI_SIP),
     "ai.challenge": Kind("what became of the AI's challenge", _AI_SIP),
     "ai.did": Kind("the number the AI was asked for", _AI_SIP),

@@ -31,6 +31,16 @@ def _firewalls() -> Iterator[Rule]:
         yield from _dropping(cause, over, transport)
         yield from _rejecting(f"{cause}-rejected", over, transport)
     yield Rule(
+        id="reach.firewall-udp-32681.unheard",
+        cause="firewall-udp-32681",
+        symptoms=("reach", "fallback"),
+        essential=(when("transport", "udp"), when("ai.unheard", True)),
+        conditions=(),
+        consequences=ALL_LATER,
+        because="the INVITE got there, and came again and again though it had been answered: no answer gets back to the platform",
+        confidence="likely",  # or they are sent where the Via's address leads, and that is another host
+    )
+    yield Rule(
         id="registration.firewall-udp-32681-rejected.unheard",
         cause="firewall-udp-32681-rejected",
         symptoms=("registration",),

@@ -31,6 +31,7 @@ from harness.diagnosis.rules.refused import ALL_LATER, NOBODYS, NOT_FOR_MEDIA, R
 
 NOT_THE_LINES = ("another assistant's", "nobody's", "the line's, in another form")
 _TAKEN = unless("ai.saw", "nothing", "refused", "rang")
+_ANSWERS_ARRIVE = not_shown("ai.unheard", True)
 _CERTIFICATES: tuple[tuple[str, str, Confidence], ...] = (
     ("expired", "the certificate its port shows has expired", "certain"),
     ("wrong name", "the certificate its port shows is for another name", "certain"),
@@ -160,7 +161,7 @@ REACH: tuple[Rule, ...] = (
         cause="ai-never-answers",
         symptoms=("reach",),
         cells=cells("timing", "AI"),
-        conditions=(when("ai.saw", "rang"), unless("instead.when", "at once")),
+        conditions=(when("ai.saw", "rang"), unless("instead.when", "at once"), _ANSWERS_ARRIVE),
         consequences=ALL_LATER,
         favours=(when("instead.when", "after waiting"),),
         because="the call got there and rang until the platform gave up",
@@ -181,7 +182,7 @@ REACH: tuple[Rule, ...] = (
         symptoms=("reach",),
         cells=cells("timing", "caller"),
         essential=(when("ai.saw", "answered"), when("caller.end", "still ringing")),
-        conditions=(),
+        conditions=(_ANSWERS_ARRIVE,),
         consequences=ALL_LATER,
         because="the AI answered, and as long as the case went on the caller was not told so",
     ),
@@ -190,7 +191,7 @@ REACH: tuple[Rule, ...] = (
         cause="answer-not-passed-on",
         symptoms=("reach",),
         essential=(when("ai.saw", "answered"), when("caller.end", "refused")),
-        conditions=(),
+        conditions=(_ANSWERS_ARRIVE,),
         consequences=(*ALL_LATER, "fallback"),
         because="the AI answered, and the caller was refused all the same",
     ),

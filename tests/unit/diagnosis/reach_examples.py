@@ -335,6 +335,9 @@ def firewalls() -> list[Expected]:
                 either if transport == "udp" else (),
             )
         )
+    unheard = Example(ai="stand-in").dials().ai_gets().ai_answers(180, "Ringing").ai_gets().ai_gets().ai_gets()
+    unheard = unheard.after(30).rings("reception").after(4).gives_up().not_taken("the phone reception")
+    found.append(Expected("reach.firewall-udp-32681.unheard", unheard, ("firewall-udp-32681",)))
     udp = ("firewall-udp-32681", "firewall-udp-32681-rejected")
     found.append(Expected("registration.firewall-udp-32681-rejected.unheard", unregistered("silent"), udp, udp))
     return found

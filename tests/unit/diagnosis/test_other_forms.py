@@ -89,3 +89,25 @@ def test_a_fallback_that_is_tried_in_vain_ends_with_other_statuses_too(code: int
 
 def test_a_clean_call_has_no_diagnosis() -> None:
     assert named(talk(Example()).to_ai().to_caller()) == []
+
+
+def invited_again(*, copies: int, answers: tuple[int, ...] = (100, 180)) -> Example:
+    """The platform's INVITE comes again and again though the AI's phone has answered it (RFC 3261 section 17.1.1.2)."""
+    example = Example(ai="stand-in").dials().after(0.1).ai_gets()
+    for code in answers:
+        example.ai_answers(code, "OK")
+    for number in range(copies):
+        example.after(0.5 * 2**number).ai_gets()
+    return example
+
+
+def test_an_ai_whose_answers_do_not_get_back_is_not_one_that_never_answers() -> None:
+    """A firewall that lets the INVITE in, and not its answers out; a Via that leads elsewhere."""
+    heard_once = (
+        invited_again(copies=1).after(28).rings("reception").after(2).gives_up().not_taken("the phone reception")
+    )
+    assert named(heard_once) == [("ai-never-answers", "certain")]
+    unheard = invited_again(copies=4).after(22).rings("reception").after(2).gives_up().not_taken("the phone reception")
+    assert named(unheard) == [("firewall-udp-32681", "likely")]
+    taken = invited_again(copies=4, answers=(100, 200)).taken().after(4).unanswered()
+    assert named(taken) == [("firewall-udp-32681", "likely")]
