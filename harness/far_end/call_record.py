@@ -143,6 +143,11 @@ class CallRecord:
         return next((value for key, value in pairs if str(key).lower() == name.lower() and value is not None), None)
 
     @property
+    def tells_variables(self) -> bool:
+        """Whether it says at all what the assistant was given: a list of calls leaves that out."""
+        return isinstance(self.plain.get("prompt_variables"), dict)
+
+    @property
     def takes_headers(self) -> bool:
         """Whether X- headers reach its variables, so that one that is missing there was not sent."""
         found = self.plain.get("prompt_variables")

@@ -126,6 +126,19 @@ class SynthflowCall:
             self._failing = False
         return self._record
 
+    def read_on(self, tells: Callable[[CallRecord], bool]) -> CallRecord:
+        """The record of a call that is over, read until it tells what is asked, or has what it will ever have.
+
+        A list of calls leaves out what a single one has (List calls has no prompt_variables), and a call that goes on may lack it.
+        """
+        deadline = time.monotonic() + self.lag_s
+        while True:
+            record = self.refresh()
+            is_whole = record.over and record.tells_variables
+            if tells(record) or is_whole or self._api.is_down or time.monotonic() >= deadline:
+                return record
+            self._context.pause(self._context.far_end.poll_s)
+
     def _fresh(self, what: str) -> Any:
         self.refresh()
         return self._witness(what)
