@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -36,22 +36,6 @@ def actions_of(plain: Mapping[str, Any]) -> list[Any]:
     """What the assistant did by the ``plain`` record: a table, or a list."""
     found = plain.get("executed_actions")
     return list(found.values()) if isinstance(found, dict) else found if isinstance(found, list) else []
-
-
-def transfers_among(actions: Iterable[Any]) -> list[dict[str, Any]]:
-    """Those of a record's actions that are transfers: by their kind, and where none is told by the name that their owner gave them.
-
-    An extractor may be called ``transfer_reason``, and what looks something up at a server has that server's status.
-    """
-    found = (action for action in actions if isinstance(action, dict))
-    return [action for action in found if "transfer" in str(action.get("action_type") or action.get("name")).lower()]
-
-
-def recorded_target(to: str) -> str:
-    """Whom a record says that a call was transferred to, as a URI: it may name one, a telephone number, or a user alone."""
-    if ":" in to:
-        return to
-    return f"sip:{to}@platform.invalid" if any(letter.isalpha() for letter in to) else f"tel:{to}"
 
 
 @dataclass(frozen=True)
