@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from harness.far_end.clock import since_epoch
 from harness.sip.identity import normalise
 
 #: What Synthflow's documentation lists. A record with another status cannot be read, whatever it may mean.
@@ -18,8 +19,8 @@ _ANSWERED = ("in-progress", "completed", *_VOICEMAIL)
 _UNANSWERED = ("no-answer", "busy", "failed", "canceled", "user-canceled")
 _STATUSES = frozenset(_BEFORE_ANSWER + _ANSWERED + _UNANSWERED)
 _OVER = frozenset((*_UNANSWERED, *_VOICEMAIL, "completed"))
-#: Seconds since the epoch lie between these two (2001, 5138), and milliseconds above them; less is no moment of a call.
-_SECONDS_FROM, _MILLISECONDS_FROM = 1e9, 1e11
+#: No clock that its Date shows is further off; what began later than it was told has its moment by another zone's.
+_YET_TO_COME_S = 60.0
 MILLISECOND_S = 0.001
 #: A number of which digits are hidden, as some accounts have it for privacy: it may be anybody's.
 _MASKED = re.compile(r"[*•●]|redacted|^[-+() .\dx]*xx[-() .\dx]*$", re.IGNORECASE)
@@ -51,6 +52,7 @@ class CallRecord:
     region: str = "US"
     clock_ahead_s: float = 0.0  #: how far the API's clock is ahead of this machine's
     cut_off_s: float = 1.0  #: how much of a moment the API may leave out, where it tells a whole second
+    read_at: float = math.inf  #: epoch seconds of this machine
 
     @property
     def status(self) -> str | None:
@@ -73,9 +75,12 @@ class CallRecord:
         return self._number("phone_number_to", "lead_phone_number" if self.is_outbound else "agent_phone_number")
 
     def is_since(self, wall: float) -> bool | None:
-        """Whether it began at or after that moment (epoch seconds of this machine); None where it does not say when."""
+        """Whether it began at or after that moment (epoch seconds of this machine); None where it does not say when.
+
+        What is yet to begin was told in the time of another zone: then an earlier call would be a later one as well.
+        """
         began = _moment(self.plain.get("start_time"))
-        if began is None:
+        if began is None or began - self.clock_ahead_s > self.read_at + _YET_TO_COME_S:
             return None
         cut_off_s = MILLISECOND_S if is_told_in_milliseconds(self.plain) else self.cut_off_s
         return began + cut_off_s - self.clock_ahead_s > wall
@@ -174,7 +179,7 @@ def is_told_in_milliseconds(plain: Mapping[str, Any]) -> bool:
 
 
 def _moment(told: object) -> float | None:
-    """Seconds since the epoch, which are told as such, as milliseconds, or as a date and time with its offset."""
+    """Seconds since the epoch, which are told as a number, or as a date and time with its offset."""
     if isinstance(told, bool) or not isinstance(told, int | float | str):
         return None
     try:
@@ -187,6 +192,4 @@ def _moment(told: object) -> float | None:
         return moment.timestamp() if moment.tzinfo is not None else None
     except OverflowError:
         return None
-    if not math.isfinite(seconds) or seconds < _SECONDS_FROM:
-        return None
-    return seconds / 1000 if seconds >= _MILLISECONDS_FROM else seconds
+    return since_epoch(seconds)

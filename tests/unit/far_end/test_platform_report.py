@@ -153,6 +153,7 @@ def test_a_time_is_the_moment_it_was_written_of(at: datetime, zone: str, form: s
         ("2026-03-01 14:05:09 UTC", 1.0),
         (AT.timestamp(), 1.0),
         (int(AT.timestamp() * 1000), 0.001),
+        (str(int(AT.timestamp() * 1_000_000)), 0.001),
         (str(int(AT.timestamp())), 1.0),
     ],
 )
