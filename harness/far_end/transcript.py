@@ -14,12 +14,15 @@ _NOBODY = ("system", "tool", "function", "action")
 _LINE = re.compile(r"^\s*(\w+)\s*:\s*(.*)$")
 #: What may be a speaker's name, of several words too, and something that was said.
 _NAMED = re.compile(r"^\s*([^:]{1,40}?)\s*:\s*\S")
+#: Line breaks may be written as two characters each, or be lost: then a word with a colon begins a turn.
+_WRITTEN_BREAK = re.compile(r"(\\r)?\\n")
+_BEFORE_NAME = re.compile(r"\s+(?=[^\W\d]\w*\s*:(?:\s|$))")
 
 
 def said(transcript: str, who: Literal["human", "bot"]) -> list[str]:
     """What one side said, in order; a line that names nobody goes on with the one before."""
     turns: list[tuple[str, str]] = []
-    for line in transcript.splitlines():
+    for line in _lines(transcript):
         if match := _LINE.match(line):
             turns.append((match[1].lower(), match[2].strip()))
         elif turns:
@@ -34,7 +37,12 @@ def may_name_others(transcript: str) -> bool:
     Words with a colon in them count as well, where a turn goes on in a line of its own: what is missed by that denies nothing.
     """
     known = {*_NOBODY, *(name for names in _SPEAKERS.values() for name in names)}
-    return any((match := _NAMED.match(line)) and match[1].lower() not in known for line in transcript.splitlines())
+    return any((match := _NAMED.match(line)) and match[1].lower() not in known for line in _lines(transcript))
+
+
+def _lines(transcript: str) -> list[str]:
+    lines = _WRITTEN_BREAK.sub("\n", transcript).strip().splitlines()
+    return lines if len(lines) > 1 else _BEFORE_NAME.split("".join(lines))
 
 
 def times_heard(transcript: str, words: str) -> int:

@@ -67,6 +67,18 @@ def test_words_on_several_lines_are_one_speakers() -> None:
     assert times_heard(transcript, "Hello, who is there?") == 1
 
 
+@pytest.mark.parametrize("between", [" ", "  \t", "\\n", " \\n ", "\\r\\n"])
+@pytest.mark.parametrize("names", [("bot", "human"), ("Assistant", "User"), ("AI ", "caller")])
+def test_turns_in_one_line(names: tuple[str, str], between: str) -> None:
+    """Whatever lies between them: line breaks that were lost, or written as two characters."""
+    bot, human = names
+    transcript = between.join([f"{bot}: Hi there, it is 5:30.", f"{human}: {WORDS}", f"{bot}: It is me."])
+    assert said(transcript, "human") == [WORDS]
+    assert said(transcript, "bot") == ["Hi there, it is 5:30.", "It is me."]
+    assert times_heard(transcript, WORDS) == 1
+    assert not may_name_others(transcript)
+
+
 @pytest.mark.parametrize(
     ("transcript", "may"),
     [
@@ -77,6 +89,9 @@ def test_words_on_several_lines_are_one_speakers() -> None:
         ("bot: Hi.\nlead:", False),  # said nothing
         ("Anna Smith: Hi.\nuser: hello", True),
         ("[00:01] bot: Hi.\n[00:03] user: hello", True),
+        ("bot: Hi there, how can I help?", False),
+        ("bot: Hi. lead: hello", True),
+        ("bot: Hi. lead:", False),
     ],
 )
 def test_speakers_whose_names_are_not_known(transcript: str, may: bool) -> None:
