@@ -19,8 +19,20 @@ _WRITTEN_BREAK = re.compile(r"(\\r)?\\n")
 _BEFORE_NAME = re.compile(r"\s+(?=[^\W\d]\w*\s*:(?:\s|$))")
 
 
-def said(transcript: str, who: Literal["human", "bot"]) -> list[str]:
+Side = Literal["human", "bot"]
+
+
+def said(transcript: str, who: Side) -> list[str]:
     """What one side said, in order; a line that names nobody goes on with the one before."""
+    return [words for words in _turns(transcript, who) if words]
+
+
+def has_turn(transcript: str, who: Side) -> bool:
+    """Whether one side said anything, be it that nobody understood a word of it."""
+    return bool(_turns(transcript, who))
+
+
+def _turns(transcript: str, who: Side) -> list[str]:
     turns: list[tuple[str, str]] = []
     for line in _lines(transcript):
         if match := _LINE.match(line):
@@ -28,7 +40,7 @@ def said(transcript: str, who: Literal["human", "bot"]) -> list[str]:
         elif turns:
             speaker, begun = turns[-1]
             turns[-1] = speaker, f"{begun} {line.strip()}".strip()
-    return [words for speaker, words in turns if speaker in _SPEAKERS[who] and words]
+    return [words for speaker, words in turns if speaker in _SPEAKERS[who]]
 
 
 def may_name_others(transcript: str) -> bool:

@@ -20,7 +20,7 @@ from harness.checks.audio import ListenerReport, Sound
 from harness.checks.claims import Denial, Observation
 from harness.events import PACKET_S
 from harness.far_end.record_reader import RecordReader
-from harness.far_end.transcript import may_name_others, said, times_heard
+from harness.far_end.transcript import Side, has_turn, may_name_others, said, times_heard
 from harness.scenario import blips, reactions
 from harness.scenario.context import CaseContext
 from harness.scenario.end import End, Pending
@@ -79,9 +79,13 @@ class Words:
         """
         return not may_name_others(self._reader.look().transcript) and self._reader.has_told_all
 
-    def of(self, who: str) -> list[str]:
-        """What one side said, ``human`` or ``bot``, as read last."""
-        return said(self._reader.look().transcript, "human" if who == "human" else "bot")
+    def of(self, who: Side) -> list[str]:
+        """What one side said, as read last."""
+        return said(self._reader.look().transcript, who)
+
+    def has_turn_of(self, who: Side) -> bool:
+        """Whether one side said anything, understood or not."""
+        return has_turn(self._reader.look().transcript, who)
 
     def _pause(self) -> None:
         self._context.pause(self._context.far_end.poll_s)
@@ -301,7 +305,9 @@ class Look:
     def _no_words_of_the_caller(self) -> Denial | None:
         """That the transcript has the AI's words and none of the caller's, who spoke when the AI did not."""
         words = self._talk.words
-        if not self._wanted or not self._in_pause or not words.of("bot") or words.of("human") or not words.are_all:
+        if not self._wanted or not self._in_pause:
+            return None
+        if not words.of("bot") or words.has_turn_of("human") or not words.are_all:
             return None
         return Denial(
             Observation.WORDS, f"the transcript has {self._talk.label}'s words, and none of {self._caller.label}'s"
@@ -309,7 +315,9 @@ class Look:
 
     def _no_words_of_the_ai(self) -> Denial | None:
         words = self._talk.words
-        if words.come == "none" or not words.of("human") or words.find_answer() or not words.are_all:
+        if words.come == "none" or not words.of("human") or words.find_answer():
+            return None
+        if words.has_turn_of("bot") or not words.are_all:
             return None
         return Denial(
             Observation.WORDS, f"the transcript has {self._caller.label}'s words, and none of {self._talk.label}'s"

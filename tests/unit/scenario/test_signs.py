@@ -134,6 +134,8 @@ def experiments(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         (HELLO, ("WORDS", ""), ("SOUND", "WORDS")),  # answered and silent, says the record; and sound arrives
         ("", ("", ""), ("SOUND", "")),  # never seen to have any word
         ("bot: Hi.\nhuman: something else entirely was said", ("", ""), ("WORDS", "")),
+        ("bot: Hi.\nhuman:\nbot: Pardon?", ("", ""), ("WORDS", "")),  # it heard somebody, and understood nothing
+        (f"bot:\n{HELLO}", ("WORDS", ""), ("SOUND", "")),
     ],
 )
 def test_words(
