@@ -13,9 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
-from harness.audio.describe import HeardDescription
-from harness.audio.garbled import is_garbled
 from harness.audio.prompts import prompt_text
+from harness.audio.voiceless import is_ringing, voiceless
 from harness.checks.audio import ListenerReport, Sound
 from harness.checks.claims import Denial, Observation
 from harness.events import PACKET_S
@@ -203,23 +202,32 @@ class Look:
         # a packet that came shows that the way was open, however little was heard of it
         packets = self._caller.account(self._since).rx_packets
         self._account = replace(self._caller.account(since, missing=self._talk), rx_packets=packets)
-        is_sound = heard is not None and heard.observation is Observation.SOUND
-        if is_sound and is_garbled(self._caller.leg.received_since(self._since)):
-            noise = HeardDescription("noise", "noise, as of a payload that is not of the codec agreed on", None, ())
-            self._account = replace(self._account, instead=noise)
-            return
+        if heard is None and (instead := voiceless(self._caller.leg.received_since(self._since))) is not None:
+            self._account = replace(self._caller.account(self._since), instead=instead)
         self._heard = heard
 
     def _hears(self, since: float, deadline: float) -> tuple[float, Sound | None]:
-        """What is heard, and from when on that was listened for: a packet or two behind which nothing came are no voice."""
+        """What is heard, and from when on that was listened for.
+
+        No voice are a packet or two behind which nothing came, noise, and the network's tones; somebody who rings may still answer.
+        """
+        latest = deadline + self._context.patience
         while True:
             heard = self._caller.hears(self._talk, since, deadline)
             if heard is None or heard.observation is not Observation.SOUND:
                 return since, heard
             self._context.pause(max(0.0, heard.at + _WORTH_JUDGING_S - time.monotonic()))
-            again = None if self._caller.is_over() else blips.listen_again_from(self._caller.leg, since, heard.at)
+            is_over = self._caller.is_over()
+            again = None if is_over else blips.listen_again_from(self._caller.leg, since, heard.at)
             if again is None:
-                return since, heard
+                sound = self._caller.leg.received_since(since)
+                if voiceless(sound) is None:
+                    return since, heard
+                if is_over:
+                    return since, None
+                again = time.monotonic()
+                if is_ringing(sound):
+                    deadline = max(deadline, min(latest, again + LISTEN_S))
             since = again
 
     def _needs_experiment(self) -> bool:
