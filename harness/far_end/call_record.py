@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from harness.far_end.clock import since_epoch
+from harness.far_end.transcript import has_turn
 from harness.sip.identity import normalise
 
 #: What Synthflow's documentation lists. A record with another status cannot be read, whatever it may mean.
@@ -107,7 +108,12 @@ class CallRecord:
 
     @property
     def contradicts_itself(self) -> bool:
-        """Whether it says that the AI had the call, and that it was connected for no time: some call it completed however it ended."""
+        """Whether it says that the AI had the call, and that it was connected for no time: some call it completed however it ended.
+
+        Or that the AI did not have it, and what was said then: one may fail when it has been answered.
+        """
+        if self.status in _UNANSWERED:
+            return has_turn(self.transcript, "bot") or has_turn(self.transcript, "human")
         told = self.plain.get("telephony_duration")
         return self.answered and self.over and not isinstance(told, bool) and told in (0, "0")
 

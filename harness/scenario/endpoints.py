@@ -182,13 +182,14 @@ class SynthflowEndpoint:
 
     def _answered(self, records: Iterable[CallRecord]) -> list[CallRecord]:
         """Those that the AI answered; of one that says so and not, nobody can tell."""
-        answered = [record for record in records if record.answered]
-        found = [record for record in answered if not record.contradicts_itself]
-        if len(found) < len(answered):
+        known = list(records)
+        if any(record.contradicts_itself for record in known):
             self.blind = True
-            why = "a record says that its call was answered, and was connected for 0 ms"
+            why = (
+                "a record says that its call was answered, and that it was not: no time, or words in an unanswered one"
+            )
             self._context.far_end.trouble(FarEndError(f"Synthflow API: GET /calls: {why}"))
-        return found
+        return [record for record in known if record.answered and not record.contradicts_itself]
 
     def others(self, of: Call, assistant: str) -> list[str]:
         """Those that answered, by a record of the caller's own number, or of an id that the call goes by."""

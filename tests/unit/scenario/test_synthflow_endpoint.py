@@ -156,6 +156,17 @@ def test_a_call_that_was_completed_in_no_time_was_answered_or_not(place: Callabl
         assert (seen.endpoint.set_up(call()), seen.endpoint.blind) == (["main"], False)
 
 
+@pytest.mark.parametrize("status", ["failed", "no-answer", "canceled", "busy"])
+def test_a_call_that_was_not_answered_and_has_words_was_answered_or_not(
+    place: Callable[..., Place], status: str
+) -> None:
+    """As one that failed when it had been answered: that nobody answered it shows no such record."""
+    seen = place([record(status=status, transcript="bot: Hi.")])
+    assert (seen.endpoint.set_up(call()), seen.endpoint.blind) == ([], True)
+    seen.api.records = [record(status=status, transcript="")]
+    assert (seen.endpoint.set_up(call()), seen.endpoint.blind) == ([], False)
+
+
 def test_one_record_is_one_talk(place: Callable[..., Place]) -> None:
     seen = place([record()])
     assert seen.endpoint.expect_call(call(), "main", within=0.0) is not None
