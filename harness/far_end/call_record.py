@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
 from harness.far_end.clock import since_epoch
@@ -23,6 +24,8 @@ _OVER = frozenset((*_UNANSWERED, *_VOICEMAIL, "completed"))
 #: No clock that its Date shows is further off; what began later than it was told has its moment by another zone's.
 _YET_TO_COME_S = 60.0
 MILLISECOND_S = 0.001
+#: Where real records have X- headers: all of them, as documented, and some, of which one that is missing says nothing.
+_HEADERS = ("prompt_variables", "telephony_sip_headers")
 #: A number of which digits are hidden, as some accounts have it for privacy: it may be anybody's.
 _MASKED = re.compile(r"[*•●]|redacted|^[-+() .\dx]*xx[-() .\dx]*$", re.IGNORECASE)
 _URI = re.compile(r"(?:sips?|tel):([^@;>]+)", re.IGNORECASE)
@@ -133,8 +136,8 @@ class CallRecord:
         return found if isinstance(found, str) else None
 
     def _given(self, name: str) -> object:
-        found = self.plain.get("prompt_variables")
-        pairs = found.items() if isinstance(found, dict) else ()
+        told = (self.plain.get(field) for field in _HEADERS)
+        pairs = chain.from_iterable(found.items() for found in told if isinstance(found, dict))
         return next((value for key, value in pairs if str(key).lower() == name.lower() and value is not None), None)
 
     @property

@@ -41,9 +41,10 @@ class ExpectHeaders(ExpectAudio):
         """The INVITE does not have the header."""
 
         def told_by(record: CallRecord) -> Finding | None:
-            if not record.takes_headers or record.reshapes(name):
+            seen = record.variable(name)
+            if record.reshapes(name) or (seen is None and not record.takes_headers):
                 return None
-            return headers.header_not_in_record(record.variable(name), self._end.label, name, record.id)
+            return headers.header_not_in_record(seen, self._end.label, name, record.id)
 
         if self._is_told_by_record(told_by, "header.absent", f"no {name}"):
             return

@@ -60,6 +60,10 @@ def found(context: CaseContext) -> Finding:
         ({"prompt_variables": {"X-Order": "7"}}, Verdict.FAILED),
         ({"prompt_variables": {"name": "Ann"}}, Verdict.NOT_OBSERVABLE),
         ({"prompt_variables": None}, Verdict.NOT_OBSERVABLE),
+        ({"telephony_sip_headers": {"x-gladly-caller-id": CALLER}}, Verdict.PASSED),
+        ({"telephony_sip_headers": {"X-Gladly-Caller-Id": "+14155550177"}, "prompt_variables": {}}, Verdict.FAILED),
+        ({"telephony_sip_headers": {"X-Carrier-Id": "7"}, "prompt_variables": {}}, Verdict.NOT_OBSERVABLE),
+        ({"telephony_sip_headers": [NAME]}, Verdict.NOT_OBSERVABLE),
         ({}, Verdict.NOT_OBSERVABLE),
     ],
 )
@@ -72,10 +76,17 @@ def test_a_header_is_looked_for_in_the_single_call(
 
 
 @pytest.mark.parametrize(
-    ("variables", "verdict"), [({NAME: CALLER}, Verdict.FAILED), ({"X-Order": "7"}, Verdict.PASSED), ({}, Verdict.NOT_OBSERVABLE)]
-)  # fmt: skip
-def test_so_is_one_that_is_to_be_absent(make_context: MakeContext, variables: dict[str, str], verdict: Verdict) -> None:
-    expect, context = asked(make_context, Api({"prompt_variables": variables, "status": "completed"}))
+    ("told", "verdict"),
+    [
+        ({"prompt_variables": {NAME: CALLER}}, Verdict.FAILED),
+        ({"prompt_variables": {"X-Order": "7"}}, Verdict.PASSED),
+        ({"prompt_variables": {}}, Verdict.NOT_OBSERVABLE),
+        ({"prompt_variables": {}, "telephony_sip_headers": {NAME: CALLER}}, Verdict.FAILED),
+        ({"prompt_variables": {}, "telephony_sip_headers": {"X-Carrier-Id": "7"}}, Verdict.NOT_OBSERVABLE),
+    ],
+)
+def test_so_is_one_that_is_to_be_absent(make_context: MakeContext, told: dict[str, Any], verdict: Verdict) -> None:
+    expect, context = asked(make_context, Api(told | {"status": "completed"}))
     expect.no_header(NAME)
     assert found(context).verdict is verdict
 
