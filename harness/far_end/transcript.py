@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from difflib import SequenceMatcher
 from typing import Literal
 
 #: Recognition drops and bends words; of other sentences of the same length hardly half is alike.
 _ALIKE = 0.72
-_SPEAKERS = {"human": ("human", "user", "customer", "caller"), "bot": ("bot", "assistant", "agent", "ai")}
+Side = Literal["human", "bot"]
+_SPEAKERS: Mapping[Side, Sequence[str]] = {
+    "human": ("human", "user", "customer", "caller"),
+    "bot": ("bot", "assistant", "agent", "ai"),
+}
+_SIDE_OF = {name: side for side, names in _SPEAKERS.items() for name in names}
 #: Lines of nobody who speaks on the call.
 _NOBODY = ("system", "tool", "function", "action")
 _LINE = re.compile(r"^\s*(\w+)\s*:\s*(.*)$")
@@ -19,20 +25,17 @@ _WRITTEN_BREAK = re.compile(r"(\\r)?\\n")
 _BEFORE_NAME = re.compile(r"\s+(?=[^\W\d]\w*\s*:(?:\s|$))")
 
 
-Side = Literal["human", "bot"]
-
-
 def said(transcript: str, who: Side) -> list[str]:
     """What one side said, in order; a line that names nobody goes on with the one before."""
-    return [words for words in _turns(transcript, who) if words]
+    return [words for side, words in _turns(transcript) if side == who and words]
 
 
 def has_turn(transcript: str, who: Side) -> bool:
     """Whether one side said anything, be it that nobody understood a word of it."""
-    return bool(_turns(transcript, who))
+    return any(side == who for side, _ in _turns(transcript))
 
 
-def _turns(transcript: str, who: Side) -> list[str]:
+def _turns(transcript: str) -> list[tuple[Side | None, str]]:
     turns: list[tuple[str, str]] = []
     for line in _lines(transcript):
         if match := _LINE.match(line):
@@ -40,7 +43,7 @@ def _turns(transcript: str, who: Side) -> list[str]:
         elif turns:
             speaker, begun = turns[-1]
             turns[-1] = speaker, f"{begun} {line.strip()}".strip()
-    return [words for speaker, words in turns if speaker in _SPEAKERS[who]]
+    return [(_SIDE_OF.get(speaker), words) for speaker, words in turns]
 
 
 def may_name_others(transcript: str) -> bool:
@@ -48,7 +51,7 @@ def may_name_others(transcript: str) -> bool:
 
     Words with a colon in them count as well, where a turn goes on in a line of its own: what is missed by that denies nothing.
     """
-    known = {*_NOBODY, *(name for names in _SPEAKERS.values() for name in names)}
+    known = {*_NOBODY, *_SIDE_OF}
     return any((match := _NAMED.match(line)) and match[1].lower() not in known for line in _lines(transcript))
 
 
@@ -59,7 +62,21 @@ def _lines(transcript: str) -> list[str]:
 
 def times_heard(transcript: str, words: str) -> int:
     """How often the human is transcribed with these words, or something much like them; a line may hold more than them."""
-    lines = said(transcript, "human")
+    return _times(said(transcript, "human"), words)
+
+
+def answers(transcript: str, words: str, times: int) -> bool:
+    """Whether the AI says something behind the human's words, the so-manieth time that it is transcribed with these."""
+    human: list[str] = []
+    for side, told in _turns(transcript):
+        if side == "human" and told:
+            human.append(told)
+        elif side == "bot" and told and _times(human, words) >= times:
+            return True
+    return False
+
+
+def _times(lines: Sequence[str], words: str) -> int:
     whole = [is_alike(line, words) for line in lines]
     count = at = 0
     while at < len(lines):

@@ -73,7 +73,7 @@ class ExpectAudio:
         # The platform's own announcement, and what is still on its way of it, is no voice of the AI.
         if caller.routed > caller.began:
             since = max(since, caller.routed + SETTLE_S)
-        look = Look(self._context, talk, caller, since)
+        look = Look(self._context, talk, caller, since, again=again)
         look.begin()
 
         def find() -> list[Finding]:

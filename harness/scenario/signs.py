@@ -19,7 +19,7 @@ from harness.checks.audio import ListenerReport, Sound
 from harness.checks.claims import Denial, Observation
 from harness.events import PACKET_S
 from harness.far_end.record_reader import RecordReader
-from harness.far_end.transcript import Side, has_turn, may_name_others, said, times_heard
+from harness.far_end.transcript import Side, answers, has_turn, may_name_others, said, times_heard
 from harness.scenario import blips, reactions
 from harness.scenario.context import CaseContext
 from harness.scenario.end import End, Pending
@@ -67,9 +67,9 @@ class Words:
         """The same, when no word more is to be expected."""
         return self._reader.find(lambda text: times_heard(text, prompt_text(GREETING)) >= times, self._pause)
 
-    def find_answer(self) -> bool:
-        """Whether the AI's own words are there, when no word more is to be expected."""
-        return self._reader.find(lambda text: bool(said(text, "bot")), self._pause)
+    def find_answer(self, to: int = 0) -> bool:
+        """Whether the AI's own words are there, behind the so-manieth greeting, when no word more is to be expected."""
+        return self._reader.find(lambda text: answers(text, prompt_text(GREETING), to), self._pause)
 
     @property
     def are_all(self) -> bool:
@@ -110,17 +110,18 @@ class WeakAi(End, Protocol):
 class Look:
     """One look at a conversation of a caller of ours with an AI that names no marks."""
 
-    def __init__(self, context: CaseContext, talk: WeakAi, caller: Call, since: float) -> None:
-        """Nothing is done before :meth:`begin`. ``since``: what came before counts for nothing."""
+    def __init__(self, context: CaseContext, talk: WeakAi, caller: Call, since: float, *, again: bool = False) -> None:
+        """Nothing is done before :meth:`begin`. ``since``: what came before counts for nothing; ``again``: the call was changed."""
         self._context = context
         self._talk = talk
         self._caller = caller
         self._since = since
+        self._again = again
         self._begun = time.monotonic()
         self.until = float("inf")  #: when the look was settled: the call was changed, or ended, then
         self._least = context.deployment.expect.least_strength
         self._said = threading.Event()
-        self._said_at = self._begun
+        self._greeted_at = self._said_at = self._begun
         self._in_pause = False
         self._wanted = 0
         self._understood: Sound | None = None
@@ -147,6 +148,7 @@ class Look:
                 if said_at := look.wait_until_said():
                     self._caller.let_answer(said_at, _ANSWERED_WITHIN_S)
             ended, self._in_pause = self._caller.speak(GREETING)
+            self._greeted_at = ended
             during = self._talk.words.come == "during"
             # An AI takes down what was said when it sees that nobody speaks on: who hangs up before was not heard.
             until = ended + (RECOGNISED_WITHIN_S if during else QUIET_S)
@@ -175,6 +177,8 @@ class Look:
             with self._context.evidence.step(f"{both} hear each other: what tells of it"):
                 began = time.monotonic()
                 self.wait_until_said()
+                if self._again and self._wanted:
+                    self._caller.let_answer(self._greeted_at, LISTEN_S)
                 self._listen()
                 if self._least <= Strength.INDICATED and not asking and not self._caller.is_over():
                     self._wait_for_report()
@@ -273,7 +277,8 @@ class Look:
             return DirectionSigns(
                 Sound(heard.at, reacted.observation, evidence, level_dbov=heard.level_dbov), None, None
             )
-        if words.may_confirm and words.find_answer():
+        # what it said before a change of the call it may have said on a way that is closed now
+        if words.may_confirm and words.find_answer(self._wanted if self._again else 0):
             evidence = f"{heard.evidence}; the transcript has {self._talk.label}'s own words"
             return DirectionSigns(Sound(heard.at, Observation.WORDS, evidence, level_dbov=heard.level_dbov), None, None)
         return DirectionSigns(heard, None, self._no_words_of_the_ai())

@@ -18,7 +18,7 @@ from harness.simulation.media.digits import ReceivedDigit, info_of_digit
 from harness.simulation.media.leg import LegMedia
 from harness.simulation.settings import Assistant as Manners
 from harness.simulation.synthflow.media_engine import Channel
-from harness.simulation.synthflow.mouth import FIRST_WORDS, HOLD
+from harness.simulation.synthflow.mouth import ANSWER, FIRST_WORDS, HOLD, SPEAKS_ON
 from harness.simulation.synthflow.record import CallRecord
 from harness.simulation.synthflow.service import Synthflow
 from harness.simulation.synthflow.trunks import TrunkRefusal
@@ -211,6 +211,8 @@ class Conversation:
         if not self._attentive:
             return
         self.record.say("human", prompt_text(name))
+        if self._manners.sends in SPEAKS_ON:
+            self.record.say("bot", prompt_text(ANSWER))
         self._asks("prompt", name)
 
     def heard_nothing(self, seconds: float) -> None:
