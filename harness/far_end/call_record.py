@@ -11,7 +11,7 @@ from itertools import chain
 from typing import Any
 
 from harness.far_end.clock import since_epoch
-from harness.far_end.transcript import has_turn
+from harness.far_end.transcript import as_text, has_turn
 from harness.sip.identity import normalise
 
 #: What Synthflow's documentation lists. A record with another status cannot be read, whatever it may mean.
@@ -102,7 +102,7 @@ class CallRecord:
     @property
     def transcript(self) -> str:
         """What was said, as far as it was understood."""
-        return self._text("transcript") or ""
+        return as_text(self.plain.get("transcript"))
 
     @property
     def answered(self) -> bool:

@@ -25,6 +25,27 @@ _WRITTEN_BREAK = re.compile(r"(\\r)?\\n")
 _BEFORE_NAME = re.compile(r"\s+(?=[^\W\d]\w*\s*:(?:\s|$))")
 
 
+#: What a turn calls its speaker and what was said, where a transcript is a list of them.
+_WHOSE, _WORDS = ("role", "speaker", "sender_type", "sender"), ("content", "text", "message", "value")
+
+
+def as_text(told: object) -> str:
+    """A transcript as lines with their speakers' names, from a text or a list of turns; empty where it is neither."""
+    if isinstance(told, str):
+        return told
+    turns = told if isinstance(told, list) else []
+    return "\n".join(filter(None, map(_as_line, turns)))
+
+
+def _as_line(turn: object) -> str:
+    if not isinstance(turn, dict):
+        return turn if isinstance(turn, str) else ""
+    words, whose = (
+        next((turn[key] for key in keys if isinstance(turn.get(key), str)), "") for keys in (_WORDS, _WHOSE)
+    )
+    return f"{whose or 'somebody'}: {' '.join(words.split())}" if words or whose else ""
+
+
 def said(transcript: str, who: Side) -> list[str]:
     """What one side said, in order; a line that names nobody goes on with the one before."""
     return [words for side, words in _turns(transcript) if side == who and words]

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.far_end.transcript import is_alike, may_name_others, said, times_heard
+from harness.far_end.call_record import CallRecord
+from harness.far_end.transcript import has_turn, is_alike, may_name_others, said, times_heard
 
 WORDS = "Hello, who is there?"
 
@@ -65,6 +66,40 @@ def test_words_on_several_lines_are_one_speakers() -> None:
     assert said(transcript, "human") == ["Hello, who is there?"]
     assert said(transcript, "bot") == ["Guten Tag. Wie kann ich helfen?"]
     assert times_heard(transcript, "Hello, who is there?") == 1
+
+
+@pytest.mark.parametrize(
+    ("role", "words"), [("role", "content"), ("speaker", "text"), ("sender_type", "value"), ("sender", "message")]
+)
+@pytest.mark.parametrize("names", [("bot", "human"), ("agent", "user"), ("Assistant", "Caller")])
+def test_turns_in_a_list(names: tuple[str, str], role: str, words: str) -> None:
+    """As other versions, and other makes, tell a transcript."""
+    bot, human = names
+    turns = [
+        {role: bot, words: "Hi there.\nWho are you?", "timestamp": 1},
+        {role: human, words: WORDS},
+        {role: "tool", words: {"a": 1}},
+    ]
+    told = CallRecord("c1", {"transcript": turns}).transcript
+    assert said(told, "bot") == ["Hi there. Who are you?"]
+    assert times_heard(told, WORDS) == 1
+    assert not may_name_others(told)
+    assert has_turn(CallRecord("c1", {"transcript": [{role: human, words: ""}]}).transcript, "human")
+
+
+@pytest.mark.parametrize(
+    "told",
+    [[{"role": "lead", "content": "hello"}], [{"content": "hello"}], [{"role": 7, "content": "hello"}], ["Ann: hello"]],
+)
+def test_turns_of_nobody_who_is_known(told: list[object]) -> None:
+    transcript = CallRecord("c1", {"transcript": told}).transcript
+    assert said(transcript, "human") == said(transcript, "bot") == []
+    assert may_name_others(transcript)
+
+
+@pytest.mark.parametrize("told", [None, 7, {}, [], [7, None], [{}], {"text": "bot: Hi."}])
+def test_what_is_no_transcript(told: object) -> None:
+    assert CallRecord("c1", {"transcript": told}).transcript == ""
 
 
 @pytest.mark.parametrize("between", [" ", "  \t", "\\n", " \\n ", "\\r\\n"])
