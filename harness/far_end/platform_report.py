@@ -45,6 +45,7 @@ _TABLES_TRIED = 20  #: of a list, to find out what it is of
 _ARCHIVE = b"PK\x03\x04"  #: begins .xlsx, .ods, .numbers and .zip
 _DEEPEST = 4  #: levels within which a JSON answer has its list of calls
 _ISO = re.compile(r"(?P<date>\d{4}-\d\d-\d\d)(?:[T ]+(?P<hour>\d\d):\d\d(?P<second>:\d\d(?P<fraction>[.,]\d+)?)?)?")
+_DECIMAL = re.compile(r"^(\d{7,15})\.0$")
 _BETWEEN_GROUPS = re.compile(r"[,;|+\n]")
 _MOST_PARTS = 8  #: of a group's name that has separators in it
 
@@ -280,8 +281,12 @@ def _said(value: Any) -> str:
 
 
 def _number(text: str) -> str:
-    """A number with the separators of ASCII: some programs set digits apart by no-break spaces, or mark where left-to-right begins."""
-    return re.sub(r"(?<=\d) ?/ ?(?=\d)", "-", plain_signs(unicodedata.normalize("NFKC", user_told(text))))
+    """A number with the separators of ASCII: some programs set digits apart by no-break spaces, or mark where left-to-right begins.
+
+    A column that a program took for decimals, since it has gaps, ends in ``.0``.
+    """
+    plain = _DECIMAL.sub(r"\1", plain_signs(unicodedata.normalize("NFKC", user_told(text))))
+    return re.sub(r"(?<=\d) ?/ ?(?=\d)", "-", plain)
 
 
 # -- times
