@@ -14,8 +14,11 @@ from harness.far_end.clock import since_epoch
 from harness.far_end.transcript import as_text, has_turn
 from harness.sip.identity import normalise
 
-#: What Synthflow's documentation lists. A record with another status cannot be read, whatever it may mean.
-_BEFORE_ANSWER = ("registered", "pending", "queue", "ringing")
+#: Of an id that was given out, while nobody has called (Prepare inbound).
+REGISTERED = "registered"
+#: What Synthflow's documentation lists, but for spam and paused, of which it does not say what became of the call. A record with
+#: another status cannot be read, whatever it may mean.
+_BEFORE_ANSWER = (REGISTERED, "pending", "queue", "ringing")
 _VOICEMAIL = ("hangup_on_voicemail", "left_voicemail")  # of calls that the AI places
 _ANSWERED = ("in-progress", "completed", *_VOICEMAIL)
 _UNANSWERED = ("no-answer", "busy", "failed", "canceled", "user-canceled")

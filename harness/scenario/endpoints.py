@@ -11,7 +11,7 @@ from harness.audio.marks import reply_to
 from harness.deployment import Trunk
 from harness.errors import FarEndError
 from harness.events import CallState, SipMessage
-from harness.far_end.call_record import CallRecord
+from harness.far_end.call_record import REGISTERED, CallRecord
 from harness.far_end.clock import to_monotonic, to_wall
 from harness.far_end.synthflow import SynthflowApi
 from harness.phone import Policy
@@ -138,7 +138,8 @@ class SynthflowEndpoint:
 
     def records(self, of: Call) -> list[CallRecord]:
         """Every call the AI saw that may be ``of``, answered or not; says whether it could look (:attr:`blind`)."""
-        return self._listed(of, True, self._context.deployment.models())
+        listed = self._listed(of, True, self._context.deployment.models())
+        return [record for record in listed if record.status != REGISTERED]
 
     def _listed(self, of: Call, on_trust: bool, models: Sequence[str]) -> list[CallRecord]:
         try:
@@ -236,8 +237,11 @@ class SynthflowEndpoint:
         return [record.id for record in self.records(of)]
 
     def reached_before(self, of: Call, at: float) -> list[str]:
-        """By the moments its list gives."""
-        return [record.id for record in self.records(of) if record.is_since(to_wall(at)) is False]
+        """By the moments its list gives; an id that was given out beforehand may have the moment of that."""
+        before = [record for record in self.records(of) if record.is_since(to_wall(at)) is False]
+        if any(record.id == of.prepared for record in before):
+            self.blind = True
+        return [record.id for record in before if record.id != of.prepared]
 
     def released_at(self, of: Call, deadline: float) -> ToldEnd | None:
         """By its list; where that does not have the call any more, it does not say."""
