@@ -138,16 +138,16 @@ class SynthflowEndpoint:
 
     def records(self, of: Call) -> list[CallRecord]:
         """Every call the AI saw that may be ``of``, answered or not; says whether it could look (:attr:`blind`)."""
-        listed = self._listed(of, True, self._context.deployment.models())
-        return [record for record in listed if record.status != REGISTERED]
+        return self._listed(of, True, self._context.deployment.models())
 
     def _listed(self, of: Call, on_trust: bool, models: Sequence[str]) -> list[CallRecord]:
         try:
-            listed = self._api.calls(since=to_wall(of.began), models=models)
+            told_of = self._api.calls(since=to_wall(of.began), models=models)
         except FarEndError as error:
             self._context.far_end.trouble(error)
             self.blind = True
             return []
+        listed = [record for record in told_of if record.status != REGISTERED]  # nobody has called yet
         told, theirs = self._ids_told(of), self._context.company.others
         found = [record for record in listed if record.id in told or self._may_be(record, of, on_trust)]
         self._beside = any(r.answered and r.is_since(to_wall(of.began)) and r.number_from in theirs for r in listed)

@@ -344,6 +344,13 @@ def test_strangers_odd_records_blind_nobody(place: Callable[..., Place]) -> None
     assert not seen.endpoint.blind
 
 
+@pytest.mark.parametrize("lacks", ["start_time", "phone_number_from", "phone_number_to"])
+def test_ids_that_were_given_out_and_not_used_blind_nobody(place: Callable[..., Place], lacks: str) -> None:
+    seen = place([record(call_id="unused", status="registered") | {lacks: None}, record()])
+    assert [found.id for found in seen.endpoint.records(call())] == ["c1"]
+    assert not seen.endpoint.blind
+
+
 def test_a_call_that_the_ai_placed_is_no_callers(place: Callable[..., Place]) -> None:
     campaign = record(call_id="theirs", type_of_call="outbound", phone_number_from=ASSISTANT, phone_number_to=OTHER)
     seen = place([campaign, record()])
