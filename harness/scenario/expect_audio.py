@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
+from harness.audio.voiceless import voiceless
 from harness.checks import audio
 from harness.checks.audio import Sound
 from harness.checks.claims import Denial
@@ -62,7 +63,10 @@ class ExpectAudio:
     def _with_others_people(self, caller: Call, people: ReportedCall) -> None:
         """Nobody of ours hears them: a sound at the caller's end is all that there may be."""
         since, now = people.began, time.monotonic()
-        heard = caller.hears_sound((since + now) / 2, now)  # not the AI's last words
+        later = (since + now) / 2  # not the AI's last words
+        heard = caller.hears_sound(later, now)
+        if heard is not None and voiceless(caller.leg.received_since(later)) is not None:
+            heard = None  # they are being rung, say
         self._context.evidence.add(
             people.unseen(self._direction(people, caller, since, heard, None, again=False)),
         )
