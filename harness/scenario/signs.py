@@ -13,6 +13,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.audio.garbled import audible_s
 from harness.audio.prompts import prompt_text
 from harness.audio.voiceless import is_ringing, voiceless
 from harness.checks.audio import ListenerReport, Sound
@@ -39,6 +43,8 @@ LISTEN_S: Final = 3.5
 _ANSWERED_WITHIN_S: Final = 1.5
 #: How much of a sound says what it is, in seconds, with what is not on disk yet.
 _WORTH_JUDGING_S: Final = 1.0
+#: Of what is heard so much tells whether it is noise (:mod:`harness.audio.garbled`).
+_TOLD_BY_S: Final = 0.3
 #: The share of a look for which the harness itself may be kept waiting for a processor, so that what it says can be understood.
 _MOST_STARVED: Final = 0.2
 #: So many packets sent and none counted is no matter of timing: a second of them.
@@ -224,7 +230,7 @@ class Look:
             is_over = self._caller.is_over()
             again = None if is_over else blips.listen_again_from(self._caller.leg, since, heard.at)
             if again is None:
-                sound = self._caller.leg.received_since(since)
+                sound = self._worth_judging(since)
                 if voiceless(sound) is None:
                     return since, heard
                 if is_over:
@@ -233,6 +239,11 @@ class Look:
                 if is_ringing(sound):
                     deadline = max(deadline, min(latest, again + LISTEN_S))
             since = again
+
+    def _worth_judging(self, since: float) -> NDArray[np.int16]:
+        """What came since then, and all of it that came before as well where that is too little to be told."""
+        latest = self._caller.leg.received_since(since)
+        return latest if audible_s(latest) >= _TOLD_BY_S else self._caller.leg.received_since(self._since)
 
     def _needs_experiment(self) -> bool:
         """Only where nothing stronger can tell, and that is asked for: it takes its time."""

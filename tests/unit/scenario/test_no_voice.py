@@ -106,6 +106,13 @@ def test_noise_is_no_voice(listened: Callable[..., Case]) -> None:
     assert account.instead.what == "noise"
 
 
+@pytest.mark.parametrize("before", [noise(2.0, -20.0), TONES["busy tone"]()], ids=["noise", "busy"])
+def test_a_little_more_of_it_is_no_voice_either(listened: Callable[..., Case], before: Samples) -> None:
+    """What is too short to be told is judged with what was heard before."""
+    case = listened(before, join(silence(0.5), before[:2000], silence(0.5)))
+    assert case.heard_by_caller == ("", "")
+
+
 @pytest.mark.parametrize(
     "before",
     [TONES["ringing tone"], TONES["busy tone"], lambda: noise(2.0, -40.0), lambda: noise(2.0, -20.0)],
