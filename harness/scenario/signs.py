@@ -47,8 +47,10 @@ _WORTH_JUDGING_S: Final = 1.0
 _TOLD_BY_S: Final = 0.3
 #: The share of a look for which the harness itself may be kept waiting for a processor, so that what it says can be understood.
 _MOST_STARVED: Final = 0.2
-#: So many packets sent and none counted is no matter of timing: a second of them.
+#: So many packets sent and hardly one counted is no matter of timing: a second of them.
 _ENOUGH_SENT: Final = 50
+#: The share of them of which nobody understands a word.
+_TOO_FEW: Final = 0.5
 
 
 class Words:
@@ -308,7 +310,7 @@ class Look:
 
     def _counted(self) -> Sound | None:
         counted = self._caller.counted_by_far_end(self._since, self.until)
-        if counted is None or counted[1] <= 0:
+        if counted is None or counted[1] <= 0 or _is_cut_off(*counted):
             return None
         declared = self._context.deployment.synthflow
         by_hop = declared is not None and declared.rtcp == "by-hop"
@@ -318,13 +320,15 @@ class Look:
         return Sound(self.until, Observation.HOP_RTCP if by_hop else Observation.RTCP, evidence)
 
     def _uncounted(self) -> tuple[ListenerReport, Denial] | None:
-        """That by the far end's own count nothing of what the caller sent arrived; None where it does not say so."""
+        """That by the far end's own count hardly anything of what the caller sent arrived; None where it does not say so."""
         counted = self._caller.counted_by_far_end(self._since, self.until)
-        if counted is None or counted[1] > 0 or counted[0] < _ENOUGH_SENT:
+        if counted is None or not _is_cut_off(*counted):
             return None
-        sent = counted[0]
-        account = ListenerReport(seconds=sent * PACKET_S, level_dbov=None, rx_packets=0, tx_packets=sent)
-        return account, Denial(Observation.RTCP, f"RTCP of the far end counts none of {sent} RTP packets")
+        sent, received = counted[0], max(0, counted[1])
+        account = ListenerReport(seconds=sent * PACKET_S, level_dbov=None, rx_packets=received, tx_packets=sent)
+        return account, Denial(
+            Observation.RTCP, f"RTCP of the far end counts {received or 'none'} of {sent} RTP packets"
+        )
 
     def _no_words_of_the_caller(self) -> Denial | None:
         """That the transcript has the AI's words and none of the caller's, who spoke when the AI did not."""
@@ -346,3 +350,7 @@ class Look:
         return Denial(
             Observation.WORDS, f"the transcript has {self._caller.label}'s words, and none of {self._talk.label}'s"
         )
+
+
+def _is_cut_off(sent: int, received: int) -> bool:
+    return sent >= _ENOUGH_SENT and received < _TOO_FEW * sent

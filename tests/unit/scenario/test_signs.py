@@ -224,7 +224,16 @@ def test_without_transcripts_nobody_greets_and_nobody_waits(make_context: MakeCo
 
 @pytest.mark.parametrize(
     ("counts", "by_ai"),
-    [((200, 198), ("RTCP", "")), ((200, 0), ("", "RTCP")), ((20, 0), ("", "")), (None, ("", ""))],
+    [
+        ((200, 198), ("RTCP", "")),
+        ((200, 110), ("RTCP", "")),
+        ((200, 90), ("", "RTCP")),
+        ((200, 1), ("", "RTCP")),
+        ((200, 0), ("", "RTCP")),
+        ((20, 5), ("RTCP", "")),
+        ((20, 0), ("", "")),
+        (None, ("", "")),
+    ],
 )
 def test_counters(make_context: MakeContext, counts: tuple[int, int] | None, by_ai: tuple[str, str]) -> None:
     caller = Caller(counts=counts)
