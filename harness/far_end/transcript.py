@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from difflib import SequenceMatcher
+from functools import lru_cache
 from typing import Literal
 
 #: Recognition drops and bends words; of other sentences of the same length hardly half is alike.
@@ -22,7 +23,7 @@ _LINE = re.compile(r"^\s*(\w+)\s*:\s*(.*)$")
 _NAMED = re.compile(r"^\s*([^:]{1,40}?)\s*:\s*\S")
 #: Line breaks may be written as two characters each, or be lost: then a word with a colon begins a turn.
 _WRITTEN_BREAK = re.compile(r"(\\r)?\\n")
-_BEFORE_NAME = re.compile(r"\s+(?=[^\W\d]\w*\s*:(?:\s|$))")
+_BEFORE_NAME = re.compile(r"(?<=\s)(?=[^\W\d]\w*\s*:(?:\s|$))")
 
 
 #: What a turn calls its speaker and what was said, where a transcript is a list of them.
@@ -108,6 +109,7 @@ def _times(lines: Sequence[str], words: str) -> int:
     return count
 
 
+@lru_cache(maxsize=4096)  # a transcript is asked again and again while it grows
 def is_alike(heard: str, words: str) -> bool:
     """Whether ``heard`` is, or contains, ``words``."""
     ours, theirs = _words(words), _words(heard)

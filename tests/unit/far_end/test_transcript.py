@@ -131,3 +131,11 @@ def test_turns_in_one_line(names: tuple[str, str], between: str) -> None:
 )
 def test_speakers_whose_names_are_not_known(transcript: str, may: bool) -> None:
     assert may_name_others(transcript) is may
+
+
+@pytest.mark.parametrize("filling", [" ", "a ", "a: ", ":", "\\n ", "a" * 9 + " "])
+def test_a_long_line_takes_no_long_time(filling: str) -> None:
+    """Of an answer that may be anybody's; what takes more than the time of its length takes hours here."""
+    transcript = f"bot: Hi.{filling * 50_000}x"
+    assert said(transcript, "bot")[0].startswith("Hi.")
+    assert may_name_others(transcript) is (filling == "a: ")
