@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain
@@ -27,8 +27,9 @@ _OVER = frozenset((*_UNANSWERED, *_VOICEMAIL, "completed"))
 #: No clock that its Date shows is further off; what began later than it was told has its moment by another zone's.
 _YET_TO_COME_S = 60.0
 MILLISECOND_S = 0.001
+_VARIABLES = "prompt_variables"
 #: Where real records have X- headers: all of them, as documented, and some, of which one that is missing says nothing.
-_HEADERS = ("prompt_variables", "telephony_sip_headers")
+_HEADERS = (_VARIABLES, "telephony_sip_headers")
 #: A number of which digits are hidden, as some accounts have it for privacy: it may be anybody's.
 _MASKED = re.compile(r"[*•●]|redacted|^[-+() .\dx]*xx[-() .\dx]*$", re.IGNORECASE)
 _URI = re.compile(r"(?:sips?|tel):([^@;>]+)", re.IGNORECASE)
@@ -138,25 +139,30 @@ class CallRecord:
         found = self._given(name)
         return found if isinstance(found, str) else None
 
-    def _given(self, name: str) -> object:
-        told = (self.plain.get(field) for field in _HEADERS)
+    def _given(self, name: str, where: Sequence[str] = _HEADERS) -> object:
+        told = (self.plain.get(field) for field in where)
         pairs = chain.from_iterable(found.items() for found in told if isinstance(found, dict))
         return next((value for key, value in pairs if str(key).lower() == name.lower() and value is not None), None)
 
     @property
     def tells_variables(self) -> bool:
         """Whether it says at all what the assistant was given: a list of calls leaves that out."""
-        return isinstance(self.plain.get("prompt_variables"), dict)
+        return isinstance(self.plain.get(_VARIABLES), dict)
 
     @property
     def takes_headers(self) -> bool:
         """Whether X- headers reach its variables, so that one that is missing there was not sent."""
-        found = self.plain.get("prompt_variables")
+        found = self.plain.get(_VARIABLES)
         return isinstance(found, dict) and any(str(name).lower().startswith("x-") for name in found)
 
-    def lacks(self, header: str) -> bool:
-        """Whether that X- header was not sent: others reached its variables. X-EI it reads itself, and need not keep."""
-        return self.takes_headers and self._given(header) is None and header.lower() != "x-ei"
+    def lacks(self, header: str, sent_with: Collection[str] = ()) -> bool:
+        """Whether that X- header was not passed on: others reached its variables, of those it was ``sent_with`` where these are
+        known. X-EI it reads itself, and need not keep.
+        """
+        if self._given(header) is not None or header.lower() == "x-ei":
+            return False
+        others = (self._given(name, [_VARIABLES]) for name in sent_with)
+        return any(other is not None for other in others) if sent_with else self.takes_headers
 
     def reshapes(self, header: str) -> bool:
         """Whether that X- header became what is no text, as digits a number: how it was spelled nobody can tell then."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 from harness.checks import headers
@@ -21,12 +21,15 @@ _UNSEEN = "nobody can show the INVITE that arrived"
 class ExpectHeaders(ExpectAudio):
     """Expectations of the INVITE that got to one end."""
 
-    def header(self, name: str, value: str) -> None:
-        """The INVITE has the header once, with this value."""
+    def header(self, name: str, value: str, sent_with: Collection[str] = ()) -> None:
+        """The INVITE has the header once, with this value.
+
+        ``sent_with``: the caller sent it, with these. A record that has the platform's own alone does not show what became of it.
+        """
 
         def told_by(record: CallRecord) -> Finding | None:
             seen = record.variable(name)
-            if seen is None and not record.lacks(name):
+            if seen is None and not record.lacks(name, sent_with):
                 return None
             return headers.header_in_record(seen, self._end.label, name, value, record.id)
 

@@ -106,3 +106,25 @@ def test_a_record_that_is_complete_is_not_waited_for(make_context: MakeContext) 
     expect, context = asked(make_context, Api({"status": "completed", "prompt_variables": {}}), lag_s=3600.0)
     expect.header(NAME, CALLER)
     assert found(context).verdict is Verdict.NOT_OBSERVABLE
+
+
+SENT = ("X-EI", "X-Order-Id", "X-Locale")
+
+
+@pytest.mark.parametrize(
+    ("told", "verdict"),
+    [
+        ({"prompt_variables": {"X-Talkdesk-Other-Leg-Call-Id": "7"}}, Verdict.NOT_OBSERVABLE),
+        ({"prompt_variables": {"X-Locale": "pt-BR"}}, Verdict.FAILED),
+        ({"prompt_variables": {"x-ei": "S.1;"}}, Verdict.FAILED),
+        ({"prompt_variables": {}, "telephony_sip_headers": {"X-Locale": "pt-BR"}}, Verdict.NOT_OBSERVABLE),
+        ({"prompt_variables": {"X-Order-Id": "7"}}, Verdict.PASSED),
+    ],
+)
+def test_a_header_of_the_caller_s_is_missing_beside_others_of_its_own(
+    make_context: MakeContext, told: dict[str, Any], verdict: Verdict
+) -> None:
+    """The platform's own show nothing: a carrier may have dropped what the caller sent before it got there."""
+    expect, context = asked(make_context, Api(told | {"status": "completed"}))
+    expect.header("X-Order-Id", "7", sent_with=SENT)
+    assert found(context).verdict is verdict
