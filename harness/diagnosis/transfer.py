@@ -11,7 +11,8 @@ from harness.diagnosis.derive import Scene, listed, number_in
 from harness.diagnosis.messages import CHALLENGES, Seen, parse, said_by
 from harness.diagnosis.refusals import TERMINATED, of_message, of_refusal
 from harness.events import SipMessage, TransferProgress
-from harness.far_end.call_record import actions_of, recorded_target, transfers_among
+from harness.far_end.call_record import actions_of
+from harness.far_end.recorded_transfer import recorded_target, transfers_among
 from harness.sip.grammar import decimal, host_of
 from harness.sip.message import Request, Response
 from harness.sip.referrals import Referrals
