@@ -407,3 +407,29 @@ def test_a_menu_choice_that_nobody_makes_proves_no_routing_by_it(talkdesk: Deplo
     assert not of(changed, "TD-SKILLS-MENU")
     assert why(changed, "TD-SKILLS-MENU").startswith("press: ")
     assert of(changed, "TD-SKILLS-LANGUAGE")
+
+
+def test_numbers_of_people_are_called_whichever_trunk_they_are_bound_to() -> None:
+    """A number that nobody calls, and of which no plan says that it is left out, would be taken for verified."""
+    large = load(DEPLOYMENTS / "live-large.toml", secrets=False)
+    of_people = {line for line, entry in large.lines.items() if entry.group}
+    assert len({trunk for line, trunk, _ in large.all_dids() if line in of_people}) > 1
+    every = large.model_copy(update={"lines": {name: large.lines[name] for name in of_people}})
+    assert {case.line for case in of(every, "PEOPLE")} == of_people
+    # a group rings as it is set up, whichever number leads to it
+    groups = {
+        large.lines[line].group for line in of_people if len(large.groups[str(large.lines[line].group)].present) > 1
+    }
+    assert groups == {large.lines[str(case.line)].group for case in of(every, "GROUP-RINGING")}
+
+
+def test_every_number_that_can_proves_a_row_whichever_trunk_carries_it(talkdesk: Deployment) -> None:
+    entry = talkdesk.lines["inbound"].model_copy(update={"dids": {}})
+    lines = {
+        trunk.name: entry.model_copy(update={"did": f"+1312555010{place}", "trunk": trunk.name})
+        for place, trunk in enumerate(talkdesk.trunks[:2])
+    }
+    for depth, numbers in (("once", 1), ("every-number", 1), ("full", 2)):
+        found = of(talkdesk.model_copy(update={"lines": lines, "depth": depth}), "HANGUP-CALLER")
+        assert [case.line for case in found] == list(lines)[:numbers]
+    assert len(of(talkdesk.model_copy(update={"lines": lines, "depth": "full"}), "NOSUCHNUMBER")) == 1
