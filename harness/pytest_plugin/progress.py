@@ -46,7 +46,7 @@ from harness.report.run import (
 )
 from harness.report.scope import missing
 from harness.safety import Guard
-from harness.terminal import SafeConsole
+from harness.terminal import SafeConsole, lead_nowhere
 from harness.verdict import Conclusion, Verdict, exit_code
 
 _ERROR = re.compile(r"^(?:E\s+)?(?!AssertionError: (?:Traceback|assert))([\w.]*(?:Error|Exception)\b.*)$", re.MULTILINE)
@@ -312,7 +312,10 @@ class Progress:
             "files": {name: str(path) for name, path in files.items()},
         }
         assert sys.__stdout__ is not None  # it was copied from
-        print(json.dumps(plain, indent=1), file=sys.__stdout__, flush=True)
+        try:
+            print(json.dumps(plain, indent=1), file=sys.__stdout__, flush=True)
+        except BrokenPipeError:
+            lead_nowhere(sys.__stdout__)
 
     def _broken(self, message: str, whole: str = "") -> None:
         """Say what broke outside of any case, masked: its first line everywhere, the ``whole`` here alone."""
