@@ -91,7 +91,8 @@ class Progress:
         self._quiet = self._as_json or config.getoption("verbose", 0) < 0
         # a copy, since pytest redirects the real one while a case runs in this process
         stream = sys.__stderr__ if self._as_json else sys.__stdout__
-        output = os.fdopen(os.dup(stream.fileno()), "w")  # type: ignore[union-attr]
+        assert stream is not None
+        output = os.fdopen(os.dup(stream.fileno()), "w", encoding=stream.encoding, errors="backslashreplace")
         self._console = SafeConsole(file=output, highlight=False, soft_wrap=True)
         self._live: Live | None = None
         self._last_line = self._began
