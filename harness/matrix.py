@@ -181,7 +181,7 @@ def cases(deployments: Iterable[Deployment], selection: Selection = Selection())
         )
     if twice := [name for name, times in Counter(case.id for case in found).items() if times > 1]:
         raise SelectionError(
-            f"{twice[0]}: two cases have this id; allowed: names of trunks, lines and handovers that differ "
+            f"{twice[0]}: two cases have this id; allowed: names of deployments, trunks, lines and handovers that differ "
             "in more than blanks and dashes"
         )
     return found

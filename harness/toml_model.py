@@ -23,8 +23,8 @@ _TEXT = 'text, in quotes ("…")'
 #: How pydantic's name of a mistake begins → what the value is not, and what is allowed.
 _KINDS = {
     "string": ("no text", _TEXT),
-    "dict": ("no table", "a table, headed [NAME], or [TABLE.NAME] where there are several"),
-    "model": ("no table", "a table, headed [NAME], or [TABLE.NAME] where there are several"),
+    "dict": ("no table", 'a table: { NAME = "…" }'),
+    "model": ("no table", 'a table: { NAME = "…" }'),
     "bool": ("neither", "true, false"),
     "date": ("no date", "a date, as 2026-12-25, without quotes"),
 }
@@ -164,15 +164,13 @@ def _mistakes(
 
 def _wrong(kind: str, location: tuple[int | str, ...], found: Any, field: Any) -> str:
     """What is wrong with a value, by pydantic's name for it, and what its place allows."""
-    allowed, shown = model_words.allowed(field), _shown(found)
+    shown, heading = _shown(found), model_words.heading(field, inline(".".join(map(str, location))))
+    allowed = model_words.allowed(field) or heading
     match kind:
         case "missing":
-            heading = model_words.heading(field, inline(".".join(map(str, location))))
-            return f"is missing; allowed: {allowed or heading or _TEXT}"
+            return f"is missing; allowed: {allowed or _TEXT}"
         case "tuple_type":
-            where = inline(".".join(map(str, location)))
-            tables = f"tables, each headed [[{where}]]" if isinstance(found, dict) else "values in [ ]"
-            return f"is no list; allowed: a list of {tables}"
+            return f"is no list; allowed: a list of {heading or 'values in [ ]'}"
         case "too_long" | "too_short":
             return f"has {len(found)} values; allowed: {model_words.count(field)}"
         case "string_too_short":

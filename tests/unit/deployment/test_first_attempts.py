@@ -73,3 +73,18 @@ def test_a_name_whose_dots_parted_it(tmp_path: Path) -> None:
     (found,) = [line for line in said if line.startswith("groups")]
     assert found.startswith("groups.Sales.EMEA: unknown key; allowed: agents, ")
     assert found.endswith('; a name with a dot in quotes: [groups."Sales.EMEA"]')
+
+
+def test_a_table_and_a_country_are_told_as_the_file_has_them(tmp_path: Path) -> None:
+    said = said_of(
+        tmp_path, 'region = "UK"\nplatform = "acme"\ntrunks = []\n[lines.a]\ndids = ["+12065550100"]\n[groups]\nb = 1\n'
+    )
+    assert {
+        "region: 'UK': no country; allowed: two letters, e.g. US, DE or GB",
+        "platform: 'acme': is no table; allowed: a table, headed [platform]",
+        'lines.a.dids: a list: is no table; allowed: a table: { NAME = "…" }',
+        "groups.b: 1: is no table; allowed: a table, headed [groups.b]",
+    } <= set(said)
+    assert "region: 'us': no country (perhaps US); allowed: two letters, e.g. US, DE or GB" in said_of(
+        tmp_path, 'region = "us"'
+    )
