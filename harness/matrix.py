@@ -243,7 +243,8 @@ def _why_audio_stays_unknown(deployment: Deployment) -> str | None:
 
 def seconds_of(case: Case, deployment: Deployment, timings: Timings) -> float:
     """About how long a case's calls last: what its row takes, and what the file has them wait for."""
-    seconds = case.row.seconds
+    minutes = case.axes.get("minutes")
+    seconds = case.row.seconds if minutes is None else 60.0 * int(minutes)
     if case.line is None or case.row.moment == "campaign":  # whose customer hears no announcement
         return seconds
     entry, handover = deployment.lines[case.line], case.handover(deployment)
