@@ -433,3 +433,16 @@ def test_every_number_that_can_proves_a_row_whichever_trunk_carries_it(talkdesk:
         found = of(talkdesk.model_copy(update={"lines": lines, "depth": depth}), "HANGUP-CALLER")
         assert [case.line for case in found] == list(lines)[:numbers]
     assert len(of(talkdesk.model_copy(update={"lines": lines, "depth": "full"}), "NOSUCHNUMBER")) == 1
+
+
+def test_a_stand_in_hangs_up_and_sends_digits_whatever_an_ai_is_asked_by(talkdesk: Deployment) -> None:
+    """These rows were left out of every stand-in's file without these keys, since nothing made the AI do so."""
+    rows, asked = ("HANGUP-AI", "DTMF-RFC4733", "DTMF-INFO"), talkdesk.escalation
+    for keys in ({"goodbye_digit": None, "digits_back": None}, {"goodbye_digit": None, "digits_back_digit": None}):
+        silent = talkdesk.model_copy(update={"escalation": asked.model_copy(update=keys)})
+        for row in rows:
+            assert set(axes(of(silent, row), "ai")) == {"stand-in"}, row
+            assert set(axes(of(talkdesk, row), "ai")) == {"synthflow", "stand-in"}, row
+    live = silent.model_copy(update={"trunks": tuple(t for t in silent.trunks if t.ai == "synthflow")})
+    assert why(live, "HANGUP-AI") == "escalation.goodbye_digit: nothing makes the AI hang up"
+    assert why(live, "DTMF-INFO") == "escalation: nothing makes the AI send digits (digits_back_digit, and digits_back)"
