@@ -125,8 +125,9 @@ def every_row(deployment: Deployment, asked: Sequence[str] = ()) -> list[Cells]:
 
 
 def left_out(deployment: Deployment, every: Sequence[Cells] | None = None) -> list[LeftOut]:
-    """Every row that no case of the deployment proves, whatever is selected of the rest, every number that is not
-    called now, and every handover that none proves; by the cells of :func:`every_row`, where somebody has them already.
+    """Every row that no case of the deployment proves, whatever is selected of the rest, every number that is not called now, or
+    where nobody of ours could look, and every handover that none proves; by the cells of :func:`every_row`, where somebody has
+    them already.
     """
     found = []
     every = every_row(deployment) if every is None else every
@@ -136,6 +137,7 @@ def left_out(deployment: Deployment, every: Sequence[Cells] | None = None) -> li
             not_now = cells.is_postponed
             found.append(LeftOut(deployment.name, row.id, row.documented, cells.why_none, not_now=not_now))
         found += [LeftOut(deployment.name, row.id, row.documented, why, line, True) for line, why in cells.not_now()]
+        found += [LeftOut(deployment.name, row.id, row.documented, why, line) for line, why in cells.not_seen()]
     for row, line, why in unproved_handovers(deployment, every):
         found.append(LeftOut(deployment.name, row.id, row.documented, why, line))
     return found

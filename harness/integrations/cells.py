@@ -53,6 +53,16 @@ class Cells:
                 said.add(line)
                 yield line, f"{line} is closed now (its hours: {deployment.lines[line].hours})"
 
+    def not_seen(self) -> Iterator[tuple[str, str]]:
+        """The numbers that a row which is there is about, too, and does not call since nobody of ours could look, and why."""
+        row, deployment = self.row, self._deployment
+        if self.why_none or not row.every_number or deployment.depth == "once":
+            return
+        for line in dict.fromkeys(line for line, _, _ in deployment.all_dids()):
+            cell = Cell(deployment, self.cells[0].trunk, line, self.cells[0].axes)
+            if any(which.hides(cell) for which in row.which or ()):
+                yield line, f"{NOT_OBSERVABLE}{line} leads to people of whom none has a phone of ours"
+
     def _why_not(self, asked: bool) -> str | None:
         row, deployment = self.row, self._deployment
         if row.id in deployment.leave_out:

@@ -446,3 +446,21 @@ def test_a_stand_in_hangs_up_and_sends_digits_whatever_an_ai_is_asked_by(talkdes
     live = silent.model_copy(update={"trunks": tuple(t for t in silent.trunks if t.ai == "synthflow")})
     assert why(live, "HANGUP-AI") == "escalation.goodbye_digit: nothing makes the AI hang up"
     assert why(live, "DTMF-INFO") == "escalation: nothing makes the AI send digits (digits_back_digit, and digits_back)"
+
+
+def test_a_number_of_people_who_have_no_phone_of_ours_is_named_beside_those_that_are_called(
+    talkdesk: Deployment,
+) -> None:
+    """The plan said nothing of it where others of its row were called, so that it was taken for verified."""
+    ours = next(entry for entry in talkdesk.lines.values() if entry.group == "reception")
+    others = talkdesk.groups["reception"].model_copy(update={"agents": (), "did": None})
+    update = {
+        "depth": "every-number",
+        "groups": talkdesk.groups | {"others": others},
+        "lines": talkdesk.lines | {"complaints": ours.model_copy(update={"did": "+17735550181", "group": "others"})},
+    }
+    two = talkdesk.model_copy(update=update)
+    assert "complaints" not in {case.line for case in cases([two])}
+    said = [(left.row, left.why) for left in left_out(two) if left.line == "complaints"]
+    assert said == [("PEOPLE", "not observable: complaints leads to people of whom none has a phone of ours")]
+    assert [left for left in left_out(talkdesk) if left.line == "complaints"] == []
