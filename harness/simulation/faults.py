@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from harness.errors import SelectionError
+from harness.model_words import nearest
 
 
 class Fault(StrEnum):
@@ -315,7 +316,7 @@ class Faults:
         here = [fault for fault, note in FAULTS.items() if self._integration in note.integrations]
         if name not in here:
             elsewhere = next((i.integrations for f, i in FAULTS.items() if f == name), ())
-            hint = f" (it is one of {elsewhere[0]})" if elsewhere else ""
+            hint = f" (it is one of {elsewhere[0]})" if elsewhere else nearest(name, here)
             raise SelectionError(
                 f"fault {name}: not one of {self._integration}{hint}; allowed: {', '.join(sorted(here))}"
             )
@@ -324,5 +325,7 @@ class Faults:
             if not FAULTS[fault].per_line:
                 raise SelectionError(f"fault {name}@{line}: concerns the whole tenant; allowed: {name}")
             if line not in self._lines:
-                raise SelectionError(f"fault {name}@{line}: no such line; allowed: {', '.join(sorted(self._lines))}")
+                raise SelectionError(
+                    f"fault {name}@{line}: no such line{nearest(line, self._lines)}; allowed: {', '.join(sorted(self._lines))}"
+                )
         return fault
