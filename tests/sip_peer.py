@@ -47,12 +47,15 @@ class SipPeer:
         self._taken.add(transaction)
         return not known
 
-    def final_response(self, method: str, number: int | None = None) -> Response:
-        """The next final response to that method, and to the request of that number if one is given."""
+    def final_response(self, method: str, number: int | None = None, call_id: str | None = None) -> Response:
+        """The next final response to that method, and to the request of that number and that call if they are given.
+
+        A refusal is repeated until its ACK is there (RFC 3261 section 17.2.1), which may be into the next call.
+        """
         while (message := self.next(PATIENCE_S)) is not None:
             if not isinstance(message, Response) or not message.is_final or message.cseq.method != method:
                 continue
-            if number in (None, message.cseq.number):
+            if number in (None, message.cseq.number) and call_id in (None, message.call_id):
                 return message
         raise TimeoutError(f"no final response to {method} came")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import signal
 import sys
@@ -26,15 +25,9 @@ def main() -> None:
 
 
 def _open_standard_streams() -> None:
-    """Have those that were closed lead nowhere: Python has None for them, and the next file would get the number of one.
-
-    What the locale's encoding has no sign for is shown as its escape, where Python would raise.
-    """
+    """Have those that were closed lead nowhere: Python has None for them, and the next file would get the number of one."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             nowhere = open(os.devnull, mode)  # noqa: SIM115  # lives as long as the process
             setattr(sys, name, nowhere)
             setattr(sys, f"__{name}__", nowhere)
-    for shown in (sys.stdout, sys.stderr):
-        if isinstance(shown, io.TextIOWrapper):
-            shown.reconfigure(errors="backslashreplace")

@@ -174,7 +174,7 @@ PRACTICE: tuple[Row, ...] = (
     _row(
         "ABANDON",
         "The caller gives up while it rings",
-        "The caller's CANCEL ends its own INVITE with 487, and every ringing leg with it; nobody keeps ringing.",
+        "The caller's CANCEL ends its own INVITE with 487, and every ringing leg with it; nobody rings on, and nobody begins to.",
         (fails("never-answers"), THROUGH),
         moment="unanswered",
         required_findings={RINGING: 1, ROUTE_TRIED: 1, FINAL_RESPONSE: 1, RELEASED: 1},
@@ -285,7 +285,8 @@ PRACTICE: tuple[Row, ...] = (
     _row(
         "PRACK",
         "Reliable provisional responses",
-        "A 1xx sent reliably is acknowledged by PRACK and the call goes on to be answered, with audio both ways (RFC 3262).",
+        "Each 1xx but 100 is sent reliably, as the caller requires, and acknowledged by PRACK; the call goes on to be answered, with "
+        "audio both ways (RFC 3262).",
         (fails("early-media"), THROUGH),
         ai="stand-in",
         own_place=True,
@@ -372,7 +373,7 @@ PRACTICE: tuple[Row, ...] = (
         (PEOPLE_ONLY,),
         every_number=True,
         moment="people",
-        required_findings=_WITH_PEOPLE,
+        required_findings={**_WITH_PEOPLE, ROUTE_NOT_REACHED: 1},
     ),
     _row(
         "GROUP-RINGING",
@@ -391,7 +392,7 @@ PRACTICE: tuple[Row, ...] = (
         (TO_A_MACHINE,),
         moment="people",
         seconds=9.0,
-        required_findings={ANSWERED: 1, VOICEMAIL: 1, LANDING_OTHERS: 1},
+        required_findings={ANSWERED: 1, VOICEMAIL: 1, LANDING_OTHERS: 1, ROUTE_NOT_REACHED: 1},
     ),
     _row(
         "CLOSED",
@@ -402,7 +403,7 @@ PRACTICE: tuple[Row, ...] = (
         every_number=True,
         out_of_hours=True,
         moment="people",
-        required_findings=_WITH_PEOPLE,
+        required_findings={**_WITH_PEOPLE, ROUTE_NOT_REACHED: 1},
     ),
     _row(
         "CLOSED-VOICEMAIL",
@@ -414,7 +415,7 @@ PRACTICE: tuple[Row, ...] = (
         out_of_hours=True,
         moment="people",
         seconds=9.0,
-        required_findings={ANSWERED: 1, VOICEMAIL: 1, LANDING_OTHERS: 1},
+        required_findings={ANSWERED: 1, VOICEMAIL: 1, LANDING_OTHERS: 1, ROUTE_NOT_REACHED: 1},
     ),
 )
 

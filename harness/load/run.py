@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -13,20 +13,17 @@ from harness.deployment import Deployment, Timings
 from harness.far_end.synthflow import api_of
 from harness.limits import CallGate, Marks
 from harness.load import picture
-from harness.load.call import LoadCall
 from harness.load.lane import Lane, SharedMarks
 from harness.load.plan import LoadPlan
 from harness.load.result import LoadResult, StepResult, result
-from harness.load.steps import THREADS, Steps
+from harness.load.steps import THREADS, OnStep, Steps
 from harness.matrix import Case
 from harness.phone.pool import PhonePool
-from harness.pytest_plugin.pulse import LATE_S, of_this_process
+from harness.pytest_plugin.starvation import LATE_S, monitor
 from harness.report.run import create
 
-#: Below this share of the rate asked for it is said.
+#: A note is made when the rate was below this share of the one asked for.
 _RATE_MISSED = 0.8
-
-Told = Callable[[int, Sequence[LoadCall]], None]
 
 
 def load(
@@ -37,9 +34,9 @@ def load(
     timings: Timings,
     reports: Path,
     scratch: Path,
-    told: Told = lambda step, calls: None,
+    on_step: OnStep,
 ) -> tuple[LoadResult, Path]:
-    """Place the calls of ``plan``, and say what came of them; with the run's directory.
+    """Place the calls of ``plan``; return the results and the run's directory. ``on_step`` is called after each step.
 
     Raises :class:`BrokenError` for what this machine cannot give: phones, registrations, marks, disk.
     """
@@ -47,7 +44,7 @@ def load(
     began = time.monotonic()
     with ExitStack() as stack:
         pool = stack.enter_context(PhonePool(scratch / "phones"))
-        of_this_process().watch(lambda: pool.pids)
+        monitor().watch(lambda: pool.pids)
         marks = SharedMarks(Marks(0, 1, secrets.randbits(64)).of_case())
         api = api_of(deployment)
         if api is not None:
@@ -61,7 +58,7 @@ def load(
             lanes.append(lane)
         for lane in lanes:
             lane.get_ready()
-        steps = Steps(plan, lanes, told)
+        steps = Steps(plan, lanes, on_step)
         steps.run()
         found = result(steps, began=began, wall_s=time.monotonic() - began)
         found = dataclasses.replace(found, notes=_notes(lanes, plan, found.steps))
@@ -74,10 +71,9 @@ def _notes(lanes: Sequence[Lane], plan: LoadPlan, steps_found: Sequence[StepResu
     notes = []
     for lane in lanes:
         trunk, most = lane.line.trunk, lane.line.trunk.max_concurrent_calls
-        mine = len(range(lanes.index(lane), plan.calls, len(lanes)))
-        if mine > most:
-            notes.append(f"trunk {trunk.name} is declared with {most} calls at once, and was asked for {mine}")
-    if (late := of_this_process().take()) >= LATE_S:
+        if lane.calls > most:
+            notes.append(f"trunk {trunk.name} is declared with {most} calls at once, and was asked for {lane.calls}")
+    if (late := monitor().take_lateness()) >= LATE_S:
         notes.append(f"this machine was busy: the harness was woken up to {late:.1f} s late")
     rates = [step.cps for step in steps_found if step.cps is not None]
     if rates and min(rates) < _RATE_MISSED * plan.cps:

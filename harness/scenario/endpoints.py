@@ -293,18 +293,22 @@ class StandInEndpoint:
         """Whether one of these legs that nobody expects goes on at the assistant; of a caller who has another call it may be that."""
         if any(call.number == of.number and call is not of for call in self._context.calls.own):
             return False
-        number, taken = self._context.deployment.assistants[assistant].did, [call.first_leg for call in self.taken]
-        return any(
-            leg not in taken and leg.state != "disconnected" and request_user_of(leg.invite) == number for leg in legs
-        )
+        taken = [call.first_leg for call in self.taken]
+        return any(leg not in taken and leg.state != "disconnected" and self._called(leg) == assistant for leg in legs)
+
+    def _called(self, leg: Leg) -> str | None:
+        """The assistant that it is for; None where its number is nobody's."""
+        return self._context.assistant_of(request_user_of(leg.invite))
 
     def attempts(self, of: Call) -> list[str]:
         """None: nothing lists them."""
         return []
 
     def asked_for(self, of: Call) -> list[str]:
-        """By the Request-URIs of what it got."""
-        return [request_user_of(leg.invite) for leg in self.phone.incoming]
+        """By the Request-URIs of what it got; an assistant's number in E.164, however they spell it."""
+        assistants = self._context.deployment.assistants
+        called = [(self._called(leg), request_user_of(leg.invite)) for leg in self.phone.incoming]
+        return [user if name is None else assistants[name].did for name, user in called]
 
     def rang(self, of: Call) -> tuple[float, float] | None:
         """By its legs: from the INVITE until the CANCEL."""
@@ -355,8 +359,7 @@ class StandInEndpoint:
         if leg is None:
             return None
         leg.answer()
-        called = self._context.assistant_of(request_user_of(leg.invite))
-        call = StandInCall(self._context, leg, self.phone, self.trunk, called, of)
+        call = StandInCall(self._context, leg, self.phone, self.trunk, self._called(leg), of)
         self.taken.append(call)
         self._context.calls.add_ai(call)
         return call

@@ -136,26 +136,6 @@ def test_a_run_whose_streams_are_closed_says_nothing_and_is_a_run_all_the_same(t
         assert "Traceback" not in output
 
 
-@pytest.mark.parametrize(
-    "locale",
-    [{"PYTHONIOENCODING": "latin-1"}, {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}],
-    ids=["latin-1", "ascii"],
-)
-def test_what_the_terminal_s_encoding_has_no_letters_for_ends_no_run(tree: Tree, locale: dict[str, str]) -> None:
-    """Of a locale such as de_DE.ISO-8859-1; it ended in a traceback that asked to report a fault."""
-    tree.scenarios('@scenario("INBOUND")\ndef test_inbound(see):\n    see(Verdict.FAILED, "Łódź → 北京 🚀")\n')
-    process = tree.start("--deployment", str(tree.deployment()), "-n", "0", "--codec", "pcmu", **locale)  # type: ignore[arg-type]
-    code, output = tree.finished(process)
-    assert code == pytest.ExitCode.TESTS_FAILED, output
-    assert "\\u0141\\xf3d\\u017a" in output
-    assert "2 cases" in output
-    for command in ("compare", "report"):
-        arguments = [str(tree.run_directory)] * (1 + (command == "compare"))
-        code, output = tree.finished(tree.start_harness(command, *arguments, **locale))
-        assert code in (0, 1), output
-        assert "Traceback" not in output
-
-
 def test_a_killed_runner_leaves_nothing_behind(tree: Tree) -> None:
     tree.scenarios(WAITS)
     process = tree.start("--deployment", str(tree.deployment()), "-n", "2")

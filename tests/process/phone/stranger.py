@@ -113,7 +113,7 @@ class Stranger(SipPeer):
         headers: Sequence[str] = (),
     ) -> Response:
         self._send(phone, method, number, body, to, headers)
-        return self.final_response(method, number)
+        return self.final_response(method, number, self.call_id)
 
     def _send(
         self,

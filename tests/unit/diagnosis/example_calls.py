@@ -131,7 +131,9 @@ class CallExample(CaseExample):
     def counted(
         self, leg: str = "caller.1", received: int = 200, lost: int = 0, rtt_ms: float = 0.0, reordered: int = 0
     ) -> Self:
-        counters = dict.fromkeys(("rx_discarded", "rx_duplicated", "tx_lost"), 0) | {"rx_reordered": reordered}
+        counters: dict[str, Any] = dict.fromkeys(("rx_discarded", "rx_duplicated", "tx_lost"), 0) | {
+            "rx_reordered": reordered
+        }
         self.events.append(
             RtpStatistics(
                 at=self.now,

@@ -91,7 +91,7 @@ def test_certificates_good_and_bad(tmp_path: Path) -> None:
     assert "sip.example" not in wrong.get_values_for_type(x509.DNSName)
     assert isinstance(certificate.public_key(), ec.EllipticCurvePublicKey)
     assert {stat.S_IMODE(file.stat().st_mode) for file in (tmp_path / "pki").iterdir()} == {0o600}
-    authority.shred()
+    authority.remove()
     assert not (tmp_path / "pki").exists()
 
 
@@ -176,7 +176,7 @@ def test_the_firewall_stops_its_transport_alone() -> None:
     switch.set("firewall-tcp-32681-rejected")
     assert firewall.judge(udp) is None
     assert firewall.judge(tcp) is REJECT
-    assert firewall.shut == {"udp", "tcp"}
+    assert firewall.blocked == {"udp", "tcp"}
 
 
 # -- numbers and callers
