@@ -39,7 +39,7 @@ from harness.report.run import (
     remember,
     write_end,
 )
-from harness.terminal import SafeConsole
+from harness.terminal import SafeConsole, lead_nowhere
 from harness.verdict import Conclusion, Verdict, exit_code
 
 _ERROR = re.compile(r"^(?:E\s+)?(?!AssertionError: (?:Traceback|assert))([\w.]*(?:Error|Exception)\b.*)$", re.MULTILINE)
@@ -82,7 +82,8 @@ class Progress:
         self._quiet = self._as_json or config.getoption("verbose", 0) < 0
         # a copy, since pytest redirects the real one while a case runs in this process
         stream = sys.__stderr__ if self._as_json else sys.__stdout__
-        output = os.fdopen(os.dup(stream.fileno()), "w")  # type: ignore[union-attr]
+        assert stream is not None
+        output = os.fdopen(os.dup(stream.fileno()), "w", encoding=stream.encoding)
         self._console = SafeConsole(file=output, highlight=False, soft_wrap=True)
         self._live: Live | None = None
         self._last_line = self._began
@@ -304,7 +305,10 @@ class Progress:
             "files": {name: str(path) for name, path in files.items()},
         }
         assert sys.__stdout__ is not None  # it was copied from
-        print(json.dumps(plain, indent=1), file=sys.__stdout__, flush=True)
+        try:
+            print(json.dumps(plain, indent=1), file=sys.__stdout__, flush=True)
+        except BrokenPipeError:
+            lead_nowhere(sys.__stdout__)
 
     def _broken(self, message: str, whole: str = "") -> None:
         """Say what broke outside of any case, masked: its first line everywhere, the ``whole`` here alone."""
