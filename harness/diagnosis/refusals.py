@@ -94,7 +94,9 @@ _WORDS = (
     ),
     (re.compile(r"srtp|savp|encrypt|\bcrypto\b", re.I), THE_ENCRYPTION),
     (
-        re.compile(r"\b(rtp|media)[ _-]?(time[ _-]?out|inactiv(e|ity))|\bno (rtp|media) (received|activity)\b", re.I),
+        re.compile(
+            r"\b(rtp|media)[ _-]?(time[ _-]?out|(inactive|inactivity))|\bno (rtp|media) (received|activity)\b", re.I
+        ),
         NO_RTP_CAME,
     ),
     (re.compile(r"\bcodec|media format", re.I), THE_CODEC),
