@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from execnet import RemoteError
 from rich.live import Live
 from rich.text import Text
 
@@ -129,6 +130,12 @@ class Progress:
         with contextlib.suppress(OSError), whole.open("a", encoding="utf-8", errors="backslashreplace") as file:
             file.write(mask_text(text) + "\n")
 
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, error: object) -> None:
+        """A worker that an error ended, and not its death, has a fault of that kind."""
+        if isinstance(error, RemoteError):
+            self.pytest_internalerror(error.formatted)
+
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         """Somebody stops the run, or pytest does, in the same way: ``-x``, a worker that may not be started again."""
         self._stopped = str(excinfo.value)
@@ -225,7 +232,8 @@ class Progress:
 
     def _exit_code(self, exitstatus: int, interruption: str, broken: bool) -> int:
         """Failed before broken, so that what was found in the system under test is never hidden; see ``harness.cli.app``."""
-        if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED or (not self._planned and exitstatus == pytest.ExitCode.OK):
+        none_ran = exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED or not self._planned
+        if none_ran and exitstatus in (pytest.ExitCode.NO_TESTS_COLLECTED, pytest.ExitCode.OK) and not self._broke:
             self._say(Text("no case is left by what was asked for; --plan shows which there are"))
             return pytest.ExitCode.NO_TESTS_COLLECTED
         broke = broken or bool(self._unreadable or interruption) or exitstatus == pytest.ExitCode.INTERNAL_ERROR
