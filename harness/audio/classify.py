@@ -33,12 +33,16 @@ _BLOCK: Final = 80
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A time of one kind of sound (seconds of the recording); ``detail`` says which mark, digit or tone."""
+    """A time of one kind of sound (seconds of the recording); ``detail`` says which mark, digit or tone.
+
+    ``network`` where it is a tone that networks signal with, be its rhythm known or not.
+    """
 
     kind: Kind
     began: float
     ended: float
     detail: str = ""
+    network: bool = False
 
     @property
     def mark(self) -> int | None:
@@ -199,14 +203,15 @@ def _special(tones: Sequence[Tone]) -> tuple[Span | None, int]:
         places = (860 < three[0].hz < 1040, 1310 < three[1].hz < 1490, 1700 < three[2].hz < 1880)
         if close and all(places) and all(0.2 < tone.seconds < 0.5 for tone in three):
             heard = ", ".join(f"{tone.hz:.0f} Hz {tone.seconds * 1000:.0f} ms" for tone in three)
-            return Span("sit", first.began, three[2].ended, heard), 3
+            return Span("sit", first.began, three[2].ended, heard, network=True), 3
     if abs(first.hz - 1100) < 38 and not first.second_hz and 0.4 < first.seconds < 0.62:
-        return Span("fax", first.began, first.ended, "calling tone (CNG)"), 1
+        return Span("fax", first.began, first.ended, "calling tone (CNG)", network=True), 1
     if abs(first.hz - 2100) < 20 and not first.second_hz and first.seconds > 0.8:
-        return Span("fax", first.began, first.ended, "answer tone (CED)"), 1
+        return Span("fax", first.began, first.ended, "answer tone (CED)", network=True), 1
     if first.seconds > 2.6 or (first.seconds > 0.5 and not _call_progress(first)) or _is_beep(first):
-        kind: Kind = "dial" if _call_progress(first) else "tone"
-        return Span(kind, first.began, first.ended, _frequencies(first)), 1
+        network = _call_progress(first)
+        kind: Kind = "dial" if network else "tone"
+        return Span(kind, first.began, first.ended, _frequencies(first), network), 1
     return None, 1
 
 
@@ -247,7 +252,8 @@ def _cadenced(tones: Sequence[Tone]) -> tuple[Span | None, int]:
     rhythm = f"{_frequencies(first)}, {np.median(on):.2f} s on"
     if pauses:
         rhythm += f", {max(pauses):.2f} s off"
-    return Span(kind, first.began, run[-1].ended, rhythm + (f"; as in {plan}" if plan else "")), len(run)
+    detail = rhythm + (f"; as in {plan}" if plan else "")
+    return Span(kind, first.began, run[-1].ended, detail, network=True), len(run)
 
 
 def _pauses(run: Sequence[Tone]) -> list[float]:
@@ -355,7 +361,7 @@ def _joined(spans: list[Span]) -> list[Span]:
     for span in spans:
         last = joined[-1] if joined else None
         if last is not None and (last.kind, last.detail) == (span.kind, span.detail) and span.began - last.ended < 0.1:
-            joined[-1] = Span(last.kind, last.began, span.ended, last.detail)
+            joined[-1] = replace(last, ended=span.ended)
         elif span.ended - span.began > 0.03:
             joined.append(span)
     return joined

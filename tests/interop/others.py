@@ -145,7 +145,7 @@ def running(directory: Path, block: Block, authority: Authority) -> Iterator[Oth
 
 def _tone() -> NDArray[np.int16]:
     at = np.arange(_SOUND_S * SAMPLE_RATE) / SAMPLE_RATE
-    return np.asarray(8000 * np.sin(2 * np.pi * 440 * at), np.int16)
+    return np.asarray(8000 * np.sin(2 * np.pi * 1020 * at), np.int16)
 
 
 def _trunk(name: str, host: str, termination: str) -> str:

@@ -57,8 +57,8 @@ def prompt(name: str, codec: str) -> Frames:
 
 @lru_cache(maxsize=16)
 def tone(codec: str) -> Frames:
-    """A second of 440 Hz."""
-    return frames(_cadence((440.0,), 1.0, 0.0), codec)
+    """A second of the test tone of 1020 Hz (ITU-T O.6), which is none of the network's own."""
+    return frames(_cadence((1020.0,), 1.0, 0.0), codec)
 
 
 @lru_cache(maxsize=16)

@@ -57,3 +57,8 @@ def test_of_the_corpus_nothing_is_tones_alone(kind: str) -> None:
             part: Samples = minute[at : at + size]
             heard = voiceless(part)
             assert heard is None or heard.what != "tone", at
+
+
+def test_a_test_tone_is_none_of_the_network_s() -> None:
+    at = np.arange(3 * 8000) / 8000
+    assert voiceless(to_int16(0.2 * np.sin(2 * np.pi * 1020 * at))) is None
