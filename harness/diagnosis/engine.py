@@ -134,7 +134,6 @@ class _Inference:
         explained: set[Symptom] = set()
         unexplained: list[str] = []
         unknown: list[Symptom] = []
-        used: set[str] = set()
         for symptom, findings in symptoms.items():
             if symptom in explained:
                 continue
@@ -150,14 +149,13 @@ class _Inference:
             causes += [
                 c for c in self._causes(chosen, sure, findings, self._rivals(symptom, chosen)) if c.id not in named
             ]
-            used |= {rule.id for rule in chosen}
         failed = bool(symptoms)
         causes.sort(
             key=lambda cause: cause.confidence == "possible" and not cause.candidate
         )  # what is shown comes first
         return Diagnosis(
             causes=tuple(causes),
-            ruled_out=tuple(self._ruled_out(symptoms, used)) if failed else (),
+            ruled_out=tuple(self._ruled_out(symptoms, {cause.id for cause in causes})) if failed else (),
             nearest_facts=tuple(unexplained + self._nearest(unknown)) if unexplained else (),
             facts=tuple(_told(self._facts)) if failed else (),
             unexplained=tuple(unexplained),
@@ -241,10 +239,11 @@ class _Inference:
                 return KNOWN[waiting.most_common()[0][0]].observe
         return ""
 
-    def _ruled_out(self, symptoms: Iterable[Symptom], used: set[str]) -> Iterable[RuledOut]:
+    def _ruled_out(self, symptoms: Iterable[Symptom], named: set[str]) -> Iterable[RuledOut]:
+        """What is named is not ruled out, whichever other rules of its cause do not hold."""
         wanted = set(symptoms)
         for rule in self._rules:
-            if rule.id in used or wanted.isdisjoint(rule.symptoms):
+            if rule.cause in named or wanted.isdisjoint(rule.symptoms):
                 continue
             against = next((c for c in rule.all_conditions if c.holds(self._facts) is False), None)
             if against is not None:

@@ -306,10 +306,9 @@ LEGS = [
     ),
     Expected("lost.encryption", _lost_on_the_way("SRTP", "media.encrypted", WITH_KEYS), ("encryption-not-passed-on",)),
     Expected("lost.early", _early_media("stand-in"), ("early-media-not-passed-on",)),
-    Expected(
-        "lost.early.answered-first",
-        _early_media("synthflow"),
-        ("early-media-not-passed-on", "platform-answers-first"),
+    *(
+        Expected(rule, _early_media("synthflow"), ("early-media-not-passed-on", "platform-answers-first"))
+        for rule in ("lost.early.unordered", "lost.early.answered-first")
     ),
     Expected(
         "release.cancel.kept",
