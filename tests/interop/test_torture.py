@@ -135,6 +135,8 @@ _SOFTPHONE = {
     **dict.fromkeys(("lwsdisp", "semiuri", "transports", "badaspec", "badbranch", "zeromf"), 200),
     **dict.fromkeys(("esc01", "longreq", "baddate"), 486),
     **{"wsinv": 481, "invut": 415, "inv2543": 400},
+    # a method that a softphone does not serve, or does not know (RFC 3261 section 8.2.1)
+    **dict.fromkeys(("intmeth", "esc02", "escnull", "dblreq", "unksm2", "cparam01", "cparam02", "regescrt"), 405),
     "mpart01": 200,  # it takes messages
     # malformed, and answered as what they were meant to be, which RFC 4475 allows, except where it asks for 400 (3.3.8, 3.3.9)
     **dict.fromkeys(("trws", "baddn", "mcl01"), 200),
@@ -152,6 +154,8 @@ def test_softphone(softphone: Phone, block: Block, name: str) -> None:
     said = _SOFTPHONE.get(name)
     answered = answer(block[TORTURER + 2], (host, int(port)), data, expected=said is not None)
     assert (answered and answered.status) == said
+    if answered is not None and answered.status == 405:
+        assert answered.get(_OWED[405]), answered
     assert softphone.error is None
     assert not [leg for leg in softphone.legs if leg.direction == "outgoing" or leg.state == "confirmed"]
 
