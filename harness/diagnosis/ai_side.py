@@ -117,8 +117,9 @@ def _of_invite(scene: Scene, seen: Seen) -> None:
         facts.record("ai.trunk", _trunk(scene, trunk, seen), seen.where)
     facts.record("ai.tls_asked", invite.uri.params.get("transport") == "tls", seen.where)
     body = invite.body.decode("utf-8", "replace")
-    if "m=audio" in body:
+    if "m=audio" in body or body.startswith("v="):
         facts.record("ai.offer", sdp.offered(body), seen.where, formats(invite))
+    if "m=audio" in body:
         facts.record("sdp.to_ai", sdp.reach(body, seen.remote), seen.where)
         facts.record("sdp.hold", "the platform" if sdp.holds(body) else None, seen.where)
     for answer in scene.at_ai:

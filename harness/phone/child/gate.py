@@ -31,6 +31,7 @@ _NOT_ACCEPTABLE_HERE: Final = 488  # RFC 3261 section 21.4.26
 
 _MEDIA: Final = re.compile(r"^m=", re.MULTILINE)
 _MOST_MEDIA: Final = 6
+_OFFER: Final = re.compile(r"^v=0\r?$", re.MULTILINE)
 
 
 class _Kind(NamedTuple):
@@ -97,6 +98,8 @@ class RequestGate:
             return DOES_NOT_EXIST
         if message.method == "SUBSCRIBE" and not tag:
             return within.subscription(message.text)
+        if message.begins_call and _OFFER.search(message.text) and not _MEDIA.search(message.text):
+            return _NOT_ACCEPTABLE_HERE  # in order, though nothing to talk by (RFC 3264 section 5); pjsip would say 400
         return self._room_for(message, arrival) if message.begins_call else PASS
 
     def _is_late_copy(self, message: LoggedMessage, leg: CallLeg | None) -> bool:

@@ -57,6 +57,13 @@ def test_what_synthflow_s_record_says_is_no_probe() -> None:
 # -- what the AI's side saw
 
 
+def test_an_offer_of_no_media_at_all_has_no_g711() -> None:
+    """RFC 3264 section 5: zero or more media streams. A platform whose list of codecs has none that it knows sends that."""
+    example = refused(Example(), 488, "Not Acceptable", offer="no media")
+    assert facts_of(example).value("ai.offer") == "no audio"
+    assert [cause.id for cause in example.diagnose().causes] == ["no-g711"]
+
+
 @pytest.mark.parametrize(
     ("answered", "attempted", "saw"),
     [
