@@ -63,6 +63,11 @@ def tell(scene: Scene) -> None:
         facts.record("echo", True if scene.failed(finding) else None, finding.subject)
 
 
+def is_unheard(scene: Scene) -> bool:
+    """Whether somebody who was to be heard was not."""
+    return any(scene.failed(finding) for finding in scene.of("audio"))
+
+
 def _stopped_at(scene: Scene, failed: Finding) -> None:
     """Whether the last mark its listener heard came when the call was changed; in a call that nobody changed it stopped by itself.
 

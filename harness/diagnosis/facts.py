@@ -104,6 +104,19 @@ KNOWN: Mapping[str, Kind] = {
     ),
     "audio.phase": Kind("when audio failed", "listen before and after the transfer"),
     "sdp.to_ai": Kind("the address in the SDP the AI got", _AI_SIP),
+    "sdp.to_caller": Kind(
+        "the address in the SDP the caller got", "read c= in the SDP that the caller's 200 or 18x has"
+    ),
+    "sdp.beside": Kind(
+        "an SDP of the platform's names another address than its signalling's",
+        "compare c= with where the SDP came from",
+    ),
+    "rtp.from.ai": Kind(
+        "where the RTP to the AI comes from", "capture RTP at the AI, and compare its source with c= of the SDP"
+    ),
+    "rtp.from.caller": Kind(
+        "where the RTP to the caller comes from", "capture RTP at the caller, and compare its source with c= of the SDP"
+    ),
     "sdp.caller": Kind(
         "the address in the caller's own SDP", "read c= in the SDP that the caller sent, and to what address it went"
     ),
@@ -139,6 +152,7 @@ KNOWN: Mapping[str, Kind] = {
     "change.answer": Kind("what became of the change of the call (re-INVITE)", "look at the answer to the re-INVITE"),
     "ai.refresh": Kind("what became of the AI's session refresh", _AI_SIP),
     "ai.ack": Kind("the platform's ACK at the AI", _AI_SIP),
+    "prack.lost": Kind("the caller's PRACK does not arrive", "look whether the 18x to the caller is repeated"),
     "ack.arrived": Kind("the caller's ACK arrived", "look whether the 200 to the caller is repeated"),
     "hangup.answer": Kind("what became of the caller's BYE", "look at the answer to the BYE"),
     "cancel.answer": Kind("what became of the caller's CANCEL", "look at the answer to the CANCEL"),

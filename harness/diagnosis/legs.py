@@ -22,6 +22,8 @@ _OWN: dict[int, str] = {415: "its media", 488: "its media", 606: "its media", 40
 #: refuses so has a leg for it.
 MALFORMED = "a malformed request"
 _WITHOUT_LEG: dict[int, str] = {486: "another call", 400: MALFORMED}
+#: Who answered where the group has a queue, or a machine: that, as likely as somebody else's device.
+QUEUE = "the group's queue or machine, or another device"
 _AFTER_HANGUP_S = 0.9  #: what was asked for a shorter time than this before the case was over may still be under way
 
 
@@ -169,16 +171,24 @@ def _dialled(scene: Scene) -> None:
 # -- who answered, where none of our phones rang
 
 
+def _waits(scene: Scene) -> bool:
+    """Whether the group that was to get the call has a queue, or a machine, which answers by itself where nobody is there."""
+    wanted = {finding.facts.get("wanted") for finding in scene.of("landing") if scene.failed(finding)}
+    groups = scene.deployment.groups if scene.deployment else {}
+    return any(group.queue_s > 0 or group.voicemail for name, group in groups.items() if name in wanted)
+
+
 def _answered_elsewhere(scene: Scene) -> None:
     facts = scene.facts
+    answered: object = QUEUE if _waits(scene) else True
     if facts.value("transfer.landed") == "nowhere":
         placed = [e for e in scene.events if isinstance(e, LegStarted) and e.replaces is not None]
         for leg in placed:
             up = [e for e in _states(scene, leg.leg) if e.state == "confirmed"]
             if up:
-                facts.record("answered.elsewhere", True, f"{leg.leg}, the call placed on the REFER, was answered")
+                facts.record("answered.elsewhere", answered, f"{leg.leg}, the call placed on the REFER, was answered")
         if facts.value("transfer.way") == "INVITE" and facts.value("transfer.answer") == "accepted":
-            facts.record("answered.elsewhere", True, *facts["transfer.answer"].evidence)
+            facts.record("answered.elsewhere", answered, *facts["transfer.answer"].evidence)
         if facts.value("transfer.passed_on") is True:
             facts.record(
                 "answered.elsewhere", False, "nobody answered a call that the caller's phone placed on the REFER"
@@ -197,7 +207,7 @@ def _answered_elsewhere(scene: Scene) -> None:
             facts.record("answered.elsewhere", False, "nobody took the call in the AI's place")
         elif end is not None and not answers_itself(scene) and (facts.value("ai.saw") or facts.value("ai.lost")):
             # where neither is known, the AI may have answered
-            facts.record("answered.elsewhere", True, *facts["caller.end"].evidence)
+            facts.record("answered.elsewhere", answered, *facts["caller.end"].evidence)
 
 
 def _states(scene: Scene, leg: str | None) -> list[CallState]:

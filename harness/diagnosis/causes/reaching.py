@@ -174,6 +174,22 @@ REACHING: Mapping[str, Described] = {
         "trunk",
         at.TROUBLE,
     ),
+    "prack-not-taken": Described(
+        "the caller's PRACK does not arrive, so that its call is not answered",
+        at.REACHING_ISSUE,
+        "Look at the Contact and Record-Route of the 18x that the caller got: its PRACK goes there (RFC 3262 section 4). Most "
+        "often the address that {platform} advertises for its signalling is wrong.",
+        "trunk",
+        at.TROUBLE,
+    ),
+    "extension-refused": Described(
+        "the platform refuses an extension of SIP that the call requires (420)",
+        at.REACHING_ISSUE,
+        "Switch on at {platform} what its Unsupported header names, on the caller's side and on the trunk: 100rel is RFC 3262's, "
+        "timer RFC 4028's. Where it is not promised, leave the row out.",
+        "trunk",
+        at.TROUBLE,
+    ),
     "ack-not-passed-on": Described(
         "no ACK of the platform's arrives at the AI, which ends the call for want of it",
         at.REACHING_ISSUE,

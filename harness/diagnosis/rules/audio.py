@@ -5,7 +5,9 @@ from __future__ import annotations
 from harness.diagnosis.audio import AT_FIRST_NOTHING, NO_RTP, NO_VOICE
 from harness.diagnosis.cells import AGENTS, cells
 from harness.diagnosis.conditions import not_shown, unless, when
+from harness.diagnosis.legs import QUEUE
 from harness.diagnosis.rule import Rule
+from harness.diagnosis.rules.addresses import ADDRESSES, TO_AI_IN_PLACE, TO_CALLER_IN_PLACE
 from harness.diagnosis.rules.cut import CUT
 from harness.diagnosis.rules.media import (
     SAME_CODEC,
@@ -34,7 +36,7 @@ AUDIO: tuple[Rule, ...] = (
         symptoms=("audio", "audio.agent"),
         cells=cells("media to it", "caller", "customer"),
         essential=(when("audio.to_caller", "crossed"),),
-        conditions=(not_shown("answered.elsewhere", True),),
+        conditions=(not_shown("answered.elsewhere", True, QUEUE),),
         consequences=UNHEARD,
         because="the caller hears a voice that has no part in this call",
     ),
@@ -45,7 +47,7 @@ AUDIO: tuple[Rule, ...] = (
         cells=cells("media to it", "AI"),
         essential=(when("audio.to_ai", "crossed"),),
         conditions=(
-            not_shown("answered.elsewhere", True),
+            not_shown("answered.elsewhere", True, QUEUE),
             not_shown("audio.to_caller", "crossed"),
         ),
         consequences=UNHEARD,
@@ -58,7 +60,7 @@ AUDIO: tuple[Rule, ...] = (
         cells=cells("media to it", "REFER", "AI's call", "fallback"),
         essential=(when("audio.agent", "crossed"),),
         conditions=(
-            not_shown("answered.elsewhere", True),
+            not_shown("answered.elsewhere", True, QUEUE),
             not_shown("audio.to_caller", "crossed"),
             not_shown("audio.to_ai", "crossed"),
         ),
@@ -108,6 +110,7 @@ AUDIO: tuple[Rule, ...] = (
             SAME_CODEC,
             unless("sdp.to_ai", "private"),
             unless("audio.stopped", True),
+            not_shown("sdp.beside", True),  # below
             SENT,
             *UP,
         ),
@@ -122,6 +125,7 @@ AUDIO: tuple[Rule, ...] = (
         conditions=(
             when("audio.to_ai", *NO_RTP),
             when("audio.to_caller", "heard"),  # through a transcoder, where there are two codecs
+            *TO_CALLER_IN_PLACE,
             unless("audio.stopped", True),
             *UP,
         ),
@@ -164,7 +168,7 @@ AUDIO: tuple[Rule, ...] = (
         conditions=(
             when("audio.to_caller", *NO_RTP),
             when("audio.to_ai", "heard"),
-            unless("sdp.to_ai", "private"),
+            *TO_AI_IN_PLACE,
             not_shown("sdp.caller", "private"),
             unless("audio.stopped", True),
             SENT,
@@ -210,20 +214,7 @@ AUDIO: tuple[Rule, ...] = (
         consequences=UNHEARD,
         because="nothing arrives at the AI, and at the caller hardly more, though both negotiated the same codec",
     ),
-    Rule(
-        id="audio.private-address",
-        cause="sdp-private-address",
-        symptoms=("audio",),
-        cells=cells("media from it", "AI"),
-        conditions=(
-            when("sdp.to_ai", "private"),
-            when("audio.to_caller", *NO_RTP),
-            unless("audio.stopped", True),
-            *UP,
-        ),
-        consequences=UNHEARD_BY_CALLER,
-        because="the SDP in the INVITE to the AI names a private address, so what the AI sends cannot arrive",
-    ),
+    *ADDRESSES,
     *two_codecs(),
     *one_way(),
     Rule(

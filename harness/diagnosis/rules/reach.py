@@ -161,7 +161,7 @@ REACH: tuple[Rule, ...] = (
         symptoms=("reach",),
         cells=cells("timing", "caller"),
         essential=(when("ai.saw", "answered"), when("caller.end", "still ringing")),
-        conditions=(),
+        conditions=(not_shown("prack.lost", True),),
         consequences=ALL_LATER,
         because="the AI answered, and as long as the case went on the caller was not told so",
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -57,7 +58,8 @@ def test_on_the_limit(check: Callable[[object], Finding], right: list[object], w
 
 
 def statistics(received: int, lost: int) -> RtpStatistics:
-    none = dict.fromkeys(("tx_packets", "tx_bytes", "rx_bytes", "rx_discarded", "rx_reordered", "rx_duplicated"), 0)
+    zero = ("tx_packets", "tx_bytes", "rx_bytes", "rx_discarded", "rx_reordered", "rx_duplicated")
+    none: dict[str, Any] = dict.fromkeys(zero, 0)
     return RtpStatistics(
         at=0.0, phone="p", leg="p.1", rx_packets=received, rx_lost=lost, tx_lost=0,
         rx_jitter_ms=0.0, tx_jitter_ms=0.0, rtt_ms=0.0, **none,

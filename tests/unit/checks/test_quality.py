@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -14,7 +15,8 @@ from harness.verdict import Verdict
 
 
 def counters(received: int, lost: int) -> RtpStatistics:
-    rest = dict.fromkeys(("tx_packets", "tx_bytes", "rx_bytes", "rx_discarded", "rx_reordered", "rx_duplicated"), 0)
+    zero = ("tx_packets", "tx_bytes", "rx_bytes", "rx_discarded", "rx_reordered", "rx_duplicated")
+    rest: dict[str, Any] = dict.fromkeys(zero, 0)
     return RtpStatistics(
         at=1.0,
         phone="caller",

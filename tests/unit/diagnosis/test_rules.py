@@ -149,6 +149,7 @@ STATUSES: dict[str, dict[tuple[int, ...], tuple[str, ...]]] = {
         (404,): ("reach.not-attached", "reach.nobodys-number"),
         (404, 429, 488): ("reach.refused", "reach.refused.known"),
         (429,): ("limit.low", "reach.concurrency"),
+        (420,): ("lost.refused",),
         (488,): ("reach.srtp", "reach.refused.media"),
         _MEDIA: ("reach.no-g711", "fallback.no-g711", "fallback.srtp"),
     },
@@ -162,6 +163,7 @@ STATUSES: dict[str, dict[tuple[int, ...], tuple[str, ...]]] = {
             "fallback.none.or-number",
         ),
         _CIRCLE: ("reach.circle",),
+        (420,): ("lost.refused",),
         _CALLER: ("reach.identity",),
         (*_MEDIA, *_REQUEST, *_CALLER, *_NUMBER, *_CIRCLE, 486, 600, *_ELSEWHERE, 487): (
             "reach.wrong-port",
