@@ -51,7 +51,7 @@ AUDIO: Mapping[str, Described] = {
     "sdp-private-address": Described(
         "the platform's SDP names a private address, so what is sent there goes nowhere",
         at.AUDIO_ISSUE,
-        "Have the {platform} SBC write its public media address into SDP (its NAT or advertised-address setting), and switch off SIP "
+        "Have {platform} write its public media address into SDP (its NAT or advertised-address setting), and switch off SIP "
         "ALG on the way.",
         "trunk",
         at.TROUBLE,
@@ -59,7 +59,7 @@ AUDIO: Mapping[str, Described] = {
     "sdp-other-address": Described(
         "the platform's SDP names another address than its RTP comes from, and what is sent there does not arrive",
         at.AUDIO_ISSUE,
-        "Have the {platform} SBC write the address at which it takes RTP into SDP (its advertised media address, which may be an old "
+        "Have {platform} write the address at which it takes RTP into SDP (its advertised media address, which may be an old "
         "one). Where that address is right, open UDP to it.",
         "trunk",
         at.TROUBLE,
@@ -194,7 +194,7 @@ AUDIO: Mapping[str, Described] = {
     "level-wrong": Described(
         "a voice arrives much too quiet or too loud",
         at.AUDIO_ISSUE,
-        "Look for a gain or attenuation setting at {platform}'s SBC or media server, and for a gateway that adapts levels by itself.",
+        "Look for a gain or attenuation setting at {platform} or its media server, and for a gateway that adapts levels by itself.",
         "trunk",
         at.TROUBLE,
     ),

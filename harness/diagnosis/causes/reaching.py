@@ -201,7 +201,7 @@ REACHING: Mapping[str, Described] = {
     "refresh-not-taken": Described(
         "the AI's session refresh is not accepted, and the AI ends the call for want of it",
         at.REACHING_ISSUE,
-        "Have {platform}'s SBC answer an UPDATE or re-INVITE within the call with 200 and a Session-Expires (RFC 4028 section 9), "
+        "Have {platform} answer an UPDATE or re-INVITE within the call with 200 and a Session-Expires (RFC 4028 section 9), "
         "or agree on no session timer at all.",
         "trunk",
         at.TROUBLE,

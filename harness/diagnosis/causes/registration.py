@@ -25,7 +25,7 @@ REGISTRATION: Mapping[str, Described] = {
     "termination-uri-wrong": Described(
         "Synthflow's Termination URI is not the platform's SBC",
         at.REGISTRATION_ISSUE,
-        "At Synthflow, open the SIP number and set its Termination URI to the {platform} SBC's host name or address, copied rather "
+        "At Synthflow, open the SIP number and set its Termination URI to {platform}'s own host name or address, copied rather "
         "than typed; check that the name resolves.",
         "AI side",
         at.NUMBER,
