@@ -22,6 +22,7 @@ _OWN: dict[int, str] = {415: "its media", 488: "its media", 606: "its media", 40
 #: refuses so has a leg for it.
 MALFORMED = "a malformed request"
 _WITHOUT_LEG: dict[int, str] = {486: "another call", 400: MALFORMED}
+_ANSWERED_AND_OVER_S = 1.0
 #: Who answered where the group has a queue, or a machine: that, as likely as somebody else's device.
 QUEUE = "the group's queue or machine, or another device"
 _AFTER_HANGUP_S = 0.9  #: what was asked for a shorter time than this before the case was over may still be under way
@@ -171,6 +172,25 @@ def _dialled(scene: Scene) -> None:
 # -- who answered, where none of our phones rang
 
 
+def _ended_at_once(scene: Scene) -> str | None:
+    """The BYE that the caller got within a second of the AI's REFER: nobody can have answered, and have hung up, in that time."""
+    referred: float | None = None
+    for event in scene.events:
+        if not isinstance(event, SipMessage) or event.at > scene.over:
+            continue
+        role = scene.vantage.role(event.phone)
+        if role == "ai" and event.direction == "sent" and event.text.startswith("REFER "):
+            referred = event.at
+        elif (
+            role == "caller"
+            and event.direction == "received"
+            and event.text.startswith("BYE ")
+            and referred is not None
+        ):
+            return scene.number_of(event) if event.at - referred < _ANSWERED_AND_OVER_S else None
+    return None
+
+
 def _waits(scene: Scene) -> bool:
     """Whether the group that was to get the call has a queue, or a machine, which answers by itself where nobody is there."""
     wanted = {finding.facts.get("wanted") for finding in scene.of("landing") if scene.failed(finding)}
@@ -197,6 +217,8 @@ def _answered_elsewhere(scene: Scene) -> None:
             facts.record("answered.elsewhere", False, "the transfer was not accepted")
         if facts.value("transfer.failed") is True:
             facts.record("answered.elsewhere", False, "the platform said that the transfer failed")
+        if (ended := _ended_at_once(scene)) is not None:
+            facts.record("answered.elsewhere", False, "the platform ended the caller's call at once", ended)
         # Of an answer to the call the AI is told (RFC 3515 section 2.4.4).
         if facts.value("transfer.recorded") not in (None, "done", 200):
             facts.record("answered.elsewhere", False, "the AI's record does not say that the transfer was done")
