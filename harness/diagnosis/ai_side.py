@@ -11,6 +11,7 @@ from harness.diagnosis.audio import is_unheard
 from harness.diagnosis.derive import Scene, listed, number_in, same_number
 from harness.diagnosis.messages import CHALLENGES, Seen, formats, said_by, username_in
 from harness.diagnosis.refusals import TERMINATED, about, of_message, one
+from harness.events import TlsHandshake
 from harness.sip.grammar import host_of
 from harness.sip.message import Request, Response
 from harness.verdict import Finding
@@ -37,6 +38,12 @@ def tell(scene: Scene) -> None:
         facts.record("ai.transport", "another" if scene.failed(finding) else "the trunk's", *finding.evidence)
     for finding in scene.of("route.trunk"):
         facts.record("ai.trunk", "another" if scene.failed(finding) else "the right one", *finding.evidence)
+    for finding in scene.of("route.not_reached"):
+        shown = scene.axes.get("certificate")
+        facts.record("certificate.taken", (bool(shown) and scene.failed(finding)) or None, f"{shown}: {finding.actual}")
+    for event in scene.events:
+        if isinstance(event, TlsHandshake) and scene.vantage.role(event.phone) == "ai" and scene.call:
+            facts.record("ai.handshake", event.at >= scene.call.at or None, f"from {event.remote}")
     _final_of_the_ai(scene)
     _lost(scene)
     if scene.axes.get("ai") == "stand-in" and facts.value("ai.saw") == "nothing":

@@ -58,7 +58,12 @@ KNOWN: Mapping[str, Kind] = {
     "registration.granted": Kind(
         "the interval granted, against the one asked for", "read Expires in the 200 to REGISTER"
     ),
+    "registration.taken": Kind("a registration that had to be refused was taken", _AI_SIP),
     # does the call reach the AI
+    "ai.handshake": Kind(
+        "the platform began TLS with the AI", "capture TCP at the AI's port, and look whether an INVITE follows"
+    ),
+    "certificate.taken": Kind("the AI was called though it showed a bad certificate", _AI_SIP),
     "ai.saw": Kind("what the AI's side saw of the call", _AI_LOG),
     "ai.code": Kind("the AI's final response", _AI_LOG),
     "ai.refusal": Kind("what the AI's refusal says it is about", _AI_LOG),

@@ -37,6 +37,14 @@ REGISTRATION: Mapping[str, Described] = {
         "AI side",
         at.NUMBER,
     ),
+    "registration-unguarded": Described(
+        "the platform takes a registration that it should refuse",
+        at.REGISTRATION_ISSUE,
+        "Have {platform} challenge each REGISTER for the trunk's user, also from an allowed address, and take none from any other "
+        "address (an ACL that lets an address in must not stand for the password).",
+        "trunk",
+        at.TRUNK,
+    ),
     "password-wrong": Described(
         "the SIP password at Synthflow is not the trunk's",
         at.REGISTRATION_ISSUE,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.events import CallsRefused, NameLookup, PasswordWithheld, TransportFailed, WithheldBy
+from harness.events import CallsRefused, NameLookup, PasswordWithheld, TlsHandshake, TransportFailed, WithheldBy
 from tests.unit.diagnosis.building import Example
 from tests.unit.diagnosis.example_case import SDP
 from tests.unit.diagnosis.stories import GROUP, Expected, talk, transfer
@@ -163,7 +163,38 @@ def options(code: int) -> Example:
     return Example(row="KEEPALIVE").finding("final_response", "OPTIONS", code=code, wanted=(200,))
 
 
+def connects(at_s: float) -> Example:
+    """The platform makes a TLS connection to the stand-in that many seconds after the caller's INVITE, and sends nothing over it."""
+    example = Example(ai="stand-in", transport="tls").dials()
+    shown = TlsHandshake(at=example.now + at_s, phone="stand-in", remote="198.51.100.20:40000", failed=False)
+    example.events.append(shown)
+    return example.after(5.0).rings("reception").probed("termination", "answers").not_taken("the phone reception")
+
+
 OWN = [
+    Expected(
+        "registration.unguarded",
+        Example(row="TD-REGISTER-BADPASS", ai="stand-in").finding(
+            "registration.refused", "stand-in", code=200, reason="OK"
+        ),
+        ("registration-unguarded",),
+    ),
+    Expected("reach.certificate.refused", connects(0.1), ("certificate-refused",)),
+    Expected(
+        "reach.certificate.unchecked",
+        Example(row="TLS-BADCERT", ai="stand-in", transport="tls", axes={"certificate": "wrong-name"})
+        .dials()
+        .ai_gets()
+        .finding("route.not_reached", "the AI", reached=["stand-in.1"]),
+        ("certificate-unchecked",),
+    ),
+    Expected(
+        "caller_id.not-withheld",
+        talk(Example(row="ANONYMOUS"), withheld=True).finding(
+            "caller_id.withheld", "assistant main", anonymous=False, asserted=[]
+        ),
+        ("withheld-number-shown",),
+    ),
     Expected("audio.private-address.caller", astray("10.0.0.9"), ("sdp-private-address",)),
     Expected("audio.other-address.caller", astray("198.51.100.99", "192.0.2.2"), ("sdp-other-address",)),
     Expected(
