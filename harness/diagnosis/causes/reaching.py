@@ -23,7 +23,7 @@ REACHING: Mapping[str, Described] = {
         at.INBOUND,
     ),
     "route-missing": Described(
-        "the number has no SIP transfer: the platform's own agents ring at once",
+        "the number has no SIP transfer: the platform keeps the call, or rings its own agents at once",
         at.REACHING_ISSUE,
         "Give the number's IVR or ring group a step that transfers to the Synthflow DID over the SIP trunk, put it before the agents, "
         "and activate the routing.",

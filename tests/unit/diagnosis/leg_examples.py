@@ -35,9 +35,9 @@ def refused_fallback(example: Example) -> Example:
     return example.after(0.1).state("disconnected", 488, "Not Acceptable Here").landed("reception")
 
 
-def capacity(reached: int, made: int = 4) -> Example:
+def capacity(reached: int, made: int = 4, row: str = "TD-CAPACITY") -> Example:
     """Calls made at once, of which so many reached the AI; the trunk is agreed to carry three."""
-    example = Example(row="TD-CAPACITY", ai="stand-in").dials()
+    example = Example(row=row, ai="stand-in").dials()
     for number in range(2, made + 1):
         example.dials_too(f"caller-{number}")
     for number in range(reached):
