@@ -46,6 +46,9 @@ def tell(scene: Scene) -> None:
             facts.record("ai.handshake", event.at >= scene.call.at or None, f"from {event.remote}")
     _final_of_the_ai(scene)
     _lost(scene)
+    watched = scene.axes.get("ai") == "stand-in" and scene.vantage.sees("ai")
+    if watched and scene.call is not None and scene.call.direction == "outgoing" and not scene.at_ai:
+        facts.record("ai.saw", "nothing", "no message came to the stand-in")
     if scene.axes.get("ai") == "stand-in" and facts.value("ai.saw") == "nothing":
         facts.record("ai.offer", NO_CALL_CAME, *facts["ai.saw"].evidence)
 

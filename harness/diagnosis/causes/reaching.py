@@ -130,7 +130,7 @@ REACHING: Mapping[str, Described] = {
         at.INBOUND,
     ),
     "caller-media-refused": Described(
-        "the platform refuses the media that the caller offers (415, 488, 606), before it calls anybody",
+        "the platform refuses the media that the caller offers (415, 488, 606)",
         at.REACHING_ISSUE,
         "Compare the SDP of the caller's INVITE with what the trunk at {platform} takes: codecs (G.711 on both sides), RTP or SRTP, "
         "and the address family. A Warning in the answer says which.",

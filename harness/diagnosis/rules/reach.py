@@ -170,7 +170,7 @@ REACH: tuple[Rule, ...] = (
         cause="answer-not-passed-on",
         symptoms=("reach",),
         essential=(when("ai.saw", "answered"), when("caller.end", "refused")),
-        conditions=(),
+        conditions=(not_shown("final.code", *OF_THE_MEDIA),),
         consequences=(*ALL_LATER, "fallback"),
         because="the AI answered, and the caller was refused all the same",
     ),

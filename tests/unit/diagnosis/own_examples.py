@@ -5,7 +5,7 @@ from __future__ import annotations
 from harness.events import CallsRefused, NameLookup, PasswordWithheld, TlsHandshake, TransportFailed, WithheldBy
 from tests.unit.diagnosis.building import Example
 from tests.unit.diagnosis.example_case import SDP
-from tests.unit.diagnosis.stories import GROUP, Expected, talk, transfer
+from tests.unit.diagnosis.stories import GROUP, Expected, called, talk, transfer
 
 
 def looked_up(problem: str, *, denied: bool) -> Example:
@@ -204,6 +204,11 @@ OWN = [
         .to_ai()
         .to_caller("no-rtp"),
         ("sdp-other-address",),
+    ),
+    Expected(
+        "reach.caller-media.answered",
+        called(Example()).ends_here(488, "Not Acceptable Here").unanswered(),
+        ("caller-media-refused",),
     ),
     Expected("reach.prack", unacknowledged(), ("prack-not-taken",)),
     Expected(

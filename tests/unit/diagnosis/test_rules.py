@@ -175,7 +175,7 @@ STATUSES: dict[str, dict[tuple[int, ...], tuple[str, ...]]] = {
         _NOBODY: ("reach.nobody-there",),
         _MEDIA: (
             *("reach.no-g711.told", "reach.srtp.told", "reach.another-assistant", "reach.not-attached"),
-            "reach.caller-media",
+            *("reach.caller-media", "reach.caller-media.answered", "reach.answer.refused"),
             *(
                 "reach.nobodys-number",
                 "reach.concurrency",
