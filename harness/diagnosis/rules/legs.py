@@ -287,6 +287,13 @@ def _early_media() -> Iterator[Rule]:
         because="the AI sent a 18x with SDP, and the caller got none",
     )
     yield kept
+    yield replace(
+        kept,
+        id="lost.early.audio",
+        essential=(when("lost.early", False), when("audio.to_caller", "heard")),
+        because="the AI sent a 18x with SDP, and the caller got one too, but nothing of the AI's audio until the answer",
+        confidence="likely",
+    )
     yield replace(kept, id="lost.early.unordered", essential=(lost, unordered), conditions=(), confidence="likely")
     yield Rule(
         id="lost.early.answered-first",

@@ -59,6 +59,18 @@ def _early_media(ai: Literal["synthflow", "stand-in"]) -> Example:
     return example.answered().taken().finding("audio.early", "caller.1")
 
 
+def _kept_silent() -> Example:
+    """The caller got a 183 with SDP as well, and heard the AI only once it had answered."""
+    example = Example(row="EARLYMEDIA", line="early-media", ai="stand-in").dials().after(0.1).ai_gets()
+    example.ai_answers(183, "Session Progress", sdp=WITHOUT)
+    example.caller_gets(
+        f"SIP/2.0 183 Session Progress\r\nCSeq: 1 INVITE\r\nContent-Type: application/sdp\r\n\r\n{WITHOUT}"
+    )
+    example.ai_answers(200, "OK", sdp=WITHOUT).rings("stand-in").state("connecting", 200, "OK", phone="stand-in")
+    example.answered().taken().finding("audio.early", "stand-in.1 → caller.1")
+    return example.to_ai().to_caller()
+
+
 def _pressed(row: str = "DTMF-RFC4733") -> Example:
     example = Example(row=row).dials().asks("INVITE", 200, "OK", within=False, offer=WITH_EVENTS, answer=WITHOUT)
     example.ai_gets(events=True).ai_answers(200, "OK", sdp=WITH_EVENTS).answered().taken().to_ai().to_caller()
@@ -325,6 +337,7 @@ LEGS = [
     ),
     Expected("lost.encryption", _lost_on_the_way("SRTP", "media.encrypted", WITH_KEYS), ("encryption-not-passed-on",)),
     Expected("lost.early", _early_media("stand-in"), ("early-media-not-passed-on",)),
+    Expected("lost.early.audio", _kept_silent(), ("early-media-not-passed-on",)),
     *(
         Expected(rule, _early_media("synthflow"), ("early-media-not-passed-on", "platform-answers-first"))
         for rule in ("lost.early.unordered", "lost.early.answered-first")
