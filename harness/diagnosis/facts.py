@@ -211,7 +211,9 @@ KNOWN: Mapping[str, Kind] = {
     "hangup.ai": Kind("what became of the AI's BYE", _AI_SIP),
     "hangup.agent": Kind("what became of the agent's BYE", "look at the agent's phone"),
     "release.caller": Kind("the caller's leg when it had to end", "look at the caller's phone"),
-    "limit.tried": Kind("more calls were made at once than the trunk is agreed to carry", "make so many calls at once"),
+    "limit.tried": Kind(
+        "several calls were made at once, as many as the trunk is agreed to carry or more", "make so many calls at once"
+    ),
     "limit": Kind("how many calls at once reached the AI", _AI_LOG),
     "dialled.form": Kind("how the number was written that was dialled", "dial it in E.164, and in national form"),
     "final.refusal": Kind("what the caller's refusal says it is about", _PLATFORM_LOG),

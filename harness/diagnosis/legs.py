@@ -23,7 +23,6 @@ _OWN: dict[int, str] = {415: "its media", 488: "its media", 606: "its media", 40
 MALFORMED = "a malformed request"
 _WITHOUT_LEG: dict[int, str] = {486: "another call", 400: MALFORMED}
 _ANSWERED_AND_OVER_S = 1.0
-_SEVERAL_AT_ONCE = "CONCURRENT"  #: the row of as many calls at once as the trunk is agreed to carry
 #: Who answered where the group has a queue, or a machine: that, as likely as somebody else's device.
 QUEUE = "the group's queue or machine, or another device"
 _AFTER_HANGUP_S = 0.9  #: what was asked for a shorter time than this before the case was over may still be under way
@@ -243,13 +242,13 @@ def _states(scene: Scene, leg: str | None) -> list[CallState]:
 def _limit(scene: Scene) -> None:
     """How many of the calls that were made at once reached the AI, against what the trunk is agreed to carry."""
     trunk = scene.trunk
-    if trunk is None or (scene.moment != "limit" and scene.case.get("row") != _SEVERAL_AT_ONCE):
-        return
-    scene.facts.record("limit.tried", scene.moment == "limit" or None, "the row")
-    if not scene.vantage.sees("ai"):
+    if scene.moment != "limit" or trunk is None:
         return
     legs = [e for e in scene.events if isinstance(e, LegStarted) and scene.vantage.role(e.phone) == "caller"]
     made = len({leg.leg for leg in legs if leg.direction == "outgoing" and leg.replaces is None})
+    scene.facts.record("limit.tried", True, f"{made} calls")
+    if not scene.vantage.sees("ai"):
+        return
     reached = len({seen.message.call_id for seen in scene.invites})
     shown = f"{made} calls were made, {reached} reached the AI, {trunk.max_concurrent_calls} are agreed"
     if reached > trunk.max_concurrent_calls:

@@ -308,6 +308,18 @@ def _early_media() -> Iterator[Rule]:
     )
 
 
+_REFUSED = Rule(
+    id="lost.refused",
+    cause="extension-refused",
+    symptoms=_LOST,
+    essential=(when("final.code", 420),),
+    conditions=(not_shown("ai.code", 420),),
+    consequences=("audio", "other"),
+    because="the caller's INVITE requires an extension, and was answered 420",
+    confidence="likely",
+)
+
+
 def _lost_on_the_way() -> Iterator[Rule]:
     kinds: tuple[tuple[str, str, tuple[Cell, ...], str], ...] = (
         (
@@ -334,16 +346,7 @@ def _lost_on_the_way() -> Iterator[Rule]:
             consequences=("audio", "other"),
             because=because,
         )
-    yield Rule(
-        id="lost.refused",
-        cause="extension-refused",
-        symptoms=_LOST,
-        essential=(when("final.code", 420),),
-        conditions=(not_shown("ai.code", 420),),
-        consequences=("audio", "other"),
-        because="the caller's INVITE requires an extension, and was answered 420",
-        confidence="likely",
-    )
+    yield _REFUSED
     yield from _early_media()
     yield Rule(
         id="digits.not-negotiated",

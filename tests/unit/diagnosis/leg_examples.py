@@ -77,17 +77,6 @@ def _pressed(row: str = "DTMF-RFC4733") -> Example:
     return example.finding("dtmf", "assistant main", sent="12", seen="")
 
 
-def _queued() -> Example:
-    """The AI refuses, and a queue takes the call, with music and nobody in it."""
-    example = Example(row="TD-FALLBACK-REFUSED", line="fallback-refused", queue_s=20.0).dials().ai_gets()
-    return example.ai_answers(503).after(0.1).answered().landed("reception")
-
-
-def _transferred_to_a_queue() -> Example:
-    example = transfer(Example(queue_s=20.0)).ai_refers(GROUP).platform_says(202).notified(200)
-    return lost(example.replaces())
-
-
 def hung_up(by: str, code: int = 200) -> Example:
     """One of them hangs up, and the caller's leg stays."""
     if by == "agent":
@@ -321,14 +310,6 @@ LEGS = [
         .answered()
         .landed("reception"),
         ("another-device-answered",),
-    ),
-    *(
-        Expected(f"fallback.queue.{cause}", _queued(), ("nobody-available", "another-device-answered"))
-        for cause in ("nobody-available", "another-device-answered")
-    ),
-    *(
-        Expected(f"transfer.queue.{cause}", _transferred_to_a_queue(), ("nobody-available", "another-device-answered"))
-        for cause in ("nobody-available", "another-device-answered")
     ),
     Expected(
         "lost.reliability",

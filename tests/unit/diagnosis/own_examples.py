@@ -5,7 +5,7 @@ from __future__ import annotations
 from harness.events import CallsRefused, NameLookup, PasswordWithheld, TlsHandshake, TransportFailed, WithheldBy
 from tests.unit.diagnosis.building import Example
 from tests.unit.diagnosis.example_case import SDP
-from tests.unit.diagnosis.stories import GROUP, Expected, called, talk, transfer
+from tests.unit.diagnosis.stories import GROUP, Expected, called, lost, talk, transfer
 
 
 def looked_up(problem: str, *, denied: bool) -> Example:
@@ -163,6 +163,17 @@ def options(code: int) -> Example:
     return Example(row="KEEPALIVE").finding("final_response", "OPTIONS", code=code, wanted=(200,))
 
 
+def _queued() -> Example:
+    """The AI refuses, and a queue takes the call, with music and nobody in it."""
+    example = Example(row="TD-FALLBACK-REFUSED", line="fallback-refused", queue_s=20.0).dials().ai_gets()
+    return example.ai_answers(503).after(0.1).answered().landed("reception")
+
+
+def _transferred_to_a_queue() -> Example:
+    example = transfer(Example(queue_s=20.0)).ai_refers(GROUP).platform_says(202).notified(200)
+    return lost(example.replaces())
+
+
 def connects(at_s: float) -> Example:
     """The platform makes a TLS connection to the stand-in that many seconds after the caller's INVITE, and sends nothing over it."""
     example = Example(ai="stand-in", transport="tls").dials()
@@ -172,6 +183,14 @@ def connects(at_s: float) -> Example:
 
 
 OWN = [
+    *(
+        Expected(f"fallback.queue.{cause}", _queued(), ("nobody-available", "another-device-answered"))
+        for cause in ("nobody-available", "another-device-answered")
+    ),
+    *(
+        Expected(f"transfer.queue.{cause}", _transferred_to_a_queue(), ("nobody-available", "another-device-answered"))
+        for cause in ("nobody-available", "another-device-answered")
+    ),
     Expected(
         "registration.unguarded",
         Example(row="TD-REGISTER-BADPASS", ai="stand-in").finding(
