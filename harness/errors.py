@@ -12,6 +12,7 @@
         ├── PhoneLostError        a softphone's process died or hung
         ├── PhoneParseError       a softphone's stack dropped a message that is in order
         ├── PhoneMisuseError      a softphone was asked for something its state does not allow
+        │   └── OfferPendingError an offer was to be made while one of the far end's was under way
         ├── WorldLostError        the simulated world died or did not start
         ├── ResourceError         no port, no address, no call slot, no mark, no disk left
         └── FarEndError           the far end's own interface (API, trigger) could not be used
@@ -72,6 +73,10 @@ class PhoneParseError(BrokenError):
 
 class PhoneMisuseError(BrokenError):
     """A softphone was asked for something the state of its call does not allow."""
+
+
+class OfferPendingError(PhoneMisuseError):
+    """An offer was to be made while one of the far end's was under way (RFC 3261 section 14.1)."""
 
 
 class WorldLostError(BrokenError):

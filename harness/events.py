@@ -141,6 +141,8 @@ class RtpStatistics(Event):
     rx_filled_ms: int = 0  #: of that by the audio in them
     tx_offered: int = 0  #: to the transport; ``tx_packets`` leaves out those that it could not send
     rx_elsewhere: str = ""  #: the host that all of it came from, where the far end's SDP names another
+    #: ``address:port`` of a host that the SDP or the signalling names, of whose packets the SRTP key has fit none, nor of others.
+    undeciphered_from: str = ""
 
     @property
     def packet_s(self) -> float:
@@ -257,9 +259,12 @@ class PasswordWithheld(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallsRefused(Event):
-    """An INVITE was refused, because the phone's process had no room for its call then. That speaks against nobody."""
+    """An INVITE was refused, because the phone had no room for its call then, or its stack is short of something. That speaks
+    against nobody.
+    """
 
     source: str  #: address
+    why: str = ""  #: what its stack does not know; empty where it had no room
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

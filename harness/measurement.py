@@ -37,7 +37,8 @@ class Direction(BetweenEnds):
     towards: str = ""  #: the listener's role: ``ai``, ``caller``, ``agent``
     again: bool = False  #: after a change of the call
     delay_ms: float | None = None  #: until the speaker was heard
-    #: What arrived instead: ``crossed``, ``echo``, ``no-rtp``, ``silence`` …; ``unheard`` where only words tell; ``contradictory``.
+    #: What arrived instead: ``crossed``, ``echo``, ``no-rtp``, ``undeciphered``, ``silence`` …; ``unheard`` where only words tell;
+    #: ``contradictory``.
     kind: str | None = None
     #: What says that it was heard: the name of a :class:`harness.checks.claims.Observation`, in small letters.
     observation: str = ""

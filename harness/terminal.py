@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import os
 from collections.abc import Iterable
+from typing import IO, Any
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
@@ -20,11 +23,32 @@ def printable(text: str) -> str:
     return text if text.isascii() and text.isprintable() else text.translate(_SHOWN)
 
 
+def escape_unencodable(stream: object) -> None:
+    """What the encoding of a stream lacks (ISO 8859-1 has no dash) is written as its escape from now on."""
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="backslashreplace")
+
+
 class SafeConsole(Console):
     """A console whose own styles are the only control sequences that reach the terminal, whatever text is printed."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        escape_unencodable(self.file)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """The segments of a renderable, their text made printable."""
         for segment in super().render(renderable, options):
             text, style, control = segment
             yield segment if control else Segment(printable(text), style)
+
+    def on_broken_pipe(self) -> None:
+        """Go on without a reader: rich would end the process, and a run that is under way with it."""
+        lead_nowhere(self.file)
+
+
+def lead_nowhere(file: IO[str]) -> None:
+    """Have what is written to ``file`` from now on go nowhere: whoever read it has left."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, file.fileno())
+    os.close(nowhere)

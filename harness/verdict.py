@@ -133,8 +133,10 @@ class Conclusion:
         """The first thing to say of the case: its cause, if one is known, or else what was seen."""
         words = cause or self.message
         line = words.splitlines()[0] if words else str(self.verdict)
-        unseen = self.verdict is Verdict.NOT_OBSERVABLE and not line.startswith(str(self.verdict))
-        return f"{self.verdict}: {line}" if unseen else line
+        if self.verdict is not Verdict.NOT_OBSERVABLE:
+            return line
+        line = line.replace(f"; {self.verdict}: ", "; ", 1)  # as a finding has it amid its words: once is enough
+        return line if line.startswith(str(self.verdict)) else f"{self.verdict}: {line}"
 
 
 #: A planned case that left no evidence at all.
@@ -200,7 +202,7 @@ class CaseOutcome:
 
         A finding that is not observable and dispensable does not count, unless there is nothing else.
         """
-        counting = [f for f in self._findings if not _is_dispensed_with(f)] or self._findings
+        counting = [f for f in self._findings if not is_dispensed_with(f)] or self._findings
         said = [*(Conclusion(f.verdict, str(f)) for f in counting), *self._troubles]
         if not said:
             return Conclusion(Verdict.FAILED, _NOTHING)
@@ -263,7 +265,8 @@ def _words_of(error: BaseException) -> str:
     return f"{type(error).__name__}: {said}" if said else type(error).__name__
 
 
-def _is_dispensed_with(finding: Finding) -> bool:
+def is_dispensed_with(finding: Finding) -> bool:
+    """Whether nobody could look, and the deployment says that the case may do without."""
     return finding.dispensable and finding.verdict is Verdict.NOT_OBSERVABLE
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
+
 from harness.phone import Reject, Ring
 from harness.scenario import scenario
 
-#: A platform that takes the AI's 487 for a refusal has rung its fallback by then.
+#: A platform that takes the AI's 487 for a refusal has rung its fallback by then, or called the AI once more.
 _RINGS_LATER_S = 0.5
 
 
@@ -55,8 +57,9 @@ def test_caller_gives_up(cast, context, ai, caller, line, timings, expect):
     given_up = call.cancel()
     cast.nothing_rings_any_more(call, after=given_up)
     expect(call).ends_with((487,))
-    if given_up - call.began < timings.ring_timeout_s:  # from then on the call may be the fallback's
-        context.pause(_RINGS_LATER_S)
-        context.evidence.scripted(_RINGS_LATER_S, "listening for agents who ring for a caller who is gone")
+    context.pause(_RINGS_LATER_S)
+    context.evidence.scripted(_RINGS_LATER_S, "listening for who rings for a caller who is gone")
+    cast.nothing_rings_any_more(call, after=time.monotonic())  # nor who was called since
+    if given_up - call.began < timings.ring_timeout_s:  # from then on the call may have been the fallback's
         for group in cast.all_groups():
             expect(group).never_rang()

@@ -14,11 +14,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from harness.environment import of_a_child
-from harness.nursery import interpreter
-from harness.nursery.apart import NurseryApart
+from harness.forkserver import interpreter
+from harness.forkserver.process import ForkServer
 
 VARIABLE = "FORKED_PYTHON"
-#: As much of an interpreter as a nursery is: it takes code and modules, and no options of the interpreter's own.
+#: As much of an interpreter as a fork server is: it takes code and modules, and no options of the interpreter's own.
 _PROGRAM = """#!/bin/sh
 case $1 in -c|-m|-u) exec {forked} "$@" ;; *) exec {python} "$@" ;; esac
 """
@@ -29,11 +29,11 @@ def forked_python(directory: Path) -> Iterator[str]:
     """The path of such a program, which is in ``directory``, while this lasts."""
     program = directory / "python"
     without_pythons = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    nursery = NurseryApart("tests.imported", {**of_a_child(without_pythons), VARIABLE: str(program)})
+    fork_server = ForkServer("tests.imported", {**of_a_child(without_pythons), VARIABLE: str(program)})
     try:
-        forked = shlex.join(interpreter(nursery.path))
+        forked = shlex.join(interpreter(fork_server.path))
         program.write_text(_PROGRAM.format(forked=forked, python=shlex.quote(sys.executable)), encoding="utf-8")
         program.chmod(0o700)
         yield str(program)
     finally:
-        nursery.close()
+        fork_server.close()

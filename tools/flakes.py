@@ -22,9 +22,8 @@ from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import ParseError
 
-from tools import junit
+from tools import HARNESS, ROOT, junit
 
-ROOT = Path(__file__).resolve().parents[1]
 DEPLOYMENT = ROOT / "scenarios" / "deployments" / "simulated-talkdesk.toml"
 ROWS = ("TD-INBOUND", "TD-TRANSFER-BLIND", "TD-FALLBACK-REFUSED", "HANGUP-AI")
 VERDICTS = ("passed", "failed", "not_observable", "broken")
@@ -145,9 +144,8 @@ def _git(*arguments: str) -> str:
 
 
 def _matrix(directory: Path) -> Summary:
-    harness = str(Path(sys.executable).with_name("harness"))
     rows = [f"--row={row}" for row in ROWS]
-    _run([harness, "verify", str(DEPLOYMENT), *rows, "--reports", str(directory)], directory)
+    _run([str(HARNESS), "verify", str(DEPLOYMENT), *rows, "--reports", str(directory)], directory)
     with contextlib.suppress(OSError, ValueError):
         told = json.loads((directory / "latest" / "summary.json").read_text(encoding="utf-8"))
         return {name: told[name] for name in ("cases", *VERDICTS)}

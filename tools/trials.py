@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -18,9 +19,11 @@ from harness.deployment import Deployment
 from harness.errors import HarnessError
 from harness.matrix import Case
 from harness.pytest_plugin.run import Run
+from tools import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
 MET, MISSED, BROKEN = 0, 1, 3
+#: The axis that tells trials of one case apart.
+AXIS = "trial"
 _TOLD_EVERY_S: Final = 10.0
 _WRITTEN_EVERY_S: Final = 60.0
 _SWITCHED_WITHIN_S: Final = 20.0
@@ -74,9 +77,9 @@ def run(
             [*command, *arguments], stdout=out, stderr=subprocess.STDOUT, cwd=ROOT, env=environment
         )
         try:
-            _tell(process, reports, result, so_far)
+            _watch(process, reports, result, so_far)
         except KeyboardInterrupt:
-            process.send_signal(2)
+            process.send_signal(signal.SIGINT)
             process.wait()
             return None
     runs = _runs(reports, result)
@@ -90,8 +93,8 @@ def _runs(reports: Path, result: str) -> list[Path]:
     return sorted(path.parents[2] for path in reports.glob(f"*/cases/*/{result}"))
 
 
-def _tell(process: subprocess.Popen[bytes], reports: Path, result: str, so_far: Callable[[Path], object]) -> None:
-    """How far it is, until it ends."""
+def _watch(process: subprocess.Popen[bytes], reports: Path, result: str, so_far: Callable[[Path], object]) -> None:
+    """Print how far it is, until it ends."""
     began = written = time.monotonic()
     while True:
         try:

@@ -55,6 +55,7 @@ class ListenerReport:
     tx_packets: int | None = None
     unheard_packets: int = 0  #: RTP from hosts that neither SDP nor signalling names, which nobody listened to
     unheard_from: str = ""
+    undeciphered_from: str = ""  #: who sends packets that the SRTP key does not fit, where none came that it fits
     instead: HeardDescription | None = None  #: what was heard in the speaker's place; times from when listening began
 
 
@@ -280,6 +281,8 @@ def _kind(account: ListenerReport, own: Collection[int], name_of: Callable[[int]
         return "crossed"
     if account.marks and all(mark in own for mark in account.marks):
         return "echo"
+    if account.rx_packets == 0 and account.undeciphered_from:
+        return "undeciphered"
     if account.rx_packets == 0 or _without_media(account):
         return "no-rtp"
     if account.level_dbov is None and account.rx_packets:
@@ -316,6 +319,7 @@ def _instead(account: ListenerReport, own: Collection[int], name_of: Callable[[i
         "no-rtp": "no media was set up, so nothing arrived"
         if _without_media(account)
         else f"no RTP packet arrived {seconds}",
+        "undeciphered": f"no packet arrived {seconds} that the SRTP key of the SDP fits, but others from {account.undeciphered_from}",
         "silence": f"{account.rx_packets if account.rx_packets is not None else 'RTP'} packets arrived {seconds}, all silence",
         "other-codec": f"{account.rx_packets} packets arrived {seconds}, of another codec than the one agreed on",
         "unmarked": f"{account.rx_packets} packets arrived {seconds}, and no mark was heard in them"

@@ -1,4 +1,4 @@
-"""Transport, codec, final responses, provisional ones, and digits."""
+"""Transport, codec, final responses, and digits."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from harness import measurement
 from harness.checks.finding import judged, not_observable
 from harness.sip.grammar import host_of
-from harness.sip.message import Message
 from harness.verdict import Finding
 
 G711 = ("PCMU", "PCMA")
@@ -71,40 +70,6 @@ def encrypted(subject: str, secure: bool | None) -> Finding:
         actual={True: "SRTP", False: "RTP in the clear", None: "no media was negotiated"}[secure],
         measured=measurement.Encryption(secure=secure),
     )
-
-
-def is_reliable(provisional: Message) -> bool:
-    """Whether a provisional response is to be acknowledged: either header without the other is no such thing (RFC 3262 section 3)."""
-    return provisional.has("RSeq") and "100rel" in provisional.tokens("Require")
-
-
-def acknowledged(
-    subject: str, provisional: Sequence[int], reliable: Sequence[int], instead: str | None = None
-) -> Finding:
-    """Of the provisional responses some were sent reliably, and their PRACK was answered 200 (RFC 3262 section 3).
-
-    ``provisional`` and ``reliable`` are status codes, 100 left out; ``instead`` is what came where that 200 did not.
-    """
-    if reliable:
-        actual = f"{_listed(reliable)} with RSeq, and " + (
-            f"no 200 to the PRACK: {instead}" if instead else "200 to the PRACK"
-        )
-    elif provisional:
-        actual = f"{_listed(provisional)} without Require: 100rel and RSeq, so that there was nothing to acknowledge"
-    else:
-        actual = "no provisional response" + (f": {instead}" if instead else "")
-    return judged(
-        "prack",
-        subject,
-        bool(reliable) and instead is None,
-        expected="a provisional response with RSeq, acknowledged by PRACK",
-        actual=actual,
-        measured=measurement.Provisional(provisional=tuple(provisional), reliable=tuple(reliable)),
-    )
-
-
-def _listed(codes: Sequence[int]) -> str:
-    return ", ".join(map(str, codes))
 
 
 def final_response(subject: str, wanted: Sequence[int], code: int, reason: str, where: str = "") -> Finding:

@@ -24,7 +24,7 @@ import typer
 import harness.cli
 from harness.errors import BrokenError, MistakeError, ResourceError, is_of_the_machine, is_of_the_path
 from harness.memory import lasting
-from harness.terminal import printable
+from harness.terminal import escape_unencodable, printable
 
 PASSED, FAILED, MISTAKE, BROKEN, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -81,6 +81,7 @@ def _options(
 def main() -> None:
     """The entry point. What a user or the surroundings did wrong is said in lines, never as a traceback."""
     os.umask(0o077)  # whatever is written holds numbers: evidence, recordings, deployment files
+    escape_unencodable(sys.stdout)
     try:
         with lasting():
             run = application(*sys.argv[1:2])

@@ -12,21 +12,21 @@ from pathlib import Path
 
 from harness import resources
 from harness.environment import of_a_child
-from harness.nursery.apart import NurseryApart
+from harness.forkserver.process import ForkServer
 
 #: Of a run that starts no world.
 _STARTS_NOTHING = {"--plan", "--help", "-h"}
 _SIMULATED = re.compile(r"""^\s*kind\s*=\s*["']simulated["']""", re.MULTILINE)
 
-_begun: list[NurseryApart] = []
+_begun: list[ForkServer] = []
 
 
 @contextlib.contextmanager
 def begun(arguments: Sequence[str]) -> Iterator[None]:
-    """While this lasts there is a nursery for the worlds that these arguments of ``harness`` ask for, if they do."""
+    """While this lasts there is a fork server for the worlds that these arguments of ``harness`` ask for, if they do."""
     if _asks_for_worlds(arguments):
         with contextlib.suppress(OSError):  # then each is started for itself
-            _begun.append(NurseryApart("harness.simulation.world", of_a_child()))
+            _begun.append(ForkServer("harness.simulation.world", of_a_child()))
     try:
         yield
     finally:
@@ -34,7 +34,7 @@ def begun(arguments: Sequence[str]) -> Iterator[None]:
             _begun.pop().close()
 
 
-def world_nursery() -> NurseryApart | None:
+def world_fork_server() -> ForkServer | None:
     """Where worlds are forked; None where there is no such place."""
     return _begun[0] if _begun else None
 

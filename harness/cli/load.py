@@ -62,7 +62,7 @@ def load(
             timings=world.timings_by("quick"),
             reports=reports.absolute(),
             scratch=scratch,
-            told=lambda number, placed: _tell(console, number, placed),
+            on_step=lambda number, placed: _tell(console, number, placed),
         )
     if as_json:
         print(json.dumps(found.plain(), indent=1))

@@ -14,10 +14,10 @@ import typer
 from harness import resources
 from harness.cli.app import BROKEN, FAILED, INTERRUPTED, MISTAKE, PASSED
 from harness.cli.completion import fault_names, row_ids
-from harness.cli.early import world_nursery
+from harness.cli.early import world_fork_server
 from harness.errors import BrokenError, SelectionError
 from harness.pytest_plugin import SCENARIOS
-from harness.pytest_plugin.nursery import nursery
+from harness.pytest_plugin.forked_workers import worker_fork_server
 
 #: pytest's configuration for a verification, whatever stands in the current directory's.
 _CONFIGURATION = Path(__file__).with_name("verify.ini")
@@ -168,8 +168,8 @@ def verify(
     arguments += [f"--retries={retries}"] if retries else []
     arguments += [f"--preflight={preflight.value}"] if preflight else []
     arguments += ["-q"] * quiet + ["--every-failure"] * verbose + ["--json"] * as_json
-    worlds = world_nursery()
-    with nursery(worlds) if workers != "0" and not plan else contextlib.nullcontext() as forks:
+    worlds = world_fork_server()
+    with worker_fork_server(worlds) if workers != "0" and not plan else contextlib.nullcontext() as forks:
         code = pytest.main(arguments, [plugin for plugin in (forks, worlds) if plugin])
     raise typer.Exit(_CODES.get(pytest.ExitCode(code), BROKEN))
 

@@ -50,9 +50,9 @@ def tell(scene: Scene) -> None:
             if exchange.response is not None and exchange.response.is_success:
                 answer = _with_sdp(scene, exchange.response)
                 scene.facts.record("caller.answer", _answer(exchange.request, answer), *where)
-                body = _sdp(answer).decode("utf-8", "replace")
-                scene.facts.record("caller.held", True if holds(body) else None, *where)
+                scene.facts.record("caller.held", _is_held(scene, exchange, answer) or None, *where)
                 if exchange.answered is not None:
+                    body = _sdp(answer).decode("utf-8", "replace")
                     named = f"c={address(body)}, from {exchange.answered.remote}"
                     scene.facts.record("sdp.to_caller", reach(body, exchange.answered.remote), *where[1:2], named)
                     beside = is_beside(body, exchange.answered.remote) if is_unheard(scene) else None
@@ -181,6 +181,18 @@ def _with_sdp(scene: Scene, answer: Response) -> Message:
             if early and _dialog(message) == _dialog(answer):
                 return message
     return answer
+
+
+def _is_held(scene: Scene, exchange: Exchange, answer: Message) -> bool:
+    """Whether the answer puts the caller on hold, and no later offer or answer of the call lifts that (RFC 3725 section 4)."""
+    told = [_sdp(answer)]
+    for event in scene.messages(exchange.sent.leg):
+        if event.direction == "received" and exchange.answered is not None and event.at > exchange.answered.at:
+            message = parse(event.text)
+            with contextlib.suppress(SipSyntaxError):
+                if message is not None and message.call_id == exchange.request.call_id and (sdp := _sdp(message)):
+                    told.append(sdp)
+    return all(holds(sdp.decode("utf-8", "replace")) for sdp in (told[0], told[-1]))
 
 
 def _dialog(response: Message) -> tuple[str, int, str, str | None]:

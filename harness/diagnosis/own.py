@@ -36,7 +36,7 @@ def tell(scene: Scene) -> None:
         ("ai", "refusal.ai"),
     )
     for role, fact in facts:
-        if refused := _of(scene, CallsRefused, role):
+        if refused := [event for event in _of(scene, CallsRefused, role) if not event.why]:
             last = refused[-1]
             told = f"{last.phone} refused {len(refused)} calls by itself with 486, the last from {last.source}"
             scene.facts.record(fact, NO_ROOM, told)

@@ -32,8 +32,10 @@ def tell(scene: Scene) -> None:
     call = _call(scene)
     _headers(scene)
     _digits(scene, call)
-    # One that acknowledged reliably by itself had no need to ask the AI for it.
-    acknowledged = any(not scene.failed(finding) for finding in scene.of("prack"))
+    # One that acknowledged reliably by itself had no need to ask the AI for it; unless it was an agent who rang meanwhile.
+    alone = scene.facts.value("instead") in (None, "nobody")
+    found = scene.of("prack")
+    acknowledged = alone and bool(found) and not any(map(scene.failed, found))
     if not acknowledged and call.offer is not None and "100rel" in (call.offer.get("Require") or ""):
         lost = _lost(call.offer, call.reached, lambda message: "100rel" in _options(message))
         scene.facts.record("lost.reliability", _made_unreliable(scene) or lost)
@@ -60,11 +62,11 @@ def _call(scene: Scene) -> _Call:
 
 
 def _made_unreliable(scene: Scene) -> bool:
-    """The AI sent reliable provisional responses, and those that the caller got are not (RFC 3262 section 3)."""
+    """The AI sent reliable provisional responses, and not all that the caller got are (RFC 3262 section 3)."""
     own = (parse(e.text) for e in scene.messages(scene.call.leg) if e.direction == "received") if scene.call else ()
     got = [m for m in own if m is not None and _is_provisional(m)]
     sent = [seen.message for seen in scene.at_ai if not seen.received and _is_provisional(seen.message)]
-    return bool(got) and any(m.has("RSeq") for m in sent) and not any(m.has("RSeq") for m in got)
+    return bool(got) and any(m.has("RSeq") for m in sent) and not all(m.has("RSeq") for m in got)
 
 
 def _is_provisional(message: Message) -> bool:

@@ -40,7 +40,7 @@ _END_WITHIN_S = 90.0
 
 _LOSSES = "losses.jsonl"
 
-Told = Callable[[str], None]
+Notify = Callable[[str], None]
 
 
 @dataclass
@@ -81,13 +81,13 @@ class Record:
 
 
 class Controller:
-    """One run of a fleet. ``directory`` is the run's own; ``told`` gets a line when something happens."""
+    """One run of a fleet. ``directory`` is the run's own; ``notify`` gets a line when something happens."""
 
-    def __init__(self, plan: FleetPlan, directory: Path, state: State, app: Celery, told: Told) -> None:
-        self._plan, self._directory, self._state, self._app, self._told = plan, directory, state, app, told
+    def __init__(self, plan: FleetPlan, directory: Path, state: State, app: Celery, notify: Notify) -> None:
+        self._plan, self._directory, self._state, self._app, self._notify = plan, directory, state, app, notify
         self._store = Store(plan.fleet.results, plan.run)
         self.record = Record()
-        self._progress = [ShardProgress(shard, list(shard.cases)) for shard in plan.shards]
+        self._shards = [ShardProgress(shard, list(shard.cases)) for shard in plan.shards]
         self._began = time.monotonic()
         self._nobody_since: dict[int, float] = {}
         directory.mkdir(parents=True, exist_ok=True)
@@ -111,22 +111,22 @@ class Controller:
         losses = self._directory / _LOSSES
         if losses.exists():
             self.record.losses = [json.loads(line) for line in losses.read_text(encoding="utf-8").splitlines()]
-        for one in self._progress:
-            known = self._state.shard(self._ref(one))
+        for progress in self._shards:
+            known = self._state.shard(self._ref(progress))
             for attempt in range(1, known.attempt + (known.state == "cancelled")):
-                self._collect(one, attempt, self._site_of(one, attempt))
-            one.attempt = known.attempt
+                self._collect(progress, attempt, self._site_of(progress, attempt))
+            progress.attempt = known.attempt
             if known.attempt and known.state in ("queued", "running", "ended"):
-                one.site, one.sent_at = self._site_of(one, known.attempt), time.monotonic()
-            one.done = not one.left
+                progress.site, progress.sent_at = self._site_of(progress, known.attempt), time.monotonic()
+            progress.done = not progress.left
 
     def run(self) -> Record:
         """To the end; on Ctrl-C (``KeyboardInterrupt``) workers hang up, and the rest is not run."""
         try:
-            while not all(one.done for one in self._progress):
-                for one in self._progress:
-                    if one.site:
-                        self._look(one)
+            while not all(progress.done for progress in self._shards):
+                for progress in self._shards:
+                    if progress.site:
+                        self._check(progress)
                 self._hand_out()
                 time.sleep(_POLL_S)
         except KeyboardInterrupt:
@@ -141,41 +141,41 @@ class Controller:
 
     def _hand_out(self) -> None:
         alive = [site.name for site in self._plan.fleet.sites if self._state.is_alive(site.name)]
-        busy = {one.site for one in self._progress}
+        busy = {progress.site for progress in self._shards}
         free = [name for name in alive if name not in busy]
-        for one in self._progress:  # the longest first
-            if one.done or one.site:
+        for progress in self._shards:  # the longest first
+            if progress.done or progress.site:
                 continue
-            able = [name for name in one.shard.sites if name in free]
+            able = [name for name in progress.shard.sites if name in free]
             if able:
                 free.remove(able[0])
-                self._send(one, able[0])
-            elif not any(name in alive for name in one.shard.sites):
-                since = self._nobody_since.setdefault(one.shard.number, time.monotonic())
+                self._send(progress, able[0])
+            elif not any(name in alive for name in progress.shard.sites):
+                since = self._nobody_since.setdefault(progress.shard.number, time.monotonic())
                 if time.monotonic() - since >= self._plan.fleet.patience_s:
-                    self._give_up(one, f"none of its sites was there for {self._plan.fleet.patience_s:g} s")
+                    self._give_up(progress, f"none of its sites was there for {self._plan.fleet.patience_s:g} s")
             else:
-                self._nobody_since.pop(one.shard.number, None)
+                self._nobody_since.pop(progress.shard.number, None)
 
-    def _send(self, one: ShardProgress, site: str) -> None:
-        one.attempt += 1
-        self._note_site(one, one.attempt, site)
-        if not self._state.queue(self._ref(one)):
-            raise ResourceError(f"shard {one.shard.number}: another controller has handed it out")
-        one.site = site
-        self._post(one)
+    def _send(self, progress: ShardProgress, site: str) -> None:
+        progress.attempt += 1
+        self._note_site(progress, progress.attempt, site)
+        if not self._state.queue(self._ref(progress)):
+            raise ResourceError(f"shard {progress.shard.number}: another controller has handed it out")
+        progress.site = site
+        self._post(progress)
 
-    def _post(self, one: ShardProgress) -> None:
-        one.sent_at = time.monotonic()
-        plan, shard = self._plan, one.shard
+    def _post(self, progress: ShardProgress) -> None:
+        progress.sent_at = time.monotonic()
+        plan, shard = self._plan, progress.shard
         task = {
-            "ref": dataclasses.asdict(self._ref(one)),
-            "site": one.site,
+            "ref": dataclasses.asdict(self._ref(progress)),
+            "site": progress.site,
             "file": shard.file,
             "hash": shard.hash,
-            "cases": list(one.left),
+            "cases": list(progress.left),
             "rows": list(shard.rows),
-            "workers": plan.fleet.site(one.site).workers,
+            "workers": plan.fleet.site(progress.site).workers,
             "lease_s": plan.fleet.lease_s,
             "results": plan.fleet.results,
             "trunks": [trunk.model_dump(mode="json") for trunk in plan.fleet.trunks],
@@ -185,120 +185,128 @@ class Controller:
             "harness": RELEASE,
         }
         try:
-            self._app.send_task(worker.TASK, args=[task], queue=worker.queue_of(one.site))
+            self._app.send_task(worker.TASK, args=[task], queue=worker.queue_of(progress.site))
         except Exception as error:  # kombu's own trees; a task that was not sent is sent again below
-            self._told(f"shard {shard.number} could not be sent to {one.site}: {error}")
+            self._notify(f"shard {shard.number} could not be sent to {progress.site}: {error}")
 
     # -- what became of it
 
-    def _look(self, one: ShardProgress) -> None:
-        known = self._state.shard(self._ref(one))
+    def _check(self, progress: ShardProgress) -> None:
+        known = self._state.shard(self._ref(progress))
         if known.state == "ended":
-            one.last_words = known.words
-            self._ended(one, f"its pytest ended with exit code {known.code}")
+            progress.last_words = known.words
+            self._ended(progress, f"its pytest ended with exit code {known.code}")
         elif known.state == "running" and known.lease_left_s < 0:
-            self._lost(one, f"its worker gave no sign of life for {self._plan.fleet.lease_s:g} s")
+            self._lost(progress, f"its worker gave no sign of life for {self._plan.fleet.lease_s:g} s")
         elif known.state == "queued":
-            waited = time.monotonic() - one.sent_at
-            if not self._state.is_alive(one.site) and waited >= self._plan.fleet.lease_s:
-                self._lost(one, "its site went before it began")
+            waited = time.monotonic() - progress.sent_at
+            if not self._state.is_alive(progress.site) and waited >= self._plan.fleet.lease_s:
+                self._lost(progress, "its site went before it began")
             elif waited >= _SENT_AGAIN_S:
-                self._post(one)
+                self._post(progress)
         elif known.state == "":
             raise ResourceError("Redis has lost this run; nothing more is placed")
 
-    def _ended(self, one: ShardProgress, how: str) -> None:
-        site = one.site
-        self._collect(one, one.attempt, site)
-        one.site = ""
-        if not one.left:
-            one.done = True
-            self._told(
-                f"shard {one.shard.number} of {one.shard.deployment}: {len(one.shard.cases)} cases, last at {site}"
+    def _ended(self, progress: ShardProgress, how: str) -> None:
+        site = progress.site
+        self._collect(progress, progress.attempt, site)
+        progress.site = ""
+        if not progress.left:
+            progress.done = True
+            self._notify(
+                f"shard {progress.shard.number} of {progress.shard.deployment}: {len(progress.shard.cases)} cases, last at {site}"
             )
-        elif one.attempt >= _MOST_ATTEMPTS:
-            self._give_up(one, f"{how}, after {one.attempt} attempts: {one.last_words[-300:]}")
+        elif progress.attempt >= _MOST_ATTEMPTS:
+            self._give_up(progress, f"{how}, after {progress.attempt} attempts: {progress.last_words[-300:]}")
         else:
-            self._note_loss(one, site, how)
+            self._note_loss(progress, site, how)
 
-    def _lost(self, one: ShardProgress, why: str) -> None:
+    def _lost(self, progress: ShardProgress, why: str) -> None:
         # From here on no call of that attempt is let through, whoever may still be at it.
-        self._state.queue(dataclasses.replace(self._ref(one), attempt=one.attempt), "cancelled")
-        self._ended(one, why)
+        self._state.cancel(self._ref(progress))
+        self._ended(progress, why)
 
-    def _note_loss(self, one: ShardProgress, site: str, why: str) -> None:
-        loss = {"shard": one.shard.number, "attempt": one.attempt, "site": site, "why": why, "left": len(one.left)}
+    def _note_loss(self, progress: ShardProgress, site: str, why: str) -> None:
+        loss = {
+            "shard": progress.shard.number,
+            "attempt": progress.attempt,
+            "site": site,
+            "why": why,
+            "left": len(progress.left),
+        }
         self.record.losses.append(loss)
         with (self._directory / _LOSSES).open("a", encoding="utf-8") as file:
             file.write(json.dumps(loss) + "\n")
-        self._told(f"shard {one.shard.number} was lost at {site}: {why}; {len(one.left)} of its cases are run again")
+        self._notify(
+            f"shard {progress.shard.number} was lost at {site}: {why}; {len(progress.left)} of its cases are run again"
+        )
 
-    def _collect(self, one: ShardProgress, attempt: int, site: str) -> None:
+    def _collect(self, progress: ShardProgress, attempt: int, site: str) -> None:
         """Take what an attempt has left, once; a case that has evidence already keeps it."""
-        into = self._directory / "shards" / f"{one.shard.number:05}.{attempt}"
+        into = self._directory / "shards" / f"{progress.shard.number:05}.{attempt}"
         shutil.rmtree(into, ignore_errors=True)
-        for name in self._store.fetch(one.shard.number, attempt, into):
-            self._told(f"{name}: damaged, and left out: what is missing by it is run again")
+        for name in self._store.fetch(progress.shard.number, attempt, into):
+            self._notify(f"{name}: damaged, and left out: what is missing by it is run again")
         taken: list[str] = []
         for found in sorted(into.glob(f"cases/*/{CASE}")):
             try:
                 evidence = CaseEvidence.read(found.parent)
             except MistakeError as error:
-                self._told(f"{error}; left out, and run again")
+                self._notify(f"{error}; left out, and run again")
                 shutil.rmtree(found.parent)
                 continue
-            if evidence.id not in one.left and evidence.id not in taken:
+            if evidence.id not in progress.left and evidence.id not in taken:
                 self.record.duplicates.append(evidence.id)
                 shutil.rmtree(found.parent)
             elif evidence.id not in taken:
                 taken.append(evidence.id)
-        one.left = [case for case in one.left if case not in taken]
+        progress.left = [case for case in progress.left if case not in taken]
         if taken:
-            self.record.accepted.append(Accepted(one.shard.number, attempt, site, into, tuple(taken)))
+            self.record.accepted.append(Accepted(progress.shard.number, attempt, site, into, tuple(taken)))
 
-    def _give_up(self, one: ShardProgress, why: str) -> None:
-        one.done = True
-        self.record.not_run.setdefault(one.shard.sites[0], []).extend(one.left)
-        self._told(f"NOT RUN: {len(one.left)} cases of {one.shard.deployment}: {why}")
+    def _give_up(self, progress: ShardProgress, why: str) -> None:
+        progress.done = True
+        self.record.not_run.setdefault(progress.shard.sites[0], []).extend(progress.left)
+        self._notify(f"NOT RUN: {len(progress.left)} cases of {progress.shard.deployment}: {why}")
 
     # -- its end
 
     def _stop(self) -> None:
         """Shut every attempt out: its worker ends it, and hangs up."""
-        self._told("stopped: every call is hung up")
-        under_way = [one for one in self._progress if one.site]
-        before = {one.shard.number: self._state.shard(self._ref(one)).state for one in under_way}
-        for one in under_way:
-            self._state.queue(self._ref(one), "cancelled")
-        running = [one.site for one in under_way if before[one.shard.number] == "running"]
+        self._notify("stopped: every call is hung up")
+        under_way = [progress for progress in self._shards if progress.site]
+        before = {progress.shard.number: self._state.shard(self._ref(progress)).state for progress in under_way}
+        for progress in under_way:
+            self._state.cancel(self._ref(progress))
+        running = [progress.site for progress in under_way if before[progress.shard.number] == "running"]
         if running:
             time.sleep(min(_END_WITHIN_S, self._plan.fleet.lease_s))  # until they have noticed
-        for one in under_way:
-            self._collect(one, one.attempt, one.site)
-            one.site, one.done = "", not one.left
+        for progress in under_way:
+            self._collect(progress, progress.attempt, progress.site)
+            progress.site, progress.done = "", not progress.left
 
     def _finish(self) -> None:
-        for one in self._progress:
-            if not one.done:
-                self._give_up(one, self.record.interrupted)
+        for progress in self._shards:
+            if not progress.done:
+                self._give_up(progress, self.record.interrupted)
         self.record.wall_s = time.monotonic() - self._began
         os.close(self._lock)
 
-    # -- which attempt was where: kept on disk, for a controller that takes over
+    # -- where each attempt ran: kept on disk, for a controller that takes over
 
-    def _ref(self, one: ShardProgress) -> ShardRef:
-        return ShardRef(self._plan.run, self._plan.nonce, one.shard.number, one.attempt)
+    def _ref(self, progress: ShardProgress) -> ShardRef:
+        return ShardRef(self._plan.run, self._plan.nonce, progress.shard.number, progress.attempt)
 
-    def _place(self, one: ShardProgress, attempt: int) -> Path:
-        return self._directory / "sent" / stem_of(f"{one.shard.number:05}.{attempt}")
+    def _site_file(self, progress: ShardProgress, attempt: int) -> Path:
+        return self._directory / "sent" / stem_of(f"{progress.shard.number:05}.{attempt}")
 
-    def _note_site(self, one: ShardProgress, attempt: int, site: str) -> None:
-        place = self._place(one, attempt)
-        place.parent.mkdir(exist_ok=True)
-        place.write_text(site, encoding="utf-8")
+    def _note_site(self, progress: ShardProgress, attempt: int, site: str) -> None:
+        file = self._site_file(progress, attempt)
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(site, encoding="utf-8")
 
-    def _site_of(self, one: ShardProgress, attempt: int) -> str:
+    def _site_of(self, progress: ShardProgress, attempt: int) -> str:
         try:
-            return self._place(one, attempt).read_text(encoding="utf-8")
+            return self._site_file(progress, attempt).read_text(encoding="utf-8")
         except OSError:
-            return one.shard.sites[0]
+            return progress.shard.sites[0]

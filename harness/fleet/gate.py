@@ -18,7 +18,7 @@ _POLL_S = 0.05
 
 
 def longest_call_s(deployment: Deployment) -> float:
-    """For how long a call may be up that nobody tells of any more: longer than its cap and the longest hang-up together."""
+    """How long a call may be up whose process is gone: its cap and the longest hang-up together."""
     return deployment.limits.seconds_per_call + LONGEST_HANGUP_S
 
 
@@ -101,7 +101,7 @@ class RedisGate:
             )
 
     def settle(self, request: CallRequest, placed_at: float) -> None:
-        """A call is over."""
+        """Count what an ended call used, and free its place."""
         seconds = min(time.monotonic() - placed_at, self.limits.seconds_per_call)
         self._count(-1)
         self._state.settle(request, seconds, self.limits.cost(seconds))

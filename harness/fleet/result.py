@@ -42,10 +42,11 @@ def report(
     target = merge(parts, reports)
     planned, end = read_planned(target)
     workers = sum(site.workers for site in plan.fleet.sites)
-    told = {"workers": workers, "wall_s": record.wall_s, "command": f"harness fleet ({plan.run})"}
-    told["interrupted"] = "; ".join(filter(None, (record.interrupted, end.interrupted)))
-    write_end(target, planned, dataclasses.replace(end, **told))  # type: ignore[arg-type]
-    _write_scope(target, plan, told["command"])
+    command = f"harness fleet ({plan.run})"
+    interrupted = "; ".join(filter(None, (record.interrupted, end.interrupted)))
+    end = dataclasses.replace(end, workers=workers, wall_s=record.wall_s, command=command, interrupted=interrupted)
+    write_end(target, planned, end)
+    _write_scope(target, plan, command)
     _write(target / FILE, plan, record, ledger, target)
     finished = remake(target)
     signoff.seal(target, finished.cases)
@@ -53,13 +54,13 @@ def report(
     return finished
 
 
-def _write_scope(target: Path, plan: FleetPlan, command: object) -> None:
+def _write_scope(target: Path, plan: FleetPlan, command: str) -> None:
     """Keep nothing of a shard's own command line: its rows are those of its cases, and limit nothing unless the fleet's file does."""
     found = scope.read(target)
     if found is not None:
         rows = [one.rows for one in plan.fleet.verify]
         options = {**found.options, "row": sorted({row for some in rows for row in some}) if all(rows) else []}
-        scope.write(target, dataclasses.replace(found, options=options, command=str(command)))
+        scope.write(target, dataclasses.replace(found, options=options, command=command))
 
 
 def _finished_part(plan: FleetPlan, accepted: Accepted) -> Path:

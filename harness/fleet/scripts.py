@@ -1,6 +1,6 @@
-"""What changes in Redis at once or not at all, in Lua; every time is Redis's own, in milliseconds.
+"""Lua scripts, each of which changes Redis atomically; every time is Redis's own, in milliseconds.
 
-Each script first looks at the run's epoch: a Redis that has lost its memory, or never had the run, lets nothing through.
+Those that let something through check the run's epoch first: a Redis that has lost the run, or never had it, lets nothing through.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ return 1
 """
 )
 
-#: KEYS epoch, shard. ARGV nonce, attempt, token, lease ms. 1: it goes on; 0: it was given to another, and has to end now.
+#: KEYS epoch, shard. ARGV nonce, attempt, token, lease ms. 1: extended; 0: the shard is another worker's.
 RENEW_SHARD = (
     _NOW
     + """
@@ -44,7 +44,7 @@ redis.call('HSET', KEYS[1], 'state', 'ended', 'code', ARGV[3], 'words', ARGV[4])
 return 1
 """
 
-#: KEYS shard. ARGV attempt, state: a new attempt; whoever runs an older one is shut out from here on.
+#: KEYS shard. ARGV attempt, state: the attempt that counts from here on; calls of an older one are refused.
 FENCE_SHARD = """
 if tonumber(redis.call('HGET', KEYS[1], 'attempt') or '0') > tonumber(ARGV[1]) then return 0 end
 redis.call('DEL', KEYS[1])
@@ -54,7 +54,7 @@ return 1
 """
 
 #: KEYS claims. ARGV token, lease ms. All of them, or none: the number of the first that another holds, 0 when all are taken.
-CLAIM_THINGS = """
+CLAIM = """
 for number, key in ipairs(KEYS) do
   local holder = redis.call('GET', key)
   if holder and holder ~= ARGV[1] then return number end
@@ -64,14 +64,14 @@ return 0
 """
 
 #: KEYS claims. ARGV token.
-RELEASE_THINGS = """
+RELEASE = """
 for _, key in ipairs(KEYS) do
   if redis.call('GET', key) == ARGV[1] then redis.call('DEL', key) end
 end
 return 0
 """
 
-#: A call. KEYS epoch, shard, books, open, ledger, then each cap's calls and next.
+#: A call. KEYS epoch, shard, usage, open, ledger, then each cap's calls and next.
 #: ARGV nonce, attempt, shard's token, call's token, lease ms, longest s, calls a run, seconds a run, cost of a call, cost a run
 #: (-1: none), ledger entry, most ms to wait, then each cap's concurrent calls and ms between two calls.
 #: {'go', ms to wait}, {'wait', why}, {'refused', what, used}, {'shut', why}.
@@ -124,7 +124,7 @@ return {'go', start - now}
 """
 )
 
-#: One more call in the place of one, which may be up as long again. KEYS epoch, books, ledger, open, then each cap's calls.
+#: One more call in the place of one, which may be up as long again. KEYS epoch, usage, ledger, open, then each cap's calls.
 #: ARGV nonce, calls a run, ledger entry, call's token, lease ms. -1: shut; 0: refused; 1.
 ANOTHER = (
     _NOW
@@ -138,7 +138,7 @@ return 1
 """
 )
 
-#: A call is over. KEYS books, open, then each cap's calls. ARGV call's token, seconds, cost.
+#: A call is over. KEYS usage, open, then each cap's calls. ARGV call's token, seconds, cost.
 SETTLE = """
 for number, key in ipairs(KEYS) do
   if number > 2 then redis.call('ZREM', key, ARGV[1]) end

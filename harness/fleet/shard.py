@@ -1,4 +1,4 @@
-"""Runs a shard at its site: the site's own pytest and xdist, watched from here and shut out when the shard is another's."""
+"""Runs a shard at its site, by pytest and xdist in a process that is ended when the shard was given to another site."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
@@ -31,9 +31,9 @@ RELEASE: Final = metadata.version("call-verification-harness")
 #: pytest's configuration for a verification.
 _CONFIGURATION = Path(__file__).parents[1] / "cli" / "verify.ini"
 _POLL_S = 0.1
-#: How long a pytest that was told to end may take to hang up and go; then it is killed, and its softphones' processes hang up.
-_LAST_WORDS_S = 45.0
-#: Its own: an attempt that was never begun, for a reason that stands in the words.
+#: How long a pytest that was told to end may take to hang up and exit; then it is killed, and its softphones' processes hang up.
+_HANGUP_S = 45.0
+#: The exit code of an attempt that was never begun; its words say why.
 NOT_BEGUN = 2
 
 
@@ -67,7 +67,7 @@ def run(task: dict[str, Any], state: State, *, files: Path, scratch: Path) -> No
 
 
 def claims_of(deployment: Deployment) -> list[str]:
-    """What only one site may use at a time: numbers that are called, and phones that register. A simulated world is a site's own."""
+    """What only one site may use at a time: numbers that are called, and phones that register; of a simulated world, nothing."""
     if deployment.kind == "simulated":
         return []
     numbers = {f"number {number}" for _, _, number in deployment.all_dids()}
@@ -95,7 +95,7 @@ def _read(task: dict[str, Any], files: Path) -> Deployment:
 
 
 def _claim(state: State, ref: ShardRef, claims: Sequence[str], for_s: float, lease_s: float) -> bool:
-    """Wait for all of it; False when the shard was given to another meanwhile."""
+    """Wait until all names are claimed; False when the shard was given to another meanwhile."""
     renewed = 0.0
     while state.take(claims, ref.token, for_s) is not None:
         time.sleep(_POLL_S)
@@ -107,9 +107,17 @@ def _claim(state: State, ref: ShardRef, claims: Sequence[str], for_s: float, lea
 
 
 def _verify(
-    task: dict[str, Any], ref: ShardRef, state: State, files: Path, directory: Path, keep_claims: Any
+    task: dict[str, Any],
+    ref: ShardRef,
+    state: State,
+    files: Path,
+    directory: Path,
+    keep_claims: Callable[[], str | None],
 ) -> tuple[int | None, str]:
-    """Run pytest to its end. Its exit code and last words; no code when the shard was given to another."""
+    """Run pytest to its end; return its exit code and the end of its output. No code: the shard was given to another.
+
+    ``keep_claims`` renews the shard's claims, and returns the first that another holds.
+    """
     (directory / "cases.txt").write_text("\n".join(task["cases"]) + "\n", encoding="utf-8")
     reading, writing = os.pipe()
     log = directory / "pytest.log"
@@ -147,17 +155,17 @@ def _verify(
 
 
 def _end(process: subprocess.Popen[bytes], lifeline: int) -> None:
-    """Have it hang up and go, if it has not gone."""
+    """Have pytest hang up and exit, if it has not; kill it when it does not."""
     os.close(lifeline)
     try:
-        process.wait(_LAST_WORDS_S)
+        process.wait(_HANGUP_S)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
 
 def _command(task: dict[str, Any], files: Path, directory: Path) -> list[str]:
-    """As ``harness verify`` has it, for these cases, with the fleet's plugin."""
+    """The command of ``harness verify``, for these cases, with the fleet's plugin."""
     scenarios = Path(task["scenarios"] or resources.SCENARIOS)
     command = [
         sys.executable,

@@ -1,7 +1,7 @@
-"""The plugin of a site's pytest: every call passes the fleet's gate, and evidence leaves the site as each case ends.
+"""The pytest plugin of a site: every call passes the fleet's gate, and each case's evidence is stored when it ends.
 
-Loaded by ``-p harness.fleet.site``, in the process that gathers the reports and in its xdist workers; what it needs to know stands in
-the environment (:data:`TASK`), which no softphone and no world inherits.
+Loaded by ``-p harness.fleet.site`` in the xdist controller and its workers. The task is in the environment (:data:`TASK`), which no
+softphone and no world inherits.
 """
 
 from __future__ import annotations
@@ -28,11 +28,12 @@ from harness.report.run import CASES, case_directory
 
 #: The environment variable that holds the task as JSON.
 TASK = "HARNESS_FLEET_TASK"
-#: The one that names a pipe: when it closes, the worker is gone, and all calls are hung up.
+#: The environment variable that names a pipe: when it closes, the Celery worker is gone, and all calls are hung up.
 LIFELINE = "HARNESS_FLEET_LIFELINE"
 
 _SENDER = pytest.StashKey["Sender"]()
-_NOW: list[str] = [""]  #: the case this process runs
+#: The id of the case that this process runs; empty: none.
+_CASE = pytest.StashKey[str]()
 
 
 @pytest.hookimpl(trylast=True)
@@ -45,8 +46,9 @@ def pytest_configure(config: pytest.Config) -> None:
     ref, site = ShardRef(**task["ref"]), str(task["site"])
     trunks = tuple(SharedTrunk.model_validate(trunk) for trunk in task["trunks"])
     state = State(redis_address())
+    config.stash[_CASE] = ""
     run.make_gate = lambda deployment, changed: RedisGate(
-        state, ref, site, deployment, trunks, lambda: _NOW[0], changed
+        state, ref, site, deployment, trunks, lambda: config.stash[_CASE], changed
     )
     if not hasattr(config, "workerinput"):
         _watch_lifeline()
@@ -56,13 +58,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Remember which case it is whose calls come now."""
+    """Note the case whose calls come next, for the ledger."""
     case = case_of(item)
-    _NOW[0] = case.id if case is not None else ""
+    item.config.stash[_CASE] = case.id if case is not None else ""
 
 
 class Sender:
-    """Sends evidence on, in the process that gathers the reports."""
+    """Puts evidence into the store, in the xdist controller."""
 
     def __init__(self, run: Run, ref: ShardRef, store: Store) -> None:
         self._run, self._ref, self._store = run, ref, store
@@ -70,13 +72,13 @@ class Sender:
         self._sent: list[Future[None]] = []
 
     def pytest_sessionstart(self) -> None:
-        """Send what was asked for, before the first call."""
+        """Store the run's scope before the first call."""
         run = self._run.directory
         self._store.put(self._ref.shard, self._ref.attempt, SCOPE, run / scope.FILE, within=run)
 
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Send a case when it has ended; one whose worker died has no end, and is not sent: it is run again."""
+        """Store a case when it has ended; one whose worker died has no end: it is run again, and not stored."""
         said = dict(report.user_properties)
         if report.when != "teardown" or said.get("tried again") or "case" not in said:
             return
@@ -89,7 +91,7 @@ class Sender:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self) -> Any:
-        """Send the rest, and wait until all is there."""
+        """Store the rest, and wait until all is stored."""
         yield
         run = self._run.directory
         rest = [path for path in run.iterdir() if path.name not in (CASES, "control", scope.FILE)]

@@ -1,7 +1,6 @@
-"""What stands in Redis: of a run its epoch, shards, books and ledger; of all runs together caps, claims and sites.
+"""What Redis holds: of a run its epoch, shards, usage and ledger; of all runs together caps, claims and sites.
 
-Everything is asked with a deadline, again and again until then, so that a Redis that restarts is waited for; what cannot be asked
-lets no call through.
+Every request is repeated until a deadline, so a Redis that restarts is waited for. Without an answer no call is placed.
 """
 
 from __future__ import annotations
@@ -23,8 +22,11 @@ from harness.fleet import scripts
 T = TypeVar("T")
 
 _PREFIX = "harness"
-#: Between two tries, in seconds; of one try; keys of a run that nobody asks for any more go after so long.
-_AGAIN_S, _TRY_S, _KEPT_S = 0.2, 3.0, 14 * 86400
+_RETRY_S = 0.2
+#: Of one request.
+_TIMEOUT_S = 3.0
+#: A run's keys expire after so long without use; :mod:`harness.fleet.scripts` has the same time in its scripts.
+_KEPT_S = 14 * 86400
 
 
 @dataclass(frozen=True)
@@ -57,8 +59,8 @@ class State:
         self._redis = redis.Redis.from_url(
             address,
             decode_responses=True,
-            socket_timeout=_TRY_S,
-            socket_connect_timeout=_TRY_S,
+            socket_timeout=_TIMEOUT_S,
+            socket_connect_timeout=_TIMEOUT_S,
             health_check_interval=5,
         )
         self._within_s = within_s
@@ -67,15 +69,15 @@ class State:
         """Close the connection."""
         self._redis.close()
 
-    def _ask(self, what: Callable[[], T], within_s: float | None = None) -> T:
+    def _ask(self, request: Callable[[], T], within_s: float | None = None) -> T:
         deadline = time.monotonic() + (self._within_s if within_s is None else within_s)
         while True:
             try:
-                return what()
+                return request()
             except (redis.ConnectionError, redis.TimeoutError) as error:  # BusyLoading is a ConnectionError
                 if time.monotonic() >= deadline:
                     raise ResourceError(f"Redis cannot be asked, so no call is placed: {error}") from error
-                time.sleep(_AGAIN_S)
+                time.sleep(_RETRY_S)
             except redis.RedisError as error:
                 raise ResourceError(f"Redis cannot be asked, so no call is placed: {error}") from error
 
@@ -86,12 +88,12 @@ class State:
     # -- a run
 
     def begin(self, run: str, nonce: str) -> None:
-        """Let the run's calls through, as far as nothing else is against it. Raises :class:`ResourceError`."""
+        """Register the run, so that its calls are let through. Raises :class:`ResourceError` where Redis may forget them."""
         self._require_memory()
         self._ask(lambda: self._redis.set(_key("run", run, "epoch"), nonce, ex=_KEPT_S))
 
     def _require_memory(self) -> None:
-        """Refuse a Redis that forgets which calls are up: when its memory is full, or by beginning anew from an old snapshot."""
+        """Refuse a Redis that may forget which calls are up: it evicts keys, or restarts from an old snapshot."""
         memory, kept = (self._ask(partial(self._redis.info, section)) for section in ("memory", "persistence"))
         policy = memory.get("maxmemory_policy", "noeviction")
         if policy != "noeviction":
@@ -115,16 +117,20 @@ class State:
 
     # -- shards
 
-    def queue(self, ref: ShardRef, state: str = "queued") -> bool:
+    def queue(self, ref: ShardRef) -> bool:
         """Make that attempt the one that counts; False when a later one does."""
-        return bool(self._run(scripts.FENCE_SHARD, [_shard(ref)], [ref.attempt, state]))
+        return bool(self._run(scripts.FENCE_SHARD, [_shard(ref)], [ref.attempt, "queued"]))
+
+    def cancel(self, ref: ShardRef) -> None:
+        """Let no more calls of that attempt, or of an older one, through."""
+        self._run(scripts.FENCE_SHARD, [_shard(ref)], [ref.attempt, "cancelled"])
 
     def claim(self, ref: ShardRef, lease_s: float) -> bool:
-        """Take the attempt for this worker."""
+        """Take the attempt for this worker; False when it is not to be run (any more)."""
         return bool(self._run(scripts.CLAIM_SHARD, _of_shard(ref), [*_who(ref), _ms(lease_s)]))
 
     def renew(self, ref: ShardRef, lease_s: float) -> bool:
-        """Say that the worker is alive; False when the shard is another's by now."""
+        """Extend the worker's lease; False when the shard is another's by now."""
         return bool(self._run(scripts.RENEW_SHARD, _of_shard(ref), [*_who(ref), _ms(lease_s)]))
 
     def end(self, ref: ShardRef, code: int, words: str) -> None:
@@ -144,32 +150,32 @@ class State:
             words=plain.get("words", ""),
         )
 
-    # -- sites, and what only one of them may use at a time
+    # -- sites, and claims on what only one of them may use at a time
 
     def is_alive(self, site: str) -> bool:
-        """Whether the site's worker gave a sign of life lately."""
+        """Whether the site's worker sent a heartbeat lately."""
         return bool(self._ask(lambda: self._redis.exists(_key("site", site))))
 
-    def alive(self, site: str, for_s: float) -> None:
-        """Give a sign of life."""
+    def heartbeat(self, site: str, for_s: float) -> None:
+        """Say that the site's worker is alive; without another heartbeat it counts as down after ``for_s``."""
         with contextlib.suppress(ResourceError):
             self._ask(lambda: self._redis.set(_key("site", site), "alive", px=_ms(for_s)), within_s=0)
 
     def take(self, names: Sequence[str], token: str, lease_s: float) -> str | None:
-        """Claim all of these things, or none; the first that another holds, None when all are taken."""
-        held = int(self._run(scripts.CLAIM_THINGS, [_key("claim", n) for n in names], [token, _ms(lease_s)]))
+        """Claim all of these names, or none; return the first that another holds, None when all are claimed."""
+        held = int(self._run(scripts.CLAIM, [_key("claim", n) for n in names], [token, _ms(lease_s)]))
         return names[held - 1] if held else None
 
     def give_back(self, names: Sequence[str], token: str) -> None:
-        """Let go of them."""
-        self._run(scripts.RELEASE_THINGS, [_key("claim", name) for name in names], [token])
+        """Release these claims."""
+        self._run(scripts.RELEASE, [_key("claim", name) for name in names], [token])
 
     # -- calls
 
     def admit(self, call: CallRequest, within_s: float) -> tuple[str, str, str]:
-        """Ask for a call to be let through: ``go`` and ms to wait, ``wait`` and why, ``refused`` and by which cap, ``shut`` and why."""
+        """Ask to place a call: ``go`` and ms to wait; ``wait`` and why; ``refused``, the cap and its usage; ``shut`` and why."""
         caps = [part for name, _, _ in call.caps for part in (_key("cap", name, "calls"), _key("cap", name, "next"))]
-        keys = [*_of_shard(call.ref), *_books(call), _key("run", call.ref.run, "ledger"), *caps]
+        keys = [*_of_shard(call.ref), *_usage(call), _key("run", call.ref.run, "ledger"), *caps]
         arguments: list[object] = [*_who(call.ref), call.token, _ms(call.lease_s), call.longest_s, call.calls_per_run]
         arguments += [call.seconds_per_run, call.cost, -1 if call.cost_per_run is None else call.cost_per_run]
         arguments += [json.dumps(call.entry), _ms(within_s)]
@@ -179,22 +185,22 @@ class State:
 
     def another(self, call: CallRequest) -> int:
         """Count one more call in this one's place: 1, 0 when the run may place no more, -1 when the run is not known."""
-        books, under_way = _books(call)
-        keys = [_key("run", call.ref.run, "epoch"), books, _key("run", call.ref.run, "ledger"), under_way]
+        usage, under_way = _usage(call)
+        keys = [_key("run", call.ref.run, "epoch"), usage, _key("run", call.ref.run, "ledger"), under_way]
         keys += [_key("cap", name, "calls") for name, _, _ in call.caps]
         arguments = [call.ref.nonce, call.calls_per_run, json.dumps(call.entry), call.token, _ms(call.lease_s)]
         return int(self._run(scripts.ANOTHER, keys, arguments))
 
     def settle(self, call: CallRequest, seconds: float, cost: float) -> None:
-        """The call is over. Where Redis cannot be told it stays entered in full, until its lease is over."""
-        keys = [*_books(call), *(_key("cap", name, "calls") for name, _, _ in call.caps)]
+        """Count what an ended call used. Where Redis cannot be reached, it counts in full when its lease is over."""
+        keys = [*_usage(call), *(_key("cap", name, "calls") for name, _, _ in call.caps)]
         with contextlib.suppress(ResourceError):
-            self._run(scripts.SETTLE, keys, [call.token, seconds, cost], within_s=_TRY_S)
+            self._run(scripts.SETTLE, keys, [call.token, seconds, cost], within_s=_TIMEOUT_S)
 
 
 @dataclass(frozen=True, kw_only=True)
 class CallRequest:
-    """A call that is to be placed. ``caps`` are (name, concurrent calls, calls a second), all of which have to allow it."""
+    """A call that is to be placed. ``caps`` are (name, concurrent calls, calls per second); all of them have to allow it."""
 
     ref: ShardRef
     deployment: str
@@ -209,9 +215,9 @@ class CallRequest:
     cost_per_run: float | None
 
 
-def _books(call: CallRequest) -> list[str]:
+def _usage(call: CallRequest) -> list[str]:
     return [
-        _key("run", call.ref.run, "books", call.deployment),
+        _key("run", call.ref.run, "usage", call.deployment),
         _key("run", call.ref.run, "open", call.deployment),
     ]
 

@@ -1,4 +1,4 @@
-"""The site's end of Celery: takes tasks of its own queue, one at a time, and gives a sign of life meanwhile."""
+"""A site's Celery worker: takes tasks of its own queue, one at a time, and sends heartbeats meanwhile."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from harness.fleet.config import redis_address
 from harness.fleet.state import State
 
 TASK = "harness.run_shard"
-_SIGN_EVERY_S = 1.0
-#: Without a sign for so long a site is thought to be down.
-SIGN_FOR_S = 5.0
+_HEARTBEAT_EVERY_S = 1.0
+#: Without a heartbeat for so long a site counts as down.
+_HEARTBEAT_FOR_S = 5.0
 
 
 def queue_of(site: str) -> str:
@@ -24,9 +24,10 @@ def queue_of(site: str) -> str:
 
 
 def application() -> Celery:
-    """Celery, for either end. It carries; who runs what, and whether again, the controller decides alone.
+    """The Celery application of controller and workers.
 
-    So tasks are acknowledged when they arrive: a task that came twice, or never, is found by the state of its shard.
+    Celery only carries tasks: the controller alone decides who runs what, and whether again. So tasks are acknowledged when they
+    arrive: one that came twice, or never, is found by the state of its shard.
     """
     app = Celery("harness", broker=redis_address(), set_as_current=False)
     app.conf.update(
@@ -54,16 +55,16 @@ def work(site: str, files: Path, scratch: Path) -> None:
     def run_shard(task: dict[str, Any]) -> None:
         shard.run(task, state, files=files, scratch=scratch)
 
-    threading.Thread(target=_give_signs, args=(site,), name="signs of life", daemon=True).start()
+    threading.Thread(target=_send_heartbeats, args=(site,), name="heartbeats", daemon=True).start()
     options = {"queues": queue_of(site), "pool": "threads", "concurrency": "1", "loglevel": "WARNING"}
     arguments = [f"--{name}={value}" for name, value in options.items()]
     arguments += ["--without-gossip", "--without-mingle", "--without-heartbeat", f"--hostname={site}@%h"]
     app.worker_main(["worker", *arguments])
 
 
-def _give_signs(site: str) -> None:
+def _send_heartbeats(site: str) -> None:
     state = State(redis_address())
     pause = threading.Event()
     while True:
-        state.alive(site, SIGN_FOR_S)
-        pause.wait(_SIGN_EVERY_S)
+        state.heartbeat(site, _HEARTBEAT_FOR_S)
+        pause.wait(_HEARTBEAT_EVERY_S)

@@ -148,7 +148,7 @@ PRACTICE: tuple[Row, ...] = (
         "HANGUP-AI",
         "The AI hangs up",
         "The caller's leg ends within the time the deployment allows.",
-        needs=(A_CALLER, GOODBYE),
+        (TO_AI, GOODBYE),
         required_findings={**WITH_THE_AI, CALL_UP: 1, RELEASED: 1},
     ),
     _row(
@@ -174,7 +174,7 @@ PRACTICE: tuple[Row, ...] = (
     _row(
         "ABANDON",
         "The caller gives up while it rings",
-        "The caller's CANCEL ends its own INVITE with 487, and every ringing leg with it; nobody keeps ringing.",
+        "The caller's CANCEL ends its own INVITE with 487, and every ringing leg with it; nobody rings on, and nobody begins to.",
         (fails("never-answers"), THROUGH),
         moment="unanswered",
         required_findings={RINGING: 1, ROUTE_TRIED: 1, FINAL_RESPONSE: 1, RELEASED: 1},
@@ -228,10 +228,9 @@ PRACTICE: tuple[Row, ...] = (
         "DTMF-RFC4733",
         "Digits as telephone-event",
         "Every digit arrives once, in order, with a plausible duration, by RFC 4733.",
-        (TO_AI, IDLE_DIGITS),
+        (TO_AI, IDLE_DIGITS, DIGITS_BACK),
         scenario="DTMF",
         axes=(_DIRECTIONS,),
-        needs=(A_CALLER, DIGITS_BACK),
         subject="dtmf",
         seconds=3.0,
         required_findings={**WITH_THE_AI, DTMF: 1, DTMF_DURATION: 1},
@@ -240,10 +239,9 @@ PRACTICE: tuple[Row, ...] = (
         "DTMF-INFO",
         "Digits by SIP INFO",
         "Every digit arrives once and in order, by SIP INFO.",
-        (TO_AI, IDLE_DIGITS),
+        (TO_AI, IDLE_DIGITS, DIGITS_BACK),
         scenario="DTMF",
         axes=(_DIRECTIONS,),
-        needs=(A_CALLER, DIGITS_BACK),
         subject="dtmf",
         seconds=2.5,
         required_findings={**WITH_THE_AI, DTMF: 1},
@@ -287,7 +285,8 @@ PRACTICE: tuple[Row, ...] = (
     _row(
         "PRACK",
         "Reliable provisional responses",
-        "A 1xx sent reliably is acknowledged by PRACK and the call goes on to be answered, with audio both ways (RFC 3262).",
+        "Each 1xx but 100 is sent reliably, as the caller requires, and acknowledged by PRACK; the call goes on to be answered, with "
+        "audio both ways (RFC 3262).",
         (fails("early-media"), THROUGH),
         ai="stand-in",
         own_place=True,
@@ -375,7 +374,7 @@ PRACTICE: tuple[Row, ...] = (
         (PEOPLE_ONLY,),
         every_number=True,
         moment="people",
-        required_findings=_WITH_PEOPLE,
+        required_findings={**_WITH_PEOPLE, ROUTE_NOT_REACHED: 1},
     ),
     _row(
         "GROUP-RINGING",
@@ -394,7 +393,7 @@ PRACTICE: tuple[Row, ...] = (
         (TO_A_MACHINE,),
         moment="people",
         seconds=9.0,
-        required_findings={ANSWERED: 1, VOICEMAIL: 1, LANDING_OTHERS: 1},
+        required_findings={ANSWERED: 1, VOICEMAIL: 1, LANDING_OTHERS: 1, ROUTE_NOT_REACHED: 1},
     ),
     _row(
         "CLOSED",
@@ -405,7 +404,7 @@ PRACTICE: tuple[Row, ...] = (
         every_number=True,
         out_of_hours=True,
         moment="people",
-        required_findings=_WITH_PEOPLE,
+        required_findings={**_WITH_PEOPLE, ROUTE_NOT_REACHED: 1},
     ),
     _row(
         "CLOSED-VOICEMAIL",
@@ -417,7 +416,7 @@ PRACTICE: tuple[Row, ...] = (
         out_of_hours=True,
         moment="people",
         seconds=9.0,
-        required_findings={ANSWERED: 1, VOICEMAIL: 1, LANDING_OTHERS: 1},
+        required_findings={ANSWERED: 1, VOICEMAIL: 1, LANDING_OTHERS: 1, ROUTE_NOT_REACHED: 1},
     ),
 )
 

@@ -4,7 +4,7 @@
 
     plan → lane call → steps → result → picture
 
-``plan`` holds what was asked for against the deployment's limits; a ``lane`` is one number over one trunk with its phones; a
+``plan`` checks what was asked for against the deployment's limits; a ``lane`` is one number over one trunk with its phones; a
 ``call`` is placed, verified, verified again while it is held, and ended, by the same phones and checks as a scenario's;
-``steps`` place them in steps at a given rate; ``result`` says what came of it, and ``picture`` draws that.
+``steps`` place them in steps at a given rate; ``result`` has the figures, and ``picture`` draws them.
 """

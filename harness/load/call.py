@@ -1,10 +1,11 @@
-"""One call of a load: placed, verified, verified again while it is held, ended. It knows nothing of the others but their marks."""
+"""One call of a load: placed, verified, verified again while it is held, ended. Of the other calls it knows only the marks."""
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 
 from harness.checks import reach
 from harness.errors import HarnessError
@@ -29,18 +30,19 @@ from harness.verdict import CaseOutcome, Conclusion, Finding, Strength, Verdict
 
 
 class _OwnEvidence(Evidence):
-    """Takes everything to the lane's recorder, and knows what of it is this call's."""
+    """Records everything with the lane's recorder, and has the findings and the conclusion of this call alone."""
 
     def __init__(self, lane: Lane, outcome: CaseOutcome) -> None:
         recorder: CaseRecorder = lane.recorder
         context = lane.context
         super().__init__(recorder, context.case.dispensable, lambda: context.phones.fatal_error)
-        self.starved, self.agents = context.evidence.starved, context.evidence.agents
+        own = context.evidence
+        self.starved, self.starved_at_once, self.agents = own.starved, own.starved_at_once, own.agents
         self._outcome = outcome
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """Of this call."""
+        """Those of this call."""
         return tuple(self._outcome.findings)
 
     @property
@@ -56,7 +58,7 @@ class _OwnEvidence(Evidence):
 
 
 class _OwnCalls(Calls):
-    """This call, among all those of its lane: theirs are the voices that it must not hear."""
+    """This call, among all those of its lane, whose voices it must not hear."""
 
     def __init__(self, lane: Lane) -> None:
         super().__init__(lane.context.deployment, lane.context.phones)
@@ -64,7 +66,7 @@ class _OwnCalls(Calls):
         self.of_the_ai = self._lane.of_the_ai
 
     def add(self, call: Own) -> Own:
-        """Keep it in mind, for the lane as well."""
+        """Add it here and to the lane's calls."""
         self._lane.add(call)
         return super().add(call)
 
@@ -82,19 +84,18 @@ class _OwnCalls(Calls):
         return self._lane._marks()
 
 
-class _OwnContext(CaseContext):
-    """A case of its own, with the phones of its lane."""
-
-    def __init__(self, lane: Lane, outcome: CaseOutcome) -> None:
-        self.__dict__.update(lane.context.__dict__)
-        self.began = time.monotonic()
-        self.evidence = _OwnEvidence(lane, outcome)
-        self.calls = _OwnCalls(lane)
-        self.later = []
+def _own_context(lane: Lane, outcome: CaseOutcome) -> CaseContext:
+    """The context of a case of its own, with the phones of its lane."""
+    context = copy.copy(lane.context)
+    context.began = time.monotonic()
+    context.evidence = _OwnEvidence(lane, outcome)
+    context.calls = _OwnCalls(lane)
+    context.later = []
+    return context
 
 
 class LoadCall:
-    """One call, and what is known of it. Its methods are for one thread at a time."""
+    """One call and its results. Only one thread at a time may call its methods."""
 
     def __init__(self, index: int, step: int, lane: Lane) -> None:
         self.index = index  #: from 1, in the order in which they are placed
@@ -103,11 +104,11 @@ class LoadCall:
         self.lane = lane
         self.ended = False  #: hung up, and over
         self._outcome = CaseOutcome()
-        self._context = _OwnContext(lane, self._outcome)
+        self._context = _own_context(lane, self._outcome)
         self._ai_call: AiCall | None = None
         self._concluded = False
 
-    # -- its life
+    # -- its course
 
     def place(self, may_dial: Callable[[], bool]) -> None:
         """Dial, and verify: answered, by the right assistant alone, heard both ways.
@@ -127,7 +128,7 @@ class LoadCall:
             Expect(context, call).two_way_audio_with(self._ai_call)
 
     def verify_again(self, step: int) -> None:
-        """It is still up, and heard both ways; only that it is up where the far end is known by words alone."""
+        """Verify that it is still up, and heard both ways; only that it is up where only a transcript shows the far end."""
         with self._judged(step):
             call, ai_call = self._call, self._ai_call
             assert call is not None
@@ -136,7 +137,7 @@ class LoadCall:
                 Expect(self._context, call).two_way_audio_with(ai_call, changed=True)
 
     def _still_up(self, call: Call) -> bool:
-        """Whether nobody has ended it, as a finding. Raises what the phone says where it has done so itself."""
+        """Record whether nobody has ended it. Raises the phone's error where the phone has ended it itself."""
         if (overrun := call.leg.phone.overrun) is not None:
             raise overrun
         ended, answered = call.released_at(0.0), call.answered_at()
@@ -144,9 +145,9 @@ class LoadCall:
         return ended is None
 
     def end(self, step: int | None = None) -> None:
-        """Hang up, and see that both ends are released and the BYE is answered; a call that never came up is given up.
+        """Hang up, and verify that both ends are released and the BYE is answered; a call that never came up is cancelled.
 
-        ``step``: the one in which nobody else may have ended it; none where all calls were hung up at once.
+        ``step``: the step in which nobody else may have ended it; None where all calls were hung up at once.
         """
         call = self._call
         if call is None:
@@ -165,7 +166,7 @@ class LoadCall:
         self.ended = call.released_at(time.monotonic() + self._context.patience) is not None
 
     def conclude(self) -> None:
-        """The last findings, above all those that a far end tells of only when its call is over."""
+        """Add the last findings, above all those that a far end reports only when its call is over."""
         if self._concluded:
             return
         self._concluded = True
@@ -175,31 +176,41 @@ class LoadCall:
             self._forget_recordings(self._call)
 
     def interrupted(self, step: int) -> None:
-        """The load was stopped while it was up."""
+        """Note that the load was stopped while the call was up."""
         with self._judged(step):
             self._outcome.interrupted()
 
     @property
     def _call(self) -> Call | None:
-        """Ours; it is there as soon as it was dialled, whatever went wrong on its way in."""
+        """Our call; there as soon as it was dialled, whatever went wrong at the AI's side."""
         return next((call for call in self._context.calls.own if isinstance(call, Call)), None)
 
     @property
     def _is_known_by_words(self) -> bool:
         return isinstance(self._ai_call, SynthflowCall) and self._ai_call.is_known_by_words
 
-    def _judged(self, step: int) -> _Judged:
-        return _Judged(self, step)
+    @contextmanager
+    def _judged(self, step: int) -> Iterator[None]:
+        """Take an error of the body into the outcome, and note the step in which the call first did not pass."""
+        try:
+            yield
+        except Exception as error:
+            self._note(error)
+        except BaseException as error:
+            self._note(error)
+            raise
+        finally:
+            if self.failed_in is None and self.verdict is not Verdict.PASSED:
+                self.failed_in = step
 
-    def take(self, error: BaseException) -> None:
-        """Take into account what ended a part of it."""
+    def _note(self, error: BaseException) -> None:
         finding = getattr(error, "finding", None)
         if isinstance(finding, Finding) and finding not in self._outcome.findings:
             self.lane.recorder.finding(finding)
         self._outcome.raised(error)
 
     def _forget_recordings(self, call: Call) -> None:
-        """A passed call's are nothing to listen to, and a load's are many."""
+        """Remove the recordings of a call that passed: nobody listens to them, and a load makes many."""
         legs = [call.first_leg, *([self._ai_call.leg] if isinstance(self._ai_call, Call) else [])]
         for leg in legs:
             with suppress(HarnessError, NeverCame):
@@ -208,11 +219,11 @@ class LoadCall:
             for path in (*recording.paths(directory, leg.id), rtp_log.path_of(directory, leg.id)):
                 path.unlink(missing_ok=True)
 
-    # -- what is known of it
+    # -- its results
 
     @property
     def verdict(self) -> Verdict:
-        """By all that is known so far."""
+        """By the findings so far."""
         return self._outcome.conclusion.verdict
 
     @property
@@ -268,7 +279,7 @@ class LoadCall:
 
     @property
     def two_way_ms(self) -> float | None:
-        """From the answer until both directions were heard; None where one was not, or words tell of it."""
+        """From the answer until both directions were heard; None where one was not, or only a transcript shows it."""
         audio = [f for f in self._outcome.findings if f.check == "audio" and not f.facts.get("again")]
         heard = [f for f in audio if f.verdict is Verdict.PASSED and f.strength is Strength.PROVED]
         delays = [float(f.facts["delay_ms"]) for f in heard[:2]]
@@ -286,25 +297,6 @@ class LoadCall:
         if answered is None or self._call is None:
             return None
         return answered, self._call.released_at(0.0)
-
-
-class _Judged:
-    """Takes what a part of a call raises into its outcome, and notes the step in which it first did not pass."""
-
-    def __init__(self, call: LoadCall, step: int) -> None:
-        self._call = call
-        self._step = step
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
-        call = self._call
-        if error is not None:
-            call.take(error)
-        if call.failed_in is None and call.verdict is not Verdict.PASSED:
-            call.failed_in = self._step
-        return isinstance(error, Exception)
 
 
 def refusal_in(messages: Iterable[SipMessage]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from harness.limits import CallGate
 from harness.matrix import Case
 from harness.phone.phone import Phone
 from harness.phone.pool import PhonePool
-from harness.pytest_plugin.starvation import held_against_the_machine
+from harness.pytest_plugin import starvation
 from harness.report.names import names
 from harness.report.recorder import CaseRecorder
 from harness.report.run import case_directory
@@ -51,7 +51,7 @@ class SharedMarks:
 
 
 class Lane:
-    """Where a part of the load goes. ``calls`` is how many of them come here at most."""
+    """One number over one trunk, for ``calls`` of the load's calls at most."""
 
     def __init__(
         self,
@@ -64,50 +64,51 @@ class Lane:
         api: SynthflowApi | None,
         gate: CallGate,
         calls: int,
+        stood_still: Callable[[float, float], list[float]],
     ) -> None:
         plain = {**case.plain(), **names(deployment), "kind": deployment.kind, "site": deployment.site}
         self.recorder = CaseRecorder(case_directory(run, plain), plain)
         self.context = CaseContext(case, deployment, timings, self.recorder, pool, marks, api, gate)
         self.context.phones.keeps_registrations = False
-        held_against_the_machine(self.context.evidence, pool)
+        starvation.observe(self.context.evidence, pool, stood_still)
         assert case.line is not None
         self.line = line_of(deployment, self.context.trunk, case.line)
         self.ai = Ai(self.context)
-        self._calls = calls
+        self.calls = calls
         self._slots: list[CallerSlot] = []
         self._next = 0
 
     def get_ready(self) -> None:
-        """Have the AI's place taken, and the phones registered. Raises as :meth:`CasePhones.lease` does."""
+        """Take the AI's place, and register the phones. Raises as :meth:`CasePhones.lease` does."""
         with self.step("phones are ready"):
-            self.ai.take_place(**{"max_calls": max(self._calls, CALLS_A_PHONE)} if self.ai.is_ours else {})
+            self.ai.take_place(**{"max_calls": max(self.calls, CALLS_A_PHONE)} if self.ai.is_ours else {})
             self._slots = list(self._leased())
 
     def _leased(self) -> Iterator[CallerSlot]:
         """As many phones as the calls need, of different callers as far as there are some."""
         deployment, phones = self.context.deployment, self.context.phones
         callers = deployment.callers
-        count = max(min(len(callers), self._calls), math.ceil(self._calls / CALLS_A_PHONE))
+        count = max(min(len(callers), self.calls), math.ceil(self.calls / CALLS_A_PHONE))
         codec = self.context.case.axes.get("codec")
         more: dict[str, object] = {"codecs": (codec.upper(),)} if codec else {}
-        one, turns = threading.Lock(), {caller: threading.Lock() for caller in callers}
+        of_all, turns = threading.Lock(), {caller: threading.Lock() for caller in callers}
         for index in range(count):
             caller, again = callers[index % len(callers)], index // len(callers)
             named = {"name": f"{caller}~{again + 1}"} if again else {}
-            config = own_phone(deployment, caller, max_calls=math.ceil(self._calls / count), **more, **named)
+            config = own_phone(deployment, caller, max_calls=math.ceil(self.calls / count), **more, **named)
             entry = deployment.phones[caller]
             # One registration for each caller is enough to call from, and two would be each other's rivals.
             phone = phones.lease(config, register=not again)
-            yield CallerSlot(phone, entry.number or entry.aor_user, one if self.ai.is_ours else turns[caller])
+            yield CallerSlot(phone, entry.number or entry.aor_user, of_all if self.ai.is_ours else turns[caller])
 
     def slot(self) -> CallerSlot:
-        """Whose turn it is to call."""
+        """The next phone that calls, in turns."""
         slot = self._slots[self._next % len(self._slots)]
         self._next += 1
         return slot
 
     def step(self, title: str) -> AbstractContextManager[None]:
-        """A named part, in the evidence."""
+        """A step of the evidence."""
         return self.context.evidence.step(title)
 
     def hang_up(self) -> None:

@@ -1,4 +1,4 @@
-"""What came of a load, in figures: ``load.json``, and what the table and the picture are made from."""
+"""The figures of a load: ``load.json``, and what the table and the picture are made from."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Percentiles:
 
     @classmethod
     def among(cls, values: Iterable[float | None]) -> Percentiles:
-        """Those of what was measured."""
+        """The percentiles of the values that were measured."""
         known = [round(value, 1) for value in values if value is not None]
         return cls(of=len(known), p50=percentile(known, 0.5), p95=percentile(known, 0.95), p99=percentile(known, 0.99))
 
@@ -49,7 +49,7 @@ class StepResult:
     calls: int  #: up at its end, as asked
     placed: int  #: in this step
     verified: int  #: of those, verdict passed
-    held: int  #: of all placed so far, those that nothing had befallen by the end of this step
+    held: int  #: of all placed so far, those without a failure by the end of this step
     cps: float | None  #: INVITEs a second, as they left; None for a single one
     setup_ms: Percentiles  #: INVITE → 200
     post_dial_delay_ms: Percentiles  #: INVITE → 18x, or 200
@@ -104,8 +104,8 @@ class LoadResult:
         first = next((step for step in self.steps if step.verdict is not Verdict.PASSED), None)
         if first is None or not self.interrupted or first is not self.steps[-1]:
             return first
-        spoilt = [call for call in self.calls if call.failed_in == first.step]
-        is_stopped = first.verdict is Verdict.BROKEN and all(call.message == INTERRUPTED for call in spoilt)
+        failed = [call for call in self.calls if call.failed_in == first.step]
+        is_stopped = first.verdict is Verdict.BROKEN and all(call.message == INTERRUPTED for call in failed)
         return None if is_stopped else first
 
     @property
@@ -135,7 +135,7 @@ class LoadResult:
 
 
 def result(steps: Steps, *, began: float, wall_s: float) -> LoadResult:
-    """All of it, when the last call is over; ``began`` is monotonic."""
+    """The result, when the last call is over; ``began`` is monotonic."""
     context = steps.calls[0].lane.context if steps.calls else None
     lanes = {id(call.lane): call.lane for call in steps.calls}.values()
     deployment = context.deployment if context else None

@@ -11,22 +11,21 @@ from pathlib import Path
 
 from harness.deployment import Deployment, Timings
 from harness.far_end.synthflow import api_of
+from harness.heartbeat import Listener
 from harness.limits import CallGate, Marks
 from harness.load import picture
-from harness.load.call import LoadCall
 from harness.load.lane import Lane, SharedMarks
 from harness.load.plan import LoadPlan
 from harness.load.result import LoadResult, StepResult, result
-from harness.load.steps import THREADS, Steps
+from harness.load.steps import THREADS, OnStep, Steps
 from harness.matrix import Case
 from harness.phone.pool import PhonePool
-from harness.pytest_plugin.pulse import LATE_S, of_this_process
+from harness.pytest_plugin.starvation import LATE_S, monitor
+from harness.pytest_plugin.worlds import heartbeat
 from harness.report.run import create
 
-#: Below this share of the rate asked for it is said.
+#: A note is made when the rate was below this share of the one asked for.
 _RATE_MISSED = 0.8
-
-Told = Callable[[int, Sequence[LoadCall]], None]
 
 
 def load(
@@ -37,9 +36,9 @@ def load(
     timings: Timings,
     reports: Path,
     scratch: Path,
-    told: Told = lambda step, calls: None,
+    on_step: OnStep,
 ) -> tuple[LoadResult, Path]:
-    """Place the calls of ``plan``, and say what came of them; with the run's directory.
+    """Place the calls of ``plan``; return the results and the run's directory. ``on_step`` is called after each step.
 
     Raises :class:`BrokenError` for what this machine cannot give: phones, registrations, marks, disk.
     """
@@ -47,21 +46,22 @@ def load(
     began = time.monotonic()
     with ExitStack() as stack:
         pool = stack.enter_context(PhonePool(scratch / "phones"))
-        of_this_process().watch(lambda: pool.pids)
+        monitor().watch(lambda: pool.pids)
         marks = SharedMarks(Marks(0, 1, secrets.randbits(64)).of_case())
         api = api_of(deployment)
         if api is not None:
             stack.callback(api.close)
         gate = CallGate(scratch / "gate", deployment.limits)
         lanes = []
+        stood_still = _stalls_of_the_world(deployment, scratch)
         for index, case in enumerate(cases):
             share = len(range(index, plan.calls, len(cases)))
-            lane = Lane(run, case, deployment, timings, pool, marks, api, gate, share)
+            lane = Lane(run, case, deployment, timings, pool, marks, api, gate, share, stood_still)
             stack.callback(lane.close)
             lanes.append(lane)
         for lane in lanes:
             lane.get_ready()
-        steps = Steps(plan, lanes, told)
+        steps = Steps(plan, lanes, on_step)
         steps.run()
         found = result(steps, began=began, wall_s=time.monotonic() - began)
         found = dataclasses.replace(found, notes=_notes(lanes, plan, found.steps))
@@ -70,14 +70,22 @@ def load(
     return found, run
 
 
+def _stalls_of_the_world(deployment: Deployment, control: Path) -> Callable[[float, float], list[float]]:
+    """How long its audio stood still between two moments, each time; a real platform does not say."""
+    if deployment.kind != "simulated":
+        return lambda begin, end: []
+    listener = Listener(heartbeat(control, deployment.name))
+    listener.listen("listen to the world")
+    return listener.stood_still
+
+
 def _notes(lanes: Sequence[Lane], plan: LoadPlan, steps_found: Sequence[StepResult]) -> list[str]:
     notes = []
     for lane in lanes:
         trunk, most = lane.line.trunk, lane.line.trunk.max_concurrent_calls
-        mine = len(range(lanes.index(lane), plan.calls, len(lanes)))
-        if mine > most:
-            notes.append(f"trunk {trunk.name} is declared with {most} calls at once, and was asked for {mine}")
-    if (late := of_this_process().take()) >= LATE_S:
+        if lane.calls > most:
+            notes.append(f"trunk {trunk.name} is declared with {most} calls at once, and was asked for {lane.calls}")
+    if (late := monitor().take_lateness()) >= LATE_S:
         notes.append(f"this machine was busy: the harness was woken up to {late:.1f} s late")
     rates = [step.cps for step in steps_found if step.cps is not None]
     if rates and min(rates) < _RATE_MISSED * plan.cps:

@@ -16,31 +16,34 @@ from harness.verdict import Verdict, worst
 #: Threads that verify: each waits most of the time, and all of them are woken by every event.
 THREADS = 8
 
+#: Called with the number of a step, and all calls so far.
+OnStep = Callable[[int, Sequence[LoadCall]], None]
+
 
 class Steps:
-    """One load. ``told`` gets a line of words after each step."""
+    """One load. ``on_step`` is called after each step."""
 
-    def __init__(self, plan: LoadPlan, lanes: Sequence[Lane], told: Callable[[int, Sequence[LoadCall]], None]) -> None:
+    def __init__(self, plan: LoadPlan, lanes: Sequence[Lane], on_step: OnStep) -> None:
         self.plan = plan
         self.calls: list[LoadCall] = []
         self.reached: list[int] = []  #: the levels of the steps that were begun
         self.interrupted = False
         self._lanes = itertools.cycle(lanes)
         self._all_lanes = lanes
-        self._told = told
+        self._on_step = on_step
         self._stopped = threading.Event()
         self._pace = threading.Lock()
         self._next = 0.0  #: when a call may be dialled again (monotonic)
 
     def run(self) -> None:
-        """The whole of it. On Ctrl-C (``KeyboardInterrupt``) all calls are hung up, and the rest is left out."""
+        """Run the load to its end. On Ctrl-C (``KeyboardInterrupt``) all calls are hung up, and the rest is left out."""
         executor = ThreadPoolExecutor(THREADS, thread_name_prefix="load")
         try:
             try:
-                self._up(executor)
+                self._ramp_up(executor)
             except KeyboardInterrupt:
                 self._stop()
-            self._down(executor)
+            self._ramp_down(executor)
         except KeyboardInterrupt:  # while they were being ended
             self._stop()
         finally:
@@ -50,7 +53,7 @@ class Steps:
             executor.shutdown(wait=True, cancel_futures=True)
 
     def _stop(self) -> None:
-        """Nothing more is placed, and what is up ends now: then whatever waits for it ends, too."""
+        """Place nothing more, and end what is up now: then whatever waits for it ends, too."""
         self.interrupted = True
         self._stopped.set()
         for lane in self._all_lanes:
@@ -58,7 +61,7 @@ class Steps:
         for call in self.calls:
             call.interrupted(len(self.reached))
 
-    def _up(self, executor: ThreadPoolExecutor) -> None:
+    def _ramp_up(self, executor: ThreadPoolExecutor) -> None:
         began, placed = time.monotonic(), 0
         for number, level in enumerate(self.plan.levels, 1):
             self.reached.append(level)
@@ -74,7 +77,7 @@ class Steps:
                 self._until(time.monotonic() + self.plan.hold_s)
             held = [call for call in self.calls if call.is_up or call.failed_in is None]  # whoever has ended it
             _finish([executor.submit(call.verify_again, number) for call in held])
-            self._told(number, self.calls)
+            self._on_step(number, self.calls)
             if not self._all_passed:
                 return
             began = time.monotonic() - placed / self.plan.cps  # a step begins when the last one is verified
@@ -95,10 +98,10 @@ class Steps:
             return not self._stopped.is_set()
 
     def _until(self, at: float) -> None:
-        """Until then, unless Ctrl-C comes."""
+        """Wait until then (monotonic), unless the load is stopped."""
         self._stopped.wait(max(0.0, at - time.monotonic()))
 
-    def _down(self, executor: ThreadPoolExecutor) -> None:
+    def _ramp_down(self, executor: ThreadPoolExecutor) -> None:
         """End them at the rate they were begun with, the first one first; all at once when the load was stopped."""
         began = time.monotonic()
         ends: list[Future[None]] = []
@@ -121,6 +124,6 @@ class Steps:
 
 
 def _finish(futures: Iterable[Future[None]]) -> None:
-    """Wait for all of them. Raises what one of them raised: a fault of this room's own."""
+    """Wait for all of them. Raises what one of them raised: a fault of the harness."""
     for future in futures:
         future.result()

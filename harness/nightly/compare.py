@@ -86,7 +86,17 @@ def _compare(place: tuple[str, str], old: Run | None, new: Run | None) -> Differ
 def _unlike(old: Run, new: Run) -> str:
     if old.faults != new.faults:
         return f"not the same faults are injected: {', '.join(old.faults) or 'none'} then, {', '.join(new.faults) or 'none'} now"
-    return "the deployment file, the selection of cases or the timings are not the same"
+    then, now = ({result.case: None for result in run.results} for run in (old, new))
+    if then.keys() != now.keys():
+        alone = {"then": [case for case in then if case not in now], "now": [case for case in now if case not in then]}
+        said = "; ".join(f"only {when} {_some(cases)}" for when, cases in alone.items() if cases)
+        return f"not the same cases were asked for: {said}"
+    return "the deployment file, the timings or the expression of -k are not the same"
+
+
+def _some(cases: Sequence[str], most: int = 3) -> str:
+    more = f" and {len(cases) - most} more" if len(cases) > most else ""
+    return ", ".join(cases[:most]) + more
 
 
 def _passed(result: Result) -> bool:

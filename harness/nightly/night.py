@@ -137,15 +137,15 @@ def conclude(
         runs=runs,
         differences=tuple(differences),
         news=news,
-        alert=alert_of(series, news, problems, f"See {_page_of(reports / run, written)}", causes),
+        alert=alert_of(series, news, problems, f"See {_page_of(reports / run, written, causes)}", causes),
         page=written,
         histories=histories,
     )
 
 
-def _page_of(run: Path, nights: Path) -> Path:
-    """The page to look at: the report of the night's run, unless that has left none."""
-    return run / "report.html" if (run / "report.html").is_file() else nights
+def _page_of(run: Path, nights: Path, causes: Sequence[AlertCause]) -> Path:
+    """The page to look at: the report of the night's run, where it has left one and something in it did not pass."""
+    return run / "report.html" if causes and (run / "report.html").is_file() else nights
 
 
 def _of_the_night_before(past: Path, nights: Sequence[Night]) -> list[list[Run]]:

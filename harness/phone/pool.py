@@ -65,15 +65,15 @@ _NO_RULES = Rules()
 class PhonePool:
     """The phones of one worker. Thread-safe.
 
-    A process that says nothing for ``patience`` seconds counts as hung; where there is a ``nursery``, processes come from
+    A process that says nothing for ``patience`` seconds counts as hung; where there is a ``fork_server``, processes come from
     there. Sinks are called one at a time, in a thread of the pool's; they must not call phones.
     """
 
-    def __init__(self, directory: Path, *, patience: float = 5.0, nursery: Path | None = None) -> None:
+    def __init__(self, directory: Path, *, patience: float = 5.0, fork_server: Path | None = None) -> None:
         self.changed = threading.Condition()  #: notified at each event; held while they are taken
         self.deadlines = DeadlineScheduler()
         self.fatal_error: BaseException | None = None  #: why no wait can succeed any more
-        self._patience, self._nursery = patience, nursery
+        self._patience, self._fork_server = patience, fork_server
         directory.mkdir(parents=True, exist_ok=True)
         self._scratch = tempfile.TemporaryDirectory(prefix="phones-", dir=directory, ignore_cleanup_errors=True)
         self._hosts: list[_Host] = []
@@ -222,7 +222,9 @@ class PhonePool:
                     del host.parked[key]
                 if host.fits(config):
                     return host
-        host = _Host(PhoneProcess(self, Path(self._scratch.name), patience=self._patience, nursery=self._nursery))
+        host = _Host(
+            PhoneProcess(self, Path(self._scratch.name), patience=self._patience, fork_server=self._fork_server)
+        )
         if not host.fits(config):
             host.process.close()
             raise ResourceError(

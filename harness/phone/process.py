@@ -17,9 +17,16 @@ from typing import Any, Final, Protocol
 
 import harness
 from harness.environment import of_a_child
-from harness.errors import BrokenError, HarnessError, PhoneLostError, PhoneMisuseError, ResourceError
+from harness.errors import (
+    BrokenError,
+    HarnessError,
+    OfferPendingError,
+    PhoneLostError,
+    PhoneMisuseError,
+    ResourceError,
+)
+from harness.forkserver import interpreter
 from harness.heartbeat import AFTERWARDS_S, DOUBTFUL_S
-from harness.nursery import interpreter
 from harness.phone.log_ring import last_lines
 from harness.phone.protocol import FAREWELL_SECONDS, PULSE_INTERVAL, Wire
 
@@ -33,6 +40,7 @@ _ENDED: Final = "its process ended"
 
 ERRORS: Final[dict[str, type[HarnessError]]] = {
     "misuse": PhoneMisuseError,
+    "pending": OfferPendingError,
     "resource": ResourceError,
     "broken": BrokenError,
 }
@@ -67,12 +75,12 @@ class Owner(Protocol):
 class PhoneProcess:
     """One ``harness.phone.child``. Thread-safe. Raises :class:`PhoneLostError` when it does not start."""
 
-    def __init__(self, owner: Owner, directory: Path, *, patience: float, nursery: Path | None = None) -> None:
+    def __init__(self, owner: Owner, directory: Path, *, patience: float, fork_server: Path | None = None) -> None:
         self._directory = directory
         ours, theirs = socket.socketpair()
         with theirs, (directory / "children.err").open("ab") as errors:
             self._process = subprocess.Popen(
-                [*interpreter(nursery), "-m", "harness.phone.child", str(theirs.fileno()), str(directory)],
+                [*interpreter(fork_server), "-m", "harness.phone.child", str(theirs.fileno()), str(directory)],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=errors,

@@ -73,8 +73,8 @@ def _identity(config: PhoneConfig) -> str:
 class Switchboard:
     """The phones that the processes of a run share. Thread-safe; :attr:`path` is where they connect."""
 
-    def __init__(self, *, patience: float = 5.0, nursery: Path | None = None) -> None:
-        self._patience, self._nursery = patience, nursery
+    def __init__(self, *, patience: float = 5.0, fork_server: Path | None = None) -> None:
+        self._patience, self._fork_server = patience, fork_server
         self._scratch = Scratch()
         self.path = self._scratch.path / "switchboard"  # a socket's path has to be short
         self._changed = threading.Condition()
@@ -123,7 +123,7 @@ class Switchboard:
         with self._changed:
             found = self._lines.get(identity)
             if found is None or found.process.lost is not None:
-                process = PhoneProcess(self, self._scratch.path, patience=self._patience, nursery=self._nursery)
+                process = PhoneProcess(self, self._scratch.path, patience=self._patience, fork_server=self._fork_server)
                 found = self._lines[identity] = _Line(config, process, next(self._keys))
             return found
 

@@ -7,6 +7,7 @@ Whose fault that is, the harness's own parser says: what that finds in order is 
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Sequence
 
@@ -14,6 +15,7 @@ from harness.errors import BrokenError, PhoneParseError
 from harness.events import CallsRefused, CallState, Event, NameLookup, PasswordWithheld, SipMessage, StrangerRefused
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import Message, Request, Response
+from harness.sip.sdp import Description
 from harness.sip.validation import problem_of_request, problem_of_response
 
 #: Past so many characters pjlib cuts the entry of its log off, in which a message stands.
@@ -27,11 +29,12 @@ _SEVERAL = re.compile(r",\s*(?:Digest|Basic|NTLM|Kerberos|Negotiate)\s", re.I)
 
 def why_nothing_came(events: Sequence[Event]) -> str | BrokenError | None:
     """Why a wait that ran out may have: a text when what came was malformed, an error when it was not; else None."""
-    full = [event for event in events if isinstance(event, CallsRefused)]
-    if full:
-        return BrokenError(
-            f"{len(full)} calls, the last from {full[-1].source}, were refused with 486: the phone's process had no room then"
-        )
+    refused = [event for event in events if isinstance(event, CallsRefused)]
+    if refused:
+        which = f"{len(refused)} calls, the last from {refused[-1].source}"
+        if why := refused[-1].why:
+            return BrokenError(f"{which}, were refused with 488: the phone's stack does not know {why}")
+        return BrokenError(f"{which}, were refused with 486: the phone's process had no room then")
     if (unresolved := why_no_address(events)) is not None:
         return unresolved
     if (cut_off := too_long(events)) is not None:
@@ -66,7 +69,21 @@ def why_no_address(events: Sequence[Event]) -> str | BrokenError | None:
 
 def why_it_ended(events: Sequence[Event]) -> str | BrokenError:
     """Why a call is over that something was still expected of: a text, or an error where nobody else is to blame."""
-    return too_long(events) or why_no_address(events) or how_it_ended(events)
+    return too_long(events) or why_no_address(events) or _undecipherable(events) or how_it_ended(events)
+
+
+def _undecipherable(events: Sequence[Event]) -> BrokenError | None:
+    """That the answer names keys which the stack cannot use: it ends such a call."""
+    for event in events:
+        if isinstance(event, SipMessage) and event.direction == "received" and event.text.startswith("SIP/2.0 "):
+            with contextlib.suppress(SipSyntaxError):
+                audio = Description.parse(Message.parse(event.text).body).audio
+                if audio and audio.crypto and all(key.has_mki for key in audio.crypto):
+                    return BrokenError(
+                        f"{event.leg or event.phone} got {event.text.splitlines()[0]!r} with a master key identifier in its SRTP "
+                        "key (RFC 4568 section 6.1), which the phone's stack does not know"
+                    )
+    return None
 
 
 def how_it_ended(events: Sequence[Event]) -> str:

@@ -8,9 +8,10 @@
 ``scheduling``   which worker runs which case, and when it begins
 ``collection``   ``@scenario``-marked tests become cases, in the ``order`` in which they are taken
 ``cases``        each case leases a deployment; each ``attempt`` at it records its evidence, and is closed with its verdict
-``fixtures``     what scenarios are written with
-``retention``    what of it all is kept in memory
-``progress``     what one sees meanwhile, and at the end
+``fixtures``     the fixtures of scenarios
+``retention``    what is kept in memory of cases that are over
+``plan``         ``--plan``
+``progress``     what is shown while a run goes on, and at its end
 ===============  ====================================================================================
 
 What ``fixtures`` builds on: the fixtures ``case`` (:class:`harness.matrix.Case`), ``replica`` (the filled-in
@@ -36,7 +37,7 @@ from harness import resources
 #: Where scenarios live, under the current directory and in the package.
 SCENARIOS = "scenarios"
 
-_PARTS = ("options", "parallel", "collection", "cases", "fixtures", "retention", "progress")
+_PARTS = ("options", "parallel", "collection", "cases", "fixtures", "retention", "plan", "progress")
 _LAST = f"{__name__}.{_PARTS[-1]}"
 _NEEDS = (
     "scenarios need a deployment; allowed: --deployment FILE (`harness init` writes one, `harness examples` lists some)"

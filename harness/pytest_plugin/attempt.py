@@ -12,7 +12,7 @@ from harness.errors import ResourceError
 from harness.finding_kinds import AUDIO_TO_AI
 from harness.matrix import Case
 from harness.pytest_plugin.leases import Leased
-from harness.pytest_plugin.pulse import LATE_S, of_this_process
+from harness.pytest_plugin.starvation import LATE_S, monitor
 from harness.report import allure, manners
 from harness.report.evidence import CaseEvidence
 from harness.report.recorder import CaseRecorder
@@ -90,7 +90,7 @@ class Attempt:
         """Decide how the case ended, and write it down."""
         recorder = self.recorder
         if recorder is not None:
-            self.late_s = of_this_process().take()
+            self.late_s = monitor().take_lateness()
             self._hold_to_manners(recorder)
         conclusion = self.conclusion = self.outcome.conclusion
         if recorder is None:

@@ -14,8 +14,8 @@ from harness.pytest_plugin.attempt import Attempt
 from harness.pytest_plugin.items import case_of
 from harness.pytest_plugin.leases import leased
 from harness.pytest_plugin.parallel import WATCH
-from harness.pytest_plugin.pulse import of_this_process
 from harness.pytest_plugin.run import Run, run_of
+from harness.pytest_plugin.starvation import monitor
 from harness.report import allure
 from harness.report.mask import mask_text
 from harness.report.names import is_masked, names
@@ -72,7 +72,7 @@ def _repeat(item: pytest.Item, nextitem: pytest.Item | None, attempt: Attempt) -
     """Further attempts beside the same others, as long as there have to be; the last one."""
     while attempt.is_tried_again and not attempt.guessed:
         if attempt.is_starved:
-            of_this_process().settle()
+            monitor().settle()
         attempt = _run(item, nextitem, attempt.next)
     return attempt
 
@@ -93,7 +93,7 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
     attempt.recorder = CaseRecorder(case_directory(run.directory, plain), plain, attempt.outcome)
     item.config.stash[_UNDERWAY] = attempt
     allure.begin_case()
-    of_this_process().take()
+    monitor().take_lateness()
     with item.config.stash[WATCH].waiting_on(attempt.case.deployment):
         return (yield)
 

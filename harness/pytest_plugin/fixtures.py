@@ -15,10 +15,9 @@ from harness.far_end.synthflow import SynthflowApi, api_of
 from harness.limits import Gate
 from harness.matrix import Case, why_not_now
 from harness.phone.pool import PhonePool
+from harness.pytest_plugin import starvation
 from harness.pytest_plugin.parallel import WATCH
-from harness.pytest_plugin.pulse import of_this_process
 from harness.pytest_plugin.run import Run, run_of
-from harness.pytest_plugin.starvation import held_against_the_machine
 from harness.report.recorder import CaseRecorder
 from harness.scenario.ai import Ai
 from harness.scenario.cast import Cast
@@ -81,8 +80,8 @@ def _take(context: CaseContext, error: ExpectationError) -> None:
 def pool(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PhonePool]:
     """The softphones of this process, kept from case to case."""
     run = run_of(pytestconfig)
-    with PhonePool(tmp_path_factory.mktemp("phones"), nursery=run.phone_nursery if run else None) as pool:
-        of_this_process().watch(lambda: pool.pids)
+    with PhonePool(tmp_path_factory.mktemp("phones"), fork_server=run.phone_fork_server if run else None) as pool:
+        starvation.monitor().watch(lambda: pool.pids)
         yield pool
 
 
@@ -128,7 +127,7 @@ def cast(
     context = CaseContext(case, replica, timings, recorder, pool, case_marks, apis(replica), gate, company)
     context.phones.keeps_registrations = len(run.replicas[case.deployment]) >= run.slots
     watch = request.config.stash[WATCH]
-    held_against_the_machine(context.evidence, pool, partial(watch.stood_still, case.deployment))
+    starvation.observe(context.evidence, pool, partial(watch.stood_still, case.deployment))
     context.evidence.world_fault = partial(watch.fault, case.deployment, context.began)
     request.node.stash[_CONTEXT] = context
     cast = Cast(context)

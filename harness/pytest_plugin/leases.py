@@ -1,4 +1,4 @@
-"""What a case has while it runs: a deployment for itself, or a part of one that other cases use at the same time."""
+"""Leases a case a deployment for itself, or a part of one that other cases use at the same time."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _POLL_S = 0.05
 
 @dataclass(frozen=True)
 class Leased:
-    """The deployment as the case has it, and who is beside it."""
+    """The deployment as the case has it, and the cases beside it."""
 
     replica: Deployment
     company: Company = ALONE
@@ -38,7 +38,7 @@ def leased(run: Run, case: Case, *, alone: bool = False) -> Iterator[Leased]:
             yield Leased(replicas[order[held.index]])
         return
     whole = replicas[0]
-    table = Table(run.control / "table", [deployment.name for deployment in run.deployments])
+    table = LeaseTable(run.control / "table", [deployment.name for deployment in run.deployments])
     with table.taken(needs_of(case, whole), whole, alone=alone) as callers:
         yield Leased(_narrowed(whole, callers), _company(run, case, whole, callers, alone=alone))
 
@@ -64,8 +64,8 @@ def _company(run: Run, case: Case, deployment: Deployment, callers: list[str], *
     )
 
 
-class Table:
-    """Locks of names, in files. All that a case needs is taken at once or not at all, so that no two wait for each other."""
+class LeaseTable:
+    """File locks by name. A case takes all that it needs at once, or nothing, so that no two wait for each other."""
 
     def __init__(self, directory: Path, deployments: list[str]) -> None:
         self._directory, self._deployments = directory, deployments
@@ -73,7 +73,7 @@ class Table:
 
     @contextmanager
     def taken(self, needs: Needs, deployment: Deployment, *, alone: bool = False) -> Iterator[list[str]]:
-        """Wait for all of it; gives the names of the callers."""
+        """Wait until all of it is taken; yields the names of the callers. ``alone``: with no other case of the deployment."""
         with ExitStack() as waiting:
             if alone:  # nobody else begins meanwhile, or it would wait for ever
                 waiting.enter_context(lease([self._file(f"wish of {deployment.name}")]))
@@ -90,18 +90,18 @@ class Table:
         with ExitStack() as stack, lease([self._file("mutex")]):
             if not alone and not self._is_free(f"wish of {deployment.name}"):
                 return None
-            for name in needs.beside | needs.alone:
-                own = alone or name in needs.alone
-                if not self._take(stack, f"{name} by {deployment.name}", shared=not own):
+            for name in needs.shared | needs.exclusive:
+                shared = not (alone or name in needs.exclusive)
+                if not self._take(stack, f"{name} by {deployment.name}", shared=shared):
                     return None
                 others = (f"{name} by {other}" for other in self._deployments if other != deployment.name)
                 if not all(map(self._is_free, others)):
                     return None
-            for some in needs.tokens:
-                if len(self._some(stack, some.names, some.count)) < some.count:
+            for token in needs.tokens:
+                if len(self._take_any(stack, token.names, token.count)) < token.count:
                     return None
             keys = {phone_key(deployment, name): name for name in needs.callers.names}
-            callers = [keys[key] for key in self._some(stack, tuple(keys), needs.callers.count)]
+            callers = [keys[key] for key in self._take_any(stack, tuple(keys), needs.callers.count)]
             if len(callers) < needs.callers.count:
                 return None
             return stack.pop_all(), callers
@@ -112,7 +112,7 @@ class Table:
             stack.enter_context(held)
         return held is not None
 
-    def _some(self, stack: ExitStack, names: tuple[str, ...], count: int) -> list[str]:
+    def _take_any(self, stack: ExitStack, names: tuple[str, ...], count: int) -> list[str]:
         found: list[str] = []
         for name in names:
             if len(found) < count and self._take(stack, name):

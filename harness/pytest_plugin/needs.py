@@ -1,8 +1,8 @@
-"""What a case of a real deployment needs for itself while others run beside it: callers, agents, a share of the trunk.
+"""What a case of a real deployment needs while others run at the same time: callers, agents, a share of the trunk.
 
-Cases beside each other are told apart by their callers' numbers, so each has callers of its own. Where its call is to land it
-has the agents for itself, since a person takes one call at a time; where it only looks whether they ring it shares them. Trunks,
-and the deployment's limits, carry so many calls.
+Cases that run at the same time are told apart by their callers' numbers, so each has callers of its own. Where its call is to land
+it has the agents for itself, since a person takes one call at a time; where it only watches whether they ring it shares them. A
+trunk, and the deployment's limits, allow so many calls.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from harness.matrix import Case, calls_of, landing_groups
 _A_CASE_S = 4.0
 #: What a case takes besides the time of its row: registrations, recordings, its evidence.
 _OVERHEAD_S = 1.0
-#: Shares of a thing that all may use beside each other.
-_ALL = 1000
+#: Shares of what cases use together.
+_SHARES = 1000
 
 
 @dataclass(frozen=True)
-class Some:
-    """So many of these, whichever are free."""
+class AnyOf:
+    """``count`` of these names, whichever are free."""
 
     names: tuple[str, ...]
     count: int
@@ -33,12 +33,12 @@ class Some:
 
 @dataclass(frozen=True)
 class Needs:
-    """Names of what a case takes. ``beside`` are shared with cases of the same deployment, and with no other's."""
+    """Names of what a case takes. ``shared`` are shared with cases of the same deployment, and of no other."""
 
-    alone: frozenset[str]
-    beside: frozenset[str]
-    callers: Some  #: names of phones
-    tokens: tuple[Some, ...] = ()
+    exclusive: frozenset[str]
+    shared: frozenset[str]
+    callers: AnyOf  #: names of phones
+    tokens: tuple[AnyOf, ...] = ()
 
 
 def needs_of(case: Case, deployment: Deployment) -> Needs:
@@ -49,9 +49,9 @@ def needs_of(case: Case, deployment: Deployment) -> Needs:
     at_once = len(dialled) if case.row.moment != "registration" else 0
     count = min(len(deployment.callers), max(at_once, case.row.moment != "registration"))
     return Needs(
-        frozenset(_alone(case, deployment)),
-        frozenset(_beside(case, deployment)),
-        Some(tuple(deployment.callers), count),
+        frozenset(_exclusive(case, deployment)),
+        frozenset(_shared(case, deployment)),
+        AnyOf(tuple(deployment.callers), count),
         tuple(_tokens(case, deployment, len(calls), at_once)),
     )
 
@@ -68,7 +68,7 @@ def landing_agents(case: Case, deployment: Deployment) -> frozenset[str]:
     return frozenset(agent for group in landing_groups(case, deployment) for agent in deployment.groups[group].agents)
 
 
-def _alone(case: Case, deployment: Deployment) -> Iterator[str]:
+def _exclusive(case: Case, deployment: Deployment) -> Iterator[str]:
     yield from (f"calls to {phone_key(deployment, agent)}" for agent in landing_agents(case, deployment))
     # the people of such a group get one of our calls at a time, and the report's rows of it are of one case
     reported = [name for name in landing_groups(case, deployment) if deployment.is_reported(name)]
@@ -85,7 +85,7 @@ def _alone(case: Case, deployment: Deployment) -> Iterator[str]:
         yield _place(case, deployment)
 
 
-def _beside(case: Case, deployment: Deployment) -> Iterator[str]:
+def _shared(case: Case, deployment: Deployment) -> Iterator[str]:
     yield f"all of {deployment.name}"
     agents = {agent for group in deployment.groups.values() for agent in group.agents}
     yield from (phone_key(deployment, agent) for agent in agents)
@@ -98,26 +98,30 @@ def _place(case: Case, deployment: Deployment) -> str:
     return f"place {trunk.transport} {deployment.stand_in.bind} {trunk.port}"
 
 
-def _tokens(case: Case, deployment: Deployment, placed: int, at_once: int) -> Iterator[Some]:
+def _tokens(case: Case, deployment: Deployment, placed: int, at_once: int) -> Iterator[AnyOf]:
     limits, trunk = deployment.limits, deployment.trunk(case.trunk)
     carried = at_once + (case.row.moment in ("campaign", "transfer"))
-    yield _some(f"call on {trunk.name} of {deployment.name}", trunk.max_concurrent_calls, carried)
+    yield _any_of(f"call on {trunk.name} of {deployment.name}", trunk.max_concurrent_calls, carried)
     if case.axes["ai"] == "stand-in" and not case.row.own_place:
-        yield _some(f"call at {_place(case, deployment)}", CALLS_A_PHONE, carried)  # beyond it would refuse them itself
-    yield _some(f"call of {deployment.name}", limits.concurrent_calls, placed)
-    yield _some(f"beginning call of {deployment.name}", max(1, math.ceil(_A_CASE_S * limits.calls_per_second)), placed)
+        yield _any_of(
+            f"call at {_place(case, deployment)}", CALLS_A_PHONE, carried
+        )  # beyond it would refuse them itself
+    yield _any_of(f"call of {deployment.name}", limits.concurrent_calls, placed)
+    yield _any_of(
+        f"beginning call of {deployment.name}", max(1, math.ceil(_A_CASE_S * limits.calls_per_second)), placed
+    )
 
 
-def _some(what: str, there_are: int, needed: int) -> Some:
+def _any_of(what: str, there_are: int, needed: int) -> AnyOf:
     most = min(there_are, 64)  # no run has so many cases at once
-    return Some(tuple(f"{what} {number}" for number in range(most)), min(most, needed))
+    return AnyOf(tuple(f"{what} {number}" for number in range(most)), min(most, needed))
 
 
 def in_turns(cases: Sequence[tuple[Case, Deployment]], workers: int) -> list[int]:
-    """The order in which cases of real deployments best begin: so that none holds up a worker to wait for another.
+    """The order in which cases of real deployments best begin, so that none keeps a worker waiting for another.
 
-    As a timetable that is played through: of the cases that can begin, those go first that are long themselves, and whose things
-    are asked for longest.
+    The run is simulated: of the cases that can begin, the first are those that are long themselves, and whose needs other cases
+    want for longest.
     """
     wants = [_wants(needs_of(case, deployment), deployment) for case, deployment in cases]
     seconds = [case.row.seconds + _OVERHEAD_S for case, _ in cases]
@@ -147,10 +151,12 @@ def in_turns(cases: Sequence[tuple[Case, Deployment]], workers: int) -> list[int
 
 
 def _wants(needs: Needs, deployment: Deployment) -> dict[str, tuple[int, int]]:
-    """Name → how many there are, and how many the case takes."""
+    """Name → how many there are, and how many of them the case takes."""
     # in one order in every worker: sums of floats depend on it, and the order of the cases on those
-    wants = dict.fromkeys(sorted(needs.alone), (_ALL, _ALL)) | dict.fromkeys(sorted(needs.beside), (_ALL, 1))
-    for some in (needs.callers, *needs.tokens):
-        if some.count:
-            wants[f"some {deployment.name} {some.names[0]}"] = len(some.names), some.count
+    wants = dict.fromkeys(sorted(needs.exclusive), (_SHARES, _SHARES)) | dict.fromkeys(
+        sorted(needs.shared), (_SHARES, 1)
+    )
+    for any_of in (needs.callers, *needs.tokens):
+        if any_of.count:
+            wants[f"any of {deployment.name} {any_of.names[0]}"] = len(any_of.names), any_of.count
     return wants

@@ -21,14 +21,14 @@ import pytest
 from harness.deployment.hours import AS_OF_VARIABLE, planned_at
 from harness.errors import HarnessError, MistakeError, ResourceError, SelectionError
 from harness.far_end.by_hand import SILENT_VARIABLE
+from harness.forkserver.process import ForkServer
 from harness.limits import MOST_WORKERS, Lease, address, lease, places
 from harness.memory import settle
-from harness.nursery.apart import NurseryApart
-from harness.phone.nursery import PhoneNursery
+from harness.phone.forkserver import PhoneForkServer
 from harness.phone.switchboard import Switchboard
 from harness.pytest_plugin import options
 from harness.pytest_plugin.run import RUN, Run, run_of
-from harness.pytest_plugin.watch import Undertaker, Watch, beats
+from harness.pytest_plugin.watch import Watch, Watchdog, start_heartbeat
 from harness.pytest_plugin.worlds import Worlds, check_faults
 from harness.report import scope
 from harness.report.run import ALLURE, create
@@ -191,11 +191,11 @@ def _start(config: pytest.Config, run: Run, files: list[Path]) -> None:
     _take_addresses(run, stack)
     if run.workers:
         with contextlib.suppress(OSError):  # as where a path is too long: phones are started each for itself
-            phones = PhoneNursery()
+            phones = PhoneForkServer()
             stack.callback(phones.close)
-            run.phone_nursery = phones.path
+            run.phone_fork_server = phones.path
     if run.replicas and run.slots > 1:
-        board = Switchboard(nursery=run.phone_nursery)
+        board = Switchboard(fork_server=run.phone_fork_server)
         stack.callback(board.close)
         run.switchboard = str(board.path)
     try:
@@ -205,7 +205,7 @@ def _start(config: pytest.Config, run: Run, files: list[Path]) -> None:
             timings=run.timings,
             faults=run.faults,
             controlled=config.getoption("world_control"),
-            nursery=next((p.path for p in config.pluginmanager.get_plugins() if isinstance(p, NurseryApart)), None),
+            fork_server=next((p.path for p in config.pluginmanager.get_plugins() if isinstance(p, ForkServer)), None),
             meanwhile=lambda: _prepare(config, run),
         )
         run.controls = worlds.controls
@@ -214,7 +214,7 @@ def _start(config: pytest.Config, run: Run, files: list[Path]) -> None:
         if isinstance(error, MistakeError):
             shutil.rmtree(run.directory, ignore_errors=True)
         raise
-    stack.callback(Undertaker(run).stop)
+    stack.callback(Watchdog(run).stop)
     if not run.workers:
         config.stash[WATCH] = Watch(run)
 
@@ -258,10 +258,17 @@ def _begin_worker(config: pytest.Config, run: Run) -> None:
     run.calls_up.set(run.slot, 0)
     config.stash[_SLOT] = slot
     config.stash[RUN] = run
-    beats(run)
+    start_heartbeat(run)
     _allure_results(config, run)
     watch = config.stash[WATCH] = Watch(run)
     watch.runner(run.control / "runner")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    """End the process of a worker that an error ended: it may serve on, and hold the slot that its successor waits for."""
+    if error and run_of(node.config):
+        node.gateway.exit()
 
 
 @pytest.hookimpl(optionalhook=True)

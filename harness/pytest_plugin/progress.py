@@ -1,14 +1,13 @@
-"""What one sees while a run goes on, and at its end. Reads reports only; the run does not depend on it.
+"""What is shown while a run goes on, and at its end. It only reads reports; the run does not depend on it.
 
-pytest's own output is kept quiet unless ``-v`` asks for it. A failure is shown as it comes when its cause is new; at the end
-stands each cause once, with its cases. ``-q`` shows no more than that, and ``--json`` prints it for machines.
+pytest's own output is muted unless ``-v`` asks for it. A failure is shown as it comes when its cause is new; at the end each
+cause is shown once, with its cases. ``-q`` shows no more than that, and ``--json`` prints it for machines.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
-import math
 import os
 import re
 import shlex
@@ -20,33 +19,28 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from execnet import RemoteError
 from rich.live import Live
 from rich.text import Text
 
-from harness.deployment import Deployment
 from harness.errors import HarnessError
-from harness.matrix import Case, calls_of, left_out, seconds_of, why_never_passed
 from harness.pytest_plugin.items import case_id, case_of
-from harness.pytest_plugin.options import given, ignored
+from harness.pytest_plugin.options import ignored
 from harness.pytest_plugin.parallel import WORLDS
 from harness.pytest_plugin.run import Run, run_of
 from harness.report import closing
 from harness.report.causes import signature
-from harness.report.evidence import key_of
 from harness.report.mask import mask_text
 from harness.report.run import (
     STOPPED,
     FinishedRun,
     RunEnd,
-    as_kept,
     finish,
     last_attempt,
     remember,
     write_end,
 )
-from harness.report.scope import missing
-from harness.safety import Guard
-from harness.terminal import SafeConsole
+from harness.terminal import SafeConsole, lead_nowhere
 from harness.verdict import Conclusion, Verdict, exit_code
 
 _ERROR = re.compile(r"^(?:E\s+)?(?!AssertionError: (?:Traceback|assert))([\w.]*(?:Error|Exception)\b.*)$", re.MULTILINE)
@@ -59,14 +53,12 @@ def pytest_configure(config: pytest.Config) -> None:
     run = run_of(config)
     if run is None or hasattr(config, "workerinput"):
         return
-    if config.getoption("plan"):
-        config.pluginmanager.register(PlanOnly(run), "harness-progress")
-    elif not config.option.collectonly:
+    if not config.getoption("plan") and not config.option.collectonly:
         config.pluginmanager.register(Progress(run, config), "harness-progress")
 
 
-def _quiet(config: pytest.Config) -> None:
-    """pytest's reporter goes on counting, but writes into nothing: its lines would tear the live one apart."""
+def mute_reporter(config: pytest.Config) -> None:
+    """Have pytest's reporter go on counting, and write nothing: its lines would break the live one."""
     reporter = config.pluginmanager.getplugin("terminalreporter")
     if reporter is not None:
         reporter._tw._file = open(os.devnull, "w")  # noqa: SIM115  # lives as long as the process; no public way
@@ -91,7 +83,8 @@ class Progress:
         self._quiet = self._as_json or config.getoption("verbose", 0) < 0
         # a copy, since pytest redirects the real one while a case runs in this process
         stream = sys.__stderr__ if self._as_json else sys.__stdout__
-        output = os.fdopen(os.dup(stream.fileno()), "w")  # type: ignore[union-attr]
+        assert stream is not None
+        output = os.fdopen(os.dup(stream.fileno()), "w", encoding=stream.encoding)
         self._console = SafeConsole(file=output, highlight=False, soft_wrap=True)
         self._live: Live | None = None
         self._last_line = self._began
@@ -111,7 +104,7 @@ class Progress:
         for line in ignored(self._config, self._run.deployments):
             self._say(Text(line))
         if self._config.getoption("verbose", 0) <= 0:
-            _quiet(self._config)
+            mute_reporter(self._config)
             if self._console.is_terminal and not self._quiet:
                 self._live = Live(
                     console=self._console, get_renderable=self._line, refresh_per_second=5, transient=True
@@ -133,8 +126,15 @@ class Progress:
         if not self._internal_error:  # what follows is of its making
             self._internal_error = True
             self._broken(f"pytest or a plugin of it failed: {_in_a_line(text)}")
-        with contextlib.suppress(OSError), (self._run.directory / "internal-error.txt").open("a") as file:
+        whole = self._run.directory / "internal-error.txt"
+        with contextlib.suppress(OSError), whole.open("a", encoding="utf-8", errors="backslashreplace") as file:
             file.write(mask_text(text) + "\n")
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, error: object) -> None:
+        """A worker that an error ended, and not its death, has a fault of that kind."""
+        if isinstance(error, RemoteError):
+            self.pytest_internalerror(error.formatted)
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         """Somebody stops the run, or pytest does, in the same way: ``-x``, a worker that may not be started again."""
@@ -151,7 +151,7 @@ class Progress:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Count it."""
+        """Count a case, or an ordinary test."""
         name = case_id(report.nodeid)
         if name in self._run.case_ids:
             self._count(name, report)
@@ -159,7 +159,7 @@ class Progress:
             self._ordinary(report)
 
     def _count(self, name: str, report: pytest.TestReport) -> None:
-        """Count a phase; a case counts when its last one is in, or when its worker crashed."""
+        """Count a case when its last phase is reported, or when its worker crashed."""
         crashed = report.when not in ("setup", "call", "teardown")
         if name in self._done or not (crashed or report.when == "teardown"):
             return
@@ -168,9 +168,9 @@ class Progress:
             conclusion = self._of_dead_worker(name, "its worker process died")
         else:
             conclusion = Conclusion(Verdict(str(said.get("verdict", Verdict.BROKEN))), str(said.get("message", "")))
-        verdict, message = conclusion.verdict, conclusion.message
+        verdict = conclusion.verdict
         attempt = str(said.get("attempt", "1"))
-        first = message.splitlines()[0] if message else "no reason was given"
+        first = conclusion.first_line().removeprefix(f"{verdict}: ") if conclusion.message else "no reason was given"
         if not said.get("tried again"):
             self._done[name] = verdict
         elif verdict is not Verdict.PASSED:  # else it is run again alone, whatever it found
@@ -232,7 +232,8 @@ class Progress:
 
     def _exit_code(self, exitstatus: int, interruption: str, broken: bool) -> int:
         """Failed before broken, so that what was found in the system under test is never hidden; see ``harness.cli.app``."""
-        if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED or (not self._planned and exitstatus == pytest.ExitCode.OK):
+        none_ran = exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED or not self._planned
+        if none_ran and exitstatus in (pytest.ExitCode.NO_TESTS_COLLECTED, pytest.ExitCode.OK) and not self._broke:
             self._say(Text("no case is left by what was asked for; --plan shows which there are"))
             return pytest.ExitCode.NO_TESTS_COLLECTED
         broke = broken or bool(self._unreadable or interruption) or exitstatus == pytest.ExitCode.INTERNAL_ERROR
@@ -312,7 +313,10 @@ class Progress:
             "files": {name: str(path) for name, path in files.items()},
         }
         assert sys.__stdout__ is not None  # it was copied from
-        print(json.dumps(plain, indent=1), file=sys.__stdout__, flush=True)
+        try:
+            print(json.dumps(plain, indent=1), file=sys.__stdout__, flush=True)
+        except BrokenPipeError:
+            lead_nowhere(sys.__stdout__)
 
     def _broken(self, message: str, whole: str = "") -> None:
         """Say what broke outside of any case, masked: its first line everywhere, the ``whole`` here alone."""
@@ -333,95 +337,3 @@ class Progress:
     def _say(self, what: Any) -> None:
         self._console.print(what)
         self._console.file.flush()
-
-
-class PlanOnly:
-    """Shows what would run and who would be called, and calls nobody."""
-
-    def __init__(self, run: Run) -> None:
-        self._run = run
-        self._console = SafeConsole(highlight=False, soft_wrap=True)
-        self._refused: Counter[str] = Counter()  #: deployment → calls
-
-    def pytest_sessionstart(self, session: pytest.Session) -> None:
-        """Keep pytest quiet."""
-        if session.config.getoption("verbose", 0) <= 0:
-            _quiet(session.config)
-
-    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        """A scenario that cannot be read would be missing from the plan without a word."""
-        if report.failed:
-            self._console.print(Text(f"BROKEN   {report.nodeid} cannot be read:\n{report.longreprtext}", "red"))
-
-    def pytest_internalerror(self, excrepr: object) -> None:
-        """A fault of pytest's or of a plugin's: no plan, and a line that says so."""
-        self._console.print(Text(f"BROKEN   no plan could be made: {str(excrepr).strip().splitlines()[-1]}", "red"))
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtestloop(self, session: pytest.Session) -> bool:
-        """Instead of running the cases, list them with their calls."""
-        cases = [case for item in session.items if (case := case_of(item))]
-        placed: dict[str, int] = {}
-        for case in cases:
-            placed[case.deployment] = placed.get(case.deployment, 0) + self._list(case)
-        for deployment in self._run.deployments:
-            for row in left_out(deployment):
-                self._console.print(f"left out of {deployment.name}: {row.row} ({row.why})", markup=False)
-        planned = {key_of(case) for case in as_kept(self._run.plain(case) for case in cases)}
-        for gap in missing(self._run.scope(given(session.config), "").narrowed(planned)):
-            self._console.print(Text(f"required, and not run: {gap}", "red"))
-        self._console.print(f"{_counted(len(cases), 'case')}; none was run")
-        for name, calls in placed.items():
-            self._total(self._run.deployment(name), calls, 1 + int(session.config.getoption("retries")))
-        return True
-
-    def _list(self, case: Case) -> int:
-        """One case; how many calls of it are the harness's own."""
-        self._console.print(Text.assemble((case.id, "bold"), f"  {case.title}"))
-        deployment = self._run.deployment(case.deployment)
-        guard, longest = Guard(deployment), deployment.limits.seconds_per_call
-        calls = calls_of(case, deployment)
-        for call in calls:
-            by = "" if call.by == "the harness" else f" (placed by {call.by})"
-            refused = guard.refusal(call.number)
-            self._refused[case.deployment] += refused is not None
-            text = Text(f"    {call.who} calls {call.number}, {longest:g} s at most{by}")
-            self._console.print(text.append(f"  REFUSED: {refused}", "red") if refused else text)
-        at_once = len({call.who for call in calls if call.by == "the harness"})
-        if at_once > deployment.limits.concurrent_calls:
-            self._console.print(Text(f"    needs {at_once} calls at once: raise limits.concurrent_calls", "red"))
-        if why := why_never_passed(case, deployment):
-            self._console.print(Text(f"    may fail, and cannot pass: {why}", "yellow"))
-        if (seconds := seconds_of(case, deployment, deployment.timings_by(self._run.timings))) > longest:
-            self._console.print(Text(f"    needs {seconds:g} s: raise limits.seconds_per_call", "red"))
-        return sum(call.by == "the harness" for call in calls)
-
-    def _total(self, deployment: Deployment, calls: int, attempts: int) -> None:
-        limits = deployment.limits
-        text = f"{deployment.name}: {_counted(calls, 'call')} of the harness"
-        if attempts > 1:
-            calls *= attempts
-            text += f", {calls} if every case is tried {attempts} times"
-        every = calls * limits.seconds_per_call
-        text += f", {_counted(math.ceil(min(every, limits.seconds_per_run) / 60), 'minute')} at most"
-        if every > limits.seconds_per_run:
-            text += (
-                f" (limits.seconds_per_run = {limits.seconds_per_run:g}; the calls may take {every / 60:.0f} minutes)"
-            )
-        if limits.cost_per_minute:
-            text += f", {calls * limits.cost(limits.seconds_per_call):.2f} at most"
-        if limits.cost_per_run is not None:
-            text += f" (limits.cost_per_run = {limits.cost_per_run:g})"
-        text += "; cases that were spoilt run again besides"
-        self._console.print(Text(text))
-        if refused := self._refused[deployment.name]:
-            self._console.print(
-                Text(f"    planned calls that are REFUSED, each with its reason above: {refused}", "red")
-            )
-        if calls > limits.calls_per_run:
-            over = f"    more than limits.calls_per_run = {limits.calls_per_run}: the run would end there"
-            self._console.print(Text(over, "red"))
-
-
-def _counted(count: int, word: str) -> str:
-    return f"{count} {word}" if count == 1 else f"{count} {word}s"

@@ -46,7 +46,7 @@ class Run:
     replicas: dict[str, list[Deployment]] = field(default_factory=dict)
     #: Where the phones are that cases beside each other share; None: no case is beside another.
     switchboard: str | None = None
-    phone_nursery: Path | None = None  #: where phones' processes are forked; None: each is started for itself
+    phone_fork_server: Path | None = None  #: where phones' processes are forked; None: each is started for itself
     controls: dict[str, str] = field(default_factory=dict)  #: the worlds' control APIs, where they were asked for
     #: Makes the gate of a deployment, which tells how many calls this process has up; None: the run's own, of files.
     make_gate: Callable[[Deployment, Callable[[int], None]], Gate] | None = None
@@ -137,7 +137,7 @@ class Run:
             "workers": self.workers,
             "draw": self.draw,
             "switchboard": self.switchboard,
-            "phone_nursery": str(self.phone_nursery) if self.phone_nursery else None,
+            "phone_fork_server": str(self.phone_fork_server) if self.phone_fork_server else None,
             "controls": self.controls,
             "replicas": {name: replicas_to_plain(deployments) for name, deployments in self.replicas.items()},
         }
@@ -156,7 +156,7 @@ class Run:
             workers=plain["workers"],
             draw=plain["draw"],
             switchboard=plain["switchboard"],
-            phone_nursery=Path(plain["phone_nursery"]) if plain["phone_nursery"] else None,
+            phone_fork_server=Path(plain["phone_fork_server"]) if plain["phone_fork_server"] else None,
             controls=dict(plain["controls"]),
             replicas={name: replicas_from_plain(said) for name, said in plain["replicas"].items()},
         )

@@ -1,25 +1,149 @@
-"""What this machine kept a case waiting for: the runner, its softphones, and the world that it simulates."""
+"""How long the harness's processes were kept waiting for a processor (CPU starvation): audio is lost meanwhile, and timings stretch."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+import os
+import threading
+import time
+from bisect import bisect_left, bisect_right
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from itertools import chain
+from typing import Final
 
 from harness.phone.pool import PhonePool
-from harness.pytest_plugin.pulse import of_this_process
 from harness.scenario.evidence import Evidence
 
+_PERIOD_S: Final = 0.05
+#: From here on a listener's jitter buffer cannot hide it.
+LATE_S: Final = 0.2
+#: In periods: how often the kernel is asked how long processes have waited.
+_SAMPLE_EVERY: Final = 5
+_SAMPLE_S: Final = _SAMPLE_EVERY * _PERIOD_S
+#: So many samples are kept, and so many late wake-ups.
+_KEPT: Final = 1200
+#: The machine has settled when nothing was starved for so long.
+_CALM_S: Final = 1.0
+#: How long is waited for that.
+_SETTLE_WITHIN_S: Final = 10.0
 
-def held_against_the_machine(
+
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    """At ``at``: for each process the seconds it has been ready to run without a processor, since it began."""
+
+    at: float
+    waited: dict[int, float] = field(default_factory=dict)
+
+
+class StarvationMonitor:
+    """A thread that wakes regularly: it notes how late it was woken, and how long the harness's processes waited for a processor."""
+
+    def __init__(self) -> None:
+        self._worst = 0.0
+        self._late: deque[tuple[float, float]] = deque(maxlen=_KEPT)  # due, and woken, where that was late
+        self._samples: deque[_Sample] = deque(maxlen=_KEPT)
+        self._pids: Callable[[], Iterable[int]] = tuple
+        # from now on, and not from when the thread has its first turn: that may be what is late
+        threading.Thread(target=self._watch, args=(time.monotonic(),), name="starvation", daemon=True).start()
+
+    def watch(self, pids: Callable[[], Iterable[int]]) -> None:
+        """Watch these processes too: the softphones, whose events are late when they are starved."""
+        self._pids = pids
+
+    def take_lateness(self) -> float:
+        """The worst lateness of a wake-up since the last time it was asked for, in seconds."""
+        worst, self._worst = self._worst, 0.0
+        return worst
+
+    def starved(self, begin: float, end: float) -> float:
+        """For how many of the seconds between two moments the runner, or the worst of its softphones, waited for a processor; 0
+        where the kernel keeps no account.
+        """
+        return max([0.0, *self._woken_late(begin, end), self._waited(begin, end)])
+
+    def starved_at_once(self, begin: float, end: float) -> float:
+        """The longest of these waits, as far as the kernel's account shows it."""
+        self._sample()
+        samples = [sample for sample in list(self._samples) if begin - 2 * _SAMPLE_S <= sample.at <= end + _SAMPLE_S]
+        # waits in two intervals, one behind the other, may have been one wait
+        waits = (_waited_longest(before, after) for before, after in zip(samples, samples[2:], strict=False))
+        return max([0.0, *self._woken_late(begin, end), *(min(waited, end - begin) for waited in waits)])
+
+    def _woken_late(self, begin: float, end: float) -> list[float]:
+        return [min(woken, end) - max(due, begin) for due, woken in list(self._late)]
+
+    def settle(self) -> None:
+        """Wait until nothing is starved any more, for ten seconds at most."""
+        until = time.monotonic() + _SETTLE_WITHIN_S
+        while (now := time.monotonic()) < until:
+            time.sleep(_CALM_S)
+            if self.starved(now, time.monotonic()) < LATE_S:
+                return
+
+    def _waited(self, begin: float, end: float) -> float:
+        """By the kernel's account; samples span more than the time asked for, so no more than that counts."""
+        self._sample()
+        samples = list(self._samples)
+        times = [sample.at for sample in samples]
+        before = samples[max(0, bisect_right(times, begin) - 1)]
+        after = samples[min(len(samples) - 1, bisect_left(times, end))]
+        return min(_waited_longest(before, after), end - begin)
+
+    def _sample(self) -> None:
+        waited = {pid: seconds for pid in (os.getpid(), *self._pids()) if (seconds := _run_delay(pid)) is not None}
+        self._samples.append(_Sample(time.monotonic(), waited))
+
+    def _watch(self, due: float) -> None:
+        periods = 0
+        while True:
+            due += _PERIOD_S
+            time.sleep(max(0.0, due - time.monotonic()))
+            now = time.monotonic()
+            self._worst = max(self._worst, now - due)
+            if now - due > _PERIOD_S:
+                self._late.append((due, now))
+            due = now
+            periods += 1
+            if periods % _SAMPLE_EVERY == 0:
+                self._sample()
+
+
+def _waited_longest(before: _Sample, after: _Sample) -> float:
+    """How long the process that waited longest waited between two samples."""
+    return max((after.waited[pid] - before.waited.get(pid, 0.0) for pid in after.waited), default=0.0)
+
+
+def _run_delay(pid: int) -> float | None:
+    """Seconds a process's main thread has waited for a processor (Linux, sched-stats.rst); None where nobody counts."""
+    try:
+        with open(f"/proc/{pid}/schedstat", "rb", buffering=0) as file:  # of each process, four times a second
+            return int(file.read(100).split()[1]) / 1e9
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+@functools.cache
+def monitor() -> StarvationMonitor:
+    """The monitor of this process."""
+    return StarvationMonitor()
+
+
+def observe(
     evidence: Evidence, pool: PhonePool, world: Callable[[float, float], list[float]] = lambda begin, end: []
 ) -> None:
-    """Have a case's evidence know; ``world`` tells how long its world's audio stood still between two moments, each time."""
-    pulse = of_this_process()
+    """Have a case's evidence know of starvation: the runner's, its softphones', and its world's.
+
+    ``world`` returns for how long the world's audio stood still between two moments, each time.
+    """
+    own = monitor()
 
     def starved(begin: float, end: float) -> float:
-        return max([pulse.starved(begin, end), sum(world(begin, end)), *map(sum, pool.late(begin, end))])
+        return max([own.starved(begin, end), sum(world(begin, end)), *map(sum, pool.late(begin, end))])
 
     def at_once(begin: float, end: float) -> float:
-        return max([pulse.longest(begin, end), *world(begin, end), *chain.from_iterable(pool.late(begin, end))])
+        return max([own.starved_at_once(begin, end), *world(begin, end), *chain.from_iterable(pool.late(begin, end))])
 
     evidence.starved, evidence.starved_at_once = starved, at_once

@@ -1,10 +1,10 @@
 """Ends what a process waits for when a world, or the runner, is gone or hangs.
 
-A thread for each waits for a lock that the other side holds as long as it lives, so it costs nothing meanwhile and wakes
-at once. It interrupts the main thread by a signal, whose handler raises there, whatever the case is waiting for; only amid
-pytest's own work it comes again a little later, for what is raised there spoils every later case. What is
-stopped, or caught in a loop, keeps its locks: one more thread listens for the world's heartbeat, and the runner ends what
-has had none for long (:class:`Undertaker`), so that all that follows from a death follows from it.
+One thread per process waits for a lock that this process holds as long as it lives: it costs nothing, and wakes at once. It
+interrupts the main thread by a signal, whose handler raises there, whatever the case is waiting for; amid pytest's own work the
+signal comes again a little later, since an error raised there spoils every later case. A process that is stopped, or caught in a
+loop, keeps its locks: one more thread listens for the world's heartbeat, and the runner kills a process that has had none for
+long (:class:`Watchdog`), so that everything that follows from a death follows.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ from harness.limits import released
 from harness.pytest_plugin.run import Run
 from harness.pytest_plugin.worlds import alive_lock, heartbeat, last_words, stderr
 
-#: A world that does not stir for so long has spoilt the case.
+#: A world without a heartbeat for so long has spoilt the case.
 STALLED_S: Final = 5.0
-#: Whose bookkeeping of fixtures does not stand being cut short: a finalizer without its fixture fails all later tests.
-_NOT_AMID: Final = frozenset({"_pytest", "pluggy", "allure_pytest", "allure_commons"})
-#: What has not stirred for so long does not come back.
+#: Packages whose bookkeeping of fixtures must not be interrupted: a finalizer without its fixture fails all later tests.
+_UNINTERRUPTIBLE: Final = frozenset({"_pytest", "pluggy", "allure_pytest", "allure_commons"})
+#: A process without a heartbeat for so long does not come back.
 HUNG_S: Final = 10.0
 
 
 class Watch:
-    """Watches for one process; made in its main thread."""
+    """Watches worlds, and the runner, for one process; made in its main thread."""
 
     def __init__(self, run: Run) -> None:
         self._run = run
@@ -64,9 +64,7 @@ class Watch:
 
     @contextmanager
     def waiting_on(self, deployment: str) -> Iterator[None]:
-        """While this lasts, the death of that deployment's world, or its standing still, raises :class:`WorldLostError` in the
-        main thread.
-        """
+        """While this lasts, :class:`WorldLostError` is raised in the main thread when that deployment's world dies or hangs."""
         self._stalled, self._waiting_on = "", deployment
         try:
             if message := self._run.lost.get(deployment):
@@ -76,9 +74,9 @@ class Watch:
             self._waiting_on = None
 
     def fault(self, deployment: str, since: float) -> BaseException | None:
-        """Why what a case finds that began ``since`` then speaks against nobody: its world has stood still, or just had.
+        """Why no finding of a case that began at ``since`` is anybody's fault: its world has stood still, or had just before.
 
-        However long ago in the case that was: a wait that it spoilt may end, and a time-out that it put off may run out, long after.
+        However long ago in the case that was: a wait that it spoilt may end long after, and a time-out that it delayed may expire.
         """
         until, still = self._gaps.get(deployment, (0.0, ""))
         return WorldLostError(still) if since < until else None
@@ -99,7 +97,7 @@ class Watch:
         return died
 
     def _interrupt(self, signum: int, frame: FrameType | None) -> None:
-        if self._waiting_on is None or _works_for(frame) in _NOT_AMID:
+        if self._waiting_on is None or _works_for(frame) in _UNINTERRUPTIBLE:
             return
         if message := self._run.lost.get(self._waiting_on) or self._stalled:
             self._waiting_on = None
@@ -107,14 +105,7 @@ class Watch:
 
     def _listen(self, name: str) -> None:
         listener = self._listeners[name] = Listener(heartbeat(self._run.control, name))
-
-        def listen() -> None:
-            while True:
-                time.sleep(PERIOD_S)
-                listener.look()
-                self._silent(name, listener.silent_s)
-
-        threading.Thread(target=listen, name=f"listen to {name}", daemon=True).start()
+        listener.listen(f"listen to {name}", lambda: self._silent(name, listener.silent_s))
 
     def _silent(self, name: str, silent_s: float) -> None:
         if silent_s < DOUBTFUL_S:
@@ -144,40 +135,40 @@ def _works_for(frame: FrameType | None) -> str:
     return ""
 
 
-def beats(run: Run) -> None:
-    """Have this process, a worker, say that it stirs, for as long as it lives."""
+def start_heartbeat(run: Run) -> None:
+    """Have this process, a worker, send heartbeats for as long as it lives."""
     try:
-        heart = Heartbeat(_beat_of_slot(run, run.slot))
+        own = Heartbeat(_beat_of_slot(run, run.slot))
     except OSError:
-        return  # on a full disk nobody can look after it; what that breaks is said elsewhere
+        return  # the disk is full: nobody can watch this worker, and what else breaks is said elsewhere
 
     def beat() -> None:
         while True:
-            heart.beat()
+            own.beat()
             time.sleep(PERIOD_S)
 
     threading.Thread(target=beat, name="heartbeat", daemon=True).start()
 
 
-class Undertaker:
-    """In the runner: ends those of its workers and worlds that hang, by the kernel's means, so that they are as good as dead."""
+class Watchdog:
+    """In the runner: kills those of its workers and worlds that hang."""
 
     def __init__(self, run: Run) -> None:
         worlds = [d.name for d in run.deployments if d.kind == "simulated"]
         self._listeners = {Listener(heartbeat(run.control, name)): stderr(run.control, name) for name in worlds}
         self._listeners |= {Listener(_beat_of_slot(run, slot)): Path(os.devnull) for slot in range(run.slots)}
-        self._gone = threading.Event()
-        threading.Thread(target=self._look, name="undertaker", daemon=True).start()
+        self._ended = threading.Event()
+        threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
 
     def stop(self) -> None:
-        """From now on nobody is ended."""
-        self._gone.set()
+        """Kill nobody any more."""
+        self._ended.set()
 
-    def _look(self) -> None:
-        while not self._gone.wait(PERIOD_S):
+    def _watch(self) -> None:
+        while not self._ended.wait(PERIOD_S):
             for listener, words in self._listeners.items():
                 beat = listener.look()
-                if beat is not None and listener.silent_s > HUNG_S and _is_ours(beat.pid):
+                if beat is not None and listener.silent_s > HUNG_S and _is_descendant(beat.pid):
                     with contextlib.suppress(OSError), words.open("a", encoding="utf-8") as file:
                         file.write(f"it had not stirred for {listener.silent_s:.0f} s, and was ended\n")
                     with contextlib.suppress(ProcessLookupError):
@@ -188,8 +179,8 @@ def _beat_of_slot(run: Run, slot: int) -> Path:
     return run.control / f"slot-{slot}.beat"
 
 
-def _is_ours(pid: int) -> bool:
-    """Whether that is a living process this one had started: a number may have become another's."""
+def _is_descendant(pid: int) -> bool:
+    """Whether it is a living process that this one started, or its children did: the id may be another process's by now."""
     while pid > 1:
         try:
             state, parent = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[:2]
@@ -199,5 +190,5 @@ def _is_ours(pid: int) -> bool:
             return False
         if int(parent) == os.getpid():
             return True
-        pid = int(parent)  # a worker is the nursery's child
+        pid = int(parent)  # a forked worker is the fork server's child
     return False

@@ -1,7 +1,7 @@
 """The simulated worlds of a run: child processes that end when the runner does, however it ends.
 
-A world's death is noticed by the kernel's means alone: it holds the lock of a file as long as it lives, and whoever
-waits for that lock wakes the moment it dies (:mod:`harness.pytest_plugin.watch`).
+A world holds the lock of a file as long as it lives, so whoever waits for that lock wakes the moment it dies
+(:mod:`harness.pytest_plugin.watch`).
 """
 
 from __future__ import annotations
@@ -23,12 +23,13 @@ from harness.deployment import Deployment, replicas_from_plain
 from harness.environment import of_a_child
 from harness.errors import BrokenError, HarnessError, SelectionError, WorldLostError
 from harness.filenames import stem_of
-from harness.nursery import interpreter
+from harness.forkserver import interpreter
 
 _START_S = 60.0
 _STOP_S = 15.0
 _LOG = "world.log"
-#: What the world's error line calls a mistake of the user's; every other kind is its surroundings' fault.
+_LAST_LINES = 5
+#: The kind of error that the user can mend; every other is the machine's.
 _MISTAKE = "mistake"
 
 
@@ -38,21 +39,21 @@ def alive_lock(control: Path, name: str) -> Path:
 
 
 def heartbeat(control: Path, name: str) -> Path:
-    """The file in which the world of that deployment says that it still stirs."""
+    """The file of the heartbeat of that deployment's world."""
     return _directory(control, name) / "beat"
 
 
 def stderr(control: Path, name: str) -> Path:
-    """The file that has what the world of that deployment said of its end."""
+    """The file that the world of that deployment writes its stderr into."""
     return control / f"world-{stem_of(name)}.stderr"
 
 
-def last_words(control: Path, name: str, count: int = 5) -> str:
-    """The end of what the world of that deployment logged, for a message."""
+def last_words(control: Path, name: str) -> str:
+    """The last lines of the log of that deployment's world, for a message."""
     words: list[str] = []
     for log in (_directory(control, name) / _LOG, stderr(control, name)):
         with contextlib.suppress(OSError):
-            words += log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-count:]
+            words += log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-_LAST_LINES:]
     return "\n".join(words) or "it left no log"
 
 
@@ -88,7 +89,7 @@ def _asked(*arguments: str) -> str:
 
 
 class World:
-    """One simulated deployment, played by a process of its own."""
+    """One simulated deployment, in a process of its own."""
 
     def __init__(self, name: str, command: Sequence[str], control: Path) -> None:
         """Start the process; it is ready only after :meth:`ready`. ``control`` is where it may leave its files."""
@@ -116,7 +117,7 @@ class World:
 
     @property
     def pid(self) -> int:
-        """The process's id; that of who stands for it where it was forked."""
+        """The process's id; where it was forked, that of the process that stands for it."""
         return self._process.pid
 
     def ready(self, within: float = _START_S) -> list[Deployment]:
@@ -200,20 +201,20 @@ class Worlds:
         timings: str,
         faults: Sequence[str],
         controlled: bool = False,
-        nursery: Path | None = None,
+        fork_server: Path | None = None,
         meanwhile: Callable[[], object] = lambda: None,
     ) -> dict[str, list[Deployment]]:
         """Start a world for each, side by side, do something ``meanwhile``, and wait until all are ready.
 
         Raises what :meth:`World.ready` raises.
 
-        ``controlled`` worlds have a control API (:attr:`controls`); where there is a ``nursery``, worlds come from there.
+        ``controlled`` worlds have a control API (:attr:`controls`); where there is a ``fork_server``, it forks the worlds.
         """
         options = ["--tenants", str(tenants), "--timings", timings, *(["--control"] if controlled else [])]
         options += [argument for fault in faults for argument in ("--fault", fault)]
         for path, deployment in simulated:
             directory = _directory(self._control, deployment.name)
-            program = [*interpreter(nursery), "-m", "harness.simulation"]
+            program = [*interpreter(fork_server), "-m", "harness.simulation"]
             command = [*program, str(path), "--directory", str(directory), *options]
             self._worlds.append(World(deployment.name, command, self._control))
         meanwhile()
@@ -230,7 +231,7 @@ class Worlds:
         return {world.name: world.api for world in self._worlds if world.api}
 
     def stop(self, keep_logs: Path | None = None) -> list[HarnessError]:
-        """End them all, and keep their logs in that directory; what went wrong with any is in the answer."""
+        """End them all, and keep their logs in that directory; return what went wrong."""
         faults: list[HarnessError] = []
         for world in self._worlds:
             try:

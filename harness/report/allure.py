@@ -250,6 +250,7 @@ def _describe(result: TestResult, case: Mapping[str, object], axes: Mapping[str,
         "source": source,
         "case": str(case.get("id", "")),
         "deployment": str(case.get("deployment") or ""),
+        "site": str(case.get("site") or "local"),
         RUN_LABEL: str(case.get("run") or ""),
     }
     result.labels += [Label(name, printable(value)) for name, value in labels.items() if value]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 import re
 import shutil
@@ -16,7 +17,7 @@ from harness.report.allure import EVIDENCE_LABEL, RUN_LABEL
 from harness.verdict import Verdict
 
 CONFIG, GATE = "allurerc.json", "allurerc-gate.json"
-REPORT = "allure-report"
+REPORT, _HISTORY = "allure-report", "allure-history.jsonl"
 _ENVIRONMENT, _EXECUTOR, _METRICS = "environment.properties", "executor.json", "-perf.json"
 _OF_THE_RUN = (_ENVIRONMENT, _EXECUTOR, _METRICS)
 
@@ -137,9 +138,10 @@ def history_of(reports: Path, deployments: Iterable[str], faults: Iterable[str],
     return reports / f"allure-history-{name[:120]}.jsonl"
 
 
-def write_config(directory: Path, *, name: str, cases: int, history: Path | None) -> Path:
+def write_config(directory: Path, *, name: str, cases: int, history: Path | None, places: Sequence[str] = ()) -> Path:
     """Write ``allurerc.json`` for Allure 3: how the report groups, its categories, and a gate that lets nothing through.
 
+    ``places`` are the labels by which cases have to be told apart that have the same row and axes: deployment, site.
     Beside it, :data:`GATE` is for ``allure quality-gate``, which would add a point to the history otherwise.
     """
     found: dict[str, Any] = {
@@ -147,18 +149,37 @@ def write_config(directory: Path, *, name: str, cases: int, history: Path | None
         "output": "./allure-report",
         "plugins": {
             "awesome": {
-                "options": {"reportName": name, "groupBy": ["epic", "feature", "story"], "reportLanguage": "en"}
+                "options": {
+                    "reportName": name,
+                    "groupBy": ["epic", *places, "feature", "story"],
+                    "reportLanguage": "en",
+                }
             }
         },
         "categories": {"rules": categories()},
         "qualityGate": {"rules": [{"maxFailures": 0, "minTestsCount": cases}]},
     }
     if history is not None:
-        found |= {"historyPath": str(history), "historyLimit": 50}
+        found |= {"historyPath": str(_history_before(history, name, directory)), "historyLimit": 50}
     path = directory / CONFIG
     whole_file.write(path, json.dumps(found, indent=1) + "\n")
     whole_file.write(directory / GATE, json.dumps(found | {"appendHistory": False}, indent=1) + "\n")
     return path
+
+
+def _history_before(history: Path, name: str, directory: Path) -> Path:
+    """The history, to which Allure adds the report of that name; where it has that report already, a copy of what was before it.
+
+    A report that is made again is no further run, and those after it are none of its past.
+    """
+    lines = history.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True) if history.is_file() else []
+    said = f'"name":{json.dumps(name)}'
+    before = list(itertools.takewhile(lambda line: said not in line, lines))
+    if len(before) == len(lines):
+        return history
+    copy = directory / _HISTORY
+    whole_file.write(copy, "".join(before))
+    return copy
 
 
 def command(directory: Path, results: Path) -> list[str]:
@@ -178,6 +199,8 @@ def generate(directory: Path, results: Path, within: float = 120.0) -> Path | No
     version = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=within, check=False)
     if version.returncode or not version.stdout.strip().startswith("3."):
         return None
+    # of an earlier report Allure leaves the page where it is, and puts the new one below it
+    shutil.rmtree(directory / REPORT, ignore_errors=True)
     subprocess.run(
         [program, *command(directory, results)[2:]],
         capture_output=True,

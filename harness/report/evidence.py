@@ -13,7 +13,7 @@ from harness.errors import MistakeError
 from harness.events import Event, FarEndRecord, RtpStatistics
 from harness.report.recorder import CASE
 from harness.report.told import Attachment, Gist, Kept, MarkSpan, Message, Note, Recording, Step, Told, finite
-from harness.verdict import CaseOutcome, Conclusion, Finding, Strength, Verdict
+from harness.verdict import CaseOutcome, Conclusion, Finding, Strength, Verdict, is_dispensed_with
 
 __all__ = ["Attachment", "CaseEvidence", "MarkSpan", "Message", "Note", "Recording", "Step", "key_of"]
 
@@ -133,7 +133,8 @@ class CaseEvidence:
     @property
     def causes_besides(self) -> Sequence[Mapping[str, Any]]:
         """What the case shows to be wrong besides its first cause: the others it names are only possible in that one's stead."""
-        return [cause for cause in self.diagnosis[1:] if cause.get("candidate") is False]
+        shown = (cause for cause in self.diagnosis[1:] if cause.get("candidate") is False)
+        return [cause for cause in shown if cause.get("confidence") != "possible"]
 
     @property
     def headline(self) -> str:
@@ -217,8 +218,9 @@ class CaseEvidence:
 
     @cached_property
     def strength(self) -> Strength | None:
-        """The weakest strength among the findings that state one: what may be claimed of the whole case."""
-        return min((f.strength for f in self.findings if f.strength is not None), default=None)
+        """The weakest strength among the findings that count and state one: what may be claimed of the whole case."""
+        counting = (f for f in self.findings if not is_dispensed_with(f))
+        return min((f.strength for f in counting if f.strength is not None), default=None)
 
 
 #: What a case's own data are, where they are there.

@@ -116,7 +116,7 @@ def _tasks(
     for number, group in enumerate(groups):
         for case in group.cases:
             group_of.setdefault(id(case), []).append(number)
-    several = len({case.site for case in cases}) > 1
+    places = listing.places_of(case.case for case in cases)
     passed = [case for case in cases if case.verdict is Verdict.PASSED]
     ordered = listing.each_once([group.cases for group in groups])
     ordered += sorted(passed, key=lambda case: (case.integration, case.row, case.id))
@@ -129,7 +129,7 @@ def _tasks(
             owners=list(dict.fromkeys(owner for number in numbers if (owner := _owner(groups[number])))),
             inline=case.verdict is not Verdict.PASSED and index < MOST_INLINE,
             parts=parts,
-            several=several,
+            places=places,
         )
         for index, case in enumerate(ordered)
     ]
@@ -153,8 +153,7 @@ def headline(summary: Summary) -> tuple[str, str]:
     if total.not_observable:
         return "not observable", f"{total.not_observable} of {total.cases} cases could not be observed{more}"
     if summary.interrupted:
-        ended = total.cases - len(summary.missing)
-        return "broken", f"Interrupted: {summary.interrupted}; {ended} of {total.cases} cases have a result"
+        return "broken", f"Interrupted: {summary.interrupted}; {total.passed} of {total.cases} cases passed"
     if total.broken:
         return "broken", f"{total.broken} of {total.cases} cases broke: nothing is known about the system in them"
     if not total.passed:
@@ -226,8 +225,9 @@ def _left_out(summary: Summary) -> list[tuple[str, int, dict[str, list[str]]]]:
 
 
 def _axes(cases: Sequence[CaseEvidence]) -> dict[str, tuple[str, list[str]]]:
-    """Those of which there are several values: what a reader calls them, and the values."""
-    found: dict[str, set[str]] = {}
+    """Those of which there are several values, deployment and site among them: what a reader calls them, and the values."""
+    every = [case.case for case in cases]
+    found = {name: {listing.place_of(case, name) for case in every} for name in listing.places_of(every)}
     for case in cases:
         for name, value in case.axes.items():
             found.setdefault(name, set()).add(value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,9 @@ from harness.report.labels import labels
 from harness.report.processes import each
 from harness.verdict import Verdict
 
+#: Where a case was verified: what of its data says so, with the word that stands before it in the list.
+_AT = {"deployment": "of", "site": "at"}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
@@ -33,7 +36,7 @@ class Task:
     owners: Sequence[str]  #: whose these causes are, each once
     inline: bool  #: whether it stands in the page as it is
     parts: Path | None  #: where it lies as a file of its own, where it is in none
-    several: bool = False  #: whether sites have to be told apart
+    places: Collection[str] = ()  #: what of deployment and site the run has several of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +46,17 @@ class Listed:
     fields: dict[str, Any]  #: what the page's template shows of it
     words: str  #: what a search goes through
     times: tuple[metrics.Time, ...]  #: of a case that passed
+
+
+def place_of(case: Mapping[str, object], name: str) -> str:
+    """The deployment or the site of a case's plain data."""
+    return str(case.get(name) or ("local" if name == "site" else ""))
+
+
+def places_of(cases: Iterable[Mapping[str, object]]) -> list[str]:
+    """What of deployment and site cases have to be told apart by."""
+    cases = list(cases)
+    return [name for name in _AT if len({place_of(case, name) for case in cases}) > 1]
 
 
 def make(task: Task) -> Listed:
@@ -58,8 +72,8 @@ def make(task: Task) -> Listed:
         "headline": "" if case.verdict is Verdict.PASSED else case.headline,
         "group": task.causes[0] if task.causes else None,
         "causes": task.causes,
-        "axes": case.axes,
-        "labels": labels(case) | ({"site": f"at {case.site or 'local'}"} if task.several else {}),
+        "axes": {name: place_of(case.case, name) for name in task.places} | case.axes,
+        "labels": labels(case) | {name: f"{_AT[name]} {place_of(case.case, name)}" for name in task.places},
         "owners": task.owners,
         "numbers": numbers_of(page.legs),
         **_detail(page, task),

@@ -149,7 +149,11 @@ _WORDS: dict[type[Event], Callable[[Any], tuple[str, bool] | None]] = {
         bool(event.problem),
     ),
     PasswordWithheld: lambda event: (f"no password for a challenge: {event.why}", True),
-    CallsRefused: lambda event: (f"a call from {event.source} refused: {event.phone} had no room for it then", True),
+    CallsRefused: lambda event: (
+        f"a call from {event.source} refused: {event.phone} "
+        + (f"does not know {event.why}" if event.why else "had no room for it then"),
+        True,
+    ),
     PhoneLost: lambda event: (f"phone lost: {event.reason}", True),
 }
 

@@ -43,6 +43,7 @@ from harness.report.causes import CauseGroup, grouped, judged
 from harness.report.evidence import CaseEvidence, key_of
 from harness.report.hearing import draw
 from harness.report.latest import LATEST, point_latest
+from harness.report.listing import places_of
 from harness.report.mask import mask_name, mask_plain
 from harness.report.never_ended import why_it_never_ended
 from harness.report.pcap import capture
@@ -406,6 +407,7 @@ def _allure(
         history=allure_report.history_of(
             run.parent, summary.deployments, summary.faults, is_merged=bool(summary.made_of)
         ),
+        places=places_of((*absent, *(evidence.case for evidence in evidences))),
     )
     try:
         page = allure_report.generate(run, results)

@@ -10,7 +10,7 @@ import dataclasses
 import hashlib
 import itertools
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -160,7 +160,7 @@ def left_out(scope: Scope) -> list[dict[str, Any]]:
     ``documented``, ``why``.
     """
     found = []
-    for one in scope.deployments:
+    for one in each_once(scope.deployments):
         for row in one.rows:
             why = row.not_now if row.asked else (row.why or NOT_ASKED,)
             same = {"deployment": one.name, "row": row.row, "documented": row.documented}
@@ -171,12 +171,20 @@ def left_out(scope: Scope) -> list[dict[str, Any]]:
 def missing(scope: Scope) -> list[str]:
     """The rows that the deployment file, or ``--require``, wants to be run, and of which no case was asked for."""
     found = []
-    for one in scope.deployments:
+    for one in each_once(scope.deployments):
         wanted = {*(one.content.get("require") or ()), *(scope.options.get("require") or ())}
         for row in one.rows:
             if not row.asked and (row.row in wanted or (row.documented and matrix.DOCUMENTED in wanted)):
                 found.append(f"{one.name}: {row.row} ({row.why or NOT_ASKED})")
     return found
+
+
+def each_once(deployments: Iterable[DeploymentScope]) -> list[DeploymentScope]:
+    """Each deployment once, though several sites have verified it, of which one may have been asked for more than another."""
+    found: dict[str, DeploymentScope] = {}
+    for one in deployments:
+        found[one.name] = together(found[one.name], one) if one.name in found else one
+    return list(found.values())
 
 
 def together(first: DeploymentScope, second: DeploymentScope) -> DeploymentScope:

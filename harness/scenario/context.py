@@ -20,6 +20,7 @@ from harness.scenario.case_phones import CasePhones
 from harness.scenario.company import ALONE, Company
 from harness.scenario.evidence import Evidence
 from harness.scenario.far_records import FarRecords
+from harness.sip.identity import is_spelling
 from harness.verdict import Finding
 
 
@@ -97,9 +98,11 @@ class CaseContext:
         return self.case.axes["ai"] == "stand-in"
 
     def assistant_of(self, number: str | None) -> str | None:
-        """Which assistant has this number."""
-        found = (name for name, assistant in self.deployment.assistants.items() if assistant.did == number)
-        return next(found, None)
+        """Which assistant has this number, however it is written."""
+        assistants, region = self.deployment.assistants.items(), self.deployment.region
+        exactly = (name for name, assistant in assistants if assistant.did == number)
+        spelled = (name for name, assistant in assistants if is_spelling(number or "", assistant.did, region))
+        return next(exactly, None) or next(spelled, None)
 
     def assistants_at(self, numbers: Iterable[str], *, but: str) -> list[str]:
         """The assistants that have these numbers, without ``but``."""

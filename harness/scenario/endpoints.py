@@ -11,7 +11,7 @@ from harness.audio.marks import reply_to
 from harness.deployment import Trunk
 from harness.errors import FarEndError
 from harness.events import CallState, SipMessage
-from harness.far_end.call_record import CallRecord
+from harness.far_end.call_record import REGISTERED, CallRecord
 from harness.far_end.clock import to_monotonic, to_wall
 from harness.far_end.synthflow import SynthflowApi
 from harness.phone import Policy
@@ -142,11 +142,12 @@ class SynthflowEndpoint:
 
     def _listed(self, of: Call, on_trust: bool, models: Sequence[str]) -> list[CallRecord]:
         try:
-            listed = self._api.calls(since=to_wall(of.began), models=models)
+            told_of = self._api.calls(since=to_wall(of.began), models=models)
         except FarEndError as error:
             self._context.far_end.trouble(error)
             self.blind = True
             return []
+        listed = [record for record in told_of if record.status != REGISTERED]  # nobody has called yet
         told, theirs = self._ids_told(of), self._context.company.others
         found = [record for record in listed if record.id in told or self._may_be(record, of, on_trust)]
         self._beside = any(r.answered and r.is_since(to_wall(of.began)) and r.number_from in theirs for r in listed)
@@ -182,13 +183,14 @@ class SynthflowEndpoint:
 
     def _answered(self, records: Iterable[CallRecord]) -> list[CallRecord]:
         """Those that the AI answered; of one that says so and not, nobody can tell."""
-        answered = [record for record in records if record.answered]
-        found = [record for record in answered if not record.contradicts_itself]
-        if len(found) < len(answered):
+        known = list(records)
+        if any(record.contradicts_itself for record in known):
             self.blind = True
-            why = "a record says that its call was answered, and was connected for 0 ms"
+            why = (
+                "a record says that its call was answered, and that it was not: no time, or words in an unanswered one"
+            )
             self._context.far_end.trouble(FarEndError(f"Synthflow API: GET /calls: {why}"))
-        return found
+        return [record for record in known if record.answered and not record.contradicts_itself]
 
     def others(self, of: Call, assistant: str) -> list[str]:
         """Those that answered, by a record of the caller's own number, or of an id that the call goes by."""
@@ -235,8 +237,11 @@ class SynthflowEndpoint:
         return [record.id for record in self.records(of)]
 
     def reached_before(self, of: Call, at: float) -> list[str]:
-        """By the moments its list gives."""
-        return [record.id for record in self.records(of) if record.is_since(to_wall(at)) is False]
+        """By the moments its list gives; an id that was given out beforehand may have the moment of that."""
+        before = [record for record in self.records(of) if record.is_since(to_wall(at)) is False]
+        if any(record.id == of.prepared for record in before):
+            self.blind = True
+        return [record.id for record in before if record.id != of.prepared]
 
     def released_at(self, of: Call, deadline: float) -> ToldEnd | None:
         """By its list; where that does not have the call any more, it does not say."""
@@ -293,18 +298,22 @@ class StandInEndpoint:
         """Whether one of these legs that nobody expects goes on at the assistant; of a caller who has another call it may be that."""
         if any(call.number == of.number and call is not of for call in self._context.calls.own):
             return False
-        number, taken = self._context.deployment.assistants[assistant].did, [call.first_leg for call in self.taken]
-        return any(
-            leg not in taken and leg.state != "disconnected" and request_user_of(leg.invite) == number for leg in legs
-        )
+        taken = [call.first_leg for call in self.taken]
+        return any(leg not in taken and leg.state != "disconnected" and self._called(leg) == assistant for leg in legs)
+
+    def _called(self, leg: Leg) -> str | None:
+        """The assistant that it is for; None where its number is nobody's."""
+        return self._context.assistant_of(request_user_of(leg.invite))
 
     def attempts(self, of: Call) -> list[str]:
         """None: nothing lists them."""
         return []
 
     def asked_for(self, of: Call) -> list[str]:
-        """By the Request-URIs of what it got."""
-        return [request_user_of(leg.invite) for leg in self.phone.incoming]
+        """By the Request-URIs of what it got; an assistant's number in E.164, however they spell it."""
+        assistants = self._context.deployment.assistants
+        called = [(self._called(leg), request_user_of(leg.invite)) for leg in self.phone.incoming]
+        return [user if name is None else assistants[name].did for name, user in called]
 
     def rang(self, of: Call) -> tuple[float, float] | None:
         """By its legs: from the INVITE until the CANCEL."""
@@ -355,8 +364,7 @@ class StandInEndpoint:
         if leg is None:
             return None
         leg.answer()
-        called = self._context.assistant_of(request_user_of(leg.invite))
-        call = StandInCall(self._context, leg, self.phone, self.trunk, called, of)
+        call = StandInCall(self._context, leg, self.phone, self.trunk, self._called(leg), of)
         self.taken.append(call)
         self._context.calls.add_ai(call)
         return call

@@ -19,6 +19,7 @@ from harness.checks import landing
 from harness.checks.audio import Sound
 from harness.checks.claims import Observation
 from harness.deployment import is_digit
+from harness.errors import OfferPendingError
 from harness.events import CallState, Event, MediaState, SipMessage
 from harness.phone import Mark, Silence, Wav, files
 from harness.phone.leg import Leg
@@ -216,9 +217,7 @@ class Call(ListeningLeg):
         self.settle()
         with self._context.evidence.step(f"{self.label} {does}"):
             for waits_s in (*self._glare_waits_s(), None):
-                self._let_the_other_finish()
-                since = time.monotonic()
-                offer()
+                since = self._when_made(offer)
                 goal = _is_media(agreed) if waits_s is None else _either(_is_media(agreed), _is_pending)
                 event = self.leg.wait(f"{what} agreed", goal, within=self._context.patience, since=since)
                 if waits_s is None or isinstance(event, MediaState):
@@ -226,6 +225,21 @@ class Call(ListeningLeg):
                 with self._context.evidence.step("the far end offers as well (491), and it offers again"):
                     self._context.pause(waits_s)
                     self._context.evidence.scripted(waits_s, "two offers at once (RFC 3261 section 14.1)")
+
+    def _when_made(self, offer: Callable[[], None]) -> float:
+        """Make an offer once there is no other; one that came behind the look at the messages is waited for as well."""
+        deadline = time.monotonic() + self._context.patience
+        while True:
+            self._let_the_other_finish()
+            since = time.monotonic()
+            try:
+                offer()
+            except OfferPendingError:
+                if since >= deadline:
+                    raise
+                self._context.pause(0.05)
+            else:
+                return since
 
     def _let_the_other_finish(self) -> None:
         """There is no offer while an INVITE of the far end's is under way, in which pjsua makes none (RFC 3261 section 14.1)."""

@@ -106,9 +106,14 @@ class Evidence:
             return None
         refused = [event for event in self.events if isinstance(event, CallsRefused)]
         meant = [event for event in refused if self._may_be_missed(event, finding)]
-        return (
-            ResourceError(f"{meant[-1].phone} had no room for a call from {meant[-1].source}: 486") if meant else None
-        )
+        if not meant:
+            return None
+        last = meant[-1]
+        if last.why:
+            return ResourceError(
+                f"{last.phone} refused a call from {last.source}: 488, its stack does not know {last.why}"
+            )
+        return ResourceError(f"{last.phone} had no room for a call from {last.source}: 486")
 
     def _may_be_missed(self, refused: CallsRefused, finding: Finding) -> bool:
         """Whether the call that a phone had no room for may be the one that did not come."""

@@ -7,38 +7,30 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Literal
 
-from harness.audio.describe import describe
-from harness.audio.machine import last_sound, message_asked_in
-from harness.audio.marks import SAMPLE_RATE
-from harness.checks import dialog, headers, identity, landing, reach, session, signalling, timing
+from harness.checks import dialog, headers, identity, landing, provisional, reach, session, signalling, timing
 from harness.checks.finding import not_observable
 from harness.events import Event, MediaState, SipMessage
-from harness.far_end.call_record import CallRecord
 from harness.phone.waiter import NeverCame
 from harness.scenario import lateness
 from harness.scenario.end import End
 from harness.scenario.ends import Call, parsed
-from harness.scenario.expect_audio import ExpectAudio
 from harness.scenario.expect_group import way_in_s
+from harness.scenario.expect_headers import ExpectHeaders
 from harness.scenario.lines import Line
 from harness.scenario.phones import region_at
 from harness.scenario.reported import ReportedCall
-from harness.sip.message import Request, Response
 from harness.verdict import ExpectationError, Finding, Verdict
 
-#: How long a machine may speak before its tone, and how often it is looked for.
-_GREETING_S, _LISTENED_AGAIN_S = 45.0, 1.0
-#: Behind its tone it is to listen, which is seen by then.
-_LISTENS_S = 4.0
-#: So soon behind what a machine says its tone comes.
-_TONE_WITHIN_S = 2.0
+#: How long an announcement before a refusal may be, how often it is looked whether that has come, and the pauses in it: most ringing
+#: tones have longer ones (ITU-T E.180 supplement 2).
+_ANNOUNCEMENT_S, _LOOKED_AGAIN_S, _PAUSES_S = 45.0, 1.0, 2.5
 #: A digit with the pause after it.
 _A_DIGIT_S = 0.4
 #: Two digits with the pauses after them, and what an interface takes to list them.
 _A_DIGIT_MORE_S = 0.6
 
 
-class Expect(ExpectAudio):
+class Expect(ExpectHeaders):
     """Expectations of one end."""
 
     # -- who calls, and how the call was addressed
@@ -137,42 +129,6 @@ class Expect(ExpectAudio):
         if finding is not None:
             self._context.evidence.add(finding)
 
-    def header(self, name: str, value: str) -> None:
-        """The INVITE has the header once, with this value."""
-        told = self._record()
-        if told is not None and ((seen := told.variable(name)) is not None or told.lacks(name)):
-            self._context.evidence.add(headers.header_in_record(seen, self._end.label, name, value, told.id))
-            return
-        end, invite, where = self._invite("header", f"{name}: {value}")
-        if invite is not None:
-            self._context.evidence.add(headers.header(invite, end.label, name, value, where))
-
-    def no_header(self, name: str) -> None:
-        """The INVITE does not have the header."""
-        told = self._record()
-        if told is not None and told.takes_headers and not told.reshapes(name):
-            self._context.evidence.add(
-                headers.header_not_in_record(told.variable(name), self._end.label, name, told.id)
-            )
-            return
-        end, invite, where = self._invite("header.absent", f"no {name}")
-        if invite is not None:
-            self._context.evidence.add(headers.no_header(invite, end.label, name, where))
-
-    def _record(self) -> CallRecord | None:
-        """The far end's record, where it is all there is of the call's arrival."""
-        record = self._end.record
-        return record if record is not None and self._end.invite is None else None
-
-    def _invite(self, check: str, expected: str) -> tuple[End, Request | None, str]:
-        end = self._end
-        invite = end.invite
-        if invite is None:
-            self._context.evidence.add(
-                not_observable(check, end.label, expected=expected, why="nobody can show the INVITE that arrived")
-            )
-        return end, invite, end.invite_number
-
     # -- media
 
     def codec(self, *names: str) -> None:
@@ -219,29 +175,6 @@ class Expect(ExpectAudio):
         with self._context.evidence.step(f"{self._call.label} is answered"):
             self._reaches("confirmed", limit, reach.answered)
 
-    def takes_message(self, after_s: float = 0.0) -> None:
-        """A machine has the call: it speaks, and a tone asks for a message; ``after_s`` may be over before it answers."""
-        call = self._call
-        answered = call.answered_at() or call.began
-        until = time.monotonic() + after_s + _GREETING_S + _LISTENS_S
-        began = time.monotonic()
-        with self._context.evidence.step(f"{call.label} hears a machine ask for a message"):
-            while not (asked := message_asked_in(heard := call.leg.received_since(answered))):
-                if call.is_over() or time.monotonic() > until:
-                    break
-                self._context.pause(_LISTENED_AGAIN_S)
-            self._context.evidence.scripted(time.monotonic() - began, "what the machine says")
-            if asked is not None:
-                self._context.evidence.add(reach.takes_message(call.label, asked))
-                return
-            found = describe(heard, expected=(), own={call.mark}, name_of=self._context.calls.name_of_mark)
-            is_over = (
-                f", and the call was over {len(heard) / SAMPLE_RATE:.1f} s after the answer" if call.is_over() else ""
-            )
-            finding = reach.takes_message(call.label, None, f"it heard {found.words}{is_over}")
-            ended = answered + last_sound(heard) + _TONE_WITHIN_S
-            self._context.evidence.add_of_said(finding, [(answered, ended)])
-
     def _reaches(self, state: Literal["early", "confirmed"], limit: float, found: Callable[..., Finding]) -> None:
         """A finding on when the call got that far; where it never did, the scenario ends with it."""
         call, began = self._call, time.monotonic()
@@ -268,10 +201,20 @@ class Expect(ExpectAudio):
         end = self._call
         limit = within if within is not None else self._context.patience
         with self._context.evidence.step(f"{end.label} ends with {' or '.join(map(str, codes))}"):
-            at = end.released_at(time.monotonic() + limit)
+            at = end.released_at(time.monotonic() + limit) or self._announced_until(end)
             code, reason = end.final_response(self._context.deployment.expect.released_within_s)
             self._context.evidence.add(signalling.final_response(end.label, codes, code, reason, end.invite_number))
             return at if at is not None else time.monotonic()
+
+    def _announced_until(self, call: Call) -> float | None:
+        """When a call ended that is not answered, and told why before it is refused (RFC 3960 section 3.1); None where it goes on."""
+        began, at = time.monotonic(), None
+        while at is None and call.answered_at() is None and time.monotonic() < began + _ANNOUNCEMENT_S:
+            if call.hears_sound(time.monotonic() - _PAUSES_S, 0.0) is None:
+                break
+            at = call.released_at(time.monotonic() + _LOOKED_AGAIN_S)
+            self._context.evidence.scripted(_LOOKED_AGAIN_S, "an announcement before the final response")
+        return at
 
     def still_up(self) -> None:
         """Nobody has ended it by now: it is the coming hang-up that is to. What an interface may tell late it does not show."""
@@ -377,24 +320,20 @@ class Expect(ExpectAudio):
                 and parsed(event).cseq.method == "PRACK"
             )
 
+        def later() -> list[Finding]:
+            finding = provisional.acknowledged(call.label, call.messages())
+            return [] if finding.verdict is Verdict.PASSED else [finding]
+
         with self._context.evidence.step(f"{call.label} acknowledges a provisional response"):
-            never: NeverCame | None = None
             try:
                 call.leg.wait("200 to its PRACK", done, within=self._context.patience)
             except NeverCame as error:
-                never = error
-            came = [parsed(m) for m in call.messages() if m.direction == "received"]
-            early = [m for m in came if isinstance(m, Response) and 100 < m.status < 200]
-            finding = self._context.evidence.add(
-                signalling.acknowledged(
-                    call.label,
-                    [m.status for m in early],
-                    [m.status for m in early if signalling.is_reliable(m)],
-                    never.finding.actual.partition("\n")[0] if never else None,
-                )
-            )
-            if never is not None:
-                raise ExpectationError(finding) from never
+                instead = error.finding.actual.partition("\n")[0]
+                finding = provisional.acknowledged(call.label, call.messages(), instead)
+                raise ExpectationError(self._context.evidence.add(finding)) from error
+            found = self._context.evidence.add(provisional.acknowledged(call.label, call.messages()))
+        if found.verdict is Verdict.PASSED:  # another may come before the answer
+            self._context.last_looks.append(later)
 
     def session_interval_is_agreed(self) -> None:
         """The 200 names a session interval; after a 422 the next INVITE honours its Min-SE (RFC 4028 section 6)."""

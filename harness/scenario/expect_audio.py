@@ -5,7 +5,11 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-from harness.checks import audio
+from harness.audio.describe import describe
+from harness.audio.machine import last_sound, message_asked_in
+from harness.audio.marks import SAMPLE_RATE
+from harness.audio.voiceless import voiceless
+from harness.checks import audio, reach
 from harness.checks.audio import Sound
 from harness.checks.claims import Denial
 from harness.checks.finding import hindered, not_observable
@@ -21,6 +25,12 @@ from harness.scenario.signs import LISTEN_S, Look
 from harness.scenario.synthflow_call import SynthflowCall
 from harness.verdict import Finding, Verdict
 
+#: How long a machine may speak before its tone, and how often it is looked for.
+_GREETING_S, _LISTENED_AGAIN_S = 45.0, 1.0
+#: Behind its tone it is to listen, which is seen by then.
+_LISTENS_S = 4.0
+#: So soon behind what a machine says its tone comes.
+_TONE_WITHIN_S = 2.0
 #: So much of the ring timeout is there for what is heard before the answer.
 _EARLY_SHARE = 0.7
 
@@ -42,7 +52,7 @@ class ExpectAudio:
             self._with_others_people(mine, other)
             return
         begin = time.monotonic()
-        since = begin + SETTLE_S if changed else max(a.answered_at() or begin for a in (mine, other))
+        since = begin + SETTLE_S if changed else _since_answered(mine, other, begin)
         deadline = max(begin, since) + joined_within_s + LISTEN_S
         with self._context.evidence.step(f"{mine.label} and {other.label} hear each other"):
             for caller, talk in ((mine, other), (other, mine)):
@@ -62,7 +72,10 @@ class ExpectAudio:
     def _with_others_people(self, caller: Call, people: ReportedCall) -> None:
         """Nobody of ours hears them: a sound at the caller's end is all that there may be."""
         since, now = people.began, time.monotonic()
-        heard = caller.hears_sound((since + now) / 2, now)  # not the AI's last words
+        later = (since + now) / 2  # not the AI's last words
+        heard = caller.hears_sound(later, now)
+        if heard is not None and voiceless(caller.leg.received_since(later)) is not None:
+            heard = None  # they are being rung, say
         self._context.evidence.add(
             people.unseen(self._direction(people, caller, since, heard, None, again=False)),
         )
@@ -73,7 +86,7 @@ class ExpectAudio:
         # The platform's own announcement, and what is still on its way of it, is no voice of the AI.
         if caller.routed > caller.began:
             since = max(since, caller.routed + SETTLE_S)
-        look = Look(self._context, talk, caller, since)
+        look = Look(self._context, talk, caller, since, again=again)
         look.begin()
 
         def find() -> list[Finding]:
@@ -175,6 +188,29 @@ class ExpectAudio:
         )
         self._context.evidence.add(unheard.unseen(finding) if unheard is not None else finding)
 
+    def takes_message(self, after_s: float = 0.0) -> None:
+        """A machine has the call: it speaks, and a tone asks for a message; ``after_s`` may be over before it answers."""
+        call = self._call
+        answered = call.answered_at() or call.began
+        until = time.monotonic() + after_s + _GREETING_S + _LISTENS_S
+        began = time.monotonic()
+        with self._context.evidence.step(f"{call.label} hears a machine ask for a message"):
+            while not (asked := message_asked_in(heard := call.leg.received_since(answered))):
+                if call.is_over() or time.monotonic() > until:
+                    break
+                self._context.pause(_LISTENED_AGAIN_S)
+            self._context.evidence.scripted(time.monotonic() - began, "what the machine says")
+            if asked is not None:
+                self._context.evidence.add(reach.takes_message(call.label, asked))
+                return
+            found = describe(heard, expected=(), own={call.mark}, name_of=self._context.calls.name_of_mark)
+            is_over = (
+                f", and the call was over {len(heard) / SAMPLE_RATE:.1f} s after the answer" if call.is_over() else ""
+            )
+            finding = reach.takes_message(call.label, None, f"it heard {found.words}{is_over}")
+            ended = answered + last_sound(heard) + _TONE_WITHIN_S
+            self._context.evidence.add_of_said(finding, [(answered, ended)])
+
     def hears_early(self, ai: Ai) -> None:
         """The AI is heard before the call is answered."""
         call = self._call
@@ -206,6 +242,17 @@ class ExpectAudio:
     def _call(self) -> Call:
         assert isinstance(self._end, Call)
         return self._end
+
+
+def _since_answered(one: End, other: End, begin: float) -> float:
+    """From when on what either hears is the answered call: early media (RFC 3960) is heard for a moment longer than it flows."""
+    since = max(end.answered_at() or begin for end in (one, other))
+    early = (
+        sound
+        for speaker, listener in ((one, other), (other, one))
+        if isinstance(listener, Call) and (sound := listener.hears_marks(speaker.voices_for(listener), 0.0, 0.0))
+    )
+    return since + SETTLE_S if any(sound.at < since for sound in early) else since
 
 
 def _discarded(listener: End) -> int | None:

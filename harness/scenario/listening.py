@@ -154,6 +154,7 @@ class ListeningLeg(LegOfOurs):
             tx_packets=None if last is None else last.tx_packets - (first.tx_packets if first else 0),
             unheard_packets=sum(unheard.values()),
             unheard_from=" and ".join(unheard),
+            undeciphered_from=last.undeciphered_from if last is not None else "",
             instead=self._heard_instead_of(missing, since) if missing is not None else None,
         )
 

@@ -55,7 +55,6 @@ class Decision:
     cases: tuple[JudgedCase, ...]
     planned: int
     period: tuple[float, float] | None  #: from the first case's beginning to the last one's end, attempts included
-    interrupted: str
     remarks: tuple[str, ...]
     preflight: tuple[str, ...]  #: what preflight found wrong or doubtful
     numbers: Mapping[str, int]  #: dialled, masked → how often
@@ -134,7 +133,6 @@ def decide(
         cases=tuple(judged),
         planned=len(planned),
         period=_period(every),
-        interrupted=end.interrupted,
         remarks=tuple(_remarks(scope, every, judged, [w for w in valid if w not in used], expired, list(end.made_of))),
         preflight=tuple(dict.fromkeys(_preflight(run))),  # each shard of a fleet's run looks again
         numbers=_numbers(every),

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 
 from harness.finding_kinds import RequiredFindings, kinds_of
 from harness.report import kpi
+from harness.report.coverage import words_of
 from harness.report.evidence import CaseEvidence
-from harness.report.scope import DeploymentScope, RowScope, Scope, together
+from harness.report.pages import seen_of
+from harness.report.scope import DeploymentScope, RowScope, Scope, each_once
 from harness.report.summary import latest
 from harness.signoff.claims import ProvedClaim, claims
 from harness.signoff.waivers import Waiver
@@ -98,18 +100,10 @@ def results(
     expected = set(planned)
     found = [
         _result(deployment, row, by_row.get((deployment.name, row.row), []), expected, scope, waivers)
-        for deployment in _once(scope.deployments)
+        for deployment in each_once(scope.deployments)
         for row in deployment.rows
     ]
     return tuple(sorted(found, key=lambda one: (one.deployment, not one.scope.documented)))
-
-
-def _once(deployments: Iterable[DeploymentScope]) -> list[DeploymentScope]:
-    """Each deployment once, though several sites have verified it, of which one may have been asked for more than another."""
-    found: dict[str, DeploymentScope] = {}
-    for one in deployments:
-        found[one.name] = together(found[one.name], one) if one.name in found else one
-    return list(found.values())
 
 
 def _result(
@@ -139,12 +133,17 @@ def _result(
         claims=claims(passed),
         unseen=_unseen(passed),
         causes=tuple(
-            {one.case.headline: None for one in judged if one.verdict is not Verdict.PASSED and not one.contradiction}
+            {_cause(one): None for one in judged if one.verdict is not Verdict.PASSED and not one.contradiction}
         )
         + tuple(one.contradiction for one in judged if one.contradiction),
         ais=Counter(one.case.axes.get("ai", "synthflow") for one in judged),
         waiver=next((waiver for waiver in waivers if waiver.covers(deployment.name, row.row)), None),
     )
+
+
+def _cause(one: JudgedCase) -> str:
+    """Why a case did not pass; its verdict stands beside it."""
+    return one.case.headline.removeprefix(f"{one.verdict}: ")
 
 
 def _verdict(row: RowScope, judged: Sequence[JudgedCase], lost: Sequence[str], left: Sequence[str]) -> tuple[str, str]:
@@ -191,7 +190,7 @@ def _strengths(cases: Iterable[CaseEvidence]) -> list[Strength]:
 def _unseen(cases: Iterable[CaseEvidence]) -> dict[str, int]:
     counts: Counter[str] = Counter()
     for case in cases:
-        counts.update({f"{f.check}: {f.actual}" for f in case.findings if f.verdict is Verdict.NOT_OBSERVABLE})
+        counts.update({f"{words_of(f)}: {seen_of(f)[1]}" for f in case.findings if f.verdict is Verdict.NOT_OBSERVABLE})
     return dict(counts)
 
 

@@ -68,9 +68,15 @@ def check(waivers: Iterable[Waiver], rows: Iterable[tuple[str, str]], path: Path
     """Raise :class:`MistakeError` for each waiver of a row that the run's deployments do not have."""
     known = list(rows)
     lines = [
-        f"{path}: waiver of {waiver.row}: no such row in this run; allowed: {', '.join(sorted({row for _, row in known}))}"
+        f"{path}: waiver of {waiver.what}: {_unknown(waiver, known)}"
         for waiver in waivers
         if not any(waiver.covers(deployment, row) for deployment, row in known)
     ]
     if lines:
         raise MistakeError("\n".join(lines))
+
+
+def _unknown(waiver: Waiver, known: Iterable[tuple[str, str]]) -> str:
+    if having := sorted({deployment for deployment, row in known if row == waiver.row}):
+        return f"in this run no deployment of that name has the row; allowed: {', '.join(having)}"
+    return f"no such row in this run; allowed: {', '.join(sorted({row for _, row in known}))}"

@@ -21,7 +21,7 @@ from harness.heartbeat import PERIOD_S, Heartbeat
 from harness.memory import SHORT, FreedMemory, settle
 from harness.simulation.addresses import StartError
 from harness.simulation.faults import Faults, listed
-from harness.simulation.world import ErrorsIntoAudit, World
+from harness.simulation.world import AuditHandler, World
 
 COULD_NOT_START = 3
 PRIORITY = -10
@@ -77,7 +77,7 @@ def _check(asked: argparse.Namespace) -> int:
 
 async def _run(asked: argparse.Namespace, deployment: Deployment) -> int:
     world = World(deployment, asked.tenants, asked.directory, timings=asked.timings, trace=asked.trace)
-    logging.getLogger("harness.simulation").addHandler(ErrorsIntoAudit(world.audit))
+    logging.getLogger("harness.simulation").addHandler(AuditHandler(world.audit))
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

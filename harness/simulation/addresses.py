@@ -42,7 +42,7 @@ class Block:
         return f"{self._prefix}.0/24"
 
     def release(self) -> None:
-        """Let others have it."""
+        """Release the block for other worlds."""
         self._lock.close()
 
 

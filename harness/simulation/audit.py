@@ -1,4 +1,4 @@
-"""The world's own audit: what is up, and what went wrong. Only tests of the harness read them."""
+"""The world's own audit: its tasks and its errors. Only tests of the harness read it."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ _log = logging.getLogger(__name__)
 
 
 class Audit:
-    """Counts the errors of one world, and keeps its tasks from being forgotten."""
+    """The errors of one world, and its tasks, of which asyncio keeps weak references alone."""
 
     def __init__(self) -> None:
         self.errors: list[str] = []
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def spawn(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
-        """Run ``work`` beside everything else; what it raises is written down here and harms nothing else."""
+        """Run ``work`` as a task; what it raises becomes an error of the audit."""
         task = asyncio.get_running_loop().create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._done)
         return task
 
     def error(self, where: str, exception: BaseException) -> None:
-        """Write an exception down, with the call it happened in."""
+        """Log an exception, with the call it happened in."""
         self.errors.append(f"{where}: {type(exception).__name__}: {exception}")
         _log.error("%s", where, exc_info=exception)
 
     def note(self, text: str, *, is_error: bool = False) -> None:
-        """Write something down."""
+        """Log a text."""
         _log.info("%s", text)
         if is_error:
             self.errors.append(text)

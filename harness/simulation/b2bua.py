@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from harness.simulation.audit import Audit
-from harness.simulation.legs import Headers, LegRefusedError, LegTarget, Side, WireLeg
+from harness.simulation.legs import Headers, LegRefusedError, LegSdp, LegTarget, WireLeg
 from harness.simulation.media.leg import LegMedia, couple
-from harness.simulation.media.relay import Relay, Spoiler
+from harness.simulation.media.relay import Impairment, Relay
 from harness.simulation.watch import Watched
 from harness.simulation.wire.content import sdp_of
 from harness.simulation.wire.ends import CallFailedError, End
@@ -28,7 +28,7 @@ from harness.sip.uri import NameAddr, Uri
 
 
 class BackToBack:
-    """A call of at most two joined legs; a third one is there while a transfer is being carried out."""
+    """A call of at most two joined legs, and a third one while a transfer is carried out."""
 
     def __init__(self, name: str, audit: Audit, registry: set[Any]) -> None:
         self.name = name
@@ -44,7 +44,7 @@ class BackToBack:
     # --- legs --------------------------------------------------------------------------------------
 
     def adopt(self, leg: WireLeg) -> WireLeg:
-        """The leg belongs to this call from now on."""
+        """Make the leg a part of this call."""
         self._all.add(leg)
         call = leg.call
         call.on_reinvite = lambda request: self._renegotiate(leg, request)
@@ -56,20 +56,20 @@ class BackToBack:
         return leg
 
     def other(self, leg: WireLeg) -> WireLeg | None:
-        """The leg it is joined with."""
+        """The leg that ``leg`` is joined with."""
         if leg not in self.legs:
             return None
         return next((other for other in self.legs if other is not leg), None)
 
     def join(self, leg: WireLeg, to: WireLeg) -> WireLeg | None:
-        """``leg`` takes the place of whatever ``to`` was joined with; returns that."""
+        """Join ``leg`` with ``to``; returns the leg that ``to`` was joined with before."""
         old = self.other(to)
         self.legs = [to, leg]
         self.recouple()
         return old
 
     def recouple(self, *pair: WireLeg) -> None:
-        """Hand media on between the joined legs, or those two, as their descriptions now are."""
+        """Relay media between the joined legs, or the two of ``pair``, by their present descriptions."""
         if self._relay is not None:
             self._relay.uncouple()
             self._relay = None
@@ -77,15 +77,15 @@ class BackToBack:
         if len(pair) == 2:
             a, b = (leg.media for leg in pair)
             if isinstance(a, LegMedia) and isinstance(b, LegMedia):
-                self._relay = couple(a, b, *self.spoilers(*pair))
+                self._relay = couple(a, b, *self.impairments_between(*pair))
 
     @property
     def relays(self) -> int:
-        """How many relays it has up: for the audit."""
+        """How many relays are up, for the audit."""
         return int(self._relay is not None)
 
-    def told(self) -> dict[str, Any]:
-        """Its name, and the peer and state of each leg."""
+    def plain(self) -> dict[str, Any]:
+        """JSON-ready: its name, and the peer and state of each leg."""
         return {"name": self.name, "legs": [{"peer": leg.peer, "state": leg.call.state} for leg in self]}
 
     def watched(self) -> list[Watched]:
@@ -97,23 +97,21 @@ class BackToBack:
 
     # --- calling -----------------------------------------------------------------------------------
 
-    async def dial(
-        self, target: LegTarget, toward: WireLeg, within: float, on_ringing: Callable[[int, str], None] | None = None
-    ) -> WireLeg:
+    async def dial(self, target: LegTarget, toward: WireLeg, within: float) -> WireLeg:
         """Call ``target`` for ``toward`` and join them once it answers; early media is joined before.
 
-        Raises `RefusedError`: with 480 when it still rings after ``within`` seconds, with 488 when nothing could be agreed.
+        Raises `LegRefusedError`: with 480 when it still rings after ``within`` seconds, with 488 when nothing could be agreed.
         A cancelled dial takes its INVITE back.
         """
-        leg = await self.ring(target, toward, within, on_ringing)
+        leg = await self.ring(target, toward, within)
         self.connect(leg, toward)
         return leg
 
     async def ring(
         self, target: LegTarget, toward: WireLeg, within: float, on_ringing: Callable[[int, str], None] | None = None
     ) -> WireLeg:
-        """As :meth:`dial`, but without joining: who rings several takes the first."""
-        side = target.side()
+        """As :meth:`dial`, but without joining, for a caller of several targets who takes the first that answers."""
+        media = target.make_media()
         call: OutgoingCall | None = None
         try:
             make_offer = target.make_offer or self.offer
@@ -122,22 +120,22 @@ class BackToBack:
                 from_=target.from_,
                 hop=target.hop,
                 flow=target.flow,
-                sdp=make_offer(side, toward),
+                sdp=make_offer(media, toward),
                 headers=target.headers,
                 credentials=target.credentials,
             )
-            leg = self.adopt(WireLeg(call, side, target.peer))
+            leg = self.adopt(WireLeg(call, media, target.peer))
             call.on_provisional = lambda response: self._provisional(leg, toward, response, on_ringing)
             response = await call.wait_answered(within)
             if (body := sdp_of(response)) is not None:
-                side.learn(body)
-            if side.remote is None:
+                media.learn(body)
+            if media.remote is None:
                 raise SdpError("the answer has no SDP")
             return leg
         except TimeoutError:
             raise LegRefusedError(480) from None
         except CallFailedError as error:
-            # A challenge that could not be met is between us and that peer; the caller has no part in it.
+            # A challenge that we could not meet concerns us and that peer, not the caller.
             status = 500 if error.status in (401, 407) else error.status
             raise LegRefusedError(status, error.reason or None) from None
         except (SipSyntaxError, NoAgreementError) as error:
@@ -146,18 +144,18 @@ class BackToBack:
             raise LegRefusedError(503, str(error)) from None
         finally:
             if call is None:
-                side.close()
-            elif call.state != "confirmed" or side.remote is None:
+                media.close()
+            elif call.state != "confirmed" or media.remote is None:
                 call.hangup()
 
-    def offer(self, side: Side, toward: WireLeg) -> bytes:
+    def offer(self, media: LegSdp, toward: WireLeg) -> bytes:
         """What is offered to a new leg: what ``toward`` offered, or what was agreed with it. Raises SdpError."""
         if toward.media.remote is None:
             raise SdpError("an offer is needed")
-        return side.pass_on(toward.media.remote)
+        return media.pass_on(toward.media.remote)
 
     def connect(self, leg: WireLeg, toward: WireLeg) -> WireLeg | None:
-        """Join an answered leg, answering ``toward`` if it waits; returns the leg that lost its place."""
+        """Join an answered leg, answering ``toward`` if it still waits; returns the leg that was joined before."""
         call = toward.call
         if isinstance(call, IncomingCall) and call.state == "early":
             call.answer(self.answer(toward, leg))
@@ -171,7 +169,7 @@ class BackToBack:
             self.recouple()
 
     def answer(self, toward: WireLeg, leg: WireLeg) -> bytes:
-        """What the caller's side is told once ``leg`` has answered."""
+        """The answer that ``toward`` gets once ``leg`` has answered."""
         assert leg.media.remote is not None
         return toward.media.again() if toward.media.local is not None else toward.media.pass_answer(leg.media.remote)
 
@@ -220,7 +218,7 @@ class BackToBack:
         self.recouple()
 
     async def renegotiate_alone(self, leg: WireLeg, request: InDialogRequest) -> None:
-        """A re-INVITE or UPDATE that concerns nobody else: a refresh, or a leg that is not joined."""
+        """Answer a re-INVITE or UPDATE that concerns this leg alone: a refresh, or a leg that is not joined."""
         if request.offer is not None:
             if not isinstance(leg.media, LegMedia):
                 request.respond(488)
@@ -233,7 +231,7 @@ class BackToBack:
         request.accept(leg.media.again())
 
     async def on_info(self, leg: WireLeg, request: InDialogRequest) -> None:
-        """INFO: to the other leg as it is."""
+        """Pass an INFO on to the other leg, unchanged."""
         await self._relay_request(leg, request)
 
     async def _relay_request(self, leg: WireLeg, request: InDialogRequest) -> None:
@@ -244,7 +242,9 @@ class BackToBack:
         message = request.request
         headers = [(name, value) for name, value in message.headers if name.lower().startswith(("x-", "info-package"))]
         response = await other.call.send(message.method, headers, message.body, message.get("Content-Type"))
-        told = [(name, value) for name, value in response.headers if name.lower() == "accept"]  # a 415 owes it
+        told = [
+            (name, value) for name, value in response.headers if name.lower() == "accept"
+        ]  # of a 415 (RFC 3261 21.4.13)
         request.respond(response.status, response.reason, told)
 
     async def _referred(self, leg: WireLeg, request: ReferRequest) -> None:
@@ -256,7 +256,7 @@ class BackToBack:
         await self.on_refer(leg, request, target)
 
     async def on_refer(self, leg: WireLeg, request: ReferRequest, target: NameAddr) -> None:
-        """REFER: to the other leg, which then calls; its NOTIFYs come back (a platform may do otherwise)."""
+        """Pass a REFER on to the other leg, whose peer then calls; its NOTIFYs come back (a platform may do otherwise)."""
         await self.pass_refer_on(leg, request, target)
 
     async def pass_refer_on(self, leg: WireLeg, request: ReferRequest, target: NameAddr) -> None:
@@ -289,20 +289,20 @@ class BackToBack:
         """Whether the end of a joined leg ends the others: always (a platform may be wrong)."""
         return True
 
-    def spoilers(self, a: WireLeg, b: WireLeg) -> tuple[Spoiler | None, Spoiler | None]:
-        """What harms the media from ``a`` to ``b`` and back: nothing."""
+    def impairments_between(self, a: WireLeg, b: WireLeg) -> tuple[Impairment | None, Impairment | None]:
+        """The impairments of the media from ``a`` to ``b``, and back: none."""
         return None, None
 
     # --- beginning and end -------------------------------------------------------------------------
 
     def start(self, first: WireLeg) -> None:
-        """Begin with the leg that came in; :meth:`run` does the rest."""
+        """Begin with the first leg; :meth:`run` does the rest."""
         self._registry.add(self)
         self.legs = [self.adopt(first)]
         self._work = self.audit.spawn(self._run(first), self.name)
 
     async def run(self, first: WireLeg) -> None:
-        """What the call does. Its failures reach the caller by :meth:`refuse`."""
+        """Carry the call out. Failures reach the caller by :meth:`refuse`."""
         raise NotImplementedError
 
     async def _run(self, first: WireLeg) -> None:
@@ -355,8 +355,8 @@ class BackToBack:
 
 
 def refer_target(request: ReferRequest) -> NameAddr:
-    """Whom a REFER means. A bare URI is taken as a whole: by RFC 3261 section 20.10 its parameters would be the
-    header's, but who leaves the brackets out (pjsua does) means them to be the URI's. Raises SipSyntaxError.
+    """The target of a REFER. A URI without brackets is taken as a whole: by RFC 3261 section 20.10 its parameters would be
+    the header's, but pjsua, which leaves the brackets out, means them to be the URI's. Raises SipSyntaxError.
     """
     value = (request.request.get("Refer-To") or "").strip()
     return request.refer_to if "<" in value else NameAddr(Uri.parse(value))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from harness.simulation.audit import Audit
 from harness.simulation.b2bua import BackToBack, x_headers
 from harness.simulation.identity import Caller
-from harness.simulation.legs import Headers, LegTarget, PassedBy, WireLeg
+from harness.simulation.legs import DirectMedia, Headers, LegTarget, WireLeg
 from harness.simulation.numbering import number_of
 from harness.simulation.registrar import Registrar, refuse
 from harness.simulation.wire.agent import UserAgent
@@ -23,7 +23,7 @@ _RING_SECONDS = 180.0  # no carrier lets a phone ring for longer
 
 @dataclass(frozen=True, slots=True)
 class Interconnect:
-    """The carrier's way to a platform: where its SBC is, whose word it takes, and which numbers it has."""
+    """The carrier's connection to a platform: its SBC, the address it is trusted by, and its numbers."""
 
     hop: Hop
     trusted: str
@@ -32,7 +32,7 @@ class Interconnect:
 
 
 class Carrier:
-    """Authenticates its subscribers' calls and asserts their numbers; hands on what it does not understand."""
+    """Authenticates its subscribers' calls and asserts their numbers (RFC 3325); passes unknown headers on."""
 
     def __init__(self, ua: UserAgent, realm: str, region: str, passwords: Mapping[str, str], audit: Audit) -> None:
         self.ua = ua
@@ -53,7 +53,7 @@ class Carrier:
         return self.ua.listening[0].address
 
     async def _invited(self, call: IncomingCall) -> None:
-        CarrierCall(self, call).start(WireLeg(call, PassedBy(), "caller"))
+        CarrierCall(self, call).start(WireLeg(call, DirectMedia(), "caller"))
 
     def platform(self) -> Interconnect:
         """The platform it is connected with."""
@@ -112,7 +112,7 @@ class CarrierCall(BackToBack):
             return 484 if request.uri.user else 404
         headers: Headers = [*x_headers(request)]
         platform = carrier.platform()
-        # what the platform sends out it has not at home, though a group's number may be a subscriber's
+        # a group's number may be a subscriber's: what the platform itself sends out goes to the subscriber
         if platform.has(number) and not (from_platform and number in carrier.subscribers):
             if not platform.takes(request.uri.user or "", number):
                 return 404
@@ -126,7 +126,7 @@ class CarrierCall(BackToBack):
                 hop=platform.hop,
                 from_=caller.from_(carrier.realm),
                 headers=[*headers, *caller.asserted(carrier.realm)],
-                side=PassedBy,
+                make_media=DirectMedia,
             )
         if number not in carrier.subscribers:
             return 404
@@ -141,11 +141,11 @@ class CarrierCall(BackToBack):
             flow=bindings[0].flow,
             from_=caller.from_(carrier.realm),
             headers=headers,
-            side=PassedBy,
+            make_media=DirectMedia,
         )
 
     async def on_refer(self, leg: WireLeg, request: ReferRequest, target: NameAddr) -> None:
-        """A phone can call numbers through its own carrier only, so that is where the target moves to."""
+        """Pass a REFER on with the target at this carrier: a phone calls numbers through its own carrier only."""
         number = number_of(target.uri, self._carrier.region)
         if number is not None:
             other = self.other(leg)

@@ -35,9 +35,9 @@ class Certificates:
     def __init__(self, label: str, deployment: Deployment, block: Block, authority: Authority) -> None:
         self._label, self._block, self._authority = label, block, authority
         self.ca_file = str(authority.ca_file)
-        gates = [block[Host.FIRST_TRUNK + i] for i in range(len(deployment.trunks))]
+        trunks = [block[Host.FIRST_TRUNK + i] for i in range(len(deployment.trunks))]
         carrier = deployment.accounts[next(iter(deployment.accounts))].domain
-        self.platform = self._identity("platform", [deployment.platform.domain, block[Host.PLATFORM], *gates])[0]
+        self.platform = self._identity("platform", [deployment.platform.domain, block[Host.PLATFORM], *trunks])[0]
         self.carrier = self._identity("carrier", [carrier, block[Host.CARRIER]])[0]
         names = ["sip.synthflow.example", block[Host.SYNTHFLOW], block[Host.OTHER_REGION]]
         self.synthflow, self._good = self._identity("synthflow", names)
@@ -47,8 +47,8 @@ class Certificates:
         made = self._authority.issue(f"{self._label}-{of}", names)
         return SharedIdentity(made.certificate, made.key, self._authority.ca_file), made
 
-    def spoil_synthflow(self, wrong: str | None) -> None:
-        """Synthflow's servers show one that is wrong in that way; None: the good one again."""
+    def show_for_synthflow(self, wrong: str | None) -> None:
+        """Have Synthflow's servers show a certificate that is wrong in that way; None: the good one again."""
         self.synthflow.show(self._make_bad()[wrong] if wrong else self._good)
 
     def of_synthflow_s_api(self) -> SSLContext:

@@ -1,4 +1,4 @@
-"""The world's control API: faults switched while it runs, and its audit. For tests of the harness; nothing that judges asks."""
+"""The world's control API: faults, settings and the audit. For tests of the harness; nothing that judges uses it."""
 
 from __future__ import annotations
 

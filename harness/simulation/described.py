@@ -1,4 +1,4 @@
-"""A tenant's deployment as others get it: with what a customer's file names, and a simulated one leaves out."""
+"""A tenant's deployment with what a customer's file has and a simulated one leaves out: addresses, passwords, ports."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from harness.simulation.hosts import Host
 
 
 def with_addresses(deployment: Deployment, block: Block) -> Deployment:
-    """With all that is known before anything listens: addresses, passwords."""
+    """The deployment with addresses and passwords, which are known before anything listens."""
     plain = to_plain(deployment)
-    plain.pop("simulated", None)  # nobody outside is told
+    plain.pop("simulated", None)  # not for those outside
     for trunk in plain["trunks"]:
         trunk["host"] = block[Host.SYNTHFLOW if trunk["ai"] == "synthflow" else Host.STAND_IN]
         trunk["allowed_addresses"] = [block[Host.SYNTHFLOW], block[Host.STAND_IN]]
@@ -28,7 +28,7 @@ def with_addresses(deployment: Deployment, block: Block) -> Deployment:
 
 
 def filled_in(deployment: Deployment, **values: Any) -> Deployment:
-    """With what has become known, by dotted path with ``__`` for the dot."""
+    """The deployment with these values, by dotted path with ``__`` for the dot."""
     plain = to_plain(deployment)
     for path, value in values.items():
         *parents, last = path.split("__")

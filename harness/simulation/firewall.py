@@ -14,14 +14,14 @@ _REJECTS = {
 
 
 class Firewall:
-    """Stands before the trunks' addresses and before Synthflow's."""
+    """Filters what goes to and from the trunks' addresses and Synthflow's."""
 
     def __init__(self, faults: Faults) -> None:
         self._faults = faults
 
     @property
-    def shut(self) -> frozenset[str]:
-        """The transports it lets nothing through of."""
+    def blocked(self) -> frozenset[str]:
+        """The transports that it blocks."""
         return frozenset(t for t in _DROPS if self._faults.on(_DROPS[t]) or self._faults.on(_REJECTS[t]))
 
     def judge(self, passage: Passage) -> Passed:

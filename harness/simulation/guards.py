@@ -1,10 +1,9 @@
-"""Who may use the world's HTTP interfaces, and how much they read: they listen on loopback, where every local program is."""
+"""Guards of the world's HTTP interfaces. They listen on loopback, which every local program reaches."""
 
 from __future__ import annotations
 
 import hmac
 from base64 import b64encode
-from ssl import SSLContext
 from typing import Final
 
 from aiohttp import web
@@ -15,9 +14,9 @@ CONTROL_USER: Final = "control"
 
 
 def application(authorization: str | None = None) -> web.Application:
-    """An application behind the guards; ``authorization`` is what its Authorization header has to be.
+    """An application behind the guards; ``authorization`` is the Authorization header that a request needs.
 
-    Without one, a POST has to say that it is JSON: no web page can send that to another origin unasked.
+    Without one, a POST has to be JSON, which no web page can send to another origin without asking (CORS preflight).
     """
     guards: list[Middleware] = [_own_host, _json_only if authorization is None else _authorised(authorization)]
     return web.Application(middlewares=guards, client_max_size=MOST_BODY)
@@ -65,37 +64,3 @@ def _authorised(authorization: str) -> Middleware:
         return await handler(request)
 
     return authorised
-
-
-class Door:
-    """Where an application listens. It can be shut, so that connections are refused, and opened again on the same port."""
-
-    def __init__(self, app: web.Application, address: str, tls: SSLContext | None = None) -> None:
-        self._runner = web.AppRunner(app, access_log=None)
-        self._address = address
-        self._tls = tls
-        self._port = 0
-        self._site: web.TCPSite | None = None
-
-    async def open(self) -> str:
-        """Listen; where, as host:port."""
-        await self._runner.setup()
-        await self.reopen()
-        self._port = int(self._runner.addresses[0][1])
-        return f"{self._address}:{self._port}"
-
-    async def reopen(self) -> None:
-        """Listen again, if it does not."""
-        if self._site is None:
-            self._site = web.TCPSite(self._runner, self._address, self._port, ssl_context=self._tls)
-            await self._site.start()
-
-    async def shut(self) -> None:
-        """Refuse connections."""
-        site, self._site = self._site, None
-        if site is not None:
-            await site.stop()
-
-    async def close(self) -> None:
-        """For good."""
-        await self._runner.cleanup()

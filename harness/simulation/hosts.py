@@ -6,7 +6,7 @@ import enum
 
 
 class Host(enum.IntEnum):
-    """By what has it; trunks and phones have as many as there are, from the first on."""
+    """Last octets by their holders. Trunks and phones take as many as they need, from the first on."""
 
     CARRIER = 1
     PLATFORM = 10

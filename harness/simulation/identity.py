@@ -1,4 +1,4 @@
-"""Who is calling: what the caller shows, what is asserted of it, and what may be told to whom (RFC 3323, 3325)."""
+"""Who is calling: what the caller shows, what is asserted, and who gets to see it (RFC 3323, 3325)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Caller:
 
     @classmethod
     def of(cls, request: Request, region: str, *, asserted: bool) -> Caller:
-        """By P-Asserted-Identity, if its sender is believed, else by From."""
+        """The caller of a request: by P-Asserted-Identity if ``asserted``, since its sender is trusted; else by From."""
         shown = request.from_
         privacy = request.tokens("Privacy") - {"none"}
         withheld = bool(privacy & {"id", "user", "header"}) or shown.uri.host.lower() == ANONYMOUS.uri.host
@@ -38,7 +38,7 @@ class Caller:
         return cls(number, None if withheld else shown.display, withheld)
 
     def showing(self, number: str) -> Caller:
-        """The same call, with another number to show."""
+        """The caller with another number to show."""
         return replace(self, number=number, display=None, withheld=False)
 
     def from_(self, host: str) -> NameAddr:
@@ -46,6 +46,6 @@ class Caller:
         return ANONYMOUS if self.withheld else NameAddr(Uri("sip", self.number, host), self.display)
 
     def asserted(self, host: str) -> list[tuple[str, str]]:
-        """The headers that tell a trusted peer the truth, and what the caller wants kept from others."""
+        """The headers for a trusted peer: the real number, and Privacy if the caller withholds it."""
         headers = [("P-Asserted-Identity", str(NameAddr(Uri("sip", self.number, host), self.display)))]
         return [*headers, ("Privacy", "id")] if self.withheld else headers

@@ -1,4 +1,4 @@
-"""INFO within a call, as the platform's menu and the assistant take it."""
+"""INFO within a call, for the platform's menu and the assistant."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from harness.simulation.wire.indialog import InDialogRequest
 
 
 def take(request: InDialogRequest) -> ReceivedDigit | None:
-    """Answer it; the digit it brought, None when it brought none.
+    """Answer an INFO; the digit in it, None when there is none.
 
-    One without a body is a sign of life; what cannot be read is told what could be (RFC 3261 section 21.4.13).
+    One without a body is a keep-alive; a body that cannot be read gets 415 with what could be (RFC 3261 section 21.4.13).
     """
     asked = request.request
     digit = digit_of_info(asked.content_type, asked.body)

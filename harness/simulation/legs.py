@@ -1,4 +1,4 @@
-"""What a call through a back-to-back user agent is made of: its legs, their media, and whom to call for one."""
+"""The parts of a call through a back-to-back user agent: its legs, their media, and the targets of new legs."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from harness.sip.uri import NameAddr, Uri
 Headers = list[tuple[str, str]]
 
 
-class Side(Protocol):
-    """A leg's part in offer and answer: `LegMedia` where media is anchored, `PassedBy` where it is not."""
+class LegSdp(Protocol):
+    """A leg's side of offer and answer (RFC 3264): `LegMedia` where media is anchored, `DirectMedia` where it is not."""
 
     remote: Description | None
     local: Description | None
@@ -33,44 +33,44 @@ class Side(Protocol):
         """The same, as an answer."""
 
     def again(self) -> bytes:
-        """What was told last."""
+        """The description that the peer has now."""
 
     def restore(self, local: Description | None) -> None:
-        """What was told last was not accepted: before it stands again."""
+        """Go back to ``local``: the peer has not accepted the description it was sent last."""
 
     def close(self) -> None:
         """The leg is over."""
 
 
-class PassedBy:
-    """Descriptions pass unchanged, media goes another way."""
+class DirectMedia:
+    """Descriptions pass unchanged; media does not come through here."""
 
     def __init__(self) -> None:
         self.remote: Description | None = None
         self.local: Description | None = None
 
     def learn(self, body: bytes) -> Description:
-        """See `Side`."""
+        """See `LegSdp`."""
         self.remote = Description.parse(body)
         return self.remote
 
     def pass_on(self, other: Description) -> bytes:
-        """See `Side`."""
+        """See `LegSdp`."""
         self.local = other
         return bytes(other)
 
     pass_answer = pass_on
 
     def again(self) -> bytes:
-        """See `Side`."""
+        """See `LegSdp`."""
         return bytes(self.local) if self.local is not None else b""
 
     def restore(self, local: Description | None) -> None:
-        """See `Side`."""
+        """See `LegSdp`."""
         self.local = local
 
     def close(self) -> None:
-        """See `Side`."""
+        """See `LegSdp`."""
 
 
 @dataclass(eq=False)
@@ -78,7 +78,7 @@ class WireLeg:
     """One dialog of the call and its media. ``peer`` says who is at its other end, for the audit."""
 
     call: IncomingCall | OutgoingCall
-    media: Side
+    media: LegSdp
     peer: str
 
     @property
@@ -89,7 +89,7 @@ class WireLeg:
 
 @dataclass(frozen=True, kw_only=True)
 class LegTarget:
-    """Whom to call for a leg, and how. ``make_offer`` replaces the offer that the other leg's description would give."""
+    """Whom to call for a leg, and how. ``make_offer`` replaces the offer made of the other leg's description."""
 
     peer: str
     ua: UserAgent
@@ -99,8 +99,8 @@ class LegTarget:
     from_: NameAddr
     headers: Headers = field(default_factory=list)
     credentials: Credentials | None = None
-    side: Callable[[], Side]
-    make_offer: Callable[[Side, WireLeg], bytes] | None = None
+    make_media: Callable[[], LegSdp]
+    make_offer: Callable[[LegSdp, WireLeg], bytes] | None = None
     #: The digit by which whoever answers takes the call, and how long to wait for it.
     accept: tuple[str, float] | None = None
 

@@ -27,7 +27,7 @@ class Certificate:
 
 
 class Authority:
-    """Issues into ``directory``; all files are readable by their owner only."""
+    """A certificate authority that writes into ``directory``; all files are readable by their owner only."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -43,7 +43,7 @@ class Authority:
         #: The CA's own certificate: whom to trust.
         self.ca_file = self._write("ca.pem", certificate.public_bytes(serialization.Encoding.PEM))
 
-    def shred(self) -> None:
+    def remove(self) -> None:
         """Remove everything that was issued."""
         shutil.rmtree(self._directory, ignore_errors=True)
 
@@ -75,7 +75,7 @@ class Authority:
         )
 
     def bad_certificates(self, label: str, names: Sequence[str]) -> dict[str, Certificate]:
-        """What a server must not be believed with, by the reason."""
+        """Certificates that a client must refuse, by the reason."""
         return {
             "expired": self.issue(f"{label}-expired", names, expired=True),
             "self-signed": self.issue(f"{label}-self-signed", names, self_signed=True),

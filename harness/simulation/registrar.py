@@ -37,7 +37,7 @@ class Binding:
 class Registrar:
     """Bindings of one realm. ``passwords`` are by user; ``grant`` may shorten what a user asked for.
 
-    ``explains`` says in the refusal what was wrong: only to peers that are known by address, or users could be found by trying.
+    ``explains`` says in the refusal what was wrong. That is for peers known by address; others could find users by trying.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Registrar:
             incoming.respond(400, str(error))
 
     def admit(self, incoming: IncomingRequest, user: str) -> bool:
-        """Whether the request proves to be ``user``'s; otherwise it has been answered."""
+        """Whether the request has the credentials of ``user``; if not, it has been answered."""
         checked = self.digest.verify(incoming.request)
         if checked.accepted:
             if checked.username == user:
@@ -127,7 +127,7 @@ def refuse(
     *,
     explains: bool = False,
 ) -> None:
-    """Challenge who has shown no (or stale) credentials; who has shown wrong ones gets 403.
+    """Answer a request whose credentials were not accepted: a challenge for missing or stale ones, 403 for wrong ones.
 
     Credentials for another URI, or that nobody can read, are a mistake in the request (RFC 2617 section 3.2.2.5).
     """

@@ -17,7 +17,7 @@ class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class Rtcp(_Model):
+class RtcpSettings(_Model):
     """RTCP of the world's legs (RFC 3550). A relay passes the far end's reports on, or ends both sides and speaks for itself."""
 
     reports: Literal["passed-on", "terminated", "none"] = "passed-on"
@@ -28,7 +28,7 @@ class Rtcp(_Model):
 Sends = Literal["voice", "speech", "talks-on", "tone", "music", "silence", "machine"]
 
 
-class Assistant(_Model):
+class AssistantSettings(_Model):
     """How an assistant takes and holds a call."""
 
     sends: Sends = "voice"
@@ -44,7 +44,7 @@ class Assistant(_Model):
     confuses: dict[str, str] = {}
 
 
-class External(_Model):
+class ExternalSettings(_Model):
     """How a platform calls agents who are telephone numbers at a carrier."""
 
     shows: Literal["original", "platform"] = "original"  #: whose number: the caller's, or that of the called number
@@ -53,7 +53,7 @@ class External(_Model):
     accept_within_s: float = Field(15.0, gt=0, le=120)
 
 
-class Group(_Model):
+class GroupSettings(_Model):
     """How a ring group rings, and what happens when nobody answers."""
 
     rings: Literal["all", "batches", "one-by-one"] = "all"  #: in the order of its agents
@@ -61,12 +61,12 @@ class Group(_Model):
     ring_s: float = Field(30.0, gt=0)  #: how long each of them rings
     pause_s: float = Field(1.0, ge=0)  #: before the next
     away: tuple[str, ...] = ()  #: phones that are not called, though they are registered
-    external: External | None = None  #: as the agents' phones say, unless told here
+    external: ExternalSettings | None = None  #: as the agents' phones say, unless told here
     queue_s: float = Field(0.0, ge=0)  #: how long a caller waits, with music, for somebody to take the call
     voicemail: bool = False  #: answers when nobody does
 
     @classmethod
-    def of(cls, declared: deployment.Group) -> Group:
+    def of(cls, declared: deployment.Group) -> GroupSettings:
         """As the deployment has it."""
         same = {name: getattr(declared, name) for name in cls.model_fields if name != "external"}
         return cls(**same)
@@ -77,7 +77,7 @@ class Group(_Model):
         return [range(at, min(at + size, count)) for at in range(0, count, max(size, 1))]
 
 
-class Line(_Model):
+class LineSettings(_Model):
     """How a number is answered."""
 
     open: bool | None = None  #: within its business hours; none: as the clock and the deployment say
@@ -85,7 +85,7 @@ class Line(_Model):
     answers_first: bool = False  #: the platform answers before it calls anybody, and says nothing
 
 
-class Api(_Model):
+class ApiSettings(_Model):
     """Synthflow's API: whether it is to be had, and what its records tell."""
 
     answers: Literal["normally", "refused", "401", "429", "500", "503"] = "normally"
@@ -100,30 +100,30 @@ class Api(_Model):
 class Settings(_Model):
     """All of it."""
 
-    rtcp: Rtcp = Rtcp()
-    api: Api = Api()
-    assistants: dict[str, Assistant] = {}  #: by name; ``*`` for all others
-    groups: dict[str, Group] = {}  #: likewise
-    lines: dict[str, Line] = {}  #: likewise
+    rtcp: RtcpSettings = RtcpSettings()
+    api: ApiSettings = ApiSettings()
+    assistants: dict[str, AssistantSettings] = {}  #: by name; ``*`` for all others
+    groups: dict[str, GroupSettings] = {}  #: likewise
+    lines: dict[str, LineSettings] = {}  #: likewise
 
-    def assistant(self, name: str | None) -> Assistant:
+    def assistant(self, name: str | None) -> AssistantSettings:
         """An assistant's, its own or those of all."""
-        return self.assistants.get(name or "*") or self.assistants.get("*") or Assistant()
+        return self.assistants.get(name or "*") or self.assistants.get("*") or AssistantSettings()
 
-    def group(self, name: str, declared: deployment.Group) -> Group:
+    def group(self, name: str, declared: deployment.Group) -> GroupSettings:
         """A group's, its own or those of all, else as the deployment has it."""
-        return self.groups.get(name) or self.groups.get("*") or Group.of(declared)
+        return self.groups.get(name) or self.groups.get("*") or GroupSettings.of(declared)
 
-    def line(self, name: str) -> Line:
+    def line(self, name: str) -> LineSettings:
         """A line's, its own or those of all."""
-        return self.lines.get(name) or self.lines.get("*") or Line()
+        return self.lines.get(name) or self.lines.get("*") or LineSettings()
 
 
-class Current:
+class CurrentSettings:
     """The settings of one tenant as they are now: the control API may exchange them."""
 
-    def __init__(self, settings: Settings | None = None) -> None:
-        self.now = settings or Settings()
+    def __init__(self, settings: Settings) -> None:
+        self.now = settings
 
 
 def parse(plain: dict[str, Any]) -> Settings:

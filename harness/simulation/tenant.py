@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from harness.deployment import Deployment, Timings, Trunk
+from harness.deployment import PLAIN_PORT, TLS_PORT, Deployment, Timings, Trunk
 from harness.simulation.addresses import Block
 from harness.simulation.audit import Audit
 from harness.simulation.carrier import Carrier, Interconnect
@@ -19,8 +19,8 @@ from harness.simulation.certificates import Certificates
 from harness.simulation.described import filled_in, with_addresses
 from harness.simulation.faults import Fault, Faults
 from harness.simulation.firewall import Firewall
-from harness.simulation.guards import Door
 from harness.simulation.hosts import Host
+from harness.simulation.http_server import HttpServer
 from harness.simulation.media.ticker import Ticker
 from harness.simulation.pki import Authority
 from harness.simulation.platform.announcements import Announcements
@@ -31,28 +31,26 @@ from harness.simulation.platform.gladly import Gladly
 from harness.simulation.platform.reception import take_platform_calls
 from harness.simulation.platform.talkdesk import Talkdesk
 from harness.simulation.platform.trunk import Termination, TrunkTimers
-from harness.simulation.settings import Current, Settings, parse
+from harness.simulation.settings import CurrentSettings, Settings, parse
 from harness.simulation.synthflow.api import api, with_models
 from harness.simulation.synthflow.media_engine import MediaEngine
 from harness.simulation.synthflow.numbers import SipNumbers
 from harness.simulation.synthflow.reception import take_ai_calls
 from harness.simulation.synthflow.service import Synthflow
 from harness.simulation.synthflow.trunks import Trunks
-from harness.simulation.watch import Watched, look_after
+from harness.simulation.watch import Watched, end_dead_calls
 from harness.simulation.wire.agent import UserAgent
-from harness.simulation.wire.transport import Hop, Listen, TlsIdentity, Trace, Traced, TransportName
+from harness.simulation.wire.transport import TRANSPORTS, Hop, Listen, TlsIdentity, Trace, Traced, TransportName
 
 _PLATFORMS: Final[dict[str, type[Platform]]] = {
     "talkdesk": Talkdesk,
     "gladly": Gladly,
     "generic": GenericSbc,
 }
-_ALL: Final[tuple[TransportName, ...]] = ("udp", "tcp", "tls")
-_PLAIN_PORT, _TLS_PORT = 32681, 32682
 
 
 class Tenant:
-    """Made of a deployment that leaves hosts out; :attr:`deployment` has them once it has started."""
+    """Made of a deployment without hosts; :attr:`deployment` has them once the tenant has started."""
 
     def __init__(
         self,
@@ -75,12 +73,12 @@ class Tenant:
         self._media_engine = media_engine
         self._trace = trace
         self._agents: list[UserAgent] = []
-        self._sites: list[Door] = []
-        self._api: Door | None = None
+        self._http_servers: list[HttpServer] = []
+        self._api: HttpServer | None = None
         self._tasks: list[asyncio.Task[Any]] = []
         self._token = secrets.token_urlsafe(24)
         self._firewall = Firewall(self.faults)
-        self.settings = Current(parse(deployment.simulated))
+        self.settings = CurrentSettings(parse(deployment.simulated))
         self.deployment = with_addresses(deployment, block)
         self._certificates = Certificates(f"tenant-{number}", self.deployment, block, authority)
         self._fill_in(
@@ -96,15 +94,15 @@ class Tenant:
         self.deployment = filled_in(self.deployment, **values)
 
     def _security_changed(self) -> None:
-        """Connections that stand were made under the certificate and the firewall of before: they go."""
+        """Close the connections that were made with the certificate and the firewall of before."""
         kinds = {Fault.CERTIFICATE_EXPIRED: "expired", Fault.CERTIFICATE_WRONG_NAME: "wrong-name"}
         wrong = next((kind for fault, kind in kinds.items() if self.faults.on(fault)), None)
-        now = (wrong, self._firewall.shut)
+        now = (wrong, self._firewall.blocked)
         if now == self._security:
             return
         self._security = now
-        self._certificates.spoil_synthflow(wrong)
-        for ua in (self._synthflow_ua, *(gate.ua for gate in self.platform.gates.values())):
+        self._certificates.show_for_synthflow(wrong)
+        for ua in (self._synthflow_ua, *(termination.ua for termination in self.platform.terminations.values())):
             for flow in ua.flows():
                 ua.drop_flow(flow, reset=False)
 
@@ -131,7 +129,7 @@ class Tenant:
 
     async def _start_carrier(self) -> None:
         address = self._block[Host.CARRIER]
-        ua = await self._agent("carrier", _listens(address, _ALL), self._certificates.carrier)
+        ua = await self._agent("carrier", _listens(address, TRANSPORTS), self._certificates.carrier)
         accounts = self.deployment.accounts
         # Phones with a number have their account with the carrier, those with a user name with the platform.
         passwords = {
@@ -148,8 +146,8 @@ class Tenant:
         deployment, block = self.deployment, self._block
         kind = _PLATFORMS.get(deployment.integration, GenericSbc)  # somebody's own is played as an SBC
         ua = await self._agent("platform", _listens(block[Host.PLATFORM], kind.transports), self._certificates.platform)
-        gates = {
-            trunk.name: await self._gate(trunk, block[Host.FIRST_TRUNK + index])
+        terminations = {
+            trunk.name: await self._start_termination(trunk, block[Host.FIRST_TRUNK + index])
             for index, trunk in enumerate(deployment.trunks)
         }
         deployment = self.deployment
@@ -165,7 +163,7 @@ class Tenant:
             self._audit,
             self._ticker,
             ua,
-            gates,
+            terminations,
             passwords,
             block[Host.PLATFORM_MEDIA],
             block[Host.NOBODY],
@@ -175,7 +173,7 @@ class Tenant:
         await self._start_announcements()
         self._interconnect(kind.transports[0])
         self._tasks.append(
-            self._audit.spawn(look_after(self._legs, self._audit), f"tenant {self.number} looks after its calls")
+            self._audit.spawn(end_dead_calls(self._legs, self._audit), f"tenant {self.number} watches its calls")
         )
         known: dict[str, Any] = {}
         for name, account in deployment.accounts.items():
@@ -189,7 +187,7 @@ class Tenant:
         listen = ua.local(kind.transports[0])
         known |= {"platform__host": listen.address, "platform__port": listen.port}
         if deployment.campaign is not None:
-            url = await self._site(campaigns(self.platform, deployment), block[Host.PLATFORM])
+            url = await self._serve(campaigns(self.platform, deployment), block[Host.PLATFORM])
             known["campaign__url"] = f"http://{url}/campaigns/calls"
         self._fill_in(**known)
 
@@ -210,7 +208,7 @@ class Tenant:
             *(watched for conversation in self.synthflow.conversations for watched in conversation.watched()),
         ]
 
-    async def _gate(self, trunk: Trunk, address: str) -> Termination:
+    async def _start_termination(self, trunk: Trunk, address: str) -> Termination:
         timers = TrunkTimers()
         ua = await self._agent(
             "trunk",
@@ -244,9 +242,9 @@ class Tenant:
     async def _start_synthflow_agents(self) -> None:
         def listens(address: str) -> list[Listen]:
             return [
-                Listen("udp", address, _PLAIN_PORT),
-                Listen("tcp", address, _PLAIN_PORT),
-                Listen("tls", address, _TLS_PORT),
+                Listen("udp", address, PLAIN_PORT),
+                Listen("tcp", address, PLAIN_PORT),
+                Listen("tls", address, TLS_PORT),
             ]
 
         self._synthflow_ua = await self._agent(
@@ -280,8 +278,8 @@ class Tenant:
             return
         self.deployment = with_models(self.deployment)
         app = api(self.synthflow.records, self.numbers, self.deployment, self._token, self._audit, self.settings)
-        self._api = Door(app, self._block[Host.SYNTHFLOW], self._certificates.of_synthflow_s_api())
-        where = await self._api.open()
+        self._api = HttpServer(app, self._block[Host.SYNTHFLOW], self._certificates.of_synthflow_s_api())
+        where = await self._api.start()
         self._apply_settings()
         self._fill_in(
             synthflow__api_base=f"https://{where}/v2",
@@ -294,14 +292,14 @@ class Tenant:
         if self._trace is not None:
             self._trace(traced)
 
-    async def _site(self, app: web.Application, address: str) -> str:
-        """Serve it; where."""
-        door = Door(app, address)
-        self._sites.append(door)
-        return await door.open()
+    async def _serve(self, app: web.Application, address: str) -> str:
+        """Serve it; returns host:port."""
+        server = HttpServer(app, address)
+        self._http_servers.append(server)
+        return await server.start()
 
     def begin(self) -> None:
-        """Everything listens, and the first faults are set: SIP numbers register."""
+        """Register the SIP numbers: everything listens now, and the first faults are set."""
         self.numbers.start()
 
     async def stop(self) -> None:
@@ -314,20 +312,20 @@ class Tenant:
         await self.close()
 
     async def close(self) -> None:
-        """Let go of everything that is held, started or not."""
+        """Stop all user agents and servers, and release the addresses; harmless for what was never started."""
         await asyncio.gather(*(ua.stop() for ua in self._agents))
-        await asyncio.gather(*(door.close() for door in [*self._sites, *([self._api] if self._api else [])]))
+        await asyncio.gather(*(server.stop() for server in [*self._http_servers, *([self._api] if self._api else [])]))
         self._block.release()
 
     def change_settings(self, now: Settings) -> None:
-        """Behave so from now on; calls that are up go on as they are."""
+        """Use these settings from now on; calls that are up go on unchanged."""
         self.settings.now = now
         self._apply_settings()
 
     def _apply_settings(self) -> None:
         if self._api is not None:
-            shut = self.settings.now.api.answers == "refused"
-            self._audit.spawn(self._api.shut() if shut else self._api.reopen(), f"tenant {self.number} API")
+            refuses = self.settings.now.api.answers == "refused"
+            self._audit.spawn(self._api.pause() if refuses else self._api.resume(), f"tenant {self.number} API")
 
     def address(self, host: int) -> str:
         """One of its addresses, by the last octet."""
@@ -342,16 +340,18 @@ class Tenant:
             "tenant": self.number,
             "deployment": self.deployment.name,
             "faults": self.faults.listed(),
-            "calls": [call.told() for call in calls],
+            "calls": [call.plain() for call in calls],
             "ai_calls": len(self.synthflow.conversations),
             "landings": [asdict(landed) for landed in self.platform.landings],
             "relays": sum(call.relays for call in calls),
             "registrations": {
                 "carrier": self.carrier.registrar.users(),
                 "platform": self.platform.registrar.users(),
-                "trunks": {name: gate.registrar.users() for name, gate in self.platform.gates.items()},
+                "trunks": {
+                    name: termination.registrar.users() for name, termination in self.platform.terminations.items()
+                },
             },
-            "trunks_in_use": {name: len(gate.in_use) for name, gate in self.platform.gates.items() if gate.in_use},
+            "trunks_in_use": {name: len(t.in_use) for name, t in self.platform.terminations.items() if t.in_use},
             "dialogs": sum(len(ua.calls()) for ua in self._agents),
         }
 

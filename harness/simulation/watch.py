@@ -1,4 +1,4 @@
-"""Ends calls whose other end has died: it does not answer when it is asked whether it is still there."""
+"""Ends calls whose other end has died: it does not answer OPTIONS within the dialog."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ ANSWER_SECONDS: Final = 4.0  #: and has so long to answer
 _ROUND_SECONDS = 1.0
 
 
-async def look_after(legs: Callable[[], Iterable[Watched]], audit: Audit) -> None:
-    """Watch the answered legs that ``legs`` gives, for ever. Silence alone ends nothing: it may be meant (hold)."""
+async def end_dead_calls(legs: Callable[[], Iterable[Watched]], audit: Audit) -> None:
+    """Watch the answered legs that ``legs`` gives, for ever. Silence alone ends no call, since it may be a hold."""
     asked: dict[Call, float] = {}
     while True:
         await asyncio.sleep(_ROUND_SECONDS)

@@ -1,4 +1,4 @@
-"""All tenants of one process, from start to the closing of the audit."""
+"""All tenants of one process, from start to the final audit."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from harness.deployment import Deployment, is_digit, replicas_to_plain
 from harness.simulation.addresses import StartError, take_block
 from harness.simulation.audit import Audit
 from harness.simulation.control import control
-from harness.simulation.guards import CONTROL_USER, Door
+from harness.simulation.guards import CONTROL_USER
+from harness.simulation.http_server import HttpServer
 from harness.simulation.media.ticker import Ticker
 from harness.simulation.pki import Authority
 from harness.simulation.synthflow.media_engine import MediaEngine
@@ -25,12 +26,12 @@ _CONTROL = 2  # the last octet of the control API's address, in the first tenant
 _CHANNELS_PER_TENANT = 24
 _FEWEST_CHANNELS = 128  # `harness load` asks one tenant for more
 
-#: What callers say whom the AI knows by their words alone: it stands in the transcript.
+#: What callers say whom the AI knows by their words alone: the transcript holds it.
 _GREETING = "hello-en"
 
 
 def _understood(deployment: Deployment) -> tuple[str, ...]:
-    """The prompts its assistants know, each once."""
+    """The prompts that the deployment's assistants understand, each once."""
     handovers = (each for name in deployment.assistants for each in deployment.handovers(name).values())
     asked = [_GREETING]
     for handover in handovers:
@@ -76,10 +77,10 @@ class World:
             )
             for number in range(tenants)
         ]
-        self._control: Door | None = None
+        self._control: HttpServer | None = None
 
     async def start(self, faults: Sequence[tuple[str, str | None]] = (), *, with_control: bool = False) -> str | None:
-        """Listen, then be wrong as asked; returns the control API's URL, its password in it. Raises `StartError`, `SelectionError`."""
+        """Listen, then set the faults; returns the control API's URL with its password. Raises `StartError`, `SelectionError`."""
         try:
             for tenant in self.tenants:
                 await tenant.start()
@@ -95,18 +96,18 @@ class World:
 
     async def _start_control(self) -> str:
         token = secrets.token_urlsafe(24)
-        self._control = Door(control(self, token), self.tenants[0].address(_CONTROL))
-        return f"http://{CONTROL_USER}:{token}@{await self._control.open()}"
+        self._control = HttpServer(control(self, token), self.tenants[0].address(_CONTROL))
+        return f"http://{CONTROL_USER}:{token}@{await self._control.start()}"
 
     def deployments(self) -> list[dict[str, Any]]:
         """One for each tenant, as :func:`replicas_to_plain` has them."""
         return replicas_to_plain([tenant.deployment for tenant in self.tenants])
 
     async def stop(self) -> bool:
-        """Hang up and close; whether nothing is left over and nothing went wrong."""
+        """Hang up and close; returns whether nothing was left over and nothing went wrong."""
         await asyncio.gather(*(tenant.stop() for tenant in self.tenants))
         if self._control is not None:
-            await self._control.close()
+            await self._control.stop()
         self._ticker.stop()
         self.audit.cancel_all()
         await asyncio.sleep(0)
@@ -114,14 +115,14 @@ class World:
             left = tenant.state()
             if left["calls"] or left["ai_calls"] or left["dialogs"]:
                 self.audit.note(f"left over: {left}", is_error=True)
-        self._authority.shred()
+        self._authority.remove()
         if self._trace_file is not None:
             self._trace_file.close()
         return not self.audit.errors
 
     @property
     def stood_still_s(self) -> float:
-        """For how long in all its audio stood still, since the machine was too busy."""
+        """For how many seconds in all its audio stood still because the machine was too busy."""
         return self._ticker.stood_still_s
 
     def state_of_all(self) -> dict[str, Any]:
@@ -146,8 +147,8 @@ class World:
             self._trace_file.flush()
 
 
-class ErrorsIntoAudit(logging.Handler):
-    """What the world's parts log as an error is an error of the world."""
+class AuditHandler(logging.Handler):
+    """Puts what the world's parts log as an error into the audit."""
 
     def __init__(self, audit: Audit) -> None:
         super().__init__(logging.ERROR)

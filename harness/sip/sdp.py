@@ -96,6 +96,11 @@ class Crypto:
             raise SdpError("not a crypto attribute")
         return cls(tag, words[1], words[2], " ".join(words[3:]))
 
+    @property
+    def has_mki(self) -> bool:
+        """Whether it has a master key identifier, or several keys, which need one each (RFC 4568 section 6.1)."""
+        return ";" in self.key or any(":" in part for part in self.key.split("|")[1:])
+
     @classmethod
     def fresh(cls, suite: str = "AES_CM_128_HMAC_SHA1_80", tag: int = 1) -> Crypto:
         """One with a new random key."""

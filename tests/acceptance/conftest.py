@@ -174,6 +174,6 @@ def outside(tmp_path_factory: pytest.TempPathFactory, forked_python: str) -> Ite
     directory = tmp_path_factory.mktemp("outside")
     with (
         one_world(WORLD_FILE, load(WORLD_FILE), directory, tenants=2, controlled=True) as world,
-        httpx.Client(base_url=world.api) as books,
+        httpx.Client(base_url=world.api) as control,
     ):
-        yield Outside(directory, books, world.tenants, forked_python)
+        yield Outside(directory, control, world.tenants, forked_python)

@@ -31,7 +31,7 @@ class Outside:
     """A world in a process of its own, and files about it."""
 
     directory: Path
-    books: httpx.Client  #: the world's control API
+    control: httpx.Client  #: the world's control API
     tenants: list[Deployment]
     python: str  #: what runs are forked by, see ``tests.forked``
     secrets: dict[str, str] = field(default_factory=dict)
@@ -126,7 +126,7 @@ class Outside:
         return max(max(accumulate(step for _, step in sorted(found))) for found in times.values())
 
     def calls_up(self) -> list[str]:
-        """What the world's own books have up."""
-        books = self.books.get("/calls").json()
-        up = [call["name"] for tenant in books["tenants"] for call in tenant["calls"]]
-        return up + [f"AI call of tenant {t['tenant']}" for t in books["tenants"] for _ in range(t["ai_calls"])]
+        """The calls that the world has up, by its control API."""
+        state = self.control.get("/calls").json()
+        up = [call["name"] for tenant in state["tenants"] for call in tenant["calls"]]
+        return up + [f"AI call of tenant {t['tenant']}" for t in state["tenants"] for _ in range(t["ai_calls"])]

@@ -206,7 +206,7 @@ BUSY_ROWS = [f"--row={row}" for row in ("HOLD", "CONCURRENT", "TD-TRANSFER-BLIND
 
 @pytest.mark.parametrize("kind", ["verify, alone", "verify, with workers", "call"])
 def test_a_killed_runner_leaves_no_call_up(outside: Outside, kind: str) -> None:
-    """SIGKILL at random moments, four of each kind; the phones' processes hang up, as the world's own books show."""
+    """SIGKILL at random moments, four of each kind; the phones' processes hang up, as the world's control API shows."""
     chance = random.Random(kind)
     file = outside.file("stand-in" if kind.startswith("verify") else "live")
     workers = "2" if kind == "verify, with workers" else "0"

@@ -59,7 +59,7 @@ def test_a_change_is_told_once_and_every_night_is_kept(
     assert alerts(receiver) == []
     assert figures(reports, receiver)["cases", "passed"] == 1
 
-    outside.books.post("/faults", json={"name": "from-anonymous"}).raise_for_status()
+    outside.control.post("/faults", json={"name": "from-anonymous"}).raise_for_status()
     code, output = nightly("--verify", VERIFY)
     assert code == 1, output
     assert f"newly failing: {CASE} (failed: Caller ID missing:" in output
@@ -74,7 +74,7 @@ def test_a_change_is_told_once_and_every_night_is_kept(
     assert code == 1, output
     assert alerts(receiver) == [], "nothing has changed since the night before"
 
-    outside.books.delete("/faults").raise_for_status()
+    outside.control.delete("/faults").raise_for_status()
     code, output = nightly("--verify", VERIFY)
     assert code == 0, output
     (alert,) = alerts(receiver)

@@ -17,9 +17,9 @@ from harness.report.evidence import CaseEvidence
 from harness.report.labels import labels
 from harness.signoff.claims import claims
 from harness.verdict import Strength, Verdict
+from tools import ROOT
 from tools.liveproof.outside import world
 from tools.liveproof.plan import AIS, INBOUND, LISTENS, TRANSFER, WITNESSES, World
-from tools.trials import ROOT
 
 _WITNESS = {witness.name: witness for witness in WITNESSES}
 _AI = {ai.name: ai for ai in AIS}

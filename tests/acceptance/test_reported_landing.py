@@ -47,9 +47,9 @@ def outside(tmp_path_factory: pytest.TempPathFactory, forked_python: str) -> Ite
     (directory / "simulated-talkdesk.csv").write_text((WORLD_FILE.parent / "simulated-talkdesk.csv").read_text())
     with (
         one_world(path, load(path), directory, tenants=2, controlled=True) as world,
-        httpx.Client(base_url=world.api) as books,
+        httpx.Client(base_url=world.api) as control,
     ):
-        yield Outside(directory, books, world.tenants, forked_python)
+        yield Outside(directory, control, world.tenants, forked_python)
 
 
 @contextmanager
@@ -61,7 +61,7 @@ def reporting(outside: Outside, render: Render) -> Iterator[str]:
             if self.headers["X-Key"] != KEY:
                 self.send_error(401)
                 return
-            landings = outside.books.get("/calls").json()["tenants"][1]["landings"]
+            landings = outside.control.get("/calls").json()["tenants"][1]["landings"]
             strange = ["01.02.2026 03:04:05", "Empfang", "+18155550101", "0031201234567", "Ann"]
             rows = [list(COLUMNS), strange]
             rows += [row for landing in landings for row in [render(landing)] * 2]
@@ -153,11 +153,11 @@ def test_a_report_that_lists_another_group_is_a_wrong_landing(outside: Outside) 
 
 
 def test_a_call_that_rings_a_phone_of_ours_instead(outside: Outside) -> None:
-    outside.books.post("/faults", json={"name": "group-wrong"}).raise_for_status()
+    outside.control.post("/faults", json={"name": "group-wrong"}).raise_for_status()
     try:
         verdict, found, output = run(outside, BLIND, told, strength="unknown")
     finally:
-        outside.books.delete("/faults").raise_for_status()
+        outside.control.delete("/faults").raise_for_status()
     assert verdict == "failed", output
     assert found["landing"]["measured"]["rang"] == ["support"]
 

@@ -116,6 +116,20 @@ def test_a_recording_plays_and_moves_the_cursor_through_time_line_and_ladder(run
         looked.page.wait_for_function(CURSORS_MOVED)
 
 
+def test_a_passed_case_plays_its_wav(run: Path, browser: Any) -> None:
+    """With the page's own Content-Security-Policy in force: nothing smaller was made of what passed, and no player had a sound."""
+    case = next(case for case in read_cases(run) if case.verdict == "passed" and case.recordings)
+    page = browser.new_page()
+    page.goto((run / "report.html").as_uri() + f"#{CasePage.of(case, run, '').key}")
+    player = page.locator("details.case[open] audio").first
+    assert player.get_attribute("src").endswith(".wav")
+    ended = player.evaluate(
+        "audio => new Promise(told => { audio.onplaying = audio.onerror = event => told(event.type); audio.load(); audio.play(); })"
+    )
+    assert ended == "playing"
+    page.close()
+
+
 def test_a_link_opens_the_very_message(run: Path, look: Any) -> None:
     key = CasePage.of(failed_case(run, "TD-INBOUND"), run, "").key
     with look(run / "report.html", hash=f"#{key}") as looked:
@@ -159,6 +173,7 @@ def test_it_prints_whole(run: Path, look: Any) -> None:
         )
         assert cut == []
         assert looked.page.get_by_text("not asked for in this run").first.is_visible(), "what was not verified, and why"
+        assert looked.page.locator(".why details li").first.is_visible(), "what shows the cause"
         broken = looked.page.evaluate(
             """[...document.querySelectorAll('details.case[open] thead th, details.case[open] td.num')]
                .filter(e => !/\\s/.test(e.innerText.trim()) && e.innerText.trim())

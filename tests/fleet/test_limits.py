@@ -138,7 +138,7 @@ def test_a_dead_sites_call_counts_until_it_cannot_be_up_any_more(redis_server: R
     for each in (key, "harness:run:r:open:lab"):  # its time is over
         redis_server.client.zadd(each, {str(redis_server.client.zrange(each, 0, -1)[0]): 1})
     own.admit(30.0)
-    assert float(redis_server.client.hget("harness:run:r:books:lab", "seconds") or 0) == 7.0, "entered in full"
+    assert float(redis_server.client.hget("harness:run:r:usage:lab", "seconds") or 0) == 7.0, "entered in full"
 
 
 def test_a_call_that_another_replaces_counts_until_that_one_cannot_be_up_any_more(redis_server: Redis) -> None:

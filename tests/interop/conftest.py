@@ -211,7 +211,7 @@ def _world(deployment: str, directory: Path) -> Iterator[RunningWorld]:
 
 @pytest.fixture(scope="session")
 def talkdesk(home: Path) -> Iterator[RunningWorld]:
-    """The simulated world; its books are clean at the end."""
+    """The simulated world; its audit is clean at the end."""
     with _world("simulated-talkdesk", home / "talkdesk") as world:
         yield world
 

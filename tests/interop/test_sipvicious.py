@@ -63,7 +63,7 @@ def test_svmap_learns_of_no_software(talkdesk: RunningWorld, attack: Attack) -> 
         for method in ("OPTIONS", "INVITE", "REGISTER"):
             said = attack("svmap", "-m", method, "-p", str(port), host)
             assert "simulated" not in said, said
-    assert talkdesk.books()["tenants"][0]["calls"] == []
+    assert talkdesk.state()["tenants"][0]["calls"] == []
 
 
 @pytest.mark.parametrize("method", ["REGISTER", "INVITE", "OPTIONS"])
@@ -77,8 +77,8 @@ def test_svwar_tells_no_user_from_another(talkdesk: RunningWorld, attack: Attack
         # It begins with numbers that it draws itself: what is said of a user has to be said of those.
         drawn = {kind for user, kind in told.items() if user not in names}
         assert {kind for user, kind in told.items() if user in names} <= drawn, f"{name} tells users apart: {said}"
-    assert talkdesk.books()["tenants"][0]["calls"] == []
-    assert talkdesk.books()["errors"] == []
+    assert talkdesk.state()["tenants"][0]["calls"] == []
+    assert talkdesk.state()["errors"] == []
 
 
 def test_svcrack_finds_no_password(talkdesk: RunningWorld, attack: Attack) -> None:
@@ -88,6 +88,6 @@ def test_svcrack_finds_no_password(talkdesk: RunningWorld, attack: Attack) -> No
         user = phone.number or phone.aor_user
         said = attack("svcrack", "-u", user, "-r", "1-300", f"udp://{account.host}:{account.port}")
         assert f"| {user} " not in said, said
-    books = talkdesk.books()
-    assert books["errors"] == []
-    assert not any(books["tenants"][0]["registrations"][who] for who in ("carrier", "platform"))
+    state = talkdesk.state()
+    assert state["errors"] == []
+    assert not any(state["tenants"][0]["registrations"][who] for who in ("carrier", "platform"))

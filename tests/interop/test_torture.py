@@ -119,7 +119,7 @@ def test_world(talkdesk: RunningWorld, block: Block, name: str, node: str) -> No
         assert owed is None or answered.get(owed), answered
     survives_stream((host, port), data)
     assert talkdesk.process.poll() is None
-    assert not talkdesk.books()["errors"]
+    assert not talkdesk.state()["errors"]
 
 
 @pytest.fixture(scope="module")

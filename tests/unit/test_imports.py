@@ -78,7 +78,9 @@ def test_the_architecture_draws_the_floors_that_hold() -> None:
 
 def test_the_architecture_names_every_tool() -> None:
     page = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
-    tools = {path.name for path in (ROOT / "tools").iterdir() if path.name != "__pycache__" and any(path.glob("*.*"))}
+    found = [path for path in (ROOT / "tools").iterdir() if path.name != "__pycache__"]
+    tools = {path.name for path in found if any(path.glob("*.*"))}
+    tools |= {path.stem for path in found if path.suffix == ".py" and "__main__" in path.read_text(encoding="utf-8")}
     named = re.search(r"`tools` \(([^)]*)\)", page)
     assert named is not None
     assert set(re.findall(r"`(\w+)`", named[1])) == tools

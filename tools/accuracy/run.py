@@ -1,7 +1,7 @@
-"""How often the ear errs, and how fast it is: ``python -m tools.accuracy`` (``make accuracy``).
+"""How often the detector errs, and how fast it is: ``python -m tools.accuracy`` (``make accuracy``).
 
 Everything is drawn by seeds, so two runs of one version count the same errors; only speeds differ. Writes
-``reports/accuracy.json`` and ``reports/accuracy.md``; ends with 1 when a bar is missed. ``--short`` is a tenth of it all.
+``reports/accuracy.json`` and ``reports/accuracy.md``; the exit code is 1 when a bar is missed. ``--short`` is a tenth of it.
 """
 
 from __future__ import annotations
@@ -32,6 +32,11 @@ from tools.accuracy.pairs import delay_trial, pair_trial
 from tools.accuracy.trials import CONDITIONS, MIXED, Condition, trial
 
 _WAYS: Final = ("clean", "5 % loss", "GSM", "Opus")
+_SPEEDS: Final = ("batch_x_realtime", "batch_of_marks_x_realtime", "leg_cpu_percent")
+_PAIR_LEVELS: Final = ("0", "-3", "-6", "-10", "-20")
+_DELAY_CHANNELS: Final = {"ulaw": "G.711", "tandem": "G.711 tandem", "loss": "G.711, 5 % loss", "gsm": "GSM"}
+_TRIALS: Final = 3000  #: of each condition
+_MIXED_TRIALS: Final = 100_000
 _CHUNK: Final = 250  #: trials a task
 
 
@@ -56,7 +61,7 @@ class Task:
 
 
 def run_task(task: Task) -> tuple[Task, Any]:
-    """In a worker."""
+    """Do a task, in a worker; return it with its result."""
     seeds = range(task.first, task.first + task.count)
     match task.kind:
         case "false":
@@ -121,13 +126,8 @@ def main() -> int:
     return 1 if missed else 0
 
 
-_SPEEDS: Final = ("batch_x_realtime", "batch_of_marks_x_realtime", "leg_cpu_percent")
-_PAIR_LEVELS: Final = ("0", "-3", "-6", "-10", "-20")
-_DELAY_CHANNELS: Final = ("ulaw", "tandem", "loss", "gsm")
-
-
 def conditions() -> list[Condition]:
-    """Those that can be had on this machine."""
+    """The conditions that this machine can make: G.729 needs its codec."""
     return [c for c in CONDITIONS if c.name != "G.729" or codecs.has_g729()]
 
 
@@ -141,10 +141,6 @@ def _tasks(share: float) -> list[Task]:
     for channel in _DELAY_CHANNELS:
         tasks += _chunks("delay", channel, round(500 * share))
     return tasks
-
-
-_TRIALS: Final = 3000
-_MIXED_TRIALS: Final = 100_000
 
 
 def _chunks(kind: str, name: str, count: int) -> Iterable[Task]:
@@ -241,16 +237,13 @@ def _timing_rows(summary: dict[str, Any]) -> list[Row]:
         bar = channel in ("ulaw", "tandem")
         rows.append(
             Row(
-                f"one-way delay (0-2 s), {_CHANNEL_NAMES[channel]}, error p95",
+                f"one-way delay (0-2 s), {_DELAY_CHANNELS[channel]}, error p95",
                 f"{error:.4f} ms",
                 "≤ 0.1 ms" if bar else "",
                 error <= 0.1 if bar else None,
             )
         )
     return rows
-
-
-_CHANNEL_NAMES: Final = {"ulaw": "G.711", "tandem": "G.711 tandem", "loss": "G.711, 5 % loss", "gsm": "GSM"}
 
 
 def _condition_rows(condition: Condition, summary: dict[str, Any]) -> list[Row]:

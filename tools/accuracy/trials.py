@@ -35,13 +35,13 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A way from mouth to ear."""
+    """The path of a mark from sender to detector."""
 
     name: str
     channel: Callable[[Draw, Samples, float], Samples]  #: (draw, samples, the mark's level)
     level_dbov: tuple[float, float] = (-30.0, 0.0)
     ppm: tuple[float, float] = (0.0, 0.0)
-    bar: str = ""  #: the bar it has to meet, a key of ``accuracy.BARS``
+    bar: str = ""  #: which bar of :mod:`tools.accuracy.run` it has to reach; empty: none
 
 
 def trial(condition: Condition, seed: int) -> Outcome:

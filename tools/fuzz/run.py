@@ -19,7 +19,8 @@ from pathlib import Path
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from tools.fuzz.targets import ROOT, TARGETS, Target
+from tools import ROOT
+from tools.fuzz.targets import TARGETS, Target
 
 #: No input may take longer, counted in this process's own time: the machine may be busy with others.
 SLOWEST_S = 1.0

@@ -29,8 +29,8 @@ from harness.sip.sdp import Description
 from harness.sip.uri import NameAddr, Uri
 from harness.sip.validation import problem_of_request, problem_of_response, salvage
 from harness.sip.xei import Xei
+from tools import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 LAB = ROOT / "scenarios" / "deployments" / "simulated-talkdesk.toml"
 
 SDP = (

@@ -20,11 +20,11 @@ from itertools import groupby
 from pathlib import Path
 
 from harness.errors import HarnessError
+from tools import ROOT
 from tools.liveproof.outside import Outside, world
 from tools.liveproof.page import page
 from tools.liveproof.plan import World, worlds, wrong
 from tools.liveproof.results import Proof, Result, read
-from tools.trials import ROOT
 
 #: Tenants of the world, and so files of one run, at most.
 TENANTS = 24

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import subprocess
 import sys
 import time
 from collections.abc import Generator, Sequence
@@ -14,7 +15,7 @@ from typing import Any
 import coverage
 import pytest
 
-from tools.mutation import ROOT
+from tools import ROOT
 
 _AT_IMPORT = ""  # coverage's name for what no test ran
 
@@ -42,8 +43,6 @@ class Covering:
 
 def measured(tests: Sequence[str], scratch: Path) -> Covering:
     """Run the tests in a process of their own. Raises RuntimeError when one fails: nothing could be learned then."""
-    import subprocess
-
     command = [sys.executable, "-m", "tools.mutation.covering", str(scratch), *tests]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:

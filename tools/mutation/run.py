@@ -21,7 +21,7 @@ from pathlib import Path
 from queue import Empty, Queue
 from typing import Any, Final
 
-from tools.mutation import ROOT
+from tools import ROOT
 from tools.mutation.covering import Covering, measured
 from tools.mutation.mutants import Mutant, changed, difference, mutants
 

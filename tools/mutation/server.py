@@ -27,7 +27,7 @@ import grimp
 import pytest
 from _pytest.main import pytest_runtestloop as run_all
 
-from tools.mutation import ROOT
+from tools import ROOT
 from tools.mutation.covering import PYTEST
 from tools.mutation.swapped import Loaded
 

@@ -10,7 +10,6 @@ import tokenize
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 from pydantic import BaseModel
 
@@ -18,9 +17,9 @@ from harness.deployment import ai, model, network, report, routing, terms, value
 from harness.deployment_file import NEEDED_BUT_SIMULATED
 from harness.model_words import bounds
 from harness.resources import prompt_names
+from tools import ROOT
 
 _MODULES = (model, values, ai, network, report, routing, terms)
-ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "deployment.md"
 MODEL = ROOT / "harness" / "deployment"
 BEGIN, END = "<!-- keys: made by python -m tools.reference -->", "<!-- end of keys -->"

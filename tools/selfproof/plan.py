@@ -13,9 +13,7 @@ from typing import Literal
 
 from harness.deployment import Deployment
 from harness.matrix import Case, Selection, cases
-
-#: The axis that tells trials of one case apart.
-AXIS = "trial"
+from tools.trials import AXIS
 
 Kind = Literal["fault", "pair", "clean"]
 

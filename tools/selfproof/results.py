@@ -14,8 +14,9 @@ from harness.diagnosis import Visibility
 from harness.report.evidence import CaseEvidence
 from harness.report.summary import latest
 from harness.verdict import Verdict
-from tools.selfproof.plan import AXIS, UNDECIDED, UNREACHED, Kind, Undecided, cause_of
+from tools.selfproof.plan import UNDECIDED, UNREACHED, Kind, Undecided, cause_of
 from tools.selfproof.plugin import RESULT, VISIBILITIES
+from tools.trials import AXIS
 
 #: Of two faults at once, both have to be among the first causes named.
 FIRST = 3

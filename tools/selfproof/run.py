@@ -16,11 +16,11 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tools import trials
+from tools import ROOT, trials
 from tools.selfproof.page import page
 from tools.selfproof.plugin import RESULT, VISIBILITIES
 from tools.selfproof.results import Proof, read
-from tools.trials import BROKEN, ROOT
+from tools.trials import BROKEN
 
 DEPLOYMENTS = ("simulated-talkdesk", "simulated-gladly")
 CLEAN_CASES = 1000

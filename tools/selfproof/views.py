@@ -30,8 +30,7 @@ from harness.report import bundle, closing, scope
 from harness.report.evidence import CaseEvidence
 from harness.report.run import ALLURE, CASES, RunEnd, read_cases, remake, write_end
 from harness.verdict import Verdict
-
-CHROMIUM = Path("/usr/bin/chromium")
+from tools import CHROMIUM
 
 
 def main(arguments: list[str]) -> int:

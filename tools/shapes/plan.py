@@ -10,8 +10,9 @@ from harness import matrix
 from harness.deployment import Deployment
 from harness.errors import SelectionError
 from harness.matrix import Case
-from tools.selfproof.plan import AXIS, FAULTS, OF_THE_GUIDES, Where
+from tools.selfproof.plan import FAULTS, OF_THE_GUIDES, Where
 from tools.shapes.untold import is_unseen
+from tools.trials import AXIS
 
 #: How the second deployment of a customer's ends whose world is up by itself: it is wrong for as long as it is.
 WRONG = "-wrong"

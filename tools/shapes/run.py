@@ -32,12 +32,12 @@ from pathlib import Path
 from typing import Any
 
 from harness.deployment import Deployment
+from tools import ROOT
 from tools.shapes.draw import Customer, drawn
 from tools.shapes.places import Place, written
 from tools.shapes.plan import Drawing
 from tools.shapes.results import Results
 
-ROOT = Path(__file__).resolve().parents[2]
 CUSTOMERS = 200
 _BATCH_S = 1800.0
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from tools.site.stage import ROOT, faults, stage
+from tools import ROOT
+from tools.site.stage import faults, stage
 
 SITE = ROOT / "reports" / "site"
 

@@ -15,9 +15,9 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
-ROOT = Path(__file__).resolve().parents[2]
+from tools import CHROMIUM, HARNESS, ROOT
+
 IMAGES = ROOT / "docs" / "images"
-CHROMIUM = Path("/usr/bin/chromium")
 _FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 _WIDTH, _COLOURS = 1100, 96
 _ROWS = ("TD-INBOUND", "TD-TRANSFER-BLIND", "TD-REGISTER-OK")
@@ -28,9 +28,8 @@ _DEPLOYMENT = "scenarios/deployments/simulated-talkdesk.toml"
 def run() -> Path:
     """The directory of a run in which the fault fails all but the registration. Raises ``RuntimeError`` if it did not."""
     rows = [word for row in _ROWS for word in ("--row", row)]
-    harness = str(Path(sys.executable).with_name("harness"))
     command = [
-        harness,
+        str(HARNESS),
         "verify",
         _DEPLOYMENT,
         *rows,

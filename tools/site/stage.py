@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from tools import ROOT
 
 #: Pages outside of docs/, by the name they have in the site.
 ELSEWHERE = {

@@ -23,9 +23,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from tools import ROOT
 from tools.soak.processes import Growth, Sample, command_of, descendants, growth, parent_of, sample
 
-ROOT = Path(__file__).resolve().parents[2]
 DEPLOYMENT = ROOT / "scenarios" / "deployments" / "simulated-talkdesk.toml"
 ROWS = ("TD-INBOUND", "TD-TRANSFER-BLIND", "TD-FALLBACK-REFUSED", "HANGUP-CALLER", "HANGUP-AI", "ABANDON")
 MET, MISSED, BROKEN = 0, 1, 3
@@ -35,7 +35,7 @@ _SETTLED_CASES = 1000
 _SAMPLE_EVERY_S = 1.0
 #: Of pytest's plugins. Playwright's, which no user has, keeps all reports on their items.
 _LEFT_OUT = ("cacheprovider", "allure_pytest", "playwright", "hypothesispytest", "anyio")
-_NURSERY = "harness.nursery"
+_FORK_SERVER = "harness.forkserver"
 _LIMIT = re.compile(r"^calls_per_run = \d+$", re.MULTILINE)
 _OF = re.compile(r"\d+/(\d+) cases")
 _LEG = re.compile(rb'"leg": ?"([^"]+)"')
@@ -134,7 +134,7 @@ def phones_of(root: int) -> list[int]:
     commands = {pid: command_of(pid) for pid in descendants(root)}
     found = [pid for pid, command in commands.items() if "harness.phone.child" in command]
     return sorted(
-        pid for pid in found if commands.get(parent_of(pid) or 0) == commands[pid] or _NURSERY not in commands[pid]
+        pid for pid in found if commands.get(parent_of(pid) or 0) == commands[pid] or _FORK_SERVER not in commands[pid]
     )
 
 

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import tomli_w
 
+from tools import HARNESS
 from tools.speed.matrix import DEPLOYMENTS
 from tools.speed.report import enlarge
 
@@ -51,8 +52,7 @@ def _linear(x: Any, y: Any) -> float:
 def _run(directory: Path, cases: int) -> tuple[float, float, float]:
     file = directory / "growth.toml"
     file.write_text(tomli_w.dumps(_customer(cases)))
-    harness = str(Path(sys.executable).with_name("harness"))
-    command = [harness, "verify", str(file), "--row", "TD-INBOUND", "--reports", str(directory), "-q"]
+    command = [str(HARNESS), "verify", str(file), "--row", "TD-INBOUND", "--reports", str(directory), "-q"]
     began = time.monotonic()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     peak = [0.0]

@@ -7,7 +7,6 @@ import resource
 import shutil
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -20,6 +19,7 @@ from harness.report import allure
 from harness.report.case_page import CasePage
 from harness.report.evidence import CaseEvidence
 from harness.verdict import Strength, Verdict
+from tools import HARNESS
 
 DEPLOYMENTS: Final = (
     "scenarios/deployments/simulated-talkdesk.toml",
@@ -39,8 +39,7 @@ class Verdicts:
 def measure_matrix(workers: str, reports: Path) -> dict[str, Any]:
     """Run it once and read what it left."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    harness = Path(sys.executable).with_name("harness")
-    command = [str(harness), "verify", *DEPLOYMENTS, "-n", workers, "--reports", str(reports)]
+    command = [str(HARNESS), "verify", *DEPLOYMENTS, "-n", workers, "--reports", str(reports)]
     done = subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime

@@ -17,9 +17,9 @@ from typing import Final
 from harness.cli.live_file import live_file
 from harness.integrations import load
 from harness.pytest_plugin.worlds import one_world
+from tools import ROOT
 
-_ROOT: Final = Path(__file__).parents[2]
-_WORLD: Final = _ROOT / "scenarios" / "deployments" / "simulated-talkdesk.toml"
+_WORLD: Final = ROOT / "scenarios" / "deployments" / "simulated-talkdesk.toml"
 _CASES: Final = ("--row=TD-INBOUND", "--transport=udp", "--auth=ip", "-n", "0", "--preflight=off")
 #: What is wrong with the API, and how many seconds more that may cost a case.
 _BARS: Final = {"refuses connections": 1.0, "transcripts 10 s late": 12.0}
@@ -40,7 +40,7 @@ def main() -> int:
         api: {"more_s_a_case": round(seconds[api] - seconds["in order"], 2), "bar_s": bar, **ended[api]}
         for api, bar in _BARS.items()
     }
-    path = _ROOT / "reports" / "patience.json"
+    path = ROOT / "reports" / "patience.json"
     path.parent.mkdir(exist_ok=True)
     path.write_text(
         json.dumps({"in order": {"s_a_case": round(seconds["in order"], 2), **ended["in order"]}, **report}, indent=1)
@@ -63,7 +63,7 @@ def _tried(directory: Path, text: str) -> tuple[float, dict[str, dict[str, int]]
         subprocess.run(
             [*verify, *_CASES, "--reports", f"{directory}/reports"],
             env=os.environ | secrets | {"HARNESS_LIVE": "1"},
-            cwd=_ROOT,
+            cwd=ROOT,
             stdout=subprocess.DEVNULL,
             check=False,
         )

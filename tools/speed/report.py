@@ -23,12 +23,12 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from tools import CHROMIUM
 from tools.speed.processes import cpu_s
 
 CASES = 3000
 #: figure → bar, lower is better
 BARS = {"write_s": 20.0, "write_peak_mb": 500.0, "open_s": 2.0}
-CHROMIUM = Path("/usr/bin/chromium")
 _RECORDED = {".wav", ".mp3", ".png", ".gz", ".pcapng"}
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 
+from tools import HARNESS
 from tools.speed.matrix import DEPLOYMENTS
 
 _ROUNDS = 3
@@ -22,8 +22,7 @@ def measure_start() -> dict[str, float]:
 
 def _once() -> float:
     with tempfile.TemporaryDirectory() as reports:
-        harness = str(Path(sys.executable).with_name("harness"))
-        command = [harness, "verify", DEPLOYMENTS[0], "--row", "TD-INBOUND", "--reports", reports]
+        command = [str(HARNESS), "verify", DEPLOYMENTS[0], "--row", "TD-INBOUND", "--reports", reports]
         began = time.monotonic()
         subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
         logs = Path(reports).glob("latest/cases/*/events.jsonl")

@@ -10,9 +10,8 @@ from harness.deployment import Deployment
 from harness.matrix import Case, Selection, cases
 from tools.strangers.catalogue import FAULTS
 from tools.strangers.fault import Fault
+from tools.trials import AXIS
 
-#: The axis that tells trials of one case apart.
-AXIS = "trial"
 #: Rows that this platform cannot carry out: it is a proxy, in front of a wire that hides who registers.
 LEFT_OUT = ("TD-REGISTER-NOTALLOWED", "SESSIONTIMER", "LONGCALL", "TLS-BADCERT")
 

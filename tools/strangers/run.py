@@ -17,14 +17,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from tools import trials
-from tools.interop.run import missing as missing_packages
-from tools.interop.run import version
+from tools import ROOT, trials
+from tools.interop import missing as missing_packages
+from tools.interop import version
 from tools.strangers.catalogue import FAULTS
 from tools.strangers.platform import Strangers
 from tools.strangers.plugin import RESULT, SWITCHES
 from tools.strangers.results import FALSE_ALARM_CASES, Proof, read
-from tools.trials import BROKEN, ROOT
+from tools.trials import BROKEN
 
 PROGRAMS = ("kamailio", "rtpengine", "baresip")
 

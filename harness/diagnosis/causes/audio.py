@@ -93,6 +93,15 @@ AUDIO: Mapping[str, Described] = {
         "trunk",
         at.TROUBLE,
     ),
+    "srtp-key": Described(
+        "the media is encrypted with another key than the SDP names, or not at all",
+        at.AUDIO_ISSUE,
+        "Have the sender's SRTP looked at: the key in `a=crypto` of its SDP (RFC 4568) has to be the one that it encrypts with, also "
+        "behind a re-INVITE, and where SRTP was agreed on nothing may be sent in clear. An SBC between the two has to encrypt anew on "
+        "each side.",
+        "trunk",
+        at.TROUBLE,
+    ),
     "audio-crossed": Described(
         "another call's audio is heard",
         at.AUDIO_ISSUE,
@@ -162,9 +171,10 @@ AUDIO: Mapping[str, Described] = {
         at.ATTACH,
     ),
     "audio-silenced": Described(
-        "RTP arrives with nothing but silence in it",
+        "RTP arrives with silence, or another sound, in the place of the voice",
         at.AUDIO_ISSUE,
-        "Find the element that replaces the audio: a mute, a mixer, or a transcoder that cannot read what it is sent.",
+        "Find the element that replaces the audio: a mute, music on hold that goes on, a mixer, or a transcoder that cannot read what "
+        "it is sent, or gets nothing (then RTP ports between it and who speaks are closed).",
         "trunk",
         at.TROUBLE,
     ),

@@ -216,7 +216,7 @@ LEGS: Mapping[str, Described] = {
         at.ATTACH,
     ),
     "reliability-not-passed-on": Described(
-        "the platform takes 100rel out of the INVITE, or RSeq out of the answers, so no provisional response is reliable",
+        "the platform takes 100rel out of the INVITE, or RSeq out of the answers, so that not all provisional responses are reliable",
         at.REACHING_ISSUE,
         "Let the trunk pass Supported and Require with 100rel, and Require and RSeq of the 18x, or answer for them itself (RFC 3262 "
         "sections 3 and 4).",

@@ -2,50 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
-
 from harness.diagnosis.audio import NO_RTP
 from harness.diagnosis.cells import cells
 from harness.diagnosis.conditions import not_shown, unless, when
 from harness.diagnosis.rule import Rule
 from harness.diagnosis.rules.media import SAME_CODEC, SENT, UNHEARD, UNHEARD_BY_CALLER, UP
 from harness.diagnosis.session import ANOTHER_HOST
-
-#: Nothing shows that what is sent to either of them goes astray.
-TO_CALLER_IN_PLACE = (not_shown("sdp.to_caller", "private"), not_shown("rtp.from.caller", ANOTHER_HOST))
-TO_AI_IN_PLACE = (unless("sdp.to_ai", "private"), not_shown("rtp.from.ai", ANOTHER_HOST))
-
-
-def _either_way() -> Iterator[Rule]:
-    """Nothing arrives anywhere, and an SDP names another address than the signalling's: a media server's, or a wrong one."""
-    blocked = Rule(
-        id="audio.no-rtp.beside",
-        cause="rtp-blocked-both",
-        symptoms=("audio",),
-        essential=(when("sdp.beside", True),),
-        conditions=(
-            when("audio.to_ai", *NO_RTP),
-            when("audio.to_caller", "nothing", "silence"),
-            SAME_CODEC,
-            unless("sdp.to_ai", "private"),
-            unless("audio.stopped", True),
-            SENT,
-            *UP,
-        ),
-        consequences=UNHEARD,
-        because="nothing arrives at either end, though both negotiated the same codec",
-        confidence="likely",
-    )
-    yield blocked
-    yield replace(
-        blocked,
-        id="audio.other-address.both",
-        cause="sdp-other-address",
-        because="nothing arrives at either end, and an SDP names another address than the platform's signalling comes from",
-        confidence="possible",
-    )
-
 
 ADDRESSES: tuple[Rule, ...] = (
     Rule(
@@ -94,5 +56,23 @@ ADDRESSES: tuple[Rule, ...] = (
         "does not arrive",
         confidence="likely",
     ),
-    *_either_way(),
+    # Another address than the signalling's is a media server's, or a wrong one.
+    Rule(
+        id="audio.other-address.both",
+        cause="sdp-other-address",
+        symptoms=("audio",),
+        essential=(when("sdp.beside", True),),
+        conditions=(
+            when("audio.to_ai", *NO_RTP),
+            when("audio.to_caller", "nothing", "silence"),
+            SAME_CODEC,
+            unless("sdp.to_ai", "private"),
+            unless("audio.stopped", True),
+            SENT,
+            *UP,
+        ),
+        consequences=UNHEARD,
+        because="nothing arrives at either end, and an SDP names another address than the platform's signalling comes from",
+        confidence="possible",
+    ),
 )

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from harness.diagnosis.audio import AT_FIRST_NOTHING, NO_RTP, NO_VOICE
-from harness.diagnosis.cells import AGENTS, cells
+from harness.diagnosis.cells import cells
 from harness.diagnosis.conditions import not_shown, unless, when
 from harness.diagnosis.legs import QUEUE
 from harness.diagnosis.rule import Rule
-from harness.diagnosis.rules.addresses import ADDRESSES, TO_AI_IN_PLACE, TO_CALLER_IN_PLACE
+from harness.diagnosis.rules.closed import closed
 from harness.diagnosis.rules.cut import CUT
 from harness.diagnosis.rules.media import (
     SAME_CODEC,
@@ -16,9 +16,11 @@ from harness.diagnosis.rules.media import (
     UNHEARD_BY_CALLER,
     UP,
     one_way,
+    own_side,
     silenced_later,
     stopped,
     two_codecs,
+    undeciphered,
 )
 
 #: Nothing shows that events could not be sent at all.
@@ -98,125 +100,10 @@ AUDIO: tuple[Rule, ...] = (
         consequences=UNHEARD,
         because="nothing arrived at the AI while it was waited for, and later in the same call it heard the caller",
     ),
-    # Where nobody can tell what the AI hears, nothing shows that any RTP gets through.
-    Rule(
-        id="audio.no-rtp",
-        cause="rtp-blocked-both",
-        symptoms=("audio",),
-        cells=cells("media to it", "caller", "AI") + cells("media from it", "caller", "AI"),
-        conditions=(
-            when("audio.to_ai", *NO_RTP),
-            when("audio.to_caller", "nothing", "silence"),
-            SAME_CODEC,
-            unless("sdp.to_ai", "private"),
-            unless("audio.stopped", True),
-            not_shown("sdp.beside", True),  # below
-            SENT,
-            *UP,
-        ),
-        consequences=UNHEARD,
-        because="nothing arrives at either end, though both negotiated the same codec",
-    ),
-    Rule(
-        id="audio.no-rtp-to-ai",
-        cause="rtp-blocked-to-ai",
-        symptoms=("audio",),
-        cells=cells("media to it", "AI") + cells("media from it", "caller", "customer"),
-        conditions=(
-            when("audio.to_ai", *NO_RTP),
-            when("audio.to_caller", "heard"),  # through a transcoder, where there are two codecs
-            *TO_CALLER_IN_PLACE,
-            unless("audio.stopped", True),
-            *UP,
-        ),
-        consequences=UNHEARD,
-        because="the caller hears the AI, and nothing of the caller's arrives at the AI",
-    ),
-    # A platform that answers to where the caller's RTP comes from (symmetric RTP) has no need of the address.
-    Rule(
-        id="audio.own-address",
-        cause="own-address-private",
-        symptoms=("audio",),
-        cells=cells("media to it", "caller", "customer"),
-        essential=(when("sdp.caller", "private"), when("audio.to_caller", *NO_RTP)),
-        conditions=(
-            not_shown("audio.to_ai", *NO_RTP),
-            SENT,
-            unless("audio.stopped", True),
-            *UP,
-        ),
-        consequences=(*UNHEARD_BY_CALLER, "audio.agent"),
-        because="nothing arrives at the caller, whose own SDP names a private address, and was sent to a public one",
-        confidence="likely",
-    ),
-    Rule(
-        id="audio.own-address.agent",
-        cause="own-address-private",
-        symptoms=("audio.agent",),
-        cells=cells("media to it", *AGENTS),
-        essential=(when("sdp.listener", "private"), when("audio.agent", "one way")),
-        conditions=(not_shown("agent.cut", True),),
-        consequences=("other",),
-        because="one of caller and agent hears nothing: the one whose own SDP names a private address, and was sent to a public one",
-        confidence="likely",
-    ),
-    Rule(
-        id="audio.no-rtp-to-caller",
-        cause="rtp-blocked-to-caller",
-        symptoms=("audio",),
-        cells=cells("media to it", "caller", "customer") + cells("media from it", "AI"),
-        conditions=(
-            when("audio.to_caller", *NO_RTP),
-            when("audio.to_ai", "heard"),
-            *TO_AI_IN_PLACE,
-            not_shown("sdp.caller", "private"),
-            unless("audio.stopped", True),
-            SENT,
-            *UP,
-        ),
-        consequences=UNHEARD_BY_CALLER,
-        because="the AI hears the caller, nothing of the AI's arrives at the caller, and the SDP sent its RTP to the right place",
-    ),
-    Rule(
-        id="audio.no-rtp.no-words",
-        cause="rtp-blocked-both",
-        symptoms=("audio",),
-        essential=(when("words.to_ai", "none"), when("audio.to_caller", "nothing", "silence")),
-        conditions=(SAME_CODEC, unless("sdp.to_ai", "private"), unless("audio.stopped", True), SENT, *UP),
-        consequences=UNHEARD,
-        because="nothing arrives at the caller, and the AI's transcript has its own words, and none of the caller's",
-        confidence="likely",
-    ),
-    Rule(
-        id="audio.no-rtp-to-ai.no-words",
-        cause="rtp-blocked-to-ai",
-        symptoms=("audio",),
-        essential=(when("words.to_ai", "none"), when("audio.to_caller", "heard")),
-        conditions=(unless("audio.stopped", True), *UP),
-        consequences=UNHEARD,
-        because="the caller hears the AI, whose transcript has its own words, and none of the caller's",
-        confidence="likely",
-    ),
-    # A packet that came shows that the way to the caller was open, and speaks for neither of both.
-    Rule(
-        id="audio.no-rtp.after-a-few",
-        cause="rtp-blocked-both",
-        symptoms=("audio",),
-        conditions=(
-            when("audio.to_ai", *NO_RTP),
-            when("audio.to_caller", "a few packets"),
-            SAME_CODEC,
-            unless("sdp.to_ai", "private"),
-            unless("audio.stopped", True),
-            SENT,
-            *UP,
-        ),
-        consequences=UNHEARD,
-        because="nothing arrives at the AI, and at the caller hardly more, though both negotiated the same codec",
-    ),
-    *ADDRESSES,
+    *closed(),
     *two_codecs(),
     *one_way(),
+    *undeciphered(),
     Rule(
         id="audio.noise",
         cause="payload-mismatch",
@@ -252,7 +139,8 @@ AUDIO: tuple[Rule, ...] = (
         id="audio.loss",
         cause="heavy-loss",
         symptoms=("audio", "quality"),
-        conditions=(when("loss", "heavy"),),
+        essential=(when("loss", "heavy"),),
+        conditions=(),
         consequences=UNHEARD,
         because="the receivers count more lost packets than concealment hides",
     ),
@@ -270,7 +158,8 @@ AUDIO: tuple[Rule, ...] = (
         cause="high-delay",
         symptoms=("audio", "quality"),
         cells=cells("timing", "caller", "AI"),
-        conditions=(when("delay", "high"), not_shown("loss", "heavy")),
+        essential=(when("delay", "high"),),
+        conditions=(not_shown("loss", "heavy"),),
         consequences=("manners",),
         because="what one end says arrives at the other too late",
     ),
@@ -299,6 +188,7 @@ AUDIO: tuple[Rule, ...] = (
         conditions=(not_shown("audio.to_caller", "crossed"),),
         because="a leg hears the mark that it sends itself",
     ),
+    *own_side(),
     *CUT,
     Rule(
         id="audio.on-hold",
@@ -339,7 +229,7 @@ AUDIO: tuple[Rule, ...] = (
         symptoms=("audio",),
         cells=cells("media to it", "caller", "customer"),
         essential=(when("audio.to_caller", "silent RTP"),),
-        conditions=(SAME_CODEC, unless("audio.stopped", True), SENT, *UP),
+        conditions=(SAME_CODEC, not_shown("audio.to_ai", *NO_RTP), unless("audio.stopped", True), SENT, *UP),
         consequences=UNHEARD_BY_CALLER,
         because="RTP arrives at the caller, and all of it is silence",
     ),
@@ -349,7 +239,7 @@ AUDIO: tuple[Rule, ...] = (
         symptoms=("audio",),
         cells=cells("media to it", "AI"),
         essential=(when("audio.to_ai", "silent RTP"),),
-        conditions=(SAME_CODEC, unless("audio.stopped", True), *UP),
+        conditions=(SAME_CODEC, not_shown("audio.to_caller", *NO_RTP), unless("audio.stopped", True), *UP),
         consequences=UNHEARD,
         because="RTP arrives at the AI, and all of it is silence, though the caller sends sound",
     ),

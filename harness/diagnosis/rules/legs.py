@@ -274,33 +274,32 @@ _LOST: tuple[Symptom, ...] = ("reach", "codec", "audio", "other")
 def _early_media() -> Iterator[Rule]:
     """The AI sent a 18x with SDP, and the caller got none: it was kept, or came when the platform had answered already."""
     lost = when("lost.early", True)
-    # A record tells that the AI answered, but not when: the platform may have answered before the AI's 18x came.
-    unordered = when("answered.first", UNSEEN)
     kept = Rule(
         id="lost.early",
         cause="early-media-not-passed-on",
         symptoms=_LOST,
         cells=cells("codec", "caller"),
         essential=(lost,),
-        conditions=(not_shown("answered.first", UNSEEN),),
+        conditions=(),
         consequences=("audio", "other"),
         because="the AI sent a 18x with SDP, and the caller got none",
     )
     yield kept
+    # A record tells that the AI answered, but not when: the platform may have answered before the AI's 18x came.
     yield replace(
         kept,
         id="lost.early.audio",
         essential=(when("lost.early", False), when("audio.to_caller", "heard")),
+        conditions=(not_shown("answered.first", UNSEEN),),
         because="the AI sent a 18x with SDP, and the caller got one too, but nothing of the AI's audio until the answer",
         confidence="likely",
     )
-    yield replace(kept, id="lost.early.unordered", essential=(lost, unordered), conditions=(), confidence="likely")
     yield Rule(
         id="lost.early.answered-first",
         cause="platform-answers-first",
         symptoms=_LOST,
         cells=cells("timing", "caller"),
-        essential=(lost, unordered),
+        essential=(lost, when("answered.first", UNSEEN)),
         conditions=(),
         consequences=("audio", "other"),
         confidence="possible",
@@ -326,7 +325,7 @@ def _lost_on_the_way() -> Iterator[Rule]:
             "reliability",
             "reliability-not-passed-on",
             cells("header", "AI"),
-            "the caller's INVITE has 100rel and the AI's has not, or the AI's 18x are reliable and the caller's are not",
+            "the caller's INVITE has 100rel and the AI's has not, or the AI's 18x are reliable and not all of the caller's are",
         ),
         (
             "encryption",

@@ -101,9 +101,9 @@ class Attribution(Generic[P, L]):
             leg.branch = before[0][1].branch
         return before
 
-    def waiting_invite(self, call_id: str) -> str:
-        """The text of an INVITE that has no leg yet; empty when none is known."""
-        return next((message.text for _, message in self._unbound.get(call_id, [])), "")
+    def waiting_invite(self, call_id: str) -> LoggedMessage | None:
+        """An INVITE that has no leg yet; None when none is known."""
+        return next((message for _, message in self._unbound.get(call_id, [])), None)
 
     def catch_up(self, leg: L, before: list[tuple[float, LoggedMessage]]) -> None:
         """Deliver what :meth:`begins` returned."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
 from harness.events import StrangerRefused
-from harness.phone.child import within
+from harness.phone.child import offers, within
 from harness.phone.child.account import HostedPhone
 from harness.phone.child.leg import CallLeg
 from harness.phone.child.places import LONGEST_TRANSACTION, Transaction
@@ -29,6 +29,7 @@ _BAD_REQUEST: Final = 400
 _NOT_ACCEPTABLE_HERE: Final = 488  # RFC 3261 section 21.4.26
 
 
+_OFFERING: Final = ("INVITE ", "UPDATE ")
 _MEDIA: Final = re.compile(r"^m=", re.MULTILINE)
 _MOST_MEDIA: Final = 6
 _OFFER: Final = re.compile(r"^v=0\r?$", re.MULTILINE)
@@ -60,11 +61,12 @@ class RequestGate:
         leg_of_tag: Callable[[str], CallLeg | None],
         tell: Callable[[StrangerRefused, HostedPhone, str | None], None],
         has_room: Callable[[Transaction], bool],
-        tell_full: Callable[[HostedPhone, str], None],
+        tell_refused: Callable[[HostedPhone, str, str], None],
     ) -> None:
         self._phones, self._leg_of_tag, self._tell = phones, leg_of_tag, tell
-        self._has_room, self._tell_full = has_room, tell_full
+        self._has_room, self._tell_refused = has_room, tell_refused
         self._counts: dict[_Kind, _Count] = {}
+        self._let_in: tuple[HostedPhone, str] | None = None  # whose INVITE pjsip has had last, and where that came from
         self._accepted: dict[tuple[str, str], float] = {}  # INVITEs whose ACK has come, by branch and Call-ID: when
 
     def by_source(self, arrival: Arrival) -> int:
@@ -77,9 +79,9 @@ class RequestGate:
         return DROP
 
     def by_dialog(self, arrival: Arrival) -> int:
-        """Refuse what names a dialog of ours by its tag, and another Call-ID; subscriptions; and calls that there is no room for.
+        """Refuse what names a dialog of ours by its tag, and another Call-ID, and calls that there is no room for.
 
-        Within a call, what pjsip has nobody for is answered (:mod:`harness.phone.child.within`).
+        What pjsip has nobody for is answered (:mod:`harness.phone.child.within`).
         """
         message = read_text(arrival.text, direction="received", transport=arrival.transport, remote=arrival.host)
         tag = message.local_tag
@@ -93,14 +95,15 @@ class RequestGate:
         if self._is_late_copy(message, leg):
             return DROP
         if leg is not None and not leg.disconnected:
+            self._narrow(arrival, leg.phone, leg.codecs)
             return within.answer(message.text, message.method, leg.media.digits, leg.transfers)
         if leg is not None and message.method == "OPTIONS":  # pjsip would say 500
             return DOES_NOT_EXIST
-        if message.method == "SUBSCRIBE" and not tag:
-            return within.subscription(message.text)
         if message.begins_call and _OFFER.search(message.text) and not _MEDIA.search(message.text):
             return _NOT_ACCEPTABLE_HERE  # in order, though nothing to talk by (RFC 3264 section 5); pjsip would say 400
-        return self._room_for(message, arrival) if message.begins_call else PASS
+        if message.begins_call:
+            return self._room_for(message, arrival)
+        return PASS if tag else within.outside(message.text, message.method)
 
     def _is_late_copy(self, message: LoggedMessage, leg: CallLeg | None) -> bool:
         """Whether an INVITE is one more copy of one whose ACK has come: absorbed for as long (RFC 6026 section 7.1, Timer L).
@@ -119,11 +122,26 @@ class RequestGate:
         return False
 
     def _room_for(self, message: LoggedMessage, arrival: Arrival) -> int:
-        if self._has_room((message.branch, message.sent_by, message.call_id)):
-            return PASS
-        if phone := self._at(arrival):
-            self._tell_full(phone, arrival.host)
-        return BUSY_HERE
+        phone = self._at(arrival)
+        if not self._has_room((message.branch, message.sent_by, message.call_id)):
+            if phone is not None:
+                self._tell_refused(phone, arrival.host, "")
+            return BUSY_HERE
+        self._let_in = (phone, arrival.host) if phone is not None else None
+        if phone is not None and (unknown := self._narrow(arrival, phone, phone.config.codecs)):
+            self._tell_refused(phone, arrival.host, unknown)
+        return PASS
+
+    def found_no_slot(self) -> None:
+        """Tell that pjsua has refused the call that was let in last, as it has as many as it holds."""
+        if self._let_in is not None:
+            self._tell_refused(*self._let_in, "")
+
+    def _narrow(self, arrival: Arrival, phone: HostedPhone, codecs: tuple[str, ...]) -> str:
+        """Have pjsip see of an offer what the phone can take; what of its encryption is unknown, where nothing is left for that."""
+        if not arrival.sdp or not arrival.text.startswith(_OFFERING):
+            return ""
+        return offers.narrow(arrival.sdp, phone.host_process.endpoint.spoken(codecs), phone.config.srtp)
 
     def refuses_unread(self, phone: HostedPhone | None, message: LoggedMessage) -> bool:
         """Whether what pjsip cannot even read comes from a stranger."""

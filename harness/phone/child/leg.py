@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final, Protocol
 
 from harness.events import CallState, Event, MediaState, TransferProgress
@@ -20,6 +21,7 @@ from harness.phone.child.stack import is_sip_address
 from harness.phone.child.transfers import Outcomes
 from harness.phone.rtp_log import path_of
 
+_INVALID_OPERATION: Final = 70013  # PJ_EINVALIDOP
 _NOT_IN_BRIDGE: Final = -1  # PJSUA_INVALID_ID
 _FIRST_IN_BRIDGE: Final = -1  # by its index getAudioMedia does not find a stream behind one that is no audio
 _STATES: Final = {
@@ -34,6 +36,17 @@ _MEDIA_IS_UP: Final = (pj.PJSUA_CALL_MEDIA_ACTIVE, pj.PJSUA_CALL_MEDIA_LOCAL_HOL
 _TRY_AGAIN: Final = (401, 407, 422)  # pjsip makes the same offer again
 _SRTP_IS_ON: Final = "SRTP status: Active"  # in pjsua's account of a stream; pjsua2 has no other word for it
 _DIRECTIONS: Final = {(True, True): "sendrecv", (True, False): "sendonly", (False, True): "recvonly"}
+
+
+@contextlib.contextmanager
+def _while_no_other_is() -> Iterator[None]:
+    """Make an offer, which pjsip refuses while an INVITE of either side is under way (RFC 3261 section 14.1)."""
+    try:
+        yield
+    except pj.Error as error:
+        if error.status != _INVALID_OPERATION:
+            raise
+        raise Refusal("pending", "another offer is under way") from error
 
 
 class LegHost(PhoneHost, Protocol):
@@ -184,7 +197,8 @@ class CallLeg:
         """Offer ``sendonly``."""
         call = self.live_call("confirmed")
         self.offer_comes()
-        call.setHold(parameters())
+        with _while_no_other_is():
+            call.setHold(parameters())
 
     def resume(self) -> None:
         """Offer ``sendrecv`` again."""
@@ -193,7 +207,8 @@ class CallLeg:
         settings = made.opt
         settings.flag |= pj.PJSUA_CALL_UNHOLD
         self.offer_comes()
-        call.reinvite(made)
+        with _while_no_other_is():
+            call.reinvite(made)
 
     def reinvite(self, codecs: tuple[str, ...]) -> None:
         """Offer again, with ``codecs`` unless there are none."""
@@ -201,8 +216,9 @@ class CallLeg:
         before, self.codecs = self.codecs, codecs or self.codecs
         self.offer_comes()
         try:
-            call.reinvite(parameters(settings=True))
-        except pj.Error:
+            with _while_no_other_is():
+                call.reinvite(parameters(settings=True))
+        except (pj.Error, Refusal):
             self.codecs = before
             raise
 
@@ -322,7 +338,8 @@ class CallLeg:
             self.call.getAudioMedia(_FIRST_IN_BRIDGE), sends=sends and status != pj.PJSUA_CALL_MEDIA_LOCAL_HOLD
         )
         stream = self.call.getStreamInfo(index)
-        self.rtp.begins(index, stream.rxPt)
+        secure = self.phone.config.srtp != "off" and self._is_encrypted(index)
+        self.rtp.begins(index, stream.rxPt, secure=secure)
         transport = self.call.getMedTransportInfo(index)
         self.emit(
             MediaState,
@@ -332,7 +349,7 @@ class CallLeg:
             clock_rate=stream.codecClockRate,
             local_rtp=transport.localRtpName,
             remote_rtp=stream.remoteRtpAddress,
-            secure=self.phone.config.srtp != "off" and self._is_encrypted(index),
+            secure=secure,
         )
         self.tell_statistics()
 

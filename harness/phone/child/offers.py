@@ -1,13 +1,26 @@
-"""Which offers within a call there is an answer to. pjsip refuses the others with 500, once it has begun to change the media."""
+"""Which offers there is an answer to, and what of them pjsip (2.15.1) is shown.
+
+Within a call it refuses an offer without an answer with 500, once it has begun to change the media. Where the phone has SRTP it
+ends its process over a profile that it does not know (``UDP/TLS/RTP/SAVP``, RFC 5764). Of several kinds of audio it may answer the one
+with the port of another. And it reads a key without its master key identifier (RFC 4568 section 6.1), so that no packet fits. So
+audio that the phone cannot take is switched off in what pjsip sees (RFC 3264 section 6: port zero), and such keys have another name.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from typing import Final
 
-from harness.sip.sdp import Codec, Description, SdpError
+from harness.sip.sdp import Codec, Crypto, Description, Line, Media, SdpError
 
 #: Its RTP clock is not its sampling rate (RFC 3551 section 4.5.2).
 _RTP_CLOCKS = {"G722": 8000}
+_PLAIN: Final = ("RTP/AVP", "RTP/AVPF")
+_SDES: Final = ("RTP/SAVP", "RTP/SAVPF")
+_SECTION: Final = re.compile(rb"^m=[^ \t\r\n]+[ \t]+([0-9]+)(?:(?!^m=).)*", re.MULTILINE | re.DOTALL)
+_KEY: Final = re.compile(rb"^a=(crypto):([^\r\n]*)", re.MULTILINE)
+_LEFT_OUT: Final = b"x-left"  # in the place of "crypto"
 
 
 def codec_of(name: str) -> Codec:
@@ -28,3 +41,73 @@ def has_answer(offer: str, own: Sequence[Codec]) -> bool:
     offered = [stream for stream in media if not stream.is_rejected]
     spoken = (codec for stream in offered if stream.kind == "audio" for codec in stream.voice)
     return not offered or any(codec.is_same(one) for codec in spoken for one in own)
+
+
+def narrow(offer: memoryview, own: Sequence[Codec], srtp: str) -> str:
+    """Switch off, in place, audio that a phone with these codecs and that use of SRTP cannot take, unless none would be left.
+
+    Returns what of its encryption the stack does not know, where that alone leaves none.
+    """
+    octets = bytes(offer)
+    try:
+        whole = Description.parse(octets)
+    except SdpError:
+        return ""
+    media = whole.media
+    offered = [(at, m) for at, m in enumerate(media) if m.kind.lower() == "audio" and not m.is_rejected]
+    unfit = [(at, m) for at, m in offered if not _fits(m, own, srtp)]
+    unknown = [what for _, m in unfit if _is_spoken(m, own) and (what := _unknown_encryption(m, whole.lines))]
+    ports = [section.span(1) for section in _SECTION.finditer(octets)]
+    for at, section in unfit if len(ports) == len(media) else ():
+        if len(unfit) < len(offered) or section.protocol.upper() not in _PLAIN + _SDES:
+            _switch_off(offer, *ports[at])
+    return unknown[0] if unknown and len(unfit) == len(offered) and srtp != "off" else ""
+
+
+def leave_out_mki(sdp: memoryview) -> None:
+    """Give keys with a master key identifier another name, in place, and switch off what has no other key."""
+    octets = bytes(sdp)
+    for section in _SECTION.finditer(octets):
+        keys = list(_KEY.finditer(octets, *section.span()))
+        unread = [key for key in keys if not _is_read(key[2].decode("utf-8", "replace"))]
+        for key in unread:
+            sdp[key.start(1) : key.end(1)] = _LEFT_OUT
+        if unread and len(unread) == len(keys) and b"SAVP" in section[0].split(b"\n", 1)[0]:
+            _switch_off(sdp, *section.span(1))
+
+
+def _is_read(key: str) -> bool:
+    """Whether pjsip reads all of a key, as far as it can be read."""
+    try:
+        return not Crypto.parse(key).has_mki
+    except SdpError:
+        return True
+
+
+def _switch_off(sdp: memoryview, begin: int, end: int) -> None:
+    sdp[begin:end] = b"0" * (end - begin)
+
+
+def _is_spoken(section: Media, own: Sequence[Codec]) -> bool:
+    return any(codec.is_same(one) for codec in section.voice for one in own)
+
+
+def _fits(section: Media, own: Sequence[Codec], srtp: str) -> bool:
+    if not _is_spoken(section, own):
+        return False
+    if section.protocol.upper() in _PLAIN:
+        return srtp != "mandatory"
+    keys = section.attributes("crypto") if section.protocol.upper() in _SDES else ()
+    return srtp != "off" and any(map(_is_read, keys))
+
+
+def _unknown_encryption(section: Media, session: Sequence[Line]) -> str:
+    """What of an audio's encryption pjsip does not know; empty where it is in order."""
+    keys = section.attributes("crypto")
+    # browsers once named RTP/SAVPF with a fingerprint alone
+    signed = any(letter == "a" and value.startswith("fingerprint:") for letter, value in (*session, *section.lines))
+    if "/TLS/" in section.protocol.upper() or (section.is_secure and signed and not keys):
+        return "DTLS-SRTP (RFC 5764)"
+    if section.is_secure and keys and not any(map(_is_read, keys)):
+        return "SRTP with a master key identifier (RFC 4568 section 6.1)"
+    return ""

@@ -7,10 +7,12 @@ import time
 from collections.abc import Iterator
 from typing import Protocol
 
+from harness.events import CallsRefused
 from harness.phone.child.account import AccountHolder, HostedPhone
 from harness.phone.child.bindings import Call, Refusal, parameters
 from harness.phone.child.leg import CallLeg, LegHost
 from harness.phone.child.lodging import whose
+from harness.phone.child.sip_log import LoggedMessage
 from harness.phone.protocol import Answer, Early, Reject, Ring
 
 
@@ -20,8 +22,8 @@ class PolicyHost(LegHost, Protocol):
     def legs_of(self, phone: HostedPhone) -> list[CallLeg]:
         """The legs of a phone that are not finished."""
 
-    def invite_of(self, call_id: str) -> str:
-        """The text of the INVITE of a call that has no leg yet."""
+    def invite_of(self, call_id: str) -> LoggedMessage | None:
+        """The INVITE of a call that has no leg yet."""
 
     def guessed(self, phone: HostedPhone) -> None:
         """A call came that may have been meant for ``phone``, or for another that shares its account."""
@@ -39,22 +41,26 @@ class IncomingCalls:
         host = self._host
         call = Call(holder.account, None, call_id)
         info = call.getInfo()
-        phone = self._whose(holder, info.callIdString)
+        invite = host.invite_of(info.callIdString)
+        phone = self._whose(holder, invite)
         up = sum(1 for leg in host.legs_of(phone) if not leg.disconnected)
         if phone.parked or up >= phone.config.max_calls:
             code = 480 if phone.parked else 486
             host.afterwards(lambda: call.hangup(parameters(code)))
+            # With one call it is busy, as anybody's phone is. That it takes no more than several is the harness's own limit.
+            if not phone.parked and up > 1 and invite is not None:
+                phone.emit(CallsRefused, source=invite.remote_host)
             return
         leg = CallLeg(host, phone, info.callIdString, "incoming", info.remoteUri)
         leg.call, call.listener = call, leg
         leg.state_changed()
         host.afterwards(lambda: self._obey(leg))
 
-    def _whose(self, phone: AccountHolder, call_id: str) -> HostedPhone:
+    def _whose(self, phone: AccountHolder, invite: LoggedMessage | None) -> HostedPhone:
         """The phone itself, or the share of the case that the call is for."""
         if not phone.lodgers:
             return phone
-        found, guesses = whose(phone.lodgers, self._host.invite_of(call_id))
+        found, guesses = whose(phone.lodgers, invite.text if invite is not None else "")
         for lodger in guesses:
             self._host.guessed(lodger)
         if found is None:

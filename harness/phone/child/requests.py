@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
-from harness.phone.child import deadly, referrals, targets
+from harness.phone.child import deadly, offers, referrals, targets
 from harness.phone.child.digits import DIGIT_TYPES
 from harness.phone.child.pools import lasting_pool
+from harness.phone.child.sdp_bodies import SdpBodies
 from harness.phone.child.sip_log import read_text
 
 BEFORE_THE_LOG: Final = 4  # pjsua logs messages with priority 7
@@ -143,13 +144,17 @@ def _layout(packet_size: int) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A request, and where it came from and to; ``ours`` says that it came on a connection that this process opened."""
+    """A request, and where it came from and to; ``ours`` says that it came on a connection that this process opened.
+
+    ``sdp`` is its session description in pjsip's memory, to be changed in place.
+    """
 
     transport: str
     host: str
     local: tuple[str, int]
     ours: bool
     text: str
+    sdp: memoryview
 
 
 class Filter:
@@ -171,7 +176,7 @@ class Filter:
         self._keeps, self._deadly = keeps, deadly.DeadlyHeaders()
         self._targets = targets.Targets()
         self._decide, self._unanswered, self._fault = decide, unanswered, fault
-        self._library = library
+        self._library, self._bodies = library, SdpBodies(library)
         library.pjsip_msg_find_hdr_by_name.restype = _pointer
         library.pjsip_msg_find_hdr_by_name.argtypes = (_pointer, ctypes.POINTER(_Text), _pointer)
         library.pjsip_hdr_print_on.argtypes = (_pointer, ctypes.c_char_p, ctypes.c_size_t)
@@ -212,6 +217,7 @@ class Filter:
                 self._keep_to_transport(self._at(address), arrival.text)
                 if arrival.text.startswith("REFER "):
                     self._spell_out(self._at(address))
+                offers.leave_out_mki(arrival.sdp)
             if code == PASS and self._keeps(address, self._received):
                 code = DROP  # for now
         except Exception as error:
@@ -232,6 +238,7 @@ class Filter:
                 self._take_out(received.parsed, text, _CHALLENGES, self._unanswered)
             self._take_out(received.parsed, text, deadly.NAMES, self._deadly.of)
             self._keep_to_transport(received, text)
+            offers.leave_out_mki(self._bodies.octets(received.parsed))
             return self._keeps(address, self._received)
         except Exception as error:
             self._fault(f"responses: {type(error).__name__}: {error}")
@@ -301,6 +308,7 @@ class Filter:
             _place(transport.local),
             transport.direction == _OUTGOING,
             _text_of(received),
+            self._bodies.octets(received.parsed),
         )
 
 

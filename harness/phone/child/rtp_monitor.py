@@ -31,6 +31,7 @@ class RtpMonitor:
         self._taps, self._log, self._emit = taps, log, emit
         self.stream = _NO_STREAM  #: index of the audio stream among the call's media
         self._payload_type = 0  # what it is to receive
+        self._is_secure = False
         self._counts: dict[str, int] = {}  # as told last
         self._counts_before: dict[str, int] = {}  # of streams that have ended
         self._tap: Tap | None = None  # what looks at the RTP that passes the transport
@@ -52,9 +53,9 @@ class RtpMonitor:
         log = self._tap.log if self._tap else RtpLog(self._log)
         self._tap = self._taps.put(transport, log, self._known, self._reported)
 
-    def begins(self, stream: int, payload_type: int) -> None:
-        """A stream was negotiated."""
-        self.stream, self._payload_type = stream, payload_type
+    def begins(self, stream: int, payload_type: int, *, secure: bool) -> None:
+        """A stream was negotiated; ``secure`` says that it is encrypted."""
+        self.stream, self._payload_type, self._is_secure = stream, payload_type, secure
 
     def without_stream(self) -> None:
         """There is none, or none any more."""
@@ -91,7 +92,7 @@ class RtpMonitor:
         }
         with self._tap.reception() if self._tap else nullcontext(Reception()) as reception:
             told |= reception.counts(self._payload_type)
-            jitter_ms, burst_ms = reception.jitter_ms, reception.burst_ms
+            jitter_ms, burst_ms, deciphered = reception.jitter_ms, reception.burst_ms, reception.sources > 0
             pauses = reception.take_pauses()
         for began, ended in pauses:
             self._emit(RtpPaused, began=began, ended=ended)
@@ -105,8 +106,14 @@ class RtpMonitor:
             rx_burst_ms=burst_ms,
             rx_elsewhere=self._known.elsewhere,
             tx_offered=self._tap.sending.offered if self._tap else 0,
+            undeciphered_from="" if deciphered or not self._is_secure else self._source_of(call),
         )
         return True
+
+    def _source_of(self, call: Call) -> str:
+        """Where packets have come from, whatever became of them; empty without any, and for a stranger's."""
+        source = str(call.getMedTransportInfo(self.stream).srcRtpName)
+        return source if self._known.names(source.rpartition(":")[0].strip("[]")) else ""
 
     def _tell_strange(self) -> None:
         for source, packets in self._known.strange.copy().items():

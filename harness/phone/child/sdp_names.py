@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
+from harness.phone.child.sdp_bodies import SdpBodies
 from harness.phone.child.sip_log import LoggedMessage, read_text
 
 _NAMED: Final = re.compile(rb"(?:\nc=|\na=rtcp:\d+[ \t]+)(IN[ \t]+IP[46])[ \t]+([^\s/]+)", re.IGNORECASE)
@@ -26,33 +27,7 @@ _NOWHERE: Final = "IP0"  # an address type that there is not, for a name that ha
 _REQUEST_TERMINATED: Final = 487
 _NOT_ACCEPTABLE_HERE: Final = 488  # RFC 3261 section 21.4.26
 
-_SDP: Final = (b"application", b"sdp")  # pjsip keeps no copies of these
-
 _pointer = ctypes.c_void_p
-
-
-class _MediaType(ctypes.Structure):
-    """``pjsip_media_type``: two ``pj_str_t``, and parameters."""
-
-    _fields_ = (("type", _pointer), ("type_length", ctypes.c_ssize_t), ("rest", ctypes.c_uint8 * 64))
-
-
-class _Body(ctypes.Structure):
-    """``pjsip_msg_body``, as far as its octets."""
-
-    _fields_ = (("type", _MediaType), ("data", _pointer), ("length", ctypes.c_uint))
-
-
-class _Part(ctypes.Structure):
-    """``pjsip_multipart_part``: links, headers, and what it holds."""
-
-    _fields_ = (("head", ctypes.c_uint8 * 80), ("body", ctypes.POINTER(_Body)))
-
-
-class _Message(ctypes.Structure):
-    """``pjsip_msg``."""
-
-    _fields_ = (("head", ctypes.c_uint8 * 104), ("body", ctypes.POINTER(_Body)))
 
 
 class _HandedOn(ctypes.Structure):
@@ -129,11 +104,7 @@ class NamedMedia:
         library.pj_pool_alloc.restype, library.pj_pool_alloc.argtypes = _pointer, (_pointer, ctypes.c_size_t)
         self._endpoint = library.pjsua_get_pjsip_endpt()
         self._layout: Any = None
-        library.pjsip_media_type_init2.argtypes = (_pointer, ctypes.c_char_p, ctypes.c_char_p)
-        library.pjsip_multipart_find_part.restype = _pointer
-        library.pjsip_multipart_find_part.argtypes = (_pointer,) * 3
-        self._sdp = _MediaType()
-        library.pjsip_media_type_init2(ctypes.byref(self._sdp), *_SDP)
+        self._bodies = SdpBodies(library)
 
     @property
     def calls(self) -> set[str]:
@@ -151,7 +122,7 @@ class NamedMedia:
         if text.startswith(b"CANCEL ") and self._kept:
             self._cancel(text)
         # All of the text is looked at first: it is at hand, and hardly any names a host.
-        body = self._sdp_in(received.parsed) if names_in(text) else None
+        body = self._bodies.of(received.parsed) if names_in(text) else None
         names = names_in(_octets(body)) if body is not None else None
         if not names:
             return False
@@ -182,23 +153,12 @@ class NamedMedia:
 
     def _fill_in(self, kept: _Kept) -> None:
         received = self._layout.from_address(kept.copy)
-        body = self._sdp_in(received.parsed)
+        body = self._bodies.of(received.parsed)
         assert body is not None, "the copy is parsed as the message was"
         made = with_addresses(_octets(body), kept.found)[1:]
         room = self._library.pj_pool_alloc(received.pool, len(made) + 1)
         ctypes.memmove(room, made + b"\0", len(made) + 1)  # its parser wants a zero behind it
         body.data, body.length = room, len(made)
-
-    def _sdp_in(self, message: int) -> Any:
-        """The body that pjsip takes for SDP: its only one, or the first such part of several (RFC 5621 section 3.1); None without."""
-        whole = _Message.from_address(message).body
-        if not whole:
-            return None
-        kind = whole.contents.type
-        if ctypes.string_at(kind.type, kind.type_length).lower() != b"multipart":
-            return whole.contents
-        part = self._library.pjsip_multipart_find_part(whole, ctypes.byref(self._sdp), None)
-        return _Part.from_address(part).body.contents if part else None
 
     def _cancel(self, text: bytes) -> None:
         """The INVITE that it means is not handed on any more, and ends here (RFC 3261 section 9.2)."""

@@ -71,7 +71,11 @@ class Service:
         self.legs = Legs(self.attribution, self._parent)
         self._places = Places()
         self.gate = RequestGate(
-            self.phones.accounts, self.attribution.leg_of_tag, self._tell_stranger, self._places.admits, self._tell_full
+            self.phones.accounts,
+            self.attribution.leg_of_tag,
+            self._tell_stranger,
+            self._places.admits,
+            self._tell_refused,
         )
         self._doors = Doors(self.phones.accounts)
         self._departures = Departures(self.phones, self.legs, self._parent, self._doors.open)
@@ -123,8 +127,8 @@ class Service:
         """A call came in for a phone."""
         self._incoming.take(phone, call_id)
 
-    def invite_of(self, call_id: str) -> str:
-        """The text of the INVITE of a call that has no leg yet."""
+    def invite_of(self, call_id: str) -> LoggedMessage | None:
+        """The INVITE of a call that has no leg yet."""
         return self.attribution.waiting_invite(call_id)
 
     def take_connections(self, phone: HostedPhone) -> set[str]:
@@ -203,8 +207,8 @@ class Service:
     def _tell_stranger(self, event: StrangerRefused, phone: HostedPhone, leg: str | None) -> None:
         self.emit([event], phone, next((aimed for aimed in self.legs.of(phone) if aimed.name == leg), None))
 
-    def _tell_full(self, phone: HostedPhone, source: str) -> None:
-        phone.emit(CallsRefused, source=source)
+    def _tell_refused(self, phone: HostedPhone, source: str, why: str) -> None:
+        phone.emit(CallsRefused, source=source, why=why)
 
     def _tell_handshake(self, local: str, remote: str, failed: bool) -> None:
         """Tell the phones at ``local``; a stranger's handshakes are nobody's business."""

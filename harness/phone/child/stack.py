@@ -13,6 +13,7 @@ from harness.phone.child.offers import codec_of, has_answer
 from harness.phone.child.places import LONGEST_TRANSACTION
 from harness.phone.config import PhoneConfig
 from harness.sip.grammar import SipSyntaxError
+from harness.sip.sdp import Codec
 from harness.sip.uri import NameAddr
 
 #: By transport, and whether it is IPv6.
@@ -111,8 +112,11 @@ class Endpoint:
 
     def has_answer(self, offer: int, codecs: tuple[str, ...]) -> bool:
         """Whether an offer (``pjmedia_sdp_session *``) can be answered with ``codecs``."""
-        own = [codec_of(self._codecs[name.upper()]) for name in codecs]
-        return has_answer(self.native.sdp_text(offer), own)
+        return has_answer(self.native.sdp_text(offer), self.spoken(codecs))
+
+    def spoken(self, codecs: tuple[str, ...]) -> list[Codec]:
+        """The codecs of these names as SDP has them."""
+        return [codec_of(self._codecs[name.upper()]) for name in codecs]
 
     def wake(self) -> None:
         """Make :meth:`handle_events` return: a datagram too short for SIP, which pjsip drops without a word."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Final
 
 from harness.phone.child.account import HostedPhone
 from harness.phone.child.attribution import Attribution
@@ -13,6 +14,8 @@ from harness.phone.child.gate import RequestGate
 from harness.phone.child.leg import CallLeg
 from harness.phone.child.sip_log import read_connection, read_handshake, read_message
 from harness.phone.log_ring import LogRing
+
+_NO_SLOT: Final = "Unable to accept incoming call (too many calls)"
 
 
 class StackLog:
@@ -41,6 +44,8 @@ class StackLog:
             return
         self._ring.write(f"{now:.3f} {level} {entry.strip()}")
         self._doors.heard(entry)
+        if _NO_SLOT in entry:
+            self._gate.found_no_slot()
         if (dropped := self._dropped.read(entry)) is not None:
             if not self._gate.refuses_unread(self._attribution.called(dropped), dropped):
                 self._attribution.message(now, dropped)

@@ -99,6 +99,12 @@ class Known:
         self._hosts.add(end[0])
         self._ends.add(end)
 
+    def names(self, host: str) -> bool:
+        """Whether that host is one of them."""
+        with contextlib.suppress(ValueError):
+            return ipaddress.ip_address(host).packed in self._hosts
+        return False
+
     def includes(self, source: Address) -> bool:
         """Whether a packet from there belongs to the call; counts those that do not."""
         if source[0] in self._hosts:

@@ -1,4 +1,6 @@
-"""Requests within a call that pjsip has nobody for, and would answer with 500: some SBCs end a call on that."""
+"""Requests that pjsip has nobody for. Within a call it would answer them with 500, on which some SBCs end a call; outside of one with
+nothing, and who asks a registered phone so whether it is there takes it for dead.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import Message
 
 _BAD_EVENT: Final = 489  # RFC 6665 section 8.3.2
+_BAD_REQUEST: Final = 400
 _FORBIDDEN: Final = 403
+_DECLINE: Final = 603
 #: What pjsip, or its user agent, answers within a dialog.
 _PJSIPS: Final = frozenset(["ACK", "BYE", "CANCEL", "INVITE", "MESSAGE", "PRACK", "REFER", "UPDATE"])
 
@@ -56,12 +60,31 @@ def _of_other_info(request: Message) -> int:
     return UNSUPPORTED_MEDIA_TYPE if request.body else OK
 
 
-def subscription(text: str) -> int:
-    """The status for a SUBSCRIBE that asks for a subscription."""
+#: What pjsip, or its user agent, answers outside of a call; and what there is for a call alone.
+_PJSIPS_OUTSIDE: Final = frozenset(["ACK", "CANCEL", "INVITE", "MESSAGE", "OPTIONS"])
+_OF_A_CALL: Final = frozenset(["BYE", "INFO", "PRACK", "UPDATE"])
+
+
+def outside(text: str, method: str) -> int:
+    """The status to answer a request with that names no call; :data:`PASS` where pjsip is to."""
+    if method in _PJSIPS_OUTSIDE:
+        return PASS
+    if method in _OF_A_CALL:
+        return DOES_NOT_EXIST  # RFC 3261 section 12.2.2
     try:
-        return _subscription(Message.parse(text))
+        request = Message.parse(text)
     except SipSyntaxError:
-        return _BAD_EVENT
+        return _BAD_REQUEST
+    match method:
+        case "NOTIFY" if _event(request) == "message-summary":  # which some send unasked (RFC 3842), and pjsip takes
+            return PASS
+        case "NOTIFY":
+            return DOES_NOT_EXIST if _event(request) == "refer" else _BAD_EVENT  # RFC 6665 section 4.1.3
+        case "SUBSCRIBE":
+            return _subscription(request)
+        case "REFER":
+            return _DECLINE
+    return NOT_ALLOWED  # RFC 3261 section 8.2.1
 
 
 def _subscription(request: Message) -> int:

@@ -165,7 +165,7 @@ let opened = [];
 addEventListener("beforeprint", () => {
   all.forEach(instantiate);
   opened = all.filter(details => !details.hidden && !details.open && details.querySelector(".body").childElementCount);
-  opened.push(...document.querySelectorAll("#unverified details:not([open])"));
+  opened.push(...document.querySelectorAll("#unverified details:not([open]), .why details:not([open])"));
   for (const details of opened) details.open = true;
 });
 addEventListener("afterprint", () => { for (const details of opened) details.open = false; });

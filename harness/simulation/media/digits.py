@@ -20,7 +20,7 @@ _DURATION = re.compile(r"^[ \t]*Duration[ \t]*=[ \t]*([0-9]{1,6})[ \t\r]*$", re.
 
 @dataclass(frozen=True, slots=True)
 class ReceivedDigit:
-    """A digit that arrived, with its length (0 when it was not told) and the way it came."""
+    """A digit that was received, with its length (0 when unknown) and how it came."""
 
     digit: str
     duration_ms: int
@@ -28,7 +28,7 @@ class ReceivedDigit:
 
 
 class EventReceiver:
-    """Puts the packets of telephone-events together; each event is told once."""
+    """Puts the packets of telephone-events together; each event is returned once."""
 
     def __init__(self) -> None:
         self._timestamp: int | None = None
@@ -75,6 +75,6 @@ def digit_of_info(content_type: str, body: bytes) -> ReceivedDigit | None:
     return None
 
 
-def info_of_digit(digit: str, duration_ms: int = 100) -> tuple[str, bytes]:
-    """Content type and body of an INFO that sends a digit."""
-    return "application/dtmf-relay", f"Signal={digit}\r\nDuration={duration_ms}\r\n".encode()
+def info_of_digit(digit: str) -> tuple[str, bytes]:
+    """Content type and body of an INFO that sends a digit of 100 ms."""
+    return "application/dtmf-relay", f"Signal={digit}\r\nDuration=100\r\n".encode()

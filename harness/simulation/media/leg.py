@@ -1,4 +1,4 @@
-"""The media of one call leg: its port, what it was told, and what it told (offer and answer, RFC 3264)."""
+"""The media of one call leg: its port, and the descriptions it received and sent (offer and answer, RFC 3264)."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from harness.simulation.media.relay import Relay, Spoiler
+from harness.simulation.media.relay import Impairment, Relay
 from harness.simulation.media.rtp import RtpPort
-from harness.simulation.settings import Rtcp
+from harness.simulation.settings import RtcpSettings
 from harness.sip import offer_answer
 from harness.sip.grammar import decimal
 from harness.sip.sdp import PCMA, PCMU, TELEPHONE_EVENT, Codec, Crypto, Description, Media, SdpError
@@ -21,17 +21,17 @@ def is_event(codec: Codec) -> bool:
 
 
 def is_g711(codec: Codec) -> bool:
-    """Whether it is one of the two laws."""
+    """Whether it is one of the two laws of G.711."""
     return codec.is_same(PCMU) or codec.is_same(PCMA)
 
 
 def carried(codec: Codec) -> bool:
-    """What a platform that carries G.711 lets through an offer."""
+    """Whether a platform that carries G.711 lets it through an offer."""
     return is_g711(codec) or is_event(codec)
 
 
 def audio_of(description: Description) -> Media:
-    """Its audio. Raises `SdpError` when there is none."""
+    """The audio of a description. Raises `SdpError` when there is none."""
     audio = description.audio
     if audio is None:
         raise SdpError("no audio in the session description")
@@ -41,8 +41,8 @@ def audio_of(description: Description) -> Media:
 class LegMedia:
     """An anchored leg's end of the media path. ``shown`` is the address its SDP names when that is not its own."""
 
-    def __init__(self, address: str, shown: str | None = None, rtcp: Rtcp | None = None) -> None:
-        self.rtcp = rtcp or Rtcp()
+    def __init__(self, address: str, shown: str | None = None, rtcp: RtcpSettings | None = None) -> None:
+        self.rtcp = rtcp or RtcpSettings()
         self.port = RtpPort(address, None if self.rtcp.reports == "none" else self.rtcp.interval_s)
         self._shown = shown or address
         self._session = random.getrandbits(31)
@@ -120,11 +120,11 @@ class LegMedia:
         return self._say(answered)
 
     def again(self) -> bytes:
-        """What was told last: for one who asks for an offer, or refreshes the session (RFC 4028)."""
+        """The description sent last: for a peer that asks for an offer, or refreshes the session (RFC 4028)."""
         return bytes(self.local) if self.local is not None else self.offer()
 
     def restore(self, local: Description | None) -> None:
-        """The peer has not accepted what it was told last: before it stands again."""
+        """Return to that description: the peer has refused the last one."""
         self.local = local
         self._changed()
 
@@ -142,8 +142,8 @@ class LegMedia:
         self.port.close()
 
 
-def couple(a: LegMedia, b: LegMedia, a_to_b: Spoiler | None = None, b_to_a: Spoiler | None = None) -> Relay:
-    """Hand media on between two legs that have negotiated, each with the payload types of its own description."""
+def couple(a: LegMedia, b: LegMedia, a_to_b: Impairment | None = None, b_to_a: Impairment | None = None) -> Relay:
+    """Relay media between two legs that have negotiated, each with the payload types of its own description."""
     passed_on = "terminated" not in (a.rtcp.reports, b.rtcp.reports)
     return Relay(a.port, b.port, _renumbering(a, b), _renumbering(b, a), a_to_b, b_to_a, reports=passed_on)
 

@@ -25,7 +25,7 @@ class LocalNetwork:
         self._awaited = False
 
     def carry(self, to: Address, data: bytes, source: Address) -> None:
-        """Deliver a packet soon: never within the sender, whom what the packet causes would take by surprise."""
+        """Deliver a packet soon: never within the sender, which does not expect what the packet causes."""
         self._under_way.append((to, data, source))
         self._await()
 
@@ -52,5 +52,5 @@ _networks: WeakKeyDictionary[asyncio.AbstractEventLoop, LocalNetwork] = WeakKeyD
 
 
 def local_network() -> LocalNetwork:
-    """That of the running loop."""
+    """The network of the running loop."""
     return _networks.setdefault(asyncio.get_running_loop(), LocalNetwork())

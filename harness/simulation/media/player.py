@@ -41,12 +41,12 @@ class Player:
         self._timestamp = (self._timestamp + FRAME) & 0xFFFFFFFF
 
     def stop(self) -> None:
-        """Play nothing more."""
+        """Stop playing."""
         self._ticker.remove(self._tick)
 
 
 class DigitListener:
-    """Hears a leg's digits, as telephone-events or as tones, until it is stopped."""
+    """Listens for a leg's digits, as telephone-events or as tones, until it is stopped."""
 
     def __init__(self, media: LegMedia, on_digit: Callable[[ReceivedDigit], None]) -> None:
         self._media = media
@@ -69,6 +69,6 @@ class DigitListener:
                 self._on_digit(ReceivedDigit(tone.digit, round(tone.duration * 1000), "inband"))
 
     def stop(self) -> None:
-        """Hear nothing more."""
+        """Stop listening."""
         if self._media.port.on_packet == self._packet:
             self._media.port.on_packet = None

@@ -1,4 +1,4 @@
-"""RTP and RTCP handed on between two legs, as an SBC that anchors media does: no transcoding, no mixing."""
+"""Relays RTP and RTCP between two legs, as an SBC that anchors media does: no transcoding, no mixing."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 from harness.simulation.media.rtp import RtpPort, with_payload_type
 
 Send = Callable[[bytes], None]
-Spoiler = Callable[[bytes, Send], None]
-"""Does to the packets of one direction what a bad network would: sends them on by the given function, or not."""
+Impairment = Callable[[bytes, Send], None]
+"""Does to the packets of one direction what a bad network would: it sends them on by the given function, or does not."""
 
 
 class Relay:
-    """Two coupled ports. ``forward`` says how payload types of ``a`` are numbered at ``b``; ``backward`` the reverse."""
+    """Two connected ports. ``forward`` maps payload types of ``a`` to those of ``b``; ``backward`` the reverse."""
 
     def __init__(
         self,
@@ -20,40 +20,40 @@ class Relay:
         b: RtpPort,
         forward: Mapping[int, int],
         backward: Mapping[int, int],
-        spoil_forward: Spoiler | None = None,
-        spoil_backward: Spoiler | None = None,
+        impair_forward: Impairment | None,
+        impair_backward: Impairment | None,
         *,
-        reports: bool = True,
+        reports: bool,
     ) -> None:
-        """``reports`` says whether RTCP is handed on, too, or ends here."""
+        """``reports`` says whether RTCP is relayed, too, or ends here."""
         self._ports = (a, b)
-        self._handlers = (_path(b.send, forward, spoil_forward), _path(a.send, backward, spoil_backward))
+        self._handlers = (_path(b.send, forward, impair_forward), _path(a.send, backward, impair_backward))
         a.on_packet, b.on_packet = self._handlers
         a.passes_reports_on = b.passes_reports_on = reports
         if reports:
-            a.on_control = _path(b.send_control, {}, spoil_forward)
-            b.on_control = _path(a.send_control, {}, spoil_backward)
+            a.on_control = _path(b.send_control, {}, impair_forward)
+            b.on_control = _path(a.send_control, {}, impair_backward)
 
     def uncouple(self) -> None:
-        """Hand nothing on any more; a port that has since been coupled elsewhere stays so."""
+        """Stop relaying; a port that has since been connected elsewhere stays so."""
         for port, handler in zip(self._ports, self._handlers, strict=True):
             if port.on_packet is handler:
                 port.on_packet = port.on_control = None
                 port.passes_reports_on = False
 
 
-def _path(send: Send, renumbering: Mapping[int, int], spoil: Spoiler | None) -> Send:
+def _path(send: Send, renumbering: Mapping[int, int], impair: Impairment | None) -> Send:
     changed = {old: new for old, new in renumbering.items() if old != new}
     if changed:
         send = _renumbering(send, changed)
-    if spoil is None:
+    if impair is None:
         return send
     onward = send
 
-    def spoiled(data: bytes) -> None:
-        spoil(data, onward)
+    def impaired(data: bytes) -> None:
+        impair(data, onward)
 
-    return spoiled
+    return impaired
 
 
 def _renumbering(send: Send, changed: Mapping[int, int]) -> Send:

@@ -84,7 +84,7 @@ class _Source:
 
 
 class Reporter:
-    """One leg's reports: told of every packet it sends and receives, asked for a report now and then."""
+    """One leg's reports, made from the packets that it sends and receives."""
 
     def __init__(self, name: str) -> None:
         self._name = name.encode()[:255]
@@ -102,7 +102,7 @@ class Reporter:
         return int.from_bytes(self._last[8:12], "big") if self._last else self._own_ssrc
 
     def sent(self, data: bytes, now: float) -> None:
-        """An RTP packet has gone out."""
+        """Count an RTP packet that was sent."""
         if len(data) < _RTP.size:
             return
         self._last, self._last_at = data, now
@@ -110,7 +110,7 @@ class Reporter:
         self._octets += len(data) - _RTP.size
 
     def received(self, data: bytes, now: float) -> None:
-        """An RTP packet has come. Of several sources, the latest is reported."""
+        """Count an RTP packet that was received. Of several sources, the latest is reported."""
         self._arrived.append((data, now))
         if len(self._arrived) >= _AT_ONCE:
             self._count()
@@ -127,7 +127,7 @@ class Reporter:
         self._arrived.clear()
 
     def control(self, data: bytes, now: float) -> None:
-        """An RTCP packet has come."""
+        """Take an RTCP packet that was received."""
         self._count()
         for kind, count, body in _parts(data):
             begin = 4
@@ -141,7 +141,7 @@ class Reporter:
                 self.told = next((block for block in blocks if block.ssrc == self._ssrc), self.told)
 
     def report(self, now: float) -> bytes:
-        """A compound packet: a sender report, or a receiver report from who has sent nothing lately, and the name."""
+        """A compound packet: a sender report, or a receiver report where nothing was sent lately, and the CNAME."""
         self._count()
         block = bytes(self._source.block(now)) if self._source is not None and self._heard else b""
         self._heard = False

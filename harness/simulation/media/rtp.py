@@ -39,7 +39,7 @@ class Packet(NamedTuple):
 
     @classmethod
     def parse(cls, data: bytes) -> Packet | None:
-        """The packet, or None when ``data`` is none (RFC 3550 section 5.1 and appendix A.1)."""
+        """The packet; None when ``data`` is no RTP (RFC 3550 section 5.1 and appendix A.1)."""
         if len(data) < _HEADER.size:
             return None
         first, second, sequence, timestamp, ssrc = _HEADER.unpack_from(data)
@@ -137,7 +137,7 @@ class RtpPort:
         self._loop.add_reader(self._rtcp.fileno(), self._read_control)
 
     def aim(self, address: str, port: int, control_port: int | None = None) -> None:
-        """Send to there: what the peer's SDP names. Port 0 or an address outside this machine: nowhere."""
+        """Send to the address that the peer's SDP names; nowhere at port 0, or an address outside this machine."""
         announced = (address, port) if port and address.startswith(_LOOPBACK) else None
         if announced == self._announced and announced is not None:
             return
@@ -184,11 +184,11 @@ class RtpPort:
 
     @property
     def closed(self) -> bool:
-        """Whether its sockets are gone."""
+        """Whether its sockets are closed."""
         return self._rtp.fileno() < 0
 
     def close(self) -> None:
-        """Give the sockets back."""
+        """Close the sockets."""
         self.on_packet = self.on_control = None
         self._network.ports.pop(self._own, None)
         if self._report_due is not None:

@@ -33,7 +33,7 @@ def mark(number: int, codec: str) -> Frames:
 
 @lru_cache(maxsize=16)
 def silence(codec: str) -> Frames:
-    """One frame of nothing."""
+    """One frame of silence."""
     return frames(np.zeros(FRAME, np.float32), codec)
 
 
@@ -45,7 +45,7 @@ def ringback(codec: str) -> Frames:
 
 @lru_cache(maxsize=16)
 def menu(codec: str) -> Frames:
-    """What stands for the spoken menu: two notes, one after the other, every two seconds."""
+    """The menu's prompt: two notes, one after the other, every two seconds."""
     return frames(np.concatenate([_cadence((587.3,), 0.2, 0.05), _cadence((784.0,), 0.2, 1.55)]), codec)
 
 
@@ -63,7 +63,7 @@ def tone(codec: str) -> Frames:
 
 @lru_cache(maxsize=16)
 def beep(codec: str) -> Frames:
-    """What an answering machine asks for a message with."""
+    """The tone of an answering machine."""
     return frames(_cadence((1000.0,), 0.4, 0.0), codec)
 
 
@@ -75,7 +75,7 @@ def voicemail(codec: str) -> Frames:
 
 @lru_cache(maxsize=16)
 def closed(codec: str) -> Frames:
-    """What is said out of hours, twice."""
+    """The message out of hours, twice."""
     return (*prompt("announcement-not-in-service-en", codec), *silence(codec) * 40) * 2
 
 
@@ -87,13 +87,13 @@ def somebody(codec: str) -> Frames:
 
 @lru_cache(maxsize=16)
 def notice(codec: str) -> Frames:
-    """What a platform says before anybody else does: over and over."""
+    """A platform's first announcement, repeated."""
     return (*prompt("connecting-you-en", codec), *silence(codec) * 20)
 
 
 @lru_cache(maxsize=16)
 def accept(codec: str) -> Frames:
-    """What asks an agent at an outside number to take a call: words, and a note."""
+    """The prompt that asks an agent at an outside number to take a call: words, and a note."""
     return (*prompt("how-can-i-help-en", codec), *menu(codec))
 
 

@@ -1,4 +1,4 @@
-"""One clock of 20 ms for everything in the world that makes or hears audio."""
+"""One clock of 20 ms for everything in the world that sends or analyses audio."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Ticker:
         self.stood_still_s = 0.0  #: for how long in all
 
     def add(self, subscriber: Callable[[], None]) -> None:
-        """Call it from now on."""
+        """Add a subscriber."""
         self._subscribers.append(subscriber)
         if self._handle is None:
             loop = asyncio.get_running_loop()
@@ -40,12 +40,12 @@ class Ticker:
             self._handle = loop.call_at(self._due, self._tick)
 
     def remove(self, subscriber: Callable[[], None]) -> None:
-        """No longer call it."""
+        """Remove a subscriber."""
         if subscriber in self._subscribers:
             self._subscribers.remove(subscriber)
 
     def stop(self) -> None:
-        """Call nobody any more."""
+        """Remove all subscribers."""
         self._subscribers.clear()
         if self._handle is not None:
             self._handle.cancel()

@@ -1,4 +1,4 @@
-"""The platform's own voice at the end of a call: voicemail, and what is said out of hours. A node that answers every call."""
+"""A node that answers every call with an announcement: voicemail, and the message out of hours."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SOUNDS: Final[dict[str, tuple[Callable[[str], sound.Frames], bool]]] = {
 
 
 class Announcements:
-    """Takes the platform's calls by the user part of their URI: `VOICEMAIL`, `CLOSED`, `SOMEBODY` (who is no agent of ours)."""
+    """Plays the announcement that the URI's user names: `VOICEMAIL`, `CLOSED`, `SOMEBODY` (a person who is no agent)."""
 
     def __init__(self, ua: UserAgent, ticker: Ticker, new_media: Callable[[], LegMedia], platform: str) -> None:
         self.ua = ua

@@ -1,4 +1,4 @@
-"""What every contact-centre platform of this world has; `talkdesk` and `gladly` say what is their own."""
+"""What every contact-centre platform of this world has; `talkdesk` and `gladly` add their own behaviour."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from harness.simulation.media.leg import LegMedia
 from harness.simulation.media.ticker import Ticker
 from harness.simulation.platform.announcements import SOMEBODY
 from harness.simulation.platform.routed import RoutedCall
-from harness.simulation.platform.routes import NOBODYS_NUMBER, LineRoute, Routes
+from harness.simulation.platform.routes import LineRoute, Routes
 from harness.simulation.platform.trunk import Termination
 from harness.simulation.registrar import Registrar
-from harness.simulation.settings import Current, External, Group
+from harness.simulation.settings import CurrentSettings, ExternalSettings, GroupSettings
 from harness.simulation.wire.agent import UserAgent
 from harness.simulation.wire.transport import Hop, TransportName
 from harness.sip.identity import national
@@ -55,11 +55,11 @@ class Platform:
         audit: Audit,
         ticker: Ticker,
         ua: UserAgent,
-        gates: Mapping[str, Termination],
+        terminations: Mapping[str, Termination],
         agent_passwords: Mapping[str, str],
         media_address: str,
         nobody: str,
-        settings: Current,
+        settings: CurrentSettings,
     ) -> None:
         self.name: Final = deployment.integration
         self.deployment = deployment
@@ -71,7 +71,7 @@ class Platform:
         self.audit = audit
         self.ticker = ticker
         self.ua = ua
-        self.gates = gates
+        self.terminations = terminations
         self.settings = settings
         self.media_address = media_address
         self.nobody = nobody  #: an address where nobody is
@@ -100,10 +100,12 @@ class Platform:
         """Whether the number is reached over the public network."""
         return number in self._subscribers
 
-    def outside(self, number: str, caller: Caller, headers: Headers, external: External | None = None) -> LegTarget:
-        """A number of the public network; ``external`` says how an agent's is called."""
+    def outside(
+        self, number: str, caller: Caller, headers: Headers, external: ExternalSettings | None = None
+    ) -> LegTarget:
+        """Where a number of the public network is reached; ``external`` says how an agent's is called."""
         assert self.carrier is not None
-        external = external or External()
+        external = external or ExternalSettings()
         uri = Uri("sip", national(number) if external.national else number, self.carrier.address, self.carrier.port)
         if self.carrier.transport != "udp":
             uri = uri.with_param("transport", self.carrier.transport)
@@ -114,12 +116,12 @@ class Platform:
             hop=self.carrier,
             from_=caller.from_(self.domain),
             headers=[*headers, *caller.asserted(self.domain)],
-            side=self.anchored,
+            make_media=self.anchored,
             accept=(external.accept, external.accept_within_s) if external.accept else None,
         )
 
     def announcement(self, user: str, call: RoutedCall) -> LegTarget:
-        """The platform's own voice."""
+        """Where an announcement of the platform is reached."""
         assert self.announcements is not None
         assert self.to_announcements is not None
         listen = self.announcements.local("udp")
@@ -129,15 +131,15 @@ class Platform:
             uri=Uri("sip", user, listen.address, listen.port),
             hop=Hop("udp", listen.address, listen.port),
             from_=call.caller.from_(self.domain),
-            side=self.anchored,
+            make_media=self.anchored,
         )
 
-    def ringing(self, group: str) -> Group:
+    def ringing(self, group: str) -> GroupSettings:
         """How a group rings."""
         return self.settings.now.group(group, self.deployment.groups[group])
 
     def agents(self, group: str, call: RoutedCall, toward: WireLeg, headers: Headers) -> list[LegTarget]:
-        """The phones of a group's agents, as far as they are logged in, and numbers of the public network."""
+        """Where a group's agents are reached: phones of those who are logged in, and numbers of the public network."""
         if self.faults.on(Fault.GROUP_ANSWERED_BY_OTHERS, call.line):
             return [self.announcement(SOMEBODY, call)]
         declared = self.deployment.groups[group]
@@ -163,7 +165,7 @@ class Platform:
                     flow=binding.flow,
                     from_=call.agent_caller().from_(self.domain),
                     headers=[*headers, *self.headers_to_agent(call, toward)],
-                    side=call.anchored,
+                    make_media=call.anchored,
                 )
                 for binding in self.registrar.bindings(phone.aor_user)
             ]
@@ -173,7 +175,7 @@ class Platform:
         if not any(known.call == call.name and known.group == group for known in self.landings):
             self.landings.append(Landed(time.time(), call.name, call.line, group, call.agent_caller().number))
 
-    def _external_agent(self, number: str, external: External, call: RoutedCall, headers: Headers) -> LegTarget:
+    def _external_agent(self, number: str, external: ExternalSettings, call: RoutedCall, headers: Headers) -> LegTarget:
         caller = call.agent_caller()
         if external.shows == "platform":
             caller = caller.showing(self.number_of_line(call.line))
@@ -192,7 +194,7 @@ class Platform:
         return []
 
     def takes(self, dialled: str, number: str) -> bool:
-        """Whether the carrier has the number in the form in which it was dialled."""
+        """Whether the carrier knows the number in the form that was dialled."""
         route = self.routes.find(number)
         line = route.name if isinstance(route, LineRoute) else route.line if route is not None else None
         return dialled.startswith("+") or not self.faults.on(Fault.NATIONAL_FORM_REFUSED, line)
@@ -203,9 +205,9 @@ class Platform:
 
     # --- what the calls ask ------------------------------------------------------------------------
 
-    def line_behind(self, gate: Termination) -> str | None:
-        """The line whose call the AI is transferring, when it can only be one."""
-        lines = {call.line for call in gate.in_use}
+    def line_behind(self, termination: Termination) -> str | None:
+        """The line whose call the AI is transferring, where only one can be meant."""
+        lines = {call.line for call in termination.in_use}
         return lines.pop() if len(lines) == 1 else None
 
     def number_of_line(self, line: str | None) -> str:
@@ -213,12 +215,7 @@ class Platform:
         numbers = self.deployment.numbers_of_line(line or next(iter(self.lines)))
         return next(iter(numbers.values()))
 
-    @property
-    def other_number(self) -> str:
-        """A number that is nobody's in any call."""
-        return self.deployment.numbers.no_such_number or NOBODYS_NUMBER
 
-
-def _external(phone: PhoneEntry) -> External:
-    """How an agent who is a telephone number is called: a platform that may show any number shows one of its own."""
-    return External(shows="original" if phone.shows == "original" else "platform", accept=phone.accept)
+def _external(phone: PhoneEntry) -> ExternalSettings:
+    """How an agent at a telephone number is called: a platform that may show any number shows one of its own."""
+    return ExternalSettings(shows="original" if phone.shows == "original" else "platform", accept=phone.accept)

@@ -9,19 +9,19 @@ from typing import Final
 from harness.simulation.b2bua import x_headers
 from harness.simulation.faults import Fault
 from harness.simulation.identity import ANONYMOUS, Caller
-from harness.simulation.legs import Headers, LegRefusedError, LegTarget, Side, WireLeg
-from harness.simulation.media import sound, spoil
+from harness.simulation.legs import Headers, LegRefusedError, LegSdp, LegTarget, WireLeg
+from harness.simulation.media import impairments, sound
 from harness.simulation.media.leg import LegMedia, is_event
 from harness.simulation.media.player import Player
-from harness.simulation.media.relay import Spoiler
-from harness.simulation.numbering import number_of
+from harness.simulation.media.relay import Impairment
+from harness.simulation.numbering import number_of, unassigned_number
 from harness.simulation.platform.announcements import CLOSED, VOICEMAIL
 from harness.simulation.platform.base import Platform
 from harness.simulation.platform.groups import ring_group
 from harness.simulation.platform.ivr import Menu
+from harness.simulation.platform.media_faults import faulty_offer, impairments_with_ai
 from harness.simulation.platform.routed import RoutedCall
 from harness.simulation.platform.routes import GroupRoute, LineRoute
-from harness.simulation.platform.spoilt import spoilers_with_ai, spoilt_offer
 from harness.simulation.platform.trunk import Termination
 from harness.simulation.wire.ends import End, How
 from harness.simulation.wire.incoming import IncomingCall
@@ -36,15 +36,15 @@ _PRIVATE_ADDRESS = "10.0.0.10"
 
 
 class PlatformCall(RoutedCall):
-    """A call that came in: from the carrier, or (``gate``) over a trunk from the AI."""
+    """A call that came in: from the carrier, or (``termination``) over a trunk from the AI."""
 
     def __init__(
-        self, platform: Platform, incoming: IncomingCall | None, name: str, gate: Termination | None = None
+        self, platform: Platform, incoming: IncomingCall | None, name: str, termination: Termination | None = None
     ) -> None:
         super().__init__(name, platform.audit, platform.calls)
         self.platform = platform
         self.incoming = incoming
-        self.gate = gate
+        self.termination = termination
         self._menu: Menu | None = None
         self._transferred = False
 
@@ -59,10 +59,14 @@ class PlatformCall(RoutedCall):
         call.progress(100)
         self.caller = Caller.of(call.request, platform.region, asserted=True)
         number = number_of(call.request.uri, platform.region)
-        route = platform.routes.find(number or "") if self.gate is None else platform.routes.from_ai(call.request.uri)
+        route = (
+            platform.routes.find(number or "")
+            if self.termination is None
+            else platform.routes.from_ai(call.request.uri)
+        )
         if isinstance(route, GroupRoute):
             await self._from_outside_to_group(first, route)
-        elif isinstance(route, LineRoute) and self.gate is None:
+        elif isinstance(route, LineRoute) and self.termination is None:
             self.name = f"{platform.name} {route.name} {call.call_id}"
             if await self._goes_in(first, route):
                 await self.to_ai(first, route, x_headers(call.request))
@@ -78,15 +82,15 @@ class PlatformCall(RoutedCall):
             if await self._is_closed(first, route.line):
                 return
             await self._give_notice(first, self.platform.lines[route.line].announcement_s)
-        if self.gate is not None:
+        if self.termination is not None:
             self._transferred = True
-            self.line = self.platform.line_behind(self.gate)
+            self.line = self.platform.line_behind(self.termination)
         headers = x_headers(self.incoming.request)
         leg = await self.ring_group(self.platform.group_for(route.name, headers, self.line), first, headers)
         self.connect(leg, first)
 
     async def _goes_in(self, first: WireLeg, route: LineRoute) -> bool:
-        """Past hours, announcement and menus; False for a caller who has been taken care of by then."""
+        """Go through hours, announcement and menus; return False when the call has been handled by then."""
         self.line = route.name
         if await self._is_closed(first, route.name):
             return False
@@ -98,7 +102,7 @@ class PlatformCall(RoutedCall):
         return True
 
     async def to_ai(self, first: WireLeg, route: LineRoute, headers: Headers) -> None:
-        """To the AI, or to the group that takes over for it."""
+        """Connect to the AI, or to the group that takes over for it."""
         self.line = route.name
         routes = self.platform.routes
         if self._wrong(Fault.ROUTE_MISSING):
@@ -138,7 +142,7 @@ class PlatformCall(RoutedCall):
         return media
 
     async def _is_closed(self, first: WireLeg, line: str) -> bool:
-        """Whether the number is out of its hours; the caller has then been taken care of."""
+        """Whether the number is out of its hours; the call has then been handled."""
         settings, deployment = self.platform.settings.now.line(line), self.platform.deployment
         if deployment.is_open(line) if settings.open is None else settings.open:
             return False
@@ -150,7 +154,7 @@ class PlatformCall(RoutedCall):
         return True
 
     async def _give_notice(self, first: WireLeg, seconds: float) -> None:
-        """The platform answers and speaks: an announcement, a recording notice."""
+        """Answer, and play an announcement or a recording notice."""
         if not seconds:
             return
         player = Player(self.platform.ticker, await self._answered(first), sound.notice)
@@ -163,21 +167,21 @@ class PlatformCall(RoutedCall):
         trunk = self.platform.routes.trunk(route)
         if trunk is None:
             raise LegRefusedError(503, "The routing names a trunk that does not exist")
-        gate = self.platform.gates[trunk.name]
-        if gate.is_full(route.name):
+        termination = self.platform.terminations[trunk.name]
+        if termination.is_full(route.name):
             raise LegRefusedError(503, "The trunk carries no more calls")
-        gate.in_use.add(self)
+        termination.in_use.add(self)
         try:
             timeout = self.platform.routes.ring_timeout(route, self.platform.ring_timeout)
-            leg = await self._with_ringback(first, self.dial(self._ai(gate, route, headers), first, timeout))
+            leg = await self._with_ringback(first, self.dial(self._ai(termination, route, headers), first, timeout))
         except BaseException:
-            gate.in_use.discard(self)
+            termination.in_use.discard(self)
             raise
-        self.audit.spawn(self._release(gate, leg), f"{self.name} trunk")
+        self.audit.spawn(self._release(termination, leg), f"{self.name} trunk")
 
-    async def _release(self, gate: Termination, leg: WireLeg) -> None:
+    async def _release(self, termination: Termination, leg: WireLeg) -> None:
         await leg.call.wait_ended()
-        gate.in_use.discard(self)
+        termination.in_use.discard(self)
 
     async def _with_ringback(
         self, first: WireLeg, dial: Awaitable[WireLeg], plays: Callable[[str], sound.Frames] = sound.ringback
@@ -197,11 +201,11 @@ class PlatformCall(RoutedCall):
 
     # --- targets -----------------------------------------------------------------------------------
 
-    def _ai(self, gate: Termination, route: LineRoute, headers: Headers) -> LegTarget:
-        platform, trunk = self.platform, gate.trunk
+    def _ai(self, termination: Termination, route: LineRoute, headers: Headers) -> LegTarget:
+        platform, trunk = self.platform, termination.trunk
         in_the_clear = route.line.plaintext or self._wrong(Fault.TLS_NOT_APPENDED)
-        ua, hop = gate.way(
-            route.name, reachable=None if route.line.reachable else platform.nobody, in_the_clear=in_the_clear
+        ua, hop = termination.next_hop(
+            route.name, other_host=None if route.line.reachable else platform.nobody, in_the_clear=in_the_clear
         )
         uri = Uri("sip", platform.routes.assistant_did(route), hop.address, hop.port)
         if hop.transport != "udp":
@@ -215,9 +219,9 @@ class PlatformCall(RoutedCall):
             hop=hop,
             from_=self._from_to_ai(route),
             headers=[*passed_on, *asserted, *platform.headers_to_ai(self, route)],
-            credentials=gate.credentials if trunk.authentication == "digest" else None,
-            side=self._ai_side,
-            make_offer=spoilt_offer(self._wrong, self.offer),
+            credentials=termination.credentials if trunk.authentication == "digest" else None,
+            make_media=self._ai_media,
+            make_offer=faulty_offer(self._wrong, self.offer),
         )
 
     def _from_to_ai(self, route: LineRoute) -> NameAddr:
@@ -229,18 +233,18 @@ class PlatformCall(RoutedCall):
         if self._wrong(Fault.FROM_NATIONAL) and caller.number.startswith("+"):
             return NameAddr(Uri("sip", national(caller.number), domain))
         if self._wrong(Fault.FROM_OTHER_NUMBER):
-            return caller.showing(self.platform.other_number).from_(domain)
+            return caller.showing(unassigned_number(self.platform.deployment)).from_(domain)
         return caller.from_(domain)
 
     def agent_caller(self) -> Caller:
-        """Whom an agent is shown."""
+        """The number that an agent is shown."""
         lost = Fault.CALLER_ID_LOST_ON_TRANSFER if self._transferred else Fault.CALLER_ID_LOST_ON_FALLBACK
         return self.caller.showing(self.platform.number_of_line(self.line)) if self._wrong(lost) else self.caller
 
     async def ring_group(
         self, name: str | None, toward: WireLeg, headers: Headers, on_ringing: Callable[[int, str], None] | None = None
     ) -> WireLeg:
-        """Ring the agents of a group for ``toward``, as the group does. Raises `RefusedError`."""
+        """Ring the agents of a group for ``toward``, as the group does. Raises `LegRefusedError`."""
         if name is None:
             raise LegRefusedError(480, "The number leads to no group")
         platform, group = self.platform, self.platform.ringing(name)
@@ -264,38 +268,38 @@ class PlatformCall(RoutedCall):
         """A new leg's media."""
         return self.platform.anchored()
 
-    def _ai_side(self) -> LegMedia:
+    def _ai_media(self) -> LegMedia:
         private = _PRIVATE_ADDRESS if self._wrong(Fault.SDP_PRIVATE_ADDRESS) else None
         return self.platform.anchored(private)
 
-    def offer(self, side: Side, toward: WireLeg) -> bytes:
-        """What the other leg offered; once something was agreed with it, just that, as nothing is transcoded."""
-        assert isinstance(side, LegMedia)
+    def offer(self, media: LegSdp, toward: WireLeg) -> bytes:
+        """The other leg's offer; once a codec was agreed with it, only that one, as nothing is transcoded."""
+        assert isinstance(media, LegMedia)
         assert isinstance(toward.media, LegMedia)
         if toward.media.remote is None:
-            return side.offer()
+            return media.offer()
         agreed = toward.media.codec
         if agreed is None:
-            return side.pass_on(toward.media.remote)
-        return side.pass_on(toward.media.remote, lambda codec: codec.is_same(agreed) or is_event(codec))
+            return media.pass_on(toward.media.remote)
+        return media.pass_on(toward.media.remote, lambda codec: codec.is_same(agreed) or is_event(codec))
 
     def answer(self, toward: WireLeg, leg: WireLeg) -> bytes:
-        """What the new leg answered, unless the caller's side is to have a law of its own."""
+        """The new leg's answer, unless the caller's side is to have another G.711 law."""
         media = toward.media
         assert isinstance(media, LegMedia)
         if media.local is None and media.remote is not None and self._wrong(Fault.G711_ONE_SIDE):
             return media.answer(bytes(media.remote))
         return super().answer(toward, leg)
 
-    def spoilers(self, a: WireLeg, b: WireLeg) -> tuple[Spoiler | None, Spoiler | None]:
-        """What the faults of this line do to the media between those legs."""
+    def impairments_between(self, a: WireLeg, b: WireLeg) -> tuple[Impairment | None, Impairment | None]:
+        """The impairments that the faults of this line cause."""
         if not self.platform.faults:
             return None, None
         if AI in (a.peer, b.peer):
-            to_ai, to_caller = spoilers_with_ai(self._wrong)
+            to_ai, to_caller = impairments_with_ai(self._wrong)
             return (to_ai, to_caller) if b.peer == AI else (to_caller, to_ai)
         if self._transferred and self._wrong(Fault.TRANSFER_NO_AUDIO):
-            return spoil.blocked, spoil.blocked
+            return impairments.blocked, impairments.blocked
         return None, None
 
     def passes_on(self, leg: WireLeg, end: End) -> bool:
@@ -316,14 +320,14 @@ class PlatformCall(RoutedCall):
     # --- what the legs ask for ---------------------------------------------------------------------
 
     async def on_info(self, leg: WireLeg, request: InDialogRequest) -> None:
-        """Digits for the menu; otherwise for the other side."""
+        """Hand digits to the menu, otherwise to the other leg."""
         if self._menu is not None:
             self._menu.info(request)
         else:
             await super().on_info(leg, request)
 
     async def on_refer(self, leg: WireLeg, request: ReferRequest, target: NameAddr) -> None:
-        """A transfer: carried out here, or passed on where the line says so."""
+        """Carry out a transfer, or pass it on where the line says so."""
         if self._wrong(Fault.TRUNK_INACTIVE):
             request.respond(503, "Trunk inactive")
         elif self._wrong(Fault.REFER_REJECTED):

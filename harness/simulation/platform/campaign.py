@@ -31,7 +31,7 @@ class CampaignCall(PlatformCall):
         self.caller = Caller(customer)
 
     def begin(self) -> None:
-        """Call the customer; the rest follows by itself. Raises `LookupError` without a way to the carrier."""
+        """Call the customer, and continue in the background. Raises `LookupError` without a trunk to the carrier."""
         platform = self.platform
         target = platform.outside(self._customer, Caller(self._route.did), [])
         media = self.anchored()

@@ -1,14 +1,14 @@
-"""An SBC in front of a voice agent as RFC 3261 has it, without headers of any vendor."""
+"""An SBC in front of a voice agent by RFC 3261 alone, without headers of any vendor."""
 
 from __future__ import annotations
 
 from typing import ClassVar
 
 from harness.simulation.platform.base import Platform
-from harness.simulation.wire.transport import TransportName
+from harness.simulation.wire.transport import TRANSPORTS, TransportName
 
 
 class GenericSbc(Platform):
     """A B2BUA that adds nothing of its own."""
 
-    transports: ClassVar[tuple[TransportName, ...]] = ("udp", "tcp", "tls")
+    transports: ClassVar[tuple[TransportName, ...]] = TRANSPORTS

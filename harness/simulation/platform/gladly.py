@@ -6,6 +6,7 @@ from typing import ClassVar, Final
 
 from harness.simulation.faults import Fault
 from harness.simulation.legs import Headers
+from harness.simulation.numbering import unassigned_number
 from harness.simulation.platform.base import Platform
 from harness.simulation.platform.routed import RoutedCall
 from harness.simulation.platform.routes import LineRoute
@@ -16,7 +17,7 @@ SELECTOR: Final = "X-Gladly-Routing-Selector"
 
 
 class Gladly(Platform):
-    """Signals over TLS alone; forwards calls with the caller's number and a topic in headers of its own."""
+    """Takes SIP over TLS only; forwards calls with the caller's number and a topic in headers of its own."""
 
     transports: ClassVar[tuple[TransportName, ...]] = ("tls",)
 
@@ -31,7 +32,7 @@ class Gladly(Platform):
         if self.faults.on(Fault.CALLER_HEADER_WITHOUT_PLUS, line):
             number = number.lstrip("+")
         if self.faults.on(Fault.CALLER_HEADER_WRONG, line):
-            number = self.other_number
+            number = unassigned_number(self.deployment)
         return [(CALLER_ID, number)]
 
     def _selector(self, route: LineRoute) -> Headers:

@@ -1,4 +1,4 @@
-"""Ring groups: agents ring, together or in turns; the first to take the call has it, the others are let go (CANCEL)."""
+"""Ring groups: agents ring, together or in turns; the first to answer has the call, the others are cancelled."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from harness.simulation.media import sound
 from harness.simulation.media.leg import LegMedia
 from harness.simulation.media.ticker import Ticker
 from harness.simulation.platform.ivr import Menu
-from harness.simulation.settings import Group
+from harness.simulation.settings import GroupSettings
 
 OnRinging = Callable[[int, str], None]
 Refusal = tuple[int, str | None]  # status and reason: an error would keep the frames it passed, which keep it
@@ -20,13 +20,13 @@ _LOOKS_EVERY = 0.5  # seconds: a queue looks for somebody
 
 async def ring_group(
     call: BackToBack,
-    group: Group,
+    group: GroupSettings,
     logged_in: Callable[[], Sequence[LegTarget]],
     toward: WireLeg,
     ticker: Ticker,
     on_ringing: OnRinging | None = None,
 ) -> WireLeg:
-    """The leg of the agent who takes the call, not joined yet. Raises `RefusedError`: 480 when there is nobody."""
+    """Ring a group; return the leg of the agent who answers, not connected yet. Raises `LegRefusedError`, 480 when there is nobody."""
     loop = asyncio.get_running_loop()
     patience = loop.time() + group.queue_s
     while True:
@@ -40,7 +40,7 @@ async def ring_group(
 
 async def _ring_in_turns(
     call: BackToBack,
-    group: Group,
+    group: GroupSettings,
     targets: Sequence[LegTarget],
     toward: WireLeg,
     ticker: Ticker,
@@ -74,7 +74,7 @@ async def _ring(
 
 
 async def _first(rings: Sequence[asyncio.Future[WireLeg]], refusals: list[Refusal]) -> WireLeg | None:
-    """The first that is answered; the others are let go."""
+    """The first leg that is answered; the others are cancelled."""
     winner: WireLeg | None = None
     waiting: set[asyncio.Future[WireLeg]] = set(rings)
     try:

@@ -21,7 +21,7 @@ PATIENCE_SECONDS: Final = 20.0  #: without the right digit for so long, the menu
 
 
 class Menu:
-    """Heard by one leg; digits reach it as telephone-events, as tones, or by INFO. ``plays`` is what asks for them."""
+    """The menu of one leg; digits come as telephone-events, as tones, or by INFO. ``plays`` is the prompt."""
 
     def __init__(self, media: LegMedia, ticker: Ticker, plays: Callable[[str], sound.Frames] = sound.menu) -> None:
         self._plays = plays
@@ -30,7 +30,7 @@ class Menu:
         self._digits: asyncio.Queue[str] = asyncio.Queue()
 
     async def wait_for(self, digit: str, within: float = PATIENCE_SECONDS) -> None:
-        """Play until ``digit`` comes; others are no choice of this menu. Raises `RefusedError` when it never does."""
+        """Play until ``digit`` comes; other digits are ignored. Raises `LegRefusedError` when it never does."""
         player = Player(self._ticker, self._media, self._plays)
         listener = DigitListener(self._media, self._pressed)
         try:
@@ -45,7 +45,7 @@ class Menu:
             listener.stop()
 
     def info(self, request: InDialogRequest) -> None:
-        """An INFO of the leg."""
+        """Take an INFO of the leg."""
         if digit := info.take(request):
             self._pressed(digit)
 

@@ -19,10 +19,10 @@ _NO_HOST: Final = f"media.{'x' * 64}.invalid"
 
 
 def take_platform_calls(platform: Platform) -> None:
-    """From now on ``platform`` takes the calls that it is sent."""
+    """Have ``platform`` take the calls that it is sent."""
     platform.ua.on_invite = partial(_from_outside, platform)
-    for gate in platform.gates.values():
-        gate.ua.on_invite = partial(_from_trunk, platform, gate)
+    for termination in platform.terminations.values():
+        termination.ua.on_invite = partial(_from_trunk, platform, termination)
 
 
 async def _from_outside(platform: Platform, call: IncomingCall) -> None:
@@ -43,7 +43,7 @@ def _line(platform: Platform, call: IncomingCall) -> str | None:
     return route.name if route else None
 
 
-async def _from_trunk(platform: Platform, gate: Termination, call: IncomingCall) -> None:
-    if gate.admit_call(call, platform.line_behind(gate)):
-        made = PlatformCall(platform, call, f"{platform.name} {gate.trunk.name} {call.call_id}", gate)
+async def _from_trunk(platform: Platform, termination: Termination, call: IncomingCall) -> None:
+    if termination.admit_call(call, platform.line_behind(termination)):
+        made = PlatformCall(platform, call, f"{platform.name} {termination.trunk.name} {call.call_id}", termination)
         made.start(WireLeg(call, made.anchored(), AI))

@@ -8,13 +8,13 @@ from harness.simulation.media.leg import LegMedia
 
 
 class RoutedCall(BackToBack):
-    """A call through the platform's SBC; `PlatformCall` says what becomes of it."""
+    """A call through the platform's SBC; `PlatformCall` handles it."""
 
     line: str | None = None  #: None until it is known, and for calls of no line
     caller: Caller = Caller("anonymous", withheld=True)
 
     def agent_caller(self) -> Caller:
-        """Whom an agent is shown."""
+        """The number that an agent is shown."""
         return self.caller
 
     def anchored(self) -> LegMedia:

@@ -1,4 +1,4 @@
-"""What a platform's numbers lead to, as its administrator has set it up, faults included."""
+"""The dial plan of a platform, as its administrator has set it up, faults included."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from harness.deployment import Deployment, Line, Trunk
 from harness.simulation.faults import Fault, Faults
-from harness.simulation.numbering import number_of
+from harness.simulation.numbering import number_of, unassigned_number
 from harness.sip.uri import Uri
 
 
@@ -26,9 +26,6 @@ class GroupRoute:
 
     name: str
     line: str | None = None
-
-
-NOBODYS_NUMBER = "+12015550199"
 
 
 class Routes:
@@ -52,11 +49,11 @@ class Routes:
         return number in self._by_number
 
     def find(self, number: str) -> LineRoute | GroupRoute | None:
-        """What a number leads to."""
+        """The destination of a number."""
         return self._by_number.get(number)
 
     def from_ai(self, target: Uri) -> LineRoute | GroupRoute | None:
-        """What an address leads to that the AI names: it may be one within the platform, too, as an extension."""
+        """The destination of an address that the AI names, which may be internal, as an extension."""
         number = number_of(target, self._deployment.region)
         return self._by_user.get(target.user or "") or (self.find(number) if number else None)
 
@@ -72,7 +69,7 @@ class Routes:
         right = assistants[route.line.assistant]
         if self._faults.on(Fault.ROUTE_WRONG_DID, route.name):
             others = (a.did for a in assistants.values() if a is not right and a.behaviour == "talks")
-            return next(others, self._deployment.numbers.no_such_number or NOBODYS_NUMBER)
+            return next(others, unassigned_number(self._deployment))
         return right.did
 
     def trunk(self, route: LineRoute) -> Trunk | None:
@@ -87,7 +84,7 @@ class Routes:
         return right
 
     def fallback(self, route: LineRoute) -> str | None:
-        """The group that takes over when the AI cannot be had."""
+        """The group that takes over when the AI cannot be reached."""
         right = route.line.fallback
         if right is None or self._faults.on(Fault.FALLBACK_MISSING, route.name):
             return None
@@ -102,7 +99,7 @@ class Routes:
         return 2.5 * configured if self._faults.on(Fault.RING_TIMEOUT_WRONG, route.name) else configured
 
     def group_behind(self, name: str, line: str | None) -> str | None:
-        """The group that a transfer to group ``name`` really reaches; None where that is none."""
+        """The group that a transfer to group ``name`` reaches; None for none."""
         return self._another(name) if self._faults.on(Fault.GROUP_WRONG, line) else name
 
     def topic(self, topic: str) -> str | None:

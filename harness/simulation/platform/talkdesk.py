@@ -8,13 +8,13 @@ from harness.simulation.legs import Headers, WireLeg
 from harness.simulation.platform.base import Platform
 from harness.simulation.platform.routed import RoutedCall
 from harness.simulation.platform.routes import LineRoute
-from harness.simulation.wire.transport import TransportName
+from harness.simulation.wire.transport import TRANSPORTS, TransportName
 
 
 class Talkdesk(Platform):
     """Its legs have Call-IDs of their own; a header names the other leg's."""
 
-    transports: ClassVar[tuple[TransportName, ...]] = ("udp", "tcp", "tls")
+    transports: ClassVar[tuple[TransportName, ...]] = TRANSPORTS
 
     def headers_to_ai(self, call: RoutedCall, route: LineRoute) -> Headers:
         """See `Platform`."""

@@ -21,7 +21,7 @@ Answer = Callable[[int, str | None, HeaderPairs], None]
 
 
 class TrunkTimers(Timers):
-    """An SBC waits for a dead peer for some seconds only, where RFC 3261 says 64*T1."""
+    """Timers of an SBC that waits some seconds for a dead peer, where RFC 3261 says 64*T1."""
 
     @property
     def transaction(self) -> float:
@@ -49,15 +49,15 @@ class Termination:
             clear.on_invite = _refuse_clear
 
     def is_full(self, line: str) -> bool:
-        """Whether one more call, of that line's, is too many."""
+        """Whether one more call of that line is too many."""
         if self._faults.on(Fault.LIMIT_NOT_ENFORCED, line):
             return False
         return len(self.in_use) >= self.trunk.max_concurrent_calls - self._faults.on(Fault.LIMIT_LOWER, line)
 
-    def way(self, line: str, *, reachable: str | None, in_the_clear: bool) -> tuple[UserAgent, Hop]:
-        """By whom and where calls to the AI are sent. ``reachable`` is the address of another host instead of the AI's."""
+    def next_hop(self, line: str, *, other_host: str | None, in_the_clear: bool) -> tuple[UserAgent, Hop]:
+        """Who sends calls to the AI, and where to. ``other_host`` is an address instead of the AI's."""
         trunk = self.trunk
-        host = reachable or trunk.host or ""
+        host = other_host or trunk.host or ""
         if in_the_clear and self._clear is not None:
             # What a SIP address without a transport parameter means (RFC 3263 section 4.1).
             return self._clear, Hop("udp", host, PLAIN_PORT)
@@ -67,7 +67,7 @@ class Termination:
         return self.ua, Hop(trunk.transport, host, port)
 
     def admit_call(self, call: IncomingCall, line: str | None) -> bool:
-        """Whether an INVITE over the trunk, for a call of that line, may go on; otherwise it has been answered."""
+        """Whether an INVITE over the trunk, for a call of that line, is accepted; otherwise it has been answered."""
         if not self._admit(call.source[0], call.reject):
             return False
         if self.trunk.authentication == "digest" or self._faults.on(Fault.TRUNK_WANTS_DIGEST, line):

@@ -15,7 +15,7 @@ from aiohttp.typedefs import Handler, Middleware
 from harness.deployment import Deployment
 from harness.simulation import guards
 from harness.simulation.audit import Audit
-from harness.simulation.settings import Current
+from harness.simulation.settings import CurrentSettings
 from harness.simulation.synthflow.numbers import BadNumberError, SipNumbers
 from harness.simulation.synthflow.record import CallRecord, Records
 
@@ -26,10 +26,12 @@ _NAMES_IN_A_LIST = {
     "phone_number_from": "lead_phone_number",
     "phone_number_to": "agent_phone_number",
 }
+#: What a single call alone has.
+_NOT_IN_A_LIST = ("prompt_variables", "telephony_ringing_duration")
 
 
 def api(
-    records: Records, numbers: SipNumbers, deployment: Deployment, token: str, audit: Audit, settings: Current
+    records: Records, numbers: SipNumbers, deployment: Deployment, token: str, audit: Audit, settings: CurrentSettings
 ) -> web.Application:
     """The application for one tenant; every request needs the bearer token."""
     models = {assistant.did: str(assistant.model_id) for assistant in deployment.assistants.values()}
@@ -68,7 +70,7 @@ def with_models(deployment: Deployment) -> Deployment:
     return deployment.model_copy(update={"assistants": named})
 
 
-def _unwilling(settings: Current) -> Middleware:
+def _unwilling(settings: CurrentSettings) -> Middleware:
     """Down, slow or limited, as the settings say."""
 
     @web.middleware
@@ -91,7 +93,9 @@ def _unwilling(settings: Current) -> Middleware:
 
 
 class _Handlers:
-    def __init__(self, records: Records, numbers: SipNumbers, models: Mapping[str, str], settings: Current) -> None:
+    def __init__(
+        self, records: Records, numbers: SipNumbers, models: Mapping[str, str], settings: CurrentSettings
+    ) -> None:
         self._settings = settings
         self._records = records
         self._numbers = numbers
@@ -122,7 +126,8 @@ class _Handlers:
         )
 
     def _in_a_list(self, record: CallRecord) -> dict[str, Any]:
-        return {_NAMES_IN_A_LIST.get(name, name): value for name, value in self._plain(record).items()}
+        told = self._plain(record).items()
+        return {_NAMES_IN_A_LIST.get(name, name): value for name, value in told if name not in _NOT_IN_A_LIST}
 
     async def call(self, request: web.Request) -> web.Response:
         record = self._records.get(request.match_info["id"])

@@ -1,4 +1,4 @@
-"""A call that an assistant takes: it answers, hears, speaks, does what its caller asks for, and transfers."""
+"""A call that an assistant takes: it answers, listens, speaks, does what its caller asks for, and transfers."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from harness.simulation.legs import WireLeg
 from harness.simulation.media import sound
 from harness.simulation.media.digits import ReceivedDigit, info_of_digit
 from harness.simulation.media.leg import LegMedia
-from harness.simulation.settings import Assistant as Manners
+from harness.simulation.settings import AssistantSettings
 from harness.simulation.synthflow.media_engine import Channel
-from harness.simulation.synthflow.mouth import FIRST_WORDS, HOLD
 from harness.simulation.synthflow.record import CallRecord
 from harness.simulation.synthflow.service import Synthflow
+from harness.simulation.synthflow.speech import ANSWER, FIRST_WORDS, HOLD, SPEAKS_ON
 from harness.simulation.synthflow.trunks import TrunkRefusal
 from harness.simulation.watch import Watched
 from harness.simulation.wire.content import sdp_of
@@ -43,7 +43,7 @@ _STATUS = {486: "busy", 480: "no-answer", 408: "no-answer", 487: "canceled"}
 
 
 def _begins(handover: Handover, way: Way, said: str) -> bool:
-    """Whether a caller begins so to ask for that handover."""
+    """Whether a caller who says that begins to ask for that handover."""
     match way:
         case "digit":
             return handover.digit == said
@@ -65,7 +65,7 @@ class Conversation:
         self._assistant: Assistant | None = None
         self._media: LegMedia | None = None
         self._channel: Channel | None = None
-        self._manners = Manners()
+        self._settings = AssistantSettings()
         self._attentive = True  #: takes in what it hears
         self._acting = False
         self._amid: dict[
@@ -87,7 +87,7 @@ class Conversation:
     # --- taking the call ---------------------------------------------------------------------------
 
     async def take(self) -> None:
-        """Answer it, or not, as the assistant is made."""
+        """Answer it, or not, by the assistant's settings."""
         call, service = self._call, self._service
         trunk = service.trunks.admit(call)
         if not isinstance(trunk, Trunk) and not service.trunks.knows(call.source[0]):
@@ -108,7 +108,7 @@ class Conversation:
             return
         self.record.assistant = name
         self._assistant = service.deployment.assistants[name]
-        self._manners = service.settings.now.assistant(name)
+        self._settings = service.settings.now.assistant(name)
         await self._behave(self._assistant)
 
     async def _behave(self, assistant: Assistant) -> None:
@@ -127,8 +127,8 @@ class Conversation:
             self._call.progress(183, answer)
             self._open_channel()
             await asyncio.sleep(EARLY_SECONDS)
-        if self._manners.answers_after_s:
-            await asyncio.sleep(self._manners.answers_after_s)
+        if self._settings.answers_after_s:
+            await asyncio.sleep(self._settings.answers_after_s)
         self._call.answer(answer)
         if self._call.state != "confirmed":
             return
@@ -137,9 +137,9 @@ class Conversation:
         if self._call.offer is None:
             await self._learn_late()
         self._open_channel()
-        self._attentive = self._manners.interruptible or not self._manners.greeting_s
+        self._attentive = self._settings.interruptible or not self._settings.greeting_s
         if not self._attentive:
-            await asyncio.sleep(self._manners.greeting_s)
+            await asyncio.sleep(self._settings.greeting_s)
             self._attentive = True
         if self._channel is not None:
             self._channel.begin_to_reply()
@@ -156,10 +156,10 @@ class Conversation:
         if self._media is None or self._channel is not None or self._call.state == "ended":
             return
         voice = self._assistant.voice if self._assistant else None
-        channel = self._channel = self._service.media_engine.open(self._media, self, voice, self._manners)
+        channel = self._channel = self._service.media_engine.open(self._media, self, voice, self._settings)
         self.record.listening(lambda: channel.packets)
-        first = FIRST_WORDS.get(self._manners.sends)
-        if self._manners.sends == "voice" or first:
+        first = FIRST_WORDS.get(self._settings.sends)
+        if self._settings.sends == "voice" or first:
             self.record.say("bot", prompt_text(first) if first else "[speaks]")
         self._note_codec()
 
@@ -211,6 +211,8 @@ class Conversation:
         if not self._attentive:
             return
         self.record.say("human", prompt_text(name))
+        if self._settings.sends in SPEAKS_ON:
+            self.record.say("bot", prompt_text(ANSWER))
         self._asks("prompt", name)
 
     def heard_nothing(self, seconds: float) -> None:
@@ -239,7 +241,7 @@ class Conversation:
             self._channel.say(sound.frames(dtmf(digits), self._channel.law))
 
     def _asks(self, way: Way, said: str) -> bool:
-        """Whether that asks for a handover, or answers what it has asked back; it hands over when all of it has been said."""
+        """Whether that asks for a handover, or answers the assistant's question; it hands over when everything has been said."""
         left = {name: answers[1:] for name, answers in self._amid.items() if answers[0] == said}
         if not left:
             left = {name: handover.then for name, handover in self._handovers.items() if _begins(handover, way, said)}
@@ -261,7 +263,7 @@ class Conversation:
     def _escalate(self, asked: str) -> None:
         if self._acting or self._assistant is None:
             return
-        made = self._handovers.get(self._manners.confuses.get(asked, asked))
+        made = self._handovers.get(self._settings.confuses.get(asked, asked))
         if made is None:
             return  # it does nothing
         self._acting = True
@@ -279,8 +281,8 @@ class Conversation:
         }
         self.record.actions.append(action)
         self.record.say("bot", f"[transfers to {number}]")
-        if self._manners.please_hold_s:
-            await self._ask_to_hold(self._manners.please_hold_s)
+        if self._settings.please_hold_s:
+            await self._ask_to_hold(self._settings.please_hold_s)
         try:
             status = await (
                 self._cold(handover, number) if handover.transfer == "cold" else self._warm(assistant, handover, number)
@@ -363,7 +365,7 @@ class Conversation:
         return original
 
     def _step_aside(self, agent: OutgoingCall, to_agent: LegMedia) -> None:
-        """From now on caller and agent hear each other; what one asks for goes to the other."""
+        """Connect caller and agent: they hear each other, and requests of one go to the other."""
         assert self._media is not None
         self._stop_listening()
         self.record.end_call_reason = "transferred"

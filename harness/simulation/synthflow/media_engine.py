@@ -1,4 +1,4 @@
-"""Mouths and ears of all assistants of the world, served together in one tick of 20 ms."""
+"""The audio of all assistants of the world, sent and analysed together in one tick of 20 ms."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from harness.simulation.media.leg import LegMedia
 from harness.simulation.media.rtp import Packet
 from harness.simulation.media.sound import FRAME, Frames
 from harness.simulation.media.ticker import TICK, Ticker
-from harness.simulation.settings import Assistant
-from harness.simulation.synthflow import mouth
-from harness.simulation.synthflow.ear import Ear, Listener
+from harness.simulation.settings import AssistantSettings
+from harness.simulation.synthflow import speech
+from harness.simulation.synthflow.audio_input import AudioInput, Listener
 
 REPLY_SECONDS: Final = 0.480  #: in band: "I hear your mark" …
 VOICE_SECONDS: Final = 0.320  #: … and in turn the assistant's own voice
@@ -30,7 +30,7 @@ _ULAW_ALAW = np.stack([g711.decode_ulaw(bytes(range(256))), g711.decode_alaw(byt
 
 
 class Channel:
-    """One assistant's mouth and ear in one call."""
+    """One assistant's audio in one call: what it sends, and its :class:`AudioInput`."""
 
     def __init__(
         self,
@@ -39,16 +39,15 @@ class Channel:
         media: LegMedia,
         listener: Listener,
         voice: int | None,
-        manners: Assistant | None = None,
+        settings: AssistantSettings,
     ) -> None:
         self._media_engine = media_engine
         self.stream = stream
         self._media = media
         self._voice = voice
-        self._manners = manners or Assistant()
-        self._turns = mouth.Turns()
-        self.ear = Ear(media, listener, media_engine.prompts, self._turns)
-        # the mouth
+        self._settings = settings
+        self._turns = speech.Turns()
+        self.input = AudioInput(media, listener, media_engine.prompts, self._turns)
         self._sequence = random.getrandbits(16)
         self._timestamp = random.getrandbits(31)
         self._ssrc = random.getrandbits(32)
@@ -59,7 +58,7 @@ class Channel:
         self._present: int | None = None
         self._replying_to: int | None = None
         self._may_reply = False
-        media.port.on_packet = self.ear.receive if self._manners.hears else None
+        media.port.on_packet = self.input.receive if self._settings.hears else None
         self.speaking = True
 
     @property
@@ -70,11 +69,11 @@ class Channel:
     @property
     def law(self) -> str:
         """The codec's name."""
-        return self.ear.law
+        return self.input.law
 
     def heard(self, fact: Heard | Ended) -> None:
-        """What the bank says of this channel's ear."""
-        self.ear.heard(fact)
+        """Take what the detector bank has found in this channel's audio."""
+        self.input.heard(fact)
         if isinstance(fact, Heard):
             self._present = fact.mark if fact.mark < REPLY_OFFSET else None
             self._reply()
@@ -82,8 +81,8 @@ class Channel:
             self._present = None
 
     def begin_to_reply(self) -> None:
-        """From now on say in band which mark is heard; until then there is the voice alone."""
-        self._may_reply = self._manners.replies and self._manners.sends == "voice"
+        """Name the marks that are heard, in band, from now on; until then only the voice is sent."""
+        self._may_reply = self._settings.replies and self._settings.sends == "voice"
         self._reply()
 
     def _reply(self) -> None:
@@ -91,10 +90,10 @@ class Channel:
             self._replying_to = self._present
             self._script = self._replies(self._present)
 
-    # --- the mouth ---------------------------------------------------------------------------------
+    # --- sending -----------------------------------------------------------------------------------
 
     def send_digits(self, digits: str) -> bool:
-        """Say digits as telephone-events; whether that was negotiated."""
+        """Send digits as telephone-events; return whether these were negotiated."""
         if self._media.event is None:
             return False
         self._sending = event_packets(digits, FRAME)
@@ -102,7 +101,7 @@ class Channel:
         return True
 
     def say(self, frames: Frames) -> None:
-        """Say those frames, then go on as before."""
+        """Send those frames, then go on as before."""
         rest = self._script
         self._script = self._first(frames, rest)
 
@@ -119,13 +118,13 @@ class Channel:
             yield from _looped(own, VOICE_SECONDS)
 
     def _plain_voice(self) -> Iterator[bytes]:
-        manners = self._manners
-        other = mouth.script(
-            manners.sends,
+        settings = self._settings
+        other = speech.script(
+            settings.sends,
             self.law,
             self._turns,
-            greeting_s=manners.greeting_s,
-            interruptible=manners.interruptible,
+            greeting_s=settings.greeting_s,
+            interruptible=settings.interruptible,
         )
         return self._mark_alone() if other is None else other
 
@@ -134,11 +133,11 @@ class Channel:
             yield from sound.mark(self._voice, self.law) if self._voice is not None else sound.silence(self.law)
 
     def relearn(self) -> None:
-        """The codec has changed: speak in the new one from the next frame on."""
+        """Use the leg's new codec from the next frame on."""
         self._script = self._replies(self._replying_to) if self._replying_to is not None else self._plain_voice()
 
     def speak(self) -> None:
-        """Send what belongs to this tick."""
+        """Send the frame of this tick."""
         codec = self._media.codec
         if codec is None:
             return
@@ -166,17 +165,17 @@ class Channel:
         self._spoken += 1
 
     def close(self) -> None:
-        """Say and hear nothing more."""
-        if self._media.port.on_packet == self.ear.receive:
+        """Send and analyse nothing more."""
+        if self._media.port.on_packet == self.input.receive:
             self._media.port.on_packet = None
-        self._script = iter(())  # what speaks knows this
+        self._script = iter(())  # the generators refer to this channel
         self._media_engine.forget(self)
 
 
 class MediaEngine:
-    """All channels of the world. ``prompts`` are the names of the spoken prompts they understand."""
+    """All channels of the world. ``prompts`` are the names of the spoken prompts that assistants understand."""
 
-    def __init__(self, ticker: Ticker, audit: Audit, prompts: tuple[str, ...], capacity: int = 256) -> None:
+    def __init__(self, ticker: Ticker, audit: Audit, prompts: tuple[str, ...], capacity: int) -> None:
         self._ticker = ticker
         self._audit = audit
         self.prompts = prompts
@@ -184,11 +183,11 @@ class MediaEngine:
         self._free = list(range(capacity - 1, -1, -1))
         self._channels: list[Channel] = []
 
-    def open(self, media: LegMedia, listener: Listener, voice: int | None, manners: Assistant | None = None) -> Channel:
-        """A mouth and an ear for a leg that has negotiated. Raises `ResourceError` when all are in use."""
+    def open(self, media: LegMedia, listener: Listener, voice: int | None, settings: AssistantSettings) -> Channel:
+        """A channel for a leg that has negotiated. Raises `ResourceError` when all are in use."""
         if not self._free:
             raise ResourceError("no more calls can be listened to at once")
-        channel = Channel(self, self._free.pop(), media, listener, voice, manners)
+        channel = Channel(self, self._free.pop(), media, listener, voice, settings)
         self._bank.reset(channel.stream)
         if not self._channels:
             self._ticker.add(self._tick)
@@ -196,7 +195,7 @@ class MediaEngine:
         return channel
 
     def forget(self, channel: Channel) -> None:
-        """The channel is closed."""
+        """Remove a closed channel."""
         if channel in self._channels:
             self._channels.remove(channel)
             self._free.append(channel.stream)
@@ -216,7 +215,7 @@ class MediaEngine:
 
     def _listen(self) -> None:
         for channel in self._channels:
-            channel.ear.tick()
+            channel.input.tick()
         while heard := self._next_frames():
             self._hear(heard)
 
@@ -224,7 +223,7 @@ class MediaEngine:
         heard: list[tuple[Channel, bytes]] = []
         for channel in list(self._channels):
             try:
-                frame = channel.ear.next_frame()
+                frame = channel.input.next_frame()
             except Exception as error:
                 self._failed(channel, error)
                 continue
@@ -234,14 +233,14 @@ class MediaEngine:
 
     def _hear(self, heard: list[tuple[Channel, bytes]]) -> None:
         octets = np.frombuffer(b"".join(frame for _, frame in heard), np.uint8).reshape(-1, FRAME)
-        laws = np.array([channel.ear.law == "PCMA" for channel, _ in heard], np.intp)
+        laws = np.array([channel.input.law == "PCMA" for channel, _ in heard], np.intp)
         samples: NDArray[np.int16] = _ULAW_ALAW[laws[:, None], octets]
         streams = np.array([channel.stream for channel, _ in heard], np.intp)
         by_stream = {channel.stream: channel for channel, _ in heard}
         facts = self._bank.feed(samples, streams)
         for row, (channel, _) in enumerate(heard):
             try:
-                channel.ear.hear(samples[row], mark_present=self._bank.present(channel.stream) is not None)
+                channel.input.hear(samples[row], mark_present=self._bank.present(channel.stream) is not None)
             except Exception as error:
                 self._failed(channel, error)
         for stream, fact in facts:
@@ -251,8 +250,8 @@ class MediaEngine:
                 self._failed(by_stream[stream], error)
 
     def _failed(self, channel: Channel, error: Exception) -> None:
-        """It harms no other."""
-        self._audit.error(f"ear and mouth {channel.stream}", error)
+        """Close the channel; the others go on."""
+        self._audit.error(f"audio channel {channel.stream}", error)
         channel.close()
 
 

@@ -19,7 +19,7 @@ REGIONS: Final = ("default", "other")  #: the second signals from an address tha
 
 
 class BadNumberError(ValueError):
-    """What was to be attached is no SIP number; the message says why."""
+    """The number cannot be attached; the message says why."""
 
 
 class SipNumbers:
@@ -41,7 +41,7 @@ class SipNumbers:
         self.renew()
 
     def renew(self) -> None:
-        """Register anew, as after any change of the settings, with those of now."""
+        """Register anew with the settings as they are now."""
         for trunk in self._trunks.all():
             if trunk.authentication != "digest":
                 continue
@@ -62,7 +62,7 @@ class SipNumbers:
         return registration
 
     def attach(self, asked: dict[str, Any]) -> Registration:
-        """A number with the settings of an API request. Raises `BadNumberError`."""
+        """Attach a number with the settings of an API request. Raises `BadNumberError`."""
         number = _parsed(asked, self._expires)
         # Whoever gets a number's settings wrong does so with this one as well.
         number = replace(
@@ -73,22 +73,22 @@ class SipNumbers:
         return registration
 
     async def detach(self, number_id: str) -> bool:
-        """Give one up that was attached over the API; whether there was one."""
+        """Detach a number that was attached over the API; return whether there was one."""
         registration = self._attached.pop(number_id, None)
         if registration is not None:
             await registration.detach()
         return registration is not None
 
     def find(self, number_id: str) -> Registration | None:
-        """By id."""
+        """The number with that id."""
         return next((registration for registration in self.all() if registration.id == number_id), None)
 
     def all(self) -> list[Registration]:
-        """Every one."""
+        """All numbers."""
         return [*self._standing.values(), *self._attached.values()]
 
     async def stop(self) -> None:
-        """Take every registration back."""
+        """Remove all registrations."""
         for registration in self.all():
             await registration.detach()
 

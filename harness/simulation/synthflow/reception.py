@@ -17,7 +17,7 @@ _NOT_A_NUMBER = "anonymous"
 
 
 def take_ai_calls(service: Synthflow) -> None:
-    """From now on ``service`` takes the calls that it is sent."""
+    """Have ``service`` take the calls that it is sent."""
     service.ua.on_invite = partial(_invited, service)
 
 

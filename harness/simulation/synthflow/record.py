@@ -1,4 +1,4 @@
-"""What Synthflow's API tells of a call: the documented fields, and more that this far end witnesses."""
+"""The record of a call in Synthflow's API: the documented fields, and more that this far end can report."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.simulation.media.digits import ReceivedDigit
-from harness.simulation.settings import Api
+from harness.simulation.settings import ApiSettings
 from harness.simulation.wire.transport import Traced
 
 _MOST_WAITING, _MOST_COPIES, _LONGEST_WAITING = 200, 8, 16_384  # INVITEs whose call was never let in, and their octets
@@ -21,7 +21,7 @@ _NO_WORDS = re.compile(r"(human: \[(mark|pressed) |bot: \[speaks\])")  # what no
 
 
 def wall(monotonic: float) -> float:
-    """Seconds since the epoch of a moment on the monotonic clock."""
+    """A moment of the monotonic clock in seconds since the epoch."""
     return time.time() - (time.monotonic() - monotonic)
 
 
@@ -64,22 +64,22 @@ class CallRecord:
 
     @staticmethod
     def new_id() -> str:
-        """An id nobody else has."""
+        """A new id."""
         return secrets.token_hex(12)
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing more will happen."""
+        """Whether the call is over."""
         return self.released_at is not None
 
     def say(self, who: str, what: str) -> None:
-        """A line of the transcript; who repeats themselves is noted once."""
+        """Add a line to the transcript; one that repeats the last is not added."""
         line = f"{who}: {what}"
         if not self.transcript or self.transcript[-1] != line:
             self.transcript.append(line)
 
     def hear(self, mark: int, began: float, now: float, level_dbov: float) -> None:
-        """A mark begins, or goes on."""
+        """Note a mark that begins or goes on."""
         if self.marks and self.marks[-1].mark == mark and now - self.marks[-1].until < 0.5:
             self.marks[-1].until = now
             self.marks[-1].level_dbov = level_dbov
@@ -88,25 +88,25 @@ class CallRecord:
             self.say("human", f"[mark {mark}]")
 
     def press(self, digit: ReceivedDigit) -> None:
-        """A digit came."""
+        """Note a digit that was received."""
         self.digits.append(
             {"digit": digit.digit, "at": time.time(), "method": digit.method, "duration_ms": digit.duration_ms}
         )
         self.say("human", f"[pressed {digit.digit}]")
 
     def listening(self, counter: Callable[[], int] | None) -> None:
-        """Somebody listens from now on, and counts packets; or nobody does any more."""
+        """Set what counts the received packets; None when nobody listens any more."""
         if self.counter is not None:
             self.rx_packets += self.counter()
         self.counter = counter
 
     def trace(self, traced: Traced) -> None:
-        """A message of the call."""
+        """Note a SIP message of the call."""
         if len(self.messages) < _MOST_MESSAGES:
             self.messages.append(traced)
 
     def ended(self, status: str, by: str | None, reason: str, end_reason: str | None = None) -> None:
-        """The call is over; the first word counts."""
+        """Note why the call ended; the first reason counts."""
         if self.released_at is None:
             self.released_at = time.time()
             self.status = status
@@ -114,13 +114,13 @@ class CallRecord:
             self.disconnect_reason = reason
             self.end_call_reason = end_reason
 
-    def plain(self, told: Api | None = None) -> dict[str, Any]:
-        """As the API tells it; ``told`` says how much that is."""
-        told = told or Api()
+    def plain(self, told: ApiSettings | None = None) -> dict[str, Any]:
+        """The record as the API returns it; ``told`` says how much of it."""
+        told = told or ApiSettings()
         plain = self._documented() | {"transcript": "\n".join(self._words(told))}
         return plain | {"witness": self._witness()} if told.witness else plain
 
-    def _words(self, told: Api) -> list[str]:
+    def _words(self, told: ApiSettings) -> list[str]:
         ripe = self.released_at is not None and time.time() >= self.released_at + told.transcript_after_s
         if told.transcript == "none" or (told.transcript == "after" and not ripe):
             return []
@@ -177,10 +177,10 @@ def _joined(address: Sequence[object]) -> str:
 
 
 class Records:
-    """All calls of one tenant that are up, the latest of those that are over, and the ids that were given out for calls to come."""
+    """One tenant's calls that are up, the latest of those that are over, and the ids reserved for calls to come."""
 
     def __init__(self, most_over: int = 50, kept_s: float = 60.0) -> None:
-        """A call that is over is kept for that long, and longer while it is one of the latest."""
+        """``kept_s`` is how long a call is kept that is over; the latest are kept longer."""
         self._most_over, self._kept_s = most_over, kept_s
         self._records: dict[str, CallRecord] = {}
         self._prepared: set[str] = set()
@@ -188,7 +188,7 @@ class Records:
         self._early: dict[str, list[Traced]] = {}
 
     def trace(self, sip_call_id: str, traced: Traced) -> None:
-        """A message of a SIP call; that of a call nobody knows yet waits for its record."""
+        """Note a SIP message; one of a call without a record yet is kept until there is one."""
         record = self._by_call_id.get(sip_call_id)
         if record is not None:
             record.trace(traced)
@@ -200,7 +200,7 @@ class Records:
                 self._early.pop(next(iter(self._early)))
 
     def add(self, record: CallRecord, sip_call_id: str) -> None:
-        """A call began; the oldest that is over makes room."""
+        """Add a call, and drop old ones that are over."""
         record.messages += self._early.pop(sip_call_id, [])
         self._records[record.id] = record
         self._by_call_id[sip_call_id] = record
@@ -210,31 +210,31 @@ class Records:
                 self.forget(old)
 
     def forget(self, record: CallRecord) -> None:
-        """It is as if the call had never been."""
+        """Remove the call's record."""
         self._records.pop(record.id, None)
         self._by_call_id = {key: kept for key, kept in self._by_call_id.items() if kept is not record}
 
     def also(self, record: CallRecord, sip_call_id: str) -> None:
-        """Another SIP call belongs to it (a warm transfer's)."""
+        """Add another SIP call to it (a warm transfer's)."""
         record.messages += self._early.pop(sip_call_id, [])
         self._by_call_id[sip_call_id] = record
 
     def get(self, call_id: str) -> CallRecord | None:
-        """By Synthflow's id."""
+        """The record with that id of Synthflow's."""
         return self._records.get(call_id)
 
     def of_sip(self, sip_call_id: str) -> CallRecord | None:
-        """By SIP's Call-ID."""
+        """The record with that Call-ID."""
         return self._by_call_id.get(sip_call_id)
 
     def prepare(self) -> str:
-        """An id for a call that is to come."""
+        """Reserve an id for a call to come."""
         call_id = CallRecord.new_id()
         self._prepared.add(call_id)
         return call_id
 
     def rename(self, record: CallRecord, prepared: str | None) -> None:
-        """The call turns out to be the one that an id was given out for, if it is such an id and not used yet."""
+        """Give the call an id that was reserved, if it is one and has not been used."""
         if prepared is not None and prepared in self._prepared:
             self._prepared.discard(prepared)
             del self._records[record.id]
@@ -242,5 +242,5 @@ class Records:
             self._records[prepared] = record
 
     def newest_first(self) -> list[CallRecord]:
-        """All of them."""
+        """All records, the newest first."""
         return list(reversed(self._records.values()))

@@ -1,4 +1,4 @@
-"""SIP numbers that register at the platform (RFC 3261 section 10.2), and what became of each attempt."""
+"""SIP numbers that register at the platform (RFC 3261 section 10.2), and the result of each attempt."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _MOST_EXPIRES = 2**32 - 1  # RFC 3261 section 20.19
 
 @dataclass(frozen=True, kw_only=True)
 class SipNumber:
-    """What is filled in for a SIP number: the Termination URI's address, and the credentials."""
+    """The settings of a SIP number: the Termination URI's address, and the credentials."""
 
     hop: Hop
     credentials: Credentials
@@ -41,7 +41,7 @@ class Attempt:
     expires: int
 
     def plain(self) -> dict[str, Any]:
-        """As the API tells it."""
+        """As the API returns it."""
         return {"code": self.code, "reason": self.reason, "at": self.at, "expires": self.expires}
 
 
@@ -59,11 +59,11 @@ class Registration:
     _due: asyncio.Event = field(default_factory=asyncio.Event)
 
     def attach(self, audit: Audit) -> None:
-        """Register now, and from now on."""
+        """Register now, and keep registered."""
         self._task = audit.spawn(self._keep(), f"registration {self.number.credentials.username}")
 
     async def detach(self) -> None:
-        """Register no more, and take back what stands."""
+        """Stop registering, and remove the binding."""
         if self._task is not None:
             self._task.cancel()
             self._task = None
@@ -72,12 +72,12 @@ class Registration:
 
     @property
     def registered(self) -> bool:
-        """Whether the latest registration has not run out."""
+        """Whether the latest registration has not expired."""
         latest = self.attempts[-1] if self.attempts else None
         return latest is not None and latest.code == 200 and latest.at + latest.expires > time.time()
 
     def plain(self) -> dict[str, Any]:
-        """As the API tells it, without the password."""
+        """As the API returns it, without the password."""
         latest = self.attempts[-1] if self.attempts else None
         return {
             "id": self.id,
@@ -104,7 +104,7 @@ class Registration:
                 await asyncio.wait_for(self._due.wait(), self.number.expires / 2)
 
     def again(self) -> None:
-        """Register now, without waiting for its time."""
+        """Register now, without waiting for the next refresh."""
         self._due.set()
 
     async def _register(self, expires: int) -> Response:

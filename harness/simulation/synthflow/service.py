@@ -9,7 +9,8 @@ from harness.deployment import Deployment
 from harness.simulation.audit import Audit
 from harness.simulation.faults import Fault, Faults
 from harness.simulation.media.leg import LegMedia
-from harness.simulation.settings import Current
+from harness.simulation.numbering import unassigned_number
+from harness.simulation.settings import CurrentSettings
 from harness.simulation.synthflow.media_engine import MediaEngine
 from harness.simulation.synthflow.record import CallRecord, Records
 from harness.simulation.synthflow.trunks import Trunks
@@ -21,7 +22,7 @@ from harness.sip.message import Message
 
 
 class WatchedCall(Protocol):
-    """A conversation, as far as others look after it."""
+    """A conversation, as the service sees it."""
 
     def watched(self) -> list[Watched]:
         """Its answered legs."""
@@ -39,7 +40,7 @@ class Synthflow:
         ua: UserAgent,
         media_address: str,
         trunks: Trunks,
-        settings: Current,
+        settings: CurrentSettings,
         line_of_call: Callable[[str], str | None],
     ) -> None:
         """``line_of_call`` says which line of the platform has a call of that Call-ID: only faults of one line ask."""
@@ -58,29 +59,27 @@ class Synthflow:
         self.line_of_call = line_of_call
 
     def assistant_of(self, number: str) -> str | None:
-        """The name of the assistant a number is attached to."""
+        """The name of the assistant that a number is attached to."""
         return self._assistants.get(number)
 
     def transfer_number(self, right: str, line: str | None) -> str:
-        """The number, or the user, that a transfer is configured with which should go to ``right``."""
-        if self.faults.on(Fault.GROUP_DID_WRONG, line):
-            return self.deployment.numbers.no_such_number or "+12015550199"
-        return right
+        """The number or user that a transfer to ``right`` is configured with; a wrong one where a fault says so."""
+        return unassigned_number(self.deployment) if self.faults.on(Fault.GROUP_DID_WRONG, line) else right
 
     def new_media(self) -> LegMedia:
         """A new leg's media."""
         return LegMedia(self.media_address, rtcp=self.settings.now.rtcp)
 
     def over(self, conversation: WatchedCall) -> None:
-        """A conversation has ended."""
+        """Forget a conversation that has ended."""
         self.conversations.discard(conversation)
 
     def spawn(self, work: Coroutine[Any, Any, None], record: CallRecord) -> None:
-        """Do something for a call beside everything else."""
+        """Run something for a call in the background."""
         self.audit.spawn(work, f"synthflow call {record.id}")
 
     def trace(self, traced: Traced) -> None:
-        """A SIP message came or went: it belongs to the record of its call."""
+        """Add a SIP message to the record of its call."""
         self.records.trace(_call_id(traced.data), traced)
 
 

@@ -14,16 +14,16 @@ from harness.sip.uri import Uri
 
 @dataclass(frozen=True, slots=True)
 class TrunkRefusal:
-    """Why a call over no trunk, or over one in the wrong way, is not taken."""
+    """Why a call is not taken that came over no trunk, or over one in the wrong way."""
 
     status: int
     reason: str
 
 
 class Trunks:
-    """All trunks of a tenant. ``nobody`` is an address where nobody is."""
+    """All trunks of a tenant. ``nobody`` is an address that nobody listens at."""
 
-    def __init__(self, deployment: Deployment, faults: Faults, nobody: str, realm: str = "synthflow") -> None:
+    def __init__(self, deployment: Deployment, faults: Faults, nobody: str) -> None:
         self._faults = faults
         self._nobody = nobody
         self._domain = deployment.platform.domain
@@ -31,20 +31,20 @@ class Trunks:
         self._trunks = [trunk for trunk in deployment.trunks if trunk.ai == "synthflow"]
         self._by_address = {self._termination(trunk)[0]: trunk for trunk in self._trunks}
         self._by_user = {t.username: t for t in self._trunks if t.authentication == "digest" and t.username}
-        self._digest = DigestServer(realm, self._password_of)
+        self._digest = DigestServer("synthflow", self._password_of)
 
     def all(self) -> list[Trunk]:
-        """Every one."""
+        """All trunks."""
         return list(self._trunks)
 
     def credentials(self, trunk: Trunk) -> Credentials:
-        """Those that were copied from the platform, rightly or not."""
+        """The trunk's credentials as they were copied from the platform."""
         return self.copied(
             Credentials(trunk.username or "", trunk.password.get_secret_value() if trunk.password else "")
         )
 
     def copied(self, right: Credentials) -> Credentials:
-        """Credentials as they were typed in."""
+        """The credentials as they were typed in, wrong where a fault says so."""
         username, password = right.username, right.password
         if self._faults.on(Fault.USERNAME_WRONG):
             username += "-x"
@@ -57,7 +57,7 @@ class Trunks:
         return self.typed(Hop(trunk.transport, *self._termination(trunk)))
 
     def typed(self, right: Hop) -> Hop:
-        """A Termination URI as it was typed in."""
+        """The address as it was typed in, wrong where a fault says so."""
         return replace(right, address=self._nobody) if self._faults.on(Fault.TERMINATION_URI_WRONG) else right
 
     def target(self, trunk: Trunk, number: str) -> Uri:
@@ -69,7 +69,7 @@ class Trunks:
         return uri if trunk.transport == "udp" else uri.with_param("transport", trunk.transport)
 
     def knows(self, address: str) -> bool:
-        """Whether a trunk's calls come from there."""
+        """Whether a trunk's calls come from that address."""
         return address in self._by_address
 
     def admit(self, call: IncomingCall) -> Trunk | TrunkRefusal | None:

@@ -10,7 +10,7 @@ Knows nothing of platforms, registrars or assistants. What a node uses, by modul
     transport.Trace = (Traced) -> None                sees every whole message, both ways
     timers.Timers(t1=0.5, t2=4, t4=5)                 RFC 3261's letters, in seconds
 
-    agent.UserAgent(name, [Listen…], tls=, timers=, filter=, trace=, resolve=, session=, …)
+    agent.UserAgent(name, [Listen…], tls=, timers=, filter=, trace=, session=, …)
         await start()                                 raises ListenError (busy port, no such address)
         await stop()                                  ends calls, transactions, flows, sockets
         listening -> tuple[Listen, …]                 with the ports taken
@@ -18,18 +18,18 @@ Knows nothing of platforms, registrars or assistants. What a node uses, by modul
         contact(listen, user=None) -> NameAddr
         on_invite: async (IncomingCall) -> None       a handler that raises answers 500
         on(method, handler)                           async (IncomingRequest) -> None, out of dialog: REGISTER …
-        invite(uri, from_=, to=, hop=, source=, sdp=, headers=, credentials=, …) -> OutgoingCall     at once
-        await request(method, uri, from_=, to=, hop=, source=, headers=, body=, credentials=, …) -> Response
+        invite(uri, from_=, to=, hop=, flow=, sdp=, headers=, credentials=, answer=) -> OutgoingCall     at once
+        await request(method, uri, from_=, to=, hop=, flow=, headers=, body=, credentials=, …) -> Response
         calls() transactions() flows()                the audit: what is alive now
-        drop_flow(flow)                               closes a connection under the application's feet
+        drop_flow(flow)                               closes a connection that calls still use
 
     request.IncomingRequest: .request .flow .source; respond(status, reason=None, headers=(), body=b"")
     call.Call (what IncomingCall and OutgoingCall share once a dialog exists):
         .request (the INVITE) .call_id .local_sdp .remote_sdp .dialog .state .end (End | None)
         await wait_ended(within=None) -> End          .how (ends.How) .by .status .reason .message
         await bye(headers=()) -> Response | None
-        await reinvite(sdp, headers=()) -> Response   ACKs; 491 is retried by RFC 3261 14.1 up to three times
-        await update(sdp=None, headers=()) -> Response
+        await reinvite(sdp) -> Response               ACKs; 491 is retried by RFC 3261 14.1 up to three times
+        await update(sdp=None) -> Response
         await info(body, content_type, headers=()) -> Response
         refer(refer_to, headers=()) -> Referral       .response .progress .final, await .wait_accepted() .wait_final()
         await send(method, headers=(), body=b"", content_type=None) -> Response     anything else in the dialog

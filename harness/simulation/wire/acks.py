@@ -8,18 +8,18 @@ from harness.sip.message import Request, Response
 
 
 class Acks:
-    """Ours, sent again whenever a 2xx comes again; and the peer's, until which a 2xx of ours is repeated."""
+    """Our ACKs, sent again whenever their 2xx comes again, and the 2xx of ours that wait for the peer's ACK."""
 
     def __init__(self) -> None:
         self._sent: dict[int, tuple[Request, Flow]] = {}
         self._awaited: dict[int, Repeater] = {}
 
     def sent(self, ack: Request, flow: Flow) -> None:
-        """We have acknowledged a 2xx."""
+        """Keep an ACK that we have sent."""
         self._sent[ack.cseq.number] = ack, flow
 
     def again(self, response: Response) -> None:
-        """That 2xx came again, so its ACK was lost."""
+        """Send the ACK of a 2xx again, which came again since the ACK was lost."""
         sent = self._sent.get(response.cseq.number)
         if sent is not None:
             ack, flow = sent
@@ -30,13 +30,13 @@ class Acks:
         self._awaited[cseq] = repeater
 
     def take(self, cseq: int) -> bool:
-        """An ACK came, or comes no more; whether one was expected."""
+        """Stop repeating the 2xx of that CSeq; returns whether its ACK was expected."""
         repeater = self._awaited.pop(cseq, None)
         if repeater is not None:
             repeater.stop()
         return repeater is not None
 
     def stop(self) -> None:
-        """None is expected any longer."""
+        """Expect no ACK any longer."""
         for cseq in list(self._awaited):
             self.take(cseq)

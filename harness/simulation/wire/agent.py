@@ -1,4 +1,4 @@
-"""The user agent core: what an application builds a node on (RFC 3261 section 8)."""
+"""The user agent core, which an application builds a node on (RFC 3261 section 8)."""
 
 from __future__ import annotations
 
@@ -30,11 +30,10 @@ from harness.simulation.wire.transport import (
     Flow,
     Hop,
     Listen,
-    Resolve,
     TlsIdentity,
     Trace,
     TransportName,
-    resolve_literal,
+    hop_of,
 )
 from harness.sip.digest import Credentials, DigestClient
 from harness.sip.grammar import Params, SipSyntaxError
@@ -57,10 +56,9 @@ def _digest(credentials: Credentials | DigestClient | None) -> DigestClient | No
 
 
 class UserAgent:
-    """One node: where it listens, its calls, and who handles what comes in.
+    """One node: its listeners, its calls, and the handlers of incoming requests.
 
-    ``resolve`` turns the URI of a next hop into an address; the default knows IP literals. ``supported`` are the
-    option tags of Supported, which Require may ask for. ``filter`` and ``trace`` see every byte and every message.
+    ``filter`` sees every byte, ``trace`` every message. Without a ``session`` policy there are no session timers.
     """
 
     def __init__(
@@ -72,18 +70,15 @@ class UserAgent:
         timers: Timers | None = None,
         filter: Filter | None = None,
         trace: Trace | None = None,
-        resolve: Resolve = resolve_literal,
         software: str | None = None,
-        supported: Sequence[str] = ("100rel", "replaces", "timer"),
         session: SessionPolicy | None = SessionPolicy(),  # noqa: B008 - frozen
         idle: float | None = 3600.0,
         connect_timeout: float = 5.0,
     ) -> None:
         self.name = name
         self.timers = timers or Timers()
-        self.resolve = resolve
         self.session = session
-        self.supported = tuple(tag for tag in supported if tag != "timer" or session is not None)
+        self.supported = ("100rel", "replaces", *(() if session is None else ("timer",)))
         self.software = software
         self.layer = TransactionLayer(self, self.timers)
         self.transport = TransportLayer(
@@ -107,11 +102,11 @@ class UserAgent:
     # --- life --------------------------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Take the addresses. Raises ListenError, with nothing left open."""
+        """Bind the listeners. Raises ListenError, with nothing left open."""
         await self.transport.start()
 
     async def stop(self, within: float = 1.0) -> None:
-        """Hang up what is up, wait up to ``within`` seconds for that to be heard, then close everything."""
+        """Hang up all calls, wait up to ``within`` seconds for the answers, then close everything."""
         hangups = [call.hangup() for call in self.calls() if isinstance(call, IncomingCall | OutgoingCall)]
         if hangups:
             await asyncio.wait(hangups, timeout=within)
@@ -141,7 +136,7 @@ class UserAgent:
         return self.transport.flows()
 
     def drop_flow(self, flow: Flow, *, reset: bool = True) -> None:
-        """Close a connection under everybody's feet, by a TCP reset or in order."""
+        """Close a connection that calls still use, by a TCP reset or in order."""
         if isinstance(flow, StreamFlow) and reset:
             flow.reset()
         else:
@@ -149,12 +144,12 @@ class UserAgent:
 
     # --- where things are --------------------------------------------------------------------------
 
-    def local(self, transport: TransportName, address: str | None = None) -> Listen:
-        """The first listener of a transport, on ``address`` if there is one. Raises LookupError."""
-        return self.transport.find_listen(transport, address)
+    def local(self, transport: TransportName) -> Listen:
+        """The first listener of a transport. Raises LookupError."""
+        return self.transport.find_listen(transport)
 
     def contact(self, listen: Listen, user: str | None = None) -> NameAddr:
-        """Our Contact at one of our listeners, with the transport said where it is not UDP."""
+        """Our Contact at a listener, with the transport parameter where it is not UDP."""
         host = f"[{listen.address}]" if ":" in listen.address else listen.address
         params = Params() if listen.transport == "udp" else Params((("transport", listen.transport),))
         return NameAddr(Uri("sip", user, host, listen.port, params))
@@ -162,12 +157,12 @@ class UserAgent:
     def flow_for(self, dialog: Dialog) -> Flow:
         """Where requests of a dialog go. Raises LookupError when its next hop has no address.
 
-        The connection the dialog lives on is used again while it is open: phones behind TCP or TLS cannot be
-        reached in another way (RFC 5626's reason, without its headers).
+        The dialog's connection is used again while it is open: a phone that connected by TCP or TLS cannot be reached
+        in another way (RFC 5626's reason, without its headers).
         """
         uri = dialog.next_uri
         flow = dialog.flow
-        hop = self.resolve(uri)
+        hop = hop_of(uri)
         if flow.reliable and flow.is_open:
             same_place = hop is not None and hop.address == flow.remote[0] and hop.transport == flow.transport
             if dialog.direct or same_place or hop is None:
@@ -189,37 +184,29 @@ class UserAgent:
         to: NameAddr | str | None = None,
         hop: Hop | None = None,
         flow: Flow | None = None,
-        source: Listen | None = None,
-        sdp: bytes | str | None = None,
+        sdp: bytes | None = None,
         headers: HeaderPairs = (),
         credentials: Credentials | DigestClient | None = None,
         answer: Callable[[bytes], bytes] | None = None,
-        call_id: str | None = None,
-        contact_user: str | None = None,
-        max_forwards: int = 70,
     ) -> OutgoingCall:
         """Send an INVITE, at once. Failures come through the call, not from here.
 
-        It goes over ``flow`` if given (a registered phone's connection), else to ``hop``, else to where ``uri``
-        resolves. Without ``sdp`` the peer offers and ``answer`` answers. Raises LookupError without a next hop or a
+        It goes over ``flow`` if given (a registered phone's connection), else to ``hop``, else to the address in
+        ``uri``. Without ``sdp`` the peer offers and ``answer`` answers. Raises LookupError without a next hop or a
         listener of its transport, ValueError for headers that cannot be sent.
         """
-        way = self._way(uri, hop, flow, source)
+        way = self._way(uri, hop, flow)
         extra = [*self.capabilities(), *offered(self.session), *headers, *content_header(sdp)]
         request = outside_dialog(
             "INVITE",
             uri,
             from_,
             to,
-            [("Contact", str(self.contact(way.listen, contact_user))), *extra],
+            [("Contact", str(self.contact(way.listen))), *extra],
             sdp or b"",
-            call_id=call_id,
-            cseq=1,
-            max_forwards=max_forwards,
             software=self.software,
         )
-        digest = _digest(credentials)
-        call = OutgoingCall(self, request, way, digest=digest, answer=answer)
+        call = OutgoingCall(self, request, way, digest=_digest(credentials), answer=answer)
         self._calls.add(call)
         return call
 
@@ -232,13 +219,11 @@ class UserAgent:
         to: NameAddr | str | None = None,
         hop: Hop | None = None,
         flow: Flow | None = None,
-        source: Listen | None = None,
         headers: HeaderPairs = (),
         body: bytes | str = b"",
         credentials: Credentials | DigestClient | None = None,
         call_id: str | None = None,
         cseq: int = 1,
-        max_forwards: int = 70,
     ) -> Response:
         """A request outside of any dialog, to its final response; challenges are answered.
 
@@ -246,31 +231,22 @@ class UserAgent:
         refreshed, give the same ``call_id``, a higher ``cseq`` (a challenge answered takes one more), and as
         ``credentials`` the same DigestClient, which then uses the nonce it knows.
         """
-        way = self._way(uri, hop, flow, source)
+        way = self._way(uri, hop, flow)
         request = outside_dialog(
-            method,
-            uri,
-            from_,
-            to,
-            headers,
-            body,
-            call_id=call_id,
-            cseq=cseq,
-            max_forwards=max_forwards,
-            software=self.software,
+            method, uri, from_, to, headers, body, call_id=call_id, cseq=cseq, software=self.software
         )
         digest = _digest(credentials)
         if digest is not None:
             request = digest.again(request)
         return await self.transact(request, way, digest=digest)
 
-    def _way(self, uri: Uri | str, hop: Hop | None, flow: Flow | None, source: Listen | None) -> Flow:
+    def _way(self, uri: Uri | str, hop: Hop | None, flow: Flow | None) -> Flow:
         if flow is not None and flow.is_open:
             return flow
-        hop = hop or self.resolve(uri if isinstance(uri, Uri) else Uri.parse(uri))
+        hop = hop or hop_of(uri if isinstance(uri, Uri) else Uri.parse(uri))
         if hop is None:
             raise LookupError(f"no address for {uri}")
-        return self.transport.flow_to(hop, source)
+        return self.transport.flow_to(hop)
 
     async def transact(
         self,
@@ -290,7 +266,7 @@ class UserAgent:
     # --- what the application is told --------------------------------------------------------------
 
     def on(self, method: str, handler: RequestHandler) -> None:
-        """Who takes requests of a method outside of any dialog; INVITE has `on_invite`."""
+        """Set the handler of a method's requests outside of any dialog; INVITE has `on_invite`."""
         if method in ("INVITE", "ACK", "CANCEL"):
             raise ValueError(f"{method} has no handler of its own kind")
         self._handlers[method] = handler
@@ -302,8 +278,7 @@ class UserAgent:
 
     def capabilities(self) -> list[tuple[str, str]]:
         """Allow and Supported, for requests and responses that start or refresh a dialog."""
-        lines = [("Allow", ", ".join(self.methods()))]
-        return [*lines, ("Supported", ", ".join(self.supported))] if self.supported else lines
+        return [("Allow", ", ".join(self.methods())), ("Supported", ", ".join(self.supported))]
 
     async def _answer_options(self, incoming: IncomingRequest) -> None:
         incoming.respond(200, headers=[*self.capabilities(), ("Accept", "application/sdp")])
@@ -315,7 +290,7 @@ class UserAgent:
         self._calls.add_dialog(dialog, call)
 
     def forget_dialog(self, dialog: Dialog) -> None:
-        """A fork is gone."""
+        """Forget a dialog of a forked INVITE."""
         self._calls.forget_dialog(dialog)
 
     def forget_call(self, call: Call) -> None:

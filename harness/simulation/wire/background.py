@@ -1,4 +1,4 @@
-"""What a node does in the background, and handlers of its application: what they raise is logged, and harms nobody else."""
+"""Background tasks of a node, and the handlers of its application: what they raise is logged and goes no further."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 class Background:
-    """Of the node called ``name``."""
+    """The background tasks of the node called ``name``."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -24,11 +24,7 @@ class Background:
 
     def spawn(self, work: Coroutine[Any, Any, T], what: str) -> asyncio.Task[T]:
         """Run something until the node stops."""
-
-        async def run() -> T:
-            return await work
-
-        task = asyncio.get_running_loop().create_task(run(), name=f"{self._name}: {what}")
+        task = asyncio.get_running_loop().create_task(work, name=f"{self._name}: {what}")
         self._tasks.add(task)
         task.add_done_callback(self._done)
         return task
@@ -39,7 +35,7 @@ class Background:
             _log.error("%s failed", task.get_name(), exc_info=task.exception())
 
     async def stop(self) -> None:
-        """Cancel all of it."""
+        """Cancel all tasks."""
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""A call: the INVITE dialog both roles share once it exists, and what may happen within it (RFC 3261 12 to 15)."""
+"""A call: the INVITE dialog that both roles share, and the requests within it (RFC 3261 sections 12 to 15)."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ class CallNode(Node, Protocol):
         """Requests of that dialog belong to that call."""
 
     def forget_dialog(self, dialog: Dialog) -> None:
-        """A fork is gone."""
+        """Forget a dialog of a forked INVITE."""
 
     def forget_call(self, call: Call) -> None:
         """Nothing needs the call's dialogs any longer."""
 
 
 class Call:
-    """What incoming and outgoing calls share. Handlers are attributes; unset ones leave the standard answer.
+    """The common part of incoming and outgoing calls. Handlers are attributes; without one the standard answer is given.
 
     Standard answers: BYE 200; a session refresh, or an offer equal to the last one, 200; another offer 488; REFER
     603; OPTIONS 200; NOTIFY outside of a subscription 481; the rest 405.
@@ -89,7 +89,7 @@ class Call:
     # --- what the application does -----------------------------------------------------------------
 
     async def wait_ended(self, within: float | None = None) -> End:
-        """How it ended. Raises TimeoutError."""
+        """Wait for the end of the call; returns how it ended. Raises TimeoutError."""
         return await self._ended.wait(within)
 
     async def send(
@@ -125,58 +125,46 @@ class Call:
         """INFO (RFC 6086; without a package header, the older way DTMF is sent)."""
         return await self.send("INFO", headers, body, content_type)
 
-    async def update(self, sdp: bytes | str | None = None, headers: HeaderPairs = ()) -> Response:
+    async def update(self, sdp: bytes | None = None) -> Response:
         """UPDATE (RFC 3311), with an offer or as a mere refresh. A 491 is returned, not retried."""
-        raw = sdp.encode() if isinstance(sdp, str) else sdp
-        self._turns.offering = raw is not None
+        self._turns.offering = sdp is not None
         try:
-            lines = [*self.ua.capabilities(), *self._session.refreshing(), *headers]
-            response = await self.send("UPDATE", lines, raw or b"", "application/sdp" if raw else None)
+            lines = [*self.ua.capabilities(), *self._session.refreshing()]
+            response = await self.send("UPDATE", lines, sdp or b"", "application/sdp" if sdp else None)
         finally:
             self._turns.offering = False
         if response.is_success:
-            if raw is not None:
-                self.local_sdp, self.remote_sdp = raw, sdp_of(response) or self.remote_sdp
+            if sdp is not None:
+                self.local_sdp, self.remote_sdp = sdp, sdp_of(response) or self.remote_sdp
             self._session.accepted(response)
         return response
 
-    async def reinvite(
-        self,
-        sdp: bytes | str | None,
-        headers: HeaderPairs = (),
-        *,
-        answer: Callable[[bytes], bytes] | None = None,
-    ) -> Response:
-        """Re-INVITE and ACK its 2xx. Without ``sdp``, ``answer`` turns the offer of the 2xx into the ACK's answer.
+    async def reinvite(self, sdp: bytes | None) -> Response:
+        """Re-INVITE and ACK its 2xx.
 
         A 491 is retried up to three times after RFC 3261 section 14.1's wait. One at a time: another one under way,
         ours or the peer's, is waited for first.
         """
-        raw = sdp.encode() if isinstance(sdp, str) else sdp
         for attempt in range(_GLARE_RETRIES + 1):
             async with self._invite_turn:
                 await self._turns.settled()
-                response = await self._invite_again(raw, headers, answer)
+                response = await self._invite_again(sdp)
             if response.status != 491 or attempt == _GLARE_RETRIES or self.state == "ended":
                 break
             await asyncio.sleep(glare_wait(self._need_dialog().role, self.ua.timers))
         return response
 
-    async def _invite_again(
-        self, sdp: bytes | None, headers: HeaderPairs, answer: Callable[[bytes], bytes] | None
-    ) -> Response:
+    async def _invite_again(self, sdp: bytes | None) -> Response:
         dialog = self._need_dialog()
-        lines = [*self.ua.capabilities(), *self._session.refreshing(), *headers, *content_header(sdp)]
+        lines = [*self.ua.capabilities(), *self._session.refreshing(), *content_header(sdp)]
         request = dialog.build("INVITE", lines, sdp or b"", contact=self._contact_for("INVITE"))
         self._turns.inviting = True
         try:
             response = await self._transact(request)
             dialog.take_response(response)
             if response.is_success:
-                theirs = sdp_of(response)
-                ours = answer(theirs) if sdp is None and answer is not None and theirs else None
-                self.acknowledge(response, ours)
-                self.note_exchange(offer=theirs, answer=ours or sdp)
+                self.acknowledge(response)
+                self.note_exchange(offer=sdp_of(response), answer=sdp)
                 self._session.accepted(response)
         finally:
             self._turns.inviting = False
@@ -263,7 +251,7 @@ class Call:
         return [*self.target_headers(), *self.ua.capabilities(), *self._session.accepting(request)]
 
     def note_exchange(self, *, offer: bytes | None, answer: bytes | None) -> None:
-        """An offer of the peer's was answered, or its description came in answer to ours."""
+        """Note the descriptions of a finished offer/answer exchange: the peer's and ours."""
         if offer is not None:
             self.remote_sdp = offer
         if answer is not None:
@@ -299,7 +287,7 @@ class Call:
         return self._subscriptions.referred(request, silent=silent)
 
     def usage_ended(self) -> None:
-        """One user of the dialog is gone; the last one takes it out of the register (RFC 5057)."""
+        """A dialog usage has ended; after the last one the call is forgotten (RFC 5057)."""
         if self.state == "ended" and not self._bye_pending and self._subscriptions.are_over:
             self.ua.forget_call(self)
 
@@ -315,7 +303,7 @@ class Call:
         self._ended.set(end)
         if self.on_ended is not None:
             self.ua.guard(self.on_ended, end)
-        # Transactions know it for 64*T1 more; whom it belonged to, nobody has to know.
+        # Transactions refer to this call for 64*T1 more; it no longer refers to its application.
         self.on_bye = self.on_ended = self.on_refer = None
         self.on_reinvite = self.on_update = self.on_info = self.on_message = None
         self.usage_ended()
@@ -349,12 +337,12 @@ class Call:
     # --- what the peer does ------------------------------------------------------------------------
 
     def ack_from(self, request: Request, flow: Flow) -> None:
-        """The ACK of a 2xx of ours; a stranger's counts for nothing."""
+        """Take the ACK of a 2xx of ours; one from another address than the peer's is ignored."""
         if self._dialog_of(request).is_from_peer(flow):
             self.ack_received(request)
 
     def ack_received(self, request: Request) -> None:
-        """The ACK of a 2xx of ours, with the answer to an offer in it if that was ours."""
+        """Take the ACK of a 2xx of ours, with the answer in it if our 2xx had the offer."""
         if not self._acks.take(request.cseq.number):
             return
         invited = self._turns.invited
@@ -365,7 +353,7 @@ class Call:
             invited.settled.set(True)
 
     def receive(self, transaction: ServerTransaction) -> None:
-        """A request within the dialog."""
+        """Handle a request within the dialog."""
         request = transaction.request
         dialog = self._dialog_of(request)
         incoming: InDialogRequest = (

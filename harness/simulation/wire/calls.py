@@ -1,4 +1,4 @@
-"""The calls of a node, and whose a dialog is."""
+"""The registry of a node's calls and their dialogs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from harness.simulation.wire.dialog import Dialog, DialogId
 
 
 class Calls:
-    """Each with its dialogs, of which an INVITE that forks has several (RFC 3261 section 12)."""
+    """Calls with their dialogs: an INVITE that forks has several (RFC 3261 section 12)."""
 
     def __init__(self) -> None:
         self._dialogs_of: dict[Call, set[DialogId]] = {}
@@ -17,15 +17,15 @@ class Calls:
         return len(self._dialogs_of)
 
     def up(self) -> tuple[Call, ...]:
-        """Those that are not over yet, and over ones whose dialog still serves a subscription or a BYE under way."""
+        """Calls that are not over, and those whose dialog still serves a subscription or a BYE under way."""
         return tuple(self._dialogs_of)
 
     def of_dialog(self, dialog: DialogId | None) -> Call | None:
-        """Whose it is."""
+        """The call that a dialog belongs to."""
         return self._by_dialog.get(dialog) if dialog is not None else None
 
     def add(self, call: Call) -> None:
-        """It may have no dialog yet."""
+        """Register a call; it may have no dialog yet."""
         self._dialogs_of.setdefault(call, set())
 
     def add_dialog(self, dialog: Dialog, call: Call) -> None:
@@ -34,12 +34,12 @@ class Calls:
         self._dialogs_of.setdefault(call, set()).add(dialog.id)
 
     def forget_dialog(self, dialog: Dialog) -> None:
-        """A fork is gone."""
+        """Forget a dialog of a forked INVITE."""
         call = self._by_dialog.pop(dialog.id, None)
         if call is not None and call in self._dialogs_of:
             self._dialogs_of[call].discard(dialog.id)
 
     def forget(self, call: Call) -> None:
-        """Nothing needs its dialogs any longer."""
+        """Forget a call and all its dialogs."""
         for dialog in self._dialogs_of.pop(call, ()):
             self._by_dialog.pop(dialog, None)

@@ -1,4 +1,4 @@
-"""Bodies of messages, and the header line that says what they are."""
+"""Bodies of messages, and their Content-Type."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a call ended, or came to nothing."""
+"""How a call ended, or failed to be set up."""
 
 from __future__ import annotations
 

@@ -53,13 +53,13 @@ class IncomingCall(Call):
     # --- answers -----------------------------------------------------------------------------------
 
     def ring(self, headers: HeaderPairs = ()) -> None:
-        """180."""
+        """Send 180."""
         self.progress(180, headers=headers)
 
     def progress(
         self,
         status: int = 183,
-        sdp: bytes | str | None = None,
+        sdp: bytes | None = None,
         reliable: bool | None = None,
         headers: HeaderPairs = (),
     ) -> Waitable[bool]:
@@ -70,22 +70,21 @@ class IncomingCall(Call):
         when a reliable one got its PRACK, False when it did not or was an ordinary one.
         """
         done: Waitable[bool] = Waitable()
-        raw = sdp.encode() if isinstance(sdp, str) else sdp
         if self.state != "early" or self._transaction.is_answered:
             done.set(False)
             return done
-        if raw is not None:
-            self.local_sdp = raw
+        if sdp is not None:
+            self.local_sdp = sdp
         required = "100rel" in self.request.tokens("Require")
         wanted = required if reliable is None else reliable
         if wanted and not (required or "100rel" in self.request.tokens("Supported")):
             raise ValueError("the caller does not support 100rel")
         if wanted and status > 100:
-            self._reliable.append((status, tuple(headers), raw, done))
+            self._reliable.append((status, tuple(headers), sdp, done))
             if self._unpracked is None:
                 self._send_reliable()
         else:
-            self._transaction.respond(self._response(status, None, self._provisional(headers, raw), raw))
+            self._transaction.respond(self._response(status, None, self._provisional(headers, sdp), sdp))
             done.set(False)
         return done
 
@@ -118,23 +117,22 @@ class IncomingCall(Call):
         # RFC 3262 section 3: the request is then rejected with a 5xx.
         self.reject(504, "No PRACK")
 
-    def answer(self, sdp: bytes | str | None = None, headers: HeaderPairs = (), status: int = 200) -> None:
+    def answer(self, sdp: bytes | None = None, headers: HeaderPairs = (), status: int = 200) -> None:
         """2xx, repeated until its ACK comes; without one the call is ended by BYE after 64*T1.
 
         Waits for the PRACK of a provisional that carried an SDP (RFC 3262 section 3). Nothing happens when the call
         is over or answered already.
         """
-        raw = sdp.encode() if isinstance(sdp, str) else sdp
         if self.state != "early" or self._transaction.is_answered or self._answer_waits:
             return
         if self._unpracked is not None:
             self._answer_waits = True
-            self.ua.spawn(self._answer_later(raw, tuple(headers), status), "answer after PRACK")
+            self.ua.spawn(self._answer_later(sdp, tuple(headers), status), "answer after PRACK")
             return
-        if raw is not None:
-            self.local_sdp = raw
-        lines = [*self._routes(), *self.answer_headers(self.request), *headers, *content_header(raw)]
-        response = self._response(status, None, lines, raw)
+        if sdp is not None:
+            self.local_sdp = sdp
+        lines = [*self._routes(), *self.answer_headers(self.request), *headers, *content_header(sdp)]
+        response = self._response(status, None, lines, sdp)
         self.state = "confirmed"
         if self.dialog is not None:
             self.dialog.confirmed = True

@@ -1,4 +1,4 @@
-"""Requests that arrive within a call, as its application sees and answers them."""
+"""Requests that arrive within a call, and how its application answers them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class AnsweringCall(ReferringCall, Protocol):
 
 
 class InDialogRequest:
-    """A request within a dialog. Answer it once, at leisure: the handler may return first."""
+    """A request within a dialog. It is answered once, also after its handler has returned."""
 
     def __init__(self, call: AnsweringCall, transaction: ServerTransaction) -> None:
         self.call = call
@@ -91,12 +91,11 @@ class InDialogRequest:
         )
         self.call.await_ack(self.request.cseq.number, repeater)
 
-    def accept(self, sdp: bytes | str | None = None, headers: HeaderPairs = ()) -> None:
+    def accept(self, sdp: bytes | None = None) -> None:
         """200 with an SDP, for re-INVITE and UPDATE: the call's descriptions move on with it."""
-        raw = sdp.encode() if isinstance(sdp, str) else sdp
-        lines = [*self.call.answer_headers(self.request), *headers]
-        self.call.note_exchange(offer=self.offer, answer=raw)
-        self.respond(200, None, lines, raw or b"", "application/sdp" if raw else None)
+        headers = self.call.answer_headers(self.request)
+        self.call.note_exchange(offer=self.offer, answer=sdp)
+        self.respond(200, None, headers, sdp or b"", "application/sdp" if sdp else None)
 
 
 class ReferRequest(InDialogRequest):
@@ -104,7 +103,7 @@ class ReferRequest(InDialogRequest):
 
     @property
     def refer_to(self) -> NameAddr:
-        """Whom. Raises SipSyntaxError when missing, doubled or malformed (section 2.4.1 wants exactly one)."""
+        """The target. Raises SipSyntaxError when it is missing, doubled or malformed (section 2.4.1 wants exactly one)."""
         values = self.request.values("Refer-To")
         if len(values) != 1:
             raise SipSyntaxError("not exactly one Refer-To")
@@ -115,19 +114,19 @@ class ReferRequest(InDialogRequest):
         """Referred-By as it came (RFC 3892)."""
         return self.request.get("Referred-By")
 
-    def accept_refer(self, status: int = 202, headers: HeaderPairs = ()) -> Notifier:
-        """Accept, and tell at once by NOTIFY that it is being tried; the notifier tells the rest.
+    def accept_refer(self, status: int = 202) -> Notifier:
+        """Accept, and send a NOTIFY with 100 at once; the notifier sends the further ones.
 
         ``Refer-Sub: false`` (RFC 4488) is honoured: the notifier then stays silent.
         """
         wants = (self.request.get("Refer-Sub") or "true").strip().lower() != "false"
         extra = [] if wants else [("Refer-Sub", "false")]
-        self.respond(status, None, [*self.call.target_headers(), *headers, *extra])
+        self.respond(status, None, [*self.call.target_headers(), *extra])
         return self.call.new_notifier(self.request, silent=not wants)
 
 
 def default_answer(request: InDialogRequest, accepted: Sequence[str]) -> None:
-    """What a request gets that no handler of the call takes."""
+    """Answer a request for which the call has no handler."""
     if request.method in ("INVITE", "UPDATE"):
         local = request.call.local_sdp
         # A refresh, or an offer that changes nothing, is accepted as it stands; a real change is not for us.

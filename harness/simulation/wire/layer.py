@@ -1,4 +1,4 @@
-"""The transport layer of one node: its sockets, its flows, and the way of each response (RFC 3261 section 18)."""
+"""The transport layer of one node: its sockets, its flows, and the routing of responses (RFC 3261 section 18)."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import ssl
 from collections.abc import Sequence
 from typing import Protocol
 
-from harness.simulation.wire.gate import TracedFilter
 from harness.simulation.wire.stream import Connector, StreamFlow, StreamListener
+from harness.simulation.wire.traced_filter import TracedFilter
 from harness.simulation.wire.transport import (
     Address,
     Filter,
@@ -62,7 +62,7 @@ class TransportLayer:
         idle: float | None = 3600.0,
         connect_timeout: float = 5.0,
     ) -> None:
-        self.gate = TracedFilter(name, filter, trace)
+        self._filter = TracedFilter(name, filter, trace)
         self._name = name
         self._wanted = tuple(listens)
         self._user = user
@@ -72,12 +72,12 @@ class TransportLayer:
         self._udp: list[UdpSocket] = []
         self._listeners: list[StreamListener] = []
         self._flows: set[StreamFlow] = set()
-        self._connector = Connector(self.gate, connect_timeout)
+        self._connector = Connector(self._filter, connect_timeout)
         self._server_context: ssl.SSLContext | None = None
         self._client_context: ssl.SSLContext | None = None
 
     async def start(self) -> None:
-        """Take the addresses. Raises ListenError, with nothing left open, or ssl.SSLError."""
+        """Bind the listeners. Raises ListenError, with nothing left open, or ssl.SSLError."""
         if any(listen.transport == "tls" for listen in self._wanted):
             if self._tls is None:
                 raise ValueError(f"{self._name} listens with TLS and has no certificate")
@@ -91,12 +91,12 @@ class TransportLayer:
 
     def _open(self, listen: Listen) -> None:
         if listen.transport == "udp":
-            self._udp.append(UdpSocket(listen, self.gate, self._received, self._user.flow_failed))
+            self._udp.append(UdpSocket(listen, self._filter, self._received, self._user.flow_failed))
         else:
             context = self._server_context if listen.transport == "tls" else None
             self._listeners.append(
                 StreamListener(
-                    listen, self.gate, self._inbound, context, handshake_timeout=self._timeout, full=self._is_full
+                    listen, self._filter, self._inbound, context, handshake_timeout=self._timeout, full=self._is_full
                 )
             )
 
@@ -109,7 +109,7 @@ class TransportLayer:
             flow.close()
         for udp in self._udp:
             udp.close()
-        self.gate.close()
+        self._filter.close()
         for _ in range(50):  # closing a TLS connection takes some turns of the loop
             if not self._flows:
                 break
@@ -136,7 +136,7 @@ class TransportLayer:
         return next((listen for listen in fitting if listen.address == address), fitting[0])
 
     def flow_to(self, hop: Hop, source: Listen | None = None) -> Flow:
-        """A flow to ``hop`` from ``source``: an open connection if there is one, else a new one.
+        """A flow to ``hop``, from ``source`` if that has its transport: an open connection if there is one, else a new one.
 
         Raises LookupError when the node does not listen with that transport: its Via would name nothing. A request is
         never moved from UDP to TCP by its size, as RFC 3261 section 18.1.1 wants it: a trunk's transport is what its
@@ -159,7 +159,7 @@ class TransportLayer:
             hop.transport,
             listen,
             hop.remote,
-            gate=self.gate,
+            filter=self._filter,
             user=self,
             inbound=False,
             server_name=hop.server_name,
@@ -170,7 +170,7 @@ class TransportLayer:
         return flow
 
     def _to_connect(self) -> ssl.SSLContext | None:
-        """Made when it is first needed: few nodes of a world ever connect, and each costs milliseconds."""
+        """The TLS context for connecting, made when it is first needed: it costs milliseconds, and few nodes ever connect."""
         if self._client_context is None and self._tls is not None:
             self._client_context = self._tls.client_context()
         return self._client_context
@@ -201,7 +201,9 @@ class TransportLayer:
         return sum(flow.inbound and flow.remote[0] == remote[0] for flow in self._flows) >= _MOST_OF_ONE_SOURCE
 
     def _inbound(self, listen: Listen, remote: Address) -> StreamFlow:
-        flow = StreamFlow(listen.transport, listen, remote, gate=self.gate, user=self, inbound=True, idle=self._idle)
+        flow = StreamFlow(
+            listen.transport, listen, remote, filter=self._filter, user=self, inbound=True, idle=self._idle
+        )
         self._flows.add(flow)
         return flow
 

@@ -37,6 +37,6 @@ class Repeater:
         self._on_timeout()
 
     def stop(self) -> None:
-        """It was acknowledged, or nobody cares any longer."""
+        """Stop: it was acknowledged, or need not be any longer."""
         self._deadline.cancel()
         self._next.cancel()

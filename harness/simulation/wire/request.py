@@ -1,4 +1,4 @@
-"""Requests outside of any dialog: those that come in, and how one of ours begins."""
+"""Requests outside of any dialog: incoming ones, and the headers of ours."""
 
 from __future__ import annotations
 
@@ -51,15 +51,14 @@ def outside_dialog(
     headers: HeaderPairs,
     body: bytes | str,
     *,
-    call_id: str | None,
-    cseq: int,
-    max_forwards: int,
+    call_id: str | None = None,
+    cseq: int = 1,
     software: str | None,
 ) -> Request:
-    """A request that begins something (RFC 3261 section 8.1.1), without Via; ``software`` is its User-Agent."""
+    """A request of ours (RFC 3261 section 8.1.1), without Via; ``software`` is its User-Agent."""
     source = from_ if isinstance(from_, NameAddr) else NameAddr.parse(from_)
     lines = [
-        ("Max-Forwards", str(max_forwards)),
+        ("Max-Forwards", "70"),
         ("From", str(source if source.tag else source.with_tag(new_token()))),
         ("To", str(to) if to is not None else f"<{uri}>"),
         ("Call-ID", call_id or new_token()),

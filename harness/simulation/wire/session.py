@@ -1,4 +1,4 @@
-"""Session timers (RFC 4028): agreeing on an interval, refreshing in time, giving up a call nobody refreshes."""
+"""Session timers (RFC 4028): negotiating the interval, refreshing in time, ending a call that nobody refreshes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _AGAIN = 0.1  # of the interval: so long after a refresh that was refused comes 
 
 @dataclass(frozen=True, slots=True)
 class SessionPolicy:
-    """What a node wants. ``expires`` None asks for nothing itself and goes along with what peers ask for."""
+    """What a node asks for. With ``expires`` None it asks for nothing, and accepts what peers ask for."""
 
     expires: int | None = None
     """Session-Expires it asks for, seconds."""

@@ -14,7 +14,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any, Protocol, cast
 
-from harness.simulation.wire.gate import TracedFilter
+from harness.simulation.wire.traced_filter import TracedFilter
 from harness.simulation.wire.transport import (
     REJECT,
     Address,
@@ -66,11 +66,11 @@ class StreamFlow(Flow, asyncio.Protocol):
         listen: Listen,
         remote: Address,
         *,
-        gate: TracedFilter,
+        filter: TracedFilter,
         user: StreamUser,
         inbound: bool,
         server_name: str | None = None,
-        idle: float | None = None,
+        idle: float | None,
     ) -> None:
         self.transport = transport
         self.listen = listen
@@ -78,7 +78,7 @@ class StreamFlow(Flow, asyncio.Protocol):
         self.remote = remote
         self.inbound = inbound
         self.server_name = server_name
-        self._gate = gate
+        self._filter = filter
         self._user = user
         self._idle = idle
         self._loop = asyncio.get_running_loop()
@@ -102,9 +102,9 @@ class StreamFlow(Flow, asyncio.Protocol):
         if self._closed:
             self._loop.call_soon(self._user.stream_closed, self, ConnectionResetError("the connection is gone"))
             return
-        verdict = self._gate.judge(Passage("out", self.transport, self.local, self.remote, data))
-        self._gate.record("sent", self, data, verdict)
-        self._gate.carry_out(verdict, self._write, self.reset)
+        verdict = self._filter.judge(Passage("out", self.transport, self.local, self.remote, data))
+        self._filter.record("sent", self, data, verdict)
+        self._filter.carry_out(verdict, self._write, self.reset)
 
     def _write(self, data: bytes) -> None:
         self._last = self._loop.time()
@@ -162,8 +162,8 @@ class StreamFlow(Flow, asyncio.Protocol):
         """A segment came; with TLS, its plain text."""
         self._last = self._loop.time()
         quick_ack(self._wire.get_extra_info("socket") if self._wire else None)
-        verdict = self._gate.judge(Passage("in", self.transport, self.local, self.remote, data))
-        self._gate.carry_out(verdict, self._feed, self.reset)
+        verdict = self._filter.judge(Passage("in", self.transport, self.local, self.remote, data))
+        self._filter.carry_out(verdict, self._feed, self.reset)
 
     def _feed(self, data: bytes) -> None:
         try:
@@ -173,7 +173,7 @@ class StreamFlow(Flow, asyncio.Protocol):
                 if message == PING:
                     self._write(PONG)
                 else:
-                    self._gate.record("received", self, message)
+                    self._filter.record("received", self, message)
                     self._user.stream_received(message, self)
         except FramingError as error:
             self._cause = error
@@ -197,8 +197,8 @@ class StreamFlow(Flow, asyncio.Protocol):
 class Connector:
     """Opens connections for one node, and keeps the tasks that do."""
 
-    def __init__(self, gate: TracedFilter, connect_timeout: float) -> None:
-        self._gate = gate
+    def __init__(self, filter: TracedFilter, connect_timeout: float) -> None:
+        self._filter = filter
         self._timeout = connect_timeout
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -212,7 +212,7 @@ class Connector:
         sock: socket.socket | None = None
         try:
             async with asyncio.timeout(self._timeout):
-                verdict = self._gate.judge(Passage("connect", hop.transport, flow.local, hop.remote, b""))
+                verdict = self._filter.judge(Passage("connect", hop.transport, flow.local, hop.remote, b""))
                 if verdict is REJECT:
                     raise ConnectionRefusedError(errno.ECONNREFUSED, "rejected by the node's filter")
                 if verdict is None:
@@ -251,13 +251,13 @@ class StreamListener:
     def __init__(
         self,
         listen: Listen,
-        gate: TracedFilter,
+        filter: TracedFilter,
         flow: Callable[[Listen, Address], StreamFlow],
         context: ssl.SSLContext | None,
         handshake_timeout: float,
-        full: Callable[[Address], bool] = lambda remote: False,
+        full: Callable[[Address], bool],
     ) -> None:
-        self._gate = gate
+        self._filter = filter
         self._flow = flow
         self._context = context
         self._handshake_timeout = handshake_timeout
@@ -289,7 +289,7 @@ class StreamListener:
         sock.setblocking(False)
         quick_ack(sock)
         remote: Address = peer[:2]
-        verdict = self._gate.judge(Passage("accept", self.listen.transport, self.listen.local, remote, b""))
+        verdict = self._filter.judge(Passage("accept", self.listen.transport, self.listen.local, remote, b""))
         if verdict is REJECT or self._full(remote):
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
             sock.close()

@@ -1,4 +1,4 @@
-"""A request of ours and its final response, however many tries it takes."""
+"""A request of ours up to its final response, challenges included."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ async def transact(
     next_cseq: Callable[[], int] | None = None,
     on_more: Callable[[Response], None] | None = None,
 ) -> Response:
-    """Send a built request (without Via), meet its challenges, and return its final response, a local 408 or 503 included.
+    """Send a built request (without Via), answer challenges, and return its final response, a local 408 or 503 included.
 
     ``on_more`` gets the further 2xx of an INVITE.
     """

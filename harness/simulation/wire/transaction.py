@@ -45,7 +45,7 @@ class Failure(Enum):
 
 
 class Transactions(Protocol):
-    """The layer that keeps the transactions, as one of them sees it."""
+    """The transaction layer, as its transactions see it."""
 
     timers: Timers
 
@@ -69,7 +69,7 @@ class Transactions(Protocol):
 
 
 class _Transaction:
-    """Timers by letter, and the way into and out of the layer's audit."""
+    """What both kinds of transactions share: timers by their letters."""
 
     def __init__(self, layer: Transactions, request: Request, flow: Flow) -> None:
         self.layer = layer
@@ -241,7 +241,7 @@ class ClientTransaction(_Transaction):
         self._on_failure(failure, error)
 
     def terminate(self) -> None:
-        """Out of the audit."""
+        """End the transaction and have the layer forget it."""
         self._stop_all()
         self.state = State.TERMINATED
         self.layer.forget_client(self)
@@ -253,9 +253,9 @@ class ServerTransaction(_Transaction):
     ``on_cancel`` gets the CANCEL of an INVITE not answered finally yet; ``on_timeout`` says that no ACK came for a
     non-2xx response (timer H). The ACK of a 2xx belongs to the dialog.
 
-    Most of its life it only waits for repetitions (32 s over UDP), and a busy node has thousands of them. What they
-    kept, messages in their parts and whole calls, took the garbage collection half a second, in which no audio went
-    on; so an answered one has its answer's octets, and nothing else.
+    An answered transaction only waits for retransmissions (32 s over UDP), and a busy node has thousands of them. When
+    they kept parsed messages and whole calls, a garbage collection took half a second, in which no audio was sent; so an
+    answered one keeps the octets of its answer alone.
     """
 
     def __init__(self, layer: Transactions, request: Request, flow: Flow, key: ServerKey, origin: Origin) -> None:
@@ -299,7 +299,7 @@ class ServerTransaction(_Transaction):
             self.respond(Response.to_request(self.request, 100))
 
     def respond(self, response: Response) -> None:
-        """Give a response. After a final one only an INVITE's further 2xx still goes out (RFC 6026 7.1)."""
+        """Send a response. After a final one only an INVITE's further 2xx still goes out (RFC 6026 7.1)."""
         if self.state is State.ACCEPTED and response.is_success:
             self._send(response)
             return
@@ -367,7 +367,7 @@ class ServerTransaction(_Transaction):
             self.on_cancel(request)
 
     def terminate(self) -> None:
-        """Out of the audit."""
+        """End the transaction and have the layer forget it."""
         self._stop_all()
         self.state = State.TERMINATED
         self.layer.forget_server(self)

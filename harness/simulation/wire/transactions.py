@@ -27,7 +27,7 @@ _MOST_OF_ONE_SOURCE, _MOST = 2000, 10_000  # server transactions that are kept; 
 
 
 class TransactionUser(Protocol):
-    """Who gets what is new to the transaction layer."""
+    """Gets what belongs to no transaction yet."""
 
     def request_arrived(self, transaction: ServerTransaction) -> None:
         """A new request, other than ACK and CANCEL."""
@@ -75,15 +75,15 @@ class TransactionLayer:
         return self._transport
 
     def attach(self, transport: TransportLayer) -> None:
-        """Say what is below."""
+        """Set the transport layer below."""
         self._transport = transport
 
     def transactions(self) -> tuple[ClientTransaction | ServerTransaction, ...]:
-        """Those in the audit."""
+        """The transactions that are not terminated."""
         return (*self._clients.values(), *self._servers.values())
 
     def stop(self) -> None:
-        """End all without a word."""
+        """End all transactions without sending anything."""
         for transaction in self.transactions():
             transaction.terminate()
 
@@ -125,7 +125,7 @@ class TransactionLayer:
         return self.transport.response_flow(response, flow)
 
     def respond_statelessly(self, request: Request, flow: Flow, status: int, reason: str | None = None) -> None:
-        """Answer what cannot have a transaction."""
+        """Answer a request without a transaction for it."""
         if request.method == "ACK":
             return
         response = Response.to_request(request, status, reason, tag=new_token())
@@ -150,7 +150,7 @@ class TransactionLayer:
     # --- in: TransportUser -------------------------------------------------------------------------
 
     def request_received(self, request: Request, flow: Flow) -> None:
-        """Sort a request: malformed, retransmitted, ACK, CANCEL, or new."""
+        """Handle a request: malformed, retransmitted, ACK, CANCEL, or new."""
         problem = problem_of_request(request)
         if problem is not None:
             self.respond_statelessly(request, flow, problem.status, problem.reason)

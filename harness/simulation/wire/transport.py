@@ -1,4 +1,4 @@
-"""What the transports have in common: where a node listens, where a message goes, and who may look at its bytes.
+"""What the transports have in common: listeners, next hops, TLS, and the filter and trace of bytes.
 
 The sockets are in `udp` and `stream`; `TransportLayer` in `layer` joins them (RFC 3261 section 18).
 """
@@ -60,11 +60,8 @@ class Hop:
         return self.address, self.port
 
 
-Resolve = Callable[[Uri], Hop | None]
-
-
-def resolve_literal(uri: Uri) -> Hop | None:
-    """The hop of a URI whose host is an IP address; None for names: who knows them says so by a ``Resolve`` of its own."""
+def hop_of(uri: Uri) -> Hop | None:
+    """The hop of a URI whose host is an IP address; None for names, which no node here looks up."""
     try:
         address = str(ipaddress.ip_address(uri.address))
     except ValueError:
@@ -75,7 +72,7 @@ def resolve_literal(uri: Uri) -> Hop | None:
 
 @dataclass(frozen=True, slots=True)
 class TlsIdentity:
-    """The certificate a node shows, and whom it believes. PEM files.
+    """The certificate a node shows, and the CAs it trusts. PEM files.
 
     ``trusted`` holds the CAs; without it, a client accepts any certificate. ``verify_name`` lets a client check
     the server's name besides its chain; ``verify_clients`` demands a certificate of who connects (mutual TLS).
@@ -146,7 +143,7 @@ Filter = Callable[[Passage], Passed]
 
 `REJECT` is what a refusing firewall does: of outgoing data, the sender learns of it at once as if by ICMP; of
 "accept" and of data on a stream, the peer gets a reset; of an incoming datagram, nothing (the kernel owns ICMP).
-None for "accept" or "connect" leaves the connection open, and deaf.
+None for "accept" or "connect" leaves the connection open and ignores it.
 """
 
 

@@ -1,4 +1,4 @@
-"""Whose turn it is to offer: what an offer gets that comes while another one is under way (RFC 3261 section 14, RFC 3311)."""
+"""Offers that cross (glare): the answer to an offer that comes while another is under way (RFC 3261 section 14, RFC 3311)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""UDP sockets, with the ICMP errors that RFC 3261 section 18.4 wants reported."""
+"""UDP sockets that report ICMP errors (RFC 3261 section 18.4)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import socket
 import struct
 from collections.abc import Callable
 
-from harness.simulation.wire.gate import TracedFilter
+from harness.simulation.wire.traced_filter import TracedFilter
 from harness.simulation.wire.transport import Address, Flow, Listen, ListenError, Passage
 
 _IP_RECVERR = 11  # Linux; the socket module does not name it
@@ -40,7 +40,7 @@ class UdpFlow(Flow):
         self._socket.send(self, data)
 
     def to(self, remote: Address) -> UdpFlow:
-        """The same socket towards another peer."""
+        """A flow of the same socket to another peer."""
         return self if remote == self.remote else UdpFlow(self._socket, remote, inbound=self.inbound)
 
     def close(self) -> None:
@@ -57,11 +57,11 @@ class UdpSocket:
     def __init__(
         self,
         listen: Listen,
-        gate: TracedFilter,
+        filter: TracedFilter,
         received: Callable[[bytes, Flow], None],
         failed: Callable[[Flow, Exception], None],
     ) -> None:
-        self._gate = gate
+        self._filter = filter
         self._received = received
         self._failed = failed
         self._loop = asyncio.get_running_loop()
@@ -88,10 +88,10 @@ class UdpSocket:
         """Send one datagram through the filter; failures are reported from the loop, not raised."""
         if not self.is_open:
             return
-        verdict = self._gate.judge(Passage("out", "udp", flow.local, flow.remote, data))
-        self._gate.record("sent", flow, data, verdict)
+        verdict = self._filter.judge(Passage("out", "udp", flow.local, flow.remote, data))
+        self._filter.record("sent", flow, data, verdict)
         refused = ConnectionRefusedError(errno.ECONNREFUSED, "rejected by the node's filter")
-        self._gate.carry_out(
+        self._filter.carry_out(
             verdict,
             lambda piece: self._sendto(flow, piece),
             lambda: self._report(flow, refused),
@@ -135,10 +135,10 @@ class UdpSocket:
 
     def _accept(self, data: bytes, remote: Address) -> None:
         flow = UdpFlow(self, remote, inbound=True)
-        verdict = self._gate.judge(Passage("in", "udp", flow.local, remote, data))
+        verdict = self._filter.judge(Passage("in", "udp", flow.local, remote, data))
         if data.strip(b"\r\n\x00"):
-            self._gate.record("received", flow, data, verdict)
-        self._gate.carry_out(verdict, lambda piece: self._received(piece, flow), lambda: None)
+            self._filter.record("received", flow, data, verdict)
+        self._filter.carry_out(verdict, lambda piece: self._received(piece, flow), lambda: None)
 
     def _drain_errors(self) -> bool:
         """Report every queued ICMP error to the flow it is about; whether there was one."""

@@ -1,4 +1,4 @@
-"""A value that comes once and any number of tasks may wait for."""
+"""A value that is set once and that any number of tasks may wait for."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 class Waitable(Generic[T]):
-    """Set once with a value or an error; unlike a future, an error nobody waits for is no complaint."""
+    """Set once, to a value or an error. Unlike a future, it does not complain of an error that nobody awaits."""
 
     def __init__(self) -> None:
         self._event = asyncio.Event()
@@ -29,7 +29,7 @@ class Waitable(Generic[T]):
             self._event.set()
 
     def fail(self, error: Callable[[], BaseException]) -> None:
-        """Give what makes an error to raise instead: one that is kept would keep the frames that it was raised through, and they it."""
+        """Set what makes the error to raise. A kept error would keep the frames it was raised through, and these the error."""
         if not self._event.is_set():
             self._error = error
             self._event.set()

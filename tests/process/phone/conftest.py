@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import datetime
-import ipaddress
 import itertools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -13,10 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from harness.errors import RefusedError
 from harness.events import CallState, Event, MarkHeard, MediaState, SipMessage
@@ -26,6 +20,7 @@ from harness.phone.phone import Phone
 from harness.phone.pool import PhonePool
 from harness.phone.process import PhoneProcess
 from harness.phone.rules import Rules
+from tests import certificates
 from tests.loopback import fresh_address
 from tests.process.phone.stranger import Stranger
 
@@ -152,72 +147,20 @@ def once(messages: Iterable[SipMessage]) -> list[SipMessage]:
     return list({(message.direction, message.text): message for message in messages}.values())
 
 
-@dataclass
-class Authority:
-    """A throw-away certificate authority and what it signed."""
-
-    directory: Path
-    key: ec.EllipticCurvePrivateKey
-    certificate: x509.Certificate
-
-    @property
-    def ca_file(self) -> str:
-        return str(self.directory / "ca.pem")
+class Authority(certificates.Authority):
+    """A certificate authority for phones."""
 
     def server(
         self, address: str, *, days: tuple[int, int] = (-1, 30), self_signed: bool = False, **options: Any
     ) -> TlsConfig:
-        """A certificate for ``address``, valid from and until so many days from now."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, address)])
-        now = datetime.datetime.now(datetime.UTC)
-        certificate = (
-            x509.CertificateBuilder()
-            .subject_name(name)
-            .issuer_name(name if self_signed else self.certificate.subject)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now + datetime.timedelta(days=days[0]))
-            .not_valid_after(now + datetime.timedelta(days=days[1]))
-            .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))]), False)
-            .sign(key if self_signed else self.key, hashes.SHA256())
-        )
-        stem = self.directory / f"{certificate.serial_number:x}"
-        stem.with_suffix(".pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-        stem.with_suffix(".key").write_bytes(_private(key))
-        return TlsConfig(
-            ca_file=self.ca_file,
-            certificate=str(stem.with_suffix(".pem")),
-            private_key=str(stem.with_suffix(".key")),
-            **options,
-        )
-
-
-def _private(key: ec.EllipticCurvePrivateKey) -> bytes:
-    return key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
+        """The settings of a phone that shows a certificate for ``address``."""
+        certificate, key = self.issue(address, days=days, self_signed=self_signed)
+        return TlsConfig(ca_file=self.ca_file, certificate=str(certificate), private_key=str(key), **options)
 
 
 @pytest.fixture(scope="session")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    directory = tmp_path_factory.mktemp("authority")
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Test CA")])
-    now = datetime.datetime.now(datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=30))
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), True)
-        .sign(key, hashes.SHA256())
-    )
-    (directory / "ca.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    return Authority(directory, key, certificate)
+    return Authority(tmp_path_factory.mktemp("authority"))
 
 
 @pytest.fixture

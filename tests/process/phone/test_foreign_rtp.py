@@ -24,6 +24,7 @@ from harness.sip.message import Response
 from tests.loopback import fresh_address
 from tests.process.phone.conftest import Desk, connect, hears
 from tests.process.phone.stranger import AUDIO, SESSION, VOICE, Stranger, answered
+from tests.process.phone.test_strangers import KEY
 
 
 def port_of(answer: Response) -> int:
@@ -77,6 +78,21 @@ def test_media_from_the_signalling_s_host_where_the_sdp_names_another(lease: Des
     counted = leg.statistics()
     assert counted is not None
     assert counted.rx_elsewhere == stranger.host
+    assert stranger.hangs_up(phone, answer).status == 200
+
+
+def test_rtp_that_the_keys_do_not_fit_is_not_no_rtp(lease: Desk, stranger: Stranger) -> None:
+    """A far end that has agreed on SRTP and sends RTP, or encrypts with another key than its SDP names: no path is to blame."""
+    phone = lease("callee", srtp="mandatory")
+    leg, answer = answered(phone, stranger, SESSION + AUDIO.replace("RTP/AVP", "RTP/SAVP") + KEY)
+    since = time.monotonic()
+    context: Any = SimpleNamespace()
+    assert Call(context, leg, "callee").account(since).undeciphered_from == ""
+    stranger.speaks_to(port_of(answer), phone)
+    leg.wait("its RTP", lambda e: isinstance(e, RtpStatistics) and bool(e.undeciphered_from), 10)
+    account = Call(context, leg, "callee").account(since)
+    host, port = stranger.rtp.getsockname()
+    assert (account.rx_packets, account.undeciphered_from) == (0, f"{host}:{port}")
     assert stranger.hangs_up(phone, answer).status == 200
 
 

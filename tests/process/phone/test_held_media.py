@@ -41,7 +41,8 @@ def test_audio_that_goes_on_is_not_silence(lease: Desk, stranger: Stranger, goes
     assert [finding.verdict for finding in found] == [verdict]
 
 
-def test_an_offer_waits_for_the_far_end_s_own(lease: Desk, stranger: Stranger) -> None:
+@pytest.mark.parametrize("seen", [True, False], ids=["seen", "behind-the-look"])
+def test_an_offer_waits_for_the_far_end_s_own(lease: Desk, stranger: Stranger, seen: bool) -> None:
     """RFC 3261 section 14.1: until its re-INVITE is acknowledged there is no other, and pjsua refuses to make one."""
     leg, answer = answered(phone := lease("caller"), stranger, SESSION + AUDIO)
     leg.wait_state("confirmed", 10)
@@ -49,9 +50,12 @@ def test_an_offer_waits_for_the_far_end_s_own(lease: Desk, stranger: Stranger) -
     accepted = stranger.within(phone, "INVITE", 2, answer, offer, ("Content-Type: application/sdp",))
     leg.wait("its own offer", lambda e: isinstance(e, SipMessage) and "\r\nCSeq: 2 INVITE" in e.text, 10)
     looked = threading.Event()
-    context: Any = SimpleNamespace(evidence=SimpleNamespace(step=lambda _: contextlib.nullcontext()), patience=10.0)
+    context: Any = SimpleNamespace(
+        evidence=SimpleNamespace(step=lambda _: contextlib.nullcontext()), patience=10.0, pause=time.sleep
+    )
     call = Call(context, leg, "caller")
-    real = leg.wait
+    real, look = leg.wait, call._is_offered
+    looks = iter([seen])
 
     def wait(*of: Any, **how: Any) -> Any:
         looked.set()
@@ -67,5 +71,6 @@ def test_an_offer_waits_for_the_far_end_s_own(lease: Desk, stranger: Stranger) -
     far_end.start()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(leg, "wait", wait)
+        patch.setattr(call, "_is_offered", lambda: next(looks, True) and look())
         call.hold()
     far_end.join()

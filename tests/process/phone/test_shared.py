@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from harness.errors import PhoneLostError, ResourceError
-from harness.events import Recorded, SipMessage
+from harness.errors import BrokenError, PhoneLostError, ResourceError
+from harness.events import CallsRefused, Recorded, SipMessage
 from harness.phone import PhoneConfig, Reject
 from harness.phone.phone import Phone
 from harness.phone.pool import PhonePool
@@ -114,6 +114,53 @@ def test_where_two_may_be_meant_both_are_told(lease: Desk, cases: list[Case]) ->
     for phone in phones:
         phone.command("free_slots")  # whatever was told is here before its answer
     assert [phone.guessed for phone in phones] == [True, True]
+
+
+def ours_alone(phone: Phone, number: str) -> None:
+    """Others call the same number, and theirs go on ringing."""
+    phone.is_ours = lambda leg: number in leg.remote_uri
+
+
+def test_a_call_that_strangers_ringing_calls_keep_out_speaks_against_nobody(lease: Desk, cases: list[Case]) -> None:
+    """How many calls such a phone takes is the harness's own limit, and no agent's who is busy."""
+    phone = cases[0].share(agent(max_calls=2), numbers=(ANNE,), lands=True)
+    ours_alone(phone, ANNE)
+    eve = lease("eve", user=EVE, max_calls=2)
+    for call in [eve.dial(uri_of(phone)) for _ in range(2)]:
+        call.wait_state("early", within=10)
+    anne = lease("anne", user=ANNE)
+    assert anne.dial(uri_of(phone)).wait_state("disconnected", within=10).code == 486
+    refused = phone.wait("the refusal", lambda event: isinstance(event, CallsRefused), within=10)
+    assert isinstance(refused, CallsRefused)
+    assert refused.source == anne.config.bind_address
+    with pytest.raises(BrokenError, match="no room"):
+        phone.expect_call(0.1)
+
+
+def test_who_is_busy_with_one_call_refuses_another_for_its_caller_to_hear(lease: Desk, cases: list[Case]) -> None:
+    phone = cases[0].share(agent(), numbers=(ANNE,))
+    anne = lease("anne", user=ANNE, max_calls=2)
+    anne.dial(uri_of(phone)).wait_state("early", within=10)
+    assert anne.dial(uri_of(phone)).wait_state("disconnected", within=10).code == 486
+    phone.command("free_slots")  # whatever was told is here before its answer
+    assert not any(isinstance(event, CallsRefused) for event in phone.events)
+
+
+def test_a_call_that_all_cases_at_a_phone_together_keep_out_speaks_against_nobody(
+    lease: Desk, cases: list[Case]
+) -> None:
+    holds = lease.process_holds
+    config = agent(max_calls=holds)
+    phones = [case.share(config, numbers=(number,)) for case, number in zip(cases, (ANNE, BERT), strict=True)]
+    bert = lease("bert", user=BERT, max_calls=holds)
+    for call in [bert.dial(uri_of(phones[1])) for _ in range(holds)]:
+        call.wait_state("early", within=10)
+    anne = lease("anne", user=ANNE)
+    assert anne.dial(uri_of(phones[0])).wait_state("disconnected", within=10).code == 486
+    for phone in phones:
+        refused = phone.wait("the refusal", lambda event: isinstance(event, CallsRefused), within=10)
+        assert isinstance(refused, CallsRefused)
+        assert refused.source == anne.config.bind_address
 
 
 def test_each_case_says_what_the_phone_does_with_its_own_calls(lease: Desk, cases: list[Case]) -> None:

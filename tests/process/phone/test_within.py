@@ -1,4 +1,4 @@
-"""What a platform asks within a call beside the call's own requests: pjsip has nobody for it, and some SBCs end a call on its 500."""
+"""What a platform asks besides its calls' own requests. pjsip has nobody for it: it says 500 within a call, and nothing outside."""
 
 from __future__ import annotations
 
@@ -39,6 +39,39 @@ def test_what_no_call_is_made_of_is_answered_by_its_own_rfc(lease: Desk, strange
     assert leg.state == "confirmed"
     assert stranger.hangs_up(phone, call).status == 200
     leg.wait_state("disconnected", 10)
+
+
+#: The same outside of any call; some platforms ask so whether a registered phone is there.
+ASKED_OUTSIDE: tuple[tuple[str, Sequence[str], int], ...] = (
+    ("OPTIONS", (), 200),
+    ("MESSAGE", ("Content-Type: text/plain",), 200),
+    ("NOTIFY", ("Event: message-summary", "Content-Type: application/simple-message-summary"), 200),  # RFC 3842
+    ("NOTIFY", ("Event: keep-alive",), 489),
+    ("NOTIFY", ("o: check-sync;reboot=true", "Subscription-State: active"), 489),
+    ("NOTIFY", ("Event: refer", "Subscription-State: active"), 481),
+    ("SUBSCRIBE", ("Event: presence", "Expires: 60"), 489),
+    ("INFO", (), 481),  # RFC 6086 section 4.2.2
+    ("BYE", (), 481),  # RFC 3261 section 15.1.2
+    ("UPDATE", (), 481),
+    ("PRACK", ("RAck: 1 1 INVITE",), 481),  # RFC 3262 section 3
+    ("CANCEL", (), 481),
+    ("REFER", ("Refer-To: <sip:someone@example.com>",), 603),  # RFC 3515 section 2.4.2
+    ("PUBLISH", ("Event: presence",), 405),
+    ("REGISTER", (), 405),
+    ("PING", (), 405),
+)
+
+
+@pytest.mark.parametrize(("method", "headers", "status"), ASKED_OUTSIDE)
+def test_outside_of_calls_every_request_is_answered(
+    lease: Desk, stranger: Stranger, method: str, headers: Sequence[str], status: int
+) -> None:
+    """RFC 3261 section 8.2: who got no answer would take the phone for dead."""
+    phone = lease("callee")
+    stranger.says(phone, method, 1, None, headers, "hello" if method == "MESSAGE" else "")
+    response = stranger.final_response(method)
+    assert response.status == status
+    assert response.has("Allow") == (status in (200, 405) and method not in ("MESSAGE", "NOTIFY"))
 
 
 NOTIFY = ("Event: refer", "Subscription-State: active;expires=60", "Content-Type: message/sipfrag")

@@ -44,19 +44,19 @@ class RunningWorld:
     control: str
     client: httpx.Client  #: for the control API and campaigns; each made anew would read all the certificates there are
 
-    def books(self) -> dict[str, Any]:
-        books: dict[str, Any] = self.client.get("/calls").json()
-        return books
+    def state(self) -> dict[str, Any]:
+        state: dict[str, Any] = self.client.get("/calls").json()
+        return state
 
-    def wait_for_books(self, goal: str, fulfilled: Callable[[dict[str, Any]], bool], within: float = PATIENCE) -> None:
+    def wait_for_state(self, goal: str, fulfilled: Callable[[dict[str, Any]], bool], within: float = PATIENCE) -> None:
         deadline = time.monotonic() + within
-        while not fulfilled(books := self.books()):
+        while not fulfilled(state := self.state()):
             if time.monotonic() > deadline:
-                raise AssertionError(f"{goal} never came about: {json.dumps(books, indent=1)}")
+                raise AssertionError(f"{goal} never came about: {json.dumps(state, indent=1)}")
             time.sleep(0.05)
 
     def wait_until_quiet(self, within: float = PATIENCE) -> None:
-        self.wait_for_books("the end of all calls", is_quiet, within)
+        self.wait_for_state("the end of all calls", is_quiet, within)
 
     @contextmanager
     def fault(self, name: str, line: str | None = None) -> Iterator[None]:
@@ -72,10 +72,10 @@ class RunningWorld:
         return self.process.wait(30)
 
 
-def is_quiet(books: dict[str, Any]) -> bool:
-    return not books["channels"] and not any(
+def is_quiet(state: dict[str, Any]) -> bool:
+    return not state["channels"] and not any(
         tenant["calls"] or tenant["ai_calls"] or tenant["relays"] or tenant["trunks_in_use"]
-        for tenant in books["tenants"]
+        for tenant in state["tenants"]
     )
 
 
@@ -200,11 +200,12 @@ class Stage:
         )
 
     def record(self, since: float = 0.0) -> CallRecord:
-        """The newest call Synthflow knows of."""
+        """The newest call Synthflow knows of; a list leaves out what came with it."""
         api = self.api()
         try:
             found = api.calls(since, self.deployment.models())
-            return max((r for r in found if r.is_since(since)), key=lambda record: int(record.plain["start_time"]))
+            newest = max((r for r in found if r.is_since(since)), key=lambda record: int(record.plain["start_time"]))
+            return api.call(newest.id)
         finally:
             api.close()
 

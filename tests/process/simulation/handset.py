@@ -159,7 +159,7 @@ def play(world: RunningWorld, script: Callable[[Deployment, Handsets], Awaitable
 
     asyncio.run(run())
     world.wait_until_quiet()
-    assert world.books()["errors"] == []
+    assert world.state()["errors"] == []
 
 
 def records_of(world: RunningWorld) -> list[CallRecord]:

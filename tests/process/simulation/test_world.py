@@ -189,7 +189,7 @@ def test_garbage_harms_nobody(td: Stage) -> None:
         with socket.create_connection((trunk.host, port_number)) as stream:
             stream.sendall(garbage(1))
     hears(call, 240, since=time.monotonic())
-    assert td.world.books()["errors"] == []
+    assert td.world.state()["errors"] == []
 
 
 def test_a_caller_that_dies_is_noticed(td: Stage) -> None:
@@ -201,7 +201,7 @@ def test_a_caller_that_dies_is_noticed(td: Stage) -> None:
         media.close()  # and no word more
 
     with_agent(caller_address(deployment), script)
-    assert td.world.books()["channels"]
+    assert td.world.state()["channels"]
     td.world.wait_until_quiet(20.0)
     assert td.record().status == "completed"
 
@@ -322,14 +322,14 @@ def test_a_number_is_attached_and_detached(td: Stage) -> None:
     number = ask(td, "POST", "/sip_numbers", json=asked).json()["response"]
 
     def bindings() -> int:
-        return int(td.world.books()["tenants"][0]["registrations"]["trunks"]["tcp-digest"].get(trunk.username, 0))
+        return int(td.world.state()["tenants"][0]["registrations"]["trunks"]["tcp-digest"].get(trunk.username, 0))
 
-    td.world.wait_for_books("two registrations", lambda _: bindings() == 2)
+    td.world.wait_for_state("two registrations", lambda _: bindings() == 2)
     shown = ask(td, "GET", f"/sip_numbers/{number['id']}").json()["response"]
     assert (shown["registered"], shown["code"], shown["expires"]) == (True, 200, 60)
     assert "password" not in json.dumps(shown)
     assert ask(td, "DELETE", f"/sip_numbers/{number['id']}").status_code == 200
-    td.world.wait_for_books("one registration", lambda _: bindings() == 1)
+    td.world.wait_for_state("one registration", lambda _: bindings() == 1)
 
 
 # -- the control API

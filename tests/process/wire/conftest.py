@@ -1,20 +1,14 @@
-"""Nodes on loopback for one story, their books checked at its end."""
+"""Nodes on loopback for one story, what they leave behind checked at its end."""
 
 from __future__ import annotations
 
 import asyncio
-import datetime
-import ipaddress
 import logging
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from harness.simulation.wire.agent import UserAgent
 from harness.simulation.wire.incoming import IncomingCall
@@ -24,6 +18,7 @@ from harness.simulation.wire.transaction import State
 from harness.simulation.wire.transport import Hop, Listen, TlsIdentity, Traced, TransportName
 from harness.sip.message import Message, Response
 from harness.sip.offer_answer import offer
+from tests import certificates
 from tests.loopback import fresh_address
 
 OFFER = bytes(offer("127.0.0.1", 40000))
@@ -130,7 +125,7 @@ class Nodes:
             await asyncio.sleep(0.02)
 
     async def _settle(self, patient: bool) -> None:
-        """Wait until the books are empty: 64*T1, and as long again for a linger after it, are the most it may take."""
+        """Wait until no call and no transaction is left: that takes 64*T1 at most, and as long again for a transaction that lingers."""
         longest = max(ua.timers.transaction for ua in self._agents) if patient else 5.0
         deadline = asyncio.get_running_loop().time() + 2.5 * longest + 5.0
         answered = () if patient else (State.ACCEPTED, State.COMPLETED, State.CONFIRMED)
@@ -140,57 +135,13 @@ class Nodes:
             await asyncio.sleep(0.02)
 
 
-class Authority:
-    """A certificate authority of the tests, and what it signs."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Test CA")])
-        self.certificate = self._sign(self._name, self._key.public_key(), [], authority=True)
-        self.path = directory / "ca.pem"
-        self.path.write_bytes(self.certificate.public_bytes(serialization.Encoding.PEM))
-
-    def _sign(
-        self, name: x509.Name, key: ec.EllipticCurvePublicKey, names: list[str], *, authority: bool, days: int = 1
-    ) -> x509.Certificate:
-        now = datetime.datetime.now(datetime.UTC)
-        builder = (
-            x509.CertificateBuilder()
-            .subject_name(name)
-            .issuer_name(self._name)
-            .public_key(key)
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - datetime.timedelta(days=3))
-            .not_valid_after(now + datetime.timedelta(days=days))
-            .add_extension(x509.BasicConstraints(authority, None), critical=True)
-        )
-        if names:
-            alternatives: list[x509.GeneralName] = []
-            for text in names:
-                try:
-                    alternatives.append(x509.IPAddress(ipaddress.ip_address(text)))
-                except ValueError:
-                    alternatives.append(x509.DNSName(text))
-            builder = builder.add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
-        return builder.sign(self._key, hashes.SHA256())
+class Authority(certificates.Authority):
+    """A certificate authority for user agents."""
 
     def identity(self, *names: str, days: int = 1, trust: bool = True, **options: Any) -> TlsIdentity:
         """A certificate for ``names``; one of ``days`` below zero has expired."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
-        certificate = self._sign(subject, key.public_key(), list(names), authority=False, days=days)
-        stem = self.directory / f"{names[0]}-{certificate.serial_number}"
-        stem.with_suffix(".crt").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-        stem.with_suffix(".key").write_bytes(
-            key.private_bytes(
-                serialization.Encoding.PEM,
-                serialization.PrivateFormat.PKCS8,
-                serialization.NoEncryption(),
-            )
-        )
-        trusted = self.path if trust else None
-        return TlsIdentity(stem.with_suffix(".crt"), stem.with_suffix(".key"), trusted, **options)
+        certificate, key = self.issue(*names, days=(-3, days))
+        return TlsIdentity(certificate, key, Path(self.ca_file) if trust else None, **options)
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,6 @@ from harness.checks import (
     quality,
     reach,
     registration,
-    session,
     signalling,
     timing,
 )
@@ -27,7 +26,6 @@ from tests.unit.checks.calls import (
     CALLER,
     MARK,
     SELECTOR,
-    answered,
     counted,
     exchange,
     heard,
@@ -35,9 +33,11 @@ from tests.unit.checks.calls import (
 )
 from tests.unit.checks.example import Example, of_manners
 from tests.unit.checks.report_examples import OF_REPORTS
+from tests.unit.checks.setup_examples import OF_SETUPS
 
 EXAMPLES = [
     *OF_REPORTS,
+    *OF_SETUPS,
     Example(
         "registration",
         registration.accepted,
@@ -317,16 +317,6 @@ EXAMPLES = [
         (lambda: signalling.encrypted("caller.1", False), lambda: signalling.encrypted("caller.1", None)),
     ),
     Example(
-        "prack",
-        signalling.acknowledged,
-        lambda: signalling.acknowledged("caller.1", [180, 183], [183]),
-        (
-            lambda: signalling.acknowledged("caller.1", [], []),
-            lambda: signalling.acknowledged("caller.1", [183], [], "it never came"),
-            lambda: signalling.acknowledged("caller.1", [183], [183], "the call has ended with 481 Gone"),
-        ),
-    ),
-    Example(
         "final_response",
         signalling.final_response,
         lambda: signalling.final_response("caller.1", (486,), 486, "Busy Here"),
@@ -356,12 +346,6 @@ EXAMPLES = [
             lambda: signalling.durations("ai", [100, 4000]),
             lambda: signalling.durations("ai", []),
         ),
-    ),
-    Example(
-        "session.interval",
-        session.interval,
-        lambda: session.interval("p.1", answered("Session-Expires: 90;refresher=uas")),
-        (lambda: session.interval("p.1", answered()), lambda: session.interval("p.1", [])),
     ),
     Example(
         "timing",

@@ -58,8 +58,9 @@ def test_on_the_limit(check: Callable[[object], Finding], right: list[object], w
 
 
 def statistics(received: int, lost: int) -> RtpStatistics:
-    zero = ("tx_packets", "tx_bytes", "rx_bytes", "rx_discarded", "rx_reordered", "rx_duplicated")
-    none: dict[str, Any] = dict.fromkeys(zero, 0)
+    none: dict[str, Any] = dict.fromkeys(
+        ("tx_packets", "tx_bytes", "rx_bytes", "rx_discarded", "rx_reordered", "rx_duplicated"), 0
+    )
     return RtpStatistics(
         at=0.0, phone="p", leg="p.1", rx_packets=received, rx_lost=lost, tx_lost=0,
         rx_jitter_ms=0.0, tx_jitter_ms=0.0, rtt_ms=0.0, **none,

@@ -50,6 +50,19 @@ def test_rtp_that_was_not_listened_to_may_have_been_the_speaker() -> None:
     )
 
 
+def test_rtp_that_the_keys_do_not_fit_is_not_no_rtp() -> None:
+    """The path let it through; which of the two is wrong, the key or its absence, its sender knows."""
+    finding = judged(ListenerReport(2.0, None, rx_packets=0, undeciphered_from="192.0.2.9:4000"))
+    assert finding.verdict is Verdict.FAILED
+    assert finding.facts["kind"] == "undeciphered"
+    assert (
+        finding.actual == "no packet arrived in 2.0 s that the SRTP key of the SDP fits, but others from 192.0.2.9:4000"
+    )
+    assert (
+        judged(ListenerReport(2.0, -96.0, rx_packets=9, undeciphered_from="192.0.2.9:4000")).facts["kind"] == "silence"
+    )
+
+
 @pytest.mark.parametrize(
     "account",
     [

@@ -15,8 +15,9 @@ from harness.verdict import Verdict
 
 
 def counters(received: int, lost: int) -> RtpStatistics:
-    zero = ("tx_packets", "tx_bytes", "rx_bytes", "rx_discarded", "rx_reordered", "rx_duplicated")
-    rest: dict[str, Any] = dict.fromkeys(zero, 0)
+    rest: dict[str, Any] = dict.fromkeys(
+        ("tx_packets", "tx_bytes", "rx_bytes", "rx_discarded", "rx_reordered", "rx_duplicated"), 0
+    )
     return RtpStatistics(
         at=1.0,
         phone="caller",

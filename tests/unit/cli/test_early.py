@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.cli import early
-from harness.nursery.apart import NurseryApart
+from harness.forkserver.process import ForkServer
 
 EXAMPLES = Path(__file__).parents[3] / "scenarios" / "deployments"
 SIMULATED, LIVE = str(EXAMPLES / "simulated-gladly.toml"), str(EXAMPLES / "live-large.toml")
@@ -28,15 +28,15 @@ SIMULATED, LIVE = str(EXAMPLES / "simulated-gladly.toml"), str(EXAMPLES / "live-
         ([], False),
     ],
 )
-def test_there_is_a_nursery_where_worlds_will_be_asked_for(arguments: list[str], expected: bool) -> None:
+def test_there_is_a_fork_server_where_worlds_will_be_asked_for(arguments: list[str], expected: bool) -> None:
     with early.begun(arguments):
-        nursery = early.world_nursery()
-        assert isinstance(nursery, NurseryApart) is expected
-    assert early.world_nursery() is None
-    if nursery:
+        fork_server = early.world_fork_server()
+        assert isinstance(fork_server, ForkServer) is expected
+    assert early.world_fork_server() is None
+    if fork_server:
         with pytest.raises(ProcessLookupError):
-            os.kill(nursery.pid, 0)
-        assert not nursery.path.parent.exists()
+            os.kill(fork_server.pid, 0)
+        assert not fork_server.path.parent.exists()
 
 
 def test_it_ends_with_the_command_whatever_ends_that() -> None:
@@ -44,9 +44,9 @@ def test_it_ends_with_the_command_whatever_ends_that() -> None:
 
     def interrupted() -> None:
         with early.begun(["verify"]):
-            nursery = early.world_nursery()
-            assert nursery is not None
-            places.append(nursery.path.parent)
+            fork_server = early.world_fork_server()
+            assert fork_server is not None
+            places.append(fork_server.path.parent)
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -57,4 +57,4 @@ def test_it_ends_with_the_command_whatever_ends_that() -> None:
 def test_a_file_that_cannot_be_read_asks_for_nothing(tmp_path: Path) -> None:
     (tmp_path / "odd.toml").write_bytes(b'\xffkind = "simulated"')
     with early.begun(["verify", str(tmp_path / "odd.toml")]):
-        assert early.world_nursery() is None
+        assert early.world_fork_server() is None

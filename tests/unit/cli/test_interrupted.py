@@ -45,7 +45,7 @@ def test_a_world_is_interrupted_though_signals_were_ignored_from_the_start(tmp_p
         "except KeyboardInterrupt:\n    pass\n"
     )
     (bin_ / "harness").chmod(0o700)
-    trial = f"from pathlib import Path; from tools.wheel.run import Trial; Trial(Path({str(tmp_path)!r})).simulate()"
+    trial = f"from pathlib import Path; from tools.wheel import Trial; Trial(Path({str(tmp_path)!r})).simulate()"
     ignoring = f"import signal; signal.signal({int(signal.SIGINT)}, signal.SIG_IGN); {trial}"
     root = Path(__file__).parents[3]
     subprocess.run([sys.executable, "-c", ignoring], cwd=root, check=True, timeout=60)

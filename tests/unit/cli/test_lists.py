@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -46,6 +50,16 @@ def test_every_fault_is_listed_with_what_it_shows() -> None:
     assert all(fault["shows"] and fault["integrations"] for fault in plain)
     text = said("faults")
     assert all(re.search(rf"^  {name} ", text, re.MULTILINE) for name in names)
+
+
+@pytest.mark.parametrize("arguments", [["faults"], ["verify", "--help"]])
+def test_a_terminal_of_another_encoding_shows_what_it_has(arguments: list[str]) -> None:
+    """It ended as a fault of the harness, at the first dash."""
+    command = [str(Path(sys.executable).with_name("harness")), *arguments]
+    environment = os.environ | {"PYTHONIOENCODING": "iso8859-1"}
+    done = subprocess.run(command, capture_output=True, env=environment, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    assert b"rtp-blocked" in done.stdout or b"--fault" in done.stdout
 
 
 def test_the_version() -> None:

@@ -66,6 +66,7 @@ class AiExample(CallExample):
         authorization: str = "",
         tls: bool | None = None,
         events: bool = False,
+        direction: str = "",
         call_id: str = "at-the-ai",
         number: str = "1",
     ) -> Self:
@@ -78,6 +79,7 @@ class AiExample(CallExample):
             "no media": ("", "", ""),
         }[offer]
         lines += "a=rtpmap:101 telephone-event/8000\r\n" if events else ""
+        lines += f"a={direction}\r\n" if direction else ""
         sdp = SDP.format(host=address, protocol=protocol, formats=formats, lines=lines)
         if offer == "no media":
             sdp = sdp[: sdp.index("m=")]

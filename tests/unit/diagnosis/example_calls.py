@@ -137,7 +137,9 @@ class CallExample(CaseExample):
         reordered: int = 0,
         elsewhere: str = "",
     ) -> Self:
-        counters = dict.fromkeys(("rx_discarded", "rx_duplicated", "tx_lost"), 0) | {"rx_reordered": reordered}
+        counters: dict[str, Any] = dict.fromkeys(("rx_discarded", "rx_duplicated", "tx_lost"), 0) | {
+            "rx_reordered": reordered
+        }
         self.events.append(
             RtpStatistics(
                 at=self.now,

@@ -35,6 +35,7 @@ def talk(**changes: Any) -> Example:
         ("echo", 1, "echo"),
         ("crossed", 1, "crossed"),
         ("other-codec", 1, "RTP of another codec"),
+        ("undeciphered", 0, "RTP that the SRTP key does not fit"),
         ("unknown", 1, None),
     ],
 )

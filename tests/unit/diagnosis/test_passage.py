@@ -120,10 +120,21 @@ def test_whether_the_ai_s_reliable_responses_stay_reliable(sent: str, passed_on:
         assert [cause.id for cause in example.diagnose().causes] == ["reliability-not-passed-on"]
 
 
+def test_of_the_ai_s_reliable_responses_one_has_lost_it() -> None:
+    example = at_ai(called(Require="100rel"), "", Require="100rel")
+    example._sip("sent", "SIP/2.0 183 Session Progress", "INVITE", to="<sip:ai@192.0.2.60>;tag=b", RSeq="1")
+    example.caller_gets("SIP/2.0 183 x\r\nCSeq: 1 INVITE\r\nRSeq: 77")
+    example.caller_gets("SIP/2.0 180 x\r\nCSeq: 1 INVITE")
+    example.finding("prack", "caller.1", True).finding("prack", "caller.1")  # the first came alone
+    assert [cause.id for cause in example.diagnose().causes] == ["reliability-not-passed-on"]
+
+
 def test_a_platform_that_acknowledged_by_itself_lost_nothing() -> None:
     example = at_ai(called(Require="100rel"), "")
     assert facts_of(example.copy().finding("prack", "caller.1", True)).value("lost.reliability") is None
     assert facts_of(example.copy().finding("prack", "caller.1")).value("lost.reliability") is True
+    elsewhere = example.copy().rings("reception").finding("prack", "caller.1", True)
+    assert facts_of(elsewhere).value("lost.reliability") is True, "an agent's reliable 180 is none of the AI's"
 
 
 def test_an_invite_of_the_ai_s_own_and_another_request_are_not_what_reached_it() -> None:

@@ -9,7 +9,7 @@ from harness.checks.finding import CHECKS
 from harness.deployment import Deployment
 from harness.deployment.hours import AS_OF_VARIABLE
 from harness.errors import SelectionError
-from harness.finding_kinds import ROUTE_NOT_ANSWERED
+from harness.finding_kinds import ROUTE_NOT_ANSWERED, ROUTE_NOT_REACHED
 from harness.integrations import load
 from harness.matrix import Case, Selection, cases, left_out
 from tests.unit.matrix.conftest import DEPLOYMENTS, of
@@ -116,6 +116,13 @@ def test_every_row_says_what_it_has_to_find() -> None:
             kinds = [*row.required_findings, *(kind for more in row.required_findings_at.values() for kind in more)]
             assert kinds, row.id
             assert {one.check for kind in kinds for one in kind.each()} <= set(CHECKS)
+
+
+def test_a_row_that_never_reaches_the_ai_has_to_find_so() -> None:
+    rows = [row for name in integrations.names() for row in integrations.find(name).rows]
+    never = [row for row in rows if "never reaches the AI" in row.proves]
+    assert {row.id for row in never} == {"PEOPLE", "CLOSED", "VOICEMAIL", "CLOSED-VOICEMAIL"}
+    assert all(ROUTE_NOT_REACHED in row.required_findings for row in never)
 
 
 def test_what_is_found_in_some_cells_alone_comes_on_top() -> None:

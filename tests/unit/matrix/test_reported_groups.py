@@ -76,7 +76,7 @@ def test_what_a_report_tells_is_planned_and_no_more(tmp_path: Path) -> None:
 
 def test_cases_that_land_there_go_one_after_another(tmp_path: Path) -> None:
     named = deployment(tmp_path, plain(reported_as=["Kasse"]))
-    landing = [needs_of(case, named).alone for case in cases([named]) if case.row.id in ROWS]
+    landing = [needs_of(case, named).exclusive for case in cases([named]) if case.row.id in ROWS]
     assert len(landing) >= 2
     assert frozenset.intersection(*landing)
     told = {(need.what, need.row) for need in needs_of_rows(named, [])}

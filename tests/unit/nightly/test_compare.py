@@ -89,11 +89,22 @@ def test_other_scopes_and_faults_are_not_compared() -> None:
     (faults,) = compare([OLD], [dataclasses.replace(OLD, key="other", faults=("heavy-loss",))])
     (gone,) = compare([OLD], [])
 
-    assert "selection of cases" in scope.incomparable
+    assert "deployment file" in scope.incomparable
     assert "heavy-loss" in faults.incomparable
     assert "only the old run" in gone.incomparable
     assert scope.news
     assert scope.newly_failing == ()
+
+
+def test_cases_that_one_of_the_runs_alone_was_asked_for_are_named() -> None:
+    """Of another version of the harness, say, that calls a row otherwise: nobody has changed the file or the options."""
+    old = run("old", result("A"), result("B"), key="k1")
+    new = run("new", *(result(name) for name in "ACDEF"), key="k2")
+    (found,) = compare([old], [new])
+
+    assert (
+        found.incomparable == "not the same cases were asked for: only then B[x]; only now C[x], D[x], E[x] and 1 more"
+    )
 
 
 def test_a_table_holds_no_markup_of_others() -> None:

@@ -129,6 +129,20 @@ def test_a_figure_over_its_bound_is_a_problem_though_all_passed(nights: Nights) 
     assert found.night.code == 1
 
 
+def test_an_alert_leads_to_where_its_problems_are_shown(nights: Nights, runs: ModuleType) -> None:
+    """The report of a run that passed shows neither bounds nor what has changed."""
+    nights.pass_one()
+    led = []
+    for bound, plays, code in ((0.4, {}, 0), (9.0, {"HOLD": runs.fails}, 1)):
+        made = runs.make_run(nights.reports, rows=ROWS, plays=plays).directory
+        (made / "report.html").touch()
+        bounds = (Bound(kpi="answer_s", row="HOLD", max=bound),)
+        found = conclude(nights.reports, made.name, code, 1.9e9, series="s", bound=bounds)
+        assert found.alert is not None
+        led.append(found.alert.body.rpartition("See ")[2] == str(found.page))
+    assert led == [True, False]
+
+
 def test_a_bound_that_nothing_was_held_to_is_a_problem(nights: Nights) -> None:
     """A row's name with a slip in it, say; one of every row says nothing of one in particular."""
     found = nights.pass_one(

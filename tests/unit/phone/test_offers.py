@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from harness.phone.child.offers import codec_of, has_answer
+from harness.phone.child.offers import codec_of, has_answer, leave_out_mki, narrow
+from harness.sip.sdp import Description
 
 HEAD = "v=0\r\no=- 7 7 IN IP4 192.0.2.7\r\ns=-\r\nc=IN IP4 192.0.2.7\r\nt=0 0\r\n"
 
@@ -44,3 +45,70 @@ def test_an_offer_has_an_answer(media: str, expected: bool) -> None:
 @pytest.mark.parametrize("unread", ["", "hello", HEAD + "m=audio many RTP/AVP 0\r\n"])
 def test_what_cannot_be_read_is_left_to_pjsip(unread: str) -> None:
     assert has_answer(unread, [])
+
+
+KEY = "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz"
+G711, A_LAW = "m=audio 40000 RTP/AVP 0\r\n", "m=audio 40002 RTP/AVP 8\r\n"
+SDES = f"m=audio 40004 RTP/SAVP 0\r\n{KEY}|2^20\r\n"
+MKI = f"m=audio 40006/1 RTP/SAVP 0\r\n{KEY}|2^20|1:4\r\n"
+TWO_KEYS = f"m=audio 40006 RTP/SAVP 0\r\n{KEY};inline:abc\r\n"
+DTLS = "m=audio 40008 UDP/TLS/RTP/SAVPF 0\r\na=fingerprint:sha-256 00\r\n"
+VIDEO = "m=video 40010 UDP/TLS/RTP/SAVPF 96\r\na=rtpmap:96 VP8/90000\r\n"
+
+
+def shown(media: str, srtp: str) -> tuple[list[bool], str]:
+    """Which sections pjsip sees offered, and what is told to be unknown."""
+    octets = bytearray((HEAD + media).encode())
+    length = len(octets)
+    why = narrow(memoryview(octets), [codec_of("PCMU/8000/1")], srtp)
+    assert len(octets) == length
+    return [not section.is_rejected for section in Description.parse(bytes(octets)).media], why
+
+
+@pytest.mark.parametrize(
+    ("media", "srtp", "left", "why"),
+    [
+        (G711, "off", [True], ""),
+        (A_LAW, "off", [True], ""),  # which pjsip refuses
+        (A_LAW + G711, "off", [False, True], ""),
+        (G711 + A_LAW, "off", [True, False], ""),
+        (SDES + G711, "off", [False, True], ""),
+        (SDES + G711, "optional", [True, True], ""),
+        (SDES + G711, "mandatory", [True, False], ""),
+        (G711, "mandatory", [True], ""),
+        (MKI + G711, "optional", [False, True], ""),
+        (MKI + SDES, "mandatory", [False, True], ""),
+        (MKI, "mandatory", [True], "SRTP with a master key identifier (RFC 4568 section 6.1)"),
+        (TWO_KEYS, "mandatory", [True], "SRTP with a master key identifier (RFC 4568 section 6.1)"),
+        (DTLS + VIDEO, "optional", [False, True], "DTLS-SRTP (RFC 5764)"),
+        (VIDEO + DTLS + SDES, "optional", [True, False, True], ""),
+        (DTLS.replace("audio", "AUDIO"), "mandatory", [False], "DTLS-SRTP (RFC 5764)"),  # which pjsip takes for audio
+        (DTLS.replace("UDP/TLS/", ""), "mandatory", [True], "DTLS-SRTP (RFC 5764)"),
+        ("a=fingerprint:sha-256 00\r\nm=audio 40000 RTP/SAVPF 0\r\n", "optional", [True], "DTLS-SRTP (RFC 5764)"),
+        ("m=audio 40000 RTP/SAVPF 0\r\n", "optional", [True], ""),  # without any key
+        (DTLS, "off", [False], ""),  # the deployment has no SRTP
+        (DTLS.replace("SAVPF 0", "SAVPF 8"), "optional", [False], ""),  # its codec is another as well
+        (DTLS + A_LAW, "optional", [False, True], "DTLS-SRTP (RFC 5764)"),
+        ("m=audio 0 RTP/AVP 0\r\n", "off", [False], ""),
+        ("m=audio 40000 RTP/SAVP 0\r\na=crypto:what\r\n", "optional", [True], ""),
+    ],
+)
+def test_pjsip_sees_of_an_offer_what_the_phone_can_take(media: str, srtp: str, left: list[bool], why: str) -> None:
+    assert shown(media, srtp) == (left, why)
+
+
+@pytest.mark.parametrize(
+    ("media", "keys"),
+    [(MKI, [0]), (SDES, [1]), (MKI + f"{KEY}\r\n" + SDES + G711, [1, 1, 0]), (G711 + f"{KEY}|1:1\r\n", [0])],
+)
+def test_keys_with_a_master_key_identifier_are_left_out(media: str, keys: list[int]) -> None:
+    octets = bytearray((HEAD + media).encode())
+    leave_out_mki(memoryview(octets))
+    sections = Description.parse(bytes(octets)).media
+    assert [len(section.crypto) for section in sections] == keys
+    assert [section.is_rejected for section in sections] == [media == MKI, *[False] * (len(sections) - 1)]
+
+
+def test_where_no_description_is_nothing_is_changed() -> None:
+    leave_out_mki(memoryview(b""))
+    assert narrow(memoryview(b""), [], "optional") == ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import datetime
 import ipaddress
 import socket
 import ssl
@@ -19,15 +18,12 @@ import dns.message
 import dns.rcode
 import dns.rrset
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from harness.deployment import Deployment, from_plain
 from harness.preflight import ProbeResult, Report, answers, run
 from harness.sip.framing import StreamFramer
 from harness.sip.message import Message, Request, Response
+from tests.certificates import Authority
 from tests.loopback import fresh_address
 
 #: For a far end that stays silent: what is there beside it, a handshake by TLS for one, takes a busy machine its time.
@@ -46,6 +42,7 @@ class FarEnd:
 
     def __init__(self, directory: Path, address: str | None = None) -> None:
         self.directory = directory
+        self._authorities: dict[str, Authority] = {}
         self.address = address or fresh_address()
         self.requests: list[Request] = []
         self._loop = asyncio.new_event_loop()
@@ -218,36 +215,12 @@ class FarEnd:
         versions: tuple[ssl.TLSVersion, ssl.TLSVersion] = (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_2),
     ) -> ssl.SSLContext:
         """A server's context whose certificate is wrong where asked; ``signed_by`` is ``ca``, ``stranger`` or ``self``."""
-        now = datetime.datetime.now(datetime.UTC)
-        key = ec.generate_private_key(ec.SECP256R1())
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "server")])
-        if signed_by == "self":
-            issuer, issuer_key = subject, key
-        else:
-            issuer, issuer_key = self._authority(signed_by)
-        general = [
-            x509.IPAddress(ipaddress.ip_address(name)) if name.replace(".", "").isdigit() else x509.DNSName(name)
-            for name in (names if names is not None else (self.address,))
-        ]
-        built = (
-            x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(issuer)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now + datetime.timedelta(days=starts))
-            .not_valid_after(now + datetime.timedelta(days=days))
+        names = (self.address,) if names is None else names
+        certificate, key = self._authority("ca" if signed_by == "self" else signed_by).issue(
+            *names, days=(starts, days), common_name="server", self_signed=signed_by == "self"
         )
-        if general:
-            built = built.add_extension(x509.SubjectAlternativeName(general), critical=False)
-        certificate = built.sign(issuer_key, hashes.SHA256())
-        path = self.directory / f"server-{certificate.serial_number}.pem"
-        path.write_bytes(
-            certificate.public_bytes(serialization.Encoding.PEM)
-            + key.private_bytes(
-                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-            )
-        )
+        path = self.directory / f"server-{certificate.stem}.pem"
+        path.write_bytes(certificate.read_bytes() + key.read_bytes())
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(path)
         context.minimum_version, context.maximum_version = versions
@@ -256,35 +229,12 @@ class FarEnd:
     @property
     def ca_file(self) -> str:
         """The authority that ``signed_by="ca"`` means."""
-        self._authority("ca")
-        return str(self.directory / "ca.pem")
+        return self._authority("ca").ca_file
 
-    def _authority(self, name: str) -> tuple[x509.Name, ec.EllipticCurvePrivateKey]:
-        path = self.directory / f"{name}.pem"
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        if not path.exists():
-            now = datetime.datetime.now(datetime.UTC)
-            key = ec.generate_private_key(ec.SECP256R1())
-            certificate = (
-                x509.CertificateBuilder()
-                .subject_name(subject)
-                .issuer_name(subject)
-                .public_key(key.public_key())
-                .serial_number(x509.random_serial_number())
-                .not_valid_before(now - datetime.timedelta(days=400))
-                .not_valid_after(now + datetime.timedelta(days=400))
-                .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-                .sign(key, hashes.SHA256())
-            )
-            path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-            path.with_suffix(".key").write_bytes(
-                key.private_bytes(
-                    serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-                )
-            )
-        loaded = serialization.load_pem_private_key(path.with_suffix(".key").read_bytes(), None)
-        assert isinstance(loaded, ec.EllipticCurvePrivateKey)
-        return subject, loaded
+    def _authority(self, name: str) -> Authority:
+        if name not in self._authorities:
+            self._authorities[name] = Authority(self.directory, name)
+        return self._authorities[name]
 
 
 @pytest.fixture

@@ -54,7 +54,7 @@ def nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(cases, "leased", leased)
     monkeypatch.setattr(cases, "place", lambda most: nullcontext())
-    monkeypatch.setattr(cases, "of_this_process", lambda: SimpleNamespace(settle=lambda: None))
+    monkeypatch.setattr(cases, "monitor", lambda: SimpleNamespace(settle=lambda: None))
 
 
 @given(st.lists(st.tuples(st.sampled_from(ENDS), st.booleans()), min_size=1, max_size=8), st.integers(0, 3))

@@ -13,7 +13,7 @@ from harness import matrix
 from harness.deployment import CALLS_A_PHONE, Deployment, Limits
 from harness.integrations import load
 from harness.matrix import Case
-from harness.pytest_plugin.leases import Table, leased
+from harness.pytest_plugin.leases import LeaseTable, leased
 from harness.pytest_plugin.needs import in_turns, landing_agents, needs_of
 from harness.pytest_plugin.run import Run
 
@@ -32,7 +32,7 @@ def case_of(deployment: Deployment, row: str, ai: str = "synthflow") -> Case:
     return next(c for c in matrix.cases([deployment]) if c.row.id == row and c.axes["ai"] == ai)
 
 
-def try_all(table: Table, stack: ExitStack, deployment: Deployment, *cases: Case) -> list[list[str]]:
+def try_all(table: LeaseTable, stack: ExitStack, deployment: Deployment, *cases: Case) -> list[list[str]]:
     """The callers of those that can run beside each other, in that order."""
     found = []
     for case in cases:
@@ -44,11 +44,11 @@ def try_all(table: Table, stack: ExitStack, deployment: Deployment, *cases: Case
 
 
 @pytest.fixture
-def table(tmp_path: Path) -> Table:
-    return Table(tmp_path / "table", ["acme", "other"])
+def table(tmp_path: Path) -> LeaseTable:
+    return LeaseTable(tmp_path / "table", ["acme", "other"])
 
 
-def test_each_case_has_callers_of_its_own(deployment: Deployment, table: Table) -> None:
+def test_each_case_has_callers_of_its_own(deployment: Deployment, table: LeaseTable) -> None:
     inbound = case_of(deployment, "TD-INBOUND")
     other_trunks = [c for c in matrix.cases([deployment]) if c.row.id == "TD-INBOUND" and c.trunk != inbound.trunk]
     with ExitStack() as stack:
@@ -56,7 +56,7 @@ def test_each_case_has_callers_of_its_own(deployment: Deployment, table: Table) 
     assert callers == [[name] for name in deployment.callers], "as many as there are callers"
 
 
-def test_who_fills_the_trunk_has_it_and_every_caller_alone(deployment: Deployment, table: Table) -> None:
+def test_who_fills_the_trunk_has_it_and_every_caller_alone(deployment: Deployment, table: LeaseTable) -> None:
     capacity, inbound = case_of(deployment, "TD-CAPACITY"), case_of(deployment, "TD-INBOUND")
     assert capacity.trunk == inbound.trunk
     with ExitStack() as stack:
@@ -66,7 +66,7 @@ def test_who_fills_the_trunk_has_it_and_every_caller_alone(deployment: Deploymen
 
 
 def test_calls_that_land_with_the_same_agents_take_turns_and_others_do_not_wait(
-    deployment: Deployment, table: Table
+    deployment: Deployment, table: LeaseTable
 ) -> None:
     blind, warm = case_of(deployment, "TD-TRANSFER-BLIND"), case_of(deployment, "TD-TRANSFER-WARM")
     falls_back, inbound = case_of(deployment, "TD-FALLBACK-REFUSED"), case_of(deployment, "TD-INBOUND")
@@ -79,7 +79,7 @@ def test_calls_that_land_with_the_same_agents_take_turns_and_others_do_not_wait(
 
 
 def test_a_stand_ins_address_is_shared_within_a_deployment_and_by_no_other(
-    deployment: Deployment, table: Table
+    deployment: Deployment, table: LeaseTable
 ) -> None:
     accounts = {n: a.model_copy(update={"domain": f"other.{a.domain}"}) for n, a in deployment.accounts.items()}
     other = deployment.model_copy(update={"name": "other", "accounts": accounts})
@@ -91,7 +91,9 @@ def test_a_stand_ins_address_is_shared_within_a_deployment_and_by_no_other(
         assert table._try(needs_of(mine, elsewhere), elsewhere, alone=False) is not None
 
 
-def test_a_row_that_changes_the_stand_ins_phone_has_its_address_alone(deployment: Deployment, table: Table) -> None:
+def test_a_row_that_changes_the_stand_ins_phone_has_its_address_alone(
+    deployment: Deployment, table: LeaseTable
+) -> None:
     down = case_of(deployment, "TD-FALLBACK-DOWN", "stand-in")
     inbound = case_of(deployment, "TD-INBOUND", "stand-in")
     assert down.trunk == inbound.trunk
@@ -102,7 +104,7 @@ def test_a_row_that_changes_the_stand_ins_phone_has_its_address_alone(deployment
 
 
 def test_an_address_of_record_is_registered_by_one_case_at_a_time_whatever_the_transport(
-    deployment: Deployment, table: Table
+    deployment: Deployment, table: LeaseTable
 ) -> None:
     """RFC 3261 section 10.2: bindings made over UDP and over TLS are those of the same user."""
     ports = {"udp": 5060, "tcp": 5060, "tls": 5061}
@@ -125,7 +127,7 @@ def test_an_address_of_record_is_registered_by_one_case_at_a_time_whatever_the_t
         (Limits(concurrent_calls=50, calls_per_second=200.0), 4),
     ],
 )
-def test_limits_hold_back_whole_cases(deployment: Deployment, table: Table, limits: Limits, at_once: int) -> None:
+def test_limits_hold_back_whole_cases(deployment: Deployment, table: LeaseTable, limits: Limits, at_once: int) -> None:
     limited = deployment.model_copy(update={"limits": limits})
     inbound = [c for c in matrix.cases([limited]) if c.row.id == "TD-INBOUND"]
     with ExitStack() as stack:
@@ -133,7 +135,7 @@ def test_limits_hold_back_whole_cases(deployment: Deployment, table: Table, limi
 
 
 def test_a_case_that_has_to_be_alone_waits_for_the_others_and_nobody_begins_meanwhile(
-    deployment: Deployment, table: Table
+    deployment: Deployment, table: LeaseTable
 ) -> None:
     inbound, hangs_up = case_of(deployment, "TD-INBOUND"), case_of(deployment, "HANGUP-CALLER")
     alone, go_on = threading.Event(), threading.Event()
@@ -193,7 +195,7 @@ def test_without_a_real_deployment_nothing_is_put_in_another_order() -> None:
     assert in_turns([], 4) == []
 
 
-def test_a_stand_in_is_called_by_as_many_as_it_holds(deployment: Deployment, table: Table) -> None:
+def test_a_stand_in_is_called_by_as_many_as_it_holds(deployment: Deployment, table: LeaseTable) -> None:
     """A trunk may carry more; one call too many would be refused by a phone of ours, and blamed on the platform."""
     wide = [trunk.model_copy(update={"max_concurrent_calls": 50}) for trunk in deployment.trunks]
     one = deployment.phones["caller"]

@@ -73,10 +73,11 @@ def test_what_broke_outside_of_any_case_names_no_number(tmp_path: Path) -> None:
         _broke=[],
         _say=lambda text: shown_lines.append(text.plain),
     )
-    progress.pytest_internalerror(f"E  ValueError: {NUMBER} is no extension")
+    progress.pytest_internalerror(f"E  ValueError: {NUMBER} is no extension of b\u00fcro\udce4")
     progress.pytest_collectreport(
         SimpleNamespace(failed=True, nodeid="test_it.py", longreprtext=f"NUMBERS = ['{NUMBER}'\nE  SyntaxError: here")
     )
-    said = f"{shown_lines} {progress._broke} {(tmp_path / 'internal-error.txt').read_text()}"
+    said = f"{shown_lines} {progress._broke} {(tmp_path / 'internal-error.txt').read_text(encoding='utf-8')}"
+    assert "b\u00fcro\\udce4" in said, "whatever the locale, and whatever was in it"
     assert NUMBER not in said
     assert said.count(MASKED) == 4

@@ -11,7 +11,7 @@ import pytest
 from harness.deployment import Report
 from harness.integrations import load
 from harness.matrix import Selection, cases
-from harness.pytest_plugin.progress import PlanOnly
+from harness.pytest_plugin.plan import PlanOnly
 from harness.report.scope import scope_of
 
 FILES = Path(__file__).parents[3] / "scenarios" / "deployments"
@@ -73,7 +73,7 @@ def test_a_required_row_without_a_case_is_told_beforehand(
     run.scope = lambda options, command: scope_of(
         [deployment], selection, asked, began=0.0, options={"require": []}, command=command
     )
-    monkeypatch.setattr("harness.pytest_plugin.progress.given", lambda config: {})
+    monkeypatch.setattr("harness.pytest_plugin.plan.given", lambda config: {})
     session = SimpleNamespace(items=[], config=SimpleNamespace(getoption=lambda name: 0))
     PlanOnly(run).pytest_runtestloop(cast("Any", session))
     told = [line for line in capsys.readouterr().out.splitlines() if line.startswith("required")]

@@ -329,58 +329,6 @@ class TestOfACaseAllureNeverHeardOf:
             assert (tmp_path / "results" / found[name]["source"]).read_bytes()[:4] == b"RIFF"
 
 
-class TestBesideTheResults:
-    def test_environment(self, tmp_path: Path) -> None:
-        allure_report.write_environment(tmp_path, {"a key": "x\ny", "path": "C:\\x", "empty": ""})
-
-        assert (tmp_path / "environment.properties").read_text() == "a.key=x y\npath=C:\\\\x\n"
-
-    def test_config_lets_nothing_through(self, tmp_path: Path) -> None:
-        path = allure_report.write_config(tmp_path, name="run", cases=155, history=None)
-        config = json.loads(path.read_text())
-
-        assert config["qualityGate"] == {"rules": [{"maxFailures": 0, "minTestsCount": 155}]}
-        verdicts = {rule["name"]: rule["matchers"][0]["labels"]["verdict"] for rule in config["categories"]["rules"]}
-        assert verdicts == {
-            "Not observable: nobody could look": "not observable",
-            "The harness or its surroundings broke": "broken",
-            "The system under test failed": "failed",
-        }
-
-    def test_without_allure_3_on_the_path_no_report_is_made(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setenv("PATH", str(tmp_path))
-        assert allure_report.generate(tmp_path, tmp_path) is None
-
-        old = tmp_path / "allure"
-        old.write_text("#!/bin/sh\necho 2.30.0\n")
-        old.chmod(0o755)
-        assert allure_report.generate(tmp_path, tmp_path) is None
-
-    def test_allure_3_is_told_where_everything_is(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        program = tmp_path / "allure"
-        program.write_text(
-            '#!/bin/sh\n[ "$1" = --version ] && { echo 3.18.0; exit; }\n'
-            'echo "$@" > said; mkdir -p allure-report; : > allure-report/index.html\n'
-        )
-        program.chmod(0o755)
-        monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-        run = tmp_path / "run"
-        run.mkdir()
-
-        assert allure_report.generate(run, run / "allure-results") == run / "allure-report" / "index.html"
-        said = (run / "said").read_text().split()
-        assert said == [
-            "generate",
-            "--config",
-            str(run / "allurerc.json"),
-            "--output",
-            str(run / "allure-report"),
-            str(run / "allure-results"),
-        ]
-
-
 class TestWhatQaSees:
     def test_fixtures_of_cases_alone_are_left_out(self, tmp_path: Path, forked_python: str) -> None:
         (tmp_path / "conftest.py").write_text(_FIXTURES_OF_BOTH)

@@ -175,6 +175,18 @@ class TestReport:
         page = Page(report(run))
         assert len(list(unpacked(report(run)))) == len(page.all("details", **{"class": "case"})) - 1
 
+    def test_what_prints_whole_is_told(self, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        def told() -> str:
+            (note,) = re.findall(r'<p class="print-note"[^>]*>(.*?) <button', report(run))
+            return str(note)
+
+        assert told() == "In print, a case that passed is a line; what was opened prints whole."
+        monkeypatch.setattr(html, "MOST_INLINE", 1)
+        assert (
+            "and so is one that did not pass beyond the first 1, unless a filter leaves no more than 1 of these"
+            in told()
+        )
+
     def test_earlier_runs_are_shown_by_row(self, run: Any) -> None:
         result = Result("c", "talkdesk", "TD-INBOUND", "failed", 1, 1.0)
         past = [Run("x", 1e9, "d", "s", "k", "w", results=(result,))]
@@ -271,10 +283,10 @@ class TestReport:
     @pytest.mark.parametrize(
         ("play", "verdict", "words"),
         [
-            ("passed", "broken", "Interrupted: stopped by the user; 1 of 2 cases have a result"),
+            ("passed", "broken", "Interrupted: stopped by the user; 1 of 2 cases passed"),
             ("failed", "failed", "1 of 2 cases failed, and the run was interrupted"),
             ("unobserved", "not observable", "1 of 2 cases could not be observed, and the run was interrupted"),
-            ("died", "broken", "Interrupted: stopped by the user; 1 of 2 cases have a result"),
+            ("died", "broken", "Interrupted: stopped by the user; 0 of 2 cases passed"),
         ],
     )
     def test_an_interrupted_run_says_so_at_once(
@@ -350,6 +362,8 @@ class TestReport:
         assert {str(left["why"]) for left in left_out if left["why"] not in section} == set()
         guide = len({left["row"] for left in left_out if left["documented"]})
         assert f"{guide} rows of the guide: not run, or not at every number" in section
+        head = text[text.index("<header>") : text.index("</header>")]
+        assert f'<a href="#unverified">{guide} rows of the guide not run, or not at every number</a>' in head
         assert "1 row: seen in part in the cases that passed" in section
         unseen = {words for found in finished.summary.coverage.values() for words in found.unseen}
         assert unseen

@@ -53,7 +53,25 @@ def test_the_report_lists_a_case_of_each_site_by_its_site(tmp_path: Path, runs: 
     made = [runs.make_run(tmp_path, deployment=at(runs, site), rows=("HOLD",)) for site in ("Berlin", "Austin")]
     text = remake(merge([one.directory for one in made], tmp_path)).report.read_text()
     assert sorted(re.findall(r'<span class="ax">[^<]* · at (\w+)</span>', text)) == ["Austin", "Berlin"]
+    assert '<option value="Berlin">' in text
     assert " · at " not in remake(made[0].directory).report.read_text()
+
+
+def test_the_report_lists_a_case_of_each_deployment_by_its_deployment(tmp_path: Path, runs: ModuleType) -> None:
+    """Two customers' files, or two regions', have the same rows and axes."""
+    names = ["acme", "umbra"]
+    made = [
+        runs.make_run(tmp_path, deployment=runs.live().model_copy(update={"name": name}), rows=("HOLD",))
+        for name in names
+    ]
+    finished = remake(merge([one.directory for one in made], tmp_path))
+    config = json.loads((finished.directory / "allurerc.json").read_text())
+    assert config["plugins"]["awesome"]["options"]["groupBy"] == ["epic", "deployment", "feature", "story"]
+    text = finished.report.read_text()
+    assert sorted(re.findall(r'<span class="ax">[^<]* · of (\w+)</span>', text)) == names
+    assert sorted(re.findall(r'<details class="case"[^>]* data-x-deployment="(\w+)"', text)) == names
+    assert re.search(r'<select name="deployment" aria-label="deployment">.*<option value="acme">acme</option>', text)
+    assert "every deployment" not in remake(made[0].directory).report.read_text()
 
 
 def with_allure(made: Any, command: str = "") -> Path:
@@ -284,6 +302,21 @@ def test_what_one_of_the_runs_had_to_run_has_to_be_run(tmp_path: Path, runs: Mod
     summary = remake(merge(made, tmp_path)).summary
     assert summary.required == ["example: BUSY (not asked for in this run)"]
     assert summary.exit_code == 1
+
+
+def test_what_either_of_two_sites_ran_was_run(tmp_path: Path, runs: ModuleType) -> None:
+    """As the sign-off counts it: a deployment's rows may be shared out among sites, and each then lacks the other's."""
+    made = [
+        runs.make_run(tmp_path, deployment=at(runs, site, require=("HOLD", "BUSY")), rows=(row,)).directory
+        for site, row in (("Austin", "HOLD"), ("Berlin", "BUSY"))
+    ]
+    summary = remake(merge(made, tmp_path)).summary
+    assert summary.required == []
+    assert summary.exit_code == 0
+    left_out = [left["row"] for left in summary.left_out]
+    assert not {"HOLD", "BUSY"}.intersection(left_out)
+    assert "KEEPALIVE" in left_out
+    assert len(left_out) == len(set(left_out)), "nor is a row that neither ran told twice"
 
 
 def test_timings_that_one_of_two_runs_scaled_down_are_a_remark(tmp_path: Path, runs: ModuleType) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 import re
@@ -22,10 +23,11 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from harness.report import bundle, closing
+from harness.report.case_page import CasePage
 from harness.report.recorder import CaseRecorder
 from harness.report.run import FinishedRun, RunEnd, case_directory, create, finish, history_of, remake
 from harness.terminal import SafeConsole
-from harness.verdict import CaseOutcome, Finding, Verdict
+from harness.verdict import CaseOutcome, Finding, Strength, Verdict
 
 #: Names as customers, and the wire, may have them.
 WORDS = st.one_of(
@@ -187,8 +189,14 @@ def test_what_is_wrong_besides_is_no_other_possibility(tmp_path: Path, samples: 
             "fix": f"Mend {name}.",
             "owner": f"{name}'s owner",
             "candidate": candidate,
+            "confidence": confidence,
         }
-        for name, candidate in (("first", False), ("second", False), ("third", True))
+        for name, candidate, confidence in (
+            ("first", False, "likely"),
+            ("second", False, "certain"),
+            ("third", True, "possible"),
+            ("fourth", False, "possible"),
+        )
     ]
     case = samples.case_of()
     run = create(tmp_path)
@@ -205,6 +213,27 @@ def test_what_is_wrong_besides_is_no_other_possibility(tmp_path: Path, samples: 
         assert "Mend second." in text
         assert "second's owner" in text
         assert "third" not in text
-    assert "1 other possible cause<" in finished.report.read_text()
+        assert "fourth" not in text
+    assert "2 other possible causes<" in finished.report.read_text()
     assert "**Also: The second cause**" in result["description"]
     assert "**Or, less likely (3): The third cause**" in result["description"]
+    assert "**Or, less likely (4): The fourth cause**" in result["description"]
+
+
+def test_what_the_case_may_do_without_makes_its_evidence_no_weaker(tmp_path: Path, samples: ModuleType) -> None:
+    """Each finding that nobody could make says ``unknown``, whatever it is about; the sign-off leaves it out as well."""
+    case = samples.case_of()
+    run = create(tmp_path)
+    with samples.playing(case_directory(run, case), case) as sample:
+        sample.finding("audio", "caller.1 → assistant main", strength=Strength.CONFIRMED)
+        unseen = Finding("codec", "assistant main", Verdict.NOT_OBSERVABLE, "G.711", "not observable: no SDP", 1.0)
+        sample.recorder.finding(dataclasses.replace(unseen, strength=Strength.UNKNOWN, dispensable=True))
+        sample.recorder.close(Verdict.PASSED, "")
+    results = run / "allure-results"
+    finished = finish(run, [case], RunEnd(workers=1, wall_s=1.0, allure_results=results))
+    (result,) = (json.loads(path.read_text()) for path in results.glob("*-result.json"))
+    assert {"name": "strength", "value": "confirmed"} in result["labels"]
+    assert "strength: confirmed" in finished.junit.read_text()
+    with bundle.table(run).open(encoding="utf-8-sig", newline="") as file:
+        assert [row["strength"] for row in csv.DictReader(file)] == ["confirmed"]
+    assert "evidence <b>confirmed</b>" in CasePage.of(finished.cases[0], run, "").html()

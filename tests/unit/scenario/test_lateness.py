@@ -99,6 +99,16 @@ def test_no_call_where_a_phone_had_no_room_for_one_blames_nobody(make_context: M
     assert evidence.add(late(3.4)).verdict is Verdict.FAILED, "that a call came late has another reason"
 
 
+def test_a_call_whose_encryption_a_phone_does_not_know_blames_nobody(make_context: MakeContext) -> None:
+    evidence = make_context().evidence
+    evidence.event(CallsRefused(at=1.0, phone="billing", source="198.51.100.20", why="DTLS-SRTP (RFC 5764)"))
+    found = evidence.add(landing.landed("the call", "billing", {}))
+    assert found.verdict is Verdict.BROKEN
+    assert found.actual.endswith(
+        "billing refused a call from 198.51.100.20: 488, its stack does not know DTLS-SRTP (RFC 5764)"
+    )
+
+
 def awaited(phone: str) -> Finding:
     return never_came("a call", 1.0, phone, "it never came", "").finding
 

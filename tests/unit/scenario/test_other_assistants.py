@@ -113,6 +113,32 @@ def leg(name: str, number: str, caller: str, began: float, state: str = "early")
     )
 
 
+@pytest.mark.parametrize("written", ["12065550100", "0012065550100", "2065550100", "+1-206-555-0100"])
+def test_the_assistant_s_number_written_otherwise_is_the_assistant_s(make_context: MakeContext, written: str) -> None:
+    """How it is to be written is another question, which rows ask on their own: a hold is a hold without the plus, too."""
+    context = make_context(ai="stand-in")
+    taken, again = leg("stand-in.1", written, CALLER, 10.0), leg("stand-in.2", written, CALLER, 10.1)
+    phone: Any = SimpleNamespace(incoming=[taken, again], next_call=lambda within: taken)
+    endpoint = StandInEndpoint(context, phone, context.trunk)
+    of = call()
+    of.began = 10.0
+    talk = endpoint.expect_call(of, "main", 0.0)
+    assert talk is not None
+    assert (talk.assistant, endpoint.asked_for(of)) == ("main", [ASSISTANT] * 2)
+    assert endpoint.others(of, "main") == ["main"]
+
+
+@pytest.mark.parametrize("written", ["12065550188", "+442065550100", "front-desk"])
+def test_what_is_no_way_to_write_it_is_nobodys(make_context: MakeContext, written: str) -> None:
+    context = make_context(ai="stand-in")
+    taken = leg("stand-in.1", written, CALLER, 10.0)
+    phone: Any = SimpleNamespace(incoming=[taken], next_call=lambda within: taken)
+    endpoint = StandInEndpoint(context, phone, context.trunk)
+    talk = endpoint.expect_call(call(), "main", 0.0)
+    assert talk is not None
+    assert (talk.assistant, endpoint.asked_for(call())) == (None, [written])
+
+
 def test_a_stand_in_that_is_called_for_another_assistant_as_well(make_context: MakeContext) -> None:
     context = make_context(ai="stand-in")
     name, number = another(context)

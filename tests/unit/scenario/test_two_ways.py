@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 
 from harness.checks.audio import ListenerReport, Sound
 from harness.checks.claims import Observation
-from harness.events import Event, Listened, MediaState
+from harness.events import CallState, Event, Listened, MediaState
 from harness.scenario.context import CaseContext
 from harness.scenario.ends import SETTLE_S, Call
 from harness.scenario.expect import Expect
 from harness.verdict import Verdict
 from tests.unit.scenario.conftest import MakeContext
 from tests.unit.scenario.test_listening import TOLD, leg
+from tests.unit.scenario.test_listening import heard as mark_heard
 
 PASSED, FAILED = Verdict.PASSED, Verdict.FAILED
 quickly = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=30)
@@ -86,6 +87,27 @@ def test_after_a_change_only_what_is_heard_since_counts(make_context: MakeContex
     assert again == [changed] * 2
     delays = [finding for finding in context.evidence.findings if finding.check == "audio.delay"]
     assert len(delays) == (0 if changed else 2), "a change takes its own time"
+
+
+@pytest.mark.parametrize("deaf", [None, "caller.1", "agent.1"])
+def test_of_who_was_heard_before_the_answer_only_what_comes_behind_it_counts(
+    make_context: MakeContext, deaf: str | None
+) -> None:
+    """A mark of the early media is told once more up to 0.2 s after the answer, though nothing comes any more."""
+    context, answered = make_context("EARLYMEDIA", "stand-in"), time.monotonic() - 2.0
+    calls = []
+    for name, mark, peer in (("caller.1", 7, 8), ("agent.1", 8, 7)):
+        last = 0.01 if name == deaf else 1.9
+        told = [mark_heard(answered + at / 10, peer) for at in range(-10, 20, 2) if at / 10 < last]
+        confirmed = CallState(at=answered, state="confirmed", **TOLD)
+        made = leg([confirmed, mark_heard(answered + 0.005, peer), *told])
+        made.id, made.mark, made.received_since = name, mark, lambda since: []
+        calls.append(Call(context, made, name.partition(".")[0]))
+    Expect(context, calls[0]).two_way_audio_with(calls[1])
+    assert heard(context) == {
+        "agent.1 → caller.1": FAILED if deaf == "caller.1" else PASSED,
+        "caller.1 → agent.1": FAILED if deaf == "agent.1" else PASSED,
+    }
 
 
 @pytest.mark.parametrize(

@@ -200,3 +200,18 @@ def test_agents_who_ring_for_a_caller_who_has_given_up_do_so_a_moment_later() ->
     play(test_responses.test_caller_gives_up, timings=timings, cast=cast, context=context, caller=caller, expect=expect)
     assert order == [0], "they are looked at when they have had that moment"
     assert [subject for subject, _, _ in expect.named("never_rang")] == [group]
+
+
+@pytest.mark.parametrize("rang_s", [1.0, 20.0])
+def test_an_ai_that_is_called_again_for_a_caller_who_has_given_up_is_so_a_moment_later(rang_s: float) -> None:
+    """By a platform that takes the 487 for a refusal and tries the AI's next address, whoever's the call was by then."""
+    timings, cast, context, caller = SimpleNamespace(ring_timeout_s=20.0), MagicMock(), MagicMock(), MagicMock()
+    call = caller.call.return_value
+    call.began, call.cancel.return_value = 10.0, 10.0 + rang_s
+    order: list[str] = []
+    context.pause.side_effect = lambda seconds: order.append("that moment")
+    cast.nothing_rings_any_more.side_effect = lambda of, after: order.append(
+        "given up" if after == 10.0 + rang_s else "since"
+    )
+    play(test_responses.test_caller_gives_up, timings=timings, cast=cast, context=context, caller=caller)
+    assert order == ["given up", "that moment", "since"]

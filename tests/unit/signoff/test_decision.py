@@ -47,6 +47,18 @@ def test_a_whole_run_that_passed_is_accepted(tmp_path: Path, runs: ModuleType) -
     assert all("•" in number for number in decision.numbers)
 
 
+def test_a_reason_says_once_that_nobody_could_look(tmp_path: Path, runs: ModuleType) -> None:
+    """The row's verdict, the case's and the finding's are the same."""
+
+    def unseen(case: Any, recorder: Any) -> tuple[Verdict, str]:
+        found = runs.finding("codec", Verdict.NOT_OBSERVABLE, actual="not observable: no SDP is shown")
+        recorder.finding(found)
+        return Verdict.NOT_OBSERVABLE, str(found)
+
+    (reason, *_) = decide(runs.make_run(tmp_path, plays={ROW: unseen}).directory, today=TODAY).reasons
+    assert reason == f"{ROW}: not observable (codec of x: expected what was promised; no SDP is shown)."
+
+
 @pytest.mark.parametrize("play", ["fails", "cannot_look", "breaks"])
 def test_one_row_that_did_not_pass_is_enough(tmp_path: Path, runs: ModuleType, play: str) -> None:
     run = runs.make_run(tmp_path, plays={ROW: getattr(runs, play)}).directory
@@ -252,8 +264,13 @@ class TestWaivers:
 
     def test_one_of_another_deployment_does_not_count(self, tmp_path: Path, runs: ModuleType) -> None:
         run = runs.make_run(tmp_path, plays={ROW: runs.fails}).directory
-        with pytest.raises(MistakeError, match="no such row in this run"):
-            decide(run, [waiver(deployment="another")], today=TODAY)
+        with pytest.raises(MistakeError) as told:
+            decide(run, [waiver(deployment="another"), waiver("TD-INBUOND")], today=TODAY)
+        of_another, misspelt = str(told.value).splitlines()
+        assert of_another.endswith(
+            "TD-INBOUND of another: in this run no deployment of that name has the row; allowed: example"
+        )
+        assert "TD-INBUOND: no such row in this run; allowed: " in misspelt
 
     def test_one_that_is_not_needed_changes_nothing(self, tmp_path: Path, runs: ModuleType) -> None:
         decision = decide(runs.make_run(tmp_path).directory, [waiver()], today=TODAY)

@@ -15,7 +15,7 @@ from harness.simulation.b2bua import BackToBack
 from harness.simulation.legs import LegRefusedError, LegTarget, WireLeg
 from harness.simulation.media.ticker import Ticker
 from harness.simulation.platform.groups import ring_group
-from harness.simulation.settings import Group
+from harness.simulation.settings import GroupSettings
 from tests.garbage import no_collections
 
 
@@ -73,7 +73,7 @@ def rung(*statuses: int, expected: int = 0) -> Callable[[], Coroutine[Any, Any, 
     async def ring() -> weakref.ref[BackToBack]:
         call = Ringing("a call", Audit(), set())
         agents = cast("list[LegTarget]", list(map(Agent, statuses)))
-        wait = ring_group(call, Group(), lambda: agents, cast("WireLeg", None), cast("Ticker", None))
+        wait = ring_group(call, GroupSettings(), lambda: agents, cast("WireLeg", None), cast("Ticker", None))
         if min(statuses) < 300:
             answered = cast("Answered", await wait)
             assert not answered.was_let_go

@@ -1,4 +1,4 @@
-"""Packets, ports, relay, digits, and what spoils them."""
+"""Packets, ports, relay, digits, and their impairments."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.audio.marks import reply_to
-from harness.simulation.media import digits, sound, spoil
+from harness.simulation.media import digits, impairments, sound
 from harness.simulation.media.leg import LegMedia, couple, encrypted, is_event
 from harness.simulation.media.rtp import Packet, RtpPort, with_payload_type
 from harness.simulation.media.ticker import Ticker
@@ -292,18 +292,18 @@ def test_an_info_of_ours_is_understood() -> None:
     assert found == digits.ReceivedDigit("7", 100, "info")
 
 
-# -- spoilers
+# -- impairments_between
 
 
-def through(spoiler: Callable[[bytes, Callable[[bytes], None]], None], count: int) -> list[Packet]:
+def through(impairment: Callable[[bytes, Callable[[bytes], None]], None], count: int) -> list[Packet]:
     got: list[bytes] = []
     for sequence in range(count):
-        spoiler(bytes(packet(sequence)), got.append)
+        impairment(bytes(packet(sequence)), got.append)
     return [found for data in got if (found := Packet.parse(data)) is not None]
 
 
 def test_loss_is_as_high_as_told_and_comes_in_bursts() -> None:
-    got = [p.sequence for p in through(spoil.lossy(0.3), 10000)]
+    got = [p.sequence for p in through(impairments.lossy(0.3), 10000)]
     assert 0.27 < 1 - len(got) / 10000 < 0.33
     gaps = [b - a - 1 for a, b in itertools.pairwise(got) if b - a > 1]
     assert 2.5 < sum(gaps) / len(gaps) < 3.5
@@ -311,30 +311,30 @@ def test_loss_is_as_high_as_told_and_comes_in_bursts() -> None:
 
 def test_blocking_begins_after_its_time() -> None:
     now = [0.0]
-    spoiler = spoil.blocked_after(10.0, lambda: now[0])
-    assert len(through(spoiler, 3)) == 3
+    impairment = impairments.blocked_after(10.0, lambda: now[0])
+    assert len(through(impairment, 3)) == 3
     now[0] = 10.5
-    assert through(spoiler, 3) == []
-    assert through(spoil.blocked, 3) == []
+    assert through(impairment, 3) == []
+    assert through(impairments.blocked, 3) == []
 
 
 def test_crossed_audio_is_another_calls_and_noise_nobodys() -> None:
-    crossed = through(spoil.crossed(), 4)
-    period = sound.mark(spoil.FOREIGN_MARK, "PCMU")
+    crossed = through(impairments.crossed(), 4)
+    period = sound.mark(impairments.FOREIGN_MARK, "PCMU")
     assert [p.payload for p in crossed] == list(period[1:5])
     assert [p.sequence for p in crossed] == [0, 1, 2, 3]
     original = bytes(range(160))
     got: list[bytes] = []
-    spoil.noise(bytes(packet(payload=original)), got.append)
+    impairments.noise(bytes(packet(payload=original)), got.append)
     noisy = Packet.parse(got[0])
     assert noisy is not None
     assert noisy.payload != original
 
 
-def test_digits_are_not_spoilt_with_the_sound() -> None:
+def test_digits_are_not_impaired_with_the_sound() -> None:
     got: list[bytes] = []
     event = bytes(packet(payload_type=101, payload=b"\x01\x0a\x00\xa0"))
-    spoil.noise(event, got.append)
+    impairments.noise(event, got.append)
     assert got == [event]
 
 

@@ -1,4 +1,4 @@
-"""An assistant's ear and mouth, frame by frame."""
+"""What an assistant hears and sends, frame by frame."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from harness.simulation.media.digits import ReceivedDigit, event_packets
 from harness.simulation.media.leg import LegMedia
 from harness.simulation.media.rtp import Packet
 from harness.simulation.media.ticker import Ticker
+from harness.simulation.settings import AssistantSettings
 from harness.simulation.synthflow.media_engine import Channel, MediaEngine
 from tests.garbage import no_collections
 
@@ -62,7 +63,7 @@ class Bench:
         self.notes = Notes()
         self.audit = Audit()
         self.media_engine = MediaEngine(Ticker(), self.audit, prompts, capacity=1)
-        self.channel: Channel = self.media_engine.open(self.media, self.notes, VOICE)
+        self.channel: Channel = self.media_engine.open(self.media, self.notes, VOICE, AssistantSettings())
         self.said: list[Packet] = []
         self.media.port.send = self._sent  # type: ignore[method-assign]
         self._sequence = 0
@@ -244,10 +245,10 @@ def test_a_held_line_is_not_spoken_to() -> None:
 def test_there_are_no_more_ears_than_told_and_a_closed_one_is_free_again() -> None:
     with bench() as ear:
         with pytest.raises(ResourceError):
-            ear.media_engine.open(ear.media, ear.notes, VOICE)
+            ear.media_engine.open(ear.media, ear.notes, VOICE, AssistantSettings())
         ear.channel.close()
         assert len(ear.media_engine) == 0
-        ear.media_engine.open(ear.media, ear.notes, VOICE).close()
+        ear.media_engine.open(ear.media, ear.notes, VOICE, AssistantSettings()).close()
 
 
 def test_a_listener_that_fails_harms_its_own_call_only() -> None:
@@ -277,5 +278,5 @@ def test_a_channel_that_is_closed_is_forgotten_without_a_garbage_collection(answ
         with no_collections():
             closed = weakref.ref(ear.channel)
             ear.channel.close()
-            ear.channel = ear.media_engine.open(ear.media, ear.notes, VOICE)
+            ear.channel = ear.media_engine.open(ear.media, ear.notes, VOICE, AssistantSettings())
             assert closed() is None

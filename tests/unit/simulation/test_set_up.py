@@ -91,7 +91,7 @@ def test_certificates_good_and_bad(tmp_path: Path) -> None:
     assert "sip.example" not in wrong.get_values_for_type(x509.DNSName)
     assert isinstance(certificate.public_key(), ec.EllipticCurvePublicKey)
     assert {stat.S_IMODE(file.stat().st_mode) for file in (tmp_path / "pki").iterdir()} == {0o600}
-    authority.shred()
+    authority.remove()
     assert not (tmp_path / "pki").exists()
 
 
@@ -116,6 +116,18 @@ def test_the_platform_of_an_integration_of_somebodys_own_has_the_faults_of_an_sb
     assert own.on(Fault.X_HEADERS_STRIPPED, "sales")
     with pytest.raises(SelectionError, match="not one of generic"):
         own.set("caller-header-missing")
+
+
+def test_a_fault_and_a_line_that_are_misspelt_say_which_was_perhaps_meant() -> None:
+    own = Faults("talkdesk", frozenset({"Front desk", "sales"}))
+    with pytest.raises(
+        SelectionError, match=r"^fault rtp-bloked-both: not one of talkdesk \(perhaps rtp-blocked-both\); allowed: "
+    ):
+        own.set("rtp-bloked-both")
+    with pytest.raises(
+        SelectionError, match=r"^fault no-g711@front desk: no such line \(perhaps Front desk\); allowed: "
+    ):
+        own.set("no-g711", "front desk")
 
 
 def test_a_fault_holds_for_its_line_or_for_all() -> None:
@@ -164,7 +176,7 @@ def test_the_firewall_stops_its_transport_alone() -> None:
     switch.set("firewall-tcp-32681-rejected")
     assert firewall.judge(udp) is None
     assert firewall.judge(tcp) is REJECT
-    assert firewall.shut == {"udp", "tcp"}
+    assert firewall.blocked == {"udp", "tcp"}
 
 
 # -- numbers and callers

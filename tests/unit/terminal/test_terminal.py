@@ -64,3 +64,18 @@ def test_every_console_of_the_package_is_a_safe_one() -> None:
 def test_nothing_printable_holds_a_control_character(text: str) -> None:
     assert not [c for c in printable(text) if unicodedata.category(c) in ("Cc", "Cs") and c not in "\n\t"]
     assert printable(printable(text)) == printable(text)
+
+
+@pytest.mark.parametrize("encoding", ["iso8859-1", "ascii", "cp1252", "utf-8"])
+def test_what_a_terminal_s_encoding_lacks_is_shown_as_its_escape(encoding: str) -> None:
+    """The run of a customer whose locale is not UTF-8 ended as broken when a fix had a dash in it."""
+    octets = io.BytesIO()
+    console = SafeConsole(file=io.TextIOWrapper(octets, encoding=encoding), width=200, highlight=False)
+    table = Table("é ✓")
+    table.add_row("10000–60000")
+    console.print(table)
+    console.print("caller → agent •••", markup=False)
+    console.file.flush()
+    shown = octets.getvalue().decode(encoding)
+    assert all(words in shown for words in ("10000", "60000", "caller ", " agent "))
+    assert ("10000–60000" in shown) is (encoding in ("utf-8", "cp1252"))

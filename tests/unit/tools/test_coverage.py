@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tools.coverage.run import BARS, by_room, shortfalls
+from tools.coverage import BARS, by_room, shortfalls
 
 
 def file(statements: int, covered: int, branches: int = 0, taken: int = 0) -> dict[str, Any]:

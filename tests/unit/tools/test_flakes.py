@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from tools import flakes
-from tools.flakes import ROOT, busy, count, main, revision
+from tools import ROOT, flakes
+from tools.flakes import busy, count, main, revision
 
 PERFECT = {"cases": 9, "passed": 9, "failed": 0, "not_observable": 0, "broken": 0}
 

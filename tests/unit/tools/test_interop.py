@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.interop import run as interop
+from tools import interop
 
 
 def test_what_cannot_be_installed_is_named_and_breaks_the_run(

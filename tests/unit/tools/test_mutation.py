@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tools.mutation import ROOT, run
+from tools import ROOT
+from tools.mutation import run
 from tools.mutation.covering import Covering
 from tools.mutation.mutants import Mutant, changed, difference, mutants
 from tools.mutation.run import Outcome

@@ -17,9 +17,10 @@ from harness.report.run import case_directory
 from harness.simulation.faults import Fault
 from harness.verdict import Verdict
 from tools.selfproof.page import page
-from tools.selfproof.plan import AXIS, FAULTS, OF_THE_GUIDES, PAIRS, UNDECIDED, UNREACHED, Kind, cause_of, trials
+from tools.selfproof.plan import FAULTS, OF_THE_GUIDES, PAIRS, UNDECIDED, UNREACHED, Kind, cause_of, trials
 from tools.selfproof.plugin import RESULT
 from tools.selfproof.results import Proof, Result, Told, read
+from tools.trials import AXIS
 
 FILES = Path(__file__).parents[3] / "scenarios" / "deployments"
 DEPLOYMENTS = [load(FILES / f"simulated-{name}.toml") for name in ("talkdesk", "gladly")]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.supply_chain.licences import AGREED, LicenceError, is_agreed, licence_of, main, with_licences
+from tools.supply_chain import AGREED, LicenceError, is_agreed, licence_of, main, with_licences
 
 
 @pytest.mark.parametrize(

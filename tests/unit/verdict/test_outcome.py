@@ -203,6 +203,9 @@ class TestConclusion:
         assert Conclusion(FAILED, "one\ntwo").first_line() == "one"
         assert Conclusion(FAILED, "one\ntwo").first_line("the cause") == "the cause"
         assert Conclusion(UNSEEN, "audio of x: not observable").first_line().startswith("not observable: audio")
+        assert Conclusion(UNSEEN, "codec of x: expected PCMA; not observable: no SDP").first_line() == (
+            "not observable: codec of x: expected PCMA; no SDP"
+        )
         assert Conclusion(PASSED).first_line() == "passed"
 
 

@@ -1,0 +1,102 @@
+"""Impairments of RTP, packet by packet: what a bad network or a wrong setting does to it on its way."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+
+from harness.limits import LEG_MARKS
+from harness.simulation.media import sound
+from harness.simulation.media.relay import Impairment, Send
+from harness.simulation.media.rtp import Packet
+
+#: Stands for another call's audio: a mark that names no leg, so that it is never by chance the listener's own.
+FOREIGN_MARK = LEG_MARKS
+_BURST = 3.0  # packets lost in a row, on average
+# Bits in reverse order: what G.711 makes of octets that are something else.
+_NOISE = bytes(int(f"{octet:08b}"[::-1], 2) ^ 0x5A for octet in range(256))
+
+
+def blocked(data: bytes, onward: Send) -> None:
+    """Nothing gets through."""
+
+
+def blocked_after(seconds: float, clock: Callable[[], float] = time.monotonic) -> Impairment:
+    """Nothing gets through from ``seconds`` after the first packet on."""
+    began: list[float] = []
+
+    def impair(data: bytes, onward: Send) -> None:
+        if not began:
+            began.append(clock())
+        if clock() - began[0] < seconds:
+            onward(data)
+
+    return impair
+
+
+def only(count: int, after: int = 25) -> Impairment:
+    """``count`` packets get through, and no more: not the first ones, which may arrive before the receiver is ready."""
+    seen = 0
+
+    def impair(data: bytes, onward: Send) -> None:
+        nonlocal seen
+        seen += 1
+        if after < seen <= after + count:
+            onward(data)
+
+    return impair
+
+
+def lossy(share: float, seed: int = 1) -> Impairment:
+    """Loses ``share`` of the packets, three in a row on average (Gilbert's model), the same ones for the same ``seed``."""
+    dice = random.Random(seed)
+    losing = False
+    to_good, to_bad = 1 / _BURST, share / _BURST / (1 - share)
+
+    def impair(data: bytes, onward: Send) -> None:
+        nonlocal losing
+        losing = dice.random() >= to_good if losing else dice.random() < to_bad
+        if not losing:
+            onward(data)
+
+    return impair
+
+
+def delayed(seconds: float) -> Impairment:
+    """Every packet arrives ``seconds`` later."""
+
+    def impair(data: bytes, onward: Send) -> None:
+        asyncio.get_running_loop().call_later(seconds, onward, data)
+
+    return impair
+
+
+def noise(data: bytes, onward: Send) -> None:
+    """The payload is not of the codec that its type names."""
+    onward(_with_payload(data, lambda packet: packet.payload.translate(_NOISE)))
+
+
+def crossed() -> Impairment:
+    """Another call's audio takes this one's place."""
+    position = 0
+
+    def foreign(packet: Packet) -> bytes:
+        nonlocal position
+        frames = sound.mark(FOREIGN_MARK, "PCMA" if packet.payload_type == 8 else "PCMU")
+        position += 1
+        return frames[position % len(frames)]
+
+    def impair(data: bytes, onward: Send) -> None:
+        onward(_with_payload(data, foreign))
+
+    return impair
+
+
+def _with_payload(data: bytes, make: Callable[[Packet], bytes]) -> bytes:
+    packet = Packet.parse(data)
+    if packet is None or packet.payload_type not in (0, 8):
+        return data
+    payload = make(packet)
+    return bytes(Packet(packet.payload_type, packet.sequence, packet.timestamp, packet.ssrc, payload, packet.marker))

@@ -1,0 +1,101 @@
+"""Phones whose processes are forked: they are as those that are started each for itself."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness.errors import PhoneLostError
+from harness.phone.forkserver import PhoneForkServer
+from harness.phone.pool import PhonePool
+from tests.process.phone.conftest import Desk, connect, hears
+from tests.process.phone.test_lifetime import alive, gone
+from tools.soak.processes import parent_of
+
+SECRET = "correct-horse-battery"
+
+
+@pytest.fixture
+def fork_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[PhoneForkServer]:
+    monkeypatch.setenv("CARRIER_PW", SECRET)
+    fork_server = PhoneForkServer()
+    yield fork_server
+    fork_server.close()
+
+
+@pytest.fixture
+def desk(fork_server: PhoneForkServer, tmp_path: Path) -> Iterator[Desk]:
+    with PhonePool(tmp_path, fork_server=fork_server.path) as pool:
+        desk = Desk(pool, tmp_path)
+        yield desk
+        desk.close()
+
+
+def remembers(pid: int, secret: str) -> bool:
+    """Whether it stands anywhere in that process's memory."""
+    with Path(f"/proc/{pid}/mem").open("rb", buffering=0) as memory:
+        for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
+            span, rights, *_, name = [*line.split(), ""]
+            if rights.startswith("rw") and name not in ("[vvar]", "[vsyscall]"):
+                begin, end = (int(place, 16) for place in span.split("-"))
+                memory.seek(begin)
+                with contextlib.suppress(OSError):  # given back meanwhile
+                    if secret.encode() in memory.read(end - begin):
+                        return True
+    return False
+
+
+def test_phones_of_a_fork_server_call_and_hear_each_other(fork_server: PhoneForkServer, desk: Desk) -> None:
+    alice, bob = desk("alice"), desk("bob", max_calls=desk.process_holds)
+    pids = {alice.process.pid, bob.process.pid}
+    assert len(pids) == 2
+    assert {parent_of(pid) for pid in pids} == {fork_server.pid}
+    out, back = connect(alice, bob)
+    hears(out, back)
+    hears(back, out)
+
+
+def test_no_secret_is_in_a_forked_phones_memory_or_environment(fork_server: PhoneForkServer, desk: Desk) -> None:
+    pid = desk("alice").process.pid
+    assert SECRET.encode() not in Path(f"/proc/{pid}/environ").read_bytes()
+    assert not remembers(fork_server.pid, SECRET)
+
+
+def test_how_a_forked_phone_died_is_told(desk: Desk) -> None:
+    alice = desk("alice")
+    os.kill(alice.process.pid, signal.SIGABRT)
+    with pytest.raises(PhoneLostError, match="SIGABRT") as caught:
+        alice.next_call(10)
+    assert "pjsua_core" in str(caught.value)
+
+
+def test_a_forked_phone_that_hangs_is_ended(desk: Desk) -> None:
+    pid = desk("alice").process.pid
+    os.kill(pid, signal.SIGSTOP)
+    with pytest.raises(PhoneLostError, match="has not stirred"):
+        desk.phones[0].next_call(20)
+    assert gone(pid)
+
+
+def test_where_the_fork_server_is_gone_phones_are_started(fork_server: PhoneForkServer, desk: Desk) -> None:
+    os.kill(fork_server.pid, signal.SIGKILL)
+    assert gone(fork_server.pid)
+    alice, bob = desk("alice"), desk("bob")
+    hears(*connect(alice, bob))
+
+
+def test_with_the_pool_and_the_fork_server_all_processes_end(tmp_path: Path) -> None:
+    fork_server = PhoneForkServer()
+    with PhonePool(tmp_path, fork_server=fork_server.path) as pool:
+        desk = Desk(pool, tmp_path)
+        desk("alice")
+        pids = [*pool.pids, fork_server.pid]
+        desk.close()
+    fork_server.close()
+    assert not any(map(alive, pids))
+    assert not fork_server.path.parent.exists()

@@ -1,0 +1,213 @@
+"""Workers that are forked: each is as one that an interpreter was started for."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import resource
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness.forkserver import listening_at, server
+from harness.forkserver.client import HEAD
+from tests.process.phone.test_lifetime import gone
+
+FORK_SERVER = """
+import sys, types
+from harness.pytest_plugin.forked_workers import worker_fork_server
+with worker_fork_server() as forks:
+    specs = [types.SimpleNamespace(popen=True, python=None)]
+    forks.pytest_xdist_setupnodes(specs)
+    print(specs[0].python, flush=True)
+    sys.stdin.read()
+"""
+
+
+class Runner:
+    """A process that has a fork server."""
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", FORK_SERVER],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
+        assert self.process.stdout is not None
+        self.command = shlex.split(self.process.stdout.readline())
+
+    def worker(self, code: str, **options: object) -> subprocess.Popen[str]:
+        """As execnet starts one: its code is the last argument."""
+        return subprocess.Popen(  # type: ignore[call-overload,no-any-return]
+            [*self.command, "-u", "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, **options
+        )
+
+    def close(self) -> int:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.close()
+        self.process.stdout.close()
+        return self.process.wait(10)
+
+
+@contextlib.contextmanager
+def running(directory: Path) -> Iterator[Runner]:
+    runner = Runner({**os.environ, "TMPDIR": str(directory)})
+    try:
+        yield runner
+    finally:
+        runner.process.kill()
+        runner.close()
+
+
+@pytest.fixture(scope="module")
+def runner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runner]:
+    """For tests of what it forks: none of them ends it, or changes what it has."""
+    with running(tmp_path_factory.mktemp("runner")) as runner:
+        yield runner
+
+
+@pytest.fixture
+def own_runner(tmp_path: Path) -> Iterator[Runner]:
+    with running(tmp_path) as runner:
+        yield runner
+
+
+def test_a_worker_has_its_starters_streams_environment_and_place(runner: Runner, tmp_path: Path) -> None:
+    code = "import os, sys; print(sys.stdin.readline().strip(), os.environ, os.getcwd(), sys.argv, __name__)"
+    worker = runner.worker(code, env={"LC_ALL": "C.UTF-8"}, cwd=tmp_path)
+    output, _ = worker.communicate("said\n", timeout=60)
+    assert output == f"said environ({{'LC_ALL': 'C.UTF-8'}}) {tmp_path} ['-c'] __main__\n"
+    assert worker.returncode == 0
+
+
+def test_what_workers_need_is_there_when_they_begin(runner: Runner) -> None:
+    code = "import sys; print({'harness.scenario.crosstalk', 'harness.http_client.session'} <= {*sys.modules})"
+    output, _ = runner.worker(code).communicate(timeout=60)
+    assert output == "True\n"
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("raise SystemExit(7)", 7),
+        ("raise SystemExit('why')", 1),
+        ("1 / 0", 1),
+        ("import os; os.abort()", -signal.SIGABRT),
+    ],
+)
+def test_its_end_is_its_starters(runner: Runner, code: str, expected: int) -> None:
+    worker = runner.worker(code, stderr=subprocess.PIPE)
+    _, words = worker.communicate(timeout=60)
+    assert worker.returncode == expected
+    assert ("ZeroDivisionError" in words) == (code == "1 / 0")
+
+
+def test_what_a_worker_asked_to_be_done_at_its_end_is_done(runner: Runner) -> None:
+    worker = runner.worker("import atexit; atexit.register(print, 'gone')")
+    assert worker.communicate(timeout=60)[0] == "gone\n"
+
+
+SLEEPER = "import os, time; print(os.getpid()); time.sleep(60)"
+
+
+def pid_of(worker: subprocess.Popen[str]) -> int:
+    """What it says itself; who stands for it has another."""
+    assert worker.stdout is not None
+    return int(worker.stdout.readline())
+
+
+def test_a_worker_that_is_killed_closes_its_streams(runner: Runner) -> None:
+    with runner.worker(SLEEPER) as worker:
+        os.kill(pid_of(worker), signal.SIGKILL)
+        assert worker.communicate(timeout=60)[0] == ""
+    assert worker.returncode == -signal.SIGKILL
+
+
+def test_it_dies_with_whoever_stands_for_it(runner: Runner) -> None:
+    with runner.worker(SLEEPER) as worker:
+        pid = pid_of(worker)
+        worker.kill()
+    assert gone(pid)
+    assert runner.worker("print('next')").communicate(timeout=60)[0] == "next\n"
+
+
+@pytest.mark.parametrize("room", [0, 1, 3])
+def test_without_room_for_another_those_that_there_are_go_on(own_runner: Runner, room: int) -> None:
+    """Descriptors of the fork server's own, as few as are left: who asked ends, and nobody else."""
+    says = "import sys; print('here', flush=True); sys.stdout.write(sys.stdin.read())"
+    first = own_runner.worker(says)
+    assert first.stdout is not None
+    assert first.stdout.readline() == "here\n"
+    fork_server = int(
+        Path(f"/proc/{own_runner.process.pid}/task/{own_runner.process.pid}/children").read_text().split()[0]
+    )
+    highest = max(int(file.name) for file in Path(f"/proc/{fork_server}/fd").iterdir())
+    before = resource.prlimit(fork_server, resource.RLIMIT_NOFILE)
+    resource.prlimit(fork_server, resource.RLIMIT_NOFILE, (highest + 1 + room, before[1]))
+    second = own_runner.worker(says)
+    second.communicate("", timeout=60)
+    assert second.returncode in (0, 1)  # it began, or not
+    resource.prlimit(fork_server, resource.RLIMIT_NOFILE, before)
+    third = own_runner.worker(says)
+    assert third.communicate("served", timeout=60)[0] == "here\nserved"
+    assert first.communicate("and on", timeout=60)[0] == "and on"
+    assert first.returncode == 0
+
+
+def test_where_no_process_is_left_who_asked_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none_left() -> int:
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    monkeypatch.setattr(os, "fork", none_left)
+    path = tmp_path / "server"
+    lifeline, ours = os.pipe()
+    with listening_at(path) as listening, socket.socket(socket.AF_UNIX) as asks:
+        asks.connect(str(path))
+        socket.send_fds(asks, [HEAD.pack(2, 1)], [ours])
+        asks.sendall(b"{}")
+        fork_server = server._Server(listening, lifeline)
+        fork_server._fork()
+        assert asks.recv(1) == b""
+        assert fork_server._forks == {}
+        os.close(fork_server._spare)
+        fork_server._selector.close()
+    for descriptor in (lifeline, ours):
+        os.close(descriptor)
+
+
+def test_ctrl_c_reaches_it(runner: Runner) -> None:
+    with runner.worker(SLEEPER, stderr=subprocess.PIPE) as worker:
+        os.kill(pid_of(worker), signal.SIGINT)
+        _, words = worker.communicate(timeout=60)
+    assert "KeyboardInterrupt" in words
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_fork_server_ends_with_its_runner(own_runner: Runner, tmp_path: Path, killed: bool) -> None:
+    output, _ = own_runner.worker("import os; print(os.getppid())").communicate(timeout=60)
+    if killed:
+        own_runner.process.kill()
+    assert own_runner.close() == (-signal.SIGKILL if killed else 0)
+    assert gone(int(output))
+    assert killed or list(tmp_path.iterdir()) == []
+
+
+def test_where_no_socket_can_be_there_is_no_fork_server(tmp_path: Path) -> None:
+    deep = tmp_path / ("d" * 100)
+    deep.mkdir()
+    code = "from harness.pytest_plugin.forked_workers import worker_fork_server\nwith worker_fork_server() as forks: print(forks)"
+    environment = {**os.environ, "TMPDIR": str(deep)}
+    assert (
+        subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True).stdout == "None\n"
+    )
+    assert list(deep.iterdir()) == []

@@ -1,0 +1,84 @@
+"""Worlds whose processes are forked: to the run they are as those that are started each for itself."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness.deployment import Deployment
+from harness.environment import of_a_child
+from harness.errors import WorldLostError
+from harness.forkserver.process import ForkServer
+from harness.heartbeat import Listener
+from harness.integrations import load
+from harness.limits import released
+from harness.pytest_plugin.worlds import Worlds, alive_lock, heartbeat
+from tests.process.forkserver.test_forked_phones import SECRET, remembers
+from tests.process.phone.test_lifetime import gone
+from tools.soak.processes import parent_of
+
+FILE = Path(__file__).parents[3] / "scenarios" / "deployments" / "simulated-gladly.toml"
+
+
+@pytest.fixture
+def fork_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ForkServer]:
+    monkeypatch.setenv("TALKDESK_PW", SECRET)
+    fork_server = ForkServer("harness.simulation.world", of_a_child())
+    yield fork_server
+    fork_server.close()
+
+
+@pytest.fixture
+def worlds(tmp_path: Path) -> Iterator[Worlds]:
+    worlds = Worlds(tmp_path)
+    yield worlds
+    worlds.stop()
+
+
+def started(worlds: Worlds, fork_server: ForkServer) -> list[Deployment]:
+    deployment = load(FILE)
+    return worlds.start([(FILE, deployment)], tenants=2, timings="quick", faults=(), fork_server=fork_server.path)[
+        deployment.name
+    ]
+
+
+def pid_in(control: Path) -> int:
+    """The world's own: who stands for it has another."""
+    beat = Listener(heartbeat(control, load(FILE).name)).look()
+    assert beat is not None
+    return beat.pid
+
+
+def test_it_comes_from_there_and_ends_in_order(fork_server: ForkServer, worlds: Worlds, tmp_path: Path) -> None:
+    tenants = started(worlds, fork_server)
+    pid = pid_in(tmp_path)
+    assert len(tenants) == 2
+    assert parent_of(pid) == fork_server.pid
+    assert worlds.stop() == []
+    assert gone(pid)
+
+
+def test_it_knows_no_secret(fork_server: ForkServer, worlds: Worlds, tmp_path: Path) -> None:
+    started(worlds, fork_server)
+    for pid in (fork_server.pid, pid_in(tmp_path)):
+        assert SECRET.encode() not in Path(f"/proc/{pid}/environ").read_bytes()
+        assert not remembers(pid, SECRET)
+
+
+def test_its_death_is_noticed_and_told(fork_server: ForkServer, worlds: Worlds, tmp_path: Path) -> None:
+    started(worlds, fork_server)
+    os.kill(pid_in(tmp_path), signal.SIGKILL)
+    released(alive_lock(tmp_path, load(FILE).name))
+    (error,) = worlds.stop()
+    assert isinstance(error, WorldLostError)
+    assert str(error).splitlines()[0].endswith("died (exit code -9)"), "what stands alone in reports is whole"
+
+
+def test_where_the_fork_server_is_gone_a_world_is_started(fork_server: ForkServer, worlds: Worlds) -> None:
+    os.kill(fork_server.pid, signal.SIGKILL)
+    assert gone(fork_server.pid)
+    assert len(started(worlds, fork_server)) == 2

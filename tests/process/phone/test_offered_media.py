@@ -1,0 +1,96 @@
+"""Offers of several kinds of audio, or of encryption that the phone does not know: what it can take is taken, and no process ends."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.errors import BrokenError
+from harness.events import CallsRefused, MarkHeard
+from harness.phone.phone import Phone
+from harness.sip.sdp import Description
+from tests.process.phone.conftest import Desk, media_of, uri_of
+from tests.process.phone.stranger import SESSION, VOICE, Stranger, answered
+
+KEY = "inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz"
+DTLS = "m=audio {port} UDP/TLS/RTP/SAVPF 0\na=fingerprint:sha-256 00:11\na=setup:actpass\n"
+SDES = f"m=audio {{port}} RTP/SAVP 0\na=crypto:1 AES_CM_128_HMAC_SHA1_80 {KEY}\n"
+WITH_MKI = f"m=audio {{port}} RTP/SAVP 0\na=crypto:1 AES_CM_128_HMAC_SHA1_80 {KEY}|2^31|1:4\n"
+PLAIN = "m=audio {port} RTP/AVP 0\n"
+A_LAW = "m=audio {port} RTP/AVP 8\n"
+
+
+def taken(answer: bytes) -> list[bool]:
+    return [not media.is_rejected for media in Description.parse(answer).media]
+
+
+@pytest.mark.parametrize("srtp", ["optional", "mandatory"])
+@pytest.mark.parametrize(
+    ("media", "expected"),
+    [
+        pytest.param(DTLS + SDES, [False, True], id="dtls-first"),
+        pytest.param(SDES + DTLS, [True, False], id="dtls-behind"),
+        pytest.param(WITH_MKI + SDES, [False, True], id="mki-first"),
+        pytest.param(SDES.replace("{port} RTP/SAVP 0", "{port} RTP/SAVP 8") + SDES, [False, True], id="codecs"),
+    ],
+)
+def test_of_several_what_the_stack_knows_is_taken(
+    own: Desk, stranger: Stranger, srtp: str, media: str, expected: list[bool]
+) -> None:
+    phone = own("callee", srtp=srtp, codecs=("PCMU",))
+    leg, answer = answered(phone, stranger, SESSION + media)
+    assert taken(answer.body) == expected
+    assert media_of(leg, within=10).secure
+    assert stranger.hangs_up(phone, answer).status == 200
+
+
+def test_the_answer_names_the_port_of_the_audio_that_is_taken(lease: Desk, stranger: Stranger) -> None:
+    """RFC 3264 section 6: each stream of the answer is that of the offer in its place."""
+    phone = lease("callee", codecs=("PCMU",))
+    leg, answer = answered(phone, stranger, SESSION + A_LAW + PLAIN)
+    assert taken(answer.body) == [False, True]
+    stranger.speaks_to(Description.parse(answer.body).media[1].port, phone)
+    leg.wait("the stranger's mark", lambda e: isinstance(e, MarkHeard) and e.mark == VOICE, within=10)
+    assert stranger.hangs_up(phone, answer).status == 200
+
+
+@pytest.mark.parametrize("srtp", ["optional", "mandatory"])
+@pytest.mark.parametrize(("media", "why"), [(DTLS, "DTLS"), (WITH_MKI, "master key identifier")])
+def test_what_the_stack_alone_cannot_take_speaks_against_nobody(
+    own: Desk, stranger: Stranger, srtp: str, media: str, why: str
+) -> None:
+    phone = own("callee", srtp=srtp)
+    assert stranger.calls(phone, SESSION + media).status == 488
+    refused = phone.wait("the refusal", lambda event: isinstance(event, CallsRefused), 10)
+    assert isinstance(refused, CallsRefused)
+    assert (refused.source, why in refused.why) == (stranger.host, True)
+    with pytest.raises(BrokenError, match=why):
+        phone.expect_call(0.1)
+    lives(own, phone)
+
+
+def lives(own: Desk, phone: Phone) -> None:
+    """It takes the next call."""
+    call = own("caller", srtp=phone.config.srtp).dial(uri_of(phone))
+    phone.expect_call(10)
+    call.wait_state("confirmed", 10)
+
+
+def test_what_is_refused_for_another_codec_is_the_far_ends(own: Desk, stranger: Stranger) -> None:
+    phone = own("callee", srtp="optional", codecs=("PCMU",))
+    assert stranger.calls(phone, SESSION + DTLS.replace("SAVPF 0", "SAVPF 8")).status == 488
+    lives(own, phone)
+    assert not any(isinstance(event, CallsRefused) for event in phone.events)
+
+
+def test_an_answer_with_a_master_key_identifier_is_nobodys_silence(lease: Desk, stranger: Stranger) -> None:
+    phone = lease("caller", srtp="mandatory", codecs=("PCMU",))
+    leg = phone.dial(f"sip:stranger@{stranger.address}")
+    invite = stranger.request("INVITE")
+    (key, *_) = Description.parse(invite.body).media[0].crypto
+    made = f"m=audio {{port}} RTP/SAVP 0\na=crypto:{key.tag} {key.suite} {key.key}|1:4\n"
+    sdp = (SESSION + made).format(host=stranger.host, port=stranger.rtp.getsockname()[1])
+    stranger.respond(invite, 200, [("Content-Type", "application/sdp"), ("Contact", f"<sip:{stranger.address}>")], sdp)
+    stranger.request("ACK")
+    stranger.respond(stranger.request("BYE"), 200)
+    with pytest.raises(BrokenError, match="master key identifier"):
+        leg.wait("the AI's voice", lambda event: isinstance(event, MarkHeard), 10)

@@ -1,0 +1,23 @@
+"""What the process has imported that a run's workers are forked from."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[3]
+
+
+def test_the_controller_imports_nothing_that_the_first_invite_would_wait_for() -> None:
+    """It imports preflight while the world starts, and what asks APIs once for all: preflight asks them, too."""
+    asked = (
+        "import sys\n"
+        "from importlib import import_module\n"
+        "from harness.pytest_plugin import forked_workers\n"
+        "for module in forked_workers._NEEDED: import_module(module)\n"
+        "names = 'harness.scenario.cast', 'harness.preflight', 'dns', 'cryptography', 'aiohttp'\n"
+        "print([name for name in names if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", asked], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "['harness.scenario.cast', 'aiohttp']"

@@ -1,1 +1,0 @@
-"""Which lines and branches the tests reach (``make coverage``)."""

@@ -1,1 +1,0 @@
-"""The tables of docs/diagnosis.md, made from the rules."""

@@ -1,1 +1,0 @@
-"""Installs other people's SIP programs and runs the tests against them: ``make test-interop``."""

@@ -1,1 +1,0 @@
-"""What the package is made of, and under which licences: ``make sbom``."""

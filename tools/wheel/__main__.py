@@ -1,7 +1,0 @@
-"""``python -m tools.wheel``."""
-
-import sys
-
-from tools.wheel.run import main
-
-sys.exit(main())
