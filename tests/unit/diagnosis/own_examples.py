@@ -174,12 +174,12 @@ def _transferred_to_a_queue() -> Example:
     return lost(example.replaces())
 
 
-def connects(at_s: float) -> Example:
+def connects(at_s: float, port: str = "answers") -> Example:
     """The platform makes a TLS connection to the stand-in that many seconds after the caller's INVITE, and sends nothing over it."""
     example = Example(ai="stand-in", transport="tls").dials()
     shown = TlsHandshake(at=example.now + at_s, phone="stand-in", remote="198.51.100.20:40000", failed=False)
     example.events.append(shown)
-    return example.after(5.0).rings("reception").probed("termination", "answers").not_taken("the phone reception")
+    return example.after(0.3).rings("reception").probed("termination", port).not_taken("the phone reception")
 
 
 OWN = [

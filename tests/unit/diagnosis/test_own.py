@@ -98,5 +98,11 @@ def test_whether_an_address_of_ours_is_within_reach(named: str, peer: str, found
     assert own_reach(body, peer) == found
 
 
+@pytest.mark.parametrize("port", ["silent", "refuses"])
+def test_nothing_has_kept_back_a_connection_that_came(port: str) -> None:
+    """Whatever the platform's own port answers the harness, a call that begins TLS with the AI has a route, and no firewall on it."""
+    assert [cause.id for cause in connects(0.1, port).diagnose().causes] == ["certificate-refused"]
+
+
 def test_a_connection_before_the_call_is_not_the_call_s() -> None:
     assert "certificate-refused" not in [cause.id for cause in connects(-1.0).diagnose().causes]
