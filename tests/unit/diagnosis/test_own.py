@@ -9,7 +9,7 @@ from harness.diagnosis.sdp import own_reach
 from harness.events import NameLookup, PasswordWithheld, WithheldBy
 from tests.unit.diagnosis.building import Example
 from tests.unit.diagnosis.known import facts_of
-from tests.unit.diagnosis.own_examples import agent_behind_a_router, behind_a_router, connects, options
+from tests.unit.diagnosis.own_examples import agent_behind_a_router, astray, behind_a_router, connects, options
 
 
 def kept(example: Example, *rules: WithheldBy | None) -> Example:
@@ -106,3 +106,11 @@ def test_nothing_has_kept_back_a_connection_that_came(port: str) -> None:
 
 def test_a_connection_before_the_call_is_not_the_call_s() -> None:
     assert "certificate-refused" not in [cause.id for cause in connects(-1.0).diagnose().causes]
+
+
+def test_what_goes_astray_is_kept_back_by_no_firewall_whatever_is_heard_in_turn() -> None:
+    """A caller who hears music in the AI's place, and is told an address that RTP does not come from."""
+    example = astray("198.51.100.99", "192.0.2.2")
+    example.findings.clear()
+    example.to_ai("no-rtp").to_caller("other", 200)
+    assert [cause.id for cause in example.diagnose().causes] == ["sdp-other-address"]
