@@ -140,6 +140,7 @@ class RtpStatistics(Event):
     rx_spanned_ms: int = 0  #: between packets that follow each other, pauses and announced silence left out
     rx_filled_ms: int = 0  #: of that by the audio in them
     tx_offered: int = 0  #: to the transport; ``tx_packets`` leaves out those that it could not send
+    rx_elsewhere: str = ""  #: the host that all of it came from, where the far end's SDP names another
     #: ``address:port`` of a host that the SDP or the signalling names, of whose packets the SRTP key has fit none, nor of others.
     undeciphered_from: str = ""
 

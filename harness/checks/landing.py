@@ -122,12 +122,13 @@ def only_one(
     ``code`` and ``state`` are those of the caller's call, ``attempted`` what the AI's side saw of it, where nobody did;
     ``unseen``: nobody could look there.
     """
+    nobody = "the platform itself answered, or somebody who is not seen" if state == "confirmed" else "nobody answered"
     return judged(
         "landing.answered_by",
         subject,
         list(answered) == [wanted] and not called,
         expected=f"only {wanted} answers",
-        actual=("nobody answered" if not answered else f"{', '.join(answered)} answered")
+        actual=(f"{', '.join(answered)} answered" if answered else nobody)
         + (f", and the call went to {', '.join(called)} as well" if called else ""),
         measured=measurement.AnsweredBy(
             answered=tuple(answered),

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 
 from harness.deployment import Trunk
 from harness.diagnosis import sdp
+from harness.diagnosis.audio import is_unheard
 from harness.diagnosis.derive import Scene, listed, number_in, same_number
 from harness.diagnosis.messages import CHALLENGES, Seen, formats, said_by, username_in
 from harness.diagnosis.refusals import TERMINATED, about, of_message, one
+from harness.events import TlsHandshake
 from harness.sip.grammar import host_of
 from harness.sip.message import Request, Response
 from harness.verdict import Finding
@@ -39,9 +41,18 @@ def tell(scene: Scene) -> None:
         facts.record("ai.transport", "another" if scene.failed(finding) else "the trunk's", *finding.evidence)
     for finding in scene.of("route.trunk"):
         facts.record("ai.trunk", "another" if scene.failed(finding) else "the right one", *finding.evidence)
+    for finding in scene.of("route.not_reached"):
+        shown = scene.axes.get("certificate")
+        facts.record("certificate.taken", (bool(shown) and scene.failed(finding)) or None, f"{shown}: {finding.actual}")
+    for event in scene.events:
+        if isinstance(event, TlsHandshake) and scene.vantage.role(event.phone) == "ai" and scene.call:
+            facts.record("ai.handshake", event.at >= scene.call.at or None, f"from {event.remote}")
     _final_of_the_ai(scene)
     _unheard(scene)
     _lost(scene)
+    watched = scene.axes.get("ai") == "stand-in" and scene.vantage.sees("ai")
+    if watched and scene.call is not None and scene.call.direction == "outgoing" and not scene.at_ai:
+        facts.record("ai.saw", "nothing", "no message came to the stand-in")
     if scene.axes.get("ai") == "stand-in" and facts.value("ai.saw") == "nothing":
         facts.record("ai.offer", NO_CALL_CAME, *facts["ai.saw"].evidence)
 
@@ -121,9 +132,12 @@ def _of_invite(scene: Scene, seen: Seen) -> None:
         facts.record("ai.trunk", _trunk(scene, trunk, seen), seen.where)
     facts.record("ai.tls_asked", invite.uri.params.get("transport") == "tls", seen.where)
     body = invite.body.decode("utf-8", "replace")
-    if "m=audio" in body:
+    if "m=audio" in body or body.startswith("v="):
         facts.record("ai.offer", sdp.offered(body), seen.where, formats(invite))
+    if "m=audio" in body:
         facts.record("sdp.to_ai", sdp.reach(body, seen.remote), seen.where)
+        beside = sdp.is_beside(body, seen.remote) if is_unheard(scene) else None
+        facts.record("sdp.beside", beside, seen.where, f"c={sdp.address(body)}, from {seen.remote}")
         facts.record("sdp.hold", "the platform" if _holds(scene, seen) else None, seen.where)
     for answer in scene.at_ai:
         if not answer.received and answer.answers("INVITE") == 200 and answer.message.call_id == invite.call_id:

@@ -117,6 +117,11 @@ def _is_of_this_machine(place: str) -> bool:
         return False
 
 
+def is_unheard(scene: Scene) -> bool:
+    """Whether somebody who was to be heard was not."""
+    return any(scene.failed(finding) for finding in scene.of("audio"))
+
+
 def _stopped_at(scene: Scene, failed: Finding) -> None:
     """Whether the last mark its listener heard came when the call was changed; in a call that nobody changed it stopped by itself.
 

@@ -21,7 +21,7 @@ _OF_THE_TRUNK = frozenset(
         *(f"firewall-{port}" for port in ("udp-32681", "tcp-32681", "tls-32682")),
         *(f"firewall-{port}-rejected" for port in ("udp-32681", "tcp-32681", "tls-32682")),
         *("trunk-transport-mismatch", "tls-not-appended"),
-        *("certificate-expired", "certificate-wrong-name", "certificate-untrusted"),
+        *("certificate-expired", "certificate-wrong-name", "certificate-untrusted", "certificate-refused"),
     }
 )
 _OF_THE_CODEC = frozenset({"no-g711", "g711-one-side", "payload-mismatch", "agent-no-common-codec", "codec-not-taken"})

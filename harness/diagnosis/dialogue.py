@@ -7,10 +7,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from harness.diagnosis.audio import direction_of, received
+from harness.diagnosis.audio import direction_of, is_unheard, received
 from harness.diagnosis.derive import Scene
 from harness.diagnosis.messages import bye_outcome, formats, parse
-from harness.diagnosis.sdp import address, holds, offered, own_reach
+from harness.diagnosis.sdp import address, holds, is_beside, offered, own_reach, reach
 from harness.events import SipMessage
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import Message, Request, Response
@@ -36,6 +36,7 @@ def tell(scene: Scene) -> None:
     for finding in scene.of("answered.acknowledged", role="caller"):
         scene.facts.record("ack.arrived", False if scene.failed(finding) else None, finding.actual)
     _cancel(scene)
+    _prack(scene)
     _own_addresses(scene)
     exchanges = list(_of_the_caller(scene))
     for exchange in exchanges:
@@ -50,6 +51,12 @@ def tell(scene: Scene) -> None:
                 answer = _with_sdp(scene, exchange.response)
                 scene.facts.record("caller.answer", _answer(exchange.request, answer), *where)
                 scene.facts.record("caller.held", _is_held(scene, exchange, answer) or None, *where)
+                if exchange.answered is not None:
+                    body = _sdp(answer).decode("utf-8", "replace")
+                    named = f"c={address(body)}, from {exchange.answered.remote}"
+                    scene.facts.record("sdp.to_caller", reach(body, exchange.answered.remote), *where[1:2], named)
+                    beside = is_beside(body, exchange.answered.remote) if is_unheard(scene) else None
+                    scene.facts.record("sdp.beside", beside, *where[1:2], named)
         elif method in ("INVITE", "UPDATE"):
             scene.facts.record("change.answer", _outcome(scene, exchange), *where)
         elif method == "BYE" and exchange.sent.at <= scene.over:
@@ -83,6 +90,23 @@ def _cancel(scene: Scene) -> None:
             with contextlib.suppress(SipSyntaxError):
                 if isinstance(message, Response) and message.cseq.method == "CANCEL" and message.is_success:
                     scene.facts.record("cancel.answer", "accepted", scene.number_of(event))
+
+
+def _prack(scene: Scene) -> None:
+    """Whether a reliable 18x came again after its PRACK, which then has not arrived (RFC 3262 section 3)."""
+    sent: dict[str, SipMessage] = {}  # by RSeq, CSeq number and method of the INVITE: the first PRACK for it
+    for event in scene.messages(scene.call.leg) if scene.call else ():
+        message = parse(event.text)
+        with contextlib.suppress(SipSyntaxError):
+            if isinstance(message, Request) and message.method == "PRACK" and event.direction == "sent":
+                sent.setdefault(" ".join((message.get("RAck") or "").split()), event)
+            elif isinstance(message, Response) and message.cseq.method == "PRACK":
+                return
+            elif isinstance(message, Response) and message.has("RSeq"):
+                again = f"{message.get('RSeq')} {message.cseq.number} {message.cseq.method}"
+                if again in sent:
+                    where = (scene.number_of(sent[again]), scene.number_of(event))
+                    scene.facts.record("prack.lost", True, f"sent to {sent[again].remote}", *where)
 
 
 def _of_the_caller(scene: Scene) -> Iterator[Exchange]:

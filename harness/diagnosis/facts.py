@@ -59,7 +59,12 @@ KNOWN: Mapping[str, Kind] = {
     "registration.granted": Kind(
         "the interval granted, against the one asked for", "read Expires in the 200 to REGISTER"
     ),
+    "registration.taken": Kind("a registration that had to be refused was taken", _AI_SIP),
     # does the call reach the AI
+    "ai.handshake": Kind(
+        "the platform began TLS with the AI", "capture TCP at the AI's port, and look whether an INVITE follows"
+    ),
+    "certificate.taken": Kind("the AI was called though it showed a bad certificate", _AI_SIP),
     "ai.saw": Kind("what the AI's side saw of the call", _AI_LOG),
     "ai.code": Kind("the AI's final response", _AI_LOG),
     "ai.refusal": Kind("what the AI's refusal says it is about", _AI_LOG),
@@ -120,6 +125,19 @@ KNOWN: Mapping[str, Kind] = {
     ),
     "audio.phase": Kind("when audio failed", "listen before and after the transfer"),
     "sdp.to_ai": Kind("the address in the SDP the AI got", _AI_SIP),
+    "sdp.to_caller": Kind(
+        "the address in the SDP the caller got", "read c= in the SDP that the caller's 200 or 18x has"
+    ),
+    "sdp.beside": Kind(
+        "an SDP of the platform's names another address than its signalling's",
+        "compare c= with where the SDP came from",
+    ),
+    "rtp.from.ai": Kind(
+        "where the RTP to the AI comes from", "capture RTP at the AI, and compare its source with c= of the SDP"
+    ),
+    "rtp.from.caller": Kind(
+        "where the RTP to the caller comes from", "capture RTP at the caller, and compare its source with c= of the SDP"
+    ),
     "sdp.caller": Kind(
         "the address in the caller's own SDP", "read c= in the SDP that the caller sent, and to what address it went"
     ),
@@ -155,6 +173,7 @@ KNOWN: Mapping[str, Kind] = {
     "change.answer": Kind("what became of the change of the call (re-INVITE)", "look at the answer to the re-INVITE"),
     "ai.refresh": Kind("what became of the AI's session refresh", _AI_SIP),
     "ai.ack": Kind("the platform's ACK at the AI", _AI_SIP),
+    "prack.lost": Kind("the caller's PRACK does not arrive", "look whether the 18x to the caller is repeated"),
     "ack.arrived": Kind("the caller's ACK arrived", "look whether the 200 to the caller is repeated"),
     "hangup.answer": Kind("what became of the caller's BYE", "look at the answer to the BYE"),
     "cancel.answer": Kind("what became of the caller's CANCEL", "look at the answer to the CANCEL"),
@@ -208,7 +227,9 @@ KNOWN: Mapping[str, Kind] = {
     "hangup.ai": Kind("what became of the AI's BYE", _AI_SIP),
     "hangup.agent": Kind("what became of the agent's BYE", "look at the agent's phone"),
     "release.caller": Kind("the caller's leg when it had to end", "look at the caller's phone"),
-    "limit.tried": Kind("more calls were made at once than the trunk is agreed to carry", "make so many calls at once"),
+    "limit.tried": Kind(
+        "several calls were made at once, as many as the trunk is agreed to carry or more", "make so many calls at once"
+    ),
     "limit": Kind("how many calls at once reached the AI", _AI_LOG),
     "dialled.form": Kind("how the number was written that was dialled", "dial it in E.164, and in national form"),
     "final.refusal": Kind("what the caller's refusal says it is about", _PLATFORM_LOG),

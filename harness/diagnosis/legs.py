@@ -22,6 +22,9 @@ _OWN: dict[int, str] = {415: "its media", 488: "its media", 606: "its media", 40
 #: refuses so has a leg for it.
 MALFORMED = "a malformed request"
 _WITHOUT_LEG: dict[int, str] = {486: "another call", 400: MALFORMED}
+_ANSWERED_AND_OVER_S = 1.0
+#: Who answered where the group has a queue, or a machine: that, as likely as somebody else's device.
+QUEUE = "the group's queue or machine, or another device"
 _AFTER_HANGUP_S = 0.9  #: what was asked for a shorter time than this before the case was over may still be under way
 
 
@@ -169,16 +172,43 @@ def _dialled(scene: Scene) -> None:
 # -- who answered, where none of our phones rang
 
 
+def _ended_at_once(scene: Scene) -> str | None:
+    """The BYE that the caller got within a second of the AI's REFER: nobody can have answered, and have hung up, in that time."""
+    referred: float | None = None
+    for event in scene.events:
+        if not isinstance(event, SipMessage) or event.at > scene.over:
+            continue
+        role = scene.vantage.role(event.phone)
+        if role == "ai" and event.direction == "sent" and event.text.startswith("REFER "):
+            referred = event.at
+        elif (
+            role == "caller"
+            and event.direction == "received"
+            and event.text.startswith("BYE ")
+            and referred is not None
+        ):
+            return scene.number_of(event) if event.at - referred < _ANSWERED_AND_OVER_S else None
+    return None
+
+
+def _waits(scene: Scene) -> bool:
+    """Whether the group that was to get the call has a queue, or a machine, which answers by itself where nobody is there."""
+    wanted = {finding.facts.get("wanted") for finding in scene.of("landing") if scene.failed(finding)}
+    groups = scene.deployment.groups if scene.deployment else {}
+    return any(group.queue_s > 0 or group.voicemail for name, group in groups.items() if name in wanted)
+
+
 def _answered_elsewhere(scene: Scene) -> None:
     facts = scene.facts
+    answered: object = QUEUE if _waits(scene) else True
     if facts.value("transfer.landed") == "nowhere":
         placed = [e for e in scene.events if isinstance(e, LegStarted) and e.replaces is not None]
         for leg in placed:
             up = [e for e in _states(scene, leg.leg) if e.state == "confirmed"]
             if up:
-                facts.record("answered.elsewhere", True, f"{leg.leg}, the call placed on the REFER, was answered")
+                facts.record("answered.elsewhere", answered, f"{leg.leg}, the call placed on the REFER, was answered")
         if facts.value("transfer.way") == "INVITE" and facts.value("transfer.answer") == "accepted":
-            facts.record("answered.elsewhere", True, *facts["transfer.answer"].evidence)
+            facts.record("answered.elsewhere", answered, *facts["transfer.answer"].evidence)
         if facts.value("transfer.passed_on") is True:
             facts.record(
                 "answered.elsewhere", False, "nobody answered a call that the caller's phone placed on the REFER"
@@ -187,6 +217,8 @@ def _answered_elsewhere(scene: Scene) -> None:
             facts.record("answered.elsewhere", False, "the transfer was not accepted")
         if facts.value("transfer.failed") is True:
             facts.record("answered.elsewhere", False, "the platform said that the transfer failed")
+        if (ended := _ended_at_once(scene)) is not None:
+            facts.record("answered.elsewhere", False, "the platform ended the caller's call at once", ended)
         # Of an answer to the call the AI is told (RFC 3515 section 2.4.4).
         if facts.value("transfer.recorded") not in (None, "done", 200):
             facts.record("answered.elsewhere", False, "the AI's record does not say that the transfer was done")
@@ -197,7 +229,7 @@ def _answered_elsewhere(scene: Scene) -> None:
             facts.record("answered.elsewhere", False, "nobody took the call in the AI's place")
         elif end is not None and not answers_itself(scene) and (facts.value("ai.saw") or facts.value("ai.lost")):
             # where neither is known, the AI may have answered
-            facts.record("answered.elsewhere", True, *facts["caller.end"].evidence)
+            facts.record("answered.elsewhere", answered, *facts["caller.end"].evidence)
 
 
 def _states(scene: Scene, leg: str | None) -> list[CallState]:
@@ -212,11 +244,11 @@ def _limit(scene: Scene) -> None:
     trunk = scene.trunk
     if scene.moment != "limit" or trunk is None:
         return
-    scene.facts.record("limit.tried", True, "the row")
-    if not scene.vantage.sees("ai"):
-        return
     legs = [e for e in scene.events if isinstance(e, LegStarted) and scene.vantage.role(e.phone) == "caller"]
     made = len({leg.leg for leg in legs if leg.direction == "outgoing" and leg.replaces is None})
+    scene.facts.record("limit.tried", True, f"{made} calls")
+    if not scene.vantage.sees("ai"):
+        return
     reached = len({seen.message.call_id for seen in scene.invites})
     shown = f"{made} calls were made, {reached} reached the AI, {trunk.max_concurrent_calls} are agreed"
     if reached > trunk.max_concurrent_calls:

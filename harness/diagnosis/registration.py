@@ -36,6 +36,8 @@ def tell(scene: Scene) -> None:
         facts.record("registration.answer", answer, *finding.evidence, *refused, finding.actual, *told)
         said = about(reason) if response is None else of_message(response)
         facts.record("registration.refusal", said, finding.actual, *told)
+        taken = finding.check == "registration.refused" and scene.failed(finding) and code == 200
+        facts.record("registration.taken", taken or None, finding.actual)
         facts.record("registration.retry", (response is not None and bool(why.retry_after(response))) or None, *told)
     for finding in scene.of("timing.within"):
         if finding.facts.get("what") == "the registration is refreshed":

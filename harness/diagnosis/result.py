@@ -12,6 +12,10 @@ from harness.diagnosis.rule import Confidence
 UNKNOWN = "unknown"
 
 
+#: What is said ahead of a cause, by how sure it is.
+HEDGES: Mapping[str, str] = {"certain": "", "likely": "probably ", "possible": "possibly "}
+
+
 @dataclass(frozen=True, slots=True)
 class Cause:
     """One cause, ready to be read: what it is, whose it is, how it is mended, and what shows it.
@@ -81,8 +85,7 @@ class Diagnosis:
             titles = "; or ".join(cause.title for cause in listed)
             issues = " / ".join(dict.fromkeys(cause.guide_issue for cause in listed))
             return f"{issues}: one of {len(listed)}: {titles}"
-        hedge = {"certain": "", "likely": "probably ", "possible": "possibly "}[first.confidence]
-        return f"{first.guide_issue}: {hedge}{first.title}"
+        return f"{first.guide_issue}: {HEDGES[first.confidence]}{first.title}"
 
     def to_plain(self) -> dict[str, Any]:
         """JSON-ready; ``causes`` have the keys that reports read (``docs/reports.md``), the first with the headline."""

@@ -44,6 +44,14 @@ def reach(body: str, sender: str) -> str | None:
     return "private" if _is_private(shown) and not _is_private(source) else "reachable"
 
 
+def is_beside(body: str, sender: str) -> bool | None:
+    """Whether its audio has another address than its ``sender``: a media server's, or one that is wrong; None for a name."""
+    try:
+        return ipaddress.ip_address(address(body) or "") != _host(sender) or None
+    except ValueError:
+        return None
+
+
 def own_reach(body: str, peer: str) -> str | None:
     """The same of a description of ours, by the address it was sent to. On this machine itself every address is within reach."""
     try:

@@ -12,13 +12,23 @@ from harness.sip import why
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import Message, Request
 
+#: Where the RTP of a far end comes from whose SDP names another host.
+ANOTHER_HOST = "another host than the SDP names"
+
 
 def tell(scene: Scene) -> None:
     """Make all of them known that can be."""
+    _from_elsewhere(scene)
     _cut(scene)
     _acknowledged(scene)
     _refreshed(scene)
     _spoke(scene)
+
+
+def _from_elsewhere(scene: Scene) -> None:
+    for event in scene.last_statistics:
+        if event.rx_elsewhere and (role := scene.vantage.role(event.phone)) in ("ai", "caller"):
+            scene.facts.record(f"rtp.from.{role}", ANOTHER_HOST, f"RTP to {event.leg} comes from {event.rx_elsewhere}")
 
 
 def _cut(scene: Scene) -> None:

@@ -105,7 +105,7 @@ def _by_check(scene: Scene, finding: Finding) -> Symptom:
             if finding.facts.get("what") == "the call":
                 return "fallback.time"
         case "landing.turn" if is_unasked(finding):
-            return "transfer.unasked"
+            return "reach" if _rings_for_want_of_the_ai(scene, finding.subject) else "transfer.unasked"
         case "landing.others" if finding.facts.get("rang") and scene.moment in ("transfer", "people"):
             return "transfer"
         case "landing.others" if finding.facts.get("rang") and scene.moment == "fallback":
@@ -119,6 +119,19 @@ def _by_check(scene: Scene, finding: Finding) -> Symptom:
         case "phone.wait" if role == "ai" and scene.facts.value("ai.saw") == "refused":
             return "reach"  # its stack refused the call before the scenario came to answer it
     return "other"
+
+
+def _rings_for_want_of_the_ai(scene: Scene, phone: str) -> bool:
+    """Whether that is one of the fallback's, and of no group that the AI hands over to, and the AI is not known to have answered."""
+    if scene.deployment is None or scene.line is None or scene.facts.value("ai.saw") == "answered":
+        return False
+    line = scene.line[1]
+    if line.assistant is None:
+        return False
+    handed_to = {each.transfer_to for each in scene.deployment.handovers(line.assistant).values()}
+    groups = scene.deployment.groups
+    theirs = {agent for group in handed_to if group in groups for agent in groups[group].agents}
+    return line.fallback in groups and phone in groups[str(line.fallback)].agents and phone not in theirs
 
 
 def _unanswered(scene: Scene, found: dict[Symptom, list[Finding]]) -> None:

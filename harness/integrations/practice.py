@@ -362,6 +362,7 @@ PRACTICE: tuple[Row, ...] = (
         (TO_AI, CARRIES_TWO, AT_ONCE),
         needs=(TWO_CALLERS,),
         calls=plans.several,
+        moment="limit",
         seconds=2.5,
         required_findings=dict.fromkeys((*WITH_THE_AI, *AGAIN, CALLER_ID), 2),
     ),

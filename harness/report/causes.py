@@ -11,6 +11,7 @@ from typing import Any
 
 from harness.diagnosis import common
 from harness.diagnosis.common import Common
+from harness.diagnosis.result import HEDGES
 from harness.report.evidence import CaseEvidence
 from harness.verdict import ORDER, Verdict
 
@@ -33,8 +34,10 @@ class CauseGroup:
         first = self.cases[0]
         if self.common is None or _first(first) == self.common.cause.get("id"):
             return first.headline
-        words = (self.common.cause.get("issue"), self.common.cause.get("title") or self.common.cause.get("cause"))
-        return ": ".join(str(word) for word in words if word)
+        cause = self.common.cause
+        title = str(cause.get("title") or cause.get("cause") or "")
+        hedged = HEDGES.get(str(cause.get("confidence")), "") + title if title else ""
+        return ": ".join(str(word) for word in (cause.get("issue"), hedged) if word)
 
     @property
     def is_mixed(self) -> bool:

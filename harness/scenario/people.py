@@ -275,7 +275,8 @@ class AssistantOf:
                 )
             else:
                 self._context.evidence.add(landing.only_one("the call", [talk.assistant or "nobody known"], self.name))
-                self._context.last_looks.append(lambda: self._given_to_others(of))
+                if talk.assistant == self.name:
+                    self._context.last_looks.append(lambda: self._given_to_others(of))
             return talk
 
     def _given_to_others(self, of: Call) -> list[Finding]:

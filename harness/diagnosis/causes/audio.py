@@ -9,9 +9,10 @@ from harness.diagnosis.causes.described import Described
 
 AUDIO: Mapping[str, Described] = {
     "rtp-blocked-to-ai": Described(
-        "RTP does not get from the platform to the AI",
+        "RTP does not get from the caller to the AI",
         at.AUDIO_ISSUE,
-        "Open UDP 10000–60000 from the {platform} media addresses to Synthflow's media addresses; check NAT and the SBC's media route.",
+        "Open UDP 10000–60000 from the {platform} media addresses to Synthflow's media addresses; check NAT and the SBC's media route. "
+        "Where a capture there has none of the caller's RTP either, it is lost ahead of the platform.",
         "network",
         at.TROUBLE,
     ),
@@ -24,10 +25,10 @@ AUDIO: Mapping[str, Described] = {
         at.TROUBLE,
     ),
     "rtp-blocked-both": Described(
-        "no RTP gets through between platform and AI, either way",
+        "no RTP gets through between caller and AI, either way",
         at.AUDIO_ISSUE,
         "Open UDP 10000–60000 in both directions between the media addresses of {platform} and of Synthflow. Where other calls bring "
-        "the harness no RTP either, its own firewall keeps it back (`rtp_ports`).",
+        "the harness no RTP either, its own firewall keeps it back (`rtp_ports`), or {platform} advertises a wrong media address.",
         "network",
         at.TROUBLE,
     ),
@@ -48,10 +49,18 @@ AUDIO: Mapping[str, Described] = {
         at.TROUBLE,
     ),
     "sdp-private-address": Described(
-        "the platform's SDP names a private address, so the AI's audio goes nowhere",
+        "the platform's SDP names a private address, so what is sent there goes nowhere",
         at.AUDIO_ISSUE,
-        "Have the {platform} SBC write its public media address into SDP (its NAT or advertised-address setting), and switch off SIP "
+        "Have {platform} write its public media address into SDP (its NAT or advertised-address setting), and switch off SIP "
         "ALG on the way.",
+        "trunk",
+        at.TROUBLE,
+    ),
+    "sdp-other-address": Described(
+        "the platform's SDP names another address than its RTP comes from, and what is sent there does not arrive",
+        at.AUDIO_ISSUE,
+        "Have {platform} write the address at which it takes RTP into SDP (its advertised media address, which may be an old "
+        "one). Where that address is right, open UDP to it.",
         "trunk",
         at.TROUBLE,
     ),
@@ -195,7 +204,7 @@ AUDIO: Mapping[str, Described] = {
     "level-wrong": Described(
         "a voice arrives much too quiet or too loud",
         at.AUDIO_ISSUE,
-        "Look for a gain or attenuation setting at {platform}'s SBC or media server, and for a gateway that adapts levels by itself.",
+        "Look for a gain or attenuation setting at {platform} or its media server, and for a gateway that adapts levels by itself.",
         "trunk",
         at.TROUBLE,
     ),

@@ -81,6 +81,30 @@ IDENTITY: Mapping[str, Described] = {
         "AI side",
         at.TRUNK,
     ),
+    "certificate-refused": Described(
+        "the platform connects to the AI over TLS, and does not go on: most likely it does not accept the AI's certificate",
+        at.REACHING_ISSUE,
+        "Look up in {platform}'s TLS log why it closed the connection. It has to trust who signed the certificate that the harness's "
+        "phone shows (`[stand_in] certificate`), which has to name the trunk's `host`, and both need a TLS version in common.",
+        "trunk",
+        at.TRUNK,
+    ),
+    "certificate-unchecked": Described(
+        "the platform calls an AI whose TLS certificate it should not accept",
+        at.REACHING_ISSUE,
+        "Have {platform} verify the certificate of the trunk's far end: who signed it, its dates, and that it names the host that is "
+        "called (RFC 5922 section 7.2).",
+        "trunk",
+        at.TRUNK,
+    ),
+    "withheld-number-shown": Described(
+        "the platform shows the AI a number that the caller has withheld",
+        at.CALLER_ID_ISSUE,
+        "Have {platform} honour Privacy on the trunk: From anonymous, Privacy: id passed on, and the number in P-Asserted-Identity "
+        "alone, for a peer that is trusted (RFC 3323, RFC 3325).",
+        "trunk",
+        at.TROUBLE,
+    ),
     "caller-header-missing": Described(
         "the INVITE has no X-Gladly-Caller-Id",
         at.GLADLY_ISSUE,

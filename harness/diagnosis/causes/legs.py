@@ -232,9 +232,9 @@ LEGS: Mapping[str, Described] = {
         at.TROUBLE,
     ),
     "early-media-not-passed-on": Described(
-        "what the AI sends before it answers does not reach the caller: its 183 loses its SDP, or is kept",
+        "what the AI sends before it answers does not reach the caller: its 183 loses its SDP, or it or its audio is kept",
         at.AUDIO_ISSUE,
-        "Have the trunk pass the AI's 183 with its SDP, and open the media path with it.",
+        "Have the trunk pass the AI's 183 with its SDP, and open the media path with it, without a ringing tone of its own in between.",
         "trunk",
         at.TROUBLE,
     ),

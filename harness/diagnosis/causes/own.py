@@ -60,7 +60,7 @@ OWN: Mapping[str, Described] = {
     "options-not-answered": Described(
         "the platform does not answer OPTIONS with 200",
         at.REACHING_ISSUE,
-        "Have {platform}'s SBC answer OPTIONS as it would a call (RFC 3261 section 11.2). 403: the address or the method is not "
+        "Have {platform} answer OPTIONS as it would a call (RFC 3261 section 11.2). 403: the address or the method is not "
         "allowed; 404: it wants a user in the address; 405 and 501: it knows no OPTIONS; none: a filter drops it. Calls work without, "
         "and who watches a trunk by OPTIONS takes it for dead; where nobody does, leave the row out.",
         "trunk",

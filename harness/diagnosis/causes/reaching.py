@@ -23,7 +23,7 @@ REACHING: Mapping[str, Described] = {
         at.INBOUND,
     ),
     "route-missing": Described(
-        "the number has no SIP transfer: the platform's own agents ring at once",
+        "the number has no SIP transfer: the platform keeps the call, or rings its own agents at once",
         at.REACHING_ISSUE,
         "Give the number's IVR or ring group a step that transfers to the Synthflow DID over the SIP trunk, put it before the agents, "
         "and activate the routing.",
@@ -130,7 +130,7 @@ REACHING: Mapping[str, Described] = {
         at.INBOUND,
     ),
     "caller-media-refused": Described(
-        "the platform refuses the media that the caller offers (415, 488, 606), before it calls anybody",
+        "the platform refuses the media that the caller offers (415, 488, 606)",
         at.REACHING_ISSUE,
         "Compare the SDP of the caller's INVITE with what the trunk at {platform} takes: codecs (G.711 on both sides), RTP or SRTP, "
         "and the address family. A Warning in the answer says which.",
@@ -174,6 +174,22 @@ REACHING: Mapping[str, Described] = {
         "trunk",
         at.TROUBLE,
     ),
+    "prack-not-taken": Described(
+        "the caller's PRACK does not arrive, so that its call is not answered",
+        at.REACHING_ISSUE,
+        "Look at the Contact and Record-Route of the 18x that the caller got: its PRACK goes there (RFC 3262 section 4). Most "
+        "often the address that {platform} advertises for its signalling is wrong.",
+        "trunk",
+        at.TROUBLE,
+    ),
+    "extension-refused": Described(
+        "the platform refuses an extension of SIP that the call requires (420)",
+        at.REACHING_ISSUE,
+        "Switch on at {platform} what its Unsupported header names, on the caller's side and on the trunk: 100rel is RFC 3262's, "
+        "timer RFC 4028's. Where it is not promised, leave the row out.",
+        "trunk",
+        at.TROUBLE,
+    ),
     "ack-not-passed-on": Described(
         "no ACK of the platform's arrives at the AI, which ends the call for want of it",
         at.REACHING_ISSUE,
@@ -185,7 +201,7 @@ REACHING: Mapping[str, Described] = {
     "refresh-not-taken": Described(
         "the AI's session refresh is not accepted, and the AI ends the call for want of it",
         at.REACHING_ISSUE,
-        "Have {platform}'s SBC answer an UPDATE or re-INVITE within the call with 200 and a Session-Expires (RFC 4028 section 9), "
+        "Have {platform} answer an UPDATE or re-INVITE within the call with 200 and a Session-Expires (RFC 4028 section 9), "
         "or agree on no session timer at all.",
         "trunk",
         at.TROUBLE,

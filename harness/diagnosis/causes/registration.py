@@ -26,7 +26,7 @@ REGISTRATION: Mapping[str, Described] = {
     "termination-uri-wrong": Described(
         "Synthflow's Termination URI is not the platform's SBC",
         at.REGISTRATION_ISSUE,
-        "At Synthflow, open the SIP number and set its Termination URI to the {platform} SBC's host name or address, copied rather "
+        "At Synthflow, open the SIP number and set its Termination URI to {platform}'s own host name or address, copied rather "
         "than typed; check that the name resolves.",
         "AI side",
         at.NUMBER,
@@ -37,6 +37,14 @@ REGISTRATION: Mapping[str, Described] = {
         "Copy the SIP Username of the {platform} trunk into the SIP number at Synthflow again, letter by letter, and attach anew.",
         "AI side",
         at.NUMBER,
+    ),
+    "registration-unguarded": Described(
+        "the platform takes a registration that it should refuse",
+        at.REGISTRATION_ISSUE,
+        "Have {platform} challenge each REGISTER for the trunk's user, also from an allowed address, and take none from any other "
+        "address (an ACL that lets an address in must not stand for the password).",
+        "trunk",
+        at.TRUNK,
     ),
     "password-wrong": Described(
         "the SIP password at Synthflow is not the trunk's",

@@ -170,7 +170,7 @@ TRANSFER: Mapping[str, Described] = {
         "the platform does not know the call in which the AI asks for the transfer (481)",
         at.TRANSFER_ISSUE,
         "Compare Call-ID and tags of the REFER with those of the INVITE that the AI got and of its 200. Where they are the same, "
-        "{platform}'s SBC has lost the call or ended it before, or the REFER went to another node: look at Contact and Record-Route.",
+        "{platform} has lost the call or ended it before, or the REFER went to another node: look at Contact and Record-Route.",
         "trunk",
         at.BACK,
     ),

@@ -21,6 +21,7 @@ from harness.diagnosis.rules.told import BY_AI, BY_PLATFORM
 from harness.diagnosis.rules.transfer import TRANSFER
 from harness.diagnosis.rules.transfer_answers import ANSWERED
 from harness.diagnosis.rules.transfer_recorded import RECORDED
+from harness.diagnosis.rules.trust import TRUST
 
 COMMON: tuple[Rule, ...] = (
     REGISTRATION
@@ -39,6 +40,7 @@ COMMON: tuple[Rule, ...] = (
     + FALLBACK
     + MANNERS
     + OWN
+    + TRUST
 )
 
 

@@ -9,7 +9,16 @@ from harness.diagnosis.audio import ARRIVES, NO_RTP
 from harness.diagnosis.cells import AGENTS, cells
 from harness.diagnosis.conditions import not_shown, unless, when
 from harness.diagnosis.rule import Rule
-from harness.diagnosis.rules.media import SAME_CODEC, SENT, UNHEARD, UNHEARD_BY_CALLER, UP
+from harness.diagnosis.rules.addresses import ADDRESSES
+from harness.diagnosis.rules.media import (
+    SAME_CODEC,
+    SENT,
+    TO_AI_IN_PLACE,
+    TO_CALLER_IN_PLACE,
+    UNHEARD,
+    UNHEARD_BY_CALLER,
+    UP,
+)
 
 _LASTING = (unless("audio.stopped", True), *UP)
 _REACHABLE = unless("sdp.to_ai", "private")
@@ -37,6 +46,7 @@ _TO_AI = Rule(
     conditions=(
         when("audio.to_ai", *NO_RTP),
         when("audio.to_caller", "heard"),  # through a transcoder, where there are two codecs
+        *TO_CALLER_IN_PLACE,
         *_LASTING,
     ),
     consequences=UNHEARD,
@@ -49,7 +59,7 @@ _TO_CALLER = Rule(
     cells=cells("media to it", "caller", "customer") + cells("media from it", "AI"),
     conditions=(
         *(when("audio.to_caller", *NO_RTP), when("audio.to_ai", "heard")),
-        *(_REACHABLE, not_shown("sdp.caller", "private"), SENT, *_LASTING),
+        *(*TO_AI_IN_PLACE, not_shown("sdp.caller", "private"), SENT, *_LASTING),
     ),
     consequences=UNHEARD_BY_CALLER,
     because="the AI hears the caller, nothing of the AI's arrives at the caller, and the SDP sent its RTP to the right place",
@@ -74,15 +84,7 @@ def closed() -> Iterator[Rule]:
         ),
         because="nothing arrives at the AI, and at the caller hardly more, though both negotiated the same codec",
     )
-    yield Rule(
-        id="audio.private-address",
-        cause="sdp-private-address",
-        symptoms=("audio",),
-        cells=cells("media from it", "AI"),
-        conditions=(when("sdp.to_ai", "private"), when("audio.to_caller", *NO_RTP), *_LASTING),
-        consequences=UNHEARD_BY_CALLER,
-        because="the SDP in the INVITE to the AI names a private address, so what the AI sends cannot arrive",
-    )
+    yield from ADDRESSES
     yield from _instead_of_nothing()
     yield from _or_silenced()
 
@@ -143,7 +145,7 @@ def _instead_of_nothing() -> Iterator[Rule]:
         (_TO_CALLER, "audio.to_caller", "audio.to_ai", "caller"),
     ):
         nothing = when(unheard, *NO_RTP)
-        needed = (same, *((_REACHABLE, SENT) if place == "caller" else ()), *_LASTING)
+        needed = (same, *((*TO_AI_IN_PLACE, SENT) if place == "caller" else TO_CALLER_IN_PLACE), *_LASTING)
         yield replace(
             _BOTH,
             id=f"audio.no-rtp.silence-instead.{rule.id.removeprefix('audio.no-rtp-')}",

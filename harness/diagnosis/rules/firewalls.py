@@ -20,6 +20,7 @@ _GOOD_CERTIFICATE = unless("probe.certificate", "expired", "wrong name", "untrus
 OPEN_TO_US = (NOTHING, _ANSWERING, _ANSWERING_HERE, _GOOD_CERTIFICATE)
 #: The caller's refusal, where there is one, may be for a next hop that the platform did not get to.
 UNREACHED = not_shown("final.code", *DECIDED)
+_UNCONNECTED = not_shown("ai.handshake", True)
 
 _PORTS = (("udp", 32681), ("tcp", 32681), ("tls", 32682))
 
@@ -57,7 +58,7 @@ _UNANSWERED = when("registration.answer", NONE, UNCLEAR)
 
 def _silent_to_us() -> Iterator[Rule]:
     """A port that only the other side has to reach may drop whatever comes from elsewhere, and so from us."""
-    for end, others in (("ai", ()), ("termination", (_ANSWERING,))):
+    for end, others in (("ai", ()), ("termination", (_ANSWERING, _UNCONNECTED))):
         yield Rule(
             id=f"reach.own-agents.silent-{end}",
             cause="route-missing",
@@ -89,7 +90,7 @@ def _dropping(cause: str, over: Condition, transport: str) -> Iterator[Rule]:
         cause=cause,
         symptoms=("reach",),
         essential=(over,),
-        conditions=(NOTHING, when("probe.termination", "silent"), _ANSWERING, UNREACHED, *waited),
+        conditions=(NOTHING, when("probe.termination", "silent"), _ANSWERING, UNREACHED, _UNCONNECTED, *waited),
         consequences=ALL_LATER,
         because="nothing reached the AI, and the platform's own port for it answers nothing",
         confidence="likely",
@@ -133,7 +134,7 @@ def _rejecting(cause: str, over: Condition, transport: str) -> Iterator[Rule]:
         cause=cause,
         symptoms=("reach",),
         essential=(over,),
-        conditions=(NOTHING, when("probe.termination", *told), _ANSWERING, *at_once),
+        conditions=(NOTHING, when("probe.termination", *told), _ANSWERING, _UNCONNECTED, *at_once),
         consequences=ALL_LATER,
         because="nothing reached the AI, and the platform's own port for it is refused at once",
         confidence="likely",  # nobody need listen there, or answer us

@@ -12,9 +12,9 @@ from dataclasses import replace
 from harness.diagnosis.answering import UNSEEN
 from harness.diagnosis.cells import AGENTS, Cell, Place, cells
 from harness.diagnosis.conditions import not_shown, unless, when
-from harness.diagnosis.legs import MALFORMED
+from harness.diagnosis.legs import MALFORMED, QUEUE
 from harness.diagnosis.own import NO_ROOM
-from harness.diagnosis.rule import Rule, Symptom
+from harness.diagnosis.rule import Confidence, Rule, Symptom
 from harness.diagnosis.rules.refused import ALL_LATER
 from harness.diagnosis.rules.transfer import NOT_ANOTHERS
 
@@ -227,27 +227,44 @@ def _limit() -> Iterator[Rule]:
     )
 
 
+_NOT_ANOTHER_GROUPS = (
+    not_shown("transfer.target", "nobody's number", "another group's number"),
+    not_shown("again.group", "another group"),  # that our agents rang for a second call excludes nobody else
+)
+_BEHIND_A_QUEUE: tuple[tuple[str, Confidence], ...] = (
+    ("nobody-available", "likely"),
+    ("another-device-answered", "possible"),
+)
+
+
 def _answered_elsewhere() -> Iterator[Rule]:
     kinds: tuple[tuple[Symptom, str, tuple[Place, ...]], ...] = (
         ("transfer", "transfer.landed", ("REFER", "AI's call")),
         ("fallback", "fallback.landed", ("fallback",)),
     )
     for symptom, fact, places in kinds:
-        yield Rule(
+        elsewhere = Rule(
             id=f"{symptom}.elsewhere",
             cause="another-device-answered",
             symptoms=(symptom, "audio", "audio.agent"),
             cells=cells("number", *places),
             essential=(when(fact, "nowhere"),),
-            conditions=(
-                when("answered.elsewhere", True),
-                not_shown("transfer.target", "nobody's number", "another group's number"),
-                # That our agents rang for a second call excludes nobody else.
-                not_shown("again.group", "another group"),
-            ),
+            conditions=(when("answered.elsewhere", True), *_NOT_ANOTHER_GROUPS),
             consequences=_AFTER,
             because="the call to the group was answered, and no phone of ours rang",
         )
+        yield elsewhere
+        queue = (when(fact, "nowhere"), when("answered.elsewhere", QUEUE))
+        for cause, confidence in _BEHIND_A_QUEUE:
+            yield replace(
+                elsewhere,
+                id=f"{symptom}.queue.{cause}",
+                cause=cause,
+                essential=queue,
+                conditions=_NOT_ANOTHER_GROUPS,
+                because="the call to the group was answered, as its queue or machine does, and no phone of ours rang",
+                confidence=confidence,
+            )
 
 
 #: What whatever is lost between the caller and the AI shows as.
@@ -271,6 +288,13 @@ def _early_media() -> Iterator[Rule]:
     )
     yield kept
     yield replace(kept, id="lost.early.unordered", essential=(lost, unordered), conditions=(), confidence="likely")
+    yield replace(
+        kept,
+        id="lost.early.audio",
+        essential=(when("lost.early", False), when("audio.to_caller", "heard")),
+        because="the AI sent a 18x with SDP, and the caller got one too, but nothing of the AI's audio until the answer",
+        confidence="likely",
+    )
     yield Rule(
         id="lost.early.answered-first",
         cause="platform-answers-first",
@@ -282,6 +306,18 @@ def _early_media() -> Iterator[Rule]:
         confidence="likely",
         because="nothing tells whether the AI's 18x came before the platform answered the caller, or after that",
     )
+
+
+_REFUSED = Rule(
+    id="lost.refused",
+    cause="extension-refused",
+    symptoms=_LOST,
+    essential=(when("final.code", 420),),
+    conditions=(not_shown("ai.code", 420),),
+    consequences=("audio", "other"),
+    because="the caller's INVITE requires an extension, and was answered 420",
+    confidence="likely",
+)
 
 
 def _lost_on_the_way() -> Iterator[Rule]:
@@ -310,6 +346,7 @@ def _lost_on_the_way() -> Iterator[Rule]:
             consequences=("audio", "other"),
             because=because,
         )
+    yield _REFUSED
     yield from _early_media()
     yield Rule(
         id="digits.not-negotiated",

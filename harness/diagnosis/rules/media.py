@@ -9,6 +9,7 @@ from harness.diagnosis.audio import AT_FIRST_NOTHING, NO_RTP, NO_VOICE, NONE_CAM
 from harness.diagnosis.cells import Place, cells
 from harness.diagnosis.conditions import Condition, not_shown, unless, when
 from harness.diagnosis.rule import Rule, Symptom
+from harness.diagnosis.session import ANOTHER_HOST
 
 #: What the AI cannot hear it cannot act on, and what nobody hears cannot be checked any further.
 UNHEARD: tuple[Symptom, ...] = ("transfer", "digits", "release", "audio.agent", "manners", "other", "quality")
@@ -26,6 +27,9 @@ UP = (
 )
 #: What was not sent cannot arrive, wherever it is looked for.
 SENT = unless("ai.spoke", False)
+#: Nothing shows that what the caller sends, or the AI, goes astray.
+TO_CALLER_IN_PLACE = (not_shown("sdp.to_caller", "private"), not_shown("rtp.from.caller", ANOTHER_HOST))
+TO_AI_IN_PLACE = (unless("sdp.to_ai", "private"), not_shown("rtp.from.ai", ANOTHER_HOST))
 
 _STOPPED = when("audio.stopped", True)
 _BY_ITSELF = unless("audio.stopped_at", "a re-INVITE")
@@ -133,8 +137,11 @@ def own_side() -> Iterator[Rule]:
     up = (not_shown("sdp.to_ai", "private"), unless("audio.stopped", True), *UP)
     connected = (not_shown("agent.cut", True), not_shown("sdp.listener", "private"))
     kinds: tuple[tuple[str, Symptom, str, tuple[Condition, ...]], ...] = (
-        ("caller", "audio", "the caller's phone", (not_shown("sdp.caller", "private"), SENT, *up)),
-        ("ai", "audio", "the phone in the AI's place", up),
+        (
+            *("caller", "audio", "the caller's phone"),
+            (not_shown("sdp.caller", "private"), not_shown("rtp.from.ai", ANOTHER_HOST), SENT, *up),
+        ),
+        ("ai", "audio", "the phone in the AI's place", (*TO_CALLER_IN_PLACE, *up)),
         ("agent", "audio.agent", "the agent's phone", connected),
     )
     for role, symptom, whose, conditions in kinds:

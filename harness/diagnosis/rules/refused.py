@@ -275,4 +275,14 @@ REFUSED: tuple[Rule, ...] = (
         because="the offer has G.711, as agreed, and the AI refused its media all the same (415, 488, 606)",
         confidence="likely",
     ),
+    Rule(
+        id="reach.caller-media.answered",
+        cause="caller-media-refused",
+        symptoms=("reach",),
+        essential=(when("ai.saw", "answered"), when("caller.end", "refused"), when("final.code", *OF_THE_MEDIA)),
+        conditions=(),
+        consequences=(*ALL_LATER, "fallback"),
+        because="the AI answered, and the caller was refused for the media of its own call",
+        confidence="likely",
+    ),
 )

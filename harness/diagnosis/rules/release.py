@@ -7,6 +7,7 @@ from dataclasses import replace
 from harness.diagnosis.cells import cells
 from harness.diagnosis.conditions import not_shown, when
 from harness.diagnosis.rule import Rule
+from harness.diagnosis.rules.refused import ALL_LATER
 from harness.diagnosis.transfer import UNTOLD
 
 _SUCCEEDED = when("transfer.landed", "the right group")
@@ -67,6 +68,15 @@ RELEASE: tuple[Rule, ...] = (
         essential=(when("ack.arrived", False),),
         conditions=(),
         because="the 200 came to the caller again and again after its ACK",
+    ),
+    Rule(
+        id="reach.prack",
+        cause="prack-not-taken",
+        symptoms=("reach", "final", "other"),
+        essential=(when("prack.lost", True),),
+        conditions=(),
+        consequences=ALL_LATER,
+        because="a reliable 18x came to the caller again after its PRACK, and no 200 without one (RFC 3262 section 3)",
     ),
     _UNANSWERED,
     replace(

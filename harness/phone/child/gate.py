@@ -32,6 +32,7 @@ _NOT_ACCEPTABLE_HERE: Final = 488  # RFC 3261 section 21.4.26
 _OFFERING: Final = ("INVITE ", "UPDATE ")
 _MEDIA: Final = re.compile(r"^m=", re.MULTILINE)
 _MOST_MEDIA: Final = 6
+_OFFER: Final = re.compile(r"^v=0\r?$", re.MULTILINE)
 
 
 class _Kind(NamedTuple):
@@ -98,6 +99,8 @@ class RequestGate:
             return within.answer(message.text, message.method, leg.media.digits, leg.transfers)
         if leg is not None and message.method == "OPTIONS":  # pjsip would say 500
             return DOES_NOT_EXIST
+        if message.begins_call and _OFFER.search(message.text) and not _MEDIA.search(message.text):
+            return _NOT_ACCEPTABLE_HERE  # in order, though nothing to talk by (RFC 3264 section 5); pjsip would say 400
         if message.begins_call:
             return self._room_for(message, arrival)
         return PASS if tag else within.outside(message.text, message.method)

@@ -237,8 +237,8 @@ class CallLeg:
         call.sendDtmf(made)
 
     def transfer(self, uri: str, headers: Headers) -> None:
-        """REFER."""
-        self.live_call("confirmed").xfer(uri, parameters(headers=headers))
+        """REFER. In brackets, or else what follows a semicolon or question mark would be the header's (RFC 8217)."""
+        self.live_call("confirmed").xfer(f"<{uri}>", parameters(headers=headers))
 
     def transfer_attended(self, other: CallLeg, headers: Headers) -> None:
         """REFER with Replaces."""

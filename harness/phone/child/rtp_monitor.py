@@ -104,6 +104,7 @@ class RtpMonitor:
             tx_jitter_ms=sent_jitter.mean / 1000,
             rtt_ms=rtt.last / 1000,
             rx_burst_ms=burst_ms,
+            rx_elsewhere=self._known.elsewhere,
             tx_offered=self._tap.sending.offered if self._tap else 0,
             undeciphered_from="" if deciphered or not self._is_secure else self._source_of(call),
         )

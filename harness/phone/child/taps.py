@@ -86,6 +86,7 @@ class Known:
     def __init__(self) -> None:
         self._hosts: set[bytes] = set()
         self._ends: set[Address] = set()
+        self._heard: set[bytes] = set()
         self.strange: dict[Address, int] = {}  #: packets from elsewhere, by source
 
     def add_host(self, host: str) -> None:
@@ -107,6 +108,7 @@ class Known:
     def includes(self, source: Address) -> bool:
         """Whether a packet from there belongs to the call; counts those that do not."""
         if source[0] in self._hosts:
+            self._heard.add(source[0])
             return True
         # An agent on this machine that binds the wildcard address sends from 127.0.0.1, whatever loopback address it names.
         if source[0] == _LOOPBACK and any(
@@ -117,6 +119,14 @@ class Known:
             source = _OTHERS
         self.strange[source] = self.strange.get(source, 0) + 1
         return False
+
+    @property
+    def elsewhere(self) -> str:
+        """The host of the signalling from which all of it came, where the SDP names another; empty otherwise."""
+        named = {host for host, _ in self._ends.copy()}
+        if not named or len(self._heard) != 1 or named & self._heard or _LOOPBACK in self._heard:
+            return ""
+        return str(ipaddress.ip_address(next(iter(self._heard))))
 
 
 class Tap:

@@ -171,6 +171,14 @@ def test_an_offer_of_more_media_than_there_are_sockets_is_refused(
     assert lives(phone)
 
 
+def test_an_offer_of_no_media_is_read_and_not_acceptable(lease: Desk, stranger: Stranger) -> None:
+    """RFC 3264 section 5: zero or more media streams, so that nothing about it is malformed (RFC 3261 section 21.4.26)."""
+    phone = lease("callee")
+    phone.policy = Answer()
+    assert stranger.calls(phone, SESSION.format(host=stranger.host)).status == 488
+    assert lives(phone)
+
+
 @pytest.mark.parametrize("policy", [Answer(), Reject(486)])
 def test_an_ack_without_a_tag_ends_no_process(lease: Desk, stranger: Stranger, policy: Policy) -> None:
     """As RFC 2543 still had it. The response comes again, until an ACK as it has to be."""

@@ -68,6 +68,19 @@ def test_a_voice_from_an_address_that_nobody_named_is_no_silence(lease: Desk, st
     assert stranger.hangs_up(phone, answer).status == 200
 
 
+def test_media_from_the_signalling_s_host_where_the_sdp_names_another(lease: Desk, stranger: Stranger) -> None:
+    """As of a platform that advertises a media address which is not its own: it is heard, and hears nothing."""
+    phone = lease("callee")
+    offer = SESSION.replace("c=IN IP4 {host}", f"c=IN IP4 {fresh_address()}") + AUDIO
+    leg, answer = answered(phone, stranger, offer)
+    stranger.speaks_to(port_of(answer), phone)
+    leg.wait("its own far end's", lambda e: isinstance(e, MarkHeard) and e.mark == VOICE, 10)
+    counted = leg.statistics()
+    assert counted is not None
+    assert counted.rx_elsewhere == stranger.host
+    assert stranger.hangs_up(phone, answer).status == 200
+
+
 def test_rtp_that_the_keys_do_not_fit_is_not_no_rtp(lease: Desk, stranger: Stranger) -> None:
     """A far end that has agreed on SRTP and sends RTP, or encrypts with another key than its SDP names: no path is to blame."""
     phone = lease("callee", srtp="mandatory")

@@ -183,6 +183,19 @@ def test_what_became_of_a_transfer(lease: Desk, stranger: Stranger, steps: Seque
     assert refer.outcome(leg, within=10.0 if status else 1.0) == status
 
 
+def test_where_a_transfer_leads_stands_in_brackets(lease: Desk, stranger: Stranger) -> None:
+    """Else what follows a semicolon or a question mark is the header's, and not the address's (RFC 8217, of RFC 3515)."""
+    phone = lease("transferor")
+    leg, call = answered(phone, stranger, SESSION + AUDIO)
+    leg.wait_state("confirmed", 10)
+    target = f"sip:{VOICE}@{stranger.host}:{stranger.port};transport=udp?X-Gladly-Routing-Selector=billing"
+    leg.transfer(target)
+    refer = stranger.request("REFER")
+    assert refer.get("Refer-To") == f"<{target}>"
+    stranger.respond(refer, 603)
+    assert stranger.hangs_up(phone, call).status == 200
+
+
 def test_a_refer_that_nothing_will_be_told_of_has_no_outcome(lease: Desk, stranger: Stranger) -> None:
     """RFC 4488 section 4: there is no subscription then. Of the 202 pjsua makes a transfer that has succeeded."""
     phone = lease("transferor")

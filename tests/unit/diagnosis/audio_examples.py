@@ -126,8 +126,13 @@ AUDIO = [
     ),
     Expected(
         "audio.no-rtp",
-        talk(Example()).to_ai("no-rtp").to_caller("no-rtp").codec("caller.1", "PCMU").record(witness={"codec": "PCMU"}),
+        _same(talk(Example(), address="198.51.100.20").to_ai("no-rtp").to_caller("no-rtp")),
         ("rtp-blocked-both",),
+    ),
+    Expected(
+        "audio.other-address.both",
+        _same(talk(Example()).to_ai("no-rtp").to_caller("no-rtp")),
+        ("rtp-blocked-both", "sdp-other-address"),
     ),
     Expected(
         "audio.no-rtp.no-words",

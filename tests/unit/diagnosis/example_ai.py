@@ -76,10 +76,13 @@ class AiExample(CallExample):
             "no G.711": ("9 18", "RTP/AVP", "a=rtpmap:9 G722/8000\r\na=rtpmap:18 G729/8000\r\n"),
             "named only": ("101", "RTP/AVP", "a=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\n"),
             "SRTP alone": ("0 8", "RTP/SAVP", "a=rtpmap:0 PCMU/8000\r\n"),
+            "no media": ("", "", ""),
         }[offer]
         lines += "a=rtpmap:101 telephone-event/8000\r\n" if events else ""
         lines += f"a={direction}\r\n" if direction else ""
         sdp = SDP.format(host=address, protocol=protocol, formats=formats, lines=lines)
+        if offer == "no media":
+            sdp = sdp[: sdp.index("m=")]
         user = did or self.deployment.assistants[self.assistant].did
         secure = self.transport == "tls" if tls is None else tls
         uri = f"sip:{user}@{AI}:{self.trunk.port}" + (";transport=tls" if secure else "")

@@ -129,7 +129,13 @@ class CallExample(CaseExample):
         return self
 
     def counted(
-        self, leg: str = "caller.1", received: int = 200, lost: int = 0, rtt_ms: float = 0.0, reordered: int = 0
+        self,
+        leg: str = "caller.1",
+        received: int = 200,
+        lost: int = 0,
+        rtt_ms: float = 0.0,
+        reordered: int = 0,
+        elsewhere: str = "",
     ) -> Self:
         counters: dict[str, Any] = dict.fromkeys(("rx_discarded", "rx_duplicated", "tx_lost"), 0) | {
             "rx_reordered": reordered
@@ -147,6 +153,7 @@ class CallExample(CaseExample):
                 rx_jitter_ms=1.0,
                 tx_jitter_ms=1.0,
                 rtt_ms=rtt_ms,
+                rx_elsewhere=elsewhere,
                 **counters,
             )
         )

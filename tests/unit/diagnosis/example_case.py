@@ -47,6 +47,7 @@ class CaseExample:
     now: float = 1000.0
     axes: dict[str, str] = field(default_factory=dict)
     handovers: dict[str, Handover] = field(default_factory=dict)  #: of the line's assistant, beside its own table's
+    queue_s: float = 0.0  #: of each group
     events: list[Event] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     _messages: list[dict[str, str]] = field(default_factory=list)
@@ -60,6 +61,9 @@ class CaseExample:
     @property
     def deployment(self) -> Deployment:
         plain = deployment(self.integration)
+        if self.queue_s:
+            queues = {name: g.model_copy(update={"queue_s": self.queue_s}) for name, g in plain.groups.items()}
+            plain = plain.model_copy(update={"groups": queues})
         if not self.handovers:
             return plain
         name = str(plain.lines[self.line].assistant)

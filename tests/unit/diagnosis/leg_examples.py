@@ -35,9 +35,9 @@ def refused_fallback(example: Example) -> Example:
     return example.after(0.1).state("disconnected", 488, "Not Acceptable Here").landed("reception")
 
 
-def capacity(reached: int, made: int = 4) -> Example:
+def capacity(reached: int, made: int = 4, row: str = "TD-CAPACITY") -> Example:
     """Calls made at once, of which so many reached the AI; the trunk is agreed to carry three."""
-    example = Example(row="TD-CAPACITY", ai="stand-in").dials()
+    example = Example(row=row, ai="stand-in").dials()
     for number in range(2, made + 1):
         example.dials_too(f"caller-{number}")
     for number in range(reached):
@@ -57,6 +57,18 @@ def _early_media(ai: Literal["synthflow", "stand-in"]) -> Example:
     if ai == "stand-in":  # whose answer has a moment
         example.rings("stand-in").state("connecting", 200, "OK", phone="stand-in")
     return example.answered().taken().finding("audio.early", "caller.1")
+
+
+def _kept_silent() -> Example:
+    """The caller got a 183 with SDP as well, and heard the AI only once it had answered."""
+    example = Example(row="EARLYMEDIA", line="early-media", ai="stand-in").dials().after(0.1).ai_gets()
+    example.ai_answers(183, "Session Progress", sdp=WITHOUT)
+    example.caller_gets(
+        f"SIP/2.0 183 Session Progress\r\nCSeq: 1 INVITE\r\nContent-Type: application/sdp\r\n\r\n{WITHOUT}"
+    )
+    example.ai_answers(200, "OK", sdp=WITHOUT).rings("stand-in").state("connecting", 200, "OK", phone="stand-in")
+    example.answered().taken().finding("audio.early", "stand-in.1 → caller.1")
+    return example.to_ai().to_caller()
 
 
 def _pressed(row: str = "DTMF-RFC4733") -> Example:
@@ -306,6 +318,7 @@ LEGS = [
     ),
     Expected("lost.encryption", _lost_on_the_way("SRTP", "media.encrypted", WITH_KEYS), ("encryption-not-passed-on",)),
     Expected("lost.early", _early_media("stand-in"), ("early-media-not-passed-on",)),
+    Expected("lost.early.audio", _kept_silent(), ("early-media-not-passed-on",)),
     *(
         Expected(rule, _early_media("synthflow"), ("early-media-not-passed-on", "platform-answers-first"))
         for rule in ("lost.early.unordered", "lost.early.answered-first")

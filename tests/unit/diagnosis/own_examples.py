@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from harness.events import CallsRefused, NameLookup, PasswordWithheld, TransportFailed, WithheldBy
+from harness.events import CallsRefused, NameLookup, PasswordWithheld, TlsHandshake, TransportFailed, WithheldBy
 from tests.unit.diagnosis.building import Example
 from tests.unit.diagnosis.example_case import SDP
-from tests.unit.diagnosis.stories import GROUP, Expected, transfer
+from tests.unit.diagnosis.stories import GROUP, Expected, called, lost, talk, transfer
 
 
 def looked_up(problem: str, *, denied: bool) -> Example:
@@ -125,6 +125,26 @@ def behind_a_router(address: str = "192.168.1.20") -> Example:
     return example.codec("caller.1", "PCMU").record(witness={"codec": "PCMU"})
 
 
+def astray(named: str, elsewhere: str = "") -> Example:
+    """The answer to the caller has that address for audio, and RTP comes from ``elsewhere``; a stand-in hears nothing."""
+    answer = SDP.format(host=named, protocol="RTP/AVP", formats="0", lines="")
+    example = (
+        Example(ai="stand-in").dials().after(0.1).ai_gets(address="198.51.100.26").ai_answers(200, "OK").answered()
+    )
+    example.taken().asks("INVITE", 200, "OK", within=False, answer=answer)
+    return example.counted("stand-in.1", received=0).counted(elsewhere=elsewhere).to_ai("no-rtp").to_caller()
+
+
+def unacknowledged() -> Example:
+    """A reliable 183 comes to the caller again and again after its PRACK, and no 200, though the AI has answered."""
+    example = Example(ai="stand-in").dials().after(0.1).ai_gets().ai_answers(200, "OK").taken()
+    for text in ("PRACK sip:x SIP/2.0\r\nRAck: 7  10 INVITE\r\nCSeq: 11 PRACK", ""):
+        example.caller_gets("SIP/2.0 183 Session Progress\r\nRSeq: 7\r\nCSeq: 10 INVITE")
+        if text:
+            example._at_caller("sent", text)
+    return example.after(4).unanswered()
+
+
 def agent_behind_a_router(row: str, line: str, agent: str) -> Example:
     """An agent's phone answers with a private address, and does not hear the caller, who hears it."""
     example = Example(row=row, line=line)
@@ -143,7 +163,82 @@ def options(code: int) -> Example:
     return Example(row="KEEPALIVE").finding("final_response", "OPTIONS", code=code, wanted=(200,))
 
 
+def _queued() -> Example:
+    """The AI refuses, and a queue takes the call, with music and nobody in it."""
+    example = Example(row="TD-FALLBACK-REFUSED", line="fallback-refused", queue_s=20.0).dials().ai_gets()
+    return example.ai_answers(503).after(0.1).answered().landed("reception")
+
+
+def _transferred_to_a_queue() -> Example:
+    example = transfer(Example(queue_s=20.0)).ai_refers(GROUP).platform_says(202).notified(200)
+    return lost(example.replaces())
+
+
+def connects(at_s: float, port: str = "answers") -> Example:
+    """The platform makes a TLS connection to the stand-in that many seconds after the caller's INVITE, and sends nothing over it."""
+    example = Example(ai="stand-in", transport="tls").dials()
+    shown = TlsHandshake(at=example.now + at_s, phone="stand-in", remote="198.51.100.20:40000", failed=False)
+    example.events.append(shown)
+    return example.after(0.3).rings("reception").probed("termination", port).not_taken("the phone reception")
+
+
 OWN = [
+    *(
+        Expected(f"fallback.queue.{cause}", _queued(), ("nobody-available", "another-device-answered"))
+        for cause in ("nobody-available", "another-device-answered")
+    ),
+    *(
+        Expected(f"transfer.queue.{cause}", _transferred_to_a_queue(), ("nobody-available", "another-device-answered"))
+        for cause in ("nobody-available", "another-device-answered")
+    ),
+    Expected(
+        "registration.unguarded",
+        Example(row="TD-REGISTER-BADPASS", ai="stand-in").finding(
+            "registration.refused", "stand-in", code=200, reason="OK"
+        ),
+        ("registration-unguarded",),
+    ),
+    Expected("reach.certificate.refused", connects(0.1), ("certificate-refused",)),
+    Expected(
+        "reach.certificate.unchecked",
+        Example(row="TLS-BADCERT", ai="stand-in", transport="tls", axes={"certificate": "wrong-name"})
+        .dials()
+        .ai_gets()
+        .finding("route.not_reached", "the AI", reached=["stand-in.1"]),
+        ("certificate-unchecked",),
+    ),
+    Expected(
+        "caller_id.not-withheld",
+        talk(Example(row="ANONYMOUS"), withheld=True).finding(
+            "caller_id.withheld", "assistant main", anonymous=False, asserted=[]
+        ),
+        ("withheld-number-shown",),
+    ),
+    Expected("audio.private-address.caller", astray("10.0.0.9"), ("sdp-private-address",)),
+    Expected("audio.other-address.caller", astray("198.51.100.99", "192.0.2.2"), ("sdp-other-address",)),
+    Expected(
+        "audio.other-address",
+        talk(Example(ai="stand-in"), address="198.51.100.99")
+        .counted("stand-in.1", elsewhere="198.51.100.26")
+        .to_ai()
+        .to_caller("no-rtp"),
+        ("sdp-other-address",),
+    ),
+    Expected(
+        "reach.caller-media.answered",
+        called(Example()).ends_here(488, "Not Acceptable Here").unanswered(),
+        ("caller-media-refused",),
+    ),
+    Expected("reach.prack", unacknowledged(), ("prack-not-taken",)),
+    Expected(
+        "lost.refused",
+        Example(row="PRACK", ai="stand-in")
+        .asks("INVITE", 420, "Bad Extension", within=False, Require="100rel")
+        .dials()
+        .ends_here(420, "Bad Extension")
+        .finding("prack", "caller.1"),
+        ("extension-refused",),
+    ),
     Expected("audio.own-address", behind_a_router().to_ai().to_caller("no-rtp"), ("own-address-private",)),
     Expected(
         "audio.own-address.agent",

@@ -14,7 +14,8 @@ def _laws(to_ai: str, to_caller: str, packets: int = 0) -> Example:
 
 def _taken(ai: str = "synthflow") -> Example:
     """The AI answered, both sides have one codec, and no RTP has been counted."""
-    example = Example(ai=ai).dials().after(0.1).ai_gets().answered().taken().codec("caller.1", "PCMU")
+    example = Example(ai=ai).dials().after(0.1).ai_gets(address="198.51.100.20").answered().taken()
+    example.codec("caller.1", "PCMU")
     return example.codec("stand-in.1", "PCMU") if ai == "stand-in" else example.record(witness={"codec": "PCMU"})
 
 

@@ -57,6 +57,13 @@ def test_what_synthflow_s_record_says_is_no_probe() -> None:
 # -- what the AI's side saw
 
 
+def test_an_offer_of_no_media_at_all_has_no_g711() -> None:
+    """RFC 3264 section 5: zero or more media streams. A platform whose list of codecs has none that it knows sends that."""
+    example = refused(Example(), 488, "Not Acceptable", offer="no media")
+    assert facts_of(example).value("ai.offer") == "no audio"
+    assert [cause.id for cause in example.diagnose().causes] == ["no-g711"]
+
+
 @pytest.mark.parametrize(
     ("answered", "attempted", "saw"),
     [
@@ -393,3 +400,15 @@ def test_a_port_that_takes_the_caller_s_call_is_deaf_to_options_alone(
 )
 def test_the_status_in_the_words_of_the_ai_s_record(words: str, code: int | None) -> None:
     assert facts_of(Example().dials().record(status="failed", error_message=words)).value("ai.code") == code
+
+
+def test_a_stand_in_that_was_not_called_has_refused_nothing() -> None:
+    """A number that nobody has may be answered with another status than agreed; that is nothing of the AI's."""
+    example = (
+        Example(row="NOSUCHNUMBER", ai="stand-in")
+        .dials(number="+13125550199")
+        .ends_here(480, "Temporarily Unavailable")
+    )
+    example.finding("final_response", "caller.1", code=480, wanted=[404])
+    assert facts_of(example).value("ai.saw") == "nothing"
+    assert "assistant-not-attached" not in [cause.id for cause in example.diagnose().causes]

@@ -6,12 +6,22 @@ import pytest
 
 from tests.unit.diagnosis.building import Example
 from tests.unit.diagnosis.known import facts_of
-from tests.unit.diagnosis.stories import GROUP, lost
+from tests.unit.diagnosis.stories import GROUP, lost, transfer
 from tests.unit.diagnosis.strangers import DESK, DESK_NUMBER, Stranger, answered, hands_over, notified
 
 
 def named(example: Example) -> list[tuple[str, str]]:
     return [(cause.id, cause.confidence) for cause in example.diagnose().causes]
+
+
+@pytest.mark.parametrize(
+    ("after", "ids"), [(0.02, ["transfer-said-done"]), (3.0, ["another-device-answered", "transfer-said-done"])]
+)
+def test_nobody_has_answered_a_caller_whose_call_is_ended_at_once(after: float, ids: list[str]) -> None:
+    """FreeSWITCH says 200 of each REFER at once (RFC 3515 section 2.4.4), and hangs up where its dial plan leads nowhere."""
+    example = transfer(Example(ai="stand-in")).ai_refers(GROUP).platform_says(202).notified(200, "OK").after(after)
+    example.caller_gets("BYE sip:caller SIP/2.0")
+    assert [cause.id for cause in lost(example).diagnose().causes] == ids
 
 
 @pytest.mark.parametrize(

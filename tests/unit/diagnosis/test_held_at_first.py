@@ -9,14 +9,16 @@ from tests.unit.diagnosis.example_case import SDP
 from tests.unit.diagnosis.known import facts_of
 from tests.unit.diagnosis.stories import ON_HOLD
 
+PLATFORM = "198.51.100.20"  #: where its signalling comes from, too
 WITHIN = {"to": "<sip:ai@192.0.2.60>;tag=b", "number": "7"}
-TALKS = SDP.format(host="198.51.100.70", protocol="RTP/AVP", formats="0", lines="a=sendrecv\r\n")
+TALKS = SDP.format(host=PLATFORM, protocol="RTP/AVP", formats="0", lines="a=sendrecv\r\n")
 HELD = TALKS.replace("sendrecv", "inactive")
 
 
 def held_by_platform() -> Example:
     """The INVITE to the AI asks for silence at first."""
-    return Example().dials().after(0.1).ai_gets(direction="inactive").ai_answers(200, "OK", sdp=HELD).answered().taken()
+    example = Example().dials().after(0.1).ai_gets(direction="inactive", address=PLATFORM)
+    return example.ai_answers(200, "OK", sdp=HELD).answered().taken()
 
 
 def fails(example: Example) -> Example:

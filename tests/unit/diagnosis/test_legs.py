@@ -10,6 +10,7 @@ from harness.events import LegStarted, SipMessage
 from tests.unit.diagnosis.building import Example
 from tests.unit.diagnosis.example_case import SDP
 from tests.unit.diagnosis.known import facts_of
+from tests.unit.diagnosis.leg_examples import capacity
 
 OFFER = SDP.format(host="192.0.2.2", protocol="RTP/AVP", formats="9", lines="")
 
@@ -297,3 +298,10 @@ def test_only_the_legs_that_began_are_looked_at() -> None:
     example = Example(row="TD-OUTBOUND-CAMPAIGN", line="campaign").hears_mark("customer.1", 3)
     assert not [event for event in example.events if isinstance(event, LegStarted)]
     assert facts_of(example).value("customer.rang") is False
+
+
+@pytest.mark.parametrize("row", ["CONCURRENT", "TD-CAPACITY"])
+def test_of_several_calls_at_once_one_that_is_refused_may_be_over_the_limit(row: str) -> None:
+    """Each row of several callers shows a limit that is too low; most integrations have no other."""
+    example = capacity(1, made=2, row=row).answered().taken().not_taken()
+    assert [(cause.id, cause.confidence) for cause in example.diagnose().causes] == [("limit-too-low", "likely")]

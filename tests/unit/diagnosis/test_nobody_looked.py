@@ -112,7 +112,8 @@ def test_of_an_ai_that_nobody_can_listen_to_no_direction_is_taken_to_be_open(
     packets: int, first: str, second: str
 ) -> None:
     """A packet that came shows that the way to the caller was open; none shows nothing of the way to the AI."""
-    example = Example().dials().after(0.1).ai_gets().answered().taken().counted().to_caller("silence", packets)
+    example = Example().dials().after(0.1).ai_gets(address="198.51.100.20").answered().taken().counted()
+    example.to_caller("silence", packets)
     diagnosis = example.codec("caller.1", "PCMU").record(witness={"codec": "PCMU"}).diagnose()
     assert [cause.id for cause in diagnosis.candidates] == [first, second]
 

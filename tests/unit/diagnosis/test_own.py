@@ -9,7 +9,7 @@ from harness.diagnosis.sdp import own_reach
 from harness.events import NameLookup, PasswordWithheld, WithheldBy
 from tests.unit.diagnosis.building import Example
 from tests.unit.diagnosis.known import facts_of
-from tests.unit.diagnosis.own_examples import agent_behind_a_router, behind_a_router, options
+from tests.unit.diagnosis.own_examples import agent_behind_a_router, astray, behind_a_router, connects, options
 
 
 def kept(example: Example, *rules: WithheldBy | None) -> Example:
@@ -96,3 +96,21 @@ def test_whether_an_address_of_ours_is_within_reach(named: str, peer: str, found
     kind = "IP6" if ":" in named else "IP4"
     body = f"v=0\r\no=- 1 1 IN {kind} {named}\r\ns=-\r\nc=IN {kind} {named}\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n"
     assert own_reach(body, peer) == found
+
+
+@pytest.mark.parametrize("port", ["silent", "refuses"])
+def test_nothing_has_kept_back_a_connection_that_came(port: str) -> None:
+    """Whatever the platform's own port answers the harness, a call that begins TLS with the AI has a route, and no firewall on it."""
+    assert [cause.id for cause in connects(0.1, port).diagnose().causes] == ["certificate-refused"]
+
+
+def test_a_connection_before_the_call_is_not_the_call_s() -> None:
+    assert "certificate-refused" not in [cause.id for cause in connects(-1.0).diagnose().causes]
+
+
+def test_what_goes_astray_is_kept_back_by_no_firewall_whatever_is_heard_in_turn() -> None:
+    """A caller who hears music in the AI's place, and is told an address that RTP does not come from."""
+    example = astray("198.51.100.99", "192.0.2.2")
+    example.findings.clear()
+    example.to_ai("no-rtp").to_caller("other", 200)
+    assert [cause.id for cause in example.diagnose().causes] == ["sdp-other-address"]

@@ -16,7 +16,8 @@ OWN = ("own-rtp-blocked", "possible")
 
 def taken(ai: str = "synthflow") -> Example:
     """The AI took the call; both sides have one codec, and nobody has counted any RTP."""
-    example = Example(ai=ai).dials().after(0.1).ai_gets().answered().taken().codec("caller.1", "PCMU")
+    example = Example(ai=ai).dials().after(0.1).ai_gets(address="198.51.100.20").answered().taken()
+    example.codec("caller.1", "PCMU")
     return example.codec("stand-in.1", "PCMU") if ai == "stand-in" else example.record(witness={"codec": "PCMU"})
 
 

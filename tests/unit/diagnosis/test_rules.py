@@ -152,6 +152,7 @@ STATUSES: dict[str, dict[tuple[int, ...], tuple[str, ...]]] = {
         (404, 410, 604): ("reach.not-attached", "reach.nobodys-number"),
         (404, 410, 604, 486, 600, 429, *_MEDIA): ("reach.refused", "reach.refused.known"),
         (429,): ("limit.low", "reach.concurrency"),
+        (420,): ("lost.refused",),
         (486, 600): ("reach.concurrency.busy",),
         _MEDIA: ("reach.no-g711", "reach.srtp", "reach.refused.media", "fallback.no-g711", "fallback.srtp"),
         (401, 407, 403, 429, 486, 600, *_MEDIA, 500, 502, 504, 503): ("reach.number-form.refused",),
@@ -166,6 +167,7 @@ STATUSES: dict[str, dict[tuple[int, ...], tuple[str, ...]]] = {
             "fallback.none.or-number",
         ),
         _CIRCLE: ("reach.circle",),
+        (420,): ("lost.refused",),
         _CALLER: ("reach.identity",),
         (*_MEDIA, *_REQUEST, *_CALLER, *_NUMBER, *_CIRCLE, 486, 600, *_ELSEWHERE, 487): (
             "reach.wrong-port",
@@ -177,7 +179,7 @@ STATUSES: dict[str, dict[tuple[int, ...], tuple[str, ...]]] = {
         _NOBODY: ("reach.nobody-there",),
         _MEDIA: (
             *("reach.no-g711.told", "reach.srtp.told", "reach.another-assistant", "reach.not-attached"),
-            "reach.caller-media",
+            *("reach.caller-media", "reach.caller-media.answered", "reach.answer.refused"),
             *(
                 "reach.nobodys-number",
                 "reach.concurrency",

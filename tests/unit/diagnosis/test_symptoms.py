@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from harness.checks import landing
 from harness.diagnosis.rule import Symptom
 from harness.diagnosis.symptoms import present
 from harness.diagnosis.vantage import Visibility
@@ -151,3 +152,21 @@ def test_a_stand_in_that_refused_by_itself_was_not_reached() -> None:
     assert of("stand-in.1", 488) == ["reach"]
     assert of("stand-in.1") == ["other"]
     assert of("caller.1", 488) == ["other"]
+
+
+@pytest.mark.parametrize(
+    ("phone", "known", "symptom"),
+    [
+        ("reception", False, "reach"),
+        ("support", False, "transfer.unasked"),
+        ("reception", True, "transfer.unasked"),
+    ],
+)
+def test_people_of_the_fallback_who_ring_before_anybody_asks_ring_for_want_of_the_ai(
+    phone: str, known: bool, symptom: str
+) -> None:
+    """Unless the AI is known to have answered: then it, or the platform, has handed the caller over."""
+    example = Example(row="TD-TRANSFER-BLIND").dials().after(0.3).rings(phone)
+    example = example.taken() if known else example
+    example.finding("landing.turn", phone, expected=f"it does not ring before {landing.ASKED}", rang=1)
+    assert shown(example)[0] == symptom

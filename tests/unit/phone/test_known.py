@@ -37,6 +37,25 @@ def test_a_host_of_the_signalling() -> None:
     assert known.includes((bytes([203, 0, 113, 5]), 1234))
 
 
+def test_media_that_comes_from_another_host_than_the_sdp_names() -> None:
+    known = Known()
+    known.add_host("203.0.113.5")
+    known.includes((bytes([203, 0, 113, 5]), 1234))
+    assert known.elsewhere == "", "no SDP has named any yet"
+    known.add_end(place(9, 4000, network=10))
+    assert known.elsewhere == "203.0.113.5"
+    known.includes(place(9, 4000, network=10))
+    assert known.elsewhere == "", "it comes from there as well"
+
+
+def test_the_wildcard_address_of_this_machine_is_no_other_host() -> None:
+    known = Known()
+    known.add_host("127.0.0.1")
+    known.add_end(place(9, 4000))
+    known.includes(place(1, 4000))
+    assert known.elsewhere == ""
+
+
 def test_an_agent_bound_to_the_wildcard_address_on_this_machine() -> None:
     known = Known()
     known.add_end(place(9, 4000))

@@ -145,6 +145,28 @@ def test_a_case_with_two_causes_stands_in_both_groups(tmp_path: Path, samples: M
     assert second.said("fix") == "mend other"
 
 
+def test_a_cause_that_only_others_leave_possible_is_hedged(tmp_path: Path, samples: ModuleType) -> None:
+    """Passed cases exclude the first of a case's candidates; the next one is no more certain for that."""
+    told = [
+        {
+            "id": name,
+            "title": name,
+            "issue": "Issue",
+            "cause": "Issue: one of 3",
+            "candidate": True,
+            "confidence": "possible",
+        }
+        for name in ("trunk-transport-mismatch", "route-wrong-trunk", "route-missing")
+    ]
+    cases = []
+    for verdict, case in ((Verdict.PASSED, samples.case_of(line="one")), (Verdict.FAILED, samples.case_of(line="two"))):
+        with samples.playing(tmp_path / str(verdict), case) as sample:
+            sample.recorder.close(verdict, "seen", told if verdict is Verdict.FAILED else [])
+        cases.append(CaseEvidence.read(tmp_path / str(verdict)))
+    (group,) = grouped(cases)
+    assert group.headline == "Issue: possibly route-wrong-trunk"
+
+
 def test_a_cause_beside_another_is_not_told_as_of_different_figures(tmp_path: Path, samples: ModuleType) -> None:
     """Two cases that say the same of a cause, of which one has another cause first."""
     cases = [failing(tmp_path / "a", samples, "one"), failing(tmp_path / "b", samples, "other", "one")]

@@ -181,3 +181,14 @@ def test_a_call_that_rings_on_at_the_assistant_that_has_taken_it(
     assert endpoint.others(of, "main") == called
     context.calls.own.append(call())
     assert endpoint.others(of, "main") == [], "it may be another call of the same caller"
+
+
+def test_who_never_had_the_call_is_not_said_to_have_answered(make_context: MakeContext) -> None:
+    context = make_context(ai="stand-in")
+    name, number = another(context)
+    taken = leg("stand-in.1", number, CALLER, 10.0)
+    phone: Any = SimpleNamespace(incoming=[taken], next_call=lambda within: taken)
+    of = call()
+    of.began = 10.0
+    found = answered_by(context, StandInEndpoint(context, phone, context.trunk), of)
+    assert [finding.actual for finding in found] == [f"{name} answered"]
