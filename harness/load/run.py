@@ -70,6 +70,7 @@ def load(
 def _notes(lanes: Sequence[Lane], plan: LoadPlan, steps_found: Sequence[StepResult]) -> list[str]:
     notes = []
     for lane in lanes:
+        notes += lane.notes
         trunk, most = lane.line.trunk, lane.line.trunk.max_concurrent_calls
         if lane.calls > most:
             notes.append(f"trunk {trunk.name} is declared with {most} calls at once, and was asked for {lane.calls}")

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from harness.audio.marks import VOICES, replied
 from harness.events import (
+    AskedByOptions,
     CallsRefused,
     CallState,
     DtmfReceived,
@@ -138,6 +139,11 @@ _WORDS: dict[type[Event], Callable[[Any], tuple[str, bool] | None]] = {
     DtmfReceived: lambda event: (f"{event.leg} receives digit {event.digit} ({event.method})", False),
     TransferProgress: lambda event: (f"{event.leg} transfer: {event.code} {event.reason}".rstrip(), event.code >= 300),
     TransportFailed: lambda event: (f"{event.transport.upper()} to {event.remote} failed: {event.reason}", True),
+    AskedByOptions: lambda event: (
+        f"the {event.phone} has been there for {event.there_s:.1f} s, and "
+        f"{'has answered' if event.answered else 'has got no'} OPTIONS of the platform's",
+        False,
+    ),
     TlsHandshake: lambda event: (f"TLS handshake of {event.remote}{' failed' * event.failed}", event.failed),
     StrangerRefused: lambda event: (
         f"{event.count}× {event.method} of {event.source} ({event.user_agent or 'no user agent'}) refused: "

@@ -180,6 +180,17 @@ def test_what_a_case_has_of_its_deployment_and_whose_calls_are_not_its_own(
         assert mine.company.others == set(), "nobody is beside it"
 
 
+def test_one_worker_alone_has_the_stand_ins_phone_where_it_stays_between_cases(
+    deployment: Deployment, tmp_path: Path
+) -> None:
+    run = Run(Path(tmp_path), (deployment,), matrix.Selection(), "quick", workers=1)
+    run.control.mkdir()
+    run.replicas, run.switchboard = {"acme": [deployment]}, "/nowhere"
+    with leased(run, case_of(deployment, "TD-INBOUND", "stand-in")) as mine:
+        assert mine.company.switchboard == Path("/nowhere")
+        assert mine.company.others == set(), "nobody is beside it"
+
+
 def test_cases_that_take_turns_do_not_stand_in_a_row(deployment: Deployment) -> None:
     """With four workers nobody who could begin stands behind one who has to wait for an agent."""
     cases = [c for c in matrix.cases([deployment]) if c.row.moment in ("transfer", "inbound")]
