@@ -9,7 +9,7 @@ from harness.diagnosis.sdp import own_reach
 from harness.events import NameLookup, PasswordWithheld, WithheldBy
 from tests.unit.diagnosis.building import Example
 from tests.unit.diagnosis.known import facts_of
-from tests.unit.diagnosis.own_examples import agent_behind_a_router, behind_a_router, options
+from tests.unit.diagnosis.own_examples import agent_behind_a_router, asked_by_options, behind_a_router, options
 
 
 def kept(example: Example, *rules: WithheldBy | None) -> Example:
@@ -96,3 +96,33 @@ def test_whether_an_address_of_ours_is_within_reach(named: str, peer: str, found
     kind = "IP6" if ":" in named else "IP4"
     body = f"v=0\r\no=- 1 1 IN {kind} {named}\r\ns=-\r\nc=IN {kind} {named}\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n"
     assert own_reach(body, peer) == found
+
+
+@pytest.mark.parametrize(
+    ("told", "is_named"),
+    [
+        ({"every_s": 30.0}, True),
+        ({"every_s": 30.0, "there_s": 900.0}, True),
+        ({"asked_after_s": 2.0}, True),
+        ({"every_s": 30.0, "asked_after_s": -0.2}, False),
+        ({"every_s": 30.0, "answered": True}, False),
+        ({"answered": True, "asked_after_s": 2.0}, False),
+    ],
+)
+def test_a_platform_that_asks_by_options_and_had_not_may_have_taken_the_trunk_for_down(
+    told: dict[str, float], is_named: bool
+) -> None:
+    causes = asked_by_options(**told).diagnose().causes  # type: ignore[arg-type]
+    likely = [("trunk-not-asked", "likely", False)]
+    assert ([(cause.id, cause.confidence, cause.candidate) for cause in causes] == likely) is is_named
+    assert ("trunk-not-asked" in {cause.id for cause in causes}) is is_named
+
+
+@pytest.mark.parametrize(("there_s", "is_possible"), [(3.0, True), (118.0, True), (121.0, False)])
+def test_nothing_is_certain_behind_a_phone_that_just_came_where_nothing_tells_whether_the_platform_asks(
+    there_s: float, is_possible: bool
+) -> None:
+    causes = {cause.id: cause for cause in asked_by_options(there_s=there_s).diagnose().causes}
+    assert ("trunk-not-asked" in causes) is is_possible
+    assert {"route-missing", "route-wrong-trunk"} <= causes.keys()
+    assert {cause.confidence for cause in causes.values()} == {"possible"}
