@@ -9,8 +9,10 @@ from __future__ import annotations
 import contextlib
 import os
 import struct
+import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -54,6 +56,17 @@ class Listener:
         self._looked = time.monotonic()
         self.silent_s = 0.0  #: how long it has not stirred
         self._stood_still: deque[tuple[Beat, Beat]] = deque(maxlen=_KEPT)  # between which two its audio did
+
+    def listen(self, name: str, looked: Callable[[], None] = lambda: None) -> None:
+        """Look for as long as this process lives, in a thread of that name; call ``looked`` behind each look."""
+
+        def run() -> None:
+            while True:
+                time.sleep(PERIOD_S)
+                self.look()
+                looked()
+
+        threading.Thread(target=run, name=name, daemon=True).start()
 
     def look(self) -> Beat | None:
         """The last beat; to be called every :data:`PERIOD_S`.

@@ -125,8 +125,9 @@ def every_row(deployment: Deployment, asked: Sequence[str] = ()) -> list[Cells]:
 
 
 def left_out(deployment: Deployment, every: Sequence[Cells] | None = None) -> list[LeftOut]:
-    """Every row that no case of the deployment proves, whatever is selected of the rest, every number that is not
-    called now, and every handover that none proves; by the cells of :func:`every_row`, where somebody has them already.
+    """Every row that no case of the deployment proves, whatever is selected of the rest, every number that is not called now, or
+    where nobody of ours could look, and every handover that none proves; by the cells of :func:`every_row`, where somebody has
+    them already.
     """
     found = []
     every = every_row(deployment) if every is None else every
@@ -136,6 +137,7 @@ def left_out(deployment: Deployment, every: Sequence[Cells] | None = None) -> li
             not_now = cells.is_postponed
             found.append(LeftOut(deployment.name, row.id, row.documented, cells.why_none, not_now=not_now))
         found += [LeftOut(deployment.name, row.id, row.documented, why, line, True) for line, why in cells.not_now()]
+        found += [LeftOut(deployment.name, row.id, row.documented, why, line) for line, why in cells.not_seen()]
     for row, line, why in unproved_handovers(deployment, every):
         found.append(LeftOut(deployment.name, row.id, row.documented, why, line))
     return found
@@ -181,7 +183,7 @@ def cases(deployments: Iterable[Deployment], selection: Selection = Selection())
         )
     if twice := [name for name, times in Counter(case.id for case in found).items() if times > 1]:
         raise SelectionError(
-            f"{twice[0]}: two cases have this id; allowed: names of trunks, lines and handovers that differ "
+            f"{twice[0]}: two cases have this id; allowed: names of deployments, trunks, lines and handovers that differ "
             "in more than blanks and dashes"
         )
     return found
@@ -243,7 +245,8 @@ def _why_audio_stays_unknown(deployment: Deployment) -> str | None:
 
 def seconds_of(case: Case, deployment: Deployment, timings: Timings) -> float:
     """About how long a case's calls last: what its row takes, and what the file has them wait for."""
-    seconds = case.row.seconds
+    minutes = case.axes.get("minutes")
+    seconds = case.row.seconds if minutes is None else 60.0 * int(minutes)
     if case.line is None or case.row.moment == "campaign":  # whose customer hears no announcement
         return seconds
     entry, handover = deployment.lines[case.line], case.handover(deployment)

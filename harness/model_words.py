@@ -38,7 +38,7 @@ def at(model: type[BaseModel], place: Place) -> Any:
 def keys(model: type[BaseModel], place: Place, hidden: Collection[str] = ()) -> list[str]:
     """The keys of the table at ``place``; none where that is no table of the model's."""
     table = _plain(at(model, place))
-    if not (isinstance(table, type) and issubclass(table, BaseModel)):
+    if not _is_table(table):
         return []
     return sorted(field.alias or name for name, field in table.model_fields.items() if name not in hidden)
 
@@ -75,6 +75,20 @@ def count(annotation: Any) -> str:
     return "one at least" if Ellipsis in parts else str(len(parts))
 
 
+def heading(annotation: Any, place: str) -> str:
+    """How a table at ``place``, or each of several, is headed; nothing where it is none."""
+    plain = _plain(annotation)
+    kind, parts = get_origin(plain), [_plain(part) for part in get_args(plain)]
+    several = {dict: f"tables, each headed [{place}.NAME]", tuple: f"tables, each headed [[{place}]]"}
+    if _is_table(plain):
+        return f"a table, headed [{place}]"
+    return several[kind] if kind in several and any(map(_is_table, parts)) else ""
+
+
+def _is_table(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """Which of the words that are known was perhaps meant, in brackets behind a blank; nothing where none is near."""
     spelt = {one.casefold(): one for one in known}
@@ -95,7 +109,7 @@ def _plain(annotation: Any) -> Any:
 
 
 def _inner(annotation: Any, part: int | str) -> Any:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+    if _is_table(annotation):
         return next((field for name, field in annotation.model_fields.items() if part in (name, field.alias)), None)
     parts = get_args(annotation)
     if get_origin(annotation) is dict:

@@ -72,10 +72,7 @@ def read(path: Path, ignored: Sequence[str] = ()) -> NumbersFile:
     Raises :class:`DeploymentError` with a line for each mistake: file, row, column, what is allowed.
     """
     text = _text(path)
-    table = list(_rows(path, text))
-    if table and _is_for_excel(table[0][1]):
-        del table[0]
-    table = [(number, row) for number, row in table if any(row)]
+    table = [(number, row) for number, row in _rows(path, text) if any(row)]
     if not 2 <= len(table) <= _LARGEST:
         raise DeploymentError(
             f"{path}: number of rows: {len(table)}; allowed: a heading, and 1 to {_LARGEST - 1} numbers"
@@ -127,10 +124,13 @@ def _other_encoding(path: Path) -> DeploymentError:
 
 
 def _rows(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
+    """The rows with their numbers, as spreadsheets count: a line that tells the separator is none."""
     number = 0
     try:
-        for number, row in enumerate(_cells(text, _separator(text)), start=1):
-            yield number, row
+        for row in _cells(text, _separator(text)):
+            if number or not _is_for_excel(row):
+                number += 1
+                yield number, row
     except csv.Error as error:
         allowed = "quotation marks around a whole cell, and doubled within it"
         raise DeploymentError(f"{path}: row {number + 1}: {error}; allowed: {allowed}") from None
@@ -251,7 +251,7 @@ def _between_rows(path: Path, name: str, numbers: Sequence[_Number]) -> Iterator
         rows[number.did] = number.row
     for number in numbers:
         if number.trunk in trunks:
-            what = f"{name!r} has several numbers; allowed: a trunk of its own for each"
+            what = f"{name!r} has several numbers; allowed: a trunk of its own for each, or a name"
             yield f"{path}: row {number.row}, column trunk: {what}"
             return
         trunks.add(number.trunk)

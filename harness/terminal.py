@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Iterable
-from typing import Any
+from typing import IO, Any
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
@@ -40,3 +41,14 @@ class SafeConsole(Console):
         for segment in super().render(renderable, options):
             text, style, control = segment
             yield segment if control else Segment(printable(text), style)
+
+    def on_broken_pipe(self) -> None:
+        """Go on without a reader: rich would end the process, and a run that is under way with it."""
+        lead_nowhere(self.file)
+
+
+def lead_nowhere(file: IO[str]) -> None:
+    """Have what is written to ``file`` from now on go nowhere: whoever read it has left."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, file.fileno())
+    os.close(nowhere)

@@ -19,13 +19,26 @@ _SHOWN = 100  #: characters of a value in a message
 MOST_ALIKE = 3  #: lines with the same mistake at entries of one table
 _DEEPEST = 20  #: levels; a deployment has five
 
+_TEXT = 'text, in quotes ("…")'
 #: How pydantic's name of a mistake begins → what the value is not, and what is allowed.
 _KINDS = {
-    "string": ("no text", 'text, in quotes ("…")'),
-    "dict": ("no table", "a table, headed [NAME], or [TABLE.NAME] where there are several"),
-    "model": ("no table", "a table, headed [NAME], or [TABLE.NAME] where there are several"),
+    "string": ("no text", _TEXT),
+    "dict": ("no table", 'a table: { NAME = "…" }'),
+    "model": ("no table", 'a table: { NAME = "…" }'),
     "bool": ("neither", "true, false"),
     "date": ("no date", "a date, as 2026-12-25, without quotes"),
+}
+#: What tomllib says of text that is no TOML (a part of it) → what is allowed there, for who writes such a file for the first time.
+_IN_TOML = {
+    "Expected ']": "[TABLE.NAME] alone in its line, and a name in quotes unless it has A-Z, a-z, 0-9, _ and - alone: "
+    '[groups."Customer care"]',
+    "key": "NAME = VALUE in each line, and a name in quotes unless it has A-Z, a-z, 0-9, _ and - alone",
+    "Invalid value": 'text in straight quotes ("…"), a number, true, false, or a list in [ ]',
+    "Expected newline": 'one value behind each =: text in quotes ("…"), a number with a point (4.5) and without leading zeros',
+    "array": 'values parted by commas in [ ], as in ways = ["digit", "prompt"]',
+    "\\": "'…' around text with a backslash, or \\\\ for each",
+    "twice": "each table once",
+    "overwrite": "each name once in its table",
 }
 #: What a value was perhaps meant as.
 _READ_AS = re.compile(r"; read in \w+ it is .*|\(perhaps .*?\)")
@@ -71,7 +84,9 @@ def read(path: Path, kind: type[MistakeError] = MistakeError) -> dict[str, Any]:
     except RecursionError:
         raise kind(f"{path}: tables within tables without end; allowed: {_DEEPEST} levels") from None
     except ValueError as error:  # TOMLDecodeError, and numbers or file names that are none
-        raise kind(f"{path}: not TOML: {inline(str(error))}") from None
+        said = str(error)
+        allowed = next((words for part, words in _IN_TOML.items() if part in said), "a TOML file (https://toml.io)")
+        raise kind(f"{path}: not TOML: {inline(said)}; allowed: {allowed}") from None
     return plain
 
 
@@ -138,6 +153,9 @@ def _mistakes(
             yield location[:-1], what, what
         elif kind == "extra_forbidden":
             what = _unknown(str(location[-1]), model_words.keys(model, location[:-1], hidden))
+            if isinstance(found, dict) and len(location) == 3:  # TOML's dots part names
+                table, *name = map(str, location)
+                what += f'; a name with a dot in quotes: [{table}."{inline(".".join(name))}"]'
             yield location, what, what
         else:
             what = _wrong(kind, location, found, model_words.at(model, location))
@@ -146,14 +164,13 @@ def _mistakes(
 
 def _wrong(kind: str, location: tuple[int | str, ...], found: Any, field: Any) -> str:
     """What is wrong with a value, by pydantic's name for it, and what its place allows."""
-    allowed, shown = model_words.allowed(field), _shown(found)
+    shown, heading = _shown(found), model_words.heading(field, inline(".".join(map(str, location))))
+    allowed = model_words.allowed(field) or heading
     match kind:
         case "missing":
-            return f"is missing; allowed: {allowed or 'a value'}"
+            return f"is missing; allowed: {allowed or _TEXT}"
         case "tuple_type":
-            where = inline(".".join(map(str, location)))
-            tables = f"tables, each headed [[{where}]]" if isinstance(found, dict) else "values in [ ]"
-            return f"is no list; allowed: a list of {tables}"
+            return f"is no list; allowed: a list of {heading or 'values in [ ]'}"
         case "too_long" | "too_short":
             return f"has {len(found)} values; allowed: {model_words.count(field)}"
         case "string_too_short":

@@ -124,7 +124,7 @@ def _voice(what: What, mark: int, name_of: Callable[[int], str | None], times: s
 
 def _without_marks(audio: NDArray[np.int16], spans: Sequence[Span], total: float) -> tuple[What, str, float | None]:
     """What there is when there is no mark; the most telling thing first."""
-    tones = {kind: next((span for span in spans if span.kind == kind), None) for kind in _TONES}
+    tones = {kind: next((span for span in spans if span.kind == kind), None) for kind in TONES}
     speech = [span for span in spans if span.kind == "speech" and span.ended - span.began > 0.4]
     information = tones["sit"]
     if information is not None:
@@ -141,7 +141,7 @@ def _without_marks(audio: NDArray[np.int16], spans: Sequence[Span], total: float
     if asked := asks_for_message(spans):
         began, beep = asked
         return "voicemail", f"speech from {began:.2f} s and a beep at {beep:.2f} s, as voicemail does", began
-    for kind, words in _TONES.items():
+    for kind, words in TONES.items():
         span = tones[kind]
         if span is not None:
             return "tone", f"{words} from {span.began:.2f} s ({span.detail})", span.began
@@ -157,7 +157,7 @@ def _without_marks(audio: NDArray[np.int16], spans: Sequence[Span], total: float
     return "silence", f"nothing but silence for {total:.2f} s", None
 
 
-_TONES: dict[Kind, str] = {
+TONES: Final[dict[Kind, str]] = {
     "sit": "special information tones",
     "ringback": "ringing tone",
     "busy": "busy tone",

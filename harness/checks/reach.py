@@ -13,6 +13,8 @@ _NEGLIGIBLE_S = 0.1
 #: Forbidden, not allowed, by an extension that is not understood, not implemented (RFC 3261 sections 21.4.4, 21.4.6, 21.4.15 and
 #: 21.5.2): of the request, not of who would be called.
 _REFUSED_AS_SUCH = (403, 405, 420, 501)
+#: The same as a far end words it, and that it did not try.
+_REFUSED_IN_WORDS = ("transfer_blocked_by_carrier", "transfer_method_unsupported", "transfer_outside_availability")
 
 
 def rings(
@@ -131,16 +133,24 @@ def not_reached(subject: str, reached: Sequence[str]) -> Finding:
     )
 
 
-def transfer_fails(subject: str, outcome: int) -> Finding:
-    """A transfer was refused, and who tried it was told so; ``outcome`` is its final status, 0 when there was none."""
-    expected, measured = "the transfer ends with an error the AI is told", measurement.FinalResponse(code=outcome)
-    if outcome in _REFUSED_AS_SUCH:
+def transfer_fails(subject: str, outcome: int | str) -> Finding:
+    """A transfer was refused, and who tried it was told so; ``outcome`` is its final status, 0 when there was none, or the words
+    by which the far end says that it failed.
+    """
+    expected = "the transfer ends with an error the AI is told"
+    if isinstance(outcome, str):
+        measured, fails = measurement.FinalResponse(reason=outcome), True
+        as_such = any(reason in outcome for reason in _REFUSED_IN_WORDS)
+    else:
+        measured, fails = measurement.FinalResponse(code=outcome), outcome >= 300
+        as_such = outcome in _REFUSED_AS_SUCH
+    if as_such:
         why = f"it ended with {outcome}, by which transfers are refused whoever is there"
         return not_observable("transfer.fails", subject, expected=expected, why=why, measured=measured)
     return judged(
         "transfer.fails",
         subject,
-        outcome >= 300,
+        fails,
         expected=expected,
         actual=f"it ended with {outcome}" if outcome else "nothing was ever said of it",
         measured=measured,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import queue
+import re
 import signal
 import time
 from collections.abc import Callable
@@ -116,6 +117,8 @@ def _caller(deployment: Deployment, asked: str | None) -> str:
 
 
 def _uri(deployment: Deployment, caller: str, number: str) -> str:
+    if re.fullmatch(r"[+\d\s().-]+", number):
+        number = re.sub(r"[\s().-]", "", number)  # as people write it; of these a URI has no blanks
     return number if ":" in number else f"sip:{number}@{deployment.accounts[deployment.phones[caller].account].domain}"
 
 

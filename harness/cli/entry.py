@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 
 
 def main() -> None:
     """``harness``."""
+    _open_standard_streams()
     try:
         from harness.cli.early import begun
 
@@ -20,3 +22,12 @@ def main() -> None:
             run()
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)  # as a shell has it
+
+
+def _open_standard_streams() -> None:
+    """Have those that were closed lead nowhere: Python has None for them, and the next file would get the number of one."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            nowhere = open(os.devnull, mode)  # noqa: SIM115  # lives as long as the process
+            setattr(sys, name, nowhere)
+            setattr(sys, f"__{name}__", nowhere)

@@ -45,8 +45,8 @@ class Deployment(Model):
     platform: Platform
     axes: Axes = Axes()
     timings: DeclaredTimings = DeclaredTimings()
-    #: Which numbers prove a row: one for each cell of its axes (``once``); every number for the rows of inbound calls, and for
-    #: the others one for each assistant and way in (``every-number``); every number that can prove it (``full``).
+    #: Which numbers prove a row: one for each cell of its axes (``once``); every number for the rows of inbound calls and of
+    #: people, and for the others one for each assistant and way in (``every-number``); every number that can prove it (``full``).
     depth: Literal["once", "every-number", "full"] = "every-number"
     #: Rows that must be run, ``documented`` for all of the guide's; a missing one fails the run.
     require: tuple[str, ...] = ()

@@ -31,7 +31,7 @@ class Platform(Model):
 
     domain: Host  #: its SIP domain
     host: Host | None = None  #: its SBC, for OPTIONS and registration of agents
-    port: Port | None = None  #: of that host
+    port: Port | None = None  #: of that host, over the transport of the agents' account
     addresses: tuple[Source, ...] = ()  #: from where else its signalling comes
     report: Report | None = None
 

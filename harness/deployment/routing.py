@@ -143,6 +143,8 @@ class Transfer(Model):
     def _complete(self) -> Self:
         if self.transfer and not self.transfer_to:
             raise ValueError("transfer_to is missing; allowed: the name of the group that transfer leads to")
+        if self.transfer_to and not self.transfer:
+            raise ValueError("transfer is missing; allowed: cold or warm, as it hands over to transfer_to")
         if self.transfer_caller_id == "fixed" and not self.fixed_caller_id:
             raise ValueError('fixed_caller_id is missing; allowed: the number that transfer_caller_id = "fixed" shows')
         if self.transfer_caller_id == "header" and not self.caller_id_header:

@@ -95,7 +95,14 @@ class Limits(Model):
     seconds_per_call: float = Field(120.0, gt=0)  #: after which a call is hung up
     seconds_per_run: float = Field(36_000.0, gt=0)  #: of all calls together
     cost_per_minute: float = Field(0.0, ge=0)  #: an estimate, in whatever currency; every begun minute counts
-    cost_per_run: float | None = Field(None, gt=0)  #: in the same currency
+    cost_per_run: float | None = Field(None, gt=0)  #: in the same currency, and only beside ``cost_per_minute``
+
+    @model_validator(mode="after")
+    def _priced(self) -> Self:
+        if self.cost_per_run is not None and not self.cost_per_minute:
+            what = "cost_per_run: a minute costs nothing, so that it would never be reached"
+            raise ValueError(f"{what}; allowed: cost_per_minute beside it")
+        return self
 
     def cost(self, seconds: float) -> float:
         """What a call of that length is estimated to cost."""

@@ -23,7 +23,7 @@ from pydantic import (
     field_validator,
 )
 
-from harness.model_words import form
+from harness.model_words import form, nearest
 from harness.resources import is_wav, prompt_names
 from harness.sip.grammar import SipSyntaxError, split_host_port
 from harness.sip.identity import normalise
@@ -175,7 +175,8 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 
 def _region(name: str) -> str:
     if name not in phonenumbers.SUPPORTED_REGIONS:
-        raise ValueError(f"{name!r}: no country; allowed: two letters, e.g. US or DE")
+        hint = nearest(name, phonenumbers.SUPPORTED_REGIONS)
+        raise ValueError(f"{name!r}: no country{hint}; allowed: two letters, e.g. US, DE or GB")
     return name
 
 

@@ -20,6 +20,9 @@ AI_LOST = ("it refused", "it only rang", "its port does not answer", "its certif
 #: What was offered to a stand-in that no call came to.
 NO_CALL_CAME = "none: no call came to the stand-in"
 
+#: Of an INVITE so many copies may cross its first response, less one.
+_COPIES = 2
+
 #: How the AI's record begins with a status: "404 Not Found", "429: …", "Telephony - 403 - …" (docs.synthflow.ai/telephony-errors).
 _STATUS = re.compile(r"\s*(?:Telephony\s*-\s*|SIP\s+)?([3-6]\d\d)\b", re.I)
 
@@ -37,6 +40,7 @@ def tell(scene: Scene) -> None:
     for finding in scene.of("route.trunk"):
         facts.record("ai.trunk", "another" if scene.failed(finding) else "the right one", *finding.evidence)
     _final_of_the_ai(scene)
+    _unheard(scene)
     _lost(scene)
     if scene.axes.get("ai") == "stand-in" and facts.value("ai.saw") == "nothing":
         facts.record("ai.offer", NO_CALL_CAME, *facts["ai.saw"].evidence)
@@ -120,12 +124,33 @@ def _of_invite(scene: Scene, seen: Seen) -> None:
     if "m=audio" in body:
         facts.record("ai.offer", sdp.offered(body), seen.where, formats(invite))
         facts.record("sdp.to_ai", sdp.reach(body, seen.remote), seen.where)
-        facts.record("sdp.hold", "the platform" if sdp.holds(body) else None, seen.where)
+        facts.record("sdp.hold", "the platform" if _holds(scene, seen) else None, seen.where)
     for answer in scene.at_ai:
         if not answer.received and answer.answers("INVITE") == 200 and answer.message.call_id == invite.call_id:
-            said = answer.message.body.decode("utf-8", "replace")
-            facts.record("sdp.hold", "the AI" if sdp.holds(said) else None, answer.where)
+            facts.record("sdp.hold", "the AI" if _holds(scene, answer) else None, answer.where)
             break  # what comes later was asked for
+
+
+def _unheard(scene: Scene) -> None:
+    """Whether an INVITE came again though answered: its copies end with the first response that arrives (RFC 3261 section 17.1.1.2)."""
+    for invite in _tries(scene):
+        copies = [s for s in scene.invites if s.is_of(invite)]
+        answers = [s for s in scene.at_ai if not s.received and s.answers("INVITE") and s.is_of(invite)]
+        order = scene.at_ai.index
+        again = [s for s in copies if answers and order(s) > order(answers[0])]
+        if len(again) >= _COPIES and invite.transport == "udp":
+            told = f"{len(again)} copies of the INVITE came after {answers[0].message.start_line}"
+            scene.facts.record("ai.unheard", True, told, again[-1].where)
+
+
+def _holds(scene: Scene, first: Seen) -> bool:
+    """Whether its sender puts the media on hold, and leaves it so: who connects two calls lifts that later (RFC 3725 section 4)."""
+    later = scene.at_ai[scene.at_ai.index(first) + 1 :]
+    told = [s for s in later if s.received == first.received and s.message.call_id == first.message.call_id]
+    bodies = [
+        s.message.body.decode("utf-8", "replace") for s in (first, *(s for s in told if b"m=audio" in s.message.body))
+    ]
+    return sdp.holds(bodies[0]) and sdp.holds(bodies[-1])
 
 
 def _number(scene: Scene, user: str) -> str | None:

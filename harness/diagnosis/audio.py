@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 
 from harness.audio.marks import VOICES, reply_to
 from harness.diagnosis.derive import Scene, listed, shown
-from harness.events import PACKET_S, LegStarted, MarkHeard, RtpStatistics, SipMessage
+from harness.events import PACKET_S, FarEndReport, LegStarted, MarkHeard, MediaState, RtpStatistics, SipMessage
+from harness.sip.grammar import host_of
 from harness.verdict import Finding, Strength, Verdict
 
 #: Fewer packets than this (half a second of 20 ms each) are no evidence of what the others held.
@@ -19,6 +21,8 @@ NO_RTP = ("nothing", "a few packets", "silence")
 AT_FIRST_NOTHING = "nothing at first"
 UNDECIPHERED = "RTP that the SRTP key does not fit"
 NO_VOICE = (*NO_RTP, AT_FIRST_NOTHING, "silent RTP", "RTP of another codec", "noise")
+#: What became of RTP, or of the RTCP beside it, on its last way to a phone of ours.
+ARRIVES, NONE_CAME = "it arrives", "none came"
 #: What a recording may hold that somebody made on purpose, and no broken channel does.
 _SOUNDS = ("another party", "announcement", "voicemail", "speech", "tone", "music")
 
@@ -60,8 +64,57 @@ def tell(scene: Scene) -> None:
     ai_failed = any(scene.failed(f) for n in ("audio.to_ai", "audio.to_caller") for f in told[n])
     if failing or ai_failed:
         facts.record("audio.phase", "with the AI" if ai_failed else "with the agent only")
+    for finding in scene.of("audio"):
+        heard = _heard(scene, finding)
+        if scene.failed(finding) and heard in NO_RTP:
+            _own_side(scene, finding)
+        elif heard == "silent RTP":
+            _sent(scene, finding.speaker)
     for finding in scene.of("audio.echo"):
         facts.record("echo", True if scene.failed(finding) else None, finding.subject)
+    for finding in scene.of("audio"):
+        facts.record(
+            "echo", True if scene.failed(finding) and finding.facts.get("kind") == "echo" else None, finding.subject
+        )
+
+
+def _own_side(scene: Scene, finding: Finding) -> None:
+    """Whether anything of the harness's own may keep RTP from a phone that hears nothing: what has come to it shows otherwise."""
+    role = scene.vantage.role(finding.listener)
+    fact = f"rtp.{role}"
+    if _heard(scene, finding) == "a few packets":
+        scene.facts.record(fact, ARRIVES, finding.subject)
+    for other in scene.of("audio"):
+        if other.verdict is Verdict.PASSED and scene.vantage.role(other.listener) == role:
+            scene.facts.record(fact, ARRIVES, other.subject)
+    for event in scene.events:
+        if scene.vantage.role(event.phone) != role:
+            continue
+        if isinstance(event, RtpStatistics) and event.rx_packets:
+            scene.facts.record(fact, ARRIVES, f"{event.leg} got RTP")
+        elif isinstance(event, FarEndReport):
+            scene.facts.record(fact, ARRIVES, f"{event.leg} got RTCP")
+        elif isinstance(event, MediaState) and _is_of_this_machine(event.remote_rtp):
+            scene.facts.record(fact, ARRIVES, f"{event.leg}: {event.remote_rtp} is on this machine")
+    is_ours = role != "ai" or scene.axes.get("ai") == "stand-in"
+    scene.facts.record(fact, NONE_CAME if is_ours else None, finding.subject)
+
+
+def _sent(scene: Scene, speaker: str) -> None:
+    """Whether RTCP says that what a phone of ours sends arrives at the far end (RFC 3550 section 6.4)."""
+    role = scene.vantage.role(speaker)
+    for event in scene.events:
+        if isinstance(event, FarEndReport) and scene.vantage.role(event.phone) == role:
+            got = event.names_us and event.received >= FEW_PACKETS
+            told = f"the far end of {event.leg} reports {event.received} packets of {event.sent}"
+            scene.facts.record(f"sent.{role}", ARRIVES if got else None, told)
+
+
+def _is_of_this_machine(place: str) -> bool:
+    try:
+        return ipaddress.ip_address(host_of(place)).is_loopback
+    except ValueError:
+        return False
 
 
 def _stopped_at(scene: Scene, failed: Finding) -> None:

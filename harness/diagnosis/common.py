@@ -52,8 +52,9 @@ class Judged:
 
     @property
     def named(self) -> list[str]:
-        """The causes that its own evidence shows."""
-        return [str(cause.get("id")) for cause in self.causes if not cause.get("candidate")]
+        """The causes that its own evidence shows; what is only possible beside them is none."""
+        shown = [cause for cause in self.causes if not cause.get("candidate")]
+        return [str(cause.get("id")) for cause in shown if cause.get("confidence") != "possible"]
 
     @property
     def candidates(self) -> list[str]:

@@ -49,8 +49,7 @@ def tell(scene: Scene) -> None:
             if exchange.response is not None and exchange.response.is_success:
                 answer = _with_sdp(scene, exchange.response)
                 scene.facts.record("caller.answer", _answer(exchange.request, answer), *where)
-                held = holds(_sdp(answer).decode("utf-8", "replace"))
-                scene.facts.record("caller.held", True if held else None, *where)
+                scene.facts.record("caller.held", _is_held(scene, exchange, answer) or None, *where)
         elif method in ("INVITE", "UPDATE"):
             scene.facts.record("change.answer", _outcome(scene, exchange), *where)
         elif method == "BYE" and exchange.sent.at <= scene.over:
@@ -158,6 +157,18 @@ def _with_sdp(scene: Scene, answer: Response) -> Message:
             if early and _dialog(message) == _dialog(answer):
                 return message
     return answer
+
+
+def _is_held(scene: Scene, exchange: Exchange, answer: Message) -> bool:
+    """Whether the answer puts the caller on hold, and no later offer or answer of the call lifts that (RFC 3725 section 4)."""
+    told = [_sdp(answer)]
+    for event in scene.messages(exchange.sent.leg):
+        if event.direction == "received" and exchange.answered is not None and event.at > exchange.answered.at:
+            message = parse(event.text)
+            with contextlib.suppress(SipSyntaxError):
+                if message is not None and message.call_id == exchange.request.call_id and (sdp := _sdp(message)):
+                    told.append(sdp)
+    return all(holds(sdp.decode("utf-8", "replace")) for sdp in (told[0], told[-1]))
 
 
 def _dialog(response: Message) -> tuple[str, int, str, str | None]:

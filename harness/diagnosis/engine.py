@@ -139,20 +139,22 @@ class _Inference:
             if symptom in explained:
                 continue
             chosen = self._fired(symptom)
-            sure = bool(chosen)
-            chosen = chosen or self._possible(symptom)
+            sure = any(rule.confidence != "possible" for rule in chosen)
+            chosen = chosen if sure else self._in_order(self._possible(symptom))
             if not chosen:
                 unknown.append(symptom)
                 unexplained += [str(finding).splitlines()[0] for finding in findings]
                 continue
             explained |= {symptom}.union(*(rule.symptoms + rule.consequences for rule in chosen))
             named = {cause.id for cause in causes}
-            rivals = (
-                {rule.cause for rule in self._possible(symptom)} - {rule.cause for rule in chosen} if sure else set()
-            )
-            causes += [c for c in self._causes(chosen, sure, findings, bool(rivals)) if c.id not in named]
+            causes += [
+                c for c in self._causes(chosen, sure, findings, self._rivals(symptom, chosen)) if c.id not in named
+            ]
             used |= {rule.id for rule in chosen}
         failed = bool(symptoms)
+        causes.sort(
+            key=lambda cause: cause.confidence == "possible" and not cause.candidate
+        )  # what is shown comes first
         return Diagnosis(
             causes=tuple(causes),
             ruled_out=tuple(self._ruled_out(symptoms, used)) if failed else (),
@@ -172,6 +174,17 @@ class _Inference:
             if all(c.holds(self._facts) is not False for c in rule.conditions)
             and all(c.holds(self._facts) for c in rule.essential)
         ]
+
+    def _in_order(self, rules: Sequence[Rule]) -> list[Rule]:
+        """Candidates: first those for which something speaks, then the others, each in the order of a call."""
+        favoured = {rule.cause for rule in rules if any(c.holds(self._facts) for c in rule.favours)}
+        return sorted(rules, key=lambda rule: rule.cause not in favoured)
+
+    def _rivals(self, symptom: Symptom, chosen: Sequence[Rule]) -> bool:
+        """Whether another cause cannot be excluded by what was seen, be it that a rule names it as possible."""
+        firm = {rule.cause for rule in chosen if rule.confidence != "possible"}
+        known = {rule.cause for rule in chosen}
+        return any(rule.cause not in (firm if rule in chosen else known) for rule in self._possible(symptom))
 
     def _of(self, symptom: Symptom) -> Iterable[Rule]:
         return (rule for rule in self._rules if symptom in rule.symptoms)
@@ -212,15 +225,21 @@ class _Inference:
         return [f"{fact} ({', '.join(fact.evidence)})" if fact.evidence else str(fact) for fact in known]
 
     def _separation(self, rules: Sequence[Rule]) -> str:
-        """What would have to be known: the fact that most of the candidates wait for."""
-        waiting = Counter(
-            fact
-            for rule in rules
-            for fact in dict.fromkeys(c.fact for c in rule.conditions if c.holds(self._facts) is None and c.how == "is")
-        )
-        if not waiting:
-            waiting = Counter(c.fact for rule in rules for c in rule.conditions if c.holds(self._facts) is None)
-        return KNOWN[waiting.most_common()[0][0]].observe if waiting else ""
+        """What would have to be known: of what tells candidates apart, the fact that most of them wait for."""
+        asked = [[c for c in rule.conditions if c.fact not in self._facts] for rule in rules]
+        wanted = {
+            c.fact: {frozenset(k for k in each if k.fact == c.fact) for each in asked} for each in asked for c in each
+        }
+        telling = {fact for fact, kinds in wanted.items() if len(kinds) > 1} or set(wanted)
+        for hows in (("is",), ("is", "is not"), ("not shown",)):
+            waiting = Counter(
+                fact
+                for each in asked
+                for fact in dict.fromkeys(c.fact for c in each if c.how in hows and c.fact in telling)
+            )
+            if waiting:
+                return KNOWN[waiting.most_common()[0][0]].observe
+        return ""
 
     def _ruled_out(self, symptoms: Iterable[Symptom], used: set[str]) -> Iterable[RuledOut]:
         wanted = set(symptoms)

@@ -43,6 +43,7 @@ KNOWN: Mapping[str, Kind] = {
     # registration
     "registration.answer": Kind("the final answer to REGISTER", "capture the REGISTER and its answers"),
     "registration.challenged": Kind("REGISTER was challenged first", "capture the REGISTER and its answers"),
+    "registration.stale": Kind("the last challenge calls the nonce alone too old", "capture the REGISTER's answers"),
     "registration.refusal": Kind(
         "what the refusal says it is about", "ask the registrar's log why it refused the REGISTER"
     ),
@@ -64,6 +65,7 @@ KNOWN: Mapping[str, Kind] = {
     "ai.refusal": Kind("what the AI's refusal says it is about", _AI_LOG),
     "ai.lost": Kind("why the AI could not be had", _AI_LOG),
     "ai.given_up": Kind("when the platform gave up an AI that only rang (CANCEL)", _AI_SIP),
+    "ai.unheard": Kind("the AI's answers do not get back to the platform", _AI_SIP),
     "ai.offer": Kind("the media offered to the AI", _AI_SIP),
     "ai.challenge": Kind("what became of the AI's challenge", _AI_SIP),
     "ai.did": Kind("the number the AI was asked for", _AI_SIP),
@@ -102,6 +104,20 @@ KNOWN: Mapping[str, Kind] = {
     "probe.certificate": Kind("the AI's certificate", "openssl s_client -connect HOST:32682 -servername HOST"),
     "icmp": Kind("an ICMP answer to the datagrams", "capture ICMP where the datagrams are sent"),
     "probe.termination": Kind("the platform's port, asked directly", "send OPTIONS to the Termination URI"),
+    # the harness's own firewall and NAT
+    **{
+        f"rtp.{role}": Kind(
+            f"RTP to {whose}",
+            "look whether another call brings the same phone any RTP, or capture RTP outside of the harness's own firewall",
+        )
+        for role, whose in (
+            ("caller", "the caller's phone"),
+            ("ai", "the phone in the AI's place"),
+            ("agent", "the agent's phone"),
+        )
+    },
+    "sent.caller": Kind("what RTCP says of the RTP from the caller's phone", "read the RTCP reports that it got"),
+    "sent.ai": Kind("what RTCP says of the RTP from the AI", "read the RTCP reports that it got"),
     # audio with the AI
     "audio.to_ai": Kind("what the AI hears of the caller", _AI_LOG),
     "audio.to_caller": Kind("what the caller hears of the AI", "listen at the caller's phone"),

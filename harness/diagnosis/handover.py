@@ -10,7 +10,8 @@ from harness.deployment import TOPIC_HEADER, Deployment, Handover
 from harness.diagnosis.derive import Scene, listed, number_in
 from harness.diagnosis.messages import begins_dialog, parse
 from harness.events import SipMessage
-from harness.far_end.call_record import actions_of, recorded_target, transfers_among
+from harness.far_end.call_record import actions_of
+from harness.far_end.recorded_transfer import recorded_target, transfers_among
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import Request
 

@@ -32,9 +32,10 @@ def tell(scene: Scene) -> None:
     call = _call(scene)
     _headers(scene)
     _digits(scene, call)
-    # One that acknowledged reliably by itself had no need to ask the AI for it.
+    # One that acknowledged reliably by itself had no need to ask the AI for it; unless it was an agent who rang meanwhile.
+    alone = scene.facts.value("instead") in (None, "nobody")
     found = scene.of("prack")
-    acknowledged = bool(found) and not any(map(scene.failed, found))
+    acknowledged = alone and bool(found) and not any(map(scene.failed, found))
     if not acknowledged and call.offer is not None and "100rel" in (call.offer.get("Require") or ""):
         lost = _lost(call.offer, call.reached, lambda message: "100rel" in _options(message))
         scene.facts.record("lost.reliability", _made_unreliable(scene) or lost)

@@ -6,6 +6,7 @@ import re
 from itertools import combinations
 
 from harness.sip.message import Message, Response
+from harness.sip.reasons import REASONS
 from harness.sip.why import q850, reasons, warnings
 
 #: The words of an operating system, not of a SIP server.
@@ -17,7 +18,11 @@ _BAD = "(bad|wrong|invalid|incorrect)"
 #: Who calls. A refusal may name two of these and leave open which: a registrar need not tell guessers that a user exists.
 _WHO = (
     (
-        re.compile(rf"\b(unknown|no such) user|\buser not found|\b{_BAD} user ?name|\buser ?name\b.* mismatch", re.I),
+        re.compile(
+            r"\b(unknown|no such) (user|subscriber|account)|\b(user|subscriber) (not found|does not exist)"
+            rf"|\b{_BAD} user ?name|\buser ?name\b.* (mismatch|does not match)|\bforbidden auth id\b",
+            re.I,
+        ),
         _USER,
     ),
     (re.compile(rf"\b{_BAD} password|\buser ?name ?(or|and|/) ?password", re.I), _PASSWORD),
@@ -25,7 +30,8 @@ _WHO = (
         re.compile(
             r"\b(address|ip)( is)? not (allowed|whitelisted|authori[sz]ed)|\bacls?\b"
             r"|^(?!.*\b(number|destination|dial\w*|country|countries)\b).*\bnot in (the )?(allow|white)"  # that may be whom they call
-            r"|\bip (is )?forbidden|\bunauthori[sz]ed ip\b",
+            r"|\bip (is )?forbidden|\bunauthori[sz]ed ip\b|\b(source|peer)( is)? not (allowed|trusted|authori[sz]ed)"
+            r"|\b(unknown|untrusted|unauthori[sz]ed) (source|peer)\b",
             re.I,
         ),
         _ADDRESS,
@@ -36,42 +42,105 @@ _EITHER = re.compile(rf"\b{_BAD} (auth\b|credentials)|\bauthentication fail", re
 NUMBER, ROUTE, CHANNELS, CONGESTION = "the number", "the route", "the channels", "congestion"
 CONCURRENCY = "concurrency"
 THE_AGENTS, THE_CODEC, THE_ENCRYPTION = "the agents", "the codec", "the encryption"
+THE_DOMAIN = "the domain"
+#: What a call is ended for, whose RTP stays away.
+NO_RTP_CAME = "that no RTP came"
 THE_TRUNK, THE_ADDRESS, THE_CALLERS_NUMBER = "the trunk", _ADDRESS, "the caller's number"
+#: Words of somebody's own, which may be about anything.
+UNREAD = "something that no rule reads"
+#: Statuses that say that it is refused, and not what for (RFC 3261 sections 21.4.4 and 21.6.2).
+_OPEN = (403, 603)
 #: The platform knows what is asked for, and cannot carry it.
 NOT_CARRIED = (ROUTE, CHANNELS, CONGESTION, CONCURRENCY)
 #: Reasons of a BYE that say more than that the call was ended.
-WHY_ENDED = (THE_CODEC, THE_ENCRYPTION, CHANNELS, CONGESTION, CONCURRENCY)
+WHY_ENDED = (THE_CODEC, THE_ENCRYPTION, CHANNELS, CONGESTION, CONCURRENCY, NO_RTP_CAME)
 _WORDS = (
-    (re.compile(r"trunk inactive|trunk disabled", re.I), THE_TRUNK),
     (
         re.compile(
-            r"concurren|capacity|too many calls|\b(max(imum)?|simultaneous) (calls|sessions)\b|\b(call|channel|session) limit\b",
+            r"\btrunk( is)? (inactive|disabled|not active|suspended|deactivated|out of service|down)\b"
+            r"|\b(connection|profile)( is)? disabled\b",
+            re.I,
+        ),
+        THE_TRUNK,
+    ),
+    (
+        re.compile(
+            r"concurren|capacity|too many (calls|sessions)|\bsession constraints\b"
+            r"|\b(max(imum)?( number of)?|simultaneous) (calls|sessions)\b|\b(call|channel|session) limit\b",
             re.I,
         ),
         CONCURRENCY,
     ),
-    (re.compile(r"not attached|no assistant|no agent attached", re.I), "the assistant"),
-    (re.compile(r"nobody|no agents?\b|logged (in|on|out)", re.I), THE_AGENTS),
+    (
+        re.compile(r"not attached|no assistant|no agent attached|\bnot assigned to (an|any) assistant", re.I),
+        "the assistant",
+    ),
+    (
+        re.compile(
+            r"\bnobody\b(?!')|no agents?\b|\b(not|agents?|is) logged (in|on|out)\b|^logged out"
+            r"|\bagents?( are| is)? (busy|unavailable|not available)\b|\bqueue( is)? (empty|full|closed)\b"
+            r"|\b(business|office|opening) hours\b",
+            re.I,
+        ),
+        THE_AGENTS,
+    ),
     (re.compile(r"tls required|secure transport", re.I), "the transport"),
-    (re.compile(r"srtp|savp|encrypt", re.I), THE_ENCRYPTION),
+    # "Declined (policy)": chan_sip of Asterisk, with allowtransfer=no
+    (
+        re.compile(
+            r"\b(refer|transfer)s? (is |are )?(not (allowed|supported|permitted)|disabled)\b|^declined \(policy\)", re.I
+        ),
+        "the transfer itself",
+    ),
+    (re.compile(r"srtp|savp|encrypt|\bcrypto\b", re.I), THE_ENCRYPTION),
+    (
+        re.compile(
+            r"\b(rtp|media)[ _-]?(time[ _-]?out|(inactive|inactivity))|\bno (rtp|media) (received|activity)\b", re.I
+        ),
+        NO_RTP_CAME,
+    ),
     (re.compile(r"\bcodec|media format", re.I), THE_CODEC),
-    (re.compile(r"\bcaller[ -]?id\b|\b(origination|caller|calling|from) number\b", re.I), THE_CALLERS_NUMBER),
-    (re.compile(r"\b(no such|unknown) trunk\b|\btrunk\b.* (not found|does not exist)", re.I), "no such trunk"),
+    (
+        re.compile(r"\bcaller[ -]?id\b|\b(originati(on|ng)|caller|calling|from) number\b|\banonym|\bwithheld\b", re.I),
+        THE_CALLERS_NUMBER,
+    ),
+    (re.compile(r"\b(unknown|invalid|wrong|no such) (domain|realm)\b|\bdomain\b.* (not|unknown)\b", re.I), THE_DOMAIN),
+    (
+        re.compile(
+            r"\b(no such|unknown) trunk\b|\btrunk\b.* (not found|does not exist)|\bno (matching )?trunk( found)?$"
+            r"|\bnot match any (sip )?trunk",
+            re.I,
+        ),
+        "no such trunk",
+    ),
+    (
+        re.compile(
+            r"\b(number|did|extension)( is)? (not (found|in service|provisioned|assigned|allocated)|unknown)\b"
+            r"|\b(unknown|no such) (number|did|extension)\b|unallocated|unassigned number",
+            re.I,
+        ),
+        NUMBER,
+    ),
+    # Gateways write the names of Q.850's causes as they please ("NO_ROUTE_DESTINATION").
+    (
+        re.compile(r"\bno[ _](matching |suitable )?route|\broutes? not found\b|\bunresolvable destination", re.I),
+        ROUTE,
+    ),
+    (
+        re.compile(r"\bno[ _](free )?(circuit|channel)|\ball (circuits|channels|trunks|lines)( are)? busy", re.I),
+        CHANNELS,
+    ),
+    (re.compile(r"congestion|\bsystem busy\b|overload|\bcps\b|\bcalls per second\b|\brate limit", re.I), CONGESTION),
 )
 #: By Q.850 cause.
 _CAUSES = {1: NUMBER, 2: ROUTE, 3: ROUTE, 22: NUMBER, 25: ROUTE, 34: CHANNELS, 42: CONGESTION, 44: CHANNELS}
-_CAUSES |= {65: THE_CODEC, 88: THE_CODEC}
+_CAUSES |= {58: THE_CODEC, 65: THE_CODEC, 88: THE_CODEC}
+#: Of a call that was up Asterisk says 44 where RTP stays away (rtp_timeout), as it does where a channel ends otherwise.
+_OF_A_CALL = {cause: what for cause, what in _CAUSES.items() if cause != 44}
 #: By SIP status of a Reason: of the media alone, as what else a status is about depends on who was asked.
 _STATUSES = dict.fromkeys((415, 488, 606), THE_CODEC)
 #: By code of a Warning (RFC 3261 section 20.43): transport protocols such as RTP/SAVP, media formats, bandwidth.
 _WARNED = {302: THE_ENCRYPTION, 305: THE_CODEC, 370: CONGESTION}
-#: The same in words: gateways write the causes' names as they please ("NO_ROUTE_DESTINATION").
-_CAUSE_WORDS = (
-    (re.compile(r"unallocated|unassigned number", re.I), NUMBER),
-    (re.compile(r"\bno[ _]route", re.I), ROUTE),
-    (re.compile(r"\bno[ _](circuit|channel)", re.I), CHANNELS),
-    (re.compile(r"congestion|\bsystem busy\b", re.I), CONGESTION),
-)
 #: Statuses from which gateways derive the causes of a number that is nobody's: these add nothing to them (RFC 3398 section 8.2.6.1).
 _NUMBERS = (404, 410, 485, 604)
 #: What is said of a number that cannot be called (RFC 3261 sections 21.4.5, 21.4.11, 21.4.22, 21.4.23 and 21.6.3).
@@ -139,7 +208,7 @@ _SEVERAL = tuple(
 #: Who is refused for who it is.
 WHO = (*(what for _, what in _WHO), *_SEVERAL)
 #: What a refusal may say that it is about.
-ABOUT = (*(what for _, what in (*_WHO, *_WORDS, *_CAUSE_WORDS)), *_SEVERAL)
+ABOUT = (*(what for _, what in (*_WHO, *_WORDS)), *_SEVERAL)
 
 
 def about(reason: object) -> str | None:
@@ -147,7 +216,7 @@ def about(reason: object) -> str | None:
     said = str(reason or "")
     who = [what for pattern, what in _WHO if pattern.search(said)]
     who = who or ([_USER, _PASSWORD] if _EITHER.search(said) else [])
-    return _OR.join(who) or next((what for pattern, what in (*_WORDS, *_CAUSE_WORDS) if pattern.search(said)), None)
+    return _OR.join(who) or next((what for pattern, what in _WORDS if pattern.search(said)), None)
 
 
 def of_message(answer: Response) -> str | None:
@@ -162,12 +231,18 @@ def of_message(answer: Response) -> str | None:
     return in_words or (None if given == NUMBER and answer.status in _NUMBERS else given)
 
 
+def of_refusal(answer: Response) -> str | None:
+    """The same, and :data:`UNREAD` where a status that leaves open what for has a phrase of its own, which is not read."""
+    standard = answer.reason.strip().lower() in ("", REASONS.get(answer.status, "").lower())
+    return of_message(answer) or (UNREAD if answer.status in _OPEN and not standard else None)
+
+
 def of_hangup(bye: Message) -> str | None:
     """What a BYE's Reason says that the call was ended for (RFC 3326): a gateway's Q.850 cause, a status, or its text."""
     for reason in reasons(bye):
         in_words, cause = about(reason.text), reason.cause or 0
         is_status = reason.protocol.upper() == "SIP"
-        found = in_words or _STATUSES.get(cause) if is_status else _CAUSES.get(cause) or in_words
+        found = in_words or _STATUSES.get(cause) if is_status else _OF_A_CALL.get(cause) or in_words
         if found is not None:
             return found
     return None

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 
+from harness.deployment import is_address
 from harness.diagnosis.derive import Scene
-from harness.diagnosis.messages import CHALLENGES, username_in
+from harness.diagnosis.messages import CHALLENGES, Seen, username_in
 from harness.diagnosis.refusals import OF_THE_STACK, TIMED_OUT, about, of_message
 from harness.events import TransportFailed
 from harness.sip import why
+from harness.sip.grammar import host_of
 from harness.sip.message import Response
 
 #: What became of a REGISTER that no server answered; the last is a bare 503 of which nobody saw the messages.
 NONE, REFUSED, UNCLEAR = "none", "connection refused", "503 or none"
+#: A challenge behind which no REGISTER with credentials came.
+NEVER_ANSWERED = "never answered"
+#: A digest that is right but for its nonce (RFC 7616 section 3.3).
+_STALE = re.compile(r"\bstale\s*=\s*\"?true\b", re.I)
+_WRITTEN_AS_URI = re.compile(r"^<?(sips?:)?([^;>]*)", re.I)
 
 
 def tell(scene: Scene) -> None:
@@ -74,10 +82,19 @@ def _registers(scene: Scene) -> None:
     sent = [s for s in scene.at_ai if not s.received and s.is_request("REGISTER")]
     answers = [s for s in scene.at_ai if s.received and s.answers("REGISTER") >= 200]
     if answers:
-        challenged = any(s.answers("REGISTER") in CHALLENGES for s in answers)
-        scene.facts.record("registration.challenged", challenged, answers[0].where)
+        scene.facts.record("registration.challenged", _challenged(sent, answers), answers[0].where)
+        last = answers[-1]
+        challenges = (last.message.get(name) or "" for name in ("WWW-Authenticate", "Proxy-Authenticate"))
+        stale = last.answers("REGISTER") in CHALLENGES and any(map(_STALE.search, challenges))
+        scene.facts.record("registration.stale", stale or None, last.where)
     for seen in sent:
         scene.facts.record("registration.user", _user(scene, username_in(seen)), seen.where)
+
+
+def _challenged(sent: Sequence[Seen], answers: Sequence[Seen]) -> object:
+    challenged = any(s.answers("REGISTER") in CHALLENGES for s in answers)
+    unanswered = challenged and bool(sent) and not any(map(username_in, sent))
+    return NEVER_ANSWERED if unanswered else challenged
 
 
 def _refused_connection(scene: Scene) -> tuple[str, ...]:
@@ -98,9 +115,14 @@ def _granted(facts: Mapping[str, object]) -> str | None:
 
 
 def _target(scene: Scene, target: object) -> str | None:
+    """None where one of the two is a name and the other an address, which may be one host's."""
     if not isinstance(target, str) or scene.trunk is None or scene.trunk.termination is None:
         return None
-    return "the Termination URI" if scene.trunk.is_termination(target) else "another host"
+    written = _WRITTEN_AS_URI.match(target.strip())
+    place = written[2].lower() if written else target
+    if scene.trunk.is_termination(place):
+        return "the Termination URI"
+    return "another host" if is_address(host_of(place)) is is_address(str(scene.trunk.termination_host)) else None
 
 
 def _user(scene: Scene, username: object) -> str | None:

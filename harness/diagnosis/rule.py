@@ -47,7 +47,8 @@ class Rule:
     """``cause`` explains ``symptoms`` when every condition holds. A condition on a fact nobody knows leaves it possible.
 
     ``essential`` conditions have to be known for the rule to be even possible: without them it would be a candidate for
-    everything nobody has looked at. ``consequences`` are further symptoms that the cause brings about by itself.
+    everything nobody has looked at. ``consequences`` are further symptoms that the cause brings about by itself. ``favours``
+    are what speaks for it, without being needed: of several candidates those come first for which one of these holds.
     """
 
     id: str
@@ -57,6 +58,7 @@ class Rule:
     because: str  #: the reason, one sentence
     essential: tuple[Condition, ...] = ()
     consequences: tuple[Symptom, ...] = ()
+    favours: tuple[Condition, ...] = ()
     cells: tuple[Cell, ...] = ()  #: what is wrong, with whose leg
     confidence: Confidence = "certain"  #: with every condition known and met
 

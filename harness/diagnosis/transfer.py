@@ -9,10 +9,11 @@ from harness.checks.landing import ASKED
 from harness.deployment import is_address
 from harness.diagnosis.derive import Scene, listed, number_in
 from harness.diagnosis.messages import CHALLENGES, Seen, parse, said_by
-from harness.diagnosis.refusals import TERMINATED, of_message
+from harness.diagnosis.refusals import TERMINATED, of_message, of_refusal
 from harness.events import SipMessage, TransferProgress
-from harness.far_end.call_record import actions_of, recorded_target, transfers_among
-from harness.sip.grammar import decimal
+from harness.far_end.call_record import actions_of
+from harness.far_end.recorded_transfer import recorded_target, transfers_among
+from harness.sip.grammar import decimal, host_of
 from harness.sip.message import Request, Response
 from harness.sip.referrals import Referrals
 from harness.verdict import Finding
@@ -25,9 +26,11 @@ PROVISIONAL = "a provisional response alone"
 ENDED_FIRST = "none before the call ended"
 #: What its NOTIFY left untold: when the case gave up, by the subscription's end (RFC 6665 section 4.1.3), or for good (RFC 4488).
 NOTHING, OVER, NOT_DUE = "nothing", "nothing, and the subscription is over", "nothing, as agreed (Refer-Sub: false)"
+#: Nor has it told an outcome, where it rings, and where the platform has ended the AI's call.
+RINGS, HUNG_UP = "nothing, while it rings", "nothing, and the platform ended the AI's call"
 #: Nobody allowed the REFER after all (RFC 3515 section 2.4.5).
 NOT_ALLOWED = "nothing: the subscription was refused"
-UNTOLD = (NOTHING, OVER, NOT_ALLOWED)
+UNTOLD = (NOTHING, RINGS, HUNG_UP, OVER, NOT_ALLOWED)
 #: What the AI's record tells of how its REFER ended.
 LEFT_OPEN, A_STATUS = "nothing", "a status"
 _DENIED = re.compile(r";\s*reason\s*=\s*(rejected|giveup)\b", re.I)
@@ -178,11 +181,12 @@ def _host(scene: Scene, seen: Seen) -> str | None:
     assert isinstance(seen.message, Request)
     if trunk is None or trunk.termination_host is None:
         return None
+    uri = seen.message.uri
+    named = uri.host.lower() == trunk.termination_host and uri.port in (None, trunk.termination_port)
     if is_address(trunk.termination_host):
-        same = trunk.is_termination(seen.remote) if seen.remote else None
+        by_proxy = named and host_of(seen.remote) != trunk.termination_host  # the Request-URI is the next hop's affair
+        same = trunk.is_termination(seen.remote) or by_proxy if seen.remote else None
     else:
-        uri = seen.message.uri
-        named = uri.host.lower() == trunk.termination_host and uri.port in (None, trunk.termination_port)
         same = None if is_address(uri.host) else named
     return None if same is None else "the trunk's" if same else "another host"
 
@@ -198,7 +202,7 @@ def _answer(scene: Scene, request: Seen, method: str) -> None:
         response = finals[-1].response_to(method)
         said = said_by(response)
         scene.facts.record("transfer.answer", "accepted" if code < 300 else code, finals[-1].where, *said)
-        refusal = of_message(response) if response is not None and code >= 300 else None
+        refusal = of_refusal(response) if response is not None and code >= 300 else None
         scene.facts.record("transfer.refusal", refusal, finals[-1].where, *said)
     elif told and told[-1].answers(method) < 200:  # by then it had arrived
         scene.facts.record("transfer.answer", PROVISIONAL, told[-1].where)
@@ -231,6 +235,7 @@ def _given_up(scene: Scene, request: Seen) -> Seen | None:
 def _outcome(scene: Scene, refer: Seen) -> None:
     """The sipfrag of the last NOTIFY of that REFER (RFC 3515 sections 2.4.5 and 2.4.6), or that it had none with an outcome."""
     code, untold, refusal = 0, NOTHING, None
+    timed = scene.axes.get("ai") == "stand-in"  # a record has the BYE of the harness's own hanging up as well
     where: tuple[str, ...] = (refer.where,)
     referrals = Referrals()
     for seen in scene.at_ai:
@@ -255,9 +260,13 @@ def _outcome(scene: Scene, refer: Seen) -> None:
                 fragment = _fragment(body)
                 code, where = status, (seen.where, *said_by(fragment))
                 refusal = of_message(fragment) if fragment is not None and status >= 300 else None
+            if 180 <= code < 190:
+                untold = RINGS
             if code < 200 and state.lower().startswith("terminated"):
                 untold = NOT_ALLOWED if _DENIED.search(state) else OVER
                 where = (seen.where, f"Subscription-State: {state}")
+        elif timed and seen.received and seen.is_request("BYE") and untold == NOTHING and code < 200:
+            untold, where = HUNG_UP, (seen.where,)
     scene.facts.record("transfer.outcome", code if code >= 200 else untold, *where)
     scene.facts.record("transfer.refusal", refusal, *where)
 

@@ -4,23 +4,32 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
+from harness.far_end.clock import since_epoch
+from harness.far_end.transcript import as_text, has_turn
 from harness.sip.identity import normalise
 
-#: What Synthflow's documentation lists. A record with another status cannot be read, whatever it may mean.
-_BEFORE_ANSWER = ("registered", "pending", "queue", "ringing")
+#: Of an id that was given out, while nobody has called (Prepare inbound).
+REGISTERED = "registered"
+#: What Synthflow's documentation lists, but for spam and paused, of which it does not say what became of the call. A record with
+#: another status cannot be read, whatever it may mean.
+_BEFORE_ANSWER = (REGISTERED, "pending", "queue", "ringing")
 _VOICEMAIL = ("hangup_on_voicemail", "left_voicemail")  # of calls that the AI places
 _ANSWERED = ("in-progress", "completed", *_VOICEMAIL)
 _UNANSWERED = ("no-answer", "busy", "failed", "canceled", "user-canceled")
 _STATUSES = frozenset(_BEFORE_ANSWER + _ANSWERED + _UNANSWERED)
 _OVER = frozenset((*_UNANSWERED, *_VOICEMAIL, "completed"))
-#: Seconds since the epoch lie between these two (2001, 5138), and milliseconds above them; less is no moment of a call.
-_SECONDS_FROM, _MILLISECONDS_FROM = 1e9, 1e11
+#: No clock that its Date shows is further off; what began later than it was told has its moment by another zone's.
+_YET_TO_COME_S = 60.0
 MILLISECOND_S = 0.001
+_VARIABLES = "prompt_variables"
+#: Where real records have X- headers: all of them, as documented, and some, of which one that is missing says nothing.
+_HEADERS = (_VARIABLES, "telephony_sip_headers")
 #: A number of which digits are hidden, as some accounts have it for privacy: it may be anybody's.
 _MASKED = re.compile(r"[*•●]|redacted|^[-+() .\dx]*xx[-() .\dx]*$", re.IGNORECASE)
 _URI = re.compile(r"(?:sips?|tel):([^@;>]+)", re.IGNORECASE)
@@ -38,22 +47,6 @@ def actions_of(plain: Mapping[str, Any]) -> list[Any]:
     return list(found.values()) if isinstance(found, dict) else found if isinstance(found, list) else []
 
 
-def transfers_among(actions: Iterable[Any]) -> list[dict[str, Any]]:
-    """Those of a record's actions that are transfers: by their kind, and where none is told by the name that their owner gave them.
-
-    An extractor may be called ``transfer_reason``, and what looks something up at a server has that server's status.
-    """
-    found = (action for action in actions if isinstance(action, dict))
-    return [action for action in found if "transfer" in str(action.get("action_type") or action.get("name")).lower()]
-
-
-def recorded_target(to: str) -> str:
-    """Whom a record says that a call was transferred to, as a URI: it may name one, a telephone number, or a user alone."""
-    if ":" in to:
-        return to
-    return f"sip:{to}@platform.invalid" if any(letter.isalpha() for letter in to) else f"tel:{to}"
-
-
 @dataclass(frozen=True)
 class CallRecord:
     """One call as the API tells it; ``plain`` is the whole answer. Fields an API of another version lacks are None.
@@ -67,6 +60,7 @@ class CallRecord:
     region: str = "US"
     clock_ahead_s: float = 0.0  #: how far the API's clock is ahead of this machine's
     cut_off_s: float = 1.0  #: how much of a moment the API may leave out, where it tells a whole second
+    read_at: float = math.inf  #: epoch seconds of this machine
 
     @property
     def status(self) -> str | None:
@@ -89,9 +83,12 @@ class CallRecord:
         return self._number("phone_number_to", "lead_phone_number" if self.is_outbound else "agent_phone_number")
 
     def is_since(self, wall: float) -> bool | None:
-        """Whether it began at or after that moment (epoch seconds of this machine); None where it does not say when."""
+        """Whether it began at or after that moment (epoch seconds of this machine); None where it does not say when.
+
+        What is yet to begin was told in the time of another zone: then an earlier call would be a later one as well.
+        """
         began = _moment(self.plain.get("start_time"))
-        if began is None:
+        if began is None or began - self.clock_ahead_s > self.read_at + _YET_TO_COME_S:
             return None
         cut_off_s = MILLISECOND_S if is_told_in_milliseconds(self.plain) else self.cut_off_s
         return began + cut_off_s - self.clock_ahead_s > wall
@@ -109,7 +106,7 @@ class CallRecord:
     @property
     def transcript(self) -> str:
         """What was said, as far as it was understood."""
-        return self._text("transcript") or ""
+        return as_text(self.plain.get("transcript"))
 
     @property
     def answered(self) -> bool:
@@ -118,7 +115,12 @@ class CallRecord:
 
     @property
     def contradicts_itself(self) -> bool:
-        """Whether it says that the AI had the call, and that it was connected for no time: some call it completed however it ended."""
+        """Whether it says that the AI had the call, and that it was connected for no time: some call it completed however it ended.
+
+        Or that the AI did not have it, and what was said then: one may fail when it has been answered.
+        """
+        if self.status in _UNANSWERED:
+            return has_turn(self.transcript, "bot") or has_turn(self.transcript, "human")
         told = self.plain.get("telephony_duration")
         return self.answered and self.over and not isinstance(told, bool) and told in (0, "0")
 
@@ -137,20 +139,30 @@ class CallRecord:
         found = self._given(name)
         return found if isinstance(found, str) else None
 
-    def _given(self, name: str) -> object:
-        found = self.plain.get("prompt_variables")
-        pairs = found.items() if isinstance(found, dict) else ()
+    def _given(self, name: str, where: Sequence[str] = _HEADERS) -> object:
+        told = (self.plain.get(field) for field in where)
+        pairs = chain.from_iterable(found.items() for found in told if isinstance(found, dict))
         return next((value for key, value in pairs if str(key).lower() == name.lower() and value is not None), None)
+
+    @property
+    def tells_variables(self) -> bool:
+        """Whether it says at all what the assistant was given: a list of calls leaves that out."""
+        return isinstance(self.plain.get(_VARIABLES), dict)
 
     @property
     def takes_headers(self) -> bool:
         """Whether X- headers reach its variables, so that one that is missing there was not sent."""
-        found = self.plain.get("prompt_variables")
+        found = self.plain.get(_VARIABLES)
         return isinstance(found, dict) and any(str(name).lower().startswith("x-") for name in found)
 
-    def lacks(self, header: str) -> bool:
-        """Whether that X- header was not sent: others reached its variables. X-EI it reads itself, and need not keep."""
-        return self.takes_headers and self._given(header) is None and header.lower() != "x-ei"
+    def lacks(self, header: str, sent_with: Collection[str] = ()) -> bool:
+        """Whether that X- header was not passed on: others reached its variables, of those it was ``sent_with`` where these are
+        known. X-EI it reads itself, and need not keep.
+        """
+        if self._given(header) is not None or header.lower() == "x-ei":
+            return False
+        others = (self._given(name, [_VARIABLES]) for name in sent_with)
+        return any(other is not None for other in others) if sent_with else self.takes_headers
 
     def reshapes(self, header: str) -> bool:
         """Whether that X- header became what is no text, as digits a number: how it was spelled nobody can tell then."""
@@ -185,7 +197,7 @@ def is_told_in_milliseconds(plain: Mapping[str, Any]) -> bool:
 
 
 def _moment(told: object) -> float | None:
-    """Seconds since the epoch, which are told as such, as milliseconds, or as a date and time with its offset."""
+    """Seconds since the epoch, which are told as a number, or as a date and time with its offset."""
     if isinstance(told, bool) or not isinstance(told, int | float | str):
         return None
     try:
@@ -198,6 +210,4 @@ def _moment(told: object) -> float | None:
         return moment.timestamp() if moment.tzinfo is not None else None
     except OverflowError:
         return None
-    if not math.isfinite(seconds) or seconds < _SECONDS_FROM:
-        return None
-    return seconds / 1000 if seconds >= _MILLISECONDS_FROM else seconds
+    return since_epoch(seconds)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import time
 
 _OFFSET = time.time() - time.monotonic()
+#: Of a call: seconds since the epoch in 2001 and 2099. Thousands, millions of them lie elsewhere.
+_FROM_S, _TO_S = 1e9, 4.1e9
+_UNITS = (1, 1e3, 1e6, 1e9)
 
 
 def to_wall(monotonic: float) -> float:
@@ -15,3 +18,8 @@ def to_wall(monotonic: float) -> float:
 def to_monotonic(wall: float) -> float:
     """Seconds on this machine's monotonic clock."""
     return wall - _OFFSET
+
+
+def since_epoch(told: float) -> float | None:
+    """The seconds since the epoch that a number tells as such, as milli-, micro- or nanoseconds; None where no call began then."""
+    return next((told / unit for unit in _UNITS if _FROM_S <= told / unit < _TO_S), None)

@@ -11,7 +11,6 @@ import codecs
 import csv
 import io
 import json
-import math
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,6 +22,7 @@ from zoneinfo import ZoneInfo
 from harness.deployment import Report, ReportField, plain_name, plain_signs
 from harness.errors import FarEndError
 from harness.far_end.call_record import user_told
+from harness.far_end.clock import since_epoch
 from harness.numbers_csv import as_text
 from harness.sip.identity import normalise
 
@@ -44,9 +44,8 @@ _HEADING_WITHIN = 20
 _TABLES_TRIED = 20  #: of a list, to find out what it is of
 _ARCHIVE = b"PK\x03\x04"  #: begins .xlsx, .ods, .numbers and .zip
 _DEEPEST = 4  #: levels within which a JSON answer has its list of calls
-#: Seconds since 1970 lie between these two (2001, 5138), and milliseconds above them.
-_SECONDS_FROM, _MILLISECONDS_FROM = 1e9, 1e11
 _ISO = re.compile(r"(?P<date>\d{4}-\d\d-\d\d)(?:[T ]+(?P<hour>\d\d):\d\d(?P<second>:\d\d(?P<fraction>[.,]\d+)?)?)?")
+_DECIMAL = re.compile(r"^(\d{7,15})\.0$")
 _BETWEEN_GROUPS = re.compile(r"[,;|+\n]")
 _MOST_PARTS = 8  #: of a group's name that has separators in it
 
@@ -282,8 +281,12 @@ def _said(value: Any) -> str:
 
 
 def _number(text: str) -> str:
-    """A number with the separators of ASCII: some programs set digits apart by no-break spaces, or mark where left-to-right begins."""
-    return re.sub(r"(?<=\d) ?/ ?(?=\d)", "-", plain_signs(unicodedata.normalize("NFKC", user_told(text))))
+    """A number with the separators of ASCII: some programs set digits apart by no-break spaces, or mark where left-to-right begins.
+
+    A column that a program took for decimals, since it has gaps, ends in ``.0``.
+    """
+    plain = _DECIMAL.sub(r"\1", plain_signs(unicodedata.normalize("NFKC", user_told(text))))
+    return re.sub(r"(?<=\d) ?/ ?(?=\d)", "-", plain)
 
 
 # -- times
@@ -299,13 +302,13 @@ def _moments(told: Any, time_format: str | None, zone: tzinfo) -> tuple[tuple[fl
             cut_off = 86_400.0 if not match["hour"] else 60.0 if not match["second"] else 1.0
             read = datetime.fromisoformat(re.sub(r"(?<=\d)\s+(?=[-+Z])", "", re.sub(r" +UTC$", "Z", text)))
             return _in_zone(read, zone), 0.001 if match["fraction"] else cut_off
-        seconds = float(text)
+        number = float(text)
     except (ValueError, OverflowError, OSError):
         return (), 0.0
-    if not math.isfinite(seconds) or not _SECONDS_FROM <= seconds < 1e14:
+    seconds = since_epoch(number)
+    if seconds is None:
         return (), 0.0
-    in_ms = seconds >= _MILLISECONDS_FROM
-    return (seconds / 1000 if in_ms else seconds,), 0.001 if in_ms or not seconds.is_integer() else 1.0
+    return (seconds,), 1.0 if seconds == number and number.is_integer() else 0.001
 
 
 def _in_zone(read: datetime, zone: tzinfo) -> tuple[float, ...]:

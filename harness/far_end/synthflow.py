@@ -157,7 +157,8 @@ class SynthflowApi:
         if not self._testifies:
             plain = {key: value for key, value in plain.items() if key != "witness"}
         self._learn_precision([plain])
-        return CallRecord(call_id, plain, self._region, self._offset.seconds, self._cut_off_s)
+        read_at = to_wall(time.monotonic())
+        return CallRecord(call_id, plain, self._region, self._offset.seconds, self._cut_off_s, read_at)
 
     def _learn_precision(self, calls: Sequence[Any]) -> None:
         if any(isinstance(plain, dict) and is_told_in_milliseconds(plain) for plain in calls):

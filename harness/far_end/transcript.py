@@ -3,29 +3,69 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from difflib import SequenceMatcher
+from functools import lru_cache
 from typing import Literal
 
 #: Recognition drops and bends words; of other sentences of the same length hardly half is alike.
 _ALIKE = 0.72
-_SPEAKERS = {"human": ("human", "user", "customer", "caller"), "bot": ("bot", "assistant", "agent", "ai")}
+Side = Literal["human", "bot"]
+_SPEAKERS: Mapping[Side, Sequence[str]] = {
+    "human": ("human", "user", "customer", "caller"),
+    "bot": ("bot", "assistant", "agent", "ai"),
+}
+_SIDE_OF = {name: side for side, names in _SPEAKERS.items() for name in names}
 #: Lines of nobody who speaks on the call.
 _NOBODY = ("system", "tool", "function", "action")
 _LINE = re.compile(r"^\s*(\w+)\s*:\s*(.*)$")
 #: What may be a speaker's name, of several words too, and something that was said.
 _NAMED = re.compile(r"^\s*([^:]{1,40}?)\s*:\s*\S")
+#: Line breaks may be written as two characters each, or be lost: then a word with a colon begins a turn.
+_WRITTEN_BREAK = re.compile(r"(\\r)?\\n")
+_BEFORE_NAME = re.compile(r"(?<=\s)(?=[^\W\d]\w*\s*:(?:\s|$))")
 
 
-def said(transcript: str, who: Literal["human", "bot"]) -> list[str]:
+#: What a turn calls its speaker and what was said, where a transcript is a list of them.
+_WHOSE, _WORDS = ("role", "speaker", "sender_type", "sender"), ("content", "text", "message", "value")
+
+
+def as_text(told: object) -> str:
+    """A transcript as lines with their speakers' names, from a text or a list of turns; empty where it is neither."""
+    if isinstance(told, str):
+        return told
+    turns = told if isinstance(told, list) else []
+    return "\n".join(filter(None, map(_as_line, turns)))
+
+
+def _as_line(turn: object) -> str:
+    if not isinstance(turn, dict):
+        return turn if isinstance(turn, str) else ""
+    words, whose = (
+        next((turn[key] for key in keys if isinstance(turn.get(key), str)), "") for keys in (_WORDS, _WHOSE)
+    )
+    return f"{whose or 'somebody'}: {' '.join(words.split())}" if words or whose else ""
+
+
+def said(transcript: str, who: Side) -> list[str]:
     """What one side said, in order; a line that names nobody goes on with the one before."""
+    return [words for side, words in _turns(transcript) if side == who and words]
+
+
+def has_turn(transcript: str, who: Side) -> bool:
+    """Whether one side said anything, be it that nobody understood a word of it."""
+    return any(side == who for side, _ in _turns(transcript))
+
+
+def _turns(transcript: str) -> list[tuple[Side | None, str]]:
     turns: list[tuple[str, str]] = []
-    for line in transcript.splitlines():
+    for line in _lines(transcript):
         if match := _LINE.match(line):
             turns.append((match[1].lower(), match[2].strip()))
         elif turns:
             speaker, begun = turns[-1]
             turns[-1] = speaker, f"{begun} {line.strip()}".strip()
-    return [words for speaker, words in turns if speaker in _SPEAKERS[who] and words]
+    return [(_SIDE_OF.get(speaker), words) for speaker, words in turns]
 
 
 def may_name_others(transcript: str) -> bool:
@@ -33,13 +73,32 @@ def may_name_others(transcript: str) -> bool:
 
     Words with a colon in them count as well, where a turn goes on in a line of its own: what is missed by that denies nothing.
     """
-    known = {*_NOBODY, *(name for names in _SPEAKERS.values() for name in names)}
-    return any((match := _NAMED.match(line)) and match[1].lower() not in known for line in transcript.splitlines())
+    known = {*_NOBODY, *_SIDE_OF}
+    return any((match := _NAMED.match(line)) and match[1].lower() not in known for line in _lines(transcript))
+
+
+def _lines(transcript: str) -> list[str]:
+    lines = _WRITTEN_BREAK.sub("\n", transcript).strip().splitlines()
+    return lines if len(lines) > 1 else _BEFORE_NAME.split("".join(lines))
 
 
 def times_heard(transcript: str, words: str) -> int:
     """How often the human is transcribed with these words, or something much like them; a line may hold more than them."""
-    lines = said(transcript, "human")
+    return _times(said(transcript, "human"), words)
+
+
+def answers(transcript: str, words: str, times: int) -> bool:
+    """Whether the AI says something behind the human's words, the so-manieth time that it is transcribed with these."""
+    human: list[str] = []
+    for side, told in _turns(transcript):
+        if side == "human" and told:
+            human.append(told)
+        elif side == "bot" and told and _times(human, words) >= times:
+            return True
+    return False
+
+
+def _times(lines: Sequence[str], words: str) -> int:
     whole = [is_alike(line, words) for line in lines]
     count = at = 0
     while at < len(lines):
@@ -50,6 +109,7 @@ def times_heard(transcript: str, words: str) -> int:
     return count
 
 
+@lru_cache(maxsize=4096)  # a transcript is asked again and again while it grows
 def is_alike(heard: str, words: str) -> bool:
     """Whether ``heard`` is, or contains, ``words``."""
     ours, theirs = _words(words), _words(heard)

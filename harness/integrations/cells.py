@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import compress
@@ -52,6 +53,16 @@ class Cells:
                 said.add(line)
                 yield line, f"{line} is closed now (its hours: {deployment.lines[line].hours})"
 
+    def not_seen(self) -> Iterator[tuple[str, str]]:
+        """The numbers that a row which is there is about, too, and does not call since nobody of ours could look, and why."""
+        row, deployment = self.row, self._deployment
+        if self.why_none or not row.every_number or deployment.depth == "once":
+            return
+        for line in dict.fromkeys(line for line, _, _ in deployment.all_dids()):
+            cell = Cell(deployment, self.cells[0].trunk, line, self.cells[0].axes)
+            if any(which.hides(cell) for which in row.which or ()):
+                yield line, f"{NOT_OBSERVABLE}{line} leads to people of whom none has a phone of ours"
+
     def _why_not(self, asked: bool) -> str | None:
         row, deployment = self.row, self._deployment
         if row.id in deployment.leave_out:
@@ -97,7 +108,7 @@ class Cells:
             if trunk.ai == ai and trunk.transport in row.transports and _authenticates(row, trunk)
         ]
         codecs = deployment.axes.codecs if ai == "synthflow" and row.over == "trunks" else deployment.axes.codecs[:1]
-        found = False
+        found, seen = False, defaultdict[object, set[object]](set)
         for trunk in trunks:
             for codec in codecs if row.codecs else codecs[:1]:
                 for variant in row.variants(deployment, everything=ai == "synthflow" and not found):
@@ -107,19 +118,25 @@ class Cells:
                         axes["trunk"] = trunk.name
                     if row.codecs:
                         axes["codec"] = codec
-                    for cell in self._on(trunk, axes | variant):
+                    place = None if row.over == "default" else (trunk.name, codec)
+                    for cell in self._on(trunk, axes | variant, seen[place, *variant.values()]):
                         found = True
                         yield cell
-            if found and row.over == "default":
+            if found and row.over == "default" and not self._beyond_one_trunk:
                 return
+
+    @property
+    def _beyond_one_trunk(self) -> bool:
+        """Whether numbers of other trunks than the first count, too: people are called over none, and a file may ask for all."""
+        return self.row.moment == "people" or (self._deployment.depth == "full" and self.row.which is not None)
 
     def _say_missing(self, why: str, nearness: tuple[int, int]) -> None:
         """Keep what the trunk says that came nearest to a case: another has perhaps no such number at all."""
         if self._missing is None or nearness >= self._nearness:
             self._missing, self._nearness = why, nearness
 
-    def _on(self, trunk: Trunk, axes: dict[str, str]) -> Iterator[Cell]:
-        """The cell once for each number that is to prove it."""
+    def _on(self, trunk: Trunk, axes: dict[str, str], seen: set[object]) -> Iterator[Cell]:
+        """The cell once for each number that is to prove it, if none that has been ``seen`` has done so."""
         row, deployment = self.row, self._deployment
         if row.which is None:
             yield Cell(deployment, trunk, "", axes)
@@ -141,10 +158,9 @@ class Cells:
             self._say_missing(_not_their_time(row, others, some=whole), _NOT_NOW)
         for which in reversed(row.which):
             found.sort(key=which.prefers)
-        once = deployment.depth == "once"
-        seen: set[object] = set()
+        once, full = deployment.depth == "once", deployment.depth == "full"
         for cell in found:
-            kind = None if once else cell.line if row.every_number or deployment.depth == "full" else _way(cell)
+            kind = None if once else (trunk.name, cell.line) if row.every_number or full else _way(cell)
             handover = cell.axes.get("handover") if row.hands_over else None
             if (kind, handover) not in seen:
                 seen.add((kind, handover))

@@ -361,12 +361,19 @@ ONE_CALLER_MORE = Which(
     lambda cell: len(cell.deployment.callers) > cell.trunk.max_concurrent_calls,
     "there are fewer test phones that call than a trunk carries calls, and one more",
 )
-GOODBYE = Need(
-    lambda d: d.escalation.goodbye_digit is not None, "escalation.goodbye_digit: nothing makes the AI hang up"
+#: A stand-in hangs up by itself, and sends digits.
+GOODBYE = Which(
+    lambda cell: cell.ai == "stand-in" or cell.deployment.escalation.goodbye_digit is not None,
+    "escalation.goodbye_digit: nothing makes the AI hang up",
 )
-DIGITS_BACK = Need(
-    lambda d: d.escalation.digits_back is not None, "escalation.digits_back: nothing makes the AI send digits"
-)
+
+
+def _sends_digits(cell: Cell) -> bool:
+    asked = cell.deployment.escalation
+    return cell.ai == "stand-in" or (asked.digits_back_digit is not None and asked.digits_back is not None)
+
+
+DIGITS_BACK = Which(_sends_digits, "escalation: nothing makes the AI send digits (digits_back_digit, and digits_back)")
 UNASSIGNED = Need(
     lambda d: d.numbers.no_such_number is not None, "numbers.no_such_number: no number is known that nobody has"
 )

@@ -36,7 +36,8 @@ class _OwnEvidence(Evidence):
         recorder: CaseRecorder = lane.recorder
         context = lane.context
         super().__init__(recorder, context.case.dispensable, lambda: context.phones.fatal_error)
-        self.starved, self.agents = context.evidence.starved, context.evidence.agents
+        own = context.evidence
+        self.starved, self.starved_at_once, self.agents = own.starved, own.starved_at_once, own.agents
         self._outcome = outcome
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,12 +72,13 @@ class Lane:
         api: SynthflowApi | None,
         gate: CallGate,
         calls: int,
+        stood_still: Callable[[float, float], list[float]],
     ) -> None:
         plain = {**case.plain(), **names(deployment), "kind": deployment.kind, "site": deployment.site}
         self.recorder = CaseRecorder(case_directory(run, plain), plain)
         self.context = CaseContext(case, deployment, timings, self.recorder, pool, marks, api, gate)
         self.context.phones.keeps_registrations = False
-        starvation.observe(self.context.evidence, pool)
+        starvation.observe(self.context.evidence, pool, stood_still)
         assert case.line is not None
         self.line = line_of(deployment, self.context.trunk, case.line)
         self.ai = Ai(self.context)

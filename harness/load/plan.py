@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from harness import matrix
+from harness import integrations, matrix
 from harness.deployment import Deployment
 from harness.errors import RefusedError, SelectionError
 from harness.limits import LEG_MARKS
@@ -78,7 +78,7 @@ def cases(deployment: Deployment, trunks: Sequence[str], line: str | None) -> li
     """
     rows = {case.row.id for case in matrix.cases([deployment]) if case.row.scenario == _SCENARIO}
     if not rows:
-        raise SelectionError(f"{deployment.name}: no number leads to the AI; allowed: a deployment with such a line")
+        raise SelectionError(f"{deployment.name}: {_why_none(deployment)}; allowed: a number that leads to the AI now")
     found: dict[str, Case] = {}
     for case in matrix.cases([deployment], Selection(rows=tuple(rows))):
         found.setdefault(case.trunk, case)
@@ -91,6 +91,11 @@ def cases(deployment: Deployment, trunks: Sequence[str], line: str | None) -> li
         guard.number(deployment.did(case.line, case.trunk))
     # A stand-in takes all the load's calls on one phone, which is set up for so many.
     return [dataclasses.replace(case, row=dataclasses.replace(case.row, own_place=True)) for case in chosen]
+
+
+def _why_none(deployment: Deployment) -> str:
+    inbound = {row.id for row in integrations.find(deployment.integration).rows if row.scenario == _SCENARIO}
+    return next(left.why for left in matrix.left_out(deployment) if left.row in inbound)
 
 
 def _chosen(found: dict[str, Case], trunk: str) -> Case:
@@ -109,6 +114,9 @@ def _at(deployment: Deployment, case: Case, line: str) -> Case:
         raise SelectionError(
             f"--line {line}: leads to no assistant over trunk {case.trunk}; allowed: {', '.join(fits)}"
         )
+    if not deployment.is_open(line):
+        hours = deployment.lines[line].hours
+        raise SelectionError(f"--line {line}: is closed now (its hours: {hours}); allowed: a number that is open")
     return dataclasses.replace(case, line=line)
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 from harness.deployment import Deployment, Timings
 from harness.far_end.synthflow import api_of
+from harness.heartbeat import Listener
 from harness.limits import CallGate, Marks
 from harness.load import picture
 from harness.load.lane import Lane, SharedMarks
@@ -20,6 +21,7 @@ from harness.load.steps import THREADS, OnStep, Steps
 from harness.matrix import Case
 from harness.phone.pool import PhonePool
 from harness.pytest_plugin.starvation import LATE_S, monitor
+from harness.pytest_plugin.worlds import heartbeat
 from harness.report.run import create
 
 #: A note is made when the rate was below this share of the one asked for.
@@ -51,9 +53,10 @@ def load(
             stack.callback(api.close)
         gate = CallGate(scratch / "gate", deployment.limits)
         lanes = []
+        stood_still = _stalls_of_the_world(deployment, scratch)
         for index, case in enumerate(cases):
             share = len(range(index, plan.calls, len(cases)))
-            lane = Lane(run, case, deployment, timings, pool, marks, api, gate, share)
+            lane = Lane(run, case, deployment, timings, pool, marks, api, gate, share, stood_still)
             stack.callback(lane.close)
             lanes.append(lane)
         for lane in lanes:
@@ -65,6 +68,15 @@ def load(
     found.write(run)
     picture.write(run, found)
     return found, run
+
+
+def _stalls_of_the_world(deployment: Deployment, control: Path) -> Callable[[float, float], list[float]]:
+    """How long its audio stood still between two moments, each time; a real platform does not say."""
+    if deployment.kind != "simulated":
+        return lambda begin, end: []
+    listener = Listener(heartbeat(control, deployment.name))
+    listener.listen("listen to the world")
+    return listener.stood_still
 
 
 def _notes(lanes: Sequence[Lane], plan: LoadPlan, steps_found: Sequence[StepResult]) -> list[str]:

@@ -6,42 +6,52 @@ import errno
 import secrets
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import phonenumbers
 
 from harness.deployment import Account, Deployment, Trunk
 from harness.preflight.lines import AUDIO, CALLER_ID, REGISTRATION, ROUTING, ProbeKind, ProbeResult, failed, ok, warning
 from harness.safety import Guard, numbers_of
+from harness.toml_model import MOST_ALIKE
 
 
 def number_lines(deployment: Deployment) -> Iterator[ProbeResult]:
     """Every number: valid, and allowed by the rules."""
     guard = Guard(deployment)
-    refused, odd, count = [], [], 0
-    for number in sorted(set(numbers_of(deployment))):
-        count += 1
-        if reason := guard.refusal(number):
-            refused.append(reason)
-        elif not phonenumbers.is_valid_number(phonenumbers.parse(number, None)):
-            odd.append(number)
+    numbers = sorted(set(numbers_of(deployment)))
     extensions = sorted({group.user for group in deployment.groups.values() if group.user})
-    refused += [reason for user in extensions if (reason := guard.refusal(user))]
+    reasons = {number: reason for number in (*numbers, *extensions) if (reason := guard.refusal(number))}
+    odd = [n for n in numbers if n not in reasons and not phonenumbers.is_valid_number(phonenumbers.parse(n, None))]
+    refused = list(_alike(reasons))
     # No row dials a phone by its user: an extension that has the digits of a short code costs nobody anything.
     names = sorted(phone.user for phone in deployment.phones.values() if phone.user)
     emergency = [f"{name} is an emergency number" for name in names if guard.is_emergency(name)]
     if refused or emergency:
-        numbers = (
-            "Correct the number, or name it in safety.allow (an emergency number never passes)." if refused else ""
-        )
+        allow = "Correct the number, or name it in safety.allow, or its country in safety.countries"
+        named = f"{allow} (an emergency number never passes)." if refused else ""
         users = "Give that phone another user." if emergency else ""
-        fix = " ".join(filter(None, (numbers, users)))
+        fix = " ".join(filter(None, (named, users)))
         yield failed(ProbeKind.NUMBERS, "", "; ".join(refused + emergency), ROUTING, fix)
     elif odd:
         fix = "Check them: no numbering plan has them."
-        yield warning(ProbeKind.NUMBERS, "", f"{', '.join(odd)} cannot be valid", CALLER_ID, fix)
+        yield warning(
+            ProbeKind.NUMBERS, "", "; ".join(_alike({n: f"{n} cannot be valid" for n in odd})), CALLER_ID, fix
+        )
     else:
-        yield ok(ProbeKind.NUMBERS, "", f"{count} numbers, all valid and allowed")
+        yield ok(ProbeKind.NUMBERS, "", f"{len(numbers)} numbers, all valid and allowed")
+
+
+def _alike(reasons: Mapping[str, str]) -> Iterator[str]:
+    """What is said of each number, once where it is the same of many."""
+    same: dict[str, list[str]] = {}
+    for number, reason in reasons.items():
+        same.setdefault(reason.removeprefix(number), []).append(reason)
+    for found in same.values():
+        if len(found) <= MOST_ALIKE:
+            yield from found
+        else:
+            yield f"{found[0]}, and the same of {len(found) - 1} others"
 
 
 def rtp_line(name: str, account: Account, calls: int) -> ProbeResult:

@@ -292,6 +292,13 @@ def _begin_worker(config: pytest.Config, run: Run) -> None:
 
 
 @pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    """End the process of a worker that an error ended: it may serve on, and hold the slot that its successor waits for."""
+    if error and run_of(node.config):
+        node.gateway.exit()
+
+
+@pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     """Hand a worker what it needs, secrets too: this goes through the pipe to it."""
     if run := run_of(node.config):

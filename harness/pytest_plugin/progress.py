@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from execnet import RemoteError
 from rich.live import Live
 from rich.text import Text
 
@@ -39,7 +40,7 @@ from harness.report.run import (
     remember,
     write_end,
 )
-from harness.terminal import SafeConsole
+from harness.terminal import SafeConsole, lead_nowhere
 from harness.verdict import Conclusion, Verdict, exit_code
 
 _ERROR = re.compile(r"^(?:E\s+)?(?!AssertionError: (?:Traceback|assert))([\w.]*(?:Error|Exception)\b.*)$", re.MULTILINE)
@@ -82,7 +83,8 @@ class Progress:
         self._quiet = self._as_json or config.getoption("verbose", 0) < 0
         # a copy, since pytest redirects the real one while a case runs in this process
         stream = sys.__stderr__ if self._as_json else sys.__stdout__
-        output = os.fdopen(os.dup(stream.fileno()), "w")  # type: ignore[union-attr]
+        assert stream is not None
+        output = os.fdopen(os.dup(stream.fileno()), "w", encoding=stream.encoding)
         self._console = SafeConsole(file=output, highlight=False, soft_wrap=True)
         self._live: Live | None = None
         self._last_line = self._began
@@ -127,6 +129,12 @@ class Progress:
         whole = self._run.directory / "internal-error.txt"
         with contextlib.suppress(OSError), whole.open("a", encoding="utf-8", errors="backslashreplace") as file:
             file.write(mask_text(text) + "\n")
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, error: object) -> None:
+        """A worker that an error ended, and not its death, has a fault of that kind."""
+        if isinstance(error, RemoteError):
+            self.pytest_internalerror(error.formatted)
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         """Somebody stops the run, or pytest does, in the same way: ``-x``, a worker that may not be started again."""
@@ -224,7 +232,8 @@ class Progress:
 
     def _exit_code(self, exitstatus: int, interruption: str, broken: bool) -> int:
         """Failed before broken, so that what was found in the system under test is never hidden; see ``harness.cli.app``."""
-        if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED or (not self._planned and exitstatus == pytest.ExitCode.OK):
+        none_ran = exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED or not self._planned
+        if none_ran and exitstatus in (pytest.ExitCode.NO_TESTS_COLLECTED, pytest.ExitCode.OK) and not self._broke:
             self._say(Text("no case is left by what was asked for; --plan shows which there are"))
             return pytest.ExitCode.NO_TESTS_COLLECTED
         broke = broken or bool(self._unreadable or interruption) or exitstatus == pytest.ExitCode.INTERNAL_ERROR
@@ -304,7 +313,10 @@ class Progress:
             "files": {name: str(path) for name, path in files.items()},
         }
         assert sys.__stdout__ is not None  # it was copied from
-        print(json.dumps(plain, indent=1), file=sys.__stdout__, flush=True)
+        try:
+            print(json.dumps(plain, indent=1), file=sys.__stdout__, flush=True)
+        except BrokenPipeError:
+            lead_nowhere(sys.__stdout__)
 
     def _broken(self, message: str, whole: str = "") -> None:
         """Say what broke outside of any case, masked: its first line everywhere, the ``whole`` here alone."""

@@ -105,14 +105,7 @@ class Watch:
 
     def _listen(self, name: str) -> None:
         listener = self._listeners[name] = Listener(heartbeat(self._run.control, name))
-
-        def listen() -> None:
-            while True:
-                time.sleep(PERIOD_S)
-                listener.look()
-                self._silent(name, listener.silent_s)
-
-        threading.Thread(target=listen, name=f"listen to {name}", daemon=True).start()
+        listener.listen(f"listen to {name}", lambda: self._silent(name, listener.silent_s))
 
     def _silent(self, name: str, silent_s: float) -> None:
         if silent_s < DOUBTFUL_S:

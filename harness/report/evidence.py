@@ -133,7 +133,8 @@ class CaseEvidence:
     @property
     def causes_besides(self) -> Sequence[Mapping[str, Any]]:
         """What the case shows to be wrong besides its first cause: the others it names are only possible in that one's stead."""
-        return [cause for cause in self.diagnosis[1:] if cause.get("candidate") is False]
+        shown = (cause for cause in self.diagnosis[1:] if cause.get("candidate") is False)
+        return [cause for cause in shown if cause.get("confidence") != "possible"]
 
     @property
     def headline(self) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from html import escape
 
+from markupsafe import Markup
+
 #: What XML 1.0 (section 2.2) has no place for; a fault that mangles bytes puts such characters into messages.
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 #: Turn the order of what follows in the line around (Unicode UAX #9), beyond the element they stand in: a number could read as
@@ -24,3 +26,8 @@ def printable(text: str) -> str:
 def xml(text: object) -> str:
     """``text`` escaped for element content and quoted attributes."""
     return escape(printable(str(text)), quote=True)
+
+
+def with_code(text: object) -> Markup:
+    """``text`` escaped, and what stands between backticks in it as code: a key, a command, a line of SDP."""
+    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(Markup.escape(text))))

@@ -9,7 +9,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from harness.report.markup import printable
+from harness.report.markup import printable, with_code
 from harness.verdict import Finding, Verdict
 
 #: What a cause of a diagnosis may say; any of it may be left out but ``cause``.
@@ -30,6 +30,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     found.filters["seconds"] = lambda value: f"{value:.2f} s"
+    found.filters["with_code"] = with_code
     found.filters["web_link"] = web_link
     found.filters["seen_of"] = seen_of
     found.filters["s"] = lambda number: "" if number == 1 else "s"

@@ -88,8 +88,10 @@ class End(Voiced, Protocol):
         nobody can tell.
         """
 
-    def transfer_outcome(self, within: float) -> int | None:
-        """The final status of an AI's transfer; 0 when none came, None when nobody can tell."""
+    def transfer_outcome(self, within: float) -> int | str | None:
+        """The final status of an AI's transfer, or by which words it is told to have failed; 0 when none came, None when nobody
+        can tell.
+        """
 
     def hears(self, speaker: End, since: float, deadline: float) -> Sound | None:
         """The first sign of ``speaker`` here after ``since``, None when there is none by ``deadline``."""

@@ -11,7 +11,7 @@ from harness.audio.marks import reply_to
 from harness.deployment import Trunk
 from harness.errors import FarEndError
 from harness.events import CallState, SipMessage
-from harness.far_end.call_record import CallRecord
+from harness.far_end.call_record import REGISTERED, CallRecord
 from harness.far_end.clock import to_monotonic, to_wall
 from harness.far_end.synthflow import SynthflowApi
 from harness.phone import Policy
@@ -142,11 +142,12 @@ class SynthflowEndpoint:
 
     def _listed(self, of: Call, on_trust: bool, models: Sequence[str]) -> list[CallRecord]:
         try:
-            listed = self._api.calls(since=to_wall(of.began), models=models)
+            told_of = self._api.calls(since=to_wall(of.began), models=models)
         except FarEndError as error:
             self._context.far_end.trouble(error)
             self.blind = True
             return []
+        listed = [record for record in told_of if record.status != REGISTERED]  # nobody has called yet
         told, theirs = self._ids_told(of), self._context.company.others
         found = [record for record in listed if record.id in told or self._may_be(record, of, on_trust)]
         self._beside = any(r.answered and r.is_since(to_wall(of.began)) and r.number_from in theirs for r in listed)
@@ -182,13 +183,14 @@ class SynthflowEndpoint:
 
     def _answered(self, records: Iterable[CallRecord]) -> list[CallRecord]:
         """Those that the AI answered; of one that says so and not, nobody can tell."""
-        answered = [record for record in records if record.answered]
-        found = [record for record in answered if not record.contradicts_itself]
-        if len(found) < len(answered):
+        known = list(records)
+        if any(record.contradicts_itself for record in known):
             self.blind = True
-            why = "a record says that its call was answered, and was connected for 0 ms"
+            why = (
+                "a record says that its call was answered, and that it was not: no time, or words in an unanswered one"
+            )
             self._context.far_end.trouble(FarEndError(f"Synthflow API: GET /calls: {why}"))
-        return found
+        return [record for record in known if record.answered and not record.contradicts_itself]
 
     def others(self, of: Call, assistant: str) -> list[str]:
         """Those that answered, by a record of the caller's own number, or of an id that the call goes by."""
@@ -235,8 +237,11 @@ class SynthflowEndpoint:
         return [record.id for record in self.records(of)]
 
     def reached_before(self, of: Call, at: float) -> list[str]:
-        """By the moments its list gives."""
-        return [record.id for record in self.records(of) if record.is_since(to_wall(at)) is False]
+        """By the moments its list gives; an id that was given out beforehand may have the moment of that."""
+        before = [record for record in self.records(of) if record.is_since(to_wall(at)) is False]
+        if any(record.id == of.prepared for record in before):
+            self.blind = True
+        return [record.id for record in before if record.id != of.prepared]
 
     def released_at(self, of: Call, deadline: float) -> ToldEnd | None:
         """By its list; where that does not have the call any more, it does not say."""

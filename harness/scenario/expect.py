@@ -10,17 +10,15 @@ from typing import Literal
 from harness.checks import dialog, headers, identity, landing, provisional, reach, session, signalling, timing
 from harness.checks.finding import not_observable
 from harness.events import Event, MediaState, SipMessage
-from harness.far_end.call_record import CallRecord
 from harness.phone.waiter import NeverCame
 from harness.scenario import lateness
 from harness.scenario.end import End
 from harness.scenario.ends import Call, parsed
-from harness.scenario.expect_audio import ExpectAudio
 from harness.scenario.expect_group import way_in_s
+from harness.scenario.expect_headers import ExpectHeaders
 from harness.scenario.lines import Line
 from harness.scenario.phones import region_at
 from harness.scenario.reported import ReportedCall
-from harness.sip.message import Request
 from harness.verdict import ExpectationError, Finding, Verdict
 
 #: How long an announcement before a refusal may be, how often it is looked whether that has come, and the pauses in it: most ringing
@@ -32,7 +30,7 @@ _A_DIGIT_S = 0.4
 _A_DIGIT_MORE_S = 0.6
 
 
-class Expect(ExpectAudio):
+class Expect(ExpectHeaders):
     """Expectations of one end."""
 
     # -- who calls, and how the call was addressed
@@ -130,42 +128,6 @@ class Expect(ExpectAudio):
         )
         if finding is not None:
             self._context.evidence.add(finding)
-
-    def header(self, name: str, value: str) -> None:
-        """The INVITE has the header once, with this value."""
-        told = self._record()
-        if told is not None and ((seen := told.variable(name)) is not None or told.lacks(name)):
-            self._context.evidence.add(headers.header_in_record(seen, self._end.label, name, value, told.id))
-            return
-        end, invite, where = self._invite("header", f"{name}: {value}")
-        if invite is not None:
-            self._context.evidence.add(headers.header(invite, end.label, name, value, where))
-
-    def no_header(self, name: str) -> None:
-        """The INVITE does not have the header."""
-        told = self._record()
-        if told is not None and told.takes_headers and not told.reshapes(name):
-            self._context.evidence.add(
-                headers.header_not_in_record(told.variable(name), self._end.label, name, told.id)
-            )
-            return
-        end, invite, where = self._invite("header.absent", f"no {name}")
-        if invite is not None:
-            self._context.evidence.add(headers.no_header(invite, end.label, name, where))
-
-    def _record(self) -> CallRecord | None:
-        """The far end's record, where it is all there is of the call's arrival."""
-        record = self._end.record
-        return record if record is not None and self._end.invite is None else None
-
-    def _invite(self, check: str, expected: str) -> tuple[End, Request | None, str]:
-        end = self._end
-        invite = end.invite
-        if invite is None:
-            self._context.evidence.add(
-                not_observable(check, end.label, expected=expected, why="nobody can show the INVITE that arrived")
-            )
-        return end, invite, end.invite_number
 
     # -- media
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from harness.audio.describe import describe
 from harness.audio.machine import last_sound, message_asked_in
 from harness.audio.marks import SAMPLE_RATE
+from harness.audio.voiceless import voiceless
 from harness.checks import audio, reach
 from harness.checks.audio import Sound
 from harness.checks.claims import Denial
@@ -71,7 +72,10 @@ class ExpectAudio:
     def _with_others_people(self, caller: Call, people: ReportedCall) -> None:
         """Nobody of ours hears them: a sound at the caller's end is all that there may be."""
         since, now = people.began, time.monotonic()
-        heard = caller.hears_sound((since + now) / 2, now)  # not the AI's last words
+        later = (since + now) / 2  # not the AI's last words
+        heard = caller.hears_sound(later, now)
+        if heard is not None and voiceless(caller.leg.received_since(later)) is not None:
+            heard = None  # they are being rung, say
         self._context.evidence.add(
             people.unseen(self._direction(people, caller, since, heard, None, again=False)),
         )
@@ -82,7 +86,7 @@ class ExpectAudio:
         # The platform's own announcement, and what is still on its way of it, is no voice of the AI.
         if caller.routed > caller.began:
             since = max(since, caller.routed + SETTLE_S)
-        look = Look(self._context, talk, caller, since)
+        look = Look(self._context, talk, caller, since, again=again)
         look.begin()
 
         def find() -> list[Finding]:

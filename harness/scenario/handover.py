@@ -10,7 +10,7 @@ from typing import Any
 from harness.checks import landing
 from harness.checks.finding import not_observable
 from harness.deployment import TOPIC_HEADER, Handover
-from harness.far_end.call_record import recorded_target, transfers_among
+from harness.far_end.recorded_transfer import recorded_target, transfers_among
 from harness.scenario.context import CaseContext
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.identity import digits_of

@@ -13,14 +13,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
-from harness.audio.describe import HeardDescription
-from harness.audio.garbled import is_garbled
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.audio.garbled import audible_s
 from harness.audio.prompts import prompt_text
+from harness.audio.voiceless import is_ringing, voiceless
 from harness.checks.audio import ListenerReport, Sound
 from harness.checks.claims import Denial, Observation
 from harness.events import PACKET_S
 from harness.far_end.record_reader import RecordReader
-from harness.far_end.transcript import may_name_others, said, times_heard
+from harness.far_end.transcript import Side, answers, has_turn, may_name_others, said, times_heard
 from harness.scenario import blips, reactions
 from harness.scenario.context import CaseContext
 from harness.scenario.end import End, Pending
@@ -40,10 +43,14 @@ LISTEN_S: Final = 3.5
 _ANSWERED_WITHIN_S: Final = 1.5
 #: How much of a sound says what it is, in seconds, with what is not on disk yet.
 _WORTH_JUDGING_S: Final = 1.0
+#: Of what is heard so much tells whether it is noise (:mod:`harness.audio.garbled`).
+_TOLD_BY_S: Final = 0.3
 #: The share of a look for which the harness itself may be kept waiting for a processor, so that what it says can be understood.
 _MOST_STARVED: Final = 0.2
-#: So many packets sent and none counted is no matter of timing: a second of them.
+#: So many packets sent and hardly one counted is no matter of timing: a second of them.
 _ENOUGH_SENT: Final = 50
+#: The share of them of which nobody understands a word.
+_TOO_FEW: Final = 0.5
 
 
 class Words:
@@ -68,9 +75,9 @@ class Words:
         """The same, when no word more is to be expected."""
         return self._reader.find(lambda text: times_heard(text, prompt_text(GREETING)) >= times, self._pause)
 
-    def find_answer(self) -> bool:
-        """Whether the AI's own words are there, when no word more is to be expected."""
-        return self._reader.find(lambda text: bool(said(text, "bot")), self._pause)
+    def find_answer(self, to: int = 0) -> bool:
+        """Whether the AI's own words are there, behind the so-manieth greeting, when no word more is to be expected."""
+        return self._reader.find(lambda text: answers(text, prompt_text(GREETING), to), self._pause)
 
     @property
     def are_all(self) -> bool:
@@ -79,9 +86,13 @@ class Words:
         """
         return not may_name_others(self._reader.look().transcript) and self._reader.has_told_all
 
-    def of(self, who: str) -> list[str]:
-        """What one side said, ``human`` or ``bot``, as read last."""
-        return said(self._reader.look().transcript, "human" if who == "human" else "bot")
+    def of(self, who: Side) -> list[str]:
+        """What one side said, as read last."""
+        return said(self._reader.look().transcript, who)
+
+    def has_turn_of(self, who: Side) -> bool:
+        """Whether one side said anything, understood or not."""
+        return has_turn(self._reader.look().transcript, who)
 
     def _pause(self) -> None:
         self._context.pause(self._context.far_end.poll_s)
@@ -107,17 +118,18 @@ class WeakAi(End, Protocol):
 class Look:
     """One look at a conversation of a caller of ours with an AI that names no marks."""
 
-    def __init__(self, context: CaseContext, talk: WeakAi, caller: Call, since: float) -> None:
-        """Nothing is done before :meth:`begin`. ``since``: what came before counts for nothing."""
+    def __init__(self, context: CaseContext, talk: WeakAi, caller: Call, since: float, *, again: bool = False) -> None:
+        """Nothing is done before :meth:`begin`. ``since``: what came before counts for nothing; ``again``: the call was changed."""
         self._context = context
         self._talk = talk
         self._caller = caller
         self._since = since
+        self._again = again
         self._begun = time.monotonic()
         self.until = float("inf")  #: when the look was settled: the call was changed, or ended, then
         self._least = context.deployment.expect.least_strength
         self._said = threading.Event()
-        self._said_at = self._begun
+        self._greeted_at = self._said_at = self._begun
         self._in_pause = False
         self._wanted = 0
         self._understood: Sound | None = None
@@ -144,6 +156,7 @@ class Look:
                 if said_at := look.wait_until_said():
                     self._caller.let_answer(said_at, _ANSWERED_WITHIN_S)
             ended, self._in_pause = self._caller.speak(GREETING)
+            self._greeted_at = ended
             during = self._talk.words.come == "during"
             # An AI takes down what was said when it sees that nobody speaks on: who hangs up before was not heard.
             until = ended + (RECOGNISED_WITHIN_S if during else QUIET_S)
@@ -172,6 +185,8 @@ class Look:
             with self._context.evidence.step(f"{both} hear each other: what tells of it"):
                 began = time.monotonic()
                 self.wait_until_said()
+                if self._again and self._wanted:
+                    self._caller.let_answer(self._greeted_at, LISTEN_S)
                 self._listen()
                 if self._least <= Strength.INDICATED and not asking and not self._caller.is_over():
                     self._wait_for_report()
@@ -199,24 +214,38 @@ class Look:
         # a packet that came shows that the way was open, however little was heard of it
         packets = self._caller.account(self._since).rx_packets
         self._account = replace(self._caller.account(since, missing=self._talk), rx_packets=packets)
-        is_sound = heard is not None and heard.observation is Observation.SOUND
-        if is_sound and is_garbled(self._caller.leg.received_since(self._since)):
-            noise = HeardDescription("noise", "noise, as of a payload that is not of the codec agreed on", None, ())
-            self._account = replace(self._account, instead=noise)
-            return
+        if heard is None and (instead := voiceless(self._caller.leg.received_since(self._since))) is not None:
+            self._account = replace(self._caller.account(self._since), instead=instead)
         self._heard = heard
 
     def _hears(self, since: float, deadline: float) -> tuple[float, Sound | None]:
-        """What is heard, and from when on that was listened for: a packet or two behind which nothing came are no voice."""
+        """What is heard, and from when on that was listened for.
+
+        No voice are a packet or two behind which nothing came, noise, and the network's tones; somebody who rings may still answer.
+        """
+        latest = deadline + self._context.patience
         while True:
             heard = self._caller.hears(self._talk, since, deadline)
             if heard is None or heard.observation is not Observation.SOUND:
                 return since, heard
             self._context.pause(max(0.0, heard.at + _WORTH_JUDGING_S - time.monotonic()))
-            again = None if self._caller.is_over() else blips.listen_again_from(self._caller.leg, since, heard.at)
+            is_over = self._caller.is_over()
+            again = None if is_over else blips.listen_again_from(self._caller.leg, since, heard.at)
             if again is None:
-                return since, heard
+                sound = self._worth_judging(since)
+                if voiceless(sound) is None:
+                    return since, heard
+                if is_over:
+                    return since, None
+                again = time.monotonic()
+                if is_ringing(sound):
+                    deadline = max(deadline, min(latest, again + LISTEN_S))
             since = again
+
+    def _worth_judging(self, since: float) -> NDArray[np.int16]:
+        """What came since then, and all of it that came before as well where that is too little to be told."""
+        latest = self._caller.leg.received_since(since)
+        return latest if audible_s(latest) >= _TOLD_BY_S else self._caller.leg.received_since(self._since)
 
     def _needs_experiment(self) -> bool:
         """Only where nothing stronger can tell, and that is asked for: it takes its time."""
@@ -261,7 +290,8 @@ class Look:
             return DirectionSigns(
                 Sound(heard.at, reacted.observation, evidence, level_dbov=heard.level_dbov), None, None
             )
-        if words.may_confirm and words.find_answer():
+        # what it said before a change of the call it may have said on a way that is closed now
+        if words.may_confirm and words.find_answer(self._wanted if self._again else 0):
             evidence = f"{heard.evidence}; the transcript has {self._talk.label}'s own words"
             return DirectionSigns(Sound(heard.at, Observation.WORDS, evidence, level_dbov=heard.level_dbov), None, None)
         return DirectionSigns(heard, None, self._no_words_of_the_ai())
@@ -280,7 +310,7 @@ class Look:
 
     def _counted(self) -> Sound | None:
         counted = self._caller.counted_by_far_end(self._since, self.until)
-        if counted is None or counted[1] <= 0:
+        if counted is None or counted[1] <= 0 or _is_cut_off(*counted):
             return None
         declared = self._context.deployment.synthflow
         by_hop = declared is not None and declared.rtcp == "by-hop"
@@ -290,18 +320,22 @@ class Look:
         return Sound(self.until, Observation.HOP_RTCP if by_hop else Observation.RTCP, evidence)
 
     def _uncounted(self) -> tuple[ListenerReport, Denial] | None:
-        """That by the far end's own count nothing of what the caller sent arrived; None where it does not say so."""
+        """That by the far end's own count hardly anything of what the caller sent arrived; None where it does not say so."""
         counted = self._caller.counted_by_far_end(self._since, self.until)
-        if counted is None or counted[1] > 0 or counted[0] < _ENOUGH_SENT:
+        if counted is None or not _is_cut_off(*counted):
             return None
-        sent = counted[0]
-        account = ListenerReport(seconds=sent * PACKET_S, level_dbov=None, rx_packets=0, tx_packets=sent)
-        return account, Denial(Observation.RTCP, f"RTCP of the far end counts none of {sent} RTP packets")
+        sent, received = counted[0], max(0, counted[1])
+        account = ListenerReport(seconds=sent * PACKET_S, level_dbov=None, rx_packets=received, tx_packets=sent)
+        return account, Denial(
+            Observation.RTCP, f"RTCP of the far end counts {received or 'none'} of {sent} RTP packets"
+        )
 
     def _no_words_of_the_caller(self) -> Denial | None:
         """That the transcript has the AI's words and none of the caller's, who spoke when the AI did not."""
         words = self._talk.words
-        if not self._wanted or not self._in_pause or not words.of("bot") or words.of("human") or not words.are_all:
+        if not self._wanted or not self._in_pause:
+            return None
+        if not words.of("bot") or words.has_turn_of("human") or not words.are_all:
             return None
         return Denial(
             Observation.WORDS, f"the transcript has {self._talk.label}'s words, and none of {self._caller.label}'s"
@@ -309,8 +343,14 @@ class Look:
 
     def _no_words_of_the_ai(self) -> Denial | None:
         words = self._talk.words
-        if words.come == "none" or not words.of("human") or words.find_answer() or not words.are_all:
+        if words.come == "none" or not words.of("human") or words.find_answer():
+            return None
+        if words.has_turn_of("bot") or not words.are_all:
             return None
         return Denial(
             Observation.WORDS, f"the transcript has {self._caller.label}'s words, and none of {self._talk.label}'s"
         )
+
+
+def _is_cut_off(sent: int, received: int) -> bool:
+    return sent >= _ENOUGH_SENT and received < _TOO_FEW * sent

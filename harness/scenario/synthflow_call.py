@@ -12,9 +12,10 @@ from harness.checks.claims import Observation
 from harness.deployment import Assistant
 from harness.errors import FarEndError
 from harness.events import FarEndRecord
-from harness.far_end.call_record import CallRecord, transfers_among
+from harness.far_end.call_record import CallRecord
 from harness.far_end.clock import to_monotonic
 from harness.far_end.record_reader import RecordReader
+from harness.far_end.recorded_transfer import outcome_told, transfers_among
 from harness.far_end.synthflow import SynthflowApi
 from harness.scenario.ai_calls import TransferTarget
 from harness.scenario.context import CaseContext
@@ -125,6 +126,19 @@ class SynthflowCall:
         else:
             self._failing = False
         return self._record
+
+    def read_on(self, tells: Callable[[CallRecord], bool]) -> CallRecord:
+        """The record of a call that is over, read until it tells what is asked, or has what it will ever have.
+
+        A list of calls leaves out what a single one has (List calls has no prompt_variables), and a call that goes on may lack it.
+        """
+        deadline = time.monotonic() + self.lag_s
+        while True:
+            record = self.refresh()
+            is_whole = record.over and record.tells_variables
+            if tells(record) or is_whole or self._api.is_down or time.monotonic() >= deadline:
+                return record
+            self._context.pause(self._context.far_end.poll_s)
 
     def _fresh(self, what: str) -> Any:
         self.refresh()
@@ -306,14 +320,14 @@ class SynthflowCall:
         sent = [str(message["text"]) for message in self._messages() if message["direction"] == "sent"]
         return list(in_messages(sent)) or list(in_actions(self._record.actions))
 
-    def transfer_outcome(self, within: float) -> int | None:
-        """The status its record gives for the transfer; 0 when none came, None when it does not say."""
+    def transfer_outcome(self, within: float) -> int | str | None:
+        """The status or the words its record has for the transfer; 0 when none came, None when it does not say."""
         deadline = time.monotonic() + within
         while True:
             # an assistant's other actions have statuses, too
-            for action in reversed(transfers_among(self.refresh().actions)):
-                if isinstance(action.get("status_code"), int):
-                    return int(action["status_code"])
+            outcomes = map(outcome_told, reversed(transfers_among(self.refresh().actions)))
+            if (told := next((outcome for outcome in outcomes if outcome is not None), None)) is not None:
+                return told
             if time.monotonic() >= deadline or self._api.is_down:
                 # a bare record may list actions, and yet not what became of a transfer
                 return 0 if self._can - {"record"} and self._record.actions and not self.is_blind else None

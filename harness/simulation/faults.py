@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from harness.errors import SelectionError
+from harness.model_words import nearest
 
 
 class Fault(StrEnum):
@@ -319,7 +320,7 @@ class Faults:
         here = [fault for fault, info in FAULTS.items() if self._integration in info.integrations]
         if name not in here:
             elsewhere = next((d.integrations for f, d in FAULTS.items() if f == name), ())
-            hint = f" (it is one of {elsewhere[0]})" if elsewhere else ""
+            hint = f" (it is one of {elsewhere[0]})" if elsewhere else nearest(name, here)
             raise SelectionError(
                 f"fault {name}: not one of {self._integration}{hint}; allowed: {', '.join(sorted(here))}"
             )
@@ -328,5 +329,7 @@ class Faults:
             if not FAULTS[fault].per_line:
                 raise SelectionError(f"fault {name}@{line}: concerns the whole tenant; allowed: {name}")
             if line not in self._lines:
-                raise SelectionError(f"fault {name}@{line}: no such line; allowed: {', '.join(sorted(self._lines))}")
+                raise SelectionError(
+                    f"fault {name}@{line}: no such line{nearest(line, self._lines)}; allowed: {', '.join(sorted(self._lines))}"
+                )
         return fault

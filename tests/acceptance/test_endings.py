@@ -8,8 +8,10 @@ import resource
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -95,6 +97,43 @@ def test_a_run_whose_last_case_fails_was_not_cut_short(tree: Tree) -> None:
     assert code == pytest.ExitCode.TESTS_FAILED, output
     assert "2 cases" in output
     assert "interrupted" not in output
+
+
+@pytest.mark.parametrize("options", [("-n", "0"), ("-n", "2", "--json")])
+@pytest.mark.parametrize("verdict", ["failed", "passed"])
+def test_a_run_goes_on_when_nobody_reads_its_output_any_more(
+    tree: Tree, options: tuple[str, ...], verdict: str
+) -> None:
+    """As where it is piped into ``less`` or ``head``: the cases that were left were broken, and a passed run exited with 1."""
+    tree.scenarios(f"""
+        @scenario("INBOUND")
+        def test_inbound(see, case):
+            see(Verdict.{verdict.upper()}, f"it was so over {{case.axes['transport']}} with {{case.axes['codec']}}")
+    """)
+    process = tree.start("--deployment", str(tree.deployment()), "--every-failure", *options)
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.wait(timeout=600) == (pytest.ExitCode.OK if verdict == "passed" else pytest.ExitCode.TESTS_FAILED)
+    summary = json.loads((tree.run_directory / "summary.json").read_text())
+    assert (summary["cases"], summary[verdict], summary["broke"]) == (4, 4, [])
+    assert (tree.run_directory / "report.html").exists()
+    tree.nothing_left()
+
+
+def test_a_plan_ends_well_when_nobody_reads_it_to_its_end(tree: Tree) -> None:
+    command = "harness=$0; $harness verify simulated-talkdesk --plan | head -n 1; exit ${PIPESTATUS[0]}"
+    harness = str(Path(sys.executable).with_name("harness"))
+    code, output = tree.finished(tree.command(["bash", "-c", command, harness]))
+    assert (code, len(output.splitlines())) == (0, 1), output
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_run_whose_streams_are_closed_says_nothing_and_is_a_run_all_the_same(tree: Tree, closed: str) -> None:
+    harness = str(Path(sys.executable).with_name("harness"))
+    for command, exits in ((f"verify {tree.deployment()} --plan", 0), ("rows", 0), ("init x.toml", 2)):
+        code, output = tree.finished(tree.command(["bash", "-c", f'"$0" {command} {closed}', harness]))
+        assert code == exits, output
+        assert "Traceback" not in output
 
 
 def test_a_killed_runner_leaves_nothing_behind(tree: Tree) -> None:

@@ -27,6 +27,10 @@ SCENARIO = """
         (["--deployment", "missing.toml"], "ERROR: no such file: missing.toml"),
         (["-k", "and and"], "ERROR: -k and and: expected not"),
         (["--plan", "--json"], "ERROR: --json: a plan has no result; allowed: --plan, or --json"),
+        *(
+            (["--retries", "1", *ends], "ERROR: --retries: with -x, --maxfail or --stepwise pytest ends the run at ")
+            for ends in (["-x"], ["--maxfail", "3", "-n", "2"], ["--stepwise"])
+        ),
         (["-n", "2", "--dist", "each"], "ERROR: --dist each: every worker would run every case; allowed: load, "),
         (["--dist", "load", "--tx", "2*popen"], "ERROR: --tx: workers are processes of this machine, "),
         (

@@ -10,6 +10,8 @@ import itertools
 import json
 from pathlib import Path
 
+import pytest
+
 from harness.limits import places
 from tests.acceptance.conftest import Tree
 from tests.acceptance.test_world import TALKDESK
@@ -68,6 +70,38 @@ def test_a_dead_worker_breaks_its_case_alone(tree: Tree) -> None:
     assert code == 3, output
     assert "BROKEN   TD-INBOUND[lab:synthflow-tcp-ip-pcma]  its worker process died" in output
     assert "3 passed, 0 failed, 0 not observable, 1 broken" in output
+
+
+GIVES_UP = """
+import os
+from pathlib import Path
+from harness.pytest_plugin import parallel
+
+def gives_up(run, watch=parallel.Watch):
+    if Path("mended").exists():
+        return watch(run)
+    {then}
+    raise RuntimeError("no thread is to be had")
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    parallel.Watch = gives_up
+"""
+
+
+@pytest.mark.parametrize(("then", "passed"), [("Path('mended').touch()", 4), ("pass", 0)])
+def test_a_worker_that_gives_up_makes_room_for_the_next(tree: Tree, then: str, passed: int) -> None:
+    """Its process serves on, and kept the slot that its successor waits for: the run never ended. Each is told."""
+    tree.scenarios("""
+        @scenario("INBOUND")
+        def test_inbound(see, case):
+            see()
+    """)
+    (tree.path / "scenarios" / "conftest.py").write_text(GIVES_UP.format(then=then))
+    code, output = tree.run("--deployment", str(tree.deployment()), "-n", "1")
+    assert code == 3, output
+    assert f"{passed} passed, 0 failed, 0 not observable, 0 broken" in output
+    assert "BROKEN   pytest or a plugin of it failed: RuntimeError: no thread is to be had" in output
+    assert "no case is left" not in output
 
 
 def test_every_worker_has_marks_of_its_own(tree: Tree) -> None:

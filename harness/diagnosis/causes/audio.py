@@ -162,9 +162,10 @@ AUDIO: Mapping[str, Described] = {
         at.ATTACH,
     ),
     "audio-silenced": Described(
-        "RTP arrives with nothing but silence in it",
+        "RTP arrives with silence, or another sound, in the place of the voice",
         at.AUDIO_ISSUE,
-        "Find the element that replaces the audio: a mute, a mixer, or a transcoder that cannot read what it is sent.",
+        "Find the element that replaces the audio: a mute, music on hold that goes on, a mixer, or a transcoder that cannot read what "
+        "it is sent, or gets nothing (then RTP ports between it and who speaks are closed).",
         "trunk",
         at.TROUBLE,
     ),

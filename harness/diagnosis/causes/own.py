@@ -33,6 +33,14 @@ OWN: Mapping[str, Described] = {
         "deployment file",
         at.TROUBLE,
     ),
+    "own-rtp-blocked": Described(
+        "the harness's own firewall or NAT keeps RTP from its phones",
+        at.AUDIO_ISSUE,
+        "Let the firewall in front of the harness pass UDP from {platform}'s media addresses to its phones' `rtp_ports`, and the "
+        "router forward them where it does not by itself. Where another call brings the same phone RTP, it is not this.",
+        "caller's network",
+        at.TROUBLE,
+    ),
     "name-server-silent": Described(
         "no name server answers this machine",
         at.REACHING_ISSUE,

@@ -15,7 +15,8 @@ def _firewall(transport: str, port: int, rejects: bool) -> Described:
         at.REGISTRATION_ISSUE,
         f"Open {transport.upper()} in both directions between {{platform}} and every signalling address of Synthflow: the trunk's port "
         f"there ({port} in the guides), and the platform's own, that of the Termination URI (the evidence names the one that was "
-        f"asked). Have whoever runs the firewall confirm that nothing on the way {how} it.",
+        f"asked). Have whoever runs the firewall confirm that nothing on the way {how} it, and whoever runs the port that somebody "
+        "listens there.",
         "network",
         {"talkdesk": "prerequisites", "gladly": "configure-sip-forwarding"},
     )

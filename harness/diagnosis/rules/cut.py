@@ -10,7 +10,15 @@ from harness.diagnosis.audio import NO_VOICE
 from harness.diagnosis.caller_end import DROPPED
 from harness.diagnosis.cells import cells
 from harness.diagnosis.conditions import not_shown, when
-from harness.diagnosis.refusals import CHANNELS, CONCURRENCY, CONGESTION, THE_CODEC, THE_ENCRYPTION, WHY_ENDED
+from harness.diagnosis.refusals import (
+    CHANNELS,
+    CONCURRENCY,
+    CONGESTION,
+    NO_RTP_CAME,
+    THE_CODEC,
+    THE_ENCRYPTION,
+    WHY_ENDED,
+)
 from harness.diagnosis.rule import Rule
 from harness.diagnosis.rules.media import UNHEARD
 
@@ -53,6 +61,31 @@ def _for_a_reason() -> Iterator[Rule]:
         conditions=(when("call.cut_by", "the platform"),),
         because="the platform ended the call, and its BYE says for want of a channel or capacity",
     )
+    yield from _for_want_of_rtp(of_the_codec)
+
+
+def _for_want_of_rtp(cut: Rule) -> Iterator[Rule]:
+    """That the call was ended is the consequence; who ended it had got no RTP."""
+    none_came, at_first = when("call.reason", NO_RTP_CAME), not_shown("audio.stopped", True)
+    yield replace(
+        cut,
+        id="audio.cut.no-rtp.later",
+        cause="rtp-blocked-after-10s",
+        symptoms=("audio", "other"),
+        essential=(none_came, when("audio.stopped", True)),
+        conditions=(),
+        because="both heard each other at first, and the call was ended for want of RTP, as its BYE says",
+    )
+    for end, by, cause in (("ai", "the AI", "rtp-blocked-to-ai"), ("platform", "the platform", "rtp-blocked-both")):
+        yield replace(
+            cut,
+            id=f"audio.cut.no-rtp.{end}",
+            cause=cause,
+            symptoms=("audio", "other"),
+            essential=(none_came,),
+            conditions=(at_first, when("call.cut_by", by)),
+            because=f"{by} ended the call, and its BYE says for want of RTP",
+        )
 
 
 _CUT = when("call.cut", True)
@@ -65,7 +98,7 @@ _BY_AI = Rule(
     conditions=(
         when("call.cut_by", "the AI"),
         not_shown("ai.refresh", "refused", "none"),
-        not_shown("call.reason", THE_CODEC, THE_ENCRYPTION),
+        not_shown("call.reason", THE_CODEC, THE_ENCRYPTION, NO_RTP_CAME),
     ),
     consequences=UNHEARD,
     because="the AI sent BYE before anybody asked it to, and the call was over before the case was",

@@ -9,7 +9,7 @@ from harness.diagnosis.ai_side import AI_LOST
 from harness.diagnosis.caller_end import DROPPED
 from harness.diagnosis.cells import cells
 from harness.diagnosis.conditions import not_shown, unless, when
-from harness.diagnosis.refusals import NO_SUCH_NUMBER, THE_AGENTS
+from harness.diagnosis.refusals import NO_SUCH_NUMBER, TERMINATED, THE_AGENTS
 from harness.diagnosis.rule import Rule
 from harness.diagnosis.rules.transfer import GROUP_IS_THERE, NOT_REFUSED_THERE
 
@@ -22,8 +22,9 @@ _NOBODY_TOOK_OVER = (
     not_shown("fallback.configured", False),
 )
 
-#: What is said where somebody was tried who is not there (RFC 3261 sections 21.4.9, 21.4.18, 21.4.24, 21.6.1).
-_NOBODY_THERE = (408, 480, 486, 600)
+#: What is said where somebody was tried who is not there, or was given up (RFC 3261 sections 21.4.9, 21.4.18, 21.4.24, 21.6.1);
+#: 487 and 603 are what some B2BUAs say then.
+_NOBODY_THERE = (408, 480, 486, TERMINATED, 600, 603)
 
 
 _NONE = Rule(

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from harness.diagnosis.conditions import Condition, not_shown, unless, when
 from harness.diagnosis.refusals import DECIDED
 from harness.diagnosis.registration import NONE, REFUSED, UNCLEAR
-from harness.diagnosis.rule import Confidence, Rule
+from harness.diagnosis.rule import Rule
 from harness.diagnosis.rules.refused import ALL_LATER
 
 NOTHING = when("ai.saw", "nothing")
+NOBODY_INSTEAD = unless("instead", "the fallback group", "another group", "an agent")
 _ANSWERING = unless("probe.ai", "silent", "refuses")
 _ANSWERING_HERE = unless("probe.termination", "silent", "refuses")
 _GOOD_CERTIFICATE = unless("probe.certificate", "expired", "wrong name", "untrusted")
@@ -29,6 +30,16 @@ def _firewalls() -> Iterator[Rule]:
         over = when("transport", transport)
         yield from _dropping(cause, over, transport)
         yield from _rejecting(f"{cause}-rejected", over, transport)
+    yield Rule(
+        id="reach.firewall-udp-32681.unheard",
+        cause="firewall-udp-32681",
+        symptoms=("reach", "fallback"),
+        essential=(when("transport", "udp"), when("ai.unheard", True)),
+        conditions=(),
+        consequences=ALL_LATER,
+        because="the INVITE got there, and came again and again though it had been answered: no answer gets back to the platform",
+        confidence="likely",  # or they are sent where the Via's address leads, and that is another host
+    )
     yield Rule(
         id="registration.firewall-udp-32681-rejected.unheard",
         cause="firewall-udp-32681-rejected",
@@ -90,13 +101,22 @@ def _dropping(cause: str, over: Condition, transport: str) -> Iterator[Rule]:
         essential=(over, _UNANSWERED),
         conditions=(when("probe.termination", "silent"), not_shown("registration.target", "another host"), *unheard),
         because="no answer to REGISTER was seen, and the platform's port answers nothing, asked directly",
+        confidence="likely",  # nobody need listen there
+    )
+    yield Rule(
+        id=f"registration.{cause}.between",
+        cause=cause,
+        symptoms=("registration",),
+        essential=(over, when("registration.answer", NONE), when("probe.termination", "answers")),
+        conditions=(not_shown("probe.ai", "ours"), not_shown("registration.target", "another host")),
+        because="REGISTER was not answered, and the same port answers us; a firewall may stand between the two of them alone",
+        confidence="possible",
     )
 
 
 def _rejecting(cause: str, over: Condition, transport: str) -> Iterator[Rule]:
     """A refusal at once, by RST or ICMP."""
     told = ("silent", "refuses") if transport == "udp" else ("refuses",)
-    sure: Confidence = "likely" if "silent" in told else "certain"  # a port need not answer us
     at_once = (when("instead.when", "at once"),) if transport == "udp" else ()
     yield Rule(
         id=f"reach.{cause}",
@@ -106,7 +126,7 @@ def _rejecting(cause: str, over: Condition, transport: str) -> Iterator[Rule]:
         conditions=(NOTHING, when("probe.ai", *told), *at_once),
         consequences=ALL_LATER,
         because="nothing reached the AI, and its port is refused at once",
-        confidence=sure,
+        confidence="likely",  # nobody need listen there, or answer us
     )
     yield Rule(
         id=f"reach.{cause}.here",
@@ -116,7 +136,7 @@ def _rejecting(cause: str, over: Condition, transport: str) -> Iterator[Rule]:
         conditions=(NOTHING, when("probe.termination", *told), _ANSWERING, *at_once),
         consequences=ALL_LATER,
         because="nothing reached the AI, and the platform's own port for it is refused at once",
-        confidence=sure,
+        confidence="likely",  # nobody need listen there, or answer us
     )
     yield Rule(
         id=f"registration.{cause}",
@@ -125,6 +145,7 @@ def _rejecting(cause: str, over: Condition, transport: str) -> Iterator[Rule]:
         essential=(over, when("registration.answer", REFUSED, UNCLEAR)),
         conditions=(when("probe.termination", *told), not_shown("registration.target", "another host")),
         because="no server is known to have answered REGISTER, and the platform's port is refused, asked directly",
+        confidence="likely",
     )
 
 

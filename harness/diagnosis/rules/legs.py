@@ -7,7 +7,6 @@ of that part; what is here holds for whoever is at the other end.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from harness.diagnosis.answering import UNSEEN
 from harness.diagnosis.cells import AGENTS, Cell, Place, cells
@@ -257,26 +256,22 @@ _LOST: tuple[Symptom, ...] = ("reach", "codec", "audio", "other")
 def _early_media() -> Iterator[Rule]:
     """The AI sent a 18x with SDP, and the caller got none: it was kept, or came when the platform had answered already."""
     lost = when("lost.early", True)
-    # A record tells that the AI answered, but not when: the platform may have answered before the AI's 18x came.
-    unordered = when("answered.first", UNSEEN)
-    kept = Rule(
+    yield Rule(
         id="lost.early",
         cause="early-media-not-passed-on",
         symptoms=_LOST,
         cells=cells("codec", "caller"),
         essential=(lost,),
-        conditions=(not_shown("answered.first", UNSEEN),),
+        conditions=(),
         consequences=("audio", "other"),
         because="the AI sent a 18x with SDP, and the caller got none",
     )
-    yield kept
-    yield replace(kept, id="lost.early.unordered", essential=(lost, unordered), conditions=(), confidence="likely")
     yield Rule(
         id="lost.early.answered-first",
         cause="platform-answers-first",
         symptoms=_LOST,
         cells=cells("timing", "caller"),
-        essential=(lost, unordered),
+        essential=(lost, when("answered.first", UNSEEN)),
         conditions=(),
         consequences=("audio", "other"),
         confidence="possible",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from harness.diagnosis.audio import AT_FIRST_NOTHING, NO_RTP, NO_VOICE, UNDECIPHERED
+from harness.diagnosis.audio import AT_FIRST_NOTHING, NO_RTP, NO_VOICE, NONE_CAME, UNDECIPHERED
 from harness.diagnosis.cells import Place, cells
-from harness.diagnosis.conditions import not_shown, unless, when
+from harness.diagnosis.conditions import Condition, not_shown, unless, when
 from harness.diagnosis.rule import Rule, Symptom
 
 #: What the AI cannot hear it cannot act on, and what nobody hears cannot be checked any further.
@@ -31,8 +31,8 @@ _STOPPED = when("audio.stopped", True)
 _BY_ITSELF = unless("audio.stopped_at", "a re-INVITE")
 #: Silence with packets, which no firewall makes.
 _STILL_FLOWS = (not_shown("audio.to_caller", "silent RTP"), not_shown("audio.to_ai", "silent RTP"))
-#: The AI is a phone of ours, which sends without a pause; any other may pause, or say nothing any more.
-_OURS, _NOT_OURS = when("probe.ai", "ours"), not_shown("probe.ai", "ours")
+#: A phone of ours in the AI's place sends without a pause; any other may pause, or say nothing any more.
+_NOT_OURS = not_shown("probe.ai", "ours")
 
 
 def stopped() -> Iterator[Rule]:
@@ -60,9 +60,7 @@ def stopped() -> Iterator[Rule]:
         conditions=(_BY_ITSELF, unheard, *UP),
         because="the caller heard the AI at first, and later nothing of it arrived, though nothing shows that the AI hears less",
     )
-    yield replace(one_way, id="audio.stopped.to-caller.ours", conditions=(*one_way.conditions, _OURS))
-    likely = replace(one_way, id="audio.stopped.to-caller", conditions=(*one_way.conditions, _NOT_OURS))
-    yield replace(likely, confidence="likely")
+    yield replace(one_way, id="audio.stopped.to-caller")
     yield Rule(
         id="audio.unsaid.later",
         cause="ai-silent",
@@ -120,6 +118,36 @@ def one_way() -> Iterator[Rule]:
             conditions=(*heard, *((SENT,) if place == "caller" else ())),
             because=f"RTP arrives at the {place} with silence in it, the other way all is heard, and the two sides have two codecs",
         )
+        yield replace(
+            noise,
+            id=f"audio.replaced.{end}",
+            cause="audio-silenced",
+            essential=(when(f"audio.{leg}", "another sound"),),
+            conditions=heard,
+            because=f"RTP arrives at the {place} with a sound in it that is not the other end's voice, which hears the {place}",
+        )
+
+
+def own_side() -> Iterator[Rule]:
+    """A phone of ours has got no RTP in the whole case: its own firewall or NAT looks the same as one between platform and AI."""
+    up = (not_shown("sdp.to_ai", "private"), unless("audio.stopped", True), *UP)
+    connected = (not_shown("agent.cut", True), not_shown("sdp.listener", "private"))
+    kinds: tuple[tuple[str, Symptom, str, tuple[Condition, ...]], ...] = (
+        ("caller", "audio", "the caller's phone", (not_shown("sdp.caller", "private"), SENT, *up)),
+        ("ai", "audio", "the phone in the AI's place", up),
+        ("agent", "audio.agent", "the agent's phone", connected),
+    )
+    for role, symptom, whose, conditions in kinds:
+        yield Rule(
+            id=f"audio.own-side.{role}",
+            cause="own-rtp-blocked",
+            symptoms=(symptom,),
+            essential=(when(f"rtp.{role}", NONE_CAME),),
+            conditions=conditions,
+            consequences=UNHEARD_BY_CALLER if role == "caller" else UNHEARD,
+            because=f"no RTP at all has come to {whose}, which the harness's own firewall or NAT explains as well",
+            confidence="possible",
+        )
 
 
 def undeciphered() -> Iterator[Rule]:
@@ -143,27 +171,24 @@ def two_codecs() -> Iterator[Rule]:
     """One G.711 law on the caller's side and the other on the AI's: a platform that transcodes has that, too."""
     differ = when("codec.sides", "different")
     arrived = tuple(kind for kind in NO_VOICE if kind not in (*NO_RTP, AT_FIRST_NOTHING))
+    up = (unless("audio.stopped", True), *UP)
     law = Rule(
         id="audio.two-codecs",
         cause="g711-one-side",
         symptoms=("audio", "codec"),
         cells=cells("codec", "caller", "AI"),
-        conditions=(
-            *(differ, when("audio.to_ai", *NO_VOICE, "no mark"), when("audio.to_caller", *arrived)),
-            *(unless("audio.stopped", True), *UP),
-        ),
+        conditions=(differ, when("audio.to_ai", *arrived, "no mark"), when("audio.to_caller", *arrived), *up),
         consequences=UNHEARD,
         because="the platform agreed on one G.711 law with the caller and on the other with the AI, and neither hears anything",
     )
     yield law
-    yield replace(
-        law,
-        id="audio.two-codecs.at-ai",
-        conditions=(
-            *(differ, when("audio.to_ai", *arrived, "no mark"), when("audio.to_caller", *NO_RTP)),
-            *(unless("audio.stopped", True), *UP),
-        ),
-    )
+    # That nothing arrives at one of them has other causes, too.
+    for end, to_ai, to_caller in (("at-ai", arrived, NO_RTP), ("at-caller", (*NO_RTP, AT_FIRST_NOTHING), arrived)):
+        heard = (
+            when("audio.to_ai", *to_ai, *(("no mark",) if end == "at-ai" else ())),
+            when("audio.to_caller", *to_caller),
+        )
+        yield replace(law, id=f"audio.two-codecs.{end}", conditions=(differ, *heard, *up), confidence="likely")
     for to, other in (("audio.to_caller", "audio.to_ai"), ("audio.to_ai", "audio.to_caller")):
         yield replace(
             law,
@@ -174,8 +199,7 @@ def two_codecs() -> Iterator[Rule]:
             confidence="likely",
         )
     silence = (differ, when("audio.to_ai", *NO_RTP), when("audio.to_caller", *NO_RTP))
-    up = (unless("audio.stopped", True), *UP)
-    yield replace(law, id="audio.two-codecs.no-rtp", essential=silence, conditions=up, confidence="likely")
+    yield replace(law, id="audio.two-codecs.no-rtp", essential=silence, conditions=up)
     yield Rule(
         id="audio.no-rtp.two-codecs",
         cause="rtp-blocked-both",

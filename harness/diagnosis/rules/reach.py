@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from harness.diagnosis.ai_side import NO_CALL_CAME
 from harness.diagnosis.answering import PLATFORM, UNSEEN
 from harness.diagnosis.caller_end import DROPPED
 from harness.diagnosis.cells import cells
 from harness.diagnosis.conditions import not_shown, unless, when
-from harness.diagnosis.own import WITHHELD
+from harness.diagnosis.messages import CHALLENGES
 from harness.diagnosis.refusals import (
+    ABOUT,
+    BUSY,
     IN_A_CIRCLE,
     NO_SUCH_NUMBER,
     NOT_CARRIED,
-    OF_THE_CALLER,
+    NUMBER,
+    OF_A_SERVER,
     OF_THE_MEDIA,
     REDIRECTED,
     ROUTE,
@@ -20,17 +25,29 @@ from harness.diagnosis.refusals import (
     THE_ENCRYPTION,
 )
 from harness.diagnosis.rule import Confidence, Rule
-from harness.diagnosis.rules.firewalls import BETWEEN, FIREWALLS, NOTHING, OPEN_TO_US, UNREACHED
-from harness.diagnosis.rules.refused import ALL_LATER, NOT_FOR_MEDIA, REFUSED, REFUSED_BY_AI, TOLD
+from harness.diagnosis.rules.callers import CALLERS
+from harness.diagnosis.rules.firewalls import BETWEEN, FIREWALLS, NOBODY_INSTEAD, NOTHING, OPEN_TO_US, UNREACHED
+from harness.diagnosis.rules.refused import ALL_LATER, NOBODYS, NOT_FOR_MEDIA, REFUSED, REFUSED_BY_AI, TOLD
 
 NOT_THE_LINES = ("another assistant's", "nobody's", "the line's, in another form")
-NOBODY_INSTEAD = unless("instead", "the fallback group", "another group", "an agent")
 _TAKEN = unless("ai.saw", "nothing", "refused", "rang")
+_ANSWERS_ARRIVE = not_shown("ai.unheard", True)
 _CERTIFICATES: tuple[tuple[str, str, Confidence], ...] = (
     ("expired", "the certificate its port shows has expired", "certain"),
     ("wrong name", "the certificate its port shows is for another name", "certain"),
     # the platform may trust others
     ("untrusted", "no authority that this machine trusts has signed the certificate its port shows", "likely"),
+)
+
+_NUMBER_FORM = Rule(
+    id="reach.number-form",
+    cause="request-uri-form",
+    symptoms=("route",),
+    cells=cells("number", "AI"),
+    essential=(when("ai.did", "the line's, in another form"),),
+    conditions=(),
+    consequences=ALL_LATER,
+    because="the AI was asked for the line's number, written in another form than E.164",
 )
 
 REACH: tuple[Rule, ...] = (
@@ -66,12 +83,13 @@ REACH: tuple[Rule, ...] = (
         symptoms=("reach", "final"),
         conditions=(
             REFUSED_BY_AI,
-            when("ai.code", 404),
+            when("ai.code", *NOBODYS),
             not_shown("ai.did", *NOT_THE_LINES),
             not_shown("ai.refusal", ROUTE),
             NOT_FOR_MEDIA,
         ),
         consequences=ALL_LATER,
+        favours=(when("final.code", *NO_SUCH_NUMBER),),
         because="the call got there with the right number, and Synthflow answered 404, not saying why, as for a number without "
         "assistant; a server of its own that cannot route the call answers so, too",
         confidence="likely",
@@ -83,22 +101,24 @@ REACH: tuple[Rule, ...] = (
         cells=cells("number", "AI"),
         conditions=(
             REFUSED_BY_AI,
-            when("ai.code", 404),
+            when("ai.code", *NOBODYS),
             when("ai.did", "another assistant's", "nobody's"),
             NOT_FOR_MEDIA,
         ),
         consequences=ALL_LATER,
+        favours=(when("final.code", *NO_SUCH_NUMBER),),
         because="the call got there with a number that is not the line's assistant's, and Synthflow answered 404",
     ),
-    Rule(
-        id="reach.number-form",
-        cause="request-uri-form",
-        symptoms=("reach", "route", "final"),
-        cells=cells("number", "AI"),
-        essential=(when("ai.did", "the line's, in another form"),),
-        conditions=(),
-        consequences=ALL_LATER,
-        because="the AI was asked for the line's number, written in another form than E.164",
+    _NUMBER_FORM,
+    replace(
+        _NUMBER_FORM,
+        id="reach.number-form.refused",
+        symptoms=("reach", "final"),
+        # Who says what else a refusal is for does not object to the number.
+        conditions=(
+            not_shown("ai.code", *CHALLENGES, 403, 429, *BUSY, *OF_THE_MEDIA, *OF_A_SERVER, 503),
+            not_shown("ai.refusal", *(what for what in ABOUT if what not in (NUMBER, "the assistant"))),
+        ),
     ),
     Rule(
         id="reach.nobodys-number.answered",
@@ -141,8 +161,9 @@ REACH: tuple[Rule, ...] = (
         cause="ai-never-answers",
         symptoms=("reach",),
         cells=cells("timing", "AI"),
-        conditions=(when("ai.saw", "rang"), unless("instead.when", "at once")),
+        conditions=(when("ai.saw", "rang"), unless("instead.when", "at once"), _ANSWERS_ARRIVE),
         consequences=ALL_LATER,
+        favours=(when("instead.when", "after waiting"),),
         because="the call got there and rang until the platform gave up",
     ),
     Rule(
@@ -161,7 +182,7 @@ REACH: tuple[Rule, ...] = (
         symptoms=("reach",),
         cells=cells("timing", "caller"),
         essential=(when("ai.saw", "answered"), when("caller.end", "still ringing")),
-        conditions=(),
+        conditions=(_ANSWERS_ARRIVE,),
         consequences=ALL_LATER,
         because="the AI answered, and as long as the case went on the caller was not told so",
     ),
@@ -170,7 +191,7 @@ REACH: tuple[Rule, ...] = (
         cause="answer-not-passed-on",
         symptoms=("reach",),
         essential=(when("ai.saw", "answered"), when("caller.end", "refused")),
-        conditions=(),
+        conditions=(_ANSWERS_ARRIVE,),
         consequences=(*ALL_LATER, "fallback"),
         because="the AI answered, and the caller was refused all the same",
     ),
@@ -203,6 +224,7 @@ REACH: tuple[Rule, ...] = (
             when("platform.did", "it turned the caller away"),
         ),
         consequences=("fallback", "final"),
+        favours=(when("final.code", 403, 603),),
         because="the caller was refused, and nothing shows that the AI or anybody else was tried",
     ),
     Rule(
@@ -216,6 +238,7 @@ REACH: tuple[Rule, ...] = (
             when("platform.did", "it rang its own agents and tried no trunk"),
         ),
         consequences=ALL_LATER,
+        favours=(when("instead", "the fallback group", "another group", "an agent"),),
         because="the platform's agents rang at once, and nothing shows that the AI was tried",
         confidence="likely",
     ),
@@ -253,6 +276,7 @@ REACH: tuple[Rule, ...] = (
             when("platform.did", "it tried the AI's other port"),
         ),
         consequences=ALL_LATER,
+        favours=(when("final.code", *OF_A_SERVER),),
         because="the AI's port answers us and got nothing, as when the trunk's port does not belong to its transport",
         confidence="likely",
     ),
@@ -282,6 +306,7 @@ REACH: tuple[Rule, ...] = (
             not_shown("final.refusal", *NOT_CARRIED),
         ),
         consequences=("fallback", "final"),
+        favours=(when("final.code", *NO_SUCH_NUMBER),),
         because="the platform itself answered as for a number it does not know, and tried neither the AI nor anybody else; a number "
         "without a route looks so, too",
         confidence="likely",
@@ -357,43 +382,7 @@ REACH: tuple[Rule, ...] = (
         "it reached the AI",
         confidence="likely",
     ),
-    Rule(
-        id="reach.caller-credentials",
-        cause="caller-credentials-refused",
-        symptoms=("reach", "final"),
-        cells=cells("credentials", "caller"),
-        essential=(when("caller.end", "refused"), when("final.code", 401, 407)),
-        conditions=(NOTHING, not_shown("password.withheld", *WITHHELD), not_shown("caller.withheld", True)),
-        consequences=("fallback", "final"),
-        because="the caller's INVITE was challenged, and its credentials were not accepted",
-        confidence="likely",
-    ),
-    Rule(
-        id="reach.withheld",
-        cause="withheld-number-refused",
-        symptoms=("reach", "final"),
-        cells=cells("credentials", "caller"),
-        # Who is asked for credentials by its From alone is nobody's account with an anonymous one; 433: RFC 5079.
-        essential=(
-            when("caller.end", "refused"),
-            when("final.code", 401, 407, 433),
-            when("caller.withheld", True),
-        ),
-        conditions=(NOTHING, not_shown("password.withheld", *WITHHELD)),
-        consequences=("fallback", "final", "caller_id.withheld"),
-        because="the caller withheld the number, and the platform refused the call before it tried anybody",
-        confidence="likely",
-    ),
-    Rule(
-        id="reach.identity",
-        cause="caller-identity-refused",
-        symptoms=("reach", "final"),
-        essential=(when("caller.end", "refused"), when("final.code", *OF_THE_CALLER)),
-        conditions=(NOTHING, NOBODY_INSTEAD, not_shown("caller.withheld", True)),
-        consequences=("fallback", "final"),
-        because="the caller was refused with a status that is about who calls, and nothing reached the AI",
-        confidence="likely",  # the platform may hand on what somebody behind it says
-    ),
+    *CALLERS,
     Rule(
         id="reach.redirected",
         cause="caller-redirected",

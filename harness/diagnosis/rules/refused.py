@@ -6,6 +6,7 @@ from harness.diagnosis.cells import cells
 from harness.diagnosis.conditions import not_shown, unless, when
 from harness.diagnosis.legs import MALFORMED
 from harness.diagnosis.refusals import (
+    BUSY,
     CHANNELS,
     CONCURRENCY,
     NOBODY_THERE,
@@ -33,6 +34,9 @@ ALL_LATER: tuple[Symptom, ...] = (
     "digits",
     "other",
 )
+
+#: Said of a number that nobody has (RFC 3261 sections 21.4.5, 21.4.11 and 21.6.3).
+NOBODYS = (404, 410, 604)
 
 #: The call got to the AI, which did not take it.
 REFUSED_BY_AI = when("ai.saw", "refused")
@@ -107,7 +111,18 @@ REFUSED: tuple[Rule, ...] = (
         conditions=(REFUSED_BY_AI, when("ai.code", 429), not_shown("ai.refusal", CONCURRENCY), NOT_FOR_MEDIA),
         consequences=ALL_LATER,
         # In SIP it is what a referrer's identity is asked for with (RFC 3892 section 5).
+        favours=(when("final.code", 429, *BUSY),),
         because="Synthflow answered 429, its status for too many calls at once, or in too short a time, and not which",
+        confidence="likely",
+    ),
+    Rule(
+        id="reach.concurrency.busy",
+        cause="concurrency-exhausted",
+        symptoms=("reach", "final"),
+        essential=(REFUSED_BY_AI, when("ai.code", *BUSY)),
+        conditions=(not_shown("ai.refusal", CONCURRENCY, *_TOLD_ELSEWHERE),),
+        consequences=ALL_LATER,
+        because="Synthflow answered as who has calls enough (RFC 3261 sections 21.4.24 and 21.6.1)",
         confidence="likely",
     ),
     Rule(
@@ -117,21 +132,21 @@ REFUSED: tuple[Rule, ...] = (
         cells=cells("codec", "AI"),
         conditions=(
             REFUSED_BY_AI,
-            when("ai.code", 415, 488, 606),
+            when("ai.code", *OF_THE_MEDIA),
             when("ai.offer", "no G.711", "no audio"),
             not_shown("caller.offer", "no G.711"),
         ),
         consequences=ALL_LATER,
-        because="the offer has no G.711, and the AI answered 488",
+        because="the offer has no G.711, and the AI refused its media (415, 488, 606)",
     ),
     Rule(
         id="reach.srtp",
         cause="srtp-mismatch",
         symptoms=("reach", "codec", "final"),
         cells=cells("codec", "AI"),
-        conditions=(REFUSED_BY_AI, when("ai.code", 488), when("ai.offer", "SRTP alone")),
+        conditions=(REFUSED_BY_AI, when("ai.code", *OF_THE_MEDIA), when("ai.offer", "SRTP alone")),
         consequences=ALL_LATER,
-        because="the offer has nothing but SRTP, and the AI answered 488",
+        because="the offer has nothing but SRTP, and the AI refused its media (415, 488, 606)",
     ),
     Rule(
         id="reach.no-g711.recorded",
@@ -160,7 +175,7 @@ REFUSED: tuple[Rule, ...] = (
         cause="no-g711",
         symptoms=("fallback",),
         cells=cells("codec", "AI"),
-        essential=(REFUSED_BY_AI, when("ai.code", 415, 488, 606), when("ai.offer", "no G.711", "no audio")),
+        essential=(REFUSED_BY_AI, when("ai.code", *OF_THE_MEDIA), when("ai.offer", "no G.711", "no audio")),
         conditions=(not_shown("caller.offer", "no G.711"),),
         consequences=ALL_LATER,
         because="the AI refused an offer without G.711, and no fallback came of it",
@@ -170,7 +185,7 @@ REFUSED: tuple[Rule, ...] = (
         cause="srtp-mismatch",
         symptoms=("fallback",),
         cells=cells("codec", "AI"),
-        essential=(REFUSED_BY_AI, when("ai.code", 415, 488, 606), when("ai.offer", "SRTP alone")),
+        essential=(REFUSED_BY_AI, when("ai.code", *OF_THE_MEDIA), when("ai.offer", "SRTP alone")),
         conditions=(),
         consequences=ALL_LATER,
         because="the AI refused an offer of SRTP alone, and no fallback came of it",
@@ -207,6 +222,7 @@ REFUSED: tuple[Rule, ...] = (
             NOT_FOR_MEDIA,
         ),
         consequences=ALL_LATER,
+        favours=(when("final.code", 401, 403, 407),),
         because="the AI challenged the call, and the platform never showed credentials",
     ),
     Rule(
@@ -215,7 +231,7 @@ REFUSED: tuple[Rule, ...] = (
         symptoms=("reach",),
         essential=(REFUSED_BY_AI,),
         conditions=(
-            unless("ai.code", 404, 429, 488),
+            unless("ai.code", *NOBODYS, *BUSY, 429, *OF_THE_MEDIA),
             not_shown("refusal.ai", MALFORMED),
             not_shown("ai.challenge", "credentials refused", "not answered"),
             not_shown("ai.refusal", "the transport", CONCURRENCY, "the assistant", ROUTE, CHANNELS),
@@ -233,7 +249,7 @@ REFUSED: tuple[Rule, ...] = (
             when("ai.challenge", "credentials refused"),
             unless("ai.refusal", *_TOLD_ELSEWHERE),
         ),
-        conditions=(unless("ai.code", 404, 429, 488), not_shown("refusal.ai", MALFORMED)),
+        conditions=(unless("ai.code", *NOBODYS, *BUSY, 429, *OF_THE_MEDIA), not_shown("refusal.ai", MALFORMED)),
         consequences=ALL_LATER,
         because="the AI was shown credentials, and says that it refuses the call for something else",
         confidence="likely",
@@ -253,10 +269,10 @@ REFUSED: tuple[Rule, ...] = (
         id="reach.refused.media",
         cause="ai-refuses",
         symptoms=("reach",),
-        essential=(REFUSED_BY_AI, when("ai.code", 488)),
+        essential=(REFUSED_BY_AI, when("ai.code", *OF_THE_MEDIA)),
         conditions=(when("ai.offer", "G.711"),),
         consequences=ALL_LATER,
-        because="the offer has G.711, as agreed, and the AI answered 488 all the same",
+        because="the offer has G.711, as agreed, and the AI refused its media all the same (415, 488, 606)",
         confidence="likely",
     ),
 )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from harness.diagnosis.cells import cells
 from harness.diagnosis.conditions import not_shown, unless, when
-from harness.diagnosis.refusals import ABOUT, WHO, elsewhere
-from harness.diagnosis.registration import NONE, REFUSED, UNCLEAR
+from harness.diagnosis.refusals import ABOUT, THE_DOMAIN, WHO, elsewhere
+from harness.diagnosis.registration import NEVER_ANSWERED, NONE, REFUSED, UNCLEAR
 from harness.diagnosis.rule import Rule
 
 _REFUSED = when("registration.answer", 401, 403, 404, 407)
@@ -15,14 +15,19 @@ _JUDGED = (NONE, REFUSED, UNCLEAR, 200, 401, 403, 407, 408, 500, 502, 503, 504)
 #: A server answered, and it was a refusal.
 _ANSWERED = unless("registration.answer", NONE, REFUSED, UNCLEAR, 200)
 #: What a refusal may say that it is about, which is neither who registers nor the trunk.
-_ELSE = tuple(what for what in ABOUT if what not in (*WHO, "the trunk"))
+_ELSE = tuple(what for what in ABOUT if what not in (*WHO, "the trunk", THE_DOMAIN))
 
 #: A challenge was answered in the right user's name, and nothing says that the refusal is about anything but the password.
 _PASSWORD = (
-    unless("registration.challenged", False),
+    unless("registration.challenged", False, NEVER_ANSWERED),
     when("registration.user", "the trunk's"),
+    not_shown("registration.stale", True),
     not_shown("registration.refusal", *elsewhere("the password")),
 )
+
+_NOT_ELSEWHERE = not_shown("registration.target", "another host")
+#: The very port that answered the AI nothing.
+_ANSWERS_US_ALONE = (when("registration.answer", NONE), when("probe.termination", "answers"))
 
 REGISTRATION: tuple[Rule, ...] = (
     Rule(
@@ -32,7 +37,7 @@ REGISTRATION: tuple[Rule, ...] = (
         cells=cells("credentials", "AI"),
         essential=(_REFUSED,),
         conditions=(
-            unless("registration.challenged", False),
+            unless("registration.challenged", False, NEVER_ANSWERED),
             when("registration.user", "another"),
             not_shown(
                 "registration.refusal", "the password", "the source address", "the password or the source address"
@@ -48,6 +53,7 @@ REGISTRATION: tuple[Rule, ...] = (
         essential=(_REFUSED, when("registration.refusal", "the user name")),
         conditions=(not_shown("registration.user", "the trunk's"),),
         because="the registrar says that it does not know the user",
+        confidence="likely",  # whom nobody has seen: the trunk may be gone from the registrar
     ),
     Rule(
         id="registration.password",
@@ -67,6 +73,17 @@ REGISTRATION: tuple[Rule, ...] = (
         essential=(when("registration.answer", 403),),
         conditions=_PASSWORD,
         because="a challenge was answered in the right user's name, and 403 followed",
+        confidence="likely",
+    ),
+    Rule(
+        id="registration.password.unsent",
+        cause="password-wrong",
+        symptoms=("registration",),
+        cells=cells("credentials", "AI"),
+        essential=(when("registration.answer", 401, 407), when("registration.challenged", NEVER_ANSWERED)),
+        conditions=(),
+        because="no REGISTER with credentials came behind the challenge, as where none are entered; who does not know the challenge's "
+        "algorithm sends none, too",
         confidence="likely",
     ),
     Rule(
@@ -99,11 +116,21 @@ REGISTRATION: tuple[Rule, ...] = (
         because="the registrar says that the address is not allowed",
     ),
     Rule(
+        id="registration.address.silent",
+        cause="synthflow-ip-not-allowed",
+        symptoms=("registration",),
+        essential=(*_ANSWERS_US_ALONE, not_shown("probe.ai", "ours")),
+        conditions=(_NOT_ELSEWHERE,),
+        because="REGISTER was not answered, and the same port answers us: many an SBC drops without a word what comes from an address "
+        "that is on no list of its",
+        confidence="likely",
+    ),
+    Rule(
         id="registration.inactive",
         cause="trunk-inactive",
         symptoms=("registration",),
         essential=(_ANSWERED, when("registration.refusal", "the trunk")),
-        conditions=(not_shown("registration.target", "another host"),),
+        conditions=(_NOT_ELSEWHERE,),
         because="the registrar itself says that the trunk is not in service",
     ),
     Rule(
@@ -114,7 +141,7 @@ REGISTRATION: tuple[Rule, ...] = (
         conditions=(
             unless("probe.termination", "silent", "refuses"),
             not_shown("registration.refusal", *ABOUT),
-            not_shown("registration.target", "another host"),
+            _NOT_ELSEWHERE,
             not_shown("registration.retry", True),
         ),
         because="the registrar itself answered 503, and not why: a trunk out of service, maintenance and overload all look so",
@@ -125,7 +152,7 @@ REGISTRATION: tuple[Rule, ...] = (
         cause="trunk-inactive",
         symptoms=("registration",),
         essential=(when("registration.answer", UNCLEAR), when("probe.termination", "answers")),
-        conditions=(not_shown("registration.target", "another host"),),
+        conditions=(_NOT_ELSEWHERE,),
         because="the record says 503 and no more: a registrar's own, for a trunk out of service, or the stack's for no answer",
         confidence="likely",
     ),
@@ -136,7 +163,7 @@ REGISTRATION: tuple[Rule, ...] = (
         essential=(when("registration.answer", 503), when("registration.retry", True)),
         conditions=(
             not_shown("registration.refusal", "the trunk", *WHO),
-            not_shown("registration.target", "another host"),
+            _NOT_ELSEWHERE,
         ),
         because="the registrar itself answered 503, and says when to try again, as one does for a time (RFC 3261 section 21.5.4)",
         confidence="likely",
@@ -149,7 +176,7 @@ REGISTRATION: tuple[Rule, ...] = (
         essential=(when("registration.answer", 408, 500, 502, 504),),
         conditions=(
             not_shown("registration.refusal", *ABOUT),
-            not_shown("registration.target", "another host"),
+            _NOT_ELSEWHERE,
         ),
         because="the registrar, or a server on the way to it, answered REGISTER with an error of its own",
         confidence="likely",
@@ -162,7 +189,7 @@ REGISTRATION: tuple[Rule, ...] = (
             when("registration.answer", 408, 500, 502, 503, 504),
             unless("registration.refusal", "the source address", "the trunk"),
         ),
-        conditions=(not_shown("registration.target", "another host"),),
+        conditions=(_NOT_ELSEWHERE,),
         because="the registrar, or a server on the way to it, answered REGISTER with an error of its own, and says what for",
         confidence="likely",
     ),
@@ -179,16 +206,25 @@ REGISTRATION: tuple[Rule, ...] = (
         id="registration.unanswered",
         cause="registration-unanswered",
         symptoms=("registration",),
-        essential=(when("registration.answer", NONE), when("probe.termination", "answers")),
-        conditions=(not_shown("registration.target", "another host"),),
+        essential=(*_ANSWERS_US_ALONE, when("probe.ai", "ours")),
+        conditions=(_NOT_ELSEWHERE,),
         because="REGISTER was not answered, and the same port answers OPTIONS",
+    ),
+    Rule(
+        id="registration.unanswered.there",
+        cause="registration-unanswered",
+        symptoms=("registration",),
+        essential=(*_ANSWERS_US_ALONE, not_shown("probe.ai", "ours")),
+        conditions=(_NOT_ELSEWHERE,),
+        because="REGISTER was not answered, and the same port answers OPTIONS, though from another address",
+        confidence="possible",
     ),
     Rule(
         id="registration.unanswered.or-503",
         cause="registration-unanswered",
         symptoms=("registration",),
         essential=(when("registration.answer", UNCLEAR), when("probe.termination", "answers")),
-        conditions=(not_shown("registration.target", "another host"),),
+        conditions=(_NOT_ELSEWHERE,),
         because="the record says 503 and no more, as stacks do of a REGISTER without an answer (RFC 3261 section 8.1.3.1)",
         confidence="likely",
     ),
@@ -198,8 +234,8 @@ REGISTRATION: tuple[Rule, ...] = (
         symptoms=("registration",),
         essential=(unless("registration.answer", *_JUDGED, 404),),
         conditions=(
-            not_shown("registration.refusal", "the source address", "the trunk"),
-            not_shown("registration.target", "another host"),
+            not_shown("registration.refusal", "the source address", "the trunk", THE_DOMAIN),
+            _NOT_ELSEWHERE,
         ),
         because="the refusal is about neither credentials nor service: the registrar does not take the REGISTER as it is",
         confidence="likely",
@@ -211,9 +247,9 @@ REGISTRATION: tuple[Rule, ...] = (
         # RFC 3261 section 10.3 step 5: the address of record is none of the domain's.
         essential=(when("registration.answer", 404),),
         conditions=(
-            not_shown("registration.refusal", "the trunk", *WHO),
+            not_shown("registration.refusal", "the trunk", THE_DOMAIN, *WHO),
             not_shown("registration.user", "another"),
-            not_shown("registration.target", "another host"),
+            _NOT_ELSEWHERE,
         ),
         because="404 to REGISTER: the registrar has no such address of record",
         confidence="likely",
@@ -223,8 +259,21 @@ REGISTRATION: tuple[Rule, ...] = (
         cause="registrar-refuses",
         symptoms=("registration",),
         essential=(_REFUSED, when("registration.refusal", *_ELSE)),
-        conditions=(not_shown("registration.target", "another host"),),
+        conditions=(_NOT_ELSEWHERE,),
         because="the registrar refuses, and says that it is for something else than who registers",
+        confidence="likely",
+    ),
+    Rule(
+        id="registration.refuses.domain",
+        cause="registrar-refuses",
+        symptoms=("registration",),
+        essential=(
+            _ANSWERED,
+            when("registration.refusal", THE_DOMAIN),
+            when("registration.target", "the Termination URI"),
+        ),
+        conditions=(),
+        because="the registrar says that it does not serve the domain, which is the one that the deployment file has for it",
         confidence="likely",
     ),
     Rule(
@@ -236,8 +285,27 @@ REGISTRATION: tuple[Rule, ...] = (
             when("registration.refusal", "the user name"),
             when("registration.user", "the trunk's"),
         ),
-        conditions=(not_shown("registration.target", "another host"),),
+        conditions=(_NOT_ELSEWHERE,),
         because="the registrar says that it does not know the user, who is the one that the deployment file names for the trunk",
+        confidence="likely",
+    ),
+    Rule(
+        id="registration.stale",
+        cause="registrar-fails",
+        symptoms=("registration",),
+        essential=(when("registration.answer", 401, 407), when("registration.stale", True)),
+        conditions=(),
+        because="the registrar calls the nonce too old each time, and so the digest right (RFC 7616 section 3.3): its servers do not "
+        "share their nonces",
+        confidence="likely",
+    ),
+    Rule(
+        id="registration.elsewhere.said",
+        cause="termination-uri-wrong",
+        symptoms=("registration",),
+        essential=(_ANSWERED, when("registration.refusal", THE_DOMAIN)),
+        conditions=(not_shown("registration.target", "the Termination URI"),),
+        because="the registrar says that it does not serve the domain that it was asked for, the host of the Termination URI",
         confidence="likely",
     ),
     Rule(

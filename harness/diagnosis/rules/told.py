@@ -7,8 +7,8 @@ from harness.diagnosis.cells import cells
 from harness.diagnosis.conditions import not_shown, when
 from harness.diagnosis.refusals import CHANNELS, CONCURRENCY, CONGESTION, NUMBER, ROUTE
 from harness.diagnosis.rule import Rule
-from harness.diagnosis.rules.firewalls import NOTHING
-from harness.diagnosis.rules.reach import NOBODY_INSTEAD, NOT_THE_LINES
+from harness.diagnosis.rules.firewalls import NOBODY_INSTEAD, NOTHING
+from harness.diagnosis.rules.reach import NOT_THE_LINES
 from harness.diagnosis.rules.refused import ALL_LATER, NOT_FOR_MEDIA, REFUSED_BY_AI
 from harness.diagnosis.rules.transfer import AFTER, LOST, RIGHT_TARGET
 

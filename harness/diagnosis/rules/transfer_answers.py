@@ -15,6 +15,7 @@ from harness.diagnosis.refusals import (
     REDIRECTED,
     TERMINATED,
     THE_AGENTS,
+    UNREAD,
 )
 from harness.diagnosis.rule import Rule
 from harness.diagnosis.rules.transfer import (
@@ -28,7 +29,7 @@ from harness.diagnosis.rules.transfer import (
     NOT_REFUSED_THERE,
     RIGHT_TARGET,
 )
-from harness.diagnosis.transfer import ENDED_FIRST, NOT_ALLOWED, NOT_DUE, NOTHING, OVER, PROVISIONAL
+from harness.diagnosis.transfer import ENDED_FIRST, HUNG_UP, NOT_ALLOWED, NOT_DUE, NOTHING, OVER, PROVISIONAL, RINGS
 
 _NOT_REFUSED = ("accepted", "none", "never sent", "challenged", PROVISIONAL, ENDED_FIRST)
 _TIMED_OUT, _NO_SUCH_CALL = 408, 481
@@ -77,6 +78,7 @@ _REJECTED = Rule(
         when("transfer.way", "REFER"),
         # Said of the request alone (RFC 3261 sections 21.4.4, 21.4.6, 21.5.2, RFC 3515 section 2.4.2).
         when("transfer.answer", 403, 405, 501, 603),
+        not_shown("transfer.refusal", UNREAD),
         NOT_RECORDED,
         RIGHT_TARGET,
         CARRIED,
@@ -188,6 +190,14 @@ ANSWERED: tuple[Rule, ...] = (
         ),
         conditions=(RIGHT_TARGET, CARRIED, NOT_OF_THE_SENDER),
         because="the platform answered the REFER with a refusal, which may be of this REFER as the AI writes it",
+        confidence="likely",
+    ),
+    replace(
+        _REJECTED,
+        id="transfer.rejected.in-words",
+        essential=(LOST, when("transfer.refusal", UNREAD)),
+        conditions=(when("transfer.way", "REFER"), RIGHT_TARGET),
+        because="the platform refused the REFER, and says for what in words of its own, which may name something else",
         confidence="likely",
     ),
     replace(
@@ -328,6 +338,22 @@ ANSWERED: tuple[Rule, ...] = (
         essential=(LOST, when("transfer.answer", "accepted"), when("transfer.outcome", NOT_DUE)),
         conditions=(RIGHT_TARGET, NOT_REFUSED_THERE, not_shown("transfer.passed_on", True)),
         because="the platform accepted the REFER, said that no NOTIFY would follow (RFC 4488), and no agent's phone rang",
+        confidence="likely",
+    ),
+    replace(
+        _LEFT_RINGING,
+        id="transfer.left-ringing.notified",
+        cells=cells("timing", "REFER"),
+        essential=(LOST, when("transfer.outcome", RINGS)),
+        because="the platform's NOTIFY said that it rings, no agent's phone of ours did, and nothing final came",
+        confidence="likely",
+    ),
+    replace(
+        _LEFT_RINGING,
+        id="transfer.left-ringing.hung-up",
+        cells=cells("timing", "REFER"),
+        essential=(LOST, when("transfer.answer", "accepted"), when("transfer.outcome", HUNG_UP)),
+        because="the platform accepted the REFER and ended the AI's call, told no outcome, and no agent's phone rang",
         confidence="likely",
     ),
     _CALL_REFUSED,

@@ -26,6 +26,8 @@ _NAMES_IN_A_LIST = {
     "phone_number_from": "lead_phone_number",
     "phone_number_to": "agent_phone_number",
 }
+#: What a single call alone has.
+_NOT_IN_A_LIST = ("prompt_variables", "telephony_ringing_duration")
 
 
 def api(
@@ -124,7 +126,8 @@ class _Handlers:
         )
 
     def _in_a_list(self, record: CallRecord) -> dict[str, Any]:
-        return {_NAMES_IN_A_LIST.get(name, name): value for name, value in self._plain(record).items()}
+        told = self._plain(record).items()
+        return {_NAMES_IN_A_LIST.get(name, name): value for name, value in told if name not in _NOT_IN_A_LIST}
 
     async def call(self, request: web.Request) -> web.Response:
         record = self._records.get(request.match_info["id"])

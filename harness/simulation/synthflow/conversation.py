@@ -20,7 +20,7 @@ from harness.simulation.settings import AssistantSettings
 from harness.simulation.synthflow.media_engine import Channel
 from harness.simulation.synthflow.record import CallRecord
 from harness.simulation.synthflow.service import Synthflow
-from harness.simulation.synthflow.speech import FIRST_WORDS, HOLD
+from harness.simulation.synthflow.speech import ANSWER, FIRST_WORDS, HOLD, SPEAKS_ON
 from harness.simulation.synthflow.trunks import TrunkRefusal
 from harness.simulation.watch import Watched
 from harness.simulation.wire.content import sdp_of
@@ -211,6 +211,8 @@ class Conversation:
         if not self._attentive:
             return
         self.record.say("human", prompt_text(name))
+        if self._settings.sends in SPEAKS_ON:
+            self.record.say("bot", prompt_text(ANSWER))
         self._asks("prompt", name)
 
     def heard_nothing(self, seconds: float) -> None:

@@ -15,6 +15,8 @@ from harness.simulation.settings import Sends
 GREETING, ANSWER, HOLD, MACHINE = "hello-en", "how-can-i-help-en", "connecting-you-en", "voicemail-greeting-en"
 #: What it says first, by the prompt's name; the rest says no words.
 FIRST_WORDS: Final[dict[Sends, str]] = {"speech": GREETING, "talks-on": GREETING, "machine": MACHINE}
+#: What has words for whoever has spoken to it.
+SPEAKS_ON: Final[tuple[Sends, ...]] = ("speech", "talks-on")
 _LOUD = 300.0  # of 32768, root mean square: -41 dBov
 _SPEAKS = 15  # frames of sound that is no mark: a mark is recognised within 200 ms
 _PAUSE = 30  # frames of silence after which the caller has finished

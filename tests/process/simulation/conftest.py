@@ -200,11 +200,12 @@ class Stage:
         )
 
     def record(self, since: float = 0.0) -> CallRecord:
-        """The newest call Synthflow knows of."""
+        """The newest call Synthflow knows of; a list leaves out what came with it."""
         api = self.api()
         try:
             found = api.calls(since, self.deployment.models())
-            return max((r for r in found if r.is_since(since)), key=lambda record: int(record.plain["start_time"]))
+            newest = max((r for r in found if r.is_since(since)), key=lambda record: int(record.plain["start_time"]))
+            return api.call(newest.id)
         finally:
             api.close()
 

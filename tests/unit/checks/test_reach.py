@@ -45,3 +45,21 @@ def test_a_transfer_that_is_refused_as_such_says_nothing_of_the_group(outcome: i
     assert finding.verdict is expected
     assert finding.facts["code"] == outcome
     assert outcome == 0 or str(outcome) in finding.actual
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("transfer-failed-timeout", Verdict.PASSED),
+        ("transfer-failed-connection-error (destination_unavailable)", Verdict.PASSED),
+        ("transfer-failed-connection-error (transfer_method_unsupported)", Verdict.NOT_OBSERVABLE),
+        ("transfer-failed-connection-error (transfer_blocked_by_carrier)", Verdict.NOT_OBSERVABLE),
+        ("transfer-failed-connection-error (transfer_outside_availability)", Verdict.NOT_OBSERVABLE),
+    ],
+)
+def test_a_transfer_that_failed_in_words(words: str, expected: Verdict) -> None:
+    """A record that tells no status; one that the AI never tried, and one that is never taken, say nothing of the group."""
+    finding = reach.transfer_fails("assistant main", words)
+    assert finding.verdict is expected
+    assert words in finding.actual
+    assert finding.facts.get("code") is None

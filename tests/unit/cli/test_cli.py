@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 import typer
 
-from harness.cli import app
+from harness.cli import app, call
 from harness.errors import BrokenError, DeploymentError
+from harness.integrations import load
+from harness.safety import Guard
 
 FILES = Path(__file__).parents[3] / "scenarios" / "deployments"
 
@@ -225,6 +227,14 @@ def test_a_call_is_kept_in_a_directory(
     assert capsys.readouterr().err.startswith(
         f"ERROR: {tmp_path / 'file'}: cannot be written: Not a directory; allowed: "
     )
+
+
+@pytest.mark.parametrize(
+    "number", ["+1 312 555-0100", "(312) 555-0100", "312.555.0100", "sip:+13125550100@carrier.example"]
+)
+def test_a_number_is_called_as_people_write_it(number: str) -> None:
+    talkdesk = load(FILES / "simulated-talkdesk.toml")
+    Guard(talkdesk)(call._uri(talkdesk, "caller", number))
 
 
 @pytest.mark.parametrize(

@@ -161,7 +161,7 @@ def hold(lines: list[str], value: object) -> None:
         assert allowed.strip(), line
         assert len(line) < 1200, line
         own = found.replace(repr(value)[1:-1], "") if isinstance(value, str) else found
-        for entry in value if isinstance(value, list) else ():
+        for entry in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
             own = own.replace(repr(entry), "") if isinstance(entry, str) else own  # whoever wrote the file wrote it
         assert not FOREIGN.search(own), line
         assert not FOREIGN.search(allowed), line

@@ -337,7 +337,7 @@ def test_a_secret_in_the_place_of_its_variable_is_not_shown(tmp_path: Path, secr
 
 
 LATER = [
-    ('region = "US"', 'region = "XX"', "region: 'XX': no country; allowed: two letters, e.g. US or DE"),
+    ('region = "US"', 'region = "XX"', "region: 'XX': no country; allowed: two letters, e.g. US, DE or GB"),
     ('name = "live-gladly"', 'name = ""', "name: '': is empty; allowed: text"),
     ('codecs = ["pcmu"]', "codecs = []", "axes: codecs: none is named; allowed: pcmu, pcma or both"),
     ("port = 5061", "port = 70000", "platform.port: 70000: is too large; allowed: a whole number from 1 to 65535"),

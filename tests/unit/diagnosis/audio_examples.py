@@ -27,11 +27,48 @@ def _transcoded(to_ai: str, to_caller: str) -> Example:
     return example.counted("stand-in.1").to_ai(to_ai, 200).to_caller(to_caller, 200)
 
 
+#: What a mixer makes of nothing is silence as well.
+_OR_CLOSED_TO_CALLER = ("audio-silenced", "rtp-blocked-to-caller")
+_OR_CLOSED_TO_AI = ("audio-silenced", "rtp-blocked-to-ai")
+
 AUDIO = [
     Expected("audio.noise.to-caller", _same(talk(Example())).to_ai().to_caller("other", 200), ("payload-mismatch",)),
     Expected("audio.noise.to-ai", _same(talk(Example())).to_ai("other", 200).to_caller(), ("payload-mismatch",)),
-    Expected("audio.silenced.to-caller.transcoded", _transcoded("heard", "silence"), ("audio-silenced",)),
-    Expected("audio.silenced.to-ai.transcoded", _transcoded("silence", "heard"), ("audio-silenced",)),
+    Expected("audio.silenced.to-caller.transcoded", _transcoded("heard", "silence"), _OR_CLOSED_TO_CALLER),
+    Expected("audio.silenced.to-ai.transcoded", _transcoded("silence", "heard"), _OR_CLOSED_TO_AI),
+    Expected("audio.no-rtp-to-caller.or-silenced", _transcoded("heard", "silence"), _OR_CLOSED_TO_CALLER),
+    Expected("audio.no-rtp-to-ai.or-silenced", _transcoded("silence", "heard"), _OR_CLOSED_TO_AI),
+    Expected(
+        "audio.replaced.to-caller",
+        _same(talk(Example())).to_ai().to_caller("other", 200, instead="music"),
+        ("audio-silenced",),
+    ),
+    Expected(
+        "audio.replaced.to-ai",
+        _same(talk(Example())).to_ai("other", 200, instead="music").to_caller(),
+        ("audio-silenced",),
+    ),
+    Expected(
+        "audio.no-rtp.silence-instead.to-ai",
+        _same(talk(Example())).to_ai("no-rtp").to_caller("silence", 200),
+        ("rtp-blocked-both",),
+    ),
+    Expected(
+        "audio.no-rtp.silence-instead.to-caller",
+        _same(talk(Example())).to_ai("silence", 200).to_caller("no-rtp"),
+        ("rtp-blocked-both",),
+    ),
+    Expected(
+        "audio.no-rtp-to-ai.sound-instead",
+        _same(talk(Example())).to_ai("no-rtp").to_caller("other", 200),
+        ("rtp-blocked-to-ai",),
+    ),
+    Expected(
+        "audio.no-rtp-to-caller.sound-instead",
+        _same(talk(Example())).to_ai("other", 200).to_caller("no-rtp"),
+        ("rtp-blocked-to-caller",),
+    ),
+    Expected("audio.two-codecs.at-caller", _transcoded("no-rtp", "other"), ("g711-one-side",)),
     Expected("audio.crossed", talk(Example()).to_ai().to_caller("crossed"), ("audio-crossed",)),
     Expected("audio.crossed.at-ai", talk(Example()).to_ai("crossed").to_caller(), ("audio-crossed",)),
     Expected(
@@ -223,12 +260,12 @@ AUDIO = [
     Expected(
         "audio.silenced.to-caller",
         _same(talk(Example())).to_ai().to_caller("silence", 200),
-        ("audio-silenced",),
+        _OR_CLOSED_TO_CALLER,
     ),
     Expected(
         "audio.silenced.to-ai",
         _same(talk(Example())).to_ai("silence", 200).to_caller(),
-        ("audio-silenced",),
+        _OR_CLOSED_TO_AI,
     ),
     Expected(
         "audio.fallback",
@@ -239,6 +276,7 @@ AUDIO = [
         .rings("reception")
         .landed("reception", "reception")
         .answered()
+        .counted("reception.1")
         .with_agent("reception", "no-rtp"),
         ("fallback-no-audio",),
     ),

@@ -66,6 +66,7 @@ class AiExample(CallExample):
         authorization: str = "",
         tls: bool | None = None,
         events: bool = False,
+        direction: str = "",
         call_id: str = "at-the-ai",
         number: str = "1",
     ) -> Self:
@@ -77,6 +78,7 @@ class AiExample(CallExample):
             "SRTP alone": ("0 8", "RTP/SAVP", "a=rtpmap:0 PCMU/8000\r\n"),
         }[offer]
         lines += "a=rtpmap:101 telephone-event/8000\r\n" if events else ""
+        lines += f"a={direction}\r\n" if direction else ""
         sdp = SDP.format(host=address, protocol=protocol, formats=formats, lines=lines)
         user = did or self.deployment.assistants[self.assistant].did
         secure = self.transport == "tls" if tls is None else tls

@@ -306,9 +306,10 @@ LEGS = [
     ),
     Expected("lost.encryption", _lost_on_the_way("SRTP", "media.encrypted", WITH_KEYS), ("encryption-not-passed-on",)),
     Expected("lost.early", _early_media("stand-in"), ("early-media-not-passed-on",)),
-    *(
-        Expected(rule, _early_media("synthflow"), ("early-media-not-passed-on", "platform-answers-first"))
-        for rule in ("lost.early.unordered", "lost.early.answered-first")
+    Expected(
+        "lost.early.answered-first",
+        _early_media("synthflow"),
+        ("early-media-not-passed-on", "platform-answers-first"),
     ),
     Expected(
         "release.cancel.kept",
@@ -378,7 +379,7 @@ LEGS = [
         ),
         ("transfer-credentials-refused",),
     ),
-    Expected("registration.unanswered", register(0).sip_number(), ("registration-unanswered",)),
+    Expected("registration.unanswered", register(0, ai="stand-in", authentication="ip"), ("registration-unanswered",)),
     Expected(
         "fallback.nobody",
         Example(row="TD-FALLBACK-REFUSED", line="fallback-refused")

@@ -18,6 +18,9 @@ from tests.unit.diagnosis.stories import (
     unregistered,
 )
 
+#: An SBC that answers us may keep silent to an address that it does not know; a firewall between the two may, too.
+_UNHEARD = ("synthflow-ip-not-allowed", "registration-unanswered", "firewall-udp-32681")
+
 REGISTRATION = [
     Expected(
         "registration.user",
@@ -33,6 +36,30 @@ REGISTRATION = [
         ("synthflow-ip-not-allowed",),
     ),
     Expected("registration.address.said", register(403, "Address not allowed"), ("synthflow-ip-not-allowed",)),
+    Expected("registration.address.silent", register(0).sip_number(), _UNHEARD),
+    Expected("registration.unanswered.there", register(0).sip_number(), _UNHEARD),
+    *(
+        Expected(
+            f"registration.firewall-{port}.between",
+            register(0, transport=port[:3]).sip_number(),
+            (*_UNHEARD[:2], f"firewall-{port}"),
+        )
+        for port in ("udp-32681", "tcp-32681", "tls-32682")
+    ),
+    Expected(
+        "registration.password.unsent",
+        challenged(register(401, "Unauthorized").sip_number()._sip("sent", "REGISTER sip:x SIP/2.0", "REGISTER")),
+        ("password-wrong",),
+    ),
+    Expected("registration.refuses.domain", register(404, "Domain not found").sip_number(), ("registrar-refuses",)),
+    Expected("registration.elsewhere.said", register(404, "Domain not found"), ("termination-uri-wrong",)),
+    Expected(
+        "registration.stale",
+        register(401, "Unauthorized")._sip(
+            "received", "SIP/2.0 401 Unauthorized", "REGISTER", WWW_Authenticate='Digest nonce="n", stale=true'
+        ),
+        ("registrar-fails",),
+    ),
     Expected("registration.inactive", register(503, "Trunk inactive"), ("trunk-inactive",)),
     Expected("registration.unavailable", register(503, "Maintenance").sip_number(), ("trunk-inactive",)),
     Expected("registration.failing", register(504, "Server Time-out"), ("registrar-fails",)),
@@ -72,7 +99,14 @@ def refused_by_record(words: str) -> Example:
     return example.not_taken("the phone reception", attempted=[f"failed:{example.did}"])
 
 
+def unheard() -> Example:
+    """The AI's answers do not get back to the platform, which sends its INVITE again and again."""
+    example = Example(ai="stand-in").dials().ai_gets().ai_answers(180, "Ringing").ai_gets().ai_gets().ai_gets()
+    return example.after(30).rings("reception").after(4).gives_up().not_taken("the phone reception")
+
+
 REACH = [
+    Expected("reach.firewall-udp-32681.unheard", unheard(), ("firewall-udp-32681",)),
     Expected(
         "reach.circle",
         Example().dials().after(0.1).state("disconnected", 482, "Loop Detected").all_ports_answer().not_taken(),
@@ -113,6 +147,10 @@ REACH = [
     Expected("reach.srtp.told", refused_unseen(606), _OF_THE_MEDIA, _OF_THE_MEDIA),
     Expected("reach.not-attached", refused(Example(), 404, "Not Found"), ("assistant-not-attached",)),
     Expected("reach.nobodys-number", refused(Example(), 404, "Not Found", did=NOBODY), ("route-wrong-did",)),
+    Expected(
+        "reach.number-form.refused", refused(Example(), 404, "Not Found", did="12065550100"), ("request-uri-form",)
+    ),
+    Expected("reach.concurrency.busy", refused(Example(), 486, "Busy Here"), ("concurrency-exhausted",)),
     Expected("reach.concurrency", refused(Example(), 429, "Too many"), ("concurrency-exhausted",)),
     Expected("reach.no-g711", refused(Example(), 488, "Not Acceptable", offer="no G.711"), ("no-g711",)),
     Expected("reach.srtp", refused(Example(), 488, "Not Acceptable", offer="SRTP alone"), ("srtp-mismatch",)),

@@ -122,11 +122,18 @@ def test_487_to_what_the_platform_gave_up_is_no_refusal(method: str) -> None:
         assert (other.value("ai.saw"), other.value("ai.code")) == ("refused", 487)
 
 
-@pytest.mark.parametrize("status", ["487 Request Terminated", "503 Agent pool drained", "486 Busy (all 12 workers)"])
-def test_a_refusal_of_the_ai_s_is_quoted(status: str) -> None:
+@pytest.mark.parametrize(
+    ("status", "name"),
+    [
+        ("487 Request Terminated", "ai-refuses"),
+        ("503 Agent pool drained", "ai-refuses"),
+        ("486 Busy (all 12 workers)", "concurrency-exhausted"),
+    ],
+)
+def test_a_refusal_of_the_ai_s_is_quoted(status: str, name: str) -> None:
     code, _, reason = status.partition(" ")
     (cause,) = refused(Example(), int(code), reason).diagnose().causes
-    assert (cause.id, cause.confidence) == ("ai-refuses", "likely")
+    assert (cause.id, cause.confidence) == (name, "likely")
     assert any(f"SIP/2.0 {status}" in line for line in cause.evidence)
 
 

@@ -172,7 +172,7 @@ def test_what_only_the_ai_can_show_is_not_seen_without_it(visibility: str) -> No
 
 
 def test_one_way_audio_is_a_list_where_the_ais_side_is_not_seen() -> None:
-    example = Example().dials().ai_gets().answered().taken().to_ai().to_caller("no-rtp")
+    example = Example().dials().ai_gets().answered().taken().counted().to_ai().to_caller("no-rtp")
     example.codec("caller.1", "PCMU").record(witness={"codec": "PCMU"})
     assert [c.id for c in example.diagnose().causes] == ["rtp-blocked-to-caller"]
     alone = example.diagnose("caller")
@@ -425,7 +425,7 @@ def test_what_nobody_can_tell_is_not_heard(strength: Strength, denied_by: str, t
 def test_silence_that_arrives_may_be_the_ais_own_where_its_record_has_no_words() -> None:
     talk = Example().dials().ai_gets().answered().taken().codec("caller.1", "PCMU").to_ai().to_caller("silence", 300)
     diagnosis = talk.counted().record(status="completed", witness={"codec": "PCMU"}).diagnose()
-    assert {cause.id for cause in diagnosis.candidates} == {"audio-silenced", "ai-silent"}
+    assert {cause.id for cause in diagnosis.candidates} == {"audio-silenced", "rtp-blocked-to-caller", "ai-silent"}
 
 
 def test_a_codec_that_is_only_named_and_not_offered_is_not_offered() -> None:

@@ -35,6 +35,12 @@ def test_what_explains_most_comes_first() -> None:
     assert [each.cause["id"] for each in common_causes([few, *many])] == ["refer-rejected", "from-anonymous"]
 
 
+def test_what_is_only_possible_beside_a_shown_cause_is_no_cause_of_the_run() -> None:
+    beside = cause("own-rtp-blocked") | {"confidence": "possible"}
+    first = cause("rtp-blocked-to-caller") | {"confidence": "likely"}
+    assert [each.cause["id"] for each in common_causes([case("INBOUND", first, beside)])] == ["rtp-blocked-to-caller"]
+
+
 def test_what_only_failures_share_is_told_and_what_passed_cases_share_is_not() -> None:
     wrong = case("INBOUND", cause("certificate-expired"), transport="tls", codec="pcmu")
     right = [case("INBOUND", passed=True, transport=t, codec="pcmu") for t in ("udp", "tcp")]

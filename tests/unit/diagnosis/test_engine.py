@@ -6,6 +6,7 @@ import pytest
 
 from harness.diagnosis.conditions import not_shown, unless, when
 from harness.diagnosis.engine import _MOST_NEAREST
+from harness.diagnosis.facts import KNOWN
 from harness.diagnosis.result import Cause, Diagnosis
 from harness.diagnosis.rule import Rule, Symptom
 from tests.unit.diagnosis.building import Example
@@ -43,6 +44,24 @@ def test_beside_a_possible_rival_nothing_is_certain() -> None:
     assert named(told(rule("route-missing", FITS), another_rule)) == [("route-missing", "certain")]
     of_another = rule("echo", UNKNOWN, symptoms=("audio",))
     assert named(told(rule("route-missing", FITS), of_another)) == [("route-missing", "certain")]
+
+
+def test_a_rival_that_is_named_as_possible_leaves_nothing_certain_and_comes_last() -> None:
+    example = Example().dials().not_taken().finding("released", "caller.1", seconds=None)
+    rival = rule("echo", FITS, confidence="possible")
+    later = rule("hangup-not-taken", FITS, symptoms=("release",))
+    assert named(told(rival, rule("route-missing", FITS), later, example=example)) == [
+        ("route-missing", "likely"),
+        ("hangup-not-taken", "certain"),
+        ("echo", "possible"),
+    ]
+    of_the_same = rule("route-missing", FITS, confidence="possible", id="the same cause")
+    assert named(told(rule("route-missing", FITS), of_the_same)) == [("route-missing", "certain")]
+
+
+def test_what_is_named_as_possible_alone_is_one_of_the_candidates() -> None:
+    diagnosis = told(rule("echo", FITS, confidence="possible"), rule("route-missing", FITS, UNKNOWN))
+    assert [cause.id for cause in diagnosis.candidates] == ["echo", "route-missing"]
 
 
 def test_what_is_not_excluded_is_possible() -> None:
@@ -84,8 +103,18 @@ def test_what_would_settle_it_is_what_most_candidates_wait_for() -> None:
     assert {cause.separating_observation for cause in diagnosis.causes} == {
         "look at the AI's own record of the call, or put a stand-in in its place"
     }
-    only = told(rule("route-missing", third), rule("echo", third, UNKNOWN))
+    alike = told(rule("route-missing", third), rule("echo", third, UNKNOWN))
+    assert alike.causes[0].separating_observation == KNOWN["ai.code"].observe, "what both wait for tells neither apart"
+    only = told(rule("route-missing", third), rule("echo", third))
     assert only.causes[0].separating_observation == "measure the level of a known sound at the other end"
+
+
+def test_of_candidates_those_come_first_for_which_something_speaks() -> None:
+    later = rule("echo", UNKNOWN, favours=(SPEAKS_AGAINST, FITS))
+    listed = told(rule("route-missing", UNKNOWN), rule("no-g711", UNKNOWN, favours=(SPEAKS_AGAINST,)), later)
+    assert [name for name, _ in named(listed)] == ["echo", "route-missing", "no-g711"]
+    sure = told(rule("route-missing", FITS), rule("echo", FITS, favours=(FITS,)))
+    assert [name for name, _ in named(sure)] == ["route-missing", "echo"], "what is shown stays in the order of a call"
 
 
 def test_a_condition_of_another_kind_settles_it_where_there_is_none_else() -> None:

@@ -56,7 +56,7 @@ def test_how_the_name_was_looked_up_last(problems: tuple[str, ...], told: str | 
 
 @pytest.mark.parametrize(
     ("named", "causes"),
-    [("192.168.1.20", ["own-address-private"]), ("198.51.100.7", ["rtp-blocked-to-caller"])],
+    [("192.168.1.20", ["own-address-private"]), ("198.51.100.7", ["rtp-blocked-to-caller", "own-rtp-blocked"])],
 )
 def test_a_caller_behind_a_router_that_hears_nothing(named: str, causes: list[str]) -> None:
     """Its own private address is no firewall between the platform and the AI."""

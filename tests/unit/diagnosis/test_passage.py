@@ -133,6 +133,8 @@ def test_a_platform_that_acknowledged_by_itself_lost_nothing() -> None:
     example = at_ai(called(Require="100rel"), "")
     assert facts_of(example.copy().finding("prack", "caller.1", True)).value("lost.reliability") is None
     assert facts_of(example.copy().finding("prack", "caller.1")).value("lost.reliability") is True
+    elsewhere = example.copy().rings("reception").finding("prack", "caller.1", True)
+    assert facts_of(elsewhere).value("lost.reliability") is True, "an agent's reliable 180 is none of the AI's"
 
 
 def test_an_invite_of_the_ai_s_own_and_another_request_are_not_what_reached_it() -> None:

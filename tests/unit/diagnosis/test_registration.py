@@ -82,7 +82,7 @@ def test_the_interval_that_was_granted(granted: int | None, asked: int | None, v
     ("said", "target", "user"),
     [
         ({}, "the Termination URI", "the trunk's"),
-        ({"termination_uri": "x.example"}, "another host", "the trunk's"),
+        ({"termination_uri": "203.0.113.9"}, "another host", "the trunk's"),
         ({"username": "x"}, "the Termination URI", "another"),
         ({"termination_uri": None, "username": None}, None, None),
     ],

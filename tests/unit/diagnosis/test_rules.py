@@ -132,13 +132,16 @@ _SAID_OTHERWISE = (*_NUMBER, *_NOBODY, *_CIRCLE, *_ELSEWHERE, 500, 502, 504, 408
 #: The statuses that rules ask for (RFC 3261 section 21, RFC 6585 section 4), by fact.
 STATUSES: dict[str, dict[tuple[int, ...], tuple[str, ...]]] = {
     "registration.answer": {
-        (200,): ("registration.elsewhere.refused", "registration.address.said", "registration.inactive"),
+        (200,): (
+            *("registration.elsewhere.refused", "registration.elsewhere.said", "registration.address.said"),
+            *("registration.inactive", "registration.refuses.domain"),
+        ),
         (200, 401, 403, 407, 408, 500, 502, 503, 504, 404): ("registration.refuses",),
         (401, 403, 404, 407): (
             *("registration.user", "registration.user.said", "registration.password.said"),
             *("registration.refuses.said", "registration.refuses.user"),
         ),
-        (401, 407): ("registration.password",),
+        (401, 407): ("registration.password", "registration.password.unsent", "registration.stale"),
         (403,): ("registration.password.forbidden", "registration.address"),
         (404,): ("registration.refuses.address",),
         (503,): ("registration.unavailable", "registration.later"),
@@ -146,17 +149,18 @@ STATUSES: dict[str, dict[tuple[int, ...], tuple[str, ...]]] = {
         (408, 500, 502, 503, 504): ("registration.failing.said",),
     },
     "ai.code": {
-        (404,): ("reach.not-attached", "reach.nobodys-number"),
-        (404, 429, 488): ("reach.refused", "reach.refused.known"),
+        (404, 410, 604): ("reach.not-attached", "reach.nobodys-number"),
+        (404, 410, 604, 486, 600, 429, *_MEDIA): ("reach.refused", "reach.refused.known"),
         (429,): ("limit.low", "reach.concurrency"),
-        (488,): ("reach.srtp", "reach.refused.media"),
-        _MEDIA: ("reach.no-g711", "fallback.no-g711", "fallback.srtp"),
+        (486, 600): ("reach.concurrency.busy",),
+        _MEDIA: ("reach.no-g711", "reach.srtp", "reach.refused.media", "fallback.no-g711", "fallback.srtp"),
+        (401, 407, 403, 429, 486, 600, *_MEDIA, 500, 502, 504, 503): ("reach.number-form.refused",),
     },
     "final.code": {
         (401, 407, *_NUMBER, *_MEDIA, *_ELSEWHERE): ("reach.turned-away",),
         _ELSEWHERE: ("reach.redirected",),
         (401, 407): ("reach.caller-credentials", "reach.realm", "reach.realm.second", "reach.algorithm"),
-        (401, 407, 433): ("reach.withheld",),
+        (401, 403, 407, 433, 603): ("reach.withheld",),
         _NUMBER: (
             *("reach.form", "reach.unknown-number", "reach.unknown-number.again"),
             "fallback.none.or-number",
@@ -168,8 +172,8 @@ STATUSES: dict[str, dict[tuple[int, ...], tuple[str, ...]]] = {
             *(f"reach.firewall-{port}{end}" for port in PORTS for end in ("", ".here")),
             *(f"reach.firewall-{port}{end}.between" for port in PORTS for end in ("", "-rejected")),
         ),
-        (408, 480, 486, 600, *_NUMBER): ("fallback.none", "fallback.none.passed-on"),
-        (408, 480, 486, 600): ("fallback.none.or-nobody", "fallback.nobody.or-none"),
+        (408, 480, 486, 487, 600, 603, *_NUMBER): ("fallback.none", "fallback.none.passed-on"),
+        (408, 480, 486, 487, 600, 603): ("fallback.none.or-nobody", "fallback.nobody.or-none"),
         _NOBODY: ("reach.nobody-there",),
         _MEDIA: (
             *("reach.no-g711.told", "reach.srtp.told", "reach.another-assistant", "reach.not-attached"),

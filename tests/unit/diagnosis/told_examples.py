@@ -54,6 +54,17 @@ def taken_and_ended(reason: str) -> Example:
     return example.caller_gets(f"BYE sip:caller SIP/2.0\r\nReason: {reason}").to_ai("no-rtp").to_caller("no-rtp")
 
 
+def starved(by: str, *, later: bool = False) -> Example:
+    """The call is ended for want of RTP, by the AI or by the platform."""
+    example = talk(Example(ai="stand-in")).ai_answers(200, "OK")
+    example._sip("received", "ACK sip:ai SIP/2.0", "ACK", to="<sip:ai@192.0.2.60>;tag=b")
+    if later:
+        example.to_ai().to_caller()
+    bye = {"to": "<sip:x@y.example>;tag=p", "number": "3", "Reason": 'SIP;cause=200;text="RTP Timeout"'}
+    example.after(30)._sip("sent" if by == "the AI" else "received", "BYE sip:x SIP/2.0", "BYE", **bye)
+    return example.caller_gets("BYE sip:caller SIP/2.0").to_ai("no-rtp").to_caller("no-rtp")
+
+
 _EITHER_CODEC = ("g711-one-side", "no-g711", "platform-answers-first")
 #: Who answers with an announcement, as agreed, and hangs up behind it need not have got to the AI.
 _UNREACHED = (
@@ -77,6 +88,9 @@ TOLD = [
     Expected("audio.cut.codec", taken_and_ended("SIP;cause=488"), ("g711-one-side",)),
     Expected("audio.cut.codec.untaken", ended("Q.850;cause=88"), _EITHER_CODEC, _EITHER_CODEC),
     Expected("audio.cut.encryption", taken_and_ended('SIP;cause=488;text="SRTP required"'), ("srtp-mismatch",)),
+    Expected("audio.cut.no-rtp.later", starved("the platform", later=True), ("rtp-blocked-after-10s",)),
+    Expected("audio.cut.no-rtp.ai", starved("the AI"), ("rtp-blocked-to-ai",)),
+    Expected("audio.cut.no-rtp.platform", starved("the platform"), ("rtp-blocked-both",)),
     Expected("audio.cut.full", taken_and_ended(NO_CIRCUIT), ("platform-full",)),
     Expected(
         "reach.caller-media.by-bye",
@@ -99,6 +113,9 @@ TOLD = [
         "reach.unknown-number.said",
         refused_by_platform(503, "Service Unavailable", f"Reason: {UNALLOCATED}"),
         ("number-unknown-at-platform",),
+    ),
+    Expected(
+        "reach.identity.said", refused_by_platform(403, "Unverified origination number"), ("caller-identity-refused",)
     ),
     Expected(
         "transfer.unknown-number.said",

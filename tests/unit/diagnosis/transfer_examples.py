@@ -162,6 +162,7 @@ TRANSFER = [
         ("trunk-inactive",),
     ),
     Expected("transfer.rejected", answered(403, "Forbidden"), ("refer-rejected",)),
+    Expected("transfer.rejected.in-words", answered(403, "Account is disabled D17"), ("refer-rejected",)),
     Expected("transfer.rejected.as-written", answered(416, "Unsupported URI Scheme"), ("refer-rejected",)),
     Expected(
         "transfer.rejected.later", notified("SIP/2.0 100 Trying\r\n", "terminated;reason=rejected"), ("refer-rejected",)
@@ -269,6 +270,17 @@ TRANSFER = [
     ),
     Expected("transfer.left-ringing.ended", own_call(408, "Request Timeout"), ("transfer-left-ringing",)),
     Expected("transfer.left-ringing.untold", notified("", Refer_Sub="false"), ("transfer-left-ringing",)),
+    Expected("transfer.left-ringing.notified", notified("SIP/2.0 180 Ringing\r\n"), ("transfer-left-ringing",)),
+    Expected(
+        "transfer.left-ringing.hung-up",
+        lost(
+            transfer(Example(ai="stand-in"))
+            .ai_refers(GROUP)
+            .platform_says(202)
+            ._sip("received", "BYE sip:ai SIP/2.0", "BYE", to="<sip:ai@192.0.2.60>;tag=b", number="3")
+        ),
+        ("transfer-left-ringing",),
+    ),
     Expected("transfer.call-declined", own_call(603, "Decline"), ("transfer-call-refused",)),
     Expected("transfer.unanswered", lost(transfer(Example()).ai_refers(GROUP)), ("transfer-unanswered",)),
     Expected(
@@ -289,6 +301,7 @@ TRANSFER = [
         .platform_says(202)
         .rings("billing")
         .landed("billing", "billing")
+        .counted("billing.1")
         .with_agent("billing", "no-rtp", "no-rtp"),
         ("transfer-no-audio",),
     ),

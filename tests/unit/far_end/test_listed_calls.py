@@ -258,6 +258,9 @@ AT = 1_795_397_682.5
         ("1795397682500", AT - 0.1, AT + 0.1),
         (1795397682500, AT - 0.1, AT + 0.1),
         (1795397682.5, AT - 0.1, AT + 0.1),
+        ("1795397682500000", AT - 0.1, AT + 0.1),
+        (1795397682500000, AT - 0.1, AT + 0.1),
+        ("1795397682500000000", AT - 0.1, AT + 0.1),
         ("2026-11-23T01:34:42.500+00:00", AT - 0.1, AT + 0.1),
         ("2026-11-23T02:34:42.500+01:00", AT - 0.1, AT + 0.1),
         ("2026-11-23T01:34:42Z", AT, AT + 1.0),  # whole seconds: what is cut off is not known
@@ -271,10 +274,45 @@ def test_moments_as_they_are_told(told: object, later: float, earlier: float) ->
 
 
 @pytest.mark.parametrize(
-    "told", [None, "", "0", 0, True, "soon", "2026-11-23T01:34:42", [1], {}, "nan", "inf", -1, 10**400, 20261123]
+    "told",
+    [
+        None,
+        "",
+        "0",
+        0,
+        True,
+        "soon",
+        "2026-11-23T01:34:42",
+        [1],
+        {},
+        "nan",
+        "inf",
+        -1,
+        10**400,
+        20261123,
+        20261123013442,
+    ],
 )
 def test_a_moment_that_is_none_is_not_known(told: object) -> None:
     assert CallRecord("c", {"start_time": told}).is_since(AT) is None
+
+
+@pytest.mark.parametrize("ahead", [0.0, -45.0, 400.0])
+@pytest.mark.parametrize(("later_s", "is_since"), [(-3600.0, False), (30.0, True), (900.0, None), (3600.0, None)])
+def test_a_call_that_is_yet_to_begin_is_none_whose_moment_is_known(
+    later_s: float, is_since: bool | None, ahead: float
+) -> None:
+    """An API that tells the time of another zone has every earlier call of a caller begin later than the one that is up."""
+
+    def date() -> str:
+        return email.utils.formatdate(time.time() + ahead, usegmt=True)
+
+    now = time.time()
+    with documented({"m": [listed(1, now + ahead + later_s)]}, date=date, deaf=("from_date",)) as (base, _):
+        api = SynthflowApi(base, "token")
+        (_,), (record,) = api.calls(now, ["m"]), api.calls(now, ["m"])
+        api.close()
+    assert record.is_since(now - 10.0) is is_since
 
 
 @pytest.mark.parametrize(

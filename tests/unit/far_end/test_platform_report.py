@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from harness.deployment import Report, plain_name
 from harness.errors import FarEndError
 from harness.far_end.platform_report import names_in, rows_of
-from harness.sip.identity import is_spelling
+from harness.sip.identity import is_spelling, normalise
 
 CALLER, LINE, GROUP = "+12065550100", "+13125550100", "+13125550177"
 AT = datetime(2026, 3, 1, 14, 5, 9, tzinfo=UTC)
@@ -153,6 +153,7 @@ def test_a_time_is_the_moment_it_was_written_of(at: datetime, zone: str, form: s
         ("2026-03-01 14:05:09 UTC", 1.0),
         (AT.timestamp(), 1.0),
         (int(AT.timestamp() * 1000), 0.001),
+        (str(int(AT.timestamp() * 1_000_000)), 0.001),
         (str(int(AT.timestamp())), 1.0),
     ],
 )
@@ -188,6 +189,15 @@ def test_a_form_of_no_moment_is_refused(form: str) -> None:
     """A zone's name is none: what it stands for differs from country to country, and strptime passes it over."""
     with pytest.raises(ValidationError, match="no form of a date and a time"):
         declared(time_format=form)
+
+
+@pytest.mark.parametrize("told", [12065550100.0, "12065550100.0", 12065550100])
+def test_a_number_that_a_program_took_for_one(told: object) -> None:
+    """Of a column with gaps it makes decimals."""
+    (row,) = rows_of(
+        json.dumps([{"caller": told, "group": "a", "started": "2026-03-01T14:05:09Z"}]).encode(), declared()
+    )
+    assert normalise(row.caller, "US") == "+12065550100"
 
 
 def test_an_hour_that_comes_twice_is_two_moments() -> None:

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.far_end.transcript import is_alike, may_name_others, said, times_heard
+from harness.far_end.call_record import CallRecord
+from harness.far_end.transcript import has_turn, is_alike, may_name_others, said, times_heard
 
 WORDS = "Hello, who is there?"
 
@@ -68,6 +69,52 @@ def test_words_on_several_lines_are_one_speakers() -> None:
 
 
 @pytest.mark.parametrize(
+    ("role", "words"), [("role", "content"), ("speaker", "text"), ("sender_type", "value"), ("sender", "message")]
+)
+@pytest.mark.parametrize("names", [("bot", "human"), ("agent", "user"), ("Assistant", "Caller")])
+def test_turns_in_a_list(names: tuple[str, str], role: str, words: str) -> None:
+    """As other versions, and other makes, tell a transcript."""
+    bot, human = names
+    turns = [
+        {role: bot, words: "Hi there.\nWho are you?", "timestamp": 1},
+        {role: human, words: WORDS},
+        {role: "tool", words: {"a": 1}},
+    ]
+    told = CallRecord("c1", {"transcript": turns}).transcript
+    assert said(told, "bot") == ["Hi there. Who are you?"]
+    assert times_heard(told, WORDS) == 1
+    assert not may_name_others(told)
+    assert has_turn(CallRecord("c1", {"transcript": [{role: human, words: ""}]}).transcript, "human")
+
+
+@pytest.mark.parametrize(
+    "told",
+    [[{"role": "lead", "content": "hello"}], [{"content": "hello"}], [{"role": 7, "content": "hello"}], ["Ann: hello"]],
+)
+def test_turns_of_nobody_who_is_known(told: list[object]) -> None:
+    transcript = CallRecord("c1", {"transcript": told}).transcript
+    assert said(transcript, "human") == said(transcript, "bot") == []
+    assert may_name_others(transcript)
+
+
+@pytest.mark.parametrize("told", [None, 7, {}, [], [7, None], [{}], {"text": "bot: Hi."}])
+def test_what_is_no_transcript(told: object) -> None:
+    assert CallRecord("c1", {"transcript": told}).transcript == ""
+
+
+@pytest.mark.parametrize("between", [" ", "  \t", "\\n", " \\n ", "\\r\\n"])
+@pytest.mark.parametrize("names", [("bot", "human"), ("Assistant", "User"), ("AI ", "caller")])
+def test_turns_in_one_line(names: tuple[str, str], between: str) -> None:
+    """Whatever lies between them: line breaks that were lost, or written as two characters."""
+    bot, human = names
+    transcript = between.join([f"{bot}: Hi there, it is 5:30.", f"{human}: {WORDS}", f"{bot}: It is me."])
+    assert said(transcript, "human") == [WORDS]
+    assert said(transcript, "bot") == ["Hi there, it is 5:30.", "It is me."]
+    assert times_heard(transcript, WORDS) == 1
+    assert not may_name_others(transcript)
+
+
+@pytest.mark.parametrize(
     ("transcript", "may"),
     [
         ("", False),
@@ -77,7 +124,18 @@ def test_words_on_several_lines_are_one_speakers() -> None:
         ("bot: Hi.\nlead:", False),  # said nothing
         ("Anna Smith: Hi.\nuser: hello", True),
         ("[00:01] bot: Hi.\n[00:03] user: hello", True),
+        ("bot: Hi there, how can I help?", False),
+        ("bot: Hi. lead: hello", True),
+        ("bot: Hi. lead:", False),
     ],
 )
 def test_speakers_whose_names_are_not_known(transcript: str, may: bool) -> None:
     assert may_name_others(transcript) is may
+
+
+@pytest.mark.parametrize("filling", [" ", "a ", "a: ", ":", "\\n ", "a" * 9 + " "])
+def test_a_long_line_takes_no_long_time(filling: str) -> None:
+    """Of an answer that may be anybody's; what takes more than the time of its length takes hours here."""
+    transcript = f"bot: Hi.{filling * 50_000}x"
+    assert said(transcript, "bot")[0].startswith("Hi.")
+    assert may_name_others(transcript) is (filling == "a: ")

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from harness.deployment import Deployment, Limits
+from harness.deployment.hours import AS_OF_VARIABLE
 from harness.errors import RefusedError, SelectionError
 from harness.integrations import load
 from harness.load import plan
@@ -80,6 +81,23 @@ def test_what_the_deployment_lacks_is_said(talkdesk: Deployment) -> None:
         SelectionError, match="--line people: leads to no assistant over trunk udp-ip; allowed: inbound, "
     ):
         plan.cases(talkdesk, (), "people")
+
+
+def test_a_number_that_is_closed_is_not_called(talkdesk: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was called all the same where it was named; where no other was there, it was said to lead to no AI."""
+    monkeypatch.setenv(AS_OF_VARIABLE, "2026-03-08T15:00+00:00")  # a Sunday
+    hours = {"hours": "mon-fri 08:00-18:00", "zone": "Europe/Paris"}
+    closed = talkdesk.lines["inbound"].model_copy(update=hours)
+    two = talkdesk.model_copy(update={"lines": talkdesk.lines | {"inbound": closed}})
+    said = r"^--line inbound: is closed now \(its hours: mon-fri 08:00-18:00\); allowed: a number that is open$"
+    with pytest.raises(SelectionError, match=said):
+        plan.cases(two, (), "inbound")
+    (case,) = plan.cases(two, (), None)
+    assert case.line != "inbound"
+    alone = talkdesk.model_copy(update={"lines": {"inbound": closed, "people": talkdesk.lines["people"]}})
+    said = "^simulated-talkdesk: every number is closed now; allowed: a number that leads to the AI now$"
+    with pytest.raises(SelectionError, match=said):
+        plan.cases(alone, (), None)
 
 
 def test_a_number_that_may_not_be_called_is_refused(talkdesk: Deployment) -> None:

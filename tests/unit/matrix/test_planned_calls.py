@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.deployment import Deployment
-from harness.matrix import calls_of, left_out
+from harness.matrix import Selection, calls_of, cases, left_out, seconds_of
 from tests.unit.matrix.conftest import of
 
 
@@ -40,3 +40,10 @@ def test_a_caller_s_phone_is_sent_to_numbers_alone_with_a_topic_as_well(gladly: 
     assert not of(without, "GL-TRANSFER-TOPIC")
     (why,) = [left.why for left in left_out(without) if left.row == "GL-TRANSFER-TOPIC" and left.line is None]
     assert "number (did)" in why
+
+
+def test_a_long_call_takes_the_minutes_of_its_case(talkdesk: Deployment) -> None:
+    """The plan said of one of 10 minutes that it needs the 31 of the other, and to raise a limit that it would have kept."""
+    found = cases([talkdesk], Selection(rows=("LONGCALL",), ais=("synthflow",)))
+    times = {case.axes["minutes"]: seconds_of(case, talkdesk, talkdesk.timings) for case in found}
+    assert times == {"10": 600.0, "31": 1860.0}

@@ -27,6 +27,23 @@ def test_numbers(lab: Any, far: Any) -> None:
     check(lab.line("numbers"), FAILED, "911 is an emergency number")
 
 
+def test_what_is_wrong_with_many_numbers_is_said_once(lab: Any) -> None:
+    """Of three hundred of three countries the line filled screens."""
+    assistant = next(iter(lab.plain["assistants"]))
+    there = {f"n{i}": {"did": f"+4420794601{i:02}", "assistant": assistant} for i in range(40)}
+    dear = {f"d{i}": {"did": f"+1900555010{i}", "assistant": assistant} for i in range(2)}
+    lab.plain["lines"] = {**lab.plain["lines"], **there, **dear}
+    (line,) = number_lines(lab.deployment())
+    assert line.status is FAILED
+    assert line.detail.count("belongs to GB") == 1
+    assert (
+        "+442079460100 belongs to GB, and the deployment to US (safety.countries may name it), and the same of 39 others"
+        in line.detail
+    )
+    assert line.detail.count("premium") == 2
+    assert "safety.countries" in line.fix
+
+
 @given(st.from_regex(r"[2-8][0-9]{1,4}", fullmatch=True))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_extensions_are_no_numbers_that_anybody_calls(lab: Any, extension: str) -> None:

@@ -133,8 +133,9 @@ VIEWS = (of_the_report, of_the_opened_case, of_the_signoff, of_allure, of_junit,
 
 
 def text_of(page: str) -> str:
-    """What a page says, without its tags."""
-    return entities.unescape(re.sub(r"<(style|script).*?</\1>|<[^>]+>", " ", page, flags=re.DOTALL))
+    """What a page says, without its tags; code stands between backticks, as in the catalogue."""
+    words = re.sub(r"<(style|script).*?</\1>|<(?!/?code>)[^>]+>", " ", page, flags=re.DOTALL)
+    return entities.unescape(re.sub("</?code>", "`", words))
 
 
 def plain(text: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.report.markup import printable, xml
+from harness.report.markup import printable, with_code, xml
 
 
 #: Embeddings, overrides and isolates of Unicode UAX #9: what follows in the line is turned around, too.
@@ -20,3 +20,10 @@ def test_nothing_turns_the_order_of_what_is_shown_around(code: int) -> None:
 )
 def test_words_of_every_script_stay_as_they_are(words: str) -> None:
     assert printable(words) == words
+
+
+def test_what_stands_between_backticks_is_code_and_nothing_else_of_it_markup() -> None:
+    assert with_code("Look at `a=crypto` & <b>`key`</b>.") == (
+        "Look at <code>a=crypto</code> &amp; &lt;b&gt;<code>key</code>&lt;/b&gt;."
+    )
+    assert with_code("one ` alone") == "one ` alone"

@@ -189,8 +189,14 @@ def test_what_is_wrong_besides_is_no_other_possibility(tmp_path: Path, samples: 
             "fix": f"Mend {name}.",
             "owner": f"{name}'s owner",
             "candidate": candidate,
+            "confidence": confidence,
         }
-        for name, candidate in (("first", False), ("second", False), ("third", True))
+        for name, candidate, confidence in (
+            ("first", False, "likely"),
+            ("second", False, "certain"),
+            ("third", True, "possible"),
+            ("fourth", False, "possible"),
+        )
     ]
     case = samples.case_of()
     run = create(tmp_path)
@@ -207,9 +213,11 @@ def test_what_is_wrong_besides_is_no_other_possibility(tmp_path: Path, samples: 
         assert "Mend second." in text
         assert "second's owner" in text
         assert "third" not in text
-    assert "1 other possible cause<" in finished.report.read_text()
+        assert "fourth" not in text
+    assert "2 other possible causes<" in finished.report.read_text()
     assert "**Also: The second cause**" in result["description"]
     assert "**Or, less likely (3): The third cause**" in result["description"]
+    assert "**Or, less likely (4): The fourth cause**" in result["description"]
 
 
 def test_what_the_case_may_do_without_makes_its_evidence_no_weaker(tmp_path: Path, samples: ModuleType) -> None:

@@ -68,6 +68,31 @@ def test_the_same_by_the_moments_of_synthflow_s_records(
     assert context.evidence.findings[-1].verdict is verdict
 
 
+@pytest.mark.parametrize(("status", "verdict"), [("registered", Verdict.PASSED), ("ringing", Verdict.FAILED)])
+def test_an_id_that_was_given_out_beforehand_is_no_call(
+    make_context: MakeContext, status: str, verdict: Verdict
+) -> None:
+    """Its record is there before anybody calls."""
+    of = call(prepared="p1")
+    api: Any = FakeApi([record(call_id="p1", status=status, start_time=f"{to_wall(of.began - 1.0):.3f}")])
+    context = make_context(api=api)
+    ai = Ai(context)
+    ai._endpoint = SynthflowEndpoint(context, api)
+    ai.was_not_reached(of)
+    assert context.evidence.findings[-1].verdict is verdict
+
+
+def test_when_a_call_came_whose_id_was_given_out_beforehand_its_record_does_not_say(make_context: MakeContext) -> None:
+    of = call(prepared="p1")
+    of.chosen = of.began + 60.0
+    api: Any = FakeApi([record(call_id="p1", start_time=f"{to_wall(of.began - 1.0):.3f}")])
+    context = make_context(api=api)
+    ai = Ai(context)
+    ai._endpoint = SynthflowEndpoint(context, api)
+    ai.waited_for_choice(of)
+    assert context.evidence.findings[-1].verdict is Verdict.NOT_OBSERVABLE
+
+
 @pytest.mark.parametrize(
     ("began", "states", "expected"),
     [

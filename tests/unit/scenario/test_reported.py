@@ -10,7 +10,12 @@ from typing import Any
 
 import pytest
 
-from harness.deployment import Deployment, Report
+from harness.audio.prompts import prompt_samples
+from harness.audio.tones import call_progress
+from harness.audio.wav import to_int16
+from harness.checks.audio import Sound
+from harness.checks.claims import Observation
+from harness.deployment import Deployment, Expectations, Report
 from harness.errors import FarEndError
 from harness.far_end.platform_report import ReportRow
 from harness.far_end.report_source import ReportSource
@@ -26,6 +31,7 @@ from tests.unit.scenario.conftest import MakeContext
 CALLER, ANOTHER = "+14155550101", "+14155550199"
 NAMES = {"billing": "Rechnung Süd", "support": "Retouren"}
 Reads = Callable[..., list[ReportRow]]
+RINGING = to_int16(call_progress("us", "ringback", 6.0))
 
 
 def deployment(context: CaseContext, **more: Any) -> Deployment:
@@ -250,3 +256,18 @@ def test_a_report_whose_times_are_of_another_zone_has_the_call_hours_ago(
     assert "the report does not list the call" in found.actual
     assert ("row 3 has its caller" in found.actual) is bool(said)
     assert said in found.actual
+
+
+@pytest.mark.parametrize(
+    ("sound", "verdict"),
+    [(prompt_samples("how-can-i-help-en"), Verdict.PASSED), (RINGING, Verdict.NOT_OBSERVABLE)],
+    ids=["a voice", "ringing tone"],
+)
+def test_a_tone_is_nobody_s_voice(make: Callable[..., Case], sound: Any, verdict: Verdict) -> None:
+    case = make()
+    case.context.deployment = case.context.deployment.model_copy(update={"expect": Expectations(strength="indicated")})
+    case.caller.role, case.caller.is_ours, case.caller.voices_for = "caller", True, lambda peer: {7}
+    case.caller.leg = SimpleNamespace(received_since=lambda since: sound)
+    case.caller.hears_sound = lambda since, until: Sound(since, Observation.SOUND, "sound at caller.1")
+    Expect(case.context, case.caller)._with_others_people(case.caller, case.lands())
+    assert case.context.evidence.findings[0].verdict is verdict

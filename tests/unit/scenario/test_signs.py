@@ -134,6 +134,8 @@ def experiments(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         (HELLO, ("WORDS", ""), ("SOUND", "WORDS")),  # answered and silent, says the record; and sound arrives
         ("", ("", ""), ("SOUND", "")),  # never seen to have any word
         ("bot: Hi.\nhuman: something else entirely was said", ("", ""), ("WORDS", "")),
+        ("bot: Hi.\nhuman:\nbot: Pardon?", ("", ""), ("WORDS", "")),  # it heard somebody, and understood nothing
+        (f"bot:\n{HELLO}", ("WORDS", ""), ("SOUND", "")),
     ],
 )
 def test_words(
@@ -222,7 +224,16 @@ def test_without_transcripts_nobody_greets_and_nobody_waits(make_context: MakeCo
 
 @pytest.mark.parametrize(
     ("counts", "by_ai"),
-    [((200, 198), ("RTCP", "")), ((200, 0), ("", "RTCP")), ((20, 0), ("", "")), (None, ("", ""))],
+    [
+        ((200, 198), ("RTCP", "")),
+        ((200, 110), ("RTCP", "")),
+        ((200, 90), ("", "RTCP")),
+        ((200, 1), ("", "RTCP")),
+        ((200, 0), ("", "RTCP")),
+        ((20, 5), ("RTCP", "")),
+        ((20, 0), ("", "")),
+        (None, ("", "")),
+    ],
 )
 def test_counters(make_context: MakeContext, counts: tuple[int, int] | None, by_ai: tuple[str, str]) -> None:
     caller = Caller(counts=counts)

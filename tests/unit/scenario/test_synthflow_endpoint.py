@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness.deployment import Synthflow
@@ -154,6 +154,17 @@ def test_a_call_that_was_completed_in_no_time_was_answered_or_not(place: Callabl
     for plain in ({"status": "completed", "telephony_duration": 1}, {"status": "completed"}, {"telephony_duration": 0}):
         seen.api.records = [record(**plain)]
         assert (seen.endpoint.set_up(call()), seen.endpoint.blind) == (["main"], False)
+
+
+@pytest.mark.parametrize("status", ["failed", "no-answer", "canceled", "busy"])
+def test_a_call_that_was_not_answered_and_has_words_was_answered_or_not(
+    place: Callable[..., Place], status: str
+) -> None:
+    """As one that failed when it had been answered: that nobody answered it shows no such record."""
+    seen = place([record(status=status, transcript="bot: Hi.")])
+    assert (seen.endpoint.set_up(call()), seen.endpoint.blind) == ([], True)
+    seen.api.records = [record(status=status, transcript="")]
+    assert (seen.endpoint.set_up(call()), seen.endpoint.blind) == ([], False)
 
 
 def test_one_record_is_one_talk(place: Callable[..., Place]) -> None:
@@ -333,6 +344,13 @@ def test_strangers_odd_records_blind_nobody(place: Callable[..., Place]) -> None
     assert not seen.endpoint.blind
 
 
+@pytest.mark.parametrize("lacks", ["start_time", "phone_number_from", "phone_number_to"])
+def test_ids_that_were_given_out_and_not_used_blind_nobody(place: Callable[..., Place], lacks: str) -> None:
+    seen = place([record(call_id="unused", status="registered") | {lacks: None}, record()])
+    assert [found.id for found in seen.endpoint.records(call())] == ["c1"]
+    assert not seen.endpoint.blind
+
+
 def test_a_call_that_the_ai_placed_is_no_callers(place: Callable[..., Place]) -> None:
     campaign = record(call_id="theirs", type_of_call="outbound", phone_number_from=ASSISTANT, phone_number_to=OTHER)
     seen = place([campaign, record()])
@@ -371,58 +389,6 @@ def test_its_calls_are_listed_by_the_ids_of_the_assistants(place: Callable[..., 
     seen.endpoint.find(call(), ASSISTANT)
     seen.endpoint.records(call())
     assert seen.api.asked == [("m-main",), tuple(f"m-{name}" for name in assistants)]
-
-
-def test_actions_of_a_bare_record_do_not_say_that_a_transfer_never_ended(make_context: MakeContext) -> None:
-    actions = {"extract_info_1": {"name": "extract_info_1", "action_type": "EXTRACT_INFO", "return_value": {}}}
-    api: Any = Failing(record(executed_actions=actions))
-    told = {}
-    for witness in (("record",), ("record", "marks")):
-        context = make_context(api=api, synthflow=Synthflow(poll_s=0.001, witness=witness))
-        talk = SynthflowEndpoint(context, api).expect_call(call(), "main", within=0.0)
-        assert talk is not None
-        told[witness] = talk.transfer_outcome(0.0)
-    assert told == {("record",): None, ("record", "marks"): 0}
-
-
-TRANSFERS: list[dict[str, Any]] = [
-    {"name": "transfer_call"},
-    {"name": "transfer_now", "action_type": None},
-    {"name": "Transfer to billing"},
-    {"name": "to a person", "action_type": "REAL_TIME_CALL_TRANSFER"},
-]
-NO_TRANSFERS: list[dict[str, Any]] = [
-    {"name": "custom_action", "action_type": "CUSTOM_ACTION"},
-    {"name": "log_transfer", "action_type": "CUSTOM_ACTION"},
-    {"name": "transfer_reason", "action_type": "EXTRACT_INFO"},
-    {"name": "end_call"},
-]
-ACTIONS = st.lists(
-    st.builds(
-        lambda of, code: of | ({} if code is None else {"status_code": code}),
-        st.sampled_from([*TRANSFERS, *NO_TRANSFERS]),
-        st.none() | st.sampled_from([200, 202, 404, 486, 503]),
-    ),
-    max_size=4,
-)
-
-
-@given(ACTIONS)
-@example(
-    [
-        {"name": "transfer_call", "status_code": 486},
-        {"name": "log_transfer", "action_type": "CUSTOM_ACTION", "status_code": 200},
-    ]
-)
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
-def test_a_transfers_outcome_is_a_transfers(make_context: MakeContext, actions: list[dict[str, Any]]) -> None:
-    """An assistant's other actions, as a look-up at some server, have a status of their own."""
-    api: Any = Failing(record(executed_actions=actions))
-    talk = Place(make_context, api).endpoint.expect_call(call(), "main", within=0.0)
-    assert talk is not None
-    names = {transfer["name"] for transfer in TRANSFERS}
-    told = [action["status_code"] for action in actions if action["name"] in names and "status_code" in action]
-    assert talk.transfer_outcome(0.0) == (told[-1] if told else None)
 
 
 @pytest.mark.parametrize(("fields", "told"), [({}, None), ({"duration_ms": None}, None), ({"duration_ms": 0}, 0)])

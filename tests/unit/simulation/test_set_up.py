@@ -118,6 +118,18 @@ def test_the_platform_of_an_integration_of_somebodys_own_has_the_faults_of_an_sb
         own.set("caller-header-missing")
 
 
+def test_a_fault_and_a_line_that_are_misspelt_say_which_was_perhaps_meant() -> None:
+    own = Faults("talkdesk", frozenset({"Front desk", "sales"}))
+    with pytest.raises(
+        SelectionError, match=r"^fault rtp-bloked-both: not one of talkdesk \(perhaps rtp-blocked-both\); allowed: "
+    ):
+        own.set("rtp-bloked-both")
+    with pytest.raises(
+        SelectionError, match=r"^fault no-g711@front desk: no such line \(perhaps Front desk\); allowed: "
+    ):
+        own.set("no-g711", "front desk")
+
+
 def test_a_fault_holds_for_its_line_or_for_all() -> None:
     switch, changes = faults(), []
     switch.on_change.append(lambda: changes.append(switch.listed()))

@@ -1,0 +1,73 @@
+"""Transfers as an AI's record tells them: https://docs.synthflow.ai/transfer-outcome-states, and what real records have.
+
+A record's action has ``action_type`` and ``return_value``, a table or JSON as text; of what an action is set up with
+(``parameters_hard_coded``) the same is true. A far end that says ``to``, ``type`` and ``status_code`` itself is taken at its word.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+_DONE, FAILED = "transfer-success", "transfer-failed"
+#: The status that RFC 3261 section 21 has for what the record names as the reason.
+_STATUS_OF: Mapping[object, int] = {
+    "number_not_found": 404,
+    "number_incomplete": 484,
+    "destination_unavailable": 480,
+    "rejected_by_destination": 603,
+    "transfer_blocked_by_carrier": 403,
+    "carrier_unavailable": 503,
+    "routing_loop": 482,
+    "media_negotiation_failed": 488,
+    "transfer_method_unsupported": 405,
+}
+_WAYS: Mapping[str, str] = {"cold_transfer": "cold", "warm_transfer": "warm", "warm_transfer_with_context": "warm"}
+
+
+def transfers_among(actions: Iterable[Any]) -> list[dict[str, Any]]:
+    """Those of a record's actions that are transfers, with ``to``, ``type``, ``status`` and ``status_code`` as far as they are told.
+
+    They are known by their kind, and where none is told by the name that their owner gave them: an extractor may be called
+    ``transfer_reason``, and what looks something up at a server has that server's status.
+    """
+    found = (action for action in actions if isinstance(action, dict))
+    kinds = ((str(action.get("action_type") or action.get("name")).lower(), action) for action in found)
+    return [_documented(action) | action for kind, action in kinds if "transfer" in kind]
+
+
+def recorded_target(to: str) -> str:
+    """Whom a record says that a call was transferred to, as a URI: it may name one, a telephone number, or a user alone."""
+    if ":" in to:
+        return to
+    return f"sip:{to}@platform.invalid" if any(letter.isalpha() for letter in to) else f"tel:{to}"
+
+
+def outcome_told(transfer: Mapping[str, Any]) -> int | str | None:
+    """The final status of a transfer; a record's own words where it says without one that it failed; None while it says nothing."""
+    code, status = transfer.get("status_code"), transfer.get("status")
+    failed = isinstance(status, str) and status.startswith(FAILED)
+    return status if failed else code if isinstance(code, int) else None
+
+
+def _documented(action: Mapping[str, Any]) -> dict[str, Any]:
+    """What the documented fields say, under the names that are read here."""
+    set_up, came = _table(action.get("parameters_hard_coded")), _table(action.get("return_value"))
+    to, status, reason = set_up.get("phone"), came.get("status"), came.get("failed_reason")
+    told: dict[str, Any] = {"type": _WAYS.get(str(set_up.get("transfer_mode")))}
+    if isinstance(to, str) and not set(to) & set("{}<>"):  # a variable's name is no number
+        told["to"] = to
+    if isinstance(status, str):
+        told["status"] = f"{status} ({reason})" if reason else status
+        told["status_code"] = 200 if status == _DONE else _STATUS_OF.get(str(reason))
+    return {name: value for name, value in told.items() if value is not None}
+
+
+def _table(value: object) -> Mapping[str, Any]:
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            return {}
+    return value if isinstance(value, dict) else {}

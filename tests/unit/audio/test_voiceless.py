@@ -1,0 +1,59 @@
+"""Tones alone and noise alone are nobody's voice; everything else may be one."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import pytest
+
+from harness.audio import g711
+from harness.audio.prompts import prompt_samples
+from harness.audio.tones import PLANS, call_progress
+from harness.audio.voiceless import is_ringing, voiceless
+from harness.audio.wav import to_int16
+from harness.resources import prompt_names
+from tests.unit.audio.sounds import Samples, join, mark, noise, silence
+from tools.accuracy.corpus import Item
+
+KINDS: tuple[Literal["ringback", "busy", "congestion", "dial"], ...] = ("ringback", "busy", "congestion", "dial")
+
+
+@pytest.mark.parametrize("seconds", [1.2, 2.2, 5.0])
+@pytest.mark.parametrize("country", PLANS)
+def test_a_country_s_tones_are_no_voice(country: str, seconds: float) -> None:
+    for kind in KINDS:
+        tone = join(silence(0.2), to_int16(call_progress(country, kind, seconds)))
+        heard = voiceless(g711.decode_alaw(g711.encode_alaw(tone)))
+        assert heard is not None, kind
+        assert heard.what == "tone", kind
+        assert heard.began == pytest.approx(0.2, abs=0.1)
+    assert is_ringing(to_int16(call_progress(country, "ringback", max(seconds, 5.0))))
+
+
+@pytest.mark.parametrize("name", prompt_names())
+def test_speech_is_a_voice_whatever_rings_before_it(name: str) -> None:
+    speech = prompt_samples(name)
+    assert voiceless(speech) is None
+    assert voiceless(join(to_int16(call_progress("us", "ringback", 1.0)), speech)) is None
+    assert not is_ringing(speech)
+
+
+def test_noise_is_no_voice_and_nothing_says_nothing() -> None:
+    heard = voiceless(noise(2.0, -30.0))
+    assert heard is not None
+    assert heard.what == "noise"
+    assert voiceless(silence(2.0)) is voiceless(np.zeros(0, np.int16)) is None
+    assert voiceless(mark(7, 2.0)) is None
+
+
+@pytest.mark.parametrize("kind", ["speech", "music", "hold music", "beeps", "babble"])
+def test_of_the_corpus_nothing_is_tones_alone(kind: str) -> None:
+    """However little of it is listened to."""
+    minute = Item(kind, seed=2).samples()
+    for seconds in (1.0, 2.0, 3.5):
+        size = round(8000 * seconds)
+        for at in range(0, len(minute) - size, 8000 * 5):
+            part: Samples = minute[at : at + size]
+            heard = voiceless(part)
+            assert heard is None or heard.what != "tone", at

@@ -1,0 +1,143 @@
+"""What arrives from an AI that names no marks, and is nobody's voice: the network's own tones, and noise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness.audio.prompts import prompt_samples
+from harness.audio.tones import call_progress, fax, sit
+from harness.audio.wav import to_int16
+from harness.checks.audio import Sound
+from harness.checks.claims import Observation
+from harness.scenario import signs
+from tests.unit.audio.sounds import Samples, join, noise, silence
+from tests.unit.scenario.conftest import MakeContext, Patient
+from tests.unit.scenario.test_signs import Caller, Case
+
+VOICE = join(prompt_samples("how-can-i-help-en"), prompt_samples("connecting-you-en"))
+TONES: dict[str, Callable[[], Samples]] = {
+    "ringing tone": lambda: to_int16(call_progress("us", "ringback", 8.0)),
+    "ringing tone, joined at its end": lambda: join(to_int16(call_progress("us", "ringback", 2.0))[-4000:], silence(4.0)),
+    "busy tone": lambda: to_int16(call_progress("de", "busy", 4.0)),
+    "congestion": lambda: to_int16(call_progress("gb", "congestion", 4.0)),
+    "dial tone": lambda: to_int16(call_progress("us", "dial", 4.0)),
+    "special information tones": lambda: to_int16(sit()),
+    "fax": lambda: to_int16(fax("ced", 3.0)),
+}  # fmt: skip
+
+
+class Clock:
+    """A time that passes as it is waited."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+class Hearing(Caller):
+    """A caller who hears these, one after the other, each for as long as it is listened to once, and the last for ever."""
+
+    def __init__(self, clock: Clock, *sounds: Samples) -> None:
+        super().__init__(packets=400)
+        self._clock = clock
+        self._sounds = list(sounds)
+        self._from: list[float] = []
+        self.deadlines: list[float] = []
+        self.leg: Any = SimpleNamespace(received_since=self._received)
+
+    def hears(self, talk: Any, since: float, deadline: float) -> Sound | None:
+        self.deadlines.append(deadline)
+        if self._clock.now > deadline:
+            return None
+        if since not in self._from:
+            self._from.append(since)
+        self._clock.now += 0.2
+        return Sound(self._clock.now, Observation.SOUND, "sound at caller.1")
+
+    def speak(self, prompt: str, quiet_s: float = 0.0) -> tuple[float, bool]:
+        return self._clock.now, True
+
+    def _received(self, since: float) -> Samples:
+        """What came since it was listened to last, or all of it."""
+        heard = [self._sounds[min(at, len(self._sounds) - 1)] for at in range(max(1, len(self._from)))]
+        return heard[-1] if len(self._from) > 1 and since == self._from[-1] else join(*heard[:3])
+
+
+@pytest.fixture
+def listened(make_context: MakeContext, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Case]:
+    """A look that is over, at a call on which these sounds came."""
+    clock = Clock()
+    monkeypatch.setattr(signs, "time", clock)
+    monkeypatch.setattr(signs, "QUIET_S", 0.0)
+    monkeypatch.setattr(Patient, "pause", lambda self, seconds: setattr(clock, "now", clock.now + seconds))
+
+    def listen(*sounds: Samples, words: str = "") -> Case:
+        how: dict[str, Any] = {"strength": "indicated", "transcript": "none", "experiment": False}
+        if words:
+            how |= {"strength": "confirmed", "transcript": "after"}
+        return Case(make_context, Hearing(clock, *sounds), words, **how).settle()
+
+    return listen
+
+
+@pytest.mark.parametrize("words", ["", "bot: Hi.\nhuman: Hello, who is there?"])
+@pytest.mark.parametrize("tone", TONES)
+def test_a_tone_of_the_network_s_is_no_voice(listened: Callable[..., Case], tone: str, words: str) -> None:
+    """A platform that has answered, and rings on: neither that nor an AI that speaks to nobody is a voice that is heard."""
+    case = listened(TONES[tone](), words=words)
+    assert case.heard_by_caller == ("", "")
+    account = case.look.to_caller().account
+    assert account is not None
+    assert account.instead is not None
+    assert account.instead.what == "tone"
+
+
+def test_noise_is_no_voice(listened: Callable[..., Case]) -> None:
+    account = listened(noise(3.0, -20.0)).look.to_caller().account
+    assert account is not None
+    assert account.instead is not None
+    assert account.instead.what == "noise"
+
+
+@pytest.mark.parametrize("before", [noise(2.0, -20.0), TONES["busy tone"]()], ids=["noise", "busy"])
+def test_a_little_more_of_it_is_no_voice_either(listened: Callable[..., Case], before: Samples) -> None:
+    """What is too short to be told is judged with what was heard before."""
+    case = listened(before, join(silence(0.5), before[:2000], silence(0.5)))
+    assert case.heard_by_caller == ("", "")
+
+
+@pytest.mark.parametrize(
+    "before",
+    [TONES["ringing tone"], TONES["busy tone"], lambda: noise(2.0, -40.0), lambda: noise(2.0, -20.0)],
+    ids=["ringing", "busy", "comfort noise", "loud noise"],
+)
+def test_a_voice_behind_it_is_one(listened: Callable[..., Case], before: Callable[[], Samples]) -> None:
+    """The line rustles until the AI greets, or rings until it has answered."""
+    case = listened(before(), join(VOICE, silence(1.0)))
+    assert case.heard_by_caller == ("SOUND", "")
+
+
+@pytest.mark.parametrize(
+    "sound", [VOICE, join(silence(1.0), VOICE), np.clip(VOICE * 0.3, -32768, 32767).astype(np.int16)]
+)
+def test_a_voice_is_one_at_once(listened: Callable[..., Case], sound: Samples) -> None:
+    case = listened(sound)
+    assert case.heard_by_caller == ("SOUND", "")
+    assert len(case.caller.deadlines) == 1  # type: ignore[attr-defined]
+
+
+def test_who_still_rings_is_waited_for(listened: Callable[..., Case]) -> None:
+    """Up to the patience of the case; a busy tone is not."""
+    latest = {
+        tone: max(deadlines) - min(deadlines)
+        for tone in ("ringing tone", "busy tone")
+        if (deadlines := listened(TONES[tone]()).caller.deadlines)  # type: ignore[attr-defined]
+    }
+    assert latest["ringing tone"] > latest["busy tone"] + 1.0
