@@ -62,10 +62,8 @@ class Kamailio(Program):
         directory.mkdir(parents=True)
         tls = directory / "tls.cfg"
         tls.write_text(_TLS.format(certificate=certificate.certificate, key=certificate.key, ca=ca_file))
-        probed = directory / "dispatcher.list"
-        probed.write_text("".join(f"{set_} {uri} 0\n" for set_, uri in _probed(deployments)))
         values = {
-            "PROBED": str(probed),
+            "PROBED": str(_dispatcher_list(directory, deployments)),
             "HOST": host,
             "PORT": str(port),
             "TLS_PORT": str(tls_port),
@@ -93,6 +91,12 @@ def ports(host: str) -> tuple[int, int]:
     """A port for UDP and TCP, and one for TLS."""
     plain = free_port(host)
     return plain, free_port(host, but=[plain])
+
+
+def _dispatcher_list(directory: Path, deployments: list[Deployment]) -> Path:
+    path = directory / "dispatcher.list"
+    path.write_text("".join(f"{number} {uri} 0\n" for number, uri in _probed(deployments)))
+    return path
 
 
 def _probed(deployments: list[Deployment]) -> Iterator[tuple[int, str]]:
