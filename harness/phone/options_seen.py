@@ -18,6 +18,8 @@ from harness.sip.message import Message, Response
 #: An OPTIONS that comes at all comes within twice its interval, and what a busy machine or network adds.
 _INTERVALS: Final = 2.0
 _SLACK_S: Final = 5.0
+#: Any keep-alive comes more often; what comes less often is waited for only where the deployment file says so.
+_KEEP_ALIVE_S: Final = 120.0
 
 
 def patience(every_s: float) -> float:
@@ -26,10 +28,13 @@ def patience(every_s: float) -> float:
 
 
 class OptionsSeen:
-    """What is seen of it at the phone ``name``, which is at ``where``. Thread-safe."""
+    """What is seen of it at the phone ``name``, which is at ``where``. Thread-safe.
 
-    def __init__(self, name: str, where: str) -> None:
-        self._name, self._where = name, where
+    Where ``strangers`` are answered, too, how often OPTIONS come does not tell what the platform does.
+    """
+
+    def __init__(self, name: str, where: str, *, strangers: bool = False) -> None:
+        self._name, self._where, self._strangers = name, where, strangers
         self._changed = threading.Condition()
         self._stays = 0  #: how often the phone has come to its address
         self._came = time.monotonic()
@@ -63,8 +68,9 @@ class OptionsSeen:
         with self._changed:
             if transaction is not None and transaction == self._transaction:
                 return  # the same request once more (RFC 3261 section 17.1.2.2)
-            if self._answered_at is not None:
-                self._longest = max(self._longest or 0.0, at - self._answered_at)
+            since = at - self._answered_at if self._answered_at is not None else _KEEP_ALIVE_S
+            if since < _KEEP_ALIVE_S and not self._strangers:
+                self._longest = max(self._longest or 0.0, since)
             self._transaction, self._answered_at, self._ever = transaction, at, True
             self._changed.notify_all()
 
@@ -88,12 +94,14 @@ class OptionsSeen:
             )
 
     def _wait(self, within: float, say: Callable[[str], None]) -> None:
-        left = self._came + within - time.monotonic()
-        if self._answered_at is not None or left <= 0:
+        left = max(0.0, self._came + within - time.monotonic())
+        if self._answered_at is not None:
             return
-        self._say(
-            f"WAITING  until the platform asks the {self._name} at {self._where} by OPTIONS, {left:.0f} s at most", say
-        )
+        if left:
+            self._say(
+                f"WAITING  until the platform asks the {self._name} at {self._where} by OPTIONS, {left:.0f} s at most",
+                say,
+            )
         if not self._changed.wait_for(lambda: self._answered_at is not None, left):
             refused = f" (those of {', '.join(sorted(self._refused))} were refused: no address of the file)"
             self._say(

@@ -40,13 +40,12 @@ Place = tuple[object, ...]
 class _Line:
     """One shared phone: the process it lives in, and who shares it."""
 
-    def __init__(self, config: PhoneConfig, process: PhoneProcess, key: int) -> None:
-        self.config, self.process, self.key = config, process, key
+    def __init__(self, config: PhoneConfig, process: PhoneProcess, key: int, options: OptionsSeen) -> None:
+        self.config, self.process, self.key, self.options = config, process, key, options
         self.is_there = False
         self.guests: dict[int, tuple[_Guest, int]] = {}  #: by key in the process: who, and the key it has there
         self.legs: dict[int, _Guest] = {}
         self.place: Place = _place(config)
-        self.options = OptionsSeen(config.name, f"{config.bind_address}:{config.bind_port}/{config.transport}")
 
     def appear(self) -> None:
         """Take the address."""
@@ -55,7 +54,6 @@ class _Line:
         self.process.call("add", phone=self.key, config=config, directory=tempfile.gettempdir(), networks=networks)
         self.process.call("park", phone=self.key)  # without a guest it takes no calls
         self.is_there = True
-        self.options.phone_came()
 
     def leave(self) -> None:
         """Give the address up."""
@@ -89,6 +87,7 @@ class Switchboard:
         self.path = self._scratch.path / "switchboard"  # a socket's path has to be short
         self._changed = threading.Condition()
         self._lines: dict[str, _Line] = {}
+        self._options: dict[tuple[Place, object], OptionsSeen] = {}  #: by address, and who is answered there
         self._reserved: dict[_Guest, tuple[Place, list[_Line]]] = {}  #: with the phones that have left it meanwhile
         self._guests: set[_Guest] = set()
         self._keys = itertools.count(1)
@@ -134,8 +133,14 @@ class Switchboard:
             found = self._lines.get(identity)
             if found is None or found.process.lost is not None:
                 process = PhoneProcess(self, self._scratch.path, patience=self._patience, fork_server=self._fork_server)
-                found = self._lines[identity] = _Line(config, process, next(self._keys))
+                found = self._lines[identity] = _Line(config, process, next(self._keys), self._options_seen(config))
             return found
+
+    def _options_seen(self, config: PhoneConfig) -> OptionsSeen:
+        """Of all phones that have one address after the other, as those of several trunks: it is the address that is asked."""
+        where = f"{config.bind_address}:{config.bind_port}/{config.transport}"
+        fresh = OptionsSeen(config.name, where, strangers=config.accepts_from is None)
+        return self._options.setdefault((_place(config), config.accepts_from), fresh)
 
     def keep(self, config: PhoneConfig) -> None:
         """Have that phone at its address from now on, so that it answers OPTIONS while no case is there as well."""
@@ -148,9 +153,11 @@ class Switchboard:
         return self.line(config).options.wait(every_s, self._say)
 
     def _let_appear(self, line: _Line) -> None:
-        self._vacate(line.place, but=line)
+        before = self._vacate(line.place, but=line)
         if not line.is_there:
             line.appear()
+            if all(other.options is not line.options for other in before):
+                line.options.phone_came()
 
     def join(self, line: _Line, guest: _Guest, phone: int, arguments: dict[str, Any]) -> tuple[int, Any]:
         """A share of the phone for a case: its key in the process, and the address."""
