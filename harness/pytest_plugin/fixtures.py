@@ -125,7 +125,7 @@ def cast(
     pool: PhonePool = request.getfixturevalue("pool")
     apis: Callable[[Deployment], SynthflowApi | None] = request.getfixturevalue("apis")
     context = CaseContext(case, replica, timings, recorder, pool, case_marks, apis(replica), gate, company)
-    context.phones.keeps_registrations = company.switchboard is None and len(run.replicas[case.deployment]) >= run.slots
+    context.phones.keeps_registrations = len(run.replicas[case.deployment]) >= run.slots
     watch = request.config.stash[WATCH]
     starvation.observe(context.evidence, pool, partial(watch.stood_still, case.deployment))
     context.evidence.world_fault = partial(watch.fault, case.deployment, context.began)

@@ -14,7 +14,7 @@ from tests.options_asker import OptionsAsker
 
 EVERY_S = 1.0
 _REPEATED_FOR_S = 6.0  # longer than a phone takes to come in the place of another
-ROWS = ("HANGUP-CALLER", "TD-REGISTER-BADPASS", "PRACK", "TD-FALLBACK-REFUSED")
+ROWS = ("HANGUP-CALLER", "HANGUP-AI", "TD-REGISTER-BADPASS", "PRACK", "TD-FALLBACK-REFUSED")
 
 
 class Asking:
@@ -24,6 +24,7 @@ class Asking:
         deployment = outside.tenants[1]
         self._trunk = next(t for t in deployment.trunks if t.ai == "stand-in" and t.transport == "udp")
         self._to = str(deployment.stand_in.bind), self._trunk.port
+        self._caller = deployment.callers[0]
         self._asker = OptionsAsker(str(deployment.platform.host))
         self._ended = threading.Event()
         self.asked: list[tuple[float, bool]] = []
@@ -35,6 +36,11 @@ class Asking:
             answered = self._asker.asks(*self._to, within=_REPEATED_FOR_S) == 200
             self.asked.append((began, answered))
             self._ended.wait(max(0.0, began + EVERY_S - time.monotonic()))
+
+    def methods_of_caller(self, outside: Outside, case: str) -> set[str]:
+        """Of what the first caller sent in that case."""
+        events = [e for e in outside.lines(case, "event") if e["kind"] == "SipMessage" and e["direction"] == "sent"]
+        return {event["text"].partition(" ")[0] for event in events if event["phone"] == self._caller}
 
     @contextmanager
     def going_on(self) -> Iterator[None]:
@@ -72,6 +78,11 @@ def test_a_stand_in_is_there_throughout_and_each_call_waits_until_the_platform_h
     assert [(event["answered"], event["every_s"]) for event in told] == [(True, EVERY_S)] * len(cases)
     assert told[-1]["at"] - told[-1]["there_s"] > cases[-2]["began"], "the phone has come again since"
     assert next(at for at, answered in asking.asked if answered) < cases[0]["began"]
+    methods = [asking.methods_of_caller(outside, case["id"]) for case in cases]
+    assert {"INVITE"} <= set.union(*methods)
+    assert any("INVITE" in sent and "REGISTER" not in sent for sent in methods), (
+        "a registration is kept for the next case"
+    )
 
 
 def test_a_load_says_that_the_platform_has_not_asked_before_its_first_call(outside: Outside) -> None:

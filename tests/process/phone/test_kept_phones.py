@@ -6,10 +6,12 @@ import itertools
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from harness.events import RegistrationState
 from harness.phone import PhoneConfig
 from harness.phone.pool import PhonePool
 from harness.phone.shared import Reservation, Sharing, wait_until_asked
@@ -92,6 +94,35 @@ def test_a_case_waits_until_the_platform_has_asked_and_again_when_a_row_had_the_
             rules = {"sink": lambda event: None, "marks": itertools.count(), "directory": tmp_path}
             pool.lease(config, **rules).release()  # type: ignore[arg-type]
             reserved.release()
+
+
+def test_who_waits_goes_on_where_another_trunks_phone_at_the_same_address_is_asked(
+    board: Switchboard, platform: OptionsAsker, config: PhoneConfig, said: list[str], waiting: threading.Event
+) -> None:
+    """Two trunks over one transport lead to one address; the platform asks the address."""
+    with ThreadPoolExecutor(1) as threads:
+        case = threads.submit(wait_until_asked, board.path, config, 600.0)
+        assert waiting.wait(20)
+        board.keep(replace(config, username="other-trunk"))
+        assert platform.asks(*place(config)) == 200
+        told = case.result(20)
+        assert told is not None
+        assert told.answered
+    again = wait_until_asked(board.path, config, 600.0)
+    assert again is not None
+    assert again.answered, "the address was never left"
+    assert len(said) == 1
+
+
+def test_a_shared_phone_stays_at_the_switchboard_and_is_kept_by_no_case(
+    board: Switchboard, config: PhoneConfig, tmp_path: Path
+) -> None:
+    with PhonePool(tmp_path) as pool:
+        rules = {"sink": lambda event: None, "marks": itertools.count(), "directory": tmp_path}
+        phone = pool.lease(config, sharing=Sharing(board.path), **rules)  # type: ignore[arg-type]
+        phone.adopt(RegistrationState(at=0.0, phone="stand-in", active=True, code=200, reason="OK", expires=60))
+        phone.release(keep_registration=True)
+        assert not any(host.parked for host in pool._hosts)
 
 
 def test_a_case_that_shares_the_phone_hears_of_options_too(
