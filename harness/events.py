@@ -237,6 +237,17 @@ class StrangerRefused(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AskedByOptions(Event):
+    """Whether the platform had asked the phone by OPTIONS if it is there (RFC 3261 section 11), when the case began."""
+
+    there_s: float  #: how long the phone had been at its address
+    answered: bool  #: whether an OPTIONS of the platform's was answered since
+    every_s: (
+        float | None
+    )  #: how often the platform asks, by the deployment file or by those that came; None: nothing tells
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NameLookup(Event):
     """A name that requests or RTP of the phone go to is slow to be found, or has no address. Told after a second, and at the end."""
 

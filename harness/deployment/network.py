@@ -97,6 +97,8 @@ class StandIn(Model):
     private_key: str | None = None  #: of that certificate
     stranger_bind: Host | None = None  #: an address that no allowlist names
     shared: bool = False  #: whether strangers' calls come there, too; ours are told by their number
+    #: How often the platform asks by OPTIONS whether the trunk's far end is there, where it does; calls then wait until it has.
+    options_every_s: float | None = Field(None, ge=1, le=600)
     #: To be shown where they have to be refused: ``[stand_in.bad_certificates.expired]``, ``….self-signed]`` and
     #: ``….wrong-name]``, no others, each with ``certificate`` and ``private_key`` (PEM files). TLS-BADCERT shows all three.
     bad_certificates: dict[Literal["expired", "self-signed", "wrong-name"], CertificateFiles] = {}

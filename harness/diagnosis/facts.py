@@ -83,6 +83,14 @@ KNOWN: Mapping[str, Kind] = {
     "name.media": Kind(
         "what became of the host that the SDP to the caller names for audio", "look it up here: getent ahosts HOST"
     ),
+    "trunk.asked": Kind(
+        "OPTIONS of the platform's to the stand-in ahead of the call",
+        "look for OPTIONS at the stand-in before the call",
+    ),
+    "trunk.asks": Kind(
+        "the platform asks by OPTIONS whether the trunk's far end is there",
+        "read at the platform's trunk whether it asks by OPTIONS (keep-alive, ping, qualify), and how often",
+    ),
     "connection.caller": Kind("what became of the caller's connection", "capture TCP at the caller's phone"),
     "password.withheld": Kind(
         "why the caller's phone sent no password", "compare the challenge's realm and algorithm with the account's"

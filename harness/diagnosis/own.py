@@ -6,7 +6,16 @@ from typing import TypeVar
 
 from harness.diagnosis.derive import Scene
 from harness.diagnosis.vantage import Role
-from harness.events import CallsRefused, Event, NameLookup, PasswordWithheld, TransportFailed, WithheldBy
+from harness.events import (
+    AskedByOptions,
+    CallsRefused,
+    Event,
+    NameLookup,
+    PasswordWithheld,
+    SipMessage,
+    TransportFailed,
+    WithheldBy,
+)
 
 #: Why a password was kept: the realms of the challenge and of the deployment file, or of the challenge before (RFC 7616 section 3.3).
 CONFIGURED, SECOND, WEAKER = "another realm than configured", "another realm than the first", "a weaker algorithm"
@@ -19,6 +28,10 @@ WITHHELD = tuple(_KEPT_BY.values())
 #: What a name server said, or that none did.
 NO_SUCH_NAME, NO_ANSWER = "no such name", "no name server knows"
 NO_ROOM = "no room"
+#: That a platform had not asked by OPTIONS since the stand-in's phone came.
+NOT_YET = "none since its phone came"
+#: Who has not asked by then asks less than once a minute, or never.
+_ASKED_WITHIN_S = 120.0
 #: What became of a connection.
 CLOSED = "closed by its far end"
 
@@ -30,6 +43,7 @@ def tell(scene: Scene) -> None:
     _name(scene)
     _password(scene)
     _connection(scene)
+    _options(scene)
     facts: tuple[tuple[Role, str], ...] = (
         ("caller", "customer.room"),
         ("agent", "refusal.agent"),
@@ -63,6 +77,26 @@ def _password(scene: Scene) -> None:
     kept = _of(scene, PasswordWithheld, "caller")
     if kept and (rule := kept[-1].rule) is not None:
         scene.facts.record("password.withheld", _KEPT_BY[rule], f"{kept[-1].phone}: {kept[-1].why}")
+
+
+def _options(scene: Scene) -> None:
+    """Whether the platform had asked the stand-in by OPTIONS ahead of the call: many call nobody there who has not answered."""
+    told = next((event for event in scene.events if isinstance(event, AskedByOptions)), None)
+    if told is None or scene.call is None:
+        return
+    asked = [
+        event.at
+        for event in scene.events
+        if isinstance(event, SipMessage) and event.phone == told.phone and event.text.startswith("OPTIONS ")
+    ]
+    often = f"every {told.every_s:g} s" if told.every_s else ""
+    if asked or told.answered or often:
+        scene.facts.record("trunk.asks", True, often)
+    if told.answered or any(at < scene.call.at for at in asked):
+        return
+    there_s = told.there_s + scene.call.at - told.at
+    if often or there_s < _ASKED_WITHIN_S:
+        scene.facts.record("trunk.asked", NOT_YET, f"{told.phone} had been there for {there_s:.1f} s")
 
 
 def _connection(scene: Scene) -> None:

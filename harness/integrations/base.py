@@ -179,6 +179,8 @@ class Row:
     seconds: float = 1.0  #: about how long a case takes, for longest-first ordering
     calls: Calls = one_call  #: which calls a case places
     own_place: bool = False  #: whether a stand-in's phone is set up for this row alone, or leaves its place
+    #: Whether a platform may take the trunk for down behind it, and call nobody there for a while (RFC 3261 section 21.5.4).
+    takes_trunk_down: bool = False
     withholds: bool = False  #: whether the caller withholds the number
     #: Checks that are the row's very subject: where nobody can make them the row is left out.
     subject: frozenset[str] = frozenset()

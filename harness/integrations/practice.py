@@ -438,6 +438,7 @@ TRANSPORT_PRACTICE: tuple[Row, ...] = (
         axes=(with_values("certificate", "expired", "self-signed", "wrong-name", full=True),),
         seconds=3.0,
         own_place=True,
+        takes_trunk_down=True,
         required_findings={LANDING: 1, ANSWERED: 1, AUDIO_TO_AGENT: 1, AUDIO_TO_CALLER: 1, ROUTE_NOT_REACHED: 1},
     ),
 )

@@ -143,6 +143,8 @@ def fallbacks(prefix: str, people: str, *, source: str, section: str = "") -> tu
             source=source,
             section=section,
             which=(fails("unavailable"), SEEN_FALLBACK),
+            own_place=True,
+            takes_trunk_down=True,
             required_findings={**_TRIED_IN_VAIN, TIMING_WITHIN: 1},
         ),
         _fallback(
@@ -155,6 +157,7 @@ def fallbacks(prefix: str, people: str, *, source: str, section: str = "") -> tu
             which=(UNREACHABLE, SEEN_FALLBACK),
             seconds=3.0,
             own_place=True,
+            takes_trunk_down=True,
             required_findings={**FALLEN_BACK, LANDING_OTHERS: 1, TIMING_WITHIN: 1},
         ),
     )

@@ -10,19 +10,27 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.deployment import CALLS_A_PHONE, Deployment, Timings
+from harness.events import Event, SipMessage
 from harness.far_end.synthflow import SynthflowApi
 from harness.limits import CallGate
 from harness.matrix import Case
+from harness.phone.options_seen import patience
 from harness.phone.phone import Phone
 from harness.phone.pool import PhonePool
+from harness.phone.waiter import NeverCame
 from harness.pytest_plugin import starvation
 from harness.report.names import names
 from harness.report.recorder import CaseRecorder
 from harness.report.run import case_directory
 from harness.scenario.ai import Ai
 from harness.scenario.context import CaseContext
+from harness.scenario.endpoints import StandInEndpoint
 from harness.scenario.lines import line_of
 from harness.scenario.phones import own_phone
+
+
+def _is_options(event: Event) -> bool:
+    return isinstance(event, SipMessage) and event.text.startswith("OPTIONS ")
 
 
 @dataclass(frozen=True)
@@ -75,6 +83,7 @@ class Lane:
         self.line = line_of(deployment, self.context.trunk, case.line)
         self.ai = Ai(self.context)
         self.calls = calls
+        self.notes: list[str] = []  #: of what may have kept its calls from being set up
         self._slots: list[CallerSlot] = []
         self._next = 0
 
@@ -83,6 +92,21 @@ class Lane:
         with self.step("phones are ready"):
             self.ai.take_place(**{"max_calls": max(self.calls, CALLS_A_PHONE)} if self.ai.is_ours else {})
             self._slots = list(self._leased())
+        self._wait_until_asked()
+
+    def _wait_until_asked(self) -> None:
+        """Wait until the platform has asked the stand-in by OPTIONS, where the file says that it does: it may call nobody before."""
+        every = self.context.deployment.stand_in.options_every_s
+        if every is None or not isinstance(self.ai.endpoint, StandInEndpoint):
+            return
+        within, phone = patience(every), self.ai.endpoint.phone
+        with self.step("the platform asks the stand-in by OPTIONS"):
+            try:
+                phone.wait("OPTIONS", _is_options, within)
+            except NeverCame:
+                self.notes.append(
+                    f"no OPTIONS of the platform's came to {phone.address} in {within:g} s before the first call"
+                )
 
     def _leased(self) -> Iterator[CallerSlot]:
         """As many phones as the calls need, of different callers as far as there are some."""

@@ -82,6 +82,7 @@ def _stalls_of_the_world(deployment: Deployment, control: Path) -> Callable[[flo
 def _notes(lanes: Sequence[Lane], plan: LoadPlan, steps_found: Sequence[StepResult]) -> list[str]:
     notes = []
     for lane in lanes:
+        notes += lane.notes
         trunk, most = lane.line.trunk, lane.line.trunk.max_concurrent_calls
         if lane.calls > most:
             notes.append(f"trunk {trunk.name} is declared with {most} calls at once, and was asked for {lane.calls}")

@@ -251,7 +251,7 @@ class PhonePool:
             try:
                 if host.process.lost is not None:
                     return
-                if keep_registration and registered:
+                if keep_registration and registered and not isinstance(host.process, SharedProcess):  # there it stays
                     host.process.call("park", phone=phone.key)
                     host.parked[phone.key] = _Parked(phone.key, phone.config, phone.registration)
                 else:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from harness.errors import PhoneLostError
+from harness.events import AskedByOptions, from_plain
 from harness.phone.config import PhoneConfig
 from harness.phone.process import Owner, PhoneProcess
 from harness.phone.protocol import Wire
@@ -91,20 +92,46 @@ class Reservation:
     """Keeps the address of ``config`` free of shared phones, for a case that sets a phone of its own up there."""
 
     def __init__(self, switchboard: Path, config: PhoneConfig) -> None:
-        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            connection.connect(str(switchboard))
-            self._wire = Wire(connection)
-            self._wire.send("call", 1, "reserve", {"config": config.to_plain()})
-            answer = self._wire.receive(_JOINED_WITHIN_S)
-        except (OSError, ValueError) as error:
-            connection.close()
-            raise PhoneLostError(f"the phones that cases share cannot be reached: {error}") from error
-        if not answer or answer[0] != "done":
-            connection.close()
+        self._wire, answer = _asked(switchboard, _JOINED_WITHIN_S, "reserve", config=config.to_plain())
+        if answer[0] != "done":
+            self._wire.close()
             raise PhoneLostError("the phones that cases share do not leave their address")
 
     def release(self) -> None:
         """They may come back."""
         with contextlib.suppress(OSError):
             self._wire.close()
+
+
+def wait_until_asked(switchboard: Path, config: PhoneConfig, every_s: float | None) -> AskedByOptions | None:
+    """What a platform has asked the shared phone of ``config`` by OPTIONS, once it has, or that was waited for in vain.
+
+    ``every_s`` is how often it asks, as the deployment file says. None where the phone is not to be had.
+    """
+    wire, answer = _asked(switchboard, None, "wait_until_asked", config=config.to_plain(), every_s=every_s)
+    wire.close()
+    if answer[0] != "done":
+        return None
+    told = from_plain(answer[2])
+    assert isinstance(told, AskedByOptions)
+    return told
+
+
+def _asked(switchboard: Path, within: float | None, name: str, **arguments: Any) -> tuple[Wire, list[Any]]:
+    """A connection to the switchboard, and the answer to a first command over it. Raises :class:`PhoneLostError` without one."""
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        connection.connect(str(switchboard))
+        wire = Wire(connection)
+        wire.send("call", 1, name, arguments)
+        answer = wire.receive(within)
+    except (OSError, ValueError) as error:
+        connection.close()
+        raise PhoneLostError(f"the phones that cases share cannot be reached: {error}") from error
+    except BaseException:  # the run is interrupted
+        connection.close()
+        raise
+    if answer is None:
+        connection.close()
+        raise PhoneLostError("the phones that cases share cannot be reached: nobody is at the switchboard any more")
+    return wire, answer

@@ -14,13 +14,16 @@ import queue
 import socket
 import tempfile
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
 from harness.deployment import CALLS_A_PHONE
 from harness.errors import HarnessError, PhoneLostError, ResourceError
+from harness.events import AskedByOptions, from_values, to_plain
 from harness.phone import sources
 from harness.phone.config import PhoneConfig
+from harness.phone.options_seen import OptionsSeen
 from harness.phone.process import ERRORS, NotNegotiatedError, PhoneProcess
 from harness.phone.protocol import Wire
 from harness.scratch import Scratch
@@ -37,8 +40,8 @@ Place = tuple[object, ...]
 class _Line:
     """One shared phone: the process it lives in, and who shares it."""
 
-    def __init__(self, config: PhoneConfig, process: PhoneProcess, key: int) -> None:
-        self.config, self.process, self.key = config, process, key
+    def __init__(self, config: PhoneConfig, process: PhoneProcess, key: int, options: OptionsSeen) -> None:
+        self.config, self.process, self.key, self.options = config, process, key, options
         self.is_there = False
         self.guests: dict[int, tuple[_Guest, int]] = {}  #: by key in the process: who, and the key it has there
         self.legs: dict[int, _Guest] = {}
@@ -71,15 +74,21 @@ def _identity(config: PhoneConfig) -> str:
 
 
 class Switchboard:
-    """The phones that the processes of a run share. Thread-safe; :attr:`path` is where they connect."""
+    """The phones that the processes of a run share. Thread-safe; :attr:`path` is where they connect.
 
-    def __init__(self, *, patience: float = 5.0, fork_server: Path | None = None) -> None:
-        self._patience, self._fork_server = patience, fork_server
+    ``say`` shows a line to who runs it.
+    """
+
+    def __init__(
+        self, *, patience: float = 5.0, fork_server: Path | None = None, say: Callable[[str], None] = lambda text: None
+    ) -> None:
+        self._patience, self._fork_server, self._say = patience, fork_server, say
         self._scratch = Scratch()
         self.path = self._scratch.path / "switchboard"  # a socket's path has to be short
         self._changed = threading.Condition()
         self._lines: dict[str, _Line] = {}
-        self._reserved: dict[_Guest, Place] = {}
+        self._options: dict[tuple[Place, object], OptionsSeen] = {}  #: by address, and who is answered there
+        self._reserved: dict[_Guest, tuple[Place, list[_Line]]] = {}  #: with the phones that have left it meanwhile
         self._guests: set[_Guest] = set()
         self._keys = itertools.count(1)
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -124,17 +133,38 @@ class Switchboard:
             found = self._lines.get(identity)
             if found is None or found.process.lost is not None:
                 process = PhoneProcess(self, self._scratch.path, patience=self._patience, fork_server=self._fork_server)
-                found = self._lines[identity] = _Line(config, process, next(self._keys))
+                found = self._lines[identity] = _Line(config, process, next(self._keys), self._options_seen(config))
             return found
+
+    def _options_seen(self, config: PhoneConfig) -> OptionsSeen:
+        """Of all phones that have one address after the other, as those of several trunks: it is the address that is asked."""
+        where = f"{config.bind_address}:{config.bind_port}/{config.transport}"
+        fresh = OptionsSeen(config.name, where, strangers=config.accepts_from is None)
+        return self._options.setdefault((_place(config), config.accepts_from), fresh)
+
+    def keep(self, config: PhoneConfig) -> None:
+        """Have that phone at its address from now on, so that it answers OPTIONS while no case is there as well."""
+        with self._changed:
+            self._let_appear(self.line(config))
+
+    def wait_until_asked(self, config: PhoneConfig, every_s: float | None) -> AskedByOptions:
+        """What the platform has asked that phone by OPTIONS; waits until it has, where it does (:class:`OptionsSeen`)."""
+        self.keep(config)
+        return self.line(config).options.wait(every_s, self._say)
+
+    def _let_appear(self, line: _Line) -> None:
+        before = self._vacate(line.place, but=line)
+        if not line.is_there:
+            line.appear()
+            if all(other.options is not line.options for other in before):
+                line.options.phone_came()
 
     def join(self, line: _Line, guest: _Guest, phone: int, arguments: dict[str, Any]) -> tuple[int, Any]:
         """A share of the phone for a case: its key in the process, and the address."""
         config = arguments.pop("config")
         arguments.pop("networks")
         with self._changed:
-            self._vacate(line.place, but=line)
-            if not line.is_there:
-                line.appear()
+            self._let_appear(line)
             key = next(self._keys)
             line.guests[key] = guest, phone
             try:
@@ -157,29 +187,38 @@ class Switchboard:
         """No shared phone is at that address until ``guest`` leaves."""
         with self._changed:
             place = _place(config)
-            self._vacate(place)
-            self._reserved[guest] = place
+            self._reserved[guest] = place, self._vacate(place)
 
-    def _vacate(self, place: Place, but: _Line | None = None) -> None:
-        """Wait until nobody else uses the address; the lock is held. Raises :class:`ResourceError`."""
+    def _vacate(self, place: Place, but: _Line | None = None) -> list[_Line]:
+        """Wait until nobody else uses the address; the phones that left it. The lock is held. Raises :class:`ResourceError`."""
 
         def others() -> list[_Line]:
             return [line for line in self._lines.values() if line is not but and line.place == place and line.is_there]
 
         free = self._changed.wait_for(
-            lambda: place not in self._reserved.values() and not any(line.guests for line in others()), _VACANT_WITHIN_S
+            lambda: (
+                not any(place == reserved for reserved, _ in self._reserved.values())
+                and not any(line.guests for line in others())
+            ),
+            _VACANT_WITHIN_S,
         )
         if not free:
             raise ResourceError(f"{place}: another deployment of this run uses the address")
-        for line in others():
+        leaving = others()
+        for line in leaving:
             line.leave()
+        return leaving
 
     def left(self, guest: _Guest) -> None:
         """A process has gone."""
         with self._changed:
             self._guests.discard(guest)
-            self._reserved.pop(guest, None)
+            _, away = self._reserved.pop(guest, (None, []))
             gone = [(line, key) for line in self._lines.values() for key, own in line.guests.items() if own[0] is guest]
+            for line in away:
+                if line in self._lines.values():  # else the run is over, or its process
+                    with contextlib.suppress(HarnessError):  # its next case says why it is not there
+                        self._let_appear(line)
             self._changed.notify_all()
         for line, key in gone:
             with contextlib.suppress(HarnessError):
@@ -197,6 +236,8 @@ class Switchboard:
             return
         if arguments["phone"] == line.key:
             if name == "events" and arguments["leg"] is None:
+                for values in arguments["events"]:
+                    line.options.take(from_values(values))
                 for guest, phone in list(line.guests.values()):
                     guest.tell(name, {**arguments, "phone": phone})
             return
@@ -295,6 +336,9 @@ class _Guest:
     def _done(self, name: str, arguments: dict[str, Any]) -> Any:
         if name == "reserve":
             return self._board.reserve(self, PhoneConfig.from_plain(arguments["config"]))
+        if name == "wait_until_asked":
+            config = PhoneConfig.from_plain(arguments["config"])
+            return to_plain(self._board.wait_until_asked(config, arguments["every_s"]))
         if name == "hello":
             self._line = self._board.line(PhoneConfig.from_plain(arguments["config"]))
             process = self._line.process

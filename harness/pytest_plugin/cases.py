@@ -89,9 +89,12 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
     attempt, run = item.stash.get(_UNDERWAY, None), run_of(item.config)
     if attempt is None or run is None:
         return (yield)
+    asked = attempt.leased.wait_until_asked(attempt.case)  # waiting is outside of the case's time limits
     plain = {**run.plain(attempt.case), **names(attempt.replica), "nodeid": item.nodeid, "attempt": attempt.number}
     attempt.recorder = CaseRecorder(case_directory(run.directory, plain), plain, attempt.outcome)
     item.config.stash[_UNDERWAY] = attempt
+    if asked is not None:
+        attempt.recorder.event(asked)
     allure.begin_case()
     monitor().take_lateness()
     with item.config.stash[WATCH].waiting_on(attempt.case.deployment):

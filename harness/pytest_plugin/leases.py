@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.deployment import Deployment
+from harness.errors import HarnessError
+from harness.events import AskedByOptions
 from harness.filenames import stem_of
 from harness.limits import Lease, lease, try_lease
 from harness.matrix import Case
+from harness.phone.shared import wait_until_asked
 from harness.pytest_plugin.needs import Needs, landing_agents, needs_of, phone_key
 from harness.pytest_plugin.run import Run
 from harness.scenario.company import ALONE, Company
+from harness.scenario.phones import stand_in
 
 _POLL_S = 0.05
 
@@ -26,18 +30,27 @@ class Leased:
     replica: Deployment
     company: Company = ALONE
 
+    def wait_until_asked(self, case: Case) -> AskedByOptions | None:
+        """Wait until the platform has asked the stand-in's phone by OPTIONS, where it does; None where no phone is kept for that."""
+        if self.company.switchboard is None or case.axes["ai"] != "stand-in":
+            return None
+        phone = stand_in(self.replica, self.replica.trunk(case.trunk))
+        with suppress(HarnessError):  # the case says why it cannot be reached
+            return wait_until_asked(self.company.switchboard, phone, self.replica.stand_in.options_every_s)
+        return None
+
 
 @contextmanager
 def leased(run: Run, case: Case, *, alone: bool = False) -> Iterator[Leased]:
     """Wait until the case can run. ``alone``: with no other of its deployment beside it."""
     replicas = run.replicas[case.deployment]
-    if run.switchboard is None or len(replicas) >= run.slots:
+    if run.switchboard is None or replicas[0].kind == "simulated":
         first = run.slot % len(replicas)  # each worker goes back to its own, where its phones are registered
         order = [*range(first, len(replicas)), *range(first)]
         with lease([run.control / f"replica-{stem_of(case.deployment)}-{index}" for index in order]) as held:
             yield Leased(replicas[order[held.index]])
         return
-    whole = replicas[0]
+    whole, alone = replicas[0], alone or run.slots == 1
     table = LeaseTable(run.control / "table", [deployment.name for deployment in run.deployments])
     with table.taken(needs_of(case, whole), whole, alone=alone) as callers:
         yield Leased(_narrowed(whole, callers), _company(run, case, whole, callers, alone=alone))

@@ -18,6 +18,9 @@ _LONG_S: Final = 10.0
 def in_order(items: list[pytest.Item], run: Run) -> list[pytest.Item]:
     """The longest first. xdist hands each worker two to begin with, and a worker keeps the second to itself while the
     first runs: so behind each of the longest stands one of the shortest.
+
+    At the end those that have a stand-in's address for themselves, and last of all those behind which a platform may take
+    the trunk for down.
     """
     turns = Counter[str]()
 
@@ -28,7 +31,15 @@ def in_order(items: list[pytest.Item], run: Run) -> list[pytest.Item]:
         turns[found.deployment] += 1  # deployments take turns, since one that is real carries few cases at once
         return -found.row.seconds, turns[found.deployment]
 
-    ordered = _taking_turns(sorted(items, key=place_in_queue), run)
+    queue = sorted(items, key=place_in_queue)
+    first, last = list[pytest.Item](), list[pytest.Item]()
+    for item in queue:
+        (last if _has_place_alone(item, run) else first).append(item)
+    return _dealt(first, run) + sorted(last, key=_troubles_trunk)
+
+
+def _dealt(queue: list[pytest.Item], run: Run) -> list[pytest.Item]:
+    ordered = _taking_turns(queue, run)
     workers = run.workers
     if not workers or len(ordered) < 2 * workers:
         return ordered
@@ -36,6 +47,18 @@ def in_order(items: list[pytest.Item], run: Run) -> list[pytest.Item]:
         return _two_each(ordered, workers)
     longest, rest, shortest = ordered[:workers], ordered[workers:-workers], ordered[-workers:]
     return [item for pair in zip(longest, reversed(shortest), strict=True) for item in pair] + rest
+
+
+def _has_place_alone(item: pytest.Item, run: Run) -> bool:
+    """Whether nobody else may use the stand-in's address meanwhile, so that it is there anew afterwards."""
+    case = case_of(item)
+    return case is not None and case.row.own_place and case.axes["ai"] == "stand-in" and _is_real(item, run)
+
+
+def _troubles_trunk(item: pytest.Item) -> tuple[bool, float]:
+    case = case_of(item)
+    assert case is not None
+    return case.row.takes_trunk_down, case.row.seconds
 
 
 def _is_real(item: pytest.Item, run: Run) -> bool:

@@ -24,6 +24,7 @@ from harness.far_end.by_hand import SILENT_VARIABLE
 from harness.forkserver.process import ForkServer
 from harness.limits import MOST_WORKERS, Lease, address, lease, places
 from harness.memory import settle
+from harness.phone import PhoneConfig
 from harness.phone.forkserver import PhoneForkServer
 from harness.phone.switchboard import Switchboard
 from harness.pytest_plugin import options
@@ -32,13 +33,16 @@ from harness.pytest_plugin.watch import Watch, Watchdog, start_heartbeat
 from harness.pytest_plugin.worlds import Worlds, check_faults
 from harness.report import scope
 from harness.report.run import ALLURE, create
+from harness.scenario.phones import stand_in
 from harness.scratch import MEMORY, Scratch
 from harness.terminal import printable
 
 _INPUT = "harness"
+PROGRESS = "harness-progress"  #: the plugin that shows what goes on
 _SLOT = pytest.StashKey[Lease]()
 _RUNNER = pytest.StashKey[Lease]()
 _TEXT = pytest.StashKey[str]()  #: what every worker is told
+_BOARD = pytest.StashKey[Switchboard]()
 _OTHERS = pytest.StashKey[list[Any]]()  #: the specifications of workers that are still to be started
 WORLDS = pytest.StashKey[Worlds]()
 WATCH = pytest.StashKey[Watch]()
@@ -151,6 +155,29 @@ def _begin(config: pytest.Config) -> bool:
     return bool(_load_preflight_gate().check(run, options.preflight(config), stderr=config.getoption("json")))
 
 
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """The stand-ins take their addresses, before the first case: a platform may ask by OPTIONS, and call nobody who was not there."""
+    run, board = run_of(session.config), session.config.stash.get(_BOARD, None)
+    if run is None or board is None or run.switchboard is None:
+        return
+    for phone in _stand_ins(run):
+        with contextlib.suppress(HarnessError):  # each case that needs it says why it is not there
+            board.keep(phone)
+
+
+def _stand_ins(run: Run) -> list[PhoneConfig]:
+    """The phones in the AI's place at real platforms."""
+    trunks = dict.fromkeys((case.deployment, case.trunk) for case in run.cases if case.axes["ai"] == "stand-in")
+    all_of_them = ((run.deployment(name), trunk) for name, trunk in trunks)
+    return [stand_in(d, d.trunk(trunk)) for d, trunk in all_of_them if d.kind != "simulated"]
+
+
+def _show(config: pytest.Config, text: str) -> None:
+    """Say a line at the terminal while the run goes on."""
+    if (shown := config.pluginmanager.get_plugin(PROGRESS)) is not None:
+        shown.mention(text)
+
+
 def _prepare(config: pytest.Config, run: Run) -> None:
     """What there is to do while the worlds start."""
     _write_scope(config, run)
@@ -194,8 +221,8 @@ def _start(config: pytest.Config, run: Run, files: list[Path]) -> None:
             phones = PhoneForkServer()
             stack.callback(phones.close)
             run.phone_fork_server = phones.path
-    if run.replicas and run.slots > 1:
-        board = Switchboard(fork_server=run.phone_fork_server)
+    if run.replicas and (run.slots > 1 or _stand_ins(run)):
+        board = config.stash[_BOARD] = Switchboard(fork_server=run.phone_fork_server, say=partial(_show, config))
         stack.callback(board.close)
         run.switchboard = str(board.path)
     try:

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from harness.deployment import Deployment
 from harness.matrix import Case, calls_of, left_out, seconds_of, why_never_passed
+from harness.phone.options_seen import patience
 from harness.pytest_plugin.items import case_of
 from harness.pytest_plugin.options import given
 from harness.pytest_plugin.progress import mute_reporter
@@ -107,6 +108,9 @@ class PlanOnly:
             text += f" (limits.cost_per_run = {limits.cost_per_run:g})"
         text += "; cases that were spoilt run again besides"
         self._console.print(Text(text))
+        if (asks := deployment.stand_in.options_every_s) is not None and deployment.kind != "simulated":
+            waits = f"    calls to the stand-in wait for the platform's OPTIONS, {patience(asks):g} s at most: a trunk's first, and"
+            self._console.print(Text(f"{waits} those behind a row that has its address alone"))
         if refused := self._refused[deployment.name]:
             self._console.print(
                 Text(f"    planned calls that are REFUSED, each with its reason above: {refused}", "red")

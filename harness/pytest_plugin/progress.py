@@ -26,7 +26,7 @@ from rich.text import Text
 from harness.errors import HarnessError
 from harness.pytest_plugin.items import case_id, case_of
 from harness.pytest_plugin.options import ignored
-from harness.pytest_plugin.parallel import WORLDS
+from harness.pytest_plugin.parallel import PROGRESS, WORLDS
 from harness.pytest_plugin.run import Run, run_of
 from harness.report import closing
 from harness.report.causes import signature
@@ -54,7 +54,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if run is None or hasattr(config, "workerinput"):
         return
     if not config.getoption("plan") and not config.option.collectonly:
-        config.pluginmanager.register(Progress(run, config), "harness-progress")
+        config.pluginmanager.register(Progress(run, config), PROGRESS)
 
 
 def mute_reporter(config: pytest.Config) -> None:
@@ -333,6 +333,11 @@ class Progress:
             if counts[verdict]:
                 text.append(f" · {counts[verdict]} {verdict}", style)
         return text.append(f" · {time.monotonic() - self._began:.1f} s")
+
+    def mention(self, text: str) -> None:
+        """Show a line of what the run waits for, unless only its end is asked for. Thread-safe."""
+        if not self._quiet:
+            self._say(Text(text))
 
     def _say(self, what: Any) -> None:
         self._console.print(what)

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from harness.audio.marks import VOICES, replied
 from harness.events import (
+    AskedByOptions,
     CallsRefused,
     CallState,
     DtmfReceived,
@@ -119,6 +120,11 @@ def _moment(event: Event) -> Moment | None:
     return Moment(event.at, event.phone, said[0], said[1]) if said else None
 
 
+def _asked(event: AskedByOptions) -> tuple[str, bool]:
+    seen = "has answered" if event.answered else "has got no"
+    return f"the {event.phone} has been there for {event.there_s:.1f} s, and {seen} OPTIONS of the platform's", False
+
+
 def _media(event: MediaState) -> tuple[str, bool]:
     if not event.active:
         return f"{event.leg} has no media", True
@@ -138,6 +144,7 @@ _WORDS: dict[type[Event], Callable[[Any], tuple[str, bool] | None]] = {
     DtmfReceived: lambda event: (f"{event.leg} receives digit {event.digit} ({event.method})", False),
     TransferProgress: lambda event: (f"{event.leg} transfer: {event.code} {event.reason}".rstrip(), event.code >= 300),
     TransportFailed: lambda event: (f"{event.transport.upper()} to {event.remote} failed: {event.reason}", True),
+    AskedByOptions: lambda event: _asked(event) if event.answered or event.every_s else None,
     TlsHandshake: lambda event: (f"TLS handshake of {event.remote}{' failed' * event.failed}", event.failed),
     StrangerRefused: lambda event: (
         f"{event.count}× {event.method} of {event.source} ({event.user_agent or 'no user agent'}) refused: "

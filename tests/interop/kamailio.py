@@ -7,10 +7,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from harness.deployment import Deployment, Group
+from harness.deployment import Deployment, Group, Trunk
 from harness.simulation.pki import Certificate
 from tests.interop.processes import Program, free_port
 
+_ASKS_EVERY_S = 2  #: a trunk's far end by OPTIONS, where the deployment says so
 _TEMPLATE = Path(__file__).with_name("kamailio.cfg")
 _TLS = """\
 [server:default]
@@ -62,9 +63,11 @@ class Kamailio(Program):
         tls = directory / "tls.cfg"
         tls.write_text(_TLS.format(certificate=certificate.certificate, key=certificate.key, ca=ca_file))
         values = {
+            "PROBED": str(_dispatcher_list(directory, deployments)),
             "HOST": host,
             "PORT": str(port),
             "TLS_PORT": str(tls_port),
+            "ASKS_EVERY_S": str(_ASKS_EVERY_S),
             "DOMAIN": deployments[0].platform.domain,
             "CARRIER": carrier,
             "STRANGER": stranger,
@@ -90,6 +93,25 @@ def ports(host: str) -> tuple[int, int]:
     return plain, free_port(host, but=[plain])
 
 
+def _dispatcher_list(directory: Path, deployments: list[Deployment]) -> Path:
+    path = directory / "dispatcher.list"
+    path.write_text("".join(f"{number} {uri} 0\n" for number, uri in _probed(deployments)))
+    return path
+
+
+def _probed(deployments: list[Deployment]) -> Iterator[tuple[int, str]]:
+    """The far ends that are asked by OPTIONS, each with the number of its set."""
+    for deployment in deployments:
+        if every := deployment.stand_in.options_every_s:
+            assert every == _ASKS_EVERY_S, "as dispatcher's ds_ping_interval"
+            yield from ((number, _far_end(trunk)) for number, trunk in enumerate(deployment.trunks, start=1))
+
+
+def _far_end(trunk: Trunk, user: str = "", port: int | None = None) -> str:
+    parameter = "" if trunk.transport == "udp" else f";transport={trunk.transport}"
+    return f"sip:{user}{'@' * bool(user)}{trunk.host}:{port or trunk.port}{parameter}"
+
+
 def _tables(
     deployments: list[Deployment], trusted: list[str], spoilt: dict[str, str], queue: str | None
 ) -> Iterator[str]:
@@ -102,10 +124,10 @@ def _tables(
             if entry.group:  # people only
                 yield _entry("groups", did, _agents(deployment, deployment.groups[entry.group]))
                 continue
-            host, port = (trunk.host, trunk.port) if entry.reachable else (trunk.host, 9)
             assistant = deployment.assistants[str(entry.assistant)]
-            parameter = "" if trunk.transport == "udp" else f";transport={trunk.transport}"
-            yield _entry("lines", did, f"sip:{assistant.did}@{host}:{port}{parameter}")
+            yield _entry("lines", did, _far_end(trunk, assistant.did, trunk.port if entry.reachable else 9))
+            if deployment.stand_in.options_every_s:
+                yield _entry("probed", did, str(1 + list(deployment.trunks).index(trunk)))
             if entry.plaintext:
                 yield _entry("plaintext", did, "yes")
             if deployment.integration == "gladly":

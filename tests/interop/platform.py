@@ -18,11 +18,11 @@ from tests.interop.sipp_queue import SippQueue
 _TEMPLATES = Path(__file__).with_name("deployments")
 PASSWORD, TOKEN = "interop-only", "interop-token"  # of accounts that live as long as this run, on loopback
 #: Of each deployment's numbers.
-AREAS = {"stand-in": "312", "synthflow": "773", "gladly": "206", "clinic": "415", "shop": "212"}
+AREAS = {"stand-in": "312", "synthflow": "773", "gladly": "206", "clinic": "415", "shop": "212", "probed": "503"}
 
 # The last octets of who takes part.
 KAMAILIO, STRANGER, RTPENGINE, QUEUE = 10, 11, 12, 13
-AI = {"stand-in": 20, "synthflow": 21, "gladly": 22, "clinic": 23, "shop": 24}
+AI = {"stand-in": 20, "synthflow": 21, "gladly": 22, "clinic": 23, "shop": 24, "probed": 25}
 CALLERS, AGENTS = 30, 31
 BARESIP, SIPP, PHONES, TORTURER = 40, 60, 100, 220
 

@@ -88,11 +88,24 @@ CUSTOMERS = {
     },
     "shop": {"SBC-INBOUND": 1, "PEOPLE": 2, "GROUP-RINGING": 1},
 }
+#: Kamailio asks the stand-in by OPTIONS, and calls it only while the last one was answered.
+PROBED = {
+    "SBC-INBOUND": 1,
+    "HANGUP-CALLER": 1,
+    "PRACK": 1,
+    "SBC-FALLBACK-REFUSED": 1,
+    "SBC-FALLBACK-DOWN": 1,
+    "TLS-BADCERT": 3,
+}
 #: Cases that must not pass, with a part of their message.
 SHORTCOMINGS = {
     # Kamailio 5.6 checks who signed a certificate, not whom it names (RFC 5922 section 7.2 asks for both)
-    f"TLS-BADCERT[kamailio-{who}:stand-in-tls-ip-wrong-name]": "no INVITE is sent to the AI"
-    for who in ("stand-in", "gladly")
+    f"TLS-BADCERT[kamailio-{who}]": "no INVITE is sent to the AI"
+    for who in (
+        "stand-in:stand-in-tls-ip-wrong-name",
+        "gladly:stand-in-tls-ip-wrong-name",
+        "probed:stand-in-tls-ip-wrong-name-inbound",
+    )
 }
 
 
@@ -130,6 +143,15 @@ def test_customer_with_people_in_groups(platform: Platform, tmp_path: Path, who:
         judge(verified, row, count)
     if who == "clinic":
         assert platform.queue.received("INVITE"), "nobody waited with music"
+
+
+def test_platform_that_asks_by_options_and_calls_nobody_who_has_not_answered(
+    platform: Platform, tmp_path: Path
+) -> None:
+    verified = verify(platform.files["probed"], PROBED, tmp_path, workers=2)
+    for row, count in PROBED.items():
+        judge(verified, row, count)
+    assert "WAITING  until the platform asks the stand-in" in verified.output
 
 
 @pytest.mark.xdist_group("scenarios-as-gladly")

@@ -66,6 +66,15 @@ OWN: Mapping[str, Described] = {
         "trunk",
         at.TROUBLE,
     ),
+    "trunk-not-asked": Described(
+        "the platform had not asked the stand-in by OPTIONS since it came, and may have taken the trunk for down",
+        at.REACHING_ISSUE,
+        "Write into the deployment file how often {platform} asks (`options_every_s` in `[stand_in]`), so that a run waits for it "
+        "before it calls; or switch its OPTIONS off on the test trunk. Where none arrives, a firewall drops them, or they come from an "
+        "address that the file does not name.",
+        "deployment file",
+        at.TROUBLE,
+    ),
     "connection-closed": Described(
         "the connection to the caller is closed before its INVITE has a final response",
         at.REACHING_ISSUE,

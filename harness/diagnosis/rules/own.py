@@ -5,7 +5,7 @@ from __future__ import annotations
 from harness.diagnosis.caller_end import UNHEARD
 from harness.diagnosis.cells import cells
 from harness.diagnosis.conditions import when
-from harness.diagnosis.own import CLOSED, CONFIGURED, NO_ANSWER, NO_ROOM, NO_SUCH_NAME, SECOND, WEAKER
+from harness.diagnosis.own import CLOSED, CONFIGURED, NO_ANSWER, NO_ROOM, NO_SUCH_NAME, NOT_YET, SECOND, WEAKER
 from harness.diagnosis.rule import Rule
 from harness.diagnosis.rules.legs import agent_refused
 from harness.diagnosis.rules.refused import ALL_LATER
@@ -61,6 +61,17 @@ OWN: tuple[Rule, ...] = (
         essential=(when("options.answer", "refused", "none"),),
         conditions=(),
         because="OPTIONS was asked of the platform outside of any call, as a keep-alive is, and no 200 came",
+    ),
+    Rule(
+        id="reach.not-asked",
+        cause="trunk-not-asked",
+        symptoms=("reach",),
+        essential=(when("trunk.asked", NOT_YET),),
+        conditions=(when("ai.saw", "nothing"), when("trunk.asks", True)),
+        consequences=(*ALL_LATER, "fallback"),
+        because="the platform asks by OPTIONS whether the trunk's far end is there, and had not since the phone in the AI's place "
+        "came: it may have taken the trunk for down, and called nobody there",
+        confidence="likely",
     ),
     Rule(
         id="reach.connection.closed",

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from harness.events import CallsRefused, NameLookup, PasswordWithheld, TlsHandshake, TransportFailed, WithheldBy
+from harness.events import (
+    AskedByOptions,
+    CallsRefused,
+    NameLookup,
+    PasswordWithheld,
+    SipMessage,
+    TlsHandshake,
+    TransportFailed,
+    WithheldBy,
+)
 from tests.unit.diagnosis.building import Example
 from tests.unit.diagnosis.example_case import SDP
 from tests.unit.diagnosis.stories import GROUP, Expected, called, lost, talk, transfer
@@ -182,7 +191,33 @@ def connects(at_s: float, port: str = "answers") -> Example:
     return example.after(0.3).rings("reception").probed("termination", port).not_taken("the phone reception")
 
 
+def asked_by_options(
+    *, there_s: float = 3.0, answered: bool = False, every_s: float | None = None, asked_after_s: float | None = None
+) -> Example:
+    """A call that the platform's agents took at once; what it had asked the stand-in by OPTIONS before, and while that went on."""
+    example = Example(ai="stand-in")
+    told = {"there_s": there_s, "answered": answered, "every_s": every_s}
+    example.events.append(AskedByOptions(at=example.now, phone="stand-in", **told))  # type: ignore[arg-type]
+    example.after(0.5).dials()
+    if asked_after_s is not None:
+        message = {
+            "direction": "received",
+            "transport": "udp",
+            "local": "192.0.2.90:32681",
+            "remote": "198.51.100.20:5060",
+        }
+        options = SipMessage(
+            at=example.now + asked_after_s,
+            phone="stand-in",
+            text="OPTIONS sip:192.0.2.90 SIP/2.0\r\n\r\n",
+            **message,  # type: ignore[arg-type]
+        )
+        example.events.append(options)
+    return example.after(0.1).rings("reception").after(4.0).all_ports_answer().not_taken()
+
+
 OWN = [
+    Expected("reach.not-asked", asked_by_options(every_s=30.0), ("trunk-not-asked",)),
     *(
         Expected(f"fallback.queue.{cause}", _queued(), ("nobody-available", "another-device-answered"))
         for cause in ("nobody-available", "another-device-answered")

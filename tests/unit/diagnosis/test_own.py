@@ -9,7 +9,14 @@ from harness.diagnosis.sdp import own_reach
 from harness.events import NameLookup, PasswordWithheld, WithheldBy
 from tests.unit.diagnosis.building import Example
 from tests.unit.diagnosis.known import facts_of
-from tests.unit.diagnosis.own_examples import agent_behind_a_router, astray, behind_a_router, connects, options
+from tests.unit.diagnosis.own_examples import (
+    agent_behind_a_router,
+    asked_by_options,
+    astray,
+    behind_a_router,
+    connects,
+    options,
+)
 
 
 def kept(example: Example, *rules: WithheldBy | None) -> Example:
@@ -114,3 +121,33 @@ def test_what_goes_astray_is_kept_back_by_no_firewall_whatever_is_heard_in_turn(
     example.findings.clear()
     example.to_ai("no-rtp").to_caller("other", 200)
     assert [cause.id for cause in example.diagnose().causes] == ["sdp-other-address"]
+
+
+@pytest.mark.parametrize(
+    ("told", "is_named"),
+    [
+        ({"every_s": 30.0}, True),
+        ({"every_s": 30.0, "there_s": 900.0}, True),
+        ({"asked_after_s": 2.0}, True),
+        ({"every_s": 30.0, "asked_after_s": -0.2}, False),
+        ({"every_s": 30.0, "answered": True}, False),
+        ({"answered": True, "asked_after_s": 2.0}, False),
+    ],
+)
+def test_a_platform_that_asks_by_options_and_had_not_may_have_taken_the_trunk_for_down(
+    told: dict[str, float], is_named: bool
+) -> None:
+    causes = asked_by_options(**told).diagnose().causes  # type: ignore[arg-type]
+    likely = [("trunk-not-asked", "likely", False)]
+    assert ([(cause.id, cause.confidence, cause.candidate) for cause in causes] == likely) is is_named
+    assert ("trunk-not-asked" in {cause.id for cause in causes}) is is_named
+
+
+@pytest.mark.parametrize(("there_s", "is_possible"), [(3.0, True), (118.0, True), (121.0, False)])
+def test_nothing_is_certain_behind_a_phone_that_just_came_where_nothing_tells_whether_the_platform_asks(
+    there_s: float, is_possible: bool
+) -> None:
+    causes = {cause.id: cause for cause in asked_by_options(there_s=there_s).diagnose().causes}
+    assert ("trunk-not-asked" in causes) is is_possible
+    assert {"route-missing", "route-wrong-trunk"} <= causes.keys()
+    assert {cause.confidence for cause in causes.values()} == {"possible"}

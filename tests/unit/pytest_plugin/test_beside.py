@@ -13,9 +13,10 @@ from harness import matrix
 from harness.deployment import CALLS_A_PHONE, Deployment, Limits
 from harness.integrations import load
 from harness.matrix import Case
-from harness.pytest_plugin.leases import LeaseTable, leased
+from harness.pytest_plugin.leases import Leased, LeaseTable, leased
 from harness.pytest_plugin.needs import in_turns, landing_agents, needs_of
 from harness.pytest_plugin.run import Run
+from harness.scenario.company import Company
 
 FILES = Path(__file__).parents[3] / "scenarios" / "deployments"
 
@@ -178,6 +179,26 @@ def test_what_a_case_has_of_its_deployment_and_whose_calls_are_not_its_own(
     with leased(run, case_of(deployment, "TD-TRANSFER-BLIND"), alone=True) as mine:
         assert mine.company.lands_at == {"billing"}
         assert mine.company.others == set(), "nobody is beside it"
+
+
+def test_one_worker_alone_has_the_stand_ins_phone_where_it_stays_between_cases(
+    deployment: Deployment, tmp_path: Path
+) -> None:
+    run = Run(Path(tmp_path), (deployment,), matrix.Selection(), "quick", workers=1)
+    run.control.mkdir()
+    run.replicas, run.switchboard = {"acme": [deployment]}, "/nowhere"
+    with leased(run, case_of(deployment, "TD-INBOUND", "stand-in")) as mine:
+        assert mine.company.switchboard == Path("/nowhere")
+        assert mine.company.others == set(), "nobody is beside it"
+
+
+def test_a_case_whose_switchboard_cannot_be_reached_begins_and_says_so_itself(
+    deployment: Deployment, tmp_path: Path
+) -> None:
+    trunks = [trunk.model_copy(update={"termination": "sbc.example:5060"}) for trunk in deployment.trunks]
+    case = case_of(deployment, "TD-INBOUND", "stand-in")
+    company = Company(switchboard=tmp_path / "nobody")
+    assert Leased(deployment.model_copy(update={"trunks": trunks}), company).wait_until_asked(case) is None
 
 
 def test_cases_that_take_turns_do_not_stand_in_a_row(deployment: Deployment) -> None:

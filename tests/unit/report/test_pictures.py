@@ -7,10 +7,11 @@ import xml.etree.ElementTree as ET
 from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
-from harness.events import CallState, DtmfReceived, LegStarted, MarkHeard, MediaState, TransportFailed
+from harness.events import AskedByOptions, CallState, DtmfReceived, LegStarted, MarkHeard, MediaState, TransportFailed
 from harness.report import ladder, timeline
 from harness.report.evidence import CaseEvidence
 from harness.report.flow import FlowEnd, arrows, on_our_clock, sdp_summary
@@ -222,6 +223,23 @@ class TestMoments:
             ("talking", 1),
         ]
         assert sum("media" in moment.text for moment in moments(evidence)) == 3
+
+    @pytest.mark.parametrize(
+        ("told", "words"),
+        [
+            ({"answered": False, "every_s": None}, []),
+            ({"answered": False, "every_s": 30.0}, ["has got no OPTIONS of the platform's"]),
+            ({"answered": True, "every_s": None}, ["has answered OPTIONS of the platform's"]),
+        ],
+    )
+    def test_options_are_spoken_of_where_something_tells_that_the_platform_asks(
+        self, tmp_path: Path, samples: ModuleType, told: dict[str, Any], words: list[str]
+    ) -> None:
+        with samples.playing(tmp_path / "case") as sample:
+            sample.event(AskedByOptions, "stand-in", there_s=3.0, **told)
+            sample.recorder.close(Verdict.PASSED, "")
+        found = [moment.text for moment in moments(CaseEvidence.read(tmp_path / "case"))]
+        assert found == [f"the stand-in has been there for 3.0 s, and {each}" for each in words]
 
     @pytest.mark.parametrize(
         ("mark", "name"),

@@ -1,0 +1,64 @@
+"""The order in which the cases of a run stand: on a real platform, those last behind which it may call no stand-in for a while."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from harness import matrix
+from harness.deployment import Deployment
+from harness.deployment.network import CertificateFiles
+from harness.integrations import load
+from harness.matrix import Case
+from harness.pytest_plugin.items import case_of
+from harness.pytest_plugin.order import in_order
+from harness.pytest_plugin.run import Run
+
+FILES = Path(__file__).parents[3] / "scenarios" / "deployments"
+#: As pytest collects them: by the names of the scenarios' files.
+FILE_OF = {"TLS-BADCERT": "test_access", "FALLBACK-DOWN": "test_fallback", "FALLBACK-REFUSED": "test_fallback"}
+
+
+def in_turn(deployment: Deployment, workers: int, ai: str) -> list[Case]:
+    """The cases of that AI in their order."""
+    run = Run(Path(), (deployment,), matrix.Selection(ais=(ai,)), "quick", workers=workers)
+    collected = sorted(run.cases, key=lambda case: FILE_OF.get(case.row.scenario, "test_call_control"))
+    items: Any = [SimpleNamespace(callspec=SimpleNamespace(params={"case": case})) for case in collected]
+    ordered = [case_of(item) for item in in_order(items, run)]
+    found = [case for case in ordered if case is not None]
+    assert sorted(case.id for case in found) == sorted(case.id for case in run.cases), "none is lost, none twice"
+    return found
+
+
+def real(name: str) -> Deployment:
+    found = load(FILES / f"simulated-{name}.toml")
+    bad = {
+        kind: CertificateFiles(certificate="c", private_key="k") for kind in ("expired", "self-signed", "wrong-name")
+    }
+    place = found.stand_in.model_copy(update={"bind": "192.0.2.80", "bad_certificates": bad})
+    return found.model_copy(update={"kind": "stand-in", "stand_in": place})
+
+
+@pytest.mark.parametrize("workers", [0, 1, 4])
+@pytest.mark.parametrize("integration", ["talkdesk", "gladly"])
+def test_at_a_real_platform_what_a_trunk_may_be_taken_for_down_behind_comes_last(
+    integration: str, workers: int
+) -> None:
+    cases = in_turn(real(integration), workers, "stand-in")
+    kinds = [(case.row.own_place, case.row.takes_trunk_down) for case in cases]
+    assert {(False, False), (True, False), (True, True)} == set(kinds)
+    assert kinds == sorted(kinds), (
+        "those that share the address, those that have it alone, those that take the trunk down"
+    )
+    scenarios = list(dict.fromkeys(case.row.scenario for case in cases if case.row.takes_trunk_down))
+    assert scenarios == ["FALLBACK-REFUSED", "TLS-BADCERT", "FALLBACK-DOWN"], "and last of all who is away"
+
+
+def test_at_a_simulated_platform_the_longest_come_first() -> None:
+    cases = in_turn(load(FILES / "simulated-talkdesk.toml"), 0, "stand-in")
+    seconds = [case.row.seconds for case in cases]
+    assert seconds == sorted(seconds, reverse=True)
+    assert any(case.row.takes_trunk_down for case in cases)
