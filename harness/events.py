@@ -242,9 +242,8 @@ class AskedByOptions(Event):
 
     there_s: float  #: how long the phone had been at its address
     answered: bool  #: whether an OPTIONS of the platform's was answered since
-    every_s: (
-        float | None
-    )  #: how often the platform asks, by the deployment file or by those that came; None: nothing tells
+    #: How often the platform asks, by the deployment file or by those that came; None where nothing tells.
+    every_s: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

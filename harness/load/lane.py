@@ -96,7 +96,8 @@ class Lane:
 
     def _wait_until_asked(self) -> None:
         """Wait until the platform has asked the stand-in by OPTIONS, where the file says that it does: it may call nobody before."""
-        every = self.context.deployment.stand_in.options_every_s
+        deployment = self.context.deployment
+        every = deployment.stand_in.options_every_s if deployment.kind != "simulated" else None
         if every is None or not isinstance(self.ai.endpoint, StandInEndpoint):
             return
         within, phone = patience(every), self.ai.endpoint.phone
