@@ -225,6 +225,7 @@ KNOWN: Mapping[str, Kind] = {
     "offer.agent": Kind("the media offered to the agent", "look at the INVITE that the agent's phone got"),
     "caller.offer": Kind("the media that the caller offered", "look at the caller's INVITE"),
     "answered.elsewhere": Kind("a device that is not ours answered", _PLATFORM_LOG),
+    "group.waits": Kind("the group has a queue or a machine, which answers by itself", "read the group's settings"),
     "header.ai": Kind("the agreed headers at the AI", _AI_SIP),
     "header.sent": Kind("the AI's transfer asks for the header as agreed", _AI_SIP),
     "header.agent": Kind("the agreed headers at the agent", "look at the INVITE that the agent's phone got"),

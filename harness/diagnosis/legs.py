@@ -23,8 +23,6 @@ _OWN: dict[int, str] = {415: "its media", 488: "its media", 606: "its media", 40
 MALFORMED = "a malformed request"
 _WITHOUT_LEG: dict[int, str] = {486: "another call", 400: MALFORMED}
 _ANSWERED_AND_OVER_S = 1.0
-#: Who answered where the group has a queue, or a machine: that, as likely as somebody else's device.
-QUEUE = "the group's queue or machine, or another device"
 _AFTER_HANGUP_S = 0.9  #: what was asked for a shorter time than this before the case was over may still be under way
 
 
@@ -200,15 +198,15 @@ def _waits(scene: Scene) -> bool:
 
 def _answered_elsewhere(scene: Scene) -> None:
     facts = scene.facts
-    answered: object = QUEUE if _waits(scene) else True
+    facts.record("group.waits", _waits(scene) or None, "deployment file")
     if facts.value("transfer.landed") == "nowhere":
         placed = [e for e in scene.events if isinstance(e, LegStarted) and e.replaces is not None]
         for leg in placed:
             up = [e for e in _states(scene, leg.leg) if e.state == "confirmed"]
             if up:
-                facts.record("answered.elsewhere", answered, f"{leg.leg}, the call placed on the REFER, was answered")
+                facts.record("answered.elsewhere", True, f"{leg.leg}, the call placed on the REFER, was answered")
         if facts.value("transfer.way") == "INVITE" and facts.value("transfer.answer") == "accepted":
-            facts.record("answered.elsewhere", answered, *facts["transfer.answer"].evidence)
+            facts.record("answered.elsewhere", True, *facts["transfer.answer"].evidence)
         if facts.value("transfer.passed_on") is True:
             facts.record(
                 "answered.elsewhere", False, "nobody answered a call that the caller's phone placed on the REFER"
@@ -229,7 +227,7 @@ def _answered_elsewhere(scene: Scene) -> None:
             facts.record("answered.elsewhere", False, "nobody took the call in the AI's place")
         elif end is not None and not answers_itself(scene) and (facts.value("ai.saw") or facts.value("ai.lost")):
             # where neither is known, the AI may have answered
-            facts.record("answered.elsewhere", answered, *facts["caller.end"].evidence)
+            facts.record("answered.elsewhere", True, *facts["caller.end"].evidence)
 
 
 def _states(scene: Scene, leg: str | None) -> list[CallState]:

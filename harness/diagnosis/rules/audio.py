@@ -5,7 +5,6 @@ from __future__ import annotations
 from harness.diagnosis.audio import AT_FIRST_NOTHING, NO_RTP, NO_VOICE
 from harness.diagnosis.cells import cells
 from harness.diagnosis.conditions import not_shown, unless, when
-from harness.diagnosis.legs import QUEUE
 from harness.diagnosis.rule import Rule
 from harness.diagnosis.rules.closed import closed
 from harness.diagnosis.rules.cut import CUT
@@ -38,7 +37,7 @@ AUDIO: tuple[Rule, ...] = (
         symptoms=("audio", "audio.agent"),
         cells=cells("media to it", "caller", "customer"),
         essential=(when("audio.to_caller", "crossed"),),
-        conditions=(not_shown("answered.elsewhere", True, QUEUE),),
+        conditions=(not_shown("answered.elsewhere", True),),
         consequences=UNHEARD,
         because="the caller hears a voice that has no part in this call",
     ),
@@ -49,7 +48,7 @@ AUDIO: tuple[Rule, ...] = (
         cells=cells("media to it", "AI"),
         essential=(when("audio.to_ai", "crossed"),),
         conditions=(
-            not_shown("answered.elsewhere", True, QUEUE),
+            not_shown("answered.elsewhere", True),
             not_shown("audio.to_caller", "crossed"),
         ),
         consequences=UNHEARD,
@@ -62,7 +61,7 @@ AUDIO: tuple[Rule, ...] = (
         cells=cells("media to it", "REFER", "AI's call", "fallback"),
         essential=(when("audio.agent", "crossed"),),
         conditions=(
-            not_shown("answered.elsewhere", True, QUEUE),
+            not_shown("answered.elsewhere", True),
             not_shown("audio.to_caller", "crossed"),
             not_shown("audio.to_ai", "crossed"),
         ),

@@ -12,7 +12,7 @@ from dataclasses import replace
 from harness.diagnosis.answering import UNSEEN
 from harness.diagnosis.cells import AGENTS, Cell, Place, cells
 from harness.diagnosis.conditions import not_shown, unless, when
-from harness.diagnosis.legs import MALFORMED, QUEUE
+from harness.diagnosis.legs import MALFORMED
 from harness.diagnosis.own import NO_ROOM
 from harness.diagnosis.rule import Confidence, Rule, Symptom
 from harness.diagnosis.rules.refused import ALL_LATER
@@ -249,19 +249,18 @@ def _answered_elsewhere() -> Iterator[Rule]:
             symptoms=(symptom, "audio", "audio.agent"),
             cells=cells("number", *places),
             essential=(when(fact, "nowhere"),),
-            conditions=(when("answered.elsewhere", True), *_NOT_ANOTHER_GROUPS),
+            conditions=(when("answered.elsewhere", True), not_shown("group.waits", True), *_NOT_ANOTHER_GROUPS),
             consequences=_AFTER,
             because="the call to the group was answered, and no phone of ours rang",
         )
         yield elsewhere
-        queue = (when(fact, "nowhere"), when("answered.elsewhere", QUEUE))
         for cause, confidence in _BEHIND_A_QUEUE:
             yield replace(
                 elsewhere,
                 id=f"{symptom}.queue.{cause}",
                 cause=cause,
-                essential=queue,
-                conditions=_NOT_ANOTHER_GROUPS,
+                essential=(when(fact, "nowhere"), when("group.waits", True)),
+                conditions=(when("answered.elsewhere", True), *_NOT_ANOTHER_GROUPS),
                 because="the call to the group was answered, as its queue or machine does, and no phone of ours rang",
                 confidence=confidence,
             )
