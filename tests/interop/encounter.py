@@ -79,11 +79,12 @@ class Encounter:
         return f"{failed[0].expected}: {failed[0].actual.splitlines()[0]}" if failed else ""
 
     def diagnosis(self) -> Diagnosis:
-        """What the harness makes of its findings."""
+        """What the harness makes of its findings. No phone of ours was in the AI's place, so that nobody has looked there."""
         context = self.context
         conclude(context)
-        findings = context.evidence.findings
-        return diagnose(context.case.plain(), findings, self._events, context.deployment, number_of=lambda _: "")
+        findings, events = context.evidence.findings, self._events
+        case, deployment = context.case.plain(), context.deployment
+        return diagnose(case, findings, events, deployment, visibility="caller+agents", number_of=lambda _: "")
 
 
 @contextmanager
