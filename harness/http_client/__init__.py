@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Coroutine, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from concurrent.futures import wait
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from harness.http_client.answers import MOST_BYTES, HttpError, HttpResponse, Trouble, Trust
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["MOST_BYTES", "Answer", "HttpClient", "HttpError", "HttpResponse", "Trouble", "Trust"]
 
 Answer = TypeVar("Answer")
+
+_LONGEST_NAP_S: Final = 1.0
 
 
 class HttpClient:
@@ -61,6 +64,9 @@ class HttpClient:
         """
         answer = asyncio.run_coroutine_threadsafe(asked, self._loop)
         try:
+            while not answer.done():
+                # a signal that comes between the interpreter's last look and the wait itself is seen when that ends, and not before
+                wait([answer], _LONGEST_NAP_S)
             return answer.result()
         finally:
             answer.cancel()  # nothing, where it has come
