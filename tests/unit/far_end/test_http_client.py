@@ -409,13 +409,15 @@ class StoppedError(Exception):
     """Raised by a signal's handler, as that of a run's watch is."""
 
 
-def test_who_stops_waiting_asks_no_further(client: HttpClient) -> None:
+@pytest.mark.parametrize("reaches", ["who waits", "another thread"])
+def test_who_stops_waiting_asks_no_further(client: HttpClient, reaches: str) -> None:
+    """A signal that reaches another thread, or who is about to wait, does not end the wait itself."""
     ended, here = threading.Event(), threading.get_ident()
 
     async def asked() -> None:
         while sys._current_frames()[here].f_code.co_filename != threading.__file__:  # it does not wait yet
             pass
-        os.kill(os.getpid(), signal.SIGUSR1)
+        signal.pthread_kill(here if reaches == "who waits" else threading.get_ident(), signal.SIGUSR1)
         try:
             await asyncio.Event().wait()
         finally:
