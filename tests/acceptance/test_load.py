@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 import pytest
 import tomli_w
 
+from harness.deployment import CALLS_A_PHONE
 from harness.load import picture, result
 from harness.report.evidence import CaseEvidence
 from tools.speed.held import wide
@@ -69,11 +70,16 @@ def test_every_call_is_placed_verified_and_ended(load: Load, tmp_path: Path) -> 
 
 def test_more_calls_than_the_callers_phones_take_at_once(load: Load, tmp_path: Path) -> None:
     """A caller then has several phones, each with a name of its own."""
+    plain = wide(CALLS_A_PHONE + 2)
+    for other in ("caller-2", "caller-3", "caller-4", "customer"):
+        del plain["phones"][other]
     file = tmp_path / "wide.toml"
-    file.write_text(tomli_w.dumps(wide(24)))
-    done = load(file, tmp_path, "--calls", "24", "--cps", "10", "--for", "0.5", "--step", "12")
+    file.write_text(tomli_w.dumps(plain))
+    done = load(file, tmp_path, "--calls", str(CALLS_A_PHONE + 2), "--cps", "10", "--for", "0.5", "--step", "3")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert run_of(tmp_path)[1]["calls_held"] == 24
+    found = run_of(tmp_path)[1]
+    assert found["calls_held"] == CALLS_A_PHONE + 2
+    assert {call["leg"].partition(".")[0] for call in found["calls"]} == {"caller", "caller~2"}
 
 
 def test_the_first_step_beyond_the_platforms_limit_is_named(load: Load, tmp_path: Path) -> None:

@@ -41,10 +41,10 @@ def test_a_deadline_beyond_all_clocks_keeps_no_other_from_its_time(seconds: floa
 
 def test_what_is_cancelled_is_not_done() -> None:
     scheduler, done = DeadlineScheduler(), queue.Queue[str]()
-    cancel = scheduler.after(0.05, lambda: done.put("cancelled"))
+    cancel = scheduler.after(0.5, lambda: done.put("cancelled"))  # so long it may take until the next line
     cancel()
     cancel()
-    scheduler.after(0.05, lambda: done.put("later"))
+    scheduler.after(0.5, lambda: done.put("later"))
     assert done.get(timeout=10) == "later"
     scheduler.close()
 
