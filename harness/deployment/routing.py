@@ -99,6 +99,11 @@ class Group(Model):
         return is_spelling(user, self.did, region) if self.did else user == self.user
 
     @property
+    def answers_itself(self) -> bool:
+        """Whether a call that nobody takes is answered all the same: by its queue, with music, or by its machine."""
+        return self.queue_s > 0 or self.voicemail
+
+    @property
     def present(self) -> tuple[str, ...]:
         """The agents whom the platform calls."""
         return tuple(agent for agent in self.agents if agent not in self.away)

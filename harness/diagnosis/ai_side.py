@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from harness.deployment import Trunk
 from harness.diagnosis import sdp
-from harness.diagnosis.audio import is_unheard
+from harness.diagnosis.audio import tell_beside
 from harness.diagnosis.derive import Scene, listed, number_in, same_number
 from harness.diagnosis.messages import CHALLENGES, Seen, formats, said_by, username_in
 from harness.diagnosis.refusals import TERMINATED, about, of_message, one
@@ -136,8 +136,7 @@ def _of_invite(scene: Scene, seen: Seen) -> None:
         facts.record("ai.offer", sdp.offered(body), seen.where, formats(invite))
     if "m=audio" in body:
         facts.record("sdp.to_ai", sdp.reach(body, seen.remote), seen.where)
-        beside = sdp.is_beside(body, seen.remote) if is_unheard(scene) else None
-        facts.record("sdp.beside", beside, seen.where, f"c={sdp.address(body)}, from {seen.remote}")
+        tell_beside(scene, body, seen.remote, seen.where)
         facts.record("sdp.hold", "the platform" if _holds(scene, seen) else None, seen.where)
     for answer in scene.at_ai:
         if not answer.received and answer.answers("INVITE") == 200 and answer.message.call_id == invite.call_id:

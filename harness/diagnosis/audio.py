@@ -6,6 +6,7 @@ import ipaddress
 import re
 
 from harness.audio.marks import VOICES, reply_to
+from harness.diagnosis import sdp
 from harness.diagnosis.derive import Scene, listed, shown
 from harness.events import PACKET_S, FarEndReport, LegStarted, MarkHeard, MediaState, RtpStatistics, SipMessage
 from harness.sip.grammar import host_of
@@ -117,9 +118,11 @@ def _is_of_this_machine(place: str) -> bool:
         return False
 
 
-def is_unheard(scene: Scene) -> bool:
-    """Whether somebody who was to be heard was not."""
-    return any(scene.failed(finding) for finding in scene.of("audio"))
+def tell_beside(scene: Scene, body: str, sender: str, *where: str) -> None:
+    """Whether an SDP of the platform's names another address than it came from, where somebody who was to be heard was not."""
+    unheard = any(scene.failed(finding) for finding in scene.of("audio"))
+    named = f"c={sdp.address(body)}, from {sender}"
+    scene.facts.record("sdp.beside", sdp.is_beside(body, sender) if unheard else None, *where, named)
 
 
 def _stopped_at(scene: Scene, failed: Finding) -> None:

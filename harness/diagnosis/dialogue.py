@@ -7,10 +7,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from harness.diagnosis.audio import direction_of, is_unheard, received
+from harness.diagnosis.audio import direction_of, received, tell_beside
 from harness.diagnosis.derive import Scene
 from harness.diagnosis.messages import bye_outcome, formats, parse
-from harness.diagnosis.sdp import address, holds, is_beside, offered, own_reach, reach
+from harness.diagnosis.sdp import address, holds, offered, own_reach, reach
 from harness.events import SipMessage
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import Message, Request, Response
@@ -55,8 +55,7 @@ def tell(scene: Scene) -> None:
                     body = _sdp(answer).decode("utf-8", "replace")
                     named = f"c={address(body)}, from {exchange.answered.remote}"
                     scene.facts.record("sdp.to_caller", reach(body, exchange.answered.remote), *where[1:2], named)
-                    beside = is_beside(body, exchange.answered.remote) if is_unheard(scene) else None
-                    scene.facts.record("sdp.beside", beside, *where[1:2], named)
+                    tell_beside(scene, body, exchange.answered.remote, *where[1:2])
         elif method in ("INVITE", "UPDATE"):
             scene.facts.record("change.answer", _outcome(scene, exchange), *where)
         elif method == "BYE" and exchange.sent.at <= scene.over:

@@ -193,7 +193,7 @@ def _waits(scene: Scene) -> bool:
     """Whether the group that was to get the call has a queue, or a machine, which answers by itself where nobody is there."""
     wanted = {finding.facts.get("wanted") for finding in scene.of("landing") if scene.failed(finding)}
     groups = scene.deployment.groups if scene.deployment else {}
-    return any(group.queue_s > 0 or group.voicemail for name, group in groups.items() if name in wanted)
+    return any(group.answers_itself for name, group in groups.items() if name in wanted)
 
 
 def _answered_elsewhere(scene: Scene) -> None:

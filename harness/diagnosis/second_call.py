@@ -54,8 +54,8 @@ def _of_group(scene: Scene, event: FarEndRecord) -> str | None:
         return "another group"
     if not event.record.get("answered"):
         return None
-    # A queue answers by itself, and plays music; a group with voicemail speaks. Behind neither has anybody to be.
-    waits = group is not None and (group.queue_s > 0 or group.voicemail) and not _rang(event)
+    # Behind a queue, or a machine, nobody has to be.
+    waits = group is not None and group.answers_itself and not _rang(event)
     return "the platform itself" if waits else "another device"
 
 

@@ -192,7 +192,7 @@ def _takes_nobody(cell: Cell) -> bool:
     """Whether a transfer to the assistant's group fails at once: nobody is there, no queue and no machine."""
     to = cell.handover.transfer_to if cell.handover is not None else None
     group = cell.deployment.groups[to] if to is not None else None
-    return group is not None and group.empty and not group.queue_s and not group.voicemail
+    return group is not None and group.empty and not group.answers_itself
 
 
 TO_NOBODY = Which(

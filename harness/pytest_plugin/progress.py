@@ -232,8 +232,10 @@ class Progress:
 
     def _exit_code(self, exitstatus: int, interruption: str, broken: bool) -> int:
         """Failed before broken, so that what was found in the system under test is never hidden; see ``harness.cli.app``."""
-        none_ran = exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED or not self._planned
-        if none_ran and exitstatus in (pytest.ExitCode.NO_TESTS_COLLECTED, pytest.ExitCode.OK) and not self._broke:
+        none_ran = exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED or (
+            not self._planned and exitstatus == pytest.ExitCode.OK
+        )
+        if none_ran and not self._broke:
             self._say(Text("no case is left by what was asked for; --plan shows which there are"))
             return pytest.ExitCode.NO_TESTS_COLLECTED
         broke = broken or bool(self._unreadable or interruption) or exitstatus == pytest.ExitCode.INTERNAL_ERROR

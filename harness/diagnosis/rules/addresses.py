@@ -6,7 +6,7 @@ from harness.diagnosis.audio import NO_RTP
 from harness.diagnosis.cells import cells
 from harness.diagnosis.conditions import not_shown, unless, when
 from harness.diagnosis.rule import Rule
-from harness.diagnosis.rules.media import SAME_CODEC, SENT, UNHEARD, UNHEARD_BY_CALLER, UP
+from harness.diagnosis.rules.media import LASTING, SAME_CODEC, SENT, UNHEARD, UNHEARD_BY_CALLER, UP
 from harness.diagnosis.session import ANOTHER_HOST
 
 ADDRESSES: tuple[Rule, ...] = (
@@ -18,8 +18,7 @@ ADDRESSES: tuple[Rule, ...] = (
         conditions=(
             when("sdp.to_ai", "private"),
             when("audio.to_caller", *NO_RTP),
-            unless("audio.stopped", True),
-            *UP,
+            *LASTING,
         ),
         consequences=UNHEARD_BY_CALLER,
         because="the SDP in the INVITE to the AI names a private address, so what the AI sends cannot arrive",
@@ -29,7 +28,7 @@ ADDRESSES: tuple[Rule, ...] = (
         cause="sdp-private-address",
         symptoms=("audio",),
         essential=(when("sdp.to_caller", "private"), when("audio.to_ai", *NO_RTP)),
-        conditions=(unless("audio.stopped", True), *UP),
+        conditions=LASTING,
         consequences=UNHEARD,
         because="the SDP of the answer to the caller names a private address, so what the caller sends cannot arrive",
         confidence="likely",
@@ -39,7 +38,7 @@ ADDRESSES: tuple[Rule, ...] = (
         cause="sdp-other-address",
         symptoms=("audio",),
         essential=(when("rtp.from.ai", ANOTHER_HOST), when("audio.to_caller", *NO_RTP)),
-        conditions=(unless("sdp.to_ai", "private"), unless("audio.stopped", True), *UP),
+        conditions=(unless("sdp.to_ai", "private"), *LASTING),
         consequences=UNHEARD_BY_CALLER,
         because="the SDP in the INVITE to the AI names another address than RTP comes from, and what the AI sends there does not "
         "arrive",
@@ -50,7 +49,7 @@ ADDRESSES: tuple[Rule, ...] = (
         cause="sdp-other-address",
         symptoms=("audio",),
         essential=(when("rtp.from.caller", ANOTHER_HOST), when("audio.to_ai", *NO_RTP)),
-        conditions=(not_shown("sdp.to_caller", "private"), unless("audio.stopped", True), *UP),
+        conditions=(not_shown("sdp.to_caller", "private"), *LASTING),
         consequences=UNHEARD,
         because="the SDP of the answer to the caller names another address than RTP comes from, and what the caller sends there "
         "does not arrive",

@@ -11,16 +11,15 @@ from harness.diagnosis.conditions import not_shown, unless, when
 from harness.diagnosis.rule import Rule
 from harness.diagnosis.rules.addresses import ADDRESSES
 from harness.diagnosis.rules.media import (
+    LASTING,
     SAME_CODEC,
     SENT,
     TO_AI_IN_PLACE,
     TO_CALLER_IN_PLACE,
     UNHEARD,
     UNHEARD_BY_CALLER,
-    UP,
 )
 
-_LASTING = (unless("audio.stopped", True), *UP)
 _REACHABLE = unless("sdp.to_ai", "private")
 #: What somebody else makes of nothing: a mixer's silence, music on hold, the noise of an open channel.
 _NOT_ITS_VOICE = ("noise", "another sound", "no mark")
@@ -33,7 +32,7 @@ _BOTH = Rule(
     cells=cells("media to it", "caller", "AI") + cells("media from it", "caller", "AI"),
     conditions=(
         *(when("audio.to_ai", *NO_RTP), when("audio.to_caller", "nothing", "silence")),
-        *(SAME_CODEC, _REACHABLE, SENT, *_LASTING),
+        *(SAME_CODEC, _REACHABLE, SENT, *LASTING),
     ),
     consequences=UNHEARD,
     because="nothing arrives at either end, though both negotiated the same codec",
@@ -47,7 +46,7 @@ _TO_AI = Rule(
         when("audio.to_ai", *NO_RTP),
         when("audio.to_caller", "heard"),  # through a transcoder, where there are two codecs
         *TO_CALLER_IN_PLACE,
-        *_LASTING,
+        *LASTING,
     ),
     consequences=UNHEARD,
     because="the caller hears the AI, and nothing of the caller's arrives at the AI",
@@ -59,7 +58,7 @@ _TO_CALLER = Rule(
     cells=cells("media to it", "caller", "customer") + cells("media from it", "AI"),
     conditions=(
         *(when("audio.to_caller", *NO_RTP), when("audio.to_ai", "heard")),
-        *(*TO_AI_IN_PLACE, not_shown("sdp.caller", "private"), SENT, *_LASTING),
+        *(*TO_AI_IN_PLACE, not_shown("sdp.caller", "private"), SENT, *LASTING),
     ),
     consequences=UNHEARD_BY_CALLER,
     because="the AI hears the caller, nothing of the AI's arrives at the caller, and the SDP sent its RTP to the right place",
@@ -80,7 +79,7 @@ def closed() -> Iterator[Rule]:
         cells=(),
         conditions=(
             *(when("audio.to_ai", *NO_RTP), when("audio.to_caller", "a few packets")),
-            *(SAME_CODEC, _REACHABLE, SENT, *_LASTING),
+            *(SAME_CODEC, _REACHABLE, SENT, *LASTING),
         ),
         because="nothing arrives at the AI, and at the caller hardly more, though both negotiated the same codec",
     )
@@ -97,7 +96,7 @@ def _own_address() -> Iterator[Rule]:
         symptoms=("audio",),
         cells=cells("media to it", "caller", "customer"),
         essential=(when("sdp.caller", "private"), when("audio.to_caller", *NO_RTP)),
-        conditions=(not_shown("audio.to_ai", *NO_RTP), SENT, *_LASTING),
+        conditions=(not_shown("audio.to_ai", *NO_RTP), SENT, *LASTING),
         consequences=(*UNHEARD_BY_CALLER, "audio.agent"),
         because="nothing arrives at the caller, whose own SDP names a private address, and was sent to a public one",
         confidence="likely",
@@ -122,7 +121,7 @@ def _by_transcript() -> Iterator[Rule]:
         id="audio.no-rtp.no-words",
         cells=(),
         essential=(when("words.to_ai", "none"), when("audio.to_caller", "nothing", "silence")),
-        conditions=(SAME_CODEC, _REACHABLE, SENT, *_LASTING),
+        conditions=(SAME_CODEC, _REACHABLE, SENT, *LASTING),
         because="nothing arrives at the caller, and the AI's transcript has its own words, and none of the caller's",
         confidence="likely",
     )
@@ -131,7 +130,7 @@ def _by_transcript() -> Iterator[Rule]:
         id="audio.no-rtp-to-ai.no-words",
         cells=(),
         essential=(when("words.to_ai", "none"), when("audio.to_caller", "heard")),
-        conditions=_LASTING,
+        conditions=LASTING,
         because="the caller hears the AI, whose transcript has its own words, and none of the caller's",
         confidence="likely",
     )
@@ -145,7 +144,7 @@ def _instead_of_nothing() -> Iterator[Rule]:
         (_TO_CALLER, "audio.to_caller", "audio.to_ai", "caller"),
     ):
         nothing = when(unheard, *NO_RTP)
-        needed = (same, *((*TO_AI_IN_PLACE, SENT) if place == "caller" else TO_CALLER_IN_PLACE), *_LASTING)
+        needed = (same, *((*TO_AI_IN_PLACE, SENT) if place == "caller" else TO_CALLER_IN_PLACE), *LASTING)
         yield replace(
             _BOTH,
             id=f"audio.no-rtp.silence-instead.{rule.id.removeprefix('audio.no-rtp-')}",
@@ -180,7 +179,7 @@ def _or_silenced() -> Iterator[Rule]:
             conditions=(
                 *(not_shown(f"sent.{sender}", ARRIVES), not_shown(other, *NO_RTP, *_NOT_ITS_VOICE)),
                 *((SENT,) if sender == "ai" else ()),
-                *_LASTING,
+                *LASTING,
             ),
             because="RTP arrives that holds silence, which a platform that mixes or transcodes sends where no RTP comes to it",
             confidence="possible",

@@ -25,6 +25,8 @@ UP = (
     not_shown("sdp.hold", "the AI", "the platform"),
     not_shown("caller.held", True),
 )
+#: And nothing that was heard in it stopped later.
+LASTING = (unless("audio.stopped", True), *UP)
 #: What was not sent cannot arrive, wherever it is looked for.
 SENT = unless("ai.spoke", False)
 #: Nothing shows that what the caller sends, or the AI, goes astray.
@@ -100,7 +102,7 @@ def one_way() -> Iterator[Rule]:
     ends: tuple[tuple[str, str, Place], ...] = (("to_caller", "to_ai", "caller"), ("to_ai", "to_caller", "AI"))
     for leg, other, place in ends:
         end = leg.replace("_", "-")
-        heard = (when(f"audio.{other}", "heard"), unless("audio.stopped", True), *UP)
+        heard = (when(f"audio.{other}", "heard"), *LASTING)
         consequences = UNHEARD_BY_CALLER if place == "caller" else UNHEARD
         noise = Rule(
             id=f"audio.noise.{end}",
@@ -134,7 +136,7 @@ def one_way() -> Iterator[Rule]:
 
 def own_side() -> Iterator[Rule]:
     """A phone of ours has got no RTP in the whole case: its own firewall or NAT looks the same as one between platform and AI."""
-    up = (not_shown("sdp.to_ai", "private"), unless("audio.stopped", True), *UP)
+    up = (not_shown("sdp.to_ai", "private"), *LASTING)
     connected = (not_shown("agent.cut", True), not_shown("sdp.listener", "private"))
     kinds: tuple[tuple[str, Symptom, str, tuple[Condition, ...]], ...] = (
         (
@@ -178,13 +180,12 @@ def two_codecs() -> Iterator[Rule]:
     """One G.711 law on the caller's side and the other on the AI's: a platform that transcodes has that, too."""
     differ = when("codec.sides", "different")
     arrived = tuple(kind for kind in NO_VOICE if kind not in (*NO_RTP, AT_FIRST_NOTHING))
-    up = (unless("audio.stopped", True), *UP)
     law = Rule(
         id="audio.two-codecs",
         cause="g711-one-side",
         symptoms=("audio", "codec"),
         cells=cells("codec", "caller", "AI"),
-        conditions=(differ, when("audio.to_ai", *arrived, "no mark"), when("audio.to_caller", *arrived), *up),
+        conditions=(differ, when("audio.to_ai", *arrived, "no mark"), when("audio.to_caller", *arrived), *LASTING),
         consequences=UNHEARD,
         because="the platform agreed on one G.711 law with the caller and on the other with the AI, and neither hears anything",
     )
@@ -195,24 +196,24 @@ def two_codecs() -> Iterator[Rule]:
             when("audio.to_ai", *to_ai, *(("no mark",) if end == "at-ai" else ())),
             when("audio.to_caller", *to_caller),
         )
-        yield replace(law, id=f"audio.two-codecs.{end}", conditions=(differ, *heard, *up), confidence="likely")
+        yield replace(law, id=f"audio.two-codecs.{end}", conditions=(differ, *heard, *LASTING), confidence="likely")
     for to, other in (("audio.to_caller", "audio.to_ai"), ("audio.to_ai", "audio.to_caller")):
         yield replace(
             law,
             id=f"audio.two-codecs.one-way.{to.removeprefix('audio.').replace('_', '-')}",
             essential=(when(to, "RTP of another codec"),),
-            conditions=(when(other, "heard"), unless("audio.stopped", True), *UP),
+            conditions=(when(other, "heard"), *LASTING),
             because="RTP arrives of a payload type that the listener's SDP did not agree on, and the other way all is heard",
             confidence="likely",
         )
     silence = (differ, when("audio.to_ai", *NO_RTP), when("audio.to_caller", *NO_RTP))
-    yield replace(law, id="audio.two-codecs.no-rtp", essential=silence, conditions=up)
+    yield replace(law, id="audio.two-codecs.no-rtp", essential=silence, conditions=LASTING)
     yield Rule(
         id="audio.no-rtp.two-codecs",
         cause="rtp-blocked-both",
         symptoms=("audio", "codec"),
         essential=silence,
-        conditions=(unless("sdp.to_ai", "private"), SENT, *up),
+        conditions=(unless("sdp.to_ai", "private"), SENT, *LASTING),
         consequences=UNHEARD,
         because="nothing arrives at either end, which closed RTP ports explain as well as the want of a transcoder",
         confidence="possible",
