@@ -61,6 +61,7 @@ class CallRecord:
     clock_ahead_s: float = 0.0  #: how far the API's clock is ahead of this machine's
     cut_off_s: float = 1.0  #: how much of a moment the API may leave out, where it tells a whole second
     read_at: float = math.inf  #: epoch seconds of this machine
+    known_since: float = math.inf  #: the same, of when a record of this call was first read
 
     @property
     def status(self) -> str | None:
@@ -85,8 +86,11 @@ class CallRecord:
     def is_since(self, wall: float) -> bool | None:
         """Whether it began at or after that moment (epoch seconds of this machine); None where it does not say when.
 
-        What is yet to begin was told in the time of another zone: then an earlier call would be a later one as well.
+        What is yet to begin was told in the time of another zone: then an earlier call would be a later one as well. A call whose
+        record was read before the moment began before it, by this machine's clock: the API's may have been set meanwhile.
         """
+        if self.known_since < wall:
+            return False
         began = _moment(self.plain.get("start_time"))
         if began is None or began - self.clock_ahead_s > self.read_at + _YET_TO_COME_S:
             return None

@@ -14,12 +14,13 @@ import re
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
 from harness.deployment import SYNTHFLOW_ID, Deployment
 from harness.errors import FarEndError
-from harness.far_end.call_record import MILLISECOND_S, CallRecord, is_told_in_milliseconds
+from harness.far_end.call_record import MILLISECOND_S, REGISTERED, CallRecord, is_told_in_milliseconds
 from harness.far_end.clock import to_wall
 from harness.far_end.clock_offset import ClockOffset
 from harness.far_end.shared_reading import SharedReading
@@ -37,6 +38,8 @@ _EARLIER_S = 60.0
 #: So many failures in a row, and nothing more is expected of it for a while.
 _STRIKES = 3
 _DOWN_S = 60.0
+#: How long it is remembered when a call's record was first read.
+_KNOWN_S = 3600.0
 
 
 def calls_query(since: float, model: str | None) -> dict[str, str]:
@@ -75,6 +78,7 @@ class SynthflowApi:
         self._problem = ""
         self._offset = ClockOffset()
         self._cut_off_s = 1.0  # of the moments it tells: whole seconds, until one shows more
+        self._known_since: dict[str, float] = {}  # by id, the oldest first
 
     @property
     def is_down(self) -> bool:
@@ -158,7 +162,15 @@ class SynthflowApi:
             plain = {key: value for key, value in plain.items() if key != "witness"}
         self._learn_precision([plain])
         read_at = to_wall(time.monotonic())
-        return CallRecord(call_id, plain, self._region, self._offset.seconds, self._cut_off_s, read_at)
+        record = CallRecord(call_id, plain, self._region, self._offset.seconds, self._cut_off_s, read_at)
+        return record if record.status == REGISTERED else replace(record, known_since=self._first_read(record))
+
+    def _first_read(self, record: CallRecord) -> float:
+        known = self._known_since
+        oldest = next(iter(known), None)
+        if oldest is not None and known[oldest] < record.read_at - _KNOWN_S:
+            del known[oldest]
+        return known.setdefault(record.id, record.read_at)
 
     def _learn_precision(self, calls: Sequence[Any]) -> None:
         if any(isinstance(plain, dict) and is_told_in_milliseconds(plain) for plain in calls):

@@ -225,6 +225,32 @@ def test_a_clock_that_differs_is_seen_by_its_date(ahead: float) -> None:
     assert int(asked[-1]["from_date"]) / 1000 <= now + ahead - 5.0
 
 
+def test_a_call_that_was_known_before_is_an_earlier_one_whatever_its_moment_is_told_to_be() -> None:
+    """Two calls of one caller may be nearer to each other than the Date of an API whose clock was just set is able to tell."""
+    earlier = listed(1, time.time())
+    calls = [earlier]
+    with documented({"m": calls}) as (base, _):
+        api = SynthflowApi(base, "token")
+        api.calls(time.time(), ["m"])
+        now = time.time()
+        earlier["start_time"] = listed(1, now + 0.5)["start_time"]
+        calls.insert(0, listed(2, now + 0.5))
+        assert {record.id: record.is_since(now) for record in api.calls(now, ["m"])} == {"c2": True, "c1": False}
+        api.close()
+
+
+def test_an_id_that_was_given_out_before_its_call_is_not_known_to_be_an_earlier_one() -> None:
+    prepared = listed(1, time.time())
+    status, prepared["call_status"] = prepared["call_status"], "registered"
+    with documented({"m": [prepared]}) as (base, _):
+        api = SynthflowApi(base, "token")
+        api.calls(time.time(), ["m"])
+        now = time.time()
+        prepared |= {"call_status": status, "start_time": listed(1, now + 0.01)["start_time"]}
+        assert [record.is_since(now) for record in api.calls(now, ["m"])] == [True]
+        api.close()
+
+
 @given(
     st.one_of(st.just(0.0), st.floats(-100, 100)),
     st.lists(st.tuples(st.floats(0, 1), st.floats(0, 0.9)), min_size=1, max_size=40),
