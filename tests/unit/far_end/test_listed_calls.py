@@ -202,7 +202,7 @@ def test_a_call_that_began_on_a_second_is_an_earlier_one_where_others_show_milli
     others_ms: list[int], is_since: bool
 ) -> None:
     """A second before, and told as 000 milliseconds: of an API that tells whole seconds it may be the call that is looked for."""
-    second = float(int(time.time()))
+    second = float(int(time.time()) - 1)  # so that it is not read before the moment that it is asked of
     others = [listed(n, second - 20 + ms / 1000) for n, ms in enumerate(others_ms, 2)]
     with documented({"m": [listed(1, second), *others]}) as (base, _):
         api = SynthflowApi(base, "token")
