@@ -92,20 +92,23 @@ def _cancel(scene: Scene) -> None:
 
 
 def _prack(scene: Scene) -> None:
-    """Whether a reliable 18x came again after its PRACK, which then has not arrived (RFC 3262 section 3)."""
+    """Whether a reliable 18x came again after its PRACK, and no answer to that: then it has not arrived (RFC 3262 section 3)."""
     sent: dict[str, SipMessage] = {}  # by RSeq, CSeq number and method of the INVITE: the first PRACK for it
+    repeated: list[tuple[SipMessage, SipMessage]] = []  # a PRACK, and the 18x that came after it
     for event in scene.messages(scene.call.leg) if scene.call else ():
         message = parse(event.text)
         with contextlib.suppress(SipSyntaxError):
             if isinstance(message, Request) and message.method == "PRACK" and event.direction == "sent":
                 sent.setdefault(" ".join((message.get("RAck") or "").split()), event)
             elif isinstance(message, Response) and message.cseq.method == "PRACK":
-                return
+                return  # an 18x that came again before was under way when the PRACK was sent
             elif isinstance(message, Response) and message.has("RSeq"):
                 again = f"{message.get('RSeq')} {message.cseq.number} {message.cseq.method}"
                 if again in sent:
-                    where = (scene.number_of(sent[again]), scene.number_of(event))
-                    scene.facts.record("prack.lost", True, f"sent to {sent[again].remote}", *where)
+                    repeated.append((sent[again], event))
+    for prack, event in repeated:
+        where = (scene.number_of(prack), scene.number_of(event))
+        scene.facts.record("prack.lost", True, f"sent to {prack.remote}", *where)
 
 
 def _of_the_caller(scene: Scene) -> Iterator[Exchange]:

@@ -14,6 +14,7 @@ from harness.events import SipMessage
 from tests.unit.diagnosis.building import Example
 from tests.unit.diagnosis.example_case import SDP
 from tests.unit.diagnosis.known import facts_of
+from tests.unit.diagnosis.own_examples import unacknowledged
 
 
 def sdp(formats: str = "0", lines: str = "", protocol: str = "RTP/AVP") -> str:
@@ -246,3 +247,11 @@ def test_an_invite_whose_to_cannot_be_read_changes_no_call() -> None:
     example._at_caller("sent", f"INVITE sip:x SIP/2.0{head}")
     example._at_caller("received", f"SIP/2.0 488 x{head}")
     assert facts_of(example).value("change.answer") is None
+
+
+def test_a_prack_that_is_answered_after_all_is_not_lost() -> None:
+    """Its 18x was under way for the second time when it was sent."""
+    lost = unacknowledged()
+    assert facts_of(lost).value("prack.lost") is True
+    answered = unacknowledged().caller_gets("SIP/2.0 200 OK\r\nCSeq: 11 PRACK")
+    assert facts_of(answered).value("prack.lost") is None
