@@ -29,12 +29,20 @@ from tests.loopback import fresh_address
 #: For a far end that stays silent: what is there beside it, a handshake by TLS for one, takes a busy machine its time.
 SOON = {"patience": 1.5}
 
+_TURNS = 5
+
 Answer = Callable[[Request], "Response | bytes | None"]
 
 
 def fine(request: Request) -> Response:
     """200, as any server says."""
     return Response.to_request(request, 200, tag="far")
+
+
+async def _settle() -> None:
+    """Let the loop take some turns: of a connection one accepts it, one has it made, one begins to serve it."""
+    for _ in range(_TURNS):
+        await asyncio.sleep(0)
 
 
 class FarEnd:
@@ -49,6 +57,7 @@ class FarEnd:
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         self._closers: list[Callable[[], None]] = []
+        self._listeners: list[int] = []
         # Held here: a task that waits for what nobody else holds may be collected with it.
         self._never = asyncio.Event()
 
@@ -60,13 +69,17 @@ class FarEnd:
 
     def close(self) -> None:
         async def end() -> None:
+            # a server that is closed between an accept and the connection's own first step leaves its socket open
+            for listener in self._listeners:
+                self._loop.remove_reader(listener)
+            await _settle()
             for closer in self._closers:
                 closer()
             tasks = asyncio.all_tasks() - {asyncio.current_task()}
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            await asyncio.sleep(0)  # what they closed says so
+            await _settle()  # what they closed says so
 
         self._do(end())
         self._loop.call_soon_threadsafe(self._loop.stop)
@@ -117,6 +130,7 @@ class FarEnd:
     def _serve(self, serve: Any, context: ssl.SSLContext | None) -> int:
         server = self._do(asyncio.start_server(serve, self.address, 0, ssl=context))
         self._closers.append(server.close)
+        self._listeners.append(server.sockets[0].fileno())
         port: int = server.sockets[0].getsockname()[1]
         return port
 
