@@ -15,12 +15,16 @@ from harness.deployment import Account, Deployment, Trunk, from_plain, to_plain
 from harness.errors import DeploymentError, MistakeError
 from harness.toml_model import inline
 
-#: What says that a header holds a secret, and that a URL does (RFC 3986 section 3.2.1).
-_SECRET_HEADER = re.compile(r"authorization|cookie|token|secret|password|key\Z", re.IGNORECASE)
+#: What says that a header holds a secret, that a URL does (RFC 3986 section 3.2.1), and that a request's body does.
+_SECRET_HEADER = re.compile(r"authorization|(?<![a-z])auth(?![a-z])|cookie|token|secret|password|key\Z", re.IGNORECASE)
 _CREDENTIALS_IN_URL = re.compile(r"[a-z][a-z0-9+.-]*://[^/@\s]*:[^/@\s]*@", re.IGNORECASE)
 
 _SECRET_IN_QUERY = re.compile(
     r"[a-z][a-z0-9+.-]*://\S*[?&;]([\w.-]*[_.-])?(api|access|auth|client)?_?(key|token|secret|password|passwd|signature|sig|auth)=.",
+    re.IGNORECASE,
+)
+_SECRET_IN_BODY = re.compile(
+    r"((api|access|auth|client|private)[_-]?key|token|secret|password|passwd)[\"']?\s*[:=]\s*[\"']?[^\"'\s{]",
     re.IGNORECASE,
 )
 #: What numbers are read in where the file says nothing.
@@ -171,6 +175,8 @@ def _written_secrets(plain: object, where: str = "") -> Iterator[tuple[str, str]
             yield path, "a URL without user and password, and headers_env.Authorization"
         elif isinstance(value, str) and _SECRET_IN_QUERY.match(value):
             yield path, "a URL without it, and api_token_env or headers_env"
+        elif key == "body" and isinstance(value, str) and _SECRET_IN_BODY.search(value):
+            yield path, "a body without it, and headers_env"
         yield from _written_secrets(value, path)
 
 

@@ -182,9 +182,10 @@ def cases(deployments: Iterable[Deployment], selection: Selection = Selection())
             "no case is left by --row, --transport, --auth, --codec and --ai together; allowed: fewer of them"
         )
     if twice := [name for name, times in Counter(case.id for case in found).items() if times > 1]:
+        alike = " and ".join(", ".join(case.axes.values()) for case in found if case.id == twice[0])
         raise SelectionError(
-            f"{twice[0]}: two cases have this id; allowed: names of deployments, trunks, lines and handovers that differ "
-            "in more than blanks and dashes"
+            f"{twice[0]}: two cases have this id ({alike}); allowed: names of deployments, trunks, lines and handovers that differ "
+            "in more than blanks and dashes, also where an id has one behind the other"
         )
     return found
 
@@ -288,6 +289,15 @@ def _is_reported(case: Case, deployment: Deployment) -> bool:
     return LANDING in case.required_findings and any(map(deployment.is_reported, landing_groups(case, deployment)))
 
 
+def landing_looks_like(case: Case, deployment: Deployment) -> Iterator[tuple[str, list[str]]]:
+    """Each group that a call of the case is to land with and is not told from others by who rings there at first, and these."""
+    if LANDING in case.required_findings:
+        for name in dict.fromkeys(landing_groups(case, deployment)):
+            first = next(iter(deployment.groups[name].turns), ())
+            if first and (alike := deployment.alike(name, first)):
+                yield name, alike
+
+
 def landing_groups(case: Case, deployment: Deployment) -> Iterator[str]:
     """The groups that a call of the case is to land with."""
     called = {call.number for call in calls_of(case, deployment)}
@@ -356,7 +366,7 @@ def _case(row: Row, integration: Integration, cell: Cell, hidden: Mapping[str, s
 
 
 #: A telephone number, as a customer who keeps numbers in a spreadsheet may name a line.
-_NUMBER = re.compile(r"\+\d(?:[-.]*\d){6,}|\d{10,}")
+_NUMBER = re.compile(r"\+?\d(?:[-.]*\d){6,}")
 
 
 #: Eight digits in a row could read as a number.

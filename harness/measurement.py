@@ -240,6 +240,7 @@ class Landing(Measurement):
     wanted: str = ""
     rang: tuple[str, ...] = ()  #: groups
     phones: tuple[str, ...] = ()  #: agents' phones
+    alike: tuple[str, ...] = ()  #: other groups for which the same phones would have rung
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -222,13 +222,20 @@ class Guard:
 
 
 def numbers_of(deployment: Deployment) -> Iterator[str]:
-    """Every number of the deployment that a case may have reason to call, E.164."""
-    yield from (number for _, _, number in deployment.all_dids())
-    yield from (group.did for group in deployment.groups.values() if group.did)
+    """Every number of the deployment, E.164."""
+    yield from numbers_called(deployment)
     yield from (assistant.did for assistant in deployment.assistants.values())
     yield from (phone.number for phone in deployment.phones.values() if phone.number)
+
+
+def numbers_called(deployment: Deployment) -> Iterator[str]:
+    """Those of them that a case may have reason to call, or to have called."""
+    yield from (number for _, _, number in deployment.all_dids())
+    yield from (group.did for group in deployment.groups.values() if group.did)
     if deployment.numbers.no_such_number:
         yield deployment.numbers.no_such_number
+    if deployment.campaign is not None and (customer := deployment.phones[deployment.customer].number):
+        yield customer
 
 
 def check_headers(headers: Iterable[tuple[str, str]]) -> None:

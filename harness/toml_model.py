@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+import unicodedata
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -74,7 +75,10 @@ def read(path: Path, kind: type[MistakeError] = MistakeError) -> dict[str, Any]:
             raw = file.read(_MOST_BYTES + 1)
         if len(raw) > _MOST_BYTES:
             raise kind(f"{path}: more than {_MOST_BYTES} bytes; allowed: a TOML file")
-        plain = tomllib.loads(raw.decode("utf-8-sig"))  # some editors write a byte order mark
+        text = raw.decode("utf-8-sig")  # some editors write a byte order mark
+        plain = tomllib.loads(
+            unicodedata.normalize("NFC", text)
+        )  # some write ä as one sign, some as two: a name is the same
         if _depth(plain) > _DEEPEST:
             raise RecursionError
     except FileNotFoundError:

@@ -11,13 +11,20 @@ from harness.checks.finding import judged
 from harness.verdict import Finding
 
 
-def landed(subject: str, wanted: str, rang: Mapping[str, str], in_vain: Sequence[str] = ()) -> Finding:
+def landed(
+    subject: str, wanted: str, rang: Mapping[str, str], in_vain: Sequence[str] = (), alike: Sequence[str] = ()
+) -> Finding:
     """The call rang at ``wanted``, a group or a phone; ``rang`` has each phone that rang, with the group it did so for.
 
-    ``in_vain`` are phones that were called where nobody could take the call.
+    ``in_vain`` are phones that were called where nobody could take the call, ``alike`` other groups for which the same would have
+    rung as for ``wanted``: that is said with it.
     """
     groups = list(dict.fromkeys(rang.values()))
-    places = [f"{group} ({', '.join(phone for phone in rang if rang[phone] == group)})" for group in groups]
+    also = f", who would ring for {', '.join(alike)} as well" if alike else ""
+    places = [
+        f"{group} ({', '.join(phone for phone in rang if rang[phone] == group)}{also if group == wanted else ''})"
+        for group in groups
+    ]
     called = f"; {', '.join(in_vain)} got an INVITE, and nobody could take the call there" if in_vain else ""
     return judged(
         "landing",
@@ -25,7 +32,7 @@ def landed(subject: str, wanted: str, rang: Mapping[str, str], in_vain: Sequence
         wanted in groups,
         expected=f"the call lands at {wanted}",
         actual=(f"it landed at {', '.join(places)}" if places else "it landed nowhere") + called,
-        measured=measurement.Landing(wanted=wanted, rang=tuple(groups), phones=tuple(rang)),
+        measured=measurement.Landing(wanted=wanted, rang=tuple(groups), phones=tuple(rang), alike=tuple(alike)),
     )
 
 

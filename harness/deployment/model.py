@@ -168,19 +168,23 @@ class Deployment(Model):
         by_topic = (n for n, g in self.groups.items() if g.topic is not None and g.topic == handover.transfer_topic)
         return next(by_topic, str(handover.transfer_to))
 
-    def mistakable(self, assistant: str, asked: str, group: str, rang: Collection[str]) -> list[str]:
-        """The groups of its other handovers than ``asked`` from which nobody would have rung but those who ``rang`` for ``group``.
+    def alike(self, group: str, rang: Collection[str]) -> list[str]:
+        """The other groups for which nobody would have rung but those of its people who ``rang``: who rings does not tell which it was.
 
         Where one of them rings at first somebody who is not in ``group``, it is seen that it rang.
         """
-        others = {self.lands_at(h) for name, h in self.handovers(assistant).items() if name != asked} - {group}
         present, rang = set(self.groups[group].present), set(rang)
         return [
             name
-            for name in sorted(others)
-            if (turns := self.groups[name].turns) and turns[0]
-            if set(turns[0]) <= present and rang <= set(self.groups[name].present)
+            for name, other in self.groups.items()
+            if name != group and (turns := other.turns) and turns[0]
+            if set(turns[0]) <= present and rang <= set(other.present)
         ]
+
+    def mistakable(self, assistant: str, asked: str, group: str, rang: Collection[str]) -> list[str]:
+        """Those of them that another of its handovers than ``asked`` leads to."""
+        others = {self.lands_at(h) for name, h in self.handovers(assistant).items() if name != asked}
+        return sorted(others.intersection(self.alike(group, rang)))
 
     def idle_digits(self, assistant: str) -> str:
         """Digits on which that assistant does nothing, :data:`IDLE` if there are so many (RFC 4733 section 3.2 has sixteen).
@@ -391,13 +395,13 @@ class Deployment(Model):
                 yield ("groups", key, "topic"), what
 
     def _shared_numbers(self) -> Iterator[Mistake]:
-        owners: dict[str, str] = {}
+        owners: dict[str, tuple[str, ...]] = {}
         roles: list[tuple[tuple[str, ...], str]] = [
             *(
                 (("lines", key, *place), did)
                 for key, line in self.lines.items()
                 for place, did in ((("did",), line.did), *((("dids", trunk), did) for trunk, did in line.dids.items()))
-                if did and self._is_its_own(line, did)
+                if did
             ),
             *((("groups", key, "did"), group.did) for key, group in self.groups.items() if group.did),
             *((("groups", key, "user"), group.user) for key, group in self.groups.items() if group.user),
@@ -412,14 +416,15 @@ class Deployment(Model):
         if self.numbers.no_such_number:
             roles.append((("numbers", "no_such_number"), self.numbers.no_such_number))
         for place, number in roles:
-            if number in owners:
-                yield place, f"{number} is already {owners[number]}; allowed: a number of its own for each role"
-            owners.setdefault(number, ".".join(place))
+            owner = owners.setdefault(number, place)
+            if owner is not place and not self._is_one_role(owner, place):
+                is_menu = owner[0] == place[0] == "lines" and (self.lines[owner[1]].press or self.lines[place[1]].press)
+                what = "one choice of the menu for each number" if is_menu else "a number of its own for each role"
+                yield place, f"{number} is already {'.'.join(owner)}; allowed: {what}"
 
-    def _is_its_own(self, line: Line, did: str) -> bool:
-        """Whether the number is that of the line alone: one that leads to people only may be their group's own."""
-        group = self.groups.get(line.group or "")
-        return group is None or group.did != did
+    def _is_one_role(self, owner: tuple[str, ...], place: tuple[str, ...]) -> bool:
+        """Whether two places name one number for one purpose: a number that leads to people only may be their group's own."""
+        return place[0] == "groups" and owner[0] == "lines" and self.lines[owner[1]].group == place[1]
 
 
 def _named(table: Mapping[str, object]) -> str:

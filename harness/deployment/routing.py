@@ -54,11 +54,16 @@ class Line(Model):
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
-        if bool(self.did) == bool(self.dids):
+        if self.did and self.dids:
+            raise ValueError("did and dids are both there; allowed: one of them")
+        if not self.did and not self.dids:
             raise ValueError("a number is needed; allowed: did, or dids with a number for each trunk")
         if self.dids and self.trunk:
             raise ValueError("dids names its trunks itself; allowed: did and trunk, or dids")
-        if bool(self.assistant) == bool(self.group):
+        if self.assistant and self.group:
+            what = "assistant and group are both there; allowed: one of them"
+            raise ValueError(f"{what} (fallback is the group that takes over where the AI cannot be had)")
+        if not self.assistant and not self.group:
             raise ValueError("where it leads to is needed; allowed: assistant, or group where only people are reached")
         if self.closed and not self.hours:
             raise ValueError(

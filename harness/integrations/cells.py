@@ -41,27 +41,39 @@ class Cells:
     def not_now(self) -> Iterator[tuple[str, str]]:
         """The numbers that a row which is there would call, too, if it were their time, and why it does not."""
         row, deployment = self.row, self._deployment
-        if self.why_none or not row.every_number or row.out_of_hours or deployment.depth == "once":
+        if self.why_none or not row.every_number or deployment.depth == "once":
             return
         said = {cell.line for cell in self.cells}
         variants = {tuple(cell.axes[axis.name] for axis in row.axes): cell.axes for cell in self.cells}.values()
         for line, trunk, _ in deployment.all_dids():
-            if line in said or deployment.is_open(line):
+            if line in said or deployment.is_open(line) != row.out_of_hours:
                 continue
             would = [Cell(deployment, deployment.trunk(trunk), line, axes) for axes in variants]
             if any(all(which.holds(cell) for which in row.which or ()) for cell in would):
                 said.add(line)
-                yield line, f"{line} is closed now (its hours: {deployment.lines[line].hours})"
+                now = "open" if row.out_of_hours else "closed"
+                yield line, f"{line} is {now} now (its hours: {deployment.lines[line].hours})"
 
     def not_seen(self) -> Iterator[tuple[str, str]]:
-        """The numbers that a row which is there is about, too, and does not call since nobody of ours could look, and why."""
+        """The numbers that a row which is there, or will be at another time, is about, too, and does not call since nobody of ours
+        could look, and why; of a row on fallbacks one for each group.
+        """
         row, deployment = self.row, self._deployment
-        if self.why_none or not row.every_number or deployment.depth == "once":
+        falls_back = row.moment == "fallback"
+        if not (self.cells or self.is_postponed) or not (row.every_number or falls_back) or deployment.depth == "once":
             return
+        trunk, axes = deployment.trunks[0], {"ai": deployment.trunks[0].ai}
+        like = self.cells[0] if self.cells else Cell(deployment, trunk, "", axes)
+        said = set()
         for line in dict.fromkeys(line for line, _, _ in deployment.all_dids()):
-            cell = Cell(deployment, self.cells[0].trunk, line, self.cells[0].axes)
-            if any(which.hides(cell) for which in row.which or ()):
-                yield line, f"{NOT_OBSERVABLE}{line} leads to people of whom none has a phone of ours"
+            cell = replace(like, line=line)
+            group = cell.entry.fallback if falls_back else None
+            if (group or line) in said or not _is_hidden(cell, row.which or ()):
+                continue
+            said.add(group or line)
+            leads = "falls back" if falls_back else "leads, while it is closed," if row.out_of_hours else "leads"
+            which = f" ({group})" if group else ""
+            yield line, f"{NOT_OBSERVABLE}{line} {leads} to people of whom none has a phone of ours{which}"
 
     def _why_not(self, asked: bool) -> str | None:
         row, deployment = self.row, self._deployment
@@ -160,7 +172,7 @@ class Cells:
             found.sort(key=which.prefers)
         once, full = deployment.depth == "once", deployment.depth == "full"
         for cell in found:
-            kind = None if once else (trunk.name, cell.line) if row.every_number or full else _way(cell)
+            kind = None if once else (trunk.name, cell.line) if row.every_number or full else _way(row, cell)
             handover = cell.axes.get("handover") if row.hands_over else None
             if (kind, handover) not in seen:
                 seen.add((kind, handover))
@@ -247,11 +259,17 @@ def _not_their_time(row: Row, cells: Sequence[Cell], *, some: bool) -> str:
     return f"closed now: {names}" if some else "every number is closed now"
 
 
-def _way(cell: Cell) -> object:
-    """What numbers have in common of which one is enough: the assistant, and the way to it."""
+def _is_hidden(cell: Cell, which: Sequence[Which]) -> bool:
+    """Whether the row is about the number, and nobody of ours could look there."""
+    return any(one.hides(cell) for one in which) and all(one.holds(cell) or one.hides(cell) for one in which)
+
+
+def _way(row: Row, cell: Cell) -> object:
+    """What numbers have in common of which one is enough: the assistant, the way to it; of a fallback who takes over, too."""
     entry = cell.entry
+    takes_over = entry.fallback if row.moment == "fallback" else None
     speaks = bool(entry.announcement_s)
-    return (entry.assistant, entry.group, len(entry.press or ""), speaks, entry.refer, entry.selector)
+    return (entry.assistant, entry.group, len(entry.press or ""), speaks, entry.refer, entry.selector, takes_over)
 
 
 def _has_twin(row: Row, trunk: Trunk, trunks: Sequence[Trunk]) -> bool:

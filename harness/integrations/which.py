@@ -70,7 +70,8 @@ SEVERAL_PEOPLE = Which(
 HAS_HOURS = Which(lambda cell: cell.entry.hours is not None, "no number has hours")
 CLOSED_GROUP = Which(
     lambda cell: _agents(cell.deployment, cell.entry.closed),
-    f"{NOT_OBSERVABLE}no number leads, while it is closed, to a group with a phone of ours",
+    "no number leads, while it is closed, to a group with a phone of ours",
+    hides=lambda cell: _others_answer(cell.deployment, cell.entry.closed),
 )
 CLOSED_MACHINE = Which(
     lambda cell: _machine_takes_over(cell.deployment, cell.entry.closed),

@@ -12,16 +12,17 @@ import phonenumbers
 
 from harness.deployment import Account, Deployment, Trunk
 from harness.preflight.lines import AUDIO, CALLER_ID, REGISTRATION, ROUTING, ProbeKind, ProbeResult, failed, ok, warning
-from harness.safety import Guard, numbers_of
+from harness.safety import Guard, numbers_called, numbers_of
 from harness.toml_model import MOST_ALIKE
 
 
 def number_lines(deployment: Deployment) -> Iterator[ProbeResult]:
-    """Every number: valid, and allowed by the rules."""
+    """Every number is valid, and those that are called are allowed by the rules."""
     guard = Guard(deployment)
     numbers = sorted(set(numbers_of(deployment)))
+    called = sorted(set(numbers_called(deployment)))
     extensions = sorted({group.user for group in deployment.groups.values() if group.user})
-    reasons = {number: reason for number in (*numbers, *extensions) if (reason := guard.refusal(number))}
+    reasons = {number: reason for number in (*called, *extensions) if (reason := guard.refusal(number))}
     odd = [n for n in numbers if n not in reasons and not phonenumbers.is_valid_number(phonenumbers.parse(n, None))]
     refused = list(_alike(reasons))
     # No row dials a phone by its user: an extension that has the digits of a short code costs nobody anything.

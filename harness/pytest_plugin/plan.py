@@ -9,7 +9,7 @@ import pytest
 from rich.text import Text
 
 from harness.deployment import Deployment
-from harness.matrix import Case, calls_of, left_out, seconds_of, why_never_passed
+from harness.matrix import Case, calls_of, landing_looks_like, left_out, seconds_of, why_never_passed
 from harness.phone.options_seen import patience
 from harness.pytest_plugin.items import case_of
 from harness.pytest_plugin.options import given
@@ -36,6 +36,7 @@ class PlanOnly:
         self._run = run
         self._console = SafeConsole(highlight=False, soft_wrap=True)
         self._refused: Counter[str] = Counter()  #: deployment → calls
+        self._alike: dict[tuple[str, str], list[str]] = {}  #: deployment and group → those it looks like
 
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         """Mute pytest's reporter."""
@@ -61,6 +62,9 @@ class PlanOnly:
         for deployment in self._run.deployments:
             for row in left_out(deployment):
                 self._console.print(f"left out of {deployment.name}: {row.row} ({row.why})", markup=False)
+        for (name, group), alike in self._alike.items():
+            same = f"{name}: who rings does not tell a call that lands at {group} from one at {' or '.join(alike)}"
+            self._console.print(Text(same, "yellow"))
         planned = {key_of(case) for case in as_kept(self._run.plain(case) for case in cases)}
         for gap in missing(self._run.scope(given(session.config), "").narrowed(planned)):
             self._console.print(Text(f"required, and not run: {gap}", "red"))
@@ -88,6 +92,7 @@ class PlanOnly:
             self._console.print(Text(f"    may fail, and cannot pass: {why}", "yellow"))
         if (seconds := seconds_of(case, deployment, deployment.timings_by(self._run.timings))) > longest:
             self._console.print(Text(f"    needs {seconds:g} s: raise limits.seconds_per_call", "red"))
+        self._alike.update({(case.deployment, group): alike for group, alike in landing_looks_like(case, deployment)})
         return sum(call.by == "the harness" for call in calls)
 
     def _total(self, deployment: Deployment, calls: int, attempts: int) -> None:

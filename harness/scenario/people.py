@@ -201,7 +201,9 @@ class Group:
 
     def _landed(self) -> Finding:
         rang = {phone: self._group_of(phone) for phone in self._context.phones.rang()}
-        return landing.landed("the call", self.name, rang)
+        ours = [phone for phone, group in rang.items() if group == self.name]
+        alike = self._context.deployment.alike(self.name, ours) if ours else []
+        return landing.landed("the call", self.name, rang, alike=alike)
 
     def _missed(self) -> Finding:
         """That no call came which an agent of the group could take: one who is away may have been called, or only refused calls."""

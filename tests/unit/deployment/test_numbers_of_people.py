@@ -20,6 +20,21 @@ def test_a_number_of_people_may_be_their_groups_own(tmp_path: Path) -> None:
     assert found.lines["people-in-turns"].did == found.groups["everybody"].did
 
 
+def test_a_number_of_people_is_one_lines(tmp_path: Path) -> None:
+    """Where it was their group's own, two of a spreadsheet's rows could have it, and the same people were called twice."""
+    again = '\n[lines.again]\ndid = "+18155550105"\ntrunk = "udp-ip"\ngroup = "everybody"\n'
+    assert mistakes(tmp_path, "simulated-talkdesk", OWN_NUMBER, lambda text: text + again) == [
+        "lines.again.did: +18155550105 is already lines.people-in-turns.did; allowed: a number of its own for each role"
+    ]
+
+
+def test_two_choices_of_a_menu_have_no_number_in_common(tmp_path: Path) -> None:
+    menu = '[lines.{}]\ndid = "+12135550171"\ntrunk = "udp-ip"\nassistant = "main"\npress = "{}"\n'
+    assert mistakes(
+        tmp_path, "simulated-talkdesk", lambda text: f"{text}\n{menu.format('a', 1)}{menu.format('b', 2)}"
+    ) == ["lines.b.did: +12135550171 is already lines.a.did; allowed: one choice of the menu for each number"]
+
+
 def test_a_number_of_people_is_no_other_groups(tmp_path: Path) -> None:
     assert mistakes(
         tmp_path, "simulated-talkdesk", OWN_NUMBER, swapped('group = "everybody"', 'group = "machine"')

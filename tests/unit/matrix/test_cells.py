@@ -227,10 +227,10 @@ def test_a_number_that_is_closed_now_is_told_of_the_rows_that_would_call_it(talk
 
 
 def test_numbers_to_the_same_assistant_by_another_way_are_proved_by_themselves(talkdesk: Deployment) -> None:
-    def way(**changes: object) -> object:
+    def way(row: str = "TD-INBOUND", **changes: object) -> object:
         lines = talkdesk.lines | {"ivr": talkdesk.lines["ivr"].model_copy(update=changes)}
         changed = talkdesk.model_copy(update={"lines": lines})
-        return _way(Cell(changed, changed.trunk("udp-ip"), "ivr", {}))
+        return _way(find("talkdesk").row(row), Cell(changed, changed.trunk("udp-ip"), "ivr", {}))
 
     assert way(announcement_s=0.0) != way(announcement_s=2.0)
     assert way(announcement_s=3.0) == way(announcement_s=2.0)
@@ -240,6 +240,33 @@ def test_numbers_to_the_same_assistant_by_another_way_are_proved_by_themselves(t
     assert way(group="billing") != way(group="support")
     assert way(refer="consumed") != way(refer="passed-on")
     assert way(selector="billing") != way(selector="support") != way(selector=None)
+    assert way(fallback="billing") == way(fallback="support")
+    assert way("TD-FALLBACK-DOWN", fallback="billing") != way("TD-FALLBACK-DOWN", fallback="support")
+
+
+def _each_with(talkdesk: Deployment, **fallbacks: str) -> Deployment:
+    """The number that anybody reaches the AI by, again and again, each time with another fallback."""
+    entry = talkdesk.lines["ivr"]
+    lines = {name: entry.model_copy(update={"fallback": group}) for name, group in fallbacks.items()}
+    away = talkdesk.groups["billing"].model_copy(update={"agents": (), "did": "+18155550177"})
+    groups = {**talkdesk.groups, "elsewhere": away}
+    return talkdesk.model_copy(update={"lines": lines, "groups": groups, "depth": "every-number"})
+
+
+@pytest.mark.parametrize("row", ["TD-FALLBACK-TIMEOUT", "TD-FALLBACK-REFUSED", "TD-FALLBACK-DOWN"])
+def test_each_group_that_takes_over_is_proved_or_named(talkdesk: Deployment, row: str) -> None:
+    """One number of all that lead to an assistant was enough: what the others fall back to was neither called nor told."""
+    several = _each_with(talkdesk, gas="billing", water="support", power="billing", heat="elsewhere", fire="elsewhere")
+    proved = {case.line for case in of(several, row)}
+    assert {several.lines[str(line)].fallback for line in proved} == {"billing", "support"}
+    assert len(proved) == 2
+    (left,) = [one for one in left_out(several) if one.row == row]
+    assert (left.line, left.why) == (
+        "heat",
+        "not observable: heat falls back to people of whom none has a phone of ours (elsewhere)",
+    )
+    once = several.model_copy(update={"depth": "once"})
+    assert not [one for one in left_out(once) if one.row == row]
 
 
 def test_a_case_knows_its_calls(talkdesk: Deployment) -> None:

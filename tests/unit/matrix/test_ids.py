@@ -15,7 +15,7 @@ from harness.report.mask import mask_text
 #: As customers write them; the first two look the same masked.
 _NUMBERS = (
     "+13125550100", "+13129990100", "13125550100", "+1 312 555 0101", "+49-30-5550-0102", "(312) 555-0103", "tel:+13125550104",
-    "+1", "0044 20 5550 0105",
+    "+1", "0044 20 5550 0105", "020-7946-0155", "01-23-45-67-89", "312.555.0106", "211451001",
 )  # fmt: skip
 
 
@@ -63,5 +63,13 @@ def test_an_id_holds_no_number_that_would_be_masked_and_none_is_another_s(
 def test_two_cases_that_would_have_one_id_are_refused(talkdesk: Deployment) -> None:
     entry = next(line for line in talkdesk.lines.values() if line.assistant and not line.hours)
     both = {**talkdesk.lines, "front desk": entry, "front-desk": entry}
-    with pytest.raises(SelectionError, match=r"front-desk\]: two cases have this id"):
+    with pytest.raises(SelectionError, match=r"front-desk\]: two cases have this id \(.*front desk and .*front-desk\)"):
         cases([talkdesk.model_copy(update={"lines": both, "depth": "full"})])
+
+
+@given(st.sampled_from(_NUMBERS), st.sampled_from(("", "Linha ", "desk-")))
+def test_of_a_number_in_a_name_four_digits_stay(number: str, before: str) -> None:
+    """A national number with dashes, or of nine digits, stood whole in ids that have no number by the documents."""
+    digits = "".join(filter(str.isdigit, number))
+    written = _in_id(before + number).partition("~")[0]
+    assert "".join(filter(str.isdigit, written)) == digits[-4:]

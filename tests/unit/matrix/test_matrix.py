@@ -242,6 +242,9 @@ def test_nobody_with_a_phone_is_no_one_at_a_telephone() -> None:
     assert why["KEEPALIVE"] == "no group has an agent with a phone of ours"
 
 
+_HIDDEN = "not observable: Night leads, while it is closed, to people of whom none has a phone of ours"
+
+
 def test_what_is_said_of_numbers_out_of_hours(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(AS_OF_VARIABLE, CLOSED)
     small = load(DEPLOYMENTS / "live-gladly.toml", secrets=False)
@@ -249,14 +252,16 @@ def test_what_is_said_of_numbers_out_of_hours(monkeypatch: pytest.MonkeyPatch) -
     def why(**of_the_number: str) -> dict[str, str]:
         lines = {name: line.model_copy(update=of_the_number) for name, line in small.lines.items()}
         groups = small.groups | {
-            "Night": small.groups["Inbox"].model_copy(update={"agents": (), "empty": True, "voicemail": True})
+            "Night": small.groups["Inbox"].model_copy(update={"agents": (), "empty": True, "voicemail": True}),
+            "Others": small.groups["Inbox"].model_copy(update={"agents": ()}),
         }
         return {left.row: left.why for left in left_out(small.model_copy(update={"lines": lines, "groups": groups}))}
 
     hours = {"hours": "mon-fri 08:00-18:00", "zone": "America/New_York"}
-    unseen = "not observable: no number leads, while it is closed, to a group with a phone of ours"
+    unseen = "no number leads, while it is closed, to a group with a phone of ours"
     assert why()["CLOSED"] == "no number has hours"
     assert why(**hours)["CLOSED"] == why(**hours, closed="Night")["CLOSED"] == unseen
+    assert why(**hours, closed="Others")["CLOSED"] == f"not observable: {unseen}"
     assert why(**hours, closed="Night")["VOICEMAIL"] == (
         "no number leads, while it is open, to a group that is empty and has voicemail"
     )
@@ -264,6 +269,35 @@ def test_what_is_said_of_numbers_out_of_hours(monkeypatch: pytest.MonkeyPatch) -
     assert "CLOSED-VOICEMAIL" not in why(**hours, closed="Night")
     unsaid = "no number leads, while it is closed, to a group that is empty and has voicemail"
     assert why(**hours)["CLOSED-VOICEMAIL"] == why(**hours, closed="Inbox")["CLOSED-VOICEMAIL"] == unsaid
+
+
+@pytest.mark.parametrize(
+    ("at", "left"),
+    [
+        (CLOSED, ["Dusk is open now (its hours: mon-sun 00:00-23:59)", _HIDDEN]),
+        (OPEN, ["no number is closed now", _HIDDEN]),
+    ],
+)
+def test_each_number_that_is_closed_at_times_is_called_then_or_named(
+    monkeypatch: pytest.MonkeyPatch, at: str, left: list[str]
+) -> None:
+    """As soon as one number had a case, or it was not its time, nothing was said of the others."""
+    monkeypatch.setenv(AS_OF_VARIABLE, at)
+    small = load(DEPLOYMENTS / "live-gladly.toml", secrets=False)
+    entry = next(line for line in small.lines.values() if line.assistant)
+    hours, always = "mon-fri 08:00-18:00", "mon-sun 00:00-23:59"
+    lines = {
+        name: entry.model_copy(update={"did": did, "hours": open_at, "zone": "America/New_York", "closed": closed})
+        for name, did, open_at, closed in (
+            ("Day", "+14155550181", hours, "Inbox"),
+            ("Dusk", "+14155550182", always, "Inbox"),
+            ("Night", "+14155550183", hours, "Others"),
+            ("Message", "+14155550184", hours, None),
+        )
+    }
+    groups = {**small.groups, "Others": small.groups["Inbox"].model_copy(update={"agents": (), "did": None})}
+    several = small.model_copy(update={"lines": lines, "groups": groups, "depth": "every-number"})
+    assert [one.why for one in left_out(several) if one.row == "CLOSED"] == left
 
 
 def test_a_world_without_the_ais_interface_is_planned_as_a_live_one(talkdesk: Deployment) -> None:

@@ -27,6 +27,19 @@ def test_numbers(lab: Any, far: Any) -> None:
     check(lab.line("numbers"), FAILED, "911 is an emergency number")
 
 
+def test_a_number_that_nobody_calls_may_be_anywhere(lab: Any) -> None:
+    """A German company's AI has an American number, which no case calls: preflight refused it, and the plan did not."""
+    lab.plain["region"] = "DE"
+    lab.plain["lines"] = {"inbound": {"did": "+4930901820100", "assistant": "main"}}
+    lab.plain["phones"]["caller"]["number"] = "+33140205050"
+    (line,) = number_lines(lab.deployment())
+    assert line.status is OK, line
+    lab.plain["lines"]["abroad"] = {"did": "+33140205051", "assistant": "main"}
+    (line,) = number_lines(lab.deployment())
+    assert line.status is FAILED
+    assert line.detail.startswith("+33140205051 belongs to FR")
+
+
 def test_what_is_wrong_with_many_numbers_is_said_once(lab: Any) -> None:
     """Of three hundred of three countries the line filled screens."""
     assistant = next(iter(lab.plain["assistants"]))

@@ -16,6 +16,7 @@ from harness.matrix import Selection
 from harness.scenario import handover
 from harness.scenario.context import CaseContext
 from harness.scenario.handover import SentTransfer
+from harness.scenario.people import Group as People
 from harness.verdict import Verdict
 from tests.unit.scenario.conftest import MakeContext
 
@@ -205,3 +206,34 @@ def test_a_transfer_in_a_record() -> None:
 def test_a_record_may_name_a_number_or_a_user(to: str) -> None:
     (sent,) = handover.in_actions([{"name": "transfer_call", "to": to}])
     assert sent.number == ("+18155550191" if to.startswith("+") else "ring-group")
+
+
+@pytest.mark.parametrize(
+    ("group", "rang", "alike"),
+    [
+        ("Both", ("ada",), ["One"]),
+        ("Both", ("ada", "ben"), []),
+        ("One", ("ada",), []),
+        ("Other", ("ben",), []),
+    ],
+)
+def test_who_would_have_rung_for_other_groups_as_well_is_said_with_the_landing(
+    landed: Callable[..., CaseContext], group: str, rang: tuple[str, ...], alike: list[str]
+) -> None:
+    """A call in the wrong group passed as one in the right one, in so many words, where they have their people in common."""
+    context = landed("both", *rang)
+    found = People(context, group, context.deployment.groups[group], [])._landed()
+    assert found.verdict is Verdict.PASSED
+    assert found.facts["alike"] == alike
+    also = f", who would ring for {', '.join(alike)} as well" if alike else ""
+    assert found.actual == f"it landed at {group} ({', '.join(rang)}{also})"
+
+
+def test_what_may_be_taken_for_another_group_is_planned_so(landed: Callable[..., CaseContext]) -> None:
+    context = landed("both")
+    assert list(matrix.landing_looks_like(context.case, context.deployment)) == []
+    one = context.deployment.groups["One"]
+    context.deployment = context.deployment.model_copy(
+        update={"groups": {**context.deployment.groups, "Both": one.model_copy(update={"did": BOTH})}}
+    )
+    assert ("Both", ["One"]) in matrix.landing_looks_like(context.case, context.deployment)
