@@ -14,8 +14,18 @@ class ClockOffset:
 
     @property
     def seconds(self) -> float:
-        """0 while the clocks may agree, else the least that is possible: with it no call of ours seems to be an earlier one."""
+        """0 while the clocks may agree, else the least that is possible."""
         return 0.0 if self._least < 0.0 < self._most else self._least
+
+    @property
+    def least(self) -> float:
+        """The least that is possible: with it no call of ours seems to be an earlier one. 0 where nothing is known."""
+        return self._least if math.isfinite(self._least) else 0.0
+
+    @property
+    def unknown_s(self) -> float:
+        """How much of it is not known: for so long before a call of ours another one may seem to be a later one."""
+        return self._most - self._least
 
     def note(self, asked_at: float, answered_at: float, date: str | None) -> None:
         """An answer with that Date came to a request; both moments by this machine's clock (epoch seconds)."""

@@ -12,6 +12,7 @@ import json
 import math
 import re
 import ssl
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import replace
@@ -40,6 +41,8 @@ _STRIKES = 3
 _DOWN_S = 60.0
 #: How long it is remembered when a call's record was first read.
 _KNOWN_S = 3600.0
+#: Two calls of one caller are further apart than this.
+_APART_S = 0.1
 
 
 def calls_query(since: float, model: str | None) -> dict[str, str]:
@@ -79,6 +82,7 @@ class SynthflowApi:
         self._offset = ClockOffset()
         self._cut_off_s = 1.0  # of the moments it tells: whole seconds, until one shows more
         self._known_since: dict[str, float] = {}  # by id, the oldest first
+        self._guard = threading.Lock()
 
     @property
     def is_down(self) -> bool:
@@ -99,6 +103,11 @@ class SynthflowApi:
         :meth:`CallRecord.is_since` tells which of them are since then. Calls that look at once have one reading.
         """
         return self._lists.since(since, tuple(dict.fromkeys(models)) or (None,))
+
+    def note_earlier(self, models: Sequence[str] = ()) -> None:
+        """Before a call: read the list once, where the moments that it tells are not known well. Who is in it began before."""
+        if self._cut_off_s + self._offset.unknown_s > _APART_S:
+            self.calls(to_wall(time.monotonic()), models)
 
     def _read(self, since: float, models: Sequence[str | None]) -> list[CallRecord]:
         return self._wait(self._calls(since, models))
@@ -162,15 +171,16 @@ class SynthflowApi:
             plain = {key: value for key, value in plain.items() if key != "witness"}
         self._learn_precision([plain])
         read_at = to_wall(time.monotonic())
-        record = CallRecord(call_id, plain, self._region, self._offset.seconds, self._cut_off_s, read_at)
+        record = CallRecord(call_id, plain, self._region, self._offset.least, self._cut_off_s, read_at)
         return record if record.status == REGISTERED else replace(record, known_since=self._first_read(record))
 
     def _first_read(self, record: CallRecord) -> float:
         known = self._known_since
-        oldest = next(iter(known), None)
-        if oldest is not None and known[oldest] < record.read_at - _KNOWN_S:
-            del known[oldest]
-        return known.setdefault(record.id, record.read_at)
+        with self._guard:
+            oldest = next(iter(known), None)
+            if oldest is not None and known[oldest] < record.read_at - _KNOWN_S:
+                del known[oldest]
+            return known.setdefault(record.id, record.read_at)
 
     def _learn_precision(self, calls: Sequence[Any]) -> None:
         if any(isinstance(plain, dict) and is_told_in_milliseconds(plain) for plain in calls):

@@ -18,6 +18,7 @@ from harness.phone import Policy
 from harness.phone.leg import Leg
 from harness.phone.phone import Phone
 from harness.phone.waiter import NeverCame
+from harness.safety import numbers_of
 from harness.scenario.ai_calls import AiCall, StandInCall
 from harness.scenario.context import CaseContext
 from harness.scenario.ends import Call
@@ -177,8 +178,11 @@ class SynthflowEndpoint:
 
     def answered_by(self, of: Call) -> list[str]:
         """By number called; a record that is known to be another caller's is no sign of this call."""
+        return self._answerers(self.records(of), of)
+
+    def _answerers(self, records: Iterable[CallRecord], of: Call) -> list[str]:
         theirs = {call.record.id for call in self.taken if call.peer is not of}
-        taken = [record for record in self._answered(self.records(of)) if record.id not in theirs]
+        taken = [record for record in self._answered(records) if record.id not in theirs]
         return [self._context.assistant_of(record.number_to) or str(record.number_to) for record in taken]
 
     def _answered(self, records: Iterable[CallRecord]) -> list[CallRecord]:
@@ -230,15 +234,26 @@ class SynthflowEndpoint:
 
     def set_up(self, of: Call) -> list[str]:
         """By its list."""
-        return self.answered_by(of)
+        return self._answerers(self._own(self.records(of), of), of)
 
     def reached_by(self, of: Call) -> list[str]:
         """By its list."""
-        return [record.id for record in self.records(of)]
+        return [record.id for record in self._own(self.records(of), of)]
+
+    def _own(self, records: list[CallRecord], of: Call) -> list[CallRecord]:
+        """Those that show no number of other people's: such a call is a stranger's, or ours under a wrong number, and nobody knows."""
+        told, ours = self._ids_told(of), {of.number, *numbers_of(self._context.deployment)}
+        own = [
+            record
+            for record in records
+            if record.id in told or record.number_from in ours or not (record.number_from or "").startswith("+")
+        ]
+        self.blind = self.blind or len(own) < len(records)
+        return own
 
     def reached_before(self, of: Call, at: float) -> list[str]:
         """By the moments its list gives; an id that was given out beforehand may have the moment of that."""
-        before = [record for record in self.records(of) if record.is_since(to_wall(at)) is False]
+        before = self._own([record for record in self.records(of) if record.is_since(to_wall(at)) is False], of)
         if any(record.id == of.prepared for record in before):
             self.blind = True
         return [record.id for record in before if record.id != of.prepared]
@@ -248,7 +263,7 @@ class SynthflowEndpoint:
         records: list[CallRecord] = []
 
         def is_over() -> bool | None:
-            records[:] = self.records(of)
+            records[:] = self._own(self.records(of), of)
             self.blind = self.blind or not records
             return None if self.blind else all(record.over for record in records)
 

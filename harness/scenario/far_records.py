@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 
 from harness.deployment import Assistant, Deployment
 from harness.errors import FarEndError
@@ -17,7 +18,7 @@ class FarRecords:
     """The far end's own records, as far as the deployment lets us see them."""
 
     def __init__(self, deployment: Deployment, api: SynthflowApi | None, evidence: Evidence) -> None:
-        self._declared = deployment.synthflow
+        self._deployment, self._declared = deployment, deployment.synthflow
         self._api = api
         self._evidence = evidence
 
@@ -44,6 +45,12 @@ class FarRecords:
     def trouble(self, error: FarEndError) -> None:
         """The interface failed: said once, it lowers what can be known, never the call's verdict."""
         self._evidence.note_once(str(error))
+
+    def note_earlier(self) -> None:
+        """Before a call is placed: none that is there already is taken for it, or for one that came of it."""
+        if self._api is not None and not self._api.is_down:
+            with suppress(FarEndError):  # it is asked again, and its trouble said, where something is looked for
+                self._api.note_earlier(self._deployment.models())
 
     def prepared(self, caller: str, assistant: Assistant) -> str | None:
         """An id that the interface will keep the coming call's record under; None when it gives none."""

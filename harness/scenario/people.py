@@ -66,6 +66,8 @@ class Caller:
                 prepared = self._prepared()
             if prepared is not None:
                 headers = [*headers, ("X-EI", f"S.{prepared};")]
+            if not self._context.has_stand_in:
+                self._context.far_end.note_earlier()
             uri = number if ":" in number else f"sip:{number}@{self.phone.config.domain}"
             call = Call(self._context, self.phone.dial(uri, headers=headers), "caller", self.number)
             call.prepared = prepared

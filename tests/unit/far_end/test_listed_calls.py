@@ -239,6 +239,60 @@ def test_a_call_that_was_known_before_is_an_earlier_one_whatever_its_moment_is_t
         api.close()
 
 
+@pytest.mark.parametrize("behind", [0.15, 0.4, 0.9])
+def test_a_call_of_ours_is_no_earlier_one_while_it_is_not_known_that_the_clock_is_behind(behind: float) -> None:
+    """A machine that is fast by less than a second, as a Date tells only at a second's turn, lost its own call."""
+
+    def date() -> str:
+        return email.utils.formatdate(time.time() - behind, usegmt=True)
+
+    began = time.time()
+    with documented({"m": [listed(1, began + 0.1 - behind)]}, date=date) as (base, _):
+        api = SynthflowApi(base, "token")
+        assert [record.is_since(began) for record in api.calls(began, ["m"])] == [True]
+        api.close()
+
+
+@pytest.mark.parametrize("tells_date", [True, False])
+def test_what_is_there_before_a_call_is_read_as_long_as_moments_are_not_well_known(tells_date: bool) -> None:
+    """Where another process of the run read the call before: its caller may call again within the second."""
+
+    def date() -> str | None:
+        return email.utils.formatdate(time.time(), usegmt=True) if tells_date else None
+
+    with documented({"m": [listed(1, time.time() - 0.3)]}, date=date) as (base, asked):
+        api = SynthflowApi(base, "token")
+        api.note_earlier(["m"])
+        began = time.time()
+        assert [record.is_since(began) for record in api.calls(began, ["m"])] == [False]
+        is_asked, until = True, time.monotonic() + (30.0 if tells_date else 1.5)
+        while is_asked and time.monotonic() < until:  # a second's turn tells it, on a busy machine one of the next
+            api.calls(began, ["m"])
+            before = len(asked)
+            api.note_earlier(["m"])
+            is_asked = len(asked) > before
+        assert is_asked is not tells_date
+        api.close()
+
+
+@given(
+    st.floats(-100, 100),
+    st.lists(st.tuples(st.floats(0, 1), st.floats(0, 0.9)), min_size=1, max_size=40),
+    st.booleans(),
+)
+def test_by_the_least_offset_no_call_of_ours_is_an_earlier_one(
+    ahead: float, answers: list[tuple[float, float]], exact: bool
+) -> None:
+    offset, now = ClockOffset(), 1_800_000_000.0
+    ahead = 0.0 if exact else ahead
+    for pause, takes in answers:
+        asked_at, now = now + pause, now + pause + takes
+        told = email.utils.formatdate(int((asked_at + takes / 2 + ahead) // 1), usegmt=True)
+        offset.note(asked_at, now, told)
+        assert offset.least <= ahead + 1e-3
+        assert ahead - offset.least <= offset.unknown_s + 1e-3
+
+
 def test_an_id_that_was_given_out_before_its_call_is_not_known_to_be_an_earlier_one() -> None:
     prepared = listed(1, time.time())
     status, prepared["call_status"] = prepared["call_status"], "registered"

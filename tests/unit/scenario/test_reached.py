@@ -115,3 +115,40 @@ def test_a_call_that_was_set_up_was_answered_whatever_became_of_it(
     ai._endpoint = StandInEndpoint(context, cast("Any", SimpleNamespace(incoming=[leg])), context.trunk)
     ai.answered_nothing(cast("Any", SimpleNamespace(began=10.0)))
     assert [found.verdict for found in context.evidence.findings] == [expected]
+
+
+@pytest.mark.parametrize(
+    ("shown", "verdict"),
+    [
+        ("+14155550101", Verdict.FAILED),  # the caller's own
+        (None, Verdict.FAILED),  # a call that shows none is taken for ours where nobody says that others call as well
+        ("anonymous", Verdict.FAILED),
+        ("+13035550177", Verdict.NOT_OBSERVABLE),
+        ("(303) 555-0177", Verdict.NOT_OBSERVABLE),
+    ],
+)
+@pytest.mark.parametrize("look", ["was_not_reached", "waited_for_choice", "answered_nothing"])
+def test_a_call_of_a_strangers_number_speaks_against_nobody(
+    make_context: MakeContext, shown: str | None, verdict: Verdict, look: str
+) -> None:
+    """A customer who called the same assistant meanwhile failed the case, where the file does not say that others do."""
+    of = call()
+    of.chosen = of.began + 60.0
+    api: Any = FakeApi([record(phone_number_from=shown, start_time=f"{to_wall(of.began + 5.0):.3f}")])
+    context = make_context(api=api)
+    ai = Ai(context)
+    ai._endpoint = SynthflowEndpoint(context, api)
+    getattr(ai, look)(of)
+    assert context.evidence.findings[-1].verdict is verdict
+
+
+def test_the_own_call_beside_a_strangers_is_seen_all_the_same(make_context: MakeContext) -> None:
+    of = call()
+    api: Any = FakeApi([record(call_id="theirs", phone_number_from="+13035550177"), record(call_id="ours")])
+    context = make_context(api=api)
+    ai = Ai(context)
+    ai._endpoint = SynthflowEndpoint(context, api)
+    ai.was_not_reached(of)
+    (found,) = context.evidence.findings
+    assert isinstance(found.measured, Reached)
+    assert (found.verdict, found.measured.reached) == (Verdict.FAILED, ("ours",))
