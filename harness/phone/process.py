@@ -35,6 +35,8 @@ _LATE_S: Final = 0.2
 _KEPT: Final = 1200
 _START_SECONDS: Final = 20.0
 _CALL_SECONDS: Final = 10.0
+#: Who was stopped itself (Ctrl-Z, a suspended machine) wakes behind its deadline, and what came meanwhile has to be read first.
+_AWAKE_SECONDS: Final = 1.0
 _DYING_SECONDS: Final = 0.5
 _ENDED: Final = "its process ended"
 
@@ -166,7 +168,7 @@ class PhoneProcess:
                 raise PhoneLostError(self._lost)
         with contextlib.suppress(OSError):  # the reader finds out why
             self._wire.send("call", number, name, arguments)
-        if not reply.done.wait(within):
+        if not reply.done.wait(within) and not reply.done.wait(_AWAKE_SECONDS):
             self._replies.pop(number, None)
             raise BrokenError(f"the phone process did not answer {name} within {within:g} s")
         if reply.kind == "lost":

@@ -164,9 +164,7 @@ def test_a_load_is_verified_by_words_and_by_marks(outside: Outside) -> None:
     """The stand-in hears marks; what a live AI heard its transcripts say when the calls are over."""
     for kind, strength in (("live", 2), ("stand-in", 3)):
         reports = outside.directory / f"load-{kind}"
-        code, output = outside.harness(
-            "load", outside.file(kind), *LOAD, "--calls", "2", "--for", "0", "--reports", reports
-        )
+        code, output = outside.load(outside.file(kind), reports, *LOAD, "--calls", "2", "--for", "0")
         assert code == 0, output
         (run,) = (reports / "load").iterdir()
         found = json.loads((run / "load.json").read_text())

@@ -88,6 +88,6 @@ def test_a_stand_in_is_there_throughout_and_each_call_waits_until_the_platform_h
 def test_a_load_says_that_the_platform_has_not_asked_before_its_first_call(outside: Outside) -> None:
     file = outside.file("stand-in", "asked by nobody", every_second)
     reports = outside.directory / "load"
-    code, output = outside.harness("load", file, "--calls", "1", "--for", "0", "--reports", reports)
+    code, output = outside.load(file, reports, "--calls", "1", "--for", "0")
     assert code == 0, output
     assert "note: no OPTIONS of the platform's came to" in output

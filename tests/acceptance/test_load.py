@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,7 @@ import tomli_w
 from harness.deployment import CALLS_A_PHONE
 from harness.load import picture, result
 from harness.report.evidence import CaseEvidence
+from tests.acceptance.outside import STARVED
 from tools.speed.held import wide
 
 WORLD = Path(__file__).parents[2] / "scenarios" / "deployments" / "simulated-talkdesk.toml"
@@ -26,13 +28,18 @@ Load = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture
 def load(forked_python: str) -> Load:
-    """``harness load …``, forked."""
+    """``harness load …``, forked; once more where a busy machine broke a call, which says nothing of what it is about."""
     program = [forked_python, "-c", "from harness.cli.app import main; main()", "load"]
     environment = {name: value for name, value in os.environ.items() if name != "HARNESS_LIVE"}
 
     def load(file: Path, reports: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         command = [*program, str(file), *arguments, "--reports", str(reports)]
-        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+        for is_last in (False, True):
+            done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+            if is_last or STARVED not in " ".join((done.stdout + done.stderr).split()):
+                break
+            shutil.rmtree(reports / "load")
+        return done
 
     return load
 

@@ -21,7 +21,6 @@ from harness.errors import BrokenError, PhoneLostError, PhoneMisuseError, WorldL
 from harness.events import Listened, MarkHeard, PhoneLost
 from harness.phone import Answer, PhoneConfig, Reject, Wav
 from harness.phone.pool import PhonePool
-from harness.phone.protocol import PULSE_INTERVAL
 from tests.loopback import fresh_address
 from tests.process.phone.conftest import Desk, connect, hears, media_of, uri_of
 
@@ -412,7 +411,8 @@ def test_for_how_long_a_process_did_not_stir_is_known_afterwards(tmp_path: Path)
         while not (late := pool.late(begun, begun + 0.8)[0]):
             assert time.monotonic() < deadline
             time.sleep(0.01)
-        assert 0.8 - PULSE_INTERVAL - 0.05 <= sum(late) <= 0.8
+        # a pulse may have been on its way as the process was stopped, and is read when this one has its turn
+        assert 0.4 <= sum(late) <= 0.8
         assert pool.late(begun - 10.0, begun - 1.0) == [[]]
         assert alice.error is None
         desk.close()

@@ -10,6 +10,7 @@ import pytest
 import tomli_w
 
 from harness.deployment import Deployment
+from harness.deployment.hours import AS_OF_VARIABLE
 from harness.errors import DeploymentError, RefusedError
 from harness.integrations import load
 from harness.matrix import Selection, calls_of, cases, left_out
@@ -60,7 +61,8 @@ def test_a_callers_phone_cannot_follow_a_refer_to_an_extension(tmp_path: Path) -
     )
 
 
-def test_a_queue_may_have_no_number_at_all(tmp_path: Path) -> None:
+def test_a_queue_may_have_no_number_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(AS_OF_VARIABLE, "2026-03-04T12:00+00:00")
     deployment = loaded(tmp_path, reception={})
     found = {case.row.id for case in cases([deployment])}
     assert {"TD-FALLBACK-TIMEOUT", "PEOPLE", "CLOSED"} <= found

@@ -141,8 +141,8 @@ def test_the_zones_are_those_of_the_machine() -> None:
 
 def test_a_plan_is_made_for_one_moment(monkeypatch: pytest.MonkeyPatch) -> None:
     talkdesk = load(TALKDESK)
-    monkeypatch.setenv(AS_OF_VARIABLE, "2026-03-08T03:30+00:00")
-    assert planned_at() == at("2026-03-08T03:30+00:00")
+    monkeypatch.setenv(AS_OF_VARIABLE, "2026-03-08T03:00:30+00:00")
+    assert planned_at() == at("2026-03-08T03:00:30+00:00")
     assert talkdesk.is_open("out-of-hours")
     assert not talkdesk.is_open("out-of-hours", datetime(2026, 3, 8, 4, tzinfo=UTC))
     assert talkdesk.is_open("inbound"), "a number without hours is always open"

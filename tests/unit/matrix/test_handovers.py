@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness.deployment import Assistant, Deployment, Group, Handover, Line
+from harness.deployment.hours import AS_OF_VARIABLE
 from harness.matrix import Case, Selection, calls_of, cases, landing_groups, left_out
 
 DIGITS = "123467#*ABCD"
@@ -190,7 +191,8 @@ def test_a_topic_goes_with_its_own_handover(gladly: Deployment) -> None:
     ]
 
 
-def test_one_whose_numbers_are_closed_is_said_to_be(talkdesk: Deployment) -> None:
+def test_one_whose_numbers_are_closed_is_said_to_be(talkdesk: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(AS_OF_VARIABLE, "2026-03-04T12:00+00:00")
     closed = talkdesk.lines["out-of-hours"].model_copy(update={"assistant": "sales"})
     lines = {**{n: e for n, e in talkdesk.lines.items() if e.assistant != "sales"}, "out-of-hours": closed}
     sales = talkdesk.assistants["sales"].model_copy(update={"handovers": {"a": handover()}})
