@@ -225,6 +225,8 @@ def why_never_passed(case: Case, deployment: Deployment) -> str | None:
         return why
     if report is None or not _is_reported(case, deployment):
         return None
+    if shown_by_others(case, deployment):
+        return "the platform's report does not tell its landing from that of another call that is handed over with the same number"
     is_seen_at_ai = case.axes["ai"] == "stand-in"  # from when until when the platform rang it
     if TIMING_WITHIN in required or (TIMING in required and not is_seen_at_ai):
         return "the platform's report does not say when the group's phones rang"
@@ -296,6 +298,17 @@ def landing_looks_like(case: Case, deployment: Deployment) -> Iterator[tuple[str
             first = next(iter(deployment.groups[name].turns), ())
             if first and (alike := deployment.alike(name, first)):
                 yield name, alike
+
+
+def shown_by_others(case: Case, deployment: Deployment) -> bool:
+    """Whether the number that a warm transfer shows is no caller's, and calls of other people come to the group with it, too."""
+    handover = case.handover(deployment)
+    if case.row.hands_over != "warm" or handover is None or handover.transfer_caller_id not in ("agent", "fixed"):
+        return False
+    if deployment.synthflow is not None and deployment.synthflow.shared:
+        return True
+    # others come there by assistants that the file does not have, which may show the company's number as well
+    return handover.transfer_caller_id == "fixed" and deployment.groups[deployment.lands_at(handover)].shared
 
 
 def landing_groups(case: Case, deployment: Deployment) -> Iterator[str]:

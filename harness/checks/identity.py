@@ -66,6 +66,11 @@ def _is_written(shown: Identity, number: str, form: str, region: str) -> bool:
             return _number(shown, [number], region) == number
 
 
+def number_shown(invite: Message, numbers: Collection[str], region: str) -> str | None:
+    """Which of ``numbers`` From shows, in any spelling; else the number that it means, None where that is none."""
+    return _number(_from(invite, region), numbers, region)
+
+
 def platforms_number(invite: Message, subject: str, numbers: Collection[str], region: str, where: str = "") -> Finding:
     """From shows one of the platform's own ``numbers``, as a platform may that calls an agent's telephone."""
     shown = _from(invite, region)

@@ -37,6 +37,7 @@ class Sought:
     handed_over: float | None
     ended: float
     assistant: str = ""  #: the number of the AI that is to hand over, E.164; empty where there is none
+    is_shown_by_others: bool = False  #: whether other people's calls to the group show ``shown``, too
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,9 @@ def where_landed(rows: Sequence[ReportRow], sought: Sought, names: GroupNames) -
     of_call = [row for row in _distinct(rows) if _may_be_within(row, sought) and _is_callers(row, sought)]
     first = [row for row in of_call if _is_first(row, sought)]
     others = [row for row in of_call if row not in first]
+    if row := next((row for row in others if _may_be_anybodys(row, sought)), None):
+        why = f"{row.place} of the report shows the number that transfers of other people's calls show, too"
+        return ReportedLanding(why=why)
     if doubt := next(filter(None, (_doubt(row, sought) for row in others)), None):
         return ReportedLanding(why=doubt)
     ours = [row for row in others if _is_within(row, sought)]
@@ -99,7 +103,7 @@ def yet_to_come(rows: Sequence[ReportRow], callers: Sequence[str], region: str, 
 def hours_earlier(rows: Sequence[ReportRow], sought: Sought) -> str:
     """Words on the caller's newest row, where whole hours or halves set it apart from the call: its times may be another zone's."""
     newest = sorted((row for row in rows if row.moments), key=lambda row: row.moments[0], reverse=True)
-    row = next((row for row in newest if _is_callers(row, sought)), None)
+    row = next((row for row in newest if _is_callers(row, sought) and not _may_be_anybodys(row, sought)), None)
     if row is None:
         return ""
     earlier_s = round((sought.began - row.moments[0]) / _ZONES_DIFFER_S) * _ZONES_DIFFER_S
@@ -156,6 +160,11 @@ def _is_callers(row: ReportRow, sought: Sought) -> bool:
     if _is_to_group(row, sought):
         return _is(row.caller, sought.shown, sought)
     return _is(row.caller, sought.caller, sought)
+
+
+def _may_be_anybodys(row: ReportRow, sought: Sought) -> bool:
+    """Whether its number is no sign of this caller: the AI shows the same for everybody whom it hands over."""
+    return sought.is_shown_by_others and _is_to_group(row, sought)
 
 
 def _is(told: str, number: str, sought: Sought) -> bool:

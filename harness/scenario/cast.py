@@ -169,12 +169,13 @@ class Cast:
         if trigger is None:
             raise self._cannot_start(line, "nothing here can start one")
         self.context.phones.guard.number(customer.number)
+        customer.awaits_campaign(line)
         with self.context.evidence.step(f"a campaign calls {customer.name}"):
             if trigger.trigger == "http":
                 try:
                     campaign.start(trigger, line.did, customer.number)
                 except FarEndError as error:
-                    if not customer.phone.incoming:  # some answer a request when the call has been taken
+                    if not customer.is_called():  # some answer a request when the call has been taken
                         raise
                     self.context.evidence.note_once(str(error))
                 if trigger.calls_within_s:
@@ -187,10 +188,10 @@ class Cast:
 
     def _is_called(self, customer: Caller, within_s: float, what: str) -> bool:
         began = time.monotonic()
-        while not customer.phone.incoming and time.monotonic() - began < within_s:
+        while not customer.is_called() and time.monotonic() - began < within_s:
             self.context.pause(0.1)
         self.context.evidence.scripted(time.monotonic() - began, what)
-        return bool(customer.phone.incoming)
+        return customer.is_called()
 
     def _cannot_start(self, line: Line, why: str) -> NotObservableError:
         finding = not_observable("campaign", line.did, expected="a campaign's call", why=why)

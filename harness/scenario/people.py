@@ -14,6 +14,7 @@ from harness.phone.phone import Phone
 from harness.phone.waiter import NeverCame
 from harness.scenario.ai import Ai
 from harness.scenario.ai_calls import AiCall
+from harness.scenario.campaigns import Campaigns
 from harness.scenario.context import CaseContext
 from harness.scenario.ends import Call
 from harness.scenario.expect import Expect
@@ -41,6 +42,7 @@ class Caller:
         self.name = name
         self.phone = phone
         self.number = number
+        self._campaigns = Campaigns(context, phone)
 
     def call(self, line: Line, headers: Sequence[tuple[str, str]] = (), form: str = "e164") -> Call:
         """Call a line, its number written in ``form``, and go its way in: past announcement and menus, to whom they lead."""
@@ -81,14 +83,21 @@ class Caller:
             return None
         return self._context.far_end.prepared(self.number, self._context.deployment.assistants[name])
 
+    def awaits_campaign(self, line: Line) -> None:
+        """From now on a late call of another number's campaign is refused."""
+        self._campaigns.await_from(line.did)
+
+    def is_called(self) -> bool:
+        """Whether a call has come, such late ones aside."""
+        return self._campaigns.has_called()
+
     def expect_call(self, within: float) -> Call:
-        """Answer the next call."""
+        """Answer the next call that is no other campaign's."""
         with self._context.evidence.step(f"{self.name} is called"):
             try:
-                leg = self.phone.expect_call(within=within, answer=True)
+                leg = self._campaigns.answer_next(within)
             except NeverCame as error:
-                finding = self._context.evidence.add(landing.landed("the call", self.name, {}))
-                raise ExpectationError(finding) from error
+                raise ExpectationError(self._context.evidence.add(self._campaigns.none_came(self.name))) from error
             return self._context.calls.add(Call(self._context, leg, "caller", self.number))
 
 

@@ -26,6 +26,7 @@ from harness.far_end.reported_landing import (
     where_landed,
     yet_to_come,
 )
+from harness.matrix import shown_by_others
 from harness.measurement import Landing, Ringing
 from harness.scenario.context import CaseContext
 from harness.scenario.end import End, Marked, Voiced
@@ -189,6 +190,7 @@ class ReportedCall:
             handed_over=to_wall(self.began) if is_transfer else None,
             ended=to_wall(ended),
             assistant=deployment.assistants[assistant].did if assistant else "",
+            is_shown_by_others=self.shown != self._of.number and shown_by_others(case, deployment),
         )
 
     def _names(self) -> GroupNames:

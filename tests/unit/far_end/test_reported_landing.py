@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from harness.deployment import Report
 from harness.far_end import reported_landing
 from harness.far_end.platform_report import ReportRow, rows_of
-from harness.far_end.reported_landing import GroupNames, ReportedLanding, Sought, where_landed
+from harness.far_end.reported_landing import GroupNames, ReportedLanding, Sought, hours_earlier, where_landed
 
 CALLER, OTHER, LINE, TARGET, ELSEWHERE = "+12065550100", "+12065550101", "+13125550100", "+13125550177", "+13125550178"
 ASSISTANT = "+12065550190"
@@ -140,6 +140,39 @@ def test_a_transfer_that_shows_another_number() -> None:
     sought = replace(TRANSFER, shown=OTHER)
     assert where_landed([FIRST, row(caller=OTHER)], sought, NAMES).groups == ("billing",)
     assert "none to the group" in where_landed([FIRST, row()], sought, NAMES).why
+
+
+@given(
+    st.lists(st.tuples(st.floats(1.0, 60.0), st.sampled_from(sorted(NAMES.of)), st.booleans()), min_size=1, max_size=4)
+)
+def test_a_row_with_a_number_that_is_everybodys_proves_nothing(told: list[tuple[float, str, bool]]) -> None:
+    """The AI hands its customers over with the same number: one of theirs was taken for a call that it had not handed over."""
+    theirs = [
+        row(at, group, caller=OTHER, id=str(n), agent="Ann" if taken else None)
+        for n, (at, group, taken) in enumerate(told)
+    ]
+    sought = replace(TRANSFER, shown=OTHER, is_shown_by_others=True)
+    for rows in (theirs, [FIRST, *theirs], [row(groups="Support + Retouren", number=ELSEWHERE), *theirs]):
+        landed = where_landed(rows, sought, NAMES)
+        assert landed.groups == ()
+        assert landed.why == "row 2 of the report shows the number that transfers of other people's calls show, too"
+    alone = where_landed(theirs, replace(sought, is_shown_by_others=False), NAMES)
+    assert alone.groups or "nobody can tell" in alone.why, "where nobody else calls the AI it is this call's"
+
+
+def test_a_row_with_the_callers_own_number_is_its_own_whoever_else_calls() -> None:
+    sought = replace(TRANSFER, shown=OTHER, is_shown_by_others=True)
+    wrong = row(groups="Support + Retouren", number=ELSEWHERE)
+    earlier = row(-90.0, caller=OTHER)
+    assert where_landed([FIRST, wrong, earlier], sought, NAMES).groups == ("support",)
+    assert "none to the group" in where_landed([FIRST, earlier], sought, NAMES).why
+
+
+def test_a_customers_row_of_hours_ago_is_no_sign_of_another_zone() -> None:
+    sought = replace(TRANSFER, shown=OTHER)
+    hours_ago = [row(-5 * 3600.0, caller=OTHER)]
+    assert "zone" in hours_earlier(hours_ago, sought)
+    assert hours_earlier(hours_ago, replace(sought, is_shown_by_others=True)) == ""
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from harness.deployment import Deployment, Expectations, Report
 from harness.errors import FarEndError
 from harness.far_end.platform_report import ReportRow
 from harness.far_end.report_source import ReportSource
+from harness.matrix import Selection, cases, why_never_passed
 from harness.scenario.cast import Cast
 from harness.scenario.context import CaseContext
 from harness.scenario.expect import Expect
@@ -106,6 +107,49 @@ def test_the_report_comes_late(make: Callable[..., Case]) -> None:
     assert {finding.strength for finding in found.values()} == {2}
     assert all(finding.at <= case.hung_up_at for finding in found.values()), "what the harness did then is no evidence"
     assert not any("Eve" in text for finding in found.values() for text in (finding.actual, *finding.evidence))
+
+
+#: Whose number a warm transfer shows, whether others call the AI, whether others are with the group: whether a row is sure.
+OTHERS_CALL = [
+    ("original", True, True, True),
+    ("header", True, True, True),
+    ("agent", False, False, True),
+    ("agent", False, True, True),
+    ("agent", True, False, False),
+    ("fixed", False, False, True),
+    ("fixed", False, True, False),
+    ("fixed", True, False, False),
+]
+
+
+@pytest.mark.parametrize(("mode", "calls_ai", "calls_group", "is_sure"), OTHERS_CALL)
+@pytest.mark.parametrize("group", ["billing", "support"])
+def test_a_number_that_others_calls_show_as_well(
+    make: Callable[..., Case], mode: str, calls_ai: bool, calls_group: bool, is_sure: bool, group: str
+) -> None:
+    """The AI did not hand over, and a customer of the same assistant was: his landing was ours, right or wrong."""
+    case = make(strength="unknown")
+    context, found = case.context, case.context.deployment
+    assert found.synthflow is not None
+    groups = found.groups | {"billing": found.groups["billing"].model_copy(update={"shared": calls_group})}
+    synthflow = found.synthflow.model_copy(update={"shared": calls_ai})
+    context.deployment = found.model_copy(update={"synthflow": synthflow, "groups": groups})
+    warm = cases([context.deployment], Selection(rows=("TD-TRANSFER-WARM",), ais=("synthflow",)))
+    context.case = next(each for each in warm if each.axes["caller_id"] == mode)
+    cast = Cast(context)
+    shown = cast.shown_number(cast.line(str(context.case.line)), case.caller)
+    Expect(context, case.lands()).caller_id(shown)
+    case.reads = [[listed(context, group, caller=shown)]]
+    told = case.told()
+    if is_sure:
+        assert told["landing"].verdict is (Verdict.PASSED if group == "billing" else Verdict.FAILED)
+        assert told["caller_id"].verdict is Verdict.PASSED
+    else:
+        assert {finding.verdict for finding in told.values()} == {Verdict.NOT_OBSERVABLE}
+        assert "transfers of other people's calls show, too" in told["landing"].actual
+    assert (
+        "handed over with the same number" in str(why_never_passed(context.case, context.deployment))
+    ) is not is_sure
 
 
 def test_another_group_that_a_later_row_adds(make: Callable[..., Case]) -> None:
