@@ -169,17 +169,13 @@ class Deployment(Model):
         return next(by_topic, str(handover.transfer_to))
 
     def alike(self, group: str, rang: Collection[str]) -> list[str]:
-        """The other groups for which nobody would have rung but those of its people who ``rang``: who rings does not tell which it was.
+        """The other groups for which nobody would have rung but those of its people who ``rang``.
 
         Where one of them rings at first somebody who is not in ``group``, it is seen that it rang.
         """
-        present, rang = set(self.groups[group].present), set(rang)
-        return [
-            name
-            for name, other in self.groups.items()
-            if name != group and (turns := other.turns) and turns[0]
-            if set(turns[0]) <= present and rang <= set(other.present)
-        ]
+        present, first = set(self.groups[group].present), {name: set(*g.turns[:1]) for name, g in self.groups.items()}
+        others = [name for name in self.groups if name != group and first[name] and first[name] <= present]
+        return [name for name in others if set(rang) <= set(self.groups[name].present)]
 
     def mistakable(self, assistant: str, asked: str, group: str, rang: Collection[str]) -> list[str]:
         """Those of them that another of its handovers than ``asked`` leads to."""
@@ -417,14 +413,13 @@ class Deployment(Model):
             roles.append((("numbers", "no_such_number"), self.numbers.no_such_number))
         for place, number in roles:
             owner = owners.setdefault(number, place)
-            if owner is not place and not self._is_one_role(owner, place):
-                is_menu = owner[0] == place[0] == "lines" and (self.lines[owner[1]].press or self.lines[place[1]].press)
-                what = "one choice of the menu for each number" if is_menu else "a number of its own for each role"
-                yield place, f"{number} is already {'.'.join(owner)}; allowed: {what}"
-
-    def _is_one_role(self, owner: tuple[str, ...], place: tuple[str, ...]) -> bool:
-        """Whether two places name one number for one purpose: a number that leads to people only may be their group's own."""
-        return place[0] == "groups" and owner[0] == "lines" and self.lines[owner[1]].group == place[1]
+            line = self.lines[owner[1]] if owner[0] == "lines" else None
+            # a number that leads to people only may be their group's own
+            if owner is place or (line is not None and place[0] == "groups" and line.group == place[1]):
+                continue
+            is_menu = line is not None and place[0] == "lines" and (line.press or self.lines[place[1]].press)
+            what = "one choice of the menu for each number" if is_menu else "a number of its own for each role"
+            yield place, f"{number} is already {'.'.join(owner)}; allowed: {what}"
 
 
 def _named(table: Mapping[str, object]) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import shutil
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -46,3 +48,18 @@ def test_a_name_that_breaks_a_line_is_refused_in_one(before: str, breaks: str, a
     said = list(toml_model.lines(caught.value, Deployment))
     assert any("a line break or another control character; allowed: a name in one line" in line for line in said), said
     assert all(line.isprintable() or line.splitlines() == [line] for line in said)
+
+
+def test_a_name_is_the_same_however_its_letters_are_made_up(tmp_path: Path) -> None:
+    """Text that was copied from some programs has ä as two signs (NFD), and the names look alike."""
+    text = (FILES / "simulated-talkdesk.toml").read_text(encoding="utf-8")
+    name, *places = (unicodedata.normalize(form, "Bücher") for form in ("NFC", "NFD", "NFC"))
+    text += f'\n[groups."{places[0]}"]\ndid = "+18155550176"\nagents = ["billing"]\n'
+    text += f'\n[lines.books]\ndid = "+12135550171"\ntrunk = "udp-ip"\ngroup = "{places[1]}"\n'
+    for numbers in FILES.glob("*.csv"):
+        shutil.copy(numbers, tmp_path)
+    path = tmp_path / "file.toml"
+    path.write_text(text, encoding="utf-8")
+    found = load(path)
+    assert found.lines["books"].group == name
+    assert name in found.groups
