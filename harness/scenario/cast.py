@@ -198,15 +198,7 @@ class Cast:
 
     def shown_number(self, line: Line, caller: Caller) -> str:
         """The number an agent sees after a warm transfer on this line, as the handover is set up."""
-        match self.context.handover.transfer_caller_id:
-            case "agent":
-                return line.assistant.did
-            case "fixed":
-                return str(self.context.handover.fixed_caller_id)
-            case "header":
-                return HEADER_NUMBER
-            case _:
-                return caller.number
+        return handover.number_shown(self.context.handover, line.assistant.did) or caller.number
 
     def header_for_caller_id(self) -> list[tuple[str, str]]:
         """The header that names the number to show, where the handover takes it from one."""
