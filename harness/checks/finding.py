@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from harness.measurement import BY_CHECK, Duration, Measurement
@@ -175,6 +175,13 @@ def hindered(finding: Finding, starved_s: float) -> Finding:
 def mute(finding: Finding, phone: str, mute_s: float) -> Finding:
     """A finding that blames nobody: somebody was not heard, and a phone of the harness at either end had stood still."""
     return _broken(finding, f"{phone}, which is the harness's own, sent no RTP packet for {mute_s:.1f} s")
+
+
+def unclear(finding: Finding, shown: Sequence[str]) -> Finding:
+    """A failed finding that says nothing: it rests on calls that may be strangers', which show the numbers ``shown``, or none."""
+    what = f"shows {', '.join(shown)}, as others' calls may" if shown else "tells nobody's number"
+    actual = f"not observable: {finding.actual}; but strangers call there, too, and the call {what}"
+    return replace(finding, verdict=Verdict.NOT_OBSERVABLE, actual=actual, strength=Strength.UNKNOWN)
 
 
 def unproven(finding: Finding, error: BaseException) -> Finding:

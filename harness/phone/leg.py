@@ -61,6 +61,7 @@ class LegPhone(Protocol):
     process: PhoneProcess
     directory: Path
     overrun: BrokenError | None  #: a leg lasted too long and was hung up, or had no mark
+    is_ours: Callable[[Leg], bool]  #: whether a call that it gets is no stranger's
 
     @property
     def name(self) -> str:

@@ -18,6 +18,7 @@ from harness.phone.shared import wait_until_asked
 from harness.pytest_plugin.needs import Needs, landing_agents, needs_of, phone_key
 from harness.pytest_plugin.run import Run
 from harness.scenario.company import ALONE, Company
+from harness.scenario.handover import number_shown
 from harness.scenario.phones import stand_in
 
 _POLL_S = 0.05
@@ -74,7 +75,16 @@ def _company(run: Run, case: Case, deployment: Deployment, callers: list[str], *
         others=frozenset() if alone else frozenset(n for name, n in numbers.items() if name not in mine | agents),
         lands_at=landing_agents(case, deployment),
         withholds=case.row.withholds,
+        shows=_shows(case, deployment),
     )
+
+
+def _shows(case: Case, deployment: Deployment) -> str | None:
+    """What an agent sees after the case's warm transfer, where it is another number than the caller's."""
+    handover = case.handover(deployment)
+    if case.row.hands_over != "warm" or case.line is None or handover is None:
+        return None
+    return number_shown(handover, deployment.assistants[str(deployment.lines[case.line].assistant)].did)
 
 
 class LeaseTable:

@@ -11,7 +11,7 @@ from harness.deployment import Deployment
 from harness.errors import BrokenError
 from harness.limits import MOST_WORKERS, Admitted, Gate
 from harness.phone import PhoneConfig
-from harness.phone.leg import Leg, everybodys
+from harness.phone.leg import Leg, LegPhone, everybodys
 from harness.phone.phone import Phone
 from harness.phone.pool import PhonePool
 from harness.phone.rules import Rules
@@ -142,15 +142,19 @@ class CasePhones:
         """Why a phone of this process is gone, of this case or of its pool."""
         return self._pool.loss
 
-    def rang(self) -> list[str]:
-        """The agents that were called."""
+    def rang(self, since: float = 0.0) -> list[str]:
+        """The agents that were called since then, for the case as far as can be told (:meth:`may_be_ours`)."""
         agents = {agent for group in self._deployment.groups.values() for agent in group.agents}
-        return [name for name, phone in self._phones.items() if phone.incoming and name in agents]
+        called = {name: phone.incoming for name, phone in self._phones.items() if name in agents}
+        return [name for name, legs in called.items() if any(leg.events[0].at >= since for leg in legs)]
 
-    def first_incoming(self, phones: Sequence[Phone], within: float, unless: Callable[[], bool]) -> Leg:
+    def first_incoming(
+        self, phones: Sequence[Phone], within: float, unless: Callable[[], bool], numbers: Collection[str | None]
+    ) -> Leg:
         """The first call that reaches one of ``phones``, ringing.
 
-        Raises :class:`NeverCame`, before the time is over when ``unless`` comes true or other agents ring instead.
+        Raises :class:`NeverCame`, before the time is over when ``unless`` comes true or other agents ring instead, for one of the
+        callers with these ``numbers``: a stranger's call that tells nobody's number may ring elsewhere meanwhile.
         """
         if not phones:
             raise BrokenError("nobody of that group has a phone here, so its call cannot be seen")
@@ -164,7 +168,7 @@ class CasePhones:
                 except NeverCame:
                     if time.monotonic() >= deadline or unless():
                         raise
-            if set(self.rang()) - names:  # it may still ring here as well, but not much later
+            if set(self.rang_for(numbers)) - names:  # it may still ring here as well, but not much later
                 deadline = min(deadline, time.monotonic() + _ELSEWHERE_S)
 
     def ringing(self, phone: Phone, within: float, unless: Callable[[], bool]) -> Leg | None:
@@ -179,22 +183,27 @@ class CasePhones:
     def may_be_ours(self, leg: Leg) -> bool:
         """Whether a call may be of this case: it shows a number of the deployment's, or none that can be read.
 
-        A trunk may assert its own number (P-Asserted-Identity), and leave the caller's in From.
+        A trunk may assert its own number (P-Asserted-Identity), and leave the caller's in From. What the case waits for has the
+        benefit of the doubt; what must not come is judged by :meth:`is_surely_of`.
         """
         shown = self._shown(leg)
         return not shown or not self._numbers.isdisjoint(shown)
 
-    def is_surely_of(self, leg: Leg, phone: Phone, numbers: Collection[str | None]) -> bool:
+    def shown_of_ours(self, leg: Leg) -> list[str]:
+        """The numbers of the deployment's that a call shows."""
+        return [number for number in self._shown(leg) if number in self._numbers]
+
+    def is_surely_of(self, leg: Leg, phone: LegPhone, numbers: Collection[str | None]) -> bool:
         """Whether a call to ``phone`` is of one of these callers: it shows the number, or no stranger calls there."""
         return phone.is_ours is everybodys or any(shown in numbers for shown in self._shown(leg))
 
-    def rang_for(self, number: str | None) -> list[str]:
-        """The agents that were called for that caller: where strangers call as well, the call has to show the number."""
+    def rang_for(self, numbers: Collection[str | None]) -> list[str]:
+        """The agents that were called for these callers: where strangers call as well, the call has to show a number of theirs."""
         rang = {name: self._phones[name] for name in self.rang()}
         return [
             name
             for name, phone in rang.items()
-            if any(self.is_surely_of(leg, phone, {number}) for leg in phone.incoming)
+            if any(self.is_surely_of(leg, phone, numbers) for leg in phone.incoming)
         ]
 
     def _shown(self, leg: Leg) -> tuple[str, ...]:

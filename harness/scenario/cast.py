@@ -28,7 +28,7 @@ from harness.scenario.lines import Line, line_of
 from harness.scenario.people import AssistantOf, Caller, Group
 from harness.scenario.phones import in_uri, own_phone
 from harness.scenario.reported import ReportedCall
-from harness.verdict import NotObservableError
+from harness.verdict import NotObservableError, Verdict
 
 #: An agent's phone rings for strangers while it waits for the case's call.
 _SHARED_CALLS = 3
@@ -199,15 +199,7 @@ class Cast:
 
     def shown_number(self, line: Line, caller: Caller) -> str:
         """The number an agent sees after a warm transfer on this line, as the handover is set up."""
-        match self.context.handover.transfer_caller_id:
-            case "agent":
-                return line.assistant.did
-            case "fixed":
-                return str(self.context.handover.fixed_caller_id)
-            case "header":
-                return HEADER_NUMBER
-            case _:
-                return caller.number
+        return handover.number_shown(self.context.handover, line.assistant.did) or caller.number
 
     def header_for_caller_id(self) -> list[tuple[str, str]]:
         """The header that names the number to show, where the handover takes it from one."""
@@ -227,7 +219,12 @@ class Cast:
             if len(up) > 1:  # the leg that was transferred away ends when the AI does, which nobody set a time for
                 call.first_leg_released_at(time.monotonic() + self.context.patience)
                 up = _up(phone)
-            self.context.evidence.add(landing.one_call(phone.name, up, call.leg.id))
+            others = [leg for leg in phone.incoming if leg.id in up and leg.id != call.leg.id]
+            unsure = {leg.id: leg for leg in others if not self.context.is_surely_ours(leg)}
+            found = landing.one_call(phone.name, [name for name in up if name not in unsure], call.leg.id)
+            if unsure and found.verdict is Verdict.PASSED:
+                found = self.context.held_against(unsure.values(), landing.one_call(phone.name, up, call.leg.id))
+            self.context.evidence.add(found)
 
     def _call_unseen(self, call: Call | ReportedCall) -> None:
         """Of people whom nobody of ours hears it is not seen what calls they have, nor whether they hung up, as they may."""
@@ -259,14 +256,17 @@ class Cast:
         self.context.evidence.add(signalling.final_response(what, wanted, code, reason))
 
     def nothing_rings_any_more(self, of: Call, after: float, but: Sequence[Phone] = ()) -> None:
-        """Within the deployment's limit every leg that rang for ``of`` has ended; those of ``but``, who have the call, aside."""
+        """Within the deployment's limit every leg that rang for ``of`` has ended; those of ``but``, who have the call, aside.
+
+        Of a call that rings on where strangers call, too, it has to be sure that it is the case's.
+        """
         limit = self.context.deployment.expect.released_within_s
         self._ais_leg_ends(of, after, limit)
         for name, phone in self.context.phones.by_name.items():
             for leg in phone.incoming if phone not in but else ():
                 at = Call(self.context, leg, "other").released_at(after + limit + 0.5)
                 found = timing.released(f"{name}'s leg", None if at is None else at - after, limit)
-                self.context.evidence.add(found, since=after)
+                self.context.evidence.add(self.context.held_against([leg], found), since=after)
 
     def _ais_leg_ends(self, of: Call, after: float, limit: float) -> None:
         """A stand-in's legs are among those of our phones; what only an interface shows may be told later."""

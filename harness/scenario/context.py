@@ -7,21 +7,23 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Protocol
 
+from harness.checks.finding import unclear
 from harness.deployment import Deployment, Handover, Timings, Trunk
 from harness.errors import BrokenError
 from harness.far_end.synthflow import SynthflowApi
 from harness.limits import Gate
 from harness.matrix import Case
+from harness.phone.leg import Leg
 from harness.phone.pool import PhonePool
 from harness.report.recorder import CaseRecorder
 from harness.scenario.background import Background
 from harness.scenario.calls import Calls
-from harness.scenario.case_phones import CasePhones
+from harness.scenario.case_phones import HEADER_NUMBER, CasePhones
 from harness.scenario.company import ALONE, Company
 from harness.scenario.evidence import Evidence
 from harness.scenario.far_records import FarRecords
 from harness.sip.identity import is_spelling
-from harness.verdict import Finding
+from harness.verdict import Finding, Verdict
 
 
 class UnheardCall(Protocol):
@@ -96,6 +98,28 @@ class CaseContext:
     def has_stand_in(self) -> bool:
         """Whether a phone of ours is in the AI's place."""
         return self.case.axes["ai"] == "stand-in"
+
+    @property
+    def own_numbers(self) -> set[str]:
+        """What only this case's calls show: its callers' numbers, and the one that its callers ask for in a header.
+
+        Whom an AI hands over with a number of its own, or a fixed one, may be anybody.
+        """
+        handover = self.case.handover(self.deployment)
+        by_header = handover is not None and handover.transfer_caller_id == "header"
+        return self.calls.numbers | ({HEADER_NUMBER} if by_header else set())
+
+    def is_surely_ours(self, leg: Leg) -> bool:
+        """Whether a call that came to a phone of ours is this case's without a doubt, also where strangers call."""
+        return self.phones.is_surely_of(leg, leg.phone, self.own_numbers)
+
+    def held_against(self, legs: Iterable[Leg], finding: Finding) -> Finding:
+        """A finding that failed for these calls; not observable where each of them may be a stranger's."""
+        doubtful = list(legs)
+        if finding.verdict is not Verdict.FAILED or any(map(self.is_surely_ours, doubtful)):
+            return finding
+        shown = (number for leg in doubtful for number in self.phones.shown_of_ours(leg))
+        return unclear(finding, list(dict.fromkeys(shown)))
 
     def assistant_of(self, number: str | None) -> str | None:
         """Which assistant has this number, however it is written."""

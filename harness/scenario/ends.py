@@ -53,6 +53,7 @@ class Call(ListeningLeg):
         self.number = number  #: whose phone it is, E.164, where it has one
         self.prepared: str | None = None  #: the id its record at the AI goes by, where it was asked for beforehand
         self._asked_by_digit = False
+        self._asks_since = 0.0
         self.beside: list[Call] = []  #: the calls by which others have rung for the same caller
         self.accepted_at: float | None = None  #: when its agent pressed the digit that takes the call
         self.obeyed_digit: Sound | None = None  #: the AI did what a digit of this caller asked for
@@ -134,8 +135,9 @@ class Call(ListeningLeg):
         self._context.more_patience = (attempts - 1) * waiting + (waiting if way == "silence" else 0.0)
         self.settle(asking=way == "digit")
         # an AI that hands over unasked does so to whoever calls it
-        for agent in self._context.phones.rang_for(self.number):
+        for agent in self._context.phones.rang_for({self.number}):
             self._context.evidence.add(landing.turn(agent, True, its_turn=False, before=landing.ASKED))
+        self._asks_since = time.monotonic()
         self._ask(way)
         began, ended = self._context.asked[-1]
         self._context.more_patience += (attempts - 1) * (ended - began)  # the AI may ask back each time
@@ -174,7 +176,10 @@ class Call(ListeningLeg):
 
     def _is_done_asking(self) -> bool:
         """Whether somebody rings, the call is over, or another leg has taken its place."""
-        return self.is_over() or bool(self._context.phones.rang()) or self.leg is not self._leg
+        phones = self._context.phones
+        # a call that may be a stranger's, and came before anybody was asked for, is no answer
+        rings = phones.rang_for(self._context.own_numbers) or phones.rang(since=self._asks_since)
+        return self.is_over() or bool(rings) or self.leg is not self._leg
 
     def obeyed(self, at: float) -> None:
         """What the caller asked for has come at ``at``: the AI acted on what it got."""

@@ -10,6 +10,7 @@ from typing import Literal
 from harness.checks import dialog, headers, identity, landing, provisional, reach, session, signalling, timing
 from harness.checks.finding import not_observable
 from harness.events import Event, MediaState, SipMessage
+from harness.phone.leg import Leg
 from harness.phone.waiter import NeverCame
 from harness.scenario import lateness
 from harness.scenario.end import End
@@ -45,7 +46,11 @@ class Expect(ExpectHeaders):
             self._end.shown = number  # which its report tells of
             return
         for other in self._end.beside if isinstance(self._end, Call) else ():
-            Expect(self._context, other).caller_id(number)
+            Expect(self._context, other)._shows_caller(number, other.first_leg)
+        self._shows_caller(number)
+
+    def _shows_caller(self, number: str, beside: Leg | None = None) -> None:
+        """The same of this end alone; ``beside``: a call that came beside the one that was taken, and may be a stranger's."""
         if self._at_telephone():
             return
         told = self._record()
@@ -61,7 +66,8 @@ class Expect(ExpectHeaders):
             phone = deployment.phones.get(end.phone_name)
             form = "preserved" if phone is not None and phone.number is not None else deployment.expect.number_format
             region = region_at(deployment, end.phone_name)
-            self._context.evidence.add(identity.caller_id(invite, end.label, number, form, region, where))
+            found = identity.caller_id(invite, end.label, number, form, region, where)
+            self._context.evidence.add(found if beside is None else self._context.held_against([beside], found))
 
     def _at_telephone(self) -> bool:
         """Whether an agent is called at a telephone number, where the platform shows no caller; that is then looked at here."""

@@ -39,12 +39,17 @@ class ExpectGroup:
         self._group = group
 
     def never_rang(self, since: float = 0.0) -> None:
-        """No agent of the group was called after ``since`` (``time.monotonic()``), though all could have been."""
+        """No agent of the group was called after ``since`` (``time.monotonic()``), though all could have been.
+
+        Where strangers call, too, only a call that is surely the case's speaks against it.
+        """
         for phone in self._group.phones:
             legs = [leg for leg in phone.incoming if leg.events[0].at >= since]
+            legs = [leg for leg in legs if self._context.is_surely_ours(leg)] or legs
             calls = [str(leg.invite.text.partition("\n")[0]).strip() for leg in legs]
             watched = phone.registration is not None and phone.registration.active
-            self._context.evidence.add(landing.never_rang(phone.name, len(calls), watched, calls))
+            found = landing.never_rang(phone.name, len(calls), watched, calls)
+            self._context.evidence.add(self._context.held_against(legs, found) if watched else found)
 
     def took_over(
         self, landed: Call | ReportedCall, of: Call, ring_timeout_s: float, rang: tuple[float, float] | None

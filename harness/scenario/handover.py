@@ -11,6 +11,7 @@ from harness.checks import landing
 from harness.checks.finding import not_observable
 from harness.deployment import TOPIC_HEADER, Handover
 from harness.far_end.recorded_transfer import recorded_target, transfers_among
+from harness.scenario.case_phones import HEADER_NUMBER
 from harness.scenario.context import CaseContext
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.identity import digits_of
@@ -55,6 +56,19 @@ def _to(uri: Uri, topic: str | None = None, *, shows_topic: bool = True) -> Iter
     """Nothing where no number can be read: that tells of nobody."""
     if number := digits_of(uri):
         yield SentTransfer(number, topic, shows_topic)
+
+
+def number_shown(handover: Handover, did: str) -> str | None:
+    """The number that an agent sees after a warm transfer by the assistant at ``did``; None where it is the caller's."""
+    match handover.transfer_caller_id:
+        case "agent":
+            return did
+        case "fixed":
+            return handover.fixed_caller_id
+        case "header":
+            return HEADER_NUMBER
+        case _:
+            return None
 
 
 def mistakable(context: CaseContext, group: str) -> list[str]:

@@ -124,7 +124,8 @@ class Group:
         limit += self.entry.queue_s
         with self._context.evidence.step(f"{self.name} rings, and an agent answers"):
             try:
-                leg = self._context.phones.first_incoming(self.phones, limit, unless=of.is_over)
+                numbers = self._context.own_numbers
+                leg = self._context.phones.first_incoming(self.phones, limit, unless=of.is_over, numbers=numbers)
             except NeverCame as error:
                 # where anybody rings, what the caller asked for was understood
                 asked = [] if self._context.phones.rang() else self._context.asked
@@ -150,7 +151,7 @@ class Group:
         landed = ReportedCall(self._context, self, of, declared)
         with self._context.evidence.step(f"{self.name} takes the call, at phones that are not ours"):
             while time.monotonic() - landed.began < seconds and not of.is_over():
-                if self._context.phones.rang():
+                if self._surely_rang():
                     landed.is_seen = True
                     raise ExpectationError(self._context.evidence.add(self._landed()))
                 self._context.pause(_RINGS_ELSEWHERE_EVERY_S)
@@ -173,7 +174,9 @@ class Group:
                 self._context.pause(_OUT_OF_TURN_S)
                 self._context.evidence.scripted(_OUT_OF_TURN_S, "listening for agents who ring out of turn")
             for phone in later:
-                self._context.evidence.add(landing.turn(phone.name, bool(phone.incoming), its_turn=False))
+                came = phone.incoming
+                found = landing.turn(phone.name, bool(came), its_turn=False)
+                self._context.evidence.add(self._context.held_against(came, found))
             if phones is not last:
                 for leg in filter(None, legs):
                     leg.taken = True
@@ -185,7 +188,7 @@ class Group:
             return
         began = time.monotonic()
         with self._context.evidence.step(f"the caller waits in the queue of {self.name}"):
-            while time.monotonic() < began + self.entry.queue_s and not (self._context.phones.rang() or of.is_over()):
+            while time.monotonic() < began + self.entry.queue_s and not (self._surely_rang() or of.is_over()):
                 self._context.pause(_LOOKS_EVERY_S)
             self._context.evidence.scripted(time.monotonic() - began, "waiting in the queue")
 
@@ -209,6 +212,10 @@ class Group:
         if others:
             waited = time.monotonic() - began
             self._context.evidence.scripted(waited, "listening for agents of the same turn who ring a moment later")
+
+    def _surely_rang(self) -> list[str]:
+        """The agents who were called for the case without a doubt."""
+        return self._context.phones.rang_for(self._context.own_numbers)
 
     def _landed(self) -> Finding:
         rang = {phone: self._group_of(phone) for phone in self._context.phones.rang()}
@@ -239,15 +246,18 @@ class Group:
         limit = self._context.deployment.expect.released_within_s
         for other in taken.beside:
             ended = other.released_at(time.monotonic() + limit)
-            self._context.evidence.add(landing.stops(other.phone_name, ended is not None, limit))
+            found = landing.stops(other.phone_name, ended is not None, limit)
+            self._context.evidence.add(self._context.held_against([other.first_leg], found))
         self._context.late_rings.append(lambda: self._late(taken, limit))
 
     def _late(self, taken: Call, limit: float) -> list[Finding]:
         """Of the agents who began to ring only after one of them had the call: none goes on ringing."""
         known = {other.label for other in taken.beside}
         late = [Call(self._context, leg, "agent") for leg in self._others(taken.first_leg) if leg.id not in known]
-        ended = [(one.phone_name, one.released_at(one.began + limit)) for one in late]
-        return [landing.stops(name, at is not None, limit) for name, at in ended]
+        found = [
+            (one, landing.stops(one.phone_name, one.released_at(one.began + limit) is not None, limit)) for one in late
+        ]
+        return [self._context.held_against([one.first_leg], finding) for one, finding in found]
 
 
 class AssistantOf:

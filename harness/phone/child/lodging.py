@@ -44,7 +44,10 @@ C = TypeVar("C", bound=Claimant)
 
 
 def whose(claimants: Sequence[C], invite: str) -> tuple[C | None, list[C]]:
-    """Who takes the call that ``invite`` asks for; and whom it may have been meant for as well, where that is a guess."""
+    """Who takes the call that ``invite`` asks for; and whose it may be, where that is a guess.
+
+    A call that shows no case's number may have been led astray: it may be of a case that only watches whether this phone rings.
+    """
     shown = list(_shown(invite))
     for number in shown:
         owners = [one for one in claimants if any(_same(number, own) for own in one.claim.numbers)]
@@ -58,7 +61,7 @@ def whose(claimants: Sequence[C], invite: str) -> tuple[C | None, list[C]]:
     if not waiting:
         return None, []
     first = min(waiting, key=lambda one: one.calls)  # the one that has waited longest: they stand in order
-    return first, list(waiting) if len(waiting) > 1 else []
+    return first, list(claimants) if len(claimants) > 1 else []
 
 
 def _shown(invite: str) -> Iterable[str]:

@@ -122,6 +122,8 @@ MORE: dict[str, Callable[[], object]] = {
     "answered once, nobody": lambda: dialog.answered_once("p.1", twice_with_a_reinvite()[:1]),
     "answered once, an answer to nothing": lambda: dialog.answered_once("p.1", twice_with_a_reinvite()[2:3]),
     "unproven": lambda: finding.unproven(heard(None, ListenerReport(2.0, -70.0)), BrokenError("first line\nsecond")),
+    "unclear, a number": lambda: finding.unclear(landing.never_rang("p1", 1, True, ["x"]), [AI_NUMBER, "+1"]),
+    "unclear, no number": lambda: finding.unclear(landing.stops("p1", False, 2.0), []),
     "unproven, without words": lambda: finding.unproven(heard(None, ListenerReport(2.0, -70.0)), BrokenError()),
     "request user": lambda: headers.request_user(invite(), "ai", AI_NUMBER, "m1"),
     "header": lambda: headers.header(invite("X-A: 1", "X-A: 2"), "ai", "X-A", "1", "m1"),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from harness.phone.child.lodging import CallFilter, whose
 
@@ -46,3 +48,29 @@ def test_a_host_is_no_number(host: str) -> None:
     """A URI may have no user (RFC 3261 section 19.1.1): such a call shows nobody's number."""
     withheld, other = Case(CallFilter((MINE,), withheld=True)), Case(CallFilter((OTHER,), lands=True))
     assert whose([other, withheld], invite(f"From: <sip:{host}:5060>;tag=1")) == (withheld, [])
+
+
+SHOWN = {"mine": MINE, "other's": OTHER, "the platform's": "+12065550140", "none": "anonymous"}
+
+
+@given(
+    shown=st.sampled_from(list(SHOWN)),
+    land=st.lists(st.booleans(), min_size=1, max_size=4),
+    had=st.lists(st.integers(0, 2), min_size=4, max_size=4),
+)
+def test_a_call_that_shows_no_case_s_number_may_be_each_one_s(shown: str, land: list[bool], had: list[int]) -> None:
+    """A call that was to land elsewhere, or nowhere, may come to a phone that its case only watches."""
+    numbers = [MINE, OTHER, "+12065550103", "+12065550104"]
+    cases = [
+        Case(CallFilter((number,), lands=lands), calls)
+        for number, lands, calls in zip(numbers, land, had, strict=False)
+    ]
+    found, guesses = whose(cases, invite(f"From: <sip:{SHOWN[shown]}@example.com>;tag=1"))
+    owner = next((case for case in cases if SHOWN[shown] in case.claim.numbers), None)
+    if owner is not None:
+        assert found is owner
+        assert guesses == []
+        return
+    assert found is not None
+    assert found.claim.lands is any(land)
+    assert guesses == (cases if len(cases) > 1 else [])

@@ -16,6 +16,7 @@ from harness.matrix import Case
 from harness.pytest_plugin.leases import Leased, LeaseTable, leased
 from harness.pytest_plugin.needs import in_turns, landing_agents, needs_of
 from harness.pytest_plugin.run import Run
+from harness.scenario.case_phones import HEADER_NUMBER
 from harness.scenario.company import Company
 
 FILES = Path(__file__).parents[3] / "scenarios" / "deployments"
@@ -179,6 +180,39 @@ def test_what_a_case_has_of_its_deployment_and_whose_calls_are_not_its_own(
     with leased(run, case_of(deployment, "TD-TRANSFER-BLIND"), alone=True) as mine:
         assert mine.company.lands_at == {"billing"}
         assert mine.company.others == set(), "nobody is beside it"
+
+
+@pytest.mark.parametrize(
+    ("shows", "seen"),
+    [
+        ({"transfer_caller_id": "original"}, None),
+        ({"transfer_caller_id": "agent"}, "+12065550120"),
+        ({"transfer_caller_id": "fixed", "fixed_caller_id": "+12065550144"}, "+12065550144"),
+        ({"transfer_caller_id": "header", "caller_id_header": "X-Show-Number"}, HEADER_NUMBER),
+    ],
+)
+def test_what_a_warm_transfer_shows_is_its_case_s_where_it_is_to_land_alone(
+    deployment: Deployment, tmp_path: Path, shows: dict[str, str], seen: str | None
+) -> None:
+    """Else each such call would be a guess, and all cases beside it would run again."""
+    assistants = {
+        name: type(assistant).model_validate({**assistant.model_dump(), "did": "+12065550120", **shows})
+        if assistant.transfer == "warm"
+        else assistant
+        for name, assistant in deployment.assistants.items()
+    }
+    deployment = deployment.model_copy(update={"assistants": assistants})
+    run = Run(Path(tmp_path), (deployment,), matrix.Selection(), "quick", workers=4)
+    run.control.mkdir()
+    run.replicas, run.switchboard = {"acme": [deployment]}, "/nowhere"
+    for row in ("TD-TRANSFER-WARM", "TD-INBOUND"):
+        with leased(run, case_of(deployment, row)) as mine:
+            lands, watches = (mine.company.sharing(lands) for lands in (True, False))
+        assert lands is not None
+        assert watches is not None
+        shown = (seen,) if seen and row == "TD-TRANSFER-WARM" else ()
+        assert lands.numbers == (*mine.company.numbers, *shown)
+        assert watches.numbers == mine.company.numbers
 
 
 def test_one_worker_alone_has_the_stand_ins_phone_where_it_stays_between_cases(

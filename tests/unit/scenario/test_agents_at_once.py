@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from harness.deployment import Group as GroupEntry
 from harness.events import CallState, SipMessage
+from harness.phone.leg import everybodys
 from harness.phone.waiter import never_came
 from harness.scenario import people
 from harness.scenario.conclusion import conclude
@@ -59,7 +60,9 @@ class Phones:
 
     def __init__(self, context: CaseContext) -> None:
         self.context = context
-        self.by_agent = {agent: SimpleNamespace(name=agent, incoming=[], legs=[]) for agent in AGENTS}
+        self.by_agent = {
+            agent: SimpleNamespace(name=agent, incoming=[], legs=[], is_ours=everybodys) for agent in AGENTS
+        }
         context.deployment = context.deployment.model_copy(
             update={"phones": dict.fromkeys(AGENTS, next(iter(context.deployment.phones.values())))}
         )

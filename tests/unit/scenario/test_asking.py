@@ -33,7 +33,8 @@ class Asked:
         self.said: list[str] = []
         self.context = context
         agent = next(iter(context.deployment.groups.values())).agents[0]
-        rung = property(lambda phone: ["a leg"] if 0 < rings_at <= len(self.said) else [])
+        came = SimpleNamespace(events=[SimpleNamespace(at=time.monotonic())])
+        rung = property(lambda phone: [came] if 0 < rings_at <= len(self.said) else [])
         context.phones._phones[agent] = type("Agent", (), {"incoming": rung, "is_ours": staticmethod(everybodys)})()
         leg: Any = SimpleNamespace(
             id="caller.1",
@@ -106,7 +107,7 @@ def test_an_ai_that_hands_over_unasked_does_not_do_what_is_asked(
     context.patience = 0.0
     asked = Asked(context, 0, over=True)
     context.phones._phones.clear()
-    context.phones.rang_for = lambda number: ["billing"] if unasked or asked.said else []  # type: ignore[method-assign]
+    context.phones.rang_for = lambda numbers: ["billing"] if unasked or asked.said else []  # type: ignore[method-assign]
     asked.caller.ask_for_a_person()
     context.background.join(30.0)
     told = [(finding.check, finding.verdict, finding.expected) for finding in context.evidence.findings]
@@ -129,6 +130,7 @@ def test_where_strangers_ring_as_well_a_call_has_to_show_its_caller(
     asked.caller.number = CALLER
     leg = SimpleNamespace(
         phone=SimpleNamespace(name="ada"),
+        events=[SimpleNamespace(at=time.monotonic())],
         messages=[
             SimpleNamespace(
                 text=f"INVITE sip:ada@p SIP/2.0\r\nVia: SIP/2.0/UDP x;branch=z9hG4bK1\r\nFrom: <sip:{shown}@b.example>;tag=1\r\n"

@@ -14,6 +14,7 @@ from harness.checks.finding import judged
 from harness.deployment import Expectations
 from harness.events import CallState, DtmfReceived, Event, MediaState, SipMessage
 from harness.far_end.call_record import CallRecord
+from harness.phone.leg import everybodys
 from harness.scenario.cast import Cast
 from harness.scenario.conclusion import require_promised_findings
 from harness.scenario.ends import Call
@@ -211,7 +212,13 @@ def test_a_bye_that_was_never_sent_is_owed_no_answer(make_context: MakeContext) 
 def phone(name: str, *legs: Any) -> Any:
     process = SimpleNamespace(pid=id(legs), stood_still=lambda *_: 0.0)
     made = SimpleNamespace(
-        name=name, legs=list(legs), incoming=list(legs), process=process, fault=lambda: None, declined=None
+        name=name,
+        legs=list(legs),
+        incoming=list(legs),
+        process=process,
+        fault=lambda: None,
+        declined=None,
+        is_ours=everybodys,
     )
     for each in legs:
         each.phone = made

@@ -47,7 +47,7 @@ def landed(make_context: MakeContext) -> Callable[..., CaseContext]:
         assistants = {**context.deployment.assistants, name: entry}
         context.deployment = context.deployment.model_copy(update={"groups": groups, "assistants": assistants})
         context.case = replace(context.case, axes=context.case.axes | {"handover": asked})
-        context.phones.rang = lambda: list(rang)  # type: ignore[method-assign]
+        context.phones.rang = lambda since=0.0: list(rang)  # type: ignore[method-assign]
         return context
 
     return landed
@@ -158,7 +158,7 @@ def test_what_is_planned_is_told_in_the_run_and_nothing_else_is(
 
     context = make_context()
     context.deployment, context.case = deployment, replace(case, axes=case.axes | {"handover": "plain"})
-    context.phones.rang = lambda: list(groups["Queue"].turns[0])  # type: ignore[method-assign]
+    context.phones.rang = lambda since=0.0: list(groups["Queue"].turns[0])  # type: ignore[method-assign]
     own_side = [SentTransfer(QUEUE, shows_topic="messages" in witness)] if witness else []
     at_caller = [SentTransfer(QUEUE, shows_topic=False)] if refer == "passed-on" else []
     rivals = handover.mistakable(context, "Queue")

@@ -221,10 +221,24 @@ def test_a_phone_of_ours_that_rings_instead_ends_the_wait(
     case = make()
     reception = case.context.deployment.groups["reception"].agents[0]
     monkeypatch.setattr(case.context.phones, "rang", lambda: [reception])
+    monkeypatch.setattr(case.context.phones, "rang_for", lambda numbers: [reception])
     with pytest.raises(ExpectationError) as caught:
         case.group.expect_call(case.caller)
     assert caught.value.finding.verdict is Verdict.FAILED
     assert case.told() == {}
+
+
+def test_a_call_that_may_be_a_strangers_ends_no_wait(
+    make: Callable[..., Case], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = make()
+    reception = case.context.deployment.groups["reception"].agents[0]
+    monkeypatch.setattr(case.context.phones, "rang", lambda: [reception])
+    monkeypatch.setattr(case.context.phones, "rang_for", lambda numbers: [])
+    landed = case.group.expect_call(case.caller)
+    assert isinstance(landed, ReportedCall)
+    assert not landed.is_seen
+    assert case.context.evidence.findings == []
 
 
 def test_a_row_is_no_earlier_calls(make: Callable[..., Case]) -> None:

@@ -26,7 +26,7 @@ class Platform:
         self.looks = 0
         self.waited_from: list[int] = []
 
-    def rang(self) -> list[str]:
+    def rang(self, numbers: set[str]) -> list[str]:
         self.looks += 1
         return [AGENTS[0]] if self.looks > self.queued else []
 
@@ -52,7 +52,7 @@ def test_the_ringing_is_waited_for_after_the_queue(
     phones: Any = [SimpleNamespace(name=name, incoming=[]) for name in AGENTS[:agents]]
     entry = GroupEntry(did="+13125550147", agents=AGENTS[:agents], rings=rings, queue_s=600.0)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(context.phones, "rang", platform.rang)
+        patch.setattr(context.phones, "rang_for", platform.rang)
         patch.setattr(context.phones, "ringing", platform.ringing)
         Group(context, "Zweite Stufe", entry, phones).rings_in_turns(OF)
     assert min(platform.waited_from) > queued, "the agents' time began while the caller was still waiting in the queue"

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from harness.deployment import Expectations
+from harness.phone.leg import everybodys
 from harness.scenario.cast import Cast
 from harness.scenario.ends import Call
 from harness.verdict import Verdict
@@ -33,9 +34,12 @@ def test_a_strangers_call_that_rings_on_is_no_second_call_of_the_agents(
     context = make_context(expect=Expectations(patience_s=0.01))
     landed, another = leg("agent.1", "confirmed"), leg("agent.2", "early")
     phone = SimpleNamespace(
-        name="agent", legs=[landed, another], incoming=[landed] if is_stranger else [landed, another]
+        name="agent",
+        legs=[landed, another],
+        incoming=[landed] if is_stranger else [landed, another],
+        is_ours=everybodys,
     )
-    landed.phone = phone
+    landed.phone = another.phone = phone
     call = Call(context, landed, "agent")
     call.first_leg_released_at = lambda deadline: None  # type: ignore[method-assign]
     Cast(context).one_call_each(call)
