@@ -173,7 +173,8 @@ class Deployment(Model):
 
         Where one of them rings at first somebody who is not in ``group``, it is seen that it rang.
         """
-        present, first = set(self.groups[group].present), {name: set(*g.turns[:1]) for name, g in self.groups.items()}
+        present = set(self.groups[group].present)
+        first: dict[str, set[str]] = {name: set(*g.turns[:1]) for name, g in self.groups.items()}
         others = [name for name in self.groups if name != group and first[name] and first[name] <= present]
         return [name for name in others if set(rang) <= set(self.groups[name].present)]
 

@@ -29,7 +29,7 @@ from harness.scenario.expect import Expect
 from harness.scenario.expect_group import ExpectGroup
 from harness.scenario.lines import Line
 from harness.scenario.people import AssistantOf, Caller, Group
-from harness.verdict import ExpectationError, NotObservableError
+from harness.verdict import ExpectationError, NotObservableError, Verdict
 
 _CONTEXT = pytest.StashKey[CaseContext]()
 
@@ -141,9 +141,18 @@ def cast(
         raise
     finally:
         del request.node.stash[_CONTEXT]  # pytest keeps every item until the session ends
-        if context.guessed or context.phones.guessed:
+        if was_guessed(context):
             tell_guess()
         cast.close()
+
+
+def was_guessed(context: CaseContext) -> bool:
+    """Whether what was found may be about a case beside this one.
+
+    Of a call at a phone that does not matter to a case that passed: whoever landed there has heard its own caller, and who only
+    watched got no call.
+    """
+    return context.guessed or (context.phones.guessed and context.evidence.conclusion.verdict is not Verdict.PASSED)
 
 
 @pytest.fixture
