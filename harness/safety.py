@@ -234,8 +234,8 @@ def numbers_called(deployment: Deployment) -> Iterator[str]:
     yield from (group.did for group in deployment.groups.values() if group.did)
     if deployment.numbers.no_such_number:
         yield deployment.numbers.no_such_number
-    if deployment.campaign is not None and (customer := deployment.phones[deployment.customer].number):
-        yield customer
+    if deployment.campaign is not None and deployment.callers and (to := deployment.phones[deployment.customer].number):
+        yield to
 
 
 def check_headers(headers: Iterable[tuple[str, str]]) -> None:

@@ -17,9 +17,8 @@ class Company:
     others: frozenset[str] = frozenset()  #: numbers whose calls are another case's
     lands_at: frozenset[str] = frozenset()  #: the agents that no other case expects a call at
     withholds: bool = False  #: whether the case's caller withholds the number
-    shows: str | None = (
-        None  #: what an agent sees after the case's handover, where it is another number than the caller's
-    )
+    #: What an agent sees after the case's handover, where it is another number than the caller's.
+    shows: str | None = None
 
     def sharing(self, lands: bool) -> Sharing | None:
         """How the case takes part in a phone that it shares; ``lands``: it waits for a call there."""

@@ -34,6 +34,10 @@ def test_a_number_that_nobody_calls_may_be_anywhere(lab: Any) -> None:
     lab.plain["phones"]["caller"]["number"] = "+33140205050"
     (line,) = number_lines(lab.deployment())
     assert line.status is OK, line
+    del lab.plain["phones"]["caller"]
+    lab.plain["campaign"] = {"trigger": "manual"}
+    (line,) = number_lines(lab.deployment())
+    assert line.status is OK, "nobody is there to be called"
     lab.plain["lines"]["abroad"] = {"did": "+33140205051", "assistant": "main"}
     (line,) = number_lines(lab.deployment())
     assert line.status is FAILED
