@@ -186,10 +186,18 @@ class Ai:
         """No call since ``of`` began was answered by the AI."""
         answered = self.told(self.endpoint.set_up, of, time.monotonic())
         if self.endpoint.blind and not answered:
-            expected, why = "no call is set up", "its interface does not say"
+            expected, why = "no call is set up", self._why_blind
             self._context.evidence.add(not_observable("route.not_answered", "the AI", expected=expected, why=why))
             return
         self._context.evidence.add(reach.not_answered("the AI", answered))
+
+    @property
+    def _why_blind(self) -> str:
+        return (
+            "strangers call there, too, and one came that may be theirs"
+            if self.is_ours
+            else "its interface does not say"
+        )
 
     def was_not_reached(self, of: Call) -> None:
         """No INVITE came to the AI since ``of`` began: one that only rang was sent all the same."""
@@ -215,7 +223,7 @@ class Ai:
 
     def _add_not_reached(self, subject: str, reached: list[str]) -> None:
         if self.endpoint.blind and not reached:
-            expected, why = "no INVITE is sent to the AI", "its interface does not say"
+            expected, why = "no INVITE is sent to the AI", self._why_blind
             self._context.evidence.add(not_observable("route.not_reached", subject, expected=expected, why=why))
             return
         self._context.evidence.add(reach.not_reached(subject, reached))

@@ -297,8 +297,7 @@ class StandInEndpoint:
         self.trunk = trunk
         self.taken: list[StandInCall] = []
         self._waiting: list[Leg] = []  #: calls that came, and nobody has expected yet
-
-    blind = False
+        self.blind = False  # the last look showed calls that may be strangers'
 
     def others(self, of: Call, assistant: str) -> list[str]:
         """Those that were called, by the Request-URIs of what came from the caller's own number; and ``assistant`` itself where
@@ -338,15 +337,22 @@ class StandInEndpoint:
 
     def set_up(self, of: Call) -> list[str]:
         """Its legs, those that are over by now as well."""
-        return [leg.id for leg in self.phone.incoming if leg.events[0].at >= of.began and _was_answered(leg)]
+        return self._own(leg for leg in self.phone.incoming if leg.events[0].at >= of.began and _was_answered(leg))
 
     def reached_by(self, of: Call) -> list[str]:
         """Its legs."""
-        return [leg.id for leg in self.phone.incoming if leg.events[0].at >= of.began]
+        return self._own(leg for leg in self.phone.incoming if leg.events[0].at >= of.began)
 
     def reached_before(self, of: Call, at: float) -> list[str]:
         """Its legs."""
-        return [leg.id for leg in self.phone.incoming if of.began <= leg.events[0].at < at]
+        return self._own(leg for leg in self.phone.incoming if of.began <= leg.events[0].at < at)
+
+    def _own(self, legs: Iterable[Leg]) -> list[str]:
+        """The ids of those that are the case's without a doubt; of the others, where strangers call as well, nobody knows."""
+        came, numbers = list(legs), self._context.own_numbers
+        own = [leg.id for leg in came if self._context.phones.is_surely_of(leg, self.phone, numbers)]
+        self.blind = len(own) < len(came)
+        return own
 
     def released_at(self, of: Call, deadline: float) -> ToldEnd | None:
         """Its own phone tells of each leg."""

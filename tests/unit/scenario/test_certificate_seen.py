@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from harness.events import Event, TlsHandshake, TransportFailed
+from harness.phone.leg import everybodys
 from harness.scenario.ai import Ai
 from harness.scenario.endpoints import StandInEndpoint
 from harness.verdict import Verdict
@@ -39,7 +40,7 @@ def handshake(at: float, *, failed: bool = True) -> Event:
 def test_who_is_shown_it(make_context: MakeContext, events: list[Event], incoming: list[Any], verdict: Verdict) -> None:
     context = make_context(ai="stand-in")
     ai = Ai(context)
-    phone: Any = SimpleNamespace(events=events, incoming=incoming)
+    phone: Any = SimpleNamespace(events=events, incoming=incoming, is_ours=everybodys)
     ai._endpoint = StandInEndpoint(context, phone, context.trunk)
     of: Any = SimpleNamespace(began=10.0)
     ai.was_refused_for_its_certificate(of)

@@ -10,11 +10,17 @@ import pytest
 from harness.events import CallState
 from harness.far_end.clock import to_wall
 from harness.measurement import Reached
+from harness.phone.leg import everybodys
 from harness.scenario.ai import Ai
 from harness.scenario.endpoints import StandInEndpoint, SynthflowEndpoint
 from harness.verdict import Verdict
 from tests.unit.scenario.conftest import MakeContext
-from tests.unit.scenario.test_synthflow_endpoint import FakeApi, call, record
+from tests.unit.scenario.test_synthflow_endpoint import CALLER, FakeApi, call, record
+
+
+def place(*legs: Any, is_ours: Any = everybodys) -> Any:
+    """The stand-in's phone."""
+    return SimpleNamespace(incoming=list(legs), is_ours=is_ours)
 
 
 @pytest.mark.parametrize(
@@ -33,7 +39,7 @@ def test_a_call_that_came_after_is_the_one_too_many(
         for number, at in enumerate(legs_began, start=1)
     ]
     ai = Ai(context)
-    ai._endpoint = StandInEndpoint(context, cast("Any", SimpleNamespace(incoming=legs)), context.trunk)
+    ai._endpoint = StandInEndpoint(context, place(*legs), context.trunk)
     ai.was_not_reached(cast("Any", SimpleNamespace(began=10.0)))
     (found,) = context.evidence.findings
     assert isinstance(found.measured, Reached)
@@ -45,7 +51,7 @@ def test_a_menu_that_nobody_asked_is_seen_by_when_the_ai_was_called(make_context
         context = make_context(ai="stand-in")
         leg = SimpleNamespace(id="stand-in.1", events=[SimpleNamespace(at=came)])
         ai = Ai(context)
-        ai._endpoint = StandInEndpoint(context, cast("Any", SimpleNamespace(incoming=[leg])), context.trunk)
+        ai._endpoint = StandInEndpoint(context, place(leg), context.trunk)
         ai.waited_for_choice(cast("Any", SimpleNamespace(began=10.0, chosen=12.0)))
         assert [found.verdict for found in context.evidence.findings] == [expected], came
 
@@ -112,7 +118,7 @@ def test_a_call_that_was_set_up_was_answered_whatever_became_of_it(
     events = [CallState(at=began + number / 10, state=state, **told) for number, state in enumerate(states)]
     leg = SimpleNamespace(id="stand-in.1", events=events, state=states[-1])
     ai = Ai(context)
-    ai._endpoint = StandInEndpoint(context, cast("Any", SimpleNamespace(incoming=[leg])), context.trunk)
+    ai._endpoint = StandInEndpoint(context, place(leg), context.trunk)
     ai.answered_nothing(cast("Any", SimpleNamespace(began=10.0)))
     assert [found.verdict for found in context.evidence.findings] == [expected]
 
@@ -138,6 +144,33 @@ def test_a_call_of_a_strangers_number_speaks_against_nobody(
     context = make_context(api=api)
     ai = Ai(context)
     ai._endpoint = SynthflowEndpoint(context, api)
+    getattr(ai, look)(of)
+    assert context.evidence.findings[-1].verdict is verdict
+
+
+@pytest.mark.parametrize(
+    ("shown", "shared", "verdict"),
+    [
+        (CALLER, True, Verdict.FAILED),
+        ("anonymous", True, Verdict.NOT_OBSERVABLE),  # where strangers call as well, it may be theirs
+        ("anonymous", False, Verdict.FAILED),
+    ],
+)
+@pytest.mark.parametrize("look", ["was_not_reached", "waited_for_choice", "answered_nothing"])
+def test_the_same_at_a_stand_in(
+    make_context: MakeContext, shown: str, shared: bool, verdict: Verdict, look: str
+) -> None:
+    context = make_context(ai="stand-in")
+    of = call()
+    of.began, of.chosen = 10.0, 70.0
+    context.calls.add(of)
+    text = f"INVITE sip:ai@p SIP/2.0\r\nFrom: <sip:{shown}@b.example>;tag=1\r\nTo: <sip:ai@p>\r\nCall-ID: c\r\nCSeq: 1 INVITE\r\n\r\n"
+    answered = CallState(at=15.0, phone="stand-in", leg="stand-in.1", state="confirmed")
+    leg = SimpleNamespace(id="stand-in.1", events=[answered], messages=[SimpleNamespace(text=text)])
+    leg.phone = phone = place(leg, is_ours=context.phones.may_be_ours if shared else everybodys)
+    phone.name = "stand-in"
+    ai = Ai(context)
+    ai._endpoint = StandInEndpoint(context, phone, context.trunk)
     getattr(ai, look)(of)
     assert context.evidence.findings[-1].verdict is verdict
 
