@@ -10,7 +10,7 @@ from datetime import datetime
 from itertools import chain
 from typing import Any
 
-from harness.far_end.clock import since_epoch
+from harness.far_end.clock import since_epoch, to_monotonic
 from harness.far_end.transcript import as_text, has_turn
 from harness.sip.identity import normalise
 
@@ -59,6 +59,7 @@ class CallRecord:
     plain: dict[str, Any] = field(repr=False)
     region: str = "US"
     clock_ahead_s: float = 0.0  #: how far the API's clock is ahead of this machine's
+    clock_differs_s: float = 0.0  #: the same, as little as may be
     cut_off_s: float = 1.0  #: how much of a moment the API may leave out, where it tells a whole second
     read_at: float = math.inf  #: epoch seconds of this machine
     known_since: float = math.inf  #: the same, of when a record of this call was first read
@@ -96,6 +97,10 @@ class CallRecord:
             return None
         cut_off_s = MILLISECOND_S if is_told_in_milliseconds(self.plain) else self.cut_off_s
         return began + cut_off_s - self.clock_ahead_s > wall
+
+    def moment(self, told: object) -> float:
+        """A moment that its witness tells, in epoch seconds by the API's clock, on this machine's monotonic clock."""
+        return to_monotonic(float(str(told)) - self.clock_differs_s)
 
     @property
     def evidence(self) -> dict[str, Any]:

@@ -23,6 +23,11 @@ class ClockOffset:
         return self._least if math.isfinite(self._least) else 0.0
 
     @property
+    def nearest(self) -> float:
+        """The possible one that is nearest to 0: of clocks that are kept right it is the best guess, also just after one was set."""
+        return min(max(0.0, self._least), self._most)
+
+    @property
     def unknown_s(self) -> float:
         """How much of it is not known: for so long before a call of ours another one may seem to be a later one."""
         return self._most - self._least

@@ -22,7 +22,7 @@ from urllib.parse import quote
 from harness.deployment import SYNTHFLOW_ID, Deployment
 from harness.errors import FarEndError
 from harness.far_end.call_record import MILLISECOND_S, REGISTERED, CallRecord, is_told_in_milliseconds
-from harness.far_end.clock import to_wall
+from harness.far_end.clock import to_monotonic, to_wall
 from harness.far_end.clock_offset import ClockOffset
 from harness.far_end.shared_reading import SharedReading
 from harness.http_client import Answer, HttpClient, HttpError, HttpResponse
@@ -88,6 +88,10 @@ class SynthflowApi:
     def is_down(self) -> bool:
         """Whether it was found dead less than a minute ago: nothing it could tell is worth waiting for."""
         return self._clock() < self._down_until
+
+    def moment(self, told: object) -> float:
+        """A moment that it tells, in epoch seconds by its clock, on this machine's monotonic clock."""
+        return to_monotonic(float(str(told)) - self._offset.nearest)
 
     def call(self, call_id: str) -> CallRecord:
         """``GET /calls/{id}``."""
@@ -171,7 +175,8 @@ class SynthflowApi:
             plain = {key: value for key, value in plain.items() if key != "witness"}
         self._learn_precision([plain])
         read_at = to_wall(time.monotonic())
-        record = CallRecord(call_id, plain, self._region, self._offset.least, self._cut_off_s, read_at)
+        offset = self._offset
+        record = CallRecord(call_id, plain, self._region, offset.least, offset.nearest, self._cut_off_s, read_at)
         return record if record.status == REGISTERED else replace(record, known_since=self._first_read(record))
 
     def _first_read(self, record: CallRecord) -> float:

@@ -12,7 +12,7 @@ from harness.deployment import Trunk
 from harness.errors import FarEndError
 from harness.events import CallState, SipMessage
 from harness.far_end.call_record import REGISTERED, CallRecord
-from harness.far_end.clock import to_monotonic, to_wall
+from harness.far_end.clock import to_wall
 from harness.far_end.synthflow import SynthflowApi
 from harness.phone import Policy
 from harness.phone.leg import Leg
@@ -268,8 +268,8 @@ class SynthflowEndpoint:
             return None if self.blind else all(record.over for record in records)
 
         def moment() -> float | None:
-            told = [record.witness("released_at") for record in records]
-            return None if None in told else to_monotonic(max(map(float, told)))
+            told = [(record, record.witness("released_at")) for record in records]
+            return None if any(at is None for _, at in told) else max(record.moment(at) for record, at in told)
 
         return told_end(self._context, self._api, is_over, moment, deadline)
 

@@ -187,8 +187,6 @@ class _ApiAnswers:
         return self._find(within, lambda answer: answer.code == 200 and answer.at > after.at)
 
     def _find(self, within: float, wanted: Any) -> RegisterAnswer | None:
-        from harness.far_end.clock import to_monotonic
-
         deadline = time.monotonic() + within
         while True:
             plain = self._api.ask("GET", self._path)
@@ -196,7 +194,7 @@ class _ApiAnswers:
                 answer = RegisterAnswer(
                     int(item["code"]),
                     str(item["reason"]),
-                    to_monotonic(float(item["at"])),
+                    self._api.moment(item["at"]),
                     None if item.get("expires") is None else int(item["expires"]),
                     "which grants no time" if item.get("expires") == 0 and int(item["code"]) == 200 else None,
                 )

@@ -13,7 +13,6 @@ from harness.deployment import Assistant
 from harness.errors import FarEndError
 from harness.events import FarEndRecord
 from harness.far_end.call_record import CallRecord
-from harness.far_end.clock import to_monotonic
 from harness.far_end.record_reader import RecordReader
 from harness.far_end.recorded_transfer import outcome_told, transfers_among
 from harness.far_end.synthflow import SynthflowApi
@@ -248,9 +247,9 @@ class SynthflowCall:
         """By the marks its record lists; None when it lists none, or not this one by ``deadline``."""
         while True:
             for mark in self._fresh("marks") or []:
-                last = to_monotonic(float(mark.get("until") or mark["at"]))
+                last = self._record.moment(mark.get("until") or mark["at"])
                 if mark["mark"] == speaker.mark and last >= since:
-                    at = max(since, to_monotonic(float(mark["at"])))
+                    at = max(since, self._record.moment(mark["at"]))
                     return Sound(at, Observation.MARK, f"{self.label}'s record lists mark {speaker.mark}", speaker.mark)
             if time.monotonic() >= deadline or self._record.over or self._api.is_down:
                 return None
@@ -273,7 +272,7 @@ class SynthflowCall:
         marks = self._fresh("marks")
         if self.is_blind or not isinstance(marks, list):
             return None
-        heard = tuple(int(m["mark"]) for m in marks if to_monotonic(float(m.get("until") or m["at"])) >= since)
+        heard = tuple(int(m["mark"]) for m in marks if self._record.moment(m.get("until") or m["at"]) >= since)
         packets = self._witness("rx_packets")
         return ListenerReport(
             seconds=time.monotonic() - since,
@@ -290,7 +289,7 @@ class SynthflowCall:
     def answered_at(self) -> float | None:
         """When the record says it was answered."""
         at = self._witness("answered_at")
-        return to_monotonic(float(at)) if at is not None else None
+        return self._record.moment(at) if at is not None else None
 
     def released_at(self, deadline: float) -> float | None:
         """When the record says the AI was released from the call."""
@@ -301,7 +300,7 @@ class SynthflowCall:
 
         def moment() -> float | None:
             at = self._witness("released_at")
-            return None if at is None else to_monotonic(float(at))
+            return None if at is None else self._record.moment(at)
 
         told = told_end(self._context, self._api, is_over, moment, deadline)
         self.doubt_s = 0.0 if told is None else told.doubt_s

@@ -253,6 +253,22 @@ def test_a_call_of_ours_is_no_earlier_one_while_it_is_not_known_that_the_clock_i
         api.close()
 
 
+@pytest.mark.parametrize("ahead", [-3600.0, -2.5, 2.5, 3600.0])
+def test_what_a_far_end_witnesses_is_told_by_this_machines_clock(ahead: float) -> None:
+    """Of a far end whose clock was set by two seconds each release was late from then on, or heard before it was spoken."""
+
+    def date() -> str:
+        return email.utils.formatdate(time.time() + ahead, usegmt=True)
+
+    with documented({"m": [listed(1, time.time() + ahead)]}, date=date, deaf=("from_date",)) as (base, _):
+        api = SynthflowApi(base, "token")
+        (record,) = api.calls(time.time(), ["m"])
+        now, told = time.monotonic(), time.time() + ahead
+        assert abs(record.moment(told) - now) < 1.5
+        assert abs(api.moment(f"{told:.3f}") - now) < 1.5
+        api.close()
+
+
 @pytest.mark.parametrize("tells_date", [True, False])
 def test_what_is_there_before_a_call_is_read_as_long_as_moments_are_not_well_known(tells_date: bool) -> None:
     """Where another process of the run read the call before: its caller may call again within the second."""
@@ -291,6 +307,8 @@ def test_by_the_least_offset_no_call_of_ours_is_an_earlier_one(
         offset.note(asked_at, now, told)
         assert offset.least <= ahead + 1e-3
         assert ahead - offset.least <= offset.unknown_s + 1e-3
+        assert offset.least <= offset.nearest <= offset.least + offset.unknown_s
+        assert abs(offset.nearest) <= abs(ahead) + 1e-3
 
 
 def test_an_id_that_was_given_out_before_its_call_is_not_known_to_be_an_earlier_one() -> None:
