@@ -175,13 +175,13 @@ def test_a_main_thread_that_waits_for_a_file_is_noticed_though_the_ear_goes_on(l
     assert alice.error is None
 
 
-def test_the_ports_of_a_tcp_phone_that_goes_are_not_those_of_anothers_rtp(lease: Desk) -> None:
+def test_the_ports_of_a_tcp_phone_that_goes_are_not_those_of_anothers_rtp(own: Desk) -> None:
     """TCP and UDP count theirs apart: the kernel gives the same number to both."""
     host = fresh_address()
-    alice = lease("alice", transport="tcp", bind_address=host)
+    alice = own("alice", transport="tcp", bind_address=host)
     port = int(alice.address.rpartition(":")[2])
-    bob = lease("bob", bind_address=host, rtp_ports=(port, port + 1))
-    out, back = connect(bob, lease("carol"))
+    bob = own("bob", bind_address=host, rtp_ports=(port, port + 1))
+    out, back = connect(bob, own("carol"))
     assert alice.process is bob.process
     assert f"{host}:{port}" in media_of(out, 10).local_rtp
     alice.release()
