@@ -295,7 +295,7 @@ def landing_looks_like(case: Case, deployment: Deployment) -> Iterator[tuple[str
     """Each group that a call of the case is to land with and is not told from others by who rings there at first, and these."""
     if LANDING in case.required_findings:
         for name in dict.fromkeys(landing_groups(case, deployment)):
-            first = next(iter(deployment.groups[name].turns), ())
+            first = deployment.groups[name].first_turn
             if first and (alike := deployment.alike(name, first)):
                 yield name, alike
 

@@ -76,9 +76,8 @@ def read(path: Path, kind: type[MistakeError] = MistakeError) -> dict[str, Any]:
         if len(raw) > _MOST_BYTES:
             raise kind(f"{path}: more than {_MOST_BYTES} bytes; allowed: a TOML file")
         text = raw.decode("utf-8-sig")  # some editors write a byte order mark
-        plain = tomllib.loads(
-            unicodedata.normalize("NFC", text)
-        )  # some write ä as one sign, some as two: a name is the same
+        text = unicodedata.normalize("NFC", text)  # some write ä as one sign, some as two: a name is the same
+        plain = tomllib.loads(text)
         if _depth(plain) > _DEEPEST:
             raise RecursionError
     except FileNotFoundError:

@@ -174,9 +174,8 @@ class Deployment(Model):
         Where one of them rings at first somebody who is not in ``group``, it is seen that it rang.
         """
         present = set(self.groups[group].present)
-        first: dict[str, set[str]] = {name: set(*g.turns[:1]) for name, g in self.groups.items()}
-        others = [name for name in self.groups if name != group and first[name] and first[name] <= present]
-        return [name for name in others if set(rang) <= set(self.groups[name].present)]
+        others = ((name, set(g.first_turn), set(g.present)) for name, g in self.groups.items() if name != group)
+        return [name for name, first, there in others if first and first <= present and set(rang) <= there]
 
     def mistakable(self, assistant: str, asked: str, group: str, rang: Collection[str]) -> list[str]:
         """Those of them that another of its handovers than ``asked`` leads to."""

@@ -120,6 +120,11 @@ class Group(Model):
         size = {"all": len(there), "batches": self.batch, "one-by-one": 1}[self.rings]
         return [there[at : at + size] for at in range(0, len(there), max(size, 1))]
 
+    @property
+    def first_turn(self) -> tuple[str, ...]:
+        """The agents who ring at first; none where nobody is there."""
+        return next(iter(self.turns), ())
+
     @model_validator(mode="after")
     def _complete(self) -> Self:
         if self.did and self.user:

@@ -10,7 +10,7 @@ from datetime import datetime
 from itertools import chain
 from typing import Any
 
-from harness.far_end.clock import since_epoch, to_monotonic
+from harness.far_end.clock import since_epoch, told_to_monotonic
 from harness.far_end.transcript import as_text, has_turn
 from harness.sip.identity import normalise
 
@@ -100,7 +100,7 @@ class CallRecord:
 
     def moment(self, told: object) -> float:
         """A moment that its witness tells, in epoch seconds by the API's clock, on this machine's monotonic clock."""
-        return to_monotonic(float(str(told)) - self.clock_differs_s)
+        return told_to_monotonic(told, self.clock_differs_s)
 
     @property
     def evidence(self) -> dict[str, Any]:

@@ -20,6 +20,11 @@ def to_monotonic(wall: float) -> float:
     return wall - _OFFSET
 
 
+def told_to_monotonic(told: object, ahead_s: float) -> float:
+    """A moment that somebody tells in epoch seconds, as a number or in digits, whose clock is so far ahead, on that clock."""
+    return to_monotonic(float(str(told)) - ahead_s)
+
+
 def since_epoch(told: float) -> float | None:
     """The seconds since the epoch that a number tells as such, as milli-, micro- or nanoseconds; None where no call began then."""
     return next((told / unit for unit in _UNITS if _FROM_S <= told / unit < _TO_S), None)

@@ -22,7 +22,7 @@ from urllib.parse import quote
 from harness.deployment import SYNTHFLOW_ID, Deployment
 from harness.errors import FarEndError
 from harness.far_end.call_record import MILLISECOND_S, REGISTERED, CallRecord, is_told_in_milliseconds
-from harness.far_end.clock import to_monotonic, to_wall
+from harness.far_end.clock import to_wall, told_to_monotonic
 from harness.far_end.clock_offset import ClockOffset
 from harness.far_end.shared_reading import SharedReading
 from harness.http_client import Answer, HttpClient, HttpError, HttpResponse
@@ -91,7 +91,7 @@ class SynthflowApi:
 
     def moment(self, told: object) -> float:
         """A moment that it tells, in epoch seconds by its clock, on this machine's monotonic clock."""
-        return to_monotonic(float(str(told)) - self._offset.nearest)
+        return told_to_monotonic(told, self._offset.nearest)
 
     def call(self, call_id: str) -> CallRecord:
         """``GET /calls/{id}``."""

@@ -62,17 +62,16 @@ class Cells:
         falls_back = row.moment == "fallback"
         if not (self.cells or self.is_postponed) or not (row.every_number or falls_back) or deployment.depth == "once":
             return
-        trunk, axes = deployment.trunks[0], {"ai": deployment.trunks[0].ai}
-        like = self.cells[0] if self.cells else Cell(deployment, trunk, "", axes)
-        said = set()
+        trunk, said = deployment.trunks[0], set()
+        like = self.cells[0] if self.cells else Cell(deployment, trunk, "", {"ai": trunk.ai})
         for line in dict.fromkeys(line for line, _, _ in deployment.all_dids()):
             cell = replace(like, line=line)
-            group = cell.entry.fallback if falls_back else None
-            if (group or line) in said or not _is_hidden(cell, row.which or ()):
+            about = cell.entry.fallback if falls_back else line
+            if about in said or not _is_hidden(cell, row.which or ()):
                 continue
-            said.add(group or line)
+            said.add(about)
             leads = "falls back" if falls_back else "leads, while it is closed," if row.out_of_hours else "leads"
-            which = f" ({group})" if group else ""
+            which = f" ({about})" if falls_back else ""
             yield line, f"{NOT_OBSERVABLE}{line} {leads} to people of whom none has a phone of ours{which}"
 
     def _why_not(self, asked: bool) -> str | None:

@@ -164,8 +164,7 @@ def _is_told_apart(cell: Cell) -> bool:
     if handover is None or assistant is None or handover.transfer_to is None or cell.ai == "stand-in":
         return True
     asked, group = cell.axes.get("handover", ""), deployment.groups[handover.transfer_to]
-    first = next(iter(group.turns), ())
-    rivals = deployment.mistakable(assistant, asked, handover.transfer_to, first)
+    rivals = deployment.mistakable(assistant, asked, handover.transfer_to, group.first_turn)
     if not rivals:
         return True
     hidden = unseen(deployment)

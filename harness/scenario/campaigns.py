@@ -40,8 +40,9 @@ class Campaigns:
 
     def has_called(self) -> bool:
         """Whether a call has come, the refused ones aside."""
-        left = [leg for leg in self._phone.incoming if not self._is_refused(leg)]
-        return bool(left)
+        # each is looked at, and refused where it has to be
+        refused = [self._is_refused(leg) for leg in self._phone.incoming]
+        return not all(refused)
 
     def answer_next(self, within: float) -> Leg:
         """The next call that is not refused, answered."""

@@ -349,8 +349,8 @@ class StandInEndpoint:
 
     def _own(self, legs: Iterable[Leg]) -> list[str]:
         """The ids of those that are the case's without a doubt; of the others, where strangers call as well, nobody knows."""
-        came, numbers = list(legs), self._context.own_numbers
-        own = [leg.id for leg in came if self._context.phones.is_surely_of(leg, self.phone, numbers)]
+        came = list(legs)
+        own = [leg.id for leg in came if self._context.is_surely_ours(leg)]
         self.blind = len(own) < len(came)
         return own
 

@@ -197,11 +197,9 @@ class Group:
 
         A platform may ring agents a moment apart, and rings no other once one of them has answered.
         """
-        first = [set(turn) for turn in self.entry.turns[:1]]
+        first = set(self.entry.first_turn)
         others = [group for name, group in self._context.deployment.groups.items() if name != self.name]
-        others = [
-            group for group in others if leg.phone.name in group.present and [*map(set, group.turns[:1])] != first
-        ]
+        others = [group for group in others if leg.phone.name in group.present and set(group.first_turn) != first]
         until = leg.events[0].at + min(_ONE_TURN_S, *(group.ring_s / 2 for group in (self.entry, *others)))
         began = time.monotonic()
         while time.monotonic() < until and not of.is_over():

@@ -17,7 +17,7 @@ import tomli_w
 from harness.deployment import CALLS_A_PHONE
 from harness.load import picture, result
 from harness.report.evidence import CaseEvidence
-from tests.acceptance.outside import STARVED
+from tests.acceptance.outside import was_starved
 from tools.speed.held import wide
 
 WORLD = Path(__file__).parents[2] / "scenarios" / "deployments" / "simulated-talkdesk.toml"
@@ -36,7 +36,7 @@ def load(forked_python: str) -> Load:
         command = [*program, str(file), *arguments, "--reports", str(reports)]
         for is_last in (False, True):
             done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
-            if is_last or STARVED not in " ".join((done.stdout + done.stderr).split()):
+            if is_last or not was_starved(done.stdout + done.stderr):
                 break
             shutil.rmtree(reports / "load")
         return done

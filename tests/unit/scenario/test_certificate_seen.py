@@ -14,7 +14,7 @@ from harness.scenario.endpoints import StandInEndpoint
 from harness.verdict import Verdict
 from tests.unit.scenario.conftest import MakeContext
 
-INVITED = SimpleNamespace(id="stand-in.1", events=[SimpleNamespace(at=12.0)])
+INVITED = SimpleNamespace(id="stand-in.1", events=[SimpleNamespace(at=12.0)], phone=SimpleNamespace(is_ours=everybodys))
 
 
 def handshake(at: float, *, failed: bool = True) -> Event:
@@ -40,7 +40,7 @@ def handshake(at: float, *, failed: bool = True) -> Event:
 def test_who_is_shown_it(make_context: MakeContext, events: list[Event], incoming: list[Any], verdict: Verdict) -> None:
     context = make_context(ai="stand-in")
     ai = Ai(context)
-    phone: Any = SimpleNamespace(events=events, incoming=incoming, is_ours=everybodys)
+    phone: Any = SimpleNamespace(events=events, incoming=incoming)
     ai._endpoint = StandInEndpoint(context, phone, context.trunk)
     of: Any = SimpleNamespace(began=10.0)
     ai.was_refused_for_its_certificate(of)

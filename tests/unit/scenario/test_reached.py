@@ -20,7 +20,10 @@ from tests.unit.scenario.test_synthflow_endpoint import CALLER, FakeApi, call, r
 
 def place(*legs: Any, is_ours: Any = everybodys) -> Any:
     """The stand-in's phone."""
-    return SimpleNamespace(incoming=list(legs), is_ours=is_ours)
+    phone = SimpleNamespace(name="stand-in", incoming=list(legs), is_ours=is_ours)
+    for leg in legs:
+        leg.phone = phone
+    return phone
 
 
 @pytest.mark.parametrize(
@@ -167,8 +170,7 @@ def test_the_same_at_a_stand_in(
     text = f"INVITE sip:ai@p SIP/2.0\r\nFrom: <sip:{shown}@b.example>;tag=1\r\nTo: <sip:ai@p>\r\nCall-ID: c\r\nCSeq: 1 INVITE\r\n\r\n"
     answered = CallState(at=15.0, phone="stand-in", leg="stand-in.1", state="confirmed")
     leg = SimpleNamespace(id="stand-in.1", events=[answered], messages=[SimpleNamespace(text=text)])
-    leg.phone = phone = place(leg, is_ours=context.phones.may_be_ours if shared else everybodys)
-    phone.name = "stand-in"
+    phone = place(leg, is_ours=context.phones.may_be_ours if shared else everybodys)
     ai = Ai(context)
     ai._endpoint = StandInEndpoint(context, phone, context.trunk)
     getattr(ai, look)(of)
