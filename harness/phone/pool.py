@@ -58,6 +58,14 @@ class _Host:
             and all(other.stun_server == config.stun_server and other.user != config.user for other in others)
         )
 
+    def has_room(self, config: PhoneConfig) -> bool:
+        """Whether it fits, and pjsua has a place for each of its calls."""
+        return self.fits(config) and self.unpromised_slots() >= config.max_calls
+
+    def unpromised_slots(self) -> int:
+        """Calls that no phone here may ask for; less than none while one that is over keeps its place, its BYE unanswered."""
+        return int(self.process.call("unpromised_slots"))
+
 
 _NO_RULES = Rules()
 
@@ -163,7 +171,7 @@ class PhonePool:
     ) -> Phone | None:
         for host in self._hosts:
             for parked in list(host.parked.values()):
-                if parked.config != config or host.process.lost is not None:
+                if parked.config != config or host.process.lost is not None or host.unpromised_slots() < 0:
                     continue
                 del host.parked[parked.key]
                 phone = Phone(
@@ -213,14 +221,14 @@ class PhonePool:
     def _host_for(self, config: PhoneConfig) -> _Host:
         self._hosts = [host for host in self._hosts if host.process.lost is None or host.phones]
         for host in self._hosts:
-            if host.fits(config) and host.process.call("free_slots") >= self._promised(host) + config.max_calls:
+            if host.has_room(config):
                 return host
         for host in self._hosts:  # rather than start another process, give up registrations nobody may ask for again
             if not host.phones and host.parked:
                 for key in list(host.parked):
                     host.process.call("remove", phone=key)
                     del host.parked[key]
-                if host.fits(config):
+                if host.has_room(config):
                     return host
         host = _Host(
             PhoneProcess(self, Path(self._scratch.name), patience=self._patience, fork_server=self._fork_server)
@@ -233,13 +241,6 @@ class PhonePool:
             )
         self._hosts.append(host)
         return host
-
-    @staticmethod
-    def _promised(host: _Host) -> int:
-        """Calls that the host's phones may still begin."""
-        return sum(config.max_calls for config in host.configs()) - sum(
-            1 for phone in host.phones.values() for leg in phone.legs if not leg.closed
-        )
 
     def give_back(self, phone: Phone, keep_registration: bool) -> None:
         """What :meth:`Phone.release` ends with."""

@@ -31,6 +31,9 @@ class CommandHost(LegHost, Protocol):
     legs: Legs
     requests: dict[int, tuple[int, Any]]  #: by token: the parent's call, and what the token points to
 
+    def unpromised_slots(self) -> int:
+        """Calls that this process can still make or take when each of its phones has as many as it may."""
+
     def departs(self, phone: HostedPhone, call: int) -> None:
         """Give a phone up, and answer ``call``."""
 
@@ -62,6 +65,10 @@ class Commands:
     def free_slots(self, call: int) -> int:
         """Calls this process can still make or take."""
         return self._host.free_slots()
+
+    def unpromised_slots(self, call: int) -> int:
+        """How many of them no phone may ask for."""
+        return self._host.unpromised_slots()
 
     def add(self, call: int, phone: int, config: dict[str, Any], directory: str, networks: list[str] | None) -> str:
         """A new phone, which takes requests from ``networks``; returns the address it is bound to."""

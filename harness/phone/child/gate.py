@@ -29,6 +29,7 @@ _BAD_REQUEST: Final = 400
 _NOT_ACCEPTABLE_HERE: Final = 488  # RFC 3261 section 21.4.26
 
 
+_REPLACES: Final = re.compile(r"^Replaces[ \t]*:", re.IGNORECASE | re.MULTILINE)
 _OFFERING: Final = ("INVITE ", "UPDATE ")
 _MEDIA: Final = re.compile(r"^m=", re.MULTILINE)
 _MOST_MEDIA: Final = 6
@@ -61,12 +62,14 @@ class RequestGate:
         leg_of_tag: Callable[[str], CallLeg | None],
         tell: Callable[[StrangerRefused, HostedPhone, str | None], None],
         has_room: Callable[[Transaction], bool],
+        is_busy: Callable[[HostedPhone], bool],
         tell_refused: Callable[[HostedPhone, str, str], None],
     ) -> None:
         self._phones, self._leg_of_tag, self._tell = phones, leg_of_tag, tell
-        self._has_room, self._tell_refused = has_room, tell_refused
+        self._has_room, self._is_busy, self._tell_refused = has_room, is_busy, tell_refused
         self._counts: dict[_Kind, _Count] = {}
-        self._let_in: tuple[HostedPhone, str] | None = None  # whose INVITE pjsip has had last, and where that came from
+        # Who may not refuse the INVITE that pjsip has had last, and where that came from.
+        self._let_in: tuple[HostedPhone, str] | None = None
         self._accepted: dict[tuple[str, str], float] = {}  # INVITEs whose ACK has come, by branch and Call-ID: when
 
     def by_source(self, arrival: Arrival) -> int:
@@ -127,7 +130,9 @@ class RequestGate:
             if phone is not None:
                 self._tell_refused(phone, arrival.host, "")
             return BUSY_HERE
-        self._let_in = (phone, arrival.host) if phone is not None else None
+        # A phone for one call that has it refuses another with 486 in any case, unless that takes its place (RFC 3891).
+        refuses = phone is not None and self._is_busy(phone) and not _REPLACES.search(message.head)
+        self._let_in = (phone, arrival.host) if phone is not None and not refuses else None
         if phone is not None and (unknown := self._narrow(arrival, phone, phone.config.codecs)):
             self._tell_refused(phone, arrival.host, unknown)
         return PASS

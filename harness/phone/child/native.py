@@ -101,6 +101,10 @@ class Native:
         """How many there are."""
         return int(self._library.pjsua_acc_get_count())
 
+    def calls(self) -> int:
+        """How many pjsua has a place for, which a call keeps until its last transaction has ended."""
+        return int(self._library.pjsua_call_get_count())
+
     def udp_transport(self, account: int) -> int:
         """The transport (``pjsip_transport *``) that an account is bound to."""
         selector = _Selector()

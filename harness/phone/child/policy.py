@@ -19,8 +19,8 @@ from harness.phone.protocol import Answer, Early, Reject, Ring
 class PolicyHost(LegHost, Protocol):
     """The process, as incoming calls see it."""
 
-    def legs_of(self, phone: HostedPhone) -> list[CallLeg]:
-        """The legs of a phone that are not finished."""
+    def calls_up(self, phone: HostedPhone) -> int:
+        """How many calls a phone has."""
 
     def invite_of(self, call_id: str) -> LoggedMessage | None:
         """The INVITE of a call that has no leg yet."""
@@ -43,7 +43,7 @@ class IncomingCalls:
         info = call.getInfo()
         invite = host.invite_of(info.callIdString)
         phone = self._whose(holder, invite)
-        up = sum(1 for leg in host.legs_of(phone) if not leg.disconnected)
+        up = host.calls_up(phone)
         if phone.parked or up >= phone.config.max_calls:
             code = 480 if phone.parked else 486
             host.afterwards(lambda: call.hangup(parameters(code)))

@@ -75,6 +75,7 @@ class Service:
             self.attribution.leg_of_tag,
             self._tell_stranger,
             self._places.admits,
+            self._is_busy,
             self._tell_refused,
         )
         self._doors = Doors(self.phones.accounts)
@@ -156,13 +157,23 @@ class Service:
         self.legs.ends(leg)
         self._places.closed((leg.branch, leg.call_id) if leg.branch else None)
 
-    def legs_of(self, phone: HostedPhone) -> list[CallLeg]:
-        """The legs of a phone that are not finished."""
-        return self.legs.of(phone)
+    def calls_up(self, phone: HostedPhone) -> int:
+        """How many calls a phone has."""
+        return sum(1 for leg in self.legs.of(phone) if not leg.disconnected)
 
     def free_slots(self) -> int:
         """Calls this process can still make or take."""
-        return self.endpoint.most_calls - self.legs.slots_taken
+        return self.endpoint.most_calls - max(self.legs.slots_taken, self.endpoint.native.calls())
+
+    def unpromised_slots(self) -> int:
+        """Calls that it can still make or take when each of its phones has as many as it may; less than none where one cannot."""
+        return self.free_slots() - sum(self._may_begin(phone) for phone in self.phones.accounts())
+
+    def _may_begin(self, phone: AccountHolder) -> int:
+        return max(0, phone.config.max_calls - sum(self.calls_up(one) for one in (phone, *phone.lodgers)))
+
+    def _is_busy(self, phone: HostedPhone) -> bool:
+        return self.calls_up(phone) >= phone.config.max_calls == 1
 
     def afterwards(self, do: Callable[[], None]) -> None:
         """Do something when pjsua's callback is over.

@@ -22,8 +22,8 @@ from harness.phone.child.places import LONGEST_TRANSACTION
 from harness.phone.phone import Phone
 from harness.sip.message import Message, Response
 from tests.loopback import fresh_address
-from tests.process.phone.conftest import Authority, Desk, hears, uri_of
-from tests.process.phone.stranger import AUDIO, SESSION, Stranger
+from tests.process.phone.conftest import Authority, Desk, hears, told, uri_of
+from tests.process.phone.stranger import AUDIO, SESSION, Stranger, answered
 
 CALLS = 400
 
@@ -116,6 +116,26 @@ def test_a_call_that_there_was_no_room_for_speaks_against_nobody(lease: Desk, fl
     phone.wait("the refusals", lambda event: isinstance(event, CallsRefused) and event.source == flood.host, 10)
     with pytest.raises(BrokenError, match=r"were refused with 486: the phone's process had no room"):
         takes_all(phone)
+
+
+def test_a_phone_that_has_its_one_call_is_busy_though_its_process_holds_no_further_call_either(own: Desk) -> None:
+    """It speaks against nobody only where the phone itself would have taken the call: one that replaces another (RFC 3891)."""
+    busy, others = own("busy"), own("others", max_calls=own.process_holds - 1)
+    assert busy.process is others.process
+    with contextlib.ExitStack() as ends:
+        first, second, elsewhere = (ends.enter_context(contextlib.closing(Stranger(fresh_address()))) for _ in range(3))
+        answered(busy, first, SESSION + AUDIO)
+        for _ in range(others.config.max_calls):
+            others.dial(f"sip:1@{elsewhere.address}")
+        assert second.calls(busy, SESSION + AUDIO).status == 486
+        told(busy)
+        assert not [event for event in busy.events if isinstance(event, CallsRefused)]
+        second.call_id += "-again"
+        second.writes = lambda head: f"{head}\r\nReplaces: {first.call_id};to-tag=1;from-tag=1"
+        assert second.calls(busy, SESSION + AUDIO).status == 486
+        refused = busy.wait("the refusal", lambda event: isinstance(event, CallsRefused), 10)
+        assert isinstance(refused, CallsRefused)
+        assert refused.source == second.host
 
 
 def takes_all(phone: Phone) -> None:

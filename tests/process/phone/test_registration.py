@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,6 +21,7 @@ from harness.sip.digest import DigestServer
 from harness.sip.message import Message, Request, Response
 from tests.loopback import fresh_address
 from tests.process.phone.conftest import Desk, connect, hears, once
+from tests.process.phone.stranger import AUDIO, SESSION, Stranger, answered
 
 PASSWORD = "correct-horse-battery"
 
@@ -170,6 +173,26 @@ def test_one_address_has_one_phone_and_a_kept_one_gives_way(lease: Desk, registr
     seen = len(registrar.requests)
     lease("alice", codecs=("PCMA",), **settings).register()
     registrar.until("0", since=seen)
+
+
+@pytest.mark.parametrize("whose", ["the phone that was kept", "another"])
+def test_who_comes_next_has_all_its_calls_though_nobody_answers_the_last_ones_bye(
+    own: Desk, registrar: Registrar, stranger: Stranger, whose: str
+) -> None:
+    """pjsua keeps the place of such a call for 32 s (RFC 3261 section 17.1.2.2), in the process that keeps the registration, too."""
+    account: dict[str, Any] = {"registrar": registrar.address, "username": "alice", "password": PASSWORD}
+    kept = own("alice", **account, max_calls=own.process_holds)
+    kept.register()
+    leg, _ = answered(kept, stranger, SESSION + AUDIO)
+    leg.wait_state("confirmed", 10)
+    leg.hangup()
+    kept.release(keep_registration=True)
+    stranger.request("BYE")
+    again = own.of(kept.config) if whose == "the phone that was kept" else own("bob", max_calls=own.process_holds)
+    with contextlib.closing(Stranger(fresh_address())) as elsewhere:
+        for _ in range(own.process_holds):
+            again.dial(f"sip:1@{elsewhere.address}")
+    assert again.process is not kept.process
 
 
 @pytest.mark.parametrize("kept", [False, True])
