@@ -78,7 +78,8 @@ def _without(deployment: Deployment, variables: set[str]) -> Deployment:
 async def _all(deployment: Deployment, settings: dict[str, Any]) -> list[ProbeResult]:
     probing = Probing(deployment, **settings)
     lines = list(machine.number_lines(deployment))
-    probes: list[tuple[Name, Probe]] = [*_names(probing), *_places(probing), *_phones(probing), *_machine(probing)]
+    # They begin in this order: this machine's ports are looked at before a probe has one of them.
+    probes: list[tuple[Name, Probe]] = [*_machine(probing), *_names(probing), *_places(probing), *_phones(probing)]
     if (synthflow := deployment.synthflow) and (base := synthflow.api_base):
         probes.append(((ProbeKind.API, ""), api.api_lines(probing, synthflow, base)))
     if (started := deployment.campaign) and started.trigger == "http" and started.url:

@@ -185,7 +185,7 @@ def right(lab: Lab, far: FarEnd) -> Lab:
 def test_it_fails_where_it_should_and_nothing_else_does(
     right: Lab, far: FarEnd, tmp_path: Path, look: ProbeKind
 ) -> None:
-    assert {line.status for line in lines(right, tmp_path)} == {Status.OK}
+    assert [line for line in lines(right, tmp_path) if line.status is not Status.OK] == []
     WRONG[look](right, far)
     found = [line for line in lines(right, tmp_path) if line.status is not Status.OK]
     assert look in {line.look for line in found}

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from harness.preflight import Status
 from harness.preflight.machine import number_lines, secret_line
+from harness.preflight.wire import Link
+from tests.unit.preflight.conftest import FarEnd, Lab
 from tests.unit.preflight.probing import FAILED, OK, WARNING, check
 
 
@@ -100,6 +102,25 @@ def test_the_stand_ins_port(lab: Any, far: Any, transport: str) -> None:
             lab.line("stand-in port"), FAILED, "something else listens", "Calls not reaching Synthflow", "another run"
         )
     check(lab.line("stand-in port"), OK, "free")
+
+
+def test_a_port_that_a_probe_of_ours_has_is_free(lab: Lab, far: FarEnd, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the system chooses, it may choose that one: where its range has been widened, 32681 as well."""
+    lab.plain["stand_in"] = {"bind": far.address}
+    port = lab.trunk["port"] = far.closed_port()
+    lab.account.update({"bind": far.address, "port": far.udp()})
+    opened: list[tuple[str, int]] = []
+    open_udp = Link._open_udp
+
+    async def there(link: Link, address: str, local: tuple[str, int] | None) -> None:
+        if local == (far.address, 0):
+            local = far.address, 0 if opened else port
+            opened.append(local)
+        await open_udp(link, address, local)
+
+    monkeypatch.setattr(Link, "_open_udp", there)
+    check(lab.line("stand-in port"), OK, "free")
+    assert opened
 
 
 @pytest.mark.parametrize(
