@@ -13,7 +13,7 @@ from rich.text import Text
 from harness.cli.app import FAILED, PASSED
 from harness.errors import MistakeError
 from harness.nightly.compare import Difference, compare, lines, markdown
-from harness.report.foreign import require_run
+from harness.report.foreign import require_ended, require_run
 from harness.report.run import history_of
 from harness.terminal import SafeConsole
 
@@ -38,6 +38,7 @@ def run(
         raise MistakeError("--json and --markdown: two forms of one page; allowed: one of them")
     for directory in (old, new):
         require_run(directory)
+        require_ended(directory.resolve())
     differences = compare(history_of(old.resolve()), history_of(new.resolve()))
     if as_json:
         typer.echo(json.dumps([one.plain() for one in differences], indent=1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -12,9 +13,10 @@ from harness.diagnosis import Diagnosis
 from harness.diagnosis.explain import explain as explained
 from harness.errors import MistakeError
 from harness.report.evidence import CaseEvidence
-from harness.report.foreign import require_files
+from harness.report.foreign import require_ended, require_files
 from harness.report.recorder import CASE
 from harness.report.run import read_planned
+from harness.report.summary import latest
 from harness.terminal import printable
 
 _MOST_SUGGESTED = 3
@@ -31,6 +33,8 @@ def explain(
     """Print the whole reasoning for one case."""
     directory = _find(result, case)
     evidence = CaseEvidence.read(directory)
+    if not evidence.closed:
+        require_ended(directory.resolve().parents[1])
     plain = json.loads((directory / CASE).read_text(encoding="utf-8"))
     told = (plain.get("end") or {}).get("diagnosis")
     try:
@@ -68,15 +72,15 @@ def _find(result: Path, case: str) -> Path:
     found = _named(result)
     if not found:
         raise MistakeError(f"{result}: no case has left evidence there; allowed: another run's directory")
-    matching = [path for name, path in found if case in (name, path.name)]
-    matching = matching or [path for name, path in found if case in name or case in path.name]
+    matching = [tries for name, tries in found if case in (name, tries[-1].name)]
+    matching = matching or [tries for name, tries in found if case in name or case in tries[-1].name]
     if len(matching) == 1:
-        return matching[0]
+        return _counting(matching[0])
     if not matching and case in _planned(result):
         raise MistakeError(f"{result}: {case!r} was planned, but never reported: it left no evidence")
-    names = sorted(name for name, path in found if not matching or path in matching)
+    names = sorted(name for name, tries in found if not matching or tries in matching)
     if matching and len(set(names)) < len(names):  # of several sites, which their directories tell apart
-        names = sorted(path.name for path in matching)
+        names = sorted(tries[-1].name for tries in matching)
     shown = ", ".join(names[:_MOST_SUGGESTED])
     if len(names) > _MOST_SUGGESTED:
         shown += f" and {len(names) - _MOST_SUGGESTED} more"
@@ -92,9 +96,17 @@ def _planned(run: Path) -> set[str]:
         return set()
 
 
-def _named(run: Path) -> list[tuple[str, Path]]:
-    """The id of each case of each site, with the directory of its last attempt; of one that cannot be read, its directory's name."""
-    last: dict[tuple[str, str], tuple[float, int, Path]] = {}
+def _counting(tries: Sequence[Path]) -> Path:
+    """Of a case's attempts the one that counts, or the last where one cannot be read."""
+    try:
+        return latest(map(CaseEvidence.read, tries))[0].directory
+    except MistakeError:
+        return tries[-1]
+
+
+def _named(run: Path) -> list[tuple[str, Sequence[Path]]]:
+    """The id of each case of each site, with the directories of its attempts; of one that cannot be read, its directory's name."""
+    every: dict[tuple[str, str], list[tuple[float, int, Path]]] = {}
     for path in sorted((run / "cases").glob(f"*/{CASE}")):
         try:
             plain = json.loads(path.read_text(encoding="utf-8"))
@@ -102,8 +114,8 @@ def _named(run: Path) -> list[tuple[str, Path]]:
             order = float(plain.get("began_wall", 0.0)), int(plain.get("attempt", 1)), path.parent
         except (OSError, ValueError, TypeError, AttributeError):
             key, order = ("", path.parent.name), (0.0, 1, path.parent)
-        last[key] = max(last.get(key, order), order)
-    return [(name, directory) for (_, name), (*_, directory) in last.items()]
+        every.setdefault(key, []).append(order)
+    return [(name, [directory for *_, directory in sorted(tries)]) for (_, name), tries in every.items()]
 
 
 def register(app: typer.Typer) -> None:

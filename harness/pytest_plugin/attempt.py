@@ -99,6 +99,7 @@ class Attempt:
             recorder.note(f"This machine was busy: the harness was woken up to {self.late_s:.1f} s late. {_BUSY}")
         if self.guessed:
             recorder.note(_GUESSED)
+            recorder.guessed()
         if self.is_starved:
             recorder.note(_STARVED)
         if conclusion.verdict is Verdict.FAILED:

@@ -148,6 +148,11 @@ class CaseEvidence:
         return outcome.is_starved and outcome.conclusion == self.conclusion  # nothing broke besides
 
     @property
+    def is_guessed(self) -> bool:
+        """Whether it was a guess that a call was this case's: what it found may be another's, and it was to run again alone."""
+        return bool(self.case.get("guessed"))
+
+    @property
     def began_wall(self) -> float:
         """When the case began, in seconds since the epoch."""
         return float(self.case.get("began_wall", 0.0))

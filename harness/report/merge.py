@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,31 +32,67 @@ def merge(runs: Sequence[Path], reports: Path) -> Path:
     A case that a site ran in two of them has two attempts; the later one counts. Raises :class:`MistakeError` when they are
     not of one deployment file.
     """
-    distinct = list({run.resolve(): None for run in runs})
-    known = [(run, scopes.read(run), *read_planned(run)) for run in distinct]
-    scope = _scope([found for _, found, _, _ in known if found])
+    parts = [_Part.read(run) for run in {run.resolve(): None for run in runs}]
+    scope = _scope([part.scope for part in parts if part.scope])
     target = create(reports.resolve())
     copied: dict[_Identity, str] = {}
-    for run, _, cases, end in known:
-        names = {case.parent.name: _copy_case(case, target, copied) for case in sorted((run / CASES).glob(f"*/{CASE}"))}
-        if end.allure_results and end.allure_results.is_dir():
-            allure_report.copy_results(end.allure_results, target / ALLURE, names, runs_of(run, cases))
+    for part in parts:
+        names = {case.parent.name: _copy_case(case, plain, target, copied) for case, plain in part.reported.items()}
+        results = part.end.allure_results
+        if results and results.is_dir():
+            allure_report.copy_results(results, target / ALLURE, names, runs_of(part.run, part.planned))
     if scope:
         scopes.write(target, scope)
-    looked = [line for run in distinct for line in _preflight(run)]
+    looked = [line for part in parts for line in _preflight(part.run)]
     whole_file.write(target / PREFLIGHT, json.dumps(looked, indent=1) + "\n")
-    planned = {key_of(case): case for _, _, cases, _ in known for case in cases}
-    ends = [(run.name, found.began if found else 0.0, end) for run, found, _, end in known]
+    planned = {key_of(case): case for part in parts for case in part.planned}
+    ends = [(part.run.name, part.began, replace(part.end, broke=part.broke(parts))) for part in parts]
     write_end(target, list(planned.values()), _end(ends, target / ALLURE))
     return target
 
 
-def _copy_case(case: Path, target: Path, copied: MutableMapping[_Identity, str]) -> str:
-    """Copy a case's directory, unless it is one that was copied already. Returns its name among the others."""
+@dataclass(frozen=True)
+class _Part:
+    """One of the runs; ``reported`` has the plain data of each case, by its file."""
+
+    run: Path
+    scope: Scope | None
+    planned: Sequence[Mapping[str, Any]]
+    end: RunEnd
+    reported: Mapping[Path, Mapping[str, Any]]
+
+    @classmethod
+    def read(cls, run: Path) -> _Part:
+        """Raises :class:`MistakeError` for a case that cannot be read."""
+        cases = {case: _read_case(case) for case in sorted((run / CASES).glob(f"*/{CASE}"))}
+        return cls(run, scopes.read(run), *read_planned(run), cases)
+
+    @property
+    def began(self) -> float:
+        return self.scope.began if self.scope else 0.0
+
+    def broke(self, parts: Sequence[_Part]) -> tuple[str, ...]:
+        """What broke in it besides its cases: also what it never reported, where evidence of an earlier run would hide that."""
+        if self.end.interrupted:
+            return self.end.broke
+        began = {key_of(plain): other.began for other in sorted(parts, key=_began) for plain in other.reported.values()}
+        lost = (case for case in self.planned if began.get(key_of(case), self.began) < self.began)
+        return *self.end.broke, *(f"{self.run.name}: {case.get('id')} was planned, but never reported" for case in lost)
+
+
+def _began(part: _Part) -> float:
+    return part.began
+
+
+def _read_case(case: Path) -> Mapping[str, Any]:
     try:
-        plain = json.loads(case.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        return dict(json.loads(case.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
         raise MistakeError(f"{case}: cannot be read: {error}") from error
+
+
+def _copy_case(case: Path, plain: Mapping[str, Any], target: Path, copied: MutableMapping[_Identity, str]) -> str:
+    """Copy a case's directory, unless it is one that was copied already. Returns its name among the others."""
     identity = (*key_of(plain), float(plain.get("began_wall", 0.0)), int(plain.get("pid", 0)))
     if identity not in copied:
         name = case.parent.name

@@ -163,6 +163,10 @@ class CaseRecorder:
         """Record a sentence for the reader of the report."""
         self._append({"note": {"at": time.monotonic(), "text": text}})
 
+    def guessed(self) -> None:
+        """Record that it is a guess that a call was this case's: what it found does not count beside another attempt."""
+        self._case["guessed"] = True
+
     def attach(self, name: str, content: Path | str, mime: str) -> None:
         """Add a file, or a text, to the evidence. A file outside the case's directory is copied into it."""
         with self._lock:

@@ -164,16 +164,26 @@ class Summary:
 
 
 def latest(evidences: Iterable[CaseEvidence]) -> list[CaseEvidence]:
-    """Of each case of each site its last attempt: by integration, row and id."""
-    every: dict[tuple[str, str], dict[object, CaseEvidence]] = {}
+    """Of each case of each site the attempt that counts: by integration, row and id.
+
+    That is the last. One that broke says nothing of the system: a failure found before it stays one.
+    """
+    every: dict[tuple[str, str], dict[object, list[CaseEvidence]]] = {}
     for number, evidence in enumerate(evidences):
-        of_run = every.setdefault(evidence.key, {})
         run = evidence.case.get("run") or number  # older evidence names no run: each attempt is taken for one
-        known = of_run.get(run)
-        if known is None or (evidence.attempt, evidence.began_wall) >= (known.attempt, known.began_wall):
-            of_run[run] = evidence
-    last = [max(reversed(of_run.values()), key=_order) for of_run in every.values()]
-    return sorted(last, key=lambda evidence: (evidence.integration, evidence.row, evidence.id, evidence.site))
+        every.setdefault(evidence.key, {}).setdefault(run, []).append(evidence)
+    counting = [_counting(list(of_run.values())) for of_run in every.values()]
+    return sorted(counting, key=lambda evidence: (evidence.integration, evidence.row, evidence.id, evidence.site))
+
+
+def _counting(runs: Sequence[Sequence[CaseEvidence]]) -> CaseEvidence:
+    """Which of a case's attempts counts; those of each run are together."""
+    in_order = [sorted(of_run, key=lambda one: (one.attempt, one.began_wall)) for of_run in runs]
+    tries = [one for of_run in sorted(in_order, key=lambda of_run: _order(of_run[-1])) for one in of_run]
+    said = [one for one in tries if one.verdict is not Verdict.BROKEN and not one.is_guessed]
+    return (
+        said[-1] if tries[-1].verdict is Verdict.BROKEN and said and said[-1].verdict is Verdict.FAILED else tries[-1]
+    )
 
 
 def _order(evidence: CaseEvidence) -> tuple[float, int]:

@@ -16,6 +16,7 @@ from harness.cli.app import application
 from harness.diagnosis import Cause, Diagnosis, RuledOut
 from harness.errors import MistakeError
 from harness.events import SipMessage
+from harness.limits import try_lease
 from harness.report import rerun
 from harness.report.merge import merge
 from harness.report.recorder import CaseRecorder
@@ -188,6 +189,15 @@ def test_of_several_attempts_it_is_the_last(tmp_path: Path) -> None:
     assert "so it was at attempt 11" in explained(str(tmp_path), "HOLD[x]")
 
 
+def test_of_several_attempts_it_is_no_broken_one_behind_a_failure(tmp_path: Path) -> None:
+    for attempt, verdict in enumerate((Verdict.FAILED, Verdict.BROKEN), start=1):
+        directory = case(tmp_path, "HOLD[x]", verdict, actual=f"so it was at attempt {attempt}")
+        plain = json.loads((directory / "case.json").read_text()) | {"attempt": attempt, "began_wall": float(attempt)}
+        (directory / "case.json").write_text(json.dumps(plain))
+        directory.rename(directory.with_name(f"HOLD_x.{attempt}"))
+    assert "so it was at attempt 1" in explained(str(tmp_path), "HOLD[x]")
+
+
 @pytest.mark.parametrize("verdict", [Verdict.BROKEN, Verdict.NOT_OBSERVABLE, Verdict.FAILED])
 def test_a_case_without_a_diagnosis_says_why_it_did_not_pass(tmp_path: Path, verdict: Verdict) -> None:
     """The terminal's line "why harness explain …" leads here."""
@@ -199,6 +209,24 @@ def test_a_case_whose_worker_died_says_so(tmp_path: Path) -> None:
     directory = tmp_path / "cases" / "a"
     CaseRecorder(directory, {"id": "a"})
     assert "because: worker died" in explained(str(directory))
+
+
+def test_a_case_of_a_run_that_goes_on_is_explained_once_it_has_ended(tmp_path: Path) -> None:
+    """Its worker has not died."""
+    ended = case(tmp_path, "HOLD[x]")
+    open_still = tmp_path / "cases" / "a"
+    CaseRecorder(open_still, {"id": "a"})
+    (tmp_path / "control").mkdir()
+    runner = try_lease(tmp_path / "control" / "runner")
+    assert runner is not None
+    for result in ([str(open_still)], [str(tmp_path), "a"]):
+        with pytest.raises(MistakeError, match="still under way"):
+            explained(*result)
+    assert "anonymous" in explained(str(ended))
+    with pytest.raises(MistakeError, match="still under way"):
+        CliRunner().invoke(application(), ["compare", str(tmp_path), str(tmp_path)], catch_exceptions=False)
+    runner.release()
+    assert "because: worker died" in explained(str(open_still))
 
 
 def test_a_case_that_was_never_reported_is_no_mistake_in_its_name(tmp_path: Path, runs: ModuleType) -> None:

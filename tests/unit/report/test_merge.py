@@ -228,6 +228,22 @@ def test_a_case_run_again_has_two_attempts_and_says_so(tmp_path: Path, runs: Mod
     assert summary.passed_on_retry == [first.cases[0].id]
 
 
+def test_what_a_later_run_lost_is_not_hidden_by_an_earlier_one_that_had_it(tmp_path: Path, runs: ModuleType) -> None:
+    """The other way round the later one fills the gap."""
+    whole = runs.make_run(tmp_path, rows=ROWS)
+    lossy = runs.make_run(tmp_path, rows=ROWS, lost=("BUSY",))
+    for later, first, lost in ((lossy, whole, True), (whole, lossy, False)):
+        for made, began in ((first, 1.8e9), (later, 1.8e9 + 86_400)):
+            file = made.directory / "scope.json"
+            file.write_text(json.dumps(json.loads(file.read_text()) | {"began": began}))
+        merged = merge([whole.directory, lossy.directory], tmp_path)
+        (case,) = (case["id"] for case in read_planned(merged)[0] if case["row"] == "BUSY")
+        said = f"{lossy.directory.name}: {case} was planned, but never reported"
+        assert list(read_planned(merged)[1].broke) == [said] * lost
+        assert remake(merged).summary.exit_code == 3 * lost
+        assert any(said in reason for reason in decide(merged, today=datetime.date(2026, 11, 20)).reasons) is lost
+
+
 def test_an_interruption_of_one_is_one_of_all(tmp_path: Path, runs: ModuleType) -> None:
     one = runs.make_run(tmp_path, rows=("HOLD",))
     two = runs.make_run(tmp_path, rows=("BUSY",), ended=False, lost=("BUSY",))

@@ -132,6 +132,43 @@ class TestSummary:
         html.write(tmp_path / "report.html", summary, [evidence])
         assert "4.00 s, of which 3.50 s scripted" in CasePage.of(evidence, tmp_path, "").html()
 
+    @pytest.mark.parametrize(
+        ("plays", "counts"),
+        [
+            (["failed", "broken"], "failed"),
+            (["failed", "broken", "broken"], "failed"),
+            (["failed", "passed", "broken"], "broken"),
+            (["broken", "failed"], "failed"),
+            (["passed", "broken"], "broken"),
+        ],
+    )
+    @pytest.mark.parametrize("each", ["an attempt of one run", "a run"])
+    def test_what_broke_afterwards_hides_no_failure(
+        self, tmp_path: Path, samples: ModuleType, plays: list[str], counts: str, each: str
+    ) -> None:
+        for number, verdict in enumerate(plays, start=1):
+            run = {"attempt": number, "run": "r"} if each == "an attempt of one run" else {"run": f"r{number}"}
+            with samples.playing(tmp_path / str(number), samples.case_of(**run)) as sample:
+                sample.recorder.close(Verdict(verdict), verdict)
+            case = tmp_path / str(number) / "case.json"
+            case.write_text(json.dumps(json.loads(case.read_text()) | {"began_wall": 1.8e9 + number}))
+        evidences = [CaseEvidence.read(tmp_path / str(number)) for number in range(1, len(plays) + 1)]
+        for order in (evidences, evidences[::-1]):
+            (found,) = latest(order)
+            assert found.verdict == counts
+            assert getattr(summarise(order, [found.case], run="r", wall_s=1.0, workers=1).total, counts) == 1
+
+    def test_a_failure_that_may_be_another_cases_is_none_where_the_attempt_alone_broke(
+        self, tmp_path: Path, samples: ModuleType
+    ) -> None:
+        for attempt, verdict in enumerate([Verdict.FAILED, Verdict.BROKEN], start=1):
+            with samples.playing(tmp_path / str(attempt), samples.case_of(attempt=attempt)) as sample:
+                if attempt == 1:
+                    sample.recorder.guessed()
+                sample.recorder.close(verdict, "")
+        (found,) = latest(CaseEvidence.read(tmp_path / name) for name in "12")
+        assert found.verdict is Verdict.BROKEN
+
     @pytest.mark.parametrize("starved_s", [0.5, None])
     def test_an_attempt_without_a_processor_is_no_retry(
         self, tmp_path: Path, samples: ModuleType, starved_s: float | None
