@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from harness.cli.app import FAILED, PASSED
-from harness.errors import BrokenError, MistakeError
+from harness.errors import BrokenError, HarnessError, MistakeError
 from harness.integrations import load
 from harness.nightly import alerts, bounds, metrics, night, store
 from harness.nightly.compare import lines
@@ -50,15 +51,18 @@ def run(
     when a figure is over its bound or a row is lost.
     """
     series = name or "+".join(file.stem for file in files)
+    to = alerts.addresses()
     if check_fresh is not None:
-        stale = night.check_fresh(reports, series, check_fresh)
+        with _told(f"{series}: nobody can say when a night last ended", to):
+            stale = night.check_fresh(reports, series, check_fresh)
         typer.echo(stale or f"{series}: a night has ended in the last {check_fresh:g} hours")
         if stale:
-            alerts.send(alerts.Alert(f"{series}: a night is missing", stale, "failure"), alerts.addresses())
+            alerts.send(alerts.Alert(f"{series}: a night is missing", stale, "failure"), to)
         raise typer.Exit(FAILED if stale else PASSED)
-    to = alerts.addresses()
-    bound = _read(files, bounds_file, series, to)
-    finished = night.one_night(files, reports, series=series, bound=bound, more=_split(verify))
+    with _told(f"{series}: the night did not begin", to):
+        bound, more = _read(files, bounds_file), _split(verify)
+    with _told(f"{series}: the night could not be recorded", to):
+        finished = night.one_night(files, reports, series=series, bound=bound, more=more)
     _say(finished)
     try:  # first: a file of figures that cannot be written must not keep it back
         _alert(finished, reports, to)
@@ -78,15 +82,24 @@ def _alert(finished: night.FinishedNight, reports: Path, to: Sequence[str]) -> N
         raise
 
 
-def _read(files: Sequence[Path], bounds_file: Path | None, series: str, to: Sequence[str]) -> Sequence[bounds.Bound]:
-    """The bounds. Their mistakes, and those of the deployment files, are told before the night; at night nobody sees the terminal."""
+@contextmanager
+def _told(title: str, to: Sequence[str]) -> Iterator[None]:
+    """Send an alert of an error, which then goes on: at night nobody sees the terminal."""
     try:
-        for file in files:
-            load(file, secrets=False)
-        return bounds.read(bounds_file) if bounds_file else ()
-    except MistakeError as error:
-        alerts.send(alerts.Alert(f"{series}: the night did not begin", mask_text(str(error)), "failure"), to)
+        yield
+    except (HarnessError, OSError) as error:
+        try:
+            alerts.send(alerts.Alert(title, mask_text(str(error)), "failure"), to)
+        except BrokenError as unsent:
+            typer.echo(f"ERROR: {unsent}", err=True)
         raise
+
+
+def _read(files: Sequence[Path], bounds_file: Path | None) -> Sequence[bounds.Bound]:
+    """The bounds. Raises :class:`MistakeError` for them, and for the deployment files, before the night."""
+    for file in files:
+        load(file, secrets=False)
+    return bounds.read(bounds_file) if bounds_file else ()
 
 
 def _split(verify: str) -> list[str]:
@@ -107,7 +120,7 @@ def _say(finished: night.FinishedNight) -> None:
 
 
 def _say_what_has_changed(finished: night.FinishedNight) -> None:
-    nothing = "this is the first night" if finished.news.is_first else "nothing since the night before"
+    nothing = f"nothing since {finished.news.since}" if finished.news.since else "this is the first night"
     typer.echo(f"changed        {finished.alert.title if finished.alert else nothing}")
     for line in finished.alert.body.splitlines() if finished.alert else ():
         typer.echo(f"  {line}" if line else "")

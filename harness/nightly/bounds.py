@@ -20,7 +20,6 @@ from pydantic import BaseModel, ConfigDict
 from harness import toml_model
 from harness.report.history import Run
 
-_UNMEASURED = "has a bound, and was not measured"
 _OVER = re.compile(r": \w+ above \S+$")
 
 
@@ -51,13 +50,13 @@ def breaches(bounds: Sequence[Bound], runs: Iterable[Run]) -> list[str]:
     over = [words for words, value, bound in _held(bounds, runs) if value > bound.max]
     measured = {(row, kpi) for run in runs for row, figures in run.kpis.items() for kpi in figures}
     named = dict.fromkeys((bound.row, bound.kpi) for bound in bounds if runs and bound.row != "*")
-    return over + [f"{row}: {kpi} {_UNMEASURED}" for row, kpi in named if (row, kpi) not in measured]
+    return over + [
+        f"{row}: {kpi} has a bound, and was not measured" for row, kpi in named if (row, kpi) not in measured
+    ]
 
 
 def is_open(problem: str, bounds: Sequence[Bound], runs: Sequence[Run]) -> bool:
-    """Whether a problem of an earlier night is a figure's, and nobody has held that figure to that bound this night."""
-    if problem.endswith(f" {_UNMEASURED}"):
-        return not runs
+    """Whether a problem of an earlier night is a figure's, and no figure of these ``runs`` was held to that bound."""
     return bool(_OVER.search(problem)) and problem not in {words for words, *_ in _held(bounds, runs)}
 
 

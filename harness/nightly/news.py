@@ -14,9 +14,9 @@ class News:
 
     new: tuple[str, ...] = ()
     gone: tuple[str, ...] = ()
-    #: Of the night before; their cases did not pass, and did not end so again, or nobody looked at what they are about.
+    #: Of the night before; their cases neither passed nor failed, and did not end so again, or nobody looked at what they are about.
     unverified: tuple[str, ...] = ()
-    is_first: bool = False  #: there was no night before
+    since: str = "the night before"  #: what it is news since; empty in the first night
 
     def __bool__(self) -> bool:
         """Whether there is anything to tell."""
@@ -24,25 +24,26 @@ class News:
 
 
 def news_of(
-    before: Sequence[str] | None,
+    before: Sequence[str],
     now: Sequence[str],
-    passed: Collection[str],
+    verified: Collection[str],
     is_open: Callable[[str], bool] = lambda problem: False,
+    since: str = News.since,
 ) -> News:
-    """``before`` is None in the first night; ``passed`` are the cases that passed, as problems name them.
+    """``verified`` are the cases that passed or failed, as problems name them.
 
     ``is_open``: whether nobody looked this night at what a problem is about that is no case's.
     """
-    known, still = set(before or ()), set(now)
-    over = [problem for problem in before or () if problem not in still]
+    known, still = set(before), set(now)
+    over = [problem for problem in before if problem not in still]
     gone = [
-        problem for problem in over if (case := case_of(problem)) in passed or (case is None and not is_open(problem))
+        problem for problem in over if (case := case_of(problem)) in verified or (case is None and not is_open(problem))
     ]
     return News(
         new=tuple(problem for problem in now if problem not in known),
         gone=tuple(gone),
         unverified=tuple(problem for problem in over if problem not in gone),
-        is_first=before is None,
+        since=since,
     )
 
 

@@ -24,16 +24,22 @@ from harness.nightly.store import Night
 from harness.report import history, rerun, scope
 from harness.report.case_page import short_path
 from harness.report.causes import grouped
+from harness.report.evidence import key_of
 from harness.report.history import Run
 from harness.report.mask import mask_text
-from harness.report.run import history_of, read_cases, require_outside_of_runs
+from harness.report.run import history_of, read_cases, read_planned, require_outside_of_runs, scope_of
 from harness.report.summary import latest
 from harness.verdict import Verdict
 
 #: How many nights the page shows, and how far back a last good night is looked for.
 NIGHTS, LOOK_BACK = 30, 400
 _PASSED, _FAILED = 0, 1
-_LOST = "not verified any more"
+#: What problems that are no case's begin or end with, or hold.
+_LOST = ": not verified any more"
+_INTERRUPTED = ": interrupted: "
+_OUTSIDE = "broke outside of any case: "
+_UNPLANNED = ": not planned"
+_ENDED = "the verification ended with exit code"
 #: How a line begins that says what the verification could not do.
 _MISTAKE = "ERROR: "
 _HARNESS = "import sys; from harness.cli.entry import main; sys.argv[0] = 'harness'; main()"
@@ -109,29 +115,34 @@ def conclude(
     past = reports / history.FILE
     runs = tuple(history_of(reports / run)) if run else ()
     causes = _causes(reports / run) if run else ()
+    outside = tuple(_outside_of_cases(reports / run, runs)) if run else ()
     history.append(past, runs)
     before = [history.read(past, key=one.key, most=LOOK_BACK) for one in runs]
     good = [_last_good(found, run) for found in before]
     differences = [d for old, new in zip(good, runs, strict=True) if old for d in compare([old], [new])]
-    problems = tuple(_problems(runs, differences, bounds.breaches(bound, runs), code, mistakes))
-    nights = store.read(past, series, most=NIGHTS)
+    problems = [*_problems(runs, differences), *bounds.breaches(bound, runs), *outside]
+    if code and not outside and all(one.good for one in runs):
+        problems.append(": ".join([f"{_ENDED} {code}", *mistakes[:1]]))
+    if not code and not runs:  # of --plan, say, or another --reports
+        problems.append(f"the verification left no results in {reports}")
+    earlier = store.read(past, series, most=NIGHTS)
     night = Night(
         series=series,
         began=began,
         ended=time.time(),
         code=code or (_FAILED if problems else _PASSED),
         run=run,
-        problems=problems,
+        problems=tuple(problems),
     )
-    store.append(past, night)
-    nights = [*nights, night][-NIGHTS:]
+    nights = [*earlier, night][-NIGHTS:]
     names = {one.run for one in nights}
     shown = before or _of_the_night_before(past, nights)
     histories = tuple(tuple(one for one in found if one.run in names) for found in shown)
     written = reports / page.FILE
-    earlier = next((one.problems for one in reversed(nights[:-1]) if one.told), None)
-    news = news_of(earlier, problems, _passed(runs), lambda problem: _is_open(problem, bound, runs))
+    told, since = _told_before(earlier)
+    news = news_of(told, problems, _verified(runs), lambda problem: _is_open(problem, bound, runs), since)
     page.write(written, nights, histories, causes, news, differences)
+    store.append(past, night)  # last: what a night could not tell is told by the next one
     return FinishedNight(
         night=night,
         runs=runs,
@@ -165,42 +176,71 @@ def check_fresh(reports: Path, series: str, hours: float) -> str:
     return f"{series}: the last night ended {age:.1f} hours ago, more than {hours:g}" if age > hours else ""
 
 
-def _problems(
-    runs: Sequence[Run], differences: Sequence[Difference], breached: Sequence[str], code: int, mistakes: Sequence[str]
-) -> Iterator[str]:
+def _told_before(nights: Sequence[Night]) -> tuple[tuple[str, ...], str]:
+    """The problems of the last night that was told, and what the next night's news is since; empty where there was no night."""
+    if not nights:
+        return (), ""
+    told = next((one.problems for one in reversed(nights) if one.told), ())
+    return told, News.since if nights[-1].told else "the last alert that could be sent, if any"
+
+
+def _problems(runs: Sequence[Run], differences: Sequence[Difference]) -> Iterator[str]:
     """Each in words that stay the same from night to night, so that only what changes is told."""
     for run in runs:
-        where = f" at {run.site}" if run.site else ""
         if run.interrupted:
-            yield f"{run.deployment}{where}: interrupted: {run.interrupted}"
+            yield f"{_interrupted(run)}{run.interrupted}"
         for result in run.results:
             never_run = run.interrupted and not result.attempts  # the interruption says it all
             if result.verdict != Verdict.PASSED and not never_run:
                 yield _problem(result.case, run.site, result.verdict)
     for difference in differences:
         for row in difference.lost_rows:
-            yield f"{row} of {difference.deployment}: {_LOST}"
-    yield from breached
-    if code and not any(not run.good for run in runs):
-        yield ": ".join([f"the verification ended with exit code {code}", *mistakes[:1]])
+            yield f"{row} of {difference.deployment}{_LOST}"
+
+
+def _outside_of_cases(run: Path, runs: Sequence[Run]) -> Iterator[str]:
+    """What makes a run fail or break though all its cases may have passed, in words as above."""
+    planned, end = read_planned(run)
+    for line in dict.fromkeys(end.broke):
+        yield f"{_OUTSIDE}{mask_text(line.replace(run.name, '…'))}"  # a path in it would make it new each night
+    found = scope_of(run, planned)
+    for line in scope.missing(found) if found else ():
+        yield f"required, and not run: {line}"
+    reported = {(one.site, result.case) for one in runs for result in one.results}
+    for site, case in sorted(reported - {key_of(one) for one in planned}):
+        yield f"{_named(case, site)}{_UNPLANNED}"
 
 
 def _is_open(problem: str, bound: Sequence[Bound], runs: Sequence[Run]) -> bool:
-    """Whether nobody looked this night at what an earlier problem is about: a row that was lost, or a figure over its bound."""
-    ran = {f"{result.row} of {run.deployment}: {_LOST}" for run in runs for result in run.results if result.attempts}
-    return (problem.endswith(f": {_LOST}") and problem not in ran) or bounds.is_open(problem, bound, runs)
+    """Whether nobody looked this night at what an earlier problem is about, which is no case's."""
+    if not runs:
+        return not problem.startswith(_ENDED)  # which is about that night alone
+    if problem.startswith(_OUTSIDE) or problem.endswith(_UNPLANNED):
+        return any(run.interrupted for run in runs)
+    if _INTERRUPTED in problem:
+        return not any(problem.startswith(_interrupted(run)) for run in runs if not run.interrupted)
+    if problem.endswith(_LOST):
+        ran = {f"{result.row} of {run.deployment}{_LOST}" for run in runs for result in run.results if result.attempts}
+        return problem not in ran
+    return bounds.is_open(problem, bound, runs)
+
+
+def _interrupted(run: Run) -> str:
+    """What a problem begins with that says why the run was interrupted in this deployment and at this site."""
+    return f"{_named(run.deployment, run.site)}{_INTERRUPTED}"
 
 
 def _problem(case: str, site: str, verdict: str) -> str:
     return problem_of(_named(case, site), verdict)
 
 
-def _passed(runs: Sequence[Run]) -> set[str]:
-    return {_named(one.case, run.site) for run in runs for one in run.results if one.verdict == Verdict.PASSED}
+def _verified(runs: Sequence[Run]) -> set[str]:
+    known = (Verdict.PASSED, Verdict.FAILED)
+    return {_named(one.case, run.site) for run in runs for one in run.results if one.verdict in known}
 
 
-def _named(case: str, site: str) -> str:
-    return f"{case}{f' at {site}' if site else ''}"
+def _named(what: str, site: str) -> str:
+    return f"{what}{f' at {site}' if site else ''}"
 
 
 def _causes(run: Path) -> tuple[AlertCause, ...]:

@@ -9,10 +9,12 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 
@@ -22,10 +24,11 @@ from harness.nightly.bounds import Bound, breaches, read
 from harness.nightly.news import problem_of
 from harness.nightly.night import check_fresh, conclude
 from harness.report import history
-from harness.report.run import history_of
+from harness.report.run import history_of, read_end, write_end
 from harness.signoff import manifest
 
 ROWS = ("HOLD", "BUSY")
+BUSY = "BUSY[example:synthflow-udp-ip] at local"
 _TWO_LINES = """
 import sys
 print("a warning", "ERROR: acme.toml: name: is missing", "ERROR: +12065550100: and more", sep=chr(10), file=sys.stderr)
@@ -59,9 +62,21 @@ class Nights:
     def __init__(self, reports: Path, runs: ModuleType) -> None:
         self.reports, self._runs, self._count = reports, runs, 0
 
-    def pass_one(self, code: int = 0, bound: tuple[Bound, ...] = (), **run: Any) -> night.FinishedNight:
+    def pass_one(
+        self,
+        code: int = 0,
+        bound: tuple[Bound, ...] = (),
+        broke: Sequence[str] = (),
+        unplanned: Collection[str] = (),
+        **run: Any,
+    ) -> night.FinishedNight:
         self._count += 1
         made = self._runs.make_run(self.reports, **{"rows": ROWS, **run})
+        if broke or unplanned:
+            known = read_end(made.directory)
+            assert known is not None
+            planned = [case for case in known[0] if case["row"] not in unplanned]
+            write_end(made.directory, planned, replace(known[1], broke=tuple(broke)))
         return conclude(self.reports, made.directory.name, code, 1.8e9 + 86400 * self._count, series="s", bound=bound)
 
 
@@ -210,6 +225,83 @@ def test_a_row_that_is_verified_again_is_gone(nights: Nights) -> None:
     assert again.news.unverified == ()
 
 
+def test_a_case_that_broke_and_then_failed_was_verified(nights: Nights, runs: ModuleType) -> None:
+    broken = nights.pass_one(code=3, plays={"HOLD": runs.breaks})
+    failed = nights.pass_one(code=1, plays={"HOLD": runs.fails})
+
+    assert failed.news.new == failed.night.problems
+    assert (failed.news.gone, failed.news.unverified) == (broken.night.problems, ())
+
+
+@pytest.mark.parametrize(
+    ("what", "problem"),
+    [
+        ({"broke": ["the world of a died"] * 2}, "broke outside of any case: the world of a died"),
+        (
+            {"options": {"require": ["TD-INBOUND"]}},
+            "required, and not run: example: TD-INBOUND (not asked for in this run)",
+        ),
+        ({"unplanned": ("BUSY",)}, f"{BUSY}: not planned"),
+        ({"lost": ("BUSY",)}, f"{BUSY}: broken"),
+    ],
+    ids=["broke", "required", "unplanned", "never reported"],
+)
+def test_what_no_case_found_is_told_though_a_case_fails_each_night(
+    nights: Nights, runs: ModuleType, what: dict[str, Any], problem: str
+) -> None:
+    failing: dict[str, Any] = {"code": 1, "plays": {"HOLD": runs.fails}}
+    nights.pass_one(**failing)
+    found, again, mended = (nights.pass_one(**failing, **more) for more in (what, what, {}))
+
+    assert found.news.new == (problem,)
+    assert found.alert is not None
+    assert problem in found.alert.body
+    assert again.alert is None
+    assert mended.news.gone == (problem,)
+
+
+def test_what_broke_is_the_same_problem_in_the_next_run(nights: Nights) -> None:
+    """A fault's words may hold a path in the run's directory."""
+    for _ in range(2):
+        made = nights._runs.make_run(nights.reports, rows=ROWS).directory
+        planned, end = read_end(made) or pytest.fail("it ended")
+        write_end(made, planned, replace(end, broke=(f"{made}/x: no space",)))
+        found = conclude(nights.reports, made.name, 3, 1.9e9, series="s", bound=())
+    assert found.night.problems == (f"broke outside of any case: {nights.reports}/…/x: no space",)
+    assert found.news.new == ()
+
+
+@pytest.mark.parametrize("then", ["no run", "another reason", "another deployment", "ended"])
+def test_an_interruption_is_gone_when_its_deployment_was_verified_to_the_end(
+    nights: Nights, runs: ModuleType, then: str
+) -> None:
+    interrupted = nights.pass_one(code=1, interrupted="preflight ended it", lost=ROWS)
+    (problem,) = interrupted.night.problems
+    assert problem == "example at local: interrupted: preflight ended it"
+    if then == "no run":
+        second = conclude(nights.reports, "", 2, 1.9e9, series="s", bound=())
+    else:
+        more: dict[str, dict[str, Any]] = {
+            "another reason": {"interrupted": "stopped by the user", "code": 130},
+            "another deployment": {"deployment": runs.live().model_copy(update={"name": "another"})},
+        }
+        second = nights.pass_one(**more.get(then, {}))
+    news = second.news
+    assert (news.gone, news.unverified) == (((problem,), ()) if then == "ended" else ((), (problem,)))
+
+
+@pytest.mark.parametrize("then", ["no run", "interrupted", "ended"])
+def test_what_broke_is_gone_when_a_run_came_to_its_end(nights: Nights, then: str) -> None:
+    (problem,) = nights.pass_one(code=3, broke=["the world of a died"]).night.problems
+    assert problem == "broke outside of any case: the world of a died"
+    if then == "no run":
+        second = conclude(nights.reports, "", 2, 1.9e9, series="s", bound=())
+    else:
+        second = nights.pass_one(interrupted="stopped by the user" if then == "interrupted" else "")
+    news = second.news
+    assert (news.gone, news.unverified) == (((problem,), ()) if then == "ended" else ((), (problem,)))
+
+
 def test_a_preflight_that_fails_is_one_problem_not_one_a_case(nights: Nights) -> None:
     found = nights.pass_one(code=1, ended=False, lost=ROWS)
 
@@ -260,6 +352,22 @@ def test_no_run_at_all_is_a_night_too(tmp_path: Path) -> None:
     assert found.night.problems == ("the verification ended with exit code 2",)
     assert found.alert is not None
     assert store.read(tmp_path / history.FILE, "s")[0].code == 2
+
+
+def test_a_verification_that_leaves_no_results_has_not_passed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the option ``--plan``, say, or another ``--reports``."""
+    monkeypatch.setattr(night, "_HARNESS", "")
+    found, again = (night.one_night([], tmp_path, series="s", bound=(), more=()) for _ in range(2))
+
+    problem = f"the verification left no results in {tmp_path}"
+    assert found.night.problems == (problem,)
+    assert found.night.code == 1
+    assert found.alert is not None
+    assert "All passed" not in found.page.read_text()
+    assert again.alert is None
+    mistaken = conclude(tmp_path, "", 2, time.time(), series="s", bound=())
+    assert mistaken.news.unverified == (problem,), "it left no results either"
+    assert conclude(tmp_path, "", 0, time.time(), series="s", bound=()).news.gone == mistaken.night.problems
 
 
 def test_a_verification_that_a_mistake_ended_says_which(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -350,6 +458,24 @@ def test_the_page_says_what_has_changed(nights: Nights, runs: ModuleType) -> Non
     mended = nights.pass_one()
     assert problem_of(problem.rpartition(": ")[0], "broken") in mended.news.gone
     assert "all is well" in mended.page.read_text()
+
+
+def test_a_night_after_one_that_was_not_told_is_not_the_first(nights: Nights, runs: ModuleType) -> None:
+    for _ in range(2):
+        failed = nights.pass_one(code=1, plays={"HOLD": runs.fails})
+        store.leave_untold(nights.reports / history.FILE, failed.night)
+    assert failed.news.new == failed.night.problems
+    text = failed.page.read_text()
+    assert "This is the first night" not in text
+    assert "Since the last alert that could be sent, if any: 1 new, 1 in all." in text
+
+
+def test_a_night_whose_page_cannot_be_written_is_not_recorded(nights: Nights, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next night tells what this one could not."""
+    monkeypatch.setattr("harness.nightly.page.write", MagicMock(side_effect=OSError("full")))
+    with pytest.raises(OSError, match="full"):
+        nights.pass_one()
+    assert store.read(nights.reports / history.FILE, "s") == []
 
 
 def test_the_page_says_what_was_injected(nights: Nights) -> None:

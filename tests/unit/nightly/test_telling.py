@@ -14,9 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from typer.testing import CliRunner
+from typer.testing import Result as Ended
 
 from harness.cli.app import application
-from harness.errors import BrokenError, MistakeError
+from harness.errors import BrokenError, MistakeError, ResourceError
 from harness.nightly import alerts, metrics, night
 from harness.nightly.alerts import Alert, AlertCause, alert_of
 from harness.nightly.bounds import Bound
@@ -24,6 +25,7 @@ from harness.nightly.flakes import FlakeRate, rates, wilson
 from harness.nightly.news import case_of, news_of, problem_of
 from harness.nightly.page import sparkline
 from harness.nightly.store import Night
+from harness.report import history
 from harness.report.history import Result, Run
 from harness.verdict import Verdict
 from tests.receiver import Receiver
@@ -35,9 +37,9 @@ def run(verdict: str, attempts: int = 1) -> Run:
 
 
 def told(
-    before: Sequence[str] | None, now: Sequence[str], causes: Sequence[AlertCause] = (), passed: Sequence[str] = ()
+    before: Sequence[str], now: Sequence[str], causes: Sequence[AlertCause] = (), verified: Sequence[str] = ()
 ) -> Alert | None:
-    return alert_of("s", news_of(before, now, passed), now, "x", causes)
+    return alert_of("s", news_of(before, now, verified), now, "x", causes)
 
 
 class TestFlakes:
@@ -69,9 +71,9 @@ class TestFlakes:
 @pytest.mark.filterwarnings("ignore:'imghdr' is deprecated")  # Apprise's own, on Python 3.11 and 3.12
 class TestAlerts:
     def test_only_on_change(self) -> None:
-        assert told(None, ()) is None
+        assert told((), ()) is None
         assert told(("a",), ("a",)) is None
-        first = told(None, ("a",))
+        first = told((), ("a",))
         assert first is not None
         assert first.title == "s: 1 new, 1 in all"
 
@@ -104,7 +106,7 @@ class TestAlerts:
         assert found is not None
         assert found.title == "s: 1 new, 1 gone, 2 not verified this night, 1 in all"
         assert "Gone:\n- answer_s of A: over its bound\n\nNot verified this night, so nobody knows" in found.body
-        left_out = told(before, (), passed=["A[x] at Berlin"])
+        left_out = told(before, (), verified=["A[x] at Berlin"])
         assert left_out is not None
         assert (left_out.title, left_out.kind) == ("s: 2 gone, 1 not verified this night", "info")
 
@@ -117,12 +119,13 @@ class TestAlerts:
             [problem_of(case, verdict) for case, verdict in night.items() if verdict is not Verdict.PASSED]
             for night in (then, now)
         ]
-        news = news_of(problems[0], problems[1], {case for case, verdict in now.items() if verdict is Verdict.PASSED})
+        verified = {case for case, verdict in now.items() if verdict in (Verdict.PASSED, Verdict.FAILED)}
+        news = news_of(problems[0], problems[1], verified)
         assert {*news.new, *(set(problems[0]) & set(problems[1]))} == set(problems[1])
         assert {*news.gone, *news.unverified, *(set(problems[0]) & set(problems[1]))} == set(problems[0])
         assert not set(news.gone) & set(news.unverified)
         assert {case_of(problem) for problem in news.gone} == {
-            case for case, verdict in then.items() if verdict is not Verdict.PASSED and now.get(case) is Verdict.PASSED
+            case for case, verdict in then.items() if case in verified and verdict not in (Verdict.PASSED, now[case])
         }
 
     def test_one_is_sent(self, receiver: Receiver) -> None:
@@ -198,6 +201,53 @@ def test_what_could_not_be_told_is_told_the_next_night(
     receiver.code = 200
     assert pass_one()[1] == ["s: 1 new, 1 in all"]
     assert pass_one()[1] == []
+
+
+@pytest.mark.filterwarnings("ignore:'imghdr' is deprecated")
+class TestUnrecordedNights:
+    @pytest.fixture(autouse=True)
+    def verified(self, tmp_path: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv(alerts.VARIABLE, f"json://user:secret@127.0.0.1:{receiver.port}/")
+        monkeypatch.setattr(night, "_verify", lambda command: (0, ()))
+        (tmp_path / history.FILE).write_bytes(b"no database" * 100)
+
+    def nightly(self, reports: Path, *more: str) -> Ended:
+        file = str(Path("scenarios/deployments/simulated-talkdesk.toml").absolute())
+        return CliRunner().invoke(application(), ["nightly", file, "--reports", str(reports), "--name", "s", *more])
+
+    @pytest.mark.parametrize(
+        ("more", "title"),
+        [
+            ((), "s: the night could not be recorded"),
+            (("--check-fresh", "26"), "s: nobody can say when a night last ended"),
+        ],
+    )
+    def test_one_is_told(self, tmp_path: Path, receiver: Receiver, more: Sequence[str], title: str) -> None:
+        """By a damaged history nobody would ever hear of a night again."""
+        ended = self.nightly(tmp_path, *more)
+        assert isinstance(ended.exception, ResourceError)
+        ((_, _, body),) = receiver.requests
+        sent = json.loads(body)
+        assert (sent["title"], sent["type"]) == (title, "failure")
+        assert sent["message"] == str(ended.exception)
+
+    def test_what_no_line_foresees_is_told(
+        self, tmp_path: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A full disk, say, where the page is to be written."""
+        monkeypatch.setattr(
+            night, "conclude", MagicMock(side_effect=OSError(28, "No space left on device", "+13125550100"))
+        )
+        ended = self.nightly(tmp_path)
+        assert isinstance(ended.exception, OSError)
+        assert "No space left on device: '+1312•••0100'" in json.loads(receiver.requests[0][2])["message"]
+
+    def test_an_alert_that_cannot_be_sent_hides_no_reason(self, tmp_path: Path, receiver: Receiver) -> None:
+        receiver.code = 500
+        ended = self.nightly(tmp_path)
+        assert isinstance(ended.exception, ResourceError)
+        assert "could not be sent" in ended.stderr
+        assert "secret" not in ended.stderr
 
 
 class TestMetrics:
