@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from harness.report.coverage import CLAIMS
 from harness.report.evidence import CaseEvidence
-from harness.verdict import Strength, Verdict
+from harness.verdict import Finding, Strength, Verdict
 
 #: Axes that say something of the system under test → the checks that look at it, and what the sign-off calls it.
 #: The others are what the harness itself does (how it asks for a person, in which form it dials).
@@ -31,8 +31,7 @@ def declared(case: CaseEvidence) -> tuple[str, ...]:
     """The axes of the case whose value stands in the deployment file, and was seen by nobody."""
     looked: dict[str, bool] = {}  # of several findings the one that saw least counts
     for finding in case.findings:
-        saw = finding.verdict is not Verdict.NOT_OBSERVABLE and finding.strength is not Strength.UNKNOWN
-        looked[finding.check] = looked.get(finding.check, True) and saw
+        looked[finding.check] = looked.get(finding.check, True) and _saw(finding, case)
     return tuple(
         axis
         for axis in case.axes
@@ -46,6 +45,13 @@ def labels(case: CaseEvidence) -> dict[str, str]:
     """The values of the case's axes, those that nobody saw with the word for it."""
     unseen = declared(case)
     return {axis: f"{value} ({DECLARED})" if axis in unseen else value for axis, value in case.axes.items()}
+
+
+def _saw(finding: Finding, case: CaseEvidence) -> bool:
+    if finding.verdict is Verdict.NOT_OBSERVABLE or finding.strength is Strength.UNKNOWN:
+        return False
+    # in most rows any G.711 passes: that it did does not say that it was the one of the label
+    return finding.check != "codec" or str(finding.facts.get("codec")).lower() == case.axes.get("codec", "").lower()
 
 
 def _was_sighted(case: CaseEvidence, axis: str) -> bool:

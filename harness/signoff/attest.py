@@ -113,7 +113,7 @@ def predicate_of(decision: Decision, inputs: Sequence[Path]) -> dict[str, Any]:
     named: dict[str, list[str]] = {"passedTests": [], "warnedTests": [], "failedTests": []}
     for row in decision.rows:
         if place := _place(row):
-            named[place].append(f"{row.deployment}/{row.scope.row}")
+            named[place].append(name_of(row))
     hashes = {d.name: d.hash for d in decision.scope.deployments} if decision.scope else {}
     return {
         "result": _RESULT[decision.outcome],
@@ -123,6 +123,11 @@ def predicate_of(decision: Decision, inputs: Sequence[Path]) -> dict[str, Any]:
         ],
         **named,
     }
+
+
+def name_of(row: RowResult) -> str:
+    """The row's name in the statement."""
+    return f"{row.deployment}/{row.scope.row}"
 
 
 def _place(row: RowResult) -> str:

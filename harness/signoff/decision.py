@@ -194,7 +194,7 @@ def _blocks(rows: Sequence[RowResult], scope: Scope | None) -> Iterable[str]:
     if left_out:
         narrowed = narrowing(scope.options) if scope else ""
         by = f", where the run was narrowed by {narrowed}" if narrowed else ""
-        yield f"Rows of the guide were not run, or not whole{by}: {', '.join(left_out)}."
+        yield f"Rows were not run, or not completely{by}: {', '.join(left_out)}."
 
 
 def _strangers(every: Sequence[CaseEvidence]) -> Iterable[str]:

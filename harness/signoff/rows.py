@@ -37,7 +37,7 @@ class RowResult:
     deployment: str
     scope: RowScope
     verdict: str
-    why: str = ""  #: why it did not run, or not whole
+    why: str = ""  #: why it did not run, or not completely
     passed: int = 0
     run: int = 0
     strength: Strength | None = None  #: the weakest with which the audio of a passed case is known
@@ -50,8 +50,11 @@ class RowResult:
 
     @property
     def short(self) -> bool:
-        """Whether something of it is not proved that the acceptance rests on: a row of practice may be left out, a failed one not."""
-        if self.verdict in (NOT_RUN, PARTLY_RUN):
+        """Whether something of it is not proved that the acceptance rests on.
+
+        A row of practice may be left out, but not one of its cases alone: the others would speak for it.
+        """
+        if self.verdict == NOT_RUN:
             return self.scope.documented or self.scope.demanded
         if not self.scope.cases and not self.run:
             return self.scope.hidden and self.scope.documented

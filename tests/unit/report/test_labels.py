@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from harness.events import Event, FarEndRecord, LegStarted, MediaState, SipMessage
-from harness.measurement import ReferMode, Transport
+from harness.measurement import Codec, ReferMode, Transport
 from harness.report import allure, junit
 from harness.report.evidence import CaseEvidence
 from harness.report.html import write
@@ -108,6 +108,15 @@ def test_a_label_is_a_fact_where_somebody_saw_it(
 
 def test_a_call_that_was_never_placed_has_no_number_and_no_codec(made: Callable[..., CaseEvidence]) -> None:
     assert seen(made(())) == {"ai", "ask"}
+
+
+@pytest.mark.parametrize(("label", "is_seen"), [("pcmu", True), ("pcma", False)])
+def test_a_codec_is_seen_where_it_is_the_labels_own(
+    made: Callable[..., CaseEvidence], label: str, is_seen: bool
+) -> None:
+    """The check passes on any G.711."""
+    findings = (finding("codec", measured=Codec(codec="PCMU")),)
+    assert ("codec" in seen(made((), findings, axes=AXES | {"codec": label}))) is is_seen
 
 
 def test_trust_in_an_address_is_seen_by_an_answer_without_credentials(made: Callable[..., CaseEvidence]) -> None:

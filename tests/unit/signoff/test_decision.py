@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import json
+import shutil
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -87,6 +88,26 @@ class TestWhatWasNotRun:
         assert result(decision, "TD-CAPACITY").verdict == "not run"
         assert "--row TD-INBOUND" in decision.reasons[0]
         assert "TD-CAPACITY" in decision.reasons[0]
+
+    def test_a_practice_row_that_was_run_in_part(self, tmp_path: Path, runs: ModuleType) -> None:
+        """It may be left out, but a part of it says nothing of the rest; and the reason does not call it a row of the guide."""
+        made = runs.make_run(tmp_path, options={"keyword": "not numberformats_one"})
+        run, left = made.directory, made.case_directory("NUMBERFORMATS")
+        planned, end = read_planned(run)
+        case = json.loads((left / "case.json").read_text())["id"]
+        shutil.rmtree(left)
+        write_end(run, [one for one in planned if one["id"] != case], end)
+        manifest.write(run)
+        decision = decide(run, today=TODAY)
+
+        row = result(decision, "NUMBERFORMATS")
+        assert (row.scope.documented, row.verdict) == (False, "partly run")
+        assert decision.outcome is Acceptance.NOT_ACCEPTED
+        assert decision.reasons == (
+            "Rows were not run, or not completely, where the run was narrowed by -k 'not numberformats_one': "
+            f"NUMBERFORMATS ({row.why}).",
+        )
+        assert decide(run, [waiver("NUMBERFORMATS")], today=TODAY).outcome is Acceptance.WITH_WAIVERS
 
     def test_what_an_option_required_is_as_what_the_file_requires(self, tmp_path: Path, runs: ModuleType) -> None:
         """The run failed for it, and was accepted."""
