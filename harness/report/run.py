@@ -49,7 +49,7 @@ from harness.report.never_ended import why_it_never_ended
 from harness.report.pcap import capture
 from harness.report.processes import each
 from harness.report.recorder import CASE
-from harness.report.summary import Summary, latest, summarise
+from harness.report.summary import Summary, latest, overruled, summarise
 from harness.verdict import Verdict
 
 CASES = "cases"
@@ -385,6 +385,8 @@ def _allure(
     assert results is not None  # the caller asked
     results.mkdir(parents=True, exist_ok=True)
     _write_lacking(run, evidences, absent, results)
+    for last, counting in overruled(evidences):
+        allure.overrule(results, last, counting)
     allure_report.write_environment(
         results,
         {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -168,22 +168,32 @@ def latest(evidences: Iterable[CaseEvidence]) -> list[CaseEvidence]:
 
     That is the last. One that broke says nothing of the system: a failure found before it stays one.
     """
+    counting = [_counting(tries) for tries in _tries(evidences)]
+    return sorted(counting, key=lambda evidence: (evidence.integration, evidence.row, evidence.id, evidence.site))
+
+
+def overruled(evidences: Iterable[CaseEvidence]) -> list[tuple[CaseEvidence, CaseEvidence]]:
+    """Of each case whose last attempt does not count: that one, and the one that does."""
+    every = ((tries[-1], _counting(tries)) for tries in _tries(evidences))
+    return [(last, counting) for last, counting in every if last is not counting]
+
+
+def _tries(evidences: Iterable[CaseEvidence]) -> Iterator[Sequence[CaseEvidence]]:
+    """The attempts of each case, in their order; those of a run are together."""
     every: dict[tuple[str, str], dict[object, list[CaseEvidence]]] = {}
     for number, evidence in enumerate(evidences):
         run = evidence.case.get("run") or number  # older evidence names no run: each attempt is taken for one
         every.setdefault(evidence.key, {}).setdefault(run, []).append(evidence)
-    counting = [_counting(list(of_run.values())) for of_run in every.values()]
-    return sorted(counting, key=lambda evidence: (evidence.integration, evidence.row, evidence.id, evidence.site))
+    for runs in every.values():
+        in_order = [sorted(of_run, key=lambda one: (one.attempt, one.began_wall)) for of_run in runs.values()]
+        yield [one for of_run in sorted(in_order, key=lambda of_run: _order(of_run[-1])) for one in of_run]
 
 
-def _counting(runs: Sequence[Sequence[CaseEvidence]]) -> CaseEvidence:
-    """Which of a case's attempts counts; those of each run are together."""
-    in_order = [sorted(of_run, key=lambda one: (one.attempt, one.began_wall)) for of_run in runs]
-    tries = [one for of_run in sorted(in_order, key=lambda of_run: _order(of_run[-1])) for one in of_run]
-    said = [one for one in tries if one.verdict is not Verdict.BROKEN and not one.is_guessed]
-    return (
-        said[-1] if tries[-1].verdict is Verdict.BROKEN and said and said[-1].verdict is Verdict.FAILED else tries[-1]
-    )
+def _counting(tries: Sequence[CaseEvidence]) -> CaseEvidence:
+    """Which of a case's attempts counts."""
+    said = (one for one in reversed(tries) if one.verdict is not Verdict.BROKEN and not one.is_guessed)
+    before = next(said, None) if tries[-1].verdict is Verdict.BROKEN else None
+    return before if before is not None and before.verdict is Verdict.FAILED else tries[-1]
 
 
 def _order(evidence: CaseEvidence) -> tuple[float, int]:
