@@ -102,12 +102,11 @@ def run(
     if resume is not None:
         made = plan.read(resume)
     elif file is not None:
-        live = live_is_allowed(live)
         known = plan.read_durations(kept / plan.DURATIONS)
-        made = plan.plan(config.read(file), files, known, live=live, scenarios=scenarios)
-        _check_live(made)
+        made = plan.plan(config.read(file), files, known, live=live_is_allowed(live), scenarios=scenarios)
     else:
         raise RefusedError("what to run is missing; allowed: FLEET.toml, or --resume DIR")
+    _check_live(made, live_is_allowed(live))
     directory = resume or kept / made.run
     state = State(config.redis_address())
     with contextlib.closing(state):
@@ -115,7 +114,8 @@ def run(
         if resume is None:
             made.write(directory)
             controller.begin()
-            _say(console, f"run {made.run}; if this is killed: harness fleet run --resume {directory}")
+            again = f"harness fleet run --resume {directory}{' --live' if made.live else ''}"
+            _say(console, f"run {made.run}; if this is killed: {again}")
         else:
             controller.resume()
         record = controller.run()
@@ -139,9 +139,9 @@ def _tell(console: SafeConsole, finished: FinishedRun, record: Record, ledger: S
         _say(console, f"{name:14} {path}")
 
 
-def _check_live(made: FleetPlan) -> None:
+def _check_live(made: FleetPlan, live: bool) -> None:
     real = sorted({(shard.file, shard.kind) for shard in made.shards if shard.kind != "simulated"})
-    if real and not made.live:
+    if real and not live:
         raise live_refusal(*real[0])
 
 

@@ -5,11 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
-from harness.errors import MistakeError
+from harness.cli.app import application
+from harness.errors import MistakeError, RefusedError
 from harness.fleet import plan
 from harness.fleet.config import Fleet, read
 from harness.fleet.result import placed_again
+from harness.pytest_plugin.options import LIVE_VARIABLE
 
 FILES = Path(__file__).parents[3] / "scenarios" / "deployments"
 
@@ -65,6 +68,16 @@ def test_a_plan_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert plan.read(tmp_path) == made
     with pytest.raises(MistakeError, match="not a fleet run's directory"):
         plan.read(tmp_path / "nowhere")
+
+
+def test_real_calls_have_to_be_asked_for_where_a_run_goes_on_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(LIVE_VARIABLE, raising=False)
+    plan.plan(fleet({"file": "live-talkdesk.toml", "rows": ["TD-INBOUND"]}), FILES, {}, live=True).write(tmp_path)
+    outcome = CliRunner().invoke(application(), ["fleet", "run", "--resume", str(tmp_path)])
+    assert isinstance(outcome.exception, RefusedError)
+    assert "--live" in str(outcome.exception)
 
 
 def test_durations_are_remembered(tmp_path: Path) -> None:

@@ -35,6 +35,35 @@ def test_whoever_lost_numbers_to_another_site_ends_its_calls(tmp_path: Path, mon
     assert list(answers) == []
 
 
+@pytest.mark.parametrize(("code", "given_back"), [(0, True), (1, True), (-9, False)])
+def test_numbers_are_given_back_where_all_has_hung_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, given_back: bool
+) -> None:
+    """Of a pytest that was killed the softphones hang up by themselves, in their own time: the claims run out."""
+    told: list[str] = []
+
+    class Queued(Known):
+        def claim(self, ref: ShardRef, lease_s: float) -> bool:
+            return True
+
+        def take(self, claims: list[str], token: str, for_s: float) -> None:
+            return None
+
+        def end(self, ref: ShardRef, code: int, words: str) -> None:
+            told.append("end")
+
+        def give_back(self, claims: list[str], token: str) -> None:
+            told.append("give back")
+
+    monkeypatch.setattr(shard, "_read", lambda *_: None)
+    monkeypatch.setattr(shard, "claims_of", lambda _: ["number +12065550100"])
+    monkeypatch.setattr(shard, "longest_call_s", lambda _: 1.0)
+    monkeypatch.setattr(shard, "_verify", lambda *_: (code, ""))
+    task = {"ref": {"run": "r", "nonce": "n", "shard": 1, "attempt": 1}, "lease_s": 15}
+    shard.run(task, cast("State", Queued()), files=tmp_path, scratch=tmp_path)
+    assert told == ["end", "give back"][: 1 + given_back]
+
+
 @pytest.mark.parametrize("harness", [{}, {"harness": "0.0.1"}])
 def test_a_site_with_another_harness_than_the_controllers_begins_nothing(
     tmp_path: Path, harness: dict[str, str]
