@@ -6,7 +6,7 @@ import itertools
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 from harness.load.call import LoadCall
 from harness.load.lane import Lane
@@ -15,6 +15,8 @@ from harness.verdict import Verdict, worst
 
 #: Threads that verify: each waits most of the time, and all of them are woken by every event.
 THREADS = 8
+#: How often calls that are placed meanwhile are looked for, once a load is stopped.
+_AGAIN_S = 0.2
 
 #: Called with the number of a step, and all calls so far.
 OnStep = Callable[[int, Sequence[LoadCall]], None]
@@ -31,6 +33,7 @@ class Steps:
         self._lanes = itertools.cycle(lanes)
         self._all_lanes = lanes
         self._on_step = on_step
+        self._placing: list[Future[None]] = []
         self._stopped = threading.Event()
         self._pace = threading.Lock()
         self._next = 0.0  #: when a call may be dialled again (monotonic)
@@ -48,16 +51,22 @@ class Steps:
             self._stop()
         finally:
             self._stopped.set()
-            for lane in self._all_lanes:
-                lane.hang_up()
-            executor.shutdown(wait=True, cancel_futures=True)
+            executor.shutdown(wait=False, cancel_futures=True)
+            self._hang_up_all()
+            # A call whose turn to dial had come when the load was stopped may begin only now.
+            while wait(self._placing, _AGAIN_S).not_done:
+                self._hang_up_all()
+            executor.shutdown(wait=True)
+
+    def _hang_up_all(self) -> None:
+        for lane in self._all_lanes:
+            lane.hang_up()
 
     def _stop(self) -> None:
         """Place nothing more, and end what is up now: then whatever waits for it ends, too."""
         self.interrupted = True
         self._stopped.set()
-        for lane in self._all_lanes:
-            lane.hang_up()
+        self._hang_up_all()
         for call in self.calls:
             call.interrupted(len(self.reached))
 
@@ -72,6 +81,7 @@ class Steps:
                 self.calls.append(call)
                 new.append(executor.submit(self._place, call))
                 placed += 1
+            self._placing += new
             _finish(new)
             if number == len(self.plan.levels) and self._all_passed:
                 self._until(time.monotonic() + self.plan.hold_s)

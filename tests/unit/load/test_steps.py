@@ -152,3 +152,36 @@ def test_a_call_that_waits_for_its_turn_is_not_dialled_after_ctrl_c(monkeypatch:
 
     assert made.interrupted
     assert [call.was_placed for call in made.calls] == [False, False]
+
+
+def test_a_call_whose_turn_had_come_before_ctrl_c_is_hung_up_as_soon_as_it_is_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its thread asked the far end's interface first, say, and dials when all others have been hung up."""
+    both_are_there, dialled, hung_up = threading.Barrier(2), threading.Event(), threading.Event()
+    rounds: list[int] = []
+
+    class Late(ScriptedCall):
+        def place(self, may_dial: Callable[[], bool]) -> None:
+            if self.index == 1:
+                both_are_there.wait()
+                raise KeyboardInterrupt
+            super().place(may_dial)
+            both_are_there.wait()
+            while len(rounds) < 2:  # when the load was stopped, and at its end
+                threading.Event().wait(0.01)
+            dialled.set()
+            self.is_up = not hung_up.wait(10)
+
+    class Lines(Lane):
+        def hang_up(self) -> None:
+            rounds.append(len(rounds))
+            if dialled.is_set():
+                hung_up.set()
+
+    monkeypatch.setattr(steps, "LoadCall", Late)
+    made = steps.Steps(LoadPlan(levels=(2,), cps=1e6, hold_s=0.0), [Lines()], lambda number, calls: None)  # type: ignore[list-item]
+    made.run()
+
+    assert made.interrupted
+    assert [call.is_up for call in made.calls] == [False, False]
