@@ -19,6 +19,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
@@ -45,6 +46,14 @@ class Lease:
     def __init__(self, descriptor: int, index: int) -> None:
         self._descriptor: int | None = descriptor
         self.index = index  #: which of the things asked for it is
+
+    def twin(self) -> Lease:
+        """A second hold on the same lock, which is free when both are released. Raises :class:`ResourceError`."""
+        assert self._descriptor is not None
+        try:
+            return Lease(os.dup(self._descriptor), self.index)
+        except OSError as error:
+            raise ResourceError(f"a lock cannot be held twice: {error.strerror}") from error
 
     def release(self) -> None:
         """Give it back; harmless when done twice."""
@@ -201,7 +210,21 @@ class Usage(BaseModel):
     next: float = 0.0  #: monotonic time before which no call may be placed
     seconds: float = 0.0  #: of calls that have ended, together
     cost: float = 0.0
-    open: dict[str, float] = {}  #: slot → monotonic time at which its call was placed
+    open: dict[str, int] = {}  #: slot → its calls: two while a transfer replaces one by the other
+
+
+#: The most seconds that a call of this thread waits at a gate, whatever it is asked ``within``.
+patience: ContextVar[float] = ContextVar("patience", default=float("inf"))
+
+
+@contextmanager
+def no_longer_than(seconds: float) -> Iterator[None]:
+    """Meanwhile that is this thread's ``patience``: a process waits for the answer, and cannot wait longer."""
+    token = patience.set(seconds)
+    try:
+        yield
+    finally:
+        patience.reset(token)
 
 
 class CallGate:
@@ -210,7 +233,8 @@ class CallGate:
     ``concurrent_calls`` are lock files, so a dead worker's calls stop counting; ``calls_per_second`` is kept by spacing
     the calls evenly (GCRA with a burst of one), ``calls_per_run`` by a count. A call is entered at its longest time and
     that time's cost, and settled when it ends, so ``seconds_per_run`` and ``cost_per_run`` hold whatever the calls under
-    way do; one whose worker died stays entered in full. ``changed`` is told how many calls this process has up.
+    way do; one whose worker died stays entered in full. A call that follows a REFER is entered and settled as any other,
+    but shares the slot of the one that it replaces. ``changed`` is told how many calls this process has up.
     """
 
     def __init__(self, directory: Path, limits: Limits, changed: Callable[[int], None] = lambda calls: None) -> None:
@@ -230,16 +254,17 @@ class CallGate:
         Raises :class:`RefusedError` when the run's calls, seconds or money are used up, :class:`ResourceError` when no
         call may be placed in time or the gate's own files cannot be used.
         """
+        within = min(within, patience.get())
         deadline = time.monotonic() + within
         slot = self._slot(deadline, within)
         try:
             start = self._reserve(str(slot.index), deadline, within)
-        except BaseException:
+            time.sleep(max(0.0, start - time.monotonic()))
+        except BaseException:  # a signal's, too
             slot.release()
             raise
-        time.sleep(max(0.0, start - time.monotonic()))
         self._count(+1)
-        return Permit(slot, self._settle, self._count_another)
+        return Permit(slot, self._settle, self._admit_another)
 
     def _slot(self, deadline: float, within: float) -> Lease:
         most = self.limits.concurrent_calls
@@ -260,7 +285,7 @@ class CallGate:
         """The monotonic time at which the call may be placed; it is entered from here on."""
         while True:
             with self._opened() as books:
-                self._close(books, slot, self.limits.seconds_per_call)  # left by a worker that died
+                self._close_left(books, slot)
                 tight = self._tight(books)
                 if tight is None:
                     start = max(books.next, time.monotonic())
@@ -269,29 +294,40 @@ class CallGate:
                             f"no call may be placed within {within:g} s "
                             f"(limits.calls_per_second = {self.limits.calls_per_second:g})"
                         )
-                    books.placed += 1
                     books.next = start + 1.0 / self.limits.calls_per_second
-                    books.open[slot] = start
+                    self._enter(books, slot)
                     return start
                 self._close_the_dead(books, slot)
             if time.monotonic() >= deadline:
                 raise ResourceError(f"no call may be placed within {within:g} s: those under way may use up {tight}")
             time.sleep(_POLL_S)
 
-    def _count_another(self) -> None:
-        with self._opened() as books:
-            self._refuse_more(books)
-            books.placed += 1
+    def _admit_another(self, of: Lease) -> Permit:
+        """A permit for one more call in a slot; it does not wait, as the far end waits for the answer to its REFER."""
+        slot = of.twin()
+        try:
+            with self._opened() as books:
+                if self._tight(books) is not None:
+                    self._close_the_dead(books, str(slot.index))
+                if (tight := self._tight(books)) is not None:
+                    raise ResourceError(f"no call may take another's place: those under way may use up {tight}")
+                self._enter(books, str(slot.index))
+        except BaseException:
+            slot.release()
+            raise
+        self._count(+1)
+        return Permit(slot, self._settle, self._admit_another)
 
-    def _refuse_more(self, books: Usage) -> None:
-        if books.placed >= self.limits.calls_per_run:
-            most = self.limits.calls_per_run
-            raise RefusedError(f"this run has placed its {books.placed} calls; allowed: limits.calls_per_run = {most}")
+    @staticmethod
+    def _enter(books: Usage, slot: str) -> None:
+        books.placed += 1
+        books.open[slot] = books.open.get(slot, 0) + 1
 
     def _tight(self, books: Usage) -> str | None:
         """The cap that calls under way may use up, None when there is room. Raises :class:`RefusedError` at a cap's end."""
-        limits, longest = self.limits, self.limits.seconds_per_call
-        self._refuse_more(books)
+        limits, longest, calls = self.limits, self.limits.seconds_per_call, self.limits.calls_per_run
+        if books.placed >= calls:
+            raise RefusedError(f"this run has placed its {books.placed} calls; allowed: limits.calls_per_run = {calls}")
         caps = [("limits.seconds_per_run", books.seconds, longest, limits.seconds_per_run, " s")]
         if limits.cost_per_run is not None:
             caps.append(("limits.cost_per_run", books.cost, limits.cost(longest), limits.cost_per_run, ""))
@@ -302,7 +338,7 @@ class CallGate:
                     f"this run's calls have used {used:.4g}{unit}, and another may take {more:.4g}{unit}; "
                     f"allowed: {name} = {most:g}"
                 )
-            if used + more * (len(books.open) + 1) > most:
+            if used + more * (sum(books.open.values()) + 1) > most:
                 tight = f"{name} = {most:g}"
         return tight
 
@@ -314,14 +350,22 @@ class CallGate:
         self._count(-1)
 
     def _close(self, books: Usage, slot: str, seconds: float) -> None:
-        if books.open.pop(slot, None) is not None:
+        """Settle one of the calls in ``slot``."""
+        if calls := books.open.pop(slot, 0):
+            if calls > 1:
+                books.open[slot] = calls - 1
             books.seconds += seconds
             books.cost += self.limits.cost(seconds)
+
+    def _close_left(self, books: Usage, slot: str) -> None:
+        """Settle in full what a worker that died left in ``slot``."""
+        while slot in books.open:
+            self._close(books, slot, self.limits.seconds_per_call)
 
     def _close_the_dead(self, books: Usage, own: str) -> None:
         for slot in [slot for slot in books.open if slot != own]:
             if held := try_lease(self._slot_file(int(slot))):
-                self._close(books, slot, self.limits.seconds_per_call)
+                self._close_left(books, slot)
                 held.release()
 
     @contextmanager
@@ -350,8 +394,11 @@ class CallGate:
 class Admitted(Protocol):
     """One call's place in a gate, whoever keeps it."""
 
-    def another(self) -> None:
-        """Count one more call in this one's place: it is replaced on a REFER. Raises :class:`RefusedError`."""
+    def another(self) -> Admitted:
+        """The place of a call that replaces this one on a REFER: one more call, and no more at once. It is owed back as well.
+
+        Raises what :meth:`Gate.admit` raises.
+        """
 
     def release(self) -> None:
         """The call has ended; harmless when done twice."""
@@ -371,16 +418,19 @@ class Gate(Protocol):
 class Permit:
     """One call's place in the gate, from the moment it may be placed."""
 
-    def __init__(self, slot: Lease, settle: Callable[[Lease, float], None], another: Callable[[], None]) -> None:
+    def __init__(self, slot: Lease, settle: Callable[[Lease, float], None], another: Callable[[Lease], Permit]) -> None:
         self._slot: Lease | None = slot
         self._settle = settle
         self._another = another
         self._placed_at = time.monotonic()
         self._lock = threading.Lock()
 
-    def another(self) -> None:
-        """Count one more call in this one's place: it is replaced on a REFER. Raises :class:`RefusedError`."""
-        self._another()
+    def another(self) -> Permit:
+        """As :meth:`Admitted.another`."""
+        with self._lock:
+            if self._slot is None:
+                raise ResourceError("no call takes the place of one that has ended")
+            return self._another(self._slot)
 
     def release(self) -> None:
         """The call has ended; harmless when done twice."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import secrets
 import threading
 import time
@@ -11,6 +12,7 @@ from harness.deployment import Deployment
 from harness.errors import RefusedError, ResourceError
 from harness.fleet.config import SharedTrunk
 from harness.fleet.state import CallRequest, ShardRef, State
+from harness.limits import patience
 
 #: A hang-up that nobody answers takes so long (RFC 3261 timers B, F: 64 × T1), and a process some time to notice that it has to.
 LONGEST_HANGUP_S = 32.0 + 8.0
@@ -50,6 +52,7 @@ class RedisGate:
 
     def admit(self, within: float) -> RedisPermit:
         """As :meth:`harness.limits.Gate.admit`; a Redis that cannot be asked for so long lets nothing through."""
+        within = min(within, patience.get())
         deadline = time.monotonic() + within
         request = self._request()
         why = "calls_per_second"
@@ -58,14 +61,17 @@ class RedisGate:
             if said == "go":
                 time.sleep(float(what) / 1000)
                 self._count(+1)
-                return RedisPermit(self, request)
-            if said == "refused":
-                raise RefusedError(f"this run's calls have used {used}; allowed: limits.{what}")
-            if said == "shut":
-                raise ResourceError(f"no call is placed: {what}")
+                return RedisPermit(self, request, _Place())
+            self._raise_for_good(said, what, used)
             why = what
             time.sleep(_POLL_S)
         raise ResourceError(f"no call may be placed within {within:g} s over all sites ({why})")
+
+    def _raise_for_good(self, said: str, what: str, used: str) -> None:
+        if said == "refused":
+            raise RefusedError(f"this run's calls have used {used}; allowed: limits.{what}")
+        if said == "shut":
+            raise ResourceError(f"no call is placed: {what}")
 
     def _request(self) -> CallRequest:
         limits = self.limits
@@ -76,10 +82,12 @@ class RedisGate:
             "shard": self._ref.shard,
             "attempt": self._ref.attempt,
         }
+        token = secrets.token_hex(12)
         return CallRequest(
             ref=self._ref,
             deployment=self._deployment.name,
-            token=secrets.token_hex(12),
+            token=token,
+            place=token,
             entry=entry,
             caps=self._caps,
             lease_s=longest_call_s(self._deployment),
@@ -90,21 +98,21 @@ class RedisGate:
             cost_per_run=limits.cost_per_run,
         )
 
-    def another(self, request: CallRequest) -> None:
-        """Count one more call in the place of one."""
-        counted = self._state.another(request)
-        if counted < 0:
-            raise ResourceError("no call is placed: Redis does not know this run")
-        if not counted:
-            raise RefusedError(
-                f"this run has placed its calls; allowed: limits.calls_per_run = {self.limits.calls_per_run}"
-            )
+    def another(self, request: CallRequest) -> CallRequest:
+        """Ask for one more call in the place of one; it does not wait, as the far end waits for the answer to its REFER."""
+        request = dataclasses.replace(request, token=secrets.token_hex(12))
+        said, what, used = self._state.another(request)
+        self._raise_for_good(said, what, used)
+        if said != "go":
+            raise ResourceError(f"no call may take another's place: those under way may use up limits.{what}")
+        self._count(+1)
+        return request
 
-    def settle(self, request: CallRequest, placed_at: float) -> None:
-        """Count what an ended call used, and free its place."""
+    def settle(self, request: CallRequest, placed_at: float, *, frees_place: bool) -> None:
+        """Count what an ended call used, and free its place where it was the last one there."""
         seconds = min(time.monotonic() - placed_at, self.limits.seconds_per_call)
         self._count(-1)
-        self._state.settle(request, seconds, self.limits.cost(seconds))
+        self._state.settle(request, seconds, self.limits.cost(seconds), frees_place=frees_place)
 
     def _count(self, change: int) -> None:
         with self._lock:
@@ -112,19 +120,44 @@ class RedisGate:
             self._changed(self._up)
 
 
+class _Place:
+    """How many calls are in one place: two while a transfer replaces one by the other."""
+
+    def __init__(self) -> None:
+        self._calls = 1
+        self._lock = threading.Lock()
+
+    def join(self) -> None:
+        """One more call is in it."""
+        with self._lock:
+            self._calls += 1
+
+    def leave(self) -> bool:
+        """A call has ended; whether it was the last one there."""
+        with self._lock:
+            self._calls -= 1
+            return self._calls == 0
+
+
 class RedisPermit:
     """One call's place over all sites."""
 
-    def __init__(self, gate: RedisGate, request: CallRequest) -> None:
+    def __init__(self, gate: RedisGate, request: CallRequest, place: _Place) -> None:
         self._gate: RedisGate = gate
         self._request = request
+        self._place = place
         self._placed_at = time.monotonic()
         self._lock = threading.Lock()
         self._released = False
 
-    def another(self) -> None:
-        """Count one more call in this one's place. Raises :class:`RefusedError`."""
-        self._gate.another(self._request)
+    def another(self) -> RedisPermit:
+        """As :meth:`harness.limits.Admitted.another`."""
+        with self._lock:
+            if self._released:
+                raise ResourceError("no call takes the place of one that has ended")
+            request = self._gate.another(self._request)
+            self._place.join()
+        return RedisPermit(self._gate, request, self._place)
 
     def release(self) -> None:
         """The call has ended; harmless when done twice."""
@@ -133,4 +166,7 @@ class RedisPermit:
                 return
             self._released = True
         # In a thread of its own: where a call ends, all phones' events wait, and Redis may be away.
-        threading.Thread(target=self._gate.settle, args=(self._request, self._placed_at), name="settle").start()
+        settle, last = self._gate.settle, self._place.leave()
+        threading.Thread(
+            target=settle, args=(self._request, self._placed_at), kwargs={"frees_place": last}, name="settle"
+        ).start()

@@ -71,37 +71,60 @@ end
 return 0
 """
 
-#: A call. KEYS epoch, shard, usage, open, ledger, then each cap's calls and next.
-#: ARGV nonce, attempt, shard's token, call's token, lease ms, longest s, calls a run, seconds a run, cost of a call, cost a run
-#: (-1: none), ledger entry, most ms to wait, then each cap's concurrent calls and ms between two calls.
+#: ADMIT and ANOTHER begin alike. KEYS epoch, usage, open, ledger. ARGV nonce, call's token, lease ms, longest s, calls a run,
+#: seconds a run, cost of a call, cost a run (-1: none), ledger entry. Both return
 #: {'go', ms to wait}, {'wait', why}, {'refused', what, used}, {'shut', why}.
-ADMIT = (
+_CALL = (
     _NOW
     + """
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return {'shut', 'Redis does not know this run'} end
-local shard = redis.call('HMGET', KEYS[2], 'state', 'attempt', 'token')
-if shard[1] ~= 'running' or shard[2] ~= ARGV[2] or shard[3] ~= ARGV[3] then
+local usage, open, ledger = KEYS[2], KEYS[3], KEYS[4]
+local token, longest, cost = ARGV[2], tonumber(ARGV[4]), tonumber(ARGV[7])
+"""
+)
+
+#: Whether the run's calls, seconds and money leave room for a call at its longest time.
+_ROOM = """
+for _, dead in ipairs(redis.call('ZRANGEBYSCORE', open, '-inf', now)) do
+  redis.call('ZREM', open, dead)
+  redis.call('HDEL', usage, 'start:' .. dead)
+  redis.call('HINCRBYFLOAT', usage, 'seconds', longest)
+  redis.call('HINCRBYFLOAT', usage, 'cost', ARGV[7])
+end
+local placed = tonumber(redis.call('HGET', usage, 'placed') or '0')
+if placed >= tonumber(ARGV[5]) then return {'refused', 'calls_per_run', tostring(placed)} end
+local up = redis.call('ZCARD', open)
+for _, cap in ipairs({{'seconds', longest, tonumber(ARGV[6])}, {'cost', cost, tonumber(ARGV[8])}}) do
+  local used = tonumber(redis.call('HGET', usage, cap[1]) or '0')
+  if cap[3] >= 0 and used + cap[2] > cap[3] then return {'refused', cap[1] .. '_per_run', tostring(used)} end
+  if cap[3] >= 0 and used + cap[2] * (up + 1) > cap[3] then return {'wait', cap[1] .. '_per_run'} end
+end
+"""
+
+#: Needs ``ends``, when the call counts as over although nobody says so.
+_ENTER = """
+redis.call('ZADD', open, ends, token)
+redis.call('HINCRBY', usage, 'placed', 1)
+redis.call('RPUSH', ledger, ARGV[9])
+for _, key in ipairs({usage, open, ledger}) do redis.call('EXPIRE', key, 1209600) end
+"""
+
+#: A call. After those of all calls: KEYS shard, then each cap's calls and next.
+#: ARGV attempt, shard's token, most ms to wait, then each cap's concurrent calls and ms between two calls.
+ADMIT = (
+    _CALL
+    + """
+local shard = redis.call('HMGET', KEYS[5], 'state', 'attempt', 'token')
+if shard[1] ~= 'running' or shard[2] ~= ARGV[10] or shard[3] ~= ARGV[11] then
   return {'shut', 'its cases were given to another worker'}
 end
+if redis.call('ZSCORE', open, token) then  -- asked again, since the answer was lost
+  return {'go', math.max(0, tonumber(redis.call('HGET', usage, 'start:' .. token) or '0') - now)}
+end
+"""
+    + _ROOM
+    + """
 local caps = (#KEYS - 5) / 2
-if redis.call('ZSCORE', KEYS[4], ARGV[4]) then  -- asked again, since the answer was lost
-  return {'go', math.max(0, tonumber(redis.call('HGET', KEYS[3], 'start:' .. ARGV[4]) or '0') - now)}
-end
-local longest = tonumber(ARGV[6])
-for _, dead in ipairs(redis.call('ZRANGEBYSCORE', KEYS[4], '-inf', now)) do
-  redis.call('ZREM', KEYS[4], dead)
-  redis.call('HDEL', KEYS[3], 'start:' .. dead)
-  redis.call('HINCRBYFLOAT', KEYS[3], 'seconds', longest)
-  redis.call('HINCRBYFLOAT', KEYS[3], 'cost', ARGV[9])
-end
-local placed = tonumber(redis.call('HGET', KEYS[3], 'placed') or '0')
-if placed >= tonumber(ARGV[7]) then return {'refused', 'calls_per_run', tostring(placed)} end
-local open = redis.call('ZCARD', KEYS[4])
-for _, cap in ipairs({{'seconds', longest, tonumber(ARGV[8])}, {'cost', tonumber(ARGV[9]), tonumber(ARGV[10])}}) do
-  local used = tonumber(redis.call('HGET', KEYS[3], cap[1]) or '0')
-  if cap[3] >= 0 and used + cap[2] > cap[3] then return {'refused', cap[1] .. '_per_run', tostring(used)} end
-  if cap[3] >= 0 and used + cap[2] * (open + 1) > cap[3] then return {'wait', cap[1] .. '_per_run'} end
-end
 local start = now
 for cap = 1, caps do
   local calls, next = KEYS[4 + 2 * cap], KEYS[5 + 2 * cap]
@@ -110,39 +133,41 @@ for cap = 1, caps do
   start = math.max(start, tonumber(redis.call('GET', next) or '0'))
 end
 if start - now > tonumber(ARGV[12]) then return {'wait', 'calls_per_second'} end
-local ends = start + tonumber(ARGV[5])
+local ends = start + tonumber(ARGV[3])
 for cap = 1, caps do
-  redis.call('ZADD', KEYS[4 + 2 * cap], ends, ARGV[4])
+  redis.call('ZADD', KEYS[4 + 2 * cap], ends, token)
   redis.call('SET', KEYS[5 + 2 * cap], start + tonumber(ARGV[12 + 2 * cap]), 'PX', 86400000)
 end
-redis.call('ZADD', KEYS[4], ends, ARGV[4])
-redis.call('HSET', KEYS[3], 'start:' .. ARGV[4], start)
-redis.call('HINCRBY', KEYS[3], 'placed', 1)
-redis.call('RPUSH', KEYS[5], ARGV[11])
-for number = 3, 5 do redis.call('EXPIRE', KEYS[number], 1209600) end
+redis.call('HSET', usage, 'start:' .. token, start)
+"""
+    + _ENTER
+    + """
 return {'go', start - now}
 """
 )
 
-#: One more call in the place of one, which may be up as long again. KEYS epoch, usage, ledger, open, then each cap's calls.
-#: ARGV nonce, calls a run, ledger entry, call's token, lease ms. -1: shut; 0: refused; 1.
+#: One more call in the place of one, which is held as long again. After those of all calls: KEYS each cap's calls.
+#: ARGV place's token.
 ANOTHER = (
-    _NOW
+    _CALL
     + """
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then return -1 end
-if tonumber(redis.call('HGET', KEYS[2], 'placed') or '0') >= tonumber(ARGV[2]) then return 0 end
-redis.call('HINCRBY', KEYS[2], 'placed', 1)
-redis.call('RPUSH', KEYS[3], ARGV[3])
-for number = 4, #KEYS do redis.call('ZADD', KEYS[number], now + ARGV[5], ARGV[4]) end
-return 1
+if redis.call('ZSCORE', open, token) then return {'go', 0} end  -- asked again, since the answer was lost
+"""
+    + _ROOM
+    + """
+local ends = now + tonumber(ARGV[3])
+for number = 5, #KEYS do redis.call('ZADD', KEYS[number], ends, ARGV[10]) end
+"""
+    + _ENTER
+    + """
+return {'go', 0}
 """
 )
 
-#: A call is over. KEYS usage, open, then each cap's calls. ARGV call's token, seconds, cost.
+#: A call is over. KEYS usage, open, then each cap's calls if it was the last in its place.
+#: ARGV call's token, seconds, cost, place's token.
 SETTLE = """
-for number, key in ipairs(KEYS) do
-  if number > 2 then redis.call('ZREM', key, ARGV[1]) end
-end
+for number = 3, #KEYS do redis.call('ZREM', KEYS[number], ARGV[4]) end
 if redis.call('ZREM', KEYS[2], ARGV[1]) == 1 then
   redis.call('HDEL', KEYS[1], 'start:' .. ARGV[1])
   redis.call('HINCRBYFLOAT', KEYS[1], 'seconds', ARGV[2])

@@ -18,6 +18,7 @@ import redis
 
 from harness.errors import ResourceError
 from harness.fleet import scripts
+from harness.limits import patience
 
 T = TypeVar("T")
 
@@ -70,7 +71,7 @@ class State:
         self._redis.close()
 
     def _ask(self, request: Callable[[], T], within_s: float | None = None) -> T:
-        deadline = time.monotonic() + (self._within_s if within_s is None else within_s)
+        deadline = time.monotonic() + min(self._within_s if within_s is None else within_s, patience.get())
         while True:
             try:
                 return request()
@@ -175,27 +176,21 @@ class State:
     def admit(self, call: CallRequest, within_s: float) -> tuple[str, str, str]:
         """Ask to place a call: ``go`` and ms to wait; ``wait`` and why; ``refused``, the cap and its usage; ``shut`` and why."""
         caps = [part for name, _, _ in call.caps for part in (_key("cap", name, "calls"), _key("cap", name, "next"))]
-        keys = [*_of_shard(call.ref), *_usage(call), _key("run", call.ref.run, "ledger"), *caps]
-        arguments: list[object] = [*_who(call.ref), call.token, _ms(call.lease_s), call.longest_s, call.calls_per_run]
-        arguments += [call.seconds_per_run, call.cost, -1 if call.cost_per_run is None else call.cost_per_run]
-        arguments += [json.dumps(call.entry), _ms(within_s)]
+        keys = [*_of_call(call), _shard(call.ref), *caps]
+        arguments = [*_terms(call), call.ref.attempt, call.ref.token, _ms(within_s)]
         arguments += [part for _, calls, rate in call.caps for part in (calls, _ms(1 / rate))]
-        said = [str(part) for part in self._run(scripts.ADMIT, keys, arguments, within_s)]
-        return (said[0], said[1], said[2] if len(said) > 2 else "")
+        return _said(self._run(scripts.ADMIT, keys, arguments, within_s))
 
-    def another(self, call: CallRequest) -> int:
-        """Count one more call in this one's place: 1, 0 when the run may place no more, -1 when the run is not known."""
-        usage, under_way = _usage(call)
-        keys = [_key("run", call.ref.run, "epoch"), usage, _key("run", call.ref.run, "ledger"), under_way]
-        keys += [_key("cap", name, "calls") for name, _, _ in call.caps]
-        arguments = [call.ref.nonce, call.calls_per_run, json.dumps(call.entry), call.token, _ms(call.lease_s)]
-        return int(self._run(scripts.ANOTHER, keys, arguments))
+    def another(self, call: CallRequest) -> tuple[str, str, str]:
+        """Ask to place a call in the place of one that is up; as :meth:`admit`, but it never has to wait its turn."""
+        keys = [*_of_call(call), *_places(call)]
+        return _said(self._run(scripts.ANOTHER, keys, [*_terms(call), call.place]))
 
-    def settle(self, call: CallRequest, seconds: float, cost: float) -> None:
+    def settle(self, call: CallRequest, seconds: float, cost: float, *, frees_place: bool) -> None:
         """Count what an ended call used. Where Redis cannot be reached, it counts in full when its lease is over."""
-        keys = [*_usage(call), *(_key("cap", name, "calls") for name, _, _ in call.caps)]
+        keys = [*_usage(call), *(_places(call) if frees_place else ())]
         with contextlib.suppress(ResourceError):
-            self._run(scripts.SETTLE, keys, [call.token, seconds, cost], within_s=_TIMEOUT_S)
+            self._run(scripts.SETTLE, keys, [call.token, seconds, cost, call.place], within_s=_TIMEOUT_S)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -205,6 +200,7 @@ class CallRequest:
     ref: ShardRef
     deployment: str
     token: str
+    place: str  #: the token of the call that was let into its place: its own, or that of the one it replaces
     entry: dict[str, object]  #: what the ledger keeps of it
     caps: tuple[tuple[str, int, float], ...]
     lease_s: float  #: it counts as up for so long if nobody says that it is over
@@ -220,6 +216,25 @@ def _usage(call: CallRequest) -> list[str]:
         _key("run", call.ref.run, "usage", call.deployment),
         _key("run", call.ref.run, "open", call.deployment),
     ]
+
+
+def _places(call: CallRequest) -> list[str]:
+    return [_key("cap", name, "calls") for name, _, _ in call.caps]
+
+
+def _of_call(call: CallRequest) -> list[str]:
+    return [_key("run", call.ref.run, "epoch"), *_usage(call), _key("run", call.ref.run, "ledger")]
+
+
+def _terms(call: CallRequest) -> list[object]:
+    most = [call.longest_s, call.calls_per_run, call.seconds_per_run, call.cost]
+    cost_per_run = -1 if call.cost_per_run is None else call.cost_per_run
+    return [call.ref.nonce, call.token, _ms(call.lease_s), *most, cost_per_run, json.dumps(call.entry)]
+
+
+def _said(parts: list[Any]) -> tuple[str, str, str]:
+    said = [str(part) for part in parts]
+    return (said[0], said[1], said[2] if len(said) > 2 else "")
 
 
 def _key(*words: object) -> str:

@@ -1,12 +1,13 @@
 """Hang up for a phone whose process is gone: the far end of each of its calls would talk on.
 
 The dialog is rebuilt from the leg's messages (``pending_teardown.py``), and the BYE, CANCEL or refusal goes out from a plain socket:
-over UDP from the phone's own port, over TCP and TLS on a new connection from its own address.
+over UDP from the phone's own port if it comes free, over TCP and TLS on a new connection from its own address.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import socket
 import ssl
 import time
@@ -26,13 +27,16 @@ from harness.sip.message import Message, Request, Response
 
 _T1: Final = 0.5  # RFC 3261 table 4
 _PATIENCE: Final = 2.0  # four of them: longer than a far end that is there at all needs
+#: Other processes of the run may have had calls at the same port (a shared phone), and hang up from there as well.
+_PORT_PATIENCE: Final = 2 * _PATIENCE
+_POLL_S: Final = 0.02
 
 
 def end(
     config: PhoneConfig, directory: Path, leg: str, messages: Sequence[SipMessage], note: Callable[[Event], None]
-) -> None:
-    """Hang up in the process's stead, and make whole what it recorded in ``directory``; ``note`` gets the events."""
-    hang_up(config, leg, messages, note)
+) -> bool:
+    """What :func:`hang_up` returns; makes whole what the process recorded in ``directory``, too. ``note`` gets the events."""
+    ended = hang_up(config, leg, messages, note)
     received, sent = recording.paths(directory, leg)
     if recording.mend(received):
         note(
@@ -44,19 +48,22 @@ def end(
                 sent_path=str(sent) if recording.mend(sent) else None,
             )
         )
+    return ended
 
 
 def hang_up(config: PhoneConfig, leg: str, messages: Sequence[SipMessage], note: Callable[[SipMessage], None]) -> bool:
     """End the call that ``messages`` describe; ``note`` gets what is sent and received on the way.
 
-    True when the far end knows, or there was nothing to end. Takes two seconds at most for each message it sends.
+    True when the far end knows, or there was nothing to end. Takes two seconds at most for each message it sends, and four
+    for the phone's port to come free.
     """
     teardown = pending_teardown(messages)
     if teardown is None:
         return True
+    port_by = time.monotonic() + _PORT_PATIENCE
     for address in dict.fromkeys((teardown.next_hop, teardown.last_peer)):
         try:
-            with _Line(config, leg, teardown, address, note) as line:
+            with _Line(config, leg, teardown, address, note, port_by) as line:
                 if line.settle():
                     return True
         except (OSError, SipSyntaxError, ValueError):
@@ -68,7 +75,13 @@ class _Line:
     """A socket to the far end, for one message and its answers."""
 
     def __init__(
-        self, config: PhoneConfig, leg: str, teardown: Teardown, address: str, note: Callable[[SipMessage], None]
+        self,
+        config: PhoneConfig,
+        leg: str,
+        teardown: Teardown,
+        address: str,
+        note: Callable[[SipMessage], None],
+        port_by: float,
     ) -> None:
         self._config, self._leg, self._teardown, self._note = config, leg, teardown, note
         self._remote = address
@@ -82,7 +95,7 @@ class _Line:
         if self._datagrams:
             self._socket = socket.socket(family, socket.SOCK_DGRAM)
             try:
-                self._socket.bind((local_host, int(local_port)))
+                self._bind(local_host, int(local_port), port_by)
                 self._socket.connect(self._peer)
             except OSError:
                 self._socket.close()
@@ -91,6 +104,21 @@ class _Line:
             self._socket = socket.create_connection(self._peer, _PATIENCE, (local_host, 0))
             if teardown.transport == "tls":
                 self._socket = self._wrap(self._socket)
+
+    def _bind(self, host: str, port: int, by: float) -> None:
+        """To the phone's port; to any other where that does not come free in time."""
+        while True:
+            try:
+                return self._socket.bind((host, port))
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise
+            if time.monotonic() >= by:
+                break
+            time.sleep(_POLL_S)
+        # The phone may have been started anew there. A request belongs to its dialog wherever it comes from (RFC 3261
+        # section 12.2.2), and rport brings the answer here (RFC 3581).
+        self._socket.bind((host, 0))
 
     def _wrap(self, plain: socket.socket) -> socket.socket:
         tls = self._config.tls

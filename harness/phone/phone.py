@@ -17,7 +17,7 @@ from harness.phone.deadlines import DeadlineScheduler
 from harness.phone.leg import Headers, Leg, everybodys
 from harness.phone.process import PhoneProcess
 from harness.phone.protocol import Answer, Mark, Policy, Ring, Source, choice_to_plain
-from harness.phone.rules import CallSlots, Rules, check_transport
+from harness.phone.rules import CallSlot, CallSlots, Rules, check_transport
 from harness.phone.unread import why_nothing_came
 from harness.phone.waiter import NeverCame, first, wait_for
 from harness.safety import check_headers, check_request
@@ -145,10 +145,8 @@ class Phone:
     def log(self) -> str:
         """One line for each event of the phone and its legs."""
         with self.changed:
-            events = sorted(
-                [*self._events, *(e for leg in self._legs.values() for e in leg.events)], key=lambda e: e.at
-            )
-        return event_log.lines(events)
+            events = [*self._events, *(event for leg in self._legs.values() for event in leg.events)]
+        return event_log.lines(sorted(events, key=lambda event: event.at))
 
     # Registration.
 
@@ -335,7 +333,7 @@ class Phone:
         check_transport(uri, self.config)
         if not has_room:
             raise ResourceError(f"the process of phone {self.name} holds no further call")
-        self._slots.promise(leg.limits.slot)
+        self._slots.promise(leg.limits)
 
     def declines(self, error: Exception) -> None:
         """Note that a REFER was declined which the far end had every reason to send: what comes of that speaks against nobody."""
@@ -421,23 +419,24 @@ class Phone:
         """The process is gone; ``changed`` is held."""
         self._lost = PhoneLostError(f"phone {self.name} was lost: {reason}\n{log}")
         self._take(PhoneLost(at=time.monotonic(), phone=self.name, reason=reason, log=log), None)
-        left = self._up()
+        left = [(leg, leg.limits.keep_slot()) for leg in self._up()]
         for leg in self._legs.values():
             leg.close()
         if left:
-            self._crash_hangup = threading.Thread(
-                target=self._end_for_the_lost, args=(left,), name=f"hang up for {self.name}"
-            )
+            self._crash_hangup = threading.Thread(target=self._end_for_the_lost, args=(left,), name=f"end {self.name}")
             self._crash_hangup.start()
 
-    def _end_for_the_lost(self, legs: list[Leg]) -> None:
-        for leg in legs:
+    def _end_for_the_lost(self, left: list[tuple[Leg, CallSlot | None]]) -> None:
+        for leg, slot in left:
 
             def note(event: Event, leg: Leg = leg) -> None:
                 with self.changed:
                     self._take(event, leg)
 
-            crash_hangup.end(self.config, self.directory, leg.id, leg.messages, note)
+            ended = crash_hangup.end(self.config, self.directory, leg.id, leg.messages, note)
+            if slot is not None:  # a call that may still be up counts until it can be no longer, and so in full
+                over = 0.0 if ended else leg.events[0].at + (self._rules.seconds_per_call or 0.0)
+                slot.leave_at(over, self._owner.deadlines)
 
     def leg(self, key: int) -> Leg | None:
         """The leg the process knows by ``key``."""

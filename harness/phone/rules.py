@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from harness.errors import ResourceError
-from harness.limits import Admitted
+from harness.limits import Admitted, no_longer_than
 from harness.phone.config import PhoneConfig
 from harness.phone.deadlines import DeadlineScheduler
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.uri import Uri
+
+#: All calls of a process wait while a REFER is decided on, for 0.8 s at most (:mod:`harness.phone.switchboard`); after that
+#: the answer counts for nothing.
+_ADMITTED_WITHIN_S: Final = 0.5
+_ANSWERED_WITHIN_S: Final = 0.7
 
 
 @dataclass(frozen=True)
@@ -42,26 +48,26 @@ def check_transport(target: str, config: PhoneConfig) -> None:
 
 
 class CallSlot:
-    """The permit of one call, or of two while a transfer replaces one by the other; given back with the last of them."""
+    """The permit of one call."""
 
     def __init__(self, permit: Admitted) -> None:
         self.permit = permit
-        self._legs = 1
-        self._lock = threading.Lock()
 
-    def share(self) -> None:
-        """One more leg is in this slot. Raises what :meth:`Admitted.another` raises."""
-        self.permit.another()
-        with self._lock:
-            self._legs += 1
+    def share(self) -> CallSlot:
+        """That of the call which replaces this one. Raises what :meth:`Admitted.another` raises."""
+        return CallSlot(self.permit.another())
 
     def leave(self) -> None:
-        """One of its legs has ended."""
-        with self._lock:
-            self._legs -= 1
-            last = self._legs == 0
-        if last:
-            self.permit.release()
+        """The call has ended; harmless when done twice."""
+        self.permit.release()
+
+    def leave_at(self, moment: float, scheduler: DeadlineScheduler) -> None:
+        """The call will have ended then (monotonic), and not before; at once where that is over."""
+        seconds = moment - time.monotonic()
+        if seconds > 0:
+            scheduler.after(seconds, self.leave)
+        else:
+            self.leave()
 
 
 class CallSlots:
@@ -75,13 +81,29 @@ class CallSlots:
         """One for a call that is to be placed, as soon as it may; None where nothing is limited."""
         return CallSlot(self._admit()) if self._admit else None
 
-    def promise(self, of_the_call: CallSlot | None) -> None:
-        """To the call that takes another's place: a share of its slot, or one of its own where that has none."""
-        if of_the_call is not None:
-            of_the_call.share()
-        slot = of_the_call or self.take()
-        if slot is not None:
-            self._promised.append(slot)
+    def promise(self, referred: CallLimits) -> None:
+        """To the call that takes the place of ``referred``: a share of its slot, or one of its own where that has none.
+
+        It is given back if ``referred`` ends and no call took it. Raises what :meth:`harness.limits.Gate.admit` raises, and
+        :class:`ResourceError` when nobody waits for the answer any more.
+        """
+        began = time.monotonic()
+        with no_longer_than(_ADMITTED_WITHIN_S):
+            slot = referred.slot.share() if referred.slot is not None else self.take()
+        if slot is None:
+            return
+        if (took := time.monotonic() - began) > _ANSWERED_WITHIN_S:
+            slot.leave()
+            raise ResourceError(f"a call was let through after {took:.1f} s, not in time for the answer to its REFER")
+        self._promised.append(slot)
+        referred.at_end(lambda: self._withdraw(slot))
+
+    def _withdraw(self, slot: CallSlot) -> None:
+        try:
+            self._promised.remove(slot)
+        except ValueError:  # a call has it
+            return
+        slot.leave()
 
     def promised(self) -> CallSlot | None:
         """The one promised first."""
@@ -94,6 +116,7 @@ class CallLimits:
     def __init__(self) -> None:
         self.slot: CallSlot | None = None  #: None when it was received, or is over
         self._cancel_deadline: Callable[[], None] | None = None
+        self._at_end: list[Callable[[], None]] = []
         self._over = False
 
     def hold(self, slot: CallSlot) -> None:
@@ -107,6 +130,18 @@ class CallLimits:
         """Call ``end`` in ``seconds``, unless the call is over by then."""
         self._cancel_deadline = scheduler.after(seconds, end)
 
+    def at_end(self, do: Callable[[], None]) -> None:
+        """Call ``do`` when the call is over; at once where it is."""
+        if self._over:
+            do()
+        else:
+            self._at_end.append(do)
+
+    def keep_slot(self) -> CallSlot | None:
+        """The slot, which the caller gives back from now on: the call may be up when this end of it is over."""
+        slot, self.slot = self.slot, None
+        return slot
+
     def release(self) -> None:
         """The call is over."""
         self._over = True
@@ -115,3 +150,6 @@ class CallLimits:
             slot.leave()
         if self._cancel_deadline is not None:
             self._cancel_deadline()
+        at_end, self._at_end = self._at_end, []
+        for do in at_end:
+            do()

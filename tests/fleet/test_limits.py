@@ -21,6 +21,7 @@ from harness.fleet.gate import LONGEST_HANGUP_S, RedisGate
 from harness.fleet.shard import claims_of
 from harness.fleet.state import ShardRef, State
 from harness.integrations import load
+from harness.limits import no_longer_than
 from tests.fleet.fleet import ROOT, Redis, most_at_once
 
 RUN = ShardRef(run="r", nonce="n", shard=1, attempt=1, token="t")
@@ -147,17 +148,65 @@ def test_a_call_that_another_replaces_counts_until_that_one_cannot_be_up_any_mor
     trunk = SharedTrunk(name="shared", deployments=("lab",), concurrent_calls=1, calls_per_second=10_000.0)
     own = gate(state, lab(concurrent_calls=1, seconds_per_call=7.0), trunks=(trunk,))
     first = own.admit(30.0)
-    keys = [*redis_server.client.keys("harness:cap:*:calls"), "harness:run:r:open:lab"]
-    assert len(keys) == 3
+    places = redis_server.client.keys("harness:cap:*:calls")
+    assert len(places) == 2
     soon = redis_server.client.time()[0] * 1000 + 3000
-    for key in keys:  # its time is nearly over when it is transferred
+    for key in places:  # its time is nearly over when it is transferred
         redis_server.client.zadd(key, {str(redis_server.client.zrange(key, 0, -1)[0]): soon})
-    first.another()
-    for key in keys:
+    second = first.another()
+    for key in places:
         left_s = expiry(redis_server, key) / 1000 - int(redis_server.client.time()[0])
         assert 7.0 + 32.0 < left_s <= 7.0 + LONGEST_HANGUP_S + 1.0
     ended(first)
+    with pytest.raises(ResourceError, match="concurrent_calls"):
+        own.admit(0.2)
+    ended(second)
     ended(own.admit(5.0))
+
+
+def test_each_call_of_a_transfer_counts_with_its_own_time_and_cost(redis_server: Redis) -> None:
+    own = gate(begun(redis_server), lab(cost_per_minute=1.0))
+    first = own.admit(30.0)
+    second = first.another()
+    time.sleep(0.05)
+    ended(first)
+    ended(second)
+    with pytest.raises(ResourceError, match="has ended"):
+        second.another()
+    used = redis_server.client.hgetall("harness:run:r:usage:lab")
+    assert (used["placed"], float(used["cost"])) == ("2", 2.0)
+    assert float(used["seconds"]) >= 0.1
+    assert not redis_server.client.exists("harness:run:r:open:lab")
+
+
+@pytest.mark.parametrize(
+    ("caps", "why"),
+    [
+        ({"seconds_per_run": 100.0}, "those under way may use up limits.seconds_per_run"),
+        ({"cost_per_minute": 1.0, "cost_per_run": 1.5}, "those under way may use up limits.cost_per_run"),
+    ],
+)
+def test_a_call_on_a_refer_is_entered_at_its_longest_time(redis_server: Redis, caps: dict[str, Any], why: str) -> None:
+    state = begun(redis_server)
+    own = gate(state, lab(seconds_per_call=60.0, **caps))
+    first = own.admit(30.0)
+    with pytest.raises(ResourceError, match=why):
+        first.another()
+    assert len(state.ledger("r")) == 1
+    ended(first)
+    assert not redis_server.client.exists("harness:run:r:open:lab")
+
+
+def test_where_somebody_waits_for_the_answer_redis_is_not_waited_for(redis_server: Redis) -> None:
+    own = gate(begun(redis_server), lab())
+    up = own.admit(30.0)
+    redis_server.kill()
+    for asked in (up.another, lambda: own.admit(30.0)):
+        began = time.monotonic()
+        with no_longer_than(0.3), pytest.raises(ResourceError, match="no call is placed"):
+            asked()
+        assert time.monotonic() - began < 3.0, "within_s is 5"
+    redis_server.start()
 
 
 def test_no_redis_no_calls(redis_server: Redis) -> None:
@@ -228,9 +277,13 @@ def test_an_answer_that_was_lost_counts_once(redis_server: Redis, monkeypatch: p
         return found
 
     monkeypatch.setattr(state._redis, "eval", eval_and_lose)
-    gate(state, lab(concurrent_calls=1)).admit(30.0)
+    up = gate(state, lab(concurrent_calls=1)).admit(30.0)
     assert lost
     assert len(state.ledger("r")) == 1
+    lost.clear()
+    up.another()
+    assert lost
+    assert len(state.ledger("r")) == 2
 
 
 def test_numbers_and_phones_are_one_sites_at_a_time(redis_server: Redis, tmp_path: Path) -> None:

@@ -44,6 +44,7 @@ class Line:
         gate: CallGate | None = None,
         seconds: float | None = None,
         guard: Callable[[str], None] = refuse,
+        within: float = 0.2,
         **options: object,
     ) -> Phone:
         """A phone that keeps to the gate, if there is one."""
@@ -53,7 +54,7 @@ class Line:
             "bind_address": fresh_address(),
         }
         config = PhoneConfig(name=name, **(fields | options))  # type: ignore[arg-type]
-        rules = Rules(guard, (lambda: gate.admit(0.2)) if gate else None, seconds)
+        rules = Rules(guard, (lambda: gate.admit(within)) if gate else None, seconds)
         phone = self.pool.lease(
             config, sink=lambda event: None, marks=itertools.count(), directory=self.directory, rules=rules
         )

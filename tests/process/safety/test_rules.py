@@ -143,6 +143,23 @@ def test_a_refer_is_declined_when_the_runs_calls_are_used_up(line: Any) -> None:
     assert carol.incoming == []
 
 
+def test_a_refer_in_a_received_call_is_declined_when_no_place_comes_free_soon(line: Any) -> None:
+    """Its process waits a second for the answer, however long a call that is dialled may wait for its place."""
+    gate = line.gate(concurrent_calls=1)
+    alice, carol = line.phone("alice"), line.phone("carol")
+    bob = line.phone("bob", gate, max_calls=2, within=30.0)
+    bob.policy = Answer()
+    with gate.admit(30.0):
+        leg = alice.dial(uri_of(bob))
+        leg.wait_state("confirmed", 10)
+        leg.transfer(uri_of(carol))
+        outcome = leg.wait("the REFER's answer", lambda e: type(e).__name__ == "TransferProgress" and e.final, 10)
+        assert outcome.code == 603
+        assert "limits.concurrent_calls = 1" in str(bob.declined)
+    assert bob.error is None
+    gate.admit(5.0).release()
+
+
 def test_a_call_gives_its_place_back_however_it_ends(line: Any, tmp_path: Path) -> None:
     gate = line.gate(concurrent_calls=1)
     alice, bob = line.phone("alice", gate), line.phone("bob")

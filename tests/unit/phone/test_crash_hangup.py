@@ -1,17 +1,22 @@
-"""The BYE for a phone whose process is gone is challenged: its password goes where the phone's own would, and nowhere else."""
+"""The BYE for a phone whose process is gone: from the phone's port, and with its password where the phone's own would go."""
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 
 import pytest
 
 from harness.events import Direction, SipMessage
+from harness.phone import crash_hangup
 from harness.phone.config import PhoneConfig
 from harness.phone.crash_hangup import hang_up
 from harness.sip.message import Message, Request, Response
 from tests.loopback import fresh_address
+from tests.sip_peer import SipPeer
 from tests.unit.phone.test_pending_teardown import INVITE, answer
 
 
@@ -43,6 +48,30 @@ class FarEnd:
         self.line.close()
 
 
+def message(direction: Direction, text: str, local: str, remote: str) -> SipMessage:
+    return SipMessage(
+        at=0.0, phone="p", leg="p.1", direction=direction, transport="udp", local=local, remote=remote, text=text
+    )
+
+
+def answered_call(local: str, remote: str, call_id: str = "c1") -> list[SipMessage]:
+    """The messages of a call that the phone at ``local`` placed, and that is up."""
+    texts: tuple[tuple[Direction, str], ...] = (
+        ("sent", INVITE),
+        ("received", answer(200).replace("127.0.0.2:5060", remote)),
+    )
+    return [message(direction, text.replace("c1", call_id), local, remote) for direction, text in texts]
+
+
+@pytest.fixture
+def peer() -> Iterator[SipPeer]:
+    with contextlib.closing(SipPeer(fresh_address())) as peer:
+        yield peer
+
+
+CONFIG = PhoneConfig("p", "a", "example.com")
+
+
 @pytest.mark.parametrize(
     ("configured", "shown", "asks", "is_answered"),
     [
@@ -61,22 +90,44 @@ def test_a_challenge_is_answered_as_by_the_phone(configured: str, shown: str, as
         ("sent", INVITE.replace("Contact:", credentials) if shown else INVITE),
         ("received", answer(200).replace("127.0.0.2:5060", far.address)),
     )
-    messages = [
-        SipMessage(
-            at=0.0,
-            phone="p",
-            leg="p.1",
-            direction=direction,
-            transport="udp",
-            local=local,
-            remote=far.address,
-            text=text,
-        )
-        for direction, text in texts
-    ]
+    messages = [message(direction, text, local, far.address) for direction, text in texts]
     config = PhoneConfig("p", "a", "example.com", username="a", password="b", realm=configured)
     try:
         assert hang_up(config, "p.1", messages, lambda _: None) is is_answered
     finally:
         far.close()
     assert any(far.credentials) is is_answered
+
+
+def test_all_who_had_calls_at_one_port_end_them_from_there(peer: SipPeer) -> None:
+    """As when the process of a shared phone dies: each of its cases learns of it at once."""
+    local = f"{fresh_address()}:5060"
+    with ThreadPoolExecutor(2) as threads:
+        ended = [
+            threads.submit(hang_up, CONFIG, "p.1", answered_call(local, peer.address, call_id), lambda _: None)
+            for call_id in ("one", "other")
+        ]
+        first = peer.request("BYE")
+        assert not wait(ended, 0.3, FIRST_COMPLETED).done, "the other waits for the port"
+        sources = [peer.peer]
+        peer.respond(first, 200)
+        second = peer.request("BYE")
+        sources.append(peer.peer)
+        peer.respond(second, 200)
+        assert [each.result() for each in ended] == [True, True]
+    assert {first.call_id, second.call_id} == {"one", "other"}
+    assert {f"{host}:{port}" for host, port in sources} == {local}
+
+
+def test_a_port_that_does_not_come_free_keeps_no_call_up(peer: SipPeer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when the phone has been started anew there."""
+    monkeypatch.setattr(crash_hangup, "_PORT_PATIENCE", 0.2)
+    with contextlib.closing(SipPeer(fresh_address())) as anew, ThreadPoolExecutor(1) as threads:
+        messages = answered_call(anew.address, peer.address)
+        ended = threads.submit(hang_up, CONFIG, "p.1", messages, lambda _: None)
+        bye = peer.request("BYE")
+        assert peer.peer[0] == anew.host
+        assert peer.peer[1] != anew.port
+        peer.respond(bye, 200)
+        assert ended.result()
+        assert anew.next(0.0) is None, "the answer comes to who asked (RFC 3581)"

@@ -1,4 +1,4 @@
-"""Every permit to call is given back once, with the last call it was for, in whatever order calls begin, are transferred and end."""
+"""Every permit to call is given back once, with the call it was for, in whatever order calls begin, are transferred and end."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.errors import ResourceError
+from harness.phone import rules
 from harness.phone.rules import CallLimits, CallSlots
 
 
@@ -19,16 +21,14 @@ class Permits:
         self.given: list[Permit] = []
 
     def admit(self) -> Any:
-        self.given.append(Permit())
+        self.given.append(Permit(self.admit))
         return self.given[-1]
 
 
 class Permit:
-    def __init__(self) -> None:
-        self.calls, self.released = 1, 0
-
-    def another(self) -> None:
-        self.calls += 1
+    def __init__(self, another: Callable[[], Any]) -> None:
+        self.another = another
+        self.released = 0
 
     def release(self) -> None:
         self.released += 1
@@ -48,7 +48,7 @@ class Scheduler:
 
 
 @given(steps=st.lists(st.tuples(st.sampled_from(["dial", "receive", "refer", "follow", "end"]), st.integers(0, 99))))
-def test_a_permit_is_given_back_once_with_its_last_call(steps: list[tuple[str, int]]) -> None:
+def test_a_permit_is_given_back_once_with_its_call(steps: list[tuple[str, int]]) -> None:
     permits = Permits()
     slots = CallSlots(permits.admit)
     calls: list[CallLimits] = []
@@ -59,7 +59,7 @@ def test_a_permit_is_given_back_once_with_its_last_call(steps: list[tuple[str, i
                 call.hold(slot)
             calls.append(call)
         elif step == "refer" and calls:
-            slots.promise(calls[which % len(calls)].slot)
+            slots.promise(calls[which % len(calls)])
         elif step == "follow" and (slot := slots.promised()) is not None:
             calls.append(CallLimits())
             calls[-1].hold(slot)
@@ -67,9 +67,6 @@ def test_a_permit_is_given_back_once_with_its_last_call(steps: list[tuple[str, i
             calls[which % len(calls)].release()
         held: set[Any] = {call.slot.permit for call in calls if call.slot is not None}
         assert all(not permit.released for permit in held), "a call is up on a permit that was given back"
-    while (slot := slots.promised()) is not None:
-        calls.append(CallLimits())
-        calls[-1].hold(slot)
     for call in calls:
         call.release()
     assert [permit.released for permit in permits.given] == [1] * len(permits.given)
@@ -89,7 +86,30 @@ def test_a_call_that_is_over_keeps_no_slot() -> None:
 def test_where_nothing_is_limited_nothing_is_held() -> None:
     slots = CallSlots(None)
     assert slots.take() is None
-    slots.promise(None)
+    slots.promise(CallLimits())
+    assert slots.promised() is None
+
+
+def test_what_was_promised_is_given_back_when_the_referred_call_ends_and_nothing_took_it() -> None:
+    """As a phone that is released, or lost, ends all its calls."""
+    permits = Permits()
+    slots = CallSlots(permits.admit)
+    referred = CallLimits()
+    slots.promise(referred)
+    referred.release()
+    assert [permit.released for permit in permits.given] == [1]
+    assert slots.promised() is None
+    slots.promise(referred)
+    assert [permit.released for permit in permits.given] == [1, 1], "it ended before its REFER was answered"
+
+
+def test_a_permit_that_came_too_late_for_the_answer_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rules, "_ANSWERED_WITHIN_S", -1.0)
+    permits = Permits()
+    slots = CallSlots(permits.admit)
+    with pytest.raises(ResourceError, match="not in time"):
+        slots.promise(CallLimits())
+    assert [permit.released for permit in permits.given] == [1]
     assert slots.promised() is None
 
 
