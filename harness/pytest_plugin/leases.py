@@ -7,15 +7,16 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from harness.deployment import Deployment
-from harness.errors import HarnessError
+from harness.errors import BrokenError, HarnessError
 from harness.events import AskedByOptions
 from harness.filenames import stem_of
 from harness.limits import Lease, lease, try_lease
 from harness.matrix import Case
 from harness.phone.shared import wait_until_asked
-from harness.pytest_plugin.needs import Needs, landing_agents, needs_of, phone_key
+from harness.pytest_plugin.needs import AnyOf, Needs, landing_agents, needs_of, phone_key
 from harness.pytest_plugin.run import Run
 from harness.scenario.company import ALONE, Company
 from harness.scenario.handover import number_shown
@@ -54,7 +55,10 @@ def leased(run: Run, case: Case, *, alone: bool = False) -> Iterator[Leased]:
     whole, alone = replicas[0], alone or run.slots == 1
     table = LeaseTable(run.control / "table", [deployment.name for deployment in run.deployments])
     with table.taken(needs_of(case, whole), whole, alone=alone) as callers:
-        yield Leased(_narrowed(whole, callers), _company(run, case, whole, callers, alone=alone))
+        replica, mine = _narrowed(whole, callers), set(callers)
+        if case.row.moment == "campaign":
+            mine.add(replica.customer)
+        yield Leased(replica, _company(run, case, whole, mine, alone=alone))
 
 
 def _narrowed(deployment: Deployment, callers: list[str]) -> Deployment:
@@ -63,10 +67,7 @@ def _narrowed(deployment: Deployment, callers: list[str]) -> Deployment:
     return deployment.model_copy(update={"phones": {n: p for n, p in deployment.phones.items() if n not in without}})
 
 
-def _company(run: Run, case: Case, deployment: Deployment, callers: list[str], *, alone: bool) -> Company:
-    mine = set(callers)
-    if case.row.moment == "campaign":
-        mine.add(deployment.customer)
+def _company(run: Run, case: Case, deployment: Deployment, mine: set[str], *, alone: bool) -> Company:
     numbers = {name: phone.number for name, phone in deployment.phones.items() if phone.number}
     agents = {agent for group in deployment.groups.values() for agent in group.agents}
     return Company(
@@ -96,7 +97,11 @@ class LeaseTable:
 
     @contextmanager
     def taken(self, needs: Needs, deployment: Deployment, *, alone: bool = False) -> Iterator[list[str]]:
-        """Wait until all of it is taken; yields the names of the callers. ``alone``: with no other case of the deployment."""
+        """Wait until all of it is taken; yields the names of the callers. ``alone``: with no other case of the deployment.
+
+        Raises :class:`BrokenError` for what is never free.
+        """
+        self._require_possible(needs, deployment)
         with ExitStack() as waiting:
             if alone:  # nobody else begins meanwhile, or it would wait for ever
                 waiting.enter_context(lease([self._file(f"wish of {deployment.name}")]))
@@ -105,6 +110,18 @@ class LeaseTable:
             held, callers = found
         with held:
             yield callers
+
+    def _require_possible(self, needs: Needs, deployment: Deployment) -> None:
+        """Raise :class:`BrokenError` for what even a table that nobody uses does not have: a case would wait for ever."""
+        with TemporaryDirectory(dir=self._directory) as unused:
+            found = LeaseTable(Path(unused), self._deployments)._try(needs, deployment, alone=False)
+            if found is None:
+                asked = [each for each in (needs.callers, *needs.tokens) if each.count]
+                too_many = [each for each in asked if each.count > len(each.names)] or asked
+                counts = ", ".join(f"{each.count} of {len(each.names)} ({each.names[0]}, …)" for each in too_many)
+                what = f"would wait for ever, though no other case runs: it needs {counts} at once"
+                raise BrokenError(f"{needs.case}: {what}; allowed: as many as {deployment.name} has")
+            found[0].close()
 
     def _file(self, name: str) -> Path:
         return self._directory / stem_of(name)
@@ -123,11 +140,24 @@ class LeaseTable:
             for token in needs.tokens:
                 if len(self._take_any(stack, token.names, token.count)) < token.count:
                     return None
-            keys = {phone_key(deployment, name): name for name in needs.callers.names}
-            callers = [keys[key] for key in self._take_any(stack, tuple(keys), needs.callers.count)]
+            callers = self._take_callers(stack, needs.callers, deployment)
             if len(callers) < needs.callers.count:
                 return None
             return stack.pop_all(), callers
+
+    def _take_callers(self, stack: ExitStack, wanted: AnyOf, deployment: Deployment) -> list[str]:
+        """Phones of one user go to one case together: their registrations are of one address of record (RFC 3261 section 10.2).
+
+        They can still call at the same time.
+        """
+        of_user: dict[str, list[str]] = {}
+        for name in wanted.names:
+            of_user.setdefault(phone_key(deployment, name), []).append(name)
+        found: list[str] = []
+        for key, names in of_user.items():
+            if len(found) < wanted.count and self._take(stack, key):
+                found += names
+        return found[: wanted.count]
 
     def _take(self, stack: ExitStack, name: str, *, shared: bool = False) -> bool:
         held: Lease | None = try_lease(self._file(name), shared=shared)

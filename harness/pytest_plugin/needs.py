@@ -35,6 +35,7 @@ class AnyOf:
 class Needs:
     """Names of what a case takes. ``shared`` are shared with cases of the same deployment, and of no other."""
 
+    case: str  #: its id
     exclusive: frozenset[str]
     shared: frozenset[str]
     callers: AnyOf  #: names of phones
@@ -47,11 +48,11 @@ def needs_of(case: Case, deployment: Deployment) -> Needs:
     numbers = {number for _, _, number in deployment.all_dids()} | {str(deployment.numbers.no_such_number)}
     dialled = [call for call in calls if call.number in numbers]
     at_once = len(dialled) if case.row.moment != "registration" else 0
-    count = min(len(deployment.callers), max(at_once, case.row.moment != "registration"))
     return Needs(
+        case.id,
         frozenset(_exclusive(case, deployment)),
         frozenset(_shared(case, deployment)),
-        AnyOf(tuple(deployment.callers), count),
+        _callers(case, deployment, at_once),
         tuple(_tokens(case, deployment, len(calls), at_once)),
     )
 
@@ -68,12 +69,20 @@ def landing_agents(case: Case, deployment: Deployment) -> frozenset[str]:
     return frozenset(agent for group in landing_groups(case, deployment) for agent in deployment.groups[group].agents)
 
 
+def _callers(case: Case, deployment: Deployment, at_once: int) -> AnyOf:
+    """The callers it needs. A campaign calls the customer that the plan shows, whichever other caller is free."""
+    callers, moment = deployment.callers, case.row.moment
+    if moment == "campaign" and deployment.customer in callers:
+        return AnyOf((deployment.customer,), 1)
+    return AnyOf(tuple(callers), min(len(callers), max(at_once, moment != "registration")))
+
+
 def _exclusive(case: Case, deployment: Deployment) -> Iterator[str]:
     yield from (f"calls to {phone_key(deployment, agent)}" for agent in landing_agents(case, deployment))
     # the people of such a group get one of our calls at a time, and the report's rows of it are of one case
     reported = [name for name in landing_groups(case, deployment) if deployment.is_reported(name)]
     yield from (f"landing at {deployment.groups[name].address or name}" for name in reported)
-    if case.row.moment == "campaign" and deployment.campaign is not None and deployment.campaign.customer is not None:
+    if case.row.moment == "campaign":
         yield phone_key(deployment, deployment.customer)
     if case.row.moment == "registration":
         trunk = deployment.trunk(case.trunk)
@@ -156,7 +165,9 @@ def _wants(needs: Needs, deployment: Deployment) -> dict[str, tuple[int, int]]:
     wants = dict.fromkeys(sorted(needs.exclusive), (_SHARES, _SHARES)) | dict.fromkeys(
         sorted(needs.shared), (_SHARES, 1)
     )
-    for any_of in (needs.callers, *needs.tokens):
+    if needs.callers.count:  # one that has to be a certain caller leaves the others fewer, too
+        wants[f"callers of {deployment.name}"] = len(deployment.callers), needs.callers.count
+    for any_of in needs.tokens:
         if any_of.count:
             wants[f"any of {deployment.name} {any_of.names[0]}"] = len(any_of.names), any_of.count
     return wants

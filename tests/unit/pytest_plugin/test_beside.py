@@ -11,10 +11,11 @@ import pytest
 
 from harness import matrix
 from harness.deployment import CALLS_A_PHONE, Deployment, Limits
+from harness.errors import BrokenError
 from harness.integrations import load
 from harness.matrix import Case
 from harness.pytest_plugin.leases import Leased, LeaseTable, leased
-from harness.pytest_plugin.needs import in_turns, landing_agents, needs_of
+from harness.pytest_plugin.needs import AnyOf, in_turns, landing_agents, needs_of
 from harness.pytest_plugin.run import Run
 from harness.scenario.case_phones import HEADER_NUMBER
 from harness.scenario.company import Company
@@ -56,6 +57,41 @@ def test_each_case_has_callers_of_its_own(deployment: Deployment, table: LeaseTa
     with ExitStack() as stack:
         callers = try_all(table, stack, deployment, inbound, *other_trunks)
     assert callers == [[name] for name in deployment.callers], "as many as there are callers"
+
+
+def test_callers_of_one_user_are_in_one_case_together(deployment: Deployment, table: LeaseTable) -> None:
+    """Else a row of two callers would wait for ever where a file has no other than those two."""
+    first, second, *others = deployment.callers
+    account = deployment.phones[first].account
+    trunk = {"account": account, "user": "acme-trunk"}
+    phones = {n: p.model_copy(update=trunk if n in (first, second) else {}) for n, p in deployment.phones.items()}
+    shared = deployment.model_copy(update={"phones": {n: p for n, p in phones.items() if n not in others}})
+    assert shared.callers == [first, second]
+    concurrent, inbound = case_of(shared, "CONCURRENT"), case_of(shared, "TD-INBOUND")
+    with ExitStack() as stack:
+        assert try_all(table, stack, shared, concurrent, inbound) == [[first, second]]
+    with ExitStack() as stack:
+        assert try_all(table, stack, shared, inbound, inbound) == [[first]], "a registrar knows both as one"
+
+
+def test_what_is_never_free_is_not_waited_for(
+    deployment: Deployment, table: LeaseTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def waits(seconds: float) -> None:
+        raise AssertionError("it waits")
+
+    monkeypatch.setattr("harness.pytest_plugin.leases.time.sleep", waits)
+    case = case_of(deployment, "TD-INBOUND")
+    too_many = AnyOf(tuple(deployment.callers), len(deployment.callers) + 1)
+    for needs in (
+        replace(needs_of(case, deployment), callers=too_many),
+        replace(needs_of(case, deployment), tokens=(AnyOf(("call of acme 0",), 2),)),
+    ):
+        with pytest.raises(BrokenError, match=r"^[^\n]*allowed: [^\n]*$") as raised, table.taken(needs, deployment):
+            pass
+        assert str(raised.value).startswith(f"{case.id}: ")
+    with table.taken(needs_of(case, deployment), deployment) as callers:
+        assert callers == deployment.callers[:1], "nothing is held by then"
 
 
 def test_who_fills_the_trunk_has_it_and_every_caller_alone(deployment: Deployment, table: LeaseTable) -> None:
@@ -180,6 +216,32 @@ def test_what_a_case_has_of_its_deployment_and_whose_calls_are_not_its_own(
     with leased(run, case_of(deployment, "TD-TRANSFER-BLIND"), alone=True) as mine:
         assert mine.company.lands_at == {"billing"}
         assert mine.company.others == set(), "nobody is beside it"
+
+
+def test_a_campaign_calls_the_customer_of_the_plan_and_no_case_beside_it_has_that_number(
+    deployment: Deployment, table: LeaseTable, tmp_path: Path
+) -> None:
+    """By hand, or by a fixed body, it calls that very phone, whichever caller is free."""
+    assert deployment.campaign is not None
+    unnamed = deployment.campaign.model_copy(update={"customer": None})
+    deployment = deployment.model_copy(update={"campaign": unnamed})
+    campaign, inbound = case_of(deployment, "TD-OUTBOUND-CAMPAIGN"), case_of(deployment, "TD-INBOUND")
+    (planned,) = (call.number for call in matrix.calls_of(campaign, deployment) if call.by == "the platform")
+    with ExitStack() as stack:
+        assert try_all(table, stack, deployment, inbound, campaign) == [deployment.callers[:1]]
+    with ExitStack() as stack:
+        first, second, *_ = deployment.callers
+        assert try_all(table, stack, deployment, campaign, inbound) == [[first], [second]]
+    run = Run(Path(tmp_path), (deployment,), matrix.Selection(), "quick", workers=4)
+    run.control.mkdir()
+    run.replicas, run.switchboard = {"acme": [deployment]}, "/nowhere"
+    with leased(run, campaign) as called, leased(run, inbound) as beside:
+        assert called.replica.phones[called.replica.customer].number == planned
+        assert called.company.numbers == (planned,)
+        assert planned in beside.company.others
+        assert set(beside.company.numbers) <= called.company.others
+    cases = [(case, deployment) for case in matrix.cases([deployment])]
+    assert sorted(in_turns(cases, 4)) == list(range(len(cases)))
 
 
 @pytest.mark.parametrize(
