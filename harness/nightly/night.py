@@ -138,10 +138,9 @@ def conclude(
     names = {one.run for one in nights}
     shown = before or _of_the_night_before(past, nights)
     histories = tuple(tuple(one for one in found if one.run in names) for found in shown)
-    written = reports / page.FILE
     told, since = _told_before(earlier)
     news = news_of(told, problems, _verified(runs), lambda problem: _is_open(problem, bound, runs), since)
-    page.write(written, nights, histories, causes, news, differences)
+    page.write(written := reports / page.FILE, nights, histories, causes, news, differences)
     store.append(past, night)  # last: what a night could not tell is told by the next one
     return FinishedNight(
         night=night,

@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -24,11 +23,9 @@ from harness.nightly.bounds import Bound, breaches, read
 from harness.nightly.news import problem_of
 from harness.nightly.night import check_fresh, conclude
 from harness.report import history
-from harness.report.run import history_of, read_end, write_end
 from harness.signoff import manifest
+from tests.unit.nightly.conftest import ROWS, Nights
 
-ROWS = ("HOLD", "BUSY")
-BUSY = "BUSY[example:synthflow-udp-ip] at local"
 _TWO_LINES = """
 import sys
 print("a warning", "ERROR: acme.toml: name: is missing", "ERROR: +12065550100: and more", sep=chr(10), file=sys.stderr)
@@ -54,35 +51,6 @@ except KeyboardInterrupt:
     sys.stdin.readline()
     pathlib.Path("ended").touch()
 """
-
-
-class Nights:
-    """Nights of one series, each with a run of its own."""
-
-    def __init__(self, reports: Path, runs: ModuleType) -> None:
-        self.reports, self._runs, self._count = reports, runs, 0
-
-    def pass_one(
-        self,
-        code: int = 0,
-        bound: tuple[Bound, ...] = (),
-        broke: Sequence[str] = (),
-        unplanned: Collection[str] = (),
-        **run: Any,
-    ) -> night.FinishedNight:
-        self._count += 1
-        made = self._runs.make_run(self.reports, **{"rows": ROWS, **run})
-        if broke or unplanned:
-            known = read_end(made.directory)
-            assert known is not None
-            planned = [case for case in known[0] if case["row"] not in unplanned]
-            write_end(made.directory, planned, replace(known[1], broke=tuple(broke)))
-        return conclude(self.reports, made.directory.name, code, 1.8e9 + 86400 * self._count, series="s", bound=bound)
-
-
-@pytest.fixture
-def nights(tmp_path: Path, runs: ModuleType) -> Nights:
-    return Nights(tmp_path, runs)
 
 
 def test_a_night_like_the_one_before_tells_nothing(nights: Nights) -> None:
@@ -170,136 +138,6 @@ def test_a_bound_that_nothing_was_held_to_is_a_problem(nights: Nights) -> None:
 
     assert found.night.problems == ("HODL: answer_s has a bound, and was not measured",)
     assert found.night.code == 1
-
-
-@pytest.mark.parametrize(
-    "then",
-    [
-        {"lost": ("HOLD",), "code": 3},  # the row left no figure
-        {"bound": ()},  # nothing was held to it
-        {"rows": ("BUSY",)},
-    ],
-)
-def test_a_figure_that_nobody_held_to_its_bound_is_not_gone(nights: Nights, then: dict[str, Any]) -> None:
-    bound = (Bound(kpi="answer_s", max=0.4),)
-    over = nights.pass_one(bound=bound)
-    second = nights.pass_one(**{"bound": bound, **then})
-
-    assert "HOLD at local: answer_s above 0.4" in over.night.problems
-    assert "HOLD at local: answer_s above 0.4" in second.news.unverified
-    assert second.alert is not None
-    assert "all is well" not in second.alert.title
-
-
-def test_a_figure_within_its_bound_is_gone(nights: Nights, monkeypatch: pytest.MonkeyPatch) -> None:
-    bound = (Bound(kpi="answer_s", row="HOLD", max=0.4),)
-    nights.pass_one(bound=bound)
-    monkeypatch.setattr(night, "history_of", lambda run: [_faster(one) for one in history_of(run)])
-    second = nights.pass_one(bound=bound)
-
-    assert second.news.gone == ("HOLD at local: answer_s above 0.4",)
-    assert second.alert is not None
-    assert second.alert.title == "s: 1 gone, all is well"
-
-
-def _faster(run: history.Run) -> history.Run:
-    return replace(run, kpis={row: {**figures, "answer_s": 0.1} for row, figures in run.kpis.items()})
-
-
-def test_a_night_without_a_run_mends_nothing(nights: Nights) -> None:
-    nights.pass_one()
-    before = nights.pass_one(code=3, lost=("BUSY",), bound=(Bound(kpi="answer_s", row="HOLD", max=0.4),))
-    none = conclude(nights.reports, "", 2, 1.9e9, series="s", bound=())
-
-    assert len(before.night.problems) == 3
-    assert none.news.gone == ()
-    assert set(none.news.unverified) == set(before.night.problems)
-
-
-def test_a_row_that_is_verified_again_is_gone(nights: Nights) -> None:
-    nights.pass_one()
-    lost = nights.pass_one(code=3, lost=("BUSY",))
-    again = nights.pass_one()
-
-    assert again.news.gone == lost.night.problems
-    assert again.news.unverified == ()
-
-
-def test_a_case_that_broke_and_then_failed_was_verified(nights: Nights, runs: ModuleType) -> None:
-    broken = nights.pass_one(code=3, plays={"HOLD": runs.breaks})
-    failed = nights.pass_one(code=1, plays={"HOLD": runs.fails})
-
-    assert failed.news.new == failed.night.problems
-    assert (failed.news.gone, failed.news.unverified) == (broken.night.problems, ())
-
-
-@pytest.mark.parametrize(
-    ("what", "problem"),
-    [
-        ({"broke": ["the world of a died"] * 2}, "broke outside of any case: the world of a died"),
-        (
-            {"options": {"require": ["TD-INBOUND"]}},
-            "required, and not run: example: TD-INBOUND (not asked for in this run)",
-        ),
-        ({"unplanned": ("BUSY",)}, f"{BUSY}: not planned"),
-        ({"lost": ("BUSY",)}, f"{BUSY}: broken"),
-    ],
-    ids=["broke", "required", "unplanned", "never reported"],
-)
-def test_what_no_case_found_is_told_though_a_case_fails_each_night(
-    nights: Nights, runs: ModuleType, what: dict[str, Any], problem: str
-) -> None:
-    failing: dict[str, Any] = {"code": 1, "plays": {"HOLD": runs.fails}}
-    nights.pass_one(**failing)
-    found, again, mended = (nights.pass_one(**failing, **more) for more in (what, what, {}))
-
-    assert found.news.new == (problem,)
-    assert found.alert is not None
-    assert problem in found.alert.body
-    assert again.alert is None
-    assert mended.news.gone == (problem,)
-
-
-def test_what_broke_is_the_same_problem_in_the_next_run(nights: Nights) -> None:
-    """A fault's words may hold a path in the run's directory."""
-    for _ in range(2):
-        made = nights._runs.make_run(nights.reports, rows=ROWS).directory
-        planned, end = read_end(made) or pytest.fail("it ended")
-        write_end(made, planned, replace(end, broke=(f"{made}/x: no space",)))
-        found = conclude(nights.reports, made.name, 3, 1.9e9, series="s", bound=())
-    assert found.night.problems == (f"broke outside of any case: {nights.reports}/…/x: no space",)
-    assert found.news.new == ()
-
-
-@pytest.mark.parametrize("then", ["no run", "another reason", "another deployment", "ended"])
-def test_an_interruption_is_gone_when_its_deployment_was_verified_to_the_end(
-    nights: Nights, runs: ModuleType, then: str
-) -> None:
-    interrupted = nights.pass_one(code=1, interrupted="preflight ended it", lost=ROWS)
-    (problem,) = interrupted.night.problems
-    assert problem == "example at local: interrupted: preflight ended it"
-    if then == "no run":
-        second = conclude(nights.reports, "", 2, 1.9e9, series="s", bound=())
-    else:
-        more: dict[str, dict[str, Any]] = {
-            "another reason": {"interrupted": "stopped by the user", "code": 130},
-            "another deployment": {"deployment": runs.live().model_copy(update={"name": "another"})},
-        }
-        second = nights.pass_one(**more.get(then, {}))
-    news = second.news
-    assert (news.gone, news.unverified) == (((problem,), ()) if then == "ended" else ((), (problem,)))
-
-
-@pytest.mark.parametrize("then", ["no run", "interrupted", "ended"])
-def test_what_broke_is_gone_when_a_run_came_to_its_end(nights: Nights, then: str) -> None:
-    (problem,) = nights.pass_one(code=3, broke=["the world of a died"]).night.problems
-    assert problem == "broke outside of any case: the world of a died"
-    if then == "no run":
-        second = conclude(nights.reports, "", 2, 1.9e9, series="s", bound=())
-    else:
-        second = nights.pass_one(interrupted="stopped by the user" if then == "interrupted" else "")
-    news = second.news
-    assert (news.gone, news.unverified) == (((problem,), ()) if then == "ended" else ((), (problem,)))
 
 
 def test_a_preflight_that_fails_is_one_problem_not_one_a_case(nights: Nights) -> None:
