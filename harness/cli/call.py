@@ -22,7 +22,7 @@ from harness.audio.prompts import prompt_path, prompt_samples, prompt_text
 from harness.cli.app import FAILED, INTERRUPTED, PASSED
 from harness.cli.placing import complete, may_call
 from harness.deployment import Deployment
-from harness.errors import SelectionError, unwritable
+from harness.errors import HarnessError, SelectionError, unwritable
 from harness.events import (
     CallState,
     DtmfReceived,
@@ -155,22 +155,26 @@ class _Attempt:
         limits = self._deployment.limits
         gate = CallGate(self._scratch / "gate", limits)
         rules = Rules(self._guard, lambda: gate.admit(_PATIENCE_S), limits.seconds_per_call)
-        code, message = FAILED, ""
+        code, verdict, message = FAILED, Verdict.FAILED, ""
         with PhonePool(self._scratch / "phones") as pool:
             config = own_phone(self._deployment, self._caller)
             phone = pool.lease(config, sink=self._take, marks=itertools.count(), directory=self._directory, rules=rules)
             try:
                 code = self._place(phone, uri, seconds, press, prompts)
+                verdict = Verdict.PASSED if code == PASSED else Verdict.FAILED
             except NeverCame as error:
                 message = str(error).splitlines()[0]
                 self._say(message, "red")
             except KeyboardInterrupt:
-                code, message = INTERRUPTED, "interrupted"
+                code, verdict, message = INTERRUPTED, Verdict.BROKEN, "interrupted"
                 self._say("hung up")
+            except HarnessError as error:
+                verdict, message = Verdict.BROKEN, str(error).splitlines()[0]
+                raise
             finally:
                 phone.release()
                 self._tell()
-                self._recorder.close(Verdict.PASSED if code == PASSED else Verdict.FAILED, message)
+                self._recorder.close(verdict, message)
         return code
 
     def _place(self, phone: Phone, uri: str, seconds: float, press: str, prompts: list[str]) -> int:
@@ -195,11 +199,13 @@ class _Attempt:
         return PASSED
 
     def _watch(self, leg: Leg, until: Callable[[], bool]) -> bool:
-        """Tell what happens until it is enough, or the call is over; whether it was enough."""
+        """Tell what happens until it is enough, or the call is over; whether it was enough. Raises what the phone was lost by."""
         while True:
             with contextlib.suppress(queue.Empty):
                 self._show(self._events.get(timeout=0.1))
             self._tell()
+            if (error := leg.phone.error) is not None:
+                raise error
             if until():
                 return True
             current = leg

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -60,6 +63,30 @@ def test_what_is_pressed_and_said_is_told_in_its_turn(call: Call) -> None:
     assert pressed <= hello
     assert agent - hello >= 1.0, "the first is said to its end"
     assert ended - agent >= 0.8
+
+
+@pytest.mark.parametrize("moment", ["caller.1 calling", "caller.1 confirmed"])
+def test_a_phone_that_dies_is_no_failed_call_and_no_answered_one(tmp_path: Path, moment: str) -> None:
+    program = [sys.executable, "-c", "from harness.cli.app import main; main()", "call", "+13125550100"]
+    arguments = ["--deployment", str(WORLD), "--seconds", "60", "--directory", str(tmp_path)]
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen([*program, *arguments], **pipes) as process:
+        while moment not in process.stdout.readline():
+            assert process.poll() is None
+        os.kill(softphone_of(process.pid), signal.SIGKILL)
+        output, errors = process.communicate(timeout=60)
+    assert process.returncode == 3, output + errors
+    assert "SIGKILL" in errors
+    (kept,) = tmp_path.iterdir()
+    assert json.loads((kept / "case.json").read_text())["end"]["verdict"] == "broken"
+
+
+def softphone_of(process: int) -> int:
+    """The process that has its phone."""
+    threads = Path(f"/proc/{process}/task").glob("*/children")
+    children = [child for thread in threads for child in thread.read_text().split()]
+    (found,) = (child for child in children if b"harness.phone.child" in Path(f"/proc/{child}/cmdline").read_bytes())
+    return int(found)
 
 
 def test_a_call_nobody_takes_ends_with_one(call: Call) -> None:
