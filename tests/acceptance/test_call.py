@@ -71,6 +71,7 @@ def test_a_phone_that_dies_is_no_failed_call_and_no_answered_one(tmp_path: Path,
     arguments = ["--deployment", str(WORLD), "--seconds", "60", "--directory", str(tmp_path)]
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen([*program, *arguments], **pipes) as process:
+        assert process.stdout is not None
         while moment not in process.stdout.readline():
             assert process.poll() is None
         os.kill(softphone_of(process.pid), signal.SIGKILL)
