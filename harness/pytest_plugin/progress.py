@@ -24,6 +24,7 @@ from rich.live import Live
 from rich.text import Text
 
 from harness.errors import HarnessError
+from harness.pytest_plugin.attempt import TRIED_AGAIN
 from harness.pytest_plugin.items import case_id, case_of
 from harness.pytest_plugin.options import ignored
 from harness.pytest_plugin.parallel import PROGRESS, WORLDS
@@ -96,6 +97,7 @@ class Progress:
         self._internal_error = False
         self._broke: list[str] = []  #: outside of any case
         self._unsteady: set[str] = set()  #: cases of which an attempt did not pass
+        self._failed: dict[str, str] = {}  #: of those, what an attempt that counts has found
         self._stopped: str | None = None  #: what ended the run before its time; empty for Ctrl-C
 
     @pytest.hookimpl(tryfirst=True)
@@ -171,12 +173,17 @@ class Progress:
         verdict = conclusion.verdict
         attempt = str(said.get("attempt", "1"))
         first = conclusion.first_line().removeprefix(f"{verdict}: ") if conclusion.message else "no reason was given"
-        if not said.get("tried again"):
+        again = said.get("tried again")
+        if verdict is Verdict.FAILED and again == TRIED_AGAIN:
+            self._failed[name] = f"attempt {attempt}: {first}"
+        if not again:
+            if verdict is Verdict.BROKEN and name in self._failed:  # which hides no failure
+                verdict, first = Verdict.FAILED, self._failed[name]
             self._done[name] = verdict
         elif verdict is not Verdict.PASSED:  # else it is run again alone, whatever it found
             self._unsteady.add(name)
         if not self._quiet:
-            self._tell(name, verdict, first, attempt, again=bool(said.get("tried again")))
+            self._tell(name, verdict, first, attempt, again=bool(again))
 
     def _ordinary(self, report: pytest.TestReport) -> None:
         """A test of the project's own beside the cases: it counts in the exit code only, and its failure is shown."""
