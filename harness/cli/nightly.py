@@ -48,7 +48,7 @@ def run(
     """Verify (preflight first), compare with the last good night of the same scope, and alert when something has changed.
 
     Alerts go to the addresses in HARNESS_ALERTS (Apprise: mail, Slack, Teams, webhooks). The exit code is the verification's, or 1
-    when a figure is over its bound or a row is lost.
+    when a figure is over its bound, a row is lost, or the verification left no results.
     """
     series = name or "+".join(file.stem for file in files)
     to = alerts.addresses()
