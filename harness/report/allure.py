@@ -288,7 +288,7 @@ def _fill(result: TestResult, evidence: CaseEvidence, sink: Sink, trace: str | N
     # pytest's times are of its function
     result.start, result.stop = _ms(evidence, evidence.began), _ms(evidence, evidence.ended)
     if evidence.verdict is not Verdict.PASSED:
-        result.statusDetails = StatusDetails(message=printable(_message(evidence)), trace=_trace(evidence, trace))
+        result.statusDetails = StatusDetails(message=_message(evidence), trace=_trace(evidence, trace))
     result.steps = [_step(evidence, step) for step in evidence.steps]
     if evidence.findings:
         result.steps.append(_findings_step(evidence))
@@ -309,7 +309,7 @@ def _message(evidence: CaseEvidence) -> str:
             parts.append("\n".join([f"{finding.check} of {finding.subject}", *lines]))
     if not any(finding.verdict is evidence.verdict for finding in evidence.findings):
         parts.append(evidence.message)
-    return "\n".join(dict.fromkeys(parts))  # a finding that was made twice is told once
+    return printable("\n".join(dict.fromkeys(parts)))  # a finding that was made twice is told once
 
 
 def _trace(evidence: CaseEvidence, trace: str | None) -> str | None:

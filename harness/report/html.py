@@ -163,6 +163,8 @@ def headline(summary: Summary) -> tuple[str, str]:
         return "broken", f"{words}, of which {len(summary.unplanned)} had not been planned"
     if summary.broke:
         return "broken", f"{words}, but the harness broke outside of them"
+    if again := len(summary.passed_on_retry):
+        words += ", on retry" if total.passed == 1 else f", {again} of them on retry"
     return "passed", words if total.passed == 1 else f"All {words}"
 
 

@@ -112,6 +112,7 @@ class TestSummary:
         (earlier,) = (e for e in evidences if e.attempt == 1)
         assert summary.tried_before == {first["id"]: [f"attempt 1, failed: {earlier.headline}"]}
         assert summary.began == min(e.began_wall for e in evidences), "the run began with what it tried first"
+        assert html.headline(summary) == ("passed", "1 case passed, on retry")
         html.write(tmp_path / "report.html", summary, latest(evidences))
         assert f"<br>attempt 1, failed: {escape(earlier.headline)}</li>" in (tmp_path / "report.html").read_text()
 

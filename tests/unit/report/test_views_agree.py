@@ -19,7 +19,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from harness.report import bundle, closing
@@ -165,8 +165,12 @@ ends = st.builds(
 
 
 # without shrinking, which takes minutes; the fixture sets the PATH alone
-@settings(phases=[Phase.generate], max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(phases=[Phase.explicit, Phase.generate], max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(drawn=st.lists(cases, max_size=8, unique_by=lambda case: (case.site, case.plain()["id"])), end=ends)
+@example(
+    drawn=[Drawn(0, "", "acme", "gladly", "BUSY", True, False, (Verdict.FAILED, None), "\ud800")],
+    end=RunEnd(workers=2, wall_s=0.0),
+)
 def test_every_view_of_a_run_counts_the_same(drawn: list[Drawn], end: RunEnd, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nonexistent")  # no Allure to make its report
     with tempfile.TemporaryDirectory() as scratch:
