@@ -165,7 +165,11 @@ ends = st.builds(
 
 
 # without shrinking, which takes minutes; the fixture sets the PATH alone
-@settings(phases=[Phase.explicit, Phase.generate], max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    phases=[Phase.explicit, Phase.generate],
+    max_examples=40,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(drawn=st.lists(cases, max_size=8, unique_by=lambda case: (case.site, case.plain()["id"])), end=ends)
 @example(
     drawn=[Drawn(0, "", "acme", "gladly", "BUSY", True, False, (Verdict.FAILED, None), "\ud800")],
