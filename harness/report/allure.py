@@ -195,16 +195,14 @@ def write_missing(case: Mapping[str, object], directory: str, results: Path, at:
     logger.report_result(result)
 
 
-def overrule(results: Path, last: CaseEvidence, counting: CaseEvidence) -> None:
+def overrule(result: Path, last: CaseEvidence, counting: CaseEvidence) -> None:
     """Have the result of a case's last attempt say how the case ended, for an earlier one that counts: Allure counts the last."""
-    for path in results.glob("*-result.json"):
-        plain = json.loads(path.read_text(encoding="utf-8"))
-        said = {label["name"]: label for label in plain["labels"]}
-        if said.get(EVIDENCE_LABEL, {}).get("value") == last.directory.name:
-            said["verdict"]["value"], plain["status"] = str(counting.verdict), _STATUS[counting.verdict]
-            earlier = f"Attempt {counting.attempt}, which counts, {counting.verdict}: {_message(counting)}"
-            plain["statusDetails"] = {"message": f"{earlier}\n\nThis attempt, {last.verdict}: {_message(last)}"}
-            whole_file.write(path, json.dumps(plain, ensure_ascii=False))
+    plain = json.loads(result.read_text(encoding="utf-8"))
+    said = {label["name"]: label for label in plain["labels"]}
+    said["verdict"]["value"], plain["status"] = str(counting.verdict), _STATUS[counting.verdict]
+    earlier = f"Attempt {counting.attempt}, which counts, {counting.verdict}: {_message(counting)}"
+    plain["statusDetails"] = {"message": f"{earlier}\n\nThis attempt, {last.verdict}: {_message(last)}"}
+    whole_file.write(result, json.dumps(plain, ensure_ascii=False))
 
 
 def _logger(results: Path) -> Any:

@@ -26,13 +26,16 @@ class Known:
     """The cases that have a result in a directory, which may be that of many runs; one that a full disk cut short is none."""
 
     def __init__(self, results: Path) -> None:
-        found = filter(None, map(_result, results.glob("*-result.json")))
+        found = {path: result for path in results.glob("*-result.json") if (result := _result(path))}
+        self._files = {
+            (_label(result, RUN_LABEL), _label(result, EVIDENCE_LABEL)): path for path, result in found.items()
+        }
         #: The run and the directory of each, by their names; an older result may not say of which run it is.
-        self.cases = {(_label(result, RUN_LABEL), _label(result, EVIDENCE_LABEL)) for result in found}
+        self.cases = self._files.keys()
 
-    def has(self, run: str, directory: str) -> bool:
-        """Whether that run's case of that directory is one."""
-        return not self.cases.isdisjoint([(run, directory), ("", directory)])
+    def file(self, run: str, directory: str) -> Path | None:
+        """The result of that run's case of that directory; None where there is none."""
+        return self._files.get((run, directory)) or self._files.get(("", directory))
 
     def has_any(self, runs: Collection[str]) -> bool:
         """Whether a case of these runs is one."""

@@ -46,7 +46,9 @@ def merge(runs: Sequence[Path], reports: Path) -> Path:
     looked = [line for part in parts for line in _preflight(part.run)]
     whole_file.write(target / PREFLIGHT, json.dumps(looked, indent=1) + "\n")
     planned = {key_of(case): case for part in parts for case in part.planned}
-    ends = [(part.run.name, part.began, replace(part.end, broke=part.broke(parts))) for part in parts]
+    in_order = sorted(parts, key=lambda part: part.began)
+    began = {key_of(plain): part.began for part in in_order for plain in part.reported.values()}
+    ends = [(part.run.name, part.began, replace(part.end, broke=part.broke(began))) for part in parts]
     write_end(target, list(planned.values()), _end(ends, target / ALLURE))
     return target
 
@@ -71,17 +73,15 @@ class _Part:
     def began(self) -> float:
         return self.scope.began if self.scope else 0.0
 
-    def broke(self, parts: Sequence[_Part]) -> tuple[str, ...]:
-        """What broke in it besides its cases: also what it never reported, where evidence of an earlier run would hide that."""
+    def broke(self, began: Mapping[tuple[str, str], float]) -> tuple[str, ...]:
+        """What broke in it besides its cases: also what it never reported, where evidence of an earlier run would hide that.
+
+        ``began`` is when the last run began that reported the case.
+        """
         if self.end.interrupted:
             return self.end.broke
-        began = {key_of(plain): other.began for other in sorted(parts, key=_began) for plain in other.reported.values()}
         lost = (case for case in self.planned if began.get(key_of(case), self.began) < self.began)
         return *self.end.broke, *(f"{self.run.name}: {case.get('id')} was planned, but never reported" for case in lost)
-
-
-def _began(part: _Part) -> float:
-    return part.began
 
 
 def _read_case(case: Path) -> Mapping[str, Any]:

@@ -149,7 +149,7 @@ def read_cases(run: Path) -> list[CaseEvidence]:
 
 
 def last_attempt(run: Path, case: Mapping[str, object]) -> CaseEvidence | None:
-    """The evidence of the last attempt at a case; None when it left none."""
+    """The evidence of the attempt at a case that counts; None when it left none."""
     name = case_directory(run, {**case, "attempt": 1}).name
     attempts = [
         path.parent for path in (run / CASES).glob(f"*/{CASE}") if f"{path.parent.name}.".startswith(f"{name}.")
@@ -385,8 +385,11 @@ def _allure(
     assert results is not None  # the caller asked
     results.mkdir(parents=True, exist_ok=True)
     _write_lacking(run, evidences, absent, results)
-    for last, counting in overruled(evidences):
-        allure.overrule(results, last, counting)
+    if earlier := overruled(evidences):
+        known = allure_report.Known(results)
+        for last, counting in earlier:
+            if (result := known.file(*_place_of(last))) is not None:
+                allure.overrule(result, last, counting)
     allure_report.write_environment(
         results,
         {
@@ -421,16 +424,21 @@ def _allure(
     return page
 
 
+def _place_of(case: CaseEvidence) -> tuple[str, str]:
+    """The names of its run and of its directory, by which its result is known."""
+    return str(case.case.get("run") or ""), case.directory.name
+
+
 def _write_lacking(
     run: Path, evidences: Sequence[CaseEvidence], absent: Sequence[Mapping[str, object]], results: Path
 ) -> None:
     """Write the results that Allure has not: of cases whose worker died, and of those that left nothing."""
     known = allure_report.Known(results)
     for evidence in evidences:
-        if not known.has(str(evidence.case.get("run") or ""), evidence.directory.name):
+        if known.file(*_place_of(evidence)) is None:
             allure.write_lost(evidence, results)
     are_several = len({key_of(case)[0] for case in (*absent, *(evidence.case for evidence in evidences))}) > 1
     for case in absent:
         directory = case_directory(run, case).name + (f" at {case.get('site')}" if are_several else "")
-        if not known.has(str(case.get("run") or ""), directory):
+        if known.file(str(case.get("run") or ""), directory) is None:
             allure.write_missing(case, directory, results, time.time())

@@ -191,6 +191,25 @@ def test_every_view_of_a_run_counts_the_same(drawn: list[Drawn], end: RunEnd, mo
             assert (badge[1] in ("failed", "not-observable")) is (again.summary.exit_code == 1)
 
 
+def test_a_case_that_counts_as_failed_changes_no_other_runs_result(tmp_path: Path) -> None:
+    """Several runs may have one directory of results; one there may be damaged."""
+    results, ended = tmp_path / "results", {}
+    results.mkdir()
+    (results / "cut-result.json").write_text("{")
+    for name, second in (("passes", Verdict.PASSED), ("breaks", Verdict.BROKEN)):
+        case = Drawn(0, "", "acme", "gladly", "BUSY", True, False, (Verdict.FAILED, second), "words")
+        run = create(tmp_path / name).rename(tmp_path / f"run-{name}")  # in one second both would be called alike
+        made(run, [case], RunEnd(workers=1, wall_s=0.0, allure_results=results))
+        ended[run.name, 2] = second if second is Verdict.PASSED else Verdict.FAILED
+        ended[run.name, 1] = Verdict.FAILED
+    found = {}
+    for path in results.glob("*-result.json"):
+        if path.name != "cut-result.json":
+            labels = {label["name"]: label["value"] for label in json.loads(path.read_text())["labels"]}
+            found[labels["run"], 1 + labels["evidence"].endswith(".2")] = labels["verdict"]
+    assert found == ended
+
+
 def test_what_is_wrong_besides_is_no_other_possibility(tmp_path: Path, samples: ModuleType) -> None:
     """Two faults, each shown: both are to be mended. What the evidence does not show is said to be possible."""
     told = [
