@@ -30,8 +30,6 @@ _STARVED: Final = (
     "twice, when it has, and that counts."
 )
 _BUSY: Final = "Audio and timings may have suffered from that; fewer cases at once (-n) would show."
-#: How a case is tried again: after a guess, with no other beside it.
-TRIED_AGAIN, ALONE = "yes", "alone"
 
 
 @dataclass
@@ -61,11 +59,6 @@ class Attempt:
         if self.conclusion is None:
             return False
         return self.guessed or self.is_starved or (self.more_attempts > 0 and self.conclusion.may_be_retried)
-
-    @property
-    def tried_again(self) -> str:
-        """The same in a word: whether what this one found may be another case's, and so does not count."""
-        return (ALONE if self.guessed else TRIED_AGAIN) if self.is_tried_again else ""
 
     @property
     def is_starved(self) -> bool:

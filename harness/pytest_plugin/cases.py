@@ -153,7 +153,7 @@ def pytest_runtest_makereport(
             ("case", attempt.case.id),
             ("verdict", str(conclusion.verdict)),
             ("attempt", str(attempt.number)),
-            ("tried again", attempt.tried_again),
+            ("tried again", "yes" if attempt.is_tried_again else ""),
             ("late_s", f"{attempt.late_s:.3f}"),
             ("message", "\n".join(filter(None, (attempt.diagnosis.headline, conclusion.message)))),
         ]

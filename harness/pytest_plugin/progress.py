@@ -24,13 +24,13 @@ from rich.live import Live
 from rich.text import Text
 
 from harness.errors import HarnessError
-from harness.pytest_plugin.attempt import TRIED_AGAIN
 from harness.pytest_plugin.items import case_id, case_of
 from harness.pytest_plugin.options import ignored
 from harness.pytest_plugin.parallel import PROGRESS, WORLDS
 from harness.pytest_plugin.run import Run, run_of
 from harness.report import closing
 from harness.report.causes import signature
+from harness.report.evidence import CaseEvidence
 from harness.report.mask import mask_text
 from harness.report.run import (
     STOPPED,
@@ -97,7 +97,6 @@ class Progress:
         self._internal_error = False
         self._broke: list[str] = []  #: outside of any case
         self._unsteady: set[str] = set()  #: cases of which an attempt did not pass
-        self._failed: dict[str, str] = {}  #: of those, what an attempt that counts has found
         self._stopped: str | None = None  #: what ended the run before its time; empty for Ctrl-C
 
     @pytest.hookimpl(tryfirst=True)
@@ -173,17 +172,18 @@ class Progress:
         verdict = conclusion.verdict
         attempt = str(said.get("attempt", "1"))
         first = conclusion.first_line().removeprefix(f"{verdict}: ") if conclusion.message else "no reason was given"
-        again = said.get("tried again")
-        if verdict is Verdict.FAILED and again == TRIED_AGAIN:
-            self._failed[name] = f"attempt {attempt}: {first}"
+        again = bool(said.get("tried again"))
+        if verdict is Verdict.BROKEN and name in self._unsteady and not again:
+            counting = self._by_evidence(name)
+            if counting is not None and counting.verdict is Verdict.FAILED:  # what broke behind it hides no failure
+                verdict = counting.verdict
+                first = f"attempt {counting.attempt}: {counting.headline.removeprefix(f'{verdict}: ')}"
         if not again:
-            if verdict is Verdict.BROKEN and name in self._failed:  # which hides no failure
-                verdict, first = Verdict.FAILED, self._failed[name]
             self._done[name] = verdict
         elif verdict is not Verdict.PASSED:  # else it is run again alone, whatever it found
             self._unsteady.add(name)
         if not self._quiet:
-            self._tell(name, verdict, first, attempt, again=bool(again))
+            self._tell(name, verdict, first, attempt, again=again)
 
     def _ordinary(self, report: pytest.TestReport) -> None:
         """A test of the project's own beside the cases: it counts in the exit code only, and its failure is shown."""
@@ -209,11 +209,16 @@ class Progress:
 
     def _of_dead_worker(self, case: str, why: str) -> Conclusion:
         """What the reports will say of the case: by what its worker left, if that is anything."""
-        plain = next(self._run.plain(one) for one in self._run.cases if one.id == case)
-        left = last_attempt(self._run.directory, plain)
+        left = self._by_evidence(case)
         if left is None or left.verdict is Verdict.BROKEN:
             return Conclusion(Verdict.BROKEN, why)
         return left.conclusion
+
+    def _by_evidence(self, case: str) -> CaseEvidence | None:
+        """The attempt that the reports will count; None where the case has left nothing."""
+        return last_attempt(
+            self._run.directory, next(self._run.plain(one) for one in self._run.cases if one.id == case)
+        )
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> Generator[None]:
