@@ -99,14 +99,15 @@ def run(
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     console = SafeConsole(highlight=False, soft_wrap=True)
     kept = reports / "fleet"
+    live = live_is_allowed(live)
     if resume is not None:
         made = plan.read(resume)
     elif file is not None:
         known = plan.read_durations(kept / plan.DURATIONS)
-        made = plan.plan(config.read(file), files, known, live=live_is_allowed(live), scenarios=scenarios)
+        made = plan.plan(config.read(file), files, known, live=live, scenarios=scenarios)
     else:
         raise RefusedError("what to run is missing; allowed: FLEET.toml, or --resume DIR")
-    _check_live(made, live_is_allowed(live))
+    _check_live(made, live)
     directory = resume or kept / made.run
     state = State(config.redis_address())
     with contextlib.closing(state):

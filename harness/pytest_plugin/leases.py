@@ -101,12 +101,15 @@ class LeaseTable:
 
         Raises :class:`BrokenError` for what is never free.
         """
-        self._require_possible(needs, deployment)
         with ExitStack() as waiting:
             if alone:  # nobody else begins meanwhile, or it would wait for ever
                 waiting.enter_context(lease([self._file(f"wish of {deployment.name}")]))
-            while (found := self._try(needs, deployment, alone=alone)) is None:
+            found = self._try(needs, deployment, alone=alone)
+            if found is None:
+                self._require_possible(needs, deployment)
+            while found is None:
                 time.sleep(_POLL_S)
+                found = self._try(needs, deployment, alone=alone)
             held, callers = found
         with held:
             yield callers

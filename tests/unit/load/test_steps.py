@@ -61,8 +61,8 @@ def scripted() -> Any:
         yield
 
 
-def run(levels: tuple[int, ...], told: Callable[[int, Sequence[Any]], None]) -> steps.Steps:
-    made = steps.Steps(LoadPlan(levels=levels, cps=1e6, hold_s=0.0), [Lane()], told)  # type: ignore[list-item]
+def run(levels: tuple[int, ...], told: Callable[[int, Sequence[Any]], None], lane: Lane | None = None) -> steps.Steps:
+    made = steps.Steps(LoadPlan(levels=levels, cps=1e6, hold_s=0.0), [lane or Lane()], told)  # type: ignore[list-item]
     made.run()
     return made
 
@@ -147,8 +147,7 @@ def test_a_call_that_waits_for_its_turn_is_not_dialled_after_ctrl_c(monkeypatch:
             hung_up.set()
 
     monkeypatch.setattr(steps, "LoadCall", Stopped)
-    made = steps.Steps(LoadPlan(levels=(2,), cps=1e6, hold_s=0.0), [Noticed()], lambda number, calls: None)  # type: ignore[list-item]
-    made.run()
+    made = run((2,), lambda number, calls: None, Noticed())
 
     assert made.interrupted
     assert [call.was_placed for call in made.calls] == [False, False]
@@ -180,8 +179,7 @@ def test_a_call_whose_turn_had_come_before_ctrl_c_is_hung_up_as_soon_as_it_is_th
                 hung_up.set()
 
     monkeypatch.setattr(steps, "LoadCall", Late)
-    made = steps.Steps(LoadPlan(levels=(2,), cps=1e6, hold_s=0.0), [Lines()], lambda number, calls: None)  # type: ignore[list-item]
-    made.run()
+    made = run((2,), lambda number, calls: None, Lines())
 
     assert made.interrupted
     assert [call.is_up for call in made.calls] == [False, False]
