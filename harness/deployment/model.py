@@ -119,12 +119,23 @@ class Deployment(Model):
         """The test phones that call: every one that is no agent, and not the campaign's customer, unless there is no other.
 
         Where any of them has a number, those that have none are left out: a SIP user at the platform is no outside caller.
+        Of those with one address of record only the first: the others would show the same number in From.
         """
         agents = {agent for group in self.groups.values() for agent in group.agents}
         customer = self.campaign.customer if self.campaign else None
         outside = [name for name in self.phones if name not in agents]
         left = [name for name in outside if name != customer] or outside
-        return [name for name in left if self.phones[name].number] or left
+        calling = [name for name in left if self.phones[name].number] or left
+        found: dict[tuple[str, str], str] = {}
+        for name in calling:
+            found.setdefault(self.address_of_record(name), name)
+        return list(found.values())
+
+    def address_of_record(self, phone: str) -> tuple[str, str]:
+        """Its user, and its domain where the account is known."""
+        entry = self.phones[phone]
+        account = self.accounts.get(entry.account)
+        return entry.aor_user, account.domain.lower() if account is not None else ""
 
     @property
     def customer(self) -> str:
@@ -358,7 +369,7 @@ class Deployment(Model):
             account = self.accounts.get(phone.account)
             if account is None:
                 continue
-            owner = owners.setdefault((phone.aor_user, account.domain.lower()), name)
+            owner = owners.setdefault(self.address_of_record(name), name)
             if owner != name and {owner, name} & set(called):
                 what = f"{phone.aor_user} at {account.domain} is phones.{owner}, too, so that a call to one rings both"
                 yield ("phones", name), f"{what}; allowed: a user of its own for each phone that is called"

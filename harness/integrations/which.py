@@ -345,7 +345,8 @@ def _has_customer(deployment: Deployment) -> bool:
 
 A_CUSTOMER = Need(_has_customer, "campaign.customer: no phone of ours has a number that a campaign could call")
 TWO_CALLERS = Need(
-    lambda deployment: len(deployment.callers) >= 2, "there is one test phone that calls; two are needed"
+    lambda deployment: len(deployment.callers) >= 2,
+    "there is one test phone that calls; two are needed, each with a user of its own",
 )
 #: A stand-in answers when all of them have been let through, and by then the first may have rung for too long.
 AT_ONCE = Which(
@@ -359,7 +360,7 @@ HELD_BY_STAND_IN = Which(
 CARRIES_TWO = Which(lambda cell: cell.trunk.max_concurrent_calls >= 2, "every trunk carries one call alone")
 ONE_CALLER_MORE = Which(
     lambda cell: len(cell.deployment.callers) > cell.trunk.max_concurrent_calls,
-    "there are fewer test phones that call than a trunk carries calls, and one more",
+    "there are fewer test phones that call, each with a user of its own, than a trunk carries calls, and one more",
 )
 #: A stand-in hangs up by itself, and sends digits.
 GOODBYE = Which(

@@ -63,8 +63,9 @@ def leased(run: Run, case: Case, *, alone: bool = False) -> Iterator[Leased]:
 
 def _narrowed(deployment: Deployment, callers: list[str]) -> Deployment:
     """The deployment with these callers alone: the others are another case's."""
-    without = set(deployment.callers) - set(callers)
-    return deployment.model_copy(update={"phones": {n: p for n, p in deployment.phones.items() if n not in without}})
+    without = {deployment.address_of_record(name) for name in set(deployment.callers) - set(callers)}
+    phones = {n: p for n, p in deployment.phones.items() if deployment.address_of_record(n) not in without}
+    return deployment.model_copy(update={"phones": phones})
 
 
 def _company(run: Run, case: Case, deployment: Deployment, mine: set[str], *, alone: bool) -> Company:
@@ -149,18 +150,8 @@ class LeaseTable:
             return stack.pop_all(), callers
 
     def _take_callers(self, stack: ExitStack, wanted: AnyOf, deployment: Deployment) -> list[str]:
-        """Phones of one user go to one case together: their registrations are of one address of record (RFC 3261 section 10.2).
-
-        They can still call at the same time.
-        """
-        of_user: dict[str, list[str]] = {}
-        for name in wanted.names:
-            of_user.setdefault(phone_key(deployment, name), []).append(name)
-        found: list[str] = []
-        for key, names in of_user.items():
-            if len(found) < wanted.count and self._take(stack, key):
-                found += names
-        return found[: wanted.count]
+        names = {phone_key(deployment, name): name for name in wanted.names}
+        return [names[key] for key in self._take_any(stack, tuple(names), wanted.count)]
 
     def _take(self, stack: ExitStack, name: str, *, shared: bool = False) -> bool:
         held: Lease | None = try_lease(self._file(name), shared=shared)

@@ -59,19 +59,23 @@ def test_each_case_has_callers_of_its_own(deployment: Deployment, table: LeaseTa
     assert callers == [[name] for name in deployment.callers], "as many as there are callers"
 
 
-def test_callers_of_one_user_are_in_one_case_together(deployment: Deployment, table: LeaseTable) -> None:
-    """Else a row of two callers would wait for ever where a file has no other than those two."""
+def test_callers_of_one_user_are_one_caller(deployment: Deployment, tmp_path: Path) -> None:
+    """From shows the user, so that a far end is shown one number, whichever of them calls (RFC 3261 section 8.1.1.3)."""
     first, second, *others = deployment.callers
-    account = deployment.phones[first].account
-    trunk = {"account": account, "user": "acme-trunk"}
+    trunk = {"account": deployment.phones[first].account, "user": "acme-trunk"}
     phones = {n: p.model_copy(update=trunk if n in (first, second) else {}) for n, p in deployment.phones.items()}
-    shared = deployment.model_copy(update={"phones": {n: p for n, p in phones.items() if n not in others}})
-    assert shared.callers == [first, second]
-    concurrent, inbound = case_of(shared, "CONCURRENT"), case_of(shared, "TD-INBOUND")
-    with ExitStack() as stack:
-        assert try_all(table, stack, shared, concurrent, inbound) == [[first, second]]
-    with ExitStack() as stack:
-        assert try_all(table, stack, shared, inbound, inbound) == [[first]], "a registrar knows both as one"
+    deployment = deployment.model_copy(update={"phones": phones})
+    assert deployment.callers == [first, *others]
+    run = Run(Path(tmp_path), (deployment,), matrix.Selection(), "quick", workers=4)
+    run.control.mkdir()
+    run.replicas, run.switchboard = {"acme": [deployment]}, "/nowhere"
+    inbound = case_of(deployment, "TD-INBOUND")
+    with leased(run, inbound) as one, leased(run, inbound) as other:
+        assert one.replica.callers == [first]
+        assert other.replica.callers == others[:1], "and not the second of the user that is taken"
+    only = deployment.model_copy(update={"phones": {n: p for n, p in phones.items() if n not in others}})
+    assert case_of(deployment, "CONCURRENT")
+    assert "CONCURRENT" not in {case.row.id for case in matrix.cases([only])}, "two are needed"
 
 
 def test_what_is_never_free_is_not_waited_for(
