@@ -19,7 +19,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from contextvars import ContextVar
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
@@ -213,20 +212,6 @@ class Usage(BaseModel):
     open: dict[str, int] = {}  #: slot → its calls: two while a transfer replaces one by the other
 
 
-#: The most seconds that a call of this thread waits at a gate, whatever it is asked ``within``.
-patience: ContextVar[float] = ContextVar("patience", default=float("inf"))
-
-
-@contextmanager
-def no_longer_than(seconds: float) -> Iterator[None]:
-    """Meanwhile that is this thread's ``patience``: a process waits for the answer, and cannot wait longer."""
-    token = patience.set(seconds)
-    try:
-        yield
-    finally:
-        patience.reset(token)
-
-
 class CallGate:
     """Lets a call through when the deployment's limits allow it, over all workers of a run.
 
@@ -254,7 +239,6 @@ class CallGate:
         Raises :class:`RefusedError` when the run's calls, seconds or money are used up, :class:`ResourceError` when no
         call may be placed in time or the gate's own files cannot be used.
         """
-        within = min(within, patience.get())
         deadline = time.monotonic() + within
         slot = self._slot(deadline, within)
         try:

@@ -12,7 +12,6 @@ from harness.deployment import Deployment
 from harness.errors import RefusedError, ResourceError
 from harness.fleet.config import SharedTrunk
 from harness.fleet.state import CallRequest, ShardRef, State
-from harness.limits import patience
 
 #: A hang-up that nobody answers takes so long (RFC 3261 timers B, F: 64 × T1), and a process some time to notice that it has to.
 LONGEST_HANGUP_S = 32.0 + 8.0
@@ -52,7 +51,6 @@ class RedisGate:
 
     def admit(self, within: float) -> RedisPermit:
         """As :meth:`harness.limits.Gate.admit`; a Redis that cannot be asked for so long lets nothing through."""
-        within = min(within, patience.get())
         deadline = time.monotonic() + within
         request = self._request()
         why = "calls_per_second"

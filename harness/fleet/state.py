@@ -18,7 +18,6 @@ import redis
 
 from harness.errors import ResourceError
 from harness.fleet import scripts
-from harness.limits import patience
 
 T = TypeVar("T")
 
@@ -26,6 +25,8 @@ _PREFIX = "harness"
 _RETRY_S = 0.2
 #: Of one request.
 _TIMEOUT_S = 3.0
+#: How long a call that follows a REFER is asked for: all calls of its process wait for the answer.
+_ANOTHER_WITHIN_S = 0.5
 #: A run's keys expire after so long without use; :mod:`harness.fleet.scripts` has the same time in its scripts.
 _KEPT_S = 14 * 86400
 
@@ -71,7 +72,7 @@ class State:
         self._redis.close()
 
     def _ask(self, request: Callable[[], T], within_s: float | None = None) -> T:
-        deadline = time.monotonic() + min(self._within_s if within_s is None else within_s, patience.get())
+        deadline = time.monotonic() + (self._within_s if within_s is None else within_s)
         while True:
             try:
                 return request()
@@ -184,7 +185,7 @@ class State:
     def another(self, call: CallRequest) -> tuple[str, str, str]:
         """Ask to place a call in the place of one that is up; as :meth:`admit`, but it never has to wait its turn."""
         keys = [*_of_call(call), *_places(call)]
-        return _said(self._run(scripts.ANOTHER, keys, [*_terms(call), call.place]))
+        return _said(self._run(scripts.ANOTHER, keys, [*_terms(call), call.place], _ANOTHER_WITHIN_S))
 
     def settle(self, call: CallRequest, seconds: float, cost: float, *, frees_place: bool) -> None:
         """Count what an ended call used. Where Redis cannot be reached, it counts in full when its lease is over."""

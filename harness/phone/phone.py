@@ -55,7 +55,7 @@ class Phone:
         directory: Path,
         rules: Rules,
     ) -> None:
-        self._rules, self._slots = rules, CallSlots(rules.admit)
+        self._rules, self._slots = rules, CallSlots(rules)
         self._owner, self.process, self.key, self.config = owner, process, key, config
         self.changed: threading.Condition = owner.changed
         self.directory = directory

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from harness.errors import ResourceError
-from harness.limits import Admitted, no_longer_than
+from harness.limits import Admitted
 from harness.phone.config import PhoneConfig
 from harness.phone.deadlines import DeadlineScheduler
 from harness.sip.grammar import SipSyntaxError
@@ -24,12 +24,14 @@ _ANSWERED_WITHIN_S: Final = 0.7
 
 @dataclass(frozen=True)
 class Rules:
-    """``guard`` raises :class:`RefusedError` for a URI that may not be called, ``admit`` waits until one more call may be
-    placed and raises when none may; no leg, placed or taken, lasts longer than ``seconds_per_call``.
+    """``guard`` raises :class:`RefusedError` for a URI that may not be called, ``admit`` is :meth:`harness.limits.Gate.admit`,
+    at which a call that is dialled waits for ``admitted_within_s`` at most; no leg, placed or taken, lasts longer than
+    ``seconds_per_call``.
     """
 
     guard: Callable[[str], None] = lambda uri: None
-    admit: Callable[[], Admitted] | None = None
+    admit: Callable[[float], Admitted] | None = None
+    admitted_within_s: float = 30.0
     seconds_per_call: float | None = None
 
 
@@ -73,13 +75,16 @@ class CallSlot:
 class CallSlots:
     """The slots of one phone's calls: admitted as they are dialled, or promised to calls that REFERs ask for."""
 
-    def __init__(self, admit: Callable[[], Admitted] | None) -> None:
-        self._admit = admit
+    def __init__(self, rules: Rules) -> None:
+        self._rules = rules
         self._promised: deque[CallSlot] = deque()  # added to and taken from in different threads
 
     def take(self) -> CallSlot | None:
         """One for a call that is to be placed, as soon as it may; None where nothing is limited."""
-        return CallSlot(self._admit()) if self._admit else None
+        return self._take(self._rules.admitted_within_s)
+
+    def _take(self, within: float) -> CallSlot | None:
+        return CallSlot(self._rules.admit(within)) if self._rules.admit else None
 
     def promise(self, referred: CallLimits) -> None:
         """To the call that takes the place of ``referred``: a share of its slot, or one of its own where that has none.
@@ -88,8 +93,7 @@ class CallSlots:
         :class:`ResourceError` when nobody waits for the answer any more.
         """
         began = time.monotonic()
-        with no_longer_than(_ADMITTED_WITHIN_S):
-            slot = referred.slot.share() if referred.slot is not None else self.take()
+        slot = referred.slot.share() if referred.slot is not None else self._take(_ADMITTED_WITHIN_S)
         if slot is None:
             return
         if (took := time.monotonic() - began) > _ANSWERED_WITHIN_S:

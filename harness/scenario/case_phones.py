@@ -57,16 +57,16 @@ class CasePhones:
         self._marks = marks
         self.guard = Guard(deployment)
         self._gate = gate
-        self._rules = Rules(self.guard, self._admitted, deployment.limits.seconds_per_call)
+        # the cases of every worker may each have a call before this one
+        within = max(_ADMITTED_WITHIN_S, 2.0 * MOST_WORKERS / deployment.limits.calls_per_second)
+        self._rules = Rules(self.guard, self._admitted, within, deployment.limits.seconds_per_call)
         self._phones: dict[str, Phone] = {}
         #: False where other processes lease these phones for their own cases: a registration that is kept would then
         #: draw their calls, or theirs would replace it unnoticed (RFC 3261 section 10.2.1).
         self.keeps_registrations = True
 
-    def _admitted(self) -> Admitted:
+    def _admitted(self, within: float) -> Admitted:
         """Wait for the deployment's limits, which is no time of the harness's own."""
-        # the cases of every worker may each have a call before this one
-        within = max(_ADMITTED_WITHIN_S, 2.0 * MOST_WORKERS / self._deployment.limits.calls_per_second)
         began = time.monotonic()
         permit = self._gate.admit(within)
         if (waited := time.monotonic() - began) > _WAITED_S:

@@ -19,6 +19,8 @@ from typing import Any
 import redis
 import tomli_w
 
+from harness.fleet.state import State
+
 ROOT = Path(__file__).resolve().parents[2]
 HARNESS = [sys.executable, "-c", "from harness.cli.app import main; main()"]
 CALLS = ROOT / "tests" / "fleet" / "calls"
@@ -43,6 +45,8 @@ class Redis:
             self._port = free.getsockname()[1]
         self.address = f"redis://127.0.71.1:{self._port}/0"
         self.client = redis.Redis.from_url(self.address, decode_responses=True)
+        self._connections = contextlib.ExitStack()
+        self._connections.callback(self.client.close)
         self.start()
 
     def start(self) -> None:
@@ -63,8 +67,13 @@ class Redis:
         self._process.kill()
         self._process.wait()
 
+    def state(self, within_s: float) -> State:
+        state = State(self.address, within_s=within_s)
+        self._connections.callback(state.close)
+        return state
+
     def close(self) -> None:
-        self.client.close()
+        self._connections.close()
         self.kill()
 
 

@@ -54,7 +54,7 @@ class Line:
             "bind_address": fresh_address(),
         }
         config = PhoneConfig(name=name, **(fields | options))  # type: ignore[arg-type]
-        rules = Rules(guard, (lambda: gate.admit(within)) if gate else None, seconds)
+        rules = Rules(guard, gate.admit if gate else None, within, seconds)
         phone = self.pool.lease(
             config, sink=lambda event: None, marks=itertools.count(), directory=self.directory, rules=rules
         )

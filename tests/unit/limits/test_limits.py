@@ -23,7 +23,6 @@ from harness.limits import (
     Marks,
     address,
     lease,
-    no_longer_than,
     place,
     released,
     try_lease,
@@ -328,14 +327,6 @@ def test_of_a_worker_that_died_in_a_transfer_both_calls_stay_entered_in_full(tmp
     assert subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=False).returncode == -9
     with pytest.raises(RefusedError, match=r"have used 120 s"):
         gate(tmp_path, seconds_per_call=60.0, seconds_per_run=150.0).admit(1.0)
-
-
-def test_where_somebody_waits_for_the_answer_a_call_is_let_through_soon_or_not_at_all(tmp_path: Path) -> None:
-    calls = gate(tmp_path, concurrent_calls=1)
-    with calls.admit(30.0), no_longer_than(0.05), pytest.raises(ResourceError, match=r"within 0\.05 s"):
-        calls.admit(30.0)
-    with calls.admit(30.0), pytest.raises(ResourceError, match=r"within 0\.1 s"):
-        calls.admit(0.1)
 
 
 def test_calls_are_spaced_over_all_processes(tmp_path: Path) -> None:

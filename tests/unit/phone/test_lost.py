@@ -59,7 +59,7 @@ def phone(peer: SipPeer, gate: CallGate, tmp_path: Path) -> Iterator[Phone]:
             return 1
 
         process: Any = SimpleNamespace(call=started)
-        rules = Rules(admit=lambda: gate.admit(0.5), seconds_per_call=LONGEST_S)
+        rules = Rules(admit=gate.admit, admitted_within_s=0.5, seconds_per_call=LONGEST_S)
         config = PhoneConfig("desk", "a", "example.com")
         desk = Phone(owner, process, 1, config, sink=lambda _: None, marks=iter([7]), directory=tmp_path, rules=rules)
         desk.dial("sip:b@example.com")

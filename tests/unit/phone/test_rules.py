@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from harness.errors import ResourceError
 from harness.phone import rules
-from harness.phone.rules import CallLimits, CallSlots
+from harness.phone.rules import CallLimits, CallSlots, Rules
 
 
 class Permits:
@@ -19,9 +19,14 @@ class Permits:
 
     def __init__(self) -> None:
         self.given: list[Permit] = []
+        self.waited_for: list[float] = []
 
-    def admit(self) -> Any:
-        self.given.append(Permit(self.admit))
+    def admit(self, within: float) -> Any:
+        self.waited_for.append(within)
+        return self.another()
+
+    def another(self) -> Any:
+        self.given.append(Permit(self.another))
         return self.given[-1]
 
 
@@ -50,7 +55,7 @@ class Scheduler:
 @given(steps=st.lists(st.tuples(st.sampled_from(["dial", "receive", "refer", "follow", "end"]), st.integers(0, 99))))
 def test_a_permit_is_given_back_once_with_its_call(steps: list[tuple[str, int]]) -> None:
     permits = Permits()
-    slots = CallSlots(permits.admit)
+    slots = CallSlots(Rules(admit=permits.admit))
     calls: list[CallLimits] = []
     for step, which in steps:
         if step in ("dial", "receive"):
@@ -76,7 +81,7 @@ def test_a_call_that_is_over_keeps_no_slot() -> None:
     permits = Permits()
     call = CallLimits()
     call.release()
-    slot = CallSlots(permits.admit).take()
+    slot = CallSlots(Rules(admit=permits.admit)).take()
     assert slot is not None
     call.hold(slot)
     assert call.slot is None
@@ -84,16 +89,27 @@ def test_a_call_that_is_over_keeps_no_slot() -> None:
 
 
 def test_where_nothing_is_limited_nothing_is_held() -> None:
-    slots = CallSlots(None)
+    slots = CallSlots(Rules())
     assert slots.take() is None
     slots.promise(CallLimits())
     assert slots.promised() is None
 
 
+def test_a_call_that_answers_a_refer_waits_shortly_for_its_permit() -> None:
+    """All calls of the process wait until the REFER is answered."""
+    permits = Permits()
+    slots = CallSlots(Rules(admit=permits.admit, admitted_within_s=30.0))
+    slots.take()
+    slots.promise(CallLimits())
+    dialled, referred = permits.waited_for
+    assert dialled == 30.0
+    assert referred < rules._ANSWERED_WITHIN_S
+
+
 def test_what_was_promised_is_given_back_when_the_referred_call_ends_and_nothing_took_it() -> None:
     """As a phone that is released, or lost, ends all its calls."""
     permits = Permits()
-    slots = CallSlots(permits.admit)
+    slots = CallSlots(Rules(admit=permits.admit))
     referred = CallLimits()
     slots.promise(referred)
     referred.release()
@@ -106,7 +122,7 @@ def test_what_was_promised_is_given_back_when_the_referred_call_ends_and_nothing
 def test_a_permit_that_came_too_late_for_the_answer_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rules, "_ANSWERED_WITHIN_S", -1.0)
     permits = Permits()
-    slots = CallSlots(permits.admit)
+    slots = CallSlots(Rules(admit=permits.admit))
     with pytest.raises(ResourceError, match="not in time"):
         slots.promise(CallLimits())
     assert [permit.released for permit in permits.given] == [1]
