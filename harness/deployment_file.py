@@ -20,7 +20,7 @@ _SECRET_HEADER = re.compile(r"authorization|(?<![a-z])auth(?![a-z])|cookie|token
 _CREDENTIALS_IN_URL = re.compile(r"[a-z][a-z0-9+.-]*://[^/@\s]*:[^/@\s]*@", re.IGNORECASE)
 
 _SECRET_IN_QUERY = re.compile(
-    r"[a-z][a-z0-9+.-]*://\S*[?&;]([\w.-]*[_.-])?(api|access|auth|client)?_?(key|token|secret|password|passwd|signature|sig|auth)=.",
+    r"[a-z][a-z0-9+.-]*://\S*[?&;](?!(sort|order|group|partition|page|next)[_.-]?(key|token)=)([\w.-]*[_.-])?(api|access|auth|client)?_?(key|token|secret|password|passwd|signature|sig|auth)=.",
     re.IGNORECASE,
 )
 _SECRET_IN_BODY = re.compile(

@@ -57,14 +57,17 @@ class Guard:
     It is a :class:`WrongTargetError` where whoever asks for the call is wrong, and not only this run's rules forbid it.
 
     A URI passes when its user is, whole and to the letter, a number of the deployment (in E.164, with or without plus, or
-    as the deployment's region dials it) or the user of one of its phones or groups; when the number is no emergency,
+    as ``dialled_in`` dials it) or the user of one of its phones or groups; when the number is no emergency,
     premium, short-code or foreign one (or ``safety.allow`` names it; emergency numbers never pass); and when its host
     is one of the deployment's.
+
+    ``dialled_in`` is the region whose network reads what the phone dials, the deployment's own unless said: there the
+    digits of a national number of another country are a stranger's, or call for help.
     """
 
-    def __init__(self, deployment: Deployment) -> None:
+    def __init__(self, deployment: Deployment, dialled_in: str | None = None) -> None:
         self._deployment = deployment
-        self._region = deployment.region
+        self._dialled_in = dialled_in or deployment.region
         self._countries = tuple(dict.fromkeys((deployment.region, *deployment.safety.countries)))
         self._exceptions = frozenset(deployment.safety.allow)
 
@@ -154,9 +157,10 @@ class Guard:
         if _NANP_976.fullmatch(number):
             return f"{number} is a premium-rate number (safety.allow may name it)"
         region = phonenumbers.region_code_for_number(parsed)
-        if region is None and parsed.country_code == phonenumbers.country_code_for_region(self._region):
+        if region is None and parsed.country_code == phonenumbers.country_code_for_region(self._deployment.region):
             return None  # at home, and nobody's: how else is a number tried that nobody has?
-        if region not in self._countries:
+        # some numbers are several countries', as toll-free ones of North America
+        if not any(phonenumbers.is_valid_number_for_region(parsed, country) for country in self._countries):
             nowhere = _NO_COUNTRY.get(region)
             key = "safety.allow" if nowhere else "safety.countries"  # which names countries, and no other networks
             home = ", ".join(self._countries)
@@ -164,22 +168,24 @@ class Guard:
         return None
 
     def is_emergency(self, code: str) -> bool:
-        """Whether these digits, dialled as they are, call for help."""
-        return code in _EMERGENCY_ANYWHERE or shortnumberinfo.connects_to_emergency_number(code, self._region)
+        """Whether these digits are an emergency number."""
+        return code in _EMERGENCY_ANYWHERE or shortnumberinfo.is_emergency_number(code, self._dialled_in)
 
     def _refusal_of_code(self, code: str) -> str | None:
         if self.is_emergency(code):
             return f"{code} is an emergency number"
         if code in self._exceptions:
             return None
+        if shortnumberinfo.connects_to_emergency_number(code, self._dialled_in):
+            return f"{code} begins with an emergency number (safety.allow may name it)"
         if len(code) <= 3 or not code.isdecimal() or self._is_short(int(code)):
             return f"{code} is a short code (safety.allow may name it)"
         return None
 
     def _is_short(self, code: int) -> bool:
-        country = phonenumbers.country_code_for_region(self._region)
+        country = phonenumbers.country_code_for_region(self._dialled_in)
         number = phonenumbers.PhoneNumber(country_code=country, national_number=code)
-        return shortnumberinfo.is_valid_short_number_for_region(number, self._region)
+        return shortnumberinfo.is_valid_short_number_for_region(number, self._dialled_in)
 
     @cached_property
     def _listed(self) -> frozenset[str]:
@@ -191,7 +197,7 @@ class Guard:
         found: dict[str, str] = {}
         for number in self._listed:
             found[number] = number
-            for digits in _spellings(number, self._region):
+            for digits in _spellings(number, self._dialled_in):
                 found[digits] = number
         found |= {phone.user: phone.user for phone in self._deployment.phones.values() if phone.user}
         found |= {group.user: group.user for group in self._deployment.groups.values() if group.user}

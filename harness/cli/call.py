@@ -89,7 +89,7 @@ def call(
         scratch = stack.enter_context(Scratch()).path
         world = stack.enter_context(complete(chosen, deployment, scratch))
         caller = _caller(world, phone)
-        guard, uri = Guard(world), _uri(world, caller, number)
+        guard, uri = Guard(world, world.region_at(caller)), _uri(world, caller, number)
         guard(uri)  # who may not be called is said before anything is sent
         kept = _kept(directory) if directory else scratch / "call"
         code = _Attempt(console, world, guard, caller, kept, scratch).run(uri, seconds, press, say or [])

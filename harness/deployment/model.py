@@ -19,6 +19,7 @@ from harness.deployment.routing import Assistant, Group, Handover, Line, Transfe
 from harness.deployment.terms import Axes, DeclaredTimings, Expectations, ExtraNumbers, Limits, Manners, Safety, Timings
 from harness.deployment.values import OWN_PHONES, LineOfText, Model, Region, SiteName, Way
 from harness.model_words import nearest
+from harness.sip.identity import has_national_form, region_of
 from harness.toml_model import Mistake, MistakesError
 
 #: How many digits prove DTMF.
@@ -136,6 +137,13 @@ class Deployment(Model):
         entry = self.phones[phone]
         account = self.accounts.get(entry.account)
         return entry.aor_user, account.domain.lower() if account is not None else ""
+
+    def region_at(self, phone: str) -> str:
+        """The region in whose national form the phone is told numbers, and dials them: a telephone's own network reads them."""
+        number = self.phones[phone].number if phone in self.phones else None
+        if number is None or has_national_form(number, self.region):
+            return self.region
+        return region_of(number, self.region)
 
     @property
     def customer(self) -> str:
@@ -268,6 +276,7 @@ class Deployment(Model):
             mistakes.append((("timings", "quick"), what))
         mistakes += [*self._trunks_alike(), *self._shared_numbers(), *self._shared_topics(), *self._report_names()]
         mistakes += [each for name in self.assistants for each in self._asked_twice(name)]
+        mistakes += self._digits_of_two_meanings()
         mistakes += [*self._phones_that_nobody_can_call(), *self._groups_that_nobody_can_call()]
         mistakes += self._calls_that_nobody_tells_apart()
         if mistakes:
@@ -323,6 +332,18 @@ class Deployment(Model):
                 if (owner := owners.setdefault(plain_name(name), where)) != where:
                     what = f"{name!r} is already {owner}; allowed: a name of its own for each group"
                     yield ("groups", key, "reported_as"), what
+
+    def _digits_of_two_meanings(self) -> Iterator[Mistake]:
+        """What a row presses has the AI do one thing."""
+        keys = ["goodbye_digit", "digits_back_digit"]
+        if any(assistant.transfer is not None for assistant in self.assistants.values()):
+            keys.insert(0, "digit")  # else nobody is asked by it
+        owners: dict[str, str] = {}
+        for key in keys:
+            digit = getattr(self.escalation, key)
+            if digit is not None and (owner := owners.setdefault(digit, key)) != key:
+                what = f"{digit} is already escalation.{owner}; allowed: a digit of its own for each"
+                yield ("escalation", key), what
 
     def _asked_twice(self, assistant: str) -> Iterator[Mistake]:
         """What asks an assistant for one of its handovers, and for something else as well."""

@@ -62,12 +62,12 @@ class Cells:
         falls_back = row.moment == "fallback"
         if not (self.cells or self.is_postponed) or not (row.every_number or falls_back) or deployment.depth == "once":
             return
-        trunk, said = deployment.trunks[0], set()
-        like = self.cells[0] if self.cells else Cell(deployment, trunk, "", {"ai": trunk.ai})
-        for line in dict.fromkeys(line for line, _, _ in deployment.all_dids()):
-            cell = replace(like, line=line)
+        axes, said = self.cells[0].axes if self.cells else {}, set[str | None]()
+        for line, name, _ in deployment.all_dids():
+            trunk = deployment.trunk(name)
+            cell = Cell(deployment, trunk, line, {**axes, "ai": trunk.ai})
             about = cell.entry.fallback if falls_back else line
-            if about in said or not _is_hidden(cell, row.which or ()):
+            if about in said or row.ai not in ("both", "either", trunk.ai) or not _is_hidden(cell, row.which or ()):
                 continue
             said.add(about)
             leads = "falls back" if falls_back else "leads, while it is closed," if row.out_of_hours else "leads"
@@ -155,7 +155,6 @@ class Cells:
         carried = [line for line in deployment.lines if trunk.name in deployment.numbers_of_line(line)]
         found = [cell for line in carried for cell in self._handovers(Cell(deployment, trunk, line, axes))]
         found, others = _in_time(found, row)
-        whole = bool(found)
         for stage, which in enumerate(row.which):
             kept, also = ([cell for cell in cells if which.holds(cell)] for cells in (found, others))
             if (found or others) and not kept and not also:
@@ -166,7 +165,8 @@ class Cells:
         for cell in others:
             self._lacking.setdefault(_which_handover(cell), f"closed now: {cell.line}")
         if others and not found:
-            self._say_missing(_not_their_time(row, others, some=whole), _NOT_NOW)
+            some = any(deployment.is_open(line) != row.out_of_hours for line in deployment.lines)
+            self._say_missing(_not_their_time(row, others, some=some), _NOT_NOW)
         for which in reversed(row.which):
             found.sort(key=which.prefers)
         once, full = deployment.depth == "once", deployment.depth == "full"

@@ -110,7 +110,10 @@ _SAYS: dict[Behaviour, str] = {
 }
 
 UNREACHABLE = Which(
-    lambda cell: not cell.entry.reachable or (cell.ai == "stand-in" and cell.entry.may_fail and _leads_to_ai(cell)),
+    lambda cell: (
+        cell.assistant is not None
+        and (not cell.entry.reachable or (cell.ai == "stand-in" and cell.entry.may_fail and _leads_to_ai(cell)))
+    ),
     "no number's trunk leads to a host that does not answer",
     lambda cell: cell.entry.reachable,
 )
@@ -249,11 +252,14 @@ OF_CAMPAIGN = Which(
 
 
 def _in_form(cell: Cell) -> bool:
-    return cell.axes["form"] != "national" or has_national_form(cell.did, cell.deployment.region)
+    deployment = cell.deployment
+    return cell.axes["form"] != "national" or all(
+        has_national_form(cell.did, deployment.region_at(name)) for name in deployment.callers
+    )
 
 
-#: A number of another country has no national form here.
-FORM_OF_AXIS = Which(_in_form, "no number can be dialled in that form")
+#: In another country than the number's its national digits are somebody else's.
+FORM_OF_AXIS = Which(_in_form, "no number can be dialled in that form by the test phones")
 NO_SELECTOR = "none"
 SELECTOR_OF_AXIS = Which(
     lambda cell: (cell.entry.selector or NO_SELECTOR) == cell.axes["selector"], "no number sends that selector"

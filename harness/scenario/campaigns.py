@@ -10,7 +10,6 @@ from harness.phone.leg import Leg
 from harness.phone.phone import Phone
 from harness.phone.protocol import Answer
 from harness.scenario.context import CaseContext
-from harness.scenario.phones import region_at
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import Message
 from harness.verdict import Finding
@@ -34,7 +33,7 @@ class Campaigns:
         refused = [leg for leg in self._phone.incoming if leg.id in self._refused]
         if not refused:
             return landing.landed("the call", subject, {})
-        invite, region = Message.parse(refused[-1].invite.text), region_at(self._context.deployment, self._phone.name)
+        invite, region = Message.parse(refused[-1].invite.text), self._context.deployment.region_at(self._phone.name)
         found = identity.caller_id(invite, refused[-1].id, self._awaited[-1], "preserved", region)
         return replace(found, evidence=tuple(self._refused.values()))
 
@@ -74,7 +73,7 @@ class Campaigns:
         except (LookupError, SipSyntaxError):
             return None
         others = [did for _, _, did in self._context.deployment.all_dids() if did not in self._awaited]
-        region = region_at(self._context.deployment, self._phone.name)
+        region = self._context.deployment.region_at(self._phone.name)
         # digits may spell two numbers: what may be an awaited one is that
         shown = identity.number_shown(invite, [*self._awaited, *others], region)
         return shown if shown in others else None

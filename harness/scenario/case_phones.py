@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import cached_property
 
 from harness.deployment import Deployment
@@ -20,7 +21,6 @@ from harness.phone.waiter import NeverCame
 from harness.safety import Guard, numbers_of
 from harness.scenario.company import ALONE, Company
 from harness.scenario.evidence import Evidence
-from harness.scenario.phones import region_at
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.identity import caller_id
 from harness.sip.message import Message
@@ -56,6 +56,7 @@ class CasePhones:
         self._pool = pool
         self._marks = marks
         self.guard = Guard(deployment)
+        self._guards = {deployment.region: self.guard}
         self._gate = gate
         # the cases of every worker may each have a call before this one
         within = max(_ADMITTED_WITHIN_S, 2.0 * MOST_WORKERS / deployment.limits.calls_per_second)
@@ -87,7 +88,7 @@ class CasePhones:
                 sink=self._evidence.event,
                 marks=self._marks,
                 directory=self._evidence.directory,
-                rules=self._rules,
+                rules=replace(self._rules, guard=self._guard_at(name)),
                 sharing=self._company.sharing(lands) if shared else None,
             )
             self._phones[name] = phone
@@ -98,6 +99,13 @@ class CasePhones:
                         f"phone {name} cannot register at {config.registrar}: {state.code} {state.reason}"
                     )
         return self._phones[name]
+
+    def _guard_at(self, name: str) -> Guard:
+        """That of what the phone dials: digits mean another number in another country."""
+        region = self._deployment.region_at(name)
+        if region not in self._guards:
+            self._guards[region] = Guard(self._deployment, region)
+        return self._guards[region]
 
     def leave(self, phone: Phone) -> None:
         """Give a softphone back before the case is over: nobody listens there any more."""
@@ -212,7 +220,7 @@ class CasePhones:
         if invite is None:
             return ()
         try:
-            return caller_id(Message.parse(invite.text), region_at(self._deployment, leg.phone.name)).numbers
+            return caller_id(Message.parse(invite.text), self._deployment.region_at(leg.phone.name)).numbers
         except SipSyntaxError:
             return ()
 

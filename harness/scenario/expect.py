@@ -18,7 +18,6 @@ from harness.scenario.ends import Call, parsed
 from harness.scenario.expect_group import way_in_s
 from harness.scenario.expect_headers import ExpectHeaders
 from harness.scenario.lines import Line
-from harness.scenario.phones import region_at
 from harness.scenario.reported import ReportedCall
 from harness.verdict import ExpectationError, Finding, Verdict
 
@@ -65,7 +64,7 @@ class Expect(ExpectHeaders):
             deployment = self._context.deployment
             phone = deployment.phones.get(end.phone_name)
             form = "preserved" if phone is not None and phone.number is not None else deployment.expect.number_format
-            region = region_at(deployment, end.phone_name)
+            region = deployment.region_at(end.phone_name)
             found = identity.caller_id(invite, end.label, number, form, region, where)
             self._context.evidence.add(found if beside is None else self._context.held_against([beside], found))
 
@@ -82,7 +81,7 @@ class Expect(ExpectHeaders):
         own = {number for _, _, number in deployment.all_dids()} | {
             group.did for group in deployment.groups.values() if group.did
         }
-        invite, region = end.invite, region_at(deployment, end.phone_name)
+        invite, region = end.invite, deployment.region_at(end.phone_name)
         assert invite is not None
         self._context.evidence.add(identity.platforms_number(invite, end.label, own, region, end.invite_number))
         return True

@@ -7,7 +7,6 @@ import socket
 from harness.deployment import CALLS_A_PHONE, STAND_IN, Deployment, Trunk, is_ipv6
 from harness.errors import ResourceError
 from harness.phone import PhoneConfig, TlsConfig
-from harness.sip.identity import region_of
 
 
 def sources(deployment: Deployment) -> tuple[str, ...] | None:
@@ -25,12 +24,6 @@ def sources(deployment: Deployment) -> tuple[str, ...] | None:
             *trunk.allowed_addresses,
         ]
     return tuple(dict.fromkeys(place.strip("[]") for place in places if place))
-
-
-def region_at(deployment: Deployment, name: str) -> str:
-    """The region in whose national form the phone ``name`` is told numbers: a telephone's own network writes them."""
-    phone = deployment.phones.get(name)
-    return deployment.region if phone is None or phone.number is None else region_of(phone.number, deployment.region)
 
 
 def own_phone(deployment: Deployment, name: str, /, **more: object) -> PhoneConfig:

@@ -76,6 +76,18 @@ def test_an_assistant_may_have_named_handovers_alone(tmp_path: Path, plain: Tabl
     assert sales.ways == ("digit", "prompt")
 
 
+def test_a_digit_means_one_thing(tmp_path: Path, plain: Table) -> None:
+    """The AI handed over a caller who was to make it hang up, and the row failed."""
+    plain["escalation"] |= {"goodbye_digit": "0", "digits_back_digit": "0"}
+    assert mistakes(written(tmp_path, plain)) == [
+        f"{tmp_path / 'file.toml'}: escalation.{key}: 0 is already escalation.digit; allowed: a digit of its own for each"
+        for key in ("goodbye_digit", "digits_back_digit")
+    ]
+    del plain["escalation"]["digits_back_digit"]
+    del plain["assistants"]["front"]["transfer"], plain["assistants"]["front"]["transfer_to"]
+    load(written(tmp_path, plain))  # nobody asks for a person by it
+
+
 @pytest.mark.parametrize(
     ("handover", "said"),
     [

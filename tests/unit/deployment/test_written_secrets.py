@@ -46,3 +46,20 @@ def test_secrets_do_not_stand_in_addresses(tmp_path: Path) -> None:
     (said,) = mistakes(tmp_path, "live-talkdesk", lambda text: text + campaign)
     assert said.startswith("campaign.url: secrets do not stand in files")
     assert "hunter2" not in said
+
+
+@pytest.mark.parametrize(
+    ("query", "is_one"),
+    [
+        ("key=hunter2", True),
+        ("x-api-key=hunter2", True),
+        ("page=2&token=hunter2", True),
+        ("sort_key=start", False),
+        ("page_token=next&groupKey=queue", False),
+    ],
+)
+def test_secrets_do_not_stand_in_queries(tmp_path: Path, query: str, is_one: bool) -> None:
+    campaign = f'\n[campaign]\ntrigger = "http"\nurl = "https://acme.example/dial?{query}"\nunknown = 1\n'
+    (said,) = mistakes(tmp_path, "live-talkdesk", lambda text: text + campaign)
+    assert said.startswith("campaign.url: secrets do not stand in files" if is_one else "campaign.unknown: ")
+    assert "hunter2" not in said

@@ -325,6 +325,73 @@ def test_what_only_a_closed_number_could_prove_is_told_as_closed_and_not_as_miss
     assert why(everything, "TD-OUTBOUND-IVR") == "no number has a menu in front of the AI", "open or not"
 
 
+@pytest.mark.usefixtures("a_wednesday")
+def test_every_number_is_closed_where_that_is_so_over_all_trunks(talkdesk: Deployment) -> None:
+    """One trunk's only number is open and hands over to nobody, the other's is closed and does."""
+    first, second = (trunk for trunk in talkdesk.trunks[:2])
+    hands_over = next(name for name, assistant in talkdesk.assistants.items() if assistant.transfer == "cold")
+    one = talkdesk.lines["inbound"].model_copy(update={"dids": {}, "trunk": first.name, "fallback": None})
+    talks = {**talkdesk.assistants, "silent": talkdesk.assistants["main"].model_copy(update={"transfer": None})}
+    lines = {
+        "a": one.model_copy(update={"did": "+13125550178", "assistant": "silent"}),
+        "b": one.model_copy(update={"trunk": second.name, "did": "+13125550177", "assistant": hands_over}),
+    }
+    both = talkdesk.model_copy(update={"trunks": (first, second), "lines": lines, "assistants": talks})
+    never = {name: getattr(talkdesk.lines["out-of-hours"], name) for name in ("hours", "zone")}
+    shut = {**lines, "b": lines["b"].model_copy(update=never)}
+    assert why(both.model_copy(update={"lines": shut}), "TD-TRANSFER-BLIND") == "closed now: b"
+
+
+def test_a_fallback_is_looked_at_over_the_trunks_that_carry_its_number(talkdesk: Deployment) -> None:
+    """Over the other trunk it cannot be made to fall back, whoever has a phone there."""
+    stand_in, synthflow = (next(t for t in talkdesk.trunks if t.ai == ai) for ai in ("stand-in", "synthflow"))
+    entry = talkdesk.lines["ivr"].model_copy(update={"dids": {}, "reachable": True, "may_fail": True})
+    away = talkdesk.groups["billing"].model_copy(update={"agents": (), "did": "+18155550177"})
+    lines = {
+        "ours": entry.model_copy(update={"trunk": stand_in.name, "did": "+13125550178", "fallback": "billing"}),
+        "theirs": entry.model_copy(update={"trunk": synthflow.name, "did": "+13125550177", "fallback": "elsewhere"}),
+    }
+    both = talkdesk.model_copy(
+        update={
+            "trunks": (stand_in, synthflow),
+            "lines": lines,
+            "groups": {**talkdesk.groups, "elsewhere": away},
+            "depth": "every-number",
+        }
+    )
+    assert {case.line for case in of(both, "TD-FALLBACK-REFUSED")} == {"ours"}
+    assert not [left for left in left_out(both) if left.row == "TD-FALLBACK-REFUSED"]
+    moved = {**lines, "theirs": lines["theirs"].model_copy(update={"trunk": stand_in.name})}
+    told = [left for left in left_out(both.model_copy(update={"lines": moved})) if left.row == "TD-FALLBACK-REFUSED"]
+    assert [left.line for left in told] == ["theirs"]
+
+
+def test_a_number_of_people_only_has_no_ai_that_could_be_down(talkdesk: Deployment) -> None:
+    """A sheet may say of all numbers of a trunk that they are not reachable."""
+    entry = talkdesk.lines["inbound"].model_copy(
+        update={
+            "dids": {},
+            "did": "+13125550178",
+            "assistant": None,
+            "group": "billing",
+            "fallback": "support",
+            "reachable": False,
+        }
+    )
+    people = talkdesk.model_copy(update={"lines": {"people": entry}})
+    assert not of(people, "TD-FALLBACK-DOWN")
+
+
+def test_national_form_is_dialled_from_the_numbers_own_country_alone(talkdesk: Deployment) -> None:
+    def forms(number: str) -> set[str]:
+        caller = talkdesk.phones["caller"].model_copy(update={"number": number})
+        changed = talkdesk.model_copy(update={"phones": {**talkdesk.phones, "caller": caller}})
+        return {case.axes["form"] for case in of(changed, "NUMBERFORMATS")}
+
+    assert forms("+14155550101") == {"e164", "national", "tel"}
+    assert forms("+4930900100") == {"e164", "tel"}, "there the digits are a stranger's number"
+
+
 def test_of_several_trunks_that_one_says_what_is_missing_which_comes_nearest(talkdesk: Deployment) -> None:
     """One trunk carries a number whose fallback nobody of ours sees, another a number without: whichever is named last."""
     plain = talkdesk.lines["inbound"].model_copy(update={"dids": {}, "fallback": None})

@@ -126,6 +126,14 @@ def test_a_number_in_the_file_is_not_enough(lab: Lab, number: str, why: str, rol
         guard.number(number)
 
 
+def test_a_number_of_several_countries_is_at_home_in_each(lab: Lab) -> None:
+    """A toll-free one of North America: phonenumbers names the United States for all of them."""
+    toll_free = "+18885550123"
+    Guard(lab(region="CA", groups__billing__did=toll_free))(f"sip:{toll_free}@{HOST}")
+    with pytest.raises(RefusedError, match="belongs to US, and the deployment to CA"):
+        Guard(lab(region="CA", groups__billing__did="+12065550123"))(f"sip:+12065550123@{HOST}")
+
+
 @pytest.mark.parametrize("number", ["+19005550100", "+18765550100", "+442079460100", "+13129765550"])
 def test_an_exception_names_one_number(lab: Lab, number: str) -> None:
     deployment = lab(groups__billing__did=number, safety__allow=[number])
@@ -151,6 +159,15 @@ def test_emergency_in_e164_has_no_exception_either(lab: Lab) -> None:
         Guard(lab(groups__billing__did="+49112", safety__allow=["+49112"]))(f"sip:+49112@{HOST}")
 
 
+def test_an_extension_may_begin_as_an_emergency_number_does_where_it_is_allowed(lab: Lab) -> None:
+    """A private exchange has such extensions; many a network takes the first digits for the whole."""
+    with pytest.raises(RefusedError, match=r"begins with an emergency number \(safety.allow may name it\)"):
+        Guard(lab(region="DE", phones__billing__user="1120"))(f"sip:1120@{HOST}")
+    Guard(lab(region="DE", phones__billing__user="1120", safety__allow=["1120"]))(f"sip:1120@{HOST}")
+    with pytest.raises(RefusedError, match="112 is an emergency number;"):
+        Guard(lab(region="DE", phones__billing__user="112", safety__allow=["112"]))(f"sip:112@{HOST}")
+
+
 @pytest.mark.parametrize("user", ["411", "*72", "#31#", "22000"])
 def test_short_codes_need_an_exception(lab: Lab, user: str) -> None:
     with pytest.raises(RefusedError, match="short code"):
@@ -169,6 +186,19 @@ def test_a_foreign_number_is_not_dialled_in_a_form_that_means_another(lab: Lab) 
     for digits in ("911234567", "0034911234567", "911"):
         with pytest.raises(RefusedError):
             guard(f"sip:{digits}@{HOST}")
+
+
+def test_a_phone_abroad_dials_no_national_form(lab: Lab) -> None:
+    """Its own network reads the digits: 041 234 567 89 is in Switzerland what it is nowhere else, and 911 234 567 calls for help."""
+    swiss, spanish = (
+        lab(region="CH", groups__billing__did="+41441234567"),
+        lab(region="ES", groups__billing__did="+34911234567"),
+    )
+    for deployment, digits, abroad in ((swiss, "0441234567", "DE"), (spanish, "911234567", "US")):
+        Guard(deployment)(f"sip:{digits}@{HOST}")
+        with pytest.raises(RefusedError, match="is no number of"):
+            Guard(deployment, abroad)(f"sip:{digits}@{HOST}")
+        Guard(deployment, abroad)(f"sip:{deployment.groups['billing'].did}@{HOST}")
 
 
 def test_digits_without_their_plus_are_not_dialled_where_they_mean_an_emergency(lab: Lab) -> None:

@@ -142,7 +142,7 @@ def test_digits_that_may_spell_either_number_are_the_own_campaigns(context: Case
     """In North America 2065550100 is a national number, and one of Egypt without its plus."""
     home, abroad = "+12065550100", "+2065550100"
     lines = [("abroad", "sip", abroad), ("home", "sip", home)]
-    deployment: Any = SimpleNamespace(all_dids=lambda: lines, region="US", phones={})
+    deployment: Any = SimpleNamespace(all_dids=lambda: lines, region_at=lambda phone: "US", phones={})
     there: Any = SimpleNamespace(deployment=deployment, evidence=context.evidence)
     for awaited, is_taken in ((home, True), (abroad, True), (NOBODYS, False)):
         phone: Any = Phone(Incoming(1, "2065550100"))
