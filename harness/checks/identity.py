@@ -13,12 +13,12 @@ from harness.sip.grammar import SipSyntaxError
 from harness.sip.identity import (
     Identity,
     asserted,
-    dialled_at_home,
     digits_of,
     has_national_form,
     identity_of,
     is_spelling,
     national,
+    national_forms,
     normalise,
 )
 from harness.sip.message import Message
@@ -61,7 +61,7 @@ def _is_written(shown: Identity, number: str, form: str, region: str) -> bool:
         case "e164":
             return digits_of(shown.uri) == number
         case "national":
-            return digits_of(shown.uri) in (national(number), dialled_at_home(number))
+            return digits_of(shown.uri) in national_forms(number)
         case _:
             return _number(shown, [number], region) == number
 

@@ -309,11 +309,15 @@ class StandInEndpoint:
         return [*others, *[assistant] * self._goes_on_twice(of, own, assistant)]
 
     def _goes_on_twice(self, of: Call, legs: Sequence[Leg], assistant: str) -> bool:
-        """Whether one of these legs that nobody expects goes on at the assistant; of a caller who has another call it may be that."""
+        """Whether one of these legs that nobody expects goes on at the assistant; of a caller who has another call it may be that.
+
+        One that replaced another is that call (RFC 3891).
+        """
         if any(call.number == of.number and call is not of for call in self._context.calls.own):
             return False
         taken = [call.first_leg for call in self.taken]
-        return any(leg not in taken and leg.state != "disconnected" and self._called(leg) == assistant for leg in legs)
+        more = [leg for leg in legs if leg not in taken and leg.predecessor is None]
+        return any(leg.state != "disconnected" and self._called(leg) == assistant for leg in more)
 
     def _called(self, leg: Leg) -> str | None:
         """The assistant that it is for; None where its number is nobody's."""

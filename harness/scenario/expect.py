@@ -382,9 +382,12 @@ class Expect(ExpectHeaders):
     def took(self, what: str, at: float, expected_s: float, rang: tuple[float, float] | None = None) -> None:
         """It came at ``at``, the time it should take, within a second, after the AI began to ring (``rang``).
 
-        Where nobody saw that, the caller was told at the latest that it rings.
+        Where nobody saw that, the caller was told at the latest that it rings. What is said after the AI was let go, and before
+        the call is refused (RFC 3960 section 3.1), is no ringing any more.
         """
         call = self._call
         before_s = way_in_s(call, self._context.patience) if rang is None else 0.0
         began = call.began if rang is None else rang[0]
+        if rang is not None and call.hears_on(rang[1], at, _PAUSES_S):
+            at = rang[1]
         self._context.evidence.add(timing.took(call.label, what, at - began, expected_s, way_in_s=before_s))

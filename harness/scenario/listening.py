@@ -82,6 +82,12 @@ class ListeningLeg(LegOfOurs):
         level = event.level_dbov
         return Sound(event.at, Observation.SOUND, f"sound at {self.label}, {level:.0f} dBov", level_dbov=level)
 
+    def hears_on(self, since: float, until: float, pauses_s: float) -> bool:
+        """Whether somebody or something is heard between two moments, with no longer pauses than these."""
+        sounds = [e.at for e in self.leg.events if isinstance(e, Listened) and e.level_dbov > SOUND_DBOV]
+        sounds = [at for at in sounds if since <= at <= until]
+        return bool(sounds) and all(b - a <= pauses_s for a, b in pairwise([since, *sounds, until]))
+
     def hears_marks(self, marks: Collection[int], since: float, deadline: float) -> Sound | None:
         """Wait for one of ``marks``."""
         return self._hears(lambda: marks, since, deadline)

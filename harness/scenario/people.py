@@ -9,6 +9,7 @@ from harness.checks import landing
 from harness.checks.finding import not_observable
 from harness.deployment import Group as GroupEntry
 from harness.deployment import Report
+from harness.events import CallState
 from harness.phone.leg import Leg
 from harness.phone.phone import Phone
 from harness.phone.waiter import NeverCame
@@ -49,9 +50,12 @@ class Caller:
         call = self.dial(number_as(line.did, form), headers)
         entry = line.entry
         if entry.announcement_s or entry.press:
-            Expect(self._context, call).answered()
-            self._context.pause(entry.announcement_s)
-            self._context.evidence.scripted(entry.announcement_s, "the announcement")
+            # without a menu it may speak first and let the AI answer the call (RFC 3960 section 3.1)
+            before_s = 0.0 if entry.press else entry.announcement_s
+            Expect(self._context, call).answered(self._context.patience + before_s)
+            left_s = self._left_of(entry.announcement_s, call)
+            self._context.pause(left_s)
+            self._context.evidence.scripted(left_s, "the announcement")
             for level, digit in enumerate(entry.press or ""):
                 if level:
                     wait_for_pause(call.leg)  # the next menu has said what there is to choose
@@ -59,6 +63,14 @@ class Caller:
                 call.press(digit)
             call.routed = time.monotonic()
         return call
+
+    def _left_of(self, announcement_s: float, call: Call) -> float:
+        """How much of an announcement is to come when the call is answered: what came so late was answered behind it."""
+        answered = call.answered_at()
+        if answered is None or answered - call.began <= self._context.patience:
+            return announcement_s
+        early = (e.at for e in call.leg.events if isinstance(e, CallState) and e.state == "early")
+        return max(0.0, announcement_s - (answered - next(early, answered)))
 
     def dial(self, number: str, headers: Sequence[tuple[str, str]] = ()) -> Call:
         """Call ``number`` (any form the deployment's network takes); returns at once."""

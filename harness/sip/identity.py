@@ -97,8 +97,15 @@ def region_of(number: str, otherwise: str) -> str:
     return found if found.isalpha() and found != "ZZ" else otherwise
 
 
+def national_forms(number: str) -> frozenset[str]:
+    """The digits by which an E.164 number is written in its own country: with and without trunk prefix."""
+    plain = national(number)
+    prefix = phonenumbers.ndd_prefix_for_region(region_of(number, ""), True) or ""
+    return frozenset({plain, prefix + plain, dialled_at_home(number)})
+
+
 def dialled_at_home(number: str) -> str:
-    """The digits that reach an E.164 number from its own country, with the trunk prefix where the country has one."""
+    """The digits that reach an E.164 number from its own country, as they are mostly written there: with trunk prefix, or not."""
     told = phonenumbers.format_number(_in_e164(number), phonenumbers.PhoneNumberFormat.NATIONAL)
     return re.sub(r"\D", "", told)
 

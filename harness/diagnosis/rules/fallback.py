@@ -190,7 +190,7 @@ FALLBACK: tuple[Rule, ...] = (
         cells=cells("timing", "fallback"),
         essential=(when("fallback.time", "longer"),),
         conditions=(not_shown("fallback.landed", "nowhere"), not_shown("ai.lost", "it refused")),
-        because="the fallback came, but not when the configured ring timeout was over",
+        because="the AI was given up, but not when the configured ring timeout was over",
     ),
     Rule(
         id="fallback.time.shorter",

@@ -38,6 +38,7 @@ def invite(from_: str, *more: str) -> Message:
         ("<sip:+1-415-555-0101@example.com>", "e164", Verdict.FAILED),  # a name like any other
         ("<sip:4155550101@example.com>", "e164", Verdict.FAILED),
         ("<sip:4155550101@example.com>", "national", Verdict.PASSED),
+        ("<sip:14155550101@example.com>", "national", Verdict.PASSED),  # with North America's trunk prefix
         (f"<sip:{CALLER}@example.com>", "national", Verdict.FAILED),
         ("<sip:4155550101@example.com>", "preserved", Verdict.PASSED),
         ("<sip:14155550101@example.com>", "preserved", Verdict.PASSED),
@@ -203,7 +204,8 @@ def test_a_national_form_may_have_its_trunk_prefix_and_no_number_of_another_coun
     data: st.DataObject, region: str
 ) -> None:
     number = data.draw(_numbers(region))
-    written = data.draw(st.sampled_from([national(number), dialled_at_home(number)]))
+    prefix = phonenumbers.ndd_prefix_for_region(region, True) or ""
+    written = data.draw(st.sampled_from([national(number), prefix + national(number), dialled_at_home(number)]))
     assert identity.caller_id(invite(f"<sip:{written}@p>"), "ai", number, "national", region).verdict is Verdict.PASSED
     foreign = data.draw(_VALUES.filter(lambda c: not has_national_form(number, c)))
     for user, verdict in ((number, Verdict.PASSED), ("00" + number[1:], Verdict.PASSED), ("4711", Verdict.FAILED)):

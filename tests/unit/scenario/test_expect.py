@@ -58,7 +58,8 @@ def test_a_telephone_s_own_network_writes_the_number(
         label="billing.1", role="agent", phone_name="billing", invite=Request.parse(text), invite_number="", record=None
     )
     Expect(context, end).caller_id("+14155550101")
-    right = {"e164": ["+14155550101"], "national": ["4155550101"]}.get(number_format, [written])
+    # 1 is North America's trunk prefix, too
+    right = {"e164": ["+14155550101"], "national": ["4155550101", "14155550101"]}.get(number_format, [written])
     assert verdicts(context) == {"caller_id": PASSED if telephone or written in right else FAILED}
 
 

@@ -110,6 +110,7 @@ def leg(name: str, number: str, caller: str, began: float, state: str = "early")
         answer=lambda: None,
         state=state,
         successor=None,
+        predecessor=None,
     )
 
 
@@ -137,6 +138,20 @@ def test_what_is_no_way_to_write_it_is_nobodys(make_context: MakeContext, writte
     talk = endpoint.expect_call(call(), "main", 0.0)
     assert talk is not None
     assert (talk.assistant, endpoint.asked_for(call())) == (None, [written])
+
+
+def test_a_call_that_was_moved_to_another_dialog_is_one_call(make_context: MakeContext) -> None:
+    """A platform may replace its dialog by another one, as when it changes its node (RFC 3891)."""
+    context = make_context(ai="stand-in")
+    taken, moved = leg("stand-in.1", ASSISTANT, CALLER, 10.0), leg("stand-in.2", ASSISTANT, CALLER, 10.1, "confirmed")
+    phone: Any = SimpleNamespace(incoming=[taken, moved], next_call=lambda within: taken)
+    endpoint = StandInEndpoint(context, phone, context.trunk)
+    of = call()
+    of.began = 10.0
+    assert endpoint.expect_call(of, "main", 0.0) is not None
+    assert endpoint.others(of, "main") == ["main"]
+    moved.predecessor = taken
+    assert endpoint.others(of, "main") == []
 
 
 def test_a_stand_in_that_is_called_for_another_assistant_as_well(make_context: MakeContext) -> None:

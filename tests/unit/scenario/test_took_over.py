@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from harness.deployment import Group, PhoneEntry
-from harness.events import CallState
+from harness.events import CallState, Listened
 from harness.scenario.ends import Call
 from harness.scenario.expect import Expect
 from harness.scenario.expect_group import ExpectGroup
@@ -197,5 +197,35 @@ def test_an_ai_that_nobody_answers_has_its_ring_timeout_from_when_it_rings(
     states += [] if way_in_s is None else [CallState(at=ROUTED + way_in_s, state="early", **told)]
     rang = None if asked is None else (ROUTED + asked, ROUTED + ended)
     of = Call(context, leg(states), "caller")
+    Expect(context, of).took("the final response", ROUTED + ended, RING_TIMEOUT_S, rang)
+    assert context.evidence.findings[-1].verdict is expected
+
+
+@pytest.mark.parametrize(
+    ("let_go", "speaks_s", "ended", "expected"),
+    [
+        (
+            2.2,
+            4.0,
+            6.2,
+            Verdict.PASSED,
+        ),  # "nobody is available", said before the call is refused (RFC 3960 section 3.1)
+        (2.2, 0.0, 6.2, Verdict.FAILED),
+        (2.2, 0.8, 6.2, Verdict.FAILED),  # and then nothing
+        (5.2, 1.0, 6.2, Verdict.FAILED),  # the AI rang for too long all the same
+        (0.6, 5.6, 6.2, Verdict.FAILED),
+    ],
+)
+def test_what_is_said_when_the_ai_has_been_let_go_is_no_ringing(
+    make_context: MakeContext, let_go: float, speaks_s: float, ended: float, expected: Verdict
+) -> None:
+    context = make_context("NOANSWER", "stand-in")
+    told: Any = {"phone": "c", "leg": "c.1"}
+    heard = [
+        Listened(at=ROUTED + let_go + pulse / 5, seconds=0.2, level_dbov=-20.0, **told)
+        for pulse in range(round(speaks_s * 5))
+    ]
+    of = Call(context, leg([CallState(at=ROUTED, state="calling", **told), *heard]), "caller")
+    rang = (ROUTED + 0.2, ROUTED + let_go)
     Expect(context, of).took("the final response", ROUTED + ended, RING_TIMEOUT_S, rang)
     assert context.evidence.findings[-1].verdict is expected
