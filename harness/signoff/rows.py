@@ -54,11 +54,11 @@ class RowResult:
 
         A row of practice may be left out, but not one of its cases alone: the others would speak for it.
         """
-        if self.verdict == NOT_RUN:
+        if self.verdict in (Verdict.PASSED, NOT_APPLICABLE):
+            return False
+        if self.verdict == NOT_RUN or not (self.scope.cases or self.run):
             return self.scope.documented or self.scope.demanded
-        if not self.scope.cases and not self.run:
-            return self.scope.hidden and self.scope.documented
-        return self.verdict not in (Verdict.PASSED, NOT_APPLICABLE)
+        return True
 
     @property
     def blocks(self) -> bool:

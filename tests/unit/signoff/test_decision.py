@@ -121,6 +121,25 @@ class TestWhatWasNotRun:
             assert any("LONGCALL" in reason for reason in decision.reasons)
         assert decide(made, [waiver("LONGCALL")], today=TODAY).outcome is Acceptance.WITH_WAIVERS
 
+    @pytest.mark.parametrize("by_option", [True, False])
+    def test_a_required_row_of_practice_that_nobody_can_see(
+        self, tmp_path: Path, runs: ModuleType, by_option: bool
+    ) -> None:
+        """The run failed for it, and was accepted."""
+        deployment, required = runs.live(), ["ANONYMOUS"]
+        blind = deployment.synthflow.model_copy(update={"witness": ("record",)})
+        changed = deployment.model_copy(update={"synthflow": blind, "require": () if by_option else tuple(required)})
+        options = {"require": required if by_option else []}
+        run = runs.make_run(tmp_path, deployment=changed, options=options).directory
+        decision = decide(run, today=TODAY)
+        row = result(decision, "ANONYMOUS")
+        assert (row.scope.documented, row.verdict) == (False, "not observable")
+        assert remake(run).summary.exit_code == 1
+
+        assert decision.outcome is Acceptance.NOT_ACCEPTED
+        assert any("ANONYMOUS" in reason for reason in decision.reasons)
+        assert decide(run, [waiver("ANONYMOUS")], today=TODAY).outcome is Acceptance.WITH_WAIVERS
+
     def test_left_out_by_the_deployment_file(self, tmp_path: Path, runs: ModuleType) -> None:
         deployment = runs.live().model_copy(update={"leave_out": {"TD-CAPACITY": "we do not want to know"}})
         run = runs.make_run(tmp_path, deployment=deployment).directory
