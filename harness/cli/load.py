@@ -20,6 +20,8 @@ from harness.load.call import LoadCall
 from harness.load.result import LoadResult, Percentiles
 from harness.load.run import load as run_load
 from harness.pytest_plugin.options import LIVE_VARIABLE
+from harness.report.mask import mask_text
+from harness.report.names import is_masked
 from harness.scratch import Scratch
 from harness.terminal import SafeConsole
 
@@ -73,7 +75,10 @@ def load(
 def _tell(console: SafeConsole, number: int, calls: Sequence[LoadCall]) -> None:
     bad = [call for call in calls if call.failed_in is not None]
     said = f"step {number}: {len(calls) - len(bad)} of {len(calls)} calls up and verified"
-    console.print(said + (f"; call {bad[0].index}: {bad[0].message}" if bad else ""), soft_wrap=True)
+    if bad:
+        message = bad[0].message
+        said += f"; call {bad[0].index}: {mask_text(message) if is_masked(bad[0].lane.context.deployment) else message}"
+    console.print(said, soft_wrap=True)
     console.file.flush()
 
 

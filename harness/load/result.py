@@ -12,7 +12,6 @@ from typing import Any
 from harness import whole_file
 from harness.load.call import LoadCall
 from harness.load.steps import Steps
-from harness.report.mask import mask_plain
 from harness.verdict import INTERRUPTED, Verdict, exit_code, worst
 
 FILE = "load.json"
@@ -119,15 +118,14 @@ class LoadResult:
         return exit_code([self.verdict])
 
     def plain(self) -> dict[str, Any]:
-        """JSON-ready data, numbers of a real deployment masked."""
+        """JSON-ready data."""
         plain: dict[str, Any] = {"format": FORMAT, **asdict(self)}
         first = self.first_failing
-        plain |= {
+        return plain | {
             "exit_code": self.exit_code,
             "calls_held": self.held,
             "first_failing_step": None if first is None else first.step,
         }
-        return plain if self.kind == "simulated" else dict(mask_plain(plain))
 
     def write(self, run: Path) -> None:
         """Write ``load.json``."""

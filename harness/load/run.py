@@ -22,6 +22,8 @@ from harness.matrix import Case
 from harness.phone.pool import PhonePool
 from harness.pytest_plugin.starvation import LATE_S, monitor
 from harness.pytest_plugin.worlds import heartbeat
+from harness.report.mask import mask_fields
+from harness.report.names import is_masked
 from harness.report.run import create
 
 #: A note is made when the rate was below this share of the one asked for.
@@ -38,7 +40,9 @@ def load(
     scratch: Path,
     on_step: OnStep,
 ) -> tuple[LoadResult, Path]:
-    """Place the calls of ``plan``; return the results and the run's directory. ``on_step`` is called after each step.
+    """Place the calls of ``plan``; return the results, numbers of a real deployment masked, and the run's directory.
+
+    ``on_step`` is called after each step.
 
     Raises :class:`BrokenError` for what this machine cannot give: phones, registrations, marks, disk.
     """
@@ -65,6 +69,8 @@ def load(
         steps.run()
         found = result(steps, began=began, wall_s=time.monotonic() - began)
         found = dataclasses.replace(found, notes=_notes(lanes, plan, found.steps))
+    if is_masked(deployment):
+        found = mask_fields(found)
     found.write(run)
     picture.write(run, found)
     return found, run

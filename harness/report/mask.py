@@ -11,7 +11,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import fields, is_dataclass, replace
+from enum import Enum
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 #: Stands for the digits left out; in file names and on the wire, where only ASCII will do, it is an ``x``.
 DOT = "•"
@@ -82,3 +86,20 @@ def mask_plain(value: Any) -> Any:
     if isinstance(value, int) and not isinstance(value, bool) and 10**9 <= abs(value) < 10**15:
         return mask_text(str(value))
     return value
+
+
+def mask_fields(data: T) -> T:
+    """A dataclass with every string in it masked, also in the dataclasses it holds; figures and words of enumerations stay."""
+    whole: Any = data
+    masked: T = replace(whole, **{one.name: _mask_field(getattr(whole, one.name)) for one in fields(whole)})
+    return masked
+
+
+def _mask_field(value: Any) -> Any:
+    if isinstance(value, Enum):
+        return value
+    if is_dataclass(value):
+        return mask_fields(value)
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(_mask_field, value))
+    return mask_plain(value) if isinstance(value, (str, Mapping)) else value

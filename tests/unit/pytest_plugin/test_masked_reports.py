@@ -9,7 +9,10 @@ from typing import Any
 
 import pytest
 
-from harness.pytest_plugin import cases
+from harness import preflight
+from harness.preflight import ProbeKind, ProbeResult, Report, Status
+from harness.preflight.lines import RowNeed
+from harness.pytest_plugin import cases, preflight_gate
 from harness.pytest_plugin.attempt import Attempt
 from harness.pytest_plugin.progress import Progress
 from harness.verdict import CaseOutcome, DidNotPassError, Finding, Verdict
@@ -81,3 +84,32 @@ def test_what_broke_outside_of_any_case_names_no_number(tmp_path: Path) -> None:
     assert "b\u00fcro\\udce4" in said, "whatever the locale, and whatever was in it"
     assert NUMBER not in said
     assert said.count(MASKED) == 4
+
+
+def looked_at(kind: str, directory: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> str:
+    """What the terminal and the run's directory have of a registrar that does not know a phone, whose user is its number."""
+    told = f"404 Not Found: it does not know {NUMBER}"
+    line = ProbeResult(
+        ProbeKind.REGISTRATION, "caller", Status.FAILED, told, "Registration fails", "Check phones.caller."
+    )
+    need = RowNeed("HOLD", "callers registered", "", Status.FAILED, told)
+    monkeypatch.setattr(preflight, "run", lambda replica, asked: Report(f"of {NUMBER}", (line,), 0.1, (need,)))
+    run: Any = SimpleNamespace(cases=[], replicas={"lab": [SimpleNamespace(kind=kind)]}, directory=directory)
+    assert not preflight_gate.check(run, "stop")
+    return (directory / "preflight.json").read_text() + capsys.readouterr().out
+
+
+@pytest.mark.parametrize("kind", ["live", "stand-in"])
+def test_a_real_number_that_preflight_names_is_shown_to_nobody(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = looked_at(kind, tmp_path, monkeypatch, capsys)
+    assert NUMBER not in said
+    assert said.count(MASKED) == 3, "on the terminal"
+    assert said.count("+4420\\u2022\\u2022\\u2022\\u20220155") == 3, "in the file"
+
+
+def test_a_simulated_number_that_preflight_names_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert looked_at("simulated", tmp_path, monkeypatch, capsys).count(NUMBER) == 6

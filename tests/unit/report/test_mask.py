@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.report.mask import mask_name, mask_number, mask_plain, mask_text
+from harness.report.mask import mask_fields, mask_name, mask_number, mask_plain, mask_text
+from harness.verdict import Verdict
 
 #: Of an Identity header (RFC 8224): {"dest":{"tn":["13125550100"]},"iat":1,"orig":{"tn":"13125550142"}}, and a signature.
 CLAIMS = "eyJkZXN0Ijp7InRuIjpbIjEzMTI1NTUwMTAwIl19LCJpYXQiOjEsIm9yaWciOnsidG4iOiIxMzEyNTU1MDE0MiJ9fQ"
@@ -84,3 +87,26 @@ def test_plain_data_is_masked_to_its_depth() -> None:
     assert mask_plain(plain) == {
         "+1312•••0100": [{"from": "1312•••0100", "ms": 1200, "ok": True, "none": None, "level": -12.5}]
     }
+
+
+@dataclass(frozen=True)
+class Step:
+    message: str
+    verdict: Verdict = Verdict.FAILED
+    packets: int = 13125550100
+
+
+@dataclass(frozen=True)
+class Load:
+    steps: list[Step]
+    notes: tuple[str, ...]
+    asked: dict[str, str]
+    first: Step | None = None
+
+
+def test_a_dataclass_stays_one() -> None:
+    load = Load([Step("+13125550100 is busy")], ("of +13125550100",), {"line": "+13125550100"}, Step("none"))
+    masked = Load([Step("+1312•••0100 is busy")], ("of +1312•••0100",), {"line": "+1312•••0100"}, Step("none"))
+
+    assert mask_fields(load) == masked
+    assert mask_fields(load).steps[0].verdict is Verdict.FAILED
