@@ -15,9 +15,10 @@ from harness.phone import recording, rtp_log
 from harness.phone.leg import Leg
 from harness.phone.waiter import NeverCame
 from harness.report.recorder import CaseRecorder
+from harness.scenario import packet_loss
 from harness.scenario.ai_calls import AiCall
 from harness.scenario.calls import Calls, Own
-from harness.scenario.conclusion import conclude
+from harness.scenario.conclusion import conclude, look_at_audio
 from harness.scenario.context import CaseContext
 from harness.scenario.ends import Call
 from harness.scenario.evidence import Evidence
@@ -128,13 +129,24 @@ class LoadCall:
             Expect(context, call).two_way_audio_with(self._ai_call)
 
     def verify_again(self, step: int) -> None:
-        """Verify that it is still up, and heard both ways; only that it is up where only a transcript shows the far end."""
+        """Verify that it is still up, heard both ways, and with little lost and no other call's voice heard so far.
+
+        Where only a transcript shows the far end nobody can say that it is heard before the call is over.
+        """
         with self._judged(step):
             call, ai_call = self._call, self._ai_call
             assert call is not None
             assert ai_call is not None
-            if self._still_up(call) and not self._is_known_by_words:
-                Expect(self._context, call).two_way_audio_with(ai_call, changed=True)
+            if self._still_up(call):
+                if self._is_known_by_words:
+                    packet_loss.look_longer(self._context, (call,))
+                else:
+                    Expect(self._context, call).two_way_audio_with(ai_call, changed=True)
+                self._look_at_audio()
+
+    def _look_at_audio(self) -> None:
+        for own in self._context.calls.own:
+            look_at_audio(self._context, own)
 
     def _still_up(self, call: Call) -> bool:
         """Record whether nobody has ended it. Raises the phone's error where the phone has ended it itself."""
@@ -165,13 +177,19 @@ class LoadCall:
                 Expect(self._context, self._ai_call).released(after)
         self.ended = call.released_at(time.monotonic() + self._context.patience) is not None
 
-    def conclude(self) -> None:
-        """Add the last findings, above all those that a far end reports only when its call is over."""
+    def conclude(self, step: int) -> None:
+        """Add the last findings, above all those that a far end reports only when its call is over.
+
+        ``step``: the last one, in which whatever has happened since the call was verified again is seen.
+        """
         if self._concluded:
             return
         self._concluded = True
-        with self._judged(self.step):
+        with self._judged(step):
+            self._look_at_audio()
+            self._seen_in(step)
             conclude(self._context, probe=False)
+            self._seen_in(self.step)  # what else is told only now, as by a transcript, is of how it began
         if self.verdict is Verdict.PASSED and self._call is not None:
             self._forget_recordings(self._call)
 
@@ -200,8 +218,11 @@ class LoadCall:
             self._note(error)
             raise
         finally:
-            if self.failed_in is None and self.verdict is not Verdict.PASSED:
-                self.failed_in = step
+            self._seen_in(step)
+
+    def _seen_in(self, step: int) -> None:
+        if self.failed_in is None and self.verdict is not Verdict.PASSED:
+            self.failed_in = step
 
     def _note(self, error: BaseException) -> None:
         finding = getattr(error, "finding", None)

@@ -121,7 +121,7 @@ class Steps:
             ends.append(executor.submit(call.end, None if self.interrupted else len(self.reached)))
         _finish(ends)
         if not self.interrupted:
-            _finish([executor.submit(call.conclude) for call in self.calls])
+            _finish([executor.submit(call.conclude, len(self.reached)) for call in self.calls])
 
     @property
     def verdict(self) -> Verdict:

@@ -56,8 +56,13 @@ def _look_at_calls(context: CaseContext) -> None:
     _add(context, context.late_rings)
     for call in every_call(context):
         _answered_well(context, call)
-        _no_crossing(context, call)
-        _little_loss(context, call)
+        look_at_audio(context, call)
+
+
+def look_at_audio(context: CaseContext, call: OwnCall) -> None:
+    """Whether another call's voice was heard on it so far, and how much of its RTP was lost."""
+    _no_crossing(context, call)
+    _little_loss(context, call)
 
 
 def _add(context: CaseContext, looks: Sequence[Callable[[], Sequence[Finding]]]) -> None:

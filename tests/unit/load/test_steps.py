@@ -40,7 +40,7 @@ class ScriptedCall:
         if not self.is_up and self.failed_in is None:
             self.failed_in = step
 
-    def conclude(self) -> None: ...
+    def conclude(self, step: int) -> None: ...
 
     def interrupted(self, step: int) -> None:
         self.failed_in = step

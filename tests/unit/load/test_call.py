@@ -1,0 +1,142 @@
+"""In which step a call of a load is seen not to pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from harness import matrix
+from harness.errors import BrokenError
+from harness.integrations import load
+from harness.limits import CallGate
+from harness.load import call as load_call
+from harness.load.call import LoadCall
+from harness.load.lane import Lane, SharedMarks
+from harness.load.plan import LoadPlan
+from harness.load.result import LoadResult, result
+from harness.matrix import Selection
+from harness.phone.pool import PhonePool
+from harness.verdict import Finding, Verdict
+from tests.unit.checks.calls import counted
+
+_FILE = Path(__file__).parents[3] / "scenarios" / "deployments" / "simulated-talkdesk.toml"
+
+Place = Callable[..., LoadCall]
+
+
+@pytest.fixture
+def lane(tmp_path: Path) -> Iterator[Lane]:
+    """With everything real but its phones: no process is started, and nobody is called."""
+    deployment = load(_FILE)
+    (case, *_) = matrix.cases([deployment], Selection(rows=("TD-INBOUND",), ais=("synthflow",)))
+    with PhonePool(tmp_path / "phones") as pool:
+        gate, marks = CallGate(tmp_path / "gate", deployment.limits), SharedMarks(iter(range(200)))
+        timings = deployment.timings_by("quick")
+        lane = Lane(tmp_path, case, deployment, timings, pool, marks, None, gate, 3, lambda begin, end: [])
+        yield lane
+        lane.close()
+
+
+@pytest.fixture
+def place(lane: Lane, monkeypatch: pytest.MonkeyPatch) -> Place:
+    """A call of that step which is up, heard both ways, and has lost no packet yet."""
+
+    def expect(context: Any, call: Any) -> Any:
+        heard = finding("audio", Verdict.PASSED)
+        return SimpleNamespace(two_way_audio_with=lambda other, changed: context.evidence.add(heard))
+
+    monkeypatch.setattr(load_call, "Expect", expect)
+    monkeypatch.setattr(LoadCall, "_call", property(lambda self: self._context.calls.own[0]))
+    monkeypatch.setattr(LoadCall, "_still_up", lambda self, call: True)
+    monkeypatch.setattr(LoadCall, "_forget_recordings", lambda self, call: None)
+
+    def place(step: int) -> LoadCall:
+        call = LoadCall(step, step, lane)
+        leg = SimpleNamespace(events=[SimpleNamespace(at=1.0)], direction="incoming", lost=0, messages=())
+        leg.statistics, leg.invite = lambda: counted(1000, leg.lost), SimpleNamespace(at=1.0)
+        own: Any = SimpleNamespace(label=f"caller.{step}", leg=leg, first_leg=leg, number=None)
+        own.marks_sustained, own.is_over = lambda: [], lambda: False
+        own.answered_at, own.released_at = lambda: 1.0, lambda within: None
+        call._context.calls.own.append(own)
+        call._ai_call = cast("Any", SimpleNamespace())
+        return call
+
+    return place
+
+
+def finding(check: str, verdict: Verdict) -> Finding:
+    return Finding(check, "caller.1", verdict, "what is right", "what was seen", at=1.0)
+
+
+def lose(call: LoadCall, packets: int) -> None:
+    leg: Any = call._context.calls.own[0].leg
+    leg.lost = packets
+
+
+def found_of(*calls: LoadCall) -> LoadResult:
+    steps: Any = SimpleNamespace(
+        calls=list(calls), plan=LoadPlan(levels=(1, 2, 3), cps=1.0, hold_s=0.0), reached=[1, 2, 3], interrupted=False,
+        verdict=Verdict.FAILED,
+    )  # fmt: skip
+    return result(steps, began=0.0, wall_s=1.0)
+
+
+@pytest.mark.parametrize("by_words", [False, True])
+def test_loss_is_seen_in_the_step_in_which_it_occurs(
+    place: Place, monkeypatch: pytest.MonkeyPatch, by_words: bool
+) -> None:
+    """Not in the step in which the call was placed, long before it; whatever shows the far end."""
+    monkeypatch.setattr(LoadCall, "_is_known_by_words", by_words)
+    call = place(1)
+    call.verify_again(1)
+    call.verify_again(2)
+    assert (call.verdict, call.failed_in) == (Verdict.PASSED, None)
+    lose(call, 100)
+    call.verify_again(3)
+    assert (call.verdict, call.failed_in) == (Verdict.FAILED, 3)
+
+
+def test_loss_that_only_the_end_shows_belongs_to_the_last_step(place: Place) -> None:
+    """What had been verified in the steps before it was held."""
+    calls = [place(step) for step in (1, 2, 3)]
+    for step in (1, 2, 3):
+        for call in calls[:step]:
+            call.verify_again(step)
+    lose(calls[0], 100)
+    for call in calls:
+        call.conclude(3)
+    found = found_of(*calls)
+    assert [call.failed_in for call in calls] == [3, None, None]
+    assert [(step.verdict, step.held) for step in found.steps] == [
+        (Verdict.PASSED, 1),
+        (Verdict.PASSED, 2),
+        (Verdict.FAILED, 2),
+    ]
+    assert (found.plain()["first_failing_step"], found.held) == (3, 2)
+
+
+def test_what_broke_at_the_end_belongs_to_the_last_step(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A phone that was lost when its calls of all steps had been verified."""
+
+    def conclude(context: Any, *, probe: bool) -> None:
+        raise BrokenError("phone caller was lost")
+
+    call = place(1)
+    call.verify_again(1)
+    monkeypatch.setattr(load_call, "conclude", conclude)
+    call.conclude(3)
+    assert (call.verdict, call.failed_in) == (Verdict.BROKEN, 3)
+
+
+def test_what_is_told_late_of_its_beginning_belongs_to_the_step_in_which_it_was_placed(place: Place) -> None:
+    """The words of a far end that names no marks are there when the call is over, and it was never heard."""
+    call = place(1)
+    call.verify_again(1)
+    call._context.later.append(lambda: [finding("audio", Verdict.FAILED)])
+    call._context.calls.own[0].is_over = lambda: True  # type: ignore[method-assign]
+    call.conclude(3)
+    assert (call.verdict, call.failed_in) == (Verdict.FAILED, 1)
