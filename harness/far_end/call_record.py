@@ -30,8 +30,11 @@ MILLISECOND_S = 0.001
 _VARIABLES = "prompt_variables"
 #: Where real records have X- headers: all of them, as documented, and some, of which one that is missing says nothing.
 _HEADERS = (_VARIABLES, "telephony_sip_headers")
-#: A number of which digits are hidden, as some accounts have it for privacy: it may be anybody's.
-_MASKED = re.compile(r"[*•●]|redacted|^[-+() .\dx]*xx[-() .\dx]*$", re.IGNORECASE)
+#: A number of which digits are hidden, as some accounts have it for privacy, or in whose place a word stands: it may be anybody's.
+_MASKED = re.compile(
+    r"[*•●#…]|\.\.|redacted|^[-+() .\dx]*xx[-() .\dx]*$|^[<\[{]+(?!anonymous)[a-z][\w -]*[>\]}]+$", re.IGNORECASE
+)
+_E164 = re.compile(r"\+\d+", re.ASCII)
 _URI = re.compile(r"(?:sips?|tel):([^@;>]+)", re.IGNORECASE)
 
 
@@ -180,7 +183,7 @@ class CallRecord:
     @property
     def readable(self) -> bool:
         """Whether it says what a call is told by: its status, and the number called."""
-        return self.status in _STATUSES and (self.number_to or "").startswith("+")
+        return self.status in _STATUSES and _E164.fullmatch(self.number_to or "") is not None
 
     def witness(self, what: str) -> Any:
         """What the far end witnessed beyond the documented record, None when it does not say."""

@@ -337,13 +337,20 @@ def recorded(make_context: MakeContext, **fields: Any) -> tuple[Any, Expect]:
         ("(415) 555-0101", PASSED),
         (ANOTHER, FAILED),
         ("anonymous", FAILED),
+        ("<anonymous>", FAILED),
+        ("[Anonymous]", FAILED),
         ("Max Exx", FAILED),
+        ("415.555.0101", PASSED),
         (None, None),
     ]
     # what hides digits hides who called
     + [
         (told, None)
-        for told in ("+1415*****01", "+1 (415) XXX-XXXX", "XXXXXXXX", "sip:+1415•••0101@x.example", "[redacted]")
+        for told in (
+            *("+1415*****01", "+1 (415) XXX-XXXX", "XXXXXXXX", "sip:+1415•••0101@x.example", "[redacted]"),
+            *("+1415###0101", "+1415…0101", "+1415...0101", "sip:+1415…@x.example"),
+            *("<PHONE_NUMBER>", "[PHONE_NUMBER]", "[PII]", "<PHONE_1>", "{{phone number}}"),
+        )
     ],
 )
 def test_a_record_s_caller_is_held_to_the_caller_s_number(

@@ -98,6 +98,10 @@ def test_the_call_is_found(place: Callable[..., Place]) -> None:
         [record(phone_number_to=[ASSISTANT])],
         [record(phone_number_to="the main number")],
         [record(phone_number_to="+1206555****")],
+        [record(phone_number_to="+1206555####")],
+        [record(phone_number_to="+1206...0100")],
+        [record(phone_number_to="+1206???0100")],
+        [record(phone_number_to="<PHONE_NUMBER>")],
         [record(phone_number_to="XXXXXXXX")],
         [record(status=7)],
         [record(status="completed", telephony_duration=0)],  # of a call that failed, say
@@ -182,7 +186,9 @@ def test_strangers_calls_to_a_shared_number_are_left_alone(place: Callable[..., 
     assert found.id == "c1"
 
 
-@pytest.mark.parametrize("told", [None, "+1415*****01", "sip:+1415555xxxx@x.example", "[REDACTED]"])
+@pytest.mark.parametrize(
+    "told", [None, "+1415*****01", "sip:+1415555xxxx@x.example", "[REDACTED]", "+1415…0101", "[PII]"]
+)
 def test_of_a_shared_number_a_call_that_does_not_say_whose_it_is_may_be_ours(
     place: Callable[..., Place], told: str | None
 ) -> None:
