@@ -2,8 +2,9 @@
 
 ``+13125550100`` becomes ``+1312•••0100``: the reader can still tell numbers apart, and equal numbers stay equal, but
 nobody can dial them. What is masked is decided by form, since a platform writes one number in many ways: E.164 with or
-without separators, ``%2B``-escaped, the user of a ``sip:``, ``sips:`` or ``tel:`` URI, three, three and four digits apart
-(``312-555-0100``), groups of digits behind a trunk's 0 (``020 7946 0155``), any lone run of 10 to 15 digits.
+without separators, ``00`` or an escaped ``%2B`` for its plus, the user of a ``sip:``, ``sips:`` or ``tel:`` URI, three, three
+and four digits apart (``312-555-0100``), groups of digits behind a trunk's 0 (``020 7946 0155``, ``01.55.50.01.55``), any lone
+run of 10 to 15 digits.
 The last also hits the odd Call-ID or SDP session id: too much is masked rather than too little.
 """
 
@@ -20,22 +21,26 @@ T = TypeVar("T")
 #: Stands for the digits left out; in file names and on the wire, where only ASCII will do, it is an ``x``.
 DOT = "•"
 
+#: Of a class of characters: spaces, also those that break no line, hyphens and dashes, as word processors put them between digits.
+_GAP = r"\ \u00a0\u202f\-\u2010-\u2015"
 _NUMBER = re.compile(
-    r"""
-      (?:\+|%2[Bb])\d(?:[-.\ ()]{0,2}\d){6,14}(?!\d)      # E.164, possibly with visual separators (RFC 3966, 5.1.1)
-    | (?<=sip:)\d{7,15}(?=[@;?>\s"]|$)                    # the user of a URI, national or without its plus
-    | (?<=sips:)\d{7,15}(?=[@;?>\s"]|$)
-    | (?<=tel:)\d{7,15}(?!\d)
-    | (?<=sip:)\(?\d(?:[-.()]{0,2}\d){6,14}(?=@)           # the same with the visual separators of RFC 3966, 5.1.1
-    | (?<=sips:)\(?\d(?:[-.()]{0,2}\d){6,14}(?=@)
-    | (?<=tel:)\(?\d(?:[-.()]{0,2}\d){6,14}(?!\d)
-    | (?<![\d.-])(?:1[-.\ ])?(?:\(\d{3}\)\ ?|\d{3}[-.\ ])\d{3}[-.\ ]\d{4}(?![-.]?\d)  # as people and transcripts write it
+    rf"""
+      (?:\+|%2[Bb])\d(?:[{_GAP}.()/]{{0,3}}\d){{6,14}}(?!\d)  # E.164, possibly with separators (RFC 3966, 5.1.1)
+    | (?<!\d:)(?<![\w./-])00[{_GAP}.]?[1-9](?:[{_GAP}.()/]{{0,3}}\d){{8,14}}(?!\d)  # 00 for its +
+    | (?<=sip:)\d{{7,15}}(?=[@;?>\s"]|$)                  # the user of a URI, national or without its plus
+    | (?<=sips:)\d{{7,15}}(?=[@;?>\s"]|$)
+    | (?<=tel:)\d{{7,15}}(?!\d)
+    | (?<=sip:)\(?\d(?:[-.()]{{0,2}}\d){{6,14}}(?=@)       # the same with the visual separators of RFC 3966, 5.1.1
+    | (?<=sips:)\(?\d(?:[-.()]{{0,2}}\d){{6,14}}(?=@)
+    | (?<=tel:)\(?\d(?:[-.()]{{0,2}}\d){{6,14}}(?!\d)
+    | (?<![\d.-])(?:1[{_GAP}.])?(?:\(\d{{3}}\)[{_GAP}]?|\d{{3}}[{_GAP}.])\d{{3}}[{_GAP}.]\d{{4}}
+        (?![-.]?\d)                                      # as people and transcripts write it
     | (?P<national>                                       # the same where a trunk's 0 comes first: 020 7946 0958, 030/1234567
-        (?<![\d.:/-])\(?0\d{1,4}\)?[-\ /]{1,3}\d{3,8}(?:[-\ ]\d{3,4}){0,2}(?![-.:/]?\d)
-      | (?<![\d.:/-])0\d(?:\ \d\d){4}(?![-.:/\ ]?\d)       # 01 23 45 67 89
+        (?<![\d.:/-])\(?0\d{{1,4}}\)?[{_GAP}/]{{1,3}}\d{{3,8}}(?:[{_GAP}]\d{{3,4}}){{0,2}}(?![-.:/]?\d)
+      | (?<![\d.:/-])0\d(?P<between>[{_GAP}.])\d\d(?:(?P=between)\d\d){{3}}(?![-.:/\ ]?\d)  # 01 23 45 67 89
       )
-    | (?<=sip%3[Aa])\d{7,15}(?!\d)                        # a URI escaped into a header of another one (Refer-To)
-    | (?<!\d)(?<!\d\.)\d{10,15}(?!\d|\.\d)                # a lone run, not a decimal fraction
+    | (?<=sip%3[Aa])\d{{7,15}}(?!\d)                      # a URI escaped into a header of another one (Refer-To)
+    | (?<!\d)(?<!\d\.)(?!1\d{{9}}\.0)\d{{10,15}}(?!\d|\.(?!0(?!\d))\d)  # a lone run: no decimal fraction, nor a time (1795163572.0)
     """,
     re.VERBOSE,
 )

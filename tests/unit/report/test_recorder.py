@@ -259,12 +259,22 @@ def test_a_diagnosis_may_have_any_plain_form(tmp_path: Path, diagnosis: object, 
 class TestMasked:
     def test_no_number_and_no_digest_answer_reaches_the_disk(self, tmp_path: Path, samples: ModuleType) -> None:
         case = samples.case_of(mask=True, id="A[+13125550100]")
+        spelled = (
+            *("01.23.45.67.89", "06-12-34-56-78", "+49 30/1234567", "0049 30 1234567", "13125550100.0"),
+            *(
+                "+33\u00a01\u00a023\u00a045\u00a067\u00a089",
+                "+33\u202f1\u202f23\u202f45\u202f67\u202f89",
+                "312\u2011555\u20110100",
+            ),
+        )
         with samples.playing(tmp_path / "case", case) as sample:
             sample.inbound()
             sample.message(
                 "sent", samples.sip("REGISTER sip:a SIP/2.0", "9 REGISTER", Authorization='Digest response="abc123"')
             )
             sample.recorder.note("call 13125550100, 3125550100, +1 (312) 555-0100 or tel:+13125550100")
+            for number in spelled:
+                sample.recorder.note(f"call {number}, please")
             sample.recorder.attach("log of +13125550100", "from sip:3125550100@host", "text/plain")
             sample.recorder.close(Verdict.FAILED, "+13125550100 was not shown", [{"cause": "+13125550100 is wrong"}])
 
@@ -272,6 +282,8 @@ class TestMasked:
         names = " ".join(path.name for path in (tmp_path / "case").rglob("*"))
         for number in ("3125550100", "555-0100", "2065550110", "abc123"):
             assert number not in raw.decode() + names
+        notes = " ".join(note.text for note in CaseEvidence.read(tmp_path / "case").notes)
+        assert [number for number in spelled if number in notes] == []
         assert b"+1312\\u2022\\u2022\\u20220100" in raw
 
     def test_a_recording_named_after_a_number_is_renamed(self, tmp_path: Path) -> None:
