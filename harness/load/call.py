@@ -225,10 +225,12 @@ class LoadCall:
             self.failed_in = step
 
     def _note(self, error: BaseException) -> None:
+        """Take it into account here, and in how the evidence of the lane ends."""
         finding = getattr(error, "finding", None)
         if isinstance(finding, Finding) and finding not in self._outcome.findings:
             self.lane.recorder.finding(finding)
-        self._outcome.raised(error)
+        for outcome in (self._outcome, self.lane.recorder.outcome):
+            outcome.raised(error)
 
     def _forget_recordings(self, call: Call) -> None:
         """Remove the recordings of a call that passed: nobody listens to them, and a load makes many."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 
 from harness.deployment import CALLS_A_PHONE, Deployment, Timings
 from harness.events import Event, SipMessage
@@ -140,11 +141,25 @@ class Lane:
         """End all calls, without waiting for anything."""
         self.context.phones.hang_up()
 
-    def close(self) -> None:
-        """Give the phones back, which hangs up what is left, and end the evidence."""
+    def interrupted(self) -> None:
+        """Have the evidence say that the load was stopped."""
+        self.recorder.outcome.interrupted()
+
+    def __enter__(self) -> Lane:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Give the phones back, which hangs up what is left, and end the evidence: broken, where an error ended the load."""
+        if error is not None:
+            self.recorder.outcome.raised(error)
         self.hang_up()
         try:
             self.context.phones.release()
+        except Exception as broke:
+            self.recorder.outcome.raised(broke)
+            raise
         finally:
             conclusion = self.recorder.outcome.conclusion
             self.recorder.close(conclusion.verdict, conclusion.message)

@@ -61,8 +61,7 @@ def load(
         for index, case in enumerate(cases):
             share = len(range(index, plan.calls, len(cases)))
             lane = Lane(run, case, deployment, timings, pool, marks, api, gate, share, stood_still)
-            stack.callback(lane.close)
-            lanes.append(lane)
+            lanes.append(stack.enter_context(lane))
         for lane in lanes:
             lane.get_ready()
         steps = Steps(plan, lanes, on_step)

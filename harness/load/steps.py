@@ -67,6 +67,8 @@ class Steps:
         self.interrupted = True
         self._stopped.set()
         self._hang_up_all()
+        for lane in self._all_lanes:
+            lane.interrupted()
         for call in self.calls:
             call.interrupted(len(self.reached))
 

@@ -1,4 +1,4 @@
-"""In which step a call of a load is seen not to pass."""
+"""In which step a call of a load is seen not to pass, and that the evidence of its lane says the same of it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ from harness.load.plan import LoadPlan
 from harness.load.result import LoadResult, result
 from harness.matrix import Selection
 from harness.phone.pool import PhonePool
-from harness.verdict import Finding, Verdict
+from harness.phone.waiter import NeverCame
+from harness.report.evidence import CaseEvidence
+from harness.verdict import INTERRUPTED, Finding, Verdict
 from tests.unit.checks.calls import counted
 
 _FILE = Path(__file__).parents[3] / "scenarios" / "deployments" / "simulated-talkdesk.toml"
@@ -38,7 +40,7 @@ def lane(tmp_path: Path) -> Iterator[Lane]:
         timings = deployment.timings_by("quick")
         lane = Lane(tmp_path, case, deployment, timings, pool, marks, None, gate, 3, lambda begin, end: [])
         yield lane
-        lane.close()
+        ended(lane)
 
 
 @pytest.fixture
@@ -140,3 +142,72 @@ def test_what_is_told_late_of_its_beginning_belongs_to_the_step_in_which_it_was_
     call._context.calls.own[0].is_over = lambda: True  # type: ignore[method-assign]
     call.conclude(3)
     assert (call.verdict, call.failed_in) == (Verdict.FAILED, 1)
+
+
+LOST = BrokenError("phone caller was lost")
+
+
+def ended(lane: Lane) -> CaseEvidence:
+    """What its lane left of it."""
+    lane.__exit__(None, None, None)
+    return CaseEvidence.read(lane.recorder.directory)
+
+
+@pytest.mark.parametrize("had_passed", [True, False])
+def test_what_broke_a_call_broke_its_evidence(
+    place: Place, lane: Lane, monkeypatch: pytest.MonkeyPatch, had_passed: bool
+) -> None:
+    """Findings alone made it passed, and none at all failed."""
+    call = place(1)
+    if had_passed:
+        call.verify_again(1)
+
+    def dies(self: LoadCall, call: Any) -> bool:
+        raise LOST
+
+    monkeypatch.setattr(LoadCall, "_still_up", dies)
+    call.verify_again(2)
+    evidence = ended(lane)
+    assert (evidence.verdict, evidence.message) == (call.verdict, call.message) == (Verdict.BROKEN, str(LOST))
+
+
+def test_a_load_that_was_stopped(place: Place, lane: Lane) -> None:
+    call = place(1)
+    call.verify_again(1)
+    lane.interrupted()
+    call.interrupted(1)
+    evidence = ended(lane)
+    assert (evidence.verdict, evidence.message) == (call.verdict, call.message) == (Verdict.BROKEN, INTERRUPTED)
+
+
+def test_a_load_that_was_stopped_before_the_lanes_first_call(lane: Lane) -> None:
+    lane.interrupted()
+    assert ended(lane).verdict is Verdict.BROKEN
+
+
+def test_what_never_came_is_found_once(place: Place, lane: Lane, monkeypatch: pytest.MonkeyPatch) -> None:
+    never = NeverCame(finding("released", Verdict.FAILED))
+
+    def waits(self: LoadCall, call: Any) -> bool:
+        raise never
+
+    monkeypatch.setattr(LoadCall, "_still_up", waits)
+    call = place(1)
+    call.verify_again(1)
+    evidence = ended(lane)
+    assert list(evidence.findings) == lane.recorder.outcome.findings == [never.finding]
+    assert (evidence.verdict, evidence.message) == (call.verdict, call.message) == (Verdict.FAILED, str(never.finding))
+
+
+def test_what_breaks_as_phones_are_given_back_breaks_the_evidence(
+    place: Place, lane: Lane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def release() -> None:
+        raise LOST
+
+    place(1).verify_again(1)
+    with monkeypatch.context() as patch:
+        patch.setattr(lane.context.phones, "release", release)
+        with pytest.raises(BrokenError):
+            ended(lane)
+    assert CaseEvidence.read(lane.recorder.directory).verdict is Verdict.BROKEN

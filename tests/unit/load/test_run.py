@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,13 +11,19 @@ from typing import Any
 
 import pytest
 
+from harness import matrix
 from harness.cli import load as command
-from harness.load import run
+from harness.errors import BrokenError
+from harness.integrations import load
+from harness.load import lane, run
 from harness.load.plan import LoadPlan
 from harness.load.result import LoadResult
+from harness.matrix import Selection
 from harness.terminal import SafeConsole
-from harness.verdict import Verdict
+from harness.verdict import INTERRUPTED, Verdict
 from tests.unit.load.test_result import LOAD
+
+_FILE = Path(__file__).parents[3] / "scenarios" / "deployments" / "simulated-talkdesk.toml"
 
 NUMBER = "+13125550100"
 PLAN = LoadPlan(levels=(1,), cps=1.0, hold_s=0.0)
@@ -33,7 +40,10 @@ class Lane:
 
     def get_ready(self) -> None: ...
 
-    def close(self) -> None: ...
+    def __enter__(self) -> Lane:
+        return self
+
+    def __exit__(self, *raised: object) -> None: ...
 
 
 class Pool:
@@ -90,3 +100,28 @@ def test_a_number_in_the_words_after_a_step(kind: str, shows: str) -> None:
     call: Any = SimpleNamespace(index=1, failed_in=1, verdict=Verdict.FAILED, message=f"{NUMBER} is silent", lane=lane)
     command._tell(SafeConsole(file=terminal, width=200), 1, [call])
     assert terminal.getvalue() == f"step 1: 0 of 1 calls up and verified; call 1: {shows} is silent\n"
+
+
+@pytest.mark.parametrize(("raised", "why"), [(BrokenError("no phone"), "no phone"), (KeyboardInterrupt(), INTERRUPTED)])
+def test_what_keeps_a_load_from_beginning_breaks_the_evidence_of_each_lane(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, raised: BaseException, why: str
+) -> None:
+    """Nothing was looked at then, which speaks against nobody."""
+    deployment = load(_FILE)
+    (first, *others) = matrix.cases([deployment], Selection(rows=("TD-INBOUND",), ais=("synthflow",)))
+    second = next(case for case in others if case.trunk != first.trunk)
+    already: list[object] = []
+
+    def get_ready(of: object) -> None:
+        if already:
+            raise raised
+        already.append(of)
+
+    monkeypatch.setattr(lane.Lane, "get_ready", get_ready)
+    monkeypatch.setattr(run, "api_of", lambda deployment: None)
+    monkeypatch.setattr(run, "_stalls_of_the_world", lambda deployment, control: lambda begin, end: [])
+    given: Any = {"timings": deployment.timings_by("quick"), "on_step": None}
+    with pytest.raises(type(raised)):
+        run.load(deployment, [first, second], PLAN, reports=tmp_path, scratch=tmp_path, **given)
+    ends = [json.loads(path.read_text())["end"] for path in tmp_path.glob("load/*/cases/*/case.json")]
+    assert [(end["verdict"], end["message"]) for end in ends] == [("broken", why)] * 2

@@ -51,7 +51,12 @@ class ScriptedCall:
 
 
 class Lane:
+    stopped = False
+
     def hang_up(self) -> None: ...
+
+    def interrupted(self) -> None:
+        self.stopped = True
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -94,8 +99,9 @@ def test_ctrl_c_ends_all_calls_and_blames_no_far_end_for_it() -> None:
     def told(number: int, calls: Sequence[Any]) -> None:
         raise KeyboardInterrupt
 
-    made = run((2, 4), told)
+    made = run((2, 4), told, lane := Lane())
     assert (made.interrupted, made.reached) == (True, [2])
+    assert lane.stopped, "its evidence says so, too"
     assert all(call.ended for call in made.calls)
 
 
