@@ -167,7 +167,11 @@ def live() -> Deployment:
     axes = found.axes.model_copy(update={"codecs": ("pcmu",), "refer": ("consumed",)})
     keep = [trunk for trunk in found.trunks if trunk.transport == "udp" and trunk.ai == "synthflow"][:1]
     names = {trunk.name for trunk in keep}
-    lines = {name: line for name, line in found.lines.items() if line.trunk is None or line.trunk in names}
+    lines = {
+        name: line.model_copy(update={"dids": {trunk: did for trunk, did in line.dids.items() if trunk in names}})
+        for name, line in found.lines.items()
+        if line.trunk is None or line.trunk in names
+    }
     synthflow = found.synthflow and found.synthflow.model_copy(update={"api_base": "https://api.example/v2"})
     update = {"kind": "live", "name": "example", "axes": axes, "trunks": tuple(keep), "lines": lines}
     return found.model_copy(update=update | {"synthflow": synthflow})

@@ -95,7 +95,7 @@ def test_a_number_that_is_closed_is_not_called(talkdesk: Deployment, monkeypatch
     (case,) = plan.cases(two, (), None)
     assert case.line != "inbound"
     alone = talkdesk.model_copy(update={"lines": {"inbound": closed, "people": talkdesk.lines["people"]}})
-    said = "^simulated-talkdesk: every number is closed now; allowed: a number that leads to the AI now$"
+    said = "^simulated-talkdesk: closed now: inbound; allowed: a number that leads to the AI now$"
     with pytest.raises(SelectionError, match=said):
         plan.cases(alone, (), None)
 

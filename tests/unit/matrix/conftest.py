@@ -8,7 +8,7 @@ import pytest
 
 from harness.deployment import Deployment
 from harness.integrations import load
-from harness.matrix import Case, cases
+from harness.matrix import Case, cases, left_out
 
 DEPLOYMENTS = Path(__file__).parents[3] / "scenarios" / "deployments"
 
@@ -25,3 +25,9 @@ def gladly() -> Deployment:
 
 def of(deployment: Deployment, row: str) -> list[Case]:
     return [case for case in cases([deployment]) if case.row.id == row]
+
+
+def why(deployment: Deployment, row: str) -> str:
+    """Why the row has no case at all."""
+    (left,) = [one for one in left_out(deployment) if one.row == row and one.line is None]
+    return left.why

@@ -10,19 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.deployment import Deployment, Escalation
-from harness.deployment.hours import AS_OF_VARIABLE
 from harness.errors import SelectionError
 from harness.finding_kinds import LANDING, LANDING_OTHERS
 from harness.integrations import find, load
 from harness.integrations.base import Cell
-from harness.integrations.cells import Cells, _way
+from harness.integrations.cells import _way
 from harness.matrix import Case, Selection, calls_of, cases, left_out, why_not_now
-from tests.unit.matrix.conftest import DEPLOYMENTS, of
-
-
-def why(deployment: Deployment, row: str) -> str:
-    (left,) = [one for one in left_out(deployment) if one.row == row and one.line is None]
-    return left.why
+from tests.unit.matrix.conftest import DEPLOYMENTS, of, why
 
 
 def axes(found: list[Case], name: str) -> list[str]:
@@ -163,18 +157,6 @@ def test_of_several_numbers_the_plainest_is_called(talkdesk: Deployment) -> None
         assert {case.line for case in of(once, "TD-FALLBACK-TIMEOUT")} == {"fallback-timeout"}
 
 
-@pytest.mark.usefixtures("a_wednesday")
-def test_a_closed_number_is_told_of_whichever_value_of_the_row_s_axis_it_would_prove(talkdesk: Deployment) -> None:
-    row = replace(find("talkdesk").row("TD-TRANSFER-BLIND"), every_number=True)
-    campaign = talkdesk.lines["campaign"].model_copy(update={"refer": "passed-on"})
-    two = talkdesk.model_copy(update={"lines": talkdesk.lines | {"campaign": campaign}})
-    for line in ("ivr", "campaign"):  # to one the platform consumes the REFER, to the other it passes it on
-        cells = Cells(row, closed(two, line), asked=False)
-        assert {cell.axes["refer"] for cell in cells.cells} == {"consumed", "passed-on"}
-        assert line in dict(cells.not_now())
-        assert "inbound" not in dict(cells.not_now())
-
-
 def test_a_mistake_names_the_first_integration_that_has_the_row(talkdesk: Deployment) -> None:
     with pytest.raises(SelectionError, match=r"row GL-PLAINTEXT: .*\(it is a row of gladly\)"):
         cases([talkdesk], Selection(rows=("GL-PLAINTEXT",)))
@@ -184,46 +166,6 @@ def test_a_mistake_names_the_first_integration_that_has_the_row(talkdesk: Deploy
     # the first value is right and the second is not
     with pytest.raises(SelectionError, match="row NONSENSE"):
         cases([talkdesk], Selection(rows=("TD-INBOUND", "NONSENSE")))
-
-
-def closed(deployment: Deployment, *lines: str) -> Deployment:
-    """These numbers have the hours of one that is closed on weekdays."""
-    never = {name: getattr(deployment.lines["out-of-hours"], name) for name in ("hours", "zone")}
-    changed = {
-        name: entry.model_copy(update=never) if name in lines else entry for name, entry in deployment.lines.items()
-    }
-    return deployment.model_copy(update={"lines": changed, "depth": "every-number"})
-
-
-@pytest.fixture
-def a_wednesday(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(AS_OF_VARIABLE, "2026-03-04T12:00+00:00")
-
-
-@pytest.mark.usefixtures("a_wednesday")
-def test_where_every_number_is_closed_a_row_says_so(talkdesk: Deployment) -> None:
-    assert why(closed(talkdesk, *talkdesk.lines), "HANGUP-CALLER") == "every number is closed now"
-    always = {name: entry.model_copy(update={"hours": None}) for name, entry in talkdesk.lines.items()}
-    open_ = talkdesk.model_copy(update={"lines": always})
-    reasons = {left.why for left in left_out(open_)}
-    assert "no number has hours" in reasons
-    assert "every number is closed now" not in reasons
-    hours = {"hours": "mon-sun 00:00-24:00", "zone": "UTC", "closed": "billing"}
-    round_the_clock = {name: entry.model_copy(update=hours) for name, entry in talkdesk.lines.items()}
-    assert why(talkdesk.model_copy(update={"lines": round_the_clock}), "CLOSED") == "no number is closed now"
-
-
-@pytest.mark.usefixtures("a_wednesday")
-def test_a_number_that_is_closed_now_is_told_of_the_rows_that_would_call_it(talkdesk: Deployment) -> None:
-    found = [(left.row, left.line) for left in left_out(closed(talkdesk, "ivr", "busy", "skill-language")) if left.line]
-    rows = {row.id: row for row in find("talkdesk").rows}
-    assert found
-    assert all(rows[row].every_number and not rows[row].out_of_hours for row, _ in found)
-    assert ("TD-OUTBOUND-IVR", "skill-language") in found
-    assert ("TD-OUTBOUND-IVR", "busy") not in found
-    assert len(set(found)) == len(found)
-    once = closed(talkdesk, "ivr", "skill-language").model_copy(update={"depth": "once"})
-    assert not [left for left in left_out(once) if left.line]
 
 
 def test_numbers_to_the_same_assistant_by_another_way_are_proved_by_themselves(talkdesk: Deployment) -> None:
@@ -308,62 +250,6 @@ def test_what_means_nothing_here_is_not_said_to_be_unseen(
     nameless = {"ai": ai, "authentication": authentication, "username": None}
     trunks = tuple(t.model_copy(update=nameless) for t in live.trunks)
     assert why(live.model_copy(update={"trunks": trunks}), "TD-REGISTER-OK") == reason
-
-
-@pytest.mark.usefixtures("a_wednesday")
-def test_what_only_a_closed_number_could_prove_is_told_as_closed_and_not_as_missing(talkdesk: Deployment) -> None:
-    menus = [name for name, entry in talkdesk.lines.items() if entry.press]
-    assert why(closed(talkdesk, *menus), "TD-OUTBOUND-IVR") == f"closed now: {', '.join(menus)}"
-    cold = {name for name, assistant in talkdesk.assistants.items() if assistant.transfer == "cold"}
-    leading = [name for name, entry in talkdesk.lines.items() if entry.assistant in cold]
-    assert str(why(closed(talkdesk, *leading), "TD-TRANSFER-BLIND")).startswith("closed now: ")
-    without = talkdesk.model_copy(
-        update={"lines": {name: entry for name, entry in talkdesk.lines.items() if name not in menus}}
-    )
-    assert why(without, "TD-OUTBOUND-IVR") == "no number has a menu in front of the AI"
-    everything = closed(without, *without.lines)
-    assert why(everything, "TD-OUTBOUND-IVR") == "no number has a menu in front of the AI", "open or not"
-
-
-@pytest.mark.usefixtures("a_wednesday")
-def test_every_number_is_closed_where_that_is_so_over_all_trunks(talkdesk: Deployment) -> None:
-    """One trunk's only number is open and hands over to nobody, the other's is closed and does."""
-    first, second = (trunk for trunk in talkdesk.trunks[:2])
-    hands_over = next(name for name, assistant in talkdesk.assistants.items() if assistant.transfer == "cold")
-    one = talkdesk.lines["inbound"].model_copy(update={"dids": {}, "trunk": first.name, "fallback": None})
-    talks = {**talkdesk.assistants, "silent": talkdesk.assistants["main"].model_copy(update={"transfer": None})}
-    lines = {
-        "a": one.model_copy(update={"did": "+13125550178", "assistant": "silent"}),
-        "b": one.model_copy(update={"trunk": second.name, "did": "+13125550177", "assistant": hands_over}),
-    }
-    both = talkdesk.model_copy(update={"trunks": (first, second), "lines": lines, "assistants": talks})
-    never = {name: getattr(talkdesk.lines["out-of-hours"], name) for name in ("hours", "zone")}
-    shut = {**lines, "b": lines["b"].model_copy(update=never)}
-    assert why(both.model_copy(update={"lines": shut}), "TD-TRANSFER-BLIND") == "closed now: b"
-
-
-def test_a_fallback_is_looked_at_over_the_trunks_that_carry_its_number(talkdesk: Deployment) -> None:
-    """Over the other trunk it cannot be made to fall back, whoever has a phone there."""
-    stand_in, synthflow = (next(t for t in talkdesk.trunks if t.ai == ai) for ai in ("stand-in", "synthflow"))
-    entry = talkdesk.lines["ivr"].model_copy(update={"dids": {}, "reachable": True, "may_fail": True})
-    away = talkdesk.groups["billing"].model_copy(update={"agents": (), "did": "+18155550177"})
-    lines = {
-        "ours": entry.model_copy(update={"trunk": stand_in.name, "did": "+13125550178", "fallback": "billing"}),
-        "theirs": entry.model_copy(update={"trunk": synthflow.name, "did": "+13125550177", "fallback": "elsewhere"}),
-    }
-    both = talkdesk.model_copy(
-        update={
-            "trunks": (stand_in, synthflow),
-            "lines": lines,
-            "groups": {**talkdesk.groups, "elsewhere": away},
-            "depth": "every-number",
-        }
-    )
-    assert {case.line for case in of(both, "TD-FALLBACK-REFUSED")} == {"ours"}
-    assert not [left for left in left_out(both) if left.row == "TD-FALLBACK-REFUSED"]
-    moved = {**lines, "theirs": lines["theirs"].model_copy(update={"trunk": stand_in.name})}
-    told = [left for left in left_out(both.model_copy(update={"lines": moved})) if left.row == "TD-FALLBACK-REFUSED"]
-    assert [left.line for left in told] == ["theirs"]
 
 
 def test_a_number_of_people_only_has_no_ai_that_could_be_down(talkdesk: Deployment) -> None:

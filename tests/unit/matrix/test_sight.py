@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.deployment import Deployment, Synthflow
-from tests.unit.matrix.test_cells import why
+from tests.unit.matrix.conftest import why
 
 
 @pytest.mark.parametrize(
