@@ -248,7 +248,10 @@ class AskedByOptions(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NameLookup(Event):
-    """A name that requests or RTP of the phone go to is slow to be found, or has no address. Told after a second, and at the end."""
+    """A name that requests or RTP of the phone go to is slow to be found, or has no address. Told after a second, and at the end.
+
+    Of a leg, where its INVITE waits for the name; a name that nothing known waits for is told of every phone of the process.
+    """
 
     name: str
     seconds: float  #: so far

@@ -80,6 +80,10 @@ KNOWN: Mapping[str, Kind] = {
     "name.caller": Kind(
         "what became of the name that the caller's phone looked up", "look it up on this machine: getent ahosts HOST"
     ),
+    "name.dialog": Kind(
+        "what became of the host that the platform's Contact or Record-Route names to the caller",
+        "read Contact and Record-Route of the 200 that the caller got, and look their hosts up here: getent ahosts HOST",
+    ),
     "name.media": Kind(
         "what became of the host that the SDP to the caller names for audio", "look it up here: getent ahosts HOST"
     ),

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Sequence
 from typing import TypeVar
 
 from harness.diagnosis.derive import Scene
+from harness.diagnosis.messages import parse
 from harness.diagnosis.vantage import Role
 from harness.events import (
     AskedByOptions,
     CallsRefused,
     Event,
+    LegStarted,
     NameLookup,
     PasswordWithheld,
     SipMessage,
     TransportFailed,
     WithheldBy,
 )
+from harness.sip.grammar import SipSyntaxError
 
 #: Why a password was kept: the realms of the challenge and of the deployment file, or of the challenge before (RFC 7616 section 3.3).
 CONFIGURED, SECOND, WEAKER = "another realm than configured", "another realm than the first", "a weaker algorithm"
@@ -67,10 +72,34 @@ def _name(scene: Scene) -> None:
     if unknown:
         told = f"{unknown[-1].phone} got an SDP that names {unknown[-1].name}: {unknown[-1].problem}"
         scene.facts.record("name.media", NO_SUCH_NAME, told)
-    lookups = [event for event in asked if not event.media]
+    began = {e.leg for e in scene.events if isinstance(e, LegStarted) and e.replaces is None}
+    signalling = [event for event in asked if not event.media]
+    _looked_up(scene, "name.caller", [e for e in signalling if e.leg in began or scene.call is None])
+    named = _hosts_named(scene)
+    _looked_up(scene, "name.dialog", [e for e in signalling if e.leg is None and e.name.lower() in named])
+
+
+def _looked_up(scene: Scene, fact: str, lookups: Sequence[NameLookup]) -> None:
     if lookups and (last := lookups[-1]).problem:
         told = f"{last.phone} looked {last.name} up for {last.seconds:.1f} s: {last.problem}"
-        scene.facts.record("name.caller", NO_SUCH_NAME if last.denied else NO_ANSWER, told)
+        scene.facts.record(fact, NO_SUCH_NAME if last.denied else NO_ANSWER, told)
+
+
+def _hosts_named(scene: Scene) -> set[str]:
+    """Those that the caller's requests within a call go to (RFC 3261 sections 12.1 and 12.2.1.1)."""
+    hosts: set[str] = set()
+    for event in scene.events:
+        if (
+            isinstance(event, SipMessage)
+            and event.direction == "received"
+            and scene.vantage.role(event.phone) == "caller"
+        ):
+            message = parse(event.text)
+            with contextlib.suppress(SipSyntaxError):
+                hosts |= {
+                    each.uri.host.lower() for each in (message.contacts + message.record_routes if message else ())
+                }
+    return hosts
 
 
 def _password(scene: Scene) -> None:

@@ -16,6 +16,15 @@ OWN: Mapping[str, Described] = {
         "deployment file",
         at.TROUBLE,
     ),
+    "contact-host-unknown": Described(
+        "the platform's Contact or Record-Route names a host that has no address in DNS",
+        at.REACHING_ISSUE,
+        "Have {platform} name itself in Contact and Record-Route by an address, or by a name that DNS has where its callers are (RFC "
+        "3261 section 8.1.1.8): ACK, BYE and re-INVITE go there (section 12.2.1.1). Most often an SBC shows the name it has inside its "
+        "own network. `getent ahosts HOST` shows what this machine knows.",
+        "trunk",
+        at.TROUBLE,
+    ),
     "media-host-unknown": Described(
         "the SDP to the caller names a host that does not exist in DNS",
         at.AUDIO_ISSUE,

@@ -6,7 +6,7 @@ from harness.diagnosis.caller_end import UNHEARD
 from harness.diagnosis.cells import cells
 from harness.diagnosis.conditions import when
 from harness.diagnosis.own import CLOSED, CONFIGURED, NO_ANSWER, NO_ROOM, NO_SUCH_NAME, NOT_YET, SECOND, WEAKER
-from harness.diagnosis.rule import Rule
+from harness.diagnosis.rule import Confidence, Rule
 from harness.diagnosis.rules.legs import agent_refused
 from harness.diagnosis.rules.refused import ALL_LATER
 
@@ -23,6 +23,18 @@ def _withheld(rule: str, cause: str, how: str, because: str) -> Rule:
         conditions=(),
         consequences=(*ALL_LATER, "fallback"),
         because=because,
+    )
+
+
+def _named_by_the_platform(rule: str, how: str, cause: str, because: str, confidence: Confidence = "certain") -> Rule:
+    return Rule(
+        id=rule,
+        cause=cause,
+        symptoms=("release", "final", "other"),
+        essential=(when("name.dialog", how),),
+        conditions=(),
+        because=because,
+        confidence=confidence,
     )
 
 
@@ -44,6 +56,23 @@ OWN: tuple[Rule, ...] = (
         conditions=(),
         consequences=(*ALL_LATER, "fallback"),
         because="no name server told this machine the address of the host to call, so that no INVITE left it",
+    ),
+    _named_by_the_platform(
+        "release.name.unknown",
+        NO_SUCH_NAME,
+        "contact-host-unknown",
+        "the platform's Contact or Record-Route names a host that the name server has no address for, and what the caller's phone "
+        "sends within the call goes there",
+    ),
+    *(
+        _named_by_the_platform(
+            f"release.name.silent.{cause}",
+            NO_ANSWER,
+            cause,
+            "no name server told this machine the address of the host that the platform's Contact or Record-Route names",
+            "likely",
+        )
+        for cause in ("contact-host-unknown", "name-server-silent")
     ),
     Rule(
         id="reach.unheard",

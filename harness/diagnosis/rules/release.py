@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from harness.diagnosis.cells import cells
 from harness.diagnosis.conditions import not_shown, when
+from harness.diagnosis.own import NO_ANSWER, NO_SUCH_NAME
 from harness.diagnosis.rule import Rule
 from harness.diagnosis.rules.refused import ALL_LATER
 from harness.diagnosis.transfer import UNTOLD
@@ -66,7 +67,7 @@ RELEASE: tuple[Rule, ...] = (
         cause="ack-not-taken",
         symptoms=("release", "final", "other"),
         essential=(when("ack.arrived", False),),
-        conditions=(),
+        conditions=(not_shown("name.dialog", NO_SUCH_NAME, NO_ANSWER),),  # it could not be sent
         because="the 200 came to the caller again and again after its ACK",
     ),
     Rule(

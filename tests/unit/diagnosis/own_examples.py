@@ -35,6 +35,18 @@ def looked_up(problem: str, *, denied: bool) -> Example:
     return example.all_ports_answer().not_taken().never(f"DNS has no address for sip.carrier.example: {problem}")
 
 
+def looked_up_in_the_call(named: str, *, denied: bool, answered: bool = False) -> Example:
+    """A 200 names that host, where the caller's phone sends its ACK, and cannot; as its process tells it, to all phones."""
+    example = Example().dials().asks("INVITE", 200, "OK", within=False, **{named: "<sip:x@SBC01.internal;lr>"})
+    problem = "EAI_NONAME" if denied else "EAI_AGAIN"
+    asked = {"name": "sbc01.internal", "seconds": 0.1, "problem": problem, "denied": denied}
+    example.events.append(NameLookup(at=example.now, phone="caller", **asked))  # type: ignore[arg-type]
+    example.answered().after(2.0)
+    if answered:
+        return example.finding("answered.acknowledged", "caller.1", actual="the 200 came 4 times after its ACK")
+    return example.never()
+
+
 def media_at(name: str) -> Example:
     """The answer that the caller got names a host for its audio, which nobody knows."""
     example = Example().dials()
@@ -286,6 +298,15 @@ OWN = [
     Expected("customer.malformed", _unread_by_the_customer(), ("request-malformed",)),
     Expected("reach.name.unknown", looked_up("EAI_NONAME", denied=True), ("host-name-unknown",)),
     Expected("reach.name.silent", looked_up("no answer yet", denied=False), ("name-server-silent",)),
+    Expected("release.name.unknown", looked_up_in_the_call("Contact", denied=True), ("contact-host-unknown",)),
+    *(
+        Expected(
+            f"release.name.silent.{cause}",
+            looked_up_in_the_call("Record-Route", denied=False),
+            ("contact-host-unknown", "name-server-silent"),
+        )
+        for cause in ("contact-host-unknown", "name-server-silent")
+    ),
     Expected(
         "reach.unheard", Example().dials(taken=False).after(4).not_taken().all_ports_answer(), ("call-unanswered",)
     ),

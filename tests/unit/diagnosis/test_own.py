@@ -15,6 +15,7 @@ from tests.unit.diagnosis.own_examples import (
     astray,
     behind_a_router,
     connects,
+    looked_up_in_the_call,
     options,
 )
 
@@ -54,11 +55,49 @@ def test_why_the_password_was_kept_last(rules: tuple[WithheldBy | None, ...], to
     ],
 )
 def test_how_the_name_was_looked_up_last(problems: tuple[str, ...], told: str | None) -> None:
-    example = Example().dials()
+    example = Example().dials_too("caller")
     for problem in problems:
         asked = {"name": "sip.example", "seconds": 1.0, "problem": problem, "denied": problem == "EAI_NONAME"}
         example.events.append(NameLookup(at=example.now, phone="caller", leg="caller.1", **asked))  # type: ignore[arg-type]
     assert facts_of(example).value("name.caller") == told
+
+
+@pytest.mark.parametrize("answered", [False, True])
+@pytest.mark.parametrize("header", ["Contact", "Record_Route"])
+def test_a_host_that_the_platform_names_is_the_platform_s(header: str, answered: bool) -> None:
+    """Of its Contact and Record-Route (RFC 3261 section 12.2.1.1): the INVITE has left, and no account is to be corrected."""
+    causes = looked_up_in_the_call(header.replace("_", "-"), denied=True, answered=answered).diagnose().causes
+    assert [(cause.id, cause.confidence, cause.owner) for cause in causes] == [
+        ("contact-host-unknown", "certain", "trunk")
+    ]
+
+
+def test_that_no_name_server_knows_the_platform_s_host_may_be_the_name_or_the_server() -> None:
+    causes = looked_up_in_the_call("Contact", denied=False).diagnose().causes
+    assert [(cause.id, cause.confidence) for cause in causes] == [
+        ("contact-host-unknown", "likely"),
+        ("name-server-silent", "likely"),
+    ]
+
+
+def test_a_name_that_another_phone_looks_up_is_not_the_caller_s() -> None:
+    """Its process tells all of its phones of a lookup that no INVITE waits for."""
+    facts = facts_of(looked_up_in_the_call("X-Contact", denied=True))
+    assert facts.value("name.caller") is facts.value("name.dialog") is None
+
+
+def test_a_name_in_what_a_refer_asks_for_is_not_the_account_s() -> None:
+    example = Example().dials().replaces()
+    asked = {"name": "sbc01.internal", "seconds": 0.1, "problem": "EAI_NONAME", "denied": True}
+    example.events.append(NameLookup(at=example.now, phone="caller", leg="caller.2", **asked))  # type: ignore[arg-type]
+    assert facts_of(example).value("name.caller") is None
+
+
+def test_a_name_that_a_phone_without_any_call_looks_up_is_its_account_s() -> None:
+    asked = {"name": "sip.example", "seconds": 0.1, "problem": "EAI_NONAME", "denied": True}
+    example = Example()
+    example.events.append(NameLookup(at=example.now, phone="caller", **asked))  # type: ignore[arg-type]
+    assert facts_of(example).value("name.caller") == NO_SUCH_NAME
 
 
 @pytest.mark.parametrize(
