@@ -175,7 +175,7 @@ def _number(scene: Scene, user: str) -> str | None:
         return "the line's"
     if same_number(user, assistants[wanted].did):
         return "the line's, in another form"
-    return "another assistant's" if user in {a.did for a in assistants.values()} else "nobody's"
+    return "another assistant's" if any(same_number(user, a.did) for a in assistants.values()) else "nobody's"
 
 
 def _trunk(scene: Scene, trunk: Trunk, seen: Seen) -> str | None:

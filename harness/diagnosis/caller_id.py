@@ -63,7 +63,7 @@ def _shown_number(scene: Scene, finding: Finding) -> str | None:
         return "anonymous"
     if facts.get("from_e164") == number or same_number(user, number):
         return "in another form"
-    if scene.deployment is not None and user in _own_numbers(scene):
+    if scene.deployment is not None and any(same_number(user, own) for own in _own_numbers(scene)):
         return "a number of the deployment's own"
     return "another number" if re.search(r"\d", user) else "no number"
 

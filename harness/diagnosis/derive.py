@@ -15,7 +15,7 @@ from harness.diagnosis.messages import NumberOf, Seen, at_the_ai, begins_dialog,
 from harness.diagnosis.vantage import Vantage
 from harness.events import CallState, Event, FarEndRecord, LegStarted, RtpStatistics, SipMessage
 from harness.sip.grammar import SipSyntaxError
-from harness.sip.identity import digits_of
+from harness.sip.identity import digits_of, is_spelling, region_of
 from harness.sip.uri import Uri
 from harness.verdict import Finding, Verdict
 
@@ -107,7 +107,7 @@ class Scene:
             return None
         dialled = number_in(self.call.remote_uri) if self.call else None
         for name, _, number in self.deployment.all_dids():
-            if dialled is not None and number.lstrip("+").endswith(dialled.lstrip("+")) and len(dialled) >= 7:
+            if dialled is not None and same_number(dialled, number):
                 return name, self.deployment.lines[name]
         declared = str(self.case.get("line"))
         return (declared, self.deployment.lines[declared]) if declared in self.deployment.lines else None
@@ -154,6 +154,8 @@ _FEWEST_DIGITS = 7
 
 
 def same_number(written: str, number: str) -> bool:
-    """Whether ``written`` is the E.164 number in some other form: national, without its plus, or with 00 in its place."""
+    """Whether ``written`` is the E.164 number in some form: national, with or without trunk prefix, without its plus, or with 00."""
     digits = _ABROAD.sub("", re.sub(r"\D", "", written))
-    return len(digits) >= _FEWEST_DIGITS and number.lstrip("+").endswith(digits)
+    if not number or len(digits) < _FEWEST_DIGITS:
+        return False
+    return number.lstrip("+").endswith(digits) or is_spelling(written, number, region_of(number, ""))

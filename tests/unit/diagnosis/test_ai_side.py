@@ -187,6 +187,7 @@ def test_the_way_a_call_came(check: str, fact: str, right: str) -> None:
         ("+12065550100", "the line's"),
         ("12065550100", "the line's, in another form"),
         ("+12065550106", "another assistant's"),
+        ("2065550106", "another assistant's"),
         ("+12025550177", "nobody's"),
         ("", None),
     ],

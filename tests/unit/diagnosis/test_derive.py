@@ -21,6 +21,16 @@ def test_the_line_is_known_by_the_number_dialled_in_any_form(form: str) -> None:
     assert line[0] == "ivr"
 
 
+def test_the_line_is_known_by_a_national_number_with_its_trunk_prefix() -> None:
+    scene = scene_of(Example(line="ivr").dials(number="02079460123"))
+    assert scene.deployment is not None
+    lines = scene.deployment.lines
+    british = {**lines, "ivr": lines["ivr"].model_copy(update={"did": "+442079460123", "dids": {}})}
+    line = replace(scene, deployment=scene.deployment.model_copy(update={"lines": british})).line
+    assert line is not None
+    assert line[0] == "ivr"
+
+
 def test_a_short_number_is_no_line_s_number() -> None:
     example = Example(line="ivr")
     assert scene_of(example.dials(number=example.did[-6:])).line is None
@@ -125,6 +135,11 @@ def test_an_invite_in_a_dialog_or_without_a_readable_to_begins_none() -> None:
         ("sip 415-555-0101", "+14155550101", True),
         ("+14155550101", "+14155550101", True),
         ("24155550101", "+14155550101", False),
+        ("02079460123", "+442079460123", True),  # with the trunk prefix that most of the world dials
+        ("07700 900123", "+447700900123", True),
+        ("02079460124", "+442079460123", False),
+        ("14155550101", "+442079460123", False),
+        ("02079460123", "", False),
     ],
 )
 def test_seven_digits_of_a_number_are_that_number(written: str, number: str, same: bool) -> None:

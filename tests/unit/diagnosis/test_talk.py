@@ -265,6 +265,7 @@ def test_the_codecs_agreed_on_first_are_told() -> None:
         ("+12025550177", "another number"),
         ("anonymous", "no number"),
         ("+12065550100", "a number of the deployment's own"),
+        ("12065550100", "a number of the deployment's own"),
         ("5550101", "in another form"),
         ("550101", "another number"),
     ],
