@@ -170,6 +170,13 @@ KNOWN: Mapping[str, Kind] = {
     "order": Kind("the order of the RTP packets", "read the RTP counters of both legs, or look at a capture"),
     "level": Kind("the level of a voice", "measure the level of a known sound at the other end"),
     "delay": Kind("delay of the audio", "measure the round trip by RTCP, or mark to answer"),
+    "loss.agent": Kind("RTP lost between caller and agent", "read the RTCP reports of the agent's leg"),
+    "order.agent": Kind(
+        "the order of the RTP packets between caller and agent", "look at a capture of the agent's leg"
+    ),
+    "delay.agent": Kind(
+        "delay of the audio between caller and agent", "measure the round trip of the agent's leg by RTCP"
+    ),
     "echo": Kind("a leg hears its own mark", "listen at that leg"),
     # who calls
     "caller_id.ai": Kind("the caller's number in From at the AI", _AI_SIP),

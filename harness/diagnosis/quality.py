@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from harness.diagnosis.audio import direction_of
 from harness.diagnosis.derive import Scene, shown
 from harness.diagnosis.digits import none_arrived
-from harness.events import MediaState
+from harness.events import LegStarted, MediaState
 
 #: RTP lost: what codecs' concealment no longer hides (ITU-T G.113 appendix I: G.711 with PLC, some 4 % for Ie,eff of 20).
 HEAVY_LOSS = 0.05
@@ -12,6 +13,7 @@ HEAVY_LOSS = 0.05
 MUCH_DISORDER = 0.2
 #: One way; beyond it a conversation does not work for any task (ITU-T G.114 section 5: "400 ms should not be exceeded").
 HIGH_DELAY_MS = 400.0
+_CHECKS = ("audio.loss", "audio.level", "audio.delay", "audio.one_way_delay")
 
 
 def tell(scene: Scene) -> None:
@@ -22,29 +24,62 @@ def tell(scene: Scene) -> None:
 
 def _quality(scene: Scene) -> None:
     facts = scene.facts
+    talk = _Talk(scene)
     heard = {facts.value("audio.to_ai"), facts.value("audio.to_caller")} == {"heard"}
     # What loses every digit, of many packets each, and no voice, takes out the events alone.
-    heavy = "of digits alone" if none_arrived(scene) and heard else "heavy"
+    heavy = {talk.AI: "of digits alone" if none_arrived(scene) and heard else "heavy", talk.AGENT: "heavy"}
     for finding in scene.of("audio.loss"):
         unsent = finding.facts.get("spanned_s") is not None  # no sequence number is missing
-        value = "none, but packets that were never sent" if unsent else heavy
-        facts.record("loss", value if scene.failed(finding) else None, *shown(finding))
+        part = talk.of(finding.subject)
+        value = "none, but packets that were never sent" if unsent else heavy[part]
+        facts.record(f"loss{part}", value if scene.failed(finding) else None, *shown(finding))
     for finding in scene.of("audio.level"):
         facts.record("level", "wrong" if scene.failed(finding) else None, *shown(finding))
-    for finding in (*scene.of("audio.delay"), *scene.of("audio.one_way_delay")):
+    for finding in scene.of("audio.delay", "audio.one_way_delay"):
         known = finding.facts.get("delay_ms") is not None  # a probe that was not heard had no delay
-        facts.record("delay", "high" if known and scene.failed(finding) else None, *shown(finding))
-    for event in scene.last_statistics:
+        part = talk.of(finding.speaker, finding.listener)
+        facts.record(f"delay{part}", "high" if known and scene.failed(finding) else None, *shown(finding))
+    counted = [(event, talk.of(event.leg or event.phone)) for event in scene.last_statistics]
+    for event, part in counted:
+        if part == talk.AGENT and event.leg not in talk.failed:
+            continue
         seen = event.rx_packets + event.rx_lost
         if seen >= 50 and event.rx_lost / seen > HEAVY_LOSS:
-            facts.record("loss", heavy, f"{event.leg} lost {event.rx_lost} of {seen} packets")
+            facts.record(f"loss{part}", heavy[part], f"{event.leg} lost {event.rx_lost} of {seen} packets")
         if seen >= 50 and event.rx_reordered / seen > MUCH_DISORDER:
-            facts.record("order", "broken", f"{event.leg} got {event.rx_reordered} of {seen} packets after later ones")
+            told = f"{event.leg} got {event.rx_reordered} of {seen} packets after later ones"
+            facts.record(f"order{part}", "broken", told)
         if event.rtt_ms > 2 * HIGH_DELAY_MS:
-            facts.record("delay", "high", f"{event.leg}: round trip {event.rtt_ms:.0f} ms by RTCP")
-    if scene.last_statistics:
+            facts.record(f"delay{part}", "high", f"{event.leg}: round trip {event.rtt_ms:.0f} ms by RTCP")
+    if any(part == talk.AI for _, part in counted):
         facts.record("loss", "little")
         facts.record("delay", "low")
+
+
+class _Talk:
+    """Of which conversation a leg is: what becomes of RTP in one is no reason for what is heard in the other.
+
+    The agent's is that of an agent's leg, and of the one that the caller's phone placed on a REFER.
+    """
+
+    AI, AGENT = "", ".agent"  #: what the facts of it are named by
+
+    def __init__(self, scene: Scene) -> None:
+        self._scene = scene
+        self._placed_later = {e.leg for e in scene.events if isinstance(e, LegStarted) and e.replaces is not None}
+        judged = [f for f in scene.of("audio", *_CHECKS) if scene.failed(f)]
+        #: Who did not hear, or was not heard.
+        self.failed = {end for f in judged for end in (f.speaker, f.listener, f.subject)}
+        with_the_ai = [f for f in judged if f.check == "audio" and direction_of(scene, f) != "audio.agent"]
+        self._failed_with_the_ai = {end for f in with_the_ai for end in (f.speaker, f.listener)}
+
+    def of(self, *ends: str) -> str:
+        """The one that these ends have a part in."""
+        return self.AGENT if any(map(self._is_the_agent_s, ends)) else self.AI
+
+    def _is_the_agent_s(self, leg: str) -> bool:
+        theirs = self._scene.vantage.role(leg) == "agent" or leg in self._placed_later
+        return theirs and leg not in self._failed_with_the_ai
 
 
 def _codecs(scene: Scene) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from harness.diagnosis.audio import AT_FIRST_NOTHING, NO_RTP, NO_VOICE
 from harness.diagnosis.cells import cells
 from harness.diagnosis.conditions import not_shown, unless, when
@@ -29,6 +31,60 @@ _NEGOTIATED = not_shown(
     "the AI did not take it",
     "the platform took it out of the answer to the caller",
 )
+
+_QUALITY: tuple[Rule, ...] = (
+    Rule(
+        id="audio.loss",
+        cause="heavy-loss",
+        symptoms=("audio", "quality"),
+        essential=(when("loss", "heavy"),),
+        conditions=(),
+        consequences=UNHEARD,
+        because="the receivers count more lost packets than concealment hides",
+    ),
+    Rule(
+        id="audio.unsent",
+        cause="rtp-not-sent",
+        symptoms=("audio", "quality"),
+        essential=(when("loss", "none, but packets that were never sent"),),
+        conditions=(),
+        consequences=UNHEARD,
+        because="RTP arrives that fills less than the time it flows in, and no sequence number is missing",
+    ),
+    Rule(
+        id="audio.delay",
+        cause="high-delay",
+        symptoms=("audio", "quality"),
+        cells=cells("timing", "caller", "AI"),
+        essential=(when("delay", "high"),),
+        conditions=(not_shown("loss", "heavy"),),
+        consequences=("manners",),
+        because="what one end says arrives at the other too late",
+    ),
+    Rule(
+        id="audio.order",
+        cause="rtp-disordered",
+        symptoms=("audio", "quality"),
+        essential=(when("order", "broken"),),
+        conditions=(),
+        consequences=UNHEARD,
+        because="many of the RTP packets arrive after later ones, so that they cannot be played",
+    ),
+)
+
+
+def _with_the_agent(rule: Rule) -> Rule:
+    """The same of caller and agent, which is no reason for what caller and AI hear."""
+    return replace(
+        rule,
+        id=f"{rule.id}.agent",
+        symptoms=("quality",),
+        cells=(),
+        essential=tuple(replace(each, fact=f"{each.fact}.agent") for each in rule.essential),
+        conditions=tuple(replace(each, fact=f"{each.fact}.agent") for each in rule.conditions),
+        consequences=("audio.agent", "other"),
+    )
+
 
 AUDIO: tuple[Rule, ...] = (
     Rule(
@@ -134,43 +190,8 @@ AUDIO: tuple[Rule, ...] = (
         because="both ends hear some sound, and neither hears what the other sends",
         confidence="likely",
     ),
-    Rule(
-        id="audio.loss",
-        cause="heavy-loss",
-        symptoms=("audio", "quality"),
-        essential=(when("loss", "heavy"),),
-        conditions=(),
-        consequences=UNHEARD,
-        because="the receivers count more lost packets than concealment hides",
-    ),
-    Rule(
-        id="audio.unsent",
-        cause="rtp-not-sent",
-        symptoms=("audio", "quality"),
-        essential=(when("loss", "none, but packets that were never sent"),),
-        conditions=(),
-        consequences=UNHEARD,
-        because="RTP arrives that fills less than the time it flows in, and no sequence number is missing",
-    ),
-    Rule(
-        id="audio.delay",
-        cause="high-delay",
-        symptoms=("audio", "quality"),
-        cells=cells("timing", "caller", "AI"),
-        essential=(when("delay", "high"),),
-        conditions=(not_shown("loss", "heavy"),),
-        consequences=("manners",),
-        because="what one end says arrives at the other too late",
-    ),
-    Rule(
-        id="audio.order",
-        cause="rtp-disordered",
-        symptoms=("audio", "quality"),
-        essential=(when("order", "broken"),),
-        conditions=(),
-        consequences=UNHEARD,
-        because="many of the RTP packets arrive after later ones, so that they cannot be played",
-    ),
+    *_QUALITY,
+    *map(_with_the_agent, _QUALITY),
     Rule(
         id="audio.level",
         cause="level-wrong",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tests.unit.diagnosis.building import Example
 from tests.unit.diagnosis.stories import (
     GROUP,
@@ -25,6 +27,13 @@ def _transcoded(to_ai: str, to_caller: str) -> Example:
     """PCMU on the caller's side, PCMA on the AI's, and what arrives at each end."""
     example = talk(Example(ai="stand-in")).codec("caller.1", "PCMU").codec("stand-in.1", "PCMA")
     return example.counted("stand-in.1").to_ai(to_ai, 200).to_caller(to_caller, 200)
+
+
+def heard_badly_by_the_agent(check: str, facts: dict[str, Any], counters: dict[str, Any]) -> Example:
+    """Caller and AI hear each other well, and of what the agent hears a check found that."""
+    example = transfer(Example()).rings("billing").landed("billing", "billing").counted("billing.1", **counters)
+    subject = "billing.1" if check == "audio.loss" else "caller.1 → billing.1"
+    return example.with_agent("billing").finding(check, subject, **facts)
 
 
 #: What a mixer makes of nothing is silence as well.
@@ -232,6 +241,15 @@ AUDIO = [
         "audio.order",
         talk(same_codec()).counted(reordered=150).to_ai("no mark", 100).to_caller("other", 100),
         ("rtp-disordered",),
+    ),
+    *(
+        Expected(f"{rule}.agent", heard_badly_by_the_agent(check, facts, counters), (cause,))
+        for rule, check, facts, counters, cause in (
+            ("audio.loss", "audio.loss", {"share": 0.1}, {}, "heavy-loss"),
+            ("audio.unsent", "audio.loss", {"spanned_s": 2.0, "filled_s": 0.5}, {}, "rtp-not-sent"),
+            ("audio.delay", "audio.delay", {"delay_ms": 900.0}, {}, "high-delay"),
+            ("audio.order", "audio.delay", {}, {"reordered": 150}, "rtp-disordered"),
+        )
     ),
     Expected(
         "audio.level",
