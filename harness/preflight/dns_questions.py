@@ -22,7 +22,8 @@ def system_resolver(patience: float) -> dns.asyncresolver.Resolver:
         resolver = dns.asyncresolver.Resolver()
     except dns.exception.DNSException:
         resolver = dns.asyncresolver.Resolver(configure=False)
-    resolver.lifetime = resolver.timeout = patience
+    resolver.lifetime = patience
+    resolver.timeout = patience / max(2, len(resolver.nameservers))  # one that is dead leaves time to ask the next
     return resolver
 
 
