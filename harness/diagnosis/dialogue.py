@@ -45,6 +45,8 @@ def tell(scene: Scene) -> None:
             where += (exchange.response.start_line,)
         method = exchange.request.method
         if method == "INVITE" and not exchange.within:
+            if scene.call is not None and exchange.sent.leg != scene.call.leg:
+                continue  # of a call that a REFER asked for, or another caller's
             media = offered(exchange.request.body.decode("utf-8", "replace"))
             scene.facts.record("caller.offer", media, formats(exchange.request))
             if exchange.response is not None and exchange.response.is_success:

@@ -14,7 +14,7 @@ from harness.events import SipMessage
 from tests.unit.diagnosis.building import Example
 from tests.unit.diagnosis.example_case import SDP
 from tests.unit.diagnosis.known import facts_of
-from tests.unit.diagnosis.own_examples import unacknowledged
+from tests.unit.diagnosis.own_examples import astray, unacknowledged
 
 
 def sdp(formats: str = "0", lines: str = "", protocol: str = "RTP/AVP") -> str:
@@ -255,3 +255,27 @@ def test_a_prack_that_is_answered_after_all_is_not_lost() -> None:
     assert facts_of(lost).value("prack.lost") is True
     answered = unacknowledged().caller_gets("SIP/2.0 200 OK\r\nCSeq: 11 PRACK")
     assert facts_of(answered).value("prack.lost") is None
+
+
+def _of_another_call(example: Example, phone: str, answer: str) -> Example:
+    """That phone's INVITE of another call, and its 200."""
+    began = len(example.events)
+    example.after(1).asks("INVITE", 200, "OK", within=False, answer=answer)
+    for index, event in enumerate(example.events[began:], start=began):
+        assert isinstance(event, SipMessage)
+        text = event.text.replace("at-the-caller", "of-another-call")
+        example.events[index] = replace(event, phone=phone, leg=f"{phone}.{2 if phone == 'caller' else 1}", text=text)
+    return example
+
+
+@pytest.mark.parametrize("phone", ["caller", "caller-2"])
+def test_what_another_call_was_answered_is_not_what_this_one_was(phone: str) -> None:
+    """Be it the one that the caller's phone places on a REFER that the platform passed on, or another caller's."""
+    example = astray("192.168.7.7")
+    before = example.diagnose()
+    example = example.replaces() if phone == "caller" else example.dials_too(phone)
+    _of_another_call(example, phone, sdp("9"))
+    facts = facts_of(example)
+    assert facts["sdp.to_caller"].value == "private"
+    assert facts.value("caller.answer") == "usable"
+    assert [cause.id for cause in example.diagnose().causes] == [cause.id for cause in before.causes]
