@@ -31,7 +31,8 @@ def ask(deployment: Deployment, place: Target, **settings: Any) -> dict[str, Any
     """``reach`` (``answers``, ``refuses``, ``silent``, ``unresolved``; None where it could not be asked), ``detail``, and for TLS
     ``certificate`` (``valid``, ``expired``, ``wrong name``, ``untrusted``).
 
-    OPTIONS (RFC 3261 section 11) has to be answered by anything but silence; on a connection, that it is taken is not enough.
+    OPTIONS (RFC 3261 section 11) has to be answered by anything but silence; on a connection, that it is taken is not enough, but
+    that TLS is spoken is, where only others call: it may ask for a certificate that they have.
     A refusal is asked for twice: a connection may break by chance. ``settings`` go to :class:`Probing`.
     """
     return asyncio.run(_twice(Probing(deployment, **settings), place))
@@ -55,9 +56,16 @@ def _reached(place: Target, outcome: RequestOutcome) -> dict[str, Any]:
         return {"reach": "answers", "detail": f"{outcome.response.status} {outcome.response.reason}"}
     if outcome.distrust is not None:  # it has spoken TLS
         return {"reach": "answers", "detail": outcome.detail}
+    if not place.by_phones and outcome.trouble in ("tls", "cut") and _spoke_tls(outcome):
+        return {"reach": "answers", "detail": outcome.detail}  # who may have the client certificate that it asks for
     if outcome.trouble == "unreadable" and place.transport != "udp":  # which ends a connection
         return {"reach": "refuses", "detail": outcome.detail}
     return {"reach": _REACH.get(outcome.trouble or "", "silent"), "detail": outcome.detail}
+
+
+def _spoke_tls(outcome: RequestOutcome) -> bool:
+    """Whether a server of TLS ended it: behind the handshake, or by an alert (RFC 8446 section 6.2)."""
+    return outcome.certificate is not None or "ALERT" in outcome.detail
 
 
 def _certificate(place: Target, outcome: RequestOutcome) -> dict[str, Any]:

@@ -234,8 +234,9 @@ async def exchange(
         uri += f";transport={place.transport}"
     began = time.monotonic()
     distrust = await _distrust(probing, place) if login and place.transport == "tls" else ""
+    link = Link(probing, place, trust)
     try:
-        async with Link(probing, place, trust) as link:
+        async with link:
             request = link.request(method, uri, user, domain)
             began = time.monotonic()
             response = await link.ask(request)
@@ -249,7 +250,8 @@ async def exchange(
             response = await _log_in(link, login, request, response)
             return replace(found, response=response, challenged_by=login.realm, unanswered=login.unanswered)
     except NoLinkError as error:
-        return RequestOutcome(None, time.monotonic() - began, error.trouble, error.detail, distrust=error.distrust)
+        took, shown = time.monotonic() - began, link.certificate
+        return RequestOutcome(None, took, error.trouble, error.detail, certificate=shown, distrust=error.distrust)
 
 
 async def _log_in(link: Link, login: Login, request: Request, response: Response) -> Response:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import ssl
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -102,3 +106,41 @@ def test_a_wildcard_is_no_cause_where_the_caller_may_take_it(
     port = far.stream(context=far.certificate(names=("*.acme.example",)))
     place = Target("sip.acme.example", port, "tls", ca_file=far.ca_file, by_phones=by_phones)
     assert ask(lab.deployment(), place, **lab.settings)["certificate"] == worth
+
+
+def test_a_port_that_asks_for_a_certificate_which_its_callers_have_is_not_closed(lab: Lab, far: FarEnd) -> None:
+    """No firewall ends a handshake by an alert (RFC 8446 section 6.2), which is how a server turns down who shows none."""
+
+    async def alert(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError, asyncio.CancelledError):
+            await reader.read(1)
+            writer.write(b"\x15\x03\x03\0\2\2\x28")  # fatal, handshake_failure
+            while await reader.read(65536):
+                pass
+        writer.transport.abort()
+
+    place = Target(far.address, far._serve(alert, None), "tls", ca_file=far.ca_file, by_phones=False)
+    found = ask(lab.deployment(), place, **lab.settings)
+    assert found["reach"] == "answers", found
+    assert "ALERT_HANDSHAKE_FAILURE" in found["detail"]
+    assert ask(lab.deployment(), replace(place, by_phones=True), **lab.settings)["reach"] == "refuses"
+
+
+def test_nor_is_one_that_asks_behind_the_handshake(lab: Lab, far: FarEnd) -> None:
+    """As at TLS 1.3 (RFC 8446 section 4.4.2)."""
+    context = far.certificate(versions=(ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3))
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_verify_locations(far.ca_file)
+    place = Target(far.address, far.stream(context=context), "tls", ca_file=far.ca_file, by_phones=False)
+    found = ask(lab.deployment(), place, **lab.settings)
+    assert (found["reach"], found["certificate"]) == ("answers", "valid")
+    assert ask(lab.deployment(), replace(place, by_phones=True), **lab.settings)["reach"] == "refuses"
+
+
+@pytest.mark.parametrize(("is_tls", "reach"), [(True, "answers"), (False, "refuses")])
+def test_a_connection_to_others_port_that_ends_is_refused_until_tls_was_spoken(
+    lab: Lab, far: FarEnd, is_tls: bool, reach: str
+) -> None:
+    port = far.stream(context=far.certificate() if is_tls else None, hang_up=True)
+    place = Target(far.address, port, "tls", ca_file=far.ca_file, by_phones=False)
+    assert ask(lab.deployment(), place, **lab.settings)["reach"] == reach
