@@ -49,7 +49,8 @@ REGISTRATION: Mapping[str, Described] = {
     "password-wrong": Described(
         "the SIP password at Synthflow is not the trunk's",
         at.REGISTRATION_ISSUE,
-        "Copy the SIP Password of the {platform} trunk into the SIP number at Synthflow again, without blanks, and attach anew.",
+        "Copy the SIP Password of the {platform} trunk into the SIP number at Synthflow again, without blanks, and attach anew. Where "
+        "{platform} refuses a REGISTER, look whether it still has the user: many registrars refuse an unknown one in just this way.",
         "AI side",
         at.NUMBER,
     ),

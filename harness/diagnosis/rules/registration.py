@@ -56,13 +56,24 @@ REGISTRATION: tuple[Rule, ...] = (
         confidence="likely",  # whom nobody has seen: the trunk may be gone from the registrar
     ),
     Rule(
+        id="registration.password.said",
+        cause="password-wrong",
+        symptoms=("registration",),
+        cells=cells("credentials", "AI"),
+        essential=(_REFUSED, when("registration.refusal", "the password")),
+        conditions=(not_shown("registration.user", "another"),),
+        because="the registrar says that the password is wrong",
+    ),
+    Rule(
         id="registration.password",
         cause="password-wrong",
         symptoms=("registration",),
         cells=cells("credentials", "AI"),
         essential=(when("registration.answer", 401, 407),),
         conditions=_PASSWORD,
-        because="a challenge was answered in the right user's name and still refused, which leaves the password",
+        because="a challenge was answered in the right user's name and still refused, which leaves the password, or a user whom the "
+        "registrar does not have",
+        confidence="likely",  # one that hides from guessers who is known challenges an unknown user, too
     ),
     Rule(
         id="registration.password.forbidden",
@@ -85,15 +96,6 @@ REGISTRATION: tuple[Rule, ...] = (
         because="no REGISTER with credentials came behind the challenge, as where none are entered; who does not know the challenge's "
         "algorithm sends none, too",
         confidence="likely",
-    ),
-    Rule(
-        id="registration.password.said",
-        cause="password-wrong",
-        symptoms=("registration",),
-        cells=cells("credentials", "AI"),
-        essential=(_REFUSED, when("registration.refusal", "the password")),
-        conditions=(not_shown("registration.user", "another"),),
-        because="the registrar says that the password is wrong",
     ),
     Rule(
         id="registration.address",

@@ -72,7 +72,15 @@ def test_a_challenge_that_nobody_answers_says_nothing_of_the_password() -> None:
     assert facts_of(example).value("registration.challenged") == "never answered"
     assert named(example) == [("password-wrong", "likely")]
     assert "no REGISTER with credentials" in example.diagnose().causes[0].because
-    assert named(registers("401 Unauthorized", "401 Unauthorized")) == [("password-wrong", "certain")]
+
+
+def test_only_words_about_the_password_leave_no_other_cause() -> None:
+    """Registrars that hide from guessers who is known, as Asterisk does, challenge an unknown user as often as a wrong password."""
+    bare = registers("401 Unauthorized", "401 Unauthorized")
+    assert named(bare) == [("password-wrong", "likely")]
+    assert "still has the user" in bare.diagnose().causes[0].fix
+    assert named(registers("401 Unauthorized", "401 Wrong password")) == [("password-wrong", "certain")]
+    assert named(registers("401 Unauthorized", "403 Wrong password", code=403)) == [("password-wrong", "certain")]
 
 
 def test_a_nonce_that_is_always_too_old_speaks_for_the_password() -> None:
