@@ -46,6 +46,7 @@ def conclude(context: CaseContext, *, probe: bool = True) -> None:
             _look_at_calls(context)
             _look_later(context)
             _add(context, context.last_looks)
+            context.end_here()
     if probe and context.evidence.conclusion.verdict is Verdict.FAILED:
         with context.evidence.step("follow-up diagnostics"):
             post_failure_probes.look_closer(context, context.began)
@@ -67,7 +68,7 @@ def look_at_audio(context: CaseContext, call: OwnCall) -> None:
 
 def _add(context: CaseContext, looks: Sequence[Callable[[], Sequence[Finding]]]) -> None:
     for finding in chain.from_iterable(look() for look in looks):
-        context.evidence.add(finding)
+        context.evidence.add(context.before_the_end(finding))
 
 
 def require_promised_findings(context: CaseContext) -> None:
@@ -77,7 +78,8 @@ def require_promised_findings(context: CaseContext) -> None:
         seen = kind.count(kinds)
         if seen < least:
             expected, why = f"{least} of {kind}", f"the case looked {seen} times"
-            context.evidence.add(not_observable(kind.check, context.case.row.id, expected=expected, why=why))
+            unseen = not_observable(kind.check, context.case.row.id, expected=expected, why=why)
+            context.evidence.add(context.before_the_end(unseen))
 
 
 def every_call(context: CaseContext) -> list[OwnCall]:
@@ -96,12 +98,12 @@ def _look_later(context: CaseContext) -> None:
     if not context.later:
         return
     _hang_up(context)
-    for found in _at_once(context.later):
-        for finding in found:
-            context.evidence.add(finding)
+    found = list(chain.from_iterable(_at_once(context.later)))
+    _add(context, [lambda: found])
 
 
 def _hang_up(context: CaseContext) -> None:
+    context.end_here()
     for call in every_call(context):
         if not call.is_over():
             call.hang_up()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Protocol
 
@@ -73,6 +74,7 @@ class CaseContext:
         self.late_rings: list[Callable[[], Sequence[Finding]]] = []  #: findings on who rings after a call was taken
         self.last_looks: list[Callable[[], Sequence[Finding]]] = []  #: findings on what may have been told late
         self.later: list[Callable[[], Sequence[Finding]]] = []  #: findings on what is told only when the calls are over
+        self.over_at: float | None = None  #: when the harness hung up for the case's end, or had looked at all
         self.outlasted: list[Callable[[], None]] = []  #: waits, at the end, for what would reach the next case
 
     @cached_property
@@ -98,6 +100,14 @@ class CaseContext:
     def has_stand_in(self) -> bool:
         """Whether a phone of ours is in the AI's place."""
         return self.case.axes["ai"] == "stand-in"
+
+    def end_here(self) -> None:
+        """From now on what comes is no evidence: the harness brings it about itself."""
+        self.over_at = self.over_at or time.monotonic()
+
+    def before_the_end(self, finding: Finding) -> Finding:
+        """A finding as one of the time until then, whenever it is made: a diagnosis looks at what came before the last."""
+        return finding if self.over_at is None else replace(finding, at=min(finding.at, self.over_at))
 
     @property
     def own_numbers(self) -> set[str]:

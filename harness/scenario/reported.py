@@ -124,7 +124,7 @@ class ReportedCall:
     def _find(self) -> list[Finding]:
         if self.is_seen:
             return []
-        as_it_was = time.monotonic()
+        self._context.end_here()
         for call in self._context.calls.own:
             if not call.is_over():
                 call.hang_up()  # a report lists calls that are over
@@ -135,9 +135,7 @@ class ReportedCall:
         with self._context.evidence.step(f"the platform's report on the call to {self._group.name}"):
             found = self._read(ended)
             self._context.evidence.scripted(time.monotonic() - ended, "until the platform's report lists the call")
-        told = [self._landed(found), self._caller_id(found), *self._others(found)]
-        # of the time before the harness hung up: what came later it brought about itself
-        return [replace(finding, at=as_it_was) for finding in told]
+        return [self._landed(found), self._caller_id(found), *self._others(found)]
 
     def _read(self, ended: float) -> ReportedLanding:
         """What the report says: twice the same where the call landed well, else what it says when its time is over."""
