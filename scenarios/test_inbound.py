@@ -48,6 +48,7 @@ def test_campaign_connects_its_customer_to_the_ai(cast, context, line, assistant
     expect(call).caller_id(line.did)
     talk = assistant.expect_call(call)
     expect(call).two_way_audio_with(talk)
+    expect(talk).addressed_to(line)
 
 
 @scenario("CONCURRENT")

@@ -99,10 +99,12 @@ class Which:
     prefers: Callable[[Cell], int] = lambda cell: 0
     of_one: str = ""  #: what to say of a single handover that lacks it, where others have it
     hides: Callable[[Cell], bool] = lambda cell: False  #: the number has it, but where nobody of ours can look
+    beyond_us: Callable[[Cell], bool] = lambda cell: False  #: the number has it, but nobody can bring it about here
 
     def why_none(self, cells: Sequence[Cell]) -> str:
         """What to say where none of these has it: that nobody can look is another thing than that there is nothing to see."""
-        hidden = not self.missing.startswith(NOT_OBSERVABLE) and any(map(self.hides, cells))
+        unseen = any(self.hides(cell) or self.beyond_us(cell) for cell in cells)
+        hidden = not self.missing.startswith(NOT_OBSERVABLE) and unseen
         return f"{NOT_OBSERVABLE}{self.missing}" if hidden else self.missing
 
 
@@ -112,6 +114,13 @@ class Need:
 
     holds: Callable[[Deployment], bool]
     missing: str
+    beyond_us: Callable[[Deployment], bool] = lambda deployment: (
+        False
+    )  #: there is something to see, but nobody can bring it about
+
+    def why_none(self, deployment: Deployment) -> str:
+        """What to say where it is missing."""
+        return f"{NOT_OBSERVABLE}{self.missing}" if self.beyond_us(deployment) else self.missing
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,23 +56,28 @@ class Cells:
 
     def not_seen(self) -> Iterator[tuple[str, str]]:
         """The numbers that a row which is there, or will be at another time, is about, too, and does not call since nobody of ours
-        could look, and why; of a row on fallbacks one for each group.
+        could look, or bring it about, and why; of a row on fallbacks one for each group.
         """
         row, deployment = self.row, self._deployment
         falls_back = row.moment == "fallback"
         if not (self.cells or self.is_postponed) or not (row.every_number or falls_back) or deployment.depth == "once":
             return
-        axes, said = self.cells[0].axes if self.cells else {}, set[str | None]()
+        axes = self.cells[0].axes if self.cells else {}
+        said = {cell.entry.fallback for cell in self.cells} if falls_back else set[str | None]()
         for line, name, _ in deployment.all_dids():
             trunk = deployment.trunk(name)
             cell = Cell(deployment, trunk, line, {**axes, "ai": trunk.ai})
             about = cell.entry.fallback if falls_back else line
-            if about in said or row.ai not in ("both", "either", trunk.ai) or not _is_hidden(cell, row.which or ()):
+            if about in said or row.ai not in ("both", "either", trunk.ai):
                 continue
-            said.add(about)
             leads = "falls back" if falls_back else "leads, while it is closed," if row.out_of_hours else "leads"
             which = f" ({about})" if falls_back else ""
-            yield line, f"{NOT_OBSERVABLE}{line} {leads} to people of whom none has a phone of ours{which}"
+            if _is_hidden(cell, row.which or ()):
+                said.add(about)
+                yield line, f"{NOT_OBSERVABLE}{line} {leads} to people of whom none has a phone of ours{which}"
+            elif falls_back and _is_beyond_us(cell, row.which or ()):
+                said.add(about)
+                yield line, f"{NOT_OBSERVABLE}{line} {leads}{which}, and nobody can have its AI fail"
 
     def _why_not(self, asked: bool) -> str | None:
         row, deployment = self.row, self._deployment
@@ -80,7 +85,7 @@ class Cells:
             return deployment.leave_out[row.id]
         if row.opt_in and not asked:
             return f"takes long; run when asked for by name (--row {row.id})"
-        missing = [need.missing for need in row.needs if not need.holds(deployment)]
+        missing = [need.why_none(deployment) for need in row.needs if not need.holds(deployment)]
         missing += [axis.missing for axis in row.axes if not axis.values(deployment)]
         return next(iter(missing), None)
 
@@ -261,6 +266,12 @@ def _not_their_time(row: Row, cells: Sequence[Cell], *, some: bool) -> str:
 def _is_hidden(cell: Cell, which: Sequence[Which]) -> bool:
     """Whether the row is about the number, and nobody of ours could look there."""
     return any(one.hides(cell) for one in which) and all(one.holds(cell) or one.hides(cell) for one in which)
+
+
+def _is_beyond_us(cell: Cell, which: Sequence[Which]) -> bool:
+    """Whether the row is about the number, and nobody can bring about what it is about."""
+    about = all(one.holds(cell) or one.beyond_us(cell) or one.hides(cell) for one in which)
+    return about and any(one.beyond_us(cell) for one in which)
 
 
 def _way(row: Row, cell: Cell) -> object:

@@ -39,8 +39,8 @@ from harness.integrations.which import (
     TO_SEEN_GROUP,
     TOLD_APART,
     UNREACHABLE,
-    fails,
     hands_over,
+    leaves_its_calls,
 )
 
 _TRIED_IN_VAIN = {**FALLEN_BACK, LANDING_OTHERS: 1, ROUTE_TRIED: 1, ROUTE_NOT_ANSWERED: 1}
@@ -130,7 +130,7 @@ def fallbacks(prefix: str, people: str, *, source: str, section: str = "") -> tu
             f"{people}, with caller ID and audio both ways; the time waited is the one configured, within a second.",
             source=source,
             section=section,
-            which=(fails("never-answers"), SEEN_FALLBACK),
+            which=(leaves_its_calls("never-answers"), SEEN_FALLBACK),
             seconds=4.0,
             required_findings={**_TRIED_IN_VAIN, TIMING: 1, RELEASED: 1},
         ),
@@ -142,7 +142,7 @@ def fallbacks(prefix: str, people: str, *, source: str, section: str = "") -> tu
             "the ring timeout, with caller ID and audio both ways.",
             source=source,
             section=section,
-            which=(fails("unavailable"), SEEN_FALLBACK),
+            which=(leaves_its_calls("unavailable"), SEEN_FALLBACK),
             own_place=True,
             takes_trunk_down=True,
             required_findings={**_TRIED_IN_VAIN, TIMING_WITHIN: 1},

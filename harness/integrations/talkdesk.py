@@ -87,15 +87,15 @@ INTEGRATION = Integration(
             scenario="OUTBOUND-CAMPAIGN",
             moment="campaign",
             title="A campaign's call is connected to the AI",
-            proves="The campaign calls the customer from the line's number; once the customer answers, the AI is on the line and "
-            "they hear each other.",
+            proves="The campaign calls the customer from the line's number; once the customer answers, the AI is on the line, over "
+            "the line's trunk, and they hear each other.",
             source="guide, flow 3",
             section=_FLOWS,
             which=(TO_AI, OF_CAMPAIGN),
             needs=(A_CUSTOMER,),
             over="trunks",
             calls=plans.campaign,
-            required_findings={LANDING_ANSWERED_BY: 1, AUDIO_TO_AI: 1, AUDIO_TO_CALLER: 1, CALLER_ID: 1},
+            required_findings={LANDING_ANSWERED_BY: 1, AUDIO_TO_AI: 1, AUDIO_TO_CALLER: 1, CALLER_ID: 1, **ADDRESSED},
         ),
         _skill("language", "language"),
         _skill("department", "department"),

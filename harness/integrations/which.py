@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from harness.deployment import CALLS_A_PHONE, IDLE, Behaviour, CallerIdMode, Deployment, Handover, RoutedBy, Way
 from harness.integrations.base import NOT_OBSERVABLE, Axis, Cell, Need, Which
@@ -89,6 +90,11 @@ SEEN_FALLBACK = Which(
 NO_FALLBACK = Which(lambda cell: cell.entry.fallback is None, "every number has a fallback")
 
 
+def _falls_back(cell: Cell) -> bool:
+    """Whether somebody is to take over from the number's AI: a real one does not fail for a test."""
+    return cell.assistant is not None and cell.entry.fallback is not None
+
+
 def fails(behaviour: Behaviour) -> Which:
     """The AI does not take the call: an assistant that behaves so, or a stand-in that is told to."""
 
@@ -98,6 +104,11 @@ def fails(behaviour: Behaviour) -> Which:
         return behaves(cell, behaviour) or (cell.ai == "stand-in" and cell.entry.may_fail)
 
     return Which(holds, f"no number leads to an AI that {_SAYS[behaviour]}", lambda cell: not behaves(cell, behaviour))
+
+
+def leaves_its_calls(behaviour: Behaviour) -> Which:
+    """The same, of rows on who takes over from it."""
+    return replace(fails(behaviour), beyond_us=_falls_back)
 
 
 _SAYS: dict[Behaviour, str] = {
@@ -116,6 +127,7 @@ UNREACHABLE = Which(
     ),
     "no number's trunk leads to a host that does not answer",
     lambda cell: cell.entry.reachable,
+    beyond_us=_falls_back,
 )
 IDLE_DIGITS = Which(
     lambda cell: cell.entry.assistant is not None and len(cell.deployment.idle_digits(cell.entry.assistant)) >= IDLE,
@@ -362,11 +374,13 @@ AT_ONCE = Which(
 HELD_BY_STAND_IN = Which(
     lambda cell: cell.ai == "synthflow" or cell.trunk.max_concurrent_calls < CALLS_A_PHONE,
     f"a stand-in holds {CALLS_A_PHONE} calls at once, and the trunk carries as many or more",
+    beyond_us=lambda cell: True,
 )
 CARRIES_TWO = Which(lambda cell: cell.trunk.max_concurrent_calls >= 2, "every trunk carries one call alone")
 ONE_CALLER_MORE = Which(
     lambda cell: len(cell.deployment.callers) > cell.trunk.max_concurrent_calls,
     "there are fewer test phones that call, each with a user of its own, than a trunk carries calls, and one more",
+    beyond_us=lambda cell: True,  # every trunk carries so many
 )
 #: A stand-in hangs up by itself, and sends digits.
 GOODBYE = Which(
@@ -402,10 +416,21 @@ SIP_AGENT = Need(
     lambda d: any(d.phones[agent].number is None for group in d.groups.values() for agent in group.present),
     "no group has an agent with a SIP account at the platform: all are at telephones",
 )
-STAND_IN = Need(lambda d: d.kind == "simulated" or d.stand_in.bind is not None, "stand_in.bind: no stand-in calls")
+
+
+def _has_allowlist(deployment: Deployment) -> bool:
+    return any(trunk.allowed_addresses for trunk in deployment.trunks)
+
+
+STAND_IN = Need(
+    lambda d: d.kind == "simulated" or d.stand_in.bind is not None,
+    "stand_in.bind: no stand-in calls",
+    beyond_us=_has_allowlist,
+)
 STRANGER = Need(
     lambda d: d.kind == "simulated" or d.stand_in.stranger_bind is not None,
     "stand_in.stranger_bind: there is no address that no allowlist has",
+    beyond_us=_has_allowlist,
 )
 #: Synthflow has addresses of its own to register from.
 STRANGER_REGISTERS = Need(

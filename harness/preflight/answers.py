@@ -116,7 +116,7 @@ def answer_line(place: Target, kind: str, outcome: RequestOutcome) -> ProbeResul
         "tls": "See the lines on TLS and its certificate.",
         "bind": "Correct bind: it has to be an address of this machine.",
     }.get(outcome.trouble or "", "Mend the network in between.")
-    if kind in _OTHERS and outcome.trouble not in ("unresolved", "bind", "tls"):
+    if kind in _OTHERS and outcome.trouble not in ("unresolved", "bind"):
         return warning(*name, f"from here: {outcome.detail}", row, f"Only {_OTHERS[kind]} has to reach it. {fix}")
     return failed(*name, outcome.detail, row, fix)
 

@@ -99,7 +99,7 @@ def test_every_number_is_closed_where_that_is_so_over_all_trunks(talkdesk: Deplo
 
 
 def test_a_fallback_is_looked_at_over_the_trunks_that_carry_its_number(talkdesk: Deployment) -> None:
-    """Over the other trunk it cannot be made to fall back, whoever has a phone there."""
+    """Over the other trunk it cannot be made to fall back, whoever has a phone there, and that is said."""
     stand_in, synthflow = (next(t for t in talkdesk.trunks if t.ai == ai) for ai in ("stand-in", "synthflow"))
     entry = talkdesk.lines["ivr"].model_copy(update={"dids": {}, "reachable": True, "may_fail": True})
     away = talkdesk.groups["billing"].model_copy(update={"agents": (), "did": "+18155550177"})
@@ -116,7 +116,12 @@ def test_a_fallback_is_looked_at_over_the_trunks_that_carry_its_number(talkdesk:
         }
     )
     assert {case.line for case in of(both, "TD-FALLBACK-REFUSED")} == {"ours"}
-    assert not [left for left in left_out(both) if left.row == "TD-FALLBACK-REFUSED"]
+    told = [left for left in left_out(both) if left.row == "TD-FALLBACK-REFUSED"]
+    said = "not observable: theirs falls back (elsewhere), and nobody can have its AI fail"
+    assert [(left.line, left.why) for left in told] == [("theirs", said)]
+    same = {**lines, "theirs": lines["theirs"].model_copy(update={"fallback": "billing"})}
+    told = [left for left in left_out(both.model_copy(update={"lines": same})) if left.row == "TD-FALLBACK-REFUSED"]
+    assert not told, "another number proves that this group takes over"
     moved = {**lines, "theirs": lines["theirs"].model_copy(update={"trunk": stand_in.name})}
     told = [left for left in left_out(both.model_copy(update={"lines": moved})) if left.row == "TD-FALLBACK-REFUSED"]
     assert [left.line for left in told] == ["theirs"]

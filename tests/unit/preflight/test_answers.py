@@ -13,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.preflight import Status, answers
-from harness.preflight.answers import clock_line, codecs_of
+from harness.preflight.answers import answer_line, clock_line, codecs_of
 from harness.preflight.machine import stun_address
-from harness.preflight.probes import Probing
+from harness.preflight.probes import Probing, Target
+from harness.preflight.wire import RequestOutcome
 from harness.sip.message import Request, Response
 from tests.unit.preflight.conftest import SOON
 from tests.unit.preflight.probing import FAILED, HOUR, OK, WARNING, check, says, silent
@@ -345,3 +346,11 @@ def test_the_mapped_address_is_found_among_other_attributes(
         str(host),
         port,
     )
+
+
+@pytest.mark.parametrize(("kind", "status"), [("account", FAILED), ("ai", WARNING), ("for the ai", WARNING)])
+def test_a_handshake_that_only_others_need_to_make_ends_no_run(kind: str, status: Any) -> None:
+    """It may ask for a certificate that they have: the alert was a failure, and the run ended before its first call."""
+    place = Target("sip.example.com", 5061, "tls", by_phones=kind == "account")
+    refused = RequestOutcome(None, 0.1, "tls", "the TLS handshake failed: SSLV3_ALERT_HANDSHAKE_FAILURE")
+    assert answer_line(place, kind, refused).status is status

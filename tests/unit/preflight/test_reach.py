@@ -176,6 +176,7 @@ def test_what_only_the_platform_calls_need_not_suit_our_softphones(lab: Any, far
         {"ai": "synthflow", "host": "sip.acme.example", "transport": "tls", "port": far.stream(context=context)}
     )
     lines = {str(line.look): line for line in lab.report().lines if "sip.acme.example" in line.subject}
+    assert not [line for line in lines.values() if line.status is FAILED]
     if mutual:
         check(
             lines["TLS"],

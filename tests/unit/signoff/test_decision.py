@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from harness.deployment.hours import AS_OF_VARIABLE
+from harness.deployment_file import load
 from harness.errors import MistakeError
 from harness.report.merge import merge
 from harness.report.run import read_planned, remake, write_end
@@ -23,6 +24,7 @@ from harness.verdict import Strength, Verdict
 
 TODAY = datetime.date(2026, 11, 20)
 ROW = "TD-INBOUND"
+LIVE = Path(__file__).parents[3] / "scenarios" / "deployments" / "live-talkdesk.toml"
 
 
 def waiver(row: str = ROW, **more: Any) -> Waiver:
@@ -120,6 +122,15 @@ class TestWhatWasNotRun:
             assert decision.outcome is Acceptance.NOT_ACCEPTED
             assert any("LONGCALL" in reason for reason in decision.reasons)
         assert decide(made, [waiver("LONGCALL")], today=TODAY).outcome is Acceptance.WITH_WAIVERS
+
+    @pytest.mark.parametrize("row", ["TD-FALLBACK-TIMEOUT", "TD-FALLBACK-DOWN", "TD-CAPACITY"])
+    def test_a_row_of_the_guide_that_nobody_could_bring_about(self, tmp_path: Path, runs: ModuleType, row: str) -> None:
+        """A real AI does not fail for a test, and there are too few phones to fill the trunk: neither is proved by anybody."""
+        run = runs.make_run(tmp_path, deployment=load(LIVE, secrets=False)).directory
+        decision = decide(run, today=TODAY)
+        assert (result(decision, row).verdict, result(decision, row).short) == ("not observable", True)
+        assert any(row in reason for reason in decision.reasons)
+        assert decision.outcome is Acceptance.NOT_ACCEPTED
 
     @pytest.mark.parametrize("by_option", [True, False])
     def test_a_required_row_of_practice_that_nobody_can_see(
