@@ -8,6 +8,8 @@ from harness.verdict import Finding
 
 #: A way in that is worth a word.
 _SHOWN_S = 0.1
+#: How far what has a time set may be off it.
+TOLERANCE_S = 1.0
 
 
 def took(
@@ -15,7 +17,7 @@ def took(
     what: str,
     seconds: float,
     expected_s: float,
-    tolerance_s: float = 1.0,
+    tolerance_s: float = TOLERANCE_S,
     queue_s: float = 0.0,
     way_in_s: float = 0.0,
 ) -> Finding:

@@ -15,7 +15,7 @@ from harness.report.coverage import Coverage, by_row
 from harness.report.evidence import CaseEvidence, key_of, names_of
 from harness.report.strangers import strangers
 from harness.report.versions import versions
-from harness.verdict import NEVER_REPORTED, Verdict, exit_code, worst
+from harness.verdict import NEVER_REPORTED, Conclusion, Verdict, exit_code, worst
 
 
 @dataclass
@@ -163,10 +163,14 @@ class Summary:
         whole_file.write(path, json.dumps(self.plain(), indent=1) + "\n")
 
 
+_NEVER_ALONE = "it was a guess that a call was this case's, and it was not run again alone"
+
+
 def latest(evidences: Iterable[CaseEvidence]) -> list[CaseEvidence]:
     """Of each case of each site the attempt that counts: by integration, row and id.
 
-    That is the last. One that broke says nothing of the system: a failure found before it stays one.
+    That is the last. One that broke says nothing of the system: a failure found before it stays one. A guess has broken, too, where
+    the case was not run again alone.
     """
     counting = [_counting(tries) for tries in _tries(evidences)]
     return sorted(counting, key=lambda evidence: (evidence.integration, evidence.row, evidence.id, evidence.site))
@@ -191,9 +195,12 @@ def _tries(evidences: Iterable[CaseEvidence]) -> Iterator[Sequence[CaseEvidence]
 
 def _counting(tries: Sequence[CaseEvidence]) -> CaseEvidence:
     """Which of a case's attempts counts."""
+    last = tries[-1]
+    if last.is_guessed:  # the one that would count was never begun
+        last = dataclasses.replace(last, conclusion=Conclusion(Verdict.BROKEN, _NEVER_ALONE))
     said = (one for one in reversed(tries) if one.verdict is not Verdict.BROKEN and not one.is_guessed)
-    before = next(said, None) if tries[-1].verdict is Verdict.BROKEN else None
-    return before if before is not None and before.verdict is Verdict.FAILED else tries[-1]
+    before = next(said, None) if last.verdict is Verdict.BROKEN else None
+    return before if before is not None and before.verdict is Verdict.FAILED else last
 
 
 def _order(evidence: CaseEvidence) -> tuple[float, int]:

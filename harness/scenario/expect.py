@@ -388,6 +388,8 @@ class Expect(ExpectHeaders):
         call = self._call
         before_s = way_in_s(call, self._context.patience) if rang is None else 0.0
         began = call.began if rang is None else rang[0]
-        if rang is not None and call.hears_on(rang[1], at, _PAUSES_S):
-            at = rang[1]
+        if rang is not None:
+            too_soon = rang[1] - began < expected_s - timing.TOLERANCE_S
+            if too_soon or call.hears_on(rang[1], at, _PAUSES_S):
+                at = rang[1]
         self._context.evidence.add(timing.took(call.label, what, at - began, expected_s, way_in_s=before_s))

@@ -199,6 +199,6 @@ FALLBACK: tuple[Rule, ...] = (
         cells=cells("timing", "fallback"),
         essential=(when("fallback.time", "shorter"),),
         conditions=(not_shown("fallback.landed", "nowhere"), unless("ai.lost", "it refused")),
-        because="the fallback came before the configured ring timeout was over, and the AI had not refused",
+        because="the AI was given up before the configured ring timeout was over, and had not refused",
     ),
 )

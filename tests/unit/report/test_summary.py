@@ -170,6 +170,26 @@ class TestSummary:
         (found,) = latest(CaseEvidence.read(tmp_path / name) for name in "12")
         assert found.verdict is Verdict.BROKEN
 
+    @pytest.mark.parametrize("verdict", [Verdict.PASSED, Verdict.FAILED])
+    @pytest.mark.parametrize("failed_before", [True, False])
+    def test_a_guess_counts_for_nothing_where_the_case_was_not_run_again_alone(
+        self, tmp_path: Path, samples: ModuleType, verdict: Verdict, failed_before: bool
+    ) -> None:
+        """Its worker died while it waited for the others to end: it passed, or failed, by what may be another case's call."""
+        for attempt in (1, 2)[not failed_before :]:
+            with samples.playing(tmp_path / str(attempt), samples.case_of(attempt=attempt)) as sample:
+                if attempt == 2:
+                    sample.recorder.guessed()
+                sample.recorder.close(verdict if attempt == 2 else Verdict.FAILED, "")
+        evidences = [CaseEvidence.read(path) for path in tmp_path.iterdir()]
+        (found,) = latest(evidences)
+        summary = summarise(evidences, [found.case], run="r", wall_s=1.0, workers=1)
+        if failed_before:
+            assert (found.attempt, found.verdict, summary.exit_code) == (1, Verdict.FAILED, 1)
+        else:
+            assert (found.verdict, summary.total.broken, summary.exit_code) == (Verdict.BROKEN, 1, 3)
+            assert found.message == "it was a guess that a call was this case's, and it was not run again alone"
+
     @pytest.mark.parametrize("starved_s", [0.5, None])
     def test_an_attempt_without_a_processor_is_no_retry(
         self, tmp_path: Path, samples: ModuleType, starved_s: float | None

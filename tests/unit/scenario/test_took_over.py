@@ -105,6 +105,7 @@ def test_a_caller_who_was_let_in_was_not_on_the_way_any_more(make_context: MakeC
         (1.8, 3.8, 3.9, Verdict.PASSED),  # what rang for 2 s, however late the call came
         (1.8, 3.8, 5.9, Verdict.FAILED),  # nobody rang in between
         (1.8, 5.1, 5.2, Verdict.FAILED),
+        (0.1, 0.4, 2.1, Verdict.FAILED),  # it was let go at once, by whomever, and the group rang in time
     ],
 )
 def test_where_the_ai_was_seen_to_ring_that_is_what_counts(
@@ -214,6 +215,7 @@ def test_an_ai_that_nobody_answers_has_its_ring_timeout_from_when_it_rings(
         (2.2, 0.8, 6.2, Verdict.FAILED),  # and then nothing
         (5.2, 1.0, 6.2, Verdict.FAILED),  # the AI rang for too long all the same
         (0.6, 5.6, 6.2, Verdict.FAILED),
+        (0.6, 0.0, 2.2, Verdict.FAILED),  # refused in time, when the AI had been let go long since
     ],
 )
 def test_what_is_said_when_the_ai_has_been_let_go_is_no_ringing(
