@@ -147,7 +147,7 @@ def verify(
     """Run the matrix against deployments, in parallel, and judge every call."""
     if workers != "auto" and not workers.isdecimal():
         raise SelectionError(f"-n {workers}: not a number of workers; allowed: auto, 0 (all in this process), 1, 2 …")
-    arguments = _of_pytest(Path(SCENARIOS).resolve())
+    arguments = _of_pytest(Path(SCENARIOS))
     arguments += ["--cases-only", "-n", workers, *(["--timings", timings.value] if timings else [])]
     lists = {
         "deployment": files or _example(),
@@ -180,15 +180,20 @@ def _example() -> list[Path]:
 
 
 def _of_pytest(own: Path) -> list[str]:
-    """What to collect, and how: the scenarios of the package, and those of ``own`` where there is such a directory."""
+    """What to collect, and how: the scenarios of the package, and those of ``own`` where there is such a directory.
+
+    That is named as from here: pytest takes a ``[`` in a path for the parameters of a test.
+    """
     if not resources.SCENARIOS.is_dir():
         raise BrokenError(
             f"{resources.SCENARIOS}: the scenarios are missing; allowed: a complete checkout, or the wheel"
         )
-    directories = [resources.SCENARIOS] + ([own] if own.is_dir() and own != resources.SCENARIOS else [])
+    whole = own.resolve()
+    directories = [resources.SCENARIOS] if whole != resources.SCENARIOS else []
+    directories += [own] if own.is_dir() else []
     arguments = [*map(str, directories), "--rootdir", str(resources.ROOT), "-c", str(_CONFIGURATION)]
     # of conftest.py files, that of the scenarios counts alone: what lies above them belongs to other tests
-    arguments += ["--confcutdir", str(directories[-1]), "-p", "no:cacheprovider"]
+    arguments += ["--confcutdir", str(directories[-1].resolve()), "-p", "no:cacheprovider"]
     # plugins of the development tools, which would cost every worker half a second; and one that has each worker collect five
     # times at its end, to tell of exceptions that Python tells of by itself
     return [*arguments, "-p", "no:hypothesispytest", "-p", "no:anyio", "-p", "no:unraisableexception"]
