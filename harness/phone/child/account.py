@@ -23,6 +23,7 @@ from harness.phone.sources import Sources
 _MOST_ACCOUNTS: Final = 8  # PJSUA_MAX_ACC
 #: pjsip refreshes no earlier than after five seconds (sip_reg.c), which is too late for the shortest registrations.
 _SHORT_REGISTRATION: Final = 10
+_REFRESHES_AGAIN_S: Final = 1.0
 
 _SRTP: Final = {
     "off": pj.PJMEDIA_SRTP_DISABLED,
@@ -269,6 +270,15 @@ class AccountHolder(HostedPhone):
         self.refresh_at = None
         self.binding.asked = active
         self.account.setRegistration(active)
+
+    def refresh(self, now: float) -> None:
+        """REGISTER again where that is due."""
+        if self.refresh_at is None or now < self.refresh_at:
+            return
+        try:
+            self.register(True)
+        except pj.Error:  # pjsip's own is still to be answered (PJSIP_EBUSY)
+            self.refresh_at = now + _REFRESHES_AGAIN_S
 
     def send_request(self, method: str, uri: str, headers: Headers, body: str, content_type: str) -> Any:
         """A request outside dialogs. Returns what has to be kept until the answer comes: its address is the token."""

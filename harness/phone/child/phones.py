@@ -6,11 +6,15 @@ import contextlib
 import time
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from harness.phone.child.account import AccountHolder, HostedPhone, Lodger
+from harness.phone.child.bindings import pj
 from harness.phone.child.legs import Legs
 from harness.phone.child.parent import Parent
 from harness.phone.protocol import FAREWELL_SECONDS
+
+_UNREGISTERS_AGAIN_S: Final = 0.1
 
 
 class Phones:
@@ -52,7 +56,7 @@ class _Departure:
     phone: HostedPhone
     call: int
     deadline: float
-    unregistering: bool = False
+    unregisters_at: float | None = 0.0  #: the earliest; None: it has
 
 
 class Departures:
@@ -86,9 +90,12 @@ class Departures:
             if self._legs.of(phone):
                 return
             if phone.registered and isinstance(phone, AccountHolder):
-                if not departure.unregistering:
-                    departure.unregistering = True
-                    phone.register(False)
+                if departure.unregisters_at is not None and now >= departure.unregisters_at:
+                    try:
+                        phone.register(False)
+                        departure.unregisters_at = None
+                    except pj.Error:  # a refresh is still to be answered (PJSIP_EBUSY)
+                        departure.unregisters_at = now + _UNREGISTERS_AGAIN_S
                 return
         self._under_way.remove(departure)
         self._phones.remove(phone)

@@ -330,8 +330,7 @@ class Service:
         for leg in self.legs:
             leg.media.tick(now)
         for phone in self.phones.accounts():
-            if phone.refresh_at is not None and now >= phone.refresh_at:
-                phone.register(True)
+            phone.refresh(now)
         self.legs.tick(now)
         self._departures.tick(now)
 

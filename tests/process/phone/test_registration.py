@@ -20,7 +20,7 @@ from harness.phone.waiter import NeverCame
 from harness.sip.digest import DigestServer
 from harness.sip.message import Message, Request, Response
 from tests.loopback import fresh_address
-from tests.process.phone.conftest import Desk, connect, hears, once
+from tests.process.phone.conftest import Desk, connect, hears, once, told
 from tests.process.phone.stranger import AUDIO, SESSION, Stranger, answered
 
 PASSWORD = "correct-horse-battery"
@@ -38,6 +38,7 @@ class Registrar:
         self._came = threading.Condition()
         self._answered: dict[bytes, bytes] = {}
         self.refusal = 0
+        self.grants = ""  #: seconds; else what was asked for
         self.mute = False
         self.thread = threading.Thread(target=self.run)
         self.thread.start()
@@ -70,7 +71,8 @@ class Registrar:
             return Response.to_request(request, 401, tag="r", headers=[self.digest.challenge()])
         expires = request.get("Expires", "0")
         assert request.contact is not None
-        headers = [("Contact", f"{request.contact};expires={expires}")] if expires != "0" else []
+        granted = self.grants or expires
+        headers = [("Contact", f"{request.contact};expires={granted}")] if expires != "0" else []
         return Response.to_request(request, 200, tag="r", headers=headers)
 
     def close(self) -> None:
@@ -131,6 +133,25 @@ def test_a_registration_is_refreshed_before_it_ends(lease: Desk, registrar: Regi
     alice.wait("a refresh", lambda e: isinstance(e, RegistrationState) and e.active and e.at > first.at, within=20)
     asked = next(e for e in alice.events if isinstance(e, SipMessage) and e.direction == "sent" and e.at > first.at)
     assert asked.at - first.at < 6
+
+
+@pytest.mark.parametrize("call_up", [False, True])
+def test_a_registrar_that_is_mute_from_the_refresh_on_keeps_nobody_from_giving_the_phone_back(
+    own: Desk, registrar: Registrar, call_up: bool
+) -> None:
+    """pjsip sends no REGISTER while another waits for its answer, up to 32 s (RFC 3261 section 17.1.2.2)."""
+    registrar.grants = "9"  # refreshed after five
+    alice = own("alice", registrar=registrar.address, username="alice", password=PASSWORD)
+    alice.register()
+    registrar.mute, seen = True, len(registrar.requests)
+    bob = own("bob")
+    if call_up:
+        connect(alice, bob)
+    registrar.until("300", since=seen)
+    alice.release()
+    told(bob)
+    assert alice.process is bob.process
+    assert bob.process.lost is None
 
 
 def test_no_registrar_is_misuse(lease: Desk) -> None:
