@@ -1,7 +1,8 @@
 """Hang up for a phone whose process is gone: the far end of each of its calls would talk on.
 
 The dialog is rebuilt from the leg's messages (``pending_teardown.py``), and the BYE, CANCEL or refusal goes out from a plain socket:
-over UDP from the phone's own port if it comes free, over TCP and TLS on a new connection from its own address.
+over UDP from the phone's own port if it comes free, over TCP and TLS on a new connection from its own address. Its messages may
+name a router's address instead, which nobody here can bind to.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -90,31 +92,28 @@ class _Line:
         family = socket.AF_INET6 if ":" in self._peer[0] else socket.AF_INET
         self._datagrams = teardown.transport == "udp"
         self._framer = StreamFramer()
-        local, local_port = teardown.local.rsplit(":", 1)
-        local_host = local.strip("[]")
         if self._datagrams:
             self._socket = socket.socket(family, socket.SOCK_DGRAM)
             try:
-                self._bind(local_host, int(local_port), port_by)
+                self._bind(int(teardown.local.rpartition(":")[2]), port_by)
                 self._socket.connect(self._peer)
             except OSError:
                 self._socket.close()
                 raise
         else:
-            self._socket = socket.create_connection(self._peer, _PATIENCE, (local_host, 0))
+            self._socket = socket.create_connection(self._peer, _PATIENCE, (config.bind_address, 0))
             if teardown.transport == "tls":
                 self._socket = self._wrap(self._socket)
 
-    def _bind(self, host: str, port: int, by: float) -> None:
-        """To the phone's port; to any other where that does not come free in time."""
+    def _bind(self, port: int, by: float) -> None:
+        """To the phone's port; to any other where that does not come free in time, or a router's port is none to be had here."""
+        host = self._config.bind_address
         while True:
             try:
                 return self._socket.bind((host, port))
             except OSError as error:
-                if error.errno != errno.EADDRINUSE:
-                    raise
-            if time.monotonic() >= by:
-                break
+                if error.errno != errno.EADDRINUSE or time.monotonic() >= by:
+                    break
             time.sleep(_POLL_S)
         # The phone may have been started anew there. A request belongs to its dialog wherever it comes from (RFC 3261
         # section 12.2.2), and rport brings the answer here (RFC 3581).
@@ -183,7 +182,8 @@ class _Line:
             self._send(acknowledgement(invite, final))
             return True
         self._send(acknowledgement_of_success(invite, final, self._teardown.local, self._teardown.transport))
-        bye = pending_teardown([self._event("sent", invite), self._event("received", final)])
+        sent = replace(self._event("sent", invite), local=self._teardown.local)
+        bye = pending_teardown([sent, self._event("received", final)])
         return bye is not None and isinstance(bye.message, Request) and self._bye(bye.message)
 
     def _refuse(self, refusal: Response) -> bool:

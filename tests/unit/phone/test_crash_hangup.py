@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from typing import Any
 
 import pytest
 
@@ -69,7 +70,12 @@ def peer() -> Iterator[SipPeer]:
         yield peer
 
 
-CONFIG = PhoneConfig("p", "a", "example.com")
+def config(local: str, **more: Any) -> PhoneConfig:
+    """The phone that is bound to ``local``."""
+    return PhoneConfig("p", "a", "example.com", bind_address=local.rpartition(":")[0], **more)
+
+
+OUTSIDE = "203.0.113.5"  # RFC 5737
 
 
 @pytest.mark.parametrize(
@@ -91,9 +97,9 @@ def test_a_challenge_is_answered_as_by_the_phone(configured: str, shown: str, as
         ("received", answer(200).replace("127.0.0.2:5060", far.address)),
     )
     messages = [message(direction, text, local, far.address) for direction, text in texts]
-    config = PhoneConfig("p", "a", "example.com", username="a", password="b", realm=configured)
+    phone = config(local, username="a", password="b", realm=configured)
     try:
-        assert hang_up(config, "p.1", messages, lambda _: None) is is_answered
+        assert hang_up(phone, "p.1", messages, lambda _: None) is is_answered
     finally:
         far.close()
     assert any(far.credentials) is is_answered
@@ -104,7 +110,7 @@ def test_all_who_had_calls_at_one_port_end_them_from_there(peer: SipPeer) -> Non
     local = f"{fresh_address()}:5060"
     with ThreadPoolExecutor(2) as threads:
         ended = [
-            threads.submit(hang_up, CONFIG, "p.1", answered_call(local, peer.address, call_id), lambda _: None)
+            threads.submit(hang_up, config(local), "p.1", answered_call(local, peer.address, call_id), lambda _: None)
             for call_id in ("one", "other")
         ]
         first = peer.request("BYE")
@@ -124,10 +130,30 @@ def test_a_port_that_does_not_come_free_keeps_no_call_up(peer: SipPeer, monkeypa
     monkeypatch.setattr(crash_hangup, "_PORT_PATIENCE", 0.2)
     with contextlib.closing(SipPeer(fresh_address())) as anew, ThreadPoolExecutor(1) as threads:
         messages = answered_call(anew.address, peer.address)
-        ended = threads.submit(hang_up, CONFIG, "p.1", messages, lambda _: None)
+        ended = threads.submit(hang_up, config(anew.address), "p.1", messages, lambda _: None)
         bye = peer.request("BYE")
         assert peer.peer[0] == anew.host
         assert peer.peer[1] != anew.port
         peer.respond(bye, 200)
         assert ended.result()
         assert anew.next(0.0) is None, "the answer comes to who asked (RFC 3581)"
+
+
+@pytest.mark.parametrize("crossed", [False, True])
+def test_behind_a_router_it_is_ended_from_this_machine_and_the_router_is_named(peer: SipPeer, crossed: bool) -> None:
+    """Nobody here can bind to what Via names; rport brings the answer back all the same (RFC 3581)."""
+    with contextlib.closing(SipPeer(fresh_address())) as phone:
+        port, own = phone.port, config(phone.address, public_address=OUTSIDE)
+    messages = answered_call(f"{OUTSIDE}:{port}", peer.address)[: 1 if crossed else 2]
+    with ThreadPoolExecutor(1) as threads:
+        ended = threads.submit(hang_up, own, "p.1", messages, lambda _: None)
+        if crossed:
+            peer.respond(peer.request("CANCEL"), 200)
+            invite = Message.parse(INVITE)
+            assert isinstance(invite, Request)
+            peer.respond(invite, 200, [("Contact", f"<sip:b@{peer.address}>")])
+        bye = peer.request("BYE")
+        peer.respond(bye, 200)
+        assert ended.result()
+    assert peer.peer == (own.bind_address, port)
+    assert (bye.via.host, bye.via.port) == (OUTSIDE, port)
