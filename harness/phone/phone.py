@@ -59,7 +59,7 @@ class Phone:
         self._owner, self.process, self.key, self.config = owner, process, key, config
         self.changed: threading.Condition = owner.changed
         self.directory = directory
-        self.address = ""  #: ``address:port`` it is bound to
+        self.address = ""  #: ``address:port`` that its messages name: behind a router that one's
         self._sink, self._marks = sink, marks
         self._legs: dict[int, Leg] = {}
         self._events: list[Event] = []

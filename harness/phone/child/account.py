@@ -78,7 +78,8 @@ class _Binding:
 class HostedPhone:
     """One phone, leased or parked, as the parent and its legs know it."""
 
-    address: str
+    address: str  #: that its messages name
+    bound: sockets.SocketName
     account: Account
     challenges: Challenges  #: what its password answers
 
@@ -183,6 +184,7 @@ class AccountHolder(HostedPhone):
             endpoint.use_stun(config.stun_server)
         self._transport = endpoint.open_transport(config)
         self.address = endpoint.address_of(self._transport)
+        self.bound = endpoint.bound_to(self._transport, config)
         self.account = Account(self, host_process.fault)
         self._unanswered: set[int] = set()  #: requests outside dialogs, by their tokens
         try:
@@ -370,7 +372,8 @@ class Lodger(HostedPhone):
     ) -> None:
         super().__init__(landlord.host_process, key, config, directory, landlord.sources, landlord.binding)
         self.landlord, self.claim = landlord, claim
-        self.address, self.account, self.challenges = landlord.address, landlord.account, landlord.challenges
+        self.address, self.bound = landlord.address, landlord.bound
+        self.account, self.challenges = landlord.account, landlord.challenges
         self.calls = 0  #: that it has been given
         landlord.lodgers.append(self)
 

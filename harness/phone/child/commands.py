@@ -71,7 +71,7 @@ class Commands:
         return self._host.unpromised_slots()
 
     def add(self, call: int, phone: int, config: dict[str, Any], directory: str, networks: list[str] | None) -> str:
-        """A new phone, which takes requests from ``networks``; returns the address it is bound to."""
+        """A new phone, which takes requests from ``networks``; returns the address it is called at."""
         made = PhoneConfig.from_plain(config)
         self._host.endpoint.check_codecs(made.codecs)
         hosted = AccountHolder(self._host, phone, made, Path(directory), Sources(networks))
@@ -89,7 +89,7 @@ class Commands:
         lands: bool,
         withheld: bool,
     ) -> str:
-        """A share of the phone ``landlord`` for one case; returns the address it is bound to."""
+        """A share of the phone ``landlord`` for one case; returns the address it is called at."""
         claim = CallFilter(tuple(numbers), lands, withheld)
         holder = self._phone(landlord)
         assert isinstance(holder, AccountHolder)

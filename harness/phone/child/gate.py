@@ -206,15 +206,11 @@ class RequestGate:
         self._tell(event, phone, kind.leg)
 
     def _at(self, arrival: Arrival) -> HostedPhone | None:
-        """The phone whose port it came to."""
-        host, port = arrival.local
-        there = [
-            phone
-            for phone in self._phones()
-            if phone.transport_name == arrival.transport and phone.address.rpartition(":")[2] == str(port)
-        ]
-        exact = [phone for phone in there if phone.host.strip("[]") == host]
-        return next(iter(exact or there), None)
+        """The phone whose socket it came to."""
+        for phone in self._phones():
+            if phone.transport_name == arrival.transport and phone.bound.covers(arrival.local):
+                return phone
+        return None
 
 
 def _deadly(message: LoggedMessage) -> int:

@@ -20,6 +20,7 @@ from harness.phone.child.digits import DIGIT_TYPES
 from harness.phone.child.pools import lasting_pool
 from harness.phone.child.sdp_bodies import SdpBodies
 from harness.phone.child.sip_log import read_text
+from harness.phone.child.sockets import SocketName
 
 BEFORE_THE_LOG: Final = 4  # pjsua logs messages with priority 7
 BEHIND_THE_LOG: Final = 12  # and pjsip looks for their transactions with 16
@@ -151,7 +152,7 @@ class Arrival:
 
     transport: str
     host: str
-    local: tuple[str, int]
+    local: SocketName
     ours: bool
     text: str
     sdp: memoryview
@@ -305,7 +306,7 @@ class Filter:
         return Arrival(
             _transport_of(received),
             _place(received.source)[0],
-            _place(transport.local),
+            SocketName(*_place(transport.local)),
             transport.direction == _OUTGOING,
             _text_of(received),
             self._bodies.octets(received.parsed),

@@ -1,4 +1,4 @@
-"""Free the ports of a phone that is gone, although pjsip still holds their sockets.
+"""Where sockets are bound; and the ports of a phone that is gone, freed although pjsip still holds their sockets.
 
 pjsip keeps a transport until its last transaction has timed out (RFC 3261 timer J: 32 s), but the next case, perhaps in
 another process, needs the port now. The descriptor cannot be closed behind pjsip's back (it would close it again, when
@@ -10,6 +10,31 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Collection, Iterable, Iterator
+from typing import Final, NamedTuple
+
+#: By them a socket has every address of the machine.
+WILDCARDS: Final = ("0.0.0.0", "::")
+
+
+class SocketName(NamedTuple):
+    """Where a socket is bound on this machine; what a phone's messages name may be a router's address and port."""
+
+    host: str  #: without brackets
+    port: int
+
+    @classmethod
+    def parse(cls, place: str) -> SocketName:
+        """Of ``address:port`` or ``[address]:port``."""
+        host, _, port = place.rpartition(":")
+        return cls(host.strip("[]"), int(port))
+
+    def has_host(self, host: str) -> bool:
+        """Whether packets of a socket bound here may leave from, and come to, that address."""
+        return self.host in (host, *WILDCARDS)
+
+    def covers(self, other: SocketName) -> bool:
+        """Whether what is at ``other`` may be of a socket bound here."""
+        return self.port == other.port and self.has_host(other.host)
 
 
 def among(descriptors: Iterable[str]) -> Iterator[int]:

@@ -11,6 +11,7 @@ from harness.phone.child.hearing import RATE
 from harness.phone.child.native import Native
 from harness.phone.child.offers import codec_of, has_answer
 from harness.phone.child.places import LONGEST_TRANSACTION
+from harness.phone.child.sockets import WILDCARDS, SocketName
 from harness.phone.config import PhoneConfig
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.sdp import Codec
@@ -175,10 +176,15 @@ class Endpoint:
         self._stack.transportClose(transport)
 
     def address_of(self, transport: int) -> str:
-        """``address:port`` of a transport, ``[address]:port`` for IPv6."""
+        """``address:port`` that a transport's messages name, ``[address]:port`` for IPv6: behind a router that one's."""
         name = str(self._stack.transportGetInfo(transport).localName)
         host, _, port = name.rpartition(":")
         return f"[{host}]:{port}" if ":" in host and not host.startswith("[") else name
+
+    def bound_to(self, transport: int, config: PhoneConfig) -> SocketName:
+        """Where the transport's socket is bound. For a wildcard address pjsip names the interface that it publishes."""
+        name = SocketName.parse(str(self._stack.transportGetInfo(transport).localAddress))
+        return name._replace(host=config.bind_address) if config.bind_address in WILDCARDS else name
 
     def error_text(self, status: int) -> str:
         """pjlib's words for a status."""

@@ -44,8 +44,16 @@ def wait_refused(phone: Phone, leg: Leg | None = None, within: float = 10.0) -> 
     return event
 
 
-def datagram(source: socket.socket, phone: Phone, method: str, *, number: int = 1, extra: str = "") -> None:
-    """A request outside of any dialog, as a scanner sends it."""
+def datagram(
+    source: socket.socket,
+    phone: Phone,
+    method: str,
+    *,
+    number: int = 1,
+    extra: str = "",
+    to: tuple[str, int] | None = None,
+) -> None:
+    """A request outside of any dialog, as a scanner sends it; ``to`` a phone behind a router."""
     host, port = source.getsockname()
     text = (
         f"{method} sip:100@{phone.address} SIP/2.0\r\nVia: SIP/2.0/UDP {host}:{port};branch=z9hG4bK{number};rport\r\n"
@@ -54,7 +62,7 @@ def datagram(source: socket.socket, phone: Phone, method: str, *, number: int = 
         f"User-Agent: friendly-scanner\r\n{extra}Content-Length: 0\r\n\r\n"
     )
     place, _, target = phone.address.rpartition(":")
-    source.sendto(text.encode(), (place, int(target)))
+    source.sendto(text.encode(), to or (place, int(target)))
 
 
 @pytest.mark.parametrize("method", METHODS)
