@@ -15,6 +15,7 @@ from harness.phone.child.bindings import Account, Headers, pj, set_headers
 from harness.phone.child.challenges import ANY, Challenges
 from harness.phone.child.lodging import CallFilter
 from harness.phone.child.sip_log import LoggedMessage
+from harness.phone.child.sockets import SocketName
 from harness.phone.child.stack import Endpoint
 from harness.phone.config import PhoneConfig
 from harness.phone.protocol import Policy, Ring
@@ -50,8 +51,8 @@ class PhoneHost(Protocol):
     def called(self, phone: AccountHolder, call_id: int) -> None:
         """A call came in for a phone; ``call_id`` is pjsua's."""
 
-    def take_connections(self, phone: HostedPhone) -> set[str]:
-        """The local addresses of the connections that were a phone's; they are nobody's any more."""
+    def take_connections(self, phone: HostedPhone) -> set[SocketName]:
+        """What the connections are bound to that were a phone's; they are nobody's any more."""
 
     def request_answered(self, token: int, code: int, reason: str) -> None:
         """A request outside dialogs was answered."""
@@ -79,7 +80,7 @@ class HostedPhone:
     """One phone, leased or parked, as the parent and its legs know it."""
 
     address: str  #: that its messages name
-    bound: sockets.SocketName
+    bound: SocketName
     account: Account
     challenges: Challenges  #: what its password answers
 
@@ -339,7 +340,7 @@ class AccountHolder(HostedPhone):
             endpoint.native.close_udp_socket(udp)
         endpoint.close_transport(self._transport)
         kind = socket.SOCK_DGRAM if self.config.transport == "udp" else socket.SOCK_STREAM
-        sockets.free({self.address, *self.host_process.take_connections(self)}, kind)
+        sockets.free({SocketName.parse(self.address), *self.host_process.take_connections(self)}, kind)
         if udp is None:
             # pjsip has to see their end before the next phone: it knows a phone's connections by the address in memory of its
             # listener, where that one's may be, and would send its first request over a connection that is none any more.

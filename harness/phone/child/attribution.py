@@ -11,6 +11,7 @@ from collections.abc import Callable, Container, Iterable, Iterator
 from typing import Final, Generic, Protocol, TypeVar
 
 from harness.phone.child.sip_log import Connection, LoggedMessage
+from harness.phone.child.sockets import SocketName
 
 #: The Call-ID of a leg whose INVITE pjsua has not sent yet.
 UNKNOWN: Final = ""
@@ -24,6 +25,10 @@ class End(Protocol):
 
     address: str
     gone: bool  #: it has been given up
+
+    @property
+    def bound(self) -> SocketName:
+        """Where its socket is bound."""
 
     @property
     def host(self) -> str:
@@ -232,7 +237,7 @@ class Attribution(Generic[P, L]):
     def local_address(self, phone: P, message: LoggedMessage) -> str:
         """Where a message left from or arrived: of its connection, or of the phone's socket."""
         for connection in reversed(self._connections.get((message.transport, message.remote), [])):
-            if connection.host == phone.host:
+            if _may_have(phone, connection):
                 return connection.local
         return phone.address
 
@@ -241,27 +246,33 @@ class Attribution(Generic[P, L]):
         for known in self._connections.values():
             for connection in known:
                 if connection.handle == handle:
-                    for phone in self._phones():
-                        if phone.transport_name == connection.transport and phone.host == connection.host:
-                            yield connection, phone
+                    yield from ((connection, phone) for phone in self._phones() if _may_have(phone, connection))
 
-    def take_connections(self, phone: P) -> set[str]:
-        """Forget a phone that goes; returns the local addresses of its connections.
+    def take_connections(self, phone: P) -> set[SocketName]:
+        """Forget a phone that goes; returns what its connections are bound to.
 
-        None of them when another phone shares its address: they cannot be told apart then, and close by themselves
-        after 33 s without use.
+        Without those that another phone may have as well: they cannot be told apart, and close by themselves after 33 s
+        without use.
         """
-        if any(other.host == phone.host for other in self._phones() if other is not phone):
-            return set()
+        others = [other for other in self._phones() if other is not phone]
         mine = {
-            connection.local
+            connection
             for known in self._connections.values()
             for connection in known
-            if connection.transport == phone.transport_name and connection.host == phone.host
+            if _may_have(phone, connection) and not any(_may_have(other, connection) for other in others)
         }
         self._connections = {
             key: rest
             for key, known in self._connections.items()
-            if (rest := [connection for connection in known if connection.local not in mine])
+            if (rest := [connection for connection in known if connection not in mine])
         }
-        return mine
+        return {connection.name for connection in mine}
+
+
+def _may_have(phone: End, connection: Connection) -> bool:
+    """Whether it has opened the connection or accepted it, as far as the log tells."""
+    if phone.transport_name != connection.transport:
+        return False
+    return (
+        connection.local == phone.address if connection.handle is None else phone.bound.has_host(connection.name.host)
+    )

@@ -19,6 +19,7 @@ from typing import Final, Protocol
 
 from harness.phone.child import sockets
 from harness.phone.child.places import ClosedLately
+from harness.phone.child.sockets import SocketName
 
 #: Of sockets that are open or rest: from where on doors are shut, and below which they are opened again.
 _SHUT_FROM, _OPEN_BELOW = 44, 36
@@ -77,9 +78,9 @@ class Doors:
         found = list(sockets.among(descriptors))
         taken = len(found) + len(self._closed)
         if taken >= _SHUT_FROM:
-            addresses = [phone.address for phone in phones]
+            names = [SocketName.parse(phone.address) for phone in phones]
             aside = {real.fileno() for real in self._waiting.values()}
-            self._shut([number for number in found if number not in aside and _listens_at(number, addresses)])
+            self._shut([number for number in found if number not in aside and _listens_at(number, names)])
             for number in found:
                 _turn_away(number, phones)
         elif taken < _OPEN_BELOW:
@@ -116,10 +117,10 @@ def _turn_away(number: int, phones: Collection[Doorway]) -> None:
         return
 
 
-def _listens_at(number: int, addresses: Collection[str]) -> bool:
+def _listens_at(number: int, names: Collection[SocketName]) -> bool:
     try:
         with socket.socket(fileno=os.dup(number)) as peek:
             listens = peek.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
-            return bool(listens) and sockets.local_address(peek) in addresses
+            return bool(listens) and sockets.is_at(peek, names)
     except OSError:
         return False

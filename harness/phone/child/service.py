@@ -41,6 +41,7 @@ from harness.phone.child.phones import Departures, Phones
 from harness.phone.child.places import Places
 from harness.phone.child.policy import IncomingCalls
 from harness.phone.child.sip_log import LoggedMessage, read_text
+from harness.phone.child.sockets import SocketName
 from harness.phone.child.stack import Endpoint
 from harness.phone.child.stack_log import StackLog
 from harness.phone.log_ring import LogRing
@@ -132,8 +133,8 @@ class Service:
         """The INVITE of a call that has no leg yet."""
         return self.attribution.waiting_invite(call_id)
 
-    def take_connections(self, phone: HostedPhone) -> set[str]:
-        """The local addresses of the connections that were a phone's; they are nobody's any more."""
+    def take_connections(self, phone: HostedPhone) -> set[SocketName]:
+        """What the connections are bound to that were a phone's; they are nobody's any more."""
         return self.attribution.take_connections(phone)
 
     def request_answered(self, token: int, code: int, reason: str) -> None:
@@ -222,9 +223,13 @@ class Service:
         phone.emit(CallsRefused, source=source, why=why)
 
     def _tell_handshake(self, local: str, remote: str, failed: bool) -> None:
-        """Tell the phones at ``local``; a stranger's handshakes are nobody's business."""
+        """Tell the phone at ``local``, as its listener names it or its socket; a stranger's handshakes are nobody's business."""
+        source = SocketName.parse(remote).host
         for phone in self.phones.accounts():
-            if local in (phone.address, phone.sent_by) and phone.admits(remote.rpartition(":")[0].strip("[]"), "tls"):
+            at = phone.transport_name == "tls" and (
+                local == phone.address or phone.bound.covers(SocketName.parse(local))
+            )
+            if at and phone.admits(source, "tls"):
                 phone.emit(TlsHandshake, remote=remote, failed=failed)
 
     def _tell_withheld(self, phone: HostedPhone, message: LoggedMessage, withheld: Withheld) -> None:

@@ -14,6 +14,7 @@ from typing import Final
 from urllib.parse import unquote
 
 from harness.events import Direction
+from harness.phone.child.sockets import SocketName
 
 _MESSAGE: Final = re.compile(
     r"(?P<way>RX|TX) \d+ bytes .*? (?:from|to) (?P<transport>UDP|TCP|TLS) (?P<remote>\S+):\n(?P<text>.*)", re.DOTALL
@@ -24,7 +25,7 @@ _CONNECTING: Final = re.compile(
 _ACCEPTED: Final = re.compile(
     r"(?P<transport>TCP|TLS) listener (?P<local>\S+): got incoming \w+ connection from (?P<remote>\S+:\d+)"
 )
-_REFUSED: Final = re.compile(r"Handshake failed on (?P<local>\S+) in accepting (?P<remote>\S+:\d+)")
+_REFUSED: Final = re.compile(r"Handshake failed on (?P<local>\S+:\d+) in accepting (?P<remote>\S+:\d+)")
 
 _CALL_ID: Final = re.compile(r"^(?:Call-ID|i)[ \t]*:[ \t]*(\S+)", re.IGNORECASE | re.MULTILINE)
 _CSEQ: Final = re.compile(r"^CSeq[ \t]*:[ \t]*(\d+)[ \t]+(\S+)", re.IGNORECASE | re.MULTILINE)
@@ -139,14 +140,14 @@ class Connection:
     """A TCP or TLS connection as the log announces it."""
 
     transport: str
-    local: str
+    local: str  #: of one that came in, what the messages of the listening phone name
     remote: str
     handle: int | None  #: the transport's address in the child, when the phone opened the connection itself
 
     @property
-    def host(self) -> str:
-        """The local address without its port."""
-        return self.local.rsplit(":", 1)[0]
+    def name(self) -> SocketName:
+        """Of its local end."""
+        return SocketName.parse(self.local)
 
 
 def read_message(line: str) -> LoggedMessage | None:

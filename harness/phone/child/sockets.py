@@ -47,16 +47,16 @@ def among(descriptors: Iterable[str]) -> Iterator[int]:
             continue
 
 
-def local_address(of: socket.socket) -> str | None:
-    """Where it is bound to, as ``address:port``; None for one that is not of the internet. Raises ``OSError``."""
-    if of.family not in (socket.AF_INET, socket.AF_INET6):
-        return None
-    host, port = of.getsockname()[:2]
-    return f"[{host}]:{port}" if of.family == socket.AF_INET6 else f"{host}:{port}"
+def is_at(one: socket.socket, names: Iterable[SocketName]) -> bool:
+    """Whether a socket is at one of the names. Raises ``OSError``."""
+    if one.family not in (socket.AF_INET, socket.AF_INET6):
+        return False
+    local = SocketName(*one.getsockname()[:2])
+    return any(name.covers(local) for name in names)
 
 
-def free(addresses: Collection[str], kind: socket.SocketKind) -> int:
-    """Close every socket of that kind bound to one of ``addresses`` (as ``address:port``) in this process; says how many there were.
+def free(names: Collection[SocketName], kind: socket.SocketKind) -> int:
+    """Close every socket of that kind at one of ``names`` in this process; says how many there were.
 
     TCP and UDP count their ports apart: another phone's RTP may have the number that was a connection's.
     """
@@ -65,7 +65,7 @@ def free(addresses: Collection[str], kind: socket.SocketKind) -> int:
         try:
             with socket.socket(fileno=os.dup(descriptor)) as peek:
                 family = peek.family
-                if peek.type != kind or local_address(peek) not in addresses:
+                if peek.type != kind or not is_at(peek, names):
                     continue
             with socket.socket(family, kind) as blank:
                 os.dup2(blank.fileno(), descriptor, inheritable=False)

@@ -21,7 +21,10 @@ COOKIE = 0x2112A442
 
 
 class StunServer:
-    """Answers every Binding request with one address and the port it came from, or one ``beyond`` (RFC 5389, and RFC 3489's attribute)."""
+    """Answers every Binding request with one address and the port it came from (RFC 5389, and RFC 3489's attribute).
+
+    Or with a port ``beyond`` that one.
+    """
 
     def __init__(self, beyond: int = 0) -> None:
         self.beyond = beyond

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 
 import pytest
@@ -47,8 +48,22 @@ def test_a_tls_caller_needs_no_certificate(lease: Desk, authority: Authority) ->
     out.wait_state("disconnected", 10)
 
 
-@pytest.mark.parametrize("fault", ["expired", "self-signed", "wrong name", "unknown CA"])
-def test_a_bad_certificate_is_refused(lease: Desk, authority: Authority, fault: str) -> None:
+BEHIND_A_ROUTER = {"public_address": "203.0.113.5"}  # RFC 5737
+ANYWHERE = {"bind_address": "0.0.0.0"}
+
+
+@pytest.mark.parametrize(
+    ("fault", "place"),
+    [
+        ("expired", {}),
+        ("self-signed", {}),
+        ("wrong name", {}),
+        ("unknown CA", {}),
+        ("expired", BEHIND_A_ROUTER),
+        ("expired", ANYWHERE),
+    ],
+)
+def test_a_bad_certificate_is_refused(lease: Desk, authority: Authority, fault: str, place: dict[str, str]) -> None:
     server = fresh_address()
     tls = {
         "expired": lambda: authority.server(server, days=(-9, -1)),
@@ -57,17 +72,29 @@ def test_a_bad_certificate_is_refused(lease: Desk, authority: Authority, fault: 
         "unknown CA": lambda: authority.server(server),
     }[fault]()
     trusted = ssl.get_default_verify_paths().openssl_cafile if fault == "unknown CA" else authority.ca_file
-    alice = lease("alice", transport="tls", tls=TlsConfig(ca_file=trusted))
-    bob = lease("bob", transport="tls", bind_address=server, tls=tls)
-    out = alice.dial(uri_of(bob))
+    alice = lease("alice", transport="tls", tls=TlsConfig(ca_file=trusted), **place)
+    bob = lease("bob", transport="tls", tls=tls, **{"bind_address": server} | place)
+    there = f"{server}:{bob.address.rpartition(':')[2]}"
+    out = alice.dial(f"sip:{bob.config.user}@{there}")
     assert out.wait_state("disconnected", 10).code == 503
     failed = alice.wait("the refusal", lambda e: isinstance(e, TransportFailed), 10)
     assert isinstance(failed, TransportFailed)
-    assert failed.remote == bob.address
+    assert failed.remote == there
     assert not bob.incoming
     shown = bob.wait("the handshake", lambda e: isinstance(e, TlsHandshake), 10)
     assert isinstance(shown, TlsHandshake)
     assert shown.remote.startswith("127.")
+
+
+@pytest.mark.parametrize("place", [{}, BEHIND_A_ROUTER, ANYWHERE])
+def test_a_handshake_that_fails_is_told(lease: Desk, authority: Authority, place: dict[str, str]) -> None:
+    server = fresh_address()
+    bob = lease("bob", transport="tls", tls=authority.server(server), **{"bind_address": server} | place)
+    with socket.create_connection((server, int(bob.address.rpartition(":")[2]))) as comer:
+        comer.sendall(b"OPTIONS sip:b SIP/2.0\r\n")
+        shown = bob.wait("the handshake", lambda e: isinstance(e, TlsHandshake) and e.failed, 10)
+        assert isinstance(shown, TlsHandshake)
+        assert shown.remote == "{}:{}".format(*comer.getsockname())
 
 
 def test_verification_can_be_waived(lease: Desk, authority: Authority) -> None:
@@ -94,8 +121,9 @@ def test_a_client_certificate_can_be_required(lease: Desk, authority: Authority,
         assert not bob.incoming
 
 
-def test_a_refused_connection_is_told_at_once(lease: Desk) -> None:
-    alice, bob = lease("alice", transport="tcp"), lease("bob", transport="tcp")
+@pytest.mark.parametrize("place", [{}, BEHIND_A_ROUTER, ANYWHERE, BEHIND_A_ROUTER | ANYWHERE])
+def test_a_refused_connection_is_told_at_once(lease: Desk, place: dict[str, str]) -> None:
+    alice, bob = lease("alice", transport="tcp", **place), lease("bob", transport="tcp")
     bob.release()
     out = alice.dial(uri_of(bob))
     assert out.wait_state("disconnected", 10).code == 503

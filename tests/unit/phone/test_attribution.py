@@ -10,6 +10,7 @@ import pytest
 
 from harness.phone.child.attribution import UNKNOWN, Attribution
 from harness.phone.child.sip_log import Connection, LoggedMessage, read_text
+from harness.phone.child.sockets import SocketName
 
 
 @dataclass(eq=False)
@@ -19,11 +20,16 @@ class FakePhone:
     transport_name: str = "udp"
     gone: bool = False
     public: str = ""
+    at: str = ""  #: where it is bound, when that is not its address
     asking: list[FakePhone] = field(default_factory=list)  #: who share it, and have asked for a request each
 
     @property
     def host(self) -> str:
         return self.address.split(":")[0]
+
+    @property
+    def bound(self) -> SocketName:
+        return SocketName.parse(self.at or self.address)
 
     @property
     def sent_by(self) -> str:
@@ -260,8 +266,30 @@ def test_connections_say_where_a_message_left_from() -> None:
     scene.phones.append(twin)
     assert scene.attribution.take_connections(carol) == set()
     scene.phones.remove(twin)
-    assert scene.attribution.take_connections(carol) == {"127.0.0.3:40001"}
+    assert scene.attribution.take_connections(carol) == {("127.0.0.3", 40001)}
     assert scene.attribution.local_address(carol, message) == carol.address
+
+
+@pytest.mark.parametrize("bound", ["127.0.0.3:5060", "0.0.0.0:5060"])
+def test_the_connections_of_a_phone_that_names_another_address_are_told_by_where_it_is_bound(bound: str) -> None:
+    """Behind a router; or on a machine with several addresses, of which pjsip names one."""
+    scene = Scene()
+    carol = FakePhone("203.0.113.5:5060", "c", "tcp", at=bound)
+    scene.phones.append(carol)
+    scene.attribution.connected(Connection("tcp", "127.0.0.3:40001", "127.0.0.9:9", 7))
+    scene.attribution.connected(Connection("tcp", "203.0.113.5:5060", "127.0.0.9:10", None))
+    left, came = (
+        read_text(response(200), direction="received", transport="tcp", remote=f"127.0.0.9:{port}") for port in (9, 10)
+    )
+    assert [phone for _, phone in scene.attribution.opened_by(7)] == [carol]
+    assert scene.attribution.local_address(carol, left) == "127.0.0.3:40001"
+    assert scene.attribution.local_address(carol, came) == "203.0.113.5:5060"
+    twin = FakePhone("203.0.113.5:5062", "d", "tcp", at="0.0.0.0:5062")
+    scene.phones.append(twin)
+    assert [phone for _, phone in scene.attribution.opened_by(7)] == [carol, twin]
+    assert scene.attribution.take_connections(carol) == {("203.0.113.5", 5060)}, "who has opened the other is not known"
+    scene.phones.remove(carol)
+    assert scene.attribution.take_connections(twin) == {("127.0.0.3", 40001)}
 
 
 def test_a_tls_phone_that_names_the_port_of_its_connection_is_known_by_its_user() -> None:

@@ -212,7 +212,7 @@ def test_connections_are_announced() -> None:
     assert opened is not None
     assert (opened.transport, opened.local, opened.remote) == ("tcp", "127.0.0.11:40001", "127.0.0.12:5060")
     assert opened.handle == 0x561A1B402788
-    assert opened.host == "127.0.0.11"
+    assert opened.name == ("127.0.0.11", 40001)
     taken = read_connection(
         "tlstp:5061 TLS listener 127.0.0.12:5061: got incoming TLS connection from 127.0.0.1:4, sock=9"
     )
@@ -226,6 +226,7 @@ def test_handshakes_are_told_whether_they_came_to_an_end_or_not() -> None:
     assert read_handshake(taken) == ("127.0.0.12:5061", "127.0.0.1:40004", False)
     assert read_handshake(refused) == ("127.0.0.12:5061", "127.0.0.1:40004", True)
     assert read_handshake(taken.replace("TLS", "TCP")) is None
+    assert read_handshake(refused.replace("127.0.0.12:5061", "(unknown)")) is None
     assert read_handshake(refused.replace("in accepting", "in connecting to")) is None
 
 
