@@ -340,7 +340,7 @@ class AccountHolder(HostedPhone):
             endpoint.native.close_udp_socket(udp)
         endpoint.close_transport(self._transport)
         kind = socket.SOCK_DGRAM if self.config.transport == "udp" else socket.SOCK_STREAM
-        sockets.free({SocketName.parse(self.address), *self.host_process.take_connections(self)}, kind)
+        sockets.free({self.bound, *self.host_process.take_connections(self)}, kind)
         if udp is None:
             # pjsip has to see their end before the next phone: it knows a phone's connections by the address in memory of its
             # listener, where that one's may be, and would send its first request over a connection that is none any more.

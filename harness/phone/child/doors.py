@@ -33,7 +33,7 @@ _DROP: Final = ctypes.create_string_buffer(struct.pack("@HBBI", 0x06, 0, 0, 0), 
 class Doorway(Protocol):
     """A phone, as far as its listening socket goes."""
 
-    address: str
+    bound: SocketName
 
     @property
     def transport_name(self) -> str:
@@ -78,7 +78,7 @@ class Doors:
         found = list(sockets.among(descriptors))
         taken = len(found) + len(self._closed)
         if taken >= _SHUT_FROM:
-            names = [SocketName.parse(phone.address) for phone in phones]
+            names = [phone.bound for phone in phones]
             aside = {real.fileno() for real in self._waiting.values()}
             self._shut([number for number in found if number not in aside and _listens_at(number, names)])
             for number in found:

@@ -228,28 +228,38 @@ def takes(place: tuple[str, int]) -> bool:
         return bool(select.select([], [comer], [], 0.2)[1])
 
 
-@pytest.mark.parametrize("transport", ["tcp", "tls"])
+@pytest.mark.parametrize(
+    ("transport", "place"),
+    [
+        ("tcp", {}),
+        ("tls", {}),
+        ("tcp", {"bind_address": "0.0.0.0"}),
+        ("tls", {"bind_address": "0.0.0.0"}),
+        ("tcp", {"public_address": "203.0.113.5"}),  # RFC 5737
+    ],
+)
 def test_of_what_waits_no_more_is_taken_in_one_go_than_there_are_places(
-    own: Desk, authority: Authority, transport: str
+    own: Desk, authority: Authority, transport: str, place: dict[str, str]
 ) -> None:
     """pjlib accepts until nothing waits, and what comes meanwhile as well: it is stopped within."""
     here, there = fresh_address(), fresh_address()
     tls = authority.server(here) if transport == "tls" else TlsConfig()
-    phone = own("callee", transport=transport, bind_address=here, tls=tls, accepts_from=(there,))
-    place = (here, int(phone.address.rpartition(":")[2]))
+    settings = {"bind_address": here} | place
+    phone = own("callee", transport=transport, tls=tls, accepts_from=(there,), **settings)
+    door = (here, int(phone.address.rpartition(":")[2]))
     with contextlib.ExitStack() as many:
         while sockets_of(phone) < 43:  # doors are shut from 44 on
-            come(many, place, 1, there)
+            come(many, door, 1, there)
         os.kill(phone.process.pid, signal.SIGSTOP)
         try:
-            come(many, place, 6, there)  # what the kernel keeps for a listener of pjlib's
+            come(many, door, 6, there)  # what the kernel keeps for a listener of pjlib's
         finally:
             os.kill(phone.process.pid, signal.SIGCONT)
-        standing_in = stands_in(phone, here)
+        standing_in = stands_in(phone, settings["bind_address"])
         assert standing_in == {"127.0.0.1"}
         # 49 and more without; where the phone listens is open beside what stands in for it, and two while they are looked at
         assert sockets_of(phone) <= 44 + 3
-        assert not any(takes(place) for place in listens(phone).items() if place[0] in standing_in)
+        assert not any(takes(other) for other in listens(phone).items() if other[0] in standing_in)
 
 
 def test_who_holds_connections_keeps_nobody_of_the_platforms_out(lease: Desk) -> None:

@@ -64,3 +64,29 @@ def test_each_has_a_connection_of_its_own(
         assert phone.register(10.0).code == 403
         phone.release()
     assert len(set(came)) == len(came) == _PHONES
+
+
+@pytest.mark.parametrize("place", [{}, {"bind_address": "0.0.0.0"}, {"public_address": "203.0.113.5"}])  # RFC 5737
+def test_a_connection_that_a_phone_has_accepted_goes_with_it(lease: Desk, place: dict[str, str]) -> None:
+    """pjsip would keep it for as long as it waits for the ACK of a refusal, 32 s (RFC 3261 section 17.2.1, timer H)."""
+    here = fresh_address()
+    phone = lease("callee", transport="tcp", **{"bind_address": here} | place)
+    with socket.create_connection((here, int(phone.address.rpartition(":")[2])), timeout=10) as caller:
+        invite = Request.build(
+            "INVITE",
+            f"sip:{phone.config.user}@{phone.address}",
+            [
+                ("Via", f"SIP/2.0/TCP {here};branch=z9hG4bK{here}"),
+                ("Max-Forwards", "70"),
+                ("From", f"<sip:a@{here}>;tag=1"),
+                ("To", f"<sip:{phone.config.user}@{here}>"),
+                ("Call-ID", here),
+                ("CSeq", "1 INVITE"),
+                ("Contact", f"<sip:a@{here};transport=tcp>"),
+            ],
+        )
+        caller.sendall(invite.raw)
+        phone.expect_call(10, answer=None)
+        phone.release()
+        while caller.recv(4096):
+            pass
