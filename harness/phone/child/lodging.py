@@ -65,11 +65,12 @@ def whose(claimants: Sequence[C], invite: str) -> tuple[C | None, list[C]]:
 
 
 def _shown(invite: str) -> Iterable[str]:
+    """The digits of the numbers that it shows, without a prefix's zeros."""
     head = head_of(invite)
     for pattern in _SHOWS:
         for value in pattern.findall(head):
             for sip, tel in _USER.findall(unquoted(value)):
-                digits = _NO_DIGIT.sub("", unquote(sip or tel))
+                digits = _NO_DIGIT.sub("", unquote(sip or tel)).lstrip("0")
                 if len(digits) >= _LEAST_DIGITS:
                     yield digits
 
@@ -77,4 +78,4 @@ def _shown(invite: str) -> Iterable[str]:
 def _same(digits: str, number: str) -> bool:
     """Whether the digits are that number, with or without country code and prefixes."""
     own = number.removeprefix("+")
-    return own == digits or own.endswith(digits.lstrip("0")) or digits.endswith(own)
+    return own.endswith(digits) or digits.endswith(own)
