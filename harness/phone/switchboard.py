@@ -165,6 +165,8 @@ class Switchboard:
         arguments.pop("networks")
         with self._changed:
             self._let_appear(line)
+            if guest not in self._guests:  # its process has died while it waited
+                raise PhoneLostError("the case is over")
             key = next(self._keys)
             line.guests[key] = guest, phone
             try:
@@ -188,6 +190,17 @@ class Switchboard:
         with self._changed:
             place = _place(config)
             self._reserved[guest] = place, self._vacate(place)
+            if guest not in self._guests:  # its process has died while it waited
+                self._leave_reserved(guest)
+
+    def _leave_reserved(self, guest: _Guest) -> None:
+        """The phones that have left an address for ``guest`` come back. The lock is held."""
+        _, away = self._reserved.pop(guest, (None, []))
+        for line in away:
+            if line in self._lines.values():  # else the run is over, or its process
+                with contextlib.suppress(HarnessError):  # its next case says why it is not there
+                    self._let_appear(line)
+        self._changed.notify_all()
 
     def _vacate(self, place: Place, but: _Line | None = None) -> list[_Line]:
         """Wait until nobody else uses the address; the phones that left it. The lock is held. Raises :class:`ResourceError`."""
@@ -213,13 +226,8 @@ class Switchboard:
         """A process has gone."""
         with self._changed:
             self._guests.discard(guest)
-            _, away = self._reserved.pop(guest, (None, []))
             gone = [(line, key) for line in self._lines.values() for key, own in line.guests.items() if own[0] is guest]
-            for line in away:
-                if line in self._lines.values():  # else the run is over, or its process
-                    with contextlib.suppress(HarnessError):  # its next case says why it is not there
-                        self._let_appear(line)
-            self._changed.notify_all()
+            self._leave_reserved(guest)
         for line, key in gone:
             with contextlib.suppress(HarnessError):
                 self.part(line, key)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import os
 import signal
+import socket
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,9 +17,10 @@ import pytest
 
 from harness.errors import BrokenError, PhoneLostError, ResourceError
 from harness.events import CallsRefused, Recorded, SipMessage
-from harness.phone import PhoneConfig, Reject
+from harness.phone import PhoneConfig, Reject, switchboard
 from harness.phone.phone import Phone
 from harness.phone.pool import PhonePool
+from harness.phone.protocol import Wire
 from harness.phone.shared import Reservation, Sharing
 from harness.phone.switchboard import Switchboard
 from harness.phone.waiter import NeverCame
@@ -222,6 +225,43 @@ def test_an_address_is_one_phones_at_a_time(cases: list[Case]) -> None:
     own.release()
     reserved.release()
     cases[1].share(second.config).release()
+
+
+@pytest.mark.parametrize("name", ["add", "reserve"])
+def test_who_dies_while_it_waits_for_an_address_keeps_nobody_from_it(
+    board: Switchboard, cases: list[Case], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(switchboard, "_VACANT_WITHIN_S", 8.0)
+    place = {"bind_address": fresh_address(), "bind_port": 5060}
+    first, second, third = (
+        PhoneConfig(**{**plain(agent(display_name=whose)), **place}) for whose in ("first", "second", "third")
+    )
+    phone = cases[0].share(first)
+    waits, has_left = threading.Event(), threading.Event()
+    vacate, left = board._vacate, board.left
+
+    def vacating(*place: Any, **but: Any) -> Any:
+        waits.set()  # the lock is held until it does
+        return vacate(*place, **but)
+
+    def leaving(guest: Any) -> None:
+        left(guest)
+        has_left.set()
+
+    monkeypatch.setattr(board, "_vacate", vacating)
+    monkeypatch.setattr(board, "left", leaving)
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    connection.connect(str(board.path))
+    wire = Wire(connection)
+    wire.send("call", 1, "hello", {"config": second.to_plain()})
+    assert wire.receive(10) is not None
+    share = {"phone": 1, "directory": "/", "networks": None, "numbers": [BERT], "lands": False, "withheld": False}
+    wire.send("call", 2, name, {"config": second.to_plain(), **(share if name == "add" else {})})
+    assert waits.wait(10)
+    wire.close()
+    assert has_left.wait(10)
+    phone.release()
+    cases[1].share(third).release()
 
 
 def plain(config: PhoneConfig) -> dict[str, Any]:
