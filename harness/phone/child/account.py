@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -297,9 +298,16 @@ class AccountHolder(HostedPhone):
         self._unanswered.add(int(made.this))
         return made
 
-    def asked_by(self, lodger: Lodger, method: str) -> None:
-        """The next request of ``method`` that leaves is that of a case which shares the account."""
-        self._asking.append((lodger, method))
+    @contextlib.contextmanager
+    def asked_by(self, lodger: Lodger, method: str) -> Iterator[None]:
+        """The next request of ``method`` that leaves is that of a case which shares the account, unless it cannot be sent."""
+        asked = lodger, method
+        self._asking.append(asked)
+        try:
+            yield
+        except pj.Error:
+            self._asking = [other for other in self._asking if other is not asked]
+            raise
 
     def asker(self, message: LoggedMessage) -> HostedPhone:
         """Whose a request outside of calls is that leaves now: of the account, or of the case that has asked for it."""
@@ -388,8 +396,8 @@ class Lodger(HostedPhone):
 
     def send_request(self, method: str, uri: str, headers: Headers, body: str, content_type: str) -> Any:
         """The account's owner hears the answer; its messages are this case's."""
-        self.landlord.asked_by(self, method)
-        return self.landlord.send_request(method, uri, headers, body, content_type)
+        with self.landlord.asked_by(self, method):
+            return self.landlord.send_request(method, uri, headers, body, content_type)
 
     def close(self) -> None:
         """The account stays."""

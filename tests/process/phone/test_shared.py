@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from harness.errors import BrokenError, PhoneLostError, ResourceError
+from harness.errors import BrokenError, PhoneLostError, PhoneMisuseError, ResourceError
 from harness.events import CallsRefused, Recorded, SipMessage
 from harness.phone import PhoneConfig, Reject, switchboard
 from harness.phone.phone import Phone
@@ -298,3 +298,14 @@ def test_what_a_case_asks_outside_of_calls_is_its_own(stranger: Stranger, cases:
     calls = [{Message.parse(e.text).call_id for e in case.events if isinstance(e, SipMessage)} for case in cases]
     assert [len(ids) for ids in calls] == [1, 1]
     assert not calls[0] & calls[1]
+
+
+def test_a_request_that_cannot_be_sent_takes_nobody_elses_place(stranger: Stranger, cases: list[Case]) -> None:
+    config = agent()
+    first, second = (case.share(config, numbers=(number,)) for case, number in zip(cases, (ANNE, BERT), strict=True))
+    with pytest.raises(PhoneMisuseError):
+        first.options(f"sip:{stranger.address};transport=tcp")  # the phone has UDP alone
+    with ThreadPoolExecutor(1) as threads:
+        asked = threads.submit(options, second, f"sip:{stranger.address}")
+        stranger.respond(stranger.request("OPTIONS"), 200)
+        assert asked.result() == (200, "OK")
