@@ -19,7 +19,7 @@ from harness.integrations.base import Integration
 from harness.integrations.own import own_row, own_rows
 from harness.model_words import nearest
 
-__all__ = ["find", "load", "loadable", "names", "own_row"]
+__all__ = ["find", "load", "loadable", "names", "own_row", "own_rows"]
 
 GROUP = "call_verification.integrations"
 

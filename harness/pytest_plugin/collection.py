@@ -10,7 +10,7 @@ from harness import integrations
 from harness.matrix import waits_of
 from harness.pytest_plugin.items import case_of
 from harness.pytest_plugin.order import in_order
-from harness.pytest_plugin.run import run_of
+from harness.pytest_plugin.run import Run, run_of
 
 #: Above what a case may take by itself before pytest-timeout ends it, in seconds.
 _LAST_RESORT_S: Final = 60.0
@@ -25,6 +25,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     run = run_of(metafunc.config)
     _check(metafunc, marker)
+    _check_planned(metafunc, marker, run)
     if metafunc._calls:  # no public name: marks, parameters of fixtures, and plugins (--count) come to the same
         pytest.fail(
             f"{metafunc.definition.nodeid}: is parametrized, and a case is one test; allowed: a row of one's own for each value, "
@@ -50,6 +51,18 @@ def _check(metafunc: pytest.Metafunc, marker: pytest.Mark) -> None:
         other = config.stash.setdefault(_SCENARIOS, {}).setdefault(str(name), here)
         if other != here:
             pytest.fail(f"{here}: @scenario({name}): is that of {other}; allowed: a row of one's own", pytrace=False)
+
+
+def _check_planned(metafunc: pytest.Metafunc, marker: pytest.Mark, run: Run | None) -> None:
+    """A row that was declared after the run was planned has no calls in the plan, in its caps and in its preflight."""
+    planned = run.planned_own if run is not None else None
+    late = [row.id for row in integrations.own_rows() if planned is not None and row.id not in planned]
+    if named := [row_id for row_id in late if row_id in marker.args]:
+        pytest.fail(
+            f"{metafunc.definition.nodeid}: own_row({named[0]!r}) was declared when the run was planned already; allowed: in the "
+            "conftest.py of the directory that pytest is started in, or of one that its command line names",
+            pytrace=False,
+        )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

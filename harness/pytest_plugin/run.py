@@ -19,6 +19,7 @@ import pytest
 from harness import matrix
 from harness.deployment import Deployment, from_plain, replicas_from_plain, replicas_to_plain, to_plain
 from harness.filenames import stem_of
+from harness.integrations import own_rows
 from harness.limits import CallCounter, CallGate, Gate, Marks
 from harness.matrix import Case, Selection
 from harness.report.names import names
@@ -51,6 +52,9 @@ class Run:
     #: Makes the gate of a deployment, which tells how many calls this process has up; None: the run's own, of files.
     make_gate: Callable[[Deployment, Callable[[int], None]], Gate] | None = None
     lost: dict[str, str] = field(default_factory=dict)  #: deployments whose world died, with what it last said
+    planned_own: tuple[str, ...] | None = (
+        None  #: ids of the rows of one's own that the plan has; None: it is not made yet
+    )
 
     @property
     def slots(self) -> int:
@@ -60,6 +64,8 @@ class Run:
     @cached_property
     def cases(self) -> list[Case]:
         """Every case asked for. Raises :class:`~harness.errors.SelectionError`."""
+        if self.planned_own is None:
+            self.planned_own = tuple(row.id for row in own_rows())
         return matrix.cases(self.deployments, self.selection)
 
     @cached_property
@@ -136,6 +142,7 @@ class Run:
             "faults": list(self.faults),
             "workers": self.workers,
             "draw": self.draw,
+            "planned_own": [row.id for row in own_rows()] if self.planned_own is None else list(self.planned_own),
             "switchboard": self.switchboard,
             "phone_fork_server": str(self.phone_fork_server) if self.phone_fork_server else None,
             "controls": self.controls,
@@ -155,6 +162,7 @@ class Run:
             faults=tuple(plain["faults"]),
             workers=plain["workers"],
             draw=plain["draw"],
+            planned_own=tuple(plain["planned_own"]),
             switchboard=plain["switchboard"],
             phone_fork_server=Path(plain["phone_fork_server"]) if plain["phone_fork_server"] else None,
             controls=dict(plain["controls"]),

@@ -73,3 +73,18 @@ def test_without_pytests_own_reporter_a_run_is_like_any(tree: Tree) -> None:
     code, output = tree.run(*arguments)
     assert code == 0, output
     assert "2 passed, 0 failed, 0 not observable, 0 broken" in output
+
+
+@pytest.mark.parametrize("how", [("-n", "0"), ("-n", "2"), ("--plan",)])
+def test_a_row_that_is_declared_when_the_plan_is_made_is_told(tree: Tree, how: tuple[str, ...]) -> None:
+    """In workers its cases were run, and called, though no plan had shown them; without, the scenario was left out in silence."""
+    tree.scenarios(SCENARIO)
+    late = tree.path / "scenarios" / "late"
+    late.mkdir()
+    row = "from harness.finding_kinds import ANSWERED\nfrom harness.integrations import own_row\n\n"
+    (late / "conftest.py").write_text(row + "own_row('OWN-LATE', 'Late', required_findings={ANSWERED: 1})\n")
+    text = "from harness.scenario import scenario\n\n@scenario('OWN-LATE')\ndef test_mine(see):\n    see()\n"
+    (late / "test_mine.py").write_text(text)
+    code, output = tree.run("--deployment", str(tree.deployment()), "--codec", "pcmu", *how)
+    assert code == (1 if how == ("--plan",) else 3), output
+    assert "own_row('OWN-LATE') was declared when the run was planned already; allowed: " in output
