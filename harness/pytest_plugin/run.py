@@ -52,9 +52,8 @@ class Run:
     #: Makes the gate of a deployment, which tells how many calls this process has up; None: the run's own, of files.
     make_gate: Callable[[Deployment, Callable[[int], None]], Gate] | None = None
     lost: dict[str, str] = field(default_factory=dict)  #: deployments whose world died, with what it last said
-    planned_own: tuple[str, ...] | None = (
-        None  #: ids of the rows of one's own that the plan has; None: it is not made yet
-    )
+    #: Ids of the rows of one's own that the plan has; None: it is not made yet.
+    planned_own: tuple[str, ...] | None = field(default=None, compare=False)
 
     @property
     def slots(self) -> int:
