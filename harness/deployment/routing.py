@@ -150,7 +150,9 @@ class Transfer(Model):
     transfer_topic: LineOfText | None = None  #: the topic it sends along
     #: For how long it may speak with the agent of a warm transfer before it joins the caller.
     briefing_s: float = Field(0.0, ge=0, le=120)
-    transfer_caller_id: CallerIdMode = "original"  #: whose number an agent sees after a warm transfer
+    #: Whose number an agent sees after a warm transfer. Synthflow's transfer action has to be set to it: by itself it shows ``agent``,
+    #: the assistant's own.
+    transfer_caller_id: CallerIdMode = "original"
     fixed_caller_id: E164 | None = None  #: that number, where it is always the same
     caller_id_header: OwnHeader | None = None  #: the header it is taken from
 

@@ -21,7 +21,7 @@ def _caller_id(scene: Scene) -> None:
         role = scene.vantage.made_by(finding)
         name = "caller_id.agent" if role == "agent" else "caller_id.ai"
         name = "caller_id.customer" if role == "caller" and scene.moment == "campaign" else name
-        facts.record(name, _shown_number(scene, finding), finding.actual, *finding.evidence)
+        facts.record(name, shown_number(scene, finding), finding.actual, *finding.evidence)
     for finding in scene.of("caller_id.withheld"):
         asserted = listed(finding.facts.get("asserted"))
         facts.record("caller_id.asserted", "present" if asserted else "absent", finding.actual, *finding.evidence)
@@ -43,14 +43,14 @@ def _from_at_the_ai(scene: Scene) -> None:
             for number in numbers
         ]
         right = next((finding for finding in findings if not scene.failed(finding)), findings[0])
-        if shown := _shown_number(scene, right):
+        if shown := shown_number(scene, right):
             told.append((shown, right.actual, seen.where))
     for value, actual, where in sorted(told, key=lambda item: item[0] == "right"):  # the first is told
         scene.facts.record("caller_id.ai", value, actual, where)
 
 
-def _shown_number(scene: Scene, finding: Finding) -> str | None:
-    """None where From cannot be read."""
+def shown_number(scene: Scene, finding: Finding) -> str | None:
+    """What a finding has of From; None where it cannot be read."""
     if not scene.failed(finding):
         return "right"
     facts = finding.facts

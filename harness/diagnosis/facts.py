@@ -205,6 +205,7 @@ KNOWN: Mapping[str, Kind] = {
     ),
     "transfer.host": Kind("the host the AI's own call went to", _AI_SIP),
     "transfer.target": Kind("the number that was to lead to the group", _AI_SIP),
+    "transfer.caller_id": Kind("the number that the AI's own call shows", _AI_SIP),
     "transfer.handover": Kind("which of its handovers the AI made", _AI_SIP),
     "transfer.topic": Kind("the topic that the AI's transfer names", _AI_SIP),
     "transfer.rang": Kind("people rang to whom another handover of the assistant leads", _AGENTS),

@@ -1,4 +1,4 @@
-"""Facts on which of an assistant's handovers the AI made: by the number it transferred to, and by the topic it sent along."""
+"""Facts on which of an assistant's handovers the AI made: the number it transferred to, the topic it sent along, whom it showed."""
 
 from __future__ import annotations
 
@@ -6,14 +6,19 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
+from harness.checks import identity
 from harness.deployment import TOPIC_HEADER, Deployment, Handover
+from harness.diagnosis.caller_id import shown_number
 from harness.diagnosis.derive import Scene, listed, number_in
 from harness.diagnosis.messages import begins_dialog, parse
-from harness.events import SipMessage
+from harness.events import SipMessage, phone_of
 from harness.far_end.call_record import actions_of
 from harness.far_end.recorded_transfer import recorded_target, transfers_among
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import Request
+
+#: Of the number that the AI's own call shows: where nobody saw that call, and where it is not what an agent is shown.
+NOT_SEEN, THE_PLATFORMS = "not seen", "none: the platform decides on it"
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,7 @@ class _Sent:
 
 def tell(scene: Scene) -> None:
     """Make all of them known that can be; after those on transfers."""
+    _caller_id(scene)
     assistant, every, asked = _handovers(scene)
     sent = next(_transfers(scene), None)
     elsewhere = scene.facts.value("transfer.landed") == "another group"
@@ -43,6 +49,32 @@ def tell(scene: Scene) -> None:
             scene.facts.record("transfer.handover", told, sent.where)
     if elsewhere:
         _rang(scene, scene.deployment, [handover for handover in every.values() if handover is not asked])
+
+
+def _caller_id(scene: Scene) -> None:
+    """Whether the AI's own call shows the number that the agent was to get; a REFER leaves that to the platform."""
+    findings, deployment, facts = scene.of("caller_id", role="agent"), scene.deployment, scene.facts
+    way, told = facts.value("transfer.way"), facts["transfer.way"].evidence if "transfer.way" in facts else ()
+    if not findings or "transfer.landed" not in facts or way == "dialled":
+        return
+    if way is None and deployment is not None and scene.line is not None:
+        declared = deployment.handover(scene.line[0], _asked_name(scene))
+        way = {"cold": "REFER", "warm": "INVITE"}[declared.transfer] if declared else None
+        told = ("deployment file",)
+    if way == "REFER" or _is_shown_the_platforms(scene, findings[0].subject):
+        facts.record("transfer.caller_id", THE_PLATFORMS, *told)
+    for seen in reversed(scene.at_ai):
+        if not seen.received and begins_dialog(seen.message):
+            number, region = str(findings[0].facts.get("number")), deployment.region if deployment else ""
+            shown = identity.caller_id(seen.message, "the agent", number, "preserved", region)
+            facts.record("transfer.caller_id", shown_number(scene, shown), shown.actual, seen.where)
+    facts.record("transfer.caller_id", NOT_SEEN, *told)
+
+
+def _is_shown_the_platforms(scene: Scene, leg: str) -> bool:
+    """Whether the agent is called at a telephone, where the platform shows a number of its own."""
+    phone = scene.deployment.phones.get(phone_of(leg) or leg) if scene.deployment else None
+    return phone is not None and phone.number is not None and phone.shows != "original"
 
 
 def _asked_name(scene: Scene) -> str:

@@ -46,9 +46,16 @@ IDENTITY: Mapping[str, Described] = {
     "caller-id-lost-on-transfer": Described(
         "the agent is shown another number than the caller's after the transfer",
         at.CALLER_ID_ISSUE,
-        "Have {platform} show agents the original caller on transfers; for warm transfers set the caller ID in Synthflow's transfer "
-        "action.",
+        "Have {platform} show agents the original caller on transfers; of a warm transfer, the number that the AI's call shows.",
         "platform routing",
+        at.BACK,
+    ),
+    "transfer-caller-id-not-set": Described(
+        "the AI's own call to an agent shows another number than the one agreed on",
+        at.CALLER_ID_ISSUE,
+        "In Synthflow's transfer action set the caller ID: unless it is set, a warm transfer shows the number of Synthflow's agent. "
+        "Where that is meant, say so in the deployment file (`transfer_caller_id`).",
+        "AI side",
         at.BACK,
     ),
     "caller-id-lost-to-people": Described(

@@ -11,7 +11,8 @@ from dataclasses import replace
 
 from harness.diagnosis.answering import UNSEEN
 from harness.diagnosis.cells import AGENTS, Cell, Place, cells
-from harness.diagnosis.conditions import not_shown, unless, when
+from harness.diagnosis.conditions import Condition, not_shown, unless, when
+from harness.diagnosis.handover import NOT_SEEN, THE_PLATFORMS
 from harness.diagnosis.legs import MALFORMED
 from harness.diagnosis.own import NO_ROOM
 from harness.diagnosis.rule import Confidence, Rule, Symptom
@@ -26,19 +27,17 @@ _LANDINGS: tuple[tuple[Symptom, str], ...] = (("transfer", "transfer.landed"), (
 
 
 def _identity() -> Iterator[Rule]:
-    for name, fact, places, more in (
-        ("transfer", "transfer.landed", ("REFER", "AI's call"), (NOT_ANOTHERS, not_shown("transfer.way", "dialled"))),
-        ("fallback", "fallback.landed", ("fallback",), ()),
-    ):
-        yield Rule(
-            id=f"caller_id.lost-on-{name}",
-            cause=f"caller-id-lost-on-{name}",
-            symptoms=("caller_id.agent",),
-            cells=cells("identity", *places),
-            essential=(when(fact, *_RANG), unless("caller_id.agent", "right")),
-            conditions=(not_shown("caller_id.ai", *WRONG_AT_THE_AI), *more),
-            because=f"the agent's phone got another number than the caller's, and nothing shows that it was wrong before the {name}",
-        )
+    lost = Rule(
+        id="caller_id.lost-on-fallback",
+        cause="caller-id-lost-on-fallback",
+        symptoms=("caller_id.agent",),
+        cells=cells("identity", "fallback"),
+        essential=(when("fallback.landed", *_RANG), unless("caller_id.agent", "right")),
+        conditions=(not_shown("caller_id.ai", *WRONG_AT_THE_AI),),
+        because="the agent's phone got another number than the caller's, and nothing shows that it was wrong before the fallback",
+    )
+    yield lost
+    yield from _shown_in_a_transfer(lost)
     yield Rule(
         id="caller_id.lost-to-people",
         cause="caller-id-lost-to-people",
@@ -59,6 +58,57 @@ def _identity() -> Iterator[Rule]:
         essential=(unless("caller_id.customer", "right"),),
         conditions=(),
         because="the INVITE to the customer shows another number than the line's",
+    )
+
+
+def _shown_in_a_transfer(lost: Rule) -> Iterator[Rule]:
+    """Of a warm transfer the AI itself decides whose number is shown, and the platform passes it on."""
+    wrong = (when("transfer.landed", *_RANG), unless("caller_id.agent", "right"))
+    before = (*lost.conditions, NOT_ANOTHERS, not_shown("transfer.way", "dialled"))
+    unseen: tuple[Condition, ...] = (*wrong, when("transfer.caller_id", NOT_SEEN))
+    by_platform = replace(
+        lost,
+        id="caller_id.lost-on-transfer",
+        cause="caller-id-lost-on-transfer",
+        cells=cells("identity", "REFER", "AI's call"),
+        essential=wrong,
+        conditions=(when("transfer.caller_id", "right", THE_PLATFORMS), *before),
+        because="the agent's phone got another number than the caller's, and nothing shows that it was wrong before the transfer",
+    )
+    by_ai = replace(
+        by_platform,
+        id="caller_id.not-set",
+        cause="transfer-caller-id-not-set",
+        cells=cells("identity", "AI's call"),
+        essential=(*wrong, when("transfer.caller_id", *WRONG_AT_THE_AI)),
+        conditions=before,
+        because="the AI's own call to the agent shows another number already than the one agreed on",
+    )
+    own = "a number of the deployment's own"
+    yield by_platform
+    yield by_ai
+    yield replace(
+        by_ai,
+        id="caller_id.not-set.own-number",
+        essential=(*unseen, when("caller_id.agent", own)),
+        because="nobody saw the INVITE with which the AI called the agent, who was shown a number of the deployment's own, as by "
+        "Synthflow's default: that of its agent",
+        confidence="likely",
+    )
+    yield replace(
+        by_platform,
+        id="caller_id.lost-on-transfer.unseen",
+        essential=unseen,
+        conditions=before,
+        because="the agent's phone got another number than the one agreed on, and nobody saw the INVITE with which the AI called",
+        confidence="likely",
+    )
+    yield replace(
+        by_ai,
+        id="caller_id.not-set.unseen",
+        essential=(*unseen, unless("caller_id.agent", own)),
+        because="nobody saw the INVITE with which the AI called the agent: it may show another number than the one agreed on",
+        confidence="possible",
     )
 
 

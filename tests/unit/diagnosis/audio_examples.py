@@ -15,6 +15,7 @@ from tests.unit.diagnosis.stories import (
     same_codec,
     talk,
     transfer,
+    warm,
 )
 
 
@@ -310,6 +311,19 @@ AUDIO = [
     ),
 ]
 
+OWN_NUMBER = Example().deployment.assistants["warm"].did
+NOT_SET_OR_LOST = ("transfer-caller-id-not-set", "caller-id-lost-on-transfer")
+
+
+def warm_shows(number: str, sent: str = "") -> Example:
+    """A warm transfer after which the agent is shown that number, with that one in the AI's own INVITE; "": nobody saw it."""
+    if sent:
+        example = warm(Example()).ai_invites(GROUP, shown=sent).platform_says(200, "OK", "INVITE")
+    else:
+        example = Example(row="TD-TRANSFER-WARM", line="inbound-warm").dials().answered().taken().to_ai().to_caller()
+    return example.rings("billing").landed("billing", "billing").caller_id("billing.1", number)
+
+
 IDENTITY = [
     Expected(
         "caller_id.from-without-number", talk(Example()).caller_id("assistant main", "unknown"), ("from-anonymous",)
@@ -351,5 +365,11 @@ IDENTITY = [
         .landed("billing", "billing")
         .caller_id("billing.1", "+13125550100"),
         ("caller-id-lost-on-transfer",),
+    ),
+    Expected("caller_id.not-set", warm_shows(OWN_NUMBER, sent=OWN_NUMBER), ("transfer-caller-id-not-set",)),
+    Expected("caller_id.not-set.own-number", warm_shows(OWN_NUMBER), (*NOT_SET_OR_LOST,)),
+    *(
+        Expected(rule, warm_shows("+12015550199"), (*reversed(NOT_SET_OR_LOST),))
+        for rule in ("caller_id.lost-on-transfer.unseen", "caller_id.not-set.unseen")
     ),
 ]

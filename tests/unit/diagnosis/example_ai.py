@@ -173,10 +173,12 @@ class AiExample(CallExample):
             number="2",
         )
 
-    def ai_invites(self, to: str, remote: str = "", authorization: str = "") -> Self:
-        shown = {"Proxy_Authorization": authorization} if authorization else {}
+    def ai_invites(self, to: str, remote: str = "", authorization: str = "", shown: str = "") -> Self:
+        """The AI's own call to people; ``shown`` is the number in its From, the caller's where there is none."""
+        more = {"Proxy_Authorization": authorization} if authorization else {}
+        more |= {"from_": f"<sip:{shown}@synthflow.example>;tag=a"} if shown else {}
         start = f"INVITE sip:{to if '@' in to else f'{to}@platform.example'} SIP/2.0"
-        return self._sip("sent", start, "INVITE", "", remote, call_id="onward", number="2", **shown)
+        return self._sip("sent", start, "INVITE", "", remote, call_id="onward", number="2", **more)
 
     def platform_says(self, code: int, reason: str = "", method: str = "REFER", number: int = 2) -> Self:
         call = "at-the-ai" if method == "REFER" else "onward"
