@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from harness.deployment import Trunk
 from harness.diagnosis import sdp
 from harness.diagnosis.audio import tell_beside
-from harness.diagnosis.derive import Scene, listed, number_in, same_number
+from harness.diagnosis.derive import Scene, listed, number_in, same_number, shown
 from harness.diagnosis.messages import CHALLENGES, Seen, formats, said_by, username_in
 from harness.diagnosis.refusals import TERMINATED, about, of_message, one
 from harness.events import TlsHandshake
@@ -19,8 +19,15 @@ from harness.verdict import Finding
 #: Why an AI that was tried could not be had.
 AI_LOST = ("it refused", "it only rang", "its port does not answer", "its certificate is bad")
 
+#: What the AI's side saw where nobody calls it: the case calls from there.
+NOT_CALLED = "none: the case calls from its side"
+#: How a call was taken that had to be refused.
+FROM_OUTSIDE, IN_THE_CLEAR = "from an address that is not allowed", "in the clear"
+
 #: What was offered to a stand-in that no call came to.
 NO_CALL_CAME = "none: no call came to the stand-in"
+
+_SUCCESS = range(200, 300)
 
 #: Of an INVITE so many copies may cross its first response, less one.
 _COPIES = 2
@@ -32,6 +39,8 @@ _STATUS = re.compile(r"\s*(?:Telephony\s*-\s*|SIP\s+)?([3-6]\d\d)\b", re.I)
 def tell(scene: Scene) -> None:
     """Make all of them known that can be."""
     facts = scene.facts
+    if scene.moment == "access":
+        _let_in(scene)
     _who_answered(scene)
     for seen in reversed(scene.invites):
         _of_invite(scene, seen)
@@ -55,6 +64,24 @@ def tell(scene: Scene) -> None:
         facts.record("ai.saw", "nothing", "no message came to the stand-in")
     if scene.axes.get("ai") == "stand-in" and facts.value("ai.saw") == "nothing":
         facts.record("ai.offer", NO_CALL_CAME, *facts["ai.saw"].evidence)
+
+
+def _let_in(scene: Scene) -> None:
+    """What was taken that had to be refused: a stranger's call, or one in the clear, from the AI's side or to it."""
+    facts = scene.facts
+    if scene.call is None:
+        facts.record("ai.saw", NOT_CALLED, "the case has no caller")
+        for finding in filter(scene.failed, scene.of("final_response", "landing.others")):
+            answered = any(state.state == "confirmed" for state in scene.states(finding.subject))
+            if answered or finding.facts.get("rang") or finding.facts.get("code") in _SUCCESS:
+                facts.record("access.taken", FROM_OUTSIDE, *shown(finding))
+    for finding in filter(scene.failed, scene.of("route.not_answered")):
+        facts.record("access.taken", IN_THE_CLEAR, *shown(finding))
+    for seen in scene.invites:
+        answers = (s for s in scene.at_ai if not s.received and s.is_of(seen))
+        if seen.transport != "tls" and any(answer.answers("INVITE") in _SUCCESS for answer in answers):
+            facts.record("ai.saw", "answered", seen.where)
+            facts.record("access.taken", IN_THE_CLEAR, f"over {seen.transport.upper()}", seen.where)
 
 
 def _who_answered(scene: Scene) -> None:

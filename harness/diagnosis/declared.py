@@ -10,3 +10,5 @@ def tell(scene: Scene) -> None:
     scene.facts.record("integration", scene.case.get("integration"))
     scene.facts.record("transport", scene.axes.get("transport"))
     scene.facts.record("authentication", scene.axes.get("authentication"))
+    if scene.line is not None and scene.line[1].plaintext:
+        scene.facts.record("destination.clear", True, f"the deployment file says so of {scene.line[0]}")

@@ -40,6 +40,7 @@ KNOWN: Mapping[str, Kind] = {
     "integration": Kind("the platform", "read the deployment file"),
     "transport": Kind("the trunk's transport", "read the deployment file"),
     "authentication": Kind("the trunk's authentication", "read the deployment file"),
+    "destination.clear": Kind("the number's destination lacks transport=tls, as declared", "read the deployment file"),
     # registration
     "registration.answer": Kind("the final answer to REGISTER", "capture the REGISTER and its answers"),
     "registration.challenged": Kind("REGISTER was challenged first", "capture the REGISTER and its answers"),
@@ -60,6 +61,7 @@ KNOWN: Mapping[str, Kind] = {
         "the interval granted, against the one asked for", "read Expires in the 200 to REGISTER"
     ),
     "registration.taken": Kind("a registration that had to be refused was taken", _AI_SIP),
+    "access.taken": Kind("how a call was taken that had to be refused", _AI_SIP),
     # does the call reach the AI
     "ai.handshake": Kind(
         "the platform began TLS with the AI", "capture TCP at the AI's port, and look whether an INVITE follows"

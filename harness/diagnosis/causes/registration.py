@@ -1,4 +1,4 @@
-"""Why a SIP number does not register, or shows the wrong credentials; firewalls."""
+"""Why a SIP number does not register, or shows the wrong credentials; who is let in; firewalls."""
 
 from __future__ import annotations
 
@@ -43,6 +43,22 @@ REGISTRATION: Mapping[str, Described] = {
         at.REGISTRATION_ISSUE,
         "Have {platform} challenge each REGISTER for the trunk's user, also from an allowed address, and take none from any other "
         "address (an ACL that lets an address in must not stand for the password).",
+        "trunk",
+        at.TRUNK,
+    ),
+    "calls-unguarded": Described(
+        "the platform takes a call from an address that is not allowed",
+        at.GLADLY_ISSUE,
+        "At {platform}, let the IP Allowlist hold Synthflow's signalling addresses and no others, and have each call from elsewhere "
+        "refused (403).",
+        "trunk",
+        at.TRUNK,
+    ),
+    "taken-in-the-clear": Described(
+        "a call is set up in the clear, where it may be over TLS alone",
+        at.GLADLY_ISSUE,
+        "Have {platform} speak SIP with Synthflow over TLS alone: it should call no address without ;transport=tls, and take no call "
+        "over UDP or TCP. One that gets to Synthflow in the clear should be refused there as well.",
         "trunk",
         at.TRUNK,
     ),

@@ -1,9 +1,10 @@
-"""Gladly's own: TLS by the address, and its X-headers."""
+"""Gladly's own: TLS by the address, its allowlist, and its X-headers."""
 
 from __future__ import annotations
 
+from harness.diagnosis.ai_side import FROM_OUTSIDE, IN_THE_CLEAR
 from harness.diagnosis.cells import cells
-from harness.diagnosis.conditions import unless, when
+from harness.diagnosis.conditions import not_shown, unless, when
 from harness.diagnosis.rule import Rule
 
 RULES: tuple[Rule, ...] = (
@@ -29,6 +30,37 @@ RULES: tuple[Rule, ...] = (
         consequences=("audio", "caller_id.ai", "header.caller", "header.selector", "transfer", "other"),
         because="nothing came over TLS, as when the address lacks transport=tls and nobody listens in the clear",
         confidence="likely",
+    ),
+    Rule(
+        id="gladly.unguarded",
+        cause="calls-unguarded",
+        symptoms=("final", "other"),
+        essential=(when("access.taken", FROM_OUTSIDE),),
+        conditions=(),
+        because="a call from an address that is not allowed was answered, or people rang for it",
+    ),
+    Rule(
+        id="gladly.taken-in-the-clear",
+        cause="taken-in-the-clear",
+        symptoms=("other",),
+        essential=(when("access.taken", IN_THE_CLEAR),),
+        conditions=(),
+        because="a call over UDP or TCP was taken, where nothing is to be set up but over TLS",
+    ),
+    Rule(
+        id="gladly.taken-in-the-clear.landing",
+        cause="taken-in-the-clear",
+        symptoms=("fallback", "transfer"),
+        essential=(when("destination.clear", True), when("caller.end", "answered")),
+        conditions=(
+            when("access.taken", IN_THE_CLEAR),
+            *(
+                not_shown(f"{landing}.landed", "the right group", "another group")
+                for landing in ("fallback", "transfer")
+            ),
+        ),
+        consequences=("audio", "audio.agent", "caller_id.agent", "fallback.time", "other"),
+        because="the number's destination lacks transport=tls, and the AI got its call all the same, instead of the fallback",
     ),
     Rule(
         id="gladly.caller.missing",

@@ -15,7 +15,37 @@ def _header(name: str, values: list[str], value: str | None) -> Example:
     return _gladly("GL-HEADER-CALLER").finding("header", "assistant main", header=name, values=values, value=value)
 
 
+def from_outside(code: int = 0, *, answered: bool = False) -> Example:
+    """A call to the queue from an address that is not allowed, which has to end with 403."""
+    example = Example("gladly", "GL-ALLOWLIST-UNLISTED", transport="tls", ai="stand-in")
+    if answered:
+        example.state("confirmed", 200, "OK", phone="stranger")
+    return example.finding("final_response", "stranger.1", code=code)
+
+
+def in_the_clear() -> Example:
+    """A number whose destination lacks transport=tls: its caller is to get the fallback."""
+    return Example("gladly", "GL-PLAINTEXT", transport="tls", line="plaintext").dials().after(0.1)
+
+
+def taken_in_the_clear() -> Example:
+    """The AI gets it all the same, and the fallback does not come."""
+    example = in_the_clear().ai_gets(over="udp", tls=False).ai_answers(200, "OK").answered()
+    return example.after(5).landed("reception")
+
+
 GLADLY = [
+    Expected("gladly.unguarded", from_outside(answered=True), ("calls-unguarded",)),
+    Expected(
+        "gladly.taken-in-the-clear",
+        in_the_clear()
+        .rings("reception")
+        .answered()
+        .landed("reception", "reception")
+        .finding("route.not_answered", "the AI", answered=["main"], code=0),
+        ("taken-in-the-clear",),
+    ),
+    Expected("gladly.taken-in-the-clear.landing", taken_in_the_clear(), ("taken-in-the-clear",)),
     Expected(
         "gladly.in-the-clear",
         refused(Example("gladly", "GL-INBOUND", transport="tls"), 403, "TLS required", over="udp", tls=False),
