@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
@@ -55,9 +56,11 @@ def _matrix(proof: Proof) -> Iterator[str]:
         named = sum(r.outcome == "named" for r in results)
         listed = sum(r.outcome == "listed" for r in results)
         told = proof.matrix()[fault]
-        others = ", ".join(f"{what} ({count})" for what, count in told.items() if what != cause_of(fault))
-        itself = "itself" if cause_of(fault) == fault else f"`{cause_of(fault)}`"
-        diagnosed = itself if not others else (f"{itself} ({named}), " if named else "") + others
+        words = {r.cause: "itself" if r.cause == fault else f"`{r.cause}`" for r in results}
+        others = [f"{what} ({count})" for what, count in told.items() if what not in words]
+        right = Counter(r.cause for r in results if r.outcome == "named")
+        counted = [f"{words[cause]} ({count})" for cause, count in right.items()]
+        diagnosed = ", ".join([*counted, *others] if others or len(words) > 1 else words.values())
         yield f"| {CAUSES[cause_of(fault)].issue} | `{fault}` | {len(results)} | {failed} | {named} | {listed} | {diagnosed} |"
     yield ""
 
@@ -92,7 +95,7 @@ def _visibility(proof: Proof) -> Iterator[str]:
     )
     yield "| injected | all | callers and agents | callers alone |\n|---|---|---|---|"
     for fault, results in _by_fault(proof).items():
-        cells = [_cell(fault, results, visibility) for visibility in VISIBILITIES]
+        cells = [_cell(results, visibility) for visibility in VISIBILITIES]
         yield f"| `{fault}` | " + " | ".join(cells) + " |"
     yield ""
     yield "Each list says what would settle it; the most common observations are:\n"
@@ -101,7 +104,7 @@ def _visibility(proof: Proof) -> Iterator[str]:
     yield ""
 
 
-def _cell(fault: str, results: Sequence[Result], visibility: str) -> str:
+def _cell(results: Sequence[Result], visibility: str) -> str:
     """Named, a list with how long it is, another cause, or nothing seen; with counts where cases differ."""
     counted: dict[str, int] = {}
     for result in results:
@@ -111,9 +114,9 @@ def _cell(fault: str, results: Sequence[Result], visibility: str) -> str:
         elif told.candidates:
             length = len(told.candidates)
             what = (f"one of {length}" if length > 1 else "possibly") + (
-                "" if cause_of(fault) in told.candidates else ", not it"
+                "" if result.cause in told.candidates else ", not it"
             )
-        elif told.first == cause_of(fault):
+        elif told.first == result.cause:
             what = "named"
         else:
             what = told.first if told.first in ("nothing", "no documented cause") else f"`{told.first}`"

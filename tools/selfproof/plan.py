@@ -157,8 +157,14 @@ FAULTS: Mapping[str, tuple[Where, ...]] = {
 }
 
 
-def cause_of(fault: str) -> str:
-    """The cause that has to be named when this fault is on."""
+#: Where credentials differ, who is refused tells: if the AI refuses the platform's INVITE, the trunk's copy is the first to check.
+_OF_THE_INVITE: Mapping[str, str] = {"username-wrong": "trunk-username-wrong", "password-wrong": "trunk-password-wrong"}
+
+
+def cause_of(fault: str, row: str = "") -> str:
+    """The cause that has to be named when this fault is on, in a case of that row."""
+    if row.endswith("-INBOUND") and fault in _OF_THE_INVITE:
+        return _OF_THE_INVITE[fault]
     return _FURTHER[fault][0] if fault in _FURTHER else fault
 
 

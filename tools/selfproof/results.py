@@ -65,9 +65,14 @@ class Result:
         return f"{self.row} {cell}"
 
     @property
+    def cause(self) -> str:
+        """Of a single fault: what has to be named."""
+        return cause_of(self.faults[0], self.row)
+
+    @property
     def outcome(self) -> Outcome:
         """Of a single fault: whether it was named alone, was in the list documented for it, or neither."""
-        told, cause = self.told.get("all"), cause_of(self.faults[0])
+        told, cause = self.told.get("all"), self.cause
         if self.verdict is not Verdict.FAILED or told is None:
             return "not failed"
         if told.first == cause and not told.candidates:
@@ -84,7 +89,7 @@ class Result:
 
     def claim(self, visibility: Visibility) -> Claim:
         """Of a single fault: what is said of it by one who sees no more than that."""
-        told, cause = self.told.get(visibility), cause_of(self.faults[0])
+        told, cause = self.told.get(visibility), self.cause
         if told is None or told.first == "nothing":
             return "nothing seen"
         if not told.causes:
@@ -97,7 +102,7 @@ class Result:
     def names_both(self) -> bool:
         """Of a pair: whether both are among the first causes."""
         told = self.told.get("all")
-        wanted = {cause_of(fault) for fault in self.faults}
+        wanted = {cause_of(fault, self.row) for fault in self.faults}
         return self.verdict is Verdict.FAILED and told is not None and wanted <= set(told.causes[:FIRST])
 
 

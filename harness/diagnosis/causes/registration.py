@@ -70,6 +70,22 @@ REGISTRATION: Mapping[str, Described] = {
         "AI side",
         at.NUMBER,
     ),
+    "trunk-username-wrong": Described(
+        "the SIP user name that the platform shows the AI is not the one at Synthflow",
+        at.REGISTRATION_ISSUE,
+        "Copy the SIP Username from Synthflow, where it comes from, into the trunk at {platform} again, letter by letter; where it is "
+        "refused all the same, compare it with the one that the SIP number at Synthflow has now.",
+        "trunk",
+        at.TRUNK,
+    ),
+    "trunk-password-wrong": Described(
+        "the SIP password that the platform shows the AI is not the one at Synthflow",
+        at.REGISTRATION_ISSUE,
+        "Copy the SIP Password from Synthflow, where it comes from, into the trunk at {platform} again, without blanks; where it is "
+        "refused all the same, compare it with the one that the SIP number at Synthflow has now.",
+        "trunk",
+        at.TRUNK,
+    ),
     "firewall-udp-32681": _firewall("udp", 32681, False),
     "firewall-udp-32681-rejected": _firewall("udp", 32681, True),
     "firewall-tcp-32681": _firewall("tcp", 32681, False),

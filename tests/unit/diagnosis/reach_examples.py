@@ -161,14 +161,14 @@ REACH = [
         refused(
             Example(authentication="digest"), 403, "unknown user", authorization='Digest username="x", response="y"'
         ),
-        ("username-wrong",),
+        ("trunk-username-wrong",),
     ),
     Expected(
         "reach.password",
         refused(
             Example(authentication="digest"), 403, "wrong password", authorization='Digest username="x", response="y"'
         ),
-        ("password-wrong",),
+        ("trunk-password-wrong",),
     ),
     Expected(
         "reach.no-credentials", refused(Example(), 407, "Proxy Authentication Required"), ("credentials-not-sent",)

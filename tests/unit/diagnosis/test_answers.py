@@ -298,9 +298,17 @@ def test_an_ai_that_names_user_and_password_leaves_both() -> None:
     shown = {"authorization": 'Digest username="x", response="y"'}
     example = refused(Example(authentication="digest"), 403, "Invalid user name or password", **shown)
     assert [(cause.id, cause.confidence) for cause in example.diagnose().causes] == [
-        ("username-wrong", "possible"),
-        ("password-wrong", "possible"),
+        ("trunk-username-wrong", "possible"),
+        ("trunk-password-wrong", "possible"),
     ]
+
+
+@pytest.mark.parametrize("said", ["unknown user", "wrong password"])
+def test_credentials_come_from_synthflow_so_that_the_trunk_s_copy_is_the_first_to_check(said: str) -> None:
+    shown = {"authorization": 'Digest username="x", response="y"'}
+    (cause,) = refused(Example(authentication="digest"), 403, said, **shown).diagnose().causes
+    assert (cause.owner, cause.link.partition("#")[2]) == ("trunk", "create-the-sip-trunk")
+    assert "from Synthflow, where it comes from, into the trunk" in cause.fix
 
 
 def test_credentials_that_are_asked_for_again_and_again_are_wrong_ones() -> None:
@@ -308,7 +316,7 @@ def test_credentials_that_are_asked_for_again_and_again_are_wrong_ones() -> None
     example = Example(authentication="digest").dials().ai_gets().ai_answers(407, "Proxy Authentication Required")
     example.ai_gets(authorization=shown).ai_answers(407, "Proxy Authentication Required").rings("reception")
     diagnosis = example.not_taken("the phone reception").diagnose()
-    assert {cause.id for cause in diagnosis.candidates} == {"username-wrong", "password-wrong"}
+    assert {cause.id for cause in diagnosis.candidates} == {"trunk-username-wrong", "trunk-password-wrong"}
 
 
 def test_the_right_assistant_is_no_other_because_somebody_else_answered_too() -> None:

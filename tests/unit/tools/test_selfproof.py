@@ -47,7 +47,7 @@ def test_every_fault_is_tried_wherever_it_can_show() -> None:
     found = trials(DEPLOYMENTS, 0)
     tried = {trial.faults[0] for trial in found if trial.kind == "fault"}
     assert tried == set(FAULTS) == {str(fault) for fault in Fault}
-    assert {cause_of(fault) for fault in tried} <= set(CAUSES)
+    assert {cause_of(fault, row) for fault in tried for row in ("", "TD-INBOUND")} <= set(CAUSES)
     everywhere = [t.case for t in found if t.faults == ("from-anonymous",)]
     assert {(c.axes["transport"], c.axes["authentication"], c.axes["ai"]) for c in everywhere} == {
         ("udp", "ip", "synthflow"),
@@ -100,6 +100,23 @@ def test_outcomes() -> None:
 def test_a_fault_is_named_by_its_cause_whatever_it_is_called() -> None:
     assert result("trunk-wants-digest", causes=("transfer-call-challenged",)).outcome == "named"
     assert result("trunk-wants-digest", causes=("refer-rejected",)).outcome == "misnamed"
+
+
+def test_whose_credentials_are_wrong_is_told_by_who_is_refused() -> None:
+    proof = Proof(
+        [
+            result("password-wrong", causes=("trunk-password-wrong",)),
+            result("password-wrong", causes=("password-wrong",), row="TD-REGISTER-OK"),
+        ],
+        partial=True,
+    )
+    assert [found.outcome for found in proof.results] == ["named", "named"]
+    assert {cause_of("password-wrong", row) for row in ("TD-INBOUND", "SBC-INBOUND")} == {"trunk-password-wrong"}
+    assert result("password-wrong", causes=("password-wrong",)).outcome == "misnamed"
+    counted = "| 2 | 2 | 2 | 0 | `trunk-password-wrong` (1), itself (1) |"
+    assert f"| Registration fails | `password-wrong` {counted}" in page(proof, 0)
+    both = ("trunk-password-wrong", "fallback-missing")
+    assert result("password-wrong", "fallback-missing", kind="pair", causes=both).names_both
 
 
 def test_only_a_documented_list_counts_as_one() -> None:

@@ -65,7 +65,7 @@ def test_a_stranger_in_the_ai_s_place_is_heard_as_the_ai_would_be(
 def test_what_cannot_be_told_apart_is_listed_where_it_is_so_alone(tmp_path: Path) -> None:
     deployment = blind(tmp_path, agents=["x"])
     case = case_of(deployment, "TD-INBOUND", "falls")
-    assert {"route-missing", "no-g711", "password-wrong"} <= not_told_apart("no-g711", case, deployment)
+    assert {"route-missing", "no-g711", "trunk-password-wrong"} <= not_told_apart("no-g711", case, deployment)
     assert not not_told_apart("rtp-blocked-both", case, deployment)
     assert "refer-never-notified" in not_told_apart("refer-rejected", case, deployment)
     seen = deployment.model_copy(update={"kind": "simulated"})
