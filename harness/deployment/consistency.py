@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
 from unicodedata import category
 
 from harness.deployment.report import plain_name
+from harness.deployment.tables import Tables
 from harness.deployment.values import OWN_PHONES
 from harness.model_words import nearest
 from harness.toml_model import Mistake, MistakesError
-
-if TYPE_CHECKING:
-    from harness.deployment.model import Deployment
 
 #: Names that a line lists.
 _MOST_NAMED = 20
@@ -20,14 +17,14 @@ _MOST_NAMED = 20
 _NAMED = ("lines", "groups", "assistants", "accounts", "phones")
 
 
-def require_consistent(deployment: Deployment) -> None:
+def require_consistent(deployment: Tables) -> None:
     """Raise :class:`MistakesError` for contradictions between the tables; where there are none, for what the names may not be."""
     for looks in (_CONTRADICTIONS, _NAMES):
         if mistakes := [mistake for look in looks for mistake in look(deployment)]:
             raise MistakesError(mistakes)
 
 
-def _unknown_names(deployment: Deployment) -> Sequence[Mistake]:
+def _unknown_names(deployment: Tables) -> Sequence[Mistake]:
     """Names of entries that are not there, and what is missing beside others."""
     mistakes: list[Mistake] = []
 
@@ -71,13 +68,13 @@ def _unknown_names(deployment: Deployment) -> Sequence[Mistake]:
     return mistakes
 
 
-def _of_its_kind(deployment: Deployment) -> Iterator[Mistake]:
+def _of_its_kind(deployment: Tables) -> Iterator[Mistake]:
     if deployment.kind == "stand-in" and all(trunk.ai == "synthflow" for trunk in deployment.trunks):
         what = 'no trunk has a phone of ours in the AI\'s place; allowed: ai = "stand-in" at a trunk, or kind = "live"'
         yield ("kind",), what
 
 
-def _names_of_ours(deployment: Deployment) -> Iterator[Mistake]:
+def _names_of_ours(deployment: Tables) -> Iterator[Mistake]:
     for table in _NAMED:
         if any(not name.strip() for name in getattr(deployment, table)):
             yield (table,), "one has no name; allowed: a name for each"
@@ -85,7 +82,7 @@ def _names_of_ours(deployment: Deployment) -> Iterator[Mistake]:
         yield ("phones", name), "a phone that the harness makes for itself is called so; allowed: another name"
 
 
-def _unprintable_names(deployment: Deployment) -> Iterator[Mistake]:
+def _unprintable_names(deployment: Tables) -> Iterator[Mistake]:
     """Names stand in ids and in lines of text, which they must not break."""
     names = [(("name",), deployment.name), *((("trunks", trunk.name), trunk.name) for trunk in deployment.trunks)]
     for table in _NAMED:
@@ -97,14 +94,14 @@ def _unprintable_names(deployment: Deployment) -> Iterator[Mistake]:
             yield place, f"{name!r}: a line break or another control character; allowed: a name in one line"
 
 
-def _trunks_alike(deployment: Deployment) -> Iterator[Mistake]:
+def _trunks_alike(deployment: Tables) -> Iterator[Mistake]:
     if not deployment.trunks:
         yield ("trunks",), "none is there; allowed: one at least"
     if len({trunk.name for trunk in deployment.trunks}) != len(deployment.trunks):
         yield ("trunks",), "two trunks have one name; allowed: a name of its own for each"
 
 
-def _report_names(deployment: Deployment) -> Iterator[Mistake]:
+def _report_names(deployment: Tables) -> Iterator[Mistake]:
     report, most = deployment.platform.report, deployment.limits.seconds_per_call
     if report is not None and report.stay_s >= most:
         what = f"{report.stay_s:g}: a call may last {most:g} s; allowed: less than limits.seconds_per_call"
@@ -122,7 +119,7 @@ def _report_names(deployment: Deployment) -> Iterator[Mistake]:
                 yield ("groups", key, "reported_as"), what
 
 
-def _digits_of_two_meanings(deployment: Deployment) -> Iterator[Mistake]:
+def _digits_of_two_meanings(deployment: Tables) -> Iterator[Mistake]:
     """What a row presses has the AI do one thing."""
     keys = ["goodbye_digit", "digits_back_digit"]
     if any(assistant.transfer is not None for assistant in deployment.assistants.values()):
@@ -135,12 +132,12 @@ def _digits_of_two_meanings(deployment: Deployment) -> Iterator[Mistake]:
             yield ("escalation", key), what
 
 
-def _asked_twice(deployment: Deployment) -> Iterator[Mistake]:
+def _asked_twice(deployment: Tables) -> Iterator[Mistake]:
     for assistant in deployment.assistants:
         yield from _asked_twice_of(deployment, assistant)
 
 
-def _asked_twice_of(deployment: Deployment, assistant: str) -> Iterator[Mistake]:
+def _asked_twice_of(deployment: Tables, assistant: str) -> Iterator[Mistake]:
     """What asks an assistant for one of its handovers, and for something else as well."""
     entry, asked = deployment.assistants[assistant], deployment.escalation
     means: dict[tuple[str, ...], str] = {("digit", str(asked.goodbye_digit)): "escalation.goodbye_digit"}
@@ -165,7 +162,7 @@ def _asked_twice_of(deployment: Deployment, assistant: str) -> Iterator[Mistake]
                 means[whole] = f"{'.'.join(place)}.{key}"
 
 
-def _phones_that_nobody_can_call(deployment: Deployment) -> Iterator[Mistake]:
+def _phones_that_nobody_can_call(deployment: Tables) -> Iterator[Mistake]:
     """A phone of ours has no port of its own that others could know: where it does not register, no call comes to it."""
     called: list[tuple[str, tuple[str, ...]]] = [
         (agent, ("groups", key, "agents")) for key, group in deployment.groups.items() for agent in group.agents
@@ -180,7 +177,7 @@ def _phones_that_nobody_can_call(deployment: Deployment) -> Iterator[Mistake]:
             yield place, f"{what}; allowed: a phone of an account that registers"
 
 
-def _phones_called_as_one(deployment: Deployment, called: Collection[str]) -> Iterator[Mistake]:
+def _phones_called_as_one(deployment: Tables, called: Collection[str]) -> Iterator[Mistake]:
     """A call to an address of record goes to all who are registered for it (RFC 3261 section 10.2), whichever is meant."""
     owners: dict[tuple[str, str], str] = {}
     for name, phone in deployment.phones.items():
@@ -193,7 +190,7 @@ def _phones_called_as_one(deployment: Deployment, called: Collection[str]) -> It
             yield ("phones", name), f"{what}; allowed: a user of its own for each phone that is called"
 
 
-def _groups_that_nobody_can_call(deployment: Deployment) -> Iterator[Mistake]:
+def _groups_that_nobody_can_call(deployment: Tables) -> Iterator[Mistake]:
     for key, assistant in deployment.assistants.items():
         own = assistant.transfer_to if assistant.transfer else None
         targets: dict[tuple[str, ...], str | None] = {("assistants", key, "transfer_to"): own}
@@ -204,7 +201,7 @@ def _groups_that_nobody_can_call(deployment: Deployment) -> Iterator[Mistake]:
                 yield place, f"groups.{to} has no did and no user to transfer to; allowed: a group with one of them"
 
 
-def _calls_that_nobody_tells_apart(deployment: Deployment) -> Iterator[Mistake]:
+def _calls_that_nobody_tells_apart(deployment: Tables) -> Iterator[Mistake]:
     """Where strangers call, too, ours are told by the number that they show."""
     for key, group in deployment.groups.items():
         for name in group.present if group.shared else ():
@@ -214,7 +211,7 @@ def _calls_that_nobody_tells_apart(deployment: Deployment) -> Iterator[Mistake]:
                 yield ("groups", key, "shared"), f"{what}; allowed: shared where it shows the caller's number"
 
 
-def _shared_topics(deployment: Deployment) -> Iterator[Mistake]:
+def _shared_topics(deployment: Tables) -> Iterator[Mistake]:
     """A topic leads to one group, as a number does."""
     owners: dict[str, str] = {}
     for key, group in deployment.groups.items():
@@ -223,7 +220,7 @@ def _shared_topics(deployment: Deployment) -> Iterator[Mistake]:
             yield ("groups", key, "topic"), what
 
 
-def _shared_numbers(deployment: Deployment) -> Iterator[Mistake]:
+def _shared_numbers(deployment: Tables) -> Iterator[Mistake]:
     owners: dict[str, tuple[str, ...]] = {}
     roles: list[tuple[tuple[str, ...], str]] = [
         *(

@@ -64,20 +64,21 @@ class Cells:
             return
         axes = self.cells[0].axes if self.cells else {}
         said = {cell.entry.fallback for cell in self.cells} if falls_back else set[str | None]()
-        for line, name, _ in deployment.all_dids():
-            trunk = deployment.trunk(name)
-            cell = Cell(deployment, trunk, line, {**axes, "ai": trunk.ai})
-            about = cell.entry.fallback if falls_back else line
-            if about in said or row.ai not in ("both", "either", trunk.ai):
-                continue
-            leads = "falls back" if falls_back else "leads, while it is closed," if row.out_of_hours else "leads"
-            which = f" ({about})" if falls_back else ""
-            if _is_hidden(cell, row.which or ()):
-                said.add(about)
-                yield line, f"{NOT_OBSERVABLE}{line} {leads} to people of whom none has a phone of ours{which}"
-            elif falls_back and _is_beyond_us(cell, row.which or ()):
-                said.add(about)
-                yield line, f"{NOT_OBSERVABLE}{line} {leads}{which}, and nobody can have its AI fail"
+        trunks = ((line, deployment.trunk(name)) for line, name, _ in deployment.all_dids())
+        cells = [Cell(deployment, trunk, line, {**axes, "ai": trunk.ai}) for line, trunk in trunks]
+        cells = [cell for cell in cells if row.ai in ("both", "either", cell.ai)]
+        leads = "falls back" if falls_back else "leads, while it is closed," if row.out_of_hours else "leads"
+        hidden = (cell for cell in cells if _is_hidden(cell, row.which or ()))
+        beyond_us = (cell for cell in cells if falls_back and _is_beyond_us(cell, row.which or ()))
+        for found, why in (
+            (hidden, f"{leads} to people of whom none has a phone of ours"),
+            (beyond_us, f"{leads}, and nobody can have its AI fail"),
+        ):
+            for cell in found:
+                about = cell.entry.fallback if falls_back else cell.line
+                if about not in said:
+                    said.add(about)
+                    yield cell.line, f"{NOT_OBSERVABLE}{cell.line} {why}" + (f" ({about})" if falls_back else "")
 
     def _why_not(self, asked: bool) -> str | None:
         row, deployment = self.row, self._deployment

@@ -1,0 +1,233 @@
+"""The tables of a deployment file, and what follows from them together."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from datetime import datetime
+from functools import cache
+from operator import attrgetter
+from typing import Any, Literal
+
+from pydantic import Field
+
+from harness.deployment.ai import Campaign, Escalation, Synthflow
+from harness.deployment.hours import Zone, is_open, planned_at
+from harness.deployment.network import Account, PhoneEntry, Platform, StandIn, Trunk
+from harness.deployment.routing import Assistant, Group, Handover, Line, Transfer
+from harness.deployment.terms import Axes, DeclaredTimings, Expectations, ExtraNumbers, Limits, Manners, Safety, Timings
+from harness.deployment.values import LineOfText, Model, Region, SiteName, Way
+from harness.sip.identity import has_national_form, region_of
+
+#: How many digits prove DTMF.
+IDLE = 5
+
+
+class Tables(Model):
+    """One customer's set-up, each table by itself checked."""
+
+    name: str = Field(min_length=1)  #: of this deployment; part of each case's id
+    integration: str  #: the platform's, by its entry point's name: ``talkdesk``, ``gladly``, ``generic``
+    #: Who plays platform and AI: the world, a phone of ours for the AI, nobody.
+    kind: Literal["simulated", "stand-in", "live"]
+    #: How national numbers are read, and whose numbers may be called (two letters).
+    region: Region = "US"
+    #: Whose results these are; part of a case's identity in Allure, so no name that changes, as a container's does.
+    site: SiteName = "local"
+    zone: Zone | None = None  #: by whose clocks hours are meant, e.g. ``Europe/Berlin``
+    platform: Platform
+    axes: Axes = Axes()
+    timings: DeclaredTimings = DeclaredTimings()
+    #: Which numbers prove a row: one for each cell of its axes (``once``); every number for the rows of inbound calls and of
+    #: people, and for the others one for each assistant and way in (``every-number``); every number that can prove it (``full``).
+    depth: Literal["once", "every-number", "full"] = "every-number"
+    #: Rows that must be run, ``documented`` for all of the guide's; a missing one fails the run.
+    require: tuple[str, ...] = ()
+    trunks: tuple[Trunk, ...]
+    lines: dict[str, Line]
+    #: A spreadsheet of lines, a CSV file beside this one (above): reading the file reads it into ``lines``.
+    numbers_csv: str | None = None
+    #: Columns of that spreadsheet that are passed over, whatever they are called.
+    numbers_ignore: tuple[str, ...] = ()
+    numbers: ExtraNumbers = ExtraNumbers()
+    groups: dict[str, Group] = {}
+    assistants: dict[str, Assistant]
+    synthflow: Synthflow | None = None
+    stand_in: StandIn = StandIn()
+    escalation: Escalation = Escalation()
+    campaign: Campaign | None = None
+    accounts: dict[str, Account]
+    phones: dict[str, PhoneEntry]
+    expect: Expectations = Expectations()
+    manners: Manners = Manners()
+    leave_out: dict[str, LineOfText] = {}  #: row → why it means nothing in this deployment
+    limits: Limits = Limits()
+    safety: Safety = Safety()
+    #: Calls from addresses that this file does not name; "answer": for labs.
+    strangers: Literal["refuse", "answer"] = "refuse"
+    ca_file: str | None = None  #: whom the harness trusts where SIP runs over TLS; none means the system's own list
+    #: How the simulated world behaves where a platform would not tell (docs/simulation.md); it alone reads this.
+    simulated: dict[str, Any] = {}
+
+    def trunk(self, name: str) -> Trunk:
+        """The trunk of that name. Raises ``KeyError``."""
+        for trunk in self.trunks:
+            if trunk.name == name:
+                return trunk
+        raise KeyError(name)
+
+    def numbers_of_line(self, line: str) -> Mapping[str, str]:
+        """Trunk name → number of every number that ``line`` has."""
+        entry = self.lines[line]
+        return {entry.trunk or self.trunks[0].name: entry.did} if entry.did else entry.dids
+
+    def did(self, line: str, trunk: str) -> str:
+        """The number that reaches ``line`` over ``trunk``. Raises ``KeyError`` where the trunk does not carry it."""
+        return self.numbers_of_line(line)[trunk]
+
+    def all_dids(self) -> Iterator[tuple[str, str, str]]:
+        """(line, trunk name, number) of every number at the platform."""
+        for line in self.lines:
+            for trunk, number in self.numbers_of_line(line).items():
+                yield line, trunk, number
+
+    def is_open(self, line: str, at: datetime | None = None) -> bool:
+        """Whether a number is within its hours ``at`` that moment; by default the one the run's plan is made for."""
+        entry = self.lines[line]
+        zone = entry.zone or self.zone
+        return entry.hours is None or zone is None or is_open(entry.hours, zone, at or planned_at())
+
+    @property
+    def group_called(self) -> str | None:
+        """The group that calls from the AI's side go to: the first with agents that can be called; None where none can."""
+        return next((name for name, group in self.groups.items() if group.present and group.address), None)
+
+    def is_reported(self, group: str) -> bool:
+        """Whether a landing in ``group`` is seen by the platform's report: others answer there, and it names the group."""
+        entry = self.groups[group]
+        return self.platform.report is not None and bool(entry.reported_as) and not entry.agents and not entry.empty
+
+    @property
+    def callers(self) -> list[str]:
+        """The test phones that call: every one that is no agent, and not the campaign's customer, unless there is no other.
+
+        Where any of them has a number, those that have none are left out: a SIP user at the platform is no outside caller.
+        Of those with one address of record only the first: the others would show the same number in From.
+        """
+        agents = {agent for group in self.groups.values() for agent in group.agents}
+        customer = self.campaign.customer if self.campaign else None
+        outside = [name for name in self.phones if name not in agents]
+        left = [name for name in outside if name != customer] or outside
+        calling = [name for name in left if self.phones[name].number] or left
+        found: dict[tuple[str, str], str] = {}
+        for name in calling:
+            found.setdefault(self.address_of_record(name), name)
+        return list(found.values())
+
+    def address_of_record(self, phone: str) -> tuple[str, str]:
+        """Its user, and its domain where the account is known."""
+        entry = self.phones[phone]
+        account = self.accounts.get(entry.account)
+        return entry.aor_user, account.domain.lower() if account is not None else ""
+
+    def region_at(self, phone: str) -> str:
+        """The region in whose national form the phone is told numbers, and dials them: a telephone's own network reads them."""
+        number = self.phones[phone].number if phone in self.phones else None
+        if number is None or has_national_form(number, self.region):
+            return self.region
+        return region_of(number, self.region)
+
+    @property
+    def customer(self) -> str:
+        """The test phone that a campaign calls."""
+        return (self.campaign.customer if self.campaign else None) or self.callers[0]
+
+    def models(self, number: str | None = None) -> tuple[str, ...]:
+        """Synthflow's ids of the assistants, or of those that answer at ``number``; none where its API lists all alike."""
+        wanted = (a for a in self.assistants.values() if number in (None, a.did))
+        return tuple(dict.fromkeys(a.model_id for a in wanted if a.model_id is not None))
+
+    def handovers(self, assistant: str) -> dict[str, Handover]:
+        """How that assistant hands over, by name: first as its own table says, under no name, for which ``escalation`` asks."""
+        entry, own = self.assistants[assistant], self._own_handover(assistant)
+        return entry.handovers if own is None else {"": own, **entry.handovers}
+
+    def _own_handover(self, assistant: str) -> Handover | None:
+        entry, asked = self.assistants[assistant], self.escalation
+        if entry.transfer is None:
+            return None
+        return _own_handover(asked.ways, asked.digit, asked.prompt, _of_transfer(entry))
+
+    def handover(self, line: str | None, name: str = "") -> Handover | None:
+        """The handover of that name by the assistant a number leads to; None where it has none."""
+        assistant = self.lines[line].assistant if line else None
+        if not assistant:
+            return None
+        return self.assistants[assistant].handovers.get(name) if name else self._own_handover(assistant)
+
+    def handovers_made(self, assistant: str, number: str, topic: str | None, *, shows_topic: bool) -> list[str]:
+        """The handovers of that assistant that a transfer to ``number`` may be; ``topic`` tells more only where it is shown."""
+        return [
+            name
+            for name, handover in self.handovers(assistant).items()
+            if self.groups[str(handover.transfer_to)].is_at(number, self.region)
+            and (not shows_topic or handover.transfer_topic == topic)
+        ]
+
+    def lands_at(self, handover: Handover) -> str:
+        """The group that it leads to: by its topic, where a group has that, else by its number."""
+        by_topic = (n for n, g in self.groups.items() if g.topic is not None and g.topic == handover.transfer_topic)
+        return next(by_topic, str(handover.transfer_to))
+
+    def alike(self, group: str, rang: Collection[str]) -> list[str]:
+        """The other groups for which nobody would have rung but those of its people who ``rang``.
+
+        Where one of them rings at first somebody who is not in ``group``, it is seen that it rang.
+        """
+        present = set(self.groups[group].present)
+        others = ((name, set(g.first_turn), set(g.present)) for name, g in self.groups.items() if name != group)
+        return [name for name, first, there in others if first and first <= present and set(rang) <= there]
+
+    def mistakable(self, assistant: str, asked: str, group: str, rang: Collection[str]) -> list[str]:
+        """Those of them that another of its handovers than ``asked`` leads to."""
+        others = {self.lands_at(h) for name, h in self.handovers(assistant).items() if name != asked}
+        return sorted(others.intersection(self.alike(group, rang)))
+
+    def idle_digits(self, assistant: str) -> str:
+        """Digits on which that assistant does nothing, :data:`IDLE` if there are so many (RFC 4733 section 3.2 has sixteen).
+
+        A letter and signs are among them.
+        """
+        asked = self.escalation
+        taken = {asked.digit, asked.goodbye_digit, asked.digits_back_digit}
+        for handover in self.handovers(assistant).values():
+            taken |= {handover.digit, *handover.then}
+        return "".join(digit for digit in "12#A*3456789BCD0" if digit not in taken)[:IDLE]
+
+    @property
+    def api_base(self) -> str | None:
+        """Where the AI's own interface is; None where nobody has access to it."""
+        return self.synthflow.api_base if self.synthflow else None
+
+    @property
+    def has_api(self) -> bool:
+        """Whether the AI's own interface can be asked; a simulated one's address is filled in by its world."""
+        return self.synthflow is not None and (self.kind == "simulated" or self.api_base is not None)
+
+    @property
+    def transcript(self) -> Literal["during", "after", "none"]:
+        """When a call's transcript can be read: never where nobody has access to the AI's interface, whatever is said of it."""
+        return self.synthflow.transcript if self.synthflow is not None and self.has_api else "none"
+
+    def timings_by(self, name: str) -> Timings:
+        """The timings of a run; ``quick`` ones exist in a simulated deployment alone."""
+        return (self.timings.quick if name == "quick" else None) or self.timings
+
+
+_of_transfer = attrgetter(*Transfer.model_fields)
+
+
+@cache  # a plan asks for it thousands of times
+def _own_handover(ways: tuple[Way, ...], digit: str | None, prompt: str, same: tuple[Any, ...]) -> Handover:
+    """That of an assistant's own table; ``same`` are the fields it has in common with a named one."""
+    fields = dict(zip(Transfer.model_fields, same, strict=True))
+    return Handover.model_construct(ways=ways, digit=digit, prompt=prompt, **fields)
