@@ -27,6 +27,7 @@ from harness.phone.unread import headers_cut_off
 from harness.phone.waiter import NeverCame
 from harness.scenario.context import CaseContext
 from harness.scenario.end import Pending
+from harness.scenario.handover import hands_over_unasked
 from harness.scenario.listening import ListeningLeg
 from harness.scenario.reactions import wait_for_pause, wait_for_speech
 from harness.sip.message import Message, Request, Response
@@ -133,7 +134,7 @@ class Call(ListeningLeg):
         attempts = 1 if once else escalation.attempts
         waiting = escalation.silence_s if way == "silence" else escalation.retry_after_s
         self._context.more_patience = (attempts - 1) * waiting + (waiting if way == "silence" else 0.0)
-        self.settle(asking=way == "digit")
+        self.settle(asking=way == "digit" and not hands_over_unasked(self._context))
         # an AI that hands over unasked does so to whoever calls it
         for agent in self._context.phones.rang_for({self.number}):
             self._context.evidence.add(landing.turn(agent, True, its_turn=False, before=landing.ASKED))
@@ -182,8 +183,8 @@ class Call(ListeningLeg):
         return self.is_over() or bool(rings) or self.leg is not self._leg
 
     def obeyed(self, at: float) -> None:
-        """What the caller asked for has come at ``at``: the AI acted on what it got."""
-        if self._asked_by_digit:
+        """What the caller asked for has come at ``at``: the AI acted on what it got, unless it does so by itself."""
+        if self._asked_by_digit and not hands_over_unasked(self._context):
             told = f"{self.label} sent a digit as telephone-event, and the AI handed over"
             self.obeyed_digit = Sound(at, Observation.DIGIT, told)
 

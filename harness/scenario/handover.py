@@ -78,6 +78,11 @@ def mistakable(context: CaseContext, group: str) -> list[str]:
     return deployment.mistakable(assistant, _asked(context), group, rang) if assistant else []
 
 
+def hands_over_unasked(context: CaseContext) -> bool:
+    """Whether the AI hands over a caller who says nothing: it does so, too, where nothing of what a caller says reaches it."""
+    return any("silence" in handover.ways for handover in _handovers(context).values())
+
+
 def judged(context: CaseContext, group: str, rivals: list[str], sent: list[SentTransfer]) -> Finding:
     """What the AI's transfer says of where the call landed: here, or in a group that has the same people."""
     deployment, assistant = context.deployment, _assistant(context)

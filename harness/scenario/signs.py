@@ -274,9 +274,13 @@ class Look:
     def to_ai(self) -> DirectionSigns:
         """Whether the AI heard the caller."""
         words = self._by_words() if self._wanted and self._talk.words.find_greeting(self._wanted) else None
-        signs = [self._understood or words, self._obeyed(), self._reacted(), self._counted()]
-        sound = max(filter(None, signs), key=lambda sign: sign.strength, default=None)
         account, denial = self._uncounted() or (None, None)
+        obeyed = self._obeyed()
+        if denial is not None and obeyed is not None:  # it was RTP of that very count (RFC 4733 section 2.1)
+            denial = replace(denial, evidence=f"{denial.evidence}; yet {obeyed.evidence}")
+            obeyed = None
+        signs = [self._understood or words, obeyed, self._reacted(), self._counted()]
+        sound = max(filter(None, signs), key=lambda sign: sign.strength, default=None)
         return DirectionSigns(sound, account, self._no_words_of_the_caller() or denial)
 
     def to_caller(self) -> DirectionSigns:
