@@ -8,12 +8,14 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from itertools import pairwise
 
-from harness.audio.describe import HeardDescription, describe
-from harness.audio.marks import SAMPLE_RATE
+from harness.audio.describe import CLEAR, HeardDescription, describe, of_the_other_law
+from harness.audio.marks import PERIOD_SECONDS, SAMPLE_RATE
 from harness.checks.audio import ListenerReport, Sound
 from harness.checks.claims import Observation
+from harness.checks.signalling import G711
 from harness.events import CallState, DtmfReceived, Event, FarEndReport, ForeignRtp, Listened, MarkHeard, RtpStatistics
 from harness.phone.leg import Leg
+from harness.phone.recording import ON_DISK_WITHIN_S
 from harness.phone.waiter import NeverCame
 from harness.scenario import far_counts
 from harness.scenario.context import CaseContext
@@ -21,6 +23,7 @@ from harness.scenario.end import LegOfOurs, Marked, Voiced
 from harness.scenario.reactions import SOUND_DBOV
 
 _WORTH_HEARING_S = 0.4  # what is shorter says nothing of what was heard
+_JUDGED_BY_S = 0.35  # so much behind an unclear mark tells why it is, with the period before: it is told each 0.2 s
 
 
 class ListeningLeg(LegOfOurs):
@@ -99,18 +102,43 @@ class ListeningLeg(LegOfOurs):
     def _hears(self, voices: Callable[[], Collection[int]], since: float, deadline: float) -> Sound | None:
         # While this waits, a transfer may turn out to have failed: then either end is the leg it was before.
         leg = self.leg
-        try:
-            event = leg.wait(
-                f"one of the marks {sorted(voices())}",
-                lambda e: isinstance(e, MarkHeard) and e.mark in voices(),
-                within=max(0.0, deadline - time.monotonic()),
-                since=since,
-            )
-        except NeverCame:
-            return None if self.leg is leg else self._hears(voices, since, deadline)
-        assert isinstance(event, MarkHeard)
+        while True:
+            try:
+                event = leg.wait(
+                    f"one of the marks {sorted(voices())}",
+                    lambda e: isinstance(e, MarkHeard) and e.mark in voices(),
+                    within=max(0.0, deadline - time.monotonic()),
+                    since=since,
+                )
+            except NeverCame:
+                return None if self.leg is leg else self._hears(voices, since, deadline)
+            assert isinstance(event, MarkHeard)
+            if event.quality >= CLEAR or not self._is_misread(leg, event, voices()):
+                break
+            since = event.at + _JUDGED_BY_S
         evidence = f"mark {event.mark} at {self.label}, {event.level_dbov:.0f} dBov, quality {event.quality:.2f}"
         return Sound(event.at, Observation.MARK, evidence, event.mark, event.level_dbov)
+
+    def _is_misread(self, leg: Leg, heard: MarkHeard, voices: Collection[int]) -> bool:
+        """Whether this mark is unclear since its payload is of the other law of G.711 than it is read by: people hear noise."""
+        if leg.codec.upper() not in G711:
+            return False
+        began, until = time.monotonic(), heard.at + _JUDGED_BY_S + ON_DISK_WITHIN_S
+        try:  # what was joined in the middle of a symbol is clear when it is told again
+            leg.wait(
+                "a clear mark",
+                lambda e: isinstance(e, MarkHeard) and e.mark in voices and e.quality >= CLEAR and e.at <= until,
+                within=max(0.0, until - began),
+                since=heard.at,
+            )
+        except NeverCame:
+            samples = leg.received_since(heard.at - PERIOD_SECONDS)
+            seconds = PERIOD_SECONDS + _JUDGED_BY_S
+            return of_the_other_law(samples[: round(seconds * SAMPLE_RATE)], voices) is not None
+        else:
+            return False
+        finally:
+            self._context.evidence.scripted(time.monotonic() - began, "listening", began=began)
 
     def marks_heard(self, since: float = 0.0) -> list[int]:
         """Every mark heard after ``since``."""

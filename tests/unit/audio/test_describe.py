@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from harness.audio import g711
-from harness.audio.describe import describe
+from harness.audio.describe import describe, of_the_other_law
 from harness.audio.prompts import prompt_samples
 from harness.audio.tones import call_progress, sit
 from harness.audio.wav import to_int16
@@ -37,6 +41,8 @@ BEEP = to_int16(0.2 * np.sin(2 * np.pi * 1000 * np.arange(6400) / 8000))
         (join(silence(0.5), prompt_samples("connecting-you-en")[::-1]), "speech", "speech without a mark"),
         (g711.decode_ulaw(g711.encode_alaw(mark(7, 2.0))), "other law", "it in A-law that was read as µ-law"),
         (g711.decode_alaw(g711.encode_ulaw(mark(7, 2.0))), "other law", "it in µ-law that was read as A-law"),
+        (g711.decode_ulaw(g711.encode_alaw(mark(7, 2.0, level_dbov=-21))), "other law", "it in A-law that was read"),
+        (g711.decode_alaw(g711.encode_ulaw(mark(7, 2.0, level_dbov=-21))), "other law", "it in µ-law that was read"),
         (noise(2.0, -25), "noise", "noise from 0.00 s"),
         (silence(2.0), "silence", "nothing but silence for 2.00 s"),
     ],
@@ -45,6 +51,62 @@ def test_one_sentence_says_it(audio: Samples, what: str, words: str) -> None:
     description = describe(audio, expected={7}, own={5}, name_of=NAMES.get)
     assert description.what == what
     assert words in description.words
+
+
+def u_law(samples: Samples) -> Samples:
+    return g711.decode_ulaw(g711.encode_ulaw(samples))
+
+
+def a_law(samples: Samples) -> Samples:
+    return g711.decode_alaw(g711.encode_alaw(samples))
+
+
+@pytest.mark.parametrize("seconds", [0.5, 2.0])
+@pytest.mark.parametrize("loss_db", range(1, 13))
+@pytest.mark.parametrize("number", [7, 48, 131, 240])  # 131 and 48 outlive it best
+def test_what_was_read_by_the_wrong_law_is_told_where_its_mark_is_heard_all_the_same(
+    number: int, loss_db: int, seconds: float
+) -> None:
+    sent = mark(number, seconds, level_dbov=-15.0 - loss_db, skip=500)
+    for octets, read, words in (
+        (g711.encode_alaw(u_law(sent)), g711.decode_ulaw, "A-law that was read as µ-law"),
+        (g711.encode_ulaw(a_law(sent)), g711.decode_alaw, "µ-law that was read as A-law"),
+    ):
+        assert words in (of_the_other_law(read(octets), {number}) or "nothing")
+
+
+_CHANNELS: dict[str, Callable[[Samples], Samples]] = {
+    "µ-law": u_law,
+    "A-law": a_law,
+    "tandem": lambda samples: a_law(u_law(samples)),
+    "overdriven": lambda samples: u_law(to_int16(np.tanh(samples / 4096))),
+    "AGC": lambda samples: a_law(to_int16(samples / 32768 * np.geomspace(0.3, 3.0, len(samples)))),
+    "robbed bits": lambda samples: g711.decode_ulaw(
+        (np.frombuffer(g711.encode_ulaw(samples), np.uint8) | (np.arange(len(samples)) % 6 == 0)).tobytes()
+    ),
+}
+
+
+@given(
+    number=st.integers(0, 511),
+    level=st.floats(-45.0, 0.0),
+    skip=st.integers(0, 1279),
+    seconds=st.floats(0.16, 1.0),
+    channel=st.sampled_from(sorted(_CHANNELS)),
+    snr_db=st.sampled_from([None, 30.0, 15.0, 5.0]),
+    lost=st.sets(st.integers(0, 49), max_size=15),
+)
+@settings(deadline=None, max_examples=300)
+def test_a_poor_path_is_none_of_the_other_law(
+    number: int, level: float, skip: int, seconds: float, channel: str, snr_db: float | None, lost: set[int]
+) -> None:
+    sound = mark(number, seconds, level_dbov=level, skip=skip)
+    if snr_db is not None:
+        sound = mix(sound, noise(seconds, level - snr_db))
+    heard = _CHANNELS[channel](sound)
+    for packet in lost:
+        heard[160 * packet : 160 * (packet + 1)] = 0
+    assert of_the_other_law(heard, {number}) is None
 
 
 def test_all_marks_are_listed() -> None:

@@ -7,14 +7,21 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, cast
 
+import numpy as np
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
-from harness.events import Event, Listened, MarkHeard, RtpStatistics, SipMessage
+from harness.audio import g711
+from harness.audio.detector import Heard, marks_heard
+from harness.events import CallState, Event, Listened, MarkHeard, RtpStatistics, SipMessage
 from harness.phone.waiter import never_came
 from harness.scenario.conclusion import conclude
 from harness.scenario.ends import Call
+from harness.scenario.expect import Expect
 from harness.verdict import Verdict
+from tests.unit.audio.sounds import mark as tone
 from tests.unit.scenario.conftest import MakeContext
 
 TOLD: dict[str, Any] = {"phone": "caller", "leg": "caller.1"}
@@ -89,6 +96,79 @@ def test_what_came_before_is_not_counted(
     )
     assert told.seconds == len(since)
     assert told.level_dbov == (-float(changed + 1) if since else None)
+
+
+def listening(sound: NDArray[np.int16], number: int, mark: int = 9, codec: str = "PCMA") -> Any:
+    """A leg that has been hearing this, until now."""
+    origin = time.monotonic() - len(sound) / 8000
+    facts = [fact for fact in marks_heard(sound) if isinstance(fact, Heard)]
+    made = leg(
+        [
+            *(
+                MarkHeard(
+                    at=origin + fact.decided,
+                    began=origin + fact.began,
+                    mark=fact.mark,
+                    level_dbov=fact.level_dbov,
+                    quality=fact.quality,
+                    **TOLD,
+                )
+                for fact in facts
+            ),
+            CallState(at=origin, state="confirmed", **TOLD),
+            Listened(at=origin + len(sound) / 8000, seconds=len(sound) / 8000, level_dbov=-21.0, **TOLD),
+        ]
+    )
+    made.id, made.mark, made.codec = f"leg.{number}", mark, codec
+    made.received_since = lambda since: sound[max(0, round((since - origin) * 8000)) :]
+    return made
+
+
+@pytest.mark.parametrize("level_dbov", [-17.0, -19.0, -21.0, -26.0])
+@pytest.mark.parametrize("codec", ["PCMA", "PCMU"])
+def test_a_voice_that_is_read_by_the_other_law_is_not_heard(
+    make_context: MakeContext, level_dbov: float, codec: str
+) -> None:
+    """People hear noise; a mark is heard at these levels all the same."""
+    context = make_context("TD-INBOUND", "stand-in")
+    sent = tone(7, 3.0, level_dbov=level_dbov)
+    heard_wrongly = {
+        "PCMA": g711.decode_alaw(g711.encode_ulaw(sent)),
+        "PCMU": g711.decode_ulaw(g711.encode_alaw(sent)),
+    }
+    ends = [
+        context.calls.add(Call(context, listening(heard_wrongly[codec], 9, 9, codec), "caller")),
+        context.calls.add(Call(context, listening(tone(9, 3.0, level_dbov=level_dbov), 7, 7, codec), "agent")),
+    ]
+    assert 7 in ends[0].marks_heard()
+    Expect(context, ends[0]).two_way_audio_with(ends[1])
+    found = {finding.subject: finding for finding in context.evidence.findings if finding.check == "audio"}
+    assert found["leg.9 → leg.7"].verdict is Verdict.PASSED
+    assert found["leg.7 → leg.9"].verdict is Verdict.FAILED
+    assert "law that was read as" in found["leg.7 → leg.9"].actual
+    assert (found["leg.7 → leg.9"].facts["kind"], found["leg.7 → leg.9"].facts["instead"]) == ("other", "other law")
+
+
+def test_what_is_clear_later_is_heard_from_then_on(make_context: MakeContext) -> None:
+    """A B2BUA that names the right payload when it has noticed, say."""
+    sent = tone(7, 3.0, level_dbov=-21.0)
+    made = listening(np.concatenate([g711.decode_alaw(g711.encode_ulaw(sent[:12000])), sent[12000:]]), 9)
+    sound = Call(make_context(), made, "caller").hears_marks({7}, 0.0, time.monotonic())
+    assert sound is not None
+    assert sound.at > next(event.at for event in made.events if isinstance(event, MarkHeard)) + 0.3
+
+
+@pytest.mark.parametrize(("codec", "sound"), [("opus", "misread"), ("PCMA", "noisy")])
+def test_a_mark_may_be_unclear_for_other_reasons(make_context: MakeContext, codec: str, sound: str) -> None:
+    """A voice of another codec has no law; one in noise is one."""
+    sent = tone(7, 2.0, level_dbov=-21.0)
+    rush = np.random.default_rng(1).normal(0, 1500, len(sent)).astype(np.int16)
+    heard = {"misread": g711.decode_alaw(g711.encode_ulaw(sent)), "noisy": sent + rush}[sound]
+    made = listening(heard, 9, codec=codec)
+    assert all(event.quality < 0.97 for event in made.events if isinstance(event, MarkHeard))
+    found = Call(make_context(), made, "caller").hears_marks({7}, 0.0, time.monotonic())
+    assert found is not None
+    assert found.at == made.events[1].at
 
 
 def message(at: float, direction: str, start: str, to_tag: str, method: str = "INVITE") -> SipMessage:
