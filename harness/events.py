@@ -137,8 +137,8 @@ class RtpStatistics(Event):
     rx_bursts: int = 0  #: how often one or more packets in a row were lost
     rx_burst_ms: float = 0.0  #: how much audio was missing each time, on average
     rx_other_type: int = 0  #: packets of another codec than the one agreed on, by their payload type
-    rx_spanned_ms: int = 0  #: between packets that follow each other, pauses and announced silence left out
-    rx_filled_ms: int = 0  #: of that by the audio in them
+    rx_spanned_ms: int = 0  #: between packets of one source, pauses and announced silence left out
+    rx_filled_ms: int = 0  #: of that by the audio in them, and in those between them that were lost or overtaken
     tx_offered: int = 0  #: to the transport; ``tx_packets`` leaves out those that it could not send
     rx_elsewhere: str = ""  #: the host that all of it came from, where the far end's SDP names another
     #: ``address:port`` of a host that the SDP or the signalling names, of whose packets the SRTP key has fit none, nor of others.

@@ -54,6 +54,9 @@ def loss(leg: str, statistics: RtpStatistics, paused_ms: Sequence[float] = ()) -
 
 def _thin(leg: str, statistics: RtpStatistics, paused_ms: Sequence[float]) -> Finding | None:
     spanned, filled = statistics.rx_spanned_ms + sum(paused_ms), statistics.rx_filled_ms
+    lost = (
+        f"with {statistics.rx_lost} lost packets in it" if statistics.rx_lost else "with no gap in its sequence numbers"
+    )
     dropouts = f"{len(paused_ms)} dropouts amid a voice, the longest of {max(paused_ms, default=0):.0f} ms; "
     least = 1 - MOST_LOST if is_broken_up(paused_ms) else LEAST_FILLED
     if spanned < LEAST_SPANNED_MS or filled >= least * spanned:
@@ -63,8 +66,8 @@ def _thin(leg: str, statistics: RtpStatistics, paused_ms: Sequence[float]) -> Fi
         leg,
         False,
         expected=f"RTP to {leg} carries audio for all the time that it flows (RFC 3551 section 4.1)",
-        actual=f"of {spanned / 1000:.1f} s it filled {filled / 1000:.1f} s ({filled / spanned:.0%}), with no gap in its sequence "
-        f"numbers: {dropouts if paused_ms else ''}its source sends too few packets, and announces no silence",
+        actual=f"of {spanned / 1000:.1f} s it filled {filled / 1000:.1f} s ({filled / spanned:.0%}), {lost}: "
+        f"{dropouts if paused_ms else ''}its source sends too few packets, and announces no silence",
         measured=measurement.Loss(
             lost=statistics.rx_lost,
             expected=statistics.rx_packets + statistics.rx_lost,

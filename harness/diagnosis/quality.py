@@ -29,7 +29,7 @@ def _quality(scene: Scene) -> None:
     # What loses every digit, of many packets each, and no voice, takes out the events alone.
     heavy = {talk.AI: "of digits alone" if none_arrived(scene) and heard else "heavy", talk.AGENT: "heavy"}
     for finding in scene.of("audio.loss"):
-        unsent = finding.facts.get("spanned_s") is not None  # no sequence number is missing
+        unsent = finding.facts.get("spanned_s") is not None  # what is missing has no sequence number
         part = talk.of(finding.subject)
         value = "none, but packets that were never sent" if unsent else heavy[part]
         facts.record(f"loss{part}", value if scene.failed(finding) else None, *shown(finding))

@@ -19,6 +19,7 @@
 /* RFC 3550 appendix A.1. */
 #define MAX_DROPOUT 3000
 #define MAX_MISORDER 100
+#define SEEN 128 /* numbers known to have come or not: those that may come late, and the one before each */
 /* Nobody sends more packets of speech a second (RFC 3551 section 4.2: 20 ms each by default, 10 ms at times). */
 #define MOST_A_SECOND 100
 /* What a network does not delay a packet by; timestamps that say so were set anew, under the same SSRC, or stood still in a hold.
@@ -40,7 +41,8 @@ struct reception {
     int64_t types[128];
     int64_t reordered, duplicated, bursts, sources;
     int64_t ssrc, base, highest; /* of the run, the latter extended over its 16 bits; an SSRC of -1 is none */
-    int64_t received;
+    int64_t received; /* each once, from the base on */
+    int64_t seen[SEEN]; /* for each value of a number's last bits, the newest that came */
     int64_t lost_before; /* in runs that have ended */
     int64_t next_ssrc, next_sequence; /* what would make a run of a packet that fits into none */
     double at;
@@ -49,7 +51,7 @@ struct reception {
     double last_at, jitter, jitters;
     int64_t measured;
     double packet_s; /* how much audio each packet holds, by the timestamps of two in sequence */
-    double missing_ms;
+    double missing_before_ms; /* in runs that have ended */
     /* How much of its time the audio fills. */
     int64_t flows, flow_type;
     double flow_at, flow_ms; /* when the last packet came, and the length of its audio */
@@ -85,15 +87,24 @@ static uint32_t big32(const uint8_t *at) {
     return (uint32_t)big16(at) << 16 | big16(at + 2);
 }
 
-static int64_t lost_now(const struct reception *of) {
-    int64_t lost = of->highest - of->base + 1 - of->received;
-    return of->sources && lost > 0 ? lost : 0;
+static bool has_come(const struct reception *of, int64_t number) {
+    return of->seen[number & (SEEN - 1)] == number;
+}
+
+static void note(struct reception *of, int64_t number) {
+    of->seen[number & (SEEN - 1)] = number;
 }
 
 static void begin(struct reception *of, int64_t ssrc, int64_t base, int64_t received) {
-    of->lost_before += lost_now(of);
+    int64_t lost = of->sources ? of->highest - of->base + 1 - of->received : 0;
+    of->lost_before += lost;
+    of->missing_before_ms += 1000 * of->packet_s * (double)lost;
     of->sources++;
     of->ssrc = ssrc, of->base = base, of->highest = base + received - 1, of->received = received;
+    for (int at = 0; at < SEEN; at++)
+        of->seen[at] = INT64_MIN;
+    for (int64_t number = base; number <= of->highest; number++)
+        note(of, number);
     of->next_ssrc = -1;
     of->has_last = 0;
     of->jitter = 0;
@@ -114,6 +125,21 @@ static double permissible(const struct reception *of, double at) {
     return fmin(MAX_DROPOUT, MAX_MISORDER + trunc((at - of->at) * MOST_A_SECOND));
 }
 
+/* A packet comes behind a later one, or again, as where each is sent twice (RFC 7198): that fills no gap. */
+static void comes_late(struct reception *of, int64_t number) {
+    if (has_come(of, number)) {
+        of->duplicated++;
+        return;
+    }
+    note(of, number);
+    of->reordered++;
+    if (number < of->base) /* it was on its way when the run began */
+        return;
+    of->received++;
+    bool gap_before = !has_come(of, number - 1), gap_after = !has_come(of, number + 1);
+    of->bursts += gap_before + gap_after - 1; /* a burst of its own ends, or is split */
+}
+
 /* False for a packet that goes no further: twice, late, or out of any run. */
 static bool counts(struct reception *of, double at, uint32_t ssrc, uint16_t sequence) {
     if (!of->sources) {
@@ -122,24 +148,17 @@ static bool counts(struct reception *of, double at, uint32_t ssrc, uint16_t sequ
     }
     if (ssrc != of->ssrc)
         return begins(of, ssrc, sequence);
-    uint16_t ahead = (uint16_t)(sequence - (uint16_t)of->highest);
-    if (ahead == 0) {
-        of->duplicated++;
-        return false;
-    }
-    if (ahead > 65536 - MAX_MISORDER) {
-        of->reordered++;
-        of->received++;
+    uint16_t ahead = (uint16_t)(sequence - (uint16_t)of->highest), behind = (uint16_t)-ahead;
+    if (behind < MAX_MISORDER) {
+        comes_late(of, of->highest - behind);
         return false;
     }
     if (ahead > permissible(of, at))
         return begins(of, ssrc, sequence);
     of->highest += ahead;
     of->received++;
-    if (ahead > 1) { /* each as long as the others, whatever silence or hold their timestamps span besides */
-        of->bursts++;
-        of->missing_ms += 1000 * of->packet_s * (ahead - 1);
-    }
+    of->bursts += ahead > 1;
+    note(of, of->highest);
     return true;
 }
 
@@ -172,10 +191,11 @@ static double audio_ms(const uint8_t *packet, int64_t size) {
     return fmax(0, (double)(size - padding - ahead)) / OCTETS_A_MS;
 }
 
-/* Times are summed from packet to packet, so that jitter, which delays one and hurries the next, cancels out. */
-static void flow(struct reception *of, double at, const uint8_t *packet, int64_t size, bool follows) {
+/* Times are summed from packet to packet, so that jitter, which delays one and hurries the next, cancels out. One that was
+ * overtaken, or lost, is taken as there: what is lost is counted elsewhere. ``ahead`` is 0 where a run begins. */
+static void flow(struct reception *of, double at, const uint8_t *packet, int64_t size, int64_t ahead) {
     int type = packet[1] & 0x7F;
-    bool flowed = of->flows && follows && !(packet[1] & MARKER) && of->flow_type == type && of->flow_ms > 0;
+    bool flowed = of->flows && ahead && !(packet[1] & MARKER) && of->flow_type == type && of->flow_ms > 0;
     double before = of->flow_at, length = of->flow_ms;
     of->flows = 1, of->flow_type = type, of->flow_at = at, of->flow_ms = audio_ms(packet, size);
     if (!flowed)
@@ -183,8 +203,8 @@ static void flow(struct reception *of, double at, const uint8_t *packet, int64_t
     double apart = 1000 * (at - before);
     if (apart < PAUSE_MS) {
         of->spanned_ms += apart;
-        of->filled_ms += length;
-    } else if (apart < of->longest_dropout_ms && of->pauses < PAUSES)
+        of->filled_ms += length * (double)ahead;
+    } else if (ahead == 1 && apart < of->longest_dropout_ms && of->pauses < PAUSES)
         of->pause[of->pauses++] = (struct pause){before, at};
 }
 
@@ -195,12 +215,13 @@ static void take(struct reception *of, double at, const uint8_t *packet, int64_t
     of->types[type]++;
     uint16_t sequence = big16(packet + 2);
     uint32_t ssrc = big32(packet + 8);
-    bool follows = of->sources && ssrc == of->ssrc && (uint16_t)(sequence - (uint16_t)of->highest) == 1;
+    int64_t sources = of->sources, highest = of->highest;
     if (!counts(of, at, ssrc, sequence))
         return;
+    int64_t ahead = of->sources == sources ? of->highest - highest : 0;
     of->at = at;
-    flow(of, at, packet, size, follows);
-    measure(of, at, big32(packet + 4), follows);
+    flow(of, at, packet, size, ahead);
+    measure(of, at, big32(packet + 4), ahead == 1);
 }
 
 /* Takes what was put aside, as long as there is room for a pause; gives how many octets. */

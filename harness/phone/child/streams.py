@@ -21,6 +21,7 @@ from harness.events import LONGEST_DROPOUT_S, PACKET_S
 _TYPES: Final = 128
 _STATIC: Final = 96  # payload types below are assigned (RFC 3551 section 6), those above by each SDP
 _COMFORT_NOISE: Final = (13, 19)  # RFC 3389; 19 was used for it before
+_SEEN: Final = 128
 _PAUSES: Final = 64
 
 
@@ -40,6 +41,7 @@ class _Reception(ctypes.Structure):
         ("base", ctypes.c_int64),
         ("highest", ctypes.c_int64),
         ("received", ctypes.c_int64),
+        ("seen", ctypes.c_int64 * _SEEN),
         ("lost_before", ctypes.c_int64),
         ("next_ssrc", ctypes.c_int64),
         ("next_sequence", ctypes.c_int64),
@@ -51,7 +53,7 @@ class _Reception(ctypes.Structure):
         ("jitters", ctypes.c_double),
         ("measured", ctypes.c_int64),
         ("packet_s", ctypes.c_double),
-        ("missing_ms", ctypes.c_double),
+        ("missing_before_ms", ctypes.c_double),
         ("flows", ctypes.c_int64),
         ("flow_type", ctypes.c_int64),
         ("flow_at", ctypes.c_double),
@@ -127,10 +129,13 @@ class Reception:
 
     @property
     def lost(self) -> int:
-        """Packets expected and not received, over all runs (RFC 3550 appendix A.3)."""
+        """Packets expected and not received, over all runs (RFC 3550 appendix A.3); one that comes twice makes up for no other."""
+        return int(self._of.lost_before) + self._lost_now
+
+    @property
+    def _lost_now(self) -> int:
         of = self._of
-        now = int(of.highest - of.base + 1 - of.received) if of.sources else 0
-        return int(of.lost_before) + max(0, now)
+        return int(of.highest - of.base + 1 - of.received) if of.sources else 0
 
     @property
     def sources(self) -> int:
@@ -139,8 +144,13 @@ class Reception:
 
     @property
     def burst_ms(self) -> float:
-        """How long a gap of one packet or more was, on average."""
-        return float(self._of.missing_ms) / self._of.bursts if self._of.bursts else 0.0
+        """How long a gap of one packet or more was, on average.
+
+        Each as long as the others of its run, whatever silence or hold their timestamps span besides.
+        """
+        of = self._of
+        missing_ms = float(of.missing_before_ms) + 1000 * float(of.packet_s) * self._lost_now
+        return missing_ms / of.bursts if of.bursts else 0.0
 
     @property
     def jitter_ms(self) -> float:

@@ -84,6 +84,18 @@ def test_a_stream_is_thin_where_a_second_of_it_or_more_lacks_a_quarter(spanned_m
     assert found.verdict is (Verdict.FAILED if is_thin else Verdict.PASSED)
 
 
+def test_of_a_thin_stream_that_lost_packets_too_no_gap_is_denied() -> None:
+    """What was lost counts as sent."""
+    thin = replace(counters(100, 0), rx_spanned_ms=4000, rx_filled_ms=2000)
+    for counted, said in (
+        (thin, "with no gap in its sequence numbers"),
+        (replace(thin, rx_lost=3), "with 3 lost packets in it"),
+    ):
+        found = quality.loss("caller.1", counted)
+        assert found is not None
+        assert found.actual.startswith(f"of 4.0 s it filled 2.0 s (50%), {said}: its source sends too few packets")
+
+
 def test_delay_is_judged_by_the_shorter_of_two_looks() -> None:
     assert quality.delay("a", "b", 600.0).verdict is Verdict.PASSED
     assert quality.delay("a", "b", 601.0).verdict is Verdict.FAILED

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import struct
 
 import pytest
@@ -21,6 +22,11 @@ class Source:
         self.reception = Reception()
         self.now = 100.0
         self.number = 0
+
+    def gets(self, at: float, number: int) -> None:
+        """A packet that was sent in its turn, whenever it comes."""
+        head = struct.pack("!BBHII", 0x80, 0, number & 0xFFFF, number * 160, 7)
+        self.reception.take(record(at, head + bytes(160)))
 
     def sends(self, count: int, every_ms: float = 20.0, *, kind: int = 0, octets: int = 160, first: int = 0x80) -> None:
         for _ in range(count):
@@ -59,6 +65,31 @@ def test_jitter_cancels_out(source: Source) -> None:
         source.sends(1, 90.0)
         source.sends(4, 2.5)
     assert source.filled == pytest.approx(1.0, abs=0.05)
+
+
+def test_packets_that_overtake_others_fill_the_time_all_the_same(source: Source) -> None:
+    for first in range(1, 200, 4):
+        for number in (first, first + 2, first + 1, first + 3):
+            source.now += 0.02
+            source.gets(source.now, number)
+    told = source.reception.counts(0)
+    assert (told["rx_lost"], told["rx_reordered"], told["rx_bursts"]) == (0, 50, 0)
+    assert source.filled == pytest.approx(1.0, abs=0.02)
+
+
+@pytest.mark.parametrize(("every", "filled"), [(1, 1.0), (2, 0.5)])
+@given(st.integers(), st.sampled_from([0.035, 0.08]))
+def test_on_a_way_that_reorders_a_source_is_as_thin_as_it_sends(
+    every: int, filled: float, seed: int, most: float
+) -> None:
+    """It sends 20 ms of audio each 20 ms, or each 40."""
+    source, chance = Source(), random.Random(seed)
+    arrivals = [(100 + 0.02 * every * number + chance.uniform(0, most), number) for number in range(300)]
+    for at, number in sorted(arrivals):
+        source.gets(at, number)
+    told = source.reception.counts(0)
+    assert (told["rx_lost"], told["rx_bursts"]) == (0, 0)
+    assert source.filled == pytest.approx(filled, abs=0.03)
 
 
 def test_a_pause_is_no_thin_stream(source: Source) -> None:
@@ -109,12 +140,13 @@ def test_a_pause_that_nothing_announces_is_told_once(
 
 
 def test_what_is_lost_is_counted_as_that(source: Source) -> None:
-    for _ in range(20):
-        source.sends(3)
-        source.number += 3
-        source.now += 0.06
-    assert source.reception.lost == 57
-    assert source.filled == pytest.approx(1.0)
+    for every_ms in (20.0, 40.0):
+        for _ in range(20):
+            source.sends(3, every_ms)
+            source.number += 3
+            source.now += 3 * every_ms / 1000
+    assert source.reception.lost == 117
+    assert source.filled == pytest.approx(2 / 3, abs=0.01), "40 ms apart for twice the time"
 
 
 def test_digits_stand_in_the_audios_place(source: Source) -> None:

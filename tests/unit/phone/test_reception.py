@@ -58,6 +58,37 @@ def test_what_comes_late_or_twice_is_not_lost(wire: Wire) -> None:
     assert wire.told("rx_lost", "rx_reordered", "rx_duplicated") == [0, 1, 1]
 
 
+def test_what_comes_twice_fills_no_gap(wire: Wire) -> None:
+    """Each packet is sent twice (RFC 7198, bonded lines), the second 30 ms later; a tenth is lost with its second, ten in a row."""
+    came = [(FRAME_S * n + late, 65_000 + n) for n in range(1000) if n % 100 < 90 for late in (0.0, 0.03)]
+    for at, number in sorted(came):
+        wire.now = 100.0 + at
+        wire.send(1, [number])
+    assert wire.told("rx_lost", "rx_duplicated", "rx_reordered", "rx_bursts") == [90, 900, 0, 9]
+    assert wire.reception.burst_ms == pytest.approx(200.0)
+
+
+@given(st.permutations(range(100, 140)), st.sets(st.integers(1, 38)), st.integers(0, 65_535), st.booleans())
+def test_in_whatever_order_packets_come_so_many_are_lost_and_in_so_many_bursts(
+    order: list[int], lost: set[int], first: int, twice: bool
+) -> None:
+    """As long as the first comes first and the last comes at all: nothing else tells where a stream begins and ends."""
+    wire = Wire()
+    numbers = [first + 100, *(first + n for n in order if n > 100 and n - 100 not in lost)]
+    wire.send(1, [n for n in numbers for _ in range(1 + twice)])
+    wire.send(1, numbers if twice else [])
+    assert wire.told("rx_lost", "rx_duplicated") == [len(lost), 2 * len(numbers) if twice else 0]
+    bursts = sum(n - 1 not in lost for n in lost)
+    assert wire.told("rx_bursts") == [bursts]
+    assert wire.reception.burst_ms == pytest.approx(20.0 * len(lost) / bursts if lost else 0.0)
+
+
+def test_what_comes_late_of_before_the_first_is_neither_lost_nor_makes_up_for_it(wire: Wire) -> None:
+    """It was on its way when the stream began, at a re-INVITE."""
+    wire.send(1, [10, 8, 8, 11, 13])
+    assert wire.told("rx_lost", "rx_bursts", "rx_reordered", "rx_duplicated") == [1, 1, 1, 1]
+
+
 @pytest.mark.parametrize("distance", [-30_000, -952, -1, 0, 1, 50, 952, MAX_DROPOUT - 1, 30_000])
 def test_another_source_begins_where_it_likes(wire: Wire, distance: int) -> None:
     """After a transfer the agent's phone is heard in the AI's place: a new SSRC (RFC 3550 section 8)."""
