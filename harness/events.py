@@ -145,6 +145,11 @@ class RtpStatistics(Event):
     undeciphered_from: str = ""
 
     @property
+    def rx_expected(self) -> int:
+        """Packets that were to come, each once: ``rx_packets`` has every copy of one that came twice (RFC 7198)."""
+        return max(0, self.rx_packets - self.rx_duplicated) + self.rx_lost
+
+    @property
     def packet_s(self) -> float:
         """How much audio a received packet holds: 20 ms, or more where G.711's octets say so (RFC 3551 sections 4.2 and 4.5.14)."""
         octets = self.rx_bytes / self.rx_packets if self.rx_packets else 0

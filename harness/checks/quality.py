@@ -38,7 +38,7 @@ def loss(leg: str, statistics: RtpStatistics, paused_ms: Sequence[float] = ()) -
     """
     if (thin := _thin(leg, statistics, paused_ms)) is not None:
         return thin
-    expected = statistics.rx_packets + statistics.rx_lost
+    expected = statistics.rx_expected
     if expected < FEWEST_PACKETS and _chance_of(statistics.rx_lost, expected) > _BY_CHANCE:
         return None
     share = statistics.rx_lost / expected
@@ -70,7 +70,7 @@ def _thin(leg: str, statistics: RtpStatistics, paused_ms: Sequence[float]) -> Fi
         f"{dropouts if paused_ms else ''}its source sends too few packets, and announces no silence",
         measured=measurement.Loss(
             lost=statistics.rx_lost,
-            expected=statistics.rx_packets + statistics.rx_lost,
+            expected=statistics.rx_expected,
             spanned_s=spanned / 1000,
             filled_s=filled / 1000,
         ),
@@ -84,7 +84,7 @@ def is_broken_up(paused_ms: Sequence[float]) -> bool:
 
 def is_open(statistics: RtpStatistics) -> bool:
     """Whether packets are missing, and too few came yet to say how many go missing."""
-    return statistics.rx_lost > 0 and statistics.rx_packets + statistics.rx_lost < ENOUGH_PACKETS
+    return statistics.rx_lost > 0 and statistics.rx_expected < ENOUGH_PACKETS
 
 
 def _chance_of(lost: int, of: int) -> float:

@@ -43,7 +43,7 @@ def _quality(scene: Scene) -> None:
     for event, part in counted:
         if part == talk.AGENT and event.leg not in talk.failed:
             continue
-        seen = event.rx_packets + event.rx_lost
+        seen = event.rx_expected
         if seen >= 50 and event.rx_lost / seen > HEAVY_LOSS:
             facts.record(f"loss{part}", heavy[part], f"{event.leg} lost {event.rx_lost} of {seen} packets")
         if seen >= 50 and event.rx_reordered / seen > MUCH_DISORDER:

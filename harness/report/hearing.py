@@ -197,7 +197,7 @@ def _received(statistics: RtpStatistics | None, measured: dict[str, Any] | None)
 
 
 def _network(codec: str, statistics: RtpStatistics | None, seconds: float | None) -> list[str]:
-    expected = statistics.rx_packets + statistics.rx_lost if statistics else 0
+    expected = statistics.rx_expected if statistics else 0
     if statistics is None or not expected:
         return ["–"] * 5
     lost = statistics.rx_lost + statistics.rx_discarded
@@ -224,7 +224,7 @@ def _mos(codec: str, statistics: RtpStatistics, share: float, seconds: float | N
     known = {name.lower(): name for name in quality.CODECS}
     if codec.lower() not in known:
         return "–"
-    packets = statistics.rx_packets + statistics.rx_lost
+    packets = statistics.rx_expected
     if packets < _LEAST_PACKETS:
         return f"– (too few packets: {packets})"
     heard = packets * statistics.packet_s

@@ -22,10 +22,10 @@ KPIS: Final = {
 def of(cases: Iterable[CaseEvidence]) -> dict[str, float]:
     """The figures that were measured."""
     cases = list(cases)
-    statistics = [one for case in cases for one in case.statistics.values() if expected(one)]
+    statistics = [one for case in cases for one in case.statistics.values() if one.rx_expected]
     every = {
         ANSWER: answers(cases),
-        LOSS: [lost(one) / expected(one) for one in statistics],
+        LOSS: [lost(one) / one.rx_expected for one in statistics],
         JITTER: [one.rx_jitter_ms for one in statistics],
         WALL: [case.wall_s for case in cases],
     }
@@ -35,11 +35,6 @@ def of(cases: Iterable[CaseEvidence]) -> dict[str, float]:
 def answers(cases: Iterable[CaseEvidence]) -> list[float]:
     """Of each call placed and answered, the seconds from its INVITE to the answer."""
     return [seconds for case in cases for seconds in case.gist.answered_s]
-
-
-def expected(statistics: RtpStatistics) -> int:
-    """How many packets should have come."""
-    return statistics.rx_packets + statistics.rx_lost
 
 
 def lost(statistics: RtpStatistics) -> int:

@@ -201,7 +201,7 @@ def figures(cases: Iterable[CaseEvidence]) -> list[str]:
     """The worst of each figure over all cases, with what it rests on; nothing where nothing was measured."""
     cases = list(cases)
     measured, calls = kpi.of(cases), len(kpi.answers(cases))
-    packets = sum(kpi.expected(one) for case in cases for one in case.statistics.values())
+    packets = sum(one.rx_expected for case in cases for one in case.statistics.values())
     found = []
     if kpi.ANSWER in measured:
         found.append(

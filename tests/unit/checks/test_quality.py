@@ -84,6 +84,15 @@ def test_a_stream_is_thin_where_a_second_of_it_or_more_lacks_a_quarter(spanned_m
     assert found.verdict is (Verdict.FAILED if is_thin else Verdict.PASSED)
 
 
+def test_a_packet_that_came_twice_was_sent_once() -> None:
+    """As on bonded lines (RFC 7198), where the second copy would halve the share of what is lost: 90 of 990, not of 1890."""
+    found = quality.loss("caller.1", replace(counters(1800, 90), rx_duplicated=900))
+    assert found is not None
+    assert found.verdict is Verdict.FAILED
+    assert found.actual == "90 of 990 were (9.1%)"
+    assert quality.is_open(replace(counters(120, 9), rx_duplicated=60))
+
+
 def test_of_a_thin_stream_that_lost_packets_too_no_gap_is_denied() -> None:
     """What was lost counts as sent."""
     thin = replace(counters(100, 0), rx_spanned_ms=4000, rx_filled_ms=2000)
