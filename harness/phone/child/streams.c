@@ -166,8 +166,10 @@ static void measure(struct reception *of, double at, uint32_t timestamp, bool fo
     uint32_t before = (uint32_t)of->last_timestamp;
     double before_at = of->last_at;
     bool had_last = of->has_last;
+    if (had_last && before == timestamp) /* all packets of a digit have its beginning's (RFC 4733 section 2.2.1), as its first came */
+        return;
     of->has_last = 1, of->last_timestamp = timestamp, of->last_at = at;
-    if (!had_last || before == timestamp) /* the packets of one digit share a timestamp (RFC 4733) */
+    if (!had_last)
         return;
     double came = at - before_at, sent = (int32_t)(timestamp - before) / (double)CLOCK;
     if (follows && 0 < sent && sent <= MOST_A_PACKET_S)
@@ -220,6 +222,8 @@ static void take(struct reception *of, double at, const uint8_t *packet, int64_t
         return;
     int64_t ahead = of->sources == sources ? of->highest - highest : 0;
     of->at = at;
+    if (of->flow_type != type) /* who listens for tones knows late of a digit that its timestamp is of */
+        of->has_last = 0;
     flow(of, at, packet, size, ahead);
     measure(of, at, big32(packet + 4), ahead == 1);
 }

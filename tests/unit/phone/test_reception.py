@@ -153,6 +153,29 @@ def test_jitter_is_that_of_each_source(wire: Wire) -> None:
     assert steady.reception.jitter_ms == pytest.approx(0.0, abs=1e-6)
 
 
+@given(st.lists(st.tuples(st.integers(1, 9), st.integers(0, 400)), max_size=5), st.sampled_from([160, 240, 400]))
+def test_digits_are_no_jitter(digits: list[tuple[int, int]], every: int) -> None:
+    """RFC 4733 section 2.2.1: all packets of one event have the time of its beginning, which who listens for tones knows later."""
+    reception, sequence, stamp = Reception(), 0, 0
+    for updates, later in [(0, 0), *digits]:
+        for number in range(updates):
+            header = struct.pack("!BBHII", 0x80, 101, sequence, (stamp - later) & 0xFFFFFFFF, 1)
+            reception.take(record(100 + (stamp + number * every) / 8000, header))
+            sequence += 1
+        stamp += updates * every
+        for _ in range(40):
+            reception.take(record(100 + stamp / 8000, struct.pack("!BBHII", 0x80, 0, sequence, stamp, 1)))
+            sequence, stamp = sequence + 1, stamp + 160
+    assert reception.jitter_ms == pytest.approx(0.0, abs=1e-6)
+
+
+def test_digits_of_their_own_are_measured_from_the_first_of_each_to_the_next(wire: Wire) -> None:
+    for number in range(100):
+        header = struct.pack("!BBHII", 0x80, 101, number, number // 5 * 800, 1)
+        wire.reception.take(record(100 + number * FRAME_S, header))
+    assert wire.reception.jitter_ms == pytest.approx(0.0, abs=1e-6)
+
+
 @given(st.integers(0, 2**32 - 1), st.integers(0, 20))
 def test_timestamps_that_begin_anew_are_no_jitter(jump: int, lost: int) -> None:
     """As a PBX sends them that puts another party on the line, and keeps SSRC and sequence numbers."""
