@@ -177,9 +177,10 @@ class FarEndReport(Event):
     lost: int
     fraction_lost: float  #: since its last report, 0…1
     jitter_ms: float
-    #: False: it has heard nothing of our stream since its last report. That counts from a far end alone that has named us before:
-    #: some name no stream at all, and pjsua2 goes on naming the first source it heard.
+    #: False: it has heard nothing of our stream since its last report. That counts from the source alone that named us last: some
+    #: name no stream at all or leave that to another of their sources (RFC 8861), and pjsua2 goes on naming the first one it heard.
     names_us: bool
+    reporter: int = 0  #: its SSRC
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
-from harness.events import FarEndReport
+from harness.events import Event, FarEndReport
 
 
-def between(reports: Sequence[FarEndReport], since: float, until: float) -> tuple[int, int] | None:
+def counting(events: Iterable[Event]) -> list[FarEndReport]:
+    """The reports that say how much of our stream has come.
+
+    One without a block on it says that nothing has (RFC 3550 section 6.4.1) only from the source that named it last: another
+    source of the same far end may report on no stream (RFC 8861), another party on others, and some far ends never name any.
+    """
+    found: list[FarEndReport] = []
+    for report in events:
+        if isinstance(report, FarEndReport) and (report.names_us or (found and report.reporter == found[-1].reporter)):
+            found.append(report)
+    return found
+
+
+def between(events: Iterable[Event], since: float, until: float) -> tuple[int, int] | None:
     """RTP packets sent between two moments (monotonic seconds), and of those the ones the far end has received by its own count.
 
-    None where it has not reported meanwhile, or has never named this stream: some far ends never do (RFC 3550 section 6.4.1).
+    None where no report of that time counts.
     """
-    told = [report for report in reports if report.at <= until]
+    told = [report for report in counting(events) if report.at <= until]
     later = [report for report in told if report.at >= since]
-    if not later or not any(report.names_us for report in told):
+    if not later:
         return None
     before = next((report for report in reversed(told) if report.at < since), None)
     sent, received = (before.sent, before.received) if before else (0, 0)

@@ -158,12 +158,18 @@ class ListeningLeg(LegOfOurs):
 
     def counted_by_far_end(self, since: float, until: float = math.inf) -> tuple[int, int] | None:
         """RTP packets sent, and of those the ones the far end counts as received: :func:`far_counts.between`."""
-        return far_counts.between([e for e in self._leg.events if isinstance(e, FarEndReport)], since, until)
+        return far_counts.between(self._leg.events, since, until)
 
     def wait_for_far_end_report(self, since: float, within: float) -> None:
         """Until the far end has reported by RTCP what it gets, or the time is over."""
         with contextlib.suppress(NeverCame):
-            self.leg.wait("an RTCP report of the far end", lambda e: isinstance(e, FarEndReport), within, since=since)
+            leg = self.leg
+            leg.wait(
+                "an RTCP report of the far end",
+                lambda event: isinstance(event, FarEndReport) and event in far_counts.counting(leg.events),
+                within,
+                since=since,
+            )
 
     def is_listening(self, since: float) -> bool:
         """Whether the leg looked at received audio after ``since``."""

@@ -28,15 +28,15 @@ def is_rtcp(packet: bytes) -> bool:
     return len(packet) >= 8 and packet[0] >> 6 == 2 and 192 <= packet[1] <= 223
 
 
-def reports(compound: bytes, ssrc: int) -> list[Block | None]:
-    """For each sender's or receiver's report of a compound packet its block on ``ssrc``; None where it has none.
+def reports(compound: bytes, ssrc: int) -> dict[int, Block | None]:
+    """By each source that reports in a compound packet its block on ``ssrc``; None where it has none.
 
-    What is malformed ends the packet (appendix A.2).
+    It may take several reports to name all that it hears (section 6.1). What is malformed ends the packet (appendix A.2).
     """
-    found: list[Block | None] = []
+    found: dict[int, Block | None] = {}
     at = 0
     while is_rtcp(compound[at:]):
-        first, kind, words, _ = _HEADER.unpack_from(compound, at)
+        first, kind, words, reporter = _HEADER.unpack_from(compound, at)
         end = at + 4 * (words + 1)
         if end > len(compound):
             break
@@ -46,7 +46,8 @@ def reports(compound: bytes, ssrc: int) -> list[Block | None]:
             if begin + count * _BLOCK.size > end:
                 break
             blocks = [_BLOCK.unpack_from(compound, begin + number * _BLOCK.size) for number in range(count)]
-            found.append(next((_block(block) for block in blocks if block[0] == ssrc), None))
+            on_us = next((_block(block) for block in blocks if block[0] == ssrc), None)
+            found[reporter] = on_us or found.get(reporter)
         at = end
     return found
 

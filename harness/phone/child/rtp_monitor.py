@@ -121,7 +121,7 @@ class RtpMonitor:
                 self._strange[source] = packets
                 self._emit(ForeignRtp, source=spelled(source), packets=packets)
 
-    def _reported(self, sent: int, received: int | None, block: Block | None) -> None:
+    def _reported(self, reporter: int, sent: int, received: int | None, block: Block | None) -> None:
         """The far end's account of our stream came, in the media's thread."""
         # A source that nothing came from since the last report has no block (RFC 3550 section 6.4.1): it has grown by nothing.
         self._far_end_has = self._far_end_has if received is None else received
@@ -133,4 +133,5 @@ class RtpMonitor:
             fraction_lost=block.fraction_lost if block else 0.0,
             jitter_ms=1000 * block.jitter / _RTP_CLOCK if block else 0.0,
             names_us=block is not None,
+            reporter=reporter,
         )

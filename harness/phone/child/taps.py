@@ -76,8 +76,8 @@ _ATTACHES = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
 _DETACHES = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)
 _DESTROYS = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)
 
-#: Packets that we have sent, and what the far end says of them, None where it has no word on them.
-Reported = Callable[[int, "int | None", "rtcp.Block | None"], None]
+#: The source that reports, packets that we have sent, and what it says of them, None where it has no word on them.
+Reported = Callable[[int, int, "int | None", "rtcp.Block | None"], None]
 
 
 class Known:
@@ -195,8 +195,8 @@ class Tap:
         """The far end reports."""
         self.look()
         own = self.sending
-        for block in rtcp.reports(packet, own.ssrc) if own.sent else ():
-            self._reported(own.sent, rtcp.received(own.first, block) if block else None, block)
+        for reporter, block in rtcp.reports(packet, own.ssrc).items() if own.sent else ():
+            self._reported(reporter, own.sent, rtcp.received(own.first, block) if block else None, block)
 
     def close(self) -> None:
         """Nothing passes any more."""

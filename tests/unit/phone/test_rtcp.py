@@ -17,10 +17,10 @@ def block(ssrc: int = OURS, fraction: int = 0, lost: int = 0, highest: int = 100
     return struct.pack("!IIIIII", ssrc, fraction << 24 | lost & 0xFFFFFF, highest, jitter, 0, 0)
 
 
-def report(kind: int, *blocks: bytes) -> bytes:
+def report(kind: int, *blocks: bytes, by: int = 9) -> bytes:
     info = b"\0" * 20 if kind == 200 else b""
     words = (8 + len(info) + sum(map(len, blocks))) // 4 - 1
-    return struct.pack("!BBHI", 0x80 | len(blocks), kind, words, 9) + info + b"".join(blocks)
+    return struct.pack("!BBHI", 0x80 | len(blocks), kind, words, by) + info + b"".join(blocks)
 
 
 SDES = struct.pack("!BBHI", 0x81, 202, 2, 9) + b"\x01\x02ab\0\0\0\0"[:4]
@@ -29,16 +29,23 @@ SDES = struct.pack("!BBHI", 0x81, 202, 2, 9) + b"\x01\x02ab\0\0\0\0"[:4]
 @pytest.mark.parametrize("kind", [200, 201])
 def test_the_block_on_our_stream_is_found(kind: int) -> None:
     found = reports(report(kind, block(7), block(fraction=64, lost=5, highest=0x10002)) + SDES, OURS)
-    assert found == [Block(0.25, 5, 0x10002, 8)]
+    assert found == {9: Block(0.25, 5, 0x10002, 8)}
 
 
 @pytest.mark.parametrize("blocks", [(), (block(7),)])
 def test_a_report_without_a_block_on_us_says_that_nothing_came(blocks: tuple[bytes, ...]) -> None:
-    assert reports(report(201, *blocks), OURS) == [None]
+    assert reports(report(201, *blocks), OURS) == {9: None}
+
+
+def test_each_source_that_reports_is_told_once() -> None:
+    """RFC 3550 section 6.1: who hears more than 31 sources sends a second report; section 6.4.1: another hears none."""
+    compound = report(200, *map(block, range(31))) + report(201, block(lost=5)) + report(200, by=10)
+    assert reports(compound, OURS) == {9: Block(0.0, 5, 100, 8), 10: None}
+    assert reports(report(201, block(lost=5)) + report(201, block(7)), OURS) == {9: Block(0.0, 5, 100, 8)}
 
 
 def test_duplicates_make_a_loss_below_zero() -> None:
-    (found,) = reports(report(201, block(lost=-3)), OURS)
+    (found,) = reports(report(201, block(lost=-3)), OURS).values()
     assert found is not None
     assert found.lost == -3
 
@@ -52,7 +59,7 @@ def test_any_octets_are_read_or_left(octets: bytes) -> None:
 @given(st.integers(1, 100))
 def test_what_is_cut_off_is_no_report(left: int) -> None:
     whole = report(200, block())
-    assert reports(whole[:-left], OURS) == []
+    assert reports(whole[:-left], OURS) == {}
 
 
 @pytest.mark.parametrize(

@@ -207,10 +207,10 @@ class Call:
     def __init__(self, directory: Path, end: tuple[str, int]) -> None:
         self.transport, self.known, self.taps = Transport(), Known(), Taps(LOCK.places)
         self._path = directory / f"{time.monotonic_ns()}.rtp.gz"
-        self.reports: list[tuple[int, int | None]] = []  # sent, and received
+        self.reports: list[tuple[int, int, int | None]] = []  # by whom, of packets sent, and received
         log = RtpLog(self._path)
         self.tap: Tap = self.taps.put(
-            self.transport.address, log, self.known, lambda *said: self.reports.append(said[:2])
+            self.transport.address, log, self.known, lambda *said: self.reports.append(said[:3])
         )
         self.transport.attach(sockaddr(*end))
 
@@ -376,7 +376,7 @@ def test_a_report_on_the_port_of_rtp_is_read(scratch: Path) -> None:
     call.transport.arrives(rtp(0), sockaddr(*END))
     block = struct.pack("!IBBHIIII", 7, 0, 0, 1, 8, 0, 0, 0)  # of our source, one lost, 8 the highest
     call.transport.arrives(struct.pack("!BBHI", 0x81, 201, 7, 9) + block, sockaddr(*END))
-    assert call.reports == [(10, 8)]
+    assert call.reports == [(9, 10, 8)]
 
 
 def put(taps: Taps, transport: Transport, directory: Path) -> weakref.ref[Tap]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,7 +14,7 @@ from harness.events import FarEndReport
 from harness.scenario.ends import Call
 
 
-def report(at: float, sent: int, received: int, names_us: bool = True) -> FarEndReport:
+def report(at: float, sent: int, received: int, names_us: bool = True, reporter: int = 1) -> FarEndReport:
     return FarEndReport(
         at=at,
         phone="caller",
@@ -24,12 +25,19 @@ def report(at: float, sent: int, received: int, names_us: bool = True) -> FarEnd
         fraction_lost=0.0,
         jitter_ms=0.0,
         names_us=names_us,
+        reporter=reporter,
     )
 
 
-def call(*reports: FarEndReport) -> Call:
-    leg: Any = SimpleNamespace(events=list(reports), id="caller.1", successor=None)
-    return Call(SimpleNamespace(), leg, "caller")  # type: ignore[arg-type]
+def call(*reports: FarEndReport) -> tuple[Call, list[FarEndReport | None]]:
+    """A call with these reports, and what waits for one have found."""
+    found: list[FarEndReport | None] = []
+
+    def wait(goal: str, predicate: Callable[[Any], bool], within: float, since: float) -> Any:
+        found.append(next((e for e in leg.events if e.at >= since and predicate(e)), None))
+
+    leg: Any = SimpleNamespace(events=list(reports), id="caller.1", successor=None, wait=wait)
+    return Call(SimpleNamespace(), leg, "caller"), found  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -41,13 +49,21 @@ def call(*reports: FarEndReport) -> Call:
         ([report(0.5, 40, 40)], None),  # nothing was said since
         ([report(2.0, 100, 0, names_us=False)], None),  # it may name no stream at all
         ([report(0.5, 40, 40), report(2.0, 100, 40, names_us=False)], (60, 0)),  # it could, and nothing came
+        # Another of its sources, which reports on nothing (RFC 8861), or an earlier party's.
+        ([report(0.5, 40, 40), report(2.0, 165, 40, names_us=False, reporter=2)], None),
+        ([report(0.5, 40, 40), report(2.0, 165, 40, False, 2), report(3.0, 200, 196)], (160, 156)),
+        ([report(0.2, 40, 40), report(0.5, 90, 90, True, 2), report(2.0, 165, 90, names_us=False)], None),
     ],
 )
 def test_what_is_counted_since_a_moment(reports: list[FarEndReport], counted: tuple[int, int] | None) -> None:
-    assert call(*reports).counted_by_far_end(1.0) == counted
+    mine, awaited = call(*reports)
+    assert mine.counted_by_far_end(1.0) == counted
+    mine.wait_for_far_end_report(1.0, 5.0)
+    assert (awaited != [None]) is (counted is not None), "what is waited for is what counts"
 
 
 @given(st.lists(st.tuples(st.floats(0, 100), st.integers(0, 5000)), max_size=6), st.floats(0, 100))
 def test_a_far_end_that_never_named_us_says_nothing(told: list[tuple[float, int]], since: float) -> None:
     reports = [report(at, sent, 0, names_us=False) for at, sent in sorted(told)]
-    assert call(*reports).counted_by_far_end(since) is None
+    mine, _ = call(*reports)
+    assert mine.counted_by_far_end(since) is None
