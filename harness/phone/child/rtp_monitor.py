@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol
 from harness.events import Event, FarEndReport, ForeignRtp, RtpPaused, RtpStatistics
 from harness.phone.child.bindings import Call
 from harness.phone.child.rtcp import Block
-from harness.phone.child.streams import Reception
+from harness.phone.child.streams import Means, Reception
 from harness.phone.child.taps import Known, Tap, Taps, spelled
 from harness.phone.rtp_log import Address, RtpLog
 
@@ -33,11 +33,16 @@ class RtpMonitor:
         self._payload_type = 0  # what it is to receive
         self._is_secure = False
         self._counts: dict[str, int] = {}  # as told last
+        self._means = Means()
         self._counts_before: dict[str, int] = {}  # of streams that have ended
+        self._means_before = Means()
+        self._rtt_ms = 0.0
         self._tap: Tap | None = None  # what looks at the RTP that passes the transport
         self._known = Known()  # whence it may come
         self._strange: dict[Address, int] = {}  # packets from elsewhere, as told last
         self._far_end_has = 0  # packets of ours, by its own account
+        self._far_end_lost = 0  # all that have this SSRC, over all streams (RFC 3550 section 6.4.1)
+        self._far_end_means = Means()  # of its reports
 
     @property
     def has_stream(self) -> bool:
@@ -64,7 +69,7 @@ class RtpMonitor:
     def ends(self, call: Call | None) -> None:
         """The stream is about to go: a last look at its counters."""
         self.tell(call)
-        self._counts_before = self._counts
+        self._counts_before, self._means_before = self._counts, self._means
         self.without_stream()
 
     def close(self) -> None:
@@ -81,29 +86,30 @@ class RtpMonitor:
         statistics = call.getStreamStat(self.stream)
         rtcp = statistics.rtcp
         sent, received = rtcp.txStat, rtcp.rxStat
-        sent_jitter, rtt = sent.jitterUsec, rtcp.rttUsec
+        self._rtt_ms = rtcp.rttUsec.last / 1000 or self._rtt_ms
         told = {
             "tx_packets": sent.pkt,
             "tx_bytes": sent.bytes,
-            "tx_lost": sent.loss,
             "rx_packets": received.pkt,
             "rx_bytes": received.bytes,
             "rx_discarded": received.discard,
         }
         with self._tap.reception() if self._tap else nullcontext(Reception()) as reception:
             told |= reception.counts(self._payload_type)
-            jitter_ms, burst_ms, deciphered = reception.jitter_ms, reception.burst_ms, reception.sources > 0
+            means, deciphered = reception.means, reception.sources > 0
             pauses = reception.take_pauses()
         for began, ended in pauses:
             self._emit(RtpPaused, began=began, ended=ended)
         self._counts = {name: count + self._counts_before.get(name, 0) for name, count in told.items()}
+        self._means = means.and_of(self._means_before)
         self._emit(
             RtpStatistics,
             **self._counts,
-            rx_jitter_ms=jitter_ms,
-            tx_jitter_ms=sent_jitter.mean / 1000,
-            rtt_ms=rtt.last / 1000,
-            rx_burst_ms=burst_ms,
+            rx_jitter_ms=self._means.jitter_ms,
+            tx_lost=self._far_end_lost,
+            tx_jitter_ms=self._far_end_means.jitter_ms,
+            rtt_ms=self._rtt_ms,
+            rx_burst_ms=self._means.burst_ms,
             rx_elsewhere=self._known.elsewhere,
             tx_offered=self._tap.sending.offered if self._tap else 0,
             undeciphered_from="" if deciphered or not self._is_secure else self._source_of(call),
@@ -125,13 +131,17 @@ class RtpMonitor:
         """The far end's account of our stream came, in the media's thread."""
         # A source that nothing came from since the last report has no block (RFC 3550 section 6.4.1): it has grown by nothing.
         self._far_end_has = self._far_end_has if received is None else received
+        jitter_ms = 1000 * block.jitter / _RTP_CLOCK if block else 0.0
+        if block is not None:
+            self._far_end_lost = max(0, block.lost)  # below zero where duplicates came
+            self._far_end_means = self._far_end_means.and_of(Means(jitter_ms, 1))
         self._emit(
             FarEndReport,
             sent=sent,
             received=self._far_end_has,
             lost=block.lost if block else 0,
             fraction_lost=block.fraction_lost if block else 0.0,
-            jitter_ms=1000 * block.jitter / _RTP_CLOCK if block else 0.0,
+            jitter_ms=jitter_ms,
             names_us=block is not None,
             reporter=reporter,
         )

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import ctypes
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from harness.events import LONGEST_DROPOUT_S, PACKET_S
 
@@ -83,6 +83,34 @@ _sending_take.argtypes = (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_size_t)
 _sending_take.restype = None
 
 
+class Means(NamedTuple):
+    """What means are made of, so that those of several streams can be added."""
+
+    jitters_ms: float = 0.0
+    measured: int = 0
+    missing_ms: float = 0.0
+    bursts: int = 0
+
+    def and_of(self, others: Means) -> Means:
+        """Those of both."""
+        return Means(
+            self.jitters_ms + others.jitters_ms,
+            self.measured + others.measured,
+            self.missing_ms + others.missing_ms,
+            self.bursts + others.bursts,
+        )
+
+    @property
+    def jitter_ms(self) -> float:
+        """The interarrival jitter (RFC 3550 appendix A.8), its mean over all packets."""
+        return self.jitters_ms / self.measured if self.measured else 0.0
+
+    @property
+    def burst_ms(self) -> float:
+        """How long a gap of one packet or more was, on average."""
+        return self.missing_ms / self.bursts if self.bursts else 0.0
+
+
 class Reception:
     """One leg's incoming stream of G.711 or G.722."""
 
@@ -133,6 +161,13 @@ class Reception:
         return int(self._of.lost_before) + self._lost_now
 
     @property
+    def means(self) -> Means:
+        """Of the packets so far. A gap is as long as so many others of its run, whatever silence or hold it spans besides."""
+        of = self._of
+        missing_ms = float(of.missing_before_ms) + 1000 * float(of.packet_s) * self._lost_now
+        return Means(1000 * float(of.jitters), int(of.measured), missing_ms, int(of.bursts))
+
+    @property
     def _lost_now(self) -> int:
         of = self._of
         return int(of.highest - of.base + 1 - of.received) if of.sources else 0
@@ -141,21 +176,6 @@ class Reception:
     def sources(self) -> int:
         """How often another source, or another run of the same one, took over; the first counts."""
         return int(self._of.sources)
-
-    @property
-    def burst_ms(self) -> float:
-        """How long a gap of one packet or more was, on average.
-
-        Each as long as the others of its run, whatever silence or hold their timestamps span besides.
-        """
-        of = self._of
-        missing_ms = float(of.missing_before_ms) + 1000 * float(of.packet_s) * self._lost_now
-        return missing_ms / of.bursts if of.bursts else 0.0
-
-    @property
-    def jitter_ms(self) -> float:
-        """The interarrival jitter (RFC 3550 appendix A.8), its mean over all packets."""
-        return 1000 * float(self._of.jitters) / self._of.measured if self._of.measured else 0.0
 
 
 class Sending:

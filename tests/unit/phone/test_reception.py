@@ -41,7 +41,7 @@ def wire() -> Wire:
 def test_a_stream_without_gaps_over_the_turn_of_its_numbers(wire: Wire) -> None:
     wire.send(1, range(65000, 67000))
     assert wire.told("rx_lost", "rx_reordered", "rx_duplicated") == [0, 0, 0]
-    assert wire.reception.jitter_ms == pytest.approx(0.0, abs=1e-6)
+    assert wire.reception.means.jitter_ms == pytest.approx(0.0, abs=1e-6)
 
 
 def test_gaps_are_lost_packets(wire: Wire) -> None:
@@ -50,7 +50,7 @@ def test_gaps_are_lost_packets(wire: Wire) -> None:
     wire.send(1, range(105, 200))
     assert wire.reception.lost == 5
     assert wire.told("rx_bursts") == [1]
-    assert wire.reception.burst_ms == pytest.approx(100.0)
+    assert wire.reception.means.burst_ms == pytest.approx(100.0)
 
 
 def test_what_comes_late_or_twice_is_not_lost(wire: Wire) -> None:
@@ -65,7 +65,7 @@ def test_what_comes_twice_fills_no_gap(wire: Wire) -> None:
         wire.now = 100.0 + at
         wire.send(1, [number])
     assert wire.told("rx_lost", "rx_duplicated", "rx_reordered", "rx_bursts") == [90, 900, 0, 9]
-    assert wire.reception.burst_ms == pytest.approx(200.0)
+    assert wire.reception.means.burst_ms == pytest.approx(200.0)
 
 
 @given(st.permutations(range(100, 140)), st.sets(st.integers(1, 38)), st.integers(0, 65_535), st.booleans())
@@ -80,7 +80,7 @@ def test_in_whatever_order_packets_come_so_many_are_lost_and_in_so_many_bursts(
     assert wire.told("rx_lost", "rx_duplicated") == [len(lost), 2 * len(numbers) if twice else 0]
     bursts = sum(n - 1 not in lost for n in lost)
     assert wire.told("rx_bursts") == [bursts]
-    assert wire.reception.burst_ms == pytest.approx(20.0 * len(lost) / bursts if lost else 0.0)
+    assert wire.reception.means.burst_ms == pytest.approx(20.0 * len(lost) / bursts if lost else 0.0)
 
 
 def test_what_comes_late_of_before_the_first_is_neither_lost_nor_makes_up_for_it(wire: Wire) -> None:
@@ -146,11 +146,11 @@ def test_what_is_no_rtp_is_left_out(wire: Wire) -> None:
 def test_jitter_is_that_of_each_source(wire: Wire) -> None:
     for number in range(200):
         wire.send(1, [number], late=0.005 * (number % 2))
-    assert wire.reception.jitter_ms == pytest.approx(5.0, rel=0.1)
+    assert wire.reception.means.jitter_ms == pytest.approx(5.0, rel=0.1)
     steady = Wire()
     steady.send(1, range(100))
     steady.send(2, range(40_000, 40_100))
-    assert steady.reception.jitter_ms == pytest.approx(0.0, abs=1e-6)
+    assert steady.reception.means.jitter_ms == pytest.approx(0.0, abs=1e-6)
 
 
 @given(st.lists(st.tuples(st.integers(1, 9), st.integers(0, 400)), max_size=5), st.sampled_from([160, 240, 400]))
@@ -166,14 +166,14 @@ def test_digits_are_no_jitter(digits: list[tuple[int, int]], every: int) -> None
         for _ in range(40):
             reception.take(record(100 + stamp / 8000, struct.pack("!BBHII", 0x80, 0, sequence, stamp, 1)))
             sequence, stamp = sequence + 1, stamp + 160
-    assert reception.jitter_ms == pytest.approx(0.0, abs=1e-6)
+    assert reception.means.jitter_ms == pytest.approx(0.0, abs=1e-6)
 
 
 def test_digits_of_their_own_are_measured_from_the_first_of_each_to_the_next(wire: Wire) -> None:
     for number in range(100):
         header = struct.pack("!BBHII", 0x80, 101, number, number // 5 * 800, 1)
         wire.reception.take(record(100 + number * FRAME_S, header))
-    assert wire.reception.jitter_ms == pytest.approx(0.0, abs=1e-6)
+    assert wire.reception.means.jitter_ms == pytest.approx(0.0, abs=1e-6)
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(0, 20))
@@ -190,10 +190,10 @@ def test_timestamps_that_begin_anew_are_no_jitter(jump: int, lost: int) -> None:
             wire.now += FRAME_S
         told.append(wire.reception)
     plain, jumped = told
-    assert jumped.burst_ms == pytest.approx(plain.burst_ms, abs=1000)
-    assert jumped.jitter_ms < 1000
+    assert jumped.means.burst_ms == pytest.approx(plain.means.burst_ms, abs=1000)
+    assert jumped.means.jitter_ms < 1000
     if 16_000 < jump < 2**32 - 16_000:
-        assert jumped.jitter_ms == pytest.approx(plain.jitter_ms, abs=0.1)
+        assert jumped.means.jitter_ms == pytest.approx(plain.means.jitter_ms, abs=0.1)
 
 
 @given(
@@ -215,7 +215,7 @@ def test_what_is_missing_is_so_many_packets_however_long_the_silence_around_them
             reception.take(record(at, header))
             at, sequence, stamp = at + ticks / 8000, sequence + 1, stamp + ticks
     assert reception.lost == sum(lost for _, _, lost in breaks)
-    assert reception.burst_ms * reception.counts(0)["rx_bursts"] == pytest.approx(reception.lost * ticks / 8)
+    assert reception.means.burst_ms * reception.counts(0)["rx_bursts"] == pytest.approx(reception.lost * ticks / 8)
 
 
 def test_packets_of_another_codec_are_counted_apart() -> None:
