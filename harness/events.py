@@ -127,7 +127,7 @@ class RtpStatistics(Event):
     rx_packets: int
     rx_bytes: int
     rx_lost: int
-    rx_discarded: int
+    rx_discarded: int  #: by pjmedia: the first behind a leap of the numbers, as of another source, and what is no RTP
     rx_reordered: int
     rx_duplicated: int
     rx_jitter_ms: float

@@ -194,7 +194,7 @@ def rate(
 ) -> Rating:
     """The E-model (G.107) for one direction, all else at its defaults.
 
-    ``loss_percent`` counts packets lost and those that came too late to be played; ``burst_ratio`` is G.107's BurstR (1: losses
+    ``loss_percent`` counts packets lost, and too late to be played where that is known; ``burst_ratio`` is G.107's BurstR (1: losses
     are independent); ``delay_ms`` is one way, mouth to ear; ``jitter_ms`` is RFC 3550's, and adds twice itself as the delay
     of a jitter buffer that holds most of it. ``KeyError`` for an unknown codec.
     """

@@ -78,7 +78,6 @@ class CallResult:
     two_way_ms: float | None
     rx_packets: int
     rx_lost: int
-    rx_late: int  #: came too late to be played
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -216,5 +215,4 @@ def _call(call: LoadCall, began: float) -> CallResult:
         two_way_ms=ms(call.two_way_ms),
         rx_packets=counted.rx_packets if counted else 0,
         rx_lost=counted.rx_lost if counted else 0,
-        rx_late=counted.rx_discarded if counted else 0,
     )

@@ -66,7 +66,7 @@ COLUMNS: Final = (
     ("leg", ""),
     ("codec", "as negotiated last"),
     ("received", "the recording's length, and RTP packets"),
-    ("lost", "of the packets that were numbered: those that never came, and those that came too late to be played"),
+    ("lost", "of the packets that were numbered: those that never came"),
     ("bursts", "losses in a row, and their mean length"),
     ("jitter", "RFC 3550 section 6.4.1, mean"),
     ("round trip", "by RTCP"),
@@ -200,14 +200,14 @@ def _network(codec: str, statistics: RtpStatistics | None, seconds: float | None
     expected = statistics.rx_expected if statistics else 0
     if statistics is None or not expected:
         return ["–"] * 5
-    lost = statistics.rx_lost + statistics.rx_discarded
+    share = statistics.rx_lost / expected
     bursts = f"{statistics.rx_bursts} of {statistics.rx_burst_ms:.0f} ms" if statistics.rx_bursts else "–"
     return [
-        f"{lost} of {expected} ({lost / expected:.1%})",
+        f"{statistics.rx_lost} of {expected} ({share:.1%})",
         bursts,
         f"{statistics.rx_jitter_ms:.1f} ms",
         f"{statistics.rtt_ms:.1f} ms" if statistics.rtt_ms else "–",
-        _mos(codec, statistics, min(1.0, lost / expected), seconds),
+        _mos(codec, statistics, share, seconds),
     ]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from harness.events import RtpStatistics
 from harness.report.evidence import CaseEvidence
 
 ANSWER, LOSS, JITTER, WALL = "answer_s", "rtp_loss", "rtp_jitter_ms", "case_s"
@@ -13,7 +12,7 @@ ANSWER, LOSS, JITTER, WALL = "answer_s", "rtp_loss", "rtp_jitter_ms", "case_s"
 #: Every figure, and what it says.
 KPIS: Final = {
     ANSWER: "seconds from the INVITE to the answer, the longest",
-    LOSS: "share of RTP packets lost or too late, the largest of a leg",
+    LOSS: "share of RTP packets lost, the largest of a leg",
     JITTER: "RTP jitter in ms (RFC 3550 section 6.4.1), the largest of a leg",
     WALL: "seconds of a case, the longest",
 }
@@ -25,7 +24,7 @@ def of(cases: Iterable[CaseEvidence]) -> dict[str, float]:
     statistics = [one for case in cases for one in case.statistics.values() if one.rx_expected]
     every = {
         ANSWER: answers(cases),
-        LOSS: [lost(one) / one.rx_expected for one in statistics],
+        LOSS: [one.rx_lost / one.rx_expected for one in statistics],
         JITTER: [one.rx_jitter_ms for one in statistics],
         WALL: [case.wall_s for case in cases],
     }
@@ -35,8 +34,3 @@ def of(cases: Iterable[CaseEvidence]) -> dict[str, float]:
 def answers(cases: Iterable[CaseEvidence]) -> list[float]:
     """Of each call placed and answered, the seconds from its INVITE to the answer."""
     return [seconds for case in cases for seconds in case.gist.answered_s]
-
-
-def lost(statistics: RtpStatistics) -> int:
-    """How many never came, or too late to be played."""
-    return statistics.rx_lost + statistics.rx_discarded

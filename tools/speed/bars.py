@@ -39,7 +39,6 @@ BARS: Final[Mapping[str, Bar]] = {
     "call_cpu_percent": Bar(1.8, scales=True),
     "calls_held": Bar(80.0, least=True),
     "calls_held_for_s": Bar(60.0, least=True),
-    "calls_held_packets_late": Bar(0.0),
     "calls_held_packets_lost": Bar(0.0),
     "calls_held_wrong_verdicts": Bar(0.0),
     "start_to_invite_s": Bar(1.5),

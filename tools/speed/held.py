@@ -75,7 +75,7 @@ Content-Length: 0
 
 
 def measure_held(calls: int = CALLS, seconds: float = HOLD_S) -> dict[str, Any]:
-    """``calls_held``: those of the highest step without a wrong verdict; packets lost and late over all of them."""
+    """``calls_held``: those of the highest step without a wrong verdict; packets lost over all of them."""
     with tempfile.TemporaryDirectory() as scratch:
         file = Path(scratch) / "held.toml"
         file.write_text(tomli_w.dumps(wide(calls)))
@@ -92,7 +92,6 @@ def measure_held(calls: int = CALLS, seconds: float = HOLD_S) -> dict[str, Any]:
         "calls_held": found["calls_held"],
         "calls_held_packets": sum(call["rx_packets"] for call in found["calls"]),
         "calls_held_packets_lost": sum(call["rx_lost"] for call in found["calls"]),
-        "calls_held_packets_late": sum(call["rx_late"] for call in found["calls"]),
         "calls_held_wrong_verdicts": sum(call["verdict"] != "passed" for call in found["calls"]),
         "calls_held_setup_ms_p95": last["setup_ms"]["p95"],
     }

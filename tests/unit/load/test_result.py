@@ -48,7 +48,7 @@ def call(number: int, verdict: Verdict, answered_s: float | None = 1.0) -> CallR
     return CallResult(
         call=number, step=number, leg=f"caller.{number}", lane="X", verdict=verdict, message="", refused_with="",
         failed_in=None, ended=True, invited_s=0.5, answered_s=answered_s, over_s=answered_s and 4.0, setup_ms=500.0,
-        post_dial_delay_ms=200.0, two_way_ms=None, rx_packets=1, rx_lost=0, rx_late=0,
+        post_dial_delay_ms=200.0, two_way_ms=None, rx_packets=1, rx_lost=0,
     )  # fmt: skip
 
 

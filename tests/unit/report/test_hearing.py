@@ -13,7 +13,7 @@ import pytest
 from harness.audio.marks import reply_to, waveform
 from harness.audio.wav import to_int16, write_wav
 from harness.events import FarEndReport, Listened, Recorded, RtpStatistics
-from harness.report import hearing, tables, timeline
+from harness.report import hearing, kpi, tables, timeline
 from harness.report.case_page import player_of
 from harness.report.evidence import CaseEvidence
 from harness.report.hearing import COLUMNS, draw, figures, hearings
@@ -132,6 +132,13 @@ def test_figures_of_a_direction(tmp_path: Path, samples: ModuleType) -> None:
 
 def test_without_loss_the_codec_alone_bounds_the_score(tmp_path: Path, samples: ModuleType) -> None:
     assert cells(heard(samples, tmp_path, 240, rx_packets=100, rx_lost=0))["MOS"] == "4.4 (100 packets)"
+
+
+def test_what_pjmedia_discards_is_neither_lost_nor_late(tmp_path: Path, samples: ModuleType) -> None:
+    """One packet each time that another source takes over, and what is no RTP at all (rtcp.c and stream.c of pjproject 2.15.1)."""
+    evidence = heard(samples, tmp_path, 240, rx_packets=100, rx_lost=0, rx_discarded=1)
+    assert (cells(evidence)["lost"], cells(evidence)["MOS"]) == ("0 of 100 (0.0%)", "4.4 (100 packets)")
+    assert kpi.of([evidence])[kpi.LOSS] == 0
 
 
 @pytest.mark.parametrize(
