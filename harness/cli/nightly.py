@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -61,6 +62,7 @@ def run(
         raise typer.Exit(FAILED if stale else PASSED)
     with _told(f"{series}: the night did not begin", to):
         bound, more = _read(files, bounds_file), _split(verify)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with _told(f"{series}: the night could not be recorded", to):
         finished = night.one_night(files, reports, series=series, bound=bound, more=more)
     _say(finished)

@@ -7,9 +7,10 @@ import os
 import shlex
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -34,6 +35,8 @@ from harness.verdict import Verdict
 #: How many nights the page shows, and how far back a last good night is looked for.
 NIGHTS, LOOK_BACK = 30, 400
 _PASSED, _FAILED = 0, 1
+#: So soon a night notices that it was asked to end.
+_MOMENT_S = 0.2
 #: What problems that are no case's begin or end with, or hold.
 _LOST = ": not verified any more"
 _INTERRUPTED = ": interrupted: "
@@ -82,11 +85,15 @@ def _verify(command: Sequence[str]) -> tuple[int, tuple[str, ...]]:
     mistakes: list[str] = []
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, errors="replace") as verification:
         assert verification.stderr is not None
+        ended = _passing_on(verification.stderr, mistakes)
         try:
             try:
-                _pass_on(verification.stderr, mistakes)
-            except KeyboardInterrupt:  # at a terminal both have it: the verification hangs up, and makes its reports
-                _pass_on(verification.stderr, mistakes)
+                _wait_for(ended)
+            except (
+                KeyboardInterrupt
+            ):  # it hangs up, and makes its reports; asked by a terminal as well, it is no matter
+                verification.terminate()
+                _wait_for(ended)
                 raise
         except BaseException:
             verification.kill()
@@ -94,11 +101,26 @@ def _verify(command: Sequence[str]) -> tuple[int, tuple[str, ...]]:
     return verification.returncode, tuple(mistakes)
 
 
-def _pass_on(said: IO[str], mistakes: list[str]) -> None:
-    for line in said:
-        print(line, end="", file=sys.stderr, flush=True)
-        if line.startswith(_MISTAKE):
-            mistakes.append(mask_text(line.removeprefix(_MISTAKE).strip()))  # it goes to chats
+def _wait_for(ended: threading.Event) -> None:
+    """Wait for it. A signal that comes just before a wait itself, or to another thread, does not end that wait."""
+    while not ended.wait(_MOMENT_S):
+        pass
+
+
+def _passing_on(said: IO[str], mistakes: list[str]) -> threading.Event:
+    """Show the lines as they come, and keep the mistakes; what is returned tells when there are no more."""
+    ended = threading.Event()
+
+    def pass_on() -> None:
+        for line in said:
+            with suppress(OSError):  # nobody reads it any more, and the night goes on
+                print(line, end="", file=sys.stderr, flush=True)
+            if line.startswith(_MISTAKE):
+                mistakes.append(mask_text(line.removeprefix(_MISTAKE).strip()))  # it goes to chats
+        ended.set()
+
+    threading.Thread(target=pass_on, name="stderr", daemon=True).start()
+    return ended
 
 
 def conclude(

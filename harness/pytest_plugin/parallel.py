@@ -14,6 +14,7 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -98,10 +99,22 @@ def _hand_down(config: pytest.Config, variable: str, value: str) -> None:
 
 
 def _end_in_order() -> None:
-    """Asked to end, or without its terminal (unless ``nohup`` stands before it), a run ends as on Ctrl-C: with everything hung up."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-        signal.signal(signal.SIGHUP, signal.default_int_handler)
+    """Asked to end, or without its terminal (unless ``nohup`` stands before it), a run ends as on Ctrl-C: with everything hung up.
+
+    Who asks may ask its process group as well (systemd), or be asked by a terminal that asks the run, too (``harness nightly``):
+    a second time only Ctrl-C cuts the hanging-up short.
+    """
+    asked = False
+
+    def end(signum: int, frame: FrameType | None) -> None:
+        nonlocal asked
+        if not asked or signum == signal.SIGINT:
+            asked = True
+            raise KeyboardInterrupt
+
+    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(each) is not signal.SIG_IGN:
+            signal.signal(each, end)
 
 
 def _begin(config: pytest.Config) -> bool:

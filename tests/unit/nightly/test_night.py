@@ -17,6 +17,7 @@ from unittest.mock import MagicMock
 
 import pytest
 
+from harness import resources
 from harness.errors import MistakeError
 from harness.nightly import night, store
 from harness.nightly.bounds import Bound, breaches, read
@@ -41,11 +42,15 @@ for number, command in enumerate([["harness", *sys.argv[1:]], ["harness", "verif
     scope = json.loads((run / "scope.json").read_text())
     (run / "scope.json").write_text(json.dumps(scope | {"command": shlex.join(command)}))
 """
+#: Ends as a verification does.
 _STOPPED = """
-import pathlib, sys
+import pathlib, sys, time
+from harness.pytest_plugin.parallel import _end_in_order
+_end_in_order()
 try:
     print("under way", file=sys.stderr, flush=True)
-    sys.stdin.read()
+    while True:
+        time.sleep(0.05)
 except KeyboardInterrupt:
     pathlib.Path("hangs up").touch()
     sys.stdin.readline()
@@ -221,21 +226,29 @@ def test_a_verification_that_a_mistake_ended_says_which(tmp_path: Path, capfd: p
     assert f"- {problem}" in found.alert.body
 
 
-def test_a_night_that_is_stopped_lets_its_verification_end(tmp_path: Path) -> None:
-    """It hangs up and makes its reports; it was killed amid that."""
-    nightly = f"import sys\nfrom harness.nightly import night\nnight._verify([sys.executable, '-c', {_STOPPED!r}])"
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("who", ["the night alone", "its group"])  # as `kill` does, or a terminal and systemd
+def test_a_night_that_is_stopped_lets_its_verification_end(tmp_path: Path, ending: signal.Signals, who: str) -> None:
+    """It hangs up and makes its reports; it was killed amid that, or went on calling."""
+    nightly = (
+        f"from harness.nightly import night\nnight._HARNESS = {_STOPPED!r}\nfrom harness.cli.entry import main\nmain()"
+    )
+    command = [sys.executable, "-c", nightly, "nightly", str(resources.EXAMPLES / "simulated-talkdesk.toml")]
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "cwd": tmp_path}
-    with subprocess.Popen([sys.executable, "-c", nightly], start_new_session=True, **pipes) as process:
+    with subprocess.Popen(command, start_new_session=True, **pipes) as process:
         assert process.stdin is not None
         assert process.stderr is not None
         try:
             assert process.stderr.readline() == "under way\n"
-            os.killpg(process.pid, signal.SIGINT)  # as a terminal does on Ctrl-C
-            while not (tmp_path / "hangs up").exists() and process.poll() is None:
+            (os.kill if who == "the night alone" else os.killpg)(process.pid, ending)
+            until = time.monotonic() + 60
+            while not (tmp_path / "hangs up").exists() and process.poll() is None and time.monotonic() < until:
                 time.sleep(0.02)
+            assert (tmp_path / "hangs up").exists()
             with contextlib.suppress(BrokenPipeError):
                 process.communicate("\n", timeout=60)
             assert (tmp_path / "ended").exists()
+            assert process.returncode == 130
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
