@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Self
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -87,7 +89,25 @@ def read(path: Path) -> Fleet:
 
 
 def redis_address() -> str:
-    """Where Redis is. Raises :class:`RefusedError` where nobody says so: without it no call is placed."""
-    if not (found := os.environ.get(REDIS_VARIABLE)):
-        raise RefusedError(f"{REDIS_VARIABLE} is not set, so no call is placed; allowed: redis://HOST:PORT/DB")
-    return found
+    """Where Redis is. Raises :class:`RefusedError` where nobody says so, or says no address: without it no call is placed."""
+    found = os.environ.get(REDIS_VARIABLE)
+    if found and _is_redis(found):
+        return found
+    what = "holds no address (it is not shown, as it may hold a password)" if found else "is not set"
+    raise RefusedError(
+        f"{REDIS_VARIABLE}: {what}, so no call is placed; allowed: redis://HOST:PORT/DB, or redis://USER:PASSWORD@HOST:PORT/DB "
+        "(USER may be empty; rediss:// for TLS), with what is not a letter or digit in a password percent-encoded"
+    )
+
+
+def _is_redis(address: str) -> bool:
+    """Whether the clients take it: a / ? or # that is not encoded ends the password, and the host (RFC 3986 section 3.2)."""
+    from redis.connection import parse_url  # of the extra ``fleet``, as whoever asks for an address has found
+
+    try:
+        parse_url(address)
+        parts = urlsplit(address)
+        of_a_network = parts.scheme in ("redis", "rediss") and bool(parts.hostname)
+    except ValueError:
+        return False
+    return of_a_network and not parts.fragment and re.fullmatch(r"/?\d*", parts.path) is not None

@@ -13,7 +13,7 @@ import pytest
 
 from harness.audio.wav import write_wav
 from harness.cli import app, lists
-from harness.fleet.config import REDIS_VARIABLE
+from harness.fleet.config import REDIS_VARIABLE, redis_address
 
 DEPLOYMENTS = Path(__file__).parents[3] / "scenarios" / "deployments"
 WORLD = str(DEPLOYMENTS / "simulated-talkdesk.toml")
@@ -173,3 +173,44 @@ def test_what_nobody_has_foreseen_is_no_failure_of_the_system_under_test(
     said = capsys.readouterr().err
     assert ("Traceback" in said) == is_fault
     assert said.splitlines()[-1].startswith("ERROR: ")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "redis.example:7001/0",
+        "http://:secret@redis.example:7001/0",
+        "redis://:se#cret@redis.example:7001/0",
+        "redis://:12/secret@redis.example:7001/0",  # a port and a path, without a host
+        "redis://user:12/secret@redis.example:7001/0",  # of a host called user
+        "redis://:se[cret@redis.example:7001/0",
+        "redis://:secret@redis.example:7o01/0",
+        "redis://:secret@redis.example:7001/secret",
+        "redis://:secret@redis.example:7001/0?db=secret",
+    ],
+)
+def test_a_mistake_in_the_address_of_redis_shows_nothing_of_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], address: str
+) -> None:
+    """It may hold a password, of which a traceback showed a part."""
+    monkeypatch.setenv(REDIS_VARIABLE, address)
+    assert ends(monkeypatch, "fleet", "work", "--site", "ams") == 2
+    out, said = capsys.readouterr()
+    assert (out, said.count("\n")) == ("", 1)
+    assert said.startswith(f"ERROR: {REDIS_VARIABLE}: ")
+    assert "percent-encoded" in said
+    for part in ("ret", "se#", "se[", "example", "700", "7o01"):
+        assert part not in said
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "redis://127.0.0.1",
+        "redis://:p@ss@redis.example:7001/0",
+        "rediss://user:p%23w%2Fx@[::1]:7001/3?ssl_cert_reqs=required",
+    ],
+)
+def test_an_address_of_redis_is_taken_as_it_stands(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    monkeypatch.setenv(REDIS_VARIABLE, address)
+    assert redis_address() == address
