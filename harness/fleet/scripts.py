@@ -71,8 +71,8 @@ end
 return 0
 """
 
-#: ADMIT and ANOTHER begin alike. KEYS epoch, usage, open, ledger. ARGV nonce, call's token, lease ms, longest s, calls a run,
-#: seconds a run, cost of a call, cost a run (-1: none), ledger entry. Both return
+#: ADMIT and ANOTHER begin alike. KEYS epoch, usage, open, ledger, shard. ARGV nonce, call's token, lease ms, longest s, calls a run,
+#: seconds a run, cost of a call, cost a run (-1: none), ledger entry, attempt, shard's token. Both return
 #: {'go', ms to wait}, {'wait', why}, {'refused', what, used}, {'shut', why}.
 _CALL = (
     _NOW
@@ -80,6 +80,13 @@ _CALL = (
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return {'shut', 'Redis does not know this run'} end
 local usage, open, ledger = KEYS[2], KEYS[3], KEYS[4]
 local token, longest, cost = ARGV[2], tonumber(ARGV[4]), tonumber(ARGV[7])
+local shard = redis.call('HMGET', KEYS[5], 'state', 'attempt', 'token')
+if shard[1] ~= 'running' or shard[2] ~= ARGV[10] or shard[3] ~= ARGV[11] then
+  return {'shut', 'its cases were given to another worker'}
+end
+if redis.call('ZSCORE', open, token) then  -- asked again, since the answer was lost
+  return {'go', math.max(0, tonumber(redis.call('HGET', usage, 'start:' .. token) or '0') - now)}
+end
 """
 )
 
@@ -109,19 +116,10 @@ redis.call('RPUSH', ledger, ARGV[9])
 for _, key in ipairs({usage, open, ledger}) do redis.call('EXPIRE', key, 1209600) end
 """
 
-#: A call. After those of all calls: KEYS shard, then each cap's calls and next.
-#: ARGV attempt, shard's token, most ms to wait, then each cap's concurrent calls and ms between two calls.
+#: A call. After those of all calls: KEYS each cap's calls and next.
+#: ARGV most ms to wait, then each cap's concurrent calls and ms between two calls.
 ADMIT = (
     _CALL
-    + """
-local shard = redis.call('HMGET', KEYS[5], 'state', 'attempt', 'token')
-if shard[1] ~= 'running' or shard[2] ~= ARGV[10] or shard[3] ~= ARGV[11] then
-  return {'shut', 'its cases were given to another worker'}
-end
-if redis.call('ZSCORE', open, token) then  -- asked again, since the answer was lost
-  return {'go', math.max(0, tonumber(redis.call('HGET', usage, 'start:' .. token) or '0') - now)}
-end
-"""
     + _ROOM
     + """
 local caps = (#KEYS - 5) / 2
@@ -150,13 +148,10 @@ return {'go', start - now}
 #: ARGV place's token.
 ANOTHER = (
     _CALL
-    + """
-if redis.call('ZSCORE', open, token) then return {'go', 0} end  -- asked again, since the answer was lost
-"""
     + _ROOM
     + """
 local ends = now + tonumber(ARGV[3])
-for number = 5, #KEYS do redis.call('ZADD', KEYS[number], ends, ARGV[10]) end
+for number = 6, #KEYS do redis.call('ZADD', KEYS[number], ends, ARGV[12]) end
 """
     + _ENTER
     + """

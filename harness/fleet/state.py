@@ -177,8 +177,8 @@ class State:
     def admit(self, call: CallRequest, within_s: float) -> tuple[str, str, str]:
         """Ask to place a call: ``go`` and ms to wait; ``wait`` and why; ``refused``, the cap and its usage; ``shut`` and why."""
         caps = [part for name, _, _ in call.caps for part in (_key("cap", name, "calls"), _key("cap", name, "next"))]
-        keys = [*_of_call(call), _shard(call.ref), *caps]
-        arguments = [*_terms(call), call.ref.attempt, call.ref.token, _ms(within_s)]
+        keys = [*_of_call(call), *caps]
+        arguments = [*_terms(call), _ms(within_s)]
         arguments += [part for _, calls, rate in call.caps for part in (calls, _ms(1 / rate))]
         return _said(self._run(scripts.ADMIT, keys, arguments, within_s))
 
@@ -224,13 +224,14 @@ def _places(call: CallRequest) -> list[str]:
 
 
 def _of_call(call: CallRequest) -> list[str]:
-    return [_key("run", call.ref.run, "epoch"), *_usage(call), _key("run", call.ref.run, "ledger")]
+    return [_key("run", call.ref.run, "epoch"), *_usage(call), _key("run", call.ref.run, "ledger"), _shard(call.ref)]
 
 
 def _terms(call: CallRequest) -> list[object]:
     most = [call.longest_s, call.calls_per_run, call.seconds_per_run, call.cost]
     cost_per_run = -1 if call.cost_per_run is None else call.cost_per_run
-    return [call.ref.nonce, call.token, _ms(call.lease_s), *most, cost_per_run, json.dumps(call.entry)]
+    of_shard = [call.ref.attempt, call.ref.token]
+    return [call.ref.nonce, call.token, _ms(call.lease_s), *most, cost_per_run, json.dumps(call.entry), *of_shard]
 
 
 def _said(parts: list[Any]) -> tuple[str, str, str]:

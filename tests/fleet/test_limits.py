@@ -250,11 +250,14 @@ def test_a_redis_that_may_forget_which_calls_are_up_is_refused(
 def test_an_attempt_that_was_given_to_another_places_no_call(redis_server: Redis) -> None:
     state = begun(redis_server)
     own = gate(state, lab())
-    own.admit(30.0)
+    up = own.admit(30.0)
     second = dataclasses.replace(RUN, attempt=2, token="u")
     assert state.queue(second)
     with pytest.raises(ResourceError, match="given to another"):
         own.admit(1.0)
+    with pytest.raises(ResourceError, match="given to another"):
+        up.another()
+    assert len(state.ledger("r")) == 1
     assert not state.renew(RUN, 60.0)
     assert not state.claim(RUN, 60.0)
     assert not state.queue(RUN), "an older attempt does not come back"
