@@ -96,7 +96,7 @@ def test_a_shared_trunks_caps_hold_over_deployments(redis_server: Redis) -> None
     one.admit(30.0)
     with pytest.raises(ResourceError, match="concurrent_calls"):
         two.admit(0.2)
-    first.release()
+    ended(first)
 
 
 def test_calls_seconds_and_money_of_a_run_hold_over_sites(redis_server: Redis) -> None:
