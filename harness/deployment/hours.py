@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
@@ -144,3 +145,17 @@ def planned_at() -> datetime:
         allowed = "a date and time with its offset, e.g. 2026-03-08T03:00+00:00"
         raise SelectionError(f"{AS_OF_VARIABLE}: {told!r} is no moment; allowed: {allowed}") from None
     return moment
+
+
+@contextmanager
+def planning_for(moment: datetime) -> Iterator[None]:
+    """While this lasts every plan is made for that moment."""
+    before = os.environ.get(AS_OF_VARIABLE)
+    os.environ[AS_OF_VARIABLE] = moment.isoformat()
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[AS_OF_VARIABLE]
+        else:
+            os.environ[AS_OF_VARIABLE] = before

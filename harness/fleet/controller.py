@@ -179,6 +179,7 @@ class Controller:
             "lease_s": plan.fleet.lease_s,
             "results": plan.fleet.results,
             "trunks": [trunk.model_dump(mode="json") for trunk in plan.fleet.trunks],
+            "as_of": plan.as_of,
             "live": plan.live,
             "timings": plan.timings,
             "scenarios": plan.scenarios,

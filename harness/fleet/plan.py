@@ -14,6 +14,7 @@ from typing import Any
 
 from harness import matrix, whole_file
 from harness.deployment import Deployment
+from harness.deployment.hours import planned_at, planning_for
 from harness.errors import DeploymentError, MistakeError, unwritable
 from harness.fleet.config import Fleet, Verify
 from harness.integrations import load
@@ -49,6 +50,7 @@ class FleetPlan:
     run: str
     nonce: str
     began: float  #: seconds since the epoch
+    as_of: str  #: the moment that hours are judged by, at every site and in the report (ISO 8601, with its offset)
     fleet: Fleet
     shards: tuple[Shard, ...] = field(default=())
     live: bool = False
@@ -90,6 +92,24 @@ def plan(
     scenarios: str = "",
 ) -> FleetPlan:
     """Every case of every deployment in exactly one shard, or in one for each site. Raises what reading the files raises."""
+    moment = planned_at()
+    with planning_for(moment):
+        shards = _all_shards(fleet, files, durations)
+    began = time.time()
+    return FleetPlan(
+        run=time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(began)) + "-" + secrets.token_hex(3),
+        nonce=secrets.token_hex(8),
+        began=began,
+        as_of=moment.isoformat(),
+        fleet=fleet,
+        shards=shards,
+        live=live,
+        timings=timings,
+        scenarios=scenarios,
+    )
+
+
+def _all_shards(fleet: Fleet, files: Path, durations: Mapping[str, float]) -> tuple[Shard, ...]:
     names: dict[str, str] = {}
     shards: list[Shard] = []
     for verify in fleet.verify:
@@ -104,10 +124,7 @@ def plan(
     if mistakes := list(_unlimited(fleet, names)):
         raise MistakeError("\n".join(mistakes))
     shards.sort(key=lambda shard: -shard.seconds)
-    numbered = tuple(dataclasses.replace(shard, number=number) for number, shard in enumerate(shards, 1))
-    began = time.time()
-    run = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(began)) + "-" + secrets.token_hex(3)
-    return FleetPlan(run, secrets.token_hex(8), began, fleet, numbered, live, timings, scenarios)
+    return tuple(dataclasses.replace(shard, number=number) for number, shard in enumerate(shards, 1))
 
 
 def _unlimited(fleet: Fleet, names: Collection[str]) -> Iterator[str]:

@@ -6,10 +6,12 @@ import dataclasses
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from harness import matrix, signoff, whole_file
+from harness.deployment.hours import planning_for
 from harness.fleet.controller import Accepted, Record
 from harness.fleet.plan import FleetPlan
 from harness.integrations import load
@@ -86,8 +88,11 @@ def _missing_part(plan: FleetPlan, site: str, cases: Sequence[str], files: Path,
     ]
     rows = {row for shard in plan.shards if shard.deployment in names for row in shard.rows}
     selection = Selection(rows=tuple(rows), ids=tuple(cases))
-    asked, options = matrix.cases(deployments, selection), _options(plan)
-    found = scope.scope_of(deployments, selection, asked, began=plan.began, options=options, command="harness fleet")
+    with planning_for(datetime.fromisoformat(plan.as_of)):
+        asked, options = matrix.cases(deployments, selection), _options(plan)
+        found = scope.scope_of(
+            deployments, selection, asked, began=plan.began, options=options, command="harness fleet"
+        )
     scope.write(run, found)
     known = {d.name: d for d in deployments}
     planned = [

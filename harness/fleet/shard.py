@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from harness import resources
 from harness.deployment import Deployment
+from harness.deployment.hours import AS_OF_VARIABLE
 from harness.errors import DeploymentError, HarnessError, MistakeError
 from harness.fleet.gate import longest_call_s
 from harness.fleet.site import LIFELINE, TASK
@@ -124,7 +125,7 @@ def _verify(
     log = directory / "pytest.log"
     known = {**task, "ref": dataclasses.asdict(ref)}
     known = {name: known[name] for name in ("ref", "site", "trunks", "results")}
-    environment = {**os.environ, TASK: json.dumps(known), LIFELINE: str(reading)}
+    environment = {**os.environ, TASK: json.dumps(known), LIFELINE: str(reading), AS_OF_VARIABLE: task["as_of"]}
     with log.open("wb") as output:
         process = subprocess.Popen(
             _command(task, files, directory),

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+import os
 from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 from typer.testing import CliRunner
 
 from harness.cli.app import application
+from harness.deployment import hours
 from harness.errors import MistakeError, RefusedError
 from harness.fleet import plan
 from harness.fleet.config import Fleet, read
@@ -68,6 +72,22 @@ def test_a_plan_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert plan.read(tmp_path) == made
     with pytest.raises(MistakeError, match="not a fleet run's directory"):
         plan.read(tmp_path / "nowhere")
+
+
+def test_hours_are_judged_by_one_moment_for_the_whole_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nobody fixes it: the one that the plan was begun at, and no later one at which some numbers have opened or closed."""
+    moments = iter([datetime(2026, 3, 4, 15, tzinfo=UTC)])  # a Wednesday's afternoon; and then Sunday's night
+    clock = MagicMock(datetime, wraps=datetime)
+    clock.now = lambda zone: next(moments, datetime(2026, 3, 8, 3, tzinfo=UTC))
+    monkeypatch.setattr("harness.deployment.hours.datetime", clock)
+    monkeypatch.delenv(hours.AS_OF_VARIABLE, raising=False)
+    made = plan.plan(fleet({"file": "live-large.toml"}), FILES, {}, live=True)
+    assert made.as_of == "2026-03-04T15:00:00+00:00"
+    assert hours.AS_OF_VARIABLE not in os.environ
+    monkeypatch.setenv(hours.AS_OF_VARIABLE, made.as_of)
+    assert shards(fleet({"file": "live-large.toml"})) == made.shards
+    made.write(tmp_path)
+    assert plan.read(tmp_path).as_of == made.as_of
 
 
 def test_real_calls_have_to_be_asked_for_where_a_run_goes_on_too(

@@ -12,6 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from harness.cli.app import application
+from harness.deployment.hours import AS_OF_VARIABLE
 from harness.fleet import plan, result
 from harness.fleet.config import Fleet
 from harness.fleet.controller import Accepted, Record
@@ -104,3 +105,28 @@ def test_why_a_fleet_ended_before_its_time_is_in_its_report(tmp_path: Path, runs
     assert finished.summary.exit_code == 3
     code = CliRunner().invoke(application(), ["report", str(finished.directory)]).exit_code
     assert code == (130 if why == STOPPED else 3)
+
+
+def test_what_was_not_run_is_reported_though_its_numbers_are_closed_by_then(
+    tmp_path: Path, runs: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the plan's cases the report found none any more, and said nothing of those that had passed."""
+    fleet = {
+        "results": "r",
+        "sites": [{"name": "oslo"}],
+        "verify": [{"file": "live-large.toml", "rows": ["TD-INBOUND"]}, {"file": "live-talkdesk.toml"}],
+    }
+    monkeypatch.setenv(AS_OF_VARIABLE, "2026-03-04T15:00+00:00")
+    made = plan.plan(Fleet.model_validate(fleet), FILES, {}, live=True)
+    left = [case for shard in made.shards if shard.file == "live-large.toml" for case in shard.cases]
+    run = runs.make_run(tmp_path / "work", rows=("HOLD",), deployment=runs.live().model_copy(update={"site": "oslo"}))
+    accepted = Accepted(1, 1, "oslo", run.directory, tuple(case.id for case in run.cases))
+    record = Record(accepted=[accepted], not_run={"oslo": left})
+
+    monkeypatch.setenv(
+        AS_OF_VARIABLE, "2026-03-08T03:00+00:00"
+    )  # a night; a later controller may be told another moment
+    total = result.report(
+        made, record, [], files=FILES, reports=tmp_path / "reports", work=tmp_path / "work"
+    ).summary.total
+    assert (total.passed, total.broken) == (1, len(left))

@@ -8,12 +8,20 @@ from typing import Any, cast
 
 import pytest
 
+from harness.deployment.hours import AS_OF_VARIABLE
 from harness.fleet import shard
 from harness.fleet.state import ShardRef, State
 
 #: Ends when the worker lets go of it, as a site's pytest does.
 UNTIL_LET_GO = "import os; os.read(int(os.environ['HARNESS_FLEET_LIFELINE']), 1)"
-TASK = {"cases": [], "site": "ams", "trunks": [], "results": "r", "lease_s": 0.3}
+TASK: dict[str, Any] = {
+    "cases": [],
+    "site": "ams",
+    "trunks": [],
+    "results": "r",
+    "lease_s": 0.3,
+    "as_of": "2026-03-04T15:00+00:00",
+}
 
 
 class Known:
@@ -28,11 +36,20 @@ def test_whoever_lost_numbers_to_another_site_ends_its_calls(tmp_path: Path, mon
     monkeypatch.setattr(shard, "_command", lambda *_: [sys.executable, "-c", UNTIL_LET_GO])
     answers = iter([None, None, "number +12065550100"])
     ref = ShardRef("r", "n", 1, 1, "t")
-    code, _ = shard._verify(
-        cast("dict[str, Any]", TASK), ref, cast("State", Known()), tmp_path, tmp_path, lambda: next(answers)
-    )
+    code, _ = shard._verify(TASK, ref, cast("State", Known()), tmp_path, tmp_path, lambda: next(answers))
     assert code is None
     assert list(answers) == []
+
+
+def test_hours_are_judged_by_the_moment_of_the_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By its own a site has other cases than the plan, as soon as a number opens or closes."""
+    monkeypatch.setenv(AS_OF_VARIABLE, "2026-03-08T03:00+00:00")
+    monkeypatch.setattr(
+        shard, "_command", lambda *_: [sys.executable, "-c", f"import os; print(os.environ['{AS_OF_VARIABLE}'])"]
+    )
+    ref = ShardRef("r", "n", 1, 1, "t")
+    state = cast("State", Known())
+    assert shard._verify(TASK, ref, state, tmp_path, tmp_path, lambda: None) == (0, TASK["as_of"])
 
 
 @pytest.mark.parametrize(("code", "given_back"), [(0, True), (1, True), (-9, False)])
