@@ -12,7 +12,8 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from harness.errors import BrokenError, MistakeError, ResourceError
 from harness.filenames import stem_of
 from harness.fleet import worker
 from harness.fleet.plan import FleetPlan, Shard
-from harness.fleet.shard import RELEASE
+from harness.fleet.shard import NOT_BEGUN, RELEASE
 from harness.fleet.state import ShardRef, State
 from harness.fleet.store import Store
 from harness.report.evidence import CaseEvidence
@@ -31,12 +32,15 @@ from harness.report.recorder import CASE
 from harness.report.run import STOPPED
 
 _POLL_S = 0.1
-#: How often a shard is begun anew before its cases are given up as not run.
+#: How often a shard is begun before its cases are given up as not run; so often it is sent, and once to each site that may run it.
 _MOST_ATTEMPTS = 4
 #: A task that nobody has taken for so long, at a site that is alive and has nothing else to do, is sent again.
 _SENT_AGAIN_S = 10.0
 #: After Ctrl-C workers have so long to hang up.
 _END_WITHIN_S = 90.0
+
+#: So many characters of what an attempt said last are told.
+_WORDS = 300
 
 _LOSSES = "losses.jsonl"
 
@@ -52,8 +56,9 @@ class ShardProgress:
     attempt: int = 0  #: the one under way, or the last one
     site: str = ""  #: where it is; empty: nowhere
     sent_at: float = 0.0
+    begun: int = 0  #: attempts that were begun, and ended
+    in_vain: Counter[str] = field(default_factory=Counter)  #: by site, its attempts that left no new evidence
     done: bool = False
-    last_words: str = ""
 
 
 @dataclass(frozen=True)
@@ -72,7 +77,7 @@ class Record:
     """What became of a run besides the verdicts."""
 
     accepted: list[Accepted] = field(default_factory=list)
-    losses: list[dict[str, Any]] = field(default_factory=list)  #: attempts that were lost: shard, attempt, site, why
+    losses: list[dict[str, Any]] = field(default_factory=list)  #: attempts that were lost, and run again
     not_run: dict[str, list[str]] = field(default_factory=dict)  #: site: cases
     #: Cases that came with evidence of two attempts; the first counts.
     duplicates: list[str] = field(default_factory=list)
@@ -112,6 +117,9 @@ class Controller:
         if losses.exists():
             self.record.losses = [json.loads(line) for line in losses.read_text(encoding="utf-8").splitlines()]
         for progress in self._shards:
+            for loss in self.record.losses:
+                if loss["shard"] == progress.shard.number:
+                    self._count(progress, loss)
             known = self._state.shard(self._ref(progress))
             for attempt in range(1, known.attempt + (known.state == "cancelled")):
                 self._collect(progress, attempt, self._site_of(progress, attempt))
@@ -140,22 +148,29 @@ class Controller:
     # -- handing out
 
     def _hand_out(self) -> None:
-        alive = [site.name for site in self._plan.fleet.sites if self._state.is_alive(site.name)]
-        busy = {progress.site for progress in self._shards}
-        free = [name for name in alive if name not in busy]
+        alive = self._alive()
+        free = alive - {progress.site for progress in self._shards}
         for progress in self._shards:  # the longest first
             if progress.done or progress.site:
                 continue
-            able = [name for name in progress.shard.sites if name in free]
-            if able:
-                free.remove(able[0])
-                self._send(progress, able[0])
-            elif not any(name in alive for name in progress.shard.sites):
+            if able := [name for name in progress.shard.sites if name in alive]:
+                self._nobody_since.pop(progress.shard.number, None)
+                if site := next((name for name in self._next(progress, able) if name in free), ""):
+                    free.remove(site)
+                    self._send(progress, site)
+            else:
                 since = self._nobody_since.setdefault(progress.shard.number, time.monotonic())
                 if time.monotonic() - since >= self._plan.fleet.patience_s:
                     self._give_up(progress, f"none of its sites was there for {self._plan.fleet.patience_s:g} s")
-            else:
-                self._nobody_since.pop(progress.shard.number, None)
+
+    def _alive(self) -> set[str]:
+        return {site.name for site in self._plan.fleet.sites if self._state.is_alive(site.name)}
+
+    @staticmethod
+    def _next(progress: ShardProgress, able: Sequence[str]) -> list[str]:
+        """Those of its sites that have had it in vain least often: one that refuses everything is free again at once."""
+        least = min(progress.in_vain[name] for name in able)
+        return [name for name in able if progress.in_vain[name] == least]
 
     def _send(self, progress: ShardProgress, site: str) -> None:
         progress.attempt += 1
@@ -194,22 +209,23 @@ class Controller:
 
     def _check(self, progress: ShardProgress) -> None:
         known = self._state.shard(self._ref(progress))
-        if known.state == "ended":
-            progress.last_words = known.words
-            self._ended(progress, f"its pytest ended with exit code {known.code}")
+        if known.state == "ended" and known.code == NOT_BEGUN:
+            self._ended(progress, f"it was not begun there: {known.words[-_WORDS:]}", begun=False)
+        elif known.state == "ended":
+            self._ended(progress, f"its pytest ended with exit code {known.code}", words=known.words)
         elif known.state == "running" and known.lease_left_s < 0:
             self._lost(progress, f"its worker gave no sign of life for {self._plan.fleet.lease_s:g} s")
         elif known.state == "queued":
             waited = time.monotonic() - progress.sent_at
             if not self._state.is_alive(progress.site) and waited >= self._plan.fleet.lease_s:
-                self._lost(progress, "its site went before it began")
+                self._lost(progress, "its site went before it began", begun=False)
             elif waited >= _SENT_AGAIN_S:
                 self._post(progress)
         elif known.state == "":
             raise ResourceError("Redis has lost this run; nothing more is placed")
 
-    def _ended(self, progress: ShardProgress, how: str) -> None:
-        site = progress.site
+    def _ended(self, progress: ShardProgress, how: str, *, begun: bool = True, words: str = "") -> None:
+        site, before = progress.site, len(progress.left)
         self._collect(progress, progress.attempt, site)
         progress.site = ""
         if not progress.left:
@@ -217,29 +233,44 @@ class Controller:
             self._notify(
                 f"shard {progress.shard.number} of {progress.shard.deployment}: {len(progress.shard.cases)} cases, last at {site}"
             )
-        elif progress.attempt >= _MOST_ATTEMPTS:
-            self._give_up(progress, f"{how}, after {progress.attempt} attempts: {progress.last_words[-300:]}")
-        else:
-            self._note_loss(progress, site, how)
-
-    def _lost(self, progress: ShardProgress, why: str) -> None:
-        # From here on no call of that attempt is let through, whoever may still be at it.
-        self._state.cancel(self._ref(progress))
-        self._ended(progress, why)
-
-    def _note_loss(self, progress: ShardProgress, site: str, why: str) -> None:
+            return
         loss = {
             "shard": progress.shard.number,
             "attempt": progress.attempt,
             "site": site,
-            "why": why,
+            "why": how,
             "left": len(progress.left),
+            "begun": begun,
+            "in_vain": len(progress.left) == before,
         }
+        self._count(progress, loss)
+        if self._is_hopeless(progress):
+            said = f": {words[-_WORDS:]}" if words else ""
+            self._give_up(progress, f"{how}, after {progress.attempt} attempts{said}")
+        else:
+            self._note_loss(loss)
+
+    @staticmethod
+    def _count(progress: ShardProgress, loss: Mapping[str, Any]) -> None:
+        progress.begun += loss["begun"]
+        progress.in_vain[loss["site"]] += loss["in_vain"]
+
+    def _is_hopeless(self, progress: ShardProgress) -> bool:
+        """Whether it was begun often enough, or sent so often and every site has had it in vain."""
+        everywhere = all(progress.in_vain[name] for name in self._alive().intersection(progress.shard.sites))
+        return progress.begun >= _MOST_ATTEMPTS or (progress.attempt >= _MOST_ATTEMPTS and everywhere)
+
+    def _lost(self, progress: ShardProgress, why: str, *, begun: bool = True) -> None:
+        # From here on no call of that attempt is let through, whoever may still be at it.
+        self._state.cancel(self._ref(progress))
+        self._ended(progress, why, begun=begun)
+
+    def _note_loss(self, loss: dict[str, Any]) -> None:
         self.record.losses.append(loss)
         with (self._directory / _LOSSES).open("a", encoding="utf-8") as file:
             file.write(json.dumps(loss) + "\n")
         self._notify(
-            f"shard {progress.shard.number} was lost at {site}: {why}; {len(progress.left)} of its cases are run again"
+            f"shard {loss['shard']} was lost at {loss['site']}: {loss['why']}; {loss['left']} of its cases are run again"
         )
 
     def _collect(self, progress: ShardProgress, attempt: int, site: str) -> None:

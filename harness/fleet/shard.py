@@ -34,8 +34,8 @@ _CONFIGURATION = Path(__file__).parents[1] / "cli" / "verify.ini"
 _POLL_S = 0.1
 #: How long a pytest that was told to end may take to hang up and exit; then it is killed, and its softphones' processes hang up.
 _HANGUP_S = 45.0
-#: The exit code of an attempt that was never begun; its words say why.
-NOT_BEGUN = 2
+#: The exit code of an attempt that was never begun, as a shell has it and pytest does not; its words say why.
+NOT_BEGUN: Final = 126
 
 
 def run(task: dict[str, Any], state: State, *, files: Path, scratch: Path) -> None:

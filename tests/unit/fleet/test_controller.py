@@ -1,0 +1,177 @@
+"""Who gets which shard, and when it is given up: the controller, with a Redis and sites that live in this process."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from celery import Celery
+
+from harness.fleet import controller
+from harness.fleet.config import Fleet
+from harness.fleet.controller import Controller
+from harness.fleet.plan import FleetPlan, Shard
+from harness.fleet.shard import NOT_BEGUN
+from harness.fleet.state import ShardRef, ShardState, State
+from harness.fleet.store import Store
+from harness.report.recorder import CASE
+
+#: What a site does with a task: the exit code of its attempt, and the cases that it leaves evidence of.
+Site = Callable[[dict[str, Any]], tuple[int, list[str]]]
+
+
+def sound(task: dict[str, Any]) -> tuple[int, list[str]]:
+    return 0, task["cases"]
+
+
+def refuses(task: dict[str, Any]) -> tuple[int, list[str]]:
+    return NOT_BEGUN, []
+
+
+def breaks(task: dict[str, Any]) -> tuple[int, list[str]]:
+    return 3, []
+
+
+class Sites:
+    """Redis and Celery in one: an attempt has ended as soon as it is asked about twice."""
+
+    def __init__(self, directory: Path, **sites: Site) -> None:
+        self.sites, self.began = sites, dict[int, list[str]]()
+        self.tasks: list[dict[str, Any]] = []
+        self._directory = directory
+        self._shards: dict[int, Iterator[ShardState]] = {}
+
+    def begin(self, run: str, nonce: str) -> None:
+        pass
+
+    def knows(self, run: str, nonce: str) -> bool:
+        return True
+
+    def is_alive(self, site: str) -> bool:
+        return site in self.sites
+
+    def queue(self, ref: ShardRef) -> bool:
+        return True
+
+    def send_task(self, name: str, args: list[dict[str, Any]], queue: str) -> None:
+        (task,) = args
+        self.tasks.append(task)
+        self.began.setdefault(task["ref"]["shard"], []).append(task["site"])
+        self._shards[task["ref"]["shard"]] = self._run(task)
+
+    def _run(self, task: dict[str, Any]) -> Iterator[ShardState]:
+        attempt = task["ref"]["attempt"]
+        code, cases = self.sites[task["site"]](task)
+        yield ShardState("running", attempt, 1.0, None, "")
+        for case in cases:
+            directory = self._directory / "site" / "cases" / case
+            directory.mkdir(parents=True, exist_ok=True)
+            (directory / CASE).write_text(json.dumps({"id": case}))
+            Store(task["results"], task["ref"]["run"]).put_case(task["ref"]["shard"], attempt, directory)
+        while True:
+            yield ShardState("ended", attempt, 1.0, code, "a secret is missing" if code == NOT_BEGUN else "")
+
+    def shard(self, ref: ShardRef) -> ShardState:
+        return next(self._shards[ref.shard]) if ref.shard in self._shards else ShardState("", 0, 0.0, None, "")
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(controller, "_POLL_S", 0.0)
+
+
+def made(directory: Path, sites: tuple[str, ...], shards: int) -> FleetPlan:
+    fleet = {
+        "results": str(directory / "results"),
+        "sites": [{"name": name} for name in sites],
+        "verify": [{"file": "lab.toml"}],
+    }
+    return FleetPlan(
+        run="r",
+        nonce="n",
+        began=0.0,
+        as_of="2026-03-04T15:00:00+00:00",
+        fleet=Fleet.model_validate(fleet),
+        shards=tuple(
+            Shard(number, "lab.toml", "lab", "", "simulated", (f"{number}-a", f"{number}-b"), (), sites, 1.0)
+            for number in range(1, shards + 1)
+        ),
+    )
+
+
+def of(directory: Path, sites: Sites, plan: FleetPlan) -> Controller:
+    return Controller(plan, directory / "run", cast("State", sites), cast("Celery", sites), lambda _: None)
+
+
+def test_a_site_that_refuses_everything_keeps_no_shard_from_the_others(tmp_path: Path) -> None:
+    """It is free again at once, and used up all attempts of all shards."""
+    sites = Sites(tmp_path, ams=refuses, fra=sound, nyc=sound)
+    record = of(tmp_path, sites, made(tmp_path, ("ams", "fra", "nyc"), 10)).run()
+    assert record.not_run == {}
+    assert len(record.accepted) == 10
+    assert {one.site for one in record.accepted} == {"fra", "nyc"}
+    assert all(where.count("ams") <= 1 for where in sites.began.values()), sites.began
+    assert {loss["why"] for loss in record.losses} == {"it was not begun there: a secret is missing"}
+
+
+@pytest.mark.parametrize("amiss", [refuses, breaks])
+def test_where_all_sites_have_had_it_in_vain_it_is_given_up(tmp_path: Path, amiss: Site) -> None:
+    sites = Sites(tmp_path, ams=amiss, fra=amiss, nyc=amiss)
+    record = of(tmp_path, sites, made(tmp_path, ("ams", "fra", "nyc"), 1)).run()
+    assert sites.began == {1: ["ams", "fra", "nyc", "ams"]}
+    assert record.not_run == {"ams": ["1-a", "1-b"]}
+
+
+def test_refusals_are_no_attempts_as_long_as_a_site_has_not_had_it(tmp_path: Path) -> None:
+    names = tuple("abcdef")
+    sites = Sites(tmp_path, **{**dict.fromkeys(names, refuses), "f": sound})
+    record = of(tmp_path, sites, made(tmp_path, names, 1)).run()
+    assert sites.began == {1: list(names)}
+    assert record.not_run == {}
+
+
+def test_what_breaks_everywhere_is_not_called_for_at_every_site(tmp_path: Path) -> None:
+    """Each attempt that was begun may have called somebody."""
+    names = tuple("abcdef")
+    sites = Sites(tmp_path, **dict.fromkeys(names, breaks))
+    record = of(tmp_path, sites, made(tmp_path, names, 1)).run()
+    assert sites.began == {1: list("abcd")}
+    assert record.not_run == {"a": ["1-a", "1-b"]}
+
+
+def test_a_site_that_left_some_evidence_may_go_on(tmp_path: Path) -> None:
+    sites = Sites(tmp_path, a=lambda task: (3, task["cases"][:1]), b=sound)
+    record = of(tmp_path, sites, made(tmp_path, ("a", "b"), 1)).run()
+    assert sites.began == {1: ["a", "a"]}
+    assert [one.cases for one in record.accepted] == [("1-a",), ("1-b",)]
+
+
+def test_who_goes_on_knows_who_has_had_it(tmp_path: Path) -> None:
+    names, plan = tuple("abc"), made(tmp_path, tuple("abc"), 1)
+    sites = Sites(tmp_path, a=refuses, b=breaks, c=sound)
+
+    def killed(task: dict[str, Any]) -> tuple[int, list[str]]:
+        raise ZeroDivisionError
+
+    sites.sites["c"] = killed
+    first = of(tmp_path, sites, plan)
+    with pytest.raises(ZeroDivisionError):
+        first.run()
+    controller.os.close(first._lock)
+    sites.sites["c"] = breaks
+    sites.send_task("", [sites.tasks[-1]], "")  # which its site has run meanwhile
+    again = of(tmp_path, sites, plan)
+    again.resume()
+    record = again.run()
+    assert sites.began == {1: [*names, "c", "a"]}, "three were begun, and the fourth is refused"
+    assert [loss["attempt"] for loss in record.losses] == [1, 2, 3]
+
+
+def test_a_task_holds_the_moment_that_hours_are_judged_by(tmp_path: Path) -> None:
+    plan = made(tmp_path, ("a",), 1)
+    sites = Sites(tmp_path, a=sound)
+    of(tmp_path, sites, plan).run()
+    assert [task["as_of"] for task in sites.tasks] == [plan.as_of]
