@@ -45,6 +45,7 @@ from harness.phone.waiter import NeverCame
 from harness.pytest_plugin.options import LIVE_VARIABLE
 from harness.report import ladder
 from harness.report.evidence import CaseEvidence
+from harness.report.names import names
 from harness.report.recorder import CaseRecorder
 from harness.safety import Guard
 from harness.scenario.phones import own_phone
@@ -142,6 +143,7 @@ class _Attempt:
                 "deployment": deployment.name,
                 "axes": {},
                 "title": "A call by hand",
+                **names(deployment),
             },
         )
         self._directory = directory

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import re
 import subprocess
@@ -9,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[2]
 CONTAINER = ROOT / "deploy" / "container"
@@ -44,6 +46,45 @@ def test_all_that_the_containerfile_copies_is_there() -> None:
     files = [name for line in copied for name in line.split()]
     assert {"harness", "scenarios", "audio_fixtures", "deploy", "uv.lock"} <= set(files)
     assert [name for name in files if not (ROOT / name).exists()] == []
+
+
+def in_build_context(name: str) -> bool:
+    """By .dockerignore: the last line that matches counts, and one that names a directory matches what is in it."""
+    left_out = False
+    for line in (ROOT / ".dockerignore").read_text().splitlines():
+        pattern = line.removeprefix("!")
+        if pattern == "*" or name == pattern or name.startswith(f"{pattern}/"):
+            left_out = not line.startswith("!")
+    return not left_out
+
+
+def test_what_the_images_are_made_of_is_sent_to_the_build() -> None:
+    """Neither could be built: "hatch_build.py: not found", and no rule to make target '.venv/.ready'."""
+    copied = re.findall(r"^COPY (?!--from)(.+) \S+$", CONTAINERFILE.read_text(), re.MULTILINE)
+    sources = [str(path.relative_to(ROOT)) for path in bootstrap_sources()]
+    for name in [*(name for line in copied for name in line.split()), "Makefile", *sources]:
+        assert in_build_context(name), name
+    assert not in_build_context("reports/latest/summary.json")
+    assert not in_build_context(".git/config")
+
+
+def bootstrap_sources() -> list[Path]:
+    """What .venv/.ready is made of."""
+    spec = importlib.util.spec_from_file_location("bootstrap", ROOT / ".ci" / "bootstrap.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return list(module.SOURCES)
+
+
+def test_the_volumes_are_its_users() -> None:
+    """A new volume has the owner of the image's directory at that place; where there is none, root."""
+    plain = yaml.safe_load((ROOT / "deploy" / "container" / "compose.yaml").read_text())
+    mounted = {volume.split(":")[1] for service in plain["services"].values() for volume in service["volumes"]}
+    made = re.search(r"install -d -o harness -g harness -m 0700 (.+)$", CONTAINERFILE.read_text(), re.MULTILINE)
+    assert made is not None
+    assert mounted == {"/world", "/reports"} <= set(made[1].split())
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -160,7 +161,7 @@ def test_who_goes_on_knows_who_has_had_it(tmp_path: Path) -> None:
     first = of(tmp_path, sites, plan)
     with pytest.raises(ZeroDivisionError):
         first.run()
-    controller.os.close(first._lock)
+    os.close(first._lock)
     sites.sites["c"] = breaks
     sites.send_task("", [sites.tasks[-1]], "")  # which its site has run meanwhile
     again = of(tmp_path, sites, plan)
