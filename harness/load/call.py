@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from harness.checks import reach
@@ -17,7 +17,7 @@ from harness.phone.waiter import NeverCame
 from harness.report.recorder import CaseRecorder
 from harness.scenario import packet_loss
 from harness.scenario.ai_calls import AiCall
-from harness.scenario.calls import Calls, Own
+from harness.scenario.calls import Calls, Own, Party
 from harness.scenario.conclusion import conclude, look_at_audio
 from harness.scenario.context import CaseContext
 from harness.scenario.ends import Call
@@ -81,8 +81,8 @@ class _OwnCalls(Calls):
         """Of all callers of the lane."""
         return self._lane.numbers
 
-    def _marks(self) -> Iterator[tuple[str, set[int], int]]:
-        return self._lane._marks()
+    def _parties(self) -> Sequence[Party]:
+        return self._lane._parties()
 
 
 def _own_context(lane: Lane, outcome: CaseOutcome) -> CaseContext:

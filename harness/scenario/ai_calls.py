@@ -69,10 +69,9 @@ class StandInCall(Call):
     def __init__(
         self, context: CaseContext, leg: Leg, phone: Phone, trunk: Trunk, assistant: str | None, peer: Call
     ) -> None:
-        super().__init__(context, leg, "ai", number=None)
+        super().__init__(context, leg, "ai", peer=peer)
         self._phone = phone
         self._trunk = trunk
-        self.peer = peer  #: the caller's call that it was taken for
         self.assistant = assistant
 
     @property

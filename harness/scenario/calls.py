@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from harness.audio.marks import VOICES, reply_to
@@ -17,14 +18,26 @@ from harness.verdict import Finding
 _TOLD_ID = re.compile(r"^x-ci[ \t]*:[ \t]*([A-Za-z0-9_.-]{1,80})[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
 
 
-class OwnCall(Protocol):
-    """A call of a phone of ours."""
-
-    number: str | None
+class LegsOfACall(Protocol):
+    """A call, as far as it is legs of ours."""
 
     @property
     def label(self) -> str:
         """What findings call it."""
+
+    @property
+    def legs(self) -> Sequence[Leg]:
+        """The legs it has been, one after the other; none where no phone of ours has it."""
+
+    @property
+    def peer(self) -> LegsOfACall | None:
+        """The caller's call that it was taken for; None where it is one itself."""
+
+
+class OwnCall(LegsOfACall, Protocol):
+    """A call of a phone of ours."""
+
+    number: str | None
 
     @property
     def leg(self) -> Leg:
@@ -47,7 +60,7 @@ class OwnCall(Protocol):
         """Hang up; the moment it was done."""
 
 
-class CallOfTheAi(Protocol):
+class CallOfTheAi(LegsOfACall, Protocol):
     """A call as the AI has it."""
 
     @property
@@ -59,6 +72,30 @@ class CallOfTheAi(Protocol):
 
 
 Own = TypeVar("Own", bound=OwnCall)
+
+
+@dataclass(frozen=True)
+class Party:
+    """One of those who can be heard in a case."""
+
+    label: str
+    legs: Sequence[Leg]
+    conversation: str | None  #: the caller's leg that it began with; None where nobody knows
+
+    @property
+    def marks(self) -> set[int]:
+        """What it sends."""
+        return {leg.mark for leg in self.legs}
+
+    @property
+    def replies(self) -> set[int]:
+        """By what an AI says in band that it hears it."""
+        return set(map(reply_to, self.marks))
+
+
+def _heard_of(parties: Iterable[Party]) -> set[int]:
+    """What tells of them: their marks, and an AI's answers to these."""
+    return {mark for party in parties for mark in party.marks | party.replies}
 
 
 class Calls:
@@ -103,19 +140,22 @@ class Calls:
 
     # -- whose voice is whose
 
-    def _marks(self) -> Iterator[tuple[str, set[int], int]]:
-        for call in self.own:
-            yield call.label, {call.leg.mark, call.first_leg.mark}, call.first_leg.mark
-        for leg in self.other_legs:
-            yield leg.id, {leg.mark}, leg.mark
+    def _parties(self) -> Sequence[Party]:
+        parties = [
+            Party(call.label, call.legs, (call.peer or call).legs[0].id)
+            for call in (*self.own, *self.of_the_ai)
+            if call.legs
+        ]
+        known = {leg.id for party in parties for leg in party.legs}
+        return parties + [Party(leg.id, [leg], None) for leg in self._phones.legs if leg.id not in known]
 
     def name_of_mark(self, mark: int) -> str | None:
         """Whose mark it is, None when it belongs to nobody in this case."""
-        for label, marks, first in self._marks():
-            if mark in marks:
-                return label
-            if mark == reply_to(first):
-                return f"the AI answering {label}"
+        for party in self._parties():
+            if mark in party.marks:
+                return party.label
+            if mark in party.replies:
+                return f"the AI answering {party.label}"
         for name, assistant in self._deployment.assistants.items():
             if assistant.voice == mark:
                 return f"assistant {name}"
@@ -125,13 +165,30 @@ class Calls:
         """Whether all of what a call of ours heard belongs to its own conversation."""
         strange = self.strange(call, heard)
         allowed = [mark for mark in heard if mark not in strange]
-        own = {call.first_leg.mark, call.leg.mark}
+        own = {leg.mark for leg in call.legs}
         return audio.no_crossing(call.label, heard, own, allowed, self.name_of_mark)
 
     def strange(self, call: OwnCall, heard: Collection[int]) -> set[int]:
-        """Of marks that ``call`` heard those that nobody in this case should have sent to it, its own among them."""
-        own = {call.first_leg.mark, call.leg.mark}
-        return {mark for mark in heard if mark in own or self._is_nobodys(mark) or self._is_absent(mark)}
+        """Of marks that ``call`` heard those that nobody should have sent to it: strangers', other callers' of the case, its own."""
+        own = {leg.mark for leg in call.legs}
+        anothers = self._of_other_conversations(call)
+        return {
+            mark for mark in heard if mark in own or mark in anothers or self._is_nobodys(mark) or self._is_absent(mark)
+        }
+
+    def _of_other_conversations(self, call: OwnCall) -> set[int]:
+        """The marks of other callers, and of those they were led to; nothing where nobody knows which conversation ``call`` is of.
+
+        A load's later call may have a mark again that an earlier one had.
+        """
+        parties = self._parties()
+        legs = {leg.id for leg in call.legs}
+        of = next((party.conversation for party in parties if legs & {leg.id for leg in party.legs}), None)
+        if of is None:
+            return set()
+        theirs = [party for party in parties if party.conversation not in (of, None)]
+        others = [party for party in parties if party.conversation in (of, None)]
+        return _heard_of(theirs) - _heard_of(others)
 
     def is_unattributed(self, mark: int) -> bool:
         """Whether it is some assistant's voice, in a deployment that does not tell which assistant has which."""

@@ -48,9 +48,12 @@ class Call(ListeningLeg):
     lag_s = 0.0
     is_blind = False
 
-    def __init__(self, context: CaseContext, leg: Leg, role: str, number: str | None = None) -> None:
+    def __init__(
+        self, context: CaseContext, leg: Leg, role: str, number: str | None = None, peer: Call | None = None
+    ) -> None:
         super().__init__(context, leg)
         self.role = role
+        self.peer = peer  #: the caller's call that it was taken for; None where it is one itself
         self.number = number  #: whose phone it is, E.164, where it has one
         self.prepared: str | None = None  #: the id its record at the AI goes by, where it was asked for beforehand
         self._asked_by_digit = False

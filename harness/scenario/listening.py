@@ -34,15 +34,20 @@ class ListeningLeg(LegOfOurs):
         self._leg = leg
 
     @property
-    def leg(self) -> Leg:
-        """The leg, or the one its phone replaced it by when it followed a REFER.
+    def legs(self) -> list[Leg]:
+        """The leg, and those its phone replaced it by when it followed a REFER, one after the other.
 
         A transfer that failed leaves the call as it was (RFC 5589 section 6.2).
         """
-        leg = self._leg
-        while (successor := leg.successor) is not None and not _fell_through(successor):
-            leg = successor
-        return leg
+        legs = [self._leg]
+        while (successor := legs[-1].successor) is not None and not _fell_through(successor):
+            legs.append(successor)
+        return legs
+
+    @property
+    def leg(self) -> Leg:
+        """The leg it is now."""
+        return self.legs[-1]
 
     @property
     def first_leg(self) -> Leg:

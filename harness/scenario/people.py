@@ -148,7 +148,7 @@ class Group:
             of.obeyed(leg.events[0].at)
             leg.answer()
             leg.wait_state("confirmed", within=self._context.patience)
-            taken = self._context.calls.add(Call(self._context, leg, "agent"))
+            taken = self._context.calls.add(Call(self._context, leg, "agent", peer=of))
             taken.beside = [Call(self._context, other, "agent") for other in self._others(leg)]
             if digit := self._context.deployment.phones[leg.phone.name].accept:
                 taken.hears_sound(leg.events[0].at, time.monotonic() + self._context.patience)

@@ -16,6 +16,7 @@ from harness.far_end.call_record import CallRecord
 from harness.far_end.record_reader import RecordReader
 from harness.far_end.recorded_transfer import outcome_told, transfers_among
 from harness.far_end.synthflow import SynthflowApi
+from harness.phone.leg import Leg
 from harness.scenario.ai_calls import TransferTarget
 from harness.scenario.context import CaseContext
 from harness.scenario.end import End, Marked, Voiced
@@ -35,6 +36,7 @@ class SynthflowCall:
     role = "ai"
     invite_number = ""  #: reports number our own messages only
     is_ours = False
+    legs: Sequence[Leg] = ()
     phone_name = ""
 
     def __init__(

@@ -10,6 +10,7 @@ from typing import Any, cast
 import pytest
 
 from harness import matrix
+from harness.audio.marks import reply_to
 from harness.errors import BrokenError
 from harness.integrations import load
 from harness.limits import CallGate
@@ -22,6 +23,7 @@ from harness.matrix import Selection
 from harness.phone.pool import PhonePool
 from harness.phone.waiter import NeverCame
 from harness.report.evidence import CaseEvidence
+from harness.scenario.ends import Call
 from harness.verdict import INTERRUPTED, Finding, Verdict
 from tests.unit.checks.calls import counted
 
@@ -100,6 +102,16 @@ def test_loss_is_seen_in_the_step_in_which_it_occurs(
     lose(call, 100)
     call.verify_again(3)
     assert (call.verdict, call.failed_in) == (Verdict.FAILED, 3)
+
+
+def test_a_call_must_not_hear_another_of_its_lane(lane: Lane) -> None:
+    calls = []
+    for step in (1, 2):
+        leg: Any = SimpleNamespace(id=f"caller.{step}", mark=step, events=[], successor=None)
+        of = LoadCall(step, step, lane)._context
+        calls.append((of, of.calls.add(Call(of, leg, "caller"))))
+    (of, call), _ = calls
+    assert of.calls.strange(call, {2, reply_to(1), reply_to(2)}) == {2, reply_to(2)}
 
 
 def test_loss_that_only_the_end_shows_belongs_to_the_last_step(place: Place) -> None:

@@ -12,20 +12,22 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from harness.audio.marks import waveform
+from harness.audio.marks import reply_to, waveform
 from harness.audio.wav import to_int16
 from harness.checks.audio import Sound
 from harness.checks.claims import Observation
 from harness.deployment import Assistant
 from harness.events import CallState, MarkHeard
 from harness.phone.waiter import never_came
-from harness.scenario import crosstalk
+from harness.scenario import conclusion, crosstalk
+from harness.scenario.ai_calls import StandInCall
+from harness.scenario.context import CaseContext
 from harness.scenario.ends import Call
 from harness.scenario.expect_audio import ExpectAudio
 from harness.verdict import Verdict
 from tests.unit.scenario.conftest import MakeContext
 
-OWN, VOICE, FOREIGN, SALES = 7, 240, 99, 246
+OWN, VOICE, FOREIGN, SALES, OTHERS = 7, 240, 99, 246, 8
 ASSISTANTS = {
     "main": Assistant(did="+12065550100", voice=VOICE),
     "sales": Assistant(did="+12065550101", voice=SALES),
@@ -43,9 +45,17 @@ def sound(*beneath: int, db: float = -15.0) -> NDArray[np.int16]:
 class Leg:
     """A caller's leg that received ``sounds``, one a look, the last one from then on."""
 
-    id, mark, direction, successor = "caller.1", OWN, "outgoing", None
+    direction, successor = "outgoing", None
 
-    def __init__(self, *sounds: NDArray[np.int16], level_dbov: float = -15.0, ended_at: float | None = None) -> None:
+    def __init__(
+        self,
+        *sounds: NDArray[np.int16],
+        level_dbov: float = -15.0,
+        ended_at: float | None = None,
+        name: str = "caller.1",
+        mark: int = OWN,
+    ) -> None:
+        self.id, self.mark = name, mark
         self.sounds = list(sounds)
         told: dict[str, Any] = {"phone": "caller", "leg": self.id}
         self.events: list[Any] = [
@@ -105,7 +115,7 @@ def failed(make_context: MakeContext) -> Callable[[Leg], list[str]]:
 
     def failed(leg: Leg) -> list[str]:
         context = make_context(assistants=ASSISTANTS)
-        context.calls.add_ai(cast("Any", SimpleNamespace(assistant="main")))
+        context.calls.add_ai(cast("Any", SimpleNamespace(assistant="main", legs=())))
         call = Call(context, cast("Any", leg), "caller")
         crosstalk.look(context, call, cast("Any", Ai()))
         return [f"{f.check}: {f.actual}" for f in context.evidence.findings if f.verdict is Verdict.FAILED]
@@ -131,6 +141,76 @@ def test_what_sounds_beneath_the_right_voice_is_found(
     assert failed(Leg(sound(beneath))) == [told]
 
 
+@pytest.mark.parametrize(
+    ("beneath", "told"),
+    [
+        (OTHERS, "audio.crossed: it heard caller.2"),
+        (reply_to(OTHERS), "audio.crossed: it heard the AI answering caller.2"),
+        (reply_to(OWN), None),
+    ],
+)
+def test_another_caller_of_the_case_is_another_call(make_context: MakeContext, beneath: int, told: str | None) -> None:
+    context = make_context(assistants=ASSISTANTS)
+    context.calls.add_ai(cast("Any", SimpleNamespace(assistant="main", legs=())))
+    call = context.calls.add(Call(context, cast("Any", Leg(sound(beneath))), "caller"))
+    context.calls.add(Call(context, cast("Any", Leg(sound(), name="caller.2", mark=OTHERS)), "caller"))
+    crosstalk.look(context, call, cast("Any", Ai()))
+    wrong = [f"{f.check}: {f.actual}" for f in context.evidence.findings if f.verdict is Verdict.FAILED]
+    assert wrong == ([told] if told else [])
+
+
+def leg_of(context: CaseContext, role: str, number: int, mark: int, of: Call | None = None) -> Call:
+    """A call of the case; an agent's is ``of`` a caller, and so is one that a phone of ours takes in the AI's place."""
+    made = cast("Any", Leg(sound(), name=f"{role}.{number}", mark=mark))
+    if role == "ai":
+        assert of is not None
+        taken = StandInCall(context, made, cast("Any", None), context.trunk, "main", of)
+        context.calls.add_ai(taken)
+        return taken
+    return context.calls.add(Call(context, made, role, peer=of))
+
+
+def test_whoever_one_caller_is_led_to_another_must_not_hear(make_context: MakeContext) -> None:
+    """Of one caller's conversation all may hear each other: a briefing, a transfer, a second leg. Of unknown legs nobody knows."""
+    context = make_context()
+    first, second = leg_of(context, "caller", 1, 1), leg_of(context, "caller", 2, 2)
+    ais = [leg_of(context, "ai", 1, 3, first), leg_of(context, "ai", 2, 4, second)]
+    agent = leg_of(context, "agent", 1, 5, first)
+    unknown = cast("Any", Leg(sound(), name="ai.3", mark=6))
+    context.phones._phones["ai"] = cast("Any", SimpleNamespace(legs=[*(ai.leg for ai in ais), unknown]))
+    everybody = {1, 2, 3, 4, 5, 6, *map(reply_to, (1, 2))}
+    theirs = {2, 4, reply_to(2)}
+    assert context.calls.strange(first, everybody) == theirs | {1}
+    assert context.calls.strange(agent, everybody) == theirs | {5}
+    assert context.calls.strange(ais[0], everybody) == theirs | {3}
+    assert context.calls.strange(second, everybody) == {1, 2, 3, 5, reply_to(1)}
+    assert context.calls.strange(Call(context, unknown, "other"), everybody) == {6}
+
+
+def test_a_mark_that_a_later_call_of_a_load_has_again_is_not_the_earlier_one_s(make_context: MakeContext) -> None:
+    context = make_context()
+    leg_of(context, "caller", 1, 1)
+    again = leg_of(context, "caller", 2, 2)
+    leg_of(context, "ai", 1, 1, again)
+    assert context.calls.strange(again, {1}) == set()
+
+
+@pytest.mark.parametrize(("marks", "verdict"), [([3], Verdict.PASSED), ([3, 4, 2, reply_to(2)], Verdict.FAILED)])
+def test_the_last_look_hears_another_caller_by_turns(
+    make_context: MakeContext, marks: list[int], verdict: Verdict
+) -> None:
+    context = make_context()
+    first, second = leg_of(context, "caller", 1, 1), leg_of(context, "caller", 2, 2)
+    leg_of(context, "ai", 1, 3, first)
+    leg_of(context, "ai", 2, 4, second)
+    told: dict[str, Any] = {"phone": "caller", "leg": "caller.1", "level_dbov": -15.0, "quality": 1.0}
+    first.leg.events[1:] = [
+        MarkHeard(at=1.0 + n, mark=mark, began=1.0, **told) for n, mark in enumerate(np.repeat(marks, 2))
+    ]
+    conclusion._no_crossing(context, first)
+    assert [(f.check, f.verdict) for f in context.evidence.findings] == [("audio.crossed", verdict)]
+
+
 def test_what_is_heard_once_only_is_nobody_s_voice(failed: Callable[[Leg], list[str]]) -> None:
     assert failed(Leg(sound(FOREIGN), sound())) == []
 
@@ -151,7 +231,7 @@ def test_voices_are_absent_only_where_it_is_known_who_took_the_call(make_context
     marks: Sequence[int] = (VOICE, SALES)
     call = Call(context, cast("Any", Leg(sound())), "caller")
     assert context.calls.strange(call, marks) == set()
-    context.calls.add_ai(cast("Any", SimpleNamespace(assistant="main")))
+    context.calls.add_ai(cast("Any", SimpleNamespace(assistant="main", legs=())))
     assert context.calls.strange(call, marks) == {SALES}
 
 
@@ -174,6 +254,6 @@ def test_audio_that_has_stopped_is_not_only_the_others(
     make_context: MakeContext, leg: Leg, ai: Ai, told: list[tuple[str, str]]
 ) -> None:
     context = make_context(assistants=ASSISTANTS)
-    context.calls.add_ai(cast("Any", SimpleNamespace(assistant="main")))
+    context.calls.add_ai(cast("Any", SimpleNamespace(assistant="main", legs=())))
     ExpectAudio(context, Call(context, cast("Any", leg), "caller")).hears_only(cast("Any", ai))
     assert sorted((f.subject, str(f.verdict)) for f in context.evidence.findings if f.check == "audio") == told
