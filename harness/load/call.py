@@ -145,8 +145,8 @@ class LoadCall:
                 self._look_at_audio()
 
     def _look_at_audio(self) -> None:
-        for own in self._context.calls.own:
-            look_at_audio(self._context, own)
+        for leg in (leg for own in self._context.calls.own for leg in own.legs):
+            look_at_audio(self._context, leg)
 
     def _still_up(self, call: Call) -> bool:
         """Record whether nobody has ended it. Raises the phone's error where the phone has ended it itself."""

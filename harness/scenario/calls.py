@@ -10,7 +10,6 @@ from typing import Protocol, TypeVar
 from harness.audio.marks import VOICES, reply_to
 from harness.checks import audio
 from harness.deployment import Deployment
-from harness.events import SipMessage
 from harness.phone.leg import Leg
 from harness.scenario.case_phones import CasePhones
 from harness.verdict import Finding
@@ -46,12 +45,6 @@ class OwnCall(LegsOfACall, Protocol):
     @property
     def first_leg(self) -> Leg:
         """The leg it was first."""
-
-    def messages(self) -> list[SipMessage]:
-        """Every SIP message of the leg so far."""
-
-    def marks_sustained(self, since: float = 0.0) -> list[int]:
-        """The marks it heard for a while."""
 
     def is_over(self) -> bool:
         """Whether the call has ended."""
@@ -119,7 +112,7 @@ class Calls:
     @property
     def other_legs(self) -> list[Leg]:
         """The legs of our phones that no scenario asked for."""
-        known = {leg.id for call in self.own for leg in (call.first_leg, call.leg)}
+        known = {leg.id for call in self.own for leg in call.legs}
         return [leg for leg in self._phones.legs if leg.id not in known]
 
     @property
@@ -161,33 +154,31 @@ class Calls:
                 return f"assistant {name}"
         return None
 
-    def crossing(self, call: OwnCall, heard: Sequence[int]) -> Finding:
-        """Whether all of what a call of ours heard belongs to its own conversation."""
-        strange = self.strange(call, heard)
+    def crossing(self, listener: Leg, heard: Sequence[int]) -> Finding:
+        """Whether all of what a leg of ours heard belongs to its own conversation."""
+        strange = self.strange(listener, heard)
         allowed = [mark for mark in heard if mark not in strange]
-        own = {leg.mark for leg in call.legs}
-        return audio.no_crossing(call.label, heard, own, allowed, self.name_of_mark)
+        return audio.no_crossing(listener.id, heard, self._party_of(listener).marks, allowed, self.name_of_mark)
 
-    def strange(self, call: OwnCall, heard: Collection[int]) -> set[int]:
-        """Of marks that ``call`` heard those that nobody should have sent to it: strangers', other callers' of the case, its own."""
-        own = {leg.mark for leg in call.legs}
-        anothers = self._of_other_conversations(call)
-        return {
-            mark for mark in heard if mark in own or mark in anothers or self._is_nobodys(mark) or self._is_absent(mark)
-        }
+    def strange(self, listener: Leg, heard: Collection[int]) -> set[int]:
+        """Of marks that a leg heard those that it should not have: strangers', other callers' of the case, and its call's own."""
+        of = self._party_of(listener)
+        wrong = of.marks | self._of_others_than(of.conversation)
+        return {mark for mark in heard if mark in wrong or self._is_nobodys(mark) or self._is_absent(mark)}
 
-    def _of_other_conversations(self, call: OwnCall) -> set[int]:
-        """The marks of other callers, and of those they were led to; nothing where nobody knows which conversation ``call`` is of.
+    def _party_of(self, leg: Leg) -> Party:
+        found = (party for party in self._parties() if any(leg.id == own.id for own in party.legs))
+        return next(found, Party(leg.id, [leg], None))
+
+    def _of_others_than(self, conversation: str | None) -> set[int]:
+        """The marks of other callers, and of those they were led to; none where nobody knows which conversation it is.
 
         A load's later call may have a mark again that an earlier one had.
         """
-        parties = self._parties()
-        legs = {leg.id for leg in call.legs}
-        of = next((party.conversation for party in parties if legs & {leg.id for leg in party.legs}), None)
-        if of is None:
+        if conversation is None:
             return set()
-        theirs = [party for party in parties if party.conversation not in (of, None)]
-        others = [party for party in parties if party.conversation in (of, None)]
+        theirs = [party for party in self._parties() if party.conversation not in (conversation, None)]
+        others = [party for party in self._parties() if party.conversation in (conversation, None)]
         return _heard_of(theirs) - _heard_of(others)
 
     def is_unattributed(self, mark: int) -> bool:

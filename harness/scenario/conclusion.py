@@ -13,10 +13,11 @@ from harness.checks.finding import hindered, not_observable
 from harness.events import RtpPaused
 from harness.finding_kinds import kinds_of
 from harness.measurement import Loss
+from harness.phone.leg import Leg
 from harness.scenario import dropouts, post_failure_probes
-from harness.scenario.calls import OwnCall
 from harness.scenario.context import CaseContext
 from harness.scenario.ends import Call
+from harness.scenario.listening import marks_sustained
 from harness.verdict import Finding, Verdict
 
 Found = TypeVar("Found")
@@ -55,15 +56,15 @@ def conclude(context: CaseContext, *, probe: bool = True) -> None:
 def _look_at_calls(context: CaseContext) -> None:
     _look_longer(context)
     _add(context, context.late_rings)
-    for call in every_call(context):
-        _answered_well(context, call)
-        look_at_audio(context, call)
+    for leg in _every_leg(context):
+        _answered_well(context, leg)
+        look_at_audio(context, leg)
 
 
-def look_at_audio(context: CaseContext, call: OwnCall) -> None:
+def look_at_audio(context: CaseContext, leg: Leg) -> None:
     """Whether another call's voice was heard on it so far, and how much of its RTP was lost."""
-    _no_crossing(context, call)
-    _little_loss(context, call)
+    _no_crossing(context, leg)
+    _little_loss(context, leg)
 
 
 def _add(context: CaseContext, looks: Sequence[Callable[[], Sequence[Finding]]]) -> None:
@@ -82,9 +83,9 @@ def require_promised_findings(context: CaseContext) -> None:
             context.evidence.add(context.before_the_end(unseen))
 
 
-def every_call(context: CaseContext) -> list[OwnCall]:
-    """The calls of the case, and those that came to our phones unasked."""
-    return [*context.calls.own, *(Call(context, leg, "other") for leg in context.calls.other_legs)]
+def _every_leg(context: CaseContext) -> list[Leg]:
+    """Each that the calls of the case are or were, and those that came to our phones unasked."""
+    return [*(leg for call in context.calls.own for leg in call.legs), *context.calls.other_legs]
 
 
 def _settle(context: CaseContext) -> None:
@@ -104,7 +105,7 @@ def _look_later(context: CaseContext) -> None:
 
 def _hang_up(context: CaseContext) -> None:
     context.end_here()
-    for call in every_call(context):
+    for call in (*context.calls.own, *(Call(context, leg, "other") for leg in context.calls.other_legs)):
         if not call.is_over():
             call.hang_up()
 
@@ -114,17 +115,17 @@ def _at_once(looks: Sequence[Callable[[], Found]]) -> list[Found]:
         return list(threads.map(lambda look: look(), looks))
 
 
-def _answered_well(context: CaseContext, call: OwnCall) -> None:
-    if call.leg.direction == "outgoing":
-        found = [check(call.label, call.messages()) for check in (dialog.answered_once, dialog.acknowledged)]
+def _answered_well(context: CaseContext, leg: Leg) -> None:
+    if leg.direction == "outgoing":
+        found = [check(leg.id, leg.messages) for check in (dialog.answered_once, dialog.acknowledged)]
         for finding in filter(None, found):
             context.evidence.add(finding)
 
 
 def _look_longer(context: CaseContext) -> None:
     """Where a voice paused, and not often enough to say why, the calls go on a little."""
-    calls = [call for call in every_call(context) if not call.is_over() and call.leg.statistics() is not None]
-    paused = {call.label: _in_ms(dropouts.amid_a_voice(call.leg)) for call in calls}
+    legs = [leg for leg in _every_leg(context) if leg.state != "disconnected" and leg.statistics() is not None]
+    paused = {leg.id: _in_ms(dropouts.amid_a_voice(leg)) for leg in legs}
     unsure = [label for label, pauses in paused.items() if pauses and not quality.is_broken_up(pauses)]
     if unsure:
         with context.evidence.step(f"RTP to {' and '.join(unsure)} paused amid a voice: a longer look"):
@@ -136,20 +137,20 @@ def _in_ms(pauses: Iterable[RtpPaused]) -> list[float]:
     return [1000 * (pause.ended - pause.began) for pause in pauses]
 
 
-def _little_loss(context: CaseContext, call: OwnCall) -> None:
-    counted = call.leg.statistics()
-    pauses = dropouts.amid_a_voice(call.leg)
-    if counted is None or (finding := quality.loss(call.label, counted, _in_ms(pauses))) is None:
+def _little_loss(context: CaseContext, leg: Leg) -> None:
+    counted = leg.statistics()
+    pauses = dropouts.amid_a_voice(leg)
+    if counted is None or (finding := quality.loss(leg.id, counted, _in_ms(pauses))) is None:
         return
     if isinstance(finding.measured, Loss) and finding.measured.spanned_s is not None:
         # a far end on this machine sends too little as well while there is no processor for anybody
-        whole_s = context.evidence.starved(call.leg.events[0].at, time.monotonic())
+        whole_s = context.evidence.starved(leg.events[0].at, time.monotonic())
         starved_s = {pause: context.evidence.starved(pause.began - _NOTICED_S, pause.ended) for pause in pauses}
         theirs = [pause for pause in pauses if starved_s[pause] < _MOSTLY * (pause.ended - pause.began)]
         if whole_s > _MOST_STARVED * finding.measured.spanned_s:
             finding = hindered(finding, whole_s)
         elif theirs != pauses:
-            without = quality.loss(call.label, counted, _in_ms(theirs))
+            without = quality.loss(leg.id, counted, _in_ms(theirs))
             if without is not None and without.verdict is Verdict.FAILED:
                 finding = without
             else:
@@ -157,7 +158,7 @@ def _little_loss(context: CaseContext, call: OwnCall) -> None:
     context.evidence.add(finding)
 
 
-def _no_crossing(context: CaseContext, call: OwnCall) -> None:
-    heard = [mark for mark in call.marks_sustained() if not context.calls.is_unattributed(mark)]
+def _no_crossing(context: CaseContext, leg: Leg) -> None:
+    heard = [mark for mark in marks_sustained(leg) if not context.calls.is_unattributed(mark)]
     if heard:
-        context.evidence.add(context.calls.crossing(call, heard))
+        context.evidence.add(context.calls.crossing(leg, heard))

@@ -37,12 +37,12 @@ def look(context: CaseContext, one: End, other: End) -> None:
         if any(listener.is_over() for listener, _ in pairs):
             return
         heard = {listener: _marks(listener) for listener, _ in pairs}
-        if any(context.calls.strange(listener, marks) for listener, marks in heard.items()):
+        if any(context.calls.strange(listener.leg, marks) for listener, marks in heard.items()):
             _wait(context, time.monotonic() + _WINDOW_S)
             again = {listener: _marks(listener) for listener, _ in pairs}
             heard = {listener: marks & again[listener] for listener, marks in heard.items()}
         for listener, speaker in pairs:
-            context.evidence.add(context.calls.crossing(listener, sorted(heard[listener])))
+            context.evidence.add(context.calls.crossing(listener.leg, sorted(heard[listener])))
             _level(context, speaker, listener)
 
 

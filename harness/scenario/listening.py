@@ -147,19 +147,11 @@ class ListeningLeg(LegOfOurs):
 
     def marks_heard(self, since: float = 0.0) -> list[int]:
         """Every mark heard after ``since``."""
-        return [e.mark for e in self.leg.events if isinstance(e, MarkHeard) and e.at >= since]
+        return marks_heard(self.leg, since)
 
     def marks_since(self, since: float) -> tuple[list[int], float]:
         """Every mark heard after ``since``, and the seconds listened; none where the leg was not listening."""
         return self.marks_heard(since), time.monotonic() - since if self.is_listening(since) else 0.0
-
-    def marks_sustained(self, since: float = 0.0) -> list[int]:
-        """The marks that were said again while they went on, so at least 200 ms later.
-
-        Where one voice follows another, symbols of both with a lost packet between them can spell a third mark, once.
-        """
-        heard = self.marks_heard(since)
-        return [mark for mark, following in pairwise(heard) if mark == following]
 
     def counted_by_far_end(self, since: float, until: float = math.inf) -> tuple[int, int] | None:
         """RTP packets sent, and of those the ones the far end counts as received: :func:`far_counts.between`."""
@@ -193,7 +185,7 @@ class ListeningLeg(LegOfOurs):
         return ListenerReport(
             seconds=max(0.0, max((e.seconds for e in after), default=before) - before),
             level_dbov=max((e.level_dbov for e in after), default=None),
-            marks=tuple(self.marks_sustained(since)),
+            marks=tuple(marks_sustained(self.leg, since)),
             rx_packets=None if last is None else last.rx_packets - (first.rx_packets if first else 0),
             rx_other_type=0 if last is None else last.rx_other_type - (first.rx_other_type if first else 0),
             tx_packets=None if last is None else last.tx_packets - (first.tx_packets if first else 0),
@@ -220,6 +212,19 @@ class ListeningLeg(LegOfOurs):
             self.leg.wait(f"{count} digits", lambda _: len(arrived()) >= count, within=within)
         found = arrived()
         return "".join(d.digit for d in found), [d.method for d in found], [d.duration_ms for d in found]
+
+
+def marks_heard(leg: Leg, since: float = 0.0) -> list[int]:
+    """Every mark that a leg heard after ``since``."""
+    return [e.mark for e in leg.events if isinstance(e, MarkHeard) and e.at >= since]
+
+
+def marks_sustained(leg: Leg, since: float = 0.0) -> list[int]:
+    """The marks that were said again while they went on, so at least 200 ms later.
+
+    Where one voice follows another, symbols of both with a lost packet between them can spell a third mark, once.
+    """
+    return [mark for mark, following in pairwise(marks_heard(leg, since)) if mark == following]
 
 
 def _unheard(events: Sequence[Event], since: float) -> dict[str, int]:

@@ -60,10 +60,10 @@ def place(lane: Lane, monkeypatch: pytest.MonkeyPatch) -> Place:
 
     def place(step: int) -> LoadCall:
         call = LoadCall(step, step, lane)
-        leg = SimpleNamespace(events=[SimpleNamespace(at=1.0)], direction="incoming", lost=0, messages=())
+        leg = SimpleNamespace(id=f"caller.{step}", events=[SimpleNamespace(at=1.0)], direction="incoming", lost=0)
+        leg.state, leg.messages = "confirmed", ()
         leg.statistics, leg.invite = lambda: counted(1000, leg.lost), SimpleNamespace(at=1.0)
-        own: Any = SimpleNamespace(label=f"caller.{step}", leg=leg, first_leg=leg, number=None)
-        own.marks_sustained, own.is_over = lambda: [], lambda: False
+        own: Any = SimpleNamespace(label=leg.id, leg=leg, first_leg=leg, legs=[leg], number=None, is_over=lambda: False)
         own.answered_at, own.released_at = lambda: 1.0, lambda within: None
         call._context.calls.own.append(own)
         call._ai_call = cast("Any", SimpleNamespace())
@@ -111,7 +111,7 @@ def test_a_call_must_not_hear_another_of_its_lane(lane: Lane) -> None:
         of = LoadCall(step, step, lane)._context
         calls.append((of, of.calls.add(Call(of, leg, "caller"))))
     (of, call), _ = calls
-    assert of.calls.strange(call, {2, reply_to(1), reply_to(2)}) == {2, reply_to(2)}
+    assert of.calls.strange(call.leg, {2, reply_to(1), reply_to(2)}) == {2, reply_to(2)}
 
 
 def test_loss_that_only_the_end_shows_belongs_to_the_last_step(place: Place) -> None:

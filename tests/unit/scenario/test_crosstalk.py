@@ -180,11 +180,11 @@ def test_whoever_one_caller_is_led_to_another_must_not_hear(make_context: MakeCo
     context.phones._phones["ai"] = cast("Any", SimpleNamespace(legs=[*(ai.leg for ai in ais), unknown]))
     everybody = {1, 2, 3, 4, 5, 6, *map(reply_to, (1, 2))}
     theirs = {2, 4, reply_to(2)}
-    assert context.calls.strange(first, everybody) == theirs | {1}
-    assert context.calls.strange(agent, everybody) == theirs | {5}
-    assert context.calls.strange(ais[0], everybody) == theirs | {3}
-    assert context.calls.strange(second, everybody) == {1, 2, 3, 5, reply_to(1)}
-    assert context.calls.strange(Call(context, unknown, "other"), everybody) == {6}
+    assert context.calls.strange(first.leg, everybody) == theirs | {1}
+    assert context.calls.strange(agent.leg, everybody) == theirs | {5}
+    assert context.calls.strange(ais[0].leg, everybody) == theirs | {3}
+    assert context.calls.strange(second.leg, everybody) == {1, 2, 3, 5, reply_to(1)}
+    assert context.calls.strange(unknown, everybody) == {6}
 
 
 def test_a_mark_that_a_later_call_of_a_load_has_again_is_not_the_earlier_one_s(make_context: MakeContext) -> None:
@@ -192,7 +192,7 @@ def test_a_mark_that_a_later_call_of_a_load_has_again_is_not_the_earlier_one_s(m
     leg_of(context, "caller", 1, 1)
     again = leg_of(context, "caller", 2, 2)
     leg_of(context, "ai", 1, 1, again)
-    assert context.calls.strange(again, {1}) == set()
+    assert context.calls.strange(again.leg, {1}) == set()
 
 
 @pytest.mark.parametrize(("marks", "verdict"), [([3], Verdict.PASSED), ([3, 4, 2, reply_to(2)], Verdict.FAILED)])
@@ -207,7 +207,7 @@ def test_the_last_look_hears_another_caller_by_turns(
     first.leg.events[1:] = [
         MarkHeard(at=1.0 + n, mark=mark, began=1.0, **told) for n, mark in enumerate(np.repeat(marks, 2))
     ]
-    conclusion._no_crossing(context, first)
+    conclusion._no_crossing(context, first.leg)
     assert [(f.check, f.verdict) for f in context.evidence.findings] == [("audio.crossed", verdict)]
 
 
@@ -230,15 +230,15 @@ def test_voices_are_absent_only_where_it_is_known_who_took_the_call(make_context
     context = make_context(assistants=ASSISTANTS)
     marks: Sequence[int] = (VOICE, SALES)
     call = Call(context, cast("Any", Leg(sound())), "caller")
-    assert context.calls.strange(call, marks) == set()
+    assert context.calls.strange(call.leg, marks) == set()
     context.calls.add_ai(cast("Any", SimpleNamespace(assistant="main", legs=())))
-    assert context.calls.strange(call, marks) == {SALES}
+    assert context.calls.strange(call.leg, marks) == {SALES}
 
 
 def test_whose_an_assistants_voice_is_not_every_deployment_tells(make_context: MakeContext) -> None:
     context = make_context(assistants={"main": ASSISTANTS["main"].model_copy(update={"voice": None})})
     call = Call(context, cast("Any", Leg(sound())), "caller")
-    assert context.calls.strange(call, (VOICE, SALES, FOREIGN)) == {FOREIGN}
+    assert context.calls.strange(call.leg, (VOICE, SALES, FOREIGN)) == {FOREIGN}
 
 
 @pytest.mark.parametrize(

@@ -74,11 +74,10 @@ def case_of(context: Any, *pauses: float, over: bool = False) -> Any:
     begin = time.monotonic()
     told = leg(*(mark(begin + 0.2 * n) for n in range(60)), *(pause(begin + at) for at in pauses))
     told.statistics = lambda: replace(counted(200, 0), rx_spanned_ms=4000, rx_filled_ms=4000)
-    told.id = "caller.1"
-    call = SimpleNamespace(leg=told, first_leg=told, label="caller.1", is_over=lambda: over)
-    context.calls.own = [call]
+    told.id, told.state = "caller.1", "disconnected" if over else "confirmed"
+    context.calls.own = [SimpleNamespace(legs=[told])]
     context.evidence.starved = lambda begin, end: 0.0
-    return call
+    return told
 
 
 @pytest.mark.parametrize(
@@ -131,9 +130,8 @@ def test_pauses_in_which_this_machine_had_no_processor_are_not_the_streams(
     heard = [mark(at / 10) for at in range(95, 140, 2)]
     pauses = [pause(10.0), pause(11.0), pause(12.0)]
     counters = replace(counted(450, 0), rx_spanned_ms=9000, rx_filled_ms=9000)
-    one: Any = SimpleNamespace(statistics=lambda: counters, events=[*heard, *pauses])
-    call: Any = SimpleNamespace(leg=one, label="caller.1")
-    conclusion._little_loss(context, call)
+    one: Any = SimpleNamespace(id="caller.1", statistics=lambda: counters, events=[*heard, *pauses])
+    conclusion._little_loss(context, one)
     (found,) = context.evidence.findings
     assert found.verdict is verdict
     assert f"{dropouts_told} dropouts amid a voice" in found.actual

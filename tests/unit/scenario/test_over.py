@@ -24,7 +24,7 @@ class Up:
 
     def __init__(self, context: CaseContext) -> None:
         self.hung_up_at: float | None = None
-        self.leg = self.first_leg = SimpleNamespace(id="caller.1")
+        self.legs = [SimpleNamespace(id="caller.1")]
         calls: list[Any] = context.calls.own
         calls.append(self)
 

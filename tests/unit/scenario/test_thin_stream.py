@@ -22,7 +22,7 @@ def test_too_few_packets_are_the_sources_fault_on_a_machine_that_has_time(
     context = make_context()
     context.evidence.starved = lambda begin, end: starved_s
     thin = replace(counted(50, 0), rx_spanned_ms=3000, rx_filled_ms=1000)
-    leg: Any = SimpleNamespace(statistics=lambda: thin, events=[SimpleNamespace(at=time.monotonic() - 4.0)])
-    call: Any = SimpleNamespace(leg=leg, label="caller.1")
-    conclusion._little_loss(context, call)
+    began: Any = SimpleNamespace(at=time.monotonic() - 4.0)
+    leg: Any = SimpleNamespace(id="caller.1", statistics=lambda: thin, events=[began])
+    conclusion._little_loss(context, leg)
     assert [(finding.check, finding.verdict) for finding in context.evidence.findings] == [("audio.loss", verdict)]

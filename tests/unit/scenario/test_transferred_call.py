@@ -1,4 +1,4 @@
-"""Which leg a call is after its phone followed a REFER."""
+"""Which leg a call is after its phone followed a REFER, and that the case's last look is at each of them."""
 
 from __future__ import annotations
 
@@ -7,8 +7,13 @@ from typing import Any
 
 import pytest
 
-from harness.events import CallState
+from harness.events import CallState, MarkHeard
+from harness.scenario.conclusion import conclude
+from harness.scenario.context import CaseContext
 from harness.scenario.ends import Call
+from harness.verdict import Verdict
+from tests.unit.checks.calls import counted
+from tests.unit.scenario.conftest import MakeContext
 
 
 def leg(name: str, *states: str, successor: Any = None) -> Any:
@@ -29,3 +34,65 @@ def leg(name: str, *states: str, successor: Any = None) -> Any:
 def test_a_transfer_that_failed_leaves_the_call_as_it_was(states: tuple[str, ...], expected: str) -> None:
     first = leg("caller.1", "calling", "confirmed", successor=leg("caller.2", *states))
     assert Call(SimpleNamespace(), first, "caller").leg.id == expected  # type: ignore[arg-type]
+
+
+OWN_MARKS, AGENT, FOREIGN = (1, 2, 3), 8, 99
+
+
+def transferred(context: CaseContext) -> list[Any]:
+    """The legs of a caller whose call was passed on twice; each heard the agent, and has lost nothing."""
+    legs: list[Any] = []
+    for number, mark in reversed(list(enumerate(OWN_MARKS, start=1))):
+        made = leg(f"caller.{number}", "calling", "confirmed", successor=legs[0] if legs else None)
+        made.mark, made.direction, made.messages, made.phone = mark, "outgoing", [], SimpleNamespace(name="caller")
+        made.lost = 0
+        made.statistics = lambda made=made: counted(450, made.lost)
+        hears(made, AGENT)
+        legs.insert(0, made)
+    context.calls.add(Call(context, legs[0], "caller"))
+    agent = leg("agent.1", "incoming", "confirmed")
+    agent.mark, agent.direction, agent.messages, agent.statistics = AGENT, "incoming", [], lambda: None
+    context.calls.add(Call(context, agent, "agent", peer=context.calls.own[0]))  # type: ignore[arg-type]
+    process = SimpleNamespace(pid=1)
+    phone: Any = SimpleNamespace(process=process, fault=lambda: None, declined=None, legs=legs, incoming=[])
+    context.phones._phones["caller"] = phone
+    return legs
+
+
+def hears(of: Any, *marks: int) -> None:
+    told: dict[str, Any] = {"phone": "caller", "leg": of.id, "began": 1.0, "level_dbov": -15.0, "quality": 1.0}
+    of.events += [MarkHeard(at=2.0, mark=mark, **told) for mark in marks for _ in range(2)]
+
+
+def failed(context: CaseContext) -> list[tuple[str, str]]:
+    conclude(context, probe=False)
+    return [(f.check, f.subject) for f in context.evidence.findings if f.verdict is Verdict.FAILED]
+
+
+def test_each_leg_of_a_call_that_was_passed_on_is_looked_at_by_itself(make_context: MakeContext) -> None:
+    context = make_context()
+    transferred(context)
+    assert failed(context) == []
+    for check in ("audio.crossed", "audio.loss"):
+        looked_at = [f.subject for f in context.evidence.findings if f.check == check]
+        assert looked_at == ["caller.1", "caller.2", "caller.3"]
+
+
+@pytest.mark.parametrize("wrong", [0, 1, 2])
+@pytest.mark.parametrize(
+    ("mark", "lost", "check"),
+    [
+        (FOREIGN, 0, "audio.crossed"),
+        (OWN_MARKS[0], 0, "audio.echo"),
+        (OWN_MARKS[2], 0, "audio.echo"),
+        (AGENT, 150, "audio.loss"),
+    ],
+)
+def test_what_was_wrong_with_one_of_its_legs_is_found(
+    make_context: MakeContext, wrong: int, mark: int, lost: int, check: str
+) -> None:
+    context = make_context()
+    legs = transferred(context)
+    hears(legs[wrong], mark)
+    legs[wrong].lost = lost
+    assert failed(context) == [(check, f"caller.{wrong + 1}")]
