@@ -79,5 +79,7 @@ def test_one_call_more_than_the_trunk_carries(cast, ai, line, assistant, fallbac
     ai.was_not_reached(extra)
     expect(landed).caller_id(callers[most].number)
     expect(extra).two_way_audio_with(landed)
+    for group in cast.all_groups(but=fallback):
+        expect(group).never_rang()
     for call, talk in zip(calls, talks, strict=True):
         expect(call).two_way_audio_with(talk, changed=True)

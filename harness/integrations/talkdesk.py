@@ -11,6 +11,7 @@ from harness.finding_kinds import (
     AUDIO_TO_CALLER_AGAIN,
     CALLER_ID,
     LANDING_ANSWERED_BY,
+    LANDING_OTHERS,
     ROUTE_NOT_REACHED,
 )
 from harness.integrations import plans, shared
@@ -114,7 +115,7 @@ INTEGRATION = Integration(
             moment="limit",
             title="As many calls as the trunk carries, and one more",
             proves="All the calls the trunk allows are up at once with audio both ways, each its own; the one too many goes to the "
-            "fallback group and harms none of them.",
+            "fallback group alone and harms none of them.",
             source="guide, Max Concurrent Calls",
             section="create-the-sip-trunk",
             which=(TO_AI, FALLBACK, ONE_CALLER_MORE, HELD_BY_STAND_IN, AT_ONCE),
@@ -125,6 +126,7 @@ INTEGRATION = Integration(
             required_findings={
                 **WITH_THE_AI,
                 **FALLEN_BACK,
+                LANDING_OTHERS: 1,
                 ROUTE_NOT_REACHED: 1,
                 AUDIO_TO_CALLER: 2,
                 AUDIO_TO_AI_AGAIN: 1,

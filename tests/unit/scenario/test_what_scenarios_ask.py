@@ -10,6 +10,8 @@ from unittest.mock import MagicMock
 
 import pytest
 
+from harness.finding_kinds import LANDING_OTHERS
+from harness.integrations import find
 from scenarios import (
     test_access,
     test_call_control,
@@ -73,6 +75,17 @@ def test_a_fallback_is_one_where_the_ai_did_not_take_the_call(scenario: Callable
     timings = SimpleNamespace(ring_timeout_s=2.0)
     of = play(scenario, timings=timings, context=MagicMock(patience=4.0))
     of.ai.answered_nothing.assert_called_once_with(of.caller.call.return_value)
+
+
+def test_of_the_call_too_many_the_fallback_s_agents_alone_ring() -> None:
+    line, others, cast = MagicMock(), [object(), object()], MagicMock()
+    line.trunk.max_concurrent_calls = 1
+    cast.callers.return_value = [MagicMock(), MagicMock()]
+    cast.all_groups.side_effect = lambda but: others if but is fallback else []
+    fallback = MagicMock()
+    of = play(test_inbound.test_one_call_more_than_the_trunk_carries, cast=cast, line=line, fallback=fallback)
+    assert [subject for subject, _, _ in of.expect.named("never_rang")] == others
+    assert LANDING_OTHERS in find("talkdesk").row("TD-CAPACITY").required_findings
 
 
 def test_an_ai_that_is_given_up_is_let_go() -> None:
