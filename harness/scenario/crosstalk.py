@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Collection
 from typing import Final
 
 from harness.audio.marks import SAMPLE_RATE
@@ -44,6 +45,17 @@ def look(context: CaseContext, one: End, other: End) -> None:
         for listener, speaker in pairs:
             context.evidence.add(context.calls.crossing(listener.leg, sorted(heard[listener])))
             _level(context, speaker, listener)
+
+
+def beneath(context: CaseContext, listener: Call, voices: Collection[int], since: float) -> set[int]:
+    """Those of ``voices`` that an end hears after ``since``, be it beneath the strongest; each has to be heard a second time."""
+    with context.evidence.step(f"{listener.label} is searched for what is heard beneath"):
+        _wait(context, since + _WINDOW_S + ON_DISK_WITHIN_S)
+        found = _marks(listener).intersection(voices)
+        if found:
+            _wait(context, time.monotonic() + _WINDOW_S)
+            found &= _marks(listener)
+        return found
 
 
 def _wait(context: CaseContext, until: float) -> None:

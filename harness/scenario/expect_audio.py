@@ -155,7 +155,7 @@ class ExpectAudio:
             delays.measure(self._context, mine, other)
 
     def silence_from(self, other: End, seconds: float = 0.8) -> None:
-        """For ``seconds`` it does not hear ``other``, though it listens."""
+        """For ``seconds`` it does not hear ``other``, though it listens; a phone of ours not beneath another voice either."""
         listener = self._end
         with self._context.evidence.step(f"{listener.label} does not hear {other.label}"):
             if self._context.unheard is not None:
@@ -175,6 +175,8 @@ class ExpectAudio:
             marks, listened_s = heard
             voices, after = other.voices_for(listener), _discarded(listener)
             discarded = None if before is None or after is None else after - before
+            if isinstance(listener, Call) and before is None:  # who holds the call takes no audio
+                marks = [*marks, *crosstalk.beneath(self._context, listener, voices, since)]
             self._context.evidence.add(audio.silent(other.label, listener.label, marks, voices, listened_s, discarded))
 
     def _unseen_silence(self, other: End, why: str) -> None:

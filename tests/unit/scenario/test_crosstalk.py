@@ -17,7 +17,7 @@ from harness.audio.wav import to_int16
 from harness.checks.audio import Sound
 from harness.checks.claims import Observation
 from harness.deployment import Assistant
-from harness.events import CallState, MarkHeard
+from harness.events import CallState, Listened, MarkHeard, MediaState
 from harness.phone.waiter import never_came
 from harness.scenario import conclusion, crosstalk
 from harness.scenario.ai_calls import StandInCall
@@ -25,6 +25,7 @@ from harness.scenario.context import CaseContext
 from harness.scenario.ends import Call
 from harness.scenario.expect_audio import ExpectAudio
 from harness.verdict import Verdict
+from tests.unit.checks.calls import counted
 from tests.unit.scenario.conftest import MakeContext
 
 OWN, VOICE, FOREIGN, SALES, OTHERS = 7, 240, 99, 246, 8
@@ -62,6 +63,7 @@ class Leg:
             CallState(at=1.0, state="confirmed", **told),
             MarkHeard(at=1.2, mark=VOICE, began=1.1, level_dbov=level_dbov, quality=1.0, **told),
         ]
+        self.told = told
         self.ended = None if ended_at is None else CallState(at=ended_at, state="disconnected", **told)
         self.events += [self.ended] if self.ended else []
 
@@ -257,3 +259,29 @@ def test_audio_that_has_stopped_is_not_only_the_others(
     context.calls.add_ai(cast("Any", SimpleNamespace(assistant="main", legs=())))
     ExpectAudio(context, Call(context, cast("Any", leg), "caller")).hears_only(cast("Any", ai))
     assert sorted((f.subject, str(f.verdict)) for f in context.evidence.findings if f.check == "audio") == told
+
+
+@pytest.mark.parametrize(
+    ("sounds", "held", "verdict"),
+    [
+        ([sound()], False, Verdict.PASSED),
+        ([sound(OTHERS, db=-6.0)], False, Verdict.FAILED),
+        ([sound(OTHERS, db=-20.0)], False, Verdict.FAILED),
+        ([sound(FOREIGN, db=-6.0)], False, Verdict.PASSED),  # not what is asked
+        ([sound(OTHERS, db=-6.0), sound()], False, Verdict.PASSED),  # what was on its way
+        ([sound()[:0]], False, Verdict.PASSED),  # without a recording there is only the ear
+        ([sound(OTHERS, db=-6.0)], True, Verdict.PASSED),  # a phone that holds the call takes none of it
+    ],
+)
+def test_who_is_heard_beneath_another_is_not_silent(
+    make_context: MakeContext, sounds: list[NDArray[np.int16]], held: bool, verdict: Verdict
+) -> None:
+    """As an AI that stays in a conference of caller and agent."""
+    context, leg = make_context(), Leg(*sounds)
+    leg.events.append(Listened(at=time.monotonic() + 60.0, seconds=9.0, level_dbov=-15.0, **leg.told))
+    if held:
+        leg.events.append(MediaState(at=1.0, active=True, direction="sendonly", **leg.told))
+        leg.statistics = lambda: counted(100, 0)  # type: ignore[assignment, method-assign, return-value]
+    left = cast("Any", SimpleNamespace(label="ai.1", voices_for=lambda peer: {OTHERS}))
+    ExpectAudio(context, Call(context, cast("Any", leg), "caller")).silence_from(left)
+    assert [(f.check, f.verdict) for f in context.evidence.findings] == [("audio.silent", verdict)]

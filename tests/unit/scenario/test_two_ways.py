@@ -6,6 +6,7 @@ import time
 from types import SimpleNamespace
 from typing import Any, Literal
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -153,5 +154,6 @@ def test_who_holds_the_call_is_sent_no_rtp_though_the_phone_takes_none(
     ]
     made = leg(events)
     made.statistics = lambda: SimpleNamespace(rx_packets=next(counted))
+    made.received_since = lambda since: np.zeros(0, np.int16)
     Expect(context, Call(context, made, "caller")).silence_from(Somebody("agent.1", 8))  # type: ignore[arg-type]
     assert [finding.verdict for finding in context.evidence.findings] == [verdict]
