@@ -4,6 +4,7 @@ Within a call it refuses an offer without an answer with 500, once it has begun 
 ends its process over a profile that it does not know (``UDP/TLS/RTP/SAVP``, RFC 5764). Of several kinds of audio it may answer the one
 with the port of another. And it reads a key without its master key identifier (RFC 4568 section 6.1), so that no packet fits. So
 audio that the phone cannot take is switched off in what pjsip sees (RFC 3264 section 6: port zero), and such keys have another name.
+Of telephone-events it agrees on any spelling, and sends by one in small letters alone.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ _PLAIN: Final = ("RTP/AVP", "RTP/AVPF")
 _SDES: Final = ("RTP/SAVP", "RTP/SAVPF")
 _SECTION: Final = re.compile(rb"^m=[^ \t\r\n]+[ \t]+([0-9]+)(?:(?!^m=).)*", re.MULTILINE | re.DOTALL)
 _KEY: Final = re.compile(rb"^a=(crypto):([^\r\n]*)", re.MULTILINE)
+_EVENTS: Final = re.compile(rb"^a=rtpmap:[0-9]+[ \t]+(telephone-event)/", re.MULTILINE | re.IGNORECASE)
 _LEFT_OUT: Final = b"x-left"  # in the place of "crypto"
 
 
@@ -64,7 +66,14 @@ def narrow(offer: memoryview, own: Sequence[Codec], srtp: str) -> str:
     return unknown[0] if unknown and len(unfit) == len(offered) and srtp != "off" else ""
 
 
-def leave_out_mki(sdp: memoryview) -> None:
+def make_readable(sdp: memoryview) -> None:
+    """Have pjsip, in place, read what it would misread in an offer or an answer."""
+    _leave_out_mki(sdp)
+    for spelled in _EVENTS.finditer(bytes(sdp)):  # a name's case means nothing (RFC 4855 section 3)
+        sdp[spelled.start(1) : spelled.end(1)] = spelled[1].lower()
+
+
+def _leave_out_mki(sdp: memoryview) -> None:
     """Give keys with a master key identifier another name, in place, and switch off what has no other key."""
     octets = bytes(sdp)
     for section in _SECTION.finditer(octets):

@@ -218,7 +218,7 @@ class Filter:
                 self._keep_to_transport(self._at(address), arrival.text)
                 if arrival.text.startswith("REFER "):
                     self._spell_out(self._at(address))
-                offers.leave_out_mki(arrival.sdp)
+                offers.make_readable(arrival.sdp)
             if code == PASS and self._keeps(address, self._received):
                 code = DROP  # for now
         except Exception as error:
@@ -239,7 +239,7 @@ class Filter:
                 self._take_out(received.parsed, text, _CHALLENGES, self._unanswered)
             self._take_out(received.parsed, text, deadly.NAMES, self._deadly.of)
             self._keep_to_transport(received, text)
-            offers.leave_out_mki(self._bodies.octets(received.parsed))
+            offers.make_readable(self._bodies.octets(received.parsed))
             return self._keeps(address, self._received)
         except Exception as error:
             self._fault(f"responses: {type(error).__name__}: {error}")

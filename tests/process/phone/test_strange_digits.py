@@ -85,3 +85,14 @@ def test_no_digit_of_a_call_that_is_over(lease: Desk, stranger: Stranger) -> Non
     kind = ("Content-Type: application/dtmf",)
     assert stranger.within(phone, "INFO", 100, answer, "5", kind).status >= 400
     assert not any(isinstance(event, DtmfReceived) for event in leg.events)
+
+
+def test_digits_are_sent_however_their_name_is_spelled(lease: Desk, stranger: Stranger) -> None:
+    """An encoding's name has no case (RFC 4855 section 3)."""
+    phone = lease("callee")
+    leg, answer = answered(phone, stranger, EVENTS.replace("telephone-event", "TELEPHONE-EVENT"))
+    leg.send_digits("1")
+    stranger.rtp.settimeout(10)
+    while stranger.rtp.recv(1500)[1] & 0x7F != 97:
+        pass
+    assert stranger.hangs_up(phone, answer).status == 200

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.phone.child.offers import codec_of, has_answer, leave_out_mki, narrow
+from harness.phone.child.offers import codec_of, has_answer, make_readable, narrow
 from harness.sip.sdp import Description
 
 HEAD = "v=0\r\no=- 7 7 IN IP4 192.0.2.7\r\ns=-\r\nc=IN IP4 192.0.2.7\r\nt=0 0\r\n"
@@ -103,12 +103,23 @@ def test_pjsip_sees_of_an_offer_what_the_phone_can_take(media: str, srtp: str, l
 )
 def test_keys_with_a_master_key_identifier_are_left_out(media: str, keys: list[int]) -> None:
     octets = bytearray((HEAD + media).encode())
-    leave_out_mki(memoryview(octets))
+    make_readable(memoryview(octets))
     sections = Description.parse(bytes(octets)).media
     assert [len(section.crypto) for section in sections] == keys
     assert [section.is_rejected for section in sections] == [media == MKI, *[False] * (len(sections) - 1)]
 
 
 def test_where_no_description_is_nothing_is_changed() -> None:
-    leave_out_mki(memoryview(b""))
+    make_readable(memoryview(b""))
     assert narrow(memoryview(b""), [], "optional") == ""
+
+
+@pytest.mark.parametrize("name", ["telephone-event", "TELEPHONE-EVENT", "Telephone-Event"])
+def test_a_name_s_case_means_nothing(name: str) -> None:
+    """pjsip agreed on it, and had no payload type to send digits by: every row with digits failed (RFC 4855 section 3)."""
+    sdp = (
+        f"v=0\r\nm=audio 4000 RTP/AVP 0 101\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:101 {name}/8000\r\na=fmtp:101 0-15\r\n"
+    )
+    octets = bytearray(sdp.encode())
+    make_readable(memoryview(octets))
+    assert octets.decode() == sdp.replace(name, "telephone-event")
