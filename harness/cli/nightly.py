@@ -54,12 +54,7 @@ def run(
     series = name or "+".join(file.stem for file in files)
     to = alerts.addresses()
     if check_fresh is not None:
-        with _told(f"{series}: nobody can say when a night last ended", to):
-            stale = night.check_fresh(reports, series, check_fresh)
-        typer.echo(stale or f"{series}: a night has ended in the last {check_fresh:g} hours")
-        if stale:
-            alerts.send(alerts.Alert(f"{series}: a night is missing", stale, "failure"), to)
-        raise typer.Exit(FAILED if stale else PASSED)
+        raise typer.Exit(_check_fresh(reports, series, check_fresh, to))
     with _told(f"{series}: the night did not begin", to):
         bound, more = _read(files, bounds_file), _split(verify)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -72,6 +67,16 @@ def run(
         _measure(finished, metrics_file, push)
         _say_what_has_changed(finished)
     raise typer.Exit(finished.night.code)
+
+
+def _check_fresh(reports: Path, series: str, hours: float, to: Sequence[str]) -> int:
+    """Say whether a night has ended in so many hours, and alert when none has; the exit code."""
+    with _told(f"{series}: nobody can say when a night last ended", to):
+        stale = night.check_fresh(reports, series, hours)
+    typer.echo(stale or f"{series}: a night has ended in the last {hours:g} hours")
+    if stale:
+        alerts.send(alerts.Alert(f"{series}: a night is missing", stale, "failure"), to)
+    return FAILED if stale else PASSED
 
 
 def _alert(finished: night.FinishedNight, reports: Path, to: Sequence[str]) -> None:

@@ -105,7 +105,7 @@ def _is_redis(address: str) -> bool:
     from redis.connection import parse_url  # of the extra ``fleet``, as whoever asks for an address has found
 
     try:
-        parse_url(address)  # type: ignore[no-untyped-call]  # redis is not typed here
+        parse_url(address)  # type: ignore[no-untyped-call]
         parts = urlsplit(address)
         of_a_network = parts.scheme in ("redis", "rediss") and bool(parts.hostname)
     except ValueError:

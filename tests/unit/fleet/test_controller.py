@@ -161,7 +161,7 @@ def test_who_goes_on_knows_who_has_had_it(tmp_path: Path) -> None:
     first = of(tmp_path, sites, plan)
     with pytest.raises(ZeroDivisionError):
         first.run()
-    os.close(first._lock)
+    os.close(first._lock)  # as where its process is gone
     sites.sites["c"] = breaks
     sites.send_task("", [sites.tasks[-1]], "")  # which its site has run meanwhile
     again = of(tmp_path, sites, plan)
