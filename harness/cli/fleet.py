@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from harness.cli.app import INTERRUPTED
-from harness.errors import RefusedError, ResourceError
+from harness.errors import MistakeError, RefusedError, ResourceError
 from harness.pytest_plugin.options import LIVE_VARIABLE, live_is_allowed, live_refusal
 from harness.report.closing import show
 from harness.report.run import STOPPED
@@ -26,6 +26,22 @@ if TYPE_CHECKING:
 
 _Files = Annotated[Path, typer.Option("--files", metavar="DIR", help="Where the deployment files are.")]
 _Reports = Annotated[Path, typer.Option(metavar="DIR", help="Where the run leaves its results.")]
+
+
+def _whole(scenarios: str) -> str:
+    if scenarios and not Path(scenarios).is_absolute():  # a site would look below its shard's own directory
+        raise MistakeError(f"--scenarios {scenarios}: is no whole path; allowed: one, the same at each site")
+    return scenarios
+
+
+_Scenarios = Annotated[
+    str,
+    typer.Option(
+        metavar="DIR",
+        callback=_whole,
+        help="Other scenarios than the harness's own: a whole path, the same at each site.",
+    ),
+]
 
 fleet_app = typer.Typer(name="fleet", help="One run over several sites (docs/fleet.md).", no_args_is_help=True)
 
@@ -88,7 +104,7 @@ def run(
         bool,
         typer.Option("--live", help=f"Place calls at real platforms, which may cost money (or {LIVE_VARIABLE}=1)."),
     ] = False,
-    scenarios: Annotated[str, typer.Option(metavar="DIR", help="Other scenarios than the harness's own.")] = "",
+    scenarios: _Scenarios = "",
 ) -> None:
     """Verify over all sites, and make one report. The exit code is the run's."""
     _check_extra()

@@ -22,6 +22,12 @@ SiteName = Annotated[
     str, form(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}", "letters, digits and _ . - behind the first, 40 at most")
 ]
 
+#: A part of a path would be another directory to each process: a shard's, which is deleted with it, and the controller's.
+Results = Annotated[
+    str,
+    form(r"((file|local)://)?/.*|(?!file:|local:)[^/]+://.+", "a whole path, or an address such as s3://bucket/prefix"),
+]
+
 
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -59,7 +65,7 @@ class Verify(_Model):
 class Fleet(_Model):
     """A fleet."""
 
-    results: str  #: a directory that all sites share, or an address such as ``s3://bucket/prefix`` (fsspec)
+    results: Results  #: a directory that all sites share under this path, or an address (fsspec)
     sites: tuple[Site, ...] = Field(min_length=1)
     verify: tuple[Verify, ...] = Field(min_length=1)
     trunks: tuple[SharedTrunk, ...] = ()

@@ -22,7 +22,7 @@ FILES = Path(__file__).parents[3] / "scenarios" / "deployments"
 
 
 def fleet(*verify: dict[str, Any], sites: str = "abc", **more: Any) -> Fleet:
-    plain = {"results": "r", "sites": [{"name": name, "workers": 2} for name in sites], "verify": list(verify)}
+    plain = {"results": "/r", "sites": [{"name": name, "workers": 2} for name in sites], "verify": list(verify)}
     return Fleet.model_validate(plain | more)
 
 
@@ -112,11 +112,11 @@ def test_durations_are_remembered(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ("results = ", "not TOML"),
-        ('results = "r"\nsites = []\nverify = []', "sites"),
-        ('results = "r"\nsites = [{name = "a"}, {name = "a"}]\nverify = [{file = "x"}]', "two have one name"),
-        ('results = "r"\nsites = [{name = "a"}]\nverify = [{file = "x", sites = ["b"]}]', "no site is called 'b'"),
-        ('results = "r"\nsites = [{name = "a b"}]\nverify = [{file = "x"}]', r"sites\.0\.name"),
-        ('results = "r"\nsites = [{name = "a"}]\nverify = [{file = "x"}]\nlease = 1', "lease"),
+        ('results = "/r"\nsites = []\nverify = []', "sites"),
+        ('results = "/r"\nsites = [{name = "a"}, {name = "a"}]\nverify = [{file = "x"}]', "two have one name"),
+        ('results = "/r"\nsites = [{name = "a"}]\nverify = [{file = "x", sites = ["b"]}]', "no site is called 'b'"),
+        ('results = "/r"\nsites = [{name = "a b"}]\nverify = [{file = "x"}]', r"sites\.0\.name"),
+        ('results = "/r"\nsites = [{name = "a"}]\nverify = [{file = "x"}]\nlease = 1', "lease"),
     ],
 )
 def test_a_mistake_in_the_file_is_said(tmp_path: Path, text: str, said: str) -> None:
@@ -124,6 +124,30 @@ def test_a_mistake_in_the_file_is_said(tmp_path: Path, text: str, said: str) -> 
     file.write_text(text)
     with pytest.raises(MistakeError, match=said):
         read(file)
+
+
+@pytest.mark.parametrize("results", ["results", "./evidence", "~/results", "", "file://results", "s3:bucket"])
+def test_results_are_kept_where_every_process_looks_for_them(tmp_path: Path, results: str) -> None:
+    """A part of a path is below each process's own directory, and a shard's is deleted with it: numbers were called again."""
+    file = tmp_path / "fleet.toml"
+    file.write_text(f'results = "{results}"\nsites = [{{name = "a"}}]\nverify = [{{file = "x"}}]')
+    with pytest.raises(MistakeError) as caught:
+        read(file)
+    (line,) = str(caught.value).splitlines()
+    assert line.startswith(f"{file}: results: {results!r}")
+    assert "allowed: a whole path" in line
+
+
+@pytest.mark.parametrize("results", ["/results", "file:///results", "s3://bucket/prefix", "simplecache::s3://bucket"])
+def test_results_are_kept_in_a_directory_or_a_store(results: str) -> None:
+    assert fleet(INBOUND, results=results).results == results
+
+
+def test_other_scenarios_are_the_same_directory_at_each_site(tmp_path: Path) -> None:
+    (tmp_path / "fleet.toml").write_text('results = "/r"\nsites = [{name = "a"}]\nverify = [{file = "x"}]')
+    outcome = CliRunner().invoke(application(), ["fleet", "run", str(tmp_path / "fleet.toml"), "--scenarios", "own"])
+    assert isinstance(outcome.exception, MistakeError)
+    assert str(outcome.exception) == "--scenarios own: is no whole path; allowed: one, the same at each site"
 
 
 def call(case: str, shard: int, attempt: int, site: str) -> dict[str, Any]:

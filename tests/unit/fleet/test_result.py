@@ -31,7 +31,7 @@ def no_allure_program(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("broke", [(), ("the world of acme died", "a test cannot be read: no comma")])
 def test_what_broke_in_an_attempt_breaks_the_run(tmp_path: Path, runs: ModuleType, broke: tuple[str, ...]) -> None:
     """Though each of its cases passed; that an attempt was stopped is no matter, its other cases were run elsewhere."""
-    fleet = {"results": "r", "sites": [{"name": "oslo"}, {"name": "lima"}], "verify": [{"file": "live-talkdesk.toml"}]}
+    fleet = {"results": "/r", "sites": [{"name": "oslo"}, {"name": "lima"}], "verify": [{"file": "live-talkdesk.toml"}]}
     made = plan.plan(Fleet.model_validate(fleet), FILES, {}, live=True)
     record = Record()
     for number, (site, row) in enumerate([("oslo", "HOLD"), ("lima", "BUSY")], 1):
@@ -50,7 +50,7 @@ def test_what_broke_in_an_attempt_breaks_the_run(tmp_path: Path, runs: ModuleTyp
 
 def test_a_case_that_was_run_again_counts_once(tmp_path: Path, runs: ModuleType) -> None:
     """A machine that had no time for it broke its first attempt."""
-    fleet = {"results": "r", "sites": [{"name": "oslo"}], "verify": [{"file": "live-talkdesk.toml"}]}
+    fleet = {"results": "/r", "sites": [{"name": "oslo"}], "verify": [{"file": "live-talkdesk.toml"}]}
     made = plan.plan(Fleet.model_validate(fleet), FILES, {}, live=True)
     deployment = runs.live().model_copy(update={"site": "oslo"})
     run = runs.make_run(tmp_path / "work", rows=("HOLD", "BUSY"), deployment=deployment, plays={"HOLD": runs.breaks})
@@ -71,7 +71,7 @@ def test_a_shard_that_names_its_rows_makes_no_smaller_run(
     """Who signs it read that only a part had been asked for, by options that nobody gave, and a command line for each shard."""
     verify = {"file": "live-talkdesk.toml", "rows": rows}
     made = plan.plan(
-        Fleet.model_validate({"results": "r", "sites": [{"name": "oslo"}], "verify": [verify]}), FILES, {}, live=True
+        Fleet.model_validate({"results": "/r", "sites": [{"name": "oslo"}], "verify": [verify]}), FILES, {}, live=True
     )
     record = Record()
     for number, row in enumerate(("HOLD", "BUSY"), 1):
@@ -93,7 +93,7 @@ def test_a_shard_that_names_its_rows_makes_no_smaller_run(
 def test_why_a_fleet_ended_before_its_time_is_in_its_report(tmp_path: Path, runs: ModuleType, why: str) -> None:
     """Else it says that cases were not run, and Ctrl-C at the controller is none to whoever makes the report again."""
     fleet = {
-        "results": "r",
+        "results": "/r",
         "sites": [{"name": "oslo"}],
         "verify": [{"file": "live-talkdesk.toml", "rows": ["TD-INBOUND"]}],
     }
@@ -112,7 +112,7 @@ def test_what_was_not_run_is_reported_though_its_numbers_are_closed_by_then(
 ) -> None:
     """Of the plan's cases the report found none any more, and said nothing of those that had passed."""
     fleet = {
-        "results": "r",
+        "results": "/r",
         "sites": [{"name": "oslo"}],
         "verify": [{"file": "live-large.toml", "rows": ["TD-INBOUND"]}, {"file": "live-talkdesk.toml"}],
     }
