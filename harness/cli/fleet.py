@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import shlex
 import signal
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -114,6 +115,7 @@ def run(
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     console = SafeConsole(highlight=False, soft_wrap=True)
+    files, reports = files.absolute(), reports.absolute()
     kept = reports / "fleet"
     live = live_is_allowed(live)
     if resume is not None:
@@ -131,16 +133,21 @@ def run(
         if resume is None:
             made.write(directory)
             controller.begin()
-            again = f"harness fleet run --resume {directory}{' --live' if made.live else ''}"
-            _say(console, f"run {made.run}; if this is killed: {again}")
+            _say(console, f"run {made.run}; if this is killed: {_resuming(directory, files, reports, made.live)}")
         else:
             controller.resume()
         record = controller.run()
         ledger = state.ledger(made.run)
-    finished = result.report(made, record, ledger, files=files, reports=reports.absolute(), work=directory)
+    finished = result.report(made, record, ledger, files=files, reports=reports, work=directory)
     plan.write_durations(kept / plan.DURATIONS, result.durations(record))
     _tell(console, finished, record, ledger)
     raise typer.Exit(INTERRUPTED if record.interrupted == STOPPED else finished.summary.exit_code)
+
+
+def _resuming(directory: Path, files: Path, reports: Path, live: bool) -> str:
+    """The command line that goes on with a run."""
+    command = ["harness", "fleet", "run", "--resume", directory, "--files", files, "--reports", reports]
+    return shlex.join(map(str, [*command, *(["--live"] if live else [])]))
 
 
 def _tell(console: SafeConsole, finished: FinishedRun, record: Record, ledger: Sequence[Mapping[str, Any]]) -> None:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import json
+import shlex
+import signal
 from pathlib import Path
 from types import ModuleType
+from unittest.mock import MagicMock
 
 import pytest
 from typer.testing import CliRunner
 
 from harness.cli.app import application
 from harness.deployment.hours import AS_OF_VARIABLE
-from harness.fleet import plan, result
-from harness.fleet.config import Fleet
+from harness.fleet import controller, plan, result, state
+from harness.fleet.config import REDIS_VARIABLE, Fleet
 from harness.fleet.controller import Accepted, Record
 from harness.report import scope
 from harness.report.run import STOPPED, read_planned, write_end
@@ -130,3 +133,33 @@ def test_what_was_not_run_is_reported_though_its_numbers_are_closed_by_then(
         made, record, [], files=FILES, reports=tmp_path / "reports", work=tmp_path / "work"
     ).summary.total
     assert (total.passed, total.broken) == (1, len(left))
+
+
+def test_a_run_goes_on_from_anywhere_by_the_line_that_it_printed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It left out where files and reports are: what was not run had no file there, and there was no report."""
+    monkeypatch.setattr(signal, "signal", MagicMock())
+    monkeypatch.setattr(state, "State", redis := MagicMock())
+    redis.return_value.ledger.return_value = []
+    monkeypatch.setattr(controller, "Controller", control := MagicMock())
+    monkeypatch.setenv(REDIS_VARIABLE, "redis://127.0.0.1:1/0")
+    (tmp_path / "our files").symlink_to(FILES)
+    (tmp_path / "fleet.toml").write_text(
+        'results = "/r"\nsites = [{name = "a"}]\nverify = [{file = "live-talkdesk.toml", rows = ["TD-INBOUND"]}]'
+    )
+    (tmp_path / "elsewhere").mkdir()
+
+    monkeypatch.chdir(tmp_path)
+    control.return_value.run.side_effect = SystemExit  # it is killed
+    options = ["--files", "our files", "--reports", "nights", "--live"]
+    said = CliRunner().invoke(application(), ["fleet", "run", "fleet.toml", *options]).output
+    program, *again = shlex.split(said.partition("if this is killed: ")[2])
+    (directory,) = (tmp_path / "nights" / "fleet").iterdir()
+    left = [case for shard in plan.read(directory).shards for case in shard.cases]
+    control.return_value.run = MagicMock(return_value=Record(not_run={"a": left}))
+
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    outcome = CliRunner().invoke(application(), again)
+    assert (program, outcome.exit_code) == ("harness", 3), outcome
+    assert json.loads((tmp_path / "nights" / "latest" / result.FILE).read_text())["not_run"] == {"a": left}
