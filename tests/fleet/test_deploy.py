@@ -50,7 +50,7 @@ def commands() -> list[list[str]]:
     for _, plain in MANIFESTS:
         spec = plain.get("spec", {})
         pod = spec.get("jobTemplate", {}).get("spec", spec).get("template", {}).get("spec", {})
-        found += [c["args"] for c in pod.get("containers", ()) if c["image"] == "harness"]
+        found += [c["args"] for c in pod.get("containers", ()) if c["image"] == "harness-fleet"]
     return found
 
 

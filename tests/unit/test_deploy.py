@@ -87,6 +87,21 @@ def test_the_volumes_are_its_users() -> None:
     assert mounted == {"/world", "/reports"} <= set(made[1].split())
 
 
+def images(*files: Path) -> set[str]:
+    """What these files call the images that they build or start."""
+    said = (re.findall(r"(?:^ +image:| -t) (\S+)", file.read_text(encoding="utf-8"), re.MULTILINE) for file in files)
+    return {name for names in said for name in names}
+
+
+def test_the_fleets_image_is_not_called_as_the_container_is() -> None:
+    """A name that is there already is not built: the container, which has no Celery, was started for the fleet."""
+    fleet = ROOT / "deploy" / "fleet"
+    one = images(CONTAINERFILE, CONTAINER / "compose.yaml", ROOT / "deploy" / "README.md")
+    other = images(fleet / "Dockerfile", fleet / "compose.yaml", *fleet.glob("kubernetes/*.yaml"))
+    assert one == {"harness", "call-verification-harness"}
+    assert other == {"harness-fleet", "redis:7-bookworm"}
+
+
 @pytest.mark.parametrize(
     ("schema", "file"),
     [
