@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from collections.abc import Collection, Sequence
+from typing import NamedTuple, Protocol, TypeVar
 
-from harness.audio.marks import VOICES, reply_to
+from harness.audio.marks import VOICES, replied
 from harness.checks import audio
 from harness.deployment import Deployment
 from harness.phone.leg import Leg
@@ -67,28 +66,20 @@ class CallOfTheAi(LegsOfACall, Protocol):
 Own = TypeVar("Own", bound=OwnCall)
 
 
-@dataclass(frozen=True)
-class Party:
+class Party(NamedTuple):
     """One of those who can be heard in a case."""
 
     label: str
     legs: Sequence[Leg]
     conversation: str | None  #: the caller's leg that it began with; None where nobody knows
 
-    @property
-    def marks(self) -> set[int]:
-        """What it sends."""
-        return {leg.mark for leg in self.legs}
+    def sends(self, mark: int) -> bool:
+        """Whether it is its mark."""
+        return any(leg.mark == mark for leg in self.legs)
 
-    @property
-    def replies(self) -> set[int]:
-        """By what an AI says in band that it hears it."""
-        return set(map(reply_to, self.marks))
-
-
-def _heard_of(parties: Iterable[Party]) -> set[int]:
-    """What tells of them: their marks, and an AI's answers to these."""
-    return {mark for party in parties for mark in party.marks | party.replies}
+    def is_told_by(self, mark: int) -> bool:
+        """Whether it is its mark, or what an AI says in band when it hears that."""
+        return self.sends(mark) or ((heard := replied(mark)) is not None and self.sends(heard))
 
 
 class Calls:
@@ -135,62 +126,61 @@ class Calls:
 
     def _parties(self) -> Sequence[Party]:
         parties = [
-            Party(call.label, call.legs, (call.peer or call).legs[0].id)
+            Party(call.label, legs, (call.peer or call).legs[0].id)
             for call in (*self.own, *self.of_the_ai)
-            if call.legs
+            if (legs := call.legs)
         ]
         known = {leg.id for party in parties for leg in party.legs}
         return parties + [Party(leg.id, [leg], None) for leg in self._phones.legs if leg.id not in known]
 
     def name_of_mark(self, mark: int) -> str | None:
         """Whose mark it is, None when it belongs to nobody in this case."""
-        for party in self._parties():
-            if mark in party.marks:
-                return party.label
-            if mark in party.replies:
-                return f"the AI answering {party.label}"
-        for name, assistant in self._deployment.assistants.items():
-            if assistant.voice == mark:
-                return f"assistant {name}"
-        return None
+        of = next((party for party in self._parties() if party.is_told_by(mark)), None)
+        if of is not None:
+            return of.label if of.sends(mark) else f"the AI answering {of.label}"
+        return f"assistant {self._voices[mark]}" if mark in self._voices else None
+
+    @property
+    def _voices(self) -> dict[int, str]:
+        """The assistants by their voices, where the deployment tells them."""
+        every = self._deployment.assistants.items()
+        return {assistant.voice: name for name, assistant in every if assistant.voice is not None}
 
     def crossing(self, listener: Leg, heard: Sequence[int]) -> Finding:
         """Whether all of what a leg of ours heard belongs to its own conversation."""
         strange = self.strange(listener, heard)
         allowed = [mark for mark in heard if mark not in strange]
-        return audio.no_crossing(listener.id, heard, self._party_of(listener).marks, allowed, self.name_of_mark)
+        own = {leg.mark for leg in _party_of(listener, self._parties()).legs}
+        return audio.no_crossing(listener.id, heard, own, allowed, self.name_of_mark)
 
     def strange(self, listener: Leg, heard: Collection[int]) -> set[int]:
         """Of marks that a leg heard those that it should not have: strangers', other callers' of the case, and its call's own."""
-        of = self._party_of(listener)
-        wrong = of.marks | self._of_others_than(of.conversation)
-        return {mark for mark in heard if mark in wrong or self._is_nobodys(mark) or self._is_absent(mark)}
+        parties = self._parties()
+        of = _party_of(listener, parties)
+        return {mark for mark in set(heard) if of.sends(mark) or self._is_strange(mark, of.conversation, parties)}
 
-    def _party_of(self, leg: Leg) -> Party:
-        found = (party for party in self._parties() if any(leg.id == own.id for own in party.legs))
-        return next(found, Party(leg.id, [leg], None))
-
-    def _of_others_than(self, conversation: str | None) -> set[int]:
-        """The marks of other callers, and of those they were led to; none where nobody knows which conversation it is.
+    def _is_strange(self, mark: int, conversation: str | None, parties: Sequence[Party]) -> bool:
+        """Whether it is of no part of that conversation; of whom nobody knows where they belong, they may be.
 
         A load's later call may have a mark again that an earlier one had.
         """
-        if conversation is None:
-            return set()
-        theirs = [party for party in self._parties() if party.conversation not in (conversation, None)]
-        others = [party for party in self._parties() if party.conversation in (conversation, None)]
-        return _heard_of(theirs) - _heard_of(others)
+        of = {party.conversation for party in parties if party.is_told_by(mark)}
+        if of:
+            return conversation is not None and of.isdisjoint((conversation, None))
+        if mark in self._voices:
+            return self._is_absent(self._voices[mark])
+        return not self.is_unattributed(mark)
 
     def is_unattributed(self, mark: int) -> bool:
         """Whether it is some assistant's voice, in a deployment that does not tell which assistant has which."""
-        told = any(assistant.voice is not None for assistant in self._deployment.assistants.values())
-        return mark in VOICES and not told
+        return mark in VOICES and not self._voices
 
-    def _is_nobodys(self, mark: int) -> bool:
-        return self.name_of_mark(mark) is None and not self.is_unattributed(mark)
-
-    def _is_absent(self, mark: int) -> bool:
-        """Whether it is the voice of an assistant that took no call of this case, though others are known to have."""
+    def _is_absent(self, assistant: str) -> bool:
+        """Whether it took no call of this case, though others are known to have."""
         took = {call.assistant for call in self.of_the_ai}
-        voices = {assistant.voice: name for name, assistant in self._deployment.assistants.items()}
-        return mark in voices and bool(took) and None not in took and voices[mark] not in took
+        return bool(took) and None not in took and assistant not in took
+
+
+def _party_of(leg: Leg, parties: Sequence[Party]) -> Party:
+    found = (party for party in parties if any(leg.id == own.id for own in party.legs))
+    return next(found, Party(leg.id, [leg], None))

@@ -281,7 +281,7 @@ def test_who_is_heard_beneath_another_is_not_silent(
     leg.events.append(Listened(at=time.monotonic() + 60.0, seconds=9.0, level_dbov=-15.0, **leg.told))
     if held:
         leg.events.append(MediaState(at=1.0, active=True, direction="sendonly", **leg.told))
-        leg.statistics = lambda: counted(100, 0)  # type: ignore[assignment, method-assign, return-value]
+        leg.statistics = lambda: counted(100, 0)  # type: ignore[assignment, method-assign]
     left = cast("Any", SimpleNamespace(label="ai.1", voices_for=lambda peer: {OTHERS}))
     ExpectAudio(context, Call(context, cast("Any", leg), "caller")).silence_from(left)
     assert [(f.check, f.verdict) for f in context.evidence.findings] == [("audio.silent", verdict)]

@@ -78,11 +78,10 @@ def test_a_fallback_is_one_where_the_ai_did_not_take_the_call(scenario: Callable
 
 
 def test_of_the_call_too_many_the_fallback_s_agents_alone_ring() -> None:
-    line, others, cast = MagicMock(), [object(), object()], MagicMock()
+    line, others, cast, fallback = MagicMock(), [object(), object()], MagicMock(), MagicMock()
     line.trunk.max_concurrent_calls = 1
     cast.callers.return_value = [MagicMock(), MagicMock()]
     cast.all_groups.side_effect = lambda but: others if but is fallback else []
-    fallback = MagicMock()
     of = play(test_inbound.test_one_call_more_than_the_trunk_carries, cast=cast, line=line, fallback=fallback)
     assert [subject for subject, _, _ in of.expect.named("never_rang")] == others
     assert LANDING_OTHERS in find("talkdesk").row("TD-CAPACITY").required_findings
