@@ -96,7 +96,8 @@ class Key:
 def keys() -> dict[str, list[Key]]:
     """Class → its keys, those of its base classes last."""
     found: dict[str, list[Key]] = {}
-    for module in sorted(MODEL.glob("*.py"), key=lambda path: path.name != "values.py"):  # it holds the base classes
+    base_classes_first = {"values.py": 0, "model.py": 2}
+    for module in sorted(MODEL.glob("*.py"), key=lambda path: base_classes_first.get(path.name, 1)):
         source = module.read_text(encoding="utf-8")
         comments = dict(_comments(source))
         for node in ast.parse(source).body:
