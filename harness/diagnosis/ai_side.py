@@ -157,7 +157,7 @@ def _of_invite(scene: Scene, seen: Seen) -> None:
         right = seen.transport == trunk.transport and port in (str(trunk.port), "")
         facts.record("ai.transport", "the trunk's" if right else "another", seen.where)
         facts.record("ai.trunk", _trunk(scene, trunk, seen), seen.where)
-    facts.record("ai.tls_asked", invite.uri.params.get("transport") == "tls", seen.where)
+    facts.record("ai.tls_asked", invite.uri.asked_transport == "tls", seen.where)
     body = invite.body.decode("utf-8", "replace")
     if "m=audio" in body or body.startswith("v="):
         facts.record("ai.offer", sdp.offered(body), seen.where, formats(invite))

@@ -231,6 +231,19 @@ def test_whether_tls_was_asked_for(is_tls: bool) -> None:
     assert facts_of(call().ai_gets(tls=is_tls)).value("ai.tls_asked") is is_tls
 
 
+@pytest.mark.parametrize(
+    ("asked", "is_asked"), [("sip:x@y;transport=TLS", True), ("sips:x@y", True), ("sip:x@y;transport=tcp", False)]
+)
+def test_tls_is_asked_for_in_capitals_and_by_sips_as_well(asked: str, is_asked: bool) -> None:
+    """RFC 3261 sections 19.1.4 and 26.2.2: a call that then comes in the clear does not lack it."""
+    example = Example("gladly", "GL-INBOUND", transport="tls").dials().ai_gets(tls=False, over="tcp")
+    headers = example._messages[-1]["text"].partition("\r\n")[2]
+    example._messages[-1]["text"] = f"INVITE {asked} SIP/2.0\r\n{headers}"
+    example.after(0.1).state("disconnected", 503, "x").not_taken().all_ports_answer()
+    assert facts_of(example).value("ai.tls_asked") is is_asked
+    assert ("tls-not-appended" in [cause.id for cause in example.diagnose().causes]) is not is_asked
+
+
 def test_an_invite_without_audio_offers_none() -> None:
     example = call()._sip("received", "INVITE sip:+12065550100@192.0.2.60 SIP/2.0", "INVITE")
     facts = facts_of(example)
