@@ -50,6 +50,8 @@ THE_TRUNK, THE_ADDRESS, THE_CALLERS_NUMBER = "the trunk", _ADDRESS, "the caller'
 UNREAD = "something that no rule reads"
 #: Statuses that say that it is refused, and not what for (RFC 3261 sections 21.4.4 and 21.6.2).
 _OPEN = (403, 603)
+#: The same in the words of some stacks, which say no more than the registry's ("603 Declined": chan_sip of Asterisk).
+_SAME_WORDS = {403: ("access forbidden",), 603: ("declined", "call declined")}
 #: The platform knows what is asked for, and cannot carry it.
 NOT_CARRIED = (ROUTE, CHANNELS, CONGESTION, CONCURRENCY)
 #: Reasons of a BYE that say more than that the call was ended.
@@ -233,7 +235,8 @@ def of_message(answer: Response) -> str | None:
 
 def of_refusal(answer: Response) -> str | None:
     """The same, and :data:`UNREAD` where a status that leaves open what for has a phrase of its own, which is not read."""
-    standard = answer.reason.strip().lower() in ("", REASONS.get(answer.status, "").lower())
+    known = ("", REASONS.get(answer.status, "").lower(), *_SAME_WORDS.get(answer.status, ()))
+    standard = answer.reason.strip().lower() in known
     return of_message(answer) or (UNREAD if answer.status in _OPEN and not standard else None)
 
 

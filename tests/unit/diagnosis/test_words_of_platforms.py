@@ -100,6 +100,19 @@ def test_words_that_nobody_can_read_may_be_of_another_cause(phrase: str, told: t
     assert named(answered(403, phrase))[0] == told
 
 
+@pytest.mark.parametrize(
+    ("code", "phrase"), [(603, "Declined"), (603, "Call declined"), (603, "Decline"), (403, "Access Forbidden")]
+)
+def test_the_status_in_other_words_is_no_reason_of_its_own(code: int, phrase: str) -> None:
+    assert facts_of(answered(code, phrase)).value("transfer.refusal") is None
+    assert named(answered(code, phrase))[0] == ("refer-rejected", "certain")
+
+
+@pytest.mark.parametrize(("code", "phrase"), [(403, "Declined"), (603, "Access forbidden"), (603, "Declined D7")])
+def test_words_of_another_status_and_more_than_its_words_are_not_read(code: int, phrase: str) -> None:
+    assert facts_of(answered(code, phrase)).value("transfer.refusal") == UNREAD
+
+
 def test_what_a_refusal_of_the_status_alone_says_is_nothing() -> None:
     assert facts_of(answered(405, "Method Not Allowed")).value("transfer.refusal") is None
     assert facts_of(answered(405, "SIP Method Not Allowed D42")).value("transfer.refusal") is None
