@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import ipaddress
-import re
 
 from harness.audio.marks import VOICES, reply_to
 from harness.diagnosis import sdp
 from harness.diagnosis.derive import Scene, listed, shown
-from harness.events import PACKET_S, FarEndReport, LegStarted, MarkHeard, MediaState, RtpStatistics, SipMessage
+from harness.diagnosis.messages import changes_media, of_records, parse
+from harness.events import PACKET_S, FarEndReport, LegStarted, MarkHeard, MediaState, RtpStatistics
 from harness.sip.grammar import host_of
 from harness.verdict import Finding, Strength, Verdict
 
 #: Fewer packets than this (half a second of 20 ms each) are no evidence of what the others held.
 FEW_PACKETS = 25
-#: Between the last of a voice and the re-INVITE that cut it off: its answer, the jitter buffer, the detector.
+#: When the audio of a call that was up came to an end.
+CHANGED = "a re-INVITE or UPDATE"
+#: Between the last of a voice and the change of the call that cut it off: its answer, the jitter buffer, the detector.
 _AT_A_CHANGE_S = 1.0
 #: What is heard where no RTP is, or hardly any; and where it is neither a voice nor any other sound that means something.
 NO_RTP = ("nothing", "a few packets", "silence")
@@ -126,9 +128,9 @@ def tell_beside(scene: Scene, body: str, sender: str, *where: str) -> None:
 
 
 def _stopped_at(scene: Scene, failed: Finding) -> None:
-    """Whether the last mark its listener heard came when the call was changed; in a call that nobody changed it stopped by itself.
+    """Whether the last mark its listener heard came when either leg was changed; in a call that nobody changed it stopped by itself.
 
-    Nobody can tell of a listener that does not say when it heard what.
+    Nobody can tell of a listener that does not say when it heard what, nor of a change that the AI's record shows.
     """
     call = scene.call
     if call is None:
@@ -136,14 +138,16 @@ def _stopped_at(scene: Scene, failed: Finding) -> None:
     speaker, listener = failed.speaker, failed.listener
     changes = [
         e
-        for e in scene.messages(call.leg)
-        if e.text.startswith("INVITE ") and _in_dialog(e)
-        if call.at < e.at < failed.at
+        for leg in (call.leg, speaker, listener)
+        for e in scene.messages(leg)
+        if call.at < e.at < failed.at and changes_media(parse(e.text))
     ]
     heard = [e.at for e in scene.events if isinstance(e, MarkHeard) and e.leg == listener and e.at < failed.at]
     for change in changes:
         if heard and abs(change.at - heard[-1]) < _AT_A_CHANGE_S:
-            scene.facts.record("audio.stopped_at", "a re-INVITE", scene.number_of(change))
+            scene.facts.record("audio.stopped_at", CHANGED, scene.number_of(change))
+    if any(changes_media(seen.message) for seen in of_records(scene.events)):
+        return
     if heard or not changes:
         where = (
             f"{heard[-1] - call.at:.1f} s into the call"
@@ -151,10 +155,6 @@ def _stopped_at(scene: Scene, failed: Finding) -> None:
             else f"{speaker} was heard, and nobody changed the call"
         )
         scene.facts.record("audio.stopped_at", "nothing in particular", where)
-
-
-def _in_dialog(event: SipMessage) -> bool:
-    return re.search(r"^(To|t)\s*:.*;\s*tag=", event.text, re.I | re.M) is not None
 
 
 def _was_heard(scene: Scene, finding: Finding) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from harness.diagnosis.audio import direction_of, received, tell_beside
 from harness.diagnosis.derive import Scene
-from harness.diagnosis.messages import bye_outcome, formats, parse
+from harness.diagnosis.messages import bye_outcome, formats, is_within, parse, sdp_of
 from harness.diagnosis.sdp import address, holds, offered, own_reach, reach
 from harness.events import SipMessage
 from harness.sip.grammar import SipSyntaxError
@@ -54,7 +54,7 @@ def tell(scene: Scene) -> None:
                 scene.facts.record("caller.answer", _answer(exchange.request, answer), *where)
                 scene.facts.record("caller.held", _is_held(scene, exchange, answer) or None, *where)
                 if exchange.answered is not None:
-                    body = _sdp(answer).decode("utf-8", "replace")
+                    body = sdp_of(answer).decode("utf-8", "replace")
                     named = f"c={address(body)}, from {exchange.answered.remote}"
                     scene.facts.record("sdp.to_caller", reach(body, exchange.answered.remote), *where[1:2], named)
                     tell_beside(scene, body, exchange.answered.remote, *where[1:2])
@@ -77,7 +77,7 @@ def _own_address(scene: Scene, fact: str, leg: str | None) -> None:
     """Whether whom a leg's first SDP was sent to can reach the address that it names for audio; what has got there shows that."""
     for event in scene.messages(leg) if leg and not received(scene, leg) else ():
         message = parse(event.text) if event.direction == "sent" else None
-        if message is not None and (sdp := _sdp(message).decode("utf-8", "replace")):
+        if message is not None and (sdp := sdp_of(message).decode("utf-8", "replace")):
             named = f"c={address(sdp)}, sent to {event.remote}"
             scene.facts.record(fact, own_reach(sdp, event.remote), scene.number_of(event), named)
             return
@@ -140,7 +140,7 @@ def _of_the_caller(scene: Scene) -> Iterator[Exchange]:
         )
         if response is not None and response.is_challenge:
             continue
-        yield Exchange(request, sent, response, answered, _is_within(request))
+        yield Exchange(request, sent, response, answered, is_within(request))
 
 
 def _received(scene: Scene) -> Iterator[Message]:
@@ -150,13 +150,6 @@ def _received(scene: Scene) -> Iterator[Message]:
             message = parse(event.text) if event.direction == "received" else None
             if message is not None:
                 yield message
-
-
-def _is_within(request: Request) -> bool:
-    try:
-        return request.to.tag is not None
-    except SipSyntaxError:
-        return False
 
 
 def _ends(response: Response, key: tuple[str, int, str]) -> bool:
@@ -179,9 +172,9 @@ def _with_sdp(scene: Scene, answer: Response) -> Message:
 
     A reliable one has to (RFC 3262 section 5), and of any the first is to be taken for the answer (RFC 3261 section 13.2.1).
     """
-    for message in () if _sdp(answer) else _received(scene):
+    for message in () if sdp_of(answer) else _received(scene):
         with contextlib.suppress(SipSyntaxError):
-            early = isinstance(message, Response) and 100 < message.status < 200 and _sdp(message)
+            early = isinstance(message, Response) and 100 < message.status < 200 and sdp_of(message)
             if early and _dialog(message) == _dialog(answer):
                 return message
     return answer
@@ -189,12 +182,12 @@ def _with_sdp(scene: Scene, answer: Response) -> Message:
 
 def _is_held(scene: Scene, exchange: Exchange, answer: Message) -> bool:
     """Whether the answer puts the caller on hold, and no later offer or answer of the call lifts that (RFC 3725 section 4)."""
-    told = [_sdp(answer)]
+    told = [sdp_of(answer)]
     for event in scene.messages(exchange.sent.leg):
         if event.direction == "received" and exchange.answered is not None and event.at > exchange.answered.at:
             message = parse(event.text)
             with contextlib.suppress(SipSyntaxError):
-                if message is not None and message.call_id == exchange.request.call_id and (sdp := _sdp(message)):
+                if message is not None and message.call_id == exchange.request.call_id and (sdp := sdp_of(message)):
                     told.append(sdp)
     return all(holds(sdp.decode("utf-8", "replace")) for sdp in (told[0], told[-1]))
 
@@ -202,11 +195,6 @@ def _is_held(scene: Scene, exchange: Exchange, answer: Message) -> bool:
 def _dialog(response: Message) -> tuple[str, int, str, str | None]:
     """Of whom it is an answer, and to which INVITE."""
     return response.call_id, response.cseq.number, response.cseq.method, response.to.tag
-
-
-def _sdp(message: Message) -> bytes:
-    """Its description; a gateway may send ISUP along (RFC 5621, RFC 3204)."""
-    return (message.part("application/sdp") or b"").strip()
 
 
 def _answer(invite: Request, answer: Message) -> str | None:
@@ -217,7 +205,7 @@ def _answer(invite: Request, answer: Message) -> str | None:
         return None
     if offered is None:
         return None
-    if not (sdp := _sdp(answer)):
+    if not (sdp := sdp_of(answer)):
         return "no SDP"
     try:
         answered = Description.parse(sdp).audio

@@ -57,7 +57,7 @@ class Seen:
 
 def at_the_ai(events: Sequence[Event], vantage: Vantage, number_of: NumberOf) -> list[Seen]:
     """All of them, call by call, in the order in which they went over the wire."""
-    found = [*_of_records(events)]
+    found = [*of_records(events)]
     for event in events:
         if isinstance(event, SipMessage) and vantage.role(event.phone) == "ai":
             parsed = parse(event.text)
@@ -68,7 +68,8 @@ def at_the_ai(events: Sequence[Event], vantage: Vantage, number_of: NumberOf) ->
     return found
 
 
-def _of_records(events: Sequence[Event]) -> Iterator[Seen]:
+def of_records(events: Sequence[Event]) -> Iterator[Seen]:
+    """Those that the AI's own interface shows: nobody knows when they went over the wire."""
     for event in last_records(events):
         listed = event.witness("messages")
         if isinstance(listed, list):
@@ -122,6 +123,28 @@ def begins_dialog(message: Message) -> bool:
         return isinstance(message, Request) and message.method == "INVITE" and message.to.tag is None
     except SipSyntaxError:
         return False
+
+
+def is_within(message: Message | None) -> bool:
+    """Whether it is a request within a dialog (RFC 3261 section 12.2)."""
+    try:
+        return isinstance(message, Request) and message.to.tag is not None
+    except SipSyntaxError:
+        return False
+
+
+def sdp_of(message: Message) -> bytes:
+    """Its description; a gateway may send ISUP along (RFC 5621, RFC 3204)."""
+    return (message.part("application/sdp") or b"").strip()
+
+
+def changes_media(message: Message | None) -> bool:
+    """Whether it may change the media of a call that is up: a re-INVITE, whose answer offers where it does not; an UPDATE with an
+    offer (RFC 3311 section 5.1), as one without refreshes the session alone (RFC 4028 section 7.4).
+    """
+    if not (isinstance(message, Request) and is_within(message)):
+        return False
+    return message.method == "INVITE" or (message.method == "UPDATE" and bool(sdp_of(message)))
 
 
 def bye_outcome(answer: Response, received: Iterable[Message]) -> str | None:

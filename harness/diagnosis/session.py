@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from harness.diagnosis.audio import direction_of
 from harness.diagnosis.derive import Scene
-from harness.diagnosis.messages import Seen, parse
+from harness.diagnosis.messages import Seen, is_within, parse
 from harness.diagnosis.refusals import THE_CODEC, of_hangup
 from harness.events import SipMessage
 from harness.far_end.transcript import said
 from harness.sip import why
 from harness.sip.grammar import SipSyntaxError
-from harness.sip.message import Message, Request
+from harness.sip.message import Message
 
 #: Where the RTP of a far end comes from whose SDP names another host.
 ANOTHER_HOST = "another host than the SDP names"
@@ -92,11 +92,10 @@ def _refreshed(scene: Scene) -> None:
 
 def _refreshes(seen: Seen) -> bool:
     try:
-        within = isinstance(seen.message, Request) and seen.message.to.tag is not None
         asks = seen.message.cseq.method in ("INVITE", "UPDATE") and seen.message.has("Session-Expires")
     except SipSyntaxError:
         return False
-    return within and asks
+    return asks and is_within(seen.message)
 
 
 def _byes(scene: Scene) -> list[SipMessage]:

@@ -158,8 +158,8 @@ AUDIO: Mapping[str, Described] = {
     "media-lost-on-reinvite": Described(
         "audio does not come back after the call is changed (hold, resume, another codec)",
         at.AUDIO_ISSUE,
-        "Compare the SDP before and after the re-INVITE on both sides of {platform}: address, port, direction and codec; its SBC has "
-        "to carry the change through to the other leg (RFC 3264 section 8).",
+        "Compare the SDP before and after the re-INVITE or UPDATE on both sides of {platform}: address, port, direction and codec; its "
+        "SBC has to carry the change through to the other leg (RFC 3264 section 8).",
         "trunk",
         at.TROUBLE,
     ),

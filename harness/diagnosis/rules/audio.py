@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from harness.diagnosis.audio import AT_FIRST_NOTHING, NO_RTP, NO_VOICE
+from harness.diagnosis.audio import AT_FIRST_NOTHING, CHANGED, NO_RTP, NO_VOICE
 from harness.diagnosis.cells import cells
 from harness.diagnosis.conditions import not_shown, unless, when
 from harness.diagnosis.rule import Rule
@@ -130,10 +130,10 @@ AUDIO: tuple[Rule, ...] = (
         id="audio.stopped.at-reinvite",
         cause="media-lost-on-reinvite",
         symptoms=("audio",),
-        essential=(when("audio.stopped", True), when("audio.stopped_at", "a re-INVITE")),
+        essential=(when("audio.stopped", True), when("audio.stopped_at", CHANGED)),
         conditions=(not_shown("audio.to_caller", "crossed", "noise", "echo"), *UP),
         consequences=UNHEARD,
-        because="both heard each other until the call was changed by a re-INVITE, and not since",
+        because="both heard each other until the call was changed by a re-INVITE or UPDATE, and not since",
     ),
     Rule(
         id="audio.late.to-caller",

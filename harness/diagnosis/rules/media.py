@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from harness.diagnosis.audio import AT_FIRST_NOTHING, NO_RTP, NO_VOICE, NONE_CAME, UNDECIPHERED
+from harness.diagnosis.audio import AT_FIRST_NOTHING, CHANGED, NO_RTP, NO_VOICE, NONE_CAME, UNDECIPHERED
 from harness.diagnosis.cells import Place, cells
 from harness.diagnosis.conditions import Condition, not_shown, unless, when
 from harness.diagnosis.rule import Rule, Symptom
@@ -34,7 +34,7 @@ TO_CALLER_IN_PLACE = (not_shown("sdp.to_caller", "private"), not_shown("rtp.from
 TO_AI_IN_PLACE = (unless("sdp.to_ai", "private"), not_shown("rtp.from.ai", ANOTHER_HOST))
 
 _STOPPED = when("audio.stopped", True)
-_BY_ITSELF = unless("audio.stopped_at", "a re-INVITE")
+_BY_ITSELF = unless("audio.stopped_at", CHANGED)
 #: Silence with packets, which no firewall makes.
 _STILL_FLOWS = (not_shown("audio.to_caller", "silent RTP"), not_shown("audio.to_ai", "silent RTP"))
 #: A phone of ours in the AI's place sends without a pause; any other may pause, or say nothing any more.
