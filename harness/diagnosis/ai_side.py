@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 from harness.deployment import Trunk
 from harness.diagnosis import sdp
-from harness.diagnosis.audio import tell_beside
+from harness.diagnosis.audio import in_force, stays_held, tell_beside
 from harness.diagnosis.derive import Scene, listed, number_in, same_number, shown
-from harness.diagnosis.messages import CHALLENGES, Seen, formats, said_by, username_in
+from harness.diagnosis.messages import CHALLENGES, Seen, described, formats, said_by, username_in
 from harness.diagnosis.refusals import TERMINATED, about, of_message, one
 from harness.events import TlsHandshake
 from harness.sip.grammar import host_of
@@ -161,13 +161,15 @@ def _of_invite(scene: Scene, seen: Seen) -> None:
     body = invite.body.decode("utf-8", "replace")
     if "m=audio" in body or body.startswith("v="):
         facts.record("ai.offer", sdp.offered(body), seen.where, formats(invite))
-    if "m=audio" in body:
-        facts.record("sdp.to_ai", sdp.reach(body, seen.remote), seen.where)
-        tell_beside(scene, body, seen.remote, seen.where)
-        facts.record("sdp.hold", "the platform" if _holds(scene, seen) else None, seen.where)
+    newest = in_force(scene, "audio.to_caller", _described(scene, seen))
+    if newest is not None:
+        facts.record("sdp.to_ai", sdp.reach(newest.sdp, newest.remote), newest.where)
+        tell_beside(scene, newest)
+    if seen.describes_audio:
+        facts.record("sdp.hold", "the platform" if stays_held(_described(scene, seen)) else None, seen.where)
     for answer in scene.at_ai:
         if not answer.received and answer.answers("INVITE") == 200 and answer.message.call_id == invite.call_id:
-            facts.record("sdp.hold", "the AI" if _holds(scene, answer) else None, answer.where)
+            facts.record("sdp.hold", "the AI" if stays_held(_described(scene, answer)) else None, answer.where)
             break  # what comes later was asked for
 
 
@@ -183,14 +185,8 @@ def _unheard(scene: Scene) -> None:
             scene.facts.record("ai.unheard", True, told, again[-1].where)
 
 
-def _holds(scene: Scene, first: Seen) -> bool:
-    """Whether its sender puts the media on hold, and leaves it so: who connects two calls lifts that later (RFC 3725 section 4)."""
-    later = scene.at_ai[scene.at_ai.index(first) + 1 :]
-    told = [s for s in later if s.received == first.received and s.message.call_id == first.message.call_id]
-    bodies = [
-        s.message.body.decode("utf-8", "replace") for s in (first, *(s for s in told if b"m=audio" in s.message.body))
-    ]
-    return sdp.holds(bodies[0]) and sdp.holds(bodies[-1])
+def _described(scene: Scene, first: Seen) -> list[Seen]:
+    return described(first, scene.at_ai[scene.at_ai.index(first) + 1 :])
 
 
 def _number(scene: Scene, user: str) -> str | None:

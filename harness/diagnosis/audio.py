@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Sequence
 
 from harness.audio.marks import VOICES, reply_to
 from harness.diagnosis import sdp
 from harness.diagnosis.derive import Scene, listed, shown
-from harness.diagnosis.messages import changes_media, of_records, parse
+from harness.diagnosis.messages import Seen, changes_media, of_records, parse
 from harness.events import PACKET_S, FarEndReport, LegStarted, MarkHeard, MediaState, RtpStatistics
 from harness.sip.grammar import host_of
 from harness.verdict import Finding, Strength, Verdict
@@ -120,11 +121,29 @@ def _is_of_this_machine(place: str) -> bool:
         return False
 
 
-def tell_beside(scene: Scene, body: str, sender: str, *where: str) -> None:
+def in_force(scene: Scene, heard: str, descriptions: Sequence[Seen]) -> Seen | None:
+    """The newest of these when what is sent there, the audio of the fact ``heard``, had failed; or at the end.
+
+    None where none had come, and where nobody can tell: one of a record, which knows no times, may have come later.
+    """
+    failed = [f.at for f in scene.of("audio") if scene.failed(f) and direction_of(scene, f) == heard]
+    until = min(failed, default=scene.over)
+    came = [s for s in descriptions if s.describes_audio and (s.at is None or s.at <= until)]
+    if any(s.at is None for s in came) and len({sdp.reach(s.sdp, s.remote) for s in came}) > 1:
+        return None
+    return came[-1] if came else None
+
+
+def stays_held(descriptions: Sequence[Seen]) -> bool:
+    """Whether the first of these holds the media, and the newest: who connects two calls lifts that later (RFC 3725 section 4)."""
+    return all(sdp.holds(s.sdp) for s in (descriptions[0], descriptions[-1]))
+
+
+def tell_beside(scene: Scene, seen: Seen) -> None:
     """Whether an SDP of the platform's names another address than it came from, where somebody who was to be heard was not."""
     unheard = any(scene.failed(finding) for finding in scene.of("audio"))
-    named = f"c={sdp.address(body)}, from {sender}"
-    scene.facts.record("sdp.beside", sdp.is_beside(body, sender) if unheard else None, *where, named)
+    named = f"c={sdp.address(seen.sdp)}, from {seen.remote}"
+    scene.facts.record("sdp.beside", sdp.is_beside(seen.sdp, seen.remote) if unheard else None, seen.where, named)
 
 
 def _stopped_at(scene: Scene, failed: Finding) -> None:

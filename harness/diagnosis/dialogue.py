@@ -7,10 +7,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from harness.diagnosis.audio import direction_of, received, tell_beside
+from harness.diagnosis.audio import direction_of, in_force, received, stays_held, tell_beside
 from harness.diagnosis.derive import Scene
-from harness.diagnosis.messages import bye_outcome, formats, is_within, parse, sdp_of
-from harness.diagnosis.sdp import address, holds, offered, own_reach, reach
+from harness.diagnosis.messages import Seen, bye_outcome, described, formats, is_within, of_phones, parse, sdp_of
+from harness.diagnosis.sdp import address, offered, own_reach, reach
 from harness.events import SipMessage
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import Message, Request, Response
@@ -50,14 +50,14 @@ def tell(scene: Scene) -> None:
             media = offered(exchange.request.body.decode("utf-8", "replace"))
             scene.facts.record("caller.offer", media, formats(exchange.request))
             if exchange.response is not None and exchange.response.is_success:
-                answer = _with_sdp(scene, exchange.response)
-                scene.facts.record("caller.answer", _answer(exchange.request, answer), *where)
-                scene.facts.record("caller.held", _is_held(scene, exchange, answer) or None, *where)
-                if exchange.answered is not None:
-                    body = sdp_of(answer).decode("utf-8", "replace")
-                    named = f"c={address(body)}, from {exchange.answered.remote}"
-                    scene.facts.record("sdp.to_caller", reach(body, exchange.answered.remote), *where[1:2], named)
-                    tell_beside(scene, body, exchange.answered.remote, *where[1:2])
+                descriptions = _described(scene, exchange.response)
+                scene.facts.record("caller.answer", _answer(exchange.request, descriptions[0].message), *where)
+                scene.facts.record("caller.held", stays_held(descriptions) or None, *where)
+                newest = in_force(scene, "audio.to_ai", descriptions)
+                if newest is not None:
+                    named = f"c={address(newest.sdp)}, from {newest.remote}"
+                    scene.facts.record("sdp.to_caller", reach(newest.sdp, newest.remote), newest.where, named)
+                    tell_beside(scene, newest)
         elif method in ("INVITE", "UPDATE"):
             scene.facts.record("change.answer", _outcome(scene, exchange), *where)
         elif method == "BYE" and exchange.sent.at <= scene.over:
@@ -85,8 +85,8 @@ def _own_address(scene: Scene, fact: str, leg: str | None) -> None:
 
 def _cancel(scene: Scene) -> None:
     """Whether the caller's CANCEL was answered (RFC 3261 section 9.2)."""
-    for event in scene.events:
-        if isinstance(event, SipMessage) and scene.vantage.role(event.phone) == "caller" and event.at <= scene.over:
+    for event in _messages(scene):
+        if event.at <= scene.over:
             message = parse(event.text) if event.direction == "received" else None
             with contextlib.suppress(SipSyntaxError):
                 if isinstance(message, Response) and message.cseq.method == "CANCEL" and message.is_success:
@@ -118,12 +118,7 @@ def _of_the_caller(scene: Scene) -> Iterator[Exchange]:
 
     The last of a kind comes first: what was refused and tried again is known by how it ended.
     """
-    own = [
-        (event, parsed)
-        for event in scene.events
-        if isinstance(event, SipMessage) and scene.vantage.role(event.phone) == "caller"
-        if (parsed := parse(event.text)) is not None
-    ]
+    own = [(event, parsed) for event in _messages(scene) if (parsed := parse(event.text)) is not None]
     first: dict[tuple[str, int, str], tuple[SipMessage, Request]] = {}  # the others are retransmissions
     for sent, request in own:
         if (
@@ -145,11 +140,14 @@ def _of_the_caller(scene: Scene) -> Iterator[Exchange]:
 
 def _received(scene: Scene) -> Iterator[Message]:
     """What the caller's phone got."""
-    for event in scene.events:
-        if isinstance(event, SipMessage) and scene.vantage.role(event.phone) == "caller":
-            message = parse(event.text) if event.direction == "received" else None
-            if message is not None:
-                yield message
+    for event in _messages(scene):
+        message = parse(event.text) if event.direction == "received" else None
+        if message is not None:
+            yield message
+
+
+def _messages(scene: Scene) -> list[SipMessage]:
+    return [e for e in scene.events if isinstance(e, SipMessage) and scene.vantage.role(e.phone) == "caller"]
 
 
 def _ends(response: Response, key: tuple[str, int, str]) -> bool:
@@ -167,29 +165,25 @@ def _outcome(scene: Scene, exchange: Exchange) -> str | None:
     return "none" if scene.over - exchange.sent.at > _UNDER_WAY_S else None
 
 
-def _with_sdp(scene: Scene, answer: Response) -> Message:
-    """The 200; one without SDP has none to give where a 18x of the same dialog has answered the offer by then.
+def _described(scene: Scene, answer: Response) -> list[Seen]:
+    """What describes the far end's media: the 200, and its offers and answers since.
 
-    A reliable one has to (RFC 3262 section 5), and of any the first is to be taken for the answer (RFC 3261 section 13.2.1).
+    A 200 without SDP has none to give where a 18x of the same dialog has answered the offer by then. A reliable one has to (RFC 3262
+    section 5), and of any the first is to be taken for the answer (RFC 3261 section 13.2.1).
     """
-    for message in () if sdp_of(answer) else _received(scene):
-        with contextlib.suppress(SipSyntaxError):
-            early = isinstance(message, Response) and 100 < message.status < 200 and sdp_of(message)
-            if early and _dialog(message) == _dialog(answer):
-                return message
-    return answer
+    told = list(of_phones(_messages(scene), scene.number_of))
+    final = next(s for s in told if s.received and s.message.raw == answer.raw)
+    early = (s for s in told if s.received and not sdp_of(answer) and _answers_early(s, answer))
+    first = next(early, final)
+    return described(first, told[told.index(first) + 1 :])
 
 
-def _is_held(scene: Scene, exchange: Exchange, answer: Message) -> bool:
-    """Whether the answer puts the caller on hold, and no later offer or answer of the call lifts that (RFC 3725 section 4)."""
-    told = [sdp_of(answer)]
-    for event in scene.messages(exchange.sent.leg):
-        if event.direction == "received" and exchange.answered is not None and event.at > exchange.answered.at:
-            message = parse(event.text)
-            with contextlib.suppress(SipSyntaxError):
-                if message is not None and message.call_id == exchange.request.call_id and (sdp := sdp_of(message)):
-                    told.append(sdp)
-    return all(holds(sdp.decode("utf-8", "replace")) for sdp in (told[0], told[-1]))
+def _answers_early(seen: Seen, answer: Response) -> bool:
+    message = seen.message
+    with contextlib.suppress(SipSyntaxError):
+        early = isinstance(message, Response) and 100 < message.status < 200 and bool(seen.sdp)
+        return early and _dialog(message) == _dialog(answer)
+    return False
 
 
 def _dialog(response: Message) -> tuple[str, int, str, str | None]:

@@ -140,7 +140,8 @@ KNOWN: Mapping[str, Kind] = {
     "audio.phase": Kind("when audio failed", "listen before and after the transfer"),
     "sdp.to_ai": Kind("the address in the SDP the AI got", _AI_SIP),
     "sdp.to_caller": Kind(
-        "the address in the SDP the caller got", "read c= in the SDP that the caller's 200 or 18x has"
+        "the address in the SDP the caller got",
+        "read c= in the newest SDP that the caller got: 200 or 18x, re-INVITE, UPDATE",
     ),
     "sdp.beside": Kind(
         "an SDP of the platform's names another address than its signalling's",

@@ -28,11 +28,22 @@ class Seen:
     local: str
     remote: str
     where: str
+    at: float | None = None  #: None where nobody knows when it went over the wire
 
     @property
     def received(self) -> bool:
         """Whether it came from the platform."""
         return self.direction == "received"
+
+    @property
+    def sdp(self) -> str:
+        """Its description; empty without one."""
+        return sdp_of(self.message).decode("utf-8", "replace")
+
+    @property
+    def describes_audio(self) -> bool:
+        """Whether its description has audio in it."""
+        return "m=audio" in self.sdp
 
     def is_request(self, method: str) -> bool:
         """Whether it is a request of that method."""
@@ -57,19 +68,20 @@ class Seen:
 
 def at_the_ai(events: Sequence[Event], vantage: Vantage, number_of: NumberOf) -> list[Seen]:
     """All of them, call by call, in the order in which they went over the wire."""
-    found = [*of_records(events)]
-    for event in events:
-        if isinstance(event, SipMessage) and vantage.role(event.phone) == "ai":
-            parsed = parse(event.text)
-            if parsed is not None:
-                found.append(
-                    Seen(parsed, event.direction, event.transport, event.local, event.remote, number_of(event))
-                )
-    return found
+    ours = [e for e in events if isinstance(e, SipMessage) and vantage.role(e.phone) == "ai"]
+    return [*of_records(events), *of_phones(ours, number_of)]
+
+
+def of_phones(events: Sequence[SipMessage], number_of: NumberOf) -> Iterator[Seen]:
+    """Messages of phones of ours."""
+    for e in events:
+        parsed = parse(e.text)
+        if parsed is not None:
+            yield Seen(parsed, e.direction, e.transport, e.local, e.remote, number_of(e), e.at)
 
 
 def of_records(events: Sequence[Event]) -> Iterator[Seen]:
-    """Those that the AI's own interface shows: nobody knows when they went over the wire."""
+    """Those that the AI's own interface shows."""
     for event in last_records(events):
         listed = event.witness("messages")
         if isinstance(listed, list):
@@ -85,6 +97,19 @@ def of_records(events: Sequence[Event]) -> Iterator[Seen]:
                         str(plain.get("remote", "")),
                         where,
                     )
+
+
+def described(first: Seen, later: Sequence[Seen]) -> list[Seen]:
+    """What its sender describes its media in: that message, and each offer and answer of the same call since.
+
+    The newest counts (RFC 3264 section 8), but for an offer that was refused (RFC 3261 section 14.1). A 18x says no more than its 200
+    (section 13.2.1), and what answers the same INVITE once more is a copy, or a fork's (section 13.2.2.4).
+    """
+    same = [s for s in later if s.message.get("Call-ID") == first.message.get("Call-ID")]
+    refusals = [s for s in same if isinstance(s.message, Response) and s.message.status >= 300]
+    told = [s for s in same if s.received == first.received and s.describes_audio and not s.is_of(first)]
+    told = [s for s in told if isinstance(s.message, Request) or s.message.is_final]
+    return [first, *(s for s in told if not any(refusal.is_of(s) for refusal in refusals))]
 
 
 def last_records(events: Sequence[Event]) -> list[FarEndRecord]:

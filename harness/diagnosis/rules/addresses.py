@@ -21,7 +21,7 @@ ADDRESSES: tuple[Rule, ...] = (
             *LASTING,
         ),
         consequences=UNHEARD_BY_CALLER,
-        because="the SDP in the INVITE to the AI names a private address, so what the AI sends cannot arrive",
+        because="the newest SDP that the AI got names a private address, so what the AI sends cannot arrive",
     ),
     Rule(
         id="audio.private-address.caller",
@@ -30,7 +30,7 @@ ADDRESSES: tuple[Rule, ...] = (
         essential=(when("sdp.to_caller", "private"), when("audio.to_ai", *NO_RTP)),
         conditions=LASTING,
         consequences=UNHEARD,
-        because="the SDP of the answer to the caller names a private address, so what the caller sends cannot arrive",
+        because="the newest SDP that the caller got names a private address, so what the caller sends cannot arrive",
         confidence="likely",
     ),
     Rule(

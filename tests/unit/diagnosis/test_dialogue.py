@@ -279,3 +279,117 @@ def test_what_another_call_was_answered_is_not_what_this_one_was(phone: str) -> 
     assert facts["sdp.to_caller"].value == "private"
     assert facts.value("caller.answer") == "usable"
     assert [cause.id for cause in example.diagnose().causes] == [cause.id for cause in before.causes]
+
+
+PUBLIC, PRIVATE = "198.51.100.9", "192.168.7.7"
+
+
+def _told(host: str) -> str:
+    return SDP.format(host=host, protocol="RTP/AVP", formats="0 8", lines="")
+
+
+def _to_caller(example: Example, start: str, host: str = "", number: int = 1, *, sent: bool = False) -> Example:
+    """A message of the platform's within the caller's call, or one that the caller answers it with."""
+    body = _told(host) if host else ""
+    method = "INVITE" if start.startswith("SIP") else start.partition(" ")[0]
+    head = [start, "From: <sip:x@y>;tag=p", "To: <sip:caller@y>;tag=c", "Call-ID: at-the-caller"]
+    head += [f"CSeq: {number} {method}", f"Content-Length: {len(body)}", "", body]
+    example.after(0.05)._at_caller("sent" if sent else "received", "\r\n".join(head), whole=True)
+    return example
+
+
+def answered_with(host: str) -> Example:
+    """The 200 to the caller has that address for audio."""
+    example = Example(ai="stand-in", now=100.0)
+    example.dials().asks("INVITE", 200, "OK", within=False, answer=_told(host)).ai_gets().ai_answers(200, "OK")
+    return example.answered().taken().codec("caller.1", "PCMU").codec("stand-in.1", "PCMU")
+
+
+def unheard(example: Example) -> Example:
+    """The AI does not hear the caller, whose RTP came at first."""
+    return example.after(4).counted("stand-in.1", received=3).to_ai("no-rtp").to_caller()
+
+
+def blamed(example: Example) -> list[str]:
+    return [cause.id for cause in unheard(example).diagnose().causes]
+
+
+@pytest.mark.parametrize("start", ["INVITE sip:caller SIP/2.0", "UPDATE sip:caller SIP/2.0", "ACK sip:caller SIP/2.0"])
+@pytest.mark.parametrize(("first", "then", "told"), [(PUBLIC, PRIVATE, "private"), (PRIVATE, PUBLIC, "reachable")])
+def test_the_newest_sdp_says_where_the_caller_sends(start: str, first: str, then: str, told: str) -> None:
+    """RFC 3264 section 8: after direct media the answer's is of no account; an ACK has the answer to an offer in our 200."""
+    example = _to_caller(answered_with(first), start, then)
+    assert ("sdp-private-address" in blamed(example.copy())) is (told == "private")
+    facts = facts_of(unheard(example))
+    assert facts["sdp.to_caller"].value == told
+    assert f"c={then}, from 192.0.2.2:5060" in facts["sdp.to_caller"].evidence
+
+
+@pytest.mark.parametrize("code", [300, 488])
+def test_an_offer_that_was_refused_leaves_the_one_before_it(code: int) -> None:
+    """RFC 3261 section 14.1."""
+    example = _to_caller(answered_with(PUBLIC), "INVITE sip:caller SIP/2.0", PRIVATE)
+    refused = _to_caller(example.copy(), f"SIP/2.0 {code} x", sent=True)
+    assert facts_of(unheard(refused))["sdp.to_caller"].value == "reachable"
+    for other in ((488, 2), (200, 1)):
+        another = _to_caller(example.copy(), f"SIP/2.0 {other[0]} x", number=other[1], sent=True)
+        assert facts_of(unheard(another))["sdp.to_caller"].value == "private"
+
+
+def test_the_answer_to_a_change_of_the_caller_s_own_counts_and_what_a_refusal_says_does_not() -> None:
+    changed = answered_with(PUBLIC).after(0.1).asks("INVITE", 200, "OK", answer=_told(PRIVATE))
+    assert facts_of(unheard(changed))["sdp.to_caller"].value == "private"
+    for code in (183, 488):
+        refused = answered_with(PUBLIC).after(0.1).asks("INVITE", code, "x", answer=_told(PRIVATE))
+        assert facts_of(unheard(refused))["sdp.to_caller"].value == "reachable"
+
+
+def test_what_comes_when_the_audio_has_failed_or_without_audio_or_in_another_call_changes_no_address() -> None:
+    late = _to_caller(unheard(answered_with(PUBLIC)), "INVITE sip:caller SIP/2.0", PRIVATE)
+    late.after(1).to_ai("no-rtp")  # the first that failed counts
+    assert facts_of(late)["sdp.to_caller"].value == "reachable"
+    other = answered_with(PUBLIC)
+    _of_another_call(other, "caller", _told(PRIVATE))
+    assert facts_of(unheard(other))["sdp.to_caller"].value == "reachable"
+    image = _to_caller(answered_with(PUBLIC), "INVITE sip:caller SIP/2.0", PRIVATE)
+    event = image.events[-1]
+    assert isinstance(event, SipMessage)
+    image.events[-1] = replace(event, text=event.text.replace("m=audio", "m=image"))
+    assert facts_of(unheard(image))["sdp.to_caller"].value == "reachable"
+
+
+def test_what_the_caller_did_not_hear_before_says_nothing_of_where_it_sends() -> None:
+    example = answered_with(PUBLIC).after(2).to_caller("no-rtp")
+    assert (
+        facts_of(unheard(_to_caller(example, "INVITE sip:caller SIP/2.0", PRIVATE)))["sdp.to_caller"].value == "private"
+    )
+
+
+def test_an_address_that_came_when_the_audio_had_failed_is_not_where_it_was_sent() -> None:
+    early = Example(ai="stand-in", now=100.0).dials().to_ai("no-rtp").after(1)
+    early.asks("INVITE", 200, "OK", within=False, answer=_told(PRIVATE))
+    assert facts_of(early).value("sdp.to_caller") is None
+
+
+@pytest.mark.parametrize(("lines", "is_held"), [("a=inactive\r\n", True), ("", None)])
+def test_a_message_without_sdp_lifts_no_hold(lines: str, is_held: bool | None) -> None:
+    example = Example().dials().asks("INVITE", 200, "OK", within=False, answer=sdp(lines=lines))
+    assert facts_of(_to_caller(example, "INFO sip:caller SIP/2.0")).value("caller.held") is is_held
+    assert facts_of(_to_caller(example, "INVITE sip:caller SIP/2.0", PUBLIC)).value("caller.held") is None
+
+
+def test_the_200_of_a_fork_changes_no_address() -> None:
+    """RFC 3261 section 13.2.2.4: it is of a dialog of its own, which the phone ends."""
+    example = answered_with(PUBLIC)
+    answer = next(e for e in example.events if isinstance(e, SipMessage) and e.text.startswith("SIP/2.0 200"))
+    example.events.append(replace(answer, text=answer.text.replace(PUBLIC, PRIVATE)))
+    assert facts_of(unheard(example))["sdp.to_caller"].value == "reachable"
+
+
+def test_an_update_behind_a_183_that_answered_the_offer_counts() -> None:
+    """RFC 3311 section 5.1: in a dialog that is early, too; the 200 then has no SDP."""
+    example = rings(bare_answer(), _told(PUBLIC))
+    answer = example.events.pop()
+    example = _to_caller(example, "UPDATE sip:caller SIP/2.0", PRIVATE)
+    example.events.append(answer)
+    assert facts_of(example)["sdp.to_caller"].value == "private"
