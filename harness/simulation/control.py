@@ -59,7 +59,7 @@ def control(world: Controlled, token: str) -> web.Application:
             asked = json.loads(await request.read() or b"{}")
             now = parse(asked["settings"])
             for tenant in _tenants(world, asked):
-                tenant.change_settings(now)
+                await tenant.change_settings(now)
         except (DeploymentError, SelectionError) as error:
             return guards.error(400, str(error))
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):

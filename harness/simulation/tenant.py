@@ -280,7 +280,7 @@ class Tenant:
         app = api(self.synthflow.records, self.numbers, self.deployment, self._token, self._audit, self.settings)
         self._api = HttpServer(app, self._block[Host.SYNTHFLOW], self._certificates.of_synthflow_s_api())
         where = await self._api.start()
-        self._apply_settings()
+        await self._apply_settings()
         self._fill_in(
             synthflow__api_base=f"https://{where}/v2",
             synthflow__api_token=self._token,
@@ -317,15 +317,14 @@ class Tenant:
         await asyncio.gather(*(server.stop() for server in [*self._http_servers, *([self._api] if self._api else [])]))
         self._block.release()
 
-    def change_settings(self, now: Settings) -> None:
+    async def change_settings(self, now: Settings) -> None:
         """Use these settings from now on; calls that are up go on unchanged."""
         self.settings.now = now
-        self._apply_settings()
+        await self._apply_settings()
 
-    def _apply_settings(self) -> None:
+    async def _apply_settings(self) -> None:
         if self._api is not None:
-            refuses = self.settings.now.api.answers == "refused"
-            self._audit.spawn(self._api.pause() if refuses else self._api.resume(), f"tenant {self.number} API")
+            await (self._api.pause() if self.settings.now.api.answers == "refused" else self._api.resume())
 
     def address(self, host: int) -> str:
         """One of its addresses, by the last octet."""

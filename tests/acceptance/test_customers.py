@@ -74,7 +74,7 @@ def test_what_is_not_there_is_said_and_may_be_required(tree: Any, customer: Path
     assert code == 1, "a row that has to be run was not"
     assert summary["required_missing"] == ["Müller & Söhne: TD-SKILLS-MENU (no number is routed by a menu choice)"]
     why = {left["row"]: left["why"] for left in summary["left_out"]}
-    assert why["TD-FALLBACK-DOWN"] == "no number's trunk leads to a host that does not answer"
+    assert why["TD-FALLBACK-DOWN"] == "not observable: no number's trunk leads to a host that does not answer"
     assert why["TD-INBOUND"] == "not asked for in this run"
 
 

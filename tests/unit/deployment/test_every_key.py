@@ -83,7 +83,7 @@ FILES: dict[Model, dict[str, Any]] = {
         "lines": {"*": {}},
     },
     Fleet: {
-        "results": "shared",
+        "results": "/shared",
         "sites": [{"name": "ams"}],
         "verify": [{"file": "acme.toml"}],
         "trunks": [{"name": "x", "concurrent_calls": 1, "calls_per_second": 1.0}],

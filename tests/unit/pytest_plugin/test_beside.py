@@ -6,6 +6,7 @@ import threading
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -84,7 +85,7 @@ def test_what_is_never_free_is_not_waited_for(
     def waits(seconds: float) -> None:
         raise AssertionError("it waits")
 
-    monkeypatch.setattr("harness.pytest_plugin.leases.time.sleep", waits)
+    monkeypatch.setattr("harness.pytest_plugin.leases.time", SimpleNamespace(sleep=waits))
     case = case_of(deployment, "TD-INBOUND")
     too_many = AnyOf(tuple(deployment.callers), len(deployment.callers) + 1)
     for needs in (
