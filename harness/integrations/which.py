@@ -265,12 +265,11 @@ OF_CAMPAIGN = Which(
 
 def _in_form(cell: Cell) -> bool:
     deployment = cell.deployment
-    return cell.axes["form"] != "national" or all(
-        has_national_form(cell.did, deployment.region_at(name)) for name in deployment.callers
-    )
+    networks = (deployment.region, *map(deployment.region_at, deployment.callers))
+    return cell.axes["form"] != "national" or all(has_national_form(cell.did, region) for region in networks)
 
 
-#: In another country than the number's its national digits are somebody else's.
+#: In another country than the number's its national digits are somebody else's, and the platform reads them by its own.
 FORM_OF_AXIS = Which(_in_form, "no number can be dialled in that form by the test phones")
 NO_SELECTOR = "none"
 SELECTOR_OF_AXIS = Which(

@@ -276,6 +276,8 @@ def test_national_form_is_dialled_from_the_numbers_own_country_alone(talkdesk: D
 
     assert forms("+14155550101") == {"e164", "national", "tel"}
     assert forms("+4930900100") == {"e164", "tel"}, "there the digits are a stranger's number"
+    swiss = talkdesk.model_copy(update={"region": "CH"})
+    assert {case.axes["form"] for case in of(swiss, "NUMBERFORMATS")} == {"e164", "tel"}, "nor where others read them"
 
 
 def test_of_several_trunks_that_one_says_what_is_missing_which_comes_nearest(talkdesk: Deployment) -> None:
