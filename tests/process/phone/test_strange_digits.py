@@ -91,6 +91,7 @@ def test_digits_are_sent_however_their_name_is_spelled(lease: Desk, stranger: St
     """An encoding's name has no case (RFC 4855 section 3)."""
     phone = lease("callee")
     leg, answer = answered(phone, stranger, EVENTS.replace("telephone-event", "TELEPHONE-EVENT"))
+    leg.wait_state("confirmed", within=10)
     leg.send_digits("1")
     stranger.rtp.settimeout(10)
     while stranger.rtp.recv(1500)[1] & 0x7F != 97:
