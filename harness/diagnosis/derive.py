@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from harness.deployment import Deployment, Trunk
 from harness.deployment import Line as LineEntry
 from harness.diagnosis.facts import Facts
-from harness.diagnosis.messages import NumberOf, Seen, at_the_ai, begins_dialog, last_records
-from harness.diagnosis.vantage import Vantage
+from harness.diagnosis.messages import NumberOf, Seen, at_the_ai, begins_dialog, last_records, parse
+from harness.diagnosis.vantage import Role, Vantage
 from harness.events import CallState, Event, FarEndRecord, LegStarted, RtpStatistics, SipMessage
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.identity import digits_of, is_spelling, region_of
+from harness.sip.message import Message
 from harness.sip.uri import Uri
 from harness.verdict import Finding, Verdict
 
@@ -47,11 +48,10 @@ class Scene:
     @cached_property
     def withheld(self) -> bool:
         """Whether the caller withholds the number (RFC 3323)."""
-        sent = (e for e in self.events if isinstance(e, SipMessage) and e.direction == "sent")
+        sent = (e for e in self.messages_of("caller") if e.direction == "sent")
         return any(
             e.text.startswith("INVITE ") and re.search(r"^Privacy\s*:.*\b(id|user)\b", e.text, re.I | re.M)
             for e in sent
-            if self.vantage.role(e.phone) == "caller"
         )
 
     def of(self, *checks: str, role: str | None = None) -> list[Finding]:
@@ -90,6 +90,17 @@ class Scene:
     def messages(self, leg: str | None) -> list[SipMessage]:
         """The messages of a leg."""
         return [e for e in self.events if isinstance(e, SipMessage) and e.leg == leg]
+
+    def messages_of(self, role: Role) -> list[SipMessage]:
+        """The messages of that role's phones."""
+        return [e for e in self.events if isinstance(e, SipMessage) and self.vantage.role(e.phone) == role]
+
+    def received_by(self, role: Role) -> Iterator[tuple[SipMessage, Message]]:
+        """What that role's phones got, as far as it can be read."""
+        for event in self.messages_of(role):
+            message = parse(event.text) if event.direction == "received" else None
+            if message is not None:
+                yield event, message
 
     def states(self, leg: str | None) -> list[CallState]:
         """The states a leg went through, until the harness hung up."""

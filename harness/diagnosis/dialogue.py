@@ -85,9 +85,8 @@ def _own_address(scene: Scene, fact: str, leg: str | None) -> None:
 
 def _cancel(scene: Scene) -> None:
     """Whether the caller's CANCEL was answered (RFC 3261 section 9.2)."""
-    for event in _messages(scene):
+    for event, message in scene.received_by("caller"):
         if event.at <= scene.over:
-            message = parse(event.text) if event.direction == "received" else None
             with contextlib.suppress(SipSyntaxError):
                 if isinstance(message, Response) and message.cseq.method == "CANCEL" and message.is_success:
                     scene.facts.record("cancel.answer", "accepted", scene.number_of(event))
@@ -118,7 +117,7 @@ def _of_the_caller(scene: Scene) -> Iterator[Exchange]:
 
     The last of a kind comes first: what was refused and tried again is known by how it ended.
     """
-    own = [(event, parsed) for event in _messages(scene) if (parsed := parse(event.text)) is not None]
+    own = [(event, parsed) for event in scene.messages_of("caller") if (parsed := parse(event.text)) is not None]
     first: dict[tuple[str, int, str], tuple[SipMessage, Request]] = {}  # the others are retransmissions
     for sent, request in own:
         if (
@@ -138,18 +137,6 @@ def _of_the_caller(scene: Scene) -> Iterator[Exchange]:
         yield Exchange(request, sent, response, answered, is_within(request))
 
 
-def _received(scene: Scene) -> Iterator[Message]:
-    """What the caller's phone got."""
-    for event in _messages(scene):
-        message = parse(event.text) if event.direction == "received" else None
-        if message is not None:
-            yield message
-
-
-def _messages(scene: Scene) -> list[SipMessage]:
-    return [e for e in scene.events if isinstance(e, SipMessage) and scene.vantage.role(e.phone) == "caller"]
-
-
 def _ends(response: Response, key: tuple[str, int, str]) -> bool:
     try:
         return response.is_final and (response.call_id, response.cseq.number, response.cseq.method) == key
@@ -159,7 +146,7 @@ def _ends(response: Response, key: tuple[str, int, str]) -> bool:
 
 def _outcome(scene: Scene, exchange: Exchange) -> str | None:
     if exchange.response is not None and exchange.request.method == "BYE":
-        return bye_outcome(exchange.response, _received(scene))
+        return bye_outcome(exchange.response, (message for _, message in scene.received_by("caller")))
     if exchange.response is not None:
         return "accepted" if exchange.response.is_success else "refused"
     return "none" if scene.over - exchange.sent.at > _UNDER_WAY_S else None
@@ -171,7 +158,7 @@ def _described(scene: Scene, answer: Response) -> list[Seen]:
     A 200 without SDP has none to give where a 18x of the same dialog has answered the offer by then. A reliable one has to (RFC 3262
     section 5), and of any the first is to be taken for the answer (RFC 3261 section 13.2.1).
     """
-    told = list(of_phones(_messages(scene), scene.number_of))
+    told = list(of_phones(scene.messages_of("caller"), scene.number_of))
     final = next(s for s in told if s.received and s.message.raw == answer.raw)
     early = (s for s in told if s.received and not sdp_of(answer) and _answers_early(s, answer))
     first = next(early, final)

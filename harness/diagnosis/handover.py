@@ -10,8 +10,8 @@ from harness.checks import identity
 from harness.deployment import TOPIC_HEADER, Deployment, Handover
 from harness.diagnosis.caller_id import shown_number
 from harness.diagnosis.derive import Scene, listed, number_in
-from harness.diagnosis.messages import begins_dialog, parse
-from harness.events import SipMessage, phone_of
+from harness.diagnosis.messages import begins_dialog
+from harness.events import phone_of
 from harness.far_end.call_record import actions_of
 from harness.far_end.recorded_transfer import recorded_target, transfers_among
 from harness.sip.grammar import SipSyntaxError
@@ -98,11 +98,9 @@ def _transfers(scene: Scene) -> Iterator[_Sent]:
                 yield _referred(seen.message, seen.where)
             elif begins_dialog(seen.message):
                 yield _Sent(number_in(str(seen.message.uri)), seen.message.get(TOPIC_HEADER), True, seen.where)
-    for event in scene.events:
-        if isinstance(event, SipMessage) and event.direction == "received" and event.text.startswith("REFER "):
-            message = parse(event.text) if scene.vantage.role(event.phone) == "caller" else None
-            if isinstance(message, Request):
-                yield _referred(message, scene.number_of(event))
+    for event, message in scene.received_by("caller"):
+        if isinstance(message, Request) and message.method == "REFER":
+            yield _referred(message, scene.number_of(event))
     for record in scene.records:
         for action in transfers_among(actions_of(record.record)):
             to = action.get("to")

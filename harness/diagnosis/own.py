@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from harness.diagnosis.derive import Scene
-from harness.diagnosis.messages import parse
 from harness.diagnosis.vantage import Role
 from harness.events import (
     AskedByOptions,
@@ -88,17 +87,9 @@ def _looked_up(scene: Scene, fact: str, lookups: Sequence[NameLookup]) -> None:
 def _hosts_named(scene: Scene) -> set[str]:
     """Those that the caller's requests within a call go to (RFC 3261 sections 12.1 and 12.2.1.1)."""
     hosts: set[str] = set()
-    for event in scene.events:
-        if (
-            isinstance(event, SipMessage)
-            and event.direction == "received"
-            and scene.vantage.role(event.phone) == "caller"
-        ):
-            message = parse(event.text)
-            with contextlib.suppress(SipSyntaxError):
-                hosts |= {
-                    each.uri.host.lower() for each in (message.contacts + message.record_routes if message else ())
-                }
+    for _, message in scene.received_by("caller"):
+        with contextlib.suppress(SipSyntaxError):
+            hosts |= {each.uri.host.lower() for each in message.contacts + message.record_routes}
     return hosts
 
 

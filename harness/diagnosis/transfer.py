@@ -10,7 +10,7 @@ from harness.deployment import is_address
 from harness.diagnosis.derive import Scene, listed, number_in
 from harness.diagnosis.messages import CHALLENGES, Seen, parse, said_by
 from harness.diagnosis.refusals import TERMINATED, of_message, of_refusal
-from harness.events import SipMessage, TransferProgress
+from harness.events import TransferProgress
 from harness.far_end.call_record import actions_of
 from harness.far_end.recorded_transfer import recorded_target, transfers_among
 from harness.sip.grammar import decimal, host_of
@@ -279,19 +279,18 @@ def _fragment(body: str) -> Response | None:
 
 def _by_phone(scene: Scene) -> None:
     """A phone that got the REFER handed on says what came of it, seen from the caller."""
-    for event in scene.events:
-        if isinstance(event, SipMessage) and scene.vantage.role(event.phone) == "caller":
-            message = parse(event.text) if event.text.startswith("REFER ") else None
-            if isinstance(message, Request) and event.direction == "received":
-                where = scene.number_of(event)
-                scene.facts.record("transfer.asked", True, where)
-                scene.facts.record("transfer.way", "REFER", where)
-                scene.facts.record("transfer.passed_on", True, where)
-                scene.facts.record("transfer.target", _target(scene, message.get("Refer-To") or ""), where)
-        elif not isinstance(event, TransferProgress) or event.at > scene.over:
+    for event, message in scene.received_by("caller"):
+        if isinstance(message, Request) and message.method == "REFER":
+            where = scene.number_of(event)
+            scene.facts.record("transfer.asked", True, where)
+            scene.facts.record("transfer.way", "REFER", where)
+            scene.facts.record("transfer.passed_on", True, where)
+            scene.facts.record("transfer.target", _target(scene, message.get("Refer-To") or ""), where)
+    for told in scene.events:
+        if not isinstance(told, TransferProgress) or told.at > scene.over:
             continue  # what the harness's own hanging up led to is no evidence
-        elif event.final and scene.vantage.role(event.phone) == "ai":
-            scene.facts.record("transfer.outcome", event.code, f"{event.leg}: {event.code} {event.reason}")
+        if told.final and scene.vantage.role(told.phone) == "ai":
+            scene.facts.record("transfer.outcome", told.code, f"{told.leg}: {told.code} {told.reason}")
 
 
 def _by_record(scene: Scene) -> None:
