@@ -38,6 +38,11 @@ def took(
     )
 
 
+def is_too_soon(seconds: float, expected_s: float) -> bool:
+    """Whether that is less than what has a time set may take."""
+    return seconds < expected_s - TOLERANCE_S
+
+
 def within(subject: str, what: str, seconds: float | None, limit_s: float) -> Finding:
     """``what`` happened within ``limit_s``; ``seconds`` is None when it never did."""
     return judged(

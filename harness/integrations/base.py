@@ -114,9 +114,8 @@ class Need:
 
     holds: Callable[[Deployment], bool]
     missing: str
-    beyond_us: Callable[[Deployment], bool] = lambda deployment: (
-        False
-    )  #: there is something to see, but nobody can bring it about
+    #: There is something to see, but nobody can bring it about.
+    beyond_us: Callable[[Deployment], bool] = lambda deployment: False
 
     def why_none(self, deployment: Deployment) -> str:
         """What to say where it is missing."""

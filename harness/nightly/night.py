@@ -89,9 +89,8 @@ def _verify(command: Sequence[str]) -> tuple[int, tuple[str, ...]]:
         try:
             try:
                 _wait_for(ended)
-            except (
-                KeyboardInterrupt
-            ):  # it hangs up, and makes its reports; asked by a terminal as well, it is no matter
+            except KeyboardInterrupt:
+                # It hangs up, and makes its reports; asked by a terminal as well, it is no matter.
                 verification.terminate()
                 _wait_for(ended)
                 raise

@@ -386,10 +386,10 @@ class Expect(ExpectHeaders):
         the call is refused (RFC 3960 section 3.1), is no ringing any more.
         """
         call = self._call
-        before_s = way_in_s(call, self._context.patience) if rang is None else 0.0
-        began = call.began if rang is None else rang[0]
-        if rang is not None:
-            too_soon = rang[1] - began < expected_s - timing.TOLERANCE_S
-            if too_soon or call.hears_on(rang[1], at, _PAUSES_S):
-                at = rang[1]
+        if rang is None:
+            began, before_s = call.began, way_in_s(call, self._context.patience)
+        else:
+            (began, let_go), before_s = rang, 0.0
+            too_soon = timing.is_too_soon(let_go - began, expected_s)
+            at = let_go if too_soon or call.hears_on(let_go, at, _PAUSES_S) else at
         self._context.evidence.add(timing.took(call.label, what, at - began, expected_s, way_in_s=before_s))

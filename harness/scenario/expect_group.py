@@ -73,7 +73,7 @@ class ExpectGroup:
         if rang is None:
             before_s = way_in_s(of, self._context.patience)
         else:
-            too_soon = rang[1] - rang[0] < ring_timeout_s - timing.TOLERANCE_S  # whoever took over, and when
+            too_soon = timing.is_too_soon(rang[1] - rang[0], ring_timeout_s)  # whoever took over, and when
             after, ended = rang[0], rang[1] if waits_s or too_soon else landed.began
             waits_s = 0.0
         self._context.evidence.add(

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from harness.events import CallState, Event
-from harness.phone.waiter import never_came
 from harness.scenario.cast import Cast
 from harness.scenario.people import Caller
 from harness.verdict import ExpectationError, Verdict
@@ -27,14 +26,10 @@ def dialled(clock: Clock, early_s: float | None, answered_s: float | None) -> An
     made: Any = SimpleNamespace(id="caller.1", mark=7, successor=None, events=[], messages=[], direction="outgoing")
     made.invite = message(began, "sent", "INVITE sip:b@example.com SIP/2.0", "")
 
-    def wait_state(state: str, within: float) -> Any:
-        for event in told:
-            if isinstance(event, CallState) and event.state == state and event.at <= clock.now + within:
-                clock.now = max(clock.now, event.at)
-                made.events = [one for one in told if one.at <= clock.now]
-                return event
-        clock.now += within
-        raise never_came(state, within, "caller.1", "nothing", "")
+    def wait_state(state: str, within: float) -> Event:
+        return clock.wait(
+            made, told, state, lambda event: isinstance(event, CallState) and event.state == state, within
+        )
 
     made.wait_state = wait_state
     return made

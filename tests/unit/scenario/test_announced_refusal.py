@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -24,6 +24,18 @@ class Clock:
     def monotonic(self) -> float:
         return self.now
 
+    def wait(
+        self, made: Any, told: Sequence[Event], goal: str, wanted: Callable[[Event], bool], within: float
+    ) -> Event:
+        """The first wanted event of ``told``; the leg ``made`` has all that came until then."""
+        for event in told:
+            if event.at <= self.now + within and wanted(event):
+                self.now = max(self.now, event.at)
+                made.events = [one for one in told if one.at <= self.now]
+                return event
+        self.now += within
+        raise never_came(goal, within, "caller.1", "nothing", "")
+
 
 def refused(clock: Clock, after_s: float, speaks: Callable[[float], bool]) -> Any:
     """A call that is refused so late, and at which somebody ``speaks`` meanwhile."""
@@ -38,13 +50,8 @@ def refused(clock: Clock, after_s: float, speaks: Callable[[float], bool]) -> An
     over = CallState(at=dialled + after_s, state="disconnected", code=404, reason="Not Found", **TOLD)
 
     def wait(goal: str, predicate: Any, within: float, since: float = 0.0, **_: Any) -> Event:
-        for event in (*heard, answer, over):
-            if since <= event.at <= clock.now + within and predicate(event):
-                clock.now = max(clock.now, event.at)
-                made.events = [told for told in (*heard, answer, over) if told.at <= clock.now]
-                return event
-        clock.now += within
-        raise never_came(goal, within, "caller.1", "nothing", "")
+        told = (*heard, answer, over)
+        return clock.wait(made, told, goal, lambda event: since <= event.at and predicate(event), within)
 
     made.wait = wait
     return made
