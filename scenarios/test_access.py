@@ -11,6 +11,7 @@ def test_listed_address_is_let_in(ai, agents, expect):
     landed = agents.expect_call(call)
     expect(call).answered()
     expect(call).two_way_audio_with(landed)
+    expect(call).still_hears(landed)
 
 
 @scenario("ALLOWLIST-UNLISTED")

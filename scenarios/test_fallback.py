@@ -24,6 +24,7 @@ def test_ai_never_answers(cast, context, ai, caller, line, timings, fallback, ex
     ai.answered_nothing(call)
     # an AI that rings on may answer a call that an agent has: what is pending is cancelled (RFC 3261 section 16.7, step 10)
     cast.nothing_rings_any_more(call, after=time.monotonic(), but=fallback.phones)
+    expect(call).still_hears(landed)
 
 
 @scenario("FALLBACK-REFUSED")
@@ -39,6 +40,7 @@ def test_ai_refuses(cast, context, ai, caller, line, timings, fallback, expect):
         expect(group).never_rang()
     ai.was_tried(call, line)
     ai.answered_nothing(call)
+    expect(call).still_hears(landed)
 
 
 @scenario("FALLBACK-DOWN")
@@ -53,3 +55,4 @@ def test_ai_cannot_be_reached(cast, context, ai, caller, line, timings, fallback
     expect(call).two_way_audio_with(landed)
     for group in cast.all_groups(but=fallback):
         expect(group).never_rang()
+    expect(call).still_hears(landed)

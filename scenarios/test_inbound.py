@@ -83,3 +83,4 @@ def test_one_call_more_than_the_trunk_carries(cast, ai, line, assistant, fallbac
         expect(group).never_rang()
     for call, talk in zip(calls, talks, strict=True):
         expect(call).two_way_audio_with(talk, changed=True)
+    expect(extra).still_hears(landed)

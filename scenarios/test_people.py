@@ -16,6 +16,7 @@ def test_number_of_people_only(cast, ai, caller, line, expect):
     for group in cast.all_groups(but=people):
         expect(group).never_rang()
     ai.was_not_reached(call)
+    expect(call).still_hears(landed)
 
 
 @scenario("GROUP-RINGING")
@@ -29,6 +30,7 @@ def test_group_rings_as_it_is_set_up(cast, caller, line, expect):
     expect(call).two_way_audio_with(landed)
     for group in cast.all_groups(but=people):
         expect(group).never_rang()
+    expect(call).still_hears(landed)
 
 
 @scenario("VOICEMAIL")
@@ -64,3 +66,4 @@ def test_number_out_of_its_hours(cast, context, ai, caller, line, expect):
     for group in cast.all_groups(but=people):
         expect(group).never_rang()
     ai.was_not_reached(call)
+    expect(call).still_hears(landed)

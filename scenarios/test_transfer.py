@@ -23,6 +23,7 @@ def test_escalation_lands_in_the_group(cast, caller, line, assistant, target, ex
     cast.landed_by_its_handover(call, talk, target)
     for group in cast.all_groups(but=target):
         expect(group).never_rang()
+    expect(call).still_hears(landed)
     cast.one_call_each(call, landed)
 
 
@@ -43,6 +44,7 @@ def test_the_ai_calls_the_group_and_joins(cast, caller, line, assistant, handove
     cast.landed_by_its_handover(call, talk, target)
     for group in cast.all_groups(but=target):
         expect(group).never_rang()
+    expect(call).still_hears(landed)
     cast.one_call_each(call, landed)
 
 
@@ -64,6 +66,7 @@ def test_escalation_lands_with_the_topic(cast, caller, line, assistant, handover
     expect(talk).released(after=landed.answered_at())
     for group in cast.all_groups(but=agents):
         expect(group).never_rang()
+    expect(call).still_hears(landed)
     cast.one_call_each(call, landed)
 
 

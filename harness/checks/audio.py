@@ -80,7 +80,7 @@ def direction(
     call was changed since they heard each other first. ``denial`` is what speaks against it: both are shown, and nothing passes
     on the weaker of the two.
     """
-    found = _Found(f"{speaker} → {listener}", f"{listener} hears {speaker}", denial)
+    found = _Found(subject(speaker, listener), f"{listener} hears {speaker}", denial)
     measured = _measured(
         Direction(speaker=speaker, listener=listener, towards=towards, again=again), account, own, name_of
     )
@@ -109,6 +109,11 @@ def direction(
         evidence=[denial.evidence] if denial else (),
         measured=replace(measured, kind=kind),
     )
+
+
+def subject(speaker: str, listener: str) -> str:
+    """What a finding on this direction is about."""
+    return f"{speaker} → {listener}"
 
 
 def _measured(

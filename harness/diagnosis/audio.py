@@ -55,14 +55,15 @@ def tell(scene: Scene) -> None:
             stopped = scene.failed(last) and (not scene.failed(told[name][0]) or _was_heard(scene, last))
             facts.record("audio.stopped", True if stopped else None, *shown(last))
             if stopped:
-                _stopped_at(scene, last)
+                _stopped_at(scene, last, "audio.stopped_at")
     facts.record("audio.stopped", False if told["audio.to_ai"] or told["audio.to_caller"] else None)
     failing = [f for f in told["audio.agent"] if scene.failed(f)]
     if failing:
-        both = len(failing) >= 2
+        both = len({f.subject for f in failing}) >= 2
         kinds = {_heard(scene, f) for f in failing}
         value = "crossed" if "crossed" in kinds else "none either way" if both else "one way"
         facts.record("audio.agent", value, *(s for f in failing for s in shown(f)))
+        _stopped_with_agent(scene, told["audio.agent"])
     elif told["audio.agent"]:
         facts.record("audio.agent", "both ways", *shown(told["audio.agent"][0]))
     ai_failed = any(scene.failed(f) for n in ("audio.to_ai", "audio.to_caller") for f in told[n])
@@ -146,7 +147,15 @@ def tell_beside(scene: Scene, seen: Seen) -> None:
     scene.facts.record("sdp.beside", sdp.is_beside(seen.sdp, seen.remote) if unheard else None, seen.where, named)
 
 
-def _stopped_at(scene: Scene, failed: Finding) -> None:
+def _stopped_with_agent(scene: Scene, told: Sequence[Finding]) -> None:
+    """Whether of what caller and agent hear of each other something was heard at first, and later not."""
+    for failed in (f for f in told if scene.failed(f)):
+        if any(f.subject == failed.subject and f.at < failed.at and f.verdict is Verdict.PASSED for f in told):
+            scene.facts.record("agent.stopped", True, *shown(failed))
+            _stopped_at(scene, failed, "agent.stopped_at")
+
+
+def _stopped_at(scene: Scene, failed: Finding, fact: str) -> None:
     """Whether the last mark its listener heard came when either leg was changed; in a call that nobody changed it stopped by itself.
 
     Nobody can tell of a listener that does not say when it heard what, nor of a change that the AI's record shows.
@@ -164,7 +173,7 @@ def _stopped_at(scene: Scene, failed: Finding) -> None:
     heard = [e.at for e in scene.events if isinstance(e, MarkHeard) and e.leg == listener and e.at < failed.at]
     for change in changes:
         if heard and abs(change.at - heard[-1]) < _AT_A_CHANGE_S:
-            scene.facts.record("audio.stopped_at", CHANGED, scene.number_of(change))
+            scene.facts.record(fact, CHANGED, scene.number_of(change))
     if any(changes_media(seen.message) for seen in of_records(scene.events)):
         return
     if heard or not changes:
@@ -173,7 +182,7 @@ def _stopped_at(scene: Scene, failed: Finding) -> None:
             if heard
             else f"{speaker} was heard, and nobody changed the call"
         )
-        scene.facts.record("audio.stopped_at", "nothing in particular", where)
+        scene.facts.record(fact, "nothing in particular", where)
 
 
 def _was_heard(scene: Scene, finding: Finding) -> bool:

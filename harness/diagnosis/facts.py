@@ -137,6 +137,13 @@ KNOWN: Mapping[str, Kind] = {
     "audio.stopped_at": Kind(
         "what happened when the audio stopped", "look when the last RTP packet came, in a capture"
     ),
+    "agent.stopped": Kind(
+        "audio between caller and agent that was there stopped later", "listen again later in the call"
+    ),
+    "agent.stopped_at": Kind(
+        "what happened when the audio between caller and agent stopped",
+        "look when the last RTP packet came, in a capture",
+    ),
     "audio.phase": Kind("when audio failed", "listen before and after the transfer"),
     "sdp.to_ai": Kind("the address in the SDP the AI got", _AI_SIP),
     "sdp.to_caller": Kind(

@@ -78,10 +78,10 @@ def _by_check(scene: Scene, finding: Finding) -> Symptom:
     if is_unsent_digit(finding):
         return "digits"
     match check:
-        case "audio" if finding.facts.get("again") and scene.moment == "transfer":
-            return "other"  # with the AI again, after a transfer that should have failed
-        case "audio":
-            return "audio.agent" if direction_of(scene, finding) == "audio.agent" else "audio"
+        case "audio" if direction_of(scene, finding) == "audio.agent":
+            return "audio.agent"
+        case "audio":  # with the AI again, after a transfer that should have failed, is another matter
+            return "other" if finding.facts.get("again") and scene.moment == "transfer" else "audio"
         case "caller_id":
             if role == "caller" and scene.moment == "campaign":
                 return "caller_id.customer"

@@ -12,6 +12,7 @@ from harness.deployment import Ai, Assistant, Deployment, Handover, Line, Transp
 from harness.finding_kinds import (
     ANSWERED,
     AUDIO_TO_AGENT,
+    AUDIO_TO_AGENT_AGAIN,
     AUDIO_TO_AI,
     AUDIO_TO_AI_AGAIN,
     AUDIO_TO_CALLER,
@@ -26,13 +27,15 @@ from harness.finding_kinds import (
 
 #: What a call to the AI that is held to two-way audio finds; a transfer to an agent; a fallback.
 WITH_THE_AI: RequiredFindings = {ANSWERED: 1, LANDING_ANSWERED_BY: 1, AUDIO_TO_AI: 1, AUDIO_TO_CALLER: 1}
-HANDED_OVER: RequiredFindings = {**WITH_THE_AI, LANDING: 1, AUDIO_TO_AGENT: 1, AUDIO_TO_CALLER: 2}
+LASTING: RequiredFindings = {AUDIO_TO_AGENT_AGAIN: 1, AUDIO_TO_CALLER_AGAIN: 1}  #: a moment later, with a person
+HANDED_OVER: RequiredFindings = {**WITH_THE_AI, LANDING: 1, AUDIO_TO_AGENT: 1, AUDIO_TO_CALLER: 2, **LASTING}
 FALLEN_BACK: RequiredFindings = {
     LANDING: 1,
     ANSWERED: 1,
     CALLER_ID: 1,
     AUDIO_TO_AGENT: 1,
     AUDIO_TO_CALLER: 1,
+    **LASTING,
 }
 AGAIN: RequiredFindings = {AUDIO_TO_AI_AGAIN: 1, AUDIO_TO_CALLER_AGAIN: 1}  #: after a change of the call
 ADDRESSED: RequiredFindings = {ROUTE_REQUEST_URI: 1, ROUTE_TRANSPORT: 1}

@@ -9,7 +9,9 @@ from __future__ import annotations
 from harness.finding_kinds import (
     ANSWERED,
     AUDIO_TO_AGENT,
+    AUDIO_TO_AGENT_AGAIN,
     AUDIO_TO_AI,
+    AUDIO_TO_AI_AGAIN,
     AUDIO_TO_CALLER,
     CALLER_ID,
     FINAL_RESPONSE,
@@ -162,7 +164,10 @@ INTEGRATION = Integration(
             calls=plans.from_the_ai,
             over="trunks",
             ai="stand-in",
-            required_findings={LANDING: 1, ANSWERED: 1, AUDIO_TO_AI: 1, AUDIO_TO_AGENT: 1},
+            required_findings={
+                **{LANDING: 1, ANSWERED: 1, AUDIO_TO_AI: 1, AUDIO_TO_AGENT: 1},
+                **{AUDIO_TO_AI_AGAIN: 1, AUDIO_TO_AGENT_AGAIN: 1},
+            },
         ),
         Row(
             id="GL-ALLOWLIST-UNLISTED",

@@ -130,7 +130,7 @@ INTEGRATION = Integration(
                 ROUTE_NOT_REACHED: 1,
                 AUDIO_TO_CALLER: 2,
                 AUDIO_TO_AI_AGAIN: 1,
-                AUDIO_TO_CALLER_AGAIN: 1,
+                AUDIO_TO_CALLER_AGAIN: 2,
             },
         ),
         *PRACTICE,

@@ -31,6 +31,9 @@ _GREETING_S, _LISTENED_AGAIN_S = 45.0, 1.0
 _LISTENS_S = 4.0
 #: So soon behind what a machine says its tone comes.
 _TONE_WITHIN_S = 2.0
+#: So long after two people were proved to hear each other they are listened to again: media may move, or a relay end with the leg
+#: that it was opened for, as soon as a transfer is complete.
+_STILL_AFTER_S = 1.0
 #: So much of the ring timeout is there for what is heard before the answer.
 _EARLY_SHARE = 0.7
 
@@ -142,11 +145,36 @@ class ExpectAudio:
         crosstalk.look(self._context, mine, other)
         if any(isinstance(end, Call) and end.is_over() for end in (mine, other)):
             return
-        since = time.monotonic()
+        self._hear_each_other_on(other, time.monotonic())
+
+    def still_hears(self, other: End) -> None:
+        """It and a person whom it was proved to hear, who heard it, hear each other on, a second later or when this is asked."""
+        mine = self._end
+        if isinstance(other, ReportedCall):
+            for speaker, listener in ((mine, other), (other, mine)):
+                self._context.evidence.add(
+                    other.unseen(self._direction(speaker, listener, other.began, None, None, again=True))
+                )
+            return
+        proved = [self._proved_at(speaker, listener) for speaker, listener in ((mine, other), (other, mine))]
+        if None not in proved:  # who did not hear the other at first has failed for it
+            now = time.monotonic()
+            since = max(now, *(at + _STILL_AFTER_S for at in proved if at is not None))
+            self._context.evidence.scripted(since - now, "listening again", began=now)
+            self._hear_each_other_on(other, since)
+
+    def _hear_each_other_on(self, other: End, since: float) -> None:
+        mine = self._end
         with self._context.evidence.step(f"{mine.label} and {other.label} still hear each other"):
             for speaker, listener in ((mine, other), (other, mine)):
                 if _is_told_by_marks(speaker, listener):
                     self._one_way(speaker, listener, since, since + LISTEN_S, again=True)
+
+    def _proved_at(self, speaker: End, listener: End) -> float | None:
+        """When it was found last that the listener hears the speaker; None where it was not."""
+        subject = audio.subject(speaker.label, listener.label)
+        found = [f for f in self._context.evidence.findings if f.check == "audio" and f.subject == subject]
+        return found[-1].at if found and found[-1].verdict is Verdict.PASSED else None
 
     def one_way_delay_ok(self, other: End) -> None:
         """Neither hears the other too late; measured where both are ours, elsewhere RTCP's round trip has to do."""

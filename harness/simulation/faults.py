@@ -49,6 +49,7 @@ class Fault(StrEnum):
     RTP_BLOCKED_LATER = "rtp-blocked-after-10s"
     SDP_PRIVATE_ADDRESS = "sdp-private-address"
     MEDIA_HOST_UNKNOWN = "media-host-unknown"
+    AGENT_AUDIO_STOPS = "agent-audio-stops"
     RTP_ONE_PACKET = "rtp-one-packet-to-caller"
     NO_G711 = "no-g711"
     CODECS_STRIPPED = "codecs-stripped-to-ai"
@@ -185,6 +186,9 @@ FAULTS: dict[Fault, FaultInfo] = {
     Fault.RTP_BLOCKED_TO_CALLER: FaultInfo(_AUDIO, "no RTP gets from the platform to the caller"),
     Fault.RTP_BLOCKED_BOTH: FaultInfo(_AUDIO, "no RTP gets through either way"),
     Fault.RTP_BLOCKED_LATER: FaultInfo(_AUDIO, "RTP stops both ways ten seconds after it began"),
+    Fault.AGENT_AUDIO_STOPS: FaultInfo(
+        _AUDIO, "RTP between a caller and people, or voicemail, stops soon after it began"
+    ),
     Fault.SDP_PRIVATE_ADDRESS: FaultInfo(
         _AUDIO, "the platform's SDP names a private address (10.0.0.10): the AI's RTP goes nowhere"
     ),

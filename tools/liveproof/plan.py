@@ -75,7 +75,7 @@ FAULTS: Final[Mapping[str, Sequence[str]]] = {
     TRANSFER: (
         "telephone-event-stripped-to-ai", "group-did-wrong", "group-wrong", "trunk-inactive", "refer-rejected",
         "refer-accepted-then-failed", "refer-never-notified", "transfer-no-audio", "ai-leg-left-behind", "group-answered-by-others",
-        "caller-id-lost-on-transfer",
+        "caller-id-lost-on-transfer", "agent-audio-stops",
     ),
     "HANGUP-CALLER": ("caller-hangup-not-passed-on",),
     "HANGUP-AGENT": ("agent-hangup-not-passed-on",),

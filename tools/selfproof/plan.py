@@ -142,6 +142,10 @@ _FURTHER: Mapping[str, tuple[str, tuple[Where, ...]]] = {
     "media-host-unknown": ("media-host-unknown", _EVERY_CALL),
     "rtp-one-packet-to-caller": ("rtp-blocked-to-caller", _EVERY_CALL),
     "codecs-stripped-to-ai": ("no-g711", _EVERY_CALL),
+    "agent-audio-stops": (
+        "agent-audio-stops",
+        (*_CONSUMED, _at(*_REFUSED), _at(*_TIMEOUT), _at("PEOPLE")),
+    ),
     "telephone-event-stripped-to-ai": ("dtmf-not-negotiated", (_at("DTMF-RFC4733"),)),
     "caller-id-lost-on-fallback": ("caller-id-lost-on-fallback", (_at(*_REFUSED), _at(*_TIMEOUT))),
     "trunk-wants-digest": ("transfer-call-challenged", (_at(*_WARM, authentication="ip", ai="synthflow"),)),

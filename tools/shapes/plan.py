@@ -46,6 +46,7 @@ SEEN_AT_PHONES = frozenset(
         "refer-never-notified",
         "caller-id-lost-on-transfer",
         "transfer-no-audio",
+        "agent-audio-stops",
         "rtp-blocked-both",
         "no-g711",
         "codecs-stripped-to-ai",
@@ -59,7 +60,9 @@ SEEN_AT_PHONES = frozenset(
 
 
 #: What the platform does on calls that it transfers itself: one that a caller's phone places on a REFER is no call of the number's.
-_OF_TRANSFERS = frozenset({"group-answered-by-others", "agent-hangup-not-passed-on", "transfer-no-audio"})
+_OF_TRANSFERS = frozenset(
+    {"group-answered-by-others", "agent-hangup-not-passed-on", "transfer-no-audio", "agent-audio-stops"}
+)
 
 
 #: Stands for every fault where some are named that alone are to be tried.
@@ -152,7 +155,7 @@ def _shows(fault: str, case: Case, deployment: Deployment) -> bool:
         return _has_others(deployment, [entry.fallback] if entry.fallback else [])
     if fault == "trunk-limit-lower":  # than one is none: no call has a way to the AI, as without a route
         return deployment.trunk(case.trunk).max_concurrent_calls > 1
-    if fault in _OF_TRANSFERS and entry.refer != "consumed":
+    if fault in _OF_TRANSFERS and case.row.moment == "transfer" and entry.refer != "consumed":
         return False
     if fault == "group-wrong" and entry.group:
         return _rings_others(deployment, [entry.group])

@@ -40,6 +40,14 @@ AUDIO: Mapping[str, Described] = {
         "network",
         at.TROUBLE,
     ),
+    "agent-audio-stops": Described(
+        "audio between caller and agent stops soon after it began",
+        at.AUDIO_ISSUE,
+        "Have {platform} look what it does to the media once the call is with the agent: a re-INVITE that names another address, "
+        "a relay that ends with the AI's leg, a firewall or NAT that closes a path after the first packets.",
+        "network",
+        at.TROUBLE,
+    ),
     "rtp-late": Described(
         "audio begins late: no RTP arrives for seconds after the answer",
         at.AUDIO_ISSUE,

@@ -20,6 +20,7 @@ from harness.diagnosis.rules.media import (
     own_side,
     silenced_later,
     stopped,
+    stopped_with_agent,
     two_codecs,
     undeciphered,
 )
@@ -126,6 +127,7 @@ AUDIO: tuple[Rule, ...] = (
     ),
     *silenced_later(),
     *stopped(),
+    *stopped_with_agent(),
     Rule(
         id="audio.stopped.at-reinvite",
         cause="media-lost-on-reinvite",
@@ -274,6 +276,7 @@ AUDIO: tuple[Rule, ...] = (
         ),
         conditions=(
             not_shown("transfer.landed", "the right group", "another group"),
+            not_shown("agent.stopped", True),
             not_shown("agent.cut", True),
             not_shown("sdp.listener", "private"),
         ),

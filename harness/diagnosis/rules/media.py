@@ -80,6 +80,32 @@ def stopped() -> Iterator[Rule]:
     )
 
 
+def stopped_with_agent() -> Iterator[Rule]:
+    """The same of caller and agent; where it began with a change of the call, that was what moved the media."""
+    by_itself = Rule(
+        id="audio.agent.stopped",
+        cause="agent-audio-stops",
+        symptoms=("audio.agent",),
+        essential=(when("agent.stopped", True),),
+        conditions=(
+            not_shown("agent.stopped_at", CHANGED),
+            not_shown("agent.cut", True),
+            not_shown("audio.agent", "crossed"),
+        ),
+        consequences=("release", "other"),
+        because="caller and agent heard each other at first, and soon after one of them or both heard nothing any more",
+    )
+    yield by_itself
+    yield replace(
+        by_itself,
+        id="audio.agent.stopped.at-reinvite",
+        cause="media-lost-on-reinvite",
+        essential=(when("agent.stopped", True), when("agent.stopped_at", CHANGED)),
+        conditions=by_itself.conditions[1:],
+        because="caller and agent heard each other until the call was changed by a re-INVITE or UPDATE, and not since",
+    )
+
+
 def silenced_later() -> Iterator[Rule]:
     """Both heard each other at first, and RTP goes on with silence in it."""
     ends: tuple[tuple[str, Place], ...] = (("to_caller", "caller"), ("to_ai", "AI"))

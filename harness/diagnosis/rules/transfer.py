@@ -289,6 +289,7 @@ TRANSFER: tuple[Rule, ...] = (
         essential=(when("transfer.landed", "the right group"), when("audio.agent", "none either way", "one way")),
         conditions=(
             when("audio.phase", "with the agent only"),
+            not_shown("agent.stopped", True),
             not_shown("agent.cut", True),
             not_shown("sdp.listener", "private"),
         ),

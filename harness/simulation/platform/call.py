@@ -31,6 +31,8 @@ from harness.sip.uri import NameAddr, Uri
 
 AI: Final = "ai"
 _RING_SECONDS = 120.0
+#: So long RTP between caller and agent gets through where it then stops: enough for each to hear the other.
+_SOON_S = 0.7
 _KEPT_SECONDS = 8.0  # a leg whose other side is gone, and was not told, ends by the platform's own clearing
 _PRIVATE_ADDRESS = "10.0.0.10"
 
@@ -300,6 +302,8 @@ class PlatformCall(RoutedCall):
             return (to_ai, to_caller) if b.peer == AI else (to_caller, to_ai)
         if self._transferred and self._wrong(Fault.TRANSFER_NO_AUDIO):
             return impairments.blocked, impairments.blocked
+        if self._wrong(Fault.AGENT_AUDIO_STOPS):
+            return impairments.blocked_after(_SOON_S), impairments.blocked_after(_SOON_S)
         return None, None
 
     def passes_on(self, leg: WireLeg, end: End) -> bool:

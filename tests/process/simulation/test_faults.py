@@ -330,6 +330,26 @@ def test_transfer_no_audio(td: Stage) -> None:
     assert landed.mark not in marks_heard(call)
 
 
+def test_agent_audio_stops(td: Stage) -> None:
+    billing = td.phone("billing")
+    with td.world.fault("agent-audio-stops", "inbound"):
+        call = escalated(td)
+        landed = billing.expect_call(PATIENCE)
+        hears(landed, call.mark)
+        hears(call, landed.mark)
+        until("silence at the agent", lambda: not _hears_within(landed, 0.5))
+        until("silence at the caller", lambda: not _hears_within(call, 0.5))
+        call.hangup()
+
+
+def _hears_within(leg: Leg, seconds: float) -> bool:
+    try:
+        leg.wait("a mark", lambda event: isinstance(event, MarkHeard), seconds, since=time.monotonic())
+    except NeverCame:
+        return False
+    return True
+
+
 def test_ai_leg_left_behind(td: Stage) -> None:
     billing = td.phone("billing")
     with td.world.fault("ai-leg-left-behind", "inbound"):

@@ -98,6 +98,30 @@ AUDIO = [
         ("media-lost-on-reinvite",),
     ),
     Expected(
+        "audio.agent.stopped",
+        transfer(Example())
+        .rings("billing")
+        .landed("billing", "billing")
+        .counted("billing.1")
+        .with_agent("billing")
+        .after(1)
+        .with_agent("billing", "no-rtp", "no-rtp"),
+        ("agent-audio-stops",),
+    ),
+    Expected(
+        "audio.agent.stopped.at-reinvite",
+        transfer(Example())
+        .rings("billing")
+        .landed("billing", "billing")
+        .counted("billing.1")
+        .with_agent("billing")
+        .hears_mark("caller.1", 9)
+        .reinvites()
+        .after(1)
+        .with_agent("billing", "heard", "no-rtp"),
+        ("media-lost-on-reinvite",),
+    ),
+    Expected(
         "audio.no-rtp-to-ai",
         talk(Example()).to_ai("no-rtp").to_caller().codec("caller.1", "PCMU").record(witness={"codec": "PCMU"}),
         ("rtp-blocked-to-ai",),

@@ -76,6 +76,43 @@ def test_each_direction_is_found_by_itself(make_context: MakeContext, hear: tupl
     }
 
 
+class Falling(Somebody):
+    """An end that hears nothing any more from a moment on."""
+
+    until = 0.0
+
+    def hears(self, speaker: Any, since: float, deadline: float) -> Sound | None:
+        return super().hears(speaker, since, deadline) if since < self.until else None
+
+
+@pytest.mark.parametrize(
+    ("lasts_s", "again"),
+    [
+        (0.9, {"caller.1 → agent.1": FAILED, "agent.1 → caller.1": PASSED}),
+        (60.0, {"caller.1 → agent.1": PASSED, "agent.1 → caller.1": PASSED}),
+    ],
+)
+def test_whoever_was_heard_is_listened_to_a_second_later(
+    make_context: MakeContext, lasts_s: float, again: dict[str, Verdict]
+) -> None:
+    context, caller, agent = make_context(), Somebody("caller.1", 7), Falling("agent.1", 8)
+    began = time.monotonic()
+    agent.until = began + lasts_s
+    Expect(context, caller).two_way_audio_with(agent)  # type: ignore[arg-type]
+    assert set(heard(context).values()) == {PASSED}
+    Expect(context, caller).still_hears(agent)  # type: ignore[arg-type]
+    of_later = [f for f in context.evidence.findings if f.check == "audio" and f.facts.get("again")]
+    assert {finding.subject: finding.verdict for finding in of_later} == again
+    assert caller.asked_since[-1] >= began + 1.0
+
+
+def test_whoever_was_not_heard_is_not_listened_to_again(make_context: MakeContext) -> None:
+    context, caller, agent = make_context(), Somebody("caller.1", 7), Somebody("agent.1", 8, "nothing")
+    Expect(context, caller).two_way_audio_with(agent)  # type: ignore[arg-type]
+    Expect(context, caller).still_hears(agent)  # type: ignore[arg-type]
+    assert [f.verdict for f in context.evidence.findings if f.check == "audio"] == [FAILED, PASSED]
+
+
 @pytest.mark.parametrize("changed", [False, True])
 def test_after_a_change_only_what_is_heard_since_counts(make_context: MakeContext, changed: bool) -> None:
     context = make_context()

@@ -46,6 +46,7 @@ class Asked:
 _EXPECTED = (
     "answered", "two_way_audio_with", "caller_id", "silence_from", "released", "never_rang", "ends_with", "took_over", "addressed_to",
     "came_within", "rings", "transfer_fails", "takes_message", "refer_is", "header", "still_up", "hang_up_is_answered", "took",
+    "still_hears",
 )  # fmt: skip
 
 
@@ -124,6 +125,31 @@ def test_an_ai_may_brief_the_agent_before_it_joins_the_caller() -> None:
     landed = of.target.expect_call.return_value
     ((_, _, how),) = [asked for asked in of.expect.named("two_way_audio_with") if asked[1] == (landed,)]
     assert how == {"joined_within_s": of.handover.briefing_s}
+
+
+_WITH_A_PERSON = [
+    test_transfer.test_escalation_lands_in_the_group, test_transfer.test_the_ai_calls_the_group_and_joins,
+    test_transfer.test_escalation_lands_with_the_topic, test_fallback.test_ai_never_answers, test_fallback.test_ai_refuses,
+    test_fallback.test_ai_cannot_be_reached, test_people.test_number_of_people_only, test_people.test_group_rings_as_it_is_set_up,
+    test_people.test_number_out_of_its_hours, test_access.test_listed_address_is_let_in,
+    test_inbound.test_one_call_more_than_the_trunk_carries,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("scenario", _WITH_A_PERSON)
+def test_whoever_is_with_a_person_still_is_at_the_end(scenario: Callable[..., None]) -> None:
+    cast, line = MagicMock(), MagicMock()
+    line.trunk.max_concurrent_calls, line.entry.announcement_s = 1, 0.0
+    cast.callers.return_value = [MagicMock(), MagicMock()]
+    cast.all_groups.return_value = []
+    timings, context = SimpleNamespace(ring_timeout_s=2.0), MagicMock(patience=4.0)
+    of = play(scenario, timings=timings, context=context, cast=cast, line=line)
+    proved = [(subject, whom) for subject, whom, _ in of.expect.named("two_way_audio_with")]
+    ((subject, whom, _),) = of.expect.named("still_hears")
+    assert (subject, whom) in proved
+    assert of.expect.of.index((subject, "still_hears", whom, {})) > of.expect.of.index(
+        next(asked for asked in of.expect.of if asked[1] == "two_way_audio_with" and asked[2] == whom)
+    )
 
 
 def test_an_ai_may_say_goodbye_before_it_hangs_up() -> None:

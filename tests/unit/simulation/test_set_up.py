@@ -155,7 +155,7 @@ def test_a_fault_holds_for_its_line_or_for_all() -> None:
 @pytest.mark.parametrize(
     ("name", "line", "says"),
     [
-        ("nonsense", None, "allowed: agent-hangup-not-passed-on"),
+        ("nonsense", None, "allowed: agent-audio-stops"),
         ("selector-wrong", None, "one of gladly"),
         ("password-wrong", "inbound", "whole tenant"),
         ("from-anonymous", "nowhere", "no such line"),
