@@ -33,11 +33,13 @@ class OptionsSeen:
     Where ``strangers`` are answered, too, how often OPTIONS come does not tell what the platform does.
     """
 
-    def __init__(self, name: str, where: str, *, strangers: bool = False) -> None:
-        self._name, self._where, self._strangers = name, where, strangers
+    def __init__(
+        self, name: str, where: str, *, strangers: bool = False, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._name, self._where, self._strangers, self._clock = name, where, strangers, clock
         self._changed = threading.Condition()
         self._stays = 0  #: how often the phone has come to its address
-        self._came = time.monotonic()
+        self._came = self._clock()
         self._answered_at: float | None = None  #: the last since then
         self._transaction: str | None = None
         self._longest: float | None = None  #: time between two while the phone was there
@@ -49,7 +51,7 @@ class OptionsSeen:
         """The phone is at its address, for the first time or again."""
         with self._changed:
             self._stays += 1
-            self._came, self._answered_at = time.monotonic(), None
+            self._came, self._answered_at = self._clock(), None
             self._said.clear()
 
     def take(self, event: Event) -> None:
@@ -84,7 +86,7 @@ class OptionsSeen:
             every = declared_s or self._longest
             if every is not None and (self._ever or self._stays < 2):  # where none came the first time, none will
                 self._wait(patience(every), say)
-            now = time.monotonic()
+            now = self._clock()
             return AskedByOptions(
                 at=now,
                 phone=self._name,
@@ -94,7 +96,7 @@ class OptionsSeen:
             )
 
     def _wait(self, within: float, say: Callable[[str], None]) -> None:
-        left = max(0.0, self._came + within - time.monotonic())
+        left = max(0.0, self._came + within - self._clock())
         if self._answered_at is not None:
             return
         if left:

@@ -34,7 +34,8 @@ def said() -> list[str]:
 
 @pytest.fixture
 def seen() -> OptionsSeen:
-    seen = OptionsSeen("stand-in", "192.0.2.9:32681/udp")
+    """Its clock stands still: however slow the machine is, nobody waits too late to wait at all."""
+    seen = OptionsSeen("stand-in", "192.0.2.9:32681/udp", clock=lambda: 0.0)
     seen.phone_came()
     return seen
 
@@ -119,6 +120,7 @@ def test_whose_time_is_over_before_anybody_waits_is_said_with_who_was_refused(
     assert "(those of 198.51.100.7 were refused" in line
 
 
+@pytest.mark.usefixtures("_at_once")
 def test_a_phone_that_comes_again_is_asked_anew_as_often_as_was_seen(seen: OptionsSeen, said: list[str]) -> None:
     for at, number in ((10.0, 1), (10.01, 2), (10.05, 3), (10.9, 3), (10.07, 4)):  # the third once more, late
         seen.take(answer(at, number))
