@@ -12,9 +12,11 @@ import contextlib
 import json
 import os
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -31,8 +33,9 @@ VERDICTS = ("passed", "failed", "not_observable", "broken")
 Summary = Mapping[str, int] | None
 #: One run, which leaves what it has in that directory.
 Once = Callable[[Path], Summary]
-#: Of one load: ``runs``, ``flakes``, ``seconds``, cases by how they ended; and ``revisions``: the runs of each.
+#: Of one load: ``runs``, ``flakes``, ``seconds``, ``load_average`` meanwhile, cases by how they ended; ``revisions``: the runs of each.
 Figures = dict[str, Any]
+_LOOKED_EVERY_S = 10.0
 #: Ends with whoever started it, however that ends.
 _BUSY = "import os\nwhile os.getppid() == {parent}: pass"
 
@@ -48,7 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name, processes, runs, at_once, once in _wanted(asked):
         figures[name] = found = _more(figures.get(name), {})
         with busy(processes):
-            for summaries, revision, seconds in _again(once, runs, at_once, kept / name, found["runs"]):
+            for summaries, revision, seconds, load in _again(once, runs, at_once, kept / name, found["runs"]):
+                found["load_average"] = _mean(found.get("load_average", load), found["seconds"], load, seconds)
                 found |= _more(found, {"seconds": seconds})
                 for summary in summaries:
                     found |= _more(found, count(summary), revision)
@@ -107,14 +111,41 @@ def busy(processes: int) -> Iterator[list[subprocess.Popen[bytes]]]:
             process.wait()
 
 
-def _again(once: Once, runs: int, at_once: int, kept: Path, number: int) -> Iterator[tuple[list[Summary], str, float]]:
+def _mean(one: float, seconds: float, other: float, more_seconds: float) -> float:
+    """The load of so many seconds and of so many more, together."""
+    return round((one * seconds + other * more_seconds) / (seconds + more_seconds), 1)
+
+
+@contextlib.contextmanager
+def watched() -> Iterator[Callable[[], float]]:
+    """The mean of the system's load (of its last minute, each time) while this lasts."""
+    over, loads = threading.Event(), [os.getloadavg()[0]]
+
+    def watch() -> None:
+        while not over.wait(_LOOKED_EVERY_S):
+            loads.append(os.getloadavg()[0])
+
+    watching = threading.Thread(target=watch)
+    watching.start()
+    try:
+        yield lambda: statistics.mean(loads)
+    finally:
+        over.set()
+        watching.join()
+
+
+def _again(
+    once: Once, runs: int, at_once: int, kept: Path, number: int
+) -> Iterator[tuple[list[Summary], str, float, float]]:
     """The summaries of as many runs as there are at once, each in a directory of its own, until there were enough of them.
 
-    With the revision they were of and how long they took. What a run that was not perfect left is kept, under its ``number``.
+    With the revision they were of, how long they took and the system's load meanwhile. What a run that was not perfect left is kept,
+    under its ``number``.
     """
     for first in range(number, number + runs, at_once):
         began, before = time.monotonic(), revision()
         with contextlib.ExitStack() as stack:
+            load = stack.enter_context(watched())
             directories = [
                 Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="harness-flakes-"))) for _ in range(at_once)
             ]
@@ -124,7 +155,7 @@ def _again(once: Once, runs: int, at_once: int, kept: Path, number: int) -> Iter
                 if not is_perfect(summary):
                     shutil.copytree(directory, kept / str(first + place), symlinks=True, ignore=_no_files)
         after = revision()
-        yield summaries, before if before == after else f"{before}..{after}", time.monotonic() - began
+        yield summaries, before if before == after else f"{before}..{after}", time.monotonic() - began, load()
 
 
 def _no_files(directory: str, names: Sequence[str]) -> list[str]:

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from tools import ROOT, flakes
-from tools.flakes import busy, count, main, revision
+from tools.flakes import busy, count, main, revision, watched
 
 PERFECT = {"cases": 9, "passed": 9, "failed": 0, "not_observable": 0, "broken": 0}
 
@@ -60,11 +60,13 @@ def test_figures_are_there_after_each_run(tmp_path: Path, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(flakes, "_suite", suite)
     monkeypatch.setattr(flakes, "revision", lambda: "abc")
+    monkeypatch.setattr(os, "getloadavg", lambda: (6.2, 0.0, 0.0))
     asked = ["--reports", str(tmp_path), "--runs", "0", "--suites", "3", "--load", "0"]
     assert main(asked) == 1
     assert seen == [0, 1, 2]
     found = figures(tmp_path)
     assert found["load_0_suite"].pop("seconds") >= 0
+    assert found["load_0_suite"].pop("load_average") == 6.2, "whatever the load is called"
     counted = {"runs": 3, "flakes": 1, "cases": 6, "passed": 5, "failed": 1, "skipped": 0}
     assert found == {"load_0_suite": counted | {"revisions": {"abc": 3}}}
     assert [str(kept.relative_to(tmp_path)) for kept in tmp_path.glob("flakes/**/*") if kept.is_file()] == [
@@ -136,6 +138,33 @@ def test_the_revision_is_that_of_the_checkout(tmp_path: Path, monkeypatch: pytes
     assert revision() == head.strip()
     (tmp_path / "new.py").touch()
     assert revision() == f"{head.strip()} and changes"
+
+
+def test_the_load_is_the_mean_over_all_the_time_of_all_sittings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def suites(load: float, seconds: float) -> None:
+        monkeypatch.setattr(flakes, "_again", lambda *of: iter([([SUITE], "abc", seconds, load)]))
+        assert main(["--reports", str(tmp_path), "--runs", "0", "--suites", "1", "--load", "0", "--add"]) == 0
+
+    suites(6.0, 300.0)
+    suites(10.0, 100.0)
+    assert figures(tmp_path)["load_0_suite"]["load_average"] == 7.0
+
+
+def test_the_load_is_looked_at_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    loads, looked = iter([1.0, 3.0]), threading.Event()
+
+    def load() -> tuple[float, float, float]:
+        if (now := next(loads, None)) is None:
+            looked.set()
+        return (now or 2.0, 0.0, 0.0)
+
+    monkeypatch.setattr(os, "getloadavg", load)
+    monkeypatch.setattr(flakes, "_LOOKED_EVERY_S", 0.0)
+    with watched() as mean:
+        assert looked.wait(60)
+        assert mean() == 2.0
 
 
 def test_no_run_is_no_success(tmp_path: Path) -> None:
