@@ -69,6 +69,10 @@ soak: .venv/.ready  ## thousands of calls in one run, softphones killed meanwhil
 flakes: .venv/.ready  ## a short matrix a hundred times and the tests ten times on a quiet machine, and again beside six busy processes: all pass each time (reports/flakes.json; hours; ARGS="--runs 10 --suites 0" some minutes, ARGS="--add" goes on)
 	@.venv/bin/python -m tools.flakes $(ARGS)
 
+.PHONY: stalls
+stalls: .venv/.ready  ## the unit tests while their processes are stopped for moments: what takes for granted that no time passes fails (reports/stalls.json; ten minutes)
+	@.venv/bin/python -m tools.stalls $(ARGS)
+
 fuzz: .venv/.ready  ## a million inputs that nobody designed to all that reads what others wrote (reports/fuzz.json; ARGS="--inputs 20000" is a short run)
 	@.venv/bin/python -m tools.fuzz $(ARGS)
 

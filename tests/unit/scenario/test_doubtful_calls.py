@@ -232,8 +232,9 @@ def test_a_caller_waits_in_the_queue_while_a_call_rings_that_may_be_a_strangers(
     ringing(agent(context, "billing"), shown)
     waited: list[float] = []
     monkeypatch.setattr(context, "pause", waited.append)
-    entry = GroupEntry(did="+13125550147", agents=("support",), queue_s=0.01)
-    Group(context, "x", entry, [])._wait_in_queue(SimpleNamespace(is_over=lambda: False))  # type: ignore[arg-type]
+    entry = GroupEntry(did="+13125550147", agents=("support",), queue_s=600.0)
+    caller = SimpleNamespace(is_over=lambda: bool(waited))  # who gives up as soon as there is anything to wait for
+    Group(context, "x", entry, [])._wait_in_queue(caller)  # type: ignore[arg-type]
     assert bool(waited) is waits
 
 
