@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from functools import cache
+from multiprocessing.process import BaseProcess
 from typing import TypeVar
 
 from harness.memory import settle
@@ -51,7 +53,22 @@ def _pool() -> ProcessPoolExecutor:
 
     Spawned, not forked: this process has threads.
     """
-    return ProcessPoolExecutor(_beside(), multiprocessing.get_context("spawn"), initializer=settle)
+    return ProcessPoolExecutor(_beside(), multiprocessing.get_context("spawn"), initializer=_begin)
+
+
+def _begin() -> None:
+    """In each of them, before any work: it ends with the process that it works for, however that ends.
+
+    It waits for work at a pipe of which it has both ends, which alone would never tell it.
+    """
+    threading.Thread(target=_end_with, args=(multiprocessing.parent_process(),), daemon=True).start()
+    settle()
+
+
+def _end_with(parent: BaseProcess | None) -> None:
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _beside() -> int:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -49,6 +52,20 @@ def test_the_same_processes_do_it_again_and_one_that_dies_is_made_up_for(tmp_pat
     others = {pid for _, pid in each(tell, made("after"))} - {os.getpid()}
     assert others
     assert others.isdisjoint(helpers)
+
+
+def test_they_end_with_the_process_that_they_work_for_however_that_ends() -> None:
+    program = "import os, signal\nfrom tests.unit.report import test_processes as of\n"
+    program += "print({pid for pid in of.each(of._late, range(of.WORTH))} != {os.getpid()}, flush=True)\n"
+    program += "os.kill(os.getpid(), signal.SIGKILL)"
+    killed = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False)
+    # whoever is left would hold the other end of its output
+    assert (killed.returncode, killed.stdout) == (-signal.SIGKILL, "True\n")
+
+
+def _late(item: int) -> int:
+    time.sleep(0.01)  # so that the others, who begin at the other end, have their part
+    return os.getpid()
 
 
 def test_few_are_done_by_this_process_alone() -> None:
