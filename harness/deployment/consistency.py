@@ -245,8 +245,10 @@ def _shared_numbers(deployment: Tables) -> Iterator[Mistake]:
     for place, number in roles:
         owner = owners.setdefault(number, place)
         line = deployment.lines[owner[1]] if owner[0] == "lines" else None
-        # a number that leads to people only may be their group's own
-        if owner is place or (line is not None and place[0] == "groups" and line.group == place[1]):
+        # a number that leads to people only may be their group's own, and the AI answers at the platform's where it has that
+        # imported (guides, "Add the SIP Number": same DID)
+        leads_to = {"groups": line.group, "assistants": line.assistant} if line is not None else {}
+        if owner is place or leads_to.get(place[0]) == place[1]:
             continue
         is_menu = line is not None and place[0] == "lines" and (line.press or deployment.lines[place[1]].press)
         what = "one choice of the menu for each number" if is_menu else "a number of its own for each role"

@@ -195,7 +195,8 @@ class Handover(Transfer):
 class Assistant(Transfer):
     """One of Synthflow's assistants."""
 
-    did: E164  #: the number it answers at
+    #: The number it answers at. It may be that of a line which leads to it, as where Synthflow has the platform's own imported.
+    did: E164
     #: Synthflow's id of it, as its page shows it: the API lists calls by it (``GET /calls?model_id=``).
     model_id: SynthflowId | None = None
     voice: int | None = Field(None, ge=240, le=255)  #: its mark, where it speaks in marks: the simulated one does
