@@ -144,8 +144,12 @@ class Cells:
 
     @property
     def _beyond_one_trunk(self) -> bool:
-        """Whether numbers of other trunks than the first count, too: people are called over none, and a file may ask for all."""
-        return self.row.moment == "people" or (self._deployment.depth == "full" and self.row.which is not None)
+        """Whether numbers of other trunks than the first count, too: people are called over none, a file may ask for all, and
+        each handover is proved, also one that only numbers of another trunk lead to.
+        """
+        row, depth = self.row, self._deployment.depth
+        hands_over = row.hands_over is not None and depth != "once"
+        return row.moment == "people" or hands_over or (depth == "full" and row.which is not None)
 
     def _say_missing(self, why: str, nearness: tuple[int, int]) -> None:
         """Keep what the trunk says that came nearest to a case: another has perhaps no such number at all."""

@@ -225,6 +225,25 @@ def test_an_only_handover_that_another_number_proves_is_said_to_be(talkdesk: Dep
     assert told[0][1] == 'assistants.sales.transfer: depth = "once": another number proves the row'
 
 
+def test_a_handover_to_nobody_is_proved_on_the_trunk_that_leads_to_it(talkdesk: Deployment) -> None:
+    """The row was over when one trunk had shown it: another's assistant was not asked, for want of a phone in an empty group."""
+    plain = talkdesk.lines["transfer-unavailable"].model_copy(update={"dids": {}})
+    first, second = [trunk for trunk in talkdesk.trunks if trunk.ai == "synthflow"][:2]
+    lines = {
+        **{name: talkdesk.lines[name] for name in ("inbound", "campaign")},
+        "a": plain.model_copy(update={"did": "+12135550171", "trunk": first.name}),
+        "b": plain.model_copy(update={"did": "+12135550172", "trunk": second.name, "assistant": "other"}),
+        "c": plain.model_copy(update={"did": "+12135550173", "trunk": second.name}),
+    }
+    other = talkdesk.assistants["to-nobody"].model_copy(update={"did": "+12535550199"})
+    update = {"lines": lines, "assistants": {**talkdesk.assistants, "other": other}}
+    deployment = talkdesk.model_copy(update={**update, "depth": "every-number"})
+    assert [case.line for case in of(deployment, "TRANSFER-UNAVAILABLE")] == ["a", "b"]
+    assert not [left.why for left in left_out(deployment) if left.why.startswith("assistants.other")]
+    once = deployment.model_copy(update={"depth": "once"})
+    assert [case.line for case in of(once, "TRANSFER-UNAVAILABLE")] == ["a"]
+
+
 def test_ids_tell_handovers_apart(talkdesk: Deployment) -> None:
     deployment = with_handovers(
         talkdesk, {n: handover(digit=d) for n, d in zip(("Größe L", "Grosse-L"), "23", strict=True)}
