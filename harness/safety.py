@@ -156,7 +156,10 @@ class Guard:
             return f"{number} is {dear} (safety.allow may name it)"
         if _NANP_976.fullmatch(number):
             return f"{number} is a premium-rate number (safety.allow may name it)"
-        region = phonenumbers.region_code_for_number(parsed)
+        if not valid and (dear := _begins_dear(parsed)):
+            return f"{number} {dear} (safety.allow may name it)"
+        # the library names the country of any number where there is but one with its code
+        region = phonenumbers.region_code_for_number(parsed) if valid else None
         if region is None and parsed.country_code == phonenumbers.country_code_for_region(self._deployment.region):
             return None  # at home, and nobody's: how else is a number tried that nobody has?
         # some numbers are several countries', as toll-free ones of North America
@@ -264,6 +267,16 @@ def check_request(method: str, headers: Iterable[tuple[str, str]]) -> None:
             f"{method} is not sent as a plain request; allowed: dial, transfer and re-INVITE, which keep the rules"
         )
     check_headers(headers)
+
+
+def _begins_dear(number: phonenumbers.PhoneNumber) -> str | None:
+    """What a number that no plan has may be taken for all the same: a short code, or one with digits that a network passes over."""
+    if shortnumberinfo.is_valid_short_number(number):
+        return "is a short code behind its country's code"
+    begins = phonenumbers.PhoneNumber(country_code=number.country_code, national_number=number.national_number)
+    if phonenumbers.truncate_too_long_number(begins) and (kind := _DEAR.get(phonenumbers.number_type(begins))):
+        return f"begins with {kind}"
+    return None
 
 
 @lru_cache(maxsize=10_000)  # each case has a guard of its own, and each asks for every number of the deployment

@@ -109,3 +109,33 @@ def test_a_trunk_is_reached_at_its_own_host_and_at_its_termination(lab: Lab) -> 
         guard(f"sip:+13125550100@127.9.7.{index}:15070")
     with pytest.raises(RefusedError):
         guard("sip:+13125550100@127.9.7.3:15070")
+
+
+@pytest.mark.parametrize(
+    ("region", "nobodys"),
+    [("DE", "+491991234567"), ("FR", "+33099123456"), ("US", "+10005550100"), ("GB", "+440005550100")],
+)
+def test_a_number_that_no_plan_has_is_nobody_s_wherever_home_is(lab: Lab, region: str, nobodys: str) -> None:
+    """A country with a code for itself was said to have it, so that it belonged to DE and the deployment to DE."""
+    assert Guard(lab(region=region)).refusal(nobodys) is None
+    abroad = Guard(lab(region="JP", safety__countries=[region]))
+    said = (
+        f"{nobodys} belongs to no country that is known, and the deployment to JP, {region} (safety.allow may name it)"
+    )
+    assert abroad.refusal(nobodys) == said
+    assert Guard(lab(region="JP", safety__allow=[nobodys])).refusal(nobodys) is None
+
+
+@pytest.mark.parametrize(
+    ("region", "number", "why"),
+    [
+        ("DE", "+4990012345678", "begins with a premium-rate number"),
+        ("IT", "+398991234567", "begins with a premium-rate number"),
+        ("DE", "+4911833", "is a short code behind its country's code"),
+        ("GB", "+44118118", "is a short code behind its country's code"),
+    ],
+)
+def test_a_number_that_no_plan_has_may_be_taken_for_a_dear_one(lab: Lab, region: str, number: str, why: str) -> None:
+    """Networks pass over digits that come too many."""
+    assert Guard(lab(region=region)).refusal(number) == f"{number} {why} (safety.allow may name it)"
+    assert Guard(lab(region=region, safety__allow=[number])).refusal(number) is None
