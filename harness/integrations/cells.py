@@ -40,9 +40,15 @@ class Cells:
 
     def not_now(self) -> Iterator[tuple[str, str]]:
         """The numbers that a row which is there would call, too, if it were their time, and why it does not."""
-        row, deployment = self.row, self._deployment
-        if self.why_none or not row.every_number or deployment.depth == "once":
+        if self.why_none:
             return
+        if self.row.every_number and self._deployment.depth != "once":
+            yield from self._numbers_not_now()
+        else:
+            yield from self._values_not_now()
+
+    def _numbers_not_now(self) -> Iterator[tuple[str, str]]:
+        row, deployment = self.row, self._deployment
         said = {cell.line for cell in self.cells}
         variants = {tuple(cell.axes[axis.name] for axis in row.axes): cell.axes for cell in self.cells}.values()
         for line, trunk, _ in deployment.all_dids():
@@ -51,8 +57,31 @@ class Cells:
             would = [Cell(deployment, deployment.trunk(trunk), line, axes) for axes in variants]
             if any(all(which.holds(cell) for which in row.which or ()) for cell in would):
                 said.add(line)
-                now = "open" if row.out_of_hours else "closed"
-                yield line, f"{line} is {now} now (its hours: {deployment.lines[line].hours})"
+                yield line, self._closed(line)
+
+    def _values_not_now(self) -> Iterator[tuple[str, str]]:
+        """Of each value of its own axes that no number shows now, as a routing selector: the first number that would."""
+        row, deployment = self.row, self._deployment
+        names = [axis.name for axis in row.axes if axis.full]
+        there = [tuple(cell.axes[name] for name in names) for cell in self.cells]
+        ais = {cell.ai for cell in self.cells}
+        trunks = {trunk.name: trunk for trunk in deployment.trunks if trunk.ai in ais and _carries(row, trunk)}
+        dids = [(line, trunks[trunk]) for line, trunk, _ in deployment.all_dids() if trunk in trunks]
+        late = [(line, trunk) for line, trunk in dids if deployment.is_open(line) == row.out_of_hours]
+        for variant in row.variants(deployment, everything=False):
+            if tuple(variant[name] for name in names) in there:
+                continue
+            cells = (Cell(deployment, trunk, line, {"ai": trunk.ai, **variant}) for line, trunk in late)
+            would = (cell for whole in cells for cell in self._handovers(whole))
+            for cell in would:
+                if all(which.holds(cell) for which in row.which or ()):
+                    value = ", ".join(f"{name} {variant[name]}" for name in names)
+                    yield cell.line, f"{self._closed(cell.line)}, and no other number shows {value}"
+                    break
+
+    def _closed(self, line: str) -> str:
+        now = "open" if self.row.out_of_hours else "closed"
+        return f"{line} is {now} now (its hours: {self._deployment.lines[line].hours})"
 
     def not_seen(self) -> Iterator[tuple[str, str]]:
         """The numbers that a row which is there, or will be at another time, is about, too, and does not call since nobody of ours
@@ -119,11 +148,7 @@ class Cells:
 
     def _of_ai(self, ai: Ai) -> Iterator[Cell]:
         row, deployment = self.row, self._deployment
-        trunks = [
-            trunk
-            for trunk in deployment.trunks
-            if trunk.ai == ai and trunk.transport in row.transports and _authenticates(row, trunk)
-        ]
+        trunks = [trunk for trunk in deployment.trunks if trunk.ai == ai and _carries(row, trunk)]
         codecs = deployment.axes.codecs if ai == "synthflow" and row.over == "trunks" else deployment.axes.codecs[:1]
         found, seen = False, defaultdict[object, set[object]](set)
         for trunk in trunks:
@@ -291,6 +316,11 @@ def _has_twin(row: Row, trunk: Trunk, trunks: Sequence[Trunk]) -> bool:
     """Whether another trunk looks the same by its axes, so that only its name tells the cases apart."""
     alike = [other for other in trunks if other.transport == trunk.transport]
     return sum(_authentication(row, other) == _authentication(row, trunk) for other in alike) > 1
+
+
+def _carries(row: Row, trunk: Trunk) -> bool:
+    """Whether the row can be proved over the trunk."""
+    return trunk.transport in row.transports and _authenticates(row, trunk)
 
 
 def _authenticates(row: Row, trunk: Trunk) -> bool:

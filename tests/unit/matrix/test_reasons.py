@@ -125,3 +125,25 @@ def test_a_fallback_is_looked_at_over_the_trunks_that_carry_its_number(talkdesk:
     moved = {**lines, "theirs": lines["theirs"].model_copy(update={"trunk": stand_in.name})}
     told = [left for left in left_out(both.model_copy(update={"lines": moved})) if left.row == "TD-FALLBACK-REFUSED"]
     assert [left.line for left in told] == ["theirs"]
+
+
+@pytest.mark.usefixtures("a_wednesday")
+@pytest.mark.parametrize("depth", ["once", "every-number"])
+def test_a_value_that_only_a_closed_number_shows_is_told(gladly: Deployment, talkdesk: Deployment, depth: str) -> None:
+    """The row passed by its other values, at night, and nothing said that the topic had not been looked at."""
+    shut = closed(gladly, "inbound-billing").model_copy(update={"depth": depth})
+    told = [(left.line, left.why) for left in left_out(shut) if left.row == "GL-HEADER-SELECTOR"]
+    hours = shut.lines["inbound-billing"].hours
+    said = f"inbound-billing is closed now (its hours: {hours}), and no other number shows selector billing"
+    assert told == [("inbound-billing", said)]
+    assert {case.axes["selector"] for case in of(shut, "GL-HEADER-SELECTOR")} == {"support", "none"}
+    entry = shut.lines["inbound-billing"].model_copy(update={"hours": None, "dids": {"tls-ip": "+16465550177"}})
+    two = shut.model_copy(update={"lines": {**shut.lines, "another": entry}})
+    assert not [left for left in left_out(two) if left.row == "GL-HEADER-SELECTOR"]
+    passed_on = [name for name, line in talkdesk.lines.items() if line.refer == "passed-on"]
+    told = [
+        (left.line, left.why.partition(", and ")[2])
+        for left in left_out(closed(talkdesk, *passed_on).model_copy(update={"depth": depth}))
+        if left.row == "TD-TRANSFER-BLIND" and left.line
+    ]
+    assert told == [("inbound-passed-on", "no other number shows refer passed-on")]
