@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import compress
 
@@ -11,6 +11,7 @@ from harness.deployment import Ai, Deployment, Trunk
 from harness.integrations import sight
 from harness.integrations.base import NOT_OBSERVABLE, Cell, Row, Which
 
+_AIS: tuple[Ai, ...] = ("synthflow", "stand-in")
 #: How near a case comes for which it is not the time alone.
 _NOT_NOW = (2, 0)
 
@@ -60,24 +61,23 @@ class Cells:
                 yield line, self._closed(line)
 
     def _values_not_now(self) -> Iterator[tuple[str, str]]:
-        """Of each value of its own axes that no number shows now, as a routing selector: the first number that would."""
-        row, deployment = self.row, self._deployment
+        """Of each value of its own axes, as a routing selector, that no number shows now over some trunk: the first that would."""
+        row, late = self.row, [cell for cell in self._of_each_number({}) if cell.is_open == self.row.out_of_hours]
         names = [axis.name for axis in row.axes if axis.full]
-        there = [tuple(cell.axes[name] for name in names) for cell in self.cells]
-        ais = {cell.ai for cell in self.cells}
-        trunks = {trunk.name: trunk for trunk in deployment.trunks if trunk.ai in ais and _carries(row, trunk)}
-        dids = [(line, trunks[trunk]) for line, trunk, _ in deployment.all_dids() if trunk in trunks]
-        late = [(line, trunk) for line, trunk in dids if deployment.is_open(line) == row.out_of_hours]
-        for variant in row.variants(deployment, everything=False):
-            if tuple(variant[name] for name in names) in there:
-                continue
-            cells = (Cell(deployment, trunk, line, {"ai": trunk.ai, **variant}) for line, trunk in late)
-            would = (cell for whole in cells for cell in self._handovers(whole))
-            for cell in would:
-                if all(which.holds(cell) for which in row.which or ()):
-                    value = ", ".join(f"{name} {variant[name]}" for name in names)
-                    yield cell.line, f"{self._closed(cell.line)}, and no other number shows {value}"
-                    break
+        each = row.over == "trunks"
+        said = {(each and cell.trunk.name, *(cell.axes[name] for name in names)) for cell in self.cells}
+        found = defaultdict[tuple[str, str], list[str]](list)
+        for variant in row.variants(self._deployment, everything=False):
+            shown = "".join(f" with {name} {variant[name]}" for name in names)
+            whole = (replace(cell, axes={**cell.axes, **variant}) for cell in late)
+            for cell in (cell for one in whole for cell in self._handovers(one)):
+                key = (each and cell.trunk.name, *(variant[name] for name in names))
+                if key not in said and all(which.holds(cell) for which in row.which or ()):
+                    said.add(key)
+                    found[cell.line, shown].append(cell.trunk.name)
+        for (line, shown), trunks in found.items():
+            over = f" over {', '.join(trunks)}" if each and self._deployment.trunks[1:] else ""
+            yield line, f"{self._closed(line)}, and no other number proves it{shown}{over}"
 
     def _closed(self, line: str) -> str:
         now = "open" if self.row.out_of_hours else "closed"
@@ -85,18 +85,23 @@ class Cells:
 
     def not_seen(self) -> Iterator[tuple[str, str]]:
         """The numbers that a row which is there, or will be at another time, is about, too, and does not call since nobody of ours
-        could look, or bring it about, and why; of a row on fallbacks one for each group.
+        could look, or bring it about, and why; of a row on fallbacks one for each group, of others than of each number one for
+        each trunk.
         """
-        row, deployment = self.row, self._deployment
-        falls_back = row.moment == "fallback"
-        if not (self.cells or self.is_postponed) or not (row.every_number or falls_back) or deployment.depth == "once":
+        if not (self.cells or self.is_postponed):
             return
-        axes = self.cells[0].axes if self.cells else {}
+        row = self.row
+        if row.every_number or row.moment == "fallback":
+            if self._deployment.depth != "once":
+                yield from self._numbers_not_seen()
+        elif self.cells and row.over == "trunks" and row.hands_over is None:
+            yield from self._trunks_not_seen()
+
+    def _numbers_not_seen(self) -> Iterator[tuple[str, str]]:
+        row, falls_back = self.row, self.row.moment == "fallback"
         said = {cell.entry.fallback for cell in self.cells} if falls_back else set[str | None]()
-        trunks = ((line, deployment.trunk(name)) for line, name, _ in deployment.all_dids())
-        cells = [Cell(deployment, trunk, line, {**axes, "ai": trunk.ai}) for line, trunk in trunks]
-        cells = [cell for cell in cells if row.ai in ("both", "either", cell.ai)]
         leads = "falls back" if falls_back else "leads, while it is closed," if row.out_of_hours else "leads"
+        cells = self._of_each_number(self.cells[0].axes if self.cells else {})
         hidden = (cell for cell in cells if _is_hidden(cell, row.which or ()))
         beyond_us = (cell for cell in cells if falls_back and _is_beyond_us(cell, row.which or ()))
         for found, why in (
@@ -108,6 +113,24 @@ class Cells:
                 if about not in said:
                     said.add(about)
                     yield cell.line, f"{NOT_OBSERVABLE}{cell.line} {why}" + (f" ({about})" if falls_back else "")
+
+    def _trunks_not_seen(self) -> Iterator[tuple[str, str]]:
+        said, which = {cell.trunk.name for cell in self.cells}, self.row.which or ()
+        for cell in self._of_each_number(self.cells[0].axes if self.cells else {}):
+            if cell.trunk.name not in said and (_is_hidden(cell, which) or _is_beyond_us(cell, which)):
+                said.add(cell.trunk.name)
+                why = next(one.missing for one in which if not one.holds(cell))
+                yield cell.line, f"{NOT_OBSERVABLE}{why} (trunk {cell.trunk.name})"
+
+    def _of_each_number(self, axes: Mapping[str, str]) -> list[Cell]:
+        """A cell of each number over each trunk that carries it, where the row can be proved over that, and seen."""
+        row, deployment = self.row, self._deployment
+        is_unseen = any(check in self.unseen for check in row.subject)
+        chosen = {cell.ai for cell in self.cells} if row.ai == "either" else set[Ai]()
+        ais = {"stand-in"} if row.ai == "stand-in" or is_unseen else chosen or {*_AIS}
+        trunks = {trunk.name: trunk for trunk in deployment.trunks if trunk.ai in ais and _carries(row, trunk)}
+        numbers = [(line, trunks[name]) for line, name, _ in deployment.all_dids() if name in trunks]
+        return [Cell(deployment, trunk, line, {**axes, "ai": trunk.ai}) for line, trunk in numbers]
 
     def _why_not(self, asked: bool) -> str | None:
         row, deployment = self.row, self._deployment
@@ -132,7 +155,7 @@ class Cells:
 
     def _all(self) -> Iterator[Cell]:
         """The cells that mean something: Synthflow over every axis, a stand-in once for each transport."""
-        for ai in ("synthflow", "stand-in"):
+        for ai in _AIS:
             if self.row.ai not in ("both", "either", ai):
                 continue
             hidden = next((self.unseen[check] for check in sorted(self.row.subject) if check in self.unseen), None)

@@ -232,6 +232,26 @@ def test_a_trunk_is_filled_only_where_all_of_its_calls_find_a_place(
     assert {case.axes["ai"] for case in cases([found]) if case.row.id == "TD-CAPACITY"} == run
 
 
+@pytest.mark.parametrize("depth", ["once", "every-number"])
+def test_a_trunk_that_there_are_too_few_phones_to_fill_is_told_where_another_is_filled(
+    talkdesk: Deployment, depth: str
+) -> None:
+    """The row was there, for the small trunk, and passed; of the large one nothing was said."""
+    callers = len(talkdesk.model_copy(update={"campaign": None}).callers)
+    large, small = (trunk for trunk in talkdesk.trunks if trunk.name in ("udp-ip", "tcp-ip"))
+    few = small.model_copy(update={"max_concurrent_calls": callers - 1})
+    many = large.model_copy(update={"max_concurrent_calls": callers})
+    lines = {"inbound": talkdesk.lines["inbound"].model_copy(update={"fallback": "billing"})}
+    two = talkdesk.model_copy(update={"trunks": (many, few), "lines": lines, "campaign": None, "depth": depth})
+    assert {case.trunk for case in of(two, "TD-CAPACITY")} == {few.name}
+    (told,) = [left for left in left_out(two) if left.row == "TD-CAPACITY"]
+    assert told.line == "inbound"
+    assert told.why.startswith("not observable: there are fewer test phones that call, ")
+    assert told.why.endswith(f" (trunk {many.name})")
+    both = two.model_copy(update={"trunks": (few.model_copy(update={"name": many.name}), few)})
+    assert not [left for left in left_out(both) if left.row == "TD-CAPACITY"]
+
+
 @pytest.mark.parametrize(
     ("ai", "authentication", "reason"),
     [

@@ -134,16 +134,20 @@ def test_a_value_that_only_a_closed_number_shows_is_told(gladly: Deployment, tal
     shut = closed(gladly, "inbound-billing").model_copy(update={"depth": depth})
     told = [(left.line, left.why) for left in left_out(shut) if left.row == "GL-HEADER-SELECTOR"]
     hours = shut.lines["inbound-billing"].hours
-    said = f"inbound-billing is closed now (its hours: {hours}), and no other number shows selector billing"
-    assert told == [("inbound-billing", said)]
+    said = (
+        f"inbound-billing is closed now (its hours: {hours}), and no other number proves it with selector billing over "
+    )
+    assert told == [("inbound-billing", f"{said}tls-ip, tls-ip-stand-in")]
     assert {case.axes["selector"] for case in of(shut, "GL-HEADER-SELECTOR")} == {"support", "none"}
     entry = shut.lines["inbound-billing"].model_copy(update={"hours": None, "dids": {"tls-ip": "+16465550177"}})
     two = shut.model_copy(update={"lines": {**shut.lines, "another": entry}})
-    assert not [left for left in left_out(two) if left.row == "GL-HEADER-SELECTOR"]
+    told = [(left.line, left.why) for left in left_out(two) if left.row == "GL-HEADER-SELECTOR"]
+    assert told == [("inbound-billing", f"{said}tls-ip-stand-in")]
     passed_on = [name for name, line in talkdesk.lines.items() if line.refer == "passed-on"]
     told = [
-        (left.line, left.why.partition(", and ")[2])
+        (left.line, left.why.partition("), and ")[2])
         for left in left_out(closed(talkdesk, *passed_on).model_copy(update={"depth": depth}))
         if left.row == "TD-TRANSFER-BLIND" and left.line
     ]
-    assert told == [("inbound-passed-on", "no other number shows refer passed-on")]
+    over = ", ".join(trunk.name for trunk in talkdesk.trunks)
+    assert told == [("inbound-passed-on", f"no other number proves it with refer passed-on over {over}")]
