@@ -160,6 +160,19 @@ def test_a_wildcard_is_nobodys_name_in_sip(lab: Any, far: Any, by_phones: bool) 
         check(lab.line("certificate name"), WARNING, "*.acme.example", "Registration fails", "unless")
 
 
+@pytest.mark.parametrize("by_name", [False, True])
+def test_a_name_that_only_others_would_look_at_ends_no_run(lab: Any, far: Any, by_name: bool) -> None:
+    """A Termination URI is the SBC's "hostname or IP address" (Talkdesk's guide): a certificate is seldom made out to that."""
+    lab.settings["resolver"] = far.dns({("sip.acme.example", "A"): [far.address]})
+    lab.plain["ca_file"] = far.ca_file
+    lab.account["port"] = far.udp()
+    port = far.stream(context=far.certificate(names=("sbc-7.acme.example",)))
+    end = f"{'sip.acme.example' if by_name else far.address}:{port}"
+    lab.trunk.update({"ai": "synthflow", "host": "127.9.9.200", "transport": "tls", "port": 32682, "termination": end})
+    said = f"made out to sbc-7.acme.example, not to {end.partition(':')[0]}"
+    check(lab.line("certificate name"), WARNING, said, "Registration fails", "unless whoever calls there")
+
+
 @pytest.mark.parametrize("mutual", [False, True])
 def test_what_only_the_platform_calls_need_not_suit_our_softphones(lab: Any, far: Any, mutual: bool) -> None:
     """The AI may speak TLS 1.3 alone, or ask the platform for a certificate: a run need not end for that."""
