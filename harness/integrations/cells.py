@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import compress
 
@@ -24,6 +24,7 @@ class Cells:
         self._deployment = deployment
         self._missing: str | None = None
         self._nearness = (0, 0)  #: of what is missing: how near a case came for want of it
+        self._late: dict[str, None] = {}  #: the numbers that could prove it at another time
         self._lacking: dict[object, str] = {}  #: handover → why it has no cell
         self._asked: set[object] = set()  #: the handovers that have been asked for in every way
         self.unseen = sight.unseen(deployment)
@@ -116,10 +117,10 @@ class Cells:
 
     def _trunks_not_seen(self) -> Iterator[tuple[str, str]]:
         said, which = {cell.trunk.name for cell in self.cells}, self.row.which or ()
-        for cell in self._of_each_number(self.cells[0].axes if self.cells else {}):
-            if cell.trunk.name not in said and (_is_hidden(cell, which) or _is_beyond_us(cell, which)):
+        for cell in self._of_each_number(self.cells[0].axes):
+            why = next((one.missing for one in which if not one.holds(cell)), None)  # none: it is not its time
+            if why and cell.trunk.name not in said and (_is_hidden(cell, which) or _is_beyond_us(cell, which)):
                 said.add(cell.trunk.name)
-                why = next(one.missing for one in which if not one.holds(cell))
                 yield cell.line, f"{NOT_OBSERVABLE}{why} (trunk {cell.trunk.name})"
 
     def _of_each_number(self, axes: Mapping[str, str]) -> list[Cell]:
@@ -224,7 +225,8 @@ class Cells:
             self._lacking.setdefault(_which_handover(cell), f"closed now: {cell.line}")
         if others and not found:
             some = any(deployment.is_open(line) != row.out_of_hours for line in deployment.lines)
-            self._say_missing(_not_their_time(row, others, some=some), _NOT_NOW)
+            self._late |= dict.fromkeys(cell.line for cell in others)  # those of other trunks, too
+            self._say_missing(_not_their_time(row, self._late, some=some), _NOT_NOW)
         for which in reversed(row.which):
             found.sort(key=which.prefers)
         once, full = deployment.depth == "once", deployment.depth == "full"
@@ -308,9 +310,9 @@ def _in_time(cells: Sequence[Cell], row: Row) -> tuple[list[Cell], list[Cell]]:
     return list(compress(cells, in_time)), list(compress(cells, (not now for now in in_time)))
 
 
-def _not_their_time(row: Row, cells: Sequence[Cell], *, some: bool) -> str:
+def _not_their_time(row: Row, lines: Iterable[str], *, some: bool) -> str:
     """Why the numbers that could prove the row do not now; ``some``: others are called at this time."""
-    names = ", ".join(dict.fromkeys(cell.line for cell in cells))
+    names = ", ".join(lines)
     if row.out_of_hours:
         return f"open now: {names}" if some else "no number is closed now"
     return f"closed now: {names}" if some else "every number is closed now"

@@ -96,6 +96,9 @@ def test_every_number_is_closed_where_that_is_so_over_all_trunks(talkdesk: Deplo
     never = {name: getattr(talkdesk.lines["out-of-hours"], name) for name in ("hours", "zone")}
     shut = {**lines, "b": lines["b"].model_copy(update=never)}
     assert why(both.model_copy(update={"lines": shut}), "TD-TRANSFER-BLIND") == "closed now: b"
+    people = one.model_copy(update={"did": "+13125550176", "assistant": None, "group": "billing"})
+    all_shut = {**shut, "a": lines["a"].model_copy(update=never), "people": people}
+    assert why(both.model_copy(update={"lines": all_shut}), "HANGUP-CALLER") == "closed now: a, b", "each trunk's"
 
 
 def test_a_fallback_is_looked_at_over_the_trunks_that_carry_its_number(talkdesk: Deployment) -> None:
@@ -151,3 +154,19 @@ def test_a_value_that_only_a_closed_number_shows_is_told(gladly: Deployment, tal
     ]
     over = ", ".join(trunk.name for trunk in talkdesk.trunks)
     assert told == [("inbound-passed-on", f"no other number proves it with refer passed-on over {over}")]
+
+
+@pytest.mark.usefixtures("a_wednesday")
+def test_a_trunk_whose_numbers_are_closed_is_told_where_another_proves_the_row(talkdesk: Deployment) -> None:
+    first, second = (trunk for trunk in talkdesk.trunks if trunk.name in ("udp-ip", "tcp-ip"))
+    one = talkdesk.lines["inbound"].model_copy(update={"dids": {}, "trunk": first.name, "fallback": "billing"})
+    never = {name: getattr(talkdesk.lines["out-of-hours"], name) for name in ("hours", "zone")}
+    lines = {
+        "open": one.model_copy(update={"did": "+13125550178"}),
+        "shut": one.model_copy(update={"trunk": second.name, "did": "+13125550177", **never}),
+    }
+    both = talkdesk.model_copy(update={"trunks": (first, second), "lines": lines, "campaign": None})
+    assert {case.line for case in of(both, "TD-CAPACITY")} == {"open"}
+    told = [(left.line, left.why) for left in left_out(both) if left.row == "TD-CAPACITY"]
+    closed_now = f"shut is closed now (its hours: {never['hours']}), and no other number proves it over {second.name}"
+    assert told == [("shut", closed_now)]
