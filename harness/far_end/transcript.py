@@ -24,6 +24,8 @@ _NAMED = re.compile(r"^\s*([^:]{1,40}?)\s*:\s*\S")
 #: Line breaks may be written as two characters each, or be lost: then a word with a colon begins a turn.
 _WRITTEN_BREAK = re.compile(r"(\\r)?\\n")
 _BEFORE_NAME = re.compile(r"(?<=\s)(?=[^\W\d]\w*\s*:(?:\s|$))")
+#: How the model is told, as if by the human, that nothing was heard, so that it asks again: the example of Get a call has such a turn.
+_NOTHING_HEARD = "user has not responded"
 
 
 #: What a turn calls its speaker and what was said, where a transcript is a list of them.
@@ -65,7 +67,11 @@ def _turns(transcript: str) -> list[tuple[Side | None, str]]:
         elif turns:
             speaker, begun = turns[-1]
             turns[-1] = speaker, f"{begun} {line.strip()}".strip()
-    return [(_SIDE_OF.get(speaker), words) for speaker, words in turns]
+    return [(None if _says_nothing_was_heard(words) else _SIDE_OF.get(speaker), words) for speaker, words in turns]
+
+
+def _says_nothing_was_heard(words: str) -> bool:
+    return words[:1] == "(" and words[-1:] == ")" and _NOTHING_HEARD in words.lower()
 
 
 def may_name_others(transcript: str) -> bool:

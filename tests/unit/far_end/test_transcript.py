@@ -133,6 +133,25 @@ def test_speakers_whose_names_are_not_known(transcript: str, may: bool) -> None:
     assert may_name_others(transcript) is may
 
 
+@pytest.mark.parametrize("between", ["\n", " ", "\\n"])
+@pytest.mark.parametrize("name", ["human", "User"])
+def test_that_nothing_was_heard_is_not_what_somebody_said(name: str, between: str) -> None:
+    """As in the example of https://docs.synthflow.ai/api-reference/platform-api/calls/get-phone-call."""
+    told = f"{name}: (Now the user has not responded in a while, you would say:)"
+    transcript = between.join(["bot: How may I help you?", told, "bot: Hey Eddie, are you still there? "])
+    assert not has_turn(transcript, "human")
+    assert said(transcript, "human") == []
+    assert said(transcript, "bot") == ["How may I help you?", "Hey Eddie, are you still there?"]
+    assert not may_name_others(transcript)
+    understood = f"{transcript}{between}{name}: Yes."
+    assert said(understood, "human") == ["Yes."]
+
+
+@pytest.mark.parametrize("words", ["(inaudible)", "The user has not responded.", ""])
+def test_what_was_heard_and_not_understood_is_a_turn(words: str) -> None:
+    assert has_turn(f"bot: Hi.\nhuman: {words}", "human")
+
+
 @pytest.mark.parametrize("filling", [" ", "a ", "a: ", ":", "\\n ", "a" * 9 + " "])
 def test_a_long_line_takes_no_long_time(filling: str) -> None:
     """Of an answer that may be anybody's; what takes more than the time of its length takes hours here."""

@@ -75,6 +75,10 @@ class Caller:
         return False
 
 
+#: What Synthflow's example of a record has in the human's place when the AI was not answered (Get a call).
+REMINDED = "(Now the user has not responded in a while, you would say:)"
+
+
 class Case:
     """One look at a call of that caller's."""
 
@@ -135,6 +139,7 @@ def experiments(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         ("", ("", ""), ("SOUND", "")),  # never seen to have any word
         ("bot: Hi.\nhuman: something else entirely was said", ("", ""), ("WORDS", "")),
         ("bot: Hi.\nhuman:\nbot: Pardon?", ("", ""), ("WORDS", "")),  # it heard somebody, and understood nothing
+        (f"bot: Hi.\nhuman: {REMINDED}\nbot: Are you there?", ("", "WORDS"), ("WORDS", "")),  # nobody said that
         (f"bot:\n{HELLO}", ("WORDS", ""), ("SOUND", "")),
     ],
 )
