@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain
@@ -35,6 +35,7 @@ _MASKED = re.compile(
     r"[*•●#…]|\.\.|redacted|^[-+() .\dx]*xx[-() .\dx]*$|^[<\[{]+(?!anonymous)[a-z][\w -]*[>\]}]+$", re.IGNORECASE
 )
 _E164 = re.compile(r"\+\d+", re.ASCII)
+_NO_SEPARATORS = str.maketrans("", "", "-.() ")  # RFC 3966 section 5.1.1
 _URI = re.compile(r"(?:sips?|tel):([^@;>]+)", re.IGNORECASE)
 
 
@@ -42,6 +43,11 @@ def user_told(text: str) -> str:
     """The user of a URI where there is one in it, as in a whole address, else all of it."""
     found = _URI.search(text)
     return found[1] if found else text
+
+
+def written_without_plus(numbers: Iterable[str]) -> dict[str, str]:
+    """These numbers (E.164) by their digits, as ITU-T E.164 has them without a plus and behind 00."""
+    return {prefix + number.removeprefix("+"): number for number in numbers for prefix in ("", "00")}
 
 
 def actions_of(plain: Mapping[str, Any]) -> list[Any]:
@@ -55,7 +61,8 @@ class CallRecord:
     """One call as the API tells it; ``plain`` is the whole answer. Fields an API of another version lacks are None.
 
     Numbers are E.164, however the record spells them (``region`` is whose national form it may be); what is none stays, and one
-    that is masked is not told.
+    that is masked is not told. Digits may be a national number of the region's and another country's without its plus: those
+    that are ``known`` (:func:`written_without_plus`) are the latter.
     """
 
     id: str
@@ -66,6 +73,7 @@ class CallRecord:
     cut_off_s: float = 1.0  #: how much of a moment the API may leave out, where it tells a whole second
     read_at: float = math.inf  #: epoch seconds of this machine
     known_since: float = math.inf  #: the same, of when a record of this call was first read
+    known: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def status(self) -> str | None:
@@ -195,7 +203,9 @@ class CallRecord:
         if text is None:
             return None
         user = user_told(text)
-        return None if _MASKED.search(user) else normalise(user, self.region) or text
+        if _MASKED.search(user):
+            return None
+        return self.known.get(user.translate(_NO_SEPARATORS)) or normalise(user, self.region) or text
 
     def _text(self, key: str) -> str | None:
         value = self.plain.get(key)

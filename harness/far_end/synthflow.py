@@ -14,18 +14,25 @@ import re
 import ssl
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
 from harness.deployment import SYNTHFLOW_ID, Deployment
 from harness.errors import FarEndError
-from harness.far_end.call_record import MILLISECOND_S, REGISTERED, CallRecord, is_told_in_milliseconds
+from harness.far_end.call_record import (
+    MILLISECOND_S,
+    REGISTERED,
+    CallRecord,
+    is_told_in_milliseconds,
+    written_without_plus,
+)
 from harness.far_end.clock import to_wall, told_to_monotonic
 from harness.far_end.clock_offset import ClockOffset
 from harness.far_end.shared_reading import SharedReading
 from harness.http_client import Answer, HttpClient, HttpError, HttpResponse
+from harness.safety import numbers_of
 
 _ATTEMPTS = 3
 _MOST_PATIENCE_S = 5.0
@@ -66,13 +73,18 @@ class SynthflowApi:
         region: str = "US",
         clock: Callable[[], float] = time.monotonic,
         testifies: bool = True,
+        numbers: Iterable[str] = (),
     ) -> None:
-        """``testifies``: whether a record tells more than the documented fields; what nobody said it would is left out."""
+        """``testifies``: whether a record tells more than the documented fields; what nobody said it would is left out.
+
+        ``numbers`` (E.164) are those that a record may have without a plus.
+        """
         self._base = base.rstrip("/")
         self._region = region
         self._timeout_s = timeout_s
         self._clock = clock
         self._testifies = testifies
+        self._known = written_without_plus(numbers)
         headers = {"Authorization": f"Bearer {token.strip()}"}
         self._client = HttpClient(ssl.create_default_context(cafile=ca_file) if ca_file else True, headers)
         self._lists = SharedReading(self._read)
@@ -176,7 +188,8 @@ class SynthflowApi:
         self._learn_precision([plain])
         read_at = to_wall(time.monotonic())
         offset = self._offset
-        record = CallRecord(call_id, plain, self._region, offset.least, offset.nearest, self._cut_off_s, read_at)
+        moments = offset.least, offset.nearest, self._cut_off_s, read_at
+        record = CallRecord(call_id, plain, self._region, *moments, known=self._known)
         return record if record.status == REGISTERED else replace(record, known_since=self._first_read(record))
 
     def _first_read(self, record: CallRecord) -> float:
@@ -235,7 +248,13 @@ def api_of(deployment: Deployment) -> SynthflowApi | None:
     token = declared.api_token.get_secret_value() if declared.api_token else ""
     testifies = bool(set(declared.witness) - {"record"})
     return SynthflowApi(
-        declared.api_base, token, declared.ca_file, declared.timeout_s, deployment.region, testifies=testifies
+        declared.api_base,
+        token,
+        declared.ca_file,
+        declared.timeout_s,
+        deployment.region,
+        testifies=testifies,
+        numbers=numbers_of(deployment),
     )
 
 

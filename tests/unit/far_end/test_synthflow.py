@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from types import SimpleNamespace
-from typing import Any, cast
+from types import ModuleType
 
 import pytest
 
@@ -43,15 +42,34 @@ def test_half_a_character_is_no_text_that_breaks_a_file(web: Make) -> None:
 @pytest.mark.parametrize(
     ("declared", "told"), [(["record"], None), ([], None), (["marks"], "PCMA"), (["record", "messages"], "PCMA")]
 )
-def test_what_a_deployment_does_not_declare_it_is_not_told(web: Make, declared: list[str], told: str | None) -> None:
-    plain = {"call_id": "c1", "status": "completed", "witness": {"codec": "PCMA"}}
+def test_what_a_deployment_does_not_declare_it_is_not_told(
+    web: Make, runs: ModuleType, declared: list[str], told: str | None
+) -> None:
+    live, plain = runs.live(), {"call_id": "c1", "status": "completed", "witness": {"codec": "PCMA"}}
     server = web(answer("200 OK", json.dumps(plain)), answer("200 OK", json.dumps({"calls": [plain]})))
     synthflow = Synthflow(api_base=server.base, api_token="token", witness=declared)
-    api = api_of(cast("Any", SimpleNamespace(synthflow=synthflow, region="US")))
+    api = api_of(live.model_copy(update={"synthflow": synthflow}))
     assert api is not None
     assert [each.witness("codec") for each in (api.call("c1"), *api.calls(0.0))] == [told, told]
-    assert api_of(cast("Any", SimpleNamespace(synthflow=Synthflow()))) is None
-    assert api_of(cast("Any", SimpleNamespace(synthflow=None))) is None
+    assert api_of(live.model_copy(update={"synthflow": Synthflow()})) is None
+    assert api_of(live.model_copy(update={"synthflow": None})) is None
+
+
+@pytest.mark.parametrize("region", ["DE", "AT", "IT", "US"])
+@pytest.mark.parametrize("prefix", ["", "00"])
+def test_a_number_of_the_deployments_is_known_without_its_plus(
+    web: Make, runs: ModuleType, region: str, prefix: str
+) -> None:
+    """A From in digits alone reaches the record so: in Germany those of another country may be a number of its own as well."""
+    live = runs.live()
+    called = next(iter(live.assistants.values())).did
+    phones = {name: phone.model_copy(update={"number": "+442079460101"}) for name, phone in live.phones.items()}
+    plain = {"call_id": "c1", "phone_number_from": f"{prefix}44 20-79460101", "phone_number_to": prefix + called[1:]}
+    synthflow = Synthflow(api_base=web(answer("200 OK", json.dumps(plain))).base, api_token="token")
+    api = api_of(live.model_copy(update={"synthflow": synthflow, "phones": phones, "region": region}))
+    assert api is not None
+    record = api.call("c1")
+    assert (record.number_from, record.number_to) == ("+442079460101", called)
 
 
 @pytest.mark.parametrize(
