@@ -37,6 +37,15 @@ def transfers_among(actions: Iterable[Any]) -> list[dict[str, Any]]:
     return [_documented(action) | action for kind, action in kinds if "transfer" in kind]
 
 
+def landed_last(transfers: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those that failed, and then the others, of which the last is the one that the call was left with.
+
+    A record has actions by name, so that one which is tried again stays where it was; and members of a JSON object have no order
+    (RFC 8259 section 4).
+    """
+    return sorted(transfers, key=_has_failed, reverse=True)
+
+
 def recorded_target(to: str) -> str:
     """Whom a record says that a call was transferred to, as a URI: it may name one, a telephone number, or a user alone."""
     if ":" in to:
@@ -49,6 +58,11 @@ def outcome_told(transfer: Mapping[str, Any]) -> int | str | None:
     code, status = transfer.get("status_code"), transfer.get("status")
     failed = isinstance(status, str) and status.startswith(FAILED)
     return status if failed else code if isinstance(code, int) else None
+
+
+def _has_failed(transfer: Mapping[str, Any]) -> bool:
+    outcome = outcome_told(transfer)
+    return isinstance(outcome, str) or (outcome is not None and outcome >= 300)
 
 
 def _documented(action: Mapping[str, Any]) -> dict[str, Any]:
