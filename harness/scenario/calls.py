@@ -114,11 +114,12 @@ class Calls:
     def ids_told(self, of: OwnCall) -> set[str]:
         """Synthflow's ids of the call ``of`` (``x-ci``), where they pass: on its own messages, and on those to an agent.
 
-        An agent's call says nothing where the case has several callers.
+        An agent's call says nothing where the case has several callers, nor one that may be a stranger's.
         """
-        legs = [of.first_leg, of.leg]
-        if len(self.numbers) == 1:
-            legs += [leg for phone in self._phones.by_name.values() for leg in phone.incoming]
+        legs, numbers = [of.first_leg, of.leg], self.numbers
+        if len(numbers) == 1:
+            came = ((leg, phone) for phone in self._phones.by_name.values() for leg in phone.incoming)
+            legs += [leg for leg, phone in came if self._phones.is_surely_of(leg, phone, numbers)]
         texts = (message.text for leg in legs for message in leg.messages if message.direction == "received")
         return {found for text in texts for found in _TOLD_ID.findall(text)}
 

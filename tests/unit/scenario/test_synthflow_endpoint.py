@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from harness.deployment import Synthflow
 from harness.errors import FarEndError
 from harness.far_end.call_record import CallRecord
+from harness.phone.leg import everybodys
 from harness.report.evidence import CaseEvidence
 from harness.scenario.endpoints import SynthflowEndpoint
 from tests.unit.scenario.conftest import MakeContext
@@ -243,10 +244,29 @@ def test_ids_that_came_along(make_context: MakeContext, callers: set[str]) -> No
     own = leg(("received", "SIP/2.0 200 OK\r\nX-CI: c1\r\n\r\n"), ("sent", "ACK sip:x SIP/2.0\r\nx-ci: no\r\n\r\n"))
     agents = leg(("received", "INVITE sip:agent SIP/2.0\r\nx-ci:c2 \r\nx-cid: no\r\nY-x-ci: no\r\n\r\nx-ci"))
     context = make_context()
-    context.phones._phones["agent"] = SimpleNamespace(incoming=[agents])  # type: ignore[assignment]
+    context.phones._phones["agent"] = SimpleNamespace(incoming=[agents], is_ours=everybodys)  # type: ignore[assignment]
     for number in callers:
         context.calls.add(call(number=number))
     assert context.calls.ids_told(call(leg=own)) == ({"c1", "c2"} if len(callers) == 1 else {"c1"})
+
+
+@pytest.mark.parametrize(("shown", "ids"), [("anonymous", set()), (ASSISTANT, set()), (CALLER, {"theirs"})])
+def test_an_id_on_what_may_be_a_strangers_call_says_nothing(
+    place: Callable[..., Place], shown: str, ids: set[str]
+) -> None:
+    """To a group that others call as well: what an AI hands over there may have come from anybody."""
+    seen = place([record(), record(call_id="theirs", phone_number_from=OTHER)], shared=True)
+    invite = f"INVITE sip:agent SIP/2.0\r\nVia: SIP/2.0/UDP x;branch=z9hG4bK1\r\nFrom: <sip:{shown}@x>;tag=1\r\nx-ci: theirs\r\n"
+    invite += "To: <sip:agent@x>\r\nCall-ID: c\r\nCSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n"
+    agents = leg(("received", invite))
+    agents.phone = SimpleNamespace(name="agent", incoming=[agents], is_ours=seen.context.phones.may_be_ours)
+    assert seen.context.phones.may_be_ours(agents)
+    seen.context.phones._phones["agent"] = agents.phone
+    of = call()
+    assert seen.context.calls.ids_told(of) == ids
+    found = seen.endpoint.find(of, ASSISTANT)
+    assert found is not None
+    assert found.id == ("theirs" if ids else "c1")
 
 
 def test_a_prepared_id_tells_a_call_whose_number_was_changed_on_the_way(place: Callable[..., Place]) -> None:
