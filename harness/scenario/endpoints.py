@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Collection, Iterable, Sequence
+from functools import cached_property
 from typing import Protocol
 
 from harness.audio.marks import reply_to
@@ -158,14 +159,25 @@ class SynthflowEndpoint:
         self.blind = len(readable) < len(found)
         if self.blind:
             why = (
-                "a record's status, phone_number_to, start_time or phone_number_from is missing, or none that is known"
+                "a record's status, phone_number_to, start_time or phone_number_from is missing, none that is known, or no sign "
+                "of who called"
             )
             self._context.far_end.trouble(FarEndError(f"Synthflow API: GET /calls: {why}"))
         return readable
 
     def _tells(self, record: CallRecord) -> bool:
         """Whether it says who called, as far as that has to tell our calls from other people's."""
-        return record.number_from is not None or not self._context.far_end.is_shared
+        return not self._context.far_end.is_shared or not self._may_be_anybodys(record.number_from)
+
+    def _may_be_anybodys(self, shown: str | None) -> bool:
+        """Whether it is no sign of who called: no number, or one of the platform's, which other people's calls may show, too."""
+        return shown is None or not shown.startswith("+") or shown in self._platforms
+
+    @cached_property
+    def _platforms(self) -> frozenset[str | None]:
+        """The deployment's numbers, without those of our phones."""
+        deployment = self._context.deployment
+        return frozenset(numbers_of(deployment)) - {phone.number for phone in deployment.phones.values()}
 
     def _ids_told(self, of: Call) -> set[str | None]:
         return {of.prepared, *self._context.calls.ids_told(of)}
@@ -207,7 +219,7 @@ class SynthflowEndpoint:
     def _is_of(self, record: CallRecord, of: Call, *, on_trust: bool) -> bool:
         shown = record.number_from
         if self._context.far_end.is_shared:
-            return shown in (of.number, None)
+            return shown == of.number or self._may_be_anybodys(shown)
         # several callers of one case are told apart by number; a call without any number is taken on trust, and then
         # fails its caller ID
         company = self._context.company

@@ -188,7 +188,12 @@ def test_strangers_calls_to_a_shared_number_are_left_alone(place: Callable[..., 
 
 
 @pytest.mark.parametrize(
-    "told", [None, "+1415*****01", "sip:+1415555xxxx@x.example", "[REDACTED]", "+1415…0101", "[PII]"]
+    "told",
+    [
+        *(None, "+1415*****01", "sip:+1415555xxxx@x.example", "[REDACTED]", "+1415…0101", "[PII]"),
+        *("anonymous", "Restricted", "sip:anonymous@anonymous.invalid"),
+        *(ASSISTANT, "12065550100"),  # the platform's own, which every call may show
+    ],
 )
 def test_of_a_shared_number_a_call_that_does_not_say_whose_it_is_may_be_ours(
     place: Callable[..., Place], told: str | None
