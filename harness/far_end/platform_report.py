@@ -34,7 +34,10 @@ KNOWN_COLUMNS: Mapping[ReportField, tuple[str, ...]] = {
     "agent": ("agent", "handling_agent", "handling_user_name", "agent_name"),
     "started": ("started", "start_at", "start_time", "queued_at"),
     "id": ("id", "call_id", "interaction_id", "contact_id"),
+    "type": ("type", "call_type"),
 }
+#: What the documented reports call a call that nobody took, and one that a machine did; plain.
+_UNTAKEN = frozenset({"missed", "abandoned", "short_abandoned", "voicemail"})
 _NEEDED: tuple[ReportField, ...] = ("caller", "group", "started")
 _SEPARATORS = ",;\t|"
 #: More rows than that are no report of one verification.
@@ -63,6 +66,7 @@ class ReportRow:
     #: Seconds since 1970 that its time may mean; two where the clocks were set back, none where it cannot be read.
     moments: tuple[float, ...]
     cut_off_s: float  #: how much of the time its form leaves out: 60 where it has no seconds
+    untaken: str = ""  #: how it says that nobody took the call, whoever saw to it afterwards
     is_guessed: bool = False  #: whether names in it that are not ASCII may be misread
 
     def words(self, region: str) -> str:
@@ -72,6 +76,7 @@ class ReportRow:
         told += [f"number {normalise(self.number, region) or 'is none'}"] * bool(self.number)
         told += [f"group {', '.join(self.groups) or 'none'}"]
         told += [] if self.agent is None else ["taken by an agent" if self.agent else "taken by nobody"]
+        told += [self.untaken] * bool(self.untaken)
         return "; ".join(told)
 
 
@@ -253,7 +258,7 @@ def _row(
     def cell(field: ReportField) -> str:
         return _said(row.get(names[field])) if field in names else ""
 
-    group = row.get(names["group"])
+    group, type_ = row.get(names["group"]), cell("type")
     moments, cut_off_s = _moments(row.get(names["started"]), declared.time_format, zone)
     return ReportRow(
         place=place,
@@ -266,6 +271,7 @@ def _row(
         id=cell("id"),
         moments=moments,
         cut_off_s=cut_off_s,
+        untaken=type_ if _plain_column(type_) in _UNTAKEN else "",
         is_guessed=is_guessed,
     )
 

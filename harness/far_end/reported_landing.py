@@ -132,8 +132,13 @@ def _together(
     if any(in_wanted) and not all(in_wanted):
         why = f"the report lists calls of this caller in {', '.join(groups)}, and which is this one nobody can tell"
         return ReportedLanding(why=why, rows=rows)
-    agents = tuple(dict.fromkeys(row.agent for row in landed if row.agent))
-    if names.wanted in groups and not agents and all(row.agent is not None for row in landed):
+    taken = [row for row in landed if not row.untaken]
+    if names.wanted in groups and not any(names.wanted in names.read(row) for row in taken):
+        how = next(row.untaken for row in landed if row.untaken)
+        why = f"the report lists the call in {names.wanted} as {how}, which nobody took"
+        return ReportedLanding(why=why, rows=rows)
+    agents = tuple(dict.fromkeys(row.agent for row in taken if row.agent))
+    if names.wanted in groups and not agents and all(row.agent is not None for row in taken):
         return ReportedLanding(why=f"the report lists the call in {names.wanted}, and no agent who took it", rows=rows)
     return ReportedLanding(tuple(groups), rows=rows, beside=tuple(beside), agents=agents)
 
@@ -202,7 +207,7 @@ def _distinct(rows: Sequence[ReportRow]) -> list[ReportRow]:
     """Without rows that are there twice."""
     seen: dict[object, ReportRow] = {}
     for row in rows:
-        seen.setdefault((row.id, row.caller, row.number, row.groups, row.agent, row.moments), row)
+        seen.setdefault((row.id, row.caller, row.number, row.groups, row.agent, row.moments, row.untaken), row)
     return list(seen.values())
 
 

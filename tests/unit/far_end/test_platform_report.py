@@ -61,6 +61,22 @@ TALKDESK = {
 }
 
 
+@pytest.mark.parametrize(
+    ("told", "untaken"),
+    [
+        *((type_, type_) for type_ in ("missed", "abandoned", "short_abandoned", "voicemail", "Short Abandoned")),
+        *((type_, "") for type_ in ("inbound", "outbound", "", None, "Voice", 7)),
+    ],
+)
+@pytest.mark.parametrize(("shape", "column"), [("explore", "call_type"), ("calls", "type")])
+def test_that_nobody_took_a_call_is_known_by_its_type(shape: str, column: str, told: Any, untaken: str) -> None:
+    """The types of https://docs.talkdesk.com/docs/calls-report-reporting."""
+    entry = TALKDESK[shape]["entries"][0] | {column: told}  # type: ignore[index]
+    (row,) = rows_of(json.dumps([entry]).encode(), declared())
+    assert row.untaken == untaken
+    assert row.words("US").endswith(f"taken by an agent{untaken and f'; {untaken}'}")
+
+
 @pytest.mark.parametrize("shape", TALKDESK)
 def test_talkdesks_own_columns_are_known(shape: str) -> None:
     (row,) = rows_of(json.dumps(TALKDESK[shape]).encode(), declared())

@@ -72,6 +72,19 @@ def test_a_group_in_which_nobody_took_the_call(agent: str | None) -> None:
     assert agent is None or "no agent who took it" in landed.why
 
 
+@pytest.mark.parametrize("agent", ["", "Eve", None])
+def test_a_call_that_a_machine_took_or_nobody(agent: str | None) -> None:
+    """Whoever sees to a voicemail afterwards may stand there as who handled it; a report without agents tells by the type alone."""
+    machine = row(agent=agent, untaken="Voicemail")
+    landed = where_landed([FIRST, machine], TRANSFER, NAMES)
+    assert (landed.groups, landed.agents) == ((), ())
+    assert "in billing as Voicemail, which nobody took" in landed.why
+    again = where_landed([FIRST, machine, row(30.0)], TRANSFER, NAMES)
+    assert (again.groups, again.agents, again.why) == (("billing",), ("Eve",), "")
+    elsewhere = where_landed([FIRST, row(groups="Support + Retouren", untaken="missed")], TRANSFER, NAMES)
+    assert elsewhere.groups == ("support",)
+
+
 def test_the_first_calls_own_row_proves_nothing_of_a_transfer() -> None:
     """Some platforms list with a number the groups it is set up with, and the right one may be among them."""
     first = row(1.0, number=LINE)
