@@ -31,4 +31,5 @@ def between(events: Iterable[Event], since: float, until: float) -> tuple[int, i
         return None
     before = next((report for report in reversed(told) if report.at < since), None)
     sent, received = (before.sent, before.received) if before else (0, 0)
-    return later[-1].sent - sent, later[-1].received - received
+    sent = later[-1].sent - sent
+    return sent, min(sent, later[-1].received - received)  # what was on its way at the first came from before

@@ -46,6 +46,7 @@ def call(*reports: FarEndReport) -> tuple[Call, list[FarEndReport | None]]:
         ([], None),
         ([report(2.0, 100, 98)], (100, 98)),
         ([report(0.5, 40, 40), report(2.0, 100, 98)], (60, 58)),
+        ([report(0.5, 40, 38), report(2.0, 100, 100)], (60, 60)),  # two were on their way
         ([report(0.5, 40, 40)], None),  # nothing was said since
         ([report(2.0, 100, 0, names_us=False)], None),  # it may name no stream at all
         ([report(0.5, 40, 40), report(2.0, 100, 40, names_us=False)], (60, 0)),  # it could, and nothing came
