@@ -185,9 +185,10 @@ def _listed(value: object) -> list[object]:
 
 
 def _strengths(cases: Iterable[CaseEvidence]) -> list[Strength]:
-    """How strongly each finding about audio is known that something rests on."""
-    found = (finding for case in cases for finding in case.findings if finding.verdict is Verdict.PASSED)
-    return [finding.strength for finding in found if finding.strength is not None]
+    """How strongly each finding about audio is known that something rests on; what a platform's report tells is no audio."""
+    passed = (finding for case in cases for finding in case.findings if finding.verdict is Verdict.PASSED)
+    audio = (finding for finding in passed if finding.check.partition(".")[0] == "audio")
+    return [finding.strength for finding in audio if finding.strength is not None]
 
 
 def _unseen(cases: Iterable[CaseEvidence]) -> dict[str, int]:

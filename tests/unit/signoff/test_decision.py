@@ -62,6 +62,22 @@ def test_a_reason_says_once_that_nobody_could_look(tmp_path: Path, runs: ModuleT
     assert reason == f"{ROW}: not observable (codec of x: expected what was promised; no SDP is shown)."
 
 
+def test_what_a_report_tells_of_a_landing_is_no_audio(tmp_path: Path, runs: ModuleType) -> None:
+    """It says where the call landed, and nobody heard anything: the document's audio column read "confirmed"."""
+
+    def by_the_report(case: Any, recorder: Any) -> tuple[Verdict, str]:
+        unheard = {"verdict": Verdict.NOT_OBSERVABLE, "strength": Strength.UNKNOWN, "dispensable": True}
+        for one in runs.promised(case):
+            is_audio = one.check.startswith("audio")
+            recorder.finding(dataclasses.replace(one, **(unheard if is_audio else {"strength": Strength.CONFIRMED})))
+        return Verdict.PASSED, ""
+
+    decision = decide(runs.make_run(tmp_path, plays={"PEOPLE": by_the_report}).directory, today=TODAY)
+    row = result(decision, "PEOPLE")
+    assert (row.verdict, row.strength) == ("passed", None)
+    assert "confirmed, by the far system's own account" in {claim.source for claim in row.claims}
+
+
 @pytest.mark.parametrize("play", ["fails", "cannot_look", "breaks"])
 def test_one_row_that_did_not_pass_is_enough(tmp_path: Path, runs: ModuleType, play: str) -> None:
     run = runs.make_run(tmp_path, plays={ROW: getattr(runs, play)}).directory
