@@ -163,14 +163,16 @@ class Summary:
         whole_file.write(path, json.dumps(self.plain(), indent=1) + "\n")
 
 
+#: How an attempt ends that says something of the system under test.
+_SAYS_SOMETHING = (Verdict.PASSED, Verdict.FAILED)
 _NEVER_ALONE = "it was a guess that a call was this case's, and it was not run again alone"
 
 
 def latest(evidences: Iterable[CaseEvidence]) -> list[CaseEvidence]:
     """Of each case of each site the attempt that counts: by integration, row and id.
 
-    That is the last. One that broke says nothing of the system: a failure found before it stays one. A guess has broken, too, where
-    the case was not run again alone.
+    That is the last. One that broke, or in which nobody could look, says nothing of the system: a failure found before it stays one.
+    A guess has broken, too, where the case was not run again alone.
     """
     counting = [_counting(tries) for tries in _tries(evidences)]
     return sorted(counting, key=lambda evidence: (evidence.integration, evidence.row, evidence.id, evidence.site))
@@ -198,8 +200,10 @@ def _counting(tries: Sequence[CaseEvidence]) -> CaseEvidence:
     last = tries[-1]
     if last.is_guessed:  # the one that would count was never begun
         last = dataclasses.replace(last, conclusion=Conclusion(Verdict.BROKEN, _NEVER_ALONE))
-    said = (one for one in reversed(tries) if one.verdict is not Verdict.BROKEN and not one.is_guessed)
-    before = next(said, None) if last.verdict is Verdict.BROKEN else None
+    if last.verdict in _SAYS_SOMETHING:
+        return last
+    said = (one for one in reversed(tries) if one.verdict in _SAYS_SOMETHING and not one.is_guessed)
+    before = next(said, None)
     return before if before is not None and before.verdict is Verdict.FAILED else last
 
 

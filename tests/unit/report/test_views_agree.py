@@ -96,10 +96,10 @@ def made(run: Path, drawn: list[Drawn], end: RunEnd) -> tuple[FinishedRun, Count
     for case in drawn:
         play(run, case)
         if case.planned or case.attempts:
-            said = [verdict for verdict in case.attempts if verdict not in (None, Verdict.BROKEN)]
+            said = [verdict for verdict in case.attempts if verdict in (Verdict.PASSED, Verdict.FAILED)]
             last = case.attempts[-1] if case.attempts else None
-            if last in (None, Verdict.BROKEN) and said[-1:] == [Verdict.FAILED]:
-                last = Verdict.FAILED  # what broke afterwards hides no failure
+            if last is not Verdict.PASSED and said[-1:] == [Verdict.FAILED]:
+                last = Verdict.FAILED  # what broke afterwards, or could not be seen, hides no failure
             ended[str(last if last is not None else Verdict.BROKEN)] += 1
     planned = [case.plain() for case in drawn if case.planned]
     return finish(run, planned, end), ended
