@@ -18,6 +18,7 @@ from harness.report.recorder import CASE
 from harness.report.run import read_planned
 from harness.report.summary import latest
 from harness.terminal import printable
+from harness.verdict import Verdict
 
 _MOST_SUGGESTED = 3
 
@@ -31,12 +32,12 @@ def explain(
     ] = "",
 ) -> None:
     """Print the whole reasoning for one case."""
-    directory = _find(result, case)
-    evidence = CaseEvidence.read(directory)
+    evidence = _find(result, case)
+    directory = evidence.directory
     if not evidence.closed:
         require_ended(directory.resolve().parents[1])
     plain = json.loads((directory / CASE).read_text(encoding="utf-8"))
-    told = (plain.get("end") or {}).get("diagnosis")
+    told = (plain.get("end") or {}).get("diagnosis") if evidence.verdict is Verdict.FAILED else None
     try:
         diagnosis = Diagnosis.from_plain(told) if told else None
     except (KeyError, TypeError):
@@ -54,11 +55,11 @@ def explain(
     typer.echo(printable(text))
 
 
-def _find(result: Path, case: str) -> Path:
-    """The case's directory. Raises :class:`MistakeError` that names what there is."""
+def _find(result: Path, case: str) -> CaseEvidence:
+    """The case's evidence. Raises :class:`MistakeError` that names what there is."""
     if (result / CASE).is_file():
         require_files(result.resolve())
-        return result
+        return CaseEvidence.read(result)
     if not (result.exists() or case) and (result.parent / "cases").is_dir():  # reports/latest/ID
         result, case = result.parent, result.name
     if not (result / "cases").is_dir():
@@ -68,7 +69,7 @@ def _find(result: Path, case: str) -> Path:
         )
     require_files(result.resolve())
     if case and (result / "cases" / case / CASE).is_file():
-        return result / "cases" / case
+        return CaseEvidence.read(result / "cases" / case)
     found = _named(result)
     if not found:
         raise MistakeError(f"{result}: no case has left evidence there; allowed: another run's directory")
@@ -96,12 +97,12 @@ def _planned(run: Path) -> set[str]:
         return set()
 
 
-def _counting(tries: Sequence[Path]) -> Path:
+def _counting(tries: Sequence[Path]) -> CaseEvidence:
     """Of a case's attempts the one that counts, or the last where one cannot be read."""
     try:
-        return latest(map(CaseEvidence.read, tries))[0].directory
+        return latest(map(CaseEvidence.read, tries))[0]
     except MistakeError:
-        return tries[-1]
+        return CaseEvidence.read(tries[-1])
 
 
 def _named(run: Path) -> list[tuple[str, Sequence[Path]]]:

@@ -48,7 +48,7 @@ def zipped(run: Path, which: str) -> Path:
     with Scratch() as scratch:
         home = scratch.path / "bundle"
         home.mkdir()
-        copies = [_masked_copy(case, home / CASES / mask_name(case.directory.name)) for case in chosen]
+        copies = latest(_masked_copy(case, home / CASES / mask_name(case.directory.name)) for case in chosen)
         _write_report(home / "report.html", run, copies, every if which == ALL else None)
         (home / "README.txt").write_text(_README, encoding="utf-8")
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:

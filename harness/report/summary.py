@@ -199,7 +199,7 @@ def _counting(tries: Sequence[CaseEvidence]) -> CaseEvidence:
     """Which of a case's attempts counts."""
     last = tries[-1]
     if last.is_guessed:  # the one that would count was never begun
-        last = dataclasses.replace(last, conclusion=Conclusion(Verdict.BROKEN, _NEVER_ALONE))
+        last = dataclasses.replace(last, conclusion=Conclusion(Verdict.BROKEN, _NEVER_ALONE), diagnosis=())
     if last.verdict in _SAYS_SOMETHING:
         return last
     said = (one for one in reversed(tries) if one.verdict in _SAYS_SOMETHING and not one.is_guessed)

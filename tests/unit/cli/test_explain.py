@@ -198,6 +198,16 @@ def test_of_several_attempts_it_is_no_broken_one_behind_a_failure(tmp_path: Path
     assert "so it was at attempt 1" in explained(str(tmp_path), "HOLD[x]")
 
 
+def test_a_guess_that_was_not_tried_alone_is_explained_as_every_view_tells_it(tmp_path: Path) -> None:
+    """The call may have been another case's: here the case had failed, for a certain cause."""
+    directory = case(tmp_path, "HOLD[x]")
+    plain = json.loads((directory / "case.json").read_text()) | {"guessed": True}
+    (directory / "case.json").write_text(json.dumps(plain))
+    text = explained(str(tmp_path), "HOLD[x]")
+    assert "verdict: broken" in text
+    assert CAUSE.title not in text
+
+
 @pytest.mark.parametrize("verdict", [Verdict.BROKEN, Verdict.NOT_OBSERVABLE, Verdict.FAILED])
 def test_a_case_without_a_diagnosis_says_why_it_did_not_pass(tmp_path: Path, verdict: Verdict) -> None:
     """The terminal's line "why harness explain …" leads here."""

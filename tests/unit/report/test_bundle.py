@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import zipfile
 from pathlib import Path
 from types import ModuleType
@@ -73,6 +74,22 @@ def test_a_bundled_run_is_told_as_the_run_itself(
 
     assert headline.startswith(words)
     assert all(case.id in page for case in made.cases if case.row.id in lost)
+
+
+@pytest.mark.parametrize("which", ["all", "TD-INBOUND"])
+def test_a_guess_that_was_not_tried_alone_is_told_as_the_run_tells_it(
+    tmp_path: Path, samples: ModuleType, which: str
+) -> None:
+    """The run says that it broke; whom the bundle was sent to read that it passed."""
+    directory, case = create(tmp_path), samples.case_of()
+    with samples.playing(case_directory(directory, case), case) as sample:
+        sample.finding("answered", "caller.1")
+        sample.recorder.guessed()
+        sample.recorder.close(Verdict.PASSED, "")
+    write_end(directory, [case], RunEnd(workers=1, wall_s=9.0))
+    with zipfile.ZipFile(bundle.zipped(directory, which)) as archive:
+        page = archive.read("report.html").decode()
+    assert re.findall(r'data-verdict="(\w+)"', page) == ["broken"]
 
 
 def test_a_case_of_two_sites_is_chosen_by_its_directory(tmp_path: Path, runs: ModuleType) -> None:

@@ -14,6 +14,7 @@ from markupsafe import escape
 
 from harness.report import history, html, metrics
 from harness.report.case_page import CasePage
+from harness.report.causes import grouped
 from harness.report.evidence import CaseEvidence
 from harness.report.run import read_cases
 from harness.report.summary import Summary, latest, summarise
@@ -196,6 +197,18 @@ class TestSummary:
         else:
             assert (found.verdict, summary.total.broken, summary.exit_code) == (Verdict.BROKEN, 1, 3)
             assert found.message == "it was a guess that a call was this case's, and it was not run again alone"
+
+    def test_a_guess_that_was_not_run_again_alone_has_no_cause(self, tmp_path: Path, samples: ModuleType) -> None:
+        """What its call showed may be another case's: views named that cause, its fix and owner, of a case that broke."""
+        with samples.playing(tmp_path / "1", samples.case_of()) as sample:
+            sample.recorder.guessed()
+            sample.recorder.close(
+                Verdict.FAILED, "nobody answered", [{"cause": "a firewall drops INVITEs", "fix": "open it"}]
+            )
+        (found,) = latest([CaseEvidence.read(tmp_path / "1")])
+        (group,) = grouped([found])
+        told = "it was a guess that a call was this case's, and it was not run again alone"
+        assert (group.verdict, group.headline, group.said("fix")) == (Verdict.BROKEN, told, "")
 
     @pytest.mark.parametrize("starved_s", [0.5, None])
     def test_an_attempt_without_a_processor_is_no_retry(
