@@ -230,7 +230,7 @@ def _remarks(
         yield f"Passed on retry: {again} ({'; '.join(ended) or 'an earlier attempt left no result'})."
     stand_ins = sum(one.case.axes.get("ai") == "stand-in" for one in judged)
     if stand_ins:
-        yield f"In {stand_ins} of {len(judged)} cases a stand-in (a softphone of the harness) was the AI, not Synthflow."
+        yield f"In {stand_ins} of {len(judged)} cases the AI was a stand-in, a softphone of the harness."
     yield from _strangers(every)
     for deployment in scope.deployments if scope else ():
         for row, why in dict(deployment.content.get("leave_out") or {}).items():

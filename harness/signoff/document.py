@@ -19,7 +19,7 @@ from harness.report.mask import mask_text
 from harness.report.pages import environment
 from harness.signoff.claims import by_source
 from harness.signoff.decision import Acceptance, Decision
-from harness.signoff.rows import NOT_APPLICABLE, NOT_RUN, PARTLY_RUN, RowResult
+from harness.signoff.rows import NOT_APPLICABLE, NOT_RUN, PARTLY_RUN, STAND_IN, SYNTHFLOW, UNNAMED, RowResult, ai_of
 from harness.verdict import Verdict
 
 HTML, PDF = "signoff.html", "signoff.pdf"
@@ -78,21 +78,19 @@ def heading(decision: Decision) -> str:
 
 
 def subject(decision: Decision) -> str:
-    """Who was verified: a stand-in is no Synthflow, a simulation no platform."""
+    """Who was verified: a stand-in is no Synthflow, nor is any voice agent; a simulation is no platform."""
     platforms = sorted({d.integration.capitalize() for d in decision.scope.deployments}) if decision.scope else []
-    ais = {one.case.axes.get("ai", "synthflow") for one in decision.cases}
-    words = {"synthflow": "Synthflow AI", "stand-in": "a stand-in for the AI"}
-    ai = " and ".join(words.get(name, name) for name in sorted(ais, reverse=True)) or "no AI"
+    ais = {ai_of(one.case, decision.scope) for one in decision.cases}
     simulated = "simulated " if decision.simulated else ""
-    return (
-        f"{simulated}{' and '.join(platforms) or 'unknown platform'} with {simulated if 'synthflow' in ais else ''}{ai}"
-    )
+    words = {SYNTHFLOW: f"{simulated}Synthflow AI", UNNAMED: UNNAMED, STAND_IN: "a stand-in for the AI"}
+    ai = " and ".join(said for name, said in words.items() if name in ais) or "no AI"
+    return f"{simulated}{' and '.join(platforms) or 'unknown platform'} with {ai}"
 
 
 def banner(decision: Decision) -> str:
     """What every page says; empty when there is nothing to warn of."""
     parts = ["SIMULATED PLATFORM: proves nothing about a real one"] if decision.simulated else []
-    if {one.case.axes.get("ai") for one in decision.cases} == {"stand-in"}:
+    if {ai_of(one.case, decision.scope) for one in decision.cases} == {STAND_IN}:
         parts.append("A STAND-IN WAS THE AI")
     if decision.outcome is Acceptance.NOT_ACCEPTED:
         parts.insert(0, "NOT ACCEPTED")

@@ -18,6 +18,8 @@ from harness.signoff.waivers import Waiver
 from harness.verdict import Strength, Verdict, overall
 
 NOT_RUN, PARTLY_RUN, NOT_APPLICABLE = "not run", "partly run", "not applicable"
+#: Who may be the AI. A file names Synthflow by its table; that of another vendor's voice agent has none (``docs/any-sbc.md``).
+STAND_IN, SYNTHFLOW, UNNAMED = "stand-in", "synthflow", "a voice agent"
 _WORST_FIRST = (Verdict.FAILED, Verdict.BROKEN, Verdict.NOT_OBSERVABLE)
 
 
@@ -139,9 +141,18 @@ def _result(
             {_cause(one): None for one in judged if one.verdict is not Verdict.PASSED and not one.contradiction}
         )
         + tuple(one.contradiction for one in judged if one.contradiction),
-        ais=Counter(one.case.axes.get("ai", "synthflow") for one in judged),
+        ais=Counter(ai_of(one.case, scope) for one in judged),
         waiver=next((waiver for waiver in waivers if waiver.covers(deployment.name, row.row)), None),
     )
+
+
+def ai_of(case: CaseEvidence, scope: Scope | None) -> str:
+    """Who was the AI: :data:`STAND_IN`, :data:`SYNTHFLOW`, or, where the deployment's file does not name it, :data:`UNNAMED`."""
+    if case.axes.get("ai") == STAND_IN:
+        return STAND_IN
+    name = case.case.get("deployment")
+    is_named = any(one.name == name and SYNTHFLOW in one.content for one in (scope.deployments if scope else ()))
+    return SYNTHFLOW if is_named else UNNAMED
 
 
 def _cause(one: JudgedCase) -> str:

@@ -97,6 +97,16 @@ def test_a_stand_in_is_no_synthflow(tmp_path: Path, runs: ModuleType) -> None:
     assert "A STAND-IN WAS THE AI" in text
 
 
+def test_a_voice_agent_that_nobody_named_is_not_called_synthflow(tmp_path: Path, runs: ModuleType) -> None:
+    """Whose it is the file says by its [synthflow] table: that of another vendor's has none (docs/any-sbc.md)."""
+    deployment = runs.live().model_copy(update={"synthflow": None, "integration": "generic"})
+    text = text_of(runs.make_run(tmp_path, deployment=deployment, rows=("SBC-INBOUND",)).directory, runs)
+
+    assert "Generic with a voice agent" in text
+    assert "AI: a voice agent in 1" in text
+    assert "with Synthflow AI" not in text
+
+
 def test_every_row_and_every_option_is_there(tmp_path: Path, runs: ModuleType) -> None:
     run = runs.make_run(tmp_path, rows=(ROW,), options={"retries": 2, "keyword": "pcmu", "require": []})
     text = text_of(run.directory, runs)
