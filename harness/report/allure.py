@@ -52,6 +52,11 @@ from harness.verdict import NEVER_REPORTED, Verdict, overall
 #: The labels that tie a result to its case's directory, and to its run: the directories of each run have the same names.
 EVIDENCE_LABEL, RUN_LABEL = "evidence", "run"
 
+#: Labels that say how a case ended, and the tag of one in which nobody could look.
+_OF_A_CAUSE = ("cause", "issue", "owner")
+_OF_THE_VERDICT = ("verdict", "strength", *_OF_A_CAUSE)
+_UNSEEN = Label(LabelType.TAG, str(Verdict.NOT_OBSERVABLE))
+
 _STATUS = {
     Verdict.PASSED: Status.PASSED,
     Verdict.FAILED: Status.FAILED,
@@ -198,8 +203,9 @@ def write_missing(case: Mapping[str, object], directory: str, results: Path, at:
 def overrule(result: Path, last: CaseEvidence, counting: CaseEvidence) -> None:
     """Have the result of a case's last attempt say how the case ended, for an earlier one that counts: Allure counts the last."""
     plain = json.loads(result.read_text(encoding="utf-8"))
-    said = {label["name"]: label for label in plain["labels"]}
-    said["verdict"]["value"], plain["status"] = str(counting.verdict), _STATUS[counting.verdict]
+    kept = [label for label in plain["labels"] if label["name"] not in _OF_THE_VERDICT and label != _fields(_UNSEEN)]
+    plain["labels"] = [*kept, *map(_fields, _verdict_labels(counting))]
+    plain["status"] = _STATUS[counting.verdict]
     earlier = f"Attempt {counting.attempt}, which counts, {counting.verdict}: {_message(counting)}"
     plain["statusDetails"] = {"message": f"{earlier}\n\nThis attempt, {last.verdict}: {_message(last)}"}
     whole_file.write(result, json.dumps(plain, ensure_ascii=False))
@@ -270,17 +276,10 @@ def _describe(result: TestResult, case: Mapping[str, object], axes: Mapping[str,
 
 def _fill(result: TestResult, evidence: CaseEvidence, sink: Sink, trace: str | None) -> None:
     _describe(result, evidence.case, evidence.axes, " · ".join(labels(evidence).values()))
-    result.labels += [Label(EVIDENCE_LABEL, evidence.directory.name), Label("verdict", str(evidence.verdict))]
-    if evidence.strength is not None:
-        result.labels.append(Label("strength", evidence.strength.name.lower()))
-    if evidence.verdict is Verdict.NOT_OBSERVABLE:
-        result.labels.append(Label(LabelType.TAG, str(evidence.verdict)))
+    result.labels += [Label(EVIDENCE_LABEL, evidence.directory.name), *_verdict_labels(evidence)]
     if evidence.attempt > 1:
         result.labels.append(Label(LabelType.TAG, f"attempt {evidence.attempt}"))
     if evidence.diagnosis:
-        for key in ("cause", "issue", "owner"):
-            if value := evidence.diagnosis[0].get(key):
-                result.labels.append(Label(key, printable(str(value))))
         result.description += "\n\n" + _diagnosis_text(evidence)
     result.status = _STATUS[evidence.verdict]
     # pytest's times are of its function
@@ -291,6 +290,17 @@ def _fill(result: TestResult, evidence: CaseEvidence, sink: Sink, trace: str | N
     if evidence.findings:
         result.steps.append(_findings_step(evidence))
     _attach(_Attacher(sink, result.attachments), evidence)
+
+
+def _verdict_labels(evidence: CaseEvidence) -> list[Label]:
+    """How a case ended, how strongly that is known, and why: by these the categories group."""
+    named: dict[str, object] = {"verdict": evidence.verdict}
+    if evidence.strength is not None:
+        named["strength"] = evidence.strength.name.lower()
+    if evidence.diagnosis:
+        named |= {key: evidence.diagnosis[0].get(key) for key in _OF_A_CAUSE}
+    found = [Label(key, printable(str(value))) for key, value in named.items() if value]
+    return [*found, _UNSEEN] if evidence.verdict is Verdict.NOT_OBSERVABLE else found
 
 
 def _message(evidence: CaseEvidence) -> str:

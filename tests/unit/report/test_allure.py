@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections import Counter
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -269,6 +270,26 @@ def test_what_could_not_be_seen_is_not_said_to_be_seen(tmp_path: Path, samples: 
         sample.recorder.close(Verdict.NOT_OBSERVABLE, "route.transport of the AI: expected UDP; not observable: …")
     message = allure._message(CaseEvidence.read(tmp_path / "case"))
     assert message.endswith("  expected: UDP\n  not seen: no message is shown")
+
+
+@pytest.mark.parametrize("play", ["died", "unobserved"])
+def test_an_attempt_that_says_nothing_is_labelled_as_the_failure_before_it(
+    tmp_path: Path, samples: ModuleType, play: str
+) -> None:
+    """Allure's categories group failures by issue and cause; it has the last attempt alone, and that had none of its own."""
+    first = CaseEvidence.read(samples.failed(tmp_path / "case", samples.case_of()))
+    last = CaseEvidence.read(getattr(samples, play)(tmp_path / "case.2", samples.case_of(attempt=2)))
+    allure.write_lost(last, tmp_path / "results")
+    (path,) = (tmp_path / "results").glob("*-result.json")
+    for _ in range(2):  # reports may be made again
+        allure.overrule(path, last, first)
+        result = json.loads(path.read_text())
+        said = Counter((label["name"], label["value"]) for label in result["labels"])
+        cause = {(key, first.diagnosis[0][key]) for key in ("cause", "issue", "owner")}
+        assert said >= Counter({("verdict", "failed"), ("evidence", "case.2"), ("tag", "attempt 2"), *cause})
+        assert said["tag", "not observable"] == 0
+        assert max(said.values()) == 1
+        assert result["status"] == "failed"
 
 
 def test_without_allure_nothing_is_done(tmp_path: Path, samples: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
