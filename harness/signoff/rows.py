@@ -42,6 +42,7 @@ class RowResult:
     why: str = ""  #: why it did not run, or not completely
     passed: int = 0
     run: int = 0
+    of: int = 0  #: how many cases it has; of several sites, with what each ran or lost
     strength: Strength | None = None  #: the weakest with which the audio of a passed case is known
     figures: tuple[str, ...] = ()
     claims: tuple[ProvedClaim, ...] = ()  #: what was seen in the cases that passed, and by what
@@ -133,6 +134,7 @@ def _result(
         why=why,
         passed=len(passed),
         run=len(run),
+        of=max(len(row.cases), len(run) + len(lost)),
         strength=min(_strengths(passed), default=None),
         figures=tuple(figures([one.case for one in judged])),
         claims=claims(passed),

@@ -107,6 +107,18 @@ def test_a_voice_agent_that_nobody_named_is_not_called_synthflow(tmp_path: Path,
     assert "with Synthflow AI" not in text
 
 
+def test_a_case_that_one_of_two_sites_lost_is_counted(tmp_path: Path, runs: ModuleType) -> None:
+    """Two were planned, and one passed: the document said "1 of 1", and broken."""
+    made = [
+        runs.make_run(tmp_path, deployment=runs.live().model_copy(update={"site": site}), rows=("HOLD",), lost=lost)
+        for site, lost in (("Austin", ()), ("Berlin", ("HOLD",)))
+    ]
+    html = signoff.seal(merge([one.directory for one in made], tmp_path)).read_text()
+    (row,) = re.findall(r"<small class=\"num\">HOLD</small>.*?</tr>", html, re.DOTALL)
+    assert "1 planned case left no result" in row
+    assert re.findall(r'<td class="num">(\d+ of \d+)</td>', row) == ["1 of 2"]
+
+
 def test_every_row_and_every_option_is_there(tmp_path: Path, runs: ModuleType) -> None:
     run = runs.make_run(tmp_path, rows=(ROW,), options={"retries": 2, "keyword": "pcmu", "require": []})
     text = text_of(run.directory, runs)
