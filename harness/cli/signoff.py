@@ -56,7 +56,7 @@ def verify(
     decision, problems = signoff.verify(run, key)
     for problem in problems:
         typer.echo(f"NOT VERIFIED  {_one_line(problem)}")
-    if problems:
+    if problems or decision is None:
         raise typer.Exit(FAILED)
     _say(decision)
     typer.echo("verified: the evidence is what was signed, and the verdicts follow from it")

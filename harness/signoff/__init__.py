@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import datetime
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,29 +89,27 @@ def make(
     return Signed(decision, html, run / document.PDF if pdf else None, signed)
 
 
-def verify(run: Path, key: Path) -> tuple[Decision, list[str]]:
-    """Derive the decision again, and say all that speaks against the signed one: nothing, when it is genuine and still counts."""
+def verify(run: Path, key: Path) -> tuple[Decision | None, list[str]]:
+    """Derive the decision again, and say all that speaks against the signed one: nothing, when it is genuine and still counts.
+
+    Bytes come first: from files that are not those that were signed nothing is derived.
+    """
     run, public = run.resolve(), attest.public_key(key)
-    kept = run / waivers.FILE
-    granted = waivers.read(kept) if kept.exists() else ()
-    decision = decide(run, granted, today=_today(), source=kept)
     problems = manifest.differences(run)
     try:
         attested = attest.read(run, public)
     except ValueError as error:
-        return decision, [*problems, str(error), *decision.contradictions]
-    for name in (manifest.FILE, document.HTML, document.PDF, waivers.FILE):
-        path, digest = run / name, attested.subjects.get(name)
-        if path.is_file() and digest is None:
-            problems.append(f"{name}: was added")
-        elif digest is not None and not path.is_file():
-            problems.append(f"{name}: is missing")
-        elif digest is not None and manifest.digest(path) != digest:
-            problems.append(f"{name}: was changed")
+        return None, [*problems, str(error)]
+    problems += _changed(run, attested)
+    if problems:
+        return None, problems
+    kept = run / waivers.FILE
+    granted = waivers.read(kept) if kept.exists() else ()
+    decision = decide(run, granted, today=_today(), source=kept)
     derived = attest.predicate_of(decision, [path for path in (kept,) if path.exists()])
     # one that had run out before the signing, or that no row needs, changes nothing of what was signed
     unanswered = {*attested.predicate.get("warnedTests", ())} & {*derived["failedTests"]}
-    problems += [
+    problems = [
         f"waiver of {waiver.row} ({waiver.who}): ran out on {waiver.until}"
         for waiver in decision.expired
         if any(
@@ -122,6 +120,18 @@ def verify(run: Path, key: Path) -> tuple[Decision, list[str]]:
     if not problems and derived != attested.predicate:
         problems.append(f"the evidence says {derived['result']}, the signature {attested.predicate.get('result')}")
     return decision, problems
+
+
+def _changed(run: Path, attested: attest.Attested) -> Iterator[str]:
+    """A line for each of the signed files that is not as it was signed."""
+    for name in (manifest.FILE, document.HTML, document.PDF, waivers.FILE):
+        path, digest = run / name, attested.subjects.get(name)
+        if path.is_file() and digest is None:
+            yield f"{name}: was added"
+        elif digest is not None and not path.is_file():
+            yield f"{name}: is missing"
+        elif digest is not None and manifest.digest(path) != digest:
+            yield f"{name}: was changed"
 
 
 def _today() -> datetime.date:

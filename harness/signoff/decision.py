@@ -244,17 +244,16 @@ def _remarks(
 def _preflight(run: Path) -> Iterable[str]:
     try:
         reports = json.loads((run / "preflight.json").read_text(encoding="utf-8"))
+        return [_looked(report, line) for report in reports for line in report["lines"] if line["status"] != "ok"]
     except FileNotFoundError:
-        yield "Preflight was not run."
-        return
-    except ValueError:
-        yield "What preflight found cannot be read."
-        return
-    for report in reports:
-        for line in report["lines"]:
-            if line["status"] != "ok":
-                fix = f" {line['fix']}" if line.get("fix") else ""
-                yield f"{report['deployment']}: {line['name']}: {line['status']}: {line['detail']}{fix}"
+        return ["Preflight was not run."]
+    except (ValueError, TypeError, KeyError):
+        return ["What preflight found cannot be read."]
+
+
+def _looked(report: Mapping[str, str], line: Mapping[str, str]) -> str:
+    fix = f" {line['fix']}" if line.get("fix") else ""
+    return f"{report['deployment']}: {line['name']}: {line['status']}: {line['detail']}{fix}"
 
 
 def _period(cases: Sequence[CaseEvidence]) -> tuple[float, float] | None:

@@ -28,14 +28,16 @@ def test_no_name_in_the_evidence_makes_a_line_of_its_own(tmp_path: Path, runs: M
     manifest.write(run)
     public = attest.make_keys(tmp_path / "key.pem")
     signoff.make(run, key=tmp_path / "key.pem")
+    verify = ["signoff", "verify", str(run), "--key", str(public)]
+    of_a_case = CliRunner().invoke(application(), verify, color=True)
     (run / name).touch()
-
-    verified = CliRunner().invoke(application(), ["signoff", "verify", str(run), "--key", str(public)], color=True)
+    of_a_file = CliRunner().invoke(application(), verify, color=True)
     again = CliRunner().invoke(application(), ["signoff", "make", str(run), "--no-pdf"], color=True)
 
-    assert verified.exit_code == again.exit_code == 1
-    for output in (verified.output, again.output):
-        assert output.count(FORGED) >= 2
-        assert not [line for line in output.splitlines() if line.startswith(FORGED)]
-        assert "\x1b" not in output
-    assert all(line.startswith("NOT VERIFIED  ") for line in verified.output.splitlines())
+    for told, least in ((of_a_case, 1), (of_a_file, 1), (again, 2)):
+        assert told.exit_code == 1
+        assert told.output.count(FORGED) >= least
+        assert not [line for line in told.output.splitlines() if line.startswith(FORGED)]
+        assert "\x1b" not in told.output
+    for verified in (of_a_case, of_a_file):
+        assert all(line.startswith("NOT VERIFIED  ") for line in verified.output.splitlines())

@@ -35,6 +35,7 @@ def test_a_signed_run_is_verified(tmp_path: Path, runs: ModuleType, key: Path) -
     decision, problems = signoff.verify(run, key.with_suffix(".pub"))
 
     assert problems == []
+    assert decision is not None
     assert decision.outcome is Acceptance.ACCEPTED
 
 
@@ -72,6 +73,35 @@ def test_each_of_many_changes_is_found(tmp_path: Path, runs: ModuleType, key: Pa
 
     assert missed == []
     assert signoff.verify(run, key.with_suffix(".pub"))[1] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("preflight.json", "[1]"),
+        ("scope.json", '{"options": []}'),
+        ("scope.json", "{"),
+        ("run.json", '{"planned": 3, "end": {"allure_results": null}}'),
+        ("signoff.waivers.toml", "[[waiver"),
+    ],
+)
+def test_what_was_changed_is_told_before_anything_is_made_of_it(
+    tmp_path: Path, runs: ModuleType, key: Path, name: str, text: str
+) -> None:
+    """Of JSON of another shape the verification ended as a fault of the harness, and of none at all as a mistake of the reader's."""
+    run = runs.make_run(tmp_path / "reports", rows=("HOLD",)).directory
+    (tmp_path / "waivers.toml").write_text(f'[[waiver]]\nrow = "{ROW}"\nwho = "J"\nwhy = "-"\nuntil = 2999-01-01\n')
+    signoff.make(run, key=key, waiver_file=tmp_path / "waivers.toml")
+    (run / name).write_text(text)
+    decision, problems = signoff.verify(run, key.with_suffix(".pub"))
+    assert (decision, problems) == (None, [f"{name}: was changed"])
+
+
+@pytest.mark.parametrize("text", ["[1]", "3", '{"a": 1}', '[{"deployment": "d", "lines": [{"name": "x"}]}]'])
+def test_what_preflight_left_may_be_of_any_shape(tmp_path: Path, runs: ModuleType, text: str) -> None:
+    made = runs.make_run(tmp_path, rows=("HOLD",)).directory
+    (made / "preflight.json").write_text(text)
+    assert signoff.make(made).decision.preflight == ("What preflight found cannot be read.",)
 
 
 def test_views_that_were_made_again_are_no_change(tmp_path: Path, runs: ModuleType, key: Path) -> None:
