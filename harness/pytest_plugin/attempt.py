@@ -131,5 +131,6 @@ class Attempt:
             # That may be what was raised: without an end the case reads as broken too.
             with contextlib.suppress(ResourceError):
                 self.recorder.amend(conclusion.verdict, conclusion.message, self.told)
+                allure.amend(CaseEvidence.read(self.recorder.directory))
         self.conclusion = conclusion
         return conclusion

@@ -16,7 +16,7 @@ from harness.pytest_plugin.leases import leased
 from harness.pytest_plugin.parallel import WATCH
 from harness.pytest_plugin.run import Run, run_of
 from harness.pytest_plugin.starvation import monitor
-from harness.report import allure
+from harness.report import allure_logger
 from harness.report.mask import mask_text
 from harness.report.names import is_masked, names
 from harness.report.recorder import CaseRecorder
@@ -32,7 +32,7 @@ _UNDERWAY = pytest.StashKey[Attempt]()  #: the attempt that an item, or the proc
 
 def pytest_sessionstart() -> None:
     """Allure's results are of cases, not of pytest's fixtures."""
-    allure.write_cases_only()
+    allure_logger.write_cases_only()
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -95,7 +95,7 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
     item.config.stash[_UNDERWAY] = attempt
     if asked is not None:
         attempt.recorder.event(asked)
-    allure.begin_case()
+    allure_logger.begin_case()
     monitor().take_lateness()
     with item.config.stash[WATCH].waiting_on(attempt.case.deployment):
         return (yield)

@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import allure_commons
-from allure_commons.logger import AllureFileLogger
 from allure_commons.model2 import (
     Attachment,
     Label,
@@ -31,14 +30,13 @@ from allure_commons.model2 import (
     TestResult,
     TestStepResult,
 )
-from allure_commons.reporter import AllureReporter
 from allure_commons.types import LabelType, LinkType, ParameterMode, Severity
 from allure_commons.utils import md5
-from allure_pytest.listener import AllureListener
 from markupsafe import Markup
 
 from harness import whole_file
 from harness.report import ladder, pcap, tables, timeline
+from harness.report.allure_logger import CaseReporter, FileLogger, allure_listener, fields_of
 from harness.report.case_page import player_of
 from harness.report.evidence import CaseEvidence, Step
 from harness.report.hearing import COLUMNS, figures, hearings
@@ -93,76 +91,12 @@ class _Attacher:
         self.to.append(Attachment(source=file_name, name=name, type=mime))
 
 
-class _FileLogger(AllureFileLogger):
-    """Writes what its base does, in C and at once: that makes dictionaries of all first, and encodes piece by piece in Python."""
-
-    def _report_item(self, item: Any) -> None:
-        name = item.file_pattern.format(prefix=uuid.uuid4())
-        whole_file.write(self._report_dir / name, json.dumps(item, default=_fields, ensure_ascii=False))
-
-
-def _fields(item: Any) -> dict[str, Any]:
-    """What is said of one of allure_commons' objects."""
-    return {name: value for name, value in vars(item).items() if value or value is False}
-
-
-class _CaseReporter(AllureReporter):
-    """What allure-pytest keeps of running tests, without what is no case's result.
-
-    Fixtures of cases alone are pytest's affair, and would stand before a case's own steps. A test that was interrupted, or that
-    never began, is written as passed once its setup has passed, or as skipped: of a case the evidence says how it ended
-    (:func:`write_lost`, :func:`write_missing`).
-    """
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.cases: set[str] = set()  #: ids of results
-        self.completed: set[str] = set()  #: of these, the ones filled from their evidence
-
-    def close_test(self, uuid: str) -> None:
-        """A test is over: its result is written, unless it never began or is of a case that never ended."""
-        kept: Any = super()  # allure_commons is not typed
-        if not kept.get_item(uuid).fullName or uuid in self.cases - self.completed:
-            kept.drop_test(uuid)
-        else:
-            kept.close_test(uuid)
-
-    def stop_group(self, uuid: str, **kwargs: object) -> None:
-        """A fixture's container is complete: it is written when a test that is no case had it, too."""
-        kept: Any = super()  # allure_commons is not typed
-        if self.cases.issuperset(kept.get_item(uuid).children):
-            kept.drop_test(uuid)  # any item of that id
-        else:
-            kept.stop_group(uuid, **kwargs)
-
-
-def write_cases_only() -> None:
-    """From now on no fixtures of cases are written, and no case without its end. To be called before the first test begins."""
-    if (listener := _listener()) is not None:
-        listener.allure_logger = _CaseReporter()
-        for plugin in allure_commons.plugin_manager.get_plugins():
-            if type(plugin) is AllureFileLogger:
-                plugin.__class__ = _FileLogger  # which allure-pytest goes on to know, and takes out again
-
-
-def begin_case() -> None:
-    """The test that runs now is a case. To be called before its first fixture."""
-    listener = _listener()
-    if listener is not None and (result := listener.allure_logger.get_test(None)) is not None:
-        listener.allure_logger.cases.add(result.uuid)
-
-
-def _listener() -> Any:
-    """allure-pytest's, of this process; None where no results are asked for."""
-    return next((p for p in allure_commons.plugin_manager.get_plugins() if isinstance(p, AllureListener)), None)
-
-
 def complete(evidence: CaseEvidence) -> bool:
     """Fill the result of the test that is running now. False, at no cost, when no Allure results are asked for.
 
     To be called in a fixture's finaliser, after the test's own outcome is known to Allure.
     """
-    listener = _listener()
+    listener = allure_listener()
     result = listener.allure_logger.get_test(None) if listener else None
     if result is None:
         return False
@@ -170,9 +104,18 @@ def complete(evidence: CaseEvidence) -> bool:
     result.parameters = []
     details = result.statusDetails
     _fill(result, evidence, allure_commons.plugin_manager.hook, trace=details.trace if details else None)
-    if isinstance(listener.allure_logger, _CaseReporter):
+    if isinstance(listener.allure_logger, CaseReporter):
         listener.allure_logger.completed.add(result.uuid)
     return True
+
+
+def amend(evidence: CaseEvidence) -> None:
+    """Have the result that :func:`complete` has filled say how its case ended after all: something went wrong since."""
+    listener = allure_listener()
+    result = listener.allure_logger.get_test(None) if listener else None
+    if result is not None:
+        result.labels = [one for one in result.labels if one.name not in _OF_THE_VERDICT and one != _UNSEEN]
+        _judge(result, evidence, trace=None)
 
 
 def write_lost(evidence: CaseEvidence, results: Path) -> None:
@@ -203,8 +146,8 @@ def write_missing(case: Mapping[str, object], directory: str, results: Path, at:
 def overrule(result: Path, last: CaseEvidence, counting: CaseEvidence) -> None:
     """Have the result of a case's last attempt say how the case ended, for an earlier one that counts: Allure counts the last."""
     plain = json.loads(result.read_text(encoding="utf-8"))
-    kept = [label for label in plain["labels"] if label["name"] not in _OF_THE_VERDICT and label != _fields(_UNSEEN)]
-    plain["labels"] = [*kept, *map(_fields, _verdict_labels(counting))]
+    kept = [label for label in plain["labels"] if label["name"] not in _OF_THE_VERDICT and label != fields_of(_UNSEEN)]
+    plain["labels"] = [*kept, *map(fields_of, _verdict_labels(counting))]
     plain["status"] = _STATUS[counting.verdict]
     earlier = f"Attempt {counting.attempt}, which counts, {counting.verdict}: {_message(counting)}"
     plain["statusDetails"] = {"message": f"{earlier}\n\nThis attempt, {last.verdict}: {_message(last)}"}
@@ -212,7 +155,7 @@ def overrule(result: Path, last: CaseEvidence, counting: CaseEvidence) -> None:
 
 
 def _logger(results: Path) -> Any:
-    return _FileLogger(results)  # type: ignore[no-untyped-call]  # allure_commons is not typed
+    return FileLogger(results)  # type: ignore[no-untyped-call]  # allure_commons is not typed
 
 
 def _new(case: Mapping[str, object]) -> TestResult:
@@ -276,20 +219,26 @@ def _describe(result: TestResult, case: Mapping[str, object], axes: Mapping[str,
 
 def _fill(result: TestResult, evidence: CaseEvidence, sink: Sink, trace: str | None) -> None:
     _describe(result, evidence.case, evidence.axes, " · ".join(labels(evidence).values()))
-    result.labels += [Label(EVIDENCE_LABEL, evidence.directory.name), *_verdict_labels(evidence)]
+    result.labels.append(Label(EVIDENCE_LABEL, evidence.directory.name))
+    _judge(result, evidence, trace)
     if evidence.attempt > 1:
         result.labels.append(Label(LabelType.TAG, f"attempt {evidence.attempt}"))
     if evidence.diagnosis:
         result.description += "\n\n" + _diagnosis_text(evidence)
-    result.status = _STATUS[evidence.verdict]
     # pytest's times are of its function
     result.start, result.stop = _ms(evidence, evidence.began), _ms(evidence, evidence.ended)
-    if evidence.verdict is not Verdict.PASSED:
-        result.statusDetails = StatusDetails(message=_message(evidence), trace=_trace(evidence, trace))
     result.steps = [_step(evidence, step) for step in evidence.steps]
     if evidence.findings:
         result.steps.append(_findings_step(evidence))
     _attach(_Attacher(sink, result.attachments), evidence)
+
+
+def _judge(result: TestResult, evidence: CaseEvidence, trace: str | None) -> None:
+    """Status, its labels, and why."""
+    result.labels += _verdict_labels(evidence)
+    result.status = _STATUS[evidence.verdict]
+    if evidence.verdict is not Verdict.PASSED:
+        result.statusDetails = StatusDetails(message=_message(evidence), trace=_trace(evidence, trace))
 
 
 def _verdict_labels(evidence: CaseEvidence) -> list[Label]:

@@ -197,6 +197,31 @@ def verdict_of(mixture: dict[str, Any]) -> str:
     return next(verdict for verdict in ("failed", "broken", "not observable", "passed") if verdict in said)
 
 
+@pytest.mark.parametrize("error", ["OSError", "AssertionError"])
+@pytest.mark.parametrize("found", ["passed", "failed", "not observable"])
+def test_every_reader_hears_of_a_plugin_that_breaks_a_case_which_has_ended(tree: Tree, found: str, error: str) -> None:
+    """Its evidence is closed by then, and its Allure result filled from that."""
+    tree.scenarios(f"""
+        @scenario("INBOUND")
+        def test_inbound(see):
+            see(Verdict("{found}"), "nobody answered")
+    """)
+    with (tree.path / "scenarios" / "conftest.py").open("a") as file:
+        file.write(
+            "\n\nimport pytest\n\n"
+            "@pytest.hookimpl(wrapper=True, tryfirst=True)\n"
+            "def pytest_runtest_teardown():\n"
+            "    yield\n"
+            f"    raise {error}('a plugin of somebody else')\n"
+        )
+    files = ["--deployment", str(tree.deployment()), "--transport", "udp", "--codec", "pcmu"]
+    _, output = tree.run(*files, "--every-failure")
+    wanted = of_evidence(tree.run_directory, output)
+    assert {reader(tree.run_directory, output)[case] for reader in READERS.values() for case in wanted} == {
+        *wanted.values()
+    }
+
+
 @pytest.mark.parametrize("seed", [1, 2])
 def test_every_reader_of_a_run_agrees(tree: Tree, seed: int) -> None:
     rows = ["TD-INBOUND", "HANGUP-CALLER", "HANGUP-AI", "HOLD", "BUSY", "XEI", "ANONYMOUS", "KEEPALIVE", "NOANSWER"]
