@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 FUNCTIONS: Final = 13  #: in a ``pjmedia_transport_op`` (pjproject 2.15)
-#: Of them ``detach``, ``send_rtp``, ``media_start``, ``destroy`` and ``attach2``.
-DETACH, SEND, START, DESTROY, ATTACH = 2, 3, 8, 11, 12
+#: Of them ``get_info``, ``detach``, ``send_rtp``, ``send_rtcp``, ``send_rtcp2``, ``media_start``, ``destroy`` and ``attach2``.
+INFO, DETACH, SEND, REPORT, REPORT_TO, START, DESTROY, ATTACH = 0, 2, 3, 4, 5, 8, 11, 12
 RING_OCTETS: Final = 1 << 15
 _SOURCE_OCTETS: Final = 24
 
@@ -70,6 +70,7 @@ class Aside(NamedTuple):
     detach: int
     attach: int
     destroy: int
+    report: int
 
 
 class Crossing:
@@ -83,7 +84,7 @@ class Crossing:
         self.own: list[int] = [at or 0 for at in (ctypes.c_void_p * FUNCTIONS).from_address(functions)]
         block.functions[:] = self.own
         block.functions[DETACH], block.functions[SEND], block.functions[ATTACH] = aside.detach, _SEND, aside.attach
-        block.functions[START], block.functions[DESTROY] = _START, aside.destroy
+        block.functions[START], block.functions[DESTROY], block.functions[REPORT] = _START, aside.destroy, aside.report
         block.start, block.acquire, block.release = self.own[START], *lock
         block.send, block.send_aside, block.arrive_aside = self.own[SEND], aside.send, aside.arrive
 

@@ -1,7 +1,8 @@
 """What passes a call's media transport: counted, logged, and heard only from where it may come.
 
-RTP is taken from the hosts that the call's SDP and its signalling name, from any port (RFC 4961 only recommends the same one).
-Five functions of a ``pjmedia_transport`` are exchanged for ones that look and go on (pjproject 2.15, public headers).
+RTP is taken from the hosts that the call's SDP and its signalling name, from any port (RFC 4961 only recommends the same one), and
+so is RTCP: pjmedia believes any, on whatever source, and sends its own, in which the SSRC stands, to who sends it three.
+Six functions of a ``pjmedia_transport`` are exchanged for ones that look and go on (pjproject 2.15, public headers).
 """
 
 from __future__ import annotations
@@ -17,7 +18,18 @@ from time import monotonic
 from typing import Any, Final
 
 from harness.phone.child import rtcp
-from harness.phone.child.crossing import ATTACH, DESTROY, DETACH, SEND, Aside, Crossing, GroupLock, place
+from harness.phone.child.crossing import (
+    ATTACH,
+    DESTROY,
+    DETACH,
+    INFO,
+    REPORT_TO,
+    SEND,
+    Aside,
+    Crossing,
+    GroupLock,
+    place,
+)
 from harness.phone.child.streams import Reception, Sending
 from harness.phone.rtp_log import Address, RtpLog, record
 
@@ -51,6 +63,29 @@ class _Attachment(ctypes.Structure):
     )
 
 
+class _Sockets(ctypes.Structure):
+    """``pjmedia_sock_info``."""
+
+    _fields_ = (
+        ("rtp_socket", ctypes.c_long),
+        ("rtp_name", _Address),
+        ("rtcp_socket", ctypes.c_long),
+        ("rtcp_name", _Address),
+    )
+
+
+class _Info(ctypes.Structure):
+    """``pjmedia_transport_info``, with room for what each kind of transport adds."""
+
+    _fields_ = (
+        ("sockets", _Sockets),
+        ("rtp_source", _Address),
+        ("rtcp_source", _Address),
+        ("specific_count", ctypes.c_uint),
+        ("specific", ctypes.c_uint8 * 4096),
+    )
+
+
 class _MediaTransport(ctypes.Structure):
     """``pjmedia_transport``, as far as it is used."""
 
@@ -72,6 +107,10 @@ class _Arrival(ctypes.Structure):
 _ON_RTP = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 _ON_RTCP = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_ssize_t)
 _SENDS = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
+_REPORTS_TO = ctypes.CFUNCTYPE(
+    ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint, ctypes.c_void_p, ctypes.c_size_t
+)
+_TELLS = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.POINTER(_Info))
 _ATTACHES = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
 _DETACHES = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)
 _DESTROYS = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)
@@ -86,6 +125,7 @@ class Known:
     def __init__(self) -> None:
         self._hosts: set[bytes] = set()
         self._ends: set[Address] = set()
+        self._reporters: set[Address] = set()
         self._heard: set[bytes] = set()
         self.strange: dict[Address, int] = {}  #: packets from elsewhere, by source
 
@@ -99,6 +139,10 @@ class Known:
         self._hosts.add(end[0])
         self._ends.add(end)
 
+    def add_reporter(self, end: Address) -> None:
+        """The far end's SDP names it for RTCP, which may be another host (RFC 3605)."""
+        self._reporters.add(end)
+
     def names(self, host: str) -> bool:
         """Whether that host is one of them."""
         with contextlib.suppress(ValueError):
@@ -110,15 +154,17 @@ class Known:
         if source[0] in self._hosts:
             self._heard.add(source[0])
             return True
-        # An agent on this machine that binds the wildcard address sends from 127.0.0.1, whatever loopback address it names.
-        if source[0] == _LOOPBACK and any(
-            host[:1] == b"\x7f" and port == source[1] for host, port in self._ends.copy()
-        ):
+        if _is_wildcard(source, self._ends.copy()):
             return True
         if source not in self.strange and len(self.strange) >= _MOST_SOURCES:
             source = _OTHERS
         self.strange[source] = self.strange.get(source, 0) + 1
         return False
+
+    def includes_reporter(self, source: Address) -> bool:
+        """Whether RTCP from there belongs to the call."""
+        ends = self._reporters.copy()
+        return source[0] in self._hosts or source[0] in {host for host, _ in ends} or _is_wildcard(source, ends)
 
     @property
     def elsewhere(self) -> str:
@@ -127,6 +173,13 @@ class Known:
         if not named or len(self._heard) != 1 or named & self._heard or _LOOPBACK in self._heard:
             return ""
         return str(ipaddress.ip_address(next(iter(self._heard))))
+
+
+def _is_wildcard(source: Address, ends: set[Address]) -> bool:
+    """Whether it may be an agent on this machine that binds the wildcard address: it sends from 127.0.0.1, whatever loopback
+    address it names.
+    """
+    return source[0] == _LOOPBACK and any(host[:1] == b"\x7f" and port == source[1] for host, port in ends)
 
 
 class Tap:
@@ -142,10 +195,11 @@ class Tap:
         self._looking = threading.RLock()
         self.sending = Sending()
 
-    def begins(self, end: Address) -> None:
+    def begins(self, end: Address, reporter: Address) -> None:
         """A stream with that far end begins."""
         self.look()
         self._known.add_end(end)
+        self._known.add_reporter(reporter)
         self._reception = Reception()
 
     def comes(self, octets: bytes, sockaddr: bytes) -> bool:
@@ -191,6 +245,10 @@ class Tap:
             self.look()
             yield self._reception or Reception()
 
+    def hears_reports_from(self, sockaddr: bytes) -> bool:
+        """Whether RTCP from there is the far end's."""
+        return self._known.includes_reporter(_address(sockaddr))
+
     def rtcp_comes(self, packet: bytes) -> None:
         """The far end reports."""
         self.look()
@@ -207,16 +265,27 @@ class Tap:
 class _Tapped:
     """A transport with a tap."""
 
-    def __init__(self, functions: int, aside: Aside, lock: GroupLock) -> None:
+    def __init__(self, transport: int, functions: int, aside: Aside, lock: GroupLock) -> None:
+        self._transport = transport
         self.crossing = Crossing(functions, aside, lock)
         own = self.crossing.own
         self.send, self.attach, self.detach = _SENDS(own[SEND]), _ATTACHES(own[ATTACH]), _DETACHES(own[DETACH])
-        self.destroy = _DESTROYS(own[DESTROY])
+        self.destroy, self.report_to, self._tell = (
+            _DESTROYS(own[DESTROY]),
+            _REPORTS_TO(own[REPORT_TO]),
+            _TELLS(own[INFO]),
+        )
         self.gone_at: float | None = None
         self.tap: Tap
         self.stream = 0  # the user data of the callbacks that follow
         self.on_rtp: Any = None
         self.on_rtcp: Any = None
+        self.reporter, self.reporter_length = _Address(), 0  # where the SDP says that RTCP goes
+
+    def hears_report(self) -> bool:
+        """Whether the RTCP that comes now is the far end's: its source is what the transport tells."""
+        info = _Info()
+        return self._tell(self._transport, info) == 0 and self.tap.hears_reports_from(bytes(info.rtcp_source))
 
 
 class Taps:
@@ -234,6 +303,7 @@ class Taps:
             _DETACHES(self._detach),
             _ATTACHES(self._attach),
             _DESTROYS(self._destroy),
+            _SENDS(self._send_report),
         )
         self._reports = _ON_RTCP(self._report)
         self._aside = Aside(*map(place, self._functions))
@@ -246,7 +316,7 @@ class Taps:
         if tapped is None:
             if (gone := self._by_transport.get(address)) is not None:
                 del self._by_block[gone.crossing.address]
-            tapped = _Tapped(transport.functions, self._aside, self._lock)
+            tapped = _Tapped(address, transport.functions, self._aside, self._lock)
             self._by_transport[address] = self._by_block[tapped.crossing.address] = tapped
             transport.functions = tapped.crossing.address
         else:
@@ -264,7 +334,11 @@ class Taps:
         asked = _Attachment.from_address(attachment)
         tapped = self._by_transport[transport]
         if asked.on_rtp:
-            tapped.tap.begins(_address(bytes(asked.rtp_address)))
+            tapped.tap.begins(_address(bytes(asked.rtp_address)), _address(bytes(asked.rtcp_address)))
+            tapped.reporter, tapped.reporter_length = (
+                _Address.from_buffer_copy(asked.rtcp_address),
+                asked.address_length,
+            )
             tapped.stream = asked.user_data
             tapped.on_rtp, tapped.on_rtcp = _ON_RTP(asked.on_rtp), _ON_RTCP(asked.on_rtcp)
             asked.on_rtp = tapped.crossing.attach(asked.user_data, asked.on_rtp)
@@ -307,11 +381,20 @@ class Taps:
 
     def _report(self, block: int, packet: int, size: int) -> None:
         tapped = self._by_block[block]
+        heard = True
         try:
-            if size > 0:
+            if size > 0 and (heard := tapped.hears_report()):
                 tapped.tap.rtcp_comes(ctypes.string_at(packet, size))
         finally:
-            tapped.on_rtcp(tapped.stream, packet, size)
+            if heard:
+                tapped.on_rtcp(tapped.stream, packet, size)
+
+    def _send_report(self, transport: int, packet: int, size: int) -> int:
+        """RTCP, too, is owed to where the SDP says, wherever it comes from."""
+        tapped = self._by_transport[transport]
+        named = any(_address(bytes(tapped.reporter))[0])  # pjmedia knows where else
+        to = ctypes.addressof(tapped.reporter) if named else None
+        return int(tapped.report_to(transport, to, tapped.reporter_length, packet, size))
 
     def _send(self, transport: int, packet: int, size: int) -> int:
         """RTP for which there was no room, or whose log another thread was at."""

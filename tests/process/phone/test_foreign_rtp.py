@@ -26,6 +26,9 @@ from tests.process.phone.conftest import Desk, connect, hears
 from tests.process.phone.stranger import AUDIO, SESSION, VOICE, Stranger, answered
 from tests.process.phone.test_strangers import KEY
 
+SENDER_REPORT = 200
+_SINCE_1900 = 2_208_988_800  # seconds of NTP before those of Unix (RFC 3550 section 4)
+
 
 def port_of(answer: Response) -> int:
     """Where the phone takes RTP."""
@@ -165,6 +168,12 @@ def test_the_far_ends_account_is_told(lease: Desk) -> None:
     assert event.received <= after.rx_packets
 
 
+def bound(host: str) -> socket.socket:
+    made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    made.bind((host, 0))
+    return made
+
+
 class Reporter:
     """Sends RTCP to the port above a phone's RTP port."""
 
@@ -177,13 +186,15 @@ class Reporter:
         """BYE for the source that the phone hears (RFC 3550 section 6.6)."""
         by.sendto(struct.pack("!BBHI", 0x81, 203, 1, 1), self._target)
 
-    def says(self, ssrc: int | None, highest: int = 0, lost: int = 0) -> None:
+    def says(
+        self, ssrc: int | None, highest: int = 0, lost: int = 0, by: socket.socket | None = None, round_trip_s: int = 0
+    ) -> None:
         """A receiver's report; without a block for ``None``."""
-        block = b"" if ssrc is None else struct.pack("!IIIIII", ssrc, lost, highest, 80, 0, 0)
+        seen = int(time.time() - round_trip_s) + _SINCE_1900 << 16 & 0xFFFFFFFF if round_trip_s else 0
+        block = b"" if ssrc is None else struct.pack("!IIIIII", ssrc, lost, highest, 80, seen, bool(seen))
         header = struct.pack("!BBHI", 0x80 | bool(block), 201, 1 + len(block) // 4, 5)
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-            sock.bind((self._stranger.host, 0))
-            sock.sendto(header + block, self._target)
+        with contextlib.closing(bound(self._stranger.host)) as own:
+            (by or own).sendto(header + block, self._target)
 
 
 @pytest.mark.parametrize("forged", [False, True])
@@ -204,6 +215,31 @@ def test_a_report_on_no_packets_grows_by_nothing(lease: Desk, stranger: Stranger
     assert isinstance(later, FarEndReport)
     assert (later.names_us, later.received) == (False, 6)
     assert stranger.hangs_up(phone, answer).status == 200
+
+
+def test_reports_of_a_stranger_count_for_nothing_and_have_no_answer(lease: Desk, stranger: Stranger) -> None:
+    """pjmedia takes them from anywhere and on any source, and sends its own to who sends it three: the SSRC stands in them."""
+    phone = lease("callee")
+    with contextlib.closing(Stranger(fresh_address())) as other, contextlib.closing(bound(stranger.host)) as own:
+        leg, answer = answered(phone, stranger, SESSION + AUDIO + f"a=rtcp:{own.getsockname()[1]}\n")
+        reporter = Reporter(stranger, phone, port_of(answer))
+        for _ in range(5):
+            reporter.says(None, by=other.rtp)
+            reporter.says(reporter.ssrc ^ 1, lost=99, by=other.rtp, round_trip_s=8)
+        reporter.says(reporter.ssrc, highest=reporter.sequence + 9, by=own)
+        first = leg.wait("a report", lambda event: isinstance(event, FarEndReport), 10)
+        assert isinstance(first, FarEndReport)
+        assert (first.names_us, first.received) == (True, 10)
+        counted = leg.statistics()
+        assert counted is not None
+        assert counted.rtt_ms == 0.0
+        own.settimeout(20)
+        while own.recv(2048)[1] != SENDER_REPORT:  # the first, before it has sent anything, is a receiver's
+            pass
+        other.rtp.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            other.rtp.recv(2048)
+        assert stranger.hangs_up(phone, answer).status == 200
 
 
 def test_a_goodbye_by_rtcp_ends_neither_call_nor_stream(lease: Desk, stranger: Stranger) -> None:
