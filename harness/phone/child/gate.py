@@ -33,6 +33,9 @@ _REPLACES: Final = re.compile(r"^Replaces[ \t]*:", re.IGNORECASE | re.MULTILINE)
 _OFFERING: Final = ("INVITE ", "UPDATE ")
 _MEDIA: Final = re.compile(r"^m=", re.MULTILINE)
 _MOST_MEDIA: Final = 6
+#: pjsip goes by the last of several, whoever looks at the text by the first; and it begins another line behind a lone CR.
+_ONCE: Final = re.compile(r"^(?:(Call-ID|i)|(CSeq)|(From|f)|(To|t))[ \t]*:", re.IGNORECASE | re.MULTILINE)
+_LONE_CR: Final = re.compile(r"\r(?!\n)")
 _OFFER: Final = re.compile(r"^v=0\r?$", re.MULTILINE)
 
 
@@ -216,6 +219,9 @@ class RequestGate:
 def _deadly(message: LoggedMessage) -> int:
     """The status for a request that pjsip asserts on (2.15.1), found by sending it many; 0 for others."""
     if message.text.split(" ", 1)[0].upper() != message.method:  # RFC 3261 section 8.1.1.5
+        return _BAD_REQUEST
+    once = [header.lastindex for header in _ONCE.finditer(message.head)]
+    if len(once) > len(set(once)) or _LONE_CR.search(message.head):  # RFC 3261 sections 7.3.1 and 25.1
         return _BAD_REQUEST
     # Of a dialog that it knows by the rest. Our final responses have a tag, and an ACK has theirs (section 17.1.1.3).
     if message.method == "ACK" and not message.local_tag:

@@ -195,6 +195,36 @@ def test_an_ack_without_a_tag_ends_no_process(lease: Desk, stranger: Stranger, p
         assert stranger.hangs_up(phone, answer).status == 200
 
 
+@pytest.mark.parametrize("extra", ["To: <sip:x@y>", "t: <sip:x@y>", "Subject: x\rt: <sip:x@y>"])
+def test_an_ack_with_a_second_to_is_none(lease: Desk, stranger: Stranger, extra: str) -> None:
+    """RFC 3261 section 7.3.1: a header that holds no list stands once. pjsip takes the last, which has no tag here."""
+    phone = lease("callee")
+    phone.policy = Answer()
+    offer = (SESSION + AUDIO).format(host=stranger.host, port=stranger.rtp.getsockname()[1])
+    stranger._send(phone, "INVITE", 1, offer, headers=("Content-Type: application/sdp",))
+    answer = stranger.final_response("INVITE")
+    stranger.says(phone, "ACK", 1, answer, headers=(extra,))
+    assert lives(phone)
+    assert phone.incoming[0].state == "connecting"
+    stranger.says(phone, "ACK", 1, answer)
+    assert stranger.hangs_up(phone, answer).status == 200
+
+
+@pytest.mark.parametrize(
+    "extra", ["To: <sip:x@y>", "f: <sip:x@y>;tag=2", "i: another", "CSeq: 2 BYE", "Subject: x\rX-Y: z"]
+)
+def test_a_request_that_says_twice_what_it_can_say_once_is_malformed(
+    lease: Desk, stranger: Stranger, extra: str
+) -> None:
+    phone = lease("callee")
+    leg, call = answered(phone, stranger, SESSION + AUDIO)
+    leg.wait_state("confirmed", 10)
+    stranger.says(phone, "BYE", 2, call, headers=(extra,))
+    assert lives(phone)
+    assert leg.state == "confirmed"
+    assert stranger.hangs_up(phone, call).status == 200
+
+
 def dialled(phone: Phone, stranger: Stranger, headers: Sequence[tuple[str, str]]) -> Leg:
     """A call of the phone's, answered with these headers."""
     leg = phone.dial(f"sip:+12065550177@{stranger.address}")
