@@ -20,6 +20,8 @@ _RTP_CLOCKS = {"G722": 8000}
 _PLAIN: Final = ("RTP/AVP", "RTP/AVPF")
 _SDES: Final = ("RTP/SAVP", "RTP/SAVPF")
 _SECTION: Final = re.compile(rb"^m=[^ \t\r\n]+[ \t]+([0-9]+)(?:(?!^m=).)*", re.MULTILINE | re.DOTALL)
+#: Audio of a profile that pjsip may not bear, however the rest is written.
+_UNKNOWN: Final = re.compile(rb"^m=audio[ \t]+([0-9]+)\S*[ \t]+(?!RTP/S?AVPF?[ \t])", re.MULTILINE | re.IGNORECASE)
 _KEY: Final = re.compile(rb"^a=(crypto):([^\r\n]*)", re.MULTILINE)
 _EVENTS: Final = re.compile(rb"^a=rtpmap:[0-9]+[ \t]+(telephone-event)/", re.MULTILINE | re.IGNORECASE)
 _LEFT_OUT: Final = b"x-left"  # in the place of "crypto"
@@ -51,6 +53,8 @@ def narrow(offer: memoryview, own: Sequence[Codec], srtp: str) -> str:
     Returns what of its encryption the stack does not know, where that alone leaves none.
     """
     octets = bytes(offer)
+    for section in _UNKNOWN.finditer(octets):
+        _switch_off(offer, *section.span(1))
     try:
         whole = Description.parse(octets)
     except SdpError:
@@ -60,9 +64,8 @@ def narrow(offer: memoryview, own: Sequence[Codec], srtp: str) -> str:
     unfit = [(at, m) for at, m in offered if not _fits(m, own, srtp)]
     unknown = [what for _, m in unfit if _is_spoken(m, own) and (what := _unknown_encryption(m, whole.lines))]
     ports = [section.span(1) for section in _SECTION.finditer(octets)]
-    for at, section in unfit if len(ports) == len(media) else ():
-        if len(unfit) < len(offered) or section.protocol.upper() not in _PLAIN + _SDES:
-            _switch_off(offer, *ports[at])
+    for at, _ in unfit if len(ports) == len(media) and len(unfit) < len(offered) else ():
+        _switch_off(offer, *ports[at])
     return unknown[0] if unknown and len(unfit) == len(offered) and srtp != "off" else ""
 
 

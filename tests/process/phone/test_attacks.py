@@ -179,6 +179,14 @@ def test_an_offer_of_no_media_is_read_and_not_acceptable(lease: Desk, stranger: 
     assert lives(phone)
 
 
+def test_an_offer_that_cannot_be_read_hides_no_profile_that_ends_the_process(lease: Desk, stranger: Stranger) -> None:
+    phone = lease("callee", srtp="optional")
+    phone.policy = Answer()
+    dtls = "m=audio {port} UDP/TLS/RTP/SAVPF 0\na=fingerprint:sha-256 00\n"
+    assert stranger.calls(phone, SESSION + "m=audio {port}/0 RTP/AVP 0\n" + dtls).status >= 200
+    assert lives(phone)
+
+
 @pytest.mark.parametrize("policy", [Answer(), Reject(486)])
 def test_an_ack_without_a_tag_ends_no_process(lease: Desk, stranger: Stranger, policy: Policy) -> None:
     """As RFC 2543 still had it. The response comes again, until an ACK as it has to be."""

@@ -109,6 +109,13 @@ def test_keys_with_a_master_key_identifier_are_left_out(media: str, keys: list[i
     assert [section.is_rejected for section in sections] == [media == MKI, *[False] * (len(sections) - 1)]
 
 
+@pytest.mark.parametrize("broken", ["m=audio 40000/0 RTP/AVP 0\r\n", "m=audio 40000/99999 RTP/AVP 0\r\n"])
+def test_a_profile_that_pjsip_may_not_bear_is_switched_off_in_what_cannot_be_read_as_well(broken: str) -> None:
+    octets = bytearray((HEAD + broken + DTLS + VIDEO).encode())
+    assert narrow(memoryview(octets), [codec_of("PCMU/8000/1")], "optional") == ""
+    assert octets.decode() == HEAD + broken + DTLS.replace("40008", "00000") + VIDEO
+
+
 def test_where_no_description_is_nothing_is_changed() -> None:
     make_readable(memoryview(b""))
     assert narrow(memoryview(b""), [], "optional") == ""
