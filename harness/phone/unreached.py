@@ -20,9 +20,11 @@ def why_unreached(events: Sequence[Event]) -> BrokenError | None:
     for event in events:
         if isinstance(event, SipMessage) and event.leg and not event.unread:
             try:
-                legs[event.leg].append((event, Message.parse(event.text)))
+                message = Message.parse(event.text)
+                _ = message.cseq  # lost with the end of one that was too long for the log
             except SipSyntaxError:
                 continue
+            legs[event.leg].append((event, message))
     for leg, messages in legs.items():
         formed = next(filter(_forms_dialog, messages), None)
         if formed is None or not (asked := _asked(*formed)) or asked == formed[0].transport:

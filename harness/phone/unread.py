@@ -109,7 +109,7 @@ def too_long(events: Sequence[Event]) -> PhoneParseError | None:
             continue  # it is as long as it came: one that declares more has a Content-Length that is wrong
         head, end, _ = event.text.partition("\r\n\r\n")
         declared = _LENGTH.search(head)
-        octets = len(head.encode()) + 4 + (int(declared[1]) if declared else 0)
+        octets = len(head.encode("utf-8", "surrogateescape")) + 4 + (int(declared[1]) if declared else 0)
         if octets > LONGEST_MESSAGE or (
             not end and octets > _LONG_ENTRY
         ):  # headers alone as long as that have a body behind

@@ -128,6 +128,16 @@ def test_nothing_is_pending(messages: list[SipMessage]) -> None:
     assert pending_teardown(messages) is None
 
 
+@pytest.mark.parametrize("at", [1, 2])
+def test_a_message_that_has_lost_its_cseq_leaves_no_call_up(at: int) -> None:
+    """The log cuts off what is longer than 4000 characters."""
+    messages = [message(">", INVITE), message("<", answer(200))]
+    messages.insert(at, message("<", answer(183).partition("CSeq")[0]))
+    teardown = pending_teardown(messages)
+    assert teardown is not None
+    assert teardown.message.start_line.startswith("BYE ")
+
+
 def test_acknowledgements() -> None:
     invite, refused, accepted = (Message.parse(t) for t in (INVITE, answer(487), answer(200, extra=ROUTED)))
     assert isinstance(invite, Request)

@@ -64,3 +64,9 @@ def test_a_wait_that_runs_out_behind_it_is_broken() -> None:
 def test_a_short_message_that_declares_more_has_lost_nothing_here(declared: int, body: int) -> None:
     """Its Content-Length is wrong (RFC 3261 section 18.3), which is no phone's fault."""
     assert too_long([received(logged(f"{HEAD}Content-Length: {declared}\r\n\r\n", body))]) is None
+
+
+def test_octets_that_are_no_utf_8_are_counted_as_well() -> None:
+    """A display name in Latin-1, as some PBXs write it, comes as a lone surrogate."""
+    long = received(logged(f'{HEAD}Remote-Party-ID: "Andr\udce9" <sip:1@x>\r\nContent-Length: 5000\r\n\r\n', 5000))
+    assert isinstance(why_nothing_came([long]), PhoneParseError)

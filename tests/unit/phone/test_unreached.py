@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -72,3 +73,11 @@ def test_what_was_answered_has_arrived() -> None:
     answer = told("SIP/2.0 200 OK", 20.0, number=2, method="BYE")
     assert why_unreached([*accepted(2, OVER_TCP), *bye(3), answer]) is None
     assert why_unreached([*accepted(1, OVER_TCP), *bye(2)]) is None, "it may still be answered"
+
+
+def test_a_message_that_has_lost_its_cseq_is_passed_over() -> None:
+    """The log cuts off what is longer than 4000 characters."""
+    cut = replace(
+        torn := told("SIP/2.0 183 Session Progress", 0.5, method="INVITE"), text=torn.text.partition("CSeq")[0]
+    )
+    assert why_unreached([cut, *accepted(1, OVER_TCP), *bye(3)]) is not None
