@@ -27,6 +27,8 @@ UNDECIPHERED = "RTP that the SRTP key does not fit"
 NO_VOICE = (*NO_RTP, AT_FIRST_NOTHING, "silent RTP", "RTP of another codec", "noise")
 #: What became of RTP, or of the RTCP beside it, on its last way to a phone of ours.
 ARRIVES, NONE_CAME = "it arrives", "none came"
+#: What may be heard in the place of a voice, where RTP comes: what says most of its reason first.
+_IN_ITS_PLACE = ("crossed", "echo", UNDECIPHERED, "RTP of another codec", "noise", "another sound", "silent RTP")
 #: What a recording may hold that somebody made on purpose, and no broken channel does.
 _SOUNDS = ("another party", "announcement", "voicemail", "speech", "tone", "music")
 
@@ -59,10 +61,7 @@ def tell(scene: Scene) -> None:
     facts.record("audio.stopped", False if told["audio.to_ai"] or told["audio.to_caller"] else None)
     failing = [f for f in told["audio.agent"] if scene.failed(f)]
     if failing:
-        both = len({f.subject for f in failing}) >= 2
-        kinds = {_heard(scene, f) for f in failing}
-        value = "crossed" if "crossed" in kinds else "none either way" if both else "one way"
-        facts.record("audio.agent", value, *(s for f in failing for s in shown(f)))
+        facts.record("audio.agent", _with_the_agent(scene, failing), *(s for f in failing for s in shown(f)))
         _stopped_with_agent(scene, told["audio.agent"])
     elif told["audio.agent"]:
         facts.record("audio.agent", "both ways", *shown(told["audio.agent"][0]))
@@ -147,6 +146,19 @@ def tell_beside(scene: Scene, seen: Seen) -> None:
     scene.facts.record("sdp.beside", sdp.is_beside(seen.sdp, seen.remote) if unheard else None, seen.where, named)
 
 
+def _with_the_agent(scene: Scene, failing: Sequence[Finding]) -> str | None:
+    """What is wrong between caller and agent: another call's voice, or where all that fails has RTP what is in it; else which ways.
+
+    None where something is heard, and nobody can tell what.
+    """
+    kinds = {_heard(scene, f) for f in failing}
+    if None in kinds and kinds.isdisjoint(NO_RTP):
+        return None
+    if "crossed" in kinds or kinds <= {*_IN_ITS_PLACE}:
+        return next(kind for kind in _IN_ITS_PLACE if kind in kinds)
+    return "none either way" if len({f.subject for f in failing}) >= 2 else "one way"
+
+
 def _stopped_with_agent(scene: Scene, told: Sequence[Finding]) -> None:
     """Whether of what caller and agent hear of each other something was heard at first, and later not."""
     for failed in (f for f in told if scene.failed(f)):
@@ -164,11 +176,15 @@ def _stopped_at(scene: Scene, failed: Finding, fact: str) -> None:
     if call is None:
         return
     speaker, listener = failed.speaker, failed.listener
+    proved = (f.at for f in scene.of("audio") if f.subject == failed.subject and f.verdict is Verdict.PASSED)
+    since = min(
+        (*proved, *(e.began for e in _marks_heard(scene, failed))), default=call.at
+    )  # what came before connected them
     changes = [
         e
         for leg in (call.leg, speaker, listener)
         for e in scene.messages(leg)
-        if call.at < e.at < failed.at and changes_media(parse(e.text))
+        if call.at < e.at and since <= e.at < failed.at and changes_media(parse(e.text))
     ]
     heard = [e.at for e in scene.events if isinstance(e, MarkHeard) and e.leg == listener and e.at < failed.at]
     for change in changes:
@@ -187,16 +203,17 @@ def _stopped_at(scene: Scene, failed: Finding, fact: str) -> None:
 
 def _was_heard(scene: Scene, finding: Finding) -> bool:
     """Whether the listener, a phone of ours, had heard the speaker by then."""
-    return any(at <= finding.at for at in _moments_heard(scene, finding))
+    return any(e.at <= finding.at for e in _marks_heard(scene, finding))
 
 
 def _came_later(scene: Scene, failed: Finding, told: list[Finding]) -> bool:
     """Whether the listener heard the speaker after all, when nothing had come while it was waited for."""
     found = any(other.at > failed.at and _heard(scene, other) == "heard" for other in told)
-    return found or any(at > failed.at for at in _moments_heard(scene, failed))
+    return found or any(e.at > failed.at for e in _marks_heard(scene, failed))
 
 
-def _moments_heard(scene: Scene, finding: Finding) -> list[float]:
+def _marks_heard(scene: Scene, finding: Finding) -> list[MarkHeard]:
+    """The speaker's, at the listener."""
     speaker, listener = finding.speaker, finding.listener
     voices: set[int | None] = {e.mark for e in scene.events if isinstance(e, LegStarted) and e.leg == speaker}
     own = {e.mark for e in scene.events if isinstance(e, LegStarted) and e.leg == listener}
@@ -206,7 +223,7 @@ def _moments_heard(scene: Scene, finding: Finding) -> list[float]:
     # Without the AI's side nobody knows its voice; that there was a sound is all there is to go by.
     anybody = not scene.vantage.sees("ai")
     heard = (e for e in scene.events if isinstance(e, MarkHeard) and e.leg == listener and e.mark not in own)
-    return [e.at for e in heard if anybody or e.mark in voices]
+    return [e for e in heard if anybody or e.mark in voices]
 
 
 def direction_of(scene: Scene, finding: Finding) -> str:

@@ -16,6 +16,7 @@ from harness.diagnosis.rules.media import (
     UNHEARD,
     UNHEARD_BY_CALLER,
     UP,
+    instead_with_agent,
     one_way,
     own_side,
     silenced_later,
@@ -79,7 +80,7 @@ def _with_the_agent(rule: Rule) -> Rule:
     return replace(
         rule,
         id=f"{rule.id}.agent",
-        symptoms=("quality",),
+        symptoms=tuple("audio.agent" if each == "audio" else each for each in rule.symptoms),
         cells=(),
         essential=tuple(replace(each, fact=f"{each.fact}.agent") for each in rule.essential),
         conditions=tuple(replace(each, fact=f"{each.fact}.agent") for each in rule.conditions),
@@ -128,6 +129,7 @@ AUDIO: tuple[Rule, ...] = (
     *silenced_later(),
     *stopped(),
     *stopped_with_agent(),
+    *instead_with_agent(),
     Rule(
         id="audio.stopped.at-reinvite",
         cause="media-lost-on-reinvite",
@@ -205,7 +207,7 @@ AUDIO: tuple[Rule, ...] = (
     Rule(
         id="audio.echo",
         cause="echo",
-        symptoms=("audio", "other"),
+        symptoms=("audio", "audio.agent", "other"),
         essential=(when("echo", True),),
         conditions=(not_shown("audio.to_caller", "crossed"),),
         because="a leg hears the mark that it sends itself",

@@ -90,7 +90,7 @@ def stopped_with_agent() -> Iterator[Rule]:
         conditions=(
             not_shown("agent.stopped_at", CHANGED),
             not_shown("agent.cut", True),
-            not_shown("audio.agent", "crossed"),
+            when("audio.agent", "none either way", "one way"),
         ),
         consequences=("release", "other"),
         because="caller and agent heard each other at first, and soon after one of them or both heard nothing any more",
@@ -101,9 +101,33 @@ def stopped_with_agent() -> Iterator[Rule]:
         id="audio.agent.stopped.at-reinvite",
         cause="media-lost-on-reinvite",
         essential=(when("agent.stopped", True), when("agent.stopped_at", CHANGED)),
-        conditions=by_itself.conditions[1:],
+        conditions=(not_shown("agent.cut", True), not_shown("audio.agent", "crossed", "noise", "echo")),
         because="caller and agent heard each other until the call was changed by a re-INVITE or UPDATE, and not since",
     )
+
+
+def instead_with_agent() -> Iterator[Rule]:
+    """RTP arrives at caller or agent, from the beginning or later, and what is in it is not the other's voice."""
+    by_itself = (not_shown("agent.stopped_at", CHANGED),)
+    undamaged = not_shown("loss.agent", "heavy"), not_shown("order.agent", "broken")
+    replaced = ("another sound", "silent RTP")
+    kinds: tuple[tuple[str, str, tuple[str, ...], tuple[Condition, ...], str], ...] = (
+        ("noise", "payload-mismatch", ("noise",), undamaged, "is noise"),
+        ("replaced", "audio-silenced", replaced, by_itself, "is silence, or a sound that is not a voice"),
+        ("two-codecs", "g711-one-side", ("RTP of another codec",), by_itself, "is of another codec than was agreed on"),
+        ("undeciphered", "srtp-key", (UNDECIPHERED,), by_itself, "is nothing that the SRTP key of the SDP fits"),
+    )
+    for name, cause, heard, conditions, what in kinds:
+        yield Rule(
+            id=f"audio.agent.{name}",
+            cause=cause,
+            symptoms=("audio.agent",),
+            essential=(when("audio.agent", *heard),),
+            conditions=(*conditions, not_shown("agent.cut", True)),
+            consequences=("release", "other"),
+            because=f"RTP arrives at the caller or the agent, and what is in it {what}",
+            confidence="likely",
+        )
 
 
 def silenced_later() -> Iterator[Rule]:

@@ -37,6 +37,11 @@ def heard_badly_by_the_agent(check: str, facts: dict[str, Any], counters: dict[s
     return example.with_agent("billing").finding(check, subject, **facts)
 
 
+def with_a_person() -> Example:
+    """Caller and AI have heard each other, and the caller has an agent now."""
+    return transfer(Example()).rings("billing").landed("billing", "billing").counted("billing.1")
+
+
 #: What a mixer makes of nothing is silence as well.
 _OR_CLOSED_TO_CALLER = ("audio-silenced", "rtp-blocked-to-caller")
 _OR_CLOSED_TO_AI = ("audio-silenced", "rtp-blocked-to-ai")
@@ -99,27 +104,27 @@ AUDIO = [
     ),
     Expected(
         "audio.agent.stopped",
-        transfer(Example())
-        .rings("billing")
-        .landed("billing", "billing")
-        .counted("billing.1")
-        .with_agent("billing")
-        .after(1)
-        .with_agent("billing", "no-rtp", "no-rtp"),
+        with_a_person().with_agent("billing").after(1).with_agent("billing", "no-rtp", "no-rtp"),
         ("agent-audio-stops",),
     ),
     Expected(
         "audio.agent.stopped.at-reinvite",
-        transfer(Example())
-        .rings("billing")
-        .landed("billing", "billing")
-        .counted("billing.1")
+        with_a_person()
         .with_agent("billing")
         .hears_mark("caller.1", 9)
         .reinvites()
         .after(1)
         .with_agent("billing", "heard", "no-rtp"),
         ("media-lost-on-reinvite",),
+    ),
+    *(
+        Expected(f"audio.agent.{rule}", with_a_person().with_agent("billing", "heard", kind, packets), (cause,))
+        for rule, kind, packets, cause in (
+            ("noise", "other", 100, "payload-mismatch"),
+            ("replaced", "silence", 100, "audio-silenced"),
+            ("two-codecs", "other-codec", 100, "g711-one-side"),
+            ("undeciphered", "undeciphered", 0, "srtp-key"),
+        )
     ),
     Expected(
         "audio.no-rtp-to-ai",

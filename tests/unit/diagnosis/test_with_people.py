@@ -1,0 +1,95 @@
+"""What caller and agent hear in each other's place, and when they do not hear each other any more."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from harness.diagnosis.audio import CHANGED, UNDECIPHERED
+from tests.unit.diagnosis.audio_examples import with_a_person
+from tests.unit.diagnosis.building import Example
+from tests.unit.diagnosis.known import facts_of
+
+MUSIC = {"instead": "music", "listened_s": 2.0}
+
+
+def named(example: Example) -> list[tuple[str, str]]:
+    return [(cause.id, cause.confidence) for cause in example.diagnose().causes]
+
+
+def connected_by_reinvite(heard_after_s: float) -> Example:
+    """The platform moves the caller's media to the agent by re-INVITE (RFC 3725), and 0.4 s after that audio stops."""
+    example = with_a_person()
+    example._at_caller("received", "INVITE sip:caller SIP/2.0\r\nTo: <sip:caller>;tag=c")
+    example.after(heard_after_s).hears_mark("caller.1", 9).with_agent("billing").after(0.2).hears_mark("caller.1", 9)
+    return example.after(2).with_agent("billing", "heard", "no-rtp")
+
+
+def test_the_change_that_connected_them_is_not_what_parted_them() -> None:
+    assert facts_of(connected_by_reinvite(0.2)).value("agent.stopped_at") == "nothing in particular"
+    assert named(connected_by_reinvite(0.2)) == [("agent-audio-stops", "certain")]
+    assert facts_of(connected_by_reinvite(-0.1)).value("agent.stopped_at") == CHANGED
+
+
+def test_the_change_that_let_the_caller_hear_the_ai_did_not_silence_it() -> None:
+    """Some phones offer again right after an answer that lists several codecs."""
+    example = Example(ai="stand-in").dials().after(0.1).ai_gets().answered().taken().rings("stand-in").reinvites()
+    example.after(0.1).hears_mark("caller.1", 9).to_ai().to_caller().after(0.4).hears_mark("caller.1", 9).after(5)
+    assert facts_of(example.to_caller("no-rtp")).value("audio.stopped_at") == "nothing in particular"
+
+
+@pytest.mark.parametrize("lasted", [True, False], ids=["later", "from the beginning"])
+@pytest.mark.parametrize(
+    ("kind", "packets", "facts", "heard", "told"),
+    [
+        ("other", 100, MUSIC, "another sound", ("audio-silenced", "likely")),
+        ("silence", 100, {"listened_s": 2.0}, "silent RTP", ("audio-silenced", "likely")),
+        ("other", 100, {"listened_s": 2.0}, "noise", ("payload-mismatch", "likely")),
+        ("other-codec", 100, {}, "RTP of another codec", ("g711-one-side", "likely")),
+        ("undeciphered", 0, {}, UNDECIPHERED, ("srtp-key", "likely")),
+        ("echo", 100, {}, "echo", ("echo", "certain")),
+    ],
+)
+def test_rtp_that_arrives_is_no_audio_that_is_kept_back(
+    kind: str, packets: int, facts: dict[str, Any], heard: str, told: tuple[str, str], lasted: bool
+) -> None:
+    """Music on hold goes on at the agent, say: no network is to be blamed for that."""
+    example = with_a_person()
+    if lasted:
+        example.with_agent("billing").after(1)
+    example.with_agent("billing", "heard", kind, packets, **facts)
+    assert facts_of(example).value("audio.agent") == heard
+    assert named(example) == [told]
+
+
+def test_noise_since_a_change_of_the_call_is_told_as_noise() -> None:
+    example = with_a_person().with_agent("billing").hears_mark("caller.1", 9).reinvites().after(1)
+    example.with_agent("billing", "heard", "other", 100, listened_s=2.0)
+    assert facts_of(example).value("agent.stopped_at") == CHANGED
+    assert named(example) == [("payload-mismatch", "likely")]
+
+
+def test_where_nothing_arrives_at_one_end_that_is_the_reason_of_silence_at_the_other() -> None:
+    example = with_a_person().with_agent("billing", "no-rtp", "silence", 0)
+    assert named(example) == [("transfer-no-audio", "certain")]
+    mixed = with_a_person().with_agent("billing", "no-rtp")
+    mixed.findings.pop()
+    mixed._direction("billing.1", "caller.1", "silence", 100, listened_s=2.0)
+    assert facts_of(mixed).value("audio.agent") == "none either way"
+    assert named(mixed) == [("transfer-no-audio", "certain")]
+
+
+def test_what_is_heard_that_nobody_can_name_is_not_nothing() -> None:
+    example = with_a_person().with_agent("billing").after(1).with_agent("billing", "heard", "other", 100, **MUSIC)
+    diagnosis = example.diagnose("caller")
+    assert [(cause.id, cause.confidence) for cause in diagnosis.causes] == [("agent-audio-stops", "possible")]
+
+
+@pytest.mark.parametrize("lasted", [True, False], ids=["later", "from the beginning"])
+def test_packets_that_are_lost_on_the_way_to_the_agent_are_why_it_does_not_hear(lasted: bool) -> None:
+    example = with_a_person()
+    if lasted:
+        example.with_agent("billing").after(1)
+    example.counted("billing.1", received=100, lost=120).with_agent("billing", "other", "heard", 40, listened_s=2.0)
+    assert named(example) == [("heavy-loss", "certain")]
