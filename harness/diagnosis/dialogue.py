@@ -9,7 +9,18 @@ from dataclasses import dataclass
 
 from harness.diagnosis.audio import direction_of, in_force, received, stays_held, tell_beside
 from harness.diagnosis.derive import Scene
-from harness.diagnosis.messages import Seen, bye_outcome, described, formats, is_within, of_phones, parse, sdp_of
+from harness.diagnosis.messages import (
+    Seen,
+    bye_outcome,
+    changes_media,
+    described,
+    formats,
+    is_within,
+    of_phones,
+    parse,
+    said_by,
+    sdp_of,
+)
 from harness.diagnosis.sdp import address, offered, own_reach, reach
 from harness.events import SipMessage
 from harness.sip.grammar import SipSyntaxError
@@ -60,8 +71,21 @@ def tell(scene: Scene) -> None:
                     tell_beside(scene, newest)
         elif method in ("INVITE", "UPDATE"):
             scene.facts.record("change.answer", _outcome(scene, exchange), *where)
+            _change_at_ai(scene)
         elif method == "BYE" and exchange.sent.at <= scene.over:
             scene.facts.record("hangup.answer", _outcome(scene, exchange), *where)
+
+
+def _change_at_ai(scene: Scene) -> None:
+    """What the AI's side made of a change that came to it: a proxy hands the caller's on, and so do many SBCs."""
+    for seen in (s for s in scene.at_ai if s.received and changes_media(s.message)):
+        answers = [(s.where, s.message) for s in scene.at_ai if not s.received and s.is_of(seen)]
+        finals = [(where, m) for where, m in answers if isinstance(m, Response) and m.is_final]
+        for where, final in finals:
+            refused = None if final.is_success else "refused"
+            scene.facts.record("change.at_ai", refused, seen.where, where, *said_by(final))
+        scene.facts.record("change.at_ai", None if finals else "unanswered", seen.where)
+    scene.facts.record("change.at_ai", "neither refused nor unanswered" if scene.at_ai else None)
 
 
 def _own_addresses(scene: Scene) -> None:

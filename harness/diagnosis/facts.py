@@ -200,6 +200,9 @@ KNOWN: Mapping[str, Kind] = {
     ),
     "caller.held": Kind("the 200 to the caller puts it on hold", "read the SDP of the 200 that the caller got"),
     "change.answer": Kind("what became of the change of the call (re-INVITE)", "look at the answer to the re-INVITE"),
+    "change.at_ai": Kind(
+        "what the AI's side made of a change of the call (re-INVITE, UPDATE) that came to it", _AI_SIP
+    ),
     "ai.refresh": Kind("what became of the AI's session refresh", _AI_SIP),
     "ai.ack": Kind("the platform's ACK at the AI", _AI_SIP),
     "prack.lost": Kind("the caller's PRACK does not arrive", "look whether the 18x to the caller is repeated"),

@@ -219,9 +219,19 @@ AUDIO: Mapping[str, Described] = {
     "change-refused": Described(
         "a change of the call (hold, resume, another codec) is not accepted",
         at.AUDIO_ISSUE,
-        "Allow re-INVITEs on the trunk at {platform} (RFC 3261 section 14); a 481 says that its SBC has lost the call, and no answer "
-        "that the request does not get there: look at the Contact and Record-Route of its 200.",
+        "Allow re-INVITEs on the trunk at {platform} (RFC 3261 section 14); a 488 objects to the codec or direction that is offered, a "
+        "481 says that its SBC has lost the call, and no answer that the request does not get there: look at the Contact and "
+        "Record-Route of its 200. Where {platform} hands the change on, it may be the AI's side that refuses.",
         "trunk",
+        at.TROUBLE,
+    ),
+    "ai-refuses-change": Described(
+        "the AI's side does not accept a change of the call (hold, resume, another codec)",
+        at.AUDIO_ISSUE,
+        "Ask Synthflow why it refuses the re-INVITE or UPDATE that it gets, and compare what that offers with the caller's own: hold "
+        "(a=sendonly, a=inactive) and either G.711 law are to be taken (RFC 3264 section 8). Or have {platform} answer for such "
+        "changes itself.",
+        "AI side",
         at.TROUBLE,
     ),
 }

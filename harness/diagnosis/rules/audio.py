@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from harness.diagnosis.audio import AT_FIRST_NOTHING, CHANGED, NO_RTP, NO_VOICE
@@ -73,6 +74,33 @@ _QUALITY: tuple[Rule, ...] = (
         because="many of the RTP packets arrive after later ones, so that they cannot be played",
     ),
 )
+
+
+def _changes() -> Iterator[Rule]:
+    """The caller's re-INVITE was not taken: by the platform, or by the AI's side to which it was handed on."""
+    for name, answer, at_ai, said in (
+        ("refused", "refused", "refused", "was answered with a refusal"),
+        ("unanswered", "none", "unanswered", "got no final answer"),
+    ):
+        by_platform = Rule(
+            id=f"change.{name}",
+            cause="change-refused",
+            symptoms=("other",),
+            essential=(when("change.answer", answer),),
+            conditions=(not_shown("call.cut", True), not_shown("change.at_ai", at_ai)),
+            because=f"the caller's re-INVITE {said}",
+        )
+        yield by_platform
+        yield replace(
+            by_platform,
+            id=f"change.{name}.by-ai",
+            cause="ai-refuses-change",
+            conditions=(not_shown("call.cut", True), when("change.at_ai", at_ai)),
+            because=f"the caller's re-INVITE {said}, and so was the one that the AI's side got"
+            if name == "refused"
+            else f"the caller's re-INVITE {said}, and neither did the one that the AI's side got",
+            confidence="likely",  # what it was offered need not be what the caller offered
+        )
 
 
 def _with_the_agent(rule: Rule) -> Rule:
@@ -304,22 +332,7 @@ AUDIO: tuple[Rule, ...] = (
         consequences=UNHEARD,
         because="the 200 that the caller got does not answer its offer with media that was offered",
     ),
-    Rule(
-        id="change.refused",
-        cause="change-refused",
-        symptoms=("other",),
-        essential=(when("change.answer", "refused"),),
-        conditions=(not_shown("call.cut", True),),
-        because="the caller's re-INVITE was answered with a refusal",
-    ),
-    Rule(
-        id="change.unanswered",
-        cause="change-refused",
-        symptoms=("other",),
-        essential=(when("change.answer", "none"),),
-        conditions=(not_shown("call.cut", True),),
-        because="the caller's re-INVITE got no final answer",
-    ),
+    *_changes(),
     Rule(
         id="digits.lost",
         cause="digits-lost",

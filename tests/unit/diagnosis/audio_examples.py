@@ -42,6 +42,15 @@ def with_a_person() -> Example:
     return transfer(Example()).rings("billing").landed("billing", "billing").counted("billing.1")
 
 
+def changed_at_the_ai(example: Example, *answers: int) -> Example:
+    """The platform hands a re-INVITE on to the AI's side, which answers so, or not at all."""
+    to = {"to": "<sip:ai@192.0.2.60>;tag=b", "number": "7"}
+    example._sip("received", "INVITE sip:ai@192.0.2.60 SIP/2.0", "INVITE", **to)
+    for code in answers:
+        example._sip("sent", f"SIP/2.0 {code} x", "INVITE", **to)
+    return example
+
+
 #: What a mixer makes of nothing is silence as well.
 _OR_CLOSED_TO_CALLER = ("audio-silenced", "rtp-blocked-to-caller")
 _OR_CLOSED_TO_AI = ("audio-silenced", "rtp-blocked-to-ai")
@@ -300,6 +309,16 @@ AUDIO = [
         "change.refused", talk(Example(row="HOLD")).asks("INVITE", 481, "No such call").never(), ("change-refused",)
     ),
     Expected("change.unanswered", talk(Example(row="HOLD")).asks("INVITE").after(3).never(), ("change-refused",)),
+    Expected(
+        "change.refused.by-ai",
+        changed_at_the_ai(talk(Example(row="HOLD")), 488).asks("INVITE", 488, "Not Acceptable Here").never(),
+        ("ai-refuses-change",),
+    ),
+    Expected(
+        "change.unanswered.by-ai",
+        changed_at_the_ai(talk(Example(row="HOLD"))).asks("INVITE").after(3).never(),
+        ("ai-refuses-change",),
+    ),
     Expected(
         "audio.on-hold",
         talk(Example()).ai_answers(200, "OK", sdp="a=inactive\r\n").to_ai("no-rtp").to_caller("no-rtp"),
