@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from harness.checks.timing import is_too_soon
 from harness.diagnosis.derive import Scene, answered_request
 from harness.diagnosis.messages import CHALLENGES, parse, response_to
 from harness.diagnosis.refusals import OF_THE_STACK, TERMINATED, about, of_hangup, of_message
@@ -119,6 +120,17 @@ def _when(scene: Scene, call: LegStarted, moment: float | None, confirmed: float
     when = "at once" if after < AT_ONCE_S else "after waiting"
     unknown = when != "at once" and since != "the INVITE" and line is not None and line[1].press
     scene.facts.record("instead.when", None if unknown else when, f"{after:.2f} s after {since}")
+    if scene.facts.value("ai.saw") == "rang":
+        _early(scene, moment - _invited_at(scene, call))
+
+
+def _early(scene: Scene, after: float) -> None:
+    """Whether the AI cannot have rung for the ring timeout that is agreed on: of a simulated deployment's two the shorter."""
+    timings = scene.deployment.timings if scene.deployment else None
+    agreed = [t.ring_timeout_s for t in (timings, timings.quick) if t is not None] if timings else []
+    early = bool(agreed) and is_too_soon(after, min(agreed))
+    told = f"{after:.2f} s after the INVITE, and {min(agreed, default=0):g} s are agreed"
+    scene.facts.record("instead.early", early or None, told)
 
 
 def _unheard(scene: Scene, call: LegStarted) -> tuple[str, str] | None:

@@ -106,6 +106,7 @@ KNOWN: Mapping[str, Kind] = {
     "answered.first": Kind("who answered the caller first", _PLATFORM_LOG),
     "instead": Kind("who rang in the AI's place", _AGENTS),
     "instead.when": Kind("when that was", _AGENTS),
+    "instead.early": Kind("that was before the ring timeout was over", _AGENTS),
     "platform.did": Kind("what the platform itself did with the call", _PLATFORM_LOG),
     "fallback.configured": Kind("a fallback is configured for the line", "read the line's routing at the platform"),
     # the trunk's own address, asked directly

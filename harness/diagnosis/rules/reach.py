@@ -28,10 +28,10 @@ from harness.diagnosis.rule import Confidence, Rule
 from harness.diagnosis.rules.callers import CALLERS
 from harness.diagnosis.rules.firewalls import BETWEEN, FIREWALLS, NOBODY_INSTEAD, NOTHING, OPEN_TO_US, UNREACHED
 from harness.diagnosis.rules.refused import ALL_LATER, NOBODYS, NOT_FOR_MEDIA, REFUSED, REFUSED_BY_AI, TOLD
+from harness.diagnosis.rules.ringing import ANSWERS_ARRIVE, RINGING
 
 NOT_THE_LINES = ("another assistant's", "nobody's", "the line's, in another form")
 _TAKEN = unless("ai.saw", "nothing", "refused", "rang")
-_ANSWERS_ARRIVE = not_shown("ai.unheard", True)
 _CERTIFICATES: tuple[tuple[str, str, Confidence], ...] = (
     ("expired", "the certificate its port shows has expired", "certain"),
     ("wrong name", "the certificate its port shows is for another name", "certain"),
@@ -156,33 +156,14 @@ REACH: tuple[Rule, ...] = (
         confidence="likely",  # where the AI is seen, and whoever takes over for it is not
         because="the caller was answered, and nobody who was seen had answered",
     ),
-    Rule(
-        id="reach.rang",
-        cause="ai-never-answers",
-        symptoms=("reach",),
-        cells=cells("timing", "AI"),
-        conditions=(when("ai.saw", "rang"), unless("instead.when", "at once"), _ANSWERS_ARRIVE),
-        consequences=ALL_LATER,
-        favours=(when("instead.when", "after waiting"),),
-        because="the call got there and rang until the platform gave up",
-    ),
-    Rule(
-        id="reach.rang.at-once",
-        cause="ring-timeout-wrong",
-        symptoms=("reach",),
-        essential=(when("ai.saw", "rang"), when("instead.when", "at once"), unless("instead", "nobody")),
-        conditions=(not_shown("limit.tried", True),),  # of several calls one rings, and another falls back
-        consequences=ALL_LATER,
-        because="the call got there and rang, and the platform's agents rang within a second: it did not wait for the AI to answer",
-        confidence="likely",
-    ),
+    *RINGING,
     Rule(
         id="reach.answer.kept",
         cause="answer-not-passed-on",
         symptoms=("reach",),
         cells=cells("timing", "caller"),
         essential=(when("ai.saw", "answered"), when("caller.end", "still ringing")),
-        conditions=(_ANSWERS_ARRIVE, not_shown("prack.lost", True)),
+        conditions=(ANSWERS_ARRIVE, not_shown("prack.lost", True)),
         consequences=ALL_LATER,
         because="the AI answered, and as long as the case went on the caller was not told so",
     ),
@@ -191,7 +172,7 @@ REACH: tuple[Rule, ...] = (
         cause="answer-not-passed-on",
         symptoms=("reach",),
         essential=(when("ai.saw", "answered"), when("caller.end", "refused")),
-        conditions=(_ANSWERS_ARRIVE, not_shown("final.code", *OF_THE_MEDIA)),
+        conditions=(ANSWERS_ARRIVE, not_shown("final.code", *OF_THE_MEDIA)),
         consequences=(*ALL_LATER, "fallback"),
         because="the AI answered, and the caller was refused all the same",
     ),

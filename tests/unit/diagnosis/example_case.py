@@ -48,6 +48,7 @@ class CaseExample:
     axes: dict[str, str] = field(default_factory=dict)
     handovers: dict[str, Handover] = field(default_factory=dict)  #: of the line's assistant, beside its own table's
     queue_s: float = 0.0  #: of each group
+    ring_timeout_s: float = 0.0  #: as a file has it that is not of a simulated deployment
     events: list[Event] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     _messages: list[dict[str, str]] = field(default_factory=list)
@@ -64,6 +65,9 @@ class CaseExample:
         if self.queue_s:
             queues = {name: g.model_copy(update={"queue_s": self.queue_s}) for name, g in plain.groups.items()}
             plain = plain.model_copy(update={"groups": queues})
+        if self.ring_timeout_s:
+            timings = plain.timings.model_copy(update={"ring_timeout_s": self.ring_timeout_s, "quick": None})
+            plain = plain.model_copy(update={"timings": timings})
         if not self.handovers:
             return plain
         name = str(plain.lines[self.line].assistant)

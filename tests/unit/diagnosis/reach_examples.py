@@ -105,6 +105,12 @@ def unheard() -> Example:
     return example.after(30).rings("reception").after(4).gives_up().not_taken("the phone reception")
 
 
+def given_up_early() -> Example:
+    """The AI rang for two of the thirty seconds that are agreed on, and somebody else rang then."""
+    example = fallback(Example(ring_timeout_s=30.0), after=2.0).ai_gets()
+    return example.all_ports_answer().not_taken("the phone reception", attempted=["no-answer:x"])
+
+
 REACH = [
     Expected("reach.firewall-udp-32681.unheard", unheard(), ("firewall-udp-32681",)),
     Expected(
@@ -235,6 +241,10 @@ REACH = [
         "reach.rang.at-once",
         fallback(Example()).ai_gets().not_taken("the phone reception", attempted=["no-answer:x"]),
         ("ring-timeout-wrong",),
+    ),
+    *(
+        Expected(rule, given_up_early(), ("ring-timeout-wrong", "ai-never-answers"))
+        for rule in ("reach.rang.early", "reach.rang.or-early")
     ),
     Expected(
         "reach.rang",
