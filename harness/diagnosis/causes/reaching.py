@@ -147,7 +147,8 @@ REACHING: Mapping[str, Described] = {
     "call-dropped": Described(
         "the platform ends the call while caller and AI are talking",
         at.REACHING_ISSUE,
-        "Look the call up in {platform}'s call log; an SBC that misses RTP, an ACK or a session refresh hangs up by itself.",
+        "Look the call up in {platform}'s call log; an SBC that misses RTP, an ACK or a session refresh hangs up by itself. Where the "
+        "log has the caller's side hang up, the caller's carrier ended it (credit, a longest call).",
         "trunk",
         at.TROUBLE,
     ),
