@@ -36,6 +36,7 @@ CALLERS: tuple[Rule, ...] = (
         ),
         conditions=(NOTHING, not_shown("password.withheld", *WITHHELD)),
         consequences=("fallback", "final", "caller_id.withheld"),
+        favours=(when("caller.withheld", True),),
         because="the caller withheld the number, and the platform refused the call before it tried anybody",
         confidence="likely",
     ),
@@ -46,6 +47,7 @@ CALLERS: tuple[Rule, ...] = (
         essential=(when("caller.end", "refused"), when("final.code", *OF_THE_CALLER)),
         conditions=(NOTHING, NOBODY_INSTEAD, not_shown("caller.withheld", True)),
         consequences=("fallback", "final"),
+        favours=(when("final.code", *OF_THE_CALLER),),
         because="the caller was refused with a status that is about who calls, and nothing reached the AI",
         confidence="likely",  # the platform may hand on what somebody behind it says
     ),
@@ -56,6 +58,7 @@ CALLERS: tuple[Rule, ...] = (
         essential=(when("caller.end", "refused"), when("final.refusal", THE_CALLERS_NUMBER)),
         conditions=(NOTHING, NOBODY_INSTEAD, not_shown("caller.withheld", True)),
         consequences=("fallback", "final"),
+        favours=(when("final.refusal", THE_CALLERS_NUMBER),),
         because="the caller was refused, with words about the number that the call shows, and nothing reached the AI",
         confidence="likely",
     ),

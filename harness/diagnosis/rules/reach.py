@@ -371,6 +371,7 @@ REACH: tuple[Rule, ...] = (
         essential=(when("caller.end", "refused"), when("final.code", *REDIRECTED)),
         conditions=(NOTHING, NOBODY_INSTEAD),
         consequences=("fallback", "final"),
+        favours=(when("final.code", *REDIRECTED),),
         because="the caller was told to ask elsewhere (3xx), and nothing reached the AI",
         confidence="likely",  # the platform may hand on what somebody behind it says
     ),

@@ -34,12 +34,29 @@ def rang(after: float, transport: str = "tcp") -> Example:
         (429, {"concurrency-exhausted"}),
         (603, {"platform-refuses-caller"}),
         (504, {"trunk-transport-mismatch"}),
+        (302, {"caller-redirected"}),
+        (437, {"caller-identity-refused"}),
+        (608, {"caller-identity-refused"}),
     ],
 )
 def test_the_status_that_the_caller_got_says_which_come_first(code: int, first: set[str]) -> None:
     """A B2BUA hands on what the AI answered, mostly (RFC 3261 section 16.7)."""
     found = listed(refused_unseen(code))
     assert set(found[: len(first)]) == first, found
+
+
+def test_words_about_the_caller_s_number_come_first() -> None:
+    example = Example().dials().after(0.2).state("disconnected", 480, "Caller ID not verified").all_ports_answer()
+    example.finding("landing.answered_by", "the call", answered=[], wanted="main", unseen=True)
+    assert listed(example)[0] == "caller-identity-refused"
+
+
+def test_a_number_that_is_withheld_speaks_for_being_refused_for_it() -> None:
+    example = (
+        Example(row="ANONYMOUS").dials(withheld=True).after(0.2).state("disconnected", 433, "x").all_ports_answer()
+    )
+    example.finding("landing.answered_by", "the call", answered=[], wanted="main", unseen=True)
+    assert listed(example)[0] == "withheld-number-refused"
 
 
 def test_people_who_ring_at_once_speak_for_a_routing_that_leads_to_them() -> None:
