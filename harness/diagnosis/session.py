@@ -12,6 +12,9 @@ from harness.sip import why
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import Message
 
+#: Who ended a call, where the AI's record alone tells: the field's values are the AI and whoever it talks to.
+PLATFORM, BY_RECORD = "the platform", "the platform, as the AI's record has it"
+_HUNG_UP = {"agent": "the AI", "caller": BY_RECORD}
 #: Where the RTP of a far end comes from whose SDP names another host.
 ANOTHER_HOST = "another host than the SDP names"
 
@@ -59,12 +62,17 @@ def _ended_for(scene: Scene, bye: Message, where: str) -> None:
 def _cut_by(scene: Scene, bye: SipMessage) -> None:
     """Who ended the call: whose BYE is the first at the AI's side; a stand-in's phone that has seen none leaves the platform."""
     for seen in (seen for seen in scene.at_ai if seen.is_request("BYE")):  # the first is told
-        by = "the platform" if seen.received else "the AI"
+        by = PLATFORM if seen.received else "the AI"
         scene.facts.record("call.cut_by", by, seen.where, *why.told(seen.message))
         _ended_for(scene, seen.message, seen.where)
     if scene.facts.value("call.cut_by") is None and scene.axes.get("ai") == "stand-in" and scene.at_ai:
         told = f"{bye.leg} got a BYE, and the AI's phone neither sent nor got one"
-        scene.facts.record("call.cut_by", "the platform", told, scene.number_of(bye))
+        scene.facts.record("call.cut_by", PLATFORM, told, scene.number_of(bye))
+    ends = [record for record in scene.records if record.record.get("telephony_hangup")]
+    for record in ends if len(ends) == 1 else ():  # of several nobody knows which call was cut
+        said, why_ended = str(record.record["telephony_hangup"]), record.record.get("end_call_reason")
+        told = f"telephony_hangup {said}" + (f", end_call_reason {why_ended}" if why_ended else "")
+        scene.facts.record("call.cut_by", _HUNG_UP.get(said), record.source, told)
 
 
 def _acknowledged(scene: Scene) -> None:

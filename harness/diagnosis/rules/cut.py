@@ -21,6 +21,8 @@ from harness.diagnosis.refusals import (
 )
 from harness.diagnosis.rule import Rule
 from harness.diagnosis.rules.media import UNHEARD
+from harness.diagnosis.session import BY_RECORD
+from harness.diagnosis.session import PLATFORM as THE_PLATFORM
 
 
 def _for_a_reason() -> Iterator[Rule]:
@@ -58,7 +60,7 @@ def _for_a_reason() -> Iterator[Rule]:
         cause="platform-full",
         symptoms=("audio", "other"),
         essential=(when("call.reason", CHANNELS, CONGESTION, CONCURRENCY),),
-        conditions=(when("call.cut_by", "the platform"),),
+        conditions=(when("call.cut_by", THE_PLATFORM, BY_RECORD),),
         because="the platform ended the call, and its BYE says for want of a channel or capacity",
     )
     yield from _for_want_of_rtp(of_the_codec)
@@ -76,15 +78,16 @@ def _for_want_of_rtp(cut: Rule) -> Iterator[Rule]:
         conditions=(),
         because="both heard each other at first, and the call was ended for want of RTP, as its BYE says",
     )
-    for end, by, cause in (("ai", "the AI", "rtp-blocked-to-ai"), ("platform", "the platform", "rtp-blocked-both")):
+    ends = (("ai", ("the AI",), "rtp-blocked-to-ai"), ("platform", (THE_PLATFORM, BY_RECORD), "rtp-blocked-both"))
+    for end, by, cause in ends:
         yield replace(
             cut,
             id=f"audio.cut.no-rtp.{end}",
             cause=cause,
             symptoms=("audio", "other"),
             essential=(none_came,),
-            conditions=(at_first, when("call.cut_by", by)),
-            because=f"{by} ended the call, and its BYE says for want of RTP",
+            conditions=(at_first, when("call.cut_by", *by)),
+            because=f"{by[0]} ended the call, and its BYE says for want of RTP",
         )
 
 
@@ -118,12 +121,19 @@ _BY_PLATFORM = Rule(
     cells=cells("release", "caller", "customer"),
     essential=(_CUT,),
     conditions=(
-        when("call.cut_by", "the platform"),
+        when("call.cut_by", THE_PLATFORM),
         not_shown("transfer.failed", True),
         not_shown("call.reason", *WHY_ENDED),
     ),
     consequences=UNHEARD,
     because="the platform sent BYE, the AI had not, and the call was over before the case was",
+)
+_BY_PLATFORM_RECORDED = replace(
+    _BY_PLATFORM,
+    id="audio.cut.by-platform.recorded",
+    conditions=(when("call.cut_by", BY_RECORD), *_BY_PLATFORM.conditions[1:]),
+    because="the caller got a BYE before the case was over, and the AI's record says that it was not the AI who hung up",
+    confidence="likely",
 )
 
 #: The platform had answered by itself, as agreed, and nobody saw whether the AI had the call when it was ended.
@@ -161,6 +171,7 @@ CUT: tuple[Rule, ...] = (
         because="the AI's 200 never got an ACK, and the AI ended the call, as it has to then",
     ),
     _BY_PLATFORM,
+    _BY_PLATFORM_RECORDED,
     *_for_a_reason(),
     Rule(
         id="audio.cut.untaken",

@@ -18,6 +18,7 @@ from harness.diagnosis.refusals import (
     THE_TRUNK,
 )
 from harness.diagnosis.rule import Rule, Symptom
+from harness.diagnosis.session import BY_RECORD, PLATFORM
 from harness.diagnosis.transfer import A_STATUS, LEFT_OPEN
 
 LOST = when("transfer.landed", "nowhere")
@@ -302,7 +303,7 @@ TRANSFER: tuple[Rule, ...] = (
         symptoms=("audio", "other"),
         cells=cells("release", "REFER"),
         essential=(when("call.cut", True), when("transfer.failed", True)),
-        conditions=(when("call.cut_by", "the platform"),),
+        conditions=(when("call.cut_by", PLATFORM, BY_RECORD),),
         because="the platform told the AI that the transfer had failed, and ended the caller's call",
     ),
     Rule(

@@ -51,6 +51,14 @@ def changed_at_the_ai(example: Example, *answers: int) -> Example:
     return example
 
 
+def cut_by_record(who: str, reason: str = "") -> Example:
+    """The caller gets a BYE, and the AI's record, which has no messages, says who hung up."""
+    example = Example().dials().after(0.1).answered().taken().counted().after(2)
+    example.record(status="completed", telephony_hangup=who, end_call_reason="agent_goodbye" if who == "agent" else "")
+    example.caller_gets("BYE sip:caller SIP/2.0" + (f"\r\nReason: {reason}" if reason else ""))
+    return example.after(0.2).to_ai("no-rtp").to_caller("no-rtp")
+
+
 #: What a mixer makes of nothing is silence as well.
 _OR_CLOSED_TO_CALLER = ("audio-silenced", "rtp-blocked-to-caller")
 _OR_CLOSED_TO_AI = ("audio-silenced", "rtp-blocked-to-ai")
@@ -246,6 +254,7 @@ AUDIO = [
         talk(Example()).ends("received").to_ai("no-rtp").to_caller("no-rtp"),
         ("call-dropped",),
     ),
+    Expected("audio.cut.by-platform.recorded", cut_by_record("caller"), ("call-dropped",)),
     Expected(
         "audio.on-hold.at-caller",
         talk(Example())
