@@ -139,7 +139,7 @@ def conclude(
     outside = tuple(_outside_of_cases(reports / run, runs)) if run else ()
     history.append(past, runs)
     before = [history.read(past, key=one.key, most=LOOK_BACK) for one in runs]
-    good = [_last_good(found, run) for found in before]
+    good = [_last_good(found, this) for found, this in zip(before, runs, strict=True)]
     differences = [d for old, new in zip(good, runs, strict=True) if old for d in compare([old], [new])]
     problems = [*_problems(runs, differences), *bounds.breaches(bound, runs), *outside]
     if code and not outside and all(one.good for one in runs):
@@ -193,6 +193,8 @@ def check_fresh(reports: Path, series: str, hours: float) -> str:
     if not nights:
         return f"{series}: there was no night yet in {reports}"
     age = (time.time() - nights[-1].ended) / 3600
+    if age < -hours:  # the clock was ahead, or is behind
+        return f"{series}: the last night ended {-age:.1f} hours ahead of this machine's clock"
     return f"{series}: the last night ended {age:.1f} hours ago, more than {hours:g}" if age > hours else ""
 
 
@@ -278,8 +280,9 @@ def _causes(run: Path) -> tuple[AlertCause, ...]:
     )
 
 
-def _last_good(runs: Sequence[Run], this: str) -> Run | None:
-    return next((run for run in reversed(runs) if run.good and run.run != this), None)
+def _last_good(runs: Sequence[Run], this: Run) -> Run | None:
+    """The last one before it: of a clock that was ahead there may be one that seems to follow."""
+    return next((run for run in reversed(runs) if run.good and run.run != this.run and run.began <= this.began), None)
 
 
 def _runs(reports: Path) -> set[str]:

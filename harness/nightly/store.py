@@ -56,13 +56,13 @@ def leave_untold(path: Path, night: Night) -> None:
 
 
 def read(path: Path, series: str, most: int = 30) -> list[Night]:
-    """The last nights of a series, oldest first."""
+    """The last nights of a series, oldest first, in the order in which they were put down: the clock may have been set meanwhile."""
     if not path.exists():
         return []
     with opened(path, _SCHEMA) as db:
         found = db.execute(
             "SELECT series, began, ended, code, run, problems, id NOT IN (SELECT night FROM untold) FROM night "
-            "WHERE series = ? ORDER BY began DESC, id DESC LIMIT ?",
+            "WHERE series = ? ORDER BY id DESC LIMIT ?",
             (series, most),
         ).fetchall()
     return [
