@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
+from harness.checks.finding import not_observable
 from harness.deployment import CALLS_A_PHONE, Deployment, Timings
 from harness.events import Event, SipMessage
 from harness.far_end.synthflow import SynthflowApi
@@ -154,6 +155,9 @@ class Lane:
         """Give the phones back, which hangs up what is left, and end the evidence: broken, where an error ended the load."""
         if error is not None:
             self.recorder.outcome.raised(error)
+        elif not self._next:
+            why = "no call of the load came to this trunk"
+            self.recorder.finding(not_observable("case", self.line.name, expected="calls are placed", why=why))
         self.hang_up()
         try:
             self.context.phones.release()

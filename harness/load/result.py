@@ -133,13 +133,11 @@ class LoadResult:
 
 def result(steps: Steps, *, began: float, wall_s: float) -> LoadResult:
     """The result, when the last call is over; ``began`` is monotonic."""
-    context = steps.calls[0].lane.context if steps.calls else None
-    lanes = {id(call.lane): call.lane for call in steps.calls}.values()
-    deployment = context.deployment if context else None
+    deployment = steps.lanes[0].context.deployment
     return LoadResult(
-        deployment=deployment.name if deployment else "",
-        kind=deployment.kind if deployment else "",
-        site=deployment.site if deployment else "",
+        deployment=deployment.name,
+        kind=deployment.kind,
+        site=deployment.site,
         asked={"calls": steps.plan.calls, "cps": steps.plan.cps, "for_s": steps.plan.hold_s},
         lanes=[
             {
@@ -149,7 +147,7 @@ def result(steps: Steps, *, began: float, wall_s: float) -> LoadResult:
                 "trunk_max_concurrent_calls": lane.line.trunk.max_concurrent_calls,
                 "evidence": f"cases/{lane.recorder.directory.name}",
             }
-            for lane in lanes
+            for lane in steps.lanes
         ],
         steps=[_step(number, level, steps) for number, level in enumerate(steps.reached, 1)],
         calls=[_call(call, began) for call in steps.calls],

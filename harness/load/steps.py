@@ -27,11 +27,11 @@ class Steps:
 
     def __init__(self, plan: LoadPlan, lanes: Sequence[Lane], on_step: OnStep) -> None:
         self.plan = plan
+        self.lanes = lanes
         self.calls: list[LoadCall] = []
         self.reached: list[int] = []  #: the levels of the steps that were begun
         self.interrupted = False
-        self._lanes = itertools.cycle(lanes)
-        self._all_lanes = lanes
+        self._turns = itertools.cycle(lanes)
         self._on_step = on_step
         self._placing: list[Future[None]] = []
         self._stopped = threading.Event()
@@ -59,7 +59,7 @@ class Steps:
             executor.shutdown(wait=True)
 
     def _hang_up_all(self) -> None:
-        for lane in self._all_lanes:
+        for lane in self.lanes:
             lane.hang_up()
 
     def _stop(self) -> None:
@@ -67,7 +67,7 @@ class Steps:
         self.interrupted = True
         self._stopped.set()
         self._hang_up_all()
-        for lane in self._all_lanes:
+        for lane in self.lanes:
             lane.interrupted()
         for call in self.calls:
             call.interrupted(len(self.reached))
@@ -79,7 +79,7 @@ class Steps:
             new: list[Future[None]] = []
             while placed < level:
                 self._until(began + placed / self.plan.cps)
-                call = LoadCall(placed + 1, number, next(self._lanes))
+                call = LoadCall(placed + 1, number, next(self._turns))
                 self.calls.append(call)
                 new.append(executor.submit(self._place, call))
                 placed += 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -59,6 +59,7 @@ def place(lane: Lane, monkeypatch: pytest.MonkeyPatch) -> Place:
     monkeypatch.setattr(LoadCall, "_forget_recordings", lambda self, call: None)
 
     def place(step: int) -> LoadCall:
+        lane._next += 1  # a slot is taken
         call = LoadCall(step, step, lane)
         leg = SimpleNamespace(id=f"caller.{step}", events=[SimpleNamespace(at=1.0)], direction="incoming", lost=0)
         leg.state, leg.messages = "confirmed", ()
@@ -81,10 +82,10 @@ def lose(call: LoadCall, packets: int) -> None:
     leg.lost = packets
 
 
-def found_of(*calls: LoadCall) -> LoadResult:
+def found_of(*calls: LoadCall, lanes: Sequence[Lane] = ()) -> LoadResult:
     steps: Any = SimpleNamespace(
         calls=list(calls), plan=LoadPlan(levels=(1, 2, 3), cps=1.0, hold_s=0.0), reached=[1, 2, 3], interrupted=False,
-        verdict=Verdict.FAILED,
+        lanes=lanes or [calls[0].lane], verdict=Verdict.FAILED,
     )  # fmt: skip
     return result(steps, began=0.0, wall_s=1.0)
 
@@ -195,6 +196,20 @@ def test_a_load_that_was_stopped(place: Place, lane: Lane) -> None:
 def test_a_load_that_was_stopped_before_the_lanes_first_call(lane: Lane) -> None:
     lane.interrupted()
     assert ended(lane).verdict is Verdict.BROKEN
+
+
+def test_a_trunk_that_no_call_came_to_has_not_failed(place: Place, lane: Lane, tmp_path: Path) -> None:
+    """A step failed before its turn: nobody has looked at it, and the results name it all the same."""
+    whole = lane.context
+    every = matrix.cases([whole.deployment], Selection(rows=("TD-INBOUND",), ais=("synthflow",)))
+    case = next(case for case in every if case.trunk != whole.case.trunk)
+    given: Any = (whole.deployment, whole.timings, SimpleNamespace(), None, None, None, 3, lambda begin, end: [])
+    with Lane(tmp_path, case, *given) as other:
+        found = found_of(place(1), lanes=[lane, other])
+    evidence = CaseEvidence.read(other.recorder.directory)
+    assert evidence.verdict is Verdict.NOT_OBSERVABLE
+    assert "no call of the load came to this trunk" in evidence.message
+    assert [one["trunk"] for one in found.lanes] == [whole.case.trunk, case.trunk]
 
 
 def test_what_never_came_is_found_once(place: Place, lane: Lane, monkeypatch: pytest.MonkeyPatch) -> None:
