@@ -101,12 +101,23 @@ def call(
 
 
 def _kept(directory: Path) -> Path:
-    kept = directory / time.strftime("call-%Y%m%dT%H%M%S")
+    """A new directory there, though another call began in the same second (or in that of an hour which the clock has twice)."""
+    stamp = time.strftime("call-%Y%m%dT%H%M%S")
+    names = itertools.chain([stamp], (f"{stamp}-{number}" for number in itertools.count(2)))
     try:
-        kept.mkdir(parents=True, exist_ok=True)
+        directory.mkdir(parents=True, exist_ok=True)
+        return next(kept for name in names if _is_made(kept := directory / name))
     except OSError as error:
         raise unwritable(directory, error) from None
-    return kept
+
+
+def _is_made(directory: Path) -> bool:
+    """Make it; false where it is there already."""
+    try:
+        directory.mkdir()
+    except FileExistsError:
+        return False
+    return True
 
 
 def _caller(deployment: Deployment, asked: str | None) -> str:

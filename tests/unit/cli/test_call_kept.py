@@ -1,12 +1,15 @@
-"""What ``harness call`` keeps of a real deployment's call."""
+"""What ``harness call`` keeps of a call, and where."""
 
 from __future__ import annotations
 
 import io
+import time
 from pathlib import Path
 from types import ModuleType
 
-from harness.cli.call import _Attempt
+import pytest
+
+from harness.cli.call import _Attempt, _kept
 from harness.events import SipMessage
 from harness.safety import Guard
 from harness.terminal import SafeConsole
@@ -38,3 +41,11 @@ def test_numbers_and_digest_answers_never_reach_the_disk(tmp_path: Path, runs: M
     assert b"INVITE" in written
     assert number.removeprefix("+").encode() not in written
     assert b"0123456789abcdef" not in written
+
+
+def test_two_calls_of_one_second_have_a_directory_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second one began the first one's evidence anew."""
+    monkeypatch.setattr(time, "strftime", lambda pattern: "call-20261101T013000")
+    assert [_kept(tmp_path / "calls").name for _ in range(3)] == [
+        f"call-20261101T013000{end}" for end in ("", "-2", "-3")
+    ]
