@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -11,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
@@ -19,7 +20,7 @@ from typing import Any, Final
 from harness import resources
 from harness.deployment import Deployment
 from harness.deployment.hours import AS_OF_VARIABLE
-from harness.errors import DeploymentError, HarnessError, MistakeError
+from harness.errors import DeploymentError, HarnessError, MistakeError, ResourceError
 from harness.fleet.gate import longest_call_s
 from harness.fleet.site import LIFELINE, TASK
 from harness.fleet.state import ShardRef, State
@@ -31,6 +32,7 @@ from harness.scenario.phones import own_phone
 RELEASE: Final = metadata.version("call-verification-harness")
 #: pytest's configuration for a verification.
 _CONFIGURATION = Path(__file__).parents[1] / "cli" / "verify.ini"
+_CASES = "cases.txt"
 _POLL_S = 0.1
 #: How long a pytest that was told to end may take to hang up and exit; then it is killed, and its softphones' processes hang up.
 _HANGUP_S = 45.0
@@ -48,19 +50,18 @@ def run(task: dict[str, Any], state: State, *, files: Path, scratch: Path) -> No
     lease_s = float(task["lease_s"])
     if not state.claim(ref, lease_s):
         return
-    try:
-        deployment = _read(task, files)
-    except HarnessError as error:
-        state.end(ref, NOT_BEGUN, str(error))
-        return
-    claims = claims_of(deployment)
-    claimed_for = longest_call_s(deployment) + lease_s
-    if not _claim(state, ref, claims, claimed_for, lease_s):
-        return
-    with tempfile.TemporaryDirectory(prefix="shard-", dir=scratch) as directory:
-        code, words = _verify(
-            task, ref, state, files, Path(directory), lambda: state.take(claims, ref.token, claimed_for)
-        )
+    with contextlib.ExitStack() as stack:
+        try:
+            deployment = _read(task, files)
+            directory = stack.enter_context(_directory(task, scratch))
+        except HarnessError as error:
+            state.end(ref, NOT_BEGUN, str(error))
+            return
+        claims = claims_of(deployment)
+        claimed_for = longest_call_s(deployment) + lease_s
+        if not _claim(state, ref, claims, claimed_for, lease_s):
+            return
+        code, words = _verify(task, ref, state, files, directory, lambda: state.take(claims, ref.token, claimed_for))
     if code is not None:
         state.end(ref, code, words)
         # An orderly end has hung everything up. Of a pytest that a signal has killed the softphones may still be doing that.
@@ -96,6 +97,19 @@ def _read(task: dict[str, Any], files: Path) -> Deployment:
     return deployment
 
 
+@contextlib.contextmanager
+def _directory(task: dict[str, Any], scratch: Path) -> Iterator[Path]:
+    """A directory for the attempt, with its cases. Raises :class:`ResourceError`."""
+    with contextlib.ExitStack() as stack:
+        try:
+            scratch.mkdir(parents=True, exist_ok=True)  # /tmp is tidied up, and a worker works for months
+            directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="shard-", dir=scratch)))
+            (directory / _CASES).write_text("\n".join(task["cases"]) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise ResourceError(f"{scratch}: nothing can be written there: {error.strerror}") from error
+        yield directory
+
+
 def _claim(state: State, ref: ShardRef, claims: Sequence[str], for_s: float, lease_s: float) -> bool:
     """Wait until all names are claimed; False when the shard was given to another meanwhile."""
     renewed = 0.0
@@ -120,7 +134,6 @@ def _verify(
 
     ``keep_claims`` renews the shard's claims, and returns the first that another holds.
     """
-    (directory / "cases.txt").write_text("\n".join(task["cases"]) + "\n", encoding="utf-8")
     reading, writing = os.pipe()
     log = directory / "pytest.log"
     known = {**task, "ref": dataclasses.asdict(ref)}
@@ -181,6 +194,6 @@ def _command(task: dict[str, Any], files: Path, directory: Path) -> list[str]:
     ]
     command += ["--confcutdir", str(scenarios), "-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-p", "no:anyio"]
     command += ["-p", "harness.fleet.site", "-n", str(task["workers"]), "--deployment", str(files / task["file"])]
-    command += ["--site", task["site"], "--cases", str(directory / "cases.txt")]
+    command += ["--site", task["site"], "--cases", str(directory / _CASES)]
     command += ["--reports", str(directory / "reports"), "--no-reports", "--no-manual", f"--timings={task['timings']}"]
     return [*command, *(f"--row={row}" for row in task["rows"]), *(["--live"] if task["live"] else [])]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from pathlib import Path
 from typing import Any, cast
@@ -76,9 +78,69 @@ def test_numbers_are_given_back_where_all_has_hung_up(
     monkeypatch.setattr(shard, "claims_of", lambda _: ["number +12065550100"])
     monkeypatch.setattr(shard, "longest_call_s", lambda _: 1.0)
     monkeypatch.setattr(shard, "_verify", lambda *_: (code, ""))
-    task = {"ref": {"run": "r", "nonce": "n", "shard": 1, "attempt": 1}, "lease_s": 15}
+    task = {"ref": {"run": "r", "nonce": "n", "shard": 1, "attempt": 1}, "lease_s": 15, "cases": []}
     shard.run(task, cast("State", Queued()), files=tmp_path, scratch=tmp_path)
     assert told == ["end", "give back"][: 1 + given_back]
+
+
+@pytest.mark.parametrize("is_full", [False, True])
+def test_a_site_that_can_write_nothing_says_so_and_keeps_no_numbers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_full: bool
+) -> None:
+    """The controller was told that its worker gave no sign of life, and no other site got the numbers for minutes."""
+    told: list[object] = []
+
+    class Queued(Known):
+        def claim(self, ref: ShardRef, lease_s: float) -> bool:
+            return True
+
+        def take(self, claims: list[str], token: str, for_s: float) -> None:
+            told.append("take")
+
+        def end(self, ref: ShardRef, code: int, words: str) -> None:
+            told.extend((code, words))
+
+    def write_text(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(shard, "_read", lambda *_: None)
+    scratch = tmp_path / "scratch"
+    if is_full:
+        monkeypatch.setattr(Path, "write_text", write_text)
+    else:
+        scratch.touch()  # no directory
+    task = {"ref": {"run": "r", "nonce": "n", "shard": 1, "attempt": 1}, "lease_s": 15, "cases": ["A"]}
+    shard.run(task, cast("State", Queued()), files=tmp_path, scratch=scratch)
+    code, words = told
+    assert code == shard.NOT_BEGUN
+    assert str(words).startswith(f"{scratch}: nothing can be written there: ")
+    assert not is_full or list(scratch.iterdir()) == []
+
+
+def test_a_site_makes_its_place_again_that_the_system_has_tidied_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """systemd-tmpfiles removes from /tmp what nobody has used for ten days; its worker works for months."""
+    ended: list[int] = []
+
+    class Queued(Known):
+        def claim(self, ref: ShardRef, lease_s: float) -> bool:
+            return True
+
+        def end(self, ref: ShardRef, code: int, words: str) -> None:
+            ended.append(code)
+
+        def take(self, claims: list[str], token: str, for_s: float) -> None: ...
+
+        def give_back(self, claims: list[str], token: str) -> None: ...
+
+    monkeypatch.setattr(shard, "_read", lambda *_: None)
+    monkeypatch.setattr(shard, "claims_of", lambda _: [])
+    monkeypatch.setattr(shard, "longest_call_s", lambda _: 1.0)
+    monkeypatch.setattr(shard, "_command", lambda *_: [sys.executable, "-c", ""])
+    task = {**TASK, "ref": {"run": "r", "nonce": "n", "shard": 1, "attempt": 1}}
+    shard.run(task, cast("State", Queued()), files=tmp_path, scratch=tmp_path / "gone")
+    assert ended == [0]
 
 
 @pytest.mark.parametrize("harness", [{}, {"harness": "0.0.1"}])
