@@ -209,15 +209,17 @@ class Controller:
 
     def _check(self, progress: ShardProgress) -> None:
         known = self._state.shard(self._ref(progress))
+        # while Redis is away leases and heartbeats run out, and nobody can renew them
+        is_settled = self._state.answered_for_s >= self._plan.fleet.lease_s
         if known.state == "ended" and known.code == NOT_BEGUN:
             self._ended(progress, f"it was not begun there: {known.words[-_WORDS:]}", begun=False)
         elif known.state == "ended":
             self._ended(progress, f"its pytest ended with exit code {known.code}", words=known.words)
-        elif known.state == "running" and known.lease_left_s < 0:
+        elif known.state == "running" and known.lease_left_s < 0 and is_settled:
             self._lost(progress, f"its worker gave no sign of life for {self._plan.fleet.lease_s:g} s")
         elif known.state == "queued":
             waited = time.monotonic() - progress.sent_at
-            if not self._state.is_alive(progress.site) and waited >= self._plan.fleet.lease_s:
+            if is_settled and waited >= self._plan.fleet.lease_s and not self._state.is_alive(progress.site):
                 self._lost(progress, "its site went before it began", begun=False)
             elif waited >= _SENT_AGAIN_S:
                 self._post(progress)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -66,6 +67,12 @@ class State:
             health_check_interval=5,
         )
         self._within_s = within_s
+        self._failed_at = -math.inf
+
+    @property
+    def answered_for_s(self) -> float:
+        """For how long Redis has answered each request of this process, in seconds."""
+        return time.monotonic() - self._failed_at
 
     def close(self) -> None:
         """Close the connection."""
@@ -77,7 +84,8 @@ class State:
             try:
                 return request()
             except (redis.ConnectionError, redis.TimeoutError) as error:  # BusyLoading is a ConnectionError
-                if time.monotonic() >= deadline:
+                self._failed_at = time.monotonic()
+                if self._failed_at >= deadline:
                     raise ResourceError(f"Redis cannot be asked, so no call is placed: {error}") from error
                 time.sleep(_RETRY_S)
             except redis.RedisError as error:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import math
 import os
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
+import redis
 from celery import Celery
 
 from harness.fleet import controller
@@ -42,6 +46,7 @@ class Sites:
     def __init__(self, directory: Path, **sites: Site) -> None:
         self.sites, self.began = sites, dict[int, list[str]]()
         self.tasks: list[dict[str, Any]] = []
+        self.answered_for_s = math.inf
         self._directory = directory
         self._shards: dict[int, Iterator[ShardState]] = {}
 
@@ -176,3 +181,60 @@ def test_a_task_holds_the_moment_that_hours_are_judged_by(tmp_path: Path) -> Non
     sites = Sites(tmp_path, a=sound)
     of(tmp_path, sites, plan).run()
     assert [task["as_of"] for task in sites.tasks] == [plan.as_of]
+
+
+@pytest.mark.parametrize("is_queued", [False, True])
+def test_a_redis_that_was_away_takes_no_shard_from_a_worker_that_could_not_reach_it(
+    tmp_path: Path, is_queued: bool
+) -> None:
+    """Who asked first when it was back decided: the controller, and every number of the shard was called again."""
+    sites = Sites(tmp_path, ams=sound)
+    ended = sites._run
+
+    def run(task: dict[str, Any]) -> Iterator[ShardState]:
+        if len(sites.tasks) == 1:
+            sites.answered_for_s = 14.0
+            if is_queued:  # and the site's heartbeat has run out as well
+                sites.sites, run_of._shards[0].sent_at = {}, run_of._shards[0].sent_at - 100
+            yield ShardState("queued" if is_queued else "running", 1, -7.0, None, "")
+        sites.sites, sites.answered_for_s = {"ams": sound}, 15.0
+        yield from ended(task)
+
+    sites._run = run  # type: ignore[method-assign]
+    run_of = of(tmp_path, sites, made(tmp_path, ("ams",), 1))
+    record = run_of.run()
+    assert record.losses == []
+    assert {task["ref"]["attempt"] for task in sites.tasks} == {1}
+
+
+def test_a_worker_that_is_silent_though_redis_answers_is_lost(tmp_path: Path) -> None:
+    sites = Sites(tmp_path, ams=sound)
+    ended = sites._run
+
+    def run(task: dict[str, Any]) -> Iterator[ShardState]:
+        if len(sites.tasks) == 1:
+            yield ShardState("running", 1, -7.0, None, "")
+        yield from ended(task)
+
+    sites._run = run  # type: ignore[method-assign]
+    sites.cancel = lambda ref: None  # type: ignore[attr-defined]
+    record = of(tmp_path, sites, made(tmp_path, ("ams",), 1)).run()
+    assert ([loss["site"] for loss in record.losses], len(sites.tasks)) == (["ams"], 2)
+
+
+def test_redis_says_since_when_it_answers() -> None:
+    with contextlib.closing(State("redis://127.0.0.1:1", within_s=30.0)) as state:
+        assert state.answered_for_s == math.inf
+        answers: Iterator[Exception | str] = iter(
+            [redis.ConnectionError("refused"), redis.TimeoutError("late"), "it is there"]
+        )
+
+        def ask() -> str:
+            answer = next(answers)
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+        began = time.monotonic()
+        assert state._ask(ask) == "it is there"
+        assert state.answered_for_s <= time.monotonic() - began
