@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer.main
@@ -53,10 +54,17 @@ def test_actions_of_others_are_pinned_to_a_commit() -> None:
     assert [line for line in used if not re.search(r"uses: [\w./-]+@[0-9a-f]{40}  # v\d+\.\d+\.\d+$", line)] == []
 
 
+def of_github() -> dict[str, Any]:
+    """The job of GitHub's template."""
+    job: dict[str, Any] = yaml.safe_load((DEPLOY / "github" / "nightly.yml").read_text())["jobs"]["nightly"]
+    return job
+
+
 def test_a_night_that_failed_is_kept_for_the_next_one() -> None:
     """``actions/cache`` by itself saves only after a job that succeeded."""
-    job = yaml.safe_load((DEPLOY / "github" / "nightly.yml").read_text())["jobs"]["nightly"]
-    cached = {step["uses"].partition("@")[0]: step for step in job["steps"] if "actions/cache" in step.get("uses", "")}
+    cached = {
+        step["uses"].partition("@")[0]: step for step in of_github()["steps"] if "actions/cache" in step.get("uses", "")
+    }
     assert set(cached) == {"actions/cache/restore", "actions/cache/save"}
     assert cached["actions/cache/save"]["if"] == "always()"
     assert len({step["with"]["key"] for step in cached.values()}) == 1
@@ -68,3 +76,13 @@ def test_a_night_that_failed_is_kept_for_the_next_one() -> None:
 def test_a_large_report_is_kept_with_its_parts(name: str) -> None:
     lines = {line.strip().removeprefix("- ") for line in (DEPLOY / name).read_text().splitlines()}
     assert {"reports/2*/report.html", f"reports/2*/{PARTS}"} <= lines
+
+
+def test_whoever_ends_it_gives_it_time_to_hang_up() -> None:
+    """GitHub asks the shell alone, which tells nobody; a container is killed 10 s after it was asked."""
+    (step,) = (s for s in of_github()["steps"] if "harness nightly" in s.get("run", ""))
+    assert step["run"].startswith("exec .venv/bin/harness nightly ")
+    services = yaml.safe_load((DEPLOY / "fleet" / "compose.yaml").read_text())["services"]
+    ours = {name: one for name, one in services.items() if one.get("image") == "harness-fleet"}
+    assert set(ours) == {"ams", "controller"}
+    assert all(one.get("stop_grace_period", "").endswith("m") for one in ours.values())
