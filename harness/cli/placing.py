@@ -9,6 +9,7 @@ from pathlib import Path
 from harness.deployment import Deployment
 from harness.integrations import load
 from harness.pytest_plugin.options import live_is_allowed, live_refusal
+from harness.pytest_plugin.turns import in_turn
 from harness.pytest_plugin.worlds import one_world
 
 
@@ -22,9 +23,10 @@ def may_call(file: Path, live: bool) -> Deployment:
 
 @contextlib.contextmanager
 def complete(deployment: Deployment, file: Path, scratch: Path) -> Iterator[Deployment]:
-    """The deployment to call: itself, or the tenant of a simulated world that is up as long as this lasts."""
+    """The deployment to call: itself, whose phones are held meanwhile, or a tenant of a world that is up as long as this lasts."""
     if deployment.kind != "simulated":
-        yield deployment
+        with in_turn([deployment]):
+            yield deployment
         return
     with one_world(file, deployment, scratch) as world:
         yield world.tenants[0]

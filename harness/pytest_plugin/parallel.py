@@ -23,13 +23,14 @@ from harness.deployment.hours import AS_OF_VARIABLE, planned_at
 from harness.errors import HarnessError, MistakeError, ResourceError, SelectionError
 from harness.far_end.by_hand import SILENT_VARIABLE
 from harness.forkserver.process import ForkServer
-from harness.limits import MOST_WORKERS, Lease, address, lease, places
+from harness.limits import MOST_WORKERS, Lease, lease, places
 from harness.memory import settle
 from harness.phone import PhoneConfig
 from harness.phone.forkserver import PhoneForkServer
 from harness.phone.switchboard import Switchboard
 from harness.pytest_plugin import options
 from harness.pytest_plugin.run import RUN, Run, run_of
+from harness.pytest_plugin.turns import in_turn
 from harness.pytest_plugin.watch import Watch, Watchdog, start_heartbeat
 from harness.pytest_plugin.worlds import Worlds, check_faults
 from harness.report import scope
@@ -228,7 +229,7 @@ def _start(config: pytest.Config, run: Run, files: list[Path]) -> None:
     worlds = config.stash[WORLDS] = Worlds(run.control)
     stack.callback(worlds.stop)
     run.replicas = {d.name: [d] for d in run.deployments if d.kind != "simulated"}
-    _take_addresses(run, stack)
+    stack.enter_context(in_turn(run.deployments))
     if run.workers:
         with contextlib.suppress(OSError):  # as where a path is too long: phones are started each for itself
             phones = PhoneForkServer()
@@ -267,22 +268,6 @@ def _make_control(run: Run, stack: ExitStack) -> None:
     except OSError:  # no such memory, or a file system without links
         run.control.mkdir()
     stack.callback(run.remove_control)
-
-
-def _take_addresses(run: Run, stack: ExitStack) -> None:
-    """The stand-ins' addresses: a phone listens at its port alone, so that two runs at one time take turns."""
-    places = {
-        f"{deployment.stand_in.bind}:{trunk.port}/{trunk.transport}"
-        for deployment in run.deployments
-        for trunk in deployment.trunks
-        if deployment.kind != "simulated" and trunk.ai == "stand-in" and deployment.stand_in.bind is not None
-    }
-    for place in sorted(places):  # in one order, or two runs could wait for each other
-
-        def waiting(place: str = place) -> None:
-            print(f"waiting for another run, whose stand-in is at {place}", file=sys.stderr)
-
-        stack.enter_context(address(place, waiting))
 
 
 def _allure_results(config: pytest.Config, run: Run) -> None:

@@ -1,0 +1,88 @@
+"""Of two runs with the same phones, or one stand-in's address, the later one waits."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from pathlib import Path
+
+import pytest
+
+from harness.deployment import Deployment
+from harness.integrations import load
+from harness.pytest_plugin.turns import in_turn
+
+FILES = Path(__file__).parents[3] / "scenarios" / "deployments"
+
+
+@pytest.fixture(scope="module")
+def deployment() -> Deployment:
+    """As a real one."""
+    found = load(FILES / "simulated-talkdesk.toml")
+    accounts = {n: a.model_copy(update={"host": "192.0.2.7"}) for n, a in found.accounts.items()}
+    place = found.stand_in.model_copy(update={"bind": "192.0.2.80"})
+    update = {"kind": "stand-in", "name": "acme", "stand_in": place, "accounts": accounts}
+    return found.model_copy(update=update)
+
+
+@pytest.fixture(autouse=True)
+def _own_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+
+def of_phones(deployment: Deployment, *names: str) -> Deployment:
+    """With these phones alone, and no stand-in."""
+    phones = {name: deployment.phones[name] for name in names}
+    return deployment.model_copy(update={"kind": "live", "name": "other", "phones": phones, "trunks": ()})
+
+
+def without_phones(deployment: Deployment) -> Deployment:
+    return deployment.model_copy(update={"name": "other", "phones": {}})
+
+
+@pytest.mark.parametrize("by", ["phones", "stand-in"])
+def test_of_two_with_the_same_the_later_one_says_that_it_waits_and_does(
+    deployment: Deployment, capsys: pytest.CaptureFixture[str], by: str
+) -> None:
+    """Their calls were told apart by nobody: of two registrations of one phone the platform calls both."""
+    (phone, *_) = deployment.phones
+    other = of_phones(deployment, phone) if by == "phones" else without_phones(deployment)
+    began, others_turn = threading.Event(), threading.Event()
+
+    def second() -> None:
+        began.set()
+        with in_turn([other]):
+            others_turn.set()
+
+    waiter = threading.Thread(target=second)
+    with in_turn([deployment]):
+        waiter.start()
+        said = ""
+        while "\n" not in said:
+            said += capsys.readouterr().err
+            assert not others_turn.is_set()
+        assert not others_turn.wait(0)
+    assert others_turn.wait(60)
+    waiter.join()
+    words = f"which has the phone {phone} of other" if by == "phones" else "whose stand-in is at 192.0.2.80:"
+    assert said.startswith(f"waiting for another run, {words}")
+
+
+def test_of_two_with_nothing_in_common_none_waits(deployment: Deployment, capsys: pytest.CaptureFixture[str]) -> None:
+    one, another, *_ = deployment.phones
+    with in_turn([of_phones(deployment, one)]), in_turn([of_phones(deployment, another)]):
+        assert capsys.readouterr().err == ""
+
+
+def test_of_one_run_two_files_may_have_the_same(deployment: Deployment, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its cases take turns."""
+    with in_turn([deployment, of_phones(deployment, *deployment.phones)]):
+        assert capsys.readouterr().err == ""
+
+
+def test_simulated_worlds_are_as_many_as_there_are_runs(
+    deployment: Deployment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    simulated = deployment.model_copy(update={"kind": "simulated"})
+    with in_turn([simulated]), in_turn([simulated]):
+        assert capsys.readouterr().err == ""
