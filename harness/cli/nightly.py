@@ -57,6 +57,8 @@ def run(
         raise typer.Exit(_check_fresh(reports, series, check_fresh, to))
     with _told(f"{series}: the night did not begin", to):
         bound, more = _read(files, bounds_file), _split(verify)
+        if metrics_file or push:
+            metrics.client()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with _told(f"{series}: the night could not be recorded", to):
         finished = night.one_night(files, reports, series=series, bound=bound, more=more)

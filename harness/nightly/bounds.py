@@ -26,7 +26,7 @@ _OVER = re.compile(r": \w+ above \S+$")
 class Bound(BaseModel):
     """The most a figure of a row may be."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     kpi: Literal["answer_s", "rtp_loss", "rtp_jitter_ms", "case_s"]
     row: str = "*"

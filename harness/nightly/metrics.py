@@ -18,7 +18,8 @@ JOB = "call_verification"
 _WHERE = ["series", "deployment", "site"]
 
 
-def _client() -> Any:
+def client() -> Any:
+    """Prometheus' client. Raises :class:`MistakeError` where it is not installed."""
     try:
         import prometheus_client
         import prometheus_client.openmetrics.exposition
@@ -29,11 +30,11 @@ def _client() -> Any:
 
 def registry_of(night: Night, runs: Sequence[Run], flakes: Iterable[FlakeRate]) -> Any:
     """The figures of a night."""
-    client = _client()
-    registry = client.CollectorRegistry()
+    prometheus = client()
+    registry = prometheus.CollectorRegistry()
 
     def gauge(name: str, text: str, labels: Sequence[str]) -> Any:
-        return client.Gauge(f"{JOB}_{name}", text, labels, registry=registry)
+        return prometheus.Gauge(f"{JOB}_{name}", text, labels, registry=registry)
 
     ended = gauge("night_ended_timestamp_seconds", "When the last night ended.", ["series"])
     ended.labels(night.series).set(night.ended)
@@ -63,7 +64,7 @@ def registry_of(night: Night, runs: Sequence[Run], flakes: Iterable[FlakeRate]) 
 def write(path: Path, registry: Any) -> None:
     """Write the OpenMetrics file, in one step: whoever reads it never finds half of one."""
     try:
-        whole_file.write(path, _client().openmetrics.exposition.generate_latest(registry))
+        whole_file.write(path, client().openmetrics.exposition.generate_latest(registry))
     except OSError as error:
         raise unwritable(path, error) from error
 
@@ -71,6 +72,6 @@ def write(path: Path, registry: Any) -> None:
 def push(url: str, registry: Any, series: str) -> None:
     """Push to a Pushgateway, in place of what was there of this series."""
     try:
-        _client().push_to_gateway(url, job=JOB, registry=registry, grouping_key={"series": series}, timeout=10)
+        client().push_to_gateway(url, job=JOB, registry=registry, grouping_key={"series": series}, timeout=10)
     except (OSError, ValueError) as error:
         raise BrokenError(f"{url}: the metrics cannot be pushed: {error}") from error

@@ -370,6 +370,9 @@ def test_mistakes_in_bounds_are_told(tmp_path: Path) -> None:
     path.write_text('[[bound]]\nkpi = "nosuch"\nmax = 1\n')
     with pytest.raises(MistakeError, match="kpi"):
         read(path)
+    path.write_text('[[bound]]\nkpi = "rtp_loss"\nmax = nan\n')  # which nothing is above
+    with pytest.raises(MistakeError, match="max"):
+        read(path)
     with pytest.raises(MistakeError, match="no such file"):
         read(tmp_path / "none")
 

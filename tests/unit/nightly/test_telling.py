@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -241,6 +242,17 @@ class TestUnrecordedNights:
         ended = self.nightly(tmp_path)
         assert isinstance(ended.exception, OSError)
         assert "No space left on device: '+1312•••0100'" in json.loads(receiver.requests[0][2])["message"]
+
+    @pytest.mark.parametrize("option", ["--metrics", "--push"])
+    def test_figures_that_cannot_be_made_are_told_before_the_night(
+        self, tmp_path: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, option: str
+    ) -> None:
+        """All calls were placed, and the exit code was no longer that of the night."""
+        monkeypatch.setattr(night, "one_night", MagicMock(side_effect=AssertionError("a call was placed")))
+        monkeypatch.setitem(sys.modules, "prometheus_client", None)
+        ended = self.nightly(tmp_path, option, "m.prom")
+        assert isinstance(ended.exception, MistakeError)
+        assert json.loads(receiver.requests[0][2])["title"] == "s: the night did not begin"
 
     def test_an_alert_that_cannot_be_sent_hides_no_reason(self, tmp_path: Path, receiver: Receiver) -> None:
         receiver.code = 500
