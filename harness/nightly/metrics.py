@@ -15,6 +15,8 @@ from harness.report.history import Run
 from harness.verdict import Verdict
 
 JOB = "call_verification"
+#: Of the file: a collector reads it (node_exporter's, say), and in it is no number that is not masked.
+_MODE = 0o644
 _WHERE = ["series", "deployment", "site"]
 
 
@@ -62,9 +64,11 @@ def registry_of(night: Night, runs: Sequence[Run], flakes: Iterable[FlakeRate]) 
 
 
 def write(path: Path, registry: Any) -> None:
-    """Write the OpenMetrics file, in one step: whoever reads it never finds half of one."""
+    """Write the OpenMetrics file, in one step: whoever reads it never finds half of one. That is another user, as a rule."""
     try:
-        whole_file.write(path, client().openmetrics.exposition.generate_latest(registry))
+        with whole_file.writing(path) as partial:
+            partial.write_bytes(client().openmetrics.exposition.generate_latest(registry))
+            partial.chmod(_MODE)
     except OSError as error:
         raise unwritable(path, error) from error
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -282,6 +283,15 @@ class TestMetrics:
         assert samples["call_verification_row_passed", "A"] == 0
         assert samples["call_verification_kpi", "A"] == 0.5
         assert samples["call_verification_flake_rate", None] == 0.1
+
+    def test_another_users_collector_reads_the_file(self, registry: object, tmp_path: Path) -> None:
+        """As node_exporter does; whatever else the harness writes is its owner's alone."""
+        before = os.umask(0o077)
+        try:
+            metrics.write(tmp_path / "m.prom", registry)
+        finally:
+            os.umask(before)
+        assert (tmp_path / "m.prom").stat().st_mode & 0o777 == 0o644
 
     def test_they_are_pushed(self, registry: object, receiver: Receiver) -> None:
         metrics.push(f"http://127.0.0.1:{receiver.port}", registry, "s")
