@@ -86,3 +86,10 @@ def test_whoever_ends_it_gives_it_time_to_hang_up() -> None:
     ours = {name: one for name, one in services.items() if one.get("image") == "harness-fleet"}
     assert set(ours) == {"ams", "controller"}
     assert all(one.get("stop_grace_period", "").endswith("m") for one in ours.values())
+
+
+def test_the_night_of_systemd_shares_a_tmp_that_can_be_written_to() -> None:
+    """Runs with the same phones find each other there; ProtectSystem=strict alone leaves it read-only."""
+    unit = (DEPLOY / "systemd" / "harness-nightly.service").read_text().splitlines()
+    assert {"ProtectSystem=strict", "ReadWritePaths=/tmp"} <= set(unit)
+    assert not any(line.startswith("PrivateTmp") for line in unit)
