@@ -28,6 +28,8 @@ from harness.terminal import escape_unencodable, printable
 
 PASSED, FAILED, MISTAKE, BROKEN, INTERRUPTED = 0, 1, 2, 3, 130
 
+#: How ``tempfile`` begins where a read-only file system leaves nothing to write to; it names no file.
+_NO_PLACE = "No usable temporary directory"
 #: What is wrong with the words of a command; click's own, of which typer may have a copy.
 _UsageError = cast("type[Exception]", typer.BadParameter.__base__)
 
@@ -102,6 +104,9 @@ def main() -> None:
         said = ": ".join(str(part) for part in (error.filename, error.strerror) if part)
         if is_of_the_machine(error):
             _say(ResourceError(said))
+            sys.exit(BROKEN)
+        if said.startswith(_NO_PLACE):
+            _say(ResourceError(f"{said}; allowed: one that can be written to, which TMPDIR may name"))
             sys.exit(BROKEN)
         if not (is_of_the_path(error) and _is_the_users(error.filename)):
             _fault()

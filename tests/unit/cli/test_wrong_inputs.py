@@ -159,6 +159,9 @@ def test_a_spectrogram_is_no_png(monkeypatch: pytest.MonkeyPatch, capsys: pytest
         (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "reports"), app.BROKEN, False),
         (OSError(errno.EMFILE, os.strerror(errno.EMFILE)), app.BROKEN, False),
         (OSError(errno.EACCES, "Permission denied"), app.BROKEN, True),
+        # as tempfile says it in a container whose file system is read-only
+        (OSError(errno.ENOENT, "No usable temporary directory found in ['/tmp']"), app.BROKEN, False),
+        (OSError(errno.ENOENT, "No such file or directory"), app.BROKEN, True),
         (ZeroDivisionError("division by zero"), app.BROKEN, True),
     ],
 )
