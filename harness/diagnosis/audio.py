@@ -160,9 +160,11 @@ def _with_the_agent(scene: Scene, failing: Sequence[Finding]) -> str | None:
 
 
 def _stopped_with_agent(scene: Scene, told: Sequence[Finding]) -> None:
-    """Whether of what caller and agent hear of each other something was heard at first, and later not."""
+    """Whether of what caller and agent hear of each other something was heard at first, and later not, be it on another leg."""
+    listens = scene.vantage.role
     for failed in (f for f in told if scene.failed(f)):
-        if any(f.subject == failed.subject and f.at < failed.at and f.verdict is Verdict.PASSED for f in told):
+        same = (f for f in told if listens(f.listener) == listens(failed.listener))
+        if any(f.at < failed.at and f.verdict is Verdict.PASSED for f in same):
             scene.facts.record("agent.stopped", True, *shown(failed))
             _stopped_at(scene, failed, "agent.stopped_at")
 

@@ -171,9 +171,9 @@ class ExpectAudio:
                     self._one_way(speaker, listener, since, since + LISTEN_S, again=True)
 
     def _proved_at(self, speaker: End, listener: End) -> float | None:
-        """When it was found last that the listener hears the speaker; None where it was not."""
-        subject = audio.subject(speaker.label, listener.label)
-        found = [f for f in self._context.evidence.findings if f.check == "audio" and f.subject == subject]
+        """When it was found last that the listener hears the speaker, whichever legs they were then; None where it was not."""
+        subjects = {audio.subject(one, other) for one in _labels(speaker) for other in _labels(listener)}
+        found = [f for f in self._context.evidence.findings if f.check == "audio" and f.subject in subjects]
         return found[-1].at if found and found[-1].verdict is Verdict.PASSED else None
 
     def one_way_delay_ok(self, other: End) -> None:
@@ -294,6 +294,11 @@ def _discarded(listener: End) -> int | None:
         return None
     counted = listener.leg.statistics()
     return None if counted is None else counted.rx_packets
+
+
+def _labels(end: End) -> set[str]:
+    """What findings have called it: a call may move to another leg (RFC 3515, RFC 3891), and goes by that from then on."""
+    return {end.label, *(leg.id for leg in end.legs)} if isinstance(end, Call) else {end.label}
 
 
 def _is_told_by_marks(speaker: End, listener: End) -> bool:

@@ -82,10 +82,16 @@ class Example(AiExample):
         return self._direction(self.ai_label, "caller.1", kind, packets, **facts)
 
     def with_agent(
-        self, phone: str, to_agent: str = "heard", to_caller: str = "heard", packets: int = 0, **facts: object
+        self,
+        phone: str,
+        to_agent: str = "heard",
+        to_caller: str = "heard",
+        packets: int = 0,
+        leg: int = 1,
+        **facts: object,
     ) -> Self:
-        self._direction("caller.1", f"{phone}.1", to_agent, packets, **facts)
-        return self._direction(f"{phone}.1", "caller.1", to_caller, packets, **facts)
+        self._direction("caller.1", f"{phone}.{leg}", to_agent, packets, **facts)
+        return self._direction(f"{phone}.{leg}", "caller.1", to_caller, packets, **facts)
 
     def _direction(self, speaker: str, listener: str, kind: str, packets: int | None, **more: Any) -> Self:
         foreign = [99] if kind == "crossed" else []

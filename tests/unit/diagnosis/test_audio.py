@@ -143,6 +143,17 @@ def test_audio_with_an_agent(to_agent: str, to_caller: str, value: str) -> None:
     assert facts.value("audio.phase") == (None if value == "both ways" else "with the agent only")
 
 
+@pytest.mark.parametrize("leg", [1, 2])
+def test_audio_with_an_agent_that_was_there_stopped_on_whichever_leg(leg: int) -> None:
+    heard = talk().to_ai().to_caller().with_agent("billing").after(1)
+    assert facts_of(heard.with_agent("billing", "no-rtp", "heard", leg=leg)).value("agent.stopped") is True
+
+
+def test_audio_with_an_agent_of_one_direction_is_no_sign_of_the_other() -> None:
+    one_way = talk().to_ai().to_caller().with_agent("billing", "heard", "no-rtp").after(1)
+    assert facts_of(one_way.with_agent("billing", "heard", "no-rtp")).value("agent.stopped") is None
+
+
 def test_audio_that_failed_with_the_ai_failed_before_any_agent_came() -> None:
     facts = facts_of(talk().to_ai("no-rtp").to_caller().with_agent("billing", "no-rtp"))
     assert facts.value("audio.phase") == "with the AI"

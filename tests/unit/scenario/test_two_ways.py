@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from harness.checks.audio import ListenerReport, Sound
 from harness.checks.claims import Observation
-from harness.events import CallState, Event, Listened, MediaState
+from harness.events import CallState, Event, Listened, MarkHeard, MediaState
 from harness.scenario.context import CaseContext
 from harness.scenario.ends import SETTLE_S, Call
 from harness.scenario.expect import Expect
@@ -111,6 +111,36 @@ def test_whoever_was_not_heard_is_not_listened_to_again(make_context: MakeContex
     Expect(context, caller).two_way_audio_with(agent)  # type: ignore[arg-type]
     Expect(context, caller).still_hears(agent)  # type: ignore[arg-type]
     assert [f.verdict for f in context.evidence.findings if f.check == "audio"] == [FAILED, PASSED]
+
+
+@pytest.mark.parametrize("moved", ["agent", "caller"])
+@pytest.mark.parametrize("lasts", [True, False])
+def test_whose_call_has_moved_to_another_leg_is_listened_to_there(
+    make_context: MakeContext, moved: str, lasts: bool
+) -> None:
+    """A platform may go out of the way when two people talk: by REFER, or an INVITE with Replaces (RFC 3891 section 3)."""
+    context, began = make_context(), time.monotonic()
+
+    def made(name: str, mark: int, *heard: MarkHeard) -> Any:
+        one = leg([CallState(at=began - 0.1, state="confirmed", **TOLD), *heard])
+        one.id, one.mark, one.received_since = name, mark, lambda since: []
+        return one
+
+    caller, agent = made("caller.1", 7, mark_heard(began, 8)), made("agent.1", 8, mark_heard(began, 7))
+    call, landed = Call(context, caller, "caller"), Call(context, agent, "agent")
+    Expect(context, call).two_way_audio_with(landed)
+    assert set(heard(context).values()) == {PASSED}
+    first, other = (agent, caller) if moved == "agent" else (caller, agent)
+    on = [mark_heard(began + 2.0, first.mark + 2), mark_heard(began + 2.0, other.mark)] if lasts else []
+    first.successor = made(f"{moved}.2", first.mark + 2, *on)
+    other.wait = first.successor.wait
+    Expect(context, call).still_hears(landed)
+    of_later = [f for f in context.evidence.findings if f.check == "audio" and f.facts.get("again")]
+    verdict = PASSED if lasts else FAILED
+    assert {f.subject: f.verdict for f in of_later} == {
+        f"{call.label} → {landed.label}": verdict,
+        f"{landed.label} → {call.label}": verdict,
+    }
 
 
 @pytest.mark.parametrize("changed", [False, True])
