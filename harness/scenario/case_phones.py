@@ -159,7 +159,7 @@ class CasePhones:
     def first_incoming(
         self, phones: Sequence[Phone], within: float, unless: Callable[[], bool], numbers: Collection[str | None]
     ) -> Leg:
-        """The first call that reaches one of ``phones``, ringing.
+        """The first call that reaches one of ``phones`` and still rings: who rings in turns may have gone on to the next by now.
 
         Raises :class:`NeverCame`, before the time is over when ``unless`` comes true or other agents ring instead, for one of the
         callers with these ``numbers``: a stranger's call that tells nobody's number may ring elsewhere meanwhile.
@@ -172,10 +172,13 @@ class CasePhones:
         while True:
             for phone in phones:
                 try:
-                    return phone.expect_call(within=max(0.0, min(deadline - time.monotonic(), slice_s)), answer=False)
+                    leg = phone.expect_call(within=max(0.0, min(deadline - time.monotonic(), slice_s)), answer=False)
                 except NeverCame:
                     if time.monotonic() >= deadline or unless():
                         raise
+                else:
+                    if leg.state != "disconnected":
+                        return leg
             if set(self.rang_for(numbers)) - names:  # it may still ring here as well, but not much later
                 deadline = min(deadline, time.monotonic() + _ELSEWHERE_S)
 

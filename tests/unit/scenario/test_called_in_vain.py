@@ -1,4 +1,4 @@
-"""A call that comes to an agent's phone where nobody can take it has not landed."""
+"""A call that comes to an agent's phone where nobody can take it, or could only before it was looked for, has not landed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from harness.deployment import Group as GroupEntry
-from harness.phone.waiter import never_came
+from harness.phone.waiter import NeverCame, never_came
 from harness.scenario.people import Group
 from harness.verdict import ExpectationError, Verdict
 from tests.unit.scenario.conftest import MakeContext
@@ -37,3 +37,37 @@ def test_who_is_away_or_is_offered_no_call_has_not_got_it(
     assert found.verdict is Verdict.FAILED
     assert found.actual == f"it landed nowhere; {called} got an INVITE, and nobody could take the call there"
     assert context.evidence.conclusion.verdict is Verdict.FAILED
+
+
+def at(name: str, *states: str) -> Any:
+    """A phone to which calls came that are in these states by now, and nobody has taken yet."""
+    legs = [SimpleNamespace(id=f"{name}.{number}", state=state) for number, state in enumerate(states, start=1)]
+
+    def expect_call(within: float, answer: bool) -> Any:
+        if not legs:
+            raise never_came(f"a call at {name}", within, name, "nothing", "")
+        return legs.pop(0)
+
+    return SimpleNamespace(name=name, expect_call=expect_call)
+
+
+@pytest.mark.parametrize(
+    ("anna", "ben", "found"),
+    [
+        (("disconnected",), ("early",), "ben.1"),  # the next in turn
+        (("disconnected", "disconnected", "early"), (), "anna.3"),  # she is rung again
+        (("early",), ("disconnected",), "anna.1"),
+        (("disconnected",), ("disconnected",), None),
+    ],
+)
+def test_a_ring_that_was_over_before_it_was_looked_for_is_not_the_one_that_is_answered(
+    make_context: MakeContext, anna: tuple[str, ...], ben: tuple[str, ...], found: str | None
+) -> None:
+    """A caller may still be answering what the AI asks while a queue rings one agent after the other."""
+    phones, numbers = make_context().phones, set[str | None]()
+    both = [at("anna", *anna), at("ben", *ben)]
+    if found is not None:
+        assert phones.first_incoming(both, 5.0, lambda: False, numbers).id == found
+    else:
+        with pytest.raises(NeverCame):
+            phones.first_incoming(both, 5.0, lambda: True, numbers)
