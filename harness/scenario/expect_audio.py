@@ -20,6 +20,7 @@ from harness.scenario.ai import Ai
 from harness.scenario.context import CaseContext
 from harness.scenario.end import End
 from harness.scenario.ends import SETTLE_S, Call
+from harness.scenario.reactions import last_spoken_to
 from harness.scenario.reported import ReportedCall
 from harness.scenario.signs import LISTEN_S, Look
 from harness.scenario.synthflow_call import SynthflowCall
@@ -31,6 +32,8 @@ _GREETING_S, _LISTENED_AGAIN_S = 45.0, 1.0
 _LISTENS_S = 4.0
 #: So soon behind what a machine says its tone comes.
 _TONE_WITHIN_S = 2.0
+#: So much longer two people may be kept apart while one of them is told something: who calls, or that the call is recorded.
+_TOLD_FIRST_S = 10.0
 #: So long after two people were proved to hear each other they are listened to again: media may move, or a relay end with the leg
 #: that it was opened for, as soon as a transfer is complete.
 _STILL_AFTER_S = 1.0
@@ -45,10 +48,10 @@ class ExpectAudio:
         self._context = context
         self._end = end
 
-    def two_way_audio_with(self, other: End, *, changed: bool = False, joined_within_s: float = 0.0) -> None:
+    def two_way_audio_with(self, other: End, *, changed: bool = False, joined_within_s: float | None = None) -> None:
         """Each hears the other. ``changed``: count only what is heard after a change of the call that was just made.
 
-        ``joined_within_s``: so long whoever brings them together may take for that.
+        ``joined_within_s``: so long an AI that brings them together itself may take for that.
         """
         mine = self._end
         if isinstance(mine, Call) and isinstance(other, ReportedCall):
@@ -56,12 +59,14 @@ class ExpectAudio:
             return
         begin = time.monotonic()
         since = begin + SETTLE_S if changed else _since_answered(mine, other, begin)
-        deadline = max(begin, since) + joined_within_s + LISTEN_S
+        deadline = max(begin, since) + (joined_within_s or 0.0) + LISTEN_S
         with self._context.evidence.step(f"{mine.label} and {other.label} hear each other"):
             for caller, talk in ((mine, other), (other, mine)):
                 if isinstance(caller, Call) and isinstance(talk, SynthflowCall) and talk.is_known_by_words:
                     self._look(caller, talk, since, changed)
                     return
+            if other.role == "agent" and joined_within_s is None:
+                deadline = self._by_when_connected(other, since, deadline)
             first = self._one_way(mine, other, since, deadline, changed)
             second = self._one_way(other, mine, since, deadline, changed)
             if not changed:
@@ -71,6 +76,20 @@ class ExpectAudio:
                 both = max(delays_ms) / 1000
                 self._context.evidence.scripted(max(0.0, since + both - begin), "listening", began=begin)
                 packet_loss.look_longer(self._context, (mine, other))
+
+    def _by_when_connected(self, people: End, since: float, deadline: float) -> float:
+        """By when caller and agent are to hear each other: later than ``deadline`` where one of them is told something first.
+
+        Platforms connect an agent who has answered behind a whisper, of any length, and play the caller music meanwhile.
+        """
+        ends, latest = (self._end, people), deadline + _TOLD_FIRST_S
+        while not all(listener.hears(speaker, since, deadline) for speaker, listener in (ends, ends[::-1])):
+            told = [last_spoken_to(end.leg, since) for end in ends if isinstance(end, Call)]
+            later = min(latest, max(told, default=since) + LISTEN_S)
+            if later <= deadline:
+                break
+            deadline = later
+        return deadline
 
     def _with_others_people(self, caller: Call, people: ReportedCall) -> None:
         """Nobody of ours hears them: a sound at the caller's end is all that there may be."""

@@ -60,6 +60,12 @@ def wait_for_speech(leg: Leg, since: float, within: float) -> bool:
     return _comes(leg, "the far end speaks", speaks, max(0.0, since + within - time.monotonic()), since)
 
 
+def last_spoken_to(leg: Leg, since: float) -> float:
+    """When somebody or something but a mark was heard last after ``since``; that itself where nothing was."""
+    heard = (event for event in leg.events if isinstance(event, Listened) and event.at > since)
+    return max((event.at for event in heard if _is_speech(leg, event)), default=since)
+
+
 def _comes(leg: Leg, goal: str, predicate: Callable[[Event], bool], within: float, since: float) -> bool:
     try:
         leg.wait(goal, predicate, within, since=since)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from harness.checks.audio import ListenerReport, Sound
 from harness.checks.claims import Observation
 from harness.events import CallState, Event, Listened, MarkHeard, MediaState
+from harness.scenario import lateness
 from harness.scenario.context import CaseContext
 from harness.scenario.ends import SETTLE_S, Call
 from harness.scenario.expect import Expect
@@ -111,6 +112,48 @@ def test_whoever_was_not_heard_is_not_listened_to_again(make_context: MakeContex
     Expect(context, caller).two_way_audio_with(agent)  # type: ignore[arg-type]
     Expect(context, caller).still_hears(agent)  # type: ignore[arg-type]
     assert [f.verdict for f in context.evidence.findings if f.check == "audio"] == [FAILED, PASSED]
+
+
+class Whispered(Call):
+    """An agent who is told something for a while, in seconds that no test waits for, and is then connected or not."""
+
+    def hears(self, speaker: Any, since: float, deadline: float) -> Sound | None:
+        told = (event for event in self.leg.events if isinstance(event, MarkHeard) and since <= event.at <= deadline)
+        return next((Sound(event.at, Observation.MARK, "", event.mark, -20.0) for event in told), None)
+
+
+@pytest.mark.parametrize(
+    ("told_s", "connected_s", "joined_s", "verdict"),
+    [
+        (0.0, 0.2, None, PASSED),
+        (6.2, 6.4, None, PASSED),
+        (6.2, None, None, FAILED),
+        (30.0, 30.2, None, FAILED),  # music that goes on, say
+        (6.2, 6.4, 0.0, FAILED),  # of an AI the file says how long it speaks with the agent first
+    ],
+)
+def test_an_agent_who_is_told_something_first_has_the_call_behind_it(
+    make_context: MakeContext,
+    monkeypatch: pytest.MonkeyPatch,
+    told_s: float,
+    connected_s: float | None,
+    joined_s: float | None,
+    verdict: Verdict,
+) -> None:
+    """A whisper: the platform says to the agent who calls, while the caller hears music or a ringing tone."""
+    context, began = make_context(), time.monotonic()
+    told: list[Event] = [
+        Listened(at=began + at / 5, seconds=at / 5, level_dbov=-20.0, **TOLD) for at in range(1, round(told_s * 5) + 1)
+    ]
+    if connected_s is not None:
+        told.append(mark_heard(began + connected_s, 7))
+    made = leg([CallState(at=began, state="confirmed", **TOLD), *told])
+    made.received_since, made.id = lambda since: [], "agent.1"
+    caller, agent = Somebody("caller.1", 7), Whispered(context, made, "agent")
+    caller.answered_at = lambda: began  # type: ignore[method-assign]
+    monkeypatch.setattr(lateness, "judge", lambda *_: None)
+    Expect(context, caller).two_way_audio_with(agent, joined_within_s=joined_s)  # type: ignore[arg-type]
+    assert heard(context)["caller.1 → agent.1"] is verdict
 
 
 @pytest.mark.parametrize("moved", ["agent", "caller"])
