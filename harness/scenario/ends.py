@@ -59,7 +59,9 @@ class Call(ListeningLeg):
         self._asked_by_digit = False
         self._asks_since = 0.0
         self.beside: list[Call] = []  #: the calls by which others have rung for the same caller
-        self.accepted_at: float | None = None  #: when its agent pressed the digit that takes the call
+        self.connected_at: float | None = (
+            None  #: when its agent had the caller: behind a digit that takes the call, or a whisper
+        )
         self.obeyed_digit: Sound | None = None  #: the AI did what a digit of this caller asked for
         self.looks: list[Pending] = []  #: at what is heard, which may still need the call as it is
         self.began = next((event.at for event in leg.events), time.monotonic())
@@ -366,8 +368,8 @@ class Call(ListeningLeg):
         return answer.status, answer.reason
 
     def answered_at(self) -> float | None:
-        """When the leg was confirmed; where the agent had to accept the call, when that was done."""
-        return self.accepted_at or next(
+        """When the leg was confirmed; where the agent was connected only later, when that was."""
+        return self.connected_at or next(
             (e.at for e in self.leg.events if isinstance(e, CallState) and e.state == "confirmed"), None
         )
 

@@ -82,14 +82,19 @@ class ExpectAudio:
 
         Platforms connect an agent who has answered behind a whisper, of any length, and play the caller music meanwhile.
         """
-        ends, latest = (self._end, people), deadline + _TOLD_FIRST_S
-        while not all(listener.hears(speaker, since, deadline) for speaker, listener in (ends, ends[::-1])):
-            told = [last_spoken_to(end.leg, since) for end in ends if isinstance(end, Call)]
-            later = min(latest, max(told, default=since) + LISTEN_S)
-            if later <= deadline:
+        ends, by_when = (self._end, people), deadline
+        while True:
+            heard = [listener.hears(speaker, since, by_when) for speaker, listener in (ends, ends[::-1])]
+            told = max((last_spoken_to(end.leg, since) for end in ends if isinstance(end, Call)), default=since)
+            if None not in heard:
                 break
-            deadline = later
-        return deadline
+            later = min(deadline + _TOLD_FIRST_S, told + LISTEN_S)
+            if later <= by_when:
+                return by_when
+            by_when = later
+        if isinstance(people, Call) and told > since:
+            people.connected_at = max(sound.at for sound in heard if sound is not None)
+        return by_when
 
     def _with_others_people(self, caller: Call, people: ReportedCall) -> None:
         """Nobody of ours hears them: a sound at the caller's end is all that there may be."""

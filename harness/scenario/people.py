@@ -154,7 +154,7 @@ class Group:
                 taken.hears_sound(leg.events[0].at, time.monotonic() + self._context.patience)
                 wait_for_pause(leg)  # it has been said which digit takes the call
                 taken.press(digit)
-                taken.accepted_at = time.monotonic()
+                taken.connected_at = time.monotonic()
             self._others_stop(taken)
             return taken
 

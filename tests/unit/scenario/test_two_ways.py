@@ -154,6 +154,10 @@ def test_an_agent_who_is_told_something_first_has_the_call_behind_it(
     monkeypatch.setattr(lateness, "judge", lambda *_: None)
     Expect(context, caller).two_way_audio_with(agent, joined_within_s=joined_s)  # type: ignore[arg-type]
     assert heard(context)["caller.1 → agent.1"] is verdict
+    answered = agent.answered_at()
+    assert answered is not None
+    is_whisper = verdict is PASSED and told_s > 0.0  # who transferred may stay until then
+    assert answered - began == pytest.approx(connected_s if is_whisper else 0.0, abs=0.001)
 
 
 @pytest.mark.parametrize("moved", ["agent", "caller"])
