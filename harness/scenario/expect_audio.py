@@ -32,7 +32,7 @@ _GREETING_S, _LISTENED_AGAIN_S = 45.0, 1.0
 _LISTENS_S = 4.0
 #: So soon behind what a machine says its tone comes.
 _TONE_WITHIN_S = 2.0
-#: So much longer two people may be kept apart while one of them is told something: who calls, or that the call is recorded.
+#: So much longer caller and agent may be kept apart while the agent is told something: who calls, say, or for whom.
 _TOLD_FIRST_S = 10.0
 #: So long after two people were proved to hear each other they are listened to again: media may move, or a relay end with the leg
 #: that it was opened for, as soon as a transfer is complete.
@@ -65,7 +65,7 @@ class ExpectAudio:
                 if isinstance(caller, Call) and isinstance(talk, SynthflowCall) and talk.is_known_by_words:
                     self._look(caller, talk, since, changed)
                     return
-            if other.role == "agent" and joined_within_s is None:
+            if isinstance(other, Call) and other.role == "agent" and joined_within_s is None:
                 deadline = self._by_when_connected(other, since, deadline)
             first = self._one_way(mine, other, since, deadline, changed)
             second = self._one_way(other, mine, since, deadline, changed)
@@ -77,23 +77,23 @@ class ExpectAudio:
                 self._context.evidence.scripted(max(0.0, since + both - begin), "listening", began=begin)
                 packet_loss.look_longer(self._context, (mine, other))
 
-    def _by_when_connected(self, people: End, since: float, deadline: float) -> float:
-        """By when caller and agent are to hear each other: later than ``deadline`` where one of them is told something first.
+    def _by_when_connected(self, agent: Call, since: float, deadline: float) -> float:
+        """By when caller and agent are to hear each other: later than ``deadline`` where the agent is told something first.
 
-        Platforms connect an agent who has answered behind a whisper, of any length, and play the caller music meanwhile.
+        Platforms connect an agent who has answered behind a whisper, of any length, while the caller hears music or a ringing tone.
         """
-        ends, by_when = (self._end, people), deadline
+        ends, by_when = (self._end, agent), deadline
         while True:
             heard = [listener.hears(speaker, since, by_when) for speaker, listener in (ends, ends[::-1])]
-            told = max((last_spoken_to(end.leg, since) for end in ends if isinstance(end, Call)), default=since)
+            told = last_spoken_to(agent.leg, since)
             if None not in heard:
                 break
             later = min(deadline + _TOLD_FIRST_S, told + LISTEN_S)
             if later <= by_when:
                 return by_when
             by_when = later
-        if isinstance(people, Call) and told > since:
-            people.connected_at = max(sound.at for sound in heard if sound is not None)
+        if told > since:
+            agent.connected_at = max(sound.at for sound in heard if sound is not None)
         return by_when
 
     def _with_others_people(self, caller: Call, people: ReportedCall) -> None:

@@ -160,6 +160,24 @@ def test_an_agent_who_is_told_something_first_has_the_call_behind_it(
     assert answered - began == pytest.approx(connected_s if is_whisper else 0.0, abs=0.001)
 
 
+def test_who_answers_and_hears_nothing_is_not_waited_for_though_the_caller_hears_music(
+    make_context: MakeContext,
+) -> None:
+    context, began = make_context(), time.monotonic()
+    confirmed = CallState(at=began, state="confirmed", **TOLD)
+    music: list[Event] = [Listened(at=began + at / 5, seconds=at / 5, level_dbov=-20.0, **TOLD) for at in range(1, 30)]
+    ends = []
+    for role, mark, events in (
+        ("caller", 7, [*music, mark_heard(began + 6.0, 8)]),
+        ("agent", 8, [mark_heard(began + 6.0, 7)]),
+    ):
+        made = leg([confirmed, *events])
+        made.id, made.mark, made.received_since = f"{role}.1", mark, lambda since: []
+        ends.append(Whispered(context, made, role))
+    Expect(context, ends[0]).two_way_audio_with(ends[1])
+    assert set(heard(context).values()) == {FAILED}
+
+
 @pytest.mark.parametrize("moved", ["agent", "caller"])
 @pytest.mark.parametrize("lasts", [True, False])
 def test_whose_call_has_moved_to_another_leg_is_listened_to_there(
