@@ -407,9 +407,10 @@ class StandInEndpoint:
         return call
 
     def _next_of(self, of: Call, deadline: float) -> Leg | None:
-        """The next call from the caller; a call that shows nobody's number may be anybody's."""
+        """The next call from the caller that is not over yet; a call that shows nobody's number may be anybody's."""
         others = self._context.calls.numbers - {of.number}
         while True:
+            self._waiting = [leg for leg in self._waiting if leg.state != "disconnected"]
             for leg in self._waiting:
                 if not self._shows(leg, others):
                     self._waiting.remove(leg)

@@ -60,6 +60,18 @@ def test_a_stand_in_that_has_one_caller_has_not_answered_the_other(make_context:
     assert expect_both(context, StandInEndpoint(context, phone, context.trunk)) == [Verdict.PASSED, Verdict.FAILED]
 
 
+def test_a_call_that_was_over_before_it_was_looked_for_is_not_the_one_that_is_answered(
+    make_context: MakeContext,
+) -> None:
+    """A stranger's at a place that is shared, who shows no number and has given up; or one that the platform begins anew."""
+    context, phone = make_context(ai="stand-in"), Platform(CALLER, CALLER)
+    phone.incoming[0].state = "disconnected"
+    endpoint = StandInEndpoint(context, phone, context.trunk)  # type: ignore[arg-type]
+    talk = endpoint.expect_call(call(number=CALLER), "main", within=0.0)
+    assert talk is not None
+    assert talk.first_leg.id == "stand-in.2"
+
+
 @pytest.mark.parametrize("shown", [CALLER, None, "+1415555****"])
 def test_a_record_is_of_one_caller_whatever_number_it_shows(make_context: MakeContext, shown: str | None) -> None:
     api: Any = FakeApi([record(phone_number_from=shown)])
