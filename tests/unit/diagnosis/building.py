@@ -125,6 +125,11 @@ class Example(AiExample):
         return replace(self, **(fresh | {"_record": dict(self._record)} | changes))
 
 
+def named(example: Example) -> list[tuple[str, str]]:
+    """Each cause that is named, in order, and how sure it is."""
+    return [(cause.id, cause.confidence) for cause in example.diagnose().causes]
+
+
 def _measured(check: str, subject: str, facts: dict[str, Any]) -> Measurement | None:
     if check not in BY_CHECK:
         return None

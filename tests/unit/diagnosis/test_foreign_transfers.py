@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.diagnosis.building import Example
+from tests.unit.diagnosis.building import Example, named
 from tests.unit.diagnosis.known import facts_of
 from tests.unit.diagnosis.stories import GROUP, lost, transfer
 from tests.unit.diagnosis.strangers import DESK, DESK_NUMBER, Stranger, answered, hands_over, notified
-
-
-def named(example: Example) -> list[tuple[str, str]]:
-    return [(cause.id, cause.confidence) for cause in example.diagnose().causes]
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.diagnosis.building import Example
+from tests.unit.diagnosis.building import Example, named
 from tests.unit.diagnosis.known import facts_of
 from tests.unit.diagnosis.stories import talk
 from tests.unit.diagnosis.told_examples import taken_and_ended
@@ -16,10 +16,6 @@ TIMEOUTS = (
     'SIP;cause=500;text="No RTP received"',
     'Q.850;cause=31;text="media inactivity"',
 )
-
-
-def named(example: Example) -> list[tuple[str, str]]:
-    return [(cause.id, cause.confidence) for cause in example.diagnose().causes]
 
 
 def late(reason: str) -> Example:

@@ -5,14 +5,10 @@ from __future__ import annotations
 import pytest
 
 from harness.diagnosis.transfer import HUNG_UP, RINGS
-from tests.unit.diagnosis.building import Example
+from tests.unit.diagnosis.building import Example, named
 from tests.unit.diagnosis.known import facts_of
 from tests.unit.diagnosis.stories import GROUP, lost, refused, talk, transfer, warm
 from tests.unit.diagnosis.transfer_examples import notified
-
-
-def named(example: Example) -> list[tuple[str, str]]:
-    return [(cause.id, cause.confidence) for cause in example.diagnose().causes]
 
 
 @pytest.mark.parametrize("code", [415, 488, 606])

@@ -6,7 +6,7 @@ import pytest
 
 from harness.diagnosis.audio import NONE_CAME
 from harness.events import FarEndReport, MediaState
-from tests.unit.diagnosis.building import Example
+from tests.unit.diagnosis.building import Example, named
 from tests.unit.diagnosis.example_case import SDP
 from tests.unit.diagnosis.known import facts_of
 from tests.unit.diagnosis.stories import talk, transfer
@@ -45,10 +45,6 @@ def reported(example: Example, leg: str) -> Example:
     )
     example.events.append(report)
     return example
-
-
-def named(example: Example) -> list[tuple[str, str]]:
-    return [(cause.id, cause.confidence) for cause in example.diagnose().causes]
 
 
 @pytest.mark.parametrize(("to_ai", "cause"), [("heard", "rtp-blocked-to-caller"), ("no-rtp", "rtp-blocked-both")])

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.diagnosis.building import Example
+from tests.unit.diagnosis.building import Example, named
 from tests.unit.diagnosis.known import facts_of
 from tests.unit.diagnosis.stories import talk
 
@@ -16,10 +16,6 @@ def noise() -> Example:
     example = talk(Example(ai="stand-in")).codec("caller.1", "PCMU").codec("stand-in.1", "PCMU").counted("stand-in.1")
     example.to_ai("other", 200).to_caller("other", 200)
     return example.rings("billing").landed("billing", "billing").with_agent("billing")
-
-
-def named(example: Example) -> list[tuple[str, str]]:
-    return [(cause.id, cause.confidence) for cause in example.diagnose().causes]
 
 
 BAD: list[dict[str, Any]] = [

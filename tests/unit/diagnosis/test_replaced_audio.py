@@ -6,14 +6,10 @@ import pytest
 
 from harness.events import FarEndReport
 from tests.unit.diagnosis.audio_examples import _same
-from tests.unit.diagnosis.building import Example
+from tests.unit.diagnosis.building import Example, named
 from tests.unit.diagnosis.stories import talk
 
 SILENCE = ("silence", 200)
-
-
-def named(example: Example) -> list[tuple[str, str]]:
-    return [(cause.id, cause.confidence) for cause in example.diagnose().causes]
 
 
 def call(ai: str = "stand-in") -> Example:

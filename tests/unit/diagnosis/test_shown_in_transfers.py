@@ -6,16 +6,12 @@ import pytest
 
 from harness.diagnosis.handover import NOT_SEEN, THE_PLATFORMS
 from tests.unit.diagnosis.audio_examples import OWN_NUMBER, warm_shows
-from tests.unit.diagnosis.building import Example
+from tests.unit.diagnosis.building import Example, named
 from tests.unit.diagnosis.example_case import CALLER
 from tests.unit.diagnosis.known import facts_of
 from tests.unit.diagnosis.stories import GROUP, transfer, warm
 
 OTHER = "+12015550199"
-
-
-def named(example: Example) -> list[tuple[str, str]]:
-    return [(cause.id, cause.confidence) for cause in example.diagnose().causes]
 
 
 def cold(number: str) -> Example:

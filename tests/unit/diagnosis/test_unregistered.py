@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.diagnosis.building import Example
+from tests.unit.diagnosis.building import Example, named
 from tests.unit.diagnosis.known import facts_of
 from tests.unit.diagnosis.stories import register, unregistered
 
 CREDENTIALS = 'Digest username="{user}", realm="sbc.example", nonce="n{n}", response="r"'
-
-
-def named(example: Example) -> list[tuple[str, str]]:
-    return [(cause.id, cause.confidence) for cause in example.diagnose().causes]
 
 
 def registers(*answers: str, code: int = 401, shows: bool = True, **answer: str) -> Example:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.diagnosis.refusals import UNREAD, about
-from tests.unit.diagnosis.building import Example
+from tests.unit.diagnosis.building import Example, named
 from tests.unit.diagnosis.known import facts_of
 from tests.unit.diagnosis.told_examples import refused_by_platform
 from tests.unit.diagnosis.transfer_examples import answered, own_call
@@ -76,10 +76,6 @@ SAID = {
 @pytest.mark.parametrize(("what", "phrase"), [(what, phrase) for what, phrases in SAID.items() for phrase in phrases])
 def test_what_the_words_are_about(what: str | None, phrase: str) -> None:
     assert about(phrase) == what
-
-
-def named(example: Example) -> list[tuple[str, str]]:
-    return [(cause.id, cause.confidence) for cause in example.diagnose().causes]
 
 
 @pytest.mark.parametrize(
