@@ -13,6 +13,7 @@ from harness.checks.claims import Observation
 from harness.events import RtpStatistics, SipMessage
 from harness.sip.message import Request
 from harness.verdict import Finding, Strength
+from tests.unit.sip_messages import sip_message
 
 CALLER, AI_NUMBER = "+14155550101", "+12065550100"
 ANONYMOUS = "<sip:anonymous@anonymous.invalid>"
@@ -39,11 +40,7 @@ def answered(*more: str) -> list[SipMessage]:
     text = "\r\n".join(
         ["SIP/2.0 200 OK", *invite(*more).serialize().decode().split("\r\n")[1:]]  # the same headers
     )
-    return [
-        SipMessage(
-            at=1.0, phone="p", leg="p.1", direction="received", transport="udp", local="a:1", remote="b:2", text=text
-        )
-    ]
+    return [sip_message("received", text)]
 
 
 def exchange(*answers: tuple[str, str, float]) -> list[SipMessage]:
@@ -59,19 +56,7 @@ def exchange(*answers: tuple[str, str, float]) -> list[SipMessage]:
     texts.insert(
         2, (answers[0][2] + 0.001, "sent", sent.replace("INVITE sip:", "ACK sip:", 1).replace("1 INVITE", "1 ACK"))
     )
-    return [
-        SipMessage(
-            at=at,
-            phone="p",
-            leg="p.1",
-            direction=direction,  # type: ignore[arg-type]
-            transport="udp",
-            local="a:1",
-            remote="b:2",
-            text=text,
-        )
-        for at, direction, text in texts
-    ]
+    return [sip_message(direction, text, at=at) for at, direction, text in texts]
 
 
 def counted(received: int, lost: int) -> RtpStatistics:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from harness.checks import registration
 from harness.events import SipMessage
+from tests.unit.sip_messages import sip_message
 
 OURS = "<sip:u1@192.0.2.9:5070;ob>"
 
@@ -22,15 +23,7 @@ def message(direction: str, start: str, *headers: str) -> SipMessage:
         "CSeq: 1 REGISTER",
         *headers,
     ]
-    return SipMessage(
-        at=1.0,
-        phone="p",
-        direction=direction,  # type: ignore[arg-type]
-        transport="udp",
-        local="192.0.2.9:5070",
-        remote="192.0.2.1:5060",
-        text="\r\n".join([*lines, "", ""]),
-    )
+    return sip_message(direction, "\r\n".join([*lines, "", ""]))
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import pytest
 from harness.checks import session
 from harness.events import SipMessage
 from harness.verdict import Verdict
+from tests.unit.sip_messages import sip_message
 
 
 def message(direction: str, start: str, cseq: str, *headers: str) -> SipMessage:
@@ -19,16 +20,7 @@ def message(direction: str, start: str, cseq: str, *headers: str) -> SipMessage:
         "Content-Length: 0",
     ]
     text = "\r\n".join(lines) + "\r\n\r\n"
-    return SipMessage(
-        at=1.0,
-        phone="p",
-        leg="p.1",
-        direction=direction,  # type: ignore[arg-type]
-        transport="udp",
-        local="a:1",
-        remote="b:2",
-        text=text,
-    )
+    return sip_message(direction, text)
 
 
 def invite(*headers: str) -> SipMessage:

@@ -32,6 +32,7 @@ from harness.events import Direction, SipMessage
 from harness.verdict import Finding
 from tests.unit.checks.calls import AI_NUMBER, ANONYMOUS, ASSERTED, CALLER, answered, counted, exchange, heard, invite
 from tests.unit.checks.check_examples import EXAMPLES
+from tests.unit.sip_messages import sip_message
 
 FILE = Path(__file__).with_name("findings.txt")
 
@@ -42,16 +43,7 @@ def sip(direction: Direction, *lines: str, at: float = 0.0) -> SipMessage:
     head = ["Via: SIP/2.0/UDP 192.0.2.9;branch=z9hG4bK1", "From: <sip:a@x>;tag=1", "Call-ID: c"]
     to = [] if any(line.startswith("To:") for line in lines) else ["To: <sip:b@x>"]
     text = "\r\n".join([lines[0], *head, *to, *cseq, *lines[1:], "Content-Length: 0"]) + "\r\n\r\n"
-    return SipMessage(
-        at=at,
-        phone="p",
-        leg="p.1",
-        direction=direction,
-        transport="udp",
-        local="a:1",
-        remote="b:2",
-        text=text,
-    )
+    return sip_message(direction, text, at=at)
 
 
 REGISTER = ("REGISTER sip:x SIP/2.0", "CSeq: 1 REGISTER")

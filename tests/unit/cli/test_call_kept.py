@@ -10,9 +10,9 @@ from types import ModuleType
 import pytest
 
 from harness.cli.call import _Attempt, _kept
-from harness.events import SipMessage
 from harness.safety import Guard
 from harness.terminal import SafeConsole
+from tests.unit.sip_messages import sip_message
 
 
 def test_numbers_and_digest_answers_never_reach_the_disk(tmp_path: Path, runs: ModuleType) -> None:
@@ -26,16 +26,7 @@ def test_numbers_and_digest_answers_never_reach_the_disk(tmp_path: Path, runs: M
         f"INVITE sip:{number}@example.com SIP/2.0\r\nFrom: <sip:{number}@example.com>;tag=a\r\n"
         'Authorization: Digest username="u", realm="r", nonce="n", uri="sip:x", response="0123456789abcdef0123456789abcdef"\r\n\r\n'
     )
-    message = SipMessage(
-        at=1.0,
-        phone=caller,
-        leg=None,
-        direction="sent",
-        transport="udp",
-        local="192.0.2.1:5060",
-        remote="192.0.2.2:5060",
-        text=text,
-    )
+    message = sip_message("sent", text, leg=f"{caller}.1")
     attempt._recorder.event(message)
     written = b"".join(path.read_bytes() for path in kept.rglob("*") if path.is_file())
     assert b"INVITE" in written

@@ -15,13 +15,13 @@ from typer.testing import CliRunner
 from harness.cli.app import application
 from harness.diagnosis import Cause, Diagnosis, RuledOut
 from harness.errors import MistakeError
-from harness.events import SipMessage
 from harness.limits import try_lease
 from harness.report import rerun
 from harness.report.merge import merge
 from harness.report.recorder import CaseRecorder
 from harness.report.run import read_cases
 from harness.verdict import Finding, Verdict
+from tests.unit.sip_messages import sip_message
 
 CAUSE = Cause(
     id="from-anonymous",
@@ -51,18 +51,7 @@ def case(
 ) -> Path:
     directory = run / "cases" / name.replace("[", "_").rstrip("]")
     recorder = CaseRecorder(directory, {"id": name, "row": name.partition("[")[0], "title": "A call"})
-    recorder.event(
-        SipMessage(
-            at=time.monotonic(),
-            phone="caller",
-            leg="caller.1",
-            direction="sent",
-            transport="udp",
-            local="127.0.0.1:5060",
-            remote="127.0.0.2:5060",
-            text="INVITE sip:+13125550100@carrier.example SIP/2.0\r\n\r\n",
-        )
-    )
+    recorder.event(sip_message("sent", "INVITE sip:+13125550100@carrier.example SIP/2.0\r\n\r\n", at=time.monotonic()))
     recorder.finding(Finding("caller_id", "assistant main", verdict, "the number", actual, time.monotonic()))
     recorder.close(verdict, "message", diagnosis.to_plain() if diagnosis else None)
     return directory

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from harness.events import CallState, FarEndRecord, LegStarted, MarkHeard, MediaState, RtpStatistics, SipMessage
 from tests.unit.diagnosis.example_case import CaseExample
+from tests.unit.sip_messages import sip_message
 
 
 @dataclass
@@ -72,16 +73,7 @@ class CallExample(CaseExample):
         return self
 
     def _at_caller(self, direction: Any, text: str, *, whole: bool = False) -> None:
-        message = SipMessage(
-            at=self.now,
-            phone="caller",
-            leg="caller.1",
-            direction=direction,
-            transport="udp",
-            local="192.0.2.1:5060",
-            remote="192.0.2.2:5060",
-            text=text if whole else text + "\r\n\r\n",
-        )
+        message = sip_message(direction, text if whole else text + "\r\n\r\n", at=self.now)
         self.events.append(message)
 
     def state(self, state: Any, code: int = 0, reason: str = "", phone: str = "caller") -> Self:

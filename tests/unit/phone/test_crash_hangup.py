@@ -19,6 +19,7 @@ from harness.sip.message import Message, Request, Response
 from tests.loopback import fresh_address
 from tests.sip_peer import SipPeer
 from tests.unit.phone.test_pending_teardown import INVITE, answer
+from tests.unit.sip_messages import sip_message
 
 
 class FarEnd:
@@ -50,9 +51,7 @@ class FarEnd:
 
 
 def message(direction: Direction, text: str, local: str, remote: str) -> SipMessage:
-    return SipMessage(
-        at=0.0, phone="p", leg="p.1", direction=direction, transport="udp", local=local, remote=remote, text=text
-    )
+    return sip_message(direction, text, at=0.0, local=local, remote=remote)
 
 
 def answered_call(local: str, remote: str, call_id: str = "c1") -> list[SipMessage]:

@@ -10,6 +10,7 @@ import pytest
 
 from harness.events import LegStarted, SipMessage
 from harness.phone.leg import Leg
+from tests.unit.sip_messages import sip_message
 
 INVITE = "INVITE sip:+13125550100@192.0.2.1 SIP/2.0\r\n\r\n"
 
@@ -29,16 +30,7 @@ def leg(direction: Literal["incoming", "outgoing"]) -> Leg:
 
 
 def message() -> SipMessage:
-    return SipMessage(
-        at=1.0,
-        phone="stand-in",
-        leg="stand-in.1",
-        direction="received",
-        transport="udp",
-        local="192.0.2.1:5060",
-        remote="192.0.2.9:5060",
-        text=INVITE,
-    )
+    return sip_message("received", INVITE, leg="stand-in.1")
 
 
 def test_the_message_that_began_a_call_may_be_told_after_its_beginning() -> None:

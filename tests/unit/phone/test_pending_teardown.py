@@ -7,6 +7,7 @@ import pytest
 from harness.events import SipMessage
 from harness.phone.pending_teardown import acknowledgement, acknowledgement_of_success, pending_teardown
 from harness.sip.message import Message, Request, Response
+from tests.unit.sip_messages import sip_message
 
 LOCAL, REMOTE = "127.0.0.1:5060", "127.0.0.2:5060"
 
@@ -30,15 +31,8 @@ ROUTED = "Record-Route: <sip:127.0.0.8:5080;lr>\r\nRecord-Route: <sip:127.0.0.7;
 
 
 def message(direction: str, text: str) -> SipMessage:
-    return SipMessage(
-        at=0.0,
-        phone="alice",
-        leg="alice.1",
-        direction="sent" if direction == ">" else "received",
-        transport="udp",
-        local=LOCAL,
-        remote=REMOTE,
-        text=text,
+    return sip_message(
+        "sent" if direction == ">" else "received", text, at=0.0, leg="alice.1", local=LOCAL, remote=REMOTE
     )
 
 

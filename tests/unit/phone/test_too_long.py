@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from harness.errors import PhoneParseError
 from harness.events import SipMessage
 from harness.phone.unread import LONGEST_MESSAGE, too_long, why_nothing_came
+from tests.unit.sip_messages import sip_message
 
 HEAD = "SIP/2.0 200 OK\r\nCSeq: 1 INVITE\r\n"
 NAMES = st.sampled_from(("Content-Length: ", "l:", "l : ", "CONTENT-LENGTH :\t"))
@@ -20,16 +21,7 @@ def logged(head: str, body: int) -> str:
 
 
 def received(text: str, direction: str = "received") -> SipMessage:
-    return SipMessage(
-        at=1.0,
-        phone="caller",
-        leg="caller.1",
-        direction="sent" if direction == "sent" else "received",
-        transport="udp",
-        local="127.0.0.1:5060",
-        remote="127.0.0.2:5060",
-        text=text,
-    )
+    return sip_message(direction, text)
 
 
 @given(NAMES, st.integers(0, 65535), st.integers(0, 3000), st.data())

@@ -18,6 +18,7 @@ from harness.report.evidence import CaseEvidence
 from harness.report.recorder import CASE, EVENTS, CaseRecorder
 from harness.verdict import Strength, Verdict
 from tests.unit.asserted import asserted
+from tests.unit.sip_messages import sip_message
 
 
 def heard(mark: int, at: float = 1.0) -> MarkHeard:
@@ -25,16 +26,7 @@ def heard(mark: int, at: float = 1.0) -> MarkHeard:
 
 
 def message(text: str = "OPTIONS sip:a SIP/2.0\r\n\r\n", at: float = 1.0) -> SipMessage:
-    return SipMessage(
-        at=at,
-        phone="caller",
-        leg="caller.1",
-        direction="sent",
-        transport="udp",
-        local="127.0.0.1:5060",
-        remote="127.0.0.2:5060",
-        text=text,
-    )
+    return sip_message("sent", text, at=at)
 
 
 def test_everything_comes_back(tmp_path: Path, samples: ModuleType) -> None:

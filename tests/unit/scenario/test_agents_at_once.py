@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness.deployment import Group as GroupEntry
-from harness.events import CallState, SipMessage
+from harness.events import CallState
 from harness.phone.leg import everybodys
 from harness.phone.waiter import never_came
 from harness.scenario import people
@@ -22,6 +22,7 @@ from harness.scenario.expect import Expect
 from harness.scenario.people import Group
 from harness.verdict import Finding, Verdict
 from tests.unit.scenario.conftest import MakeContext
+from tests.unit.sip_messages import sip_message
 
 CALLER, ANOTHER = "+14155550101", "+14155550199"
 AGENTS = ("Zoë", "tier-2 desk", "Ağ")
@@ -34,9 +35,7 @@ def leg(agent: str, *states: str, began: float, shown: str = CALLER) -> Any:
         f"To: <sip:1@agents.example>\r\nCall-ID: {agent}\r\nCSeq: 1 INVITE\r\n\r\n"
     )
     events = [CallState(at=began + at / 10, phone=agent, leg=f"{agent}.1", state=s) for at, s in enumerate(states)]  # type: ignore[arg-type]
-    invite = SipMessage(
-        at=began, phone=agent, leg=f"{agent}.1", direction="received", transport="udp", local="", remote="", text=text
-    )
+    invite = sip_message("received", text, at=began, leg=f"{agent}.1")
     made = SimpleNamespace(
         id=f"{agent}.1", phone=SimpleNamespace(name=agent), direction="incoming", successor=None, mark=1
     )

@@ -8,23 +8,14 @@ from typing import Any, cast
 import pytest
 
 from harness.errors import PhoneParseError
-from harness.events import SipMessage
 from harness.scenario.ends import Call
+from tests.unit.sip_messages import sip_message
 
 HEAD = "INVITE sip:+13125550100@127.0.0.1 SIP/2.0\r\nX-Padding: " + "x" * 3800
 
 
 def call_of(text: str) -> Call:
-    invite = SipMessage(
-        at=1.0,
-        phone="stand-in",
-        leg="stand-in.1",
-        direction="received",
-        transport="udp",
-        local="192.0.2.1:5060",
-        remote="192.0.2.2:5060",
-        text=text,
-    )
+    invite = sip_message("received", text, leg="stand-in.1")
     return Call(
         cast("Any", None), cast("Any", SimpleNamespace(invite=invite, events=[invite], id="a", successor=None)), "ai"
     )

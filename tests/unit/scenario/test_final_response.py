@@ -8,9 +8,10 @@ from typing import Any, cast
 
 import pytest
 
-from harness.events import CallState, Event, SipMessage
+from harness.events import CallState, Event
 from harness.phone.waiter import never_came
 from harness.scenario.ends import Call
+from tests.unit.sip_messages import sip_message
 
 INVITE = "INVITE sip:+13125550100@carrier.example SIP/2.0"
 
@@ -21,25 +22,18 @@ class Leg:
     id, successor = "caller.1", None
 
     def __init__(self, code: int, *lines: str) -> None:
-        told: dict[str, Any] = {"phone": "caller", "leg": self.id}
         number = itertools.count(1)
         last = 0
         self.messages = []
         for line in lines:
             last = next(number) if line == INVITE else last
             method = "CANCEL" if line == "200 OK" else "INVITE"
-            self.messages.append(
-                SipMessage(
-                    at=1.0,
-                    direction="sent" if line == INVITE else "received",
-                    transport="udp",
-                    local="192.0.2.1:5060",
-                    remote="192.0.2.2:5060",
-                    text=f"{line if line == INVITE else f'SIP/2.0 {line}'}\r\nTo: <sip:a@b>\r\nCSeq: {last} {method}\r\n\r\n",
-                    **told,
-                )
-            )
-        over = CallState(at=2.0, state="disconnected", code=code, reason="Request Terminated", **told)
+            start = line if line == INVITE else f"SIP/2.0 {line}"
+            direction = "sent" if line == INVITE else "received"
+            self.messages.append(sip_message(direction, f"{start}\r\nTo: <sip:a@b>\r\nCSeq: {last} {method}\r\n\r\n"))
+        over = CallState(
+            at=2.0, state="disconnected", code=code, reason="Request Terminated", phone="caller", leg=self.id
+        )
         self.events: list[Event] = [*self.messages, over]
 
     def wait(self, goal: str, predicate: Callable[[Event], bool], within: float, **_: Any) -> Event:

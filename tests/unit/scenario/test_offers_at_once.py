@@ -12,6 +12,7 @@ import pytest
 from harness.events import Event, MediaState, SipMessage
 from harness.phone.waiter import NeverCame, never_came
 from harness.scenario.ends import Call
+from tests.unit.sip_messages import sip_message
 
 
 class Leg:
@@ -32,11 +33,7 @@ class Leg:
         code = self.answers.pop(0)
         for method in ("UPDATE", "INVITE"):
             text = f"SIP/2.0 {code if method == 'INVITE' else 491} A\r\nCSeq: {self.offers} {method}\r\n\r\n"
-            self.events.append(
-                SipMessage(
-                    at=1.0, phone="caller", direction="received", transport="udp", local="a:1", remote="b:1", text=text
-                )
-            )
+            self.events.append(sip_message("received", text))
         if code == 200:
             self.events.append(MediaState(at=1.0, phone="caller", active=True, direction="sendonly"))
 
@@ -89,15 +86,7 @@ def test_what_is_refused_for_good_never_came(answers: tuple[int, ...]) -> None:
 def theirs(start: str, direction: str = "received", cseq: str = "7 INVITE") -> SipMessage:
     """A message of an INVITE of the far end's within the call."""
     text = f"{start}\r\nTo: <sip:caller@b>;tag=1\r\nCSeq: {cseq}\r\n\r\n"
-    return SipMessage(
-        at=1.0,
-        phone="caller",
-        direction=cast("Any", direction),
-        transport="udp",
-        local="a:1",
-        remote="b:1",
-        text=text,
-    )
+    return sip_message(direction, text)
 
 
 ASKS, TAKES = theirs("INVITE sip:caller@b SIP/2.0"), theirs("SIP/2.0 200 OK", "sent")

@@ -15,6 +15,7 @@ from harness.scenario.ends import Call
 from harness.scenario.expect import Expect
 from harness.verdict import ExpectationError, Finding, Verdict
 from tests.unit.scenario.conftest import MakeContext
+from tests.unit.sip_messages import sip_message
 
 HEAD = (
     "Via: SIP/2.0/UDP b.example;branch=z9hG4bK{1}\r\nFrom: <sip:a@b.example>;tag=1\r\nTo: <sip:b@b.example>;tag=2\r\n"
@@ -37,15 +38,7 @@ class Leg:
         self.events: list[Event] = [self.invite, answer, up]
 
     def _message(self, direction: Any, after: float, start: str, interval: int, cseq: int) -> SipMessage:
-        return SipMessage(
-            at=self._answered + after,
-            phone="caller",
-            direction=direction,
-            transport="udp",
-            local="192.0.2.9:5070",
-            remote="192.0.2.1:5060",
-            text=f"{start}\r\n" + (HEAD + REST).format(interval, cseq),
-        )
+        return sip_message(direction, f"{start}\r\n" + (HEAD + REST).format(interval, cseq), at=self._answered + after)
 
     @property
     def messages(self) -> list[SipMessage]:
