@@ -15,7 +15,7 @@ import pytest
 
 from harness.audio.wav import write_wav
 from harness.deployment import Deployment
-from harness.events import CallState, LegStarted, RtpStatistics, SipMessage
+from harness.events import CallState, LegStarted
 from harness.finding_kinds import FindingKind
 from harness.integrations import load
 from harness.matrix import Case, Selection, cases
@@ -26,6 +26,7 @@ from harness.report.recorder import CaseRecorder
 from harness.report.run import RunEnd, case_directory, create, write_end
 from harness.signoff import manifest
 from harness.verdict import Finding, Strength, Verdict
+from tests.unit.phone_events import rtp_statistics, sip_message
 
 DEPLOYMENT = Path("scenarios/deployments/simulated-talkdesk.toml")
 INVITE = "INVITE sip:+13125550100@127.0.3.1 SIP/2.0\r\nCall-ID: 1\r\n\r\n"
@@ -93,26 +94,9 @@ def record(run: Path, deployment: Deployment, case: Case, play: Play = passes, *
     recorder = CaseRecorder(directory, plain)
     leg: dict[str, Any] = {"phone": "caller", "leg": "caller.1"}
     recorder.event(LegStarted(at=1.0, direction="outgoing", mark=3, remote_uri="sip:+13125550100@127.0.3.1", **leg))
-    recorder.event(
-        SipMessage(
-            at=1.0,
-            direction="sent",
-            transport="udp",
-            local="127.0.2.1:5070",
-            remote="127.0.3.1:5060",
-            text=INVITE,
-            **leg,
-        )
-    )
+    recorder.event(sip_message("sent", INVITE, local="127.0.2.1:5070", remote="127.0.3.1:5060"))
     recorder.event(CallState(at=1.5, state="confirmed", code=200, **leg))
-    numbers: dict[str, Any] = dict.fromkeys(
-        ("tx_packets", "tx_bytes", "rx_bytes", "rx_discarded", "rx_reordered", "rx_duplicated", "tx_lost"), 0
-    )
-    recorder.event(
-        RtpStatistics(
-            at=2.0, rx_packets=98, rx_lost=2, rx_jitter_ms=3.0, tx_jitter_ms=0.0, rtt_ms=1.0, **numbers, **leg
-        )
-    )
+    recorder.event(rtp_statistics(2.0, rx_packets=98, rx_lost=2, rx_jitter_ms=3.0, rtt_ms=1.0))
     write_wav(directory / "caller.1.received.wav", np.zeros(80, np.int16), 8000)
     recorder.close(*play(case, recorder))
     return directory

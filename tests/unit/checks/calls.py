@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
-from typing import Any
-
 from harness.checks import (
     audio,
 )
@@ -13,7 +10,7 @@ from harness.checks.claims import Observation
 from harness.events import RtpStatistics, SipMessage
 from harness.sip.message import Request
 from harness.verdict import Finding, Strength
-from tests.unit.sip_messages import sip_message
+from tests.unit.phone_events import rtp_statistics, sip_message
 
 CALLER, AI_NUMBER = "+14155550101", "+12065550100"
 ANONYMOUS = "<sip:anonymous@anonymous.invalid>"
@@ -60,8 +57,7 @@ def exchange(*answers: tuple[str, str, float]) -> list[SipMessage]:
 
 
 def counted(received: int, lost: int) -> RtpStatistics:
-    zeros: dict[str, Any] = {field.name: 0 for field in fields(RtpStatistics) if field.init and field.name != "kind"}
-    return RtpStatistics(**zeros | {"phone": "p", "leg": "p.1", "rx_packets": received, "rx_lost": lost})
+    return rtp_statistics(rx_packets=received, rx_lost=lost)
 
 
 def heard(sound: Sound | None, account: ListenerReport | None = None) -> Finding:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
@@ -14,9 +13,9 @@ from harness.checks import audio, headers, landing, quality, reach, registration
 from harness.checks.audio import MOST_GAIN_DB, MOST_LOSS_DB, ListenerReport, Sound
 from harness.checks.claims import Observation
 from harness.checks.finding import judged, missed_by
-from harness.events import RtpStatistics
 from harness.sip.message import Message, Request
 from harness.verdict import Finding, Strength, Verdict
+from tests.unit.checks.calls import counted
 from tests.unit.checks.test_session import answer, invite
 
 
@@ -57,39 +56,24 @@ def test_on_the_limit(check: Callable[[object], Finding], right: list[object], w
     assert [check(value).verdict for value in wrong] == [Verdict.FAILED] * len(wrong)
 
 
-def statistics(received: int, lost: int) -> RtpStatistics:
-    none: dict[str, Any] = dict.fromkeys(
-        ("tx_packets", "tx_bytes", "rx_bytes", "rx_discarded", "rx_reordered", "rx_duplicated"), 0
-    )
-    return RtpStatistics(
-        at=0.0, phone="p", leg="p.1", rx_packets=received, rx_lost=lost, tx_lost=0,
-        rx_jitter_ms=0.0, tx_jitter_ms=0.0, rtt_ms=0.0, **none,
-    )  # fmt: skip
-
-
 def test_loss_is_judged_from_fifty_packets_on_and_allowed_up_to_five_per_cent() -> None:
-    judgement = quality.loss("p.1", statistics(95, 5))
+    judgement = quality.loss("p.1", counted(95, 5))
     assert judgement is not None
     assert judgement.verdict is Verdict.PASSED
-    judgement = quality.loss("p.1", statistics(94, 6))
+    judgement = quality.loss("p.1", counted(94, 6))
     assert judgement is not None
     assert judgement.verdict is Verdict.FAILED
-    assert quality.loss("p.1", statistics(49, 0)) is None
-    assert quality.loss("p.1", statistics(48, 1)) is None
-    assert quality.loss("p.1", statistics(50, 0)) is not None
+    assert quality.loss("p.1", counted(49, 0)) is None
+    assert quality.loss("p.1", counted(48, 1)) is None
+    assert quality.loss("p.1", counted(50, 0)) is not None
 
 
 def test_few_packets_are_enough_where_most_of_them_are_lost() -> None:
-    judgement = quality.loss("p.1", statistics(3, 5))
+    judgement = quality.loss("p.1", counted(3, 5))
     assert judgement is not None
     assert judgement.verdict is Verdict.FAILED
     assert judgement.measured == measurement.Loss(lost=5, expected=8, share=5 / 8)
-    assert quality.loss("p.1", statistics(4, 4)) is None  # by chance once in 2,700 calls
-
-
-@pytest.mark.parametrize(("received", "lost", "open_"), [(98, 1, True), (99, 1, False), (98, 0, False), (0, 1, True)])
-def test_losses_stay_open_up_to_a_hundred_packets(received: int, lost: int, open_: bool) -> None:
-    assert quality.is_open(statistics(received, lost)) is open_
+    assert quality.loss("p.1", counted(4, 4)) is None  # by chance once in 2,700 calls
 
 
 def test_by_how_much_the_limit_was_missed() -> None:

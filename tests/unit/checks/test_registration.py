@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from harness.checks import registration
 from harness.events import SipMessage
-from tests.unit.sip_messages import sip_message
+from tests.unit.phone_events import sip_message
 
 OURS = "<sip:u1@192.0.2.9:5070;ob>"
 

@@ -5,7 +5,7 @@ import pytest
 from harness.checks import session
 from harness.events import SipMessage
 from harness.verdict import Verdict
-from tests.unit.sip_messages import sip_message
+from tests.unit.phone_events import sip_message
 
 
 def message(direction: str, start: str, cseq: str, *headers: str) -> SipMessage:

@@ -32,7 +32,7 @@ from harness.events import Direction, SipMessage
 from harness.verdict import Finding
 from tests.unit.checks.calls import AI_NUMBER, ANONYMOUS, ASSERTED, CALLER, answered, counted, exchange, heard, invite
 from tests.unit.checks.check_examples import EXAMPLES
-from tests.unit.sip_messages import sip_message
+from tests.unit.phone_events import sip_message
 
 FILE = Path(__file__).with_name("findings.txt")
 

@@ -12,7 +12,7 @@ import pytest
 from harness.cli.call import _Attempt, _kept
 from harness.safety import Guard
 from harness.terminal import SafeConsole
-from tests.unit.sip_messages import sip_message
+from tests.unit.phone_events import sip_message
 
 
 def test_numbers_and_digest_answers_never_reach_the_disk(tmp_path: Path, runs: ModuleType) -> None:

@@ -21,7 +21,7 @@ from harness.report.merge import merge
 from harness.report.recorder import CaseRecorder
 from harness.report.run import read_cases
 from harness.verdict import Finding, Verdict
-from tests.unit.sip_messages import sip_message
+from tests.unit.phone_events import sip_message
 
 CAUSE = Cause(
     id="from-anonymous",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Self
 
-from harness.events import CallState, FarEndRecord, LegStarted, MarkHeard, MediaState, RtpStatistics, SipMessage
+from harness.events import CallState, FarEndRecord, LegStarted, MarkHeard, MediaState, SipMessage
 from tests.unit.diagnosis.example_case import CaseExample
-from tests.unit.sip_messages import sip_message
+from tests.unit.phone_events import rtp_statistics, sip_message
 
 
 @dataclass
@@ -129,26 +129,10 @@ class CallExample(CaseExample):
         reordered: int = 0,
         elsewhere: str = "",
     ) -> Self:
-        counters: dict[str, Any] = dict.fromkeys(("rx_discarded", "rx_duplicated", "tx_lost"), 0) | {
-            "rx_reordered": reordered
-        }
-        self.events.append(
-            RtpStatistics(
-                at=self.now,
-                phone=leg.partition(".")[0],
-                leg=leg,
-                tx_packets=received,
-                tx_bytes=160 * received,
-                rx_packets=received,
-                rx_bytes=160 * received,
-                rx_lost=lost,
-                rx_jitter_ms=1.0,
-                tx_jitter_ms=1.0,
-                rtt_ms=rtt_ms,
-                rx_elsewhere=elsewhere,
-                **counters,
-            )
-        )
+        both = {"tx_packets": received, "tx_bytes": 160 * received, "rx_packets": received, "rx_bytes": 160 * received}
+        jitter = {"rx_jitter_ms": 1.0, "tx_jitter_ms": 1.0}
+        told = {"rx_lost": lost, "rx_reordered": reordered, "rtt_ms": rtt_ms, "rx_elsewhere": elsewhere}
+        self.events.append(rtp_statistics(self.now, leg, **both | jitter | told))
         return self
 
     def calls_again(self, asks: str, dialled: str, **outcome: object) -> Self:

@@ -19,7 +19,7 @@ from harness.sip.message import Message, Request, Response
 from tests.loopback import fresh_address
 from tests.sip_peer import SipPeer
 from tests.unit.phone.test_pending_teardown import INVITE, answer
-from tests.unit.sip_messages import sip_message
+from tests.unit.phone_events import sip_message
 
 
 class FarEnd:

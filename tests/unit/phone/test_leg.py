@@ -10,7 +10,7 @@ import pytest
 
 from harness.events import LegStarted, SipMessage
 from harness.phone.leg import Leg
-from tests.unit.sip_messages import sip_message
+from tests.unit.phone_events import sip_message
 
 INVITE = "INVITE sip:+13125550100@192.0.2.1 SIP/2.0\r\n\r\n"
 

@@ -7,7 +7,7 @@ import pytest
 from harness.events import SipMessage
 from harness.phone.pending_teardown import acknowledgement, acknowledgement_of_success, pending_teardown
 from harness.sip.message import Message, Request, Response
-from tests.unit.sip_messages import sip_message
+from tests.unit.phone_events import sip_message
 
 LOCAL, REMOTE = "127.0.0.1:5060", "127.0.0.2:5060"
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from harness.errors import PhoneParseError
 from harness.events import SipMessage
 from harness.phone.unread import LONGEST_MESSAGE, too_long, why_nothing_came
-from tests.unit.sip_messages import sip_message
+from tests.unit.phone_events import sip_message
 
 HEAD = "SIP/2.0 200 OK\r\nCSeq: 1 INVITE\r\n"
 NAMES = st.sampled_from(("Content-Length: ", "l:", "l : ", "CONTENT-LENGTH :\t"))

@@ -18,7 +18,7 @@ from harness.report.evidence import CaseEvidence
 from harness.report.recorder import CASE, EVENTS, CaseRecorder
 from harness.verdict import Strength, Verdict
 from tests.unit.asserted import asserted
-from tests.unit.sip_messages import sip_message
+from tests.unit.phone_events import sip_message
 
 
 def heard(mark: int, at: float = 1.0) -> MarkHeard:

@@ -21,8 +21,8 @@ from harness.scenario.ends import Call
 from harness.scenario.expect import Expect
 from harness.scenario.people import Group
 from harness.verdict import Finding, Verdict
+from tests.unit.phone_events import sip_message
 from tests.unit.scenario.conftest import MakeContext
-from tests.unit.sip_messages import sip_message
 
 CALLER, ANOTHER = "+14155550101", "+14155550199"
 AGENTS = ("Zoë", "tier-2 desk", "Ağ")

@@ -10,10 +10,10 @@ import pytest
 
 from harness.checks.audio import ListenerReport, Sound
 from harness.checks.claims import Observation
-from harness.events import RtpStatistics
 from harness.phone.leg import Leg
 from harness.phone.waiter import never_came
 from harness.scenario.blips import listen_again_from
+from tests.unit.phone_events import rtp_statistics
 from tests.unit.scenario.conftest import MakeContext
 from tests.unit.scenario.test_signs import Caller, Case
 
@@ -31,18 +31,10 @@ class Listening:
 
     def wait(self, goal: str, predicate: Any, within: float, since: float) -> Any:
         for at, packets in enumerate(self._counts):
-            event = counted(float(at), packets)
+            event = rtp_statistics(float(at), rx_packets=packets, rx_bytes=160 * packets)
             if at >= since and predicate(event):
                 return event
         raise never_came(goal, within, "caller.1", "the call goes on", "")
-
-
-def counted(at: float, packets: int) -> RtpStatistics:
-    plain = dict.fromkeys(("rx_lost", "rx_discarded", "rx_reordered", "rx_duplicated", "tx_lost", "tx_packets"), 0)
-    bytes_of = {"tx_bytes": 0, "rx_bytes": 160 * packets}
-    timed = {"rx_jitter_ms": 0.0, "tx_jitter_ms": 0.0, "rtt_ms": 0.0}
-    made: dict[str, Any] = {**plain, **bytes_of, **timed, "rx_packets": packets}
-    return RtpStatistics(at=at, phone="caller", leg="caller.1", **made)
 
 
 @pytest.mark.parametrize(

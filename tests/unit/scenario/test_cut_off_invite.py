@@ -9,7 +9,7 @@ import pytest
 
 from harness.errors import PhoneParseError
 from harness.scenario.ends import Call
-from tests.unit.sip_messages import sip_message
+from tests.unit.phone_events import sip_message
 
 HEAD = "INVITE sip:+13125550100@127.0.0.1 SIP/2.0\r\nX-Padding: " + "x" * 3800
 

@@ -11,7 +11,7 @@ import pytest
 from harness.events import CallState, Event
 from harness.phone.waiter import never_came
 from harness.scenario.ends import Call
-from tests.unit.sip_messages import sip_message
+from tests.unit.phone_events import sip_message
 
 INVITE = "INVITE sip:+13125550100@carrier.example SIP/2.0"
 

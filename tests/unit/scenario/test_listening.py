@@ -15,22 +15,17 @@ from numpy.typing import NDArray
 
 from harness.audio import g711
 from harness.audio.detector import Heard, marks_heard
-from harness.events import CallState, Event, Listened, MarkHeard, RtpStatistics, SipMessage
+from harness.events import CallState, Event, Listened, MarkHeard, SipMessage
 from harness.phone.waiter import never_came
 from harness.scenario.conclusion import conclude
 from harness.scenario.ends import Call
 from harness.scenario.expect import Expect
 from harness.verdict import Verdict
 from tests.unit.audio.sounds import mark as tone
+from tests.unit.phone_events import rtp_statistics
 from tests.unit.scenario.conftest import MakeContext
 
 TOLD: dict[str, Any] = {"phone": "caller", "leg": "caller.1"}
-NOTHING: dict[str, Any] = dict.fromkeys(
-    (
-        "tx_bytes", "rx_bytes", "rx_lost", "rx_discarded", "rx_reordered", "rx_duplicated", "tx_lost", "rx_jitter_ms",
-        "tx_jitter_ms", "rtt_ms",
-    ), 0
-)  # fmt: skip
 quickly = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
 
 
@@ -85,9 +80,7 @@ def test_what_came_before_is_not_counted(
     for number, counts in enumerate(seconds, start=1):
         totals = [total + more for total, more in zip(totals, counts, strict=True)]
         rx, other, tx = totals
-        events.append(
-            RtpStatistics(at=float(number), rx_packets=rx, rx_other_type=other, tx_packets=tx, **NOTHING, **TOLD)
-        )
+        events.append(rtp_statistics(float(number), rx_packets=rx, rx_other_type=other, tx_packets=tx))
         events.append(Listened(at=float(number), seconds=float(number), level_dbov=-float(number), **TOLD))
     told = Call(make_context(), leg(events), "caller").account(changed + 0.5)
     since = seconds[changed:]

@@ -10,24 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.checks.finding import judged
-from harness.events import Event, MediaState, RtpStatistics
+from harness.events import Event, MediaState
 from harness.scenario.ends import Call
 from harness.scenario.muteness import blame_nobody, longest_mute_s
 from harness.verdict import Finding, Verdict
+from tests.unit.phone_events import rtp_statistics
 from tests.unit.scenario.conftest import MakeContext
 
 TOLD: dict[str, Any] = {"phone": "billing", "leg": "billing.1"}
-COUNTERS = (
-    "tx_packets",
-    "tx_bytes",
-    "rx_packets",
-    "rx_bytes",
-    "rx_lost",
-    "rx_discarded",
-    "rx_reordered",
-    "rx_duplicated",
-)
-ZERO: dict[str, Any] = dict.fromkeys((*COUNTERS, "tx_lost", "rx_jitter_ms", "tx_jitter_ms", "rtt_ms"), 0)
 
 
 def media(at: float, direction: str = "sendrecv", *, active: bool = True) -> MediaState:
@@ -36,7 +26,7 @@ def media(at: float, direction: str = "sendrecv", *, active: bool = True) -> Med
 
 def counts(*pairs: tuple[float, int]) -> list[Event]:
     """What was offered to the transport by then."""
-    return [RtpStatistics(at=at, tx_offered=offered, **ZERO, **TOLD) for at, offered in pairs]
+    return [rtp_statistics(at, "billing.1", tx_offered=offered) for at, offered in pairs]
 
 
 def leg(*events: Event) -> Any:

@@ -12,7 +12,7 @@ import pytest
 from harness.events import Event, MediaState, SipMessage
 from harness.phone.waiter import NeverCame, never_came
 from harness.scenario.ends import Call
-from tests.unit.sip_messages import sip_message
+from tests.unit.phone_events import sip_message
 
 
 class Leg:

@@ -14,8 +14,8 @@ from harness.phone.waiter import never_came
 from harness.scenario.ends import Call
 from harness.scenario.expect import Expect
 from harness.verdict import ExpectationError, Finding, Verdict
+from tests.unit.phone_events import sip_message
 from tests.unit.scenario.conftest import MakeContext
-from tests.unit.sip_messages import sip_message
 
 HEAD = (
     "Via: SIP/2.0/UDP b.example;branch=z9hG4bK{1}\r\nFrom: <sip:a@b.example>;tag=1\r\nTo: <sip:b@b.example>;tag=2\r\n"
