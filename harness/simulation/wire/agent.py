@@ -238,7 +238,7 @@ class UserAgent:
         digest = _digest(credentials)
         if digest is not None:
             request = digest.again(request)
-        return await self.transact(request, way, digest=digest)
+        return await transact(self.layer, request, way, digest=digest)
 
     def _way(self, uri: Uri | str, hop: Hop | None, flow: Flow | None) -> Flow:
         if flow is not None and flow.is_open:
@@ -247,21 +247,6 @@ class UserAgent:
         if hop is None:
             raise LookupError(f"no address for {uri}")
         return self.transport.flow_to(hop)
-
-    async def transact(
-        self,
-        request: Request,
-        flow: Flow | Callable[[], Flow],
-        *,
-        digest: DigestClient | None = None,
-        next_cseq: Callable[[], int] | None = None,
-        on_more: Callable[[Response], None] | None = None,
-    ) -> Response:
-        """Send a built request (without Via) and return its final response, a local 408 or 503 included.
-
-        ``on_more`` gets the further 2xx of an INVITE.
-        """
-        return await transact(self.layer, request, flow, digest=digest, next_cseq=next_cseq, on_more=on_more)
 
     # --- what the application is told --------------------------------------------------------------
 

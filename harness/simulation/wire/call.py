@@ -16,6 +16,7 @@ from harness.simulation.wire.node import Node
 from harness.simulation.wire.referral import Notifier, Referral, Subscriptions
 from harness.simulation.wire.repeat import Repeater
 from harness.simulation.wire.session import SessionTimer
+from harness.simulation.wire.transact import transact
 from harness.simulation.wire.transaction import ServerTransaction
 from harness.simulation.wire.transport import Flow
 from harness.simulation.wire.turns import OfferTurns, glare_wait
@@ -229,8 +230,13 @@ class Call:
         return dialog.local_seq
 
     async def _transact(self, request: Request) -> Response:
-        return await self.ua.transact(
-            request, self._flow, digest=self.digest, next_cseq=self._next_cseq, on_more=self._acks.again
+        return await transact(
+            self.ua.layer,
+            request,
+            self._flow,
+            digest=self.digest,
+            next_cseq=self._next_cseq,
+            on_more=self._acks.again,
         )
 
     def _flow(self) -> Flow:

@@ -11,8 +11,6 @@ from harness.simulation.wire.session import SessionPolicy
 from harness.simulation.wire.timers import Timers
 from harness.simulation.wire.transactions import TransactionLayer
 from harness.simulation.wire.transport import Flow, Listen
-from harness.sip.digest import DigestClient
-from harness.sip.message import Request, Response
 from harness.sip.uri import NameAddr
 
 T = TypeVar("T")
@@ -37,17 +35,6 @@ class Node(Protocol):
 
     def flow_for(self, dialog: Dialog) -> Flow:
         """Where requests of a dialog go. Raises LookupError."""
-
-    async def transact(
-        self,
-        request: Request,
-        flow: Flow | Callable[[], Flow],
-        *,
-        digest: DigestClient | None = None,
-        next_cseq: Callable[[], int] | None = None,
-        on_more: Callable[[Response], None] | None = None,
-    ) -> Response:
-        """Send a request and return its final response."""
 
     def spawn(self, work: Coroutine[Any, Any, T], what: str) -> asyncio.Task[T]:
         """Run something in the background until the node stops."""

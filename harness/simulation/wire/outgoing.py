@@ -12,6 +12,7 @@ from harness.simulation.wire.content import content_header, sdp_of
 from harness.simulation.wire.dialog import Dialog
 from harness.simulation.wire.ends import CallFailedError, End, How
 from harness.simulation.wire.session import min_se_of, offered
+from harness.simulation.wire.transact import transact
 from harness.simulation.wire.transaction import ClientTransaction, Failure
 from harness.simulation.wire.transport import Flow
 from harness.simulation.wire.waiting import Waitable
@@ -201,7 +202,7 @@ class OutgoingCall(Call):
         self.ua.layer.send_ack(ack, flow)
         if tag not in self._spare:
             self._spare.add(tag)
-            self.ua.spawn(self.ua.transact(dialog.build("BYE"), flow), "BYE to another fork")
+            self.ua.spawn(transact(self.ua.layer, dialog.build("BYE"), flow), "BYE to another fork")
 
     def _try_again(self, response: Response) -> bool:
         """A challenge or a 422: the same INVITE once more, with what was missing."""
