@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
-from pathlib import Path
 from typing import Any
 
-_FILE = Path(__file__).parents[2] / "scenarios" / "deployments" / "simulated-talkdesk.toml"
+from harness.resources import EXAMPLES
+
+_FILE = EXAMPLES / "simulated-talkdesk.toml"
 _BEFORE_THE_ANSWER = ("ABANDON", "BUSY", "EARLYMEDIA", "PRACK")
 _OTHERS = ("TD-INBOUND", "TD-FALLBACK-TIMEOUT")
 

@@ -13,7 +13,9 @@ from typing import Any
 
 import pytest
 
-WORLD = Path(__file__).parents[2] / "scenarios" / "deployments" / "simulated-talkdesk.toml"
+from harness.resources import EXAMPLES
+
+WORLD = EXAMPLES / "simulated-talkdesk.toml"
 
 
 Call = Callable[..., subprocess.CompletedProcess[str]]

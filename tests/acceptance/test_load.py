@@ -17,10 +17,11 @@ import tomli_w
 from harness.deployment import CALLS_A_PHONE
 from harness.load import picture, result
 from harness.report.evidence import CaseEvidence
+from harness.resources import EXAMPLES
 from tests.acceptance.outside import was_starved
 from tools.speed.held import wide
 
-WORLD = Path(__file__).parents[2] / "scenarios" / "deployments" / "simulated-talkdesk.toml"
+WORLD = EXAMPLES / "simulated-talkdesk.toml"
 
 
 Load = Callable[..., subprocess.CompletedProcess[str]]

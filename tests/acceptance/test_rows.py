@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 from harness import integrations
 from harness.report.evidence import CaseEvidence
+from harness.resources import EXAMPLES
 from harness.verdict import Verdict
 from tests.acceptance.conftest import Tree
 
-DEPLOYMENTS = Path(__file__).parents[2] / "scenarios" / "deployments"
-FILES = [str(DEPLOYMENTS / f"simulated-{name}.toml") for name in ("talkdesk", "gladly", "generic")]
+FILES = [str(EXAMPLES / f"simulated-{name}.toml") for name in ("talkdesk", "gladly", "generic")]
 
 #: The session's own interval is 90 s; a long call is long. `make verify` runs the one, whoever asks for it the other.
 TOO_LONG = {"SESSIONTIMER", "LONGCALL"}

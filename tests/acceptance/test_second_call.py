@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from harness.report.evidence import CaseEvidence
+from harness.resources import EXAMPLES
 from harness.verdict import Verdict
 from tests.acceptance.conftest import Tree
 
-DEPLOYMENTS = Path(__file__).parents[2] / "scenarios" / "deployments"
 ARGUMENTS = ("--row=NUMBERFORMATS", "--ai=stand-in", "--fault=national-form-refused", "--reports=reports", "-n2")
 
 
 @pytest.mark.parametrize("is_on", [True, False])
 def test_a_number_refused_in_national_form_is_dialled_in_e164(tree: Tree, is_on: bool) -> None:
-    text = (DEPLOYMENTS / "simulated-talkdesk.toml").read_text()
-    text = text.replace('"simulated-talkdesk.csv"', json.dumps(str(DEPLOYMENTS / "simulated-talkdesk.csv")))
+    text = (EXAMPLES / "simulated-talkdesk.toml").read_text()
+    text = text.replace('"simulated-talkdesk.csv"', json.dumps(str(EXAMPLES / "simulated-talkdesk.csv")))
     file = tree.path / "deployment.toml"
     file.write_text(text.replace("[expect]", f"[expect]\nsecond_call = {str(is_on).lower()}"))
     code, output = tree.harness("verify", str(file), *ARGUMENTS)

@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 
 from harness.heartbeat import Listener
+from harness.resources import EXAMPLES
 from harness.scratch import MEMORY
 from tests.acceptance.conftest import Tree
 
-DEPLOYMENTS = Path(__file__).parents[2] / "scenarios" / "deployments"
-TALKDESK = str(DEPLOYMENTS / "simulated-talkdesk.toml")
-GLADLY = str(DEPLOYMENTS / "simulated-gladly.toml")
+TALKDESK = str(EXAMPLES / "simulated-talkdesk.toml")
+GLADLY = str(EXAMPLES / "simulated-gladly.toml")
 
 
 def case_under_way(tree: Tree, process: subprocess.Popen[str]) -> Path:
@@ -215,7 +215,7 @@ def test_a_worker_keeps_nothing_of_the_cases_that_are_over(tree: Tree) -> None:
     """But for the last, which an interrupt may come to. Session fixtures keep how they were first asked for, and no more."""
     (tree.path / "kept.py").write_text(KEPT)
     arguments = ["--row=TD-INBOUND", "--codec=pcmu", "--auth=ip", "--preflight=off", "--no-reports", "-n0", "-pkept"]
-    scenarios = str(DEPLOYMENTS.parent)
+    scenarios = str(EXAMPLES.parent)
     command = [sys.executable, "-m", "pytest", scenarios, "--deployment", TALKDESK, *arguments, "--reports", "reports"]
     code, output = tree.finished(tree.command(command, PYTHONPATH=str(tree.path)))
     assert code == 0, output

@@ -17,11 +17,12 @@ from harness.heartbeat import Listener
 from harness.integrations import load
 from harness.limits import released
 from harness.pytest_plugin.worlds import Worlds, alive_lock, heartbeat
+from harness.resources import EXAMPLES
 from tests.process.forkserver.test_forked_phones import SECRET, remembers
 from tests.process.phone.test_lifetime import gone
 from tools.soak.processes import parent_of
 
-FILE = Path(__file__).parents[3] / "scenarios" / "deployments" / "simulated-gladly.toml"
+FILE = EXAMPLES / "simulated-gladly.toml"
 
 
 @pytest.fixture

@@ -28,9 +28,9 @@ from harness.phone import PhoneConfig
 from harness.phone.leg import Leg
 from harness.phone.phone import Phone
 from harness.phone.pool import PhonePool
+from harness.resources import EXAMPLES
 from harness.scenario.phones import own_phone, stand_in
 
-DEPLOYMENTS = Path(__file__).parents[3] / "scenarios" / "deployments"
 PATIENCE = 10.0  #: seconds for what should come at once, on a machine that may be busy
 
 
@@ -81,7 +81,7 @@ def is_quiet(state: dict[str, Any]) -> bool:
 
 @contextmanager
 def running(deployment: str | Path, directory: Path, *options: str) -> Iterator[RunningWorld]:
-    file = deployment if isinstance(deployment, Path) else DEPLOYMENTS / f"{deployment}.toml"
+    file = deployment if isinstance(deployment, Path) else EXAMPLES / f"{deployment}.toml"
     command = [sys.executable, "-m", "harness.simulation", str(file), "--control"]
     process = subprocess.Popen(
         [*command, "--directory", str(directory), *options],
@@ -89,7 +89,7 @@ def running(deployment: str | Path, directory: Path, *options: str) -> Iterator[
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
-        cwd=DEPLOYMENTS.parents[1],
+        cwd=EXAMPLES.parents[1],
     )
     try:
         assert process.stdout is not None

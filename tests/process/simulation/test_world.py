@@ -19,6 +19,7 @@ import pytest
 
 from harness.deployment import Deployment
 from harness.integrations import load
+from harness.resources import EXAMPLES
 from harness.simulation.addresses import StartError
 from harness.simulation.media.leg import LegMedia
 from harness.simulation.wire.agent import UserAgent
@@ -28,7 +29,7 @@ from harness.simulation.wire.transport import Hop, Listen
 from harness.simulation.world import World
 from harness.sip.digest import Credentials
 from harness.sip.uri import NameAddr, Uri
-from tests.process.simulation.conftest import DEPLOYMENTS, PATIENCE, RunningWorld, Stage, hears, running
+from tests.process.simulation.conftest import PATIENCE, RunningWorld, Stage, hears, running
 from tests.process.wire.conftest import provisional
 
 Script = Callable[[UserAgent], Awaitable[Any]]
@@ -128,7 +129,7 @@ def failed_start(python: str, directory: Path, *options: str) -> dict[str, Any]:
             python,
             "-m",
             "harness.simulation",
-            str(DEPLOYMENTS / "simulated-talkdesk.toml"),
+            str(EXAMPLES / "simulated-talkdesk.toml"),
             "--directory",
             str(directory),
             *options,
@@ -137,7 +138,7 @@ def failed_start(python: str, directory: Path, *options: str) -> dict[str, Any]:
         capture_output=True,
         text=True,
         timeout=300,
-        cwd=DEPLOYMENTS.parents[1],
+        cwd=EXAMPLES.parents[1],
     )
     assert done.returncode == 3, done
     said: dict[str, Any] = json.loads(done.stdout)
@@ -147,7 +148,7 @@ def failed_start(python: str, directory: Path, *options: str) -> dict[str, Any]:
 
 def test_a_busy_port_is_said(tmp_path: Path) -> None:
     async def run() -> str:
-        world = World(load(DEPLOYMENTS / "simulated-talkdesk.toml"), 1, tmp_path)
+        world = World(load(EXAMPLES / "simulated-talkdesk.toml"), 1, tmp_path)
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
             taken.bind((world.tenants[0].address(60), 32681))
             with pytest.raises(StartError) as refused:

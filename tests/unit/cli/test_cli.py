@@ -11,9 +11,8 @@ import typer
 from harness.cli import app, call
 from harness.errors import BrokenError, DeploymentError
 from harness.integrations import load
+from harness.resources import EXAMPLES
 from harness.safety import Guard
-
-FILES = Path(__file__).parents[3] / "scenarios" / "deployments"
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
@@ -152,7 +151,7 @@ def test_only_a_simulated_deployment_is_simulated(
 ) -> None:
     for name in ("TALKDESK_TRUNK_PASSWORD", "SYNTHFLOW_API_TOKEN", "TEST_LINE_PASSWORD", "AGENT_PASSWORD"):
         monkeypatch.setenv(name, "secret")
-    path = FILES / "live-talkdesk.toml"
+    path = EXAMPLES / "live-talkdesk.toml"
     assert run(monkeypatch, "simulate", str(path)) == 2
     assert capsys.readouterr().err == f"ERROR: {path}: kind: is 'live'; allowed: simulated\n"
 
@@ -233,7 +232,7 @@ def test_a_call_is_kept_in_a_directory(
     "number", ["+1 312 555-0100", "(312) 555-0100", "312.555.0100", "sip:+13125550100@carrier.example"]
 )
 def test_a_number_is_called_as_people_write_it(number: str) -> None:
-    talkdesk = load(FILES / "simulated-talkdesk.toml")
+    talkdesk = load(EXAMPLES / "simulated-talkdesk.toml")
     Guard(talkdesk)(call._uri(talkdesk, "caller", number))
 
 

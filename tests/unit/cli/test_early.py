@@ -9,8 +9,8 @@ import pytest
 
 from harness.cli import early
 from harness.forkserver.process import ForkServer
+from harness.resources import EXAMPLES
 
-EXAMPLES = Path(__file__).parents[3] / "scenarios" / "deployments"
 SIMULATED, LIVE = str(EXAMPLES / "simulated-gladly.toml"), str(EXAMPLES / "live-large.toml")
 
 

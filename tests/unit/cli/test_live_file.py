@@ -18,15 +18,15 @@ from harness.cli.verify import TimingsName
 from harness.deployment import Deployment
 from harness.filenames import stem_of
 from harness.integrations import load
+from harness.resources import EXAMPLES
 from harness.terminal import SafeConsole
 
-FILES = Path(__file__).parents[3] / "scenarios" / "deployments"
 #: Names that are alike once a shell's rules for variables are followed, and what is secret of each.
 ALIKE = {"Frau Yıldız": "one", 'Frau-Y"ld"z': "two", "frau y ld z": "it's three"}
 
 
 def world() -> Deployment:
-    found = load(FILES / "simulated-talkdesk.toml")
+    found = load(EXAMPLES / "simulated-talkdesk.toml")
     phone = next(iter(found.phones.values()))
     more = {name: phone.model_copy(update={"password": SecretStr(secret)}) for name, secret in ALIKE.items()}
     return found.model_copy(update={"phones": {**found.phones, **more}})

@@ -14,9 +14,9 @@ import pytest
 from harness.audio.wav import write_wav
 from harness.cli import app, lists
 from harness.fleet.config import REDIS_VARIABLE, redis_address
+from harness.resources import EXAMPLES
 
-DEPLOYMENTS = Path(__file__).parents[3] / "scenarios" / "deployments"
-WORLD = str(DEPLOYMENTS / "simulated-talkdesk.toml")
+WORLD = str(EXAMPLES / "simulated-talkdesk.toml")
 
 #: What may be given where a file is asked for; what each is, is made by :func:`here`.
 FILES = (
@@ -71,7 +71,7 @@ OTHERS = (
         ["load", WORLD, "--calls", "1", *more]
         for more in (["--step", "0"], ["--trunk", "udp-ipp"], ["--line", "inbond"])
     ),
-    ["load", str(DEPLOYMENTS / "live-talkdesk.toml"), "--calls", "1"],
+    ["load", str(EXAMPLES / "live-talkdesk.toml"), "--calls", "1"],
     *(["call", "+13125550100", "--deployment", WORLD, "--seconds", seconds] for seconds in ("-1", "nan", "x")),
     *(["call", "+13125550100", "--deployment", WORLD, "--press", digits] for digits in ("12x", "\u0661", "-")),
     *(["call", "+13125550100", "--deployment", WORLD, "--say", prompt] for prompt in ("helo-en", "directory")),

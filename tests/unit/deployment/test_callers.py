@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from harness.deployment import Campaign, Deployment, PhoneEntry
 from harness.deployment_file import load
-
-FILES = Path(__file__).parents[3] / "scenarios" / "deployments"
+from harness.resources import EXAMPLES
 
 
 def with_phones(**phones: PhoneEntry) -> Deployment:
-    deployment = load(FILES / "simulated-talkdesk.toml")
+    deployment = load(EXAMPLES / "simulated-talkdesk.toml")
     kept = {name: phone for name, phone in deployment.phones.items() if name in ("billing", "support", "reception")}
     return deployment.model_copy(update={"phones": {**phones, **kept}, "campaign": None})
 

@@ -10,11 +10,11 @@ from pydantic import ValidationError
 from harness import toml_model
 from harness.deployment import Deployment, to_plain
 from harness.integrations import load
-from tests.unit.deployment.test_mistakes import FILES
+from harness.resources import EXAMPLES
 
 
 def said_of(place: str, value: str) -> list[str]:
-    plain: Any = to_plain(load(FILES / "simulated-gladly.toml"))
+    plain: Any = to_plain(load(EXAMPLES / "simulated-gladly.toml"))
     *tables, key = place.split(".")
     table = plain
     for name in tables:
@@ -39,7 +39,7 @@ def said_of(place: str, value: str) -> list[str]:
 )
 def test_is_one_line(place: str, value: str) -> None:
     """With an empty reason, a row that was left out was named nowhere."""
-    deployment = load(FILES / "simulated-gladly.toml")
+    deployment = load(EXAMPLES / "simulated-gladly.toml")
     line, group, assistant = (next(iter(n)) for n in (deployment.lines, deployment.groups, deployment.assistants))
     where = place.format(line=line, group=group, assistant=assistant)
     (said,) = said_of(where, value)

@@ -15,16 +15,15 @@ from harness.errors import DeploymentError, RefusedError
 from harness.integrations import load
 from harness.matrix import Selection, calls_of, cases, left_out
 from harness.preflight.machine import number_lines
+from harness.resources import EXAMPLES
 from harness.safety import Guard
-
-FILES = Path(__file__).parents[3] / "scenarios" / "deployments"
 
 
 def loaded(
     directory: Path, name: str = "simulated-talkdesk", lines: Any = None, **groups: dict[str, Any]
 ) -> Deployment:
-    plain = tomllib.loads((FILES / f"{name}.toml").read_text(encoding="utf-8"))
-    plain["numbers_csv"] = str(FILES / plain["numbers_csv"])
+    plain = tomllib.loads((EXAMPLES / f"{name}.toml").read_text(encoding="utf-8"))
+    plain["numbers_csv"] = str(EXAMPLES / plain["numbers_csv"])
     for group, keys in groups.items():
         del plain["groups"][group]["did"]
         plain["groups"][group] |= keys

@@ -14,6 +14,7 @@ from harness.deployment_file import load
 from harness.errors import DeploymentError
 from harness.filenames import stem_of
 from harness.preflight import variables
+from harness.resources import EXAMPLES
 
 
 def mistakes(path: Path) -> list[str]:
@@ -46,7 +47,7 @@ def test_each_is_said_in_lines_that_show_no_control_characters(tmp_path: Path, k
 
 
 def test_a_deployment_is_not_read_in_part(tmp_path: Path) -> None:
-    whole = (Path(__file__).parents[3] / "scenarios" / "deployments" / "simulated-gladly.toml").read_text()
+    whole = (EXAMPLES / "simulated-gladly.toml").read_text()
     path = tmp_path / "x.toml"
     path.write_text(f"{whole}\n# {'x' * 5_000_000}\nand no more TOML")
     assert mistakes(path) == [f"{path}: more than {4 * 1024 * 1024} bytes; allowed: a TOML file"]

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from harness.deployment import Deployment
 from harness.errors import DeploymentError
 from harness.integrations import load
+from harness.resources import EXAMPLES
 
-FILE = Path(__file__).parents[3] / "scenarios" / "deployments" / "live-gladly.toml"
+FILE = EXAMPLES / "live-gladly.toml"
 #: What is no host, be it alone, with a port, or among addresses.
 NONE_AT_ALL = (
     "<sip.acme.example>",

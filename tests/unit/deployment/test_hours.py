@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
@@ -14,8 +13,9 @@ from pydantic import TypeAdapter, ValidationError
 from harness.deployment.hours import AS_OF_VARIABLE, Hours, Zone, is_open, planned_at
 from harness.deployment_file import load
 from harness.errors import SelectionError
+from harness.resources import EXAMPLES
 
-TALKDESK = Path(__file__).parents[3] / "scenarios" / "deployments" / "simulated-talkdesk.toml"
+TALKDESK = EXAMPLES / "simulated-talkdesk.toml"
 WEEK = "mon-fri 08:00-18:00, sat 09:00-13:00"
 FEASTS = f"{WEEK}, 2026-12-24 08:00-12:00; 2026-12-25 closed, 2026-12-27 22:00-02:00"
 NIGHTS = "mon-sun 22:00-06:00, 2026-12-25 closed"

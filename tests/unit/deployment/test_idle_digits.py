@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -12,9 +11,10 @@ from hypothesis import strategies as st
 from harness.deployment import IDLE, Deployment, Escalation, Handover
 from harness.deployment_file import load
 from harness.matrix import cases, left_out
+from harness.resources import EXAMPLES
 
 KEYS = "0123456789*#ABCD"
-FILE = Path(__file__).parents[3] / "scenarios" / "deployments" / "simulated-talkdesk.toml"
+FILE = EXAMPLES / "simulated-talkdesk.toml"
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,8 @@ import pytest
 from harness.deployment import OWN_PHONES, Deployment, Trunk, from_plain, to_plain
 from harness.errors import DeploymentError
 from harness.integrations import load
+from harness.resources import EXAMPLES
 
-FILES = Path(__file__).parents[3] / "scenarios" / "deployments"
 SECRETS = ["TALKDESK_TRUNK_PASSWORD", "SYNTHFLOW_API_TOKEN", "TEST_LINE_PASSWORD", "AGENT_PASSWORD"]
 TRUNKS = ["TRUNK_US_EAST_PASSWORD", "TRUNK_EU_PASSWORD"]
 
@@ -29,12 +29,12 @@ def swapped(old: str, new: str) -> Edit:
 
 
 def mistakes(tmp_path: Path, name: str, *edits: Edit, environment: dict[str, str] | None = None) -> list[str]:
-    text = (FILES / f"{name}.toml").read_text(encoding="utf-8")
+    text = (EXAMPLES / f"{name}.toml").read_text(encoding="utf-8")
     for edit in edits:
         text = edit(text)
     path = tmp_path / "file.toml"
     path.write_text(text, encoding="utf-8")
-    for numbers in FILES.glob("*.csv"):
+    for numbers in EXAMPLES.glob("*.csv"):
         shutil.copy(numbers, tmp_path)
     with pytest.raises(DeploymentError) as caught:
         load(path, dict.fromkeys(SECRETS, "secret") if environment is None else environment)
@@ -90,14 +90,14 @@ def test_a_phone_that_does_not_register_is_nobody_s_to_call(tmp_path: Path) -> N
 
 def test_who_only_calls_need_not_register(tmp_path: Path) -> None:
     file = tmp_path / "file.toml"
-    text = (FILES / "live-talkdesk.toml").read_text()
+    text = (EXAMPLES / "live-talkdesk.toml").read_text()
     file.write_text(swapped("[accounts.carrier]", "[accounts.carrier]\nregister = false")(text))
     assert load(file, dict.fromkeys(SECRETS, "secret")).callers
 
 
 def test_whose_results_these_are(tmp_path: Path) -> None:
     file, secrets = tmp_path / "file.toml", dict.fromkeys(SECRETS, "secret")
-    text = (FILES / "live-gladly.toml").read_text()
+    text = (EXAMPLES / "live-gladly.toml").read_text()
     file.write_text(text)
     assert load(file, secrets).site == "local"
     assert load(file, {**secrets, "HARNESS_SITE": "berlin"}).site == "berlin"
@@ -113,7 +113,7 @@ def test_whose_results_these_are(tmp_path: Path) -> None:
     ["simulated-talkdesk", "simulated-gladly", "simulated-generic", "live-talkdesk", "live-gladly", "live-large"],
 )
 def test_the_files_that_come_with_the_project_are_right(name: str) -> None:
-    deployment = load(FILES / f"{name}.toml", dict.fromkeys([*SECRETS, *TRUNKS], "secret"))
+    deployment = load(EXAMPLES / f"{name}.toml", dict.fromkeys([*SECRETS, *TRUNKS], "secret"))
     assert deployment.name == name
     assert from_plain(to_plain(deployment)) == deployment
 
@@ -237,11 +237,11 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_who_calls_nobody_needs_no_secrets() -> None:
-    assert load(FILES / "live-large.toml", {}, secrets=False).trunks[0].password_env == "TRUNK_US_EAST_PASSWORD"
+    assert load(EXAMPLES / "live-large.toml", {}, secrets=False).trunks[0].password_env == "TRUNK_US_EAST_PASSWORD"
 
 
 def test_secrets_do_not_show_in_what_is_printed() -> None:
-    deployment = load(FILES / "live-talkdesk.toml", dict.fromkeys(SECRETS, "hunter2"))
+    deployment = load(EXAMPLES / "live-talkdesk.toml", dict.fromkeys(SECRETS, "hunter2"))
     assert "hunter2" not in repr(deployment)
     assert "hunter2" not in str(deployment.model_dump())
     assert _count(to_plain(deployment), "hunter2") == 6  # a trunk, the API, four phones: only for the pipe to a worker
@@ -256,7 +256,7 @@ def _count(value: Any, wanted: str) -> int:
 
 
 def test_a_line_has_a_number_on_each_trunk_or_one_on_one() -> None:
-    deployment: Deployment = load(FILES / "simulated-talkdesk.toml")
+    deployment: Deployment = load(EXAMPLES / "simulated-talkdesk.toml")
     assert deployment.did("inbound", "udp-ip") == "+13125550100"
     assert deployment.did("inbound", "tls-ip-stand-in") == "+13125550108"
     with pytest.raises(KeyError):
@@ -353,7 +353,7 @@ def test_what_would_break_later_is_a_mistake_of_the_file(tmp_path: Path, right: 
 @pytest.mark.parametrize("host", ["192.0.2.7", "2001:db8::7", "[2001:db8::7]", "sbc-1.acme.example", "localhost"])
 def test_hosts_as_they_are_written(tmp_path: Path, host: str) -> None:
     place = f"[{host}]" if host.count(":") > 1 and not host.startswith("[") else host
-    text = (FILES / "live-gladly.toml").read_text(encoding="utf-8")
+    text = (EXAMPLES / "live-gladly.toml").read_text(encoding="utf-8")
     text = text.replace('"sip.us.synthflow.example"', f'"{host}"').replace(
         '"acme.sip.gladly.example:5061"', f'"{place}:5061"'
     )

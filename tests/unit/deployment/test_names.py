@@ -15,9 +15,9 @@ from pydantic import ValidationError
 from harness import toml_model
 from harness.deployment import Deployment, from_plain, to_plain
 from harness.integrations import load
+from harness.resources import EXAMPLES
 
-FILES = Path(__file__).parents[3] / "scenarios" / "deployments"
-PLAIN = to_plain(load(FILES / "simulated-talkdesk.toml"))
+PLAIN = to_plain(load(EXAMPLES / "simulated-talkdesk.toml"))
 
 
 @given(
@@ -52,11 +52,11 @@ def test_a_name_that_breaks_a_line_is_refused_in_one(before: str, breaks: str, a
 
 def test_a_name_is_the_same_however_its_letters_are_made_up(tmp_path: Path) -> None:
     """Text that was copied from some programs has ä as two signs (NFD), and the names look alike."""
-    text = (FILES / "simulated-talkdesk.toml").read_text(encoding="utf-8")
+    text = (EXAMPLES / "simulated-talkdesk.toml").read_text(encoding="utf-8")
     name, *places = (unicodedata.normalize(form, "Bücher") for form in ("NFC", "NFD", "NFC"))
     text += f'\n[groups."{places[0]}"]\ndid = "+18155550176"\nagents = ["billing"]\n'
     text += f'\n[lines.books]\ndid = "+12135550171"\ntrunk = "udp-ip"\ngroup = "{places[1]}"\n'
-    for numbers in FILES.glob("*.csv"):
+    for numbers in EXAMPLES.glob("*.csv"):
         shutil.copy(numbers, tmp_path)
     path = tmp_path / "file.toml"
     path.write_text(text, encoding="utf-8")

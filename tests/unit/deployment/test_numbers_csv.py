@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 from harness import numbers_csv
 from harness.deployment_file import load
 from harness.errors import DeploymentError
-
-FILES = Path(__file__).parents[3] / "scenarios" / "deployments"
+from harness.resources import EXAMPLES
 
 
 def read(tmp_path: Path, text: str) -> numbers_csv.NumbersFile:
@@ -349,7 +348,7 @@ def test_a_first_line_that_tells_the_separator(tmp_path: Path, separator: str) -
     ],
 )
 def test_a_number_in_another_form_is_told_in_e164(tmp_path: Path, region: str, did: str, meant: str | None) -> None:
-    plain = tomllib.loads((FILES / "live-large.toml").read_text(encoding="utf-8")) | {"region": region}
+    plain = tomllib.loads((EXAMPLES / "live-large.toml").read_text(encoding="utf-8")) | {"region": region}
     (tmp_path / plain["numbers_csv"]).write_text(f"name,did\nShop,{did}\n", encoding="utf-8")
     path = tmp_path / "d.toml"
     path.write_text(tomli_w.dumps(plain), encoding="utf-8")

@@ -6,16 +6,17 @@ import shutil
 from pathlib import Path
 
 from harness.integrations import load
-from tests.unit.deployment.test_mistakes import FILES, mistakes, swapped
+from harness.resources import EXAMPLES
+from tests.unit.deployment.test_mistakes import mistakes, swapped
 
 OWN_NUMBER = swapped('did = "+17735550196"', 'did = "+18155550105"')
 
 
 def test_a_number_of_people_may_be_their_groups_own(tmp_path: Path) -> None:
     """The number that transfers go to is one of the platform's, which outsiders can call: a spreadsheet of all numbers has it."""
-    shutil.copy(FILES / "simulated-talkdesk.csv", tmp_path)
+    shutil.copy(EXAMPLES / "simulated-talkdesk.csv", tmp_path)
     path = tmp_path / "file.toml"
-    path.write_text(OWN_NUMBER((FILES / "simulated-talkdesk.toml").read_text(encoding="utf-8")), encoding="utf-8")
+    path.write_text(OWN_NUMBER((EXAMPLES / "simulated-talkdesk.toml").read_text(encoding="utf-8")), encoding="utf-8")
     found = load(path)
     assert found.lines["people-in-turns"].did == found.groups["everybody"].did
 

@@ -12,8 +12,9 @@ import tomli_w
 from harness.deployment import Deployment
 from harness.deployment_file import load
 from harness.errors import DeploymentError
+from harness.resources import EXAMPLES
 
-FILE = Path(__file__).parents[3] / "scenarios" / "deployments" / "live-talkdesk.toml"
+FILE = EXAMPLES / "live-talkdesk.toml"
 
 
 def written(directory: Path, phones: dict[str, dict[str, Any]], **accounts: dict[str, Any]) -> Deployment:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -12,10 +11,10 @@ from hypothesis import strategies as st
 
 from harness.deployment import Deployment, replicas_from_plain, replicas_to_plain
 from harness.integrations import load
+from harness.resources import EXAMPLES
 
-FILES: Final = Path(__file__).parents[3] / "scenarios" / "deployments"
-ONE: Final[Deployment] = load(FILES / "simulated-talkdesk.toml")
-OTHER: Final[Deployment] = load(FILES / "simulated-generic.toml")
+ONE: Final[Deployment] = load(EXAMPLES / "simulated-talkdesk.toml")
+OTHER: Final[Deployment] = load(EXAMPLES / "simulated-generic.toml")
 
 #: What may differ without the names in a file becoming wrong.
 CHANGES: Final[dict[str, st.SearchStrategy[Any]]] = {

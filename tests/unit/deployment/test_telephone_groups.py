@@ -12,9 +12,10 @@ import tomli_w
 from harness.errors import DeploymentError
 from harness.integrations import load
 from harness.matrix import Selection, calls_of, cases
+from harness.resources import EXAMPLES
 from harness.safety import Guard
 
-FILE = Path(__file__).parents[3] / "scenarios" / "deployments" / "live-gladly.toml"
+FILE = EXAMPLES / "live-gladly.toml"
 MOBILE = "+14155550177"
 
 

@@ -13,10 +13,11 @@ from harness.deployment import Deployment
 from harness.errors import DeploymentError
 from harness.integrations import load
 from harness.report.scope import content_of
+from harness.resources import EXAMPLES
 from harness.scenario.phones import own_phone
 from tests.unit.safety.conftest import Lab
 
-LIVE = Path(__file__).parents[3] / "scenarios" / "deployments" / "live-talkdesk.toml"
+LIVE = EXAMPLES / "live-talkdesk.toml"
 
 
 def test_every_phone_on_tls_verifies_whom_it_talks_to() -> None:

@@ -10,8 +10,9 @@ import tomli_w
 
 from harness.deployment_file import load
 from harness.errors import DeploymentError
+from harness.resources import EXAMPLES
 
-FILE = Path(__file__).parents[3] / "scenarios" / "deployments" / "live-gladly.toml"
+FILE = EXAMPLES / "live-gladly.toml"
 
 
 def test_two_groups_of_one_topic_are_a_mistake(tmp_path: Path) -> None:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
 from typing import Any, Self
 
 from harness.deployment import Deployment, Handover, from_plain, to_plain
 from harness.events import Event, FarEndRecord
 from harness.integrations import find, load
+from harness.resources import EXAMPLES
 from harness.verdict import Finding
 
-FILES = Path(__file__).parents[3] / "scenarios" / "deployments"
 AI = "192.0.2.60"  #: Synthflow's host; documentation addresses, RFC 5737
 STAND_IN = "192.0.2.90"
 CALLER = "+14155550101"
@@ -23,7 +22,7 @@ SDP = "v=0\r\no=- 1 1 IN IP4 {host}\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0\r\nm=audi
 @cache
 def deployment(integration: str) -> Deployment:
     """A simulated deployment with its addresses filled in; each trunk has one of its own at the platform."""
-    plain = to_plain(load(FILES / f"simulated-{integration}.toml"))
+    plain = to_plain(load(EXAMPLES / f"simulated-{integration}.toml"))
     for index, trunk in enumerate(plain["trunks"]):
         trunk["host"] = AI if trunk["ai"] == "synthflow" else STAND_IN
         trunk["termination"] = f"198.51.100.{20 + index}:5060"

@@ -17,8 +17,7 @@ from harness.fleet import plan
 from harness.fleet.config import Fleet, read
 from harness.fleet.result import placed_again
 from harness.pytest_plugin.options import LIVE_VARIABLE
-
-FILES = Path(__file__).parents[3] / "scenarios" / "deployments"
+from harness.resources import EXAMPLES
 
 
 def fleet(*verify: dict[str, Any], sites: str = "abc", **more: Any) -> Fleet:
@@ -30,7 +29,7 @@ INBOUND = {"file": "simulated-talkdesk.toml", "rows": ["TD-INBOUND"]}
 
 
 def shards(made: Fleet, durations: dict[str, float] | None = None) -> tuple[plan.Shard, ...]:
-    return plan.plan(made, FILES, durations or {}, live=False).shards
+    return plan.plan(made, EXAMPLES, durations or {}, live=False).shards
 
 
 def test_every_case_is_in_one_shard_and_each_site_gets_one() -> None:
@@ -67,7 +66,7 @@ def test_a_real_deployment_is_not_cut_up_for_sites_that_would_wait_for_each_othe
 
 
 def test_a_plan_is_read_as_it_was_written(tmp_path: Path) -> None:
-    made = plan.plan(fleet(INBOUND), FILES, {}, live=True)
+    made = plan.plan(fleet(INBOUND), EXAMPLES, {}, live=True)
     made.write(tmp_path)
     assert plan.read(tmp_path) == made
     with pytest.raises(MistakeError, match="not a fleet run's directory"):
@@ -81,7 +80,7 @@ def test_hours_are_judged_by_one_moment_for_the_whole_run(tmp_path: Path, monkey
     clock.now = lambda zone: next(moments, datetime(2026, 3, 8, 3, tzinfo=UTC))
     monkeypatch.setattr("harness.deployment.hours.datetime", clock)
     monkeypatch.delenv(hours.AS_OF_VARIABLE, raising=False)
-    made = plan.plan(fleet({"file": "live-large.toml"}), FILES, {}, live=True)
+    made = plan.plan(fleet({"file": "live-large.toml"}), EXAMPLES, {}, live=True)
     assert made.as_of == "2026-03-04T15:00:00+00:00"
     assert hours.AS_OF_VARIABLE not in os.environ
     monkeypatch.setenv(hours.AS_OF_VARIABLE, made.as_of)
@@ -94,7 +93,7 @@ def test_real_calls_have_to_be_asked_for_where_a_run_goes_on_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv(LIVE_VARIABLE, raising=False)
-    plan.plan(fleet({"file": "live-talkdesk.toml", "rows": ["TD-INBOUND"]}), FILES, {}, live=True).write(tmp_path)
+    plan.plan(fleet({"file": "live-talkdesk.toml", "rows": ["TD-INBOUND"]}), EXAMPLES, {}, live=True).write(tmp_path)
     outcome = CliRunner().invoke(application(), ["fleet", "run", "--resume", str(tmp_path)])
     assert isinstance(outcome.exception, RefusedError)
     assert "--live" in str(outcome.exception)

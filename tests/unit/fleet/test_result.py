@@ -21,9 +21,8 @@ from harness.fleet.config import REDIS_VARIABLE, Fleet
 from harness.fleet.controller import Accepted, Record
 from harness.report import scope
 from harness.report.run import STOPPED, read_planned, write_end
+from harness.resources import EXAMPLES
 from harness.signoff.decision import decide
-
-FILES = Path(__file__).parents[3] / "scenarios" / "deployments"
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +34,7 @@ def no_allure_program(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_broke_in_an_attempt_breaks_the_run(tmp_path: Path, runs: ModuleType, broke: tuple[str, ...]) -> None:
     """Though each of its cases passed; that an attempt was stopped is no matter, its other cases were run elsewhere."""
     fleet = {"results": "/r", "sites": [{"name": "oslo"}, {"name": "lima"}], "verify": [{"file": "live-talkdesk.toml"}]}
-    made = plan.plan(Fleet.model_validate(fleet), FILES, {}, live=True)
+    made = plan.plan(Fleet.model_validate(fleet), EXAMPLES, {}, live=True)
     record = Record()
     for number, (site, row) in enumerate([("oslo", "HOLD"), ("lima", "BUSY")], 1):
         run = runs.make_run(tmp_path / "work", rows=(row,), deployment=runs.live().model_copy(update={"site": site}))
@@ -45,7 +44,9 @@ def test_what_broke_in_an_attempt_breaks_the_run(tmp_path: Path, runs: ModuleTyp
         else:  # lost: it left no end
             (run.directory / "run.json").unlink()
         record.accepted.append(Accepted(number, 1, site, run.directory, tuple(case.id for case in run.cases)))
-    summary = result.report(made, record, [], files=FILES, reports=tmp_path / "reports", work=tmp_path / "work").summary
+    summary = result.report(
+        made, record, [], files=EXAMPLES, reports=tmp_path / "reports", work=tmp_path / "work"
+    ).summary
     assert summary.total.passed == summary.total.cases == 2
     assert summary.broke == [f"oslo: {line}" for line in broke]
     assert summary.exit_code == (3 if broke else 0)
@@ -54,14 +55,14 @@ def test_what_broke_in_an_attempt_breaks_the_run(tmp_path: Path, runs: ModuleTyp
 def test_a_case_that_was_run_again_counts_once(tmp_path: Path, runs: ModuleType) -> None:
     """A machine that had no time for it broke its first attempt."""
     fleet = {"results": "/r", "sites": [{"name": "oslo"}], "verify": [{"file": "live-talkdesk.toml"}]}
-    made = plan.plan(Fleet.model_validate(fleet), FILES, {}, live=True)
+    made = plan.plan(Fleet.model_validate(fleet), EXAMPLES, {}, live=True)
     deployment = runs.live().model_copy(update={"site": "oslo"})
     run = runs.make_run(tmp_path / "work", rows=("HOLD", "BUSY"), deployment=deployment, plays={"HOLD": runs.breaks})
     (again,) = (case for case in run.cases if case.row.id == "HOLD")
     runs.record(run.directory, deployment, again, attempt=2)
 
     record = Record(accepted=[Accepted(1, 1, "oslo", run.directory, tuple(case.id for case in run.cases))])
-    finished = result.report(made, record, [], files=FILES, reports=tmp_path / "reports", work=tmp_path / "work")
+    finished = result.report(made, record, [], files=EXAMPLES, reports=tmp_path / "reports", work=tmp_path / "work")
 
     told = json.loads((finished.directory / result.FILE).read_text())
     assert len(run.cases) == told["cases"] == told["sites"]["oslo"]["cases"] == finished.summary.total.passed == 2
@@ -74,14 +75,17 @@ def test_a_shard_that_names_its_rows_makes_no_smaller_run(
     """Who signs it read that only a part had been asked for, by options that nobody gave, and a command line for each shard."""
     verify = {"file": "live-talkdesk.toml", "rows": rows}
     made = plan.plan(
-        Fleet.model_validate({"results": "/r", "sites": [{"name": "oslo"}], "verify": [verify]}), FILES, {}, live=True
+        Fleet.model_validate({"results": "/r", "sites": [{"name": "oslo"}], "verify": [verify]}),
+        EXAMPLES,
+        {},
+        live=True,
     )
     record = Record()
     for number, row in enumerate(("HOLD", "BUSY"), 1):
         run = runs.make_run(tmp_path / "work", rows=(row,), deployment=runs.live().model_copy(update={"site": "oslo"}))
         record.accepted.append(Accepted(number, 1, "oslo", run.directory, tuple(case.id for case in run.cases)))
     target = result.report(
-        made, record, [], files=FILES, reports=tmp_path / "reports", work=tmp_path / "work"
+        made, record, [], files=EXAMPLES, reports=tmp_path / "reports", work=tmp_path / "work"
     ).directory
 
     found, decision = scope.read(target), decide(target, today=datetime.date(2026, 11, 20))
@@ -100,10 +104,10 @@ def test_why_a_fleet_ended_before_its_time_is_in_its_report(tmp_path: Path, runs
         "sites": [{"name": "oslo"}],
         "verify": [{"file": "live-talkdesk.toml", "rows": ["TD-INBOUND"]}],
     }
-    made = plan.plan(Fleet.model_validate(fleet), FILES, {}, live=True)
+    made = plan.plan(Fleet.model_validate(fleet), EXAMPLES, {}, live=True)
     left = [case for shard in made.shards for case in shard.cases]
     record = Record(not_run={"oslo": left}, interrupted=why)
-    finished = result.report(made, record, [], files=FILES, reports=tmp_path / "reports", work=tmp_path / "work")
+    finished = result.report(made, record, [], files=EXAMPLES, reports=tmp_path / "reports", work=tmp_path / "work")
     assert finished.summary.interrupted == f"{why}; {len(left)} cases were not run at any site"
     assert finished.summary.exit_code == 3
     code = CliRunner().invoke(application(), ["report", str(finished.directory)]).exit_code
@@ -120,7 +124,7 @@ def test_what_was_not_run_is_reported_though_its_numbers_are_closed_by_then(
         "verify": [{"file": "live-large.toml", "rows": ["TD-INBOUND"]}, {"file": "live-talkdesk.toml"}],
     }
     monkeypatch.setenv(AS_OF_VARIABLE, "2026-03-04T15:00+00:00")
-    made = plan.plan(Fleet.model_validate(fleet), FILES, {}, live=True)
+    made = plan.plan(Fleet.model_validate(fleet), EXAMPLES, {}, live=True)
     left = [case for shard in made.shards if shard.file == "live-large.toml" for case in shard.cases]
     run = runs.make_run(tmp_path / "work", rows=("HOLD",), deployment=runs.live().model_copy(update={"site": "oslo"}))
     accepted = Accepted(1, 1, "oslo", run.directory, tuple(case.id for case in run.cases))
@@ -130,7 +134,7 @@ def test_what_was_not_run_is_reported_though_its_numbers_are_closed_by_then(
         AS_OF_VARIABLE, "2026-03-08T03:00+00:00"
     )  # a night; a later controller may be told another moment
     total = result.report(
-        made, record, [], files=FILES, reports=tmp_path / "reports", work=tmp_path / "work"
+        made, record, [], files=EXAMPLES, reports=tmp_path / "reports", work=tmp_path / "work"
     ).summary.total
     assert (total.passed, total.broken) == (1, len(left))
 
@@ -144,7 +148,7 @@ def test_a_run_goes_on_from_anywhere_by_the_line_that_it_printed(
     redis.return_value.ledger.return_value = []
     monkeypatch.setattr(controller, "Controller", control := MagicMock())
     monkeypatch.setenv(REDIS_VARIABLE, "redis://127.0.0.1:1/0")
-    (tmp_path / "our files").symlink_to(FILES)
+    (tmp_path / "our files").symlink_to(EXAMPLES)
     (tmp_path / "fleet.toml").write_text(
         'results = "/r"\nsites = [{name = "a"}]\nverify = [{file = "live-talkdesk.toml", rows = ["TD-INBOUND"]}]'
     )

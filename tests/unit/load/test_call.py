@@ -23,11 +23,12 @@ from harness.matrix import Selection
 from harness.phone.pool import PhonePool
 from harness.phone.waiter import NeverCame
 from harness.report.evidence import CaseEvidence
+from harness.resources import EXAMPLES
 from harness.scenario.ends import Call
 from harness.verdict import INTERRUPTED, Finding, Verdict
 from tests.unit.checks.calls import counted
 
-_FILE = Path(__file__).parents[3] / "scenarios" / "deployments" / "simulated-talkdesk.toml"
+_FILE = EXAMPLES / "simulated-talkdesk.toml"
 
 Place = Callable[..., LoadCall]
 

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from harness.deployment import Deployment, Limits
@@ -9,13 +7,12 @@ from harness.deployment.hours import AS_OF_VARIABLE
 from harness.errors import RefusedError, SelectionError
 from harness.integrations import load
 from harness.load import plan
-
-FILES = Path(__file__).parents[3] / "scenarios" / "deployments"
+from harness.resources import EXAMPLES
 
 
 @pytest.fixture(scope="module")
 def talkdesk() -> Deployment:
-    return load(FILES / "simulated-talkdesk.toml")
+    return load(EXAMPLES / "simulated-talkdesk.toml")
 
 
 def limited(deployment: Deployment, **limits: float) -> Deployment:

@@ -19,11 +19,12 @@ from harness.load import lane, run
 from harness.load.plan import LoadPlan
 from harness.load.result import LoadResult
 from harness.matrix import Selection
+from harness.resources import EXAMPLES
 from harness.terminal import SafeConsole
 from harness.verdict import INTERRUPTED, Verdict
 from tests.unit.load.test_result import LOAD
 
-_FILE = Path(__file__).parents[3] / "scenarios" / "deployments" / "simulated-talkdesk.toml"
+_FILE = EXAMPLES / "simulated-talkdesk.toml"
 
 NUMBER = "+13125550100"
 PLAN = LoadPlan(levels=(1,), cps=1.0, hold_s=0.0)

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from harness.deployment import Deployment
 from harness.integrations import load
 from harness.matrix import Case, cases, left_out
-
-DEPLOYMENTS = Path(__file__).parents[3] / "scenarios" / "deployments"
+from harness.resources import EXAMPLES
 
 
 @pytest.fixture(scope="module")
 def talkdesk() -> Deployment:
-    return load(DEPLOYMENTS / "simulated-talkdesk.toml")
+    return load(EXAMPLES / "simulated-talkdesk.toml")
 
 
 @pytest.fixture(scope="module")
 def gladly() -> Deployment:
-    return load(DEPLOYMENTS / "simulated-gladly.toml")
+    return load(EXAMPLES / "simulated-gladly.toml")
 
 
 def of(deployment: Deployment, row: str) -> list[Case]:

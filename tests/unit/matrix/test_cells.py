@@ -16,7 +16,8 @@ from harness.integrations import find, load
 from harness.integrations.base import Cell
 from harness.integrations.cells import _way
 from harness.matrix import Case, Selection, calls_of, cases, left_out, why_not_now
-from tests.unit.matrix.conftest import DEPLOYMENTS, of, why
+from harness.resources import EXAMPLES
+from tests.unit.matrix.conftest import of, why
 
 
 def axes(found: list[Case], name: str) -> list[str]:
@@ -266,7 +267,7 @@ def test_what_means_nothing_here_is_not_said_to_be_unseen(
     """For want of sight a guide's row blocks a sign-off, and not where no trunk has what it is about."""
     for name in ("TALKDESK_TRUNK_PASSWORD", "SYNTHFLOW_API_TOKEN", "TEST_LINE_PASSWORD", "AGENT_PASSWORD"):
         monkeypatch.setenv(name, "x")
-    live = load(DEPLOYMENTS / "live-talkdesk.toml")
+    live = load(EXAMPLES / "live-talkdesk.toml")
     nameless = {"ai": ai, "authentication": authentication, "username": None}
     trunks = tuple(t.model_copy(update=nameless) for t in live.trunks)
     assert why(live.model_copy(update={"trunks": trunks}), "TD-REGISTER-OK") == reason

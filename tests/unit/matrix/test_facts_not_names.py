@@ -15,8 +15,8 @@ from harness.deployment import Deployment
 from harness.deployment.hours import AS_OF_VARIABLE
 from harness.integrations import load
 from harness.matrix import cases
+from harness.resources import EXAMPLES
 
-FILES = Path(__file__).parents[3] / "scenarios" / "deployments"
 #: Tables whose entries a customer names, and the keys that refer to them.
 NAMED: Mapping[str, tuple[str, ...]] = {
     "groups": ("group", "fallback", "closed", "transfer_to"),
@@ -54,17 +54,17 @@ def counted(deployment: Deployment) -> Counter[str]:
 
 
 def test_other_names_change_no_row(tmp_path: Path) -> None:
-    plain = tomllib.loads((FILES / "simulated-generic.toml").read_text())
+    plain = tomllib.loads((EXAMPLES / "simulated-generic.toml").read_text())
     file = tmp_path / "renamed.toml"
     file.write_text(tomli_w.dumps(renamed(plain)))
     found = load(file)
     assert not set(found.groups) & set(plain["groups"])
-    assert counted(found) == counted(load(FILES / "simulated-generic.toml"))
+    assert counted(found) == counted(load(EXAMPLES / "simulated-generic.toml"))
 
 
 def test_a_number_is_dialled_over_the_trunk_that_carries_it_alone() -> None:
     """A file with three trunks and one number has cases of one transport: none is labelled with what it did not do."""
-    talkdesk = load(FILES / "simulated-talkdesk.toml")
+    talkdesk = load(EXAMPLES / "simulated-talkdesk.toml")
     trunks = [next(t for t in talkdesk.trunks if t.transport == transport) for transport in ("udp", "tcp", "tls")]
     line = talkdesk.lines["inbound"]
     bound = line.model_copy(update={"trunk": trunks[0].name, "did": "+12065550142", "dids": {}})

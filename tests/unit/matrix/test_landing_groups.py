@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from harness.deployment import Report
 from harness.deployment.hours import AS_OF_VARIABLE
 from harness.integrations import load
 from harness.matrix import cases, landing_groups, why_never_passed
-
-DEPLOYMENTS = Path(__file__).parents[3] / "scenarios" / "deployments"
+from harness.resources import EXAMPLES
 
 
 @pytest.mark.parametrize(
@@ -35,14 +32,14 @@ def test_the_groups_that_a_call_is_to_land_with(
     integration: str, row: str, groups: set[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(AS_OF_VARIABLE, "2026-03-04T12:00+00:00")
-    deployment = load(DEPLOYMENTS / f"simulated-{integration}.toml")
+    deployment = load(EXAMPLES / f"simulated-{integration}.toml")
     found = [set(landing_groups(case, deployment)) for case in cases([deployment]) if case.row.id == row]
     assert found
     assert all(each == groups for each in found)
 
 
 def test_a_transfer_and_people_in_time_land_neither_with_the_fallback_nor_where_a_closed_number_leads() -> None:
-    deployment = load(DEPLOYMENTS / "simulated-talkdesk.toml")
+    deployment = load(EXAMPLES / "simulated-talkdesk.toml")
     elsewhere = {"fallback": "support", "closed": "support"}
     lines = {
         name: entry.model_copy(update=elsewhere if entry.assistant or entry.group else {})
@@ -58,7 +55,7 @@ def test_a_transfer_and_people_in_time_land_neither_with_the_fallback_nor_where_
 def test_a_number_of_people_that_is_closed_lands_where_it_leads_then_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """The people of its hours counted as well: where only a report knows them, the plan said that the case cannot pass."""
     monkeypatch.setenv(AS_OF_VARIABLE, "2026-03-04T12:00+00:00")
-    deployment = load(DEPLOYMENTS / "simulated-talkdesk.toml")
+    deployment = load(EXAMPLES / "simulated-talkdesk.toml")
     to_people = deployment.lines["out-of-hours"].model_copy(update={"assistant": None, "group": "others"})
     others = deployment.groups["everybody"].model_copy(
         update={"did": "+18155550199", "agents": (), "away": (), "reported_as": ("Others",)}

@@ -12,7 +12,8 @@ from harness.errors import SelectionError
 from harness.finding_kinds import ROUTE_NOT_ANSWERED, ROUTE_NOT_REACHED
 from harness.integrations import load
 from harness.matrix import Case, Selection, cases, left_out
-from tests.unit.matrix.conftest import DEPLOYMENTS, of
+from harness.resources import EXAMPLES
+from tests.unit.matrix.conftest import of
 
 
 def of_row(found: list[Case], row: str) -> list[Case]:
@@ -76,7 +77,7 @@ def test_a_selection_without_cases_is_a_mistake(gladly: Deployment) -> None:
 
 
 def test_every_row_has_a_scenario_and_every_scenario_a_row() -> None:
-    text = "".join(path.read_text() for path in (DEPLOYMENTS.parent).glob("test_*.py"))
+    text = "".join(path.read_text() for path in (EXAMPLES.parent).glob("test_*.py"))
     there = {name for names in re.findall(r"@scenario\((.*?)\)", text) for name in re.findall(r'"([^"]+)"', names)}
     assert there == {row.scenario for name in integrations.names() for row in integrations.find(name).rows}
 
@@ -132,7 +133,7 @@ def test_what_is_found_in_some_cells_alone_comes_on_top() -> None:
 
 
 def test_trunks_that_look_alike_are_told_apart_by_name() -> None:
-    large = load(DEPLOYMENTS / "live-large.toml", secrets=False)
+    large = load(EXAMPLES / "live-large.toml", secrets=False)
     for depth in ("once", "every-number", "full"):
         found = cases([large.model_copy(update={"depth": depth})])
         assert len({case.id for case in found}) == len(found)
@@ -151,7 +152,7 @@ OPEN, CLOSED = "2026-03-04T15:00+00:00", "2026-03-08T03:00+00:00"
 
 
 def test_a_small_customer(monkeypatch: pytest.MonkeyPatch) -> None:
-    small = load(DEPLOYMENTS / "live-gladly.toml", secrets=False)
+    small = load(EXAMPLES / "live-gladly.toml", secrets=False)
     assert (len(small.lines), len(small.trunks), len(small.groups), len(small.assistants)) == (1, 1, 1, 1)
     rows = {case.row.id for case in cases([small])}
     assert {"GL-INBOUND", "GL-HEADER-CALLER", "GL-TRANSFER-PLAIN", "HANGUP-AGENT"} <= rows
@@ -161,7 +162,7 @@ def test_a_small_customer(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_large_customer_is_called_while_its_numbers_are_open(monkeypatch: pytest.MonkeyPatch) -> None:
-    large = load(DEPLOYMENTS / "live-large.toml", secrets=False)
+    large = load(EXAMPLES / "live-large.toml", secrets=False)
     agents = {agent for group in large.groups.values() for agent in group.agents}
     assert (len(large.lines), len(large.trunks), len(large.groups), len(agents)) == (40, 3, 5, 9)
     monkeypatch.setenv(AS_OF_VARIABLE, OPEN)
@@ -202,7 +203,7 @@ def test_where_there_is_nothing_to_see_nothing_is_unseen(talkdesk: Deployment) -
 
 
 def test_a_topic_whose_people_are_others_is_unseen() -> None:
-    gladly = load(DEPLOYMENTS / "simulated-gladly.toml")
+    gladly = load(EXAMPLES / "simulated-gladly.toml")
     groups = {name: group.model_copy(update={"agents": ()}) for name, group in gladly.groups.items()}
     why = {left.row: left.why for left in left_out(gladly.model_copy(update={"groups": groups}))}
     assert why["GL-TRANSFER-TOPIC"].startswith("not observable: no assistant hands over with a topic")
@@ -220,7 +221,7 @@ def test_why_no_trunk_registers_is_what_is_missing(talkdesk: Deployment) -> None
 
 def test_what_a_night_hides_is_not_what_nobody_can_see(monkeypatch: pytest.MonkeyPatch) -> None:
     """By day it is left out for the same reason: to come again then would be in vain."""
-    large = load(DEPLOYMENTS / "live-large.toml", secrets=False)
+    large = load(EXAMPLES / "live-large.toml", secrets=False)
     always = large.model_copy(
         update={"lines": {n: one.model_copy(update={"hours": "mon-fri 08:00-18:00"}) for n, one in large.lines.items()}}
     )
@@ -236,7 +237,7 @@ def test_what_a_night_hides_is_not_what_nobody_can_see(monkeypatch: pytest.Monke
 
 def test_nobody_with_a_phone_is_no_one_at_a_telephone() -> None:
     """Where agents answer in the browser alone."""
-    small = load(DEPLOYMENTS / "live-gladly.toml", secrets=False)
+    small = load(EXAMPLES / "live-gladly.toml", secrets=False)
     groups = {name: group.model_copy(update={"agents": ()}) for name, group in small.groups.items()}
     why = {left.row: left.why for left in left_out(small.model_copy(update={"groups": groups}))}
     assert why["KEEPALIVE"] == "no group has an agent with a phone of ours"
@@ -247,7 +248,7 @@ _HIDDEN = "not observable: Night leads, while it is closed, to people of whom no
 
 def test_what_is_said_of_numbers_out_of_hours(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(AS_OF_VARIABLE, CLOSED)
-    small = load(DEPLOYMENTS / "live-gladly.toml", secrets=False)
+    small = load(EXAMPLES / "live-gladly.toml", secrets=False)
 
     def why(**of_the_number: str) -> dict[str, str]:
         lines = {name: line.model_copy(update=of_the_number) for name, line in small.lines.items()}
@@ -283,7 +284,7 @@ def test_each_number_that_is_closed_at_times_is_called_then_or_named(
 ) -> None:
     """As soon as one number had a case, or it was not its time, nothing was said of the others."""
     monkeypatch.setenv(AS_OF_VARIABLE, at)
-    small = load(DEPLOYMENTS / "live-gladly.toml", secrets=False)
+    small = load(EXAMPLES / "live-gladly.toml", secrets=False)
     entry = next(line for line in small.lines.values() if line.assistant)
     hours, always = "mon-fri 08:00-18:00", "mon-sun 00:00-23:59"
     lines = {

@@ -10,11 +10,11 @@ from harness.deployment import Deployment
 from harness.finding_kinds import AUDIO_TO_AI
 from harness.integrations import load
 from harness.matrix import cases, why_never_passed
-from tests.unit.matrix.conftest import DEPLOYMENTS
+from harness.resources import EXAMPLES
 
 
 def live(expect: dict[str, Any], synthflow: dict[str, Any] | None) -> Deployment:
-    found = load(DEPLOYMENTS / "live-talkdesk.toml", secrets=False)
+    found = load(EXAMPLES / "live-talkdesk.toml", secrets=False)
     assert found.synthflow is not None
     told = None if synthflow is None else found.synthflow.model_copy(update=synthflow)
     return found.model_copy(update={"expect": found.expect.model_copy(update=expect), "synthflow": told})

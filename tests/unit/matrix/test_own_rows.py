@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from harness import integrations
@@ -13,8 +11,7 @@ from harness.integrations import load, own, own_row
 from harness.integrations.plans import unassigned
 from harness.integrations.which import FALLBACK, TO_AI
 from harness.matrix import Selection, calls_of, cases, left_out
-
-DEPLOYMENTS = Path(__file__).parents[3] / "scenarios" / "deployments"
+from harness.resources import EXAMPLES
 
 
 @pytest.fixture(autouse=True)
@@ -25,7 +22,7 @@ def nothing_stays(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_row_of_ones_own_has_cases_in_every_deployment() -> None:
     own_row("OWN-TWICE", "Twice", required_findings={ANSWERED: 2})
     for name in ("simulated-talkdesk", "simulated-gladly", "simulated-generic"):
-        deployment = load(DEPLOYMENTS / f"{name}.toml")
+        deployment = load(EXAMPLES / f"{name}.toml")
         found = cases([deployment], Selection(rows=("OWN-TWICE",)))
         assert {case.row.scenario for case in found} == {"OWN-TWICE"}
         assert all(case.required_findings == {ANSWERED: 2} and case.line for case in found)
@@ -34,7 +31,7 @@ def test_a_row_of_ones_own_has_cases_in_every_deployment() -> None:
 
 def test_it_calls_a_number_that_can_prove_it_or_says_why_there_is_none() -> None:
     own_row("OWN-NIGHT", "Night", which=(TO_AI, FALLBACK), required_findings={LANDING: 1})
-    deployment = load(DEPLOYMENTS / "simulated-generic.toml")
+    deployment = load(EXAMPLES / "simulated-generic.toml")
     (case, *_) = cases([deployment], Selection(rows=("OWN-NIGHT",)))
     assert case.line is not None
     assert deployment.lines[case.line].fallback is not None
@@ -61,7 +58,7 @@ def test_the_plan_has_as_many_calls_as_the_row_says() -> None:
 
     announced()
     announced()  # as by a conftest.py that is read twice, and makes its functions anew
-    deployment = load(DEPLOYMENTS / "simulated-generic.toml")
+    deployment = load(EXAMPLES / "simulated-generic.toml")
     found = {}
     for case in cases([deployment], Selection(rows=("OWN-ONCE", "OWN-TWICE", "OWN-OTHER"))):
         did = deployment.did(case.line or "", case.trunk)

@@ -5,17 +5,13 @@ from __future__ import annotations
 from harness.deployment import Deployment
 from harness.integrations import load
 from harness.matrix import cases, left_out
-from tests.unit.matrix.conftest import DEPLOYMENTS, of
-
-
-def why(deployment: Deployment, row: str) -> str:
-    (left,) = [one for one in left_out(deployment) if one.row == row and one.line is None]
-    return left.why
+from harness.resources import EXAMPLES
+from tests.unit.matrix.conftest import of, why
 
 
 def test_numbers_of_people_are_called_whichever_trunk_they_are_bound_to() -> None:
     """A number that nobody calls, and of which no plan says that it is left out, would be taken for verified."""
-    large = load(DEPLOYMENTS / "live-large.toml", secrets=False)
+    large = load(EXAMPLES / "live-large.toml", secrets=False)
     of_people = {line for line, entry in large.lines.items() if entry.group}
     assert len({trunk for line, trunk, _ in large.all_dids() if line in of_people}) > 1
     every = large.model_copy(update={"lines": {name: large.lines[name] for name in of_people}})

@@ -17,8 +17,9 @@ from harness.matrix import cases, left_out, why_never_passed
 from harness.preflight.rows import needs as needs_of_rows
 from harness.pytest_plugin.needs import needs_of
 from harness.report.scope import content_of
+from harness.resources import EXAMPLES
 
-FILE = Path(__file__).parents[3] / "scenarios" / "deployments" / "live-gladly.toml"
+FILE = EXAMPLES / "live-gladly.toml"
 SECRETS = dict.fromkeys(("SYNTHFLOW_API_TOKEN", "TEST_LINE_PASSWORD", "AGENT_PASSWORD", "CALLER_PASSWORD", "KEY"), "x")
 ROWS = {"GL-TRANSFER-PLAIN", "GL-FALLBACK-TIMEOUT", "GL-FALLBACK-REFUSED", "GL-FALLBACK-DOWN"}
 #: Of a landing as well, but of what a phone of ours alone does or sees.

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from harness.deployment import Deployment
 from harness.integrations import load
 from harness.matrix import cases, left_out
+from harness.resources import EXAMPLES
 
-FILE = Path(__file__).parents[3] / "scenarios" / "deployments" / "live-talkdesk.toml"
+FILE = EXAMPLES / "live-talkdesk.toml"
 ROW = "TD-REGISTER-NOTALLOWED"
 
 

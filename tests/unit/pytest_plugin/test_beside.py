@@ -18,16 +18,15 @@ from harness.matrix import Case
 from harness.pytest_plugin.leases import Leased, LeaseTable, leased
 from harness.pytest_plugin.needs import AnyOf, in_turns, landing_agents, needs_of
 from harness.pytest_plugin.run import Run
+from harness.resources import EXAMPLES
 from harness.scenario.case_phones import HEADER_NUMBER
 from harness.scenario.company import Company
-
-FILES = Path(__file__).parents[3] / "scenarios" / "deployments"
 
 
 @pytest.fixture(scope="module")
 def deployment() -> Deployment:
     """As a real one: the stand-in's bind is known."""
-    found = load(FILES / "simulated-talkdesk.toml")
+    found = load(EXAMPLES / "simulated-talkdesk.toml")
     place = found.stand_in.model_copy(update={"bind": "192.0.2.80"})
     return found.model_copy(update={"kind": "stand-in", "name": "acme", "stand_in": place})
 

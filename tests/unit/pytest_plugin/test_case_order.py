@@ -16,8 +16,8 @@ from harness.matrix import Case
 from harness.pytest_plugin.items import case_of
 from harness.pytest_plugin.order import in_order
 from harness.pytest_plugin.run import Run
+from harness.resources import EXAMPLES
 
-FILES = Path(__file__).parents[3] / "scenarios" / "deployments"
 #: As pytest collects them: by the names of the scenarios' files.
 FILE_OF = {"TLS-BADCERT": "test_access", "FALLBACK-DOWN": "test_fallback", "FALLBACK-REFUSED": "test_fallback"}
 
@@ -34,7 +34,7 @@ def in_turn(deployment: Deployment, workers: int, ai: str) -> list[Case]:
 
 
 def real(name: str) -> Deployment:
-    found = load(FILES / f"simulated-{name}.toml")
+    found = load(EXAMPLES / f"simulated-{name}.toml")
     bad = {
         kind: CertificateFiles(certificate="c", private_key="k") for kind in ("expired", "self-signed", "wrong-name")
     }
@@ -58,7 +58,7 @@ def test_at_a_real_platform_what_a_trunk_may_be_taken_for_down_behind_comes_last
 
 
 def test_at_a_simulated_platform_the_longest_come_first() -> None:
-    cases = in_turn(load(FILES / "simulated-talkdesk.toml"), 0, "stand-in")
+    cases = in_turn(load(EXAMPLES / "simulated-talkdesk.toml"), 0, "stand-in")
     seconds = [case.row.seconds for case in cases]
     assert seconds == sorted(seconds, reverse=True)
     assert any(case.row.takes_trunk_down for case in cases)

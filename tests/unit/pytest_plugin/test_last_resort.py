@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,8 +11,7 @@ from harness.deployment import Deployment, Report
 from harness.integrations import load
 from harness.matrix import cases
 from harness.pytest_plugin import collection
-
-FILES = Path(__file__).parents[3] / "scenarios" / "deployments"
+from harness.resources import EXAMPLES
 
 
 def limits_s(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
@@ -36,7 +34,7 @@ def limits_s(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> dict[st
 
 def test_a_report_may_come_as_late_as_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     """By default five minutes after the call, and a case was ended three minutes after it had begun."""
-    found = load(FILES / "simulated-talkdesk.toml")
+    found = load(EXAMPLES / "simulated-talkdesk.toml")
     before = limits_s(found, monkeypatch)
     group = found.groups["billing"].model_copy(update={"agents": (), "reported_as": ("Billing",)})
     platform = found.platform.model_copy(update={"report": Report(url="https://reports.example/calls")})
@@ -54,7 +52,7 @@ def test_a_report_may_come_as_late_as_is_said(monkeypatch: pytest.MonkeyPatch) -
 def test_a_campaign_may_call_as_late_as_is_said(
     monkeypatch: pytest.MonkeyPatch, trigger: dict[str, Any], waits: float
 ) -> None:
-    found = load(FILES / "simulated-talkdesk.toml")
+    found = load(EXAMPLES / "simulated-talkdesk.toml")
     before = limits_s(found, monkeypatch)
     assert found.campaign is not None
     campaign = found.campaign.model_copy(update={"trigger": "http"} | trigger)
@@ -65,7 +63,7 @@ def test_a_campaign_may_call_as_late_as_is_said(
 
 
 def test_words_may_come_as_late_as_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = load(FILES / "live-talkdesk.toml", secrets=False)
+    found = load(EXAMPLES / "live-talkdesk.toml", secrets=False)
     assert found.synthflow is not None
     late = found.synthflow.model_copy(update={"transcript_within_s": 400.0})
     ended = limits_s(found.model_copy(update={"synthflow": late}), monkeypatch)
@@ -74,14 +72,14 @@ def test_words_may_come_as_late_as_is_said(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_a_number_may_register_again_as_late_as_it_was_asked_to(monkeypatch: pytest.MonkeyPatch) -> None:
     """By default 295 s after it has, and the case was ended after 180 s."""
-    found = load(FILES / "simulated-talkdesk.toml")
+    found = load(EXAMPLES / "simulated-talkdesk.toml")
     assert found.timings.register_expires_s == 300
     assert limits_s(found, monkeypatch)["TD-REGISTER-OK"] > 120.0 + 300.0
 
 
 def test_calls_may_begin_as_seldom_as_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     """One a minute, as trial accounts have it: a case of several was ended while it waited for the second."""
-    found = load(FILES / "live-talkdesk.toml", secrets=False)
+    found = load(EXAMPLES / "live-talkdesk.toml", secrets=False)
     before = limits_s(found, monkeypatch)
     limits = found.limits.model_copy(update={"calls_per_second": 1 / 60})
     after = limits_s(found.model_copy(update={"limits": limits}), monkeypatch)

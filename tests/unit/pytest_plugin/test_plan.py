@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -13,8 +12,7 @@ from harness.integrations import load
 from harness.matrix import Selection, cases
 from harness.pytest_plugin.plan import PlanOnly
 from harness.report.scope import scope_of
-
-FILES = Path(__file__).parents[3] / "scenarios" / "deployments"
+from harness.resources import EXAMPLES
 
 
 def test_a_plan_that_cannot_be_made_says_why_in_a_line(capsys: pytest.CaptureFixture[str]) -> None:
@@ -29,7 +27,7 @@ def test_a_plan_that_cannot_be_made_says_why_in_a_line(capsys: pytest.CaptureFix
 def test_a_case_of_more_calls_at_once_than_allowed_is_told_beforehand(
     capsys: pytest.CaptureFixture[str], name: str, most: int
 ) -> None:
-    deployment = load(FILES / f"{name}.toml")
+    deployment = load(EXAMPLES / f"{name}.toml")
     limits = deployment.limits.model_copy(update={"concurrent_calls": most})
     deployment = deployment.model_copy(update={"limits": limits})
     plan = PlanOnly(cast("Any", SimpleNamespace(deployment=lambda _: deployment, timings="documented")))
@@ -66,7 +64,7 @@ def test_a_required_row_without_a_case_is_told_beforehand(
     says: bool,
 ) -> None:
     """The plan showed nothing of it, and the run that followed, with all its calls, could not pass."""
-    deployment = load(FILES / "live-talkdesk.toml", secrets=False).model_copy(update={"require": require})
+    deployment = load(EXAMPLES / "live-talkdesk.toml", secrets=False).model_copy(update={"require": require})
     run = cast("Any", SimpleNamespace(deployments=[deployment], deployment=lambda _: deployment))
     selection = Selection(rows=row)
     asked = cases([deployment], selection)
@@ -100,7 +98,7 @@ def test_a_required_row_without_a_case_is_told_beforehand(
     ],
 )
 def test_which_limit_ends_a_run_is_told(capsys: pytest.CaptureFixture[str], calls: int, most: float, said: str) -> None:
-    deployment = load(FILES / "simulated-talkdesk.toml")
+    deployment = load(EXAMPLES / "simulated-talkdesk.toml")
     limits = deployment.limits.model_copy(update={"seconds_per_run": most})
     plan = PlanOnly(cast("Any", SimpleNamespace(deployment=lambda _: deployment, timings="documented")))
     plan._total(deployment.model_copy(update={"limits": limits}), calls, 1)
@@ -112,7 +110,7 @@ def test_a_case_whose_waiting_outlasts_the_longest_call_is_told_beforehand(
     capsys: pytest.CaptureFixture[str], most: float
 ) -> None:
     """Only what a row takes by itself counted: calls that wait for a ring timeout or a queue were hung up in the midst of it."""
-    deployment = load(FILES / "simulated-talkdesk.toml")
+    deployment = load(EXAMPLES / "simulated-talkdesk.toml")
     nobody = {n for n, group in deployment.groups.items() if group.empty and group.voicemail}
     queued = {n: g.model_copy(update={"queue_s": 300.0} if n in nobody else {}) for n, g in deployment.groups.items()}
     spoken = {
@@ -134,7 +132,7 @@ def test_a_stay_with_people_nobody_hears_that_outlasts_the_longest_call_is_told_
     capsys: pytest.CaptureFixture[str], stay_s: float
 ) -> None:
     """The call was hung up amid the stay, and the case broken, with no word of it in the plan."""
-    deployment = load(FILES / "simulated-talkdesk.toml")
+    deployment = load(EXAMPLES / "simulated-talkdesk.toml")
     billing = deployment.groups["billing"].model_copy(update={"agents": (), "reported_as": ("Billing",)})
     report = Report(url="https://reports.example/calls", stay_s=stay_s)
     changed = {
@@ -157,7 +155,7 @@ def test_at_most_is_no_less_than_the_calls_may_take(
     capsys: pytest.CaptureFixture[str], seconds: float, said: str
 ) -> None:
     """A call of 20 s took 0 minutes at most, and one of 80 s a single one."""
-    deployment = load(FILES / "simulated-talkdesk.toml")
+    deployment = load(EXAMPLES / "simulated-talkdesk.toml")
     limits = deployment.limits.model_copy(update={"seconds_per_call": seconds})
     plan = PlanOnly(cast("Any", SimpleNamespace(deployment=lambda _: deployment, timings="documented")))
     plan._total(deployment.model_copy(update={"limits": limits}), 1, 1)

@@ -10,13 +10,12 @@ from harness.matrix import Selection
 from harness.pytest_plugin.items import case_id
 from harness.pytest_plugin.parallel import pytest_configure_node
 from harness.pytest_plugin.run import RUN, Run
+from harness.resources import EXAMPLES
 from harness.scenario import scenario
-
-FILES = Path(__file__).parents[3] / "scenarios" / "deployments"
 
 
 def test_a_run_crosses_the_pipe_to_a_worker_whole() -> None:
-    deployments = (load(FILES / "simulated-talkdesk.toml"), load(FILES / "simulated-gladly.toml"))
+    deployments = (load(EXAMPLES / "simulated-talkdesk.toml"), load(EXAMPLES / "simulated-gladly.toml"))
     run = Run(
         directory=Path("/tmp/run"),
         deployments=deployments,
@@ -34,7 +33,7 @@ def test_a_run_crosses_the_pipe_to_a_worker_whole() -> None:
 
 def test_workers_are_told_by_one_text() -> None:
     """xdist keeps what each was told as long as the run lasts: 230 bytes a number and tenant, ten times over."""
-    deployment = load(FILES / "simulated-gladly.toml")
+    deployment = load(EXAMPLES / "simulated-gladly.toml")
     stash = pytest.Stash()
     stash[RUN] = run = Run(Path("/tmp/run"), (deployment,), Selection(), "quick")
     nodes = [SimpleNamespace(config=SimpleNamespace(stash=stash), workerinput={}) for _ in range(2)]
@@ -59,7 +58,7 @@ def test_a_row_is_marked_with_its_ids() -> None:
 
 @pytest.mark.parametrize("site", ["local", "berlin"])
 def test_a_case_says_whose_result_it_is(site: str) -> None:
-    deployment = load(FILES / "simulated-gladly.toml", {} if site == "local" else {"HARNESS_SITE": site})
+    deployment = load(EXAMPLES / "simulated-gladly.toml", {} if site == "local" else {"HARNESS_SITE": site})
     run = Run(Path("/tmp/run"), (deployment,), Selection(), "quick", replicas={deployment.name: [deployment]})
     again = Run.from_json(run.to_json())
     assert {again.plain(case)["site"] for case in again.cases} == {site}

@@ -15,8 +15,7 @@ from harness.integrations import load
 from harness.phone import PhoneConfig
 from harness.pytest_plugin import parallel
 from harness.pytest_plugin.run import RUN, Run
-
-FILES = Path(__file__).parents[3] / "scenarios" / "deployments"
+from harness.resources import EXAMPLES
 
 
 class Board:
@@ -32,7 +31,7 @@ class Board:
 
 
 def deployments() -> tuple[Deployment, Deployment]:
-    simulated = load(FILES / "simulated-talkdesk.toml")
+    simulated = load(EXAMPLES / "simulated-talkdesk.toml")
     trunks = [trunk.model_copy(update={"termination": "sbc.example:5060"}) for trunk in simulated.trunks]
     place = simulated.stand_in.model_copy(update={"bind": "192.0.2.80"})
     return simulated, simulated.model_copy(

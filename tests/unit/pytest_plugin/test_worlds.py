@@ -17,8 +17,9 @@ from harness.errors import SelectionError, WorldLostError
 from harness.integrations import load
 from harness.limits import released
 from harness.pytest_plugin.worlds import World, alive_lock, one_world
+from harness.resources import EXAMPLES
 
-FILE = Path(__file__).parents[3] / "scenarios" / "deployments" / "simulated-gladly.toml"
+FILE = EXAMPLES / "simulated-gladly.toml"
 
 READY = json.dumps({"event": "ready", "pid": 1, "deployments": [to_plain(load(FILE))] * 2})
 WAIT = "sys.stdin.read()"

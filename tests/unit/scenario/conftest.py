@@ -18,10 +18,11 @@ from harness.limits import CallGate
 from harness.matrix import Case, Selection
 from harness.phone.pool import PhonePool
 from harness.report.recorder import CaseRecorder
+from harness.resources import EXAMPLES
 from harness.scenario.context import CaseContext
 from harness.verdict import Verdict
 
-_FILE = Path(__file__).parents[3] / "scenarios" / "deployments" / "simulated-talkdesk.toml"
+_FILE = EXAMPLES / "simulated-talkdesk.toml"
 
 MakeContext = Callable[..., CaseContext]
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from pydantic import ValidationError
 
 from harness.deployment import Account, Deployment, Platform
 from harness.integrations import load
+from harness.resources import EXAMPLES
 from harness.scenario.phones import own_phone, stand_in
 
-_FILE = Path(__file__).parents[3] / "scenarios" / "deployments" / "live-talkdesk.toml"
+_FILE = EXAMPLES / "live-talkdesk.toml"
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from harness.deployment_file import load
 from harness.errors import MistakeError
 from harness.report.merge import merge
 from harness.report.run import read_planned, remake, write_end
+from harness.resources import EXAMPLES
 from harness.signoff import manifest
 from harness.signoff.decision import Acceptance, Decision, decide
 from harness.signoff.waivers import Waiver
@@ -24,7 +25,7 @@ from harness.verdict import Strength, Verdict
 
 TODAY = datetime.date(2026, 11, 20)
 ROW = "TD-INBOUND"
-LIVE = Path(__file__).parents[3] / "scenarios" / "deployments" / "live-talkdesk.toml"
+LIVE = EXAMPLES / "live-talkdesk.toml"
 
 
 def waiver(row: str = ROW, **more: Any) -> Waiver:

@@ -7,7 +7,6 @@ import itertools
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,6 +18,7 @@ from harness.audio.marks import reply_to
 from harness.audio.prompts import prompt_samples
 from harness.errors import ResourceError
 from harness.integrations import load
+from harness.resources import EXAMPLES
 from harness.simulation.audit import Audit
 from harness.simulation.media import sound
 from harness.simulation.media.digits import ReceivedDigit, event_packets
@@ -223,7 +223,7 @@ def test_tones_that_are_said_are_heard_as_such() -> None:
 
 
 def test_a_spoken_prompt_is_understood_after_a_mark() -> None:
-    name = load(Path(__file__).parents[3] / "scenarios" / "deployments" / "simulated-talkdesk.toml").escalation.prompt
+    name = load(EXAMPLES / "simulated-talkdesk.toml").escalation.prompt
     assert name is not None
     with bench((name,)) as ear:
         ear.hear_mark(CALLER, 20)

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from harness.deployment import Deployment, from_plain, to_plain
 from harness.errors import SelectionError
 from harness.integrations import load
+from harness.resources import EXAMPLES
 from harness.simulation import addresses
 from harness.simulation.addresses import StartError, take_block
 from harness.simulation.faults import FAULTS, Fault, Faults
@@ -29,11 +30,9 @@ from harness.simulation.wire.transport import REJECT, Passage, Traced
 from harness.sip.message import Request
 from harness.sip.uri import Uri
 
-DEPLOYMENTS = Path(__file__).parents[3] / "scenarios" / "deployments"
-
 
 def deployment(name: str = "talkdesk") -> Deployment:
-    return load(DEPLOYMENTS / f"simulated-{name}.toml")
+    return load(EXAMPLES / f"simulated-{name}.toml")
 
 
 def faults(name: str = "talkdesk") -> Faults:
@@ -103,7 +102,7 @@ def test_every_fault_is_in_the_catalogue() -> None:
 
 
 def test_the_documentation_lists_every_fault() -> None:
-    text = (DEPLOYMENTS.parents[1] / "docs" / "simulation.md").read_text("utf-8")
+    text = (EXAMPLES.parents[1] / "docs" / "simulation.md").read_text("utf-8")
     for fault, note in FAULTS.items():
         where = "all" if {"talkdesk", "gladly", "generic"} <= {*note.integrations} else ", ".join(note.integrations)
         place = "a line or all" if note.per_line else "the tenant"

@@ -14,6 +14,7 @@ from harness.diagnosis.causes import CAUSES
 from harness.integrations import load
 from harness.report.recorder import CaseRecorder
 from harness.report.run import case_directory
+from harness.resources import EXAMPLES
 from harness.simulation.faults import Fault
 from harness.verdict import Verdict
 from tools.selfproof.page import page
@@ -22,8 +23,7 @@ from tools.selfproof.plugin import RESULT
 from tools.selfproof.results import Proof, Result, Told, read
 from tools.trials import AXIS
 
-FILES = Path(__file__).parents[3] / "scenarios" / "deployments"
-DEPLOYMENTS = [load(FILES / f"simulated-{name}.toml") for name in ("talkdesk", "gladly")]
+DEPLOYMENTS = [load(EXAMPLES / f"simulated-{name}.toml") for name in ("talkdesk", "gladly")]
 
 
 def result(
