@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 ROOT = Path(__file__).parents[2]
 CHROMIUM = Path("/usr/bin/chromium")
@@ -59,7 +59,6 @@ class Looked:
     """A page that is open, with what it asked for and what it complained of."""
 
     page: Page
-    cdp: CDPSession
     requests: list[str] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
 
@@ -95,7 +94,7 @@ def look(browser: Browser) -> Opener:
             bypass_csp=True,  # it forbids the tests' own evaluations as well; what it forbids is asserted by itself
         )
         page = context.new_page()
-        looked = Looked(page, context.new_cdp_session(page))
+        looked = Looked(page)
         looked.page.on("request", lambda request: looked.requests.append(request.url))
         looked.page.on("console", lambda said: looked.complaints.append(said.text))
         looked.page.on("pageerror", lambda error: looked.complaints.append(str(error)))

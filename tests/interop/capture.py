@@ -70,7 +70,6 @@ class Stream:
     packets: int
     lost: int
     mean_jitter_ms: float
-    max_jitter_ms: float
 
 
 def streams(file: Path, *ports: int) -> list[Stream]:
@@ -84,15 +83,14 @@ def streams(file: Path, *ports: int) -> list[Stream]:
             continue
         # start end source port target port ssrc payload packets lost (share) min mean max delta, min mean max jitter
         at = next(index for index, word in enumerate(words) if word.startswith("(") and word.endswith("%)"))
-        jitters = words[at + 4 : at + 7]
+        mean_jitter_ms = float(words[at + 5])
         found.append(
             Stream(
                 f"{words[2]}:{words[3]}",
                 f"{words[4]}:{words[5]}",
                 int(words[at - 2]),
                 int(words[at - 1]),
-                float(jitters[1]),
-                float(jitters[2]),
+                mean_jitter_ms,
             )
         )
     return found
