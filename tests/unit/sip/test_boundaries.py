@@ -53,27 +53,6 @@ def test_the_vias_below_the_top_one_stay() -> None:
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "same"),
-    [
-        ("sip:a@h", "sips:a@h", False),
-        ("tel:+12065550100", "TEL:+12065550100", True),
-        ("sip:a@H;Transport=UDP", "sip:a@h;transport=udp", True),
-        ("sip:a@h;transport=udp", "sip:a@h", False),
-        ("sip:a@h;x=1", "sip:a@h", True),
-        ("sip:a@h;x=1", "sip:a@h;x=2", False),
-        ("sip:a@h", "sip:A@h", False),
-        ("sip:a@h:5060", "sip:a@h", False),
-        ("sip:a@h?X-One=1&X-Two=2", "sip:a@h?x-two=2&x-one=1", True),
-        ("sip:a@h?X-One=1", "sip:a@h", False),
-    ],
-)
-def test_equality_of_uris(one: str, other: str, same: bool) -> None:
-    """RFC 3261 section 19.1.4."""
-    assert Uri.parse(one).matches(Uri.parse(other)) is same
-    assert Uri.parse(other).matches(Uri.parse(one)) is same
-
-
-@pytest.mark.parametrize(
     ("text", "address", "port"),
     [
         ("sip:a@[2001:db8::1]", "2001:db8::1", 5060),

@@ -93,6 +93,9 @@ def test_every_line_stays_where_it_was() -> None:
         "v=0\r\nm=audio\r\n",
         "v=0\r\nm=audio x RTP/AVP 0\r\n",
         "v=0\r\nab\r\n",
+        "s=-\r\nv=0\r\n",
+        "m=audio 1 RTP/AVP 0\r\nv=0\r\n",
+        "\r\n",
     ],
 )
 def test_what_is_no_description(text: str) -> None:

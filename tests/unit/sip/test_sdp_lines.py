@@ -271,12 +271,6 @@ def test_a_line_may_be_empty_and_end_in_lf_alone() -> None:
     assert Description.parse(text.encode()) == Description.parse(text)
 
 
-@pytest.mark.parametrize("text", ["s=-\r\nv=0\r\n", "v=1\r\n", "m=audio 1 RTP/AVP 0\r\nv=0\r\n", "\r\n"])
-def test_a_description_starts_with_its_version(text: str) -> None:
-    with pytest.raises(SdpError):
-        Description.parse(text)
-
-
 @pytest.mark.parametrize(
     ("line", "origin"),
     [

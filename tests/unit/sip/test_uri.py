@@ -51,6 +51,29 @@ def test_parts(text: str, user: str | None, host: str, port: int | None) -> None
         "tel:",
         "sip:a@b;=x",
         "<sip:a@b>",
+        "sip",
+        ":x",
+        "1sip:x",
+        "sip:a b",
+        "sip:a@h>",
+        "sip:<a@h",
+        "tel:;x=1",
+        "sip:@h",
+        "sip::secret@h",
+        "sip:a@b@h",
+        "sip:a%4@h",
+        "sip:a:%zz@h",
+        "sip:h?x",
+        "sip:h?=x",
+        "sip:h?x=1&",
+        "sip:h?x%=1",
+        "sip:h?x=%1",
+        "sip:h:65536",
+        "sip:h:x",
+        "sip:[2001:db8::1",
+        "sip:[x]",
+        "sip:-h",
+        "tel:%4",
     ],
 )
 def test_what_is_no_uri(text: str) -> None:
@@ -99,6 +122,17 @@ def test_where_a_uri_leads() -> None:
         ("sip:carol@chicago.com", "sip:carol@chicago.com?Subject=next%20meeting", False),
         ("sip:bob@phone21.boxesbybob.com", "sip:bob@192.0.2.4", False),
         ("sip:carol@chicago.com;security=on", "sip:carol@chicago.com;security=off", False),
+        # and others
+        ("sip:a@h", "sips:a@h", False),
+        ("tel:+12065550100", "TEL:+12065550100", True),
+        ("sip:a@H;Transport=UDP", "sip:a@h;transport=udp", True),
+        ("sip:a@h;transport=udp", "sip:a@h", False),
+        ("sip:a@h;x=1", "sip:a@h", True),
+        ("sip:a@h;x=1", "sip:a@h;x=2", False),
+        ("sip:a@h", "sip:A@h", False),
+        ("sip:a@h:5060", "sip:a@h", False),
+        ("sip:a@h?X-One=1&X-Two=2", "sip:a@h?x-two=2&x-one=1", True),
+        ("sip:a@h?X-One=1", "sip:a@h", False),
     ],
 )
 def test_equality(one: str, other: str, same: bool) -> None:
@@ -125,7 +159,24 @@ def test_name_addr(text: str, display: str | None, user: str, tag: str | None) -
     assert NameAddr.parse(str(address)) == address
 
 
-@pytest.mark.parametrize("text", ['"Bob <sip:b@c>', "<sip:b@c", "<sip:b@c> x", '"Bob" sip:b@c', "*"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        '"Bob <sip:b@c>',
+        "<sip:b@c",
+        "<sip:b@c> x",
+        '"Bob" sip:b@c',
+        "*",
+        '"A" sip:a@h',
+        '"A',
+        '"A\\" <sip:a@h>',
+        "<sip:a@h",
+        "<sip:a@h> x",
+        "<>",
+        "A> <sip:a@h>",
+        '"',
+    ],
+)
 def test_what_is_no_name_addr(text: str) -> None:
     with pytest.raises(SipSyntaxError):
         NameAddr.parse(text)
