@@ -6,7 +6,8 @@ from pathlib import Path
 
 from harness.integrations import load
 from harness.matrix import calls_of, cases
-from tests.unit.deployment.test_mistakes import FILES, SECRETS, mistakes, swapped
+from harness.resources import EXAMPLES
+from tests.unit.deployment.test_mistakes import SECRETS, mistakes, swapped
 
 IMPORTED = swapped('did = "+12535550100"', 'did = "+16465550100"')
 
@@ -14,7 +15,7 @@ IMPORTED = swapped('did = "+12535550100"', 'did = "+16465550100"')
 def test_a_number_that_is_imported_at_synthflow_is_the_assistants_too(tmp_path: Path) -> None:
     """Guides, "Add the SIP Number": "Enter the phone number in E.164 format (same DID provisioned in Gladly)"."""
     path = tmp_path / "file.toml"
-    path.write_text(IMPORTED((FILES / "live-gladly.toml").read_text(encoding="utf-8")), encoding="utf-8")
+    path.write_text(IMPORTED((EXAMPLES / "live-gladly.toml").read_text(encoding="utf-8")), encoding="utf-8")
     found = load(path, dict.fromkeys(SECRETS, "secret"))
     assert found.assistants["Ava"].did == found.lines["Customer hotline"].did
     (case,) = [case for case in cases([found]) if case.row.id == "GL-INBOUND"]

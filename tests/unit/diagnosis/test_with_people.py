@@ -11,7 +11,7 @@ from tests.unit.diagnosis.audio_examples import with_a_person
 from tests.unit.diagnosis.building import Example
 from tests.unit.diagnosis.known import facts_of
 
-MUSIC = {"instead": "music", "listened_s": 2.0}
+MUSIC: dict[str, Any] = {"instead": "music", "listened_s": 2.0}
 
 
 def named(example: Example) -> list[tuple[str, str]]:
