@@ -73,6 +73,7 @@ def test_strangers_are_counted_by_address(tmp_path: Path, runs: ModuleType) -> N
 def test_an_interrupted_run_says_so(tmp_path: Path, runs: ModuleType) -> None:
     text = text_of(runs.make_run(tmp_path, interrupted="stopped by the user", lost=(ROW,)).directory, runs)
     assert text.lower().count("interrupted: stopped by the user") == 1
+    assert "A row may be waived instead" in text, "and not all that is listed there (docs/signoff.md)"
 
 
 def test_a_simulated_run_says_so_on_every_page(tmp_path: Path, runs: ModuleType) -> None:
