@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.unit.diagnosis.building import Example
+from tests.unit.diagnosis.known import facts_of
 from tests.unit.diagnosis.stories import GROUP, NOBODY, OTHER_GROUP, QUEUE
 from tests.unit.diagnosis.transfer_examples import by_topic, queues, several, told
 
@@ -76,3 +77,21 @@ def test_a_record_without_a_number_names_nobodys_number_no_more() -> None:
     found = causes(landed(told(to=None), "billing", "support"))
     assert {(said[0], said[2]) for said in found} == {("group-did-wrong", True), ("group-wrong", True)}
     assert GROUP not in "".join(told(to=None).diagnose().facts)
+
+
+@pytest.mark.parametrize(
+    ("tried", "target"),
+    [((OTHER_GROUP, GROUP), "the group's number"), ((GROUP, OTHER_GROUP), "another group's number")],
+)
+@pytest.mark.parametrize("step", [1, -1])
+def test_of_a_record_of_two_transfers_the_one_that_did_not_fail_is_told(
+    tried: tuple[str, str], target: str, step: int
+) -> None:
+    """A record has them by name, in no order."""
+    failed, last = (
+        {"name": "transfer_call", "type": "cold", "to": to, "status": status}
+        for to, status in zip(tried, ("transfer-failed-timeout", "transfer-success"), strict=True)
+    )
+    example = Example(row="TD-TRANSFER-BLIND").dials().answered().taken()
+    facts = facts_of(example.record(executed_actions=[failed, last][::step]))
+    assert facts.value("transfer.target") == target
