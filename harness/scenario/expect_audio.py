@@ -20,7 +20,7 @@ from harness.scenario.ai import Ai
 from harness.scenario.context import CaseContext
 from harness.scenario.end import End
 from harness.scenario.ends import SETTLE_S, Call
-from harness.scenario.reactions import last_spoken_to
+from harness.scenario.reactions import WHISPER_S, last_spoken_to
 from harness.scenario.reported import ReportedCall
 from harness.scenario.signs import LISTEN_S, Look
 from harness.scenario.synthflow_call import SynthflowCall
@@ -32,8 +32,6 @@ _GREETING_S, _LISTENED_AGAIN_S = 45.0, 1.0
 _LISTENS_S = 4.0
 #: So soon behind what a machine says its tone comes.
 _TONE_WITHIN_S = 2.0
-#: So much longer caller and agent may be kept apart while the agent is told something: who calls, say, or for whom.
-_TOLD_FIRST_S = 10.0
 #: So long after two people were proved to hear each other they are listened to again: media may move, or a relay end with the leg
 #: that it was opened for, as soon as a transfer is complete.
 _STILL_AFTER_S = 1.0
@@ -88,7 +86,7 @@ class ExpectAudio:
             told = last_spoken_to(agent.leg, since)
             if None not in heard:
                 break
-            later = min(deadline + _TOLD_FIRST_S, told + LISTEN_S)
+            later = min(deadline + WHISPER_S, told + LISTEN_S)
             if later <= by_when:
                 return by_when
             by_when = later

@@ -20,7 +20,7 @@ from harness.scenario.context import CaseContext
 from harness.scenario.ends import Call
 from harness.scenario.expect import Expect
 from harness.scenario.lines import Line, number_as
-from harness.scenario.reactions import wait_for_pause
+from harness.scenario.reactions import WHISPER_S, last_spoken_to, wait_for_pause
 from harness.scenario.reported import ReportedCall
 from harness.verdict import ExpectationError, Finding
 
@@ -33,6 +33,8 @@ _OUT_OF_TURN_S = 0.5
 _ONE_TURN_S = 2.0
 _RINGS_ELSEWHERE_EVERY_S = 0.25
 _LOOKS_EVERY_S = 0.05
+#: So soon after the answer, or its last word, a platform goes on that says something to an agent.
+_SPEAKS_WITHIN_S = 1.0
 
 
 class Caller:
@@ -156,7 +158,19 @@ class Group:
                 taken.press(digit)
                 taken.connected_at = time.monotonic()
             self._others_stop(taken)
+            self._hears_out(taken, of)
             return taken
+
+    def _hears_out(self, agent: Call, caller: Call) -> None:
+        """Where the caller is answered only when the agent has heard what the platform says first (a whisper): until then."""
+        began = time.monotonic()
+        while caller.answered_at() is None and not caller.is_over():
+            spoken_to = last_spoken_to(agent.leg, began)
+            if time.monotonic() > min(spoken_to + _SPEAKS_WITHIN_S, began + WHISPER_S):
+                break
+            self._context.pause(_LOOKS_EVERY_S)
+        if (waited := time.monotonic() - began) > _LOOKS_EVERY_S:
+            self._context.evidence.scripted(waited, "what the platform says to the agent", began=began)
 
     def _by_report(self, of: Call, seconds: float, declared: Report) -> ReportedCall:
         """People of the platform's own take the call: the caller stays so long, and the platform's report tells of it."""

@@ -25,6 +25,8 @@ SOUND_DBOV: Final = -45.0
 PAUSE_S: Final = 0.6
 #: Whoever speaks longer without a pause is spoken over.
 PAUSES_WITHIN_S: Final = 10.0
+#: So much longer caller and agent may be kept apart while the platform tells the agent something: who calls, say, or for whom.
+WHISPER_S: Final = 10.0
 #: What a pulse of the listener speaks of, up to its moment.
 PULSE_S: Final = 0.2
 _RECOGNISED_S: Final = 0.4  # a mark is said again every 200 ms

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness.deployment import Group as GroupEntry
-from harness.events import CallState
+from harness.events import CallState, Listened
 from harness.phone.leg import everybodys
 from harness.phone.waiter import never_came
 from harness.scenario import people
@@ -54,6 +54,11 @@ def leg(agent: str, *states: str, began: float, shown: str = CALLER) -> Any:
     return made
 
 
+def answered(at: float = 0.0) -> Any:
+    """A caller whose call was answered then."""
+    return SimpleNamespace(is_over=lambda: False, obeyed=lambda at: None, answered_at=lambda: at)
+
+
 class Phones:
     """Agents at their phones, with the calls that have come to them."""
 
@@ -71,13 +76,13 @@ class Phones:
         came.phone = self.by_agent[agent]
         came.phone.incoming.append(came)
 
-    def take(self, monkeypatch: pytest.MonkeyPatch) -> Call:
+    def take(self, monkeypatch: pytest.MonkeyPatch, caller: Any = None) -> Call:
         """The first agent has the call."""
         phones: Any = list(self.by_agent.values())
         first = phones[0].incoming[0]
         monkeypatch.setattr(self.context.phones, "first_incoming", lambda *_, **__: first)
         group = Group(self.context, "Größe L", GroupEntry(did="+13125550142", agents=AGENTS), phones)
-        taken = group.expect_call(SimpleNamespace(is_over=lambda: False, obeyed=lambda at: None))  # type: ignore[arg-type]
+        taken = group.expect_call(caller or answered())
         assert isinstance(taken, Call)
         return taken
 
@@ -102,6 +107,39 @@ def test_each_agent_who_rings_is_shown_the_caller(
         f"{agent}.1": Verdict.PASSED if number == CALLER else Verdict.FAILED
         for agent, number in zip(AGENTS, shown, strict=True)
     }
+
+
+@pytest.mark.parametrize(
+    ("told_s", "answered_s", "waits_s"),
+    [
+        (0.0, 0.0, 0.0),
+        (0.0, 0.3, 0.3),
+        (6.2, 6.4, 6.4),
+        (6.2, 99.0, 7.2),  # nobody answers the caller behind it either
+        (0.0, 99.0, 1.0),
+        (30.0, 99.0, 10.0),
+    ],
+)
+def test_a_caller_who_is_answered_behind_a_whisper_has_until_then(
+    make_context: MakeContext, monkeypatch: pytest.MonkeyPatch, told_s: float, answered_s: float, waits_s: float
+) -> None:
+    """FreeSWITCH answers its caller when it connects the agent, behind what it says to the agent first."""
+    context, clock = make_context(), SimpleNamespace(now=100.0)
+    phones = Phones(context)
+    phones.rings(AGENTS[0], "confirmed", began=100.0)
+    events = phones.by_agent[AGENTS[0]].incoming[0].events
+
+    def pause(seconds: float) -> None:
+        clock.now += seconds
+        if clock.now <= 100.0 + told_s:
+            events.append(Listened(at=clock.now, phone="", leg="", seconds=clock.now - 100.0, level_dbov=-20.0))
+
+    monkeypatch.setattr(people, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    monkeypatch.setattr(context, "pause", pause)
+    caller = answered()
+    caller.answered_at = lambda: 100.0 + answered_s if clock.now >= 100.0 + answered_s else None
+    phones.take(monkeypatch, caller)
+    assert clock.now - 100.0 == pytest.approx(waits_s, abs=0.11)
 
 
 @pytest.mark.parametrize(

@@ -200,7 +200,7 @@ class TestWhatMustNotBe:
             ringing(second, shown)
         monkeypatch.setattr(context.phones, "first_incoming", lambda *_, **__: taken)
         entry = GroupEntry(did="+13125550147", agents=("billing", "support"))
-        of: Any = SimpleNamespace(is_over=lambda: False, obeyed=lambda at: None)
+        of: Any = SimpleNamespace(is_over=lambda: False, obeyed=lambda at: None, answered_at=lambda: 1.0)
         landed = Group(context, "x", entry, [first, second]).expect_call(of)
         assert isinstance(landed, Call)
         Expect(context, landed).caller_id(CALLER)
