@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
+from itertools import pairwise
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
@@ -75,6 +76,11 @@ def _week(text: str) -> _Week:
                 days.setdefault(weekday % 7, []).extend(spans)
     if not days:
         raise ValueError(f"{text!r}: dates alone; allowed: the days of a week as well, e.g. mon-sun 00:00-24:00")
+    for name, spans in (*((_DAYS[day], days[day]) for day in sorted(days)), *sorted(dates.items())):
+        if any(later[0] < former[1] for former, later in pairwise(sorted(spans))):
+            # is the later one meant instead, as OpenStreetMap's opening_hours has it, or as well? A closed number may be called.
+            allowed = "times apart, e.g. mon-thu 08:00-18:00, fri 08:00-14:00"
+            raise ValueError(f"{name}: two of its times overlap; allowed: {allowed}")
     if both := [day for day in sorted(shut) if dates[day]]:
         raise ValueError(f"{both[0]}: is closed, and has times; allowed: one of them")
     return _Week(days, dates)

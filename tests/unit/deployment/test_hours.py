@@ -75,8 +75,32 @@ def test_what_are_no_hours_is_said_with_an_example(text: str) -> None:
         TypeAdapter(Hours).validate_python(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "day"),
+    [
+        ("mon-fri 08:00-18:00, fri 08:00-14:00", "fri"),
+        ("mon-sun 22:00-06:00; sat 23:00-02:00", "sat"),
+        (f"{WEEK}, 2026-12-24 08:00-12:00, 2026-12-24 11:59-13:00", "2026-12-24"),
+    ],
+)
+def test_times_of_one_day_that_overlap_are_a_mistake(text: str, day: str) -> None:
+    """Who wrote a shorter Friday beside mon-fri was called on Friday afternoon, and nothing was said of it."""
+    with pytest.raises(ValidationError, match=f"{day}: two of its times overlap; allowed: times apart"):
+        TypeAdapter(Hours).validate_python(text)
+    TypeAdapter(Hours).validate_python(f"{WEEK}, fri 18:00-20:00, mon 20:00-02:00, tue 01:00-07:00")
+
+
 _DATES = st.dates(date(2025, 1, 1), date(2028, 12, 31))
-_SPANS = st.lists(st.tuples(st.integers(0, 1439), st.integers(1, 1440)), max_size=3)
+
+
+def _apart(minutes: list[int], night: int) -> list[tuple[int, int]]:
+    """Spans of a day, the last of them perhaps into the next one."""
+    ordered = sorted(minutes)
+    late = [(begins, min(night, begins)) for begins in ordered[len(ordered) & ~1 :]]
+    return [*zip(ordered[::2], ordered[1::2], strict=False), *late]
+
+
+_SPANS = st.builds(_apart, st.lists(st.integers(0, 1439), max_size=5, unique=True), st.integers(0, 1440))
 
 
 def _clock(minute: int) -> str:
