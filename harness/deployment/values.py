@@ -255,7 +255,7 @@ OwnHeader = Annotated[str, form(r"X-[A-Za-z0-9\-_]+", "a header that begins with
 SiteName = Annotated[str, form(r"[\w .-]{1,60}", "letters, digits, blanks and . _ -, 60 at most")]
 #: A number as it is dialled, short codes among them.
 Dialled = Annotated[
-    str, form(r"\+[1-9][0-9]{2,14}|[0-9*#]{2,8}", "a number in E.164, or a short code of 2 to 8 digits")
+    str, form(r"\+[1-9][0-9]{2,14}|[0-9]|[0-9*#]{2,8}", "a number in E.164, or a short code of 1 to 8 digits")
 ]
 #: POSIX has upper-case letters, digits and underscores (XBD 8.1); many shells take small ones.
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,79}")

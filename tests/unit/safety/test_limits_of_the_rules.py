@@ -88,6 +88,16 @@ def test_the_key_that_a_refusal_names_allows_the_number(lab: Lab, number: str) -
     assert Guard(lab(**asked)).refusal(number) is None
 
 
+@pytest.mark.parametrize("extension", ["0", "9", "22", "4711*", "1120"])
+def test_the_key_that_a_refusal_names_allows_the_extension(lab: Lab, extension: str) -> None:
+    """0 is the operator at many a private exchange; the file took no exception of one digit."""
+    group = {"user": extension, "agents": ["billing"]}
+    said = Guard(lab(region="DE", groups__billing=group)).refusal(extension) or ""
+    assert said.endswith("(safety.allow may name it)")
+    guard = Guard(lab(region="DE", groups__billing=group, safety__allow=[extension]))
+    guard(f"sip:{extension}@acme.example")
+
+
 @pytest.mark.parametrize("port", [5060, 5061])
 def test_ports_of_sip_are_open_wherever_the_deployment_lives(lab: Lab, port: int) -> None:
     away: dict[str, Any] = {"platform__port": 15060, "accounts__carrier__port": 15061}
