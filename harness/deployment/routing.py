@@ -213,6 +213,8 @@ class Assistant(Transfer):
             if not handover.ways:
                 what = 'how is it asked for? allowed: digit, prompt, or ways = ["silence"]'
                 mistakes.append((place, what))
+            if len(set(handover.ways)) < len(handover.ways):
+                mistakes.append(((*place, "ways"), "one is named twice; allowed: once"))
             for way in ("digit", "prompt"):
                 if way in handover.ways and getattr(handover, way) is None:
                     mistakes.append(((*place, way), f"is missing; allowed: a {way}, since ways has it"))

@@ -94,6 +94,7 @@ def test_a_digit_means_one_thing(tmp_path: Path, plain: Table) -> None:
         ({"digit": "2", "transfer": None}, "sales.transfer: is missing; allowed: cold, warm"),
         ({}, 'sales: how is it asked for? allowed: digit, prompt, or ways = ["silence"]'),
         ({"ways": ["prompt"], "digit": "2"}, "sales.prompt: is missing; allowed: a prompt, since ways has it"),
+        ({"ways": ["digit", "digit"], "digit": "2"}, "sales.ways: one is named twice; allowed: once"),
         ({"digit": "0"}, "sales.digit: 0 is already escalation.digit; allowed: one of its own for each handover"),
         (
             {"digit": "9"},
