@@ -174,6 +174,10 @@ KNOWN: Mapping[str, Kind] = {
     "agent.cut": Kind(
         "the call with the agent was ended before it was over", "look at the caller's and the agent's phone"
     ),
+    "agent.reason": Kind(
+        "what the BYE says that the call with the agent was ended for",
+        "capture the BYE, and read its Reason (RFC 3326)",
+    ),
     "call.reason": Kind("what its BYE says that it was ended for", "capture the BYE, and read its Reason (RFC 3326)"),
     "call.cut_by": Kind("who ended it", _AI_LOG),
     "codec.sides": Kind("the codecs of both sides", "read the SDP answers on both sides of the platform"),

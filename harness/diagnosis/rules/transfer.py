@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
+
 from harness.diagnosis.audio import NO_VOICE
 from harness.diagnosis.cells import cells
 from harness.diagnosis.conditions import not_shown, unless, when
 from harness.diagnosis.legs import MALFORMED
 from harness.diagnosis.own import NO_ROOM
 from harness.diagnosis.refusals import (
+    CHANNELS,
+    CONCURRENCY,
+    CONGESTION,
+    NO_RTP_CAME,
     NO_SUCH_NUMBER,
     NOBODY_THERE,
     NOT_CARRIED,
@@ -15,7 +22,10 @@ from harness.diagnosis.refusals import (
     THE_ADDRESS,
     THE_AGENTS,
     THE_CALLERS_NUMBER,
+    THE_CODEC,
+    THE_ENCRYPTION,
     THE_TRUNK,
+    WHY_ENDED,
 )
 from harness.diagnosis.rule import Rule, Symptom
 from harness.diagnosis.session import BY_RECORD, PLATFORM
@@ -36,6 +46,38 @@ _NOT_DIALLED = not_shown("transfer.way", "dialled")
 _RIGHT_TOPIC = when("transfer.topic", "the right one", "none needed")
 #: The AI made the handover that it was asked for, as far as is known.
 NOT_ANOTHERS = not_shown("transfer.handover", "another one")
+
+
+def _cut() -> Iterator[Rule]:
+    """The call with an agent was ended before anybody here had hung up: by its BYE's Reason, where that says more."""
+    cut = Rule(
+        id="transfer.cut",
+        cause="agent-call-dropped",
+        symptoms=("audio.agent",),
+        cells=cells("release", "REFER", "AI's call", "fallback"),
+        essential=(when("agent.cut", True),),
+        conditions=(not_shown("agent.reason", *WHY_ENDED),),
+        consequences=("release", "other"),
+        because="an agent answered, and the caller or the agent got a BYE before either of them had hung up",
+    )
+    yield cut
+    for name, cause, reasons, what in (
+        ("codec", "g711-one-side", (THE_CODEC,), "its codecs"),
+        ("encryption", "agent-call-dropped", (THE_ENCRYPTION,), "the encryption of its media"),
+        ("no-rtp", "transfer-no-audio", (NO_RTP_CAME,), "want of RTP"),
+        ("full", "platform-full", (CHANNELS, CONGESTION, CONCURRENCY), "want of a channel or capacity"),
+    ):
+        yield replace(
+            cut,
+            id=f"transfer.cut.{name}",
+            cause=cause,
+            cells=(),
+            essential=(when("agent.cut", True), when("agent.reason", *reasons)),
+            conditions=(),
+            because=f"an agent answered, and the call was ended, its BYE says for {what}",
+            confidence="likely",
+        )
+
 
 #: What a second call to the group's own number may show, where the first brought nobody to it.
 AGAIN = {
@@ -306,14 +348,5 @@ TRANSFER: tuple[Rule, ...] = (
         conditions=(when("call.cut_by", PLATFORM, BY_RECORD),),
         because="the platform told the AI that the transfer had failed, and ended the caller's call",
     ),
-    Rule(
-        id="transfer.cut",
-        cause="agent-call-dropped",
-        symptoms=("audio.agent",),
-        cells=cells("release", "REFER", "AI's call", "fallback"),
-        essential=(when("agent.cut", True),),
-        conditions=(),
-        consequences=("release", "other"),
-        because="an agent answered, and the caller or the agent got a BYE before either of them had hung up",
-    ),
+    *_cut(),
 )

@@ -82,6 +82,13 @@ def by_topic(line: str = "inbound") -> Example:
     return transfer(queues(line), "GL-TRANSFER-TOPIC")
 
 
+def cut_with_the_agent(reason: str = "") -> Example:
+    """The transfer lands, and the platform ends the call at once, with that Reason."""
+    example = transfer(Example()).ai_refers(GROUP).platform_says(202).rings("billing").landed("billing", "billing")
+    example.ends("received").caller_gets("BYE sip:caller SIP/2.0" + (f"\r\nReason: {reason}" if reason else ""))
+    return example.with_agent("billing", "no-rtp", "no-rtp")
+
+
 TRANSFER = [
     Expected("transfer.inactive.said", answered(403, "Trunk inactive"), ("trunk-inactive",)),
     Expected("transfer.address.said", answered(403, "IP not allowed"), ("synthflow-ip-not-allowed",)),
@@ -307,14 +314,17 @@ TRANSFER = [
     ),
     Expected(
         "transfer.cut",
-        transfer(Example())
-        .ai_refers(GROUP)
-        .platform_says(202)
-        .rings("billing")
-        .landed("billing", "billing")
-        .ends("received")
-        .with_agent("billing", "no-rtp", "no-rtp"),
+        cut_with_the_agent(),
         ("agent-call-dropped",),
+    ),
+    *(
+        Expected(f"transfer.cut.{rule}", cut_with_the_agent(reason), (cause,))
+        for rule, reason, cause in (
+            ("codec", "Q.850;cause=88", "g711-one-side"),
+            ("encryption", 'SIP;cause=488;text="SRTP required"', "agent-call-dropped"),
+            ("no-rtp", 'FreeSWITCH;cause=604;text="MEDIA_TIMEOUT"', "transfer-no-audio"),
+            ("full", 'Q.850;cause=34;text="No circuit"', "platform-full"),
+        )
     ),
     Expected(
         "release.unreported",
