@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 
 from harness.checks import identity
 from harness.diagnosis.derive import Scene, listed, same_number
+from harness.diagnosis.messages import parse
+from harness.sip.grammar import SipSyntaxError
 from harness.verdict import Finding
+
+#: What is shown that is no form of the caller's number, nor any of the platform's or the AI's own.
+_OTHERS = ("another number", "no number")
 
 
 def tell(scene: Scene) -> None:
@@ -21,13 +27,34 @@ def _caller_id(scene: Scene) -> None:
         role = scene.vantage.made_by(finding)
         name = "caller_id.agent" if role == "agent" else "caller_id.ai"
         name = "caller_id.customer" if role == "caller" and scene.moment == "campaign" else name
-        facts.record(name, shown_number(scene, finding), finding.actual, *finding.evidence)
+        value = shown_number(scene, finding)
+        facts.record(name, value, finding.actual, *finding.evidence)
+        if role != "caller":
+            _as_sent(scene, finding)
     for finding in scene.of("caller_id.withheld"):
         asserted = listed(finding.facts.get("asserted"))
         facts.record("caller_id.asserted", "present" if asserted else "absent", finding.actual, *finding.evidence)
         if not finding.facts.get("anonymous"):
             facts.record("caller_id.ai", "shown, though withheld", finding.actual)
     _from_at_the_ai(scene)
+
+
+def _as_sent(scene: Scene, finding: Finding) -> None:
+    """Whether what is shown in the place of the caller's number is what the caller's own phone had sent."""
+    same = shown_number(scene, finding) in _OTHERS and finding.facts.get("from_user") in _own_users(scene)
+    scene.facts.record("caller_id.own", same or None, finding.actual)
+
+
+def _own_users(scene: Scene) -> set[str]:
+    """The users in From of the INVITEs that callers' phones of ours sent."""
+    sent = (
+        parse(e.text) for e in scene.messages_of("caller") if e.direction == "sent" and e.text.startswith("INVITE ")
+    )
+    users: set[str] = set()
+    for invite in sent:
+        with contextlib.suppress(SipSyntaxError):
+            users |= {invite.from_.uri.user or ""} if invite is not None else set()
+    return users - {""}
 
 
 def _from_at_the_ai(scene: Scene) -> None:
@@ -43,6 +70,7 @@ def _from_at_the_ai(scene: Scene) -> None:
             for number in numbers
         ]
         right = next((finding for finding in findings if not scene.failed(finding)), findings[0])
+        _as_sent(scene, right)
         if shown := shown_number(scene, right):
             told.append((shown, right.actual, seen.where))
     for value, actual, where in sorted(told, key=lambda item: item[0] == "right"):  # the first is told

@@ -195,6 +195,9 @@ KNOWN: Mapping[str, Kind] = {
     "echo": Kind("a leg hears its own mark", "listen at that leg"),
     # who calls
     "caller_id.ai": Kind("the caller's number in From at the AI", _AI_SIP),
+    "caller_id.own": Kind(
+        "what arrives is what the caller's own INVITE has in From", "read From of the caller's INVITE"
+    ),
     "caller_id.agent": Kind("the caller's number at the agent", "look at the agent's display"),
     "caller_id.asserted": Kind("P-Asserted-Identity at the AI", _AI_SIP),
     "header.caller": Kind("X-Gladly-Caller-Id at the AI", _AI_SIP),

@@ -36,6 +36,14 @@ IDENTITY: Mapping[str, Described] = {
         "platform routing",
         at.TROUBLE,
     ),
+    "caller-number-not-sent": Described(
+        "the caller's phone itself shows something else than the number that the deployment file has for it",
+        at.CALLER_ID_ISSUE,
+        "Set From to the caller's E.164 number: leave out the phone's `user` in the deployment file, where its account takes the "
+        "number instead, or correct `number`; or have the caller's carrier put the number into From, in place of the account's name.",
+        "deployment file",
+        at.TROUBLE,
+    ),
     "pai-stripped": Described(
         "the platform removes P-Asserted-Identity, so a withheld number is lost",
         at.CALLER_ID_ISSUE,

@@ -8,6 +8,8 @@ from harness.diagnosis.cells import cells
 from harness.diagnosis.conditions import not_shown, when
 from harness.diagnosis.rule import Rule
 
+#: What arrives is not what the caller's phone itself had sent.
+NOT_OURS = not_shown("caller_id.own", True)
 _SHOWN = (
     ("from-anonymous", "anonymous", "From is anonymous though the caller withheld nothing"),
     ("from-trunk-did", "a number of the deployment's own", "From names a number of the platform's or the AI's own"),
@@ -23,7 +25,7 @@ def _from() -> Iterator[Rule]:
             cause=cause,
             symptoms=("caller_id.ai", "caller_id.agent"),
             cells=cells("identity", "AI"),
-            conditions=(when("caller_id.ai", shown),),
+            conditions=(when("caller_id.ai", shown), NOT_OURS),
             because=because,
         )
 
@@ -31,11 +33,20 @@ def _from() -> Iterator[Rule]:
 IDENTITY: tuple[Rule, ...] = (
     *_from(),
     Rule(
+        id="caller_id.own",
+        cause="caller-number-not-sent",
+        symptoms=("caller_id.ai", "caller_id.agent"),
+        cells=cells("identity", "AI"),
+        essential=(when("caller_id.own", True),),
+        conditions=(),
+        because="From has what the caller's own INVITE has in its From, and that is not the number that the file has for this phone",
+    ),
+    Rule(
         id="caller_id.from-without-number",
         cause="from-anonymous",
         symptoms=("caller_id.ai", "caller_id.agent"),
         cells=cells("identity", "AI"),
-        conditions=(when("caller_id.ai", "no number"),),
+        conditions=(when("caller_id.ai", "no number"), NOT_OURS),
         because="From has no number in its address, though the caller withheld none",
     ),
     Rule(

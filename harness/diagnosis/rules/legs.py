@@ -16,6 +16,7 @@ from harness.diagnosis.handover import NOT_SEEN, THE_PLATFORMS
 from harness.diagnosis.legs import MALFORMED
 from harness.diagnosis.own import NO_ROOM
 from harness.diagnosis.rule import Confidence, Rule, Symptom
+from harness.diagnosis.rules.identity import NOT_OURS
 from harness.diagnosis.rules.refused import ALL_LATER
 from harness.diagnosis.rules.transfer import NOT_ANOTHERS
 
@@ -33,7 +34,7 @@ def _identity() -> Iterator[Rule]:
         symptoms=("caller_id.agent",),
         cells=cells("identity", "fallback"),
         essential=(when("fallback.landed", *_RANG), unless("caller_id.agent", "right")),
-        conditions=(not_shown("caller_id.ai", *WRONG_AT_THE_AI),),
+        conditions=(not_shown("caller_id.ai", *WRONG_AT_THE_AI), NOT_OURS),
         because="the agent's phone got another number than the caller's, and nothing shows that it was wrong before the fallback",
     )
     yield lost
@@ -47,7 +48,7 @@ def _identity() -> Iterator[Rule]:
             when("transfer.landed", *_RANG),
             unless("caller_id.agent", "right"),
         ),
-        conditions=(),
+        conditions=(NOT_OURS,),
         because="the caller dialled a number of people, without an AI, and the agent's phone got another number than the caller's",
     )
     yield Rule(

@@ -381,7 +381,18 @@ def warm_shows(number: str, sent: str = "") -> Example:
     return example.rings("billing").landed("billing", "billing").caller_id("billing.1", number)
 
 
+def shows_its_account(example: Example, user: str = "sip4711") -> Example:
+    """The caller's own phone has the name of its account in From."""
+    example._at_caller("sent", f"INVITE sip:x@carrier.example SIP/2.0\r\nFrom: <sip:{user}@carrier.example>;tag=c")
+    return example
+
+
 IDENTITY = [
+    Expected(
+        "caller_id.own",
+        shows_its_account(talk(Example(), shown="<sip:sip4711@platform.example>;tag=a")).caller_id("the AI", "sip4711"),
+        ("caller-number-not-sent",),
+    ),
     Expected(
         "caller_id.from-without-number", talk(Example()).caller_id("assistant main", "unknown"), ("from-anonymous",)
     ),

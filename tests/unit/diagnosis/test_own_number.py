@@ -1,0 +1,40 @@
+"""A caller's phone whose own From is not its number: who passes that on has changed nothing."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.diagnosis.audio_examples import shows_its_account
+from tests.unit.diagnosis.building import Example
+from tests.unit.diagnosis.known import facts_of
+from tests.unit.diagnosis.stories import talk
+
+
+def named(example: Example) -> list[tuple[str, str]]:
+    return [(cause.id, cause.confidence) for cause in example.diagnose().causes]
+
+
+def shown(user: str, own: str, row: str = "TD-INBOUND") -> Example:
+    example = talk(Example(row=row), shown=f"<sip:{user}@platform.example>;tag=a")
+    return shows_its_account(example, own).to_ai().to_caller()
+
+
+@pytest.mark.parametrize("user", ["sip4711", "alice"])
+def test_what_the_caller_s_phone_sent_is_not_the_platform_s_override(user: str) -> None:
+    """An account's name, which its carrier was to replace by the number."""
+    assert named(shown(user, own=user).caller_id("the AI", user)) == [("caller-number-not-sent", "certain")]
+
+
+def test_another_number_than_the_phone_sent_is() -> None:
+    assert named(shown("4711", own="sip4711").caller_id("the AI", "4711")) == [("from-other-number", "certain")]
+
+
+def test_a_form_of_the_number_that_was_sent_so_is_for_the_trunk_to_normalise() -> None:
+    example = shown("4155550101", own="4155550101").caller_id("the AI", "4155550101")
+    assert facts_of(example).value("caller_id.own") is None
+    assert named(example) == [("from-national", "certain")]
+
+
+def test_an_agent_who_is_shown_it_lost_nothing_in_the_transfer() -> None:
+    example = shown("sip4711", own="sip4711", row="TD-TRANSFER-BLIND").rings("billing").landed("billing", "billing")
+    assert named(example.caller_id("billing.1", "sip4711")) == [("caller-number-not-sent", "certain")]
