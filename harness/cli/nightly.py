@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 import signal
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -62,12 +62,10 @@ def run(
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with _told(f"{series}: the night could not be recorded", to):
         finished = night.one_night(files, reports, series=series, bound=bound, more=more)
-    _say(finished)
-    try:  # first: a file of figures that cannot be written must not keep it back
+    with contextlib.ExitStack() as rest:  # whatever goes wrong with one of them, the others are done
+        rest.callback(_say, finished)
+        rest.callback(_measure, finished, metrics_file, push)
         _alert(finished, reports, to)
-    finally:
-        _measure(finished, metrics_file, push)
-        _say_what_has_changed(finished)
     raise typer.Exit(finished.night.code)
 
 
@@ -75,23 +73,26 @@ def _check_fresh(reports: Path, series: str, hours: float, to: Sequence[str]) ->
     """Say whether a night has ended in so many hours, and alert when none has; the exit code."""
     with _told(f"{series}: nobody can say when a night last ended", to):
         stale = night.check_fresh(reports, series, hours)
-    typer.echo(stale or f"{series}: a night has ended in the last {hours:g} hours")
-    if stale:
-        alerts.send(alerts.Alert(f"{series}: a night is missing", stale, "failure"), to)
+    try:  # first: a terminal that takes no line must not keep it back
+        if stale:
+            alerts.send(alerts.Alert(f"{series}: a night is missing", stale, "failure"), to)
+    finally:
+        typer.echo(stale or f"{series}: a night has ended in the last {hours:g} hours")
     return FAILED if stale else PASSED
 
 
 def _alert(finished: night.FinishedNight, reports: Path, to: Sequence[str]) -> None:
-    """Send the night's alert, if there is one; what could not be sent is told with the next night's."""
+    """Send the night's alert, if there is one; what could not be sent, or not to its end, is told with the next night's."""
+    if finished.alert is None:
+        return
     try:
-        if finished.alert:
-            alerts.send(finished.alert, to)
-    except BrokenError:
         store.leave_untold(reports / history.FILE, finished.night)
-        raise
+    finally:
+        alerts.send(finished.alert, to)
+    store.note_told(reports / history.FILE, finished.night)
 
 
-@contextmanager
+@contextlib.contextmanager
 def _told(title: str, to: Sequence[str]) -> Iterator[None]:
     """Send an alert of an error, which then goes on: at night nobody sees the terminal."""
     try:
@@ -126,9 +127,6 @@ def _say(finished: night.FinishedNight) -> None:
         for what, case, why in found:
             typer.echo(f"  {what}: {case}" + (f" ({why})" if why else ""))
     typer.echo(f"nights         {finished.page}")
-
-
-def _say_what_has_changed(finished: night.FinishedNight) -> None:
     nothing = f"nothing since {finished.news.since}" if finished.news.since else "this is the first night"
     typer.echo(f"changed        {finished.alert.title if finished.alert else nothing}")
     for line in finished.alert.body.splitlines() if finished.alert else ():

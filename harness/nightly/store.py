@@ -47,10 +47,19 @@ def append(path: Path, night: Night) -> None:
 
 
 def leave_untold(path: Path, night: Night) -> None:
-    """The alert of a night could not be sent."""
+    """The alert of a night is not sent, or not yet."""
     with opened(path, _SCHEMA) as db:
         db.execute(
             "INSERT OR IGNORE INTO untold SELECT id FROM night WHERE series = ? AND began = ?",
+            (night.series, night.began),
+        )
+
+
+def note_told(path: Path, night: Night) -> None:
+    """The alert of a night came to all whom it was for."""
+    with opened(path, _SCHEMA) as db:
+        db.execute(
+            "DELETE FROM untold WHERE night IN (SELECT id FROM night WHERE series = ? AND began = ?)",
             (night.series, night.began),
         )
 

@@ -6,12 +6,13 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 from unittest.mock import MagicMock
 
 import pytest
+import typer
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
@@ -173,11 +174,12 @@ def test_a_mail_has_no_html_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "<img src=3Dx>\n  fix: none" in mail
 
 
-@pytest.mark.filterwarnings("ignore:'imghdr' is deprecated")
-def test_what_could_not_be_told_is_told_the_next_night(
-    tmp_path: Path, runs: ModuleType, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Of what goes on nothing is told later: nobody would ever have heard of it."""
+Pass = Callable[[], tuple[object, list[str]]]
+
+
+@pytest.fixture
+def pass_one(tmp_path: Path, runs: ModuleType, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> Pass:
+    """A night by the command line, in which HOLD fails after the first one: what ended it, and the titles of its alerts."""
     monkeypatch.setenv(alerts.VARIABLE, f"json://127.0.0.1:{receiver.port}/")
 
     def one_night(files: object, reports: Path, *, series: str, bound: Sequence[Bound], more: object) -> object:
@@ -194,6 +196,12 @@ def test_what_could_not_be_told_is_told_the_next_night(
 
     nights: list[str] = []
     monkeypatch.setattr(night, "one_night", one_night)
+    return pass_one
+
+
+@pytest.mark.filterwarnings("ignore:'imghdr' is deprecated")
+def test_what_could_not_be_told_is_told_the_next_night(tmp_path: Path, receiver: Receiver, pass_one: Pass) -> None:
+    """Of what goes on nothing is told later: nobody would ever have heard of it."""
     assert pass_one()[1] == []
     receiver.code = 500
     (tmp_path / "m.prom").unlink()
@@ -203,6 +211,36 @@ def test_what_could_not_be_told_is_told_the_next_night(
     receiver.code = 200
     assert pass_one()[1] == ["s: 1 new, 1 in all"]
     assert pass_one()[1] == []
+
+
+@pytest.mark.filterwarnings("ignore:'imghdr' is deprecated")
+def test_a_night_that_is_stopped_while_it_tells_is_told_the_next_night(
+    pass_one: Pass, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mail server may take a while to answer, and a machine be switched off."""
+    pass_one()
+    with monkeypatch.context() as stopped:
+        stopped.setattr(alerts, "send", MagicMock(side_effect=KeyboardInterrupt))
+        pass_one()
+    assert pass_one()[1] == ["s: 1 new, 1 in all"]
+    assert pass_one()[1] == []
+
+
+@pytest.mark.filterwarnings("ignore:'imghdr' is deprecated")
+def test_a_terminal_that_takes_no_line_keeps_no_alert_back(
+    tmp_path: Path, receiver: Receiver, pass_one: Pass, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A log on a full disk, say."""
+    pass_one()
+    monkeypatch.setattr(typer, "echo", MagicMock(side_effect=OSError(28, "No space left on device")))
+    error, told = pass_one()
+    assert isinstance(error, OSError)
+    assert told == ["s: 1 new, 1 in all"]
+    ended = CliRunner().invoke(
+        application(), ["nightly", "lab.toml", "--reports", str(tmp_path), "--check-fresh", "26"]
+    )
+    assert isinstance(ended.exception, OSError)
+    assert json.loads(receiver.requests[-1][2])["title"] == "lab: a night is missing"
 
 
 @pytest.mark.filterwarnings("ignore:'imghdr' is deprecated")
