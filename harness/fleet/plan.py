@@ -188,4 +188,5 @@ def read_durations(file: Path) -> dict[str, float]:
 def write_durations(file: Path, measured: Iterable[tuple[str, float]]) -> None:
     """Remember how long cases took."""
     known = read_durations(file) | {case: round(seconds, 3) for case, seconds in measured}
+    file.parent.mkdir(parents=True, exist_ok=True)
     whole_file.write(file, json.dumps(known, indent=1) + "\n")
