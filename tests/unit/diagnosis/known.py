@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from harness.diagnosis.derive import Scene
 from harness.diagnosis.engine import PARTS
 from harness.diagnosis.facts import Facts
 from harness.diagnosis.vantage import Vantage, Visibility
 from tests.unit.diagnosis.building import Example
+
+
+def call(**changes: Any) -> Example:
+    """The caller dials, at 0.0."""
+    return Example(now=0.0, **changes).dials()
+
+
+def talk(**changes: Any) -> Example:
+    """The right assistant answers at once."""
+    return call(**changes).ai_gets().answered().taken()
 
 
 def scene_of(example: Example, visibility: Visibility = "all", *, has_deployment: bool = True) -> Scene:

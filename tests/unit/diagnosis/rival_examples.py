@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from tests.unit.diagnosis.building import Example
-from tests.unit.diagnosis.stories import GROUP, Expected, challenged, lost, nothing, register, talk, transfer, warm
+from tests.unit.diagnosis.stories import (
+    GROUP,
+    Expected,
+    challenged,
+    lost,
+    nothing,
+    register,
+    taken,
+    talk,
+    transfer,
+    warm,
+)
 
 
 def _laws(to_ai: str, to_caller: str, packets: int = 0) -> Example:
     """PCMU on the caller's side, PCMA on the AI's."""
     example = talk(Example(ai="stand-in")).codec("caller.1", "PCMU").codec("stand-in.1", "PCMA")
     return example.counted("stand-in.1", received=200).to_ai(to_ai, packets).to_caller(to_caller)
-
-
-def _taken(ai: str = "synthflow") -> Example:
-    """The AI answered, both sides have one codec, and no RTP has been counted."""
-    example = Example(ai=ai).dials().after(0.1).ai_gets(address="198.51.100.20").answered().taken()
-    example.codec("caller.1", "PCMU")
-    return example.codec("stand-in.1", "PCMU") if ai == "stand-in" else example.record(witness={"codec": "PCMU"})
 
 
 def _later(ai: str = "synthflow") -> Example:
@@ -76,10 +80,14 @@ RIVALS = [
     Expected("audio.stopped.to-caller", _later().to_ai().to_caller("no-rtp"), _OR_SILENT),
     Expected("audio.unsaid.later", _later().to_ai().to_caller("no-rtp"), _OR_SILENT),
     Expected(
-        "audio.own-side.caller", _taken().to_ai("no-rtp").to_caller("no-rtp"), ("rtp-blocked-both", "own-rtp-blocked")
+        "audio.own-side.caller",
+        taken().to_ai("no-rtp").to_caller("no-rtp"),
+        ("rtp-blocked-both", "own-rtp-blocked"),
     ),
     Expected(
-        "audio.own-side.ai", _taken("stand-in").to_ai("no-rtp").to_caller(), ("rtp-blocked-to-ai", "own-rtp-blocked")
+        "audio.own-side.ai",
+        taken("stand-in").to_ai("no-rtp").to_caller(),
+        ("rtp-blocked-to-ai", "own-rtp-blocked"),
     ),
     Expected(
         "audio.own-side.agent",

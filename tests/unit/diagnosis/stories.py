@@ -51,6 +51,13 @@ def talk(example: Example, **invite: object) -> Example:
     return example.dials(withheld=withheld).after(0.1).ai_gets(**invite).answered().taken().counted()  # type: ignore[arg-type]
 
 
+def taken(ai: str = "synthflow") -> Example:
+    """The AI answered, both sides have one codec, and nobody has counted any RTP."""
+    example = Example(ai=ai).dials().after(0.1).ai_gets(address="198.51.100.20").answered().taken()
+    example.codec("caller.1", "PCMU")
+    return example.codec("stand-in.1", "PCMU") if ai == "stand-in" else example.record(witness={"codec": "PCMU"})
+
+
 def transfer(example: Example, row: str = "TD-TRANSFER-BLIND") -> Example:
     """Caller and AI talk, and the AI is asked for a person."""
     example.row = row

@@ -11,13 +11,8 @@ from harness.diagnosis.facts import Facts
 from harness.events import SipMessage
 from tests.unit.diagnosis.building import Example
 from tests.unit.diagnosis.example_case import SDP
-from tests.unit.diagnosis.known import facts_of, scene_of
+from tests.unit.diagnosis.known import call, facts_of, scene_of
 from tests.unit.diagnosis.stories import fallback, refused
-
-
-def call(**changes: Any) -> Example:
-    return Example(now=0.0, **changes).dials()
-
 
 # -- the ports, asked directly
 

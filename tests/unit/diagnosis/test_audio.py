@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
@@ -12,11 +11,7 @@ from harness.diagnosis.facts import Facts
 from harness.events import LegStarted, RtpStatistics
 from tests.unit.diagnosis.building import Example
 from tests.unit.diagnosis.example_case import SDP
-from tests.unit.diagnosis.known import facts_of
-
-
-def talk(**changes: Any) -> Example:
-    return Example(now=0.0, **changes).dials().ai_gets().answered().taken()
+from tests.unit.diagnosis.known import facts_of, talk
 
 
 @pytest.mark.parametrize(

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
 from harness.diagnosis.caller_end import UNHEARD
 from tests.unit.diagnosis.building import Example
-from tests.unit.diagnosis.known import facts_of
-
-
-def call(**changes: Any) -> Example:
-    return Example(now=0.0, **changes).dials()
+from tests.unit.diagnosis.known import call, facts_of
 
 
 @pytest.mark.parametrize(

@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from tests.unit.diagnosis.building import Example
 from tests.unit.diagnosis.example_case import SDP
-from tests.unit.diagnosis.known import facts_of
-
-
-def call(**changes: Any) -> Example:
-    return Example(now=0.0, **changes).dials()
-
+from tests.unit.diagnosis.known import call, facts_of
 
 PUBLIC, PRIVATE = "198.51.100.70", "10.1.2.3"
 

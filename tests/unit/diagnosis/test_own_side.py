@@ -9,16 +9,9 @@ from harness.events import FarEndReport, MediaState
 from tests.unit.diagnosis.building import Example, named
 from tests.unit.diagnosis.example_case import SDP
 from tests.unit.diagnosis.known import facts_of
-from tests.unit.diagnosis.stories import talk, transfer
+from tests.unit.diagnosis.stories import taken, talk, transfer
 
 OWN = ("own-rtp-blocked", "possible")
-
-
-def taken(ai: str = "synthflow") -> Example:
-    """The AI took the call; both sides have one codec, and nobody has counted any RTP."""
-    example = Example(ai=ai).dials().after(0.1).ai_gets(address="198.51.100.20").answered().taken()
-    example.codec("caller.1", "PCMU")
-    return example.codec("stand-in.1", "PCMU") if ai == "stand-in" else example.record(witness={"codec": "PCMU"})
 
 
 def at(example: Example, leg: str, remote_rtp: str) -> Example:

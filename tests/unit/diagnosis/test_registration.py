@@ -8,11 +8,7 @@ from typing import Any
 import pytest
 
 from tests.unit.diagnosis.building import Example
-from tests.unit.diagnosis.known import facts_of
-
-
-def call(**changes: Any) -> Example:
-    return Example(now=0.0, **changes).dials()
+from tests.unit.diagnosis.known import call, facts_of
 
 
 def registers(code: int, reason: str = "", *, check: str = "registration", **changes: Any) -> Example:

@@ -11,12 +11,7 @@ from harness.diagnosis.facts import Facts
 from harness.events import SipMessage
 from tests.unit.diagnosis.building import Example
 from tests.unit.diagnosis.example_case import CALLER
-from tests.unit.diagnosis.known import facts_of
-
-
-def talk(**changes: Any) -> Example:
-    return Example(now=0.0, **changes).dials().ai_gets().answered().taken()
-
+from tests.unit.diagnosis.known import facts_of, talk
 
 # -- who ended it
 
