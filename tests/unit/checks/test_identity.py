@@ -9,23 +9,13 @@ from harness.checks import headers, identity
 from harness.sip.identity import dialled_at_home, has_national_form, national
 from harness.sip.message import Message, Request
 from harness.verdict import Verdict
+from tests.unit.checks import calls
 
 CALLER = "+14155550101"
 
 
-def invite(from_: str, *more: str) -> Message:
-    lines = [
-        "INVITE sip:+12065550100@192.0.2.1:32681 SIP/2.0",
-        "Via: SIP/2.0/UDP 192.0.2.9:5060;branch=z9hG4bK1",
-        f"From: {from_};tag=1",
-        "To: <sip:+12065550100@192.0.2.1>",
-        "Call-ID: a@b",
-        "CSeq: 1 INVITE",
-        "Max-Forwards: 70",
-        *more,
-        "Content-Length: 0",
-    ]
-    return Message.parse("\r\n".join(lines) + "\r\n\r\n")
+def invite(from_: str, *more: str) -> Request:
+    return calls.invite(*more, from_=from_)
 
 
 @pytest.mark.parametrize(

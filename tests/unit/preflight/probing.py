@@ -33,13 +33,13 @@ def check(line: ProbeResult, status: Status, detail: str, row: str = "", fix: st
         assert line.fix, "and what to do"
 
 
-def registrar(password: str | None = "right", **options: Any) -> Callable[[Request], Response]:
-    server = DigestServer("carrier.example", {"+14155550101": password}.get, **options)
+def registrar(
+    password: str | None = "right", realm: str = "carrier.example", **options: Any
+) -> Callable[[Request], Response]:
+    server = DigestServer(realm, {"+14155550101": password}.get, **options)
 
     def answer(request: Request) -> Response:
-        if request.method != "REGISTER":
-            return Response.to_request(request, 200, tag="far")
-        if server.verify(request).accepted:
+        if request.method != "REGISTER" or server.verify(request).accepted:
             return Response.to_request(request, 200, tag="far")
         return Response.to_request(request, server.status, tag="far", headers=[server.challenge()])
 

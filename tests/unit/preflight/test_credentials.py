@@ -13,23 +13,10 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.preflight import Status
 from harness.preflight.certificates import names_of
-from harness.sip.digest import Credentials, DigestClient, DigestServer, parse
+from harness.sip.digest import Credentials, DigestClient, parse
 from harness.sip.message import Request, Response
-
-OK, FAILED = Status.OK, Status.FAILED
-
-
-def registrar(realm: str = "carrier.example") -> Any:
-    server = DigestServer(realm, {"+14155550101": "right"}.get)
-
-    def answer(request: Request) -> Response:
-        if request.method != "REGISTER" or server.verify(request).accepted:
-            return Response.to_request(request, 200, tag="far")
-        return Response.to_request(request, 401, tag="far", headers=[server.challenge()])
-
-    return answer
+from tests.unit.preflight.probing import FAILED, OK, registrar
 
 
 def tls(lab: Any, far: Any, **certificate: Any) -> Any:
@@ -71,7 +58,7 @@ def test_a_server_that_is_not_verified_gets_none(lab: Any, far: Any, certificate
 
 def test_another_realm_than_the_configured_gets_none(lab: Any, far: Any) -> None:
     lab.plain["phones"]["caller"]["realm"] = "carrier.example"
-    lab.account["port"] = far.udp(registrar("evil.example"))
+    lab.account["port"] = far.udp(registrar(realm="evil.example"))
     line = lab.line("registration")
     assert line.status is FAILED
     assert "the realm is evil.example, and carrier.example is configured" in line.detail
@@ -82,7 +69,7 @@ def test_another_realm_than_the_configured_gets_none(lab: Any, far: Any) -> None
 
 def test_any_realm_may_be_allowed(lab: Any, far: Any) -> None:
     lab.plain["phones"]["caller"]["realm"] = "*"
-    lab.account["port"] = far.udp(registrar("any.example"))
+    lab.account["port"] = far.udp(registrar(realm="any.example"))
     assert lab.line("registration").status is OK
     assert len(credentials_sent(far)) == 1
 
