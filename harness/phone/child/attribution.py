@@ -177,19 +177,24 @@ class Attribution(Generic[P, L]):
         owner = self._owners.get((message.call_id, message.local_tag)) or self._owners.get(key)
         phone = owner() if owner is not None else None
         if owner is None:
+            if message.ours and message.direction == "received":
+                return  # an answer to nothing that was asked (RFC 3261 section 18.1.2), as anybody can send
             phone = self._sender(message) if message.ours else self.called(message)
             if phone is None:
                 return
-            if message.ours and message.direction == "sent":
+            if message.ours:
                 phone = self._asker(phone, message)
             self._own(key, phone)
         if phone is not None and not phone.gone:  # one that is gone may still have answers sent again
             self._deliver(at, message, phone, None)
 
     def asker_of(self, response: LoggedMessage) -> P | None:
-        """The phone whose request a received response answers."""
+        """The phone whose request a received response answers; None where nobody has sent it, as anybody can answer that."""
         leg = self.leg_of_tag(response.local_tag) if response.local_tag else None
-        return self._phone_of(leg) if leg is not None else self._sender(response)
+        if leg is not None:
+            return self._phone_of(leg)
+        owner = self._owners.get((response.call_id, True))
+        return owner() if owner is not None else None
 
     def _sender(self, message: LoggedMessage) -> P | None:
         """The phone whose Via it is; a TLS phone without a certificate names the connection that it has opened."""

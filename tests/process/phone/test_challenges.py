@@ -64,6 +64,25 @@ def test_sha_256_is_taken_in_whatever_order_and_nothing_weaker_afterwards(
     assert withheld.rule == "stronger algorithm"
 
 
+@pytest.mark.parametrize(("realm", "algorithm"), [("another", "MD5"), ("acme", "SHA-256")])
+def test_nothing_is_learnt_of_a_challenge_to_what_was_not_asked(
+    lease: Desk, stranger: Stranger, realm: str, algorithm: str
+) -> None:
+    """Anybody can send one; the realm that asks first would be his, or the platform's own challenge the weaker one."""
+    phone = lease_for(lease, stranger)
+    forged = (
+        f"SIP/2.0 401 Unauthorized\r\nVia: SIP/2.0/UDP {phone.address};branch=z9hG4bK1\r\nFrom: <sip:a@x>;tag=1\r\n"
+        f"To: <sip:a@x>;tag=2\r\nCall-ID: forged-{realm}\r\nCSeq: 1 REGISTER\r\nContent-Length: 0\r\n"
+        f'WWW-Authenticate: Digest realm="{realm}", nonce="n", algorithm={algorithm}, qop="auth"\r\n\r\n'
+    )
+    host, _, port = phone.address.rpartition(":")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.bind((fresh_address(), 0))
+        other.sendto(forged.encode(), (host, int(port)))
+    assert registers(phone, stranger, [("acme", "MD5")]) == [("acme", "MD5")]
+    assert not any(isinstance(event, PasswordWithheld) for event in phone.events)
+
+
 @pytest.mark.parametrize("strong", ['algorithm=SHA-256-sess, qop="auth"', 'algorithm=SHA-256, qop="auth-int"'])
 def test_what_the_stack_cannot_compute_keeps_no_weaker_one_from_its_answer(
     lease: Desk, stranger: Stranger, strong: str

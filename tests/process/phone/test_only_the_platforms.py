@@ -83,6 +83,25 @@ def test_a_strangers_request_gets_no_answer_and_is_told(
     assert first.method == "INVITE"
 
 
+@pytest.mark.parametrize("strangers", [True, False])
+def test_an_answer_to_what_nobody_has_asked_is_none(
+    lease: Desk, platform: Stranger, stranger: Stranger, strangers: bool
+) -> None:
+    """RFC 3261 section 18.1.2. Its Via is known to whoever knows the phone's address; as a 200 to REGISTER it would unbind it."""
+    phone = lease("callee", accepts_from=(platform.host,))
+    source = stranger if strangers else platform
+    text = (
+        f"SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP {phone.address};branch=z9hG4bK1\r\nFrom: <{uri_of(phone)}>;tag=1\r\n"
+        f"To: <{uri_of(phone)}>;tag=2\r\nCall-ID: forged-{strangers}\r\nCSeq: 1 REGISTER\r\nContent-Length: 0\r\n\r\n"
+    )
+    host, _, port = phone.address.rpartition(":")
+    source.sip.sendto(text.encode(), (host, int(port)))
+    phone.request("OPTIONS", uri_of(phone))
+    seen = [event for event in phone.events if isinstance(event, SipMessage)]
+    assert {event.text.startswith("SIP/2.0 ") for event in seen} == {True, False}
+    assert not any("Call-ID: forged-" in event.text for event in seen)
+
+
 def test_the_platforms_call_is_taken(lease: Desk, platform: Stranger) -> None:
     network = f"{platform.host.rpartition('.')[0]}.0/24"
     phone = lease("callee", accepts_from=(network, "no-such-host.invalid"))

@@ -168,10 +168,17 @@ def test_whose_request_is_answered_though_its_via_names_another_port() -> None:
     dave = FakePhone("127.0.0.3:5062", "d", "tls", public="192.0.2.3")
     scene.phones += [carol, dave]
 
-    def asker(user: str, tag: str = "other", via: str = "TLS 127.0.0.3:40001") -> FakePhone | None:
-        text = response(401).replace("UDP 127.0.0.1:1", via).replace("<sip:a@x>;tag=fa", f"<sip:{user}@x>;tag={tag}")
-        return scene.attribution.asker_of(read_text(text, direction="received"))
+    def asker(user: str, tag: str = "other", via: str = "TLS 127.0.0.3:40001", asked: bool = True) -> FakePhone | None:
+        def written(text: str) -> str:
+            return text.replace("UDP 127.0.0.1:1", via).replace("<sip:a@x>;tag=fa", f"<sip:{user}@x>;tag={tag}")
 
+        if asked:
+            text = written(request("REGISTER", "sip:x", call_id=user))
+            scene.attribution.message(0.0, read_text(text, direction="sent", transport="tls", remote="127.0.0.9:9"))
+        answer = written(response(401, "REGISTER", call_id=user))
+        return scene.attribution.asker_of(read_text(answer, direction="received"))
+
+    assert asker("c", asked=False) is None, "anybody can answer what was never asked"
     assert asker("c") is carol
     assert asker("d") is dave
     assert asker("anonymous") is None
