@@ -105,7 +105,6 @@ def _kept(directory: Path) -> Path:
     stamp = time.strftime("call-%Y%m%dT%H%M%S")
     names = itertools.chain([stamp], (f"{stamp}-{number}" for number in itertools.count(2)))
     try:
-        directory.mkdir(parents=True, exist_ok=True)
         return next(kept for name in names if _is_made(kept := directory / name))
     except OSError as error:
         raise unwritable(directory, error) from None
@@ -114,7 +113,7 @@ def _kept(directory: Path) -> Path:
 def _is_made(directory: Path) -> bool:
     """Make it; false where it is there already."""
     try:
-        directory.mkdir()
+        directory.mkdir(parents=True)
     except FileExistsError:
         return False
     return True
