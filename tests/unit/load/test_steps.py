@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from harness.load import steps
 from harness.load.plan import LoadPlan
 from harness.verdict import Verdict
+from tests.unit.clock import Clock
 
 
 class ScriptedCall:
@@ -103,19 +104,6 @@ def test_ctrl_c_ends_all_calls_and_blames_no_far_end_for_it() -> None:
     assert (made.interrupted, made.reached) == (True, [2])
     assert lane.stopped, "its evidence says so, too"
     assert all(call.ended for call in made.calls)
-
-
-class Clock:
-    """Goes on when it is waited for, and at no other time."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def wait(self, seconds: float) -> None:
-        self.now += seconds
 
 
 def test_calls_that_waited_for_something_else_leave_no_faster_than_asked(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,19 +15,11 @@ from harness.scenario import expect_audio
 from harness.scenario.ends import Call
 from harness.scenario.expect import Expect
 from harness.verdict import Verdict
+from tests.unit.clock import Clock
 from tests.unit.scenario.conftest import MakeContext
 from tests.unit.scenario.test_listening import leg, message
 
 EARLY = "SIP/2.0 183 Session Progress"
-
-
-class Clock:
-    """A clock that goes on when it is told to."""
-
-    now = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
 
 
 def listened(

@@ -16,6 +16,7 @@ from harness.checks.audio import Sound
 from harness.checks.claims import Observation
 from harness.scenario import signs
 from tests.unit.audio.sounds import Samples, join, noise, silence
+from tests.unit.clock import Clock
 from tests.unit.scenario.conftest import MakeContext, Patient
 from tests.unit.scenario.test_signs import Caller, Case
 
@@ -29,16 +30,6 @@ TONES: dict[str, Callable[[], Samples]] = {
     "special information tones": lambda: to_int16(sit()),
     "fax": lambda: to_int16(fax("ced", 3.0)),
 }  # fmt: skip
-
-
-class Clock:
-    """A time that passes as it is waited."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
 
 
 class Hearing(Caller):
@@ -76,7 +67,7 @@ def listened(make_context: MakeContext, monkeypatch: pytest.MonkeyPatch) -> Call
     clock = Clock()
     monkeypatch.setattr(signs, "time", clock)
     monkeypatch.setattr(signs, "QUIET_S", 0.0)
-    monkeypatch.setattr(Patient, "pause", lambda self, seconds: setattr(clock, "now", clock.now + seconds))
+    monkeypatch.setattr(Patient, "pause", lambda self, seconds: clock.wait(seconds))
 
     def listen(*sounds: Samples, words: str = "") -> Case:
         how: dict[str, Any] = {"strength": "indicated", "transcript": "none", "experiment": False}

@@ -21,24 +21,12 @@ from harness.scenario.cast import Cast
 from harness.scenario.endpoints import SynthflowEndpoint
 from harness.scenario.told_end import told_end
 from harness.verdict import Verdict
+from tests.unit.clock import Clock
 from tests.unit.scenario.conftest import MakeContext
 from tests.unit.scenario.test_synthflow_endpoint import FakeApi, call, record
 
 LIMIT_S, POLL_S = 1.0, 0.1
 UP: Any = SimpleNamespace(is_down=False)
-
-
-@dataclass
-class Clock:
-    """Time passes only where somebody waits."""
-
-    now: float = 0.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def pass_by(self, seconds: float) -> None:
-        self.now += seconds
 
 
 looks = st.lists(
@@ -53,14 +41,14 @@ def test_what_is_said_of_the_end_is_so(
     monkeypatch: pytest.MonkeyPatch, ended: float, looks: list[tuple[float, float, bool]], tells_when: bool
 ) -> None:
     """Each look takes so long, shows the call as it was at some moment meanwhile, and may fail."""
-    clock, coming = Clock(), itertools.cycle([*looks, (0.0, 0.0, True)])
+    clock, coming = Clock(0.0), itertools.cycle([*looks, (0.0, 0.0, True)])
     monkeypatch.setattr(told_end_module, "time", clock)
-    context: Any = SimpleNamespace(pause=clock.pass_by, far_end=SimpleNamespace(poll_s=POLL_S))
+    context: Any = SimpleNamespace(pause=clock.wait, far_end=SimpleNamespace(poll_s=POLL_S))
 
     def is_over() -> bool | None:
         takes_s, after, works = next(coming)
         shown = clock.now + takes_s * after >= ended
-        clock.pass_by(takes_s)
+        clock.wait(takes_s)
         return shown if works else None
 
     told = told_end(context, UP, is_over, lambda: ended if tells_when else None, deadline=LIMIT_S + 0.5)
@@ -76,9 +64,9 @@ def test_what_is_said_of_the_end_is_so(
 
 
 def test_an_end_that_is_told_at_once_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = Clock()
+    clock = Clock(0.0)
     monkeypatch.setattr(told_end_module, "time", clock)
-    context: Any = SimpleNamespace(pause=clock.pass_by, far_end=SimpleNamespace(poll_s=POLL_S))
+    context: Any = SimpleNamespace(pause=clock.wait, far_end=SimpleNamespace(poll_s=POLL_S))
     for ended, verdict in ((0.3, Verdict.PASSED), (1.3, Verdict.FAILED)):
         clock.now = 0.0
         told = told_end(context, UP, lambda: clock.now >= ended, lambda: None, deadline=LIMIT_S + 0.5)  # noqa: B023
