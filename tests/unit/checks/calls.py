@@ -60,7 +60,10 @@ def counted(received: int, lost: int) -> RtpStatistics:
     return rtp_statistics(rx_packets=received, rx_lost=lost)
 
 
-def heard(sound: Sound | None, account: ListenerReport | None = None) -> Finding:
+NAMES = {7: "caller.1", 263: "the AI answering caller.1", 240: "assistant main"}
+
+
+def heard(sound: Sound | None, account: ListenerReport | None = None, least: Strength = Strength.PROVED) -> Finding:
     return audio.direction(
         "caller.1",
         "stand-in.1",
@@ -68,8 +71,8 @@ def heard(sound: Sound | None, account: ListenerReport | None = None) -> Finding
         account,
         since=10.0,
         own={9},
-        least=Strength.PROVED,
-        name_of={7: "caller.1"}.get,
+        least=least,
+        name_of=NAMES.get,
         towards="ai",
     )
 

@@ -7,28 +7,14 @@ from harness.checks import audio
 from harness.checks.audio import ListenerReport, Sound
 from harness.checks.claims import Observation
 from harness.events import Direction, SipMessage
-from harness.verdict import Finding, Strength, Verdict
+from harness.verdict import Strength, Verdict
+from tests.unit.checks.calls import heard
 
 SESSION = "v=0\r\no=- 1 1 IN IP4 192.0.2.2\r\ns=-\r\nc=IN IP4 192.0.2.2\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n"
-NAMES = {7: "caller.1", 263: "the AI answering caller.1", 240: "assistant main"}
-
-
-def direction(sound: Sound | None, account: ListenerReport | None = None, least: Strength = Strength.PROVED) -> Finding:
-    return audio.direction(
-        "caller.1",
-        "stand-in.1",
-        sound,
-        account,
-        since=10.0,
-        own={9},
-        least=least,
-        name_of=NAMES.get,
-        towards="ai",
-    )
 
 
 def test_a_heard_mark_proves_the_direction_and_says_how_late() -> None:
-    finding = direction(Sound(10.2, Observation.MARK, "mark 7", 7, -20.0))
+    finding = heard(Sound(10.2, Observation.MARK, "mark 7", 7, -20.0))
     assert finding.verdict is Verdict.PASSED
     assert finding.strength is Strength.PROVED
     assert round(finding.facts["delay_ms"]) == 200
@@ -36,8 +22,8 @@ def test_a_heard_mark_proves_the_direction_and_says_how_late() -> None:
 
 def test_weaker_evidence_than_asked_for_proves_nothing_either_way() -> None:
     weak = Sound(10.2, Observation.RTCP, "RTP counters")
-    assert direction(weak).verdict is Verdict.NOT_OBSERVABLE
-    assert direction(weak, least=Strength.INDICATED).verdict is Verdict.PASSED
+    assert heard(weak).verdict is Verdict.NOT_OBSERVABLE
+    assert heard(weak, least=Strength.INDICATED).verdict is Verdict.PASSED
 
 
 def test_what_came_instead_is_told_apart() -> None:
@@ -50,7 +36,7 @@ def test_what_came_instead_is_told_apart() -> None:
             2.0, -20.0, (), rx_packets=100, instead=HeardDescription("speech", "speech from 0.40 s", 0.4, ())
         ),
     }
-    told = {kind: direction(None, account) for kind, account in cases.items()}
+    told = {kind: heard(None, account) for kind, account in cases.items()}
     assert {kind: f.facts["kind"] for kind, f in told.items()} == {kind: kind for kind in cases}
     assert all(f.verdict is Verdict.FAILED for f in told.values())
     assert "mark 77" in told["crossed"].actual
@@ -62,13 +48,13 @@ def test_what_came_instead_is_told_apart() -> None:
 def test_whose_voice_it_was_and_when_is_said_by_the_recording() -> None:
     words = "a call that is not this one (mark 77), from 0.10 to 2.00 s: crossed audio"
     account = ListenerReport(2.0, -20.0, (77,), rx_packets=100, instead=HeardDescription("crossed", words, 0.1, (77,)))
-    assert str(direction(None, account)) == (
+    assert str(heard(None, account)) == (
         f"audio of caller.1 → stand-in.1: expected stand-in.1 hears caller.1; in 2.0 s it heard {words}"
     )
 
 
 def test_nothing_known_is_not_silence() -> None:
-    finding = direction(None, None)
+    finding = heard(None, None)
     assert finding.verdict is Verdict.NOT_OBSERVABLE
     assert finding.facts["kind"] == "unknown"
 
