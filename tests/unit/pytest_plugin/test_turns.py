@@ -11,14 +11,13 @@ import pytest
 from harness.deployment import Deployment
 from harness.integrations import load
 from harness.pytest_plugin.turns import in_turn
-
-FILES = Path(__file__).parents[3] / "scenarios" / "deployments"
+from harness.resources import EXAMPLES
 
 
 @pytest.fixture(scope="module")
 def deployment() -> Deployment:
     """As a real one."""
-    found = load(FILES / "simulated-talkdesk.toml")
+    found = load(EXAMPLES / "simulated-talkdesk.toml")
     accounts = {n: a.model_copy(update={"host": "192.0.2.7"}) for n, a in found.accounts.items()}
     place = found.stand_in.model_copy(update={"bind": "192.0.2.80"})
     update = {"kind": "stand-in", "name": "acme", "stand_in": place, "accounts": accounts}
