@@ -132,16 +132,24 @@ class Native:
         first: Callable[[Arrival], int],
         then: Callable[[Arrival], int],
         unanswered: Callable[[str, Sequence[str]], list[bool]],
+        was_asked: Callable[[str], bool],
         fault: Callable[[str], None],
     ) -> None:
         """Ask about each request that comes: ``first`` before it is logged, ``then`` about what is left, once it is.
 
-        And which challenges of a response get no answer: ``unanswered``.
+        And which challenges of a response get no answer: ``unanswered``; and whether it answers anything: ``was_asked``.
         """
         self._filters = (
             Filter(self._library, "mod-harness-sources", BEFORE_THE_LOG, first, fault),
             Filter(
-                self._library, "mod-harness-dialogs", BEHIND_THE_LOG, then, fault, unanswered, self._named_media.keeps
+                self._library,
+                "mod-harness-dialogs",
+                BEHIND_THE_LOG,
+                then,
+                fault,
+                unanswered,
+                self._named_media.keeps,
+                was_asked,
             ),
         )
 

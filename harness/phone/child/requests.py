@@ -173,7 +173,9 @@ class Filter:
         fault: Callable[[str], None],
         unanswered: Callable[[str, Sequence[str]], list[bool]] | None = None,
         keeps: Callable[[int, Any], bool] = lambda _address, _layout: False,
+        was_asked: Callable[[str], bool] = lambda _text: True,
     ) -> None:
+        self._was_asked = was_asked
         self._keeps, self._deadly = keeps, deadly.DeadlyHeaders()
         self._targets = targets.Targets()
         self._decide, self._unanswered, self._fault = decide, unanswered, fault
@@ -239,8 +241,8 @@ class Filter:
                 self._take_out(received.parsed, text, _CHALLENGES, self._unanswered)
             self._take_out(received.parsed, text, deadly.NAMES, self._deadly.of)
             self._keep_to_transport(received, text)
-            offers.make_readable(self._bodies.octets(received.parsed))
-            return self._keeps(address, self._received)
+            offers.make_readable(sdp := self._bodies.octets(received.parsed))
+            return bool(sdp) and self._was_asked(text) and self._keeps(address, self._received)
         except Exception as error:
             self._fault(f"responses: {type(error).__name__}: {error}")
         return False

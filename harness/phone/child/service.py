@@ -91,7 +91,7 @@ class Service:
         self._named_media = self.endpoint.native.look_up_with(self._names)
         challenges = ChallengeFilter(self.attribution.asker_of, self._tell_withheld)
         self.endpoint.native.filter_messages(
-            self.gate.by_source, self.gate.by_dialog, challenges.unanswered, self.fault
+            self.gate.by_source, self.gate.by_dialog, challenges.unanswered, self._was_asked, self.fault
         )
         self.players = PlayerFactory(directory, self.endpoint.native, Ear(wire.together, self.fault))
 
@@ -132,6 +132,9 @@ class Service:
     def invite_of(self, call_id: str) -> LoggedMessage | None:
         """The INVITE of a call that has no leg yet."""
         return self.attribution.waiting_invite(call_id)
+
+    def _was_asked(self, response: str) -> bool:
+        return self.attribution.asker_of(read_text(response, direction="received")) is not None
 
     def take_connections(self, phone: HostedPhone) -> set[SocketName]:
         """What the connections are bound to that were a phone's; they are nobody's any more."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import select
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,8 +18,9 @@ from harness.phone.phone import Phone
 from harness.phone.pool import PhonePool
 from harness.phone.protocol import Answer
 from harness.phone.waiter import NeverCame
+from harness.sip.message import Response
 from harness.sip.sdp import Description
-from tests.process.phone.conftest import Desk, connect, hears
+from tests.process.phone.conftest import Desk, connect, hears, uri_of
 from tests.process.phone.stranger import VOICE, Stranger, answered
 
 PATIENCE_S = 3.0
@@ -55,6 +57,11 @@ class NameServer:
     def is_asked(self) -> socket.socket:
         """The next question."""
         return self._listener.accept()[0]
+
+    @property
+    def has_a_question(self) -> bool:
+        """Whether one waits for its answer."""
+        return bool(select.select([self._listener], [], [], 0)[0])
 
     def answers(self, text: str) -> None:
         """Answer the next question: an address, or the name of getaddrinfo's error."""
@@ -205,6 +212,26 @@ def test_a_name_in_sdp_that_does_not_exist_is_named(desk: Desk, server: NameServ
         leg.wait("its mark", lambda event: isinstance(event, MarkHeard), within=10)
     stranger.request("ACK")
     stranger.request("BYE")
+
+
+def test_nothing_is_looked_up_for_an_answer_to_what_was_not_asked(
+    desk: Desk, server: NameServer, stranger: Stranger
+) -> None:
+    """Anybody can send one: it would have what is waited for seem to wait for a name, and take the places of other lookups."""
+    phone = desk("callee")
+    body = NAMED.format(host=stranger.host, port=4000)
+    headers = [
+        ("Via", f"SIP/2.0/UDP {phone.address};branch=z9hG4bK1"),
+        ("From", "<sip:a@x>;tag=1"),
+        ("To", "<sip:a@x>;tag=2"),
+        ("Call-ID", "forged"),
+        ("CSeq", "1 INVITE"),
+        ("Content-Type", "application/sdp"),
+    ]
+    host, _, port = phone.address.rpartition(":")
+    stranger.sip.sendto(Response.build(200, headers, body).serialize(), (host, int(port)))
+    assert phone.options(uri_of(phone))[0] == 200
+    assert not server.has_a_question
 
 
 def test_an_offer_with_a_name_that_does_not_exist_is_refused(
