@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain
@@ -45,11 +45,6 @@ def user_told(text: str) -> str:
     return found[1] if found else text
 
 
-def written_without_plus(numbers: Iterable[str]) -> dict[str, str]:
-    """These numbers (E.164) by their digits, as ITU-T E.164 has them without a plus and behind 00."""
-    return {prefix + number.removeprefix("+"): number for number in numbers for prefix in ("", "00")}
-
-
 def actions_of(plain: Mapping[str, Any]) -> list[Any]:
     """What the assistant did by the ``plain`` record: a table, or a list."""
     found = plain.get("executed_actions")
@@ -62,7 +57,7 @@ class CallRecord:
 
     Numbers are E.164, however the record spells them (``region`` is whose national form it may be); what is none stays, and one
     that is masked is not told. Digits may be a national number of the region's and another country's without its plus: those
-    that are ``known`` (:func:`written_without_plus`) are the latter.
+    that are ``known`` (:func:`harness.sip.identity.written_without_plus`) are the latter.
     """
 
     id: str

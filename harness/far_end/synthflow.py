@@ -26,13 +26,13 @@ from harness.far_end.call_record import (
     REGISTERED,
     CallRecord,
     is_told_in_milliseconds,
-    written_without_plus,
 )
 from harness.far_end.clock import to_wall, told_to_monotonic
 from harness.far_end.clock_offset import ClockOffset
 from harness.far_end.shared_reading import SharedReading
 from harness.http_client import Answer, HttpClient, HttpError, HttpResponse
 from harness.safety import numbers_of
+from harness.sip.identity import written_without_plus
 
 _ATTEMPTS = 3
 _MOST_PATIENCE_S = 5.0

@@ -22,7 +22,7 @@ from harness.safety import Guard, numbers_of
 from harness.scenario.company import ALONE, Company
 from harness.scenario.evidence import Evidence
 from harness.sip.grammar import SipSyntaxError
-from harness.sip.identity import caller_id
+from harness.sip.identity import caller_id, written_without_plus
 from harness.sip.message import Message
 
 #: What the row on caller IDs from a header asks the AI to show.
@@ -223,7 +223,8 @@ class CasePhones:
         if invite is None:
             return ()
         try:
-            return caller_id(Message.parse(invite.text), self._deployment.region_at(leg.phone.name)).numbers
+            told = caller_id(Message.parse(invite.text), self._deployment.region_at(leg.phone.name))
+            return told.numbers_by(self._written_without_plus)
         except SipSyntaxError:
             return ()
 
@@ -234,6 +235,10 @@ class CasePhones:
         )
         fixed = {handover.fixed_caller_id for handover in every}
         return frozenset({*numbers_of(self._deployment), HEADER_NUMBER} | {number for number in fixed if number})
+
+    @cached_property
+    def _written_without_plus(self) -> dict[str, str]:
+        return written_without_plus(self._numbers)
 
     def hang_up(self) -> None:
         """End all calls at once; each release then waits for what is already under way."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -43,13 +44,22 @@ class CallerId:
     @property
     def numbers(self) -> tuple[str, ...]:
         """Each number that it shows, those of the most trusted header first: asserted, Remote-Party-ID, From."""
-        shown = (identity.number for identity in (*self.asserted, *self.remote_party, self.from_))
+        return self.numbers_by({})
+
+    def numbers_by(self, known: Mapping[str, str]) -> tuple[str, ...]:
+        """The same, where digits that are ``known`` (:func:`written_without_plus`) are those numbers' and no national form."""
+        shown = (known.get(each.user) or each.number for each in (*self.asserted, *self.remote_party, self.from_))
         return tuple(dict.fromkeys(number for number in shown if number is not None))
 
     @property
     def number(self) -> str | None:
         """The caller's number by the most trusted header that has one."""
         return next(iter(self.numbers), None)
+
+
+def written_without_plus(numbers: Iterable[str]) -> dict[str, str]:
+    """These numbers (E.164) by their digits, as ITU-T E.164 has them without a plus and behind 00."""
+    return {prefix + number.removeprefix("+"): number for number in numbers for prefix in ("", "00")}
 
 
 def normalise(number: str, region: str) -> str | None:

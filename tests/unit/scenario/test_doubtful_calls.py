@@ -178,6 +178,20 @@ def test_a_call_elsewhere_shortens_the_wait_only_where_it_is_surely_the_case_s(
         first()
 
 
+@pytest.mark.parametrize("region", ["DE", "GB", "US"])
+@pytest.mark.parametrize("shown", ["+442079460101", "442079460101", "00442079460101"])
+def test_a_caller_from_abroad_is_known_without_its_plus(context: CaseContext, shown: str, region: str) -> None:
+    """442079460101 may be a number in Germany, too, by its length; in North America 00 is no prefix for abroad."""
+    caller = "+442079460101"
+    phones = {name: each.model_copy(update={"number": caller}) for name, each in context.deployment.phones.items()}
+    context.deployment = context.deployment.model_copy(update={"region": region, "phones": phones})
+    context.phones._deployment = context.deployment
+    phone = agent(context, "a softphone")
+    leg = ringing(phone, shown)
+    assert context.phones.shown_of_ours(leg) == [caller]
+    assert context.phones.is_surely_of(leg, phone, {caller})
+
+
 @pytest.mark.parametrize(("shown", "verdict"), [("anonymous", UNSEEN), (CALLER, FAILED)])
 class TestWhatMustNotBe:
     """The same call fails it where it shows the case's caller."""
