@@ -39,6 +39,7 @@ LONG = {
         "fuzz",
         "soak",
         "flakes",
+        "stalls",
     )
 }
 #: platform, AI, country, domain, SBC, transport, authentication, AI's host, numbers, test phones, Synthflow's id of the assistant.
