@@ -46,15 +46,17 @@ def _as_sent(scene: Scene, finding: Finding) -> None:
 
 
 def _own_users(scene: Scene) -> set[str]:
-    """The users in From of the INVITEs that callers' phones of ours sent."""
-    sent = (
-        parse(e.text) for e in scene.messages_of("caller") if e.direction == "sent" and e.text.startswith("INVITE ")
-    )
+    """The users in From of the INVITEs that callers' phones of ours sent, where they are not the numbers of these phones."""
+    phones = scene.deployment.phones if scene.deployment is not None else {}
     users: set[str] = set()
-    for invite in sent:
+    for event in scene.messages_of("caller"):
+        invite = parse(event.text) if event.direction == "sent" and event.text.startswith("INVITE ") else None
+        number = phones[event.phone].number if event.phone in phones else None
         with contextlib.suppress(SipSyntaxError):
-            users |= {invite.from_.uri.user or ""} if invite is not None else set()
-    return users - {""}
+            user = invite.from_.uri.user if invite is not None else None
+            if user and not same_number(user, number or ""):
+                users.add(user)
+    return users
 
 
 def _from_at_the_ai(scene: Scene) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.unit.diagnosis.audio_examples import shows_its_account
@@ -38,3 +40,13 @@ def test_a_form_of_the_number_that_was_sent_so_is_for_the_trunk_to_normalise() -
 def test_an_agent_who_is_shown_it_lost_nothing_in_the_transfer() -> None:
     example = shown("sip4711", own="sip4711", row="TD-TRANSFER-BLIND").rings("billing").landed("billing", "billing")
     assert named(example.caller_id("billing.1", "sip4711")) == [("caller-number-not-sent", "certain")]
+
+
+def test_a_caller_s_own_number_where_the_handover_shows_another_was_sent_as_it_should_be() -> None:
+    """As by a handover that shows the caller's, made in place of one that shows a fixed number."""
+    caller = "+14155550101"
+    example = shown(caller, own=caller, row="TD-TRANSFER-WARM").rings("billing").landed("billing", "billing")
+    facts: dict[str, Any] = {"from_user": caller, "from_e164": caller, "anonymous": False, "asserted": []}
+    example.finding("caller_id", "billing.1", False, number="+15035550144", **facts)
+    assert facts_of(example).value("caller_id.agent") == "another number"
+    assert facts_of(example).value("caller_id.own") is None
