@@ -138,10 +138,11 @@ _SOFTPHONE = {
     # a method that a softphone does not serve, or does not know (RFC 3261 section 8.2.1)
     **dict.fromkeys(("intmeth", "esc02", "escnull", "dblreq", "unksm2", "cparam01", "cparam02", "regescrt"), 405),
     "mpart01": 200,  # it takes messages
-    # malformed, and answered as what they were meant to be, which RFC 4475 allows, except where it asks for 400 (3.3.8, 3.3.9)
+    # malformed, and answered as what they were meant to be, which RFC 4475 allows, except where it asks for 400 (3.3.9)
     **dict.fromkeys(("trws", "baddn", "mcl01"), 200),
     **dict.fromkeys(("mismatch01", "mismatch02"), 400),  # the method of CSeq is another (RFC 3261 section 8.1.1.5)
-    **dict.fromkeys(("clerr", "lwsstart", "escruri", "multi01"), 486),
+    "multi01": 400,  # From, To, Call-ID and CSeq twice (section 3.3.8)
+    **dict.fromkeys(("clerr", "lwsstart", "escruri"), 486),
     "bext01": 200,  # 420 is owed for its Require (RFC 3261 section 8.2.2.3)
     "sdp01": 486,  # refused before its Accept matters
 }
