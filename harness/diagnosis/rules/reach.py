@@ -156,6 +156,17 @@ REACH: tuple[Rule, ...] = (
         confidence="likely",  # where the AI is seen, and whoever takes over for it is not
         because="the caller was answered, and nobody who was seen had answered",
     ),
+    Rule(
+        id="reach.answered-first.unseen.early",
+        cause="platform-answers-first",
+        symptoms=("other",),  # no reliable provisional response came, or no early media
+        cells=cells("timing", "caller"),
+        essential=(when("answered.first", UNSEEN), when("ai.saw", "rang", "refused")),
+        conditions=(),
+        consequences=(),
+        confidence="likely",
+        because="the caller was answered before anything else came, and nobody who was seen had answered",
+    ),
     *RINGING,
     Rule(
         id="reach.answer.kept",

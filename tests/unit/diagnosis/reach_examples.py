@@ -268,6 +268,11 @@ REACH = [
         ("platform-answers-first",),
     ),
     Expected(
+        "reach.answered-first.unseen.early",
+        Example(ai="stand-in").dials().ai_gets().after(0.1).answered().finding("prack", "caller.1"),
+        ("platform-answers-first",),
+    ),
+    Expected(
         "reach.certificate.expired",
         nothing(Example(transport="tls")).probed("ai", "answers", "expired").probed("termination", "answers"),
         ("certificate-expired",),

@@ -91,6 +91,20 @@ def test_where_the_ai_is_not_seen_the_platform_may_have_been_first() -> None:
     assert first(taken.finding("ringing", "caller.1", seconds=None), "caller+agents") is None, "an agent had"
 
 
+@pytest.mark.parametrize("check", ["ringing", "prack", "final_response", "audio.early"])
+def test_whatever_can_only_come_before_is_explained_where_somebody_is_not_seen(
+    monkeypatch: pytest.MonkeyPatch, check: str
+) -> None:
+    """As by a fallback to people who have no phones of ours."""
+    example = changed(monkeypatch, "groups", "reception", agents=())
+    facts: Any = {"code": 200} if check == "final_response" else {}
+    example.after(1).finding(check, "caller.1", **facts)
+    assert facts_of(example).value("answered.first") == UNSEEN
+    assert [(cause.id, cause.confidence) for cause in example.diagnose().causes] == [
+        ("platform-answers-first", "likely")
+    ]
+
+
 def test_a_number_whose_platform_speaks_first_is_as_it_should_be(monkeypatch: pytest.MonkeyPatch) -> None:
     assert first(changed(monkeypatch, "lines", "inbound", announcement_s=2.0)) is None
 
