@@ -27,6 +27,11 @@ class Verdict(StrEnum):
     NOT_OBSERVABLE = "not observable"
     BROKEN = "broken"
 
+    @property
+    def says_something(self) -> bool:
+        """Whether it says something of the system under test: who broke, or could not look, says nothing."""
+        return self in (Verdict.PASSED, Verdict.FAILED)
+
 
 #: The first of these that is among several verdicts is their common one. What failed comes before what broke, so that a
 #: finding about the system under test is never hidden.

@@ -10,7 +10,7 @@ from harness import measurement
 from harness.audio.describe import HeardDescription
 from harness.audio.marks import DEFAULT_LEVEL_DBOV
 from harness.checks.claims import STRENGTH, Claim, Denial, Observation
-from harness.checks.finding import judged, not_observable
+from harness.checks.finding import heard_at, judged, not_observable
 from harness.events import SipMessage
 from harness.measurement import Direction
 from harness.verdict import Finding, Strength
@@ -80,7 +80,7 @@ def direction(
     call was changed since they heard each other first. ``denial`` is what speaks against it: both are shown, and nothing passes
     on the weaker of the two.
     """
-    found = _Found(subject(speaker, listener), f"{listener} hears {speaker}", denial)
+    found = _Found(heard_at(speaker, listener), f"{listener} hears {speaker}", denial)
     measured = _measured(
         Direction(speaker=speaker, listener=listener, towards=towards, again=again), account, own, name_of
     )
@@ -109,11 +109,6 @@ def direction(
         evidence=[denial.evidence] if denial else (),
         measured=replace(measured, kind=kind),
     )
-
-
-def subject(speaker: str, listener: str) -> str:
-    """What a finding on this direction is about."""
-    return f"{speaker} → {listener}"
 
 
 def _measured(
@@ -214,7 +209,7 @@ def level(speaker: str, listener: str, dbov: float) -> Finding:
     change = dbov - DEFAULT_LEVEL_DBOV
     return judged(
         "audio.level",
-        f"{speaker} → {listener}",
+        heard_at(speaker, listener),
         -MOST_LOSS_DB <= change <= MOST_GAIN_DB,
         expected=f"{speaker} is heard at {DEFAULT_LEVEL_DBOV - MOST_LOSS_DB:.0f} to {DEFAULT_LEVEL_DBOV + MOST_GAIN_DB:.0f} dBov",
         actual=f"at {dbov:.0f} dBov, {abs(change):.0f} dB {'below' if change < 0 else 'above'} what was sent",
@@ -233,7 +228,7 @@ def early(speaker: str, listener: str, sound: Sound | None, answered_at: float |
     heard = "it was heard" + ("" if before else " only after the answer") if sound else "nothing was heard"
     return judged(
         "audio.early",
-        f"{speaker} → {listener}",
+        heard_at(speaker, listener),
         before and provisional > 0,
         expected="audio before the 200, opened by a 18x with SDP",
         actual=heard + ("" if provisional else "; no 18x with SDP came"),
@@ -259,7 +254,7 @@ def silent(
     if listened_s <= 0:
         return judged(
             "audio.silent",
-            f"{speaker} → {listener}",
+            heard_at(speaker, listener),
             False,
             expected=f"{listener} does not hear {speaker}",
             actual="nothing was listened to, so nothing is shown",
@@ -269,7 +264,7 @@ def silent(
     told = f"its mark was {'' if arrived else 'not '}heard in {listened_s:.1f} s"
     return judged(
         "audio.silent",
-        f"{speaker} → {listener}",
+        heard_at(speaker, listener),
         not arrived and not flows,
         expected=f"{listener} does not hear {speaker}" + ("" if discarded is None else ", and is sent no RTP on hold"),
         actual=f"{discarded} RTP packets came in {listened_s:.1f} s, though {listener} holds the call"

@@ -96,6 +96,11 @@ WANTS_A_REQUEST = frozenset(
 )
 
 
+def heard_at(speaker: str, listener: str) -> str:
+    """The subject of a finding on what of ``speaker`` arrives at ``listener``."""
+    return f"{speaker} → {listener}"
+
+
 def judged(
     check: str,
     subject: str,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from harness import measurement
 from harness.audio.delay import Delay
-from harness.checks.finding import judged
+from harness.checks.finding import heard_at, judged
 from harness.events import RtpStatistics
 from harness.verdict import Finding
 
@@ -101,7 +101,7 @@ def delay(speaker: str, listener: str, milliseconds: float, again: float | None 
     shorter = milliseconds if again is None else min(milliseconds, again)
     return judged(
         "audio.delay",
-        f"{speaker} → {listener}",
+        heard_at(speaker, listener),
         shorter <= limit,
         expected=f"{speaker} is heard within {limit:.0f} ms ({MOST_DELAY_MS:.0f} ms delay + {DECISION_MS:.0f} ms detection)",
         actual=f"it took {milliseconds:.0f} ms" + ("" if again is None else f", and {again:.0f} ms when tried again"),
@@ -113,7 +113,7 @@ def one_way_delay(speaker: str, listener: str, measured: Delay | None, listened_
     """Each pulse of a probe that ``speaker`` sent, by the time when it arrived at ``listener``; None: fewer than three did."""
     return judged(
         "audio.one_way_delay",
-        f"{speaker} → {listener}",
+        heard_at(speaker, listener),
         measured is not None and measured.median_ms <= MOST_DELAY_MS,
         expected=f"at most {MOST_DELAY_MS:.0f} ms one way (ITU-T G.114)",
         actual=f"{measured.median_ms:.0f} ms ({measured.least_ms:.0f} to {measured.most_ms:.0f} over {measured.pulses} pulses)"

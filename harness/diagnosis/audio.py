@@ -179,9 +179,8 @@ def _stopped_at(scene: Scene, failed: Finding, fact: str) -> None:
         return
     speaker, listener = failed.speaker, failed.listener
     proved = (f.at for f in scene.of("audio") if f.subject == failed.subject and f.verdict is Verdict.PASSED)
-    since = min(
-        (*proved, *(e.began for e in _marks_heard(scene, failed))), default=call.at
-    )  # what came before connected them
+    # a change before they heard each other is what connected them
+    since = min((*proved, *(e.began for e in _marks_heard(scene, failed))), default=call.at)
     changes = [
         e
         for leg in (call.leg, speaker, listener)

@@ -30,7 +30,7 @@ def _caller_id(scene: Scene) -> None:
         value = shown_number(scene, finding)
         facts.record(name, value, finding.actual, *finding.evidence)
         if role != "caller":
-            _as_sent(scene, finding)
+            _as_sent(scene, finding, value)
     for finding in scene.of("caller_id.withheld"):
         asserted = listed(finding.facts.get("asserted"))
         facts.record("caller_id.asserted", "present" if asserted else "absent", finding.actual, *finding.evidence)
@@ -39,9 +39,9 @@ def _caller_id(scene: Scene) -> None:
     _from_at_the_ai(scene)
 
 
-def _as_sent(scene: Scene, finding: Finding) -> None:
+def _as_sent(scene: Scene, finding: Finding, shown: str | None) -> None:
     """Whether what is shown in the place of the caller's number is what the caller's own phone had sent."""
-    same = shown_number(scene, finding) in _OTHERS and finding.facts.get("from_user") in _own_users(scene)
+    same = shown in _OTHERS and finding.facts.get("from_user") in _own_users(scene)
     scene.facts.record("caller_id.own", same or None, finding.actual)
 
 
@@ -72,8 +72,9 @@ def _from_at_the_ai(scene: Scene) -> None:
             for number in numbers
         ]
         right = next((finding for finding in findings if not scene.failed(finding)), findings[0])
-        _as_sent(scene, right)
-        if shown := shown_number(scene, right):
+        shown = shown_number(scene, right)
+        _as_sent(scene, right, shown)
+        if shown:
             told.append((shown, right.actual, seen.where))
     for value, actual, where in sorted(told, key=lambda item: item[0] == "right"):  # the first is told
         scene.facts.record("caller_id.ai", value, actual, where)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from harness.diagnosis.audio import direction_of
 from harness.diagnosis.derive import Scene
 from harness.diagnosis.messages import Seen, is_within, parse
@@ -47,17 +49,18 @@ def _cut(scene: Scene) -> None:
             cut = "agent.cut" if with_agent else "call.cut"
             message = parse(bye.text)
             scene.facts.record(cut, True, f"{bye.leg}", scene.number_of(bye), *why.told(message))
-            for each in byes if with_agent else ():
-                _agent_ended_for(scene, each)
-            if not with_agent and message is not None:
+            if with_agent:
+                _agent_ended_for(scene, byes)
+            elif message is not None:
                 _ended_for(scene, message, scene.number_of(bye))
             _cut_by(scene, bye)
 
 
-def _agent_ended_for(scene: Scene, bye: SipMessage) -> None:
-    message = parse(bye.text)
-    reason = of_hangup(message) if message is not None else None
-    scene.facts.record("agent.reason", reason, scene.number_of(bye), *why.told(message))
+def _agent_ended_for(scene: Scene, byes: Iterable[SipMessage]) -> None:
+    """What the Reason of the first says that has one."""
+    for bye in byes:
+        if (message := parse(bye.text)) is not None:
+            scene.facts.record("agent.reason", of_hangup(message), scene.number_of(bye), *why.told(message))
 
 
 def _ended_for(scene: Scene, bye: Message, where: str) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from harness.far_end.clock import since_epoch, told_to_monotonic
 from harness.far_end.transcript import as_text, has_turn
-from harness.sip.identity import normalise
+from harness.sip.identity import normalise, without_separators
 
 #: Of an id that was given out, while nobody has called (Prepare inbound).
 REGISTERED = "registered"
@@ -35,7 +35,6 @@ _MASKED = re.compile(
     r"[*•●#…]|\.\.|redacted|^[-+() .\dx]*xx[-() .\dx]*$|^[<\[{]+(?!anonymous)[a-z][\w -]*[>\]}]+$", re.IGNORECASE
 )
 _E164 = re.compile(r"\+\d+", re.ASCII)
-_NO_SEPARATORS = str.maketrans("", "", "-.() ")  # RFC 3966 section 5.1.1
 _URI = re.compile(r"(?:sips?|tel):([^@;>]+)", re.IGNORECASE)
 
 
@@ -200,7 +199,7 @@ class CallRecord:
         user = user_told(text)
         if _MASKED.search(user):
             return None
-        return self.known.get(user.translate(_NO_SEPARATORS)) or normalise(user, self.region) or text
+        return self.known.get(without_separators(user)) or normalise(user, self.region) or text
 
     def _text(self, key: str) -> str | None:
         value = self.plain.get(key)

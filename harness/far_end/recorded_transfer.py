@@ -37,13 +37,14 @@ def transfers_among(actions: Iterable[Any]) -> list[dict[str, Any]]:
     return [_documented(action) | action for kind, action in kinds if "transfer" in kind]
 
 
-def landed_last(transfers: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Those that failed, and then the others, of which the last is the one that the call was left with.
+def landed_last(actions: Iterable[Any]) -> list[dict[str, Any]]:
+    """The transfers among a record's actions: those that failed, and then the others, of which the last is the one that the call
+    was left with.
 
     A record has actions by name, so that one which is tried again stays where it was; and members of a JSON object have no order
     (RFC 8259 section 4).
     """
-    return sorted(transfers, key=_has_failed, reverse=True)
+    return sorted(transfers_among(actions), key=_has_failed, reverse=True)
 
 
 def recorded_target(to: str) -> str:

@@ -165,8 +165,12 @@ INTEGRATION = Integration(
             over="trunks",
             ai="stand-in",
             required_findings={
-                **{LANDING: 1, ANSWERED: 1, AUDIO_TO_AI: 1, AUDIO_TO_AGENT: 1},
-                **{AUDIO_TO_AI_AGAIN: 1, AUDIO_TO_AGENT_AGAIN: 1},
+                LANDING: 1,
+                ANSWERED: 1,
+                AUDIO_TO_AI: 1,
+                AUDIO_TO_AGENT: 1,
+                AUDIO_TO_AI_AGAIN: 1,
+                AUDIO_TO_AGENT_AGAIN: 1,
             },
         ),
         Row(

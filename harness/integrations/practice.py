@@ -40,7 +40,7 @@ from harness.integrations import plans
 from harness.integrations.base import (
     ADDRESSED,
     AGAIN,
-    LASTING,
+    FALLEN_BACK,
     WITH_THE_AI,
     Axis,
     Calls,
@@ -135,10 +135,7 @@ def _row(
     )
 
 
-_WITH_PEOPLE = {
-    **{ANSWERED: 1, LANDING: 1, LANDING_OTHERS: 1, CALLER_ID: 1, AUDIO_TO_AGENT: 1, AUDIO_TO_CALLER: 1},
-    **LASTING,
-}
+_WITH_PEOPLE = {**FALLEN_BACK, LANDING_OTHERS: 1}
 _DIRECTIONS = with_values("digits", "to-ai", "from-ai", full=True)
 
 PRACTICE: tuple[Row, ...] = (

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.events import SipMessage
+from harness.phone.unread import parsed_with_cseq
 from harness.sip.grammar import Params, SipSyntaxError
 from harness.sip.headers import MAGIC_COOKIE, Via
 from harness.sip.message import Request, Response
@@ -36,9 +37,7 @@ def pending_teardown(messages: Sequence[SipMessage]) -> Teardown | None:
     parsed: Parsed = []
     for message in messages:
         with contextlib.suppress(SipSyntaxError):
-            told = Request.parse(message.text)
-            _ = told.cseq  # lost with the end of one that was too long for the log
-            parsed.append((message, told))
+            parsed.append((message, parsed_with_cseq(message.text)))
     try:
         return _teardown(parsed)
     except (SipSyntaxError, ValueError):

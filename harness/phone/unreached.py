@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from harness.errors import BrokenError
 from harness.events import Event, SipMessage, TransportFailed
+from harness.phone.unread import parsed_with_cseq
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import Message, Request, Response
 
@@ -20,11 +21,9 @@ def why_unreached(events: Sequence[Event]) -> BrokenError | None:
     for event in events:
         if isinstance(event, SipMessage) and event.leg and not event.unread:
             try:
-                message = Message.parse(event.text)
-                _ = message.cseq  # lost with the end of one that was too long for the log
+                legs[event.leg].append((event, parsed_with_cseq(event.text)))
             except SipSyntaxError:
                 continue
-            legs[event.leg].append((event, message))
     for leg, messages in legs.items():
         formed = next(filter(_forms_dialog, messages), None)
         if formed is None or not (asked := _asked(*formed)) or asked == formed[0].transport:

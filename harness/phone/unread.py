@@ -27,6 +27,13 @@ _LENGTH = re.compile(r"^(?:Content-Length|l)[ \t]*:\s*(\d{1,9})\s*$", re.I | re.
 _SEVERAL = re.compile(r",\s*(?:Digest|Basic|NTLM|Kerberos|Negotiate)\s", re.I)
 
 
+def parsed_with_cseq(text: str) -> Request | Response:
+    """A message of the log's. Raises ``SipSyntaxError``, also where its end, and CSeq with it, was cut off."""
+    message = Message.parse(text)
+    _ = message.cseq
+    return message
+
+
 def why_nothing_came(events: Sequence[Event]) -> str | BrokenError | None:
     """Why a wait that ran out may have: a text when what came was malformed, an error when it was not; else None."""
     refused = [event for event in events if isinstance(event, CallsRefused)]

@@ -173,7 +173,7 @@ class Progress:
         attempt = str(said.get("attempt", "1"))
         first = conclusion.first_line().removeprefix(f"{verdict}: ") if conclusion.message else "no reason was given"
         again = bool(said.get("tried again"))
-        if verdict in (Verdict.BROKEN, Verdict.NOT_OBSERVABLE) and name in self._unsteady and not again:
+        if not verdict.says_something and name in self._unsteady and not again:
             counting = self._by_evidence(name)
             if counting is not None and counting.verdict is Verdict.FAILED:  # no later attempt hides a failure
                 verdict = counting.verdict

@@ -36,9 +36,8 @@ def _places(deployments: Sequence[Deployment]) -> dict[str, str]:
         if deployment.kind == "simulated":
             continue
         for name in deployment.phones:
-            hidden = hashlib.sha256(
-                phone_key(deployment, name).encode()
-            ).hexdigest()  # a file's name, and a number in it
+            # it names a file, and may hold a number
+            hidden = hashlib.sha256(phone_key(deployment, name).encode()).hexdigest()
             places[f"phone {hidden[:32]}"] = f"which has the phone {name} of {deployment.name}"
         for trunk in deployment.trunks:
             if trunk.ai == "stand-in" and deployment.stand_in.bind is not None:

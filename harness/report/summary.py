@@ -163,8 +163,6 @@ class Summary:
         whole_file.write(path, json.dumps(self.plain(), indent=1) + "\n")
 
 
-#: How an attempt ends that says something of the system under test.
-_SAYS_SOMETHING = (Verdict.PASSED, Verdict.FAILED)
 _NEVER_ALONE = "it was a guess that a call was this case's, and it was not run again alone"
 
 
@@ -200,9 +198,9 @@ def _counting(tries: Sequence[CaseEvidence]) -> CaseEvidence:
     last = tries[-1]
     if last.is_guessed:  # the one that would count was never begun
         last = dataclasses.replace(last, conclusion=Conclusion(Verdict.BROKEN, _NEVER_ALONE), diagnosis=())
-    if last.verdict in _SAYS_SOMETHING:
+    if last.verdict.says_something:
         return last
-    said = (one for one in reversed(tries) if one.verdict in _SAYS_SOMETHING and not one.is_guessed)
+    said = (one for one in reversed(tries) if one.verdict.says_something and not one.is_guessed)
     before = next(said, None)
     return before if before is not None and before.verdict is Verdict.FAILED else last
 

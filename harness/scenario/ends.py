@@ -59,9 +59,8 @@ class Call(ListeningLeg):
         self._asked_by_digit = False
         self._asks_since = 0.0
         self.beside: list[Call] = []  #: the calls by which others have rung for the same caller
-        self.connected_at: float | None = (
-            None  #: when its agent had the caller: behind a digit that takes the call, or a whisper
-        )
+        #: When its agent had the caller: behind a digit that takes the call, or a whisper.
+        self.connected_at: float | None = None
         self.obeyed_digit: Sound | None = None  #: the AI did what a digit of this caller asked for
         self.looks: list[Pending] = []  #: at what is heard, which may still need the call as it is
         self.began = next((event.at for event in leg.events), time.monotonic())

@@ -12,7 +12,7 @@ from harness.audio.voiceless import voiceless
 from harness.checks import audio, reach
 from harness.checks.audio import Sound
 from harness.checks.claims import Denial
-from harness.checks.finding import hindered, not_observable
+from harness.checks.finding import heard_at, hindered, not_observable
 from harness.events import MediaState
 from harness.measurement import Direction, EarlyMedia, Silence
 from harness.scenario import crosstalk, delays, lateness, muteness, packet_loss
@@ -101,10 +101,14 @@ class ExpectAudio:
         heard = caller.hears_sound(later, now)
         if heard is not None and voiceless(caller.leg.received_since(later)) is not None:
             heard = None  # they are being rung, say
-        self._context.evidence.add(
-            people.unseen(self._direction(people, caller, since, heard, None, again=False)),
-        )
-        self._context.evidence.add(people.unseen(self._direction(caller, people, since, None, None, again=False)))
+        self._unseen_audio(people, heard, again=False)
+
+    def _unseen_audio(self, people: ReportedCall, heard: Sound | None, *, again: bool) -> None:
+        """What can be said of both directions, where ``heard`` is all that it hears in the place of people of others'."""
+        mine = self._end
+        for speaker, listener, sound in ((people, mine, heard), (mine, people, None)):
+            finding = self._direction(speaker, listener, people.began, sound, None, again)
+            self._context.evidence.add(people.unseen(finding))
 
     def _look(self, caller: Call, talk: SynthflowCall, since: float, again: bool) -> None:
         """What tells of it comes while the call goes on, or when it is over: the findings are made then."""
@@ -173,10 +177,7 @@ class ExpectAudio:
         """It and a person whom it was proved to hear, who heard it, hear each other on, a second later or when this is asked."""
         mine = self._end
         if isinstance(other, ReportedCall):
-            for speaker, listener in ((mine, other), (other, mine)):
-                self._context.evidence.add(
-                    other.unseen(self._direction(speaker, listener, other.began, None, None, again=True))
-                )
+            self._unseen_audio(other, None, again=True)
             return
         proved = [self._proved_at(speaker, listener) for speaker, listener in ((mine, other), (other, mine))]
         if None not in proved:  # who did not hear the other at first has failed for it
@@ -194,7 +195,7 @@ class ExpectAudio:
 
     def _proved_at(self, speaker: End, listener: End) -> float | None:
         """When it was found last that the listener hears the speaker, whichever legs they were then; None where it was not."""
-        subjects = {audio.subject(one, other) for one in _labels(speaker) for other in _labels(listener)}
+        subjects = {heard_at(one, other) for one in _labels(speaker) for other in _labels(listener)}
         found = [f for f in self._context.evidence.findings if f.check == "audio" and f.subject in subjects]
         return found[-1].at if found and found[-1].verdict is Verdict.PASSED else None
 
@@ -233,7 +234,7 @@ class ExpectAudio:
         listener, unheard = self._end, self._context.unheard
         finding = not_observable(
             "audio.silent",
-            f"{other.label} → {listener.label}",
+            heard_at(other.label, listener.label),
             expected=f"{listener.label} does not hear {other.label}",
             why=why,
             measured=Silence(speaker=other.label, listener=listener.label),
@@ -273,7 +274,7 @@ class ExpectAudio:
                 why = "the AI's voice cannot be told from others"
                 expected = "audio before the 200, opened by a 18x with SDP"
                 measured = EarlyMedia(speaker=who, listener=call.label)
-                subject = f"{who} → {call.label}"
+                subject = heard_at(who, call.label)
                 self._context.evidence.add(
                     not_observable("audio.early", subject, expected=expected, why=why, measured=measured)
                 )

@@ -10,7 +10,7 @@ from typing import Any
 from harness.checks import landing
 from harness.checks.finding import not_observable
 from harness.deployment import TOPIC_HEADER, Handover
-from harness.far_end.recorded_transfer import landed_last, recorded_target, transfers_among
+from harness.far_end.recorded_transfer import landed_last, recorded_target
 from harness.scenario.case_phones import HEADER_NUMBER
 from harness.scenario.context import CaseContext
 from harness.sip.grammar import SipSyntaxError
@@ -46,7 +46,7 @@ def in_messages(texts: Iterable[str]) -> Iterator[SentTransfer]:
 
 def in_actions(actions: Iterable[Any]) -> Iterator[SentTransfer]:
     """The transfers among the actions of an AI's record, which tells their numbers."""
-    for action in landed_last(transfers_among(actions)):
+    for action in landed_last(actions):
         if isinstance(to := action.get("to"), str):
             with suppress(SipSyntaxError):
                 yield from _to(Uri.parse(recorded_target(to)), shows_topic=False)

@@ -57,6 +57,11 @@ class CallerId:
         return next(iter(self.numbers), None)
 
 
+def without_separators(number: str) -> str:
+    """A number without its visual separators, which mean nothing (RFC 3966 section 5.1.1)."""
+    return _SEPARATORS.sub("", number)
+
+
 def written_without_plus(numbers: Iterable[str]) -> dict[str, str]:
     """These numbers (E.164) by their digits, as ITU-T E.164 has them without a plus and behind 00."""
     return {prefix + number.removeprefix("+"): number for number in numbers for prefix in ("", "00")}
@@ -69,7 +74,7 @@ def normalise(number: str, region: str) -> str | None:
     and a country code without ``+``. Digits that may be either of the last two are what the numbering plans have: 4930123456
     is no number of North America. Where they have both, or neither, it is the national form.
     """
-    plain = _SEPARATORS.sub("", number.strip())
+    plain = without_separators(number.strip())
     return _normalised(plain, region) if _DIGITS.match(plain) and len(plain) <= _MOST_DIGITS else None
 
 
@@ -87,7 +92,7 @@ def is_spelling(user: str, number: str, region: str) -> bool:
 
     With its plus, without, or with an international prefix; national, with or without trunk prefix, where it is of the region.
     """
-    plain = _SEPARATORS.sub("", user.strip())
+    plain = without_separators(user.strip())
     if not _DIGITS.match(plain):
         return False
     if plain in (number, number[1:], "00" + number[1:]):  # ITU-T E.164 recommends 00 as international prefix
@@ -137,7 +142,7 @@ def digits_of(uri: Uri) -> str:
     """
     user = (uri.user or "").partition(";")[0]
     is_number = uri.scheme == "tel" or (uri.params.get("user") or "").lower() == "phone"
-    return _SEPARATORS.sub("", user) if is_number else user
+    return without_separators(user) if is_number else user
 
 
 def _parsed(plain: str, region: str) -> phonenumbers.PhoneNumber | None:
@@ -164,8 +169,8 @@ def identity_of(address: NameAddr, region: str) -> Identity:
     context = uri.params.get("phone-context") if uri.scheme == "tel" else _context(parameters)
     if context and context.startswith("+") and not user.startswith("+"):
         # RFC 3966 section 5.1.5: a local number is completed by its context.
-        number = normalise(context + _SEPARATORS.sub("", user), region)
-    return Identity(uri, _SEPARATORS.sub("", user), number)
+        number = normalise(context + without_separators(user), region)
+    return Identity(uri, without_separators(user), number)
 
 
 def _context(parameters: str) -> str | None:
