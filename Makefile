@@ -2,6 +2,9 @@
 
 PYTHON ?= python3
 HARNESS = .venv/bin/harness
+# A test that hangs fails by its name, with the stacks of its threads; the worker of one that does not feel that ends.
+# The slowest takes two minutes on a quiet machine, and five times that beside six busy processes.
+PYTEST = .venv/bin/pytest -q --timeout=900 -o faulthandler_timeout=1200 -o faulthandler_exit_on_timeout=true
 DEPLOYMENTS = $(wildcard scenarios/deployments/simulated-*.toml)
 
 unexport PYTHONDONTWRITEBYTECODE  # each of a run's processes would compile everything anew
@@ -16,7 +19,7 @@ verify: .venv/.ready  ## the whole matrix of every integration against the simul
 	@$(HARNESS) verify $(DEPLOYMENTS) $(ARGS)
 
 test: .venv/.ready  ## the tests of the harness itself
-	@.venv/bin/pytest tests --ignore=tests/interop --ignore=tests/browser --ignore=tests/fleet -n 4 --dist worksteal -q $(ARGS)
+	@$(PYTEST) tests --ignore=tests/interop --ignore=tests/browser --ignore=tests/fleet -n 4 --dist worksteal $(ARGS)
 
 bench: .venv/.ready  ## how fast: the matrix, the verdicts, what a leg costs (reports/bench.json)
 	@.venv/bin/python -m tools.speed $(ARGS)
@@ -29,12 +32,12 @@ accuracy: .venv/.ready  ## how often the ear is wrong (reports/accuracy.json; so
 	@.venv/bin/python -m tools.accuracy $(ARGS)
 
 test-browser: .venv/.ready  ## the pages in Chromium, which apt brings: read, searched, played, printed
-	@.venv/bin/pytest tests/browser -q $(ARGS)
+	@$(PYTEST) tests/browser $(ARGS)
 
 .PHONY: test-fleet
 test-fleet: .venv/.ready  ## four sites with Celery and a real Redis, which apt brings: limits over all, and kills (reports/fleet.json; minutes)
 	@command -v redis-server >/dev/null || { echo "environment: there is no redis-server; apt-get install redis-server" >&2; exit 2; }
-	@.venv/bin/pytest tests/fleet -q $(ARGS)
+	@$(PYTEST) tests/fleet $(ARGS)
 
 test-interop: .venv/.ready  ## against Kamailio, SIPp, baresip, rtpengine, which apt brings (reports/interop.json; some minutes)
 	@.venv/bin/python -m tools.interop $(ARGS)

@@ -207,7 +207,7 @@ def main(arguments: Sequence[str]) -> int:
 def _command(directory: str, junit: Path, arguments: Sequence[str]) -> list[str]:
     # should this process be killed outright, pytest is interrupted and ends what it started
     pytest = ["setpriv", "--pdeathsig", "INT", sys.executable, "-m", "pytest", str(ROOT / "tests" / "interop"), "-q"]
-    how = ["-p", "no:cacheprovider", "-n", "4", "--dist", "loadgroup", f"--basetemp={directory}/tmp"]
+    how = ["--timeout=900", "-p", "no:cacheprovider", "-n", "4", "--dist", "loadgroup", f"--basetemp={directory}/tmp"]
     return [*pytest, f"--junitxml={junit}", *how, *arguments]
 
 
