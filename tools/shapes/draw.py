@@ -123,7 +123,11 @@ def customer(draw: st.DrawFn) -> Customer:
     led = [name for name, line in lines.items() if "assistant" in line]
     if integration == "talkdesk" and bool(led) and draw(st.booleans()):
         table["campaign"] = {"trigger": "http", "line": draw(st.sampled_from(led))}
-    return Customer(table, kind, told, spreadsheet=draw(st.integers(0, 3)) == 0)
+    one = Customer(table, kind, told, spreadsheet=draw(st.integers(0, 3)) == 0)
+    if led and draw(st.integers(0, 3)) == 0:  # the guides have one number at the platform and at the AI
+        line = lines[draw(st.sampled_from(led))]
+        assistants[line["assistant"]]["did"] = line["did"]
+    return one
 
 
 def _fixed(draw: st.DrawFn, integration: str, numbers: list[str]) -> Table:
