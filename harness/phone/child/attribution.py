@@ -128,6 +128,10 @@ class Attribution(Generic[P, L]):
             self._own((leg.call_id, leg.tag), self._phone_of(leg))
         self._remove(leg)
 
+    def has_ended(self, message: LoggedMessage) -> bool:
+        """Whether it is of a call that no more messages were expected of."""
+        return (message.call_id, message.local_tag) in self._owners
+
     def _remove(self, leg: L) -> None:
         legs = self._dialogs[leg.call_id]
         legs.remove(leg)

@@ -15,6 +15,7 @@ from typing import Final, Literal, NamedTuple
 from harness.events import StrangerRefused
 from harness.phone.child import offers, within
 from harness.phone.child.account import HostedPhone
+from harness.phone.child.attribution import Attribution
 from harness.phone.child.leg import CallLeg
 from harness.phone.child.places import LONGEST_TRANSACTION, Transaction
 from harness.phone.child.requests import BUSY_HERE, DOES_NOT_EXIST, DROP, PASS, Arrival
@@ -62,13 +63,13 @@ class RequestGate:
     def __init__(
         self,
         phones: Callable[[], Iterable[HostedPhone]],
-        leg_of_tag: Callable[[str], CallLeg | None],
+        attribution: Attribution[HostedPhone, CallLeg],
         tell: Callable[[StrangerRefused, HostedPhone, str | None], None],
         has_room: Callable[[Transaction], bool],
         is_busy: Callable[[HostedPhone], bool],
         tell_refused: Callable[[HostedPhone, str, str], None],
     ) -> None:
-        self._phones, self._leg_of_tag, self._tell = phones, leg_of_tag, tell
+        self._phones, self._attribution, self._tell = phones, attribution, tell
         self._has_room, self._is_busy, self._tell_refused = has_room, is_busy, tell_refused
         self._counts: dict[_Kind, _Count] = {}
         # Who may not refuse the INVITE that pjsip has had last, and where that came from.
@@ -94,7 +95,7 @@ class RequestGate:
         if refusal := _deadly(message):
             # nothing answers an ACK (RFC 3261 section 17)
             return DROP if "ACK" in (message.method, message.text[:3]) else refusal
-        leg = self._leg_of_tag(tag) if tag else None
+        leg = self._attribution.leg_of_tag(tag) if tag else None
         if leg is not None and leg.call_id != message.call_id:
             self.refuse(leg.phone, message, arrival.host, "call-id")
             return DROP if message.method == "ACK" else DOES_NOT_EXIST
@@ -103,8 +104,8 @@ class RequestGate:
         if leg is not None and not leg.disconnected:
             self._narrow(arrival, leg.phone, leg.codecs)
             return within.answer(message.text, message.method, leg.media.digits, leg.transfers)
-        if leg is not None and message.method == "OPTIONS":  # pjsip would say 500
-            return DOES_NOT_EXIST
+        if leg is not None or self._attribution.has_ended(message):
+            return within.after(message.method)
         if message.begins_call and _OFFER.search(message.text) and not _MEDIA.search(message.text):
             return _NOT_ACCEPTABLE_HERE  # in order, though nothing to talk by (RFC 3264 section 5); pjsip would say 400
         if message.begins_call:
@@ -161,7 +162,7 @@ class RequestGate:
 
     def refuse(self, phone: HostedPhone, message: LoggedMessage, host: str, why: Literal["address", "call-id"]) -> None:
         """Count a refused request."""
-        leg = self._leg_of_tag(message.local_tag) if message.local_tag else None
+        leg = self._attribution.leg_of_tag(message.local_tag) if message.local_tag else None
         agent = _USER_AGENT.search(message.text)
         kind = _Kind(
             phone.key,

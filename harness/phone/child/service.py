@@ -73,7 +73,7 @@ class Service:
         self._places = Places()
         self.gate = RequestGate(
             self.phones.accounts,
-            self.attribution.leg_of_tag,
+            self.attribution,
             self._tell_stranger,
             self._places.admits,
             self._is_busy,

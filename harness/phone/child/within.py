@@ -39,6 +39,16 @@ def answer(text: str, method: str, digits: Digits, transfers: Outcomes) -> int:
         return PASS
 
 
+#: What pjsip has for a call that is over, for as long as it has the BYE's transaction: 500, and to an INVITE no answer at all.
+#: Not among them: what ends a call from the other side as well, and subscriptions, which outlive one (RFC 5057 section 4.2).
+_NOTHING_LEFT: Final = frozenset(["INFO", "INVITE", "MESSAGE", "OPTIONS", "PRACK", "UPDATE"])
+
+
+def after(method: str) -> int:
+    """The status to answer a request with that is of a call which is over; :data:`PASS` where pjsip is to."""
+    return DOES_NOT_EXIST if method in _NOTHING_LEFT else PASS  # RFC 3261 section 12.2.2
+
+
 def _answer(request: Message, method: str, digits: Digits, transfers: Outcomes) -> int:
     match method:
         case "INFO":

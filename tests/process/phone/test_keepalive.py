@@ -49,3 +49,14 @@ def test_a_platform_that_asks_within_a_call_whether_it_lives_is_told_so(lease: D
     assert stranger.hangs_up(phone, call).status == 200
     leg.wait_state("disconnected", 10)
     assert stranger.within(phone, "OPTIONS", 100, call).status == 481  # the dialog is over (section 12.2.2)
+
+
+@pytest.mark.parametrize("method", ["INFO", "INVITE", "MESSAGE", "OPTIONS", "PRACK", "UPDATE"])
+def test_of_a_call_that_is_over_a_platform_is_told_so(lease: Desk, stranger: Stranger, method: str) -> None:
+    """pjsip has its dialog for 32 s more, and would say 500, or to an INVITE nothing."""
+    phone = lease("callee")
+    leg, call = answered(phone, stranger, SESSION + AUDIO)
+    leg.wait_state("confirmed", 10)
+    assert stranger.hangs_up(phone, call).status == 200
+    leg.wait_closed()
+    assert stranger.within(phone, method, 100, call).status == 481  # RFC 3261 section 12.2.2
