@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from harness.audio.describe import describe
 from harness.audio.machine import last_sound, message_asked_in
 from harness.audio.marks import SAMPLE_RATE
 from harness.audio.voiceless import voiceless
-from harness.checks import audio, reach
+from harness.checks import audio, quality, reach
 from harness.checks.audio import Sound
 from harness.checks.claims import Denial
 from harness.checks.finding import heard_at, hindered, not_observable
@@ -20,7 +21,7 @@ from harness.scenario.ai import Ai
 from harness.scenario.context import CaseContext
 from harness.scenario.end import End
 from harness.scenario.ends import SETTLE_S, Call
-from harness.scenario.reactions import WHISPER_S, last_spoken_to
+from harness.scenario.reactions import WHISPER_S, last_spoken_to, last_words_to
 from harness.scenario.reported import ReportedCall
 from harness.scenario.signs import LISTEN_S, Look
 from harness.scenario.synthflow_call import SynthflowCall
@@ -35,6 +36,8 @@ _TONE_WITHIN_S = 2.0
 #: So long after two people were proved to hear each other they are listened to again: media may move, or a relay end with the leg
 #: that it was opened for, as soon as a transfer is complete.
 _STILL_AFTER_S = 1.0
+#: Who hears the other so soon was told nothing before.
+_AT_ONCE_S = (quality.MOST_DELAY_MS + quality.DECISION_MS) / 1000
 #: So much of the ring timeout is there for what is heard before the answer.
 _EARLY_SHARE = 0.7
 
@@ -76,23 +79,39 @@ class ExpectAudio:
                 packet_loss.look_longer(self._context, (mine, other))
 
     def _by_when_connected(self, agent: Call, since: float, deadline: float) -> float:
-        """By when caller and agent are to hear each other: later than ``deadline`` where the agent is told something first.
+        """By when caller and agent are to hear each other: later than ``deadline`` where one of them is told something first.
 
-        Platforms connect an agent who has answered behind a whisper, of any length, while the caller hears music or a ringing tone.
+        Platforms connect an agent who has answered behind a whisper, of any length, while the caller hears music or a ringing tone;
+        and some behind words to the caller, while the agent hears nothing. A caller who hears music then is kept apart.
         """
-        ends, by_when = (self._end, agent), deadline
+
+        def last_told() -> float:
+            return max(last_spoken_to(agent.leg, since), self._last_words((self._end,), since))
+
+        by_when, connected_at = self._by_when_heard(agent, since, deadline, last_told)
+        if connected_at is not None and connected_at > since + _AT_ONCE_S and last_told() > since:
+            agent.connected_at = connected_at
+        return by_when
+
+    def _by_when_heard(
+        self, other: End, since: float, deadline: float, last_told: Callable[[], float]
+    ) -> tuple[float, float | None]:
+        """By when both are to hear each other, who may be told something until ``last_told()``; and when they do, if they do."""
+        ends, by_when = (self._end, other), deadline
         while True:
             heard = [listener.hears(speaker, since, by_when) for speaker, listener in (ends, ends[::-1])]
-            told = last_spoken_to(agent.leg, since)
-            if None not in heard:
-                break
-            later = min(deadline + WHISPER_S, told + LISTEN_S)
+            times = [sound.at for sound in heard if sound is not None]
+            if len(times) == len(ends):
+                return by_when, max(times)
+            later = min(deadline + WHISPER_S, last_told() + LISTEN_S)
             if later <= by_when:
-                return by_when
+                return by_when, None
             by_when = later
-        if told > since:
-            agent.connected_at = max(sound.at for sound in heard if sound is not None)
-        return by_when
+
+    @staticmethod
+    def _last_words(ends: Iterable[End], since: float) -> float:
+        """When somebody spoke last to one of the phones of ours among them, by no mark, after ``since``; that itself if nobody did."""
+        return max((last_words_to(end.leg, since) for end in ends if isinstance(end, Call)), default=since)
 
     def _with_others_people(self, caller: Call, people: ReportedCall) -> None:
         """Nobody of ours hears them: a sound at the caller's end is all that there may be."""
@@ -171,10 +190,14 @@ class ExpectAudio:
         crosstalk.look(self._context, mine, other)
         if any(isinstance(end, Call) and end.is_over() for end in (mine, other)):
             return
-        self._hear_each_other_on(other, time.monotonic())
+        now = time.monotonic()
+        self._hear_each_other_on(other, now, now + LISTEN_S)
 
     def still_hears(self, other: End) -> None:
-        """It and a person whom it was proved to hear, who heard it, hear each other on, a second later or when this is asked."""
+        """It and a person whom it was proved to hear, who heard it, hear each other on, a second later or when this is asked.
+
+        Behind what the platform then says over their talk in words, that it is recorded, say.
+        """
         mine = self._end
         if isinstance(other, ReportedCall):
             self._unseen_audio(other, None, again=True)
@@ -184,14 +207,19 @@ class ExpectAudio:
             now = time.monotonic()
             since = max(now, *(at + _STILL_AFTER_S for at in proved if at is not None))
             self._context.evidence.scripted(since - now, "listening again", began=now)
-            self._hear_each_other_on(other, since)
 
-    def _hear_each_other_on(self, other: End, since: float) -> None:
+            def last_words() -> float:
+                return self._last_words((mine, other), since)
+
+            by_when, _ = self._by_when_heard(other, since, since + LISTEN_S, last_words)
+            self._hear_each_other_on(other, since, by_when)
+
+    def _hear_each_other_on(self, other: End, since: float, deadline: float) -> None:
         mine = self._end
         with self._context.evidence.step(f"{mine.label} and {other.label} still hear each other"):
             for speaker, listener in ((mine, other), (other, mine)):
                 if _is_told_by_marks(speaker, listener):
-                    self._one_way(speaker, listener, since, since + LISTEN_S, again=True)
+                    self._one_way(speaker, listener, since, deadline, again=True)
 
     def _proved_at(self, speaker: End, listener: End) -> float | None:
         """When it was found last that the listener hears the speaker, whichever legs they were then; None where it was not."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from harness.audio import experiment as trial
+from harness.audio.classify import classify
 from harness.audio.marks import SAMPLE_RATE
 from harness.audio.prompts import prompt_samples
 from harness.audio.wav import write_wav
@@ -30,6 +31,7 @@ WHISPER_S: Final = 10.0
 #: What a pulse of the listener speaks of, up to its moment.
 PULSE_S: Final = 0.2
 _RECOGNISED_S: Final = 0.4  # a mark is said again every 200 ms
+_WORD_S: Final = 0.4  # what is shorter may be a click
 
 
 def wait_for_pause(leg: Leg, within: float = PAUSES_WITHIN_S) -> bool:
@@ -66,6 +68,13 @@ def last_spoken_to(leg: Leg, since: float) -> float:
     """When somebody or something but a mark was heard last after ``since``; that itself where nothing was."""
     heard = (event for event in leg.events if isinstance(event, Listened) and event.at > since)
     return max((event.at for event in heard if _is_speech(leg, event)), default=since)
+
+
+def last_words_to(leg: Leg, since: float) -> float:
+    """When somebody was heard to speak last after ``since``; that itself where nobody was. A mark is no speech, nor is music."""
+    spans = classify(leg.received_since(since))
+    words = (span for span in spans if span.kind == "speech" and span.ended - span.began > _WORD_S)
+    return since + max((span.ended for span in words), default=0.0)
 
 
 def _comes(leg: Leg, goal: str, predicate: Callable[[Event], bool], within: float, since: float) -> bool:

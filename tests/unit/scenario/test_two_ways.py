@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from harness.audio.prompts import prompt_samples
 from harness.checks.audio import ListenerReport, Sound
 from harness.checks.claims import Observation
 from harness.events import CallState, Event, Listened, MarkHeard, MediaState
@@ -19,6 +20,8 @@ from harness.scenario.context import CaseContext
 from harness.scenario.ends import SETTLE_S, Call
 from harness.scenario.expect import Expect
 from harness.verdict import Verdict
+from tests.unit.audio.sounds import silence
+from tests.unit.audio.test_machine import music
 from tests.unit.scenario.conftest import MakeContext
 from tests.unit.scenario.test_listening import TOLD, leg
 from tests.unit.scenario.test_listening import heard as mark_heard
@@ -107,6 +110,30 @@ def test_whoever_was_heard_is_listened_to_a_second_later(
     assert caller.asked_since[-1] >= began + 1.0
 
 
+@pytest.mark.parametrize(
+    ("sound", "goes_on_s", "verdict"),
+    [("words", 6.4, PASSED), ("words", None, FAILED), ("music", 6.4, FAILED), ("words", 30.0, FAILED)],
+)
+def test_words_said_over_two_people_who_talk_are_waited_for(
+    make_context: MakeContext, sound: str, goes_on_s: float | None, verdict: Verdict
+) -> None:
+    """That the call is recorded, say, which a platform may tell both of them as soon as it has connected them."""
+    context, began = make_context(), time.monotonic()
+    told_s = 6.2 if goes_on_s is None else goes_on_s - 0.2
+    said = np.tile(prompt_samples("connecting-you-en"), 30) if sound == "words" else music(40.0)
+    ends = []
+    for role, mark, peer in (("caller", 7, 8), ("agent", 8, 7)):
+        marks = [mark_heard(began, peer)] + ([] if goes_on_s is None else [mark_heard(began + goes_on_s, peer)])
+        made = leg([CallState(at=began, state="confirmed", **TOLD), *marks])
+        made.id, made.mark = f"{role}.1", mark
+        made.received_since = lambda since: said[: round((began + told_s - since) * 8000)]
+        ends.append(Whispered(context, made, role))
+    Expect(context, ends[0]).two_way_audio_with(ends[1])
+    assert set(heard(context).values()) == {PASSED}
+    Expect(context, ends[0]).still_hears(ends[1])
+    assert {f.verdict for f in context.evidence.findings if f.check == "audio" and f.facts.get("again")} == {verdict}
+
+
 def test_whoever_was_not_heard_is_not_listened_to_again(make_context: MakeContext) -> None:
     context, caller, agent = make_context(), Somebody("caller.1", 7), Somebody("agent.1", 8, "nothing")
     Expect(context, caller).two_way_audio_with(agent)  # type: ignore[arg-type]
@@ -148,7 +175,7 @@ def test_an_agent_who_is_told_something_first_has_the_call_behind_it(
     if connected_s is not None:
         told.append(mark_heard(began + connected_s, 7))
     made = leg([CallState(at=began, state="confirmed", **TOLD), *told])
-    made.received_since, made.id = lambda since: [], "agent.1"
+    made.received_since, made.id = lambda since: silence(0.0), "agent.1"
     caller, agent = Somebody("caller.1", 7), Whispered(context, made, "agent")
     caller.answered_at = lambda: began  # type: ignore[method-assign]
     monkeypatch.setattr(lateness, "judge", lambda *_: None)
@@ -165,17 +192,47 @@ def test_who_answers_and_hears_nothing_is_not_waited_for_though_the_caller_hears
 ) -> None:
     context, began = make_context(), time.monotonic()
     confirmed = CallState(at=began, state="confirmed", **TOLD)
-    music: list[Event] = [Listened(at=began + at / 5, seconds=at / 5, level_dbov=-20.0, **TOLD) for at in range(1, 30)]
+    loud: list[Event] = [Listened(at=began + at / 5, seconds=at / 5, level_dbov=-20.0, **TOLD) for at in range(1, 30)]
     ends = []
-    for role, mark, events in (
-        ("caller", 7, [*music, mark_heard(began + 6.0, 8)]),
-        ("agent", 8, [mark_heard(began + 6.0, 7)]),
+    for role, mark, events, sound in (
+        ("caller", 7, [*loud, mark_heard(began + 6.0, 8)], music(5.8)),
+        ("agent", 8, [mark_heard(began + 6.0, 7)], silence(5.8)),
     ):
         made = leg([confirmed, *events])
-        made.id, made.mark, made.received_since = f"{role}.1", mark, lambda since: []
+        made.id, made.mark, made.received_since = f"{role}.1", mark, lambda since, sound=sound: sound
         ends.append(Whispered(context, made, role))
     Expect(context, ends[0]).two_way_audio_with(ends[1])
     assert set(heard(context).values()) == {FAILED}
+
+
+@pytest.mark.parametrize(
+    ("told_s", "connected_s", "verdict"),
+    [(6.2, 6.4, PASSED), (6.2, None, FAILED), (2.0, 2.2, PASSED), (30.0, 30.2, FAILED)],
+)
+def test_a_caller_who_is_told_something_in_words_first_is_connected_behind_it(
+    make_context: MakeContext,
+    monkeypatch: pytest.MonkeyPatch,
+    told_s: float,
+    connected_s: float | None,
+    verdict: Verdict,
+) -> None:
+    """A customer whisper, that the call is recorded, say: the agent has answered, and hears nothing meanwhile."""
+    context, began = make_context(), time.monotonic()
+    words = np.tile(prompt_samples("connecting-you-en"), 30)
+    ends = []
+    for role, mark, peer, sound in (("caller", 7, 8, words), ("agent", 8, 7, silence(0.0))):
+        marks = [] if connected_s is None else [mark_heard(began + connected_s, peer)]
+        made = leg([CallState(at=began, state="confirmed", **TOLD), *marks])
+        made.id, made.mark = f"{role}.1", mark
+        made.received_since = lambda since, sound=sound: sound[: round(told_s * 8000)]
+        ends.append(Whispered(context, made, role))
+    monkeypatch.setattr(lateness, "judge", lambda *_: None)
+    Expect(context, ends[0]).two_way_audio_with(ends[1])
+    assert set(heard(context).values()) == {verdict}
+    answered = ends[1].answered_at()
+    assert answered is not None
+    # who transferred may stay until then
+    assert answered - began == pytest.approx(connected_s if verdict is PASSED else 0.0, abs=0.001)
 
 
 @pytest.mark.parametrize("moved", ["agent", "caller"])
@@ -188,7 +245,7 @@ def test_whose_call_has_moved_to_another_leg_is_listened_to_there(
 
     def made(name: str, mark: int, *heard: MarkHeard) -> Any:
         one = leg([CallState(at=began - 0.1, state="confirmed", **TOLD), *heard])
-        one.id, one.mark, one.received_since = name, mark, lambda since: []
+        one.id, one.mark, one.received_since = name, mark, lambda since: silence(0.0)
         return one
 
     caller, agent = made("caller.1", 7, mark_heard(began, 8)), made("agent.1", 8, mark_heard(began, 7))
@@ -234,7 +291,7 @@ def test_of_who_was_heard_before_the_answer_only_what_comes_behind_it_counts(
         told = [mark_heard(answered + at / 10, peer) for at in range(-10, 20, 2) if at / 10 < last]
         confirmed = CallState(at=answered, state="confirmed", **TOLD)
         made = leg([confirmed, mark_heard(answered + 0.005, peer), *told])
-        made.id, made.mark, made.received_since = name, mark, lambda since: []
+        made.id, made.mark, made.received_since = name, mark, lambda since: silence(0.0)
         calls.append(Call(context, made, name.partition(".")[0]))
     Expect(context, calls[0]).two_way_audio_with(calls[1])
     assert heard(context) == {
