@@ -66,7 +66,9 @@ class ExpectAudio:
                 if isinstance(caller, Call) and isinstance(talk, SynthflowCall) and talk.is_known_by_words:
                     self._look(caller, talk, since, changed)
                     return
-            if isinstance(other, Call) and other.role == "agent" and joined_within_s is None:
+            # to an agent whom a stand-in calls the platform alone says anything; how long an AI speaks with one the file says
+            by_platform = joined_within_s is None or self._context.has_stand_in
+            if isinstance(other, Call) and other.role == "agent" and by_platform:
                 deadline = self._by_when_connected(other, since, deadline)
             first = self._one_way(mine, other, since, deadline, changed)
             second = self._one_way(other, mine, since, deadline, changed)

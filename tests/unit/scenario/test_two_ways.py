@@ -150,25 +150,28 @@ class Whispered(Call):
 
 
 @pytest.mark.parametrize(
-    ("told_s", "connected_s", "joined_s", "verdict"),
+    ("ai", "told_s", "connected_s", "joined_s", "verdict"),
     [
-        (0.0, 0.2, None, PASSED),
-        (6.2, 6.4, None, PASSED),
-        (6.2, None, None, FAILED),
-        (30.0, 30.2, None, FAILED),  # music that goes on, say
-        (6.2, 6.4, 0.0, FAILED),  # of an AI the file says how long it speaks with the agent first
+        ("synthflow", 0.0, 0.2, None, PASSED),
+        ("synthflow", 6.2, 6.4, None, PASSED),
+        ("synthflow", 6.2, None, None, FAILED),
+        ("synthflow", 30.0, 30.2, None, FAILED),  # music that goes on, say
+        ("synthflow", 6.2, 6.4, 0.0, FAILED),  # of an AI the file says how long it speaks with the agent first
+        ("stand-in", 6.2, 6.4, 0.0, PASSED),  # a stand-in says nothing to the agent
+        ("stand-in", 6.2, None, 0.0, FAILED),
     ],
 )
 def test_an_agent_who_is_told_something_first_has_the_call_behind_it(
     make_context: MakeContext,
     monkeypatch: pytest.MonkeyPatch,
+    ai: str,
     told_s: float,
     connected_s: float | None,
     joined_s: float | None,
     verdict: Verdict,
 ) -> None:
     """A whisper: the platform says to the agent who calls, while the caller hears music or a ringing tone."""
-    context, began = make_context(), time.monotonic()
+    context, began = make_context(ai=ai), time.monotonic()
     told: list[Event] = [
         Listened(at=began + at / 5, seconds=at / 5, level_dbov=-20.0, **TOLD) for at in range(1, round(told_s * 5) + 1)
     ]
