@@ -12,6 +12,7 @@ from harness.events import CallState
 from harness.phone.phone import Phone
 from harness.scenario.context import CaseContext
 from harness.scenario.ends import Call
+from harness.scenario.reactions import last_words_to
 from harness.scenario.reported import ReportedCall
 
 
@@ -57,8 +58,9 @@ class ExpectGroup:
         """The group took over from the AI when that had rung for ``ring_timeout_s``, within a second.
 
         The AI's ringing begins once the call has come to it, and ends when it is let go (``rang``): of what lies before and
-        after, a carrier, a queue, the network of an agent's telephone, the timeout says nothing. Where nobody saw the AI
-        ring (``rang`` is None), the caller was told at the latest that it does, and the others have their time.
+        after, a carrier, words to the caller, a queue, the network of an agent's telephone, the timeout says nothing.
+        Where nobody saw the AI ring (``rang`` is None), the caller was told at the latest that it does, and the others have
+        their time.
         """
         if isinstance(landed, ReportedCall):
             if rang is None:
@@ -73,8 +75,11 @@ class ExpectGroup:
         if rang is None:
             before_s = way_in_s(of, self._context.patience)
         else:
-            too_soon = timing.is_too_soon(rang[1] - rang[0], ring_timeout_s)  # whoever took over, and when
-            after, ended = rang[0], rang[1] if waits_s or too_soon else landed.began
+            after, ended = rang[0], landed.began
+            if waits_s or timing.is_too_soon(rang[1] - after, ring_timeout_s):  # whoever took over, and when
+                ended = rang[1]
+            elif ended - after > ring_timeout_s + timing.TOLERANCE_S:
+                ended -= last_words_to(of.leg, rang[1], ended) - rang[1]
             waits_s = 0.0
         self._context.evidence.add(
             timing.took(

@@ -70,10 +70,11 @@ def last_spoken_to(leg: Leg, since: float) -> float:
     return max((event.at for event in heard if _is_speech(leg, event)), default=since)
 
 
-def last_words_to(leg: Leg, since: float) -> float:
-    """When somebody was heard to speak last after ``since``; that itself where nobody was. A mark is no speech, nor is music."""
-    spans = classify(leg.received_since(since))
-    words = (span for span in spans if span.kind == "speech" and span.ended - span.began > _WORD_S)
+def last_words_to(leg: Leg, since: float, until: float | None = None) -> float:
+    """When somebody was heard to speak last between two moments; the first of them where nobody was. No mark, nor music, is speech."""
+    heard = leg.received_since(since)
+    heard = heard if until is None else heard[: max(0, round((until - since) * SAMPLE_RATE))]
+    words = (span for span in classify(heard) if span.kind == "speech" and span.ended - span.began > _WORD_S)
     return since + max((span.ended for span in words), default=0.0)
 
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
+from harness.audio.prompts import prompt_samples
 from harness.deployment import Group, PhoneEntry
 from harness.events import CallState, Listened
 from harness.scenario.ends import Call
 from harness.scenario.expect import Expect
 from harness.scenario.expect_group import ExpectGroup
 from harness.verdict import Verdict
+from tests.unit.audio.test_machine import music
 from tests.unit.scenario.conftest import MakeContext
 from tests.unit.scenario.test_listening import leg
 
@@ -28,7 +31,8 @@ def landing(rang: float, entry: Group) -> tuple[Any, Any]:
 def caller(*states: tuple[float, str], routed: float = ROUTED) -> Any:
     """A call that got so far at these moments after its INVITE."""
     events = [CallState(at=ROUTED + at, phone="c", leg="c.1", state=state) for at, state in states]  # type: ignore[arg-type]
-    return SimpleNamespace(began=ROUTED, routed=routed, leg=SimpleNamespace(events=events))
+    silent = SimpleNamespace(events=events, received_since=lambda since: np.zeros(0, np.int16))
+    return SimpleNamespace(began=ROUTED, routed=routed, leg=silent)
 
 
 def verdict(make_context: MakeContext, rang: float, given_up: float | None, queue_s: float) -> Verdict:
@@ -114,6 +118,30 @@ def test_where_the_ai_was_seen_to_ring_that_is_what_counts(
     context = make_context()
     group, landed = landing(rang, Group(did="+13125550142", agents=("Ödön",)))
     ExpectGroup(context, group).took_over(landed, caller(), RING_TIMEOUT_S, (ROUTED + began, ROUTED + let_go))
+    assert context.evidence.findings[-1].verdict is expected
+
+
+@pytest.mark.parametrize(
+    ("sound", "let_go", "rang", "expected"),
+    [
+        ("words", 2.0, 6.0, Verdict.PASSED),  # that somebody else will take the call, say
+        ("words", 2.0, 7.5, Verdict.FAILED),  # and then nothing
+        ("words", 3.5, 7.5, Verdict.FAILED),  # the AI rang for too long all the same
+        ("words", 0.5, 4.5, Verdict.FAILED),
+        ("music", 2.0, 6.0, Verdict.FAILED),  # of a queue, which the file tells
+        ("words once the group rings", 2.0, 6.0, Verdict.FAILED),
+    ],
+)
+def test_what_the_platform_says_to_the_caller_before_the_group_rings_is_no_waiting(
+    make_context: MakeContext, sound: str, let_go: float, rang: float, expected: Verdict
+) -> None:
+    context = make_context()
+    group, landed = landing(rang, Group(did="+13125550142", agents=("Ödön",)))
+    words, of = np.tile(prompt_samples("connecting-you-en"), 3), caller()  # 3.8 s
+    before = np.zeros(8000 * 4 if sound.endswith("rings") else 0, np.int16)
+    heard = np.concatenate([before, music(3.8) if sound == "music" else words])
+    of.leg.received_since = lambda since: heard[max(0, round((since - ROUTED - let_go) * 8000)) :]
+    ExpectGroup(context, group).took_over(landed, of, RING_TIMEOUT_S, (ROUTED, ROUTED + let_go))
     assert context.evidence.findings[-1].verdict is expected
 
 
