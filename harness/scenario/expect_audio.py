@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from harness.audio.describe import describe
 from harness.audio.machine import last_sound, message_asked_in
-from harness.audio.marks import SAMPLE_RATE
+from harness.audio.marks import PERIOD_SECONDS, SAMPLE_RATE
 from harness.audio.voiceless import voiceless
 from harness.checks import audio, quality, reach
 from harness.checks.audio import Sound
@@ -224,10 +224,14 @@ class ExpectAudio:
                     self._one_way(speaker, listener, since, deadline, again=True)
 
     def _proved_at(self, speaker: End, listener: End) -> float | None:
-        """When it was found last that the listener hears the speaker, whichever legs they were then; None where it was not."""
-        subjects = {heard_at(one, other) for one in _labels(speaker) for other in _labels(listener)}
-        found = [f for f in self._context.evidence.findings if f.check == "audio" and f.subject in subjects]
+        """When it was found last that the listener hears the speaker; None where it was not."""
+        found = self._found_of(speaker, listener)
         return found[-1].at if found and found[-1].verdict is Verdict.PASSED else None
+
+    def _found_of(self, speaker: End, listener: End) -> list[Finding]:
+        """What was found so far of whether the listener hears the speaker, whichever legs they were then."""
+        subjects = {heard_at(one, other) for one in _labels(speaker) for other in _labels(listener)}
+        return [f for f in self._context.evidence.findings if f.check == "audio" and f.subject in subjects]
 
     def one_way_delay_ok(self, other: End) -> None:
         """Neither hears the other too late; measured where both are ours, elsewhere RTCP's round trip has to do."""
@@ -245,10 +249,11 @@ class ExpectAudio:
             if not other.voices_for(listener):
                 self._unseen_silence(other, "its voice cannot be told from others")
                 return
-            self._context.pause(SETTLE_S)
+            settles_s = self._settles_s(other)
+            self._context.pause(settles_s)
             since, before = time.monotonic(), _discarded(listener)
             self._context.pause(seconds)
-            self._context.evidence.scripted(SETTLE_S + seconds, "listening for silence")
+            self._context.evidence.scripted(settles_s + seconds, "listening for silence")
             heard = listener.marks_since(since)
             if heard is None:
                 self._unseen_silence(other, "the far end does not say which marks it hears")
@@ -259,6 +264,12 @@ class ExpectAudio:
             if isinstance(listener, Call) and before is None:  # who holds the call takes no audio
                 marks = [*marks, *crosstalk.beneath(self._context, listener, voices, since)]
             self._context.evidence.add(audio.silent(other.label, listener.label, marks, voices, listened_s, discarded))
+
+    def _settles_s(self, speaker: End) -> float:
+        """Until what ``speaker`` had said before has been heard: longer where its voice took longer to arrive, as it first did."""
+        found = self._found_of(speaker, self._end)
+        took_ms = [f.measured.delay_ms or 0.0 for f in found if isinstance(f.measured, Direction)]
+        return max(SETTLE_S, min(_AT_ONCE_S, max(took_ms, default=0.0) / 1000) + PERIOD_SECONDS)
 
     def _unseen_silence(self, other: End, why: str) -> None:
         listener, unheard = self._end, self._context.unheard

@@ -33,7 +33,11 @@ def test_audio_that_goes_on_is_not_silence(lease: Desk, stranger: Stranger, goes
     leg.wait("hold", lambda e: isinstance(e, MediaState) and e.direction == "sendonly", 10)
     found: list[Finding] = []
     evidence = SimpleNamespace(
-        add=found.append, scripted=lambda *_: None, step=lambda _: contextlib.nullcontext(), number=lambda _: ""
+        add=found.append,
+        findings=found,
+        scripted=lambda *_: None,
+        step=lambda _: contextlib.nullcontext(),
+        number=lambda _: "",
     )
     context: Any = SimpleNamespace(evidence=evidence, pause=time.sleep, unheard=None)
     ai: Any = SimpleNamespace(label="ai", voices_for=lambda peer: {VOICE})

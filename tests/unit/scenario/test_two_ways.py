@@ -14,14 +14,17 @@ from hypothesis import strategies as st
 from harness.audio.prompts import prompt_samples
 from harness.checks.audio import ListenerReport, Sound
 from harness.checks.claims import Observation
+from harness.checks.finding import heard_at, judged
 from harness.events import CallState, Event, Listened, MarkHeard, MediaState
-from harness.scenario import lateness
+from harness.measurement import Direction
+from harness.scenario import expect_audio, lateness
 from harness.scenario.context import CaseContext
 from harness.scenario.ends import SETTLE_S, Call
 from harness.scenario.expect import Expect
 from harness.verdict import Verdict
 from tests.unit.audio.sounds import silence
 from tests.unit.audio.test_machine import music
+from tests.unit.clock import Clock
 from tests.unit.scenario.conftest import MakeContext
 from tests.unit.scenario.test_listening import TOLD, leg
 from tests.unit.scenario.test_listening import heard as mark_heard
@@ -316,6 +319,32 @@ def test_silence_is_of_whom_it_is_asked(
     Expect(context, caller).silence_from(agent)  # type: ignore[arg-type]
     (finding,) = context.evidence.findings
     assert (finding.check, finding.subject, finding.verdict) == ("audio.silent", "agent.1 → caller.1", verdict)
+
+
+@pytest.mark.parametrize(
+    ("way_s", "stops_s", "verdict"),
+    [
+        (0.05, 0.3, PASSED),
+        (0.05, 0.6, FAILED),
+        (0.5, 0.5, PASSED),  # what it said before is so long under way
+        (0.5, 0.9, FAILED),
+        (2.0, 1.0, FAILED),  # of nobody who speaks up so late it is known how long that takes
+    ],
+)
+def test_what_was_under_way_when_somebody_fell_silent_is_let_pass(
+    make_context: MakeContext, monkeypatch: pytest.MonkeyPatch, way_s: float, stops_s: float, verdict: Verdict
+) -> None:
+    context, clock = make_context(), Clock()
+    monkeypatch.setattr(expect_audio, "time", clock)
+    monkeypatch.setattr(context, "pause", clock.wait)
+    caller, agent = Somebody("caller.1", 7), Somebody("agent.1", 8)
+    measured = Direction(speaker="agent.1", listener="caller.1", towards="caller", delay_ms=1000 * way_s)
+    found = judged("audio", heard_at("agent.1", "caller.1"), True, expected="", actual="", measured=measured)
+    context.evidence.add(found)
+    stops = clock.now + stops_s
+    caller.marks_since = lambda since: ([8] if since < stops else [], 0.8)  # type: ignore[method-assign]
+    Expect(context, caller).silence_from(agent)  # type: ignore[arg-type]
+    assert context.evidence.findings[-1].verdict is verdict
 
 
 @pytest.mark.parametrize("blind", ["no voice of its own", "tells no marks"])
