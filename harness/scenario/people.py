@@ -278,10 +278,14 @@ class Group:
         """Of the agents who began to ring only after one of them had the call: none goes on ringing."""
         known = {other.label for other in taken.beside}
         late = [Call(self._context, leg, "agent") for leg in self._others(taken.first_leg) if leg.id not in known]
-        found = [
-            (one, landing.stops(one.phone_name, one.released_at(one.began + limit) is not None, limit)) for one in late
-        ]
+        found = [(one, landing.stops(one.phone_name, self._stops_within(one, taken, limit), limit)) for one in late]
         return [self._context.held_against([one.first_leg], finding) for one, finding in found]
+
+    def _stops_within(self, ring: Call, taken: Call, limit: float) -> bool:
+        """Whether a phone rang for no longer than that for a call that was taken, but for what the harness was kept from its work."""
+        since = max(ring.began, taken.answered_at() or ring.began)
+        ended = ring.released_at(since + limit)
+        return ended is not None and ended - since <= limit + self._context.evidence.starved(since, ended)
 
 
 class AssistantOf:

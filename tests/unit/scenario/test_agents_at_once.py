@@ -148,6 +148,11 @@ def test_a_caller_who_is_answered_behind_a_whisper_has_until_then(
         (("incoming", "disconnected"), 0.3, {AGENTS[1]: Verdict.PASSED}),  # a CANCEL that was already on its way
         (("incoming", "early"), 0.3, {AGENTS[1]: Verdict.FAILED}),
         (("incoming", "early"), 4.0, {AGENTS[1]: Verdict.FAILED}),  # the next batch, though the call was taken
+        (
+            ("incoming", *["early"] * 30, "disconnected"),
+            0.3,
+            {AGENTS[1]: Verdict.FAILED},
+        ),  # for 3 s, and all for nothing
         ((), 0.0, {}),
     ],
 )
