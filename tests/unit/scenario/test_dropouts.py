@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from harness.events import Event, MarkHeard, RtpPaused
+from harness.events import Event, MarkHeard, MediaState, RtpPaused
 from harness.scenario import conclusion, dropouts
 from harness.verdict import Verdict
 from tests.unit.checks.calls import counted
@@ -51,6 +51,22 @@ AI_S_OWN, AI_S_ANSWER = 240, 17 + 256
 def test_a_pause_is_amid_a_voice_where_that_alone_is_heard_on_both_sides(marks: list[Event], amid: bool) -> None:
     paused = pause(10.0)
     assert dropouts.amid_a_voice(leg(*marks, paused)) == ([paused] if amid else [])
+
+
+@pytest.mark.parametrize(
+    ("at", "amid"),
+    [
+        (9.9, False),  # its RTP comes from elsewhere now
+        (10.2, False),
+        (10.5, False),  # who has answered an offer stops, and begins again when that is acknowledged
+        (8.0, True),
+        (12.0, True),
+    ],
+)
+def test_what_pauses_while_the_media_is_negotiated_anew_is_no_dropout(at: float, amid: bool) -> None:
+    paused, marks = pause(10.0), [mark(9.0 + 0.2 * n) for n in range(20)]
+    told = MediaState(at=at, active=True, direction="sendrecv", **ABOUT)
+    assert dropouts.amid_a_voice(leg(*marks, paused, told)) == ([paused] if amid else [])
 
 
 @pytest.mark.parametrize(
