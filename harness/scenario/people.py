@@ -17,7 +17,7 @@ from harness.scenario.ai import Ai
 from harness.scenario.ai_calls import AiCall
 from harness.scenario.campaigns import Campaigns
 from harness.scenario.context import CaseContext
-from harness.scenario.ends import Call
+from harness.scenario.ends import DIGIT_S, Call
 from harness.scenario.expect import Expect
 from harness.scenario.lines import Line, number_as
 from harness.scenario.reactions import WHISPER_S, last_spoken_to, wait_for_pause
@@ -33,6 +33,8 @@ _OUT_OF_TURN_S = 0.5
 _ONE_TURN_S = 2.0
 _RINGS_ELSEWHERE_EVERY_S = 0.25
 _LOOKS_EVERY_S = 0.05
+#: So soon after its digit a menu says nothing more, and its next one begins to.
+_CUT_OFF_S, _NEXT_MENU_WITHIN_S = 0.5, 3.0
 #: So soon after the answer, or its last word, a platform goes on that says something to an agent.
 _SPEAKS_WITHIN_S = 1.0
 
@@ -60,11 +62,21 @@ class Caller:
             self._context.evidence.scripted(left_s, "the announcement")
             for level, digit in enumerate(entry.press or ""):
                 if level:
-                    wait_for_pause(call.leg)  # the next menu has said what there is to choose
+                    self._hear_next_menu(call)
                 call.chosen = time.monotonic()
                 call.press(digit)
             call.routed = time.monotonic()
         return call
+
+    def _hear_next_menu(self, call: Call) -> None:
+        """Until it has begun, when the one before has been cut off by its digit, and has said what there is to choose.
+
+        Many platforms lose a digit that comes before.
+        """
+        began = time.monotonic()
+        call.let_answer(call.chosen + DIGIT_S + _CUT_OFF_S, _NEXT_MENU_WITHIN_S)
+        wait_for_pause(call.leg)
+        self._context.evidence.scripted(time.monotonic() - began, "the next menu", began=began)
 
     def _left_of(self, announcement_s: float, call: Call) -> float:
         """How much of an announcement is to come when the call is answered: what came so late was answered behind it."""
