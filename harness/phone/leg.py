@@ -116,7 +116,7 @@ class Leg:
         self._events: list[Event] = [started]
         self._state = ""
         self._codec = ""
-        self._successor: Leg | None = None
+        self._successors: list[Leg] = []
         self._closed = False
         self._let_go = False  # by us
         self.taken = False  #: whether somebody waited for it, and has it
@@ -164,8 +164,17 @@ class Leg:
 
     @property
     def successor(self) -> Leg | None:
-        """The call that took this one's place: placed on a REFER, or received with Replaces."""
-        return self._successor
+        """The call that took this one's place: placed on a REFER, or received with Replaces.
+
+        Of several, as an AI may ask twice: the last that is up, else that may still be answered, else that was.
+        """
+        return max(reversed(tuple(self._successors)), key=Leg._came_to, default=None)
+
+    def _came_to(self) -> int:
+        if self._state == "confirmed":
+            return 3
+        was_up = any(isinstance(event, CallState) and event.state == "confirmed" for event in self._events)
+        return 2 if self._state != "disconnected" else int(was_up)
 
     @property
     def closed(self) -> bool:
@@ -413,8 +422,8 @@ class Leg:
             self.hangup()
 
     def succeed(self, successor: Leg) -> None:
-        """Note the call that takes this one's place."""
-        self._successor = successor
+        """Note a call that takes this one's place."""
+        self._successors.append(successor)
 
 
 def everybodys(leg: Leg) -> bool:

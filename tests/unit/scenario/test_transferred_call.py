@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from harness.events import CallState, MarkHeard
+from harness.events import CallState, LegStarted, MarkHeard
+from harness.phone.leg import Leg
 from harness.scenario.conclusion import conclude
 from harness.scenario.context import CaseContext
 from harness.scenario.ends import Call
@@ -34,6 +36,36 @@ def leg(name: str, *states: str, successor: Any = None) -> Any:
 def test_a_transfer_that_failed_leaves_the_call_as_it_was(states: tuple[str, ...], expected: str) -> None:
     first = leg("caller.1", "calling", "confirmed", successor=leg("caller.2", *states))
     assert Call(SimpleNamespace(), first, "caller").leg.id == expected  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        (("calling", "confirmed"), ("calling", "disconnected"), "caller.2"),  # the agent has a call: busy
+        (("calling", "confirmed"), ("calling", "early"), "caller.2"),
+        (("calling", "disconnected"), ("calling", "early"), "caller.3"),
+        (("calling", "disconnected"), ("calling", "confirmed"), "caller.3"),
+        (("calling", "disconnected"), ("calling", "disconnected"), "caller.1"),
+        (("calling", "confirmed"), ("calling", "confirmed"), "caller.3"),
+        (("calling", "confirmed", "disconnected"), ("calling", "disconnected"), "caller.2"),
+        (("calling", "confirmed", "disconnected"), ("calling", "early"), "caller.3"),
+    ],
+)
+def test_of_two_transfers_the_one_that_came_to_something_counts(
+    first: tuple[str, ...], second: tuple[str, ...], expected: str
+) -> None:
+    """An AI may ask twice for the same: two REFERs in one call (RFC 3515 section 2.4.6), the second while the first is carried out."""
+    phone: Any = SimpleNamespace(changed=threading.Condition())
+    legs: list[Leg] = []
+    for number, states in enumerate((("calling", "confirmed"), first, second), start=1):
+        about: dict[str, Any] = {"phone": "caller", "leg": f"caller.{number}"}
+        began = LegStarted(at=1.0, direction="outgoing", mark=number, remote_uri="", **about)
+        legs.append(Leg(phone, number, began, legs[0] if legs else None))
+        for state in states:
+            legs[-1].take(CallState(at=2.0, state=state, **about))  # type: ignore[arg-type]
+    legs[0].succeed(legs[1])
+    legs[0].succeed(legs[2])
+    assert Call(SimpleNamespace(), legs[0], "caller").leg.id == expected  # type: ignore[arg-type]
 
 
 OWN_MARKS, AGENT, FOREIGN = (1, 2, 3), 8, 99
