@@ -128,7 +128,11 @@ class StandInCall(Call):
         # the group's agent answers while the scenario goes on
         with contextlib.suppress(NeverCame):
             onward.wait_state("confirmed", within=self._context.deployment.limits.seconds_per_call)
-            self.leg.bridge(onward)
+            try:
+                self.leg.bridge(onward)
+            except PhoneMisuseError:
+                if onward.state != "disconnected":  # else who answered has ended it, and there is nobody to join
+                    raise
 
     def _heard_the_request(self) -> None:
         if self._context.asks_by == "digit":

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from harness.errors import PhoneMisuseError
 from harness.events import Event, TransferProgress
 from harness.phone.waiter import never_came
 from harness.safety import Guard
@@ -87,3 +88,27 @@ def test_a_topic_is_written_as_a_uri_takes_it(make_context: MakeContext, topic: 
     context.background.join(5.0)
     assert Uri.parse(leg.referred_to).header("X-Gladly-Routing-Selector") == topic
     Guard(context.deployment.model_copy(update={"trunks": (trunk,)}))(leg.referred_to)
+
+
+@pytest.mark.parametrize(("state", "breaks"), [("disconnected", False), ("confirmed", True)])
+def test_a_platform_that_ends_the_group_s_call_as_it_answers_it_breaks_nothing(
+    make_context: MakeContext, state: str, breaks: bool
+) -> None:
+    """What a faulty platform does has to fail: there is nobody to join the caller to. Of a call that is up it is our own doing."""
+    context = make_context("TD-TRANSFER-WARM", "stand-in")
+    leg: Any = Leg(200)
+    onward: Any = SimpleNamespace(id="stand-in.2", state=state, wait_state=lambda name, within: None)
+
+    def bridge(other: Any) -> None:
+        raise PhoneMisuseError(f"{other.id} has ended")
+
+    leg.bridge = bridge
+    phone: Any = SimpleNamespace(dial=lambda uri, identity: onward)
+    talk = StandInCall(context, leg, phone, context.trunk, "main", SimpleNamespace())  # type: ignore[arg-type]
+    talk.hand_over(SimpleNamespace(name="billing", address="4711"), "warm")
+    if breaks:
+        with pytest.raises(PhoneMisuseError):
+            context.background.join(10.0)
+    else:
+        context.background.join(10.0)
+        assert context.background.fatal_error is None
