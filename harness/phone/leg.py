@@ -213,9 +213,11 @@ class Leg:
         self._do("hang_up", code=code, reason=reason, headers=list(headers))
 
     def cancel(self) -> None:
-        """CANCEL. Raises :class:`NeverCame` once the far end has answered, :class:`PhoneMisuseError` for an incoming call."""
-        if self.direction == "outgoing" and self.state in ("connecting", "confirmed"):
-            raise never_came(f"{self.id} still ringing, to be given up", 0.0, self.id, "it was answered", self.log())
+        """CANCEL. Raises :class:`NeverCame` once the far end has answered or refused, :class:`PhoneMisuseError` for incoming calls."""
+        answered = self.state in ("connecting", "confirmed")
+        if self.direction == "outgoing" and (answered or (self.state == "disconnected" and not self._let_go)):
+            why = "it was answered" if answered else how_it_ended(self.events)
+            raise never_came(f"{self.id} still ringing, to be given up", 0.0, self.id, why, self.log())
         if self.direction != "outgoing" or self.state not in ("calling", "early", ""):
             raise PhoneMisuseError(f"{self.id} is {self.direction} and {self.state}: CANCEL is for calls still ringing")
         self.hangup()
