@@ -84,9 +84,18 @@ class Call(ListeningLeg):
         """Send DTMF digits."""
         self.settle()
         with self._context.evidence.step(f"{self.label} presses {digits} ({method})"):
-            if method == "rfc4733":  # an INFO takes no time of its own
+            if method == "rfc4733":  # an INFO takes no time of its own, and needs no media
+                self._let_media_begin()
                 self._context.evidence.scripted(DIGIT_S * len(digits), "digits", began=time.monotonic())
             self.leg.send_digits(digits, method=method)
+
+    def _let_media_begin(self) -> None:
+        """Who controls a call between two parties may set it up on hold, and offer the media a moment later (RFC 3725 section 4)."""
+        media = [event for event in self.leg.events if isinstance(event, MediaState)]
+        if media and not media[-1].active:
+            self.leg.wait(
+                "media to send digits by", _is_media(lambda _: True), self._context.patience, since=media[-1].at
+            )
 
     def say(self, prompt: str) -> float:
         """Speak a prompt as soon as the far end pauses, then send the mark again; when it ends."""

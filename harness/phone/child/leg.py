@@ -225,7 +225,7 @@ class CallLeg:
     def send_digits(self, digits: str, method: str, duration_ms: int) -> None:
         """DTMF, by RFC 4733 or INFO."""
         call = self.live_call("confirmed", "early")
-        if not self.rtp.has_stream:
+        if method == "rfc4733" and not self.rtp.has_stream:  # an INFO needs none
             raise misuse(f"{self.name} has no media to send digits by")
         made = pj.CallSendDtmfParam()
         made.digits, made.duration = digits, duration_ms
