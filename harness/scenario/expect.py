@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Literal
 
+from harness.audio.marks import SAMPLE_RATE
+from harness.audio.voiceless import is_ringing
 from harness.checks import dialog, headers, identity, landing, provisional, reach, session, signalling, timing
 from harness.checks.finding import not_observable
 from harness.events import Event, MediaState, SipMessage
@@ -391,5 +393,12 @@ class Expect(ExpectHeaders):
         else:
             (began, let_go), before_s = rang, 0.0
             too_soon = timing.is_too_soon(let_go - began, expected_s)
-            at = let_go if too_soon or call.hears_on(let_go, at, _PAUSES_S) else at
+            at = let_go if too_soon or _is_announced(call, let_go, at) else at
         self._context.evidence.add(timing.took(call.label, what, at - began, expected_s, way_in_s=before_s))
+
+
+def _is_announced(call: Call, since: float, until: float) -> bool:
+    """Whether somebody or something is heard between two moments, without long pauses, that is no ringing tone."""
+    if not call.hears_on(since, until, _PAUSES_S):
+        return False
+    return not is_ringing(call.leg.received_since(since)[: round((until - since) * SAMPLE_RATE)])

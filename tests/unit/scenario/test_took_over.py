@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from harness.audio.prompts import prompt_samples
+from harness.audio.tones import call_progress
+from harness.audio.wav import to_int16
 from harness.deployment import Group, PhoneEntry
 from harness.events import CallState, Listened
 from harness.scenario.ends import Call
@@ -255,7 +257,27 @@ def test_what_is_said_when_the_ai_has_been_let_go_is_no_ringing(
         Listened(at=ROUTED + let_go + pulse / 5, seconds=0.2, level_dbov=-20.0, **told)
         for pulse in range(round(speaks_s * 5))
     ]
-    of = Call(context, leg([CallState(at=ROUTED, state="calling", **told), *heard]), "caller")
+    made = leg([CallState(at=ROUTED, state="calling", **told), *heard])
+    made.received_since = lambda since: np.tile(prompt_samples("connecting-you-en"), 5)
+    of = Call(context, made, "caller")
     rang = (ROUTED + 0.2, ROUTED + let_go)
     Expect(context, of).took("the final response", ROUTED + ended, RING_TIMEOUT_S, rang)
     assert context.evidence.findings[-1].verdict is expected
+
+
+@pytest.mark.parametrize("country", ["gb", "au", "in", "us", "jp"])
+def test_a_ringing_tone_is_no_announcement(make_context: MakeContext, country: str) -> None:
+    """Where its pauses are of 2 s, as in the United Kingdom, it is heard on as words are; and the caller goes on waiting."""
+    context = make_context("NOANSWER", "stand-in")
+    told: Any = {"phone": "c", "leg": "c.1"}
+    tone = to_int16(call_progress(country, "ringback", 12.0))
+    pulses = [tone[at : at + 1600] for at in range(0, len(tone), 1600)]
+    heard = [
+        Listened(at=ROUTED + 2.2 + number / 5, seconds=0.2, level_dbov=-20.0 if np.any(pulse) else -96.0, **told)
+        for number, pulse in enumerate(pulses)
+    ]
+    made = leg([CallState(at=ROUTED, state="calling", **told), *heard])
+    made.received_since = lambda since: tone[max(0, round((since - ROUTED - 2.2) * 8000)) :]
+    of = Call(context, made, "caller")
+    Expect(context, of).took("the final response", ROUTED + 12.0, RING_TIMEOUT_S, (ROUTED + 0.2, ROUTED + 2.2))
+    assert context.evidence.findings[-1].verdict is Verdict.FAILED
