@@ -19,12 +19,12 @@ async def phone_line(probing: Probing, name: str, phone: PhoneEntry, place: Targ
     return _line(name, f"phones.{name}", username, outcome)
 
 
-async def trunk_line(probing: Probing, trunk: Trunk, place: Target, domain: str) -> ProbeResult:
-    """The SIP number of a trunk, at the Termination URI, from the stand-in's address."""
+async def trunk_line(probing: Probing, trunk: Trunk, place: Target) -> ProbeResult:
+    """The SIP number of a trunk, at the Termination URI and of its domain, from the stand-in's address."""
     password = trunk.password.get_secret_value() if trunk.password else None
     username = trunk.username or ""
     login = Login(username, password, trunk.realm) if password is not None else None
-    outcome = await _register(probing, place, username, domain, login)
+    outcome = await _register(probing, place, username, place.host, login)
     return _line(f"trunk {trunk.name}", f"trunks.{trunk.name}", username, outcome)
 
 

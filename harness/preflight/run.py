@@ -177,7 +177,7 @@ def _phones(probing: Probing) -> Iterator[tuple[Name, Probe]]:
             yield (ProbeKind.REGISTRATION, name), accounts.phone_line(probing, name, phone, place)
     for trunk in deployment.trunks:
         if trunk.ai == "stand-in" and trunk.username and (place := termination(deployment, trunk)):
-            probe = accounts.trunk_line(probing, trunk, place, deployment.platform.domain)
+            probe = accounts.trunk_line(probing, trunk, place)
             yield (ProbeKind.REGISTRATION, f"trunk {trunk.name}"), probe
 
 

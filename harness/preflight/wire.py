@@ -21,6 +21,7 @@ from harness.sip.framing import StreamFramer
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.login import MOST_CHALLENGES, Login, Unanswered
 from harness.sip.message import Message, Request, Response
+from harness.sip.uri import registrar_uri
 
 #: Why no final response came. ``silent``: dropped on the way or ignored; ``refused``: actively, by the host or a firewall;
 #: ``cut``: the connection was there, and ended; ``unreadable``: what came is no SIP; ``undecided``: a provisional one alone.
@@ -155,8 +156,7 @@ class Link:
     def request(self, method: str, uri: str, user: str, domain: str) -> Request:
         """A request outside of any dialog (RFC 3261 section 8.1.1), with ``rport`` (RFC 3581)."""
         host, port = self.local
-        host = f"[{host}]" if ":" in host else host
-        here = f"{host}:{port}"
+        here = f"{_in_uri(host)}:{port}"
         transport = self._place.transport
         address = f"<sip:{user}@{domain}>"
         headers = [
@@ -229,9 +229,8 @@ async def exchange(
     Challenges are answered as :class:`~harness.sip.login.Login` has it, and over TLS only to a server whose certificate is
     trusted and made out to the place. Anybody else would get a hash to guess the password by.
     """
-    uri = f"sip:{domain}" if method == "REGISTER" else f"sip:{_hostport(place)}"
-    if place.transport != "udp":
-        uri += f";transport={place.transport}"
+    domain = _in_uri(domain)
+    uri = registrar_uri(domain if method == "REGISTER" else place.host, _hostport(place), place.transport)
     began = time.monotonic()
     distrust = await _distrust(probing, place) if login and place.transport == "tls" else ""
     link = Link(probing, place, trust)
@@ -315,5 +314,9 @@ def _is_about_binding(error: OSError) -> bool:
 
 
 def _hostport(place: Target) -> str:
-    host = f"[{place.host}]" if ":" in place.host else place.host
-    return f"{host}:{place.port}"
+    return f"{_in_uri(place.host)}:{place.port}"
+
+
+def _in_uri(host: str) -> str:
+    """RFC 3261 section 25.1: an IPv6 address stands in brackets."""
+    return f"[{host}]" if ":" in host and not host.startswith("[") else host

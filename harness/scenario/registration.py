@@ -17,7 +17,7 @@ from harness.far_end.synthflow import SynthflowApi, path_segment
 from harness.phone.phone import Phone
 from harness.phone.waiter import NeverCame
 from harness.scenario.context import CaseContext
-from harness.scenario.phones import stand_in
+from harness.scenario.phones import in_uri, stand_in
 from harness.verdict import NotObservableError
 
 #: The guide: "Wait 1–2 minutes for SIP registration to complete."
@@ -161,7 +161,9 @@ def _by_phone(context: CaseContext, password: str | None, from_outside: bool) ->
         registrar=trunk.termination,
         register_expires=context.timings.register_expires_s,
     )
-    config = replace(config, name=SIP_NUMBER, user=trunk.username or config.user)
+    # Its address of record is the registrar's, as the AI's is; to call it shows its own host.
+    domain = in_uri(trunk.termination_host or config.domain)
+    config = replace(config, name=SIP_NUMBER, user=trunk.username or config.user, domain=domain)
     if password is not None:
         config = replace(config, password=password)
     if from_outside:

@@ -11,6 +11,7 @@ from harness.sip.grammar import (
     NO_PARAMS,
     Params,
     SipSyntaxError,
+    host_of,
     is_token,
     quote,
     read_once,
@@ -194,6 +195,15 @@ class Uri:
                 f"{_escape(name, _HEADER_SAFE)}={_escape(value, _HEADER_SAFE)}" for name, value in self.headers
             )
         return text
+
+
+def registrar_uri(domain: str, place: str, transport: str) -> str:
+    """What a REGISTER asks for that goes to ``place`` (``host:port``): that place, or the domain that it serves for another.
+
+    A registrar refuses an address of record that is not of the domain it is asked for (RFC 3261 section 10.3 step 5).
+    """
+    asked = place if host_of(place).lower() == domain.strip("[]").lower() else domain
+    return f"sip:{asked}" + ("" if transport == "udp" else f";transport={transport}")
 
 
 def _userinfo_end(rest: str) -> int:

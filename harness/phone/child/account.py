@@ -21,11 +21,13 @@ from harness.phone.child.stack import Endpoint
 from harness.phone.config import PhoneConfig
 from harness.phone.protocol import Policy, Ring
 from harness.phone.sources import Sources
+from harness.sip.uri import registrar_uri
 
 _MOST_ACCOUNTS: Final = 8  # PJSUA_MAX_ACC
 #: pjsip refreshes no earlier than after five seconds (sip_reg.c), which is too late for the shortest registrations.
 _SHORT_REGISTRATION: Final = 10
 _REFRESHES_AGAIN_S: Final = 1.0
+_BY_ITS_PROXY: Final = 2  # PJSUA_REG_USE_ACC_PROXY
 
 _SRTP: Final = {
     "off": pj.PJMEDIA_SRTP_DISABLED,
@@ -208,14 +210,17 @@ class AccountHolder(HostedPhone):
             sip.proxies.append(f"<sip:{config.proxy}{suffix};lr;hide>")
         if config.username is not None:
             sip.authCreds.append(pj.AuthCredInfo("digest", ANY, config.username, 0, config.password or ""))
-        if registrar := config.registrar or config.proxy:
-            register.registrarUri = f"sip:{registrar}{suffix}"
+        if config.proxy and config.registrar in (None, config.proxy):
+            register.registrarUri = registrar_uri(config.domain, config.proxy, config.transport)
+            register.proxyUse = _BY_ITS_PROXY
+        elif config.registrar:
+            register.registrarUri = f"sip:{config.registrar}{suffix}"
+            register.proxyUse = 0
         register.registerOnAdd = False
         register.timeoutSec = config.register_expires
         register.delayBeforeRefreshSec = max(1, min(5, config.register_expires // 3))
         # One attempt each time it is asked for: a silent retry would hide a refusal.
         register.retryIntervalSec = 0
-        register.proxyUse = 0
         register.contactParams = config.contact_params
         # The phone says what its configuration says, wherever its messages seem to come from.
         nat.contactRewriteUse = nat.viaRewriteUse = nat.sdpNatRewriteUse = nat.sipOutboundUse = 0

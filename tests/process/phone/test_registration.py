@@ -107,6 +107,21 @@ def test_registers_with_digest(lease: Desk, registrar: Registrar) -> None:
     assert {(m.local, m.remote) for m in messages} == {(alice.address, registrar.address)}
 
 
+@pytest.mark.parametrize("behind", [True, False])
+def test_a_register_asks_for_the_domain_that_its_proxy_serves(own: Desk, registrar: Registrar, behind: bool) -> None:
+    """As its calls do. For another domain a registrar has to refuse the address of record (RFC 3261 section 10.3 step 5)."""
+    domain = "example.com" if behind else registrar.address.partition(":")[0]
+    way = {"proxy": registrar.address, "registrar": registrar.address}
+    alice = own("alice", domain=domain, **way, username="alice", password=PASSWORD)
+    assert alice.register().active
+    alice.release()
+    assert [request.get("Expires") for request in registrar.requests][-1] == "0"
+    asked = {request.request_uri for request in registrar.requests}
+    assert asked == {"sip:example.com" if behind else f"sip:{registrar.address}"}
+    assert {request.to.uri.host for request in registrar.requests} == {domain}
+    assert not any(request.has("Route") for request in registrar.requests)
+
+
 def test_a_wrong_password_is_refused(lease: Desk, registrar: Registrar) -> None:
     alice = lease("alice", registrar=registrar.address, username="alice", password="wrong")
     state = alice.register()

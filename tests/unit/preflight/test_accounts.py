@@ -80,6 +80,28 @@ def test_the_stand_ins_own_number(lab: Any, far: Any) -> None:
     check(lab.line("registration of trunk"), FAILED, "refused", "Registration fails", "trunks.udp-ip")
 
 
+@pytest.mark.parametrize("domain", ["carrier.example", "the host"])
+def test_the_registrar_is_asked_for_what_the_phones_ask_it_for(lab: Any, far: Any, domain: str) -> None:
+    """For the domain, or for the place where that is the domain's: another answer would be of another request."""
+    port = far.udp(registrar())
+    served = far.address if domain == "the host" else domain
+    lab.account.update({"port": port, "domain": served})
+    check(lab.line("registration"), OK, "digest accepted")
+    asked = {(str(r.uri), r.to.uri.host) for r in far.requests if r.method == "REGISTER"}
+    assert asked == {(f"sip:{far.address}:{port}" if domain == "the host" else f"sip:{served}", served)}
+
+
+def test_the_stand_ins_number_is_the_termination_uris(lab: Any, far: Any) -> None:
+    """The AI's side has no other domain to register at: the guide's fields for it are Termination URI, user and password."""
+    lab.account["port"] = far.udp()
+    lab.plain["stand_in"] = {"bind": far.address}
+    port = far.udp(registrar())
+    lab.trunk.update({"termination": f"{far.address}:{port}", "username": "+14155550101", "password": "right"})
+    check(lab.line("registration of trunk"), OK, "digest accepted")
+    asked = {(str(r.uri), r.to.uri.host) for r in far.requests if r.to.uri.user == "+14155550101"}
+    assert asked - {("sip:carrier.example", "carrier.example")} == {(f"sip:{far.address}:{port}", far.address)}
+
+
 @pytest.mark.parametrize("known", [True, False])
 def test_no_password_is_made_up_where_the_one_that_the_file_names_is_not_set(
     lab: Any, far: Any, tmp_path: Path, known: bool

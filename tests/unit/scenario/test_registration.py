@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from harness.events import RegistrationState, SipMessage
+from harness.phone import PhoneConfig
 from harness.phone.waiter import never_came
 from harness.scenario.context import CaseContext
-from harness.scenario.registration import REGISTERED_WITHIN_S, Registration, _PhoneAnswers
+from harness.scenario.registration import REGISTERED_WITHIN_S, Registration, _PhoneAnswers, attached
 from harness.verdict import Finding, Verdict
 from scenarios import test_registration as rows
 from tests.unit.checks.test_registration import OURS, message
@@ -91,6 +92,25 @@ def test_a_registration_has_the_guides_two_minutes_whatever_the_patience(
     of, waited = phone(403, "No", BARE, message("received", "SIP/2.0 403 No"))
     Registration(context, "the number", _PhoneAnswers(of)).is_accepted()
     assert waited == [REGISTERED_WITHIN_S] == [120.0]
+
+
+@pytest.mark.parametrize("outside", [True, False])
+def test_the_number_is_of_the_termination_uris_domain(
+    make_context: MakeContext, monkeypatch: pytest.MonkeyPatch, outside: bool
+) -> None:
+    """RFC 3261 section 10.3 step 5: who registers an address of record of its own host's gets 404, whatever its password."""
+    of_the_file = make_context().deployment
+    place = of_the_file.stand_in.model_copy(update={"bind": "127.0.0.7", "stranger_bind": "127.0.0.8"})
+    own = {"termination": "SBC.example:5060", "username": "number"}
+    trunks = [trunk.model_copy(update=own) for trunk in of_the_file.trunks]
+    context = make_context("TD-REGISTER-OK", ai="stand-in", stand_in=place, trunks=trunks)
+    leased: list[PhoneConfig] = []
+    monkeypatch.setattr(context.phones, "lease", lambda config, **_: leased.append(config))
+    with attached(context, from_outside=outside):
+        pass
+    (config,) = leased
+    assert (config.address_of_record, config.proxy) == ("sip:number@sbc.example", "SBC.example:5060")
+    assert config.bind_address == ("127.0.0.8" if outside else "127.0.0.7")
 
 
 @pytest.mark.parametrize("active", [True, False])
