@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator
 
 from cryptography import x509
+from cryptography.x509.oid import NameOID
 
 from harness.deployment import is_address
 
 
-def names_of(certificate: x509.Certificate) -> Iterator[str]:
-    """The names a certificate is made out to: DNS names, addresses, and SIP domains (RFC 5922 section 7.1).
+def names_of(certificate: x509.Certificate) -> list[str]:
+    """The names a certificate is made out to: its alternative ones, or without any the subject's common name.
 
-    The subject's CN is none of them: who holds a certificate for one host could else write another's name there.
+    Beside others that is none (RFC 5922 section 7.1): who holds a certificate for one host could else write another's there.
     """
+    if (names := alternative_names_of(certificate)) is not None:
+        return names
+    return [str(common.value) for common in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
+
+
+def alternative_names_of(certificate: x509.Certificate) -> list[str] | None:
+    """Its DNS names, addresses and SIP domains (RFC 5922 section 7.1); None where it has no place for them."""
     try:
         found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
-        return
-    yield from found.get_values_for_type(x509.DNSName)
-    yield from map(str, found.get_values_for_type(x509.IPAddress))
-    for uri in found.get_values_for_type(x509.UniformResourceIdentifier):
-        if uri.lower().startswith("sip:") and "@" not in uri:
-            yield uri[4:]
+        return None
+    uris = found.get_values_for_type(x509.UniformResourceIdentifier)
+    return [
+        *found.get_values_for_type(x509.DNSName),
+        *map(str, found.get_values_for_type(x509.IPAddress)),
+        *(uri[4:] for uri in uris if uri.lower().startswith("sip:") and "@" not in uri),
+    ]
 
 
 def matches(host: str, name: str) -> bool:

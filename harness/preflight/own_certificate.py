@@ -10,7 +10,7 @@ from pathlib import Path
 from cryptography import x509
 
 from harness.deployment import Account, StandIn
-from harness.preflight.certificates import matches, names_of
+from harness.preflight.certificates import alternative_names_of, matches
 from harness.preflight.lines import ROUTING, Name, ProbeKind, ProbeResult, failed, ok, warning
 
 NAME = (ProbeKind.STAND_IN_CERTIFICATE, "")
@@ -26,7 +26,7 @@ def certificate_line(place: StandIn, hosts: Collection[str], at: float) -> Probe
     if isinstance(looked_at, ProbeResult):
         return looked_at
     shown, until = looked_at
-    names = list(names_of(shown))
+    names = alternative_names_of(shown) or []
     if strange := [host for host in hosts if not any(matches(host, name) for name in names)]:
         said = f"made out to {', '.join(names) or 'nobody'}, and the trunk calls {', '.join(strange)}"
         return warning(*NAME, said, ROUTING, "A platform that looks at names (RFC 5922) refuses it: have one made out.")

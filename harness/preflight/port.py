@@ -73,7 +73,7 @@ def _certificate(place: Target, outcome: RequestOutcome) -> dict[str, Any]:
         return {"certificate": "expired" if outcome.distrust in _NOT_NOW else "untrusted"}
     if outcome.certificate is None:
         return {}
-    names = list(names_of(x509.load_der_x509_certificate(outcome.certificate)))
+    names = names_of(x509.load_der_x509_certificate(outcome.certificate))
     fits = any(matches(place.host, name) for name in names)
     # What softphones refuse (RFC 5922 section 7.2) another platform may take: it is not to be blamed for that.
     fits = fits or (not place.by_phones and any(is_wildcard_of(place.host, name) for name in names))

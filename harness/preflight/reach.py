@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from cryptography import x509
 
-from harness.preflight.certificates import is_wildcard_of, matches, names_of
+from harness.preflight.certificates import alternative_names_of, is_wildcard_of, matches, names_of
 from harness.preflight.lines import REGISTRATION, ROUTING, TRANSFER, ProbeKind, ProbeResult, failed, ok, warning
 from harness.preflight.probes import Probing, Target, UnresolvedError, unverified, verified
 from harness.preflight.wire import NoLinkError, explained
@@ -184,9 +184,14 @@ async def _chain(
 
 
 def _name(place: Target, certificate: x509.Certificate) -> ProbeResult:
-    name, names = (ProbeKind.CERTIFICATE_NAME, place), list(names_of(certificate))
+    name, names = (ProbeKind.CERTIFICATE_NAME, place), names_of(certificate)
     if any(matches(place.host, candidate) for candidate in names):
-        return ok(*name, f"made out to {place.host}")
+        said = f"made out to {place.host}"
+        if place.by_phones or alternative_names_of(certificate) is not None:
+            return ok(*name, said)
+        said += ", by its common name alone, at which not everybody looks (RFC 5922 section 7.1)"
+        fix = f"Have {place.host} among its alternative names, unless whoever calls there is known to take it."
+        return warning(*name, said, REGISTRATION, fix)
     shown = ", ".join(names) or certificate.subject.rfc4514_string()
     said = f"made out to {shown}, not to {place.host}"
     fix = f"Use the host the certificate names, or have one made out to {place.host}"

@@ -270,7 +270,7 @@ async def _distrust(probing: Probing, place: Target) -> str:
     """Why the server of a TLS place is not who it should be; empty when it is."""
     try:
         async with Link(probing, place, await verified(place.ca_file, place.own_pair)) as link:
-            names = list(names_of(x509.load_der_x509_certificate(link.certificate or b"")))
+            names = names_of(x509.load_der_x509_certificate(link.certificate or b""))
     except NoLinkError as error:
         return error.detail
     except ValueError:

@@ -86,6 +86,19 @@ def test_a_bad_certificate_is_refused(lease: Desk, authority: Authority, fault: 
     assert shown.remote.startswith("127.")
 
 
+def test_a_certificate_without_other_names_names_its_server_by_the_common_one(
+    lease: Desk, authority: Authority
+) -> None:
+    """RFC 5922 section 7.1 leaves that to who looks; preflight says what the softphones do."""
+    server = fresh_address()
+    certificate, key = authority.issue(common_name=server)
+    shown = TlsConfig(ca_file=authority.ca_file, certificate=str(certificate), private_key=str(key))
+    alice = lease("alice", transport="tls", tls=TlsConfig(ca_file=authority.ca_file))
+    bob = lease("bob", transport="tls", bind_address=server, tls=shown)
+    out, back = connect(alice, bob)
+    hears(out, back)
+
+
 @pytest.mark.parametrize("place", [{}, BEHIND_A_ROUTER, ANYWHERE])
 def test_a_handshake_that_fails_is_told(lease: Desk, authority: Authority, place: dict[str, str]) -> None:
     server = fresh_address()

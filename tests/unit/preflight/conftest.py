@@ -227,11 +227,12 @@ class FarEnd:
         starts: int = -1,
         signed_by: str = "ca",
         versions: tuple[ssl.TLSVersion, ssl.TLSVersion] = (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_2),
+        common_name: str = "server",
     ) -> ssl.SSLContext:
         """A server's context whose certificate is wrong where asked; ``signed_by`` is ``ca``, ``stranger`` or ``self``."""
         names = (self.address,) if names is None else names
         certificate, key = self._authority("ca" if signed_by == "self" else signed_by).issue(
-            *names, days=(starts, days), common_name="server", self_signed=signed_by == "self"
+            *names, days=(starts, days), common_name=common_name, self_signed=signed_by == "self"
         )
         path = self.directory / f"server-{certificate.stem}.pem"
         path.write_bytes(certificate.read_bytes() + key.read_bytes())

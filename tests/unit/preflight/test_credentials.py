@@ -13,7 +13,7 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.preflight.certificates import names_of
+from harness.preflight.certificates import alternative_names_of, names_of
 from harness.sip.digest import Credentials, DigestClient, parse
 from harness.sip.message import Request, Response
 from tests.unit.preflight.probing import FAILED, OK, registrar
@@ -44,11 +44,22 @@ def test_a_verified_server_gets_them(lab: Any, far: Any) -> None:
         ({"days": -1, "starts": -30}, "expired"),
         ({"starts": 1}, "not yet valid"),
         ({"names": ("other.example",)}, "made out to other.example"),
-        ({"names": ()}, "made out to nobody"),
+        ({"names": ()}, "made out to server"),
+        ({"names": ("other.example",), "common_name": "the host"}, "made out to other.example"),
     ],
-    ids=["self-signed", "stranger's", "expired", "not yet", "another name", "no name"],
+    ids=[
+        "self-signed",
+        "stranger's",
+        "expired",
+        "not yet",
+        "another name",
+        "another common name",
+        "a common name beside another",
+    ],
 )
 def test_a_server_that_is_not_verified_gets_none(lab: Any, far: Any, certificate: dict[str, Any], why: str) -> None:
+    if "common_name" in certificate:
+        certificate = certificate | {"common_name": far.address}
     line = tls(lab, far, **certificate)
     assert line.status is FAILED
     assert "no password was sent" in line.detail
@@ -100,14 +111,15 @@ def test_credentials_of_a_realm_answer_no_other() -> None:
     assert client.answer(fresh, challenge("SHA-256")) is not None
 
 
-def test_a_common_name_is_no_name_beside_or_without_others(far: Any) -> None:
-    """RFC 6125 section 6.4.4: what else a certificate says of its holder is not looked at."""
+def test_a_common_name_is_no_name_beside_others(far: Any) -> None:
+    """RFC 5922 section 7.1: it may be one if and only if there is no subjectAltName."""
     for names in (("other.example",), ()):
         far.certificate(names=names)
         path = max(far.directory.glob("server-*.pem"), key=lambda file: file.stat().st_mtime_ns)
         certificate = x509.load_pem_x509_certificate(path.read_bytes())
         assert certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value == "server"
-        assert list(names_of(certificate)) == list(names)
+        assert list(names_of(certificate)) == list(names or ("server",))
+        assert list(alternative_names_of(certificate) or ()) == list(names)
 
 
 _HOSTS = st.sampled_from(["acme.example", "SIP.Acme.Example", "other.example"])
@@ -130,7 +142,7 @@ def test_a_sip_domain_is_a_name_as_well_and_a_user_of_it_is_none(dns: list[str],
     if written:
         built = built.add_extension(x509.SubjectAlternativeName(written), critical=False)
     domains = [host for host, form in uris if form.lower() == "sip:{}"]
-    assert list(names_of(built.sign(key, hashes.SHA256()))) == dns + domains
+    assert list(alternative_names_of(built.sign(key, hashes.SHA256())) or ()) == dns + domains
 
 
 def test_an_api_that_sends_what_was_not_asked_for_is_said_to(lab: Any, far: Any) -> None:

@@ -16,7 +16,7 @@ from harness.preflight import ProbeKind, ProbeResult
 from harness.preflight.certificates import matches
 from tests.loopback import fresh_address
 from tests.unit.preflight.conftest import SOON
-from tests.unit.preflight.probing import FAILED, OK, WARNING, check
+from tests.unit.preflight.probing import FAILED, OK, WARNING, check, registrar
 
 
 def test_ports(lab: Any, far: Any) -> None:
@@ -93,7 +93,7 @@ def test_a_good_certificate(lab: Any, far: Any) -> None:
         ("certificate chain", {"signed_by": "stranger"}, "issuer CN=stranger", "ca_file"),
         ("certificate chain", {"signed_by": "self"}, "signed by itself", "ca_file"),
         ("certificate name", {"names": ("sip.other.example",)}, "made out to sip.other.example", "host"),
-        ("certificate name", {"names": ()}, "CN=server", "host"),
+        ("certificate name", {"names": ()}, "made out to server", "host"),
         ("certificate expiry", {"days": -1, "starts": -90}, "expired on", "Renew"),
         ("certificate expiry", {"days": 30, "starts": 5}, "valid from", "clock"),
     ],
@@ -143,6 +143,24 @@ def test_a_port_that_speaks_no_tls(lab: Any, far: Any) -> None:
 )
 def test_names_of_certificates(host: str, name: str, matching: bool) -> None:
     assert matches(host, name) is matching
+
+
+@pytest.mark.parametrize("by_phones", [True, False])
+def test_a_common_name_is_the_name_where_there_is_no_other(lab: Any, far: Any, by_phones: bool) -> None:
+    """As of a certificate of Asterisk's ast_tls_cert. RFC 5922 section 7.1 leaves it to who looks; the softphones take it."""
+    lab.settings["resolver"] = far.dns({("sip.acme.example", "A"): [far.address]})
+    lab.plain["ca_file"] = far.ca_file
+    context = far.certificate(names=(), common_name="sip.acme.example")
+    if by_phones:
+        port = far.stream(registrar(), context)
+        lab.account.update({"host": "sip.acme.example", "transport": "tls", "port": port})
+        check(lab.line("certificate name"), OK, "made out to sip.acme.example")
+        check(lab.line("registration"), OK, "digest accepted")
+    else:
+        lab.account["port"] = far.udp()
+        port = far.stream(context=context)
+        lab.trunk.update({"ai": "synthflow", "host": "sip.acme.example", "transport": "tls", "port": port})
+        check(lab.line("certificate name"), WARNING, "common name alone", "Registration fails", "known to take it")
 
 
 @pytest.mark.parametrize("by_phones", [True, False])
