@@ -37,6 +37,8 @@ MARKS_A_WORKER = 10
 MOST_WORKERS = LEG_MARKS // MARKS_A_WORKER
 
 _POLL_S = 0.01
+_ADDRESS = "address-"
+_UNUSED_S = 3 * 24 * 3600.0  # so that it is hardly wanted just while it is removed, when it would seem to be held
 
 
 class Lease:
@@ -71,13 +73,10 @@ class Lease:
 
 def try_lease(path: Path, index: int = 0, *, shared: bool = False) -> Lease | None:
     """Lock ``path`` (made when missing) for this process, or None when another holds it; ``shared``: beside others who share it."""
-    descriptor = _open(path)
     try:
-        fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+        return Lease(_locked(path, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB), index)
     except BlockingIOError:
-        os.close(descriptor)
         return None
-    return Lease(descriptor, index)
 
 
 def lease(paths: Sequence[Path]) -> Lease:
@@ -85,13 +84,21 @@ def lease(paths: Sequence[Path]) -> Lease:
     for index, path in enumerate(paths):
         if held := try_lease(path, index):
             return held
-    descriptor = _open(paths[-1])
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-    except BaseException:
-        os.close(descriptor)
-        raise
-    return Lease(descriptor, len(paths) - 1)
+    return Lease(_locked(paths[-1], fcntl.LOCK_EX), len(paths) - 1)
+
+
+def _locked(path: Path, how: int) -> int:
+    """``path`` (made when missing), locked. Raises ``BlockingIOError`` where it is held, and is not to be waited for."""
+    while True:
+        descriptor = _open(path)
+        try:
+            fcntl.flock(descriptor, how)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        if os.fstat(descriptor).st_nlink:
+            return descriptor
+        os.close(descriptor)  # it was removed meanwhile: the next to want it would make and lock another
 
 
 def places() -> int:
@@ -118,11 +125,22 @@ def address(name: str, waiting: Callable[[], None]) -> Lease:
 
     ``waiting`` is called when it has to. Raises :class:`ResourceError`.
     """
-    path = _of_the_machine() / f"address-{stem_of(name)}"
-    if held := try_lease(path):
-        return held
-    waiting()
-    return lease([path])
+    path = _of_the_machine() / f"{_ADDRESS}{stem_of(name)}"
+    if (held := try_lease(path)) is None:
+        waiting()
+        held = lease([path])
+    with contextlib.suppress(OSError):
+        os.utime(path)
+    return held
+
+
+def forget_unused_addresses() -> None:
+    """Remove the files of addresses that nobody has had for days, which a machine would gather. Raises :class:`ResourceError`."""
+    for path in _of_the_machine().glob(f"{_ADDRESS}*"):
+        with contextlib.suppress(OSError):
+            if path.stat().st_mtime < time.time() - _UNUSED_S and (held := try_lease(path)):
+                with held:  # who waits for it meanwhile makes another (_locked)
+                    path.unlink()
 
 
 def _of_the_machine() -> Path:

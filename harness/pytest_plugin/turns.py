@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator, Sequence
 
 from harness.deployment import Deployment
-from harness.limits import address
+from harness.limits import address, forget_unused_addresses
 from harness.pytest_plugin.needs import phone_key
 
 
@@ -19,8 +19,11 @@ def in_turn(deployments: Sequence[Deployment]) -> Iterator[None]:
     Of two registrations of one phone the platform calls both, and calls of one number are told apart by nobody. Nor would the
     limits of a deployment hold over both runs. Raises :class:`ResourceError`.
     """
+    places = sorted(_places(deployments).items())
+    if places:
+        forget_unused_addresses()
     with contextlib.ExitStack() as stack:
-        for place, words in sorted(_places(deployments).items()):  # in one order, or two runs could wait for each other
+        for place, words in places:  # in one order, or two runs could wait for each other
 
             def waiting(words: str = words) -> None:
                 print(f"waiting for another run, {words}", file=sys.stderr, flush=True)

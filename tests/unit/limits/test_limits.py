@@ -9,6 +9,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,6 +23,7 @@ from harness.limits import (
     CallGate,
     Marks,
     address,
+    forget_unused_addresses,
     lease,
     place,
     released,
@@ -114,6 +116,48 @@ def test_a_lease_is_waited_for(tmp_path: Path) -> None:
     first.release()
     waiter.join(10)
     assert got.is_set()
+
+
+def test_a_file_that_is_removed_before_it_is_locked_is_no_lock(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """By whoever tidies /tmp (tmpfiles.d(5)), or by another run: the next one would make and lock another of that name."""
+    path, open_, opened = tmp_path / "a", os.open, list[int]()
+
+    def tidied(*arguments: Any) -> int:
+        opened.append(open_(*arguments))
+        if len(opened) == 1:
+            path.unlink()
+        return opened[-1]
+
+    monkeypatch.setattr(os, "open", tidied)
+    with lease([path]):
+        assert try_lease(path) is None
+    for descriptor in opened:
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(descriptor)
+
+
+def test_addresses_that_nobody_has_had_for_long_are_forgotten(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    names = ["192.0.2.80:32681/udp", "192.0.2.80:32681/tcp", "192.0.2.80:32682/tls", "phone 12ab"]
+    held, *others = [address(name, lambda: pytest.fail("nobody has it")) for name in names]
+    for other in others:
+        other.release()
+    place(1).release()
+    (machine,) = tmp_path.iterdir()
+    files = {path.name: path for path in machine.iterdir()}
+    assert len(files) == 5
+    recent = files[next(name for name in files if "phone" in name)]
+    for path in files.values():
+        if path != recent:
+            os.utime(path, (time.time() - 9 * 86400,) * 2)
+    forget_unused_addresses()
+    left = {path.name for path in machine.iterdir()}
+    assert {name for name in files if name not in left} == {name for name in files if "tcp" in name or "tls" in name}
+    held.release()
+    with address(names[0], lambda: pytest.fail("nobody has it")):
+        pass
+    forget_unused_addresses()
+    assert {path.name for path in machine.iterdir()} == left, "it has just been had"
 
 
 def test_the_kernel_frees_what_a_killed_process_held(tmp_path: Path) -> None:
