@@ -269,7 +269,7 @@ class PhoneProcess:
         self._closing = True
         self._wire.close()
         try:
-            self._process.wait(2 * FAREWELL_SECONDS)
+            self._process.wait(3 * FAREWELL_SECONDS)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()

@@ -27,6 +27,7 @@ _MOST_ACCOUNTS: Final = 8  # PJSUA_MAX_ACC
 #: pjsip refreshes no earlier than after five seconds (sip_reg.c), which is too late for the shortest registrations.
 _SHORT_REGISTRATION: Final = 10
 _REFRESHES_AGAIN_S: Final = 1.0
+_UNREGISTERS_AGAIN_S: Final = 0.1
 _BY_ITS_PROXY: Final = 2  # PJSUA_REG_USE_ACC_PROXY
 
 _SRTP: Final = {
@@ -175,6 +176,8 @@ class HostedPhone:
 class AccountHolder(HostedPhone):
     """A phone with an account of its own. Raises :class:`Refusal` when its address is taken."""
 
+    _unregisters_at: float | None = 0.0  # the earliest; None: it has been asked for
+
     def __init__(
         self, host_process: PhoneHost, key: int, config: PhoneConfig, directory: Path, sources: Sources
     ) -> None:
@@ -279,6 +282,16 @@ class AccountHolder(HostedPhone):
         self.refresh_at = None
         self.binding.asked = active
         self.account.setRegistration(active)
+
+    def unregister(self, now: float) -> None:
+        """Take the registration back, once; called until it is."""
+        if self._unregisters_at is None or now < self._unregisters_at:
+            return
+        try:
+            self.register(False)
+            self._unregisters_at = None
+        except pj.Error:  # a refresh is still to be answered (PJSIP_EBUSY)
+            self._unregisters_at = now + _UNREGISTERS_AGAIN_S
 
     def refresh(self, now: float) -> None:
         """REGISTER again where that is due."""

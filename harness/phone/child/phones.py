@@ -6,15 +6,11 @@ import contextlib
 import time
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
-from typing import Final
 
 from harness.phone.child.account import AccountHolder, HostedPhone, Lodger
-from harness.phone.child.bindings import pj
 from harness.phone.child.legs import Legs
 from harness.phone.child.parent import Parent
 from harness.phone.protocol import FAREWELL_SECONDS
-
-_UNREGISTERS_AGAIN_S: Final = 0.1
 
 
 class Phones:
@@ -56,7 +52,6 @@ class _Departure:
     phone: HostedPhone
     call: int
     deadline: float
-    unregisters_at: float | None = 0.0  #: the earliest; None: it has
 
 
 class Departures:
@@ -90,12 +85,7 @@ class Departures:
             if self._legs.of(phone):
                 return
             if phone.registered and isinstance(phone, AccountHolder):
-                if departure.unregisters_at is not None and now >= departure.unregisters_at:
-                    try:
-                        phone.register(False)
-                        departure.unregisters_at = None
-                    except pj.Error:  # a refresh is still to be answered (PJSIP_EBUSY)
-                        departure.unregisters_at = now + _UNREGISTERS_AGAIN_S
+                phone.unregister(now)
                 return
         self._under_way.remove(departure)
         self._phones.remove(phone)

@@ -344,14 +344,16 @@ class Service:
 
     def _farewell(self) -> NoReturn:
         """BYE or CANCEL every call, give registrations back, wait a moment for the answers, and be gone."""
-        deadline = time.monotonic() + FAREWELL_SECONDS
+        began = time.monotonic()
         for leg in self.legs:
             with contextlib.suppress(pj.Error):
                 leg.hang_up()
-        for phone in [phone for phone in self.phones.accounts() if phone.registered]:
-            with contextlib.suppress(pj.Error):
-                phone.register(False)
-        while time.monotonic() < deadline and (self.legs or any(phone.registered for phone in self.phones.accounts())):
+        while (waited := time.monotonic() - began) < 2 * FAREWELL_SECONDS:
+            registered = [phone for phone in self.phones.accounts() if phone.registered]
+            if not registered and (not self.legs or waited >= FAREWELL_SECONDS):
+                break
+            for phone in registered:
+                phone.unregister(began + waited)
             self._turn(0.02)
         # Not libDestroy: it takes a second, and aborts on whatever it finds left over.
         os._exit(0)

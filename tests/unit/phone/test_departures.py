@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 from typing import Any
 
@@ -10,6 +12,9 @@ import pytest
 from harness.phone.child.account import AccountHolder, _Binding
 from harness.phone.child.bindings import pj
 from harness.phone.child.phones import Departures, Phones
+from harness.phone.child.service import Service
+from harness.phone.protocol import FAREWELL_SECONDS
+from tests.unit.clock import Clock
 
 CALL = 7
 
@@ -86,6 +91,26 @@ def test_a_phone_whose_registrar_stays_mute_goes_all_the_same(calls_up_for: int)
     phone = Registered(refusals=10**6)
     departs(phone, calls_up_for)
     assert 1 < phone.asked < 40, "each attempt writes three lines of the log that a crash is read from"
+
+
+@pytest.mark.parametrize("refusals", [0, 3, 10**6])
+def test_a_process_that_ends_gives_its_registrations_back_behind_a_refresh_as_well(
+    monkeypatch: pytest.MonkeyPatch, refusals: int
+) -> None:
+    """Nobody comes after it: the platform would call a phone that is gone until its registration is over."""
+    phone, clock = Registered(refusals), Clock()
+    began = clock.now
+    service = Service.__new__(Service)
+    service.phones, service.legs = Phones(), []  # type: ignore[assignment]
+    service.phones.add(phone)
+    monkeypatch.setattr("harness.phone.child.service.time", clock)
+    monkeypatch.setattr(service, "_turn", clock.wait)
+    monkeypatch.setattr(os, "_exit", sys.exit)
+    with pytest.raises(SystemExit):
+        service._farewell()
+    assert phone.registered == (refusals == 10**6)
+    assert 1 <= phone.asked < 40
+    assert clock.now - began < 3 * FAREWELL_SECONDS, "its parent kills it"
 
 
 def test_a_refresh_waits_for_the_answer_to_the_one_before() -> None:
