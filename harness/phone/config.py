@@ -50,6 +50,7 @@ class PhoneConfig:
     realm: str = ""  #: the digest realm the password is for; ``*``: any; empty: that which asks first
     password: str | None = field(default=None, repr=False)
     register_expires: int = 300  #: seconds
+    keep_alive_s: int = 29  #: how often, at least, a registered phone on UDP sends something (RFC 5626 section 4.4.2)
     contact_params: str = ""  #: of the Contact of a REGISTER, e.g. ``;+sip.instance="<urn:…>"``
     tls: TlsConfig = TlsConfig()
     codecs: tuple[str, ...] = ("PCMU", "PCMA")

@@ -227,7 +227,7 @@ class AccountHolder(HostedPhone):
         register.contactParams = config.contact_params
         # The phone says what its configuration says, wherever its messages seem to come from.
         nat.contactRewriteUse = nat.viaRewriteUse = nat.sdpNatRewriteUse = nat.sipOutboundUse = 0
-        nat.udpKaIntervalSec = 0
+        nat.udpKaIntervalSec = config.keep_alive_s  # pjsip waits for four fifths of it, or more
         nat.sipStunUse = nat.mediaStunUse = (
             pj.PJSUA_STUN_USE_DEFAULT if config.stun_server else pj.PJSUA_STUN_USE_DISABLED
         )

@@ -35,6 +35,8 @@ class Registrar:
         self.address = "{}:{}".format(*self.socket.getsockname())
         self.digest = DigestServer("test", {"alice": PASSWORD}.get)
         self.requests: list[Request] = []  #: each once, however often a busy machine has it repeated
+        self.pings: list[tuple[str, int]] = []
+        self._peer = ("", 0)
         self._came = threading.Condition()
         self._answered: dict[bytes, bytes] = {}
         self.refusal = 0
@@ -48,11 +50,17 @@ class Registrar:
             raw, peer = data
             if raw == b"stop":
                 return
+            if not raw.strip():
+                with self._came:
+                    self.pings.append(peer)
+                    self._came.notify_all()
+                continue
             if raw not in self._answered:
                 request = Message.parse(raw)
                 assert isinstance(request, Request)
                 self._answered[raw] = b"" if self.mute else self.answer(request).raw
                 with self._came:
+                    self._peer = peer
                     self.requests.append(request)
                     self._came.notify_all()
             if self._answered[raw]:
@@ -63,6 +71,12 @@ class Registrar:
         with self._came:
             came = lambda: expires in {request.get("Expires") for request in self.requests[since:]}  # noqa: E731
             assert self._came.wait_for(came, 10), f"no REGISTER with Expires: {expires}"
+
+    def until_pinged(self, times: int) -> None:
+        """Wait for so many datagrams without a message, all from where its last request came from."""
+        with self._came:
+            assert self._came.wait_for(lambda: len(self.pings) >= times, 20), "nothing kept the way open"
+            assert len({*self.pings, self._peer}) == 1
 
     def answer(self, request: Request) -> Response:
         if self.refusal:
@@ -163,6 +177,18 @@ def test_a_registrar_that_is_mute_from_the_refresh_on_keeps_nobody_from_giving_t
     if call_up:
         connect(alice, bob)
     registrar.until("300", since=seen)
+    alice.release()
+    told(bob)
+    assert alice.process is bob.process
+    assert bob.process.lost is None
+
+
+def test_a_registered_phone_keeps_the_way_to_it_open(own: Desk, registrar: Registrar) -> None:
+    """A router may forget who has sent nothing for half a minute, and a call would find nobody (RFC 4787 section 4.3)."""
+    alice = own("alice", registrar=registrar.address, username="alice", password=PASSWORD, keep_alive_s=2)
+    alice.register()
+    registrar.until_pinged(2)
+    bob = own("bob")
     alice.release()
     told(bob)
     assert alice.process is bob.process
