@@ -1,4 +1,4 @@
-"""Headers of responses that pjsip (2.15.1) ends its process over, or asks again and again over: it is not shown them.
+"""Headers of responses that pjsip (2.15.1) ends its process over, or sends again and again over: it is not shown them.
 
 Found by sending it many. The message is in the evidence as it came; without the header pjsip does what it does where there is
 none: the dialog's target stays, a registration lasts as long as was asked for, and a 423 refuses.
@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from harness.phone.child.sip_log import read_text, unquoted
+from harness.sip.grammar import decimal
 
-NAMES: Final = (b"Contact", b"Record-Route", b"Expires", b"Service-Route", b"Min-Expires")
+NAMES: Final = (b"Contact", b"Record-Route", b"Expires", b"Service-Route", b"Min-Expires", b"Flow-Timer")
 
 _SCHEME: Final = re.compile(r"<[ \t]*([^:>]*):")
 _EXPIRES: Final = re.compile(r"(?:^Expires|;[ \t]*expires)[ \t]*[:=][ \t]*(\d+)", re.IGNORECASE | re.ASCII)
@@ -23,6 +24,7 @@ _TOO_BRIEF: Final = 423
 #: pjsip obeys one Min-Expires after the other at once, as fast as they come; a registrar has one (RFC 3261 section 10.3).
 _MOST_TOO_BRIEF: Final = 1
 _MOST_REMEMBERED: Final = 1000
+_SHORTEST_PING_S: Final = 2
 
 
 class DeadlyHeaders:
@@ -42,6 +44,7 @@ class DeadlyHeaders:
             or (register and _lasts_too_long(header))
             or (routes > _MOST_ROUTES and _named(header, "Service-Route"))
             or (repeated and _named(header, "Min-Expires"))
+            or _floods(header)
             for header in headers
         ]
 
@@ -59,6 +62,14 @@ class DeadlyHeaders:
 
 def _named(header: str, name: str) -> bool:
     return header.partition(":")[0].strip().lower() == name.lower()
+
+
+def _floods(header: str) -> bool:
+    """Whether pjsip would wait for nothing between pings: of a second it makes none, and it keeps 32 bits of a time."""
+    if not _named(header, "Flow-Timer"):
+        return False
+    seconds = decimal(header.partition(":")[2].strip(), most=_LONGEST_S)
+    return seconds is None or seconds < _SHORTEST_PING_S
 
 
 def _leads_nowhere(header: str, status: int) -> bool:

@@ -41,6 +41,7 @@ class Registrar:
         self._answered: dict[bytes, bytes] = {}
         self.refusal = 0
         self.grants = ""  #: seconds; else what was asked for
+        self.more: list[tuple[str, str]] = []  #: headers of a 200
         self.mute = False
         self.thread = threading.Thread(target=self.run)
         self.thread.start()
@@ -87,7 +88,7 @@ class Registrar:
         assert request.contact is not None
         granted = self.grants or expires
         headers = [("Contact", f"{request.contact};expires={granted}")] if expires != "0" else []
-        return Response.to_request(request, 200, tag="r", headers=headers)
+        return Response.to_request(request, 200, tag="r", headers=headers + self.more)
 
     def close(self) -> None:
         self.socket.sendto(b"stop", self.socket.getsockname())
@@ -193,6 +194,16 @@ def test_a_registered_phone_keeps_the_way_to_it_open(own: Desk, registrar: Regis
     told(bob)
     assert alice.process is bob.process
     assert bob.process.lost is None
+
+
+def test_no_registrar_has_itself_flooded(own: Desk, registrar: Registrar) -> None:
+    """pjsip waits for nothing between the pings of a Flow-Timer (RFC 5626 section 4.4) of one second: 40,000 a second."""
+    registrar.more = [("Flow-Timer", "1")]
+    alice = own("alice", registrar=registrar.address, username="alice", password=PASSWORD)
+    alice.register()
+    out, back = connect(alice, own("bob"))
+    hears(out, back)
+    assert registrar.pings == []
 
 
 def test_no_registrar_is_misuse(lease: Desk) -> None:

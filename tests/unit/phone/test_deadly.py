@@ -38,6 +38,22 @@ def test_how_long_a_registration_lasts(seconds: int) -> None:
     assert DeadlyHeaders().of(response(200, "REGISTER"), headers) == [seconds >= 2**31] * 2
 
 
+@pytest.mark.parametrize(
+    ("seconds", "is_out"),
+    [
+        ("0", True),
+        ("1", True),
+        ("2", False),
+        ("120", False),
+        (str(2**32 + 1), True),
+        ("1" * 4001, True),
+        ("soon", True),
+    ],
+)
+def test_how_often_a_registrar_wants_to_be_pinged(seconds: str, is_out: bool) -> None:
+    assert DeadlyHeaders().of(response(200, "REGISTER"), [f"Flow-Timer: {seconds}"]) == [is_out]
+
+
 @pytest.mark.parametrize("each", [1, 3])
 def test_no_more_routes_than_there_are_places_for(each: int) -> None:
     header = "Service-Route: " + ", ".join(["<sip:192.0.2.1;lr>"] * each)
