@@ -17,13 +17,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from harness.deployment import is_address
 from harness.events import Direction, Event, Recorded, SipMessage
 from harness.phone import recording
 from harness.phone.config import PhoneConfig
 from harness.phone.pending_teardown import Teardown, acknowledgement, acknowledgement_of_success, pending_teardown
 from harness.sip.digest import Credentials, DigestClient, parse
 from harness.sip.framing import StreamFramer
-from harness.sip.grammar import SipSyntaxError
+from harness.sip.grammar import SipSyntaxError, host_of
 from harness.sip.headers import CSeq
 from harness.sip.message import Message, Request, Response
 
@@ -126,8 +127,11 @@ class _Line:
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         if tls.certificate:
             context.load_cert_chain(tls.certificate, tls.private_key)
+        # The phone knew whom it calls by the proxy's name; the call's messages, and the log, mostly have an address.
+        known_as = [self._peer[0], host_of(self._config.proxy or "")]
+        name = next((host for host in known_as if host and not is_address(host)), known_as[0])
         try:
-            return context.wrap_socket(plain, server_hostname=self._peer[0])
+            return context.wrap_socket(plain, server_hostname=name)
         except OSError:
             plain.close()
             raise

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from harness.events import Direction, SipMessage
 from harness.phone import crash_hangup
-from harness.phone.config import PhoneConfig
+from harness.phone.config import PhoneConfig, TlsConfig
 from harness.phone.crash_hangup import hang_up
+from harness.sip.framing import StreamFramer
 from harness.sip.message import Message, Request, Response
+from tests.certificates import Authority
 from tests.loopback import fresh_address
-from tests.sip_peer import SipPeer
+from tests.sip_peer import PATIENCE_S, SipPeer
 from tests.unit.phone.test_pending_teardown import INVITE, answer
 from tests.unit.phone_events import sip_message
 
@@ -102,6 +106,71 @@ def test_a_challenge_is_answered_as_by_the_phone(configured: str, shown: str, as
     finally:
         far.close()
     assert any(far.credentials) is is_answered
+
+
+class TlsFarEnd:
+    """Takes one BYE over TLS, with a certificate for ``name``, or without one for its address.
+
+    ``asked_for`` is what the connection asked for (RFC 6066 section 3).
+    """
+
+    def __init__(self, authority: Authority, name: str) -> None:
+        self.asked_for: list[str | None] = []
+        host = fresh_address()
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._context.load_cert_chain(*authority.issue(name or host))
+        self._context.sni_callback = lambda _, asked, __: self.asked_for.append(asked)
+        self._listener = socket.create_server((host, 0))
+        self._listener.settimeout(PATIENCE_S)
+        self.address = "{}:{}".format(*self._listener.getsockname())
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        with contextlib.suppress(OSError), self._listener, self._listener.accept()[0] as accepted:
+            accepted.settimeout(PATIENCE_S)
+            with self._context.wrap_socket(accepted, server_side=True) as line:
+                (raw,) = StreamFramer().feed(line.recv(65_535))
+                request = Message.parse(raw)
+                assert isinstance(request, Request)
+                line.sendall(Response.to_request(request, 200).serialize())
+
+    def close(self) -> None:
+        self._thread.join()
+
+
+@pytest.mark.parametrize(
+    ("proxy", "name", "is_ended"),
+    [
+        ("sbc.example:5061", "sbc.example", True),
+        ("sbc.example", "sbc.example", True),
+        ("sbc.example:5061", "other.example", False),
+        (None, "sbc.example", False),
+        (None, "", True),
+        ("127.9.9.9:5061", "", True),
+    ],
+)
+def test_over_tls_it_trusts_whom_the_phone_trusted(
+    tmp_path: Path, proxy: str | None, name: str, is_ended: bool
+) -> None:
+    """An SBC's certificate is made out to its name, and its messages, and the log, have an address."""
+    authority = Authority(tmp_path)
+    far = TlsFarEnd(authority, name)
+    local = f"{fresh_address()}:0"
+    texts: tuple[tuple[Direction, str], ...] = (
+        ("sent", INVITE.replace("SIP/2.0/UDP", "SIP/2.0/TLS")),
+        ("received", answer(200).replace("127.0.0.2:5060", far.address)),
+    )
+    messages = [
+        sip_message(direction, text, at=0.0, local=local, remote=far.address, transport="tls")
+        for direction, text in texts
+    ]
+    phone = config(local, transport="tls", proxy=proxy, tls=TlsConfig(ca_file=authority.ca_file))
+    try:
+        assert hang_up(phone, "p.1", messages, lambda _: None) is is_ended
+    finally:
+        far.close()
+    assert far.asked_for == ["sbc.example" if proxy and "sbc" in proxy else None]
 
 
 def test_all_who_had_calls_at_one_port_end_them_from_there(peer: SipPeer) -> None:
