@@ -208,7 +208,8 @@ def nat_lines(probing: Probing, place: Target, outcome: RequestOutcome) -> list[
     except SipSyntaxError:
         return [warning(*name, "the answer has no readable Via", AUDIO, "The far end breaks RFC 3261 section 8.2.6.2.")]
     here, port = outcome.local
-    seen, seen_port = via.params.get("received") or via.host.strip("[]"), via.params.get("rport") or str(port)
+    # RFC 5118 section 4.5: an IPv6 address may stand in brackets there
+    seen, seen_port = (via.params.get("received") or via.host).strip("[]"), via.params.get("rport") or str(port)
     accounts = [a for a in probing.deployment.accounts.values() if probing.account_place(a) == place]
     named = next((account.public_address for account in accounts if account.public_address), None)
     by_stun = any(account.stun_server for account in accounts)

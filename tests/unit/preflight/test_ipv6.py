@@ -46,6 +46,19 @@ def test_by_its_address(lab: Lab, far: FarEnd, transport: str, host: str) -> Non
     assert options.uri.host == "[::1]"
 
 
+@pytest.mark.parametrize("received", ["::1", "[::1]"])
+def test_a_far_end_may_write_what_it_has_seen_either_way(lab: Lab, far: FarEnd, received: str) -> None:
+    """RFC 5118 section 4.5: without brackets by RFC 3261's grammar, with them all the same."""
+
+    def answer(request: Request) -> Response:
+        said = registrar(request)
+        return said.setting("Via", f"{request.get('Via')};received={received}") if request.method == "OPTIONS" else said
+
+    port = far.udp(answer)
+    lab.account.update({"host": "::1", "port": port, "bind": "::1"})
+    assert lab.report().line(f"address [::1]:{port}/udp").detail == "::1, no address translation"
+
+
 def test_a_name_without_ipv4_is_none_to_the_softphones(lab: Lab, far: FarEnd) -> None:
     lab.account.update({"host": "sip.carrier.example", "port": far.udp(registrar)})
     elsewhere = FarEnd(far.directory)
