@@ -6,6 +6,7 @@ from harness.deployment import PhoneEntry, Trunk
 from harness.preflight.lines import REGISTRATION, ProbeKind, ProbeResult, failed, ok, warning
 from harness.preflight.probes import Probing, Target
 from harness.preflight.wire import RequestOutcome, exchange
+from harness.sip.grammar import SipSyntaxError
 from harness.sip.login import Login
 
 
@@ -65,6 +66,8 @@ def _judged(
         case code if 200 <= code < 300:
             how = f"digest accepted{realm}" if outcome.challenged_by else "accepted without digest, by address"
             return ok(*name, f"{said}, {how}")
+        case code if 300 <= code < 400:
+            return _sent_on(name, f"{said}{realm}", outcome)
         case 401 | 407 if outcome.challenged_by is None:
             return failed(*name, f"{said}: a password is asked for", REGISTRATION, f"Give {where}.password_env.")
         case 401 | 407:
@@ -101,3 +104,17 @@ def _judged(
             return ok(*name, f"{said}{realm}: it wants a longer interval, which the phones will give it")
         case _:
             return warning(*name, f"{said}{realm}", REGISTRATION, "Ask the registrar's operator.")
+
+
+def _sent_on(name: tuple[ProbeKind, str], said: str, outcome: RequestOutcome) -> ProbeResult:
+    """A redirection, and where it leads (RFC 3261 section 21.3)."""
+    try:
+        contact = outcome.response.contact if outcome.response else None
+    except SipSyntaxError:
+        contact = None
+    if contact is None:
+        fix = "Ask the registrar's operator."
+        return failed(*name, f"{said}: it sends elsewhere, and does not say where", REGISTRATION, fix)
+    place = f"{contact.uri.host}:{contact.uri.effective_port}"
+    fix = "Name that place in the file, as the account's host and port or the trunk's termination."
+    return failed(*name, f"{said}: it sends on to {place}, and the softphones follow nobody", REGISTRATION, fix)

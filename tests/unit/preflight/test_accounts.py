@@ -52,6 +52,16 @@ def test_registration_refused(lab: Any, far: Any) -> None:
     check(lab.line("registration", **SOON), FAILED, "no answer", "Registration fails", "firewall")
 
 
+@pytest.mark.parametrize("status", [301, 302, 305])
+def test_a_registrar_that_sends_elsewhere(lab: Any, far: Any, status: int) -> None:
+    """RFC 3261 section 8.1.3.4 has a client go there; the softphones do not, and each case with that phone breaks."""
+    lab.account["port"] = far.udp(says(status, ("Contact", "<sip:node7.carrier.example:5062>;expires=600")))
+    line = lab.line("registration")
+    check(line, FAILED, "it sends on to node7.carrier.example:5062", "Registration fails", "account's host and port")
+    lab.account["port"] = far.udp(says(status))
+    check(lab.line("registration"), FAILED, "and does not say where", "Registration fails", "operator")
+
+
 def test_a_403_after_the_password(lab: Any, far: Any) -> None:
     first = registrar("another")
 
