@@ -7,6 +7,7 @@ import socket
 from harness.deployment import CALLS_A_PHONE, STAND_IN, Deployment, Trunk, is_ipv6
 from harness.errors import ResourceError
 from harness.phone import PhoneConfig, TlsConfig
+from harness.phone.authorities import systems_list
 
 
 def sources(deployment: Deployment) -> tuple[str, ...] | None:
@@ -47,7 +48,7 @@ def own_phone(deployment: Deployment, name: str, /, **more: object) -> PhoneConf
         "realm": entry.realm or "",
         "password": entry.password.get_secret_value() if entry.password else None,
         "tls": TlsConfig(
-            ca_file=account.ca_file or deployment.ca_file,
+            ca_file=_trusted(account.transport, account.ca_file or deployment.ca_file),
             certificate=account.certificate,
             private_key=account.private_key,
         ),
@@ -76,11 +77,20 @@ def stand_in(deployment: Deployment, trunk: Trunk, **more: object) -> PhoneConfi
         "username": trunk.username,
         "realm": trunk.realm or "",
         "password": trunk.password.get_secret_value() if trunk.password else None,
-        "tls": TlsConfig(ca_file=deployment.ca_file, certificate=place.certificate, private_key=place.private_key),
+        "tls": TlsConfig(
+            ca_file=_trusted(trunk.transport, deployment.ca_file),
+            certificate=place.certificate,
+            private_key=place.private_key,
+        ),
         "max_calls": CALLS_A_PHONE,
         "accepts_from": sources(deployment),
     }
     return PhoneConfig(**(fields | more))  # type: ignore[arg-type]
+
+
+def _trusted(transport: str, ca_file: str | None) -> str | None:
+    """Whom a phone trusts; on TLS the system's own list where the file names none."""
+    return ca_file or (systems_list() if transport == "tls" else None)
 
 
 def in_uri(host: str) -> str:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import socket
 import ssl
+from pathlib import Path
 
 import pytest
 
 from harness.events import TlsHandshake, TransportFailed
 from harness.phone import TlsConfig
+from harness.phone.authorities import systems_list
 from tests.loopback import fresh_address
 from tests.process.phone.conftest import Authority, Desk, connect, hears, uri_of
 
@@ -84,6 +86,20 @@ def test_a_bad_certificate_is_refused(lease: Desk, authority: Authority, fault: 
     shown = bob.wait("the handshake", lambda e: isinstance(e, TlsHandshake), 10)
     assert isinstance(shown, TlsHandshake)
     assert shown.remote.startswith("127.")
+
+
+def test_the_systems_own_list_is_one_that_pjsip_reads(
+    lease: Desk, authority: Authority, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """With one more in it, whose server is called: pjsip itself looks for none, and its OpenSSL is old."""
+    own, server = tmp_path / "list.pem", fresh_address()
+    usual = systems_list()
+    own.write_bytes((Path(usual).read_bytes() if usual else b"") + Path(authority.ca_file).read_bytes())
+    monkeypatch.setenv("SSL_CERT_FILE", str(own))
+    alice = lease("alice", transport="tls", tls=TlsConfig(ca_file=systems_list()))
+    bob = lease("bob", transport="tls", bind_address=server, tls=authority.server(server))
+    out, back = connect(alice, bob)
+    hears(out, back)
 
 
 def test_a_certificate_without_other_names_names_its_server_by_the_common_one(

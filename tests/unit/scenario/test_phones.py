@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import ssl
+from pathlib import Path
+from types import SimpleNamespace
+
 import pytest
 from pydantic import ValidationError
 
 from harness.deployment import Account, Deployment, Platform
 from harness.integrations import load
+from harness.phone.authorities import systems_list
 from harness.resources import EXAMPLES
 from harness.scenario.phones import own_phone, stand_in
 
@@ -35,6 +40,53 @@ def test_a_domain_that_is_an_ipv6_address_stands_in_brackets(deployment: Deploym
     account = deployment.accounts[name].model_copy(update={"domain": domain})
     six = deployment.model_copy(update={"accounts": {**deployment.accounts, name: account}})
     assert own_phone(six, "caller").domain == in_uris
+
+
+SYSTEMS = "/the/systems/list.pem"
+
+
+@pytest.mark.parametrize(
+    ("transport", "of_file", "of_account", "trusted"),
+    [
+        ("tls", None, None, SYSTEMS),  # docs/deployment.md
+        ("tls", "file.pem", None, "file.pem"),
+        ("tls", "file.pem", "account.pem", "account.pem"),
+        ("tcp", None, None, None),
+    ],
+)
+def test_whom_phones_trust(
+    deployment: Deployment,
+    monkeypatch: pytest.MonkeyPatch,
+    transport: str,
+    of_file: str | None,
+    of_account: str | None,
+    trusted: str | None,
+) -> None:
+    paths = SimpleNamespace(cafile=SYSTEMS, capath=None)
+    monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: paths)
+    name = deployment.phones["caller"].account
+    account = deployment.accounts[name].model_copy(update={"transport": transport, "ca_file": of_account})
+    trunk = deployment.trunks[0].model_copy(update={"transport": transport})
+    place = deployment.stand_in.model_copy(update={"bind": "127.0.0.7"})
+    changes = {"accounts": {**deployment.accounts, name: account}, "ca_file": of_file, "stand_in": place}
+    changed = deployment.model_copy(update=changes)
+    assert own_phone(changed, "caller").tls.ca_file == trusted
+    assert stand_in(changed, trunk).tls.ca_file == (of_file if of_account else trusted)
+
+
+@pytest.mark.parametrize(
+    ("inside", "found"),
+    [(["ca-certificates.crt", "0f5dc4f3.0"], "ca-certificates.crt"), (["ca-bundle.crt"], "ca-bundle.crt"), ([], None)],
+)
+def test_the_systems_list_may_be_in_its_directory_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, inside: list[str], found: str | None
+) -> None:
+    """As Ubuntu's OpenSSL has it, and uv's Python on Debian."""
+    for name in inside:
+        (tmp_path / name).touch()
+    paths = SimpleNamespace(cafile=None, capath=str(tmp_path))
+    monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: paths)
+    assert systems_list() == (found and str(tmp_path / found))
 
 
 def test_a_phone_shows_the_certificate_of_its_account(deployment: Deployment) -> None:
