@@ -28,6 +28,7 @@ _MOST_ACCOUNTS: Final = 8  # PJSUA_MAX_ACC
 _SHORT_REGISTRATION: Final = 10
 _REFRESHES_AGAIN_S: Final = 1.0
 _UNREGISTERS_AGAIN_S: Final = 0.1
+_LASTING_S: Final = 60.0
 _BY_ITS_PROXY: Final = 2  # PJSUA_REG_USE_ACC_PROXY
 
 _SRTP: Final = {
@@ -177,6 +178,8 @@ class AccountHolder(HostedPhone):
     """A phone with an account of its own. Raises :class:`Refusal` when its address is taken."""
 
     _unregisters_at: float | None = 0.0  # the earliest; None: it has been asked for
+    _registered_at = 0.0
+    _losses = 0  #: connections in a row that did not last
 
     def __init__(
         self, host_process: PhoneHost, key: int, config: PhoneConfig, directory: Path, sources: Sources
@@ -263,7 +266,8 @@ class AccountHolder(HostedPhone):
         active = self.binding.active = 200 <= code < 300 and expires > 0
         self.binding.asked = False
         short = active and expires < _SHORT_REGISTRATION
-        self.refresh_at = time.monotonic() + expires * 2 / 3 if short else None
+        self._registered_at = time.monotonic()
+        self.refresh_at = self._registered_at + expires * 2 / 3 if short else None
         state = RegistrationState(
             at=time.monotonic(),
             phone=self.config.name,
@@ -292,6 +296,13 @@ class AccountHolder(HostedPhone):
             self._unregisters_at = None
         except pj.Error:  # a refresh is still to be answered (PJSIP_EBUSY)
             self._unregisters_at = now + _UNREGISTERS_AGAIN_S
+
+    def connection_lost(self, now: float) -> None:
+        """REGISTER over another soon, later each time that it does not last: who calls may know no other way than this one."""
+        if self.registered and self._unregisters_at == 0.0:
+            self._losses = 0 if now > self._registered_at + _LASTING_S else self._losses + 1
+            again = now + min(2.0**self._losses, _LASTING_S)
+            self.refresh_at = again if self.refresh_at is None else min(again, self.refresh_at)
 
     def refresh(self, now: float) -> None:
         """REGISTER again where that is due."""

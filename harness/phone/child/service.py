@@ -124,6 +124,8 @@ class Service:
                 reason=reason,
             )
             self.emit([failed], phone)
+            if isinstance(phone, AccountHolder):
+                phone.connection_lost(failed.at)
 
     def called(self, phone: AccountHolder, call_id: int) -> None:
         """A call came in for a phone."""

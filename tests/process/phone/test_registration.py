@@ -8,6 +8,7 @@ import signal
 import socket
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from harness.events import RegistrationState, SipMessage
 from harness.phone.pool import PhonePool
 from harness.phone.waiter import NeverCame
 from harness.sip.digest import DigestServer
+from harness.sip.framing import StreamFramer
 from harness.sip.message import Message, Request, Response
 from tests.loopback import fresh_address
 from tests.process.phone.conftest import Desk, connect, hears, once, told
@@ -204,6 +206,42 @@ def test_no_registrar_has_itself_flooded(own: Desk, registrar: Registrar) -> Non
     out, back = connect(alice, own("bob"))
     hears(out, back)
     assert registrar.pings == []
+
+
+def registers(connection: socket.socket) -> str:
+    """Answer the REGISTER that comes over a connection; its Expires."""
+    framer, whole = StreamFramer(), list[bytes]()
+    while not whole:
+        data = connection.recv(65536)
+        assert data, "no REGISTER came"
+        whole = [raw for raw in framer.feed(data) if raw.strip()]
+    request = Message.parse(whole[0])
+    assert isinstance(request, Request)
+    expires = request.get("Expires") or ""
+    headers = [("Contact", f"{request.contact};expires={expires}")] if expires != "0" else []
+    connection.sendall(Response.to_request(request, 200, tag="r", headers=headers).serialize())
+    return expires
+
+
+def test_a_phone_whose_connection_is_closed_registers_over_another(own: Desk) -> None:
+    """Its calls would come over the one that is gone: an SBC may know no other way to it (RFC 5626 section 4.3)."""
+    with socket.create_server((fresh_address(), 0)) as listener:
+        listener.settimeout(20)
+        address = "{}:{}".format(*listener.getsockname())
+        alice = own("alice", transport="tcp", proxy=address, registrar=address)
+        alice.command("register", phone=alice.key)
+        for _ in range(2):
+            connection, _ = listener.accept()
+            with connection:
+                connection.settimeout(20)
+                assert registers(connection) == "300"
+        connection, _ = listener.accept()
+        with connection, ThreadPoolExecutor(1) as threads:
+            connection.settimeout(20)
+            assert registers(connection) == "300"
+            released = threads.submit(alice.release)
+            assert registers(connection) == "0"
+            released.result()
 
 
 def test_no_registrar_is_misuse(lease: Desk) -> None:
