@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, Final, Literal
 
+from harness.field_kinds import require_kinds
+
 DigitMethod = Literal["rfc4733", "info", "inband"]
 Direction = Literal["sent", "received"]
 #: What a digest challenge was held against, when it got no answer.
@@ -346,6 +348,8 @@ def from_values(told: Sequence[Any]) -> Event:
 
 
 def from_plain(plain: dict[str, Any]) -> Event:
-    """The inverse of :func:`to_plain`. Raises ``KeyError`` for an unknown kind."""
+    """The inverse of :func:`to_plain`. Raises ``KeyError`` for an unknown kind, ``TypeError`` for fields that are none of its."""
     values = dict(plain)
-    return _KINDS[values.pop("kind")](**values)
+    kind = _KINDS[values.pop("kind")]
+    require_kinds(kind, values)
+    return kind(**values)

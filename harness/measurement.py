@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from harness.field_kinds import require_kinds
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
@@ -390,6 +392,8 @@ BY_CHECK: Mapping[str, type[Measurement]] = {
 
 
 def from_plain(check: str, plain: Mapping[str, Any]) -> Measurement:
-    """The inverse of :meth:`Measurement.plain`. Raises ``KeyError`` for a check without fields, ``TypeError`` for unknown ones."""
+    """The inverse of :meth:`Measurement.plain`. Raises ``KeyError`` for a check without fields, ``TypeError`` for others than its."""
     values = {name: tuple(value) if isinstance(value, list) else value for name, value in plain.items()}
-    return BY_CHECK[check](**values)
+    kind = BY_CHECK[check]
+    require_kinds(kind, values)
+    return kind(**values)

@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Any, Final
 
 from harness.errors import HarnessError
+from harness.field_kinds import require_kinds
 from harness.measurement import BetweenEnds, Measurement, from_plain
 
 
@@ -90,17 +91,17 @@ class Finding:
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> Finding:
-        """The inverse of :meth:`plain`."""
+        """The inverse of :meth:`plain`. Raises ``KeyError``, ``TypeError``, ``ValueError`` for what is no finding."""
         measured, strength = plain["measured"], plain["strength"]
-        return cls(
-            **{
-                **plain,
-                "verdict": Verdict(plain["verdict"]),
-                "strength": None if strength is None else Strength(strength),
-                "evidence": tuple(plain["evidence"]),
-                "measured": None if measured is None else from_plain(plain["check"], measured),
-            }
-        )
+        values = {
+            **plain,
+            "verdict": Verdict(plain["verdict"]),
+            "strength": None if strength is None else Strength(strength),
+            "evidence": tuple(plain["evidence"]),
+            "measured": None if measured is None else from_plain(plain["check"], measured),
+        }
+        require_kinds(cls, values)
+        return cls(**values)
 
     def __str__(self) -> str:
         return f"{self.check} of {self.subject}: expected {self.expected}; {self.actual}"

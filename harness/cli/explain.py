@@ -113,7 +113,7 @@ def _named(run: Path) -> list[tuple[str, Sequence[Path]]]:
             plain = json.loads(path.read_text(encoding="utf-8"))
             key = str(plain.get("site") or ""), str(plain.get("id", path.parent.name))
             order = float(plain.get("began_wall", 0.0)), int(plain.get("attempt", 1)), path.parent
-        except (OSError, ValueError, TypeError, AttributeError):
+        except (OSError, ValueError, TypeError, AttributeError, OverflowError, RecursionError):
             key, order = ("", path.parent.name), (0.0, 1, path.parent)
         every.setdefault(key, []).append(order)
     return [(name, [directory for *_, directory in sorted(tries)]) for (_, name), tries in every.items()]

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from harness.diagnosis.rule import Confidence
+from harness.field_kinds import require_kinds
 
 #: The id of "no documented cause fits".
 UNKNOWN = "unknown"
@@ -113,17 +114,26 @@ class Diagnosis:
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> Diagnosis:
-        """The inverse of :meth:`to_plain`. Raises ``KeyError`` for what is no diagnosis."""
-        fields = tuple(Cause.__dataclass_fields__)
+        """The inverse of :meth:`to_plain`. Raises ``KeyError``, ``TypeError`` for what is no diagnosis."""
+        require_kinds(cls, {name: plain[name] for name in ("nearest_facts", "facts", "unexplained", "next_look")})
         return cls(
-            causes=tuple(
-                Cause(**{name: cause[name] for name in fields} | {"evidence": tuple(cause["evidence"])})
-                for cause in plain["causes"]
-                if cause["id"] != UNKNOWN
-            ),
-            ruled_out=tuple(RuledOut(**rule) for rule in plain["ruled_out"]),
+            causes=tuple(_cause_of(cause) for cause in plain["causes"] if cause["id"] != UNKNOWN),
+            ruled_out=tuple(_ruled_out_of(rule) for rule in plain["ruled_out"]),
             nearest_facts=tuple(plain["nearest_facts"]),
             facts=tuple(plain["facts"]),
             unexplained=tuple(plain["unexplained"]),
             next_look=plain["next_look"],
         )
+
+
+def _cause_of(plain: Mapping[str, Any]) -> Cause:
+    values = {name: plain[name] for name in Cause.__dataclass_fields__} | {"evidence": tuple(plain["evidence"])}
+    require_kinds(Cause, values)
+    if values["confidence"] not in HEDGES:
+        raise KeyError(values["confidence"])
+    return Cause(**values)
+
+
+def _ruled_out_of(plain: Mapping[str, Any]) -> RuledOut:
+    require_kinds(RuledOut, plain)
+    return RuledOut(**plain)

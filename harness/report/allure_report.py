@@ -14,6 +14,7 @@ from typing import Any
 
 from harness import whole_file
 from harness.report.allure import EVIDENCE_LABEL, RUN_LABEL
+from harness.report.markup import printable
 from harness.verdict import Verdict
 
 CONFIG, GATE = "allurerc.json", "allurerc-gate.json"
@@ -91,7 +92,7 @@ def write_environment(results: Path, values: Mapping[str, object]) -> None:
 
 
 def _property(text: str) -> str:
-    return re.sub(r"[\r\n]+", " ", text).replace("\\", "\\\\")
+    return re.sub(r"[\r\n]+", " ", printable(text)).replace("\\", "\\\\")
 
 
 @functools.cache

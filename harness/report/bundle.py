@@ -121,12 +121,17 @@ def _masked_lines(file: Path) -> Iterable[str]:
     for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
             plain = json.loads(line)
-        except ValueError:  # half a line of a worker that died
+            recorded = plain.get("event", {}).get("kind") == "Recorded"
+            if recorded:
+                event = plain["event"]
+                event |= {key: mask_name(event[key]) for key in ("path", "sent_path") if event.get(key)}
+        except (
+            ValueError,
+            TypeError,
+            AttributeError,
+            RecursionError,
+        ):  # half a line of a worker that died, or another's
             continue
-        recorded = plain.get("event", {}).get("kind") == "Recorded"
-        if recorded:
-            paths = {key: mask_name(plain["event"][key]) for key in ("path", "sent_path") if plain["event"].get(key)}
-            plain["event"] |= paths
         yield json.dumps(plain if recorded else mask_plain(plain), separators=(",", ":")) + "\n"
 
 

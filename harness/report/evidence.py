@@ -53,7 +53,7 @@ class CaseEvidence:
         Raises :class:`MistakeError` when it is not a case's directory.
         """
         try:
-            case, began, end = _case((directory / CASE).read_text(encoding="utf-8"))
+            case, began, end = _ended((directory / CASE).read_text(encoding="utf-8"))
         except (OSError, ValueError, TypeError, RecursionError) as error:
             raise MistakeError(f"{directory}: not a case's evidence: {error}") from error
         except KeyError as error:
@@ -228,8 +228,18 @@ class CaseEvidence:
         return min((f.strength for f in counting if f.strength is not None), default=None)
 
 
-#: What a case's own data are, where they are there.
-_KINDS = {"id": str, "row": str, "title": str, "run": str, "axes": dict, "hosts": dict, "voices": dict, "attempt": int}
+#: What kind a case's own data are of, where they are there.
+_KINDS = {
+    "id": str,
+    "row": str,
+    "title": str,
+    "run": str,
+    "axes": dict,
+    "hosts": dict,
+    "voices": dict,
+    "attempt": int,
+    "pid": int,
+}
 _MOST_ATTEMPTS = 10_000
 
 
@@ -242,18 +252,24 @@ class _End:
     at: float
 
 
-def _case(text: str) -> tuple[dict[str, Any], float, _End | None]:
-    """A case's own data, when it began, and how it ended. Raises ``ValueError``, ``TypeError``, ``KeyError``."""
-    case = json.loads(text)
-    if not isinstance(case, dict) or not isinstance(case.get("end"), dict | None):
-        raise ValueError("no JSON object that says how the case ended")
+def case_of(plain: object) -> dict[str, Any]:
+    """A case's own data, be it in its evidence or among those planned. Raises ``ValueError``, ``TypeError``."""
+    if not isinstance(plain, dict):
+        raise ValueError("a case is no JSON object")
     for name, kind in _KINDS.items():
-        if not isinstance(case.get(name, kind()), kind):
+        if not isinstance(plain.get(name, kind()), kind):
             raise ValueError(f"{name} is no {kind.__name__}")
-    if not 0 < case.get("attempt", 1) < _MOST_ATTEMPTS:
+    if not 0 < plain.get("attempt", 1) < _MOST_ATTEMPTS:
         raise ValueError("attempt is no number of one")
-    case["began_wall"] = finite(case.get("began_wall", 0.0))
+    return {**plain, "began_wall": finite(plain["began_wall"])} if "began_wall" in plain else plain
+
+
+def _ended(text: str) -> tuple[dict[str, Any], float, _End | None]:
+    """A case's own data, when it began, and how it ended. Raises ``ValueError``, ``TypeError``, ``KeyError``."""
+    case = case_of(json.loads(text))
     end = case.get("end")
+    if not isinstance(end, dict | None):
+        raise ValueError("end is no JSON object that says how the case ended")
     told = end and _End(
         Conclusion(Verdict(end["verdict"]), str(end["message"])),
         _causes(end["diagnosis"]),

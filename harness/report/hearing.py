@@ -7,6 +7,7 @@ passed they are made when they are asked for (:func:`draw`): nobody looks at mos
 from __future__ import annotations
 
 import base64
+import contextlib
 import dataclasses
 import json
 from collections.abc import Iterator
@@ -27,10 +28,15 @@ from harness.audio.resample import resample
 from harness.audio.spectrogram import spectrogram_png
 from harness.audio.wav import WavError, read_wav
 from harness.events import Listened, MediaState, RtpStatistics
+from harness.field_kinds import require_kinds
 from harness.report import sound
 from harness.report.evidence import CaseEvidence, Recording
 from harness.report.moments import is_foreign, name_mark, owners
+from harness.report.told import finite
 from harness.verdict import Verdict
+
+#: What was kept is not there, or is damaged: then it is made again, of the recording.
+_NOT_KEPT: Final = (FileNotFoundError, ValueError, TypeError, KeyError, OverflowError, RecursionError)
 
 
 @dataclass(frozen=True)
@@ -139,14 +145,19 @@ def _hearing(evidence: CaseEvidence, recording: Recording) -> Hearing:
 def sounds(evidence: CaseEvidence, leg: str, received: Path) -> tuple[float, tuple[Sound, ...]]:
     """How long the recording of what a leg received is, and what is in it. Raises :class:`WavError` when it is no recording."""
     kept = received.with_suffix(".sounds.json")
-    try:
+    with contextlib.suppress(*_NOT_KEPT):
         known = json.loads(kept.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        samples, rate = read_wav(received)
-        listed = [dataclasses.asdict(each) for each in _sounds(evidence, leg, samples, rate)]
-        known = {"seconds": len(samples) / rate, "sounds": listed}
-        whole_file.write(kept, json.dumps(known) + "\n")
-    return known["seconds"], tuple(Sound(**each) for each in known["sounds"])
+        return finite(known["seconds"]), tuple(map(_read_sound, known["sounds"]))
+    samples, rate = read_wav(received)
+    found = tuple(_sounds(evidence, leg, samples, rate))
+    known = {"seconds": len(samples) / rate, "sounds": [dataclasses.asdict(each) for each in found]}
+    whole_file.write(kept, json.dumps(known) + "\n")
+    return known["seconds"], found
+
+
+def _read_sound(plain: dict[str, Any]) -> Sound:
+    require_kinds(Sound, plain)
+    return Sound(**plain)
 
 
 def first_sample(evidence: CaseEvidence, leg: str) -> float | None:
@@ -167,11 +178,10 @@ def _sounds(evidence: CaseEvidence, leg: str, samples: NDArray[np.int16], rate: 
 def _measured(wav: Path) -> dict[str, Any] | None:
     """What the samples tell; None when there is nothing in the file."""
     kept = wav.with_suffix(".json")
-    try:
+    with contextlib.suppress(*_NOT_KEPT):
         found: dict[str, Any] = json.loads(kept.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        pass
-    else:
+        finite(found["seconds"])
+        _sound(found)
         return found
     try:
         samples, rate = read_wav(wav)

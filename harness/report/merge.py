@@ -13,7 +13,7 @@ from harness import whole_file
 from harness.errors import MistakeError
 from harness.report import allure_report
 from harness.report import scope as scopes
-from harness.report.evidence import key_of
+from harness.report.evidence import case_of, key_of
 from harness.report.never_ended import PREFLIGHT
 from harness.report.recorder import CASE
 from harness.report.run import ALLURE, CASES, RunEnd, create, read_planned, runs_of, write_end
@@ -86,14 +86,14 @@ class _Part:
 
 def _read_case(case: Path) -> Mapping[str, Any]:
     try:
-        return dict(json.loads(case.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
+        return case_of(json.loads(case.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise MistakeError(f"{case}: cannot be read: {error}") from error
 
 
 def _copy_case(case: Path, plain: Mapping[str, Any], target: Path, copied: MutableMapping[_Identity, str]) -> str:
     """Copy a case's directory, unless it is one that was copied already. Returns its name among the others."""
-    identity = (*key_of(plain), float(plain.get("began_wall", 0.0)), int(plain.get("pid", 0)))
+    identity = (*key_of(plain), plain.get("began_wall", 0.0), plain.get("pid", 0))
     if identity not in copied:
         name = case.parent.name
         free = (target / CASES / (f"{name}~{number}" if number else name) for number in range(len(copied) + 1))
@@ -105,12 +105,11 @@ def _copy_case(case: Path, plain: Mapping[str, Any], target: Path, copied: Mutab
 
 def _preflight(run: Path) -> list[Any]:
     try:
-        found = json.loads((run / PREFLIGHT).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return list(json.loads((run / PREFLIGHT).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError, RecursionError):
         return [
             {"deployment": run.name, "lines": [{"name": "preflight", "status": "not run", "detail": "", "fix": ""}]}
         ]
-    return list(found)
 
 
 def _end(known: Sequence[tuple[str, float, RunEnd]], allure_results: Path) -> RunEnd:

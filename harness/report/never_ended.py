@@ -26,7 +26,7 @@ def why_it_never_ended(run: Path, scope: Scope) -> str:
             for line in report["lines"]
             if line["status"] == "failed"
         ]
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return NEVER_ENDED
     more = [f"and {len(said) - _MOST_FAILED} more"] if len(said) > _MOST_FAILED else []
     return f"preflight ended it before its first call: {'; '.join(said[:_MOST_FAILED] + more)}" if said else NEVER_ENDED

@@ -36,11 +36,12 @@ from typing import Any
 from harness import whole_file
 from harness.diagnosis import common
 from harness.errors import MistakeError, ResourceError, unwritable
+from harness.field_kinds import require_kinds
 from harness.memory import lasting
 from harness.report import allure, allure_report, history, html, junit, metrics, rerun
 from harness.report import scope as scopes
 from harness.report.causes import CauseGroup, grouped, judged
-from harness.report.evidence import CaseEvidence, key_of
+from harness.report.evidence import CaseEvidence, case_of, key_of
 from harness.report.hearing import draw
 from harness.report.latest import LATEST, point_latest
 from harness.report.listing import places_of
@@ -50,6 +51,7 @@ from harness.report.pcap import capture
 from harness.report.processes import each
 from harness.report.recorder import CASE
 from harness.report.summary import Summary, latest, overruled, summarise
+from harness.report.told import finite
 from harness.verdict import Verdict
 
 CASES = "cases"
@@ -190,19 +192,22 @@ def read_end(run: Path) -> tuple[list[Mapping[str, Any]], RunEnd] | None:
     """
     try:
         plain = json.loads((run / _RUN).read_text(encoding="utf-8"))
-        end = {
-            name: value for name, value in plain["end"].items() if name in _END
-        }  # one of another version may say more
+        planned: list[Mapping[str, Any]] = [{"id": case["id"], **case} for case in map(case_of, plain["planned"])]
+        # one of another version may say more
+        end = {name: value for name, value in plain["end"].items() if name in _END}
         results = Path(end["allure_results"]) if end["allure_results"] else None
         has_own = (run / ALLURE).is_dir()
-        if results and (has_own or not allure_report.Known(results).has_any(runs_of(run, plain["planned"]))):
+        if results and (has_own or not allure_report.Known(results).has_any(runs_of(run, planned))):
             # the run was moved, or came from another machine, or others' results are there by now
             results = run / ALLURE
-        return plain["planned"], RunEnd(**end | {"allure_results": results, "broke": tuple(end.get("broke", ()))})
+        values = end | {"allure_results": results, "broke": tuple(end.get("broke", ()))}
+        require_kinds(RunEnd, values)
+        finite(values["wall_s"])
+        return planned, RunEnd(**values)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise MistakeError(f"{run / _RUN}: cannot be read: {error}") from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise MistakeError(f"{run / _RUN}: cannot be read: {error}; allowed: as the run wrote it") from error
 
 
 def runs_of(run: Path, planned: Iterable[Mapping[str, Any]]) -> set[str]:

@@ -13,7 +13,7 @@ import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from pydantic import SecretStr
 
@@ -22,11 +22,13 @@ from harness.audio.prompts import prompt_name
 from harness.deployment import Deployment
 from harness.deployment_file import pem_files
 from harness.errors import MistakeError
+from harness.field_kinds import require_kinds
 from harness.finding_kinds import FindingKind, RequiredFindings
 from harness.integrations import sight
 from harness.integrations.base import NOT_OBSERVABLE, Row
 from harness.matrix import Case, LeftOut, Selection
 from harness.report.mask import mask_plain, mask_text
+from harness.report.told import finite
 from harness.report.versions import versions
 
 FILE = "scope.json"
@@ -35,6 +37,26 @@ FILE = "scope.json"
 _OF_THE_SITE = frozenset({"bind", "public_address", "stun_server", "rtp_ports", "stranger_bind"})
 
 NOT_ASKED = "not asked for in this run"
+
+
+class _Options(TypedDict, total=False):
+    """Of the options what more is made of than words."""
+
+    deployment: list[str]
+    row: list[str]
+    require: list[str]
+    transport: list[str]
+    auth: list[str]
+    codec: list[str]
+    ai: list[str]
+    fault: list[str]
+
+
+class _Content(TypedDict, total=False):
+    """Likewise of a deployment file."""
+
+    require: list[str]
+    leave_out: dict[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -220,11 +242,15 @@ def read(run: Path) -> Scope | None:
         plain = json.loads((run / FILE).read_text(encoding="utf-8"))
         deployments = tuple(_read_deployment(one) for one in plain["deployments"])
         required = {case: _read_required(kinds) for case, kinds in plain.get("required", {}).items()}
-        return Scope(**plain | {"deployments": deployments, "required": required})
+        values = plain | {"deployments": deployments, "required": required}
+        require_kinds(Scope, values)
+        require_kinds(_Options, values["options"])
+        finite(values["began"])
+        return Scope(**values)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise MistakeError(f"{run / FILE}: cannot be read: {error}") from error
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise MistakeError(f"{run / FILE}: cannot be read: {error}; allowed: as the run wrote it") from error
 
 
 def digest(plain: object) -> str:
@@ -233,13 +259,21 @@ def digest(plain: object) -> str:
 
 
 def _read_required(plain: dict[str, int]) -> RequiredFindings:
+    if not all(isinstance(least, int) for least in plain.values()):
+        raise TypeError(f"how many findings a case has to make: {plain!r:.40}")
     return {FindingKind.read(kind): least for kind, least in plain.items()}
 
 
 def _read_deployment(plain: dict[str, Any]) -> DeploymentScope:
     lists = ("cases", "asked", "not_now")
-    rows = [RowScope(**row | {name: tuple(row.get(name, ())) for name in lists}) for row in plain["rows"]]
-    return DeploymentScope(**plain | {"rows": tuple(rows)})
+    rows = []
+    for row in plain["rows"]:
+        require_kinds(RowScope, row)
+        rows.append(RowScope(**row | {name: tuple(row.get(name, ())) for name in lists}))
+    values = plain | {"rows": tuple(rows)}
+    require_kinds(DeploymentScope, values)
+    require_kinds(_Content, values["content"])
+    return DeploymentScope(**values)
 
 
 def _deployment(

@@ -222,42 +222,43 @@ class Told:
             case "event":
                 number = value.pop("number", None)
                 event = from_plain(value)
-                self.times.append(finite(event.at))
-                if not isinstance(event.leg, str | None):
-                    raise TypeError("a leg without a name")
-                self.events.append(event)
+                at = finite(event.at)
                 if isinstance(event, SipMessage):
-                    self.messages.append(Message(number, event))
+                    self.messages.append(Message(_text(number), event))
+                self.times.append(at)
+                self.events.append(event)
             case "finding":
                 if value.pop("facts", None) is not None:  # version 1
                     value["measured"] = None
                 if "starved_s" in (value["measured"] or ()):  # version 3
                     value["starved_s"] = value["measured"].pop("starved_s")
-                self.findings.append(Finding.from_plain(value))
+                finding = Finding.from_plain(value)
+                finite(finding.at)
+                self.findings.append(finding)
             case "scripted":
                 at, seconds = finite(value["at"]), finite(value["seconds"])
                 began = finite(value.get("began", at - seconds))
                 self._scripted.append((began, began + seconds))
                 self.times.append(at)
             case "step":
-                step = open_steps[value["id"]] = Step(value["title"], value["began"])
-                parent = open_steps.get(value["parent"])
+                step, parent = Step(_text(value["title"]), finite(value["began"])), open_steps.get(value["parent"])
+                open_steps[value["id"]] = step
                 (parent.steps if parent else self.steps).append(step)
-                self.times.append(finite(step.began))
+                self.times.append(step.began)
             case "step_end":
-                step = open_steps[value["id"]]
-                step.ended = value["ended"]
-                step.error = value.get("message") if "error" in value else None
-                step.failed = value.get("failed", False)
-                self.times.append(finite(value["ended"]))
+                step, error = open_steps[value["id"]], _text(value["message"]) if "error" in value else None
+                step.ended, step.error, step.failed = finite(value["ended"]), error, bool(value.get("failed"))
+                self.times.append(step.ended)
             case "note":
-                self.times.append(finite(value["at"]))
-                self.notes.append(Note(value["at"], value["text"]))
+                note = Note(finite(value["at"]), _text(value["text"]))
+                self.notes.append(note)
+                self.times.append(note.at)
             case "attachment":
                 if (path := inside(directory, value["path"])) is None:
                     raise ValueError(value["path"])
-                self.attachments.append(Attachment(value["name"], path, value["mime"]))
-                self.times.append(finite(value["at"]))
+                at, attached = finite(value["at"]), Attachment(_text(value["name"]), path, _text(value["mime"]))
+                self.attachments.append(attached)
+                self.times.append(at)
             case _:
                 raise ValueError(kind)
 
@@ -279,6 +280,13 @@ def finite(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < _LARGEST:
         raise TypeError(f"{value!r:.40} is no time")
     return float(value)
+
+
+def _text(value: object) -> str:
+    """Text as it is. Raises ``TypeError`` for anything else."""
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r:.40} is no text")
+    return value
 
 
 def _first_invite(events: Iterable[Event]) -> SipMessage | None:

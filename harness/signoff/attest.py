@@ -165,17 +165,17 @@ def read(run: Path, key: SSlibKey) -> Attested:
     try:
         envelope = Envelope.from_dict(json.loads(raw))
         envelope.verify([key], 1)
-        if raw != _bytes(envelope):  # no byte beside what is signed, either
-            raise ValueError(f"{FILE}: was changed")
-        if envelope.payload_type != _PAYLOAD:
-            raise ValueError(f"{FILE}: holds no in-toto statement")
-        pb = ParseDict(json.loads(envelope.payload), statement_pb2.Statement())
-        statement = Statement.copy_from_pb(pb)
-        statement.validate()
+        if is_statement := envelope.payload_type == _PAYLOAD:
+            statement = Statement.copy_from_pb(ParseDict(json.loads(envelope.payload), statement_pb2.Statement()))
+            statement.validate()
     except (VerificationError, FormatError):
         raise ValueError(f"{FILE}: not signed with this key, or changed since") from None
-    except (KeyError, TypeError, ParseError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError, ParseError) as error:
         raise ValueError(f"{FILE}: no signed statement: {error}") from None
+    if raw != _bytes(envelope):  # no byte beside what is signed, either
+        raise ValueError(f"{FILE}: was changed")
+    if not is_statement:
+        raise ValueError(f"{FILE}: holds no in-toto statement")
     if statement.pb.predicate_type != PREDICATE:
         raise ValueError(f"{FILE}: attests no test result")
     found = MessageToDict(statement.pb)

@@ -247,7 +247,7 @@ def _preflight(run: Path) -> Iterable[str]:
         return [_looked(report, line) for report in reports for line in report["lines"] if line["status"] != "ok"]
     except FileNotFoundError:
         return ["Preflight was not run."]
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return ["What preflight found cannot be read."]
 
 

@@ -43,7 +43,9 @@ def write(path: Path, decision: Decision, *, customer: str, signer: str, evidenc
             accepted=decision.outcome is not Acceptance.NOT_ACCEPTED,
             signer=Markup(signer),  # digests are not to be masked: their runs of digits are no numbers
             evidence=Markup(evidence),
-            hashes={d.name: Markup(d.hash) for d in decision.scope.deployments} if decision.scope else {},
+            hashes={d.name: Markup.escape(printable(d.hash)) for d in decision.scope.deployments}
+            if decision.scope
+            else {},
             versions=decision.scope.versions if decision.scope else {},
         )
     )

@@ -57,7 +57,7 @@ def read(run: Path) -> dict[str, str]:
         raise MistakeError(
             f"{run / FILE}: is missing: the run has no manifest; allowed: the directory of a run"
         ) from None
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise MistakeError(f"{run / FILE}: cannot be read: {error}") from error
     if not isinstance(found, dict):
         raise MistakeError(f"{run / FILE}: holds no list of files")

@@ -299,7 +299,7 @@ def test_the_number_at_an_agent_and_at_a_customer() -> None:
     assert facts_of(talk().caller_id("customer.1", CALLER, passed=True)).value("caller_id.customer") is None
 
 
-@pytest.mark.parametrize(("asserted", "value"), [([CALLER], "present"), ([], "absent"), (None, "absent")])
+@pytest.mark.parametrize(("asserted", "value"), [([CALLER], "present"), ([], "absent")])
 def test_an_asserted_identity(asserted: object, value: str) -> None:
     example = Example().finding("caller_id.withheld", "assistant main", anonymous=True, asserted=asserted)
     facts = facts_of(example)

@@ -198,6 +198,18 @@ def test_hostile_words_stay_words(tmp_path: Path, runs: ModuleType) -> None:
     assert "&lt;script" in html
 
 
+def test_a_hash_that_is_none_stays_words(tmp_path: Path, runs: ModuleType) -> None:
+    """The run may be somebody else's: what it calls its deployment file's hash stood in the document as it was."""
+    run = runs.make_run(tmp_path).directory
+    plain = json.loads((run / "scope.json").read_text())
+    plain["deployments"][0]["hash"] = "<script>alert(3)</script>\ud800"
+    (run / "scope.json").write_text(json.dumps(plain))
+    html = signoff.make(run).html.read_text()
+
+    assert "<script" not in html
+    assert "&lt;script" in html
+
+
 def test_waivers_with_mistakes_are_told_in_lines(tmp_path: Path) -> None:
     path = tmp_path / "w.toml"
     path.write_text('[[waiver]]\nrow="X"\nuntil=2026-01-01\nbecause="x"\nwho=""\n')

@@ -97,6 +97,22 @@ def test_what_was_changed_is_told_before_anything_is_made_of_it(
     assert (decision, problems) == (None, [f"{name}: was changed"])
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "[]", "[" * 100_000, '{"payload": 7, "payloadType": "x", "signatures": []}',
+     '{"payload": "a", "payloadType": "x", "signatures": []}'],
+    ids=range(6),
+)  # fmt: skip
+def test_a_signature_of_any_shape_is_none(tmp_path: Path, runs: ModuleType, key: Path, text: str) -> None:
+    """Which file it is that cannot be believed is said of all of them."""
+    run = runs.make_run(tmp_path / "reports", rows=("HOLD",)).directory
+    signoff.make(run, key=key)
+    (run / attest.FILE).write_text(text)
+    decision, (problem,) = signoff.verify(run, key.with_suffix(".pub"))
+    assert decision is None
+    assert problem.startswith(f"{attest.FILE}: no signed statement: ")
+
+
 @pytest.mark.parametrize("text", ["[1]", "3", '{"a": 1}', '[{"deployment": "d", "lines": [{"name": "x"}]}]'])
 def test_what_preflight_left_may_be_of_any_shape(tmp_path: Path, runs: ModuleType, text: str) -> None:
     made = runs.make_run(tmp_path, rows=("HOLD",)).directory

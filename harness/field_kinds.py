@@ -1,0 +1,69 @@
+"""Whether values that are read back from JSON are of the kinds that a class declares for its fields.
+
+Evidence comes from wherever it was kept, and any program may have written it. What is told here in one place as damage would
+otherwise end in a traceback wherever it is used first.
+"""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Iterable, Mapping
+from functools import cache
+from typing import Any, Final, Literal, Union
+
+_NUMBER: Final = (int, float)  # which of them JSON does not tell apart
+#: A figure of ten digits (an SSRC, the longest Expires of a registration) is masked as a telephone number is: ``310•••0342``.
+_MASKED: Final = "•"
+
+
+def require_kinds(of: type, values: Mapping[str, object]) -> None:
+    """Raise ``TypeError`` where a value is of another kind than ``of`` declares for the field of its name, or a part of a list or
+    mapping is. Names that it does not have are passed over.
+    """
+    if not isinstance(values, Mapping):
+        raise TypeError(f"no fields: {values!r:.40}")
+    kinds, parts = _declared(of)
+    for name, value in values.items():
+        if not isinstance(value, kinds.get(name, object)) and not (int in kinds[name] and _is_masked(value)):
+            raise TypeError(f"{name} is of another kind: {value!r:.40}")
+    for name, kind in parts.items():
+        value = values.get(name)
+        within: Iterable[object] = value.values() if isinstance(value, Mapping) else value or ()  # type: ignore[assignment]
+        if not all(isinstance(part, kind) for part in within):
+            raise TypeError(f"{name} has parts of another kind: {value!r:.40}")
+
+
+def _is_masked(value: object) -> bool:
+    return isinstance(value, str) and _MASKED in value
+
+
+@cache
+def _declared(of: type) -> tuple[Mapping[str, tuple[type, ...]], Mapping[str, tuple[type, ...]]]:
+    """The kinds of each field, and those of the parts of each list and mapping."""
+    hints = typing.get_type_hints(of)
+    parts = {name: _parts(hint) for name, hint in hints.items()}
+    return {name: _kinds(hint) for name, hint in hints.items()}, {name: kinds for name, kinds in parts.items() if kinds}
+
+
+def _kinds(hint: Any) -> tuple[type, ...]:
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if hint is Any:
+        return (object,)
+    if hint in _NUMBER:
+        return _NUMBER
+    if origin is Literal:
+        return tuple({type(one) for one in arguments})
+    if origin in (Union, types.UnionType):
+        return tuple(kind for one in arguments for kind in _kinds(one))
+    if origin is None:
+        return (hint,)
+    return (Mapping,) if issubclass(origin, Mapping) else (list, tuple)
+
+
+def _parts(hint: Any) -> tuple[type, ...]:
+    """Of what is told in a list or mapping, the kinds; none where they may be any."""
+    origin, arguments = typing.get_origin(hint), [one for one in typing.get_args(hint) if one is not Ellipsis]
+    if origin in (None, Literal, Union, types.UnionType) or arguments[-1] in (Any, object):
+        return ()
+    return _kinds(arguments[-1])
