@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
+import stat
 from collections.abc import Iterable
 from typing import IO, Any
 
@@ -45,6 +47,24 @@ class SafeConsole(Console):
     def on_broken_pipe(self) -> None:
         """Go on without a reader: rich would end the process, and a run that is under way with it."""
         lead_nowhere(self.file)
+
+    def _check_buffer(self) -> None:
+        """As rich does, which knows a pipe that nobody reads, and no terminal that was closed."""
+        try:
+            super()._check_buffer()
+        except OSError as error:
+            if not has_left(self.file, error):
+                raise
+            self.on_broken_pipe()
+
+
+def has_left(file: IO[str], error: OSError) -> bool:
+    """Whether nobody reads ``file`` any more, by the error in writing to it: a pipe's end was closed, or the terminal was."""
+    if isinstance(error, BrokenPipeError):
+        return True
+    return error.errno == errno.EIO and stat.S_ISCHR(
+        os.fstat(file.fileno()).st_mode
+    )  # of a file it is the disk's fault
 
 
 def lead_nowhere(file: IO[str]) -> None:

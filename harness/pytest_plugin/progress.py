@@ -41,7 +41,7 @@ from harness.report.run import (
     remember,
     write_end,
 )
-from harness.terminal import SafeConsole, lead_nowhere
+from harness.terminal import SafeConsole, has_left, lead_nowhere
 from harness.verdict import Conclusion, Verdict, exit_code
 
 _ERROR = re.compile(r"^(?:E\s+)?(?!AssertionError: (?:Traceback|assert))([\w.]*(?:Error|Exception)\b.*)$", re.MULTILINE)
@@ -329,7 +329,9 @@ class Progress:
         assert sys.__stdout__ is not None  # it was copied from
         try:
             print(json.dumps(plain, indent=1), file=sys.__stdout__, flush=True)
-        except BrokenPipeError:
+        except OSError as error:
+            if not has_left(sys.__stdout__, error):
+                raise
             lead_nowhere(sys.__stdout__)
 
     def _broken(self, message: str, whole: str = "") -> None:

@@ -24,7 +24,7 @@ This page is made by `python -m tools.reference` from what `harness COMMAND --he
 | 1 | something failed, or could not be observed |
 | 2 | a mistake of yours: a line for each says where, what, and what is allowed |
 | 3 | the harness or its surroundings broke, and nothing failed |
-| 130 | interrupted; what was found so far is kept |
+| 130 | interrupted (Ctrl-C, SIGTERM, a closed terminal); what was found so far is kept |
 
 pytest run directly has its own codes for mistakes (4) and interruptions (2).
 

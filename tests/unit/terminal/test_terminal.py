@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import os
 import re
 import unicodedata
 from pathlib import Path
@@ -15,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 import harness
-from harness.terminal import SafeConsole, printable
+from harness.terminal import SafeConsole, has_left, printable
 
 #: Clears the screen, writes the clipboard, answers back, changes the title (7- and 8-bit forms), overwrites, turns around.
 ATTACKS = (
@@ -79,3 +81,25 @@ def test_what_a_terminal_s_encoding_lacks_is_shown_as_its_escape(encoding: str) 
     shown = octets.getvalue().decode(encoding)
     assert all(words in shown for words in ("10000", "60000", "caller ", " agent "))
     assert ("10000–60000" in shown) is (encoding in ("utf-8", "cp1252"))
+
+
+def test_a_terminal_that_is_closed_ends_nothing() -> None:
+    """Each line of a run broke it from then on (EIO), and its exit code was 1 or 3, whoever had closed it."""
+    reader, terminal = os.openpty()
+    with os.fdopen(terminal, "w") as file:
+        console = SafeConsole(file=file, force_terminal=True)
+        console.print("read")
+        os.close(reader)
+        with pytest.raises(OSError, match="Input/output error"):
+            os.write(terminal, b"x")
+        for _ in range(2):
+            console.print("by nobody")
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [(BrokenPipeError(), True), (OSError(errno.EIO, "x"), False), (OSError(errno.ENOSPC, "x"), False)],
+)
+def test_of_a_file_it_is_the_disk_s_fault(tmp_path: Path, error: OSError, expected: bool) -> None:
+    with (tmp_path / "out").open("w") as file:
+        assert has_left(file, error) is expected
