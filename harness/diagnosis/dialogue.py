@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from harness.diagnosis.audio import direction_of, in_force, received, stays_held, tell_beside
@@ -29,6 +29,8 @@ from harness.sip.sdp import Description, SdpError
 
 #: What was asked for a shorter time than this before the case was over may still be under way.
 _UNDER_WAY_S = 0.9
+#: What the AI's side made of what it was asked within a call, where it did anything amiss; and where it did nothing.
+NOT_TAKEN, TAKEN = ("refused", "unanswered"), "neither refused nor unanswered"
 
 
 @dataclass(frozen=True)
@@ -71,21 +73,31 @@ def tell(scene: Scene) -> None:
                     tell_beside(scene, newest)
         elif method in ("INVITE", "UPDATE"):
             scene.facts.record("change.answer", _outcome(scene, exchange), *where)
-            _change_at_ai(scene)
         elif method == "BYE" and exchange.sent.at <= scene.over:
             scene.facts.record("hangup.answer", _outcome(scene, exchange), *where)
+    for what, asked in (("change", changes_media), ("hangup", _is_bye)):
+        if f"{what}.answer" in scene.facts:
+            _at_ai(scene, f"{what}.at_ai", asked)
 
 
-def _change_at_ai(scene: Scene) -> None:
-    """What the AI's side made of a change that came to it: a proxy hands the caller's on, and so do many SBCs."""
-    for seen in (s for s in scene.at_ai if s.received and changes_media(s.message)):
-        answers = [(s.where, s.message) for s in scene.at_ai if not s.received and s.is_of(seen)]
-        finals = [(where, m) for where, m in answers if isinstance(m, Response) and m.is_final]
-        for where, final in finals:
-            refused = None if final.is_success else "refused"
-            scene.facts.record("change.at_ai", refused, seen.where, where, *said_by(final))
-        scene.facts.record("change.at_ai", None if finals else "unanswered", seen.where)
-    scene.facts.record("change.at_ai", "neither refused nor unanswered" if scene.at_ai else None)
+def _at_ai(scene: Scene, fact: str, asked: Callable[[Message], bool]) -> None:
+    """What the AI's side made of such requests as came to it: a proxy hands the caller's on, and so do many SBCs."""
+    for seen in (s for s in scene.at_ai if s.received and asked(s.message)):
+        sent: list[Message] = []  #: by the AI until then
+        finals = 0
+        for answer in (s for s in scene.at_ai if not s.received):
+            final = answer.message if answer.is_of(seen) else None
+            if isinstance(final, Response) and final.is_final:
+                finals += 1
+                refused = bye_outcome(final, sent) == "refused" and not final.is_challenge
+                scene.facts.record(fact, "refused" if refused else None, seen.where, answer.where, *said_by(final))
+            sent.append(answer.message)
+        scene.facts.record(fact, None if finals else "unanswered", seen.where)
+    scene.facts.record(fact, TAKEN if scene.at_ai else None)
+
+
+def _is_bye(message: Message) -> bool:
+    return isinstance(message, Request) and message.method == "BYE"
 
 
 def _own_addresses(scene: Scene) -> None:

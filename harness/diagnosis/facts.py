@@ -216,6 +216,7 @@ KNOWN: Mapping[str, Kind] = {
     "prack.lost": Kind("the caller's PRACK does not arrive", "look whether the 18x to the caller is repeated"),
     "ack.arrived": Kind("the caller's ACK arrived", "look whether the 200 to the caller is repeated"),
     "hangup.answer": Kind("what became of the caller's BYE", "look at the answer to the BYE"),
+    "hangup.at_ai": Kind("what the AI's side made of a BYE that came to it", _AI_SIP),
     "cancel.answer": Kind("what became of the caller's CANCEL", "look at the answer to the CANCEL"),
     # transfer
     "transfer.asked": Kind("the AI tried to transfer", _AI_LOG),

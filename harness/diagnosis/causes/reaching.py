@@ -211,8 +211,17 @@ REACHING: Mapping[str, Described] = {
         "the caller's hang-up (BYE) is not taken",
         at.REACHING_ISSUE,
         "Look at the Contact and Record-Route of the 200 that the caller got: its BYE goes there (RFC 3261 section 12.2.1.1). A 481 "
-        "says that the SBC has lost the call.",
+        "says that the SBC has lost the call; or the AI's side, where {platform} hands the BYE on.",
         "trunk",
+        at.TROUBLE,
+    ),
+    "ai-refuses-hangup": Described(
+        "the AI's side does not take the caller's hang-up (BYE)",
+        at.REACHING_ISSUE,
+        "Compare Call-ID and tags of the BYE that the AI got with those of its INVITE and of the AI's 200. Where {platform} has "
+        "changed them, have it keep them (RFC 3261 section 12.2.1.1); where they are the same, ask Synthflow why it refuses the BYE, "
+        "or does not answer it.",
+        "AI side",
         at.TROUBLE,
     ),
     "hangup-not-passed-on": Described(

@@ -8,6 +8,7 @@ from dataclasses import replace
 from harness.diagnosis.audio import AT_FIRST_NOTHING, CHANGED, NO_RTP, NO_VOICE
 from harness.diagnosis.cells import cells
 from harness.diagnosis.conditions import not_shown, unless, when
+from harness.diagnosis.dialogue import NOT_TAKEN
 from harness.diagnosis.rule import Rule
 from harness.diagnosis.rules.closed import closed
 from harness.diagnosis.rules.cut import CUT
@@ -77,17 +78,20 @@ _QUALITY: tuple[Rule, ...] = (
 
 
 def _changes() -> Iterator[Rule]:
-    """The caller's re-INVITE was not taken: by the platform, or by the AI's side to which it was handed on."""
-    for name, answer, at_ai, said in (
-        ("refused", "refused", "refused", "was answered with a refusal"),
-        ("unanswered", "none", "unanswered", "got no final answer"),
+    """The caller's re-INVITE was not taken: by the platform, or by the AI's side to which it was handed on.
+
+    Of one that the AI's side leaves unanswered a proxy tells the caller 408 (RFC 3261 section 16.8).
+    """
+    for name, answer, said in (
+        ("refused", "refused", "was answered with a refusal"),
+        ("unanswered", "none", "got no final answer"),
     ):
         by_platform = Rule(
             id=f"change.{name}",
             cause="change-refused",
             symptoms=("other",),
             essential=(when("change.answer", answer),),
-            conditions=(not_shown("call.cut", True), not_shown("change.at_ai", at_ai)),
+            conditions=(not_shown("call.cut", True), not_shown("change.at_ai", *NOT_TAKEN)),
             because=f"the caller's re-INVITE {said}",
         )
         yield by_platform
@@ -95,10 +99,8 @@ def _changes() -> Iterator[Rule]:
             by_platform,
             id=f"change.{name}.by-ai",
             cause="ai-refuses-change",
-            conditions=(not_shown("call.cut", True), when("change.at_ai", at_ai)),
-            because=f"the caller's re-INVITE {said}, and so was the one that the AI's side got"
-            if name == "refused"
-            else f"the caller's re-INVITE {said}, and neither did the one that the AI's side got",
+            conditions=(not_shown("call.cut", True), when("change.at_ai", *NOT_TAKEN)),
+            because=f"the caller's re-INVITE {said}, and the AI's side took none that came to it",
             confidence="likely",  # what it was offered need not be what the caller offered
         )
 

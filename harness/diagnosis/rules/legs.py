@@ -199,7 +199,8 @@ def _release() -> Iterator[Rule]:
                 symptoms=("release", "final"),
                 cells=cells("release", *places),
                 essential=(when(f"hangup.{role}", outcome),),
-                conditions=(),
+                # A proxy hands it on, and a phone of ours that refuses it has told why.
+                conditions=(not_shown("dialog.unknown", True),) if outcome == "refused" else (),
                 consequences=("other",),
                 because=f"the BYE of {who} {said}",
             )

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from harness.diagnosis.cells import cells
 from harness.diagnosis.conditions import not_shown, when
+from harness.diagnosis.dialogue import NOT_TAKEN
 from harness.diagnosis.own import NO_ANSWER, NO_SUCH_NAME
 from harness.diagnosis.rule import Rule
 from harness.diagnosis.rules.refused import ALL_LATER
@@ -40,7 +41,7 @@ _UNANSWERED = Rule(
     symptoms=("release", "final"),
     cells=cells("release", "caller"),
     essential=(when("hangup.answer", "none"),),
-    conditions=(),
+    conditions=(not_shown("hangup.at_ai", *NOT_TAKEN),),
     because="the caller hung up, and its BYE got no answer",
 )
 
@@ -85,6 +86,16 @@ RELEASE: tuple[Rule, ...] = (
         id="release.hangup.refused",
         essential=(when("hangup.answer", "refused"),),
         because="the caller hung up, and its BYE was answered with a refusal",
+    ),
+    replace(
+        _UNANSWERED,
+        id="release.hangup.by-ai",
+        cause="ai-refuses-hangup",
+        essential=(when("hangup.answer", "refused", "none"),),
+        # A phone of ours in the AI's place refuses a BYE only where its Call-ID or tags are another call's.
+        conditions=(when("hangup.at_ai", *NOT_TAKEN), not_shown("dialog.unknown", True)),
+        because="the caller's BYE was not taken, and neither was one that the AI's side got: the platform may have handed it on",
+        confidence="likely",
     ),
     Rule(
         id="release.hangup.kept",

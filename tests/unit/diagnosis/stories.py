@@ -118,5 +118,16 @@ def left_up(example: Example) -> Example:
     return example.to_ai().to_caller().finding("released", example.ai_label, actual="it is still up", seconds=None)
 
 
+def handed_on(example: Example, *answers: int, crossed: bool = False) -> Example:
+    """The AI's side gets a BYE, behind one of its own where they cross, and answers it."""
+    within = {"to": "<sip:ai@192.0.2.60>;tag=b", "number": "3"}
+    if crossed:
+        example._sip("sent", "BYE sip:platform SIP/2.0", "BYE", **{**within, "number": "9"})
+    example._sip("received", "BYE sip:ai@192.0.2.60 SIP/2.0", "BYE", **within)
+    for code in answers:
+        example._sip("sent", f"SIP/2.0 {code} x", "BYE", **within)
+    return example
+
+
 def lost(example: Example) -> Example:
     return example.landed("billing").probed("termination", "answers")

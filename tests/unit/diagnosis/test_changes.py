@@ -27,6 +27,11 @@ def test_what_the_ai_s_side_does_not_take_is_not_the_platform_s_refusal(ai: str,
     assert named(held(asked, code)) == [("ai-refuses-change", "likely")]
 
 
+def test_a_proxy_s_408_is_of_a_change_that_the_ai_s_side_left_unanswered() -> None:
+    """RFC 3261 sections 16.7 and 16.8: its own answer where none has come."""
+    assert named(held(changed_at_the_ai(talk(Example(row="HOLD"))), 408)) == [("ai-refuses-change", "likely")]
+
+
 @pytest.mark.parametrize("code", [488, 0])
 def test_what_the_ai_s_side_took_or_never_got_the_platform_refuses(code: int) -> None:
     assert named(held(changed_at_the_ai(talk(Example(row="HOLD")), 100, 200), code)) == [("change-refused", "certain")]

@@ -12,6 +12,7 @@ from tests.unit.diagnosis.stories import (
     QUEUE,
     Expected,
     fallback,
+    handed_on,
     left_up,
     lost,
     talk,
@@ -247,6 +248,7 @@ TRANSFER = [
     Expected(
         "release.hangup.refused", left_up(talk(Example()).asks("BYE", 481, "No such call")), ("hangup-not-taken",)
     ),
+    Expected("release.hangup.by-ai", left_up(handed_on(talk(Example())).asks("BYE", 408, "x")), ("ai-refuses-hangup",)),
     Expected("release.hangup.kept", left_up(talk(Example()).asks("BYE", 200, "OK")), ("hangup-not-passed-on",)),
     Expected(
         "transfer.nobody",
