@@ -12,3 +12,5 @@ def tell(scene: Scene) -> None:
     scene.facts.record("authentication", scene.axes.get("authentication"))
     if scene.line is not None and scene.line[1].plaintext:
         scene.facts.record("destination.clear", True, f"the deployment file says so of {scene.line[0]}")
+    if scene.line is not None and scene.line[1].refer == "passed-on":
+        scene.facts.record("refer.passed_on", True, f"the deployment file says so of {scene.line[0]}")

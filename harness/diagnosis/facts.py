@@ -222,6 +222,9 @@ KNOWN: Mapping[str, Kind] = {
     "transfer.asked": Kind("the AI tried to transfer", _AI_LOG),
     "transfer.way": Kind("how the AI transferred", _AI_SIP),
     "transfer.passed_on": Kind("the platform handed the REFER on to the caller's side", "look at the caller's phone"),
+    "refer.passed_on": Kind(
+        "the platform hands REFERs on to the caller's side, as declared", "read the deployment file"
+    ),
     "transfer.mode": Kind(
         "what the platform does with the AI's REFER, against what is declared", "look at the caller's phone"
     ),
@@ -276,7 +279,7 @@ KNOWN: Mapping[str, Kind] = {
     "limit": Kind("how many calls at once reached the AI", _AI_LOG),
     "dialled.form": Kind("how the number was written that was dialled", "dial it in E.164, and in national form"),
     "final.refusal": Kind("what the caller's refusal says it is about", _PLATFORM_LOG),
-    "transfer.credentials": Kind("the AI showed credentials for its own call", _AI_SIP),
+    "transfer.credentials": Kind("the AI showed credentials for its transfer", _AI_SIP),
     # the second call, placed when the cause was unsure
     "again.form": Kind("the same number dialled in E.164", "dial it in E.164"),
     "again.codec": Kind("the same number called with the other codec", "call it with the other G.711 law alone"),

@@ -133,6 +133,7 @@ def _tried(scene: Scene) -> None:
         facts.record("transfer.way", "REFER", seen.where)
         facts.record("transfer.target", _target(scene, seen.message.get("Refer-To") or ""), seen.where)
         facts.record("transfer.host", "the trunk's", seen.where)
+        facts.record("transfer.credentials", _shows_credentials(refers), seen.where)
         _answer(scene, seen, "REFER")
         _outcome(scene, seen)
     for seen in onward[-1:]:
@@ -141,8 +142,7 @@ def _tried(scene: Scene) -> None:
         facts.record("transfer.way", "INVITE", seen.where)
         facts.record("transfer.target", _target(scene, str(seen.message.uri)), seen.where)
         facts.record("transfer.host", _host(scene, seen), seen.where)
-        shown = [s for s in onward if s.message.get("Proxy-Authorization") or s.message.get("Authorization")]
-        facts.record("transfer.credentials", bool(shown), seen.where)
+        facts.record("transfer.credentials", _shows_credentials(onward), seen.where)
         _answer(scene, seen, "INVITE")
     _by_phone(scene)
     _by_record(scene)
@@ -151,6 +151,10 @@ def _tried(scene: Scene) -> None:
     for finding in scene.of("transfer.fails"):
         code = finding.facts.get("code")
         facts.record("transfer.outcome", NOTHING if code == 0 else code, finding.actual)
+
+
+def _shows_credentials(requests: Sequence[Seen]) -> bool:
+    return any(s.message.get("Proxy-Authorization") or s.message.get("Authorization") for s in requests)
 
 
 def _target(scene: Scene, text: str) -> str | None:

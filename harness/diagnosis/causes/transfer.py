@@ -57,7 +57,8 @@ TRANSFER: Mapping[str, Described] = {
         "the platform rejects the transfer (REFER)",
         at.TRANSFER_ISSUE,
         "Allow transfers by REFER on the trunk at {platform}; where it does not do REFER at all, use a warm transfer at Synthflow. A "
-        "status like 400, 416 or 420 objects to this REFER: compare its Refer-To and Require with what {platform} takes.",
+        "status like 400, 416 or 420 objects to this REFER: compare its Refer-To and Require with what {platform} takes. Where "
+        "{platform} hands REFERs on, it may be the caller's carrier that takes none.",
         "trunk",
         at.BACK,
     ),
@@ -65,7 +66,8 @@ TRANSFER: Mapping[str, Described] = {
         "the platform accepts the transfer, then reports that it failed",
         at.TRANSFER_ISSUE,
         "Look in {platform}'s transfer log for this call, by the status of its NOTIFY: with 486, 600 or 603 the group is busy or "
-        "closed (mend the group, or give it an overflow), with 408 nobody answered, with another {platform} could not call it.",
+        "closed (mend the group, or give it an overflow), with 408 nobody answered, with another {platform} could not call it. Where "
+        "{platform} hands the REFER on, that call is the caller's own: look it up by the caller's number, and at the caller's carrier.",
         "transfer target",
         at.BACK,
     ),

@@ -10,7 +10,7 @@ from harness.diagnosis.rule import Rule
 from harness.diagnosis.rules.firewalls import NOBODY_INSTEAD, NOTHING
 from harness.diagnosis.rules.reach import NOT_THE_LINES
 from harness.diagnosis.rules.refused import ALL_LATER, NOT_FOR_MEDIA, REFUSED_BY_AI
-from harness.diagnosis.rules.transfer import AFTER, LOST, RIGHT_TARGET
+from harness.diagnosis.rules.transfer import AFTER, GROUP_IS_THERE, LOST, RIGHT_TARGET
 
 _FULL = (CHANNELS, CONGESTION, CONCURRENCY)
 _CALLER = when("caller.end", "refused", "answered", DROPPED)
@@ -94,7 +94,7 @@ BY_PLATFORM: tuple[Rule, ...] = (
         cause="number-unknown-at-platform",
         symptoms=("transfer",),
         essential=(LOST, when("transfer.refusal", NUMBER)),
-        conditions=(RIGHT_TARGET,),
+        conditions=(RIGHT_TARGET, GROUP_IS_THERE),
         consequences=AFTER,
         because="the AI named the group's number, and the platform says that it is nobody's",
     ),

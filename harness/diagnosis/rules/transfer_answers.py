@@ -11,6 +11,7 @@ from harness.diagnosis.refusals import (
     IN_A_CIRCLE,
     NO_SUCH_NUMBER,
     NOBODY_THERE,
+    NUMBER,
     OF_A_SERVER,
     REDIRECTED,
     TERMINATED,
@@ -69,6 +70,8 @@ _NOBODY = Rule(
     "moment",
     confidence="likely",
 )
+#: Said of the request alone (RFC 3261 sections 21.4.4, 21.4.6, 21.5.2, RFC 3515 section 2.4.2).
+_OF_THE_REFER = when("transfer.answer", 403, 405, 501, 603)
 _REJECTED = Rule(
     id="transfer.rejected",
     cause="refer-rejected",
@@ -76,8 +79,9 @@ _REJECTED = Rule(
     essential=(LOST,),
     conditions=(
         when("transfer.way", "REFER"),
-        # Said of the request alone (RFC 3261 sections 21.4.4, 21.4.6, 21.5.2, RFC 3515 section 2.4.2).
-        when("transfer.answer", 403, 405, 501, 603),
+        _OF_THE_REFER,
+        not_shown("transfer.credentials", True),  # 403 may be for these
+        not_shown("refer.passed_on", True),
         not_shown("transfer.refusal", UNREAD),
         NOT_RECORDED,
         RIGHT_TARGET,
@@ -153,6 +157,7 @@ _FAILED = Rule(
         CARRIED,
         NOT_OF_THE_SENDER,
         NOT_REFUSED_THERE,
+        not_shown("transfer.passed_on", True),
     ),
     consequences=AFTER,
     because="the platform accepted the REFER, and its NOTIFY said that the transfer failed",
@@ -162,24 +167,48 @@ _FAILED = Rule(
 def _though_it_is_there() -> Iterator[Rule]:
     """The answer was said of the target, and a call to the same number from elsewhere rang it: it was for who asked."""
     of_the_target = (*NO_SUCH_NUMBER, *NOBODY_THERE)
-    for rule, said in (
-        (_CALL_REFUSED, (when("transfer.way", "INVITE"), when("transfer.answer", *of_the_target))),
-        (_REJECTED, (when("transfer.way", "REFER"), when("transfer.answer", *of_the_target))),
-        (_FAILED, (when("transfer.outcome", *of_the_target),)),
+    not_later = not_shown("transfer.failed", True)
+    for rule, fact, asked, conditions in (
+        (_CALL_REFUSED, "transfer.answer", when("transfer.way", "INVITE"), ()),
+        (_REJECTED, "transfer.answer", when("transfer.way", "REFER"), (not_later,)),
+        (_FAILED, "transfer.outcome", when("transfer.failed", True), ()),
     ):
-        yield replace(
-            rule,
-            id=f"{rule.id}.though-there",
-            essential=(LOST, *said, when("again.group", "the right group")),
-            conditions=(RIGHT_TARGET, NOT_REFUSED_THERE),
-            because="the platform said that nobody is there, or that the number is nobody's, and a second call to the same number made "
-            "the group's agents ring",
-            confidence="likely",
-        )
+        for name, said in (("", when(fact, *of_the_target)), (".said", when("transfer.refusal", NUMBER, THE_AGENTS))):
+            yield replace(
+                rule,
+                id=f"{rule.id}.though-there{name}",
+                essential=(LOST, asked, said, when("again.group", "the right group")),
+                conditions=(RIGHT_TARGET, NOT_REFUSED_THERE, *conditions),
+                because="the platform said that nobody is there, or that the number is nobody's, and a second call to the same number "
+                "made the group's agents ring",
+                confidence="likely",
+            )
 
 
 ANSWERED: tuple[Rule, ...] = (
     _REJECTED,
+    *(
+        replace(
+            _REJECTED,
+            id=f"transfer.rejected.{name}",
+            essential=(LOST, when("transfer.way", "REFER"), _OF_THE_REFER, when(fact, True)),
+            conditions=(RIGHT_TARGET, CARRIED, NOT_OF_THE_SENDER),
+            because=because,
+            confidence="likely",
+        )
+        for name, fact, because in (
+            (
+                "authenticated",
+                "transfer.credentials",
+                "the platform refused the REFER, which showed credentials that it may have been refused for",
+            ),
+            (
+                "handed-on",
+                "refer.passed_on",
+                "the REFER was refused, by the platform or on the caller's side, to which it hands REFERs on",
+            ),
+        )
+    ),
     replace(
         _REJECTED,
         id="transfer.rejected.as-written",
@@ -245,6 +274,14 @@ ANSWERED: tuple[Rule, ...] = (
         because="the platform's NOTIFY said that the transfer came back to where it had been, or went over too many hops (482, 483)",
     ),
     _FAILED,
+    replace(
+        _FAILED,
+        id="transfer.failed.by-caller",
+        essential=(LOST, when("transfer.passed_on", True)),
+        conditions=tuple(each for each in _FAILED.conditions if each.fact != "transfer.passed_on"),
+        because="the platform handed the REFER on, and the call that the caller's phone placed on it was not taken, as its NOTIFY said",
+        confidence="likely",  # by the platform, or by the caller's carrier
+    ),
     _SILENT,
     replace(
         _SILENT,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from tests.unit.diagnosis.audio_examples import AUDIO, IDENTITY
 from tests.unit.diagnosis.gladly_examples import GLADLY
 from tests.unit.diagnosis.reach_examples import REACH, REGISTRATION, UNDECIDED, firewalls
+from tests.unit.diagnosis.refused_transfer_examples import REFUSED
 from tests.unit.diagnosis.rival_examples import RIVALS
 from tests.unit.diagnosis.status_examples import STATUSES
 from tests.unit.diagnosis.told_examples import TOLD
@@ -21,6 +22,7 @@ EXAMPLES = [
     *AUDIO,
     *IDENTITY,
     *TRANSFER,
+    *REFUSED,
     *STATUSES,
     *GLADLY,
     *RIVALS,

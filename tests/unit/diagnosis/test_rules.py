@@ -195,7 +195,9 @@ STATUSES: dict[str, dict[tuple[int, ...], tuple[str, ...]]] = {
             *("transfer.address", "transfer.credentials.forbidden"),
             *("transfer.nobody.said", "transfer.nobody.forbidden"),
         ),
-        (403, 405, 501, 603): ("transfer.rejected",),
+        (403, 405, 501, 603): (
+            *("transfer.rejected", "transfer.rejected.authenticated", "transfer.rejected.handed-on"),
+        ),
         (*_SAID_OTHERWISE, 403, 405, 481, 501, 603): ("transfer.rejected.as-written",),
         (*_SAID_OTHERWISE, 403, 487, 603): ("transfer.call-refused",),
         (603,): ("transfer.call-declined", "transfer.dialled.declined"),
@@ -241,7 +243,7 @@ STATUSES: dict[str, dict[tuple[int, ...], tuple[str, ...]]] = {
     },
     "transfer.outcome": {
         (200,): ("transfer.untrue",),
-        (*_NUMBER, 480, *_CIRCLE): ("transfer.failed",),
+        (*_NUMBER, 480, *_CIRCLE): ("transfer.failed", "transfer.failed.by-caller"),
         _NUMBER: ("transfer.unknown-number.notified",),
         _CIRCLE: ("transfer.circle.notified",),
         (*_NUMBER, *_NOBODY): ("transfer.failed.though-there",),

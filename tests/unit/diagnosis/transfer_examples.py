@@ -185,15 +185,6 @@ TRANSFER = [
         ("routed-in-a-circle",),
     ),
     Expected(
-        "transfer.call-refused.though-there", though_there(own_call(486, "Busy Here")), ("transfer-call-refused",)
-    ),
-    Expected("transfer.rejected.though-there", though_there(answered(480, "x")), ("refer-rejected",)),
-    Expected(
-        "transfer.failed.though-there",
-        though_there(lost(transfer(Example()).ai_refers(GROUP).platform_says(202).notified(404, "Not Found"))),
-        ("refer-accepted-then-failed",),
-    ),
-    Expected(
         "transfer.address",
         lost(warm(Example()).ai_invites(GROUP).platform_says(403, "Forbidden", "INVITE")),
         ("synthflow-ip-not-allowed",),
