@@ -6,6 +6,7 @@ from harness.diagnosis.ai_side import FROM_OUTSIDE, IN_THE_CLEAR
 from harness.diagnosis.cells import cells
 from harness.diagnosis.conditions import not_shown, unless, when
 from harness.diagnosis.rule import Rule
+from harness.diagnosis.rules.identity import NOT_OURS
 
 RULES: tuple[Rule, ...] = (
     Rule(
@@ -67,7 +68,7 @@ RULES: tuple[Rule, ...] = (
         cause="caller-header-missing",
         symptoms=("header.caller",),
         cells=cells("header", "AI"),
-        conditions=(when("header.caller", "missing"),),
+        conditions=(when("header.caller", "missing"), NOT_OURS),
         because="the INVITE to the AI has no X-Gladly-Caller-Id",
     ),
     Rule(
@@ -75,7 +76,7 @@ RULES: tuple[Rule, ...] = (
         cause="caller-header-without-plus",
         symptoms=("header.caller",),
         cells=cells("header", "AI"),
-        conditions=(when("header.caller", "without its plus"),),
+        conditions=(when("header.caller", "without its plus"), NOT_OURS),
         because="X-Gladly-Caller-Id has the caller's digits and no plus",
     ),
     Rule(
@@ -83,7 +84,7 @@ RULES: tuple[Rule, ...] = (
         cause="caller-header-wrong",
         symptoms=("header.caller",),
         cells=cells("header", "AI"),
-        conditions=(when("header.caller", "another value"),),
+        conditions=(when("header.caller", "another value"), NOT_OURS),
         because="X-Gladly-Caller-Id says something else than the caller's number",
     ),
     Rule(

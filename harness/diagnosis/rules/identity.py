@@ -39,6 +39,7 @@ IDENTITY: tuple[Rule, ...] = (
         cells=cells("identity", "AI"),
         essential=(when("caller_id.own", True),),
         conditions=(),
+        consequences=("header.caller",),  # the platform fills it with what it got
         because="From has what the caller's own INVITE has in its From, and that is not the number that the file has for this phone",
     ),
     Rule(

@@ -50,3 +50,14 @@ def test_a_caller_s_own_number_where_the_handover_shows_another_was_sent_as_it_s
     example.finding("caller_id", "billing.1", False, number="+15035550144", **facts)
     assert facts_of(example).value("caller_id.agent") == "another number"
     assert facts_of(example).value("caller_id.own") is None
+
+
+@pytest.mark.parametrize("values", [["sip4711"], []])
+def test_a_header_that_the_platform_fills_with_the_caller_s_number_has_no_other_to_fill_it_with(
+    values: list[str],
+) -> None:
+    """Gladly's X-Gladly-Caller-Id is made of the number that the platform got."""
+    example = talk(Example("gladly", "GL-HEADER-CALLER", transport="tls"), shown="<sip:sip4711@platform.example>;tag=a")
+    example = shows_its_account(example, "sip4711").to_ai().to_caller()
+    example.finding("header", "assistant main", header="X-Gladly-Caller-Id", values=values, value=example.caller)
+    assert named(example) == [("caller-number-not-sent", "certain")]
