@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from harness.diagnosis.caller_end import answers_itself
+from harness.diagnosis.caller_end import answers_itself, takers_are_seen
 from harness.diagnosis.derive import Scene, answered_request
 from harness.events import CallState, Event, LegStarted, SipMessage
 from harness.verdict import Finding
@@ -54,7 +54,4 @@ def _has_answered(event: Event) -> bool:
 def _all_are_seen(scene: Scene) -> bool:
     # That it answered, a record tells, but not at which moment.
     saw = ("rang", "refused", "answered") if scene.axes.get("ai") == "stand-in" else ("rang", "refused")
-    if scene.facts.value("ai.saw") not in saw or not scene.vantage.sees("agent"):
-        return False
-    fallback = scene.line[1].fallback if scene.line else None
-    return fallback is None or scene.deployment is None or bool(scene.deployment.groups[fallback].agents)
+    return scene.facts.value("ai.saw") in saw and scene.vantage.sees("agent") and takers_are_seen(scene)

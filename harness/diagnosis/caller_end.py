@@ -37,6 +37,7 @@ def _instead(scene: Scene) -> None:
     facts, line = scene.facts, scene.line
     if line is not None:
         facts.record("fallback.configured", line[1].fallback is not None, "deployment file")
+        facts.record("fallback.unseen", None if takers_are_seen(scene) else True, "deployment file")
     call = scene.call
     if call is None:
         return
@@ -195,6 +196,12 @@ def _gave_up(scene: Scene, call: LegStarted) -> bool:
 
 def _invited_at(scene: Scene, call: LegStarted) -> float:
     return min((e.at for e in scene.messages(call.leg) if e.text.startswith("INVITE ")), default=call.at)
+
+
+def takers_are_seen(scene: Scene) -> bool:
+    """Whether those who are to take over for the AI have phones of ours; where there is nobody to, nobody has to be seen."""
+    fallback = scene.line[1].fallback if scene.line else None
+    return fallback is None or scene.deployment is None or bool(scene.deployment.groups[fallback].agents)
 
 
 def _whose(scene: Scene, phone: str) -> str:

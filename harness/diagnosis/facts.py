@@ -109,6 +109,9 @@ KNOWN: Mapping[str, Kind] = {
     "instead.early": Kind("that was before the ring timeout was over", _AGENTS),
     "platform.did": Kind("what the platform itself did with the call", _PLATFORM_LOG),
     "fallback.configured": Kind("a fallback is configured for the line", "read the line's routing at the platform"),
+    "fallback.unseen": Kind(
+        "none of those who are to take over for the AI has a phone of ours", "read the deployment file"
+    ),
     # the trunk's own address, asked directly
     "probe.ai": Kind(
         "the AI's port, asked directly", "connect to the AI's address and port from the platform's network"

@@ -27,12 +27,13 @@ _NOBODY_TOOK_OVER = (
 _NOBODY_THERE = (408, 480, 486, TERMINATED, 600, 603)
 
 
+_SEEN = not_shown("fallback.unseen", True)
 _NONE = Rule(
     id="fallback.none",
     cause="fallback-missing",
     symptoms=("fallback",),
     essential=(when("caller.end", "refused", DROPPED),),
-    conditions=(*_NOBODY_TOOK_OVER, not_shown("final.code", *_NOBODY_THERE, *NO_SUCH_NUMBER)),
+    conditions=(*_NOBODY_TOOK_OVER, not_shown("final.code", *_NOBODY_THERE, *NO_SUCH_NUMBER), _SEEN),
     consequences=("final", "fallback.time", "other"),
     because="the AI could not be had, nobody else rang, and the caller was turned away",
 )
@@ -50,10 +51,11 @@ def _no_fallback() -> Iterator[Rule]:
             when("final.code", *_NOBODY_THERE, *NO_SUCH_NUMBER),
             when("final.passed_on", True),
         ),
-        conditions=_NOBODY_TOOK_OVER,
+        conditions=(*_NOBODY_TOOK_OVER, _SEEN),
         because="the AI refused, nobody else rang, and its refusal was passed on to the caller",
     )
     yield from _or_in_vain()
+    yield from _or_unseen()
     yield replace(
         _NONE,
         id="fallback.none.waiting",
@@ -93,6 +95,28 @@ def _or_in_vain() -> Iterator[Rule]:
         essential=told,
         conditions=(*either, GROUP_IS_THERE),
         because="the platform may have tried the group, and none of its agents can be rung: that, too, is what it told the caller",
+        confidence="possible",
+    )
+
+
+def _or_unseen() -> Iterator[Rule]:
+    """Who is to take over has other phones than ours, be it a browser: whether they rang nobody here has seen."""
+    essential = (*_NONE.essential, when("fallback.unseen", True))
+    yield replace(
+        _NONE,
+        id="fallback.none.unseen",
+        essential=essential,
+        conditions=_NOBODY_TOOK_OVER,
+        because="the AI could not be had, and the caller was turned away; those who are to take over have no phones of ours",
+        confidence="likely",
+    )
+    yield replace(
+        _NONE,
+        id="fallback.nobody.unseen",
+        cause="nobody-available",
+        essential=essential,
+        conditions=(*_NOBODY_TOOK_OVER, GROUP_IS_THERE),
+        because="the platform may have rung those who are to take over, who have no phones of ours, and none of them took the call",
         confidence="possible",
     )
 

@@ -47,6 +47,7 @@ class CaseExample:
     axes: dict[str, str] = field(default_factory=dict)
     handovers: dict[str, Handover] = field(default_factory=dict)  #: of the line's assistant, beside its own table's
     queue_s: float = 0.0  #: of each group
+    browsers: bool = False  #: those who take over for the AI have no phones of ours
     ring_timeout_s: float = 0.0  #: as a file has it that is not of a simulated deployment
     events: list[Event] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
@@ -64,6 +65,10 @@ class CaseExample:
         if self.queue_s:
             queues = {name: g.model_copy(update={"queue_s": self.queue_s}) for name, g in plain.groups.items()}
             plain = plain.model_copy(update={"groups": queues})
+        if self.browsers:
+            fallback = str(plain.lines[self.line].fallback)
+            unseen = plain.groups[fallback].model_copy(update={"agents": ()})
+            plain = plain.model_copy(update={"groups": {**plain.groups, fallback: unseen}})
         if self.ring_timeout_s:
             timings = plain.timings.model_copy(update={"ring_timeout_s": self.ring_timeout_s, "quick": None})
             plain = plain.model_copy(update={"timings": timings})

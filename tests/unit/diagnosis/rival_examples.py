@@ -54,6 +54,12 @@ def _no_fallback(refused: int, told: int) -> Example:
     return example.ai_answers(refused).after(0.1).state("disconnected", told, "x").landed("reception")
 
 
+def unseen(refused: int = 503, told: int = 500, reason: str = "x") -> Example:
+    """The same of a number whose fallback leads to people in browsers, who were rung in vain, or not at all."""
+    example = Example(ai="stand-in", browsers=True).dials().ai_gets().ai_answers(refused).after(20)
+    return example.state("disconnected", told, reason).all_ports_answer().not_taken()
+
+
 _SILENCE = ("silence", 15000)
 _OR_SILENT = ("rtp-blocked-after-10s", "ai-silent")
 _OR_NOBODY = ("fallback-missing", "nobody-available")
@@ -119,6 +125,10 @@ RIVALS = [
     Expected("audio.two-codecs.no-rtp", _laws("no-rtp", "no-rtp"), _OR_CLOSED),
     Expected("audio.no-rtp.two-codecs", _laws("no-rtp", "no-rtp"), _OR_CLOSED),
     Expected("fallback.none.passed-on", _no_fallback(486, 486), ("fallback-missing",)),
+    *(
+        Expected(rule, unseen(), ("ai-refuses", *_OR_NOBODY))
+        for rule in ("fallback.none.unseen", "fallback.nobody.unseen")
+    ),
     Expected("fallback.none.or-number", _no_fallback(503, 404), ("fallback-missing",)),
     Expected("fallback.none.or-nobody", _no_fallback(503, 480), _OR_NOBODY),
     Expected("fallback.nobody.or-none", _no_fallback(503, 480), _OR_NOBODY),
