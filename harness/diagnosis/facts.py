@@ -177,6 +177,7 @@ KNOWN: Mapping[str, Kind] = {
     "agent.cut": Kind(
         "the call with the agent was ended before it was over", "look at the caller's and the agent's phone"
     ),
+    "agent.cut_by": Kind("who ended the call with an agent whom the AI had called itself", _AI_LOG),
     "agent.reason": Kind(
         "what the BYE says that the call with the agent was ended for",
         "capture the BYE, and read its Reason (RFC 3326)",

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from harness.diagnosis.audio import direction_of
 from harness.diagnosis.derive import Scene
-from harness.diagnosis.messages import Seen, is_within, parse
+from harness.diagnosis.messages import Seen, begins_dialog, is_within, parse
 from harness.diagnosis.refusals import THE_CODEC, of_hangup
 from harness.events import SipMessage
 from harness.far_end.transcript import said
@@ -16,6 +16,7 @@ from harness.sip.message import Message
 
 #: Who ended a call, where the AI's record alone tells: the field's values are the AI and whoever it talks to.
 PLATFORM, BY_RECORD = "the platform", "the platform, as the AI's record has it"
+NOT_THE_AI = "not the AI"
 _HUNG_UP = {"agent": "the AI", "caller": BY_RECORD}
 #: Where the RTP of a far end comes from whose SDP names another host.
 ANOTHER_HOST = "another host than the SDP names"
@@ -51,7 +52,9 @@ def _cut(scene: Scene) -> None:
             scene.facts.record(cut, True, f"{bye.leg}", scene.number_of(bye), *why.told(message))
             if with_agent:
                 _agent_ended_for(scene, byes)
-            elif message is not None:
+                _agent_cut_by(scene)
+                continue
+            if message is not None:
                 _ended_for(scene, message, scene.number_of(bye))
             _cut_by(scene, bye)
 
@@ -63,6 +66,15 @@ def _agent_ended_for(scene: Scene, byes: Iterable[SipMessage]) -> None:
             scene.facts.record("agent.reason", of_hangup(message), scene.number_of(bye), *why.told(message))
 
 
+def _agent_cut_by(scene: Scene) -> None:
+    """Whether an AI that had called the agent itself, and stayed between the two, hung up before any BYE came to it."""
+    sent = [s for s in scene.at_ai if not s.received]
+    if any(begins_dialog(s.message) for s in sent) and not any(s.is_request("REFER") for s in sent):
+        first = next((s for s in scene.at_ai if s.is_request("BYE")), None)
+        by_ai = first is not None and not first.received
+        scene.facts.record("agent.cut_by", "the AI" if by_ai else NOT_THE_AI, first.where if first else "")
+
+
 def _ended_for(scene: Scene, bye: Message, where: str) -> None:
     """What the Reason says; where both sides have the same codec, it was not for want of one."""
     reason = of_hangup(bye)
@@ -71,13 +83,21 @@ def _ended_for(scene: Scene, bye: Message, where: str) -> None:
 
 
 def _cut_by(scene: Scene, bye: SipMessage) -> None:
-    """Who ended the call: whose BYE is the first at the AI's side; a stand-in's phone that has seen none leaves the platform."""
-    for seen in (seen for seen in scene.at_ai if seen.is_request("BYE")):  # the first is told
+    """Who ended the call: whose BYE is the first at the AI's side; a stand-in's phone that has seen none leaves the platform.
+
+    Calls that the AI places itself are others. Of several that came to it, and did not end alike, nobody knows which is the caller's.
+    """
+    came = {invite.message.call_id for invite in scene.invites}
+    first: dict[str, Seen] = {}
+    for seen in scene.at_ai:
+        if seen.is_request("BYE") and (seen.message.call_id in came or not came):
+            first.setdefault(seen.message.call_id, seen)
+    for seen in first.values() if len({bye.received for bye in first.values()}) == 1 else ():
         by = PLATFORM if seen.received else "the AI"
         scene.facts.record("call.cut_by", by, seen.where, *why.told(seen.message))
         _ended_for(scene, seen.message, seen.where)
-    if scene.facts.value("call.cut_by") is None and scene.axes.get("ai") == "stand-in" and scene.at_ai:
-        told = f"{bye.leg} got a BYE, and the AI's phone neither sent nor got one"
+    if not first and scene.axes.get("ai") == "stand-in" and scene.at_ai:
+        told = f"{bye.leg} got a BYE, and the AI's phone neither sent nor got one for it"
         scene.facts.record("call.cut_by", PLATFORM, told, scene.number_of(bye))
     ends = [record for record in scene.records if record.record.get("telephony_hangup")]
     for record in ends if len(ends) == 1 else ():  # of several nobody knows which call was cut

@@ -56,11 +56,23 @@ def _cut() -> Iterator[Rule]:
         symptoms=("audio.agent",),
         cells=cells("release", "REFER", "AI's call", "fallback"),
         essential=(when("agent.cut", True),),
-        conditions=(not_shown("agent.reason", *WHY_ENDED),),
+        conditions=(not_shown("agent.reason", *WHY_ENDED), not_shown("agent.cut_by", "the AI")),
         consequences=("release", "other"),
         because="an agent answered, and the caller or the agent got a BYE before either of them had hung up",
     )
     yield cut
+    yield replace(
+        cut,
+        id="transfer.cut.by-ai",
+        cause="ai-hangs-up",
+        conditions=(
+            *(when("transfer.way", "INVITE"), when("agent.cut_by", "the AI")),
+            not_shown("fallback.landed", "the right group", "another group"),  # with which the AI has nothing to do
+            not_shown("agent.reason", *WHY_ENDED),
+        ),
+        because="an agent answered a call that the AI had placed itself, and the AI hung up before anybody asked it to",
+        confidence="likely",
+    )
     for name, cause, reasons, what in (
         ("codec", "g711-one-side", (THE_CODEC,), "its codecs"),
         ("encryption", "agent-call-dropped", (THE_ENCRYPTION,), "the encryption of its media"),

@@ -60,6 +60,14 @@ def unseen(refused: int = 503, told: int = 500, reason: str = "x") -> Example:
     return example.state("disconnected", told, reason).all_ports_answer().not_taken()
 
 
+def _cut_by_the_ai() -> Example:
+    """The AI calls an agent itself, who answers, and hangs up."""
+    example = warm(Example(ai="stand-in")).ai_invites(GROUP).platform_says(200, "OK", "INVITE")
+    example.rings("billing").landed("billing", "billing")
+    example._sip("sent", "BYE sip:x SIP/2.0", "BYE", call_id="onward", number="3")
+    return example.at_phone("billing", "BYE", within=True, leg="billing.1").after(0.1).with_agent("billing", "no-rtp")
+
+
 _SILENCE = ("silence", 15000)
 _OR_SILENT = ("rtp-blocked-after-10s", "ai-silent")
 _OR_NOBODY = ("fallback-missing", "nobody-available")
@@ -119,6 +127,7 @@ RIVALS = [
         .record(witness={"codec": "PCMA"}),
         ("g711-one-side",),
     ),
+    Expected("transfer.cut.by-ai", _cut_by_the_ai(), ("ai-hangs-up",)),
     Expected("audio.cut.by-ai", _cut(ack=True), ("ai-hangs-up",)),
     Expected("audio.cut.no-refresh", _cut(ack=True, refresh=481), ("refresh-not-taken",)),
     Expected("audio.cut.no-ack", _cut(ack=False), ("ack-not-passed-on",)),
