@@ -264,6 +264,7 @@ KNOWN: Mapping[str, Kind] = {
         "look at Call-ID and tags of the requests that our phones answered with 481",
     ),
     "offer.agent": Kind("the media offered to the agent", "look at the INVITE that the agent's phone got"),
+    "offer.customer": Kind("the media offered to the customer", "look at the INVITE that the customer's phone got"),
     "caller.offer": Kind("the media that the caller offered", "look at the caller's INVITE"),
     "answered.elsewhere": Kind("a device that is not ours answered", _PLATFORM_LOG),
     "group.waits": Kind("the group has a queue or a machine, which answers by itself", "read the group's settings"),

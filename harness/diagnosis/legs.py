@@ -17,7 +17,10 @@ from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import Message, Request, Response
 
 #: What a SIP stack answers by itself, before any scenario is asked, and what that is about (RFC 3261 section 21.4).
-_OWN: dict[int, str] = {415: "its media", 488: "its media", 606: "its media", 406: "its media", 420: "an extension"}
+EXTENSION = "an extension"
+_OWN: dict[int, str] = {415: "its media", 488: "its media", 606: "its media", 406: "its media", 420: EXTENSION}
+#: Whose offers are told where their phones refuse them.
+_OFFERS = {"agent": "offer.agent", "caller": "offer.customer"}
 #: It has as many calls as it takes (section 21.4.24), or cannot read the request or its SDP (section 21.4.1). A scenario that
 #: refuses so has a leg for it.
 MALFORMED = "a malformed request"
@@ -80,8 +83,8 @@ def _refused(scene: Scene, role: str, messages: list[Sent]) -> None:
                 told = (scene.number_of(answer.event), *why.told(response))
                 scene.facts.record(f"refusal.{role}", what, about, *told)
                 offer = offered(invite.message.body.decode("utf-8", "replace"))
-                if role == "agent":
-                    scene.facts.record("offer.agent", offer, scene.number_of(invite.event), formats(invite.message))
+                if role in _OFFERS:
+                    scene.facts.record(_OFFERS[role], offer, scene.number_of(invite.event), formats(invite.message))
 
 
 def _unknown_dialog(scene: Scene, messages: list[Sent]) -> None:

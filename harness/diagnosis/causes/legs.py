@@ -62,6 +62,22 @@ LEGS: Mapping[str, Described] = {
         "trunk",
         at.TROUBLE,
     ),
+    "extension-required": Described(
+        "the platform's INVITE requires an extension of SIP that a phone of the harness does not have (420)",
+        at.REACHING_ISSUE,
+        "Read the Unsupported header of the 420, and have {platform} offer that extension (Supported) and not require it (RFC 3261 "
+        "sections 8.2.2.3 and 20.32); many a phone of its agents will not have it either.",
+        "trunk",
+        at.TROUBLE,
+    ),
+    "phone-encryption-differs": Described(
+        "a phone of the harness is offered SRTP alone, and does not take it",
+        at.AUDIO_ISSUE,
+        'Say srtp = "optional" of the phone\'s account in the deployment file, or have {platform} offer agents and customers RTP as '
+        "well.",
+        "deployment file",
+        at.TROUBLE,
+    ),
     "customer-no-common-codec": Described(
         "the customer's phone is offered no codec that it speaks",
         at.AUDIO_ISSUE,

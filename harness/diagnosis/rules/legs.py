@@ -13,18 +13,16 @@ from harness.diagnosis.answering import UNSEEN
 from harness.diagnosis.cells import AGENTS, Cell, Place, cells
 from harness.diagnosis.conditions import Condition, not_shown, unless, when
 from harness.diagnosis.handover import NOT_SEEN, THE_PLATFORMS
-from harness.diagnosis.legs import MALFORMED
+from harness.diagnosis.legs import EXTENSION, MALFORMED
 from harness.diagnosis.own import NO_ROOM
 from harness.diagnosis.rule import Confidence, Rule, Symptom
 from harness.diagnosis.rules.identity import NOT_OURS
-from harness.diagnosis.rules.refused import ALL_LATER
+from harness.diagnosis.rules.own_refusals import AFTER_LANDING, AFTER_THE_CUSTOMER, OWN_REFUSALS
 from harness.diagnosis.rules.transfer import NOT_ANOTHERS
 
 #: What the AI may be shown of the caller that is wrong by itself.
 WRONG_AT_THE_AI = ("anonymous", "no number", "in another form", "a number of the deployment's own", "another number")
 _RANG = ("the right group", "another group")
-_AFTER: tuple[Symptom, ...] = ("caller_id.agent", "audio.agent", "release", "fallback.time", "final", "other")
-_LANDINGS: tuple[tuple[Symptom, str], ...] = (("transfer", "transfer.landed"), ("fallback", "fallback.landed"))
 
 
 def _identity() -> Iterator[Rule]:
@@ -113,29 +111,6 @@ def _shown_in_a_transfer(lost: Rule) -> Iterator[Rule]:
     )
 
 
-def _codec() -> Iterator[Rule]:
-    yield Rule(
-        id="codec.agent",
-        cause="agent-no-common-codec",
-        symptoms=("transfer", "fallback", "caller_id.agent", "audio.agent", "other"),
-        cells=cells("codec", *AGENTS),
-        essential=(when("refusal.agent", "its media"),),
-        conditions=(unless("offer.agent", "G.711"),),
-        consequences=_AFTER,
-        because="the agent's phone refused the call by itself: what it was offered has no codec that it speaks",
-    )
-    yield Rule(
-        id="codec.customer",
-        cause="customer-no-common-codec",
-        symptoms=("reach", "other"),
-        cells=cells("codec", "customer"),
-        essential=(when("refusal.caller", "its media"),),
-        conditions=(),
-        consequences=("audio", "caller_id.customer"),
-        because="the customer's phone refused the call by itself: what it was offered has no codec that it speaks",
-    )
-
-
 def _headers() -> Iterator[Rule]:
     for role, where, places in (("ai", "the AI", ("AI",)), ("agent", "the agent", ("REFER", "AI's call"))):
         yield Rule(
@@ -217,44 +192,6 @@ def _release() -> Iterator[Rule]:
     )
 
 
-def agent_refused(name: str, why: str, cause: str, because: str) -> Iterator[Rule]:
-    """The rules ``transfer.NAME`` and ``fallback.NAME``: the call landed nowhere, since the agent's phone refused it for that."""
-    for symptom, fact in _LANDINGS:
-        yield Rule(
-            id=f"{symptom}.{name}",
-            cause=cause,
-            symptoms=(symptom,),
-            essential=(when(fact, "nowhere"), when("refusal.agent", why)),
-            conditions=(),
-            consequences=_AFTER,
-            because=f"the agent's phone refused the call by itself{because}",
-        )
-
-
-def _malformed() -> Iterator[Rule]:
-    yield Rule(
-        id="reach.malformed",
-        cause="request-malformed",
-        symptoms=("reach", "fallback", "final"),
-        essential=(when("refusal.ai", MALFORMED),),
-        conditions=(),
-        consequences=(*ALL_LATER, "fallback"),
-        because="the phone in the AI's place refused the INVITE by itself with 400: its stack cannot read it, or its SDP",
-    )
-    yield from agent_refused(
-        "malformed", MALFORMED, "request-malformed", " with 400: its stack cannot read the INVITE, or its SDP"
-    )
-    yield Rule(
-        id="customer.malformed",
-        cause="request-malformed",
-        symptoms=("reach", "other"),
-        essential=(when("refusal.caller", MALFORMED),),
-        conditions=(),
-        consequences=("audio", "caller_id.customer"),
-        because="the customer's phone refused the INVITE by itself with 400: its stack cannot read it, or its SDP",
-    )
-
-
 def _limit() -> Iterator[Rule]:
     yield Rule(
         id="limit.low",
@@ -302,7 +239,7 @@ def _answered_elsewhere() -> Iterator[Rule]:
             cells=cells("number", *places),
             essential=(when(fact, "nowhere"),),
             conditions=(when("answered.elsewhere", True), not_shown("group.waits", True), *_NOT_ANOTHER_GROUPS),
-            consequences=_AFTER,
+            consequences=AFTER_LANDING,
             because="the call to the group was answered, and no phone of ours rang",
         )
         yield elsewhere
@@ -425,19 +362,21 @@ def _customer() -> Iterator[Rule]:
         symptoms=("reach", "other"),
         cells=cells("number", "customer"),
         essential=(when("customer.rang", False),),
-        conditions=(not_shown("refusal.caller", "its media", MALFORMED), not_shown("customer.room", NO_ROOM)),
-        consequences=("audio", "caller_id.customer"),
+        conditions=(
+            not_shown("refusal.caller", "its media", "another call", EXTENSION, MALFORMED),
+            not_shown("customer.room", NO_ROOM),
+        ),
+        consequences=AFTER_THE_CUSTOMER,
         because="the campaign was started, and the customer's phone did not ring",
+        confidence="likely",  # a carrier on the way to the phone may have kept the call
     )
 
 
 LEGS: tuple[Rule, ...] = (
     *_identity(),
-    *_codec(),
+    *OWN_REFUSALS,
     *_headers(),
     *_release(),
-    *agent_refused("busy", "another call", "agent-in-a-call", " with 486: it had as many calls as it takes"),
-    *_malformed(),
     *_limit(),
     *_answered_elsewhere(),
     *_lost_on_the_way(),

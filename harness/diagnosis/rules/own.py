@@ -7,7 +7,7 @@ from harness.diagnosis.cells import cells
 from harness.diagnosis.conditions import when
 from harness.diagnosis.own import CLOSED, CONFIGURED, NO_ANSWER, NO_ROOM, NO_SUCH_NAME, NOT_YET, SECOND, WEAKER
 from harness.diagnosis.rule import Confidence, Rule
-from harness.diagnosis.rules.legs import agent_refused
+from harness.diagnosis.rules.own_refusals import agent_refused
 from harness.diagnosis.rules.refused import ALL_LATER
 
 _CHALLENGED = (when("caller.end", "refused"), when("final.code", 401, 407))

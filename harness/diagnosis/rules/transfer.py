@@ -8,7 +8,7 @@ from dataclasses import replace
 from harness.diagnosis.audio import NO_VOICE
 from harness.diagnosis.cells import cells
 from harness.diagnosis.conditions import not_shown, unless, when
-from harness.diagnosis.legs import MALFORMED
+from harness.diagnosis.legs import EXTENSION, MALFORMED
 from harness.diagnosis.own import NO_ROOM
 from harness.diagnosis.refusals import (
     CHANNELS,
@@ -36,7 +36,7 @@ LOST = when("transfer.landed", "nowhere")
 NOT_RECORDED = not_shown("transfer.record", LEFT_OPEN, A_STATUS)
 AFTER: tuple[Symptom, ...] = ("caller_id.agent", "audio.agent", "release", "other")
 #: The agent's phone did not refuse what it was offered by itself.
-NOT_REFUSED_THERE = not_shown("refusal.agent", "its media", "another call", MALFORMED, NO_ROOM)
+NOT_REFUSED_THERE = not_shown("refusal.agent", "its media", "another call", EXTENSION, MALFORMED, NO_ROOM)
 RIGHT_TARGET = unless("transfer.target", "nobody's number", "another group's number")
 #: The platform did not say that it cannot carry what it was asked for, or that the number is nobody's.
 CARRIED = not_shown("transfer.refusal", *NOT_CARRIED, NUMBER, THE_AGENTS)

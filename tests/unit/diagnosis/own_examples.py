@@ -14,7 +14,29 @@ from harness.events import (
 )
 from tests.unit.diagnosis.building import Example
 from tests.unit.diagnosis.example_case import SDP
+from tests.unit.diagnosis.leg_examples import to_agent
 from tests.unit.diagnosis.stories import GROUP, Expected, called, lost, talk, transfer
+
+SRTP_ALONE = SDP.format(host="198.51.100.70", protocol="RTP/SAVP", formats="0 8", lines="")
+G711 = SDP.format(host="198.51.100.70", protocol="RTP/AVP", formats="0 8", lines="")
+
+
+def refused_by_an_agent(code: int, offer: str = G711) -> Example:
+    """The group's phone refuses by itself what comes of the transfer."""
+    example = transfer(Example(ai="stand-in")).ai_refers(GROUP).platform_says(202)
+    return lost(to_agent(example, "billing", code, offer).notified(code))
+
+
+def refused_by_the_fallback(code: int, offer: str = G711) -> Example:
+    """The fallback's phone refuses by itself the call that the AI had refused before."""
+    example = Example(row="TD-FALLBACK-REFUSED", line="fallback-refused").dials().ai_gets().ai_answers(503)
+    example = to_agent(example, "reception", code, offer).after(0.1)
+    return example.state("disconnected", code, "x").landed("reception")
+
+
+def refused_by_the_customer(code: int, offer: str = G711) -> Example:
+    """The customer's phone refuses the campaign's call by itself."""
+    return to_agent(Example(row="TD-OUTBOUND-CAMPAIGN", line="campaign"), "customer", code, offer).landed("customer")
 
 
 def looked_up(problem: str, *, denied: bool) -> Example:
@@ -332,4 +354,9 @@ OWN = [
     Expected("transfer.no-room", _at_an_agent(), ("no-room-for-the-call",)),
     Expected("fallback.no-room", _at_the_fallback(), ("no-room-for-the-call",)),
     Expected("customer.no-room", _at_the_customer(), ("no-room-for-the-call",)),
+    Expected("encryption.agent", refused_by_an_agent(488, SRTP_ALONE), ("phone-encryption-differs",)),
+    Expected("encryption.customer", refused_by_the_customer(488, SRTP_ALONE), ("phone-encryption-differs",)),
+    Expected("transfer.extension", refused_by_an_agent(420), ("extension-required",)),
+    Expected("fallback.extension", refused_by_the_fallback(420), ("extension-required",)),
+    Expected("customer.extension", refused_by_the_customer(420), ("extension-required",)),
 ]
