@@ -39,6 +39,7 @@ REGISTRATION: tuple[Rule, ...] = (
         conditions=(
             unless("registration.challenged", False, NEVER_ANSWERED),
             when("registration.user", "another"),
+            not_shown("registration.stale", True),
             not_shown(
                 "registration.refusal", "the password", "the source address", "the password or the source address"
             ),

@@ -84,6 +84,8 @@ def test_a_nonce_that_is_always_too_old_speaks_for_the_password() -> None:
     challenge = 'Digest realm="sbc.example", nonce="m", stale=TRUE'
     example = registers("401 Unauthorized", "401 Unauthorized", WWW_Authenticate=challenge)
     assert named(example) == [("registrar-fails", "likely")]
+    another = registers("401 Unauthorized", "401 Unauthorized", WWW_Authenticate=challenge)
+    assert named(another.sip_number(username="another")) == [("registrar-fails", "likely")], "whoever's digest it is"
     once = registers("401 Unauthorized", "403 Forbidden", code=403, WWW_Authenticate=challenge)
     assert named(once) == [("password-wrong", "likely")], "the last answer counts"
 
