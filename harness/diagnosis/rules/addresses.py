@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from harness.diagnosis.audio import NO_RTP
 from harness.diagnosis.cells import cells
 from harness.diagnosis.conditions import not_shown, unless, when
@@ -9,19 +11,41 @@ from harness.diagnosis.rule import Rule
 from harness.diagnosis.rules.media import LASTING, SAME_CODEC, SENT, UNHEARD, UNHEARD_BY_CALLER, UP
 from harness.diagnosis.session import ANOTHER_HOST
 
+#: The AI could send where RTP comes from (symmetric RTP, as Synthflow documents it), and then had no need of the address.
+_HEARS = when("audio.to_ai", "heard")
+_PRIVATE = Rule(
+    id="audio.private-address",
+    cause="sdp-private-address",
+    symptoms=("audio",),
+    cells=cells("media from it", "AI"),
+    conditions=(
+        when("sdp.to_ai", "private"),
+        when("audio.to_caller", *NO_RTP),
+        not_shown("audio.to_ai", "heard"),
+        *LASTING,
+    ),
+    consequences=UNHEARD_BY_CALLER,
+    because="the newest SDP that the AI got names a private address, so what the AI sends cannot arrive",
+)
+
 ADDRESSES: tuple[Rule, ...] = (
-    Rule(
-        id="audio.private-address",
-        cause="sdp-private-address",
-        symptoms=("audio",),
-        cells=cells("media from it", "AI"),
-        conditions=(
-            when("sdp.to_ai", "private"),
-            when("audio.to_caller", *NO_RTP),
-            *LASTING,
-        ),
-        consequences=UNHEARD_BY_CALLER,
-        because="the newest SDP that the AI got names a private address, so what the AI sends cannot arrive",
+    _PRIVATE,
+    replace(
+        _PRIVATE,
+        id="audio.private-address.or-latched",
+        conditions=(when("sdp.to_ai", "private"), when("audio.to_caller", *NO_RTP), _HEARS, *LASTING),
+        because="the newest SDP that the AI got names a private address, and what the AI sends there cannot arrive",
+        confidence="likely",
+    ),
+    replace(
+        _PRIVATE,
+        id="audio.no-rtp-to-caller.or-latched",
+        cause="rtp-blocked-to-caller",
+        cells=(),
+        conditions=(when("sdp.to_ai", "private"), when("audio.to_caller", *NO_RTP), _HEARS, SENT, *LASTING),
+        because="the AI hears the caller, and may send to where that comes from (symmetric RTP), whatever the SDP names; nothing of "
+        "it arrives at the caller",
+        confidence="possible",
     ),
     Rule(
         id="audio.private-address.caller",

@@ -177,7 +177,7 @@ AUDIO = [
     ),
     Expected(
         "audio.private-address",
-        talk(Example(), address="10.0.0.10").to_ai().to_caller("no-rtp"),
+        talk(Example(), address="10.0.0.10").to_ai("no-rtp").to_caller("no-rtp"),
         ("sdp-private-address",),
     ),
     Expected(

@@ -127,6 +127,14 @@ RIVALS = [
         .record(witness={"codec": "PCMA"}),
         ("g711-one-side",),
     ),
+    *(
+        Expected(
+            rule,
+            talk(Example(), address="10.0.0.10").to_ai().to_caller("no-rtp"),
+            ("sdp-private-address", "rtp-blocked-to-caller"),
+        )
+        for rule in ("audio.private-address.or-latched", "audio.no-rtp-to-caller.or-latched")
+    ),
     Expected("transfer.cut.by-ai", _cut_by_the_ai(), ("ai-hangs-up",)),
     Expected("audio.cut.by-ai", _cut(ack=True), ("ai-hangs-up",)),
     Expected("audio.cut.no-refresh", _cut(ack=True, refresh=481), ("refresh-not-taken",)),

@@ -85,7 +85,7 @@ def test_a_known_cause_does_not_hide_an_unknown_failure() -> None:
 
 
 def test_two_faults_are_both_named_in_the_order_of_a_call() -> None:
-    example = Example().dials().ai_gets(address="10.0.0.10").answered().taken().to_ai().to_caller("no-rtp")
+    example = Example().dials().ai_gets(address="10.0.0.10").answered().taken().to_ai("no-rtp").to_caller("no-rtp")
     example.caller_id("assistant main", "4155550101")
     assert [cause.id for cause in example.diagnose().causes] == ["sdp-private-address", "from-national"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.diagnosis.building import Example
+from tests.unit.diagnosis.building import Example, named
 from tests.unit.diagnosis.example_case import SDP
 from tests.unit.diagnosis.known import call, facts_of
 
@@ -28,6 +28,18 @@ def test_the_newest_sdp_says_where_the_ai_sends(method: str, first: str, then: s
     assert facts_of(changed).value("sdp.to_ai") == told
     assert ("sdp-private-address" in [cause.id for cause in changed.diagnose().causes]) is (told == "private")
     assert facts_of(refused).value("sdp.to_ai") == ("reachable" if told == "private" else "private")
+
+
+def test_an_ai_that_hears_the_caller_may_need_no_address() -> None:
+    """It may send to where that RTP comes from (symmetric RTP), as Synthflow says that it does."""
+
+    def misled() -> Example:
+        return call().ai_gets(address=PRIVATE).ai_answers(200, "OK").answered().taken()
+
+    assert named(misled().to_ai("no-rtp").to_caller("no-rtp")) == [("sdp-private-address", "certain")]
+    heard = named(misled().to_ai().to_caller("no-rtp"))
+    assert heard == [("sdp-private-address", "likely"), ("rtp-blocked-to-caller", "possible")]
+    assert named(misled().to_caller("no-rtp")) == [("sdp-private-address", "likely")]
 
 
 def test_nobody_can_tell_which_of_two_addresses_in_a_record_was_the_newest_when_the_audio_failed() -> None:
