@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
@@ -24,6 +25,7 @@ from harness.checks.claims import Denial, Observation
 from harness.events import PACKET_S
 from harness.far_end.record_reader import RecordReader
 from harness.far_end.transcript import Side, answers, has_turn, may_name_others, said, times_heard
+from harness.phone.waiter import NeverCame
 from harness.scenario import blips, reactions
 from harness.scenario.context import CaseContext
 from harness.scenario.end import End, Pending
@@ -208,9 +210,10 @@ class Look:
         deadline = max(self._begun, self._since, self._said_at if self._wanted else 0.0) + LISTEN_S
         since, heard = self._hears(self._since, deadline)
         if heard is None and not self._wanted and not self._caller.is_over():  # it may speak when it is spoken to alone
-            ended, _ = self._caller.speak(GREETING, LISTEN_S)
-            since, heard = self._hears(since, ended + LISTEN_S)
-            self._caller.speak_on()
+            with suppress(NeverCame):  # it may hang up meanwhile
+                ended, _ = self._caller.speak(GREETING, LISTEN_S)
+                since, heard = self._hears(since, ended + LISTEN_S)
+                self._caller.speak_on()
         # a packet that came shows that the way was open, however little was heard of it
         packets = self._caller.account(self._since).rx_packets
         self._account = replace(self._caller.account(since, missing=self._talk), rx_packets=packets)

@@ -16,6 +16,7 @@ from harness.checks.claims import Observation
 from harness.deployment import Escalation, Expectations, Synthflow
 from harness.far_end.call_record import CallRecord
 from harness.far_end.record_reader import RecordReader
+from harness.phone.waiter import never_came
 from harness.scenario import conclusion, reactions, signs
 from harness.scenario.context import CaseContext
 from harness.scenario.ends import SETTLE_S, Call
@@ -211,6 +212,18 @@ def test_an_ai_that_speaks_when_it_is_spoken_to_is_spoken_to_once(make_context: 
         caller = Caller(heard=False)
         Case(make_context, caller, "", strength=strength, transcript=come).settle()
         assert caller.did.count("says hello-en") == greetings
+
+
+def test_an_ai_that_hangs_up_as_it_is_spoken_to_has_not_been_heard(make_context: MakeContext) -> None:
+    """The look is at the end of the case as well: its findings have to be made."""
+
+    class Hung(Caller):
+        def speak(self, prompt: str, quiet_s: float = 0.0) -> tuple[float, bool]:
+            raise never_came("caller.1 still up, to play", 0.0, "caller.1", "the call has ended", "")
+
+    case = Case(make_context, Hung(heard=False), "", strength="indicated", transcript="none").settle()
+    assert case.heard_by_caller == ("", "")
+    assert case.look.to_caller().account is not None
 
 
 def test_who_has_hung_up_speaks_to_nobody(make_context: MakeContext) -> None:
