@@ -10,11 +10,12 @@ what the parent can ask for, ``stack`` the Endpoint, ``stack_log`` what its log 
 all of them and how they go; ``leg`` a call of one, ``legs`` all of them until they are forgotten. A leg has ``media``,
 what it plays, hears and records, ``digits`` that come, ``rtp_monitor``, what is told of its RTP, ``transfers``, what
 became of its REFERs, and ``ending``, whether both sides know that it is over. ``dropped`` is what pjsip lets fall and
-``deadly`` what would end it; ``names`` is DNS, ``challenges`` digest, ``policy`` what becomes of a call that comes in,
-``places`` whether there is room for it, ``lodging`` whose it is where cases share a phone, ``attribution`` whose message is
-whose. Messages pass ``requests`` before pjsip has them: ``gate`` keeps strangers out, ``within`` answers what pjsip has nobody
-for, ``sdp_names`` waits for names; ``offers`` says which offers can be answered. RTP passes ``taps``: ``crossing`` puts it
-aside, ``streams`` counts it, ``rtcp`` reads the far end's counts. ``native`` is what only pjproject's C functions do.
+``deadly`` what would end it; ``names`` is DNS, ``trust`` TLS, ``challenges`` digest, ``policy`` what becomes of a call that
+comes in, ``places`` whether there is room for it, ``lodging`` whose it is where cases share a phone, ``attribution`` whose
+message is whose. Messages pass ``requests`` before pjsip has them: ``gate`` keeps strangers out, ``within`` answers what
+pjsip has nobody for, ``sdp_names`` waits for names; ``offers`` says which offers can be answered. RTP passes ``taps``:
+``crossing`` puts it aside, ``streams`` counts it, ``rtcp`` reads the far end's counts. ``native`` is what only pjproject's
+C functions do.
 
 What shapes it (pjproject 2.15.1):
 

@@ -84,7 +84,7 @@ class Service:
         self._incoming = IncomingCalls(self)
         self._commands = Commands(self)
         self._log = StackLog(ring, self.attribution, self._doors, self.gate, self._tell_handshake)
-        self.endpoint = Endpoint(self)
+        self.endpoint = Endpoint(self, directory)
         self._doors.needed = self._places.needed = self.endpoint.native.asserts
         self.endpoint.native.before_each_connection(self._doors.look, self.fault)
         self._names = Names(self.endpoint.native.has_ipv6(), self.endpoint.wake, self._tell_name, self.fault)

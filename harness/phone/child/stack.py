@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+from pathlib import Path
 from typing import Any, Final
 
 from harness.phone.child.bindings import FRAME_MS, Log, Refusal, Stack, StackListener, pj
@@ -12,6 +13,7 @@ from harness.phone.child.native import Native
 from harness.phone.child.offers import codec_of, has_answer
 from harness.phone.child.places import LONGEST_TRANSACTION
 from harness.phone.child.sockets import WILDCARDS, SocketName
+from harness.phone.child.trust import unnamed
 from harness.phone.config import PhoneConfig
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.sdp import Codec
@@ -29,9 +31,10 @@ _TRANSPORTS: Final = {
 
 
 class Endpoint:
-    """pjsua2, running. ``most_calls`` is what this build holds at once."""
+    """pjsua2, running; files of its own go to ``directory``. ``most_calls`` is what this build holds at once."""
 
-    def __init__(self, listener: StackListener) -> None:
+    def __init__(self, listener: StackListener, directory: Path) -> None:
+        self._directory = directory
         self.native = Native(pj._pjsua2.__file__)
         self._stack = Stack(listener)
         self._stack.libCreate()
@@ -150,16 +153,7 @@ class Endpoint:
         transport = _bound(config.bind_address, config.bind_port)
         transport.publicAddress = config.public_address or ""
         if config.transport == "tls":
-            tls = transport.tlsConfig
-            tls.CaListFile = config.tls.ca_file or ""
-            tls.certFile = config.tls.certificate or ""
-            tls.privKeyFile = config.tls.private_key or ""
-            tls.verifyServer = config.tls.verify
-            tls.verifyClient = tls.requireClientCert = config.tls.require_client_certificate
-            # A handshake that does not end would hold its place for ever: TLS has no limit for it (RFC 5246, RFC 8446), but the
-            # request that it is made for is given up after 64 × T1 (RFC 3261 timers B and F). Ours are given up by that first.
-            tls.msecTimeout = round(LONGEST_TRANSACTION * 1000)
-            tls.proto = pj.PJ_SSL_SOCK_PROTO_TLS1_2 | pj.PJ_SSL_SOCK_PROTO_TLS1_3  # the latter where its OpenSSL has it
+            self._configure_tls(transport.tlsConfig, config)
         if config.transport != "udp":
             # Connections of the phone that had the port before may still be in TIME_WAIT.
             options = transport.sockOptParams
@@ -170,6 +164,23 @@ class Endpoint:
         except pj.Error as error:
             where = f"{config.transport} {config.bind_address}:{config.bind_port}"
             raise Refusal("resource", f"phone {config.name} cannot open {where}: {error.reason}") from error
+
+    def _configure_tls(self, tls: Any, config: PhoneConfig) -> None:
+        trusted = config.tls.ca_file or ""
+        if trusted and config.tls.certificate and not config.tls.require_client_certificate:
+            try:
+                trusted = unnamed(trusted, self._directory)
+            except OSError as error:
+                raise Refusal("resource", f"phone {config.name}: {trusted}: {error.strerror}") from error
+        tls.CaListFile = trusted
+        tls.certFile = config.tls.certificate or ""
+        tls.privKeyFile = config.tls.private_key or ""
+        tls.verifyServer = config.tls.verify
+        tls.verifyClient = tls.requireClientCert = config.tls.require_client_certificate
+        # A handshake that does not end would hold its place for ever: TLS has no limit for it (RFC 5246, RFC 8446), but the
+        # request that it is made for is given up after 64 × T1 (RFC 3261 timers B and F). Ours are given up by that first.
+        tls.msecTimeout = round(LONGEST_TRANSACTION * 1000)
+        tls.proto = pj.PJ_SSL_SOCK_PROTO_TLS1_2 | pj.PJ_SSL_SOCK_PROTO_TLS1_3  # the latter where its OpenSSL has it
 
     def close_transport(self, transport: int) -> None:
         """Give a transport up; what still uses it keeps it for a while."""

@@ -344,7 +344,7 @@ CLOSED = textwrap.dedent(
         pass
 
     process = SimpleNamespace(fault=sys.exit, logged=nothing, take_connections=lambda _: set(), request_answered=nothing)
-    process.endpoint = Endpoint(process)
+    process.endpoint = Endpoint(process, Path())
     phone = AccountHolder(process, 1, PhoneConfig("alice", "100", "127.0.0.1"), Path(), Sources(None))
     kept = weakref.ref(phone)
     phone.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -100,6 +101,31 @@ def test_the_systems_own_list_is_one_that_pjsip_reads(
     bob = lease("bob", transport="tls", bind_address=server, tls=authority.server(server))
     out, back = connect(alice, bob)
     hears(out, back)
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_who_is_called_may_trust_many(lease: Desk, authority: Authority, tmp_path: Path, trusted: bool) -> None:
+    """As a stand-in does that trusts the system's list. pjsip names them all to who connects, and has 8 kB for a handshake."""
+    many = tmp_path / "list.pem"
+    others = (
+        Authority(tmp_path, f"{number:03} of the many authorities that a system trusts as it came")
+        for number in range(120)
+    )
+    chosen = [*others, authority] if trusted else [*others]
+    many.write_bytes(b"".join(Path(each.ca_file).read_bytes() for each in chosen))
+    server, elsewhere = fresh_address(), fresh_address()
+    shown = replace(authority.server(server), ca_file=str(many))
+    alice = lease("alice", transport="tls", tls=TlsConfig(ca_file=authority.ca_file))
+    bob = lease("bob", transport="tls", bind_address=server, tls=shown)
+    out, back = connect(alice, bob)
+    hears(out, back)
+    out.hangup()
+    back.wait_state("disconnected", 10)
+    carol = lease("carol", transport="tls", bind_address=elsewhere, tls=authority.server(elsewhere))
+    if trusted:
+        hears(*connect(bob, carol))
+    else:
+        assert bob.dial(uri_of(carol)).wait_state("disconnected", 10).code == 503
 
 
 def test_a_certificate_without_other_names_names_its_server_by_the_common_one(
