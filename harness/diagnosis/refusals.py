@@ -56,6 +56,8 @@ _SAME_WORDS = {403: ("access forbidden",), 603: ("declined", "call declined")}
 NOT_CARRIED = (ROUTE, CHANNELS, CONGESTION, CONCURRENCY)
 #: Reasons of a BYE that say more than that the call was ended.
 WHY_ENDED = (THE_CODEC, THE_ENCRYPTION, CHANNELS, CONGESTION, CONCURRENCY, NO_RTP_CAME)
+#: How fast calls come, whatever else is said of their being too many, and not how many there are at once.
+_A_RATE = r"\bcps\b|\brate limit|\b(calls?|sessions?|requests?|invites?) ?(per|/|a) ?(second|sec|s|minute|min)\b"
 _WORDS = (
     (
         re.compile(
@@ -67,9 +69,9 @@ _WORDS = (
     ),
     (
         re.compile(
-            r"concurren|capacity|too many (calls|sessions)|\bsession constraints\b"
-            r"|\b(max(imum)?( number of)?|simultaneous) (calls|sessions)\b|\b(call|channel|session) limit\b",
-            re.I,
+            rf"^(?!.*({_A_RATE})).*(concurren|capacity|too many (calls|sessions)|\bsession constraints\b"
+            r"|\b(max(imum)?( number of)?|simultaneous) (calls|sessions)\b|\b(call|channel|session) limit\b)",
+            re.I | re.S,
         ),
         CONCURRENCY,
     ),
@@ -132,7 +134,7 @@ _WORDS = (
         re.compile(r"\bno[ _](free )?(circuit|channel)|\ball (circuits|channels|trunks|lines)( are)? busy", re.I),
         CHANNELS,
     ),
-    (re.compile(r"congestion|\bsystem busy\b|overload|\bcps\b|\bcalls per second\b|\brate limit", re.I), CONGESTION),
+    (re.compile(rf"congestion|\bsystem busy\b|overload|{_A_RATE}", re.I), CONGESTION),
 )
 #: By Q.850 cause.
 _CAUSES = {1: NUMBER, 2: ROUTE, 3: ROUTE, 22: NUMBER, 25: ROUTE, 34: CHANNELS, 42: CONGESTION, 44: CHANNELS}

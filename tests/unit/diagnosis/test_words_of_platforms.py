@@ -42,6 +42,7 @@ SAID = {
     ),
     "concurrency": (
         *("Too many sessions", "Maximum number of calls reached", "Session constraints exceeded", "Max calls reached"),
+        *("Call refused:\ntoo many calls for this account",),
         *("Licensed Session Capacity Reached", "User channel limit exceeded D1"),
     ),
     "the channels": ("All circuits busy", "All channels are busy", "No free channel", "All trunks busy", "NO_CHANNEL"),
@@ -51,6 +52,13 @@ SAID = {
         "Rate limit exceeded",
         "Server overloaded",
         "Overload",
+        # A rate, and no number of calls at once.
+        *(
+            "Too many calls per second",
+            "Maximum calls per second exceeded",
+            "Max 5 calls/s",
+            "Too many requests per minute",
+        ),
     ),
     "the route": ("Route not found", "No matching route", "No Routes Found", "Unresolvable destination (476/SL)"),
     "the encryption": ("Crypto required", "Media Encryption Required B3"),
