@@ -142,7 +142,7 @@ FALLBACK: tuple[Rule, ...] = (
         conditions=(),
         consequences=("fallback.time", "caller_id.agent", "audio.agent", "other"),
         because="when the AI could not be had, another group rang than the one configured",
-        confidence="likely",
+        confidence="likely",  # whose overflow it may be
     ),
     Rule(
         id="fallback.group.instead",
@@ -157,6 +157,7 @@ FALLBACK: tuple[Rule, ...] = (
         ),
         consequences=("fallback.time", "caller_id.agent", "audio.agent", "other"),
         because="the AI was tried in vain, and another group rang than the one configured as fallback",
+        confidence="likely",  # whose overflow it may be
     ),
     Rule(
         id="fallback.none.ringing-on",

@@ -18,7 +18,7 @@ from harness.diagnosis.own import NO_ROOM
 from harness.diagnosis.rule import Confidence, Rule, Symptom
 from harness.diagnosis.rules.identity import NOT_OURS
 from harness.diagnosis.rules.own_refusals import AFTER_LANDING, AFTER_THE_CUSTOMER, OWN_REFUSALS
-from harness.diagnosis.rules.transfer import NOT_ANOTHERS
+from harness.diagnosis.rules.transfer import GROUP_IS_THERE, NOT_ANOTHERS
 
 #: What the AI may be shown of the caller that is wrong by itself.
 WRONG_AT_THE_AI = ("anonymous", "no number", "in another form", "a number of the deployment's own", "another number")
@@ -241,8 +241,18 @@ def _answered_elsewhere() -> Iterator[Rule]:
             conditions=(when("answered.elsewhere", True), not_shown("group.waits", True), *_NOT_ANOTHER_GROUPS),
             consequences=AFTER_LANDING,
             because="the call to the group was answered, and no phone of ours rang",
+            confidence="likely",
         )
         yield elsewhere
+        yield replace(
+            elsewhere,
+            id=f"{symptom}.elsewhere.or-nobody",
+            cause="nobody-available",
+            cells=(),
+            conditions=(*elsewhere.conditions, GROUP_IS_THERE),
+            because="the platform may have answered the group's call by itself, as a queue does that the file does not tell of",
+            confidence="possible",
+        )
         for cause, confidence in _BEHIND_A_QUEUE:
             yield replace(
                 elsewhere,

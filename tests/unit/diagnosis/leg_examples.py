@@ -26,6 +26,12 @@ def fallback(row: str = "TD-FALLBACK-REFUSED", **fields: str) -> Example:
     return example.answered().landed("reception", "reception")
 
 
+def untaken() -> Example:
+    """The AI refused, and the caller was answered by nobody of ours."""
+    example = Example(row="TD-FALLBACK-REFUSED", line="fallback-refused").dials().ai_gets().ai_answers(503)
+    return example.after(0.1).answered().landed("reception")
+
+
 def to_agent(example: Example, phone: str, code: int, offer: str = NO_G711) -> Example:
     """An INVITE that the agent's phone refuses by itself: no leg of it begins."""
     return example.at_phone(phone, "INVITE", offer).at_phone(phone, "INVITE", code=code, reason="Not Acceptable Here")
@@ -295,21 +301,13 @@ LEGS = [
         ("agent-in-a-call",),
     ),
     Expected("limit.high", capacity(4).landed("reception"), ("limit-not-enforced",)),
-    Expected(
-        "transfer.elsewhere",
-        lost(transfer(Example()).ai_refers(GROUP).platform_says(202).notified(200).replaces()),
-        ("another-device-answered",),
+    *(
+        Expected(rule, lost(said_done(Example()).replaces()), ("another-device-answered", "nobody-available"))
+        for rule in ("transfer.elsewhere", "transfer.elsewhere.or-nobody")
     ),
-    Expected(
-        "fallback.elsewhere",
-        Example(row="TD-FALLBACK-REFUSED", line="fallback-refused")
-        .dials()
-        .ai_gets()
-        .ai_answers(503)
-        .after(0.1)
-        .answered()
-        .landed("reception"),
-        ("another-device-answered",),
+    *(
+        Expected(rule, untaken(), ("another-device-answered", "nobody-available"))
+        for rule in ("fallback.elsewhere", "fallback.elsewhere.or-nobody")
     ),
     Expected(
         "lost.reliability",

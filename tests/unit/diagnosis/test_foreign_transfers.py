@@ -6,12 +6,13 @@ import pytest
 
 from tests.unit.diagnosis.building import Example, named
 from tests.unit.diagnosis.known import facts_of
-from tests.unit.diagnosis.stories import GROUP, lost, transfer
+from tests.unit.diagnosis.stories import GROUP, lost, transfer, warm
 from tests.unit.diagnosis.strangers import DESK, DESK_NUMBER, Stranger, answered, hands_over, notified
 
 
 @pytest.mark.parametrize(
-    ("after", "ids"), [(0.02, ["transfer-said-done"]), (3.0, ["another-device-answered", "transfer-said-done"])]
+    ("after", "ids"),
+    [(0.02, ["transfer-said-done"]), (3.0, ["another-device-answered", "nobody-available", "transfer-said-done"])],
 )
 def test_nobody_has_answered_a_caller_whose_call_is_ended_at_once(after: float, ids: list[str]) -> None:
     """FreeSWITCH says 200 of each REFER at once (RFC 3515 section 2.4.4), and hangs up where its dial plan leads nowhere."""
@@ -178,3 +179,17 @@ def test_people_whom_an_ai_transferred_to_are_no_fallback(did: str) -> None:
     example.after(1).ai_refers(GROUP).rings("billing").landed("billing", "billing")
     found = example.not_taken("nobody known").diagnose()
     assert {cause.id for cause in found.causes} == {"route-wrong-did" if did == "another" else "request-uri-form"}
+
+
+def test_a_call_that_a_platform_answers_before_it_rings_anybody_was_not_taken_by_another_device_for_certain() -> None:
+    """Contact centres answer a group's number themselves, with a queue's music; a file may not tell of it."""
+    example = warm(Example(ai="stand-in")).ai_invites(GROUP).platform_says(200, "OK", "INVITE")
+    assert named(lost(example)) == [("another-device-answered", "likely"), ("nobody-available", "possible")]
+    rings = lost(example).calls_again("group", GROUP, rang=["billing"])
+    assert named(rings) == [("another-device-answered", "likely")], "somebody of the group is there"
+
+
+def test_another_group_may_have_the_fallback_s_overflow() -> None:
+    example = Example(row="TD-FALLBACK-REFUSED", line="fallback-refused").dials().ai_gets().ai_answers(503)
+    causes = named(example.after(0.1).rings("support").not_taken("the phone support"))
+    assert ("fallback-wrong-group", "likely") in causes

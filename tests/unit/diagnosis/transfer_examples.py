@@ -227,8 +227,8 @@ TRANSFER = [
     Expected(
         "transfer.untrue",
         lost(transfer(Example()).ai_refers(GROUP).platform_says(202).notified(200, "OK")),
-        ("another-device-answered", "transfer-said-done"),
-        ("another-device-answered", "transfer-said-done"),
+        ("another-device-answered", "nobody-available", "transfer-said-done"),
+        ("another-device-answered", "nobody-available", "transfer-said-done"),
     ),
     Expected(
         "release.ack",
