@@ -44,7 +44,11 @@ class Known:
 
 
 def _labels(result: Mapping[str, Any], name: str) -> list[dict[str, str]]:
-    return [label for label in result.get("labels", ()) if label.get("name") == name]
+    labels = result.get("labels")
+    if not isinstance(labels, list):
+        return []
+    named = (label for label in labels if isinstance(label, dict) and label.get("name") == name)
+    return [label for label in named if isinstance(label.get("value"), str)]
 
 
 def _label(result: Mapping[str, Any], name: str) -> str:
@@ -53,10 +57,10 @@ def _label(result: Mapping[str, Any], name: str) -> str:
 
 
 def _result(path: Path) -> dict[str, Any]:
-    """What a result says; nothing where it is damaged."""
+    """What a result says; nothing where it is damaged, or cannot be read: the directory may be others' as well."""
     try:
         found = json.loads(path.read_text(encoding="utf-8", errors="replace"))
-    except ValueError:
+    except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 

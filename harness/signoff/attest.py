@@ -11,6 +11,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -76,7 +77,9 @@ def signer_of(path: Path) -> CryptoSigner:
     """The signer of a private key. Raises :class:`MistakeError` for another kind of file, or one that others can read."""
     raw = _read(path)
     if path.stat().st_mode & 0o077:
-        raise MistakeError(f"{path}: others can read this private key; allowed: mode 0600 (chmod 600 {path})")
+        raise MistakeError(
+            f"{path}: others can read this private key; allowed: mode 0600 (chmod 600 {quote(str(path))})"
+        )
     try:
         key = serialization.load_pem_private_key(raw, None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
