@@ -20,12 +20,16 @@ from __future__ import annotations
 import socket
 import sys
 from pathlib import Path
+from typing import Final
+
+#: Python that imports nothing from the current directory: in a user's own project there may be a file with a name of its library's.
+PYTHON: Final = (sys.executable, "-P")
 
 
 def interpreter(fork_server: Path | None) -> list[str]:
     """The command that takes Python's arguments: of the fork server at that path, or the interpreter itself."""
     if fork_server is None:
-        return [sys.executable]
+        return [*PYTHON]
     return [sys.executable, "-I", "-S", str(Path(__file__).with_name("client.py")), str(fork_server)]
 
 

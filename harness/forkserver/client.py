@@ -28,7 +28,7 @@ def main(path: str, arguments: list[str]) -> int:
     try:
         server.connect(path)
     except OSError:
-        os.execv(sys.executable, [sys.executable, *arguments])
+        os.execv(sys.executable, [sys.executable, "-P", *arguments])
     files = [file for file in files if file != server.fileno() and _is_open(file)]
     request = {
         "arguments": arguments,

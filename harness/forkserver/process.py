@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections.abc import Mapping
 from typing import Final
 
-from harness.forkserver import listening_at
+from harness.forkserver import PYTHON, listening_at
 from harness.scratch import Scratch
 
 _END_S: Final = 10.0
@@ -24,7 +23,7 @@ class ForkServer:
         try:
             with listening_at(self.path) as listening:
                 self._process = subprocess.Popen(
-                    [sys.executable, "-m", "harness.forkserver", str(listening.fileno()), module],
+                    [*PYTHON, "-m", "harness.forkserver", str(listening.fileno()), module],
                     pass_fds=[listening.fileno()],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.DEVNULL,

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO
 
 from harness.errors import MistakeError
+from harness.forkserver import PYTHON
 from harness.nightly import bounds, page, store
 from harness.nightly.alerts import Alert, AlertCause, alert_of
 from harness.nightly.bounds import Bound
@@ -68,7 +69,7 @@ def one_night(
     with _alone(reports):
         began, before = time.time(), _runs(reports)
         asked = ["verify", *map(str, files), "--reports", str(reports), *more]
-        code, mistakes = _verify([sys.executable, "-c", _HARNESS, *asked])
+        code, mistakes = _verify([*PYTHON, "-c", _HARNESS, *asked])
         # somebody may have begun another run here meanwhile
         run = max((name for name in _runs(reports) - before if _is_of(reports / name, asked)), default="")
         return conclude(reports, run, code, began, series=series, bound=bound, mistakes=mistakes)

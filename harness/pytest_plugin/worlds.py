@@ -13,7 +13,6 @@ import os
 import select
 import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -23,7 +22,7 @@ from harness.deployment import Deployment, replicas_from_plain
 from harness.environment import of_a_child
 from harness.errors import BrokenError, HarnessError, SelectionError, WorldLostError
 from harness.filenames import stem_of
-from harness.forkserver import interpreter
+from harness.forkserver import PYTHON, interpreter
 
 _START_S = 60.0
 _STOP_S = 15.0
@@ -81,7 +80,7 @@ def check_faults(files: Sequence[Path], faults: Sequence[str]) -> None:
 
 
 def _asked(*arguments: str) -> str:
-    command = [sys.executable, "-m", "harness.simulation", *arguments]
+    command = [*PYTHON, "-m", "harness.simulation", *arguments]
     answer = subprocess.run(command, capture_output=True, text=True, timeout=_START_S, check=False)
     if not answer.stdout.strip():
         raise WorldLostError(f"the simulated world could not be asked: {answer.stderr.strip()[-500:]}")

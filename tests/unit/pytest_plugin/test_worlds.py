@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import signal
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -13,10 +14,13 @@ from pathlib import Path
 import pytest
 
 from harness.deployment import to_plain
+from harness.environment import of_a_child
 from harness.errors import SelectionError, WorldLostError
+from harness.forkserver import interpreter
+from harness.forkserver.process import ForkServer
 from harness.integrations import load
 from harness.limits import released
-from harness.pytest_plugin.worlds import World, alive_lock, one_world
+from harness.pytest_plugin.worlds import World, alive_lock, list_faults, one_world
 from harness.resources import EXAMPLES
 
 FILE = EXAMPLES / "simulated-gladly.toml"
@@ -137,3 +141,19 @@ def test_what_befell_a_commands_world_is_raised_at_its_end_unless_something_else
         lose(started)
     with pytest.raises(SelectionError, match="the user's"), one_world(FILE, load(FILE), tmp_path) as started:
         lose(started, SelectionError("the user's"))
+
+
+def test_a_file_of_the_user_s_is_not_taken_for_one_of_python_s(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``calendar.py`` where somebody works was run in a run's processes, and ended it with the traceback of one."""
+    (tmp_path / "harness").mkdir()
+    for name in ("calendar", "json", "queue", "harness/__init__"):
+        (tmp_path / f"{name}.py").write_text("raise RuntimeError('asked for by nobody')\n")
+    monkeypatch.chdir(tmp_path)
+    assert list_faults()
+    server = ForkServer("harness.simulation.world", of_a_child())
+    try:
+        command = [*interpreter(server.path), "-m", "harness.simulation", "--list-faults"]
+        asked = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    finally:
+        server.close()
+    assert json.loads(asked.stdout)["faults"] == list_faults()
