@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from harness.diagnosis.caller_end import DROPPED, answers_itself
 from harness.diagnosis.derive import Scene, number_in
-from harness.diagnosis.messages import NO_SUCH_DIALOG, begins_dialog, bye_outcome, formats, parse
+from harness.diagnosis.messages import NO_SUCH_DIALOG, Seen, begins_dialog, bye_outcome, formats, parse
 from harness.diagnosis.sdp import offered
 from harness.diagnosis.vantage import Role
 from harness.events import CallState, LegStarted, SipMessage
@@ -253,11 +253,32 @@ def _limit(scene: Scene) -> None:
     reached = len({seen.message.call_id for seen in scene.invites})
     shown = f"{made} calls were made, {reached} reached the AI, {trunk.max_concurrent_calls} are agreed"
     if reached > trunk.max_concurrent_calls:
-        scene.facts.record("limit", "more than agreed", shown)
+        most = _at_once(scene)
+        more = "more than agreed" if most > trunk.max_concurrent_calls else "as agreed"
+        scene.facts.record("limit", more, f"{shown}, at most {most} at once")
     elif 0 < reached < min(made, trunk.max_concurrent_calls):
         scene.facts.record("limit", "fewer than agreed", shown)
     else:
         scene.facts.record("limit", "as agreed" if reached else "none at all", shown)
+
+
+def _at_once(scene: Scene) -> int:
+    """The most calls that the AI's side had at a time: who is refused may be tried again. All that came, where nobody knows when."""
+    if any(seen.at is None for seen in scene.at_ai):
+        return len({seen.message.call_id for seen in scene.invites})
+    most, up = 0, dict[str, Seen]()
+    for seen in scene.at_ai:
+        call = seen.message.call_id
+        if seen.received and begins_dialog(seen.message):
+            up[call] = seen
+        elif call in up and (_is_over(seen) or (seen.answers("INVITE") >= 300 and seen.is_of(up[call]))):
+            del up[call]
+        most = max(most, len(up))
+    return most
+
+
+def _is_over(seen: Seen) -> bool:
+    return seen.is_request("BYE") or seen.is_request("CANCEL")
 
 
 def _campaign(scene: Scene) -> None:

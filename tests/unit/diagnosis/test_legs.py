@@ -305,3 +305,28 @@ def test_of_several_calls_at_once_one_that_is_refused_may_be_over_the_limit(row:
     """Each row of several callers shows a limit that is too low; most integrations have no other."""
     example = capacity(1, made=2, row=row).answered().taken().not_taken()
     assert [(cause.id, cause.confidence) for cause in example.diagnose().causes] == [("limit-too-low", "likely")]
+
+
+@pytest.mark.parametrize(("ended", "code"), [("", 500), ("CANCEL", 487), ("BYE", 200)])
+@pytest.mark.parametrize("late", [False, True])
+def test_a_call_that_is_tried_again_was_not_there_twice(ended: str, code: int, late: bool) -> None:
+    """A platform that fails over, or dials again, begins another call with another Call-ID."""
+    example = capacity(2).ai_gets(call_id="first")
+    if late:  # as many as agreed, and one more
+        example.ai_gets(call_id="another")
+    answers = example.copy().ai_answers(code, "x", call_id="first").events[-1:]
+    ends = (
+        example.copy()._sip("received", f"{ended} sip:ai SIP/2.0", ended, call_id="first").events[-1:] if ended else []
+    )
+    example.events += answers + ends if ended == "BYE" else ends + answers
+    again = example.ai_gets(call_id="again").ai_answers(200, "OK", call_id="again").landed("reception")
+    assert facts_of(again).value("limit") == ("more than agreed" if late else "as agreed")
+
+
+def test_a_change_that_is_refused_ends_no_call() -> None:
+    example = capacity(3)
+    within = {"to": "<sip:ai@192.0.2.60>;tag=b", "call_id": "call-0", "number": "7"}
+    example._sip("received", "INVITE sip:ai SIP/2.0", "INVITE", **within)._sip(
+        "sent", "SIP/2.0 488 x", "INVITE", **within
+    )
+    assert facts_of(example.ai_gets(call_id="more").landed("reception")).value("limit") == "more than agreed"
