@@ -54,6 +54,7 @@ KNOWN: Mapping[str, Kind] = {
         "where the REGISTER was sent",
         "compare the number's Termination URI at Synthflow with the platform's SBC address",
     ),
+    "registration.outside": Kind("the REGISTER came from an address that is not allowed", "read the deployment file"),
     "registration.lapsed": Kind(
         "the registration ran out before it was refreshed", "watch for longer than one interval"
     ),

@@ -89,6 +89,9 @@ def _registers(scene: Scene) -> None:
         challenges = (last.message.get(name) or "" for name in ("WWW-Authenticate", "Proxy-Authenticate"))
         stale = last.answers("REGISTER") in CHALLENGES and any(map(_STALE.search, challenges))
         scene.facts.record("registration.stale", stale or None, last.where)
+    stranger = scene.deployment.stand_in.stranger_bind if scene.deployment else None
+    outside = [seen for seen in sent if stranger is not None and host_of(seen.local) == stranger]
+    scene.facts.record("registration.outside", bool(outside) or None, *(f"from {seen.local}" for seen in outside[:1]))
     for seen in sent:
         scene.facts.record("registration.user", _user(scene, username_in(seen)), seen.where)
 

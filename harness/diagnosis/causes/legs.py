@@ -227,7 +227,8 @@ LEGS: Mapping[str, Described] = {
         "the platform answers OPTIONS, and not REGISTER",
         at.REGISTRATION_ISSUE,
         "Have {platform} look why its SBC drops REGISTER from this address: a filter by method or user agent, a registrar that is "
-        "down behind it, a rate limit.",
+        "down behind it, a rate limit. Where it is one that is not allowed, have the SBC refuse it with 403 instead, or leave "
+        "`stranger_bind` out of the deployment file.",
         "trunk",
         at.ATTACH,
     ),

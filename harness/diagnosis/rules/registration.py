@@ -210,8 +210,18 @@ REGISTRATION: tuple[Rule, ...] = (
         cause="registration-unanswered",
         symptoms=("registration",),
         essential=(*_ANSWERS_US_ALONE, when("probe.ai", "ours")),
-        conditions=(_NOT_ELSEWHERE,),
+        conditions=(_NOT_ELSEWHERE, not_shown("registration.outside", True)),
         because="REGISTER was not answered, and the same port answers OPTIONS",
+    ),
+    Rule(
+        id="registration.unanswered.outside",
+        cause="registration-unanswered",
+        symptoms=("registration",),
+        essential=(*_ANSWERS_US_ALONE, when("registration.outside", True)),
+        conditions=(_NOT_ELSEWHERE,),
+        because="REGISTER from an address that is not allowed got no answer, as where an SBC drops it without a word; the same port "
+        "answers another address of this machine",
+        confidence="likely",
     ),
     Rule(
         id="registration.unanswered.there",

@@ -14,6 +14,7 @@ from harness.verdict import Finding
 
 AI = "192.0.2.60"  #: Synthflow's host; documentation addresses, RFC 5737
 STAND_IN = "192.0.2.90"
+STRANGER = "192.0.2.91"  #: an address of the stand-in's machine that is not allowed
 CALLER = "+14155550101"
 
 SDP = "v=0\r\no=- 1 1 IN IP4 {host}\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0\r\nm=audio 4000 {protocol} {formats}\r\n{lines}"
@@ -29,7 +30,7 @@ def deployment(integration: str) -> Deployment:
         if trunk.get("username"):
             trunk["password"] = "made-up"
     plain["synthflow"]["api_base"] = "https://api.example/v2"
-    plain["stand_in"]["bind"] = STAND_IN
+    plain["stand_in"] |= {"bind": STAND_IN, "stranger_bind": STRANGER}
     return from_plain(plain)
 
 

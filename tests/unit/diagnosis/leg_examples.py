@@ -8,7 +8,7 @@ from harness.checks.manners import WHAT
 from harness.deployment import Handover
 from tests.unit.diagnosis.building import Example
 from tests.unit.diagnosis.example_case import SDP
-from tests.unit.diagnosis.stories import GROUP, QUEUE, Expected, lost, register, talk, transfer, warm
+from tests.unit.diagnosis.stories import GROUP, QUEUE, Expected, from_outside, lost, register, talk, transfer, warm
 
 EVENTS = "a=rtpmap:101 telephone-event/8000\r\n"
 WITH_EVENTS = SDP.format(host="192.0.2.1", protocol="RTP/AVP", formats="0 8 101", lines=EVENTS)
@@ -389,6 +389,7 @@ LEGS = [
         ),
         ("transfer-credentials-refused",),
     ),
+    Expected("registration.unanswered.outside", from_outside(), ("registration-unanswered",)),
     Expected("registration.unanswered", register(0, ai="stand-in", authentication="ip"), ("registration-unanswered",)),
     Expected(
         "fallback.nobody",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from harness.events import SipMessage
 from tests.unit.diagnosis.building import Example
-from tests.unit.diagnosis.example_case import SDP
+from tests.unit.diagnosis.example_case import SDP, STRANGER
 
 GROUP = "+18155550101"  #: billing, at Talkdesk
 OTHER_GROUP = "+18155550102"
@@ -75,6 +76,16 @@ def register(code: int, reason: str = "", **trunk: str) -> Example:
     actual = f"it was answered {code} {reason}" if code else "it was never answered"
     example.finding("registration", "Synthflow's number", actual=actual, code=code, reason=reason)
     return example.all_ports_answer()
+
+
+def from_outside() -> Example:
+    """A REGISTER from an address that is not allowed, to which nothing is said."""
+    example = register(0, ai="stand-in", authentication="ip")
+    example._sip("sent", "REGISTER sip:sbc.example SIP/2.0", "REGISTER")
+    sent = example.events[-1]
+    assert isinstance(sent, SipMessage)
+    example.events[-1] = replace(sent, local=f"{STRANGER}:5062")
+    return example
 
 
 def unregistered(reach: str, code: int = 0, reason: str = "", **trunk: str) -> Example:

@@ -6,7 +6,7 @@ import pytest
 
 from tests.unit.diagnosis.building import Example, named
 from tests.unit.diagnosis.known import facts_of
-from tests.unit.diagnosis.stories import register, unregistered
+from tests.unit.diagnosis.stories import from_outside, register, unregistered
 
 CREDENTIALS = 'Digest username="{user}", realm="sbc.example", nonce="n{n}", response="r"'
 
@@ -31,6 +31,12 @@ def test_an_sbc_that_answers_us_may_drop_what_comes_from_synthflow_s_address(tra
     assert {cause for cause, _ in named(example)[2:]} >= {
         f"firewall-{transport}-{32682 if transport == 'tls' else 32681}"
     }
+
+
+def test_an_sbc_may_drop_what_comes_from_an_address_that_is_not_allowed() -> None:
+    """Where it is to refuse it; the port was asked from the address that is allowed."""
+    assert named(from_outside()) == [("registration-unanswered", "likely")]
+    assert "not allowed" in from_outside().diagnose().causes[0].because
 
 
 def test_from_our_own_address_it_is_the_method_that_is_dropped() -> None:
