@@ -24,8 +24,8 @@ _UNTRANSFERRED = ("fallback", "limit", "unanswered")
 PROVISIONAL = "a provisional response alone"
 #: The REFER's 487 says only that the call had ended (RFC 3261 section 15.1.2).
 ENDED_FIRST = "none before the call ended"
-#: What its NOTIFY left untold: when the case gave up, by the subscription's end (RFC 6665 section 4.1.3), or for good (RFC 4488).
-NOTHING, OVER, NOT_DUE = "nothing", "nothing, and the subscription is over", "nothing, as agreed (Refer-Sub: false)"
+#: What its NOTIFY left untold: when the case gave up, by the end of its subscription (RFC 6665 section 4.1.3), or for good (RFC 4488).
+NOTHING, OVER, NOT_DUE = "nothing", "nothing, and the subscription is over", "nothing, as agreed"
 #: Nor has it told an outcome, where it rings, and where the platform has ended the AI's call.
 RINGS, HUNG_UP = "nothing, while it rings", "nothing, and the platform ended the AI's call"
 #: Nobody allowed the REFER after all (RFC 3515 section 2.4.5).
@@ -250,7 +250,7 @@ def _outcome(scene: Scene, refer: Seen) -> None:
         elif seen.received and seen.answers("REFER") >= 300:
             referrals.refused(seen.message.cseq.number)
         elif seen.received and seen.answers("REFER") >= 200 and seen.is_of(refer):
-            if (seen.message.get("Refer-Sub") or "").strip().lower().startswith("false"):
+            if _makes_no_subscription(refer, seen):
                 untold, where = NOT_DUE, (seen.where,)
         elif seen.received and seen.is_request("NOTIFY"):
             body = seen.message.body.decode("utf-8", "replace")
@@ -273,6 +273,12 @@ def _outcome(scene: Scene, refer: Seen) -> None:
             untold, where = HUNG_UP, (seen.where,)
     scene.facts.record("transfer.outcome", code if code >= 200 else untold, *where)
     scene.facts.record("transfer.refusal", refusal, *where)
+
+
+def _makes_no_subscription(refer: Seen, accepted: Seen) -> bool:
+    """Whether the platform says so (RFC 4488 section 4), or is asked for none of the REFER's own (RFC 7614)."""
+    asked = refer.message.tokens("Require") & {"nosub", "explicitsub"}
+    return bool(asked) or (accepted.message.get("Refer-Sub") or "").strip().lower().startswith("false")
 
 
 def _fragment(body: str) -> Response | None:

@@ -374,7 +374,7 @@ ANSWERED: tuple[Rule, ...] = (
         cells=cells("timing", "REFER"),
         essential=(LOST, when("transfer.answer", "accepted"), when("transfer.outcome", NOT_DUE)),
         conditions=(RIGHT_TARGET, NOT_REFUSED_THERE, not_shown("transfer.passed_on", True)),
-        because="the platform accepted the REFER, said that no NOTIFY would follow (RFC 4488), and no agent's phone rang",
+        because="the platform accepted the REFER, of which no NOTIFY was to follow (RFC 4488, RFC 7614), and no agent's phone rang",
         confidence="likely",
     ),
     replace(

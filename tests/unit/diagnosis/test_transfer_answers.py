@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from harness.diagnosis.transfer import ENDED_FIRST, NOT_ALLOWED, NOT_DUE, NOTHING, OVER, PROVISIONAL
-from tests.unit.diagnosis.building import Example
+from tests.unit.diagnosis.building import Example, named
 from tests.unit.diagnosis.known import facts_of
-from tests.unit.diagnosis.stories import GROUP, transfer, warm
+from tests.unit.diagnosis.stories import GROUP, lost, transfer, warm
 
 
 def cancelled(example: Example, number: int = 2, direction: str = "sent") -> Example:
@@ -86,3 +86,13 @@ def test_a_platform_that_makes_no_subscription_owes_no_notify(says: str, sent: s
     if sent:
         example._sip("received", "NOTIFY sip:ai SIP/2.0", "NOTIFY", sent)
     assert facts_of(example).value("transfer.outcome") == outcome
+
+
+@pytest.mark.parametrize("tag", ["nosub", "replaces, NoSub", "explicitsub"])
+def test_nor_does_one_that_is_asked_for_no_subscription(tag: str) -> None:
+    """RFC 7614: whoever wants to know asks by SUBSCRIBE, or not at all."""
+    example = transfer(Example())
+    refer = {"to": "<sip:x@y.example>;tag=p", "Refer_To": f"<sip:{GROUP}@platform.example>", "number": "2"}
+    example._sip("sent", "REFER sip:platform SIP/2.0", "REFER", Require=tag, **refer).platform_says(200, "OK")
+    assert facts_of(example).value("transfer.outcome") == NOT_DUE
+    assert named(lost(example)) == [("transfer-left-ringing", "likely")]
