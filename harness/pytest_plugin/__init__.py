@@ -28,6 +28,7 @@ same plugin, not a second one.
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -60,8 +61,10 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     """Load the rest of the plugin, when there is a deployment to verify; its options are parsed after this."""
     given = early_config.known_args_namespace
     if given.deployment:
-        for part in _PARTS:
-            early_config.pluginmanager.import_plugin(f"{__name__}.{part}")
+        for name in (f"{__name__}.{part}" for part in _PARTS):
+            # pytest's own way to import a plugin warns of modules that are there already, which ``-W error`` makes an end
+            if not early_config.pluginmanager.has_plugin(name):
+                early_config.pluginmanager.register(import_module(name), name)
     elif not given.help and any(_is_scenario(Path(argument.partition("::")[0])) for argument in given.file_or_dir):
         raise pytest.UsageError(_NEEDS)  # before the options of a verification are called unrecognized
 

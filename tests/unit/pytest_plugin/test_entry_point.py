@@ -14,6 +14,7 @@ from _pytest.fixtures import FixtureFunctionDefinition
 
 import harness.pytest_plugin
 from harness.pytest_plugin import cases, fixtures
+from harness.resources import EXAMPLES
 
 ROOT = Path(__file__).parents[3]
 
@@ -124,3 +125,12 @@ def test_every_fixture_is_documented() -> None:
         if isinstance(value, FixtureFunctionDefinition)
     }
     assert set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)) == offered
+
+
+def test_a_project_that_takes_warnings_for_errors_can_verify(tmp_path: Path) -> None:
+    """pytest warned of the plugin's own modules, which ended it in a traceback with exit code 1, as if something had failed."""
+    file = str(EXAMPLES / "simulated-gladly.toml")
+    code, output = run(
+        tmp_path, "--deployment", file, "--plan", "--row", "GL-INBOUND", "--codec", "pcmu", "-W", "error"
+    )
+    assert (code, "none was run" in output, "Warning" in output) == (0, True, False), output
