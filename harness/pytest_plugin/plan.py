@@ -20,6 +20,7 @@ from harness.report.run import as_kept
 from harness.report.scope import missing
 from harness.safety import Guard
 from harness.terminal import SafeConsole
+from harness.verdict import Verdict, exit_code
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -35,6 +36,7 @@ class PlanOnly:
     def __init__(self, run: Run) -> None:
         self._run = run
         self._console = SafeConsole(highlight=False, soft_wrap=True)
+        self._is_whole = True
         self._refused: Counter[str] = Counter()  #: deployment → calls
         self._alike: dict[tuple[str, str], list[str]] = {}  #: deployment and group → those it looks like
 
@@ -46,11 +48,18 @@ class PlanOnly:
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """A scenario that cannot be read would be missing from the plan without a word."""
         if report.failed:
+            self._is_whole = False
             self._console.print(Text(f"BROKEN   {report.nodeid} cannot be read:\n{report.longreprtext}", "red"))
 
     def pytest_internalerror(self, excrepr: object) -> None:
         """A fault of pytest's or of a plugin's: no plan, and a line that says so."""
         self._console.print(Text(f"BROKEN   no plan could be made: {str(excrepr).strip().splitlines()[-1]}", "red"))
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """What could not be read makes a plan end as it would make the run."""
+        if not self._is_whole:
+            session.exitstatus = exit_code([Verdict.PASSED], broke=True)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:

@@ -22,6 +22,15 @@ def test_a_plan_that_cannot_be_made_says_why_in_a_line(capsys: pytest.CaptureFix
     ]
 
 
+@pytest.mark.parametrize(("failed", "code"), [(True, 3), (False, 0)])
+def test_a_plan_without_what_cannot_be_read_ends_as_the_run_would(failed: bool, code: int) -> None:
+    """It ended with 1, as if something had failed, where the run ends with 3."""
+    plan, session = PlanOnly(cast("Any", None)), SimpleNamespace(exitstatus=int(failed))
+    plan.pytest_collectreport(cast("Any", SimpleNamespace(failed=failed, nodeid="test_x.py", longreprtext="no module")))
+    plan.pytest_sessionfinish(cast("Any", session))
+    assert session.exitstatus == code
+
+
 @pytest.mark.parametrize("name", ["simulated-talkdesk", "simulated-gladly"])
 @pytest.mark.parametrize("most", [1, 2, 200])
 def test_a_case_of_more_calls_at_once_than_allowed_is_told_beforehand(
