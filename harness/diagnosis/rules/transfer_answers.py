@@ -191,20 +191,24 @@ ANSWERED: tuple[Rule, ...] = (
         replace(
             _REJECTED,
             id=f"transfer.rejected.{name}",
-            essential=(LOST, when("transfer.way", "REFER"), _OF_THE_REFER, when(fact, True)),
-            conditions=(RIGHT_TARGET, CARRIED, NOT_OF_THE_SENDER),
+            essential=(LOST, *seen, when(fact, True)),
+            conditions=(*asked, RIGHT_TARGET, CARRIED, NOT_OF_THE_SENDER),
             because=because,
             confidence="likely",
         )
-        for name, fact, because in (
+        for name, fact, seen, asked, because in (
             (
                 "authenticated",
                 "transfer.credentials",
+                (when("transfer.way", "REFER"), _OF_THE_REFER),
+                (),
                 "the platform refused the REFER, which showed credentials that it may have been refused for",
             ),
             (
                 "handed-on",
-                "refer.passed_on",
+                "refer.passed_on",  # as declared, whoever sees the REFER
+                (),
+                (when("transfer.way", "REFER"), _OF_THE_REFER),
                 "the REFER was refused, by the platform or on the caller's side, to which it hands REFERs on",
             ),
         )
