@@ -322,7 +322,7 @@ class Conversation:
         assert media.codec is not None
         to_agent = service.new_media()
         call = self._pending = service.ua.invite(
-            service.trunks.target(trunk, number),
+            service.trunks.dialled(trunk, number),
             from_=NameAddr(Uri("sip", self._number_shown(assistant, handover), service.address)),
             hop=service.trunks.hop(trunk),
             # What the caller's side has agreed on, as nothing is transcoded here.

@@ -68,6 +68,11 @@ class Trunks:
         uri = Uri("sip", number, host, port)
         return uri if trunk.transport == "udp" else uri.with_param("transport", trunk.transport)
 
+    def dialled(self, trunk: Trunk, number: str) -> Uri:
+        """What a call of the AI's own asks for: the number at the Termination URI as it was typed in."""
+        right = self.target(trunk, number)
+        return replace(right, host=self._nobody) if self._faults.on(Fault.TERMINATION_URI_WRONG) else right
+
     def knows(self, address: str) -> bool:
         """Whether a trunk's calls come from that address."""
         return address in self._by_address
