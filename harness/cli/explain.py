@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from harness import json_file
 from harness.diagnosis import Diagnosis
 from harness.diagnosis.explain import explain as explained
 from harness.errors import MistakeError
@@ -36,7 +36,7 @@ def explain(
     directory = evidence.directory
     if not evidence.closed:
         require_ended(directory.resolve().parents[1])
-    plain = json.loads((directory / CASE).read_text(encoding="utf-8"))
+    plain = json_file.read(directory / CASE)
     told = (plain.get("end") or {}).get("diagnosis") if evidence.verdict is Verdict.FAILED else None
     try:
         diagnosis = Diagnosis.from_plain(told) if told else None
@@ -110,10 +110,10 @@ def _named(run: Path) -> list[tuple[str, Sequence[Path]]]:
     every: dict[tuple[str, str], list[tuple[float, int, Path]]] = {}
     for path in sorted((run / "cases").glob(f"*/{CASE}")):
         try:
-            plain = json.loads(path.read_text(encoding="utf-8"))
+            plain = json_file.read(path)
             key = str(plain.get("site") or ""), str(plain.get("id", path.parent.name))
             order = float(plain.get("began_wall", 0.0)), int(plain.get("attempt", 1)), path.parent
-        except (OSError, ValueError, TypeError, AttributeError, OverflowError, RecursionError):
+        except (OSError, ValueError, TypeError, AttributeError, OverflowError):
             key, order = ("", path.parent.name), (0.0, 1, path.parent)
         every.setdefault(key, []).append(order)
     return [(name, [directory for *_, directory in sorted(tries)]) for (_, name), tries in every.items()]

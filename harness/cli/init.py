@@ -14,7 +14,7 @@ import phonenumbers
 import typer
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from harness.deployment import PLAIN_PORT, SYNTHFLOW_ID, TLS_PORT, is_address, is_ipv6
+from harness.deployment import PLAIN_PORT, SYNTHFLOW_ID, TLS_PORT, in_uri, is_address
 from harness.errors import DeploymentError, MistakeError, unwritable
 from harness.integrations import load
 from harness.preflight import variables
@@ -196,7 +196,7 @@ def written(answers: dict[str, Any]) -> str:
     name = re.sub(r"[^a-z0-9]+", "-", answers["platform_domain"].lower()).strip("-")
     host, sip_port = answers["platform_host"], 5061 if answers["transport"] == "tls" else 5060
     more = {
-        "termination": f"[{host}]:{sip_port}" if is_ipv6(host) else f"{host}:{sip_port}",
+        "termination": f"{in_uri(host)}:{sip_port}",
         "name": name,
         "port": port,
         "sip_port": sip_port,

@@ -219,6 +219,11 @@ def is_ipv6(place: str) -> bool:
     return place.startswith("[") or place.count(":") > 1
 
 
+def in_uri(host: str) -> str:
+    """RFC 3261 section 25.1: an IPv6 address stands in brackets."""
+    return f"[{host}]" if is_ipv6(host) and not host.startswith("[") else host
+
+
 def is_address(host: str) -> bool:
     """Whether ``host`` is an IPv4 or IPv6 address (brackets allowed), so that nothing has to be looked up."""
     try:

@@ -53,10 +53,10 @@ def _cut(scene: Scene) -> None:
             if with_agent:
                 _agent_ended_for(scene, byes)
                 _agent_cut_by(scene)
-                continue
-            if message is not None:
-                _ended_for(scene, message, scene.number_of(bye))
-            _cut_by(scene, bye)
+            else:
+                if message is not None:
+                    _ended_for(scene, message, scene.number_of(bye))
+                _cut_by(scene, bye)
 
 
 def _agent_ended_for(scene: Scene, byes: Iterable[SipMessage]) -> None:

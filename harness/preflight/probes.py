@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.deployment import Account, Deployment, Transport, Trunk, is_address, is_ipv6
+from harness.deployment import Account, Deployment, Transport, Trunk, in_uri, is_address, is_ipv6
 from harness.preflight import dns_questions
 from harness.preflight.dns_questions import NO_NAME, NO_RECORD
 
@@ -45,8 +45,7 @@ class Target:
         object.__setattr__(self, "host", self.host.strip("[]"))
 
     def __str__(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{host}:{self.port}/{self.transport}"
+        return f"{in_uri(self.host)}:{self.port}/{self.transport}"
 
 
 def termination(deployment: Deployment, trunk: Trunk) -> Target | None:

@@ -14,6 +14,7 @@ from typing import Literal, Self
 
 from cryptography import x509
 
+from harness.deployment import in_uri
 from harness.errors import ResourceError
 from harness.preflight.certificates import matches, names_of
 from harness.preflight.probes import Probing, Target, UnresolvedError, unverified, verified
@@ -156,7 +157,7 @@ class Link:
     def request(self, method: str, uri: str, user: str, domain: str) -> Request:
         """A request outside of any dialog (RFC 3261 section 8.1.1), with ``rport`` (RFC 3581)."""
         host, port = self.local
-        here = f"{_in_uri(host)}:{port}"
+        here = f"{in_uri(host)}:{port}"
         transport = self._place.transport
         address = f"<sip:{user}@{domain}>"
         headers = [
@@ -229,7 +230,7 @@ async def exchange(
     Challenges are answered as :class:`~harness.sip.login.Login` has it, and over TLS only to a server whose certificate is
     trusted and made out to the place. Anybody else would get a hash to guess the password by.
     """
-    domain = _in_uri(domain)
+    domain = in_uri(domain)
     uri = registrar_uri(domain if method == "REGISTER" else place.host, _hostport(place), place.transport)
     began = time.monotonic()
     distrust = await _distrust(probing, place) if login and place.transport == "tls" else ""
@@ -314,9 +315,4 @@ def _is_about_binding(error: OSError) -> bool:
 
 
 def _hostport(place: Target) -> str:
-    return f"{_in_uri(place.host)}:{place.port}"
-
-
-def _in_uri(host: str) -> str:
-    """RFC 3261 section 25.1: an IPv6 address stands in brackets."""
-    return f"[{host}]" if ":" in host and not host.startswith("[") else host
+    return f"{in_uri(place.host)}:{place.port}"

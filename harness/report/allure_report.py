@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness import whole_file
+from harness import json_file, whole_file
 from harness.report.allure import EVIDENCE_LABEL, RUN_LABEL
 from harness.report.markup import printable
 from harness.verdict import Verdict
@@ -59,8 +59,8 @@ def _label(result: Mapping[str, Any], name: str) -> str:
 def _result(path: Path) -> dict[str, Any]:
     """What a result says; nothing where it is damaged, or cannot be read: the directory may be others' as well."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8", errors="replace"))
-    except (OSError, ValueError, RecursionError):
+        found = json_file.read(path, errors="replace")
+    except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from harness import json_file
 from harness.errors import MistakeError
 from harness.events import Event, FarEndRecord, RtpStatistics
 from harness.report.recorder import CASE
@@ -53,8 +53,8 @@ class CaseEvidence:
         Raises :class:`MistakeError` when it is not a case's directory.
         """
         try:
-            case, began, end = _ended((directory / CASE).read_text(encoding="utf-8"))
-        except (OSError, ValueError, TypeError, RecursionError) as error:
+            case, began, end = _ended(json_file.read(directory / CASE))
+        except (OSError, ValueError, TypeError) as error:
             raise MistakeError(f"{directory}: not a case's evidence: {error}") from error
         except KeyError as error:
             raise MistakeError(f"{directory}: not a case's evidence: its end lacks {error}") from error
@@ -264,9 +264,9 @@ def case_of(plain: object) -> dict[str, Any]:
     return {**plain, "began_wall": finite(plain["began_wall"])} if "began_wall" in plain else plain
 
 
-def _ended(text: str) -> tuple[dict[str, Any], float, _End | None]:
+def _ended(plain: object) -> tuple[dict[str, Any], float, _End | None]:
     """A case's own data, when it began, and how it ended. Raises ``ValueError``, ``TypeError``, ``KeyError``."""
-    case = case_of(json.loads(text))
+    case = case_of(plain)
     end = case.get("end")
     if not isinstance(end, dict | None):
         raise ValueError("end is no JSON object that says how the case ended")

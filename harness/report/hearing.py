@@ -18,7 +18,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from harness import whole_file
+from harness import json_file, whole_file
 from harness.audio import quality
 from harness.audio.classify import classify
 from harness.audio.detector import Heard, marks_heard
@@ -36,7 +36,7 @@ from harness.report.told import finite
 from harness.verdict import Verdict
 
 #: What was kept is not there, or is damaged: then it is made again, of the recording.
-_NOT_KEPT: Final = (FileNotFoundError, ValueError, TypeError, KeyError, OverflowError, RecursionError)
+_NOT_KEPT: Final = (FileNotFoundError, ValueError, TypeError, KeyError, OverflowError)
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ def sounds(evidence: CaseEvidence, leg: str, received: Path) -> tuple[float, tup
     """How long the recording of what a leg received is, and what is in it. Raises :class:`WavError` when it is no recording."""
     kept = received.with_suffix(".sounds.json")
     with contextlib.suppress(*_NOT_KEPT):
-        known = json.loads(kept.read_text(encoding="utf-8"))
+        known = json_file.read(kept)
         return finite(known["seconds"]), tuple(map(_read_sound, known["sounds"]))
     samples, rate = read_wav(received)
     found = tuple(_sounds(evidence, leg, samples, rate))
@@ -179,7 +179,7 @@ def _measured(wav: Path) -> dict[str, Any] | None:
     """What the samples tell; None when there is nothing in the file."""
     kept = wav.with_suffix(".json")
     with contextlib.suppress(*_NOT_KEPT):
-        found: dict[str, Any] = json.loads(kept.read_text(encoding="utf-8"))
+        found: dict[str, Any] = json_file.read(kept)
         finite(found["seconds"])
         _sound(found)
         return found

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from harness import whole_file
+from harness import json_file, whole_file
 from harness.errors import MistakeError
 from harness.report import allure_report
 from harness.report import scope as scopes
@@ -86,8 +86,8 @@ class _Part:
 
 def _read_case(case: Path) -> Mapping[str, Any]:
     try:
-        return case_of(json.loads(case.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError, RecursionError) as error:
+        return case_of(json_file.read(case))
+    except (OSError, ValueError, TypeError) as error:
         raise MistakeError(f"{case}: cannot be read: {error}") from error
 
 
@@ -105,8 +105,8 @@ def _copy_case(case: Path, plain: Mapping[str, Any], target: Path, copied: Mutab
 
 def _preflight(run: Path) -> list[Any]:
     try:
-        return list(json.loads((run / PREFLIGHT).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError, RecursionError):
+        return list(json_file.read(run / PREFLIGHT))
+    except (OSError, ValueError, TypeError):
         return [
             {"deployment": run.name, "lines": [{"name": "preflight", "status": "not run", "detail": "", "fix": ""}]}
         ]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
+from harness import json_file
 from harness.report.mask import mask_text
 from harness.report.scope import Scope
 
@@ -19,14 +19,14 @@ def why_it_never_ended(run: Path, scope: Scope) -> str:
     if scope.options.get("preflight") != "stop":
         return NEVER_ENDED
     try:
-        reports = json.loads((run / PREFLIGHT).read_text(encoding="utf-8"))
+        reports = json_file.read(run / PREFLIGHT)
         said = [
             mask_text((f"{report['deployment']}: " if reports[1:] else "") + f"{line['name']}: {line['detail']}")
             for report in reports
             for line in report["lines"]
             if line["status"] == "failed"
         ]
-    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+    except (OSError, ValueError, TypeError, KeyError):
         return NEVER_ENDED
     more = [f"and {len(said) - _MOST_FAILED} more"] if len(said) > _MOST_FAILED else []
     return f"preflight ended it before its first call: {'; '.join(said[:_MOST_FAILED] + more)}" if said else NEVER_ENDED

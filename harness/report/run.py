@@ -33,7 +33,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from harness import whole_file
+from harness import json_file, whole_file
 from harness.diagnosis import common
 from harness.errors import MistakeError, ResourceError, unwritable
 from harness.field_kinds import require_kinds
@@ -191,7 +191,7 @@ def read_end(run: Path) -> tuple[list[Mapping[str, Any]], RunEnd] | None:
     Raises :class:`MistakeError` when its record is damaged.
     """
     try:
-        plain = json.loads((run / _RUN).read_text(encoding="utf-8"))
+        plain = json_file.read(run / _RUN)
         planned: list[Mapping[str, Any]] = [{"id": case["id"], **case} for case in map(case_of, plain["planned"])]
         # one of another version may say more
         end = {name: value for name, value in plain["end"].items() if name in _END}
@@ -206,7 +206,7 @@ def read_end(run: Path) -> tuple[list[Mapping[str, Any]], RunEnd] | None:
         return planned, RunEnd(**values)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise MistakeError(f"{run / _RUN}: cannot be read: {error}; allowed: as the run wrote it") from error
 
 

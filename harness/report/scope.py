@@ -17,7 +17,7 @@ from typing import Any, TypedDict
 
 from pydantic import SecretStr
 
-from harness import integrations, matrix, whole_file
+from harness import integrations, json_file, matrix, whole_file
 from harness.audio.prompts import prompt_name
 from harness.deployment import Deployment
 from harness.deployment_file import pem_files
@@ -239,7 +239,7 @@ def write(run: Path, scope: Scope) -> None:
 def read(run: Path) -> Scope | None:
     """The scope of a run; None when it left none. Raises :class:`MistakeError` when the file is damaged."""
     try:
-        plain = json.loads((run / FILE).read_text(encoding="utf-8"))
+        plain = json_file.read(run / FILE)
         deployments = tuple(_read_deployment(one) for one in plain["deployments"])
         required = {case: _read_required(kinds) for case, kinds in plain.get("required", {}).items()}
         values = plain | {"deployments": deployments, "required": required}
@@ -249,7 +249,7 @@ def read(run: Path) -> Scope | None:
         return Scope(**values)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise MistakeError(f"{run / FILE}: cannot be read: {error}; allowed: as the run wrote it") from error
 
 

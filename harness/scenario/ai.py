@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from harness.checks import reach
 from harness.checks.finding import not_observable
-from harness.deployment import STRANGER, Transport
+from harness.deployment import STRANGER, Transport, in_uri
 from harness.errors import BrokenError, PhoneLostError, ResourceError
 from harness.events import TlsHandshake
 from harness.phone import Early, PhoneConfig, Policy, Reject
@@ -20,7 +20,7 @@ from harness.scenario.context import CaseContext
 from harness.scenario.endpoints import AiEndpoint, StandInEndpoint, SynthflowEndpoint
 from harness.scenario.ends import Call
 from harness.scenario.lines import Line, line_of
-from harness.scenario.phones import in_uri, stand_in
+from harness.scenario.phones import stand_in
 
 T = TypeVar("T")
 #: 64 × T1, with T1 = 500 ms (RFC 3261 section 17.1.1.2).

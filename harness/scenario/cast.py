@@ -10,7 +10,7 @@ from typing import overload
 
 from harness.checks import headers, landing, signalling, timing
 from harness.checks.finding import not_observable
-from harness.deployment import TOPIC_HEADER
+from harness.deployment import TOPIC_HEADER, in_uri
 from harness.errors import BrokenError, FarEndError
 from harness.far_end import by_hand, campaign
 from harness.phone.leg import LegPhone
@@ -26,7 +26,7 @@ from harness.scenario.expect import Expect
 from harness.scenario.expect_group import ExpectGroup
 from harness.scenario.lines import Line, line_of
 from harness.scenario.people import AssistantOf, Caller, Group
-from harness.scenario.phones import in_uri, own_phone
+from harness.scenario.phones import own_phone
 from harness.scenario.reported import ReportedCall
 from harness.verdict import NotObservableError, Verdict
 

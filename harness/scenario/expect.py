@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Literal
 
-from harness.audio.marks import SAMPLE_RATE
 from harness.audio.voiceless import is_ringing
 from harness.checks import dialog, headers, identity, landing, provisional, reach, session, signalling, timing
 from harness.checks.finding import not_observable
@@ -20,6 +19,7 @@ from harness.scenario.ends import Call, parsed
 from harness.scenario.expect_group import way_in_s
 from harness.scenario.expect_headers import ExpectHeaders
 from harness.scenario.lines import Line
+from harness.scenario.reactions import received_between
 from harness.scenario.reported import ReportedCall
 from harness.verdict import ExpectationError, Finding, Verdict
 
@@ -401,4 +401,4 @@ def _is_announced(call: Call, since: float, until: float) -> bool:
     """Whether somebody or something is heard between two moments, without long pauses, that is no ringing tone."""
     if not call.hears_on(since, until, _PAUSES_S):
         return False
-    return not is_ringing(call.leg.received_since(since)[: round((until - since) * SAMPLE_RATE)])
+    return not is_ringing(received_between(call.leg, since, until))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 
-from harness.deployment import CALLS_A_PHONE, STAND_IN, Deployment, Trunk, is_ipv6
+from harness.deployment import CALLS_A_PHONE, STAND_IN, Deployment, Trunk, in_uri, is_ipv6
 from harness.errors import ResourceError
 from harness.phone import PhoneConfig, TlsConfig
 from harness.phone.authorities import systems_list
@@ -91,11 +91,6 @@ def stand_in(deployment: Deployment, trunk: Trunk, **more: object) -> PhoneConfi
 def _trusted(transport: str, ca_file: str | None) -> str | None:
     """Whom a phone trusts; on TLS the system's own list where the file names none."""
     return ca_file or (systems_list() if transport == "tls" else None)
-
-
-def in_uri(host: str) -> str:
-    """RFC 3261 section 25.1: an IPv6 address stands in brackets."""
-    return f"[{host}]" if is_ipv6(host) and not host.startswith("[") else host
 
 
 def _towards(host: str, port: int) -> str:

@@ -7,6 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from harness.audio import experiment as trial
 from harness.audio.classify import classify
 from harness.audio.marks import SAMPLE_RATE
@@ -70,10 +73,14 @@ def last_spoken_to(leg: Leg, since: float) -> float:
     return max((event.at for event in heard if _is_speech(leg, event)), default=since)
 
 
+def received_between(leg: Leg, since: float, until: float) -> NDArray[np.int16]:
+    """What a leg received between two moments, at 8 kHz."""
+    return leg.received_since(since)[: max(0, round((until - since) * SAMPLE_RATE))]
+
+
 def last_words_to(leg: Leg, since: float, until: float | None = None) -> float:
     """When somebody was heard to speak last between two moments; the first of them where nobody was. No mark, nor music, is speech."""
-    heard = leg.received_since(since)
-    heard = heard if until is None else heard[: max(0, round((until - since) * SAMPLE_RATE))]
+    heard = leg.received_since(since) if until is None else received_between(leg, since, until)
     words = (span for span in classify(heard) if span.kind == "speech" and span.ended - span.began > _WORD_S)
     return since + max((span.ended for span in words), default=0.0)
 

@@ -10,14 +10,14 @@ from typing import Any, Protocol
 
 from harness.checks import registration
 from harness.checks.finding import not_observable
-from harness.deployment import SIP_NUMBER
+from harness.deployment import SIP_NUMBER, in_uri
 from harness.errors import BrokenError
 from harness.events import FarEndRecord, RegistrationState, SipMessage
 from harness.far_end.synthflow import SynthflowApi, path_segment
 from harness.phone.phone import Phone
 from harness.phone.waiter import NeverCame
 from harness.scenario.context import CaseContext
-from harness.scenario.phones import in_uri, stand_in
+from harness.scenario.phones import stand_in
 from harness.verdict import NotObservableError
 
 #: The guide: "Wait 1–2 minutes for SIP registration to complete."

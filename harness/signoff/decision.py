@@ -7,7 +7,6 @@ the run's end, and what was never run counts as much as what failed.
 from __future__ import annotations
 
 import datetime
-import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,6 +15,7 @@ from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 
+from harness import json_file
 from harness.errors import MistakeError
 from harness.report import scope as scopes
 from harness.report.causes import CauseGroup, grouped
@@ -243,11 +243,11 @@ def _remarks(
 
 def _preflight(run: Path) -> Iterable[str]:
     try:
-        reports = json.loads((run / "preflight.json").read_text(encoding="utf-8"))
+        reports = json_file.read(run / "preflight.json")
         return [_looked(report, line) for report in reports for line in report["lines"] if line["status"] != "ok"]
     except FileNotFoundError:
         return ["Preflight was not run."]
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+    except (ValueError, TypeError, KeyError, AttributeError):
         return ["What preflight found cannot be read."]
 
 

@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness import whole_file
+from harness import json_file, whole_file
 from harness.errors import MistakeError
 
 FILE = "signoff.manifest.json"
@@ -52,12 +52,12 @@ def write(run: Path) -> Path:
 def read(run: Path) -> dict[str, str]:
     """The digests that were written. Raises :class:`MistakeError` where there are none."""
     try:
-        found = json.loads((run / FILE).read_text(encoding="utf-8"))["files"]
+        found = json_file.read(run / FILE)["files"]
     except FileNotFoundError:
         raise MistakeError(
             f"{run / FILE}: is missing: the run has no manifest; allowed: the directory of a run"
         ) from None
-    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+    except (OSError, ValueError, TypeError, KeyError) as error:
         raise MistakeError(f"{run / FILE}: cannot be read: {error}") from error
     if not isinstance(found, dict):
         raise MistakeError(f"{run / FILE}: holds no list of files")

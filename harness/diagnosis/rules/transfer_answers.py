@@ -187,31 +187,21 @@ def _though_it_is_there() -> Iterator[Rule]:
 
 ANSWERED: tuple[Rule, ...] = (
     _REJECTED,
-    *(
-        replace(
-            _REJECTED,
-            id=f"transfer.rejected.{name}",
-            essential=(LOST, *seen, when(fact, True)),
-            conditions=(*asked, RIGHT_TARGET, CARRIED, NOT_OF_THE_SENDER),
-            because=because,
-            confidence="likely",
-        )
-        for name, fact, seen, asked, because in (
-            (
-                "authenticated",
-                "transfer.credentials",
-                (when("transfer.way", "REFER"), _OF_THE_REFER),
-                (),
-                "the platform refused the REFER, which showed credentials that it may have been refused for",
-            ),
-            (
-                "handed-on",
-                "refer.passed_on",  # as declared, whoever sees the REFER
-                (),
-                (when("transfer.way", "REFER"), _OF_THE_REFER),
-                "the REFER was refused, by the platform or on the caller's side, to which it hands REFERs on",
-            ),
-        )
+    replace(
+        _REJECTED,
+        id="transfer.rejected.authenticated",
+        essential=(LOST, when("transfer.way", "REFER"), _OF_THE_REFER, when("transfer.credentials", True)),
+        conditions=(RIGHT_TARGET, CARRIED, NOT_OF_THE_SENDER),
+        because="the platform refused the REFER, which showed credentials that it may have been refused for",
+        confidence="likely",
+    ),
+    replace(
+        _REJECTED,
+        id="transfer.rejected.handed-on",
+        essential=(LOST, when("refer.passed_on", True)),  # as declared, whoever sees the REFER
+        conditions=(when("transfer.way", "REFER"), _OF_THE_REFER, RIGHT_TARGET, CARRIED, NOT_OF_THE_SENDER),
+        because="the REFER was refused, by the platform or on the caller's side, to which it hands REFERs on",
+        confidence="likely",
     ),
     replace(
         _REJECTED,

@@ -2,8 +2,8 @@
 
 Started as ``python -m harness.phone.child FD DIRECTORY`` by ``harness.phone.process``, and of no use otherwise. Its
 modules may import the standard library, numpy and soundfile, ``harness.audio``, ``harness.events``, ``harness.memory``,
-``harness.sip``, and of the phones ``config``, ``log_ring``, ``protocol``, ``recording``, ``rtp_log`` and ``sources``;
-``bindings`` alone imports pjsua2.
+``harness.sip``, ``harness.whole_file``, and of the phones ``config``, ``log_ring``, ``protocol``, ``recording``, ``rtp_log``
+and ``sources``; ``bindings`` alone imports pjsua2.
 
 ``service`` is the process: what it is made of, and the main loop. ``parent`` is the line to the parent, ``commands``
 what the parent can ask for, ``stack`` the Endpoint, ``stack_log`` what its log says. ``account`` is a phone, ``phones``

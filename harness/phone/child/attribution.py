@@ -158,7 +158,9 @@ class Attribution(Generic[P, L]):
         return None
 
     def leg_of_tag(self, tag: str) -> L | None:
-        """The leg with this tag on our side, whatever its Call-ID."""
+        """The leg with this tag on our side, whatever its Call-ID; None where there is no tag."""
+        if not tag:
+            return None
         return next((leg for legs in self._dialogs.values() for leg in legs if leg.tag == tag), None)
 
     def _referred(self, message: LoggedMessage) -> L | None:
@@ -194,7 +196,7 @@ class Attribution(Generic[P, L]):
 
     def asker_of(self, response: LoggedMessage) -> P | None:
         """The phone whose request a received response answers; None where nobody has sent it, as anybody can answer that."""
-        leg = self.leg_of_tag(response.local_tag) if response.local_tag else None
+        leg = self.leg_of_tag(response.local_tag)
         if leg is not None:
             return self._phone_of(leg)
         owner = self._owners.get((response.call_id, True))
@@ -231,7 +233,7 @@ class Attribution(Generic[P, L]):
 
     def of(self, messages: Iterable[LoggedMessage]) -> tuple[list[L], list[P]]:
         """The legs that received messages are of, and the phones of those that begin a call."""
-        told = [(self.leg_of_tag(message.local_tag) if message.local_tag else None, message) for message in messages]
+        told = [(self.leg_of_tag(message.local_tag), message) for message in messages]
         called = [self.called(message) for leg, message in told if leg is None]
         return [leg for leg, _ in told if leg], [phone for phone in called if phone]
 

@@ -95,7 +95,7 @@ class RequestGate:
         if refusal := _deadly(message):
             # nothing answers an ACK (RFC 3261 section 17)
             return DROP if "ACK" in (message.method, message.text[:3]) else refusal
-        leg = self._attribution.leg_of_tag(tag) if tag else None
+        leg = self._attribution.leg_of_tag(tag)
         if leg is not None and leg.call_id != message.call_id:
             self.refuse(leg.phone, message, arrival.host, "call-id")
             return DROP if message.method == "ACK" else DOES_NOT_EXIST
@@ -162,7 +162,7 @@ class RequestGate:
 
     def refuse(self, phone: HostedPhone, message: LoggedMessage, host: str, why: Literal["address", "call-id"]) -> None:
         """Count a refused request."""
-        leg = self._attribution.leg_of_tag(message.local_tag) if message.local_tag else None
+        leg = self._attribution.leg_of_tag(message.local_tag)
         agent = _USER_AGENT.search(message.text)
         kind = _Kind(
             phone.key,

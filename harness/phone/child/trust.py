@@ -7,8 +7,9 @@ than 8,192 octets never ends. OpenSSL reads a certificate with the label of its 
 from __future__ import annotations
 
 import hashlib
-import os
 from pathlib import Path
+
+from harness import whole_file
 
 _LABELS = ((b"BEGIN CERTIFICATE-", b"BEGIN TRUSTED CERTIFICATE-"), (b"END CERTIFICATE-", b"END TRUSTED CERTIFICATE-"))
 
@@ -20,7 +21,5 @@ def unnamed(ca_file: str, directory: Path) -> str:
         certificates = certificates.replace(label, own)
     copy = directory / f"authorities-{hashlib.sha256(certificates).hexdigest()[:16]}.pem"
     if not copy.exists():
-        partial = copy.with_suffix(f".{os.getpid()}")  # other processes write the same
-        partial.write_bytes(certificates)
-        partial.replace(copy)
+        whole_file.write(copy, certificates)  # other processes write the same
     return str(copy)

@@ -80,11 +80,17 @@ def test_a_password_that_is_asked_for_but_not_known(lab: Any, far: Any) -> None:
     )
 
 
-def test_the_stand_ins_own_number(lab: Any, far: Any) -> None:
+def stand_ins_number(lab: Any, far: Any) -> str:
+    """Its Termination URI is the registrar that knows it."""
     lab.account["port"] = far.udp()
     lab.plain["stand_in"] = {"bind": far.address}
-    port = far.udp(registrar())
-    lab.trunk.update({"termination": f"{far.address}:{port}", "username": "+14155550101", "password": "right"})
+    termination = f"{far.address}:{far.udp(registrar())}"
+    lab.trunk.update({"termination": termination, "username": "+14155550101", "password": "right"})
+    return termination
+
+
+def test_the_stand_ins_own_number(lab: Any, far: Any) -> None:
+    stand_ins_number(lab, far)
     check(lab.line("registration of trunk"), OK, "digest accepted")
     lab.trunk["password"] = "wrong"
     check(lab.line("registration of trunk"), FAILED, "refused", "Registration fails", "trunks.udp-ip")
@@ -103,13 +109,10 @@ def test_the_registrar_is_asked_for_what_the_phones_ask_it_for(lab: Any, far: An
 
 def test_the_stand_ins_number_is_the_termination_uris(lab: Any, far: Any) -> None:
     """The AI's side has no other domain to register at: the guide's fields for it are Termination URI, user and password."""
-    lab.account["port"] = far.udp()
-    lab.plain["stand_in"] = {"bind": far.address}
-    port = far.udp(registrar())
-    lab.trunk.update({"termination": f"{far.address}:{port}", "username": "+14155550101", "password": "right"})
+    termination = stand_ins_number(lab, far)
     check(lab.line("registration of trunk"), OK, "digest accepted")
     asked = {(str(r.uri), r.to.uri.host) for r in far.requests if r.to.uri.user == "+14155550101"}
-    assert asked - {("sip:carrier.example", "carrier.example")} == {(f"sip:{far.address}:{port}", far.address)}
+    assert asked - {("sip:carrier.example", "carrier.example")} == {(f"sip:{termination}", far.address)}
 
 
 @pytest.mark.parametrize("known", [True, False])
