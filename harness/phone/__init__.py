@@ -2,7 +2,8 @@
 
 ``config`` says what a phone is, ``protocol`` what crosses the process border, ``child`` is the process side (the only
 importer of pjsua2), ``process`` starts and watches it, ``phone`` and ``leg`` are what scenarios hold, ``waiter`` how
-they wait, ``pool`` leases phones to cases and ``crash_hangup`` hangs up for a child that can no longer do it.
+they wait, ``pool`` leases phones to cases; ``crash_hangup`` hangs up and ``crash_unregister`` un-registers for a child that can
+no longer do it.
 """
 
 from harness.phone.config import PhoneConfig, TlsConfig

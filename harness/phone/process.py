@@ -25,8 +25,11 @@ from harness.errors import (
     PhoneMisuseError,
     ResourceError,
 )
+from harness.events import SipMessage, to_values
 from harness.forkserver import interpreter
 from harness.heartbeat import AFTERWARDS_S, DOUBTFUL_S
+from harness.phone.config import PhoneConfig
+from harness.phone.crash_unregister import Registrations
 from harness.phone.log_ring import last_lines
 from harness.phone.protocol import FAREWELL_SECONDS, PULSE_INTERVAL, Wire
 
@@ -77,6 +80,8 @@ class Owner(Protocol):
 class PhoneProcess:
     """One ``harness.phone.child``. Thread-safe. Raises :class:`PhoneLostError` when it does not start."""
 
+    _registrations: Registrations | None = None  #: to give back where it dies; None: whoever has the child does that
+
     def __init__(self, owner: Owner, directory: Path, *, patience: float, fork_server: Path | None = None) -> None:
         self._directory = directory
         ours, theirs = socket.socketpair()
@@ -92,6 +97,7 @@ class PhoneProcess:
             )
         self.pid = self._process.pid
         self._prepare(owner, Wire(ours), patience)
+        self._registrations = Registrations()
         try:
             ready = self._wire.receive(_START_SECONDS)
         except (TimeoutError, ValueError):
@@ -159,6 +165,8 @@ class PhoneProcess:
 
     def call(self, name: str, within: float = _CALL_SECONDS, /, **arguments: Any) -> Any:
         """Have the child do something. Raises what its refusal stands for, or :class:`PhoneLostError`."""
+        if self._registrations is not None and name == "add":
+            self._registrations.added(arguments["phone"], PhoneConfig.from_plain(arguments["config"]))
         reply = _Reply()
         number = next(self._numbers)
         with self._lock:
@@ -177,6 +185,8 @@ class PhoneProcess:
             raise NotNegotiatedError(reply.text)
         if reply.kind:
             raise ERRORS[reply.kind](reply.text)
+        if self._registrations is not None and name == "remove":
+            self._registrations.removed(arguments["phone"])
         return reply.value
 
     def post(self, name: str, /, **arguments: Any) -> None:
@@ -220,6 +230,8 @@ class PhoneProcess:
     def _take(self, kind: str, message: list[Any]) -> None:
         if kind == "tell":
             if message[1] != "pulse":
+                if self._registrations is not None and message[1] == "events" and message[2]["leg"] is None:
+                    self._registrations.take(message[2]["phone"], message[2]["events"])
                 self._owner.told(self, message[1], message[2])
         elif kind == "ask":
             answer = self._owner.asked(self, message[2], message[3])
@@ -241,6 +253,8 @@ class PhoneProcess:
             if reason == _ENDED:
                 reason += self._how()
         log = self.log()
+        if not closing and self._registrations is not None:
+            self._registrations.withdraw(self._tell)  # whoever comes next registers behind this
         with self._lock:
             self._lost = f"{reason}\n{log}" if not closing else "the phone process was closed"
             waiting = list(self._replies.values())
@@ -250,6 +264,10 @@ class PhoneProcess:
             reply.done.set()
         if not closing:
             self._owner.lost(self, reason, log)
+
+    def _tell(self, phone: int, message: SipMessage) -> None:
+        """What was said for a phone whose process is gone."""
+        self._owner.told(self, "events", {"phone": phone, "leg": None, "events": [to_values(message)]})
 
     def _how(self) -> str:
         code = self._process.returncode
@@ -273,6 +291,8 @@ class PhoneProcess:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+            if self._registrations is not None:
+                self._registrations.withdraw(lambda phone, message: None)
         self._reader.join(1.0)
         with contextlib.suppress(OSError):
             (self._directory / f"child-{self.pid}.ring").unlink()

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from harness.errors import PhoneMisuseError
+from harness.errors import PhoneLostError, PhoneMisuseError
 from harness.events import RegistrationState, SipMessage
 from harness.phone.pool import PhonePool
 from harness.phone.waiter import NeverCame
@@ -304,6 +304,33 @@ def test_who_comes_next_has_all_its_calls_though_nobody_answers_the_last_ones_by
         for _ in range(own.process_holds):
             again.dial(f"sip:1@{elsewhere.address}")
     assert again.process is not kept.process
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_the_registration_of_a_process_that_was_killed_is_given_back(
+    tmp_path: Path, registrar: Registrar, kept: bool
+) -> None:
+    """Before the next phone registers: a registrar that holds one binding, or the most that it holds, would refuse that one."""
+    with PhonePool(tmp_path) as pool:
+        desk = Desk(pool, tmp_path)
+        alice = desk("alice", registrar=registrar.address, username="alice", password=PASSWORD)
+        alice.register()
+        if kept:
+            alice.release(keep_registration=True)
+        os.kill(alice.process.pid, signal.SIGKILL)
+        if not kept:
+            with pytest.raises(PhoneLostError):
+                alice.wait("its end", lambda event: False, within=10)
+            alice.release()
+        desk.of(alice.config).register()
+        bound, taken_back, again = [request for request in registrar.requests if request.has("Authorization")]
+        assert (taken_back.get("Expires"), again.get("Expires")) == ("0", bound.get("Expires"))
+        assert taken_back.contact == bound.contact != again.contact
+        assert (taken_back.call_id, taken_back.from_) == (bound.call_id, bound.from_)
+        assert taken_back.cseq.number > bound.cseq.number
+        said = [event.text for event in alice.events if isinstance(event, SipMessage)]
+        assert any("Expires: 0" in text for text in said) != kept, "the case has it that had the phone"
+        desk.close()
 
 
 @pytest.mark.parametrize("kept", [False, True])

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from harness.events import Direction, SipMessage
-from harness.phone import crash_hangup
+from harness.phone import crash_line
 from harness.phone.config import PhoneConfig, TlsConfig
 from harness.phone.crash_hangup import hang_up
 from harness.sip.framing import StreamFramer
@@ -195,7 +195,7 @@ def test_all_who_had_calls_at_one_port_end_them_from_there(peer: SipPeer) -> Non
 
 def test_a_port_that_does_not_come_free_keeps_no_call_up(peer: SipPeer, monkeypatch: pytest.MonkeyPatch) -> None:
     """As when the phone has been started anew there."""
-    monkeypatch.setattr(crash_hangup, "_PORT_PATIENCE", 0.2)
+    monkeypatch.setattr(crash_line, "_PORT_PATIENCE", 0.2)
     with contextlib.closing(SipPeer(fresh_address())) as anew, ThreadPoolExecutor(1) as threads:
         messages = answered_call(anew.address, peer.address)
         ended = threads.submit(hang_up, config(anew.address), "p.1", messages, lambda _: None)

@@ -17,7 +17,7 @@ from harness.deployment import Limits
 from harness.errors import PhoneLostError, ResourceError
 from harness.events import to_values
 from harness.limits import CallGate
-from harness.phone import crash_hangup
+from harness.phone import crash_line
 from harness.phone.config import PhoneConfig
 from harness.phone.deadlines import DeadlineScheduler
 from harness.phone.phone import Phone
@@ -94,7 +94,7 @@ def test_no_other_call_is_placed_while_the_lost_one_is_being_ended(phone: Phone,
 def test_a_call_that_nobody_ended_counts_in_full(
     phone: Phone, gate: CallGate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(crash_hangup, "_PATIENCE", 0.1)
+    monkeypatch.setattr(crash_line, "_PATIENCE", 0.1)
     lose(phone)
     phone.release()
     with pytest.raises(ResourceError, match="concurrent_calls = 1"):
