@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import math
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -42,6 +43,11 @@ _CALL_SECONDS: Final = 10.0
 _AWAKE_SECONDS: Final = 1.0
 _DYING_SECONDS: Final = 0.5
 _ENDED: Final = "its process ended"
+#: What a C library says before it aborts: assert(3) of pjproject, glibc of its heap, libstdc++ of an exception.
+_ASSERTED: Final = re.compile(
+    r"Assertion .* failed|^(?:malloc|free|corrupted|double free|munmap_chunk|realloc)\b|^terminate called"
+)
+_starts: Final = itertools.count(1)
 
 ERRORS: Final[dict[str, type[HarnessError]]] = {
     "misuse": PhoneMisuseError,
@@ -84,8 +90,9 @@ class PhoneProcess:
 
     def __init__(self, owner: Owner, directory: Path, *, patience: float, fork_server: Path | None = None) -> None:
         self._directory = directory
+        self._errors = directory / f"child-{next(_starts)}.err"
         ours, theirs = socket.socketpair()
-        with theirs, (directory / "children.err").open("ab") as errors:
+        with theirs, self._errors.open("ab") as errors:
             self._process = subprocess.Popen(
                 [*interpreter(fork_server), "-m", "harness.phone.child", str(theirs.fileno()), str(directory)],
                 pass_fds=[theirs.fileno()],
@@ -158,9 +165,7 @@ class PhoneProcess:
     def log(self) -> str:
         """The child's last lines."""
         lines = last_lines(self._directory / f"child-{self.pid}.ring")
-        with contextlib.suppress(OSError):
-            errors = (self._directory / "children.err").read_text(errors="replace").splitlines()
-            lines += errors[-20:]
+        lines += self._words()[-20:]
         return "\n".join(lines)
 
     def call(self, name: str, within: float = _CALL_SECONDS, /, **arguments: Any) -> Any:
@@ -271,7 +276,17 @@ class PhoneProcess:
 
     def _how(self) -> str:
         code = self._process.returncode
-        return f" by {signal.Signals(-code).name}" if code < 0 else f" with code {code}"
+        if code >= 0:
+            return f" with code {code}"
+        last_words = [line for line in self._words() if _ASSERTED.search(line)]
+        return " by " + ": ".join([signal.Signals(-code).name, *(line.strip() for line in last_words[-1:])])
+
+    def _words(self) -> list[str]:
+        """What it has written to where errors go."""
+        try:
+            return self._errors.read_text(errors="replace").splitlines()
+        except OSError:
+            return []
 
     def _kill(self) -> None:
         # A child whose end of the line is closed is about to die; one that hangs has to be made to.
@@ -294,8 +309,9 @@ class PhoneProcess:
             if self._registrations is not None:
                 self._registrations.withdraw(lambda phone, message: None)
         self._reader.join(1.0)
-        with contextlib.suppress(OSError):
-            (self._directory / f"child-{self.pid}.ring").unlink()
+        for file in (self._directory / f"child-{self.pid}.ring", self._errors):
+            with contextlib.suppress(OSError):
+                file.unlink()
 
 
 class _Reply:

@@ -66,6 +66,25 @@ def test_a_crash_is_an_event_and_the_next_lease_gets_a_new_process(lease: Desk) 
     hears(out, back)
 
 
+@pytest.mark.parametrize(
+    "last_words",
+    ["python3: ../src/pj/os.c:7: pj_run: Assertion `tp->ref_cnt > 0' failed.", "double free or corruption (out)"],
+)
+def test_what_a_library_says_before_it_aborts_is_in_the_line_that_a_report_shows(lease: Desk, last_words: str) -> None:
+    alice, bob = lease("alice", max_calls=lease.process_holds), lease("bob")
+    assert alice.process.pid != bob.process.pid
+    with Path(f"/proc/{alice.process.pid}/fd/2").open("a") as errors:
+        errors.write(f"{last_words}\nAborted\n")
+    for phone in (bob, alice):
+        os.kill(phone.process.pid, signal.SIGABRT)
+        with pytest.raises(PhoneLostError):
+            phone.wait("its end", lambda event: False, 10)
+    assert {event.phone: event.reason for event in lease.events if isinstance(event, PhoneLost)} == {
+        "alice": f"its process ended by SIGABRT: {last_words}",
+        "bob": "its process ended by SIGABRT",
+    }
+
+
 def test_a_wait_for_audio_ends_at_once_when_the_process_is_killed(lease: Desk) -> None:
     alice, bob = lease("alice"), lease("bob")
     out, _ = connect(alice, bob)
