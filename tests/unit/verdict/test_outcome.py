@@ -337,14 +337,15 @@ def _of_tag(problem: list[str], element: ET.Element) -> str:
 
 
 def _counts(seen: list[CaseEvidence]) -> CaseEvidence:
-    """By the words of docs/reports.md: the last attempt, or one that failed where all that came after it broke."""
-    before = next((one for one in reversed(seen) if one.verdict is not BROKEN), seen[-1])
+    """By the words of docs/reports.md: the last attempt, or one that failed where nothing that came after it says anything."""
+    before = next((one for one in reversed(seen) if one.verdict not in (BROKEN, UNSEEN)), seen[-1])
     return before if before.verdict is FAILED else seen[-1]
 
 
 @settings(max_examples=60)
 @given(st.lists(attempts, min_size=1, max_size=3))
 @example([Attempt((), (None, None, None), "ends"), Attempt((), (None, "phone", None), "ends")])
+@example([Attempt((), (None, None, None), "ends"), Attempt((), (None, "unseen", None), "ends")])
 @example([Attempt(((UNSEEN, False),), (None, None, None), "ends"), Attempt((), (None, "phone", None), "ends")])
 def test_every_reader_agrees(mixture: list[Attempt]) -> None:
     case = {"id": "TD-INBOUND[lab:x]", "row": "TD-INBOUND", "integration": "talkdesk", "deployment": "lab", "axes": {}}
