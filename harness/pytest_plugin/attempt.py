@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from harness.checks.finding import excused, missed_by
 from harness.diagnosis import Diagnosis, diagnose
 from harness.errors import ResourceError
+from harness.events import PhoneLost
 from harness.finding_kinds import AUDIO_TO_AI
 from harness.matrix import Case
 from harness.pytest_plugin.leases import Leased
@@ -29,6 +30,10 @@ _STARVED: Final = (
     "This attempt says nothing of who was called: this machine kept the harness waiting. The case is run again, up to "
     "twice, when it has, and that counts."
 )
+_BEREFT: Final = (
+    "This attempt says nothing of who was called: a softphone's process died in it. The case is run again, once, and that "
+    "counts; what passes then is marked as passed on retry."
+)
 _BUSY: Final = "Audio and timings may have suffered from that; fewer cases at once (-n) would show."
 
 
@@ -41,6 +46,7 @@ class Attempt:
     number: int = 1
     more_attempts: int = 0  #: that may follow this one
     more_if_starved: int = 2  #: that may follow where this one says nothing, for want of a processor
+    more_if_bereft: int = 1  #: where this one broke, and a softphone's process has died in it
     recorder: CaseRecorder | None = None
     outcome: CaseOutcome = field(default_factory=CaseOutcome)
     conclusion: Conclusion | None = None  #: once the case is closed
@@ -58,7 +64,8 @@ class Attempt:
         """Whether it ended so that another attempt follows."""
         if self.conclusion is None:
             return False
-        return self.guessed or self.is_starved or (self.more_attempts > 0 and self.conclusion.may_be_retried)
+        asked_for = self.more_attempts > 0 and self.conclusion.may_be_retried
+        return self.guessed or self.is_starved or self.is_bereft or asked_for
 
     @property
     def is_starved(self) -> bool:
@@ -66,12 +73,25 @@ class Attempt:
         return self.more_if_starved > 0 and self.outcome.is_starved
 
     @property
+    def is_bereft(self) -> bool:
+        """Whether it is repeated because a softphone's process died: by a fault of pjsip's own, as a rule, which comes once."""
+        if self.more_if_bereft == 0 or self.recorder is None or self.outcome.conclusion.verdict is not Verdict.BROKEN:
+            return False
+        return any(isinstance(event, PhoneLost) for event in self.recorder.events)
+
+    @property
     def next(self) -> Attempt:
         """The one that follows."""
-        left, if_starved = self.more_attempts, self.more_if_starved
-        if not self.guessed:
-            left, if_starved = (left, if_starved - 1) if self.is_starved else (left - 1, if_starved)
-        return Attempt(self.case, self.leased, self.number + 1, left, if_starved)
+        after = Attempt(
+            self.case, self.leased, self.number + 1, self.more_attempts, self.more_if_starved, self.more_if_bereft
+        )
+        if self.guessed:
+            return after
+        if self.is_starved:
+            return replace(after, more_if_starved=after.more_if_starved - 1)
+        if self.is_bereft:
+            return replace(after, more_if_bereft=after.more_if_bereft - 1)
+        return replace(after, more_attempts=after.more_attempts - 1)
 
     @property
     def told(self) -> dict[str, Any] | None:
@@ -102,6 +122,8 @@ class Attempt:
             recorder.guessed()
         if self.is_starved:
             recorder.note(_STARVED)
+        elif self.is_bereft:
+            recorder.note(_BEREFT)
         if conclusion.verdict is Verdict.FAILED:
             self.diagnosis = diagnose(
                 self.case.plain(),

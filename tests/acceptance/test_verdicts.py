@@ -397,3 +397,38 @@ def test_a_case_that_this_machine_had_no_processor_for_is_run_again_until_it_say
     }
     assert "4 cases in" in output
     assert "2 passed, 1 failed, 0 not observable, 1 broken" in output
+
+
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_a_case_whose_softphone_died_is_run_again_once_and_is_no_plain_pass(tree: Tree, workers: str) -> None:
+    tree.scenarios("""
+        from harness.errors import PhoneLostError
+        from harness.events import PhoneLost
+
+        @scenario("INBOUND")
+        def test_inbound(see, case, recorder):
+            earlier = Path(f"tried-{case.axes['transport']}-{case.axes['codec']}")
+            tried = earlier.exists()
+            earlier.touch()
+            always = case.axes["transport"] == "tcp" and case.axes["codec"] == "pcmu"
+            if always or (case.axes["transport"] == "udp" and not tried):
+                why = "its process ended by SIGABRT"
+                recorder.event(PhoneLost(at=time.monotonic(), phone="caller", reason=why, log=""))
+                raise PhoneLostError(f"phone caller was lost: {why}")
+            see(Verdict.FAILED if (case.axes["transport"], case.axes["codec"]) == ("udp", "pcma") else Verdict.PASSED)
+    """)
+    code, output = tree.run("--deployment", str(tree.deployment()), "-n", workers)
+    assert code == pytest.ExitCode.TESTS_FAILED
+    attempts: dict[str, list[tuple[int, str]]] = {}
+    for path in tree.run_directory.glob("cases/*/case.json"):
+        case = json.loads(path.read_text())
+        attempts.setdefault(case["id"].partition("synthflow-")[2], []).append((case["attempt"], case["end"]["verdict"]))
+    assert {case_id: sorted(tried) for case_id, tried in attempts.items()} == {
+        "udp-ip-pcmu]": [(1, "broken"), (2, "passed")],
+        "udp-ip-pcma]": [(1, "broken"), (2, "failed")],
+        "tcp-ip-pcmu]": [(1, "broken"), (2, "broken")],
+        "tcp-ip-pcma]": [(1, "passed")],
+    }
+    summary = json.loads((tree.run_directory / "summary.json").read_text())
+    assert [case.partition("synthflow-")[2] for case in summary["passed_on_retry"]] == ["udp-ip-pcmu]"]
+    assert "phone caller was lost: its process ended by SIGABRT" in output
