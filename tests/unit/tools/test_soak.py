@@ -12,8 +12,8 @@ from tools.soak.processes import Sample, descendants, growth, sample
 from tools.soak.run import counted, shortfalls
 
 FINE = {
-    "cases": 4000, "lost_verdicts": 0, "false_failures": 0, "broken": 2, "kills": 3, "survived": 3, "rss_growth_percent": 0.4,
-    "lasting_rss_growth_percent": 0.4, "fd_growth": 0, "process_growth": 0,
+    "cases": 4000, "lost_verdicts": 0, "false_failures": 0, "broken": 2, "broken_at_last": 0, "kills": 3, "survived": 3,
+    "rss_growth_percent": 0.4, "lasting_rss_growth_percent": 0.4, "fd_growth": 0, "process_growth": 0,
 }  # fmt: skip
 
 
@@ -85,6 +85,7 @@ def test_a_sound_run_has_no_shortfall() -> None:
         ("lost_verdicts", 1),
         ("false_failures", 1),
         ("broken", 4),
+        ("broken_at_last", 1),
         ("survived", 2),
         ("rss_growth_percent", 2.5),
         ("lasting_rss_growth_percent", 2.5),
@@ -105,3 +106,13 @@ def test_cases_without_an_end_are_lost(tmp_path: Path) -> None:
     found = counted(tmp_path, planned=5, kills=1, grown=None)
     assert (found["cases"], found["calls"], found["lost_verdicts"], found["false_failures"]) == (3, 6, 3, 1)
     assert found["survived"] == 0
+
+
+def test_a_second_attempt_is_no_case_more(tmp_path: Path) -> None:
+    tried = [("a", 1, "broken"), ("a", 2, "passed"), ("b", 1, "broken"), ("b", 2, "broken"), ("c", 1, "passed")]
+    for name, attempt, verdict in tried:
+        directory = tmp_path / "cases" / f"{name}-{attempt}"
+        directory.mkdir(parents=True)
+        (directory / "case.json").write_text(json.dumps({"id": name, "attempt": attempt, "end": {"verdict": verdict}}))
+    found = counted(tmp_path, planned=4, kills=3, grown=None)
+    assert (found["cases"], found["lost_verdicts"], found["broken"], found["broken_at_last"]) == (3, 1, 3, 1)
