@@ -159,6 +159,8 @@ def test_the_reason_of_a_bye_is_quoted() -> None:
         ("Q.850;cause=88", "the codec"),
         ('Q.850;cause=65;text="BEARERCAPABILITY_NOTIMPL"', "the codec"),
         ("SIP;cause=488", "the codec"),
+        ("SIP;cause=415", "the codec"),
+        ("SIP;cause=414", None),
         ('SIP ;cause=606 ;text="no media format in common"', "the codec"),
         ("Q.850;cause=16, SIP;cause=488", "the codec"),
         ('SIP;cause=488;text="SRTP required"', "the encryption"),

@@ -12,6 +12,7 @@ from harness.sip.identity import (
     is_spelling,
     national,
     normalise,
+    region_of,
 )
 from harness.sip.message import Message, Request
 from harness.sip.uri import Uri
@@ -103,6 +104,20 @@ def test_tel_parameters_in_a_sip_user() -> None:
 def test_a_broken_header_counts_as_absent() -> None:
     caller = caller_id(request('P-Asserted-Identity: "open <sip:x@y>', "P-Asserted-Identity: <tel:+12065550123>"), US)
     assert [i.number for i in caller.asserted] == ["+12065550123"]
+
+
+@pytest.mark.parametrize(
+    ("number", "region"),
+    [
+        ("+12065550123", US),
+        ("+4930123456", DE),
+        ("+442079460123", GB),
+        ("+80012345678", "none"),
+    ],
+)
+def test_the_region_of_a_number(number: str, region: str) -> None:
+    """Of one that no country has alone (+800) there is none."""
+    assert region_of(number, "none") == region
 
 
 @pytest.mark.parametrize(
