@@ -33,6 +33,8 @@ _STATES: Final = {
     pj.PJSIP_INV_STATE_DISCONNECTED: "disconnected",
 }
 _MEDIA_IS_UP: Final = (pj.PJSUA_CALL_MEDIA_ACTIVE, pj.PJSUA_CALL_MEDIA_LOCAL_HOLD, pj.PJSUA_CALL_MEDIA_REMOTE_HOLD)
+#: More than pjmedia leaves for the last packets of one, which it sends three times.
+_BETWEEN_DIGITS_S: Final = 0.5
 _TRY_AGAIN: Final = (401, 407, 422)  # pjsip makes the same offer again
 _SRTP_IS_ON: Final = "SRTP status: Active"  # in pjsua's account of a stream; pjsua2 has no other word for it
 _DIRECTIONS: Final = {(True, True): "sendrecv", (True, False): "sendonly", (False, True): "recvonly"}
@@ -101,6 +103,7 @@ class CallLeg:
         self.rtp = RtpMonitor(host.endpoint.native.taps, path_of(phone.directory, self.name), self.emit)
         self._ending = Ending(direction)
         self.transfers = Outcomes()
+        self._presses_until = 0.0
         self._host.begins(self)
 
     def emit(self, kind: type[Event], **facts: Any) -> None:
@@ -234,6 +237,7 @@ class CallLeg:
             stream = call.getStreamInfo(self.rtp.stream)
             if stream.audTxEventPt < 0:
                 raise Refusal("not_negotiated", f"{self.name}: telephone-event (RFC 4733) was not negotiated")
+        self._presses_until = time.monotonic() + len(digits) * (duration_ms / 1000 + _BETWEEN_DIGITS_S)
         call.sendDtmf(made)
 
     def transfer(self, uri: str, headers: Headers) -> None:
@@ -370,6 +374,8 @@ class CallLeg:
         """The last look at a stream's counters."""
         if index == self.rtp.stream:
             self.rtp.ends(self.call)
+            if time.monotonic() < self._presses_until:
+                self.media.wait_until_alone()
             self.media.disconnect()
 
     def telephone_event(self, digit: str, timestamp: int, duration_ms: int, ends: bool) -> None:

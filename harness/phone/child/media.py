@@ -86,6 +86,15 @@ class LegMedia:
             self.recordings = self._files
             self._players.ear.begin(self._recorders[0], self._hearing)
 
+    def wait_until_alone(self) -> None:
+        """Wait until the bridge's clock has left the call's port, whose stream is about to be destroyed.
+
+        In the middle of a digit pjmedia sends its last packet then, and takes it off the list that the clock's thread has in hand
+        as well: ``pj_array_erase`` aborts where that was quicker.
+        """
+        if self._port is not None:
+            self._players.native.wait_until_removed(self._port.getPortId())
+
     def disconnect(self) -> None:
         """The call's port is gone."""
         self._port = None

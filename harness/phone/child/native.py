@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import mmap
+import time
 import traceback
 from collections.abc import Callable, Sequence
 from functools import cached_property
@@ -34,6 +35,10 @@ _RING: Final = round(recording.BUFFERED_S * 50) * _FRAME
 _PORT_WORDS: Final = 26  # of a WAV writer
 _WAV_HEADER: Final = 44
 _CREATE_POOL: Final = 32  # octets of a pj_pool_factory before it: its policy
+_MOST_SLOTS: Final = 254  # PJSUA_MAX_CONF_PORTS
+#: Ten ticks of the bridge's clock, for a machine that is busy.
+_REMOVED_WITHIN_S: Final = 0.2
+_LOOKS_EVERY_S: Final = 0.002
 _POOLS_OF_CONNECTIONS: Final = (b"tcp", b"ssl%p")  # by what pjsip and pjlib call them
 _CreatePool: Final = ctypes.CFUNCTYPE(
     ctypes.c_void_p, ctypes.c_void_p, ctypes.c_char_p, ctypes.c_size_t, ctypes.c_size_t, ctypes.c_void_p
@@ -81,6 +86,7 @@ class Native:
         library.pjsua_conf_add_port.argtypes = (pointer, pointer, pointer)
         library.pjsua_conf_remove_port.argtypes = (ctypes.c_int,)
         library.pjmedia_port_destroy.argtypes = (pointer,)
+        library.pjsua_enum_conf_ports.argtypes = (pointer, pointer)
         # It only reads a number: to let other threads run meanwhile would cost more.
         self._position = ctypes.PyDLL(path).pjmedia_wav_writer_port_get_pos
         self._position.argtypes, self._position.restype = (pointer,), ctypes.c_ssize_t
@@ -197,6 +203,17 @@ class Native:
     def disconnect(self, source: int, sink: int) -> None:
         """The opposite of :meth:`connect`."""
         self._library.pjsua_conf_disconnect(source, sink)
+
+    def wait_until_removed(self, slot: int) -> None:
+        """Wait until the bridge's clock has taken out a slot that is to leave it: at its next tick, or never where it is stopped."""
+        by = time.monotonic() + _REMOVED_WITHIN_S
+        slots, count = (ctypes.c_int * _MOST_SLOTS)(), ctypes.c_uint()
+        while time.monotonic() < by:
+            count.value = _MOST_SLOTS
+            self._library.pjsua_enum_conf_ports(slots, ctypes.byref(count))
+            if slot not in slots[: count.value]:
+                return
+            time.sleep(_LOOKS_EVERY_S)
 
 
 def _has(path: str, name: bytes) -> bool:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 
 import pytest
 
 from harness.errors import PhoneLostError, PhoneMisuseError
-from harness.events import DtmfReceived, MarkEnded, MarkHeard, TransferProgress
+from harness.events import DtmfReceived, MarkEnded, MarkHeard, MediaState, TransferProgress
 from harness.phone import Answer
 from harness.phone.leg import Leg
+from harness.phone.log_ring import last_lines
 from harness.phone.waiter import NeverCame
 from tests.process.phone.conftest import FORBIDDEN, Desk, connect, hears, told, uri_of
 
@@ -34,6 +36,26 @@ def test_digits_arrive_in_order_with_their_durations(lease: Desk, method: str, f
     assert "".join(d.digit for d in got) == "15#"
     assert {d.method for d in got} == {method}
     assert all(100 <= d.duration_ms <= 160 for d in got)
+
+
+@pytest.mark.parametrize("ends", ["hangs up", "offers anew"])
+def test_a_stream_that_ends_amid_a_digit_has_left_the_bridge_before(own: Desk, tmp_path: Path, ends: str) -> None:
+    """Else two threads of pjmedia have the digit in hand, and the process aborts (once in some thousand transfers)."""
+    alice, bob = own("alice", max_calls=own.process_holds), own("bob")
+    out, back = connect(alice, bob)
+    out.send_digits("1", duration_ms=1000)
+    with pytest.raises(NeverCame):
+        back.wait("the digit's end", lambda e: isinstance(e, DtmfReceived), 0.2)
+    if ends == "hangs up":
+        back.hangup()
+        out.wait_closed(10)
+    else:
+        back.reinvite(["PCMA"])
+        out.wait("its new stream", lambda e: isinstance(e, MediaState) and e.codec == "PCMA", 10)
+    (ring,) = tmp_path.rglob(f"child-{alice.process.pid}.ring")
+    said = "\n".join(last_lines(ring, most=400))
+    begins = said.index("Sending DTMF digit")
+    assert "Removed port" in said[begins : said.index("Stream destroying", begins)]
 
 
 def test_telephone_event_can_be_left_out(lease: Desk) -> None:
