@@ -30,7 +30,7 @@ MILLISECOND_S = 0.001
 _VARIABLES = "prompt_variables"
 #: Where real records have X- headers: all of them, as documented, and some, of which one that is missing says nothing.
 _HEADERS = (_VARIABLES, "telephony_sip_headers")
-#: A number of which digits are hidden, as some accounts have it for privacy, or in whose place a word stands: it may be anybody's.
+#: Some accounts hide digits of numbers for privacy.
 _MASKED = re.compile(
     r"[*•●#…]|\.\.|redacted|^[-+() .\dx]*xx[-() .\dx]*$|^[<\[{]+(?!anonymous)[a-z][\w -]*[>\]}]+$", re.IGNORECASE
 )
@@ -42,6 +42,11 @@ def user_told(text: str) -> str:
     """The user of a URI where there is one in it, as in a whole address, else all of it."""
     found = _URI.search(text)
     return found[1] if found else text
+
+
+def is_masked(user: str) -> bool:
+    """Whether digits of a number are hidden in it, or a word stands in its place: it may be anybody's."""
+    return _MASKED.search(user) is not None
 
 
 def actions_of(plain: Mapping[str, Any]) -> list[Any]:
@@ -197,7 +202,7 @@ class CallRecord:
         if text is None:
             return None
         user = user_told(text)
-        if _MASKED.search(user):
+        if is_masked(user):
             return None
         return self.known.get(without_separators(user)) or normalise(user, self.region) or text
 

@@ -7,8 +7,12 @@ A record's action has ``action_type`` and ``return_value``, a table or JSON as t
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
+
+from harness.far_end.call_record import is_masked, user_told
+from harness.sip.identity import without_separators
 
 _DONE, FAILED = "transfer-success", "transfer-failed"
 #: The status that RFC 3261 section 21 has for what the record names as the reason.
@@ -24,6 +28,10 @@ _STATUS_OF: Mapping[object, int] = {
     "transfer_method_unsupported": 405,
 }
 _WAYS: Mapping[str, str] = {"cold_transfer": "cold", "warm_transfer": "warm", "warm_transfer_with_context": "warm"}
+
+_SCHEME = re.compile(r"(?:sips?|tel):", re.IGNORECASE)
+#: A telephone number as people write it, and what is dialled when it has been reached.
+_TELEPHONE = re.compile(r"(\+?[\d .()-]*\d)\s*(?:[,;].*|(?:x|ext\.?)\s*\d+)?", re.IGNORECASE | re.ASCII)
 
 
 def transfers_among(actions: Iterable[Any]) -> list[dict[str, Any]]:
@@ -48,10 +56,15 @@ def landed_last(actions: Iterable[Any]) -> list[dict[str, Any]]:
 
 
 def recorded_target(to: str) -> str:
-    """Whom a record says that a call was transferred to, as a URI: it may name one, a telephone number, or a user alone."""
-    if ":" in to:
+    """Whom a record says that a call was transferred to, as a URI: it may name one, with or without its scheme, a telephone number,
+    or a user alone.
+    """
+    to = to.strip()
+    if _SCHEME.match(to):
         return to
-    return f"sip:{to}@platform.invalid" if any(letter.isalpha() for letter in to) else f"tel:{to}"
+    if number := _TELEPHONE.fullmatch(to):
+        return f"tel:{without_separators(number[1])}"
+    return f"sip:{to}" if "@" in to else f"sip:{to}@platform.invalid"
 
 
 def outcome_told(transfer: Mapping[str, Any]) -> int | str | None:
@@ -71,8 +84,8 @@ def _documented(action: Mapping[str, Any]) -> dict[str, Any]:
     set_up, came = _table(action.get("parameters_hard_coded")), _table(action.get("return_value"))
     to, status, reason = set_up.get("phone"), came.get("status"), came.get("failed_reason")
     told: dict[str, Any] = {"type": _WAYS.get(str(set_up.get("transfer_mode")))}
-    if isinstance(to, str) and not set(to) & set("{}<>"):  # a variable's name is no number
-        told["to"] = to
+    if isinstance(to, str) and to and not set(to) & set("{}<>") and not is_masked(user_told(to).partition("@")[0]):
+        told["to"] = to  # a variable's name is no number, nor is one whose digits are hidden
     if isinstance(status, str):
         told["status"] = f"{status} ({reason})" if reason else status
         told["status_code"] = 200 if status == _DONE else _STATUS_OF.get(str(reason))

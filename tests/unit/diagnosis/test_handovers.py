@@ -95,3 +95,20 @@ def test_of_a_record_of_two_transfers_the_one_that_did_not_fail_is_told(
     example = Example(row="TD-TRANSFER-BLIND").dials().answered().taken()
     facts = facts_of(example.record(executed_actions=[failed, last][::step]))
     assert facts.value("transfer.target") == target
+
+
+def _documented(phone: str, status: str = "transfer-success") -> dict[str, object]:
+    set_up = {"phone": phone, "transfer_mode": "cold_transfer"}
+    return {
+        "action_type": "transfer_call_action_type",
+        "parameters_hard_coded": set_up,
+        "return_value": {"status": status},
+    }
+
+
+@pytest.mark.parametrize("hidden", ["+1815*****01", "+1815xxxxx01", "[REDACTED]", "sip:+1815****@p.example"])
+def test_digits_that_a_record_hides_are_no_number_that_is_nobodys(hidden: str) -> None:
+    example = Example(row="TD-TRANSFER-BLIND").dials().after(0.1).answered().taken()
+    example = example.record(status="completed", executed_actions={"a": _documented(hidden)}).landed("billing")
+    assert facts_of(example).value("transfer.target") is None
+    assert {cause.confidence for cause in example.diagnose().causes} == {"possible"}

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from harness.diagnosis.derive import number_in
 from harness.far_end.call_record import CallRecord, actions_of
-from harness.far_end.recorded_transfer import outcome_told, transfers_among
+from harness.far_end.recorded_transfer import outcome_told, recorded_target, transfers_among
 
 NUMBER = "+18155550191"
 
@@ -61,6 +62,10 @@ def test_what_became_of_a_transfer(
         ({"phone": f"sip:{NUMBER}@p.example", "transfer_mode": "warm_transfer_with_context"}, f"sip:{NUMBER}@p.example", "warm"),
         ({"phone": "{results.phone}", "transfer_mode": "a new one"}, None, None),
         ({"phone": "<desk>"}, None, None),
+        ({"phone": "+1815*****91"}, None, None),  # as some accounts hide digits, or put a word in their place
+        ({"phone": "sip:+1815xxxxx91@p.example"}, None, None),
+        ({"phone": "[REDACTED]", "transfer_mode": "cold_transfer"}, None, "cold"),
+        ({"phone": ""}, None, None),
         ({"phone": 18155550191}, None, None),
         ({"phone_book_id": "b1"}, None, None),
         ({}, None, None),
@@ -83,6 +88,37 @@ def test_a_far_end_that_says_it_itself_is_taken_at_its_word() -> None:
     told = action("transfer-success", phone="+18155550100") | {"to": NUMBER, "status_code": 486}
     (transfer,) = transfers_among([told])
     assert (transfer["to"], outcome_told(transfer)) == (NUMBER, 486)
+
+
+@pytest.mark.parametrize(
+    "spelled",
+    [
+        NUMBER,
+        f" {NUMBER} ",
+        "+1 (815) 555-0191",
+        "+1.815.555.0191",
+        f"{NUMBER}@acme.sip.gladly.example",
+        f"{NUMBER}@acme.sip.gladly.example;transport=tls",  # as Gladly's guide has it
+        f"{NUMBER}@acme.sip.gladly.example:5061;transport=tls",
+        f"{NUMBER}@acme.sip.gladly.example;transport=tls?X-Gladly-Routing-Selector=billing",
+        f"sip:{NUMBER}@acme.sip.gladly.example",
+        f"SIPS:{NUMBER}@acme.sip.gladly.example",
+        f"tel:{NUMBER}",
+        f"{NUMBER};ext=5",
+        f"{NUMBER},,5",
+        f"{NUMBER} ext. 5",
+        f"{NUMBER}x5",
+    ],
+)
+def test_a_number_is_read_however_the_target_is_written(spelled: str) -> None:
+    assert number_in(recorded_target(spelled)) == NUMBER
+
+
+@pytest.mark.parametrize(
+    ("spelled", "user"), [("billing", "billing"), ("1001", "1001"), ("billing@p.example:5061", "billing")]
+)
+def test_a_target_that_is_no_telephone_number_is_a_user(spelled: str, user: str) -> None:
+    assert number_in(recorded_target(spelled)) == user
 
 
 def test_an_extractor_is_no_transfer() -> None:

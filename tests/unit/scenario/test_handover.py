@@ -119,6 +119,14 @@ def test_a_transfer_that_failed_is_not_the_one_it_landed_by(
     assert handover.judged(landed("both", "ada"), "Both", ["One"], sent).verdict is verdict
 
 
+def test_a_transfer_to_an_address_without_its_scheme_is_told(landed: Callable[..., CaseContext]) -> None:
+    """As Gladly's guide has them in Synthflow's transfer action."""
+    phone = f"{ONE}@acme.sip.gladly.example;transport=tls"
+    action = {"action_type": "transfer_call_action_type", "parameters_hard_coded": {"phone": phone}}
+    found = handover.judged(landed("both", "ada"), "Both", ["One"], list(handover.in_actions([action])))
+    assert (found.verdict, found.actual) == (Verdict.FAILED, "it landed at One (ada)")
+
+
 def test_one_number_for_both_needs_the_topic(landed: Callable[..., CaseContext]) -> None:
     context = landed("both", "ada")
     groups = context.deployment.groups
