@@ -13,7 +13,7 @@ from harness.diagnosis.derive import Scene, listed, number_in
 from harness.diagnosis.messages import begins_dialog
 from harness.events import phone_of
 from harness.far_end.call_record import actions_of
-from harness.far_end.recorded_transfer import landed_last, recorded_target
+from harness.far_end.recorded_transfer import landed_by, recorded_target
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import Request
 
@@ -102,7 +102,7 @@ def _transfers(scene: Scene) -> Iterator[_Sent]:
         if isinstance(message, Request) and message.method == "REFER":
             yield _referred(message, scene.number_of(event))
     for record in scene.records:
-        for action in reversed(landed_last(actions_of(record.record))):
+        for action in landed_by(actions_of(record.record)):
             to = action.get("to")
             yield _Sent(number_in(recorded_target(to)) if isinstance(to, str) else None, None, False, record.source)
 

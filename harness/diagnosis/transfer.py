@@ -12,7 +12,7 @@ from harness.diagnosis.messages import CHALLENGES, Seen, parse, said_by
 from harness.diagnosis.refusals import TERMINATED, of_message, of_refusal
 from harness.events import TransferProgress
 from harness.far_end.call_record import actions_of
-from harness.far_end.recorded_transfer import landed_last, recorded_target
+from harness.far_end.recorded_transfer import landed_by, recorded_target
 from harness.sip.grammar import decimal, host_of
 from harness.sip.message import Request, Response
 from harness.sip.referrals import Referrals
@@ -305,7 +305,7 @@ def _by_phone(scene: Scene) -> None:
 
 def _by_record(scene: Scene) -> None:
     for record in scene.records:
-        for action in reversed(landed_last(actions_of(record.record))):
+        for action in landed_by(actions_of(record.record)):
             scene.facts.record("transfer.asked", True, record.source)
             way = {"cold": "REFER", "warm": "INVITE"}.get(str(action.get("type")))
             scene.facts.record("transfer.way", way, record.source)

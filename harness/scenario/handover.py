@@ -10,7 +10,7 @@ from typing import Any
 from harness.checks import landing
 from harness.checks.finding import not_observable
 from harness.deployment import TOPIC_HEADER, Handover
-from harness.far_end.recorded_transfer import landed_last, recorded_target
+from harness.far_end.recorded_transfer import landed_by, recorded_target
 from harness.scenario.case_phones import HEADER_NUMBER
 from harness.scenario.context import CaseContext
 from harness.sip.grammar import SipSyntaxError
@@ -45,8 +45,8 @@ def in_messages(texts: Iterable[str]) -> Iterator[SentTransfer]:
 
 
 def in_actions(actions: Iterable[Any]) -> Iterator[SentTransfer]:
-    """The transfers among the actions of an AI's record, which tells their numbers."""
-    for action in landed_last(actions):
+    """The transfer among the actions of an AI's record that the call was left with, where the record tells its number."""
+    for action in landed_by(actions):
         if isinstance(to := action.get("to"), str):
             with suppress(SipSyntaxError):
                 yield from _to(Uri.parse(recorded_target(to)), shows_topic=False)

@@ -112,3 +112,11 @@ def test_digits_that_a_record_hides_are_no_number_that_is_nobodys(hidden: str) -
     example = example.record(status="completed", executed_actions={"a": _documented(hidden)}).landed("billing")
     assert facts_of(example).value("transfer.target") is None
     assert {cause.confidence for cause in example.diagnose().causes} == {"possible"}
+
+
+def test_the_number_of_a_transfer_that_failed_is_not_that_of_the_last() -> None:
+    actions = [_documented(OTHER_GROUP, "transfer-failed-timeout"), _documented("{results.phone}")]
+    example = Example(row="TD-TRANSFER-BLIND").dials().after(0.1).answered().taken()
+    example = example.record(status="completed", executed_actions=actions).landed("billing")
+    assert facts_of(example).value("transfer.target") is None
+    assert facts_of(example).value("transfer.way") == "REFER"

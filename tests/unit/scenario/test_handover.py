@@ -119,6 +119,23 @@ def test_a_transfer_that_failed_is_not_the_one_it_landed_by(
     assert handover.judged(landed("both", "ada"), "Both", ["One"], sent).verdict is verdict
 
 
+@pytest.mark.parametrize("to", [None, "", "{results.phone}", "+1815*****91", "a desk"])
+def test_where_the_last_transfer_led_is_not_told_by_one_that_failed(
+    landed: Callable[..., CaseContext], to: str | None
+) -> None:
+    """A phone book's entry, a variable, or digits that are hidden: then the record tells no number of the one that it landed by."""
+    actions = [
+        {
+            "action_type": "transfer_call_action_type",
+            "parameters_hard_coded": {"phone": phone},
+            "return_value": {"status": status},
+        }
+        for phone, status in ((ONE, "transfer-failed-timeout"), (to, "transfer-success"))
+    ]
+    sent = list(handover.in_actions(actions))
+    assert handover.judged(landed("both", "ada"), "Both", ["One"], sent).verdict is Verdict.NOT_OBSERVABLE
+
+
 def test_a_transfer_to_an_address_without_its_scheme_is_told(landed: Callable[..., CaseContext]) -> None:
     """As Gladly's guide has them in Synthflow's transfer action."""
     phone = f"{ONE}@acme.sip.gladly.example;transport=tls"
@@ -233,7 +250,8 @@ def test_a_transfer_in_a_record() -> None:
         {"name": "transfer_call", "to": f"sip:{BOTH}@p.example;transport=tls"},
         {"name": "transfer_call", "to": "the billing people"},
     ]
-    assert list(handover.in_actions(actions)) == [SentTransfer(to, shows_topic=False) for to in (ONE, BOTH)]
+    assert list(handover.in_actions(actions[:-1])) == [SentTransfer(BOTH, shows_topic=False)]
+    assert list(handover.in_actions(actions)) == []  # by the last it may have landed, wherever that leads
 
 
 @pytest.mark.parametrize("to", ["ring-group", "+1-815-555-0191", "sip:ring-group@platform.example"])
