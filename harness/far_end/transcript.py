@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from difflib import SequenceMatcher
 from functools import lru_cache
+from itertools import pairwise
 from typing import Literal
 
 #: Recognition drops and bends words; of other sentences of the same length hardly half is alike.
@@ -21,9 +22,12 @@ _NOBODY = ("system", "tool", "function", "action")
 _LINE = re.compile(r"^\s*(\w+)\s*:\s*(.*)$")
 #: What may be a speaker's name, of several words too, and something that was said.
 _NAMED = re.compile(r"^\s*([^:]{1,40}?)\s*:\s*\S")
+_NAME_ALONE = re.compile(r"^[^:]{1,40}:\s*$")
 #: Line breaks may be written as two characters each, or be lost: then a word with a colon begins a turn.
 _WRITTEN_BREAK = re.compile(r"(\\r)?\\n")
 _BEFORE_NAME = re.compile(r"(?<=\s)(?=[^\W\d]\w*\s*:(?:\s|$))")
+#: A word with a colon, wherever it stands: "：" is that of East Asia.
+_WITH_COLON = re.compile(r"\b([^\W\d]\w*+)\s*+[:：]")
 #: How the model is told, as if by the human, that nothing was heard, so that it asks again: the example of Get a call has such a turn.
 _NOTHING_HEARD = "user has not responded"
 
@@ -46,6 +50,13 @@ def _as_line(turn: object) -> str:
     words, whose = (
         next((turn[key] for key in keys if isinstance(turn.get(key), str)), "") for keys in (_WORDS, _WHOSE)
     )
+    told = turn.values() if not whose else [turn.get(key) for key in _WORDS]
+    if (
+        not words
+        and whose.lower() not in _SIDE_OF
+        and any(isinstance(each, str | list | dict) and each for each in told)
+    ):
+        words = "…"  # something in a form that is not known, by somebody who may be anybody
     return f"{whose or 'somebody'}: {' '.join(words.split())}" if words or whose else ""
 
 
@@ -75,12 +86,23 @@ def _says_nothing_was_heard(words: str) -> bool:
 
 
 def may_name_others(transcript: str) -> bool:
-    """Whether a line may be somebody's who is named in a way that is not known here: then nobody is sure to have said nothing.
+    """Whether words may be somebody's who is named in a way that is not known here: then nobody is sure to have said nothing.
 
-    Words with a colon in them count as well, where a turn goes on in a line of its own: what is missed by that denies nothing.
+    Words with a colon in them count as well, where a turn goes on in a line of its own, and names within a line, where it is not
+    known what lies between turns: what is missed by that denies nothing.
     """
-    known = {*_NOBODY, *_SIDE_OF}
-    return any((match := _NAMED.match(line)) and match[1].lower() not in known for line in _lines(transcript))
+    known, lines = {*_NOBODY, *_SIDE_OF}, [line for line in _lines(transcript) if line.strip()]
+    # a name may stand in a line of its own
+    turns = (
+        f"{line} {after}" if _NAME_ALONE.match(line) and ":" not in after else line
+        for line, after in pairwise([*lines, ""])
+    )
+    if any((match := _NAMED.match(turn)) and match[1].lower() not in known for turn in turns):
+        return True
+    within = [
+        match[1].lower() for line in lines for match in _WITH_COLON.finditer(line) if line[: match.start()].strip()
+    ]
+    return any(len(lines) == 1 or name in _SIDE_OF for name in within)
 
 
 def _lines(transcript: str) -> list[str]:

@@ -127,10 +127,36 @@ def test_turns_in_one_line(names: tuple[str, str], between: str) -> None:
         ("bot: Hi there, how can I help?", False),
         ("bot: Hi. lead: hello", True),
         ("bot: Hi. lead:", False),
+        ("bot: Hi.|lead: hello", True),
+        ("bot:\nHi.\nlead:\nhello", True),
+        ("bot:\nHi.\nAnna Smith :\n\nhello", True),
+        ("bot:\nHi, here are our hours\nlead:\nhuman:\nhello", False),
+        ("bot: Hi.\nbot: Our hours are: 9 to 5, see https://acme.example", False),
     ],
 )
 def test_speakers_whose_names_are_not_known(transcript: str, may: bool) -> None:
     assert may_name_others(transcript) is may
+
+
+@pytest.mark.parametrize("between", ["<br>", "<br/>", "|", "", ", ", " ", "\n- ", " • "])
+@pytest.mark.parametrize("colon", [": ", ":", " :", ":\n", "："])
+@pytest.mark.parametrize("names", [("bot", "human"), ("AI", "User")])
+def test_nobody_is_sure_to_be_silent_whose_name_stands_within_a_line(
+    names: tuple[str, str], colon: str, between: str
+) -> None:
+    """Turns may lie between signs that are not known here: then the whole call is one turn of who is named first."""
+    for said_by in (names, names[::-1], names * 2):
+        transcript = between.join(f"{name}{colon}{WORDS}" for name in said_by)
+        sides = [has_turn(transcript, side) for side in ("bot", "human")]
+        assert sides in ([True, True], [False, False]) or may_name_others(transcript)
+
+
+def test_a_turn_in_an_unknown_form_may_be_anybodys() -> None:
+    turns = [{"role": "bot", "content": "Hi there."}, {"from": "human", "body": WORDS}]
+    assert may_name_others(CallRecord("c1", {"transcript": turns}).transcript)
+    parts = [turns[0], {"role": "lead", "content": [{"type": "text", "text": WORDS}]}]
+    assert may_name_others(CallRecord("c1", {"transcript": parts}).transcript)
+    assert not may_name_others(CallRecord("c1", {"transcript": [*turns[:1], {"timestamp": 7, "body": ""}]}).transcript)
 
 
 @pytest.mark.parametrize("between", ["\n", " ", "\\n"])
