@@ -9,7 +9,7 @@ from harness.diagnosis.derive import Scene
 from harness.diagnosis.messages import Seen, begins_dialog, is_within, parse
 from harness.diagnosis.refusals import THE_CODEC, of_hangup
 from harness.events import SipMessage
-from harness.far_end.transcript import said
+from harness.far_end.transcript import as_text, said
 from harness.sip import why
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import Message
@@ -149,14 +149,14 @@ def _spoke(scene: Scene) -> None:
         if scene.vantage.role(event.phone) == "ai" and event.tx_packets:
             scene.facts.record("ai.spoke", True, f"{event.leg} sent {event.tx_packets} packets")
     for record in scene.records:
-        transcript = record.record.get("transcript")
-        if isinstance(transcript, str) and said(transcript, "bot"):
+        if said(as_text(record.record.get("transcript")), "bot"):
             scene.facts.record("ai.spoke", True, record.source)
     for event in scene.last_statistics:
         if scene.vantage.role(event.phone) == "ai":
             scene.facts.record("ai.spoke", False, f"{event.leg} sent no packet")
-    # A transcript that is empty leaves it open: some interfaces never have one. Of silence that arrives a record without any does, too.
+    # A transcript without a word of the AI's leaves it open, be it empty or null: some interfaces never have one. Of silence that
+    # arrives a record without any does, too.
     silent = scene.facts.value("audio.to_caller") == "silent RTP"
     told = [record.record for record in scene.records]
-    if not any(r.get("transcript") == "" or (silent and "status" in r and not r.get("transcript")) for r in told):
+    if not any("transcript" in r or (silent and "status" in r) for r in told):
         scene.facts.record("ai.spoke", "nobody says otherwise")

@@ -402,12 +402,6 @@ def test_a_few_packets_are_no_evidence_of_silence(packets: int) -> None:
     assert [cause.id for cause in diagnosis.causes] == ["rtp-blocked-to-caller"]
 
 
-def test_a_transcript_that_is_empty_leaves_it_open_whether_the_ai_spoke() -> None:
-    talk = Example().dials().ai_gets().answered().taken().codec("caller.1", "PCMU").to_ai().to_caller("no-rtp")
-    diagnosis = talk.counted().record(status="completed", transcript="", witness={"codec": "PCMU"}).diagnose()
-    assert [cause.id for cause in diagnosis.candidates] == ["rtp-blocked-to-caller", "ai-silent"]
-
-
 @pytest.mark.parametrize(
     ("strength", "denied_by", "told"),
     [

@@ -97,15 +97,36 @@ def test_a_stand_in_s_packets_tell_whether_the_ai_spoke() -> None:
     [
         ("bot: hello", True),
         ("Assistant: hello", True),
-        ("human: are you the robot: yes", "nobody says otherwise"),
-        ("bot:", "nobody says otherwise"),
-        ("human: hello", "nobody says otherwise"),
+        ([{"role": "assistant", "content": "hello"}], True),
+        ("human: are you the robot: yes", None),
+        ([{"role": "user", "content": "hello"}], None),
+        ("bot:", None),
+        ("human: hello", None),
+        ("Anna: hello", None),
         ("", None),
-        (None, "nobody says otherwise"),
+        ([], None),
+        (None, None),
     ],
 )
-def test_a_transcript_that_quotes_the_ai_shows_that_it_spoke(transcript: str | None, spoke: object) -> None:
-    assert facts_of(Example().dials().record(transcript=transcript)).value("ai.spoke") == spoke
+def test_a_transcript_that_quotes_the_ai_shows_that_it_spoke_and_no_other_says_anything_of_it(
+    transcript: object, spoke: object
+) -> None:
+    assert facts_of(Example().dials().record(transcript=transcript)).value("ai.spoke") is spoke
+
+
+def test_where_no_transcript_is_told_nobody_says_that_the_ai_was_silent() -> None:
+    assert facts_of(Example().dials()).value("ai.spoke") == "nobody says otherwise"
+    assert facts_of(Example().dials().record(witness={"codec": "PCMU"})).value("ai.spoke") == "nobody says otherwise"
+
+
+@pytest.mark.parametrize(
+    "transcript", ["", None, [], "human: Hello.", [{"role": "user", "content": "Hello."}], "Anna: Hello."]
+)
+def test_a_transcript_without_words_of_the_ai_leaves_it_open_whether_it_spoke(transcript: object) -> None:
+    """That the caller's are in it does not say that the AI had any."""
+    talk = Example().dials().ai_gets().answered().taken().codec("caller.1", "PCMU").to_ai().to_caller("no-rtp")
+    diagnosis = talk.counted().record(status="completed", transcript=transcript, witness={"codec": "PCMU"}).diagnose()
+    assert [cause.id for cause in diagnosis.candidates] == ["rtp-blocked-to-caller", "ai-silent"]
 
 
 # -- digits
