@@ -121,7 +121,7 @@ def _by_landing(scene: Scene, finding: Finding) -> None:
         told = _why(finals[-1]) if finals else ()
         facts.record("ai.saw", "refused" if finals else "rang", scene.invites[-1].where, *told)
     elif attempts := [str(item) for item in listed(finding.facts.get("attempted"))]:
-        refused = any(item.startswith(("failed", "busy", "canceled")) for item in attempts)
+        refused = any(item.startswith(("failed", "busy")) for item in attempts)  # what is canceled the platform gave up
         words = [shown for _, shown in _of_records(scene)] if refused else []
         facts.record("ai.saw", "refused" if refused else "rang", *attempts, *words)
     elif not finding.facts.get("unseen"):  # where nobody could look, that nothing was seen says nothing

@@ -69,7 +69,9 @@ def test_an_offer_of_no_media_at_all_has_no_g711() -> None:
         (["somebody"], [], "answered"),
         ([], ["failed:x"], "refused"),
         ([], ["busy:x"], "refused"),
-        ([], ["canceled:x"], "refused"),
+        ([], ["canceled:x"], "rang"),  # by who called
+        ([], ["user-canceled:x"], "rang"),
+        ([], ["canceled:x", "failed:x"], "refused"),
         ([], ["no-answer:x"], "rang"),
         ([], ["no-answer:x", "failed:x"], "refused"),
         ([], [], "nothing"),

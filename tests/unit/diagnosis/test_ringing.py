@@ -31,3 +31,13 @@ def test_who_is_refused_early_was_not_waited_for_either() -> None:
     told = {cause.id: cause.confidence for cause in causes}
     assert causes[0].id == "ring-timeout-wrong"
     assert (told["ring-timeout-wrong"], told["ai-never-answers"]) == ("likely", "possible")
+
+
+@pytest.mark.parametrize("status", ["no-answer", "canceled", "user-canceled"])
+@pytest.mark.parametrize(("after", "cause"), [(30.0, "ai-never-answers"), (3.0, "ring-timeout-wrong")])
+def test_a_record_of_a_call_that_was_given_up_is_of_one_that_rang(status: str, after: float, cause: str) -> None:
+    """487, by which a CANCEL is answered (RFC 3261 section 9.2), is no refusal of the AI's."""
+    example = fallback(Example(ring_timeout_s=30.0), after=after)
+    example = example.record(status=status, telephony_disconnect_reason="request terminated").all_ports_answer()
+    found = example.not_taken("the phone reception", attempted=[f"{status}:x"]).diagnose().causes
+    assert (found[0].id, found[0].confidence) == (cause, "likely")
