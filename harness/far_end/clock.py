@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import email.utils
 import time
+from datetime import UTC
 
 _OFFSET = time.time() - time.monotonic()
 #: Of a call: seconds since the epoch in 2001 and 2099. Thousands, millions of them lie elsewhere.
@@ -28,3 +30,11 @@ def told_to_monotonic(told: object, ahead_s: float) -> float:
 def since_epoch(told: float) -> float | None:
     """The seconds since the epoch that a number tells as such, as milli-, micro- or nanoseconds; None where no call began then."""
     return next((told / unit for unit in _UNITS if _FROM_S <= told / unit < _TO_S), None)
+
+
+def date_told(date: str) -> float:
+    """The seconds since the epoch of a Date or Retry-After, which is in UTC in each of its forms, also where it names no zone
+    (RFC 9110 section 5.6.7) or "-0000" (RFC 5322 section 3.3). Raises ``ValueError`` or ``OverflowError`` for what is none.
+    """
+    told = email.utils.parsedate_to_datetime(date)
+    return (told if told.tzinfo is not None else told.replace(tzinfo=UTC)).timestamp()

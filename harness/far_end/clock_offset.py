@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import email.utils
 import math
+
+from harness.far_end.clock import date_told
 
 
 class ClockOffset:
@@ -35,8 +36,8 @@ class ClockOffset:
     def note(self, asked_at: float, answered_at: float, date: str | None) -> None:
         """An answer with that Date came to a request; both moments by this machine's clock (epoch seconds)."""
         try:
-            told = email.utils.parsedate_to_datetime(date or "").timestamp()
-        except (ValueError, TypeError, OverflowError):
+            told = date_told(date or "")
+        except (ValueError, OverflowError):
             return
         least, most = told - answered_at, told + 1.0 - asked_at
         if least > self._most or most < self._least:  # one of the clocks was set

@@ -7,7 +7,6 @@ What it answers may be anybody's text: ids are checked before they go into a pat
 from __future__ import annotations
 
 import asyncio
-import email.utils
 import json
 import math
 import re
@@ -27,7 +26,7 @@ from harness.far_end.call_record import (
     CallRecord,
     is_told_in_milliseconds,
 )
-from harness.far_end.clock import to_wall, told_to_monotonic
+from harness.far_end.clock import date_told, to_wall, told_to_monotonic
 from harness.far_end.clock_offset import ClockOffset
 from harness.far_end.shared_reading import SharedReading
 from harness.http_client import Answer, HttpClient, HttpError, HttpResponse
@@ -303,7 +302,7 @@ def _patience(answer: HttpResponse) -> float:
         seconds = float(asked)
     except ValueError:
         try:
-            seconds = email.utils.parsedate_to_datetime(asked).timestamp() - time.time()
+            seconds = date_told(asked) - time.time()
         except (ValueError, OverflowError):
             return 1.0
     return max(0.0, seconds) if math.isfinite(seconds) else 1.0

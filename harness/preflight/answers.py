@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import datetime
-import email.utils
 import re
 from dataclasses import replace
 
 from harness.deployment import is_address
+from harness.far_end.clock import date_told
 from harness.preflight.lines import (
     AUDIO,
     REGISTRATION,
@@ -152,10 +151,7 @@ def clock_line(probing: Probing, who: str, date: str | None) -> ProbeResult | No
     if not date:
         return None
     try:
-        told = email.utils.parsedate_to_datetime(date)
-        if told.tzinfo is None:  # "-0000"
-            told = told.replace(tzinfo=datetime.UTC)
-        theirs = told.timestamp()
+        theirs = date_told(date)
     except (ValueError, OverflowError):
         return warning(
             *name, f"it says {date!r}", REGISTRATION, "Its Date header cannot be read; nothing depends on it."

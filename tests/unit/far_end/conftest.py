@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -94,3 +95,13 @@ def web() -> Iterator[Callable[..., Web]]:
     """Makes servers: ``web(answer("200 OK"), …)``."""
     with ExitStack() as stack:
         yield lambda *answers: stack.enter_context(serving(Web(list(answers))))
+
+
+@pytest.fixture
+def far_from_greenwich(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """This machine's time is that of India."""
+    with monkeypatch.context() as changed:
+        changed.setenv("TZ", "Asia/Kolkata")
+        time.tzset()
+        yield
+    time.tzset()

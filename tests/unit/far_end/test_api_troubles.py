@@ -7,6 +7,7 @@ import email.utils
 import gzip
 import json
 import socket
+import time
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -126,6 +127,11 @@ def in_(seconds: float) -> str:
     )
 
 
+def as_c_has_it(seconds: float) -> str:
+    return time.asctime(time.gmtime(time.time() + seconds))
+
+
+@pytest.mark.usefixtures("far_from_greenwich")
 @pytest.mark.parametrize(
     ("after", "least", "most"),
     [
@@ -135,6 +141,7 @@ def in_(seconds: float) -> str:
         ("3600", 5.0, 5.0),  # it may say so, but a case cannot wait for it
         ("a date in 3 s", 0.5, 3.0),
         ("a date 60 s ago", 0.0, 0.0),
+        ("a date in 3 s, as C has it", 0.5, 3.0),
         ("-7", 0.0, 0.0),
         ("nan", 1.0, 1.0),
         ("inf", 1.0, 1.0),
@@ -143,7 +150,8 @@ def in_(seconds: float) -> str:
     ],
 )
 def test_too_many_requests(web: Make, waited: list[float], after: str, least: float, most: float) -> None:
-    after = {"a date in 3 s": in_(3), "a date 60 s ago": in_(-60)}.get(after, after)
+    dates = {"a date in 3 s": in_(3), "a date 60 s ago": in_(-60), "a date in 3 s, as C has it": as_c_has_it(3)}
+    after = dates.get(after, after)
     server = web(answer("429 Too Many Requests", "{}", f"Retry-After: {after}"), answer("200 OK", FINE))
     api = client(server)
     assert [record.id for record in api.calls(since=0.0)] == ["c1"]
