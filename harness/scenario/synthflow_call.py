@@ -60,7 +60,13 @@ class SynthflowCall:
         declared = context.deployment.synthflow
         transcript = context.deployment.transcript
         within_s = declared.transcript_within_s if declared and transcript == "after" else RECOGNISED_WITHIN_S
-        reader = RecordReader(self.refresh, transcript=transcript, within_s=within_s, is_down=lambda: api.is_down)
+        reader = RecordReader(
+            self.refresh,
+            transcript=transcript,
+            within_s=within_s,
+            is_down=lambda: api.is_down,
+            is_blind=lambda: self.is_blind,
+        )
         self.words = Words(context, reader)
 
     @property

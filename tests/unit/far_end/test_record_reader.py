@@ -171,3 +171,36 @@ def test_nobody_gives_up_before_the_first_look() -> None:
     reader = RecordReader(api.read, transcript="after", within_s=1.0, clock=lambda: next(moments, 99.0))
     assert reader.find(has("hello"), api.pause)
     assert api.reads == 1
+
+
+@pytest.mark.parametrize("polled_s", [0.5, 1.0, 2.0, 5.0, 20.0])
+def test_what_was_read_once_has_not_settled(polled_s: float) -> None:
+    """Whoever looks seldom, or asks an interface that takes its time, has seen no more than those who look often."""
+    now = 0.0
+
+    def read() -> CallRecord:
+        return CallRecord("c1", {"status": "completed", "transcript": WORDS if now >= 1.5 else "bot: hello"})
+
+    def pause() -> None:
+        nonlocal now
+        now += polled_s
+
+    reader = RecordReader(read, transcript="after", within_s=30.0, clock=lambda: now)
+    assert reader.find(has("speak to a person"), pause)
+    assert not reader.has_told_all
+    assert not reader.find(has("never said"), pause)
+    assert reader.has_told_all
+
+
+def test_a_look_that_failed_shows_nothing() -> None:
+    """An API that answers, and not with the record (404, a status that is not known): it is not down, and what was read may be half."""
+    api, is_blind = Api(comes=0.0), False
+    reader = RecordReader(api.read, transcript="after", within_s=30.0, is_blind=lambda: is_blind, clock=lambda: api.now)
+    assert reader.find(has("hello"), api.pause)
+    is_blind = True
+    assert not reader.find(has("never said"), api.pause)
+    assert api.now == 30.0
+    assert not reader.has_told_all
+    is_blind = False
+    reader.look()
+    assert reader.has_told_all
