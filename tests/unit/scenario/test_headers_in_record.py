@@ -58,6 +58,8 @@ def found(context: CaseContext) -> Finding:
         ({"prompt_variables": {NAME: CALLER}}, Verdict.PASSED),
         ({"prompt_variables": {NAME: "+14155550177"}}, Verdict.FAILED),
         ({"prompt_variables": {"X-Order": "7"}}, Verdict.FAILED),
+        ({"prompt_variables": {NAME: "+1415*****01"}}, Verdict.NOT_OBSERVABLE),  # as some accounts hide digits
+        ({"prompt_variables": {NAME: "[REDACTED]"}}, Verdict.NOT_OBSERVABLE),
         ({"prompt_variables": {"name": "Ann"}}, Verdict.NOT_OBSERVABLE),
         ({"prompt_variables": None}, Verdict.NOT_OBSERVABLE),
         ({"telephony_sip_headers": {"x-gladly-caller-id": CALLER}}, Verdict.PASSED),
@@ -128,3 +130,11 @@ def test_a_header_of_the_caller_s_is_missing_beside_others_of_its_own(
     expect, context = asked(make_context, Api(told | {"status": "completed"}))
     expect.header("X-Order-Id", "7", sent_with=SENT)
     assert found(context).verdict is verdict
+
+
+def test_a_value_that_looks_as_if_digits_were_hidden_in_it_is_right_where_it_was_sent(
+    make_context: MakeContext,
+) -> None:
+    expect, context = asked(make_context, Api({"status": "completed", "prompt_variables": {"X-Order": "#7"}}))
+    expect.header("X-Order", "#7")
+    assert found(context).verdict is Verdict.PASSED
