@@ -35,6 +35,8 @@ _MASKED = re.compile(
     r"[*•●#…]|\.\.|redacted|^[-+() .\dx]*xx[-() .\dx]*$|^[<\[{]+(?!anonymous)[a-z][\w -]*[>\]}]+$", re.IGNORECASE
 )
 _E164 = re.compile(r"\+\d+", re.ASCII)
+#: Of a date and time (ISO 8601, both of its formats). Without seconds it may be of any moment of a minute, or an hour.
+_WITH_SECONDS = re.compile(r"[T ]\d\d:?\d\d:?\d\d", re.IGNORECASE)
 _URI = re.compile(r"(?:sips?|tel):([^@;>]+)", re.IGNORECASE)
 
 
@@ -218,7 +220,7 @@ def is_told_in_milliseconds(plain: Mapping[str, Any]) -> bool:
 
 
 def _moment(told: object) -> float | None:
-    """Seconds since the epoch, which are told as a number, or as a date and time with its offset."""
+    """Seconds since the epoch, which are told as a number, or as a date and time to the second with its offset."""
     if isinstance(told, bool) or not isinstance(told, int | float | str):
         return None
     try:
@@ -228,7 +230,7 @@ def _moment(told: object) -> float | None:
             moment = datetime.fromisoformat(str(told))
         except ValueError:
             return None
-        return moment.timestamp() if moment.tzinfo is not None else None
+        return moment.timestamp() if moment.tzinfo is not None and _WITH_SECONDS.search(str(told)) else None
     except OverflowError:
         return None
     return since_epoch(seconds)
