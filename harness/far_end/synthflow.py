@@ -141,9 +141,7 @@ class SynthflowApi:
         query = calls_query(since + self._offset.seconds - _EARLIER_S, model)
         for _ in range(_MOST_PAGES):
             listed = await self._asked("GET", "/calls", params=query)
-            calls = listed.get("calls") if isinstance(listed, dict) else listed
-            if not isinstance(calls, list):
-                raise FarEndError("Synthflow API: GET /calls: the answer lists no calls")
+            calls = calls_in(listed)
             self._learn_precision(calls)
             new = [record for record in map(self._record, calls) if record.id not in seen]
             seen |= {record.id for record in new}
@@ -204,7 +202,7 @@ class SynthflowApi:
             self._cut_off_s = MILLISECOND_S
 
     async def _asked(self, method: str, path: str, **arguments: Any) -> Any:
-        return _payload(f"{method} {path}", await self._ask(method, path, **arguments))
+        return payload(f"{method} {path}", await self._ask(method, path, **arguments))
 
     async def _ask(self, method: str, path: str, **arguments: Any) -> HttpResponse:
         what = f"{method} {path}"
@@ -308,7 +306,16 @@ def _patience(answer: HttpResponse) -> float:
     return max(0.0, seconds) if math.isfinite(seconds) else 1.0
 
 
-def _payload(what: str, answer: HttpResponse) -> Any:
+def calls_in(listed: object) -> list[Any]:
+    """The calls that the answer to ``GET /calls`` lists. Raises :class:`FarEndError` where it is no list."""
+    calls = listed.get("calls") if isinstance(listed, dict) else listed
+    if not isinstance(calls, list):
+        raise FarEndError("Synthflow API: GET /calls: the answer lists no calls")
+    return calls
+
+
+def payload(what: str, answer: HttpResponse) -> Any:
+    """What an answer to ``what`` holds, decoded and unwrapped. Raises :class:`FarEndError` for what is no JSON."""
     try:
         text = answer.body.decode("utf-8")
         plain = json.loads(text)

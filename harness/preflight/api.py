@@ -6,7 +6,8 @@ import json
 import time
 
 from harness.deployment import Synthflow
-from harness.far_end.synthflow import calls_query
+from harness.errors import FarEndError
+from harness.far_end.synthflow import calls_in, calls_query, payload
 from harness.http_client import HttpError, HttpResponse, session
 from harness.preflight.answers import clock_line
 from harness.preflight.lines import ROUTING, ProbeKind, ProbeResult, failed, ok, warning
@@ -63,8 +64,8 @@ def _answer(answer: HttpResponse, took: float, by_model: bool) -> ProbeResult:
             )
             return failed(*_NAME, f"{said}: the token is known, but may not do this", ROUTING, fix)
         case 429:
-            after = answer.headers.get("retry-after")
-            wait = f", again after {after} s" if after else ""
+            after = answer.headers.get("retry-after", "")  # a number, or a date (RFC 9110 section 10.2.3)
+            wait = f", again after {after} s" if after.isdigit() else f", not before {after}" if after else ""
             fix = "Wait, or run fewer cases at once: records are read after each call."
             return warning(*_NAME, f"{said}: too many requests{wait}", ROUTING, fix)
         case 404:
@@ -89,8 +90,21 @@ def _answer(answer: HttpResponse, took: float, by_model: bool) -> ProbeResult:
         case _ if not _is_json(answer.body):
             kind = answer.headers.get("content-type", "no type")
             return failed(*_NAME, f"{said}: no API there, but {kind}", ROUTING, _NO_API)
+        case _ if not _lists_calls(answer):
+            fix = "Check model_id of [assistants], and synthflow.api_base: https://api.synthflow.ai/v2 or a region's."
+            words = "the answer lists no calls, so that no record will be read"
+            return warning(*_NAME, f"{said}: {words}", ROUTING, fix)
         case _:
             return ok(*_NAME, f"{said}, the token is accepted")
+
+
+def _lists_calls(answer: HttpResponse) -> bool:
+    """Whether a run can read it."""
+    try:
+        calls_in(payload("GET /calls", answer))
+    except FarEndError:
+        return False
+    return True
 
 
 def _is_json(body: bytes) -> bool:

@@ -190,7 +190,7 @@ def _wav(data: bytes) -> None:
 
 def _api(data: bytes) -> None:
     try:
-        plain = synthflow._payload("GET /calls", HttpResponse(200, "OK", {}, data))
+        plain = synthflow.payload("GET /calls", HttpResponse(200, "OK", {}, data))
     except FarEndError:
         return
     json.dumps(plain, ensure_ascii=False).encode()  # evidence is made of it

@@ -143,7 +143,14 @@ class FarEnd:
 
     # HTTP
 
-    def api(self, status: str = "200 OK", headers: str = "", *, body: str = "{}", silent: bool = False) -> str:
+    def api(
+        self,
+        status: str = "200 OK",
+        headers: str = "",
+        *,
+        body: str = '{"response": {"calls": []}}',
+        silent: bool = False,
+    ) -> str:
         """The API; its base address."""
 
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

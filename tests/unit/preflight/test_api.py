@@ -32,6 +32,8 @@ def test_the_token(lab: Any, far: Any) -> None:
     check(token(lab, far, far.api("404 Not Found")), FAILED, "no API there", row, "api_base")
     limited = far.api("429 Too Many Requests", "Retry-After: 7\r\n")
     check(token(lab, far, limited), WARNING, "again after 7 s", row, "Wait")
+    limited = far.api("429 Too Many Requests", "Retry-After: Fri, 31 Dec 1999 23:59:59 GMT\r\n")
+    check(token(lab, far, limited), WARNING, "not before Fri, 31 Dec 1999 23:59:59 GMT", row, "Wait")
     check(token(lab, far, far.api("500 Internal Server Error")), WARNING, "in trouble", row, "weaker evidence")
     check(token(lab, far, far.api("422 Unprocessable Content")), WARNING, "the token is taken", row)
     silent = token(lab, far, far.api(silent=True), SOON, timeout_s=SOON["patience"])
@@ -56,6 +58,20 @@ def test_a_slow_api_that_a_run_would_wait_for_is_no_reason_to_end_it(lab: Any, f
 def test_a_web_server_that_says_200_to_everything_takes_no_token(lab: Any, far: Any, body: str) -> None:
     base = far.api(headers="Content-Type: text/html\r\n", body=body)
     check(token(lab, far, base), FAILED, "no API there, but text/html", "Calls not reaching Synthflow", "api_base")
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["{}", '{"status": "error", "message": "no such model"}', '{"response": {"items": []}}', '{"calls": {"a": 1}}'],
+)
+def test_an_answer_that_lists_no_calls_serves_no_run(lab: Any, far: Any, body: str) -> None:
+    found = token(lab, far, far.api(body=body))
+    check(found, WARNING, "lists no calls, so that no record will be read", "Calls not reaching Synthflow", "model_id")
+
+
+@pytest.mark.parametrize("body", ["[]", '{"calls": []}', '{"status": "ok", "response": {"calls": [{}]}}'])
+def test_a_list_in_any_form_that_a_run_reads(lab: Any, far: Any, body: str) -> None:
+    check(token(lab, far, far.api(body=body)), OK, "the token is accepted")
 
 
 @pytest.mark.parametrize("status", ["301 Moved Permanently", "302 Found", "307 Temporary Redirect"])
