@@ -135,8 +135,13 @@ class SynthflowEndpoint:
         found = self._answered(r for r in listed if r.number_to == number and r.id not in taken)
         told = self._ids_told(of)
         # a stranger's call may stand beside it, and newer: the caller's own number says more than a place in a list, and an id
-        # that came along more than the number, which may be another caller's
-        return min(found, key=lambda record: (record.id not in told, record.number_from != of.number), default=None)
+        # that came along more than the number, which may be another caller's; a call that goes on is no leg that has ended
+        goes_on = not of.is_over()
+
+        def unlikely(record: CallRecord) -> tuple[bool, bool, bool]:
+            return record.id not in told, record.number_from != of.number, goes_on and record.over
+
+        return min(found, key=unlikely, default=None)
 
     def records(self, of: Call) -> list[CallRecord]:
         """Every call the AI saw that may be ``of``, answered or not; says whether it could look (:attr:`blind`)."""

@@ -1,0 +1,25 @@
+"""Which of several records is the caller's, and what is said of one that cannot be read."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.scenario.conftest import MakeContext
+from tests.unit.scenario.test_synthflow_endpoint import ASSISTANT, OTHER, FakeApi, Place, call, record
+
+
+@pytest.mark.parametrize("step", [1, -1])
+def test_of_two_calls_of_one_caller_the_one_that_goes_on_is_the_callers(make_context: MakeContext, step: int) -> None:
+    """A platform tries an AI again whose first leg ended at once; a list may have the newest first, or last."""
+    records = [record(call_id="first", status="completed", telephony_duration=40), record(call_id="second")]
+    found = Place(make_context, FakeApi(records[::step])).endpoint.find(call(), ASSISTANT)
+    assert found is not None
+    assert found.id == "second"
+    # the caller's own number says more, and of a call that is over both may be it
+    beside = Place(
+        make_context, FakeApi([record(call_id="theirs", phone_number_from=OTHER), records[0]][::step])
+    ).endpoint
+    found = beside.find(call(), ASSISTANT)
+    assert found is not None
+    assert found.id == "first"
+    assert Place(make_context, FakeApi(records[::step])).endpoint.find(call(over=True), ASSISTANT) is not None
