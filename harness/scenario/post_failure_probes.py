@@ -38,7 +38,8 @@ def _records(context: CaseContext, began: float) -> None:
         return
     except BrokenError:  # a deployment without an API
         return
-    records = [record for record in listed if record.is_since(to_wall(began))]
+    # what the AI placed itself is nothing that came to it
+    records = [record for record in listed if record.is_since(to_wall(began)) and not record.is_outbound]
     declared = context.deployment.synthflow
     if declared is not None and declared.shared:  # other people's calls are none of our business
         records = [record for record in records if record.number_from in context.calls.numbers]

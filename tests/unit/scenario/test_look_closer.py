@@ -20,3 +20,14 @@ def test_records_of_the_cases_beside_this_one_are_no_evidence_here(make_context:
     found = [event.source for event in events if isinstance(event, FarEndRecord) and event.phone == "synthflow"]
     assert len(found) == 2
     assert not any("0199" in source for source in found)
+
+
+def test_calls_that_the_ai_placed_itself_are_no_evidence(make_context: MakeContext) -> None:
+    """Somebody's campaign at the same time, which was refused: what is said of that is no refusal of this case's call."""
+    refused = {"type_of_call": "outbound", "status": "failed", "error_message": "Telephony - 403 - Forbidden"}
+    placed = record(call_id="placed", phone_number_from=OTHER, phone_number_to=CALLER, **refused)
+    context = make_context(api=FakeApi([placed, record(call_id="ours")]))
+    look_closer(context, 0.0)
+    events = CaseEvidence.read(context.evidence.directory).events
+    found = [event.source for event in events if isinstance(event, FarEndRecord) and event.phone == "synthflow"]
+    assert found == ["GET /v2/calls/ours"]
