@@ -10,6 +10,8 @@ from harness.far_end.request_headers import request_headers
 from harness.http_client import HttpClient, HttpError
 
 _WITHIN_S = 10.0
+#: In a body of this type "+" stands for a blank (https://url.spec.whatwg.org/#application/x-www-form-urlencoded).
+_FORM = "application/x-www-form-urlencoded"
 
 
 def start(campaign: Campaign, line: str, customer: str) -> None:
@@ -18,8 +20,11 @@ def start(campaign: Campaign, line: str, customer: str) -> None:
     headers = request_headers("campaign", campaign, has_body=has_body)
     if not campaign.url:
         raise FarEndError("campaign.url: is missing; a campaign triggered by HTTP needs one")
-    url = campaign.url.replace("{line}", quote(line)).replace("{customer}", quote(customer))
-    body = campaign.body.replace("{line}", line).replace("{customer}", customer) if has_body else None
+    escaped = quote(line), quote(customer)
+    types = (value.lower() for name, value in headers.items() if name.lower() == "content-type")
+    is_form = any(value.startswith(_FORM) for value in types)
+    url = _filled_in(campaign.url, *escaped)
+    body = _filled_in(campaign.body, *escaped if is_form else (line, customer)) if has_body else None
     where = f"campaign trigger {campaign.url.partition('?')[0]}"  # a query may hold what is nobody's business
     client = HttpClient()
     try:
@@ -30,3 +35,7 @@ def start(campaign: Campaign, line: str, customer: str) -> None:
         client.close()
     if not answer.is_success:
         raise FarEndError(f"{where}: {answer.status} {answer.reason}")
+
+
+def _filled_in(text: str, line: str, customer: str) -> str:
+    return text.replace("{line}", line).replace("{customer}", customer)

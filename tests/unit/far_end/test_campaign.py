@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 
@@ -46,6 +47,18 @@ def test_a_body_of_another_type(web: Make) -> None:
     head = server.requests[0].decode().lower()
     assert "content-type: text/plain" in head
     assert "application/json" not in head
+
+
+@pytest.mark.parametrize(
+    "kind", ["application/x-www-form-urlencoded", "Application/X-WWW-Form-URLEncoded; charset=utf-8"]
+)
+def test_the_plus_of_a_number_in_a_form_is_no_blank(web: Make, kind: str) -> None:
+    """As dialers take it that are called as a page's form is sent: there "+" stands for a blank, and nobody was called."""
+    server = web(answer("200 OK"))
+    settings = {"headers": {"Content-Type": kind}, "body": "From={line}&To={customer}&Note=a+b"}
+    campaign.start(described(server.base, **settings), LINE, CUSTOMER)
+    body = server.requests[0].decode().partition("\r\n\r\n")[2]
+    assert parse_qs(body) == {"From": [LINE], "To": [CUSTOMER], "Note": ["a b"]}
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
