@@ -203,7 +203,8 @@ class CallRecord:
         text = next(filter(None, map(self._text, keys)), None)
         if text is None:
             return None
-        user = user_told(text)
+        # a host, and parameters of a telephone number (RFC 3966 section 3), are none of its digits
+        user = re.split("[;@]", user_told(text), maxsplit=1)[0]
         if is_masked(user):
             return None
         return self.known.get(without_separators(user)) or normalise(user, self.region) or text

@@ -7,6 +7,7 @@ import pytest
 from harness.far_end.call_record import CallRecord
 from harness.far_end.clock_offset import ClockOffset
 
+ASSISTANT = "+18085550160"
 AT = 1_795_397_682.5
 
 
@@ -34,3 +35,15 @@ def test_a_moment_to_the_minute_is_not_known(told: str) -> None:
     """Of which part of the minute it is, nobody knows: a call of ours would be an earlier one."""
     assert CallRecord("c1", {"start_time": told}).is_since(AT) is None
     assert CallRecord("c1", {"start_time": "20261123T013442Z"}).is_since(AT) is True
+
+
+@pytest.mark.parametrize(
+    "behind", [";cpc=ordinary", ";npdi;rn=+18085550100", ";ext=5", ";phone-context=+1", "@sip.example:5060;user=phone"]
+)
+@pytest.mark.parametrize("number", [ASSISTANT, "1-808-555-0160", "18085550160"])
+def test_what_a_carrier_puts_behind_a_number_is_no_part_of_it(number: str, behind: str) -> None:
+    """RFC 3966 section 3, RFC 4694 section 4: a user with its parameters, as the From or the Request-URI had it."""
+    of_uri = f"sip:{number}{behind}" if "@" in behind else f"sip:{number}{behind}@x.example"
+    record = CallRecord("c1", {"phone_number_to": number + behind, "phone_number_from": of_uri})
+    assert (record.number_to, record.number_from) == (ASSISTANT, ASSISTANT)
+    assert CallRecord("c1", {"phone_number_to": f"{ASSISTANT[:-4]}****{behind}"}).number_to is None

@@ -182,9 +182,10 @@ def test_strangers_calls_to_a_shared_number_are_left_alone(place: Callable[..., 
     strangers = [record(call_id="theirs", phone_number_from=OTHER)]
     assert place(strangers).endpoint.find(call(), ASSISTANT) is not None  # on a number of one's own: a lost caller ID
     assert place(strangers, shared=True).endpoint.find(call(), ASSISTANT) is None
-    found = place([*strangers, record()], shared=True).endpoint.find(call(), ASSISTANT)
-    assert found is not None
-    assert found.id == "c1"
+    for shown in (CALLER, f"{CALLER};cpc=ordinary"):
+        found = place([*strangers, record(phone_number_from=shown)], shared=True).endpoint.find(call(), ASSISTANT)
+        assert found is not None
+        assert found.id == "c1"
 
 
 @pytest.mark.parametrize(
