@@ -9,7 +9,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain
 from typing import Any
+from unicodedata import normalize
+from urllib.parse import unquote
 
+from harness.deployment import plain_signs
 from harness.far_end.clock import since_epoch, told_to_monotonic
 from harness.far_end.transcript import as_text, has_turn
 from harness.sip.identity import normalise, without_separators
@@ -44,6 +47,13 @@ def user_told(text: str) -> str:
     """The user of a URI where there is one in it, as in a whole address, else all of it."""
     found = _URI.search(text)
     return found[1] if found else text
+
+
+def plain_user(user: str) -> str:
+    """The same in ASCII's signs and without escapes (RFC 3261 section 19.1.2): some programs set digits apart by no-break spaces or
+    hyphens, or mark where left-to-right begins.
+    """
+    return plain_signs(normalize("NFKC", unquote(user)))
 
 
 def is_masked(user: str) -> bool:
@@ -204,7 +214,7 @@ class CallRecord:
         if text is None:
             return None
         # a host, and parameters of a telephone number (RFC 3966 section 3), are none of its digits
-        user = re.split("[;@]", user_told(text), maxsplit=1)[0]
+        user = plain_user(re.split("[;@]", user_told(text), maxsplit=1)[0])
         if is_masked(user):
             return None
         return self.known.get(without_separators(user)) or normalise(user, self.region) or text

@@ -19,9 +19,9 @@ from datetime import UTC, datetime, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from harness.deployment import Report, ReportField, plain_name, plain_signs
+from harness.deployment import Report, ReportField, plain_name
 from harness.errors import FarEndError
-from harness.far_end.call_record import user_told
+from harness.far_end.call_record import plain_user, user_told
 from harness.far_end.clock import since_epoch
 from harness.numbers_csv import as_text
 from harness.sip.identity import normalise
@@ -287,11 +287,8 @@ def _said(value: Any) -> str:
 
 
 def _number(text: str) -> str:
-    """A number with the separators of ASCII: some programs set digits apart by no-break spaces, or mark where left-to-right begins.
-
-    A column that a program took for decimals, since it has gaps, ends in ``.0``.
-    """
-    plain = _DECIMAL.sub(r"\1", plain_signs(unicodedata.normalize("NFKC", user_told(text))))
+    """A number with the separators of ASCII. A column that a program took for decimals, since it has gaps, ends in ``.0``."""
+    plain = _DECIMAL.sub(r"\1", plain_user(user_told(text)))
     return re.sub(r"(?<=\d) ?/ ?(?=\d)", "-", plain)
 
 

@@ -38,6 +38,22 @@ def test_a_moment_to_the_minute_is_not_known(told: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "spelled",
+    [
+        "sip:%2B18085550160@sip.example",  # RFC 3261 section 19.1.2
+        "%2b18085550160",
+        "+1\u2011808\u2011555\u20110160",  # hyphens and blanks that break no line
+        "+1\u00a0808\u00a0555\u202f0160",
+        "\u200e+18085550160",  # the mark of where left-to-right begins
+        "＋18085550160",
+    ],
+)
+def test_a_number_in_other_signs_than_ascii_or_escaped(spelled: str) -> None:
+    record = CallRecord("c1", {"phone_number_to": spelled, "phone_number_from": spelled})
+    assert (record.number_to, record.number_from) == (ASSISTANT, ASSISTANT)
+
+
+@pytest.mark.parametrize(
     "behind", [";cpc=ordinary", ";npdi;rn=+18085550100", ";ext=5", ";phone-context=+1", "@sip.example:5060;user=phone"]
 )
 @pytest.mark.parametrize("number", [ASSISTANT, "1-808-555-0160", "18085550160"])
