@@ -202,7 +202,16 @@ class CallRecord:
     @property
     def readable(self) -> bool:
         """Whether it says what a call is told by: its status, and the number called."""
-        return self.status in _STATUSES and _E164.fullmatch(self.number_to or "") is not None
+        return not self.lacking
+
+    @property
+    def lacking(self) -> tuple[str, ...]:
+        """What of that it does not say, in words."""
+        said = {
+            "a status that is known": self.status in _STATUSES,
+            "a number that was called": _E164.fullmatch(self.number_to or "") is not None,
+        }
+        return tuple(what for what, is_said in said.items() if not is_said)
 
     def witness(self, what: str) -> Any:
         """What the far end witnessed beyond the documented record, None when it does not say."""

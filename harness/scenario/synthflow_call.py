@@ -123,7 +123,8 @@ class SynthflowCall:
             if not self.is_unknown:
                 found = self._api.call(self._record.id)
                 if not found.readable:
-                    raise FarEndError("Synthflow API: GET /calls/{id}: the record lacks a status that is known")
+                    lacks = " and ".join(found.lacking)
+                    raise FarEndError(f"Synthflow API: GET /calls/{{id}}: the record lacks {lacks}")
                 self._record = found
             elif listed := self._find():
                 self._record = listed

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.unit.scenario.conftest import MakeContext
-from tests.unit.scenario.test_synthflow_endpoint import ASSISTANT, OTHER, FakeApi, Place, call, record
+from tests.unit.scenario.test_synthflow_endpoint import ASSISTANT, OTHER, Failing, FakeApi, Place, call, record
 
 
 @pytest.mark.parametrize("step", [1, -1])
@@ -23,3 +25,20 @@ def test_of_two_calls_of_one_caller_the_one_that_goes_on_is_the_callers(make_con
     assert found is not None
     assert found.id == "first"
     assert Place(make_context, FakeApi(records[::step])).endpoint.find(call(over=True), ASSISTANT) is not None
+
+
+@pytest.mark.parametrize(
+    ("then", "lacks"),
+    [
+        (record(status="talking"), "a status that is known"),
+        (record(phone_number_to=None), "a number that was called"),
+        ({"call_id": "c1"}, "a status that is known and a number that was called"),
+    ],
+)
+def test_what_a_record_lacks_is_said(make_context: MakeContext, then: Any, lacks: str) -> None:
+    api: Any = Failing(then)
+    seen = Place(make_context, api)
+    talk = seen.endpoint.expect_call(call(), "main", within=0.0)
+    assert talk is not None
+    talk.refresh()
+    assert seen.troubles == [f"Synthflow API: GET /calls/{{id}}: the record lacks {lacks}"]
