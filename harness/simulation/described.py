@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from typing import Any
 
 from harness.deployment import Deployment, from_plain, to_plain
@@ -27,9 +28,13 @@ def with_addresses(deployment: Deployment, block: Block) -> Deployment:
     return from_plain(plain)
 
 
-def filled_in(deployment: Deployment, **values: Any) -> Deployment:
-    """The deployment with these values, by dotted path with ``__`` for the dot."""
+def filled_in(
+    deployment: Deployment, accounts: Mapping[str, Mapping[str, Any]] | None = None, **values: Any
+) -> Deployment:
+    """The deployment with these values, by dotted path with ``__`` for the dot; ``accounts`` have names of the user's own."""
     plain = to_plain(deployment)
+    for name, account in (accounts or {}).items():
+        plain["accounts"][name] |= account
     for path, value in values.items():
         *parents, last = path.split("__")
         place = plain

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import secrets
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
 from aiohttp import web
 
 from harness.deployment import PLAIN_PORT, TLS_PORT, Deployment, Timings, Trunk
+from harness.errors import DeploymentError
 from harness.simulation.addresses import Block
 from harness.simulation.audit import Audit
 from harness.simulation.carrier import Carrier, Interconnect
@@ -90,8 +91,8 @@ class Tenant:
         self._security: tuple[str | None, frozenset[str]] = (None, frozenset())
         self.faults.on_change.append(self._security_changed)
 
-    def _fill_in(self, **values: Any) -> None:
-        self.deployment = filled_in(self.deployment, **values)
+    def _fill_in(self, accounts: Mapping[str, Mapping[str, Any]] | None = None, **values: Any) -> None:
+        self.deployment = filled_in(self.deployment, accounts, **values)
 
     def _security_changed(self) -> None:
         """Close the connections that were made with the certificate and the firewall of before."""
@@ -144,7 +145,7 @@ class Tenant:
 
     async def _start_platform(self) -> None:
         deployment, block = self.deployment, self._block
-        kind = _PLATFORMS.get(deployment.integration, GenericSbc)  # somebody's own is played as an SBC
+        kind = _kind_of(deployment)
         ua = await self._agent("platform", _listens(block[Host.PLATFORM], kind.transports), self._certificates.platform)
         terminations = {
             trunk.name: await self._start_termination(trunk, block[Host.FIRST_TRUNK + index])
@@ -175,21 +176,16 @@ class Tenant:
         self._tasks.append(
             self._audit.spawn(end_dead_calls(self._legs, self._audit), f"tenant {self.number} watches its calls")
         )
-        known: dict[str, Any] = {}
+        accounts: dict[str, dict[str, Any]] = {}
         for name, account in deployment.accounts.items():
-            at_carrier = any(p.number for p in deployment.phones.values() if p.account == name)
-            listen = (self.carrier.ua if at_carrier else ua).local(account.transport)
-            known |= {
-                f"accounts__{name}__host": listen.address,
-                f"accounts__{name}__port": listen.port,
-                f"accounts__{name}__ca_file": self._certificates.ca_file,
-            }
-        listen = ua.local(kind.transports[0])
-        known |= {"platform__host": listen.address, "platform__port": listen.port}
+            listen = (self.carrier.ua if _is_carrier_s(deployment, name) else ua).local(account.transport)
+            accounts[name] = {"host": listen.address, "port": listen.port, "ca_file": self._certificates.ca_file}
+        listen = ua.local(_transport_of_agents(deployment) or kind.transports[0])
+        known: dict[str, Any] = {"platform__host": listen.address, "platform__port": listen.port}
         if deployment.campaign is not None:
             url = await self._serve(campaigns(self.platform, deployment), block[Host.PLATFORM])
             known["campaign__url"] = f"http://{url}/campaigns/calls"
-        self._fill_in(**known)
+        self._fill_in(accounts, **known)
 
     async def _start_announcements(self) -> None:
         ua = await self._agent("announcements", [Listen("udp", self._block[Host.ANNOUNCEMENTS])], None)
@@ -353,6 +349,34 @@ class Tenant:
             "trunks_in_use": {name: len(t.in_use) for name, t in self.platform.terminations.items() if t.in_use},
             "dialogs": sum(len(ua.calls()) for ua in self._agents),
         }
+
+
+def require_playable(deployment: Deployment) -> None:
+    """Raise :class:`DeploymentError`, a line for each account of the platform's over a transport that it does not speak."""
+    transports = _kind_of(deployment).transports
+    mistakes = [
+        f"accounts.{name}.transport: {account.transport!r}; allowed: {', '.join(transports)}, "
+        f"which alone the simulated platform of {deployment.integration} speaks"
+        for name, account in deployment.accounts.items()
+        if account.transport not in transports and not _is_carrier_s(deployment, name)
+    ]
+    if mistakes:
+        raise DeploymentError("\n".join(mistakes))
+
+
+def _kind_of(deployment: Deployment) -> type[Platform]:
+    return _PLATFORMS.get(deployment.integration, GenericSbc)  # somebody's own is played as an SBC
+
+
+def _is_carrier_s(deployment: Deployment, account: str) -> bool:
+    """Whether the phones of that account are telephones: the others have theirs with the platform."""
+    return any(phone.number for phone in deployment.phones.values() if phone.account == account)
+
+
+def _transport_of_agents(deployment: Deployment) -> TransportName | None:
+    """Over which the first agent with an account at the platform signals; None where there is none."""
+    agents = (deployment.phones[agent] for group in deployment.groups.values() for agent in group.agents)
+    return next((deployment.accounts[agent.account].transport for agent in agents if agent.number is None), None)
 
 
 def _listens(address: str, transports: Sequence[TransportName]) -> list[Listen]:

@@ -19,7 +19,7 @@ from harness.simulation.http_server import HttpServer
 from harness.simulation.media.ticker import Ticker
 from harness.simulation.pki import Authority
 from harness.simulation.synthflow.media_engine import MediaEngine
-from harness.simulation.tenant import Tenant
+from harness.simulation.tenant import Tenant, require_playable
 from harness.simulation.wire.transport import ListenError, Traced
 
 _CONTROL = 2  # the last octet of the control API's address, in the first tenant's block
@@ -52,6 +52,7 @@ class World:
         timings: Literal["quick", "documented"] = "quick",
         trace: bool = False,
     ) -> None:
+        require_playable(deployment)
         self._directory = directory
         self.audit = Audit()
         self._ticker = Ticker()
