@@ -32,16 +32,28 @@ class Interconnect:
 
 
 class Carrier:
-    """Authenticates its subscribers' calls and asserts their numbers (RFC 3325); passes unknown headers on."""
+    """Authenticates its subscribers' calls and asserts their numbers (RFC 3325); passes unknown headers on.
 
-    def __init__(self, ua: UserAgent, realm: str, region: str, passwords: Mapping[str, str], audit: Audit) -> None:
+    ``passwords`` are by the user of each account, ``users`` by its number: many carriers name accounts otherwise.
+    """
+
+    def __init__(
+        self,
+        ua: UserAgent,
+        realm: str,
+        region: str,
+        passwords: Mapping[str, str],
+        users: Mapping[str, str],
+        audit: Audit,
+    ) -> None:
         self.ua = ua
         self.realm = realm
         self.region = region
         self.audit = audit
         self.registrar = Registrar(realm, passwords)
         self.guard = DigestServer(realm, passwords.get, proxy=True)
-        self.subscribers = passwords
+        self.subscribers = users
+        self.numbers = {user: number for number, user in users.items()}
         self.calls: set[CarrierCall] = set()
         self.interconnect: Interconnect | None = None
         ua.on_invite = self._invited
@@ -83,7 +95,7 @@ class CarrierCall(BackToBack):
             user = self._authenticated()
             if user is None:
                 return
-            caller = self._screened(user)
+            caller = self._screened(carrier.numbers[user])
         call.progress(100)
         target = self._route(caller, from_platform=from_platform)
         if isinstance(target, int):
@@ -99,10 +111,10 @@ class CarrierCall(BackToBack):
         refuse(self._incoming.reject, self._carrier.guard, checked)
         return None
 
-    def _screened(self, user: str) -> Caller:
+    def _screened(self, number: str) -> Caller:
         """A subscriber may withhold the number, or write it in another form, but not show another's."""
         shown = Caller.of(self._incoming.request, self._carrier.region, asserted=False)
-        return Caller(user, shown.display, shown.withheld)
+        return Caller(number, shown.display, shown.withheld)
 
     def _route(self, caller: Caller, *, from_platform: bool) -> LegTarget | int:
         """Where the called number is; a final status when nowhere."""
@@ -130,7 +142,7 @@ class CarrierCall(BackToBack):
             )
         if number not in carrier.subscribers:
             return 404
-        bindings = carrier.registrar.bindings(number)
+        bindings = carrier.registrar.bindings(carrier.subscribers[number])
         if not bindings:
             return 480
         return LegTarget(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
@@ -133,15 +133,13 @@ class Tenant:
         ua = await self._agent("carrier", _listens(address, TRANSPORTS), self._certificates.carrier)
         accounts = self.deployment.accounts
         # Phones with a number have their account with the carrier, those with a user name with the platform.
-        passwords = {
-            phone.number: phone.password.get_secret_value()
-            for phone in self.deployment.phones.values()
-            if phone.number and phone.password
-        }
+        subscribers = [phone for phone in self.deployment.phones.values() if phone.number and phone.password]
+        passwords = {phone.aor_user: phone.password.get_secret_value() for phone in subscribers if phone.password}
+        users = {phone.number: phone.aor_user for phone in subscribers if phone.number}
         realm = next(
             (accounts[p.account].domain for p in self.deployment.phones.values() if p.number), "carrier.example"
         )
-        self.carrier = Carrier(ua, realm, self.deployment.region, passwords, self._audit)
+        self.carrier = Carrier(ua, realm, self.deployment.region, passwords, users, self._audit)
 
     async def _start_platform(self) -> None:
         deployment, block = self.deployment, self._block
@@ -352,16 +350,28 @@ class Tenant:
 
 
 def require_playable(deployment: Deployment) -> None:
-    """Raise :class:`DeploymentError`, a line for each account of the platform's over a transport that it does not speak."""
-    transports = _kind_of(deployment).transports
-    mistakes = [
-        f"accounts.{name}.transport: {account.transport!r}; allowed: {', '.join(transports)}, "
-        f"which alone the simulated platform of {deployment.integration} speaks"
-        for name, account in deployment.accounts.items()
-        if account.transport not in transports and not _is_carrier_s(deployment, name)
-    ]
-    if mistakes:
+    """Raise :class:`DeploymentError`, a line for each account that is not the carrier's alone, nor one of such a platform."""
+    if mistakes := [*_unspoken(deployment), *_of_both(deployment)]:
         raise DeploymentError("\n".join(mistakes))
+
+
+def _unspoken(deployment: Deployment) -> Iterator[str]:
+    transports = _kind_of(deployment).transports
+    for name, account in deployment.accounts.items():
+        if account.transport not in transports and not _is_carrier_s(deployment, name):
+            alone = f"which alone the simulated platform of {deployment.integration} speaks"
+            yield f"accounts.{name}.transport: {account.transport!r}; allowed: {', '.join(transports)}, {alone}"
+
+
+def _of_both(deployment: Deployment) -> Iterator[str]:
+    for account in deployment.accounts:
+        phones = {name: phone for name, phone in deployment.phones.items() if phone.account == account}
+        numbered = next((name for name, phone in phones.items() if phone.number), None)
+        others = next((name for name, phone in phones.items() if not phone.number), None)
+        if numbered and others:
+            allowed = "an account for telephones, which is at the carrier, and one for those who have a user alone"
+            what = f"{numbered} has a number, {others} none; allowed in a simulated deployment: {allowed}"
+            yield f"accounts.{account}: {what}, which is at the platform"
 
 
 def _kind_of(deployment: Deployment) -> type[Platform]:

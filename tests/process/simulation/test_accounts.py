@@ -11,8 +11,10 @@ import pytest
 from harness.deployment import Deployment, from_plain, to_plain
 from harness.errors import DeploymentError
 from harness.integrations import load
+from harness.phone.pool import PhonePool
 from harness.resources import EXAMPLES
 from harness.simulation.world import World
+from tests.process.simulation.conftest import PATIENCE, Stage, hears, running
 
 
 def changed(name: str, **accounts: dict[str, Any]) -> Deployment:
@@ -62,4 +64,35 @@ def test_agents_over_what_the_platform_does_not_speak_are_a_mistake(tmp_path: Pa
         told(changed("gladly", agents={"transport": "udp"}), tmp_path)
     assert str(caught.value) == (
         "accounts.agents.transport: 'udp'; allowed: tls, which alone the simulated platform of gladly speaks"
+    )
+
+
+def test_an_account_at_a_carrier_has_a_user_unlike_its_number(pool: PhonePool, tmp_path: Path) -> None:
+    """As many carriers have it; the world refused its REGISTER with 403, and preflight named the password."""
+    text = Path(__file__).with_name("customer.toml").read_text(encoding="utf-8")
+    for number, user in (("+4915155501001", "2345678e0"), ("+4915155501009", "2345678e9")):
+        assert number in text
+        text = text.replace(f'number = "{number}"', f'number = "{number}"\nuser = "{user}"')
+    file = tmp_path / "customer.toml"
+    file.write_text(text, encoding="utf-8")
+    with running(file, tmp_path / "world") as world:
+        stage = Stage(world, pool, tmp_path)
+        mobile = stage.phone("Handy")
+        call = stage.dial("people", "zum KI-Anbieter", "test phone 1")
+        landed = mobile.expect_call(PATIENCE)
+        hears(call, landed.mark)
+        hears(landed, call.mark)
+        assert "<sip:+4915155501001@" in landed.invite.text
+        stage.close()
+
+
+def test_an_account_of_the_platform_s_and_of_a_carrier_s_is_a_mistake(tmp_path: Path) -> None:
+    """The agents of such an account were refused with 403."""
+    plain = to_plain(load(EXAMPLES / "simulated-talkdesk.toml"))
+    plain["phones"]["billing"]["number"] = "+14155550133"
+    with pytest.raises(DeploymentError) as caught:
+        told(from_plain(plain), tmp_path)
+    assert str(caught.value) == (
+        "accounts.agents: billing has a number, support none; allowed in a simulated deployment: an account for "
+        "telephones, which is at the carrier, and one for those who have a user alone, which is at the platform"
     )
