@@ -1,7 +1,8 @@
 """The numbers of a deployment as a spreadsheet has them: a CSV file with a row for each number, read into ``lines``.
 
 Its columns are the keys of a line (``did``, ``trunk``, ``assistant`` …) and ``name``, the line's. A line that the deployment file
-describes as well gets from here what is not said there; one name in several rows is one routing with a number on each trunk.
+describes as well gets from here what is not said there, and may say nothing else than here; one name in several rows is one routing
+with a number on each trunk.
 """
 
 from __future__ import annotations
@@ -222,6 +223,7 @@ def merged(lines: Mapping[str, Any], numbers: NumbersFile) -> dict[str, Any]:
         if not isinstance(line, dict):
             continue  # a mistake of the deployment file, which is said of it
         numbers.elsewhere.update((name, key) for key in line)
+        mistakes += _contradictions(numbers, name, told, line)
         for key, value in told.keys.items():
             line.setdefault(key, value)
         if len(told.numbers) == 1:
@@ -238,6 +240,31 @@ def merged(lines: Mapping[str, Any], numbers: NumbersFile) -> dict[str, Any]:
     if mistakes:
         raise DeploymentError("\n".join(mistakes))
     return result
+
+
+def _contradictions(numbers: NumbersFile, name: str, told: _Told, line: Mapping[str, Any]) -> Iterator[str]:
+    """What the rows of one name say otherwise than the deployment file: a number that is passed over would be missed by nobody."""
+    said = [(numbers.cells[name, key], value, line.get(key)) for key, value in told.keys.items()]
+    for number in told.numbers:
+        dids = line.get("dids")
+        on_trunk = dids.get(str(number.trunk)) if isinstance(dids, dict) else None
+        said.append((f"row {number.row}, column {_DID}", number.did, line.get(_DID, on_trunk)))
+        said.append((f"row {number.row}, column trunk", number.trunk, line.get("trunk")))
+    for cell, value, own in said:
+        if None not in (value, own) and not _is_same(value, own):
+            what = f"{_as_written(value)}, though the deployment file has {_as_written(own)}"
+            yield f"{numbers.path}: {cell}: {what} (lines.{toml_model.inline(name)}); allowed: the same, or one of them alone"
+
+
+def _is_same(cell: object, own: object) -> bool:
+    if isinstance(own, int | float) and isinstance(cell, str):
+        with contextlib.suppress(ValueError):
+            return float(cell) == own
+    return cell == (own.strip() if isinstance(own, str) else own)
+
+
+def _as_written(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else repr(value)
 
 
 def _between_rows(path: Path, name: str, numbers: Sequence[_Number]) -> Iterator[str]:

@@ -367,3 +367,46 @@ def test_a_row_that_is_there_twice_is_told_as_that_and_each_mistake_between_rows
     twice, several = str(caught.value).splitlines()
     assert "row 3, column did: +12145550107 is already in row 2; allowed: once" in twice
     assert "row 4, column trunk: 'Hall' has several numbers; allowed: a trunk of its own for each, or a name" in several
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('did = "+12145550199"', "column did: '+12145550107', though the deployment file has '+12145550199'"),
+        ('trunk = "a.b"', "column trunk: 'EU', though the deployment file has 'a.b'"),
+        ('group = "Others"', "column group: 'people', though the deployment file has 'Others'"),
+        ("announcement_s = 4.0", "column announcement_s: '4.5', though the deployment file has 4.0"),
+        ("may_fail = true", "column may_fail: false, though the deployment file has true"),
+    ],
+)
+def test_a_row_that_contradicts_the_file_is_a_mistake(tmp_path: Path, line: str, said: str) -> None:
+    """The file's own was taken without a word: the number of that row was called by nobody, and in no report."""
+    sheet = tmp_path / "x.csv"
+    sheet.write_text("name,did,trunk,group,announcement_s,may_fail\nA,+12145550107,EU,people,4.5,no\n")
+    file = tmp_path / "x.toml"
+    file.write_text(FILE.format(sheet='"x.csv"') + f"[lines.A]\n{line}\n")
+    with pytest.raises(DeploymentError) as caught:
+        load(file)
+    assert str(caught.value) == f"{sheet}: row 2, {said} (lines.A); allowed: the same, or one of them alone"
+
+
+def test_rows_that_contradict_the_file_s_numbers_on_its_trunks_are_a_mistake(tmp_path: Path) -> None:
+    sheet = tmp_path / "x.csv"
+    sheet.write_text("name,did,trunk,group\nA,+12145550107,EU,people\nA,+12145550108,a.b,people\n")
+    file = tmp_path / "x.toml"
+    file.write_text(
+        FILE.format(sheet='"x.csv"') + '[lines.A]\ndids = { EU = "+12145550107", "a.b" = "+12145550199" }\n'
+    )
+    with pytest.raises(DeploymentError) as caught:
+        load(file)
+    said = "row 3, column did: '+12145550108', though the deployment file has '+12145550199' (lines.A)"
+    assert str(caught.value) == f"{sheet}: {said}; allowed: the same, or one of them alone"
+
+
+def test_a_row_may_say_again_what_the_file_says(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("name;did;trunk;announcement_s;may_fail\nA;+12145550107;EU;4,50;no\n")
+    file = tmp_path / "x.toml"
+    again = 'did = "+12145550107"\ntrunk = "EU"\ngroup = "people"\nannouncement_s = 4.5\nmay_fail = false\n'
+    file.write_text(FILE.format(sheet='"x.csv"') + "[lines.A]\n" + again)
+    line = load(file).lines["A"]
+    assert (line.did, line.trunk, line.announcement_s, line.may_fail) == ("+12145550107", "EU", 4.5, False)
