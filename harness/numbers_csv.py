@@ -28,6 +28,11 @@ _FLAGS = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0"
 _COLUMNS = (_NAME, *(name for name in Line.model_fields if name != "dids"))
 _LARGEST = 10_000
 _SEPARATORS = ",;\t"
+#: How a row begins that somebody means as a comment, which CSV (RFC 4180) does not have; "#1 Pizza" is a name.
+_COMMENT = re.compile(r"#(?!\d)")
+_NO_COMMENTS = (
+    "a spreadsheet knows no comments, and its number would be called; allowed: no such row, or another beginning"
+)
 
 
 @dataclass(frozen=True)
@@ -89,7 +94,11 @@ def read(path: Path, ignored: Sequence[str] = ()) -> NumbersFile:
         raise DeploymentError("\n".join(f"{path}: row {first}: {mistake}" for mistake in mistakes))
     found = NumbersFile(path)
     wrong: dict[str, list[str]] = {}  #: what is wrong → the cells
+    commented = {number: row[0] for number, row in table[1:] if _COMMENT.match(row[0])}
     for number, row in rows:
+        if number in commented:
+            wrong.setdefault(_NO_COMMENTS, []).append(f"row {number}: begins with {commented[number]!r}")
+            continue
         for column, what in _add(found, number, row, heading):
             wrong.setdefault(what, []).append(f"row {number}, column {column}" if column else f"row {number}")
     if wrong:

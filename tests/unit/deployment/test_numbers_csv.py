@@ -410,3 +410,27 @@ def test_a_row_may_say_again_what_the_file_says(tmp_path: Path) -> None:
     file.write_text(FILE.format(sheet='"x.csv"') + "[lines.A]\n" + again)
     line = load(file).lines["A"]
     assert (line.did, line.trunk, line.announcement_s, line.may_fail) == ("+12145550107", "EU", 4.5, False)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("name,did\nShop,+12145550107\n# Bar,+12145550108\n", "row 3: begins with '# Bar'"),
+        ("name,did\n#Bar,+12145550108\n", "row 2: begins with '#Bar'"),
+        ("notes;name;did\n# closed since May;Bar;+12145550108\n", "row 2: begins with '# closed since May'"),
+        ("name,did\n# Bars\nBar,+12145550108\n", "row 2: begins with '# Bars'"),
+    ],
+)
+def test_a_row_is_not_commented_out(tmp_path: Path, text: str, said: str) -> None:
+    """CSV knows no comments (RFC 4180): who wrote one had that number called all the same."""
+    path = tmp_path / "dids.csv"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(DeploymentError) as caught:
+        numbers_csv.read(path, ["notes"])
+    what = "a spreadsheet knows no comments, and its number would be called"
+    assert str(caught.value) == f"{path}: {said}: {what}; allowed: no such row, or another beginning"
+
+
+def test_a_name_may_begin_with_a_number_sign(tmp_path: Path) -> None:
+    lines = numbers_csv.merged({}, read(tmp_path, "name,did\n#1 Pizza,+12145550107\n"))
+    assert lines == {"#1 Pizza": {"did": "+12145550107"}}
