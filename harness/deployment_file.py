@@ -59,7 +59,7 @@ def load(path: Path, environment: Mapping[str, str] | None = None, *, secrets: b
     _place_report(path, plain)
     if (numbers := _numbers(path, plain)) and isinstance(plain.setdefault("lines", {}), dict):
         plain["lines"] = numbers_csv.merged(plain["lines"], numbers)
-    if mistakes := list(_own_prompts(plain, path)):
+    if mistakes := [*_own_prompts(plain, path), *_idle_batches(plain)]:
         raise mistaken(path, mistakes, plain)
     site = _site(environment)
 
@@ -144,6 +144,15 @@ def _own_prompts(plain: dict[str, Any], path: Path) -> Iterator[str]:
                     check_prompt(Path(holder[key]))
                 except MistakeError as error:
                     yield f"{inline('.'.join(where))}.{said}: {inline(str(error))}"
+
+
+def _idle_batches(plain: Mapping[str, Any]) -> Iterator[str]:
+    """Who writes ``batch`` alone means batches, and the group would be held to ringing all at once."""
+    groups = plain.get("groups")
+    for name, group in groups.items() if isinstance(groups, dict) else ():
+        if isinstance(group, dict) and "batch" in group and "rings" not in group:
+            said = f"{group['batch']!r}: without rings all ring at once"
+            yield f'{inline(f"groups.{name}")}.batch: {said}; allowed: rings = "batches" beside it'
 
 
 def _prompts_in(table: Any) -> Iterator[tuple[Any, Any, str]]:

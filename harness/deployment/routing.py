@@ -168,6 +168,10 @@ class Transfer(Model):
             raise ValueError(
                 'caller_id_header is missing; allowed: the header of transfer_caller_id = "header", as X-Show-Number'
             )
+        if self.fixed_caller_id and self.transfer_caller_id != "fixed":
+            raise ValueError('fixed_caller_id: nobody is shown it; allowed: with transfer_caller_id = "fixed"')
+        if self.caller_id_header and self.transfer_caller_id != "header":
+            raise ValueError('caller_id_header: nobody reads it; allowed: with transfer_caller_id = "header"')
         return self
 
 
