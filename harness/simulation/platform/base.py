@@ -178,7 +178,7 @@ class Platform:
     def _external_agent(self, number: str, external: ExternalSettings, call: RoutedCall, headers: Headers) -> LegTarget:
         caller = call.agent_caller()
         if external.shows == "platform":
-            caller = caller.showing(self.number_of_line(call.line))
+            caller = caller.showing(self.number_shown(call))
         return self.outside(number, caller, headers, external)
 
     def group_for(self, name: str, headers: Headers, line: str | None) -> str | None:
@@ -210,10 +210,10 @@ class Platform:
         lines = {call.line for call in termination.in_use}
         return lines.pop() if len(lines) == 1 else None
 
-    def number_of_line(self, line: str | None) -> str:
-        """A line's own number."""
-        numbers = self.deployment.numbers_of_line(line or next(iter(self.lines)))
-        return next(iter(numbers.values()))
+    def number_shown(self, call: RoutedCall) -> str:
+        """The number that is shown where one of the platform's own is: that which was called, else the line's first."""
+        numbers = self.deployment.numbers_of_line(call.line or next(iter(self.lines)))
+        return call.called or next(iter(numbers.values()))
 
 
 def _external(phone: PhoneEntry) -> ExternalSettings:

@@ -66,6 +66,7 @@ class PlatformCall(RoutedCall):
             if self.termination is None
             else platform.routes.from_ai(call.request.uri)
         )
+        self.called = number if self.termination is None and route is not None else None
         if isinstance(route, GroupRoute):
             await self._from_outside_to_group(first, route)
         elif isinstance(route, LineRoute) and self.termination is None:
@@ -87,6 +88,8 @@ class PlatformCall(RoutedCall):
         if self.termination is not None:
             self._transferred = True
             self.line = self.platform.line_behind(self.termination)
+            numbers = self.platform.deployment.numbers_of_line(self.line) if self.line else {}
+            self.called = numbers.get(self.termination.trunk.name)
         headers = x_headers(self.incoming.request)
         leg = await self.ring_group(self.platform.group_for(route.name, headers, self.line), first, headers)
         self.connect(leg, first)
@@ -241,7 +244,7 @@ class PlatformCall(RoutedCall):
     def agent_caller(self) -> Caller:
         """The number that an agent is shown."""
         lost = Fault.CALLER_ID_LOST_ON_TRANSFER if self._transferred else Fault.CALLER_ID_LOST_ON_FALLBACK
-        return self.caller.showing(self.platform.number_of_line(self.line)) if self._wrong(lost) else self.caller
+        return self.caller.showing(self.platform.number_shown(self)) if self._wrong(lost) else self.caller
 
     async def ring_group(
         self, name: str | None, toward: WireLeg, headers: Headers, on_ringing: Callable[[int, str], None] | None = None

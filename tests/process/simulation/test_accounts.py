@@ -86,6 +86,33 @@ def test_an_account_at_a_carrier_has_a_user_unlike_its_number(pool: PhonePool, t
         stage.close()
 
 
+def test_a_telephone_is_shown_the_number_that_was_called(pool: PhonePool, tmp_path: Path) -> None:
+    """Of a routing with numbers on several trunks it was the first trunk's, which a file of the other trunk does not have."""
+    text = Path(__file__).with_name("customer.toml").read_text(encoding="utf-8")
+    for old, new in (
+        (
+            "[lines.people]\ndid",
+            '[[trunks]]\nname = "EU"\ntransport = "tcp"\nport = 32681\n\n[lines.people]\ndids."zum KI-Anbieter"',
+        ),
+        ('group = "tier-1"\n', 'group = "tier-1"\ndids.EU = "+4930555001444"\n'),
+        ("+4940555001444", "+4940555001445"),
+        ('did = "+4940555001445"', 'did = "+4940555001445"\ntrunk = "EU"'),
+        ('did = "+4922155500100"', 'did = "+4922155500100"\ntrunk = "EU"'),
+        ('did = "+4989555001077"', 'did = "+4989555001077"\ntrunk = "EU"'),
+        ('number = "+4915155501009"', 'number = "+4915155501009"\nshows = "platform"'),
+    ):
+        assert old in text, old
+        text = text.replace(old, new)
+    file = tmp_path / "customer.toml"
+    file.write_text(text, encoding="utf-8")
+    with running(file, tmp_path / "world") as world:
+        stage = Stage(world, pool, tmp_path)
+        mobile = stage.phone("Handy")
+        stage.dial("people", "EU", "test phone 1")
+        assert "<sip:+4930555001444@" in mobile.expect_call(PATIENCE).invite.text
+        stage.close()
+
+
 def test_an_account_of_the_platform_s_and_of_a_carrier_s_is_a_mistake(tmp_path: Path) -> None:
     """The agents of such an account were refused with 403."""
     plain = to_plain(load(EXAMPLES / "simulated-talkdesk.toml"))
