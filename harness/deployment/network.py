@@ -175,7 +175,8 @@ class PhoneEntry(Secret):
     number: E164 | None = None  #: its telephone number: a phone that calls, or an agent's outside the platform
     user: User | None = None  #: its user name at the platform: an agent's phone
     bind: Host | None = None  #: an address of its own, instead of the account's
-    #: Whose number an agent's phone shows that the platform calls by ``number``: the caller's, one of the platform's, or any.
+    #: Whose number an agent's phone shows that the platform calls by ``number``: the caller's, one of the platform's that this file
+    #: has, or any.
     shows: Literal["original", "platform", "any"] = "original"
     accept: Key | None = None  #: the digit by which such an agent takes the call
 

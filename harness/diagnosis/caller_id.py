@@ -8,11 +8,14 @@ import re
 from harness.checks import identity
 from harness.diagnosis.derive import Scene, listed, same_number
 from harness.diagnosis.messages import parse
+from harness.events import phone_of
 from harness.sip.grammar import SipSyntaxError
 from harness.verdict import Finding
 
 #: What is shown that is no form of the caller's number, nor any of the platform's or the AI's own.
 _OTHERS = ("another number", "no number")
+#: Whose number an agent's telephone shows, where the deployment file does not say the caller's.
+PLATFORMS_OWN = "the platform's own"
 
 
 def tell(scene: Scene) -> None:
@@ -29,6 +32,8 @@ def _caller_id(scene: Scene) -> None:
         name = "caller_id.customer" if role == "caller" and scene.moment == "campaign" else name
         value = shown_number(scene, finding)
         facts.record(name, value, finding.actual, *finding.evidence)
+        if role == "agent" and _shows_the_platforms(scene, finding.subject):
+            facts.record("caller_id.agreed", PLATFORMS_OWN, "deployment file")
         if role != "caller":
             _as_sent(scene, finding, value)
     for finding in scene.of("caller_id.withheld"):
@@ -37,6 +42,11 @@ def _caller_id(scene: Scene) -> None:
         if not finding.facts.get("anonymous"):
             facts.record("caller_id.ai", "shown, though withheld", finding.actual)
     _from_at_the_ai(scene)
+
+
+def _shows_the_platforms(scene: Scene, leg: str) -> bool:
+    phone = scene.deployment.phones.get(phone_of(leg) or leg) if scene.deployment else None
+    return phone is not None and phone.number is not None and phone.shows == "platform"
 
 
 def _as_sent(scene: Scene, finding: Finding, shown: str | None) -> None:

@@ -204,6 +204,9 @@ KNOWN: Mapping[str, Kind] = {
         "what arrives is what the caller's own INVITE has in From", "read From of the caller's INVITE"
     ),
     "caller_id.agent": Kind("the caller's number at the agent", "look at the agent's display"),
+    "caller_id.agreed": Kind(
+        "whose number the agent's telephone shows, as agreed", "read `shows` of that phone in the deployment file"
+    ),
     "caller_id.asserted": Kind("P-Asserted-Identity at the AI", _AI_SIP),
     "header.caller": Kind("X-Gladly-Caller-Id at the AI", _AI_SIP),
     "header.selector": Kind("X-Gladly-Routing-Selector at the AI", _AI_SIP),

@@ -74,6 +74,14 @@ IDENTITY: Mapping[str, Described] = {
         "platform routing",
         at.INBOUND,
     ),
+    "telephone-shown-otherwise": Described(
+        "the agent's telephone is shown another number than those of the platform that the deployment file has",
+        at.CALLER_ID_ISSUE,
+        "Look which number it is: where it is {platform}'s, as its main one, and not in the deployment file, or the caller's, say so "
+        'there (`shows = "any"`, or "original"); else have {platform} show external agents a number of its own.',
+        "deployment file",
+        at.BACK,
+    ),
     "tls-not-appended": Described(
         "the SIP address lacks transport=tls: the call goes out in the clear and is refused",
         at.GLADLY_ISSUE,

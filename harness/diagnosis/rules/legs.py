@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from harness.diagnosis.answering import UNSEEN
+from harness.diagnosis.caller_id import PLATFORMS_OWN
 from harness.diagnosis.cells import AGENTS, Cell, Place, cells
 from harness.diagnosis.conditions import Condition, not_shown, unless, when
 from harness.diagnosis.handover import NOT_SEEN, THE_PLATFORMS
@@ -23,6 +24,8 @@ from harness.diagnosis.rules.transfer import GROUP_IS_THERE, NOT_ANOTHERS
 #: What the AI may be shown of the caller that is wrong by itself.
 WRONG_AT_THE_AI = ("anonymous", "no number", "in another form", "a number of the deployment's own", "another number")
 _RANG = ("the right group", "another group")
+#: Not where the file says that the agent's telephone shows a number of the platform's own.
+_CALLERS_AGREED = not_shown("caller_id.agreed", PLATFORMS_OWN)
 
 
 def _identity() -> Iterator[Rule]:
@@ -32,10 +35,20 @@ def _identity() -> Iterator[Rule]:
         symptoms=("caller_id.agent",),
         cells=cells("identity", "fallback"),
         essential=(when("fallback.landed", *_RANG), unless("caller_id.agent", "right")),
-        conditions=(not_shown("caller_id.ai", *WRONG_AT_THE_AI), NOT_OURS),
+        conditions=(not_shown("caller_id.ai", *WRONG_AT_THE_AI), NOT_OURS, _CALLERS_AGREED),
         because="the agent's phone got another number than the caller's, and nothing shows that it was wrong before the fallback",
     )
     yield lost
+    yield Rule(
+        id="caller_id.at-a-telephone",
+        cause="telephone-shown-otherwise",
+        symptoms=("caller_id.agent",),
+        cells=cells("identity", "fallback", "REFER", "AI's call"),
+        essential=(when("caller_id.agreed", PLATFORMS_OWN), unless("caller_id.agent", "right")),
+        conditions=(),
+        because="the agent's telephone is to show a number of the platform's own, and shows none that the file has",
+        confidence="likely",
+    )
     yield from _shown_in_a_transfer(lost)
     yield Rule(
         id="caller_id.lost-to-people",
@@ -46,7 +59,7 @@ def _identity() -> Iterator[Rule]:
             when("transfer.landed", *_RANG),
             unless("caller_id.agent", "right"),
         ),
-        conditions=(NOT_OURS,),
+        conditions=(NOT_OURS, _CALLERS_AGREED),
         because="the caller dialled a number of people, without an AI, and the agent's phone got another number than the caller's",
     )
     yield Rule(

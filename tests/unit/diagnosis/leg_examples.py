@@ -185,6 +185,11 @@ LEGS = [
         ("caller-id-lost-on-fallback",),
     ),
     Expected(
+        "caller_id.at-a-telephone",
+        fallback(telephone="reception").caller_id("reception.1", "+12015550199"),
+        ("telephone-shown-otherwise",),
+    ),
+    Expected(
         "caller_id.lost-to-people",
         Example(row="PEOPLE", line="people")
         .dials()
