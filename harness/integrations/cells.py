@@ -12,6 +12,8 @@ from harness.integrations import sight
 from harness.integrations.base import NOT_OBSERVABLE, Cell, Row, Which
 
 _AIS: tuple[Ai, ...] = ("synthflow", "stand-in")
+#: Numbers that a reason names.
+_MOST_NAMED = 3
 #: How near a case comes for which it is not the time alone.
 _NOT_NOW = (2, 0)
 
@@ -24,6 +26,7 @@ class Cells:
         self._deployment = deployment
         self._missing: str | None = None
         self._nearness = (0, 0)  #: of what is missing: how near a case came for want of it
+        self._whom: tuple[Which, Sequence[Cell]] | None = None  #: of what is missing: what they lack, and who
         self._late: dict[str, None] = {}  #: the numbers that could prove it at another time
         self._lacking: dict[object, str] = {}  #: handover → why it has no cell
         self._asked: set[object] = set()  #: the handovers that have been asked for in every way
@@ -33,7 +36,7 @@ class Cells:
         if self.why_none is None:
             self.cells = list(self._all())
             if not self.cells:
-                self.why_none = self._missing or self._no_trunk()
+                self.why_none = self._missing + self._of_whom() if self._missing else self._no_trunk()
 
     @property
     def is_postponed(self) -> bool:
@@ -200,10 +203,12 @@ class Cells:
         hands_over = row.hands_over is not None and depth != "once"
         return row.moment == "people" or hands_over or (depth == "full" and row.which is not None)
 
-    def _say_missing(self, why: str, nearness: tuple[int, int]) -> None:
-        """Keep what the trunk says that came nearest to a case: another has perhaps no such number at all."""
+    def _say_missing(
+        self, why: str, nearness: tuple[int, int], whom: tuple[Which, Sequence[Cell]] | None = None
+    ) -> None:
+        """Keep what the trunk says that came nearest to a case, and of ``whom``: another has perhaps no such number at all."""
         if self._missing is None or nearness >= self._nearness:
-            self._missing, self._nearness = why, nearness
+            self._missing, self._nearness, self._whom = why, nearness, whom
 
     def _on(self, trunk: Trunk, axes: dict[str, str], seen: set[object]) -> Iterator[Cell]:
         """The cell once for each number that is to prove it, if none that has been ``seen`` has done so."""
@@ -218,7 +223,8 @@ class Cells:
             kept, also = ([cell for cell in cells if which.holds(cell)] for cells in (found, others))
             if (found or others) and not kept and not also:
                 why = which.why_none([*found, *others])
-                self._say_missing(why, (int(why.startswith(NOT_OBSERVABLE)), stage))
+                nearness = (int(why.startswith(NOT_OBSERVABLE)), stage)
+                self._say_missing(why, nearness, (which, [*found, *others]))
             self._say_lacking((*found, *others), which)
             found, others = kept, also
         for cell in others:
@@ -237,6 +243,24 @@ class Cells:
                 seen.add((kind, handover))
                 for chosen in self._ways(cell):
                     yield Cell(deployment, trunk, cell.line, chosen | ({} if once else {"number": cell.line}))
+
+    def _of_whom(self) -> str:
+        """The numbers that a reason is about, where others of the file are not so: what is said of every number is read so."""
+        if self._whom is None:
+            return ""
+        which, cells = self._whom
+        deployment, axes = self._deployment, cells[0].axes
+        trunks = {trunk.name: trunk for trunk in deployment.trunks}
+        rest = [
+            Cell(deployment, trunks[trunk], line, {**axes, "ai": trunks[trunk].ai})
+            for line, trunk, _ in deployment.all_dids()
+            if trunk in trunks and (deployment.lines[line].assistant is None) == (cells[0].assistant is None)
+        ]
+        if not any(which.holds(cell) for one in rest for cell in self._handovers(one)):
+            return ""
+        lines = list(dict.fromkeys(cell.line for cell in cells))
+        more = f" and {len(lines) - _MOST_NAMED} more" if len(lines) > _MOST_NAMED else ""
+        return f" (of those it is about: {', '.join(lines[:_MOST_NAMED])}{more})"
 
     def proves(self, assistant: str, name: str) -> bool:
         """Whether that handover of an assistant has a cell here."""

@@ -170,3 +170,26 @@ def test_a_trunk_whose_numbers_are_closed_is_told_where_another_proves_the_row(t
     told = [(left.line, left.why) for left in left_out(both) if left.row == "TD-CAPACITY"]
     closed_now = f"shut is closed now (its hours: {never['hours']}), and no other number proves it over {second.name}"
     assert told == [("shut", closed_now)]
+
+
+def test_what_is_so_of_some_numbers_is_not_said_of_every_one(talkdesk: Deployment) -> None:
+    """It said that every number has a fallback, though only those had one which lead to a phone of ours, or to an AI that is busy."""
+    answered = {"udp-ip-stand-in", "tcp-ip-stand-in", "tls-ip-stand-in"}
+    with_fallback = {
+        name: entry.model_copy(update={"fallback": "reception"})
+        for name, entry in talkdesk.lines.items()
+        if name in ("inbound", "busy")
+    }
+    without = {name: entry.model_copy(update={"fallback": None}) for name, entry in talkdesk.lines.items()}
+    one = talkdesk.model_copy(update={"lines": {**without, **with_fallback}})
+    others = tuple(trunk for trunk in talkdesk.trunks if trunk.name not in answered)
+    assert (
+        why(one.model_copy(update={"trunks": others}), "BUSY")
+        == "every number has a fallback (of those it is about: busy)"
+    )
+    every = {
+        name: entry.model_copy(update={"fallback": "reception"})
+        for name, entry in talkdesk.lines.items()
+        if entry.assistant
+    }
+    assert why(talkdesk.model_copy(update={"lines": every}), "BUSY") == "every number has a fallback"
