@@ -54,13 +54,12 @@ def test_campaign_connects_its_customer_to_the_ai(cast, context, line, assistant
 @scenario("CONCURRENT")
 def test_callers_at_once_keep_apart(cast, context, line, assistant, expect):
     callers = cast.callers(callers_at_once(context.deployment, line.trunk.max_concurrent_calls), max_calls=1)
-    calls = [each.call(line) for each in callers]
-    talks = [assistant.expect_call(call) for call in calls]
-    for call, talk in zip(calls, talks, strict=True):
+    answered = assistant.expect_calls(each.call(line) for each in callers)
+    for call, talk in answered:
         expect(call).answered()
         expect(call).two_way_audio_with(talk)
         expect(talk).caller_id(call.number)
-    for call, talk in zip(calls, talks, strict=True):
+    for call, talk in answered:
         expect(call).two_way_audio_with(talk, changed=True)  # still, with all of them up
         expect(call).hears_only(talk)
 
@@ -69,9 +68,8 @@ def test_callers_at_once_keep_apart(cast, context, line, assistant, expect):
 def test_one_call_more_than_the_trunk_carries(cast, ai, line, assistant, fallback, expect):
     most = line.trunk.max_concurrent_calls
     callers = cast.callers(most + 1)
-    calls = [each.call(line) for each in callers[:most]]
-    talks = [assistant.expect_call(call) for call in calls]
-    for call, talk in zip(calls, talks, strict=True):
+    answered = assistant.expect_calls(each.call(line) for each in callers[:most])
+    for call, talk in answered:
         expect(call).answered()
         expect(call).two_way_audio_with(talk)
     extra = callers[most].call(line)
@@ -81,6 +79,6 @@ def test_one_call_more_than_the_trunk_carries(cast, ai, line, assistant, fallbac
     expect(extra).two_way_audio_with(landed)
     for group in cast.all_groups(but=fallback):
         expect(group).never_rang()
-    for call, talk in zip(calls, talks, strict=True):
+    for call, talk in answered:
         expect(call).two_way_audio_with(talk, changed=True)
     expect(extra).still_hears(landed)

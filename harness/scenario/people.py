@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from harness.checks import landing
 from harness.checks.finding import not_observable
@@ -341,6 +341,14 @@ class AssistantOf:
                 if talk.assistant == self.name:
                     self._context.last_looks.append(lambda: self._given_to_others(of))
             return talk
+
+    def expect_calls(self, of: Iterable[Call]) -> list[tuple[Call, AiCall]]:
+        """The AI answers each of these calls, which are placed as they are taken from ``of``; fails as :meth:`expect_call` does.
+
+        A phone of ours answers each as it comes: the limits may hold the next one back for longer than the platform lets it ring.
+        """
+        calls = of if self._ai.is_ours else list(of)
+        return [(call, self.expect_call(call)) for call in calls]
 
     def _given_to_others(self, of: Call) -> list[Finding]:
         """That the call came to another assistant as well, which may be told only later."""
