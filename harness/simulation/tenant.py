@@ -235,11 +235,16 @@ class Tenant:
 
     async def _start_synthflow_agents(self) -> None:
         def listens(address: str) -> list[Listen]:
-            return [
-                Listen("udp", address, PLAIN_PORT),
-                Listen("tcp", address, PLAIN_PORT),
-                Listen("tls", address, TLS_PORT),
-            ]
+            ports: dict[tuple[TransportName, int], None] = {
+                ("udp", PLAIN_PORT): None,
+                ("tcp", PLAIN_PORT): None,
+                ("tls", TLS_PORT): None,
+            }
+            # elsewhere than the guides have it, as a voice agent of others
+            ports |= {
+                (trunk.transport, trunk.port): None for trunk in self.deployment.trunks if trunk.ai == "synthflow"
+            }
+            return [Listen(transport, address, port) for transport, port in ports]
 
         self._synthflow_ua = await self._agent(
             "synthflow",
