@@ -20,6 +20,8 @@ PLATFORMS_OWN = "the platform's own"
 
 def tell(scene: Scene) -> None:
     """Make all of them known that can be."""
+    if scene.deployment is not None and scene.deployment.expect.number_format == "national":
+        scene.facts.record("caller_id.form", "national", "deployment file")
     _caller_id(scene)
     _headers(scene)
 

@@ -207,6 +207,7 @@ KNOWN: Mapping[str, Kind] = {
     "caller_id.agreed": Kind(
         "whose number the agent's telephone shows, as agreed", "read `shows` of that phone in the deployment file"
     ),
+    "caller_id.form": Kind("the form that numbers are to have", "read `expect.number_format` in the deployment file"),
     "caller_id.asserted": Kind("P-Asserted-Identity at the AI", _AI_SIP),
     "header.caller": Kind("X-Gladly-Caller-Id at the AI", _AI_SIP),
     "header.selector": Kind("X-Gladly-Routing-Selector at the AI", _AI_SIP),

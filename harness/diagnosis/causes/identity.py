@@ -29,6 +29,14 @@ IDENTITY: Mapping[str, Described] = {
         "trunk",
         at.TROUBLE,
     ),
+    "number-format-differs": Described(
+        "the caller's number is in From, but not in the national form that the deployment file asks for",
+        at.CALLER_ID_ISSUE,
+        "Say in the deployment file (`expect.number_format`) what {platform} sends: e164, which the guides ask for, or preserved "
+        "for any form; or have the trunk's number format set to the national one.",
+        "deployment file",
+        at.TROUBLE,
+    ),
     "from-other-number": Described(
         "From has a number that is neither the caller's nor the line's",
         at.CALLER_ID_ISSUE,

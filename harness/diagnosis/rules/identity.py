@@ -25,13 +25,22 @@ def _from() -> Iterator[Rule]:
             cause=cause,
             symptoms=("caller_id.ai", "caller_id.agent"),
             cells=cells("identity", "AI"),
-            conditions=(when("caller_id.ai", shown), NOT_OURS),
+            conditions=(when("caller_id.ai", shown), NOT_OURS, not_shown("caller_id.form", "national")),
             because=because,
         )
 
 
 IDENTITY: tuple[Rule, ...] = (
     *_from(),
+    Rule(
+        id="caller_id.form",
+        cause="number-format-differs",
+        symptoms=("caller_id.ai", "caller_id.agent"),
+        cells=cells("identity", "AI"),
+        essential=(when("caller_id.form", "national"), when("caller_id.ai", "in another form")),
+        conditions=(NOT_OURS,),
+        because="From has the caller's number, and not in national form, which the deployment file asks for",
+    ),
     Rule(
         id="caller_id.own",
         cause="caller-number-not-sent",

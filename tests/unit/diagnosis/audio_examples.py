@@ -414,6 +414,11 @@ IDENTITY = [
         ("from-national",),
     ),
     Expected(
+        "caller_id.form",
+        talk(Example(number_format="national")).caller_id("assistant main", "+14155550101"),
+        ("number-format-differs",),
+    ),
+    Expected(
         "caller_id.from-other-number",
         talk(Example()).caller_id("assistant main", "+12025550177"),
         ("from-other-number",),

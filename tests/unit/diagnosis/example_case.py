@@ -50,6 +50,7 @@ class CaseExample:
     queue_s: float = 0.0  #: of each group
     browsers: bool = False  #: those who take over for the AI have no phones of ours
     ring_timeout_s: float = 0.0  #: as a file has it that is not of a simulated deployment
+    number_format: str = ""  #: of the caller's number, as agreed
     telephone: str = ""  #: the agent whom the platform calls at a number, and shows one of its own
     events: list[Event] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
@@ -74,6 +75,9 @@ class CaseExample:
         if self.ring_timeout_s:
             timings = plain.timings.model_copy(update={"ring_timeout_s": self.ring_timeout_s, "quick": None})
             plain = plain.model_copy(update={"timings": timings})
+        if self.number_format:
+            expect = plain.expect.model_copy(update={"number_format": self.number_format})
+            plain = plain.model_copy(update={"expect": expect})
         if self.telephone:
             at_number = {"number": "+14155550177", "shows": "platform"}
             phone = plain.phones[self.telephone].model_copy(update=at_number)

@@ -61,3 +61,14 @@ def test_a_header_that_the_platform_fills_with_the_caller_s_number_has_no_other_
     example = shows_its_account(example, "sip4711").to_ai().to_caller()
     example.finding("header", "assistant main", header="X-Gladly-Caller-Id", values=values, value=example.caller)
     assert named(example) == [("caller-number-not-sent", "certain")]
+
+
+def test_a_number_in_e164_where_the_file_says_national_is_not_said_to_lack_its_country() -> None:
+    """It was "not in E.164" for certain, with the fix to have it so, of a platform that sends what the guides ask for."""
+    caller = "+14155550101"
+    example = (
+        talk(Example(number_format="national"), shown=f"<sip:{caller}@platform.example>;tag=a").to_ai().to_caller()
+    )
+    assert named(example.caller_id("the AI", caller)) == [("number-format-differs", "certain")]
+    national = shown("4155550101", own="4155550101").caller_id("the AI", "4155550101")
+    assert named(national) == [("from-national", "certain")]
