@@ -13,6 +13,7 @@ from aiohttp import web
 
 from harness.deployment import PLAIN_PORT, TLS_PORT, Deployment, Timings, Trunk
 from harness.errors import DeploymentError
+from harness.model_words import nearest
 from harness.simulation.addresses import Block
 from harness.simulation.audit import Audit
 from harness.simulation.carrier import Carrier, Interconnect
@@ -355,8 +356,8 @@ class Tenant:
 
 
 def require_playable(deployment: Deployment) -> None:
-    """Raise :class:`DeploymentError`, a line for each account that is not the carrier's alone, nor one of such a platform."""
-    if mistakes := [*_unspoken(deployment), *_of_both(deployment)]:
+    """Raise :class:`DeploymentError`: of accounts neither the carrier's alone nor such a platform's, and of settings of nobody's."""
+    if mistakes := [*_unspoken(deployment), *_of_both(deployment), *_of_nobody(deployment)]:
         raise DeploymentError("\n".join(mistakes))
 
 
@@ -377,6 +378,15 @@ def _of_both(deployment: Deployment) -> Iterator[str]:
             allowed = "an account for telephones, which is at the carrier, and one for those who have a user alone"
             what = f"{numbered} has a number, {others} none; allowed in a simulated deployment: {allowed}"
             yield f"accounts.{account}: {what}, which is at the platform"
+
+
+def _of_nobody(deployment: Deployment) -> Iterator[str]:
+    for table in ("assistants", "groups", "lines"):
+        settings, known = deployment.simulated.get(table), getattr(deployment, table)
+        for name in settings if isinstance(settings, dict) else ():
+            if name != "*" and name not in known:
+                what = f"the file has none of that name{nearest(name, known)}; allowed: {', '.join(known)}"
+                yield f"simulated.{table}.{name}: {what}, or * for all others"
 
 
 def _kind_of(deployment: Deployment) -> type[Platform]:

@@ -123,3 +123,17 @@ def test_an_account_of_the_platform_s_and_of_a_carrier_s_is_a_mistake(tmp_path: 
         "accounts.agents: billing has a number, support none; allowed in a simulated deployment: an account for "
         "telephones, which is at the carrier, and one for those who have a user alone, which is at the platform"
     )
+
+
+def test_settings_for_what_the_file_does_not_have_are_a_mistake(tmp_path: Path) -> None:
+    """A misspelt name was passed over, and the world behaved as if nothing had been said of it."""
+    plain = to_plain(load(EXAMPLES / "simulated-gladly.toml"))
+    plain["simulated"] = {"groups": {"Queue": {"queue_s": 5.0}, "*": {}}, "lines": {"inbound": {}, "people-": {}}}
+    with pytest.raises(DeploymentError) as caught:
+        told(from_plain(plain), tmp_path)
+    first, second = str(caught.value).splitlines()
+    assert first.startswith(
+        "simulated.groups.Queue: the file has none of that name (perhaps queue); allowed: queue, billing, "
+    )
+    assert second.startswith("simulated.lines.people-: the file has none of that name (perhaps people); allowed: ")
+    assert second.endswith(", or * for all others")
