@@ -14,9 +14,8 @@ from pathlib import Path
 from harness.events import Event, Recorded, SipMessage
 from harness.phone import recording
 from harness.phone.config import PhoneConfig
-from harness.phone.crash_line import CrashLine, port_deadline
+from harness.phone.crash_line import CrashLine, only_realm, port_deadline
 from harness.phone.pending_teardown import Teardown, acknowledgement, acknowledgement_of_success, pending_teardown
-from harness.sip.digest import parse
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import Request, Response
 
@@ -76,16 +75,10 @@ class _Settlement:
         return self._bye(teardown.message)
 
     def _bye(self, bye: Request) -> bool:
-        answer = self._line.ask(bye, self._only_realm(bye))
-        return answer is not None and not (isinstance(answer, Response) and answer.is_challenge)
-
-    def _only_realm(self, bye: Request) -> str | None:
-        """The one realm that gets an answer, as with the phone itself; None: the one that asks now."""
-        if realm := self._config.realm:
-            return None if realm == "*" else realm
         invite = self._teardown.invite
-        shown = invite.get("Proxy-Authorization") or invite.get("Authorization")
-        return parse(shown).get("realm") if shown and invite.from_.tag == bye.from_.tag else None
+        own = invite if invite.from_.tag == bye.from_.tag else None  # else it is the far end's
+        answer = self._line.ask(bye, only_realm(self._config, own))
+        return answer is not None and not (isinstance(answer, Response) and answer.is_challenge)
 
     def _cancel(self, cancel: Request) -> bool:
         """CANCEL until the INVITE has its final response; a 2xx that crossed it gets its ACK, and a BYE."""

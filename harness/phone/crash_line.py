@@ -17,7 +17,7 @@ from typing import Final, Self
 from harness.deployment import is_address
 from harness.events import Direction, SipMessage
 from harness.phone.config import PhoneConfig
-from harness.sip.digest import Credentials, DigestClient
+from harness.sip.digest import Credentials, DigestClient, parse
 from harness.sip.framing import StreamFramer
 from harness.sip.grammar import SipSyntaxError, host_of
 from harness.sip.headers import CSeq
@@ -33,6 +33,14 @@ _POLL_S: Final = 0.02
 def port_deadline() -> float:
     """Until when the phone's own port is waited for, from now on."""
     return time.monotonic() + _PORT_PATIENCE
+
+
+def only_realm(config: PhoneConfig, request: Request | None) -> str | None:
+    """The one realm that gets an answer, as with the phone itself, which has sent ``request``; None: the one that asks now."""
+    if config.realm:
+        return None if config.realm == "*" else config.realm
+    shown = request and (request.get("Proxy-Authorization") or request.get("Authorization"))
+    return parse(shown).get("realm") if shown else None
 
 
 class CrashLine:

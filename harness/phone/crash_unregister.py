@@ -15,9 +15,8 @@ from typing import Any, Final
 
 from harness.events import RegistrationState, SipMessage, from_values
 from harness.phone.config import PhoneConfig
-from harness.phone.crash_line import CrashLine, port_deadline
+from harness.phone.crash_line import CrashLine, only_realm, port_deadline
 from harness.phone.unread import parsed_with_cseq
-from harness.sip.digest import parse
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.headers import MAGIC_COOKIE, CSeq
 from harness.sip.message import Request, Response
@@ -77,7 +76,7 @@ def unregister(config: PhoneConfig, asked: SipMessage, note: Callable[[SipMessag
         register = parsed_with_cseq(asked.text)
         if isinstance(register, Request):
             with CrashLine(config, None, asked.transport, asked.local, asked.remote, note, port_deadline()) as line:
-                answer = line.ask(_withdrawal(register), _only_realm(config, register))
+                answer = line.ask(_withdrawal(register), only_realm(config, register))
                 return isinstance(answer, Response) and answer.is_success
     return False
 
@@ -92,11 +91,3 @@ def _withdrawal(register: Request) -> Request:
     )
     request = request.setting("CSeq", str(CSeq(register.cseq.number + 1, "REGISTER")))
     return request.setting("Contact", ", ".join(map(str, contacts))).setting("Expires", "0")
-
-
-def _only_realm(config: PhoneConfig, register: Request) -> str | None:
-    """The one realm that gets an answer, as with the phone itself; None: the one that asks now."""
-    if config.realm:
-        return None if config.realm == "*" else config.realm
-    shown = register.get("Authorization") or register.get("Proxy-Authorization")
-    return parse(shown).get("realm") if shown else None
