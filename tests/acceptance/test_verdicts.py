@@ -321,6 +321,15 @@ def test_what_broke_outside_of_any_case_stands_in_every_view(tree: Tree) -> None
     assert "broke outside of any case:" in output
 
 
+def attempts(tree: Tree) -> dict[str, list[tuple[int, str]]]:
+    """Of each case: its attempts in their order, with the verdict of each."""
+    found: dict[str, list[tuple[int, str]]] = {}
+    for path in tree.run_directory.glob("cases/*/case.json"):
+        case = json.loads(path.read_text())
+        found.setdefault(case["id"], []).append((case["attempt"], case["end"]["verdict"]))
+    return {case_id: sorted(tried) for case_id, tried in found.items()}
+
+
 @pytest.mark.parametrize("workers", ["0", "2"])
 def test_a_retried_case_shows_both_attempts(tree: Tree, workers: str) -> None:
     tree.scenarios("""
@@ -340,16 +349,11 @@ def test_a_retried_case_shows_both_attempts(tree: Tree, workers: str) -> None:
     code, output = tree.run("--deployment", str(tree.deployment()), "-n", workers, "--retries", "2")
     assert code == pytest.ExitCode.TESTS_FAILED
     unsteady, hopeless = "TD-INBOUND[lab:synthflow-udp-ip-pcmu]", "TD-INBOUND[lab:synthflow-tcp-ip-pcmu]"
-    cases = [json.loads(path.read_text()) for path in tree.run_directory.glob("cases/*/case.json")]
-    attempts = {
-        case_id: {case["attempt"]: case["end"]["verdict"] for case in cases if case["id"] == case_id}
-        for case_id in {case["id"] for case in cases}
-    }
-    assert attempts == {
-        unsteady: {1: "failed", 2: "failed", 3: "passed"},
-        hopeless: {1: "failed", 2: "failed", 3: "failed"},
-        "TD-INBOUND[lab:synthflow-udp-ip-pcma]": {1: "passed"},
-        "TD-INBOUND[lab:synthflow-tcp-ip-pcma]": {1: "not observable"},
+    assert attempts(tree) == {
+        unsteady: [(1, "failed"), (2, "failed"), (3, "passed")],
+        hopeless: [(1, "failed"), (2, "failed"), (3, "failed")],
+        "TD-INBOUND[lab:synthflow-udp-ip-pcma]": [(1, "passed")],
+        "TD-INBOUND[lab:synthflow-tcp-ip-pcma]": [(1, "not observable")],
     }
     assert output.count("RETRY    attempt") == 4
     assert f"PASSED ON RETRY  {unsteady}  at attempt 3" in output
@@ -385,11 +389,7 @@ def test_a_case_that_this_machine_had_no_processor_for_is_run_again_until_it_say
     """)
     code, output = tree.run("--deployment", str(tree.deployment()), "-n", workers)
     assert code == pytest.ExitCode.TESTS_FAILED
-    attempts: dict[str, list[tuple[int, str]]] = {}
-    for path in tree.run_directory.glob("cases/*/case.json"):
-        case = json.loads(path.read_text())
-        attempts.setdefault(case["id"].partition("synthflow-")[2], []).append((case["attempt"], case["end"]["verdict"]))
-    assert {case_id: sorted(tried) for case_id, tried in attempts.items()} == {
+    assert {case_id.partition("synthflow-")[2]: tried for case_id, tried in attempts(tree).items()} == {
         "udp-ip-pcmu]": [(1, "broken"), (2, "passed")],
         "udp-ip-pcma]": [(1, "broken"), (2, "failed")],
         "tcp-ip-pcmu]": [(1, "broken"), (2, "broken"), (3, "broken")],
@@ -419,11 +419,7 @@ def test_a_case_whose_softphone_died_is_run_again_once_and_is_no_plain_pass(tree
     """)
     code, output = tree.run("--deployment", str(tree.deployment()), "-n", workers)
     assert code == pytest.ExitCode.TESTS_FAILED
-    attempts: dict[str, list[tuple[int, str]]] = {}
-    for path in tree.run_directory.glob("cases/*/case.json"):
-        case = json.loads(path.read_text())
-        attempts.setdefault(case["id"].partition("synthflow-")[2], []).append((case["attempt"], case["end"]["verdict"]))
-    assert {case_id: sorted(tried) for case_id, tried in attempts.items()} == {
+    assert {case_id.partition("synthflow-")[2]: tried for case_id, tried in attempts(tree).items()} == {
         "udp-ip-pcmu]": [(1, "broken"), (2, "passed")],
         "udp-ip-pcma]": [(1, "broken"), (2, "failed")],
         "tcp-ip-pcmu]": [(1, "broken"), (2, "broken")],

@@ -11,9 +11,8 @@ class RoutedCall(BackToBack):
     """A call through the platform's SBC; `PlatformCall` handles it."""
 
     line: str | None = None  #: None until it is known, and for calls of no line
-    called: str | None = (
-        None  #: the platform's number that was called, of a transfer the one of its line on the AI's trunk
-    )
+    #: The platform's number that was called, of a transfer the one of its line on the AI's trunk.
+    called: str | None = None
     caller: Caller = Caller("anonymous", withheld=True)
 
     def agent_caller(self) -> Caller:
