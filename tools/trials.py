@@ -139,7 +139,10 @@ def take_the_cases(run: Run, trials: Sequence[T]) -> dict[str, T]:
 def made_wrong(
     run: Run, deployment: str, replica: Deployment, faults: Sequence[str], line: str | None = None
 ) -> Iterator[None]:
-    """The faults are switched on, on that line alone if one is named, for the tenant of the case; off again at the end."""
+    """The faults are switched on, on that line alone if one is named, for the tenant of the case; off again at the end.
+
+    What they left up is hung up: a call that a fault kept at the AI takes one of the trunk's places from the case behind.
+    """
     if not faults:
         yield
         return
@@ -151,4 +154,5 @@ def made_wrong(
                 control.post("/faults", json=body).raise_for_status()
             yield
         finally:
-            control.request("DELETE", "/faults", json={"tenant": tenant}).raise_for_status()
+            for left in ("/faults", "/calls"):
+                control.request("DELETE", left, json={"tenant": tenant}).raise_for_status()

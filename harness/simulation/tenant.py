@@ -50,6 +50,9 @@ _PLATFORMS: Final[dict[str, type[Platform]]] = {
     "generic": GenericSbc,
 }
 
+_ENDED_WITHIN_S: Final = 10.0
+_LOOKED_EVERY_S: Final = 0.02
+
 
 class Tenant:
     """Made of a deployment without hosts; :attr:`deployment` has them once the tenant has started."""
@@ -306,10 +309,25 @@ class Tenant:
         """Hang up what is up, and close everything."""
         for task in self._tasks:
             task.cancel()
-        for call in [*self.platform.calls, *self.carrier.calls]:
-            call.hangup()
+        self._hang_up()
         await self.numbers.stop()
         await self.close()
+
+    async def end_calls(self) -> None:
+        """Hang up what is up, and wait until it is over. Raises `TimeoutError` when it does not end."""
+        async with asyncio.timeout(_ENDED_WITHIN_S):
+            while self._is_busy():
+                self._hang_up()
+                self._synthflow_ua.hang_up()
+                await asyncio.sleep(_LOOKED_EVERY_S)
+
+    def _hang_up(self) -> None:
+        for call in [*self.platform.calls, *self.carrier.calls]:
+            call.hangup()
+
+    def _is_busy(self) -> bool:
+        in_use = any(termination.in_use for termination in self.platform.terminations.values())
+        return bool(in_use or self.platform.calls or self.carrier.calls or self.synthflow.conversations)
 
     async def close(self) -> None:
         """Stop all user agents and servers, and release the addresses; harmless for what was never started."""

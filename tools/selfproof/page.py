@@ -123,7 +123,9 @@ def _cell(results: Sequence[Result], visibility: str) -> str:
         counted[what] = counted.get(what, 0) + 1
     if len(counted) == 1:
         return next(iter(counted))
-    return ", ".join(f"{what} ({count})" for what, count in sorted(counted.items(), key=lambda item: -item[1]))
+    return ", ".join(
+        f"{what} ({count})" for what, count in sorted(counted.items(), key=lambda item: (-item[1], item[0]))
+    )
 
 
 def _pairs(proof: Proof) -> Iterator[str]:

@@ -107,8 +107,7 @@ class UserAgent:
 
     async def stop(self, within: float = 1.0) -> None:
         """Hang up all calls, wait up to ``within`` seconds for the answers, then close everything."""
-        hangups = [call.hangup() for call in self.calls() if isinstance(call, IncomingCall | OutgoingCall)]
-        if hangups:
+        if hangups := self.hang_up():
             await asyncio.wait(hangups, timeout=within)
         for call in self.calls():
             call.stop()
@@ -126,6 +125,10 @@ class UserAgent:
     def calls(self) -> tuple[Call, ...]:
         """Calls not over yet, and over ones whose dialog still serves a subscription or a BYE under way."""
         return self._calls.up()
+
+    def hang_up(self) -> list[asyncio.Task[object]]:
+        """End every call whatever its state; tasks that end with the answers."""
+        return [call.hangup() for call in self.calls() if isinstance(call, IncomingCall | OutgoingCall)]
 
     def transactions(self) -> tuple[ClientTransaction | ServerTransaction, ...]:
         """Transactions not terminated yet; completed ones stay for up to 64*T1."""

@@ -343,3 +343,20 @@ def test_control_says_what_is_allowed(talkdesk: RunningWorld) -> None:
     assert talkdesk.client.get("/faults").json() == {"0": ["heavy-loss@ivr"]}
     talkdesk.client.request("DELETE", "/faults", json={}).raise_for_status()
     assert talkdesk.client.get("/faults").json() == {"0": []}
+
+
+def test_control_ends_calls(td: Stage) -> None:
+    """One that a fault keeps up, too: at once, and not when the platform notices that nobody is there."""
+
+    def end(**asked: int) -> httpx.Response:
+        return td.world.client.request("DELETE", "/calls", json=asked, timeout=2 * PATIENCE)
+
+    with td.world.fault("caller-hangup-not-passed-on"):
+        call = td.dial("inbound")
+        call.wait_state("confirmed", PATIENCE)
+        call.hangup()
+        call.wait_state("disconnected", PATIENCE)
+        assert td.world.state()["tenants"][0]["ai_calls"] == 1
+        assert end(tenant=7).status_code == 400
+        (left,) = end(tenant=0).raise_for_status().json()["tenants"]
+    assert (left["calls"], left["ai_calls"], left["trunks_in_use"]) == ([], 0, {})
