@@ -86,7 +86,7 @@ def of_records(events: Sequence[Event]) -> Iterator[Seen]:
         listed = event.witness("messages")
         if isinstance(listed, list):
             for index, plain in enumerate(listed, start=1):
-                parsed = parse(str(plain.get("text", "")))
+                parsed = parse(str(plain.get("text", ""))) if isinstance(plain, dict) else None
                 if parsed is not None:
                     where = f"message {index} of {event.source}"
                     yield Seen(

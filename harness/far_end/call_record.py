@@ -7,12 +7,14 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from itertools import chain
 from typing import Any
 from unicodedata import normalize
 from urllib.parse import unquote
 
 from harness.deployment import plain_signs
+from harness.far_end import testimony
 from harness.far_end.clock import since_epoch, told_to_monotonic
 from harness.far_end.transcript import as_text, has_turn
 from harness.sip.identity import normalise, without_separators
@@ -213,10 +215,18 @@ class CallRecord:
         }
         return tuple(what for what, is_said in said.items() if not is_said)
 
+    @cached_property
+    def _testimony(self) -> testimony.Testimony:
+        return testimony.read(self.plain.get("witness"))
+
     def witness(self, what: str) -> Any:
-        """What the far end witnessed beyond the documented record, None when it does not say."""
-        witness = self.plain.get("witness")
-        return witness.get(what) if isinstance(witness, dict) else None
+        """What the far end witnessed beyond the documented record, None when it does not say, or not so that it can be read."""
+        return self._testimony.told.get(what)
+
+    @property
+    def unread(self) -> tuple[str, ...]:
+        """What of its witness cannot be read, in words."""
+        return self._testimony.unread
 
     def _number(self, *keys: str) -> str | None:
         text = next(filter(None, map(self._text, keys)), None)

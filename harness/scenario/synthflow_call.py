@@ -24,7 +24,8 @@ from harness.scenario.ends import Call
 from harness.scenario.handover import SentTransfer, in_actions, in_messages
 from harness.scenario.signs import RECOGNISED_WITHIN_S, Words
 from harness.scenario.told_end import told_end
-from harness.sip.message import Request
+from harness.sip.grammar import SipSyntaxError
+from harness.sip.message import Message, Request
 
 #: A call whose record could not be found, since the interface failed.
 UNKNOWN = CallRecord("", {})
@@ -98,8 +99,8 @@ class SynthflowCall:
     @property
     def assistant(self) -> str | None:
         """By the number that was called."""
-        named = self._witness("assistant")
-        if isinstance(named, str):
+        named: str | None = self._witness("assistant")
+        if named is not None:
             return named
         return self._context.assistant_of(self._record.number_to)
 
@@ -126,6 +127,8 @@ class SynthflowCall:
                     lacks = " and ".join(found.lacking)
                     raise FarEndError(f"Synthflow API: GET /calls/{{id}}: the record lacks {lacks}")
                 self._record = found
+                for problem in found.unread:
+                    self._context.far_end.trouble(FarEndError(f"Synthflow API: GET /calls/{{id}}: {problem}"))
             elif listed := self._find():
                 self._record = listed
         except FarEndError as error:
@@ -169,65 +172,60 @@ class SynthflowCall:
         messages = self._witness("messages")
         if messages is None and "messages" in self._can:
             messages = self._fresh("messages")
-        return messages if isinstance(messages, list) else []
+        return messages or []
 
-    def _first_invite(self) -> dict[str, Any] | None:
-        # a challenged INVITE comes twice; what counts is the one that was let in, the last without a To tag
-        found = None
+    def _first_invite(self) -> tuple[Request | None, dict[str, Any]]:
+        """It, and what else is told of it.
+
+        A challenged INVITE comes twice; what counts is the one that was let in, the last without a To tag.
+        """
+        found: tuple[Request | None, dict[str, Any]] = None, {}
         for message in self._messages():
-            if message["direction"] == "received" and message["text"].startswith("INVITE "):
-                request = Request.parse(message["text"])
-                if request.to.tag is None:
-                    found = message
+            if message["direction"] == "received" and (request := _initial_invite(message["text"])) is not None:
+                found = request, message
         return found
 
     @property
     def invite(self) -> Request | None:
         """The INVITE, where the far end shows its messages."""
-        message = self._first_invite()
-        if message is None:
-            return None
-        request = Request.parse(message["text"])
-        assert isinstance(request, Request)
-        return request
+        return self._first_invite()[0]
 
     @property
     def received_on(self) -> tuple[str, str] | None:
         """Where it came to."""
-        message = self._first_invite()
-        return (message["transport"], message["local"]) if message else None
+        _, told = self._first_invite()
+        return (told["transport"], told["local"]) if told.get("transport") and told.get("local") else None
 
     @property
     def came_from(self) -> str | None:
         """Where it came from."""
-        message = self._first_invite()
-        return message.get("remote") if message else None
+        return self._first_invite()[1].get("remote")
 
     @property
     def codec(self) -> str | None:
         """As the far end says."""
-        found = self._fresh("codec")
-        return found if isinstance(found, str) else None
+        found: str | None = self._fresh("codec")
+        return found
 
     def settle_on(self, codecs: Collection[str]) -> None:
         """Its record has the codec or not."""
 
     def digits(self, count: int, within: float) -> tuple[str, list[str], list[int | None]] | None:
-        """The digits the far end witnessed; None where its record could not be read at last."""
+        """The digits the far end witnessed; None where its record lists none, or could not be read at last."""
         if "dtmf" not in self._can:
             return None
         deadline = time.monotonic() + within
         while True:
-            found: list[dict[str, Any]] = self._fresh("digits") or []
-            if len(found) >= count or self._api.is_down or time.monotonic() >= deadline:
+            found: list[dict[str, Any]] | None = self._fresh("digits")
+            if len(found or ()) >= count or self._api.is_down or time.monotonic() >= deadline:
                 break
             self._context.pause(self._context.far_end.poll_s)
-        if self.is_blind and len(found) < count:
+        if found is None or (self.is_blind and len(found) < count):
             return None
         return (
             "".join(d["digit"] for d in found),
             [d["method"] for d in found],
-            [None if (ms := d.get("duration_ms")) is None else int(ms) for d in found],
+            [None if (ms := d["duration_ms"]) is None else int(ms) for d in found],
         )
 
     # -- End
@@ -256,7 +254,7 @@ class SynthflowCall:
         """By the marks its record lists; None when it lists none, or not this one by ``deadline``."""
         while True:
             for mark in self._fresh("marks") or []:
-                last = self._record.moment(mark.get("until") or mark["at"])
+                last = self._record.moment(mark["until"] or mark["at"])
                 if mark["mark"] == speaker.mark and last >= since:
                     at = max(since, self._record.moment(mark["at"]))
                     return Sound(at, Observation.MARK, f"{self.label}'s record lists mark {speaker.mark}", speaker.mark)
@@ -279,15 +277,13 @@ class SynthflowCall:
     def account(self, since: float, missing: End | None = None) -> ListenerReport | None:
         """What the record says it heard; one that could not be read now says nothing of now."""
         marks = self._fresh("marks")
-        if self.is_blind or not isinstance(marks, list):
+        if self.is_blind or marks is None:
             return None
-        heard = tuple(int(m["mark"]) for m in marks if self._record.moment(m.get("until") or m["at"]) >= since)
-        packets = self._witness("rx_packets")
         return ListenerReport(
             seconds=time.monotonic() - since,
-            level_dbov=max((float(m["level_dbov"]) for m in marks), default=None),
-            marks=heard,
-            rx_packets=int(packets) if packets is not None else None,
+            level_dbov=max((mark["level_dbov"] for mark in marks if mark["level_dbov"] is not None), default=None),
+            marks=tuple(mark["mark"] for mark in marks if self._record.moment(mark["until"] or mark["at"]) >= since),
+            rx_packets=self._witness("rx_packets"),
         )
 
     def marks_since(self, since: float) -> tuple[Sequence[int], float] | None:
@@ -325,7 +321,7 @@ class SynthflowCall:
     def transfers(self) -> list[SentTransfer]:
         """By its messages, where they are shown, else by its record."""
         self.refresh()
-        sent = [str(message["text"]) for message in self._messages() if message["direction"] == "sent"]
+        sent = [message["text"] for message in self._messages() if message["direction"] == "sent"]
         return list(in_messages(sent)) or list(in_actions(self._record.actions))
 
     def transfer_outcome(self, within: float) -> int | str | None:
@@ -362,3 +358,12 @@ class SynthflowCall:
             raise FarEndError("escalation.digits_back: is missing; without it the AI cannot be made to send digits")
         self.peer.press(escalation.digits_back_digit, method)
         return escalation.digits_back
+
+
+def _initial_invite(text: str) -> Request | None:
+    """The INVITE that begins a dialog; None for any other message, and for what is none."""
+    try:
+        message = Message.parse(text)
+        return message if isinstance(message, Request) and message.method == "INVITE" and not message.to.tag else None
+    except SipSyntaxError:
+        return None
