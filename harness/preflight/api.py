@@ -7,18 +7,20 @@ import time
 
 from harness.deployment import Synthflow
 from harness.errors import FarEndError
-from harness.far_end.synthflow import calls_in, calls_query, payload
+from harness.far_end.synthflow import calls_query
 from harness.http_client import HttpError, HttpResponse, session
 from harness.preflight.answers import clock_line
-from harness.preflight.lines import ROUTING, ProbeKind, ProbeResult, failed, ok, warning
+from harness.preflight.lines import ROUTING, ProbeKind, ProbeResult, Status, failed, ok, warning
+from harness.preflight.models import calls_of, model_line
 from harness.preflight.probes import Probing, verified
 
 _NAME = ProbeKind.API, ""
+_LATELY_S = 7 * 86_400.0
 _NO_API = "Check synthflow.api_base: https://api.synthflow.ai/v2 or a region's."
 
 
 async def api_lines(probing: Probing, synthflow: Synthflow, base: str) -> list[ProbeResult]:
-    """One question that changes nothing, and that is asked after each call as well: the calls of an assistant since now."""
+    """Questions that change nothing, and that are asked after each call as well: the calls of an assistant."""
     if synthflow.api_token is None:
         fix = "Give synthflow.api_token_env; where no token is to be had, leave synthflow.api_base out."
         return [failed(*_NAME, "no token is known", ROUTING, fix)]
@@ -28,14 +30,21 @@ async def api_lines(probing: Probing, synthflow: Synthflow, base: str) -> list[P
         verify = await verified(synthflow.ca_file)
         verify.check_hostname = True
         async with session.client(verify) as client:
-            answer = await session.fetch(
-                client,
-                "GET",
-                f"{base.rstrip('/')}/calls",
-                within_s,
-                params=calls_query(probing.wall_clock(), models[0] if models else None),
-                headers={"Authorization": f"Bearer {synthflow.api_token.get_secret_value()}"},
-            )
+            headers = {"Authorization": f"Bearer {synthflow.api_token.get_secret_value()}"}
+
+            async def listed(model: str | None) -> HttpResponse:
+                query = calls_query(probing.wall_clock() - _LATELY_S, model)
+                at = f"{base.rstrip('/')}/calls"
+                return await session.fetch(client, "GET", at, within_s, params=query, headers=headers, repeatable=True)
+
+            answer = await listed(models[0] if models else None)
+            took = time.monotonic() - began
+            lines = [_answer(answer, took, bool(models))]
+            if clock := clock_line(probing, ProbeKind.API, answer.date):
+                lines.append(clock)
+            if lines[0].status is Status.OK:
+                lines += [await model_line(probing.deployment, model, listed) for model in models]
+            return lines
     except HttpError as error:
         if error.trouble == "late":
             fix = "Check synthflow.api_base and the firewall; synthflow.timeout_s is how long an answer may take."
@@ -44,11 +53,6 @@ async def api_lines(probing: Probing, synthflow: Synthflow, base: str) -> list[P
         return [failed(*_NAME, str(error), ROUTING, fix)]
     except OSError as error:  # of ca_file
         return [failed(*_NAME, f"{type(error).__name__}: {error}", ROUTING, "Check synthflow.ca_file.")]
-    took = time.monotonic() - began
-    lines = [_answer(answer, took, bool(models))]
-    if clock := clock_line(probing, ProbeKind.API, answer.date):
-        lines.append(clock)
-    return lines
 
 
 def _answer(answer: HttpResponse, took: float, by_model: bool) -> ProbeResult:
@@ -101,7 +105,7 @@ def _answer(answer: HttpResponse, took: float, by_model: bool) -> ProbeResult:
 def _lists_calls(answer: HttpResponse) -> bool:
     """Whether a run can read it."""
     try:
-        calls_in(payload("GET /calls", answer))
+        calls_of(answer)
     except FarEndError:
         return False
     return True

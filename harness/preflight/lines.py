@@ -49,6 +49,7 @@ class ProbeKind(StrEnum):
     STAND_IN_CERTIFICATE = "stand-in certificate"
     OWN_CERTIFICATE = "own certificate of"
     API = "Synthflow API"
+    MODEL = "model_id of"
     CAMPAIGN = "campaign URL"
 
 

@@ -148,17 +148,18 @@ class FarEnd:
         status: str = "200 OK",
         headers: str = "",
         *,
-        body: str = '{"response": {"calls": []}}',
+        body: str | Callable[[str], str] = '{"response": {"calls": []}}',
         silent: bool = False,
     ) -> str:
-        """The API; its base address."""
+        """The API; its base address. ``body`` may be chosen by what is asked for."""
 
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             with suppress(OSError, asyncio.CancelledError, asyncio.IncompleteReadError):
-                await reader.readuntil(b"\r\n\r\n")
+                asked = (await reader.readuntil(b"\r\n\r\n")).decode()
                 if silent:
                     await self._never.wait()
-                writer.write(f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n{headers}\r\n{body}".encode())
+                text = body if isinstance(body, str) else body(asked)
+                writer.write(f"HTTP/1.1 {status}\r\nContent-Length: {len(text)}\r\n{headers}\r\n{text}".encode())
                 await writer.drain()
             writer.close()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email.utils
+import json
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -117,6 +118,16 @@ def api(lab: Lab, far: FarEnd) -> None:
     lab.plain["synthflow"] = {"api_base": far.api("401 Unauthorized"), "api_token": "t0ken"}
 
 
+def model(lab: Lab, far: FarEnd) -> None:
+    lab.plain["assistants"] = {
+        "main": {"did": "+12065550100", "model_id": "m1"},
+        "other": {"did": "+12065550101", "model_id": "m2"},
+    }
+    calls = [{"call_id": "c1", "model_id": "m1", "agent_phone_number": "+12065550101"}]
+    body = json.dumps({"response": {"calls": calls}})
+    lab.plain["synthflow"] = {"api_base": far.api(body=body), "api_token": "t0ken"}
+
+
 def campaign(lab: Lab, far: FarEnd) -> None:
     lab.plain["campaign"] = {"trigger": "http", "url": f"http://{far.address}:{far.closed_port()}/start"}
 
@@ -143,6 +154,7 @@ WRONG: Mapping[ProbeKind, Callable[[Lab, FarEnd], None]] = {
     ProbeKind.STAND_IN_CERTIFICATE: stand_in_certificate,
     ProbeKind.OWN_CERTIFICATE: own_certificate,
     ProbeKind.API: api,
+    ProbeKind.MODEL: model,
     ProbeKind.CAMPAIGN: campaign,
 }
 #: What shows in other lines as well, since those depend on it.
