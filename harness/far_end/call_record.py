@@ -249,6 +249,13 @@ def is_told_in_milliseconds(plain: Mapping[str, Any]) -> bool:
     return began is not None and not began.is_integer()
 
 
+def is_oldest_first(listed: Sequence[Any]) -> bool:
+    """Whether the calls of a list, as they came, begin later and later; documented is that the newest come first."""
+    told = [_moment(plain.get("start_time")) for plain in listed if isinstance(plain, dict)]
+    began = [moment for moment in told if moment is not None]
+    return len(began) > 1 and began[0] < began[-1]
+
+
 def _moment(told: object) -> float | None:
     """Seconds since the epoch, which are told as a number, or as a date and time to the second with its offset."""
     if isinstance(told, bool) or not isinstance(told, int | float | str):

@@ -24,6 +24,7 @@ from harness.far_end.call_record import (
     MILLISECOND_S,
     REGISTERED,
     CallRecord,
+    is_oldest_first,
     is_told_in_milliseconds,
 )
 from harness.far_end.clock import date_told, to_wall, told_to_monotonic
@@ -148,7 +149,13 @@ class SynthflowApi:
             for record in new:
                 yield record
             total = _total(listed, len(calls))
-            if not new or (total is not None and len(seen) >= total):
+            if total is not None and len(seen) >= total:
+                return
+            if not new:
+                if calls and is_oldest_first(calls):
+                    raise FarEndError(
+                        "Synthflow API: GET /calls: pages are not to be had, and the newest calls are not on the first"
+                    )
                 return
             query["offset"] = str(len(seen))
         raise FarEndError(f"Synthflow API: GET /calls: more than {len(seen)} calls in the time of this one")
