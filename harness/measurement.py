@@ -328,6 +328,13 @@ class Machine(Measurement):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Spoken(Measurement):
+    """The last word before a call was over: seconds between them, None where nobody spoke."""
+
+    before_end_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Wait(Measurement):
     """A wait that ended without its event."""
 
@@ -374,6 +381,7 @@ BY_CHECK: Mapping[str, type[Measurement]] = {
     "one_call": CallsUp,
     "transfer.fails": FinalResponse,
     "transfer.refer": ReferMode,
+    "transfer.told": Spoken,
     "released": Duration,
     "manners.dead_air": Duration,
     "manners.answer": Duration,

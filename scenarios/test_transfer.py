@@ -76,15 +76,18 @@ def test_nobody_in_the_group(cast, context, caller, line, assistant, target, exp
     talk = assistant.expect_call(call)
     expect(call).answered()
     expect(call).two_way_audio_with(talk)
+    asked = time.monotonic()
     call.ask_for_a_person(once=True)
     talk.hand_over(target, "cold")
     expect(talk).transfer_fails()
     if context.deployment.expect.transfer_unavailable == "returns":
         expect(call).two_way_audio_with(talk, changed=True)
     else:
+        talk.let_go()
         expect(call).released(
             farewell_s=context.patience
-        )  # whoever tells the caller that nobody is there may do so first
+        )  # whoever tells the caller that nobody is there does so first
+        expect(call).is_told(since=asked)
     for group in cast.all_groups():
         expect(group).never_rang()
 

@@ -47,6 +47,7 @@ CHECKS: Mapping[str, str] = {
     "one_call": "a party has another call up, or none",
     "transfer.refer": "the platform treats the AI's REFER in another way than the file declares",
     "transfer.fails": "a transfer that cannot succeed is not refused",
+    "transfer.told": "a caller whose transfer finds nobody is released without a word",
     "released": "a leg does not end in time",
     "timing": "something does not take the time that is configured",
     "timing.within": "something comes too late, or never",

@@ -68,6 +68,19 @@ def takes_message(subject: str, asked: tuple[float, float] | None, instead: str 
     )
 
 
+def told(subject: str, spoken: tuple[str, float] | None, limit_s: float, instead: str = "") -> Finding:
+    """Somebody spoke to a caller who was then released; ``spoken``: what it was, and the seconds between its end and the call's."""
+    was = None if spoken is None else f"{spoken[0]} until {spoken[1]:.1f} s before the end"
+    return judged(
+        "transfer.told",
+        subject,
+        spoken is not None and spoken[1] <= limit_s,
+        expected=f"somebody speaks in the last {limit_s:g} s before the call is over",
+        actual=was or f"nobody spoke{f': it heard {instead}' if instead else ''}",
+        measured=measurement.Spoken(before_end_s=spoken and round(spoken[1], 1)),
+    )
+
+
 def _in_time(
     check: str,
     subject: str,

@@ -64,7 +64,7 @@ class Expectations(Model):
     no_answer: Refusals = (408, 480)  #: the same, where nobody answers
     rejected: Refusals = (403, 603)  #: the same, where the AI declines
     no_such_number: Refusals = (404,)  #: the same, for a number nobody has
-    #: What becomes of a caller whose transfer finds nobody.
+    #: What becomes of a caller whose transfer finds nobody. One who is released hears a voice in the last ``patience_s`` before.
     transfer_unavailable: Literal["returns", "released"] = "returns"
     srtp: bool = False  #: whether calls with SRTP must work
     second_call: bool = True  #: after a failure whose cause is unsure: one more call, hung up at once

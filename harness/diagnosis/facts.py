@@ -298,6 +298,9 @@ KNOWN: Mapping[str, Kind] = {
     "manners.dead_air": Kind("the AI's first word", "listen to the recording from the answer on"),
     "manners.answer": Kind("the AI's answer to the caller", "listen to the recording from the caller's last word on"),
     "manners.transfer": Kind("the silence while the AI hands over", "listen to the recording of the transfer"),
+    "caller.told": Kind(
+        "what a caller hears whose transfer finds nobody", "listen to the end of the caller's recording"
+    ),
     "manners.interruption": Kind("the AI when the caller speaks over it", "listen to both recordings of the call"),
     # what has no fault of the guides behind it
     "options.answer": Kind("what became of OPTIONS outside of any call", "capture the OPTIONS and its answers"),

@@ -12,3 +12,5 @@ def tell(scene: Scene) -> None:
         in_time = "late" if scene.failed(finding) else "in time"
         never = scene.failed(finding) and finding.facts.get("seconds") is None
         scene.facts.record(finding.check, "never" if never else in_time, finding.actual)
+    for finding in scene.of("transfer.told"):
+        scene.facts.record("caller.told", not scene.failed(finding), finding.actual)

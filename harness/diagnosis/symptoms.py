@@ -33,6 +33,7 @@ _BY_CHECK: dict[str, Symptom] = {
     "final_response": "final",
     "dtmf": "digits",
     "dtmf.duration": "digits",
+    "transfer.told": "manners",
     **dict.fromkeys(WHAT, "manners"),
 }
 

@@ -33,6 +33,7 @@ from harness.finding_kinds import (
     TIMING,
     TIMING_WITHIN,
     TRANSFER_FAILS,
+    TRANSFER_TOLD,
     VOICEMAIL,
     RequiredFindings,
 )
@@ -136,6 +137,7 @@ def _row(
 
 
 _WITH_PEOPLE = {**FALLEN_BACK, LANDING_OTHERS: 1}
+_BACK_OR_TOLD = {AUDIO_TO_CALLER_AGAIN | found: 1 for found in (RELEASED, TRANSFER_TOLD)}
 _DIRECTIONS = with_values("digits", "to-ai", "from-ai", full=True)
 
 PRACTICE: tuple[Row, ...] = (
@@ -328,14 +330,14 @@ PRACTICE: tuple[Row, ...] = (
     _row(
         "TRANSFER-UNAVAILABLE",
         "A transfer to a group with nobody in it",
-        "The call returns to the AI, or is released, as the deployment says; the caller is not left in silence.",
+        "The call returns to the AI, or is released, as the deployment says; a caller who is released was told so by a voice.",
         (TO_NOBODY, ASKED, TO_NUMBER, NO_TOPIC),
         calls=plans.blind_transfer,
         subject="transfer.fails",
         seconds=2.5,
         moment="transfer",
         cold_handovers=True,
-        required_findings={**WITH_THE_AI, TRANSFER_FAILS: 1, AUDIO_TO_CALLER_AGAIN | RELEASED: 1, LANDING_OTHERS: 1},
+        required_findings={**WITH_THE_AI, TRANSFER_FAILS: 1, **_BACK_OR_TOLD, LANDING_OTHERS: 1},
     ),
     _row(
         "SRTP",

@@ -48,6 +48,7 @@ CLAIMS: Mapping[str, str] = {
     "header.absent": "no {}",
     "one_call": "each party has one call",
     "transfer.fails": "a transfer that cannot succeed is refused",
+    "transfer.told": "a caller whom nobody can take is told",
     "released": "the leg ends in time",
     "timing": "a configured time",
     "timing.within": "what has to follow in time",

@@ -52,6 +52,9 @@ class AiCall(End, Protocol):
     def hang_up(self) -> float:
         """Have the AI hang up; the moment it did, or where nobody tells (:attr:`farewell_s`), was asked to."""
 
+    def let_go(self) -> None:
+        """Have a caller whom nobody can take released: by the AI, unless the platform does."""
+
     @property
     def farewell_s(self) -> float:
         """For how long it may still speak after that moment, before it hangs up."""
@@ -146,6 +149,11 @@ class StandInCall(Call):
         at = time.monotonic()
         self.leg.hangup()
         return at
+
+    def let_go(self) -> None:
+        """Hang up, as the assistant would, unless the platform ends the call at once."""
+        if self.released_at(time.monotonic() + self._context.deployment.expect.released_within_s) is None:
+            self.hang_up()
 
     def send_digits(self, method: Literal["rfc4733", "info"]) -> str:
         """Send the deployment's digits."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from operator import itemgetter
 
+from harness.audio.classify import classify
 from harness.audio.describe import describe
 from harness.audio.machine import last_sound, message_asked_in
 from harness.audio.marks import PERIOD_SECONDS, SAMPLE_RATE
@@ -40,6 +42,8 @@ _STILL_AFTER_S = 1.0
 _AT_ONCE_S = (quality.MOST_DELAY_MS + quality.DECISION_MS) / 1000
 #: So much of the ring timeout is there for what is heard before the answer.
 _EARLY_SHARE = 0.7
+#: What tells a caller something; tones and music do not.
+_SPOKEN = ("speech", "mark")
 
 
 class ExpectAudio:
@@ -304,6 +308,18 @@ class ExpectAudio:
             finding = reach.takes_message(call.label, None, f"it heard {found.words}{is_over}")
             ended = answered + last_sound(heard) + _TONE_WITHIN_S
             self._context.evidence.add_of_said(finding, [(answered, ended)])
+
+    def is_told(self, since: float) -> None:
+        """Somebody speaks to a caller before the call is over; what was said before ``since`` is about something else."""
+        call, limit_s = self._call, self._context.patience
+        with self._context.evidence.step(f"{call.label} is told before it is released"):
+            heard = call.leg.received_since(since)
+            spans = classify(heard)
+            spoken = [(span.kind, len(heard) / SAMPLE_RATE - span.ended) for span in spans if span.kind in _SPOKEN]
+            last = min(spoken, key=itemgetter(1), default=None)
+            others = dict.fromkeys(span.kind for span in spans if span.kind not in _SPOKEN)
+            finding = reach.told(call.label, last, limit_s, ", ".join(others))
+            self._context.evidence.add_of_said(finding, [(since, time.monotonic())])
 
     def hears_early(self, ai: Ai) -> None:
         """The AI is heard before the call is answered."""

@@ -346,6 +346,9 @@ class SynthflowCall:
         asked = time.monotonic()
         return asked if self.farewell_s else self.released_at(asked + self._context.patience) or asked
 
+    def let_go(self) -> None:
+        """Its own assistant does."""
+
     @property
     def farewell_s(self) -> float:
         """A bare record tells no moments: there it is what an answer of the AI may take."""

@@ -40,6 +40,8 @@ class AssistantSettings(_Model):
     please_hold_s: float = Field(
         0.0, ge=0, le=30
     )  #: between being asked for a person and the hand-over, announced in words
+    #: What it does when a transfer has found nobody.
+    after_failed_transfer: Literal["stays", "says-goodbye", "hangs-up"] = "stays"
     #: The handover that it is asked for → the one it makes instead; it makes none where it has none of that name.
     confuses: dict[str, str] = {}
 

@@ -294,6 +294,7 @@ UNREACHED: Mapping[str, str] = {
     "header.absent": "no fault adds a header",
     "landing.stops": "no fault lets a phone ring on when another has answered",
     "ringing": "a call that does not reach the AI rings at somebody else",
+    "transfer.told": "the deployments of the proof have the caller return to the AI",
     "voicemail": "what keeps a caller from voicemail keeps the call from being answered, which is seen first",
     "one_call": "no fault leaves a party with two calls",
     "session.interval": "no fault spoils session timers",

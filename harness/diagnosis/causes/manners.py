@@ -30,6 +30,14 @@ MANNERS: Mapping[str, Described] = {
         "platform routing",
         at.BACK,
     ),
+    "caller-not-told": Described(
+        "a caller whose transfer finds nobody is released without a word",
+        at.TRANSFER_ISSUE,
+        "Have the assistant say that nobody is available before it hangs up, or {platform} play an announcement; where callers are to "
+        'stay with the AI, say transfer_unavailable = "returns" in [expect].',
+        "AI side",
+        at.BACK,
+    ),
     "ai-not-interruptible": Described(
         "the AI does not stop when the caller speaks over it",
         at.MANNERS_ISSUE,

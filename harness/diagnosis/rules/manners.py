@@ -44,6 +44,16 @@ MANNERS: tuple[Rule, ...] = (
         confidence="likely",
     ),
     Rule(
+        id="transfer.untold",
+        cause="caller-not-told",
+        symptoms=("manners",),
+        cells=cells("release", "AI"),
+        essential=(when("caller.told", False),),
+        conditions=(not_shown("audio.to_caller", *NO_VOICE, "crossed"),),
+        because="the transfer found nobody, and the caller's call ended without a word behind it",
+        confidence="likely",
+    ),
+    Rule(
         id="manners.interruption",
         cause="ai-not-interruptible",
         symptoms=("manners",),

@@ -16,11 +16,12 @@ from harness.simulation.legs import WireLeg
 from harness.simulation.media import sound
 from harness.simulation.media.digits import ReceivedDigit, info_of_digit
 from harness.simulation.media.leg import LegMedia
+from harness.simulation.media.ticker import TICK
 from harness.simulation.settings import AssistantSettings
 from harness.simulation.synthflow.media_engine import Channel
 from harness.simulation.synthflow.record import CallRecord
 from harness.simulation.synthflow.service import Synthflow
-from harness.simulation.synthflow.speech import ANSWER, FIRST_WORDS, HOLD, SPEAKS_ON
+from harness.simulation.synthflow.speech import ANSWER, FIRST_WORDS, GOODBYE, HOLD, SPEAKS_ON
 from harness.simulation.synthflow.trunks import TrunkRefusal
 from harness.simulation.watch import Watched
 from harness.simulation.wire.content import sdp_of
@@ -292,7 +293,17 @@ class Conversation:
         action |= {"status": "done" if status == 200 else "failed", "status_code": status}
         if status != 200:
             self.record.error_message = f"transfer failed: {status}"
+            await self._after_failed_transfer()
         self._acting = False
+
+    async def _after_failed_transfer(self) -> None:
+        if self._settings.after_failed_transfer == "stays":
+            return
+        if self._settings.after_failed_transfer == "says-goodbye" and self._channel is not None:
+            self.record.say("bot", prompt_text(GOODBYE))
+            self._channel.say(words := sound.prompt(GOODBYE, self._channel.law))
+            await asyncio.sleep(len(words) * TICK)
+        await self._say_goodbye()
 
     async def _ask_to_hold(self, seconds: float) -> None:
         self.record.say("bot", prompt_text(HOLD))

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from harness.simulation.media import sound
 from harness.simulation.settings import Sends
 
-GREETING, ANSWER, HOLD, MACHINE = "hello-en", "how-can-i-help-en", "connecting-you-en", "voicemail-greeting-en"
+GREETING, ANSWER, HOLD, GOODBYE = "hello-en", "how-can-i-help-en", "connecting-you-en", "goodbye-en"
+MACHINE = "voicemail-greeting-en"
 #: What it says first, by the prompt's name; the rest says no words.
 FIRST_WORDS: Final[dict[Sends, str]] = {"speech": GREETING, "talks-on": GREETING, "machine": MACHINE}
 #: What has words for whoever has spoken to it.

@@ -146,6 +146,15 @@ EXAMPLES = [
         (lambda: reach.takes_message("caller.1", None, "it heard ringing tone from 0.20 s"),),
     ),
     Example(
+        "transfer.told",
+        reach.told,
+        lambda: reach.told("caller.1", ("speech", 1.2), 4.0),
+        (
+            lambda: reach.told("caller.1", None, 4.0, "ringback, silence"),
+            lambda: reach.told("caller.1", ("mark", 4.1), 4.0),
+        ),
+    ),
+    Example(
         "route.tried",
         reach.tried,
         lambda: reach.tried("the call", AI_NUMBER, [AI_NUMBER]),

@@ -90,6 +90,13 @@ def cut_with_the_agent(reason: str = "") -> Example:
     return example.with_agent("billing", "no-rtp", "no-rtp")
 
 
+def untold_caller() -> Example:
+    """The AI hears that the transfer has failed, and hangs up."""
+    refused = transfer(Example(ai="stand-in"), "TRANSFER-UNAVAILABLE").ai_refers(GROUP).platform_says(202).notified(480)
+    example = refused.to_ai().to_caller().finding("transfer.fails", "stand-in.1", True, code=480)
+    return example.finding("transfer.told", "caller.1", actual="nobody spoke: it heard silence", before_end_s=None)
+
+
 TRANSFER = [
     Expected("transfer.inactive.said", answered(403, "Trunk inactive"), ("trunk-inactive",)),
     Expected("transfer.address.said", answered(403, "IP not allowed"), ("synthflow-ip-not-allowed",)),
@@ -218,6 +225,7 @@ TRANSFER = [
         .to_caller("no-rtp", 0, again=True),
         ("caller-released-by-transfer",),
     ),
+    Expected("transfer.untold", untold_caller(), ("caller-not-told",)),
     Expected(
         "transfer.silent",
         lost(transfer(Example()).ai_refers(GROUP).platform_says(202)),

@@ -45,8 +45,8 @@ class Asked:
 
 _EXPECTED = (
     "answered", "two_way_audio_with", "caller_id", "silence_from", "released", "never_rang", "ends_with", "took_over", "addressed_to",
-    "came_within", "rings", "transfer_fails", "takes_message", "refer_is", "header", "still_up", "hang_up_is_answered", "took",
-    "still_hears",
+    "came_within", "rings", "transfer_fails", "is_told", "takes_message", "refer_is", "header", "still_up", "hang_up_is_answered",
+    "took", "still_hears",
 )  # fmt: skip
 
 
