@@ -38,6 +38,8 @@ def test_the_call_of_a_second_refer_hides_no_first_when_it_is_refused(lease: Des
         if number == 2:
             landed = agent.expect_call(10)
     stranger.refuses("486 Busy Here")
+    with phone.changed:  # the INVITE is on the wire before its leg is told of
+        assert phone.changed.wait_for(lambda: len(phone.legs) == 3, 10)
     _, first, second = phone.legs
     second.wait_state("disconnected", 10)
     first.wait_state("confirmed", 10)
