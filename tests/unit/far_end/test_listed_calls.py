@@ -287,7 +287,8 @@ def test_what_is_there_before_a_call_is_read_as_long_as_moments_are_not_well_kno
     def date() -> str | None:
         return email.utils.formatdate(time.time(), usegmt=True) if tells_date else None
 
-    told = str(int((time.time() - 0.3) * 1000) | 1)  # no whole second, which would not show that it is told in milliseconds
+    # an odd one, as a whole second would not show that moments are told in milliseconds
+    told = str(int((time.time() - 0.3) * 1000) | 1)
     with documented({"m": [listed(1, 0.0, start_time=told)]}, date=date) as (base, asked):
         api = SynthflowApi(base, "token")
         api.note_earlier(["m"])
