@@ -14,6 +14,7 @@ import phonenumbers
 import typer
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from harness.audio.prompts import prompt_text
 from harness.deployment import PLAIN_PORT, SYNTHFLOW_ID, TLS_PORT, in_uri, is_address
 from harness.errors import DeploymentError, MistakeError, unwritable
 from harness.integrations import load
@@ -79,6 +80,13 @@ _Bind = Annotated[str | None, typer.Option(help="This machine's address for the 
 _Force = Annotated[bool, typer.Option("--force", help="Write over an existing file.")]
 
 
+_ENGLISH = "agent-please-en"
+#: In which countries nearly everybody is understood in a language that a prompt of the harness speaks; else it is English.
+_SPOKEN = {
+    "agent-please-de": "AT DE LI",
+    "agent-please-es": "AR BO CL CO CR CU DO EC ES GT HN MX NI PA PE PY SV UY VE",
+    "agent-please-fr": "FR MC",
+}
 _WHICH_MODEL = "Synthflow's id of the assistant, as its page shows it (empty: not known)"
 
 
@@ -195,7 +203,10 @@ def written(answers: dict[str, Any]) -> str:
     port = TLS_PORT if answers["transport"] == "tls" else PLAIN_PORT
     name = re.sub(r"[^a-z0-9]+", "-", answers["platform_domain"].lower()).strip("-")
     host, sip_port = answers["platform_host"], 5061 if answers["transport"] == "tls" else 5060
+    prompt = next((prompt for prompt, countries in _SPOKEN.items() if answers["region"] in countries.split()), _ENGLISH)
     more = {
+        "prompt": prompt,
+        "prompt_text": prompt_text(prompt),
         "termination": f"{in_uri(host)}:{sip_port}",
         "name": name,
         "port": port,

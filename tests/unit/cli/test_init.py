@@ -204,3 +204,20 @@ def test_an_option_that_the_platform_does_not_have_is_not_passed_over(tmp_path: 
     with pytest.raises(MistakeError, match=f"^--{name} {value}: not with gladly; allowed: "):
         CliRunner().invoke(application(), asked, catch_exceptions=False)
     assert not (tmp_path / "x.toml").exists()
+
+
+@pytest.mark.parametrize(
+    ("region", "prompt", "text"),
+    [
+        ("de", "agent-please-de", "Einen Mitarbeiter, bitte."),
+        ("MX", "agent-please-es", "Un agente, por favor."),
+        ("FR", "agent-please-fr", "Un agent, s'il vous plaît."),
+        ("CA", "agent-please-en", "An agent, please."),
+    ],
+)
+def test_a_caller_asks_in_the_countrys_language(tmp_path: Path, region: str, prompt: str, text: str) -> None:
+    path = tmp_path / "x.toml"
+    CliRunner().invoke(application(), arguments(path, region=region), catch_exceptions=False)
+    deployment = load(path, dict.fromkeys(variables(path), "-"))
+    assert deployment.escalation.prompt == prompt
+    assert text in path.read_text(encoding="utf-8")
