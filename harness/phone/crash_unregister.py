@@ -33,9 +33,9 @@ class Registrations:
         self._configs: dict[int, PhoneConfig] = {}
         self._asked: dict[int, SipMessage] = {}
 
-    def added(self, phone: int, config: PhoneConfig) -> None:
-        """A phone is there."""
-        self._configs[phone] = config
+    def added(self, phone: int, config: dict[str, Any]) -> None:
+        """A phone is there, configured so (:meth:`PhoneConfig.to_plain`)."""
+        self._configs[phone] = PhoneConfig.from_plain(config)
 
     def removed(self, phone: int) -> None:
         """It has left, and given its registration back itself."""
@@ -64,6 +64,22 @@ class Registrations:
             thread.start()
         for thread in threads:
             thread.join()
+
+
+class NoRegistrations:
+    """Of a process that somebody else has, who gives them back."""
+
+    def added(self, phone: int, config: dict[str, Any]) -> None:
+        """Nothing of ours."""
+
+    def removed(self, phone: int) -> None:
+        """Nothing of ours."""
+
+    def take(self, phone: int, told: Iterable[Sequence[Any]]) -> None:
+        """Nothing of ours."""
+
+    def withdraw(self, note: Note) -> None:
+        """Nothing of ours."""
 
 
 def _for(phone: int, note: Note) -> Callable[[SipMessage], None]:

@@ -29,8 +29,7 @@ from harness.errors import (
 from harness.events import SipMessage, to_values
 from harness.forkserver import interpreter
 from harness.heartbeat import AFTERWARDS_S, DOUBTFUL_S
-from harness.phone.config import PhoneConfig
-from harness.phone.crash_unregister import Registrations
+from harness.phone.crash_unregister import NoRegistrations, Registrations
 from harness.phone.log_ring import last_lines
 from harness.phone.protocol import FAREWELL_SECONDS, PULSE_INTERVAL, Wire
 
@@ -86,7 +85,8 @@ class Owner(Protocol):
 class PhoneProcess:
     """One ``harness.phone.child``. Thread-safe. Raises :class:`PhoneLostError` when it does not start."""
 
-    _registrations: Registrations | None = None  #: to give back where it dies; None: whoever has the child does that
+    #: To give back where it dies; by default whoever has the child does that.
+    _registrations: Registrations | NoRegistrations = NoRegistrations()
 
     def __init__(self, owner: Owner, directory: Path, *, patience: float, fork_server: Path | None = None) -> None:
         self._directory = directory
@@ -170,8 +170,8 @@ class PhoneProcess:
 
     def call(self, name: str, within: float = _CALL_SECONDS, /, **arguments: Any) -> Any:
         """Have the child do something. Raises what its refusal stands for, or :class:`PhoneLostError`."""
-        if self._registrations is not None and name == "add":
-            self._registrations.added(arguments["phone"], PhoneConfig.from_plain(arguments["config"]))
+        if name == "add":
+            self._registrations.added(arguments["phone"], arguments["config"])
         reply = _Reply()
         number = next(self._numbers)
         with self._lock:
@@ -190,7 +190,7 @@ class PhoneProcess:
             raise NotNegotiatedError(reply.text)
         if reply.kind:
             raise ERRORS[reply.kind](reply.text)
-        if self._registrations is not None and name == "remove":
+        if name == "remove":
             self._registrations.removed(arguments["phone"])
         return reply.value
 
@@ -235,7 +235,7 @@ class PhoneProcess:
     def _take(self, kind: str, message: list[Any]) -> None:
         if kind == "tell":
             if message[1] != "pulse":
-                if self._registrations is not None and message[1] == "events" and message[2]["leg"] is None:
+                if message[1] == "events" and message[2]["leg"] is None:
                     self._registrations.take(message[2]["phone"], message[2]["events"])
                 self._owner.told(self, message[1], message[2])
         elif kind == "ask":
@@ -258,7 +258,7 @@ class PhoneProcess:
             if reason == _ENDED:
                 reason += self._how()
         log = self.log()
-        if not closing and self._registrations is not None:
+        if not closing:
             self._registrations.withdraw(self._tell)  # whoever comes next registers behind this
         with self._lock:
             self._lost = f"{reason}\n{log}" if not closing else "the phone process was closed"
@@ -306,8 +306,7 @@ class PhoneProcess:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-            if self._registrations is not None:
-                self._registrations.withdraw(lambda phone, message: None)
+            self._registrations.withdraw(lambda phone, message: None)
         self._reader.join(1.0)
         for file in (self._directory / f"child-{self.pid}.ring", self._errors):
             with contextlib.suppress(OSError):

@@ -43,7 +43,7 @@ def asked(host: str, registrar: str, shown: str = "", contact: str = "", expires
 
 def told(phone: int, *events: SipMessage | RegistrationState) -> Registrations:
     found = Registrations()
-    found.added(phone, config("127.0.0.1"))
+    found.added(phone, config("127.0.0.1").to_plain())
     found.take(phone, [to_values(event) for event in events])
     return found
 
@@ -130,7 +130,7 @@ def test_only_what_may_still_be_there_is_given_back(
 ) -> None:
     host = fresh_address()
     left = told(3, asked(host, registrar.address), *events)
-    left.added(3, config(host))
+    left.added(3, config(host).to_plain())
     noted: list[tuple[int, SipMessage]] = []
     with ThreadPoolExecutor(1) as threads:
         done = threads.submit(left.withdraw, lambda phone, message: noted.append((phone, message)))
