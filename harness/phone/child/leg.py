@@ -237,7 +237,7 @@ class CallLeg:
             stream = call.getStreamInfo(self.rtp.stream)
             if stream.audTxEventPt < 0:
                 raise Refusal("not_negotiated", f"{self.name}: telephone-event (RFC 4733) was not negotiated")
-        self._presses_until = time.monotonic() + len(digits) * (duration_ms / 1000 + _BETWEEN_DIGITS_S)
+            self._presses_until = time.monotonic() + len(digits) * (duration_ms / 1000 + _BETWEEN_DIGITS_S)
         call.sendDtmf(made)
 
     def transfer(self, uri: str, headers: Headers) -> None:
