@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
+from itertools import chain
 from typing import Any
 
 from harness import integrations
@@ -26,7 +27,7 @@ from harness.finding_kinds import (
 )
 from harness.integrations import sight
 from harness.integrations.base import Cell, Integration, PlannedCall, Row
-from harness.integrations.cells import Cells, unproved_handovers
+from harness.integrations.cells import Cells, unproved_handovers, unproved_overflows
 from harness.model_words import nearest
 
 #: A platform's clock may be ahead of this machine's by so much, or behind it, and a call takes its time to get there.
@@ -126,8 +127,8 @@ def every_row(deployment: Deployment, asked: Sequence[str] = ()) -> list[Cells]:
 
 def left_out(deployment: Deployment, every: Sequence[Cells] | None = None) -> list[LeftOut]:
     """Every row that no case of the deployment proves, whatever is selected of the rest, every number that is not called now, or
-    where nobody of ours could look, and every handover that none proves; by the cells of :func:`every_row`, where somebody has
-    them already.
+    where nobody of ours could look, every handover that none proves, and overflows; by the cells of :func:`every_row`, where
+    somebody has them already.
     """
     found = []
     every = every_row(deployment) if every is None else every
@@ -138,7 +139,7 @@ def left_out(deployment: Deployment, every: Sequence[Cells] | None = None) -> li
             found.append(LeftOut(deployment.name, row.id, row.documented, cells.why_none, not_now=not_now))
         found += [LeftOut(deployment.name, row.id, row.documented, why, line, True) for line, why in cells.not_now()]
         found += [LeftOut(deployment.name, row.id, row.documented, why, line) for line, why in cells.not_seen()]
-    for row, line, why in unproved_handovers(deployment, every):
+    for row, line, why in chain(unproved_handovers(deployment, every), unproved_overflows(deployment, every)):
         found.append(LeftOut(deployment.name, row.id, row.documented, why, line))
     return found
 

@@ -258,9 +258,7 @@ class Cells:
         ]
         if not any(which.holds(cell) for one in rest for cell in self._handovers(one)):
             return ""
-        lines = list(dict.fromkeys(cell.line for cell in cells))
-        more = f" and {len(lines) - _MOST_NAMED} more" if len(lines) > _MOST_NAMED else ""
-        return f" (of those it is about: {', '.join(lines[:_MOST_NAMED])}{more})"
+        return f" (of those it is about: {_named(list(dict.fromkeys(cell.line for cell in cells)))})"
 
     def proves(self, assistant: str, name: str) -> bool:
         """Whether that handover of an assistant has a cell here."""
@@ -322,6 +320,19 @@ def unproved_handovers(deployment: Deployment, every: Sequence[Cells]) -> Iterat
                 once = 'depth = "once": another number proves the row'
                 why = next(reasons, once if deployment.depth == "once" else "no number that leads to it can prove it")
                 yield there[0].row, lines[assistant], f"{key}: {why}"
+
+
+def unproved_overflows(deployment: Deployment, every: Sequence[Cells]) -> Iterator[tuple[Row, str, str]]:
+    """The fallbacks of numbers of people, which nothing proves: a row, the first number, and why."""
+    row = next((cells.row for cells in every if cells.row.moment == "people" and cells.cells), None)
+    lines = [line for line, entry in deployment.lines.items() if entry.assistant is None and entry.fallback is not None]
+    if row is not None and lines:
+        yield row, lines[0], f"the fallback of numbers of people ({_named(lines)}): no row proves an overflow"
+
+
+def _named(lines: Sequence[str]) -> str:
+    more = f" and {len(lines) - _MOST_NAMED} more" if len(lines) > _MOST_NAMED else ""
+    return f"{', '.join(lines[:_MOST_NAMED])}{more}"
 
 
 def _which_handover(cell: Cell) -> tuple[str | None, str]:

@@ -273,6 +273,19 @@ def test_what_means_nothing_here_is_not_said_to_be_unseen(
     assert why(live.model_copy(update={"trunks": trunks}), "TD-REGISTER-OK") == reason
 
 
+def test_a_fallback_of_numbers_of_people_is_said_to_be_unproved(talkdesk: Deployment) -> None:
+    """It was taken for what becomes of an AI's call, of which there is none, and nobody was told."""
+    people = next(entry for entry in talkdesk.lines.values() if entry.group is not None)
+    overflowing = people.model_copy(update={"fallback": "support"})
+    several = talkdesk.model_copy(update={"lines": {f"desk {n}": overflowing for n in range(1, 6)}})
+    said = [left for left in left_out(several) if "overflow" in left.why]
+    numbers = "desk 1, desk 2, desk 3 and 2 more"
+    assert [(left.row, left.documented, left.why) for left in said] == [
+        ("PEOPLE", False, f"the fallback of numbers of people ({numbers}): no row proves an overflow")
+    ]
+    assert not [left for left in left_out(talkdesk) if "overflow" in left.why]
+
+
 def test_a_number_of_people_only_has_no_ai_that_could_be_down(talkdesk: Deployment) -> None:
     """A sheet may say of all numbers of a trunk that they are not reachable."""
     entry = talkdesk.lines["inbound"].model_copy(
