@@ -29,7 +29,9 @@ async def model_line(
     try:
         answer = await listed(model)
         if not answer.is_success:
-            return warning(*name, f"{answer.status} {answer.reason}: no list of calls", ROUTING, _FIX)
+            is_of_the_api = answer.status == 429 or answer.status >= 500
+            fix = "Look again later: the API was busy, or in trouble." if is_of_the_api else _FIX
+            return warning(*name, f"{answer.status} {answer.reason}: no list of calls", ROUTING, fix)
         calls = calls_of(answer)
     except (HttpError, FarEndError) as error:
         return warning(*name, str(error), ROUTING, _FIX)

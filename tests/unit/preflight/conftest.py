@@ -159,7 +159,8 @@ class FarEnd:
                 if silent:
                     await self._never.wait()
                 text = body if isinstance(body, str) else body(asked)
-                writer.write(f"HTTP/1.1 {status}\r\nContent-Length: {len(text)}\r\n{headers}\r\n{text}".encode())
+                said = text if text[:3].isdigit() else status  # a body that is a status line
+                writer.write(f"HTTP/1.1 {said}\r\nContent-Length: {len(text)}\r\n{headers}\r\n{text}".encode())
                 await writer.drain()
             writer.close()
 

@@ -65,6 +65,18 @@ def test_one_that_may_be_right(lab: Any, far: Any, calls: list[Any], words: str)
     check(found(lab, far, {"m1": calls, "m2": []})["sales"], OK, words)
 
 
+@pytest.mark.parametrize(
+    ("status", "fix"),
+    [
+        ("429 Too Many Requests", "Look again later"),
+        ("503 Service Unavailable", "Look again later"),
+        ("422 Unprocessable Content", "Check model_id"),
+    ],
+)
+def test_one_that_is_refused(lab: Any, far: Any, status: str, fix: str) -> None:
+    check(found(lab, far, {"m1": [], "m2": status})["repairs"], WARNING, f"{status}: no list of calls", ROW, fix)
+
+
 def test_two_assistants_may_be_one(lab: Any, far: Any) -> None:
     said = found(lab, far, {"m1": [call("m1", REPAIRS)]}, repairs="m1")
     check(said["sales, repairs"], OK, "are this assistant's")
