@@ -11,11 +11,10 @@ from harness.far_end.synthflow import calls_query
 from harness.http_client import HttpError, HttpResponse, session
 from harness.preflight.answers import clock_line
 from harness.preflight.lines import ROUTING, ProbeKind, ProbeResult, Status, failed, ok, warning
-from harness.preflight.models import calls_of, model_line
+from harness.preflight.models import calls_of, model_lines
 from harness.preflight.probes import Probing, verified
 
 _NAME = ProbeKind.API, ""
-_LATELY_S = 7 * 86_400.0
 _NO_API = "Check synthflow.api_base: https://api.synthflow.ai/v2 or a region's."
 
 
@@ -32,8 +31,8 @@ async def api_lines(probing: Probing, synthflow: Synthflow, base: str) -> list[P
         async with session.client(verify) as client:
             headers = {"Authorization": f"Bearer {synthflow.api_token.get_secret_value()}"}
 
-            async def listed(model: str | None) -> HttpResponse:
-                query = calls_query(probing.wall_clock() - _LATELY_S, model)
+            async def listed(model: str | None, lately_s: float = 0.0) -> HttpResponse:
+                query = calls_query(probing.wall_clock() - lately_s, model)
                 at = f"{base.rstrip('/')}/calls"
                 return await session.fetch(client, "GET", at, within_s, params=query, headers=headers, repeatable=True)
 
@@ -43,7 +42,7 @@ async def api_lines(probing: Probing, synthflow: Synthflow, base: str) -> list[P
             if clock := clock_line(probing, ProbeKind.API, answer.date):
                 lines.append(clock)
             if lines[0].status is Status.OK:
-                lines += [await model_line(probing.deployment, model, listed) for model in models]
+                lines += [line async for line in model_lines(probing.deployment, listed)]
             return lines
     except HttpError as error:
         if error.trouble == "late":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
 from harness.deployment import Deployment
@@ -14,31 +14,39 @@ from harness.preflight.lines import ROUTING, ProbeKind, ProbeResult, ok, warning
 from harness.safety import numbers_of
 from harness.sip.identity import written_without_plus
 
+_LATELY_S = 7 * 86_400.0
+_LATER = "Look again later: the API was busy, or in trouble."
 _FIX = "Check model_id of [assistants]: Synthflow's id of each, as its page shows it."
 
 
-async def model_line(
-    deployment: Deployment, model: str, listed: Callable[[str], Awaitable[HttpResponse]]
-) -> ProbeResult:
-    """Of one id; ``listed`` asks for the calls of lately.
+async def model_lines(
+    deployment: Deployment, listed: Callable[[str, float], Awaitable[HttpResponse]]
+) -> AsyncIterator[ProbeResult]:
+    """Of each id; ``listed`` asks for the calls of so many seconds. Of an API that gives no answer no more is asked."""
+    for model in deployment.models():
+        names = [name for name, assistant in deployment.assistants.items() if assistant.model_id == model]
+        try:
+            answer = await listed(model, _LATELY_S)
+        except HttpError as error:
+            yield warning(ProbeKind.MODEL, ", ".join(names), str(error), ROUTING, _LATER)
+            return
+        yield _line(deployment, model, names, answer)
 
-    Another's id is not refused: its list lacks the calls of ours, each of which then looks like one that the AI never got.
-    """
-    mine = [name for name, assistant in deployment.assistants.items() if assistant.model_id == model]
-    name = ProbeKind.MODEL, ", ".join(mine)
+
+def _line(deployment: Deployment, model: str, names: Sequence[str], answer: HttpResponse) -> ProbeResult:
+    """Another's id is not refused: its list lacks the calls of ours, each of which then looks like one that the AI never got."""
+    name = ProbeKind.MODEL, ", ".join(names)
+    if not answer.is_success:
+        fix = _LATER if answer.status == 429 or answer.status >= 500 else _FIX
+        return warning(*name, f"{answer.status} {answer.reason}: no list of calls", ROUTING, fix)
     try:
-        answer = await listed(model)
-        if not answer.is_success:
-            is_of_the_api = answer.status == 429 or answer.status >= 500
-            fix = "Look again later: the API was busy, or in trouble." if is_of_the_api else _FIX
-            return warning(*name, f"{answer.status} {answer.reason}: no list of calls", ROUTING, fix)
         calls = calls_of(answer)
-    except (HttpError, FarEndError) as error:
+    except FarEndError as error:
         return warning(*name, str(error), ROUTING, _FIX)
     called = {
         _called(deployment, plain) for plain in calls if isinstance(plain, dict) and plain.get("model_id") == model
     }
-    if called & {deployment.assistants[assistant].did for assistant in mine}:
+    if called & {deployment.assistants[assistant].did for assistant in names}:
         return ok(*name, "the calls it lists are this assistant's")
     others = [assistant for assistant, entry in deployment.assistants.items() if entry.did in called]
     if others:

@@ -18,7 +18,9 @@ def call(model: str | None, number: str | None) -> dict[str, Any]:
     return {"call_id": f"{model}-{number}", "model_id": model, "agent_phone_number": number}
 
 
-def found(lab: Any, far: Any, listed: dict[str, Any], sales: str = "m1", repairs: str = "m2") -> dict[str, ProbeResult]:
+def found(
+    lab: Any, far: Any, listed: dict[str, Any], sales: str = "m1", repairs: str = "m2", more: str | None = None
+) -> dict[str, ProbeResult]:
     """What is said of each assistant's id, where the API lists this of each model."""
 
     def body(asked: str) -> str:
@@ -31,6 +33,8 @@ def found(lab: Any, far: Any, listed: dict[str, Any], sales: str = "m1", repairs
         "sales": {"did": SALES, "model_id": sales},
         "repairs": {"did": REPAIRS, "model_id": repairs},
     }
+    if more:
+        lab.plain["assistants"]["more"] = {"did": ELSEWHERE, "model_id": more}
     lab.plain["lines"]["inbound"]["assistant"] = "sales"
     lab.plain["synthflow"] = {"api_base": far.api(body=body), "api_token": "t0ken"}
     lines = lab.report().lines
@@ -80,3 +84,16 @@ def test_one_that_is_refused(lab: Any, far: Any, status: str, fix: str) -> None:
 def test_two_assistants_may_be_one(lab: Any, far: Any) -> None:
     said = found(lab, far, {"m1": [call("m1", REPAIRS)]}, repairs="m1")
     check(said["sales, repairs"], OK, "are this assistant's")
+
+
+def test_of_an_api_that_gives_no_answer_no_more_is_asked(lab: Any, far: Any) -> None:
+    class Gone(dict[str, Any]):
+        def __missing__(self, model: str) -> Any:
+            asked.append(model)
+            raise ConnectionError  # the far end closes
+
+    asked: list[str] = []
+    said = found(lab, far, Gone(m0=[]), sales="m0", repairs="m2", more="m3")
+    check(said["repairs"], WARNING, "closed without a whole answer", ROW, "Look again later")
+    assert list(said) == ["sales", "repairs"]
+    assert set(asked) == {"m2"}
