@@ -11,7 +11,7 @@ from harness.far_end.synthflow import calls_query
 from harness.http_client import HttpError, HttpResponse, session
 from harness.preflight.answers import clock_line
 from harness.preflight.lines import ROUTING, ProbeKind, ProbeResult, Status, failed, ok, warning
-from harness.preflight.models import calls_of, model_lines
+from harness.preflight.models import CHECK_MODEL, calls_of, model_lines
 from harness.preflight.probes import Probing, verified
 
 _NAME = ProbeKind.API, ""
@@ -83,7 +83,7 @@ def _answer(answer: HttpResponse, took: float, by_model: bool) -> ProbeResult:
                 *_NAME, f"{said}: the API is in trouble", ROUTING, "Calls are still verified, with weaker evidence."
             )
         case code if code >= 400:
-            fix = "Check model_id of [assistants]: Synthflow's id of each, as its page shows it."
+            fix = CHECK_MODEL
             if not by_model:
                 fix = "Give model_id in [assistants.NAME], Synthflow's id of it: its API lists calls by it alone."
             return warning(*_NAME, f"{said}: the token is taken, the question is not", ROUTING, fix)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import wraps
 from typing import Any, Protocol
 
 from aiohttp import web
@@ -13,6 +14,9 @@ from harness.errors import DeploymentError, SelectionError
 from harness.simulation import guards
 from harness.simulation.settings import parse
 from harness.simulation.tenant import Tenant
+
+_Asked = Callable[["_Interface", dict[str, Any]], Awaitable[web.Response]]
+_Handler = Callable[["_Interface", web.Request], Awaitable[web.Response]]
 
 
 class Controlled(Protocol):
@@ -35,11 +39,35 @@ def control(world: Controlled, token: str) -> web.Application:
     app.router.add_get("/calls", interface.calls)
     app.router.add_delete("/calls", interface.end_calls)
     app.router.add_get("/faults", interface.faults)
-    app.router.add_post("/faults", interface.change)
-    app.router.add_delete("/faults", interface.change)
+    app.router.add_post("/faults", interface.set_fault)
+    app.router.add_delete("/faults", interface.clear_faults)
     app.router.add_get("/settings", interface.settings)
     app.router.add_put("/settings", interface.settle)
     return app
+
+
+def _listed(tenants: Iterable[Tenant]) -> web.Response:
+    return web.json_response({tenant.number: tenant.faults.listed() for tenant in tenants})
+
+
+def _asked_in_json(needed: str) -> Callable[[_Asked], _Handler]:
+    """A handler of requests whose body is a JSON object; a mistake in it is 400, a call that does not end 504."""
+
+    def handled(answer: _Asked) -> _Handler:
+        @wraps(answer)
+        async def handler(interface: _Interface, request: web.Request) -> web.Response:
+            try:
+                return await answer(interface, json.loads(await request.read() or b"{}"))
+            except (DeploymentError, SelectionError) as error:
+                return guards.error(400, str(error))
+            except TimeoutError:
+                return guards.error(504, "a call does not end")
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+                return guards.error(400, needed)
+
+        return handler
+
+    return handled
 
 
 class _Interface:
@@ -51,51 +79,39 @@ class _Interface:
     async def calls(self, request: web.Request) -> web.Response:
         return web.json_response(self._world.state_of_all())
 
-    async def end_calls(self, request: web.Request) -> web.Response:
-        try:
-            asked = json.loads(await request.read() or b"{}")
-            await asyncio.gather(*(tenant.end_calls() for tenant in self._tenants(asked)))
-        except SelectionError as error:
-            return guards.error(400, str(error))
-        except TimeoutError:
-            return guards.error(504, "a call does not end")
-        except (ValueError, TypeError, AttributeError, RecursionError):
-            return guards.error(400, "a JSON object is needed")
-        return await self.calls(request)
+    @_asked_in_json("a JSON object is needed")
+    async def end_calls(self, asked: dict[str, Any]) -> web.Response:
+        await asyncio.gather(*(tenant.end_calls() for tenant in self._tenants(asked)))
+        return web.json_response(self._world.state_of_all())
 
     async def faults(self, request: web.Request) -> web.Response:
-        return web.json_response({tenant.number: tenant.faults.listed() for tenant in self._world.tenants})
+        return _listed(self._world.tenants)
 
-    async def change(self, request: web.Request) -> web.Response:
-        try:
-            asked = json.loads(await request.read() or b"{}")
-            tenants = self._tenants(asked)
-            if request.method == "DELETE" and "name" not in asked:
-                for tenant in tenants:
-                    tenant.faults.clear_all()
+    @_asked_in_json("a JSON object with name is needed")
+    async def set_fault(self, asked: dict[str, Any]) -> web.Response:
+        tenants = self._tenants(asked)
+        for tenant in tenants:
+            tenant.faults.set(str(asked["name"]), asked.get("line"))
+        return _listed(tenants)
+
+    @_asked_in_json("a JSON object with name is needed")
+    async def clear_faults(self, asked: dict[str, Any]) -> web.Response:
+        tenants = self._tenants(asked)
+        for tenant in tenants:
+            if "name" in asked:
+                tenant.faults.clear(str(asked["name"]), asked.get("line"))
             else:
-                for tenant in tenants:
-                    switch = tenant.faults.set if request.method == "POST" else tenant.faults.clear
-                    switch(str(asked["name"]), asked.get("line"))
-        except SelectionError as error:
-            return guards.error(400, str(error))
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            return guards.error(400, "a JSON object with name is needed")
-        return web.json_response({tenant.number: tenant.faults.listed() for tenant in tenants})
+                tenant.faults.clear_all()
+        return _listed(tenants)
 
     async def settings(self, request: web.Request) -> web.Response:
         return web.json_response({tenant.number: tenant.settings.now.model_dump() for tenant in self._world.tenants})
 
-    async def settle(self, request: web.Request) -> web.Response:
-        try:
-            asked = json.loads(await request.read() or b"{}")
-            now = parse(asked["settings"])
-            for tenant in self._tenants(asked):
-                await tenant.change_settings(now)
-        except (DeploymentError, SelectionError) as error:
-            return guards.error(400, str(error))
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            return guards.error(400, "a JSON object with settings is needed")
+    @_asked_in_json("a JSON object with settings is needed")
+    async def settle(self, asked: dict[str, Any]) -> web.Response:
+        now = parse(asked["settings"])
+        for tenant in self._tenants(asked):
+            await tenant.change_settings(now)
         return web.json_response(now.model_dump())
 
     def _tenants(self, asked: dict[str, Any]) -> Iterable[Tenant]:

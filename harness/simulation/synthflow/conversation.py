@@ -283,7 +283,8 @@ class Conversation:
         self.record.actions.append(action)
         self.record.say("bot", f"[transfers to {number}]")
         if self._settings.please_hold_s:
-            await self._ask_to_hold(self._settings.please_hold_s)
+            self._say(HOLD)
+            await asyncio.sleep(self._settings.please_hold_s)
         try:
             status = await (
                 self._cold(handover, number) if handover.transfer == "cold" else self._warm(assistant, handover, number)
@@ -300,16 +301,17 @@ class Conversation:
         if self._settings.after_failed_transfer == "stays":
             return
         if self._settings.after_failed_transfer == "says-goodbye" and self._channel is not None:
-            self.record.say("bot", prompt_text(GOODBYE))
-            self._channel.say(words := sound.prompt(GOODBYE, self._channel.law))
-            await asyncio.sleep(len(words) * TICK)
+            await asyncio.sleep(self._say(GOODBYE))
         await self._say_goodbye()
 
-    async def _ask_to_hold(self, seconds: float) -> None:
-        self.record.say("bot", prompt_text(HOLD))
-        if self._channel is not None:
-            self._channel.say(sound.prompt(HOLD, self._channel.law))
-        await asyncio.sleep(seconds)
+    def _say(self, prompt: str) -> float:
+        """Say it to the caller, and in the transcript; how many seconds that takes."""
+        self.record.say("bot", prompt_text(prompt))
+        if self._channel is None:
+            return 0.0
+        words = sound.prompt(prompt, self._channel.law)
+        self._channel.say(words)
+        return len(words) * TICK
 
     async def _cold(self, handover: Handover, number: str) -> int:
         assert self._trunk is not None
