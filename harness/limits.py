@@ -25,10 +25,10 @@ from typing import Protocol, Self
 
 from pydantic import BaseModel, ConfigDict
 
-from harness import whole_file
 from harness.deployment import Limits
 from harness.errors import RefusedError, ResourceError
-from harness.filenames import stem_of
+from harness.files import whole_file
+from harness.files.names import stem_of
 
 #: Marks 0…238 are the harness's own legs'; 239 is nobody's, to stand for a stranger's; 240 and up are assistants' voices.
 LEG_MARKS = 239

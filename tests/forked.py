@@ -13,8 +13,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness.environment import of_a_child
 from harness.forkserver import interpreter
+from harness.forkserver.environment import of_a_child
 from harness.forkserver.process import ForkServer
 
 VARIABLE = "FORKED_PYTHON"

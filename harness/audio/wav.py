@@ -10,8 +10,8 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from harness import whole_file
 from harness.errors import MistakeError
+from harness.files import whole_file
 
 #: Samples read at a time.
 _BLOCK = 1 << 18

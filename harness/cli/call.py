@@ -35,6 +35,7 @@ from harness.events import (
     RegistrationState,
     TransportFailed,
 )
+from harness.files.own_directories import Scratch
 from harness.limits import CallGate
 from harness.phone import Wav
 from harness.phone.leg import Leg
@@ -50,7 +51,6 @@ from harness.report.recorder import CaseRecorder
 from harness.safety import Guard
 from harness.scenario.phones import own_phone
 from harness.scenario.reactions import SOUND_DBOV
-from harness.scratch import Scratch
 from harness.terminal import SafeConsole
 from harness.verdict import Verdict
 

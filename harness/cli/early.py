@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from harness import resources
-from harness.environment import of_a_child
+from harness.forkserver.environment import of_a_child
 from harness.forkserver.process import ForkServer
 
 #: Of a run that starts no world.

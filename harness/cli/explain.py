@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 
-from harness import json_file
 from harness.diagnosis import Diagnosis
 from harness.diagnosis.explain import explain as explained
 from harness.errors import MistakeError
+from harness.files import json_file
 from harness.report.evidence import CaseEvidence
 from harness.report.foreign import require_ended, require_files
 from harness.report.recorder import CASE

@@ -15,6 +15,7 @@ from rich.table import Table
 from harness.cli.app import INTERRUPTED
 from harness.cli.placing import complete, may_call
 from harness.errors import RefusedError
+from harness.files.own_directories import Scratch
 from harness.load import picture, plan, result
 from harness.load.call import LoadCall
 from harness.load.result import LoadResult, Percentiles
@@ -22,7 +23,6 @@ from harness.load.run import load as run_load
 from harness.pytest_plugin.options import LIVE_VARIABLE
 from harness.report.mask import mask_text
 from harness.report.names import is_masked
-from harness.scratch import Scratch
 from harness.terminal import SafeConsole
 
 _WIDTH = 132

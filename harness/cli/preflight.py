@@ -10,10 +10,10 @@ import typer
 from harness import preflight
 from harness.cli.app import FAILED, PASSED
 from harness.deployment import Deployment
+from harness.files.own_directories import Scratch
 from harness.integrations import load
 from harness.preflight import Report
 from harness.pytest_plugin.worlds import one_world
-from harness.scratch import Scratch
 from harness.terminal import SafeConsole
 
 

@@ -18,11 +18,11 @@ from harness.cli.live_file import exports, live_file
 from harness.cli.verify import TimingsName
 from harness.deployment import Ai, Deployment
 from harness.errors import SelectionError, unwritable
-from harness.filenames import stem_of
+from harness.files.names import stem_of
+from harness.files.own_directories import Scratch
 from harness.integrations import load
 from harness.limits import released
 from harness.pytest_plugin.worlds import alive_lock, one_world
-from harness.scratch import Scratch
 from harness.terminal import SafeConsole
 
 _WIDTH = 132

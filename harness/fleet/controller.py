@@ -21,7 +21,7 @@ from typing import Any
 from celery import Celery
 
 from harness.errors import BrokenError, MistakeError, ResourceError
-from harness.filenames import stem_of
+from harness.files.names import stem_of
 from harness.fleet import worker
 from harness.fleet.plan import FleetPlan, Shard
 from harness.fleet.shard import NOT_BEGUN, RELEASE

@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness import matrix, whole_file
+from harness import matrix
 from harness.deployment import Deployment
 from harness.deployment.hours import planned_at, planning_for
 from harness.errors import DeploymentError, MistakeError, unwritable
+from harness.files import whole_file
 from harness.fleet.config import Fleet, Verify
 from harness.integrations import load
 from harness.matrix import Case, Selection

@@ -10,8 +10,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from harness import matrix, signoff, whole_file
+from harness import matrix, signoff
 from harness.deployment.hours import planning_for
+from harness.files import whole_file
 from harness.fleet.controller import Accepted, Record
 from harness.fleet.plan import FleetPlan
 from harness.integrations import load

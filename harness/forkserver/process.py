@@ -7,8 +7,8 @@ import subprocess
 from collections.abc import Mapping
 from typing import Final
 
+from harness.files.own_directories import Scratch
 from harness.forkserver import PYTHON, listening_at
-from harness.scratch import Scratch
 
 _END_S: Final = 10.0
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from pathlib import Path
 
-from harness import whole_file
+from harness.files import whole_file
 from harness.load.result import CallResult, LoadResult
 from harness.report.markup import xml
 from harness.verdict import Verdict

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness import whole_file
+from harness.files import whole_file
 from harness.load.call import LoadCall
 from harness.load.steps import Steps
 from harness.verdict import INTERRUPTED, Verdict, exit_code, worst

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness import whole_file
 from harness.errors import BrokenError, MistakeError, unwritable
+from harness.files import whole_file
 from harness.nightly.flakes import FlakeRate
 from harness.nightly.store import Night
 from harness.report.history import Run

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from jinja2 import PackageLoader
 from markupsafe import Markup
 
-from harness import whole_file
+from harness.files import whole_file
 from harness.nightly.alerts import AlertCause, summary, unexplained
 from harness.nightly.compare import Difference, lines
 from harness.nightly.flakes import rates

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 import harness
-from harness.environment import of_a_child
 from harness.errors import (
     BrokenError,
     HarnessError,
@@ -28,6 +27,7 @@ from harness.errors import (
 )
 from harness.events import SipMessage, to_values
 from harness.forkserver import interpreter
+from harness.forkserver.environment import of_a_child
 from harness.heartbeat import AFTERWARDS_S, DOUBTFUL_S
 from harness.phone.crash_unregister import NoRegistrations, Registrations
 from harness.phone.log_ring import last_lines

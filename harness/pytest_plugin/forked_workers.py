@@ -18,11 +18,11 @@ from typing import Any, Final
 
 import pytest
 
+from harness.files.own_directories import Scratch
 from harness.forkserver import interpreter, listening_at
 from harness.forkserver.process import ForkServer
 from harness.forkserver.server import serve
 from harness.memory import lasting
-from harness.scratch import Scratch
 
 #: What a worker of a run has imported when its first case begins; their own imports follow from these.
 _NEEDED: Final = (

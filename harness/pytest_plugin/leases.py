@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from harness.deployment import Deployment
 from harness.errors import BrokenError, HarnessError
 from harness.events import AskedByOptions
-from harness.filenames import stem_of
+from harness.files.names import stem_of
 from harness.limits import Lease, lease, try_lease
 from harness.matrix import Case
 from harness.phone.shared import wait_until_asked

@@ -22,6 +22,7 @@ import pytest
 from harness.deployment.hours import AS_OF_VARIABLE, planned_at
 from harness.errors import HarnessError, MistakeError, ResourceError, SelectionError
 from harness.far_end.by_hand import SILENT_VARIABLE
+from harness.files.own_directories import MEMORY, Scratch
 from harness.forkserver.process import ForkServer
 from harness.limits import MOST_WORKERS, Lease, lease, places
 from harness.memory import settle
@@ -36,7 +37,6 @@ from harness.pytest_plugin.worlds import Worlds, check_faults
 from harness.report import scope
 from harness.report.run import ALLURE, create
 from harness.scenario.phones import stand_in
-from harness.scratch import MEMORY, Scratch
 from harness.terminal import printable
 
 _INPUT = "harness"

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
-from harness import preflight, whole_file
+from harness import preflight
 from harness.deployment import Deployment
 from harness.errors import ResourceError
+from harness.files import whole_file
 from harness.matrix import Case
 from harness.preflight import Report
 from harness.pytest_plugin.run import Run

@@ -18,7 +18,7 @@ import pytest
 
 from harness import matrix
 from harness.deployment import Deployment, from_plain, replicas_from_plain, replicas_to_plain, to_plain
-from harness.filenames import stem_of
+from harness.files.names import stem_of
 from harness.integrations import own_rows
 from harness.limits import CallCounter, CallGate, Gate, Marks
 from harness.matrix import Case, Selection

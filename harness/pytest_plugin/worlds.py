@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from harness.deployment import Deployment, replicas_from_plain
-from harness.environment import of_a_child
 from harness.errors import BrokenError, HarnessError, SelectionError, WorldLostError
-from harness.filenames import stem_of
+from harness.files.names import stem_of
 from harness.forkserver import PYTHON, interpreter
+from harness.forkserver.environment import of_a_child
 
 _START_S = 60.0
 _STOP_S = 15.0

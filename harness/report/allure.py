@@ -34,7 +34,7 @@ from allure_commons.types import LabelType, LinkType, ParameterMode, Severity
 from allure_commons.utils import md5
 from markupsafe import Markup
 
-from harness import whole_file
+from harness.files import whole_file
 from harness.report import ladder, pcap, tables, timeline
 from harness.report.allure_logger import CaseReporter, FileLogger, allure_listener, fields_of
 from harness.report.case_page import player_of

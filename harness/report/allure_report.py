@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness import json_file, whole_file
+from harness.files import json_file, whole_file
 from harness.report.allure import EVIDENCE_LABEL, RUN_LABEL
 from harness.report.markup import printable
 from harness.verdict import Verdict

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from harness.errors import MistakeError
+from harness.files.own_directories import Scratch
 from harness.report import html, pcap
 from harness.report import scope as scopes
 from harness.report.evidence import CaseEvidence, key_of
@@ -25,7 +26,6 @@ from harness.report.pages import said_besides
 from harness.report.recorder import CASE, EVENTS
 from harness.report.run import CASES, RunEnd, read_cases, read_end, read_planned, said_of_the_run, scope_of, summary_of
 from harness.report.summary import latest, summarise
-from harness.scratch import Scratch
 from harness.verdict import NEVER_REPORTED
 
 ALL = "all"

@@ -8,9 +8,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from harness import json_file
 from harness.errors import MistakeError
 from harness.events import Event, FarEndRecord, RtpStatistics
+from harness.files import json_file
 from harness.report.recorder import CASE
 from harness.report.told import Attachment, Gist, Kept, MarkSpan, Message, Note, Recording, Step, Told, finite
 from harness.verdict import CaseOutcome, Conclusion, Finding, Strength, Verdict, is_dispensed_with

@@ -18,7 +18,6 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from harness import json_file, whole_file
 from harness.audio import quality
 from harness.audio.classify import classify
 from harness.audio.detector import Heard, marks_heard
@@ -29,6 +28,7 @@ from harness.audio.spectrogram import spectrogram_png
 from harness.audio.wav import WavError, read_wav
 from harness.events import Listened, MediaState, RtpStatistics
 from harness.field_kinds import require_kinds
+from harness.files import json_file, whole_file
 from harness.report import sound
 from harness.report.evidence import CaseEvidence, Recording
 from harness.report.moments import is_foreign, name_mark, owners

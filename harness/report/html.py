@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from harness import whole_file
+from harness.files import whole_file
 from harness.report import listing, rerun
 from harness.report.case_page import short_path
 from harness.report.causes import CauseGroup, grouped

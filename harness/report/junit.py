@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from harness import whole_file
+from harness.files import whole_file
 from harness.report.evidence import CaseEvidence, key_of, names_of
 from harness.report.labels import labels
 from harness.report.markup import printable

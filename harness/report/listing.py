@@ -12,7 +12,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from harness import whole_file
+from harness.files import whole_file
 from harness.report import metrics
 from harness.report.callfacts import numbers_of
 from harness.report.case_page import CasePage

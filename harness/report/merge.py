@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from harness import json_file, whole_file
 from harness.errors import MistakeError
+from harness.files import json_file, whole_file
 from harness.report import allure_report
 from harness.report import scope as scopes
 from harness.report.evidence import case_of, key_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness import json_file
+from harness.files import json_file
 from harness.report.mask import mask_text
 from harness.report.scope import Scope
 

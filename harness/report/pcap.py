@@ -17,8 +17,8 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 
-from harness import whole_file
 from harness.events import MediaState
+from harness.files import whole_file
 from harness.phone import rtp_log
 from harness.report.evidence import CaseEvidence
 from harness.report.flow import Arrow, FlowEnd, arrows

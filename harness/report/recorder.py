@@ -20,9 +20,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from harness import whole_file
 from harness.errors import ResourceError
 from harness.events import Event, Recorded, SipMessage, to_plain
+from harness.files import whole_file
 from harness.report.mask import mask_name, mask_plain, mask_text
 from harness.verdict import CaseOutcome, Finding, Verdict, is_failure
 

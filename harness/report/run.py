@@ -33,10 +33,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from harness import json_file, whole_file
 from harness.diagnosis import common
 from harness.errors import MistakeError, ResourceError, unwritable
 from harness.field_kinds import require_kinds
+from harness.files import json_file, whole_file
 from harness.memory import lasting
 from harness.report import allure, allure_report, history, html, junit, metrics, rerun
 from harness.report import scope as scopes

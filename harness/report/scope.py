@@ -17,12 +17,13 @@ from typing import Any, TypedDict
 
 from pydantic import SecretStr
 
-from harness import integrations, json_file, matrix, whole_file
+from harness import integrations, matrix
 from harness.audio.prompts import prompt_name
 from harness.deployment import Deployment
 from harness.deployment_file import pem_files
 from harness.errors import MistakeError
 from harness.field_kinds import require_kinds
+from harness.files import json_file, whole_file
 from harness.finding_kinds import FindingKind, RequiredFindings
 from harness.integrations import sight
 from harness.integrations.base import NOT_OBSERVABLE, Row

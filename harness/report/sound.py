@@ -12,8 +12,8 @@ from pathlib import Path
 
 import soundfile
 
-from harness import whole_file
 from harness.audio.wav import WavError, read_wav
+from harness.files import whole_file
 
 
 def mp3(wav: Path) -> bytes | None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness import whole_file
+from harness.files import whole_file
 from harness.report.coverage import Coverage, by_row
 from harness.report.evidence import CaseEvidence, key_of, names_of
 from harness.report.strangers import strangers

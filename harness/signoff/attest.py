@@ -26,8 +26,8 @@ from securesystemslib.exceptions import FormatError, VerificationError
 from securesystemslib.signer._crypto_signer import CryptoSigner
 from securesystemslib.signer._key import SSlibKey
 
-from harness import whole_file
 from harness.errors import MistakeError, unwritable
+from harness.files import whole_file
 from harness.signoff import manifest
 from harness.signoff.decision import Acceptance, Decision
 from harness.signoff.rows import RowResult

@@ -15,8 +15,8 @@ from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 
-from harness import json_file
 from harness.errors import MistakeError
+from harness.files import json_file
 from harness.report import scope as scopes
 from harness.report.causes import CauseGroup, grouped
 from harness.report.evidence import CaseEvidence, key_of

@@ -12,8 +12,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 
-from harness import whole_file
 from harness.errors import MistakeError
+from harness.files import whole_file
 from harness.report.markup import printable
 from harness.report.mask import mask_text
 from harness.report.pages import environment

@@ -11,8 +11,8 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness import json_file, whole_file
 from harness.errors import MistakeError
+from harness.files import json_file, whole_file
 
 FILE = "signoff.manifest.json"
 

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from harness.files.own_directories import MEMORY
 from harness.heartbeat import Listener
 from harness.resources import EXAMPLES
-from harness.scratch import MEMORY
 from tests.acceptance.conftest import Tree
 
 TALKDESK = str(EXAMPLES / "simulated-talkdesk.toml")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from harness import whole_file
+from harness.files import whole_file
 
 _LABELS = ((b"BEGIN CERTIFICATE-", b"BEGIN TRUSTED CERTIFICATE-"), (b"END CERTIFICATE-", b"END TRUSTED CERTIFICATE-"))
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from harness.deployment import Deployment
-from harness.environment import of_a_child
 from harness.errors import WorldLostError
+from harness.forkserver.environment import of_a_child
 from harness.forkserver.process import ForkServer
 from harness.heartbeat import Listener
 from harness.integrations import load

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.environment import of_a_child
+from harness.forkserver.environment import of_a_child
 from harness.phone import PhoneConfig
 from harness.phone.pool import PhonePool
 

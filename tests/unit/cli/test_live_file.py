@@ -16,7 +16,7 @@ from harness.cli import simulate
 from harness.cli.live_file import exports, live_file
 from harness.cli.verify import TimingsName
 from harness.deployment import Deployment
-from harness.filenames import stem_of
+from harness.files.names import stem_of
 from harness.integrations import load
 from harness.resources import EXAMPLES
 from harness.terminal import SafeConsole

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from harness import deployment_file
 from harness.deployment_file import load
 from harness.errors import DeploymentError
-from harness.filenames import stem_of
+from harness.files.names import stem_of
 from harness.preflight import variables
 from harness.resources import EXAMPLES
 

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from harness.deployment import to_plain
-from harness.environment import of_a_child
 from harness.errors import SelectionError, WorldLostError
 from harness.forkserver import interpreter
+from harness.forkserver.environment import of_a_child
 from harness.forkserver.process import ForkServer
 from harness.integrations import load
 from harness.limits import released

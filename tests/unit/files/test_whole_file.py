@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness import whole_file
+from harness.files import whole_file
 from harness.signoff import manifest
 from tests.disk import full_beyond
 

@@ -14,14 +14,14 @@ from pathlib import Path
 
 import pytest
 
-from harness import scratch
+from harness.files import own_directories
+from harness.files.own_directories import Scratch
 from harness.limits import released
-from harness.scratch import Scratch
 
 #: Says where its directory is; with an argument, a fork of it lives on.
 OWNER = """
 import os, sys
-from harness.scratch import Scratch
+from harness.files.own_directories import Scratch
 print(Scratch().path, flush=True)
 if len(sys.argv) > 1 and os.fork():
     os._exit(0)
@@ -107,7 +107,7 @@ def test_nobody_finds_it_unlocked_while_it_is_made(monkeypatch: pytest.MonkeyPat
 
     def late(descriptor: int, operation: int) -> None:
         monkeypatch.setattr(fcntl, "flock", real)
-        scratch._remove_abandoned(Path(tempfile.gettempdir()))
+        own_directories._remove_abandoned(Path(tempfile.gettempdir()))
         real(descriptor, operation)
 
     monkeypatch.setattr(fcntl, "flock", late)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import json_file
+from harness.files import json_file
 
 
 def test_what_it_holds(tmp_path: Path) -> None:
