@@ -1,8 +1,8 @@
 """``make mutants``: changes one operator, condition or constant at a time, and runs the room's tests that reach it.
 
 Writes ``reports/mutation.json``: ``mutants``, ``killed``, ``accepted``, ``score``, the ``survivors`` with the reason that
-``accepted.toml`` gives for each, and the figures of each room. The score is the share killed of those that have no such
-reason. Exit code 0 when it reaches the bar, 1 when not, 3 when the tests fail by themselves.
+``accepted.toml`` gives for each, and the figures of each room and of changed lines. The score is the share killed of those
+that have no such reason. Exit code 0 when it reaches the bar, 1 when not, 3 when the tests fail by themselves.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -38,6 +39,8 @@ ROOMS: Final[Mapping[str, tuple[str, Sequence[str]]]] = {
     "matrix": ("harness/matrix", ["tests/unit/matrix"]),
     "safety": ("harness/safety", ["tests/unit/safety"]),
 }
+MOST_CHANGED: Final = 300  #: mutants of changed lines that are tried
+_HUNK: Final = re.compile(r"^@@ -\S+ \+(\d+)(?:,(\d+))? @@", re.MULTILINE)
 _WORTH_A_SERVER: Final = 15  # mutants; a server takes some seconds to begin
 _PATIENCE_S: Final = 20.0  # besides ten times what the tests take without a mutant
 
@@ -62,15 +65,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Try, tell, write, judge."""
     asked = _parser().parse_args(arguments)
     every = {room: [one for one in of_room(room) if asked.only in one.path] for room in asked.rooms or ROOMS}
-    chosen = sample(every, asked.sample, asked.seed)
     outcomes: list[Outcome] = []
     try:
+        lines = changed_lines(asked.changed_since) if asked.changed_since else {}
+        new = {room: [one for one in those if one.line in lines.get(one.path, ())] for room, those in every.items()}
+        drawn = (sample(every, asked.sample, asked.seed), sample(new, MOST_CHANGED, asked.seed))
+        chosen = {room: list(dict.fromkeys(one for each in drawn for one in each[room])) for room in every}
         for room, those in chosen.items():
             outcomes += list(_tried(room, those, asked.at_once))
     except RuntimeError as error:
         print(error, file=sys.stderr)
         return BROKEN
-    report = figures(outcomes, reasons())
+    known = reasons()
+    report = figures(outcomes, known)
+    report["changed"] = _counts([one for one in outcomes if one.mutant in new[one.room]], known)
     RESULT.parent.mkdir(exist_ok=True)
     RESULT.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     for room, counts in report["rooms"].items():
@@ -85,6 +93,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("rooms", nargs="*", choices=[[], *ROOMS], help="all by default")
     parser.add_argument("--sample", type=int, metavar="N", help="N mutants, the same ones as long as their lines stay")
     parser.add_argument("--seed", default="", help="draws another sample")
+    parser.add_argument(
+        "--changed-since", metavar="COMMIT", help=f"also those of lines changed since then, {MOST_CHANGED} at most"
+    )
     parser.add_argument("--only", default="", metavar="PATH", help="only files with this in their path")
     parser.add_argument("--bar", type=float, default=BAR, help="the least share that has to be killed")
     parser.add_argument("-n", dest="at_once", type=int, default=2, help="at once")
@@ -103,6 +114,26 @@ def sample(every: Mapping[str, list[Mutant]], count: int | None, seed: str = "")
     """``count`` of them, drawn by their keys; all of them without a count."""
     drawn = set(sorted((mutant.key(seed), room) for room, those in every.items() for mutant in those)[:count])
     return {room: [mutant for mutant in those if (mutant.key(seed), room) in drawn] for room, those in every.items()}
+
+
+def changed_lines(commit: str) -> dict[str, set[int]]:
+    """The lines of the package that are not as they were in that commit, by file. Raises RuntimeError for an unknown commit."""
+    command = ["git", "diff", "-U0", "--no-color", "--no-ext-diff", commit, "--", "harness/*.py"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"git diff {commit}: {done.stderr.strip()}")
+    return lines_of(done.stdout)
+
+
+def lines_of(diff: str) -> dict[str, set[int]]:
+    """The new lines of each file in a diff without context."""
+    found = {}
+    for of_file in re.split(r"^diff ", diff, flags=re.MULTILINE)[1:]:
+        path = re.search(r"^\+\+\+ b/(.+)$", of_file, re.MULTILINE)
+        if path is not None:  # a file that is gone has none
+            hunks = ((int(first), int(count or 1)) for first, count in _HUNK.findall(of_file))
+            found[path[1]] = {line for first, count in hunks for line in range(first, first + count)}
+    return found
 
 
 def reasons() -> dict[tuple[str, str, str], str]:

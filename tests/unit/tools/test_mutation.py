@@ -52,6 +52,33 @@ def test_each_mutant_can_be_made(made: list[Mutant]) -> None:
     assert SOURCE not in texts
 
 
+def test_changed_lines_are_read_from_a_diff() -> None:
+    diff = """diff --git a/harness/a.py b/harness/a.py
+--- a/harness/a.py
++++ b/harness/a.py
+@@ -3,0 +4,2 @@ def f():
++one
++two
+@@ -9 +11 @@
+-old
++new
+@@ -20,2 +21,0 @@
+-gone
+-gone
+diff --git a/harness/b.py b/harness/b.py
+--- a/harness/b.py
++++ /dev/null
+@@ -1 +0,0 @@
+-gone
+"""
+    assert run.lines_of(diff) == {"harness/a.py": {4, 5, 11}}
+
+
+def test_an_unknown_commit_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run.main(["verdict", "--changed-since", "no-such-commit"]) == run.BROKEN
+    assert "git diff no-such-commit" in capsys.readouterr().err
+
+
 def test_a_sample_is_the_same_each_time(made: list[Mutant]) -> None:
     drawn = run.sample({"one": made, "two": made[:2]}, 3)
     assert sum(map(len, drawn.values())) == 3

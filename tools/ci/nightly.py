@@ -1,0 +1,151 @@
+"""``.ci/nightly``: everything that is too long for each submission, and one table of what it found.
+
+Parts: ``.ci/nightly --list``. ``.ci/nightly PART…`` runs some of them, and replaces their rows in the table. The table is
+``reports/nightly.json``; each part's output is in ``reports/nightly/PART.log``. Exit code 0 when every part that ran passed, 1
+when one did not, 130 when interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from rich.console import Console
+from rich.table import Table
+
+from tools import ROOT
+from tools.ci.parts import ALONE, Outcome, Part, Runner
+from tools.ci.programs import CHROMIUM, REDIS, SIP, installed
+
+TABLE: Final = ROOT / "reports" / "nightly.json"
+LOGS: Final = ROOT / "reports" / "nightly"
+#: Two cores hold one part that places many calls at a time; what computes uses the processor time that it leaves.
+CALLS, COMPUTES = "calls", "computes"
+
+
+def parts(seed: str, since: str | None) -> list[Part]:
+    """Every part. ``seed`` draws customers and mutants; mutants of lines changed after the commit ``since`` are all tried."""
+    mutants = f"--sample 150 --seed {seed}" + (f" --changed-since {since}" if since else "")
+    return [
+        Part("liveproof", _make("liveproof", "--page reports/liveproof.md"), CALLS, 3600, "liveproof.json"),
+        Part("selfproof", _make("selfproof", "--page reports/selfproof.md"), CALLS, 1500, "selfproof.json"),
+        Part("strangers", _make("selfproof-strangers"), CALLS, 1200, "strangers.json", programs=(SIP,)),
+        Part("shapes", _make("shapes", f"--customers 60 --seed {seed}"), CALLS, 2400, "shapes.json"),
+        Part("soak", _make("soak", "--cases 10000"), CALLS, 2700, "soak.json"),
+        Part("interop", _make("test-interop"), CALLS, 1200, "interop.json", programs=(SIP,)),
+        Part("fleet", _make("test-fleet"), CALLS, 1200, "fleet.json", programs=(REDIS,)),
+        Part("audit", _make("audit"), COMPUTES, 600, computes=True),
+        Part("sbom", _make("sbom"), COMPUTES, 300, "sbom.json", computes=True),
+        Part("docs", _make("docs"), COMPUTES, 600, computes=True),
+        Part("accuracy", _make("accuracy"), COMPUTES, 3600, "accuracy.json", computes=True),
+        Part("mutants", _make("mutants", mutants), COMPUTES, 3600, "mutation.json", computes=True),
+        Part("fuzz", _make("fuzz"), COMPUTES, 5400, "fuzz.json", computes=True),
+        Part("browser", _make("test-browser"), COMPUTES, 1200, programs=(CHROMIUM,)),
+        Part("bench", _make("bench"), ALONE, 3000, "bench.json"),
+    ]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the parts, write and print the table."""
+    parser = _parser()
+    asked = parser.parse_args(arguments)
+    for number in (signal.SIGINT, signal.SIGTERM):  # a shell starts background commands with SIGINT ignored
+        signal.signal(number, signal.default_int_handler)
+    every = parts(asked.seed, asked.since or yesterday())
+    if asked.list:
+        print("\n".join(f"{part.name:12}{' '.join(part.command)}" for part in every))
+        return 0
+    if unknown := set(asked.parts) - {part.name for part in every}:
+        parser.error(f"no part is named {', '.join(sorted(unknown))}; .ci/nightly --list names the parts")
+    chosen = [part for part in every if not asked.parts or part.name in asked.parts]
+    installed(program for part in chosen for program in part.programs)
+    record = Record(TABLE, [part.name for part in every], [] if not asked.parts else _rows(TABLE))
+    began = time.monotonic()
+    try:
+        outcomes = Runner(LOGS).run(chosen, lambda outcome: record.add(outcome, time.monotonic() - began))
+    except KeyboardInterrupt:
+        return 130
+    for outcome in outcomes:
+        if outcome.result != "passed":
+            print(f"=== {outcome.part.name}: {outcome.result}, exit code {outcome.exit_code}; {outcome.log}")
+            print("\n".join(outcome.closing()))
+    record.show()
+    print(f"{TABLE}: {sum(o.result == 'passed' for o in outcomes)} of {len(outcomes)} parts passed", end=" ")
+    print(f"in {time.monotonic() - began:.0f} s")
+    return int(any(outcome.result != "passed" for outcome in outcomes))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=".ci/nightly", description=__doc__)
+    parser.add_argument("parts", nargs="*", metavar="PART", help="all by default")
+    parser.add_argument("--list", action="store_true", help="show the parts and their commands")
+    parser.add_argument("--seed", default=f"{datetime.now(UTC):%Y%m%d}", help="draws customers and mutants (the date)")
+    parser.add_argument("--since", metavar="COMMIT", help="try all mutants of lines changed since then (a day ago)")
+    return parser
+
+
+def yesterday() -> str | None:
+    """The newest commit that was there a day before the present one; None in a clone without it."""
+    made = datetime.fromisoformat(_git("log", "-1", "--format=%cI"))
+    before = (made - timedelta(days=1)).isoformat()
+    return _git("rev-list", "-1", f"--before={before}", "HEAD") or None
+
+
+def _git(*arguments: str) -> str:
+    return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def _make(target: str, arguments: str = "") -> list[str]:
+    return ["make", "--no-print-directory", target, *([f"ARGS={arguments}"] if arguments else [])]
+
+
+def _rows(path: Path) -> list[dict[str, Any]]:
+    """The rows of an earlier run; none where there is no readable table."""
+    try:
+        rows: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["parts"]
+    except (OSError, ValueError, KeyError):
+        return []
+    return rows
+
+
+class Record:
+    """The table on disk, written anew when a part ends."""
+
+    def __init__(self, path: Path, order: Sequence[str], rows: Sequence[dict[str, Any]]) -> None:
+        self._path, self._order, self._rows = path, order, {row["part"]: row for row in rows}
+        self._commit = _git("rev-parse", "HEAD")
+
+    def add(self, outcome: Outcome, seconds: float) -> None:
+        """A part has ended, ``seconds`` after the run began."""
+        self._rows[outcome.part.name] = {
+            "part": outcome.part.name,
+            "result": outcome.result,
+            "exit_code": outcome.exit_code,
+            "seconds": round(outcome.seconds, 1),
+            "cpu_s": round(outcome.cpu_s, 1),
+            "figures": dict(outcome.figures),
+            "commit": self._commit,
+            "ended": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
+        }
+        told = {"cores": os.cpu_count(), "seconds": round(seconds, 1), "parts": self._in_order()}
+        self._path.parent.mkdir(exist_ok=True)
+        self._path.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+
+    def _in_order(self) -> list[dict[str, Any]]:
+        return [self._rows[name] for name in self._order if name in self._rows]
+
+    def show(self) -> None:
+        """Print it."""
+        table = Table("part", "result", "seconds", "cpu_s", "figures", title="nightly")
+        for row in self._in_order():
+            figures = "  ".join(f"{name} {value:g}" for name, value in row["figures"].items())
+            table.add_row(row["part"], row["result"], f"{row['seconds']:.0f}", f"{row['cpu_s']:.0f}", figures)
+        Console(width=160).print(table)
