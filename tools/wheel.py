@@ -152,7 +152,7 @@ def steps(trial: Trial) -> Iterator[str]:
     trial.harness("examples", "live-large", "copied", says="live-large.csv")
     yield "harness init, and a plan of what it wrote"
     trial.harness("init", *(f"--{name}={answer}" for name, answer in _ANSWERS.items()))
-    trial.harness("verify", "deployment.toml", "--plan", says="none was run")
+    trial.harness("verify", "deployment.toml", "--plan", says="no calls placed")
     yield "harness verify, without a file"
     trial.harness("verify", "--row", "TD-INBOUND", *_ONE_CASE, "-n", "1", says="1 passed, 0 failed")
     trial.passed(1)

@@ -50,7 +50,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--every-failure", action="store_true", help="show each failure as it comes, and each row at the end"
     )
-    group.addoption("--json", action="store_true", help="print the run's result as JSON, and nothing else")
+    group.addoption("--json", action="store_true", help="print the run's result as JSON, or with --plan the plan")
     group.addoption("--no-manual", action="store_true", help="what a person would have to start is not observable")
     group.addoption(
         "--retries",
@@ -172,19 +172,15 @@ def only_looks(config: pytest.Config) -> bool:
 
 
 def check_together(config: pytest.Config) -> None:
-    """Raise :class:`SelectionError` for what means nothing: less than no retry, or some where the first failure ends the run, a plan
-    as a result, a ``-k`` that is no expression, workers that are not ours to start, or that would all place the same calls, cases
-    that place none.
+    """Raise :class:`SelectionError` for options that contradict each other or mean nothing here.
 
-    Pytest itself sees the expression when all has begun.
+    pytest itself looks at the expression of ``-k`` only after everything has started.
     """
     if (retries := config.getoption("retries")) < 0:
         raise SelectionError(f"--retries {retries}: not a number of retries; allowed: 0, 1, 2 …")
     if retries and (config.getoption("maxfail", 0) or config.getoption("stepwise", False)):
         ends = "with -x, --maxfail or --stepwise pytest ends the run at a first attempt, whatever the next one shows"
         raise SelectionError(f"--retries: {ends}; allowed: one of them")
-    if config.getoption("plan") and config.getoption("json"):
-        raise SelectionError("--json: a plan has no result; allowed: --plan, or --json")
     if config.getoption("dist", "no") == "each":
         raise SelectionError(
             "--dist each: every worker would run every case; allowed: load, worksteal, loadfile, loadscope"

@@ -26,7 +26,6 @@ SCENARIO = """
         (["-n", "99"], "ERROR: -n 99: every leg needs a mark of its own; allowed: up to 23 workers"),
         (["--deployment", "missing.toml"], "ERROR: no such file: missing.toml"),
         (["-k", "and and"], "ERROR: -k and and: expected not"),
-        (["--plan", "--json"], "ERROR: --json: a plan has no result; allowed: --plan, or --json"),
         *(
             (["--retries", "1", *ends], "ERROR: --retries: with -x, --maxfail or --stepwise pytest ends the run at ")
             for ends in (["-x"], ["--maxfail", "3", "-n", "2"], ["--stepwise"])
@@ -70,13 +69,13 @@ def test_a_plan_places_no_call(tree: Tree) -> None:
         "    caller calls +13125550100, 120 s at most",
         "TD-INBOUND[lab:synthflow-tcp-ip-pcmu]  An outside call reaches the AI",
         "    caller calls +13125550101, 120 s at most",
-        "2 cases; none was run",
-        "lab: 2 calls of the harness, 4 minutes at most; cases that were spoilt run again besides",
+        "2 cases planned; no calls placed",
+        "lab: 2 calls placed by the harness, 4 minutes at most; repeats of disturbed cases are not counted",
     ]
     _, output = tree.run("--deployment", str(tree.deployment()), "--plan", "--codec", "pcmu", "--retries", "2")
-    assert (
-        output.splitlines()[-1]
-        == "lab: 2 calls of the harness, 6 if every case is tried 3 times, 12 minutes at most; cases that were spoilt run again besides"
+    assert output.splitlines()[-1] == (
+        "lab: 2 calls placed by the harness, 6 if every case is tried 3 times, 12 minutes at most; "
+        "repeats of disturbed cases are not counted"
     )
     assert not (tree.path / "reports").exists()
 
@@ -107,7 +106,7 @@ def test_a_plan_counts_what_the_rules_refuse(tree: Tree) -> None:
     file.write_text(file.read_text().replace("+13125550101", "+442079460101"))
     _, output = tree.run("--deployment", str(file), "--plan", "--codec", "pcmu")
     assert output.splitlines()[-2:] == [
-        "lab: 2 calls of the harness, 4 minutes at most; cases that were spoilt run again besides",
+        "lab: 2 calls placed by the harness, 4 minutes at most; repeats of disturbed cases are not counted",
         "    planned calls that are REFUSED, each with its reason above: 1",
     ]
 

@@ -7,12 +7,27 @@ from typing import Any, cast
 
 import pytest
 
-from harness.deployment import Report
+from harness.deployment import Deployment, Report
 from harness.integrations import load
-from harness.matrix import Selection, cases
-from harness.pytest_plugin.plan import PlanOnly
+from harness.matrix import Case, Selection, cases
+from harness.pytest_plugin.plan import PlanOnly, lines, plan_of
+from harness.pytest_plugin.run import TimingsName
 from harness.report.scope import scope_of
 from harness.resources import EXAMPLES
+
+
+def problems(deployment: Deployment, timings: TimingsName = "documented") -> list[tuple[Case, tuple[str, ...]]]:
+    """Each case of the deployment with the limits that its plan says it does not fit in."""
+    found = cases([deployment])
+    plan = plan_of([deployment], found, timings, attempts=1)
+    return [(case, entry.problems) for case, entry in zip(found, plan.cases, strict=True)]
+
+
+def total(deployment: Deployment, calls: int) -> str:
+    """What the plan says of the calls of a deployment, where so many cases place one call each."""
+    case = next(case for case in cases([deployment]) if case.row.id == "TD-INBOUND")
+    plan = plan_of([deployment], [case] * calls, "documented", attempts=1)
+    return " ".join(line.plain for line in lines(plan, [deployment]))
 
 
 def test_a_plan_that_cannot_be_made_says_why_in_a_line(capsys: pytest.CaptureFixture[str]) -> None:
@@ -33,23 +48,19 @@ def test_a_plan_without_what_cannot_be_read_ends_as_the_run_would(failed: bool, 
 
 @pytest.mark.parametrize("name", ["simulated-talkdesk", "simulated-gladly"])
 @pytest.mark.parametrize("most", [1, 2, 200])
-def test_a_case_of_more_calls_at_once_than_allowed_is_told_beforehand(
-    capsys: pytest.CaptureFixture[str], name: str, most: int
-) -> None:
+def test_a_case_of_more_calls_at_once_than_allowed_is_told_beforehand(name: str, most: int) -> None:
     deployment = load(EXAMPLES / f"{name}.toml")
     limits = deployment.limits.model_copy(update={"concurrent_calls": most})
     deployment = deployment.model_copy(update={"limits": limits})
-    plan = PlanOnly(cast("Any", SimpleNamespace(deployment=lambda _: deployment, timings="documented")))
     told = {}
-    for case in cases([deployment]):
-        plan._list(case)
-        at_once = [line for line in capsys.readouterr().out.splitlines() if "calls at once" in line]
+    for case, found in problems(deployment):
+        at_once = [problem for problem in found if "calls at once" in problem]
         told[case.row.id, case.axes["ai"], case.axes["transport"]] = at_once
     warm, capacity = ("TD-TRANSFER-WARM", "stand-in", "udp"), ("TD-CAPACITY", "synthflow", "udp")
     carries = deployment.trunks[0].max_concurrent_calls + 1
     if name == "simulated-talkdesk":
         assert told[capacity] == (
-            [f"    needs {carries} calls at once: raise limits.concurrent_calls"] if carries > most else []
+            [f"needs {carries} calls at once: raise limits.concurrent_calls"] if carries > most else []
         )
         assert bool(told[warm]) is (most == 1)
         assert not told["TD-INBOUND", "synthflow", "udp"]
@@ -74,7 +85,7 @@ def test_a_required_row_without_a_case_is_told_beforehand(
 ) -> None:
     """The plan showed nothing of it, and the run that followed, with all its calls, could not pass."""
     deployment = load(EXAMPLES / "live-talkdesk.toml", secrets=False).model_copy(update={"require": require})
-    run = cast("Any", SimpleNamespace(deployments=[deployment], deployment=lambda _: deployment))
+    run = cast("Any", SimpleNamespace(deployments=[deployment], timings="quick"))
     selection = Selection(rows=row)
     asked = cases([deployment], selection)
     run.scope = lambda options, command: scope_of(
@@ -93,31 +104,27 @@ def test_a_required_row_without_a_case_is_told_beforehand(
 @pytest.mark.parametrize(
     ("calls", "most", "said"),
     [
-        (1, 36_000.0, "1 call of the harness, 2 minutes at most; cases"),
+        (1, 36_000.0, "1 call placed by the harness, 2 minutes at most; repeats"),
         (
             1,
             60.0,
-            "1 call of the harness, 1 minute at most (limits.seconds_per_run = 60; the calls may take 2 minutes)",
+            "1 call placed by the harness, 1 minute at most (limits.seconds_per_run = 60; the calls may take 2 minutes)",
         ),
         (
             400,
             36_000.0,
-            "400 calls of the harness, 600 minutes at most (limits.seconds_per_run = 36000; the calls may take 800",
+            "400 calls placed by the harness, 600 minutes at most (limits.seconds_per_run = 36000; the calls may take 800",
         ),
     ],
 )
-def test_which_limit_ends_a_run_is_told(capsys: pytest.CaptureFixture[str], calls: int, most: float, said: str) -> None:
+def test_which_limit_ends_a_run_is_told(calls: int, most: float, said: str) -> None:
     deployment = load(EXAMPLES / "simulated-talkdesk.toml")
     limits = deployment.limits.model_copy(update={"seconds_per_run": most})
-    plan = PlanOnly(cast("Any", SimpleNamespace(deployment=lambda _: deployment, timings="documented")))
-    plan._total(deployment.model_copy(update={"limits": limits}), calls, 1)
-    assert f"simulated-talkdesk: {said}" in " ".join(capsys.readouterr().out.split())
+    assert f"simulated-talkdesk: {said}" in total(deployment.model_copy(update={"limits": limits}), calls)
 
 
 @pytest.mark.parametrize("most", [20.0, 40.0, 400.0])
-def test_a_case_whose_waiting_outlasts_the_longest_call_is_told_beforehand(
-    capsys: pytest.CaptureFixture[str], most: float
-) -> None:
+def test_a_case_whose_waiting_outlasts_the_longest_call_is_told_beforehand(most: float) -> None:
     """Only what a row takes by itself counted: calls that wait for a ring timeout or a queue were hung up in the midst of it."""
     deployment = load(EXAMPLES / "simulated-talkdesk.toml")
     nobody = {n for n, group in deployment.groups.items() if group.empty and group.voicemail}
@@ -127,19 +134,15 @@ def test_a_case_whose_waiting_outlasts_the_longest_call_is_told_beforehand(
     }
     limits = deployment.limits.model_copy(update={"seconds_per_call": most})
     deployment = deployment.model_copy(update={"groups": queued, "lines": spoken, "limits": limits})
-    plan = PlanOnly(cast("Any", SimpleNamespace(deployment=lambda _: deployment, timings="documented")))
     told: dict[str, bool] = {}
-    for case in cases([deployment]):
-        plan._list(case)
-        told[case.row.id] = "raise limits.seconds_per_call" in capsys.readouterr().out
+    for case, found in problems(deployment):
+        told[case.row.id] = any("raise limits.seconds_per_call" in problem for problem in found)
     waits = {"TD-FALLBACK-TIMEOUT": 30.0, "NOANSWER": 30.0, "TD-OUTBOUND-IVR": 60.0, "VOICEMAIL": 300.0, "ABANDON": 0.0}
     assert {row: told[row] for row in waits} == {row: wait > most for row, wait in waits.items()}
 
 
 @pytest.mark.parametrize("stay_s", [20.0, 119.0])
-def test_a_stay_with_people_nobody_hears_that_outlasts_the_longest_call_is_told_beforehand(
-    capsys: pytest.CaptureFixture[str], stay_s: float
-) -> None:
+def test_a_stay_with_people_nobody_hears_that_outlasts_the_longest_call_is_told_beforehand(stay_s: float) -> None:
     """The call was hung up amid the stay, and the case broken, with no word of it in the plan."""
     deployment = load(EXAMPLES / "simulated-talkdesk.toml")
     billing = deployment.groups["billing"].model_copy(update={"agents": (), "reported_as": ("Billing",)})
@@ -150,22 +153,16 @@ def test_a_stay_with_people_nobody_hears_that_outlasts_the_longest_call_is_told_
         "limits": deployment.limits.model_copy(update={"seconds_per_call": 120.0}),
     }
     deployment = deployment.model_copy(update=changed)
-    plan = PlanOnly(cast("Any", SimpleNamespace(deployment=lambda _: deployment, timings="quick")))
     told: dict[str, bool] = {}
-    for case in cases([deployment]):
-        plan._list(case)
-        told[case.row.id] = "raise limits.seconds_per_call" in capsys.readouterr().out
+    for case, found in problems(deployment, "quick"):
+        told[case.row.id] = any("raise limits.seconds_per_call" in problem for problem in found)
     assert told["TD-TRANSFER-BLIND"] is (stay_s > 100.0)
     assert not told["TD-INBOUND"]
 
 
 @pytest.mark.parametrize(("seconds", "said"), [(20.0, "1 minute"), (80.0, "2 minutes"), (120.0, "2 minutes")])
-def test_at_most_is_no_less_than_the_calls_may_take(
-    capsys: pytest.CaptureFixture[str], seconds: float, said: str
-) -> None:
+def test_at_most_is_no_less_than_the_calls_may_take(seconds: float, said: str) -> None:
     """A call of 20 s took 0 minutes at most, and one of 80 s a single one."""
     deployment = load(EXAMPLES / "simulated-talkdesk.toml")
     limits = deployment.limits.model_copy(update={"seconds_per_call": seconds})
-    plan = PlanOnly(cast("Any", SimpleNamespace(deployment=lambda _: deployment, timings="documented")))
-    plan._total(deployment.model_copy(update={"limits": limits}), 1, 1)
-    assert f"1 call of the harness, {said} at most" in " ".join(capsys.readouterr().out.split())
+    assert f"1 call placed by the harness, {said} at most" in total(deployment.model_copy(update={"limits": limits}), 1)
