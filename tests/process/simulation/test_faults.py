@@ -12,7 +12,7 @@ from harness.events import Listened, MarkHeard, RtpStatistics
 from harness.far_end.call_record import CallRecord
 from harness.phone.leg import Leg
 from harness.phone.waiter import NeverCame
-from harness.simulation.faults import FAULTS
+from harness.simulation.faults import Fault
 from harness.sip.message import Request
 from tests.process.simulation.conftest import PATIENCE, Stage, hears
 
@@ -402,4 +402,4 @@ def test_tls_not_appended(gl: Stage) -> None:
 
 
 def test_every_fault_has_a_note_that_says_how_it_shows() -> None:
-    assert all(note.issue and note.shows for note in FAULTS.values())
+    assert all(note.issue and note.shows for note in Fault)

@@ -17,7 +17,7 @@ from harness.deployment import Deployment
 from harness.deployment.hours import is_open
 from harness.errors import SelectionError
 from harness.integrations import load
-from harness.simulation.faults import FAULTS
+from harness.simulation.faults import Fault
 from tools.shapes.draw import CLOSED, Customer, as_of, drawn
 from tools.shapes.plan import ANY, WHOLE_TENANT, Drawing, trials
 from tools.shapes.results import Results
@@ -147,7 +147,7 @@ def test_shapes_differ(found: list[Customer]) -> None:
 
 
 def test_faults_without_a_number_are_those_of_the_whole_tenant() -> None:
-    assert {str(fault) for fault, note in FAULTS.items() if not note.per_line} == WHOLE_TENANT
+    assert {str(fault) for fault in Fault if not fault.per_line} == WHOLE_TENANT
 
 
 @pytest.mark.parametrize(
