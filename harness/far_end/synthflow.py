@@ -121,8 +121,11 @@ class SynthflowApi:
         return self._lists.since(since, tuple(dict.fromkeys(models)) or (None,))
 
     def note_earlier(self, models: Sequence[str] = ()) -> None:
-        """Before a call: read the list once, where the moments that it tells are not known well. Who is in it began before."""
-        if self._cut_off_s + self._offset.unknown_s > _APART_S:
+        """Before a call: read the list once, where the moments that it tells are not known well. Its calls began before.
+
+        Where the API's Date is off, its records may be by either clock.
+        """
+        if self._cut_off_s + self._offset.unknown_s + abs(self._offset.nearest) > _APART_S:
             self.calls(to_wall(time.monotonic()), models)
 
     def _read(self, since: float, models: Sequence[str | None]) -> list[CallRecord]:
@@ -139,7 +142,8 @@ class SynthflowApi:
 
     async def _listed(self, since: float, model: str | None) -> AsyncIterator[CallRecord]:
         seen: set[str] = set()
-        query = calls_query(since + self._offset.seconds - _EARLIER_S, model)
+        # by the earlier of both clocks: a Date may be ahead of the records that come with it
+        query = calls_query(since + min(0.0, self._offset.seconds) - _EARLIER_S, model)
         for _ in range(_MOST_PAGES):
             listed = await self._asked("GET", "/calls", params=query)
             calls = calls_in(listed)

@@ -159,13 +159,15 @@ class SynthflowEndpoint:
         found = [record for record in listed if record.id in told or self._may_be(record, of, on_trust)]
         self._beside = any(r.answered and r.is_since(to_wall(of.began)) and r.number_from in theirs for r in listed)
         readable = [
-            r for r in found if r.readable and (r.id in told or (r.is_since(0.0) is not None and self._tells(r)))
+            r
+            for r in found
+            if r.readable and (r.id in told or (r.is_since(to_wall(of.began)) is not None and self._tells(r)))
         ]
         self.blind = len(readable) < len(found)
         if self.blind:
             why = (
                 "a record's status, phone_number_to, start_time or phone_number_from is missing, none that is known, or no sign "
-                "of who called"
+                "of who called, or its time is before the call by one clock and behind it by the other"
             )
             self._context.far_end.trouble(FarEndError(f"Synthflow API: GET /calls: {why}"))
         return readable

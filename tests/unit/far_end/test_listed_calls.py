@@ -264,6 +264,43 @@ def test_a_call_of_ours_is_no_earlier_one_while_it_is_not_known_that_the_clock_i
         api.close()
 
 
+def test_a_date_that_is_ahead_of_the_records_leaves_a_call_in_doubt() -> None:
+    """Only the Date jumped: by it this call is an earlier one, by this machine's clock it is not."""
+
+    def date() -> str:
+        return email.utils.formatdate(time.time() + 90.0, usegmt=True)
+
+    known = listed(1, time.time() - 30.0)
+    calls = [known]
+    with documented({"m": calls}, date=date) as (base, asked):
+        api = SynthflowApi(base, "token")
+        api.note_earlier(["m"])
+        now = time.time()
+        calls[:0] = [listed(3, now + 0.001), listed(2, now - 200.0)]
+        api.note_earlier(["m"])
+        found = {record.id: record.is_since(now) for record in api.calls(now, ["m"])}
+        api.close()
+    assert int(asked[-1]["from_date"]) / 1000 < now
+    assert found["c3"] is None
+    assert found["c1"] is False, "it was listed before the call began"
+
+
+def test_what_is_listed_before_a_call_is_read_while_the_clocks_differ() -> None:
+    """Which of the two clocks the records are by is not known, so the list has to show what is older."""
+    second = int(time.time()) + 90
+    dates = iter([second, *[second + 1] * 9])  # turns between the first two answers, which tell the offset to milliseconds
+
+    with documented(
+        {"m": [listed(1, time.time() + 0.001)]}, date=lambda: email.utils.formatdate(next(dates), usegmt=True)
+    ) as (base, asked):
+        api = SynthflowApi(base, "token")
+        for _ in range(2):
+            api.calls(time.time(), ["m"])
+        api.note_earlier(["m"])
+        api.close()
+    assert len(asked) == 3
+
+
 @pytest.mark.parametrize("ahead", [-3600.0, -2.5, 2.5, 3600.0])
 def test_what_a_far_end_witnesses_is_told_by_this_machines_clock(ahead: float) -> None:
     """Of a far end whose clock was set by two seconds each release was late from then on, or heard before it was spoken."""
