@@ -112,18 +112,26 @@ class CallRecord:
         """Whether it began at or after that moment (epoch seconds of this machine); None where it does not say when.
 
         What is yet to begin was told in the time of another zone: then an earlier call would be a later one as well. A call whose
-        record was read before the moment began before it, by this machine's clock: the API's may have been set meanwhile. None also
-        where the two clocks disagree: the API's Date is ahead, and the record may be by this machine's clock.
+        record was read before the moment began before it, by this machine's clock: the API's may have been set meanwhile.
         """
         if self.known_since < wall:
             return False
         began = _moment(self.plain.get("start_time"))
-        if began is None or began - self.clock_ahead_s > self.read_at + _YET_TO_COME_S:
+        if began is None or began - self.clock_ahead_s > self.read_at + _YET_TO_COME_S or self.is_in_doubt(wall):
             return None
-        latest = began + (MILLISECOND_S if is_told_in_milliseconds(self.plain) else self.cut_off_s)
-        if latest - self.clock_ahead_s > wall:
-            return True
-        return None if self.clock_ahead_s > 0.0 and began <= self.read_at and latest > wall else False
+        return began + self._left_out_s - self.clock_ahead_s > wall
+
+    def is_in_doubt(self, wall: float) -> bool:
+        """Whether it began after that moment only if it is by this machine's clock: the API's Date is ahead, but it need not be."""
+        began = _moment(self.plain.get("start_time"))
+        if began is None or self.clock_ahead_s <= 0.0 or began > self.read_at:
+            return False
+        latest = began + self._left_out_s
+        return latest - self.clock_ahead_s <= wall < latest
+
+    @property
+    def _left_out_s(self) -> float:
+        return MILLISECOND_S if is_told_in_milliseconds(self.plain) else self.cut_off_s
 
     def moment(self, told: object) -> float:
         """A moment that its witness tells, in epoch seconds by the API's clock, on this machine's monotonic clock."""

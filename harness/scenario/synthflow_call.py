@@ -13,6 +13,7 @@ from harness.deployment import Assistant
 from harness.errors import FarEndError
 from harness.events import FarEndRecord
 from harness.far_end.call_record import CallRecord
+from harness.far_end.clock import to_wall
 from harness.far_end.record_reader import RecordReader
 from harness.far_end.recorded_transfer import outcome_told, transfers_among
 from harness.far_end.synthflow import SynthflowApi
@@ -117,6 +118,14 @@ class SynthflowCall:
     def _witness(self, what: str) -> Any:
         """Beyond the documented record, where the deployment says that there is more."""
         return self._record.witness(what) if self._can - {"record"} else None
+
+    @property
+    def _is_in_doubt(self) -> bool:
+        """Whether nobody knows by which clock its record is."""
+        return self._record.is_in_doubt(to_wall(self.peer.began))
+
+    def _moment(self, told: object) -> float | None:
+        return None if self._is_in_doubt else self._record.moment(told)
 
     def refresh(self) -> CallRecord:
         """Read the record again, or look for it again; keeps the old one when the API cannot be used."""
@@ -254,9 +263,9 @@ class SynthflowCall:
         """By the marks its record lists; None when it lists none, or not this one by ``deadline``."""
         while True:
             for mark in self._fresh("marks") or []:
-                last = self._record.moment(mark["until"] or mark["at"])
-                if mark["mark"] == speaker.mark and last >= since:
-                    at = max(since, self._record.moment(mark["at"]))
+                last, first = self._moment(mark["until"] or mark["at"]), self._moment(mark["at"])
+                if mark["mark"] == speaker.mark and last is not None and first is not None and last >= since:
+                    at = max(since, first)
                     return Sound(at, Observation.MARK, f"{self.label}'s record lists mark {speaker.mark}", speaker.mark)
             if time.monotonic() >= deadline or self._record.over or self._api.is_down:
                 return None
@@ -277,7 +286,7 @@ class SynthflowCall:
     def account(self, since: float, missing: End | None = None) -> ListenerReport | None:
         """What the record says it heard; one that could not be read now says nothing of now."""
         marks = self._fresh("marks")
-        if self.is_blind or marks is None:
+        if self.is_blind or marks is None or self._is_in_doubt:
             return None
         return ListenerReport(
             seconds=time.monotonic() - since,
@@ -294,7 +303,7 @@ class SynthflowCall:
     def answered_at(self) -> float | None:
         """When the record says it was answered."""
         at = self._witness("answered_at")
-        return self._record.moment(at) if at is not None else None
+        return self._moment(at) if at is not None else None
 
     def released_at(self, deadline: float) -> float | None:
         """When the record says the AI was released from the call."""
@@ -305,7 +314,7 @@ class SynthflowCall:
 
         def moment() -> float | None:
             at = self._witness("released_at")
-            return None if at is None else self._record.moment(at)
+            return None if at is None else self._moment(at)
 
         told = told_end(self._context, self._api, is_over, moment, deadline)
         self.doubt_s = 0.0 if told is None else told.doubt_s

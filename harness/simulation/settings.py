@@ -97,6 +97,7 @@ class ApiSettings(_Model):
     witness: bool = (
         True  #: whether a record tells more than the documented fields, and marks and digits in its transcript
     )
+    date_jumps_s: float = 0.0  #: how far the Date of its answers is ahead from the first call on; its records are not
 
 
 class Settings(_Model):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Mapping
+from email.utils import formatdate
 from http import HTTPStatus
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
@@ -49,6 +51,7 @@ def api(
 
     app = guards.application(guards.bearer(token))
     app.middlewares.append(_unwilling(settings))
+    app.middlewares.append(_dated(settings, records))
     app.middlewares.append(answered)
     handlers = _Handlers(records, numbers, models, settings)
     app.router.add_get("/v2/calls", handlers.calls)
@@ -90,6 +93,19 @@ def _unwilling(settings: CurrentSettings) -> Middleware:
         return await handler(request)
 
     return unwilling
+
+
+def _dated(settings: CurrentSettings, records: Records) -> Middleware:
+    """A Date that is wrong, as the settings say; else the server's own."""
+
+    @web.middleware
+    async def dated(request: web.Request, handler: Handler) -> web.StreamResponse:
+        response = await handler(request)
+        if (ahead := settings.now.api.date_jumps_s) and records.newest_first():
+            response.headers["Date"] = formatdate(time.time() + ahead, usegmt=True)
+        return response
+
+    return dated
 
 
 class _Handlers:

@@ -288,7 +288,9 @@ def test_a_date_that_is_ahead_of_the_records_leaves_a_call_in_doubt() -> None:
 def test_what_is_listed_before_a_call_is_read_while_the_clocks_differ() -> None:
     """Which of the two clocks the records are by is not known, so the list has to show what is older."""
     second = int(time.time()) + 90
-    dates = iter([second, *[second + 1] * 9])  # turns between the first two answers, which tell the offset to milliseconds
+    dates = iter(
+        [second, *[second + 1] * 9]
+    )  # turns between the first two answers, which tell the offset to milliseconds
 
     with documented(
         {"m": [listed(1, time.time() + 0.001)]}, date=lambda: email.utils.formatdate(next(dates), usegmt=True)
