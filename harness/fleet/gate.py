@@ -57,13 +57,17 @@ class RedisGate:
         while (left := deadline - time.monotonic()) > 0:
             said, what, used = self._state.admit(request, left)
             if said == "go":
-                time.sleep(float(what) / 1000)
                 self._count(+1)
+                try:
+                    time.sleep(float(what) / 1000)
+                except BaseException:  # a signal's, too
+                    RedisPermit(self, request, _Place()).release()
+                    raise
                 return RedisPermit(self, request, _Place())
             self._raise_for_good(said, what, used)
             why = what
             time.sleep(_POLL_S)
-        raise ResourceError(f"no call may be placed within {within:g} s over all sites ({why})")
+        raise ResourceError(f"no call may be placed within {within:g} s over all sites (limits.{why})")
 
     def _raise_for_good(self, said: str, what: str, used: str) -> None:
         if said == "refused":

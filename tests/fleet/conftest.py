@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.fleet.fleet import Fleet, Redis
+from tests.fleet.fleet import Fleet
+from tests.redis_server import Redis
 
 collect_ignore = ["calls"]
 

@@ -6,12 +6,10 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
-import time
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,62 +17,13 @@ from typing import Any
 import redis
 import tomli_w
 
-from harness.fleet.state import State
+from tests.redis_server import Redis, until
 
 ROOT = Path(__file__).resolve().parents[2]
 HARNESS = [sys.executable, "-c", "from harness.cli.app import main; main()"]
 CALLS = ROOT / "tests" / "fleet" / "calls"
 SITES = ("ams", "fra", "nyc", "sin")
 DEADLINE_S = 400.0
-
-
-def until(what: str, condition: Callable[[], bool], within_s: float = DEADLINE_S) -> None:
-    """Wait for something to come true."""
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline, f"it never came: {what}"
-        time.sleep(0.05)
-
-
-class Redis:
-    """A server of its own, which keeps every write on disk."""
-
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
-        with socket.create_server(("127.0.71.1", 0)) as free:
-            self._port = free.getsockname()[1]
-        self.address = f"redis://127.0.71.1:{self._port}/0"
-        self.client = redis.Redis.from_url(self.address, decode_responses=True)
-        self._connections = contextlib.ExitStack()
-        self._connections.callback(self.client.close)
-        self.start()
-
-    def start(self) -> None:
-        options = {"port": self._port, "bind": "127.0.71.1", "save": "", "appendonly": "yes", "appendfsync": "always"}
-        command = ["redis-server", "--dir", str(self._directory)]
-        for name, value in options.items():
-            command += [f"--{name}", str(value)]
-        with (self._directory / "redis.log").open("ab") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log)
-        until("Redis answers", self._answers)
-
-    def _answers(self) -> bool:
-        with contextlib.suppress(redis.ConnectionError):
-            return bool(self.client.ping())
-        return False
-
-    def kill(self) -> None:
-        self._process.kill()
-        self._process.wait()
-
-    def state(self, within_s: float) -> State:
-        state = State(self.address, within_s=within_s)
-        self._connections.callback(state.close)
-        return state
-
-    def close(self) -> None:
-        self._connections.close()
-        self.kill()
 
 
 def family(pid: int) -> list[int]:
@@ -240,13 +189,3 @@ def outgoing(run: Path) -> Iterator[tuple[float, float]]:
             elif event.get("kind") == "CallState" and event["state"] == "disconnected" and event["leg"] in began:
                 yield began.pop(event["leg"]), event["at"]
         assert not began, f"{path}: a call that never ended"
-
-
-def most_at_once(calls: list[tuple[float, float]]) -> int:
-    """The most calls that were up at one moment."""
-    changes = sorted([(end, -1) for _, end in calls] + [(begin, 1) for begin, _ in calls])
-    up = most = 0
-    for _, change in changes:
-        up += change
-        most = max(most, up)
-    return most

@@ -8,7 +8,9 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from tests.fleet.fleet import CALLS, ROOT, SITES, Fleet, finished, most_at_once, outgoing, run_again, until, verdicts
+from tests.contract.gates import most_at_once
+from tests.fleet.fleet import CALLS, ROOT, SITES, Fleet, finished, outgoing, run_again, verdicts
+from tests.redis_server import until
 
 REPORT = ROOT / "reports" / "fleet.json"
 

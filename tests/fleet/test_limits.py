@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -15,13 +12,14 @@ import pytest
 import redis
 
 from harness.deployment import Deployment, Limits
-from harness.errors import RefusedError, ResourceError
+from harness.errors import ResourceError
 from harness.fleet.config import SharedTrunk
 from harness.fleet.gate import LONGEST_HANGUP_S, RedisGate
 from harness.fleet.shard import claims_of
 from harness.fleet.state import ShardRef, State
 from harness.integrations import load
-from tests.fleet.fleet import ROOT, Redis, most_at_once
+from tests.fleet.fleet import ROOT
+from tests.redis_server import Redis
 
 RUN = ShardRef(run="r", nonce="n", shard=1, attempt=1, token="t")
 
@@ -52,37 +50,6 @@ def ended(permit: Any) -> None:
             thread.join()
 
 
-CALLER = """
-import json, sys, time
-from tests.fleet.test_limits import RUN, State, gate, lab
-state = State(sys.argv[1])
-own = gate(state, lab(concurrent_calls=3, calls_per_second=40.0))
-for _ in range(12):
-    permit = own.admit(30.0)
-    begin = time.monotonic()
-    time.sleep(0.05)
-    print(json.dumps([begin, time.monotonic()]), flush=True)
-    permit.release()
-"""
-
-
-def test_caps_hold_over_processes(redis_server: Redis) -> None:
-    state = begun(redis_server)
-    callers = [
-        subprocess.Popen(
-            [sys.executable, "-c", CALLER, redis_server.address], stdout=subprocess.PIPE, text=True, cwd=ROOT
-        )
-        for _ in range(4)
-    ]
-    calls = [tuple(json.loads(line)) for caller in callers for line in caller.communicate()[0].splitlines()]
-    assert [caller.returncode for caller in callers] == [0] * 4
-    assert len(calls) == 48
-    assert most_at_once(calls) <= 3
-    begins = sorted(begin for begin, _ in calls)
-    assert begins[-1] - begins[0] >= 47 / 40 - 0.1, "40 a second, over all of them"
-    assert len(state.ledger("r")) == 48
-
-
 def test_a_shared_trunks_caps_hold_over_deployments(redis_server: Redis) -> None:
     state = begun(redis_server)
     trunk = SharedTrunk(name="carrier", concurrent_calls=2, calls_per_second=1000.0, deployments=("acme-*",))
@@ -97,25 +64,6 @@ def test_a_shared_trunks_caps_hold_over_deployments(redis_server: Redis) -> None
     with pytest.raises(ResourceError, match="concurrent_calls"):
         two.admit(0.2)
     ended(first)
-
-
-def test_calls_seconds_and_money_of_a_run_hold_over_sites(redis_server: Redis) -> None:
-    state = begun(redis_server)
-    own = gate(state, lab(calls_per_run=2))
-    own.admit(30.0).another()
-    with pytest.raises(RefusedError, match="calls_per_run"):
-        own.admit(1.0)
-    timed = gate(state, lab("timed", seconds_per_call=10.0, seconds_per_run=15.0))
-    up = timed.admit(30.0)
-    with pytest.raises(ResourceError, match="seconds_per_run"):
-        timed.admit(0.2)
-    ended(up)
-    timed.admit(30.0)
-    dear = gate(state, lab("dear", cost_per_minute=1.0, cost_per_run=2.0, seconds_per_call=60.0))
-    ended(dear.admit(30.0))
-    ended(dear.admit(30.0))
-    with pytest.raises(RefusedError, match="cost_per_run"):
-        dear.admit(1.0)
 
 
 def expiry(server: Redis, key: Any) -> float:
@@ -161,39 +109,6 @@ def test_a_call_that_another_replaces_counts_until_that_one_cannot_be_up_any_mor
         own.admit(0.2)
     ended(second)
     ended(own.admit(5.0))
-
-
-def test_each_call_of_a_transfer_counts_with_its_own_time_and_cost(redis_server: Redis) -> None:
-    own = gate(begun(redis_server), lab(cost_per_minute=1.0))
-    first = own.admit(30.0)
-    second = first.another()
-    time.sleep(0.05)
-    ended(first)
-    ended(second)
-    with pytest.raises(ResourceError, match="has ended"):
-        second.another()
-    used = redis_server.client.hgetall("harness:run:r:usage:lab")
-    assert (used["placed"], float(used["cost"])) == ("2", 2.0)
-    assert float(used["seconds"]) >= 0.1
-    assert not redis_server.client.exists("harness:run:r:open:lab")
-
-
-@pytest.mark.parametrize(
-    ("caps", "why"),
-    [
-        ({"seconds_per_run": 100.0}, "those under way may use up limits.seconds_per_run"),
-        ({"cost_per_minute": 1.0, "cost_per_run": 1.5}, "those under way may use up limits.cost_per_run"),
-    ],
-)
-def test_a_call_on_a_refer_is_entered_at_its_longest_time(redis_server: Redis, caps: dict[str, Any], why: str) -> None:
-    state = begun(redis_server)
-    own = gate(state, lab(seconds_per_call=60.0, **caps))
-    first = own.admit(30.0)
-    with pytest.raises(ResourceError, match=why):
-        first.another()
-    assert len(state.ledger("r")) == 1
-    ended(first)
-    assert not redis_server.client.exists("harness:run:r:open:lab")
 
 
 def test_where_somebody_waits_for_the_answer_redis_is_not_waited_for(redis_server: Redis) -> None:

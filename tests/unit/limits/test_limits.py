@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -14,7 +13,7 @@ from typing import Any
 import pytest
 
 from harness.deployment import Limits
-from harness.errors import RefusedError, ResourceError
+from harness.errors import ResourceError
 from harness.limits import (
     LEG_MARKS,
     MARKS_A_WORKER,
@@ -279,114 +278,6 @@ def test_which_marks_a_worker_has_is_drawn_for_each_run() -> None:
 
 def gate(directory: Path, **limits: float) -> CallGate:
     return CallGate(directory, Limits.model_validate({"calls_per_second": 1000.0, "calls_per_run": 100, **limits}))
-
-
-def test_as_many_calls_as_allowed_and_not_one_more(tmp_path: Path) -> None:
-    one, other = gate(tmp_path, concurrent_calls=2), gate(tmp_path, concurrent_calls=2)
-    first, second = one.admit(30.0), other.admit(30.0)
-    with pytest.raises(ResourceError, match=r"no call slot came free within 0\.05 s \(limits.concurrent_calls = 2\)"):
-        one.admit(0.05)
-    second.release()
-    second.release()
-    third = one.admit(30.0)
-    with pytest.raises(ResourceError):
-        other.admit(0.05)
-    first.release()
-    third.release()
-
-
-def test_a_waiting_call_gets_the_slot_that_comes_free(tmp_path: Path) -> None:
-    calls = gate(tmp_path, concurrent_calls=1)
-    first = calls.admit(30.0)
-    threading.Timer(0.05, first.release).start()
-    with calls.admit(30.0):
-        pass
-
-
-def test_a_run_places_no_more_calls_than_it_may(tmp_path: Path) -> None:
-    for _ in range(3):
-        with gate(tmp_path, calls_per_run=3).admit(30.0):
-            pass
-    with pytest.raises(RefusedError, match="has placed its 3 calls"):
-        gate(tmp_path, calls_per_run=3).admit(1)
-    with pytest.raises(RefusedError):  # and a refused call holds no slot
-        gate(tmp_path, calls_per_run=3, concurrent_calls=1).admit(1)
-    assert try_lease(tmp_path / "call-0") is not None
-
-
-def test_a_wait_for_its_turn_that_is_interrupted_keeps_no_slot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(seconds: float) -> None:
-        raise KeyboardInterrupt
-
-    calls = gate(tmp_path, concurrent_calls=1)
-    monkeypatch.setattr(time, "sleep", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        calls.admit(30.0)
-    assert try_lease(tmp_path / "call-0") is not None
-
-
-def test_each_call_of_a_transfer_counts_with_its_own_time_and_cost(tmp_path: Path) -> None:
-    calls = gate(tmp_path, concurrent_calls=1, cost_per_minute=1.0)
-    first = calls.admit(30.0)
-    second = first.another()
-    time.sleep(0.05)
-    first.release()
-    assert try_lease(tmp_path / "call-0") is None, "the second call is in the place of the first"
-    second.release()
-    books = json.loads((tmp_path / "books.json").read_text())
-    assert (books["placed"], books["cost"], books["open"]) == (2, 2.0, {})
-    assert books["seconds"] >= 0.1
-    assert try_lease(tmp_path / "call-0") is not None
-
-
-@pytest.mark.parametrize(
-    ("caps", "why"),
-    [
-        ({"seconds_per_run": 100.0}, r"limits\.seconds_per_run = 100"),
-        ({"cost_per_minute": 1.0, "cost_per_run": 1.5}, r"limits\.cost_per_run = 1\.5"),
-    ],
-)
-def test_a_call_on_a_refer_is_entered_at_its_longest_time(tmp_path: Path, caps: dict[str, float], why: str) -> None:
-    calls = gate(tmp_path, seconds_per_call=60.0, concurrent_calls=1, **caps)
-    with calls.admit(30.0) as first:
-        with pytest.raises(ResourceError, match=why):
-            first.another()
-        assert json.loads((tmp_path / "books.json").read_text())["placed"] == 1
-    assert try_lease(tmp_path / "call-0") is not None, "a call that was refused holds no slot"
-
-
-def test_no_call_takes_the_place_of_one_that_has_ended(tmp_path: Path) -> None:
-    permit = gate(tmp_path).admit(30.0)
-    permit.release()
-    with pytest.raises(ResourceError, match="has ended"):
-        permit.another()
-
-
-def test_of_a_worker_that_died_in_a_transfer_both_calls_stay_entered_in_full(tmp_path: Path) -> None:
-    program = (
-        "import os, sys; from pathlib import Path; from tests.unit.limits.test_limits import gate\n"
-        "first = gate(Path(sys.argv[1]), seconds_per_call=60.0).admit(30.0)\n"
-        "second = first.another(); os.kill(os.getpid(), 9)"
-    )
-    assert subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=False).returncode == -9
-    with pytest.raises(RefusedError, match=r"have used 120 s"):
-        gate(tmp_path, seconds_per_call=60.0, seconds_per_run=150.0).admit(1.0)
-
-
-def test_calls_are_spaced_over_all_processes(tmp_path: Path) -> None:
-    gates = [gate(tmp_path, calls_per_second=50.0, concurrent_calls=20) for _ in range(3)]
-    began = time.monotonic()
-    for index in range(6):
-        gates[index % 3].admit(30.0)
-    assert time.monotonic() - began >= 5 / 50.0
-
-
-def test_a_call_that_would_wait_too_long_for_its_turn_is_not_counted(tmp_path: Path) -> None:
-    slow = gate(tmp_path, calls_per_second=0.1, concurrent_calls=4)
-    slow.admit(30.0)
-    with pytest.raises(ResourceError, match=r"limits.calls_per_second = 0\.1"):
-        slow.admit(0.1)
-    assert json.loads((tmp_path / "books.json").read_text())["placed"] == 1
 
 
 @pytest.mark.parametrize("books", ["", "{", "[]", '{"placed": "many", "next": 0}', '{"placed": 1, "wages": 2}'])
