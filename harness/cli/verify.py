@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -16,7 +17,7 @@ from harness.cli.app import BROKEN, FAILED, INTERRUPTED, MISTAKE, PASSED
 from harness.cli.completion import fault_names, row_ids
 from harness.cli.early import world_fork_server
 from harness.errors import BrokenError, SelectionError
-from harness.pytest_plugin import SCENARIOS
+from harness.pytest_plugin import PROGRESS, SCENARIOS
 from harness.pytest_plugin.forked_workers import worker_fork_server
 
 #: pytest's configuration for a verification, whatever stands in the current directory's.
@@ -168,10 +169,29 @@ def verify(
     arguments += [f"--retries={retries}"] if retries else []
     arguments += [f"--preflight={preflight.value}"] if preflight else []
     arguments += ["-q"] * quiet + ["--every-failure"] * verbose + ["--json"] * as_json
-    worlds = world_fork_server()
-    with worker_fork_server(worlds) if workers != "0" and not plan else contextlib.nullcontext() as forks:
-        code = pytest.main(arguments, [plugin for plugin in (forks, worlds) if plugin])
-    raise typer.Exit(_CODES.get(pytest.ExitCode(code), BROKEN))
+    raise typer.Exit(_run(arguments, forks_workers=workers != "0" and not plan, plan=plan))
+
+
+def _run(arguments: list[str], *, forks_workers: bool, plan: bool) -> int:
+    """The exit code of a verification. Raises :class:`SelectionError` where pytest had something else to do."""
+    worlds, watch = world_fork_server(), _RunWatch()
+    with worker_fork_server(worlds) if forks_workers else contextlib.nullcontext() as forks:
+        code = pytest.main(arguments, [plugin for plugin in (forks, worlds, watch) if plugin])
+    if code == pytest.ExitCode.OK and not plan and not watch.is_verification:
+        given = os.environ.get("PYTEST_ADDOPTS")
+        why = f"PYTEST_ADDOPTS={given!r} only shows something; unset it" if given else "pytest ran no case"
+        raise SelectionError(f"no call was placed: {why}, or use --plan")
+    return _CODES.get(pytest.ExitCode(code), BROKEN)
+
+
+class _RunWatch:
+    """Notes whether pytest's session was a verification: options in the environment may have it only list or explain."""
+
+    is_verification = False
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """A session that reports cases has the plugin that counts them."""
+        self.is_verification = session.config.pluginmanager.has_plugin(PROGRESS)
 
 
 def _example() -> list[Path]:

@@ -37,6 +37,8 @@ from harness import resources
 
 #: Where scenarios live, under the current directory and in the package.
 SCENARIOS = "scenarios"
+#: Name of the plugin that counts and shows the cases of a verification.
+PROGRESS = "harness-progress"
 
 _PARTS = ("options", "parallel", "collection", "cases", "fixtures", "retention", "plan", "progress")
 _LAST = f"{__name__}.{_PARTS[-1]}"

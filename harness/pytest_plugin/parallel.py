@@ -29,7 +29,7 @@ from harness.memory import settle
 from harness.phone import PhoneConfig
 from harness.phone.forkserver import PhoneForkServer
 from harness.phone.switchboard import Switchboard
-from harness.pytest_plugin import options
+from harness.pytest_plugin import PROGRESS, options
 from harness.pytest_plugin.run import RUN, Run, run_of
 from harness.pytest_plugin.turns import in_turn
 from harness.pytest_plugin.watch import Watch, Watchdog, start_heartbeat
@@ -40,7 +40,6 @@ from harness.scenario.phones import stand_in
 from harness.terminal import printable
 
 _INPUT = "harness"
-PROGRESS = "harness-progress"  #: the plugin that shows what goes on
 _SLOT = pytest.StashKey[Lease]()
 _RUNNER = pytest.StashKey[Lease]()
 _TEXT = pytest.StashKey[str]()  #: what every worker is told

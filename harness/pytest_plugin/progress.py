@@ -24,9 +24,10 @@ from rich.live import Live
 from rich.text import Text
 
 from harness.errors import HarnessError
+from harness.pytest_plugin import PROGRESS
 from harness.pytest_plugin.items import case_id, case_of
 from harness.pytest_plugin.options import ignored
-from harness.pytest_plugin.parallel import PROGRESS, WORLDS
+from harness.pytest_plugin.parallel import WORLDS
 from harness.pytest_plugin.run import Run, run_of
 from harness.report import closing
 from harness.report.causes import signature

@@ -91,10 +91,10 @@ class Tree:
         """Exit code and output of plain pytest, forked."""
         return self.finished(self.start(*arguments, live=live, forked=True))
 
-    def harness(self, *arguments: str) -> tuple[int, str]:
+    def harness(self, *arguments: str, **environment: str) -> tuple[int, str]:
         """Exit code and output of the command line, forked, with the project's own scenarios."""
         self._forked = True
-        return self.finished(self.command([self.python, "-c", _HARNESS, *arguments]))
+        return self.finished(self.command([self.python, "-c", _HARNESS, *arguments], **environment))
 
     def start(
         self, *arguments: str, live: bool = True, forked: bool = False, **environment: str

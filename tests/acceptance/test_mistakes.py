@@ -100,6 +100,23 @@ def test_what_pytest_only_shows_is_no_run(tree: Tree, look: str) -> None:
     assert not (tree.path / "reports").exists()
 
 
+@pytest.mark.parametrize("options", ["--collect-only", "--help", "--fixtures", "--markers", "--plan", "--version"])
+def test_a_verification_that_placed_no_call_is_no_success(tree: Tree, options: str) -> None:
+    """Left over in the environment, such an option ended a nightly verification at once, with 0."""
+    file = str(tree.deployment())
+    code, output = tree.harness("verify", file, "-n", "0", PYTEST_ADDOPTS=options, HARNESS_LIVE="1")
+    assert code == 2, output
+    assert output.splitlines()[-1] == (
+        f"ERROR: no call was placed: PYTEST_ADDOPTS={options!r} only shows something; unset it, or use --plan"
+    )
+    assert not (tree.path / "reports").exists()
+
+
+def test_a_plan_that_was_asked_for_is_a_success(tree: Tree) -> None:
+    code, output = tree.harness("verify", str(tree.deployment()), "--plan", PYTEST_ADDOPTS="-p no:logging")
+    assert code == 0, output
+
+
 def test_a_plan_counts_what_the_rules_refuse(tree: Tree) -> None:
     tree.scenarios(SCENARIO)
     file = tree.deployment()
