@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -12,9 +13,10 @@ from harness.cli.app import INTERRUPTED
 from harness.errors import MistakeError
 from harness.report import bundle, scope
 from harness.report.closing import show
+from harness.report.evidence import CaseEvidence
 from harness.report.foreign import require_ended, require_files
 from harness.report.merge import merge
-from harness.report.run import STOPPED, remake
+from harness.report.run import STOPPED, read_end, remake
 from harness.signoff import attest, document, manifest
 from harness.terminal import SafeConsole
 
@@ -46,18 +48,28 @@ def report(
     run = runs[0].resolve() if one else merge(runs, into or runs[0].resolve().parent)
     bundled = [bundle.zipped(run, zip_case)] if zip_case else []  # first: there may be no such case
     finished = remake(run, complete=complete)
-    is_signed = (run / attest.FILE).exists()  # and stays as it is
-    page = run / document.HTML if is_signed else signoff.seal(run, finished.cases)
+    page = _sign_off(run, finished.cases, is_new=not one)
     show(finished.summary, finished.groups, SafeConsole(highlight=False, soft_wrap=True), run=run)
-    made = [finished.report, page, finished.junit]
-    made += [finished.allure_report] if finished.allure_report else []
-    made += bundled + ([bundle.table(run)] if csv else [])
-    for path in made:
+    made = [finished.report, page, finished.junit, finished.allure_report]
+    for path in [*filter(None, made), *bundled, *([bundle.table(run)] if csv else [])]:
         typer.echo(str(path))
-    for note in finished.notes:
+    for note in (*finished.notes, *([] if page else [f"no sign-off: {_no_manifest(run)}"])):
         typer.echo(note)
     stopped = STOPPED in finished.summary.interrupted.split("; ")
     raise typer.Exit(INTERRUPTED if stopped else finished.summary.exit_code)
+
+
+def _sign_off(run: Path, cases: Sequence[CaseEvidence], *, is_new: bool) -> Path | None:
+    """The document, made again unless it is signed. A run that was merged this moment ends here, and gets its manifest."""
+    if is_new:
+        return signoff.seal(run, cases)
+    if not (run / manifest.FILE).exists():
+        return None
+    return run / document.HTML if (run / attest.FILE).exists() else signoff.make(run, sealed=cases).html
+
+
+def _no_manifest(run: Path) -> str:
+    return f"{run / manifest.FILE} is missing, so nobody knows what the run left; only a run's end makes one"
 
 
 def _require_whole(run: Path, *, is_merged: bool, complete: bool) -> None:
@@ -67,11 +79,11 @@ def _require_whole(run: Path, *, is_merged: bool, complete: bool) -> None:
         raise MistakeError(f"{run}: {what}; allowed: a run's directory, e.g. reports/latest")
     require_files(run.resolve())
     require_ended(run)
-    if (run / document.HTML).exists() and not (run / manifest.FILE).exists():  # both were made as the run ended
-        raise MistakeError(
-            f"{run / manifest.FILE}: is missing, so nobody knows what the run left; allowed: a whole run"
-        )
-    if (run / manifest.FILE).exists() and (differing := manifest.differences(run.resolve())):
+    has_manifest = (run / manifest.FILE).exists()
+    is_signed_off = (run / document.HTML).exists() or (run / attest.FILE).exists()  # made after the manifest
+    if not has_manifest and (is_signed_off or (is_merged and read_end(run))):
+        raise MistakeError(f"{_no_manifest(run)}; allowed: a whole run")
+    if has_manifest and (differing := manifest.differences(run.resolve())):
         raise MistakeError(f"{run}: the evidence is not as the run left it: {'; '.join(differing[:3])}")
     if is_merged and not (run / scope.FILE).exists():
         raise MistakeError(

@@ -11,7 +11,7 @@ from typer.core import TyperGroup
 from harness import signoff
 from harness.cli.app import FAILED, PASSED
 from harness.report.foreign import require_ended, require_run
-from harness.signoff import attest, document
+from harness.signoff import attest, document, manifest
 from harness.signoff.decision import Acceptance, Decision
 from harness.terminal import printable
 
@@ -60,6 +60,9 @@ def verify(
         raise typer.Exit(FAILED)
     _say(decision)
     typer.echo("verified: the evidence is what was signed, and the verdicts follow from it")
+    if uncovered := manifest.views(run.resolve()):
+        typer.echo(f"not covered, whatever they say: {', '.join(map(_one_line, uncovered))}")
+        typer.echo("  (views of the evidence; `harness report` makes them again)")
     raise typer.Exit(_code(decision))
 
 

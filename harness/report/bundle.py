@@ -29,6 +29,7 @@ from harness.report.summary import latest, summarise
 from harness.verdict import NEVER_REPORTED
 
 ALL = "all"
+TABLE = "report.csv"
 _TEXTS = {".txt", ".csv", ".md", ".html", ".svg", ".json", ".xml", ".log"}
 #: How a spreadsheet knows a formula by its first character (OWASP, CSV injection).
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
@@ -43,8 +44,7 @@ def zipped(run: Path, which: str) -> Path:
     """Bundle one case (its id, or a part of it that only it has), or ``all``. Returns the ZIP's path."""
     every = read_cases(run)
     chosen = _chosen(latest(every), which, run)
-    label = ALL if which == ALL else re.sub(r"[^\w.+-]+", "_", mask_name(chosen[0].directory.name))
-    path = run / f"report-{label}.zip"
+    path = run / bundle_name(ALL if which == ALL else chosen[0].directory.name)
     with Scratch() as scratch:
         home = scratch.path / "bundle"
         home.mkdir()
@@ -55,6 +55,12 @@ def zipped(run: Path, which: str) -> Path:
             for file in sorted(home.rglob("*")):
                 archive.write(file, file.relative_to(home))
     return path
+
+
+def bundle_name(which: str) -> str:
+    """The file name of the bundle of a case, by its directory's name, or of :data:`ALL`."""
+    label = re.sub(r"[^\w.+-]+", "_", mask_name(which))
+    return f"report-{label}.zip"
 
 
 def _write_report(path: Path, run: Path, copies: Sequence[CaseEvidence], every: Sequence[CaseEvidence] | None) -> None:
@@ -147,7 +153,7 @@ def table(run: Path) -> Path:
     cases = latest(read_cases(run))
     reported = {case.key for case in cases}
     absent = [case for case in planned if key_of(case) not in reported]
-    path = run / "report.csv"
+    path = run / TABLE
     with path.open("w", encoding="utf-8-sig", newline="") as file:  # spreadsheets take UTF-8 for it by its mark alone
         writer = csv.writer(file)
         writer.writerow(COLUMNS)

@@ -56,7 +56,7 @@ from harness.verdict import Verdict
 
 CASES = "cases"
 ALLURE = "allure-results"
-CAUSES = "causes.json"
+REPORT, JUNIT, SUMMARY, CAUSES = "report.html", "junit.xml", "summary.json", "causes.json"
 _RUN = "run.json"
 #: So many entries of the history are read for the trends: one for each deployment and site of a run.
 MOST_PAST = 60
@@ -333,16 +333,16 @@ def _finish(
     causes = common.plain(judged(cases))
     summary.causes = causes["causes"]
     whole_file.write(run / CAUSES, json.dumps(causes, indent=1) + "\n")
-    summary.write(run / "summary.json")
-    junit.write(run / "junit.xml", cases, absent)
+    summary.write(run / SUMMARY)
+    junit.write(run / JUNIT, cases, absent)
     past = _past(run, evidences, planned, scope, notes)
-    times = html.write(run / "report.html", summary, cases, absent, past, end.command, end.made_of)
+    times = html.write(run / REPORT, summary, cases, absent, past, end.command, end.made_of)
     allure_page = _allure(run, evidences, absent, summary, end, notes, times) if end.allure_results else None
     return FinishedRun(
         summary,
         run,
-        run / "report.html",
-        run / "junit.xml",
+        run / REPORT,
+        run / JUNIT,
         end.allure_results,
         allure_page,
         tuple(evidences),

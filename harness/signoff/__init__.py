@@ -37,7 +37,7 @@ class Signed:
 
 
 def seal(run: Path, cases: Sequence[CaseEvidence] | None = None) -> Path:
-    """At a run's end: put down what the evidence is, and write the document, unsigned. Returns the document.
+    """At a run's end, and never later: write the manifest of its evidence, and the document, unsigned. Returns the document.
 
     ``cases`` are those of the run where they have been read for its reports this moment.
     """
@@ -56,7 +56,7 @@ def make(
 ) -> Signed:
     """Make the sign-off of a run; signed with ``key``, or else saying that it is unsigned.
 
-    ``sealed``: the run's cases, whose manifest was written this moment, so that its files need not be measured again.
+    ``sealed``: the run's cases, where the caller has just compared its files with the manifest, or written that.
     """
     run = run.resolve()
     signer = attest.signer_of(key) if key else None

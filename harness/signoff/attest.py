@@ -33,7 +33,7 @@ from harness.signoff.decision import Acceptance, Decision
 from harness.signoff.rows import RowResult
 from harness.verdict import Verdict
 
-FILE = "signoff.intoto.json"
+FILE = manifest.ATTESTATION
 PREDICATE = "https://in-toto.io/attestation/test-result/v0.1"
 _PAYLOAD = "application/vnd.in-toto+json"
 _RESULT = {Acceptance.ACCEPTED: "PASSED", Acceptance.WITH_WAIVERS: "WARNED", Acceptance.NOT_ACCEPTED: "FAILED"}
@@ -168,6 +168,8 @@ def read(run: Path, key: SSlibKey) -> Attested:
     try:
         envelope = Envelope.from_dict(json.loads(raw))
         envelope.verify([key], 1)
+        if len(envelope.signatures) > 1:  # the key vouches for one; nothing is known of another
+            raise VerificationError
         if is_statement := envelope.payload_type == _PAYLOAD:
             statement = Statement.copy_from_pb(ParseDict(json.loads(envelope.payload), statement_pb2.Statement()))
             statement.validate()

@@ -101,7 +101,7 @@ def decide(
 ) -> Decision:
     """Decide on a run. Raises :class:`MistakeError` when ``run`` holds none, or a waiver speaks of no row of it.
 
-    ``sealed``: its cases, whose manifest was written this moment, so that no file is held against it.
+    ``sealed``: the run's cases, where the caller has just compared its files with the manifest, or written that.
     """
     if not (run / "cases").is_dir():
         raise MistakeError(f"{run}: not a run's directory: it has no cases")
@@ -114,7 +114,8 @@ def decide(
     expired = tuple(waiver for waiver in waivers if waiver.expired(today))
     valid = tuple(waiver for waiver in waivers if waiver not in expired)
     if scope:
-        check(waivers, [(d.name, row.row) for d in scope.deployments for row in d.rows], source or Path("waivers"))
+        known = [(d.name, row.row) for d in scope.deployments for row in d.rows]
+        check(waivers, known, source or Path("waivers"), today=today)
     rows = results(scope, judged, planned, valid) if scope else ()
     contradictions = tuple(one.contradiction for one in judged if one.contradiction)
     reasons = (

@@ -17,12 +17,13 @@ from harness.files import whole_file
 from harness.report.markup import printable
 from harness.report.mask import mask_text
 from harness.report.pages import environment
+from harness.signoff import manifest
 from harness.signoff.claims import by_source
 from harness.signoff.decision import Acceptance, Decision
 from harness.signoff.rows import NOT_APPLICABLE, NOT_RUN, PARTLY_RUN, STAND_IN, SYNTHFLOW, UNNAMED, RowResult, ai_of
 from harness.verdict import Verdict
 
-HTML, PDF = "signoff.html", "signoff.pdf"
+HTML, PDF = manifest.HTML, manifest.PDF
 
 
 def write(path: Path, decision: Decision, *, customer: str, signer: str, evidence: str) -> None:

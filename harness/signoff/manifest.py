@@ -1,30 +1,41 @@
-"""SHA-256 of every file of evidence: ``signoff.manifest.json``, written when the run ends.
+"""SHA-256 of every file of evidence: ``signoff.manifest.json``, written once, when the run ends.
 
-Evidence is all that the run directory holds but its views (reports, results, the sign-off itself), which are made of it and
-can be made again. A file nobody knows is an added one.
+Evidence is every file of the run directory except its views (reports, results, the sign-off itself). Views are made from the
+evidence and can be made again. They are known by their exact names: any other file counts as added.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from harness.errors import MistakeError
 from harness.files import json_file, whole_file
+from harness.report import allure_report
+from harness.report.bundle import ALL, TABLE, bundle_name
+from harness.report.run import ALLURE, CASES, CAUSES, JUNIT, REPORT, SUMMARY
 
 FILE = "signoff.manifest.json"
+HTML, PDF = "signoff.html", "signoff.pdf"
+ATTESTATION = "signoff.intoto.json"
+WAIVERS = "signoff.waivers.toml"
 
-#: Made of the evidence, so no evidence: the run's own files by these names.
-_VIEWS = frozenset({"junit.xml", "summary.json", "causes.json", "control"})
-_VIEWS_BEGIN = ("signoff.", "report", "allure")
+_SIGN_OFF = frozenset({FILE, HTML, PDF, ATTESTATION, WAIVERS})
+_VIEWS = frozenset({REPORT, TABLE, JUNIT, SUMMARY, CAUSES, allure_report.CONFIG, allure_report.GATE})
+_VIEW_DIRECTORIES = frozenset({ALLURE, allure_report.REPORT})
+_CONTROL = "control"  #: the locks of a run under way, or a link to them
+#: What a killed process left half written.
+_PARTIAL = re.compile(rf"\.(.+)\.\d+{re.escape(whole_file.PARTIAL)}")
 
 
 def files(run: Path) -> Iterator[Path]:
     """Every file of evidence, links not followed."""
+    bundles = _bundles(run)
     for entry in sorted(run.iterdir()):
-        if _is_view(entry.name):
+        if _is_view(entry, bundles) or (entry.name in _SIGN_OFF and entry.is_file()):
             continue
         if entry.is_dir() and not entry.is_symlink():
             yield from (path for path in sorted(entry.rglob("*")) if path.is_symlink() or not path.is_dir())
@@ -32,8 +43,28 @@ def files(run: Path) -> Iterator[Path]:
             yield entry
 
 
-def _is_view(name: str) -> bool:
-    return name in _VIEWS or name.startswith(_VIEWS_BEGIN) or whole_file.is_partial(name)
+def views(run: Path) -> list[str]:
+    """Names of the views that are there: neither the manifest nor the signature covers them."""
+    bundles = _bundles(run)
+    return sorted(entry.name for entry in run.iterdir() if _is_view(entry, bundles))
+
+
+def _is_view(entry: Path, bundles: frozenset[str]) -> bool:
+    if entry.name == _CONTROL:
+        return True
+    if entry.is_dir() and not entry.is_symlink():
+        return entry.name in _VIEW_DIRECTORIES
+    partial = _PARTIAL.fullmatch(entry.name)
+    name = partial[1] if partial else entry.name
+    return name in _VIEWS or name in bundles or (partial is not None and name in _SIGN_OFF)
+
+
+def _bundles(run: Path) -> frozenset[str]:
+    """The names that ``harness report --zip`` gives the bundles of this run."""
+    if not any(run.glob("report-*.zip*")):
+        return frozenset()
+    cases = (path.name for path in (run / CASES).iterdir()) if (run / CASES).is_dir() else ()
+    return frozenset(map(bundle_name, (ALL, *cases)))
 
 
 def measure(run: Path) -> dict[str, str]:
@@ -61,8 +92,7 @@ def read(run: Path) -> dict[str, str]:
         raise MistakeError(f"{run / FILE}: cannot be read: {error}") from error
     if not isinstance(found, dict):
         raise MistakeError(f"{run / FILE}: holds no list of files")
-    # what an older manifest counts among the evidence, and is none
-    return {str(name): str(value) for name, value in found.items() if not _is_view(str(name).partition("/")[0])}
+    return {str(name): str(value) for name, value in found.items()}
 
 
 def differences(run: Path) -> list[str]:

@@ -7,25 +7,40 @@
     deployment = "acme-talkdesk"     # only where the run has several
     who = "Jane Doe, Head of Operations"
     why = "The trunk is enlarged to 30 calls on 1 December."
-    until = 2026-12-31               # the last day on which it counts
+    until = 2026-12-31               # the last day on which it counts, at most a year ahead
 """
 
 from __future__ import annotations
 
 import datetime
+import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from harness import toml_model
 from harness.errors import MistakeError
+from harness.signoff import manifest
 
 #: The waivers a document was made with, kept beside it.
-FILE = "signoff.waivers.toml"
+FILE = manifest.WAIVERS
 
-_Words = Annotated[str, Field(min_length=1)]
+#: The longest time from today to ``until``: whoever answers for a row looks at it again once a year.
+MOST_DAYS = 366
+
+#: Letters to Unicode, and shown as nothing: the fillers of Hangul.
+_INVISIBLE_LETTERS = frozenset("\u115f\u1160\u3164\uffa0")
+
+
+def _readable(text: str) -> str:
+    if not any(unicodedata.category(sign).startswith("L") and sign not in _INVISIBLE_LETTERS for sign in text):
+        raise ValueError("has no letter that can be seen; allowed: words")
+    return text
+
+
+_Words = Annotated[str, Field(min_length=1), AfterValidator(_readable)]
 
 
 class Waiver(BaseModel):
@@ -33,7 +48,7 @@ class Waiver(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
 
-    row: _Words
+    row: Annotated[str, Field(min_length=1)]
     deployment: str = ""
     who: _Words
     why: _Words
@@ -64,14 +79,17 @@ def read(path: Path) -> tuple[Waiver, ...]:
     return toml_model.load(path, _File).waiver
 
 
-def check(waivers: Iterable[Waiver], rows: Iterable[tuple[str, str]], path: Path) -> None:
-    """Raise :class:`MistakeError` for each waiver of a row that the run's deployments do not have."""
+def check(waivers: Iterable[Waiver], rows: Iterable[tuple[str, str]], path: Path, *, today: datetime.date) -> None:
+    """Raise :class:`MistakeError` for each waiver of an unknown row, and each that ends later than ``MOST_DAYS`` after ``today``."""
     known = list(rows)
-    lines = [
-        f"{path}: waiver of {waiver.what}: {_unknown(waiver, known)}"
-        for waiver in waivers
-        if not any(waiver.covers(deployment, row) for deployment, row in known)
-    ]
+    latest = today + datetime.timedelta(days=MOST_DAYS)
+    lines = []
+    for waiver in waivers:
+        if not any(waiver.covers(deployment, row) for deployment, row in known):
+            lines.append(f"{path}: waiver of {waiver.what}: {_unknown(waiver, known)}")
+        if waiver.until > latest:
+            allowed = f"allowed: {latest} at the latest ({MOST_DAYS} days from today)"
+            lines.append(f"{path}: waiver of {waiver.what}: until {waiver.until} is too far ahead; {allowed}")
     if lines:
         raise MistakeError("\n".join(lines))
 

@@ -8,11 +8,12 @@ from types import ModuleType
 import pytest
 from typer.testing import CliRunner
 
+from harness import signoff
 from harness.cli.app import application
 from harness.errors import MistakeError
 from harness.report.never_ended import NEVER_ENDED
 from harness.report.run import STOPPED
-from harness.signoff import manifest
+from harness.signoff import attest, manifest
 
 
 @pytest.fixture(autouse=True)
@@ -53,14 +54,39 @@ def test_a_case_to_bundle_that_there_is_not_is_said_before_anything_is_made(tmp_
 
 
 def test_of_a_run_whose_manifest_is_gone_no_other_is_made(tmp_path: Path, runs: ModuleType) -> None:
-    """It would vouch for whatever is there by now. A run that made no reports (--no-reports, a full disk) has none yet."""
+    """It would vouch for whatever is there by now: also where the documents that were made of it are gone with it."""
     made = runs.make_run(tmp_path, rows=("HOLD",)).directory
     (made / manifest.FILE).unlink()
-    assert CliRunner().invoke(application(), ["report", str(made)]).exit_code == 0
-    assert manifest.differences(made) == []
+    for _ in range(2):
+        ended = CliRunner().invoke(application(), ["report", str(made)])
+        assert ended.exit_code == 0
+        assert f"no sign-off: {made / manifest.FILE} is missing" in ended.output
+        assert (made / "report.html").exists()
+        assert not list(made.glob("signoff.*"))
 
+    other = runs.make_run(tmp_path, rows=("BUSY",)).directory
+    ended = CliRunner().invoke(application(), ["report", str(made), str(other), "--into", str(tmp_path / "both")])
+    assert isinstance(ended.exception, MistakeError)
+    assert "signoff.manifest.json is missing, so nobody knows what the run left" in str(ended.exception)
+    assert not (tmp_path / "both").exists()
+
+
+@pytest.mark.parametrize("name", ["signoff.html", "signoff.intoto.json"])
+def test_a_document_without_its_manifest_is_refused(tmp_path: Path, runs: ModuleType, name: str) -> None:
+    made = runs.make_run(tmp_path, rows=("HOLD",)).directory
     (made / manifest.FILE).unlink()
+    (made / name).touch()
     ended = CliRunner().invoke(application(), ["report", str(made)])
     assert isinstance(ended.exception, MistakeError)
-    assert "signoff.manifest.json: is missing, so nobody knows what the run left" in str(ended.exception)
-    assert not (made / manifest.FILE).exists()
+    assert "signoff.manifest.json is missing" in str(ended.exception)
+
+
+def test_what_a_signature_does_not_cover_is_printed(tmp_path: Path, runs: ModuleType) -> None:
+    """An edited report stands beside a genuine sign-off."""
+    made = runs.make_run(tmp_path / "reports", rows=("HOLD",)).directory
+    public = attest.make_keys(tmp_path / "key.pem")
+    assert CliRunner().invoke(application(), ["report", str(made)]).exit_code == 0
+    signoff.make(made, key=tmp_path / "key.pem")
+    (made / "report.html").write_text("everything passed")
+    ended = CliRunner().invoke(application(), ["signoff", "verify", str(made), "--key", str(public)])
+    assert "not covered, whatever they say: causes.json, junit.xml, report.html, summary.json" in ended.output

@@ -45,8 +45,11 @@ def test_nothing_of_what_was_cut_short_stays(tmp_path: Path, raised: BaseExcepti
 
 
 def test_what_a_killed_process_left_is_no_evidence(tmp_path: Path) -> None:
-    with whole_file.writing(tmp_path / "name") as partial:
+    """Of a view, that is: of another file it would be an added one."""
+    with whole_file.writing(tmp_path / "summary.json") as partial:
         partial.write_text("half")
         assert [path.name for path in tmp_path.iterdir()] == [partial.name]
         assert list(manifest.files(tmp_path)) == []
-    assert [path.name for path in manifest.files(tmp_path)] == ["name"]
+    with whole_file.writing(tmp_path / "name") as partial:
+        partial.write_text("half")
+        assert list(manifest.files(tmp_path)) == [partial]

@@ -191,7 +191,9 @@ def test_options_say_nothing_of_deployments_that_the_run_had_not(tmp_path: Path,
 def test_hostile_words_stay_words(tmp_path: Path, runs: ModuleType) -> None:
     run = runs.make_run(tmp_path, plays={ROW: runs.fails}).directory
     waiver = tmp_path / "w.toml"
-    waiver.write_text(f'[[waiver]]\nrow="{ROW}"\nwho="<script>alert(1)</script>"\nwhy="x"\nuntil=2999-01-01\n')
+    waiver.write_text(
+        f'[[waiver]]\nrow="{ROW}"\nwho="<script>alert(1)</script>"\nwhy="x"\nuntil={datetime.datetime.now(datetime.UTC).date()}\n'
+    )
     html = signoff.make(run, waiver_file=waiver, customer="<script>alert(2)</script>").html.read_text()
 
     assert "<script" not in html
@@ -269,7 +271,7 @@ def test_of_several_deployments_each_line_says_whose_it_is(tmp_path: Path, runs:
 
     made = [runs.make_run(tmp_path, plays={"HOLD": excused}, deployment=one).directory for one in (runs.live(), other)]
     run = merge(made, tmp_path)
-    until = datetime.date(2099, 1, 1)
+    until = datetime.date(2026, 12, 31)
     answered = [
         waivers.Waiver(row="TD-CAPACITY", deployment="Ümbra", who="Jane", why="later", until=until),
         waivers.Waiver(row="TD-SKILLS-MENU", who="Joe", why="later", until=until),

@@ -12,15 +12,21 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from securesystemslib.dsse import Envelope
+from securesystemslib.signer._signature import Signature
 
 from harness import signoff
 from harness.errors import MistakeError
 from harness.report.run import RunEnd, read_end, remake, write_end
-from harness.signoff import attest, manifest
+from harness.signoff import attest, manifest, waivers
 from harness.signoff.decision import Acceptance
 
 ROW = "TD-INBOUND"
 CHANGES = 200
+
+
+def tomorrow() -> datetime.date:
+    return datetime.datetime.now(datetime.UTC).date() + datetime.timedelta(days=1)
 
 
 @pytest.fixture
@@ -90,7 +96,7 @@ def test_what_was_changed_is_told_before_anything_is_made_of_it(
 ) -> None:
     """Of JSON of another shape the verification ended as a fault of the harness, and of none at all as a mistake of the reader's."""
     run = runs.make_run(tmp_path / "reports", rows=("HOLD",)).directory
-    (tmp_path / "waivers.toml").write_text(f'[[waiver]]\nrow = "{ROW}"\nwho = "J"\nwhy = "-"\nuntil = 2999-01-01\n')
+    (tmp_path / "waivers.toml").write_text(f'[[waiver]]\nrow = "{ROW}"\nwho = "J"\nwhy = "x"\nuntil = {tomorrow()}\n')
     signoff.make(run, key=key, waiver_file=tmp_path / "waivers.toml")
     (run / name).write_text(text)
     decision, problems = signoff.verify(run, key.with_suffix(".pub"))
@@ -169,10 +175,10 @@ def test_a_waiver_that_runs_out_after_the_signing(
     tmp_path: Path, runs: ModuleType, key: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = runs.make_run(tmp_path / "reports", plays={ROW: runs.fails}).directory
-    waivers = tmp_path / "waivers.toml"
-    waivers.write_text(f'[[waiver]]\nrow = "{ROW}"\nwho = "Jane Doe"\nwhy = "It is known."\nuntil = 2026-11-30\n')
+    path = tmp_path / "waivers.toml"
+    path.write_text(f'[[waiver]]\nrow = "{ROW}"\nwho = "Jane Doe"\nwhy = "It is known."\nuntil = 2026-11-30\n')
     monkeypatch.setattr(signoff, "_today", lambda: datetime.date(2026, 11, 30))
-    assert signoff.make(run, key=key, waiver_file=waivers).decision.outcome is Acceptance.WITH_WAIVERS
+    assert signoff.make(run, key=key, waiver_file=path).decision.outcome is Acceptance.WITH_WAIVERS
     assert signoff.verify(run, key.with_suffix(".pub"))[1] == []
 
     monkeypatch.setattr(signoff, "_today", lambda: datetime.date(2026, 12, 1))
@@ -184,14 +190,14 @@ def test_a_waiver_that_had_run_out_before_the_signing(
 ) -> None:
     """It counted for nothing when it was signed, so nothing changes by it; one beside it that counted is another matter."""
     run = runs.make_run(tmp_path / "reports", plays={ROW: runs.fails, "HOLD": runs.fails}).directory
-    waivers = tmp_path / "waivers.toml"
-    waivers.write_text(
+    path = tmp_path / "waivers.toml"
+    path.write_text(
         f'[[waiver]]\nrow = "{ROW}"\nwho = "Jane Doe"\nwhy = "It is known."\nuntil = 2026-11-19\n'
         '[[waiver]]\nrow = "HOLD"\nwho = "John Doe"\nwhy = "It is known."\nuntil = 2026-11-30\n'
         '[[waiver]]\nrow = "BUSY"\nwho = "John Doe"\nwhy = "Nothing needs it."\nuntil = 2026-11-30\n'
     )
     monkeypatch.setattr(signoff, "_today", lambda: datetime.date(2026, 11, 20))
-    assert signoff.make(run, key=key, waiver_file=waivers).decision.outcome is Acceptance.NOT_ACCEPTED
+    assert signoff.make(run, key=key, waiver_file=path).decision.outcome is Acceptance.NOT_ACCEPTED
     assert signoff.verify(run, key.with_suffix(".pub"))[1] == []
 
     monkeypatch.setattr(signoff, "_today", lambda: datetime.date(2026, 12, 1))
@@ -223,6 +229,97 @@ def test_the_statement_is_what_in_toto_asks_for(tmp_path: Path, runs: ModuleType
     assert found.subjects[manifest.FILE] == manifest.digest(run / manifest.FILE)
     payload = json.loads((run / attest.FILE).read_text())
     assert payload["payloadType"] == "application/vnd.in-toto+json"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "signoff.ACCEPTED.pdf",
+        "signoff.html.bak",
+        "report-ACCEPTED.zip",
+        "report-of-somebody.html",
+        "report.html.d/page.html",
+        "allure-report.html",
+        "allure/index.html",
+        "junit.xml/page.html",
+        "signoff.pdf/page.html",
+        ".ACCEPTED.1.part",
+    ],
+)
+def test_a_file_that_is_named_like_a_view_is_an_added_one(
+    tmp_path: Path, runs: ModuleType, key: Path, name: str
+) -> None:
+    """Any file was taken for a view whose name began with ``signoff.``, ``report`` or ``allure``."""
+    run = runs.make_run(tmp_path / "reports", rows=("HOLD",)).directory
+    signoff.make(run, key=key)
+    (run / name).parent.mkdir(exist_ok=True)
+    (run / name).write_text("ACCEPTED")
+    assert signoff.verify(run, key.with_suffix(".pub"))[1] == [f"{name}: was added"]
+
+
+def test_the_views_of_a_run_are_no_added_files(tmp_path: Path, runs: ModuleType, key: Path) -> None:
+    made = runs.make_run(tmp_path / "reports", rows=("HOLD",))
+    run, case = made.directory, made.case_directory("HOLD").name
+    signoff.make(run, key=key)
+    remake(run)
+    names = ["allure-results", "allurerc.json", "causes.json", "junit.xml", "report.csv", "report-all.zip",
+             f"report-{case}.zip", "report.html", "summary.json"]  # fmt: skip
+    (run / "allure-results").mkdir()
+    for name in names[1:]:
+        (run / name).touch()
+    assert signoff.verify(run, key.with_suffix(".pub"))[1] == []
+    assert manifest.views(run) == sorted(names)
+
+
+def test_every_signature_has_to_be_the_keys(tmp_path: Path, runs: ModuleType, key: Path) -> None:
+    """One that is invalid, or another key's, stood beside the right one without a word."""
+    run = runs.make_run(tmp_path / "reports", rows=("HOLD",)).directory
+    signoff.make(run, key=key)
+    envelope = Envelope.from_dict(json.loads((run / attest.FILE).read_text()))
+    for second in (Signature("0" * 64, "00" * 64), attest.signer_of(other_key(tmp_path)).sign(envelope.pae())):
+        envelope.signatures[second.keyid] = second
+        (run / attest.FILE).write_text(json.dumps(envelope.to_dict(), indent=1) + "\n")
+        decision, problems = signoff.verify(run, key.with_suffix(".pub"))
+        assert (decision, problems) == (None, ["signoff.intoto.json: not signed with this key, or changed since"])
+        del envelope.signatures[second.keyid]
+
+
+def other_key(tmp_path: Path) -> Path:
+    attest.make_keys(tmp_path / "other.pem")
+    return tmp_path / "other.pem"
+
+
+class TestWaivers:
+    @pytest.mark.parametrize("key", ["who", "why"])
+    @pytest.mark.parametrize("words", ["\u200b\u2060", "\u3164", "\u2800", "- . -", "\u202e\ufeff"])
+    def test_by_nobody_that_can_be_read_are_refused(self, tmp_path: Path, key: str, words: str) -> None:
+        said = {"row": ROW, "who": "Jane Doe", "why": "It is known.", key: words}
+        path = tmp_path / "waivers.toml"
+        path.write_text("[[waiver]]\n" + "".join(f'{k} = "{v}"\n' for k, v in said.items()) + "until = 2026-12-31\n")
+        with pytest.raises(MistakeError, match=rf"waiver\.0\.{key}: .*no letter that can be seen; allowed: words"):
+            waivers.read(path)
+
+    @pytest.mark.parametrize("words", ["Jane Doe", "王伟", "جين", "J"])
+    def test_by_somebody_are_read(self, tmp_path: Path, words: str) -> None:
+        path = tmp_path / "waivers.toml"
+        path.write_text(f'[[waiver]]\nrow = "{ROW}"\nwho = "{words}"\nwhy = "{words}"\nuntil = 2026-12-31\n')
+        assert waivers.read(path)[0].who == words
+
+    def test_count_for_a_year_at_most(self, tmp_path: Path, runs: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+        run = runs.make_run(tmp_path / "reports", rows=(ROW,), plays={ROW: runs.fails}).directory
+        path = tmp_path / "waivers.toml"
+        monkeypatch.setattr(signoff, "_today", lambda: datetime.date(2026, 11, 30))
+        for until, is_taken in (("2027-12-01", True), ("2027-12-02", False), ("9999-12-31", False)):
+            path.write_text(f'[[waiver]]\nrow = "{ROW}"\nwho = "Jane Doe"\nwhy = "Known."\nuntil = {until}\n')
+            if is_taken:
+                assert signoff.make(run, waiver_file=path).decision.outcome is Acceptance.NOT_ACCEPTED
+                continue
+            with pytest.raises(MistakeError) as caught:
+                signoff.make(run, waiver_file=path)
+            assert str(caught.value) == (
+                f"{path}: waiver of {ROW}: until {until} is too far ahead; allowed: 2027-12-01 at the latest "
+                "(366 days from today)"
+            )
 
 
 class TestKeys:
