@@ -120,7 +120,9 @@ _Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show only what came
 _Verbose = Annotated[
     bool, typer.Option("--verbose", "-v", help="Show every case that does not pass, and every row at the end.")
 ]
-_AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON, and nothing else; with --plan, the plan.")]
+_AsJson = Annotated[
+    bool, typer.Option("--json", help="Print the result as JSON, and nothing else; with --plan, the plan.")
+]
 
 
 def verify(
