@@ -9,7 +9,7 @@ from __future__ import annotations
 import sysconfig
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from enum import IntEnum, StrEnum
 from pathlib import Path
 from types import TracebackType
@@ -49,6 +49,17 @@ class Strength(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """What a check, or a later adjustment of its finding, was given: the check's stable name and its arguments.
+
+    The arguments are JSON-ready, except for events and SIP messages (:mod:`harness.checks.asked`).
+    """
+
+    by: str
+    given: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """What one check expected and what it saw.
 
@@ -68,6 +79,10 @@ class Finding:
     dispensable: bool = False  #: the deployment says that a case may do without it where nobody can look
     measured: Measurement | None = None
     starved_s: float | None = None  #: it is broken because this machine kept the harness waiting for so long
+    asked: Asked | None = field(default=None, compare=False, repr=False)  #: what it was made from; None: not recorded
+    adjusted: tuple[Asked, ...] = field(
+        default=(), compare=False, repr=False
+    )  #: how it was changed after that, in order
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -85,8 +100,8 @@ class Finding:
         return self.measured.listener if isinstance(self.measured, BetweenEnds) else ""
 
     def plain(self) -> dict[str, Any]:
-        """JSON-ready data."""
-        plain = {f.name: getattr(self, f.name) for f in fields(self)}
+        """JSON-ready data, without what it was made from."""
+        plain = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("asked", "adjusted")}
         return plain | {"evidence": list(self.evidence), "measured": self.measured and self.measured.plain()}
 
     @classmethod
@@ -153,17 +168,31 @@ INTERRUPTED: Final = "the run was interrupted"
 _NOTHING = "the case looked at nothing"
 
 
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What else decided how a case ended: an error, an interruption. ``finding`` is the index of the finding that it rests on."""
+
+    verdict: Verdict
+    message: str
+    finding: int | None = None
+
+
 class CaseOutcome:
     """What decides how a case ended, gathered while it runs: its findings, and what else went wrong."""
 
-    def __init__(self, findings: Iterable[Finding] = ()) -> None:
+    def __init__(self, findings: Iterable[Finding] = (), troubles: Iterable[Trouble] = ()) -> None:
         self._findings = list(findings)
-        self._troubles: list[Conclusion] = []
+        self._troubles = list(troubles)
 
     @property
     def findings(self) -> Sequence[Finding]:
         """In the order they were made."""
         return self._findings
+
+    @property
+    def troubles(self) -> Sequence[Trouble]:
+        """What else went wrong, in its order."""
+        return self._troubles
 
     def add(self, finding: Finding) -> None:
         """Take a finding into account."""
@@ -176,31 +205,32 @@ class CaseOutcome:
         elif isinstance(error, ExpectationError):
             if error.finding not in self._findings:
                 self.add(error.finding)
+            index = self._findings.index(error.finding)
             # That nobody could look counts here even where the deployment can do without: the case went no further. Nor does it
             # pass where that was by what had passed: nobody has looked at the rest.
             verdict, why = error.finding.verdict, str(error)
             if verdict is Verdict.PASSED:
                 verdict, why = Verdict.BROKEN, f"the case ended early, by a finding that passed: {why}"
-            self._troubles.append(Conclusion(verdict, why))
+            self._troubles.append(Trouble(verdict, why, index))
         elif isinstance(error, DidNotPassError):
             pass  # it only repeats what is known
         elif is_failure(error):
-            self._troubles.append(Conclusion(Verdict.FAILED, str(error) or "an assertion failed"))
+            self._troubles.append(Trouble(Verdict.FAILED, str(error) or "an assertion failed"))
         else:
-            self._troubles.append(Conclusion(Verdict.BROKEN, _words_of(error)))
+            self._troubles.append(Trouble(Verdict.BROKEN, _words_of(error)))
 
     def came_to_its_end(self) -> None:
         """The scenario has said its part. One that looked at nothing fails, whatever breaks later."""
         if not self._findings:
-            self._troubles.append(Conclusion(Verdict.FAILED, _NOTHING))
+            self._troubles.append(Trouble(Verdict.FAILED, _NOTHING))
 
     def interrupted(self) -> None:
         """The run was stopped while the case went on."""
-        self._troubles.append(Conclusion(Verdict.BROKEN, INTERRUPTED))
+        self._troubles.append(Trouble(Verdict.BROKEN, INTERRUPTED))
 
     def worker_died(self) -> None:
         """The process that ran the case is gone; what it had found is all there is."""
-        self._troubles.append(Conclusion(Verdict.BROKEN, _WORKER_DIED))
+        self._troubles.append(Trouble(Verdict.BROKEN, _WORKER_DIED))
 
     @property
     def conclusion(self) -> Conclusion:
@@ -209,7 +239,8 @@ class CaseOutcome:
         A finding that is not observable and dispensable does not count, unless there is nothing else.
         """
         counting = [f for f in self._findings if not is_dispensed_with(f)] or self._findings
-        said = [*(Conclusion(f.verdict, str(f)) for f in counting), *self._troubles]
+        said = [*(Conclusion(f.verdict, str(f)) for f in counting)]
+        said += [Conclusion(trouble.verdict, trouble.message) for trouble in self._troubles]
         if not said:
             return Conclusion(Verdict.FAILED, _NOTHING)
         verdict = worst(one.verdict for one in said)

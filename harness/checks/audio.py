@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from harness import measurement
 from harness.audio.describe import HeardDescription
 from harness.audio.marks import DEFAULT_LEVEL_DBOV
+from harness.checks.asked import check
 from harness.checks.claims import STRENGTH, Claim, Denial, Observation
 from harness.checks.finding import heard_at, judged, not_observable
 from harness.events import SipMessage
@@ -59,6 +61,7 @@ class ListenerReport:
     instead: HeardDescription | None = None  #: what was heard in the speaker's place; times from when listening began
 
 
+@check("audio")
 def direction(
     speaker: str,
     listener: str,
@@ -68,21 +71,21 @@ def direction(
     since: float,
     own: Collection[int],
     least: Strength,
-    name_of: Callable[[int], str | None],
+    names: Mapping[int, str],
     towards: str,
     again: bool = False,
     denial: Denial | None = None,
 ) -> Finding:
     """Whether ``speaker`` was heard at ``listener``.
 
-    ``own`` are the listener's own marks (to hear them is echo); ``name_of`` tells which leg of this case a mark belongs to,
-    None for a leg of another. ``towards`` is the role of the listener (``ai``, ``caller``, ``agent``); ``again`` says that the
-    call was changed since they heard each other first. ``denial`` is what speaks against it: both are shown, and nothing passes
-    on the weaker of the two.
+    ``own`` are the listener's own marks (to hear them is echo); ``names`` has the leg of this case that each heard mark belongs
+    to; a mark of another case has none. ``towards`` is the role of the listener (``ai``, ``caller``, ``agent``); ``again``
+    says that the call was changed since they heard each other first. ``denial`` is what speaks against it: both are shown, and
+    nothing passes on the weaker of the two.
     """
     found = _Found(heard_at(speaker, listener), f"{listener} hears {speaker}", denial)
     measured = _measured(
-        Direction(speaker=speaker, listener=listener, towards=towards, again=again), account, own, name_of
+        Direction(speaker=speaker, listener=listener, towards=towards, again=again), account, own, names
     )
     if denial is not None:
         measured = replace(measured, denied_by=denial.observation.name.lower())
@@ -92,18 +95,18 @@ def direction(
         return found.unknown(f"nobody can tell what {listener} hears", measured)
     # Who sends may do so from another address than it takes RTP at (RFC 3264 section 5.1 names that one alone; RFC 4961 only
     # recommends the same), so that what was not listened to may have been the speaker.
-    if account is not None and denial is None and _came_unheard(account, own, name_of):
+    if account is not None and denial is None and _came_unheard(account, own, names):
         return found.unknown(
-            f"{_instead(account, own, name_of)} from where SDP or signalling says, but {_unheard(account)}", measured
+            f"{_instead(account, own, names)} from where SDP or signalling says, but {_unheard(account)}", measured
         )
-    kind = "unheard" if account is None else _kind(account, own, name_of)
+    kind = "unheard" if account is None else _kind(account, own, names)
     return judged(
         "audio",
         found.subject,
         False,
         expected=found.expected,
         actual=" and ".join(
-            ([_instead(account, own, name_of)] if account else []) + ([denial.evidence] if denial else [])
+            ([_instead(account, own, names)] if account else []) + ([denial.evidence] if denial else [])
         ),
         strength=Strength.UNKNOWN,
         evidence=[denial.evidence] if denial else (),
@@ -112,7 +115,7 @@ def direction(
 
 
 def _measured(
-    bare: Direction, account: ListenerReport | None, own: Collection[int], name_of: Callable[[int], str | None]
+    bare: Direction, account: ListenerReport | None, own: Collection[int], names: Mapping[int, str]
 ) -> Direction:
     if account is None:
         return bare
@@ -122,7 +125,7 @@ def _measured(
         tx_packets=account.tx_packets,
         level_dbov=account.level_dbov,
         echo=any(mark in own for mark in account.marks),
-        foreign=tuple(mark for mark in dict.fromkeys(account.marks) if mark not in own and name_of(mark) is None),
+        foreign=tuple(mark for mark in dict.fromkeys(account.marks) if mark not in own and mark not in names),
         listened_s=account.seconds,
         instead=account.instead.what if account.instead else None,
     )
@@ -179,20 +182,21 @@ class _Found:
         )
 
 
+@check("audio.crossed")
 def no_crossing(
     listener: str,
     marks: Sequence[int],
     own: Collection[int],
     allowed: Collection[int],
-    name_of: Callable[[int], str | None] = lambda mark: None,
+    names: Mapping[int, str] = MappingProxyType({}),
 ) -> Finding:
     """Over the whole leg nothing was heard that belongs to another call, and no echo of its own voice.
 
-    ``name_of`` says whose a mark is that must not be heard, None when it is nobody's in this case.
+    ``names`` says whose a mark is that must not be heard, where it is somebody's in this case.
     """
     foreign = sorted({mark for mark in marks if mark not in allowed and mark not in own})
     echo = sorted({mark for mark in marks if mark in own})
-    wrong = [name_of(mark) or f"mark {mark} of another call" for mark in foreign]
+    wrong = [names.get(mark) or f"mark {mark} of another call" for mark in foreign]
     wrong += ["its own mark, as echo"] * bool(echo)
     return judged(
         "audio.crossed" if foreign or not echo else "audio.echo",
@@ -204,6 +208,7 @@ def no_crossing(
     )
 
 
+@check("audio.level")
 def level(speaker: str, listener: str, dbov: float) -> Finding:
     """A mark, which is sent at one level always, arrives at a level that a conversation can be held at."""
     change = dbov - DEFAULT_LEVEL_DBOV
@@ -222,6 +227,7 @@ def opens_early_media(message: SipMessage) -> bool:
     return message.direction == "received" and _WITH_AUDIO.match(message.text) is not None
 
 
+@check("audio.early")
 def early(speaker: str, listener: str, sound: Sound | None, answered_at: float | None, provisional: int) -> Finding:
     """``speaker`` was heard before the call was answered, after ``provisional`` 18x that had an SDP (RFC 3960 section 1)."""
     before = sound is not None and (answered_at is None or sound.at < answered_at)
@@ -237,6 +243,7 @@ def early(speaker: str, listener: str, sound: Sound | None, answered_at: float |
     )
 
 
+@check("audio.silent")
 def silent(
     speaker: str,
     listener: str,
@@ -276,8 +283,8 @@ def silent(
     )
 
 
-def _kind(account: ListenerReport, own: Collection[int], name_of: Callable[[int], str | None]) -> str:
-    if any(mark not in own and name_of(mark) is None for mark in account.marks):
+def _kind(account: ListenerReport, own: Collection[int], names: Mapping[int, str]) -> str:
+    if any(mark not in own and mark not in names for mark in account.marks):
         return "crossed"
     if account.marks and all(mark in own for mark in account.marks):
         return "echo"
@@ -293,8 +300,8 @@ def _kind(account: ListenerReport, own: Collection[int], name_of: Callable[[int]
     return "other"
 
 
-def _came_unheard(account: ListenerReport, own: Collection[int], name_of: Callable[[int], str | None]) -> bool:
-    nothing_else = account.rx_packets == 0 and _kind(account, own, name_of) == "no-rtp"
+def _came_unheard(account: ListenerReport, own: Collection[int], names: Mapping[int, str]) -> bool:
+    nothing_else = account.rx_packets == 0 and _kind(account, own, names) == "no-rtp"
     return nothing_else and account.unheard_packets >= FEWEST_UNHEARD
 
 
@@ -307,9 +314,9 @@ def _without_media(account: ListenerReport) -> bool:
     return account.rx_packets is None and account.seconds <= 0.0
 
 
-def _instead(account: ListenerReport, own: Collection[int], name_of: Callable[[int], str | None]) -> str:
-    kind = _kind(account, own, name_of)
-    heard = [name_of(mark) or f"a call that is not this one (mark {mark})" for mark in dict.fromkeys(account.marks)]
+def _instead(account: ListenerReport, own: Collection[int], names: Mapping[int, str]) -> str:
+    kind = _kind(account, own, names)
+    heard = [names.get(mark) or f"a call that is not this one (mark {mark})" for mark in dict.fromkeys(account.marks)]
     seconds = f"in {account.seconds:.1f} s"
     if account.instead is not None and kind in ("crossed", "echo", "other"):
         return f"{seconds} it heard {account.instead.words}"

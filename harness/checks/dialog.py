@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from harness import measurement
+from harness.checks.asked import check
 from harness.checks.finding import judged
 from harness.events import SipMessage
 from harness.sip.grammar import SipSyntaxError
@@ -17,6 +18,7 @@ _ON_ITS_WAY_S = 0.3
 _MOST_REPEATED = 1
 
 
+@check("answered.once")
 def answered_once(leg: str, messages: Sequence[SipMessage]) -> Finding | None:
     """One party answered the INVITE that began the call, not several (section 13.2.2.4); None when nobody did."""
     tags = list(dict.fromkeys(answer.to.tag or "" for _, answer in _answers(messages) if _is_first(answer, messages)))
@@ -32,6 +34,7 @@ def answered_once(leg: str, messages: Sequence[SipMessage]) -> Finding | None:
     )
 
 
+@check("answered.acknowledged")
 def acknowledged(leg: str, messages: Sequence[SipMessage]) -> Finding | None:
     """Our ACK arrived: the 200 was not sent again and again after it; None when there was nothing to acknowledge.
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from harness.checks.asked import adjustment
 from harness.measurement import BY_CHECK, Duration, Measurement
 from harness.verdict import Finding, Strength, Verdict
 
@@ -168,21 +169,25 @@ def missed_by(finding: Finding) -> float | None:
     return measured.seconds - measured.limit_s if measured.seconds > measured.limit_s else None
 
 
+@adjustment("late")
 def excused(finding: Finding, starved_s: float) -> Finding:
     """A finding that blames nobody else: something came too late, and the harness itself had been kept waiting as long."""
     return _starved(finding, "in the time it was too late", starved_s)
 
 
+@adjustment("starved")
 def hindered(finding: Finding, starved_s: float) -> Finding:
     """A finding that blames nobody: somebody was not heard, and the harness itself had been kept from speaking and listening."""
     return _starved(finding, "meanwhile", starved_s)
 
 
+@adjustment("mute")
 def mute(finding: Finding, phone: str, mute_s: float) -> Finding:
     """A finding that blames nobody: somebody was not heard, and a phone of the harness at either end had stood still."""
     return _broken(finding, f"{phone}, which is the harness's own, sent no RTP packet for {mute_s:.1f} s")
 
 
+@adjustment("stranger")
 def unclear(finding: Finding, shown: Sequence[str]) -> Finding:
     """A failed finding that says nothing: it rests on calls that may be strangers', which show the numbers ``shown``, or none."""
     what = f"shows {', '.join(shown)}, as others' calls may" if shown else "tells nobody's number"
@@ -190,10 +195,10 @@ def unclear(finding: Finding, shown: Sequence[str]) -> Finding:
     return replace(finding, verdict=Verdict.NOT_OBSERVABLE, actual=actual, strength=Strength.UNKNOWN)
 
 
-def unproven(finding: Finding, error: BaseException) -> Finding:
-    """A failed finding that blames nobody: what it was made with had broken by then."""
-    words = str(error) or type(error).__name__
-    return _broken(finding, f"the harness itself had broken: {words.splitlines()[0]}")
+@adjustment("broken")
+def unproven(finding: Finding, why: str) -> Finding:
+    """A failed finding that blames nobody: what it was made with had broken by then. Only the first line of ``why`` is told."""
+    return _broken(finding, f"the harness itself had broken: {why.splitlines()[0]}")
 
 
 def _starved(finding: Finding, when: str, starved_s: float) -> Finding:

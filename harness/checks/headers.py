@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from harness import measurement
+from harness.checks.asked import check
 from harness.checks.finding import judged
 from harness.sip.identity import digits_of
 from harness.sip.message import Message, Request
 from harness.verdict import Finding
 
 
+@check("route.request_uri", compares_numbers=True)
 def request_user(invite: Request, subject: str, number: str, where: str = "") -> Finding:
     """The Request-URI is addressed to ``number``."""
     user = digits_of(invite.uri)
@@ -23,6 +25,7 @@ def request_user(invite: Request, subject: str, number: str, where: str = "") ->
     )
 
 
+@check("header", compares_numbers=True)
 def header(message: Message, subject: str, name: str, value: str, where: str = "") -> Finding:
     """``name`` stands in the message exactly once, with exactly ``value``."""
     found = message.get_all(name)
@@ -37,6 +40,7 @@ def header(message: Message, subject: str, name: str, value: str, where: str = "
     )
 
 
+@check("header.absent", compares_numbers=True)
 def no_header(message: Message, subject: str, name: str, where: str = "") -> Finding:
     """``name`` does not stand in the message."""
     found = message.get_all(name)
@@ -51,6 +55,7 @@ def no_header(message: Message, subject: str, name: str, where: str = "") -> Fin
     )
 
 
+@check("route.request_uri.in_record", compares_numbers=True)
 def called_in_record(called: str, subject: str, number: str, call_id: str) -> Finding:
     """The far end's record names the number that was called."""
     return judged(
@@ -64,6 +69,7 @@ def called_in_record(called: str, subject: str, number: str, call_id: str) -> Fi
     )
 
 
+@check("header.in_record", compares_numbers=True)
 def header_in_record(seen: str | None, subject: str, name: str, value: str, call_id: str) -> Finding:
     """The far end took a header's value into its record; None where it took other X- headers alone."""
     return judged(
@@ -77,6 +83,7 @@ def header_in_record(seen: str | None, subject: str, name: str, value: str, call
     )
 
 
+@check("header.in_transfer", compares_numbers=True)
 def header_sent(seen: str | None, subject: str, name: str, value: str) -> Finding:
     """The AI's transfer asks for a header with this value, for whom it leads to."""
     return judged(
@@ -89,6 +96,7 @@ def header_sent(seen: str | None, subject: str, name: str, value: str) -> Findin
     )
 
 
+@check("header.absent.in_record", compares_numbers=True)
 def header_not_in_record(seen: str | None, subject: str, name: str, call_id: str) -> Finding:
     """The far end, which takes X- headers into its record, did not get this one."""
     return judged(

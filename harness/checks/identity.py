@@ -7,6 +7,7 @@ from collections.abc import Collection
 from urllib.parse import unquote
 
 from harness import measurement
+from harness.checks.asked import check
 from harness.checks.claims import STRENGTH, Claim, Observation
 from harness.checks.finding import judged
 from harness.sip.grammar import SipSyntaxError
@@ -32,6 +33,7 @@ _NOBODYS_USERS = frozenset({"anonymous", "restricted", "private", "unavailable",
 _SHOWN_TO_ALL = ("From", "Reply-To", "Subject")
 
 
+@check("caller_id", compares_numbers=True)
 def caller_id(invite: Message, subject: str, number: str, form: str, region: str, where: str = "") -> Finding:
     """From names the caller, ``number`` in E.164, written in ``form``: ``e164``, ``national`` or ``preserved``.
 
@@ -71,6 +73,7 @@ def number_shown(invite: Message, numbers: Collection[str], region: str) -> str 
     return _number(_from(invite, region), numbers, region)
 
 
+@check("caller_id.of_platform", compares_numbers=True)
 def platforms_number(invite: Message, subject: str, numbers: Collection[str], region: str, where: str = "") -> Finding:
     """From shows one of the platform's own ``numbers``, as a platform may that calls an agent's telephone."""
     shown = _from(invite, region)
@@ -100,6 +103,7 @@ def _measured(
     )
 
 
+@check("caller_id.in_record", compares_numbers=True)
 def caller_in_record(shown: str, subject: str, number: str, region: str, call_id: str) -> Finding:
     """The far end's record names the caller, however it spells the number."""
     return judged(
@@ -113,6 +117,7 @@ def caller_in_record(shown: str, subject: str, number: str, region: str, call_id
     )
 
 
+@check("caller_id.in_report", compares_numbers=True)
 def caller_in_report(shown: str, subject: str, number: str, region: str, rows: Collection[str]) -> Finding:
     """The platform's report names the caller in the ``rows`` of the call, however it spells the number."""
     right = shown == number or is_spelling(shown.removeprefix("tel:"), number, region)
@@ -129,6 +134,7 @@ def caller_in_report(shown: str, subject: str, number: str, region: str, rows: C
     )
 
 
+@check("caller_id.withheld", compares_numbers=True)
 def withheld(invite: Message, subject: str, number: str, region: str, where: str = "") -> Finding:
     """From is anonymous, and the number travels in P-Asserted-Identity with Privacy: id (RFC 3325 9.3)."""
     from_ = _from(invite, region)

@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from harness import measurement
+from harness.checks.asked import check
 from harness.checks.claims import STRENGTH, Claim, Observation
 from harness.checks.finding import judged
 from harness.verdict import Finding
 
 
+@check("landing")
 def landed(
     subject: str, wanted: str, rang: Mapping[str, str], in_vain: Sequence[str] = (), alike: Sequence[str] = ()
 ) -> Finding:
@@ -36,6 +38,7 @@ def landed(
     )
 
 
+@check("landing.in_report")
 def landed_by_report(subject: str, wanted: str, groups: Sequence[str], *, took: bool, rows: Sequence[str]) -> Finding:
     """The platform's report lists the call in ``wanted``; ``groups`` are all that it lists it in, ``took``: an agent, too."""
     return judged(
@@ -50,6 +53,7 @@ def landed_by_report(subject: str, wanted: str, groups: Sequence[str], *, took: 
     )
 
 
+@check("landing.others.in_report")
 def none_beside_in_report(subject: str, others: Sequence[str], rows: Sequence[str]) -> Finding:
     """The platform's report lists the call in no ``others`` than the right group."""
     return judged(
@@ -64,6 +68,7 @@ def none_beside_in_report(subject: str, others: Sequence[str], rows: Sequence[st
     )
 
 
+@check("landing.stops")
 def stops(phone: str, stopped: bool, limit_s: float) -> Finding:
     """A phone that rang for a call which another agent has answered stops ringing."""
     return judged(
@@ -80,6 +85,7 @@ def stops(phone: str, stopped: bool, limit_s: float) -> Finding:
 ASKED: Final = "the caller asks for a person"
 
 
+@check("landing.turn")
 def turn(phone: str, rang: bool, its_turn: bool, before: str = "its turn") -> Finding:
     """In a turn of its group a phone rings if it is one of that turn's, and else does not: not ``before`` what it is to wait for."""
     return judged(
@@ -92,6 +98,7 @@ def turn(phone: str, rang: bool, its_turn: bool, before: str = "its turn") -> Fi
     )
 
 
+@check("landing.others")
 def never_rang(subject: str, rang: int, watched: bool, calls: Sequence[str] = ()) -> Finding:
     """A phone that could have rung did not. One that was not reachable has shown nothing, and fails."""
     if not watched:
@@ -113,6 +120,7 @@ def never_rang(subject: str, rang: int, watched: bool, calls: Sequence[str] = ()
     )
 
 
+@check("landing.answered_by")
 def only_one(
     subject: str,
     answered: Sequence[str],
@@ -149,6 +157,7 @@ def only_one(
     )
 
 
+@check("transfer.refer")
 def refer_mode(subject: str, declared: str, passed_on: bool) -> Finding:
     """What the platform did with the AI's REFER, as the caller's phone shows: it got one (``passed-on``), or none (``consumed``)."""
     seen = "passed-on" if passed_on else "consumed"
@@ -166,6 +175,7 @@ def refer_mode(subject: str, declared: str, passed_on: bool) -> Finding:
     )
 
 
+@check("one_call")
 def one_call(subject: str, up: Sequence[str], wanted: str) -> Finding:
     """The phone has the call ``wanted`` up, and no other."""
     return judged(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from harness import measurement
+from harness.checks.asked import check
 from harness.checks.finding import judged
 from harness.verdict import Finding
 
@@ -17,6 +18,7 @@ WHAT: Mapping[str, str] = {
 }
 
 
+@check("responsiveness")
 def in_time(check: str, subject: str, seconds: float | None, limit_s: float, basis: str) -> Finding:
     """The agent did it within ``limit_s``; ``seconds`` is None when it never did, ``basis`` says what was measured."""
     return judged(

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness import measurement
+from harness.checks.asked import check
 from harness.checks.finding import judged
 from harness.events import SipMessage
 from harness.sip.message import Message, Request, Response
 from harness.verdict import Finding
 
 
+@check("prack")
 def acknowledged(subject: str, messages: Sequence[SipMessage], instead: str | None = None) -> Finding:
     """Of the provisional responses but 100 some were sent reliably, and their PRACK was answered 200; all of them, where the
     INVITE requires it: a UAS that is unwilling to do so refuses it with 420 (section 3).

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from harness import measurement
 from harness.audio.delay import Delay
+from harness.checks.asked import check
 from harness.checks.finding import heard_at, judged
 from harness.events import RtpStatistics
 from harness.verdict import Finding
@@ -30,6 +31,7 @@ MOST_DELAY_MS = 400.0
 DECISION_MS = 200.0
 
 
+@check("audio.loss")
 def loss(leg: str, statistics: RtpStatistics, paused_ms: Sequence[float] = ()) -> Finding | None:
     """RTP lost on the way to ``leg`` (RFC 3550 section 6.4.1); None when too few packets came to judge.
 
@@ -92,6 +94,7 @@ def _chance_of(lost: int, of: int) -> float:
     return 1 - sum(math.comb(of, k) * MOST_LOST**k * (1 - MOST_LOST) ** (of - k) for k in range(lost))
 
 
+@check("audio.delay")
 def delay(speaker: str, listener: str, milliseconds: float, again: float | None = None) -> Finding:
     """The first of ``speaker`` was known at ``listener`` so long after both were connected.
 
@@ -109,6 +112,7 @@ def delay(speaker: str, listener: str, milliseconds: float, again: float | None 
     )
 
 
+@check("audio.one_way_delay")
 def one_way_delay(speaker: str, listener: str, measured: Delay | None, listened_s: float) -> Finding:
     """Each pulse of a probe that ``speaker`` sent, by the time when it arrived at ``listener``; None: fewer than three did."""
     return judged(

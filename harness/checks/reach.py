@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness import measurement
+from harness.checks.asked import check
 from harness.checks.finding import judged, not_observable
 from harness.verdict import Finding
 
@@ -17,6 +18,7 @@ _REFUSED_AS_SUCH = (403, 405, 420, 501)
 _REFUSED_IN_WORDS = ("transfer_blocked_by_carrier", "transfer_method_unsupported", "transfer_outside_availability")
 
 
+@check("ringing")
 def rings(
     subject: str,
     seconds: float | None,
@@ -28,6 +30,7 @@ def rings(
     return _in_time("ringing", subject, "it rings", seconds, limit_s, instead, since_invite_s)
 
 
+@check("answered")
 def answered(
     subject: str,
     seconds: float | None,
@@ -43,6 +46,7 @@ def answered(
     return _in_time("answered", subject, "the call is answered", seconds, limit_s, instead, since_invite_s)
 
 
+@check("call.up")
 def up(subject: str, ended_after: float | None) -> Finding:
     """A call that nobody has ended is still up; ``ended_after`` are the seconds it lasted (0: nobody says), None when it goes on."""
     lasted = f"it ended {ended_after:.1f} s after it was answered" if ended_after else "it has ended"
@@ -56,6 +60,7 @@ def up(subject: str, ended_after: float | None) -> Finding:
     )
 
 
+@check("voicemail")
 def takes_message(subject: str, asked: tuple[float, float] | None, instead: str = "") -> Finding:
     """A machine spoke and then asked for a message; ``asked`` are the seconds after the answer at which either began."""
     return judged(
@@ -68,6 +73,7 @@ def takes_message(subject: str, asked: tuple[float, float] | None, instead: str 
     )
 
 
+@check("transfer.told")
 def told(subject: str, spoken: tuple[str, float] | None, limit_s: float, instead: str = "") -> Finding:
     """Somebody spoke to a caller who was then released; ``spoken``: what it was, and the seconds between its end and the call's."""
     was = None if spoken is None else f"{spoken[0]} until {spoken[1]:.1f} s before the end"
@@ -105,6 +111,7 @@ def _in_time(
     )
 
 
+@check("route.tried")
 def tried(subject: str, wanted: str, reached: Sequence[str]) -> Finding:
     """The AI was asked to take a call for ``wanted``; ``reached`` are the numbers it was asked for."""
     return judged(
@@ -117,6 +124,7 @@ def tried(subject: str, wanted: str, reached: Sequence[str]) -> Finding:
     )
 
 
+@check("route.not_answered")
 def not_answered(
     subject: str, answered: Sequence[str], otherwise: str = "none was", code: int = 0, *, goes_on: bool = False
 ) -> Finding:
@@ -134,6 +142,7 @@ def not_answered(
     )
 
 
+@check("route.not_reached")
 def not_reached(subject: str, reached: Sequence[str]) -> Finding:
     """No INVITE was sent there: one that only rang was sent all the same."""
     return judged(
@@ -146,6 +155,7 @@ def not_reached(subject: str, reached: Sequence[str]) -> Finding:
     )
 
 
+@check("transfer.fails")
 def transfer_fails(subject: str, outcome: int | str) -> Finding:
     """A transfer was refused, and who tried it was told so; ``outcome`` is its final status, 0 when there was none, or the words
     by which the far end says that it failed.

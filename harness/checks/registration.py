@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from harness import measurement
 from harness.checks import timing
+from harness.checks.asked import check
 from harness.checks.finding import judged, not_observable
 from harness.events import SipMessage
 from harness.sip.grammar import SipSyntaxError
@@ -19,6 +20,7 @@ from harness.verdict import Finding
 Answer = tuple[int, str]
 
 
+@check("registration")
 def accepted(
     subject: str, answer: Answer | None, within_s: float, unbound: str | None = None, *, came: bool = True
 ) -> Finding:
@@ -79,6 +81,7 @@ def showed_password(messages: Sequence[SipMessage]) -> bool:
     return any(request.has("Authorization") or request.has("Proxy-Authorization") for request in sent)
 
 
+@check("registration.refused")
 def refused(
     subject: str, answer: Answer | None, codes: Sequence[int], *, came: bool = True, showed_password: bool = True
 ) -> Finding:
@@ -96,6 +99,7 @@ def refused(
     )
 
 
+@check("registration.refreshed")
 def refreshed(subject: str, seconds: float | None, granted_s: float, asked_s: float) -> Finding:
     """It came again before the interval granted was over; ``seconds`` is None when it never did."""
     finding = timing.within(subject, "the registration is refreshed", seconds, granted_s)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TypeGuard
 
 from harness import measurement
+from harness.checks.asked import check
 from harness.checks.finding import judged
 from harness.events import Event, SipMessage
 from harness.sip.grammar import decimal
@@ -20,6 +21,7 @@ _REFRESHES = ("INVITE", "UPDATE")
 SHORTEST_S = 90
 
 
+@check("session.interval")
 def interval(subject: str, messages: Sequence[SipMessage]) -> Finding:
     """The 200 agrees to a session interval as section 9 has it, and every INVITE after a 422 asked for at least its Min-SE
     (sections 6 and 7.1).

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from harness import measurement
+from harness.checks.asked import check
 from harness.checks.finding import judged, not_observable
 from harness.sip.grammar import host_of
 from harness.verdict import Finding
@@ -12,6 +13,7 @@ from harness.verdict import Finding
 G711 = ("PCMU", "PCMA")
 
 
+@check("route.transport")
 def transport(subject: str, expected: str, port: int, seen: str, local: str, where: str = "") -> Finding:
     """The call came over ``expected`` to ``port``."""
     seen_port = int(local.rpartition(":")[2] or 0)
@@ -26,6 +28,7 @@ def transport(subject: str, expected: str, port: int, seen: str, local: str, whe
     )
 
 
+@check("route.trunk")
 def trunk(
     subject: str, name: str, hosts: Mapping[str, str | None], came_from: str | None, where: str = ""
 ) -> Finding | None:
@@ -48,6 +51,7 @@ def trunk(
     )
 
 
+@check("codec")
 def codec(subject: str, wanted: Sequence[str], seen: str) -> Finding:
     """The leg uses one of ``wanted``, as SDP spells them."""
     return judged(
@@ -60,6 +64,7 @@ def codec(subject: str, wanted: Sequence[str], seen: str) -> Finding:
     )
 
 
+@check("media.encrypted")
 def encrypted(subject: str, secure: bool | None) -> Finding:
     """Its media is SRTP; None when none was negotiated."""
     return judged(
@@ -72,6 +77,7 @@ def encrypted(subject: str, secure: bool | None) -> Finding:
     )
 
 
+@check("final_response")
 def final_response(subject: str, wanted: Sequence[int], code: int, reason: str, where: str = "") -> Finding:
     """The call ended with one of the ``wanted`` status codes."""
     return judged(
@@ -85,6 +91,7 @@ def final_response(subject: str, wanted: Sequence[int], code: int, reason: str, 
     )
 
 
+@check("dtmf")
 def digits(subject: str, sent: str, seen: str, methods: Sequence[str], method: str) -> Finding:
     """The digits arrived, each once, in order, by ``method``."""
     right = seen == sent and set(methods) <= {method}
@@ -98,6 +105,7 @@ def digits(subject: str, sent: str, seen: str, methods: Sequence[str], method: s
     )
 
 
+@check("dtmf.duration")
 def durations(subject: str, seen_ms: Sequence[int | None], least_ms: int = 40, most_ms: int = 1000) -> Finding:
     """Every digit lasted long enough to be one (ITU-T Q.24) and did not get stuck; None is one whose length nobody told."""
     told = [d for d in seen_ms if d is not None]

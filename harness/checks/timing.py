@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from harness import measurement
+from harness.checks.asked import check
 from harness.checks.finding import judged, not_observable
 from harness.verdict import Finding
 
@@ -12,6 +13,7 @@ _SHOWN_S = 0.1
 TOLERANCE_S = 1.0
 
 
+@check("timing")
 def took(
     subject: str,
     what: str,
@@ -43,6 +45,7 @@ def is_too_soon(seconds: float, expected_s: float) -> bool:
     return seconds < expected_s - TOLERANCE_S
 
 
+@check("timing.within")
 def within(subject: str, what: str, seconds: float | None, limit_s: float) -> Finding:
     """``what`` happened within ``limit_s``; ``seconds`` is None when it never did."""
     return judged(
@@ -55,6 +58,7 @@ def within(subject: str, what: str, seconds: float | None, limit_s: float) -> Fi
     )
 
 
+@check("released")
 def released(subject: str, seconds: float | None, limit_s: float, doubt_s: float = 0.0) -> Finding:
     """A leg that must end did, within ``limit_s``; ``seconds`` is None when it is still up.
 

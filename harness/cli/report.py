@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -9,16 +10,16 @@ from typing import Annotated
 import typer
 
 from harness import signoff
-from harness.cli.app import INTERRUPTED
+from harness.cli.app import FAILED, INTERRUPTED, PASSED
 from harness.errors import MistakeError
 from harness.report import bundle, scope
 from harness.report.closing import show
 from harness.report.evidence import CaseEvidence
-from harness.report.foreign import require_ended, require_files
+from harness.report.foreign import require_ended, require_files, require_run
 from harness.report.merge import merge
 from harness.report.run import STOPPED, read_end, remake
 from harness.signoff import attest, document, manifest
-from harness.terminal import SafeConsole
+from harness.terminal import SafeConsole, printable
 
 
 def report(
@@ -38,8 +39,18 @@ def report(
         bool, typer.Option("--complete", help="Draw, encode and capture what passed, too (else: what did not).")
     ] = False,
     csv: Annotated[bool, typer.Option("--csv", help="Write all cases as a table, too.")] = False,
+    rejudge: Annotated[
+        bool,
+        typer.Option("--rejudge", help="Write nothing: judge the run again with this version, and say what differs."),
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="With --rejudge: everything, as JSON.")] = False,
 ) -> None:
-    """Make the views of a run again, from its evidence. The exit code is the run's."""
+    """Make the views of a run again, from its evidence. The exit code is the run's; of --rejudge, 1 when anything differs."""
+    if rejudge:
+        given = {"several runs": len(runs) > 1, "--into": into, "--zip": zip_case, "--complete": complete, "--csv": csv}
+        raise typer.Exit(_rejudge(runs[0], [name for name, value in given.items() if value], as_json=as_json))
+    if as_json:
+        raise MistakeError("--json: only with --rejudge")
     one = len({path.resolve() for path in runs}) == 1
     if one and into is not None:
         raise MistakeError(f"--into {into}: a single run is made again where it is; allowed: with several runs")
@@ -70,6 +81,32 @@ def _sign_off(run: Path, cases: Sequence[CaseEvidence], *, is_new: bool) -> Path
 
 def _no_manifest(run: Path) -> str:
     return f"{run / manifest.FILE} is missing, so nobody knows what the run left; only a run's end makes one"
+
+
+def _rejudge(run: Path, more: Sequence[str], *, as_json: bool) -> int:
+    """Print what differs from the record; the exit code. ``more`` names options that ask for something else."""
+    if more:
+        raise MistakeError(f"--rejudge: cannot be combined with {', '.join(more)}. Judge one run at a time.")
+    from harness.report import rejudge  # the diagnosis comes with it, which no other view needs
+
+    require_run(run)
+    require_ended(run.resolve())
+    cases = rejudge.rejudge(run.resolve())
+    found = rejudge.totals(cases)
+    if as_json:
+        typer.echo(json.dumps({"cases": [case.plain() for case in cases], "totals": found}, indent=1))
+    else:
+        for case in cases:
+            for difference in case.differences:
+                typer.echo(printable(f"{case.directory}: {difference}"))
+            for note in case.notes:
+                typer.echo(printable(f"{case.directory}: {note}"))
+        of_record = "".join(
+            f", {count} taken from the record ({why})" for why, count in found["from_the_record"].items()
+        )
+        findings = f"{found['made_again']} findings made again{of_record}"
+        typer.echo(f"{found['cases']} cases judged again, {found['differing']} differ; {findings}")
+    return FAILED if found["differing"] else PASSED
 
 
 def _require_whole(run: Path, *, is_merged: bool, complete: bool) -> None:

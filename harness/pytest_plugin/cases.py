@@ -21,6 +21,7 @@ from harness.report.mask import mask_text
 from harness.report.names import is_masked, names
 from harness.report.recorder import CaseRecorder
 from harness.report.run import case_directory
+from harness.report.scope import complete_content
 from harness.scenario.company import Company
 from harness.verdict import DidNotPassError, Verdict
 
@@ -92,6 +93,7 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
     asked = attempt.leased.wait_until_asked(attempt.case)  # waiting is outside of the case's time limits
     plain = {**run.plain(attempt.case), **names(attempt.replica), "nodeid": item.nodeid, "attempt": attempt.number}
     attempt.recorder = CaseRecorder(case_directory(run.directory, plain), plain, attempt.outcome)
+    attempt.recorder.deployment(complete_content(attempt.replica))
     item.config.stash[_UNDERWAY] = attempt
     if asked is not None:
         attempt.recorder.event(asked)

@@ -44,6 +44,7 @@ _NUMBER = re.compile(
     """,
     re.VERBOSE,
 )
+_MASKED = re.compile(rf"(?<=\d){DOT}+(?=\d)")
 #: Digits of a national number with its 0; of fewer, what looks like one may be anything.
 _LEAST_NATIONAL = 9
 #: What a digest answer is made of (RFC 7616, 3.4): with it a password could be tried offline.
@@ -72,6 +73,22 @@ def mask_text(text: str, dot: str = DOT) -> str:
 
 def _is_long_enough(found: re.Match[str]) -> bool:
     return not found["national"] or sum(map(str.isdigit, found["national"])) >= _LEAST_NATIONAL
+
+
+def fill_text(text: str) -> str:
+    """``text`` with a zero for each masked digit: numbers that were equal stay equal, and read as numbers again."""
+    return _MASKED.sub(lambda found: "0" * len(found[0]), text)
+
+
+def fill_plain(value: Any) -> Any:
+    """JSON-ready data with a zero for each masked digit in it."""
+    if isinstance(value, str):
+        return fill_text(value)
+    if isinstance(value, Mapping):
+        return {fill_text(str(key)): fill_plain(item) for key, item in value.items()}
+    if isinstance(value, Sequence):
+        return [fill_plain(item) for item in value]
+    return value
 
 
 def mask_name(name: str) -> str:

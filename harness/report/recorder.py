@@ -17,6 +17,7 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +25,16 @@ from harness.errors import ResourceError
 from harness.events import Event, Recorded, SipMessage, to_plain
 from harness.files import whole_file
 from harness.report.mask import mask_name, mask_plain, mask_text
-from harness.verdict import CaseOutcome, Finding, Verdict, is_failure
+from harness.sip.message import Message
+from harness.verdict import Asked, CaseOutcome, Finding, Verdict, is_failure
 
 EVENTS = "events.jsonl"
 #: Of the lines of ``events.jsonl``; 2 came with typed measurements, 3 with what each direction is known by, 4 with
-#: for how long a machine was too busy for a finding.
-VERSION = 4
+#: for how long a machine was too busy for a finding, 5 with what each finding was made from.
+VERSION = 5
 CASE = "case.json"
+#: The complete deployment that the case had for itself, without secrets: the diagnosis is made of it.
+DEPLOYMENT = "deployment.json"
 ATTACHMENTS = "attachments"
 
 _SUFFIXES = {
@@ -62,6 +66,7 @@ class CaseRecorder:
         self._masked = bool(case.get("mask"))
         self._lock = threading.Lock()
         self._numbers: dict[int, tuple[SipMessage, str]] = {}
+        self._lines: dict[int, int] = {}  #: by the id of an event its place among the events, from 0
         self._steps = threading.local()
         self._step_count = 0
         self._attachment_count = 0
@@ -84,19 +89,17 @@ class CaseRecorder:
 
     def event(self, event: Event) -> None:
         """Record a fact. SIP messages are numbered ``m1``, ``m2`` … in the order they get here."""
-        self.events.append(event)
         plain = to_plain(event)
         if isinstance(event, Recorded):
             plain |= {key: self._own_name(plain[key]) for key in ("path", "sent_path") if plain[key]}
-        line = {"event": plain}
-        if not isinstance(event, SipMessage):
-            self._append(line)
-            return
         with self._lock:
-            number = f"m{len(self._numbers) + 1}"
-            self._numbers[id(event)] = (event, number)  # holding the event keeps its id from being used again
-            plain["number"] = number
-            self._append_locked(line)
+            self._lines[id(event)] = len(self.events)
+            self.events.append(event)  # which keeps its id from being used again
+            if isinstance(event, SipMessage):
+                number = f"m{len(self._numbers) + 1}"
+                self._numbers[id(event)] = (event, number)
+                plain["number"] = number
+            self._append_locked({"event": plain})
 
     def number(self, message: SipMessage) -> str | None:
         """The number a recorded message has in every report, for a finding to name it; None when it is not recorded."""
@@ -106,9 +109,40 @@ class CaseRecorder:
             return next((number for event, number in self._numbers.values() if event == message), None)
 
     def finding(self, finding: Finding) -> None:
-        """Record what a check expected and saw."""
+        """Record what a check expected and saw, and what it was made from."""
         self.outcome.add(finding)
-        self._append({"finding": finding.plain()})
+        plain = finding.plain()
+        if finding.asked is not None:
+            plain["asked"] = self._given(finding.asked)
+        if finding.adjusted:
+            plain["adjusted"] = [self._given(asked) for asked in finding.adjusted]
+        self._append({"finding": plain})
+
+    def _given(self, asked: Asked) -> dict[str, Any]:
+        return {"by": asked.by, "given": self._referring(asked.given)}
+
+    def _referring(self, value: Any) -> Any:
+        """The value, where each event and SIP message in it became a reference to the line that has it."""
+        match value:
+            case Event():
+                return {"event": self._reference(value)}
+            case Message():
+                text = value.raw.decode("utf-8", "surrogateescape")
+                with self._lock:
+                    known = next((number for event, number in self._numbers.values() if event.text == text), None)
+                return {"event": known} if known else text
+            case Mapping():
+                return {key: self._referring(item) for key, item in value.items()}
+            case list():
+                return [self._referring(item) for item in value]
+        return value
+
+    def _reference(self, event: Event) -> str | int | dict[str, Any]:
+        """The number of a message, the place of another event among the events; an event that is not recorded itself, whole."""
+        if isinstance(event, SipMessage) and (number := self.number(event)):
+            return number
+        line = self._lines.get(id(event))
+        return to_plain(event) if line is None else line
 
     def scripted(self, seconds: float, why: str, *, began: float | None = None) -> None:
         """Record time the case waits on purpose (a ring timeout, the listening a verdict needs), in seconds.
@@ -158,6 +192,12 @@ class CaseRecorder:
             except ResourceError:
                 if error is None:  # otherwise it waits for close(), rather than hide what went wrong first
                     raise
+
+    def deployment(self, plain: Mapping[str, Any]) -> None:
+        """Keep the deployment as the case has it; without secrets."""
+        with self._disk():
+            text = json.dumps(mask_plain(plain) if self._masked else plain, default=str)
+            whole_file.write(self.directory / DEPLOYMENT, text)
 
     def note(self, text: str) -> None:
         """Record a sentence for the reader of the report."""
@@ -209,6 +249,7 @@ class CaseRecorder:
             "verdict": str(verdict),
             "message": message,
             "diagnosis": diagnosis,
+            "troubles": [asdict(trouble) for trouble in self.outcome.troubles],
             "at": time.monotonic(),
         }
         with self._disk():

@@ -360,6 +360,14 @@ def content_of(deployment: Deployment) -> dict[str, Any]:
     return content
 
 
+def complete_content(deployment: Deployment) -> dict[str, Any]:
+    """A filled-in deployment as JSON-ready data, without secrets: what a case's own evidence keeps."""
+    secret_free: dict[str, Any] = _without_secrets(
+        deployment.model_dump(mode="python", by_alias=True, exclude_none=True, exclude_defaults=True)
+    )
+    return secret_free
+
+
 def _row(
     row: Row,
     link: str,

@@ -58,6 +58,14 @@ class MarkSpan:
     quality: float
 
 
+@dataclass(frozen=True)
+class MadeFrom:
+    """What a finding was made from, as ``events.jsonl`` has it: plain data with references to events."""
+
+    asked: Any  #: None where the finding cannot be made again from the evidence
+    adjusted: Sequence[Any]
+
+
 @dataclass
 class Step:
     """A part of the case; ``ended`` is None when the worker died in it."""
@@ -117,6 +125,8 @@ class Told:
         self.events: list[Event] = []
         self.messages: list[Message] = []
         self.findings: list[Finding] = []
+        self.made_from: list[MadeFrom] = []  #: of each finding
+        self.recorded: list[Event] = []  #: the events in the order in which they were recorded
         self.steps: list[Step] = []
         self.notes: list[Note] = []
         self.attachments: list[Attachment] = []
@@ -129,6 +139,7 @@ class Told:
                 self._take(directory, kind, value, open_steps)
             except (KeyError, TypeError, ValueError, AttributeError):
                 self.damaged += 1
+        self.recorded = list(self.events)
         self.events.sort(key=lambda event: event.at)
         self.messages.sort(key=lambda message: message.event.at)
 
@@ -228,13 +239,9 @@ class Told:
                 self.times.append(at)
                 self.events.append(event)
             case "finding":
-                if value.pop("facts", None) is not None:  # version 1
-                    value["measured"] = None
-                if "starved_s" in (value["measured"] or ()):  # version 3
-                    value["starved_s"] = value["measured"].pop("starved_s")
-                finding = Finding.from_plain(value)
-                finite(finding.at)
+                finding, made_from = _finding(value)
                 self.findings.append(finding)
+                self.made_from.append(made_from)
             case "scripted":
                 at, seconds = finite(value["at"]), finite(value["seconds"])
                 began = finite(value.get("began", at - seconds))
@@ -261,6 +268,17 @@ class Told:
                 self.times.append(at)
             case _:
                 raise ValueError(kind)
+
+
+def _finding(value: Any) -> tuple[Finding, MadeFrom]:
+    if value.pop("facts", None) is not None:  # version 1
+        value["measured"] = None
+    if "starved_s" in (value["measured"] or ()):  # version 3
+        value["starved_s"] = value["measured"].pop("starved_s")
+    made_from = MadeFrom(value.pop("asked", None), value.pop("adjusted", ()))  # since version 5
+    finding = Finding.from_plain(value)
+    finite(finding.at)
+    return finding, made_from
 
 
 def _decoded(line: bytes) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple, Protocol, TypeVar
 
 from harness.audio.marks import VOICES, replied
@@ -141,6 +141,11 @@ class Calls:
             return of.label if of.sends(mark) else f"the AI answering {of.label}"
         return f"assistant {self._voices[mark]}" if mark in self._voices else None
 
+    def names_of(self, marks: Iterable[int]) -> dict[int, str]:
+        """Whose each mark is, without those that belong to nobody in this case."""
+        named = ((mark, self.name_of_mark(mark)) for mark in marks)
+        return {mark: name for mark, name in named if name is not None}
+
     @property
     def _voices(self) -> dict[int, str]:
         """The assistants by their voices, where the deployment tells them."""
@@ -152,7 +157,7 @@ class Calls:
         strange = self.strange(listener, heard)
         allowed = [mark for mark in heard if mark not in strange]
         own = {leg.mark for leg in _party_of(listener, self._parties()).legs}
-        return audio.no_crossing(listener.id, heard, own, allowed, self.name_of_mark)
+        return audio.no_crossing(listener.id, heard, own, allowed, self.names_of(strange))
 
     def strange(self, listener: Leg, heard: Collection[int]) -> set[int]:
         """Of marks that a leg heard those that it should not have: strangers', other callers' of the case, and its call's own."""

@@ -86,7 +86,7 @@ class Evidence:
                 finding = excused(finding, starved_s)
         if finding.verdict is Verdict.FAILED:
             broke = self._fatal_error() or self.world_fault() or self._no_room(finding) or self._not_obeyed(finding)
-            finding = finding if broke is None else unproven(finding, broke)
+            finding = finding if broke is None else unproven(finding, str(broke) or type(broke).__name__)
         if finding.check in self._dispensable:
             finding = replace(finding, dispensable=True)
         self._recorder.finding(finding)

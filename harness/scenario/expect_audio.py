@@ -181,7 +181,7 @@ class ExpectAudio:
             since=since,
             own=listener.voices_for(speaker) if listener.is_ours else (),
             least=self._context.deployment.expect.least_strength,
-            name_of=self._context.calls.name_of_mark,
+            names=self._context.calls.names_of(account.marks if account else ()),
             towards=listener.role,
             again=again,
             denial=denial,

@@ -62,7 +62,7 @@ class Encounter:
                 since=since,
                 own={call.mark},
                 least=Strength.PROVED,
-                name_of=lambda heard: FAR_END if heard == mark else None,
+                names={mark: FAR_END},
                 towards=call.role,
             )
         )

@@ -42,11 +42,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     clean = asked.clean if asked.clean is not None else 17 if asked.sample is not None else CLEAN_CASES
     every = worlds(asked.sample, clean, random.Random(seed))
     print(f"{len(every)} worlds, seed {seed}", flush=True)
-    asked.reports.mkdir(parents=True, exist_ok=True)
+    for directory in filter(None, (asked.reports, asked.keep)):
+        directory.mkdir(parents=True, exist_ok=True)
     results = asked.reports / "liveproof.json"
     try:
         with tempfile.TemporaryDirectory(prefix="liveproof-") as scratch:
-            for proof in _all(every, Path(scratch), asked.workers):
+            for proof in _all(every, asked.keep or Path(scratch), asked.workers):
                 proof.to_json(results)  # as it goes, so that a run that is cut off has not been for nothing
     except (HarnessError, RuntimeError, OSError, subprocess.TimeoutExpired) as error:
         print(f"liveproof: {error}", file=sys.stderr)
@@ -74,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--clean", type=int, metavar="N", help=f"clean cases, about ({CLEAN_CASES}; 17 of a sample)")
     parser.add_argument("--seed", type=int)
     parser.add_argument("-n", dest="workers", type=int, default=4 * (os.cpu_count() or 1), help="cases at once")
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="leave files and evidence there")
     parser.add_argument("--reports", type=Path, default=ROOT / "reports")
     parser.add_argument(
         "--page", type=Path, help="where the page goes (docs/liveproof.md; of a sample only where this is said)"

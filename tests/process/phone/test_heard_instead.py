@@ -63,8 +63,8 @@ def test_it_is_named_with_its_time(lease: Desk, tmp_path: Path, instead: Any, ki
     since = out.wait_state("confirmed", 10).at
     out.wait("enough to listen to", lambda e: isinstance(e, Listened) and e.at > since + LISTENED_S, 10)
 
-    name_of = {out.mark: out.id}.get
-    context: Any = SimpleNamespace(calls=SimpleNamespace(name_of_mark=name_of))
+    names = {out.mark: out.id}
+    context: Any = SimpleNamespace(calls=SimpleNamespace(name_of_mark=names.get))
     here, missing = Call(context, out, "caller"), SimpleNamespace(voices_for=lambda _: {200})
     account = here.account(since, missing=missing)
     finding = audio.direction(
@@ -75,7 +75,7 @@ def test_it_is_named_with_its_time(lease: Desk, tmp_path: Path, instead: Any, ki
         since=since,
         own={out.mark},
         least=Strength.PROVED,
-        name_of=name_of,
+        names=names,
         towards="caller",
     )
 

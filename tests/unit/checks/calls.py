@@ -72,7 +72,7 @@ def heard(sound: Sound | None, account: ListenerReport | None = None, least: Str
         since=10.0,
         own={9},
         least=least,
-        name_of=NAMES.get,
+        names=NAMES,
         towards="ai",
     )
 

@@ -135,7 +135,7 @@ OWN, KNOWN = 1, 2
 def test_what_arrived_instead(received: ListenerReport | None, kind: str) -> None:
     found = audio.direction(
         "a", "b", None, received, since=0.0, own={OWN}, least=Strength.PROVED,
-        name_of={OWN: "b", KNOWN: "c"}.get, towards="caller",
+        names={OWN: "b", KNOWN: "c"}, towards="caller",
     )  # fmt: skip
     assert isinstance(found.measured, measurement.Direction)
     assert found.measured.kind == kind

@@ -23,7 +23,7 @@ def heard(
     least: Strength = Strength.CONFIRMED,
     denial: Denial | None = None,
 ) -> Finding:
-    more: dict[str, Any] = {"since": 0.0, "own": (), "least": least, "name_of": lambda mark: None, "towards": "ai"}
+    more: dict[str, Any] = {"since": 0.0, "own": (), "least": least, "names": {}, "towards": "ai"}
     return audio.direction("caller.1", "the AI", sound, account, denial=denial, **more)
 
 

@@ -7,7 +7,6 @@ import pytest
 from harness import measurement
 from harness.checks import timing
 from harness.checks.finding import excused, judged, missed_by, not_observable, unproven
-from harness.errors import BrokenError
 from harness.measurement import Duration
 from harness.phone.waiter import never_came
 from harness.verdict import Strength, Verdict
@@ -58,7 +57,7 @@ def test_what_we_were_kept_from_is_excused_and_says_so() -> None:
 def test_why_a_finding_blames_nobody_stands_in_its_first_line() -> None:
     """Where a log follows, most readers show the first line alone."""
     came = never_came("the call", 0.0, "stand-in.1", "the call has ended with 488", "0.1 s  INVITE\n0.2 s  488").finding
-    told = unproven(came, BrokenError("the world stood still"))
+    told = unproven(came, "the world stood still")
     assert told.actual == (
         "the call has ended with 488; but the harness itself had broken: the world stood still\n0.1 s  INVITE\n0.2 s  488"
     )

@@ -17,7 +17,7 @@ def judged(account: ListenerReport) -> Finding:
         since=0.0,
         own={7},
         least=Strength.PROVED,
-        name_of=lambda mark: None,
+        names={},
         towards="caller",
     )
 

@@ -27,7 +27,6 @@ from harness.checks import (
     timing,
 )
 from harness.checks.audio import ListenerReport
-from harness.errors import BrokenError
 from harness.events import Direction, SipMessage
 from harness.verdict import Finding
 from tests.unit.checks.calls import AI_NUMBER, ANONYMOUS, ASSERTED, CALLER, answered, counted, exchange, heard, invite
@@ -113,10 +112,9 @@ MORE: dict[str, Callable[[], object]] = {
     "acknowledged, no ACK": lambda: dialog.acknowledged("p.1", twice_with_a_reinvite()[:3]),
     "answered once, nobody": lambda: dialog.answered_once("p.1", twice_with_a_reinvite()[:1]),
     "answered once, an answer to nothing": lambda: dialog.answered_once("p.1", twice_with_a_reinvite()[2:3]),
-    "unproven": lambda: finding.unproven(heard(None, ListenerReport(2.0, -70.0)), BrokenError("first line\nsecond")),
+    "unproven": lambda: finding.unproven(heard(None, ListenerReport(2.0, -70.0)), "first line\nsecond"),
     "unclear, a number": lambda: finding.unclear(landing.never_rang("p1", 1, True, ["x"]), [AI_NUMBER, "+1"]),
     "unclear, no number": lambda: finding.unclear(landing.stops("p1", False, 2.0), []),
-    "unproven, without words": lambda: finding.unproven(heard(None, ListenerReport(2.0, -70.0)), BrokenError()),
     "request user": lambda: headers.request_user(invite(), "ai", AI_NUMBER, "m1"),
     "header": lambda: headers.header(invite("X-A: 1", "X-A: 2"), "ai", "X-A", "1", "m1"),
     "no header": lambda: headers.no_header(invite(), "ai", "X-A", "m1"),

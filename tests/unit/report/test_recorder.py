@@ -293,12 +293,12 @@ class TestMasked:
 class TestVersion:
     def test_the_first_line_says_it(self, tmp_path: Path) -> None:
         CaseRecorder(tmp_path, {"id": "A"}).close(Verdict.PASSED, "")
-        assert (tmp_path / EVENTS).read_text().splitlines()[0] == '{"format":{"version":4}}'
+        assert (tmp_path / EVENTS).read_text().splitlines()[0] == '{"format":{"version":5}}'
 
     def test_a_newer_one_is_not_misread(self, tmp_path: Path) -> None:
         CaseRecorder(tmp_path, {"id": "A"}).close(Verdict.PASSED, "")
-        (tmp_path / EVENTS).write_text('{"format":{"version":5}}\n')
-        with pytest.raises(MistakeError, match=r"events.jsonl: version 5; this harness reads versions up to 4"):
+        (tmp_path / EVENTS).write_text('{"format":{"version":6}}\n')
+        with pytest.raises(MistakeError, match=r"events.jsonl: version 6; this harness reads versions up to 5"):
             CaseEvidence.read(tmp_path)
 
     def test_findings_of_the_first_version_are_read_without_their_measurements(self, tmp_path: Path) -> None:

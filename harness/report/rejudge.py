@@ -1,0 +1,296 @@
+"""A stored run judged again by today's checks, verdict and diagnosis (``harness report RUN --rejudge``).
+
+A finding is made again from what it was made from, as ``events.jsonl`` has it; the verdict and the diagnosis follow from the
+findings. What the evidence does not hold is taken from the record, and the reason is given. Words are not compared.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any, Final
+
+from harness.checks.asked import adjust_again, compares_numbers, make_again
+from harness.deployment import Deployment
+from harness.deployment import from_plain as deployment_from_plain
+from harness.diagnosis import diagnose
+from harness.errors import MistakeError
+from harness.events import Event
+from harness.events import from_plain as event_from_plain
+from harness.files import json_file
+from harness.report.evidence import CaseEvidence
+from harness.report.mask import fill_plain
+from harness.report.recorder import CASE, DEPLOYMENT
+from harness.report.told import MadeFrom, Told
+from harness.verdict import Asked, CaseOutcome, Conclusion, Finding, Trouble, Verdict
+
+#: Why a finding, or a diagnosis, is taken from the record.
+LIVE: Final = "made from what only the run could see"
+MASKED: Final = "numbers are masked"
+NO_SUCH_CHECK: Final = "no such check any more"
+UNFIT: Final = "today's check does not take what was recorded"
+NO_DEPLOYMENT: Final = "the evidence lacks the deployment"
+NOT_ENDED: Final = "the record does not say what else went wrong"
+#: With fewer cases a process more costs more than it saves.
+_FEWEST_APART: Final = 16
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What is said of a case: as recorded, or now."""
+
+    verdict: Verdict
+    failed: tuple[str, ...]  #: the checks that failed, each once
+    causes: tuple[Mapping[str, Any], ...]  #: ``id``, ``confidence``, ``owner``, ``candidate``; the likeliest first
+
+    def plain(self) -> dict[str, Any]:
+        """JSON-ready data."""
+        return {"verdict": str(self.verdict), "failed": list(self.failed), "causes": [dict(c) for c in self.causes]}
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One thing that is judged otherwise now."""
+
+    what: str
+    recorded: str
+    now: str
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.recorded} → {self.now}"
+
+
+@dataclass(frozen=True)
+class Rejudged:
+    """One attempt at a case."""
+
+    directory: str  #: the name of the case's directory
+    case: str
+    recorded: Judgement
+    now: Judgement
+    differences: tuple[Difference, ...]
+    made_again: int  #: findings that were made again
+    taken: Mapping[str, int]  #: why findings were taken from the record, and how many
+    notes: tuple[str, ...]  #: what else was taken from the record
+
+    def plain(self) -> dict[str, Any]:
+        """JSON-ready data."""
+        return {
+            "directory": self.directory,
+            "case": self.case,
+            "recorded": self.recorded.plain(),
+            "now": self.now.plain(),
+            "differences": [{"what": d.what, "recorded": d.recorded, "now": d.now} for d in self.differences],
+            "made_again": self.made_again,
+            "from_the_record": dict(self.taken),
+            "notes": list(self.notes),
+        }
+
+
+def rejudge(run: Path) -> list[Rejudged]:
+    """Every case of a run, attempts included, by the names of their directories. Raises :class:`MistakeError` for what is no
+    case's evidence.
+    """
+    directories = [path.parent for path in sorted((run / "cases").glob(f"*/{CASE}"))]
+    if not directories:
+        raise MistakeError(f"{run}: no cases in it. Name a run's directory, e.g. reports/latest.")
+    workers = min(os.cpu_count() or 1, len(directories) // _FEWEST_APART)
+    if workers < 2:
+        return [_rejudged(directory) for directory in directories]
+    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("fork")) as pool:
+        return list(pool.map(_rejudged, directories, chunksize=8))
+
+
+def totals(cases: Iterable[Rejudged]) -> dict[str, Any]:
+    """Figures of all cases together."""
+    cases = list(cases)
+    taken: Counter[str] = Counter()
+    for case in cases:
+        taken.update(case.taken)
+    return {
+        "cases": len(cases),
+        "differing": sum(bool(case.differences) for case in cases),
+        "made_again": sum(case.made_again for case in cases),
+        "from_the_record": dict(taken),
+    }
+
+
+def _rejudged(directory: Path) -> Rejudged:
+    evidence = CaseEvidence.read(directory)
+    again = _Again(evidence)
+    findings = [*again.findings()]
+    conclusion = again.conclusion(findings)
+    causes = again.causes([found for found in findings if found is not None], conclusion)
+    recorded = Judgement(evidence.verdict, _failed(evidence.findings), _causes(evidence.diagnosis))
+    now = Judgement(conclusion.verdict, _failed(findings), causes)
+    return Rejudged(
+        directory=directory.name,
+        case=evidence.id,
+        recorded=recorded,
+        now=now,
+        differences=tuple(_differences(recorded, now, evidence.findings, findings)),
+        made_again=len(findings) - sum(again.taken.values()),
+        taken=dict(again.taken),
+        notes=tuple(again.notes),
+    )
+
+
+class _Again:
+    """One case, judged again."""
+
+    def __init__(self, evidence: CaseEvidence) -> None:
+        self._evidence = evidence
+        self._told: Told = evidence.kept.get()
+        self._masked = bool(evidence.case.get("mask"))
+        self._events = [*map(_filled, self._told.recorded)] if self._masked else self._told.recorded
+        place = {id(event): index for index, event in enumerate(self._told.recorded)}
+        self._by_number = {m.number: self._events[place[id(m.event)]] for m in self._told.messages}
+        self.taken: Counter[str] = Counter()  #: from the record, by reason
+        self.notes: list[str] = []
+
+    def findings(self) -> Iterator[Finding | None]:
+        """Each finding as it is made now; None where today's check makes none."""
+        for recorded, made_from in zip(self._evidence.findings, self._told.made_from, strict=True):
+            why, found = self._why_not(made_from), None
+            if not why:
+                try:
+                    found = self._made(recorded, made_from)
+                except (LookupError, TypeError, ValueError) as error:
+                    why = f"{UNFIT}: {made_from.asked['by']}: {error}"
+            if why:
+                self.taken[why] += 1
+            yield self._of_record(recorded) if why else found
+
+    def _of_record(self, recorded: Finding) -> Finding:
+        return Finding.from_plain(fill_plain(recorded.plain())) if self._masked else recorded
+
+    def _why_not(self, made_from: MadeFrom) -> str:
+        if made_from.asked is None:
+            return LIVE
+        try:
+            return MASKED if self._masked and compares_numbers(made_from.asked["by"]) else ""
+        except KeyError:
+            return NO_SUCH_CHECK
+
+    def _made(self, recorded: Finding, made_from: MadeFrom) -> Finding | None:
+        finding = make_again(self._asked(made_from.asked))
+        if finding is None:
+            return None
+        for adjusted in made_from.adjusted if finding.verdict is not Verdict.PASSED else ():
+            finding = adjust_again(finding, self._asked(adjusted))
+        return replace(finding, at=recorded.at, dispensable=recorded.dispensable)
+
+    def _asked(self, plain: Mapping[str, Any]) -> Asked:
+        given = fill_plain(plain["given"]) if self._masked else plain["given"]
+        return Asked(plain["by"], self._resolved(given))
+
+    def _resolved(self, value: Any) -> Any:
+        """The value, with each reference to an event replaced by that event."""
+        if isinstance(value, Mapping):
+            return self._event(value["event"]) if value.keys() == {"event"} else self._each(value)
+        return [self._resolved(item) for item in value] if isinstance(value, list) else value
+
+    def _each(self, value: Mapping[str, Any]) -> dict[str, Any]:
+        return {key: self._resolved(item) for key, item in value.items()}
+
+    def _event(self, reference: str | int | Mapping[str, Any]) -> Event:
+        if isinstance(reference, str):
+            return self._by_number[reference]
+        return self._events[reference] if isinstance(reference, int) else event_from_plain(dict(reference))
+
+    def conclusion(self, findings: Sequence[Finding | None]) -> Conclusion:
+        """The verdict by these findings, and by what else went wrong."""
+        outcome = CaseOutcome([finding for finding in findings if finding is not None])
+        end = self._evidence.case.get("end")
+        if end is None:
+            outcome.worker_died()
+            return outcome.conclusion
+        if "troubles" not in end:  # before version 5
+            self.notes.append(f"verdict taken from the record: {NOT_ENDED}")
+            return self._evidence.conclusion
+        troubles = [self._trouble(plain, findings) for plain in end["troubles"]]
+        return CaseOutcome(outcome.findings, troubles).conclusion
+
+    def _trouble(self, plain: Mapping[str, Any], findings: Sequence[Finding | None]) -> Trouble:
+        """What ended the case early; by a finding that came out otherwise now, it does so too."""
+        trouble = Trouble(Verdict(plain["verdict"]), plain["message"], plain["finding"])
+        if trouble.finding is None:
+            return trouble
+        recorded, now = self._evidence.findings[trouble.finding], findings[trouble.finding]
+        if now is None or now.verdict is recorded.verdict:
+            return trouble
+        return replace(trouble, verdict=now.verdict if now.verdict is not Verdict.PASSED else Verdict.BROKEN)
+
+    def causes(self, findings: Sequence[Finding], conclusion: Conclusion) -> tuple[Mapping[str, Any], ...]:
+        """What today's diagnosis names."""
+        if conclusion.verdict is not Verdict.FAILED:
+            return ()
+        try:
+            deployment = self._deployment()
+        except (OSError, ValueError) as error:
+            why = NO_DEPLOYMENT if isinstance(error, OSError) else f"the deployment cannot be read: {error}"
+            self.notes.append(f"diagnosis taken from the record: {why}")
+            return _causes(self._evidence.diagnosis)
+        numbers = {id(event): number for number, event in self._by_number.items()}
+        case: Any = fill_plain(self._evidence.case) if self._masked else self._evidence.case
+        found = diagnose(
+            case, findings, self._events, deployment, number_of=lambda message: numbers.get(id(message), "")
+        )
+        return _causes(found.to_plain()["causes"])
+
+    def _deployment(self) -> Deployment:
+        plain = json_file.read(self._evidence.directory / DEPLOYMENT)
+        return deployment_from_plain(fill_plain(plain) if self._masked else plain)
+
+
+def _filled(event: Event) -> Event:
+    """The event with a zero for each masked digit; figures that were masked as numbers are, are figures again."""
+    changed: dict[str, Any] = {}
+    for one in fields(event):
+        value = getattr(event, one.name)
+        filled = fill_plain(value) if isinstance(value, str | dict) else value
+        if filled != value:
+            changed[one.name] = int(filled) if one.type == "int" else filled
+    return replace(event, **changed) if changed else event
+
+
+def _failed(findings: Iterable[Finding | None]) -> tuple[str, ...]:
+    failed = (finding.check for finding in findings if finding is not None and finding.verdict is Verdict.FAILED)
+    return tuple(dict.fromkeys(failed))
+
+
+def _causes(plain: Iterable[Mapping[str, Any]]) -> tuple[Mapping[str, Any], ...]:
+    names = ("id", "confidence", "owner", "candidate")
+    return tuple({name: cause[name] for name in names if name in cause} for cause in plain)
+
+
+def _differences(
+    recorded: Judgement, now: Judgement, before: Sequence[Finding], after: Sequence[Finding | None]
+) -> Iterator[Difference]:
+    if recorded.verdict is not now.verdict:
+        yield Difference("verdict", str(recorded.verdict), str(now.verdict))
+    for old, new in zip(before, after, strict=True):
+        if new is None or new.verdict is not old.verdict:
+            yield Difference(f"{old.check} of {old.subject}", str(old.verdict), str(new.verdict) if new else "not made")
+    if recorded.causes != now.causes:
+        yield Difference("causes", _worded(recorded.causes), _worded(now.causes))
+
+
+def _worded(causes: Sequence[Mapping[str, Any]]) -> str:
+    """``a (certain, provider), b (possible, customer)``; a candidate cannot be told from the one before it."""
+    words = (
+        f"{cause.get('id')}"
+        + (
+            f" ({', '.join(told)})"
+            if (told := [str(cause[n]) for n in ("confidence", "owner") if cause.get(n)])
+            else ""
+        )
+        + (" as one of several" if cause.get("candidate") else "")
+        for cause in causes
+    )
+    return ", ".join(words) or "none"

@@ -1,0 +1,246 @@
+"""``harness report RUN --rejudge``: each finding is made again from what it was made from, and what differs is said."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from harness.checks import identity, landing, quality, reach, signalling
+from harness.checks.finding import excused, hindered, mute, not_observable, unclear, unproven
+from harness.cli.app import application
+from harness.errors import MistakeError
+from harness.events import Event, SipMessage
+from harness.report.recorder import CASE, EVENTS, CaseRecorder
+from harness.sip.message import Message
+from harness.verdict import CaseOutcome, ExpectationError, Finding, Verdict
+from tests.unit.checks.check_examples import EXAMPLES
+from tests.unit.phone_events import rtp_statistics, sip_message
+
+INVITE = "INVITE sip:+12065550100@192.0.2.1 SIP/2.0\r\nFrom: <sip:{}@192.0.2.2>;tag=a\r\n\r\n"
+
+
+@pytest.fixture
+def case(tmp_path: Path) -> Callable[..., CaseRecorder]:
+    """A case of the run in ``tmp_path``, under way."""
+
+    def begin(name: str = "A", **more: Any) -> CaseRecorder:
+        return CaseRecorder(tmp_path / "cases" / name, {"id": name, "integration": "generic", **more})
+
+    return begin
+
+
+def end(recorder: CaseRecorder, findings: Iterable[Finding] = ()) -> None:
+    for finding in findings:
+        recorder.finding(finding)
+    conclusion = recorder.outcome.conclusion
+    recorder.close(conclusion.verdict, conclusion.message)
+
+
+def rejudged(run: Path, *, code: int = 0) -> dict[str, Any]:
+    ended = CliRunner().invoke(application(), ["report", str(run), "--rejudge", "--json"])
+    assert ended.exit_code == code, ended.output
+    found: dict[str, Any] = json.loads(ended.output)
+    return found
+
+
+def change(recorder: CaseRecorder, kind: str, how: Callable[[Any], object]) -> None:
+    """Change each line of that kind in the recorded events."""
+    path = recorder.directory / EVENTS
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    for line in lines:
+        if kind in line:
+            how(line[kind])
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+def test_every_check_makes_the_finding_again_that_was_recorded(
+    tmp_path: Path, case: Callable[..., CaseRecorder]
+) -> None:
+    made = (make() for example in EXAMPLES for make in (example.right, *example.wrong))
+    findings = [finding for finding in made if finding is not None]
+    for number, finding in enumerate(findings):
+        end(case(f"{number:03}"), [finding])
+    found = rejudged(tmp_path)
+    assert found["totals"]["made_again"] == len(findings) > 100
+    assert found["totals"]["from_the_record"] == {}
+
+
+def test_a_check_that_judges_otherwise_now_is_said(tmp_path: Path, case: Callable[..., CaseRecorder]) -> None:
+    """The record is changed, since the check cannot be."""
+    recorder = case("B")
+    end(recorder, [signalling.codec("caller.1", ["PCMU"], "PCMU")])
+    change(recorder, "finding", lambda finding: finding["asked"]["given"].update(seen="G729"))
+    ended = CliRunner().invoke(application(), ["report", str(tmp_path), "--rejudge"])
+    assert ended.exit_code == 1
+    assert ended.output.splitlines() == [
+        "B: verdict: passed → failed",
+        "B: codec of caller.1: passed → failed",
+        "B: diagnosis taken from the record: the evidence lacks the deployment",
+        "1 cases judged again, 1 differ; 1 findings made again",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("adjusted", "verdict"),
+    [
+        (lambda failed: excused(failed, 2.0), "broken"),
+        (lambda failed: hindered(failed, 2.0), "broken"),
+        (lambda failed: mute(failed, "caller", 2.0), "broken"),
+        (lambda failed: unproven(failed, "the world stood still"), "broken"),
+        (lambda failed: unclear(failed, ["+12065550199"]), "not observable"),
+        (lambda failed: unproven(hindered(failed, 2.0), "the world stood still"), "broken"),
+    ],
+    ids=["late", "starved", "mute", "broken", "stranger", "two"],
+)
+def test_a_finding_is_adjusted_again(
+    tmp_path: Path, case: Callable[..., CaseRecorder], adjusted: Callable[[Finding], Finding], verdict: str
+) -> None:
+    end(case(), [adjusted(reach.answered("caller.1", 9.0, 4.0))])
+    (found,) = rejudged(tmp_path)["cases"]
+    assert (found["now"]["verdict"], found["made_again"]) == (verdict, 1)
+
+
+def test_a_finding_that_passes_now_is_not_adjusted(tmp_path: Path, case: Callable[..., CaseRecorder]) -> None:
+    recorder = case()
+    end(recorder, [excused(reach.answered("caller.1", 9.0, 4.0), 6.0)])
+    change(recorder, "finding", lambda finding: finding["asked"]["given"].update(limit_s=10.0))
+    (found,) = rejudged(tmp_path, code=1)["cases"]
+    assert found["now"]["verdict"] == "passed"
+
+
+def test_events_are_referred_to(tmp_path: Path, case: Callable[..., CaseRecorder]) -> None:
+    """A message by its number, another event by its place."""
+    recorder = case()
+    invite, counted = sip_message("received", INVITE.format("+12065550142")), rtp_statistics(rx_packets=500, rx_lost=9)
+    for event in (sip_message("sent", "OPTIONS sip:a SIP/2.0\r\n\r\n"), invite, counted):
+        recorder.event(event)
+    end(
+        recorder,
+        [
+            identity.caller_id(Message.parse(invite.text), "p.1", "+12065550142", "e164", "US", "m2"),
+            *filter(None, [quality.loss("p.1", counted)]),
+        ],
+    )
+    asked: list[dict[str, Any]] = []
+    change(recorder, "finding", lambda finding: asked.append(finding["asked"]["given"]))
+    assert [one.get("invite") or one.get("statistics") for one in asked] == [{"event": "m2"}, {"event": 2}]
+    assert rejudged(tmp_path)["totals"]["made_again"] == 2
+    change(recorder, "event", lambda event: event.update(rx_lost=400) if "rx_lost" in event else None)
+    (found,) = rejudged(tmp_path, code=1)["cases"]
+    assert found["now"]["failed"] == ["audio.loss"]
+
+
+def test_what_only_the_run_could_see_is_taken_from_the_record(
+    tmp_path: Path, case: Callable[..., CaseRecorder]
+) -> None:
+    end(case(), [not_observable("codec", "the AI", expected="PCMU", why="no SDP is shown")])
+    (found,) = rejudged(tmp_path)["cases"]
+    assert found["from_the_record"] == {"made from what only the run could see": 1}
+    assert found["now"]["verdict"] == "not observable"
+
+
+def test_what_ended_the_scenario_counts(tmp_path: Path, case: Callable[..., CaseRecorder]) -> None:
+    recorder = case()
+    recorder.finding(reach.up("caller.1", None))
+    finding = landing.landed("the call", "billing", {})
+    recorder.outcome.raised(ExpectationError(finding))
+    recorder.outcome.raised(RuntimeError("the disk"))
+    recorder.finding(finding)
+    end(recorder)
+    (found,) = rejudged(tmp_path)["cases"]
+    assert (found["now"]["verdict"], found["now"]["failed"]) == ("failed", ["landing"])
+    change(
+        recorder,
+        "finding",
+        lambda finding: (
+            finding["asked"]["given"].update(rang={"p1": "billing"}) if finding["check"] == "landing" else None
+        ),
+    )
+    (found,) = rejudged(tmp_path, code=1)["cases"]
+    assert found["now"]["verdict"] == "broken", "the error is left"
+
+
+def test_a_case_that_broke_alone_stays_broken(tmp_path: Path, case: Callable[..., CaseRecorder]) -> None:
+    recorder = case()
+    recorder.outcome.raised(RuntimeError("the disk"))
+    end(recorder, [reach.up("caller.1", None)])
+    assert rejudged(tmp_path)["cases"][0]["now"]["verdict"] == "broken"
+
+
+def test_a_case_whose_worker_died_stays_broken(tmp_path: Path, case: Callable[..., CaseRecorder]) -> None:
+    case().finding(reach.up("caller.1", None))
+    assert rejudged(tmp_path)["cases"][0]["now"]["verdict"] == "broken"
+
+
+def test_checks_that_compare_masked_numbers_are_taken_from_the_record(
+    tmp_path: Path, case: Callable[..., CaseRecorder]
+) -> None:
+    recorder = case(mask=True)
+    invite: Event = sip_message("received", INVITE.format("+12065550142"))
+    recorder.event(invite)
+    assert isinstance(invite, SipMessage)
+    shown = identity.caller_id(Message.parse(invite.text), "p.1", "+12065550142", "e164", "US", "m1")
+    end(recorder, [shown, signalling.final_response("p.1", [486], 486, "Busy Here")])
+    assert "5550142" not in (recorder.directory / EVENTS).read_text()
+    (found,) = rejudged(tmp_path)["cases"]
+    assert found["from_the_record"] == {"numbers are masked": 1}
+    assert found["made_again"] == 1
+
+
+def test_evidence_of_an_older_version_is_taken_from_the_record(
+    tmp_path: Path, case: Callable[..., CaseRecorder]
+) -> None:
+    recorder = case()
+    end(recorder, [signalling.codec("caller.1", ["PCMU"], "PCMU")])
+    change(recorder, "format", lambda version: version.update(version=4))
+    change(recorder, "finding", lambda finding: finding.pop("asked"))
+    plain = json.loads((recorder.directory / CASE).read_text())
+    del plain["end"]["troubles"]
+    (recorder.directory / CASE).write_text(json.dumps(plain))
+    (found,) = rejudged(tmp_path)["cases"]
+    assert found["notes"] == ["verdict taken from the record: the record does not say what else went wrong"]
+    assert found["made_again"] == 0
+
+
+def test_a_check_that_does_not_take_what_was_recorded_is_said(
+    tmp_path: Path, case: Callable[..., CaseRecorder]
+) -> None:
+    recorder = case()
+    end(recorder, [signalling.codec("caller.1", ["PCMU"], "PCMU"), signalling.encrypted("caller.1", True)])
+    change(recorder, "finding", lambda finding: finding["asked"]["given"].update(unknown=1))
+    (found,) = rejudged(tmp_path)["cases"]
+    assert [why.partition(": ")[0] for why in found["from_the_record"]] == 2 * [
+        "today's check does not take what was recorded"
+    ]
+
+
+def test_many_cases_are_judged_in_the_order_of_their_names(tmp_path: Path, case: Callable[..., CaseRecorder]) -> None:
+    names = [f"{number:02}" for number in range(40)]
+    for name in reversed(names):
+        end(case(name), [signalling.codec("caller.1", ["PCMU"], "PCMU")])
+    assert [one["directory"] for one in rejudged(tmp_path)["cases"]] == names
+
+
+@pytest.mark.parametrize("more", [["--zip", "all"], ["--csv"], ["--complete"]])
+def test_it_makes_no_view(tmp_path: Path, case: Callable[..., CaseRecorder], more: list[str]) -> None:
+    end(case())
+    ended = CliRunner().invoke(application(), ["report", str(tmp_path), "--rejudge", *more])
+    assert isinstance(ended.exception, MistakeError)
+    assert str(ended.exception).startswith(f"--rejudge: cannot be combined with {more[0]}")
+
+
+def test_a_run_without_cases_is_a_mistake(tmp_path: Path) -> None:
+    (tmp_path / "cases").mkdir()
+    ended = CliRunner().invoke(application(), ["report", str(tmp_path), "--rejudge"])
+    assert isinstance(ended.exception, MistakeError)
+
+
+def test_the_outcome_tells_on_which_finding_it_rests() -> None:
+    outcome = CaseOutcome()
+    outcome.raised(ExpectationError(signalling.codec("caller.1", ["PCMU"], "")))
+    assert [(trouble.verdict, trouble.finding) for trouble in outcome.troubles] == [(Verdict.FAILED, 0)]
