@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from harness.simulation.pki import Certificate
 from harness.sip.message import Message, Request, Response
 from harness.sip.uri import NameAddr
-from tests.interop.baresip import Baresip, Recording, Traced, account
 from tests.interop.calls_api import CallsApi
+from tools.interop.baresip import Baresip, Recording, Traced, account
 
 _LOOK_S = 0.02
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.interop.processes import Program, binary, until
+from tools.interop.processes import Program, binary, until
 
 NOWHERE = 9  # RFC 863: what is sent there is thrown away
 

@@ -27,7 +27,7 @@ from harness.scenario.context import CaseContext
 from harness.scenario.ends import Call
 from harness.scenario.people import Caller
 from harness.verdict import Finding, Strength, Verdict, overall
-from tests.interop.processes import PATIENCE
+from tools.interop.processes import PATIENCE
 
 _TEMPLATE = Path(__file__).with_name("deployments") / "sipp.toml"
 DID = "+12085550100"

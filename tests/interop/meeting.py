@@ -11,8 +11,8 @@ from harness.events import SipMessage
 from harness.scenario.ends import Call
 from harness.verdict import ExpectationError, Finding, Verdict
 from tests.interop.encounter import Encounter
-from tests.interop.processes import PATIENCE
 from tests.interop.sipp import Sipp, receive, respond, respond_within_dialog, sdp, speak
+from tools.interop.processes import PATIENCE
 
 ANSWER = respond("200 OK", sdp(), repeat=True)
 GREETING = [receive("INVITE"), respond("180 Ringing"), ANSWER, receive("ACK"), speak()]

@@ -24,11 +24,11 @@ from harness.simulation.media import sound
 from harness.simulation.pki import Authority
 from tests.interop.baresip_ai import BaresipAi
 from tests.interop.calls_api import CallsApi
-from tests.interop.kamailio import Kamailio, ports
 from tests.interop.platform import PASSWORD, TOKEN
-from tests.interop.rtpengine import Rtpengine
 from tests.interop.sipp import repeated
 from tests.interop.sipp_ai import SippAi
+from tools.interop.kamailio import Kamailio, ports
+from tools.interop.rtpengine import Rtpengine
 
 _TEMPLATE = Path(__file__).with_name("deployments") / "others.toml"
 AREAS = {"indicated": "312", "confirmed": "773"}  #: of each deployment's numbers, by the strength it asks for

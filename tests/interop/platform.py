@@ -12,8 +12,8 @@ from harness.deployment import Deployment
 from harness.integrations import load
 from harness.simulation.addresses import Block
 from harness.simulation.pki import Authority, Certificate
-from tests.interop.kamailio import Kamailio
 from tests.interop.sipp_queue import SippQueue
+from tools.interop.kamailio import Kamailio
 
 _TEMPLATES = Path(__file__).with_name("deployments")
 PASSWORD, TOKEN = "interop-only", "interop-token"  # of accounts that live as long as this run, on loopback

@@ -15,7 +15,7 @@ import numpy as np
 from harness.audio.g711 import encode_ulaw
 from harness.audio.marks import SAMPLE_RATE, waveform
 from harness.audio.wav import to_int16
-from tests.interop.processes import PATIENCE, Program, free_port, until
+from tools.interop.processes import PATIENCE, Program, free_port, until
 
 _VOICE_SECONDS = 30
 MOST_CALLS, WHOLE_RUN_S = 1000, 3600  #: of a SIPp that is there for all of a run's calls

@@ -18,12 +18,12 @@ from harness.simulation.addresses import Block
 from harness.simulation.pki import Authority
 from harness.sip.message import Message, Request
 from harness.verdict import Verdict
-from tests.interop.baresip import Baresip, account, registering
 from tests.interop.baresip_ai import BaresipAi
 from tests.interop.encounter import encounter
 from tests.interop.platform import AREAS, BARESIP, PASSWORD, Platform
-from tests.interop.processes import PATIENCE, until
 from tests.process.phone.conftest import media_of
+from tools.interop.baresip import Baresip, account, registering
+from tools.interop.processes import PATIENCE, until
 
 AREA = AREAS["synthflow"]
 CALLER = f"+1{AREA}5550171"

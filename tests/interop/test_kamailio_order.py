@@ -10,8 +10,8 @@ from harness.phone import Answer
 from harness.phone.leg import Leg
 from harness.phone.phone import Phone
 from tests.interop.platform import AI, PASSWORD, Platform
-from tests.interop.processes import PATIENCE
 from tests.process.phone.conftest import media_of
+from tools.interop.processes import PATIENCE
 
 DIGITS = "12#A*0987654321BCD"
 

@@ -12,8 +12,8 @@ from harness.errors import PhoneLostError
 from harness.phone.config import TlsConfig
 from harness.phone.pool import PhonePool
 from tests.interop.platform import PASSWORD, PHONES, Platform
-from tests.interop.processes import PATIENCE
 from tests.process.phone.conftest import Desk
+from tools.interop.processes import PATIENCE
 
 
 @pytest.mark.parametrize("transport", ["udp", "tcp", "tls"])

@@ -14,8 +14,8 @@ import pytest
 from harness.report import pcap
 from harness.report.evidence import CaseEvidence
 from tests.interop.platform import Platform
-from tests.interop.processes import binary
 from tests.interop.verifying import Verified, verify
+from tools.interop.processes import binary
 
 #: Row → how many cases of it there are.
 STAND_IN = {

@@ -9,8 +9,8 @@ import pytest
 from harness.events import CallState, MediaState
 from harness.verdict import Verdict
 from tests.interop.meeting import ANSWER, GOODBYE, GREETING, Meet
-from tests.interop.processes import PATIENCE
 from tests.interop.sipp import pause, receive, request, respond, respond_within_dialog, response, sdp, speak
+from tools.interop.processes import PATIENCE
 
 TRANSPORTS = pytest.mark.parametrize("transport", ["udp", "tcp"])
 

@@ -15,8 +15,8 @@ from harness.phone.leg import Leg
 from harness.phone.phone import Phone
 from harness.simulation.addresses import Block
 from tests.interop.platform import SIPP
-from tests.interop.processes import PATIENCE
 from tests.interop.sipp import PROVISIONAL, Sipp, acknowledge, ask, client, pause, response, sdp, speak
+from tools.interop.processes import PATIENCE
 
 Lease = Callable[..., Phone]
 USER = "agent"

@@ -11,8 +11,8 @@ from harness.phone.phone import Phone
 from harness.sip.message import Message, Request
 from harness.verdict import Verdict
 from tests.interop.meeting import ANSWER, GOODBYE, GREETING, Meet
-from tests.interop.processes import PATIENCE
 from tests.interop.sipp import pause, receive, request, respond, respond_within_dialog, response, sdp, speak
+from tools.interop.processes import PATIENCE
 
 Lease = Callable[..., Phone]
 RINGING = [receive("INVITE"), respond("180 Ringing")]

@@ -12,8 +12,8 @@ import pytest
 
 from harness.simulation.addresses import Block
 from tests.interop.platform import SIPP
-from tests.interop.processes import binary, free_port
 from tests.process.simulation.conftest import RunningWorld
+from tools.interop.processes import binary, free_port
 
 Attack = Callable[..., str]
 

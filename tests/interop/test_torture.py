@@ -14,10 +14,10 @@ from harness.phone.phone import Phone
 from harness.simulation.addresses import Block
 from harness.sip.message import Message, Response
 from tests.interop.platform import TORTURER
-from tests.interop.processes import PATIENCE, options, until
 from tests.interop.test_world import listener
 from tests.process.simulation.conftest import RunningWorld
 from tests.unit.sip import test_torture
+from tools.interop.processes import PATIENCE, options, until
 
 Lease = Callable[..., Phone]
 #: Several of the RFC's messages share a branch, so they would be retransmissions of each other (RFC 3261 section 17.2.3).

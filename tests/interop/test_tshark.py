@@ -23,10 +23,10 @@ from harness.verdict import Verdict
 from tests.interop.capture import NOWHERE, Capture, Stream, fields, read, streams
 from tests.interop.encounter import DID, encounter, evidence_of, with_sipp
 from tests.interop.platform import PHONES, SIPP
-from tests.interop.processes import PATIENCE
 from tests.interop.sipp import Sipp, pause, receive, request, respond, respond_within_dialog, response, sdp, speak
 from tests.process.phone.conftest import media_of
 from tests.process.simulation.conftest import RunningWorld
+from tools.interop.processes import PATIENCE
 
 Lease = Callable[..., Phone]
 _ALL_SIP = ("-d", "tcp.port==1-65535,sip")

@@ -20,12 +20,12 @@ from harness.far_end.synthflow import SynthflowApi
 from harness.phone.phone import Phone
 from harness.scenario.phones import own_phone
 from harness.simulation.addresses import Block
-from tests.interop.baresip import Baresip, registering
 from tests.interop.capture import Capture, payload_of
 from tests.interop.platform import SIPP
-from tests.interop.processes import PATIENCE, binary, options, until
 from tests.interop.sipp import Sipp, client, pause, sdp, speak
 from tests.process.simulation.conftest import RunningWorld
+from tools.interop.baresip import Baresip, registering
+from tools.interop.processes import PATIENCE, binary, options, until
 
 Lease = Callable[..., Phone]
 Start = Callable[..., Baresip]

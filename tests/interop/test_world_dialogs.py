@@ -14,7 +14,6 @@ from harness.deployment import Deployment
 from harness.simulation.addresses import Block
 from harness.sip.message import Message
 from tests.interop.platform import SIPP
-from tests.interop.processes import PATIENCE, options
 from tests.interop.sipp import (
     PROVISIONAL,
     Sipp,
@@ -31,6 +30,7 @@ from tests.interop.sipp import (
 )
 from tests.interop.test_world import listener, record_of, secret, where
 from tests.process.simulation.conftest import RunningWorld
+from tools.interop.processes import PATIENCE, options
 
 DOMAIN = "carrier.example"
 FINAL = '<recv response="{}" rrs="true"></recv>'

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable
 from typing import Final
 
-from tools import interop
+from tools.interop.programs import install, missing
 
 CHROMIUM: Final = "chromium"
 REDIS: Final = "redis-server"
@@ -18,6 +18,6 @@ def installed(needed: Iterable[str]) -> None:
     """Install what is missing with apt. A part whose program is still missing says so itself, and fails."""
     packages: list[str] = []
     for name in dict.fromkeys(needed):
-        packages += interop.missing() if name == SIP else [] if shutil.which(name) else [name]
-    if packages and (problem := interop.install(packages)):
+        packages += missing() if name == SIP else [] if shutil.which(name) else [name]
+    if packages and (problem := install(packages)):
         print(f"apt: {problem}", file=sys.stderr)

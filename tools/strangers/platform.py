@@ -13,10 +13,10 @@ from harness.deployment import Deployment
 from harness.deployment_file import load
 from harness.simulation.addresses import Block, take_block
 from harness.simulation.pki import Authority
-from tests.interop.baresip import Baresip, account
-from tests.interop.kamailio import Kamailio, ports
-from tests.interop.processes import binary
-from tests.interop.rtpengine import Rtpengine
+from tools.interop.baresip import Baresip, account
+from tools.interop.kamailio import Kamailio, ports
+from tools.interop.processes import binary
+from tools.interop.rtpengine import Rtpengine
 from tools.strangers.fault import Fault
 from tools.strangers.wire import Places, Wire, contexts
 

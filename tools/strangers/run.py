@@ -18,8 +18,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from tools import ROOT, trials
-from tools.interop import missing as missing_packages
-from tools.interop import version
+from tools.interop.programs import missing as missing_packages
+from tools.interop.programs import version
 from tools.strangers.catalogue import FAULTS
 from tools.strangers.platform import Strangers
 from tools.strangers.plugin import RESULT, SWITCHES

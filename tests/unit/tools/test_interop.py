@@ -10,39 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from tools import interop
-
-
-def test_what_cannot_be_installed_is_named_and_breaks_the_run(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    (tmp_path / "interop.json").write_text('{"passed": 1}')  # of a run before
-    monkeypatch.setattr(interop, "PROGRAMS", {"no-such-program": interop.Needed("its-package", ("-v",), "(.)")})
-    monkeypatch.setattr(interop, "_TLS_MODULES", ("/",))
-    monkeypatch.setattr(interop, "install", lambda packages: "no network")
-    monkeypatch.setattr(interop, "RESULT", tmp_path / "interop.json")
-    assert interop.main([]) == interop.BROKEN
-    told = capsys.readouterr().err
-    assert "interop: missing: its-package (no network)" in told
-    assert "apt-get install its-package" in told
-    assert not (tmp_path / "interop.json").exists()
-
-
-def test_who_may_not_capture_is_told_before_anything_runs(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    monkeypatch.setattr(interop, "RESULT", tmp_path / "interop.json")
-    monkeypatch.setattr(interop, "missing", list)
-    monkeypatch.setattr(interop, "may_capture", lambda: False)
-    assert interop.main([]) == interop.BROKEN
-    assert "tshark may not capture" in capsys.readouterr().err
+from tools.interop import programs
+from tools.interop.run import RUN_VARIABLE, left_behind, sweep
 
 
 @pytest.fixture
 def fake_apt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An apt-get that writes down how it was called, and what Debian's rule for starting daemons says then."""
     policy = tmp_path / "policy-rc.d"
-    monkeypatch.setattr(interop, "_POLICY", policy)
+    monkeypatch.setattr(programs, "_POLICY", policy)
     for name, script in {
         "sudo": 'shift; exec "$@"',
         "apt-get": f'echo "$@" >>{tmp_path}/calls; {policy} x start; echo "policy: $?" >>{tmp_path}/calls\n'
@@ -56,7 +32,7 @@ def fake_apt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_packages_start_no_daemons_while_they_are_installed(fake_apt: Path) -> None:
-    assert interop.install(["kamailio", "sipsak"]) is None
+    assert programs.install(["kamailio", "sipsak"]) is None
     calls = (fake_apt / "calls").read_text()
     assert "install -y --no-install-recommends kamailio sipsak" in calls
     assert calls.count("policy: 101") == 2  # Debian Policy 9.3.3.1: forbidden
@@ -65,20 +41,20 @@ def test_packages_start_no_daemons_while_they_are_installed(fake_apt: Path) -> N
 
 def test_why_nothing_could_be_installed_is_told(fake_apt: Path) -> None:
     (fake_apt / "code").write_text("100")
-    assert interop.install(["kamailio"]) == "E: no such mirror"
+    assert programs.install(["kamailio"]) == "E: no such mirror"
 
 
 def test_what_is_left_behind_is_found_and_ended() -> None:
     run = uuid.uuid4().hex
     with subprocess.Popen(
         [sys.executable, "-c", "print(flush=True); input()"],
-        env={interop.RUN_VARIABLE: run},
+        env={RUN_VARIABLE: run},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     ) as process:
         assert process.stdout
         process.stdout.readline()
-        assert interop.left_behind(run) == [process.pid]
-        assert interop.sweep(run, patience_s=0.0) == [process.pid]
+        assert left_behind(run) == [process.pid]
+        assert sweep(run, patience_s=0.0) == [process.pid]
         assert process.wait(10) == -9
-    assert interop.left_behind(run) == []
+    assert left_behind(run) == []

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
-from tools.interop import PROGRAMS
+from tools.interop.programs import PROGRAMS
 
 T = TypeVar("T")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.interop.processes import Program, free_port
+from tools.interop.processes import Program, free_port
 
 _RTP_PORTS = 400
 

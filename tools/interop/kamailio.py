@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from harness.deployment import Deployment, Group, Trunk
 from harness.simulation.pki import Certificate
-from tests.interop.processes import Program, free_port
+from tools.interop.processes import Program, free_port
 
 _ASKS_EVERY_S = 2  #: a trunk's far end by OPTIONS, where the deployment says so
 _TEMPLATE = Path(__file__).with_name("kamailio.cfg")

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from harness.audio.detector import Heard, marks_heard
 from harness.audio.marks import SAMPLE_RATE, waveform
 from harness.audio.wav import read_wav, write_wav
-from tests.interop.processes import PATIENCE, Program, free_port, until
+from tools.interop.processes import PATIENCE, Program, free_port, until
 
 #: It plays a file once and then falls silent: longer than any call here.
 _VOICE_SECONDS = 120
