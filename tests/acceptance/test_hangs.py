@@ -17,7 +17,7 @@ from harness.report.run import read_cases
 from harness.report.summary import latest
 from harness.verdict import Verdict
 from tests.acceptance.conftest import Tree
-from tests.acceptance.test_world import TALKDESK, case_under_way, world_of
+from tests.acceptance.worlds import TALKDESK, case_under_way, world_of
 
 #: So many cases that some begin seconds after the first.
 MORE = ("--row", "TD-INBOUND", "-n", "2", "-v", "--reports", "reports")

@@ -14,7 +14,7 @@ import pytest
 
 from harness.limits import places
 from tests.acceptance.conftest import Tree
-from tests.acceptance.test_world import TALKDESK
+from tests.acceptance.worlds import TALKDESK
 
 
 def spans(directory: Path) -> list[tuple[float, float]]:

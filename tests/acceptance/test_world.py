@@ -6,43 +6,17 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from harness.files.own_directories import MEMORY
-from harness.heartbeat import Listener
 from harness.resources import EXAMPLES
 from tests.acceptance.conftest import Tree
+from tests.acceptance.worlds import TALKDESK, case_under_way, control_of, world_of
 
-TALKDESK = str(EXAMPLES / "simulated-talkdesk.toml")
 GLADLY = str(EXAMPLES / "simulated-gladly.toml")
-
-
-def case_under_way(tree: Tree, process: subprocess.Popen[str]) -> Path:
-    """Wait until a case has a call up; gives its directory."""
-    while True:
-        assert process.poll() is None, process.communicate()[0]
-        for events in tree.path.glob("reports/*/cases/*/events.jsonl"):
-            if '"confirmed"' in events.read_text():
-                return events.parent
-        time.sleep(0.02)
-
-
-def control_of(tree: Tree) -> Path:
-    """Where the run has its locks, counts and heartbeats."""
-    (link,) = tree.path.glob("reports/*/control")
-    return link.resolve()
-
-
-def world_of(tree: Tree) -> int:
-    (file,) = control_of(tree).glob("world-*/beat")
-    beat = Listener(file).look()
-    assert beat is not None
-    return beat.pid
 
 
 def test_both_integrations_at_once(tree: Tree) -> None:

@@ -27,7 +27,7 @@ from harness.simulation.addresses import Block
 from harness.verdict import Verdict
 from tests.acceptance.conftest import Tree
 from tests.interop.platform import SIPP
-from tests.process.phone.test_only_the_platforms import METHODS
+from tests.process.phone.refused_requests import METHODS
 from tools.interop.processes import binary, free_port
 
 SCENARIOS = Path(__file__).parents[2] / "scenarios"

@@ -14,16 +14,16 @@ from harness.phone.phone import Phone
 from harness.simulation.addresses import Block
 from harness.sip.message import Message, Response
 from tests.interop.platform import TORTURER
-from tests.interop.test_world import listener
+from tests.interop.world_calls import listener
 from tests.process.simulation.conftest import RunningWorld
-from tests.unit.sip import test_torture
+from tests.unit.sip.torture import MESSAGES
 from tools.interop.processes import PATIENCE, options, until
 
 Lease = Callable[..., Phone]
 #: Several of the RFC's messages share a branch, so they would be retransmissions of each other (RFC 3261 section 17.2.3).
 MESSAGES = {
     name: (expectation, data.replace(b"z9hG4bKkdjuw", b"z9hG4bK" + name.encode()))
-    for name, (expectation, data) in test_torture.MESSAGES.items()
+    for name, (expectation, data) in MESSAGES.items()
 }
 #: No request, so no answer.
 _RESPONSES = {name for name, (_, data) in MESSAGES.items() if data.startswith(b"SIP/2.0")}

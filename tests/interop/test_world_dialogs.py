@@ -28,7 +28,7 @@ from tests.interop.sipp import (
     sdp,
     speak,
 )
-from tests.interop.test_world import listener, record_of, secret, where
+from tests.interop.world_calls import listener, record_of, secret, where
 from tests.process.simulation.conftest import RunningWorld
 from tools.interop.processes import PATIENCE, options
 

@@ -98,3 +98,27 @@ def test_the_softphones_process_imports_what_it_says_it_may() -> None:
     text = (ROOT / "harness" / "phone" / "child" / "__init__.py").read_text(encoding="utf-8")
     rule = text.partition("may import")[2].partition(";")[0]
     assert used == set(re.findall(r"``([\w.]+)``", rule))
+
+
+def imports_of(path: Path) -> Iterator[str]:
+    """Modules, and names in them, that a file imports."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def test_what_several_tests_use_is_in_a_module_without_tests() -> None:
+    found = [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in sorted((ROOT / "tests").rglob("*.py"))
+        for name in imports_of(path)
+        if name.startswith("tests.") and ".test_" in name
+    ]
+    assert not found, "move what they share to a module whose name does not begin with test_"
+
+
+def test_no_tool_imports_tests() -> None:
+    imported = {name for path in (ROOT / "tools").rglob("*.py") for name in imports_of(path)}
+    assert not [name for name in imported if name.split(".")[0] == "tests"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 from collections.abc import Iterator
@@ -13,11 +12,10 @@ import pytest
 from harness.errors import PhoneLostError
 from harness.phone.forkserver import PhoneForkServer
 from harness.phone.pool import PhonePool
+from tests.process.alive import alive, gone
+from tests.process.forkserver.memories import SECRET, remembers
 from tests.process.phone.conftest import Desk, connect, hears
-from tests.process.phone.test_lifetime import alive, gone
 from tools.soak.processes import parent_of
-
-SECRET = "correct-horse-battery"
 
 
 @pytest.fixture
@@ -34,20 +32,6 @@ def desk(fork_server: PhoneForkServer, tmp_path: Path) -> Iterator[Desk]:
         desk = Desk(pool, tmp_path)
         yield desk
         desk.close()
-
-
-def remembers(pid: int, secret: str) -> bool:
-    """Whether it stands anywhere in that process's memory."""
-    with Path(f"/proc/{pid}/mem").open("rb", buffering=0) as memory:
-        for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
-            span, rights, *_, name = [*line.split(), ""]
-            if rights.startswith("rw") and name not in ("[vvar]", "[vsyscall]"):
-                begin, end = (int(place, 16) for place in span.split("-"))
-                memory.seek(begin)
-                with contextlib.suppress(OSError):  # given back meanwhile
-                    if secret.encode() in memory.read(end - begin):
-                        return True
-    return False
 
 
 def test_phones_of_a_fork_server_call_and_hear_each_other(fork_server: PhoneForkServer, desk: Desk) -> None:

@@ -18,7 +18,7 @@ import pytest
 
 from harness.forkserver import listening_at, server
 from harness.forkserver.client import HEAD
-from tests.process.phone.test_lifetime import gone
+from tests.process.alive import gone
 
 FORK_SERVER = """
 import sys, types

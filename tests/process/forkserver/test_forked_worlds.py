@@ -18,8 +18,8 @@ from harness.integrations import load
 from harness.limits import released
 from harness.pytest_plugin.worlds import Worlds, alive_lock, heartbeat
 from harness.resources import EXAMPLES
-from tests.process.forkserver.test_forked_phones import SECRET, remembers
-from tests.process.phone.test_lifetime import gone
+from tests.process.alive import gone
+from tests.process.forkserver.memories import SECRET, remembers
 from tools.soak.processes import parent_of
 
 FILE = EXAMPLES / "simulated-gladly.toml"

@@ -24,7 +24,8 @@ from harness.sip.message import Response
 from tests.loopback import fresh_address
 from tests.process.phone.conftest import Desk, connect, hears
 from tests.process.phone.stranger import AUDIO, SESSION, VOICE, Stranger, answered
-from tests.process.phone.test_strangers import KEY
+
+KEY = "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz\n"
 
 SENDER_REPORT = 200
 _SINCE_1900 = 2_208_988_800  # seconds of NTP before those of Unix (RFC 3550 section 4)

@@ -22,25 +22,8 @@ from harness.events import Listened, MarkHeard, PhoneLost
 from harness.phone import Answer, PhoneConfig, Reject, Wav
 from harness.phone.pool import PhonePool
 from tests.loopback import fresh_address
+from tests.process.alive import alive, gone
 from tests.process.phone.conftest import Desk, connect, hears, media_of, uri_of
-
-
-def alive(pid: int) -> bool:
-    """Whether a process is there and no zombie."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except OSError:
-        return False
-
-
-def gone(pid: int, within: float = 15.0) -> bool:
-    """Whether a process goes away in time."""
-    deadline = time.monotonic() + within
-    while alive(pid):
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.01)
-    return True
 
 
 def sockets_of(pid: int) -> int:

@@ -14,15 +14,13 @@ import pytest
 
 from harness.events import CallState, SipMessage, StrangerRefused
 from harness.phone import Answer, TlsConfig
-from harness.phone.leg import Leg
 from harness.phone.phone import Phone
 from harness.phone.waiter import NeverCame
 from harness.sip.message import Message, Request, Response
 from tests.loopback import fresh_address
 from tests.process.phone.conftest import Authority, Desk, connect, hears, uri_of
+from tests.process.phone.refused_requests import METHODS, datagram, wait_refused
 from tests.process.phone.stranger import AUDIO, SESSION, Stranger, answered
-
-METHODS = ["INVITE", "OPTIONS", "SUBSCRIBE", "REFER", "NOTIFY", "MESSAGE", "BYE", "REGISTER", "PUBLISH", "INFO"]
 
 
 @pytest.fixture
@@ -36,33 +34,6 @@ def refused(phone: Phone) -> list[StrangerRefused]:
     """What the phone and its legs tell of strangers."""
     events = [*phone.events, *(event for leg in phone.legs for event in leg.events)]
     return [event for event in events if isinstance(event, StrangerRefused)]
-
-
-def wait_refused(phone: Phone, leg: Leg | None = None, within: float = 10.0) -> StrangerRefused:
-    event = (leg or phone).wait("a stranger", lambda event: isinstance(event, StrangerRefused), within)
-    assert isinstance(event, StrangerRefused)
-    return event
-
-
-def datagram(
-    source: socket.socket,
-    phone: Phone,
-    method: str,
-    *,
-    number: int = 1,
-    extra: str = "",
-    to: tuple[str, int] | None = None,
-) -> None:
-    """A request outside of any dialog, as a scanner sends it; ``to`` a phone behind a router."""
-    host, port = source.getsockname()
-    text = (
-        f"{method} sip:100@{phone.address} SIP/2.0\r\nVia: SIP/2.0/UDP {host}:{port};branch=z9hG4bK{number};rport\r\n"
-        f'Max-Forwards: 70\r\nFrom: "sipvicious"<sip:100@1.1.1.1>;tag={number}\r\nTo: <sip:100@{phone.address}>\r\n'
-        f"Call-ID: scan-{number}-{port}\r\nCSeq: {number} {method}\r\nContact: <sip:100@{host}:{port}>\r\n"
-        f"User-Agent: friendly-scanner\r\n{extra}Content-Length: 0\r\n\r\n"
-    )
-    place, _, target = phone.address.rpartition(":")
-    source.sendto(text.encode(), to or (place, int(target)))
 
 
 @pytest.mark.parametrize("method", METHODS)

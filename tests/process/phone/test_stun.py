@@ -13,8 +13,8 @@ import pytest
 from harness.errors import ResourceError
 from tests.loopback import fresh_address
 from tests.process.phone.conftest import Desk, uri_of
+from tests.process.phone.refused_requests import datagram, wait_refused
 from tests.process.phone.stranger import Stranger
-from tests.process.phone.test_only_the_platforms import datagram, wait_refused
 
 OUTSIDE = "203.0.113.5"  # RFC 5737
 COOKIE = 0x2112A442

@@ -10,7 +10,7 @@ from harness.audio.marks import reply_to
 from harness.events import MarkHeard, RtpStatistics
 from harness.phone.leg import Leg
 from tests.process.simulation.conftest import PATIENCE, RunningWorld, Stage, hears
-from tests.process.simulation.test_groups import TRUNK, dial
+from tests.process.simulation.dialling import TRUNK, dial
 
 HOTLINE = "Hotline (Köln)"
 

@@ -20,9 +20,9 @@ from harness.simulation.wire.transport import Listen
 from harness.simulation.world import World
 from harness.sip.offer_answer import offer
 from tests.process.simulation.conftest import PATIENCE, RunningWorld, Stage, hears
+from tests.process.simulation.dialling import dial
 
 Settle = Callable[..., None]
-TRUNK = "zum KI-Anbieter"
 
 
 @pytest.fixture
@@ -35,10 +35,6 @@ def settle(customer: RunningWorld) -> Iterator[Settle]:
 
     yield put
     put()
-
-
-def dial(cu: Stage, line: str) -> Leg:
-    return cu.dial(line, TRUNK, "test phone 1")
 
 
 def ringing(phone: Phone, within: float = PATIENCE) -> Leg:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import random
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,14 +12,7 @@ from harness.simulation.wire.agent import UserAgent
 from harness.simulation.wire.incoming import IncomingCall
 from harness.simulation.wire.request import IncomingRequest
 from tests.process.wire.datagrams import Datagrams
-
-_spec = importlib.util.spec_from_file_location(
-    "torture", Path(__file__).parents[2] / "unit" / "sip" / "test_torture.py"
-)
-assert _spec is not None
-assert _spec.loader is not None
-torture = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(torture)
+from tests.unit.sip.torture import MESSAGES
 
 
 def beside(ua: UserAgent) -> Datagrams:
@@ -219,9 +210,9 @@ def test_a_handler_that_raises_answers_500(nodes: Any, caplog: pytest.LogCapture
     caplog.clear()
 
 
-@pytest.mark.parametrize("name", torture.MESSAGES)
+@pytest.mark.parametrize("name", MESSAGES)
 def test_torture(nodes: Any, name: str) -> None:
-    expectation, data = torture.MESSAGES[name]
+    expectation, data = MESSAGES[name]
 
     async def story() -> None:
         ua = await nodes.ua("callee")
@@ -267,7 +258,7 @@ def test_mutated_messages_kill_nobody(nodes: Any) -> None:
         ua = await nodes.answering("callee", "udp", "tcp")
         plain = beside(ua)
         dice = random.Random(20)
-        seeds = [data for _, data in torture.MESSAGES.values()] + [invite(), invite("BYE"), invite("CANCEL")]
+        seeds = [data for _, data in MESSAGES.values()] + [invite(), invite("BYE"), invite("CANCEL")]
         for number in range(6000):
             data = bytearray(dice.choice(seeds))
             for _ in range(dice.randint(1, 8)):

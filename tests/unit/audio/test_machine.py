@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from harness.audio.classify import classify
 from harness.audio.machine import asks_for_message, last_sound, message_asked_in
@@ -14,8 +13,7 @@ from harness.audio.marks import SAMPLE_RATE
 from harness.audio.prompts import prompt_samples
 from harness.audio.tones import PLANS, call_progress, sit
 from harness.audio.wav import to_int16
-
-Audio = NDArray[np.int16]
+from tests.unit.audio.music import Audio, music
 
 
 def tone(seconds: float, hertz: float = 1000.0) -> Audio:
@@ -25,13 +23,6 @@ def tone(seconds: float, hertz: float = 1000.0) -> Audio:
 
 def silence(seconds: float) -> Audio:
     return np.zeros(round(seconds * SAMPLE_RATE), np.int16)
-
-
-def music(seconds: float) -> Audio:
-    """Four notes at once, struck twice a second."""
-    at = np.arange(round(seconds * SAMPLE_RATE)) / SAMPLE_RATE
-    chord = sum(np.sin(2 * np.pi * hertz * at) for hertz in (523.25, 659.26, 783.99, 1046.5))
-    return np.asarray(1000 * chord * np.exp(-2 * (at % 0.5)), np.int16)
 
 
 GREETING = prompt_samples("hello-en").astype(np.int16)

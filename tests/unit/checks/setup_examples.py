@@ -5,7 +5,7 @@ from __future__ import annotations
 from harness.checks import provisional, session
 from tests.unit.checks.calls import answered
 from tests.unit.checks.example import Example
-from tests.unit.checks.test_session import answer, invite
+from tests.unit.checks.session_messages import answer, invite
 
 _REQUIRES = invite("Require: 100rel")
 _RELIABLE = answer("183 Session Progress", "Require: 100rel", "RSeq: 1")

@@ -16,7 +16,7 @@ from harness.checks.finding import judged, missed_by
 from harness.sip.message import Message, Request
 from harness.verdict import Finding, Strength, Verdict
 from tests.unit.checks.calls import counted
-from tests.unit.checks.test_session import answer, invite
+from tests.unit.checks.session_messages import answer, invite
 
 
 def agreed(seconds: int, least: int) -> Finding:

@@ -8,7 +8,7 @@ import pytest
 
 from harness.checks import provisional
 from harness.verdict import Verdict
-from tests.unit.checks.test_session import answer, invite
+from tests.unit.checks.session_messages import answer, invite
 
 RELIABLY = ("Require: 100rel", "RSeq: 1")
 OTHERS = "without Require: 100rel and RSeq"

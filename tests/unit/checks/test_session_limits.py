@@ -8,7 +8,7 @@ import pytest
 
 from harness.checks import session
 from harness.verdict import Verdict
-from tests.unit.checks.test_session import answer, invite, message
+from tests.unit.checks.session_messages import answer, invite, message
 
 
 def agreed(asked: tuple[str, ...], said: tuple[str, ...]) -> tuple[Verdict, str]:

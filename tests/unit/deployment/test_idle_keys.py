@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.deployment.test_mistakes import SECRETS, TRUNKS, Edit, mistakes, swapped
+from tests.unit.deployment.edits import SECRETS, TRUNKS, Edit, mistakes, swapped
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from pathlib import Path
 from harness.integrations import load
 from harness.matrix import calls_of, cases
 from harness.resources import EXAMPLES
-from tests.unit.deployment.test_mistakes import SECRETS, mistakes, swapped
+from tests.unit.deployment.edits import SECRETS, mistakes, swapped
 
 IMPORTED = swapped('did = "+12535550100"', 'did = "+16465550100"')
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from harness.integrations import load
 from harness.resources import EXAMPLES
-from tests.unit.deployment.test_mistakes import mistakes, swapped
+from tests.unit.deployment.edits import mistakes, swapped
 
 OWN_NUMBER = swapped('did = "+17735550196"', 'did = "+18155550105"')
 

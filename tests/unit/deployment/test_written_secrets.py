@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.deployment.test_mistakes import mistakes
+from tests.unit.deployment.edits import mistakes
 
 
 def mistake_in(tmp_path: Path, campaign: str) -> str:

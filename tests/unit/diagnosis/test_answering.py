@@ -10,7 +10,7 @@ from harness.diagnosis.answering import PLATFORM, UNSEEN
 from harness.events import CallState
 from tests.unit.diagnosis.building import Example
 from tests.unit.diagnosis.known import facts_of
-from tests.unit.diagnosis.test_symptoms import shown
+from tests.unit.diagnosis.shown import shown
 
 
 def called(**changes: Any) -> Example:

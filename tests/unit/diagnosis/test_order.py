@@ -6,9 +6,12 @@ import pytest
 
 from harness.diagnosis import Visibility
 from tests.unit.diagnosis.building import Example
+from tests.unit.diagnosis.examples import EXAMPLES as OF_RULES
+from tests.unit.diagnosis.leg_examples import LEGS
+from tests.unit.diagnosis.own_examples import OWN
 from tests.unit.diagnosis.stories import fallback, refused_unseen
-from tests.unit.diagnosis.test_rules import EXAMPLES
 
+EXAMPLES = [*OF_RULES, *LEGS, *OWN]
 VANTAGES: tuple[Visibility, ...] = ("all", "caller+agents", "caller")
 
 

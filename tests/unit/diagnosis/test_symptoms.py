@@ -8,17 +8,8 @@ import pytest
 
 from harness.checks import landing
 from harness.diagnosis.rule import Symptom
-from harness.diagnosis.symptoms import present
-from harness.diagnosis.vantage import Visibility
 from tests.unit.diagnosis.building import Example
-from tests.unit.diagnosis.known import facts_of, scene_of
-
-
-def shown(example: Example, visibility: Visibility = "all") -> list[Symptom]:
-    scene = scene_of(example, visibility)
-    for fact in facts_of(example, visibility).values():
-        scene.facts.record(fact.name, fact.value, *fact.evidence)
-    return list(present(scene))
+from tests.unit.diagnosis.shown import shown
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from harness.errors import FarEndError
 from harness.far_end.call_record import CallRecord
 from harness.far_end.synthflow import SynthflowApi
 from tests.unit.far_end.conftest import Web, answer
-from tests.unit.far_end.test_shared_reading import Moment
+from tests.unit.far_end.moment import Moment
 
 CALLER, ASSISTANT = "+4930901820111", "+18085550160"
 

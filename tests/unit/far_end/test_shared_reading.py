@@ -11,21 +11,7 @@ import pytest
 
 from harness.errors import FarEndError
 from harness.far_end.shared_reading import SharedReading
-
-
-class Moment(float):
-    """A moment that is compared with what others asked for as soon as it counts."""
-
-    def __new__(cls, value: float) -> Moment:
-        made = super().__new__(cls, value)
-        made.counts = threading.Event()
-        return made
-
-    counts: threading.Event
-
-    def __lt__(self, other: float) -> bool:
-        self.counts.set()
-        return float(self) < float(other)
+from tests.unit.far_end.moment import Moment
 
 
 class Lists:

@@ -8,8 +8,9 @@ import pytest
 from harness.events import SipMessage
 from harness.load import picture
 from harness.load.call import refusal_in
-from harness.load.result import CallResult, LoadResult, Percentiles, StepResult, percentile
+from harness.load.result import Percentiles, percentile
 from harness.verdict import INTERRUPTED, Verdict
+from tests.unit.load.load_spec import LOAD, call, step
 
 
 @pytest.mark.parametrize(
@@ -32,31 +33,6 @@ def test_no_percentile_of_nothing() -> None:
     assert percentile([], 0.95) is None
     assert percentile([3.0, 1.0, 2.0], 0.95) == 3.0
     assert percentile(list(map(float, range(1, 101))), 0.95) == 95.0
-
-
-NONE = Percentiles(of=0, p50=None, p95=None, p99=None)
-
-
-def step(number: int, calls: int, held: int, verdict: Verdict) -> StepResult:
-    return StepResult(
-        step=number, calls=calls, placed=1, verified=1, held=held, cps=None, setup_ms=NONE, post_dial_delay_ms=NONE,
-        two_way_ms=NONE, verdict=verdict, message="" if verdict is Verdict.PASSED else "call 2 <b>: +13125550100 silent",
-    )  # fmt: skip
-
-
-def call(number: int, verdict: Verdict, answered_s: float | None = 1.0) -> CallResult:
-    return CallResult(
-        call=number, step=number, leg=f"caller.{number}", lane="X", verdict=verdict, message="", refused_with="",
-        failed_in=None, ended=True, invited_s=0.5, answered_s=answered_s, over_s=answered_s and 4.0, setup_ms=500.0,
-        post_dial_delay_ms=200.0, two_way_ms=None, rx_packets=1, rx_lost=0,
-    )  # fmt: skip
-
-
-LOAD = LoadResult(
-    deployment="lab", kind="simulated", site="here", asked={"calls": 2, "cps": 1.0, "for_s": 1.0}, lanes=[],
-    steps=[step(1, 1, 1, Verdict.PASSED), step(2, 2, 1, Verdict.FAILED)],
-    calls=[call(1, Verdict.PASSED), call(2, Verdict.FAILED, None)], verdict=Verdict.FAILED, interrupted=False, wall_s=4.0,
-)  # fmt: skip
 
 
 def test_the_first_failing_step_is_told() -> None:

@@ -22,7 +22,7 @@ from harness.matrix import Selection
 from harness.resources import EXAMPLES
 from harness.terminal import SafeConsole
 from harness.verdict import INTERRUPTED, Verdict
-from tests.unit.load.test_result import LOAD
+from tests.unit.load.load_spec import LOAD
 
 _FILE = EXAMPLES / "simulated-talkdesk.toml"
 

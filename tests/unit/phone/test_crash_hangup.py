@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from harness.events import Direction, SipMessage
+from harness.events import Direction
 from harness.phone import crash_line
 from harness.phone.config import PhoneConfig, TlsConfig
 from harness.phone.crash_hangup import hang_up
@@ -22,7 +22,7 @@ from harness.sip.message import Message, Request, Response
 from tests.certificates import Authority
 from tests.loopback import fresh_address
 from tests.sip_peer import PATIENCE_S, SipPeer
-from tests.unit.phone.test_pending_teardown import INVITE, answer
+from tests.unit.phone.torn_calls import INVITE, answer, answered_call, message
 from tests.unit.phone_events import sip_message
 
 
@@ -52,19 +52,6 @@ class FarEnd:
         self.line.sendto(b"", (host, int(port)))
         self.thread.join()
         self.line.close()
-
-
-def message(direction: Direction, text: str, local: str, remote: str) -> SipMessage:
-    return sip_message(direction, text, at=0.0, local=local, remote=remote)
-
-
-def answered_call(local: str, remote: str, call_id: str = "c1") -> list[SipMessage]:
-    """The messages of a call that the phone at ``local`` placed, and that is up."""
-    texts: tuple[tuple[Direction, str], ...] = (
-        ("sent", INVITE),
-        ("received", answer(200).replace("127.0.0.2:5060", remote)),
-    )
-    return [message(direction, text.replace("c1", call_id), local, remote) for direction, text in texts]
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from harness.phone.phone import Phone
 from harness.phone.rules import Rules
 from tests.loopback import fresh_address
 from tests.sip_peer import SipPeer
-from tests.unit.phone.test_crash_hangup import answered_call
+from tests.unit.phone.torn_calls import answered_call
 
 LONGEST_S = 3.0
 

@@ -7,24 +7,10 @@ import pytest
 from harness.events import SipMessage
 from harness.phone.pending_teardown import acknowledgement, acknowledgement_of_success, pending_teardown
 from harness.sip.message import Message, Request, Response
+from tests.unit.phone.torn_calls import INVITE, answer
 from tests.unit.phone_events import sip_message
 
 LOCAL, REMOTE = "127.0.0.1:5060", "127.0.0.2:5060"
-
-INVITE = (
-    "INVITE sip:b@example.com SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:5060;branch=z9hG4bK1\r\nMax-Forwards: 70\r\n"
-    "Record-Route: <sip:127.0.0.8:5080;lr>\r\nRecord-Route: <sip:127.0.0.7;lr>\r\n"
-    "From: <sip:a@example.com>;tag=fa\r\nTo: <sip:b@example.com>\r\nContact: <sip:a@127.0.0.1:5060>\r\n"
-    "Call-ID: c1\r\nCSeq: 41 INVITE\r\nContent-Length: 0\r\n\r\n"
-)
-
-
-def answer(status: int, tag: str = ";tag=tb", extra: str = "", number: int = 41) -> str:
-    return (
-        f"SIP/2.0 {status} X\r\nVia: SIP/2.0/UDP 127.0.0.1:5060;branch=z9hG4bK1\r\n{extra}"
-        f"From: <sip:a@example.com>;tag=fa\r\nTo: <sip:b@example.com>{tag}\r\nContact: <sip:b@127.0.0.2:5060>\r\n"
-        f"Call-ID: c1\r\nCSeq: {number} INVITE\r\nContent-Length: 0\r\n\r\n"
-    )
 
 
 ROUTED = "Record-Route: <sip:127.0.0.8:5080;lr>\r\nRecord-Route: <sip:127.0.0.7;lr>\r\n"

@@ -15,7 +15,7 @@ import tomli_w
 from harness.preflight import ProbeKind, ProbeResult, Status, of_file
 from harness.sip.message import Request, Response
 from tests.unit.preflight.conftest import SOON, FarEnd, Lab
-from tests.unit.preflight.test_own_certificate import pem
+from tests.unit.preflight.pem import pem
 
 PAGE = Path(__file__).parents[3] / "docs" / "live.md"
 MINUTE = 60.0

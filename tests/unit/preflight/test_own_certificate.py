@@ -13,16 +13,7 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 from harness.preflight.lines import Status
 from harness.preflight.port import ask
 from harness.preflight.probes import Target
-
-HOST = "ai.example"
-
-
-def pem(far: Any, **options: Any) -> str:
-    """A certificate with its key in a file."""
-    before = set(far.directory.glob("server-*.pem"))
-    far.certificate(**{"names": (HOST,), **options})
-    (made,) = set(far.directory.glob("server-*.pem")) - before
-    return str(made)
+from tests.unit.preflight.pem import HOST, pem
 
 
 def looked_at(lab: Any, far: Any, certificate: str | None, key: str | None) -> Any:

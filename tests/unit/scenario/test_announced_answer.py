@@ -12,8 +12,8 @@ from harness.scenario.cast import Cast
 from harness.scenario.people import Caller
 from harness.verdict import ExpectationError, Verdict
 from tests.unit.scenario.conftest import MakeContext
-from tests.unit.scenario.test_announced_refusal import Clock
-from tests.unit.scenario.test_listening import TOLD, message
+from tests.unit.scenario.legs import TOLD, message
+from tests.unit.scenario.waiting_clock import Clock
 
 ANNOUNCEMENT_S = 8.0
 

@@ -2,39 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from harness.events import CallState, Event, Listened
-from harness.phone.waiter import never_came
 from harness.scenario.ends import Call
 from harness.scenario.expect import Expect
 from harness.verdict import Verdict
 from tests.unit.scenario.conftest import MakeContext
-from tests.unit.scenario.test_listening import TOLD, leg, message
-
-
-class Clock:
-    """A clock that goes on when somebody waits in vain."""
-
-    now = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def wait(
-        self, made: Any, told: Sequence[Event], goal: str, wanted: Callable[[Event], bool], within: float
-    ) -> Event:
-        """The first wanted event of ``told``; the leg ``made`` has all that came until then."""
-        for event in told:
-            if event.at <= self.now + within and wanted(event):
-                self.now = max(self.now, event.at)
-                made.events = [one for one in told if one.at <= self.now]
-                return event
-        self.now += within
-        raise never_came(goal, within, "caller.1", "nothing", "")
+from tests.unit.scenario.legs import TOLD, leg, message
+from tests.unit.scenario.waiting_clock import Clock
 
 
 def refused(clock: Clock, after_s: float, speaks: Callable[[float], bool]) -> Any:

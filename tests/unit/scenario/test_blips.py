@@ -15,7 +15,7 @@ from harness.phone.waiter import never_came
 from harness.scenario.blips import listen_again_from
 from tests.unit.phone_events import rtp_statistics
 from tests.unit.scenario.conftest import MakeContext
-from tests.unit.scenario.test_signs import Caller, Case
+from tests.unit.scenario.sign_cases import Caller, Case
 
 
 class Listening:

@@ -9,8 +9,8 @@ import pytest
 
 from harness.scenario.signs import Look
 from tests.unit.scenario.conftest import MakeContext
-from tests.unit.scenario.test_signs import HELLO, Caller, Case
-from tests.unit.scenario.test_signs import experiments as experiments  # each is made at once
+from tests.unit.scenario.sign_cases import HELLO, Caller, Case
+from tests.unit.scenario.sign_cases import experiments as experiments  # each is made at once
 
 
 @pytest.mark.parametrize(

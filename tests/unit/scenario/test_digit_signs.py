@@ -14,8 +14,8 @@ from harness.scenario.ends import Call
 from harness.scenario.expect_audio import ExpectAudio
 from harness.verdict import Verdict
 from tests.unit.scenario.conftest import MakeContext
-from tests.unit.scenario.test_signs import Caller, Case
-from tests.unit.scenario.test_signs import experiments as experiments  # each is made at once
+from tests.unit.scenario.sign_cases import Caller, Case
+from tests.unit.scenario.sign_cases import experiments as experiments  # each is made at once
 
 
 def test_a_digit_that_is_asked_by_tells_and_nobody_waits_before_it(make_context: MakeContext) -> None:

@@ -22,7 +22,7 @@ from harness.scenario.expect import Expect
 from harness.sip.message import Request
 from harness.verdict import Verdict
 from tests.unit.scenario.conftest import MakeContext
-from tests.unit.scenario.test_listening import TOLD, leg, message
+from tests.unit.scenario.legs import TOLD, leg, message
 
 quickly = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=30)
 PASSED, FAILED = Verdict.PASSED, Verdict.FAILED

@@ -14,7 +14,7 @@ from harness.scenario.endpoints import SynthflowEndpoint
 from harness.scenario.expect import Expect
 from harness.verdict import Finding, Verdict
 from tests.unit.scenario.conftest import MakeContext
-from tests.unit.scenario.test_synthflow_endpoint import CALLER, call, record
+from tests.unit.scenario.synthflow_api import CALLER, call, record
 
 NAME = "X-Gladly-Caller-Id"
 

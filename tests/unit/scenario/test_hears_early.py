@@ -17,7 +17,7 @@ from harness.scenario.expect import Expect
 from harness.verdict import Verdict
 from tests.unit.clock import Clock
 from tests.unit.scenario.conftest import MakeContext
-from tests.unit.scenario.test_listening import leg, message
+from tests.unit.scenario.legs import leg, message
 
 EARLY = "SIP/2.0 183 Session Progress"
 

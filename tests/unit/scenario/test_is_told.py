@@ -16,7 +16,7 @@ from harness.scenario.ends import Call
 from harness.scenario.expect import Expect
 from harness.verdict import Verdict
 from tests.unit.scenario.conftest import MakeContext
-from tests.unit.scenario.test_listening import TOLD, leg
+from tests.unit.scenario.legs import TOLD, leg
 
 
 def silence(seconds: float) -> NDArray[np.int16]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -15,8 +14,7 @@ from numpy.typing import NDArray
 
 from harness.audio import g711
 from harness.audio.detector import Heard, marks_heard
-from harness.events import CallState, Event, Listened, MarkHeard, SipMessage
-from harness.phone.waiter import never_came
+from harness.events import CallState, Event, Listened, MarkHeard
 from harness.scenario.conclusion import conclude
 from harness.scenario.ends import Call
 from harness.scenario.expect import Expect
@@ -24,29 +22,9 @@ from harness.verdict import Verdict
 from tests.unit.audio.sounds import mark as tone
 from tests.unit.phone_events import rtp_statistics
 from tests.unit.scenario.conftest import MakeContext
+from tests.unit.scenario.legs import TOLD, heard, leg, message
 
-TOLD: dict[str, Any] = {"phone": "caller", "leg": "caller.1"}
 quickly = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
-
-
-def leg(events: list[Event], messages: list[SipMessage] | None = None, direction: str = "outgoing") -> Any:
-    """A leg with these events, in the order of time."""
-    ordered = sorted(events, key=lambda event: event.at)
-
-    def wait(goal: str, predicate: Callable[[Event], bool], within: float, since: float = 0.0, **_: Any) -> Event:
-        for event in ordered:
-            if event.at >= since and predicate(event):
-                return event
-        raise never_came(goal, within, "caller.1", "nothing", "")
-
-    made = SimpleNamespace(id="caller.1", mark=7, successor=None, state="confirmed", direction=direction, wait=wait)
-    made.events, made.messages = ordered, messages or []
-    made.statistics, made.hangup = lambda: None, lambda: None
-    return made
-
-
-def heard(at: float, mark: int) -> MarkHeard:
-    return MarkHeard(at=at, mark=mark, began=at, level_dbov=-20.0, quality=0.99, **TOLD)
 
 
 @given(
@@ -162,15 +140,6 @@ def test_a_mark_may_be_unclear_for_other_reasons(make_context: MakeContext, code
     found = Call(make_context(), made, "caller").hears_marks({7}, 0.0, time.monotonic())
     assert found is not None
     assert found.at == made.events[1].at
-
-
-def message(at: float, direction: str, start: str, to_tag: str, method: str = "INVITE") -> SipMessage:
-    text = (
-        f"{start}\r\nVia: SIP/2.0/UDP 192.0.2.9;branch=z9hG4bK1\r\nFrom: <sip:a@example.com>;tag=1\r\n"
-        f"To: <sip:b@example.com>{to_tag and f';tag={to_tag}'}\r\nCall-ID: c\r\nCSeq: 1 {method}\r\n\r\n"
-    )
-    where: Any = {"transport": "udp", "local": "192.0.2.9:5060", "remote": "192.0.2.1:5060", "direction": direction}
-    return SipMessage(at=at, text=text, **where, **TOLD)
 
 
 @given(tags=st.lists(st.sampled_from("xyz"), min_size=1, max_size=3), repeats=st.integers(0, 4))

@@ -7,7 +7,7 @@ from harness.report.evidence import CaseEvidence
 from harness.scenario.company import Company
 from harness.scenario.post_failure_probes import look_closer
 from tests.unit.scenario.conftest import MakeContext
-from tests.unit.scenario.test_synthflow_endpoint import CALLER, OTHER, FakeApi, record
+from tests.unit.scenario.synthflow_api import CALLER, OTHER, FakeApi, record
 
 
 def test_records_of_the_cases_beside_this_one_are_no_evidence_here(make_context: MakeContext) -> None:

@@ -11,8 +11,8 @@ from harness.events import CallState, Event, Listened
 from harness.scenario.cast import Cast
 from harness.scenario.people import Caller
 from tests.unit.scenario.conftest import MakeContext
-from tests.unit.scenario.test_announced_refusal import Clock
-from tests.unit.scenario.test_listening import TOLD, message
+from tests.unit.scenario.legs import TOLD, message
+from tests.unit.scenario.waiting_clock import Clock
 
 ANSWERED_S = 0.4
 

@@ -18,7 +18,7 @@ from harness.scenario import signs
 from tests.unit.audio.sounds import Samples, join, noise, silence
 from tests.unit.clock import Clock
 from tests.unit.scenario.conftest import MakeContext, Patient
-from tests.unit.scenario.test_signs import Caller, Case
+from tests.unit.scenario.sign_cases import Caller, Case
 
 VOICE = join(prompt_samples("how-can-i-help-en"), prompt_samples("connecting-you-en"))
 TONES: dict[str, Callable[[], Samples]] = {

@@ -17,8 +17,8 @@ from harness.scenario.endpoints import StandInEndpoint, SynthflowEndpoint
 from harness.scenario.people import AssistantOf
 from harness.verdict import Verdict
 from tests.unit.scenario.conftest import MakeContext
-from tests.unit.scenario.test_synthflow_endpoint import ASSISTANT, CALLER, OTHER, FakeApi, call, record
-from tests.unit.scenario.test_told_later import LateApi
+from tests.unit.scenario.ringing import ringing
+from tests.unit.scenario.synthflow_api import ASSISTANT, CALLER, OTHER, FakeApi, LateApi, call, record
 
 
 def another(context: CaseContext) -> tuple[str, str]:
@@ -98,27 +98,11 @@ def test_a_caller_who_calls_two_numbers_has_two_assistants(make_context: MakeCon
     assert [list(look()) for look in context.last_looks] == [[]]
 
 
-def leg(name: str, number: str, caller: str, began: float, state: str = "early") -> Any:
-    text = (
-        f"INVITE sip:{number}@ai.example SIP/2.0\r\nFrom: <sip:{caller}@acme.example>;tag=a\r\nTo: <sip:{number}@ai.example>\r\n"
-        f"Call-ID: {name}\r\nCSeq: 1 INVITE\r\n\r\n"
-    )
-    return SimpleNamespace(
-        id=name,
-        events=[SimpleNamespace(at=began)],
-        invite=SimpleNamespace(text=text),
-        answer=lambda: None,
-        state=state,
-        successor=None,
-        predecessor=None,
-    )
-
-
 @pytest.mark.parametrize("written", ["12065550100", "0012065550100", "2065550100", "+1-206-555-0100"])
 def test_the_assistant_s_number_written_otherwise_is_the_assistant_s(make_context: MakeContext, written: str) -> None:
     """How it is to be written is another question, which rows ask on their own: a hold is a hold without the plus, too."""
     context = make_context(ai="stand-in")
-    taken, again = leg("stand-in.1", written, CALLER, 10.0), leg("stand-in.2", written, CALLER, 10.1)
+    taken, again = ringing("stand-in.1", written, CALLER, 10.0), ringing("stand-in.2", written, CALLER, 10.1)
     phone: Any = SimpleNamespace(incoming=[taken, again], next_call=lambda within: taken)
     endpoint = StandInEndpoint(context, phone, context.trunk)
     of = call()
@@ -132,7 +116,7 @@ def test_the_assistant_s_number_written_otherwise_is_the_assistant_s(make_contex
 @pytest.mark.parametrize("written", ["12065550188", "+442065550100", "front-desk"])
 def test_what_is_no_way_to_write_it_is_nobodys(make_context: MakeContext, written: str) -> None:
     context = make_context(ai="stand-in")
-    taken = leg("stand-in.1", written, CALLER, 10.0)
+    taken = ringing("stand-in.1", written, CALLER, 10.0)
     phone: Any = SimpleNamespace(incoming=[taken], next_call=lambda within: taken)
     endpoint = StandInEndpoint(context, phone, context.trunk)
     talk = endpoint.expect_call(call(), "main", 0.0)
@@ -143,7 +127,10 @@ def test_what_is_no_way_to_write_it_is_nobodys(make_context: MakeContext, writte
 def test_a_call_that_was_moved_to_another_dialog_is_one_call(make_context: MakeContext) -> None:
     """A platform may replace its dialog by another one, as when it changes its node (RFC 3891)."""
     context = make_context(ai="stand-in")
-    taken, moved = leg("stand-in.1", ASSISTANT, CALLER, 10.0), leg("stand-in.2", ASSISTANT, CALLER, 10.1, "confirmed")
+    taken, moved = (
+        ringing("stand-in.1", ASSISTANT, CALLER, 10.0),
+        ringing("stand-in.2", ASSISTANT, CALLER, 10.1, "confirmed"),
+    )
     phone: Any = SimpleNamespace(incoming=[taken, moved], next_call=lambda within: taken)
     endpoint = StandInEndpoint(context, phone, context.trunk)
     of = call()
@@ -158,9 +145,9 @@ def test_a_stand_in_that_is_called_for_another_assistant_as_well(make_context: M
     context = make_context(ai="stand-in")
     name, number = another(context)
     legs = [
-        leg("stand-in.1", ASSISTANT, CALLER, 10.0),
-        leg("stand-in.2", number, CALLER, 10.1),
-        leg("stand-in.3", number, OTHER, 10.1),
+        ringing("stand-in.1", ASSISTANT, CALLER, 10.0),
+        ringing("stand-in.2", number, CALLER, 10.1),
+        ringing("stand-in.3", number, OTHER, 10.1),
     ]
     phone: Any = SimpleNamespace(incoming=legs)
     endpoint = StandInEndpoint(context, phone, context.trunk)
@@ -187,7 +174,7 @@ def test_a_call_that_rings_on_at_the_assistant_that_has_taken_it(
     make_context: MakeContext, state: str, caller: str, called: list[str]
 ) -> None:
     context = make_context(ai="stand-in")
-    taken, again = leg("stand-in.1", ASSISTANT, CALLER, 10.0), leg("stand-in.2", ASSISTANT, caller, 10.1, state)
+    taken, again = ringing("stand-in.1", ASSISTANT, CALLER, 10.0), ringing("stand-in.2", ASSISTANT, caller, 10.1, state)
     phone: Any = SimpleNamespace(incoming=[taken, again], next_call=lambda within: taken)
     endpoint = StandInEndpoint(context, phone, context.trunk)
     of = call()
@@ -201,7 +188,7 @@ def test_a_call_that_rings_on_at_the_assistant_that_has_taken_it(
 def test_who_never_had_the_call_is_not_said_to_have_answered(make_context: MakeContext) -> None:
     context = make_context(ai="stand-in")
     name, number = another(context)
-    taken = leg("stand-in.1", number, CALLER, 10.0)
+    taken = ringing("stand-in.1", number, CALLER, 10.0)
     phone: Any = SimpleNamespace(incoming=[taken], next_call=lambda within: taken)
     of = call()
     of.began = 10.0

@@ -15,7 +15,7 @@ from harness.scenario.ai import Ai
 from harness.scenario.endpoints import StandInEndpoint, SynthflowEndpoint
 from harness.verdict import Verdict
 from tests.unit.scenario.conftest import MakeContext
-from tests.unit.scenario.test_synthflow_endpoint import CALLER, FakeApi, call, record
+from tests.unit.scenario.synthflow_api import CALLER, FakeApi, call, record
 
 
 def place(*legs: Any, is_ours: Any = everybodys) -> Any:

@@ -16,7 +16,7 @@ from harness.scenario.context import CaseContext
 from harness.scenario.registration import REGISTERED_WITHIN_S, Registration, _PhoneAnswers, attached
 from harness.verdict import Finding, Verdict
 from scenarios import test_registration as rows
-from tests.unit.checks.test_registration import OURS, message
+from tests.unit.checks.registration_messages import OURS, message
 from tests.unit.scenario.conftest import MakeContext
 
 BARE = message("sent", "REGISTER sip:example.com SIP/2.0", f"Contact: {OURS}", "Expires: 300")

@@ -19,8 +19,7 @@ from harness.scenario.expect import Expect
 from harness.scenario.people import Group
 from harness.verdict import ExpectationError, Verdict
 from tests.unit.scenario.conftest import MakeContext
-from tests.unit.scenario.test_synthflow_endpoint import call
-from tests.unit.scenario.test_told_later import ai_of
+from tests.unit.scenario.synthflow_api import ai_of, call
 
 WITHIN_S = 1.0
 

@@ -7,9 +7,9 @@ from harness.scenario.conclusion import conclude
 from harness.scenario.ends import Call
 from harness.scenario.expect import Expect
 from harness.verdict import Verdict
-from tests.unit.checks.test_session import answer, invite, message
+from tests.unit.checks.session_messages import answer, invite, message
 from tests.unit.scenario.conftest import MakeContext
-from tests.unit.scenario.test_listening import leg
+from tests.unit.scenario.legs import leg
 
 RELIABLE = answer("183 Session Progress", "Require: 100rel", "RSeq: 1")
 

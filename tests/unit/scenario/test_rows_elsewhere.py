@@ -21,7 +21,7 @@ from scenarios.test_call_control import test_codec_changes as reinvite_codec
 from scenarios.test_responses import test_busy as busy
 from scenarios.test_responses import test_rejected as rejected
 from tests.unit.scenario.conftest import MakeContext
-from tests.unit.scenario.test_synthflow_endpoint import FakeApi, call, record
+from tests.unit.scenario.synthflow_api import FakeApi, call, record
 
 LAWS = ("PCMU", "PCMA")
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.unit.scenario.conftest import MakeContext
-from tests.unit.scenario.test_synthflow_endpoint import ASSISTANT, OTHER, Failing, FakeApi, Place, call, record
+from tests.unit.scenario.synthflow_api import ASSISTANT, OTHER, Failing, FakeApi, Place, call, record
 
 
 @pytest.mark.parametrize("step", [1, -1])

@@ -13,7 +13,7 @@ from harness.errors import FarEndError
 from harness.far_end.call_record import CallRecord
 from harness.scenario.synthflow_call import SynthflowCall
 from tests.unit.scenario.conftest import MakeContext
-from tests.unit.scenario.test_synthflow_endpoint import FakeApi, call, record
+from tests.unit.scenario.synthflow_api import FakeApi, call, record
 
 KNOWN = record(witness={"marks": [], "digits": [{"digit": "1", "method": "rfc4733"}], "rx_packets": 50})
 

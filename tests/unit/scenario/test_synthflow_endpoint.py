@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,70 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness.deployment import Synthflow
 from harness.errors import FarEndError
-from harness.far_end.call_record import CallRecord
 from harness.phone.leg import everybodys
-from harness.report.evidence import CaseEvidence
-from harness.scenario.endpoints import SynthflowEndpoint
 from tests.unit.scenario.conftest import MakeContext
-
-ASSISTANT, CALLER, OTHER = "+12065550100", "+14155550101", "+14155550199"
-
-
-@dataclass
-class FakeApi:
-    """Answers with these records, or with an error."""
-
-    records: list[dict[str, Any]] | FarEndError
-    is_down: bool = False
-    asked: list[tuple[str, ...]] = field(default_factory=list)
-
-    def calls(self, since: float, models: Sequence[str] = ()) -> list[CallRecord]:
-        self.asked.append(tuple(models))
-        if isinstance(self.records, FarEndError):
-            raise self.records
-        return [CallRecord(str(plain.get("call_id", "c")), plain) for plain in self.records]
-
-
-def call(
-    *, answered: bool = True, over: bool = False, prepared: str | None = None, number: str = CALLER, leg: Any = None
-) -> Any:
-    leg = leg or SimpleNamespace(id="caller.1", messages=[])
-    return SimpleNamespace(
-        leg=leg,
-        first_leg=leg,
-        began=time.monotonic(),
-        number=number,
-        prepared=prepared,
-        answered_at=lambda: 1.0 if answered else None,
-        is_over=lambda: over,
-    )
-
-
-def record(**fields: Any) -> dict[str, Any]:
-    known = {
-        "call_id": "c1",
-        "status": "in-progress",
-        "phone_number_to": ASSISTANT,
-        "phone_number_from": CALLER,
-        "start_time": str(int(time.time() * 1000) + 3_600_000),  # after whatever call of these tests
-    }
-    return {key: value for key, value in (known | fields).items() if value is not None}
-
-
-class Place:
-    """Synthflow as a case sees it through this API, and what of that is noted for the reader."""
-
-    def __init__(self, make_context: MakeContext, api: Any, **synthflow: Any) -> None:
-        self.api = api
-        self.context = make_context(api=api, synthflow=Synthflow(**{"poll_s": 0.001, "lag_s": 0.0} | synthflow))
-        self.context.calls.add(call())
-        self.endpoint = SynthflowEndpoint(self.context, api)
-
-    @property
-    def troubles(self) -> list[str]:
-        return [note.text for note in CaseEvidence.read(self.context.evidence.directory).notes]
+from tests.unit.scenario.synthflow_api import ASSISTANT, CALLER, OTHER, Failing, FakeApi, Place, call, leg, record
 
 
 @pytest.fixture
@@ -222,12 +161,6 @@ def test_an_id_that_came_along_tells_a_call_whose_number_was_changed_on_the_way(
     assert found.id == "c7"
 
 
-def leg(*messages: tuple[str, str]) -> Any:
-    return SimpleNamespace(
-        id="caller.1", messages=[SimpleNamespace(direction=way, text=text) for way, text in messages]
-    )
-
-
 @given(
     st.lists(st.sampled_from([CALLER, OTHER, "+18885550100", None]), min_size=2, max_size=4).flatmap(
         lambda shown: st.tuples(st.just(shown), st.integers(0, len(shown) - 1))
@@ -298,23 +231,6 @@ def test_strangers_calls_are_in_no_list_of_a_shared_number(place: Callable[..., 
 
 
 # -- a talk whose record can no longer be read
-
-
-@dataclass
-class Failing:
-    """Gives a record, and then fails in some way."""
-
-    then: Any
-    given: int = 0
-
-    def calls(self, since: float, models: Sequence[str] = ()) -> list[CallRecord]:
-        return [CallRecord("c1", record())]
-
-    def call(self, call_id: str) -> CallRecord:
-        self.given += 1
-        if isinstance(self.then, FarEndError):
-            raise self.then
-        return CallRecord("c1", self.then)
 
 
 @pytest.mark.parametrize("then", [FarEndError("503"), record(status="talking"), record(status=None), {"call_id": "c1"}])

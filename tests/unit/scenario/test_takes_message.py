@@ -15,7 +15,7 @@ from harness.scenario.ends import Call
 from harness.scenario.expect import Expect
 from harness.verdict import Verdict
 from tests.unit.scenario.conftest import MakeContext
-from tests.unit.scenario.test_listening import TOLD, leg
+from tests.unit.scenario.legs import TOLD, leg
 
 BEEP = (9000 * np.sin(2 * np.pi * 850 * np.arange(SAMPLE_RATE // 2) / SAMPLE_RATE)).astype(np.int16)
 

@@ -15,7 +15,7 @@ from harness.far_end import testimony
 from harness.far_end.call_record import CallRecord
 from harness.scenario.synthflow_call import SynthflowCall
 from tests.unit.scenario.conftest import MakeContext
-from tests.unit.scenario.test_synthflow_endpoint import FakeApi, call, record
+from tests.unit.scenario.synthflow_api import FakeApi, call, record
 
 INVITE = (
     "INVITE sip:+12065550100@ai.example SIP/2.0\r\n"

@@ -23,7 +23,7 @@ from harness.scenario.told_end import told_end
 from harness.verdict import Verdict
 from tests.unit.clock import Clock
 from tests.unit.scenario.conftest import MakeContext
-from tests.unit.scenario.test_synthflow_endpoint import FakeApi, call, record
+from tests.unit.scenario.synthflow_api import FakeApi, call, record
 
 LIMIT_S, POLL_S = 1.0, 0.1
 UP: Any = SimpleNamespace(is_down=False)

@@ -3,40 +3,14 @@
 from __future__ import annotations
 
 import time
-from typing import Any
 
 import pytest
 
-from harness.deployment import Synthflow
 from harness.measurement import AnsweredBy, Reached
-from harness.scenario.ai import Ai
-from harness.scenario.endpoints import SynthflowEndpoint
 from harness.scenario.lines import line_of
 from harness.verdict import Verdict
 from tests.unit.scenario.conftest import MakeContext
-from tests.unit.scenario.test_synthflow_endpoint import FakeApi, call, record
-
-_LAG_S = 0.3
-
-
-class LateApi(FakeApi):
-    """Lists its records after a while."""
-
-    def __init__(self, *records: dict[str, Any], after_s: float) -> None:
-        super().__init__(list(records))
-        self.from_then = time.monotonic() + after_s
-
-    def calls(self, since: float, models: Any = ()) -> Any:
-        return super().calls(since, models) if time.monotonic() >= self.from_then else []
-
-
-def ai_of(make_context: MakeContext, api: Any, **synthflow: Any) -> Ai:
-    context = make_context(
-        api=api, synthflow=Synthflow(**{"poll_s": 0.001, "lag_s": _LAG_S, "witness": ("record",)} | synthflow)
-    )
-    ai = Ai(context)
-    ai._endpoint = SynthflowEndpoint(context, api)
-    return ai
+from tests.unit.scenario.synthflow_api import _LAG_S, LateApi, ai_of, call, record
 
 
 @pytest.mark.parametrize(

@@ -17,9 +17,9 @@ from harness.scenario.ends import Call
 from harness.scenario.expect import Expect
 from harness.scenario.expect_group import ExpectGroup
 from harness.verdict import Verdict
-from tests.unit.audio.test_machine import music
+from tests.unit.audio.music import music
 from tests.unit.scenario.conftest import MakeContext
-from tests.unit.scenario.test_listening import leg
+from tests.unit.scenario.legs import leg
 
 ROUTED, RING_TIMEOUT_S, QUEUE_S = 100.0, 2.0, 10.0
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from harness.deployment import Synthflow
 from harness.scenario.endpoints import SynthflowEndpoint
 from tests.unit.scenario.conftest import MakeContext
-from tests.unit.scenario.test_synthflow_endpoint import Failing, Place, call, record
+from tests.unit.scenario.synthflow_api import Failing, Place, call, record
 
 
 def test_actions_of_a_bare_record_do_not_say_that_a_transfer_never_ended(make_context: MakeContext) -> None:

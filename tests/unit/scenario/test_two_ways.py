@@ -22,12 +22,12 @@ from harness.scenario.context import CaseContext
 from harness.scenario.ends import SETTLE_S, Call
 from harness.scenario.expect import Expect
 from harness.verdict import Verdict
+from tests.unit.audio.music import music
 from tests.unit.audio.sounds import silence
-from tests.unit.audio.test_machine import music
 from tests.unit.clock import Clock
 from tests.unit.scenario.conftest import MakeContext
-from tests.unit.scenario.test_listening import TOLD, leg
-from tests.unit.scenario.test_listening import heard as mark_heard
+from tests.unit.scenario.legs import TOLD, leg
+from tests.unit.scenario.legs import heard as mark_heard
 
 PASSED, FAILED = Verdict.PASSED, Verdict.FAILED
 quickly = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=30)

@@ -17,15 +17,15 @@ from harness.scenario.endpoints import StandInEndpoint, SynthflowEndpoint
 from harness.scenario.people import AssistantOf
 from harness.verdict import ExpectationError, Verdict
 from tests.unit.scenario.conftest import MakeContext
-from tests.unit.scenario.test_other_assistants import leg
-from tests.unit.scenario.test_synthflow_endpoint import ASSISTANT, CALLER, OTHER, FakeApi, call, record
+from tests.unit.scenario.ringing import ringing
+from tests.unit.scenario.synthflow_api import ASSISTANT, CALLER, OTHER, FakeApi, call, record
 
 
 class Platform:
     """A platform that brings so many calls to the phone in the AI's place, and refuses the others."""
 
     def __init__(self, *callers: str) -> None:
-        self.incoming = [leg(f"stand-in.{n}", ASSISTANT, caller, 10.0) for n, caller in enumerate(callers, start=1)]
+        self.incoming = [ringing(f"stand-in.{n}", ASSISTANT, caller, 10.0) for n, caller in enumerate(callers, start=1)]
         self._left = list(self.incoming)
 
     def next_call(self, within: float) -> Any:

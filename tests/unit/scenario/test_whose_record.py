@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from harness.scenario.company import Company
 from tests.unit.scenario.conftest import MakeContext
-from tests.unit.scenario.test_synthflow_endpoint import CALLER, FakeApi, Place, call, leg, record
+from tests.unit.scenario.synthflow_api import CALLER, FakeApi, Place, call, leg, record
 
 BESIDE, THIRD, NOBODYS = "+14155550150", "+14155550151", "+17735550199"
 HIDDEN = [None, "anonymous", "Restricted", ""]

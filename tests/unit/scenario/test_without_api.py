@@ -14,7 +14,7 @@ from harness.scenario.lines import line_of
 from harness.scenario.people import AssistantOf
 from harness.verdict import ExpectationError, Verdict
 from tests.unit.scenario.conftest import MakeContext
-from tests.unit.scenario.test_synthflow_endpoint import Place, call
+from tests.unit.scenario.synthflow_api import Place, call
 
 
 def test_an_answered_call_is_one_of_which_nothing_is_known(make_context: MakeContext) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from harness.scenario.signs import Look
 from tests.unit.scenario.conftest import MakeContext
-from tests.unit.scenario.test_signs import HELLO, Caller, Case
+from tests.unit.scenario.sign_cases import HELLO, Caller, Case
 
 FIRST = f"bot: Hi.\n{HELLO}\nbot: It is me."
 

@@ -10,7 +10,7 @@ from harness.audio.dtmf import dtmf
 from harness.audio.marks import reply_to
 from harness.simulation.media import sound
 from harness.simulation.media.rtp import Packet
-from tests.unit.simulation.test_media_engine import CALLER, Bench, bench
+from tests.unit.simulation.media_bench import CALLER, Bench, bench
 
 _LONG = 100  # frames
 

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from harness.simulation.media.rtp import Packet, RtpPort
-from tests.unit.simulation.test_media import ADDRESS, Peer, packet
+from tests.unit.simulation.media_peer import ADDRESS, Peer, packet
 
 
 def with_ports(script: Callable[[RtpPort, RtpPort], Awaitable[None]]) -> None:

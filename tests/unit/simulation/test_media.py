@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import socket
 import time
 from collections.abc import Awaitable, Callable
 
@@ -20,12 +19,7 @@ from harness.simulation.media.rtp import Packet, RtpPort, with_payload_type
 from harness.simulation.media.ticker import Ticker
 from harness.sip.offer_answer import NoAgreementError
 from harness.sip.sdp import G722, PCMA, PCMU, Description, SdpError
-
-ADDRESS = "127.0.0.1"
-
-
-def packet(sequence: int = 1, payload_type: int = 0, ssrc: int = 7, payload: bytes = b"\xff" * 160) -> Packet:
-    return Packet(payload_type, sequence, sequence * 160, ssrc, payload)
+from tests.unit.simulation.media_peer import ADDRESS, Peer, packet
 
 
 @given(
@@ -64,27 +58,6 @@ def test_payload_type_changes_and_nothing_else() -> None:
 
 
 # -- ports
-
-
-class Peer:
-    """A plain socket that stands for a phone."""
-
-    def __init__(self) -> None:
-        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-        self.socket.bind((ADDRESS, 0))
-
-    @property
-    def port(self) -> int:
-        return int(self.socket.getsockname()[1])
-
-    def send(self, data: bytes, to: RtpPort) -> None:
-        self.socket.sendto(data, (to.address, to.port))
-
-    async def receive(self) -> Packet:
-        data = await asyncio.wait_for(asyncio.get_running_loop().sock_recv(self.socket, 2048), 5)
-        found = Packet.parse(data)
-        assert found is not None
-        return found
 
 
 def run(script: Callable[[RtpPort, Peer, Peer], Awaitable[None]]) -> None:

@@ -16,19 +16,7 @@ from harness.sip.digest import (
 )
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import Request, Response
-
-REQUEST = Request.build(
-    "REGISTER",
-    "sip:sip.example.com",
-    [
-        ("Via", "SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1"),
-        ("From", "<sip:agent@example.com>;tag=1"),
-        ("To", "<sip:agent@example.com>"),
-        ("Call-ID", "reg"),
-        ("CSeq", "1 REGISTER"),
-    ],
-)
-PASSWORDS = {"agent": "correct horse", "ümlaut": "pässwörd"}
+from tests.unit.sip.digest_request import PASSWORDS, REQUEST, Clock
 
 
 @pytest.mark.parametrize(
@@ -77,13 +65,6 @@ def test_rfc_3261_style_auth_int_covers_the_body() -> None:
     params = {"realm": "r", "uri": "sip:x", "nonce": "n", "nc": "00000001", "cnonce": "c", "qop": "auth-int"}
     user = Credentials("a", "b")
     assert digest_response(user, params, "INVITE", b"v=0") != digest_response(user, params, "INVITE", b"v=1")
-
-
-class Clock:
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def exchange(server: DigestServer, user: Credentials, request: Request = REQUEST) -> Request | None:

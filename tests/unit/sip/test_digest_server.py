@@ -7,7 +7,7 @@ import pytest
 from harness.sip.digest import CredentialCheck, Credentials, DigestClient, DigestServer, build, parse
 from harness.sip.framing import MOST_BODY, MOST_HEAD, FramingError, StreamFramer
 from harness.sip.message import Request, Response
-from tests.unit.sip.test_digest import PASSWORDS, REQUEST, Clock
+from tests.unit.sip.digest_request import PASSWORDS, REQUEST, Clock
 
 AGENT = Credentials("agent", PASSWORDS["agent"])
 

@@ -7,7 +7,7 @@ import pytest
 from harness.sip.digest import parse
 from harness.sip.login import ANY_REALM, Login
 from harness.sip.message import Request, Response
-from tests.unit.sip.test_digest import REQUEST
+from tests.unit.sip.digest_request import REQUEST
 
 
 def challenged(*values: str, status: int = 401) -> Response:

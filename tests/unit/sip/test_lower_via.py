@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.sip.message import Message, Request, Response
 from harness.sip.validation import problem_of_request
-from tests.unit.sip.test_torture import MESSAGES
+from tests.unit.sip.torture import MESSAGES
 
 
 def test_a_request_with_an_unreadable_lower_via_can_be_answered() -> None:

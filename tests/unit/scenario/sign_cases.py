@@ -1,0 +1,123 @@
+"""Cases whose callers show signs of what the AI heard."""
+
+from __future__ import annotations
+
+import time
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness.audio.experiment import ExperimentResult
+from harness.checks.audio import ListenerReport, Sound
+from harness.checks.claims import Observation
+from harness.deployment import Expectations, Synthflow
+from harness.far_end.call_record import CallRecord
+from harness.far_end.record_reader import RecordReader
+from harness.scenario import reactions, signs
+from harness.scenario.context import CaseContext
+from harness.scenario.signs import Look, Words
+from tests.unit.scenario.conftest import MakeContext
+
+NEVER = float("inf")
+
+
+HELLO = "human: Hello, who is there?"
+
+
+class Caller:
+    """A caller of ours: what its leg heard and was told, and what it did."""
+
+    label, role, mark, voices = "caller.1", "caller", 7, ()
+    is_ours = True
+    began = routed = 0.0
+
+    def __init__(self, heard: bool = True, counts: tuple[int, int] | None = None, packets: int = 100) -> None:
+        self.looks: list[Any] = []
+        self.did: list[str] = []
+        self.waited: list[tuple[float, float]] = []  #: for what comes after, and until when
+        self.obeyed_digit: Sound | None = None
+        self.counts = counts
+        self.leg = SimpleNamespace(received_since=lambda since: np.zeros(0, np.int16))
+        self._heard = heard
+        self._packets = packets
+
+    def voices_for(self, peer: object) -> set[int]:
+        return {self.mark}
+
+    def speak(self, prompt: str, quiet_s: float = 0.0) -> tuple[float, bool]:
+        self.did.append(f"says {prompt}")
+        return time.monotonic(), True
+
+    def speak_on(self) -> None:
+        """Its mark."""
+
+    def let_answer(self, since: float, within: float) -> None:
+        self.did.append("lets the AI answer")
+
+    def hears(self, talk: Any, since: float, deadline: float) -> Sound | None:
+        return Sound(since, Observation.SOUND, "sound at caller.1") if self._heard else None
+
+    def account(self, since: float, missing: Any = None) -> ListenerReport:
+        return ListenerReport(2.0, -20.0, rx_packets=self._packets)
+
+    def counted_by_far_end(self, since: float, until: float = NEVER) -> tuple[int, int] | None:
+        return self.counts
+
+    def wait_for_far_end_report(self, since: float, within: float) -> None:
+        self.did.append("waits for RTCP")
+        self.waited.append((since, time.monotonic() + within))
+
+    def is_over(self) -> bool:
+        return False
+
+
+class Case:
+    """One look at a call of that caller's."""
+
+    def __init__(self, make_context: MakeContext, caller: Caller, told: str, *, strength: str, **declared: Any) -> None:
+        expect = Expectations(strength=strength, experiment=declared.pop("experiment", True))
+        self._status = declared.pop("status", "completed")
+        within_s = declared.pop("within_s", 0.01)
+        self.transcripts = [told]  #: as the API tells them one after the other, the last for ever
+        context: CaseContext = make_context(expect=expect, synthflow=Synthflow(poll_s=0.001, **declared))
+        reader = RecordReader(self._read, transcript=context.deployment.synthflow.transcript, within_s=within_s)  # type: ignore[union-attr]
+        talk: Any = SimpleNamespace(label="assistant main", role="ai", is_ours=False, words=Words(context, reader))
+        self.context, self.caller = context, caller
+        self.look = Look(context, talk, caller, 0.0)  # type: ignore[arg-type]
+        self.look.begin()
+
+    def _read(self) -> CallRecord:
+        told = self.transcripts.pop(0) if self.transcripts[1:] else self.transcripts[0]
+        return CallRecord("c1", {"status": self._status, "transcript": told})
+
+    def settle(self, *, asking: bool = False) -> Case:
+        self.look.settle(asking=asking)
+        self.context.background.join(5.0)
+        return self
+
+    @property
+    def heard_by_ai(self) -> tuple[str, str]:
+        told = self.look.to_ai()
+        return told.sound.observation.name if told.sound else "", told.denial.observation.name if told.denial else ""
+
+    @property
+    def heard_by_caller(self) -> tuple[str, str]:
+        told = self.look.to_caller()
+        return told.sound.observation.name if told.sound else "", told.denial.observation.name if told.denial else ""
+
+
+@pytest.fixture(autouse=True)
+def experiments(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Those that were made; each finds a reaction."""
+    made: list[str] = []
+
+    def experiment(context: CaseContext, leg: Any) -> reactions.Reaction:
+        made.append("experiment")
+        return reactions.Reaction((ExperimentResult(0.0001, 8008),), time.monotonic())
+
+    monkeypatch.setattr(reactions, "experiment", experiment)
+    monkeypatch.setattr(signs, "RECOGNISED_WITHIN_S", 0.01)
+    monkeypatch.setattr(signs, "QUIET_S", 0.0)
+    return made

@@ -1,0 +1,30 @@
+"""A clock that goes on when somebody waits in vain."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from harness.events import Event
+from harness.phone.waiter import never_came
+
+
+class Clock:
+    """A clock that goes on when somebody waits in vain."""
+
+    now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def wait(
+        self, made: Any, told: Sequence[Event], goal: str, wanted: Callable[[Event], bool], within: float
+    ) -> Event:
+        """The first wanted event of ``told``; the leg ``made`` has all that came until then."""
+        for event in told:
+            if event.at <= self.now + within and wanted(event):
+                self.now = max(self.now, event.at)
+                made.events = [one for one in told if one.at <= self.now]
+                return event
+        self.now += within
+        raise never_came(goal, within, "caller.1", "nothing", "")
