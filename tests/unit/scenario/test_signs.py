@@ -20,6 +20,7 @@ from harness.scenario.signs import Look, Words
 from harness.verdict import Verdict
 from tests.unit.scenario.conftest import MakeContext
 from tests.unit.scenario.sign_cases import HELLO, Caller, Case
+from tests.unit.scenario.sign_cases import experiments as experiments  # each is made at once
 
 #: What Synthflow's example of a record has in the human's place when the AI was not answered (Get a call).
 REMINDED = "(Now the user has not responded in a while, you would say:)"
