@@ -7,6 +7,7 @@ all its locks: only its silence tells.
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import struct
 import threading
@@ -22,7 +23,7 @@ PERIOD_S: Final = 0.25
 DOUBTFUL_S: Final = 1.0
 #: How long after a gap what begins, or is found, may still suffer from it.
 AFTERWARDS_S: Final = 2.0
-_RECORD = struct.Struct("=dqd")
+_RECORD = struct.Struct("=dqdq")
 _KEPT: Final = 1200
 
 
@@ -32,6 +33,7 @@ class Beat(NamedTuple):
     at: float
     pid: int
     stood_still_s: float  #: for how long in all its audio had stood still, of one that makes any
+    errors: int  #: how many errors it has had
 
 
 class Heartbeat:
@@ -41,10 +43,10 @@ class Heartbeat:
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self.beat()
 
-    def beat(self, stood_still_s: float = 0.0) -> None:
+    def beat(self, stood_still_s: float = 0.0, errors: int = 0) -> None:
         """To be called every :data:`PERIOD_S`, where the process would not come by if it hung."""
         with contextlib.suppress(OSError):
-            os.pwrite(self._descriptor, _RECORD.pack(time.monotonic(), os.getpid(), stood_still_s), 0)
+            os.pwrite(self._descriptor, _RECORD.pack(time.monotonic(), os.getpid(), stood_still_s, errors), 0)
 
 
 class Listener:
@@ -56,6 +58,7 @@ class Listener:
         self._looked = time.monotonic()
         self.silent_s = 0.0  #: how long it has not stirred
         self._stood_still: deque[tuple[Beat, Beat]] = deque(maxlen=_KEPT)  # between which two its audio did
+        self._erred_at = -math.inf
 
     def listen(self, name: str, looked: Callable[[], None] = lambda: None) -> None:
         """Look for as long as this process lives, in a thread of that name; call ``looked`` behind each look."""
@@ -78,9 +81,16 @@ class Listener:
         beat = self._read()
         if beat is not None and self._last is not None and beat.stood_still_s > self._last.stood_still_s:
             self._stood_still.append((self._last, beat))
+        if beat is not None and beat.errors > (self._last.errors if self._last else 0):
+            self._erred_at = beat.at
         self.silent_s = 0.0 if beat != self._last or beat is None else self.silent_s + awake
         self._last = beat
         return beat
+
+    def has_erred(self, since: float) -> bool:
+        """Whether it had an error of its own since then, as it says now."""
+        known, beat = self._last.errors if self._last else 0, self._read()
+        return self._erred_at >= since or (beat is not None and beat.errors > known)
 
     def stood_still(self, begin: float, end: float) -> list[float]:
         """For how many of the seconds between two moments its audio stood still, each time that it did, as far as it has said so."""

@@ -23,6 +23,7 @@ import typer
 
 import harness.cli
 from harness.errors import BrokenError, MistakeError, ResourceError, is_of_the_machine, is_of_the_path
+from harness.forkserver.environment import allow_open_files
 from harness.memory import lasting
 from harness.terminal import escape_unencodable, printable
 
@@ -82,6 +83,7 @@ def _options(
 
 def main() -> None:
     """The entry point. What a user or the surroundings did wrong is said in lines, never as a traceback."""
+    allow_open_files()
     os.umask(0o077)  # whatever is written holds numbers: evidence, recordings, deployment files
     escape_unencodable(sys.stdout)
     try:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 from harness.deployment import Deployment, Timings
+from harness.errors import WorldLostError
 from harness.far_end.synthflow import api_of
 from harness.heartbeat import Listener
 from harness.limits import CallGate, Marks
@@ -21,7 +23,7 @@ from harness.load.steps import THREADS, OnStep, Steps
 from harness.matrix import Case
 from harness.phone.pool import PhonePool
 from harness.pytest_plugin.starvation import LATE_S, monitor
-from harness.pytest_plugin.worlds import heartbeat
+from harness.pytest_plugin.worlds import erred, heartbeat
 from harness.report.mask import mask_fields
 from harness.report.names import is_masked
 from harness.report.run import create
@@ -57,11 +59,14 @@ def load(
             stack.callback(api.close)
         gate = CallGate(scratch / "gate", deployment.limits)
         lanes = []
-        stood_still = _stalls_of_the_world(deployment, scratch)
+        world = _listen_to_the_world(deployment, scratch)
+        stood_still = world.stood_still if world is not None else lambda begin, end: []
         for index, case in enumerate(cases):
             share = len(range(index, plan.calls, len(cases)))
             lane = Lane(run, case, deployment, timings, pool, marks, api, gate, share, stood_still)
             lanes.append(stack.enter_context(lane))
+            if world is not None:
+                lane.context.evidence.world_fault = partial(_fault, world, deployment.name, lane.context.began)
         for lane in lanes:
             lane.get_ready()
         steps = Steps(plan, lanes, on_step)
@@ -75,13 +80,17 @@ def load(
     return found, run
 
 
-def _stalls_of_the_world(deployment: Deployment, control: Path) -> Callable[[float, float], list[float]]:
-    """How long its audio stood still between two moments, each time; a real platform does not say."""
+def _listen_to_the_world(deployment: Deployment, control: Path) -> Listener | None:
+    """Hears when its audio stands still, and when it has an error; a real platform does not say."""
     if deployment.kind != "simulated":
-        return lambda begin, end: []
+        return None
     listener = Listener(heartbeat(control, deployment.name))
     listener.listen("listen to the world")
-    return listener.stood_still
+    return listener
+
+
+def _fault(world: Listener, name: str, since: float) -> WorldLostError | None:
+    return WorldLostError(erred(name)) if world.has_erred(since) else None
 
 
 def _notes(lanes: Sequence[Lane], plan: LoadPlan, steps_found: Sequence[StepResult]) -> list[str]:

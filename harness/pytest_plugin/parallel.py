@@ -23,6 +23,7 @@ from harness.deployment.hours import AS_OF_VARIABLE, planned_at
 from harness.errors import HarnessError, MistakeError, ResourceError, SelectionError
 from harness.far_end.by_hand import SILENT_VARIABLE
 from harness.files.own_directories import MEMORY, Scratch
+from harness.forkserver.environment import allow_open_files
 from harness.forkserver.process import ForkServer
 from harness.limits import MOST_WORKERS, Lease, lease, places
 from harness.memory import settle
@@ -123,6 +124,7 @@ def _begin(config: pytest.Config) -> bool:
     _hand_down(config, AS_OF_VARIABLE, datetime.now(UTC).isoformat())  # workers and worlds make the same plan
     planned_at()  # what is no moment is said before anything is read
     _hand_down(config, "OPENBLAS_NUM_THREADS", "1")  # they multiply small matrices: threads only cost
+    allow_open_files()
     os.umask(0o077)  # evidence and reports hold telephone numbers and what people said; workers and worlds inherit it
     _end_in_order()
     only_plans = config.getoption("plan") or config.option.collectonly
@@ -165,7 +167,9 @@ def _begin(config: pytest.Config) -> bool:
         return True
     run.directory = create(options.reports(config).absolute())
     _start(config, run, files)
-    return bool(_load_preflight_gate().check(run, options.preflight(config), stderr=config.getoption("json")))
+    gate, worlds = _load_preflight_gate(), config.stash[WORLDS]
+    mode = options.preflight(config)
+    return bool(gate.check(run, mode, stderr=config.getoption("json"), looked=worlds.require_sound))
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

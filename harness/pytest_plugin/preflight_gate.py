@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from harness import preflight
 from harness.deployment import Deployment
@@ -17,8 +17,11 @@ from harness.report.names import is_masked
 from harness.terminal import SafeConsole
 
 
-def check(run: Run, mode: str, *, stderr: bool = False) -> bool:
-    """Look at one replica of each deployment, keep what was found as ``preflight.json``, and say what is not ok."""
+def check(run: Run, mode: str, *, stderr: bool = False, looked: Callable[[], None] = lambda: None) -> bool:
+    """Look at one replica of each deployment, keep what was found as ``preflight.json``, and say what is not ok.
+
+    ``looked`` is called before anything is said; it raises where nothing that was found counts.
+    """
     if mode == "off":
         return True
     asked = {name: [case for case in run.cases if case.deployment == name] for name in run.replicas}
@@ -28,6 +31,7 @@ def check(run: Run, mode: str, *, stderr: bool = False) -> bool:
         whole_file.write(path, json.dumps([report.to_plain() for report in reports], indent=1))
     except OSError as error:
         raise ResourceError(f"{path}: the run's results cannot be written here: {error.strerror}") from error
+    looked()
     console = SafeConsole(highlight=False, stderr=stderr)
     for report in reports:
         if report.counts.total() > report.counts[preflight.Status.OK]:

@@ -25,7 +25,7 @@ from harness.errors import WorldLostError
 from harness.heartbeat import AFTERWARDS_S, DOUBTFUL_S, PERIOD_S, Heartbeat, Listener
 from harness.limits import released
 from harness.pytest_plugin.run import Run
-from harness.pytest_plugin.worlds import alive_lock, heartbeat, last_words, stderr
+from harness.pytest_plugin.worlds import alive_lock, erred, heartbeat, last_words, stderr
 
 #: A world without a heartbeat for so long has spoilt the case.
 STALLED_S: Final = 5.0
@@ -74,12 +74,16 @@ class Watch:
             self._waiting_on = None
 
     def fault(self, deployment: str, since: float) -> BaseException | None:
-        """Why no finding of a case that began at ``since`` is anybody's fault: its world has stood still, or had just before.
+        """Why no finding of a case that began at ``since`` is anybody's fault: its world had an error of its own, or stood still, also
+        just before.
 
         However long ago in the case that was: a wait that it spoilt may end long after, and a time-out that it delayed may expire.
         """
         until, still = self._gaps.get(deployment, (0.0, ""))
-        return WorldLostError(still) if since < until else None
+        if since < until:
+            return WorldLostError(still)
+        listener = self._listeners.get(deployment)
+        return WorldLostError(erred(deployment)) if listener is not None and listener.has_erred(since) else None
 
     def stood_still(self, deployment: str, begin: float, end: float) -> list[float]:
         """For how many of the seconds between two moments the audio of its world stood still, each time, on too busy a machine."""

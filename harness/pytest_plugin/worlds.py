@@ -23,6 +23,7 @@ from harness.errors import BrokenError, HarnessError, SelectionError, WorldLostE
 from harness.files.names import stem_of
 from harness.forkserver import PYTHON, interpreter
 from harness.forkserver.environment import of_a_child
+from harness.heartbeat import Listener
 
 _START_S = 60.0
 _STOP_S = 15.0
@@ -54,6 +55,11 @@ def last_words(control: Path, name: str) -> str:
         with contextlib.suppress(OSError):
             words += log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-_LAST_LINES:]
     return "\n".join(words) or "it left no log"
+
+
+def erred(name: str) -> str:
+    """What is said of a world that had an error of its own."""
+    return f"the simulated world of {name} had an error of its own; world-{stem_of(name)}.log says which"
 
 
 def _directory(control: Path, name: str) -> Path:
@@ -228,6 +234,12 @@ class Worlds:
     def controls(self) -> dict[str, str]:
         """The addresses of the control APIs, by deployment."""
         return {world.name: world.api for world in self._worlds if world.api}
+
+    def require_sound(self) -> None:
+        """Raise :class:`WorldLostError` where one has had an error of its own."""
+        for world in self._worlds:
+            if Listener(heartbeat(self._control, world.name)).has_erred(0.0):
+                raise WorldLostError(f"{erred(world.name)}:\n{last_words(self._control, world.name)}")
 
     def stop(self, keep_logs: Path | None = None) -> list[HarnessError]:
         """End them all, and keep their logs in that directory; return what went wrong."""

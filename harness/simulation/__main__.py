@@ -17,6 +17,7 @@ from typing import Any
 from harness.deployment import Deployment
 from harness.deployment_file import load
 from harness.errors import DeploymentError, HarnessError, MistakeError, SelectionError
+from harness.forkserver.environment import allow_open_files
 from harness.heartbeat import PERIOD_S, Heartbeat
 from harness.memory import SHORT, FreedMemory, settle
 from harness.simulation.addresses import StartError
@@ -31,6 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run until stdin closes or a signal comes; 0 when the audit was clean, 1 when not, 3 without a start."""
     parser = _parser()
     asked = parser.parse_args(arguments)
+    allow_open_files()
     if asked.list_faults:
         _say({"faults": listed()})
         return 0
@@ -77,7 +79,8 @@ def _check(asked: argparse.Namespace) -> int:
 
 async def _run(asked: argparse.Namespace, deployment: Deployment) -> int:
     world = World(deployment, asked.tenants, asked.directory, timings=asked.timings, trace=asked.trace)
-    logging.getLogger("harness.simulation").addHandler(AuditHandler(world.audit))
+    for logs in ("harness.simulation", "asyncio"):
+        logging.getLogger(logs).addHandler(AuditHandler(world.audit))
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -86,7 +89,9 @@ async def _run(asked: argparse.Namespace, deployment: Deployment) -> int:
     control = await world.start([_fault(text) for text in asked.fault], with_control=asked.control)
     # What the world was built of stays. No audio goes on during a collection: one of all takes 0.15 s, and calls leave few cycles.
     settle(SHORT)
-    beating = asyncio.create_task(_beat(Heartbeat(asked.directory / "beat"), world))
+    heart = Heartbeat(asked.directory / "beat")
+    world.audit.on_error = lambda: _beat(heart, world)
+    beating = asyncio.create_task(_beat_on(heart, world))
     _say({"event": "ready", "pid": os.getpid(), "control": control, "deployments": world.deployments()})
     await ended.wait()
     clean = await world.stop()
@@ -96,10 +101,14 @@ async def _run(asked: argparse.Namespace, deployment: Deployment) -> int:
     return 0 if clean else 1
 
 
-async def _beat(heart: Heartbeat, world: World) -> None:
+def _beat(heart: Heartbeat, world: World) -> None:
+    heart.beat(world.stood_still_s, len(world.audit.errors))
+
+
+async def _beat_on(heart: Heartbeat, world: World) -> None:
     freed = FreedMemory(collects=False)  # audio goes on in this process
     while True:
-        heart.beat(world.stood_still_s)
+        _beat(heart, world)
         freed.give_back()
         await asyncio.sleep(PERIOD_S)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 _log = logging.getLogger(__name__)
@@ -15,6 +15,7 @@ class Audit:
 
     def __init__(self) -> None:
         self.errors: list[str] = []
+        self.on_error: Callable[[], None] = lambda: None
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def spawn(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
@@ -26,14 +27,19 @@ class Audit:
 
     def error(self, where: str, exception: BaseException) -> None:
         """Log an exception, with the call it happened in."""
-        self.errors.append(f"{where}: {type(exception).__name__}: {exception}")
+        self.add(f"{where}: {type(exception).__name__}: {exception}")
         _log.error("%s", where, exc_info=exception)
 
     def note(self, text: str, *, is_error: bool = False) -> None:
         """Log a text."""
         _log.info("%s", text)
         if is_error:
-            self.errors.append(text)
+            self.add(text)
+
+    def add(self, error: str) -> None:
+        """Add an error that has been logged."""
+        self.errors.append(error)
+        self.on_error()
 
     @property
     def tasks(self) -> list[str]:

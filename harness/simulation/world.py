@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from harness.deployment import Deployment, is_digit, replicas_to_plain
+from harness.errors import is_of_the_machine
 from harness.simulation.addresses import StartError, take_block
 from harness.simulation.audit import Audit
 from harness.simulation.control import control
@@ -149,7 +150,7 @@ class World:
 
 
 class AuditHandler(logging.Handler):
-    """Puts what the world's parts log as an error into the audit."""
+    """Puts what the world's parts log as an error into the audit; of asyncio's, what the machine has too few of."""
 
     def __init__(self, audit: Audit) -> None:
         super().__init__(logging.ERROR)
@@ -157,5 +158,7 @@ class AuditHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """See `logging.Handler`."""
-        if record.name != "harness.simulation.audit":  # those are in it already
-            self._audit.errors.append(f"{record.name}: {record.getMessage()}")
+        error = record.exc_info[1] if record.exc_info else None
+        is_of_asyncio = record.name == "asyncio" and not (isinstance(error, OSError) and is_of_the_machine(error))
+        if record.name != "harness.simulation.audit" and not is_of_asyncio:  # the audit's are in it already
+            self._audit.add(f"{record.name}: {record.getMessage()}")

@@ -234,6 +234,30 @@ def test_a_disk_that_takes_nothing_any_more_breaks_the_case_and_says_why(tree: T
     tree.nothing_left()
 
 
+def with_few_files(tree: Tree, soft: int, hard: int) -> tuple[int, str]:
+    """A run with several calls at once that is started with these limits on open files."""
+    file = Path(__file__).parents[2] / "scenarios" / "deployments" / "simulated-talkdesk.toml"
+    arguments = ["verify", str(file), "--transport=udp", "--auth=ip", "--codec=pcmu", "-n", "0", "--preflight=tell"]
+    limited = f"import os, resource, sys; resource.setrlimit(resource.RLIMIT_NOFILE, ({soft}, {hard}));"
+    starts = f"{limited} os.execv(sys.argv[1], sys.argv[1:])"
+    harness = str(Path(sys.executable).with_name("harness"))
+    return tree.finished(tree.command([sys.executable, "-c", starts, harness, *arguments, "--row=CONCURRENT"]))
+
+
+def test_a_low_limit_on_open_files_that_may_be_raised_is_raised(tree: Tree) -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    code, output = with_few_files(tree, 80, hard)
+    assert code == 0, output
+
+
+@pytest.mark.parametrize("files", [64, 80])
+def test_a_world_that_has_too_few_files_fails_no_case(tree: Tree, files: int) -> None:
+    code, output = with_few_files(tree, files, files)
+    assert code == 3, output
+    assert "FAILED" not in output
+    assert "Too many open files" in output
+
+
 def test_reports_that_cannot_be_written_are_said_at_once(tree: Tree) -> None:
     tree.scenarios("def test_nothing(): pass")
     blocked = tree.path / "blocked"

@@ -75,3 +75,17 @@ def test_one_that_begins_anew_has_not_stood_still(tmp_path: Path, clock: list[fl
     heart.beat(0.0)
     listener.look()
     assert listener.stood_still(0.0, 200.0) == []
+
+
+def test_an_error_counts_against_what_was_under_way(tmp_path: Path, clock: list[float]) -> None:
+    heart, listener = Heartbeat(tmp_path / "beat"), Listener(tmp_path / "beat")
+    listener.look()
+    assert not listener.has_erred(0.0)
+    clock[0] = 110.0
+    heart.beat(errors=1)
+    assert listener.has_erred(109.0), "also before the next look"
+    listener.look()
+    assert listener.has_erred(110.0)
+    assert not listener.has_erred(110.1)
+    heart.beat(errors=2)
+    assert listener.has_erred(110.1)

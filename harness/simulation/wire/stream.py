@@ -14,6 +14,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any, Protocol, cast
 
+from harness.errors import is_of_the_machine
 from harness.simulation.wire.traced_filter import TracedFilter
 from harness.simulation.wire.transport import (
     REJECT,
@@ -231,6 +232,8 @@ class Connector:
         except (OSError, TimeoutError) as error:
             if sock is not None:
                 sock.close()
+            if is_of_the_machine(error):
+                _log.error("cannot connect to %s: %s", hop.remote, error)
             flow.fail(_without_frames(error))
         except asyncio.CancelledError:
             if sock is not None:
@@ -282,7 +285,7 @@ class StreamListener:
             return
         except OSError as error:
             # Out of files: leave the connection in the backlog and look again in a moment.
-            _log.warning("%s: cannot accept: %s", self.listen, error)
+            _log.error("%s: cannot accept: %s", self.listen, error)
             self._loop.remove_reader(self._socket)
             self._loop.call_later(0.2, self._resume)
             return

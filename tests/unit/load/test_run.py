@@ -66,7 +66,7 @@ def loaded(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[
     monkeypatch.setattr(run, "api_of", lambda deployment: None)
     monkeypatch.setattr(run, "Steps", lambda plan, lanes, on_step: SimpleNamespace(run=lambda: None))
     monkeypatch.setattr(run, "result", lambda steps, **measured: replace(LOAD, kind=kind, calls=calls))
-    monkeypatch.setattr(run, "_stalls_of_the_world", lambda deployment, control: None)
+    monkeypatch.setattr(run, "_listen_to_the_world", lambda deployment, control: None)
     deployment: Any = SimpleNamespace(kind=kind, limits=SimpleNamespace())
     case: Any = None
     monkeypatch.setattr(run, "CallGate", lambda directory, limits: None)
@@ -120,7 +120,7 @@ def test_what_keeps_a_load_from_beginning_breaks_the_evidence_of_each_lane(
 
     monkeypatch.setattr(lane.Lane, "get_ready", get_ready)
     monkeypatch.setattr(run, "api_of", lambda deployment: None)
-    monkeypatch.setattr(run, "_stalls_of_the_world", lambda deployment, control: lambda begin, end: [])
+    monkeypatch.setattr(run, "_listen_to_the_world", lambda deployment, control: None)
     given: Any = {"timings": deployment.timings_by("quick"), "on_step": None}
     with pytest.raises(type(raised)):
         run.load(deployment, [first, second], PLAN, reports=tmp_path, scratch=tmp_path, **given)

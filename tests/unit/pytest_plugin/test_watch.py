@@ -7,12 +7,13 @@ import signal
 import time
 import types
 from collections.abc import Iterator
+from pathlib import Path
 from typing import cast
 
 import pytest
 
 from harness.errors import WorldLostError
-from harness.heartbeat import AFTERWARDS_S, DOUBTFUL_S
+from harness.heartbeat import AFTERWARDS_S, DOUBTFUL_S, Heartbeat, Listener
 from harness.pytest_plugin.run import Run
 from harness.pytest_plugin.watch import Watch
 
@@ -80,3 +81,13 @@ def test_a_world_that_stood_still_is_blamed_for_all_that_a_case_finds_however_mu
         assert "home did not stir for 1.0 s" in str(fault)
     assert watch.fault("home", 110.0 + AFTERWARDS_S) is None, "that case began when the world was itself again"
     assert watch.fault("away", 100.0) is None, "another deployment's world stirs"
+
+
+def test_a_world_that_had_an_error_is_blamed_for_what_a_case_finds(watch: Watch, tmp_path: Path) -> None:
+    heart = Heartbeat(tmp_path / "beat")
+    watch._listeners["home"] = Listener(tmp_path / "beat")
+    assert watch.fault("home", 0.0) is None
+    heart.beat(errors=1)
+    fault = watch.fault("home", 0.0)
+    assert isinstance(fault, WorldLostError)
+    assert "home had an error of its own" in str(fault)
