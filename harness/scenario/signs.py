@@ -195,6 +195,9 @@ class Look:
                 if self._needs_experiment():
                     self._experiment = reactions.experiment(self._context, self._caller.leg)
                 self._context.evidence.scripted(time.monotonic() - began, "what tells who is heard")
+                in_its_quiet = self._wanted and time.monotonic() < self._greeted_at + QUIET_S
+                if in_its_quiet and self._caller.looks[-1] is self:  # else it greets for a newer look
+                    self._caller.speak_on()  # whoever the call is changed to next listens for its mark
             self.until = time.monotonic()
             self._settled = True
 

@@ -51,7 +51,7 @@ class Caller:
         return time.monotonic(), True
 
     def speak_on(self) -> None:
-        """Its mark."""
+        self.did.append("sends its mark")
 
     def let_answer(self, since: float, within: float) -> None:
         self.did.append("lets the AI answer")

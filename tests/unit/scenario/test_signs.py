@@ -90,6 +90,16 @@ def test_words_that_an_api_told_during_the_call_are_known_whatever_it_makes_of_t
     assert case.heard_by_ai == ("WORDS", "")
 
 
+def test_the_caller_sends_its_mark_again_once_its_greeting_is_in_the_transcript(
+    make_context: MakeContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise an agent who answers within the quiet after the greeting hears nothing at first: a delay of the harness's own."""
+    monkeypatch.setattr(signs, "QUIET_S", 60.0)
+    monkeypatch.setattr(signs, "RECOGNISED_WITHIN_S", 60.0)
+    case = Case(make_context, Caller(), f"bot: Hi.\n{HELLO}", strength="confirmed", transcript="during").settle()
+    assert case.caller.did == ["says hello-en", "sends its mark"]
+
+
 @pytest.mark.parametrize("come", ["during", "after"])
 @pytest.mark.parametrize("strength", ["indicated", "confirmed"])
 @pytest.mark.parametrize(("last", "denied_by"), [("human: yes", "WORDS"), ("bot: Hi.", "")])
