@@ -27,6 +27,8 @@ UNDECIPHERED = "RTP that the SRTP key does not fit"
 NO_VOICE = (*NO_RTP, AT_FIRST_NOTHING, "silent RTP", "RTP of another codec", "noise")
 #: What became of RTP, or of the RTCP beside it, on its last way to a phone of ours.
 ARRIVES, NONE_CAME = "it arrives", "none came"
+#: RTP between caller and agent that flowed and then stopped, though no voice was heard in it.
+FLOWED = "it flowed, and stopped"
 #: What may be heard in the place of a voice, where RTP comes: what says most of its reason first.
 _IN_ITS_PLACE = ("crossed", "echo", UNDECIPHERED, "RTP of another codec", "noise", "another sound", "silent RTP")
 #: What a recording may hold that somebody made on purpose, and no broken channel does.
@@ -63,6 +65,7 @@ def tell(scene: Scene) -> None:
     if failing:
         facts.record("audio.agent", _with_the_agent(scene, failing), *(s for f in failing for s in shown(f)))
         _stopped_with_agent(scene, told["audio.agent"])
+        _rtp_with_agent(scene, failing)
     elif told["audio.agent"]:
         facts.record("audio.agent", "both ways", *shown(told["audio.agent"][0]))
     ai_failed = any(scene.failed(f) for n in ("audio.to_ai", "audio.to_caller") for f in told[n])
@@ -167,6 +170,22 @@ def _stopped_with_agent(scene: Scene, told: Sequence[Finding]) -> None:
         if any(f.at < failed.at and f.verdict is Verdict.PASSED for f in same):
             scene.facts.record("agent.stopped", True, *shown(failed))
             _stopped_at(scene, failed, "agent.stopped_at")
+
+
+def _rtp_with_agent(scene: Scene, failing: Sequence[Finding]) -> None:
+    """Record whether RTP between caller and agent never flowed one way, or reached the agent at first and then stopped.
+
+    Not known where packets came to the caller, which may be the last of the call with the AI, or where they held a sound.
+    """
+    looks = {finding.listener: finding for finding in reversed(failing)}  # the first at each end
+    unheard = [finding for finding in looks.values() if _heard(scene, finding) in NO_RTP]
+    for finding in unheard:
+        packets = finding.facts.get("rx_packets")
+        if finding.facts.get("kind") == "no-rtp" or (isinstance(packets, int) and packets < FEW_PACKETS):
+            scene.facts.record("agent.rtp", NONE_CAME, *shown(finding))
+    for finding in unheard:
+        if scene.vantage.role(finding.listener) == "agent" and finding.facts.get("kind") == "silence":
+            scene.facts.record("agent.rtp", FLOWED, *shown(finding))
 
 
 def _stopped_at(scene: Scene, failed: Finding, fact: str) -> None:

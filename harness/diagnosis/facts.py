@@ -149,6 +149,9 @@ KNOWN: Mapping[str, Kind] = {
         "what happened when the audio between caller and agent stopped",
         "look when the last RTP packet came, in a capture",
     ),
+    "agent.rtp": Kind(
+        "RTP between caller and agent, before it was missed", "read the RTP counters of the agent's leg, or a capture"
+    ),
     "audio.phase": Kind("when audio failed", "listen before and after the transfer"),
     "sdp.to_ai": Kind("the address in the SDP the AI got", _AI_SIP),
     "sdp.to_caller": Kind(

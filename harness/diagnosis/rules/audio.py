@@ -19,6 +19,7 @@ from harness.diagnosis.rules.media import (
     UNHEARD_BY_CALLER,
     UP,
     instead_with_agent,
+    never_with_agent,
     one_way,
     own_side,
     silenced_later,
@@ -297,23 +298,25 @@ AUDIO: tuple[Rule, ...] = (
         consequences=UNHEARD,
         because="RTP arrives at the AI, and all of it is silence, though the caller sends sound",
     ),
-    Rule(
-        id="audio.fallback",
-        cause="fallback-no-audio",
-        symptoms=("audio.agent",),
-        cells=cells("media to it", "fallback") + cells("media from it", "fallback"),
-        essential=(
-            when("fallback.landed", "the right group", "another group"),
-            when("audio.agent", "none either way", "one way"),
-        ),
-        conditions=(
-            not_shown("transfer.landed", "the right group", "another group"),
-            not_shown("agent.stopped", True),
-            not_shown("agent.cut", True),
-            not_shown("sdp.listener", "private"),
-        ),
-        consequences=("other",),
-        because="the agent the call fell back to answered, and no sound arrives there, or none comes back",
+    *never_with_agent(
+        Rule(
+            id="audio.fallback",
+            cause="fallback-no-audio",
+            symptoms=("audio.agent",),
+            cells=cells("media to it", "fallback") + cells("media from it", "fallback"),
+            essential=(
+                when("fallback.landed", "the right group", "another group"),
+                when("audio.agent", "none either way", "one way"),
+            ),
+            conditions=(
+                not_shown("transfer.landed", "the right group", "another group"),
+                not_shown("agent.stopped", True),
+                not_shown("agent.cut", True),
+                not_shown("sdp.listener", "private"),
+            ),
+            consequences=("other",),
+            because="the agent the call fell back to answered, and no sound arrives there, or none comes back",
+        )
     ),
     Rule(
         id="audio.answer",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from harness.diagnosis.audio import AT_FIRST_NOTHING, CHANGED, NO_RTP, NO_VOICE, NONE_CAME, UNDECIPHERED
+from harness.diagnosis.audio import AT_FIRST_NOTHING, CHANGED, FLOWED, NO_RTP, NO_VOICE, NONE_CAME, UNDECIPHERED
 from harness.diagnosis.cells import Place, cells
 from harness.diagnosis.conditions import Condition, not_shown, unless, when
 from harness.diagnosis.rule import Rule, Symptom
@@ -80,6 +80,23 @@ def stopped() -> Iterator[Rule]:
     )
 
 
+#: Until a warm transfer joins its two calls, what the agent gets is the AI's.
+_WARM = ("transfer.way", "INVITE")
+
+
+def never_with_agent(rule: Rule) -> Iterator[Rule]:
+    """``rule``, that audio never flowed between caller and agent: certain only where the packets show it."""
+    likely = replace(rule, id=f"{rule.id}.at-first", confidence="likely")
+    yield replace(rule, conditions=(when("agent.rtp", NONE_CAME), *rule.conditions))
+    yield replace(likely, conditions=(not_shown("agent.rtp", NONE_CAME, FLOWED), *rule.conditions))
+    yield replace(
+        likely,
+        id=f"{rule.id}.joined",
+        conditions=(when("agent.rtp", FLOWED), when(*_WARM), *rule.conditions),
+        because="RTP reached the agent before the two calls were joined, and there is no audio between caller and agent",
+    )
+
+
 def stopped_with_agent() -> Iterator[Rule]:
     """The same of caller and agent; where it began with a change of the call, that was what moved the media."""
     by_itself = Rule(
@@ -96,6 +113,14 @@ def stopped_with_agent() -> Iterator[Rule]:
         because="caller and agent heard each other at first, and soon after one of them or both heard nothing any more",
     )
     yield by_itself
+    yield replace(
+        by_itself,
+        id="audio.agent.stopped.rtp",
+        essential=(when("agent.rtp", FLOWED),),
+        conditions=(*by_itself.conditions, not_shown(*_WARM)),
+        because="RTP reached the agent for a moment, and soon after one of them or both got none any more",
+        confidence="likely",  # the platform may have sent it, before it connected them
+    )
     yield replace(
         by_itself,
         id="audio.agent.stopped.at-reinvite",

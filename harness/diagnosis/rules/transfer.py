@@ -28,6 +28,7 @@ from harness.diagnosis.refusals import (
     WHY_ENDED,
 )
 from harness.diagnosis.rule import Rule, Symptom
+from harness.diagnosis.rules.media import never_with_agent
 from harness.diagnosis.session import BY_RECORD, PLATFORM
 from harness.diagnosis.transfer import A_STATUS, LEFT_OPEN
 
@@ -336,20 +337,22 @@ TRANSFER: tuple[Rule, ...] = (
         consequences=AFTER,
         because="nothing shows that the AI could not hear the caller, and it sent neither REFER nor INVITE",
     ),
-    Rule(
-        id="transfer.no-audio",
-        cause="transfer-no-audio",
-        symptoms=("audio.agent",),
-        cells=cells("media to it", "REFER", "AI's call") + cells("media from it", "REFER", "AI's call"),
-        essential=(when("transfer.landed", "the right group"), when("audio.agent", "none either way", "one way")),
-        conditions=(
-            when("audio.phase", "with the agent only"),
-            not_shown("agent.stopped", True),
-            not_shown("agent.cut", True),
-            not_shown("sdp.listener", "private"),
-        ),
-        consequences=("other",),
-        because="audio with the AI was right, and there is none between caller and agent",
+    *never_with_agent(
+        Rule(
+            id="transfer.no-audio",
+            cause="transfer-no-audio",
+            symptoms=("audio.agent",),
+            cells=cells("media to it", "REFER", "AI's call") + cells("media from it", "REFER", "AI's call"),
+            essential=(when("transfer.landed", "the right group"), when("audio.agent", "none either way", "one way")),
+            conditions=(
+                when("audio.phase", "with the agent only"),
+                not_shown("agent.stopped", True),
+                not_shown("agent.cut", True),
+                not_shown("sdp.listener", "private"),
+            ),
+            consequences=("other",),
+            because="audio with the AI was right, and there is none between caller and agent",
+        )
     ),
     Rule(
         id="transfer.released",

@@ -42,6 +42,13 @@ def with_a_person() -> Example:
     return transfer(Example()).rings("billing").landed("billing", "billing").counted("billing.1")
 
 
+def fallen_back() -> Example:
+    """The AI refuses the call, and reception has answered it."""
+    example = Example(row="TD-FALLBACK-REFUSED", line="fallback-refused").dials().ai_gets()
+    example.ai_answers(503, "Service Unavailable").rings("reception").landed("reception", "reception").answered()
+    return example.counted("reception.1")
+
+
 def changed_at_the_ai(example: Example, *answers: int) -> Example:
     """The platform hands a re-INVITE on to the AI's side, which answers so, or not at all."""
     to = {"to": "<sip:ai@192.0.2.60>;tag=b", "number": "7"}
@@ -348,17 +355,17 @@ AUDIO = [
         _same(talk(Example())).to_ai("silence", 200).to_caller(),
         _OR_CLOSED_TO_AI,
     ),
+    *(
+        Expected(
+            f"audio.fallback{rule}",
+            fallen_back().with_agent("reception", kind, packets=packets, listened_s=3.4),
+            ("fallback-no-audio",),
+        )
+        for rule, kind, packets in (("", "no-rtp", 0), (".at-first", "other", 60))
+    ),
     Expected(
-        "audio.fallback",
-        Example(row="TD-FALLBACK-REFUSED", line="fallback-refused")
-        .dials()
-        .ai_gets()
-        .ai_answers(503, "Service Unavailable")
-        .rings("reception")
-        .landed("reception", "reception")
-        .answered()
-        .counted("reception.1")
-        .with_agent("reception", "no-rtp"),
+        "audio.fallback.joined",
+        fallen_back().ai_invites(GROUP).with_agent("reception", "silence", packets=60, listened_s=3.4),
         ("fallback-no-audio",),
     ),
     Expected(

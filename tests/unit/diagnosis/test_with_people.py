@@ -10,6 +10,7 @@ from harness.diagnosis.audio import CHANGED, UNDECIPHERED
 from tests.unit.diagnosis.audio_examples import with_a_person
 from tests.unit.diagnosis.building import Example
 from tests.unit.diagnosis.known import facts_of
+from tests.unit.diagnosis.stories import GROUP, transfer, warm
 
 MUSIC: dict[str, Any] = {"instead": "music", "listened_s": 2.0}
 
@@ -93,3 +94,52 @@ def test_packets_that_are_lost_on_the_way_to_the_agent_are_why_it_does_not_hear(
         example.with_agent("billing").after(1)
     example.counted("billing.1", received=100, lost=120).with_agent("billing", "other", "heard", 40, listened_s=2.0)
     assert named(example) == [("heavy-loss", "certain")]
+
+
+def rtp_then_silence(packets: int, *, to_caller: str = "heard", sound: str = "silence") -> Example:
+    """The agent's leg gets RTP for a moment and nothing afterwards; the caller said nothing in that moment."""
+    example = transfer(Example()).rings("billing").landed("billing", "billing").counted("billing.1", received=0)
+    example.after(0.8).counted("billing.1", received=packets).after(2.6).counted("billing.1", received=packets)
+    return example.with_agent("billing", sound, to_caller, packets, listened_s=3.4)
+
+
+@pytest.mark.parametrize("to_caller", ["heard", "silence"])
+def test_rtp_that_reached_the_agent_and_then_stopped_is_audio_that_stops(to_caller: str) -> None:
+    """Recorded by liveproof: 35 packets in 3.4 s, while the caller pressed a digit."""
+    assert named(rtp_then_silence(35, to_caller=to_caller)) == [("agent-audio-stops", "likely")]
+
+
+def test_a_few_packets_are_no_audio_that_stopped() -> None:
+    assert named(rtp_then_silence(24)) == [("transfer-no-audio", "certain")]
+
+
+def test_a_sound_that_ends_before_the_agent_hears_the_caller_leaves_both_causes_open() -> None:
+    """An announcement to the agent, say."""
+    assert named(rtp_then_silence(35, sound="other")) == [("transfer-no-audio", "likely")]
+
+
+def test_packets_of_the_call_with_the_ai_do_not_show_that_the_caller_ever_got_the_agent_s() -> None:
+    """The caller's counter is read once a second: some of the packets are older than the agent's answer."""
+    example = with_a_person().counted(received=100).after(0.5).counted(received=140).after(3).counted(received=140)
+    example.with_agent("billing", "heard", "silence", 40, listened_s=3.4)
+    assert named(example) == [("transfer-no-audio", "likely")]
+
+
+def test_rtp_to_the_agent_before_a_warm_transfer_joins_the_calls_is_the_ai_s() -> None:
+    example = warm(Example()).ai_invites(GROUP).rings("billing").landed("billing", "billing")
+    example.counted("billing.1", received=0).after(0.8).counted("billing.1", received=35).after(2.6)
+    example.counted("billing.1", received=35).with_agent("billing", "silence", "heard", 35, listened_s=3.4)
+    assert named(example) == [("transfer-no-audio", "likely")]
+
+
+@pytest.mark.parametrize(
+    ("packets", "cause"), [(0, ("fallback-no-audio", "certain")), (35, ("agent-audio-stops", "likely"))]
+)
+def test_rtp_that_stops_after_a_fallback_is_told_apart_too(packets: int, cause: tuple[str, str]) -> None:
+    example = Example(row="TD-FALLBACK-REFUSED", line="fallback-refused").dials().ai_gets()
+    example.ai_answers(503, "Service Unavailable").rings("reception").landed("reception", "reception").answered()
+    example.counted("reception.1", received=0).after(0.8).counted("reception.1", received=packets or 5).after(2.6)
+    example.counted("reception.1", received=packets or 5).with_agent(
+        "reception", "silence", "heard", packets, listened_s=3.4
+    )
+    assert named(example) == [cause]

@@ -97,6 +97,11 @@ def untold_caller() -> Example:
     return example.finding("transfer.told", "caller.1", actual="nobody spoke: it heard silence", before_end_s=None)
 
 
+def with_the_agent(example: Example) -> Example:
+    """An agent of the group has answered."""
+    return example.rings("billing").landed("billing", "billing").counted("billing.1")
+
+
 TRANSFER = [
     Expected("transfer.inactive.said", answered(403, "Trunk inactive"), ("trunk-inactive",)),
     Expected("transfer.address.said", answered(403, "IP not allowed"), ("synthflow-ip-not-allowed",)),
@@ -312,6 +317,23 @@ TRANSFER = [
         .counted("billing.1")
         .with_agent("billing", "no-rtp", "no-rtp"),
         ("transfer-no-audio",),
+    ),
+    Expected(
+        "transfer.no-audio.at-first",
+        with_the_agent(transfer(Example()).ai_refers(GROUP).platform_says(202)).with_agent(
+            "billing", "other", packets=60, listened_s=3.4
+        ),
+        ("transfer-no-audio",),
+    ),
+    Expected(
+        "transfer.no-audio.joined",
+        with_the_agent(warm(Example()).ai_invites(GROUP)).with_agent("billing", "silence", packets=60, listened_s=3.4),
+        ("transfer-no-audio",),
+    ),
+    Expected(
+        "audio.agent.stopped.rtp",
+        with_the_agent(transfer(Example())).with_agent("billing", "silence", packets=60, listened_s=3.4),
+        ("agent-audio-stops",),
     ),
     Expected(
         "transfer.cut",
