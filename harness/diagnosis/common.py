@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.diagnosis.causes import told
+from harness.diagnosis.catalogue import cause_text
 from harness.diagnosis.result import UNKNOWN
 
 #: Causes that would hold for a group by whatever way it is reached; for a trunk whoever calls over it; and for one codec alone.
@@ -114,7 +114,7 @@ def common_causes(cases: Sequence[Judged]) -> list[Common]:
             _add(
                 found,
                 case,
-                own.get(name) or {"id": name, "confidence": "certain", **told(name, case.integration)},
+                own.get(name) or {"id": name, "confidence": "certain", **cause_text(name, case.integration)},
                 because,
             )
         elif case.named:

@@ -28,13 +28,12 @@ from harness.diagnosis import (
     session,
     transfer,
 )
-from harness.diagnosis.causes import told
+from harness.diagnosis.catalogue import cause_text, rules_of
 from harness.diagnosis.derive import Scene
-from harness.diagnosis.facts import KNOWN, Facts
+from harness.diagnosis.facts import Facts, fact_kind
 from harness.diagnosis.messages import NumberOf
 from harness.diagnosis.result import Cause, Diagnosis, RuledOut
 from harness.diagnosis.rule import Confidence, Rule, Symptom
-from harness.diagnosis.rules import rules_of
 from harness.diagnosis.symptoms import present
 from harness.diagnosis.transfer import is_group
 from harness.diagnosis.vantage import Vantage, Visibility
@@ -163,14 +162,14 @@ class _Inference:
         )
 
     def _fired(self, symptom: Symptom) -> list[Rule]:
-        return [rule for rule in self._of(symptom) if all(c.holds(self._facts) for c in rule.all_conditions)]
+        return [rule for rule in self._of(symptom) if all(c.holds(self._facts) for c in rule.conditions)]
 
     def _possible(self, symptom: Symptom) -> list[Rule]:
         return [
             rule
             for rule in self._of(symptom)
-            if all(c.holds(self._facts) is not False for c in rule.conditions)
-            and all(c.holds(self._facts) for c in rule.essential)
+            if all(c.holds(self._facts) is not False for c in rule.when + rule.unless)
+            and all(c.holds(self._facts) for c in rule.needs)
         ]
 
     def _in_order(self, rules: Sequence[Rule]) -> list[Rule]:
@@ -196,7 +195,7 @@ class _Inference:
         return [self._cause(first[cause], sure and not has_rivals, sure, settles, shown) for cause in ordered]
 
     def _cause(self, rule: Rule, alone: bool, sure: bool, settles: str, shown: Sequence[str]) -> Cause:
-        said = told(rule.cause, self._integration)
+        said = cause_text(rule.cause, self._integration)
         confidence: Confidence = rule.confidence if sure else "possible"
         if confidence == "certain" and not alone:
             confidence = "likely"
@@ -218,13 +217,13 @@ class _Inference:
 
     def _evidence(self, rule: Rule) -> list[str]:
         """The facts that it asks for; those that are only not to have some value where they are odd by themselves."""
-        asked = [(c.how, self._facts[c.fact]) for c in rule.all_conditions if c.fact in self._facts]
+        asked = [(c.how, self._facts[c.fact]) for c in rule.conditions if c.fact in self._facts]
         known = [f for how, f in asked if how == "is" or (how == "is not" and f.value not in _AS_IT_SHOULD_BE)]
         return [f"{fact} ({', '.join(fact.evidence)})" if fact.evidence else str(fact) for fact in known]
 
     def _separation(self, rules: Sequence[Rule]) -> str:
         """What would have to be known: of what tells candidates apart, the fact that most of them wait for."""
-        asked = [[c for c in rule.conditions if c.fact not in self._facts] for rule in rules]
+        asked = [[c for c in rule.when + rule.unless if c.fact not in self._facts] for rule in rules]
         wanted = {
             c.fact: {frozenset(k for k in each if k.fact == c.fact) for each in asked} for each in asked for c in each
         }
@@ -236,7 +235,7 @@ class _Inference:
                 for fact in dict.fromkeys(c.fact for c in each if c.how in hows and c.fact in telling)
             )
             if waiting:
-                return KNOWN[waiting.most_common()[0][0]].observe
+                return fact_kind(waiting.most_common()[0][0]).observe
         return ""
 
     def _ruled_out(self, symptoms: Iterable[Symptom], named: set[str]) -> Iterable[RuledOut]:
@@ -245,11 +244,11 @@ class _Inference:
         for rule in self._rules:
             if rule.cause in named or wanted.isdisjoint(rule.symptoms):
                 continue
-            against = next((c for c in rule.all_conditions if c.holds(self._facts) is False), None)
+            against = next((c for c in rule.conditions if c.holds(self._facts) is False), None)
             if against is not None:
                 yield RuledOut(rule.id, rule.cause, against.answered(self._facts))
                 continue
-            missing = next((c for c in rule.all_conditions if c.holds(self._facts) is None), None)
+            missing = next((c for c in rule.conditions if c.holds(self._facts) is None), None)
             if missing is not None:
                 yield RuledOut(rule.id, rule.cause, missing.answered(self._facts))
 
@@ -258,13 +257,13 @@ class _Inference:
         rules = {rule.id: rule for symptom in unknown for rule in self._of(symptom)}
         waiting = Counter[str]()
         for rule in rules.values():
-            asked = [c.fact for c in rule.all_conditions if c.how == "is" and c.fact not in self._facts]
-            waiting.update(dict.fromkeys((KNOWN[fact].observe for fact in asked), 1))
+            asked = [c.fact for c in rule.conditions if c.how == "is" and c.fact not in self._facts]
+            waiting.update(dict.fromkeys((fact_kind(fact).observe for fact in asked), 1))
         return waiting.most_common()[0][0] if waiting else ""
 
     def _nearest(self, unknown: Sequence[Symptom]) -> list[str]:
         """What is odd comes first, and of that what the rules for such a failure look at."""
-        asked = {c.fact for symptom in unknown for rule in self._of(symptom) for c in rule.all_conditions}
+        asked = {c.fact for symptom in unknown for rule in self._of(symptom) for c in rule.conditions}
         telling = [f for f in self._facts.values() if f.name not in ("integration", "transport", "authentication")]
         telling.sort(key=lambda fact: (fact.value in _AS_IT_SHOULD_BE, fact.name not in asked))
         return [str(fact) for fact in telling[:_MOST_NEAREST]]

@@ -1,14 +1,13 @@
-"""A rule: data that says which facts point to which cause, and why."""
+"""A rule: which facts point to which cause, and why. Rules stand in ``tables/*.toml``; :mod:`.tables` reads them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
-from harness.diagnosis.cells import Cell
-from harness.diagnosis.conditions import Condition
+from harness.diagnosis.facts import Facts, fact_kind, worded
 
-#: What a failing finding is a symptom of; a cause explains symptoms.
+#: What a failed finding is a symptom of, in the order of a call: an earlier symptom may cause a later one, never the reverse.
 Symptom = Literal[
     "registration",
     "answered.first",
@@ -35,34 +34,64 @@ Symptom = Literal[
     "manners",
     "other",
 ]
-
-#: In the order of a call: what comes first may be the reason of what comes later, never the other way round.
 ORDER: tuple[Symptom, ...] = Symptom.__args__  # type: ignore[attr-defined]
 
 Confidence = Literal["certain", "likely", "possible"]
 
 
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What a rule asks of one fact.
+
+    ``is``: the fact has one of ``values``. ``is not``: the fact is known and has none of them. ``not shown``: no evidence
+    shows one of them; an unknown fact satisfies it.
+    """
+
+    fact: str
+    how: Literal["is", "is not", "not shown"]
+    values: tuple[object, ...]
+
+    def holds(self, facts: Facts) -> bool | None:
+        """Whether the condition holds; None when the fact has to be known and is not."""
+        value = facts.value(self.fact)
+        if value is None:
+            return True if self.how == "not shown" else None
+        return (value in self.values) is (self.how == "is")
+
+    def __str__(self) -> str:
+        wanted = " or ".join(worded(value) for value in self.values)
+        return f"{fact_kind(self.fact).label}: {'' if self.how == 'is' else 'not '}{wanted}"
+
+    def answered(self, facts: Facts) -> str:
+        """The condition beside the known value, for a reader."""
+        fact = facts.get(self.fact)
+        if fact is None:
+            return f"{self} – {'nothing shows that' if self.how == 'not shown' else 'not known'}"
+        shown = f" ({', '.join(fact.evidence)})" if fact.evidence else ""
+        return f"{self} – it is {worded(fact.value)}{shown}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """``cause`` explains ``symptoms`` when every condition holds. A condition on a fact nobody knows leaves it possible.
+    """``cause`` explains ``symptoms`` when all conditions hold.
 
-    ``essential`` conditions have to be known for the rule to be even possible: without them it would be a candidate for
-    everything nobody has looked at. ``consequences`` are further symptoms that the cause brings about by itself. ``favours``
-    are what speaks for it, without being needed: of several candidates those come first for which one of these holds.
+    An unknown fact under ``when`` leaves the rule possible; under ``needs`` it excludes the rule. ``unless`` lists what would
+    contradict the rule (every condition is ``not shown``). ``favours`` ranks a candidate first when one of them holds.
+    ``consequences`` are later symptoms that the cause produces by itself.
     """
 
     id: str
     cause: str
     symptoms: tuple[Symptom, ...]
-    conditions: tuple[Condition, ...]
-    because: str  #: the reason, one sentence
-    essential: tuple[Condition, ...] = ()
-    consequences: tuple[Symptom, ...] = ()
+    because: str
+    needs: tuple[Condition, ...] = ()
+    when: tuple[Condition, ...] = ()
+    unless: tuple[Condition, ...] = ()
     favours: tuple[Condition, ...] = ()
-    cells: tuple[Cell, ...] = ()  #: what is wrong, with whose leg
-    confidence: Confidence = "certain"  #: with every condition known and met
+    consequences: tuple[Symptom, ...] = ()
+    confidence: Confidence = "certain"  #: when all conditions are known and hold
 
     @property
-    def all_conditions(self) -> tuple[Condition, ...]:
-        """The essential ones first."""
-        return self.essential + self.conditions
+    def conditions(self) -> tuple[Condition, ...]:
+        """All that have to hold."""
+        return self.needs + self.when + self.unless

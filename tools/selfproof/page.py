@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 
 from harness.checks.finding import CHECKS
-from harness.diagnosis.causes import CAUSES
+from harness.diagnosis.catalogue import causes
 from tools.selfproof.plan import FAULTS, PAIRS, UNDECIDED, UNREACHED, cause_of
 from tools.selfproof.plugin import VISIBILITIES
 from tools.selfproof.results import FIRST, Proof, Result, spoken
@@ -61,7 +61,7 @@ def _matrix(proof: Proof) -> Iterator[str]:
         right = Counter(r.cause for r in results if r.outcome == "named")
         counted = [f"{words[cause]} ({count})" for cause, count in right.items()]
         diagnosed = ", ".join([*counted, *others] if others or len(words) > 1 else words.values())
-        yield f"| {CAUSES[cause_of(fault)].issue} | `{fault}` | {len(results)} | {failed} | {named} | {listed} | {diagnosed} |"
+        yield f"| {causes()[cause_of(fault)].issue} | `{fault}` | {len(results)} | {failed} | {named} | {listed} | {diagnosed} |"
     yield ""
 
 

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from harness import measurement
 from harness.diagnosis import Diagnosis, Visibility, diagnose
-from harness.diagnosis.rule import Rule
+from harness.diagnosis.rule import Condition, Rule
 from harness.measurement import BY_CHECK, Measurement
 from harness.verdict import Finding, Strength, Verdict
 from tests.unit.diagnosis.example_ai import AiExample
@@ -123,6 +123,21 @@ class Example(AiExample):
             "_messages": list(self._messages),
         }
         return replace(self, **(fresh | {"_record": dict(self._record)} | changes))
+
+
+def when(fact: str, *values: object) -> Condition:
+    """The fact has one of these values."""
+    return Condition(fact, "is", values)
+
+
+def unless(fact: str, *values: object) -> Condition:
+    """The fact is known, and has none of these values."""
+    return Condition(fact, "is not", values)
+
+
+def not_shown(fact: str, *values: object) -> Condition:
+    """No evidence shows one of these values."""
+    return Condition(fact, "not shown", values)
 
 
 def named(example: Example) -> list[tuple[str, str]]:

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import pytest
 
-from harness.diagnosis.conditions import not_shown, unless, when
 from harness.diagnosis.engine import _MOST_NEAREST
-from harness.diagnosis.facts import KNOWN
+from harness.diagnosis.facts import fact_kind
 from harness.diagnosis.result import Cause, Diagnosis
-from harness.diagnosis.rule import Rule, Symptom
-from tests.unit.diagnosis.building import Example
+from harness.diagnosis.rule import Condition, Rule, Symptom
+from tests.unit.diagnosis.building import Example, not_shown, unless, when
 
 
-def rule(cause: str, *conditions: object, symptoms: tuple[Symptom, ...] = ("reach",), **more: object) -> Rule:
-    name = str(more.pop("id", cause))
-    fields = {"id": name, "cause": cause, "symptoms": symptoms, "conditions": conditions, "because": "it is so", **more}
-    return Rule(**fields)  # type: ignore[arg-type]
+def rule(cause: str, *conditions: Condition, symptoms: tuple[Symptom, ...] = ("reach",), **more: object) -> Rule:
+    contradicted_by = tuple(c for c in conditions if c.how == "not shown")
+    fields: dict[str, object] = {
+        "id": cause,
+        "symptoms": symptoms,
+        "when": tuple(c for c in conditions if c not in contradicted_by),
+        "unless": contradicted_by,
+        "because": "it is so",
+    }
+    return Rule(cause=cause, **fields | more)  # type: ignore[arg-type]
 
 
 FITS = when("ai.saw", "nothing")
@@ -70,10 +75,10 @@ def test_what_is_not_excluded_is_possible() -> None:
     assert all(cause.candidate for cause in diagnosis.causes)
 
 
-def test_an_essential_condition_has_to_be_known() -> None:
-    assert named(told(rule("route-missing", FITS, essential=(UNKNOWN,)))) == []
-    assert named(told(rule("route-missing", UNKNOWN, essential=(FITS,)))) == [("route-missing", "possible")]
-    assert named(told(rule("route-missing", FITS, essential=(FITS,)))) == [("route-missing", "certain")]
+def test_a_needed_condition_has_to_be_known() -> None:
+    assert named(told(rule("route-missing", FITS, needs=(UNKNOWN,)))) == []
+    assert named(told(rule("route-missing", UNKNOWN, needs=(FITS,)))) == [("route-missing", "possible")]
+    assert named(told(rule("route-missing", FITS, needs=(FITS,)))) == [("route-missing", "certain")]
 
 
 def test_two_rules_of_one_cause_name_it_once_by_the_first() -> None:
@@ -104,7 +109,9 @@ def test_what_would_settle_it_is_what_most_candidates_wait_for() -> None:
         "look at the AI's own record of the call, or put a stand-in in its place"
     }
     alike = told(rule("route-missing", third), rule("echo", third, UNKNOWN))
-    assert alike.causes[0].separating_observation == KNOWN["ai.code"].observe, "what both wait for tells neither apart"
+    assert alike.causes[0].separating_observation == fact_kind("ai.code").observe, (
+        "what both wait for tells neither apart"
+    )
     only = told(rule("route-missing", third), rule("echo", third))
     assert only.causes[0].separating_observation == "measure the level of a known sound at the other end"
 
@@ -147,7 +154,9 @@ def test_the_evidence_is_the_finding_and_the_facts_that_hold() -> None:
         (unless("probe.certificate", "expired"), False),  # none is needed: as it should be
     ],
 )
-def test_a_fact_that_only_has_to_be_none_of_some_is_evidence_where_it_is_odd(condition: object, quoted: bool) -> None:
+def test_a_fact_that_only_has_to_be_none_of_some_is_evidence_where_it_is_odd(
+    condition: Condition, quoted: bool
+) -> None:
     (cause,) = told(rule("route-missing", condition)).causes
     assert len(cause.evidence) == 1 + quoted
 

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from harness.diagnosis.causes import CAUSES
-from harness.diagnosis.causes.described import GLADLY_ISSUE
-from harness.diagnosis.rules import COMMON
+from harness.diagnosis.catalogue import causes, rules_of
 from tests.unit.diagnosis.building import Example
 from tests.unit.diagnosis.leg_examples import LEGS
 from tests.unit.diagnosis.stories import unregistered
 
 
 def test_no_cause_that_every_platform_has_is_told_under_the_name_of_one() -> None:
-    assert [rule.id for rule in COMMON if CAUSES[rule.cause].issue == GLADLY_ISSUE] == []
+    assert [rule.id for rule in rules_of("") if causes()[rule.cause].issue == "Gladly"] == []
 
 
 @pytest.mark.parametrize("shown", ["expired", "wrong name", "untrusted"])
@@ -51,12 +49,12 @@ def test_whom_the_platform_trusts_is_not_known_here() -> None:
 @pytest.mark.parametrize("cause", ["platform-refuses-caller", "platform-fails", "call-dropped"])
 def test_between_a_caller_and_the_platform_there_is_a_carrier(cause: str) -> None:
     """Whose 403, 503 or BYE the caller's phone gets as well, and the platform's log has nothing of it, or another end."""
-    assert "the caller's carrier" in CAUSES[cause].fix
+    assert "the caller's carrier" in causes()[cause].fix
 
 
 @pytest.mark.parametrize("cause", ["rtp-blocked-to-caller", "rtp-blocked-both"])
 def test_between_the_platform_and_the_caller_there_is_the_harness_own_firewall(cause: str) -> None:
-    assert "rtp_ports" in CAUSES[cause].fix
+    assert "rtp_ports" in causes()[cause].fix
 
 
 def test_callers_whose_own_accounts_have_few_channels_look_like_a_trunk_that_has() -> None:

@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 from harness import signoff
 from harness.cli.app import application
 from harness.diagnosis import Diagnosis
-from harness.diagnosis.causes import CAUSES
+from harness.diagnosis.catalogue import causes
 from harness.diagnosis.result import Cause
 from harness.matrix import Case
 from harness.report import allure, closing
@@ -37,7 +37,7 @@ GUIDE = "https://docs.example/guide"
 
 def diagnosed(name: str) -> Diagnosis:
     """A diagnosis of one cause, in the words of the catalogue."""
-    said = CAUSES[name]
+    said = causes()[name]
     fix = said.fix.format(platform="Talkdesk")
     cause = Cause(
         id=name,
@@ -72,7 +72,7 @@ class Failure:
 def failures(tmp_path_factory: pytest.TempPathFactory, runs: ModuleType) -> dict[str, Failure]:
     """One of each cause."""
     rows = tuple(dict.fromkeys(case.row.id for case in runs.cases([runs.live()], runs.Selection())))
-    names = list(CAUSES)
+    names = list(causes())
     found: dict[str, Failure] = {}
     while names:
         by_row = dict(zip(rows, names, strict=False))
@@ -145,7 +145,7 @@ def plain(text: str) -> str:
 @pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.__name__.removeprefix("of_"))
 def test_every_view_says_cause_fix_and_owner(view: Callable[[Failure], str], failures: dict[str, Failure]) -> None:
     """Of each cause of the catalogue, whatever length its words have."""
-    assert failures.keys() == CAUSES.keys()
+    assert failures.keys() == causes().keys()
     silent = {}
     for name, failure in failures.items():
         (cause,) = diagnosed(name).causes

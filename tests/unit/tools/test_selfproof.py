@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness.checks.finding import CHECKS
-from harness.diagnosis.causes import CAUSES
+from harness.diagnosis.catalogue import causes
 from harness.integrations import load
 from harness.report.recorder import CaseRecorder
 from harness.report.run import case_directory
@@ -47,7 +47,7 @@ def test_every_fault_is_tried_wherever_it_can_show() -> None:
     found = trials(DEPLOYMENTS, 0)
     tried = {trial.faults[0] for trial in found if trial.kind == "fault"}
     assert tried == set(FAULTS) == {str(fault) for fault in Fault}
-    assert {cause_of(fault, row) for fault in tried for row in ("", "TD-INBOUND")} <= set(CAUSES)
+    assert {cause_of(fault, row) for fault in tried for row in ("", "TD-INBOUND")} <= set(causes())
     everywhere = [t.case for t in found if t.faults == ("from-anonymous",)]
     assert {(c.axes["transport"], c.axes["authentication"], c.axes["ai"]) for c in everywhere} == {
         ("udp", "ip", "synthflow"),
@@ -132,7 +132,7 @@ def test_only_a_documented_list_counts_as_one() -> None:
 
 def test_documented_lists_name_causes_and_hold_their_own_faults() -> None:
     for item in UNDECIDED:
-        assert set(item.faults) <= item.among <= set(CAUSES)
+        assert set(item.faults) <= item.among <= set(causes())
 
 
 def test_figures_have_the_agreed_keys() -> None:
