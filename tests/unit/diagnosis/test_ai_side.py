@@ -345,7 +345,7 @@ def test_what_the_record_says_of_a_refusal(said: dict[str, str], code: int | Non
     assert facts.value("ai.refusal") == about
 
 
-# -- why the AI could not be had
+# -- why the AI could not be reached
 
 
 def test_a_line_that_is_declared_down() -> None:

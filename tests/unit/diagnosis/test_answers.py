@@ -329,7 +329,7 @@ def test_a_call_that_the_phone_itself_gave_up_after_a_200_was_not_refused() -> N
     example.asks("INVITE", 200, "OK", within=False).ends_here(406, "SDP incomplete").unanswered()
     facts = "\n".join(example.diagnose().facts)
     assert "how the caller's call was set up: answered" in facts
-    assert "what the 200 to the caller made of its offer: no SDP" in facts
+    assert "the 200's answer to the caller's offer: no SDP" in facts
     assert "the final response the caller got" not in facts
 
 
