@@ -38,6 +38,18 @@ class UnheardCall(Protocol):
         """A finding on what only a phone of ours there could show."""
 
 
+class Clock:
+    """Time as a case sees it. A test passes a clock that it advances."""
+
+    def monotonic(self) -> float:
+        """As ``time.monotonic()``, the clock of all events."""
+        return time.monotonic()
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass."""
+        time.sleep(seconds)
+
+
 class CaseContext:
     """One case: its deployment, its evidence, its phones and calls, and the far end's records."""
 
@@ -52,7 +64,9 @@ class CaseContext:
         api: SynthflowApi | None,
         gate: Gate,
         company: Company = ALONE,
+        clock: Clock | None = None,
     ) -> None:
+        self.clock = clock or Clock()
         self.company = company
         self.guessed = False  #: whether what was found may be about a call of a case beside this one
         self.case = case
@@ -61,7 +75,7 @@ class CaseContext:
         self.patience = deployment.expect.patience_s  #: for what nobody set a time for, in seconds
         self.more_patience = 0.0  #: for what a caller has asked for, who may have to ask again, in seconds
         self.asked: list[tuple[float, float]] = []  #: from when to when a caller asked for a person
-        self.began = time.monotonic()
+        self.began = self.clock.monotonic()
         self.unheard: UnheardCall | None = None  #: the case's landing with people whom nobody of ours hears
         self.background = Background()
         self.evidence = Evidence(
@@ -103,7 +117,7 @@ class CaseContext:
 
     def end_here(self) -> None:
         """From now on what comes is no evidence: the harness brings it about itself."""
-        self.over_at = self.over_at or time.monotonic()
+        self.over_at = self.over_at or self.clock.monotonic()
 
     def before_the_end(self, finding: Finding) -> Finding:
         """A finding as one of the time until then, whenever it is made: a diagnosis looks at what came before the last."""
@@ -145,4 +159,4 @@ class CaseContext:
 
     def pause(self, seconds: float) -> None:
         """Let time pass on purpose. The loss of the world is raised out of it, by a signal."""
-        time.sleep(seconds)
+        self.clock.wait(seconds)

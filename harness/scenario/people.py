@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Sequence
 
 from harness.checks import landing
@@ -44,6 +43,7 @@ class Caller:
 
     def __init__(self, context: CaseContext, name: str, phone: Phone, number: str) -> None:
         self._context = context
+        self._now = context.clock.monotonic
         self.name = name
         self.phone = phone
         self.number = number
@@ -63,9 +63,9 @@ class Caller:
             for level, digit in enumerate(entry.press or ""):
                 if level:
                     self._hear_next_menu(call)
-                call.chosen = time.monotonic()
+                call.chosen = self._now()
                 call.press(digit)
-            call.routed = time.monotonic()
+            call.routed = self._now()
         return call
 
     def _hear_next_menu(self, call: Call) -> None:
@@ -73,10 +73,10 @@ class Caller:
 
         Many platforms lose a digit that comes before.
         """
-        began = time.monotonic()
+        began = self._now()
         call.let_answer(call.chosen + DIGIT_S + _CUT_OFF_S, _NEXT_MENU_WITHIN_S)
         wait_for_pause(call.leg)
-        self._context.evidence.scripted(time.monotonic() - began, "the next menu", began=began)
+        self._context.evidence.scripted(self._now() - began, "the next menu", began=began)
 
     def _left_of(self, announcement_s: float, call: Call) -> float:
         """How much of an announcement is to come when the call is answered: what came so late was answered behind it."""
@@ -132,6 +132,7 @@ class Group:
 
     def __init__(self, context: CaseContext, name: str, entry: GroupEntry, phones: Sequence[Phone]) -> None:
         self._context = context
+        self._now = context.clock.monotonic
         self.name = name
         self.entry = entry
         self.address = entry.address
@@ -165,35 +166,35 @@ class Group:
             taken = self._context.calls.add(Call(self._context, leg, "agent", peer=of))
             taken.beside = [Call(self._context, other, "agent") for other in self._others(leg)]
             if digit := self._context.deployment.phones[leg.phone.name].accept:
-                taken.hears_sound(leg.events[0].at, time.monotonic() + self._context.patience)
+                taken.hears_sound(leg.events[0].at, self._now() + self._context.patience)
                 wait_for_pause(leg)  # it has been said which digit takes the call
                 taken.press(digit)
-                taken.connected_at = time.monotonic()
+                taken.connected_at = self._now()
             self._others_stop(taken)
             self._hears_out(taken, of)
             return taken
 
     def _hears_out(self, agent: Call, caller: Call) -> None:
         """Where the caller is answered only when the agent has heard what the platform says first (a whisper): until then."""
-        began = time.monotonic()
+        began = self._now()
         while caller.answered_at() is None and not caller.is_over():
             spoken_to = last_spoken_to(agent.leg, began)
-            if time.monotonic() > min(spoken_to + _SPEAKS_WITHIN_S, began + WHISPER_S):
+            if self._now() > min(spoken_to + _SPEAKS_WITHIN_S, began + WHISPER_S):
                 break
             self._context.pause(_LOOKS_EVERY_S)
-        if (waited := time.monotonic() - began) > _LOOKS_EVERY_S:
+        if (waited := self._now() - began) > _LOOKS_EVERY_S:
             self._context.evidence.scripted(waited, "what the platform says to the agent", began=began)
 
     def _by_report(self, of: Call, seconds: float, declared: Report) -> ReportedCall:
         """People of the platform's own take the call: the caller stays so long, and the platform's report tells of it."""
         landed = ReportedCall(self._context, self, of, declared)
         with self._context.evidence.step(f"{self.name} takes the call, at phones that are not ours"):
-            while time.monotonic() - landed.began < seconds and not of.is_over():
+            while self._now() - landed.began < seconds and not of.is_over():
                 if self._surely_rang():
                     landed.is_seen = True
                     raise ExpectationError(self._context.evidence.add(self._landed()))
                 self._context.pause(_RINGS_ELSEWHERE_EVERY_S)
-            self._context.evidence.scripted(time.monotonic() - landed.began, "staying with people nobody of ours hears")
+            self._context.evidence.scripted(self._now() - landed.began, "staying with people nobody of ours hears")
         return landed
 
     def rings_in_turns(self, of: Call) -> None:
@@ -224,11 +225,11 @@ class Group:
         """Until anybody's phone rings, or for as long as the deployment lets a caller wait before."""
         if not self.entry.queue_s:
             return
-        began = time.monotonic()
+        began = self._now()
         with self._context.evidence.step(f"the caller waits in the queue of {self.name}"):
-            while time.monotonic() < began + self.entry.queue_s and not (self._surely_rang() or of.is_over()):
+            while self._now() < began + self.entry.queue_s and not (self._surely_rang() or of.is_over()):
                 self._context.pause(_LOOKS_EVERY_S)
-            self._context.evidence.scripted(time.monotonic() - began, "waiting in the queue")
+            self._context.evidence.scripted(self._now() - began, "waiting in the queue")
 
     def _wait_for_others(self, leg: Leg, of: Call) -> None:
         """Where who rings is in another group as well, let it ring until it is told which group was called.
@@ -239,14 +240,14 @@ class Group:
         others = [group for name, group in self._context.deployment.groups.items() if name != self.name]
         others = [group for group in others if leg.phone.name in group.present and set(group.first_turn) != first]
         until = leg.events[0].at + min(_ONE_TURN_S, *(group.ring_s / 2 for group in (self.entry, *others)))
-        began = time.monotonic()
-        while time.monotonic() < until and not of.is_over():
+        began = self._now()
+        while self._now() < until and not of.is_over():
             rang = set(self._context.phones.rang())
             if not any(rang <= set(group.present) for group in others):
                 break  # it is told, or there was nothing to tell apart
             self._context.pause(_LOOKS_EVERY_S)
         if others:
-            waited = time.monotonic() - began
+            waited = self._now() - began
             self._context.evidence.scripted(waited, "listening for agents of the same turn who ring a moment later")
 
     def _surely_rang(self) -> list[str]:
@@ -281,7 +282,7 @@ class Group:
         """Where the other agents' phones rang for the same call, they stop: one of them has it."""
         limit = self._context.deployment.expect.released_within_s
         for other in taken.beside:
-            ended = other.released_at(time.monotonic() + limit)
+            ended = other.released_at(self._now() + limit)
             found = landing.stops(other.phone_name, ended is not None, limit)
             self._context.evidence.add(self._context.held_against([other.first_leg], found))
         self._context.late_rings.append(lambda: self._late(taken, limit))

@@ -1,13 +1,16 @@
-"""A time that a test lets pass."""
+"""Clocks that tests advance."""
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
+
+from harness.scenario.context import Clock as CaseClock
 
 
 @dataclass
-class Clock:
-    """In place of the module ``time``: it goes on where somebody waits, and at no other time."""
+class Clock(CaseClock):
+    """A clock that advances when somebody waits, and at no other time."""
 
     now: float = 1000.0
 
@@ -16,3 +19,16 @@ class Clock:
 
     def wait(self, seconds: float) -> None:
         self.now += seconds
+
+
+class SkippingClock(CaseClock):
+    """The machine's time, but a wait takes none of it: the clock jumps ahead."""
+
+    def __init__(self) -> None:
+        self._skipped_s = 0.0
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self._skipped_s
+
+    def wait(self, seconds: float) -> None:
+        self._skipped_s += seconds

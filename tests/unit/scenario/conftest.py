@@ -19,8 +19,9 @@ from harness.matrix import Case, Selection
 from harness.phone.pool import PhonePool
 from harness.report.recorder import CaseRecorder
 from harness.resources import EXAMPLES
-from harness.scenario.context import CaseContext
+from harness.scenario.context import CaseContext, Clock
 from harness.verdict import Verdict
+from tests.unit.clock import SkippingClock
 
 _FILE = EXAMPLES / "simulated-talkdesk.toml"
 
@@ -43,26 +44,22 @@ def _case(row: str, ai: str) -> Case:
     return matrix.cases([_deployment()], Selection(rows=(row,), ais=(ai,)))[0]
 
 
-class Patient(CaseContext):
-    """A case in which time passes by itself."""
-
-    def pause(self, seconds: float) -> None:
-        """No time passes."""
-
-
 @pytest.fixture
 def make_context(tmp_path: Path) -> Iterator[MakeContext]:
     """A case of the simulated deployment, with some of its parts changed."""
     number = itertools.count(1)
     with PhonePool(tmp_path / "phones") as pool, ExitStack() as files:
 
-        def make(row: str = "TD-INBOUND", ai: str = "synthflow", api: Any = None, **changes: Any) -> CaseContext:
+        def make(
+            row: str = "TD-INBOUND", ai: str = "synthflow", api: Any = None, clock: Clock | None = None, **changes: Any
+        ) -> CaseContext:
             deployment = _deployment().model_copy(update=changes)
             recorder = CaseRecorder(tmp_path / f"case-{next(number)}", {"id": row})
             files.callback(recorder.close, Verdict.PASSED, "")  # it holds one open, and a drawn test makes many
             gate = CallGate(tmp_path / "gate", deployment.limits)
-            return Patient(
-                _case(row, ai), deployment, deployment.timings_by("quick"), recorder, pool, iter(range(200)), api, gate
+            timings, marks = deployment.timings_by("quick"), iter(range(200))
+            return CaseContext(
+                _case(row, ai), deployment, timings, recorder, pool, marks, api, gate, clock=clock or SkippingClock()
             )
 
         yield make

@@ -13,12 +13,12 @@ from harness.scenario.people import Caller
 from harness.verdict import ExpectationError, Verdict
 from tests.unit.scenario.conftest import MakeContext
 from tests.unit.scenario.legs import TOLD, message
-from tests.unit.scenario.waiting_clock import Clock
+from tests.unit.scenario.waiting_clock import WaitingClock
 
 ANNOUNCEMENT_S = 8.0
 
 
-def dialled(clock: Clock, early_s: float | None, answered_s: float | None) -> Any:
+def dialled(clock: WaitingClock, early_s: float | None, answered_s: float | None) -> Any:
     """A call that is told of early media and answered so long after it was dialled."""
     began = clock.now
     states: list[Any] = [("calling", 0.0), ("early", early_s), ("confirmed", answered_s)]
@@ -27,7 +27,7 @@ def dialled(clock: Clock, early_s: float | None, answered_s: float | None) -> An
     made.invite = message(began, "sent", "INVITE sip:b@example.com SIP/2.0", "")
 
     def wait_state(state: str, within: float) -> Event:
-        return clock.wait(
+        return clock.wait_event(
             made, told, state, lambda event: isinstance(event, CallState) and event.state == state, within
         )
 
@@ -53,12 +53,11 @@ def test_a_number_may_speak_before_it_answers(
     routed_s: float | None,
 ) -> None:
     """RFC 3960 section 3.1. The harness itself advises to let the AI answer the call (platform-answers-first)."""
-    clock = Clock()
-    for module in ("expect", "ends", "people"):
+    clock = WaitingClock()
+    for module in ("expect", "ends"):
         monkeypatch.setattr(f"harness.scenario.{module}.time", clock)
-    context = make_context()
+    context = make_context(clock=clock)
     assert context.patience < ANNOUNCEMENT_S - 1.0
-    monkeypatch.setattr(context, "pause", lambda seconds: setattr(clock, "now", clock.now + seconds))
     line = Cast(context).line(str(context.case.line))
     entry = line.entry.model_copy(update={"announcement_s": ANNOUNCEMENT_S, "press": None})
     began, made = clock.now, dialled(clock, early_s, answered_s)

@@ -13,10 +13,10 @@ from harness.scenario.expect import Expect
 from harness.verdict import Verdict
 from tests.unit.scenario.conftest import MakeContext
 from tests.unit.scenario.legs import TOLD, leg, message
-from tests.unit.scenario.waiting_clock import Clock
+from tests.unit.scenario.waiting_clock import WaitingClock
 
 
-def refused(clock: Clock, after_s: float, speaks: Callable[[float], bool]) -> Any:
+def refused(clock: WaitingClock, after_s: float, speaks: Callable[[float], bool]) -> Any:
     """A call that is refused so late, and at which somebody ``speaks`` meanwhile."""
     dialled = clock.now
     made = leg([], [message(dialled, "sent", "INVITE sip:b@example.com SIP/2.0", "")])
@@ -30,7 +30,7 @@ def refused(clock: Clock, after_s: float, speaks: Callable[[float], bool]) -> An
 
     def wait(goal: str, predicate: Any, within: float, since: float = 0.0, **_: Any) -> Event:
         told = (*heard, answer, over)
-        return clock.wait(made, told, goal, lambda event: since <= event.at and predicate(event), within)
+        return clock.wait_event(made, told, goal, lambda event: since <= event.at and predicate(event), within)
 
     made.wait = wait
     return made
@@ -49,7 +49,7 @@ def refused(clock: Clock, after_s: float, speaks: Callable[[float], bool]) -> An
 def test_a_refusal_may_come_behind_an_announcement(
     make_context: MakeContext, monkeypatch: pytest.MonkeyPatch, after_s: float, speaks: Any, verdict: Verdict
 ) -> None:
-    context, clock = make_context("NOSUCHNUMBER"), Clock()
+    context, clock = make_context("NOSUCHNUMBER"), WaitingClock()
     for module in ("expect", "ends", "listening"):
         monkeypatch.setattr(f"harness.scenario.{module}.time", clock)
     Expect(context, Call(context, refused(clock, after_s, speaks), "caller")).ends_with((404,))

@@ -42,7 +42,7 @@ def asked_to_hang_up(make_context: MakeContext, *witness: str) -> tuple[CaseCont
         escalation=Escalation(goodbye_digit="9"),
     )
     api: Any = Goodbye(time.monotonic() + _SPOKEN_S)
-    caller: Any = SimpleNamespace(press=lambda digit: None)
+    caller: Any = SimpleNamespace(press=lambda digit: None, began=time.monotonic())
     talk = SynthflowCall(context, api, api.call("c1"), caller)
     return context, talk, talk.hang_up(), api.ended
 

@@ -12,12 +12,12 @@ from harness.scenario.cast import Cast
 from harness.scenario.people import Caller
 from tests.unit.scenario.conftest import MakeContext
 from tests.unit.scenario.legs import TOLD, message
-from tests.unit.scenario.waiting_clock import Clock
+from tests.unit.scenario.waiting_clock import WaitingClock
 
 ANSWERED_S = 0.4
 
 
-def called(clock: Clock, speaks: list[tuple[float, float]], pressed: list[tuple[float, str]]) -> Any:
+def called(clock: WaitingClock, speaks: list[tuple[float, float]], pressed: list[tuple[float, str]]) -> Any:
     """A call at whose menus somebody speaks between these seconds after its answer; digits go to ``pressed``."""
     answered = clock.now + ANSWERED_S
     told: list[Event] = [CallState(at=answered, state="confirmed", **TOLD)]
@@ -29,7 +29,7 @@ def called(clock: Clock, speaks: list[tuple[float, float]], pressed: list[tuple[
     made.invite = message(clock.now, "sent", "INVITE sip:b@example.com SIP/2.0", "")
 
     def wait(goal: str, predicate: Any, within: float, since: float = 0.0, **_: Any) -> Event:
-        return clock.wait(made, told, goal, lambda event: since <= event.at and predicate(event), within)
+        return clock.wait_event(made, told, goal, lambda event: since <= event.at and predicate(event), within)
 
     made.wait = wait
     made.wait_state = lambda state, within: wait(state, lambda e: getattr(e, "state", "") == state, within)
@@ -48,11 +48,10 @@ def called(clock: Clock, speaks: list[tuple[float, float]], pressed: list[tuple[
 def test_a_digit_waits_for_its_own_menu(
     make_context: MakeContext, monkeypatch: pytest.MonkeyPatch, speaks: list[tuple[float, float]], second_s: float
 ) -> None:
-    clock = Clock()
-    for module in ("expect", "ends", "people", "reactions"):
+    clock = WaitingClock()
+    for module in ("expect", "ends", "reactions"):
         monkeypatch.setattr(f"harness.scenario.{module}.time", clock)
-    context = make_context()
-    monkeypatch.setattr(context, "pause", lambda seconds: setattr(clock, "now", clock.now + seconds))
+    context = make_context(clock=clock)
     monkeypatch.setattr(Caller, "_prepared", lambda self: None)
     monkeypatch.setattr(type(context), "has_stand_in", True, raising=False)
     line = Cast(context).line(str(context.case.line))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,7 +18,7 @@ from harness.checks.claims import Observation
 from harness.scenario import signs
 from tests.unit.audio.sounds import Samples, join, noise, silence
 from tests.unit.clock import Clock
-from tests.unit.scenario.conftest import MakeContext, Patient
+from tests.unit.scenario.conftest import MakeContext
 from tests.unit.scenario.sign_cases import Caller, Case
 
 VOICE = join(prompt_samples("how-can-i-help-en"), prompt_samples("connecting-you-en"))
@@ -67,13 +68,12 @@ def listened(make_context: MakeContext, monkeypatch: pytest.MonkeyPatch) -> Call
     clock = Clock()
     monkeypatch.setattr(signs, "time", clock)
     monkeypatch.setattr(signs, "QUIET_S", 0.0)
-    monkeypatch.setattr(Patient, "pause", lambda self, seconds: clock.wait(seconds))
 
     def listen(*sounds: Samples, words: str = "") -> Case:
         how: dict[str, Any] = {"strength": "indicated", "transcript": "none", "experiment": False}
         if words:
             how |= {"strength": "confirmed", "transcript": "after"}
-        return Case(make_context, Hearing(clock, *sounds), words, **how).settle()
+        return Case(partial(make_context, clock=clock), Hearing(clock, *sounds), words, **how).settle()
 
     return listen
 

@@ -7,17 +7,13 @@ from typing import Any
 
 from harness.events import Event
 from harness.phone.waiter import never_came
+from tests.unit.clock import Clock
 
 
-class Clock:
+class WaitingClock(Clock):
     """A clock that goes on when somebody waits in vain."""
 
-    now = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def wait(
+    def wait_event(
         self, made: Any, told: Sequence[Event], goal: str, wanted: Callable[[Event], bool], within: float
     ) -> Event:
         """The first wanted event of ``told``; the leg ``made`` has all that came until then."""
