@@ -55,6 +55,10 @@ liveproof: .venv/.ready  ## a live run says only what it saw (reports/liveproof.
 shapes: .venv/.ready  ## customers that are drawn, each verified clean and with a fault (reports/shapes.json; hours, ARGS="--customers 5" some minutes, ARGS="--from 0" goes on)
 	@.venv/bin/python -m tools.shapes $(ARGS)
 
+.PHONY: corpus
+corpus: .venv/.ready  ## the stored cases of tests/contract/corpus, recorded anew (an hour or two; ARGS=--expect: only what is expected of them)
+	@.venv/bin/python -m tools.corpus $(ARGS)
+
 diagnosis-page: .venv/.ready  ## the tables of docs/diagnosis.md, from the rules
 	@.venv/bin/python -m tools.diagnosis
 
