@@ -1,25 +1,60 @@
 """Softphones: pjsua2 in child processes, and the parent's side of them.
 
-``config`` says what a phone is, ``protocol`` what crosses the process border, ``child`` is the process side (the only
+``__all__`` is the public interface; ARCHITECTURE.md, section "Phones", documents it, and ``tests/contract/phone`` tests it.
+
+``config`` describes a phone, ``protocol`` what crosses the process border, ``child`` is the process side (the only
 importer of pjsua2), ``process`` starts and watches it, ``phone`` and ``leg`` are what scenarios hold, ``waiter`` how
 they wait, ``pool`` leases phones to cases; ``crash_hangup`` hangs up and ``crash_unregister`` un-registers for a child that can
 no longer do it.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from harness.phone.config import PhoneConfig, TlsConfig
 from harness.phone.protocol import Answer, Early, Mark, Policy, Reject, Ring, Silence, Silent, Source, Wav
+
+if TYPE_CHECKING:
+    from harness.phone.forkserver import PhoneForkServer
+    from harness.phone.leg import Leg
+    from harness.phone.phone import Phone
+    from harness.phone.pool import PhonePool
+    from harness.phone.rules import Rules
+    from harness.phone.waiter import NeverCame
 
 __all__ = [
     "Answer",
     "Early",
+    "Leg",
     "Mark",
+    "NeverCame",
+    "Phone",
     "PhoneConfig",
+    "PhoneForkServer",
+    "PhonePool",
     "Policy",
     "Reject",
     "Ring",
+    "Rules",
     "Silence",
     "Silent",
     "Source",
     "TlsConfig",
     "Wav",
 ]
+
+#: The parent's side, imported when it is first used: the child imports this package, too, and starts sooner without it.
+_PARENT = {
+    "Leg": "leg",
+    "NeverCame": "waiter",
+    "Phone": "phone",
+    "PhoneForkServer": "forkserver",
+    "PhonePool": "pool",
+    "Rules": "rules",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PARENT:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_PARENT[name]}"), name)

@@ -16,7 +16,7 @@ from harness.phone.config import PhoneConfig
 from harness.phone.deadlines import DeadlineScheduler
 from harness.phone.leg import Headers, Leg, everybodys
 from harness.phone.process import PhoneProcess
-from harness.phone.protocol import Answer, Mark, Policy, Ring, Source, choice_to_plain
+from harness.phone.protocol import Answer, Mark, Policy, Ring, Silent, Source, choice_to_plain
 from harness.phone.rules import CallSlot, CallSlots, Rules, check_transport
 from harness.phone.unread import why_nothing_came
 from harness.phone.waiter import NeverCame, first, wait_for
@@ -212,14 +212,14 @@ class Phone:
     def expect_call(self, within: float, answer: bool | None = True, ring: bool = True, headers: Headers = ()) -> Leg:
         """The next incoming leg that nobody has taken yet, answered if ``answer``.
 
-        With ``ring``, a leg that is not answered says 180, if the phone's policy has not made it ring already.
+        With ``ring``, a leg that is not answered says 180 where the phone's policy is silent.
         """
         leg = self.next_call(within)
         if isinstance(self._policy, Answer):
             return leg  # it does that by itself
         if answer and leg.state in ("incoming", "early"):
             leg.answer(headers)
-        elif ring and leg.state == "incoming":
+        elif ring and isinstance(self._policy, Silent) and leg.state == "incoming":
             leg.ring()
         return leg
 

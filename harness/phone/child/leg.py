@@ -235,7 +235,7 @@ class CallLeg:
         made.method = pj.PJSUA_DTMF_METHOD_SIP_INFO if method == "info" else pj.PJSUA_DTMF_METHOD_RFC2833
         if method == "rfc4733":
             stream = call.getStreamInfo(self.rtp.stream)
-            if stream.audTxEventPt < 0:
+            if min(stream.audTxEventPt, stream.audRxEventPt) < 0:  # the far end named none, or the phone's own answer
                 raise Refusal("not_negotiated", f"{self.name}: telephone-event (RFC 4733) was not negotiated")
             self._presses_until = time.monotonic() + len(digits) * (duration_ms / 1000 + _BETWEEN_DIGITS_S)
         call.sendDtmf(made)

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from harness.errors import PhoneLostError
-from harness.events import SipMessage
 from harness.phone import Answer, Early, Policy, Reject, Ring
 from harness.phone.leg import Leg
 from harness.phone.phone import Phone
-from harness.phone.waiter import NeverCame
 from harness.sip.message import Request
 from tests.process.phone.conftest import Desk, connect, hears, uri_of
-from tests.process.phone.stranger import AUDIO, SESSION, Stranger, answered
+from tests.stranger import AUDIO, SESSION, Stranger, answered
 
 
 def lives(phone: Phone) -> bool:
@@ -79,30 +74,6 @@ def test_a_refer_to_nowhere_is_refused(lease: Desk, stranger: Stranger, value: s
     assert leg.successor is None
     assert lives(phone)
     assert stranger.hangs_up(phone, call).status == 200
-
-
-def test_what_only_our_stack_cannot_read_within_a_call_excuses_nobody(lease: Desk, stranger: Stranger) -> None:
-    """Whoever sends one odd header would otherwise turn what failed into "broken"."""
-    phone = lease("callee")
-    leg, call = answered(phone, stranger, SESSION + AUDIO)
-    leg.wait_state("confirmed", 10)
-    challenge = 'Proxy-Authorization: NTLM realm="x", targetname="y", version=4'
-    stranger.says(phone, "OPTIONS", 2, call, headers=(challenge,))
-    leg.wait("the message", lambda event: isinstance(event, SipMessage) and bool(event.unread), within=10)
-    with pytest.raises(NeverCame, match="came within the call; the phone's stack cannot read it"):
-        leg.wait("a miracle", lambda event: False, within=0.1)
-    assert stranger.hangs_up(phone, call).status == 200
-
-
-def test_what_never_came_where_a_phone_was_lost_speaks_against_nobody(lease: Desk) -> None:
-    lost, other = (lease(name, max_calls=lease.process_holds) for name in ("lost", "other"))
-    assert lost.process is not other.process
-    out, back = connect(lost, other)
-    hears(back, out)
-    os.kill(lost.process.pid, signal.SIGKILL)
-    back.wait_state("disconnected", 10)
-    with pytest.raises(PhoneLostError, match="phone lost was lost"):
-        other.next_call(0.1)
 
 
 def test_a_phones_name_leads_to_no_other_directory(lease: Desk, stranger: Stranger, tmp_path: Path) -> None:

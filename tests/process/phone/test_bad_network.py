@@ -19,8 +19,8 @@ from harness.phone import Answer
 from harness.phone.phone import Phone
 from tests.loopback import fresh_address
 from tests.process.phone.conftest import Desk, connect, hears, once, told
-from tests.process.phone.stranger import AUDIO, SESSION, Stranger
 from tests.sip_peer import PATIENCE_S
+from tests.stranger import AUDIO, SESSION, Stranger
 
 #: Of what is sent, each way.
 LOST = DOUBLED = OVERTAKEN = 0.12

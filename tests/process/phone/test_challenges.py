@@ -17,7 +17,7 @@ from harness.sip.digest import parse
 from harness.sip.message import Request, Response
 from tests.loopback import fresh_address
 from tests.process.phone.conftest import Authority, Desk
-from tests.process.phone.stranger import AUDIO, SESSION, Stranger, answer_over_tls, answered
+from tests.stranger import AUDIO, SESSION, Stranger, answer_over_tls, answered
 
 
 def challenges(stranger: Stranger, request: Request, *offered: tuple[str, str], proxy: bool = False) -> None:

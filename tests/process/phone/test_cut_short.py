@@ -13,8 +13,8 @@ import pytest
 from harness.events import SipMessage, TransportFailed
 from tests.loopback import fresh_address
 from tests.process.phone.conftest import Desk, connect, hears
-from tests.process.phone.stranger import AUDIO, SESSION, Stranger, answered
 from tests.sip_peer import PATIENCE_S
+from tests.stranger import AUDIO, SESSION, Stranger, answered
 
 HALF = b"SIP/2.0 200 OK\r\nVia: SIP/2.0/TCP 127.0.0.1;branch=z9hG4bK"
 

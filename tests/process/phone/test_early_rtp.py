@@ -16,7 +16,7 @@ from harness.phone import process
 from harness.phone.pool import PhonePool
 from harness.sip.sdp import Description
 from tests.process.phone.conftest import Desk, connect
-from tests.process.phone.stranger import AUDIO, SESSION, VOICE, Stranger
+from tests.stranger import AUDIO, SESSION, VOICE, Stranger
 
 #: pjlib's own function, which returns late where a media transport starts to listen: 60 ms in which its RTP is there.
 SLOW = r"""

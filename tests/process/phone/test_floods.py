@@ -24,7 +24,7 @@ from harness.phone.pool import PhonePool
 from harness.sip.message import Message, Response
 from tests.loopback import fresh_address
 from tests.process.phone.conftest import Authority, Desk, hears, told, uri_of
-from tests.process.phone.stranger import AUDIO, SESSION, Stranger, answered
+from tests.stranger import AUDIO, SESSION, Stranger, answered
 
 CALLS = 400
 

@@ -23,7 +23,7 @@ from harness.scenario.ends import Call
 from harness.sip.message import Response
 from tests.loopback import fresh_address
 from tests.process.phone.conftest import Desk, connect, hears
-from tests.process.phone.stranger import AUDIO, SESSION, VOICE, Stranger, answered
+from tests.stranger import AUDIO, SESSION, VOICE, Stranger, answered
 
 KEY = "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz\n"
 

@@ -15,7 +15,7 @@ from harness.scenario.ends import Call
 from harness.scenario.expect_audio import ExpectAudio
 from harness.verdict import Finding, Verdict
 from tests.process.phone.conftest import Desk
-from tests.process.phone.stranger import AUDIO, SESSION, VOICE, Stranger, answered
+from tests.stranger import AUDIO, SESSION, VOICE, Stranger, answered
 
 
 @pytest.mark.parametrize(("goes_on", "verdict"), [(True, Verdict.FAILED), (False, Verdict.PASSED)])

@@ -10,7 +10,7 @@ from harness.scenario.keepalive import options
 from harness.sip.digest import DigestServer
 from harness.sip.message import Request
 from tests.process.phone.conftest import Desk
-from tests.process.phone.stranger import AUDIO, SESSION, Stranger, answered
+from tests.stranger import AUDIO, SESSION, Stranger, answered
 
 
 @pytest.mark.parametrize(

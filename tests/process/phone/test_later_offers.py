@@ -14,7 +14,7 @@ from harness.sip.message import Response
 from harness.sip.sdp import Description
 from tests.loopback import fresh_address
 from tests.process.phone.conftest import Desk
-from tests.process.phone.stranger import SESSION, Stranger, answered
+from tests.stranger import SESSION, Stranger, answered
 
 #: Three phones, each with codecs of its own, and what each has; the last one's is what pjsua would offer by itself.
 HOSTED: tuple[tuple[tuple[str, ...], bool], ...] = ((("PCMA",), True), (("G722", "PCMU"), False), (("PCMU",), True))

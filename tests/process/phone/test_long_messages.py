@@ -17,7 +17,7 @@ from harness.phone.waiter import NeverCame
 from harness.sip.message import Message, Request, Response
 from tests.loopback import fresh_address
 from tests.process.phone.conftest import Desk
-from tests.process.phone.stranger import AUDIO, SESSION, Stranger
+from tests.stranger import AUDIO, SESSION, Stranger
 
 PADDING = f"X-Padding: {'x' * LONGEST_MESSAGE}"
 

@@ -22,8 +22,8 @@ from harness.sip.sdp import Description
 from harness.verdict import Verdict
 from tests.loopback import fresh_address
 from tests.process.phone.conftest import Desk, connect, hears
-from tests.process.phone.stranger import AUDIO, SESSION, Stranger, answered
 from tests.sip_peer import SipPeer
+from tests.stranger import AUDIO, SESSION, Stranger, answered
 
 FRAME = 160
 ANSWER = "v=0\r\no=- 1 1 IN IP4 {host}\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0\r\nm=audio {port} RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\n"

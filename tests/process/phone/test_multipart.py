@@ -14,8 +14,8 @@ from harness.phone.phone import Phone
 from harness.phone.protocol import Answer
 from harness.sip.sdp import Description
 from tests.process.phone.conftest import Desk
-from tests.process.phone.stranger import Stranger
 from tests.sip_peer import PATIENCE_S
+from tests.stranger import Stranger
 
 #: /etc/hosts has it: no name server is asked.
 NAME, ADDRESS = "localhost", "127.0.0.1"

@@ -16,7 +16,7 @@ from harness.phone.leg import Leg
 from harness.phone.pool import PhonePool
 from harness.scenario.muteness import longest_mute_s
 from tests.process.phone.conftest import Desk, connect
-from tests.process.phone.stranger import AUDIO, SESSION, Stranger
+from tests.stranger import AUDIO, SESSION, Stranger
 
 
 def mute_s_after(change: Callable[[Leg], object], leg: Leg) -> float:

@@ -9,7 +9,7 @@ from harness.events import CallsRefused, MarkHeard
 from harness.phone.phone import Phone
 from harness.sip.sdp import Description
 from tests.process.phone.conftest import Desk, media_of, uri_of
-from tests.process.phone.stranger import SESSION, VOICE, Stranger, answered
+from tests.stranger import SESSION, VOICE, Stranger, answered
 
 KEY = "inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz"
 DTLS = "m=audio {port} UDP/TLS/RTP/SAVPF 0\na=fingerprint:sha-256 00:11\na=setup:actpass\n"

@@ -14,7 +14,7 @@ from harness.phone import TlsConfig
 from harness.sip.message import Request, Response
 from tests.loopback import fresh_address
 from tests.process.phone.conftest import Authority, Desk
-from tests.process.phone.stranger import answer_over_tls
+from tests.stranger import answer_over_tls
 
 #: Each opens two sockets, of which pjlib has 64, and keeps the places of closed ones for half a second.
 _PHONES = 40

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
-from tests.process.phone.conftest import Desk
-from tests.process.phone.stranger import AUDIO, SESSION, Stranger, answered
+from harness.errors import PhoneLostError
+from harness.events import TransferProgress
+from harness.phone import Answer
+from tests.process.phone.conftest import Desk, connect, uri_of
+from tests.stranger import AUDIO, SESSION, Stranger, answered
 
 NAMED = "Referred-By: <sip:stranger@example.com>"
 
@@ -40,3 +45,19 @@ def test_a_replaced_call_is_named(lease: Desk, stranger: Stranger) -> None:
     target = f"r: <sip:x@{stranger.address}?Replaces=a%3Bto-tag%3Db%3Bfrom-tag%3Dc>;example"
     assert stranger.within(phone, "REFER", 2, call, headers=(target,)).status == 202
     assert stranger.request("INVITE").get("Replaces") == "a;to-tag=b;from-tag=c"
+
+
+def test_a_transfer_that_the_harness_is_too_late_to_permit_is_nobodys_refusal(
+    lease: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk kept the count of calls for 1.4 s; the phone declined, and the platform had the blame."""
+    alice, bob = lease("alice", max_calls=2), lease("bob", max_calls=lease.process_holds)
+    bob.policy = Answer()
+    out, back = connect(alice, bob)
+    waits = threading.Event()
+    monkeypatch.setattr(alice, "follow", lambda leg, uri, has_room: waits.wait(5))
+    bob.process.call("transfer", leg=back.key, uri=uri_of(bob), headers=[])
+    back.wait("the refusal", lambda e: isinstance(e, TransferProgress) and e.final, 10)
+    waits.set()
+    with pytest.raises(PhoneLostError, match="the harness took more than 1 s to answer 'may_follow'"):
+        out.wait_state("disconnected", 10)

@@ -6,7 +6,7 @@ import pytest
 
 from harness.events import MarkHeard, MediaState
 from tests.process.phone.conftest import Desk, told
-from tests.process.phone.stranger import AUDIO, SESSION, VOICE, Stranger, answered
+from tests.stranger import AUDIO, SESSION, VOICE, Stranger, answered
 
 SDP = ("Content-Type: application/sdp",)
 #: More than pjsua2 shows of an offer.

@@ -6,7 +6,6 @@ import contextlib
 import os
 import signal
 import socket
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,88 +13,14 @@ from typing import Any
 
 import pytest
 
-from harness.errors import PhoneLostError, PhoneMisuseError
-from harness.events import RegistrationState, SipMessage
+from harness.events import SipMessage
 from harness.phone.pool import PhonePool
-from harness.phone.waiter import NeverCame
-from harness.sip.digest import DigestServer
 from harness.sip.framing import StreamFramer
 from harness.sip.message import Message, Request, Response
 from tests.loopback import fresh_address
-from tests.process.phone.conftest import Desk, connect, hears, once, told
-from tests.process.phone.stranger import AUDIO, SESSION, Stranger, answered
-
-PASSWORD = "correct-horse-battery"
-
-
-class Registrar:
-    """Answers REGISTER over UDP: 401 until the password is right, then 200 with what was asked for."""
-
-    def __init__(self, address: str) -> None:
-        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.bind((address, 0))
-        self.address = "{}:{}".format(*self.socket.getsockname())
-        self.digest = DigestServer("test", {"alice": PASSWORD}.get)
-        self.requests: list[Request] = []  #: each once, however often a busy machine has it repeated
-        self.pings: list[tuple[str, int]] = []
-        self._peer = ("", 0)
-        self._came = threading.Condition()
-        self._answered: dict[bytes, bytes] = {}
-        self.refusal = 0
-        self.grants = ""  #: seconds; else what was asked for
-        self.more: list[tuple[str, str]] = []  #: headers of a 200
-        self.mute = False
-        self.thread = threading.Thread(target=self.run)
-        self.thread.start()
-
-    def run(self) -> None:
-        while data := self.socket.recvfrom(65536):
-            raw, peer = data
-            if raw == b"stop":
-                return
-            if not raw.strip():
-                with self._came:
-                    self.pings.append(peer)
-                    self._came.notify_all()
-                continue
-            if raw not in self._answered:
-                request = Message.parse(raw)
-                assert isinstance(request, Request)
-                self._answered[raw] = b"" if self.mute else self.answer(request).raw
-                with self._came:
-                    self._peer = peer
-                    self.requests.append(request)
-                    self._came.notify_all()
-            if self._answered[raw]:
-                self.socket.sendto(self._answered[raw], peer)
-
-    def until(self, expires: str, since: int = 0) -> None:
-        """Wait for a request with that Expires among those after the first ``since``."""
-        with self._came:
-            came = lambda: expires in {request.get("Expires") for request in self.requests[since:]}  # noqa: E731
-            assert self._came.wait_for(came, 10), f"no REGISTER with Expires: {expires}"
-
-    def until_pinged(self, times: int) -> None:
-        """Wait for so many datagrams without a message, all from where its last request came from."""
-        with self._came:
-            assert self._came.wait_for(lambda: len(self.pings) >= times, 20), "nothing kept the way open"
-            assert len({*self.pings, self._peer}) == 1
-
-    def answer(self, request: Request) -> Response:
-        if self.refusal:
-            return Response.to_request(request, self.refusal, tag="r")
-        if not self.digest.verify(request).accepted:
-            return Response.to_request(request, 401, tag="r", headers=[self.digest.challenge()])
-        expires = request.get("Expires", "0")
-        assert request.contact is not None
-        granted = self.grants or expires
-        headers = [("Contact", f"{request.contact};expires={granted}")] if expires != "0" else []
-        return Response.to_request(request, 200, tag="r", headers=headers + self.more)
-
-    def close(self) -> None:
-        self.socket.sendto(b"stop", self.socket.getsockname())
-        self.thread.join()
-        self.socket.close()
+from tests.process.phone.conftest import Desk, connect, hears, told
+from tests.registrar import PASSWORD, Registrar
+from tests.stranger import AUDIO, SESSION, Stranger, answered
 
 
 @pytest.fixture
@@ -103,25 +28,6 @@ def registrar() -> Iterator[Registrar]:
     registrar = Registrar(fresh_address())
     yield registrar
     registrar.close()
-
-
-def test_registers_with_digest(lease: Desk, registrar: Registrar) -> None:
-    alice = lease(
-        "alice",
-        registrar=registrar.address,
-        username="alice",
-        password=PASSWORD,
-        register_expires=120,
-        contact_params=';+sip.instance="<urn:uuid:1>"',
-    )
-    state = alice.register()
-    assert (state.code, state.active, state.expires) == (200, True, 120)
-    assert alice.register() is state  # it holds
-    assert [r.method for r in registrar.requests] == ["REGISTER", "REGISTER"]
-    assert '+sip.instance="<urn:uuid:1>"' in (registrar.requests[-1].get("Contact") or "")
-    messages = once(m for m in alice.events if isinstance(m, SipMessage))
-    assert [m.direction for m in messages] == ["sent", "received"] * 2
-    assert {(m.local, m.remote) for m in messages} == {(alice.address, registrar.address)}
 
 
 @pytest.mark.parametrize("behind", [True, False])
@@ -137,34 +43,6 @@ def test_a_register_asks_for_the_domain_that_its_proxy_serves(own: Desk, registr
     assert asked == {"sip:example.com" if behind else f"sip:{registrar.address}"}
     assert {request.to.uri.host for request in registrar.requests} == {domain}
     assert not any(request.has("Route") for request in registrar.requests)
-
-
-def test_a_wrong_password_is_refused(lease: Desk, registrar: Registrar) -> None:
-    alice = lease("alice", registrar=registrar.address, username="alice", password="wrong")
-    state = alice.register()
-    assert (state.code, state.active) == (401, False)
-
-
-def test_a_refusal_is_told_once_and_not_retried(lease: Desk, registrar: Registrar) -> None:
-    registrar.refusal = 403
-    alice = lease("alice", registrar=registrar.address, username="alice", password=PASSWORD)
-    assert alice.register().code == 403
-    assert len(registrar.requests) == 1
-
-
-def test_a_mute_registrar_is_never_came(lease: Desk, registrar: Registrar) -> None:
-    registrar.mute = True
-    alice = lease("alice", registrar=registrar.address, username="alice", password=PASSWORD)
-    with pytest.raises(NeverCame, match="alice registered within"):
-        alice.register(within=0.3)
-
-
-def test_a_registration_is_refreshed_before_it_ends(lease: Desk, registrar: Registrar) -> None:
-    alice = lease("alice", registrar=registrar.address, username="alice", password=PASSWORD, register_expires=6)
-    first = alice.register()
-    alice.wait("a refresh", lambda e: isinstance(e, RegistrationState) and e.active and e.at > first.at, within=20)
-    asked = next(e for e in alice.events if isinstance(e, SipMessage) and e.direction == "sent" and e.at > first.at)
-    assert asked.at - first.at < 6
 
 
 @pytest.mark.parametrize("call_up", [False, True])
@@ -244,48 +122,6 @@ def test_a_phone_whose_connection_is_closed_registers_over_another(own: Desk) ->
             released.result()
 
 
-def test_no_registrar_is_misuse(lease: Desk) -> None:
-    with pytest.raises(PhoneMisuseError, match="no registrar"):
-        lease("alice").register()
-
-
-def test_a_registration_can_be_kept_for_the_next_case(lease: Desk, registrar: Registrar) -> None:
-    settings = {
-        "registrar": registrar.address,
-        "username": "alice",
-        "password": PASSWORD,
-        "bind_address": fresh_address(),
-        "user": "+12065550107",
-    }
-    first = lease("alice", **settings)
-    first.register()
-    first.release(keep_registration=True)
-    seen = len(registrar.requests)
-    # In between it refuses calls.
-    stranger = lease("stranger")
-    assert stranger.dial(f"sip:+12065550107@{first.address}").wait_state("disconnected", 10).code == 480
-    second = lease("alice", **settings)
-    assert (second.process, second.address) == (first.process, first.address)
-    assert second.register().active
-    assert len(registrar.requests) == seen
-    leg = stranger.dial(f"sip:+12065550107@{second.address}")
-    second.expect_call(10)
-    leg.wait_state("confirmed", 10)
-    second.release()
-    registrar.until("0", since=seen)
-
-
-def test_one_address_has_one_phone_and_a_kept_one_gives_way(lease: Desk, registrar: Registrar) -> None:
-    settings = {"registrar": registrar.address, "username": "alice", "password": PASSWORD, "user": "+12065550108"}
-    first = lease("alice", codecs=("PCMU",), **settings)
-    first.register()
-    first.release(keep_registration=True)
-    assert registrar.requests[-1].get("Expires") != "0"
-    seen = len(registrar.requests)
-    lease("alice", codecs=("PCMA",), **settings).register()
-    registrar.until("0", since=seen)
-
-
 @pytest.mark.parametrize("whose", ["the phone that was kept", "another"])
 def test_who_comes_next_has_all_its_calls_though_nobody_answers_the_last_ones_bye(
     own: Desk, registrar: Registrar, stranger: Stranger, whose: str
@@ -306,31 +142,20 @@ def test_who_comes_next_has_all_its_calls_though_nobody_answers_the_last_ones_by
     assert again.process is not kept.process
 
 
-@pytest.mark.parametrize("kept", [False, True])
-def test_the_registration_of_a_process_that_was_killed_is_given_back(
-    tmp_path: Path, registrar: Registrar, kept: bool
-) -> None:
+def test_the_kept_registration_of_a_process_that_was_killed_is_given_back(own: Desk, registrar: Registrar) -> None:
     """Before the next phone registers: a registrar that holds one binding, or the most that it holds, would refuse that one."""
-    with PhonePool(tmp_path) as pool:
-        desk = Desk(pool, tmp_path)
-        alice = desk("alice", registrar=registrar.address, username="alice", password=PASSWORD)
-        alice.register()
-        if kept:
-            alice.release(keep_registration=True)
-        os.kill(alice.process.pid, signal.SIGKILL)
-        if not kept:
-            with pytest.raises(PhoneLostError):
-                alice.wait("its end", lambda event: False, within=10)
-            alice.release()
-        desk.of(alice.config).register()
-        bound, taken_back, again = [request for request in registrar.requests if request.has("Authorization")]
-        assert (taken_back.get("Expires"), again.get("Expires")) == ("0", bound.get("Expires"))
-        assert taken_back.contact == bound.contact != again.contact
-        assert (taken_back.call_id, taken_back.from_) == (bound.call_id, bound.from_)
-        assert taken_back.cseq.number > bound.cseq.number
-        said = [event.text for event in alice.events if isinstance(event, SipMessage)]
-        assert any("Expires: 0" in text for text in said) != kept, "the case has it that had the phone"
-        desk.close()
+    alice = own("alice", registrar=registrar.address, username="alice", password=PASSWORD)
+    alice.register()
+    alice.release(keep_registration=True)
+    os.kill(alice.process.pid, signal.SIGKILL)
+    own.of(alice.config).register()
+    bound, taken_back, again = [request for request in registrar.requests if request.has("Authorization")]
+    assert (taken_back.get("Expires"), again.get("Expires")) == ("0", bound.get("Expires"))
+    assert taken_back.contact == bound.contact != again.contact
+    assert (taken_back.call_id, taken_back.from_) == (bound.call_id, bound.from_)
+    assert taken_back.cseq.number > bound.cseq.number
+    said = [event.text for event in alice.events if isinstance(event, SipMessage)]
+    assert not any("Expires: 0" in text for text in said), "the case is over that had the phone"
 
 
 @pytest.mark.parametrize("kept", [False, True])

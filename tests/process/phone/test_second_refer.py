@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from harness.phone import refer
-from tests.process.phone.conftest import Desk, hears, uri_of
-from tests.process.phone.stranger import AUDIO, SESSION, VOICE, Stranger, answered
+from tests.process.phone.conftest import Desk
+from tests.stranger import AUDIO, SESSION, VOICE, Stranger, answered
 
 OVER = ("Subscription-State: terminated;reason=noresource", "Content-Type: message/sipfrag")
 
@@ -26,22 +26,3 @@ def test_the_second_refer_has_an_outcome_of_its_own(own: Desk, stranger: Strange
         assert refer.outcome(leg, 10) == code
     assert stranger.hangs_up(phone, call).status == 200
     leg.wait_state("disconnected", 10)
-
-
-def test_the_call_of_a_second_refer_hides_no_first_when_it_is_refused(lease: Desk, stranger: Stranger) -> None:
-    """An AI that asks twice for the same agent, who has the call by then."""
-    phone, agent = lease("transferee", max_calls=3), lease("agent")
-    leg, call = answered(phone, stranger, SESSION + AUDIO)
-    leg.wait_state("confirmed", 10)
-    for number, target in ((2, uri_of(agent)), (3, f"sip:{VOICE}@{stranger.address}")):
-        assert stranger.within(phone, "REFER", number, call, headers=(f"Refer-To: <{target}>",)).status == 202
-        if number == 2:
-            landed = agent.expect_call(10)
-    stranger.refuses("486 Busy Here")
-    with phone.changed:  # the INVITE is on the wire before its leg is told of
-        assert phone.changed.wait_for(lambda: len(phone.legs) == 3, 10)
-    _, first, second = phone.legs
-    second.wait_state("disconnected", 10)
-    first.wait_state("confirmed", 10)
-    assert leg.successor is first
-    hears(first, landed)

@@ -28,7 +28,7 @@ from harness.scenario.keepalive import options
 from harness.sip.message import Message, Request
 from tests.loopback import fresh_address
 from tests.process.phone.conftest import Desk, hears, uri_of
-from tests.process.phone.stranger import Stranger
+from tests.stranger import Stranger
 
 ANNE, BERT, EVE = "+12065550151", "+12065550152", "+12065550153"
 

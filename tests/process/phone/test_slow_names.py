@@ -21,7 +21,7 @@ from harness.phone.waiter import NeverCame
 from harness.sip.message import Response
 from harness.sip.sdp import Description
 from tests.process.phone.conftest import Desk, connect, hears, uri_of
-from tests.process.phone.stranger import VOICE, Stranger, answered
+from tests.stranger import VOICE, Stranger, answered
 
 PATIENCE_S = 3.0
 NAME = "slow.example.com"

@@ -6,17 +6,20 @@ import contextlib
 import struct
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from harness.events import DtmfReceived, Event
+from harness.events import DtmfReceived, Event, MediaState
+from harness.phone import NeverCame
+from harness.phone.log_ring import last_lines
 from harness.phone.phone import Phone
 from harness.scenario.ends import Call
 from harness.sip.message import Response
-from tests.process.phone.conftest import Desk
-from tests.process.phone.stranger import AUDIO, SESSION, Stranger, answered
+from tests.process.phone.conftest import Desk, connect
+from tests.stranger import AUDIO, SESSION, Stranger, answered
 
 EVENTS = SESSION + AUDIO.replace("AVP 0", "AVP 0 97") + "a=rtpmap:97 telephone-event/8000\n"
 
@@ -144,3 +147,23 @@ def test_a_digit_by_info_needs_no_media(lease: Desk, stranger: Stranger) -> None
     pressing.start()
     stranger.respond(stranger.request("INFO"), 200)
     pressing.join(10)
+
+
+@pytest.mark.parametrize("ends", ["hangs up", "offers anew"])
+def test_a_stream_that_ends_amid_a_digit_has_left_the_bridge_before(own: Desk, tmp_path: Path, ends: str) -> None:
+    """Else two threads of pjmedia have the digit in hand, and the process aborts (once in some thousand transfers)."""
+    alice, bob = own("alice", max_calls=own.process_holds), own("bob")
+    out, back = connect(alice, bob)
+    out.send_digits("1", duration_ms=1000)
+    with pytest.raises(NeverCame):
+        back.wait("the digit's end", lambda e: isinstance(e, DtmfReceived), 0.2)
+    if ends == "hangs up":
+        back.hangup()
+        out.wait_closed(10)
+    else:
+        back.reinvite(["PCMA"])
+        out.wait("its new stream", lambda e: isinstance(e, MediaState) and e.codec == "PCMA", 10)
+    (ring,) = tmp_path.rglob(f"child-{alice.process.pid}.ring")
+    said = "\n".join(last_lines(ring, most=400))
+    begins = said.index("Sending DTMF digit")
+    assert "Removed port" in said[begins : said.index("Stream destroying", begins)]

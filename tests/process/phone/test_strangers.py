@@ -8,12 +8,10 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from harness.errors import PhoneParseError
-from harness.events import MarkHeard, MediaState, RtpStatistics, SipMessage, TransferProgress
+from harness.events import MarkHeard, MediaState, RtpStatistics, TransferProgress
 from harness.phone import refer
-from harness.phone.waiter import NeverCame
 from tests.process.phone.conftest import Desk, media_of, once
-from tests.process.phone.stranger import AUDIO, SESSION, VIDEO, VOICE, Stranger, answered
+from tests.stranger import AUDIO, SESSION, VIDEO, VOICE, Stranger, answered
 
 KEY = "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz\n"
 ENCRYPTED = f"m=audio 5002 RTP/SAVP 0\n{KEY}"
@@ -135,34 +133,6 @@ def test_a_call_is_followed_however_its_headers_are_written(
 
 
 @pytest.mark.parametrize(
-    ("challenge", "error", "words"),
-    [
-        # any scheme is legal (RFC 3261 section 25.1, other-challenge), so that the phone is at fault
-        ('NTLM realm="x", targetname="y", version=4', PhoneParseError, "though it is in order: PJSIP syntax error"),
-        ('Basic realm="x"', NeverCame, "asks for Basic, which no server may"),
-        ('Digest realm="x", nonce="1", Digest realm="y", nonce="2"', NeverCame, "several challenges share one"),
-    ],
-)
-def test_what_the_stack_cannot_read_has_come_all_the_same(
-    lease: Desk, stranger: Stranger, challenge: str, error: type[Exception], words: str
-) -> None:
-    phone = lease("caller")
-    leg = phone.dial(f"sip:{VOICE}@{stranger.host}:{stranger.port}")
-    stranger.refuses("407 Proxy Authentication Required", ("Proxy-Authenticate", challenge))
-    leg.wait("what cannot be read", lambda e: isinstance(e, SipMessage) and bool(e.unread), within=10)
-    with pytest.raises(error, match=words):
-        leg.wait_state("confirmed", 0.1)
-    (unread,) = (event for event in leg.events if isinstance(event, SipMessage) and event.unread)
-    assert (unread.direction, unread.transport, unread.remote) == (
-        "received",
-        "udp",
-        f"{stranger.host}:{stranger.port}",
-    )
-    assert unread.text.startswith("SIP/2.0 407 ")
-    assert unread not in leg.messages
-
-
-@pytest.mark.parametrize(
     ("steps", "status"),
     [
         (["200 OK"], 200),
@@ -181,19 +151,6 @@ def test_what_became_of_a_transfer(lease: Desk, stranger: Stranger, steps: Seque
     leg.transfer(f"sip:{VOICE}@{stranger.host}:{stranger.port}")
     stranger.is_referred(phone, call, steps)
     assert refer.outcome(leg, within=10.0 if status else 1.0) == status
-
-
-def test_where_a_transfer_leads_stands_in_brackets(lease: Desk, stranger: Stranger) -> None:
-    """Else what follows a semicolon or a question mark is the header's, and not the address's (RFC 8217, of RFC 3515)."""
-    phone = lease("transferor")
-    leg, call = answered(phone, stranger, SESSION + AUDIO)
-    leg.wait_state("confirmed", 10)
-    target = f"sip:{VOICE}@{stranger.host}:{stranger.port};transport=udp?X-Gladly-Routing-Selector=billing"
-    leg.transfer(target)
-    refer = stranger.request("REFER")
-    assert refer.get("Refer-To") == f"<{target}>"
-    stranger.respond(refer, 603)
-    assert stranger.hangs_up(phone, call).status == 200
 
 
 def test_a_refer_that_nothing_will_be_told_of_has_no_outcome(lease: Desk, stranger: Stranger) -> None:

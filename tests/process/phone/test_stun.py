@@ -14,7 +14,7 @@ from harness.errors import ResourceError
 from tests.loopback import fresh_address
 from tests.process.phone.conftest import Desk, uri_of
 from tests.process.phone.refused_requests import datagram, wait_refused
-from tests.process.phone.stranger import Stranger
+from tests.stranger import Stranger
 
 OUTSIDE = "203.0.113.5"  # RFC 5737
 COOKIE = 0x2112A442
@@ -78,13 +78,6 @@ def test_behind_a_router_that_changes_ports_strangers_get_no_answer_either(lease
     assert phone.incoming == []
 
 
-def test_a_mute_stun_server_is_a_resource_error(lease: Desk) -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as mute:
-        mute.bind((fresh_address(), 0))
-        with pytest.raises(ResourceError, match="STUN server"):
-            lease("alice", stun_server="{}:{}".format(*mute.getsockname()))
-
-
 @pytest.mark.parametrize("kind", [0x0001, 0x0111], ids=["an echo", "an error"])
 def test_a_server_that_tells_no_address_is_a_resource_error(lease: Desk, kind: int) -> None:
     """RFC 8489 section 6: of the answers with its transaction ID a success response alone has an address."""
@@ -104,13 +97,3 @@ def test_a_server_that_tells_no_address_is_a_resource_error(lease: Desk, kind: i
         finally:
             server.sendto(b"stop", (host, port))
             thread.join()
-
-
-def test_a_public_address_can_be_given(lease: Desk) -> None:
-    bob = lease("bob")
-    alice = lease("alice", public_address=OUTSIDE)
-    alice.dial(uri_of(bob))
-    shown = bob.expect_call(10, answer=None)
-    assert f"c=IN IP4 {OUTSIDE}" in shown.invite.text
-    assert f"Contact: <sip:+12065550102@{OUTSIDE}:" in shown.invite.text
-    assert shown.phone.name == "bob"

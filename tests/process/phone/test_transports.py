@@ -15,42 +15,6 @@ from harness.phone.authorities import systems_list
 from tests.loopback import fresh_address
 from tests.process.phone.conftest import Authority, Desk, connect, hears, uri_of
 
-
-@pytest.mark.parametrize("transport", ["tcp", "tls"])
-def test_calls_over_streams(lease: Desk, authority: Authority, transport: str) -> None:
-    def options(address: str) -> dict[str, object]:
-        tls = authority.server(address) if transport == "tls" else TlsConfig()
-        return {"transport": transport, "bind_address": address, "tls": tls}
-
-    alice, bob = lease("alice", **options(fresh_address())), lease("bob", **options(fresh_address()))
-    out, back = connect(alice, bob)
-    hears(out, back)
-    hears(back, out)
-    assert f";transport={transport}" in out.invite.text.split("\r\n")[0]
-    # And the port of the listener or, from pjproject 2.16 on, of the connection.
-    host = alice.address.rpartition(":")[0]
-    assert f"Via: SIP/2.0/{transport.upper()} {host}:" in out.invite.text
-    assert f"Contact: <sip:{alice.config.user}@{alice.address};" in out.invite.text
-    back.hangup()
-    out.wait_state("disconnected", 10)
-    out.wait_closed()
-    back.wait_closed()
-    assert {m.transport for m in (*out.messages, *back.messages)} == {transport}
-    # The connection leaves from the phone's own address, and both ends tell the same pair.
-    assert {m.local.split(":")[0] for m in out.messages} == {alice.config.bind_address}
-    assert {(m.local, m.remote) for m in out.messages} == {(m.remote, m.local) for m in back.messages}
-
-
-def test_a_tls_caller_needs_no_certificate(lease: Desk, authority: Authority) -> None:
-    server = fresh_address()
-    alice = lease("alice", transport="tls", tls=TlsConfig(ca_file=authority.ca_file))
-    bob = lease("bob", transport="tls", bind_address=server, tls=authority.server(server))
-    out, back = connect(alice, bob)
-    hears(out, back)
-    back.hangup()  # comes over the connection the caller opened
-    out.wait_state("disconnected", 10)
-
-
 BEHIND_A_ROUTER = {"public_address": "203.0.113.5"}  # RFC 5737
 ANYWHERE = {"bind_address": "0.0.0.0"}
 
@@ -58,9 +22,6 @@ ANYWHERE = {"bind_address": "0.0.0.0"}
 @pytest.mark.parametrize(
     ("fault", "place"),
     [
-        ("expired", {}),
-        ("self-signed", {}),
-        ("wrong name", {}),
         ("unknown CA", {}),
         ("expired", BEHIND_A_ROUTER),
         ("expired", ANYWHERE),
@@ -68,12 +29,7 @@ ANYWHERE = {"bind_address": "0.0.0.0"}
 )
 def test_a_bad_certificate_is_refused(lease: Desk, authority: Authority, fault: str, place: dict[str, str]) -> None:
     server = fresh_address()
-    tls = {
-        "expired": lambda: authority.server(server, days=(-9, -1)),
-        "self-signed": lambda: authority.server(server, self_signed=True),
-        "wrong name": lambda: authority.server("127.9.9.9"),
-        "unknown CA": lambda: authority.server(server),
-    }[fault]()
+    tls = authority.server(server, days=(-9, -1) if fault == "expired" else (-1, 30))
     trusted = ssl.get_default_verify_paths().openssl_cafile if fault == "unknown CA" else authority.ca_file
     alice = lease("alice", transport="tls", tls=TlsConfig(ca_file=trusted), **place)
     bob = lease("bob", transport="tls", tls=tls, **{"bind_address": server} | place)
@@ -152,31 +108,7 @@ def test_a_handshake_that_fails_is_told(lease: Desk, authority: Authority, place
         assert shown.remote == "{}:{}".format(*comer.getsockname())
 
 
-def test_verification_can_be_waived(lease: Desk, authority: Authority) -> None:
-    server = fresh_address()
-    alice = lease("alice", transport="tls", tls=TlsConfig(verify=False))
-    bob = lease("bob", transport="tls", bind_address=server, tls=authority.server(server, self_signed=True))
-    out, back = connect(alice, bob)
-    hears(out, back)
-
-
-@pytest.mark.parametrize("shown", [False, True])
-def test_a_client_certificate_can_be_required(lease: Desk, authority: Authority, shown: bool) -> None:
-    client, server = fresh_address(), fresh_address()
-    tls = authority.server(client) if shown else TlsConfig(ca_file=authority.ca_file)
-    alice = lease("alice", transport="tls", bind_address=client, tls=tls)
-    bob = lease(
-        "bob", transport="tls", bind_address=server, tls=authority.server(server, require_client_certificate=True)
-    )
-    if shown:
-        out, back = connect(alice, bob)
-        hears(out, back)
-    else:
-        assert alice.dial(uri_of(bob)).wait_state("disconnected", 10).code == 503
-        assert not bob.incoming
-
-
-@pytest.mark.parametrize("place", [{}, BEHIND_A_ROUTER, ANYWHERE, BEHIND_A_ROUTER | ANYWHERE])
+@pytest.mark.parametrize("place", [BEHIND_A_ROUTER, ANYWHERE, BEHIND_A_ROUTER | ANYWHERE])
 def test_a_refused_connection_is_told_at_once(lease: Desk, place: dict[str, str]) -> None:
     alice, bob = lease("alice", transport="tcp", **place), lease("bob", transport="tcp")
     bob.release()
@@ -186,13 +118,3 @@ def test_a_refused_connection_is_told_at_once(lease: Desk, place: dict[str, str]
     assert isinstance(failed, TransportFailed)
     assert (failed.transport, failed.remote) == ("tcp", bob.address)
     assert "refused" in failed.reason
-
-
-def test_a_proxy_gets_the_calls_and_is_not_named(lease: Desk) -> None:
-    bob = lease("bob")
-    alice = lease("alice", proxy=bob.address)
-    out = alice.dial("+12065550123")
-    back = bob.expect_call(10)
-    out.wait_state("confirmed", 10)
-    assert back.invite.text.startswith("INVITE sip:+12065550123@example.com SIP/2.0\r\n")
-    assert "Route:" not in back.invite.text

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from tests.process.phone.conftest import Desk
-from tests.process.phone.stranger import AUDIO, SESSION, VOICE, Stranger, answered
+from tests.stranger import AUDIO, SESSION, VOICE, Stranger, answered
 
 #: Method, headers, body, and the answer: its status, and the header that goes with it.
 ASKED: tuple[tuple[str, Sequence[str], str, int, tuple[str, str] | None], ...] = (

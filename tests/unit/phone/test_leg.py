@@ -8,10 +8,8 @@ from typing import Any, Literal
 
 import pytest
 
-from harness.errors import PhoneMisuseError
-from harness.events import CallState, LegStarted, SipMessage
+from harness.events import LegStarted, SipMessage
 from harness.phone.leg import Leg
-from harness.phone.waiter import NeverCame
 from tests.unit.phone_events import sip_message
 
 INVITE = "INVITE sip:+13125550100@192.0.2.1 SIP/2.0\r\n\r\n"
@@ -52,17 +50,3 @@ def test_the_message_that_began_a_call_may_be_told_after_its_beginning() -> None
 def test_a_call_that_never_left_has_none() -> None:
     with pytest.raises(LookupError, match=r"stand-in\.1 has no INVITE"):
         _ = leg("outgoing").invite
-
-
-@pytest.mark.parametrize(("by_us", "error"), [(False, NeverCame), (True, PhoneMisuseError)])
-def test_a_call_that_was_refused_as_it_rang_cannot_be_given_up(by_us: bool, error: type[Exception]) -> None:
-    """That the far end has ended it is no fault of the harness's."""
-    ringing = leg("outgoing")
-    ringing.phone.command = lambda *of, **how: None  # type: ignore[method-assign]
-    about: dict[str, Any] = {"phone": "stand-in", "leg": "stand-in.1"}
-    ringing.take(CallState(at=2.0, state="early", code=180, **about))
-    if by_us:
-        ringing.cancel()
-    ringing.take(CallState(at=3.0, state="disconnected", code=503, reason="Service Unavailable", **about))
-    with pytest.raises(error, match=r"ringing"):
-        ringing.cancel()

@@ -143,6 +143,11 @@ def test_what_befell_a_commands_world_is_raised_at_its_end_unless_something_else
         lose(started, SelectionError("the user's"))
 
 
+def test_a_child_process_gets_the_variables_that_a_program_needs_and_no_others() -> None:
+    kept = {"PATH": "/bin", "HOME": "/root", "LC_ALL": "C", "TMPDIR": "/tmp", "PYTHONPATH": "x"}
+    assert of_a_child(kept | {"TOKEN": "t", "MY_PATH": "x", "PATHS": "y", "MY_PASSWORD": "p"}) == kept
+
+
 def test_a_file_of_the_user_s_is_not_taken_for_one_of_python_s(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """``calendar.py`` where somebody works was run in a run's processes, and ended it with the traceback of one."""
     (tmp_path / "harness").mkdir()

@@ -12,9 +12,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from harness.audio import g711, marks
-from harness.phone import TlsConfig
-from harness.phone.leg import Leg
-from harness.phone.phone import Phone
+from harness.phone import Leg, Phone, TlsConfig
 from harness.sip.framing import StreamFramer
 from harness.sip.message import Message, Request, Response
 from tests.sip_peer import PATIENCE_S, SipPeer

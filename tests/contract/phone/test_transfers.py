@@ -1,0 +1,172 @@
+"""Transfers: blind and attended, asked for and followed, refused and failed."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from harness.errors import PhoneMisuseError
+from harness.events import LegStarted, TransferProgress
+from harness.phone import Answer, Leg, NeverCame, Phone, Reject
+from tests.phones import Desk, connect, hears, settle, uri_of
+from tests.stranger import AUDIO, SESSION, Stranger, answered
+
+
+@pytest.fixture
+def alice(lease: Desk) -> Phone:
+    """Follows a REFER: it may have a second call."""
+    return lease("alice", max_calls=2)
+
+
+@pytest.fixture
+def bob(lease: Desk) -> Phone:
+    """Asks for transfers."""
+    return lease("bob", max_calls=2)
+
+
+@pytest.fixture
+def carol(lease: Desk) -> Phone:
+    """Whom callers are transferred to."""
+    phone = lease("carol", max_calls=2)
+    phone.policy = Answer()
+    return phone
+
+
+def outcome(leg: Leg) -> int:
+    """The final status of the leg's REFER."""
+    event = leg.wait("the outcome", lambda e: isinstance(e, TransferProgress) and e.final, 10)
+    assert isinstance(event, TransferProgress)
+    return event.code
+
+
+def test_a_blind_transfer_is_followed_and_the_first_call_can_end(alice: Phone, bob: Phone, carol: Phone) -> None:
+    out, back = connect(alice, bob)
+    assert (out.successor, out.predecessor) == (None, None)
+    back.transfer(f"{uri_of(carol)}?X-Routing=billing", headers=[("X-Reason", "test")])
+    landed = carol.expect_call(10)
+    assert outcome(back) == 200
+    settle(alice)
+    following = out.successor
+    assert following is not None
+    assert following.predecessor is out
+    assert [event.replaces for event in following.events if isinstance(event, LegStarted)] == [out.id]
+    hears(following, landed)
+    hears(landed, following)
+    assert "X-Routing: billing\r\n" in landed.invite.text
+    assert any(m.text.startswith("REFER ") and "X-Reason: test" in m.text for m in out.messages)
+    back.hangup()
+    out.wait_state("disconnected", 10)
+    assert following.state == "confirmed"
+
+
+def test_over_a_proxy_a_target_of_another_transport_is_followed(bob: Phone, carol: Phone, lease: Desk) -> None:
+    """The proxy is the next hop, whatever the Request-URI asks for (RFC 3261 section 8.1.2)."""
+    dora = lease("dora", max_calls=2, proxy=carol.address)
+    out, back = connect(bob, dora)
+    out.transfer(f"{uri_of(carol)};transport=tcp")
+    landed = carol.expect_call(10)
+    assert "transport=tcp" in landed.invite.text.partition("\r\n")[0]
+    landed.wait_state("confirmed", 10)
+    assert dora.declined is None
+    assert back.successor is not None
+
+
+def test_a_transfer_to_someone_who_refuses_reports_it_and_leaves_the_call_up(
+    alice: Phone, bob: Phone, carol: Phone
+) -> None:
+    carol.policy = Reject(486)
+    out, back = connect(alice, bob)
+    back.transfer(uri_of(carol))
+    assert outcome(back) == 486
+    hears(out, back, since=back.events[-1].at)
+    assert out.successor is not None
+    assert out.successor.state == "disconnected"
+
+
+def test_an_attended_transfer_joins_the_two_others(alice: Phone, bob: Phone, carol: Phone) -> None:
+    bob.policy = Answer()
+    out, back = connect(alice, bob)
+    asking = bob.dial(uri_of(carol))
+    asked = carol.expect_call(10)
+    asking.wait_state("confirmed", 10)
+    back.transfer_attended(asking, headers=[("X-Reason", "test")])
+    assert outcome(back) == 200
+    settle(alice, carol)
+    assert out.successor is not None
+    assert asked.successor is not None
+    hears(out.successor, asked.successor)
+    hears(asked.successor, out.successor)
+    asked.wait_state("disconnected", 10)
+    assert "Replaces:" in asked.successor.invite.text
+    assert any(m.text.startswith("REFER ") and "X-Reason: test" in m.text for m in out.messages)
+
+
+def test_an_attended_transfer_needs_two_legs_of_one_child(alice: Phone, bob: Phone, apart: Desk) -> None:
+    _, back = connect(alice, bob)
+    elsewhere, _ = connect(apart("dora"), apart("eve"))
+    with pytest.raises(PhoneMisuseError, match="different processes"):
+        back.transfer_attended(elsewhere)
+
+
+def test_of_several_transfers_the_successor_is_the_call_that_is_up(
+    alice: Phone, lease: Desk, peer: Stranger, bob: Phone
+) -> None:
+    """An AI that asks twice for the same agent, who has the call by then."""
+    agent = lease("agent")
+    phone = lease("transferee", max_calls=3)
+    leg, call = answered(phone, peer, SESSION + AUDIO)
+    leg.wait_state("confirmed", 10)
+    for number, target in ((2, uri_of(agent)), (3, f"sip:100@{peer.address}")):
+        assert peer.within(phone, "REFER", number, call, headers=(f"Refer-To: <{target}>",)).status == 202
+        if number == 2:
+            agent.expect_call(10)
+    peer.refuses("486 Busy Here")
+    settle(phone)
+    _, first, second = phone.legs
+    second.wait_state("disconnected", 10)
+    first.wait_state("confirmed", 10)
+    assert leg.successor is first
+
+
+# What the far end says of it
+
+
+def test_the_refer_and_its_target_are_written_as_they_were_asked_for(lease: Desk, peer: Stranger) -> None:
+    """In brackets (RFC 8217): else what follows a semicolon or question mark is the header's, and not the address's."""
+    phone = lease("transferor")
+    leg, call = answered(phone, peer, SESSION + AUDIO)
+    leg.wait_state("confirmed", 10)
+    target = f"sip:100@{peer.address};transport=udp?X-Routing=billing"
+    leg.transfer(target)
+    refer = peer.request("REFER")
+    assert refer.get("Refer-To") == f"<{target}>"
+    peer.respond(refer, 603)
+    assert outcome(leg) == 603
+    assert leg.state == "confirmed"
+    assert peer.hangs_up(phone, call).status == 200
+
+
+def test_each_notify_is_a_step_of_the_transfer(lease: Desk, peer: Stranger) -> None:
+    phone = lease("transferor")
+    leg, call = answered(phone, peer, SESSION + AUDIO)
+    leg.wait_state("confirmed", 10)
+    leg.transfer(f"sip:100@{peer.address}")
+    peer.is_referred(phone, call, ["100 Trying…", "180 Ringing…", "200 OK"])
+    assert outcome(leg) == 200
+    steps = [(event.code, event.final) for event in leg.events if isinstance(event, TransferProgress)]
+    assert [step for step, _ in itertools.groupby(steps)] == [(100, False), (180, False), (200, True)]
+    assert peer.hangs_up(phone, call).status == 200
+
+
+def test_a_transfer_that_nothing_is_said_of_has_no_outcome(lease: Desk, peer: Stranger) -> None:
+    """An accepted REFER (202) alone is no success."""
+    phone = lease("transferor")
+    leg, call = answered(phone, peer, SESSION + AUDIO)
+    leg.wait_state("confirmed", 10)
+    leg.transfer(f"sip:100@{peer.address}")
+    peer.respond(peer.request("REFER"), 202)
+    assert peer.within(phone, "OPTIONS", 2, call).status == 200  # the phone has read the 202
+    with pytest.raises(NeverCame):
+        leg.wait("the outcome", lambda e: isinstance(e, TransferProgress) and e.final, 0.1)
+    assert peer.hangs_up(phone, call).status == 200

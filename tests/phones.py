@@ -1,0 +1,116 @@
+"""Softphones on loopback for tests, through the public names of ``harness.phone`` alone."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness.errors import RefusedError
+from harness.events import CallState, Event, MarkHeard, MediaState, SipMessage
+from harness.phone import Leg, Phone, PhoneConfig, PhonePool, Rules, TlsConfig
+from tests import certificates
+from tests.loopback import fresh_address
+
+FORBIDDEN = "+12065550199"
+
+
+def guard(uri: str) -> None:
+    """Refuse calls to the forbidden number."""
+    if FORBIDDEN in uri:
+        raise RefusedError(f"{uri} may not be called")
+
+
+@dataclass
+class Desk:
+    """Leases phones for one test, each on its own address; :meth:`close` gives them back."""
+
+    pool: PhonePool
+    directory: Path
+    events: list[Event] = field(default_factory=list)
+    phones: list[Phone] = field(default_factory=list)
+    marks: Iterator[int] = field(default_factory=lambda: itertools.cycle(range(240)))
+
+    def __call__(self, name: str, **options: Any) -> Phone:
+        settings: dict[str, Any] = {
+            "user": f"+1206555010{len(self.phones) + 1}",
+            "domain": "example.com",
+            "bind_address": fresh_address(),
+            **options,
+        }
+        return self.of(PhoneConfig(name=name, **settings))
+
+    def of(self, config: PhoneConfig, rules: Rules | None = None) -> Phone:
+        """The phone of a whole configuration."""
+        phone = self.pool.lease(
+            config,
+            sink=self.events.append,
+            marks=self.marks,
+            directory=self.directory,
+            rules=rules or Rules(guard),
+        )
+        self.phones.append(phone)
+        return phone
+
+    def close(self) -> None:
+        for phone in self.phones:
+            phone.release()
+
+
+def uri_of(phone: Phone) -> str:
+    """The URI that reaches a phone directly."""
+    return f"sip:{phone.config.user}@{phone.address}"
+
+
+def connect(caller: Phone, callee: Phone, **options: Any) -> tuple[Leg, Leg]:
+    """A confirmed call: the caller's leg and the callee's."""
+    out = caller.dial(uri_of(callee), **options)
+    back = callee.expect_call(10)
+    out.wait_state("confirmed", 10)
+    back.wait_state("confirmed", 10)
+    return out, back
+
+
+def settle(*phones: Phone) -> None:
+    """Wait until everything that the phones' processes have reported so far has been read."""
+    for phone in phones:
+        assert phone.options(uri_of(phone), within=10)[0] == 200
+
+
+def hears(leg: Leg, other: Leg, within: float = 10.0, since: float | None = None) -> MarkHeard:
+    """Wait until ``leg`` hears the mark of ``other``."""
+    event = leg.wait(
+        f"{leg.id} hears {other.id}", lambda e: isinstance(e, MarkHeard) and e.mark == other.mark, within, since
+    )
+    assert isinstance(event, MarkHeard)
+    return event
+
+
+def media_of(leg: Leg, within: float) -> MediaState:
+    """The leg's media, once it is active."""
+    event = leg.wait(f"{leg.id} has media", lambda e: isinstance(e, MediaState) and e.active, within)
+    assert isinstance(event, MediaState)
+    return event
+
+
+def states(leg: Leg) -> list[tuple[str, int]]:
+    """The states the call went through, with their codes."""
+    return [(event.state, event.code) for event in leg.events if isinstance(event, CallState)]
+
+
+def once(messages: Iterable[SipMessage]) -> list[SipMessage]:
+    """Each message once: on a busy machine, messages over UDP are repeated byte by byte (RFC 3261 section 17)."""
+    return list({(message.direction, message.text): message for message in messages}.values())
+
+
+class Authority(certificates.Authority):
+    """A certificate authority for phones."""
+
+    def server(
+        self, address: str, *, days: tuple[int, int] = (-1, 30), self_signed: bool = False, **options: Any
+    ) -> TlsConfig:
+        """The settings of a phone that shows a certificate for ``address``."""
+        certificate, key = self.issue(address, days=days, self_signed=self_signed)
+        return TlsConfig(ca_file=self.ca_file, certificate=str(certificate), private_key=str(key), **options)
