@@ -192,6 +192,8 @@ class Fault(StrEnum):
     PAYLOAD_MISMATCH = "payload-mismatch", _AUDIO, "the payload is not what its type says: noise at both ends"
     SRTP_MISMATCH = "srtp-mismatch", _AUDIO, "the trunk offers SRTP alone to an AI without it: 488"
     AUDIO_CROSSED = "audio-crossed", _AUDIO, "both ends hear another call's audio"
+    AUDIO_REPLAYED = ("audio-replayed", _AUDIO, "both ends hear what a caller sent in an earlier call")
+    AUDIO_ECHOED = ("audio-echoed", _AUDIO, "the caller hears itself instead of the AI, for the whole call")
     HEAVY_LOSS = "heavy-loss", _AUDIO, "three packets of ten are lost, in bursts, both ways"
     HIGH_DELAY = "high-delay", _AUDIO, "each direction takes 700 ms longer"
     FROM_ANONYMOUS = "from-anonymous", _CALLER_ID, "the platform's From to the AI is anonymous"

@@ -70,7 +70,8 @@ FAULTS: Final[Mapping[str, Sequence[str]]] = {
     INBOUND: (
         "rtp-blocked-to-ai", "rtp-blocked-to-caller", "rtp-blocked-both", "sdp-private-address", "rtp-one-packet-to-caller",
         "g711-one-side", "payload-mismatch", "heavy-loss", "route-wrong-did", "route-missing", "assistant-not-attached",
-        "concurrency-exhausted", "no-g711", "codecs-stripped-to-ai", "from-trunk-did", "from-other-number",
+        "concurrency-exhausted", "no-g711", "codecs-stripped-to-ai", "from-trunk-did", "from-other-number", "audio-replayed",
+        "audio-echoed",
     ),
     TRANSFER: (
         "telephone-event-stripped-to-ai", "group-did-wrong", "group-wrong", "trunk-inactive", "refer-rejected",
@@ -84,6 +85,8 @@ FAULTS: Final[Mapping[str, Sequence[str]]] = {
 #: What diagnosis calls it, where that is not the name of what was made wrong.
 ALSO_RIGHT: Final[Mapping[str, frozenset[str]]] = {
     "silent": frozenset({"ai-silent"}),
+    "audio-replayed": frozenset({"audio-crossed"}),
+    "audio-echoed": frozenset({"echo"}),
     "telephone-event-stripped-to-ai": frozenset({"dtmf-not-negotiated"}),
     "caller-hangup-not-passed-on": frozenset({"hangup-not-passed-on"}),
     "ai-hangup-not-passed-on": frozenset({"hangup-not-passed-on"}),
@@ -178,9 +181,9 @@ def clean(cases: int) -> Iterator[tuple[Witness, Ai]]:
         yield kinds[at % len(kinds)]
 
 
-def worlds(sample: int | None, cases: int, dice: random.Random) -> list[World]:
-    """All worlds, or ``sample`` of the wrong ones, and clean ones for so many cases."""
-    every = wrong()
+def worlds(sample: int | None, cases: int, dice: random.Random, faults: Sequence[str] = ()) -> list[World]:
+    """All worlds, or ``sample`` of the wrong ones, with these ``faults`` if any are named; and clean ones for so many cases."""
+    every = [world for world in wrong() if not faults or world.fault in faults]
     chosen = every if sample is None else dice.sample(every, min(sample, len(every)))
     made = Numbered()
     for world in chosen:

@@ -23,7 +23,7 @@ from harness.errors import HarnessError
 from tools import ROOT
 from tools.liveproof.outside import Outside, world
 from tools.liveproof.page import page
-from tools.liveproof.plan import World, worlds, wrong
+from tools.liveproof.plan import ROWS, World, worlds, wrong
 from tools.liveproof.results import Proof, Result, read
 
 #: Tenants of the world, and so files of one run, at most.
@@ -39,8 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run all worlds, print and write the figures, and judge."""
     asked = _parser().parse_args(arguments)
     seed = asked.seed if asked.seed is not None else random.SystemRandom().randrange(2**32)
-    clean = asked.clean if asked.clean is not None else 17 if asked.sample is not None else CLEAN_CASES
-    every = worlds(asked.sample, clean, random.Random(seed))
+    partial = asked.sample is not None or bool(asked.fault)
+    clean = asked.clean if asked.clean is not None else 17 if partial else CLEAN_CASES
+    every = worlds(asked.sample, clean, random.Random(seed), asked.fault)
     print(f"{len(every)} worlds, seed {seed}", flush=True)
     for directory in filter(None, (asked.reports, asked.keep)):
         directory.mkdir(parents=True, exist_ok=True)
@@ -54,15 +55,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 3
     drawn = (
         ""
-        if asked.sample is None
-        else f"{asked.sample} of the {len(wrong())} worlds in which something is wrong, drawn (seed {seed})"
+        if not partial
+        else f"{sum(one.rows != ROWS for one in every)} of the {len(wrong())} worlds in which something is wrong (seed {seed})"
     )
     text = page(proof, drawn)
     print(text)
     for line in proof.shortfalls:
         print(f"WRONG   {line}")
     print("  ".join(f"{key} {value}" for key, value in proof.plain().items()))
-    if asked.page is not None or asked.sample is None:
+    if asked.page is not None or not partial:
         (asked.page or _PAGE).write_text(text, encoding="utf-8")
     return int(bool(proof.shortfalls))
 
@@ -72,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--sample", type=int, metavar="N", help="so many wrong worlds, drawn (all of them otherwise), and a clean one"
     )
+    parser.add_argument("--fault", action="append", default=[], metavar="NAME", help="this fault alone (repeatable)")
     parser.add_argument("--clean", type=int, metavar="N", help=f"clean cases, about ({CLEAN_CASES}; 17 of a sample)")
     parser.add_argument("--seed", type=int)
     parser.add_argument("-n", dest="workers", type=int, default=4 * (os.cpu_count() or 1), help="cases at once")

@@ -5,15 +5,21 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections import deque
 from collections.abc import Callable
 
+from harness.audio.confirm import PERIOD
 from harness.limits import LEG_MARKS
 from harness.simulation.media import sound
 from harness.simulation.media.relay import Impairment, Send
 from harness.simulation.media.rtp import Packet
+from harness.simulation.media.sound import FRAME, Frames
 
 #: Stands for another call's audio: a mark that names no leg, so that it is never by chance the listener's own.
 FOREIGN_MARK = LEG_MARKS
+_PCMU, _PCMA = 0, 8  # payload types (RFC 3551 section 6)
+_SETTLED = 50  # frames of a call after which its caller is sure to be heard
+_ECHO = 10  # frames that an echo is behind at most
 _BURST = 3.0  # packets lost in a row, on average
 # Bits in reverse order: what G.711 makes of octets that are something else.
 _NOISE = bytes(int(f"{octet:08b}"[::-1], 2) ^ 0x5A for octet in range(256))
@@ -78,25 +84,70 @@ def noise(data: bytes, onward: Send) -> None:
     onward(_with_payload(data, lambda packet: packet.payload.translate(_NOISE)))
 
 
-def crossed() -> Impairment:
-    """Another call's audio takes this one's place."""
+def foreign(payload_type: int) -> Frames:
+    """The mark of a call that is none of this world's."""
+    return sound.mark(FOREIGN_MARK, "PCMA" if payload_type == _PCMA else "PCMU")
+
+
+def crossed(audio: Callable[[int], Frames] = foreign) -> Impairment:
+    """Another call's ``audio`` takes this one's place, in the codec of its payload type."""
     position = 0
 
-    def foreign(packet: Packet) -> bytes:
+    def other(packet: Packet) -> bytes:
         nonlocal position
-        frames = sound.mark(FOREIGN_MARK, "PCMA" if packet.payload_type == 8 else "PCMU")
+        frames = audio(packet.payload_type)
         position += 1
         return frames[position % len(frames)]
 
     def impair(data: bytes, onward: Send) -> None:
-        onward(_with_payload(data, foreign))
+        onward(_with_payload(data, other))
 
     return impair
 
 
+class Replay:
+    """Plays a caller's audio again in the next call."""
+
+    def __init__(self) -> None:
+        self._earlier: dict[int, Frames] = {}  # by payload type
+
+    def impairments(self) -> tuple[Impairment, Impairment]:
+        """For RTP to the AI, which is recorded, and to the caller. The first call hears a :func:`foreign` mark."""
+        earlier, own = dict(self._earlier), list[bytes]()
+        to_ai, to_caller = (crossed(lambda kind: earlier.get(kind) or foreign(kind)) for _ in range(2))
+
+        def record(packet: Packet) -> bytes:
+            own.append(packet.payload)
+            if len(own) == _SETTLED:
+                self._earlier[packet.payload_type] = tuple(own[-(PERIOD // FRAME) :])
+            return packet.payload
+
+        def impair(data: bytes, onward: Send) -> None:
+            to_ai(_with_payload(data, record), onward)
+
+        return impair, to_caller
+
+
+def echoed() -> tuple[Impairment, Impairment]:
+    """The impairments of RTP to the AI, which hears the caller, and to the caller, who hears itself in the AI's place."""
+    said: deque[bytes] = deque(maxlen=_ECHO)
+
+    def keep(packet: Packet) -> bytes:
+        said.append(packet.payload)
+        return packet.payload
+
+    def again(packet: Packet) -> bytes:
+        return said.popleft() if said else sound.silence("PCMA" if packet.payload_type == _PCMA else "PCMU")[0]
+
+    return (
+        lambda data, onward: onward(_with_payload(data, keep)),
+        lambda data, onward: onward(_with_payload(data, again)),
+    )
+
+
 def _with_payload(data: bytes, make: Callable[[Packet], bytes]) -> bytes:
     packet = Packet.parse(data)
-    if packet is None or packet.payload_type not in (0, 8):
+    if packet is None or packet.payload_type not in (_PCMU, _PCMA):
         return data
     payload = make(packet)
     return bytes(Packet(packet.payload_type, packet.sequence, packet.timestamp, packet.ssrc, payload, packet.marker))

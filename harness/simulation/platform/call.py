@@ -301,7 +301,7 @@ class PlatformCall(RoutedCall):
         if not self.platform.faults:
             return None, None
         if AI in (a.peer, b.peer):
-            to_ai, to_caller = impairments_with_ai(self._wrong)
+            to_ai, to_caller = impairments_with_ai(self._wrong, self.platform.replay)
             return (to_ai, to_caller) if b.peer == AI else (to_caller, to_ai)
         if self._transferred and self._wrong(Fault.TRANSFER_NO_AUDIO):
             return impairments.blocked, impairments.blocked

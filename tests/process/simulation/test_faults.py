@@ -90,6 +90,7 @@ def test_a_fault_of_another_line_is_not_seen(td: Stage) -> None:
         ("g711-one-side", False, False),
         ("payload-mismatch", False, False),
         ("audio-crossed", False, False),
+        ("audio-echoed", False, True),
     ],
 )
 def test_audio(td: Stage, fault: str, caller_hears_ai: bool, ai_hears_caller: bool) -> None:
@@ -106,6 +107,21 @@ def test_audio(td: Stage, fault: str, caller_hears_ai: bool, ai_hears_caller: bo
         listens(call)  # what must not be heard has to be given time
         assert bool(marks_heard(call) & theirs) is caller_hears_ai
         assert (call.mark in at_ai()) is ai_hears_caller
+
+
+def test_a_replay_plays_the_mark_of_the_call_before(td: Stage) -> None:
+    """To both ends, which hear nobody of their own call."""
+    with td.world.fault("audio-replayed", "inbound"):
+        first, _ = answered(td)
+        listens(first)
+        first.hangup()
+        first.wait_state("disconnected", PATIENCE)
+        second, _ = answered(td)
+        until("the caller hears the one before", lambda: first.mark in marks_heard(second))
+        until("so does the AI", lambda: first.mark in {mark["mark"] for mark in td.record().witness("marks")})
+        listens(second)
+        assert marks_heard(second) == {first.mark}
+        assert {mark["mark"] for mark in td.record().witness("marks")} == {first.mark}
 
 
 def test_sdp_names_a_private_address(td: Stage) -> None:
