@@ -1,9 +1,10 @@
-"""A firewall between platform and AI, for the tenant that was told to have one."""
+"""The network of a tenant: a firewall between platform and AI, where a fault says so, and messages that are late."""
 
 from __future__ import annotations
 
 from harness.simulation.faults import Fault, Faults
-from harness.simulation.wire.transport import REJECT, Passage, Passed
+from harness.simulation.settings import CurrentSettings
+from harness.simulation.wire.transport import REJECT, Delayed, Passage, Passed
 
 _DROPS = {"udp": Fault.FIREWALL_UDP, "tcp": Fault.FIREWALL_TCP, "tls": Fault.FIREWALL_TLS}
 _REJECTS = {
@@ -16,8 +17,9 @@ _REJECTS = {
 class Firewall:
     """Filters what goes to and from the trunks' addresses and Synthflow's."""
 
-    def __init__(self, faults: Faults) -> None:
+    def __init__(self, faults: Faults, settings: CurrentSettings) -> None:
         self._faults = faults
+        self._settings = settings
 
     @property
     def blocked(self) -> frozenset[str]:
@@ -31,4 +33,9 @@ class Firewall:
                 return None
             if self._faults.on(_REJECTS[passage.transport]):
                 return REJECT
-        return passage.data
+        return self.delay(passage)
+
+    def delay(self, passage: Passage) -> Passed:
+        """See `Filter`: of the ways that have no firewall."""
+        seconds = self._settings.now.noise.sip_delay_s
+        return Delayed(seconds, passage.data) if seconds and passage.data else passage.data

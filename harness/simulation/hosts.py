@@ -18,5 +18,6 @@ class Host(enum.IntEnum):
     OTHER_REGION = 62
     STAND_IN = 80
     STRANGER = 81
+    NOISE = 82
     FIRST_PHONE = 90
     NOBODY = 99

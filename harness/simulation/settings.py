@@ -97,7 +97,24 @@ class ApiSettings(_Model):
     witness: bool = (
         True  #: whether a record tells more than the documented fields, and marks and digits in its transcript
     )
+    others: bool = (
+        False  #: whether its lists have calls of other people, and old ones of the callers, whatever is asked for
+    )
     date_jumps_s: float = 0.0  #: how far the Date of its answers is ahead from the first call on; its records are not
+
+
+class NoiseSettings(_Model):
+    """What else goes on around the calls of a platform that works. It is no fault: no right case may fail by it."""
+
+    scans_per_s: float = Field(
+        0.0, ge=0, le=1000
+    )  #: INVITE, REGISTER and OPTIONS of a scanner at the phones' UDP ports
+    strangers_every_s: float = Field(0.0, ge=0)  #: so often a stranger calls the next number of the platform; 0: never
+    sip_delay_s: float = Field(0.0, ge=0, le=5)  #: of each SIP message, each time that a node sends or receives it
+    rtp_delay_s: float = Field(0.0, ge=0, le=5)  #: of each RTP packet that the platform relays
+    rtp_jitter_s: float = Field(0.0, ge=0, le=1)  #: up to so much more
+    stands_still_s: float = Field(0.0, ge=0, le=5)  #: how long the world's process gets no processor, each time
+    stands_still_every_s: float = Field(1.0, gt=0)
 
 
 class Settings(_Model):
@@ -105,6 +122,7 @@ class Settings(_Model):
 
     rtcp: RtcpSettings = RtcpSettings()
     api: ApiSettings = ApiSettings()
+    noise: NoiseSettings = NoiseSettings()
     assistants: dict[str, AssistantSettings] = {}  #: by name; ``*`` for all others
     groups: dict[str, GroupSettings] = {}  #: likewise
     lines: dict[str, LineSettings] = {}  #: likewise

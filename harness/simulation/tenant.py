@@ -24,6 +24,7 @@ from harness.simulation.firewall import Firewall
 from harness.simulation.hosts import Host
 from harness.simulation.http_server import HttpServer
 from harness.simulation.media.ticker import Ticker
+from harness.simulation.noise import STRANGER, Noise
 from harness.simulation.pki import Authority
 from harness.simulation.platform.announcements import Announcements
 from harness.simulation.platform.base import Platform
@@ -82,8 +83,8 @@ class Tenant:
         self._api: HttpServer | None = None
         self._tasks: list[asyncio.Task[Any]] = []
         self._token = secrets.token_urlsafe(24)
-        self._firewall = Firewall(self.faults)
         self.settings = CurrentSettings(parse(deployment.simulated))
+        self._firewall = Firewall(self.faults, self.settings)
         self.deployment = with_addresses(deployment, block)
         self._certificates = Certificates(f"tenant-{number}", self.deployment, block, authority)
         self._fill_in(
@@ -119,6 +120,7 @@ class Tenant:
         await self._start_synthflow_agents()
         await self._start_platform()
         await self._start_synthflow()
+        await self._start_noise()
         self.faults.on_change.append(self._note_faults)
 
     def _note_faults(self) -> None:
@@ -127,6 +129,7 @@ class Tenant:
     async def _agent(
         self, name: str, listens: list[Listen], tls: TlsIdentity | None, trace: Trace | None = None, **more: Any
     ) -> UserAgent:
+        more = {"filter": self._firewall.delay} | more
         ua = UserAgent(name, listens, tls=tls, trace=trace or self._trace, software=f"simulated-{name}", **more)
         await ua.start()
         self._agents.append(ua)
@@ -140,6 +143,7 @@ class Tenant:
         subscribers = [phone for phone in self.deployment.phones.values() if phone.number and phone.password]
         passwords = {phone.aor_user: phone.password.get_secret_value() for phone in subscribers if phone.password}
         users = {phone.number: phone.aor_user for phone in subscribers if phone.number}
+        passwords[STRANGER.username], users[STRANGER.username] = STRANGER.password, STRANGER.username
         realm = next(
             (accounts[p.account].domain for p in self.deployment.phones.values() if p.number), "carrier.example"
         )
@@ -290,6 +294,23 @@ class Tenant:
             synthflow__ca_file=self._certificates.ca_file,
         )
 
+    async def _start_noise(self) -> None:
+        ua = await self._agent("stranger", [Listen("udp", self._block[Host.NOISE])], None)
+        at = self.carrier.ua.local("udp")
+        numbers = [number for _, _, number in self.deployment.all_dids()]
+        hop = Hop("udp", at.address, at.port)
+        self._noise = Noise(self._audit, self._ticker, ua, hop, self._phones, numbers)
+        self._noise.make(self.settings.now.noise)
+
+    def _phones(self) -> Iterator[tuple[str, int]]:
+        """Where the harness's phones listen: those in the AI's place, and all that are registered."""
+        for trunk in self.deployment.trunks:
+            if trunk.ai == "stand-in" and trunk.transport == "udp":
+                yield self._block[Host.STAND_IN], trunk.port
+        for registrar in (self.carrier.registrar, self.platform.registrar):
+            places = [binding.flow for user in registrar.users() for binding in registrar.bindings(user)]
+            yield from (flow.remote for flow in places if flow.transport == "udp")
+
     def _synthflow_trace(self, traced: Traced) -> None:
         self.synthflow.trace(traced)
         if self._trace is not None:
@@ -338,6 +359,7 @@ class Tenant:
     async def change_settings(self, now: Settings) -> None:
         """Use these settings from now on; calls that are up go on unchanged."""
         self.settings.now = now
+        self._noise.make(now.noise)
         await self._apply_settings()
 
     async def _apply_settings(self) -> None:
@@ -360,6 +382,7 @@ class Tenant:
             "calls": [call.plain() for call in calls],
             "ai_calls": len(self.synthflow.conversations),
             "landings": [asdict(landed) for landed in self.platform.landings],
+            "scans": {"from": self.address(Host.NOISE), "sent": self._noise.scans, "answered": self._noise.answers},
             "relays": sum(call.relays for call in calls),
             "registrations": {
                 "carrier": self.carrier.registrar.users(),

@@ -70,11 +70,14 @@ def lossy(share: float, seed: int = 1) -> Impairment:
     return impair
 
 
-def delayed(seconds: float) -> Impairment:
-    """Every packet arrives ``seconds`` later."""
+def delayed(seconds: float, jitter: float = 0.0, then: Impairment | None = None) -> Impairment:
+    """Every packet arrives ``seconds`` later, and up to ``jitter`` more; what else happens to it happens ``then``."""
+    dice = random.Random(1)
 
     def impair(data: bytes, onward: Send) -> None:
-        asyncio.get_running_loop().call_later(seconds, onward, data)
+        late = seconds + jitter * dice.random()
+        deliver = (onward, data) if then is None else (then, data, onward)
+        asyncio.get_running_loop().call_later(late, *deliver)
 
     return impair
 

@@ -297,9 +297,15 @@ class PlatformCall(RoutedCall):
         return super().answer(toward, leg)
 
     def impairments_between(self, a: WireLeg, b: WireLeg) -> tuple[Impairment | None, Impairment | None]:
-        """The impairments that the faults of this line cause."""
-        if not self.platform.faults:
-            return None, None
+        """The impairments that the faults of this line cause, and the network's own delay."""
+        faulty = self._faults_between(a, b) if self.platform.faults else (None, None)
+        noise = self.platform.settings.now.noise
+        if not noise.rtp_delay_s and not noise.rtp_jitter_s:
+            return faulty
+        forward, back = (impairments.delayed(noise.rtp_delay_s, noise.rtp_jitter_s, each) for each in faulty)
+        return forward, back
+
+    def _faults_between(self, a: WireLeg, b: WireLeg) -> tuple[Impairment | None, Impairment | None]:
         if AI in (a.peer, b.peer):
             to_ai, to_caller = impairments_with_ai(self._wrong, self.platform.replay)
             return (to_ai, to_caller) if b.peer == AI else (to_caller, to_ai)

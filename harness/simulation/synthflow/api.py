@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from email.utils import formatdate
 from http import HTTPStatus
+from itertools import product
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
@@ -17,6 +18,7 @@ from aiohttp.typedefs import Handler, Middleware
 from harness.deployment import Deployment
 from harness.simulation import guards
 from harness.simulation.audit import Audit
+from harness.simulation.noise import STRANGER
 from harness.simulation.settings import CurrentSettings
 from harness.simulation.synthflow.numbers import BadNumberError, SipNumbers
 from harness.simulation.synthflow.record import CallRecord, Records
@@ -28,6 +30,8 @@ _NAMES_IN_A_LIST = {
     "phone_number_from": "lead_phone_number",
     "phone_number_to": "agent_phone_number",
 }
+#: How old the calls are that a list has whatever it was asked for.
+_AGES_S = (5.0, 3600.0, 86_400.0)
 #: What a single call alone has.
 _NOT_IN_A_LIST = ("prompt_variables", "telephony_ringing_duration")
 
@@ -53,7 +57,8 @@ def api(
     app.middlewares.append(_unwilling(settings))
     app.middlewares.append(_dated(settings, records))
     app.middlewares.append(answered)
-    handlers = _Handlers(records, numbers, models, settings)
+    callers = [phone.number for phone in deployment.phones.values() if phone.number]
+    handlers = _Handlers(records, numbers, models, callers, settings)
     app.router.add_get("/v2/calls", handlers.calls)
     app.router.add_get("/v2/calls/{id}", handlers.call)
     app.router.add_post("/v2/prepare_inbound", handlers.prepare_inbound)
@@ -110,12 +115,19 @@ def _dated(settings: CurrentSettings, records: Records) -> Middleware:
 
 class _Handlers:
     def __init__(
-        self, records: Records, numbers: SipNumbers, models: Mapping[str, str], settings: CurrentSettings
+        self,
+        records: Records,
+        numbers: SipNumbers,
+        models: Mapping[str, str],
+        callers: Sequence[str],
+        settings: CurrentSettings,
     ) -> None:
         self._settings = settings
         self._records = records
         self._numbers = numbers
         self._models = models
+        self._callers = callers
+        self._began = time.time()
 
     async def calls(self, request: web.Request) -> web.Response:
         query = request.query
@@ -133,6 +145,8 @@ class _Handlers:
             for record in self._records.newest_first()
             if record.began * 1000 >= since and self._models.get(record.number_to) == model
         ]
+        if self._settings.now.api.others:
+            found += [record for record in self._others() if self._models.get(record.number_to) == model]
         page = found[max(offset, 0) :][: max(limit, 0)]
         return _ok(
             {
@@ -140,6 +154,16 @@ class _Handlers:
                 "calls": [self._in_a_list(record) for record in page],
             }
         )
+
+    def _others(self) -> Iterator[CallRecord]:
+        """For each number a call of a stranger's that has just begun, and old ones of each caller."""
+        for did in self._models:
+            yield CallRecord(f"foreign-{did[1:]}", STRANGER.username, did, status="in-progress", answered_at=time.time())
+            for (number, age_s), caller in product(enumerate(_AGES_S), self._callers):
+                record = CallRecord(f"stale-{number}-{did[1:]}-{caller[1:]}", caller, did, status="completed")
+                record.began = record.answered_at = self._began - age_s
+                record.released_at = record.began + 1.0
+                yield record
 
     def _in_a_list(self, record: CallRecord) -> dict[str, Any]:
         told = self._plain(record).items()

@@ -25,6 +25,7 @@ from harness.simulation.media.digits import ReceivedDigit
 from harness.simulation.numbering import e164, number_of
 from harness.simulation.pki import Authority
 from harness.simulation.platform.routes import GroupRoute, LineRoute, Routes
+from harness.simulation.settings import CurrentSettings, Settings
 from harness.simulation.synthflow.record import CallRecord, Records
 from harness.simulation.wire.transport import REJECT, Passage, Traced
 from harness.sip.message import Request
@@ -163,7 +164,7 @@ def test_what_is_no_fault_here_is_refused(name: str, line: str | None, says: str
 
 def test_the_firewall_stops_its_transport_alone() -> None:
     switch = faults()
-    firewall = Firewall(switch)
+    firewall = Firewall(switch, CurrentSettings(Settings()))
     udp = Passage("in", "udp", ("127.0.0.1", 1), ("127.0.0.2", 2), b"x")
     tcp = Passage("in", "tcp", ("127.0.0.1", 1), ("127.0.0.2", 2), b"x")
     assert firewall.judge(udp) == b"x"
