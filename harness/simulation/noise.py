@@ -58,7 +58,6 @@ class Noise:
         self._phones = phones
         self._numbers = itertools.cycle(numbers)
         self._tasks: list[asyncio.Task[Any]] = []
-        self.scans = self.answers = 0  #: what the scanner has sent, and what came back
 
     def make(self, asked: NoiseSettings) -> None:
         """Make this noise from now on, and no other; strangers' calls that are up go on."""
@@ -76,31 +75,12 @@ class Noise:
         self._tasks.append(self._audit.spawn(work, f"noise: {name}"))
 
     async def _scan(self, per_s: float) -> None:
-        loop = asyncio.get_running_loop()
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as sock:
             sock.bind((self._address, 0))
-            loop.add_reader(sock, self._answered, sock)
-            try:
-                for method in itertools.cycle(_METHODS):
-                    for phone in self._phones():
-                        self._send(sock, method, phone)
-                        await asyncio.sleep(1 / per_s)
-                    await asyncio.sleep(1 / per_s)
-            finally:
-                loop.remove_reader(sock)
-
-    def _send(self, sock: socket.socket, method: str, phone: Address) -> None:
-        self.scans += 1
-        host, port = sock.getsockname()
-        body = f"v=0\r\no=- 1 1 IN IP4 {host}\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0\r\nm=audio 40000 RTP/AVP 0\r\n"
-        to, here = f"{phone[0]}:{phone[1]}", f"{host}:{port}"
-        text = _SCAN.format(method=method, to=to, here=here, number=self.scans, length=len(body), body=body)
-        with contextlib.suppress(OSError):
-            sock.sendto(text.encode(), phone)
-
-    def _answered(self, sock: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            self.answers += bool(sock.recv(2048))
+            for number in itertools.count():
+                await asyncio.sleep(1 / per_s)
+                if phones := list(self._phones()):
+                    _try(sock, _METHODS[number % len(_METHODS)], phones[number // len(_METHODS) % len(phones)], number)
 
     async def _call_in_turn(self, every_s: float) -> None:
         while True:
@@ -130,6 +110,15 @@ class Noise:
         finally:
             call.hangup()
             media.close()
+
+
+def _try(sock: socket.socket, method: str, phone: Address, number: int) -> None:
+    host, port = sock.getsockname()
+    body = f"v=0\r\no=- 1 1 IN IP4 {host}\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0\r\nm=audio 40000 RTP/AVP 0\r\n"
+    to, here = f"{phone[0]}:{phone[1]}", f"{host}:{port}"
+    text = _SCAN.format(method=method, to=to, here=here, number=number, length=len(body), body=body)
+    with contextlib.suppress(OSError):
+        sock.sendto(text.encode(), phone)
 
 
 async def _stand_still(seconds: float, every_s: float) -> None:

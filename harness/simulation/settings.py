@@ -97,9 +97,7 @@ class ApiSettings(_Model):
     witness: bool = (
         True  #: whether a record tells more than the documented fields, and marks and digits in its transcript
     )
-    others: bool = (
-        False  #: whether its lists have calls of other people, and old ones of the callers, whatever is asked for
-    )
+    stale: bool = False  #: whether its lists have old calls of each caller, whatever ``from_date`` asks for
     date_jumps_s: float = 0.0  #: how far the Date of its answers is ahead from the first call on; its records are not
 
 

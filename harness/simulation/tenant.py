@@ -382,7 +382,6 @@ class Tenant:
             "calls": [call.plain() for call in calls],
             "ai_calls": len(self.synthflow.conversations),
             "landings": [asdict(landed) for landed in self.platform.landings],
-            "scans": {"from": self.address(Host.NOISE), "sent": self._noise.scans, "answered": self._noise.answers},
             "relays": sum(call.relays for call in calls),
             "registrations": {
                 "carrier": self.carrier.registrar.users(),

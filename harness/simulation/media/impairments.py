@@ -108,27 +108,21 @@ def crossed(audio: Callable[[int], Frames] = foreign) -> Impairment:
     return impair
 
 
-class Replay:
-    """Plays a caller's audio again in the next call."""
+_earlier: dict[int, Frames] = {}  # what a caller sent in the last call of this world, by payload type
 
-    def __init__(self) -> None:
-        self._earlier: dict[int, Frames] = {}  # by payload type
 
-    def impairments(self) -> tuple[Impairment, Impairment]:
-        """For RTP to the AI, which is recorded, and to the caller. The first call hears a :func:`foreign` mark."""
-        earlier, own = dict(self._earlier), list[bytes]()
-        to_ai, to_caller = (crossed(lambda kind: earlier.get(kind) or foreign(kind)) for _ in range(2))
+def replayed() -> tuple[Impairment, Impairment]:
+    """The impairments of RTP to the AI and to the caller: both hear the caller of an earlier call, if there was one."""
+    audio, own = dict(_earlier), list[bytes]()
+    to_ai, to_caller = (crossed(lambda kind: audio.get(kind) or foreign(kind)) for _ in range(2))
 
-        def record(packet: Packet) -> bytes:
-            own.append(packet.payload)
-            if len(own) == _SETTLED:
-                self._earlier[packet.payload_type] = tuple(own[-(PERIOD // FRAME) :])
-            return packet.payload
+    def record(packet: Packet) -> bytes:
+        own.append(packet.payload)
+        if len(own) == _SETTLED:
+            _earlier[packet.payload_type] = tuple(own[-(PERIOD // FRAME) :])
+        return packet.payload
 
-        def impair(data: bytes, onward: Send) -> None:
-            to_ai(_with_payload(data, record), onward)
-
-        return impair, to_caller
+    return lambda data, onward: to_ai(_with_payload(data, record), onward), to_caller
 
 
 def echoed() -> tuple[Impairment, Impairment]:

@@ -13,7 +13,6 @@ from harness.simulation.audit import Audit
 from harness.simulation.faults import Fault, Faults
 from harness.simulation.identity import Caller
 from harness.simulation.legs import Headers, LegTarget, WireLeg
-from harness.simulation.media.impairments import Replay
 from harness.simulation.media.leg import LegMedia
 from harness.simulation.media.ticker import Ticker
 from harness.simulation.platform.announcements import SOMEBODY
@@ -77,7 +76,6 @@ class Platform:
         self.media_address = media_address
         self.nobody = nobody  #: an address where nobody is
         self.routes = Routes(deployment, faults)
-        self.replay = Replay()
         self.registrar = Registrar(self.domain, agent_passwords)
         self.calls: set[RoutedCall] = set()
         self.landings: deque[Landed] = deque(maxlen=_LANDINGS_KEPT)  #: for its own report, the newest last

@@ -307,7 +307,7 @@ class PlatformCall(RoutedCall):
 
     def _faults_between(self, a: WireLeg, b: WireLeg) -> tuple[Impairment | None, Impairment | None]:
         if AI in (a.peer, b.peer):
-            to_ai, to_caller = impairments_with_ai(self._wrong, self.platform.replay)
+            to_ai, to_caller = impairments_with_ai(self._wrong)
             return (to_ai, to_caller) if b.peer == AI else (to_caller, to_ai)
         if self._transferred and self._wrong(Fault.TRANSFER_NO_AUDIO):
             return impairments.blocked, impairments.blocked

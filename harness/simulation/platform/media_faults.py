@@ -8,7 +8,6 @@ from typing import Final
 from harness.simulation.faults import Fault
 from harness.simulation.legs import LegSdp, WireLeg
 from harness.simulation.media import impairments
-from harness.simulation.media.impairments import Replay
 from harness.simulation.media.leg import LegMedia, audio_of, encrypted, is_g711
 from harness.simulation.media.relay import Impairment
 from harness.sip.sdp import G722, G729, PCMA, PCMU, TELEPHONE_EVENT
@@ -59,7 +58,7 @@ def faulty_offer(wrong: IsOn, plain: MakeOffer) -> MakeOffer | None:
     return next((make for fault, make in offers.items() if wrong(fault)), None)
 
 
-def impairments_with_ai(wrong: IsOn, replay: Replay) -> tuple[Impairment | None, Impairment | None]:
+def impairments_with_ai(wrong: IsOn) -> tuple[Impairment | None, Impairment | None]:
     """The impairments of RTP to the AI, and to the caller."""
     impairments_of: dict[Fault, Callable[[], tuple[Impairment | None, Impairment | None]]] = {
         Fault.RTP_BLOCKED_TO_AI: lambda: (impairments.blocked, None),
@@ -71,7 +70,7 @@ def impairments_with_ai(wrong: IsOn, replay: Replay) -> tuple[Impairment | None,
         Fault.SDP_PRIVATE_ADDRESS: lambda: (None, impairments.blocked),
         Fault.PAYLOAD_MISMATCH: lambda: (impairments.noise, impairments.noise),
         Fault.AUDIO_CROSSED: lambda: (impairments.crossed(), impairments.crossed()),
-        Fault.AUDIO_REPLAYED: replay.impairments,
+        Fault.AUDIO_REPLAYED: impairments.replayed,
         Fault.AUDIO_ECHOED: impairments.echoed,
         Fault.HEAVY_LOSS: lambda: (impairments.lossy(0.3, seed=2525), impairments.lossy(0.3, seed=1006)),
         Fault.HIGH_DELAY: lambda: (impairments.delayed(0.7), impairments.delayed(0.7)),

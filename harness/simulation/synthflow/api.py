@@ -18,7 +18,6 @@ from aiohttp.typedefs import Handler, Middleware
 from harness.deployment import Deployment
 from harness.simulation import guards
 from harness.simulation.audit import Audit
-from harness.simulation.noise import STRANGER
 from harness.simulation.settings import CurrentSettings
 from harness.simulation.synthflow.numbers import BadNumberError, SipNumbers
 from harness.simulation.synthflow.record import CallRecord, Records
@@ -145,8 +144,8 @@ class _Handlers:
             for record in self._records.newest_first()
             if record.began * 1000 >= since and self._models.get(record.number_to) == model
         ]
-        if self._settings.now.api.others:
-            found += [record for record in self._others() if self._models.get(record.number_to) == model]
+        if self._settings.now.api.stale:
+            found += self._old_calls(model)
         page = found[max(offset, 0) :][: max(limit, 0)]
         return _ok(
             {
@@ -155,15 +154,14 @@ class _Handlers:
             }
         )
 
-    def _others(self) -> Iterator[CallRecord]:
-        """For each number a call of a stranger's that has just begun, and old ones of each caller."""
-        for did in self._models:
-            yield CallRecord(f"foreign-{did[1:]}", STRANGER.username, did, status="in-progress", answered_at=time.time())
-            for (number, age_s), caller in product(enumerate(_AGES_S), self._callers):
-                record = CallRecord(f"stale-{number}-{did[1:]}-{caller[1:]}", caller, did, status="completed")
-                record.began = record.answered_at = self._began - age_s
-                record.released_at = record.began + 1.0
-                yield record
+    def _old_calls(self, model: str) -> Iterator[CallRecord]:
+        """Old calls of each caller."""
+        dids = [did for did, named in self._models.items() if named == model]
+        for did, caller, age_s in product(dids, self._callers, _AGES_S):
+            record = CallRecord(f"stale-{did[1:]}-{caller[1:]}-{age_s:g}", caller, did, status="completed")
+            record.began = record.answered_at = self._began - age_s
+            record.released_at = record.began + 1.0
+            yield record
 
     def _in_a_list(self, record: CallRecord) -> dict[str, Any]:
         told = self._plain(record).items()
