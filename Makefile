@@ -61,6 +61,10 @@ shapes: .venv/.ready  ## customers that are drawn, each verified clean and with 
 corpus: .venv/.ready  ## the stored cases of tests/contract/corpus, recorded anew (an hour or two; ARGS=--expect: only what is expected of them)
 	@.venv/bin/python -m tools.corpus $(ARGS)
 
+.PHONY: reference
+reference: .venv/.ready  ## docs/cli.md, the keys in docs/deployment.md and the JSON Schemas in docs/reference, from the code
+	@.venv/bin/python -m tools.reference
+
 diagnosis-page: .venv/.ready  ## the tables of docs/diagnosis.md, from the rules
 	@.venv/bin/python -m tools.diagnosis
 

@@ -37,9 +37,9 @@ def phone_of(leg: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SipMessage(Event):
-    """A SIP message as it crossed the phone's transport, whole.
+    """A whole SIP message as it crossed the phone's transport.
 
-    ``unread`` is why the phone's stack dropped a message it received: to the call it never was.
+    ``unread`` is why the phone's stack dropped a received message, so that the call never saw it.
     """
 
     direction: Direction
@@ -84,7 +84,7 @@ class MediaState(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MarkHeard(Event):
-    """A mark was decoded in what this leg received; said again every 200 ms for as long as it goes on."""
+    """A mark was decoded in the received audio; recorded again every 200 ms while it lasts."""
 
     mark: int
     began: float  #: monotonic time of the first sample that belongs to it
@@ -101,7 +101,7 @@ class MarkEnded(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listened(Event):
-    """The listener's pulse: how much audio it has been given so far, so that silence can be told from not looking."""
+    """How much audio the listener has examined so far, which tells silence from not listening."""
 
     seconds: float  #: received audio looked at since the leg began
     level_dbov: float  #: of the part since the last pulse; -96.0 is digital silence
@@ -172,7 +172,7 @@ class RtpPaused(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FarEndReport(Event):
-    """What the far end says by RTCP of our stream (RFC 3550 section 6.4), told with each of its reports."""
+    """What the far end reports by RTCP about the stream that it receives (RFC 3550 section 6.4)."""
 
     sent: int  #: packets that had left us by then
     received: int  #: of those, as the far end counts; as before where this report does not name our stream
@@ -187,7 +187,7 @@ class FarEndReport(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForeignRtp(Event):
-    """RTP came from a host that neither the call's SDP nor its signalling names; it was neither heard nor counted."""
+    """RTP from a host that neither the SDP nor the signalling of the call names. It is neither heard nor counted."""
 
     source: str  #: ``address:port``; ``others`` when there are too many to tell apart
     packets: int  #: so far
@@ -223,7 +223,7 @@ class TransportFailed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TlsHandshake(Event):
-    """A far end has connected to the phone over TLS, and was shown its certificate; or would have been, where that ``failed``."""
+    """A far end connected to the phone over TLS and was shown its certificate; with ``failed``, the handshake did not complete."""
 
     remote: str  #: ``address:port``
     failed: bool  #: the handshake came to no end, as where the certificate is refused
@@ -231,9 +231,9 @@ class TlsHandshake(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StrangerRefused(Event):
-    """Requests were not acted on, because they came from none of the platform's addresses, or named a call wrongly.
+    """Requests were ignored: they came from an address that is not the platform's, or named a call wrongly.
 
-    Told with the first of a kind, then once a second while more come. ``leg`` is the call they were aimed at.
+    Recorded with the first of a kind, then once a second while more come. ``leg`` is the call that they named.
     """
 
     source: str  #: address; ``others`` when there are too many to tell apart
@@ -246,7 +246,7 @@ class StrangerRefused(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AskedByOptions(Event):
-    """Whether the platform had asked the phone by OPTIONS if it is there (RFC 3261 section 11), when the case began."""
+    """Whether the platform had sent the phone an OPTIONS before the case began (RFC 3261 section 11)."""
 
     there_s: float  #: how long the phone had been at its address
     answered: bool  #: whether an OPTIONS of the platform's was answered since
@@ -256,9 +256,9 @@ class AskedByOptions(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NameLookup(Event):
-    """A name that requests or RTP of the phone go to is slow to be found, or has no address. Told after a second, and at the end.
+    """A host name that the phone needs takes long to resolve, or does not resolve. Recorded after a second, and at the end.
 
-    Of a leg, where its INVITE waits for the name; a name that nothing known waits for is told of every phone of the process.
+    ``leg`` is set where an INVITE waits for the name. Where nothing known waits for it, every phone of the process records it.
     """
 
     name: str
@@ -270,7 +270,7 @@ class NameLookup(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PasswordWithheld(Event):
-    """A digest challenge got no answer: it is of another realm, or of a weaker algorithm, than the phone's password answers."""
+    """A digest challenge was not answered: its realm or algorithm is not one that the phone's password may be used for."""
 
     realm: str
     algorithm: str
@@ -280,9 +280,7 @@ class PasswordWithheld(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallsRefused(Event):
-    """An INVITE was refused, because the phone had no room for its call then, or its stack is short of something. That speaks
-    against nobody.
-    """
+    """The phone refused an INVITE because it had no room for the call, or its stack lacks something. Not a platform fault."""
 
     source: str  #: address
     why: str = ""  #: what its stack does not know; empty where it had no room
@@ -290,7 +288,7 @@ class CallsRefused(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recorded(Event):
-    """The leg's received audio is whole on disk."""
+    """The leg's received audio is complete on disk."""
 
     path: str
     sent_path: str | None = None

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any, Final, Literal, Union
 
+from typing_extensions import is_typeddict
+
 _NUMBER: Final = (int, float)  # which of them JSON does not tell apart
 #: A figure of ten digits (an SSRC, the longest Expires of a registration) is masked as a telephone number is: ``310•••0342``.
 _MASKED: Final = "•"
@@ -54,6 +56,8 @@ def _kinds(hint: Any) -> tuple[type, ...]:
         return _NUMBER
     if origin is Literal:
         return tuple({type(one) for one in arguments})
+    if is_typeddict(hint):
+        return (Mapping,)
     if origin in (Union, types.UnionType):
         return tuple(kind for one in arguments for kind in _kinds(one))
     if origin is None:

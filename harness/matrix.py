@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
 from itertools import chain
-from typing import Any
+
+from typing_extensions import TypedDict
 
 from harness import integrations
 from harness.deployment import Deployment, Handover, Timings
@@ -26,7 +27,7 @@ from harness.finding_kinds import (
     RequiredFindings,
 )
 from harness.integrations import sight
-from harness.integrations.base import Cell, Integration, PlannedCall, Row
+from harness.integrations.base import Cell, Integration, Moment, PlannedCall, Row
 from harness.integrations.cells import Cells, unproved_handovers, unproved_overflows
 from harness.model_words import nearest
 
@@ -38,6 +39,23 @@ _MORE_CALLS = 2
 _LONGEST_REGISTRATION_S = 3600.0
 #: In ``require``: every row that the guide asks for.
 DOCUMENTED = "documented"
+
+
+class CaseAbout(TypedDict):
+    """What a case is, as evidence and reports have it."""
+
+    id: str
+    row: str
+    moment: Moment
+    integration: str
+    deployment: str
+    trunk: str
+    line: str | None  # None: the row calls no number
+    axes: dict[str, str]
+    title: str
+    description: str
+    source: str
+    link: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +83,7 @@ class Case:
         """How the assistant of its number hands over in this case; None where it does not, or no number is called."""
         return deployment.handover(self.line, self.axes.get("handover", ""))
 
-    def plain(self) -> dict[str, Any]:
+    def plain(self) -> CaseAbout:
         """JSON-ready data for evidence and reports."""
         return {
             "id": self.id,
@@ -109,7 +127,7 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """A row of the integration that has no case, or none for one of the numbers or handovers, and why."""
+    """A row without a case, or without one for some number or handover, and why."""
 
     deployment: str
     row: str

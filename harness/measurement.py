@@ -34,7 +34,7 @@ class BetweenEnds(Measurement):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Direction(BetweenEnds):
-    """Whose voice arrived at ``listener``, and what did instead."""
+    """Whether the speaker's voice arrived at ``listener``, or what arrived instead."""
 
     towards: str = ""  #: the listener's role: ``ai``, ``caller``, ``agent``
     again: bool = False  #: after a change of the call
@@ -64,7 +64,7 @@ class EarlyMedia(BetweenEnds):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Silence(BetweenEnds):
-    """What was heard of somebody who should not be."""
+    """What was heard of a party that must not be heard."""
 
     listened_s: float | None = None
     heard: tuple[int, ...] = ()  #: marks
@@ -73,7 +73,7 @@ class Silence(BetweenEnds):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Crossing(Measurement):
-    """Voices that do not belong to the call."""
+    """Voices of other calls."""
 
     foreign: tuple[int, ...] = ()  #: marks
     echo: bool = False
@@ -90,7 +90,7 @@ class Level(BetweenEnds):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loss(Measurement):
-    """RTP packets lost; where too few were sent, the time that they flowed in, and what of it their audio filled."""
+    """RTP packets lost; where too few were sent, how much of the time their audio filled."""
 
     lost: int = 0
     expected: int = 0
@@ -101,7 +101,7 @@ class Loss(Measurement):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delay(BetweenEnds):
-    """How long a voice was under way; None when it was not heard."""
+    """How long a voice took to arrive; None when it was not heard."""
 
     delay_ms: float | None = None
     limit_ms: float | None = None
@@ -136,14 +136,14 @@ class Answers(Measurement):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repeated(Measurement):
-    """How often a 200 came again after its ACK."""
+    """How often a 200 was repeated after its ACK."""
 
     repeated: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnsweredBy(Measurement):
-    """Who answered, and where nobody did, what became of the call."""
+    """Who answered; where nobody did, how the call ended."""
 
     answered: tuple[str, ...] = ()
     wanted: str = ""
@@ -247,7 +247,7 @@ class Landing(Measurement):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StopsRinging(Measurement):
-    """A phone whose ringing has to end, since another agent answered."""
+    """Whether a phone stops ringing when another agent answers."""
 
     stopped: bool = False
     limit_s: float | None = None
@@ -255,7 +255,7 @@ class StopsRinging(Measurement):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ringing(Measurement):
-    """How often a phone rang that must not."""
+    """How often a phone rang that must not ring."""
 
     rang: int = 0
     watched: bool = True
@@ -271,7 +271,7 @@ class ReferMode(Measurement):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallsUp(Measurement):
-    """The legs that a phone has up."""
+    """The legs that are up at a phone."""
 
     up: tuple[str, ...] = ()
 
@@ -329,7 +329,7 @@ class Machine(Measurement):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spoken(Measurement):
-    """The last word before a call was over: seconds between them, None where nobody spoke."""
+    """Seconds between the last word and the end of the call; None where nobody spoke."""
 
     before_end_s: float | None = None
 

@@ -67,6 +67,16 @@ def has_left(file: IO[str], error: OSError) -> bool:
     )  # of a file it is the disk's fault
 
 
+def print_document(text: str, file: IO[str]) -> None:
+    """Print a document on standard output; nothing where its reader has left."""
+    try:
+        print(text, file=file, flush=True)
+    except OSError as error:
+        if not has_left(file, error):
+            raise
+        lead_nowhere(file)
+
+
 def lead_nowhere(file: IO[str]) -> None:
     """Have what is written to ``file`` from now on go nowhere: whoever read it has left."""
     nowhere = os.open(os.devnull, os.O_WRONLY)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Final
 
 import numpy as np
@@ -46,6 +46,14 @@ class SignalQuality:
     snr_db: float | None  #: active level over noise, up to 75; None when the sound never pauses, so that nobody knows
     gaps: tuple[Gap, ...]  #: silences of 40 ms or more inside the sound
     repeats: int  #: frames of 20 ms that are the one before again: losses concealed by repetition
+
+
+@dataclass(frozen=True, slots=True)
+class Figures(SignalQuality):
+    """What the samples and the marks of one direction tell."""
+
+    snr_by_mark_db: float | None  #: by the match of its marks; None without any
+    clock_drift_ppm: float | None  #: the sender's clock against the receiver's; None where it cannot be measured
 
 
 def signal_quality(samples: NDArray[np.int16], rate: int = SAMPLE_RATE) -> SignalQuality:
@@ -142,16 +150,16 @@ def _turned(before: float, after: float) -> float:
     return (after - before + PERIOD_SECONDS / 2) % PERIOD_SECONDS - PERIOD_SECONDS / 2
 
 
-def figures(audio: NDArray[np.int16], heard: list[Heard]) -> dict[str, Any]:
-    """Everything above of one direction at 8 kHz, as plain data; ``heard`` is what a detector said of it."""
-    return asdict(signal_quality(audio)) | {
-        "snr_by_mark_db": snr_by_mark(audio, heard) if heard else None,
-        "clock_drift_ppm": clock_drift_ppm(heard),
-    }
+def figures(audio: NDArray[np.int16], heard: list[Heard]) -> Figures:
+    """The figures of one direction at 8 kHz; ``heard`` is what a detector said of it."""
+    by_mark = snr_by_mark(audio, heard) if heard else None
+    found = signal_quality(audio)
+    measured = {field.name: getattr(found, field.name) for field in fields(found)}
+    return Figures(**measured, snr_by_mark_db=by_mark, clock_drift_ppm=clock_drift_ppm(heard))
 
 
 def best_snr(figures: Mapping[str, Any]) -> float | None:
-    """Of :func:`figures`: by the mark's own match where one was heard, else active parts over pauses."""
+    """Of :class:`Figures` in plain form: by the mark's own match where one was heard, else active parts over pauses."""
     by_mark: float | None = figures["snr_by_mark_db"]
     return figures["snr_db"] if by_mark is None else by_mark
 

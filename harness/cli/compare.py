@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import textwrap
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +11,7 @@ from rich.text import Text
 
 from harness.cli.app import FAILED, PASSED
 from harness.errors import MistakeError
+from harness.files import json_file
 from harness.nightly.compare import Difference, compare, lines, markdown
 from harness.report.foreign import require_ended, require_run
 from harness.report.run import history_of
@@ -41,7 +41,7 @@ def run(
         require_ended(directory.resolve())
     differences = compare(history_of(old.resolve()), history_of(new.resolve()))
     if as_json:
-        typer.echo(json.dumps([one.plain() for one in differences], indent=1))
+        typer.echo(json_file.text([one.plain() for one in differences]))
     elif as_markdown:
         typer.echo(markdown(differences), nl=False)
     else:

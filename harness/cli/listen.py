@@ -2,29 +2,61 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NotRequired
 
 import numpy as np
 import typer
 from numpy.typing import NDArray
 from rich.table import Table
+from typing_extensions import TypedDict
 
-from harness.audio.classify import classify
+from harness.audio.classify import Kind, Span, classify
 from harness.audio.detector import Heard, marks_heard
 from harness.audio.marks import SAMPLE_RATE, replied
 from harness.audio.mixture import marks_in
-from harness.audio.prompts import find_prompts, prompt_text
-from harness.audio.quality import best_snr, figures
+from harness.audio.prompts import Matched, find_prompts, prompt_text
+from harness.audio.quality import Figures, best_snr, figures
 from harness.audio.resample import resample
 from harness.audio.spectrogram import spectrogram_svg
 from harness.audio.wav import WavError, read_wav
 from harness.errors import MistakeError, unwritable
-from harness.files import whole_file
+from harness.files import json_file, whole_file
 from harness.resources import prompt_names
 from harness.terminal import SafeConsole
+
+
+class SpanDocument(TypedDict):
+    """A time of one kind of sound, in seconds of the recording."""
+
+    kind: Kind
+    began: float
+    ended: float
+    detail: str  # which mark, digit or tone
+    network: bool  # a tone that networks signal with
+    level_dbov: NotRequired[float]  # of a mark
+    match: NotRequired[float]  # of a mark: the correlation with its waveform
+
+
+@dataclass(frozen=True, slots=True)
+class PromptFound(Matched):
+    """A prompt that was heard whole, with its words; in seconds of the recording."""
+
+    text: str
+
+
+class ListenDocument(TypedDict):
+    """What ``harness listen --json`` prints."""
+
+    file: str
+    rate: int  # samples a second in the file
+    seconds: float
+    spans: list[SpanDocument]
+    prompts: list[PromptFound]
+    mixed_marks: list[Heard] | None  # None without --deep
+    quality: Figures
+
 
 _LEAST_RATE = 4000
 _MOST_RATE = 384_000  # what recorders have; a header may claim any
@@ -46,41 +78,51 @@ def listen(
         raise WavError(f"{path}: {rate} samples a second; {_LEAST_RATE} are the least that carry a telephone's sound")
     if rate > _MOST_RATE:
         raise WavError(f"{path}: {rate} samples a second; {_MOST_RATE} are the most that are read")
-    report = _report(resample(samples, rate, SAMPLE_RATE), deep)
+    report = _report(path, rate, resample(samples, rate, SAMPLE_RATE), deep)
     if picture is not None:
         try:
             whole_file.write(picture, spectrogram_svg(samples, rate, classify(samples, rate), path.name))
         except OSError as error:
             raise unwritable(picture, error) from error
     if as_json:
-        print(json.dumps({"file": str(path), "rate": rate} | report, ensure_ascii=False))
+        print(json_file.text(report))
     else:
         _show(report)
 
 
-def _report(audio: NDArray[np.int16], deep: bool) -> dict[str, Any]:
+def _report(path: Path, rate: int, audio: NDArray[np.int16], deep: bool) -> ListenDocument:
     heard = [fact for fact in marks_heard(audio) if isinstance(fact, Heard)]
     return {
+        "file": str(path),
+        "rate": rate,
         "seconds": len(audio) / SAMPLE_RATE,
-        "spans": [asdict(span) | _loudness(heard, span.began, span.ended, span.kind) for span in classify(audio)],
-        "prompts": [asdict(match) | {"text": prompt_text(match.name)} for match in find_prompts(audio, prompt_names())],
-        "mixed_marks": [asdict(fact) for fact in marks_in(audio)] if deep else None,
+        "spans": [_span(span, heard) for span in classify(audio)],
+        "prompts": [
+            PromptFound(match.name, match.began, match.ended, match.score, prompt_text(match.name))
+            for match in find_prompts(audio, prompt_names())
+        ],
+        "mixed_marks": marks_in(audio) if deep else None,
         "quality": figures(audio, heard),
     }
 
 
-def _loudness(heard: list[Heard], began: float, ended: float, kind: str) -> dict[str, float]:
-    """The level and match of a mark's span: the medians of what was announced in it."""
-    facts = [fact for fact in heard if kind == "mark" and began <= fact.decided <= ended + 0.3]
-    if not facts:
-        return {}
-    return {
-        "level_dbov": float(np.median([fact.level_dbov for fact in facts])),
-        "match": float(np.median([fact.quality for fact in facts])),
+def _span(span: Span, heard: list[Heard]) -> SpanDocument:
+    """The span; of a mark with its level and match, the medians of what was announced in it."""
+    found: SpanDocument = {
+        "kind": span.kind,
+        "began": span.began,
+        "ended": span.ended,
+        "detail": span.detail,
+        "network": span.network,
     }
+    facts = [fact for fact in heard if span.kind == "mark" and span.began <= fact.decided <= span.ended + 0.3]
+    if facts:
+        found["level_dbov"] = float(np.median([fact.level_dbov for fact in facts]))
+        found["match"] = float(np.median([fact.quality for fact in facts]))
+    return found
 
 
-def _show(report: dict[str, Any]) -> None:
+def _show(report: ListenDocument) -> None:
     console = SafeConsole(highlight=False)
     table = Table(box=None, pad_edge=False)
     for heading, justify in (("from s", "right"), ("to s", "right"), ("what", "left"), ("detail", "left")):
@@ -88,16 +130,16 @@ def _show(report: dict[str, Any]) -> None:
     for span in report["spans"]:
         table.add_row(f"{span['began']:.2f}", f"{span['ended']:.2f}", span["kind"], _detail(span))
     for match in report["prompts"]:
-        words = f"{match['name']}: “{match['text']}”, match {match['score']:.2f}"
-        table.add_row(f"{match['began']:.2f}", f"{match['ended']:.2f}", "prompt", words)
+        words = f"{match.name}: “{match.text}”, match {match.score:.2f}"
+        table.add_row(f"{match.began:.2f}", f"{match.ended:.2f}", "prompt", words)
     for fact in report["mixed_marks"] or []:
-        words = f"mark {fact['mark']}, {fact['level_dbov']:.0f} dBov"
-        table.add_row(f"{fact['began']:.2f}", f"{fact['decided']:.2f}", "deep search", words)
+        words = f"mark {fact.mark}, {fact.level_dbov:.0f} dBov"
+        table.add_row(f"{fact.began:.2f}", f"{fact.decided:.2f}", "deep search", words)
     console.print(table)
-    console.print(_quality_line(report["quality"]))
+    console.print(_quality_line(asdict(report["quality"])))
 
 
-def _detail(span: dict[str, Any]) -> str:
+def _detail(span: SpanDocument) -> str:
     if span["kind"] != "mark" or "match" not in span:
         return str(span["detail"])
     original = replied(int(span["detail"].removeprefix("mark ")))

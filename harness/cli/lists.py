@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import textwrap
 from collections.abc import Iterable
@@ -10,12 +9,24 @@ from itertools import groupby
 from typing import Annotated
 
 import typer
+from typing_extensions import TypedDict
 
 from harness import integrations
-from harness.pytest_plugin.worlds import list_faults
+from harness.files import json_file
+from harness.pytest_plugin.worlds import FaultDocument, list_faults
 
 _NAME = 32
 _WIDEST = 136
+
+
+class RowDocument(TypedDict):
+    """One row, as ``harness rows --json`` lists it."""
+
+    integration: str
+    row: str
+    title: str
+    proves: str
+    source: str
 
 
 def rows(
@@ -26,11 +37,11 @@ def rows(
     names = [integration] if integration else integrations.names()
     found = [(name, row) for name in names for row in integrations.find(name).rows]
     if as_json:
-        plain = [
+        plain: list[RowDocument] = [
             {"integration": name, "row": row.id, "title": row.title, "proves": row.proves, "source": row.source}
             for name, row in found
         ]
-        typer.echo(json.dumps(plain, indent=1))
+        typer.echo(json_file.text(plain))
         return
     for name, members in groupby(found, key=lambda member: member[0]):
         _list(name, ((row.id, f"{row.title} ({row.source})") for _, row in members))
@@ -40,17 +51,17 @@ def faults(as_json: Annotated[bool, typer.Option("--json", help="Print them as J
     """List what --fault takes, and how each fault shows."""
     found = list_faults()
     if as_json:
-        typer.echo(json.dumps(found, indent=1))
+        typer.echo(json_file.text(found))
         return
-    for issue, members in groupby(found, key=lambda fault: str(fault["issue"])):
-        _list(issue, ((str(fault["name"]), _fault(fault)) for fault in members))
+    for issue, members in groupby(found, key=lambda fault: fault["issue"]):
+        _list(issue, ((fault["name"], _fault(fault)) for fault in members))
 
 
-def _fault(fault: dict[str, object]) -> str:
+def _fault(fault: FaultDocument) -> str:
     only = fault["integrations"]
-    notes = [f"{only[0]} only"] if isinstance(only, list) and len(only) == 1 else []
+    notes = [f"{only[0]} only"] if len(only) == 1 else []
     notes += [] if fault["per_line"] else ["not @LINE"]
-    return str(fault["shows"]) + (f" ({', '.join(notes)})" if notes else "")
+    return fault["shows"] + (f" ({', '.join(notes)})" if notes else "")
 
 
 def _list(heading: str, entries: Iterable[tuple[str, str]]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import signal
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from rich.table import Table
 from harness.cli.app import INTERRUPTED
 from harness.cli.placing import complete, may_call
 from harness.errors import RefusedError
+from harness.files import json_file
 from harness.files.own_directories import Scratch
 from harness.load import picture, plan, result
 from harness.load.call import LoadCall
@@ -67,7 +67,7 @@ def load(
             on_step=lambda number, placed: _tell(console, number, placed),
         )
     if as_json:
-        print(json.dumps(found.plain(), indent=1))
+        print(json_file.text(found.plain()))
     _show(console, found, run)
     raise typer.Exit(INTERRUPTED if found.interrupted else found.exit_code)
 
@@ -106,7 +106,7 @@ def _show(console: SafeConsole, found: LoadResult, run: Path) -> None:
         console.print(first.message or "not all of its calls were placed", soft_wrap=True)
     ended = sum(call.ended for call in found.calls)
     console.print(
-        f"{found.verdict}: {found.held} of {found.asked['calls']:g} calls held, {ended} of {len(found.calls)} ended",
+        f"{found.verdict}: {found.held} of {found.asked.calls} calls held, {ended} of {len(found.calls)} ended",
         style="green" if found.exit_code == 0 else "red",
     )
     for name in (result.FILE, picture.FILE):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +11,7 @@ import typer
 from harness import signoff
 from harness.cli.app import FAILED, INTERRUPTED, PASSED
 from harness.errors import MistakeError
+from harness.files import json_file
 from harness.report import bundle, scope
 from harness.report.closing import show
 from harness.report.evidence import CaseEvidence
@@ -94,19 +94,18 @@ def _rejudge(run: Path, more: Sequence[str], *, as_json: bool) -> int:
     cases = rejudge.rejudge(run.resolve())
     found = rejudge.totals(cases)
     if as_json:
-        typer.echo(json.dumps({"cases": [case.plain() for case in cases], "totals": found}, indent=1))
+        document: rejudge.RejudgeDocument = {"cases": cases, "totals": found}
+        typer.echo(json_file.text(document))
     else:
         for case in cases:
             for difference in case.differences:
                 typer.echo(printable(f"{case.directory}: {difference}"))
             for note in case.notes:
                 typer.echo(printable(f"{case.directory}: {note}"))
-        of_record = "".join(
-            f", {count} taken from the record ({why})" for why, count in found["from_the_record"].items()
-        )
-        findings = f"{found['made_again']} findings made again{of_record}"
-        typer.echo(f"{found['cases']} cases judged again, {found['differing']} differ; {findings}")
-    return FAILED if found["differing"] else PASSED
+        of_record = "".join(f", {count} taken from the record ({why})" for why, count in found.from_the_record.items())
+        findings = f"{found.made_again} findings made again{of_record}"
+        typer.echo(f"{found.cases} cases judged again, {found.differing} differ; {findings}")
+    return FAILED if found.differing else PASSED
 
 
 def _require_whole(run: Path, *, is_merged: bool, complete: bool) -> None:

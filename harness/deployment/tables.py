@@ -15,7 +15,7 @@ from harness.deployment.hours import Zone, is_open, planned_at
 from harness.deployment.network import Account, PhoneEntry, Platform, StandIn, Trunk
 from harness.deployment.routing import Assistant, Group, Handover, Line, Transfer
 from harness.deployment.terms import Axes, DeclaredTimings, Expectations, ExtraNumbers, Limits, Manners, Safety, Timings
-from harness.deployment.values import LineOfText, Model, Region, SiteName, Way
+from harness.deployment.values import Kind, LineOfText, Model, Region, SiteName, Way
 from harness.sip.identity import has_national_form, region_of
 
 #: How many digits prove DTMF.
@@ -28,7 +28,7 @@ class Tables(Model):
     name: str = Field(min_length=1)  #: of this deployment; part of each case's id
     integration: str  #: the platform's, by its entry point's name: ``talkdesk``, ``gladly``, ``generic``
     #: Who plays platform and AI: the world, a phone of ours for the AI, nobody.
-    kind: Literal["simulated", "stand-in", "live"]
+    kind: Kind
     #: How national numbers are read, and whose numbers may be called (two letters).
     region: Region = "US"
     #: Whose results these are; part of a case's identity in Allure, so no name that changes, as a container's does.

@@ -28,6 +28,8 @@ from harness.resources import is_wav, prompt_names
 from harness.sip.grammar import SipSyntaxError, split_host_port
 from harness.sip.identity import normalise
 
+#: Who plays platform and AI.
+Kind = Literal["simulated", "stand-in", "live"]
 Transport = Literal["udp", "tcp", "tls"]
 Ai = Literal["synthflow", "stand-in"]
 CallerIdMode = Literal["original", "agent", "fixed", "header"]

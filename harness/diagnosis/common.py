@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
+
+from typing_extensions import TypedDict
 
 from harness.diagnosis.catalogue import cause_text
 from harness.diagnosis.result import UNKNOWN
+from harness.diagnosis.rule import Confidence
 
 #: Causes that would hold for a group by whatever way it is reached; for a trunk whoever calls over it; and for one codec alone.
 _OF_THE_GROUP = frozenset({"group-wrong", "nobody-available", "another-device-answered", "number-unknown-at-platform"})
@@ -68,6 +71,32 @@ class Judged:
         return told if isinstance(told, Mapping) else {}
 
 
+class CommonDocument(TypedDict):
+    """One cause of a run's failures, as ``causes.json`` and ``summary.json`` hold it."""
+
+    id: str
+    title: str
+    issue: str
+    owner: str
+    fix: str
+    link: str
+    confidence: Confidence | Literal[""]
+    failures: int
+    cases: list[str]
+    rows: list[str]
+    where: list[str]
+    because: list[str]
+    settled: bool
+
+
+class CausesDocument(TypedDict):
+    """``causes.json``."""
+
+    failures: int
+    causes: list[CommonDocument]
+    unexplained: list[str]
+
+
 @dataclass(frozen=True)
 class Common:
     """One cause of a run, and the failures it explains."""
@@ -79,11 +108,16 @@ class Common:
     because: tuple[str, ...]  #: what other cases showed of it
     settled: bool  #: false where each of the cases leaves other causes possible, too
 
-    def plain(self) -> dict[str, Any]:
+    def plain(self) -> CommonDocument:
         """JSON-ready data."""
-        kept = ("id", "title", "issue", "owner", "fix", "link", "confidence")
         return {
-            **{key: self.cause.get(key, "") for key in kept},
+            "id": self.cause.get("id", ""),
+            "title": self.cause.get("title", ""),
+            "issue": self.cause.get("issue", ""),
+            "owner": self.cause.get("owner", ""),
+            "fix": self.cause.get("fix", ""),
+            "link": self.cause.get("link", ""),
+            "confidence": self.cause.get("confidence", ""),
             "failures": len(self.cases),
             "cases": list(self.cases),
             "rows": list(self.rows),
@@ -228,7 +262,7 @@ def _shared(failing: Sequence[Judged], passed: Sequence[Judged]) -> Iterator[str
                 yield f"{what} {names.pop()}"
 
 
-def plain(cases: Sequence[Judged]) -> dict[str, Any]:
+def plain(cases: Sequence[Judged]) -> CausesDocument:
     """For ``causes.json``: the common causes, and the failures that no cause explains."""
     return {
         "failures": sum(case.failed for case in cases),

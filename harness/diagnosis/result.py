@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+from typing_extensions import TypedDict
 
 from harness.diagnosis.rule import Confidence
 from harness.field_kinds import require_kinds
 
 #: The id of "no documented cause fits".
-UNKNOWN = "unknown"
+UNKNOWN: Final = "unknown"
 
 
 #: What is said ahead of a cause, by how sure it is.
@@ -47,6 +49,55 @@ class RuledOut:
     rule: str
     cause: str
     why: str
+
+
+class CauseDocument(TypedDict):
+    """One cause in a case's diagnosis."""
+
+    id: str
+    cause: str  # the line that reports show; of the first cause, the headline
+    title: str
+    issue: str
+    guide_issue: str
+    fix: str
+    link: str
+    owner: str
+    confidence: Confidence
+    evidence: list[str]
+    settles: str  # what would decide between this cause and the others
+    separating_observation: str
+    rule: str
+    because: str
+    candidate: bool
+    about: dict[str, str]
+
+
+class RuledOutDocument(TypedDict):
+    """A rule that did not apply, and the fact that speaks against it."""
+
+    rule: str
+    cause: str
+    why: str
+
+
+class UnknownDocument(TypedDict):
+    """In place of the causes, where no documented cause fits."""
+
+    id: Literal["unknown"]
+    cause: str
+    settles: str
+
+
+class DiagnosisDocument(TypedDict):
+    """The diagnosis of a failed case, as ``case.json`` holds it."""
+
+    headline: str
+    causes: list[CauseDocument] | list[UnknownDocument]
+    ruled_out: list[RuledOutDocument]
+    nearest_facts: list[str]
+    facts: list[str]
+    unexplained: list[str]
+    next_look: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,28 +139,38 @@ class Diagnosis:
             return f"{issues}: one of {len(listed)}: {titles}"
         return f"{first.guide_issue}: {HEDGES[first.confidence]}{first.title}"
 
-    def to_plain(self) -> dict[str, Any]:
-        """JSON-ready; ``causes`` have the keys that reports read (``docs/reports.md``), the first with the headline."""
-        causes = [
-            {
-                **asdict(cause),
-                "evidence": list(cause.evidence),
-                "cause": self.headline if index == 0 else f"{cause.guide_issue}: {cause.title}",
-                "issue": cause.guide_issue,
-                "settles": cause.separating_observation,
-            }
-            for index, cause in enumerate(self.causes)
-        ]
-        if self.is_unknown:
-            causes = [{"id": UNKNOWN, "cause": self.headline, "settles": self.next_look}]
+    def to_plain(self) -> DiagnosisDocument:
+        """JSON-ready data."""
+        unknown: list[UnknownDocument] = [{"id": UNKNOWN, "cause": self.headline, "settles": self.next_look}]
         return {
             "headline": self.headline,
-            "causes": causes,
-            "ruled_out": [asdict(rule) for rule in self.ruled_out],
+            "causes": unknown if self.is_unknown else [self._cause(index) for index in range(len(self.causes))],
+            "ruled_out": [{"rule": one.rule, "cause": one.cause, "why": one.why} for one in self.ruled_out],
             "nearest_facts": list(self.nearest_facts),
             "facts": list(self.facts),
             "unexplained": list(self.unexplained),
             "next_look": self.next_look,
+        }
+
+    def _cause(self, index: int) -> CauseDocument:
+        one = self.causes[index]
+        return {
+            "id": one.id,
+            "cause": self.headline if index == 0 else f"{one.guide_issue}: {one.title}",
+            "title": one.title,
+            "issue": one.guide_issue,
+            "guide_issue": one.guide_issue,
+            "fix": one.fix,
+            "link": one.link,
+            "owner": one.owner,
+            "confidence": one.confidence,
+            "evidence": list(one.evidence),
+            "settles": one.separating_observation,
+            "separating_observation": one.separating_observation,
+            "rule": one.rule,
+            "because": one.because,
+            "candidate": one.candidate,
+            "about": dict(one.about),
         }
 
     @classmethod

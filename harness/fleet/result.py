@@ -62,7 +62,10 @@ def _write_scope(target: Path, plan: FleetPlan, command: str) -> None:
     found = scope.read(target)
     if found is not None:
         rows = [one.rows for one in plan.fleet.verify]
-        options = {**found.options, "row": sorted({row for some in rows for row in some}) if all(rows) else []}
+        options: scope.Options = {
+            **found.options,
+            "row": sorted({row for some in rows for row in some}) if all(rows) else [],
+        }
         scope.write(target, dataclasses.replace(found, options=options, command=command))
 
 
@@ -106,7 +109,7 @@ def _missing_part(plan: FleetPlan, site: str, cases: Sequence[str], files: Path,
     return run
 
 
-def _options(plan: FleetPlan) -> dict[str, Any]:
+def _options(plan: FleetPlan) -> scope.Options:
     return {"timings": plan.timings, "live": plan.live, "fault": [], "keyword": ""}
 
 

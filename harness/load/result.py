@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Final, Literal
 
-from harness.files import whole_file
+from typing_extensions import TypedDict
+
+from harness.deployment import Kind
+from harness.files import json_file, whole_file
 from harness.load.call import LoadCall
 from harness.load.steps import Steps
 from harness.verdict import INTERRUPTED, Verdict, exit_code, worst
 
 FILE = "load.json"
 #: Of ``load.json``.
-FORMAT = 1
+FORMAT: Final = 1
 
 
 def percentile(values: Sequence[float], share: float) -> float | None:
@@ -81,14 +83,54 @@ class CallResult:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LoadAsked:
+    """What was asked for."""
+
+    calls: int
+    cps: float  #: calls begun in a second
+    for_s: float  #: how long all of them were to be held
+
+
+@dataclass(frozen=True, kw_only=True)
+class LaneResult:
+    """Calls of one case: its number and its trunk."""
+
+    case: str
+    trunk: str
+    line: str
+    trunk_max_concurrent_calls: int
+    evidence: str  #: its directory in the run
+
+
+class LoadDocument(TypedDict):
+    """``load.json``, and what ``harness load --json`` prints."""
+
+    format: Literal[1]
+    deployment: str
+    kind: Kind
+    site: str
+    asked: LoadAsked
+    lanes: list[LaneResult]
+    steps: list[StepResult]
+    calls: list[CallResult]
+    verdict: Verdict
+    interrupted: bool
+    wall_s: float
+    notes: list[str]
+    exit_code: int
+    calls_held: int  # the most calls that were up and verified at once
+    first_failing_step: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class LoadResult:
     """A load. ``wall_s`` is its time without the start of a simulated world."""
 
     deployment: str
-    kind: str
+    kind: Kind
     site: str
-    asked: dict[str, float]  #: calls, cps, for_s
-    lanes: list[dict[str, Any]]
+    asked: LoadAsked
+    lanes: list[LaneResult]
     steps: list[StepResult]
     calls: list[CallResult]
     verdict: Verdict
@@ -116,11 +158,22 @@ class LoadResult:
         """0 only when every call asked for was placed, verified and ended."""
         return exit_code([self.verdict])
 
-    def plain(self) -> dict[str, Any]:
-        """JSON-ready data."""
-        plain: dict[str, Any] = {"format": FORMAT, **asdict(self)}
+    def plain(self) -> LoadDocument:
+        """For :func:`harness.files.json_file.text`."""
         first = self.first_failing
-        return plain | {
+        return {
+            "format": FORMAT,
+            "deployment": self.deployment,
+            "kind": self.kind,
+            "site": self.site,
+            "asked": self.asked,
+            "lanes": self.lanes,
+            "steps": self.steps,
+            "calls": self.calls,
+            "verdict": self.verdict,
+            "interrupted": self.interrupted,
+            "wall_s": self.wall_s,
+            "notes": self.notes,
             "exit_code": self.exit_code,
             "calls_held": self.held,
             "first_failing_step": None if first is None else first.step,
@@ -128,7 +181,7 @@ class LoadResult:
 
     def write(self, run: Path) -> None:
         """Write ``load.json``."""
-        whole_file.write(run / FILE, json.dumps(self.plain(), indent=1) + "\n")
+        whole_file.write(run / FILE, json_file.text(self.plain()) + "\n")
 
 
 def result(steps: Steps, *, began: float, wall_s: float) -> LoadResult:
@@ -138,15 +191,15 @@ def result(steps: Steps, *, began: float, wall_s: float) -> LoadResult:
         deployment=deployment.name,
         kind=deployment.kind,
         site=deployment.site,
-        asked={"calls": steps.plan.calls, "cps": steps.plan.cps, "for_s": steps.plan.hold_s},
+        asked=LoadAsked(calls=steps.plan.calls, cps=steps.plan.cps, for_s=steps.plan.hold_s),
         lanes=[
-            {
-                "case": lane.context.case.id,
-                "trunk": lane.context.case.trunk,
-                "line": lane.line.name,
-                "trunk_max_concurrent_calls": lane.line.trunk.max_concurrent_calls,
-                "evidence": f"cases/{lane.recorder.directory.name}",
-            }
+            LaneResult(
+                case=lane.context.case.id,
+                trunk=lane.context.case.trunk,
+                line=lane.line.name,
+                trunk_max_concurrent_calls=lane.line.trunk.max_concurrent_calls,
+                evidence=f"cases/{lane.recorder.directory.name}",
+            )
             for lane in steps.lanes
         ],
         steps=[_step(number, level, steps) for number, level in enumerate(steps.reached, 1)],

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
+
+from typing_extensions import TypedDict
 
 from harness.report.history import Result, Run
 from harness.verdict import Verdict
@@ -12,6 +14,32 @@ from harness.verdict import Verdict
 #: A case is slower when it takes this much longer than before, both as a factor and in seconds: audio and ring times
 #: vary by less on a machine that is not overloaded.
 SLOWER_FACTOR, SLOWER_S = 1.5, 2.0
+
+
+@dataclass(frozen=True)
+class Slower(Result):
+    """A case that passed and took longer than before."""
+
+    before_s: float = 0.0
+
+
+class DifferenceDocument(TypedDict):
+    """One deployment at one site, in the older and the newer run."""
+
+    deployment: str
+    site: str
+    old: str
+    new: str
+    incomparable: str  # why the runs cannot be compared; the lists are then empty
+    newly_failing: Sequence[Result]
+    fixed: Sequence[Result]
+    still_failing: Sequence[Result]
+    not_run_before: Sequence[Result]
+    flaky: Sequence[Result]  # passed on retry
+    slower: Sequence[Slower]
+    lost_cases: Sequence[Result]
+    lost_rows: Sequence[str]
+    news: bool  # something fails anew, or is not verified any more
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +56,7 @@ class Difference:
     still_failing: tuple[Result, ...] = ()
     not_run_before: tuple[Result, ...] = ()  #: passed, and nobody knows how they were then
     flaky: tuple[Result, ...] = ()  #: passed, but not at the first attempt
-    slower: tuple[tuple[Result, float], ...] = ()  #: with the seconds it took before
+    slower: tuple[Slower, ...] = ()
     lost_cases: tuple[Result, ...] = ()  #: as they were
     lost_rows: tuple[str, ...] = ()
 
@@ -37,11 +65,24 @@ class Difference:
         """Whether somebody should look: what fails anew, or is not verified any more."""
         return bool(self.incomparable or self.newly_failing or self.lost_cases or self.lost_rows)
 
-    def plain(self) -> dict[str, Any]:
-        """JSON-ready data."""
-        found = asdict(self) | {"news": self.news}
-        found["slower"] = [asdict(result) | {"before_s": before} for result, before in self.slower]
-        return found
+    def plain(self) -> DifferenceDocument:
+        """For :func:`harness.files.json_file.text`."""
+        return {
+            "deployment": self.deployment,
+            "site": self.site,
+            "old": self.old,
+            "new": self.new,
+            "incomparable": self.incomparable,
+            "newly_failing": self.newly_failing,
+            "fixed": self.fixed,
+            "still_failing": self.still_failing,
+            "not_run_before": self.not_run_before,
+            "flaky": self.flaky,
+            "slower": self.slower,
+            "lost_cases": self.lost_cases,
+            "lost_rows": self.lost_rows,
+            "news": self.news,
+        }
 
 
 def compare(old: Sequence[Run], new: Sequence[Run]) -> list[Difference]:
@@ -77,7 +118,7 @@ def _compare(place: tuple[str, str], old: Run | None, new: Run | None) -> Differ
         not_run_before=tuple(n for case, n in after.items() if _passed(n) and case not in ran),
         still_failing=tuple(n for o, n in both if not _passed(n) and n.attempts and not _fails_anew(o, n)),
         flaky=tuple(result for result in after.values() if _passed(result) and result.attempts > 1),
-        slower=tuple((n, o.wall_s) for o, n in both if _passed(o) and _passed(n) and _slower(o.wall_s, n.wall_s)),
+        slower=tuple(_slower(o, n) for o, n in both if _passed(o) and _passed(n) and _is_slower(o.wall_s, n.wall_s)),
         lost_cases=tuple(lost),
         lost_rows=tuple(sorted({result.row for result in ran.values()} - {r.row for r in new.results if r.attempts})),
     )
@@ -112,7 +153,11 @@ def _fails_anew(old: Result, new: Result) -> bool:
     return _passed(old) or not old.attempts or new.verdict == Verdict.FAILED != old.verdict
 
 
-def _slower(before: float, after: float) -> bool:
+def _slower(old: Result, new: Result) -> Slower:
+    return Slower(**vars(new), before_s=old.wall_s)
+
+
+def _is_slower(before: float, after: float) -> bool:
     return after > before * SLOWER_FACTOR and after > before + SLOWER_S
 
 
@@ -136,8 +181,8 @@ def lines(difference: Difference) -> Iterable[tuple[str, str, str]]:
     for name, words in _LISTS.items():
         for result in getattr(difference, name):
             yield words, result.case, _why(name, result)
-    for result, before in difference.slower:
-        yield "slower", result.case, f"{result.wall_s:.1f} s, before {before:.1f} s"
+    for result in difference.slower:
+        yield "slower", result.case, f"{result.wall_s:.1f} s, before {result.before_s:.1f} s"
 
 
 def _why(name: str, result: Result) -> str:

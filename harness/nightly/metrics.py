@@ -51,7 +51,7 @@ def registry_of(night: Night, runs: Sequence[Run], flakes: Iterable[FlakeRate]) 
         where = (night.series, run.deployment, run.site)
         counts = Counter(result.verdict for result in run.results)
         for verdict in Verdict:
-            cases.labels(*where, str(verdict)).set(counts[str(verdict)])
+            cases.labels(*where, str(verdict)).set(counts[verdict])
         for row, verdict_of_row in run.rows.items():
             passed.labels(*where, row.partition("/")[2]).set(verdict_of_row == Verdict.PASSED)
         for row, named in run.kpis.items():

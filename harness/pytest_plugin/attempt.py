@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from harness.checks.finding import excused, missed_by
 from harness.diagnosis import Diagnosis, diagnose
+from harness.diagnosis.result import DiagnosisDocument
 from harness.errors import ResourceError
 from harness.events import PhoneLost
 from harness.finding_kinds import AUDIO_TO_AI
@@ -94,7 +95,7 @@ class Attempt:
         return replace(after, more_attempts=after.more_attempts - 1)
 
     @property
-    def told(self) -> dict[str, Any] | None:
+    def told(self) -> DiagnosisDocument | None:
         """The diagnosis as the evidence has it; None when there is none."""
         return self.diagnosis.to_plain() if self.diagnosis.headline else None
 

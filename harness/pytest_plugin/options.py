@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 import pytest
 from _pytest.mark.expression import Expression
@@ -16,6 +15,7 @@ from harness.files import user_files
 from harness.integrations import load
 from harness.matrix import DOCUMENTED, Selection
 from harness.pytest_plugin.run import TimingsName
+from harness.report.scope import Options
 
 #: The environment's way to say ``--live``, for a nightly run.
 LIVE_VARIABLE = "HARNESS_LIVE"
@@ -135,22 +135,25 @@ def _listed(file: Path | None) -> tuple[str, ...]:
     return ids
 
 
-def given(config: pytest.Config) -> dict[str, Any]:
+def given(config: pytest.Config) -> Options:
     """Every option that decides what is verified, and how."""
     option = config.getoption
-    several = {name: list(option(name)) for name in ("row", "require", "transport", "auth", "codec", "ai", "fault")}
-    single = {
+    return {
+        "deployment": [str(path) for path in option("deployment")],
+        "row": list(option("row")),
+        "require": list(option("require")),
+        "transport": list(option("transport")),
+        "auth": list(option("auth")),
+        "codec": list(option("codec")),
+        "ai": list(option("ai")),
+        "fault": list(option("fault")),
         "keyword": str(option("keyword") or ""),
         "timings": timings(config),
         "retries": int(option("retries")),
-    }
-    asked = {
         "live": live_is_allowed(bool(option("live"))),
         "no_manual": bool(option("no_manual")),
         "preflight": preflight(config),
     }
-    files = {"deployment": [str(path) for path in option("deployment")]}
-    return {**files, **several, **single, **asked}
 
 
 def timings(config: pytest.Config) -> TimingsName:

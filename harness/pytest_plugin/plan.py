@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import math
+import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 import pytest
 from rich.text import Text
 
 from harness.deployment import Deployment
 from harness.deployment.hours import planned_at
+from harness.files import json_file
 from harness.integrations.base import By
 from harness.matrix import Case, LeftOut, calls_of, landing_looks_like, left_out, seconds_of, why_never_passed
 from harness.phone.options_seen import patience
@@ -23,7 +24,7 @@ from harness.report.evidence import key_of
 from harness.report.run import as_kept
 from harness.report.scope import missing
 from harness.safety import Guard
-from harness.terminal import SafeConsole
+from harness.terminal import SafeConsole, print_document
 from harness.verdict import Verdict, exit_code
 
 
@@ -200,7 +201,7 @@ class PlanOnly:
         plan = plan_of(self._run.deployments, cases, self._run.timings, attempts)
         plan = replace(plan, required_missing=tuple(required))
         if self._as_json:
-            print(json.dumps(asdict(plan), indent=1))
+            print_document(json_file.text(plan), sys.__stdout__ or sys.stdout)
         else:
             for line in lines(plan, self._run.deployments):
                 self._console.print(line)

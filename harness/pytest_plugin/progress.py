@@ -7,7 +7,6 @@ cause is shown once, with its cases. ``-q`` shows no more than that, and ``--jso
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 import shlex
@@ -24,14 +23,14 @@ from rich.live import Live
 from rich.text import Text
 
 from harness.errors import HarnessError
-from harness.files import whole_file
+from harness.files import json_file, whole_file
 from harness.pytest_plugin import PROGRESS
 from harness.pytest_plugin.items import case_id, case_of
 from harness.pytest_plugin.options import ignored
 from harness.pytest_plugin.parallel import WORLDS
 from harness.pytest_plugin.run import Run, run_of
 from harness.report import closing
-from harness.report.causes import signature
+from harness.report.causes import GroupDocument, signature
 from harness.report.evidence import CaseEvidence
 from harness.report.mask import mask_text
 from harness.report.run import (
@@ -43,7 +42,8 @@ from harness.report.run import (
     remember,
     write_end,
 )
-from harness.terminal import SafeConsole, has_left, lead_nowhere
+from harness.report.summary import Figures
+from harness.terminal import SafeConsole, print_document
 from harness.verdict import Conclusion, Verdict, exit_code
 
 _ERROR = re.compile(r"^(?:E\s+)?(?!AssertionError: (?:Traceback|assert))([\w.]*(?:Error|Exception)\b.*)$", re.MULTILINE)
@@ -72,6 +72,13 @@ def _in_a_line(text: str) -> str:
     lines = [line for line in text.splitlines() if line.strip()] or [""]
     named: list[str] = _ERROR.findall(text)
     return named[-1] if named else re.sub(r"^E\s+", "", lines[-1]).strip()
+
+
+class ResultDocument(Figures):
+    """What ``harness verify --json`` prints."""
+
+    causes: list[GroupDocument]
+    files: dict[str, str]  # what was made: its path
 
 
 class Progress:
@@ -323,18 +330,13 @@ class Progress:
         return finished
 
     def _print_json(self, finished: FinishedRun, files: Mapping[str, Path]) -> None:
-        plain = {
-            **finished.summary.plain(),
+        document: ResultDocument = {
+            **finished.summary.figures,
             "causes": [group.plain() for group in finished.groups],
             "files": {name: str(path) for name, path in files.items()},
         }
         assert sys.__stdout__ is not None  # it was copied from
-        try:
-            print(json.dumps(plain, indent=1), file=sys.__stdout__, flush=True)
-        except OSError as error:
-            if not has_left(sys.__stdout__, error):
-                raise
-            lead_nowhere(sys.__stdout__)
+        print_document(json_file.text(document), sys.__stdout__)
 
     def _broken(self, message: str, whole: str = "") -> None:
         """Say what broke outside of any case, masked: its first line everywhere, the ``whole`` here alone."""

@@ -8,7 +8,7 @@ import json
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -23,7 +23,7 @@ from harness.integrations import own_rows
 from harness.limits import CallCounter, CallGate, Gate, Marks
 from harness.matrix import Case, Selection
 from harness.report.names import names
-from harness.report.scope import Scope, scope_of
+from harness.report.scope import Options, Scope, scope_of
 
 TimingsName = Literal["quick", "documented"]
 
@@ -78,7 +78,7 @@ class Run:
         whose = {"kind": deployment.kind, "site": deployment.site, "run": self.directory.name}
         return {**case.plain(), **names(deployment), **whose}
 
-    def scope(self, options: Mapping[str, Any], command: str) -> Scope:
+    def scope(self, options: Options, command: str) -> Scope:
         """What the run is asked to verify."""
         began = time.time()
         return scope_of(self.deployments, self.selection, self.cases, began=began, options=options, command=command)

@@ -18,6 +18,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from typing_extensions import TypedDict
+
 from harness.deployment import Deployment, replicas_from_plain
 from harness.errors import BrokenError, HarnessError, SelectionError, WorldLostError
 from harness.files import own_directories, user_files
@@ -67,12 +69,19 @@ def _directory(control: Path, name: str) -> Path:
     return control / f"world-{stem_of(name)}"  # its certificates' keys lie here
 
 
-def list_faults() -> list[dict[str, Any]]:
-    """Every way in which a simulated world can be wrong: ``name``, ``issue``, ``shows``, ``integrations``, ``per_line``.
+class FaultDocument(TypedDict):
+    """A way in which a simulated world can be wrong, as ``harness faults --json`` lists it."""
 
-    The world says so itself, since nothing imports it.
-    """
-    found: list[dict[str, Any]] = json.loads(_asked("--list-faults"))["faults"]
+    name: str
+    issue: str
+    shows: str
+    integrations: list[str]
+    per_line: bool
+
+
+def list_faults() -> list[FaultDocument]:
+    """Every way in which a simulated world can be wrong. The world is asked, because nothing imports it."""
+    found: list[FaultDocument] = json.loads(_asked("--list-faults"))["faults"]
     return found
 
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from typing_extensions import TypedDict
+
 from harness.diagnosis import common
 from harness.diagnosis.common import Common
 from harness.diagnosis.result import HEDGES
@@ -17,6 +19,19 @@ from harness.verdict import ORDER, Verdict
 
 #: ``CHECK of SUBJECT: …`` (a finding's text): the subject and the figures differ from case to case, the check does not.
 _FINDING = re.compile(r"^((?:[\w ]+: )?[a-z_]+(?:\.[a-z_]+)*) of .*", re.DOTALL)
+
+
+class GroupDocument(TypedDict):
+    """Cases of one verdict and one cause, as the terminal groups them."""
+
+    verdict: Verdict
+    headline: str
+    issue: str
+    fix: str
+    owner: str
+    link: str
+    rows: dict[str, int]  # row: cases
+    cases: list[str]
 
 
 @dataclass(frozen=True)
@@ -76,12 +91,15 @@ class CauseGroup:
         """How many cases of each row."""
         return Counter(case.row for case in self.cases)
 
-    def plain(self) -> dict[str, Any]:
+    def plain(self) -> GroupDocument:
         """JSON-ready data."""
         return {
-            "verdict": str(self.verdict),
+            "verdict": self.verdict,
             "headline": self.headline,
-            **{key: self.said(key) for key in ("issue", "fix", "owner", "link")},
+            "issue": self.said("issue"),
+            "fix": self.said("fix"),
+            "owner": self.said("owner"),
+            "link": self.said("link"),
             "rows": dict(self.rows),
             "cases": [case.id for case in self.cases],
         }

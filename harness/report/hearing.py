@@ -191,7 +191,7 @@ def _measured(wav: Path) -> dict[str, Any] | None:
         return None
     audio = resample(samples, rate, SAMPLE_RATE)
     heard = [fact for fact in marks_heard(audio) if isinstance(fact, Heard)]
-    found = {"seconds": len(samples) / rate} | quality.figures(audio, heard)
+    found = {"seconds": len(samples) / rate} | dataclasses.asdict(quality.figures(audio, heard))
     whole_file.write(kept, json.dumps(found) + "\n")
     return found
 

@@ -52,7 +52,7 @@ class Result:
     case: str
     integration: str
     row: str
-    verdict: str
+    verdict: Verdict
     attempts: int  #: until it ended so (:func:`harness.report.summary.attempts`); 0: it never ran
     wall_s: float
     cause: str = ""
@@ -142,12 +142,12 @@ def _found(
     results = []
     for e in latest(here):
         cause = "" if e.verdict is Verdict.PASSED else printable(e.headline)  # it may hold the wire's own octets
-        results.append(Result(e.id, e.integration, e.row, str(e.verdict), tries[e.key], e.wall_s, cause))
+        results.append(Result(e.id, e.integration, e.row, e.verdict, tries[e.key], e.wall_s, cause))
     known = {one.case for one in results}
     for case in planned:
         if (str(case.get("deployment") or ""), str(case.get("site") or "")) == place and str(case["id"]) not in known:
             integration, row = str(case.get("integration") or ""), str(case.get("row") or "")
-            results.append(Result(str(case["id"]), integration, row, str(Verdict.BROKEN), 0, 0.0, "never reported"))
+            results.append(Result(str(case["id"]), integration, row, Verdict.BROKEN, 0, 0.0, "never reported"))
     by_row: dict[str, list[CaseEvidence]] = {}
     for evidence in latest(here):
         by_row.setdefault(evidence.row, []).append(evidence)
@@ -232,6 +232,6 @@ def _read_run(db: sqlite3.Connection, number: int, *plain: Any) -> Run:
         whole,
         tuple(json.loads(faults)),
         interrupted,
-        tuple(Result(*r) for r in results),
+        tuple(Result(case, of, row, Verdict(verdict), *rest) for case, of, row, verdict, *rest in results),
         kpis,
     )

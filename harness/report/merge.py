@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from harness.errors import MistakeError
 from harness.files import json_file, whole_file
@@ -17,7 +17,7 @@ from harness.report.evidence import case_of, key_of
 from harness.report.never_ended import PREFLIGHT
 from harness.report.recorder import CASE
 from harness.report.run import ALLURE, CASES, RunEnd, create, read_planned, runs_of, write_end
-from harness.report.scope import DeploymentScope, Scope
+from harness.report.scope import DeploymentScope, Options, Scope
 from harness.report.versions import together
 
 #: Options that are true of a run made of several where they are of one of these; other lists make a run smaller.
@@ -167,7 +167,7 @@ def _scope(scopes_found: Sequence[Scope]) -> Scope | None:
     )
 
 
-def _options(every: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _options(every: Sequence[Mapping[str, Any]]) -> Options:
     """Each option as given; where the runs differ, all that was given, each once. A run may have put down none of that name."""
     found: dict[str, Any] = {}
     for name in dict.fromkeys(name for options in every for name in options):
@@ -185,4 +185,4 @@ def _options(every: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             found[name] = ", ".join(
                 dict.fromkeys({True: "yes", False: "no"}[v] if isinstance(v, bool) else str(v) for v in values)
             )
-    return found
+    return cast("Options", found)

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
+from typing_extensions import TypedDict
+
 from harness.deployment import Deployment
+
+
+class Names(TypedDict):
+    """What a deployment says of the names and numbers in the evidence of its cases."""
+
+    hosts: dict[str, str]  # address: what ladders call it
+    voices: dict[str, str]  # mark: the assistant whose own voice it is
+    mask: bool  # the numbers are real and must not stand in any artefact
+    shows_messages: bool  # the far end's records hold SIP messages
 
 
 def is_masked(deployment: Deployment) -> bool:
@@ -10,12 +21,8 @@ def is_masked(deployment: Deployment) -> bool:
     return deployment.kind != "simulated"
 
 
-def names(deployment: Deployment) -> dict[str, object]:
-    """Parts of a case's plain data, from the complete deployment the case has for itself.
-
-    ``hosts`` names addresses for ladders, ``voices`` names the marks that are assistants' own voices, ``mask`` says that
-    the numbers are real ones and must not stand in any artefact, ``shows_messages`` that the far end's records hold SIP messages.
-    """
+def names(deployment: Deployment) -> Names:
+    """The names, from the complete deployment that the case has for itself."""
     hosts: dict[str, str] = {}
     for name, account in deployment.accounts.items():
         if account.host:

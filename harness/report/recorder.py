@@ -17,21 +17,26 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, NotRequired
 
+from typing_extensions import TypedDict
+
+from harness.deployment import Kind
+from harness.diagnosis.result import DiagnosisDocument
 from harness.errors import ResourceError
 from harness.events import Event, Recorded, SipMessage, to_plain
 from harness.files import whole_file
+from harness.matrix import CaseAbout
 from harness.report.mask import mask_name, mask_plain, mask_text
+from harness.report.names import Names
 from harness.sip.message import Message
 from harness.verdict import Asked, CaseOutcome, Finding, Verdict, is_failure
 
 EVENTS = "events.jsonl"
 #: Of the lines of ``events.jsonl``; 2 came with typed measurements, 3 with what each direction is known by, 4 with
 #: for how long a machine was too busy for a finding, 5 with what each finding was made from.
-VERSION = 5
+VERSION: Final = 5
 CASE = "case.json"
 #: The complete deployment that the case had for itself, without secrets: the diagnosis is made of it.
 DEPLOYMENT = "deployment.json"
@@ -47,6 +52,107 @@ _SUFFIXES = {
     "image/png": ".png",
     "audio/wav": ".wav",
 }
+
+
+class PlannedCase(CaseAbout, Names):
+    """A case of a deployment, as it is planned."""
+
+    kind: Kind  # of the deployment
+    site: str
+    run: NotRequired[str]  # the name of the run; a load has none
+
+
+class TroubleEntry(TypedDict):
+    """Something besides its findings that decided how a case ended."""
+
+    verdict: Verdict
+    message: str
+    finding: int | None  # the number of the finding that ended the case early
+
+
+class CaseEnd(TypedDict):
+    """How a case ended."""
+
+    verdict: Verdict
+    message: str  # why it did not pass
+    diagnosis: DiagnosisDocument | None
+    troubles: list[TroubleEntry]
+    at: float  # monotonic
+
+
+class CaseDocument(PlannedCase):
+    """``case.json``. Without an ``end`` the case's worker died."""
+
+    nodeid: NotRequired[str]  # what pytest calls the case
+    attempt: NotRequired[int]
+    began: float  # monotonic
+    began_wall: float  # the same moment, in seconds since the epoch
+    pid: int
+    guessed: NotRequired[bool]  # its call may be another case's
+    end: NotRequired[CaseEnd]
+
+
+class FormatEntry(TypedDict):
+    """The first line of ``events.jsonl``: the version of its lines."""
+
+    version: int
+
+
+class ScriptedEntry(TypedDict):
+    """Time that the case waits on purpose."""
+
+    at: float
+    began: float
+    seconds: float
+    why: str
+
+
+class StepEntry(TypedDict):
+    """A named part of the case begins."""
+
+    id: int
+    parent: int | None
+    title: str
+    began: float
+
+
+class StepEndEntry(TypedDict):
+    """A part of the case has ended; with what it raised."""
+
+    id: int
+    ended: float
+    error: NotRequired[str]  # the name of the exception
+    message: NotRequired[str]
+    failed: NotRequired[bool]  # the system under test failed; otherwise the step broke
+
+
+class NoteEntry(TypedDict):
+    """A sentence for the reader of the report."""
+
+    at: float
+    text: str
+
+
+class AttachmentEntry(TypedDict):
+    """A file of the case beside its recordings."""
+
+    at: float
+    name: str
+    path: str
+    mime: str
+
+
+class Line(TypedDict, total=False):
+    """A line of ``events.jsonl``: an object with exactly one of these keys."""
+
+    format: FormatEntry
+    event: Event
+    finding: Finding
+    scripted: ScriptedEntry
+    step: StepEntry
+    step_end: StepEndEntry
+    note: NoteEntry
+    attachment: AttachmentEntry
 
 
 class CaseRecorder:
@@ -85,7 +191,8 @@ class CaseRecorder:
                 directory / EVENTS, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o644
             )
             self._write_case()
-        self._append({"format": {"version": VERSION}})
+        version: FormatEntry = {"version": VERSION}
+        self._append({"format": version})
 
     def event(self, event: Event) -> None:
         """Record a fact. SIP messages are numbered ``m1``, ``m2`` … in the order they get here."""
@@ -150,16 +257,13 @@ class CaseRecorder:
         It ``began`` at that moment (``time.monotonic()``), or is over now.
         """
         now = time.monotonic()
-        self._append(
-            {
-                "scripted": {
-                    "at": now,
-                    "began": now - seconds if began is None else began,
-                    "seconds": seconds,
-                    "why": why,
-                }
-            }
-        )
+        entry: ScriptedEntry = {
+            "at": now,
+            "began": now - seconds if began is None else began,
+            "seconds": seconds,
+            "why": why,
+        }
+        self._append({"scripted": entry})
 
     @contextlib.contextmanager
     def step(self, title: str) -> Iterator[None]:
@@ -169,7 +273,7 @@ class CaseRecorder:
             self._step_count += 1
             step = self._step_count
             parent = stack[-1] if stack else None
-            began = {"id": step, "parent": parent, "title": title, "began": time.monotonic()}
+            began: StepEntry = {"id": step, "parent": parent, "title": title, "began": time.monotonic()}
             self._append_locked({"step": began})
         stack.append(step)
         error: BaseException | None = None
@@ -180,13 +284,9 @@ class CaseRecorder:
             raise
         finally:
             stack.remove(step)
-            ended: dict[str, object] = {"id": step, "ended": time.monotonic()}
+            ended: StepEndEntry = {"id": step, "ended": time.monotonic()}
             if error is not None:
-                ended |= {
-                    "error": type(error).__name__,
-                    "message": str(error),
-                    "failed": is_failure(error),
-                }
+                ended |= {"error": type(error).__name__, "message": str(error), "failed": is_failure(error)}
             try:
                 self._append({"step_end": ended})
             except ResourceError:
@@ -201,7 +301,8 @@ class CaseRecorder:
 
     def note(self, text: str) -> None:
         """Record a sentence for the reader of the report."""
-        self._append({"note": {"at": time.monotonic(), "text": text}})
+        entry: NoteEntry = {"at": time.monotonic(), "text": text}
+        self._append({"note": entry})
 
     def guessed(self) -> None:
         """Record that it is a guess that a call was this case's: what it found does not count beside another attempt."""
@@ -226,10 +327,11 @@ class CaseRecorder:
                     text = mask_text(content) if self._masked else content
                     whole_file.write(target, text.encode("utf-8", "backslashreplace"))
             path = str(target.relative_to(self.directory))
-        self._append({"attachment": {"at": time.monotonic(), "name": name, "path": path, "mime": mime}})
+        entry: AttachmentEntry = {"at": time.monotonic(), "name": name, "path": path, "mime": mime}
+        self._append({"attachment": entry})
 
-    def close(self, verdict: Verdict, message: str, diagnosis: object = None) -> None:
-        """End the case. ``diagnosis`` is plain data: a cause, or causes in order (``docs/reports.md`` lists the keys).
+    def close(self, verdict: Verdict, message: str, diagnosis: Any = None) -> None:
+        """End the case, with the plain form of its diagnosis (readers also take a list of causes).
 
         Raises the :class:`ResourceError` that any earlier call met; the case then stands on disk without an end.
         """
@@ -241,15 +343,18 @@ class CaseRecorder:
                 os.close(self._file)
         self.amend(verdict, message, diagnosis)
 
-    def amend(self, verdict: Verdict, message: str, diagnosis: object = None) -> None:
+    def amend(self, verdict: Verdict, message: str, diagnosis: Any = None) -> None:
         """Replace the end of a closed case: something went wrong after it. Raises as :meth:`close` does."""
         if self._fault is not None:
             raise self._fault
-        end = {
-            "verdict": str(verdict),
+        end: CaseEnd = {
+            "verdict": verdict,
             "message": message,
             "diagnosis": diagnosis,
-            "troubles": [asdict(trouble) for trouble in self.outcome.troubles],
+            "troubles": [
+                {"verdict": one.verdict, "message": one.message, "finding": one.finding}
+                for one in self.outcome.troubles
+            ],
             "at": time.monotonic(),
         }
         with self._disk():

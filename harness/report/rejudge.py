@@ -13,12 +13,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
+
+from typing_extensions import TypedDict
 
 from harness.checks.asked import adjust_again, compares_numbers, make_again
 from harness.deployment import Deployment
 from harness.deployment import from_plain as deployment_from_plain
 from harness.diagnosis import diagnose
+from harness.diagnosis.rule import Confidence
 from harness.errors import MistakeError
 from harness.events import Event
 from harness.events import from_plain as event_from_plain
@@ -40,17 +43,22 @@ NOT_ENDED: Final = "the record does not say what else went wrong"
 _FEWEST_APART: Final = 16
 
 
+class NamedCause(TypedDict, total=False):
+    """A cause, as far as two judgements are compared by it."""
+
+    id: str
+    confidence: Confidence
+    owner: str
+    candidate: bool
+
+
 @dataclass(frozen=True)
 class Judgement:
     """What is said of a case: as recorded, or now."""
 
     verdict: Verdict
     failed: tuple[str, ...]  #: the checks that failed, each once
-    causes: tuple[Mapping[str, Any], ...]  #: ``id``, ``confidence``, ``owner``, ``candidate``; the likeliest first
-
-    def plain(self) -> dict[str, Any]:
-        """JSON-ready data."""
-        return {"verdict": str(self.verdict), "failed": list(self.failed), "causes": [dict(c) for c in self.causes]}
+    causes: tuple[NamedCause, ...]  #: the likeliest first
 
 
 @dataclass(frozen=True)
@@ -75,21 +83,25 @@ class Rejudged:
     now: Judgement
     differences: tuple[Difference, ...]
     made_again: int  #: findings that were made again
-    taken: Mapping[str, int]  #: why findings were taken from the record, and how many
+    from_the_record: Mapping[str, int]  #: why findings were taken from the record, and how many
     notes: tuple[str, ...]  #: what else was taken from the record
 
-    def plain(self) -> dict[str, Any]:
-        """JSON-ready data."""
-        return {
-            "directory": self.directory,
-            "case": self.case,
-            "recorded": self.recorded.plain(),
-            "now": self.now.plain(),
-            "differences": [{"what": d.what, "recorded": d.recorded, "now": d.now} for d in self.differences],
-            "made_again": self.made_again,
-            "from_the_record": dict(self.taken),
-            "notes": list(self.notes),
-        }
+
+@dataclass(frozen=True)
+class Totals:
+    """All cases together."""
+
+    cases: int
+    differing: int
+    made_again: int  #: findings
+    from_the_record: Mapping[str, int]  #: why findings were taken from the record, and how many
+
+
+class RejudgeDocument(TypedDict):
+    """What ``harness report RUN --rejudge --json`` prints."""
+
+    cases: list[Rejudged]
+    totals: Totals
 
 
 def rejudge(run: Path) -> list[Rejudged]:
@@ -106,18 +118,18 @@ def rejudge(run: Path) -> list[Rejudged]:
         return list(pool.map(_rejudged, directories, chunksize=8))
 
 
-def totals(cases: Iterable[Rejudged]) -> dict[str, Any]:
+def totals(cases: Iterable[Rejudged]) -> Totals:
     """Figures of all cases together."""
     cases = list(cases)
     taken: Counter[str] = Counter()
     for case in cases:
-        taken.update(case.taken)
-    return {
-        "cases": len(cases),
-        "differing": sum(bool(case.differences) for case in cases),
-        "made_again": sum(case.made_again for case in cases),
-        "from_the_record": dict(taken),
-    }
+        taken.update(case.from_the_record)
+    return Totals(
+        cases=len(cases),
+        differing=sum(bool(case.differences) for case in cases),
+        made_again=sum(case.made_again for case in cases),
+        from_the_record=dict(taken),
+    )
 
 
 def _rejudged(directory: Path) -> Rejudged:
@@ -135,7 +147,7 @@ def _rejudged(directory: Path) -> Rejudged:
         now=now,
         differences=tuple(_differences(recorded, now, evidence.findings, findings)),
         made_again=len(findings) - sum(again.taken.values()),
-        taken=dict(again.taken),
+        from_the_record=dict(again.taken),
         notes=tuple(again.notes),
     )
 
@@ -226,7 +238,7 @@ class _Again:
             return trouble
         return replace(trouble, verdict=now.verdict if now.verdict is not Verdict.PASSED else Verdict.BROKEN)
 
-    def causes(self, findings: Sequence[Finding], conclusion: Conclusion) -> tuple[Mapping[str, Any], ...]:
+    def causes(self, findings: Sequence[Finding], conclusion: Conclusion) -> tuple[NamedCause, ...]:
         """What today's diagnosis names."""
         if conclusion.verdict is not Verdict.FAILED:
             return ()
@@ -264,9 +276,9 @@ def _failed(findings: Iterable[Finding | None]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(failed))
 
 
-def _causes(plain: Iterable[Mapping[str, Any]]) -> tuple[Mapping[str, Any], ...]:
-    names = ("id", "confidence", "owner", "candidate")
-    return tuple({name: cause[name] for name in names if name in cause} for cause in plain)
+def _causes(plain: Iterable[Mapping[str, Any]]) -> tuple[NamedCause, ...]:
+    names = NamedCause.__annotations__
+    return tuple(cast("NamedCause", {name: cause[name] for name in names if name in cause}) for cause in plain)
 
 
 def _differences(
@@ -281,7 +293,7 @@ def _differences(
         yield Difference("causes", _worded(recorded.causes), _worded(now.causes))
 
 
-def _worded(causes: Sequence[Mapping[str, Any]]) -> str:
+def _worded(causes: Sequence[NamedCause]) -> str:
     """``a (certain, provider), b (possible, customer)``; a candidate cannot be told from the one before it."""
     words = (
         f"{cause.get('id')}"

@@ -332,7 +332,7 @@ def _finish(
     notes: list[str] = []
     causes = common.plain(judged(cases))
     summary.causes = causes["causes"]
-    whole_file.write(run / CAUSES, json.dumps(causes, indent=1) + "\n")
+    whole_file.write(run / CAUSES, json_file.text(causes) + "\n")
     summary.write(run / SUMMARY)
     junit.write(run / JUNIT, cases, absent)
     past = _past(run, evidences, planned, scope, notes)

@@ -13,13 +13,14 @@ import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any
 
 from pydantic import SecretStr
+from typing_extensions import TypedDict
 
 from harness import integrations, matrix
 from harness.audio.prompts import prompt_name
-from harness.deployment import Deployment
+from harness.deployment import Deployment, Kind
 from harness.deployment_file import pem_files
 from harness.errors import MistakeError
 from harness.field_kinds import require_kinds
@@ -40,8 +41,8 @@ _OF_THE_SITE = frozenset({"bind", "public_address", "stun_server", "rtp_ports", 
 NOT_ASKED = "not asked for in this run"
 
 
-class _Options(TypedDict, total=False):
-    """Of the options what more is made of than words."""
+class Options(TypedDict, total=False):
+    """The options that decide what is verified, and how. A merged run has every value that its parts had, as text."""
 
     deployment: list[str]
     row: list[str]
@@ -51,10 +52,25 @@ class _Options(TypedDict, total=False):
     codec: list[str]
     ai: list[str]
     fault: list[str]
+    keyword: str
+    timings: str
+    retries: int | str
+    live: bool | str
+    no_manual: bool | str
+    preflight: str
+
+
+class LeftOutDocument(TypedDict):
+    """A row of which no case was asked for, or a number of it that is not called now, and why."""
+
+    deployment: str
+    row: str
+    documented: bool
+    why: str
 
 
 class _Content(TypedDict, total=False):
-    """Likewise of a deployment file."""
+    """What is read from the content of a deployment file."""
 
     require: list[str]
     leave_out: dict[str, str]
@@ -62,7 +78,7 @@ class _Content(TypedDict, total=False):
 
 @dataclass(frozen=True, kw_only=True)
 class RowScope:
-    """One row of one deployment: what there is of it, and what was asked for."""
+    """One row of one deployment: all its cases, and those that were asked for."""
 
     row: str
     title: str
@@ -83,11 +99,11 @@ class RowScope:
 
 @dataclass(frozen=True, kw_only=True)
 class DeploymentScope:
-    """One deployment, as far as a reader may know it."""
+    """One deployment, without secrets."""
 
     name: str
     integration: str
-    kind: str
+    kind: Kind
     site: str
     hash: str  #: SHA-256 of the deployment file's content, secrets, site and its own addresses apart
     content: Mapping[str, Any]  #: that content, numbers masked unless it is simulated
@@ -99,7 +115,7 @@ class Scope:
     """What a run was asked to verify."""
 
     began: float  #: seconds since the epoch
-    options: Mapping[str, Any]
+    options: Options
     command: str
     deployments: tuple[DeploymentScope, ...]
     required: Mapping[str, RequiredFindings] = field(default_factory=dict)  #: case → the findings it has to make
@@ -142,20 +158,9 @@ class Scope:
                     yield {"id": case, "row": row.row, "axes": {}, **same, **about, "mask": one.kind != "simulated"}
 
     def plain(self) -> dict[str, Any]:
-        """JSON-ready data."""
-        return {
-            "began": self.began,
-            "options": dict(self.options),
-            "command": self.command,
-            "deployments": [
-                {**vars(one), "content": dict(one.content), "rows": [vars(row) for row in one.rows]}
-                for one in self.deployments
-            ],
-            "required": {
-                case: {str(kind): least for kind, least in kinds.items()} for case, kinds in self.required.items()
-            },
-            "versions": dict(self.versions),
-        }
+        """What ``scope.json`` holds."""
+        required = {case: {str(kind): least for kind, least in kinds.items()} for case, kinds in self.required.items()}
+        return {**vars(self), "required": required}
 
 
 def scope_of(
@@ -164,7 +169,7 @@ def scope_of(
     asked: Sequence[Case],
     *,
     began: float,
-    options: Mapping[str, Any],
+    options: Options,
     command: str,
 ) -> Scope:
     """The scope of a run that is about to begin; ``asked`` are the cases of its selection."""
@@ -178,16 +183,14 @@ def scope_of(
     )
 
 
-def left_out(scope: Scope) -> list[dict[str, Any]]:
-    """Every row of which no case was asked for, and every number that one does not call now: ``deployment``, ``row``,
-    ``documented``, ``why``.
-    """
-    found = []
+def left_out(scope: Scope) -> list[LeftOutDocument]:
+    """Every row of which no case was asked for, and every number that one does not call now."""
+    found: list[LeftOutDocument] = []
     for one in each_once(scope.deployments):
         for row in one.rows:
             why = row.not_now if row.asked else (row.why or NOT_ASKED,)
-            same = {"deployment": one.name, "row": row.row, "documented": row.documented}
-            found += [{**same, "why": reason} for reason in why]
+            for reason in why:
+                found.append({"deployment": one.name, "row": row.row, "documented": row.documented, "why": reason})
     return found
 
 
@@ -234,7 +237,7 @@ def _row_together(one: RowScope, other: RowScope) -> RowScope:
 
 def write(run: Path, scope: Scope) -> None:
     """Write ``scope.json``."""
-    whole_file.write(run / FILE, json.dumps(scope.plain(), indent=1, default=str) + "\n")
+    whole_file.write(run / FILE, json_file.text(scope.plain()) + "\n")
 
 
 def read(run: Path) -> Scope | None:
@@ -245,7 +248,7 @@ def read(run: Path) -> Scope | None:
         required = {case: _read_required(kinds) for case, kinds in plain.get("required", {}).items()}
         values = plain | {"deployments": deployments, "required": required}
         require_kinds(Scope, values)
-        require_kinds(_Options, values["options"])
+        require_kinds(Options, values["options"])
         finite(values["began"])
         return Scope(**values)
     except FileNotFoundError:

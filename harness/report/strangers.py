@@ -5,14 +5,25 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+
+from typing_extensions import TypedDict
 
 from harness.events import StrangerRefused
 
 
+class StrangerDocument(TypedDict):
+    """Requests from one address that no deployment file names, or that named a call wrongly."""
+
+    source: str
+    requests: int
+    methods: list[str]
+    user_agents: list[str]
+    why: list[str]
+
+
 @dataclass(frozen=True, slots=True)
 class Stranger:
-    """What came from one address that no file names, or named a call of ours wrongly."""
+    """Requests from one address that no deployment file names, or that named a call wrongly."""
 
     source: str
     requests: int
@@ -20,7 +31,7 @@ class Stranger:
     user_agents: tuple[str, ...]
     why: tuple[str, ...]  #: ``address``: it is none of the platform's; ``call-id``: it named a call of ours wrongly
 
-    def plain(self) -> dict[str, Any]:
+    def plain(self) -> StrangerDocument:
         """JSON-ready data."""
         return {
             "source": self.source,

@@ -3,19 +3,91 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import statistics
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from harness.files import whole_file
+from typing_extensions import TypedDict
+
+from harness.diagnosis.common import CommonDocument
+from harness.files import json_file, whole_file
 from harness.report.coverage import Coverage, by_row
 from harness.report.evidence import CaseEvidence, key_of, names_of
-from harness.report.strangers import strangers
+from harness.report.scope import LeftOutDocument
+from harness.report.strangers import StrangerDocument, strangers
 from harness.report.versions import versions
 from harness.verdict import NEVER_REPORTED, Conclusion, Verdict, exit_code, worst
+
+
+class VerdictCounts(TypedDict):
+    """How many cases ended with each verdict."""
+
+    cases: int
+    passed: int
+    failed: int
+    not_observable: int
+    broken: int
+
+
+class CountsDocument(VerdictCounts):
+    """The cases of a row."""
+
+    wall_s: float  # the sum of their durations
+
+
+class RowsDocument(TypedDict):
+    """The rows of an integration, by id."""
+
+    rows: dict[str, CountsDocument]
+
+
+class PlannedDocument(TypedDict):
+    """Planned cases compared with reported ones."""
+
+    planned: int
+    missing: list[str]
+    unplanned: list[str]
+
+
+class CoverageDocument(TypedDict):
+    """How much of what the passed cases of a row look at could be seen."""
+
+    of: int
+    seen: int
+    unseen: list[str]
+
+
+class Figures(VerdictCounts):
+    """The figures of a run."""
+
+    run: str
+    began: float  # seconds since the epoch
+    passed_on_retry: list[str]
+    tried_before: dict[str, list[str]]
+    wall_s: float  # of the run, not the sum
+    scripted_s: float
+    case_overhead_s_median: float | None
+    workers: int
+    rows: dict[str, CountsDocument]
+    integrations: dict[str, RowsDocument]
+    deployments: dict[str, str]  # name: kind
+    versions: dict[str, str]
+    planned: PlannedDocument
+    interrupted: str
+    broke: list[str]
+    coverage: dict[str, CoverageDocument]
+    left_out: list[LeftOutDocument]
+    strangers: list[StrangerDocument]
+    required_missing: list[str]
+    faults: list[str]
+    made_of: list[str]
+
+
+class SummaryDocument(Figures):
+    """``summary.json``: a run in figures."""
+
+    causes: list[CommonDocument]
 
 
 @dataclass
@@ -51,9 +123,20 @@ class Counts:
         """That of all these cases together; None without any."""
         return worst(self.verdicts)
 
-    def plain(self) -> dict[str, Any]:
+    @property
+    def by_verdict(self) -> VerdictCounts:
+        """The counts alone."""
+        return {
+            "cases": self.cases,
+            "passed": self.passed,
+            "failed": self.failed,
+            "not_observable": self.not_observable,
+            "broken": self.broken,
+        }
+
+    def plain(self) -> CountsDocument:
         """JSON-ready data."""
-        return {**dataclasses.asdict(self), "wall_s": round(self.wall_s, 3)}
+        return {**self.by_verdict, "wall_s": round(self.wall_s, 3)}
 
 
 @dataclass
@@ -79,10 +162,9 @@ class Summary:
     unplanned: list[str] = field(default_factory=list)  #: reported, never planned
     interrupted: str = ""
     broke: list[str] = field(default_factory=list)  #: what broke outside of any case
-    causes: list[dict[str, Any]] = field(default_factory=list)  #: what failures have in common
-    #: Rows without a case: deployment, row, documented, why.
-    left_out: list[dict[str, Any]] = field(default_factory=list)
-    strangers: list[dict[str, Any]] = field(default_factory=list)  #: who called and was not the platform, by address
+    causes: list[CommonDocument] = field(default_factory=list)  #: what failures have in common
+    left_out: list[LeftOutDocument] = field(default_factory=list)  #: rows without a case
+    strangers: list[StrangerDocument] = field(default_factory=list)  #: who called and was not the platform, by address
     #: Row, of several deployments each one's: how much of it could be seen in the cases that passed.
     coverage: dict[str, Coverage] = field(default_factory=dict)
     required: list[str] = field(default_factory=list)  #: rows that had to be run and were not, with why
@@ -122,14 +204,17 @@ class Summary:
         verdicts = [*self.total.verdicts, *([Verdict.FAILED] if self.required else [])]
         return exit_code(verdicts, broke=not self.consistent or bool(self.interrupted or self.broke))
 
-    def plain(self) -> dict[str, Any]:
+    def plain(self) -> SummaryDocument:
         """What ``summary.json`` holds."""
-        total = self.total.plain()
-        del total["wall_s"]
+        return {**self.figures, "causes": self.causes}
+
+    @property
+    def figures(self) -> Figures:
+        """All of it but the causes."""
         return {
             "run": self.run,
             "began": self.began,
-            **total,
+            **self.total.by_verdict,
             "passed_on_retry": self.passed_on_retry,
             "tried_before": self.tried_before,
             "wall_s": round(self.wall_s, 3),
@@ -146,7 +231,6 @@ class Summary:
             "planned": {"planned": self.planned, "missing": self.missing, "unplanned": self.unplanned},
             "interrupted": self.interrupted,
             "broke": self.broke,
-            "causes": self.causes,
             "coverage": {
                 row: {"of": found.of, "seen": found.seen, "unseen": list(found.unseen)}
                 for row, found in self.coverage.items()
@@ -160,7 +244,7 @@ class Summary:
 
     def write(self, path: Path) -> None:
         """Write ``summary.json``."""
-        whole_file.write(path, json.dumps(self.plain(), indent=1) + "\n")
+        whole_file.write(path, json_file.text(self.plain()) + "\n")
 
 
 _NEVER_ALONE = "it was a guess that a call was this case's, and it was not run again alone"
@@ -257,7 +341,7 @@ def summarise(
     workers: int,
     interrupted: str = "",
     broke: Sequence[str] = (),
-    left_out: Sequence[dict[str, Any]] = (),
+    left_out: Sequence[LeftOutDocument] = (),
     required: Sequence[str] = (),
 ) -> Summary:
     """Add a run up. ``planned`` is the plain data of every case that was to run.

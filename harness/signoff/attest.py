@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, Literal
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
@@ -23,6 +23,7 @@ from securesystemslib.dsse import Envelope
 from securesystemslib.exceptions import FormatError, VerificationError
 from securesystemslib.signer._crypto_signer import CryptoSigner
 from securesystemslib.signer._key import SSlibKey
+from typing_extensions import TypedDict
 
 from harness.errors import MistakeError, unwritable
 from harness.files import user_files, whole_file
@@ -32,9 +33,46 @@ from harness.signoff.rows import RowResult
 from harness.verdict import Verdict
 
 FILE = manifest.ATTESTATION
-PREDICATE = "https://in-toto.io/attestation/test-result/v0.1"
+PREDICATE: Final = "https://in-toto.io/attestation/test-result/v0.1"
 _PAYLOAD = "application/vnd.in-toto+json"
-_RESULT = {Acceptance.ACCEPTED: "PASSED", Acceptance.WITH_WAIVERS: "WARNED", Acceptance.NOT_ACCEPTED: "FAILED"}
+_Result = Literal["PASSED", "WARNED", "FAILED"]
+_RESULT: Mapping[Acceptance, _Result] = {
+    Acceptance.ACCEPTED: "PASSED",
+    Acceptance.WITH_WAIVERS: "WARNED",
+    Acceptance.NOT_ACCEPTED: "FAILED",
+}
+
+
+class Digest(TypedDict):
+    """The digest of a file."""
+
+    sha256: str
+
+
+class Resource(TypedDict):
+    """A file, or a deployment's content, with its digest."""
+
+    name: str
+    digest: Digest
+
+
+class Predicate(TypedDict):
+    """What is attested of a run, by the in-toto predicate type ``test-result``. Tests are rows, named ``DEPLOYMENT/ROW``."""
+
+    result: _Result
+    configuration: list[Resource]  # the waivers, and the content of each deployment file
+    passedTests: list[str]
+    warnedTests: list[str]  # not proved, and covered by a waiver
+    failedTests: list[str]
+
+
+class StatementDocument(TypedDict):
+    """The in-toto statement that the DSSE envelope ``signoff.intoto.json`` holds as its payload."""
+
+    _type: Literal["https://in-toto.io/Statement/v1"]
+    subject: list[Resource]  # the files that are signed
+    predicateType: Literal["https://in-toto.io/attestation/test-result/v0.1"]
+    predicate: Predicate
 
 
 @dataclass(frozen=True)
@@ -102,20 +140,21 @@ def _read(path: Path, kind: user_files.FileKind) -> bytes:
         raise MistakeError(f"{path}: the key is not used: {error.strerror}") from error
 
 
-def predicate_of(decision: Decision, inputs: Sequence[Path]) -> dict[str, Any]:
+def predicate_of(decision: Decision, inputs: Sequence[Path]) -> Predicate:
     """What is attested of a run; the same for the same evidence and the same waivers."""
     named: dict[str, list[str]] = {"passedTests": [], "warnedTests": [], "failedTests": []}
     for row in decision.rows:
         if place := _place(row):
             named[place].append(name_of(row))
-    hashes = {d.name: d.hash for d in decision.scope.deployments} if decision.scope else {}
+    digests = {path.name: manifest.digest(path) for path in inputs}
+    if decision.scope:
+        digests |= {f"deployment {one.name}": one.hash for one in decision.scope.deployments}
     return {
         "result": _RESULT[decision.outcome],
-        "configuration": [
-            *({"name": path.name, "digest": {"sha256": manifest.digest(path)}} for path in inputs),
-            *({"name": f"deployment {name}", "digest": {"sha256": value}} for name, value in hashes.items()),
-        ],
-        **named,
+        "configuration": [{"name": name, "digest": {"sha256": digest}} for name, digest in digests.items()],
+        "passedTests": named["passedTests"],
+        "warnedTests": named["warnedTests"],
+        "failedTests": named["failedTests"],
     }
 
 

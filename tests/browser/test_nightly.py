@@ -15,6 +15,7 @@ from harness.nightly.compare import compare
 from harness.nightly.news import News
 from harness.nightly.store import Night
 from harness.report.history import Result, Run
+from harness.verdict import Verdict
 
 LOOKS: tuple[Mapping[str, Any], ...] = ({}, {"dark": True}, {"width": 390, "height": 844})
 ROWS = ("TD-INBOUND", "TD-TRANSFER-WARM", "HOLD", "BUSY")
@@ -27,7 +28,9 @@ def nights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for number in range(30):
         began, name = 1.79e9 + 86400 * number, "" if number == 13 else f"run{number}"
         bad = {("TD-TRANSFER-WARM", 20): "failed", ("BUSY", 11): "not observable", ("HOLD", 8): "broken"}
-        results = tuple(Result(f"{row}[x]", "talkdesk", row, bad.get((row, number), "passed"), 1, 4.0) for row in ROWS)
+        results = tuple(
+            Result(f"{row}[x]", "talkdesk", row, Verdict(bad.get((row, number), "passed")), 1, 4.0) for row in ROWS
+        )
         seen.append(Night(series="acme", began=began, ended=began + 900, code=0, run=name, problems=("a problem",)))
         if name and number != 2:
             figures = {row: {"answer_s": 1 + number % 5, "rtp_loss": 0.01} for row in ROWS}
@@ -37,7 +40,7 @@ def nights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for report in reports:  # the evidence of older nights is gone
         report.parent.mkdir()
         report.write_text("the report")
-    failed = tuple(dataclasses.replace(one, verdict="failed", cause="Transfer fails") for one in runs[-1].results)
+    failed = tuple(dataclasses.replace(one, verdict=Verdict.FAILED, cause="Transfer fails") for one in runs[-1].results)
     cause = AlertCause(
         "Transfer fails: the platform says no", ("a problem",), "Allow it.", "trunk", "harness explain run29 HOLD"
     )

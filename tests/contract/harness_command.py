@@ -8,18 +8,24 @@ import sys
 from pathlib import Path
 
 PROGRAM = Path(sys.executable).with_name("harness")
-#: The moment that every plan is made for, so that opening hours do not depend on the clock: a Wednesday afternoon.
-AS_OF = "2026-03-11T15:00:00+00:00"
 
 
-def harness(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """Run ``harness`` in ``cwd`` and wait for its end."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "PYTHON"))}
-    return subprocess.run(
+def start(*arguments: str | Path, cwd: Path, **environment: str) -> subprocess.Popen[str]:
+    """Start ``harness`` in ``cwd``."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "PYTHON"))}
+    return subprocess.Popen(
         [PROGRAM, *map(str, arguments)],
         cwd=cwd,
-        env=environment | {"HARNESS_AS_OF": AS_OF},
-        capture_output=True,
+        env={**inherited, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        check=False,
     )
+
+
+def harness(*arguments: str | Path, cwd: Path, exits: int = 0, **environment: str) -> str:
+    """Run ``harness`` in ``cwd`` to its end, which must be the exit code ``exits``. Returns its standard output."""
+    process = start(*arguments, cwd=cwd, **environment)
+    output, errors = process.communicate()
+    assert process.returncode == exits, output + errors
+    return output

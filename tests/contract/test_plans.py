@@ -19,12 +19,15 @@ from typing import Any
 import pytest
 
 from tests.certificates import Authority
-from tests.contract.harness_command import AS_OF, harness
+from tests.contract.harness_command import harness
+from tests.contract.once import once
 
 HERE = Path(__file__).parent
 EXAMPLES = HERE.parents[1] / "scenarios" / "deployments"
 CUSTOMERS = HERE / "customers"
 PLANS = HERE / "plans"
+#: The moment that every plan is made for, so that opening hours do not depend on the clock: a Wednesday afternoon.
+AS_OF = "2026-03-11T15:00:00+00:00"
 REWRITE = "python -m tests.contract.test_plans"
 
 DEPLOYMENTS = sorted(path.stem for directory in (EXAMPLES, CUSTOMERS) for path in directory.glob("*.toml"))
@@ -37,9 +40,8 @@ def planned(directory: Path) -> dict[str, str]:
     certificate, key = Authority(directory).issue("stand-in.example")  # a plan only needs the files to exist
     certificate.rename(directory / "certificate.pem")
     key.rename(directory / "private-key.pem")
-    done = harness("verify", *(f"{name}.toml" for name in DEPLOYMENTS), "--plan", "--json", cwd=directory)
-    assert done.returncode == 0, done.stderr
-    plan = json.loads(done.stdout)
+    files = [f"{name}.toml" for name in DEPLOYMENTS]
+    plan = json.loads(harness("verify", *files, "--plan", "--json", cwd=directory, HARNESS_AS_OF=AS_OF))
     return {one["name"]: "\n".join(_lines(plan, one["name"])) + "\n" for one in plan["deployments"]}
 
 
@@ -67,7 +69,8 @@ def _call(call: Mapping[str, str]) -> str:
 
 @pytest.fixture(scope="module")
 def plans(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    return planned(tmp_path_factory.mktemp("plans"))
+    found: dict[str, str] = once(tmp_path_factory, "plans", planned)
+    return found
 
 
 @pytest.mark.parametrize("name", DEPLOYMENTS)
@@ -80,7 +83,7 @@ def test_the_plan_is_the_committed_one(plans: dict[str, str], name: str) -> None
 
 
 def test_every_example_that_the_command_line_lists_has_a_plan(tmp_path: Path) -> None:
-    listed = harness("examples", cwd=tmp_path).stdout.splitlines()
+    listed = harness("examples", cwd=tmp_path).splitlines()
     examples = {line.split()[0] for line in listed if " templates: " not in line}
     assert examples
     assert examples <= {path.stem for path in PLANS.glob("*.txt")}

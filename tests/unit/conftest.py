@@ -123,12 +123,12 @@ def make_run(
     lost: tuple[str, ...] = (),
     ended: bool = True,
     interrupted: str = "",
-    options: Mapping[str, Any] | None = None,
+    options: scopes.Options | None = None,
 ) -> Made:
     """A whole run; ``plays`` says what happens in the cases of a row, ``lost`` which rows leave no result."""
     deployment = deployment or live()
     selection = Selection(rows=rows)
-    given = {"row": list(rows), "fault": [], "timings": "quick", "keyword": "", **(options or {})}
+    given: scopes.Options = {"row": list(rows), "fault": [], "timings": "quick", "keyword": "", **(options or {})}
     run = create(reports)
     chosen = cases([deployment], selection)
     scopes.write(

@@ -7,8 +7,13 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import pytest
+from typing_extensions import TypedDict
 
 from harness.field_kinds import require_kinds
+
+
+class Table(TypedDict):
+    key: str
 
 
 @dataclass
@@ -22,6 +27,7 @@ class Plain:
     named: Mapping[str, int] | None
     how_many: Mapping[str, int]
     anything: Mapping[str, Any]
+    table: Table
 
 
 @pytest.mark.parametrize(
@@ -32,6 +38,7 @@ class Plain:
          "how_many": {"x": 1}},
         {"count": 1.0, "several": (), "anything": {"x": []}, "unknown": object()},
         {"figure": "310•••0142", "count": "310•••0142"},
+        {"table": {"key": "x"}},
     ],
 )  # fmt: skip
 def test_of_its_kind(values: dict[str, object]) -> None:
@@ -43,7 +50,7 @@ def test_of_its_kind(values: dict[str, object]) -> None:
     [
         ("text", None), ("text", 7), ("figure", "7"), ("figure", None), ("count", []), ("yes", 1), ("yes", "310•••0142"), ("word", 1),
         ("several", "x"), ("several", {"x": 1}), ("several", [7]), ("named", []), ("how_many", None), ("how_many", {"x": "y"}),
-        ("anything", []),
+        ("anything", []), ("table", []), ("table", "x"),
     ],
 )  # fmt: skip
 def test_of_another_kind(name: str, value: object) -> None:

@@ -1,6 +1,7 @@
-"""Writes the reference pages."""
+"""Writes the reference pages and the JSON Schemas."""
 
-from tools.reference import cli, deployment
+from tools.reference import cli, deployment, schemas
 
 for made in (deployment, cli):
     made.PAGE.write_text(made.page(), encoding="utf-8")
+schemas.write()

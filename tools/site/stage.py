@@ -24,7 +24,7 @@ ELSEWHERE = {
 #: Where a link to it leads instead.
 _INSTEAD = {"README.md": "index.md"}
 _LINK = re.compile(r"(?<=\]\()([^)\s#]+)(#[^)\s]*)?(?=\))")
-_LANGUAGES = {".py": "python", ".toml": "toml", ".yml": "yaml", ".csv": "text"}
+_LANGUAGES = {".py": "python", ".toml": "toml", ".yml": "yaml", ".csv": "text", ".json": "json"}
 
 
 def sources() -> dict[str, Path]:

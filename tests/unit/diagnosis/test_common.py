@@ -148,8 +148,8 @@ def test_the_plain_form_tells_of_failures_that_nothing_explains() -> None:
 def test_a_diagnosis_says_what_of_the_deployment_it_is_about() -> None:
     example = Example(row="TD-TRANSFER-BLIND").dials().ai_gets().answered().taken().to_ai().to_caller()
     example.ai_refers("+17735550199").platform_says(202).landed("billing").probed("termination", "answers")
-    (cause_,) = example.diagnose().to_plain()["causes"]
-    assert cause_["about"] == {"line": "inbound", "group": "billing", "trunk": example.trunk.name}
+    (cause_,) = example.diagnose().causes
+    assert cause_.about == {"line": "inbound", "group": "billing", "trunk": example.trunk.name}
 
 
 def test_a_case_that_failed_otherwise_has_its_own_cause_though_e164_works() -> None:

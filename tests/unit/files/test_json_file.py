@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -27,3 +29,20 @@ def test_what_is_none(tmp_path: Path, content: bytes, why: str) -> None:
     file.write_bytes(content)
     with pytest.raises(ValueError, match=why):
         json_file.read(file)
+
+
+@dataclass(frozen=True)
+class Row:
+    name: str
+    parts: tuple[object, ...] = ()
+
+
+def test_dataclasses_are_written_as_objects_at_any_depth() -> None:
+    written = json.loads(json_file.text({"rows": [Row("a", (Row("b"), 1))]}))
+    assert written == {"rows": [{"name": "a", "parts": [{"name": "b", "parts": []}, 1]}]}
+
+
+@pytest.mark.parametrize("value", [Path("x"), object(), Row, {1, 2}])
+def test_a_value_without_a_form_in_json_is_refused(value: object) -> None:
+    with pytest.raises(TypeError, match="has no form in JSON"):
+        json_file.text([value])

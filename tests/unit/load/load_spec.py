@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.load.result import CallResult, LoadResult, Percentiles, StepResult
+from harness.load.result import CallResult, LoadAsked, LoadResult, Percentiles, StepResult
 from harness.verdict import Verdict
 
 NONE = Percentiles(of=0, p50=None, p95=None, p99=None)
@@ -24,7 +24,7 @@ def call(number: int, verdict: Verdict, answered_s: float | None = 1.0) -> CallR
 
 
 LOAD = LoadResult(
-    deployment="lab", kind="simulated", site="here", asked={"calls": 2, "cps": 1.0, "for_s": 1.0}, lanes=[],
+    deployment="lab", kind="simulated", site="here", asked=LoadAsked(calls=2, cps=1.0, for_s=1.0), lanes=[],
     steps=[step(1, 1, 1, Verdict.PASSED), step(2, 2, 1, Verdict.FAILED)],
     calls=[call(1, Verdict.PASSED), call(2, Verdict.FAILED, None)], verdict=Verdict.FAILED, interrupted=False, wall_s=4.0,
 )  # fmt: skip

@@ -210,7 +210,7 @@ def test_a_trunk_that_no_call_came_to_has_not_failed(place: Place, lane: Lane, t
     evidence = CaseEvidence.read(other.recorder.directory)
     assert evidence.verdict is Verdict.NOT_OBSERVABLE
     assert "no call of the load came to this trunk" in evidence.message
-    assert [one["trunk"] for one in found.lanes] == [whole.case.trunk, case.trunk]
+    assert [one.trunk for one in found.lanes] == [whole.case.trunk, case.trunk]
 
 
 def test_what_never_came_is_found_once(place: Place, lane: Lane, monkeypatch: pytest.MonkeyPatch) -> None:

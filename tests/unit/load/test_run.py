@@ -13,6 +13,7 @@ import pytest
 
 from harness import matrix
 from harness.cli import load as command
+from harness.deployment import Kind
 from harness.errors import BrokenError
 from harness.integrations import load
 from harness.load import lane, run
@@ -58,7 +59,7 @@ class Pool:
     def __exit__(self, *raised: object) -> None: ...
 
 
-def loaded(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[LoadResult, Path]:
+def loaded(kind: Kind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[LoadResult, Path]:
     """A load of a deployment of that ``kind``, with a call whose message names a number."""
     calls = [LOAD.calls[0], replace(LOAD.calls[1], message=f"{NUMBER} is silent", refused_with=f"486 {NUMBER} is busy")]
     monkeypatch.setattr(run, "Lane", Lane)
@@ -83,7 +84,7 @@ def shown(found: LoadResult, directory: Path) -> str:
 
 @pytest.mark.parametrize("kind", ["live", "stand-in"])
 def test_numbers_of_a_real_deployment_are_masked_wherever_they_stand(
-    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kind: Kind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said = shown(*loaded(kind, tmp_path, monkeypatch))
     assert "5550100" not in said

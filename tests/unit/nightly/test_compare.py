@@ -11,13 +11,15 @@ import pytest
 from typer.testing import CliRunner
 
 from harness.cli.app import application
+from harness.files import json_file
 from harness.nightly.compare import compare, lines, markdown
 from harness.report.history import Result, Run
 from harness.report.run import history_of
+from harness.verdict import Verdict
 
 
 def result(case: str, verdict: str = "passed", attempts: int = 1, wall_s: float = 1.0, cause: str = "") -> Result:
-    return Result(f"{case}[x]", "talkdesk", case, verdict, attempts, wall_s, cause)
+    return Result(f"{case}[x]", "talkdesk", case, Verdict(verdict), attempts, wall_s, cause)
 
 
 def run(name: str, *results: Result, key: str = "k", faults: tuple[str, ...] = ()) -> Run:
@@ -43,12 +45,13 @@ def test_each_kind_of_difference() -> None:
     assert [one.row for one in found.fixed] == ["B"]
     assert [one.row for one in found.still_failing] == ["C"]
     assert [one.row for one in found.flaky] == ["D"]
-    assert [(one.row, before) for one, before in found.slower] == [("E", 1.0)]
+    assert [(one.row, one.before_s) for one in found.slower] == [("E", 1.0)]
     assert [one.row for one in found.lost_cases] == ["F"]
     assert found.lost_rows == ("F",)
     assert found.news
     assert ("newly failing", "A[x]", "failed: The trunk is down") in list(lines(found))
-    json.dumps(found.plain())
+    (shown,) = json.loads(json_file.text(found.plain()))["slower"]
+    assert (shown["row"], shown["before_s"]) == ("E", 1.0)
 
 
 def test_nothing_new() -> None:

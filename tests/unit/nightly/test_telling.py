@@ -35,7 +35,7 @@ from tests.receiver import Receiver
 
 
 def run(verdict: str, attempts: int = 1) -> Run:
-    results = (Result("A[x]", "talkdesk", "A", verdict, attempts, 1.0),)
+    results = (Result("A[x]", "talkdesk", "A", Verdict(verdict), attempts, 1.0),)
     return Run("r", 1.0, "d", "local", "k", "w", (), "", results, {"A": {"answer_s": 0.5}})
 
 

@@ -9,10 +9,11 @@ from types import ModuleType
 from harness.report import history
 from harness.report.history import Result, Run
 from harness.report.run import history_of
+from harness.verdict import Verdict
 
 
 def a_run(name: str, began: float = 1.0, key: str = "k", verdict: str = "passed") -> Run:
-    results = (Result("TD-INBOUND[x]", "talkdesk", "TD-INBOUND", verdict, 1, 1.5),)
+    results = (Result("TD-INBOUND[x]", "talkdesk", "TD-INBOUND", Verdict(verdict), 1, 1.5),)
     return Run(
         name, began, "d", "local", key, f"whole {key}", ("heavy-loss",), "", results, {"TD-INBOUND": {"answer_s": 0.5}}
     )

@@ -188,7 +188,7 @@ class TestReport:
         )
 
     def test_earlier_runs_are_shown_by_row(self, run: Any) -> None:
-        result = Result("c", "talkdesk", "TD-INBOUND", "failed", 1, 1.0)
+        result = Result("c", "talkdesk", "TD-INBOUND", Verdict.FAILED, 1, 1.0)
         past = [Run("x", 1e9, "d", "s", "k", "w", results=(result,))]
         page = Page(_with_past(run, past))
 
@@ -196,7 +196,9 @@ class TestReport:
 
     def test_a_row_of_two_deployments_is_one_mark_in_an_earlier_run(self, run: Any) -> None:
         """The worst of them: neither hides the other, and no run counts twice."""
-        results = [Result("c", "talkdesk", "TD-INBOUND", verdict, 1, 1.0) for verdict in ("passed", "failed")]
+        results = [
+            Result("c", "talkdesk", "TD-INBOUND", verdict, 1, 1.0) for verdict in (Verdict.PASSED, Verdict.FAILED)
+        ]
         past = [Run("x", 1e9, name, "", "k", "w", results=(one,)) for name, one in zip("ab", results, strict=True)]
 
         assert [a["title"] for a in Page(_with_past(run, past)).all("i")] == ["2001-09-09 01:46: failed"]

@@ -6,7 +6,7 @@ import pytest
 
 from harness.deployment import Deployment
 from harness.resources import prompt_names
-from tools.reference import cli, deployment
+from tools.reference import cli, deployment, schemas
 
 
 def test_the_page_is_what_the_model_says() -> None:
@@ -19,6 +19,21 @@ def test_the_command_line_is_what_help_says() -> None:
     assert "## `harness verify`" in page
     assert "| `--row ID` |" in page
     assert "## `harness signoff key`" in page
+
+
+def test_published_json_schemas_are_those_of_the_models() -> None:
+    published = {path.name: path.read_text(encoding="utf-8") for path in schemas.DIRECTORY.iterdir()}
+    generated = {schemas.path(name).name: schemas.text(name) for name in schemas.DOCUMENTS}
+    assert published == generated, "run: make reference"
+
+
+def test_every_json_output_of_the_command_line_has_a_schema() -> None:
+    """Each ``--json`` of the reference page, by its command; verify has a second one with ``--plan``."""
+    sections = cli.page().split("\n## ")[1:]
+    commands = [section.split("`")[1] for section in sections if "`--json`" in section]
+    assert commands
+    described = " ".join(document.what for document in schemas.DOCUMENTS.values())
+    assert [command for command in commands if f"{command} " not in f"{described} "] == []
 
 
 def test_every_key_of_a_table_is_listed() -> None:

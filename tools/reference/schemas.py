@@ -1,0 +1,180 @@
+"""``docs/reference/*.schema.json``: JSON Schemas of what the harness writes for machines, from the models that write it.
+
+Every field that is always written is required, and no other field is allowed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import core_schema
+
+from harness.cli.listen import ListenDocument
+from harness.cli.lists import RowDocument
+from harness.events import Event, SipMessage
+from harness.load.result import LoadDocument
+from harness.measurement import BY_CHECK, Measurement
+from harness.nightly.compare import DifferenceDocument
+from harness.pytest_plugin.plan import Plan
+from harness.pytest_plugin.progress import ResultDocument
+from harness.pytest_plugin.worlds import FaultDocument
+from harness.report.recorder import CaseDocument, Line
+from harness.report.rejudge import RejudgeDocument
+from harness.report.scope import Scope
+from harness.report.summary import SummaryDocument
+from harness.signoff.attest import StatementDocument
+from harness.verdict import Finding
+from tools import ROOT
+
+DIRECTORY = ROOT / "docs" / "reference"
+#: Of a finding, what is only written where it is known.
+_WHERE_KNOWN = frozenset({"asked", "adjusted"})
+_WIDTH = 120
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+@dataclass(frozen=True)
+class Document:
+    """Something that the harness writes for machines."""
+
+    model: Any  #: the type that its writer uses
+    what: str  #: what has this form
+    is_masked: bool = False  #: a large number in it may be masked, as ``310•••0342``
+
+
+#: By the name of the schema.
+DOCUMENTS = {
+    "summary": Document(SummaryDocument, "summary.json"),
+    "scope": Document(Scope, "scope.json"),
+    "case": Document(CaseDocument, "case.json"),
+    "event-line": Document(Line, "a line of events.jsonl", is_masked=True),
+    "statement": Document(StatementDocument, "the signed statement in signoff.intoto.json"),
+    "verify": Document(ResultDocument, "harness verify --json"),
+    "plan": Document(Plan, "harness verify --plan --json"),
+    "rejudge": Document(RejudgeDocument, "harness report RUN --rejudge --json"),
+    "rows": Document(list[RowDocument], "harness rows --json"),
+    "faults": Document(list[FaultDocument], "harness faults --json"),
+    "compare": Document(list[DifferenceDocument], "harness compare --json"),
+    "listen": Document(ListenDocument, "harness listen --json"),
+    "load": Document(LoadDocument, "load.json, and harness load --json"),
+}
+
+
+def path(name: str) -> Path:
+    """Where the schema is published."""
+    return DIRECTORY / f"{name}.schema.json"
+
+
+def text(name: str) -> str:
+    """The schema."""
+    document = DOCUMENTS[name]
+    made_by = _Masked if document.is_masked else _Strict
+    schema = TypeAdapter(document.model).json_schema(mode="serialization", schema_generator=made_by)
+    whole = {"$schema": _DIALECT, "title": document.what, **schema}
+    return _laid_out(whole) + "\n"
+
+
+def write() -> None:
+    """Write all schemas, and remove those of documents that are gone."""
+    DIRECTORY.mkdir(exist_ok=True)
+    for old in DIRECTORY.glob("*.schema.json"):
+        old.unlink()
+    for name in DOCUMENTS:
+        path(name).write_text(text(name), encoding="utf-8")
+
+
+class _Strict(GenerateJsonSchema):
+    """Requires what is always written, and allows nothing else."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        """A title would only repeat the field's name."""
+        return False
+
+    def field_is_required(self, field: Any, total: bool) -> bool:
+        """A dataclass is written with all of its fields."""
+        return super().field_is_required(field, total) if field["type"] == "typed-dict-field" else True
+
+    def dict_schema(self, schema: core_schema.DictSchema) -> JsonSchemaValue:
+        """Keys are text, whatever object they are in Python."""
+        found = super().dict_schema(schema)
+        found.pop("propertyNames", None)
+        return found
+
+    def typed_dict_schema(self, schema: core_schema.TypedDictSchema) -> JsonSchemaValue:
+        """An object with these keys."""
+        found = _closed(super().typed_dict_schema(schema))
+        if schema.get("cls") is Line:
+            found |= {"minProperties": 1, "maxProperties": 1}
+        return found
+
+    def dataclass_schema(self, schema: core_schema.DataclassSchema) -> JsonSchemaValue:
+        """An object with these fields; of a base class whose subclasses are written, any of them."""
+        cls = schema["cls"]
+        if cls is Event:
+            kinds = {kind.__name__: kind for kind in Event.__subclasses__()}  # a class with slots is made twice
+            return {"anyOf": [self._of(kind) for kind in kinds.values()]}
+        if cls is Measurement:
+            return {"type": "object"}  # which one depends on the check: see Finding
+        found = _closed(super().dataclass_schema(schema))
+        if issubclass(cls, Event):
+            _add(found, "kind", {"const": cls.__name__})
+        if cls is SipMessage:
+            _add(found, "number", {"type": "string", "pattern": "^m[0-9]+$"})
+        if cls is Finding:
+            found["required"] = [name for name in found["properties"] if name not in _WHERE_KNOWN]
+            found["allOf"] = list(self._measured())
+        return found
+
+    def _of(self, model: type) -> JsonSchemaValue:
+        return self.generate_inner(TypeAdapter(model).core_schema)
+
+    def _measured(self) -> Iterator[JsonSchemaValue]:
+        """What the findings of each check measure."""
+        checks: dict[type[Measurement], list[str]] = {}
+        for check, kind in BY_CHECK.items():
+            checks.setdefault(kind, []).append(check)
+        for kind, names in checks.items():
+            of_kind = {"properties": {"check": {"enum": names}}}
+            measured = {"anyOf": [self._of(kind), {"type": "null"}]}
+            yield {"if": of_kind, "then": {"properties": {"measured": measured}}}
+        any_of_them = {"properties": {"check": {"enum": list(BY_CHECK)}}}
+        yield {"if": any_of_them, "else": {"properties": {"measured": {"type": "null"}}}}
+
+
+class _Masked(_Strict):
+    """The same for evidence, in which an integer of ten digits or more is masked like a telephone number."""
+
+    def int_schema(self, schema: core_schema.IntSchema) -> JsonSchemaValue:
+        """An integer, or what masking leaves of it."""
+        return {"anyOf": [super().int_schema(schema), {"type": "string", "pattern": "•"}]}
+
+
+def _closed(schema: JsonSchemaValue) -> JsonSchemaValue:
+    schema.pop("title", None)
+    for field in schema["properties"].values():
+        field.pop("default", None)
+    return schema | {"additionalProperties": False}
+
+
+def _laid_out(value: Any, indent: int = 0) -> str:
+    """JSON whose small objects and lists stand in one line."""
+    flat = json.dumps(value, ensure_ascii=False)
+    if len(flat) + indent <= _WIDTH or not isinstance(value, dict | list):
+        return flat
+    inner = " " * (indent + 2)
+    if isinstance(value, list):
+        parts = [f"{inner}{_laid_out(item, indent + 2)}" for item in value]
+        return "[\n" + ",\n".join(parts) + "\n" + " " * indent + "]"
+    parts = [f"{inner}{json.dumps(key)}: {_laid_out(item, indent + 2)}" for key, item in value.items()]
+    return "{\n" + ",\n".join(parts) + "\n" + " " * indent + "}"
+
+
+def _add(schema: JsonSchemaValue, name: str, field: JsonSchemaValue) -> None:
+    schema["properties"] = {name: field, **schema["properties"]}
+    schema["required"] = [name, *schema["required"]]
