@@ -419,5 +419,9 @@ def _in_id(value: str) -> str:
     plain = re.sub(r"\+(?=\d)", "", plain)  # with what follows it in the id it could read as a number
     if plain == value or plain == value.replace(" ", "-"):
         return plain
-    # as many as tell hundreds of names apart of which nothing else is left
-    return f"{plain}~{hashlib.sha256(value.encode()).hexdigest()[:8].translate(_LETTERS)}"
+    return f"{plain}~{name_hash(value)}"
+
+
+def name_hash(name: str) -> str:
+    """Eight letters that tell a name apart from hundreds of others where nothing else is left of it."""
+    return hashlib.sha256(name.encode()).hexdigest()[:8].translate(_LETTERS)

@@ -150,7 +150,6 @@ class _Attempt:
                 "id": f"call by {caller}",
                 "row": "CALL",
                 "integration": deployment.integration,
-                "deployment": deployment.name,
                 "axes": {},
                 "title": "A call by hand",
                 **names(deployment),

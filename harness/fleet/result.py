@@ -21,6 +21,7 @@ from harness.report import scope
 from harness.report.evidence import CaseEvidence, key_of
 from harness.report.latest import point_latest
 from harness.report.merge import merge
+from harness.report.names import names
 from harness.report.run import (
     CASES,
     FinishedRun,
@@ -86,11 +87,11 @@ def _missing_part(plan: FleetPlan, site: str, cases: Sequence[str], files: Path,
     """A run that was to verify these cases, and verified none."""
     run = work / "not-run" / site
     (run / CASES).mkdir(parents=True, exist_ok=True)
-    names = {shard.deployment: shard.file for shard in plan.shards if set(shard.cases) & set(cases)}
+    of_files = {shard.deployment: shard.file for shard in plan.shards if set(shard.cases) & set(cases)}
     deployments = [
-        load(files / file, secrets=False).model_copy(update={"site": site}) for file in dict.fromkeys(names.values())
+        load(files / file, secrets=False).model_copy(update={"site": site}) for file in dict.fromkeys(of_files.values())
     ]
-    rows = {row for shard in plan.shards if shard.deployment in names for row in shard.rows}
+    rows = {row for shard in plan.shards if shard.deployment in of_files for row in shard.rows}
     selection = Selection(rows=tuple(rows), ids=tuple(cases))
     with planning_for(datetime.fromisoformat(plan.as_of)):
         asked, options = matrix.cases(deployments, selection), _options(plan)
@@ -99,11 +100,7 @@ def _missing_part(plan: FleetPlan, site: str, cases: Sequence[str], files: Path,
         )
     scope.write(run, found)
     known = {d.name: d for d in deployments}
-    planned = [
-        {**case.plain(), "kind": known[case.deployment].kind, "site": site}
-        | {"mask": known[case.deployment].kind != "simulated"}
-        for case in asked
-    ]
+    planned = [{**case.plain(), **names(known[case.deployment])} for case in asked]
     why = f"{len(cases)} cases were not run at any site"
     write_end(run, planned, RunEnd(workers=0, wall_s=0.0, interrupted=why))
     return run

@@ -76,7 +76,7 @@ class Lane:
         calls: int,
         stood_still: Callable[[float, float], list[float]],
     ) -> None:
-        plain = {**case.plain(), **names(deployment), "kind": deployment.kind, "site": deployment.site}
+        plain = {**case.plain(), **names(deployment)}
         self.recorder = CaseRecorder(case_directory(run, plain), plain)
         self.context = CaseContext(case, deployment, timings, self.recorder, pool, marks, api, gate)
         self.context.phones.keeps_registrations = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable, Iterable
 
@@ -13,7 +14,7 @@ from harness.matrix import Case
 from harness.preflight import Report
 from harness.pytest_plugin.run import Run
 from harness.report.mask import mask_fields
-from harness.report.names import is_masked
+from harness.report.names import is_masked, shown_name
 from harness.terminal import SafeConsole
 
 
@@ -46,4 +47,6 @@ def check(run: Run, mode: str, *, stderr: bool = False, looked: Callable[[], Non
 def _report(replica: Deployment, asked: Iterable[Case]) -> Report:
     """As the evidence of its cases: a terminal's lines are kept by CI as files are."""
     report = preflight.run(replica, asked)
-    return mask_fields(report) if is_masked(replica) else report
+    if not is_masked(replica):
+        return report
+    return dataclasses.replace(mask_fields(report), deployment=shown_name(replica.name))

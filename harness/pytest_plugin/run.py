@@ -74,9 +74,7 @@ class Run:
 
     def plain(self, case: Case) -> dict[str, Any]:
         """What evidence and reports say of a case."""
-        deployment = self.deployment(case.deployment)
-        whose = {"kind": deployment.kind, "site": deployment.site, "run": self.directory.name}
-        return {**case.plain(), **names(deployment), **whose}
+        return {**case.plain(), **names(self.deployment(case.deployment)), "run": self.directory.name}
 
     def scope(self, options: Options, command: str) -> Scope:
         """What the run is asked to verify."""

@@ -1,19 +1,29 @@
-"""What a deployment says of the names and numbers in its cases' evidence."""
+"""What the evidence of a case says of its deployment."""
 
 from __future__ import annotations
 
 from typing_extensions import TypedDict
 
-from harness.deployment import Deployment
+from harness.deployment import Deployment, Kind
+from harness.matrix import name_hash
+from harness.report.mask import mask_text
 
 
 class Names(TypedDict):
     """What a deployment says of the names and numbers in the evidence of its cases."""
 
+    kind: Kind  # of the deployment
+    site: str  # masked like the deployment's name
     hosts: dict[str, str]  # address: what ladders call it
     voices: dict[str, str]  # mark: the assistant whose own voice it is
     mask: bool  # the numbers are real and must not stand in any artefact
     shows_messages: bool  # the far end's records hold SIP messages
+
+
+class NamedDeployment(Names):
+    """The same with the deployment's name, masked where numbers are real; names that differ stay different."""
+
+    deployment: str
 
 
 def is_masked(deployment: Deployment) -> bool:
@@ -21,7 +31,13 @@ def is_masked(deployment: Deployment) -> bool:
     return deployment.kind != "simulated"
 
 
-def names(deployment: Deployment) -> Names:
+def shown_name(name: str) -> str:
+    """A deployment's or a site's name with its numbers masked; two names that differ stay different."""
+    masked = mask_text(name)
+    return name if masked == name else f"{masked} ~{name_hash(name)}"
+
+
+def names(deployment: Deployment) -> NamedDeployment:
     """The names, from the complete deployment that the case has for itself."""
     hosts: dict[str, str] = {}
     for name, account in deployment.accounts.items():
@@ -34,7 +50,11 @@ def names(deployment: Deployment) -> Names:
             hosts[trunk.termination_host] = f"{deployment.integration} trunk"
     if deployment.platform.host:
         hosts[deployment.platform.host] = deployment.integration
+    shown = shown_name if is_masked(deployment) else str
     return {
+        "deployment": shown(deployment.name),
+        "kind": deployment.kind,
+        "site": shown(deployment.site),
         "hosts": hosts,
         "voices": {
             str(assistant.voice): f"assistant {name}"

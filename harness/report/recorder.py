@@ -22,7 +22,6 @@ from typing import Any, Final, NotRequired
 
 from typing_extensions import TypedDict
 
-from harness.deployment import Kind
 from harness.diagnosis.result import DiagnosisDocument
 from harness.errors import ResourceError
 from harness.events import Event, Recorded, SipMessage, to_plain
@@ -57,8 +56,6 @@ _SUFFIXES = {
 class PlannedCase(CaseAbout, Names):
     """A case of a deployment, as it is planned."""
 
-    kind: Kind  # of the deployment
-    site: str
     run: NotRequired[str]  # the name of the run; a load has none
 
 

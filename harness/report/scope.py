@@ -30,6 +30,7 @@ from harness.integrations import sight
 from harness.integrations.base import NOT_OBSERVABLE, Row
 from harness.matrix import Case, LeftOut, Selection
 from harness.report.mask import mask_plain, mask_text
+from harness.report.names import shown_name
 from harness.report.told import finite
 from harness.report.versions import versions
 
@@ -329,8 +330,8 @@ def _masked(scope: DeploymentScope) -> DeploymentScope:
     ]
     return dataclasses.replace(
         scope,
-        name=mask_text(scope.name),
-        site=mask_text(scope.site),
+        name=shown_name(scope.name),
+        site=shown_name(scope.site),
         content=mask_plain(scope.content),
         rows=tuple(rows),
     )

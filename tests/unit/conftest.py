@@ -83,13 +83,12 @@ def breaks(case: Case, recorder: CaseRecorder) -> tuple[Verdict, str]:
 
 def plain(case: Case, deployment: Deployment) -> dict[str, Any]:
     """What evidence and reports say of a case."""
-    return {**case.plain(), **names(deployment), "kind": deployment.kind, "site": deployment.site}
+    return {**case.plain(), **names(deployment)}
 
 
 def record(run: Path, deployment: Deployment, case: Case, play: Play = passes, **more: Any) -> Path:
     """One case's evidence, with a call and a recording."""
-    whose = {"kind": deployment.kind, "site": deployment.site, "run": run.name}
-    plain = {**case.plain(), **names(deployment), **whose, **more}
+    plain = {**case.plain(), **names(deployment), "run": run.name, **more}
     directory = case_directory(run, plain)
     recorder = CaseRecorder(directory, plain)
     leg: dict[str, Any] = {"phone": "caller", "leg": "caller.1"}
@@ -139,7 +138,7 @@ def make_run(
         if case.row.id not in lost:
             record(run, deployment, case, (plays or {}).get(case.row.id, passes))
     if ended:
-        planned = [{**case.plain(), "kind": deployment.kind, "site": deployment.site} for case in chosen]
+        planned = [plain(case, deployment) for case in chosen]
         write_end(run, planned, RunEnd(workers=1, wall_s=1.0, interrupted=interrupted))
         manifest.write(run)
     return Made(run, deployment, chosen)

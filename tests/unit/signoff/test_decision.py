@@ -51,6 +51,27 @@ def test_a_whole_run_that_passed_is_accepted(tmp_path: Path, runs: ModuleType) -
     assert all("•" in number for number in decision.numbers)
 
 
+def test_deployments_and_sites_whose_masked_names_are_alike_stay_apart(tmp_path: Path, runs: ModuleType) -> None:
+    """Two customers named by numbers became one, and the rows that one of them had not run were gone."""
+    made = [
+        runs.make_run(tmp_path, deployment=runs.live().model_copy(update=names), rows=("HOLD",), plays=plays)
+        for names, plays in (
+            ({"name": "acme +13125550100", "site": "+442079460155"}, {}),
+            ({"name": "acme +13129990100", "site": "+442079990155"}, {"HOLD": runs.fails}),
+            ({"name": "acme +13129990100", "site": "+442079460155"}, {"HOLD": runs.passes}),
+        )
+    ]
+    decision = decide(merge([one.directory for one in made], tmp_path), today=TODAY)
+
+    assert decision.scope is not None
+    assert len({one.name for one in decision.scope.deployments}) == 2
+    assert len({(one.name, one.site) for one in decision.scope.deployments}) == 3
+    held = {row.deployment: (row.verdict, row.of) for row in decision.rows if row.scope.row == "HOLD"}
+    assert sorted(held.values()) == [("failed", 2), ("passed", 1)]
+    assert all(name.startswith("acme +1312•••0100 ~") for name in held)
+    assert {row.deployment for row in decision.rows if row.verdict == "not run"} == held.keys()
+
+
 def test_a_reason_says_once_that_nobody_could_look(tmp_path: Path, runs: ModuleType) -> None:
     """The row's verdict, the case's and the finding's are the same."""
 
