@@ -1,4 +1,4 @@
-"""What may be shown on a terminal: text from the wire, from files and from other programs could steer it (CWE-150)."""
+"""A terminal that text from the wire, from files and from other programs cannot steer (CWE-150)."""
 
 from __future__ import annotations
 
@@ -12,17 +12,7 @@ from typing import IO, Any
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
-#: Left as they are: a line break and a tab only lay text out.
-_LAYOUT = "\n\t"
-#: Turn the order of what is shown around (Unicode UAX #9): a number could read as another.
-_DIRECTIONS = (*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C)
-_SHOWN = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in _LAYOUT}
-_SHOWN |= {code: f"\\u{code:04x}" for code in (*_DIRECTIONS, 0x2028, 0x2029, *range(0xD800, 0xE000))}
-
-
-def printable(text: str) -> str:
-    """``text`` with every character that would steer a terminal shown as its escape, e.g. ``\\x1b``."""
-    return text if text.isascii() and text.isprintable() else text.translate(_SHOWN)
+from harness.network_text import printable
 
 
 def escape_unencodable(stream: object) -> None:

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 from harness import model_words
 from harness.errors import MistakeError
 from harness.files import user_files
-from harness.terminal import printable
+from harness.network_text import printable
 
 _SHOWN = 100  #: characters of a value in a message
 MOST_ALIKE = 3  #: lines with the same mistake at entries of one table

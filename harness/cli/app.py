@@ -25,7 +25,8 @@ import harness.cli
 from harness.errors import BrokenError, MistakeError, ResourceError, is_of_the_machine, is_of_the_path
 from harness.forkserver.environment import allow_open_files
 from harness.memory import lasting
-from harness.terminal import escape_unencodable, printable
+from harness.network_text import printable
+from harness.terminal import escape_unencodable
 
 PASSED, FAILED, MISTAKE, BROKEN, INTERRUPTED = 0, 1, 2, 3, 130
 

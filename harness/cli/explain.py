@@ -12,12 +12,12 @@ from harness.diagnosis import Diagnosis
 from harness.diagnosis.explain import explain as explained
 from harness.errors import MistakeError
 from harness.files import json_file
+from harness.network_text import printable
 from harness.report.evidence import CaseEvidence
 from harness.report.foreign import require_ended, require_files
 from harness.report.recorder import CASE
 from harness.report.run import read_planned
 from harness.report.summary import latest
-from harness.terminal import printable
 from harness.verdict import Verdict
 
 _MOST_SUGGESTED = 3

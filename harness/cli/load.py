@@ -20,8 +20,8 @@ from harness.load import picture, plan, result
 from harness.load.call import LoadCall
 from harness.load.result import LoadResult, Percentiles
 from harness.load.run import load as run_load
+from harness.mask import mask_text
 from harness.pytest_plugin.options import LIVE_VARIABLE
-from harness.report.mask import mask_text
 from harness.report.names import is_masked
 from harness.terminal import SafeConsole
 

@@ -14,11 +14,11 @@ import typer
 from harness.cli.app import FAILED, PASSED
 from harness.errors import BrokenError, HarnessError, MistakeError
 from harness.integrations import load
+from harness.mask import mask_text
 from harness.nightly import alerts, bounds, metrics, night, store
 from harness.nightly.compare import lines
 from harness.nightly.flakes import rates
 from harness.report import history
-from harness.report.mask import mask_text
 
 
 def run(

@@ -12,6 +12,7 @@ from harness import signoff
 from harness.cli.app import FAILED, INTERRUPTED, PASSED
 from harness.errors import MistakeError
 from harness.files import json_file
+from harness.network_text import printable
 from harness.report import bundle, scope
 from harness.report.closing import show
 from harness.report.evidence import CaseEvidence
@@ -19,7 +20,7 @@ from harness.report.foreign import require_ended, require_files, require_run
 from harness.report.merge import merge
 from harness.report.run import STOPPED, read_end, remake
 from harness.signoff import attest, document, manifest
-from harness.terminal import SafeConsole, printable
+from harness.terminal import SafeConsole
 
 
 def report(

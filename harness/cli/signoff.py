@@ -10,10 +10,10 @@ from typer.core import TyperGroup
 
 from harness import signoff
 from harness.cli.app import FAILED, PASSED
+from harness.network_text import printable
 from harness.report.foreign import require_ended, require_run
 from harness.signoff import attest, document, manifest
 from harness.signoff.decision import Acceptance, Decision
-from harness.terminal import printable
 
 
 class _Group(TyperGroup):

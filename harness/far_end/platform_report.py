@@ -23,6 +23,7 @@ from harness.deployment import Report, ReportField, plain_name
 from harness.errors import FarEndError
 from harness.far_end.call_record import plain_user, user_told
 from harness.far_end.clock import since_epoch
+from harness.network_text import redacted, redacted_plain
 from harness.numbers_csv import as_text
 from harness.sip.identity import normalise
 
@@ -82,7 +83,8 @@ class ReportRow:
 
 def rows_of(raw: bytes, declared: Report) -> list[ReportRow]:
     """The rows of a report. Raises :class:`FarEndError` for what is none, or lacks a column that is needed."""
-    text, is_guessed = _text(raw)
+    decoded, is_guessed = _text(raw)
+    text = redacted(decoded)
     table = list(_of_json(text, declared)) if text.lstrip()[:1] in ("[", "{") else list(_of_csv(text, declared))
     if not table:
         return []
@@ -183,7 +185,7 @@ def _of_json(text: str, declared: Report) -> Iterator[tuple[str, dict[str, Any]]
         raise FarEndError("the platform's report is JSON within JSON without end") from None
     except ValueError:
         plain = _json_lines(text)
-    calls = _calls(plain, declared)
+    calls = _calls(redacted_plain(plain), declared)
     if calls is None:
         raise FarEndError("the platform's report is JSON without a list of calls")
     if len(calls) > _MOST_ROWS:

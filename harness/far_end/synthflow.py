@@ -7,7 +7,6 @@ What it answers may be anybody's text: ids are checked before they go into a pat
 from __future__ import annotations
 
 import asyncio
-import json
 import math
 import re
 import ssl
@@ -328,12 +327,8 @@ def calls_in(listed: object) -> list[Any]:
 def payload(what: str, answer: HttpResponse) -> Any:
     """What an answer to ``what`` holds, decoded and unwrapped. Raises :class:`FarEndError` for what is no JSON."""
     try:
-        text = answer.body.decode("utf-8")
-        plain = json.loads(text)
-        if "\\u" in text:
-            # half of a surrogate pair is JSON, but no text that a file could hold
-            plain = json.loads(json.dumps(plain, ensure_ascii=False).encode("utf-8", "replace"))
-    except (ValueError, RecursionError) as error:
+        plain = answer.json()
+    except ValueError as error:
         raise FarEndError(f"Synthflow API: {what}: not JSON") from error
     # the public API wraps its answers: {"status": "ok", "response": {…}}
     return plain["response"] if isinstance(plain, dict) and "response" in plain else plain

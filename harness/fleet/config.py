@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from harness import toml_model
 from harness.errors import RefusedError
 from harness.model_words import form
+from harness.network_text import keep_secret
 
 #: Where Redis is, for controller, workers and their runs; it may hold a password, so it stands in no file.
 REDIS_VARIABLE = "HARNESS_FLEET_REDIS"
@@ -97,6 +98,7 @@ def read(path: Path) -> Fleet:
 def redis_address() -> str:
     """Where Redis is. Raises :class:`RefusedError` where nobody says so, or says no address: without it no call is placed."""
     found = os.environ.get(REDIS_VARIABLE)
+    keep_secret(found)
     if found and _is_redis(found):
         return found
     what = "holds no address (it is not shown, as it may hold a password)" if found else "is not set"

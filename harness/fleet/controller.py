@@ -28,6 +28,7 @@ from harness.fleet.plan import FleetPlan, Shard
 from harness.fleet.shard import NOT_BEGUN, RELEASE
 from harness.fleet.state import ShardRef, State
 from harness.fleet.store import Store
+from harness.network_text import line
 from harness.report.evidence import CaseEvidence
 from harness.report.recorder import CASE
 from harness.report.run import STOPPED
@@ -206,7 +207,7 @@ class Controller:
         try:
             self._app.send_task(worker.TASK, args=[task], queue=worker.queue_of(progress.site))
         except Exception as error:  # kombu's own trees; a task that was not sent is sent again below
-            self._notify(f"shard {shard.number} could not be sent to {progress.site}: {error}")
+            self._notify(f"shard {shard.number} could not be sent to {progress.site}: {line(str(error))}")
 
     # -- what became of it
 

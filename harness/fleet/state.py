@@ -19,6 +19,7 @@ import redis
 
 from harness.errors import ResourceError
 from harness.fleet import scripts
+from harness.network_text import line
 
 T = TypeVar("T")
 
@@ -86,10 +87,10 @@ class State:
             except (redis.ConnectionError, redis.TimeoutError) as error:  # BusyLoading is a ConnectionError
                 self._failed_at = time.monotonic()
                 if self._failed_at >= deadline:
-                    raise ResourceError(f"Redis cannot be asked, so no call is placed: {error}") from error
+                    raise ResourceError(f"Redis cannot be asked, so no call is placed: {line(str(error))}") from error
                 time.sleep(_RETRY_S)
             except redis.RedisError as error:
-                raise ResourceError(f"Redis cannot be asked, so no call is placed: {error}") from error
+                raise ResourceError(f"Redis cannot be asked, so no call is placed: {line(str(error))}") from error
 
     def _run(self, script: str, keys: Sequence[str], arguments: Iterable[object], within_s: float | None = None) -> Any:
         values = [str(value) for value in arguments]

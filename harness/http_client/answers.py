@@ -5,7 +5,9 @@ from __future__ import annotations
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
+
+from harness import network_text
 
 #: More than any answer that is read here has; a hostile one could be any size.
 MOST_BYTES = 8 * 1024 * 1024
@@ -19,18 +21,22 @@ class HttpError(Exception):
     """No usable answer came; ``trouble`` says of which kind."""
 
     def __init__(self, trouble: Trouble, message: str) -> None:
-        super().__init__(message)
+        super().__init__(network_text.line(message))
         self.trouble = trouble
 
 
 @dataclass(frozen=True)
 class HttpResponse:
-    """A whole answer."""
+    """A whole answer. What this process sent of its secrets stands in none of it, but for the octets of ``body``."""
 
     status: int
     reason: str
     headers: Mapping[str, str]  #: names in small letters; values of one that came twice with a comma between
     body: bytes
+
+    def json(self) -> Any:
+        """What the body holds. Raises ``ValueError`` for what is no JSON."""
+        return network_text.read_json(self.body)
 
     @property
     def is_success(self) -> bool:

@@ -16,6 +16,7 @@ import aiohttp
 from aiohttp import hdrs
 from yarl import URL
 
+from harness import network_text
 from harness.http_client.answers import MOST_BYTES, HttpError, HttpResponse, Trust
 
 #: Of a line of an answer's head; aiohttp's own limit of 8 KiB is less than some pages' policies have.
@@ -80,7 +81,7 @@ def _failed(error: Exception, within_s: float) -> HttpError:
         case aiohttp.ServerDisconnectedError() | DisconnectedError():
             said = "the connection was closed without a whole answer"
         case aiohttp.ClientResponseError():  # what follows in it quotes the answer
-            said = error.message.partition("\n")[0].rstrip(":")[:200]
+            said = network_text.line(error.message.partition("\n")[0].rstrip(":"))[:200]
         case _:
             said = str(error)
     return HttpError("unusable", f"{type(error).__name__}: {said}")
@@ -116,8 +117,8 @@ async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerTy
 async def _whole(response: aiohttp.ClientResponse, most_bytes: int) -> HttpResponse:
     headers: dict[str, str] = {}
     for name, value in response.headers.items():
-        name = name.lower()
-        headers[name] = f"{headers[name]}, {_text(value)}" if name in headers else _text(value)
+        name, value = name.lower(), network_text.line(value)
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
     # asked for as it is: a few bytes of gzip unpack to any number
     if _CODINGS & {coding.strip().lower() for coding in headers.get("content-encoding", "").split(",")}:
         raise HttpError("unusable", "the answer is compressed, which was not asked for")
@@ -126,12 +127,7 @@ async def _whole(response: aiohttp.ClientResponse, most_bytes: int) -> HttpRespo
         body += chunk
         if len(body) > most_bytes:
             raise HttpError("unusable", f"the answer has more than {most_bytes} bytes")
-    return HttpResponse(response.status, _text(response.reason or ""), headers, bytes(body))
-
-
-def _text(read: str) -> str:
-    """What no file could hold is replaced: aiohttp reads bytes that are no UTF-8 as halves of surrogate pairs."""
-    return read if read.isascii() else read.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return HttpResponse(response.status, network_text.line(response.reason or ""), headers, bytes(body))
 
 
 def client(verify: Trust = True) -> aiohttp.ClientSession:

@@ -20,11 +20,11 @@ from harness.load.lane import Lane, SharedMarks
 from harness.load.plan import LoadPlan
 from harness.load.result import LoadResult, StepResult, result
 from harness.load.steps import THREADS, OnStep, Steps
+from harness.mask import mask_fields
 from harness.matrix import Case
 from harness.phone.pool import PhonePool
 from harness.pytest_plugin.starvation import LATE_S, monitor
 from harness.pytest_plugin.worlds import erred, heartbeat
-from harness.report.mask import mask_fields
 from harness.report.names import is_masked
 from harness.report.run import create
 

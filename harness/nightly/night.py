@@ -18,6 +18,7 @@ from typing import IO
 from harness.errors import MistakeError
 from harness.files import own_directories
 from harness.forkserver import PYTHON
+from harness.mask import mask_text
 from harness.nightly import bounds, page, store
 from harness.nightly.alerts import Alert, AlertCause, alert_of
 from harness.nightly.bounds import Bound
@@ -29,7 +30,6 @@ from harness.report.case_page import short_path
 from harness.report.causes import grouped
 from harness.report.evidence import key_of
 from harness.report.history import Run
-from harness.report.mask import mask_text
 from harness.report.run import history_of, read_cases, read_planned, require_outside_of_runs, scope_of
 from harness.report.summary import latest
 from harness.verdict import Verdict

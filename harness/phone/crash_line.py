@@ -16,6 +16,7 @@ from typing import Final, Self
 
 from harness.deployment import is_address
 from harness.events import Direction, SipMessage
+from harness.network_text import redacted_bytes
 from harness.phone.config import PhoneConfig
 from harness.sip.digest import Credentials, DigestClient, parse
 from harness.sip.framing import StreamFramer
@@ -167,7 +168,7 @@ class CrashLine:
         found: list[Message] = []
         for raw in [data] if self._datagrams else self._framer.feed(data):
             with contextlib.suppress(SipSyntaxError):
-                message = Message.parse(raw)
+                message = Message.parse(redacted_bytes(raw))
                 self._tell("received", message)
                 found.append(message)
         return found

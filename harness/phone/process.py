@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 import harness
+from harness import network_text
 from harness.errors import (
     BrokenError,
     HarnessError,
@@ -167,7 +168,7 @@ class PhoneProcess:
         """The child's last lines."""
         lines = last_lines(self._directory / f"child-{self.pid}.ring")
         lines += self._words()[-20:]
-        return "\n".join(lines)
+        return network_text.redacted("\n".join(lines))
 
     def call(self, name: str, within: float = _CALL_SECONDS, /, **arguments: Any) -> Any:
         """Have the child do something. Raises what its refusal stands for, or :class:`PhoneLostError`."""
@@ -204,7 +205,9 @@ class PhoneProcess:
         reason = _ENDED
         while True:
             try:
-                message = self._wire.receive(self._patience)
+                message = network_text.redacted_plain(
+                    self._wire.receive(self._patience)
+                )  # what phones tell is the wire's
             except TimeoutError:
                 reason = f"its process has not stirred for {self._patience:g} s"
                 break

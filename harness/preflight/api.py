@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 
 from harness.deployment import Synthflow
@@ -90,7 +89,7 @@ def _answer(answer: HttpResponse, took: float, by_model: bool) -> ProbeResult:
         case code if code >= 300:
             to = answer.headers.get("location", "elsewhere")
             return failed(*_NAME, f"{said}: it sends on to {to}, and no token goes there", ROUTING, _NO_API)
-        case _ if not _is_json(answer.body):
+        case _ if not _is_json(answer):
             kind = answer.headers.get("content-type", "no type")
             return failed(*_NAME, f"{said}: no API there, but {kind}", ROUTING, _NO_API)
         case _ if not _lists_calls(answer):
@@ -110,9 +109,9 @@ def _lists_calls(answer: HttpResponse) -> bool:
     return True
 
 
-def _is_json(body: bytes) -> bool:
+def _is_json(answer: HttpResponse) -> bool:
     """Whether it is an object or a list, as every answer of the API is."""
     try:
-        return isinstance(json.loads(body), dict | list)
-    except (ValueError, RecursionError):
+        return isinstance(answer.json(), dict | list)
+    except ValueError:
         return False

@@ -8,6 +8,7 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from harness.deployment import is_address
+from harness.network_text import line
 
 
 def names_of(certificate: x509.Certificate) -> list[str]:
@@ -17,7 +18,7 @@ def names_of(certificate: x509.Certificate) -> list[str]:
     """
     if (names := alternative_names_of(certificate)) is not None:
         return names
-    return [str(common.value) for common in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
+    return [line(str(common.value)) for common in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
 
 
 def alternative_names_of(certificate: x509.Certificate) -> list[str] | None:
@@ -28,9 +29,9 @@ def alternative_names_of(certificate: x509.Certificate) -> list[str] | None:
         return None
     uris = found.get_values_for_type(x509.UniformResourceIdentifier)
     return [
-        *found.get_values_for_type(x509.DNSName),
+        *map(line, found.get_values_for_type(x509.DNSName)),
         *map(str, found.get_values_for_type(x509.IPAddress)),
-        *(uri[4:] for uri in uris if uri.lower().startswith("sip:") and "@" not in uri),
+        *(line(uri[4:]) for uri in uris if uri.lower().startswith("sip:") and "@" not in uri),
     ]
 
 

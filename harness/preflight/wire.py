@@ -16,6 +16,7 @@ from cryptography import x509
 
 from harness.deployment import in_uri
 from harness.errors import ResourceError
+from harness.network_text import redacted_bytes
 from harness.preflight.certificates import matches, names_of
 from harness.preflight.probes import Probing, Target, UnresolvedError, unverified, verified
 from harness.sip.framing import StreamFramer
@@ -122,7 +123,7 @@ class Link:
         class Datagrams(asyncio.DatagramProtocol):
             def datagram_received(self, data: bytes, addr: object) -> None:
                 try:
-                    message = Message.parse(data) if data.strip() else None
+                    message = Message.parse(redacted_bytes(data)) if data.strip() else None
                 except SipSyntaxError as error:
                     queue.put_nowait(NoLinkError("unreadable", f"what came back is no SIP: {error}"))
                     return
@@ -145,7 +146,7 @@ class Link:
         try:
             while data := await reader.read(65536):
                 for raw in framer.feed(data):
-                    message = Message.parse(raw) if raw.strip() else None
+                    message = Message.parse(redacted_bytes(raw)) if raw.strip() else None
                     if isinstance(message, Response):
                         self._received.put_nowait(message)
             self._received.put_nowait(NoLinkError("cut", "the connection was closed without an answer"))

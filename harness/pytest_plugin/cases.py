@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from harness.limits import Gate, place, places
+from harness.mask import mask_text
 from harness.matrix import Case
 from harness.pytest_plugin.attempt import Attempt
 from harness.pytest_plugin.items import case_of
@@ -17,7 +18,6 @@ from harness.pytest_plugin.parallel import WATCH
 from harness.pytest_plugin.run import Run, run_of
 from harness.pytest_plugin.starvation import monitor
 from harness.report import allure_logger
-from harness.report.mask import mask_text
 from harness.report.names import is_masked, names
 from harness.report.recorder import CaseRecorder
 from harness.report.run import case_directory

@@ -27,6 +27,7 @@ from harness.forkserver.environment import allow_open_files
 from harness.forkserver.process import ForkServer
 from harness.limits import MOST_WORKERS, Lease, lease, places
 from harness.memory import settle
+from harness.network_text import printable
 from harness.phone import PhoneConfig
 from harness.phone.forkserver import PhoneForkServer
 from harness.phone.switchboard import Switchboard
@@ -38,7 +39,6 @@ from harness.pytest_plugin.worlds import Worlds, check_faults
 from harness.report import scope
 from harness.report.run import ALLURE, create
 from harness.scenario.phones import stand_in
-from harness.terminal import printable
 
 _INPUT = "harness"
 _SLOT = pytest.StashKey[Lease]()

@@ -10,10 +10,10 @@ from harness import preflight
 from harness.deployment import Deployment
 from harness.errors import ResourceError
 from harness.files import whole_file
+from harness.mask import mask_fields
 from harness.matrix import Case
 from harness.preflight import Report
 from harness.pytest_plugin.run import Run
-from harness.report.mask import mask_fields
 from harness.report.names import is_masked, shown_name
 from harness.terminal import SafeConsole
 

@@ -24,6 +24,7 @@ from rich.text import Text
 
 from harness.errors import HarnessError
 from harness.files import json_file, whole_file
+from harness.mask import mask_text
 from harness.pytest_plugin import PROGRESS
 from harness.pytest_plugin.items import case_id, case_of
 from harness.pytest_plugin.options import ignored
@@ -32,7 +33,6 @@ from harness.pytest_plugin.run import Run, run_of
 from harness.report import closing
 from harness.report.causes import GroupDocument, signature
 from harness.report.evidence import CaseEvidence
-from harness.report.mask import mask_text
 from harness.report.run import (
     STOPPED,
     FinishedRun,

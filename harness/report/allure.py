@@ -35,6 +35,7 @@ from allure_commons.utils import md5
 from markupsafe import Markup
 
 from harness.files import json_file, whole_file
+from harness.mask import mask_text
 from harness.report import ladder, pcap, tables, timeline
 from harness.report.allure_logger import CaseReporter, FileLogger, allure_listener, fields_of
 from harness.report.case_page import player_of
@@ -42,7 +43,6 @@ from harness.report.evidence import CaseEvidence, Step
 from harness.report.hearing import COLUMNS, figures, hearings
 from harness.report.labels import labels
 from harness.report.markup import printable
-from harness.report.mask import mask_text
 from harness.report.pages import render, said_besides, seen_of
 from harness.report.steps import verdict_of
 from harness.verdict import NEVER_REPORTED, Verdict, overall

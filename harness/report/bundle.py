@@ -18,12 +18,12 @@ from pathlib import Path
 from harness.errors import MistakeError
 from harness.files import json_file, user_files, whole_file
 from harness.files.own_directories import Scratch
+from harness.mask import mask_name, mask_plain, mask_text
 from harness.report import html, pcap
 from harness.report import scope as scopes
 from harness.report.evidence import CaseEvidence, key_of
 from harness.report.hearing import draw
 from harness.report.markup import printable
-from harness.report.mask import mask_name, mask_plain, mask_text
 from harness.report.pages import said_besides
 from harness.report.recorder import CASE, EVENTS
 from harness.report.run import CASES, RunEnd, read_cases, read_end, read_planned, said_of_the_run, scope_of, summary_of

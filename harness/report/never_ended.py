@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.files import json_file
-from harness.report.mask import mask_text
+from harness.mask import mask_text
 from harness.report.scope import Scope
 
 PREFLIGHT = "preflight.json"

@@ -19,10 +19,10 @@ from pathlib import Path
 
 from harness.events import MediaState
 from harness.files import whole_file
+from harness.mask import DOT
 from harness.phone import rtp_log
 from harness.report.evidence import CaseEvidence
 from harness.report.flow import Arrow, FlowEnd, arrows
-from harness.report.mask import DOT
 
 _RAW_IP = 101  # LINKTYPE_RAW: a packet begins with its IP header
 _TCP, _UDP = 6, 17

@@ -26,8 +26,8 @@ from harness.diagnosis.result import DiagnosisDocument
 from harness.errors import ResourceError
 from harness.events import Event, Recorded, SipMessage, to_plain
 from harness.files import whole_file
+from harness.mask import mask_name, mask_plain, mask_text
 from harness.matrix import CaseAbout
-from harness.report.mask import mask_name, mask_plain, mask_text
 from harness.report.names import Names
 from harness.sip.message import Message
 from harness.verdict import Asked, CaseOutcome, Finding, Verdict, is_failure

@@ -26,8 +26,8 @@ from harness.errors import MistakeError
 from harness.events import Event
 from harness.events import from_plain as event_from_plain
 from harness.files import json_file
+from harness.mask import fill_plain
 from harness.report.evidence import CaseEvidence
-from harness.report.mask import fill_plain
 from harness.report.recorder import CASE, DEPLOYMENT
 from harness.report.told import MadeFrom, Told
 from harness.verdict import Asked, CaseOutcome, Conclusion, Finding, Trouble, Verdict

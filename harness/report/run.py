@@ -37,6 +37,7 @@ from harness.diagnosis import common
 from harness.errors import MistakeError, ResourceError, unwritable
 from harness.field_kinds import require_kinds
 from harness.files import json_file, whole_file
+from harness.mask import mask_name, mask_plain
 from harness.memory import lasting
 from harness.report import allure, allure_report, history, html, junit, metrics, rerun
 from harness.report import scope as scopes
@@ -45,7 +46,6 @@ from harness.report.evidence import CaseEvidence, case_of, key_of
 from harness.report.hearing import draw
 from harness.report.latest import LATEST, point_latest
 from harness.report.listing import places_of
-from harness.report.mask import mask_name, mask_plain
 from harness.report.never_ended import why_it_never_ended
 from harness.report.pcap import capture
 from harness.report.processes import each

@@ -28,8 +28,8 @@ from harness.files import json_file, whole_file
 from harness.finding_kinds import FindingKind, RequiredFindings
 from harness.integrations import sight
 from harness.integrations.base import NOT_OBSERVABLE, Row
+from harness.mask import mask_plain, mask_text
 from harness.matrix import Case, LeftOut, Selection
-from harness.report.mask import mask_plain, mask_text
 from harness.report.names import shown_name
 from harness.report.told import finite
 from harness.report.versions import versions

@@ -17,10 +17,10 @@ from pathlib import Path
 
 from harness.errors import MistakeError
 from harness.files import json_file
+from harness.mask import mask_text
 from harness.report import scope as scopes
 from harness.report.causes import CauseGroup, grouped
 from harness.report.evidence import CaseEvidence, key_of
-from harness.report.mask import mask_text
 from harness.report.never_ended import NEVER_ENDED
 from harness.report.run import RunEnd, read_cases, read_end, read_planned
 from harness.report.scope import Scope

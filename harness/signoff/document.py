@@ -14,8 +14,8 @@ from markupsafe import Markup
 
 from harness.errors import MistakeError
 from harness.files import whole_file
+from harness.mask import mask_text
 from harness.report.markup import printable
-from harness.report.mask import mask_text
 from harness.report.pages import environment
 from harness.signoff import manifest
 from harness.signoff.claims import by_source

@@ -3,10 +3,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from harness.report.mask import mask_fields, mask_name, mask_number, mask_plain, mask_text
+from harness.mask import mask_fields, mask_name, mask_number, mask_plain, mask_text
 from harness.verdict import Verdict
 
 #: Of an Identity header (RFC 8224): {"dest":{"tn":["13125550100"]},"iat":1,"orig":{"tn":"13125550142"}}, and a signature.
@@ -90,6 +90,8 @@ def test_every_form_a_number_comes_in(text: str, masked: str) -> None:
     st.sampled_from(["{}", "+{}", "From: <sip:+{}@h>;tag=1", "a{}b"]),
 )
 def test_the_middle_is_gone_and_the_length_stays(number: str, form: str) -> None:
+    assume(not 1_577_836_800 <= int(number) // (1000 if len(number) == 13 else 1) < 2_051_222_400)  # a moment
+    assume(not (len(number) == 14 and number.startswith("20")))
     masked = mask_text(form.format(number))
 
     assert number not in masked

@@ -1,0 +1,361 @@
+"""Masking of telephone numbers and digest answers, so that evidence of a live run can be handed on.
+
+``+13125550100`` becomes ``+1312•••0100``: the reader can still tell numbers apart, and equal numbers stay equal, but
+nobody can dial them. A number is masked for one of three reasons:
+
+- It is a number of a deployment that this process has read (:func:`remember`), in any form that its country writes it in.
+- It has the form of a number: E.164 with or without separators, ``00`` or an escaped ``%2B`` for its plus, the user of a ``sip:``,
+  ``sips:`` or ``tel:`` URI, a name in ``e164.arpa``, ``312-555-0100``, groups of digits behind a trunk's 0 (``020 7946 0155``), a
+  run of 10 to 15 digits that stands alone.
+- The same message has its digits in such a form elsewhere.
+
+The form alone does not count where digits are something else: in a Call-ID, a tag, a branch, SDP, a UUID, or a time.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields, is_dataclass, replace
+from enum import Enum
+from functools import lru_cache
+from typing import Any, TypeVar
+
+import phonenumbers
+
+T = TypeVar("T")
+
+#: Stands for the digits left out; in file names and on the wire, where only ASCII will do, it is an ``x``.
+DOT = "•"
+
+#: Of a class of characters: spaces, also those that break no line, hyphens and dashes, as word processors put them between digits.
+_GAP = r"\ \u00a0\u202f\-\u2010-\u2015"
+_NUMBER = re.compile(
+    rf"""
+      (?P<sure>
+        (?:\+|%2[Bb])\d(?:[{_GAP}.()/]{{0,3}}\d){{6,14}}(?!\d)  # E.164, possibly with separators (RFC 3966, 5.1.1)
+      | (?<=sip:)\d{{7,15}}(?=[@;?>\s"]|$)                  # the user of a URI, national or without its plus
+      | (?<=sips:)\d{{7,15}}(?=[@;?>\s"]|$)
+      | (?<=tel:)\d{{7,15}}(?!\d)
+      | (?<=sip:)\(?\d(?:[-.()]{{0,2}}\d){{6,14}}(?=@)       # the same with the visual separators of RFC 3966, 5.1.1
+      | (?<=sips:)\(?\d(?:[-.()]{{0,2}}\d){{6,14}}(?=@)
+      | (?<=tel:)\(?\d(?:[-.()]{{0,2}}\d){{6,14}}(?!\d)
+      | (?<=sip%3[Aa])\d{{7,15}}(?!\d)                      # a URI escaped into a header of another one (Refer-To)
+      )
+    | (?<!\d:)(?<![\w./-])00[{_GAP}.]?[1-9](?:[{_GAP}.()/]{{0,3}}\d){{8,14}}(?!\d)  # 00 for its +
+    | (?<![\d.-])(?:1[{_GAP}.])?(?:\(\d{{3}}\)[{_GAP}]?|\d{{3}}[{_GAP}.])\d{{3}}[{_GAP}.]?\d{{4}}
+        (?![-.]?\d)                                      # as people and transcripts write it
+    | (?P<national>                                       # the same where a trunk's 0 comes first: 020 7946 0958, 030/1234567
+        (?<![\d.:/-])\(?0\d{{1,4}}\)?[{_GAP}/]{{1,3}}\d{{3,8}}(?:[{_GAP}]\d{{3,4}}){{0,2}}(?![-.:/]?\d)
+      | (?<![\d.:/-])0\d(?P<between>[{_GAP}.])\d\d(?:(?P=between)\d\d){{3}}(?![-.:/\ ]?\d)  # 01 23 45 67 89
+      )
+    | (?P<lone>(?<!\d)(?<!\d\.)(?!1\d{{9}}\.0)\d{{10,15}}(?!\d|\.(?!0(?!\d))\d))  # no decimal fraction, nor a time (1795163572.0)
+    """,
+    re.VERBOSE,
+)
+_MASKED = re.compile(rf"(?<=\d){DOT}+(?=\d)")
+#: Digits of a national number with its 0; of fewer, what looks like one may be anything.
+_LEAST_NATIONAL = 9
+#: The digits of a number in reverse order (RFC 6116 section 3.2).
+_ARPA = re.compile(r"(?<![\d.])((?:\d\.){6,14}\d)(?=\.e164\.arpa)", re.IGNORECASE)
+#: Where digits are no number by their form alone: identifiers of a call or a request, what says when or by which program, SDP.
+_IDENTIFIERS = re.compile(
+    r"""
+      ^(?:Call-ID|i|CSeq|Via|v|Session-ID|In-Reply-To|Replaces|Target-Dialog|RAck|RSeq|User-Agent|Server
+        |Timestamp|Date|Retry-After|(?:Session-|Min-)?Expires|Min-SE)[\ \t]*:.*$
+    | ^[a-z]=.*$
+    | \b(?:(?:from-|to-)?tag|branch|nonce|opaque|icid-value|replaces|expires)(?:=|%3D)"?[^\s;,>"&]*
+    | \bCall-ID\b[\s"':=]{1,3}[^\s"',;]+
+    | \b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b
+    """,
+    re.VERBOSE | re.IGNORECASE | re.MULTILINE,
+)
+#: Keys of JSON under which digits are no number by their form alone, and those under which an integer is one.
+_ID_KEY = re.compile(
+    r"(?:.*_)?(?:call|session|model|dialog|request|trace|message|recording)?_?(?:id|uuid|sid)|ssrc|hash|sha256|.*(?:time|timestamp|date|_at|_ms)",
+    re.IGNORECASE,
+)
+_NUMBER_KEY = re.compile(
+    r".*(?:number|phone|caller|calling|called|customer|msisdn)|(?:.*_)?(?:from|to|ani|dnis|did|tn|caller_id)",
+    re.IGNORECASE,
+)
+#: A moment as YYYYMMDDhhmmss; in seconds or milliseconds since 1970 it lies between 2020 and 2035.
+_DATE_AND_TIME = re.compile(r"20[23]\d(?:0[1-9]|1[0-2])(?:[0-2]\d|3[01])(?:[01]\d|2[0-3])[0-5]\d[0-5]\d")
+_MOMENTS_S = range(1_577_836_800, 2_051_222_400)
+#: What a digest answer is made of (RFC 7616, 3.4): with it a password could be tried offline.
+_DIGEST = re.compile(r'\b(response|cnonce)="[^"]*"', re.IGNORECASE)
+#: Of an Identity (RFC 8224): claims, which hold both numbers as base64url, and a signature: digits left out could be tried with it.
+_PASSPORT = re.compile(r"(?<![\w.-])(ey[\w-]{8,})?\.[\w-]*\.[\w-]{40,}(?![\w.-])", re.ASCII)
+
+#: A digit, which a URI may escape (RFC 3986 section 2.1), with what may stand between two of a number.
+_DIGIT = r"(?:%3\d|\d)"
+_BETWEEN = rf"(?:%2[0-9A-Fa-f]|[{_GAP}.()/_\u200b-\u200f\u2060]){{0,4}}"
+_DIGITS = re.compile(rf"(?<!%)(?<!%[0-9A-Fa-f]){_DIGIT}(?:{_BETWEEN}{_DIGIT}){{5,}}")
+_SIX_DIGITS = re.compile(r"(?:\d[^\d\n]{0,12}){6}")
+_ONE_DIGIT = re.compile(r"%3(\d)|%[0-9A-Fa-f]{2}|(\d)")
+#: A form of fewer digits counts only where no other digit stands beside it.
+_UNMISTAKABLE = 10
+_SHORTEST, _SHORTEST_LOCAL = 6, 7
+
+_Span = tuple[int, int]
+
+
+class Masker:
+    """Masks text and data; ``numbers`` (E.164) are masked in every form, and any other number by its form."""
+
+    def __init__(self, numbers: Iterable[str] = ()) -> None:
+        self._numbers: set[str] = set()
+        self._forms = _Forms(frozenset())
+        self._is_stale = False
+        self.remember(numbers)
+
+    def remember(self, numbers: Iterable[str]) -> None:
+        """Mask these numbers too (E.164), in every form."""
+        before = len(self._numbers)
+        self._numbers.update(numbers)
+        self._is_stale |= len(self._numbers) > before
+
+    @property
+    def _known(self) -> _Forms:
+        if self._is_stale:  # worked out where it is needed: most runs mask nothing
+            self._forms = _Forms(frozenset().union(*map(forms_of, self._numbers)))
+            self._is_stale = False
+        return self._forms
+
+    def text(self, text: str, dot: str = DOT) -> str:
+        """``text`` (prose, a SIP message, a log) with every number and digest answer masked."""
+        return self._text(text, _Forms(frozenset(_digits_by_form(text))), dot)
+
+    def plain(self, value: Any) -> Any:
+        """JSON-ready data, which is one message, with every string in it masked, keys included; figures (times, ports) stay."""
+        return self._plain(value, _Forms(frozenset(_digits_within(value))), "")
+
+    def _text(self, text: str, elsewhere: _Forms, dot: str = DOT, *, is_id: bool = False) -> str:
+        if not _may_hold_any(text):
+            return text
+        text = _DIGEST.sub(lambda found: f'{found[1]}="{dot * 3}"', text)
+        text = _PASSPORT.sub(lambda found: f"{found[1] or ''}.{dot * 3}.{dot * 3}", text)
+        text = _ARPA.sub(lambda found: ".".join(mask_number(found[0][::-1], dot)[::-1]), text)
+        spans = [*_by_form(text, is_id=is_id), *_in_any_form(text, self._known, elsewhere)]
+        parts, at = [], 0
+        for start, end in _united(spans):
+            parts += [text[at:start], mask_number(text[start:end], dot)]
+            at = end
+        return "".join([*parts, text[at:]]) if spans else text
+
+    def _plain(self, value: Any, elsewhere: _Forms, key: str) -> Any:
+        if isinstance(value, str):
+            return self._text(value, elsewhere, is_id=_is_id(key))
+        if isinstance(value, Mapping):
+            found: dict[str, Any] = {}
+            for name, item in value.items():
+                masked = self._text(str(name), elsewhere)
+                count = 2
+                while masked in found:  # two numbers that look the same masked
+                    masked, count = f"{masked.partition(' ~')[0]} ~{count}", count + 1
+                found[masked] = self._plain(item, elsewhere, str(name))
+            return found
+        if isinstance(value, Sequence) and not isinstance(value, bytes):
+            return [self._plain(item, elsewhere, key) for item in value]
+        return self._figure(value, elsewhere, key) if isinstance(value, (int, float)) else value
+
+    def _figure(self, value: float, elsewhere: _Forms, key: str) -> Any:
+        """A number that JSON has as a figure."""
+        is_named = _NUMBER_KEY.fullmatch(key) is not None
+        if isinstance(value, bool) or not (isinstance(value, int) or (is_named and value.is_integer())):
+            return value
+        digits = str(abs(int(value)))
+        is_known = digits in self._known.digits or digits in elsewhere.digits
+        return mask_number(digits) if is_known or (is_named and 10 <= len(digits) <= 15) else value
+
+
+class _Forms:
+    """Digits to look for."""
+
+    def __init__(self, digits: frozenset[str]) -> None:
+        self.digits = digits
+        self.beginnings = {form[:_SHORTEST] for form in digits}
+        self._lengths = sorted({len(form) for form in digits})
+
+    def at(self, digits: str, at: int) -> Iterator[str]:
+        """Those that ``digits`` has there."""
+        yield from (found for length in self._lengths if (found := digits[at : at + length]) in self.digits)
+
+
+@lru_cache(maxsize=8192)
+def forms_of(number: str) -> frozenset[str]:
+    """The digits by which a number (E.164) is written at home and abroad: without its separators, which may be any."""
+    digits = number.removeprefix("+")
+    try:
+        parsed = phonenumbers.parse(f"+{digits}", None)
+    except phonenumbers.NumberParseException:
+        return frozenset({digits})
+    country, national = str(parsed.country_code), phonenumbers.national_significant_number(parsed)
+    region = phonenumbers.region_code_for_country_code(parsed.country_code or 0)
+    trunk = phonenumbers.ndd_prefix_for_region(region, True) or "0"
+    at_home = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.NATIONAL)
+    found = {digits, f"00{digits}", f"011{digits}", f"{country}{trunk}{national}", national, f"{trunk}{national}"}
+    found |= {_digits_of(at_home), _digits_of(at_home).removeprefix(trunk)}
+    local = national[phonenumbers.length_of_geographical_area_code(parsed) :]
+    found |= {local} if len(local) >= _SHORTEST_LOCAL else set()
+    return frozenset(form for form in found if len(form) >= _SHORTEST)
+
+
+def _digits_within(value: Any, key: str = "") -> Iterator[str]:
+    if isinstance(value, str):
+        yield from _digits_by_form(value, is_id=_is_id(key))
+    elif isinstance(value, Mapping):
+        for name, item in value.items():
+            yield from _digits_by_form(str(name))
+            yield from _digits_within(item, str(name))
+    elif isinstance(value, Sequence) and not isinstance(value, bytes):
+        for item in value:
+            yield from _digits_within(item, key)
+
+
+def _digits_by_form(text: str, *, is_id: bool = False) -> Iterator[str]:
+    """The digits of each number in ``text``, and of what is left of it without its country, prefix or area."""
+    found = [_digits_of(text[start:end]) for start, end in _by_form(text, is_id=is_id)]
+    found += [_digits_of(one[0])[::-1] for one in _ARPA.finditer(text)]
+    for digits in found:
+        for begin in range(len(digits) - _SHORTEST_LOCAL + 1):
+            yield from (digits[begin:], f"0{digits[begin:]}")
+
+
+def _may_hold_any(text: str) -> bool:
+    """Whether a number, a digest answer or a signature may be in it; most short texts have none."""
+    return len(text) >= 42 or '="' in text or _SIX_DIGITS.search(text) is not None
+
+
+@lru_cache(maxsize=512)  # a message is looked through for what it has elsewhere, and then masked
+def _by_form(text: str, *, is_id: bool = False) -> Sequence[_Span]:
+    found = list(_NUMBER.finditer(text)) if _may_hold_any(text) else []
+    if all(one["sure"] for one in found):
+        return [one.span() for one in found]
+    ids = [one.span() for one in _IDENTIFIERS.finditer(text)]
+    return [one.span() for one in found if one["sure"] or not (is_id or _is_something_else(one, ids))]
+
+
+def _is_something_else(found: re.Match[str], ids: Sequence[_Span]) -> bool:
+    if found["national"] and sum(map(str.isdigit, found["national"])) < _LEAST_NATIONAL:
+        return True
+    if found["lone"] and _is_moment(found["lone"]):
+        return True
+    return any(start <= found.start() and found.end() <= end for start, end in ids)
+
+
+def _is_moment(digits: str) -> bool:
+    seconds = int(digits) // {10: 1, 13: 1000}.get(len(digits), 10**15)
+    return seconds in _MOMENTS_S or _DATE_AND_TIME.fullmatch(digits) is not None
+
+
+def _in_any_form(text: str, *wanted: _Forms) -> Iterator[_Span]:
+    """Where the digits that are wanted stand, whatever separates them."""
+    beginnings = set().union(*(forms.beginnings for forms in wanted))
+    for run in _DIGITS.finditer(text) if beginnings else ():
+        digits = _digits_of(run[0])
+        begins = [at for at in range(len(digits)) if digits[at : at + _SHORTEST] in beginnings]
+        places = [one.span() for one in _ONE_DIGIT.finditer(text, *run.span()) if one.lastindex] if begins else []
+        end = 0
+        for at in begins:
+            fitting = (form for forms in wanted for form in forms.at(digits, at) if _stands_alone(form, at, places))
+            if at >= end and (form := max(fitting, key=len, default="")):
+                end = at + len(form)
+                yield places[at][0], places[end - 1][1]
+
+
+def _stands_alone(form: str, at: int, places: Sequence[_Span]) -> bool:
+    """Whether no digit stands right beside it; of one that is long enough that says nothing."""
+    end = at + len(form)
+    before = at > 0 and places[at - 1][1] == places[at][0]
+    after = end < len(places) and places[end - 1][1] == places[end][0]
+    return len(form) >= _UNMISTAKABLE or not (before or after)
+
+
+def _united(spans: Iterable[_Span]) -> list[_Span]:
+    """The spans in their order, those that overlap as one."""
+    found: list[_Span] = []
+    for start, end in sorted(spans):
+        if found and start < found[-1][1]:
+            found[-1] = (found[-1][0], max(end, found[-1][1]))
+        else:
+            found.append((start, end))
+    return found
+
+
+def _digits_of(text: str) -> str:
+    digits = "".join(one[1] or one[2] for one in _ONE_DIGIT.finditer(text) if one.lastindex) if "%" in text else text
+    return "".join(str(unicodedata.digit(digit)) for digit in filter(str.isdecimal, digits))  # of any script
+
+
+def _is_id(key: str) -> bool:
+    return bool(_ID_KEY.fullmatch(key)) and not _NUMBER_KEY.fullmatch(key)
+
+
+def mask_number(number: str, dot: str = DOT) -> str:
+    """One number with its middle gone; its separators go too. Shorter numbers lose more of their head.
+
+    As many characters as digits: a masked SIP body keeps the length its Content-Length states.
+    """
+    prefix = "+" if number.startswith("+") else number[:3] if number[:3].lower() == "%2b" else ""
+    digits = _digits_of(number[len(prefix) :])
+    head = 4 if len(digits) >= 11 else 3 if len(digits) >= 10 else 1
+    return f"{prefix}{digits[:head]}{dot * (len(digits) - head - 4)}{digits[-4:]}"
+
+
+#: The masker of this process, which knows the numbers of every deployment that was read.
+_OWN = Masker()
+
+
+def remember(numbers: Iterable[str]) -> None:
+    """Mask these numbers (E.164) from now on, in every form, wherever this process masks."""
+    _OWN.remember(numbers)
+
+
+def mask_text(text: str, dot: str = DOT) -> str:
+    """``text`` (prose, a SIP message, a log) with every number and digest answer masked."""
+    return _OWN.text(text, dot)
+
+
+def fill_text(text: str) -> str:
+    """``text`` with a zero for each masked digit: numbers that were equal stay equal, and read as numbers again."""
+    return _MASKED.sub(lambda found: "0" * len(found[0]), text)
+
+
+def fill_plain(value: Any) -> Any:
+    """JSON-ready data with a zero for each masked digit in it."""
+    if isinstance(value, str):
+        return fill_text(value)
+    if isinstance(value, Mapping):
+        return {fill_text(str(key)): fill_plain(item) for key, item in value.items()}
+    if isinstance(value, Sequence):
+        return [fill_plain(item) for item in value]
+    return value
+
+
+def mask_name(name: str) -> str:
+    """A file name with every number masked, in ASCII."""
+    return _OWN.text(name, dot="x")
+
+
+def mask_plain(value: Any) -> Any:
+    """JSON-ready data, which is one message, with every string in it masked, keys included; figures (times, ports) stay."""
+    return _OWN.plain(value)
+
+
+def mask_fields(data: T) -> T:
+    """A dataclass with every string in it masked, also in the dataclasses it holds; figures and words of enumerations stay."""
+    whole: Any = data
+    masked: T = replace(whole, **{one.name: _mask_field(getattr(whole, one.name)) for one in fields(whole)})
+    return masked
+
+
+def _mask_field(value: Any) -> Any:
+    if isinstance(value, Enum):
+        return value
+    if is_dataclass(value):
+        return mask_fields(value)
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(_mask_field, value))
+    return mask_plain(value) if isinstance(value, (str, Mapping)) else value

@@ -1,0 +1,103 @@
+"""Text from the network before anything keeps or shows it: decoded, limited, known secrets redacted, control characters escaped.
+
+Whoever holds a secret may send it back: an API quotes the token that it refuses. So all text from the network comes through here: HTTP
+answers (``http_client``), what softphones report of SIP (``phone/process.py``), preflight's answers, reports of calls, errors of Redis.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import quote, quote_plus, unquote
+
+#: Stands for a secret.
+REDACTED = "[redacted]"
+#: Shorter secrets are not looked for: they are parts of ordinary words and numbers.
+SHORTEST_SECRET = 6
+#: Longest text that is kept of one line: a status' reason, a header, an error.
+MOST_CHARACTERS = 1000
+
+#: Left as they are: a line break and a tab only lay text out.
+_LAYOUT = "\n\t"
+#: Turn the order of what is shown around (Unicode UAX #9): a number could read as another.
+_DIRECTIONS = (*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C)
+_SHOWN = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in _LAYOUT}
+_SHOWN |= {code: f"\\u{code:04x}" for code in (*_DIRECTIONS, 0x2028, 0x2029, *range(0xD800, 0xE000))}
+
+_secrets: set[str] = set()
+_found: list[re.Pattern[str]] = []  #: finds each of them; made when it is needed first
+
+
+def keep_secret(secret: str | None) -> None:
+    """Redact this secret from now on, wherever text from the network enters this process.
+
+    Of an HTTP credential (``Basic …``, ``Bearer …``) its last word is a secret too, of a URL its password.
+    """
+    words = (secret or "").strip()
+    password = re.match(r"[a-z][a-z0-9+.-]*://[^/@\s]*?:([^/@\s]+)@", words, re.IGNORECASE)
+    parts = {words, words.rpartition(" ")[2]} | ({password[1], unquote(password[1])} if password else set())
+    new = {spelling for part in parts if len(part) >= SHORTEST_SECRET for spelling in _spellings(part)}
+    if not new <= _secrets:
+        _secrets.update(new)
+        _found.clear()
+
+
+def _spellings(secret: str) -> Iterator[str]:
+    """As it is, and as URLs, HTML and JSON have it."""
+    yield from (secret, quote(secret, safe=""), quote_plus(secret), quote(secret, safe="").lower(), html.escape(secret))
+    yield from (json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1])
+
+
+def redacted(text: str) -> str:
+    """``text`` without the secrets that this process knows."""
+    if not _secrets or len(text) < SHORTEST_SECRET:
+        return text
+    if not _found:
+        longest_first = sorted(_secrets, key=lambda one: (-len(one), one))
+        _found.append(re.compile("|".join(map(re.escape, longest_first))))
+    return _found[0].sub(REDACTED, text)
+
+
+def redacted_plain(value: Any) -> Any:
+    """Plain data (of JSON, or of another process) with every string in it redacted, keys included."""
+    if isinstance(value, str):
+        return redacted(value)
+    if isinstance(value, Mapping):
+        return {redacted_plain(key): redacted_plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [redacted_plain(item) for item in value]
+    return value
+
+
+def redacted_bytes(raw: bytes) -> bytes:
+    """Octets of a message that is parsed as such (SIP), without known secrets."""
+    text = raw.decode("utf-8", "surrogateescape")
+    clean = redacted(text)
+    return raw if clean == text else clean.encode("utf-8", "surrogateescape")
+
+
+def line(text: str) -> str:
+    """Text for one line, as a status' reason is: redacted, cut, and printable."""
+    clean = redacted(text.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
+    return printable(clean[:MOST_CHARACTERS].replace("\r", " ").replace("\n", " "))
+
+
+def read_json(raw: bytes) -> Any:
+    """What JSON holds, redacted. Raises ``ValueError`` for what is no JSON, also where it nests without end."""
+    try:
+        text = raw.decode("utf-8")
+        plain = json.loads(text)
+        if "\\u" in text:
+            # half of a surrogate pair is JSON, but no text that a file could hold
+            plain = json.loads(json.dumps(plain, ensure_ascii=False).encode("utf-8", "replace"))
+        return redacted_plain(plain)
+    except RecursionError as error:
+        raise ValueError("nested without end") from error
+
+
+def printable(text: str) -> str:
+    """``text`` with every character that would steer a terminal shown as its escape, e.g. ``\\x1b`` (CWE-150)."""
+    return text if text.isascii() and text.isprintable() else text.translate(_SHOWN)

@@ -1,0 +1,188 @@
+"""No form of a deployment's number survives masking, and nothing else is destroyed: drawn by hypothesis."""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Callable
+from urllib.parse import quote, unquote
+
+import phonenumbers
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from phonenumbers import PhoneNumberFormat, format_number
+
+from harness.mask import Masker
+
+REGIONS = (
+    "AE",
+    "AR",
+    "AU",
+    "BR",
+    "CN",
+    "CR",
+    "DE",
+    "DK",
+    "FR",
+    "GB",
+    "HK",
+    "IN",
+    "IT",
+    "JP",
+    "MX",
+    "NO",
+    "NZ",
+    "PH",
+    "PT",
+    "SG",
+    "US",
+)
+
+
+@st.composite
+def numbers(draw: st.DrawFn) -> str:
+    """E.164, of one of many countries; possible, not always assigned."""
+    known = phonenumbers.example_number(draw(st.sampled_from(REGIONS)))
+    assert known is not None
+    example = format_number(known, PhoneNumberFormat.E164)
+    tail = draw(st.integers(2, 5))
+    number = str(example[:-tail] + "".join(draw(st.sampled_from("0123456789")) for _ in range(tail)))
+    assume(phonenumbers.is_possible_number(phonenumbers.parse(number, None)))
+    return number
+
+
+def national(number: str) -> str:
+    return str(phonenumbers.national_significant_number(phonenumbers.parse(number, None)))
+
+
+def at_home(number: str) -> str:
+    return str(format_number(phonenumbers.parse(number, None), PhoneNumberFormat.NATIONAL))
+
+
+def abroad(number: str) -> str:
+    return str(format_number(phonenumbers.parse(number, None), PhoneNumberFormat.INTERNATIONAL))
+
+
+FORMS: dict[str, Callable[[str], str]] = {
+    "E.164": str,
+    "E.164 without a plus": lambda number: number[1:],
+    "00": lambda number: f"00{number[1:]}",
+    "international": abroad,
+    "tel URI": lambda number: str(format_number(phonenumbers.parse(number, None), PhoneNumberFormat.RFC3966)),
+    "national, as written": at_home,
+    "national, digits alone": national,
+    "national, with the trunk's prefix": lambda number: re.sub(r"\D", "", at_home(number)),
+    "415-5550105": lambda number: f"{national(number)[:3]}-{national(number)[3:]}",
+    "(415)5550105": lambda number: f"({national(number)[:3]}){national(number)[3:]}",
+    "digit by digit": lambda number: " ".join(national(number)),
+    "e164.arpa": lambda number: ".".join(number[:0:-1]) + ".e164.arpa",
+    "escaped": lambda number: quote(abroad(number), safe=""),
+    "every octet escaped": lambda number: "".join(f"%{ord(sign):02X}" for sign in number),
+    "digits of another script": lambda number: national(number).translate({48 + n: 0xFF10 + n for n in range(10)}),
+    "no-break spaces": lambda number: at_home(number).replace(" ", "\u00a0").replace("-", "\u2011"),
+}  # fmt: skip
+
+PLACES = (
+    '"{}" <sip:agent@192.0.2.1>', "X-Customer: {}\r\n", "Call-ID: {}-6f2a@192.0.2.1\r\n", "o={} 1 1 IN IP4 192.0.2.1\r\n",
+    "you can reach me at {}, please", "{}", "[{}]", "<sip:agent@192.0.2.1?X-From={}>", "caller={};line=2",
+)  # fmt: skip
+
+
+def survives(number: str, masked: str) -> bool:
+    """Whether the digits can still be read in ``masked``, in their order or, as in a name of DNS, in the reverse one."""
+    digits = re.sub(r"\D", "", unicodedata.normalize("NFKC", unquote(masked)))
+    return national(number) in digits or national(number)[::-1] in digits
+
+
+@pytest.mark.parametrize("form", FORMS)
+@settings(max_examples=30)
+@given(number=numbers(), place=st.sampled_from(PLACES), others=st.lists(numbers(), max_size=3))
+def test_no_form_of_a_deployments_number_survives(form: str, number: str, place: str, others: list[str]) -> None:
+    masker = Masker([*others, number])
+    text = place.format(FORMS[form](number))
+    assert survives(number, text), "the form shows it"
+    assert not survives(number, masker.text(text))
+    assert not survives(
+        number, json.dumps(masker.plain({"transcript": [{"text": text}], "call_id": text}), ensure_ascii=False)
+    )
+    assert masker.text(masker.text(text)) == masker.text(text)
+
+
+@given(number=numbers(), form=st.sampled_from(sorted(FORMS)), place=st.sampled_from(PLACES))
+def test_a_number_of_nobodys_is_masked_wherever_its_message_has_it(number: str, form: str, place: str) -> None:
+    """A stranger's number is known by its form in one place: its national digits stand in another."""
+    first, second = f"From: <sip:{number}@192.0.2.1>;tag=1\r\n", place.format(FORMS[form](number))
+    assert not survives(number, Masker().text(first + second))
+    masked = Masker().plain({"from_number": number, "said": second, "phone": int(national(number))})
+    assert not survives(number, masked["said"])
+    assert not survives(number, str(masked["phone"]))
+
+
+IDS = st.one_of(
+    st.uuids().map(str),
+    st.text("0123456789abcdef", min_size=8, max_size=32),
+    st.text("0123456789", min_size=8, max_size=24),
+    st.from_regex(r"[0-9]{10,15}@10\.[0-9]{1,2}\.[0-9]{1,2}\.[0-9]{1,3}", fullmatch=True),
+)
+MOMENTS = st.integers(1_577_836_800, 2_051_222_399)
+ADDRESSES = st.ip_addresses(v=4).map(str)
+PORTS = st.integers(1, 65535)
+
+MESSAGE = """\
+INVITE sip:{number}@{address}:{port} SIP/2.0\r
+Via: SIP/2.0/UDP {address}:{port};branch=z9hG4bK{branch};rport={port}\r
+From: "caller" <sip:{number}@{address}>;tag={tag}\r
+To: <sip:{number}@{address}:{port}>\r
+Call-ID: {call_id}\r
+CSeq: {cseq} INVITE\r
+Replaces: {call_id};to-tag={tag};from-tag={branch}\r
+Session-Expires: 4294967295\r
+Timestamp: {moment}.{cseq}\r
+Content-Type: application/sdp\r
+\r
+v=0\r
+o=- {session} {session} IN IP4 {address}\r
+s=-\r
+c=IN IP4 {address}\r
+t={moment} 0\r
+m=audio {port} RTP/AVP 0 8 101\r
+a=rtpmap:101 telephone-event/8000\r
+a=ssrc:{ssrc} cname:{tag}\r
+a=candidate:{ssrc} 1 UDP 2130706431 {address} {port} typ host\r
+"""
+
+
+@given(
+    number=numbers(), call_id=IDS, tag=IDS, branch=IDS, moment=MOMENTS, address=ADDRESSES, port=PORTS,
+    cseq=st.integers(1, 2**31), session=st.integers(0, 10**15 - 1), ssrc=st.integers(0, 2**32 - 1),
+)  # fmt: skip
+def test_nothing_but_the_number_of_a_message_is_destroyed(number: str, **values: object) -> None:
+    masker = Masker([number])
+    masked = "+" + masker.text(number)[1:]
+    assert masker.text(MESSAGE.format(number=number, **values)) == MESSAGE.format(number=masked, **values)
+
+
+@given(
+    call_id=IDS,
+    moment=MOMENTS,
+    address=ADDRESSES,
+    port=PORTS,
+    ssrc=st.integers(0, 2**32 - 1),
+    octets=st.integers(0, 2**63),
+)
+def test_figures_ids_and_moments_of_a_record_stay(
+    call_id: str, moment: int, address: str, port: int, ssrc: int, octets: int
+) -> None:
+    record = {
+        "call_id": call_id, "id": call_id, "began": moment, "ended_ms": moment * 1000, "created_at": str(moment * 1000),
+        "at": moment + 0.25, "address": f"{address}:{port}", "ssrc": ssrc, "octets": octets, "port": port, "ok": True,
+        "text": f"call {moment} of Call-ID {call_id} from {address}:{port}", "stamp": "20261123212849", "none": None,
+    }  # fmt: skip
+    assert Masker(["+13125550100"]).plain(record) == record
+
+
+def test_keys_that_look_the_same_masked_stay_two() -> None:
+    plain = {"+13125550100": 1, "+13129990100": 2, "+13128880100": 3}
+    assert Masker().plain(plain) == {"+1312•••0100": 1, "+1312•••0100 ~2": 2, "+1312•••0100 ~3": 3}
