@@ -13,8 +13,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, quote_plus, unquote
 
-#: Stands for a secret.
-REDACTED = "[redacted]"
+#: Stands for a secret; a token of SIP, and no markup anywhere.
+REDACTED = "REDACTED"
 #: Shorter secrets are not looked for: they are parts of ordinary words and numbers.
 SHORTEST_SECRET = 6
 #: Longest text that is kept of one line: a status' reason, a header, an error.

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import ssl
 import threading
 import time
-from collections.abc import Callable
+import zipfile
+from collections.abc import Callable, Iterable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
 import httpx
 
-from harness.deployment import Deployment
+from harness.deployment import Deployment, Synthflow
 from harness.simulation.pki import Authority, Certificate
 from tests.acceptance.outside import Outside
 
@@ -67,15 +73,37 @@ class _Handler(BaseHTTPRequestHandler):
                 self._pass_on(
                     lambda text: text.replace('"agent_phone_number"', '"to"').replace('"call_status"', '"state"')
                 )
+            case "denies":
+                self._say(401, b"{}", reason=f"Denied {self.headers['Authorization']}")
+            case "quotes":
+                self._pass_on(self._quoting, reason=f"OK {self.headers['Authorization']}")
 
-    def _pass_on(self, change: Callable[[str], str] = lambda text: text) -> None:
+    def _quoting(self, text: str) -> str:
+        """The answer with the token in each record: as a value, as a key, within the transcript, and escaped."""
+        credential = self.headers["Authorization"]
+        token = credential.removeprefix("Bearer ")
+
+        def quoted(plain: Any) -> Any:
+            if isinstance(plain, list):
+                return [quoted(item) for item in plain]
+            if not isinstance(plain, dict):
+                return plain
+            more = {"asked_by": credential, token: "key", "link": f"https://api.example/?token={quote(token, safe='')}"}
+            transcript = {"transcript": f"{plain['transcript']} {token}"} if plain.get("transcript") else {}
+            return (
+                {name: quoted(item) for name, item in plain.items()} | transcript | (more if "call_id" in plain else {})
+            )
+
+        return json.dumps(quoted(json.loads(text))).replace(token[:1], f"\\u{ord(token[0]):04x}", 1)
+
+    def _pass_on(self, change: Callable[[str], str] = lambda text: text, reason: str | None = None) -> None:
         found = self.server.behind.get(
             self.path.removeprefix("/v2"), headers={"Authorization": self.headers["Authorization"]}
         )
-        self._say(found.status_code, change(found.text).encode())
+        self._say(found.status_code, change(found.text).encode(), reason=reason)
 
-    def _say(self, status: int, body: bytes, *headers: tuple[str, str]) -> None:
-        self.send_response(status)
+    def _say(self, status: int, body: bytes, *headers: tuple[str, str], reason: str | None = None) -> None:
+        self.send_response(status, reason)
         for name, value in headers:
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(body)))
@@ -100,39 +128,49 @@ SOON = {
 }
 
 
-def test_an_api_in_trouble_lowers_the_strength_and_fails_no_call(outside: Outside) -> None:
-    authority = Authority(outside.directory / "world" / "trouble")
+def of_trouble(server: Trouble, authority: Authority, real: Synthflow, more: dict[str, str]) -> Callable[[str], str]:
+    """Makes a file one of a deployment whose API is that server."""
+    changes = {
+        f'"{real.api_base}"': f'"{server.base}"',
+        f'API_TOKEN"\nca_file = "{real.ca_file}"': f'API_TOKEN"\nca_file = "{authority.ca_file}"',
+    } | more
+
+    def change(text: str) -> str:
+        for old, new in changes.items():
+            assert old in text
+            text = text.replace(old, new)
+        return text
+
+    return change
+
+
+@contextlib.contextmanager
+def troubles(outside: Outside, kinds: Iterable[str]) -> Iterator[tuple[dict[str, Trouble], Authority, Synthflow]]:
+    """A server of each kind, and the authority of their certificates."""
+    authority, real = Authority(outside.directory / "world" / "trouble"), outside.tenants[0].synthflow
+    assert real is not None
     certificate = authority.issue("trouble", ["127.0.0.1"])
-    servers = {kind: Trouble(outside.tenants[0], kind, certificate) for kind in TROUBLES}
+    servers = {kind: Trouble(outside.tenants[0], kind, certificate) for kind in kinds}
     for server in servers.values():
         threading.Thread(target=server.serve_forever, daemon=True).start()
-    real = outside.tenants[0].synthflow
-    assert real is not None
-
-    def troubled(kind: str) -> Callable[[str], str]:
-        changes = {
-            f'"{real.api_base}"': f'"{servers[kind].base}"',
-            f'API_TOKEN"\nca_file = "{real.ca_file}"': f'API_TOKEN"\nca_file = "{authority.ca_file}"',
-        } | (SOON if TROUBLES[kind] != "passed" else {})
-
-        def change(text: str) -> str:
-            for old, new in changes.items():
-                assert old in text
-                text = text.replace(old, new)
-            return text
-
-        return change
-
     try:
-        files = [outside.file("live", kind, troubled(kind)) for kind in TROUBLES]
-        code, output = outside.run(
-            *files, "--row=TD-INBOUND", "--transport=udp", "--auth=ip", "--codec=pcmu", "-n", "1", "--preflight=tell"
-        )
+        yield servers, authority, real
     finally:
         for server in servers.values():
             server.shutdown()
             server.server_close()
             server.behind.close()
+
+
+def test_an_api_in_trouble_lowers_the_strength_and_fails_no_call(outside: Outside) -> None:
+    with troubles(outside, TROUBLES) as (servers, authority, real):
+        files = [
+            outside.file("live", kind, of_trouble(server, authority, real, SOON if TROUBLES[kind] != "passed" else {}))
+            for kind, server in servers.items()
+        ]
+        code, output = outside.run(
+            *files, "--row=TD-INBOUND", "--transport=udp", "--auth=ip", "--codec=pcmu", "-n", "1", "--preflight=tell"
+        )
     verdicts = {case.partition("[")[2].partition(":")[0]: verdict for case, verdict in outside.verdicts().items()}
     assert verdicts == TROUBLES, output
     assert code == 1
@@ -146,3 +184,38 @@ def test_an_api_in_trouble_lowers_the_strength_and_fails_no_call(outside: Outsid
     )
     assert not [f for f in blind if f["verdict"] == "failed"]
     assert outside.calls_up() == []
+
+
+def test_an_api_that_quotes_its_token_has_it_shown_nowhere(outside: Outside) -> None:
+    """``401 Denied Bearer <token>``, or the token within a record: terminal, preflight, evidence and every view showed it."""
+    narrow = ("--row=TD-INBOUND", "--transport=udp", "--auth=ip", "--codec=pcmu", "-n", "1")
+    with troubles(outside, ("denies", "quotes")) as (servers, authority, real):
+        files = [
+            outside.file("live", kind, of_trouble(server, authority, real, SOON if kind == "denies" else {}))
+            for kind, server in servers.items()
+        ]
+        (token,) = {value for name, value in outside.secrets.items() if name.endswith("API_TOKEN")}
+        said = [outside.run(*files, *narrow, "--preflight=tell")[1]]
+        run = outside.run_directory
+        commands: list[list[str | Path]] = [
+            ["preflight", *files],
+            ["report", run, "--zip", "all", "--csv"],
+            ["signoff", run],
+        ]
+        commands += [["explain", case] for case in run.glob("cases/*")]
+        said += [outside.harness(*command)[1] for command in commands]
+    assert all(server.asked for server in servers.values())
+    assert outside.verdicts().keys() == {f"TD-INBOUND[{kind}:synthflow-udp-ip-pcmu]" for kind in servers}
+    assert "401 Denied Bearer REDACTED" in " ".join(said[0].split())
+    assert any("REDACTED" in path.read_text() for path in run.glob("cases/*quotes*/events.jsonl"))
+    needles = {token.encode(), quote(token, safe="").encode()}
+    assert [str(path) for path in run.rglob("*") if path.is_file() and any(n in _unpacked(path) for n in needles)] == []
+    assert [text for text in said if any(needle.decode() in text for needle in needles)] == []
+
+
+def _unpacked(path: Path) -> bytes:
+    """The octets of a file, and of all files in an archive."""
+    if path.suffix != ".zip":
+        return path.read_bytes()
+    with zipfile.ZipFile(path) as archive:
+        return b"".join(map(archive.read, archive.namelist()))
