@@ -1,0 +1,166 @@
+"""Secrets that text from the network quotes go no further than where it enters."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness import mask, network_text
+from harness.deployment import from_plain, to_plain
+from harness.deployment_file import load
+from harness.events import SipMessage, from_values, to_values
+from harness.fleet.config import REDIS_VARIABLE, redis_address
+from harness.http_client import HttpError, HttpResponse
+from harness.network_text import MOST_CHARACTERS, keep_secret, line, read_json, redacted, redacted_bytes
+from harness.phone.crash_unregister import NoRegistrations
+from harness.phone.process import PhoneProcess
+from harness.phone.protocol import Wire
+from harness.resources import EXAMPLES
+
+SECRET = "s3cret+/=&\"'%é"
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(network_text, "_secrets", set())
+    monkeypatch.setattr(network_text, "_found", [])
+    monkeypatch.setattr(mask, "_OWN", mask.Masker())
+
+
+@pytest.mark.parametrize(
+    "quoted",
+    [
+        SECRET,
+        "s3cret%2B%2F%3D%26%22%27%25%C3%A9",
+        "s3cret%2b%2f%3d%26%22%27%25%c3%a9",
+        "s3cret+/=&amp;&quot;&#x27;%é",
+        json.dumps(SECRET)[1:-1],
+    ],
+)
+def test_a_secret_is_redacted_as_urls_html_and_json_have_it(quoted: str) -> None:
+    keep_secret(SECRET)
+    assert redacted(f"Denied Bearer {quoted}.") == "Denied Bearer REDACTED."
+
+
+@pytest.mark.parametrize(
+    ("kept", "quoted"),
+    [
+        ("Bearer abcdef123456", "abcdef123456"),
+        ("Basic dXNlcjpwYXNz", "dXNlcjpwYXNz"),
+        ("  abcdef123456\n", "abcdef123456"),
+        ("redis://user:p%40ssw0rd@127.0.0.1:6379/0", "p@ssw0rd"),
+        ("redis://:p%40ssw0rd@127.0.0.1:6379/0", "p%40ssw0rd"),
+        ("redis://user:p%40ssw0rd@127.0.0.1:6379/0", "redis://user:p%40ssw0rd@127.0.0.1:6379/0"),
+    ],
+)
+def test_a_credential_and_a_url_hold_a_secret(kept: str, quoted: str) -> None:
+    keep_secret(kept)
+    assert redacted(f"({quoted})") == "(REDACTED)"
+
+
+@given(st.text(max_size=5))
+def test_a_secret_that_is_part_of_ordinary_words_is_not_looked_for(short: str) -> None:
+    keep_secret(short)
+    assert redacted("Bearer 12345 abcde redis user") == "Bearer 12345 abcde redis user"
+
+
+def test_json_is_redacted_however_it_is_escaped() -> None:
+    keep_secret("abcdef123456")
+    raw = rb'{"a": ["\u0061bcdef123456", 1, null], "abcdef12345\u0036": {"b": "x abcdef123456 y"}, "half": "\ud800"}'
+    assert read_json(raw) == {"a": ["REDACTED", 1, None], "REDACTED": {"b": "x REDACTED y"}, "half": "?"}
+    assert HttpResponse(200, "OK", {}, b'["abcdef123456"]').json() == ["REDACTED"]
+    for none in (b"<html>", b"\xff", b"[" * 100_000):
+        with pytest.raises(ValueError, match=r"."):
+            read_json(none)
+
+
+def test_a_line_is_cut_and_printable_and_redacted_before_it_is_cut() -> None:
+    keep_secret("abcdef123456")
+    assert line("OK\x1b[2J\r\nabcdef123456\udcff") == "OK\\x1b[2J  REDACTED\ufffd"
+    long = line("x" * (MOST_CHARACTERS - 4) + "abcdef123456")
+    assert long == "x" * (MOST_CHARACTERS - 4) + "REDA"
+    assert str(HttpError("unusable", "Bad status line: abcdef123456\n")) == "Bad status line: REDACTED "
+
+
+def test_octets_that_are_no_text_stay() -> None:
+    keep_secret("abcdef123456")
+    assert redacted_bytes(b"SIP/2.0 200 OK\r\nX: \xff abcdef123456\r\n") == b"SIP/2.0 200 OK\r\nX: \xff REDACTED\r\n"
+
+
+def live(monkeypatch: pytest.MonkeyPatch, **more: Any) -> Mapping[str, Any]:
+    """A deployment as a worker is handed it, its secrets with it."""
+    found = load(EXAMPLES / "live-talkdesk.toml", secrets=False)
+    monkeypatch.setenv("REPORT_KEY", "Bearer of-the-report-123")
+    plain = to_plain(found)
+    report = {"url": "https://report.example/calls", "headers_env": {"Authorization": "REPORT_KEY"}}
+    plain["platform"]["report"] = report
+    plain["synthflow"]["api_token"] = "token-of-the-api"
+    plain["phones"]["caller"] |= {"password": "of-the-phone"} | more
+    return plain
+
+
+def test_what_a_deployment_names_as_a_secret_is_one_to_each_process_that_has_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(network_text, "_secrets", set())
+    from_plain(dict(live(monkeypatch)))
+    text = "token-of-the-api, of-the-phone, of-the-report-123"
+    assert redacted(text) == "REDACTED, REDACTED, REDACTED"
+
+
+def test_a_password_that_every_message_shows_is_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A phone whose password is its user name: redacted it would be missing from its own messages."""
+    from_plain(dict(live(monkeypatch, user="of-the-phone")))
+    assert redacted("From: <sip:of-the-phone@192.0.2.1>") == "From: <sip:of-the-phone@192.0.2.1>"
+
+
+def test_the_numbers_of_a_deployment_are_masked_in_their_national_form(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = dict(live(monkeypatch))
+    plain["assistants"]["main"]["did"] = "+6565550123"
+    assert mask.mask_text("65550123") == "65550123"
+    from_plain(plain)
+    assert mask.mask_text("65550123 and 6555 0123") == "6•••0123 and 6•••0123"
+
+
+def test_the_address_of_redis_holds_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("redis")
+    monkeypatch.setenv(REDIS_VARIABLE, "redis://:of-the-fleet@127.0.0.1:6379/0")
+    redis_address()
+    assert redacted("AUTH of-the-fleet failed") == "AUTH REDACTED failed"
+
+
+class Listener:
+    def __init__(self) -> None:
+        self.events: list[Any] = []
+
+    def told(self, process: PhoneProcess, name: str, arguments: dict[str, Any]) -> None:
+        self.events += map(from_values, arguments["events"])
+
+    def asked(self, process: PhoneProcess, name: str, arguments: dict[str, Any]) -> Any:
+        raise AssertionError(name)
+
+    def lost(self, process: PhoneProcess, reason: str, log: str) -> None:
+        raise AssertionError(reason)
+
+
+def test_what_the_wire_says_to_a_softphone_is_redacted_as_it_becomes_an_event(tmp_path: Path) -> None:
+    keep_secret("of-the-phone")
+    ours, theirs = socket.socketpair()
+    listener, process = Listener(), PhoneProcess.__new__(PhoneProcess)
+    process._prepare(listener, Wire(ours), None)
+    process._registrations, process._closing, process.pid = NoRegistrations(), True, 0
+    process._directory, process._errors = tmp_path, tmp_path / "child.err"
+    text = "SIP/2.0 403 Wrong password of-the-phone\r\n\r\n"
+    said = SipMessage(at=1.0, phone="caller", direction="received", transport="udp", local="", remote="", text=text)
+    with ours, theirs:
+        Wire(theirs).send("tell", "events", {"phone": 1, "leg": None, "events": [to_values(said)]})
+        theirs.close()
+        process._read()
+    assert [event.text for event in listener.events] == ["SIP/2.0 403 Wrong password REDACTED\r\n\r\n"]
