@@ -1,7 +1,7 @@
-"""What findings say to people, word by word: ``findings.txt`` holds every example's finding, and what it measured.
+"""The words of findings: ``findings.txt`` holds the finding of each example, and what it measured.
 
-After a change of the words that is meant, or with a new example, ``python -m tests.unit.checks.test_words`` writes the file
-again; read its diff.
+After an intended change of words, or with a new example, ``python -m tests.unit.checks.test_words`` writes the file again;
+read its diff.
 """
 
 from __future__ import annotations
@@ -205,14 +205,12 @@ MORE: dict[str, Callable[[], object]] = {
 
 
 def written(found: object) -> str:
-    """A finding as the file has it, without the fields that are empty; what else a function says as it is."""
+    """A finding as the file has it: its words, then its evidence and measured fields; any other result of a check as it is."""
     if not isinstance(found, Finding):
         return f"  {found}"
     strength = f", {found.strength.name.lower()}" if found.strength is not None else ""
-    lines = [f"{found.verdict}{strength}: {found.subject}", f"expected: {found.expected}", f"actual: {found.actual}"]
-    lines += [f"evidence: {', '.join(found.evidence)}"] if found.evidence else []
-    lines += [f"{name} = {value!r}" for name, value in found.facts.items() if value]
-    return "\n".join(f"  {line}" for line in lines)
+    fields = [*found.evidence, *(f"{name} = {value!r}" for name, value in found.facts.items() if value)]
+    return f"  {found.verdict}{strength}: {found}" + (f"\n    {', '.join(fields)}" if fields else "")
 
 
 def every() -> dict[str, Callable[[], object]]:
