@@ -5,6 +5,8 @@ HARNESS = .venv/bin/harness
 # A test that hangs fails by its name, with the stacks of its threads; the worker of one that does not feel that ends.
 # The slowest takes two minutes on a quiet machine, and five times that beside six busy processes.
 PYTEST = .venv/bin/pytest -q -rs --timeout=900 -o faulthandler_timeout=1200 -o faulthandler_exit_on_timeout=true
+TESTS ?= tests --ignore=tests/interop --ignore=tests/browser --ignore=tests/fleet
+WORKERS ?= 4
 DEPLOYMENTS = $(wildcard scenarios/deployments/simulated-*.toml)
 
 unexport PYTHONDONTWRITEBYTECODE  # each of a run's processes would compile everything anew
@@ -19,7 +21,7 @@ verify: .venv/.ready  ## the whole matrix of every integration against the simul
 	@$(HARNESS) verify $(DEPLOYMENTS) $(ARGS)
 
 test: .venv/.ready  ## the tests of the harness itself
-	@$(PYTEST) tests --ignore=tests/interop --ignore=tests/browser --ignore=tests/fleet -n 4 --dist worksteal $(ARGS)
+	@$(PYTEST) $(TESTS) -n $(WORKERS) --dist worksteal $(ARGS)
 
 bench: .venv/.ready  ## how fast: the matrix, the verdicts, what a leg costs (reports/bench.json)
 	@.venv/bin/python -m tools.speed $(ARGS)

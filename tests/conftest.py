@@ -10,8 +10,9 @@ from hypothesis import HealthCheck, settings
 from harness.memory import SELDOM, lasting
 from tests.forked import forked_python as program
 
-# How fast a machine is that has other work says nothing about the code.
-settings.register_profile("harness", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# How fast a busy machine is says nothing about the code. `.ci/nightly properties` draws more examples (--hypothesis-profile=thorough).
+settings.register_profile("harness", max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("thorough", settings.get_profile("harness"), max_examples=250)
 settings.load_profile("harness")
 
 

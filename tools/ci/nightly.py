@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import signal
 import subprocess
 import time
 from collections.abc import Sequence
@@ -22,8 +21,9 @@ from rich.console import Console
 from rich.table import Table
 
 from tools import ROOT
-from tools.ci.parts import ALONE, Outcome, Part, Runner
-from tools.ci.programs import CHROMIUM, REDIS, SIP, installed
+from tools.ci import programs
+from tools.ci.parts import ALONE, Outcome, Part, Runner, interruptible, make, named
+from tools.ci.programs import CHROMIUM, REDIS, SIP
 
 TABLE: Final = ROOT / "reports" / "nightly.json"
 LOGS: Final = ROOT / "reports" / "nightly"
@@ -35,21 +35,22 @@ def parts(seed: str, since: str | None) -> list[Part]:
     """Every part. ``seed`` draws customers and mutants; mutants of lines changed after the commit ``since`` are all tried."""
     mutants = f"--sample 150 --seed {seed}" + (f" --changed-since {since}" if since else "")
     return [
-        Part("liveproof", _make("liveproof", "--page reports/liveproof.md"), CALLS, 3600, "liveproof.json"),
-        Part("selfproof", _make("selfproof", "--page reports/selfproof.md"), CALLS, 1500, "selfproof.json"),
-        Part("strangers", _make("selfproof-strangers"), CALLS, 1200, "strangers.json", programs=(SIP,)),
-        Part("shapes", _make("shapes", f"--customers 60 --seed {seed}"), CALLS, 2400, "shapes.json"),
-        Part("soak", _make("soak", "--cases 10000"), CALLS, 2700, "soak.json"),
-        Part("interop", _make("test-interop"), CALLS, 1200, "interop.json", programs=(SIP,)),
-        Part("fleet", _make("test-fleet"), CALLS, 1200, "fleet.json", programs=(REDIS,)),
-        Part("audit", _make("audit"), COMPUTES, 600, computes=True),
-        Part("sbom", _make("sbom"), COMPUTES, 300, "sbom.json", computes=True),
-        Part("docs", _make("docs"), COMPUTES, 600, computes=True),
-        Part("accuracy", _make("accuracy"), COMPUTES, 3600, "accuracy.json", computes=True),
-        Part("mutants", _make("mutants", mutants), COMPUTES, 3600, "mutation.json", computes=True),
-        Part("fuzz", _make("fuzz"), COMPUTES, 5400, "fuzz.json", computes=True),
-        Part("browser", _make("test-browser"), COMPUTES, 1200, programs=(CHROMIUM,)),
-        Part("bench", _make("bench"), ALONE, 3000, "bench.json"),
+        Part("liveproof", make("liveproof", "--page reports/liveproof.md"), CALLS, 3600, "liveproof.json"),
+        Part("selfproof", make("selfproof", "--page reports/selfproof.md"), CALLS, 1500, "selfproof.json"),
+        Part("strangers", make("selfproof-strangers"), CALLS, 1200, "strangers.json", programs=(SIP,)),
+        Part("shapes", make("shapes", f"--customers 60 --seed {seed}"), CALLS, 2400, "shapes.json"),
+        Part("soak", make("soak", "--cases 10000"), CALLS, 2700, "soak.json"),
+        Part("interop", make("test-interop"), CALLS, 1200, "interop.json", programs=(SIP,)),
+        Part("fleet", make("test-fleet"), CALLS, 1200, "fleet.json", programs=(REDIS,)),
+        Part("audit", make("audit"), COMPUTES, 600, computes=True),
+        Part("sbom", make("sbom"), COMPUTES, 300, "sbom.json", computes=True),
+        Part("docs", make("docs"), COMPUTES, 600, computes=True),
+        Part("accuracy", make("accuracy"), COMPUTES, 3600, "accuracy.json", computes=True),
+        Part("mutants", make("mutants", mutants), COMPUTES, 3600, "mutation.json", computes=True),
+        Part("fuzz", make("fuzz"), COMPUTES, 5400, "fuzz.json", computes=True),
+        Part("properties", make("test", "--hypothesis-profile=thorough -m hypothesis"), COMPUTES, 3600, computes=True),
+        Part("browser", make("test-browser"), COMPUTES, 1200, programs=(CHROMIUM,)),
+        Part("bench", make("bench"), ALONE, 3000, "bench.json"),
     ]
 
 
@@ -57,16 +58,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the parts, write and print the table."""
     parser = _parser()
     asked = parser.parse_args(arguments)
-    for number in (signal.SIGINT, signal.SIGTERM):  # a shell starts background commands with SIGINT ignored
-        signal.signal(number, signal.default_int_handler)
+    interruptible()
     every = parts(asked.seed, asked.since or yesterday())
     if asked.list:
         print("\n".join(f"{part.name:12}{' '.join(part.command)}" for part in every))
         return 0
-    if unknown := set(asked.parts) - {part.name for part in every}:
-        parser.error(f"no part is named {', '.join(sorted(unknown))}; .ci/nightly --list names the parts")
-    chosen = [part for part in every if not asked.parts or part.name in asked.parts]
-    installed(program for part in chosen for program in part.programs)
+    chosen = named(every, asked.parts, parser)
+    programs.main(program for part in chosen for program in part.programs)
     record = Record(TABLE, [part.name for part in every], [] if not asked.parts else _rows(TABLE))
     began = time.monotonic()
     try:
@@ -101,10 +99,6 @@ def yesterday() -> str | None:
 
 def _git(*arguments: str) -> str:
     return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
-
-
-def _make(target: str, arguments: str = "") -> list[str]:
-    return ["make", "--no-print-directory", target, *([f"ARGS={arguments}"] if arguments else [])]
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:

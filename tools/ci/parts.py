@@ -6,6 +6,7 @@ all others have ended. A part that fails, hangs or cannot start does not stop th
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import signal
@@ -38,6 +39,7 @@ class Part:
     limit_s: float
     report: str = ""  #: the JSON file in ``reports/`` whose figures belong to this part
     computes: bool = False  #: places no calls, so it gets only the processor time that the other lanes leave
+    after: str = ""  #: the part that has to end first, where it is in another lane
     programs: Sequence[str] = ()  #: Debian programs it needs besides Python
     closing: Callable[[str], list[str]] = lambda log: log.splitlines()[-3:]  #: lines of the log to show at the end
 
@@ -76,15 +78,19 @@ class Runner:
     def run(self, parts: Sequence[Part], ended: Callable[[Outcome], None] = lambda outcome: None) -> list[Outcome]:
         """The outcomes in the order of the table; ``ended`` gets each as it comes."""
         outcomes: dict[str, Outcome] = {}
+        over = {part.name: threading.Event() for part in parts}
 
         def lane(those: Iterable[Part]) -> None:
             for part in those:
+                if part.after in over:
+                    over[part.after].wait()
                 if self._stopped:
                     return
                 outcome = self._run(part)
                 with self._lock:
                     outcomes[part.name] = outcome
                     ended(outcome)
+                over[part.name].set()
 
         try:
             lanes = dict.fromkeys(part.lane for part in parts if part.lane != ALONE)
@@ -158,6 +164,25 @@ class Runner:
             left = list(self._running)
         for process in left:
             _end(process)
+
+
+def make(target: str, arguments: str = "") -> list[str]:
+    """The command for a target of the Makefile."""
+    return ["make", "--no-print-directory", target, *([f"ARGS={arguments}"] if arguments else [])]
+
+
+def named(parts: Sequence[Part], names: Sequence[str], parser: argparse.ArgumentParser) -> list[Part]:
+    """The parts with these names, all of them where there is no name. An unknown name ends the program with a line."""
+    every = [part.name for part in parts]
+    if unknown := [name for name in names if name not in every]:
+        parser.error(f"no part is named {', '.join(unknown)}. Choose from: {', '.join(every)}")
+    return [part for part in parts if not names or part.name in names]
+
+
+def interruptible() -> None:
+    """Raise ``KeyboardInterrupt`` on Ctrl-C and SIGTERM; a shell starts background commands with SIGINT ignored."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -1,4 +1,4 @@
-"""Debian programs that parts need besides Python: Chromium, Redis, SIP programs."""
+"""Debian programs that parts need besides Python: ``python -m tools.ci.programs NAME…`` installs those that are missing."""
 
 from __future__ import annotations
 
@@ -11,13 +11,19 @@ from tools.interop.programs import install, missing
 
 CHROMIUM: Final = "chromium"
 REDIS: Final = "redis-server"
-SIP: Final = "SIP programs"
+SIP: Final = "sip"  #: all SIP programs of the interop tests
 
 
-def installed(needed: Iterable[str]) -> None:
-    """Install what is missing with apt. A part whose program is still missing says so itself, and fails."""
+def main(needed: Iterable[str]) -> int:
+    """0 when all are there. A part whose program is missing says so itself, too."""
     packages: list[str] = []
     for name in dict.fromkeys(needed):
         packages += missing() if name == SIP else [] if shutil.which(name) else [name]
-    if packages and (problem := install(packages)):
+    problem = install(packages) if packages else None
+    if problem:
         print(f"apt: {problem}", file=sys.stderr)
+    return int(problem is not None)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

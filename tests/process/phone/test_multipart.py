@@ -101,7 +101,7 @@ def test_a_name_is_as_good_as_its_address(lease: Desk, stranger: Stranger) -> No
     phone.policy = Answer()
     taken = 0
 
-    @settings(max_examples=60, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(deadline=None, database=None, suppress_health_check=list(HealthCheck))
     @given(SHAPES)
     @example(Shape(others=_OTHERS, place=3))
     @example(Shape(others=_OTHERS, place=4))

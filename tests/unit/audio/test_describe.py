@@ -96,7 +96,7 @@ _CHANNELS: dict[str, Callable[[Samples], Samples]] = {
     snr_db=st.sampled_from([None, 30.0, 15.0, 5.0]),
     lost=st.sets(st.integers(0, 49), max_size=15),
 )
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None)
 def test_a_poor_path_is_none_of_the_other_law(
     number: int, level: float, skip: int, seconds: float, channel: str, snr_db: float | None, lost: set[int]
 ) -> None:

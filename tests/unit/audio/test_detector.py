@@ -39,7 +39,6 @@ def rough(said: list[Heard | Ended]) -> list[tuple[type, int, float]]:
     return [(type(f), f.mark, round(f.decided if isinstance(f, Heard) else f.at, 4)) for f in said]
 
 
-@settings(max_examples=40)
 @given(MARKS, st.floats(-30, 0), st.integers(0, 4000), st.integers(0, 1279))
 def test_any_mark_at_any_level_offset_and_chopped_start(number: int, level: float, offset: int, skip: int) -> None:
     audio = join(np.zeros(offset, np.int16), mark(number, 0.6, level_dbov=level, skip=skip))
@@ -147,7 +146,6 @@ def test_a_mark_that_comes_back_had_ended(number: int, pause: float, sizes: list
     assert rough(stream(audio, sizes)) == rough(whole)
 
 
-@settings(max_examples=25)
 @given(st.integers(0, 2**32 - 1), st.lists(st.integers(1, 4000), min_size=1, max_size=4))
 def test_marks_that_are_lost_and_mixed_are_heard_alike_however_they_are_cut(seed: int, sizes: list[int]) -> None:
     """One mark after another, over each other, with holes: where it ends and where the next begins are near each other."""

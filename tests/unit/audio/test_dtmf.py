@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.audio.dtmf import DIGITS, DtmfDetector, digits_in, dtmf
@@ -11,7 +11,6 @@ from harness.audio.wav import to_int16
 from .sounds import join, mark, mix, noise, silence
 
 
-@settings(max_examples=40)
 @given(
     st.text(DIGITS, min_size=1, max_size=6),
     st.floats(0.04, 0.3),

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -112,7 +112,6 @@ def test_an_echo_of_the_caller_is_no_reaction() -> None:
     assert outcome.echo
 
 
-@settings(max_examples=50)
 @given(st.integers(0, 2**32))
 def test_the_moments_are_apart_and_in_the_time(seed: int) -> None:
     spoken = experiment.draw(random.Random(seed))

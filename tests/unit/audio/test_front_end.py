@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -59,7 +59,6 @@ def off_hz(before: Window, now: Window, tone: int) -> float:
     return abs(float(np.angle(turned))) * 8000 / (2 * np.pi * HOP)
 
 
-@settings(max_examples=60)
 @given(st.integers(0, 2**32 - 1), st.integers(0, 511), st.floats(-60, 0), st.integers(0, 1279))
 def test_each_window_has_the_pair_that_its_correlations_say(seed: int, number: int, level: float, skip: int) -> None:
     audio = mix(mark(number, 0.2, skip=skip), noise(0.2, level, seed))

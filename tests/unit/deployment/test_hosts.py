@@ -80,7 +80,7 @@ _NAMES = st.builds(
 
 
 @given(name=_NAMES, port=st.none() | st.integers(1, 65535), dot=st.sampled_from(["", "."]))
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_names_are_taken_and_a_dot_behind_them_says_no_more(
     tmp_path: Path, name: str, port: int | None, dot: str
 ) -> None:

@@ -114,7 +114,7 @@ def _clock(minute: int) -> str:
     near=st.integers(-3000, 3000),
     data=st.data(),
 )
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None)
 def test_each_minute_is_open_as_a_calendar_has_it(
     days: dict[int, list[tuple[int, int]]],
     dates: dict[date, list[tuple[int, int]]],

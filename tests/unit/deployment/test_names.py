@@ -8,7 +8,7 @@ import unicodedata
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -26,7 +26,6 @@ PLAIN = to_plain(load(EXAMPLES / "simulated-talkdesk.toml"))
     st.text(min_size=1, max_size=8),
     st.sampled_from(["", "lines", "groups", "phones", "accounts", "handovers", "trunks"]),
 )
-@settings(max_examples=40)
 def test_a_name_that_breaks_a_line_is_refused_in_one(before: str, breaks: str, after: str, table: str) -> None:
     """In plans, reports and ids a name stands in a line."""
     name = f"a{before}{breaks}{after}z"  # what stands at an end is stripped

@@ -31,7 +31,7 @@ CHANGES: Final[dict[str, st.SearchStrategy[Any]]] = {
 
 
 @given(st.lists(st.fixed_dictionaries({}, optional=CHANGES), max_size=4))
-@settings(max_examples=60, deadline=None)
+@settings(deadline=None)
 def test_they_are_what_they_were(changes: list[dict[str, Any]]) -> None:
     replicas = [ONE.model_copy(update=change) for change in changes]
     assert replicas_from_plain(json.loads(json.dumps(replicas_to_plain(replicas)))) == replicas

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.deployment import Deployment, Escalation
@@ -330,7 +330,6 @@ def test_of_several_trunks_that_one_says_what_is_missing_which_comes_nearest(tal
         assert str(why(changed, "TD-CAPACITY")).startswith("not observable: no number has a fallback")
 
 
-@settings(max_examples=25)
 @given(data=st.data())
 def test_whatever_phones_there_are_a_plan_can_be_made(talkdesk: Deployment, data: st.DataObject) -> None:
     """Any of them may lack its number, be nobody's, or not be there at all; the campaign names any, or none."""

@@ -140,7 +140,7 @@ def set_ups(draw: st.DrawFn) -> tuple[dict[str, Handover], bool, str]:
     return made, draw(st.booleans()), draw(st.sampled_from(["once", "every-number", "full"]))
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(set_up=set_ups())
 def test_each_is_proved_or_said_not_to_be(talkdesk: Deployment, set_up: tuple[dict[str, Handover], bool, str]) -> None:
     handovers, own, depth = set_up
@@ -252,7 +252,7 @@ def test_ids_tell_handovers_apart(talkdesk: Deployment) -> None:
     assert all(one != other for one, other in pairwise(ids))
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(
     shown=st.lists(st.sampled_from(["original", "agent", "fixed", "header"]), min_size=4, max_size=4), data=st.data()
 )

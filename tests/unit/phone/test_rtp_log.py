@@ -70,7 +70,7 @@ def test_a_full_disk_ends_the_log_and_nothing_else() -> None:
 
 
 @given(st.integers(1, 10_000), st.integers(0, 300))
-@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_disk_that_was_full_for_a_while_leaves_no_hole(tmp_path: Path, room: int, more: int) -> None:
     path = path_of(tmp_path, "caller.1")
     path.unlink(missing_ok=True)
@@ -88,7 +88,7 @@ def test_a_disk_that_was_full_for_a_while_leaves_no_hole(tmp_path: Path, room: i
 
 
 @given(st.integers(0, 2_000), st.binary(min_size=1, max_size=20))
-@settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_damaged_log_is_read_up_to_the_damage(tmp_path: Path, where: int, damage: bytes) -> None:
     path = path_of(tmp_path, "caller.1")
     path.unlink(missing_ok=True)

@@ -322,7 +322,7 @@ class TestVersion:
     waits=st.lists(st.tuples(st.integers(0, 40), st.integers(0, 12)), max_size=6),
     lasted=st.integers(1, 40),
 )
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_scripted_time_is_the_moments_at_which_something_was_waited_for(
     tmp_path_factory: pytest.TempPathFactory, samples: ModuleType, waits: list[tuple[int, int]], lasted: int
 ) -> None:

@@ -238,7 +238,7 @@ class TestSummary:
         # the second is all that there is: nobody knows how the first ended
         assert summarise(evidences[1:], [], run="r", wall_s=1.0, workers=1).passed_on_retry == [evidences[0].id]
 
-    @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])  # it only plays cases
+    @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])  # it only plays cases
     @given(
         st.lists(
             st.lists(st.tuples(st.sampled_from(["passed", "failed"]), st.floats(-9e3, 9e3)), min_size=1, max_size=3),

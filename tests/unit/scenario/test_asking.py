@@ -239,7 +239,7 @@ class AskingBack(Asked):
     rings_at=st.integers(0, 12),
     ends_at=st.integers(0, 12),
 )
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_who_asks_back_is_answered_until_somebody_rings_and_there_is_time_for_each_asking(
     make_context: MakeContext, attempts: int, a_prompt_s: float, rings_at: int, ends_at: int
 ) -> None:

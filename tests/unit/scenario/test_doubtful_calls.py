@@ -28,7 +28,7 @@ from tests.unit.scenario.conftest import MakeContext
 
 PASSED, FAILED, UNSEEN = Verdict.PASSED, Verdict.FAILED, Verdict.NOT_OBSERVABLE
 CALLER, STRANGER = "+14155550101", "+13035550177"
-quickly = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+quickly = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 
 
 def ringing(phone: Any, shown: str, *states: str, at: float | None = None) -> Any:

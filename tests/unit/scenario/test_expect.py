@@ -24,7 +24,7 @@ from harness.verdict import Verdict
 from tests.unit.scenario.conftest import MakeContext
 from tests.unit.scenario.legs import TOLD, leg, message
 
-quickly = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=30)
+quickly = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 PASSED, FAILED = Verdict.PASSED, Verdict.FAILED
 
 

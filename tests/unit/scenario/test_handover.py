@@ -175,7 +175,7 @@ def queues(draw: st.DrawFn) -> dict[str, Group]:
     return {"Queue": Group(did=QUEUE, **people(1))} | {name: Group(topic=name, **people(0)) for name in topics}
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     groups=queues(),
     refer=st.sampled_from(["consumed", "passed-on"]),

@@ -53,7 +53,7 @@ def _fields(event: Any) -> dict[str, Any]:
 
 
 @given(comes=st.floats(0.0, 3.9), heard=st.floats(0.2, 1.3), ours=st.booleans())
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=30)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_a_call_may_take_its_way_to_the_ai(make_context: MakeContext, comes: float, heard: float, ours: bool) -> None:
     found = listened(make_context, comes, heard, ours=ours, ring_s=2.0)
     assert found.verdict is Verdict.PASSED, found.actual

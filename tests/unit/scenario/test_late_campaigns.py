@@ -26,7 +26,7 @@ from tests.unit.scenario.conftest import MakeContext
 
 TRIGGER = Campaign(trigger="http", url="https://campaigns.example", calls_within_s=60.0)
 CUSTOMER, NOBODYS = "+12065550100", "+12065550188"
-_NO_RESET = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+_NO_RESET = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 class Incoming:

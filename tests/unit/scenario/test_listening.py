@@ -24,7 +24,7 @@ from tests.unit.phone_events import rtp_statistics
 from tests.unit.scenario.conftest import MakeContext
 from tests.unit.scenario.legs import TOLD, heard, leg, message
 
-quickly = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
+quickly = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 
 
 @given(

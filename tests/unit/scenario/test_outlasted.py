@@ -55,7 +55,7 @@ def waited(context: CaseContext, phone: Phone) -> list[str]:
 
 
 @given(st.lists(st.sampled_from(STRANGERS), max_size=5), st.lists(st.sampled_from([*STRANGERS, CALLER]), max_size=3))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=25)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_a_stranger_s_call_is_not_what_is_waited_for(
     make_context: MakeContext, before: list[str], after: list[str]
 ) -> None:

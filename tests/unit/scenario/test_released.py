@@ -38,7 +38,7 @@ def test_a_call_of_ours_that_goes_on_was_not_released(make_context: MakeContext)
 
 
 @given(after=st.floats(0.0, 6.0), lag_s=st.sampled_from([0.0, 0.5, 3.0]), farewell_s=st.sampled_from([0.0, 2.0]))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_it_may_be_told_as_much_later_as_its_interface_lags_and_its_farewell_takes(
     make_context: MakeContext, after: float, lag_s: float, farewell_s: float
 ) -> None:
@@ -54,7 +54,7 @@ def test_it_may_be_told_as_much_later_as_its_interface_lags_and_its_farewell_tak
 
 
 @given(ended=st.none() | st.floats(1.0, 90.0), is_ours=st.booleans(), answered=st.none() | st.just(0.5))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_who_has_gone_before_anybody_hung_up_was_not_ended_by_that(
     make_context: MakeContext, ended: float | None, is_ours: bool, answered: float | None
 ) -> None:

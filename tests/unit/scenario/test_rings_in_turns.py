@@ -44,7 +44,7 @@ class Platform:
     agents=st.integers(2, len(AGENTS)),
     rings=st.sampled_from(["all", "batches", "one-by-one"]),
 )
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=25)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_the_ringing_is_waited_for_after_the_queue(
     make_context: MakeContext, queued: int, agents: int, rings: Any
 ) -> None:

@@ -61,7 +61,7 @@ def down(context: CaseContext, phone: Any, monkeypatch: pytest.MonkeyPatch, rang
         wait()
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(
     after=st.floats(0.0, 40.0),
     comes=st.one_of(st.none(), st.floats(0.0, 60.0)),

@@ -74,7 +74,7 @@ def test_it_leaves_when_an_agent_has_answered_whenever_that_is(
 @given(st.text(st.characters(blacklist_categories=("Cs", "Cc")), min_size=1, max_size=20))
 @example("returns & refunds")
 @example("Rückfragen")
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=30)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_a_topic_is_written_as_a_uri_takes_it(make_context: MakeContext, topic: str) -> None:
     """RFC 3261 section 19.1.1: what a header of a URI cannot hold as it is is escaped."""
     context = make_context("TD-TRANSFER-BLIND", "stand-in")

@@ -166,7 +166,7 @@ def test_an_id_that_came_along_tells_a_call_whose_number_was_changed_on_the_way(
         lambda shown: st.tuples(st.just(shown), st.integers(0, len(shown) - 1))
     )
 )
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=25)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_an_id_that_came_along_goes_before_the_callers_number(
     place: Callable[..., Place], told: tuple[list[str | None], int]
 ) -> None:

@@ -54,7 +54,7 @@ ACTIONS = st.lists(
         {"name": "log_transfer", "action_type": "CUSTOM_ACTION", "status_code": 200},
     ]
 )
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_a_transfers_outcome_is_a_transfers(make_context: MakeContext, actions: list[dict[str, Any]]) -> None:
     """An assistant's other actions, as a look-up at some server, have a status of their own."""
     api: Any = Failing(record(executed_actions=actions))

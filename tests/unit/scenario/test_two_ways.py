@@ -30,7 +30,7 @@ from tests.unit.scenario.legs import TOLD, leg
 from tests.unit.scenario.legs import heard as mark_heard
 
 PASSED, FAILED = Verdict.PASSED, Verdict.FAILED
-quickly = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=30)
+quickly = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 
 
 class Somebody:

@@ -43,7 +43,7 @@ SHOWN = st.sampled_from([CALLER, BESIDE, NOBODYS, *HIDDEN])
 )  # from-other-number beside ANONYMOUS
 @example(mine="anonymous", theirs=["anonymous"], withholds=True, order=None, late=True)
 @example(mine=BESIDE, theirs=[], withholds=False, order=None, late=False)
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=150)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_a_case_has_its_own_record_or_is_run_again_alone(
     beside: Callable[..., Place], mine: Any, theirs: list[Any], withholds: bool, order: Any, late: bool
 ) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import re
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from tools import ROOT
-from tools.ci import nightly
+from tools.ci import nightly, submission
 from tools.ci.nightly import Record
 from tools.ci.parts import ALONE, Part, Runner
 
@@ -56,6 +57,15 @@ def test_lanes_run_side_by_side_and_the_part_alone_comes_last(runner: Runner, tm
     assert [each.result for each in runner.run(parts)] == ["passed"] * 4
 
 
+def test_a_part_waits_for_one_of_another_lane(runner: Runner, tmp_path: Path) -> None:
+    parts = [
+        Part("second", ("test", "-e", f"{tmp_path}/made"), "one", 300, after="first"),
+        shell("first", f"sleep 0.2; touch {tmp_path}/made", lane="two"),
+        Part("third", ("true",), "one", 300, after="absent from this run"),
+    ]
+    assert [each.result for each in runner.run(parts)] == ["passed"] * 3
+
+
 def test_figures_are_numbers_and_counts_of_this_run_alone(runner: Runner, tmp_path: Path) -> None:
     (tmp_path / "stale.json").write_text('{"calls": 7}')
     told = {"calls": 3, "score": 0.5, "ok": True, "broken": ["a", "b"], "seen": {"deep": 1}, "seed": "x"}
@@ -83,11 +93,21 @@ def test_some_parts_replace_their_rows_in_the_table(runner: Runner, tmp_path: Pa
     ]
 
 
-def test_every_part_of_the_night_is_a_target_of_the_makefile() -> None:
+@pytest.mark.parametrize("parts", [nightly.parts("20260101", None), submission.PARTS], ids=["night", "submission"])
+def test_every_part_is_a_target_of_the_makefile_or_a_tool(parts: Sequence[Part]) -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    parts = nightly.parts("20260101", None)
-    assert {part.command[2] for part in parts} <= targets
+    assert {part.command[2] for part in parts if part.command[0] == "make"} <= targets
+    assert {part.command[0] for part in parts} <= {"make", ".venv/bin/python"}
     assert len({part.name for part in parts}) == len(parts)
+    assert {part.after for part in parts} <= {"", *(part.name for part in parts)}
+
+
+def test_pytest_s_last_line_is_shown() -> None:
+    log = (
+        "....F  [100%]\n=== FAILURES ===\nE  assert\nFAILED tests/a.py::test_b - assert\n1 failed, 12 passed in 4.53s\n"
+    )
+    assert submission.of_pytest(log) == ["FAILED tests/a.py::test_b - assert", "1 failed, 12 passed in 4.53s"]
+    assert submission.of_pytest("985 passed in 620.81s (0:10:20)\n") == ["985 passed in 620.81s (0:10:20)"]
 
 
 def test_an_unknown_part_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

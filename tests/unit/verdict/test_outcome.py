@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import harness.errors
@@ -342,7 +342,6 @@ def _counts(seen: list[CaseEvidence]) -> CaseEvidence:
     return before if before.verdict is FAILED else seen[-1]
 
 
-@settings(max_examples=60)
 @given(st.lists(attempts, min_size=1, max_size=3))
 @example([Attempt((), (None, None, None), "ends"), Attempt((), (None, "phone", None), "ends")])
 @example([Attempt((), (None, None, None), "ends"), Attempt((), (None, "unseen", None), "ends")])
