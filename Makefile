@@ -103,8 +103,8 @@ release-check: .venv/.ready  ## version, changelog and tag name one release
 	@.venv/bin/python -m tools.release
 
 lint: .venv/.ready  ## types, style, spelling, and which module may import which
-	@.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy && .venv/bin/lint-imports
-	@.venv/bin/codespell && .venv/bin/typos --format brief
+	@.venv/bin/mypy & types=$$!; .venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/lint-imports \
+	&& .venv/bin/codespell && .venv/bin/typos --format brief; style=$$?; wait $$types && exit $$style
 
 clean:  ## removes what was built; reports stay
 	@rm -rf .venv .uv .ci/bootstrap.lock .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

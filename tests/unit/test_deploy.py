@@ -107,6 +107,8 @@ def test_the_fleets_image_is_not_called_as_the_container_is() -> None:
     [
         ("vendor.compose-spec", "deploy/container/compose.yaml"),
         ("vendor.github-workflows", "deploy/github/nightly.yml"),
+        ("vendor.github-workflows", ".github/workflows/ci.yml"),
+        ("vendor.github-workflows", ".github/workflows/nightly.yml"),
         ("vendor.gitlab-ci", "deploy/gitlab/nightly.gitlab-ci.yml"),
         ("vendor.github-issue-forms", ".github/ISSUE_TEMPLATE/wrong-verdict.yml"),
         ("vendor.github-issue-forms", ".github/ISSUE_TEMPLATE/broken.yml"),
