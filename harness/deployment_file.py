@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from harness import numbers_csv, resources, toml_model
 from harness.deployment import Account, Deployment, Trunk, from_plain, to_plain
 from harness.errors import DeploymentError, MistakeError
+from harness.files import user_files
 from harness.toml_model import inline
 
 #: What says that a header holds a secret, that a URL does (RFC 3986 section 3.2.1), and that a request's body does.
@@ -253,7 +254,7 @@ def _find_pem_files(plain: dict[str, Any], directory: Path) -> Iterator[str]:
 def _why_no_pem(file: Path, kind: str) -> str:
     """Why a file holds no such thing; empty where it does. OpenSSL's own words for it say neither which file nor what is wrong."""
     try:
-        text = file.read_bytes()
+        text = user_files.read(file, user_files.PEM)
     except FileNotFoundError:
         return "no such file"
     except OSError as error:

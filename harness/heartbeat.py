@@ -17,6 +17,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from harness.files import own_directories, user_files
+
 #: How often a process says so, and how often others look.
 PERIOD_S: Final = 0.25
 #: What does not stir for so long leaves gaps in what it says.
@@ -40,7 +42,7 @@ class Heartbeat:
     """This process's own."""
 
     def __init__(self, path: Path) -> None:
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._descriptor = own_directories.shared_file(path)
         self.beat()
 
     def beat(self, stood_still_s: float = 0.0, errors: int = 0) -> None:
@@ -102,5 +104,5 @@ class Listener:
 
     def _read(self) -> Beat | None:
         with contextlib.suppress(OSError, struct.error):
-            return Beat(*_RECORD.unpack(self._path.read_bytes()))
+            return Beat(*_RECORD.unpack(user_files.read(self._path, user_files.EVIDENCE)))
         return None

@@ -7,14 +7,12 @@ has to be cleaned up after a crash. A lock file that cannot be read or written r
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import itertools
 import mmap
 import os
 import random
 import struct
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -27,7 +25,7 @@ from pydantic import BaseModel, ConfigDict
 
 from harness.deployment import Limits
 from harness.errors import RefusedError, ResourceError
-from harness.files import whole_file
+from harness.files import own_directories, user_files, whole_file
 from harness.files.names import stem_of
 
 #: Marks 0…238 are the harness's own legs'; 239 is nobody's, to stand for a stranger's; 240 and up are assistants' voices.
@@ -145,14 +143,11 @@ def forget_unused_addresses() -> None:
 
 def _of_the_machine() -> Path:
     """Where all of a user's runs keep their locks."""
-    directory = Path(tempfile.gettempdir()) / f"harness-{os.getuid()}"
     try:
-        directory.mkdir(mode=0o700, exist_ok=True)
-        if directory.stat().st_uid != os.getuid():
-            raise PermissionError(errno.EPERM, "it is another user's")
+        return own_directories.of_this_machine()
     except OSError as error:
-        raise ResourceError(f"{directory}: the machine's places cannot be kept: {error.strerror}") from error
-    return directory
+        where = f"{error.filename}: " if error.filename else ""
+        raise ResourceError(f"{where}the machine's places cannot be kept: {error.strerror}") from error
 
 
 def released(path: Path) -> None:
@@ -166,7 +161,7 @@ def released(path: Path) -> None:
 
 def _open(path: Path) -> int:
     try:
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        return own_directories.shared_file(path)
     except OSError as error:
         raise ResourceError(f"{path}: the lock cannot be opened: {error.strerror}") from error
 
@@ -376,7 +371,7 @@ class CallGate:
         path = self._directory / "books.json"
         with lease([self._directory / "books.lock"]):
             try:
-                books = Usage.model_validate_json(path.read_bytes())
+                books = Usage.model_validate_json(user_files.read(path, user_files.EVIDENCE))
             except FileNotFoundError:
                 books = Usage()
             except (OSError, ValueError) as error:

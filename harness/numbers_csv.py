@@ -20,6 +20,7 @@ from typing import Any, get_args
 from harness import toml_model
 from harness.deployment import Line
 from harness.errors import DeploymentError
+from harness.files import user_files
 from harness.model_words import nearest
 
 _NAME, _DID = "name", "did"
@@ -114,7 +115,7 @@ def _alike(cells: Sequence[str], what: str) -> list[str]:
 
 def _text(path: Path) -> str:
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = user_files.read_text(path, user_files.NUMBERS)
     except FileNotFoundError:
         raise DeploymentError(
             f"numbers_csv: no such file: {path}; allowed: a CSV file, beside the deployment file"
@@ -122,7 +123,8 @@ def _text(path: Path) -> str:
     except UnicodeDecodeError:
         raise _other_encoding(path) from None
     except (OSError, ValueError) as error:  # a name that no file has
-        raise DeploymentError(f"{path}: cannot be read ({error}); allowed: a CSV file in UTF-8") from None
+        why = getattr(error, "strerror", None) or error
+        raise DeploymentError(f"{path}: cannot be read ({why}); allowed: a CSV file in UTF-8") from None
     if "\0" in text:
         raise _other_encoding(path)
     return unicodedata.normalize("NFC", text)  # some write ä as one sign, some as two: a name is the same

@@ -6,7 +6,6 @@ In a checkout they are top-level folders; the wheel carries copies inside the pa
 from __future__ import annotations
 
 import contextlib
-import json
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -32,7 +31,9 @@ def examples() -> dict[str, Path]:
 @cache
 def prompt_names() -> tuple[str, ...]:
     """The names of all spoken prompts, sorted."""
-    return tuple(sorted(json.loads((PROMPTS / "manifest.json").read_text("utf-8"))["prompts"]))
+    from harness.files import json_file  # ordinary tests load this module, too, and need none of it
+
+    return tuple(sorted(json_file.read(PROMPTS / "manifest.json")["prompts"]))
 
 
 def is_wav(prompt: str) -> bool:

@@ -13,9 +13,9 @@ from pydantic import BaseModel, ValidationError
 
 from harness import model_words
 from harness.errors import MistakeError
+from harness.files import user_files
 from harness.terminal import printable
 
-_MOST_BYTES = 4 * 1024 * 1024
 _SHOWN = 100  #: characters of a value in a message
 MOST_ALIKE = 3  #: lines with the same mistake at entries of one table
 _DEEPEST = 20  #: levels; a deployment has five
@@ -71,11 +71,7 @@ def load(path: Path, model: type[M]) -> M:
 def read(path: Path, kind: type[MistakeError] = MistakeError) -> dict[str, Any]:
     """What stands in a file, as it is. Raises ``kind``, in one line, for whatever is no such file."""
     try:
-        with path.open("rb") as file:
-            raw = file.read(_MOST_BYTES + 1)
-        if len(raw) > _MOST_BYTES:
-            raise kind(f"{path}: more than {_MOST_BYTES} bytes; allowed: a TOML file")
-        text = raw.decode("utf-8-sig")  # some editors write a byte order mark
+        text = user_files.read_text(path, user_files.SETTINGS)
         text = unicodedata.normalize("NFC", text)  # some write ä as one sign, some as two: a name is the same
         plain = tomllib.loads(text)
         if _depth(plain) > _DEEPEST:
@@ -83,7 +79,8 @@ def read(path: Path, kind: type[MistakeError] = MistakeError) -> dict[str, Any]:
     except FileNotFoundError:
         raise kind(f"no such file: {path}; allowed: a readable TOML file") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise kind(f"{path}: cannot be read ({error}); allowed: a readable TOML file in UTF-8") from None
+        why = getattr(error, "strerror", None) or error
+        raise kind(f"{path}: cannot be read ({why}); allowed: a readable TOML file in UTF-8") from None
     except RecursionError:
         raise kind(f"{path}: tables within tables without end; allowed: {_DEEPEST} levels") from None
     except ValueError as error:  # TOMLDecodeError, and numbers or file names that are none

@@ -6,7 +6,6 @@ themselves are correlated, which no other speech survives, not even the same wor
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -18,8 +17,9 @@ import soundfile
 from numpy.typing import NDArray
 
 from harness.audio.marks import SAMPLE_RATE
-from harness.audio.wav import read_wav
+from harness.audio.wav import read_wav, sound_file
 from harness.errors import MistakeError
+from harness.files import json_file, user_files
 from harness.resources import PROMPTS, is_wav, prompt_names
 
 DIRECTORY: Final = PROMPTS
@@ -67,25 +67,22 @@ def prompt_text(name: str) -> str:
     prompt_path(name)
     if is_wav(name):
         return f"[{Path(name).stem}]"
-    return str(json.loads((DIRECTORY / "manifest.json").read_text("utf-8"))["prompts"][name]["text"])
+    return str(json_file.read(DIRECTORY / "manifest.json")["prompts"][name]["text"])
 
 
 def check_prompt(path: Path) -> None:
     """See that a customer's file can be said: speech of sensible length in the form that phones play. Raises :class:`PromptError`."""
     try:
-        size = path.stat().st_size
-        if not path.is_file():
-            raise PromptError(f"{path}: no file; {_ALLOWED}")
-        if size > _LONGEST_BYTES:
-            raise PromptError(f"{path}: {size} bytes; {_ALLOWED}")
-        info = soundfile.info(path)
+        with sound_file(path, _PROMPT) as info:
+            form = (info.format, info.subtype, info.samplerate, info.channels)
     except FileNotFoundError:
         raise PromptError(f"no such file: {path}; {_ALLOWED}") from None
-    except (OSError, ValueError, soundfile.LibsndfileError) as error:
+    except OSError as error:
+        raise PromptError(f"{path}: cannot be read ({error.strerror}); {_ALLOWED}") from None
+    except (ValueError, soundfile.LibsndfileError) as error:
         raise PromptError(f"{path}: cannot be read ({error}); {_ALLOWED}") from None
-    form = (info.format, info.subtype, info.samplerate, info.channels)
     if form != ("WAV", "PCM_16", SAMPLE_RATE, 1):
-        shown = f"{info.format} {info.subtype}, {info.samplerate} Hz, {info.channels} channel(s)"
+        shown = "{} {}, {} Hz, {} channel(s)".format(*form)
         raise PromptError(f"{path}: {shown}; {_ALLOWED}")
     samples = prompt_samples(str(path))
     seconds = len(samples) / SAMPLE_RATE
@@ -98,7 +95,9 @@ def check_prompt(path: Path) -> None:
 
 
 _ALLOWED = f"allowed: a WAV file with {_SHORTEST_S:g} to {_LONGEST_S:g} s of speech, 8000 Hz, mono, 16 bits (PCM)"
-_LONGEST_BYTES = 1 << 20  # three times what such a file has, for what some programs write behind the sound
+_PROMPT = user_files.FileKind(
+    1 << 20
+)  # three times what such a file has, for what some programs write behind the sound
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from harness.errors import MistakeError
-from harness.files import whole_file
+from harness.files import user_files, whole_file
 
 #: Samples read at a time.
 _BLOCK = 1 << 18
@@ -29,7 +30,7 @@ def read_wav(path: Path) -> tuple[NDArray[np.int16], int]:
     A recording that was cut off before its header was completed is read as far as it goes. Raises :class:`WavError`.
     """
     try:
-        with soundfile.SoundFile(path) as file:
+        with sound_file(path) as file:
             if file.channels != 1:
                 raise WavError(f"{path}: {file.channels} channels; a leg's recording has one (split it first)")
             # What is stored as floats libsndfile gives as integers without scaling them: everything would be 0 or 1.
@@ -37,16 +38,25 @@ def read_wav(path: Path) -> tuple[NDArray[np.int16], int]:
             blocks = list(_blocks(file, "float64" if is_float else "int16"))
             samples = np.concatenate(blocks) if blocks else np.zeros(0, np.int16)
             return to_int16(np.clip(np.nan_to_num(samples), -1, 1)) if is_float else samples, int(file.samplerate)
+    except FileNotFoundError as error:
+        raise WavError(f"{path}: no such file; allowed: a sound file") from error
+    except IsADirectoryError as error:
+        raise WavError(f"{path}: is a directory; allowed: a sound file") from error
+    except OSError as error:
+        raise WavError(f"{path}: cannot be read: {error.strerror}; allowed: a sound file") from error
     except (soundfile.LibsndfileError, ValueError) as error:
-        # ValueError: a header whose length libsndfile does not believe
-        if not path.exists():
-            raise WavError(f"{path}: no such file; allowed: a sound file") from error
-        if path.is_dir():
-            raise WavError(f"{path}: is a directory; allowed: a sound file") from error
-        size = path.stat().st_size
+        # ValueError: a header whose length libsndfile does not believe, or a name that no file has
+        why = error.error_string if isinstance(error, soundfile.LibsndfileError) else error
         raise WavError(
-            f"{path}: not a sound file libsndfile can read ({size} bytes): {error}; allowed: WAV, FLAC, Ogg …"
+            f"{path}: not a sound file libsndfile can read ({path.stat().st_size} bytes): {why}; allowed: WAV, FLAC, Ogg …"
         ) from error
+
+
+@contextmanager
+def sound_file(path: Path, kind: user_files.FileKind = user_files.SOUND) -> Iterator[soundfile.SoundFile]:
+    """An open sound file. Raises ``OSError``, ``ValueError``, and :class:`soundfile.LibsndfileError` for another kind of file."""
+    with user_files.opened(path, kind) as opened, soundfile.SoundFile(opened.fileno(), closefd=False) as file:
+        yield file
 
 
 def _blocks(file: soundfile.SoundFile, dtype: str) -> Iterator[NDArray[Any]]:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from harness import resources
+from harness.files import user_files
 from harness.forkserver.environment import of_a_child
 from harness.forkserver.process import ForkServer
 
@@ -48,6 +49,6 @@ def _asks_for_worlds(arguments: Sequence[str]) -> bool:
 
 def _is_simulated(file: Path) -> bool:
     try:
-        return bool(_SIMULATED.search(file.read_text(encoding="utf-8")))
+        return bool(_SIMULATED.search(user_files.read_text(file, user_files.SETTINGS)))
     except (OSError, ValueError):
         return False

@@ -10,6 +10,9 @@ import sys
 def main() -> None:
     """``harness``."""
     _open_standard_streams()
+    os.environ["PYTHONSAFEPATH"] = (
+        "1"  # a file in the current directory is no library of a process that is started here
+    )
     try:
         from harness.cli.early import begun
 

@@ -14,6 +14,7 @@ import typer
 from harness import resources
 from harness.deployment_file import read
 from harness.errors import MistakeError, unwritable
+from harness.files import user_files
 
 _NAME = 24
 
@@ -54,7 +55,7 @@ def _about(path: Path) -> str:
     """The first sentence of a deployment file's comment; of a template, its files."""
     if path.is_dir():
         return "templates: " + ", ".join(str(file.relative_to(path)) for file in _files(path))
-    lines = path.read_text(encoding="utf-8").splitlines()
+    lines = user_files.read_text(path, user_files.SETTINGS).splitlines()
     comment = " ".join(line.lstrip("# ") for line in takewhile(lambda line: line.startswith("#"), lines))
     return re.split(r"(?<=[.:]) ", comment)[0].rstrip(".:")
 

@@ -6,7 +6,6 @@ import contextlib
 import importlib.util
 import shlex
 import signal
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,6 +14,7 @@ import typer
 
 from harness.cli.app import INTERRUPTED
 from harness.errors import MistakeError, RefusedError, ResourceError
+from harness.files import own_directories
 from harness.pytest_plugin.options import LIVE_VARIABLE, live_is_allowed, live_refusal
 from harness.report.closing import show
 from harness.report.run import STOPPED
@@ -89,7 +89,7 @@ def work(
     from harness.fleet import config, worker
 
     config.redis_address()
-    worker.work(site, files.resolve(), (scratch or Path(tempfile.gettempdir()) / f"harness-fleet-{site}").resolve())
+    worker.work(site, files.resolve(), (scratch or own_directories.temporary()).resolve())
 
 
 @fleet_app.command("run")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shlex
 import sys
-import tempfile
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -17,6 +16,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from harness.audio.prompts import prompt_text
 from harness.deployment import PLAIN_PORT, SYNTHFLOW_ID, TLS_PORT, in_uri, is_address
 from harness.errors import DeploymentError, MistakeError, unwritable
+from harness.files import whole_file
+from harness.files.own_directories import Scratch
 from harness.integrations import load
 from harness.preflight import variables
 
@@ -186,7 +187,7 @@ def _of_the_platform(
 def _write(file: Path, text: str) -> None:
     _check(file, text)
     try:
-        file.write_text(text, encoding="utf-8")
+        whole_file.write(file, text)
     except OSError as error:
         raise unwritable(file, error) from None
     names = " ".join(f"{name}=…" for name in dict.fromkeys(variables(file)))
@@ -219,9 +220,9 @@ def written(answers: dict[str, Any]) -> str:
 
 def _check(file: Path, text: str) -> None:
     """The file has to load, whatever was answered; secrets are taken as given."""
-    with tempfile.TemporaryDirectory() as scratch:
-        trial = Path(scratch) / file.name
-        trial.write_text(text, encoding="utf-8")
+    with Scratch() as scratch:
+        trial = scratch.path / file.name
+        whole_file.write(trial, text)
         try:
             load(trial, dict.fromkeys(variables(trial), "-"))
         except DeploymentError as error:

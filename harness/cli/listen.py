@@ -22,6 +22,7 @@ from harness.audio.resample import resample
 from harness.audio.spectrogram import spectrogram_svg
 from harness.audio.wav import WavError, read_wav
 from harness.errors import MistakeError, unwritable
+from harness.files import whole_file
 from harness.resources import prompt_names
 from harness.terminal import SafeConsole
 
@@ -48,7 +49,7 @@ def listen(
     report = _report(resample(samples, rate, SAMPLE_RATE), deep)
     if picture is not None:
         try:
-            picture.write_text(spectrogram_svg(samples, rate, classify(samples, rate), path.name), "utf-8")
+            whole_file.write(picture, spectrogram_svg(samples, rate, classify(samples, rate), path.name))
         except OSError as error:
             raise unwritable(picture, error) from error
     if as_json:

@@ -18,6 +18,7 @@ from harness.cli.live_file import exports, live_file
 from harness.cli.verify import TimingsName
 from harness.deployment import Ai, Deployment
 from harness.errors import SelectionError, unwritable
+from harness.files import whole_file
 from harness.files.names import stem_of
 from harness.files.own_directories import Scratch
 from harness.integrations import load
@@ -80,7 +81,7 @@ def _write(console: Console, directory: Path, tenants: Sequence[Deployment], tim
         path = directory / f"{stem_of(name)}.toml"
         try:
             directory.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
+            whole_file.write(path, text)
         except OSError as error:
             raise unwritable(path, error) from error
         paths.append(path)

@@ -14,7 +14,8 @@ from harness.far_end.clock import to_wall
 from harness.far_end.clock_offset import ClockOffset
 from harness.far_end.platform_report import ReportRow, rows_of
 from harness.far_end.request_headers import request_headers
-from harness.http_client import MOST_BYTES, HttpClient, HttpError, Trust
+from harness.files import user_files
+from harness.http_client import HttpClient, HttpError, Trust
 
 #: So much earlier than the call the report is asked for: it may be by another clock.
 _EARLIER_S = 60.0
@@ -40,15 +41,13 @@ class ReportSource:
     def _from_file(self, since: float) -> bytes:
         path = Path(str(self._declared.file))
         try:
-            with path.open("rb") as file:
+            with user_files.opened(path, user_files.REPORT) as file:
                 written = os.fstat(file.fileno()).st_mtime
-                raw = file.read(MOST_BYTES + 1)
+                raw = file.read(user_files.REPORT.most_bytes)  # what is added meanwhile comes with the next reading
         except OSError as error:
             raise FarEndError(f"platform.report.file: {path.name}: {error.strerror or 'cannot be read'}") from None
         if written < since:
             raise FarEndError(f"platform.report.file: {path.name} was written before the call")
-        if len(raw) > MOST_BYTES:
-            raise FarEndError(f"platform.report.file: {path.name} has more than {MOST_BYTES} bytes")
         return raw
 
     def _trust(self) -> Trust:

@@ -1,15 +1,19 @@
-"""Directories under the system's temporary files, or in memory, for what lives as long as the process that made them.
+"""Directories that belong to this user alone: under the system's temporary files, or in memory.
 
-A process that is killed leaves its directory behind. So each is locked while its owner lives, and whoever makes one removes those
-whose lock the kernel has released. A directory without such a lock is never touched.
+Other users can create any name in a shared temporary folder first, also as a link. So a directory with a predictable name is used
+only after :func:`own` has checked it. A :class:`Scratch` has a random name. A process that is killed leaves its scratch directory
+behind, so each is locked while its owner lives, and whoever makes one removes those whose lock the kernel has released. A
+directory without such a lock is never touched.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +26,52 @@ _LOCK: Final = "in-use"
 MEMORY: Final = Path("/dev/shm")
 
 
+def temporary(name: str = "") -> Path:
+    """The system's folder of temporary files, or what has that name there. Raises OSError where there is none."""
+    return Path(tempfile.gettempdir()) / name
+
+
+def own(path: Path) -> Path:
+    """``path``, made with mode 0700 when missing. Raises OSError unless it is a real directory that only this user can enter."""
+    with contextlib.suppress(FileExistsError):
+        path.mkdir(mode=0o700)
+    require_own(path)
+    return path
+
+
+def require_own(path: Path) -> None:
+    """Raise OSError unless ``path`` is a directory, no link, of this user, with mode 0700."""
+    found = path.lstat()
+    if not stat.S_ISDIR(found.st_mode):
+        what = "It is a link" if stat.S_ISLNK(found.st_mode) else "It is no directory"
+        raise NotADirectoryError(errno.ENOTDIR, what, str(path))
+    if found.st_uid != os.geteuid():
+        raise PermissionError(errno.EPERM, "It belongs to another user", str(path))
+    if found.st_mode & 0o077:
+        raise PermissionError(errno.EPERM, "Other users can enter it (chmod 700)", str(path))
+
+
+def of_this_machine() -> Path:
+    """The directory that all of a user's runs on this machine share. Raises OSError.
+
+    Where something else has its name in the temporary folder, another user's or a link, it is in the user's home.
+    """
+    path = temporary(f"{_PREFIX}{os.geteuid()}")
+    try:
+        return own(path)
+    except (PermissionError, NotADirectoryError):
+        if not os.path.lexists(path):
+            raise
+        caches = Path(os.path.expanduser("~")) / ".cache"  # without a home Path.home() raises
+        caches.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return own(caches / f"{_PREFIX}{os.uname().nodename}")  # homes may be shared between machines
+
+
+def shared_file(path: Path) -> int:
+    """A descriptor of a small file that processes share (a lock, a heartbeat), made when missing; a link is not followed."""
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+
+
 class Scratch:
     """A directory that is its owner's alone, up to :meth:`close`. The owner's forks hold it as well, until the last has ended.
 
@@ -30,7 +80,7 @@ class Scratch:
 
     def __init__(self, base: Path | None = None) -> None:
         """Make it in ``base``, or where temporary files are, and remove those of dead owners there. Raises OSError."""
-        base = base or Path(tempfile.gettempdir())
+        base = base or temporary()
         _remove_abandoned(base)
         self.path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=base))
         try:
@@ -58,7 +108,7 @@ class Scratch:
 def _lock_in(directory: Path) -> int:
     """A lock that has its name only once it is held, so that nobody finds it free meanwhile."""
     unnamed = directory / f"{_LOCK}.new"
-    lock = os.open(unnamed, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    lock = shared_file(unnamed)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
         unnamed.rename(directory / _LOCK)
@@ -76,9 +126,8 @@ def _remove_abandoned(base: Path) -> None:
 
 @contextlib.contextmanager
 def _released(directory: Path) -> Iterator[None]:
-    """Hold the lock of an owner that has died. Raises OSError where it lives, and where the directory is not ours."""
-    if directory.lstat().st_uid != os.getuid():
-        raise PermissionError(f"{directory}: it is another user's")
+    """Hold the lock of an owner that has died. Raises OSError where it lives, and where the directory is not this user's."""
+    require_own(directory)
     lock = os.open(directory / _LOCK, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all: what a full disk cuts short would be taken for whole by who reads it next."""
+"""Writes files completely or not at all: a reader would take what a full disk cut short for the whole file."""
 
 from __future__ import annotations
 
@@ -12,10 +12,26 @@ from pathlib import Path
 PARTIAL = ".part"
 
 
-def write(path: Path, content: str | bytes) -> None:
+def write(path: Path, content: str | bytes, mode: int | None = None) -> None:
     """Write a file, text as UTF-8; what stood there before stays until it is whole. Raises ``OSError``."""
     with writing(path) as partial:
         partial.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
+        if mode is not None:
+            partial.chmod(mode)
+
+
+def create(path: Path, content: bytes, mode: int) -> None:
+    """Write a new file. Raises ``FileExistsError`` where there is one: keys are never overwritten."""
+    # the mode is set as the file is made: at no moment can others read it
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+
+
+def append(path: Path, text: str) -> None:
+    """Add to a file, made when missing. What is no UTF-8 is written as an escape."""
+    with path.open("a", encoding="utf-8", errors="backslashreplace") as file:
+        file.write(text)
 
 
 @contextmanager

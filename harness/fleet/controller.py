@@ -21,6 +21,7 @@ from typing import Any
 from celery import Celery
 
 from harness.errors import BrokenError, MistakeError, ResourceError
+from harness.files import own_directories, user_files, whole_file
 from harness.files.names import stem_of
 from harness.fleet import worker
 from harness.fleet.plan import FleetPlan, Shard
@@ -96,7 +97,7 @@ class Controller:
         self._began = time.monotonic()
         self._nobody_since: dict[int, float] = {}
         directory.mkdir(parents=True, exist_ok=True)
-        self._lock = os.open(directory / "controller.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._lock = own_directories.shared_file(directory / "controller.lock")
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -115,7 +116,9 @@ class Controller:
             )
         losses = self._directory / _LOSSES
         if losses.exists():
-            self.record.losses = [json.loads(line) for line in losses.read_text(encoding="utf-8").splitlines()]
+            self.record.losses = [
+                json.loads(line) for line in user_files.read_text(losses, user_files.EVIDENCE).splitlines()
+            ]
         for progress in self._shards:
             for loss in self.record.losses:
                 if loss["shard"] == progress.shard.number:
@@ -269,8 +272,7 @@ class Controller:
 
     def _note_loss(self, loss: dict[str, Any]) -> None:
         self.record.losses.append(loss)
-        with (self._directory / _LOSSES).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(loss) + "\n")
+        whole_file.append(self._directory / _LOSSES, json.dumps(loss) + "\n")
         self._notify(
             f"shard {loss['shard']} was lost at {loss['site']}: {loss['why']}; {loss['left']} of its cases are run again"
         )
@@ -337,10 +339,10 @@ class Controller:
     def _note_site(self, progress: ShardProgress, attempt: int, site: str) -> None:
         file = self._site_file(progress, attempt)
         file.parent.mkdir(exist_ok=True)
-        file.write_text(site, encoding="utf-8")
+        whole_file.write(file, site)
 
     def _site_of(self, progress: ShardProgress, attempt: int) -> str:
         try:
-            return self._site_file(progress, attempt).read_text(encoding="utf-8")
+            return user_files.read_text(self._site_file(progress, attempt), user_files.EVIDENCE)
         except OSError:
             return progress.shard.sites[0]

@@ -16,7 +16,7 @@ from harness import matrix
 from harness.deployment import Deployment
 from harness.deployment.hours import planned_at, planning_for
 from harness.errors import DeploymentError, MistakeError, unwritable
-from harness.files import whole_file
+from harness.files import json_file, whole_file
 from harness.fleet.config import Fleet, Verify
 from harness.integrations import load
 from harness.matrix import Case, Selection
@@ -71,7 +71,7 @@ class FleetPlan:
 def read(directory: Path) -> FleetPlan:
     """The plan of a run. Raises :class:`MistakeError`."""
     try:
-        plain: dict[str, Any] = json.loads((directory / FILE).read_text(encoding="utf-8"))
+        plain: dict[str, Any] = json_file.read(directory / FILE)
         shards = tuple(_shard(shard) for shard in plain["shards"])
         return FleetPlan(**plain | {"fleet": Fleet.model_validate(plain["fleet"]), "shards": shards})
     except (OSError, ValueError, TypeError, KeyError) as error:
@@ -181,7 +181,7 @@ def _shards(
 def read_durations(file: Path) -> dict[str, float]:
     """Seconds of each case when it was run last; nothing where nobody has measured."""
     try:
-        return {str(case): float(seconds) for case, seconds in json.loads(file.read_text(encoding="utf-8")).items()}
+        return {str(case): float(seconds) for case, seconds in json_file.read(file).items()}
     except (OSError, ValueError, AttributeError):
         return {}
 

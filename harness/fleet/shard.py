@@ -9,8 +9,6 @@ import os
 import secrets
 import signal
 import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from importlib import metadata
@@ -21,9 +19,12 @@ from harness import resources
 from harness.deployment import Deployment
 from harness.deployment.hours import AS_OF_VARIABLE
 from harness.errors import DeploymentError, HarnessError, MistakeError, ResourceError
+from harness.files import own_directories, user_files, whole_file
+from harness.files.own_directories import Scratch
 from harness.fleet.gate import longest_call_s
 from harness.fleet.site import LIFELINE, TASK
 from harness.fleet.state import ShardRef, State
+from harness.forkserver import PYTHON
 from harness.integrations import load
 from harness.report import scope
 from harness.scenario.phones import own_phone
@@ -102,11 +103,12 @@ def _directory(task: dict[str, Any], scratch: Path) -> Iterator[Path]:
     """A directory for the attempt, with its cases. Raises :class:`ResourceError`."""
     with contextlib.ExitStack() as stack:
         try:
-            scratch.mkdir(parents=True, exist_ok=True)  # /tmp is tidied up, and a worker works for months
-            directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="shard-", dir=scratch)))
-            (directory / _CASES).write_text("\n".join(task["cases"]) + "\n", encoding="utf-8")
+            # made and checked for each shard: temporary folders are tidied up while a worker works for months
+            scratch.parent.mkdir(parents=True, exist_ok=True)
+            directory = stack.enter_context(Scratch(own_directories.own(scratch))).path
+            whole_file.write(directory / _CASES, "\n".join(task["cases"]) + "\n")
         except OSError as error:
-            raise ResourceError(f"{scratch}: nothing can be written there: {error.strerror}") from error
+            raise ResourceError(f"{scratch}: cannot be used: {error.strerror}") from error
         yield directory
 
 
@@ -139,6 +141,7 @@ def _verify(
     known = {**task, "ref": dataclasses.asdict(ref)}
     known = {name: known[name] for name in ("ref", "site", "trunks", "results")}
     environment = {**os.environ, TASK: json.dumps(known), LIFELINE: str(reading), AS_OF_VARIABLE: task["as_of"]}
+    environment["PYTHONSAFEPATH"] = "1"  # what -P is to pytest itself, for its workers
     with log.open("wb") as output:
         process = subprocess.Popen(
             _command(task, files, directory),
@@ -165,7 +168,7 @@ def _verify(
                     break
     finally:
         _end(process, writing)
-    words = log.read_text(encoding="utf-8", errors="replace").strip()[-2000:]
+    words = user_files.read_text(log, user_files.EVIDENCE, "replace").strip()[-2000:]
     return (process.returncode if ours else None), words
 
 
@@ -183,7 +186,7 @@ def _command(task: dict[str, Any], files: Path, directory: Path) -> list[str]:
     """The command of ``harness verify``, for these cases, with the fleet's plugin."""
     scenarios = Path(task["scenarios"] or resources.SCENARIOS)
     command = [
-        sys.executable,
+        *PYTHON,
         "-m",
         "pytest",
         str(scenarios),

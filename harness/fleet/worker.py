@@ -8,6 +8,8 @@ from typing import Any
 
 from celery import Celery
 
+from harness.errors import MistakeError
+from harness.files import own_directories
 from harness.fleet import shard
 from harness.fleet.config import redis_address
 from harness.fleet.state import State
@@ -46,10 +48,18 @@ def application() -> Celery:
     return app
 
 
-def work(site: str, files: Path, scratch: Path) -> None:
-    """Work for a site until asked to end (SIGTERM: the shard under way is finished first)."""
+def work(site: str, files: Path, base: Path) -> None:
+    """Work for a site until asked to end (SIGTERM: the shard under way is finished first).
+
+    Shards run in a directory of this user alone, below ``base``. Raises :class:`MistakeError` where another has its name there.
+    """
     app, state = application(), State(redis_address())
-    scratch.mkdir(parents=True, exist_ok=True)
+    scratch = base / f"harness-fleet-{site}"
+    try:
+        base.mkdir(parents=True, exist_ok=True)
+        own_directories.own(scratch)  # again before each shard
+    except OSError as error:
+        raise MistakeError(f"{scratch}: cannot be used: {error.strerror}; allowed: --scratch DIR") from error
 
     @app.task(name=TASK)  # type: ignore[untyped-decorator]
     def run_shard(task: dict[str, Any]) -> None:

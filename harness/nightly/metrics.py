@@ -66,9 +66,7 @@ def registry_of(night: Night, runs: Sequence[Run], flakes: Iterable[FlakeRate]) 
 def write(path: Path, registry: Any) -> None:
     """Write the OpenMetrics file, in one step: whoever reads it never finds half of one. That is another user, as a rule."""
     try:
-        with whole_file.writing(path) as partial:
-            partial.write_bytes(client().openmetrics.exposition.generate_latest(registry))
-            partial.chmod(_MODE)
+        whole_file.write(path, client().openmetrics.exposition.generate_latest(registry), _MODE)
     except OSError as error:
         raise unwritable(path, error) from error
 

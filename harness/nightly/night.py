@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO
 
 from harness.errors import MistakeError
+from harness.files import own_directories
 from harness.forkserver import PYTHON
 from harness.nightly import bounds, page, store
 from harness.nightly.alerts import Alert, AlertCause, alert_of
@@ -296,7 +297,7 @@ def _alone(reports: Path) -> Iterator[None]:
     require_outside_of_runs(reports)
     try:
         reports.mkdir(parents=True, exist_ok=True)
-        file = os.open(reports / ".nightly.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        file = own_directories.shared_file(reports / ".nightly.lock")
     except OSError as error:
         what = f"cannot be written to: {error.strerror}"
         raise MistakeError(f"--reports {reports}: {what}; allowed: a directory that can be") from None

@@ -7,6 +7,8 @@ import struct
 from pathlib import Path
 from typing import Final
 
+from harness.files import user_files
+
 _WRITTEN: Final = struct.Struct("!Q")
 _CAPACITY: Final = 64 * 1024
 
@@ -35,7 +37,7 @@ class LogRing:
 def last_lines(path: Path, most: int = 40) -> list[str]:
     """The last lines of a ring, oldest first; none when there is no such file."""
     try:
-        raw = path.read_bytes()
+        raw = user_files.read(path, user_files.EVIDENCE)
     except OSError:
         return []
     if len(raw) < _WRITTEN.size:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import tempfile
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import Any, Final
 
 from harness.errors import BrokenError, PhoneLostError, RefusedError, ResourceError, WrongTargetError
 from harness.events import RegistrationState
+from harness.files.own_directories import Scratch
 from harness.phone import sources, stun
 from harness.phone.config import PhoneConfig
 from harness.phone.deadlines import DeadlineScheduler
@@ -83,7 +83,7 @@ class PhonePool:
         self.fatal_error: BaseException | None = None  #: why no wait can succeed any more
         self._patience, self._fork_server = patience, fork_server
         directory.mkdir(parents=True, exist_ok=True)
-        self._scratch = tempfile.TemporaryDirectory(prefix="phones-", dir=directory, ignore_cleanup_errors=True)
+        self._scratch = Scratch(directory)
         self._hosts: list[_Host] = []
         self._keys = itertools.count(1)
         self._leasing = threading.Lock()
@@ -230,9 +230,7 @@ class PhonePool:
                     del host.parked[key]
                 if host.has_room(config):
                     return host
-        host = _Host(
-            PhoneProcess(self, Path(self._scratch.name), patience=self._patience, fork_server=self._fork_server)
-        )
+        host = _Host(PhoneProcess(self, self._scratch.path, patience=self._patience, fork_server=self._fork_server))
         if not host.fits(config):
             host.process.close()
             raise ResourceError(
@@ -288,7 +286,7 @@ class PhonePool:
                 closer.start()
             for closer in closers:
                 closer.join()
-            self._scratch.cleanup()
+            self._scratch.close()
 
     # What the processes say, in their reader threads.
 

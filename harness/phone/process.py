@@ -26,6 +26,7 @@ from harness.errors import (
     ResourceError,
 )
 from harness.events import SipMessage, to_values
+from harness.files import user_files
 from harness.forkserver import interpreter
 from harness.forkserver.environment import of_a_child
 from harness.heartbeat import AFTERWARDS_S, DOUBTFUL_S
@@ -284,7 +285,7 @@ class PhoneProcess:
     def _words(self) -> list[str]:
         """What it has written to where errors go."""
         try:
-            return self._errors.read_text(errors="replace").splitlines()
+            return user_files.read_text(self._errors, user_files.EVIDENCE, "replace").splitlines()
         except OSError:
             return []
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import ResourceError
+from harness.files import user_files
 from harness.phone import files
 
 _HEADER: Final = 44  # pjmedia's: RIFF, "fmt " of 16 bytes, "data"
@@ -32,7 +33,7 @@ def so_far(path: Path) -> NDArray[np.int16]:
     The last ``ON_DISK_WITHIN_S`` may not be.
     """
     try:
-        raw = path.read_bytes()[_HEADER:]
+        raw = user_files.read(path, user_files.SOUND)[_HEADER:]
     except OSError:
         return np.zeros(0, np.int16)
     return np.frombuffer(raw[: len(raw) & ~1], "<i2")

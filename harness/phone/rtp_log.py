@@ -19,6 +19,7 @@ from typing import Final
 
 from isal import isal_zlib
 
+from harness.files import user_files
 from harness.phone import files
 
 _RECORD: Final = struct.Struct("=qq")  # monotonic nanoseconds, length of the packet, which is filled up to eight octets
@@ -116,7 +117,7 @@ class RtpLog:
 def read(path: Path) -> Iterator[RtpPacket]:
     """The packets of a log, in the order they were written, up to where it is damaged; none when there is no such file."""
     try:
-        packed = path.read_bytes()
+        packed = user_files.read(path, user_files.EVIDENCE)
     except FileNotFoundError:
         return
     raw, unpacker = bytearray(), zlib.decompressobj(_GZIP)

@@ -12,7 +12,6 @@ import itertools
 import json
 import queue
 import socket
-import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -47,11 +46,11 @@ class _Line:
         self.legs: dict[int, _Guest] = {}
         self.place: Place = _place(config)
 
-    def appear(self) -> None:
-        """Take the address."""
+    def appear(self, directory: Path) -> None:
+        """Take the address; ``directory`` is where the process may leave files."""
         networks = None if self.config.accepts_from is None else sources.networks(self.config.accepts_from)
         config = self.config.to_plain() | {"max_calls": CALLS_A_PHONE}  # one too many is refused as busy
-        self.process.call("add", phone=self.key, config=config, directory=tempfile.gettempdir(), networks=networks)
+        self.process.call("add", phone=self.key, config=config, directory=str(directory), networks=networks)
         self.process.call("park", phone=self.key)  # without a guest it takes no calls
         self.is_there = True
 
@@ -155,7 +154,7 @@ class Switchboard:
     def _let_appear(self, line: _Line) -> None:
         before = self._vacate(line.place, but=line)
         if not line.is_there:
-            line.appear()
+            line.appear(self._scratch.path)
             if all(other.options is not line.options for other in before):
                 line.options.phone_came()
 

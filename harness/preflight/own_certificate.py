@@ -10,6 +10,7 @@ from pathlib import Path
 from cryptography import x509
 
 from harness.deployment import Account, StandIn
+from harness.files import user_files
 from harness.preflight.certificates import alternative_names_of, matches
 from harness.preflight.lines import ROUTING, Name, ProbeKind, ProbeResult, failed, ok, warning
 
@@ -46,7 +47,7 @@ def _look(name: Name, certificate: str, key: str, at: float, fix: str) -> ProbeR
     try:
         pair = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         pair.load_cert_chain(certificate, key, password="")  # else it asks at the terminal for one
-        shown = x509.load_pem_x509_certificate(Path(certificate).read_bytes())
+        shown = x509.load_pem_x509_certificate(user_files.read(Path(certificate), user_files.PEM))
     except (OSError, ValueError) as error:
         said = str(error) or type(error).__name__
         return failed(*name, f"{certificate} with {key}: {said}", ROUTING, fix)

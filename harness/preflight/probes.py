@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.deployment import Account, Deployment, Transport, Trunk, in_uri, is_address, is_ipv6
+from harness.files import user_files
 from harness.preflight import dns_questions
 from harness.preflight.dns_questions import NO_NAME, NO_RECORD
 
@@ -194,7 +195,7 @@ async def by_hosts_file(host: str) -> tuple[tuple[str, str], ...]:
 def _hosts_file() -> str:
     try:
         # a remark in another encoding hides no name
-        return HOSTS.read_text(encoding="utf-8", errors="replace")
+        return user_files.read_text(HOSTS, user_files.SETTINGS, "replace")
     except OSError:
         return ""
 

@@ -89,8 +89,10 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
 
 def _is_scenario(path: Path) -> bool:
     """Whether ``path`` is a directory ``scenarios`` that has some, or a file there that does."""
+    from harness.files import user_files  # ordinary tests load this module, too, and need none of it
+
     files = path.rglob("test_*.py") if path.name == SCENARIOS else [path] if path.parent.name == SCENARIOS else []
-    return any(b"harness.scenario" in file.read_bytes() for file in files if file.is_file())
+    return any(b"harness.scenario" in user_files.read(file, user_files.SETTINGS) for file in files if file.is_file())
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from harness.deployment import Deployment
 from harness.errors import BrokenError, HarnessError
 from harness.events import AskedByOptions
 from harness.files.names import stem_of
+from harness.files.own_directories import Scratch
 from harness.limits import Lease, lease, try_lease
 from harness.matrix import Case
 from harness.phone.shared import wait_until_asked
@@ -117,8 +117,8 @@ class LeaseTable:
 
     def _require_possible(self, needs: Needs, deployment: Deployment) -> None:
         """Raise :class:`BrokenError` for what even a table that nobody uses does not have: a case would wait for ever."""
-        with TemporaryDirectory(dir=self._directory) as unused:
-            found = LeaseTable(Path(unused), self._deployments)._try(needs, deployment, alone=False)
+        with Scratch(self._directory) as unused:
+            found = LeaseTable(unused.path, self._deployments)._try(needs, deployment, alone=False)
             if found is None:
                 asked = [each for each in (needs.callers, *needs.tokens) if each.count]
                 too_many = [each for each in asked if each.count > len(each.names)] or asked

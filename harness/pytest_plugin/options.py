@@ -12,6 +12,7 @@ from _pytest.mark.expression import Expression
 from harness import integrations
 from harness.deployment import Deployment
 from harness.errors import DeploymentError, RefusedError, SelectionError
+from harness.files import user_files
 from harness.integrations import load
 from harness.matrix import DOCUMENTED, Selection
 from harness.pytest_plugin.run import TimingsName
@@ -126,7 +127,7 @@ def _listed(file: Path | None) -> tuple[str, ...]:
     if file is None:
         return ()
     try:
-        ids = tuple(filter(None, map(str.strip, file.read_text(encoding="utf-8").splitlines())))
+        ids = tuple(filter(None, map(str.strip, user_files.read_text(file, user_files.NUMBERS).splitlines())))
     except (OSError, ValueError) as error:
         raise SelectionError(f"--cases {file}: cannot be read: {error}") from None
     if not ids:

@@ -24,6 +24,7 @@ from rich.live import Live
 from rich.text import Text
 
 from harness.errors import HarnessError
+from harness.files import whole_file
 from harness.pytest_plugin import PROGRESS
 from harness.pytest_plugin.items import case_id, case_of
 from harness.pytest_plugin.options import ignored
@@ -129,8 +130,8 @@ class Progress:
             self._internal_error = True
             self._broken(f"pytest or a plugin of it failed: {_in_a_line(text)}")
         whole = self._run.directory / "internal-error.txt"
-        with contextlib.suppress(OSError), whole.open("a", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(mask_text(text) + "\n")
+        with contextlib.suppress(OSError):
+            whole_file.append(whole, mask_text(text) + "\n")
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, error: object) -> None:

@@ -22,6 +22,7 @@ from types import FrameType
 from typing import Final
 
 from harness.errors import WorldLostError
+from harness.files import user_files, whole_file
 from harness.heartbeat import AFTERWARDS_S, DOUBTFUL_S, PERIOD_S, Heartbeat, Listener
 from harness.limits import released
 from harness.pytest_plugin.run import Run
@@ -173,8 +174,8 @@ class Watchdog:
             for listener, words in self._listeners.items():
                 beat = listener.look()
                 if beat is not None and listener.silent_s > HUNG_S and _is_descendant(beat.pid):
-                    with contextlib.suppress(OSError), words.open("a", encoding="utf-8") as file:
-                        file.write(f"it had not stirred for {listener.silent_s:.0f} s, and was ended\n")
+                    with contextlib.suppress(OSError):
+                        whole_file.append(words, f"it had not stirred for {listener.silent_s:.0f} s, and was ended\n")
                     with contextlib.suppress(ProcessLookupError):
                         os.kill(beat.pid, signal.SIGKILL)
 
@@ -187,7 +188,9 @@ def _is_descendant(pid: int) -> bool:
     """Whether it is a living process that this one started, or its children did: the id may be another process's by now."""
     while pid > 1:
         try:
-            state, parent = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[:2]
+            state, parent = (
+                user_files.read_text(Path(f"/proc/{pid}/stat"), user_files.SETTINGS).rpartition(")")[2].split()[:2]
+            )
         except (OSError, ValueError):
             return False
         if state == "Z":

@@ -20,6 +20,7 @@ from typing import Any
 
 from harness.deployment import Deployment, replicas_from_plain
 from harness.errors import BrokenError, HarnessError, SelectionError, WorldLostError
+from harness.files import own_directories, user_files
 from harness.files.names import stem_of
 from harness.forkserver import PYTHON, interpreter
 from harness.forkserver.environment import of_a_child
@@ -53,7 +54,7 @@ def last_words(control: Path, name: str) -> str:
     words: list[str] = []
     for log in (_directory(control, name) / _LOG, stderr(control, name)):
         with contextlib.suppress(OSError):
-            words += log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-_LAST_LINES:]
+            words += user_files.read_text(log, user_files.EVIDENCE, "replace").strip().splitlines()[-_LAST_LINES:]
     return "\n".join(words) or "it left no log"
 
 
@@ -102,7 +103,7 @@ class World:
         self.api = ""  #: the address of its control API, when it was asked for one
         self.tenants: list[Deployment] = []  #: one complete deployment for each, once it is ready
         self._control = control
-        alive = os.open(alive_lock(control, name), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        alive = own_directories.shared_file(alive_lock(control, name))
         try:
             fcntl.flock(alive, fcntl.LOCK_EX | fcntl.LOCK_NB)
             with stderr(control, name).open("ab") as log:

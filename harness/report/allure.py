@@ -34,7 +34,7 @@ from allure_commons.types import LabelType, LinkType, ParameterMode, Severity
 from allure_commons.utils import md5
 from markupsafe import Markup
 
-from harness.files import whole_file
+from harness.files import json_file, whole_file
 from harness.report import ladder, pcap, tables, timeline
 from harness.report.allure_logger import CaseReporter, FileLogger, allure_listener, fields_of
 from harness.report.case_page import player_of
@@ -145,7 +145,7 @@ def write_missing(case: Mapping[str, object], directory: str, results: Path, at:
 
 def overrule(result: Path, last: CaseEvidence, counting: CaseEvidence) -> None:
     """Have the result of a case's last attempt say how the case ended, for an earlier one that counts: Allure counts the last."""
-    plain = json.loads(result.read_text(encoding="utf-8"))
+    plain = json_file.read(result)
     kept = [label for label in plain["labels"] if label["name"] not in _OF_THE_VERDICT and label != fields_of(_UNSEEN)]
     plain["labels"] = [*kept, *map(fields_of, _verdict_labels(counting))]
     plain["status"] = _STATUS[counting.verdict]

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.files import json_file, whole_file
+from harness.files import json_file, user_files, whole_file
 from harness.report.allure import EVIDENCE_LABEL, RUN_LABEL
 from harness.report.markup import printable
 from harness.verdict import Verdict
@@ -180,7 +180,11 @@ def _history_before(history: Path, name: str, directory: Path) -> Path:
 
     A report that is made again is no further run, and those after it are none of its past.
     """
-    lines = history.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True) if history.is_file() else []
+    lines = (
+        user_files.read_text(history, user_files.EVIDENCE, "replace").splitlines(keepends=True)
+        if history.is_file()
+        else []
+    )
     said = f'"name":{json.dumps(name)}'
     before = list(itertools.takewhile(lambda line: said not in line, lines))
     if len(before) == len(lines):
@@ -220,7 +224,7 @@ def generate(directory: Path, results: Path, within: float = 120.0) -> Path | No
     page = directory / REPORT / "index.html"
     if not page.is_file():
         return None
-    page.write_text(_untracked(page.read_text(encoding="utf-8")), encoding="utf-8")
+    whole_file.write(page, _untracked(user_files.read_text(page, user_files.EVIDENCE)))
     return page
 
 

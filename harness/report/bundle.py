@@ -6,6 +6,7 @@ Both are masked whatever the deployment is, since they are made to be sent to so
 from __future__ import annotations
 
 import csv
+import io
 import json
 import re
 import shutil
@@ -15,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from harness.errors import MistakeError
+from harness.files import json_file, user_files, whole_file
 from harness.files.own_directories import Scratch
 from harness.report import html, pcap
 from harness.report import scope as scopes
@@ -50,7 +52,7 @@ def zipped(run: Path, which: str) -> Path:
         home.mkdir()
         copies = latest(_masked_copy(case, home / CASES / mask_name(case.directory.name)) for case in chosen)
         _write_report(home / "report.html", run, copies, every if which == ALL else None)
-        (home / "README.txt").write_text(_README, encoding="utf-8")
+        whole_file.write(home / "README.txt", _README)
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
             for file in sorted(home.rglob("*")):
                 archive.write(file, file.relative_to(home))
@@ -108,13 +110,11 @@ def _masked_copy(case: CaseEvidence, target: Path) -> CaseEvidence:
         copy = target / mask_name(str(file.relative_to(case.directory)))
         copy.parent.mkdir(parents=True, exist_ok=True)
         if file.name == EVENTS:
-            copy.write_text("".join(_masked_lines(file)), encoding="utf-8")
+            whole_file.write(copy, "".join(_masked_lines(file)))
         elif file.name == CASE:
-            copy.write_text(
-                json.dumps(mask_plain(json.loads(file.read_text(encoding="utf-8"))), indent=1), encoding="utf-8"
-            )
+            whole_file.write(copy, json.dumps(mask_plain(json_file.read(file)), indent=1))
         elif file.suffix in _TEXTS:
-            copy.write_text(mask_text(file.read_text(encoding="utf-8", errors="replace")), encoding="utf-8")
+            whole_file.write(copy, mask_text(user_files.read_text(file, user_files.EVIDENCE, "replace")))
         else:
             shutil.copyfile(file, copy)
     masked = CaseEvidence.read(target)
@@ -124,7 +124,7 @@ def _masked_copy(case: CaseEvidence, target: Path) -> CaseEvidence:
 
 
 def _masked_lines(file: Path) -> Iterable[str]:
-    for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
+    for line in user_files.read_text(file, user_files.EVIDENCE, "replace").splitlines():
         try:
             plain = json.loads(line)
             recorded = plain.get("event", {}).get("kind") == "Recorded"
@@ -154,11 +154,12 @@ def table(run: Path) -> Path:
     reported = {case.key for case in cases}
     absent = [case for case in planned if key_of(case) not in reported]
     path = run / TABLE
-    with path.open("w", encoding="utf-8-sig", newline="") as file:  # spreadsheets take UTF-8 for it by its mark alone
-        writer = csv.writer(file)
-        writer.writerow(COLUMNS)
-        for cells in (*map(_cells, cases), *map(_cells_of_absent, absent)):
-            writer.writerow([defused(mask_text(printable(str(value)))) for value in cells])
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(COLUMNS)
+    for cells in (*map(_cells, cases), *map(_cells_of_absent, absent)):
+        writer.writerow([defused(mask_text(printable(str(value)))) for value in cells])
+    whole_file.write(path, text.getvalue().encode("utf-8-sig"))  # spreadsheets recognise UTF-8 by its mark alone
     return path
 
 

@@ -28,7 +28,7 @@ from harness.audio.spectrogram import spectrogram_png
 from harness.audio.wav import WavError, read_wav
 from harness.events import Listened, MediaState, RtpStatistics
 from harness.field_kinds import require_kinds
-from harness.files import json_file, whole_file
+from harness.files import json_file, user_files, whole_file
 from harness.report import sound
 from harness.report.evidence import CaseEvidence, Recording
 from harness.report.moments import is_foreign, name_mark, owners
@@ -138,7 +138,7 @@ def _hearing(evidence: CaseEvidence, recording: Recording) -> Hearing:
     if player is None:
         return Hearing(recording, "", "", began=first_sample(evidence, recording.leg))
     seconds, heard = sounds(evidence, recording.leg, received)
-    picture = "data:image/png;base64," + base64.b64encode(kept.read_bytes()).decode("ascii")
+    picture = "data:image/png;base64," + base64.b64encode(user_files.read(kept, user_files.EVIDENCE)).decode("ascii")
     return Hearing(recording, picture, player, seconds, first_sample(evidence, recording.leg), heard)
 
 

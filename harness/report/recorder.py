@@ -224,7 +224,7 @@ class CaseRecorder:
                     shutil.copyfile(content, target)
                 else:
                     text = mask_text(content) if self._masked else content
-                    target.write_text(text, encoding="utf-8", errors="backslashreplace")
+                    whole_file.write(target, text.encode("utf-8", "backslashreplace"))
             path = str(target.relative_to(self.directory))
         self._append({"attachment": {"at": time.monotonic(), "name": name, "path": path, "mime": mime}})
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import soundfile
 
 from harness.audio.wav import WavError, read_wav
-from harness.files import whole_file
+from harness.files import user_files, whole_file
 
 
 def mp3(wav: Path) -> bytes | None:
@@ -33,7 +33,7 @@ def data_uri(wav: Path) -> str | None:
     """The recording as a ``data:`` URI; made once, and kept beside the WAV for the next report."""
     kept = wav.with_suffix(".mp3")
     try:
-        raw: bytes | None = kept.read_bytes()
+        raw: bytes | None = user_files.read(kept, user_files.EVIDENCE)
     except FileNotFoundError:
         raw = mp3(wav)
         if raw is None:

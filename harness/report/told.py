@@ -29,6 +29,7 @@ from harness.events import (
     StrangerRefused,
     from_plain,
 )
+from harness.files import user_files
 from harness.report import sighted
 from harness.report.foreign import inside
 from harness.report.recorder import EVENTS, VERSION
@@ -212,7 +213,7 @@ class Told:
 
     def _parsed(self, path: Path) -> Iterator[tuple[str, Any]]:
         try:
-            raw = path.read_bytes()
+            raw = user_files.read(path, user_files.EVIDENCE)
         except FileNotFoundError:  # killed between its first two files
             return
         for line in raw.splitlines():

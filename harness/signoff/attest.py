@@ -7,11 +7,9 @@ https://github.com/secure-systems-lab/dsse; both have kept libraries, and other 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from shlex import quote
 from typing import Any
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -27,7 +25,7 @@ from securesystemslib.signer._crypto_signer import CryptoSigner
 from securesystemslib.signer._key import SSlibKey
 
 from harness.errors import MistakeError, unwritable
-from harness.files import whole_file
+from harness.files import user_files, whole_file
 from harness.signoff import manifest
 from harness.signoff.decision import Acceptance, Decision
 from harness.signoff.rows import RowResult
@@ -65,21 +63,14 @@ _PEM_PUBLIC = serialization.Encoding.PEM, serialization.PublicFormat.SubjectPubl
 
 def _write(path: Path, mode: int, content: bytes) -> None:
     try:
-        # the mode is set as the file is made: at no moment can others read it
-        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-        with os.fdopen(file, "wb") as out:
-            out.write(content)
+        whole_file.create(path, content, mode)
     except OSError as error:
         raise unwritable(path, error) from error
 
 
 def signer_of(path: Path) -> CryptoSigner:
     """The signer of a private key. Raises :class:`MistakeError` for another kind of file, or one that others can read."""
-    raw = _read(path)
-    if path.stat().st_mode & 0o077:
-        raise MistakeError(
-            f"{path}: others can read this private key; allowed: mode 0600 (chmod 600 {quote(str(path))})"
-        )
+    raw = _read(path, user_files.PRIVATE_KEY)
     try:
         key = serialization.load_pem_private_key(raw, None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
@@ -92,7 +83,7 @@ def signer_of(path: Path) -> CryptoSigner:
 def public_key(path: Path) -> SSlibKey:
     """A public key. Raises :class:`MistakeError` for another kind of file."""
     try:
-        key = serialization.load_pem_public_key(_read(path))
+        key = serialization.load_pem_public_key(_read(path, user_files.PEM))
     except (ValueError, UnsupportedAlgorithm) as error:
         raise MistakeError(
             f"{path}: not a public key; allowed: the .pub that `harness signoff key` has made"
@@ -102,13 +93,13 @@ def public_key(path: Path) -> SSlibKey:
     return SSlibKey.from_crypto(key)
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, kind: user_files.FileKind) -> bytes:
     try:
-        return path.read_bytes()
+        return user_files.read(path, kind)
     except FileNotFoundError:
         raise MistakeError(f"no such file: {path}; allowed: a key's file (PEM)") from None
     except OSError as error:
-        raise MistakeError(f"{path}: cannot be read: {error.strerror}") from error
+        raise MistakeError(f"{path}: the key is not used: {error.strerror}") from error
 
 
 def predicate_of(decision: Decision, inputs: Sequence[Path]) -> dict[str, Any]:
@@ -162,7 +153,7 @@ def _bytes(envelope: Envelope) -> bytes:
 def read(run: Path, key: SSlibKey) -> Attested:
     """What the run's envelope says. Raises :class:`ValueError` that says why it cannot be believed."""
     try:
-        raw = (run / FILE).read_bytes()
+        raw = user_files.read(run / FILE, user_files.EVIDENCE)
     except OSError:
         raise ValueError(f"{FILE}: is missing: the run is unsigned") from None
     try:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from harness.errors import MistakeError
-from harness.files import json_file, whole_file
+from harness.files import json_file, user_files, whole_file
 from harness.report import allure_report
 from harness.report.bundle import ALL, TABLE, bundle_name
 from harness.report.run import ALLURE, CASES, CAUSES, JUNIT, REPORT, SUMMARY
@@ -111,7 +111,7 @@ def differences(run: Path) -> list[str]:
 
 def digest(path: Path) -> str:
     """SHA-256 of one file."""
-    with path.open("rb") as file:
+    with user_files.opened(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

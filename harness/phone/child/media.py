@@ -10,6 +10,7 @@ from typing import Any, Final
 import soundfile
 
 from harness.audio import marks
+from harness.audio.wav import sound_file
 from harness.phone import recording
 from harness.phone.child.bindings import misuse
 from harness.phone.child.digits import Digits
@@ -128,7 +129,8 @@ class LegMedia:
         else:
             self._player = self._players.player(source, self.mark or 0)
         if isinstance(source, Wav) and not source.loop:
-            self.player_done = time.monotonic() + soundfile.info(str(source.path)).duration
+            with sound_file(Path(source.path)) as file:
+                self.player_done = time.monotonic() + file.frames / file.samplerate
         self._player.connect(self._port.getPortId())
         self._player.connect(self._recorders[1].slot)
 
@@ -211,9 +213,10 @@ def playable(plain: list[Any]) -> Source:
     source: Source = choice_from_plain(plain)
     if isinstance(source, Wav):
         try:
-            form = soundfile.info(str(source.path))
-        except soundfile.LibsndfileError as error:
+            with sound_file(Path(source.path)) as file:
+                form, subtype = (file.channels, file.format), file.subtype
+        except (OSError, soundfile.LibsndfileError) as error:
             raise misuse(f"{source.path} cannot be played: {error}") from error
-        if (form.channels, form.format) != (1, "WAV") or form.subtype not in ("PCM_16", "ULAW", "ALAW"):
+        if form != (1, "WAV") or subtype not in ("PCM_16", "ULAW", "ALAW"):
             raise misuse(f"{source.path} cannot be played: a mono WAV of 16-bit PCM, µ-law or A-law can")
     return source

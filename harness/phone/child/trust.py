@@ -9,14 +9,14 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from harness.files import whole_file
+from harness.files import user_files, whole_file
 
 _LABELS = ((b"BEGIN CERTIFICATE-", b"BEGIN TRUSTED CERTIFICATE-"), (b"END CERTIFICATE-", b"END TRUSTED CERTIFICATE-"))
 
 
 def unnamed(ca_file: str, directory: Path) -> str:
     """A copy of a file of authorities, in ``directory``, that pjsip trusts and names to nobody. Raises OSError."""
-    certificates = Path(ca_file).read_bytes()
+    certificates = user_files.read(Path(ca_file), user_files.PEM)
     for label, own in _LABELS:
         certificates = certificates.replace(label, own)
     copy = directory / f"authorities-{hashlib.sha256(certificates).hexdigest()[:16]}.pem"

@@ -212,7 +212,7 @@ def test_a_prompt_that_cannot_be_said_is_one_line(tmp_path: Path, plain: Table) 
         "text": ("cannot be read (", b"hello"),
         "empty": ("cannot be read (", b""),
         "long": ("20.5 s long", (speech(20.5), RATE, "PCM_16")),
-        "longer": (" bytes", (speech(80.0), RATE, "PCM_16")),
+        "longer": ("too large (limit 1 MiB)", (speech(80.0), RATE, "PCM_16")),
         "short": ("0.2 s long", (speech(0.2), RATE, "PCM_16")),
         "none": ("0.0 s long", (speech(0.0), RATE, "PCM_16")),
         "silent": ("silent (the loudest part has -100 dBov)", (speech(1.0, 0.0), RATE, "PCM_16")),
@@ -232,7 +232,7 @@ def test_a_prompt_that_cannot_be_said_is_one_line(tmp_path: Path, plain: Table) 
     handovers = {name: to(plain, prompt=f"{name}.wav") for name in (*wrong, "folder")}
     found = mistakes(written(tmp_path, plain, **handovers))
     assert len(found) == len(handovers)
-    for (name, said), line in zip((*((n, w[0]) for n, w in wrong.items()), ("folder", "no file")), found, strict=True):
+    for (name, said), line in zip((*((n, w[0]) for n, w in wrong.items()), ("folder", "Is a directory")), found, strict=True):
         assert line.startswith(f"{name}.prompt: "), line
         assert said in line
         assert line.endswith("; allowed: a WAV file with 0.3 to 20 s of speech, 8000 Hz, mono, 16 bits (PCM)")

@@ -50,7 +50,9 @@ def test_a_deployment_is_not_read_in_part(tmp_path: Path) -> None:
     whole = (EXAMPLES / "simulated-gladly.toml").read_text()
     path = tmp_path / "x.toml"
     path.write_text(f"{whole}\n# {'x' * 5_000_000}\nand no more TOML")
-    assert mistakes(path) == [f"{path}: more than {4 * 1024 * 1024} bytes; allowed: a TOML file"]
+    assert mistakes(path) == [
+        f"{path}: cannot be read (File too large (limit 4 MiB)); allowed: a readable TOML file in UTF-8"
+    ]
 
 
 def test_a_device_or_an_impossible_name_is_no_file() -> None:

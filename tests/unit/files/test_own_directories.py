@@ -17,6 +17,7 @@ import pytest
 from harness.files import own_directories
 from harness.files.own_directories import Scratch
 from harness.limits import released
+from tests.ownership import give_away
 
 #: Says where its directory is; with an argument, a fork of it lives on.
 OWNER = """
@@ -119,10 +120,91 @@ def test_nobody_finds_it_unlocked_while_it_is_made(monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize("owner", ["nobody we know", "another user"])
 def test_what_is_not_ours_is_left_alone(directory: Path, monkeypatch: pytest.MonkeyPatch, owner: str) -> None:
     place = directory / "harness-0"
-    place.mkdir()
+    place.mkdir(mode=0o700)
     if owner == "another user":
         (place / "in-use").touch()
-        uid = os.getuid()
-        monkeypatch.setattr(os, "getuid", lambda: uid + 1)
+        give_away(place, monkeypatch)
     with Scratch():
         assert place.exists()
+
+
+def test_a_link_to_an_abandoned_directory_is_not_followed(directory: Path) -> None:
+    target = directory / "target"
+    target.mkdir(mode=0o700)
+    (target / "in-use").touch()
+    (directory / "harness-link").symlink_to(target)
+    with Scratch():
+        assert (target / "in-use").exists()
+
+
+def test_an_own_directory_is_made_for_this_user_alone(directory: Path) -> None:
+    before = os.umask(0)
+    try:
+        assert own_directories.own(directory / "mine").stat().st_mode & 0o777 == 0o700
+    finally:
+        os.umask(before)
+    assert own_directories.own(directory / "mine") == directory / "mine", "and taken again"
+
+
+def test_a_directory_of_another_user_is_refused(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (directory / "theirs").mkdir(mode=0o700)
+    give_away(directory / "theirs", monkeypatch)
+    with pytest.raises(PermissionError, match="another user"):
+        own_directories.own(directory / "theirs")
+
+
+@pytest.mark.parametrize("mode", [0o755, 0o770, 0o1777])
+def test_a_directory_that_others_can_enter_is_refused(directory: Path, mode: int) -> None:
+    (directory / "open").mkdir()
+    (directory / "open").chmod(mode)
+    with pytest.raises(PermissionError, match="chmod 700"):
+        own_directories.own(directory / "open")
+
+
+@pytest.mark.parametrize("target", ["mine", "missing"])
+def test_a_link_is_no_own_directory(directory: Path, target: str) -> None:
+    own_directories.own(directory / "mine")
+    (directory / "link").symlink_to(directory / target)
+    with pytest.raises(NotADirectoryError, match="a link"):
+        own_directories.own(directory / "link")
+
+
+def test_a_file_is_no_own_directory(directory: Path) -> None:
+    (directory / "file").touch()
+    with pytest.raises(NotADirectoryError, match="no directory"):
+        own_directories.own(directory / "file")
+
+
+def test_the_runs_of_a_user_share_a_directory_of_temporary_files(directory: Path) -> None:
+    assert own_directories.of_this_machine() == directory / f"harness-{os.geteuid()}"
+    assert own_directories.of_this_machine() == directory / f"harness-{os.geteuid()}"
+
+
+@pytest.mark.parametrize("kind", ["another user's", "a link", "a file", "open to others"])
+def test_where_its_name_is_taken_the_shared_directory_is_in_the_users_home(
+    directory: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setenv("HOME", str(directory / "home"))
+    taken = directory / f"harness-{os.geteuid()}"
+    if kind == "a link":
+        (directory / "target").mkdir()
+        taken.symlink_to(directory / "target")
+    elif kind == "a file":
+        taken.touch()
+    else:
+        taken.mkdir(mode=0o700)
+    if kind == "another user's":
+        give_away(taken, monkeypatch)
+    if kind == "open to others":
+        taken.chmod(0o777)
+    found = own_directories.of_this_machine()
+    assert found.is_relative_to(directory / "home")
+    assert found.stat().st_mode & 0o777 == 0o700
+    assert own_directories.of_this_machine() == found
+
+
+def test_a_shared_file_is_no_link(directory: Path) -> None:
+    (directory / "lock").symlink_to(directory / "target")
+    with pytest.raises(OSError, match="symbolic links"):
+        own_directories.shared_file(directory / "lock")
+    assert not (directory / "target").exists()

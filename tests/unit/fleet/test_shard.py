@@ -100,20 +100,20 @@ def test_a_site_that_can_write_nothing_says_so_and_keeps_no_numbers(
         def end(self, ref: ShardRef, code: int, words: str) -> None:
             told.extend((code, words))
 
-    def write_text(*_: object, **__: object) -> None:
+    def write_bytes(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(shard, "_read", lambda *_: None)
     scratch = tmp_path / "scratch"
     if is_full:
-        monkeypatch.setattr(Path, "write_text", write_text)
+        monkeypatch.setattr(Path, "write_bytes", write_bytes)
     else:
         scratch.touch()  # no directory
     task = {"ref": {"run": "r", "nonce": "n", "shard": 1, "attempt": 1}, "lease_s": 15, "cases": ["A"]}
     shard.run(task, cast("State", Queued()), files=tmp_path, scratch=scratch)
     code, words = told
     assert code == shard.NOT_BEGUN
-    assert str(words).startswith(f"{scratch}: nothing can be written there: ")
+    assert str(words).startswith(f"{scratch}: cannot be used: ")
     assert not is_full or list(scratch.iterdir()) == []
 
 

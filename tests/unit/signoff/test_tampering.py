@@ -332,7 +332,7 @@ class TestKeys:
 
     def test_one_that_others_can_read_is_refused(self, key: Path) -> None:
         key.chmod(0o644)
-        with pytest.raises(MistakeError, match="others can read"):
+        with pytest.raises(MistakeError, match="Others can read it"):
             attest.signer_of(key)
 
     def test_another_file_is_no_key(self, tmp_path: Path) -> None:
