@@ -31,6 +31,9 @@ FILES = (
     "two\nlines",
     "x" * 300,
     "f/x",
+    "fifo",
+    "device",
+    "huge",
 )
 RUNS = ("missing", "directory", "empty", "octets", "no-end", "", "two\nlines", "x" * 300, "f/x")
 #: Commands with what they need besides a deployment file, a fleet's file, a run's directory, a recording.
@@ -75,7 +78,10 @@ OTHERS = (
     *(["call", "+13125550100", "--deployment", WORLD, "--seconds", seconds] for seconds in ("-1", "nan", "x")),
     *(["call", "+13125550100", "--deployment", WORLD, "--press", digits] for digits in ("12x", "\u0661", "-")),
     *(["call", "+13125550100", "--deployment", WORLD, "--say", prompt] for prompt in ("helo-en", "directory")),
-    *(["nightly", WORLD, "--bounds", bounds] for bounds in ("missing", "directory", "octets")),
+    *(
+        ["nightly", WORLD, "--bounds", bounds]
+        for bounds in ("missing", "directory", "octets", "fifo", "device", "huge")
+    ),
     *(["nightly", WORLD, "--check-fresh", hours] for hours in ("-1", "nan", "x")),
     ["nightly", WORLD, "--verify", "'"],
     ["nightly", WORLD, "--reports", "f"],
@@ -104,6 +110,10 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "wrong-types": b"name = ['a']\nkind = 3\nsites = 'x'\nverify = -1\nresults = {}",
     }.items():
         Path(name).write_bytes(octets)
+    os.mkfifo("fifo")  # nobody writes into it
+    Path("device").symlink_to("/dev/zero")
+    with Path("huge").open("wb") as file:
+        file.truncate(3 << 30)  # takes no disk
 
 
 def ends(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> Any:

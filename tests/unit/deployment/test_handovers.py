@@ -232,7 +232,9 @@ def test_a_prompt_that_cannot_be_said_is_one_line(tmp_path: Path, plain: Table) 
     handovers = {name: to(plain, prompt=f"{name}.wav") for name in (*wrong, "folder")}
     found = mistakes(written(tmp_path, plain, **handovers))
     assert len(found) == len(handovers)
-    for (name, said), line in zip((*((n, w[0]) for n, w in wrong.items()), ("folder", "Is a directory")), found, strict=True):
+    for (name, said), line in zip(
+        (*((n, w[0]) for n, w in wrong.items()), ("folder", "Is a directory")), found, strict=True
+    ):
         assert line.startswith(f"{name}.prompt: "), line
         assert said in line
         assert line.endswith("; allowed: a WAV file with 0.3 to 20 s of speech, 8000 Hz, mono, 16 bits (PCM)")

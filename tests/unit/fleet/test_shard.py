@@ -11,8 +11,11 @@ from typing import Any, cast
 import pytest
 
 from harness.deployment.hours import AS_OF_VARIABLE
-from harness.fleet import shard
+from harness.errors import MistakeError
+from harness.fleet import shard, worker
+from harness.fleet.config import REDIS_VARIABLE
 from harness.fleet.state import ShardRef, State
+from tests.ownership import give_away
 
 #: Ends when the worker lets go of it, as a site's pytest does.
 UNTIL_LET_GO = "import os; os.read(int(os.environ['HARNESS_FLEET_LIFELINE']), 1)"
@@ -162,3 +165,77 @@ def test_a_site_with_another_harness_than_the_controllers_begins_nothing(
     ((code, words),) = ended
     assert code == shard.NOT_BEGUN
     assert words.startswith(f"this site has harness {shard.RELEASE}")
+
+
+class Queued(Known):
+    """A Redis in which a shard waits; it keeps how the attempt ended."""
+
+    def __init__(self) -> None:
+        self.ended: list[tuple[int, str]] = []
+
+    def claim(self, ref: ShardRef, lease_s: float) -> bool:
+        return True
+
+    def end(self, ref: ShardRef, code: int, words: str) -> None:
+        self.ended.append((code, words))
+
+
+@pytest.mark.parametrize("taken", ["by another user", "by a link", "open to others"])
+def test_no_shard_runs_in_a_directory_that_others_can_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, taken: str
+) -> None:
+    """Its name is known, and everybody can make it first in a shared temporary folder."""
+    scratch = take(tmp_path / "harness-fleet-ams", taken, monkeypatch)
+    monkeypatch.setattr(shard, "_read", lambda *_: None)
+    monkeypatch.setattr(shard, "_verify", lambda *_: pytest.fail("no process is started"))
+    state = Queued()
+    task = {**TASK, "ref": {"run": "r", "nonce": "n", "shard": 1, "attempt": 1}}
+    shard.run(task, cast("State", state), files=tmp_path, scratch=scratch)
+    ((code, words),) = state.ended
+    assert code == shard.NOT_BEGUN
+    assert words.startswith(f"{scratch}: cannot be used: ")
+
+
+@pytest.mark.parametrize("taken", ["by another user", "by a link", "open to others"])
+def test_a_worker_does_not_begin_where_others_have_its_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, taken: str
+) -> None:
+    monkeypatch.setenv(REDIS_VARIABLE, "redis://127.0.0.1:1/0")
+    scratch = take(tmp_path / "harness-fleet-ams", taken, monkeypatch)
+    with pytest.raises(MistakeError, match=f"{scratch}: cannot be used: .*; allowed: --scratch DIR"):
+        worker.work("ams", tmp_path, tmp_path)
+
+
+def take(path: Path, how: str, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Have somebody else make that directory first."""
+    if how == "by a link":
+        (path.parent / "target").mkdir(mode=0o700)
+        path.symlink_to(path.parent / "target")
+        return path
+    path.mkdir(mode=0o700)
+    if how == "by another user":
+        give_away(path, monkeypatch)
+    else:
+        path.chmod(0o777)
+    return path
+
+
+@pytest.mark.parametrize("name", ["pytest", "xdist", "execnet"])
+def test_a_file_in_its_directory_is_no_library_of_a_shard(tmp_path: Path, name: str) -> None:
+    """``python -m pytest`` looked into the current directory first."""
+    (tmp_path / f"{name}.py").write_text("import pathlib; pathlib.Path(__file__).with_name('ran').touch()\n")
+    task = {**TASK, "scenarios": "", "workers": 1, "file": "none.toml", "timings": "quick", "rows": [], "live": False}
+    state = cast("State", Known())
+    code, words = shard._verify(task, ShardRef("r", "n", 1, 1, "t"), state, tmp_path, tmp_path, lambda: None)
+    assert (code, "none.toml" in words) == (4, True), "pytest itself has said what is wrong"
+    assert not (tmp_path / "ran").exists()
+
+
+def test_workers_of_a_shard_import_nothing_from_its_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """execnet starts them, without options."""
+    started = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import sys; print(repr(sys.path[0]))'])"
+    monkeypatch.setattr(shard, "_command", lambda *_: [sys.executable, "-c", started])
+    ref = ShardRef("r", "n", 1, 1, "t")
+    _, words = shard._verify(TASK, ref, cast("State", Known()), tmp_path, tmp_path, lambda: None)
+    assert words
+    assert words not in ("''", repr(str(tmp_path)))

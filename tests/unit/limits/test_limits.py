@@ -28,6 +28,7 @@ from harness.limits import (
     released,
     try_lease,
 )
+from tests.ownership import give_away
 
 HOLDER = """
 import sys, time
@@ -157,6 +158,32 @@ def test_addresses_that_nobody_has_had_for_long_are_forgotten(monkeypatch: pytes
         pass
     forget_unused_addresses()
     assert {path.name for path in machine.iterdir()} == left, "it has just been had"
+
+
+def test_a_link_in_place_of_the_lock_directory_is_not_followed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Old files in its target were deleted."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    target = tmp_path / "target"
+    target.mkdir()
+    (target / "address-of-grandmother").touch()
+    os.utime(target / "address-of-grandmother", (time.time() - 9 * 86400,) * 2)
+    (tmp_path / f"harness-{os.geteuid()}").symlink_to(target)
+    forget_unused_addresses()
+    place(1).release()
+    assert [path.name for path in target.iterdir()] == ["address-of-grandmother"]
+
+
+def test_runs_go_on_where_another_user_has_made_the_lock_directory(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    taken = tmp_path / f"harness-{os.geteuid()}"
+    taken.mkdir()
+    give_away(taken, monkeypatch)
+    with place(1):
+        assert list(taken.iterdir()) == []
 
 
 def test_the_kernel_frees_what_a_killed_process_held(tmp_path: Path) -> None:
