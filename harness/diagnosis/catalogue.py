@@ -39,6 +39,7 @@ from harness import integrations
 from harness.diagnosis.facts import VOCABULARY, fact_kinds, value_lists, vocabulary
 from harness.diagnosis.rule import ORDER, Condition, Confidence, Rule, Symptom
 from harness.errors import SelectionError
+from harness.files import user_files
 
 Owner = Literal[
     "platform routing",
@@ -138,7 +139,9 @@ def cause_text(cause: str, integration: str) -> dict[str, str]:
 @cache
 def _catalogue() -> Catalogue:
     directory = VOCABULARY.parent
-    return read({name: tomllib.loads((directory / f"{name}.toml").read_text(encoding="utf-8")) for name in TABLES})
+    return read(
+        {name: tomllib.loads(user_files.read_text(directory / f"{name}.toml", user_files.SETTINGS)) for name in TABLES}
+    )
 
 
 def read(tables: Mapping[str, Mapping[str, Any]]) -> Catalogue:

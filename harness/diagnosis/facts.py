@@ -13,6 +13,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from harness.files import user_files
+
 VOCABULARY = Path(__file__).with_name("tables") / "vocabulary.toml"
 
 
@@ -71,7 +73,7 @@ def _kind(entry: Mapping[str, Any]) -> FactKind:
 @cache
 def vocabulary() -> Mapping[str, Any]:
     """``vocabulary.toml``: ``fact``, ``values``, ``observe``, ``symptoms``, ``guide``, ``conditions``, ``vary``."""
-    return tomllib.loads(VOCABULARY.read_text(encoding="utf-8"))
+    return tomllib.loads(user_files.read_text(VOCABULARY, user_files.SETTINGS))
 
 
 def worded(value: object) -> str:
