@@ -56,6 +56,7 @@ PARTS: Final = (
     suite("unit", COMPUTES, 2),
     Part("lint", make("lint"), COMPUTES, 600, computes=True),
     suite("contract", COMPUTES, 2, after="programs"),
+    Part("docs", make("docs"), COMPUTES, 600, computes=True),
     Part("wheel", make("test-wheel"), COMPUTES, 600, computes=True, closing=of_wheel),
 )
 
