@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from harness import mask, network_text
 from harness.audio.wav import write_wav
 from harness.deployment import Deployment
 from harness.events import CallState, LegStarted
@@ -158,6 +159,14 @@ def live() -> Deployment:
     synthflow = found.synthflow and found.synthflow.model_copy(update={"api_base": "https://api.example/v2"})
     update = {"kind": "live", "name": "example", "axes": axes, "trunks": tuple(keep), "lines": lines}
     return found.model_copy(update=update | {"synthflow": synthflow})
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Numbers and secrets of deployments that earlier tests have read are masked and redacted in no later test."""
+    monkeypatch.setattr(mask, "_OWN", mask.Masker())
+    monkeypatch.setattr(network_text, "_secrets", set())
+    monkeypatch.setattr(network_text, "_found", [])
 
 
 @pytest.fixture(scope="session")

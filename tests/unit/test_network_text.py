@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import mask, network_text
+from harness import mask
 from harness.deployment import from_plain, to_plain
 from harness.deployment_file import load
 from harness.events import SipMessage, from_values, to_values
@@ -25,13 +25,6 @@ from harness.phone.protocol import Wire
 from harness.resources import EXAMPLES
 
 SECRET = "s3cret+/=&\"'%é"
-
-
-@pytest.fixture(autouse=True)
-def nothing_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(network_text, "_secrets", set())
-    monkeypatch.setattr(network_text, "_found", [])
-    monkeypatch.setattr(mask, "_OWN", mask.Masker())
 
 
 @pytest.mark.parametrize(
@@ -109,7 +102,6 @@ def live(monkeypatch: pytest.MonkeyPatch, **more: Any) -> Mapping[str, Any]:
 def test_what_a_deployment_names_as_a_secret_is_one_to_each_process_that_has_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(network_text, "_secrets", set())
     from_plain(dict(live(monkeypatch)))
     text = "token-of-the-api, of-the-phone, of-the-report-123"
     assert redacted(text) == "REDACTED, REDACTED, REDACTED"
