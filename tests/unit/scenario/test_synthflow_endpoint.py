@@ -117,16 +117,6 @@ def test_one_record_is_one_talk(place: Callable[..., Place]) -> None:
     assert seen.endpoint.expect_call(call(), "main", within=0.0) is None
 
 
-def test_strangers_calls_to_a_shared_number_are_left_alone(place: Callable[..., Place]) -> None:
-    strangers = [record(call_id="theirs", phone_number_from=OTHER)]
-    assert place(strangers).endpoint.find(call(), ASSISTANT) is not None  # on a number of one's own: a lost caller ID
-    assert place(strangers, shared=True).endpoint.find(call(), ASSISTANT) is None
-    for shown in (CALLER, f"{CALLER};cpc=ordinary"):
-        found = place([*strangers, record(phone_number_from=shown)], shared=True).endpoint.find(call(), ASSISTANT)
-        assert found is not None
-        assert found.id == "c1"
-
-
 @pytest.mark.parametrize(
     "told",
     [
@@ -225,11 +215,6 @@ def test_a_number_is_the_same_however_it_is_spelled(place: Callable[..., Place],
     assert found.number_to == ASSISTANT
 
 
-def test_strangers_calls_are_in_no_list_of_a_shared_number(place: Callable[..., Place]) -> None:
-    records = [record(call_id="theirs", phone_number_from=OTHER), record(call_id="ours")]
-    assert [found.id for found in place(records, shared=True).endpoint.records(call())] == ["ours"]
-
-
 # -- a talk whose record can no longer be read
 
 
@@ -255,14 +240,6 @@ def test_an_api_that_fails_during_the_call_makes_no_leg_hang(make_context: MakeC
 
 def ago(seconds: float) -> str:
     return str(int((time.time() - seconds) * 1000))
-
-
-@pytest.mark.parametrize("seconds", [2.0, 60.0, 86_400.0])
-def test_an_earlier_call_of_the_same_caller_is_not_this_one(place: Callable[..., Place], seconds: float) -> None:
-    seen = place([record(call_id="old", status="completed", start_time=ago(seconds))])
-    assert seen.endpoint.expect_call(call(), "main", within=0.0) is None
-    assert not seen.endpoint.blind, "it was looked, and this call is not among them"
-    assert seen.endpoint.answered_by(call()) == seen.endpoint.reached_by(call()) == []
 
 
 def test_a_record_that_does_not_say_when_may_be_an_earlier_calls(place: Callable[..., Place]) -> None:
