@@ -12,7 +12,7 @@ from tests.forked import forked_python as program
 
 # How fast a busy machine is says nothing about the code. `.ci/nightly properties` draws more examples (--hypothesis-profile=thorough).
 settings.register_profile("harness", max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("thorough", settings.get_profile("harness"), max_examples=250)
+settings.register_profile("thorough", settings.get_profile("harness"), max_examples=100)
 settings.load_profile("harness")
 
 

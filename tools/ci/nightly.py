@@ -27,8 +27,9 @@ from tools.ci.programs import CHROMIUM, REDIS, SIP
 
 TABLE: Final = ROOT / "reports" / "nightly.json"
 LOGS: Final = ROOT / "reports" / "nightly"
-#: Two cores hold one part that places many calls at a time; what computes uses the processor time that it leaves.
-CALLS, COMPUTES = "calls", "computes"
+#: Runs of one user share the machine's places for cases, so that parts of two lanes may place calls side by side. Parts that only
+#: compute use the processor time that those leave.
+CALLS, PROGRAMS, COMPUTES = "calls", "programs", "computes"
 
 
 def parts(seed: str, since: str | None) -> list[Part]:
@@ -37,11 +38,12 @@ def parts(seed: str, since: str | None) -> list[Part]:
     return [
         Part("liveproof", make("liveproof", "--page reports/liveproof.md"), CALLS, 3600, "liveproof.json"),
         Part("selfproof", make("selfproof", "--page reports/selfproof.md"), CALLS, 1500, "selfproof.json"),
-        Part("strangers", make("selfproof-strangers"), CALLS, 1200, "strangers.json", programs=(SIP,)),
         Part("shapes", make("shapes", f"--customers 60 --seed {seed}"), CALLS, 2400, "shapes.json"),
         Part("soak", make("soak", "--cases 10000"), CALLS, 2700, "soak.json"),
-        Part("interop", make("test-interop"), CALLS, 1200, "interop.json", programs=(SIP,)),
-        Part("fleet", make("test-fleet"), CALLS, 1200, "fleet.json", programs=(REDIS,)),
+        Part("strangers", make("selfproof-strangers"), PROGRAMS, 1500, "strangers.json", programs=(SIP,)),
+        Part("interop", make("test-interop"), PROGRAMS, 1500, "interop.json", programs=(SIP,)),
+        Part("fleet", make("test-fleet"), PROGRAMS, 1500, "fleet.json", programs=(REDIS,)),
+        Part("browser", make("test-browser"), PROGRAMS, 1200, programs=(CHROMIUM,)),
         Part("audit", make("audit"), COMPUTES, 600, computes=True),
         Part("sbom", make("sbom"), COMPUTES, 300, "sbom.json", computes=True),
         Part("docs", make("docs"), COMPUTES, 600, computes=True),
@@ -49,7 +51,6 @@ def parts(seed: str, since: str | None) -> list[Part]:
         Part("mutants", make("mutants", mutants), COMPUTES, 3600, "mutation.json", computes=True),
         Part("fuzz", make("fuzz"), COMPUTES, 5400, "fuzz.json", computes=True),
         Part("properties", make("test", "--hypothesis-profile=thorough -m hypothesis"), COMPUTES, 3600, computes=True),
-        Part("browser", make("test-browser"), COMPUTES, 1200, programs=(CHROMIUM,)),
         Part("bench", make("bench"), ALONE, 3000, "bench.json"),
     ]
 
