@@ -42,22 +42,22 @@ def last_lines(log: str) -> list[str]:
 def suite(name: str, lane: str, workers: int, after: str = "") -> Part:
     """The tests in ``tests/NAME``."""
     command = [*make("test"), f"TESTS=tests/{name}", f"WORKERS={workers}"]
-    return Part(name, command, lane, 900, computes=lane == COMPUTES, after=after, closing=of_pytest)
+    return Part(name, command, lane, 2400, computes=lane == COMPUTES, after=after, closing=of_pytest)
 
 
 PARTS: Final = (
-    Part("programs", [".venv/bin/python", "-m", "tools.ci.programs", REDIS, SIP, CHROMIUM], APT, 600),
+    Part("programs", [".venv/bin/python", "-m", "tools.ci.programs", REDIS, SIP, CHROMIUM], APT, 1200),
     suite("acceptance", CALLS, 4),
     suite("process", CALLS, 4),
-    Part("verify", make("verify"), CALLS, 600, closing=last_lines),
-    Part("selfproof", make("selfproof", "--fault guides"), CALLS, 600, "selfproof.json", closing=last_lines),
-    Part("interop", make("test-interop", "-k registrar"), CALLS, 600, after="programs", closing=of_pytest),
-    Part("browser", make("test-browser", "-k test_report"), CALLS, 600, after="programs", closing=of_pytest),
+    Part("verify", make("verify"), CALLS, 1200, closing=last_lines),
+    Part("selfproof", make("selfproof", "--fault guides"), CALLS, 1200, "selfproof.json", closing=last_lines),
+    Part("interop", make("test-interop", "-k registrar"), CALLS, 1200, after="programs", closing=of_pytest),
+    Part("browser", make("test-browser", "-k test_report"), CALLS, 1200, after="programs", closing=of_pytest),
     suite("unit", COMPUTES, 2),
-    Part("lint", make("lint"), COMPUTES, 600, computes=True),
+    Part("lint", make("lint"), COMPUTES, 1200, computes=True),
     suite("contract", COMPUTES, 2, after="programs"),
-    Part("docs", make("docs"), COMPUTES, 600, computes=True),
-    Part("wheel", make("test-wheel"), COMPUTES, 600, computes=True, closing=of_wheel),
+    Part("docs", make("docs"), COMPUTES, 1200, computes=True),
+    Part("wheel", make("test-wheel"), COMPUTES, 1200, computes=True, closing=of_wheel),
 )
 
 
