@@ -14,14 +14,14 @@ from __future__ import annotations
 import os
 import pkgutil
 import sys
-import traceback
 from importlib import import_module, metadata
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, cast
+from typing import Annotated, Any, cast
 
 import typer
 
 import harness.cli
+from harness.cli import fault
 from harness.errors import BrokenError, MistakeError, ResourceError, is_of_the_machine, is_of_the_path
 from harness.forkserver.environment import allow_open_files
 from harness.memory import lasting
@@ -88,6 +88,7 @@ def main() -> None:
     os.umask(0o077)  # whatever is written holds numbers: evidence, recordings, deployment files
     escape_unencodable(sys.stdout)
     try:
+        _require_directory()
         with lasting():
             run = application(*sys.argv[1:2])
         # in its own mode typer has words, boxes and exit codes of its own
@@ -112,11 +113,22 @@ def main() -> None:
             _say(ResourceError(f"{said}; allowed: one that can be written to, which TMPDIR may name"))
             sys.exit(BROKEN)
         if not (is_of_the_path(error) and _is_the_users(error.filename)):
-            _fault()
+            fault.end(error)
         _say(MistakeError(f"{said}; allowed: another path"))
         sys.exit(MISTAKE)
-    except Exception:  # nobody foresaw it; Python's own exit code would say that the system under test has failed
-        _fault()
+    except Exception as error:
+        fault.end(error)
+
+
+def _require_directory() -> None:
+    """Raise :class:`MistakeError` where the current directory is gone, or cannot be read."""
+    allowed = "allowed: a current directory that exists and can be read"
+    try:
+        here = Path.cwd()
+    except OSError as error:
+        raise MistakeError(f"the current directory: {error.strerror}; {allowed}") from None
+    if not os.access(here, os.R_OK | os.X_OK):
+        raise MistakeError(f"{here}: cannot be read; {allowed}")
 
 
 def _say_usage(error: Any) -> None:
@@ -135,13 +147,6 @@ def _is_the_users(file: Any) -> bool:
     named = [argument.partition("=")[2] or argument for argument in sys.argv[1:]]
     places = [Path.cwd(), *(Path(name).absolute() for name in named)]
     return any(Path(file).absolute().is_relative_to(place) for place in places)
-
-
-def _fault() -> NoReturn:
-    """End with the traceback of what nobody has foreseen: of itself Python would end as if something had failed."""
-    traceback.print_exc()
-    _say(BrokenError("the harness has a fault; please report what stands above"))
-    sys.exit(BROKEN)
 
 
 def _say(error: Exception) -> None:

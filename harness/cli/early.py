@@ -6,6 +6,7 @@ That one imports for as long as this one does, and there are two cores. Whatever
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -43,7 +44,8 @@ def world_fork_server() -> ForkServer | None:
 def _asks_for_worlds(arguments: Sequence[str]) -> bool:
     if arguments[:1] != ["verify"] or _STARTS_NOTHING.intersection(arguments):
         return False
-    files = [file for argument in arguments[1:] if (file := resources.deployment_file(Path(argument))).is_file()]
+    # os.path.isfile: no argument is too long for it, and no directory unreadable
+    files = [file for argument in arguments[1:] if os.path.isfile(file := resources.deployment_file(Path(argument)))]
     return not files or any(map(_is_simulated, files))
 
 

@@ -10,12 +10,13 @@ import sys
 def main() -> None:
     """``harness``."""
     _open_standard_streams()
-    os.environ["PYTHONSAFEPATH"] = (
-        "1"  # a file in the current directory is no library of a process that is started here
-    )
+    # processes that are started here take no file in the current directory for a library
+    os.environ["PYTHONSAFEPATH"] = "1"
     try:
+        from harness.cli import fault
         from harness.cli.early import begun
 
+        fault.say_of_threads()
         with begun(sys.argv[1:]):
             from harness.memory import lasting
 
@@ -25,6 +26,8 @@ def main() -> None:
             run()
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)  # as a shell has it
+    except Exception as error:  # of what begins before the command line is read
+        fault.end(error)
 
 
 def _open_standard_streams() -> None:

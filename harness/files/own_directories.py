@@ -72,6 +72,14 @@ def shared_file(path: Path) -> int:
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
 
 
+def new_file(name: str, suffix: str, text: str) -> Path:
+    """A new file among the temporary ones, of this user alone and with a random name, that holds ``text`` and stays."""
+    descriptor, path = tempfile.mkstemp(prefix=f"{_PREFIX}{name}-", suffix=suffix)
+    with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
+        file.write(text)
+    return Path(path)
+
+
 class Scratch:
     """A directory that is its owner's alone, up to :meth:`close`. The owner's forks hold it as well, until the last has ended.
 

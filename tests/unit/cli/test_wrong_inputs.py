@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
 import sys
+import tempfile
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +15,7 @@ import numpy as np
 import pytest
 
 from harness.audio.wav import write_wav
-from harness.cli import app, lists
+from harness.cli import app, early, entry, fault, lists
 from harness.fleet.config import REDIS_VARIABLE, redis_address
 from harness.resources import EXAMPLES
 
@@ -182,10 +185,110 @@ def test_what_nobody_has_foreseen_is_no_failure_of_the_system_under_test(
         raise raised
 
     monkeypatch.setattr(lists, "list_faults", raises)
+    monkeypatch.setattr(tempfile, "tempdir", str(Path().absolute()))
     assert ends(monkeypatch, "faults") == code
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("ERROR: ")
+    kept = list(Path().glob("harness-fault-*.txt"))
+    assert len(kept) == is_fault
+    if is_fault:
+        assert line.endswith(f"; please report it with {kept[0].absolute()}")
+        assert type(raised).__name__ in line
+        assert "Traceback (most recent call last):" in kept[0].read_text()
+        assert kept[0].stat().st_mode & 0o777 == 0o600
+
+
+def test_a_fault_is_one_line_without_a_place_for_files(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(Path("missing").absolute()))
+    with pytest.raises(SystemExit) as caught:
+        fault.end(ZeroDivisionError("division\nby zero"))
+    assert caught.value.code == app.BROKEN
+    assert capsys.readouterr().err == "ERROR: the harness has a fault: ZeroDivisionError: division by zero\n"
+
+
+def test_a_fault_shows_no_number_and_no_control_character(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(Path().absolute()))
+    fault.say(ValueError("no call to +13125550100\x1b[2J"))
     said = capsys.readouterr().err
-    assert ("Traceback" in said) == is_fault
-    assert said.splitlines()[-1].startswith("ERROR: ")
+    (kept,) = Path().glob("harness-fault-*.txt")
+    assert "3125550100" not in said + kept.read_text()
+    assert "\x1b" not in said
+
+
+def test_a_fault_of_a_thread_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(Path().absolute()))
+    monkeypatch.setattr(threading, "excepthook", threading.excepthook)  # as it was, afterwards
+    fault.say_of_threads()
+    thread = threading.Thread(target=lambda: 1 / 0)
+    thread.start()
+    thread.join()
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(
+        "ERROR: the harness has a fault: ZeroDivisionError: division by zero at test_wrong_inputs.py:"
+    )
+
+
+#: Longer than the name of a file may be (NAME_MAX).
+LONG = "x" * 300
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["-k", LONG, "--plan"], ["--row", LONG], [f"--row={LONG}"], ["--fault", LONG], ["--reports", LONG], [LONG]],
+)
+def test_a_word_longer_than_a_file_name_is_a_mistake(arguments: list[str]) -> None:
+    """As a user starts it: a traceback came before the command line was read, with the exit code of a failed case."""
+    done = harness_in(Path(), "verify", WORLD, *arguments)
+    assert done.returncode == app.MISTAKE, done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("command", [["verify", WORLD], ["nightly", WORLD], ["report", "reports/latest"]])
+def test_a_current_directory_that_is_gone_is_a_mistake(command: list[str], tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    start = f"import os; os.rmdir({str(gone)!r}); from harness.cli.entry import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", start, *command], cwd=gone, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == app.MISTAKE
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("ERROR: the current directory: No such file or directory; allowed: ")
+
+
+def test_a_current_directory_that_cannot_be_read_is_a_mistake(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(os, "access", lambda *_: False)  # root may read all of them
+    assert ends(monkeypatch, "rows") == app.MISTAKE
+    assert "cannot be read; allowed: " in capsys.readouterr().err
+
+
+def test_what_fails_before_the_command_line_is_read_is_said_in_a_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def raises(_: object) -> None:
+        raise ZeroDivisionError("division by zero")
+
+    monkeypatch.setattr(tempfile, "tempdir", str(Path().absolute()))
+    monkeypatch.setattr(threading, "excepthook", threading.excepthook)  # as it was, afterwards
+    monkeypatch.setattr(early, "begun", raises)
+    monkeypatch.setattr(sys, "argv", ["harness", "verify"])
+    with pytest.raises(SystemExit) as caught:
+        entry.main()
+    assert caught.value.code == app.BROKEN
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("ERROR: the harness has a fault: ZeroDivisionError: division by zero at ")
+
+
+def harness_in(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    start = "from harness.cli.entry import main; main()"
+    command = [sys.executable, "-P", "-c", start, *arguments]
+    return subprocess.run(command, cwd=directory, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize(
