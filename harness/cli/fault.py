@@ -42,7 +42,7 @@ def say_of_threads() -> None:
 def _kept(error: BaseException) -> Path:
     """A file of this user alone with the traceback; numbers are masked, since it is made to be sent."""
     from harness.files import own_directories
-    from harness.report.mask import mask_text
+    from harness.mask import mask_text
 
     text = "".join(traceback.format_exception(error))
     return own_directories.new_file("fault", ".txt", mask_text(f"harness {' '.join(sys.argv[1:])}\n{text}"))
@@ -50,8 +50,8 @@ def _kept(error: BaseException) -> Path:
 
 def _in_one_line(text: str) -> str:
     with contextlib.suppress(Exception):
-        from harness.report.mask import mask_text
-        from harness.terminal import printable
+        from harness.mask import mask_text
+        from harness.network_text import printable
 
         text = printable(mask_text(text))
     return " ".join(text.split())[:500]
