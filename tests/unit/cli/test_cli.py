@@ -23,6 +23,13 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
     return caught.value.code
 
 
+def verifies(plugins: list[object]) -> None:
+    """As a session does that ran the cases: nothing else may end with exit code 0."""
+    for plugin in plugins:
+        if hasattr(plugin, "is_verification"):
+            plugin.is_verification = True
+
+
 @pytest.fixture
 def handed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What pytest was given."""
@@ -30,6 +37,7 @@ def handed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def pass_all(arguments: list[str], plugins: list[object]) -> int:
         seen.extend(arguments)
+        verifies(plugins)
         return pytest.ExitCode.OK
 
     monkeypatch.setattr(pytest, "main", pass_all)
@@ -120,7 +128,11 @@ def test_how_much_is_shown_reaches_pytest(
 def test_exit_codes_are_the_documented_ones(
     monkeypatch: pytest.MonkeyPatch, of_pytest: pytest.ExitCode, code: int
 ) -> None:
-    monkeypatch.setattr(pytest, "main", lambda arguments, plugins: of_pytest)
+    def end(arguments: list[str], plugins: list[object]) -> pytest.ExitCode:
+        verifies(plugins)
+        return of_pytest
+
+    monkeypatch.setattr(pytest, "main", end)
     assert run(monkeypatch, "verify", "one.toml") == code
 
 

@@ -94,7 +94,9 @@ def looked_at(kind: str, directory: Path, monkeypatch: pytest.MonkeyPatch, capsy
     )
     need = RowNeed("HOLD", "callers registered", "", Status.FAILED, told)
     monkeypatch.setattr(preflight, "run", lambda replica, asked: Report(f"of {NUMBER}", (line,), 0.1, (need,)))
-    run: Any = SimpleNamespace(cases=[], replicas={"lab": [SimpleNamespace(kind=kind)]}, directory=directory)
+    run: Any = SimpleNamespace(
+        cases=[], replicas={"lab": [SimpleNamespace(kind=kind, name=f"of {NUMBER}")]}, directory=directory
+    )
     assert not preflight_gate.check(run, "stop")
     return (directory / "preflight.json").read_text() + capsys.readouterr().out
 

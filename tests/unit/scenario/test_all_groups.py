@@ -9,6 +9,7 @@ import pytest
 
 from harness.scenario.cast import Cast
 from harness.scenario.people import Group
+from tests.unit.clock import Clock
 
 GROUPS = {"sales": ("ann", "bob"), "service": ("bob", "cid"), "night": ("ann",)}
 
@@ -23,7 +24,7 @@ def cast_of(away: tuple[str, ...] = ()) -> Cast:
         )
         for name, agents in GROUPS.items()
     }
-    context = SimpleNamespace(deployment=SimpleNamespace(groups=groups))
+    context = SimpleNamespace(deployment=SimpleNamespace(groups=groups), clock=Clock())
     found = Cast(cast("Any", context))
     phones = {agent: SimpleNamespace(name=agent) for agents in GROUPS.values() for agent in agents}
     found._agent = lambda name, **_: cast("Any", phones[name])  # type: ignore[method-assign]
