@@ -1,12 +1,14 @@
-"""One made-up case for each rule: what happened, which rule has to say so, and what the answer has to be.
+"""One example of each rule: what happened, and what the diagnosis says of it.
 
-``causes`` are the first causes named, in order. A list of candidates is written as a tuple in their place.
+A new cause needs its entry in ``harness/diagnosis/tables``, an example for each of its rules, and ``make diagnosis-page``.
 """
 
 from __future__ import annotations
 
 from tests.unit.diagnosis.audio_examples import AUDIO, IDENTITY
 from tests.unit.diagnosis.gladly_examples import GLADLY
+from tests.unit.diagnosis.leg_examples import LEGS
+from tests.unit.diagnosis.own_examples import OWN
 from tests.unit.diagnosis.reach_examples import REACH, REGISTRATION, UNDECIDED, firewalls
 from tests.unit.diagnosis.refused_transfer_examples import REFUSED
 from tests.unit.diagnosis.rival_examples import RIVALS
@@ -27,4 +29,6 @@ EXAMPLES = [
     *GLADLY,
     *RIVALS,
     *TOLD,
+    *LEGS,
+    *OWN,
 ]

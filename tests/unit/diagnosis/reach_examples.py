@@ -18,79 +18,82 @@ from tests.unit.diagnosis.stories import (
     unregistered,
 )
 
-#: An SBC that answers us may keep silent to an address that it does not know; a firewall between the two may, too.
-_UNHEARD = ("synthflow-ip-not-allowed", "registration-unanswered", "firewall-udp-32681")
+#: An SBC that answers the harness may ignore an address that it does not know. So may a firewall between the two.
+_UNHEARD = "likely synthflow-ip-not-allowed; possible registration-unanswered"
 
 REGISTRATION = [
     Expected(
         "registration.user",
         challenged(register(403, "Forbidden").sip_number(username="another")),
-        ("username-wrong",),
+        "certain username-wrong",
     ),
-    Expected("registration.user.said", register(403, "Forbidden: unknown user"), ("username-wrong",)),
-    Expected("registration.password", challenged(register(401, "Unauthorized").sip_number()), ("password-wrong",)),
-    Expected("registration.password.said", register(403, "Forbidden: wrong password"), ("password-wrong",)),
+    Expected("registration.user.said", register(403, "Forbidden: unknown user"), "likely username-wrong"),
+    Expected("registration.password", challenged(register(401, "Unauthorized").sip_number()), "likely password-wrong"),
+    Expected("registration.password.said", register(403, "Forbidden: wrong password"), "certain password-wrong"),
     Expected(
         "registration.address",
         register(403, "Forbidden")._sip("received", "SIP/2.0 403 Forbidden", "REGISTER"),
-        ("synthflow-ip-not-allowed",),
+        "likely synthflow-ip-not-allowed",
     ),
-    Expected("registration.address.said", register(403, "Address not allowed"), ("synthflow-ip-not-allowed",)),
-    Expected("registration.address.silent", register(0).sip_number(), _UNHEARD),
-    Expected("registration.unanswered.there", register(0).sip_number(), _UNHEARD),
+    Expected("registration.address.said", register(403, "Address not allowed"), "certain synthflow-ip-not-allowed"),
+    Expected(
+        "registration.address.silent",
+        register(0).sip_number(),
+        "likely synthflow-ip-not-allowed; possible registration-unanswered, firewall-udp-32681",
+    ),
+    Expected(
+        "registration.unanswered.there",
+        register(0).sip_number(),
+        "likely synthflow-ip-not-allowed; possible registration-unanswered, firewall-udp-32681",
+    ),
     *(
         Expected(
             f"registration.firewall-{port}.between",
             register(0, transport=port[:3]).sip_number(),
-            (*_UNHEARD[:2], f"firewall-{port}"),
+            f"{_UNHEARD}, firewall-{port}",
         )
         for port in ("udp-32681", "tcp-32681", "tls-32682")
     ),
     Expected(
         "registration.password.unsent",
         challenged(register(401, "Unauthorized").sip_number()._sip("sent", "REGISTER sip:x SIP/2.0", "REGISTER")),
-        ("password-wrong",),
+        "likely password-wrong",
     ),
-    Expected("registration.refuses.domain", register(404, "Domain not found").sip_number(), ("registrar-refuses",)),
-    Expected("registration.elsewhere.said", register(404, "Domain not found"), ("termination-uri-wrong",)),
+    Expected("registration.refuses.domain", register(404, "Domain not found").sip_number(), "likely registrar-refuses"),
+    Expected("registration.elsewhere.said", register(404, "Domain not found"), "likely termination-uri-wrong"),
     Expected(
         "registration.stale",
         register(401, "Unauthorized")._sip(
             "received", "SIP/2.0 401 Unauthorized", "REGISTER", WWW_Authenticate='Digest nonce="n", stale=true'
         ),
-        ("registrar-fails",),
+        "likely registrar-fails",
     ),
-    Expected("registration.inactive", register(503, "Trunk inactive"), ("trunk-inactive",)),
-    Expected("registration.unavailable", register(503, "Maintenance").sip_number(), ("trunk-inactive",)),
-    Expected("registration.failing", register(504, "Server Time-out"), ("registrar-fails",)),
-    Expected("registration.failing.said", register(503, "No circuit available"), ("registrar-fails",)),
-    Expected("registration.refuses.said", register(403, "TLS required"), ("registrar-refuses",)),
-    Expected("registration.refuses.user", register(404, "User not found").sip_number(), ("registrar-refuses",)),
+    Expected("registration.inactive", register(503, "Trunk inactive"), "certain trunk-inactive"),
+    Expected("registration.unavailable", register(503, "Maintenance").sip_number(), "likely trunk-inactive"),
+    Expected("registration.failing", register(504, "Server Time-out"), "likely registrar-fails"),
+    Expected("registration.failing.said", register(503, "No circuit available"), "likely registrar-fails"),
+    Expected("registration.refuses.said", register(403, "TLS required"), "likely registrar-refuses"),
+    Expected("registration.refuses.user", register(404, "User not found").sip_number(), "likely registrar-refuses"),
     Expected(
         "registration.lapsed",
         Example(row="TD-REGISTER-OK", authentication="digest")
         .finding("registration", "Synthflow's number", True, code=200)
         .finding("timing.within", "Synthflow's number", what="the registration is refreshed", granted_s=1, asked_s=5),
-        ("registration-expires-early",),
+        "certain registration-expires-early",
     ),
     Expected(
         "registration.elsewhere",
         register(0).sip_number(termination_uri="203.0.113.9:5060"),
-        ("termination-uri-wrong",),
+        "certain termination-uri-wrong",
     ),
     Expected(
         "registration.elsewhere.refused",
         register(405, "Method Not Allowed").sip_number(termination_uri="203.0.113.9:5060"),
-        ("termination-uri-wrong",),
+        "likely termination-uri-wrong",
     ),
-    Expected("registration.refuses", register(423, "Interval Too Brief"), ("registrar-refuses",)),
-    Expected("registration.refuses.address", register(404, "Not Found").sip_number(), ("registrar-refuses",)),
+    Expected("registration.refuses", register(423, "Interval Too Brief"), "likely registrar-refuses"),
+    Expected("registration.refuses.address", register(404, "Not Found").sip_number(), "likely registrar-refuses"),
 ]
-
-#: What the caller was refused for is said, and nobody could look at the AI's side.
-_OF_THE_MEDIA = ("no-g711", "srtp-mismatch", "route-wrong-trunk", "caller-media-refused")
-
-_BETWEEN = ("firewall-udp-32681", "firewall-udp-32681-rejected")
 
 
 def refused_by_record(words: str) -> Example:
@@ -112,88 +115,93 @@ def given_up_early() -> Example:
 
 
 REACH = [
-    Expected("reach.firewall-udp-32681.unheard", unheard(), ("firewall-udp-32681",)),
+    Expected("reach.firewall-udp-32681.unheard", unheard(), "likely firewall-udp-32681"),
     Expected(
         "reach.circle",
         Example().dials().after(0.1).state("disconnected", 482, "Loop Detected").all_ports_answer().not_taken(),
-        ("routed-in-a-circle",),
+        "likely routed-in-a-circle",
     ),
     Expected(
         "reach.number-form",
         talk(Example(), did="12065550100").finding("route.request_uri", "assistant main", request_user="12065550100"),
-        ("request-uri-form",),
+        "certain request-uri-form",
     ),
     Expected(
         "reach.nobodys-number.answered",
         stood_in(did=NOBODY).not_taken("nobody known"),
-        ("route-wrong-did",),
+        "certain route-wrong-did",
     ),
-    Expected("reach.answer.kept", called(Example()).after(4).unanswered(), ("answer-not-passed-on",)),
+    Expected("reach.answer.kept", called(Example()).after(4).unanswered(), "certain answer-not-passed-on"),
     Expected(
         "reach.answer.refused",
         called(Example()).ends_here(500, "Server Internal Error").unanswered(),
-        ("answer-not-passed-on",),
+        "certain answer-not-passed-on",
     ),
     Expected(
         "reach.another-assistant",
         Example().dials().ai_gets(did="+12065550106").answered().not_taken("sales"),
-        ("route-wrong-did",),
+        "certain route-wrong-did",
     ),
     Expected(
         "reach.another-trunk",
         talk(Example(), trunk="udp-digest").finding("route.trunk", "assistant main", trunk="udp-digest"),
-        ("route-wrong-trunk",),
+        "certain route-wrong-trunk",
     ),
     Expected(
         "reach.another-transport",
         talk(Example(), over="tcp", remote="203.0.113.50:5060").finding("route.transport", "assistant main"),
-        ("route-wrong-trunk",),
+        "likely route-wrong-trunk",
     ),
-    Expected("reach.no-g711.told", refused_unseen(488), _OF_THE_MEDIA, _OF_THE_MEDIA),
-    Expected("reach.srtp.told", refused_unseen(606), _OF_THE_MEDIA, _OF_THE_MEDIA),
-    Expected("reach.not-attached", refused(Example(), 404, "Not Found"), ("assistant-not-attached",)),
-    Expected("reach.nobodys-number", refused(Example(), 404, "Not Found", did=NOBODY), ("route-wrong-did",)),
     Expected(
-        "reach.number-form.refused", refused(Example(), 404, "Not Found", did="12065550100"), ("request-uri-form",)
+        "reach.no-g711.told",
+        refused_unseen(488),
+        "one of no-g711, srtp-mismatch, route-wrong-trunk, caller-media-refused",
     ),
-    Expected("reach.concurrency.busy", refused(Example(), 486, "Busy Here"), ("concurrency-exhausted",)),
-    Expected("reach.concurrency", refused(Example(), 429, "Too many"), ("concurrency-exhausted",)),
-    Expected("reach.no-g711", refused(Example(), 488, "Not Acceptable", offer="no G.711"), ("no-g711",)),
-    Expected("reach.srtp", refused(Example(), 488, "Not Acceptable", offer="SRTP alone"), ("srtp-mismatch",)),
-    Expected("reach.no-g711.recorded", refused_by_record("488 no codec in common (offered: G722)"), ("no-g711",)),
-    Expected("reach.srtp.recorded", refused_by_record("488 SRTP is not wanted"), ("srtp-mismatch",)),
+    Expected(
+        "reach.srtp.told", refused_unseen(606), "one of no-g711, srtp-mismatch, route-wrong-trunk, caller-media-refused"
+    ),
+    Expected("reach.not-attached", refused(Example(), 404, "Not Found"), "likely assistant-not-attached"),
+    Expected("reach.nobodys-number", refused(Example(), 404, "Not Found", did=NOBODY), "certain route-wrong-did"),
+    Expected(
+        "reach.number-form.refused", refused(Example(), 404, "Not Found", did="12065550100"), "certain request-uri-form"
+    ),
+    Expected("reach.concurrency.busy", refused(Example(), 486, "Busy Here"), "likely concurrency-exhausted"),
+    Expected("reach.concurrency", refused(Example(), 429, "Too many"), "likely concurrency-exhausted"),
+    Expected("reach.no-g711", refused(Example(), 488, "Not Acceptable", offer="no G.711"), "certain no-g711"),
+    Expected("reach.srtp", refused(Example(), 488, "Not Acceptable", offer="SRTP alone"), "certain srtp-mismatch"),
+    Expected("reach.no-g711.recorded", refused_by_record("488 no codec in common (offered: G722)"), "likely no-g711"),
+    Expected("reach.srtp.recorded", refused_by_record("488 SRTP is not wanted"), "likely srtp-mismatch"),
     Expected(
         "reach.user",
         refused(
             Example(authentication="digest"), 403, "unknown user", authorization='Digest username="x", response="y"'
         ),
-        ("trunk-username-wrong",),
+        "certain trunk-username-wrong",
     ),
     Expected(
         "reach.password",
         refused(
             Example(authentication="digest"), 403, "wrong password", authorization='Digest username="x", response="y"'
         ),
-        ("trunk-password-wrong",),
+        "certain trunk-password-wrong",
     ),
     Expected(
-        "reach.no-credentials", refused(Example(), 407, "Proxy Authentication Required"), ("credentials-not-sent",)
+        "reach.no-credentials", refused(Example(), 407, "Proxy Authentication Required"), "certain credentials-not-sent"
     ),
     Expected(
         "reach.turned-away",
         Example().dials().after(0.1).state("disconnected", 403, "Forbidden").all_ports_answer().not_taken(),
-        ("platform-refuses-caller", "route-wrong-trunk"),
-        ("platform-refuses-caller", "route-wrong-trunk"),
+        "one of platform-refuses-caller, route-wrong-trunk",
     ),
     Expected(
         "reach.redirected",
         Example().dials().after(0.1).state("disconnected", 302, "Moved").all_ports_answer().not_taken(),
-        ("caller-redirected",),
+        "likely caller-redirected",
     ),
     Expected(
         "reach.caller-media",
         Example(ai="stand-in").dials().after(0.1).state("disconnected", 488, "Not Acceptable Here").not_taken(),
-        ("caller-media-refused",),
+        "likely caller-media-refused",
     ),
     Expected(
         "reach.nobody-there",
@@ -203,13 +211,12 @@ REACH = [
         .state("disconnected", 480, "Temporarily Unavailable")
         .all_ports_answer()
         .not_taken(),
-        ("route-missing", "platform-refuses-caller", "trunk-transport-mismatch", "route-wrong-trunk", *_BETWEEN[1:]),
-        ("route-missing", "platform-refuses-caller", "trunk-transport-mismatch", "route-wrong-trunk", *_BETWEEN[1:]),
+        "one of route-missing, platform-refuses-caller, trunk-transport-mismatch, route-wrong-trunk, firewall-udp-32681-rejected",
     ),
     Expected(
         "reach.no-such-trunk",
         Example().dials().after(0.1).state("disconnected", 503, "No such trunk").all_ports_answer().not_taken(),
-        ("route-wrong-trunk",),
+        "likely route-wrong-trunk",
     ),
     Expected(
         "reach.own-agents.unasked",
@@ -219,37 +226,36 @@ REACH = [
         .rings("reception")
         .all_ports_answer()
         .not_taken("the phone reception"),
-        ("route-missing",),
+        "likely route-missing",
     ),
     Expected(
         "reach.kept",
         Example().dials().after(0.1).answered().all_ports_answer().not_taken(),
-        ("trunk-transport-mismatch", "route-wrong-trunk", "route-missing", *_BETWEEN),
-        ("trunk-transport-mismatch", "route-wrong-trunk", "route-missing", *_BETWEEN),
+        "one of trunk-transport-mismatch, route-wrong-trunk, route-missing, firewall-udp-32681, firewall-udp-32681-rejected",
     ),
-    Expected("reach.refused.media", refused(Example(), 488, "Not Acceptable"), ("ai-refuses",)),
-    Expected("reach.refused", refused(Example(), 500, "Server Internal Error"), ("ai-refuses",)),
+    Expected("reach.refused.media", refused(Example(), 488, "Not Acceptable"), "likely ai-refuses"),
+    Expected("reach.refused", refused(Example(), 500, "Server Internal Error"), "likely ai-refuses"),
     Expected(
         "reach.refused.known",
         refused(
             Example(authentication="digest"), 403, "IP not allowed", authorization='Digest username="x", response="y"'
         ),
-        ("ai-refuses",),
+        "likely ai-refuses",
     ),
-    Expected("reach.refused.transport", refused(Example(), 403, "TLS required"), ("ai-refuses",)),
+    Expected("reach.refused.transport", refused(Example(), 403, "TLS required"), "likely ai-refuses"),
     Expected(
         "reach.rang.at-once",
         fallback(Example()).ai_gets().not_taken("the phone reception", attempted=["no-answer:x"]),
-        ("ring-timeout-wrong",),
+        "likely ring-timeout-wrong",
     ),
     *(
-        Expected(rule, given_up_early(), ("ring-timeout-wrong", "ai-never-answers"))
+        Expected(rule, given_up_early(), "likely ring-timeout-wrong; possible ai-never-answers")
         for rule in ("reach.rang.early", "reach.rang.or-early")
     ),
     Expected(
         "reach.rang",
         fallback(Example(), after=30.0).ai_gets().not_taken("the phone reception", attempted=["no-answer:x"]),
-        ("ai-never-answers",),
+        "certain ai-never-answers",
     ),
     Expected(
         "reach.answered-first",
@@ -260,56 +266,54 @@ REACH = [
         .answered()
         .finding("ringing", "caller.1", seconds=None, limit_s=4.0)
         .finding("landing.answered_by", "the call", attempted=["no-answer:x"]),
-        ("platform-answers-first",),
+        "certain platform-answers-first",
     ),
     Expected(
         "reach.answered-first.unseen",
         Example(ai="stand-in").dials().ai_gets().after(0.1).answered().finding("ringing", "caller.1", seconds=None),
-        ("platform-answers-first",),
+        "likely platform-answers-first",
     ),
     Expected(
         "reach.answered-first.unseen.early",
         Example(ai="stand-in").dials().ai_gets().after(0.1).answered().finding("prack", "caller.1"),
-        ("platform-answers-first",),
+        "likely platform-answers-first",
     ),
     Expected(
         "reach.certificate.expired",
         nothing(Example(transport="tls")).probed("ai", "answers", "expired").probed("termination", "answers"),
-        ("certificate-expired",),
+        "certain certificate-expired",
     ),
     Expected(
         "reach.certificate.name",
         nothing(Example(transport="tls")).probed("ai", "answers", "wrong name").probed("termination", "answers"),
-        ("certificate-wrong-name",),
+        "certain certificate-wrong-name",
     ),
     Expected(
         "reach.certificate.untrusted",
         nothing(Example(transport="tls")).probed("ai", "answers", "untrusted").probed("termination", "answers"),
-        ("certificate-untrusted",),
+        "likely certificate-untrusted",
     ),
     Expected(
         "reach.unknown-number",
         Example().dials().after(0.1).state("disconnected", 404, "Not Found").all_ports_answer().not_taken(),
-        ("number-unknown-at-platform",),
+        "likely number-unknown-at-platform",
     ),
 ]
 
-_UNDECIDED = ("route-missing", "trunk-transport-mismatch", "route-wrong-trunk")
+_UNDECIDED = "one of route-missing, trunk-transport-mismatch, route-wrong-trunk"
 
 UNDECIDED = [
     Expected(
         rule,
         nothing(Example(transport="tcp")).all_ports_answer(),
-        (*_UNDECIDED, "firewall-tcp-32681-rejected"),
-        (*_UNDECIDED, "firewall-tcp-32681-rejected"),
+        f"{_UNDECIDED}, firewall-tcp-32681-rejected",
     )
     for rule in ("reach.own-agents", "reach.wrong-port", "reach.trunk-elsewhere")
 ] + [
     Expected(
         "gladly.in-the-clear.unseen",
         nothing(Example("gladly", "GL-INBOUND", transport="tls")).all_ports_answer(),
-        (*_UNDECIDED, "firewall-tls-32682-rejected", "tls-not-appended"),
-        (*_UNDECIDED, "firewall-tls-32682-rejected", "tls-not-appended"),
+        "one of route-missing, trunk-transport-mismatch, route-wrong-trunk, firewall-tls-32682-rejected, tls-not-appended",
     )
 ]
 
@@ -323,22 +327,20 @@ def firewalls() -> list[Expected]:
                 Expected(
                     f"reach.{cause}{suffix}",
                     nothing(Example(transport=transport), after).probed("ai", reach).probed("termination", "answers"),
-                    (cause + suffix,),
+                    f"likely {cause}{suffix}",
                 ),
                 Expected(
                     f"reach.{cause}{suffix}.here",
                     nothing(Example(ai="stand-in", transport=transport), after).probed("termination", reach),
-                    (cause + suffix,),
+                    f"likely {cause}{suffix}",
                 ),
             ]
-            moved = "route-missing", *_UNDECIDED[1:]
-            listed = (*(moved if suffix else moved[1:]), cause + suffix)
+            listed = _UNDECIDED if suffix else _UNDECIDED.replace("route-missing, ", "")
             found.append(
                 Expected(
                     f"reach.{cause}{suffix}.between",
                     nothing(Example(transport=transport), after).all_ports_answer(),
-                    listed,
-                    listed,
+                    f"{listed}, {cause}{suffix}",
                 )
             )
         refused = "[Errno 104] Connection reset by peer"
@@ -346,18 +348,21 @@ def firewalls() -> list[Expected]:
             Expected(
                 f"registration.{cause}-rejected",
                 unregistered("refuses", 503, refused, transport=transport),
-                (f"{cause}-rejected",),
+                f"likely {cause}-rejected",
             )
         )
-        either = (cause, f"{cause}-rejected")
         found.append(
             Expected(
                 f"registration.{cause}",
                 unregistered("silent", transport=transport),
-                either if transport == "udp" else (cause,),
-                either if transport == "udp" else (),
+                f"one of {cause}, {cause}-rejected" if transport == "udp" else f"likely {cause}",
             )
         )
-    udp = ("firewall-udp-32681", "firewall-udp-32681-rejected")
-    found.append(Expected("registration.firewall-udp-32681-rejected.unheard", unregistered("silent"), udp, udp))
+    found.append(
+        Expected(
+            "registration.firewall-udp-32681-rejected.unheard",
+            unregistered("silent"),
+            "one of firewall-udp-32681, firewall-udp-32681-rejected",
+        )
+    )
     return found

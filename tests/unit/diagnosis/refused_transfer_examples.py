@@ -38,33 +38,37 @@ def taken_then(code: int, reason: str) -> Example:
 
 
 REFUSED = [
-    Expected("transfer.rejected.authenticated", again(603, "Decline"), ("refer-rejected",)),
+    Expected("transfer.rejected.authenticated", again(603, "Decline"), "likely refer-rejected"),
     Expected(
         "transfer.rejected.handed-on",
         lost(transfer(Example(line=PASSED_ON)).ai_refers(GROUP).platform_says(405, "Method Not Allowed")),
-        ("refer-rejected",),
+        "likely refer-rejected",
     ),
     Expected(
         "transfer.failed.by-caller",
         lost(handed_on(Example(line=PASSED_ON)).notified(403, "Forbidden")),
-        ("refer-accepted-then-failed",),
+        "likely refer-accepted-then-failed",
     ),
     Expected(
-        "transfer.call-refused.though-there", though_there(own_call(486, "Busy Here")), ("transfer-call-refused",)
+        "transfer.call-refused.though-there", though_there(own_call(486, "Busy Here")), "likely transfer-call-refused"
     ),
-    Expected("transfer.rejected.though-there", though_there(answered(480, "x")), ("refer-rejected",)),
+    Expected("transfer.rejected.though-there", though_there(answered(480, "x")), "likely refer-rejected"),
     Expected(
         "transfer.failed.though-there",
         though_there(taken_then(404, "Not Found")),
-        ("refer-accepted-then-failed",),
+        "likely refer-accepted-then-failed",
     ),
     Expected(
-        "transfer.call-refused.though-there.said", though_there(nobodys(warm(Example()))), ("transfer-call-refused",)
+        "transfer.call-refused.though-there.said",
+        though_there(nobodys(warm(Example()))),
+        "likely transfer-call-refused",
     ),
-    Expected("transfer.rejected.though-there.said", though_there(nobodys(transfer(Example()))), ("refer-rejected",)),
+    Expected(
+        "transfer.rejected.though-there.said", though_there(nobodys(transfer(Example()))), "likely refer-rejected"
+    ),
     Expected(
         "transfer.failed.though-there.said",
         though_there(taken_then(503, "Unknown number")),
-        ("refer-accepted-then-failed",),
+        "likely refer-accepted-then-failed",
     ),
 ]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import groupby
 
+from harness.diagnosis import Diagnosis
 from harness.events import SipMessage
 from tests.unit.diagnosis.building import Example
 from tests.unit.diagnosis.example_case import SDP, STRANGER
@@ -16,12 +18,22 @@ QUEUE = "+18085550101"
 
 @dataclass(frozen=True)
 class Expected:
-    """``rule`` is the one this example is for: without it the answer has to be another."""
+    """Evidence in, answer out: ``answer`` is what :func:`answer` makes of the diagnosis, which without ``rule`` is another."""
 
     rule: str
     example: Example
-    causes: tuple[str, ...]
-    candidates: tuple[str, ...] = ()
+    answer: str
+
+
+def answer(diagnosis: Diagnosis) -> str:
+    """The causes in order, by confidence: "certain a; possible b", or "one of a, b" where one observation would decide."""
+    groups = []
+    for (_, confidence, is_candidate), group in groupby(
+        diagnosis.causes, lambda cause: (cause.separating_observation, cause.confidence, cause.candidate)
+    ):
+        names = [cause.id for cause in group]
+        groups.append(f"{'one of' if is_candidate and len(names) > 1 else confidence} {', '.join(names)}")
+    return "; ".join(groups)
 
 
 def fallback(example: Example, after: float = 0.1, phone: str = "reception") -> Example:

@@ -4,15 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from harness.diagnosis import Visibility
 from tests.unit.diagnosis.building import Example
-from tests.unit.diagnosis.examples import EXAMPLES as OF_RULES
-from tests.unit.diagnosis.leg_examples import LEGS
-from tests.unit.diagnosis.own_examples import OWN
+from tests.unit.diagnosis.examples import EXAMPLES
 from tests.unit.diagnosis.stories import fallback, refused_unseen
-
-EXAMPLES = [*OF_RULES, *LEGS, *OWN]
-VANTAGES: tuple[Visibility, ...] = ("all", "caller+agents", "caller")
 
 
 def listed(example: Example) -> list[str]:
@@ -72,14 +66,6 @@ def test_a_caller_who_was_told_that_its_media_is_refused_is_not_sent_to_the_rout
 
 def test_people_who_ring_when_the_ring_timeout_is_over_speak_for_an_ai_that_was_silent() -> None:
     assert listed(rang(30.0))[0] == "ai-never-answers"
-
-
-def test_what_would_settle_it_does() -> None:
-    """Whatever is observed, it leaves fewer: not all candidates ask for the same."""
-    for expected in EXAMPLES:
-        for visibility in VANTAGES:
-            diagnosis = expected.example.diagnose(visibility)
-            assert len(diagnosis.candidates) < 2 or diagnosis.causes[0].separating_observation
 
 
 def test_an_observation_that_all_candidates_wait_for_alike_settles_nothing() -> None:

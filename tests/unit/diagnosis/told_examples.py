@@ -65,78 +65,88 @@ def starved(by: str, *, later: bool = False) -> Example:
     return example.caller_gets("BYE sip:caller SIP/2.0").to_ai("no-rtp").to_caller("no-rtp")
 
 
-_EITHER_CODEC = ("g711-one-side", "no-g711", "platform-answers-first")
 #: Who answers with an announcement, as agreed, and hangs up behind it need not have got to the AI.
-_UNREACHED = (
-    "route-wrong-did",
-    "route-wrong-trunk",
-    "assistant-not-attached",
-    "concurrency-exhausted",
-    "no-g711",
-    "srtp-mismatch",
-    "credentials-not-sent",
-    "ai-never-answers",
-    "trunk-transport-mismatch",
-    "route-missing",
-    "firewall-udp-32681",
-    "firewall-udp-32681-rejected",
-    "ai-hangs-up",
-    "call-dropped",
+_UNREACHED = "one of " + ", ".join(
+    (
+        "route-wrong-did",
+        "route-wrong-trunk",
+        "assistant-not-attached",
+        "concurrency-exhausted",
+        "no-g711",
+        "srtp-mismatch",
+        "credentials-not-sent",
+        "ai-never-answers",
+        "trunk-transport-mismatch",
+        "route-missing",
+        "firewall-udp-32681",
+        "firewall-udp-32681-rejected",
+        "ai-hangs-up",
+        "call-dropped",
+    )
 )
 
 TOLD = [
-    Expected("audio.cut.codec", taken_and_ended("SIP;cause=488"), ("g711-one-side",)),
-    Expected("audio.cut.codec.untaken", ended("Q.850;cause=88"), _EITHER_CODEC, _EITHER_CODEC),
-    Expected("audio.cut.encryption", taken_and_ended('SIP;cause=488;text="SRTP required"'), ("srtp-mismatch",)),
-    Expected("audio.cut.no-rtp.later", starved("the platform", later=True), ("rtp-blocked-after-10s",)),
-    Expected("audio.cut.no-rtp.ai", starved("the AI"), ("rtp-blocked-to-ai",)),
-    Expected("audio.cut.no-rtp.platform", starved("the platform"), ("rtp-blocked-both",)),
-    Expected("audio.cut.full", taken_and_ended(NO_CIRCUIT), ("platform-full",)),
+    Expected("audio.cut.codec", taken_and_ended("SIP;cause=488"), "likely g711-one-side"),
+    Expected(
+        "audio.cut.codec.untaken", ended("Q.850;cause=88"), "one of g711-one-side, no-g711, platform-answers-first"
+    ),
+    Expected("audio.cut.encryption", taken_and_ended('SIP;cause=488;text="SRTP required"'), "likely srtp-mismatch"),
+    Expected("audio.cut.no-rtp.later", starved("the platform", later=True), "likely rtp-blocked-after-10s"),
+    Expected("audio.cut.no-rtp.ai", starved("the AI"), "likely rtp-blocked-to-ai"),
+    Expected("audio.cut.no-rtp.platform", starved("the platform"), "likely rtp-blocked-both"),
+    Expected("audio.cut.full", taken_and_ended(NO_CIRCUIT), "likely platform-full"),
     Expected(
         "reach.caller-media.by-bye",
         ended("Q.850;cause=88", Example(ai="stand-in")).not_taken(),
-        ("caller-media-refused",),
+        "likely caller-media-refused",
     ),
     Expected(
         "audio.cut.untaken",
         ended("Q.850;cause=16"),
-        ("ai-hangs-up", "call-dropped", "platform-answers-first"),
-        ("ai-hangs-up", "call-dropped", "platform-answers-first"),
+        "one of ai-hangs-up, call-dropped, platform-answers-first",
     ),
     *(
-        Expected(rule, ended("Q.850;cause=16", Example(line="ivr")).all_ports_answer(), _UNREACHED, _UNREACHED)
+        Expected(rule, ended("Q.850;cause=16", Example(line="ivr")).all_ports_answer(), _UNREACHED)
         for rule in ("reach.cut.by-ai.unseen", "reach.cut.by-platform")
     ),
-    Expected("reach.not-attached.said", refused_by_ai(480, "No assistant attached"), ("assistant-not-attached",)),
-    Expected("reach.concurrency.said", refused_by_ai(503, "Maximum Calls In Progress"), ("concurrency-exhausted",)),
+    Expected("reach.not-attached.said", refused_by_ai(480, "No assistant attached"), "certain assistant-not-attached"),
+    Expected(
+        "reach.concurrency.said", refused_by_ai(503, "Maximum Calls In Progress"), "certain concurrency-exhausted"
+    ),
     Expected(
         "reach.unknown-number.said",
         refused_by_platform(503, "Service Unavailable", f"Reason: {UNALLOCATED}"),
-        ("number-unknown-at-platform",),
+        "likely number-unknown-at-platform",
     ),
     Expected(
-        "reach.identity.said", refused_by_platform(403, "Unverified origination number"), ("caller-identity-refused",)
+        "reach.identity.said",
+        refused_by_platform(403, "Unverified origination number"),
+        "likely caller-identity-refused",
     ),
     Expected(
         "transfer.unknown-number.said",
         transfer_refused(500, "Server Internal Error", UNALLOCATED),
-        ("number-unknown-at-platform",),
+        "certain number-unknown-at-platform",
     ),
     Expected(
         "registration.later",
         registrar_says(503, "Service Unavailable", Retry_After="120 (maintenance)"),
-        ("registrar-fails",),
+        "likely registrar-fails",
     ),
-    Expected("reach.refused.no-route", refused_by_ai(404, "Not Found", Reason=NO_ROUTE), ("ai-refuses",)),
+    Expected("reach.refused.no-route", refused_by_ai(404, "Not Found", Reason=NO_ROUTE), "likely ai-refuses"),
     Expected(
-        "reach.channels", refused_by_ai(503, "Service Unavailable", Reason=NO_CIRCUIT), ("concurrency-exhausted",)
+        "reach.channels", refused_by_ai(503, "Service Unavailable", Reason=NO_CIRCUIT), "likely concurrency-exhausted"
     ),
-    Expected("reach.no-route", refused_by_platform(404, "Not Found", f"Reason: {NO_ROUTE}"), ("platform-no-route",)),
+    Expected(
+        "reach.no-route", refused_by_platform(404, "Not Found", f"Reason: {NO_ROUTE}"), "likely platform-no-route"
+    ),
     Expected(
         "reach.platform-full",
         refused_by_platform(503, "Service Unavailable", f"Reason: {CONGESTED}"),
-        ("platform-full",),
+        "likely platform-full",
     ),
-    Expected("transfer.no-route", transfer_refused(404, "Not Found", NO_ROUTE), ("platform-no-route",)),
-    Expected("transfer.platform-full", transfer_refused(503, "Service Unavailable", NO_CIRCUIT), ("platform-full",)),
+    Expected("transfer.no-route", transfer_refused(404, "Not Found", NO_ROUTE), "likely platform-no-route"),
+    Expected(
+        "transfer.platform-full", transfer_refused(503, "Service Unavailable", NO_CIRCUIT), "likely platform-full"
+    ),
 ]

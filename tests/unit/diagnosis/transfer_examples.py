@@ -103,20 +103,21 @@ def with_the_agent(example: Example) -> Example:
 
 
 TRANSFER = [
-    Expected("transfer.inactive.said", answered(403, "Trunk inactive"), ("trunk-inactive",)),
-    Expected("transfer.address.said", answered(403, "IP not allowed"), ("synthflow-ip-not-allowed",)),
+    Expected("transfer.inactive.said", answered(403, "Trunk inactive"), "certain trunk-inactive"),
+    Expected("transfer.address.said", answered(403, "IP not allowed"), "likely synthflow-ip-not-allowed"),
     Expected(
         "transfer.caller-id",
         own_call(403, "Caller Origination Number is Invalid D35"),
-        ("transfer-caller-id-refused",),
+        "likely transfer-caller-id-refused",
     ),
-    Expected("transfer.nobody.forbidden", answered(403, "No agent logged in"), ("nobody-available",)),
-    Expected("transfer.handover", lost(several().ai_refers(OTHER_GROUP).platform_says(202)), ("handover-confused",)),
+    Expected("transfer.nobody.forbidden", answered(403, "No agent logged in"), "likely nobody-available"),
+    Expected(
+        "transfer.handover", lost(several().ai_refers(OTHER_GROUP).platform_says(202)), "certain handover-confused"
+    ),
     Expected(
         "transfer.handover.rang",
         unnumbered().rings("support").landed("billing", "support"),
-        ("handover-confused", "group-did-wrong", "group-wrong"),
-        ("handover-confused", "group-did-wrong", "group-wrong"),
+        "one of handover-confused, group-did-wrong, group-wrong",
     ),
     Expected(
         "transfer.topic",
@@ -125,12 +126,12 @@ TRANSFER = [
         .platform_says(202)
         .rings("queue")
         .landed("support", "queue"),
-        ("transfer-topic-wrong",),
+        "certain transfer-topic-wrong",
     ),
     Expected(
         "transfer.number",
         lost(transfer(Example()).ai_refers(NOBODY).platform_says(202).notified(404, "Not Found")),
-        ("group-did-wrong",),
+        "certain group-did-wrong",
     ),
     Expected(
         "transfer.mode",
@@ -138,7 +139,7 @@ TRANSFER = [
         .rings("billing")
         .landed("billing", "billing")
         .finding("transfer.refer", "caller.1", declared="consumed", seen="passed-on"),
-        ("refer-other-way",),
+        "likely refer-other-way",
     ),
     Expected(
         "transfer.unasked",
@@ -148,12 +149,12 @@ TRANSFER = [
         .rings("billing")
         .finding("landing.turn", "billing", expected=UNASKED, rang=1)
         .landed("billing", "billing"),
-        ("handover-unasked",),
+        "likely handover-unasked",
     ),
     Expected(
         "transfer.group",
         transfer(Example()).ai_refers(GROUP).platform_says(202).rings("support").landed("billing", "support"),
-        ("group-wrong",),
+        "likely group-wrong",
     ),
     Expected(
         "transfer.group.shared",
@@ -164,7 +165,7 @@ TRANSFER = [
         .answered()
         .landed("reception", "reception", "billing")
         .finding("landing.others", "billing", rang=1, watched=True),
-        ("group-wrong",),
+        "likely group-wrong",
     ),
     Expected(
         "transfer.dialled",
@@ -174,47 +175,51 @@ TRANSFER = [
         .state("disconnected", 480, "Temporarily Unavailable")
         .landed("reception")
         .calls_again("group", str(Example().deployment.groups["reception"].did), rang=["reception"]),
-        ("group-wrong",),
+        "likely group-wrong",
     ),
     Expected(
         "transfer.inactive",
         lost(transfer(Example()).ai_refers(GROUP).platform_says(503, "Service Unavailable")),
-        ("trunk-inactive",),
+        "likely trunk-inactive",
     ),
-    Expected("transfer.rejected", answered(403, "Forbidden"), ("refer-rejected",)),
-    Expected("transfer.rejected.in-words", answered(403, "Account is disabled D17"), ("refer-rejected",)),
-    Expected("transfer.rejected.as-written", answered(416, "Unsupported URI Scheme"), ("refer-rejected",)),
+    Expected("transfer.rejected", answered(403, "Forbidden"), "certain refer-rejected"),
+    Expected("transfer.rejected.in-words", answered(403, "Account is disabled D17"), "likely refer-rejected"),
+    Expected("transfer.rejected.as-written", answered(416, "Unsupported URI Scheme"), "likely refer-rejected"),
     Expected(
-        "transfer.rejected.later", notified("SIP/2.0 100 Trying\r\n", "terminated;reason=rejected"), ("refer-rejected",)
+        "transfer.rejected.later",
+        notified("SIP/2.0 100 Trying\r\n", "terminated;reason=rejected"),
+        "likely refer-rejected",
     ),
-    Expected("transfer.no-such-call", answered(481, "Call/Transaction Does Not Exist"), ("transfer-outside-the-call",)),
-    Expected("transfer.server", answered(500, "Server Internal Error"), ("transfer-server-fails",)),
-    Expected("transfer.redirected", own_call(302, "Moved Temporarily"), ("transfer-redirected",)),
-    Expected("transfer.circle", own_call(483, "Too Many Hops"), ("routed-in-a-circle",)),
+    Expected(
+        "transfer.no-such-call", answered(481, "Call/Transaction Does Not Exist"), "likely transfer-outside-the-call"
+    ),
+    Expected("transfer.server", answered(500, "Server Internal Error"), "likely transfer-server-fails"),
+    Expected("transfer.redirected", own_call(302, "Moved Temporarily"), "certain transfer-redirected"),
+    Expected("transfer.circle", own_call(483, "Too Many Hops"), "likely routed-in-a-circle"),
     Expected(
         "transfer.circle.notified",
         lost(transfer(Example()).ai_refers(GROUP).platform_says(202).notified(482, "Loop Detected")),
-        ("routed-in-a-circle",),
+        "likely routed-in-a-circle",
     ),
     Expected(
         "transfer.address",
         lost(warm(Example()).ai_invites(GROUP).platform_says(403, "Forbidden", "INVITE")),
-        ("synthflow-ip-not-allowed",),
+        "likely synthflow-ip-not-allowed",
     ),
     Expected(
         "transfer.host",
         lost(warm(Example()).ai_invites(GROUP, "203.0.113.9:5060")),
-        ("termination-uri-wrong",),
+        "certain termination-uri-wrong",
     ),
     Expected(
         "transfer.unsent",
         lost(warm(Example()).record(executed_actions={"a": {"name": "transfer_call", "type": "warm", "to": GROUP}})),
-        ("termination-uri-wrong",),
+        "likely termination-uri-wrong",
     ),
     Expected(
         "transfer.failed",
         lost(transfer(Example()).ai_refers(GROUP).platform_says(202).notified(486, "Busy Here")),
-        ("refer-accepted-then-failed",),
+        "certain refer-accepted-then-failed",
     ),
     Expected(
         "transfer.released",
@@ -228,62 +233,63 @@ TRANSFER = [
         .after(2)
         .to_ai("silence", 8, again=True)
         .to_caller("no-rtp", 0, again=True),
-        ("caller-released-by-transfer",),
+        "certain caller-released-by-transfer",
     ),
-    Expected("transfer.untold", untold_caller(), ("caller-not-told",)),
+    Expected("transfer.untold", untold_caller(), "likely caller-not-told"),
     Expected(
         "transfer.silent",
         lost(transfer(Example()).ai_refers(GROUP).platform_says(202)),
-        ("refer-never-notified",),
+        "likely refer-never-notified",
     ),
-    Expected("transfer.silent.over", notified("", "terminated;reason=timeout"), ("refer-never-notified",)),
+    Expected("transfer.silent.over", notified("", "terminated;reason=timeout"), "likely refer-never-notified"),
     Expected(
         "transfer.untrue",
         lost(transfer(Example()).ai_refers(GROUP).platform_says(202).notified(200, "OK")),
-        ("another-device-answered", "nobody-available", "transfer-said-done"),
-        ("another-device-answered", "nobody-available", "transfer-said-done"),
+        "one of another-device-answered, nobody-available, transfer-said-done",
     ),
     Expected(
         "release.ack",
         talk(Example()).to_ai().to_caller().finding("answered.acknowledged", "caller.1", repeated=2),
-        ("ack-not-taken",),
+        "certain ack-not-taken",
     ),
-    Expected("release.hangup.unanswered", left_up(talk(Example()).asks("BYE").after(1.5)), ("hangup-not-taken",)),
+    Expected("release.hangup.unanswered", left_up(talk(Example()).asks("BYE").after(1.5)), "certain hangup-not-taken"),
     Expected(
-        "release.hangup.refused", left_up(talk(Example()).asks("BYE", 481, "No such call")), ("hangup-not-taken",)
+        "release.hangup.refused", left_up(talk(Example()).asks("BYE", 481, "No such call")), "certain hangup-not-taken"
     ),
-    Expected("release.hangup.by-ai", left_up(handed_on(talk(Example())).asks("BYE", 408, "x")), ("ai-refuses-hangup",)),
-    Expected("release.hangup.kept", left_up(talk(Example()).asks("BYE", 200, "OK")), ("hangup-not-passed-on",)),
+    Expected(
+        "release.hangup.by-ai", left_up(handed_on(talk(Example())).asks("BYE", 408, "x")), "likely ai-refuses-hangup"
+    ),
+    Expected("release.hangup.kept", left_up(talk(Example()).asks("BYE", 200, "OK")), "certain hangup-not-passed-on"),
     Expected(
         "transfer.nobody",
         lost(transfer(Example()).ai_refers(GROUP).platform_says(202).notified(480, "Temporarily Unavailable")),
-        ("nobody-available",),
+        "likely nobody-available",
     ),
-    Expected("transfer.nobody.at-once", answered(480, "Temporarily Unavailable"), ("nobody-available",)),
+    Expected("transfer.nobody.at-once", answered(480, "Temporarily Unavailable"), "likely nobody-available"),
     Expected(
         "transfer.nobody.said",
         lost(transfer(Example()).ai_refers(GROUP).platform_says(202).notified(480, "Nobody is logged in")),
-        ("nobody-available",),
+        "certain nobody-available",
     ),
     Expected(
         "transfer.unknown-number",
         lost(warm(Example()).ai_invites(GROUP).platform_says(404, "Not Found", "INVITE")),
-        ("number-unknown-at-platform",),
+        "likely number-unknown-at-platform",
     ),
     Expected(
         "transfer.unknown-number.notified",
         lost(transfer(Example()).ai_refers(GROUP).platform_says(202).notified(404, "Not Found")),
-        ("number-unknown-at-platform",),
+        "likely number-unknown-at-platform",
     ),
-    Expected("transfer.unanswered.timeout", answered(408, "Request Timeout"), ("transfer-unanswered",)),
+    Expected("transfer.unanswered.timeout", answered(408, "Request Timeout"), "likely transfer-unanswered"),
     Expected(
         "transfer.unanswered.ended",
         lost(transfer(Example()).ai_refers(GROUP).ends("received").platform_says(487, "Request Terminated")),
-        ("transfer-unanswered",),
+        "likely transfer-unanswered",
     ),
-    Expected("transfer.left-ringing.ended", own_call(408, "Request Timeout"), ("transfer-left-ringing",)),
-    Expected("transfer.left-ringing.untold", notified("", Refer_Sub="false"), ("transfer-left-ringing",)),
-    Expected("transfer.left-ringing.notified", notified("SIP/2.0 180 Ringing\r\n"), ("transfer-left-ringing",)),
+    Expected("transfer.left-ringing.ended", own_call(408, "Request Timeout"), "likely transfer-left-ringing"),
+    Expected("transfer.left-ringing.untold", notified("", Refer_Sub="false"), "likely transfer-left-ringing"),
+    Expected("transfer.left-ringing.notified", notified("SIP/2.0 180 Ringing\r\n"), "likely transfer-left-ringing"),
     Expected(
         "transfer.left-ringing.hung-up",
         lost(
@@ -292,21 +298,21 @@ TRANSFER = [
             .platform_says(202)
             ._sip("received", "BYE sip:ai SIP/2.0", "BYE", to="<sip:ai@192.0.2.60>;tag=b", number="3")
         ),
-        ("transfer-left-ringing",),
+        "likely transfer-left-ringing",
     ),
-    Expected("transfer.call-declined", own_call(603, "Decline"), ("transfer-call-refused",)),
-    Expected("transfer.unanswered", lost(transfer(Example()).ai_refers(GROUP)), ("transfer-unanswered",)),
+    Expected("transfer.call-declined", own_call(603, "Decline"), "likely transfer-call-refused"),
+    Expected("transfer.unanswered", lost(transfer(Example()).ai_refers(GROUP)), "certain transfer-unanswered"),
     Expected(
         "transfer.left-ringing",
         lost(warm(Example()).ai_invites(GROUP).platform_says(180, "Ringing", "INVITE")),
-        ("transfer-left-ringing",),
+        "certain transfer-left-ringing",
     ),
     Expected(
         "transfer.call-refused",
         lost(warm(Example()).ai_invites(GROUP).platform_says(488, "Not Acceptable Here", "INVITE")),
-        ("transfer-call-refused",),
+        "certain transfer-call-refused",
     ),
-    Expected("transfer.not-tried", lost(transfer(Example())), ("transfer-not-tried",)),
+    Expected("transfer.not-tried", lost(transfer(Example())), "likely transfer-not-tried"),
     Expected(
         "transfer.no-audio",
         transfer(Example())
@@ -316,32 +322,32 @@ TRANSFER = [
         .landed("billing", "billing")
         .counted("billing.1")
         .with_agent("billing", "no-rtp", "no-rtp"),
-        ("transfer-no-audio",),
+        "certain transfer-no-audio",
     ),
     Expected(
         "transfer.no-audio.at-first",
         with_the_agent(transfer(Example()).ai_refers(GROUP).platform_says(202)).with_agent(
             "billing", "other", packets=60, listened_s=3.4
         ),
-        ("transfer-no-audio",),
+        "likely transfer-no-audio",
     ),
     Expected(
         "transfer.no-audio.joined",
         with_the_agent(warm(Example()).ai_invites(GROUP)).with_agent("billing", "silence", packets=60, listened_s=3.4),
-        ("transfer-no-audio",),
+        "likely transfer-no-audio",
     ),
     Expected(
         "audio.agent.stopped.rtp",
         with_the_agent(transfer(Example())).with_agent("billing", "silence", packets=60, listened_s=3.4),
-        ("agent-audio-stops",),
+        "likely agent-audio-stops",
     ),
     Expected(
         "transfer.cut",
         cut_with_the_agent(),
-        ("agent-call-dropped",),
+        "certain agent-call-dropped",
     ),
     *(
-        Expected(f"transfer.cut.{rule}", cut_with_the_agent(reason), (cause,))
+        Expected(f"transfer.cut.{rule}", cut_with_the_agent(reason), f"likely {cause}")
         for rule, reason, cause in (
             ("codec", "Q.850;cause=88", "g711-one-side"),
             ("encryption", 'SIP;cause=488;text="SRTP required"', "agent-call-dropped"),
@@ -357,7 +363,7 @@ TRANSFER = [
         .rings("billing")
         .landed("billing", "billing")
         .finding("released", "assistant main", seconds=None),
-        ("transfer-not-reported",),
+        "certain transfer-not-reported",
     ),
     Expected(
         "release.left-behind",
@@ -368,7 +374,7 @@ TRANSFER = [
         .rings("billing")
         .landed("billing", "billing")
         .finding("released", "assistant main", seconds=None),
-        ("ai-leg-left-behind",),
+        "certain ai-leg-left-behind",
     ),
     Expected(
         "fallback.none",
@@ -379,7 +385,7 @@ TRANSFER = [
         .after(0.1)
         .state("disconnected", 503, "Service Unavailable")
         .landed("reception"),
-        ("fallback-missing",),
+        "certain fallback-missing",
     ),
     Expected(
         "fallback.group",
@@ -387,7 +393,7 @@ TRANSFER = [
         .dials()
         .rings("billing")
         .landed("reception", "billing"),
-        ("fallback-wrong-group",),
+        "likely fallback-wrong-group",
     ),
     Expected(
         "fallback.group.instead",
@@ -396,7 +402,7 @@ TRANSFER = [
         .ai_answers(429, "Concurrency limit reached")
         .all_ports_answer()
         .not_taken("the phone billing"),
-        ("concurrency-exhausted", "fallback-wrong-group"),
+        "certain concurrency-exhausted; likely fallback-wrong-group",
     ),
     Expected(
         "fallback.time.shorter",
@@ -407,7 +413,7 @@ TRANSFER = [
         .rings("reception")
         .landed("reception", "reception")
         .finding("timing", "reception", actual="it was after 0.40 s", seconds=0.4, expected_s=2.0),
-        ("ring-timeout-wrong",),
+        "certain ring-timeout-wrong",
     ),
     Expected(
         "fallback.time.refused",
@@ -419,7 +425,7 @@ TRANSFER = [
         .rings("reception")
         .landed("reception", "reception")
         .finding("timing", "reception", actual="it was after 0.40 s", seconds=0.4, expected_s=2.0),
-        ("ai-refuses",),
+        "certain ai-refuses",
     ),
     Expected(
         "fallback.none.ringing-on",
@@ -428,7 +434,7 @@ TRANSFER = [
         .ai_gets()
         .after(6)
         .landed("reception"),
-        ("ring-timeout-wrong",),
+        "likely ring-timeout-wrong",
     ),
     Expected(
         "fallback.rang.late",
@@ -439,7 +445,7 @@ TRANSFER = [
         .landed("reception")
         .after(0.02)
         .rings("reception"),
-        ("ring-timeout-wrong",),
+        "likely ring-timeout-wrong",
     ),
     Expected(
         "fallback.time",
@@ -450,6 +456,6 @@ TRANSFER = [
         .answered()
         .landed("reception", "reception")
         .finding("timing", "reception", what="the fallback", seconds=5.0, expected_s=2.0),
-        ("ring-timeout-wrong",),
+        "certain ring-timeout-wrong",
     ),
 ]
