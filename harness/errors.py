@@ -15,6 +15,7 @@
         │   └── OfferPendingError an offer was to be made while one of the far end's was under way
         ├── WorldLostError        the simulated world died or did not start
         ├── ResourceError         no port, no address, no call slot, no mark, no disk left
+        │   └── DamagedHistoryError   history.sqlite holds what no run of this version wrote
         └── FarEndError           the far end's own interface (API, trigger) could not be used
 
 A failed expectation is neither: it is an :class:`harness.verdict.ExpectationError`, an ``AssertionError``.
@@ -85,6 +86,10 @@ class WorldLostError(BrokenError):
 
 class ResourceError(BrokenError):
     """This machine has no free port, address, call slot, mark or disk left."""
+
+
+class DamagedHistoryError(ResourceError):
+    """The history of earlier runs holds something that no run of this version wrote."""
 
 
 class FarEndError(BrokenError):

@@ -126,6 +126,8 @@ def _say(finished: night.FinishedNight) -> None:
         typer.echo(f"{difference.deployment}: since the last good night, {difference.old}{nothing}")
         for what, case, why in found:
             typer.echo(f"  {what}: {case}" + (f" ({why})" if why else ""))
+    for note in finished.notes:
+        typer.echo(note)
     typer.echo(f"nights         {finished.page}")
     nothing = f"nothing since {finished.news.since}" if finished.news.since else "this is the first night"
     typer.echo(f"changed        {finished.alert.title if finished.alert else nothing}")

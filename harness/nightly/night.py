@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from harness.errors import MistakeError
+from harness.errors import DamagedHistoryError, MistakeError
 from harness.files import own_directories
 from harness.forkserver import PYTHON
 from harness.mask import mask_text
@@ -61,6 +61,7 @@ class FinishedNight:
     alert: Alert | None
     page: Path
     histories: tuple[tuple[Run, ...], ...]  #: of each deployment and site, its nights of the same scope
+    notes: tuple[str, ...] = ()  #: a line for each damaged history that was set aside
 
 
 def one_night(
@@ -68,12 +69,16 @@ def one_night(
 ) -> FinishedNight:
     """Run a night. ``more`` are further options of ``harness verify``. Raises :class:`MistakeError` while another one goes on."""
     with _alone(reports):
-        began, before = time.time(), _runs(reports)
+        began, before, damaged = time.time(), _runs(reports), history.damaged(reports)
         asked = ["verify", *map(str, files), "--reports", str(reports), *more]
         code, mistakes = _verify([*PYTHON, "-c", _HARNESS, *asked])
         # somebody may have begun another run here meanwhile
         run = max((name for name in _runs(reports) - before if _is_of(reports / name, asked)), default="")
-        return conclude(reports, run, code, began, series=series, bound=bound, mistakes=mistakes)
+        notes = [
+            f"{reports / history.FILE}: was damaged; it is now {name}, and a new history begins"
+            for name in sorted(history.damaged(reports) - damaged)  # the verification found it first
+        ]
+        return conclude(reports, run, code, began, series=series, bound=bound, mistakes=mistakes, notes=notes)
 
 
 def _is_of(run: Path, asked: Sequence[str]) -> bool:
@@ -133,8 +138,34 @@ def conclude(
     series: str,
     bound: Sequence[Bound],
     mistakes: Sequence[str] = (),
+    notes: Sequence[str] = (),
 ) -> FinishedNight:
-    """Judge a night by the run it made (none: an empty name) and what it said that it could not do, and put it down."""
+    """Judge a night by the run it made (none: an empty name) and what it said that it could not do, and record it.
+
+    A damaged history is set aside, and the night is the first of a new one. ``notes`` are lines for people, as
+    :attr:`FinishedNight.notes`.
+    """
+
+    def judged(notes: Sequence[str]) -> FinishedNight:
+        return _judged(reports, run, code, began, series=series, bound=bound, mistakes=mistakes, notes=notes)
+
+    try:
+        return judged(notes)
+    except DamagedHistoryError as error:
+        return judged([*notes, history.set_aside(reports / history.FILE, error)])
+
+
+def _judged(
+    reports: Path,
+    run: str,
+    code: int,
+    began: float,
+    *,
+    series: str,
+    bound: Sequence[Bound],
+    mistakes: Sequence[str],
+    notes: Sequence[str],
+) -> FinishedNight:
     past = reports / history.FILE
     runs = tuple(history_of(reports / run)) if run else ()
     causes = _causes(reports / run) if run else ()
@@ -165,14 +196,17 @@ def conclude(
     news = news_of(told, problems, _verified(runs), lambda problem: _is_open(problem, bound, runs), since)
     page.write(written := reports / page.FILE, nights, histories, causes, news, differences)
     store.append(past, night)  # last: what a night could not tell is told by the next one
+    where = "\n".join([*notes, f"See {_page_of(reports / run, written, causes)}"])
+    alert = alert_of(series, news, problems, where, causes)
     return FinishedNight(
         night=night,
         runs=runs,
         differences=tuple(differences),
         news=news,
-        alert=alert_of(series, news, problems, f"See {_page_of(reports / run, written, causes)}", causes),
+        alert=alert or (Alert(f"{series}: the history was damaged", where) if notes else None),
         page=written,
         histories=histories,
+        notes=tuple(notes),
     )
 
 

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from harness.report.history import opened
+from harness.field_kinds import require_kinds
+from harness.report.history import opened, reading
+from harness.report.told import finite
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS night (
@@ -68,21 +70,19 @@ def read(path: Path, series: str, most: int = 30) -> list[Night]:
     """The last nights of a series, oldest first, in the order in which they were put down: the clock may have been set meanwhile."""
     if not path.exists():
         return []
-    with opened(path, _SCHEMA) as db:
+    with reading(path, _SCHEMA) as db:
         found = db.execute(
             "SELECT series, began, ended, code, run, problems, id NOT IN (SELECT night FROM untold) FROM night "
             "WHERE series = ? ORDER BY id DESC LIMIT ?",
             (series, most),
-        ).fetchall()
-    return [
-        Night(
-            series=name,
-            began=began,
-            ended=ended,
-            code=code,
-            run=run,
-            problems=tuple(json.loads(problems)),
-            told=bool(told),
         )
-        for name, began, ended, code, run, problems, told in reversed(found)
-    ]
+        return [_night(*plain) for plain in found][::-1]
+
+
+def _night(series: str, began: float, ended: float, code: int, run: str, problems: str, told: int) -> Night:
+    found = json.loads(problems)
+    plain = {"series": series, "began": finite(began), "ended": finite(ended), "code": code, "run": run}
+    require_kinds(Night, plain | {"problems": found})
+    night = Night(series=series, began=began, ended=ended, code=code, run=run, problems=tuple(found), told=bool(told))
+    assert night.when  # raises where no calendar has that day
+    return night

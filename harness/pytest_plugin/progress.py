@@ -7,6 +7,7 @@ cause is shown once, with its cases. ``-q`` shows no more than that, and ``--jso
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import re
 import shlex
@@ -309,7 +310,7 @@ class Progress:
             self._say(self._line())
             return None
         try:
-            remember(finished)
+            finished = dataclasses.replace(finished, notes=(*finished.notes, *remember(finished)))
         except HarnessError as error:  # of earlier runs: the reports of this one are whole
             self._broken(str(error))
         files = finished.files | ({"signoff": document} if document is not None else {})

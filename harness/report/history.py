@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,12 +16,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from harness.errors import ResourceError
+from harness.errors import DamagedHistoryError, ResourceError
+from harness.field_kinds import require_kinds
+from harness.mask import mask_text
 from harness.report import kpi
 from harness.report.evidence import CaseEvidence
 from harness.report.markup import printable
 from harness.report.scope import Scope, digest
 from harness.report.summary import attempts, latest
+from harness.report.told import finite
 from harness.verdict import Verdict, worst
 
 FILE = "history.sqlite"
@@ -40,6 +44,11 @@ CREATE TABLE IF NOT EXISTS kpi (
     PRIMARY KEY (run, row, name)
 ) WITHOUT ROWID;
 """
+_TABLES = re.compile(r"CREATE TABLE IF NOT EXISTS (\w+)")
+#: SQLite's result codes for a file, or tables, that no version of the harness leaves: ERROR (a column is missing), CORRUPT, CONSTRAINT
+#: (there are results of a run that is not there), MISMATCH, NOTADB. A full disk or a lock has others.
+_DAMAGE = {1, 11, 19, 20, 26}
+_DAMAGED, _COMPANIONS = ".damaged-", ("-journal", "-wal", "-shm")
 _RESULTS = (
     "SELECT case_id, integration, row, verdict, attempts, wall_s, cause FROM result WHERE run = ? ORDER BY row, case_id"
 )
@@ -158,23 +167,75 @@ def _found(
 def opened(path: Path, schema: str) -> Iterator[sqlite3.Connection]:
     """A database, made when there is none; simultaneous runs wait for each other.
 
-    Raises :class:`ResourceError` when it cannot be used.
+    Raises :class:`DamagedHistoryError` when it is not as ``schema`` has it, :class:`ResourceError` when it cannot be used.
     """
     try:
         connection = sqlite3.connect(path, timeout=30.0)
         try:
             connection.execute("PRAGMA foreign_keys = ON")
-            connection.executescript(schema)
+            _make_tables(connection, schema)
             with connection:
                 yield connection
         finally:
             connection.close()
-    except sqlite3.Error as error:  # a full disk, a damaged file, one of another program
-        raise ResourceError(f"{path}: what earlier runs found cannot be read or written: {error}") from error
+    except sqlite3.Error as error:
+        # an error without a code is the Python module's: text that is not UTF-8
+        kind = DamagedHistoryError if getattr(error, "sqlite_errorcode", 1) & 0xFF in _DAMAGE else ResourceError
+        raise kind(f"{path}: what earlier runs found cannot be read or written: {error}") from error
+
+
+@contextlib.contextmanager
+def reading(path: Path, schema: str) -> Iterator[sqlite3.Connection]:
+    """As :func:`opened`, for values that may be of any kind: errors about them are :class:`DamagedHistoryError`, too."""
+    with opened(path, schema) as db:
+        try:
+            yield db
+        except (ValueError, TypeError, OverflowError, OSError, RecursionError) as error:
+            raise DamagedHistoryError(f"{path}: what earlier runs found is damaged: {error}") from error
+
+
+def _make_tables(db: sqlite3.Connection, schema: str) -> None:
+    """Make all tables of ``schema`` or none: if one is gone, the rows of the others mean nothing."""
+    tables = set(_TABLES.findall(schema))
+    there = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")} & tables
+    if not there:
+        db.executescript(f"BEGIN IMMEDIATE; {schema} COMMIT;")  # at once: another run may look at the same time
+    elif there != tables:
+        raise sqlite3.DatabaseError(f"no such table: {', '.join(sorted(tables - there))}")
+
+
+def set_aside(path: Path, error: ResourceError) -> str:
+    """Rename a damaged history, which is never deleted. Returns a line that says so. Raises :class:`ResourceError`."""
+    kept = path.with_name(f"{path.name}{_DAMAGED}{datetime.now(UTC).strftime('%Y%m%dT%H%M%S.%fZ')}")
+    try:
+        for suffix in (*_COMPANIONS, ""):  # SQLite would apply an old journal to a new file of the same name
+            with contextlib.suppress(FileNotFoundError):
+                path.with_name(path.name + suffix).rename(kept.with_name(kept.name + suffix))
+    except OSError as failed:
+        raise ResourceError(f"{path}: is damaged and cannot be renamed: {failed.strerror}") from error
+    return f"{mask_text(' '.join(printable(str(error)).split()))}; it is now {kept.name}, and a new history begins"
+
+
+def damaged(reports: Path) -> set[str]:
+    """The names of the histories that were set aside there."""
+    return {path.name for path in reports.glob(f"{FILE}{_DAMAGED}*") if not path.name.endswith(_COMPANIONS)}
+
+
+def keep(path: Path, runs: Sequence[Run]) -> tuple[str, ...]:
+    """Add a run to those of its kind. Returns a line for a damaged history that had to be set aside. Raises :class:`ResourceError`."""
+    try:
+        for run in runs:
+            read(path, key=run.key)
+        append(path, runs)
+    except DamagedHistoryError as error:
+        note = set_aside(path, error)
+        append(path, runs)
+        return (note,)
+    return ()
 
 
 def append(path: Path, runs: Sequence[Run]) -> None:
-    """Add a run, or replace what is known of it. Raises :class:`ResourceError`, as :func:`read` does."""
+    """Add a run, or replace what is known of it. Raises as :func:`opened` does."""
     with opened(path, _SCHEMA) as db:
         for run in runs:
             db.execute(
@@ -208,7 +269,7 @@ def read(path: Path, *, key: str = "", whole: str = "", most: int = 20) -> list[
     """The last runs with that key (or of that whole), oldest first; none where there is no history."""
     if not path.exists():
         return []
-    with opened(path, _SCHEMA) as db:
+    with reading(path, _SCHEMA) as db:
         found = db.execute(
             "SELECT id, run, began, deployment, site, key, whole, faults, interrupted FROM run "
             "WHERE (? = '' OR key = ?) AND (? = '' OR whole = ?) ORDER BY began DESC, id DESC LIMIT ?",
@@ -222,16 +283,25 @@ def _read_run(db: sqlite3.Connection, number: int, *plain: Any) -> Run:
     results = db.execute(_RESULTS, (number,))
     kpis: dict[str, dict[str, float]] = {}
     for row, name, value in db.execute("SELECT row, name, value FROM kpi WHERE run = ?", (number,)):
-        kpis.setdefault(row, {})[name] = value
-    return Run(
-        run,
-        began,
-        deployment,
-        site,
-        key,
-        whole,
-        tuple(json.loads(faults)),
-        interrupted,
-        tuple(Result(case, of, row, Verdict(verdict), *rest) for case, of, row, verdict, *rest in results),
-        kpis,
-    )
+        kpis.setdefault(row, {})[name] = finite(value)
+    values = {
+        "run": run,
+        "began": finite(began),
+        "deployment": deployment,
+        "site": site,
+        "key": key,
+        "whole": whole,
+        "faults": json.loads(faults),
+        "interrupted": interrupted,
+    }
+    require_kinds(Run, values)
+    read = Run(**values | {"faults": tuple(values["faults"])}, results=tuple(map(_result, results)), kpis=kpis)
+    assert read.when  # raises where no calendar has that day
+    return read
+
+
+def _result(plain: tuple[Any, ...]) -> Result:
+    case, integration, row, verdict, attempts, wall_s, cause = plain
+    found = Result(case, integration, row, Verdict(verdict), attempts, finite(wall_s), cause)
+    require_kinds(Result, vars(found))
+    return found

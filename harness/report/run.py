@@ -180,9 +180,9 @@ def as_kept(planned: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     return [mask_plain(case) if case.get("mask") else case for case in planned]
 
 
-def remember(finished: FinishedRun) -> None:
-    """Let later runs know what this one found. Raises :class:`ResourceError` where that cannot be kept."""
-    history.append(finished.directory.parent / history.FILE, finished.entries)
+def remember(finished: FinishedRun) -> tuple[str, ...]:
+    """Let later runs know what this one found; see :func:`harness.report.history.keep`."""
+    return history.keep(finished.directory.parent / history.FILE, finished.entries)
 
 
 def read_end(run: Path) -> tuple[list[Mapping[str, Any]], RunEnd] | None:

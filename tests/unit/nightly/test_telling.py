@@ -249,7 +249,7 @@ class TestUnrecordedNights:
     def verified(self, tmp_path: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(alerts.VARIABLE, f"json://user:secret@127.0.0.1:{receiver.port}/")
         monkeypatch.setattr(night, "_verify", lambda command: (0, ()))
-        (tmp_path / history.FILE).write_bytes(b"no database" * 100)
+        (tmp_path / history.FILE).mkdir()
 
     def nightly(self, reports: Path, *more: str) -> Ended:
         file = str(Path("scenarios/deployments/simulated-talkdesk.toml").absolute())
@@ -263,13 +263,24 @@ class TestUnrecordedNights:
         ],
     )
     def test_one_is_told(self, tmp_path: Path, receiver: Receiver, more: Sequence[str], title: str) -> None:
-        """By a damaged history nobody would ever hear of a night again."""
+        """Without its history no later night would alert, either."""
         ended = self.nightly(tmp_path, *more)
         assert isinstance(ended.exception, ResourceError)
         ((_, _, body),) = receiver.requests
         sent = json.loads(body)
         assert (sent["title"], sent["type"]) == (title, "failure")
         assert sent["message"] == str(ended.exception)
+
+    def test_a_damaged_history_is_set_aside_and_the_alert_says_so(self, tmp_path: Path, receiver: Receiver) -> None:
+        (tmp_path / history.FILE).rmdir()
+        (tmp_path / history.FILE).write_bytes(b"no database" * 100)
+        ended = self.nightly(tmp_path)
+        assert ended.exit_code == 1, "the verification left no results"
+        (kept,) = tmp_path.glob(f"{history.FILE}.damaged-*")
+        assert kept.read_bytes() == b"no database" * 100
+        said = f"it is now {kept.name}, and a new history begins"
+        assert [line for line in ended.stdout.splitlines() if said in line]
+        assert said in json.loads(receiver.requests[0][2])["message"]
 
     def test_what_no_line_foresees_is_told(
         self, tmp_path: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch

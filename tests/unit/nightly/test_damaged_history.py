@@ -1,0 +1,155 @@
+"""A damaged ``history.sqlite`` is set aside, and costs a night neither its documents nor its alert."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from harness.errors import ResourceError
+from harness.nightly import night, store
+from harness.report import history
+from harness.report.run import finish, read_end, remember
+from tests.unit.nightly.conftest import Nights
+
+Damage = Callable[[Path], object]
+
+
+def _sql(statement: str) -> Damage:
+    def damage(path: Path) -> None:
+        connection = sqlite3.connect(path)
+        with connection:
+            connection.execute(statement)
+        connection.close()
+
+    return damage
+
+
+#: Damage that a run sees: in the tables of earlier runs, or in the file.
+OF_RUNS: dict[str, Damage] = {
+    "text as a time": _sql("UPDATE run SET began = 'yesterday'"),
+    "a time beyond any calendar": _sql("UPDATE run SET began = 1e300"),
+    "a number as JSON": _sql("UPDATE run SET faults = '7'"),
+    "garbage as JSON": _sql("UPDATE run SET faults = '[\"heavy'"),
+    "numbers in a list of names": _sql("UPDATE run SET faults = '[1]'"),
+    "JSON nested too deeply": _sql(f"UPDATE run SET faults = '{'[' * 100_000}'"),
+    "bytes as a case": _sql("UPDATE result SET case_id = CAST(case_id AS BLOB)"),
+    "text that is no UTF-8": _sql("UPDATE result SET cause = CAST(x'ff0a' AS TEXT)"),
+    "an unknown verdict": _sql("UPDATE result SET verdict = 'excellent'"),
+    "text as a count": _sql("UPDATE result SET attempts = 'many'"),
+    "text as a figure": _sql("UPDATE kpi SET value = 'slow'"),
+    "an infinite figure": _sql("UPDATE kpi SET value = 9e999"),
+    "a missing table": _sql("DROP TABLE result"),
+    "a missing column": _sql("ALTER TABLE run DROP COLUMN interrupted"),
+    "a missing column with an index": _sql("ALTER TABLE kpi RENAME COLUMN name TO title"),
+    "results without their run": _sql("DELETE FROM run"),
+    "a truncated file": lambda path: path.write_bytes(path.read_bytes()[:8192]),
+    "a file of some octets": lambda path: path.write_bytes(path.read_bytes()[:50]),
+    "not a database": lambda path: path.write_text("The nights of March.\n" * 100),
+}
+OF_NIGHTS: dict[str, Damage] = {
+    "text as the end": _sql("UPDATE night SET ended = 'late'"),
+    "a night beyond any calendar": _sql("UPDATE night SET began = -1e300"),
+    "text as an exit code": _sql("UPDATE night SET code = 'zero'"),
+    "bytes as a run": _sql("UPDATE night SET run = x'00'"),
+    "problems that are no JSON": _sql("UPDATE night SET problems = 'all well'"),
+    "problems that are no list": _sql("UPDATE night SET problems = '{}'"),
+    "problems that are numbers": _sql("UPDATE night SET problems = '[1, 2]'"),
+    "no table of nights": _sql("DROP TABLE night"),
+    "a column of nights renamed": _sql("ALTER TABLE night RENAME COLUMN problems TO trouble"),
+}
+
+
+def _set_aside(reports: Path) -> list[Path]:
+    return sorted(reports.glob(f"{history.FILE}.damaged-*"))
+
+
+@pytest.mark.parametrize("damage", (OF_RUNS | OF_NIGHTS).values(), ids=(OF_RUNS | OF_NIGHTS).keys())
+def test_a_night_after_damage_has_its_page_and_alert_and_begins_a_new_history(
+    nights: Nights, runs: ModuleType, damage: Damage
+) -> None:
+    nights.pass_one()
+    damage(nights.reports / history.FILE)
+    found = nights.pass_one(code=1, plays={"HOLD": runs.fails})
+
+    (kept,) = _set_aside(nights.reports)
+    assert kept.stat().st_size
+    assert len(found.notes) == 1
+    assert str(kept.name) in found.notes[0]
+    assert len(found.notes[0].splitlines()) == 1
+    assert found.alert is not None
+    assert found.notes[0] in found.alert.body
+    assert "HOLD" in found.page.read_text()
+    assert [one.problems for one in store.read(nights.reports / history.FILE, "s")] == [found.night.problems]
+    again = nights.pass_one(code=1, plays={"HOLD": runs.fails})
+    assert (again.notes, again.alert, _set_aside(nights.reports)) == ((), None, [kept])
+
+
+@pytest.mark.parametrize("damage", OF_RUNS.values(), ids=OF_RUNS.keys())
+def test_a_run_after_damage_has_its_reports_and_begins_a_new_history(
+    tmp_path: Path, runs: ModuleType, damage: Damage
+) -> None:
+    path = tmp_path / history.FILE
+
+    def run() -> tuple[str, ...]:
+        directory = runs.make_run(tmp_path, rows=("HOLD",)).directory
+        known = read_end(directory)
+        assert known is not None
+        finished = finish(directory, known[0], replace(known[1], allure_results=None))
+        assert finished.report.is_file()
+        return remember(finished)
+
+    assert run() == ()
+    damage(path)
+    (note,) = run()
+    (kept,) = _set_aside(tmp_path)
+    assert str(kept.name) in note
+    assert len(note.splitlines()) == 1
+    assert len(history.read(path)) == 1
+    assert run() == ()
+
+
+def test_a_passed_night_alerts_when_the_history_was_set_aside(nights: Nights) -> None:
+    """Otherwise the mornings after would compare with nothing, and no one would know."""
+    nights.pass_one()
+    (nights.reports / history.FILE).write_text("garbage\n" * 1000)
+    found = nights.pass_one()
+    assert found.night.code == 0
+    assert found.alert is not None
+    assert found.alert.body == f"{found.notes[0]}\nSee {found.page}"
+
+
+def test_a_night_says_what_its_verification_set_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The verification ends first, so as a rule it is the one that finds the damage."""
+    monkeypatch.setattr(
+        night, "_HARNESS", f"import pathlib; pathlib.Path({str(tmp_path)!r}, {history.FILE + '.damaged-1'!r}).touch()"
+    )
+    found = night.one_night([], tmp_path, series="s", bound=(), more=())
+    assert len(found.notes) == 1
+    assert f"{history.FILE}.damaged-1" in found.notes[0]
+
+
+def test_a_journal_goes_with_its_history(tmp_path: Path) -> None:
+    """SQLite would roll a new history back by the old one's journal."""
+    path = tmp_path / history.FILE
+    path.write_text("damaged")
+    path.with_name(f"{path.name}-journal").write_text("hot")
+    history.set_aside(path, ResourceError("damaged"))
+    (journal,) = [one for one in _set_aside(tmp_path) if one.name.endswith("-journal")]
+    assert journal.read_text() == "hot"
+    assert not path.exists()
+
+
+def test_a_history_that_cannot_be_written_is_left_where_it_is(tmp_path: Path, runs: ModuleType) -> None:
+    """A full disk or a lock is no damage."""
+    path = tmp_path / history.FILE
+    path.mkdir()
+    finished = runs.make_run(tmp_path, rows=("HOLD",)).directory
+    with pytest.raises(ResourceError, match="unable to open"):
+        history.append(path, history.read(path) or [])
+    assert finished.is_dir()
+    assert _set_aside(tmp_path) == []
