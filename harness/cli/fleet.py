@@ -161,6 +161,8 @@ def _tell(console: SafeConsole, finished: FinishedRun, record: Record, ledger: S
         _say(console, f"NOT RUN: {len(cases)} cases meant for {at}")
     for name, path in {**finished.files, "fleet": finished.directory / result.FILE}.items():
         _say(console, f"{name:14} {path}")
+    for note in finished.notes:
+        _say(console, note)
 
 
 def _check_live(made: FleetPlan, live: bool) -> None:

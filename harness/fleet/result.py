@@ -54,7 +54,8 @@ def report(
     _write(target / FILE, plan, record, ledger, target)
     finished = remake(target)
     signoff.seal(target, finished.cases)
-    point_latest(target)
+    if why := point_latest(target):
+        finished = dataclasses.replace(finished, notes=(*finished.notes, why))
     return finished
 
 

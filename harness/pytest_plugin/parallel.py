@@ -22,6 +22,7 @@ import pytest
 from harness.deployment.hours import AS_OF_VARIABLE, planned_at
 from harness.errors import HarnessError, MistakeError, ResourceError, SelectionError
 from harness.far_end.by_hand import SILENT_VARIABLE
+from harness.files import own_directories
 from harness.files.own_directories import MEMORY, Scratch
 from harness.forkserver.environment import allow_open_files
 from harness.forkserver.process import ForkServer
@@ -165,11 +166,27 @@ def _begin(config: pytest.Config) -> bool:
     if only_plans:
         check_faults([path for path, d in zip(files, deployments, strict=True) if d.kind == "simulated"], faults)
         return True
+    _use_own_temporary_files(config)
     run.directory = create(options.reports(config).absolute())
     _start(config, run, files)
     gate, worlds = _load_preflight_gate(), config.stash[WORLDS]
     mode = options.preflight(config)
     return bool(gate.check(run, mode, stderr=config.getoption("json"), looked=worlds.require_sound))
+
+
+def _use_own_temporary_files(config: pytest.Config) -> None:
+    """Another user can take the names of pytest's (pytest-of-USER) and of the machine's directory. Raises :class:`MistakeError`."""
+    try:
+        own_directories.of_this_machine()
+        if not config.option.basetemp:
+            scratch = Scratch()
+            config.add_cleanup(scratch.close)
+            config.option.basetemp = str(scratch.path / "pytest")
+    except OSError as error:
+        where = error.filename or "temporary files"
+        raise MistakeError(
+            f"{where}: {error.strerror}; set TMPDIR to a directory that only you can write to"
+        ) from error
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 from pathlib import Path
 
 from harness.errors import MistakeError
@@ -14,6 +13,8 @@ from harness.limits import try_lease
 _CONTROL, _RUNNER = "control", "runner"
 #: One of these is in each run's directory: of a run that ended, has begun, or was never more than cases.
 _OF_A_RUN = ("run.json", "scope.json", "cases")
+#: Levels of directories. A run and Allure's report have up to four; Python's own walks end in a RecursionError at a thousand.
+_DEEPEST = 32
 
 
 def require_run(directory: Path) -> None:
@@ -40,14 +41,25 @@ def require_files(directory: Path) -> None:
 
     A view is written where a link leads, a pipe is waited for without end, and what a link shows is handed on with the rest.
     """
-    for here, directories, files in os.walk(directory):
-        for name in (*directories, *files):
-            path = Path(here, name)
+    waiting = [(directory, 0)]
+    while waiting:
+        here, depth = waiting.pop()
+        if depth > _DEEPEST:
+            raise MistakeError(
+                f"{directory}: has directories more than {_DEEPEST} levels deep; allowed: as the run wrote it"
+            )
+        try:
+            entries = list(os.scandir(here))
+        except OSError as error:
+            raise MistakeError(f"{here}: cannot be read: {error.strerror}") from error
+        for entry in entries:
+            path = Path(entry.path)
             if path == directory / _CONTROL:
                 continue
-            kind = path.lstat().st_mode
-            if not (stat.S_ISDIR(kind) or stat.S_ISREG(kind)):
-                what = "a link" if stat.S_ISLNK(kind) else "no file"
+            if entry.is_dir(follow_symlinks=False):
+                waiting.append((path, depth + 1))
+            elif not entry.is_file(follow_symlinks=False):
+                what = "a link" if entry.is_symlink() else "no file"
                 raise MistakeError(f"{path}: is {what}; allowed in the directory of a run: files and directories")
 
 

@@ -44,7 +44,7 @@ from harness.report import scope as scopes
 from harness.report.causes import CauseGroup, grouped, judged
 from harness.report.evidence import CaseEvidence, case_of, key_of
 from harness.report.hearing import draw
-from harness.report.latest import LATEST, point_latest
+from harness.report.latest import point_latest
 from harness.report.listing import places_of
 from harness.report.never_ended import why_it_never_ended
 from harness.report.pcap import capture
@@ -169,8 +169,7 @@ def finish(run: Path, planned: Sequence[Mapping[str, object]], end: RunEnd) -> F
         write_end(run, planned, end)
         evidences, scope = read_cases(run), scope_of(run, planned)
         finished = _finish(run, planned, end, evidences, scope)
-        if not point_latest(run):
-            why = f"{run.parent / LATEST}: not made, since this file system has no links"
+        if why := point_latest(run):
             finished = dataclasses.replace(finished, notes=(*finished.notes, why))
     return finished
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import getpass
 import json
+import os
 
 import pytest
 
@@ -159,3 +161,28 @@ def test_a_preflight_may_only_tell(tree: Tree) -> None:
     code, output = tree.run("--deployment", str(tree.deployment()), "-n", "2", "--preflight=tell")
     assert code == 0
     assert "OPTIONS 127.9.9.1:5060/udp" in output
+
+
+def test_names_that_another_user_has_taken_in_the_temporary_folder_break_no_run(tree: Tree) -> None:
+    """Anybody can make them first in /tmp: pytest's own directory and the harness's."""
+    (tree.path / "elsewhere").mkdir()
+    for name in (f"pytest-of-{getpass.getuser()}", f"harness-{os.geteuid()}"):
+        (tree.path / "tmp" / name).symlink_to(tree.path / "elsewhere")
+    tree.scenarios(SCENARIO)
+    process = tree.start("--deployment", str(tree.deployment()), "-n", "2", forked=True, HOME=str(tree.path))
+    code, output = tree.finished(process)
+    assert code == pytest.ExitCode.OK, output
+    assert not list((tree.path / "elsewhere").iterdir())
+    assert len(list((tree.path / "tmp").iterdir())) == 2, "nothing is left of the run"
+
+
+def test_without_any_directory_of_its_own_a_run_says_what_to_do(tree: Tree) -> None:
+    (tree.path / "tmp" / f"harness-{os.geteuid()}").symlink_to(tree.path)
+    tree.scenarios(SCENARIO)
+    process = tree.start("--deployment", str(tree.deployment()), forked=True, HOME="/proc/nowhere")
+    code, output = tree.finished(process)
+    assert code == pytest.ExitCode.USAGE_ERROR
+    assert output.startswith("ERROR: /proc/nowhere")
+    assert output.endswith("set TMPDIR to a directory that only you can write to\n")
+    assert len(output.splitlines()) == 1
+    assert not (tree.path / "reports").exists()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -13,6 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 from harness.cli.app import application
+from harness.errors import MistakeError
 from harness.report.evidence import CaseEvidence
 from harness.report.run import ALLURE, RunEnd, case_directory, create, read_end, write_end
 
@@ -62,6 +65,27 @@ def a_case_that_is_a_link(run: Path, mine: Path) -> None:
 def a_pipe(run: Path, mine: Path) -> None:
     (a_case(run) / "events.jsonl").unlink()
     os.mkfifo(a_case(run) / "events.jsonl")
+
+
+@pytest.mark.parametrize("command", [("report",), ("explain",), ("signoff", "verify", "--key", "key.pub")])
+def test_directories_nested_without_end_are_refused_in_one_line(
+    received: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    """They ended in a traceback. Their paths are nearly as long as Linux allows."""
+    monkeypatch.chdir(tmp_path)
+    name, *more = command
+    arguments = [name, *more[:1], str(received), *more[1:]] if name == "signoff" else [name, *more, str(received)]
+    deep = a_case(received)
+    with contextlib.chdir(deep):
+        for _ in range(1900):
+            os.mkdir("d")
+            os.chdir("d")
+    try:
+        ended = CliRunner().invoke(application(), arguments)
+    finally:
+        subprocess.run(["rm", "-rf", str(deep)], check=True)  # pytest's own removal would recurse as well
+    assert isinstance(ended.exception, MistakeError)
+    assert str(ended.exception).endswith("more than 32 levels deep; allowed: as the run wrote it")
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from harness.errors import HarnessError, MistakeError, ResourceError
+from harness.errors import MistakeError, ResourceError
 from harness.integrations import load
 from harness.report import allure_report, history, sound
 from harness.report import summary as summaries
@@ -125,12 +125,21 @@ class TestLatest:
         assert any("has no links" in note for note in finished.notes)
         assert not os.path.lexists(run.directory.parent / "latest")
 
-    def test_a_directory_in_its_place_is_not_touched(self, tmp_path: Path) -> None:
-        (tmp_path / "latest").mkdir()
+    @pytest.mark.parametrize("kind", ["file", "directory"])
+    def test_what_else_has_its_name_is_left_as_it_is_and_a_note_says_so(self, run: Any, kind: str) -> None:
+        taken = run.directory.parent / "latest"
+        taken.mkdir() if kind == "directory" else taken.write_text("my notes")
+        finished = ended(run.directory, run.planned, RunEnd(workers=4, wall_s=9.0))
+        (note,) = [note for note in finished.notes if "latest" in note]
+        assert note == f"{taken}: is not a link to the newest run, and is left as it is; move it away"
+        assert taken.is_dir() if kind == "directory" else taken.read_text() == "my notes"
+        assert not list(taken.parent.glob(".latest*"))
+
+    def test_a_link_to_a_run_that_is_gone_is_replaced(self, tmp_path: Path) -> None:
         (tmp_path / "one").mkdir()
-        with pytest.raises(HarnessError, match="move it away"):
-            point_latest(tmp_path / "one")
-        assert sorted(path.name for path in tmp_path.iterdir()) == ["latest", "one"]
+        (tmp_path / "latest").symlink_to("gone")
+        assert point_latest(tmp_path / "one") == ""
+        assert (tmp_path / "latest").resolve() == tmp_path / "one"
 
 
 class TestFinish:
