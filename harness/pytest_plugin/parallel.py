@@ -42,6 +42,7 @@ from harness.report.run import ALLURE, create
 from harness.scenario.phones import stand_in
 
 _INPUT = "harness"
+_AS_OF = pytest.StashKey[str]()  #: the moment that HARNESS_AS_OF had set before the run began; else empty
 _SLOT = pytest.StashKey[Lease]()
 _RUNNER = pytest.StashKey[Lease]()
 _TEXT = pytest.StashKey[str]()  #: what every worker is told
@@ -122,6 +123,7 @@ def _end_in_order() -> None:
 def _begin(config: pytest.Config) -> bool:
     """Whether the session may begin."""
     files = options.files(config)
+    config.stash[_AS_OF] = planned_at().isoformat() if os.environ.get(AS_OF_VARIABLE) else ""
     _hand_down(config, AS_OF_VARIABLE, datetime.now(UTC).isoformat())  # workers and worlds make the same plan
     planned_at()  # what is no moment is said before anything is read
     _hand_down(config, "OPENBLAS_NUM_THREADS", "1")  # they multiply small matrices: threads only cost
@@ -225,7 +227,8 @@ def _load_preflight_gate() -> Any:
 
 def _write_scope(config: pytest.Config, run: Run) -> None:
     try:
-        scope.write(run.directory, run.scope(options.given(config), _command()))
+        given: scope.Options = {**options.given(config), "as_of": config.stash[_AS_OF]}
+        scope.write(run.directory, run.scope(given, _command()))
     except OSError as error:
         raise ResourceError(f"{run.directory}: the run's results cannot be written here: {error.strerror}") from error
 

@@ -312,6 +312,7 @@ def said_of_the_run(summary: Summary, end: RunEnd, scope: scopes.Scope | None) -
     """With what is true of a part of the run's cases as well: what it was made with and of, and what was injected."""
     summary.versions = dict(scope.versions) if scope else {}
     summary.faults = list(scope.options.get("fault") or ()) if scope else rerun.faults(end.command)
+    summary.as_of = scope.options.get("as_of", "") if scope else ""
     summary.made_of = list(end.made_of)
     return summary
 

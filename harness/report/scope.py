@@ -59,6 +59,7 @@ class Options(TypedDict, total=False):
     live: bool | str
     no_manual: bool | str
     preflight: str
+    as_of: str  # the moment by which hours were judged, where HARNESS_AS_OF set one; else empty
 
 
 class LeftOutDocument(TypedDict):

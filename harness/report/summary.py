@@ -81,6 +81,7 @@ class Figures(VerdictCounts):
     strangers: list[StrangerDocument]
     required_missing: list[str]
     faults: list[str]
+    as_of: str  # the moment by which hours were judged, where HARNESS_AS_OF set one; else empty
     made_of: list[str]
 
 
@@ -169,6 +170,7 @@ class Summary:
     coverage: dict[str, Coverage] = field(default_factory=dict)
     required: list[str] = field(default_factory=list)  #: rows that had to be run and were not, with why
     faults: list[str] = field(default_factory=list)  #: injected on purpose
+    as_of: str = ""  #: the moment by which hours were judged, where it was set
     made_of: list[str] = field(default_factory=list)  #: the runs that it was made of
 
     @property
@@ -239,6 +241,7 @@ class Summary:
             "strangers": self.strangers,
             "required_missing": self.required,
             "faults": self.faults,
+            "as_of": self.as_of,
             "made_of": self.made_of,
         }
 

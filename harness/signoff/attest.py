@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NotRequired
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
@@ -64,6 +64,7 @@ class Predicate(TypedDict):
     passedTests: list[str]
     warnedTests: list[str]  # not proved, and covered by a waiver
     failedTests: list[str]
+    hoursJudgedAsOf: NotRequired[str]  # where HARNESS_AS_OF set another moment than that of the run
 
 
 class StatementDocument(TypedDict):
@@ -149,13 +150,16 @@ def predicate_of(decision: Decision, inputs: Sequence[Path]) -> Predicate:
     digests = {path.name: manifest.digest(path) for path in inputs}
     if decision.scope:
         digests |= {f"deployment {one.name}": one.hash for one in decision.scope.deployments}
-    return {
+    predicate: Predicate = {
         "result": _RESULT[decision.outcome],
         "configuration": [{"name": name, "digest": {"sha256": digest}} for name, digest in digests.items()],
         "passedTests": named["passedTests"],
         "warnedTests": named["warnedTests"],
         "failedTests": named["failedTests"],
     }
+    if decision.scope and (as_of := decision.scope.options.get("as_of")):
+        predicate["hoursJudgedAsOf"] = as_of
+    return predicate
 
 
 def name_of(row: RowResult) -> str:

@@ -222,6 +222,8 @@ def _remarks(
     is_quick = "quick" in str(options.get("timings")).split(", ")
     if is_quick and any(d.kind == "simulated" for d in (scope.deployments if scope else ())):
         yield "Timings that the guides let one set were scaled down (--timings quick)."
+    if options.get("as_of"):
+        yield f"Hours were judged as of {options['as_of']}, which HARNESS_AS_OF set."
     if options.get("no_manual"):
         yield "Nobody was asked to start anything (--no-manual): rows that need a person were not observable."
     if made_of:

@@ -135,6 +135,7 @@ def _options(decision: Decision) -> list[tuple[str, str]]:
     names = {"keyword": "-k"}
     kinds = {one.kind for one in decision.scope.deployments}
     nothing = {"live"} if kinds == {"simulated"} else {"timings"} if "simulated" not in kinds else set()
+    nothing |= {"as_of"}  # a sentence of its own says it
     return [
         (names.get(name, f"--{name.replace('_', '-')}"), words(name, value))
         for name, value in given.items()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import os
 import signal
 import time
@@ -41,6 +43,35 @@ def test_a_night_is_signed_and_every_change_is_found(tree: Any) -> None:
     assert code == 1
     assert f"NOT VERIFIED  {wav.relative_to(run)}: was changed" in output
     assert tree.harness("report", str(run))[0] == 2
+
+
+def test_the_moment_that_hours_were_judged_by_is_in_scope_report_and_sign_off(tree: Any) -> None:
+    """Otherwise HARNESS_AS_OF could open or close a number, and nobody who reads the sign-off would know."""
+    file = tree.deployment()
+    tree.scenarios("""
+    @scenario("INBOUND")
+    def test_inbound(see):
+        see()
+    """)
+    moment = "2026-03-08T03:00:00+00:00"
+    assert tree.harness("signoff", "key", "key.pem")[0] == 0
+    for set_by_the_user in (True, False):
+        environment = {"HARNESS_AS_OF": moment} if set_by_the_user else {}
+        process = tree.start("--deployment", str(file), live=True, forked=True, **environment)
+        code, output = tree.finished(process)
+        assert code == 0, output
+        run = (tree.path / "reports" / "latest").resolve()
+        tree.harness("signoff", str(run), "--key", "key.pem", "--no-pdf")
+        payload = json.loads((run / "signoff.intoto.json").read_text())["payload"]
+        said = [
+            json.loads((run / "scope.json").read_text())["options"]["as_of"],
+            json.loads((run / "summary.json").read_text())["as_of"],
+            json.loads(base64.b64decode(payload))["predicate"].get("hoursJudgedAsOf", ""),
+        ]
+        assert said == [moment if set_by_the_user else ""] * 3
+        for name in ("report.html", "signoff.html"):
+            text = (run / name).read_text()
+            assert ("HARNESS_AS_OF" in text, moment in text) == (set_by_the_user, set_by_the_user), name
 
 
 def test_a_run_that_was_killed_is_not_accepted(tree: Any) -> None:

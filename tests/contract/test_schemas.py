@@ -47,7 +47,10 @@ def written(directory: Path) -> Documents:
 
     files = ["lab.toml", "blind.toml"]
     chosen = ["--row", "SBC-INBOUND", "--row", "OWN-BREAKS"]
-    printed = harness("verify", *files, *chosen, "--fault", "no-g711@orders", "--json", cwd=directory, exits=1)
+    moment = {"HARNESS_AS_OF": "2026-03-11T15:00:00+00:00"}  # so that it is in scope, summary and statement
+    printed = harness(
+        "verify", *files, *chosen, "--fault", "no-g711@orders", "--json", cwd=directory, exits=1, **moment
+    )
     found["verify"].append(json.loads(printed))
     run = (directory / "reports" / "latest").resolve()
     live = _live_run(directory, found)

@@ -112,11 +112,11 @@ def test_a_history_that_has_no_room_is_said(tmp_path: Path) -> None:
         assert found.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
 
-def test_a_history_that_is_none_takes_no_report_away(tmp_path: Path, samples: ModuleType) -> None:
+def test_a_history_that_cannot_be_opened_takes_no_report_away(tmp_path: Path, samples: ModuleType) -> None:
     """The run is broken by it, and its evidence none the worse."""
     run, case = tmp_path / "run", samples.case_of()
     samples.passed(run / "cases" / "one", case)
-    (tmp_path / history.FILE).write_bytes(b"no database" * 100)
+    (tmp_path / history.FILE).mkdir()
     end = RunEnd(workers=1, wall_s=1.0)
     finished = finish(run, [case], end)
     (note,) = finished.notes
