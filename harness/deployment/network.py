@@ -31,24 +31,24 @@ class Platform(Model):
 
     domain: Host  #: its SIP domain
     host: Host | None = None  #: its SBC, for OPTIONS and registration of agents
-    port: Port | None = None  #: of that host, over the transport of the agents' account
-    addresses: tuple[Source, ...] = ()  #: from where else its signalling comes
+    port: Port | None = None  #: port of that host, over the transport of the agents' account
+    addresses: tuple[Source, ...] = ()  #: other sources of its signalling
     report: Report | None = None
 
 
 class Trunk(Secret):
     """A SIP trunk between the platform and the AI."""
 
-    name: str = Field(min_length=1)  #: of your own choosing; numbers name it
-    ai: Ai = "synthflow"  #: who is the AI on it: Synthflow, or a phone of ours
-    transport: Transport  #: over which it signals to the AI
-    port: Port  #: of the AI: 32681 for UDP and TCP, 32682 for TLS
+    name: str = Field(min_length=1)  #: your name for it
+    ai: Ai = "synthflow"  #: who is the AI: Synthflow, or a harness phone
+    transport: Transport  #: of signalling to the AI
+    port: Port  #: the AI's: 32681 for UDP and TCP, 32682 for TLS
     authentication: Literal["ip", "digest"] = "ip"  #: by the AI's address, or by digest with ``username``
     host: Host | None = None  #: the AI's signalling host, as the platform's trunk has it
-    #: ``host:port`` at the platform where the AI sends its calls (Termination URI); without a port the transport's own.
+    #: ``host:port`` at the platform where the AI sends its calls (Termination URI); default port: the transport's.
     termination: HostPort | None = None
-    max_concurrent_calls: int = Field(3, ge=1)  #: as many as the platform lets onto it
-    #: From which the platform takes calls and registrations; preflight compares them.
+    max_concurrent_calls: int = Field(3, ge=1)  #: how many the platform allows on it
+    #: Where the platform accepts calls and registrations from; preflight compares them.
     allowed_addresses: tuple[Source, ...] = ()
 
     @model_validator(mode="after")
@@ -92,15 +92,15 @@ def _pair(certificate: str | None, private_key: str | None) -> tuple[str, str] |
 class StandIn(Model):
     """Where the harness's phone listens when it takes the AI's place."""
 
-    bind: Host | None = None  #: the address of this machine where the phone in the AI's place listens
-    certificate: str | None = None  #: what it shows on TLS: a PEM file
-    private_key: str | None = None  #: of that certificate
-    stranger_bind: Host | None = None  #: an address that no allowlist names
-    shared: bool = False  #: whether strangers' calls come there, too; ours are told by their number
-    #: How often the platform asks by OPTIONS whether the trunk's far end is there, where it does; calls then wait until it has.
+    bind: Host | None = None  #: this machine's address where the phone in the AI's place listens
+    certificate: str | None = None  #: its TLS certificate (PEM)
+    private_key: str | None = None  #: the certificate's key
+    stranger_bind: Host | None = None  #: another address, in no allowlist
+    shared: bool = False  #: strangers' calls come there, too; calls are told apart by caller ID
+    #: How often the platform probes the trunk by OPTIONS; calls then wait until it has.
     options_every_s: float | None = Field(None, ge=1, le=600)
-    #: To be shown where they have to be refused: ``[stand_in.bad_certificates.expired]``, ``….self-signed]`` and
-    #: ``….wrong-name]``, no others, each with ``certificate`` and ``private_key`` (PEM files). TLS-BADCERT shows all three.
+    #: Certificates that must be refused (``TLS-BADCERT``): ``[stand_in.bad_certificates.expired]``, ``….self-signed]`` and
+    #: ``….wrong-name]``, each with ``certificate`` and ``private_key``.
     bad_certificates: dict[Literal["expired", "self-signed", "wrong-name"], CertificateFiles] = {}
 
     @property
@@ -113,20 +113,20 @@ class Account(Model):
     """Where the harness's phones register, or send through."""
 
     domain: Host  #: its SIP domain
-    transport: Transport = "udp"  #: over which the phones signal
-    host: Host | None = None  #: where they send to: a name that has an address; SRV records are not followed
-    port: Port | None = None  #: of that host, as its SRV record has it where there is one: mostly 5060, with TLS 5061
-    #: Whether they register; else they only call, and none of them is an agent's, or the one that a campaign calls.
+    transport: Transport = "udp"  #: of the phones' signalling
+    host: Host | None = None  #: where they send to; SRV records are not followed
+    port: Port | None = None  #: port of that host: mostly 5060, with TLS 5061
+    #: Whether they register. If not, they only call: none is an agent's, or the one that a campaign calls.
     register_: bool = Field(True, alias="register")
-    ca_file: str | None = None  #: whom they trust on TLS; none means the file's own ``ca_file``
-    certificate: str | None = None  #: what they show on TLS where the server asks for it (mutual TLS): a PEM file
-    private_key: str | None = None  #: of that certificate
-    addresses: tuple[Source, ...] = ()  #: from where else its signalling comes
-    bind: Host | None = None  #: the address of this machine from which they send; chosen by the system unless said
-    public_address: Host | None = None  #: what Contact and SDP name, where a router with a fixed address is in between
-    #: ``host:port`` that tells the public address, where it is not fixed (RFC 8489); without a port 3478.
+    ca_file: str | None = None  #: CA certificates for TLS (PEM); default: the file's ``ca_file``
+    certificate: str | None = None  #: client certificate (PEM), for mutual TLS
+    private_key: str | None = None  #: the certificate's key
+    addresses: tuple[Source, ...] = ()  #: other sources of its signalling
+    bind: Host | None = None  #: this machine's address from which they send; default: the system's choice
+    public_address: Host | None = None  #: what Contact and SDP name, behind a router with a fixed address
+    #: ``host:port`` that tells a public address that is not fixed (RFC 8489); default port 3478.
     stun_server: HostPort | None = None
-    #: First and last port for audio, where a firewall lets through no others.
+    #: First and last port for audio, if a firewall limits them.
     rtp_ports: tuple[Annotated[int, Field(ge=1024, le=65535)], Annotated[int, Field(ge=1024, le=65535)]] | None = None
     srtp: Literal["off", "optional", "mandatory"] = "off"  #: whether they encrypt audio (SDES)
 
@@ -172,13 +172,13 @@ class PhoneEntry(Secret):
     """One of the harness's own phones."""
 
     account: str  #: the account it belongs to
-    number: E164 | None = None  #: its telephone number: a phone that calls, or an agent's outside the platform
+    number: E164 | None = None  #: its number: a phone that calls, or an agent's outside the platform
     user: User | None = None  #: its user name at the platform: an agent's phone
     bind: Host | None = None  #: an address of its own, instead of the account's
-    #: Whose number an agent's phone shows that the platform calls by ``number``: the caller's, one of the platform's that this file
+    #: Whose number is shown to an agent called by ``number``: the caller's, one of the platform's that this file
     #: has, or any.
     shows: Literal["original", "platform", "any"] = "original"
-    accept: Key | None = None  #: the digit by which such an agent takes the call
+    accept: Key | None = None  #: the digit with which such an agent takes the call
 
     @property
     def aor_user(self) -> str:

@@ -46,26 +46,26 @@ def plain_name(name: str) -> str:
 class Report(Model):
     """The platform's own report of its calls, CSV or JSON: where a call landed in a group without phones of ours."""
 
-    url: WebAddress | None = None  #: that gives the report; ``{since}`` is a minute before the call began, in UTC
-    method: Literal["GET", "POST"] = "GET"  #: of that request
-    headers: dict[str, str] = {}  #: of that request; none that holds a secret
-    headers_env: dict[str, Variable] = {}  #: header name → environment variable that holds its value
-    body: str = ""  #: of that request; ``{since}`` as in ``url``
-    ca_file: str | None = None  #: whom the harness trusts there; none means the system's own list
-    timeout_s: float = Field(10.0, gt=0, le=120)  #: of one request
-    #: Instead of ``url``: a file beside this one, which somebody puts there anew after the calls.
+    url: WebAddress | None = None  #: gives the report; ``{since}`` is a minute before the call, in UTC
+    method: Literal["GET", "POST"] = "GET"  #: the request's
+    headers: dict[str, str] = {}  #: the request's, without secrets
+    headers_env: dict[str, Variable] = {}  #: header name → variable with its value
+    body: str = ""  #: the request's; ``{since}`` as in ``url``
+    ca_file: str | None = None  #: CA certificates (PEM); default: the system's
+    timeout_s: float = Field(10.0, gt=0, le=120)  #: limit of one request
+    #: Instead of ``url``: a file beside this one, put there after the calls.
     file: str | None = Field(None, min_length=1)
-    #: What the report calls its columns, where it is none of the names that are known (above).
+    #: Names of columns that are not known (above).
     columns: dict[ReportField, str] = {}
-    #: How its times are written, as Python's ``strptime`` has it; none: ISO 8601, or seconds since 1970.
+    #: Of its times, for Python's ``strptime``; default: ISO 8601, or seconds since 1970.
     time_format: TimeFormat | None = None
-    zone: Zone | None = None  #: by whose clocks its times are that name no offset; none: UTC
-    #: Names in the group column that stand for no people, as of the group through which calls go to the AI.
+    zone: Zone | None = None  #: of times without an offset; default: UTC
+    #: Names in the group column that are no people, e.g. the group that leads to the AI.
     ignore: tuple[Annotated[str, Field(min_length=1)], ...] = ()
-    stay_s: float = Field(20.0, ge=5, le=300)  #: for how long a caller stays with people whom nobody of ours hears
-    within_s: float = Field(300.0, gt=0, le=7200)  #: how long after the call's end the report may list it
-    poll_s: float = Field(10.0, gt=0, le=600)  #: between two looks at it
-    #: ``unknown``: a row may pass though nobody knows whether the caller and these people hear each other; none: it may not.
+    stay_s: float = Field(20.0, ge=5, le=300)  #: how long a caller stays with people whom the harness does not hear
+    within_s: float = Field(300.0, gt=0, le=7200)  #: how long after its end the report may list a call
+    poll_s: float = Field(10.0, gt=0, le=600)  #: between two requests
+    #: ``unknown``: a row may pass although it is not known whether the caller and these people hear each other.
     strength: Literal["unknown"] | None = None
 
     @model_validator(mode="after")

@@ -33,24 +33,26 @@ RoutedBy = Literal["language", "department", "menu"]
 class Line(Model):
     """A number at the platform, and where its routing sends the call: to the AI over a trunk, or to people only."""
 
-    did: E164 | None = None  #: the number, where it is one
-    #: Trunk → number, for one routing that has a number of its own on each of several trunks.
+    did: E164 | None = None  #: its number
+    #: Trunk → number, for one routing with a number on each of several trunks.
     dids: dict[str, E164] = {}
-    trunk: str | None = None  #: the trunk that carries ``did``; may be left out where there is only one
-    assistant: str | None = None  #: the assistant the call is meant for
-    group: str | None = None  #: the group the call is meant for, where it must never reach the AI
-    press: Digits | None = None  #: what the caller presses in the menus before the AI, a digit for each level
-    announcement_s: float = Field(0.0, ge=0, le=120)  #: how long the platform speaks before anybody else does
-    routed_by: RoutedBy | None = None  #: by which routing rule calls come to this assistant and no other
-    fallback: str | None = None  #: the group that takes over when the AI cannot be had
-    refer: Literal["consumed", "passed-on"] = "consumed"  #: what the platform does with the AI's REFER
-    reachable: bool = True  #: false: the trunk of this line leads to a host that does not answer
-    may_fail: bool = True  #: whether a stand-in may refuse calls here, to prove the fallback
-    selector: LineOfText | None = None  #: the X-Gladly-Routing-Selector this line sends
-    plaintext: bool = False  #: the destination lacks transport=tls
-    hours: Hours | None = None  #: when it is open, e.g. ``mon-fri 08:00-18:00, 2026-12-25 closed``; none: always
-    zone: Zone | None = None  #: by whose clocks, e.g. ``Europe/Berlin``; none: by the file's own ``zone``
-    closed: str | None = None  #: the group that answers out of hours; a message does where none is named
+    trunk: str | None = None  #: carries ``did``; may be left out if there is only one
+    assistant: str | None = None  #: where its calls lead
+    group: str | None = None  #: where its calls lead, if they must never reach the AI
+    press: Digits | None = None  #: what the caller presses in menus before the AI, a digit for each level
+    announcement_s: float = Field(0.0, ge=0, le=120)  #: how long the platform speaks first
+    routed_by: RoutedBy | None = None  #: the routing rule that leads to this assistant
+    fallback: str | None = None  #: the group that takes over if the AI fails
+    refer: Literal["consumed", "passed-on"] = (
+        "consumed"  #: the AI's REFER: carried out by the platform, or passed on to the caller
+    )
+    reachable: bool = True  #: false: its trunk leads to a host that does not answer
+    may_fail: bool = True  #: a stand-in may refuse calls here, to prove the fallback
+    selector: LineOfText | None = None  #: the X-Gladly-Routing-Selector that it sends
+    plaintext: bool = False  #: its destination lacks ``transport=tls``
+    hours: Hours | None = None  #: when it is open (above); default: always
+    zone: Zone | None = None  #: of its hours; default: the file's ``zone``
+    closed: str | None = None  #: the group that answers out of hours; default: a message does
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -75,23 +77,23 @@ class Line(Model):
 class Group(Model):
     """A ring group, or an agent queue: what reaches it, and the people in it who have phones of ours."""
 
-    did: E164 | None = None  #: the number that reaches it; none where it has no number of its own
-    #: Without ``did``: the user of the SIP address that calls are transferred to, as an extension; none: numbers alone lead to it.
+    did: E164 | None = None  #: its number, if it has one
+    #: Without ``did``: the SIP user or extension that calls are transferred to.
     user: User | None = None
-    #: The phones of ours that are logged in, in the order in which they ring. None: others answer, and no landing is seen.
+    #: The harness phones that are logged in, in ringing order. None: others answer, and no landing is seen.
     agents: tuple[str, ...] = ()
-    away: tuple[str, ...] = ()  #: those of the agents whom the platform does not call, though they have a phone
-    empty: bool = False  #: nobody at all is logged in, so that a transfer to it fails
-    rings: Literal["all", "batches", "one-by-one"] = "all"  #: all agents at once, so many at a time, or in turns
+    away: tuple[str, ...] = ()  #: agents whom the platform does not call
+    empty: bool = False  #: nobody is logged in, so a transfer to it fails
+    rings: Literal["all", "batches", "one-by-one"] = "all"  #: all agents at once, ``batch`` at a time, or one by one
     batch: int = Field(2, ge=1)  #: how many ring at once in ``batches``
-    ring_s: float = Field(30.0, gt=0, le=600)  #: for how long they ring before the next do
+    ring_s: float = Field(30.0, gt=0, le=600)  #: how long they ring before the next do
     pause_s: float = Field(1.0, ge=0, le=60)  #: before the next ring
-    #: For how long a caller waits, with music, until somebody takes the call.
+    #: How long a caller waits, with music.
     queue_s: float = Field(0.0, ge=0, le=3600)
-    voicemail: bool = False  #: whether a machine answers when nobody does
-    topic: LineOfText | None = None  #: by which the platform routes to it, in a header
-    shared: bool = False  #: whether strangers' calls land there, too; ours are told by their number
-    #: What the platform's report calls it, in any of these names: by the report a landing is seen where no agent has a phone of ours.
+    voicemail: bool = False  #: a machine answers if nobody does
+    topic: LineOfText | None = None  #: the header value by which the platform routes to it
+    shared: bool = False  #: strangers' calls land there, too; calls are told apart by caller ID
+    #: Its names in the platform's report.
     reported_as: tuple[Annotated[str, Field(min_length=1)], ...] = ()
 
     @property
@@ -145,16 +147,16 @@ class Group(Model):
 class Transfer(Model):
     """What an assistant does with a caller who asks for a person."""
 
-    transfer: Literal["cold", "warm"] | None = None  #: how it hands over: by REFER, or by a new call of its own
+    transfer: Literal["cold", "warm"] | None = None  #: how it hands over: by REFER, or by a new call
     transfer_to: str | None = None  #: the group it hands over to
     transfer_topic: LineOfText | None = None  #: the topic it sends along
-    #: For how long it may speak with the agent of a warm transfer before it joins the caller.
+    #: How long it may speak with the agent of a warm transfer before it joins the caller.
     briefing_s: float = Field(0.0, ge=0, le=120)
-    #: Whose number an agent sees after a warm transfer. Synthflow's transfer action has to be set to it: by itself it shows ``agent``,
-    #: the assistant's own.
+    #: Whose number an agent sees after a warm transfer. Set Synthflow's transfer action to it: by itself it shows ``agent``,
+    #: the assistant's.
     transfer_caller_id: CallerIdMode = "original"
-    fixed_caller_id: E164 | None = None  #: that number, where it is always the same
-    caller_id_header: OwnHeader | None = None  #: the header it is taken from
+    fixed_caller_id: E164 | None = None  #: the number, if ``fixed``
+    caller_id_header: OwnHeader | None = None  #: the header, if ``header``
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -178,13 +180,13 @@ class Transfer(Model):
 class Handover(Transfer):
     """One of several handovers of an assistant, by topic, each with its own way to be asked for it."""
 
-    transfer: Literal["cold", "warm"]  #: how it hands over: by REFER, or by a new call of its own
+    transfer: Literal["cold", "warm"]  #: how it hands over: by REFER, or by a new call
     transfer_to: str  #: the group it hands over to
-    #: By which it is asked for, each with a case of its own; none: those of ``digit`` and ``prompt`` that are there.
+    #: How it is asked for; each way has its own case. Default: ``digit`` and ``prompt``, if given.
     ways: tuple[Way, ...] = ()
-    digit: Digit | None = None  #: that asks for it
-    prompt: Prompt | None = None  #: that asks for it: one that comes with the harness, or a WAV file
-    #: What the caller answers when the AI asks back before it hands over, one after the other: a prompt as above, or a digit.
+    digit: Digit | None = None  #: the digit that asks for it
+    prompt: Prompt | None = None  #: the prompt that asks for it
+    #: What the caller answers when the AI asks back, in order.
     then: tuple[Answer, ...] = ()
 
     @model_validator(mode="before")
@@ -199,12 +201,12 @@ class Handover(Transfer):
 class Assistant(Transfer):
     """One of Synthflow's assistants."""
 
-    #: The number it answers at. It may be that of a line which leads to it, as where Synthflow has the platform's own imported.
+    #: The number it answers at. It may be the number of a line that leads to it, e.g. if Synthflow has imported the platform's.
     did: E164
-    #: Synthflow's id of it, as its page shows it: the API lists calls by it (``GET /calls?model_id=``).
+    #: Synthflow's id, from the agent's page; the API lists calls by it.
     model_id: SynthflowId | None = None
-    voice: int | None = Field(None, ge=240, le=255)  #: its mark, where it speaks in marks: the simulated one does
-    behaviour: Behaviour = "talks"  #: what it does with calls; all but the first prove fallbacks and refusals
+    voice: int | None = Field(None, ge=240, le=255)  #: its mark, if it speaks in marks, as the simulated one does
+    behaviour: Behaviour = "talks"  #: what it does with calls
     handovers: dict[str, Handover] = {}
 
     @model_validator(mode="after")

@@ -25,28 +25,27 @@ IDLE = 5
 class Tables(Model):
     """One customer's set-up, each table by itself checked."""
 
-    name: str = Field(min_length=1)  #: of this deployment; part of each case's id
-    integration: str  #: the platform's, by its entry point's name: ``talkdesk``, ``gladly``, ``generic``
-    #: Who plays platform and AI: the world, a phone of ours for the AI, nobody.
+    name: str = Field(min_length=1)  #: part of each case's id
+    integration: str  #: ``talkdesk``, ``gladly``, ``generic``, or another one's entry point
+    #: Platform and AI: both simulated; a harness phone as the AI; both real.
     kind: Kind
-    #: How national numbers are read, and whose numbers may be called (two letters).
+    #: How national numbers are read, and whose numbers may be called.
     region: Region = "US"
-    #: Whose results these are; part of a case's identity in Allure, so no name that changes, as a container's does.
+    #: Whose results these are. Keep it the same from run to run: Allure identifies cases by it.
     site: SiteName = "local"
-    zone: Zone | None = None  #: by whose clocks hours are meant, e.g. ``Europe/Berlin``
+    zone: Zone | None = None  #: of all hours, e.g. ``Europe/Berlin``
     platform: Platform
     axes: Axes = Axes()
     timings: DeclaredTimings = DeclaredTimings()
-    #: Which numbers prove a row: one for each cell of its axes (``once``); every number for the rows of inbound calls and of
-    #: people, and for the others one for each assistant and way in (``every-number``); every number that can prove it (``full``).
+    #: On how many numbers a row is proved (above).
     depth: Literal["once", "every-number", "full"] = "every-number"
-    #: Rows that must be run, ``documented`` for all of the guide's; a missing one fails the run.
+    #: Rows that must be run; ``documented``: all of the guide's.
     require: tuple[str, ...] = ()
     trunks: tuple[Trunk, ...]
     lines: dict[str, Line]
-    #: A spreadsheet of lines, a CSV file beside this one (above): reading the file reads it into ``lines``.
+    #: A spreadsheet of lines (above).
     numbers_csv: str | None = None
-    #: Columns of that spreadsheet that are passed over, whatever they are called.
+    #: Columns of it to pass over.
     numbers_ignore: tuple[str, ...] = ()
     numbers: ExtraNumbers = ExtraNumbers()
     groups: dict[str, Group] = {}
@@ -59,13 +58,13 @@ class Tables(Model):
     phones: dict[str, PhoneEntry]
     expect: Expectations = Expectations()
     manners: Manners = Manners()
-    leave_out: dict[str, LineOfText] = {}  #: row → why it means nothing in this deployment
+    leave_out: dict[str, LineOfText] = {}  #: row → why it is left out
     limits: Limits = Limits()
     safety: Safety = Safety()
-    #: Calls from addresses that this file does not name; "answer": for labs.
+    #: Calls from addresses that this file does not name; ``answer`` is for labs.
     strangers: Literal["refuse", "answer"] = "refuse"
-    ca_file: str | None = None  #: whom the harness trusts where SIP runs over TLS; none means the system's own list
-    #: How the simulated world behaves where a platform would not tell (docs/simulation.md); it alone reads this.
+    ca_file: str | None = None  #: CA certificates for SIP over TLS (PEM); default: the system's
+    #: Settings of the simulated world ([settings](simulation.md#settings)).
     simulated: dict[str, Any] = {}
 
     def trunk(self, name: str) -> Trunk:

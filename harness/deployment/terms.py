@@ -18,7 +18,7 @@ Refusals = Annotated[tuple[Refusal, ...], Field(min_length=1)]
 class Axes(Model):
     """What the rows are multiplied by, besides the trunks."""
 
-    #: With which callers call; each row is run with each.
+    #: Each row is run with each.
     codecs: tuple[Literal["pcmu", "pcma"], ...] = ("pcmu", "pcma")
 
     @model_validator(mode="after")
@@ -31,14 +31,14 @@ class Axes(Model):
 class Timings(Model):
     """What the guides let one set."""
 
-    ring_timeout_s: float = Field(30.0, gt=0, le=120)  #: the AI rings for so long before the fallback takes over
+    ring_timeout_s: float = Field(30.0, gt=0, le=120)  #: how long the AI rings before the fallback takes over
     register_expires_s: int = Field(300, ge=1, le=3600)  #: of the SIP number's registration
 
 
 class DeclaredTimings(Timings):
     """The timings a deployment has; a simulated one may have a quick set beside them, which ``--timings`` chooses."""
 
-    #: Shorter ones for a simulated deployment, ``[timings.quick]`` with the same two keys; ``verify`` goes by them unless
+    #: For a simulated deployment: ``[timings.quick]`` with the same two keys, which ``verify`` uses unless
     #: ``--timings documented`` is given.
     quick: Timings | None = None
 
@@ -46,28 +46,28 @@ class DeclaredTimings(Timings):
 class ExtraNumbers(Model):
     """Numbers that rows need besides the lines."""
 
-    no_such_number: E164 | None = None  #: one that nobody has, in the platform's range
+    no_such_number: E164 | None = None  #: a number in the platform's range that is not assigned
 
 
 class Expectations(Model):
     """What this deployment's calls are held to."""
 
-    strength: Literal["indicated", "confirmed", "proved"] = "proved"  #: the least with which audio has to be known
-    #: Where nothing else can confirm audio: callers speak at random moments, for 27 s, three times at most.
+    strength: Literal["indicated", "confirmed", "proved"] = "proved"  #: minimum for audio
+    #: If nothing else confirms audio: callers speak at random moments, for 27 s, three times at most.
     experiment: bool = True
-    #: of the caller's number at the AI and at agents of the platform's own, any at telephones; national with or without trunk
+    #: of the caller's number at the AI and at the platform's agents (any at telephones); ``national``: with or without trunk
     #: prefix, and any form of another country's
     number_format: Literal["e164", "national", "preserved"] = "e164"
-    released_within_s: float = Field(1.0, gt=0)  #: after one side has hung up
-    patience_s: float = Field(4.0, gt=0)  #: for what nobody set a time for: an answer, a ring, a landing
-    busy: Refusals = (486,)  #: the final responses that say so to a caller
-    no_answer: Refusals = (408, 480)  #: the same, where nobody answers
-    rejected: Refusals = (403, 603)  #: the same, where the AI declines
-    no_such_number: Refusals = (404,)  #: the same, for a number nobody has
-    #: What becomes of a caller whose transfer finds nobody. One who is released hears a voice in the last ``patience_s`` before.
+    released_within_s: float = Field(1.0, gt=0)  #: how soon the other side must be released after a hang-up
+    patience_s: float = Field(4.0, gt=0)  #: for an answer, a ring, a landing without a time of its own
+    busy: Refusals = (486,)  #: final responses that tell the caller so
+    no_answer: Refusals = (408, 480)  #: the same, if nobody answers
+    rejected: Refusals = (403, 603)  #: the same, if the AI declines
+    no_such_number: Refusals = (404,)  #: the same, for ``numbers.no_such_number``
+    #: What happens to a caller whose transfer finds nobody. A released one hears a voice in the last ``patience_s``.
     transfer_unavailable: Literal["returns", "released"] = "returns"
-    srtp: bool = False  #: whether calls with SRTP must work
-    second_call: bool = True  #: after a failure whose cause is unsure: one more call, hung up at once
+    srtp: bool = False  #: calls with SRTP must work
+    second_call: bool = True  #: one more call, hung up at once, after a failure whose cause is unsure
 
     @property
     def least_strength(self) -> Strength:
@@ -80,22 +80,22 @@ class Manners(Model):
 
     dead_air_s: float | None = Field(None, gt=0)  #: from the answer to its first word
     answer_s: float | None = Field(None, gt=0)  #: from the caller's last word to its answer
-    #: From its last sound to the person's first, when it hands over, without the ring of a phone of ours.
+    #: In a handover from its last sound to the person's first, without the ringing of harness phones.
     transfer_silence_s: float | None = Field(None, gt=0)
-    #: Until it stops when the caller speaks; one that never stops fails.
+    #: Until it stops when interrupted; one that never stops fails.
     interruption_s: float | None = Field(None, gt=0)
 
 
 class Limits(Model):
     """Caps that always hold, over all processes of a run. What counts as a call is one the harness places."""
 
-    concurrent_calls: int = Field(4, ge=1)  #: at once
-    calls_per_second: float = Field(1.0, gt=0)  #: begun
-    calls_per_run: int = Field(500, ge=1)  #: in a run
-    seconds_per_call: float = Field(120.0, gt=0)  #: after which a call is hung up
+    concurrent_calls: int = Field(4, ge=1)  #: calls at once
+    calls_per_second: float = Field(1.0, gt=0)  #: calls begun in a second
+    calls_per_run: int = Field(500, ge=1)  #: calls in a run
+    seconds_per_call: float = Field(120.0, gt=0)  #: a call is hung up after that
     seconds_per_run: float = Field(36_000.0, gt=0)  #: of all calls together
-    cost_per_minute: float = Field(0.0, ge=0)  #: an estimate, in whatever currency; every begun minute counts
-    cost_per_run: float | None = Field(None, gt=0)  #: in the same currency, and only beside ``cost_per_minute``
+    cost_per_minute: float = Field(0.0, ge=0)  #: an estimate, in any currency; every begun minute counts
+    cost_per_run: float | None = Field(None, gt=0)  #: in the same currency; needs ``cost_per_minute``
 
     @model_validator(mode="after")
     def _priced(self) -> Self:
@@ -112,8 +112,8 @@ class Limits(Model):
 class Safety(Model):
     """Exceptions from the rules on what may be called; :mod:`harness.safety` has the rules."""
 
-    #: The very numbers that are called although the rules refuse them.
+    #: Numbers that may be called although the rules refuse them.
     allow: tuple[Dialled, ...] = ()
-    #: Further countries (two letters) whose numbers may be called.
+    #: Further countries whose numbers may be called.
     countries: tuple[Region, ...] = ()
-    hosts: tuple[HostPort, ...] = ()  #: further hosts that calls may go to, e.g. those a platform names in its REFER
+    hosts: tuple[HostPort, ...] = ()  #: further hosts that calls may go to, e.g. of a platform's REFER

@@ -296,10 +296,10 @@ class Model(BaseModel):
 class Secret(Model):
     """A user name with a password that stands only in the environment, or comes from the world by pipe."""
 
-    username: LineOfText | None = None  #: for digest; of a phone where it is not its number or user
-    #: the digest realm the password is for; none answers the one that asks first, ``*`` any
+    username: LineOfText | None = None  #: for digest; a phone's default is its number or user
+    #: the digest realm of the password; default: the one that asks first; ``*``: any
     realm: LineOfText | None = None
-    password_env: Variable | None = None  #: the environment variable that holds the password
+    password_env: Variable | None = None  #: holds the password
     password: SecretStr | None = None
 
     @field_serializer("password", when_used="json")

@@ -15,26 +15,26 @@ PAGE = ROOT / "docs" / "cli.md"
 
 _HEAD = """# The command line
 
-This page is made by `python -m tools.reference` from what `harness COMMAND --help` says; do not edit it.
-`harness --version` prints the version. `harness --install-completion` has the shell complete commands, options, rows and faults.
+Made by `python -m tools.reference` from `harness COMMAND --help`; do not edit it. `harness --version` prints the version.
+`harness --install-completion` installs shell completion of commands, options, rows and faults.
 
 | exit code | meaning |
 |---|---|
 | 0 | all passed |
 | 1 | something failed, or could not be observed |
-| 2 | a mistake of yours: a line for each says where, what, and what is allowed |
-| 3 | the harness or its surroundings broke, and nothing failed |
-| 130 | interrupted (Ctrl-C, SIGTERM, a closed terminal); what was found so far is kept |
+| 2 | invalid input or configuration: one line for each mistake says where, what, and what is allowed |
+| 3 | the harness or its environment broke, and nothing failed |
+| 130 | interrupted (Ctrl-C, SIGTERM, a closed terminal); findings so far are kept |
 
 pytest run directly has its own codes for mistakes (4) and interruptions (2).
 
 | variable | for |
 |---|---|
 | `HARNESS_LIVE=1` | the same as `--live` |
-| `HARNESS_SITE` | the site whose results these are, instead of the file's `site` |
-| `HARNESS_AS_OF` | the moment that hours are judged by, instead of now: ISO 8601 with its offset; scope, report and sign-off show it |
-| `HARNESS_ALERTS` | where `nightly` sends alerts: Apprise's addresses, separated by spaces |
-| `HARNESS_FLEET_REDIS` | where a fleet's Redis is |
+| `HARNESS_SITE` | the site, instead of the file's `site` |
+| `HARNESS_AS_OF` | the moment that hours are judged by, instead of now: ISO 8601 with its offset |
+| `HARNESS_ALERTS` | where `nightly` sends [alerts](nightly.md#alerts) |
+| `HARNESS_FLEET_REDIS` | a fleet's Redis |
 | `NO_COLOR` | no colours on the terminal |
 
 Passwords and tokens are in the variables that the deployment file names.
@@ -66,7 +66,7 @@ def _section(name: str, command: TyperCommand) -> Iterator[str]:
     yield "    " + " ".join([name, "[OPTIONS]", *arguments])
     told = [row for parameter in command.params if (row := _row(parameter, context))]
     if told:
-        yield "\n".join(["| | |", "|---|---|", *told])
+        yield "\n".join(told)
 
 
 def _metavar(argument: TyperArgument) -> str:
@@ -81,8 +81,8 @@ def _row(parameter: object, context: typer.Context) -> str:
     names, meaning = record
     if isinstance(parameter, TyperArgument):
         names = _metavar(parameter)
-    return f"| `{_cell(names)}` | {_cell(meaning)} |"
+    return f"- `{_words(names)}`: {_words(meaning)}"
 
 
-def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|")
+def _words(text: str) -> str:
+    return " ".join(text.split())

@@ -63,7 +63,7 @@ _WORDS = {
     "HostPort": "host:port",
     "Port": "port",
     "Region": "country (two letters)",
-    "Variable": "name of an environment variable",
+    "Variable": "environment variable",
     "User": "user of a SIP address",
     "Source": "address, network or host name",
     "Digits": "digits",
@@ -78,9 +78,15 @@ _WORDS = {
     "Zone": "time zone",
     "TimeFormat": "form of a date and a time",
     "Digit": "digit",
-    "Answer": "digit, or a prompt as of `prompt`",
-    "Prompt": ", ".join(f"`{name}`" for name in prompt_names()) + ", or a WAV file (`….wav`, from where this file is)",
+    "Answer": "digit or prompt",
+    "Prompt": "prompt",
 }
+
+_HEAD = (
+    "In brackets stand a key's value (text, unless said) and its default, or *needed*. A *prompt* is one that comes with the harness ("
+    + ", ".join(f"`{name}`" for name in prompt_names())
+    + "), or a WAV file."
+)
 
 
 @dataclass(frozen=True)
@@ -122,12 +128,26 @@ def page() -> str:
     head, _, rest = text.partition(BEGIN)
     _, _, tail = rest.partition(END)
     every = keys()
-    parts = [BEGIN, ""]
+    parts = [BEGIN, "", _HEAD, ""]
+    shown: dict[str, list[Key]] = {}
     for heading, name in TABLES.items():
-        parts += [f"### {heading}", "", "| key | value | default | meaning |", "|---|---|---|---|"]
-        parts += [f"| `{k.name}` | {k.type} | {k.default} | {k.meaning} |" for k in every[name]]
-        parts.append("")
+        parts += [f"### {heading}", "", *_lines(every[name], shown), ""]
+        shown.setdefault(heading.partition(":")[0], every[name])
     return head + "\n".join([*parts, END]) + tail
+
+
+def _lines(keys: list[Key], shown: dict[str, list[Key]]) -> Iterator[str]:
+    """A line for each key; keys that an earlier table has in the same form are listed together."""
+    again: dict[str, list[str]] = {}
+    for key in keys:
+        earlier = next((heading for heading, others in shown.items() if key in others), None)
+        if earlier and len(set(keys) & set(shown[earlier])) > 1:
+            again.setdefault(earlier, []).append(f"`{key.name}`")
+        else:
+            default = {"none": "", "needed": ", needed"}.get(key.default, f"; {key.default}")
+            value = "" if (key.type, default) == ("text", "") else f" ({key.type}{default})"
+            yield f"- `{key.name}`{value}: {key.meaning.rstrip('.')}"
+    yield from (f"- {', '.join(names)}: as in {heading}" for heading, names in again.items())
 
 
 def _comments(source: str) -> Iterator[tuple[int, str]]:
@@ -172,8 +192,7 @@ def _key(item: ast.AnnAssign, comments: dict[int, str], of: type[BaseModel]) -> 
         type_ += bounds(of.model_fields[item.target.id])
     needed = name in NEEDED_BUT_SIMULATED.get(of, ())
     default_ = "needed, unless simulated" if needed else _default(default)
-    said = [text.replace("|", "\\|") for text in (type_, default_, meaning.replace("``", "`"))]
-    return Key(name, *said)
+    return Key(name, type_, default_, meaning.replace("``", "`"))
 
 
 def _heading(table: str) -> str:
@@ -246,5 +265,5 @@ def _default(default: ast.expr | None) -> str:
         case ast.Tuple(elts=elements):
             return f"`{json.dumps([ast.literal_eval(one) for one in elements])}`"
         case ast.Constant(value=str() as text):
-            return f"`{text}`"
+            return f"`{text}`" if text else "empty"
     return f"`{ast.unparse(default)}`"

@@ -17,7 +17,7 @@ def test_the_command_line_is_what_help_says() -> None:
     page = cli.page()
     assert cli.PAGE.read_text(encoding="utf-8") == page, "run: python -m tools.reference"
     assert "## `harness verify`" in page
-    assert "| `--row ID` |" in page
+    assert "\n- `--row ID`: " in page
     assert "## `harness signoff key`" in page
 
 
@@ -34,6 +34,11 @@ def test_every_json_output_of_the_command_line_has_a_schema() -> None:
     assert commands
     described = " ".join(document.what for document in schemas.DOCUMENTS.values())
     assert [command for command in commands if f"{command} " not in f"{described} "] == []
+
+
+def test_every_prompt_that_comes_with_the_harness_is_listed() -> None:
+    page = deployment.page()
+    assert [name for name in prompt_names() if f"`{name}`" not in page] == []
 
 
 def test_every_key_of_a_table_is_listed() -> None:
@@ -73,10 +78,7 @@ def test_what_is_allowed_and_needed_is_the_model_s() -> None:
         ("tuple[str, ...]", "list of: text"),
         ("dict[str, E164]", "table: text = telephone number (E.164)"),
         ("Transport", "`udp`, `tcp`, `tls`"),
-        (
-            "Prompt",
-            ", ".join(f"`{name}`" for name in prompt_names()) + ", or a WAV file (`….wav`, from where this file is)",
-        ),
+        ("Prompt", "prompt"),
         ("tuple[Annotated[str, Field(pattern='x')], ...]", "list of: text"),
     ],
 )
