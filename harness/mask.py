@@ -347,7 +347,8 @@ def mask_plain(value: Any) -> Any:
 def mask_fields(data: T) -> T:
     """A dataclass with every string in it masked, also in the dataclasses it holds; figures and words of enumerations stay."""
     whole: Any = data
-    masked: T = replace(whole, **{one.name: _mask_field(getattr(whole, one.name)) for one in fields(whole)})
+    given = [one.name for one in fields(whole) if one.init]
+    masked: T = replace(whole, **{name: _mask_field(getattr(whole, name)) for name in given})
     return masked
 
 

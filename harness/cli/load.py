@@ -67,7 +67,7 @@ def load(
             on_step=lambda number, placed: _tell(console, number, placed),
         )
     if as_json:
-        print(json_file.text(found.plain()))
+        print(json_file.text(found))
     _show(console, found, run)
     raise typer.Exit(INTERRUPTED if found.interrupted else found.exit_code)
 
@@ -106,7 +106,7 @@ def _show(console: SafeConsole, found: LoadResult, run: Path) -> None:
         console.print(first.message or "not all of its calls were placed", soft_wrap=True)
     ended = sum(call.ended for call in found.calls)
     console.print(
-        f"{found.verdict}: {found.held} of {found.asked.calls} calls held, {ended} of {len(found.calls)} ended",
+        f"{found.verdict}: {found.calls_held} of {found.asked.calls} calls held, {ended} of {len(found.calls)} ended",
         style="green" if found.exit_code == 0 else "red",
     )
     for name in (result.FILE, picture.FILE):

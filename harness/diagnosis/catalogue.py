@@ -36,8 +36,9 @@ from functools import cache
 from typing import Any, Literal, cast, get_args
 
 from harness import integrations
-from harness.diagnosis.facts import VOCABULARY, fact_kinds, value_lists, vocabulary
 from harness.diagnosis.rule import ORDER, Condition, Confidence, Rule, Symptom
+from harness.diagnosis.vocabulary import TABLES as DIRECTORY
+from harness.diagnosis.vocabulary import fact_kinds, value_lists, vocabulary
 from harness.errors import SelectionError
 from harness.files import user_files
 
@@ -138,9 +139,8 @@ def cause_text(cause: str, integration: str) -> dict[str, str]:
 
 @cache
 def _catalogue() -> Catalogue:
-    directory = VOCABULARY.parent
     return read(
-        {name: tomllib.loads(user_files.read_text(directory / f"{name}.toml", user_files.SETTINGS)) for name in TABLES}
+        {name: tomllib.loads(user_files.read_text(DIRECTORY / f"{name}.toml", user_files.SETTINGS)) for name in TABLES}
     )
 
 
@@ -157,21 +157,19 @@ class _Reader:
     """Reads table after table, and collects mistakes instead of stopping at the first."""
 
     causes: dict[str, CauseEntry] = field(default_factory=dict)
-    rules: dict[str, list[Rule]] = field(default_factory=lambda: {"": []})
+    rules: dict[str, dict[str, Rule]] = field(default_factory=lambda: {"": {}})  #: integration → id → rule
     mistakes: list[str] = field(default_factory=list)
     _where: str = ""
 
     def table(self, name: str, table: Mapping[str, Any]) -> None:
-        for key, cause in _varied(table.get("cause", {})):
-            self._where = f"{name}.toml: cause {key}"
+        for key, cause in self._entries(name, "cause", table):
             self._cause(key, cause)
         integration = str(table.get("integration", ""))
-        for key, rule in _varied(table.get("rule", {})):
-            self._where = f"{name}.toml: rule {key}"
+        for key, rule in self._entries(name, "rule", table):
             self._rule(key, rule, integration)
 
     def finish(self) -> Catalogue:
-        every = [rule for rules in self.rules.values() for rule in rules]
+        every = [rule for rules in self.rules.values() for rule in rules.values()]
         for rule in every:
             if rule.cause not in self.causes:
                 self._where = f"rule {rule.id}"
@@ -180,7 +178,7 @@ class _Reader:
             self.mistakes.append(f"cause {cause}: no rule names it")
         if self.mistakes:
             raise TableError("\n".join(self.mistakes))
-        return Catalogue(self.causes, {name: tuple(rules) for name, rules in self.rules.items()})
+        return Catalogue(self.causes, {name: tuple(rules.values()) for name, rules in self.rules.items()})
 
     def _cause(self, key: str, cause: Mapping[str, Any]) -> None:
         self._keys(cause, _CAUSE_KEYS, required=_CAUSE_KEYS - {"guide", "vary"})
@@ -208,22 +206,33 @@ class _Reader:
         confidence: Confidence = rule.get("confidence", "certain")
         if confidence not in get_args(Confidence):
             self._unknown("confidence", confidence, get_args(Confidence))
-        if any(known.id == key for known in self.rules.get(integration, ())):
+        rules = self.rules.setdefault(integration, {})
+        if key in rules:
             self.mistakes.append(f"{self._where}: there is another of this name")
-        self.rules.setdefault(integration, []).append(
-            Rule(
-                id=key,
-                cause=str(rule.get("cause")),
-                symptoms=self._symptoms(rule.get("symptoms", ())),
-                because=str(rule.get("because")),
-                needs=self._conditions(rule.get("needs", ())),
-                when=self._conditions([*_all(shared, "when"), *rule.get("when", ())]),
-                unless=self._conditions([*_all(shared, "unless"), *rule.get("unless", ())], contradicts=True),
-                favours=self._conditions(rule.get("favours", ())),
-                consequences=self._symptoms(rule.get("consequences", ())),
-                confidence=confidence,
-            )
+        rules[key] = Rule(
+            id=key,
+            cause=str(rule.get("cause")),
+            symptoms=self._symptoms(rule.get("symptoms", ())),
+            because=str(rule.get("because")),
+            needs=self._conditions(rule.get("needs", ())),
+            when=self._conditions([*_all(shared, "when"), *rule.get("when", ())]),
+            unless=self._conditions([*_all(shared, "unless"), *rule.get("unless", ())], contradicts=True),
+            favours=self._conditions(rule.get("favours", ())),
+            consequences=self._symptoms(rule.get("consequences", ())),
+            confidence=confidence,
         )
+
+    def _entries(self, name: str, kind: str, table: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        """The entries of a kind, those with ``vary`` once for each row of its list."""
+        for key, entry in table.get(kind, {}).items():
+            self._where = f"{name}.toml: {kind} {key}"
+            rows: list[Mapping[str, str]] = [{}]
+            if "vary" in entry:
+                rows = self._named("list to vary by", entry["vary"], vocabulary()["vary"], rows)
+            for row in rows:
+                filled = _filled(key, row)
+                self._where = f"{name}.toml: {kind} {filled}"
+                yield filled, _filled(entry, row)
 
     def _conditions(self, texts: Iterable[str], *, contradicts: bool = False) -> tuple[Condition, ...]:
         return tuple(c for text in texts if (c := self._condition(text, contradicts)) is not None)
@@ -288,14 +297,9 @@ def _all(entries: Iterable[Mapping[str, Any]], key: str) -> Iterator[str]:
         yield from entry.get(key, ())
 
 
-def _varied(entries: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """The entries, those with ``vary`` once for each row of its list."""
-    for key, entry in entries.items():
-        for row in vocabulary().get("vary", {}).get(entry.get("vary"), [{}]):
-            yield _filled(key, row), {name: _filled(value, row) for name, value in entry.items()}
-
-
 def _filled(value: Any, row: Mapping[str, str]) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _filled(each, row) for name, each in value.items()}
     if isinstance(value, list):
         return [_filled(each, row) for each in value]
     if isinstance(value, str):

@@ -30,13 +30,14 @@ from harness.diagnosis import (
 )
 from harness.diagnosis.catalogue import cause_text, rules_of
 from harness.diagnosis.derive import Scene
-from harness.diagnosis.facts import Facts, fact_kind
+from harness.diagnosis.facts import Facts
 from harness.diagnosis.messages import NumberOf
 from harness.diagnosis.result import Cause, Diagnosis, RuledOut
 from harness.diagnosis.rule import Confidence, Rule, Symptom
 from harness.diagnosis.symptoms import present
 from harness.diagnosis.transfer import is_group
 from harness.diagnosis.vantage import Vantage, Visibility
+from harness.diagnosis.vocabulary import fact_kind
 from harness.events import Event, SipMessage
 from harness.verdict import Finding
 

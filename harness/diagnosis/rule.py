@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from harness.diagnosis.facts import Facts, fact_kind, worded
+from harness.diagnosis.facts import Facts, worded
+from harness.diagnosis.vocabulary import fact_kind
 
 #: What a failed finding is a symptom of, in the order of a call: an earlier symptom may cause a later one, never the reverse.
 Symptom = Literal[

@@ -38,7 +38,7 @@ def svg(result: LoadResult) -> str:
     scale = _WIDTH / ends
     most = max([result.asked.calls, 1])
     width = _LEFT + _WIDTH + _RIGHT
-    title = f"{result.deployment}: {result.held} of {result.asked.calls} calls held and verified"
+    title = f"{result.deployment}: {result.calls_held} of {result.asked.calls} calls held and verified"
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" class="load" viewBox="0 0 {width} {_HEIGHT}" width="{width}" '
         f'height="{_HEIGHT}" role="img" aria-label="{xml(title)}"><style>{_STYLE}</style>'

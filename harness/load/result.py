@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
-from typing_extensions import TypedDict
-
 from harness.deployment import Kind
 from harness.files import json_file, whole_file
 from harness.load.call import LoadCall
@@ -102,30 +100,11 @@ class LaneResult:
     evidence: str  #: its directory in the run
 
 
-class LoadDocument(TypedDict):
-    """``load.json``, and what ``harness load --json`` prints."""
-
-    format: Literal[1]
-    deployment: str
-    kind: Kind
-    site: str
-    asked: LoadAsked
-    lanes: list[LaneResult]
-    steps: list[StepResult]
-    calls: list[CallResult]
-    verdict: Verdict
-    interrupted: bool
-    wall_s: float
-    notes: list[str]
-    exit_code: int
-    calls_held: int  # the most calls that were up and verified at once
-    first_failing_step: int | None
-
-
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class LoadResult:
-    """A load. ``wall_s`` is its time without the start of a simulated world."""
+    """A load: what ``load.json`` holds, and ``harness load --json`` prints."""
 
+    format: Literal[1] = FORMAT
     deployment: str
     kind: Kind
     site: str
@@ -135,8 +114,18 @@ class LoadResult:
     calls: list[CallResult]
     verdict: Verdict
     interrupted: bool
-    wall_s: float
+    wall_s: float  #: without the start of a simulated world
     notes: list[str] = field(default_factory=list)
+    exit_code: int = field(init=False, default=0)  #: 0 only when every call asked for was placed, verified and ended
+    calls_held: int = field(
+        init=False, default=0
+    )  #: the most calls that were up and verified at once at the end of a step
+    first_failing_step: int | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        self.exit_code = exit_code([self.verdict])
+        self.calls_held = max((step.held for step in self.steps), default=0)
+        self.first_failing_step = first.step if (first := self.first_failing) else None
 
     @property
     def first_failing(self) -> StepResult | None:
@@ -148,40 +137,9 @@ class LoadResult:
         is_stopped = first.verdict is Verdict.BROKEN and all(call.message == INTERRUPTED for call in failed)
         return None if is_stopped else first
 
-    @property
-    def held(self) -> int:
-        """The most calls that were up and verified at once at the end of a step."""
-        return max((step.held for step in self.steps), default=0)
-
-    @property
-    def exit_code(self) -> int:
-        """0 only when every call asked for was placed, verified and ended."""
-        return exit_code([self.verdict])
-
-    def plain(self) -> LoadDocument:
-        """For :func:`harness.files.json_file.text`."""
-        first = self.first_failing
-        return {
-            "format": FORMAT,
-            "deployment": self.deployment,
-            "kind": self.kind,
-            "site": self.site,
-            "asked": self.asked,
-            "lanes": self.lanes,
-            "steps": self.steps,
-            "calls": self.calls,
-            "verdict": self.verdict,
-            "interrupted": self.interrupted,
-            "wall_s": self.wall_s,
-            "notes": self.notes,
-            "exit_code": self.exit_code,
-            "calls_held": self.held,
-            "first_failing_step": None if first is None else first.step,
-        }
-
     def write(self, run: Path) -> None:
         """Write ``load.json``."""
-        whole_file.write(run / FILE, json_file.text(self.plain()) + "\n")
+        whole_file.write(run / FILE, json_file.text(self) + "\n")
 
 
 def result(steps: Steps, *, began: float, wall_s: float) -> LoadResult:

@@ -18,7 +18,7 @@ from pydantic_core import core_schema
 from harness.cli.listen import ListenDocument
 from harness.cli.lists import RowDocument
 from harness.events import Event, SipMessage
-from harness.load.result import LoadDocument
+from harness.load.result import LoadResult
 from harness.measurement import BY_CHECK, Measurement
 from harness.nightly.compare import DifferenceDocument
 from harness.pytest_plugin.plan import Plan
@@ -62,7 +62,7 @@ DOCUMENTS = {
     "faults": Document(list[FaultDocument], "harness faults --json"),
     "compare": Document(list[DifferenceDocument], "harness compare --json"),
     "listen": Document(ListenDocument, "harness listen --json"),
-    "load": Document(LoadDocument, "load.json, and harness load --json"),
+    "load": Document(LoadResult, "load.json, and harness load --json"),
 }
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from harness import integrations
 from harness.diagnosis.catalogue import TableError, causes, read, rules_of
-from harness.diagnosis.facts import fact_kinds
 from harness.diagnosis.rule import Condition
+from harness.diagnosis.vocabulary import fact_kinds
 from tools.diagnosis import PAGE, renewed
 
 GUIDE_ISSUES = {
@@ -98,6 +98,8 @@ def read_all() -> list[str]:
         ),
         ({"with": ["media disturbed"]}, "no shared conditions 'media disturbed'; did you mean 'media undisturbed'?"),
         ({"confidence": "sure"}, "no confidence 'sure'"),
+        ({"vary": "transport"}, "no list to vary by 'transport'; did you mean 'transports'?"),
+        ({"cause": {"vary": "nothing like it"}}, "no list to vary by 'nothing like it'"),
         ({"unles": []}, "no key 'unles'; did you mean 'unless'?"),
         ({"cause": {"owner": "the trunk"}}, "no owner 'the trunk'; did you mean 'trunk'?"),
         ({"cause": {"guide": "trunks"}}, "no guide 'trunks'; did you mean 'trunk'?"),

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from harness.diagnosis.engine import _MOST_NEAREST
-from harness.diagnosis.facts import fact_kind
 from harness.diagnosis.result import Cause, Diagnosis
 from harness.diagnosis.rule import Condition, Rule, Symptom
+from harness.diagnosis.vocabulary import fact_kind
 from tests.unit.diagnosis.building import Example, not_shown, unless, when
 
 

@@ -132,7 +132,7 @@ def test_loss_that_only_the_end_shows_belongs_to_the_last_step(place: Place) -> 
         (Verdict.PASSED, 2),
         (Verdict.FAILED, 2),
     ]
-    assert (found.plain()["first_failing_step"], found.held) == (3, 2)
+    assert (found.first_failing_step, found.calls_held) == (3, 2)
 
 
 def test_what_broke_at_the_end_belongs_to_the_last_step(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,9 +36,8 @@ def test_no_percentile_of_nothing() -> None:
 
 
 def test_the_first_failing_step_is_told() -> None:
-    plain = LOAD.plain()
-    assert (plain["first_failing_step"], plain["calls_held"], plain["exit_code"]) == (2, 1, 1)
-    assert replace(LOAD, steps=LOAD.steps[:1], verdict=Verdict.PASSED).plain()["exit_code"] == 0
+    assert (LOAD.first_failing_step, LOAD.calls_held, LOAD.exit_code) == (2, 1, 1)
+    assert replace(LOAD, steps=LOAD.steps[:1], verdict=Verdict.PASSED).exit_code == 0
     assert replace(LOAD, verdict=Verdict.BROKEN).exit_code == 3
 
 
@@ -53,7 +52,7 @@ def test_the_first_failing_step_is_told() -> None:
 def test_a_step_that_ctrl_c_ended_did_not_fail(verdict: Verdict, messages: list[str], first: int | None) -> None:
     calls = [replace(call(at, verdict), message=words, failed_in=2) for at, words in enumerate(messages, 2)]
     stopped = replace(LOAD, steps=[LOAD.steps[0], step(2, 2, 0, verdict)], calls=calls, interrupted=True)
-    assert stopped.plain()["first_failing_step"] == first
+    assert stopped.first_failing_step == first
 
 
 def said(direction: str, first_line: str, cseq: int | str = 1) -> SipMessage:
