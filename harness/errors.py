@@ -18,7 +18,7 @@
         │   └── DamagedHistoryError   history.sqlite holds what no run of this version wrote
         └── FarEndError           the far end's own interface (API, trigger) could not be used
 
-A failed expectation is neither: it is an :class:`harness.verdict.ExpectationError`, an ``AssertionError``.
+A failed expectation is neither: it is an :class:`harness.calls.verdict.ExpectationError`, an ``AssertionError``.
 """
 
 from __future__ import annotations

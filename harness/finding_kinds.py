@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from harness.measurement import Direction
-from harness.verdict import Finding
+from harness.calls.measurement import Direction
+from harness.calls.verdict import Finding
 
 _TEXT: Final = re.compile(r"(?P<check>[\w.]+)(?: to (?P<towards>\w+))?(?P<again> again)?")
 

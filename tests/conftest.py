@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
-from harness.memory import SELDOM, lasting
+from harness.support.memory import SELDOM, lasting
 from tests.forked import forked_python as program
 
 # How fast a busy machine is says nothing about the code. `.ci/nightly properties` draws more examples (--hypothesis-profile=thorough).

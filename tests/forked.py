@@ -13,9 +13,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness.forkserver import interpreter
-from harness.forkserver.environment import of_a_child
-from harness.forkserver.process import ForkServer
+from harness.support.forkserver import interpreter
+from harness.support.forkserver.environment import of_a_child
+from harness.support.forkserver.process import ForkServer
 
 VARIABLE = "FORKED_PYTHON"
 #: As much of an interpreter as a fork server is: it takes code and modules, and no options of the interpreter's own.

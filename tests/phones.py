@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from harness.calls.events import CallState, Event, MarkHeard, MediaState, SipMessage
 from harness.errors import RefusedError
-from harness.events import CallState, Event, MarkHeard, MediaState, SipMessage
 from harness.phone import Leg, Phone, PhoneConfig, PhonePool, Rules, TlsConfig
 from tests import certificates
 from tests.loopback import fresh_address

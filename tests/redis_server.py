@@ -12,7 +12,7 @@ from pathlib import Path
 
 import redis
 
-from harness.fleet.state import State
+from harness.run.fleet.state import State
 
 INSTALLED = shutil.which("redis-server") is not None
 

@@ -17,8 +17,8 @@ import pytest
 
 from harness.deployment import Deployment
 from harness.errors import HarnessError
-from harness.matrix import Case
-from harness.pytest_plugin.run import Run
+from harness.integrations.matrix import Case
+from harness.run.plugin.run import Run
 from tools import ROOT
 
 MET, MISSED, BROKEN = 0, 1, 3

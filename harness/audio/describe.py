@@ -17,7 +17,7 @@ from harness.audio.marks import SAMPLE_RATE
 from harness.audio.mixture import marks_in
 from harness.audio.prompts import Matched, find_prompts, prompt_text
 from harness.audio.resample import resample
-from harness.resources import prompt_names
+from harness.support.resources import prompt_names
 
 What = Literal[
     "as expected",

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from harness.audio.marks import SAMPLE_RATE
 from harness.audio.wav import read_wav, sound_file
 from harness.errors import MistakeError
-from harness.files import json_file, user_files
-from harness.resources import PROMPTS, is_wav, prompt_names
+from harness.support.files import json_file, user_files
+from harness.support.resources import PROMPTS, is_wav, prompt_names
 
 DIRECTORY: Final = PROMPTS
 

@@ -12,7 +12,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from harness.errors import MistakeError
-from harness.files import user_files, whole_file
+from harness.support.files import user_files, whole_file
 
 #: Samples read at a time.
 _BLOCK = 1 << 18

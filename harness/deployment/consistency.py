@@ -8,8 +8,8 @@ from unicodedata import category
 from harness.deployment.report import plain_name
 from harness.deployment.tables import Tables
 from harness.deployment.values import OWN_PHONES
-from harness.model_words import nearest
-from harness.toml_model import Mistake, MistakesError
+from harness.support.model_words import nearest
+from harness.support.toml_model import Mistake, MistakesError
 
 #: Names that a line lists.
 _MOST_NAMED = 20

@@ -11,8 +11,8 @@ from pydantic import model_validator
 
 from harness.deployment.consistency import require_consistent
 from harness.deployment.tables import Tables
-from harness.mask import remember
-from harness.network_text import keep_secret
+from harness.support.mask import remember
+from harness.support.network_text import keep_secret
 
 _E164 = re.compile(r"\+\d{7,15}")
 

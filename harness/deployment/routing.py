@@ -23,7 +23,7 @@ from harness.deployment.values import (
     Way,
 )
 from harness.sip.identity import is_spelling
-from harness.toml_model import Mistake, MistakesError
+from harness.support.toml_model import Mistake, MistakesError
 
 #: In which an AI that hands over tells the platform the topic.
 TOPIC_HEADER: Final = "X-Gladly-Routing-Selector"

@@ -7,8 +7,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from harness.calls.verdict import Strength
 from harness.deployment.values import E164, Dialled, HostPort, Model, Region
-from harness.verdict import Strength
 
 #: Final responses other than 2xx (RFC 3261 section 7.2).
 Refusal = Annotated[int, Field(ge=300, le=699)]
@@ -110,7 +110,7 @@ class Limits(Model):
 
 
 class Safety(Model):
-    """Exceptions from the rules on what may be called; :mod:`harness.safety` has the rules."""
+    """Exceptions from the rules on what may be called; :mod:`harness.deployment.safety` has the rules."""
 
     #: Numbers that may be called although the rules refuse them.
     allow: tuple[Dialled, ...] = ()

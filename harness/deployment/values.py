@@ -23,10 +23,10 @@ from pydantic import (
     field_validator,
 )
 
-from harness.model_words import form, nearest
-from harness.resources import is_wav, prompt_names
 from harness.sip.grammar import SipSyntaxError, split_host_port
 from harness.sip.identity import normalise
+from harness.support.model_words import form, nearest
+from harness.support.resources import is_wav, prompt_names
 
 #: Who plays platform and AI.
 Kind = Literal["simulated", "stand-in", "live"]

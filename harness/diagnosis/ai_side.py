@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from harness.calls.events import TlsHandshake
+from harness.calls.verdict import Finding
 from harness.deployment import Trunk
 from harness.diagnosis import sdp
 from harness.diagnosis.audio import in_force, stays_held, tell_beside
 from harness.diagnosis.derive import Scene, listed, number_in, same_number, shown
 from harness.diagnosis.messages import CHALLENGES, Seen, described, formats, said_by, username_in
 from harness.diagnosis.refusals import TERMINATED, about, of_message, one
-from harness.events import TlsHandshake
 from harness.sip.grammar import host_of
 from harness.sip.message import Request, Response
-from harness.verdict import Finding
 
 #: Why an AI that was tried could not be had.
 AI_LOST = ("it refused", "it only rang", "its port does not answer", "its certificate is bad")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
+from harness.calls.events import CallState, Event, LegStarted, SipMessage
+from harness.calls.verdict import Finding
 from harness.diagnosis.caller_end import answers_itself, takers_are_seen
 from harness.diagnosis.derive import Scene, answered_request
-from harness.events import CallState, Event, LegStarted, SipMessage
-from harness.verdict import Finding
 
 PLATFORM, UNSEEN = "the platform", "nobody who was seen"
 #: What cannot come any more once the caller has been answered: ringing, what is said meanwhile, a refusal.

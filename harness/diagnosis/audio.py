@@ -6,12 +6,12 @@ import ipaddress
 from collections.abc import Sequence
 
 from harness.audio.marks import VOICES, reply_to
+from harness.calls.events import PACKET_S, FarEndReport, LegStarted, MarkHeard, MediaState, RtpStatistics
+from harness.calls.verdict import Finding, Strength, Verdict
 from harness.diagnosis import sdp
 from harness.diagnosis.derive import Scene, listed, shown
 from harness.diagnosis.messages import Seen, changes_media, of_records, parse
-from harness.events import PACKET_S, FarEndReport, LegStarted, MarkHeard, MediaState, RtpStatistics
 from harness.sip.grammar import host_of
-from harness.verdict import Finding, Strength, Verdict
 
 #: Fewer packets than this (half a second of 20 ms each) are no evidence of what the others held.
 FEW_PACKETS = 25

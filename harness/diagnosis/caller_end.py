@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.checks.timing import is_too_soon
+from harness.calls.checks.timing import is_too_soon
+from harness.calls.events import CallState, LegStarted, SipMessage
 from harness.diagnosis.derive import Scene, answered_request
 from harness.diagnosis.messages import CHALLENGES, parse, response_to
 from harness.diagnosis.refusals import OF_THE_STACK, TERMINATED, about, of_hangup, of_message
-from harness.events import CallState, LegStarted, SipMessage
 from harness.sip import why
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import Response

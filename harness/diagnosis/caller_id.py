@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import re
 
-from harness.checks import identity
+from harness.calls.checks import identity
+from harness.calls.events import phone_of
+from harness.calls.verdict import Finding
 from harness.diagnosis.derive import Scene, listed, same_number
 from harness.diagnosis.messages import parse
-from harness.events import phone_of
 from harness.sip.grammar import SipSyntaxError
-from harness.verdict import Finding
 
 #: What is shown that is no form of the caller's number, nor any of the platform's or the AI's own.
 _OTHERS = ("another number", "no number")

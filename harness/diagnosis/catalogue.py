@@ -40,7 +40,7 @@ from harness.diagnosis.rule import ORDER, Condition, Confidence, Rule, Symptom
 from harness.diagnosis.vocabulary import TABLES as DIRECTORY
 from harness.diagnosis.vocabulary import fact_kinds, value_lists, vocabulary
 from harness.errors import SelectionError
-from harness.files import user_files
+from harness.support.files import user_files
 
 Owner = Literal[
     "platform routing",

@@ -8,17 +8,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from harness.calls.events import CallState, Event, FarEndRecord, LegStarted, RtpStatistics, SipMessage
+from harness.calls.verdict import Finding, Verdict
 from harness.deployment import Deployment, Trunk
 from harness.deployment import Line as LineEntry
 from harness.diagnosis.facts import Facts
 from harness.diagnosis.messages import NumberOf, Seen, at_the_ai, begins_dialog, last_records, parse
 from harness.diagnosis.vantage import Role, Vantage
-from harness.events import CallState, Event, FarEndRecord, LegStarted, RtpStatistics, SipMessage
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.identity import digits_of, is_spelling, region_of
 from harness.sip.message import Message
 from harness.sip.uri import Uri
-from harness.verdict import Finding, Verdict
 
 
 @dataclass(frozen=True)

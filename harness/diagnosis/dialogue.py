@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from harness.calls.events import SipMessage
 from harness.diagnosis.audio import direction_of, in_force, received, stays_held, tell_beside
 from harness.diagnosis.derive import Scene
 from harness.diagnosis.messages import (
@@ -22,7 +23,6 @@ from harness.diagnosis.messages import (
     sdp_of,
 )
 from harness.diagnosis.sdp import address, offered, own_reach, reach
-from harness.events import SipMessage
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import Message, Request, Response
 from harness.sip.sdp import Description, SdpError

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from harness.calls.verdict import Finding
 from harness.diagnosis.derive import Scene
-from harness.verdict import Finding
 
 
 def tell(scene: Scene) -> None:

@@ -6,6 +6,8 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
+from harness.calls.events import Event, SipMessage
+from harness.calls.verdict import Finding
 from harness.deployment import Deployment
 from harness.diagnosis import (
     ai_side,
@@ -38,8 +40,6 @@ from harness.diagnosis.symptoms import present
 from harness.diagnosis.transfer import is_group
 from harness.diagnosis.vantage import Vantage, Visibility
 from harness.diagnosis.vocabulary import fact_kind
-from harness.events import Event, SipMessage
-from harness.verdict import Finding
 
 #: What makes facts known, in this order: the first value told of a fact stands.
 PARTS = (
@@ -90,7 +90,7 @@ def diagnose(
 ) -> Diagnosis:
     """What caused the failures among ``findings``; nothing when none of them, as far as can be seen, failed.
 
-    ``case`` has the keys of :meth:`harness.matrix.Case.plain`. ``events`` are in the order in which they were recorded;
+    ``case`` has the keys of :meth:`harness.integrations.matrix.Case.plain`. ``events`` are in the order in which they were recorded;
     ``number_of`` gives a message its number in reports, by default counted from ``m1`` in that order. With less than all
     visible, what the AI's side (and the agents) gave is withheld. ``rules`` replaces the integration's own.
     """

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
+from harness.calls.events import SipMessage
+from harness.calls.verdict import Finding, Verdict
 from harness.diagnosis.result import Cause, Diagnosis
-from harness.events import SipMessage
-from harness.verdict import Finding, Verdict
 
 
 def explain(

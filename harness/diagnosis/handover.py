@@ -6,16 +6,16 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
-from harness.checks import identity
+from harness.calls.checks import identity
+from harness.calls.events import phone_of
 from harness.deployment import TOPIC_HEADER, Deployment, Handover
 from harness.diagnosis.caller_id import shown_number
 from harness.diagnosis.derive import Scene, listed, number_in
 from harness.diagnosis.messages import begins_dialog
-from harness.events import phone_of
-from harness.far_end.call_record import actions_of
-from harness.far_end.recorded_transfer import landed_by, recorded_target
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import Request
+from harness.witness.call_record import actions_of
+from harness.witness.recorded_transfer import landed_by, recorded_target
 
 #: Of the number that the AI's own call shows: where nobody saw that call, and where it is not what an agent is shown.
 NOT_SEEN, THE_PLATFORMS = "not seen", "none: the platform decides on it"

@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from harness.calls.events import CallState, LegStarted, SipMessage
 from harness.diagnosis.caller_end import DROPPED, answers_itself
 from harness.diagnosis.derive import Scene, number_in
 from harness.diagnosis.messages import NO_SUCH_DIALOG, Seen, begins_dialog, bye_outcome, formats, parse
 from harness.diagnosis.sdp import offered
 from harness.diagnosis.vantage import Role
-from harness.events import CallState, LegStarted, SipMessage
 from harness.sip import why
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import Message, Request, Response

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.checks import manners
+from harness.calls.checks import manners
 from harness.diagnosis.derive import Scene
 
 

@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from harness.calls.events import Event, FarEndRecord, SipMessage
 from harness.diagnosis.vantage import Vantage
-from harness.events import Event, FarEndRecord, SipMessage
 from harness.sip import why
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import Message, Request, Response

@@ -6,9 +6,7 @@ import contextlib
 from collections.abc import Sequence
 from typing import TypeVar
 
-from harness.diagnosis.derive import Scene
-from harness.diagnosis.vantage import Role
-from harness.events import (
+from harness.calls.events import (
     AskedByOptions,
     CallsRefused,
     Event,
@@ -19,6 +17,8 @@ from harness.events import (
     TransportFailed,
     WithheldBy,
 )
+from harness.diagnosis.derive import Scene
+from harness.diagnosis.vantage import Role
 from harness.sip.grammar import SipSyntaxError
 
 #: Why a password was kept: the realms of the challenge and of the deployment file, or of the challenge before (RFC 7616 section 3.3).

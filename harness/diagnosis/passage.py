@@ -8,9 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
+from harness.calls.events import SipMessage
 from harness.diagnosis.derive import Scene, listed
 from harness.diagnosis.messages import begins_dialog, parse, response_to
-from harness.events import SipMessage
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import Message, Request
 

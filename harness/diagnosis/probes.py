@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from harness.calls.events import FarEndRecord
 from harness.diagnosis.derive import Scene
-from harness.events import FarEndRecord
 
 
 def tell(scene: Scene) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from harness.calls.events import LegStarted, MediaState
 from harness.diagnosis.audio import direction_of
 from harness.diagnosis.derive import Scene, shown
 from harness.diagnosis.digits import none_arrived
-from harness.events import LegStarted, MediaState
 
 #: RTP lost: what codecs' concealment no longer hides (ITU-T G.113 appendix I: G.711 with PLC, some 4 % for Ie,eff of 20).
 HEAVY_LOSS = 0.05

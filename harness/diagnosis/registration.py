@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+from harness.calls.events import TransportFailed
 from harness.deployment import is_address
 from harness.diagnosis.derive import Scene
 from harness.diagnosis.messages import CHALLENGES, Seen, username_in
 from harness.diagnosis.refusals import OF_THE_STACK, TIMED_OUT, about, of_message
-from harness.events import TransportFailed
 from harness.sip import why
 from harness.sip.grammar import host_of
 from harness.sip.message import Response

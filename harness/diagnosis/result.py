@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 from typing_extensions import TypedDict
 
 from harness.diagnosis.rule import Confidence
-from harness.field_kinds import require_kinds
+from harness.support.field_kinds import require_kinds
 
 #: The id of "no documented cause fits".
 UNKNOWN: Final = "unknown"

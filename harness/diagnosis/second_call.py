@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from harness.calls.events import Event, FarEndRecord
 from harness.diagnosis.derive import Scene, listed
-from harness.events import Event, FarEndRecord
 
 _FACTS = {"form": "again.form", "codec": "again.codec", "group": "again.group"}
 

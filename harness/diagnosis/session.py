@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from harness.calls.events import SipMessage
 from harness.diagnosis.audio import direction_of
 from harness.diagnosis.derive import Scene
 from harness.diagnosis.messages import Seen, begins_dialog, is_within, parse
 from harness.diagnosis.refusals import THE_CODEC, of_hangup
-from harness.events import SipMessage
-from harness.far_end.transcript import as_text, said
 from harness.sip import why
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import Message
+from harness.witness.transcript import as_text, said
 
 #: Who ended a call, where the AI's record alone tells: the field's values are the AI and whoever it talks to.
 PLATFORM, BY_RECORD = "the platform", "the platform, as the AI's record has it"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from harness.checks.manners import WHAT
+from harness.calls.checks.manners import WHAT
+from harness.calls.verdict import Finding
 from harness.diagnosis.answering import PLATFORM, comes_before
 from harness.diagnosis.audio import NO_VOICE, direction_of
 from harness.diagnosis.caller_end import DROPPED, UNHEARD, UNSENT
@@ -11,7 +12,6 @@ from harness.diagnosis.digits import is_unsent_digit
 from harness.diagnosis.refusals import WHY_ENDED
 from harness.diagnosis.rule import ORDER, Symptom
 from harness.diagnosis.transfer import is_fallback, is_group, is_unasked
-from harness.verdict import Finding
 
 _BY_CHECK: dict[str, Symptom] = {
     "registration": "registration",

@@ -5,18 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from harness.checks.landing import ASKED
+from harness.calls.checks.landing import ASKED
+from harness.calls.events import TransferProgress
+from harness.calls.verdict import Finding
 from harness.deployment import is_address
 from harness.diagnosis.derive import Scene, listed, number_in
 from harness.diagnosis.messages import CHALLENGES, Seen, parse, said_by
 from harness.diagnosis.refusals import TERMINATED, of_message, of_refusal
-from harness.events import TransferProgress
-from harness.far_end.call_record import actions_of
-from harness.far_end.recorded_transfer import landed_by, recorded_target
 from harness.sip.grammar import decimal, host_of
 from harness.sip.message import Request, Response
 from harness.sip.referrals import Referrals
-from harness.verdict import Finding
+from harness.witness.call_record import actions_of
+from harness.witness.recorded_transfer import landed_by, recorded_target
 
 #: Rows whose AI cannot be had, so that nobody can be transferred, whatever other numbers' AIs transfer to.
 _UNTRANSFERRED = ("fallback", "limit", "unanswered")

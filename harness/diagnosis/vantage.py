@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
+from harness.calls.events import Event, FarEndRecord, LegStarted, phone_of
+from harness.calls.verdict import Finding
 from harness.deployment import SIP_NUMBER, STAND_IN, STRANGER, Deployment
-from harness.events import Event, FarEndRecord, LegStarted, phone_of
-from harness.verdict import Finding
 
 #: Whose evidence may be used. ``caller`` is what a black-box run sees: neither the AI's side nor the agents' phones.
 Visibility = Literal["all", "caller+agents", "caller"]

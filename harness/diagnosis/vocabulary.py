@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from harness.files import user_files
+from harness.support.files import user_files
 
 TABLES = Path(__file__).with_name("tables")
 

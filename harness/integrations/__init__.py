@@ -12,12 +12,12 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
-from harness import deployment_file
 from harness.deployment import Deployment
+from harness.deployment import file as deployment_file
 from harness.errors import DeploymentError, SelectionError
 from harness.integrations.base import Integration
 from harness.integrations.own import own_row, own_rows
-from harness.model_words import nearest
+from harness.support.model_words import nearest
 
 __all__ = ["find", "load", "loadable", "names", "own_row", "own_rows"]
 
@@ -73,7 +73,7 @@ def _declared(name: str) -> Integration:
 
 
 def load(path: Path, environment: Mapping[str, str] | None = None, *, secrets: bool = True) -> Deployment:
-    """As :func:`harness.deployment_file.load`, and held to what the integration allows. Raises :class:`DeploymentError`."""
+    """As :func:`harness.deployment.file.load`, and held to what the integration allows. Raises :class:`DeploymentError`."""
     deployment = deployment_file.load(path, environment, secrets=secrets)
     try:
         allowed = find(deployment.integration).transports

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from harness.events import Event, Recorded, SipMessage
+from harness.calls.events import Event, Recorded, SipMessage
 from harness.phone import recording
 from harness.phone.config import PhoneConfig
 from harness.phone.crash_line import CrashLine, only_realm, port_deadline

@@ -14,15 +14,15 @@ import time
 from collections.abc import Callable
 from typing import Final, Self
 
+from harness.calls.events import Direction, SipMessage
 from harness.deployment import is_address
-from harness.events import Direction, SipMessage
-from harness.network_text import redacted_bytes
 from harness.phone.config import PhoneConfig
 from harness.sip.digest import Credentials, DigestClient, parse
 from harness.sip.framing import StreamFramer
 from harness.sip.grammar import SipSyntaxError, host_of
 from harness.sip.headers import CSeq
 from harness.sip.message import Message, Request, Response
+from harness.support.network_text import redacted_bytes
 
 _T1: Final = 0.5  # RFC 3261 table 4
 _PATIENCE: Final = 2.0  # four of them: longer than a far end that is there at all needs

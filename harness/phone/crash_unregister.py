@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from harness.events import RegistrationState, SipMessage, from_values
+from harness.calls.events import RegistrationState, SipMessage, from_values
 from harness.phone.config import PhoneConfig
 from harness.phone.crash_line import CrashLine, only_realm, port_deadline
 from harness.phone.unread import parsed_with_cseq
@@ -43,7 +43,7 @@ class Registrations:
         self._asked.pop(phone, None)
 
     def take(self, phone: int, told: Iterable[Sequence[Any]]) -> None:
-        """What happened to it (:func:`harness.events.to_values`)."""
+        """What happened to it (:func:`harness.calls.events.to_values`)."""
         for values in told:
             if values[0] not in ("SipMessage", "RegistrationState"):
                 continue

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.events import Event, Listened, PhoneLost, RtpStatistics, SipMessage, to_plain
+from harness.calls.events import Event, Listened, PhoneLost, RtpStatistics, SipMessage, to_plain
 
 
 def lines(events: Sequence[Event]) -> str:

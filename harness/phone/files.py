@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.files.names import stem_of
+from harness.support.files.names import stem_of
 
 
 def path(directory: Path, leg: str, ending: str) -> Path:

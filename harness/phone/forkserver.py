@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from harness.forkserver.process import ForkServer
 from harness.phone.process import environment
+from harness.support.forkserver.process import ForkServer
 
 
 class PhoneForkServer(ForkServer):

@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.audio.marks import SAMPLE_RATE
-from harness.errors import BrokenError, HarnessError, PhoneMisuseError
-from harness.events import (
+from harness.calls.events import (
     CallState,
     Event,
     LegStarted,
@@ -25,6 +24,8 @@ from harness.events import (
     RtpStatistics,
     SipMessage,
 )
+from harness.deployment.safety import check_headers, check_request
+from harness.errors import BrokenError, HarnessError, PhoneMisuseError
 from harness.phone import event_log, recording
 from harness.phone.deadlines import DeadlineScheduler
 from harness.phone.process import NotNegotiatedError, PhoneProcess
@@ -32,7 +33,6 @@ from harness.phone.protocol import FAREWELL_SECONDS, Source, choice_to_plain
 from harness.phone.rules import CallLimits
 from harness.phone.unread import how_it_ended, why_it_ended
 from harness.phone.waiter import NeverCame, first, never_came, wait_for
-from harness.safety import check_headers, check_request
 
 Headers = Sequence[tuple[str, str]]
 

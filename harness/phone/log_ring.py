@@ -7,7 +7,7 @@ import struct
 from pathlib import Path
 from typing import Final
 
-from harness.files import user_files
+from harness.support.files import user_files
 
 _WRITTEN: Final = struct.Struct("!Q")
 _CAPACITY: Final = 64 * 1024

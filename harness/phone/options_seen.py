@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
-from harness.events import AskedByOptions, Event, SipMessage, StrangerRefused
+from harness.calls.events import AskedByOptions, Event, SipMessage, StrangerRefused
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import Message, Response
 

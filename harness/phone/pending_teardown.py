@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.events import SipMessage
+from harness.calls.events import SipMessage
 from harness.phone.unread import parsed_with_cseq
 from harness.sip.grammar import Params, SipSyntaxError
 from harness.sip.headers import MAGIC_COOKIE, Via

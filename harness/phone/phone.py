@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from harness.calls.events import Event, LegStarted, PhoneLost, Recorded, RegistrationState, from_values
+from harness.deployment.limits import LEG_MARKS
+from harness.deployment.safety import check_headers, check_request
 from harness.errors import BrokenError, HarnessError, PhoneLostError, PhoneMisuseError, ResourceError
-from harness.events import Event, LegStarted, PhoneLost, Recorded, RegistrationState, from_values
-from harness.limits import LEG_MARKS
 from harness.phone import crash_hangup, event_log
 from harness.phone.config import PhoneConfig
 from harness.phone.deadlines import DeadlineScheduler
@@ -20,7 +21,6 @@ from harness.phone.protocol import Answer, Mark, Policy, Ring, Silent, Source, c
 from harness.phone.rules import CallSlot, CallSlots, Rules, check_transport
 from harness.phone.unread import why_nothing_came
 from harness.phone.waiter import NeverCame, first, wait_for
-from harness.safety import check_headers, check_request
 
 Sink = Callable[[Event], None]
 

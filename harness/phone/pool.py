@@ -11,9 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
+from harness.calls.events import RegistrationState
 from harness.errors import BrokenError, PhoneLostError, RefusedError, ResourceError, WrongTargetError
-from harness.events import RegistrationState
-from harness.files.own_directories import Scratch
 from harness.phone import sources, stun
 from harness.phone.config import PhoneConfig
 from harness.phone.deadlines import DeadlineScheduler
@@ -21,6 +20,7 @@ from harness.phone.phone import Phone, Sink
 from harness.phone.process import PhoneProcess
 from harness.phone.rules import Rules
 from harness.phone.shared import SharedProcess, Sharing
+from harness.support.files.own_directories import Scratch
 
 #: pjsua holds eight transports a process; one wakes its main loop (pjsua_internal.h, ``tpdata``).
 _MOST_PHONES: Final = 7

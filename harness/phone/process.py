@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 import harness
-from harness import network_text
+from harness.calls.events import SipMessage, to_values
 from harness.errors import (
     BrokenError,
     HarnessError,
@@ -26,14 +26,14 @@ from harness.errors import (
     PhoneMisuseError,
     ResourceError,
 )
-from harness.events import SipMessage, to_values
-from harness.files import user_files
-from harness.forkserver import interpreter
-from harness.forkserver.environment import of_a_child
-from harness.heartbeat import AFTERWARDS_S, DOUBTFUL_S
 from harness.phone.crash_unregister import NoRegistrations, Registrations
 from harness.phone.log_ring import last_lines
 from harness.phone.protocol import FAREWELL_SECONDS, PULSE_INTERVAL, Wire
+from harness.support import network_text
+from harness.support.files import user_files
+from harness.support.forkserver import interpreter
+from harness.support.forkserver.environment import of_a_child
+from harness.support.heartbeat import AFTERWARDS_S, DOUBTFUL_S
 
 #: A pulse that comes so much later than due is late; from here on a jitter buffer cannot hide it.
 _LATE_S: Final = 0.2

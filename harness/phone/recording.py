@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import ResourceError
-from harness.files import user_files
 from harness.phone import files
+from harness.support.files import user_files
 
 _HEADER: Final = 44  # pjmedia's: RIFF, "fmt " of 16 bytes, "data"
 _OCTETS_A_SECOND: Final = 2 * 8000

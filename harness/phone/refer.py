@@ -6,7 +6,7 @@ import contextlib
 import re
 import time
 
-from harness.events import Event, SipMessage, TransferProgress
+from harness.calls.events import Event, SipMessage, TransferProgress
 from harness.phone.leg import Leg
 from harness.phone.waiter import NeverCame
 from harness.sip.grammar import SipSyntaxError

@@ -19,8 +19,8 @@ from typing import Final
 
 from isal import isal_zlib
 
-from harness.files import user_files
 from harness.phone import files
+from harness.support.files import user_files
 
 _RECORD: Final = struct.Struct("=qq")  # monotonic nanoseconds, length of the packet, which is filled up to eight octets
 _RUN: Final = struct.Struct("=BBH16sI")  # received, length of the address, port, address, octets of the records

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from harness.deployment.limits import Admitted
 from harness.errors import ResourceError
-from harness.limits import Admitted
 from harness.phone.config import PhoneConfig
 from harness.phone.deadlines import DeadlineScheduler
 from harness.sip.grammar import SipSyntaxError
@@ -24,9 +24,10 @@ _ANSWERED_WITHIN_S: Final = 0.7
 
 @dataclass(frozen=True)
 class Rules:
-    """``guard`` raises :class:`RefusedError` for a URI that may not be called, ``admit`` is :meth:`harness.limits.Gate.admit`,
-    at which a call that is dialled waits for ``admitted_within_s`` at most; no leg, placed or taken, lasts longer than
-    ``seconds_per_call``.
+    """Limits for calls of a phone.
+
+    ``guard`` raises :class:`RefusedError` for a URI that may not be called. A dialled call waits at ``admit``
+    (:meth:`harness.deployment.limits.Gate.admit`) for at most ``admitted_within_s``. No leg lasts longer than ``seconds_per_call``.
     """
 
     guard: Callable[[str], None] = lambda uri: None
@@ -89,7 +90,7 @@ class CallSlots:
     def promise(self, referred: CallLimits) -> None:
         """To the call that takes the place of ``referred``: a share of its slot, or one of its own where that has none.
 
-        It is given back if ``referred`` ends and no call took it. Raises what :meth:`harness.limits.Gate.admit` raises, and
+        It is given back if ``referred`` ends and no call took it. Raises what :meth:`harness.deployment.limits.Gate.admit` raises, and
         :class:`ResourceError` when nobody waits for the answer any more.
         """
         began = time.monotonic()

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from harness.calls.events import AskedByOptions, from_plain
 from harness.errors import PhoneLostError
-from harness.events import AskedByOptions, from_plain
 from harness.phone.config import PhoneConfig
 from harness.phone.process import Owner, PhoneProcess
 from harness.phone.protocol import Wire

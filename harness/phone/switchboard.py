@@ -17,15 +17,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+from harness.calls.events import AskedByOptions, from_values, to_plain
 from harness.deployment import CALLS_A_PHONE
 from harness.errors import HarnessError, PhoneLostError, ResourceError
-from harness.events import AskedByOptions, from_values, to_plain
-from harness.files.own_directories import Scratch
 from harness.phone import sources
 from harness.phone.config import PhoneConfig
 from harness.phone.options_seen import OptionsSeen
 from harness.phone.process import ERRORS, NotNegotiatedError, PhoneProcess
 from harness.phone.protocol import Wire
+from harness.support.files.own_directories import Scratch
 
 #: How long a phone of another deployment may keep an address that is asked for.
 _VACANT_WITHIN_S: Final = 50.0

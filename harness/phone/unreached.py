@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
+from harness.calls.events import Event, SipMessage, TransportFailed
 from harness.errors import BrokenError
-from harness.events import Event, SipMessage, TransportFailed
 from harness.phone.unread import parsed_with_cseq
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import Message, Request, Response

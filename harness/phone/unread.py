@@ -11,8 +11,16 @@ import contextlib
 import re
 from collections.abc import Sequence
 
+from harness.calls.events import (
+    CallsRefused,
+    CallState,
+    Event,
+    NameLookup,
+    PasswordWithheld,
+    SipMessage,
+    StrangerRefused,
+)
 from harness.errors import BrokenError, PhoneParseError
-from harness.events import CallsRefused, CallState, Event, NameLookup, PasswordWithheld, SipMessage, StrangerRefused
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import Message, Request, Response
 from harness.sip.sdp import Description

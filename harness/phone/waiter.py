@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
-from harness import measurement
-from harness.events import Event
-from harness.verdict import ExpectationError, Finding, Verdict
+from harness.calls import measurement
+from harness.calls.events import Event
+from harness.calls.verdict import ExpectationError, Finding, Verdict
 
 T = TypeVar("T")
 

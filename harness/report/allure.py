@@ -34,8 +34,7 @@ from allure_commons.types import LabelType, LinkType, ParameterMode, Severity
 from allure_commons.utils import md5
 from markupsafe import Markup
 
-from harness.files import json_file, whole_file
-from harness.mask import mask_text
+from harness.calls.verdict import NEVER_REPORTED, Verdict, overall
 from harness.report import ladder, pcap, tables, timeline
 from harness.report.allure_logger import CaseReporter, FileLogger, allure_listener, fields_of
 from harness.report.case_page import player_of
@@ -45,7 +44,8 @@ from harness.report.labels import labels
 from harness.report.markup import printable
 from harness.report.pages import render, said_besides, seen_of
 from harness.report.steps import verdict_of
-from harness.verdict import NEVER_REPORTED, Verdict, overall
+from harness.support.files import json_file, whole_file
+from harness.support.mask import mask_text
 
 #: The labels that tie a result to its case's directory, and to its run: the directories of each run have the same names.
 EVIDENCE_LABEL, RUN_LABEL = "evidence", "run"

@@ -11,7 +11,7 @@ from allure_commons.logger import AllureFileLogger
 from allure_commons.reporter import AllureReporter
 from allure_pytest.listener import AllureListener
 
-from harness.files import whole_file
+from harness.support.files import whole_file
 
 
 class FileLogger(AllureFileLogger):

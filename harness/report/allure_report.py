@@ -12,10 +12,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.files import json_file, user_files, whole_file
+from harness.calls.verdict import Verdict
 from harness.report.allure import EVIDENCE_LABEL, RUN_LABEL
 from harness.report.markup import printable
-from harness.verdict import Verdict
+from harness.support.files import json_file, user_files, whole_file
 
 CONFIG, GATE = "allurerc.json", "allurerc-gate.json"
 REPORT, _HISTORY = "allure-report", "allure-history.jsonl"

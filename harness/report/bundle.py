@@ -15,10 +15,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from harness.calls.verdict import NEVER_REPORTED
 from harness.errors import MistakeError
-from harness.files import json_file, user_files, whole_file
-from harness.files.own_directories import Scratch
-from harness.mask import mask_name, mask_plain, mask_text
 from harness.report import html, pcap
 from harness.report import scope as scopes
 from harness.report.evidence import CaseEvidence, key_of
@@ -28,7 +26,9 @@ from harness.report.pages import said_besides
 from harness.report.recorder import CASE, EVENTS
 from harness.report.run import CASES, RunEnd, read_cases, read_end, read_planned, said_of_the_run, scope_of, summary_of
 from harness.report.summary import latest, summarise
-from harness.verdict import NEVER_REPORTED
+from harness.support.files import json_file, user_files, whole_file
+from harness.support.files.own_directories import Scratch
+from harness.support.mask import mask_name, mask_plain, mask_text
 
 ALL = "all"
 TABLE = "report.csv"

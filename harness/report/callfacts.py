@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from harness.audio.marks import REPLY_OFFSET
-from harness.checks.audio import AUDIBLE_DBOV
-from harness.events import LegStarted, Listened, phone_of
-from harness.measurement import Delay
+from harness.calls.checks.audio import AUDIBLE_DBOV
+from harness.calls.events import LegStarted, Listened, phone_of
+from harness.calls.measurement import Delay
 from harness.report.evidence import CaseEvidence
 from harness.report.flow import Arrow
 

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from markupsafe import Markup
 
+from harness.calls.verdict import Finding, Verdict
 from harness.report import ladder, rerun, tables, timeline
 from harness.report.callfacts import LegFacts, call_facts, table_of
 from harness.report.coverage import coverage
@@ -24,7 +25,6 @@ from harness.report.manners import Manner, manners
 from harness.report.pages import cause_of, render, web_link
 from harness.report.pcap import CAPTURE
 from harness.report.steps import verdict_of
-from harness.verdict import Finding, Verdict
 
 _WAV_HEADER = 44
 _FACTS = ("source", "description", "link", "deployment", "site")

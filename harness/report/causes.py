@@ -11,11 +11,11 @@ from typing import Any
 
 from typing_extensions import TypedDict
 
+from harness.calls.verdict import ORDER, Verdict
 from harness.diagnosis import common
 from harness.diagnosis.common import Common
 from harness.diagnosis.result import HEDGES
 from harness.report.evidence import CaseEvidence
-from harness.verdict import ORDER, Verdict
 
 #: ``CHECK of SUBJECT: …`` (a finding's text): the subject and the figures differ from case to case, the check does not.
 _FINDING = re.compile(r"^((?:[\w ]+: )?[a-z_]+(?:\.[a-z_]+)*) of .*", re.DOTALL)

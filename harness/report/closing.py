@@ -13,10 +13,10 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from harness.calls.verdict import Verdict
 from harness.report import rerun
 from harness.report.causes import CauseGroup
 from harness.report.summary import Counts, Summary
-from harness.verdict import Verdict
 
 STYLES = {
     Verdict.PASSED: "green",

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from harness.calls.events import phone_of
+from harness.calls.measurement import Direction
+from harness.calls.verdict import Finding, Verdict
 from harness.deployment import SIP_NUMBER, STAND_IN
-from harness.events import phone_of
-from harness.measurement import Direction
-from harness.verdict import Finding, Verdict
 
 #: What a finding of each check claims when it passed; ``{}`` is the one thing of its kind that it is about.
 CLAIMS: Mapping[str, str] = {

@@ -8,12 +8,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from harness.calls.events import Event, FarEndRecord, RtpStatistics
+from harness.calls.verdict import CaseOutcome, Conclusion, Finding, Strength, Verdict, is_dispensed_with
 from harness.errors import MistakeError
-from harness.events import Event, FarEndRecord, RtpStatistics
-from harness.files import json_file
 from harness.report.recorder import CASE
 from harness.report.told import Attachment, Gist, Kept, MarkSpan, Message, Note, Recording, Step, Told, finite
-from harness.verdict import CaseOutcome, Conclusion, Finding, Strength, Verdict, is_dispensed_with
+from harness.support.files import json_file
 
 __all__ = ["Attachment", "CaseEvidence", "MarkSpan", "Message", "Note", "Recording", "Step", "key_of"]
 

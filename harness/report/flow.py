@@ -12,7 +12,7 @@ from datetime import datetime
 from functools import cache, cached_property
 from typing import Any
 
-from harness.events import FarEndRecord
+from harness.calls.events import FarEndRecord
 from harness.report.evidence import CaseEvidence
 from harness.report.told import finite
 from harness.sip.grammar import decimal

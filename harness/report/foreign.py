@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from harness.deployment.limits import try_lease
 from harness.errors import MistakeError
-from harness.limits import try_lease
 
 #: A run that is under way, or was killed, has a link of this name; no view is made of what it leads to. There, the lock of a file is
 #: held by the run's process as long as it lives.

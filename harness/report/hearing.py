@@ -26,14 +26,14 @@ from harness.audio.marks import SAMPLE_RATE
 from harness.audio.resample import resample
 from harness.audio.spectrogram import spectrogram_png
 from harness.audio.wav import WavError, read_wav
-from harness.events import Listened, MediaState, RtpStatistics
-from harness.field_kinds import require_kinds
-from harness.files import json_file, user_files, whole_file
+from harness.calls.events import Listened, MediaState, RtpStatistics
+from harness.calls.verdict import Verdict
 from harness.report import sound
 from harness.report.evidence import CaseEvidence, Recording
 from harness.report.moments import is_foreign, name_mark, owners
 from harness.report.told import finite
-from harness.verdict import Verdict
+from harness.support.field_kinds import require_kinds
+from harness.support.files import json_file, user_files, whole_file
 
 #: What was kept is not there, or is damaged: then it is made again, of the recording.
 _NOT_KEPT: Final = (FileNotFoundError, ValueError, TypeError, KeyError, OverflowError)

@@ -16,16 +16,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from harness.calls.verdict import Verdict, worst
 from harness.errors import DamagedHistoryError, ResourceError
-from harness.field_kinds import require_kinds
-from harness.mask import mask_text
 from harness.report import kpi
 from harness.report.evidence import CaseEvidence
 from harness.report.markup import printable
 from harness.report.scope import Scope, digest
 from harness.report.summary import attempts, latest
 from harness.report.told import finite
-from harness.verdict import Verdict, worst
+from harness.support.field_kinds import require_kinds
+from harness.support.mask import mask_text
 
 FILE = "history.sqlite"
 

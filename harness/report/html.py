@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from harness.files import whole_file
+from harness.calls.verdict import NEVER_REPORTED, Verdict, worst
 from harness.report import listing, rerun
 from harness.report.case_page import short_path
 from harness.report.causes import CauseGroup, grouped
@@ -25,7 +25,7 @@ from harness.report.listing import Task
 from harness.report.metrics import Time
 from harness.report.pages import render, web_link
 from harness.report.summary import Summary
-from harness.verdict import NEVER_REPORTED, Verdict, worst
+from harness.support.files import whole_file
 
 #: So many cases that did not pass stand in the page, and print; each has some 80 kB.
 MOST_INLINE = 20

@@ -11,12 +11,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from harness.files import whole_file
+from harness.calls.verdict import NEVER_REPORTED, Conclusion, Verdict
 from harness.report.evidence import CaseEvidence, key_of, names_of
 from harness.report.labels import labels
 from harness.report.markup import printable
 from harness.report.pages import said_besides
-from harness.verdict import NEVER_REPORTED, Conclusion, Verdict
+from harness.support.files import whole_file
 
 
 def write(path: Path, evidences: Sequence[CaseEvidence], missing: Iterable[Mapping[str, object]] = ()) -> None:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from harness.calls.verdict import Finding, Strength, Verdict
 from harness.report.coverage import CLAIMS
 from harness.report.evidence import CaseEvidence
-from harness.verdict import Finding, Strength, Verdict
 
 #: Axes that say something of the system under test → the checks that look at it, and what the sign-off calls it.
 #: The others are what the harness itself does (how it asks for a person, in which form it dials).

@@ -11,7 +11,7 @@ from bisect import bisect_right
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
-from harness.events import LegStarted, phone_of
+from harness.calls.events import LegStarted, phone_of
 from harness.report.evidence import CaseEvidence
 from harness.report.flow import Arrow, FlowEnd, arrows
 from harness.report.fold import met_challenges, without_registrations, without_repeats

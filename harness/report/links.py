@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from harness.calls.verdict import Finding
 from harness.report.flow import Arrow
-from harness.verdict import Finding
 
 _NUMBER = re.compile(r"\bm\d+\b")
 _MOST = 6

@@ -12,14 +12,14 @@ from typing import Any
 
 from markupsafe import Markup
 
-from harness.files import whole_file
+from harness.calls.verdict import Verdict
 from harness.report import metrics
 from harness.report.callfacts import numbers_of
 from harness.report.case_page import CasePage
 from harness.report.evidence import CaseEvidence
 from harness.report.labels import labels
 from harness.report.processes import each
-from harness.verdict import Verdict
+from harness.support.files import whole_file
 
 #: Where a case was verified: what of its data says so, with the word that stands before it in the list.
 _AT = {"deployment": "of", "site": "at"}

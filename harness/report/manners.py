@@ -16,12 +16,12 @@ import numpy as np
 from harness.audio.classify import Span, classify
 from harness.audio.marks import PERIOD_SECONDS, VOICES
 from harness.audio.wav import WavError, read_wav
-from harness.checks.manners import in_time
+from harness.calls.checks.manners import in_time
+from harness.calls.events import CallState, LegStarted
+from harness.calls.verdict import Finding
 from harness.deployment import STAND_IN, Manners
-from harness.events import CallState, LegStarted
 from harness.report.evidence import CaseEvidence
 from harness.report.hearing import first_sample, sounds
-from harness.verdict import Finding
 
 #: Silences shorter than this are pauses between words, and between the turns of an agent's mark and its reply, in seconds.
 _PAUSE_S = 0.4

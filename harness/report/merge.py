@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, cast
 
 from harness.errors import MistakeError
-from harness.files import json_file, whole_file
 from harness.report import allure_report
 from harness.report import scope as scopes
 from harness.report.evidence import case_of, key_of
@@ -19,6 +18,7 @@ from harness.report.recorder import CASE
 from harness.report.run import ALLURE, CASES, RunEnd, create, read_planned, runs_of, write_end
 from harness.report.scope import DeploymentScope, Options, Scope
 from harness.report.versions import together
+from harness.support.files import json_file, whole_file
 
 #: Options that are true of a run made of several where they are of one of these; other lists make a run smaller.
 _NO_LIMITS = ("fault", "deployment", "require")

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from harness.calls.verdict import Verdict
 from harness.report.callfacts import LegFacts
 from harness.report.evidence import CaseEvidence
 from harness.report.manners import Manner
-from harness.verdict import Verdict
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from harness.audio.marks import VOICES, replied
-from harness.events import (
+from harness.calls.events import (
     AskedByOptions,
     CallsRefused,
     CallState,
@@ -24,7 +24,7 @@ from harness.events import (
     TransportFailed,
     phone_of,
 )
-from harness.events import LegStarted as _LegStarted
+from harness.calls.events import LegStarted as _LegStarted
 from harness.report.evidence import CaseEvidence, MarkSpan
 from harness.report.flow import on_our_clock
 from harness.report.told import finite

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing_extensions import TypedDict
 
 from harness.deployment import Deployment, Kind
-from harness.mask import mask_text
-from harness.matrix import name_hash
+from harness.integrations.matrix import name_hash
+from harness.support.mask import mask_text
 
 
 class Names(TypedDict):

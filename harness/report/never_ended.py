@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.files import json_file
-from harness.mask import mask_text
 from harness.report.scope import Scope
+from harness.support.files import json_file
+from harness.support.mask import mask_text
 
 PREFLIGHT = "preflight.json"
 NEVER_ENDED = "the run never came to its end: it left no record of one"

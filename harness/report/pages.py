@@ -9,8 +9,8 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from harness.calls.verdict import Finding, Verdict
 from harness.report.markup import printable, with_code
-from harness.verdict import Finding, Verdict
 
 #: What a cause of a diagnosis may say; any of it may be left out but ``cause``.
 CAUSE = ("cause", "issue", "fix", "owner", "confidence", "settles", "because", "link")

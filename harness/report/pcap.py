@@ -17,12 +17,12 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 
-from harness.events import MediaState
-from harness.files import whole_file
-from harness.mask import DOT
+from harness.calls.events import MediaState
 from harness.phone import rtp_log
 from harness.report.evidence import CaseEvidence
 from harness.report.flow import Arrow, FlowEnd, arrows
+from harness.support.files import whole_file
+from harness.support.mask import DOT
 
 _RAW_IP = 101  # LINKTYPE_RAW: a packet begins with its IP header
 _TCP, _UDP = 6, 17

@@ -11,7 +11,7 @@ from functools import cache
 from multiprocessing.process import BaseProcess
 from typing import TypeVar
 
-from harness.memory import settle
+from harness.support.memory import settle
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")

@@ -22,15 +22,15 @@ from typing import Any, Final, NotRequired
 
 from typing_extensions import TypedDict
 
+from harness.calls.events import Event, Recorded, SipMessage, to_plain
+from harness.calls.verdict import Asked, CaseOutcome, Finding, Verdict, is_failure
 from harness.diagnosis.result import DiagnosisDocument
 from harness.errors import ResourceError
-from harness.events import Event, Recorded, SipMessage, to_plain
-from harness.files import whole_file
-from harness.mask import mask_name, mask_plain, mask_text
-from harness.matrix import CaseAbout
+from harness.integrations.matrix import CaseAbout
 from harness.report.names import Names
 from harness.sip.message import Message
-from harness.verdict import Asked, CaseOutcome, Finding, Verdict, is_failure
+from harness.support.files import whole_file
+from harness.support.mask import mask_name, mask_plain, mask_text
 
 EVENTS = "events.jsonl"
 #: Of the lines of ``events.jsonl``; 2 came with typed measurements, 3 with what each direction is known by, 4 with

@@ -17,20 +17,20 @@ from typing import Any, Final, cast
 
 from typing_extensions import TypedDict
 
-from harness.checks.asked import adjust_again, compares_numbers, make_again
+from harness.calls.checks.asked import adjust_again, compares_numbers, make_again
+from harness.calls.events import Event
+from harness.calls.events import from_plain as event_from_plain
+from harness.calls.verdict import Asked, CaseOutcome, Conclusion, Finding, Trouble, Verdict
 from harness.deployment import Deployment
 from harness.deployment import from_plain as deployment_from_plain
 from harness.diagnosis import diagnose
 from harness.diagnosis.rule import Confidence
 from harness.errors import MistakeError
-from harness.events import Event
-from harness.events import from_plain as event_from_plain
-from harness.files import json_file
-from harness.mask import fill_plain
 from harness.report.evidence import CaseEvidence
 from harness.report.recorder import CASE, DEPLOYMENT
 from harness.report.told import MadeFrom, Told
-from harness.verdict import Asked, CaseOutcome, Conclusion, Finding, Trouble, Verdict
+from harness.support.files import json_file
+from harness.support.mask import fill_plain
 
 #: Why a finding, or a diagnosis, is taken from the record.
 LIVE: Final = "made from what only the run could see"

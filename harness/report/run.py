@@ -33,12 +33,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from harness.calls.verdict import Verdict
 from harness.diagnosis import common
 from harness.errors import MistakeError, ResourceError, unwritable
-from harness.field_kinds import require_kinds
-from harness.files import json_file, whole_file
-from harness.mask import mask_name, mask_plain
-from harness.memory import lasting
 from harness.report import allure, allure_report, history, html, junit, metrics, rerun
 from harness.report import scope as scopes
 from harness.report.causes import CauseGroup, grouped, judged
@@ -52,7 +49,10 @@ from harness.report.processes import each
 from harness.report.recorder import CASE
 from harness.report.summary import Summary, latest, overruled, summarise
 from harness.report.told import finite
-from harness.verdict import Verdict
+from harness.support.field_kinds import require_kinds
+from harness.support.files import json_file, whole_file
+from harness.support.mask import mask_name, mask_plain
+from harness.support.memory import lasting
 
 CASES = "cases"
 ALLURE = "allure-results"

@@ -18,21 +18,21 @@ from typing import Any
 from pydantic import SecretStr
 from typing_extensions import TypedDict
 
-from harness import integrations, matrix
+from harness import integrations
 from harness.audio.prompts import prompt_name
 from harness.deployment import Deployment, Kind
-from harness.deployment_file import pem_files
+from harness.deployment.file import pem_files
 from harness.errors import MistakeError
-from harness.field_kinds import require_kinds
-from harness.files import json_file, whole_file
 from harness.finding_kinds import FindingKind, RequiredFindings
-from harness.integrations import sight
+from harness.integrations import matrix, sight
 from harness.integrations.base import NOT_OBSERVABLE, Row
-from harness.mask import mask_plain, mask_text
-from harness.matrix import Case, LeftOut, Selection
+from harness.integrations.matrix import Case, LeftOut, Selection
 from harness.report.names import shown_name
 from harness.report.told import finite
 from harness.report.versions import versions
+from harness.support.field_kinds import require_kinds
+from harness.support.files import json_file, whole_file
+from harness.support.mask import mask_plain, mask_text
 
 FILE = "scope.json"
 

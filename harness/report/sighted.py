@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
+from harness.calls.events import Event, FarEndRecord, LegStarted, MediaState, SipMessage
 from harness.deployment import SIP_NUMBER, STAND_IN
-from harness.events import Event, FarEndRecord, LegStarted, MediaState, SipMessage
 
 #: The phones of ours in the AI's place: the one that is called there, and the one that registers there.
 _AT_AI = (STAND_IN, SIP_NUMBER)

@@ -13,7 +13,7 @@ from pathlib import Path
 import soundfile
 
 from harness.audio.wav import WavError, read_wav
-from harness.files import user_files, whole_file
+from harness.support.files import user_files, whole_file
 
 
 def mp3(wav: Path) -> bytes | None:

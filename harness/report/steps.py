@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from harness.calls.verdict import ORDER, Finding, Verdict
 from harness.report.evidence import Step
-from harness.verdict import ORDER, Finding, Verdict
 
 
 def verdict_of(step: Step, findings: Sequence[Finding]) -> Verdict:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from typing_extensions import TypedDict
 
-from harness.events import StrangerRefused
+from harness.calls.events import StrangerRefused
 
 
 class StrangerDocument(TypedDict):

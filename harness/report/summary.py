@@ -10,14 +10,14 @@ from pathlib import Path
 
 from typing_extensions import TypedDict
 
+from harness.calls.verdict import NEVER_REPORTED, Conclusion, Verdict, exit_code, worst
 from harness.diagnosis.common import CommonDocument
-from harness.files import json_file, whole_file
 from harness.report.coverage import Coverage, by_row
 from harness.report.evidence import CaseEvidence, key_of, names_of
 from harness.report.scope import LeftOutDocument
 from harness.report.strangers import StrangerDocument, strangers
 from harness.report.versions import versions
-from harness.verdict import NEVER_REPORTED, Conclusion, Verdict, exit_code, worst
+from harness.support.files import json_file, whole_file
 
 
 class VerdictCounts(TypedDict):
@@ -199,9 +199,9 @@ class Summary:
 
     @property
     def exit_code(self) -> int:
-        """As :func:`harness.verdict.exit_code` has it; cases that were not reported, or not planned, are the harness's fault.
+        """As :func:`harness.calls.verdict.exit_code` has it; cases that were not reported, or not planned, are the harness's fault.
 
-        Of a run that somebody stopped the command line makes 130 (``harness.cli.app``).
+        Of a run that somebody stopped the command line makes 130 (``harness.run.cli.app``).
         """
         verdicts = [*self.total.verdicts, *([Verdict.FAILED] if self.required else [])]
         return exit_code(verdicts, broke=not self.consistent or bool(self.interrupted or self.broke))

@@ -7,11 +7,11 @@ import dataclasses
 import io
 from collections.abc import Iterable, Sequence
 
-from harness.events import FarEndReport
+from harness.calls.events import FarEndReport
 from harness.report.callfacts import NOTHING
 from harness.report.evidence import CaseEvidence
 
-#: Columns of the RTP table: a header, and the field of :class:`~harness.events.RtpStatistics`.
+#: Columns of the RTP table: a header, and the field of :class:`~harness.calls.events.RtpStatistics`.
 RTP = (
     ("sent packets", "tx_packets"),
     ("sent bytes", "tx_bytes"),

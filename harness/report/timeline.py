@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from harness.audio.marks import REPLY_OFFSET
-from harness.events import DtmfReceived, Event
+from harness.calls.events import DtmfReceived, Event
 from harness.report.evidence import CaseEvidence, MarkSpan
 from harness.report.hearing import Hearing
 from harness.report.markup import xml

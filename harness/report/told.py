@@ -14,8 +14,7 @@ from typing import Any, ClassVar
 
 from pydantic_core import from_json
 
-from harness.errors import MistakeError
-from harness.events import (
+from harness.calls.events import (
     CallState,
     Event,
     FarEndRecord,
@@ -29,11 +28,12 @@ from harness.events import (
     StrangerRefused,
     from_plain,
 )
-from harness.files import user_files
+from harness.calls.verdict import Finding
+from harness.errors import MistakeError
 from harness.report import sighted
 from harness.report.foreign import inside
 from harness.report.recorder import EVENTS, VERSION
-from harness.verdict import Finding
+from harness.support.files import user_files
 
 #: Of so many cases what their events say is kept in memory at once; of others it is read again.
 MOST_KEPT = 64
@@ -75,7 +75,9 @@ class Step:
     began: float
     ended: float | None = None
     error: str | None = None  #: the exception's text
-    failed: bool = False  #: it ended in a failure (:func:`harness.verdict.is_failure`); with ``error`` and not ``failed``, it broke
+    failed: bool = (
+        False  #: ended in a failure (:func:`harness.calls.verdict.is_failure`); an ``error`` without it: it broke
+    )
     steps: list[Step] = field(default_factory=list)
 
 

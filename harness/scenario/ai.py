@@ -8,11 +8,11 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TypeVar
 
-from harness.checks import reach
-from harness.checks.finding import not_observable
+from harness.calls.checks import reach
+from harness.calls.checks.finding import not_observable
+from harness.calls.events import TlsHandshake
 from harness.deployment import STRANGER, Transport, in_uri
 from harness.errors import BrokenError, PhoneLostError, ResourceError
-from harness.events import TlsHandshake
 from harness.phone import Early, PhoneConfig, Policy, Reject
 from harness.phone.phone import Phone
 from harness.phone.waiter import NeverCame

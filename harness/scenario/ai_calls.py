@@ -6,9 +6,9 @@ import contextlib
 import time
 from typing import Literal, Protocol
 
+from harness.calls.events import SipMessage
 from harness.deployment import TOPIC_HEADER, Trunk
 from harness.errors import PhoneMisuseError
-from harness.events import SipMessage
 from harness.phone import refer
 from harness.phone.leg import Leg
 from harness.phone.phone import Phone

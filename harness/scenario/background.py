@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from harness.verdict import is_failure
+from harness.calls.verdict import is_failure
 
 
 class Background:

@@ -7,7 +7,7 @@ from typing import Final
 
 from harness.audio.garbled import audible_s
 from harness.audio.marks import SAMPLE_RATE
-from harness.events import Event, RtpStatistics
+from harness.calls.events import Event, RtpStatistics
 from harness.phone.leg import Leg
 from harness.phone.waiter import NeverCame
 

@@ -7,11 +7,11 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple, Protocol, TypeVar
 
 from harness.audio.marks import VOICES, replied
-from harness.checks import audio
+from harness.calls.checks import audio
+from harness.calls.verdict import Finding
 from harness.deployment import Deployment
 from harness.phone.leg import Leg
 from harness.scenario.case_phones import CasePhones
-from harness.verdict import Finding
 
 _TOLD_ID = re.compile(r"^x-ci[ \t]*:[ \t]*([A-Za-z0-9_.-]{1,80})[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
 

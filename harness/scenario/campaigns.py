@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-from harness.checks import identity, landing
+from harness.calls.checks import identity, landing
+from harness.calls.verdict import Finding
 from harness.phone.leg import Leg
 from harness.phone.phone import Phone
 from harness.phone.protocol import Answer
 from harness.scenario.context import CaseContext
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import Message
-from harness.verdict import Finding
 
 
 class Campaigns:

@@ -9,8 +9,9 @@ from dataclasses import replace
 from functools import cached_property
 
 from harness.deployment import Deployment
+from harness.deployment.limits import MOST_WORKERS, Admitted, Gate
+from harness.deployment.safety import Guard, numbers_of
 from harness.errors import BrokenError
-from harness.limits import MOST_WORKERS, Admitted, Gate
 from harness.phone import PhoneConfig
 from harness.phone.leg import Leg, LegPhone, everybodys
 from harness.phone.phone import Phone
@@ -18,7 +19,6 @@ from harness.phone.pool import PhonePool
 from harness.phone.rules import Rules
 from harness.phone.shared import Reservation
 from harness.phone.waiter import NeverCame
-from harness.safety import Guard, numbers_of
 from harness.scenario.company import ALONE, Company
 from harness.scenario.evidence import Evidence
 from harness.sip.grammar import SipSyntaxError

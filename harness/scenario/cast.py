@@ -8,11 +8,11 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import overload
 
-from harness.checks import headers, landing, signalling, timing
-from harness.checks.finding import not_observable
+from harness.calls.checks import headers, landing, signalling, timing
+from harness.calls.checks.finding import not_observable
+from harness.calls.verdict import NotObservableError, Verdict
 from harness.deployment import TOPIC_HEADER, in_uri
 from harness.errors import BrokenError, FarEndError
-from harness.far_end import by_hand, campaign
 from harness.phone.leg import LegPhone
 from harness.phone.phone import Phone
 from harness.scenario import handover, keepalive
@@ -28,7 +28,7 @@ from harness.scenario.lines import Line, line_of
 from harness.scenario.people import AssistantOf, Caller, Group
 from harness.scenario.phones import own_phone
 from harness.scenario.reported import ReportedCall
-from harness.verdict import NotObservableError, Verdict
+from harness.witness import by_hand, campaign
 
 #: An agent's phone rings for strangers while it waits for the case's call.
 _SHARED_CALLS = 3

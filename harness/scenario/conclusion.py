@@ -8,17 +8,17 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from typing import Final, TypeVar
 
-from harness.checks import dialog, quality
-from harness.checks.finding import hindered, not_observable
-from harness.events import RtpPaused
+from harness.calls.checks import dialog, quality
+from harness.calls.checks.finding import hindered, not_observable
+from harness.calls.events import RtpPaused
+from harness.calls.measurement import Loss
+from harness.calls.verdict import Finding, Verdict
 from harness.finding_kinds import kinds_of
-from harness.measurement import Loss
 from harness.phone.leg import Leg
 from harness.scenario import dropouts, post_failure_probes
 from harness.scenario.context import CaseContext
 from harness.scenario.ends import Call
 from harness.scenario.listening import marks_sustained
-from harness.verdict import Finding, Verdict
 
 Found = TypeVar("Found")
 

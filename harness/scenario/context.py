@@ -8,12 +8,12 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Protocol
 
-from harness.checks.finding import unclear
+from harness.calls.checks.finding import unclear
+from harness.calls.verdict import Finding, Verdict
 from harness.deployment import Deployment, Handover, Timings, Trunk
+from harness.deployment.limits import Gate
 from harness.errors import BrokenError
-from harness.far_end.synthflow import SynthflowApi
-from harness.limits import Gate
-from harness.matrix import Case
+from harness.integrations.matrix import Case
 from harness.phone.leg import Leg
 from harness.phone.pool import PhonePool
 from harness.report.recorder import CaseRecorder
@@ -24,7 +24,7 @@ from harness.scenario.company import ALONE, Company
 from harness.scenario.evidence import Evidence
 from harness.scenario.far_records import FarRecords
 from harness.sip.identity import is_spelling
-from harness.verdict import Finding, Verdict
+from harness.witness.synthflow import SynthflowApi
 
 
 class UnheardCall(Protocol):

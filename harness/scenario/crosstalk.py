@@ -13,8 +13,8 @@ from typing import Final
 
 from harness.audio.marks import SAMPLE_RATE
 from harness.audio.mixture import marks_in
-from harness.checks import audio, reach
-from harness.events import MarkHeard
+from harness.calls.checks import audio, reach
+from harness.calls.events import MarkHeard
 from harness.phone.recording import ON_DISK_WITHIN_S
 from harness.scenario.context import CaseContext
 from harness.scenario.end import End

@@ -8,7 +8,7 @@ from typing import Final
 from harness.audio.delay import PERIOD_SECONDS, one_way_delay, probe
 from harness.audio.marks import SAMPLE_RATE
 from harness.audio.wav import to_int16, write_wav
-from harness.checks import quality
+from harness.calls.checks import quality
 from harness.phone.protocol import Wav
 from harness.scenario.context import CaseContext
 from harness.scenario.ends import Call

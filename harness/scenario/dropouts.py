@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Final
 
 from harness.audio.marks import VOICES
-from harness.events import LONGEST_DROPOUT_S, MarkHeard, MediaState, RtpPaused
+from harness.calls.events import LONGEST_DROPOUT_S, MarkHeard, MediaState, RtpPaused
 from harness.phone.leg import Leg
 
 #: A mark is said again every 200 ms, and known a little later.

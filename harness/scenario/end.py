@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Protocol
 
-from harness.checks.audio import ListenerReport, Sound
-from harness.far_end.call_record import CallRecord
+from harness.calls.checks.audio import ListenerReport, Sound
 from harness.sip.message import Request
+from harness.witness.call_record import CallRecord
 
 
 class Marked(Protocol):

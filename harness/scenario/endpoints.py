@@ -9,17 +9,14 @@ from functools import cached_property
 from typing import Protocol
 
 from harness.audio.marks import reply_to
+from harness.calls.events import CallState, SipMessage
 from harness.deployment import Trunk
+from harness.deployment.safety import numbers_of
 from harness.errors import FarEndError
-from harness.events import CallState, SipMessage
-from harness.far_end.call_record import REGISTERED, CallRecord
-from harness.far_end.clock import to_wall
-from harness.far_end.synthflow import SynthflowApi
 from harness.phone import Policy
 from harness.phone.leg import Leg
 from harness.phone.phone import Phone
 from harness.phone.waiter import NeverCame
-from harness.safety import numbers_of
 from harness.scenario.ai_calls import AiCall, StandInCall
 from harness.scenario.context import CaseContext
 from harness.scenario.ends import Call
@@ -29,6 +26,9 @@ from harness.scenario.told_end import ToldEnd, told_end
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.identity import digits_of, is_spelling, normalise
 from harness.sip.message import Message, Request
+from harness.witness.call_record import REGISTERED, CallRecord
+from harness.witness.clock import to_wall
+from harness.witness.synthflow import SynthflowApi
 
 #: Statuses of a call that Synthflow was asked to take, whatever became of it.
 _TRIED = {"ringing", "no-answer", "busy", "failed", "canceled", "user-canceled", "in-progress", "completed"}

@@ -15,12 +15,12 @@ import numpy as np
 from harness.audio.marks import SAMPLE_RATE
 from harness.audio.prompts import prompt_name, prompt_path, prompt_samples
 from harness.audio.wav import write_wav
-from harness.checks import landing
-from harness.checks.audio import Sound
-from harness.checks.claims import Observation
+from harness.calls.checks import landing
+from harness.calls.checks.audio import Sound
+from harness.calls.checks.claims import Observation
+from harness.calls.events import CallState, Event, MediaState, SipMessage
 from harness.deployment import is_digit
 from harness.errors import OfferPendingError
-from harness.events import CallState, Event, MediaState, SipMessage
 from harness.phone import Mark, Silence, Wav, files
 from harness.phone.leg import Leg
 from harness.phone.unread import headers_cut_off

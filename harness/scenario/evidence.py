@@ -7,13 +7,13 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
-from harness.checks.finding import WANTS_A_CALL, WANTS_A_REQUEST, excused, hindered, missed_by, unproven
+from harness.calls.checks.finding import WANTS_A_CALL, WANTS_A_REQUEST, excused, hindered, missed_by, unproven
+from harness.calls.events import CallsRefused, Event, LegStarted, SipMessage, StrangerRefused
+from harness.calls.measurement import AnsweredBy, Landing
+from harness.calls.verdict import Conclusion, Finding, Verdict
 from harness.errors import BrokenError, ResourceError
-from harness.events import CallsRefused, Event, LegStarted, SipMessage, StrangerRefused
-from harness.measurement import AnsweredBy, Landing
 from harness.phone.unreached import why_unreached
 from harness.report.recorder import CaseRecorder
-from harness.verdict import Conclusion, Finding, Verdict
 
 #: How soon after an event a finding on its time is made.
 _FOUND_WITHIN_S = 0.25

@@ -8,9 +8,10 @@ from collections.abc import Callable, Sequence
 from typing import Literal
 
 from harness.audio.voiceless import is_ringing
-from harness.checks import dialog, headers, identity, landing, provisional, reach, session, signalling, timing
-from harness.checks.finding import not_observable
-from harness.events import Event, MediaState, SipMessage
+from harness.calls.checks import dialog, headers, identity, landing, provisional, reach, session, signalling, timing
+from harness.calls.checks.finding import not_observable
+from harness.calls.events import Event, MediaState, SipMessage
+from harness.calls.verdict import ExpectationError, Finding, Verdict
 from harness.phone.leg import Leg
 from harness.phone.waiter import NeverCame
 from harness.scenario import lateness
@@ -21,7 +22,6 @@ from harness.scenario.expect_headers import ExpectHeaders
 from harness.scenario.lines import Line
 from harness.scenario.reactions import received_between
 from harness.scenario.reported import ReportedCall
-from harness.verdict import ExpectationError, Finding, Verdict
 
 #: How long an announcement before a refusal may be, how often it is looked whether that has come, and the pauses in it: most ringing
 #: tones have longer ones (ITU-T E.180 supplement 2).

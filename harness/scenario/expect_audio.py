@@ -12,12 +12,13 @@ from harness.audio.describe import describe
 from harness.audio.machine import last_sound, message_asked_in
 from harness.audio.marks import PERIOD_SECONDS, SAMPLE_RATE
 from harness.audio.voiceless import voiceless
-from harness.checks import audio, quality, reach
-from harness.checks.audio import Sound
-from harness.checks.claims import Denial
-from harness.checks.finding import heard_at, hindered, not_observable
-from harness.events import MediaState
-from harness.measurement import Direction, EarlyMedia, Silence
+from harness.calls.checks import audio, quality, reach
+from harness.calls.checks.audio import Sound
+from harness.calls.checks.claims import Denial
+from harness.calls.checks.finding import heard_at, hindered, not_observable
+from harness.calls.events import MediaState
+from harness.calls.measurement import Direction, EarlyMedia, Silence
+from harness.calls.verdict import Finding, Verdict
 from harness.scenario import crosstalk, delays, lateness, muteness, packet_loss
 from harness.scenario.ai import Ai
 from harness.scenario.context import CaseContext
@@ -27,7 +28,6 @@ from harness.scenario.reactions import WHISPER_S, last_spoken_to, last_words_to
 from harness.scenario.reported import ReportedCall
 from harness.scenario.signs import LISTEN_S, Look
 from harness.scenario.synthflow_call import SynthflowCall
-from harness.verdict import Finding, Verdict
 
 #: How long a machine may speak before its tone, and how often it is looked for.
 _GREETING_S, _LISTENED_AGAIN_S = 45.0, 1.0

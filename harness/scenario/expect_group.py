@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from harness.checks import landing, timing
-from harness.checks.finding import not_observable
+from harness.calls.checks import landing, timing
+from harness.calls.checks.finding import not_observable
+from harness.calls.events import CallState
 from harness.deployment import Group as GroupEntry
-from harness.events import CallState
 from harness.phone.phone import Phone
 from harness.scenario.context import CaseContext
 from harness.scenario.ends import Call

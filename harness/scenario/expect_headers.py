@@ -6,14 +6,14 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
-from harness.checks import headers
-from harness.checks.finding import not_observable
-from harness.far_end.call_record import CallRecord, is_masked
+from harness.calls.checks import headers
+from harness.calls.checks.finding import not_observable
+from harness.calls.verdict import Finding
 from harness.scenario.end import End
 from harness.scenario.expect_audio import ExpectAudio
 from harness.scenario.synthflow_call import SynthflowCall
 from harness.sip.message import Request
-from harness.verdict import Finding
+from harness.witness.call_record import CallRecord, is_masked
 
 _UNSEEN = "nobody can show the INVITE that arrived"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from harness.events import Event, FarEndReport
+from harness.calls.events import Event, FarEndReport
 
 
 def counting(events: Iterable[Event]) -> list[FarEndReport]:

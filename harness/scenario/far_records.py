@@ -7,8 +7,8 @@ from contextlib import suppress
 
 from harness.deployment import Assistant, Deployment
 from harness.errors import FarEndError
-from harness.far_end.synthflow import AbsentApi, SynthflowApi
 from harness.scenario.evidence import Evidence
+from harness.witness.synthflow import AbsentApi, SynthflowApi
 
 #: What an id of a call is made of.
 _CALL_ID = re.compile(r"[A-Za-z0-9_.-]{1,80}")

@@ -7,17 +7,17 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from harness.checks import landing
-from harness.checks.finding import not_observable
+from harness.calls.checks import landing
+from harness.calls.checks.finding import not_observable
+from harness.calls.verdict import Finding
 from harness.deployment import TOPIC_HEADER, Handover
-from harness.far_end.recorded_transfer import landed_by, recorded_target
 from harness.scenario.case_phones import HEADER_NUMBER
 from harness.scenario.context import CaseContext
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.identity import digits_of
 from harness.sip.message import Message, Request
 from harness.sip.uri import Uri
-from harness.verdict import Finding
+from harness.witness.recorded_transfer import landed_by, recorded_target
 
 
 @dataclass(frozen=True, slots=True)

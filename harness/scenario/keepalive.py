@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from harness.calls.events import SipMessage
 from harness.errors import BrokenError
-from harness.events import SipMessage
 from harness.phone.phone import Phone
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.login import MOST_CHALLENGES, Login

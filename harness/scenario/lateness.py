@@ -10,13 +10,13 @@ import math
 import time
 from collections.abc import Iterable
 
-from harness.checks import quality
-from harness.measurement import Direction
+from harness.calls.checks import quality
+from harness.calls.measurement import Direction
+from harness.calls.verdict import Finding, Strength
 from harness.phone.protocol import Mark, Silence
 from harness.scenario.context import CaseContext
 from harness.scenario.end import End
 from harness.scenario.ends import Call
-from harness.verdict import Finding, Strength
 
 #: How long a speaker is silent before it is begun again: more than any delay that is looked for.
 _SILENCE_S = 2.0

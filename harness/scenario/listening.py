@@ -10,10 +10,19 @@ from itertools import pairwise
 
 from harness.audio.describe import CLEAR, HeardDescription, describe, of_the_other_law
 from harness.audio.marks import PERIOD_SECONDS, SAMPLE_RATE
-from harness.checks.audio import ListenerReport, Sound
-from harness.checks.claims import Observation
-from harness.checks.signalling import G711
-from harness.events import CallState, DtmfReceived, Event, FarEndReport, ForeignRtp, Listened, MarkHeard, RtpStatistics
+from harness.calls.checks.audio import ListenerReport, Sound
+from harness.calls.checks.claims import Observation
+from harness.calls.checks.signalling import G711
+from harness.calls.events import (
+    CallState,
+    DtmfReceived,
+    Event,
+    FarEndReport,
+    ForeignRtp,
+    Listened,
+    MarkHeard,
+    RtpStatistics,
+)
 from harness.phone.leg import Leg
 from harness.phone.recording import ON_DISK_WITHIN_S
 from harness.phone.waiter import NeverCame

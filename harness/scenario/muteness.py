@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from itertools import pairwise
 from typing import Final
 
-from harness.checks.finding import mute
-from harness.events import MediaState, RtpStatistics
+from harness.calls.checks.finding import mute
+from harness.calls.events import MediaState, RtpStatistics
+from harness.calls.verdict import Finding, Verdict
 from harness.phone.leg import Leg
 from harness.scenario.end import End
 from harness.scenario.ends import Call
-from harness.verdict import Finding, Verdict
 
 #: Shorter gaps lie in how the packets were counted, and no voice is missed for them.
 _WORTH_TELLING_S: Final = 1.0

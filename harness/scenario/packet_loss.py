@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from harness.checks import quality
-from harness.events import PACKET_S
+from harness.calls.checks import quality
+from harness.calls.events import PACKET_S
 from harness.scenario.context import CaseContext
 from harness.scenario.end import End
 from harness.scenario.ends import Call

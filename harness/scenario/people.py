@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from harness.checks import landing
-from harness.checks.finding import not_observable
+from harness.calls.checks import landing
+from harness.calls.checks.finding import not_observable
+from harness.calls.events import CallState
+from harness.calls.verdict import ExpectationError, Finding
 from harness.deployment import Group as GroupEntry
 from harness.deployment import Report
-from harness.events import CallState
 from harness.phone.leg import Leg
 from harness.phone.phone import Phone
 from harness.phone.waiter import NeverCame
@@ -21,7 +22,6 @@ from harness.scenario.expect import Expect
 from harness.scenario.lines import Line, number_as
 from harness.scenario.reactions import WHISPER_S, last_spoken_to, wait_for_pause
 from harness.scenario.reported import ReportedCall
-from harness.verdict import ExpectationError, Finding
 
 #: Agents that ring this close to each other ring for the same call.
 ONE_CALL_S = 30.0

@@ -6,11 +6,11 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
+from harness.calls.events import FarEndRecord
 from harness.errors import ResourceError
-from harness.events import FarEndRecord
-from harness.preflight.port import ask
-from harness.preflight.probes import Target, ai_end, termination
 from harness.scenario.context import CaseContext
+from harness.witness.ports.port import ask
+from harness.witness.ports.probes import Target, ai_end, termination
 
 
 def ask_ports(context: CaseContext) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from importlib import import_module
 
+from harness.calls.events import FarEndRecord
+from harness.calls.verdict import Finding, Verdict
 from harness.errors import BrokenError, FarEndError
-from harness.events import FarEndRecord
-from harness.far_end.clock import to_wall
 from harness.scenario import second_call
 from harness.scenario.context import CaseContext
-from harness.verdict import Finding, Verdict
+from harness.witness.clock import to_wall
 
 #: Failures after which it matters whether the trunk's ports answer at all.
 _OF_REACH = ("landing", "landing.answered_by", "route.tried", "registration", "answered", "phone.wait")

@@ -15,7 +15,7 @@ from harness.audio.classify import classify
 from harness.audio.marks import SAMPLE_RATE
 from harness.audio.prompts import prompt_samples
 from harness.audio.wav import write_wav
-from harness.events import Event, Listened, MarkHeard
+from harness.calls.events import Event, Listened, MarkHeard
 from harness.phone import files
 from harness.phone.leg import Leg
 from harness.phone.protocol import Wav

@@ -8,17 +8,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from harness.checks import registration
-from harness.checks.finding import not_observable
+from harness.calls.checks import registration
+from harness.calls.checks.finding import not_observable
+from harness.calls.events import FarEndRecord, RegistrationState, SipMessage
+from harness.calls.verdict import NotObservableError
 from harness.deployment import SIP_NUMBER, in_uri
 from harness.errors import BrokenError
-from harness.events import FarEndRecord, RegistrationState, SipMessage
-from harness.far_end.synthflow import SynthflowApi, path_segment
 from harness.phone.phone import Phone
 from harness.phone.waiter import NeverCame
 from harness.scenario.context import CaseContext
 from harness.scenario.phones import stand_in
-from harness.verdict import NotObservableError
+from harness.witness.synthflow import SynthflowApi, path_segment
 
 #: The guide: "Wait 1–2 minutes for SIP registration to complete."
 REGISTERED_WITHIN_S = 120.0

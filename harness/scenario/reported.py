@@ -7,16 +7,22 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from harness.checks import identity, landing
-from harness.checks.audio import ListenerReport, Sound
-from harness.checks.finding import not_observable
+from harness.calls.checks import identity, landing
+from harness.calls.checks.audio import ListenerReport, Sound
+from harness.calls.checks.finding import not_observable
+from harness.calls.measurement import Landing, Ringing
+from harness.calls.verdict import Finding
 from harness.deployment import Report
 from harness.errors import FarEndError
-from harness.far_end import by_hand
-from harness.far_end.clock import to_wall
-from harness.far_end.platform_report import ReportRow
-from harness.far_end.report_source import ReportSource
-from harness.far_end.reported_landing import (
+from harness.integrations.matrix import shown_by_others
+from harness.scenario.context import CaseContext
+from harness.scenario.end import End, Marked, Voiced
+from harness.scenario.ends import Call
+from harness.witness import by_hand
+from harness.witness.clock import to_wall
+from harness.witness.platform_report import ReportRow
+from harness.witness.report_source import ReportSource
+from harness.witness.reported_landing import (
     CLOCKS_DIFFER_S,
     NOT_LISTED,
     GroupNames,
@@ -26,12 +32,6 @@ from harness.far_end.reported_landing import (
     where_landed,
     yet_to_come,
 )
-from harness.matrix import shown_by_others
-from harness.measurement import Landing, Ringing
-from harness.scenario.context import CaseContext
-from harness.scenario.end import End, Marked, Voiced
-from harness.scenario.ends import Call
-from harness.verdict import Finding
 
 #: What findings on the call are about, as where a phone of ours rings.
 _THE_CALL = "the call"

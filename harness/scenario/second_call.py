@@ -13,14 +13,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from harness.calls.events import CallState, FarEndRecord
+from harness.calls.verdict import ExpectationError, Verdict
 from harness.diagnosis import diagnose
 from harness.errors import BrokenError, HarnessError
-from harness.events import CallState, FarEndRecord
 from harness.phone.leg import Leg
 from harness.phone.phone import Phone
 from harness.scenario.calls import OwnCall
 from harness.scenario.context import CaseContext
-from harness.verdict import ExpectationError, Verdict
 
 _OTHER_LAW = {"pcmu": "PCMA", "pcma": "PCMU"}
 _LOOKS_EVERY_S = 0.05

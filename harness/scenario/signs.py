@@ -20,17 +20,17 @@ from numpy.typing import NDArray
 from harness.audio.garbled import audible_s
 from harness.audio.prompts import prompt_text
 from harness.audio.voiceless import is_ringing, voiceless
-from harness.checks.audio import ListenerReport, Sound
-from harness.checks.claims import Denial, Observation
-from harness.events import PACKET_S
-from harness.far_end.record_reader import RecordReader
-from harness.far_end.transcript import Side, answers, has_turn, may_name_others, said, times_heard
+from harness.calls.checks.audio import ListenerReport, Sound
+from harness.calls.checks.claims import Denial, Observation
+from harness.calls.events import PACKET_S
+from harness.calls.verdict import Strength, Verdict
 from harness.phone.waiter import NeverCame
 from harness.scenario import blips, reactions
 from harness.scenario.context import CaseContext
 from harness.scenario.end import End, Pending
 from harness.scenario.ends import QUIET_S, Call
-from harness.verdict import Strength, Verdict
+from harness.witness.record_reader import RecordReader
+from harness.witness.transcript import Side, answers, has_turn, may_name_others, said, times_heard
 
 #: What a caller says to be heard by words.
 GREETING: Final = "hello-en"

@@ -7,16 +7,11 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any, Literal
 
 from harness.audio.marks import reply_to
-from harness.checks.audio import ListenerReport, Sound
-from harness.checks.claims import Observation
+from harness.calls.checks.audio import ListenerReport, Sound
+from harness.calls.checks.claims import Observation
+from harness.calls.events import FarEndRecord
 from harness.deployment import Assistant
 from harness.errors import FarEndError
-from harness.events import FarEndRecord
-from harness.far_end.call_record import CallRecord
-from harness.far_end.clock import to_wall
-from harness.far_end.record_reader import RecordReader
-from harness.far_end.recorded_transfer import outcome_told, transfers_among
-from harness.far_end.synthflow import SynthflowApi
 from harness.phone.leg import Leg
 from harness.scenario.ai_calls import TransferTarget
 from harness.scenario.context import CaseContext
@@ -27,6 +22,11 @@ from harness.scenario.signs import RECOGNISED_WITHIN_S, Words
 from harness.scenario.told_end import told_end
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import Message, Request
+from harness.witness.call_record import CallRecord
+from harness.witness.clock import to_wall
+from harness.witness.record_reader import RecordReader
+from harness.witness.recorded_transfer import outcome_told, transfers_among
+from harness.witness.synthflow import SynthflowApi
 
 #: A call whose record could not be found, since the interface failed.
 UNKNOWN = CallRecord("", {})

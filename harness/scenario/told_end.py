@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from harness.far_end.synthflow import SynthflowApi
 from harness.scenario.context import CaseContext
+from harness.witness.synthflow import SynthflowApi
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from harness.integrations import load
-from harness.pytest_plugin.worlds import one_world
+from harness.run.plugin.worlds import one_world
 from tests.acceptance.outside import WORLD_FILE, Outside
 
 #: A real deployment's file, complete, whose hosts are never contacted: the scenarios here place no calls.
@@ -58,7 +58,7 @@ import os, time
 from pathlib import Path
 import pytest
 from harness.scenario import scenario
-from harness.verdict import Finding, Verdict
+from harness.calls.verdict import Finding, Verdict
 
 @pytest.fixture
 def see(recorder):
@@ -68,7 +68,7 @@ def see(recorder):
 """
 
 
-_HARNESS = "from harness.cli.entry import main; main()"
+_HARNESS = "from harness.run.cli.entry import main; main()"
 
 
 @dataclass

@@ -17,8 +17,8 @@ from typing import Any
 
 import httpx
 
-from harness.cli.live_file import live_file
 from harness.deployment import Deployment
+from harness.run.cli.live_file import live_file
 
 ROOT = Path(__file__).parents[2]
 WORLD_FILE = ROOT / "scenarios" / "deployments" / "simulated-talkdesk.toml"
@@ -73,7 +73,7 @@ class Outside:
                 fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
 
         return subprocess.Popen(
-            [python, "-c", "from harness.cli.app import main; main()", *map(str, arguments)],
+            [python, "-c", "from harness.run.cli.app import main; main()", *map(str, arguments)],
             cwd=ROOT,
             env=self.environment,
             stdout=subprocess.PIPE,

@@ -6,7 +6,7 @@ import json
 import shutil
 from typing import Any
 
-from harness.resources import EXAMPLES
+from harness.support.resources import EXAMPLES
 
 _FILE = EXAMPLES / "simulated-talkdesk.toml"
 _BEFORE_THE_ANSWER = ("ABANDON", "BUSY", "EARLYMEDIA", "PRACK")

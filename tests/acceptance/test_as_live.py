@@ -15,9 +15,8 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
-from harness import matrix
-from harness.integrations import load
-from harness.matrix import calls_of
+from harness.integrations import load, matrix
+from harness.integrations.matrix import calls_of
 from tests.acceptance.outside import Outside
 
 

@@ -17,7 +17,7 @@ from urllib.parse import quote
 import httpx
 
 from harness.deployment import Deployment, Synthflow
-from harness.simulation.pki import Authority, Certificate
+from harness.world.pki import Authority, Certificate
 from tests.acceptance.outside import Outside
 
 
@@ -111,7 +111,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
-#: Every kind there is, one by one: tests/unit/far_end/test_api_troubles.py.
+#: Every kind there is, one by one: tests/unit/witness/test_api_troubles.py.
 TROUBLES = {
     "429": "passed",  # it asked to wait, and was waited for
     "500": "not observable",

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from harness.resources import EXAMPLES
+from harness.support.resources import EXAMPLES
 
 WORLD = EXAMPLES / "simulated-talkdesk.toml"
 
@@ -24,7 +24,7 @@ Call = Callable[..., subprocess.CompletedProcess[str]]
 @pytest.fixture
 def call(forked_python: str) -> Call:
     """``harness call …``, forked."""
-    program = [forked_python, "-c", "from harness.cli.app import main; main()", "call"]
+    program = [forked_python, "-c", "from harness.run.cli.app import main; main()", "call"]
     environment = {name: value for name, value in os.environ.items() if name != "HARNESS_LIVE"}
 
     def call(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
@@ -69,7 +69,7 @@ def test_what_is_pressed_and_said_is_told_in_its_turn(call: Call) -> None:
 
 @pytest.mark.parametrize("moment", ["caller.1 calling", "caller.1 confirmed"])
 def test_a_phone_that_dies_is_no_failed_call_and_no_answered_one(tmp_path: Path, moment: str) -> None:
-    program = [sys.executable, "-c", "from harness.cli.app import main; main()", "call", "+13125550100"]
+    program = [sys.executable, "-c", "from harness.run.cli.app import main; main()", "call", "+13125550100"]
     arguments = ["--deployment", str(WORLD), "--seconds", "60", "--directory", str(tmp_path)]
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen([*program, *arguments], **pipes) as process:

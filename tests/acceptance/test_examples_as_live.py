@@ -16,11 +16,11 @@ from zoneinfo import ZoneInfo
 import pytest
 import tomli_w
 
-from harness.cli.live_file import live_file
-from harness.deployment_file import read
+from harness.deployment.file import read
 from harness.integrations import load
-from harness.pytest_plugin.worlds import one_world
-from harness.resources import examples
+from harness.run.cli.live_file import live_file
+from harness.run.plugin.worlds import one_world
+from harness.support.resources import examples
 
 #: Where things are is what differs from customer to customer; a world fills it in.
 _WHERE = ("host", "port", "termination", "allowed_addresses", "ca_file", "api_base")
@@ -127,7 +127,7 @@ def test_a_live_example_passes_as_it_stands(played: Played, tmp_path: Path, fork
 
 def verified(python: str, played: Played, reports: Path) -> tuple[int, str]:
     """``harness verify`` of the file; what is closed while this runs is called out of hours."""
-    command = [python, "-c", "from harness.cli.app import main; main()", "verify", str(played.file)]
+    command = [python, "-c", "from harness.run.cli.app import main; main()", "verify", str(played.file)]
     command += ["--live", "--quiet", "-n", "4", "--reports", str(reports)]
     if chosen := CHOSEN[played.file.stem]:
         command += ["-k", chosen]

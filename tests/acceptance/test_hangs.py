@@ -11,11 +11,11 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from harness.heartbeat import PERIOD_S, Listener
-from harness.pytest_plugin.watch import STALLED_S
+from harness.calls.verdict import Verdict
 from harness.report.run import read_cases
 from harness.report.summary import latest
-from harness.verdict import Verdict
+from harness.run.plugin.watch import STALLED_S
+from harness.support.heartbeat import PERIOD_S, Listener
 from tests.acceptance.conftest import Tree
 from tests.acceptance.worlds import TALKDESK, case_under_way, world_of
 

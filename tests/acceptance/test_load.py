@@ -15,9 +15,9 @@ import pytest
 import tomli_w
 
 from harness.deployment import CALLS_A_PHONE
-from harness.load import picture, result
 from harness.report.evidence import CaseEvidence
-from harness.resources import EXAMPLES
+from harness.run.load import picture, result
+from harness.support.resources import EXAMPLES
 from tests.acceptance.outside import was_starved
 from tools.speed.held import wide
 
@@ -30,7 +30,7 @@ Load = Callable[..., subprocess.CompletedProcess[str]]
 @pytest.fixture
 def load(forked_python: str) -> Load:
     """``harness load …``, forked; once more where a busy machine broke a call, which says nothing of what it is about."""
-    program = [forked_python, "-c", "from harness.cli.app import main; main()", "load"]
+    program = [forked_python, "-c", "from harness.run.cli.app import main; main()", "load"]
     environment = {name: value for name, value in os.environ.items() if name != "HARNESS_LIVE"}
 
     def load(file: Path, reports: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

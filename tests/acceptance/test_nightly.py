@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from harness.nightly import store
 from harness.report import history
+from harness.report.nightly import store
 from tests.acceptance.outside import Outside
 from tests.receiver import Receiver
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from harness.events import FarEndRecord, StrangerRefused
+from harness.calls.events import FarEndRecord, StrangerRefused
 from harness.report.evidence import CaseEvidence
 from harness.report.run import read_cases
 from harness.report.summary import latest

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from harness.checks.claims import STRENGTH, Claim, Observation
+from harness.calls.checks.claims import STRENGTH, Claim, Observation
+from harness.calls.verdict import Strength, Verdict
 from harness.report.evidence import CaseEvidence
 from harness.report.labels import labels
 from harness.report.run import read_cases
+from harness.report.signoff.claims import claims
 from harness.report.summary import latest
-from harness.signoff.claims import claims
-from harness.verdict import Strength, Verdict
 from tools import ROOT
 from tools.liveproof.outside import world
 from tools.liveproof.plan import AIS, INBOUND, LISTENS, TRANSFER, WITNESSES, World
@@ -54,7 +54,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, forked_python: str) -> Path:
         command = [
             forked_python,
             "-c",
-            "from harness.cli.app import main; main()",
+            "from harness.run.cli.app import main; main()",
             "verify",
             *files,
             "--quiet",

@@ -27,7 +27,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
     packages = sysconfig.get_path("purelib", "venv", {"base": str(directory)})
     Path(packages, "project.pth").write_text(f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})\n")
     command = directory / "bin" / "harness"
-    command.write_text(f"#!{directory}/bin/python\nfrom harness.cli.app import main\nmain()\n")
+    command.write_text(f"#!{directory}/bin/python\nfrom harness.run.cli.app import main\nmain()\n")
     command.chmod(0o755)
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "PYTHON"))}
     path = os.pathsep.join([str(directory / "bin"), str(ROOT / ".uv" / "bin"), kept["PATH"]])

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.limits import places
+from harness.deployment.limits import places
 from tests.acceptance.conftest import Tree
 from tests.acceptance.worlds import TALKDESK
 
@@ -75,7 +75,7 @@ def test_a_dead_worker_breaks_its_case_alone(tree: Tree) -> None:
 GIVES_UP = """
 import os
 from pathlib import Path
-from harness.pytest_plugin import parallel
+from harness.run.plugin import parallel
 
 def gives_up(run, watch=parallel.Watch):
     if Path("mended").exists():

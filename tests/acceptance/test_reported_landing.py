@@ -20,7 +20,7 @@ import pytest
 import tomli_w
 
 from harness.integrations import load
-from harness.pytest_plugin.worlds import one_world
+from harness.run.plugin.worlds import one_world
 from tests.acceptance.outside import WORLD_FILE, Outside
 
 RESTING = ("--transport=udp", "--auth=ip", "--codec=pcmu", "-n", "1")

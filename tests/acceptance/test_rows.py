@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 
 from harness import integrations
+from harness.calls.verdict import Verdict
 from harness.report.evidence import CaseEvidence
-from harness.resources import EXAMPLES
-from harness.verdict import Verdict
+from harness.support.resources import EXAMPLES
 from tests.acceptance.conftest import Tree
 
 FILES = [str(EXAMPLES / f"simulated-{name}.toml") for name in ("talkdesk", "gladly", "generic")]

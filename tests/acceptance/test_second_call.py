@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from harness.calls.verdict import Verdict
 from harness.report.evidence import CaseEvidence
-from harness.resources import EXAMPLES
-from harness.verdict import Verdict
+from harness.support.resources import EXAMPLES
 from tests.acceptance.conftest import Tree
 
 ARGUMENTS = ("--row=NUMBERFORMATS", "--ai=stand-in", "--fault=national-form-refused", "--reports=reports", "-n2")

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from harness.calls.verdict import Verdict
 from harness.report.run import read_cases
 from harness.report.summary import latest
-from harness.verdict import Verdict
 from tests.acceptance.conftest import HEAD, Tree
 
 BODIES = {
@@ -403,7 +403,7 @@ def test_a_case_that_this_machine_had_no_processor_for_is_run_again_until_it_say
 def test_a_case_whose_softphone_died_is_run_again_once_and_is_no_plain_pass(tree: Tree, workers: str) -> None:
     tree.scenarios("""
         from harness.errors import PhoneLostError
-        from harness.events import PhoneLost
+        from harness.calls.events import PhoneLost
 
         @scenario("INBOUND")
         def test_inbound(see, case, recorder):

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.files.own_directories import MEMORY
-from harness.resources import EXAMPLES
+from harness.support.files.own_directories import MEMORY
+from harness.support.resources import EXAMPLES
 from tests.acceptance.conftest import Tree
 from tests.acceptance.worlds import TALKDESK, case_under_way, control_of, world_of
 

@@ -6,8 +6,8 @@ import subprocess
 import time
 from pathlib import Path
 
-from harness.heartbeat import Listener
-from harness.resources import EXAMPLES
+from harness.support.heartbeat import Listener
+from harness.support.resources import EXAMPLES
 from tests.acceptance.conftest import Tree
 
 TALKDESK = str(EXAMPLES / "simulated-talkdesk.toml")

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from harness.calls.verdict import Verdict
 from harness.report.run import RunEnd, case_directory, create, finish
-from harness.verdict import Verdict
 from tests.unit.report import conftest as samples
 
 HOSTILE = (

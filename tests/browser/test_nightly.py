@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from harness.nightly import page
-from harness.nightly.alerts import AlertCause
-from harness.nightly.compare import compare
-from harness.nightly.news import News
-from harness.nightly.store import Night
+from harness.calls.verdict import Verdict
 from harness.report.history import Result, Run
-from harness.verdict import Verdict
+from harness.report.nightly import page
+from harness.report.nightly.alerts import AlertCause
+from harness.report.nightly.compare import compare
+from harness.report.nightly.news import News
+from harness.report.nightly.store import Night
 
 LOOKS: tuple[Mapping[str, Any], ...] = ({}, {"dark": True}, {"width": 390, "height": 844})
 ROWS = ("TD-INBOUND", "TD-TRANSFER-WARM", "HOLD", "BUSY")

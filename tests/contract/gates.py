@@ -11,9 +11,9 @@ from typing import Any, Protocol
 import redis
 
 from harness.deployment import Limits
-from harness.fleet.gate import RedisGate
-from harness.fleet.state import ShardRef, State
-from harness.limits import CallGate, Gate
+from harness.deployment.limits import CallGate, Gate
+from harness.run.fleet.gate import RedisGate
+from harness.run.fleet.state import ShardRef, State
 
 Changed = Callable[[int], None]
 _NUMBERS = itertools.count(1)

@@ -19,8 +19,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.deployment.limits import Gate
 from harness.errors import RefusedError, ResourceError
-from harness.limits import Gate
 from tests import redis_server
 from tests.contract.gates import Gates, LockFiles, RedisSites, most_at_once
 

@@ -20,7 +20,7 @@ import tomli_w
 from tests.redis_server import Redis, until
 
 ROOT = Path(__file__).resolve().parents[2]
-HARNESS = [sys.executable, "-c", "from harness.cli.app import main; main()"]
+HARNESS = [sys.executable, "-c", "from harness.run.cli.app import main; main()"]
 CALLS = ROOT / "tests" / "fleet" / "calls"
 SITES = ("ams", "fra", "nyc", "sin")
 DEADLINE_S = 400.0

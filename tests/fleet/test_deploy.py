@@ -12,8 +12,8 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from harness.cli.app import application
-from harness.fleet import config
+from harness.run.cli.app import application
+from harness.run.fleet import config
 from tests.fleet.fleet import ROOT
 
 DEPLOY = ROOT / "deploy" / "fleet"

@@ -13,11 +13,11 @@ import redis
 
 from harness.deployment import Deployment, Limits
 from harness.errors import ResourceError
-from harness.fleet.config import SharedTrunk
-from harness.fleet.gate import LONGEST_HANGUP_S, RedisGate
-from harness.fleet.shard import claims_of
-from harness.fleet.state import ShardRef, State
 from harness.integrations import load
+from harness.run.fleet.config import SharedTrunk
+from harness.run.fleet.gate import LONGEST_HANGUP_S, RedisGate
+from harness.run.fleet.shard import claims_of
+from harness.run.fleet.state import ShardRef, State
 from tests.fleet.fleet import ROOT
 from tests.redis_server import Redis
 

@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.simulation.pki import Certificate
 from harness.sip.message import Message, Request, Response
 from harness.sip.uri import NameAddr
+from harness.world.pki import Certificate
 from tests.interop.calls_api import CallsApi
 from tools.interop.baresip import Baresip, Recording, Traced, account
 

@@ -16,15 +16,15 @@ import pytest
 from harness.phone import PhoneConfig
 from harness.phone.phone import Phone
 from harness.phone.pool import PhonePool
-from harness.simulation.addresses import Block, take_block
-from harness.simulation.pki import Authority, Certificate
+from harness.world.addresses import Block, take_block
+from harness.world.pki import Authority, Certificate
 from tests.interop import platform as platforms
 from tests.interop.baresip_ai import BaresipAi
 from tests.interop.encounter import DID, encounter, with_sipp
 from tests.interop.meeting import Meet, Meeting
 from tests.interop.platform import AI, AREAS, BARESIP, KAMAILIO, PHONES, RTPENGINE, SIPP, TOKEN, Platform
 from tests.interop.sipp import Sipp
-from tests.process.simulation.conftest import RunningWorld, running
+from tests.process.world.conftest import RunningWorld, running
 from tools.interop.baresip import Baresip
 from tools.interop.kamailio import ports
 from tools.interop.rtpengine import Rtpengine

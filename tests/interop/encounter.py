@@ -9,14 +9,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from harness import matrix
-from harness.checks.audio import direction
+from harness.calls.checks.audio import direction
+from harness.calls.events import Event
+from harness.calls.verdict import Finding, Strength, Verdict, overall
 from harness.deployment import Deployment
+from harness.deployment.limits import CallGate
 from harness.diagnosis import Diagnosis, diagnose
-from harness.events import Event
-from harness.integrations import load
-from harness.limits import CallGate
-from harness.matrix import Selection
+from harness.integrations import load, matrix
+from harness.integrations.matrix import Selection
 from harness.phone.pool import PhonePool
 from harness.report.evidence import CaseEvidence
 from harness.report.names import names
@@ -26,7 +26,6 @@ from harness.scenario.conclusion import conclude
 from harness.scenario.context import CaseContext
 from harness.scenario.ends import Call
 from harness.scenario.people import Caller
-from harness.verdict import Finding, Strength, Verdict, overall
 from tools.interop.processes import PATIENCE
 
 _TEMPLATE = Path(__file__).with_name("deployments") / "sipp.toml"

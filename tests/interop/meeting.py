@@ -7,9 +7,9 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-from harness.events import SipMessage
+from harness.calls.events import SipMessage
+from harness.calls.verdict import ExpectationError, Finding, Verdict
 from harness.scenario.ends import Call
-from harness.verdict import ExpectationError, Finding, Verdict
 from tests.interop.encounter import Encounter
 from tests.interop.sipp import Sipp, receive, respond, respond_within_dialog, sdp, speak
 from tools.interop.processes import PATIENCE

@@ -19,9 +19,9 @@ from harness.audio import g711
 from harness.audio.marks import SAMPLE_RATE
 from harness.audio.prompts import prompt_samples
 from harness.integrations import load
-from harness.simulation.addresses import Block
-from harness.simulation.media import sound
-from harness.simulation.pki import Authority
+from harness.world.addresses import Block
+from harness.world.media import sound
+from harness.world.pki import Authority
 from tests.interop.baresip_ai import BaresipAi
 from tests.interop.calls_api import CallsApi
 from tests.interop.platform import PASSWORD, TOKEN

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from harness.deployment import Deployment
 from harness.integrations import load
-from harness.simulation.addresses import Block
-from harness.simulation.pki import Authority, Certificate
+from harness.world.addresses import Block
+from harness.world.pki import Authority, Certificate
 from tests.interop.sipp_queue import SippQueue
 from tools.interop.kamailio import Kamailio
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.simulation.media import sound
+from harness.world.media import sound
 from tests.interop.sipp import (
     MOST_CALLS,
     RECEIVE_INVITE,

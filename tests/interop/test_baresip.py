@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from harness.events import CallState, MarkHeard
+from harness.calls.events import CallState, MarkHeard
+from harness.calls.verdict import Verdict
 from harness.phone import TlsConfig
 from harness.phone.leg import Leg
 from harness.phone.phone import Phone
 from harness.phone.pool import PhonePool
-from harness.simulation.addresses import Block
-from harness.simulation.pki import Authority
 from harness.sip.message import Message, Request
-from harness.verdict import Verdict
+from harness.world.addresses import Block
+from harness.world.pki import Authority
 from tests.interop.baresip_ai import BaresipAi
 from tests.interop.encounter import encounter
 from tests.interop.platform import AREAS, BARESIP, PASSWORD, Platform

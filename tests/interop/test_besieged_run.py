@@ -21,10 +21,10 @@ from pathlib import Path
 
 import pytest
 
+from harness.calls.verdict import Verdict
 from harness.report.run import read_cases
 from harness.report.summary import latest
-from harness.simulation.addresses import Block
-from harness.verdict import Verdict
+from harness.world.addresses import Block
 from tests.acceptance.conftest import Tree
 from tests.interop.platform import SIPP
 from tests.process.phone.refused_requests import METHODS

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
+from harness.calls.verdict import Verdict
 from harness.report.evidence import CaseEvidence
-from harness.signoff.claims import claims
-from harness.simulation.addresses import Block
-from harness.simulation.pki import Authority
-from harness.verdict import Verdict
+from harness.report.signoff.claims import claims
+from harness.world.addresses import Block
+from harness.world.pki import Authority
 from tests.interop import others
 from tests.interop.others import DEAF, Others
 from tests.interop.verifying import Verified, verify

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from harness.events import CallState, MediaState
-from harness.verdict import Verdict
+from harness.calls.events import CallState, MediaState
+from harness.calls.verdict import Verdict
 from tests.interop.meeting import ANSWER, GOODBYE, GREETING, Meet
 from tests.interop.sipp import pause, receive, request, respond, respond_within_dialog, response, sdp, speak
 from tools.interop.processes import PATIENCE

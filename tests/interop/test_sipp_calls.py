@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from harness.events import CallState, MarkHeard
+from harness.calls.events import CallState, MarkHeard
 from harness.phone import Answer, Policy, Reject, Ring
 from harness.phone.config import Transport
 from harness.phone.leg import Leg
 from harness.phone.phone import Phone
-from harness.simulation.addresses import Block
+from harness.world.addresses import Block
 from tests.interop.platform import SIPP
 from tests.interop.sipp import PROVISIONAL, Sipp, acknowledge, ask, client, pause, response, sdp, speak
 from tools.interop.processes import PATIENCE

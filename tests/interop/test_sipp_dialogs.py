@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
-from harness.events import SipMessage
+from harness.calls.events import SipMessage
+from harness.calls.verdict import Verdict
 from harness.phone.phone import Phone
 from harness.sip.message import Message, Request
-from harness.verdict import Verdict
 from tests.interop.meeting import ANSWER, GOODBYE, GREETING, Meet
 from tests.interop.sipp import pause, receive, request, respond, respond_within_dialog, response, sdp, speak
 from tools.interop.processes import PATIENCE

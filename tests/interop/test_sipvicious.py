@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.simulation.addresses import Block
+from harness.world.addresses import Block
 from tests.interop.platform import SIPP
-from tests.process.simulation.conftest import RunningWorld
+from tests.process.world.conftest import RunningWorld
 from tools.interop.processes import binary, free_port
 
 Attack = Callable[..., str]

@@ -11,11 +11,11 @@ import pytest
 
 from harness.phone import Reject
 from harness.phone.phone import Phone
-from harness.simulation.addresses import Block
 from harness.sip.message import Message, Response
+from harness.world.addresses import Block
 from tests.interop.platform import TORTURER
 from tests.interop.world_calls import listener
-from tests.process.simulation.conftest import RunningWorld
+from tests.process.world.conftest import RunningWorld
 from tests.unit.sip.torture import MESSAGES
 from tools.interop.processes import PATIENCE, options, until
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.events import Event, RtpStatistics, SipMessage
+from harness.calls.events import Event, RtpStatistics, SipMessage
+from harness.calls.verdict import Verdict
 from harness.phone.leg import Leg
 from harness.phone.phone import Phone
 from harness.phone.pool import PhonePool
@@ -18,14 +19,13 @@ from harness.report import pcap
 from harness.report.evidence import CaseEvidence
 from harness.report.recorder import CaseRecorder
 from harness.scenario.phones import own_phone
-from harness.simulation.addresses import Block
-from harness.verdict import Verdict
+from harness.world.addresses import Block
 from tests.interop.capture import NOWHERE, Capture, Stream, fields, read, streams
 from tests.interop.encounter import DID, encounter, evidence_of, with_sipp
 from tests.interop.platform import PHONES, SIPP
 from tests.interop.sipp import Sipp, pause, receive, request, respond, respond_within_dialog, response, sdp, speak
 from tests.process.phone.conftest import media_of
-from tests.process.simulation.conftest import RunningWorld
+from tests.process.world.conftest import RunningWorld
 from tools.interop.processes import PATIENCE
 
 Lease = Callable[..., Phone]

@@ -13,16 +13,16 @@ import pytest
 from harness.audio.detector import Heard, marks_heard
 from harness.audio.g711 import decode_ulaw
 from harness.audio.marks import reply_to
+from harness.calls.events import MarkHeard
 from harness.deployment import Deployment
-from harness.events import MarkHeard
 from harness.phone.phone import Phone
 from harness.scenario.phones import own_phone
-from harness.simulation.addresses import Block
+from harness.world.addresses import Block
 from tests.interop.capture import Capture, payload_of
 from tests.interop.platform import SIPP
 from tests.interop.sipp import Sipp, client, pause, sdp, speak
 from tests.interop.world_calls import listener, record_of, secret, where
-from tests.process.simulation.conftest import RunningWorld
+from tests.process.world.conftest import RunningWorld
 from tools.interop.baresip import Baresip, registering
 from tools.interop.processes import PATIENCE, binary, options, until
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from harness.deployment import Deployment
-from harness.simulation.addresses import Block
 from harness.sip.message import Message
+from harness.world.addresses import Block
 from tests.interop.platform import SIPP
 from tests.interop.sipp import (
     PROVISIONAL,
@@ -29,7 +29,7 @@ from tests.interop.sipp import (
     speak,
 )
 from tests.interop.world_calls import listener, record_of, secret, where
-from tests.process.simulation.conftest import RunningWorld
+from tests.process.world.conftest import RunningWorld
 from tools.interop.processes import PATIENCE, options
 
 DOMAIN = "carrier.example"

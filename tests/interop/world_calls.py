@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from harness.deployment import Deployment
-from harness.far_end.call_record import CallRecord
-from harness.far_end.synthflow import SynthflowApi
+from harness.witness.call_record import CallRecord
+from harness.witness.synthflow import SynthflowApi
 from tools.interop.processes import until
 
 

@@ -13,20 +13,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness import mask, network_text
 from harness.audio.wav import write_wav
+from harness.calls.events import CallState, LegStarted
+from harness.calls.measurement import Direction
+from harness.calls.verdict import Finding, Strength, Verdict
 from harness.deployment import Deployment
-from harness.events import CallState, LegStarted
 from harness.finding_kinds import FindingKind
 from harness.integrations import load
-from harness.matrix import Case, Selection, cases
-from harness.measurement import Direction
+from harness.integrations.matrix import Case, Selection, cases
 from harness.report import scope as scopes
 from harness.report.names import names
 from harness.report.recorder import CaseRecorder
 from harness.report.run import RunEnd, case_directory, create, write_end
-from harness.signoff import manifest
-from harness.verdict import Finding, Strength, Verdict
+from harness.report.signoff import manifest
+from harness.support import mask, network_text
 from tests.unit.phone_events import rtp_statistics, sip_message
 
 DEPLOYMENT = Path("scenarios/deployments/simulated-talkdesk.toml")

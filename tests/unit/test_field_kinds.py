@@ -9,7 +9,7 @@ from typing import Any, Literal
 import pytest
 from typing_extensions import TypedDict
 
-from harness.field_kinds import require_kinds
+from harness.support.field_kinds import require_kinds
 
 
 class Table(TypedDict):

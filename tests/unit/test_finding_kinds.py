@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from harness import finding_kinds
-from harness.checks.finding import CHECKS, judged
+from harness.calls.checks.finding import CHECKS, judged
+from harness.calls.measurement import Direction
+from harness.calls.verdict import Finding
 from harness.finding_kinds import (
     AUDIO_TO_AI,
     AUDIO_TO_AI_AGAIN,
@@ -16,8 +18,6 @@ from harness.finding_kinds import (
     FindingKind,
     kinds_of,
 )  # fmt: skip
-from harness.measurement import Direction
-from harness.verdict import Finding
 
 EVERY = {name: kind for name, kind in vars(finding_kinds).items() if isinstance(kind, FindingKind)}
 

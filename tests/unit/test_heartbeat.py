@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from harness.heartbeat import PERIOD_S, Heartbeat, Listener
+from harness.support.heartbeat import PERIOD_S, Heartbeat, Listener
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """A clock that the test sets."""
     now = [100.0]
-    monkeypatch.setattr("harness.heartbeat.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("harness.support.heartbeat.time.monotonic", lambda: now[0])
     return now
 
 

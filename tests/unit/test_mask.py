@@ -6,8 +6,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from harness.mask import mask_fields, mask_name, mask_number, mask_plain, mask_text
-from harness.verdict import Verdict
+from harness.calls.verdict import Verdict
+from harness.support.mask import mask_fields, mask_name, mask_number, mask_plain, mask_text
 
 #: Of an Identity header (RFC 8224): {"dest":{"tn":["13125550100"]},"iat":1,"orig":{"tn":"13125550142"}}, and a signature.
 CLAIMS = "eyJkZXN0Ijp7InRuIjpbIjEzMTI1NTUwMTAwIl19LCJpYXQiOjEsIm9yaWciOnsidG4iOiIxMzEyNTU1MDE0MiJ9fQ"

@@ -14,7 +14,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from phonenumbers import PhoneNumberFormat, format_number
 
-from harness.mask import Masker
+from harness.support.mask import Masker
 
 REGIONS = (
     "AE",

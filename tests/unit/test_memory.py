@@ -11,12 +11,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from harness.memory import SHORT, lasting, settle
+from harness.support.memory import SHORT, lasting, settle
 
 FREED = textwrap.dedent(
     """
     import gc, os, sys, time
-    from harness import memory
+    from harness.support import memory
 
     def resident():
         with open("/proc/self/statm") as file:

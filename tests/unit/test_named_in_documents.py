@@ -13,8 +13,8 @@ import typer
 from typer.core import TyperGroup
 
 from harness import integrations
-from harness.checks.finding import CHECKS
-from harness.cli.app import application
+from harness.calls.checks.finding import CHECKS
+from harness.run.cli.app import application
 from tools.reference import deployment
 
 ROOT = Path(__file__).resolve().parents[2]

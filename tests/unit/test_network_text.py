@@ -12,17 +12,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import mask
+from harness.calls.events import SipMessage, from_values, to_values
 from harness.deployment import from_plain, to_plain
-from harness.deployment_file import load
-from harness.events import SipMessage, from_values, to_values
-from harness.fleet.config import REDIS_VARIABLE, redis_address
-from harness.http_client import HttpError, HttpResponse
-from harness.network_text import MOST_CHARACTERS, keep_secret, line, read_json, redacted, redacted_bytes
+from harness.deployment.file import load
 from harness.phone.crash_unregister import NoRegistrations
 from harness.phone.process import PhoneProcess
 from harness.phone.protocol import Wire
-from harness.resources import EXAMPLES
+from harness.run.fleet.config import REDIS_VARIABLE, redis_address
+from harness.support import mask
+from harness.support.http_client import HttpError, HttpResponse
+from harness.support.network_text import MOST_CHARACTERS, keep_secret, line, read_json, redacted, redacted_bytes
+from harness.support.resources import EXAMPLES
 
 SECRET = "s3cret+/=&\"'%é"
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from harness import resources
 from harness.audio.prompts import prompt_path
-from harness.deployment_file import load
+from harness.deployment.file import load
 from harness.errors import DeploymentError
+from harness.support import resources
 
 
 def test_a_checkout_has_all_of_them() -> None:

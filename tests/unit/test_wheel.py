@@ -11,7 +11,7 @@ from zipfile import ZipFile
 import pytest
 
 import harness
-from harness import resources
+from harness.support import resources
 
 ROOT = Path(harness.__file__).parent.parent
 
@@ -33,7 +33,7 @@ def names(built: Path) -> list[PurePosixPath]:
 
 
 def test_the_wheel_holds_the_programs(names: list[PurePosixPath]) -> None:
-    for path in ("harness/cli/app.py", "harness/simulation/__main__.py", "harness/phone/child/bindings.py"):
+    for path in ("harness/run/cli/app.py", "harness/world/__main__.py", "harness/phone/child/bindings.py"):
         assert PurePosixPath(path) in names
 
 
@@ -42,7 +42,7 @@ def test_the_wheel_holds_every_resource(names: list[PurePosixPath], directory: P
     files = [path for path in directory.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
     assert files
     for path in files:
-        assert PurePosixPath("harness/_resources", path.relative_to(resources.ROOT)) in names
+        assert PurePosixPath("harness/support/_resources", path.relative_to(resources.ROOT)) in names
 
 
 def test_the_wheel_holds_neither_tests_nor_tools(names: list[PurePosixPath]) -> None:

@@ -10,17 +10,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import numbers_csv
 from harness.audio.wav import WavError, read_wav
-from harness.deployment_file import load
+from harness.deployment import numbers_csv
+from harness.deployment.file import load
+from harness.deployment.safety import Guard
 from harness.errors import DeploymentError, FarEndError, MistakeError, RefusedError
-from harness.far_end import synthflow, transcript
-from harness.far_end.call_record import CallRecord
-from harness.http_client import HttpResponse
 from harness.phone.child import sip_log
-from harness.preflight.machine import stun_address
 from harness.report.evidence import CaseEvidence
-from harness.safety import Guard
+from harness.run.preflight.machine import stun_address
 from harness.sip import digest, identity, offer_answer
 from harness.sip.framing import StreamFramer
 from harness.sip.grammar import SipSyntaxError
@@ -29,6 +26,9 @@ from harness.sip.sdp import Description
 from harness.sip.uri import NameAddr, Uri
 from harness.sip.validation import problem_of_request, problem_of_response, salvage
 from harness.sip.xei import Xei
+from harness.support.http_client import HttpResponse
+from harness.witness import synthflow, transcript
+from harness.witness.call_record import CallRecord
 from tools import ROOT
 
 LAB = ROOT / "scenarios" / "deployments" / "simulated-talkdesk.toml"

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from harness.deployment import Deployment, Group, Trunk
-from harness.simulation.pki import Certificate
+from harness.world.pki import Certificate
 from tools.interop.processes import Program, free_port
 
 _ASKS_EVERY_S = 2  #: a trunk's far end by OPTIONS, where the deployment says so

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import httpx
 
-from harness.cli.live_file import live_file
 from harness.deployment import Deployment
 from harness.integrations import load
-from harness.pytest_plugin.worlds import one_world
+from harness.run.cli.live_file import live_file
+from harness.run.plugin.worlds import one_world
 from tools.liveproof.plan import World
 
 FILE = Path(__file__).with_name("world.toml")

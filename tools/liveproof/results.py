@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from harness.load.result import percentile
+from harness.calls.verdict import Verdict
 from harness.report.evidence import CaseEvidence
-from harness.verdict import Verdict
+from harness.run.load.result import percentile
 from tools.liveproof.plan import World
 
 #: The steps that hold a scenario up for a look at who hears whom, as they begin and as they end.

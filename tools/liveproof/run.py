@@ -145,7 +145,7 @@ def _made(outside: Outside, batch: Batch, reports: Path, workers: int) -> list[R
         file, secrets = outside.prepare(place, one)
         files.append(str(file))
         environment |= secrets
-    command = [sys.executable, "-c", "from harness.cli.app import main; main()", "verify", *files, "--quiet"]
+    command = [sys.executable, "-c", "from harness.run.cli.app import main; main()", "verify", *files, "--quiet"]
     command += ["--preflight", "off", "--reports", str(reports), "-n", str(min(workers, 2 * len(batch.worlds)))]
     command += [f"--row={row}" for row in batch.rows]
     if batch.one_number:

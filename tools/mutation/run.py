@@ -32,12 +32,12 @@ BAR: Final = 0.95
 MET, MISSED, BROKEN = 0, 1, 3
 #: What is mutated, and the tests that have to notice.
 ROOMS: Final[Mapping[str, tuple[str, Sequence[str]]]] = {
-    "checks": ("harness/checks", ["tests/unit/checks"]),
-    "verdict": ("harness/verdict", ["tests/unit/verdict", "tests/unit/checks"]),
+    "checks": ("harness/calls/checks", ["tests/unit/checks"]),
+    "verdict": ("harness/calls/verdict", ["tests/unit/verdict", "tests/unit/checks"]),
     "diagnosis": ("harness/diagnosis", ["tests/unit/diagnosis", "tests/unit/cli/test_explain.py"]),
     "sip": ("harness/sip", ["tests/unit/sip"]),
-    "matrix": ("harness/matrix", ["tests/unit/matrix"]),
-    "safety": ("harness/safety", ["tests/unit/safety"]),
+    "matrix": ("harness/integrations/matrix", ["tests/unit/matrix"]),
+    "safety": ("harness/deployment/safety", ["tests/unit/safety"]),
 }
 MOST_CHANGED: Final = 300  #: mutants of changed lines that are tried
 _HUNK: Final = re.compile(r"^@@ -\S+ \+(\d+)(?:,(\d+))? @@", re.MULTILINE)

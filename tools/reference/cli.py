@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import typer
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
-from harness.cli.app import application
+from harness.run.cli.app import application
 from tools import ROOT
 
 PAGE = ROOT / "docs" / "cli.md"

@@ -10,18 +10,19 @@ import tokenize
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 from pydantic import BaseModel
 
-from harness.deployment import ai, model, network, report, routing, terms, values
-from harness.deployment_file import NEEDED_BUT_SIMULATED
-from harness.model_words import bounds
-from harness.resources import prompt_names
+from harness.deployment import ai, model, network, report, routing, tables, terms, values
+from harness.deployment.file import NEEDED_BUT_SIMULATED
+from harness.support.model_words import bounds
+from harness.support.resources import prompt_names
 from tools import ROOT
 
-_MODULES = (model, values, ai, network, report, routing, terms)
+_MODULES = (model, values, ai, network, report, routing, tables, terms)
+_FILES = sorted(Path(str(module.__file__)) for module in _MODULES)
 PAGE = ROOT / "docs" / "deployment.md"
-MODEL = ROOT / "harness" / "deployment"
 BEGIN, END = "<!-- keys: made by python -m tools.reference -->", "<!-- end of keys -->"
 
 #: The tables of a file in the order a customer thinks of them: heading → class of the model.
@@ -103,8 +104,8 @@ def keys() -> dict[str, list[Key]]:
     """Class → its keys, those of its base classes last."""
     found: dict[str, list[Key]] = {}
     base_classes_first = {"values.py": 0, "model.py": 2}
-    for module in sorted(MODEL.glob("*.py"), key=lambda path: base_classes_first.get(path.name, 1)):
-        source = module.read_text(encoding="utf-8")
+    for path in sorted(_FILES, key=lambda path: base_classes_first.get(path.name, 1)):
+        source = path.read_text(encoding="utf-8")
         comments = dict(_comments(source))
         for node in ast.parse(source).body:
             if not isinstance(node, ast.ClassDef) or node.name.startswith("_"):  # no table of the file
@@ -231,7 +232,7 @@ def _each(values: ast.expr) -> list[ast.expr]:
 @cache
 def _choices() -> dict[str, ast.expr]:
     """The model's own names for a choice of values, as ``Transport``."""
-    bodies = [ast.parse(module.read_text(encoding="utf-8")).body for module in MODEL.glob("*.py")]
+    bodies = [ast.parse(path.read_text(encoding="utf-8")).body for path in _FILES]
     assigned = [node for body in bodies for node in body if isinstance(node, ast.Assign)]
     return {
         node.targets[0].id: node.value
@@ -249,7 +250,7 @@ def _table(annotation: ast.expr) -> str:
 @cache
 def _docstrings() -> dict[str, str]:
     """Class → the first sentence of its docstring."""
-    bodies = [ast.parse(module.read_text(encoding="utf-8")).body for module in MODEL.glob("*.py")]
+    bodies = [ast.parse(path.read_text(encoding="utf-8")).body for path in _FILES]
     classes = [node for body in bodies for node in body if isinstance(node, ast.ClassDef)]
     return {node.name: re.split(r"[.:]", ast.get_docstring(node) or "")[0].rstrip(" ;") for node in classes}
 

@@ -15,21 +15,20 @@ from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
-from harness.cli.listen import ListenDocument
-from harness.cli.lists import RowDocument
-from harness.events import Event, SipMessage
-from harness.load.result import LoadResult
-from harness.measurement import BY_CHECK, Measurement
-from harness.nightly.compare import DifferenceDocument
-from harness.pytest_plugin.plan import Plan
-from harness.pytest_plugin.progress import ResultDocument
-from harness.pytest_plugin.worlds import FaultDocument
+from harness.calls.events import Event, SipMessage
+from harness.calls.measurement import BY_CHECK, Measurement
+from harness.report.nightly.compare import DifferenceDocument
 from harness.report.recorder import CaseDocument, Line
 from harness.report.rejudge import RejudgeDocument
 from harness.report.scope import Scope
+from harness.report.signoff.attest import StatementDocument
 from harness.report.summary import SummaryDocument
-from harness.signoff.attest import StatementDocument
-from harness.verdict import Finding
+from harness.run.cli.listen import ListenDocument
+from harness.run.cli.lists import RowDocument
+from harness.run.load.result import LoadResult
+from harness.run.plugin.plan import Plan
+from harness.run.plugin.progress import ResultDocument
+from harness.run.plugin.worlds import FaultDocument
 from tools import ROOT
 
 DIRECTORY = ROOT / "docs" / "reference"

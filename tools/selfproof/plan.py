@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from harness.deployment import Deployment
-from harness.matrix import Case, Selection, cases
+from harness.integrations.matrix import Case, Selection, cases
 from tools.trials import AXIS
 
 Kind = Literal["fault", "pair", "clean"]

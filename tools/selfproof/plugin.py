@@ -14,13 +14,13 @@ from typing import Any
 
 import pytest
 
+from harness.calls.verdict import Verdict
 from harness.deployment import Deployment
 from harness.diagnosis import Diagnosis, Visibility, diagnose
-from harness.matrix import Case
-from harness.pytest_plugin.items import case_of
-from harness.pytest_plugin.run import Run, run_of
+from harness.integrations.matrix import Case
 from harness.report.recorder import CaseRecorder
-from harness.verdict import Verdict
+from harness.run.plugin.items import case_of
+from harness.run.plugin.run import Run, run_of
 from tools.selfproof.plan import Trial, trials
 from tools.trials import add_options, made_wrong, take_the_cases
 

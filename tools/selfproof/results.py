@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from harness.checks.finding import CHECKS
+from harness.calls.checks.finding import CHECKS
+from harness.calls.verdict import Verdict
 from harness.diagnosis import Visibility
 from harness.report.evidence import CaseEvidence
 from harness.report.summary import latest
-from harness.verdict import Verdict
 from tools.selfproof.plan import UNDECIDED, UNREACHED, Kind, Undecided, cause_of
 from tools.selfproof.plugin import RESULT, VISIBILITIES
 from tools.trials import AXIS

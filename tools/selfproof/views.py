@@ -24,12 +24,11 @@ from playwright.sync_api import Page, sync_playwright
 from rich.console import Console
 from typer.testing import CliRunner
 
-from harness import signoff
-from harness.cli.app import application
-from harness.report import bundle, closing, scope
+from harness.calls.verdict import Verdict
+from harness.report import bundle, closing, scope, signoff
 from harness.report.evidence import CaseEvidence
 from harness.report.run import ALLURE, CASES, RunEnd, read_cases, remake, write_end
-from harness.verdict import Verdict
+from harness.run.cli.app import application
 from tools import CHROMIUM
 
 

@@ -14,10 +14,10 @@ from typing import Any
 import httpx
 import tomli_w
 
-from harness.cli.live_file import live_file
 from harness.deployment import Deployment
 from harness.integrations import load
-from harness.pytest_plugin.worlds import Worlds
+from harness.run.cli.live_file import live_file
+from harness.run.plugin.worlds import Worlds
 from tools.shapes.draw import Customer, Told, as_of
 from tools.shapes.plan import WRONG, Drawing, trials
 

@@ -6,10 +6,10 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from harness import matrix
 from harness.deployment import Deployment
 from harness.errors import SelectionError
-from harness.matrix import Case
+from harness.integrations import matrix
+from harness.integrations.matrix import Case
 from tools.selfproof.plan import FAULTS, OF_THE_GUIDES, Where
 from tools.shapes.untold import is_unseen
 from tools.trials import AXIS

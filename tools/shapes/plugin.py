@@ -10,8 +10,8 @@ from collections.abc import Iterator
 import pytest
 
 from harness.deployment import Deployment
-from harness.matrix import Case
-from harness.pytest_plugin.run import Run, run_of
+from harness.integrations.matrix import Case
+from harness.run.plugin.run import Run, run_of
 from tools.shapes.plan import Drawing, Trial, trials
 from tools.trials import made_wrong, take_the_cases
 

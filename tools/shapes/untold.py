@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from harness.deployment import Deployment
-from harness.matrix import Case
+from harness.integrations.matrix import Case
 from tools.selfproof.plan import UNDECIDED
 
 #: The platform does without the AI, and says to nobody why.

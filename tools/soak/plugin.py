@@ -8,7 +8,7 @@ from collections.abc import Generator
 
 import pytest
 
-from harness.pytest_plugin.run import run_of
+from harness.run.plugin.run import run_of
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

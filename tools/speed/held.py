@@ -79,7 +79,7 @@ def measure_held(calls: int = CALLS, seconds: float = HOLD_S) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as scratch:
         file = Path(scratch) / "held.toml"
         file.write_text(tomli_w.dumps(wide(calls)))
-        command = [sys.executable, "-c", "from harness.cli.app import main; main()", "load", str(file), "--json"]
+        command = [sys.executable, "-c", "from harness.run.cli.app import main; main()", "load", str(file), "--json"]
         command += ["--calls", str(calls), "--cps", str(_CPS), "--for", str(seconds), "--step", str(max(1, calls // 5))]
         done = subprocess.run(
             [*command, "--reports", scratch], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False

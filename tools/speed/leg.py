@@ -15,7 +15,7 @@ from pathlib import Path
 import tomli_w
 
 from harness.deployment import Deployment, replicas_from_plain
-from harness.limits import LEG_MARKS
+from harness.deployment.limits import LEG_MARKS
 from harness.phone.leg import Leg
 from harness.phone.pool import PhonePool
 from harness.scenario.phones import own_phone
@@ -105,7 +105,7 @@ def world(path: str, tenants: int) -> Iterator[tuple[subprocess.Popen[str], list
         command = [
             sys.executable,
             "-m",
-            "harness.simulation",
+            "harness.world",
             path,
             "--tenants",
             str(tenants),

@@ -15,10 +15,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
+from harness.calls.verdict import Strength, Verdict
 from harness.report import allure
 from harness.report.case_page import CasePage
 from harness.report.evidence import CaseEvidence
-from harness.verdict import Strength, Verdict
 from tools import HARNESS
 
 DEPLOYMENTS: Final = (

@@ -14,9 +14,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Final
 
-from harness.cli.live_file import live_file
 from harness.integrations import load
-from harness.pytest_plugin.worlds import one_world
+from harness.run.cli.live_file import live_file
+from harness.run.plugin.worlds import one_world
 from tools import ROOT
 
 _WORLD: Final = ROOT / "scenarios" / "deployments" / "simulated-talkdesk.toml"
@@ -59,7 +59,13 @@ def _tried(directory: Path, text: str) -> tuple[float, dict[str, dict[str, int]]
         _, live, secrets = live_file(tenant, "live", tenant.timings_by("quick"))
         live = live.replace("transcript_within_s = 10.0", "transcript_within_s = 30.0")
         (directory / "live.toml").write_text(live, encoding="utf-8")
-        verify = [sys.executable, "-c", "from harness.cli.app import main; main()", "verify", f"{directory}/live.toml"]
+        verify = [
+            sys.executable,
+            "-c",
+            "from harness.run.cli.app import main; main()",
+            "verify",
+            f"{directory}/live.toml",
+        ]
         subprocess.run(
             [*verify, *_CASES, "--reports", f"{directory}/reports"],
             env=os.environ | secrets | {"HARNESS_LIVE": "1"},

@@ -93,7 +93,7 @@ def _finds(scope: dict[str, Any], case: str) -> dict[str, int]:
 
 def write_reports(run: Path) -> dict[str, float]:
     """In this process: make every view of the run, then seal it."""
-    from harness import signoff
+    from harness.report import signoff
     from harness.report.run import remake
 
     began, cpu = time.perf_counter(), _cpu_s()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import count, cycle
 
 from harness.deployment import Deployment
-from harness.matrix import Case, Selection, cases
+from harness.integrations.matrix import Case, Selection, cases
 from tools.strangers.catalogue import FAULTS
 from tools.strangers.fault import Fault
 from tools.trials import AXIS

@@ -10,9 +10,9 @@ from types import TracebackType
 from typing import Self
 
 from harness.deployment import Deployment
-from harness.deployment_file import load
-from harness.simulation.addresses import Block, take_block
-from harness.simulation.pki import Authority
+from harness.deployment.file import load
+from harness.world.addresses import Block, take_block
+from harness.world.pki import Authority
 from tools.interop.baresip import Baresip, account
 from tools.interop.kamailio import Kamailio, ports
 from tools.interop.processes import binary

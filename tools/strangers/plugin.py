@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from harness.matrix import Case
-from harness.pytest_plugin.run import Run, run_of
+from harness.integrations.matrix import Case
 from harness.report.recorder import CaseRecorder
+from harness.run.plugin.run import Run, run_of
 from tools.strangers.plan import Trial, trials
 from tools.trials import add_options, take_the_cases
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from harness.calls.verdict import Verdict
 from harness.report.evidence import CaseEvidence
-from harness.verdict import Verdict
 from tools.strangers.catalogue import FAULTS
 from tools.strangers.fault import Fault
 from tools.strangers.plugin import RESULT

@@ -1,8 +1,8 @@
 """The process side of softphones: one pjsua2 Endpoint, its accounts and calls, driven over a socket pair.
 
 Started as ``python -m harness.phone.child FD DIRECTORY`` by ``harness.phone.process``, and of no use otherwise. Its
-modules may import the standard library, numpy and soundfile, ``harness.audio``, ``harness.events``, ``harness.memory``,
-``harness.sip``, ``harness.files``, and of the phones ``config``, ``log_ring``, ``protocol``, ``recording``, ``rtp_log``
+modules may import the standard library, numpy and soundfile, ``harness.audio``, ``harness.calls.events``, ``harness.support.memory``,
+``harness.sip``, ``harness.support.files``, and of the phones ``config``, ``log_ring``, ``protocol``, ``recording``, ``rtp_log``
 and ``sources``; ``bindings`` alone imports pjsua2.
 
 ``service`` is the process: what it is made of, and the main loop. ``parent`` is the line to the parent, ``commands``

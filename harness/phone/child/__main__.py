@@ -6,9 +6,9 @@ import socket
 import sys
 from pathlib import Path
 
-from harness.memory import settle
 from harness.phone.child.service import Service
 from harness.phone.protocol import Wire
+from harness.support.memory import settle
 
 if __name__ == "__main__":
     faulthandler.enable()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from harness.events import Event, RegistrationState
+from harness.calls.events import Event, RegistrationState
 from harness.phone.child import sockets
 from harness.phone.child.bindings import Account, Headers, pj, set_headers
 from harness.phone.child.challenges import ANY, Challenges

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Generic, Protocol, TypeVar
 
-from harness.events import WithheldBy
+from harness.calls.events import WithheldBy
 from harness.phone.child.sip_log import LoggedMessage, read_text
 
 ANY: Final = "*"

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
-from harness.events import StrangerRefused
+from harness.calls.events import StrangerRefused
 from harness.phone.child import offers, within
 from harness.phone.child.account import HostedPhone
 from harness.phone.child.attribution import Attribution

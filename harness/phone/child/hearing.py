@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from harness.audio.detector import Ended, Heard, MarkDetector
 from harness.audio.dtmf import DtmfDetector
 from harness.audio.levels import SILENCE_DBOV
-from harness.events import DigitMethod, DtmfReceived, Event, Listened, MarkEnded, MarkHeard
+from harness.calls.events import DigitMethod, DtmfReceived, Event, Listened, MarkEnded, MarkHeard
 
 #: Seconds between two looks at most; with what a busy machine adds, less than a recorder holds (``recording.BUFFERED_S``).
 LONGEST_PAUSE_S: Final = 0.32

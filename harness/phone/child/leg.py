@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, Protocol
 
-from harness.events import CallState, Event, MediaState, TransferProgress
+from harness.calls.events import CallState, Event, MediaState, TransferProgress
 from harness.phone import recording
 from harness.phone.child.account import HostedPhone, PhoneHost
 from harness.phone.child.attribution import UNKNOWN

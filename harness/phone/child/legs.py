@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from harness.events import Recorded
-from harness.memory import FreedMemory
+from harness.calls.events import Recorded
 from harness.phone.child.account import HostedPhone
 from harness.phone.child.attribution import Attribution
 from harness.phone.child.leg import CallLeg
 from harness.phone.child.parent import Parent
 from harness.phone.child.places import LONGEST_TRANSACTION
+from harness.support.memory import FreedMemory
 
 
 class Legs:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from typing import Protocol
 
-from harness.events import CallsRefused
+from harness.calls.events import CallsRefused
 from harness.phone.child.account import AccountHolder, HostedPhone
 from harness.phone.child.bindings import Call, Refusal, parameters
 from harness.phone.child.leg import CallLeg, LegHost

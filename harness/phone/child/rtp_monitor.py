@@ -6,7 +6,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from harness.events import Event, FarEndReport, ForeignRtp, RtpPaused, RtpStatistics
+from harness.calls.events import Event, FarEndReport, ForeignRtp, RtpPaused, RtpStatistics
 from harness.phone.child.bindings import Call
 from harness.phone.child.rtcp import Block
 from harness.phone.child.streams import Means, Reception

@@ -13,7 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
-from harness.events import (
+from harness.calls.events import (
     CallsRefused,
     Event,
     NameLookup,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import unquote
 
-from harness.events import Direction
+from harness.calls.events import Direction
 from harness.phone.child.sockets import SocketName
 
 _MESSAGE: Final = re.compile(

@@ -16,7 +16,7 @@ import ctypes
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from harness.events import LONGEST_DROPOUT_S, PACKET_S
+from harness.calls.events import LONGEST_DROPOUT_S, PACKET_S
 
 _TYPES: Final = 128
 _STATIC: Final = 96  # payload types below are assigned (RFC 3551 section 6), those above by each SDP
@@ -138,7 +138,7 @@ class Reception:
         return pauses
 
     def counts(self, agreed: int) -> dict[str, int]:
-        """By their names in :class:`~harness.events.RtpStatistics`; ``agreed`` is the payload type that was negotiated."""
+        """By their names in :class:`~harness.calls.events.RtpStatistics`; ``agreed`` is the payload type that was negotiated."""
         of = self._of
         return {
             "rx_lost": self.lost,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from harness.files import user_files, whole_file
+from harness.support.files import user_files, whole_file
 
 _LABELS = ((b"BEGIN CERTIFICATE-", b"BEGIN TRUSTED CERTIFICATE-"), (b"END CERTIFICATE-", b"END TRUSTED CERTIFICATE-"))
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
+from harness.calls.events import CallState, SipMessage
 from harness.errors import PhoneMisuseError, ResourceError
-from harness.events import CallState, SipMessage
 from harness.phone import Answer, Early, Leg, NeverCame, Phone, Reject, Ring, Silence, Silent, Wav
 from tests.phones import Desk, connect, hears, once, settle, states, uri_of
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.calls.events import Listened, MarkHeard, PhoneLost, Recorded
 from harness.errors import PhoneLostError
-from harness.events import Listened, MarkHeard, PhoneLost, Recorded
 from harness.phone import PhonePool
 from tests.loopback import fresh_address
 from tests.phones import Desk, connect, hears, uri_of

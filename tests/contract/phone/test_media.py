@@ -12,8 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from harness.errors import PhoneMisuseError, ResourceError
-from harness.events import (
+from harness.calls.events import (
     DtmfReceived,
     Listened,
     MarkEnded,
@@ -23,6 +22,7 @@ from harness.events import (
     RtpStatistics,
     SipMessage,
 )
+from harness.errors import PhoneMisuseError, ResourceError
 from harness.phone import Answer, Leg, Mark, NeverCame, Phone, Reject, Silence, Silent, Wav
 from tests.phones import Desk, connect, hears, media_of, uri_of
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.calls.events import Event, LegStarted, Recorded
 from harness.errors import BrokenError, PhoneLostError, PhoneMisuseError, ResourceError, WorldLostError
-from harness.events import Event, LegStarted, Recorded
 from harness.phone import PhoneConfig, PhoneForkServer, PhonePool, TlsConfig
 from tests.loopback import fresh_address
 from tests.phones import Desk, connect, hears, settle, uri_of

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from harness.calls.events import Event, RegistrationState, SipMessage
 from harness.errors import PhoneLostError, PhoneMisuseError
-from harness.events import Event, RegistrationState, SipMessage
 from harness.phone import NeverCame
 from tests.loopback import fresh_address
 from tests.phones import Desk, once, settle

@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from harness.calls.events import SipMessage
 from harness.errors import BrokenError
-from harness.events import SipMessage
 from tests.phones import Desk, connect, settle, uri_of
 from tests.stranger import Stranger
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from harness.calls.events import TransferProgress
+from harness.deployment.limits import Gate
 from harness.errors import RefusedError, ResourceError, WrongTargetError
-from harness.events import TransferProgress
-from harness.limits import Gate
 from harness.phone import Answer, Leg, Phone, PhoneConfig, Rules
 from tests.contract.gates import LockFiles
 from tests.loopback import fresh_address

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from harness.events import Event, SipMessage, StrangerRefused
+from harness.calls.events import Event, SipMessage, StrangerRefused
 from harness.phone import Answer, NeverCame, Phone, TlsConfig
 from harness.sip.message import Request
 from tests.loopback import fresh_address

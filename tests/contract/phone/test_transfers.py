@@ -6,8 +6,8 @@ import itertools
 
 import pytest
 
+from harness.calls.events import LegStarted, TransferProgress
 from harness.errors import PhoneMisuseError
-from harness.events import LegStarted, TransferProgress
 from harness.phone import Answer, Leg, NeverCame, Phone, Reject
 from tests.phones import Desk, connect, hears, settle, uri_of
 from tests.stranger import AUDIO, SESSION, Stranger, answered

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
+from harness.calls.events import TlsHandshake, TransportFailed
 from harness.errors import ResourceError
-from harness.events import TlsHandshake, TransportFailed
 from harness.phone import TlsConfig
 from tests.loopback import fresh_address
 from tests.phones import Authority, Desk, connect, hears, uri_of

@@ -7,10 +7,10 @@ import time
 
 import pytest
 
+from harness.calls.events import CallState, Event, MarkHeard, Recorded, SipMessage
+from harness.calls.verdict import ExpectationError, Verdict
 from harness.errors import PhoneParseError
-from harness.events import CallState, Event, MarkHeard, Recorded, SipMessage
 from harness.phone import NeverCame, Reject
-from harness.verdict import ExpectationError, Verdict
 from tests.loopback import fresh_address
 from tests.phones import Desk, connect, uri_of
 from tests.stranger import AUDIO, SESSION, Stranger, answered

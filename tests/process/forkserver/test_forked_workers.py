@@ -16,13 +16,13 @@ from pathlib import Path
 
 import pytest
 
-from harness.forkserver import listening_at, server
-from harness.forkserver.client import HEAD
+from harness.support.forkserver import listening_at, server
+from harness.support.forkserver.client import HEAD
 from tests.process.alive import gone
 
 FORK_SERVER = """
 import sys, types
-from harness.pytest_plugin.forked_workers import worker_fork_server
+from harness.run.plugin.forked_workers import worker_fork_server
 with worker_fork_server() as forks:
     specs = [types.SimpleNamespace(popen=True, python=None)]
     forks.pytest_xdist_setupnodes(specs)
@@ -91,7 +91,7 @@ def test_a_worker_has_its_starters_streams_environment_and_place(runner: Runner,
 
 
 def test_what_workers_need_is_there_when_they_begin(runner: Runner) -> None:
-    code = "import sys; print({'harness.scenario.crosstalk', 'harness.http_client.session'} <= {*sys.modules})"
+    code = "import sys; print({'harness.scenario.crosstalk', 'harness.support.http_client.session'} <= {*sys.modules})"
     output, _ = runner.worker(code).communicate(timeout=60)
     assert output == "True\n"
 
@@ -205,7 +205,7 @@ def test_a_fork_server_ends_with_its_runner(own_runner: Runner, tmp_path: Path, 
 def test_where_no_socket_can_be_there_is_no_fork_server(tmp_path: Path) -> None:
     deep = tmp_path / ("d" * 100)
     deep.mkdir()
-    code = "from harness.pytest_plugin.forked_workers import worker_fork_server\nwith worker_fork_server() as forks: print(forks)"
+    code = "from harness.run.plugin.forked_workers import worker_fork_server\nwith worker_fork_server() as forks: print(forks)"
     environment = {**os.environ, "TMPDIR": str(deep)}
     assert (
         subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True).stdout == "None\n"

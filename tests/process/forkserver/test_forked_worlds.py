@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 from harness.deployment import Deployment
+from harness.deployment.limits import released
 from harness.errors import WorldLostError
-from harness.forkserver.environment import of_a_child
-from harness.forkserver.process import ForkServer
-from harness.heartbeat import Listener
 from harness.integrations import load
-from harness.limits import released
-from harness.pytest_plugin.worlds import Worlds, alive_lock, heartbeat
-from harness.resources import EXAMPLES
+from harness.run.plugin.worlds import Worlds, alive_lock, heartbeat
+from harness.support.forkserver.environment import of_a_child
+from harness.support.forkserver.process import ForkServer
+from harness.support.heartbeat import Listener
+from harness.support.resources import EXAMPLES
 from tests.process.alive import gone
 from tests.process.forkserver.memories import SECRET, remembers
 from tools.soak.processes import parent_of
@@ -28,7 +28,7 @@ FILE = EXAMPLES / "simulated-gladly.toml"
 @pytest.fixture
 def fork_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ForkServer]:
     monkeypatch.setenv("TALKDESK_PW", SECRET)
-    fork_server = ForkServer("harness.simulation.world", of_a_child())
+    fork_server = ForkServer("harness.world.world", of_a_child())
     yield fork_server
     fork_server.close()
 

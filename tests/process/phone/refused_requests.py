@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 
-from harness.events import StrangerRefused
+from harness.calls.events import StrangerRefused
 from harness.phone.leg import Leg
 from harness.phone.phone import Phone
 

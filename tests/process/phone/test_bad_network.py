@@ -14,7 +14,7 @@ from typing import Any, cast
 
 import pytest
 
-from harness.events import SipMessage
+from harness.calls.events import SipMessage
 from harness.phone import Answer
 from harness.phone.phone import Phone
 from tests.loopback import fresh_address

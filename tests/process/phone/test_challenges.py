@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from harness.checks import dialog
-from harness.events import Event, PasswordWithheld, RegistrationState
+from harness.calls.checks import dialog
+from harness.calls.events import Event, PasswordWithheld, RegistrationState
 from harness.phone import TlsConfig
 from harness.phone.phone import Phone
 from harness.phone.waiter import NeverCame

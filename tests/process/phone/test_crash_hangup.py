@@ -10,7 +10,7 @@ import pytest
 
 from harness.audio.detector import Heard, marks_heard
 from harness.audio.wav import read_wav
-from harness.events import Recorded, SipMessage
+from harness.calls.events import Recorded, SipMessage
 from harness.phone import TlsConfig
 from harness.phone.phone import Phone
 from tests.loopback import fresh_address

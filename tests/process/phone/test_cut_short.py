@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 
 import pytest
 
-from harness.events import SipMessage, TransportFailed
+from harness.calls.events import SipMessage, TransportFailed
 from tests.loopback import fresh_address
 from tests.process.phone.conftest import Desk, connect, hears
 from tests.sip_peer import PATIENCE_S

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.events import MarkHeard
+from harness.calls.events import MarkHeard
 from harness.phone import process
 from harness.phone.pool import PhonePool
 from harness.sip.sdp import Description

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.calls.events import CallsRefused, CallState, StrangerRefused
 from harness.errors import BrokenError
-from harness.events import CallsRefused, CallState, StrangerRefused
 from harness.phone import Answer, Policy, Reject, Ring, TlsConfig
 from harness.phone.child.places import LONGEST_TRANSACTION
 from harness.phone.phone import Phone

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from harness.audio import g711, marks
-from harness.events import FarEndReport, ForeignRtp, MarkHeard, RtpStatistics
+from harness.calls.events import FarEndReport, ForeignRtp, MarkHeard, RtpStatistics
 from harness.phone.leg import Leg
 from harness.phone.phone import Phone
 from harness.phone.waiter import NeverCame

@@ -12,12 +12,12 @@ import pytest
 from harness.audio.prompts import prompt_path
 from harness.audio.tones import call_progress
 from harness.audio.wav import to_int16, write_wav
-from harness.checks import audio
-from harness.events import Listened
+from harness.calls.checks import audio
+from harness.calls.events import Listened
+from harness.calls.verdict import Strength
 from harness.phone import Mark, Silence, Wav
 from harness.phone.protocol import Source
 from harness.scenario.ends import Call
-from harness.verdict import Strength
 from tests.process.phone.conftest import Desk, connect
 
 LISTENED_S = 2.5

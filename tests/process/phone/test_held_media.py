@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from harness.events import MediaState, SipMessage
+from harness.calls.events import MediaState, SipMessage
+from harness.calls.verdict import Finding, Verdict
 from harness.scenario.ends import Call
 from harness.scenario.expect_audio import ExpectAudio
-from harness.verdict import Finding, Verdict
 from tests.process.phone.conftest import Desk
 from tests.stranger import AUDIO, SESSION, VOICE, Stranger, answered
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.events import RegistrationState
+from harness.calls.events import RegistrationState
 from harness.phone import PhoneConfig
 from harness.phone.pool import PhonePool
 from harness.phone.shared import Reservation, Sharing, wait_until_asked

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.calls.events import Listened, PhoneLost
 from harness.errors import BrokenError, PhoneLostError
-from harness.events import Listened, PhoneLost
 from harness.phone import Answer, Reject, recording
 from harness.phone.pool import PhonePool
 from tests.loopback import fresh_address
@@ -115,14 +115,13 @@ def test_a_process_that_stood_still_for_a_while_speaks_against_nobody(tmp_path: 
 
 def test_a_main_thread_that_waits_for_a_file_is_noticed_though_the_ear_goes_on(lease: Desk, tmp_path: Path) -> None:
     """What a leg hears is told by a thread of its own: it must not hide that nobody obeys commands or answers calls."""
-    alice = lease("alice")
+    alice = lease("alice", max_calls=2)
     out, _ = connect(alice, lease("bob"))
     slow, _ = recording.paths(tmp_path, "alice.2")
     os.mkfifo(slow)
+    carol = uri_of(lease("carol"))
     with ThreadPoolExecutor() as threads:
-        dialled = threads.submit(
-            alice.dial, uri_of(lease("carol"))
-        )  # opens the recording, which waits for its other end
+        dialled = threads.submit(alice.dial, carol)  # opens the recording, which waits for its other end
         try:
             deadline = time.monotonic() + 10
             while alice.process.stood_still is None:
@@ -130,9 +129,9 @@ def test_a_main_thread_that_waits_for_a_file_is_noticed_though_the_ear_goes_on(l
                 time.sleep(0.02)
             assert any(isinstance(e, Listened) and e.at > time.monotonic() - 0.5 for e in out.events)
         finally:
-            with slow.open("rb"):
-                slow.unlink()  # whoever closes the leg would wait again
+            reader = os.open(slow, os.O_RDONLY | os.O_NONBLOCK)
         assert dialled.result(10).id == "alice.2"
+    os.close(reader)
     assert "had not stirred for 1." in str(alice.fault())
     assert alice.error is None
 

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from harness.calls.events import SipMessage
 from harness.errors import PhoneParseError
-from harness.events import SipMessage
 from harness.phone.phone import Phone
 from harness.phone.unread import LONGEST_MESSAGE, headers_cut_off
 from harness.phone.waiter import NeverCame

@@ -14,12 +14,12 @@ import pytest
 
 from harness.audio import g711, marks
 from harness.audio.wav import read_wav
-from harness.checks import quality
-from harness.events import MarkHeard, RtpStatistics
+from harness.calls.checks import quality
+from harness.calls.events import MarkHeard, RtpStatistics
+from harness.calls.verdict import Verdict
 from harness.phone import rtp_log
 from harness.phone.leg import Leg
 from harness.sip.sdp import Description
-from harness.verdict import Verdict
 from tests.loopback import fresh_address
 from tests.process.phone.conftest import Desk, connect, hears
 from tests.sip_peer import SipPeer

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.events import MediaState, RtpStatistics
+from harness.calls.events import MediaState, RtpStatistics
 from harness.phone import Answer, Silence, recording
 from harness.phone.leg import Leg
 from harness.phone.pool import PhonePool

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from harness.calls.events import CallsRefused, MarkHeard
 from harness.errors import BrokenError
-from harness.events import CallsRefused, MarkHeard
 from harness.phone.phone import Phone
 from harness.sip.sdp import Description
 from tests.process.phone.conftest import Desk, media_of, uri_of

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.events import CallState, SipMessage, StrangerRefused
+from harness.calls.events import CallState, SipMessage, StrangerRefused
 from harness.phone.phone import Phone
 from harness.sip.message import Message, Response
 from tests.loopback import fresh_address

@@ -6,8 +6,8 @@ import threading
 
 import pytest
 
+from harness.calls.events import TransferProgress
 from harness.errors import PhoneLostError
-from harness.events import TransferProgress
 from harness.phone import Answer
 from tests.process.phone.conftest import Desk, connect, uri_of
 from tests.stranger import AUDIO, SESSION, Stranger, answered

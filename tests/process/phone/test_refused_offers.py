@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.events import MarkHeard, MediaState
+from harness.calls.events import MarkHeard, MediaState
 from tests.process.phone.conftest import Desk, told
 from tests.stranger import AUDIO, SESSION, VOICE, Stranger, answered
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from harness.events import SipMessage
+from harness.calls.events import SipMessage
 from harness.phone.pool import PhonePool
 from harness.sip.framing import StreamFramer
 from harness.sip.message import Message, Request, Response

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
+from harness.calls.events import CallsRefused, Recorded, SipMessage
 from harness.errors import BrokenError, PhoneLostError, PhoneMisuseError, ResourceError
-from harness.events import CallsRefused, Recorded, SipMessage
 from harness.phone import PhoneConfig, Reject, switchboard
 from harness.phone.phone import Phone
 from harness.phone.pool import PhonePool

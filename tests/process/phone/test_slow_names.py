@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.calls.events import MarkHeard, NameLookup
 from harness.errors import BrokenError
-from harness.events import MarkHeard, NameLookup
 from harness.phone.leg import Leg
 from harness.phone.phone import Phone
 from harness.phone.pool import PhonePool

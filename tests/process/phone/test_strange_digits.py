@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from harness.events import DtmfReceived, Event, MediaState
+from harness.calls.events import DtmfReceived, Event, MediaState
 from harness.phone import NeverCame
 from harness.phone.log_ring import last_lines
 from harness.phone.phone import Phone

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from harness.events import MarkHeard, MediaState, RtpStatistics, TransferProgress
+from harness.calls.events import MarkHeard, MediaState, RtpStatistics, TransferProgress
 from harness.phone import refer
 from tests.process.phone.conftest import Desk, media_of, once
 from tests.stranger import AUDIO, SESSION, VIDEO, VOICE, Stranger, answered

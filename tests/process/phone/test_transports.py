@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.events import TlsHandshake, TransportFailed
+from harness.calls.events import TlsHandshake, TransportFailed
 from harness.phone import TlsConfig
 from harness.phone.authorities import systems_list
 from tests.loopback import fresh_address

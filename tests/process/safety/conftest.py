@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from harness.deployment import Limits
+from harness.deployment.limits import CallGate
 from harness.errors import WrongTargetError
-from harness.limits import CallGate
 from harness.phone import PhoneConfig
 from harness.phone.phone import Phone
 from harness.phone.pool import PhonePool

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import pytest
 
 from harness.deployment import from_plain
+from harness.deployment.safety import Guard
 from harness.phone.leg import Leg, LegPhone
-from harness.safety import Guard
 from harness.sip.message import Request, Response
 from tests.process.safety.conftest import Line
 from tests.sip_peer import PATIENCE_S, SipPeer

@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from harness.simulation.wire.agent import UserAgent
-from harness.simulation.wire.incoming import IncomingCall
-from harness.simulation.wire.outgoing import OutgoingCall
-from harness.simulation.wire.timers import Timers
-from harness.simulation.wire.transaction import State
-from harness.simulation.wire.transport import Hop, Listen, TlsIdentity, Traced, TransportName
 from harness.sip.message import Message, Response
 from harness.sip.offer_answer import offer
+from harness.world.wire.agent import UserAgent
+from harness.world.wire.incoming import IncomingCall
+from harness.world.wire.outgoing import OutgoingCall
+from harness.world.wire.timers import Timers
+from harness.world.wire.transaction import State
+from harness.world.wire.transport import Hop, Listen, TlsIdentity, Traced, TransportName
 from tests import certificates
 from tests.loopback import fresh_address
 

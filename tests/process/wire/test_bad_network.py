@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from harness.simulation.wire.ends import CallFailedError, How
-from harness.simulation.wire.incoming import IncomingCall
-from harness.simulation.wire.timers import Timers
-from harness.simulation.wire.transport import REJECT, Delayed, Passage, Passed, TransportName
+from harness.world.wire.ends import CallFailedError, How
+from harness.world.wire.incoming import IncomingCall
+from harness.world.wire.timers import Timers
+from harness.world.wire.transport import REJECT, Delayed, Passage, Passed, TransportName
 
 
 class Lossy:

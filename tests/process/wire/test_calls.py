@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from harness.simulation.wire.ends import CallFailedError, How
-from harness.simulation.wire.incoming import IncomingCall
-from harness.simulation.wire.indialog import InDialogRequest, ReferRequest
-from harness.simulation.wire.referral import Notifier
-from harness.simulation.wire.transport import TRANSPORTS, TransportName
 from harness.sip.message import Message, Request, Response
 from harness.sip.uri import NameAddr
+from harness.world.wire.ends import CallFailedError, How
+from harness.world.wire.incoming import IncomingCall
+from harness.world.wire.indialog import InDialogRequest, ReferRequest
+from harness.world.wire.referral import Notifier
+from harness.world.wire.transport import TRANSPORTS, TransportName
 from tests.process.wire.conftest import provisional
 
 EACH = pytest.mark.parametrize("transport", TRANSPORTS)

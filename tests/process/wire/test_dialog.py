@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from harness.simulation.wire.dialog import Dialog, OutOfOrderError, dialog_id_of
-from harness.simulation.wire.incoming import IncomingCall
-from harness.simulation.wire.layer import TransportLayer
-from harness.simulation.wire.transport import Flow, Hop, Listen
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import Message, Request, Response
 from harness.sip.uri import Uri
+from harness.world.wire.dialog import Dialog, OutOfOrderError, dialog_id_of
+from harness.world.wire.incoming import IncomingCall
+from harness.world.wire.layer import TransportLayer
+from harness.world.wire.transport import Flow, Hop, Listen
 from tests.loopback import fresh_address
 
 

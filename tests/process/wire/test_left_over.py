@@ -11,11 +11,11 @@ from typing import Any, cast
 
 import pytest
 
-from harness.simulation.wire.agent import UserAgent
-from harness.simulation.wire.call import Call
-from harness.simulation.wire.ends import CallFailedError
-from harness.simulation.wire.incoming import IncomingCall
-from harness.simulation.wire.indialog import InDialogRequest, ReferRequest
+from harness.world.wire.agent import UserAgent
+from harness.world.wire.call import Call
+from harness.world.wire.ends import CallFailedError
+from harness.world.wire.incoming import IncomingCall
+from harness.world.wire.indialog import InDialogRequest, ReferRequest
 from tests.garbage import no_collections
 from tests.process.wire.conftest import provisional
 

@@ -13,18 +13,18 @@ from typing import Any
 
 import pytest
 
-from harness.simulation.wire.agent import UserAgent
-from harness.simulation.wire.ends import How
-from harness.simulation.wire.incoming import IncomingCall
-from harness.simulation.wire.indialog import InDialogRequest, ReferRequest
-from harness.simulation.wire.request import IncomingRequest
-from harness.simulation.wire.session import SessionPolicy
-from harness.simulation.wire.transport import TRANSPORTS, Flow, TransportName
 from harness.sip.digest import DigestServer
 from harness.sip.message import Message
 from harness.sip.offer_answer import answer, offer
 from harness.sip.sdp import PCMU, TELEPHONE_EVENT, Description
 from harness.sip.uri import NameAddr
+from harness.world.wire.agent import UserAgent
+from harness.world.wire.ends import How
+from harness.world.wire.incoming import IncomingCall
+from harness.world.wire.indialog import InDialogRequest, ReferRequest
+from harness.world.wire.request import IncomingRequest
+from harness.world.wire.session import SessionPolicy
+from harness.world.wire.transport import TRANSPORTS, Flow, TransportName
 from tests.loopback import fresh_address
 from tests.process.wire.conftest import provisional
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from harness.simulation.wire.agent import UserAgent
-from harness.simulation.wire.incoming import IncomingCall
-from harness.simulation.wire.request import IncomingRequest
+from harness.world.wire.agent import UserAgent
+from harness.world.wire.incoming import IncomingCall
+from harness.world.wire.request import IncomingRequest
 from tests.process.wire.datagrams import Datagrams
 from tests.unit.sip.torture import MESSAGES
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from harness.simulation.wire.ends import CallFailedError, How
-from harness.simulation.wire.incoming import IncomingCall
-from harness.simulation.wire.request import IncomingRequest
-from harness.simulation.wire.session import SessionPolicy
 from harness.sip.digest import Credentials, DigestClient, DigestServer
 from harness.sip.message import Message
+from harness.world.wire.ends import CallFailedError, How
+from harness.world.wire.incoming import IncomingCall
+from harness.world.wire.request import IncomingRequest
+from harness.world.wire.session import SessionPolicy
 from tests.process.wire.conftest import provisional
 
 QUICK = SessionPolicy(expires=1, min_se=1)

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from harness.simulation.wire import agent, transactions
-from harness.simulation.wire.incoming import IncomingCall
+from harness.world.wire import agent, transactions
+from harness.world.wire.incoming import IncomingCall
 from tests.process.wire.datagrams import Datagrams
 
 STRANGER = "127.99.99.99"
@@ -199,7 +199,7 @@ def test_transactions_that_are_over_are_not_counted(nodes: Any, monkeypatch: pyt
 
 
 def test_one_source_gets_so_many_connections(nodes: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.simulation.wire.layer._MOST_OF_ONE_SOURCE", 5)
+    monkeypatch.setattr("harness.world.wire.layer._MOST_OF_ONE_SOURCE", 5)
 
     async def story() -> None:
         callee = await nodes.ua("callee", "tcp")

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from harness.simulation.wire.agent import UserAgent
-from harness.simulation.wire.ends import CallFailedError, How
-from harness.simulation.wire.incoming import IncomingCall
-from harness.simulation.wire.request import IncomingRequest
-from harness.simulation.wire.transport import Hop, Listen, ListenError, Passage, TransportName
 from harness.sip.message import Message, Response
+from harness.world.wire.agent import UserAgent
+from harness.world.wire.ends import CallFailedError, How
+from harness.world.wire.incoming import IncomingCall
+from harness.world.wire.request import IncomingRequest
+from harness.world.wire.transport import Hop, Listen, ListenError, Passage, TransportName
 from tests.process.wire.conftest import provisional
 
 

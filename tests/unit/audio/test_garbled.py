@@ -10,7 +10,7 @@ from harness.audio import g711, marks
 from harness.audio.garbled import audible_s, is_garbled
 from harness.audio.prompts import prompt_samples
 from harness.audio.wav import to_int16
-from harness.resources import prompt_names
+from harness.support.resources import prompt_names
 
 Samples = NDArray[np.int16]
 TIME = np.arange(16000) / 8000

@@ -8,8 +8,8 @@ from typer.testing import CliRunner
 
 from harness.audio.prompts import prompt_samples
 from harness.audio.wav import write_wav
-from harness.cli.app import application
 from harness.errors import MistakeError
+from harness.run.cli.app import application
 
 from .sounds import join, mark, silence
 

@@ -17,7 +17,7 @@ from harness.audio.prompts import (
     prompt_samples,
     prompt_text,
 )
-from harness.resources import prompt_names
+from harness.support.resources import prompt_names
 
 from .sounds import Samples, join, mark, mix, noise, silence
 

@@ -12,7 +12,7 @@ from harness.audio.prompts import prompt_samples
 from harness.audio.tones import PLANS, call_progress
 from harness.audio.voiceless import is_ringing, voiceless
 from harness.audio.wav import to_int16
-from harness.resources import prompt_names
+from harness.support.resources import prompt_names
 from tests.unit.audio.sounds import Samples, join, mark, noise, silence
 from tools.accuracy.corpus import Item
 

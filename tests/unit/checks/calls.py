@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from harness.checks import (
+from harness.calls.checks import (
     audio,
 )
-from harness.checks.audio import ListenerReport, Sound
-from harness.checks.claims import Observation
-from harness.events import RtpStatistics, SipMessage
+from harness.calls.checks.audio import ListenerReport, Sound
+from harness.calls.checks.claims import Observation
+from harness.calls.events import RtpStatistics, SipMessage
+from harness.calls.verdict import Finding, Strength
 from harness.sip.message import Request
-from harness.verdict import Finding, Strength
 from tests.unit.phone_events import rtp_statistics, sip_message
 
 CALLER, AI_NUMBER = "+14155550101", "+12065550100"

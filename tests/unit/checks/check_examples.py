@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from harness.audio.delay import Delay
-from harness.checks import (
+from harness.calls.checks import (
     audio,
     dialog,
     headers,
@@ -18,7 +18,7 @@ from harness.checks import (
     signalling,
     timing,
 )
-from harness.checks.audio import ListenerReport
+from harness.calls.checks.audio import ListenerReport
 from tests.unit.checks.calls import (
     AI_NUMBER,
     ANONYMOUS,

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from harness.checks import (
+from harness.calls.checks import (
     manners,
 )
-from harness.verdict import Finding
+from harness.calls.verdict import Finding
 
 
 @dataclass(frozen=True)

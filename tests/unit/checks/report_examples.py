@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.checks import identity, landing
+from harness.calls.checks import identity, landing
 from tests.unit.checks.calls import CALLER
 from tests.unit.checks.example import Example
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.events import SipMessage
+from harness.calls.events import SipMessage
 from tests.unit.phone_events import sip_message
 
 

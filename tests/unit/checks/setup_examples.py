@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.checks import provisional, session
+from harness.calls.checks import provisional, session
 from tests.unit.checks.calls import answered
 from tests.unit.checks.example import Example
 from tests.unit.checks.session_messages import answer, invite

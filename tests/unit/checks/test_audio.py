@@ -3,11 +3,11 @@ from __future__ import annotations
 import pytest
 
 from harness.audio.describe import HeardDescription
-from harness.checks import audio
-from harness.checks.audio import ListenerReport, Sound
-from harness.checks.claims import Observation
-from harness.events import Direction, SipMessage
-from harness.verdict import Strength, Verdict
+from harness.calls.checks import audio
+from harness.calls.checks.audio import ListenerReport, Sound
+from harness.calls.checks.claims import Observation
+from harness.calls.events import Direction, SipMessage
+from harness.calls.verdict import Strength, Verdict
 from tests.unit.checks.calls import heard
 
 SESSION = "v=0\r\no=- 1 1 IN IP4 192.0.2.2\r\ns=-\r\nc=IN IP4 192.0.2.2\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n"

@@ -6,15 +6,15 @@ from collections.abc import Callable
 
 import pytest
 
-from harness import measurement
 from harness.audio.delay import Delay
 from harness.audio.marks import DEFAULT_LEVEL_DBOV
-from harness.checks import audio, headers, landing, quality, reach, registration, session, signalling, timing
-from harness.checks.audio import MOST_GAIN_DB, MOST_LOSS_DB, ListenerReport, Sound
-from harness.checks.claims import Observation
-from harness.checks.finding import judged, missed_by
+from harness.calls import measurement
+from harness.calls.checks import audio, headers, landing, quality, reach, registration, session, signalling, timing
+from harness.calls.checks.audio import MOST_GAIN_DB, MOST_LOSS_DB, ListenerReport, Sound
+from harness.calls.checks.claims import Observation
+from harness.calls.checks.finding import judged, missed_by
+from harness.calls.verdict import Finding, Strength, Verdict
 from harness.sip.message import Message, Request
-from harness.verdict import Finding, Strength, Verdict
 from tests.unit.checks.calls import counted
 from tests.unit.checks.session_messages import answer, invite
 

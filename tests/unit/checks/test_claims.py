@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from harness.checks import audio
-from harness.checks.audio import ListenerReport, Sound
-from harness.checks.claims import STRENGTH, Claim, Denial, Observation
-from harness.measurement import Direction
-from harness.verdict import Finding, Strength, Verdict
+from harness.calls.checks import audio
+from harness.calls.checks.audio import ListenerReport, Sound
+from harness.calls.checks.claims import STRENGTH, Claim, Denial, Observation
+from harness.calls.measurement import Direction
+from harness.calls.verdict import Finding, Strength, Verdict
 
 PAGE = Path(__file__).parents[3] / "docs" / "evidence.md"
 HEARD = STRENGTH[Claim.HEARD]

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from harness.checks import dialog
-from harness.checks.dialog import _MOST_REPEATED, _ON_ITS_WAY_S
-from harness.events import Direction, SipMessage
-from harness.verdict import Finding, Verdict
+from harness.calls.checks import dialog
+from harness.calls.checks.dialog import _MOST_REPEATED, _ON_ITS_WAY_S
+from harness.calls.events import Direction, SipMessage
+from harness.calls.verdict import Finding, Verdict
 
 
 def message(at: float, direction: Direction, start: str, *, tag: str = "", number: int = 1) -> SipMessage:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from harness.checks.finding import judged, not_observable
-from harness.verdict import Verdict, overall
+from harness.calls.checks.finding import judged, not_observable
+from harness.calls.verdict import Verdict, overall
 
 UNSEEN = not_observable("codec", "the AI", expected="G.711", why="no SDP is shown")
 SEEN = judged("audio", "caller → ai", True, expected="sound", actual="sound")

@@ -10,11 +10,11 @@ from collections.abc import Callable
 
 import pytest
 
-import harness.checks
-from harness.checks import asked, finding
-from harness.checks.finding import CHECKS, judged, not_observable
-from harness.measurement import BY_CHECK, Direction
-from harness.verdict import Finding, Verdict
+import harness.calls.checks
+from harness.calls.checks import asked, finding
+from harness.calls.checks.finding import CHECKS, judged, not_observable
+from harness.calls.measurement import BY_CHECK, Direction
+from harness.calls.verdict import Finding, Verdict
 from tests.unit.checks.check_examples import EXAMPLES
 from tests.unit.checks.example import Example
 
@@ -65,7 +65,7 @@ def test_a_check_goes_by_a_known_name(make: Callable[..., Finding]) -> None:
 
 def _finding_functions() -> list[Callable[..., object]]:
     found: list[Callable[..., object]] = []
-    for module in pkgutil.iter_modules(harness.checks.__path__, "harness.checks."):
+    for module in pkgutil.iter_modules(harness.calls.checks.__path__, "harness.calls.checks."):
         if module.name in (finding.__name__, asked.__name__):
             continue
         members = vars(importlib.import_module(module.name)).items()

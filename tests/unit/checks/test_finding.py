@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from harness import measurement
-from harness.checks import timing
-from harness.checks.finding import excused, judged, missed_by, not_observable, unproven
-from harness.measurement import Duration
+from harness.calls import measurement
+from harness.calls.checks import timing
+from harness.calls.checks.finding import excused, judged, missed_by, not_observable, unproven
+from harness.calls.measurement import Duration
+from harness.calls.verdict import Strength, Verdict
 from harness.phone.waiter import never_came
-from harness.verdict import Strength, Verdict
 
 
 def test_only_known_checks_make_findings() -> None:

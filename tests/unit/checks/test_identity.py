@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.checks import headers, identity
+from harness.calls.checks import headers, identity
+from harness.calls.verdict import Verdict
 from harness.sip.identity import dialled_at_home, has_national_form, national
 from harness.sip.message import Message, Request
-from harness.verdict import Verdict
 from tests.unit.checks import calls
 
 CALLER = "+14155550101"

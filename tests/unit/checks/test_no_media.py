@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from harness.checks.audio import FEWEST_UNHEARD, ListenerReport, direction
-from harness.verdict import Finding, Strength, Verdict
+from harness.calls.checks.audio import FEWEST_UNHEARD, ListenerReport, direction
+from harness.calls.verdict import Finding, Strength, Verdict
 
 
 def judged(account: ListenerReport) -> Finding:

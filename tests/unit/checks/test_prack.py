@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from harness.checks import provisional
-from harness.verdict import Verdict
+from harness.calls.checks import provisional
+from harness.calls.verdict import Verdict
 from tests.unit.checks.session_messages import answer, invite
 
 RELIABLY = ("Require: 100rel", "RSeq: 1")

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.checks import quality, signalling
-from harness.verdict import Verdict
+from harness.calls.checks import quality, signalling
+from harness.calls.verdict import Verdict
 from tests.unit.checks.calls import counted
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from harness.checks import reach
-from harness.verdict import Verdict
+from harness.calls.checks import reach
+from harness.calls.verdict import Verdict
 
 
 def test_a_wait_that_began_with_the_invite() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.checks import registration
+from harness.calls.checks import registration
 from tests.unit.checks.registration_messages import OURS, message
 
 

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from harness.checks import session
-from harness.verdict import Verdict
+from harness.calls.checks import session
+from harness.calls.verdict import Verdict
 from tests.unit.checks.session_messages import answer, invite, message
 
 

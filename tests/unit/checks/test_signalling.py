@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 import pytest
 
-from harness.checks import headers, landing, reach, signalling
+from harness.calls.checks import headers, landing, reach, signalling
+from harness.calls.verdict import Finding, Verdict
 from harness.sip.message import Message, Request
-from harness.verdict import Finding, Verdict
 
 
 def passed(finding: Finding | None) -> bool | None:

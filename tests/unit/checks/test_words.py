@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from harness.audio.marks import DEFAULT_LEVEL_DBOV
-from harness.checks import (
+from harness.calls.checks import (
     audio,
     dialog,
     finding,
@@ -26,9 +26,9 @@ from harness.checks import (
     signalling,
     timing,
 )
-from harness.checks.audio import ListenerReport
-from harness.events import Direction, SipMessage
-from harness.verdict import Finding
+from harness.calls.checks.audio import ListenerReport
+from harness.calls.events import Direction, SipMessage
+from harness.calls.verdict import Finding
 from tests.unit.checks.calls import AI_NUMBER, ANONYMOUS, ASSERTED, CALLER, answered, counted, exchange, heard, invite
 from tests.unit.checks.check_examples import EXAMPLES
 from tests.unit.phone_events import sip_message

@@ -9,9 +9,9 @@ from types import ModuleType
 
 import pytest
 
-from harness.cli.call import _Attempt, _kept
-from harness.safety import Guard
-from harness.terminal import SafeConsole
+from harness.deployment.safety import Guard
+from harness.run.cli.call import _Attempt, _kept
+from harness.support.terminal import SafeConsole
 from tests.unit.phone_events import sip_message
 
 

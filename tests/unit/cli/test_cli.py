@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 import typer
 
-from harness.cli import app, call
+from harness.deployment.safety import Guard
 from harness.errors import BrokenError, DeploymentError
 from harness.integrations import load
-from harness.resources import EXAMPLES
-from harness.safety import Guard
+from harness.run.cli import app, call
+from harness.support.resources import EXAMPLES
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
@@ -287,5 +287,5 @@ def test_a_question_that_is_broken_off_is_interrupted(monkeypatch: pytest.Monkey
         raise typer.Abort
 
     monkeypatch.setattr(typer, "prompt", broken_off)
-    monkeypatch.setattr("harness.cli.init.sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("harness.run.cli.init.sys.stdin.isatty", lambda: True, raising=False)
     assert run(monkeypatch, "init", "nowhere.toml") == 130

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.cli import early
-from harness.forkserver.process import ForkServer
-from harness.resources import EXAMPLES
+from harness.run.cli import early
+from harness.support.forkserver.process import ForkServer
+from harness.support.resources import EXAMPLES
 
 SIMULATED, LIVE = str(EXAMPLES / "simulated-gladly.toml"), str(EXAMPLES / "live-large.toml")
 

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from harness import resources
-from harness.cli.app import application
-from harness.deployment_file import load
+from harness.deployment.file import load
 from harness.errors import MistakeError
+from harness.run.cli.app import application
+from harness.support import resources
 
 
 def said(*arguments: str) -> str:

@@ -12,15 +12,15 @@ from types import ModuleType
 import pytest
 from typer.testing import CliRunner
 
-from harness.cli.app import application
+from harness.calls.verdict import Finding, Verdict
+from harness.deployment.limits import try_lease
 from harness.diagnosis import Cause, Diagnosis, RuledOut
 from harness.errors import MistakeError
-from harness.limits import try_lease
 from harness.report import rerun
 from harness.report.merge import merge
 from harness.report.recorder import CaseRecorder
 from harness.report.run import read_cases
-from harness.verdict import Finding, Verdict
+from harness.run.cli.app import application
 from tests.unit.phone_events import sip_message
 
 CAUSE = Cause(

@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from harness.cli.app import application
+from harness.deployment.safety import Guard, numbers_of
 from harness.errors import DeploymentError, MistakeError
 from harness.integrations import load
-from harness.matrix import cases
-from harness.preflight import variables
-from harness.safety import Guard, numbers_of
+from harness.integrations.matrix import cases
+from harness.run.cli.app import application
+from harness.run.preflight import variables
 
 OPTIONS = {
     "integration": "talkdesk",
@@ -172,7 +172,7 @@ def test_it_asks_at_a_terminal(tmp_path: Path) -> None:
         [
             sys.executable,
             "-c",
-            "from harness.cli.app import main; main()",
+            "from harness.run.cli.app import main; main()",
             *arguments(path, line=None, kind=None, region=None),
         ],
         stdin=terminal,

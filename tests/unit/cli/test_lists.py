@@ -14,9 +14,9 @@ import pytest
 from typer.testing import CliRunner
 
 from harness import integrations
-from harness.cli.app import application
-from harness.cli.completion import fault_names, row_ids
 from harness.errors import SelectionError
+from harness.run.cli.app import application
+from harness.run.cli.completion import fault_names, row_ids
 
 
 def said(*arguments: str) -> str:

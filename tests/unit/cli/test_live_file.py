@@ -12,14 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from harness.cli import simulate
-from harness.cli.live_file import exports, live_file
-from harness.cli.verify import TimingsName
 from harness.deployment import Deployment
-from harness.files.names import stem_of
 from harness.integrations import load
-from harness.resources import EXAMPLES
-from harness.terminal import SafeConsole
+from harness.run.cli import simulate
+from harness.run.cli.live_file import exports, live_file
+from harness.run.cli.verify import TimingsName
+from harness.support.files.names import stem_of
+from harness.support.resources import EXAMPLES
+from harness.support.terminal import SafeConsole
 
 #: Names that are alike once a shell's rules for variables are followed, and what is secret of each.
 ALIKE = {"Frau Yıldız": "one", 'Frau-Y"ld"z': "two", "frau y ld z": "it's three"}

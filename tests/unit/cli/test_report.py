@@ -8,12 +8,12 @@ from types import ModuleType
 import pytest
 from typer.testing import CliRunner
 
-from harness import signoff
-from harness.cli.app import application
 from harness.errors import MistakeError
+from harness.report import signoff
 from harness.report.never_ended import NEVER_ENDED
 from harness.report.run import STOPPED
-from harness.signoff import attest, manifest
+from harness.report.signoff import attest, manifest
+from harness.run.cli.app import application
 
 
 @pytest.fixture(autouse=True)

@@ -9,9 +9,9 @@ from types import ModuleType
 import pytest
 from typer.testing import CliRunner
 
-from harness import signoff
-from harness.cli.app import application
-from harness.signoff import attest, manifest
+from harness.report import signoff
+from harness.report.signoff import attest, manifest
+from harness.run.cli.app import application
 
 FORGED = "verified: the evidence is what was signed, and the verdicts follow from it"
 

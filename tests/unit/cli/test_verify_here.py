@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from _pytest.main import resolve_collection_argument
 
-from harness import resources
-from harness.cli.verify import _of_pytest
+from harness.run.cli.verify import _of_pytest
+from harness.support import resources
 
 
 def test_own_scenarios_may_lie_below_a_directory_with_brackets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

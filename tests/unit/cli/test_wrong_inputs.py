@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 
 from harness.audio.wav import write_wav
-from harness.cli import app, early, entry, fault, lists
-from harness.fleet.config import REDIS_VARIABLE, redis_address
-from harness.resources import EXAMPLES
+from harness.run.cli import app, early, entry, fault, lists
+from harness.run.fleet.config import REDIS_VARIABLE, redis_address
+from harness.support.resources import EXAMPLES
 
 WORLD = str(EXAMPLES / "simulated-talkdesk.toml")
 
@@ -251,7 +251,7 @@ def test_a_word_longer_than_a_file_name_is_a_mistake(arguments: list[str]) -> No
 def test_a_current_directory_that_is_gone_is_a_mistake(command: list[str], tmp_path: Path) -> None:
     gone = tmp_path / "gone"
     gone.mkdir()
-    start = f"import os; os.rmdir({str(gone)!r}); from harness.cli.entry import main; main()"
+    start = f"import os; os.rmdir({str(gone)!r}); from harness.run.cli.entry import main; main()"
     done = subprocess.run(
         [sys.executable, "-P", "-c", start, *command], cwd=gone, capture_output=True, text=True, check=False
     )
@@ -286,7 +286,7 @@ def test_what_fails_before_the_command_line_is_read_is_said_in_a_line(
 
 
 def harness_in(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    start = "from harness.cli.entry import main; main()"
+    start = "from harness.run.cli.entry import main; main()"
     command = [sys.executable, "-P", "-c", start, *arguments]
     return subprocess.run(command, cwd=directory, capture_output=True, text=True, check=False)
 

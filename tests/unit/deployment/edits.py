@@ -10,7 +10,7 @@ import pytest
 
 from harness.errors import DeploymentError
 from harness.integrations import load
-from harness.resources import EXAMPLES
+from harness.support.resources import EXAMPLES
 
 SECRETS = ["TALKDESK_TRUNK_PASSWORD", "SYNTHFLOW_API_TOKEN", "TEST_LINE_PASSWORD", "AGENT_PASSWORD"]
 

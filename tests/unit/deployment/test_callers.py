@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from harness.deployment import Campaign, Deployment, PhoneEntry
-from harness.deployment_file import load
-from harness.resources import EXAMPLES
+from harness.deployment.file import load
+from harness.support.resources import EXAMPLES
 
 
 def with_phones(**phones: PhoneEntry) -> Deployment:

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from harness import toml_model
 from harness.deployment import Deployment, to_plain
 from harness.integrations import load
-from harness.resources import EXAMPLES
+from harness.support import toml_model
+from harness.support.resources import EXAMPLES
 
 
 def said_of(place: str, value: str) -> list[str]:

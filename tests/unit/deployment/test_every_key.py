@@ -17,12 +17,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
-from harness import toml_model
 from harness.deployment import Deployment
-from harness.fleet.config import Fleet
-from harness.nightly.bounds import _File as Bounds
-from harness.signoff.waivers import _File as Waivers
-from harness.simulation.settings import Settings
+from harness.report.nightly.bounds import _File as Bounds
+from harness.report.signoff.waivers import _File as Waivers
+from harness.run.fleet.config import Fleet
+from harness.support import toml_model
+from harness.world.settings import Settings
 
 Place = tuple[str | int, ...]
 Model = type[BaseModel]

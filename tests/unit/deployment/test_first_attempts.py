@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.deployment_file import load, read
+from harness.deployment.file import load, read
 from harness.errors import DeploymentError
 
 QUOTES = "a name in quotes unless it has A-Z, a-z, 0-9, _ and - alone"

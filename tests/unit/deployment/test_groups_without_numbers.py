@@ -11,12 +11,12 @@ import tomli_w
 
 from harness.deployment import Deployment
 from harness.deployment.hours import AS_OF_VARIABLE
+from harness.deployment.safety import Guard
 from harness.errors import DeploymentError, RefusedError
 from harness.integrations import load
-from harness.matrix import Selection, calls_of, cases, left_out
-from harness.preflight.machine import number_lines
-from harness.resources import EXAMPLES
-from harness.safety import Guard
+from harness.integrations.matrix import Selection, calls_of, cases, left_out
+from harness.run.preflight.machine import number_lines
+from harness.support.resources import EXAMPLES
 
 
 def loaded(

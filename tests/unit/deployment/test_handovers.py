@@ -13,7 +13,7 @@ import soundfile
 import tomli_w
 
 from harness.deployment import Deployment, from_plain, to_plain
-from harness.deployment_file import load
+from harness.deployment.file import load
 from harness.errors import DeploymentError
 from harness.report.scope import content_of
 

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import deployment_file
-from harness.deployment_file import load
+from harness.deployment import file as deployment_file
+from harness.deployment.file import load
 from harness.errors import DeploymentError
-from harness.files.names import stem_of
-from harness.preflight import variables
-from harness.resources import EXAMPLES
+from harness.run.preflight import variables
+from harness.support.files.names import stem_of
+from harness.support.resources import EXAMPLES
 
 
 def mistakes(path: Path) -> list[str]:

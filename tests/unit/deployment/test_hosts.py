@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from harness.deployment import Deployment
 from harness.errors import DeploymentError
 from harness.integrations import load
-from harness.resources import EXAMPLES
+from harness.support.resources import EXAMPLES
 
 FILE = EXAMPLES / "live-gladly.toml"
 #: What is no host, be it alone, with a port, or among addresses.

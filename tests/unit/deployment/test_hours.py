@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
+from harness.deployment.file import load
 from harness.deployment.hours import AS_OF_VARIABLE, Hours, Zone, is_open, planned_at
-from harness.deployment_file import load
 from harness.errors import SelectionError
-from harness.resources import EXAMPLES
+from harness.support.resources import EXAMPLES
 
 TALKDESK = EXAMPLES / "simulated-talkdesk.toml"
 WEEK = "mon-fri 08:00-18:00, sat 09:00-13:00"

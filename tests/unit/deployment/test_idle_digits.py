@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.deployment import IDLE, Deployment, Escalation, Handover
-from harness.deployment_file import load
-from harness.matrix import cases, left_out
-from harness.resources import EXAMPLES
+from harness.deployment.file import load
+from harness.integrations.matrix import cases, left_out
+from harness.support.resources import EXAMPLES
 
 KEYS = "0123456789*#ABCD"
 FILE = EXAMPLES / "simulated-talkdesk.toml"

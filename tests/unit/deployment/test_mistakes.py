@@ -10,7 +10,7 @@ import pytest
 from harness.deployment import OWN_PHONES, Deployment, Trunk, from_plain, to_plain
 from harness.errors import DeploymentError
 from harness.integrations import load
-from harness.resources import EXAMPLES
+from harness.support.resources import EXAMPLES
 from tests.unit.deployment.edits import SECRETS, TRUNKS, Edit, mistakes, swapped
 
 

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from harness import toml_model
 from harness.deployment import Deployment, from_plain, to_plain
 from harness.integrations import load
-from harness.resources import EXAMPLES
+from harness.support import toml_model
+from harness.support.resources import EXAMPLES
 
 PLAIN = to_plain(load(EXAMPLES / "simulated-talkdesk.toml"))
 

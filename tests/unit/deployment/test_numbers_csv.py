@@ -12,10 +12,10 @@ import tomli_w
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import numbers_csv
-from harness.deployment_file import load
+from harness.deployment import numbers_csv
+from harness.deployment.file import load
 from harness.errors import DeploymentError
-from harness.resources import EXAMPLES
+from harness.support.resources import EXAMPLES
 
 
 def read(tmp_path: Path, text: str) -> numbers_csv.NumbersFile:

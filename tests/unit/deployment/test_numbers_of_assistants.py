@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.integrations import load
-from harness.matrix import calls_of, cases
-from harness.resources import EXAMPLES
+from harness.integrations.matrix import calls_of, cases
+from harness.support.resources import EXAMPLES
 from tests.unit.deployment.edits import SECRETS, mistakes, swapped
 
 IMPORTED = swapped('did = "+12535550100"', 'did = "+16465550100"')

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from harness.integrations import load
-from harness.resources import EXAMPLES
+from harness.support.resources import EXAMPLES
 from tests.unit.deployment.edits import mistakes, swapped
 
 OWN_NUMBER = swapped('did = "+17735550196"', 'did = "+18155550105"')

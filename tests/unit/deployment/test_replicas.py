@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from harness.deployment import Deployment, replicas_from_plain, replicas_to_plain
 from harness.integrations import load
-from harness.resources import EXAMPLES
+from harness.support.resources import EXAMPLES
 
 ONE: Final[Deployment] = load(EXAMPLES / "simulated-talkdesk.toml")
 OTHER: Final[Deployment] = load(EXAMPLES / "simulated-generic.toml")

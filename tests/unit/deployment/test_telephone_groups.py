@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 import tomli_w
 
+from harness.deployment.safety import Guard
 from harness.errors import DeploymentError
 from harness.integrations import load
-from harness.matrix import Selection, calls_of, cases
-from harness.resources import EXAMPLES
-from harness.safety import Guard
+from harness.integrations.matrix import Selection, calls_of, cases
+from harness.support.resources import EXAMPLES
 
 FILE = EXAMPLES / "live-gladly.toml"
 MOBILE = "+14155550177"

@@ -13,8 +13,8 @@ from harness.deployment import Deployment
 from harness.errors import DeploymentError
 from harness.integrations import load
 from harness.report.scope import content_of
-from harness.resources import EXAMPLES
 from harness.scenario.phones import own_phone
+from harness.support.resources import EXAMPLES
 from tests.unit.safety.conftest import Lab
 
 LIVE = EXAMPLES / "live-talkdesk.toml"

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import tomli_w
 
-from harness.deployment_file import load
+from harness.deployment.file import load
 from harness.errors import DeploymentError
-from harness.resources import EXAMPLES
+from harness.support.resources import EXAMPLES
 
 FILE = EXAMPLES / "live-gladly.toml"
 

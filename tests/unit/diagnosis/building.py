@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from harness import measurement
+from harness.calls import measurement
+from harness.calls.measurement import BY_CHECK, Measurement
+from harness.calls.verdict import Finding, Strength, Verdict
 from harness.diagnosis import Diagnosis, Visibility, diagnose
 from harness.diagnosis.rule import Condition, Rule
-from harness.measurement import BY_CHECK, Measurement
-from harness.verdict import Finding, Strength, Verdict
 from tests.unit.diagnosis.example_ai import AiExample
 
 

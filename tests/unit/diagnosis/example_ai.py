@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Self
 
-from harness.events import FarEndRecord, SipMessage, TransferProgress, TransportFailed
+from harness.calls.events import FarEndRecord, SipMessage, TransferProgress, TransportFailed
 from tests.unit.diagnosis.example_calls import CallExample
 from tests.unit.diagnosis.example_case import AI, SDP, STAND_IN
 

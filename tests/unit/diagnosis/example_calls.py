@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Self
 
-from harness.events import CallState, FarEndRecord, LegStarted, MarkHeard, MediaState, SipMessage
+from harness.calls.events import CallState, FarEndRecord, LegStarted, MarkHeard, MediaState, SipMessage
 from tests.unit.diagnosis.example_case import CaseExample
 from tests.unit.phone_events import rtp_statistics, sip_message
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Self
 
+from harness.calls.events import Event, FarEndRecord
+from harness.calls.verdict import Finding
 from harness.deployment import Deployment, Handover, from_plain, to_plain
-from harness.events import Event, FarEndRecord
 from harness.integrations import find, load
-from harness.resources import EXAMPLES
-from harness.verdict import Finding
+from harness.support.resources import EXAMPLES
 
 AI = "192.0.2.60"  #: Synthflow's host; documentation addresses, RFC 5737
 STAND_IN = "192.0.2.90"

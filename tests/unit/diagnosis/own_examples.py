@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.events import (
+from harness.calls.events import (
     AskedByOptions,
     CallsRefused,
     NameLookup,

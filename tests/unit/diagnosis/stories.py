@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from itertools import groupby
 
+from harness.calls.events import SipMessage
 from harness.diagnosis import Diagnosis
-from harness.events import SipMessage
 from tests.unit.diagnosis.building import Example
 from tests.unit.diagnosis.example_case import SDP, STRANGER
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from harness.calls.events import SipMessage
 from harness.diagnosis.facts import Facts
-from harness.events import SipMessage
 from tests.unit.diagnosis.building import Example
 from tests.unit.diagnosis.example_case import SDP
 from tests.unit.diagnosis.known import call, facts_of, scene_of

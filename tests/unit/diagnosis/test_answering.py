@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from harness.calls.events import CallState
 from harness.diagnosis.answering import PLATFORM, UNSEEN
-from harness.events import CallState
 from tests.unit.diagnosis.building import Example
 from tests.unit.diagnosis.known import facts_of
 from tests.unit.diagnosis.shown import shown

@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import pytest
 
+from harness.calls.events import LegStarted
+from harness.calls.measurement import Direction
+from harness.calls.verdict import Strength, Verdict
 from harness.diagnosis import Diagnosis, diagnose
 from harness.diagnosis.catalogue import causes, rules_of
 from harness.diagnosis.facts import Facts
-from harness.events import LegStarted
-from harness.measurement import Direction
-from harness.verdict import Strength, Verdict
 from tests.unit.diagnosis.building import Example, not_shown, unless, when
 from tests.unit.diagnosis.example_case import CALLER, SDP
 from tests.unit.diagnosis.stories import refused

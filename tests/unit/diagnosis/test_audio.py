@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from harness.calls.events import LegStarted, RtpStatistics
 from harness.diagnosis.audio import CHANGED, FEW_PACKETS
 from harness.diagnosis.facts import Facts
-from harness.events import LegStarted, RtpStatistics
 from tests.unit.diagnosis.building import Example
 from tests.unit.diagnosis.example_case import SDP
 from tests.unit.diagnosis.known import facts_of, talk

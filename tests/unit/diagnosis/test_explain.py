@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from harness.calls.events import SipMessage
+from harness.calls.verdict import Finding, Verdict
 from harness.diagnosis import Diagnosis
 from harness.diagnosis.explain import explain
-from harness.events import SipMessage
-from harness.verdict import Finding, Verdict
 from tests.unit.diagnosis.building import Example
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from harness.events import FarEndRecord
+from harness.calls.events import FarEndRecord
 from tests.unit.diagnosis.audio_examples import cut_by_record
 from tests.unit.diagnosis.building import Example
 from tests.unit.diagnosis.known import facts_of

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from harness.events import LegStarted, SipMessage
+from harness.calls.events import LegStarted, SipMessage
 from tests.unit.diagnosis.building import Example
 from tests.unit.diagnosis.example_case import SDP
 from tests.unit.diagnosis.known import facts_of

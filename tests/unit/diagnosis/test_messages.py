@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from harness.calls.events import FarEndRecord
 from harness.diagnosis.messages import formats, parse
 from harness.diagnosis.sdp import offered
-from harness.events import FarEndRecord
 from tests.unit.diagnosis.building import Example
 from tests.unit.diagnosis.known import facts_of, scene_of
 

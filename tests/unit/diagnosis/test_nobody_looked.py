@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from harness.calls.verdict import Verdict
 from harness.diagnosis import diagnose
 from harness.diagnosis.caller_end import DROPPED
-from harness.verdict import Verdict
 from tests.unit.diagnosis.building import Example
 from tests.unit.diagnosis.known import facts_of
 from tests.unit.diagnosis.stories import GROUP, lost, talk, transfer

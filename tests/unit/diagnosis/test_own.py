@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from harness.calls.events import NameLookup, PasswordWithheld, WithheldBy
 from harness.diagnosis.own import CONFIGURED, NO_ANSWER, NO_SUCH_NAME, SECOND, WEAKER
 from harness.diagnosis.sdp import own_reach
-from harness.events import NameLookup, PasswordWithheld, WithheldBy
 from tests.unit.diagnosis.building import Example
 from tests.unit.diagnosis.known import facts_of
 from tests.unit.diagnosis.own_examples import (

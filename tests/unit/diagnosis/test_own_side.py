@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from harness.calls.events import FarEndReport, MediaState
 from harness.diagnosis.audio import NONE_CAME
-from harness.events import FarEndReport, MediaState
 from tests.unit.diagnosis.building import Example, named
 from tests.unit.diagnosis.example_case import SDP
 from tests.unit.diagnosis.known import facts_of

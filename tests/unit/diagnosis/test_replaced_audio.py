@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.events import FarEndReport
+from harness.calls.events import FarEndReport
 from tests.unit.diagnosis.audio_examples import _same
 from tests.unit.diagnosis.building import Example, named
 from tests.unit.diagnosis.stories import talk

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from harness.calls.events import FarEndRecord
 from harness.diagnosis.second_call import left_out
-from harness.events import FarEndRecord
 from tests.unit.diagnosis.building import Example
 from tests.unit.diagnosis.known import facts_of
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from harness.checks import landing
+from harness.calls.checks import landing
 from harness.diagnosis.rule import Symptom
 from tests.unit.diagnosis.building import Example
 from tests.unit.diagnosis.shown import shown

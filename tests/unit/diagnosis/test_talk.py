@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from harness.calls.events import SipMessage
 from harness.diagnosis.facts import Facts
-from harness.events import SipMessage
 from tests.unit.diagnosis.building import Example
 from tests.unit.diagnosis.example_case import CALLER
 from tests.unit.diagnosis.known import facts_of, talk

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
+from harness.calls.events import TransferProgress
 from harness.diagnosis.transfer import (
     PROVISIONAL,
     is_fallback,
     is_group,
 )
-from harness.events import TransferProgress
 from tests.unit.diagnosis.building import Example
 from tests.unit.diagnosis.known import facts_of, scene_of
 from tests.unit.diagnosis.stories import GROUP, NOBODY, OTHER_GROUP

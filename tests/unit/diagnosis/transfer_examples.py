@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.checks.landing import ASKED, turn
+from harness.calls.checks.landing import ASKED, turn
 from harness.deployment import Handover
 from tests.unit.diagnosis.building import Example
 from tests.unit.diagnosis.stories import (

@@ -115,7 +115,7 @@ def found() -> dict[str, dict[str, list[int]]]:
 
 def test_no_other_module_opens_files_or_starts_processes(found: dict[str, dict[str, list[int]]]) -> None:
     wrong = [
-        f"harness/{module}:{','.join(map(str, lines))}: uses a {kind} by itself; use harness/files, or add it to ALLOWED"
+        f"harness/{module}:{','.join(map(str, lines))}: uses a {kind} by itself; use harness/support/files, or add it to ALLOWED"
         for module, kinds in sorted(found.items())
         for kind, lines in kinds.items()
         if kind not in permitted(module)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.files import json_file
+from harness.support.files import json_file
 
 
 def test_what_it_holds(tmp_path: Path) -> None:

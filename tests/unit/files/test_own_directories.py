@@ -14,15 +14,15 @@ from pathlib import Path
 
 import pytest
 
-from harness.files import own_directories
-from harness.files.own_directories import Scratch
-from harness.limits import released
+from harness.deployment.limits import released
+from harness.support.files import own_directories
+from harness.support.files.own_directories import Scratch
 from tests.ownership import give_away
 
 #: Says where its directory is; with an argument, a fork of it lives on.
 OWNER = """
 import os, sys
-from harness.files.own_directories import Scratch
+from harness.support.files.own_directories import Scratch
 print(Scratch().path, flush=True)
 if len(sys.argv) > 1 and os.fork():
     os._exit(0)

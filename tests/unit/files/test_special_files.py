@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from harness import deployment_file, numbers_csv
 from harness.audio.prompts import check_prompt
 from harness.audio.wav import read_wav
-from harness.deployment import Report
+from harness.deployment import Report, numbers_csv
+from harness.deployment import file as deployment_file
 from harness.errors import FarEndError, MistakeError
-from harness.far_end.report_source import ReportSource
-from harness.fleet import config
-from harness.nightly import bounds
-from harness.resources import EXAMPLES
-from harness.signoff import attest, waivers
+from harness.report.nightly import bounds
+from harness.report.signoff import attest, waivers
+from harness.run.fleet import config
+from harness.support.resources import EXAMPLES
+from harness.witness.report_source import ReportSource
 
 
 def authorities(path: Path) -> object:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.files import user_files
-from harness.files.user_files import PRIVATE_KEY, SETTINGS, FileKind
+from harness.support.files import user_files
+from harness.support.files.user_files import PRIVATE_KEY, SETTINGS, FileKind
 from tests.ownership import give_away
 
 SMALL = FileKind(10)

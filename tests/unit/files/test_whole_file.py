@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness.files import whole_file
-from harness.signoff import manifest
+from harness.report.signoff import manifest
+from harness.support.files import whole_file
 from tests.disk import full_beyond
 
 

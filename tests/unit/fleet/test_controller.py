@@ -15,14 +15,14 @@ import pytest
 import redis
 from celery import Celery
 
-from harness.fleet import controller
-from harness.fleet.config import Fleet
-from harness.fleet.controller import Controller
-from harness.fleet.plan import FleetPlan, Shard
-from harness.fleet.shard import NOT_BEGUN
-from harness.fleet.state import ShardRef, ShardState, State
-from harness.fleet.store import Store
 from harness.report.recorder import CASE
+from harness.run.fleet import controller
+from harness.run.fleet.config import Fleet
+from harness.run.fleet.controller import Controller
+from harness.run.fleet.plan import FleetPlan, Shard
+from harness.run.fleet.shard import NOT_BEGUN
+from harness.run.fleet.state import ShardRef, ShardState, State
+from harness.run.fleet.store import Store
 
 #: What a site does with a task: the exit code of its attempt, and the cases that it leaves evidence of.
 Site = Callable[[dict[str, Any]], tuple[int, list[str]]]

@@ -10,14 +10,14 @@ from unittest.mock import MagicMock
 import pytest
 from typer.testing import CliRunner
 
-from harness.cli.app import application
 from harness.deployment import hours
 from harness.errors import MistakeError, RefusedError
-from harness.fleet import plan
-from harness.fleet.config import Fleet, read
-from harness.fleet.result import placed_again
-from harness.pytest_plugin.options import LIVE_VARIABLE
-from harness.resources import EXAMPLES
+from harness.run.cli.app import application
+from harness.run.fleet import plan
+from harness.run.fleet.config import Fleet, read
+from harness.run.fleet.result import placed_again
+from harness.run.plugin.options import LIVE_VARIABLE
+from harness.support.resources import EXAMPLES
 
 
 def fleet(*verify: dict[str, Any], sites: str = "abc", **more: Any) -> Fleet:

@@ -14,15 +14,15 @@ from unittest.mock import MagicMock
 import pytest
 from typer.testing import CliRunner
 
-from harness.cli.app import application
 from harness.deployment.hours import AS_OF_VARIABLE
-from harness.fleet import controller, plan, result, state
-from harness.fleet.config import REDIS_VARIABLE, Fleet
-from harness.fleet.controller import Accepted, Record
 from harness.report import scope
 from harness.report.run import STOPPED, read_planned, write_end
-from harness.resources import EXAMPLES
-from harness.signoff.decision import decide
+from harness.report.signoff.decision import decide
+from harness.run.cli.app import application
+from harness.run.fleet import controller, plan, result, state
+from harness.run.fleet.config import REDIS_VARIABLE, Fleet
+from harness.run.fleet.controller import Accepted, Record
+from harness.support.resources import EXAMPLES
 
 
 @pytest.fixture(autouse=True)

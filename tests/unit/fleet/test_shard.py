@@ -12,9 +12,9 @@ import pytest
 
 from harness.deployment.hours import AS_OF_VARIABLE
 from harness.errors import MistakeError
-from harness.fleet import shard, worker
-from harness.fleet.config import REDIS_VARIABLE
-from harness.fleet.state import ShardRef, State
+from harness.run.fleet import shard, worker
+from harness.run.fleet.config import REDIS_VARIABLE
+from harness.run.fleet.state import ShardRef, State
 from tests.ownership import give_away
 
 #: Ends when the worker lets go of it, as a site's pytest does.

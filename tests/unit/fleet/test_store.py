@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import ResourceError
-from harness.fleet.store import Store
+from harness.run.fleet.store import Store
 
 
 class TransportError(Exception):

@@ -13,8 +13,7 @@ from typing import Any
 import pytest
 
 from harness.deployment import Limits
-from harness.errors import ResourceError
-from harness.limits import (
+from harness.deployment.limits import (
     LEG_MARKS,
     MARKS_A_WORKER,
     MOST_WORKERS,
@@ -28,12 +27,13 @@ from harness.limits import (
     released,
     try_lease,
 )
+from harness.errors import ResourceError
 from tests.ownership import give_away
 
 HOLDER = """
 import sys, time
 from pathlib import Path
-from harness.limits import lease
+from harness.deployment.limits import lease
 held = lease([Path(sys.argv[1])])
 print("held", flush=True)
 time.sleep(60)

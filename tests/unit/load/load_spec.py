@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from harness.load.result import CallResult, LoadAsked, LoadResult, Percentiles, StepResult
-from harness.verdict import Verdict
+from harness.calls.verdict import Verdict
+from harness.run.load.result import CallResult, LoadAsked, LoadResult, Percentiles, StepResult
 
 NONE = Percentiles(of=0, p50=None, p95=None, p99=None)
 

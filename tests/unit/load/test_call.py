@@ -9,23 +9,22 @@ from typing import Any, cast
 
 import pytest
 
-from harness import matrix
 from harness.audio.marks import reply_to
+from harness.calls.verdict import INTERRUPTED, Finding, Verdict
+from harness.deployment.limits import CallGate
 from harness.errors import BrokenError
-from harness.integrations import load
-from harness.limits import CallGate
-from harness.load import call as load_call
-from harness.load.call import LoadCall
-from harness.load.lane import Lane, SharedMarks
-from harness.load.plan import LoadPlan
-from harness.load.result import LoadResult, result
-from harness.matrix import Selection
+from harness.integrations import load, matrix
+from harness.integrations.matrix import Selection
 from harness.phone.pool import PhonePool
 from harness.phone.waiter import NeverCame
 from harness.report.evidence import CaseEvidence
-from harness.resources import EXAMPLES
+from harness.run.load import call as load_call
+from harness.run.load.call import LoadCall
+from harness.run.load.lane import Lane, SharedMarks
+from harness.run.load.plan import LoadPlan
+from harness.run.load.result import LoadResult, result
 from harness.scenario.ends import Call
-from harness.verdict import INTERRUPTED, Finding, Verdict
+from harness.support.resources import EXAMPLES
 from tests.unit.checks.calls import counted
 
 _FILE = EXAMPLES / "simulated-talkdesk.toml"

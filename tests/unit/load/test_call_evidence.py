@@ -5,9 +5,9 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-from harness.load.call import _OwnEvidence
+from harness.calls.verdict import CaseOutcome, Finding, Verdict
+from harness.run.load.call import _OwnEvidence
 from harness.scenario.evidence import Evidence
-from harness.verdict import CaseOutcome, Finding, Verdict
 
 
 def test_a_dropout_while_the_world_stood_still_is_broken() -> None:

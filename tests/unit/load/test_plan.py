@@ -6,8 +6,8 @@ from harness.deployment import Deployment, Limits
 from harness.deployment.hours import AS_OF_VARIABLE
 from harness.errors import RefusedError, SelectionError
 from harness.integrations import load
-from harness.load import plan
-from harness.resources import EXAMPLES
+from harness.run.load import plan
+from harness.support.resources import EXAMPLES
 
 
 @pytest.fixture(scope="module")

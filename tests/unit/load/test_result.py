@@ -5,11 +5,11 @@ from xml.etree import ElementTree
 
 import pytest
 
-from harness.events import SipMessage
-from harness.load import picture
-from harness.load.call import refusal_in
-from harness.load.result import Percentiles, percentile
-from harness.verdict import INTERRUPTED, Verdict
+from harness.calls.events import SipMessage
+from harness.calls.verdict import INTERRUPTED, Verdict
+from harness.run.load import picture
+from harness.run.load.call import refusal_in
+from harness.run.load.result import Percentiles, percentile
 from tests.unit.load.load_spec import LOAD, call, step
 
 

@@ -11,18 +11,17 @@ from typing import Any
 
 import pytest
 
-from harness import matrix
-from harness.cli import load as command
+from harness.calls.verdict import INTERRUPTED, Verdict
 from harness.deployment import Kind
 from harness.errors import BrokenError
-from harness.integrations import load
-from harness.load import lane, run
-from harness.load.plan import LoadPlan
-from harness.load.result import LoadResult
-from harness.matrix import Selection
-from harness.resources import EXAMPLES
-from harness.terminal import SafeConsole
-from harness.verdict import INTERRUPTED, Verdict
+from harness.integrations import load, matrix
+from harness.integrations.matrix import Selection
+from harness.run.cli import load as command
+from harness.run.load import lane, run
+from harness.run.load.plan import LoadPlan
+from harness.run.load.result import LoadResult
+from harness.support.resources import EXAMPLES
+from harness.support.terminal import SafeConsole
 from tests.unit.load.load_spec import LOAD
 
 _FILE = EXAMPLES / "simulated-talkdesk.toml"

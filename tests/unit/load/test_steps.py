@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.load import steps
-from harness.load.plan import LoadPlan
-from harness.verdict import Verdict
+from harness.calls.verdict import Verdict
+from harness.run.load import steps
+from harness.run.load.plan import LoadPlan
 from tests.unit.clock import Clock
 
 

@@ -6,8 +6,8 @@ import pytest
 
 from harness.deployment import Deployment
 from harness.integrations import load
-from harness.matrix import Case, cases, left_out
-from harness.resources import EXAMPLES
+from harness.integrations.matrix import Case, cases, left_out
+from harness.support.resources import EXAMPLES
 
 
 @pytest.fixture(scope="module")

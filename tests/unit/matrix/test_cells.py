@@ -15,8 +15,8 @@ from harness.finding_kinds import LANDING, LANDING_OTHERS
 from harness.integrations import find, load
 from harness.integrations.base import Cell
 from harness.integrations.cells import _way
-from harness.matrix import Case, Selection, calls_of, cases, left_out, why_not_now
-from harness.resources import EXAMPLES
+from harness.integrations.matrix import Case, Selection, calls_of, cases, left_out, why_not_now
+from harness.support.resources import EXAMPLES
 from tests.unit.matrix.conftest import of, why
 
 

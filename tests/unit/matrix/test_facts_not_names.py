@@ -14,8 +14,8 @@ import tomli_w
 from harness.deployment import Deployment
 from harness.deployment.hours import AS_OF_VARIABLE
 from harness.integrations import load
-from harness.matrix import cases
-from harness.resources import EXAMPLES
+from harness.integrations.matrix import cases
+from harness.support.resources import EXAMPLES
 
 #: Tables whose entries a customer names, and the keys that refer to them.
 NAMED: Mapping[str, tuple[str, ...]] = {

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from harness.deployment import Assistant, Deployment, Group, Handover, Line
 from harness.deployment.hours import AS_OF_VARIABLE
-from harness.matrix import Case, Selection, calls_of, cases, landing_groups, left_out
+from harness.integrations.matrix import Case, Selection, calls_of, cases, landing_groups, left_out
 
 DIGITS = "123467#*ABCD"
 ROWS = {"cold": "TD-TRANSFER-BLIND", "warm": "TD-TRANSFER-WARM"}

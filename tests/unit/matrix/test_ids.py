@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from harness.deployment import Deployment
 from harness.errors import SelectionError
 from harness.integrations import find
-from harness.mask import mask_text
-from harness.matrix import _in_id, cases
+from harness.integrations.matrix import _in_id, cases
+from harness.support.mask import mask_text
 
 #: As customers write them; the first two look the same masked.
 _NUMBERS = (

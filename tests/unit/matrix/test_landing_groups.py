@@ -7,8 +7,8 @@ import pytest
 from harness.deployment import Report
 from harness.deployment.hours import AS_OF_VARIABLE
 from harness.integrations import load
-from harness.matrix import cases, landing_groups, why_never_passed
-from harness.resources import EXAMPLES
+from harness.integrations.matrix import cases, landing_groups, why_never_passed
+from harness.support.resources import EXAMPLES
 
 
 @pytest.mark.parametrize(

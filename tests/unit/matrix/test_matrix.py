@@ -5,14 +5,14 @@ import re
 import pytest
 
 from harness import integrations
-from harness.checks.finding import CHECKS
+from harness.calls.checks.finding import CHECKS
 from harness.deployment import Deployment
 from harness.deployment.hours import AS_OF_VARIABLE
 from harness.errors import SelectionError
 from harness.finding_kinds import ROUTE_NOT_ANSWERED, ROUTE_NOT_REACHED
 from harness.integrations import load
-from harness.matrix import Case, Selection, cases, left_out
-from harness.resources import EXAMPLES
+from harness.integrations.matrix import Case, Selection, cases, left_out
+from harness.support.resources import EXAMPLES
 from tests.unit.matrix.conftest import of
 
 

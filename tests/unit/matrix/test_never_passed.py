@@ -9,8 +9,8 @@ import pytest
 from harness.deployment import Deployment
 from harness.finding_kinds import AUDIO_TO_AI
 from harness.integrations import load
-from harness.matrix import cases, why_never_passed
-from harness.resources import EXAMPLES
+from harness.integrations.matrix import cases, why_never_passed
+from harness.support.resources import EXAMPLES
 
 
 def live(expect: dict[str, Any], synthflow: dict[str, Any] | None) -> Deployment:

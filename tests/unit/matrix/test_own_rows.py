@@ -8,10 +8,10 @@ from harness import integrations
 from harness.errors import SelectionError
 from harness.finding_kinds import ANSWERED, LANDING
 from harness.integrations import load, own, own_row
+from harness.integrations.matrix import Selection, calls_of, cases, left_out
 from harness.integrations.plans import unassigned
 from harness.integrations.which import FALLBACK, TO_AI
-from harness.matrix import Selection, calls_of, cases, left_out
-from harness.resources import EXAMPLES
+from harness.support.resources import EXAMPLES
 
 
 @pytest.fixture(autouse=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from harness.deployment import Deployment
 from harness.integrations import load
-from harness.matrix import cases, left_out
-from harness.resources import EXAMPLES
+from harness.integrations.matrix import cases, left_out
+from harness.support.resources import EXAMPLES
 from tests.unit.matrix.conftest import of, why
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.deployment import Deployment
-from harness.matrix import Selection, calls_of, cases, left_out, seconds_of
+from harness.integrations.matrix import Selection, calls_of, cases, left_out, seconds_of
 from tests.unit.matrix.conftest import of
 
 

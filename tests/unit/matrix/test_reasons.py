@@ -10,7 +10,7 @@ from harness.deployment import Deployment
 from harness.deployment.hours import AS_OF_VARIABLE
 from harness.integrations import find
 from harness.integrations.cells import Cells
-from harness.matrix import left_out
+from harness.integrations.matrix import left_out
 from tests.unit.matrix.conftest import of, why
 
 

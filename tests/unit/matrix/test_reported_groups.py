@@ -13,11 +13,11 @@ from harness.deployment import Deployment
 from harness.errors import DeploymentError
 from harness.finding_kinds import LANDING_OTHERS
 from harness.integrations import load
-from harness.matrix import cases, left_out, why_never_passed
-from harness.preflight.rows import needs as needs_of_rows
-from harness.pytest_plugin.needs import needs_of
+from harness.integrations.matrix import cases, left_out, why_never_passed
 from harness.report.scope import content_of
-from harness.resources import EXAMPLES
+from harness.run.plugin.needs import needs_of
+from harness.run.preflight.rows import needs as needs_of_rows
+from harness.support.resources import EXAMPLES
 
 FILE = EXAMPLES / "live-gladly.toml"
 SECRETS = dict.fromkeys(("SYNTHFLOW_API_TOKEN", "TEST_LINE_PASSWORD", "AGENT_PASSWORD", "CALLER_PASSWORD", "KEY"), "x")

@@ -6,8 +6,8 @@ import pytest
 
 from harness.deployment import Deployment
 from harness.integrations import load
-from harness.matrix import cases, left_out
-from harness.resources import EXAMPLES
+from harness.integrations.matrix import cases, left_out
+from harness.support.resources import EXAMPLES
 
 FILE = EXAMPLES / "live-talkdesk.toml"
 ROW = "TD-REGISTER-NOTALLOWED"

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from harness.nightly import night
-from harness.nightly.bounds import Bound
-from harness.nightly.night import conclude
+from harness.report.nightly import night
+from harness.report.nightly.bounds import Bound
+from harness.report.nightly.night import conclude
 from harness.report.run import read_end, write_end
 
 ROWS = ("HOLD", "BUSY")

@@ -10,12 +10,12 @@ from types import ModuleType
 import pytest
 from typer.testing import CliRunner
 
-from harness.cli.app import application
-from harness.files import json_file
-from harness.nightly.compare import compare, lines, markdown
+from harness.calls.verdict import Verdict
 from harness.report.history import Result, Run
+from harness.report.nightly.compare import compare, lines, markdown
 from harness.report.run import history_of
-from harness.verdict import Verdict
+from harness.run.cli.app import application
+from harness.support.files import json_file
 
 
 def result(case: str, verdict: str = "passed", attempts: int = 1, wall_s: float = 1.0, cause: str = "") -> Result:

@@ -11,8 +11,8 @@ from types import ModuleType
 import pytest
 
 from harness.errors import ResourceError
-from harness.nightly import night, store
 from harness.report import history
+from harness.report.nightly import night, store
 from harness.report.run import finish, read_end, remember
 from tests.unit.nightly.conftest import Nights
 

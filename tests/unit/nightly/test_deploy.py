@@ -11,8 +11,8 @@ import pytest
 import typer.main
 import yaml
 
-from harness.cli.app import application
 from harness.report.html import PARTS
+from harness.run.cli.app import application
 
 DEPLOY = Path("deploy")
 TEMPLATES = [

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from harness.nightly import night
-from harness.nightly.bounds import Bound
-from harness.nightly.night import conclude
 from harness.report import history
+from harness.report.nightly import night
+from harness.report.nightly.bounds import Bound
+from harness.report.nightly.night import conclude
 from harness.report.run import history_of, read_end, write_end
 from tests.unit.nightly.conftest import BUSY, ROWS, Nights
 

@@ -17,14 +17,14 @@ from unittest.mock import MagicMock
 
 import pytest
 
-from harness import resources
 from harness.errors import MistakeError
-from harness.nightly import night, store
-from harness.nightly.bounds import Bound, breaches, read
-from harness.nightly.news import problem_of
-from harness.nightly.night import check_fresh, conclude
 from harness.report import history
-from harness.signoff import manifest
+from harness.report.nightly import night, store
+from harness.report.nightly.bounds import Bound, breaches, read
+from harness.report.nightly.news import problem_of
+from harness.report.nightly.night import check_fresh, conclude
+from harness.report.signoff import manifest
+from harness.support import resources
 from tests.unit.nightly.conftest import ROWS, Nights
 
 _TWO_LINES = """
@@ -45,7 +45,7 @@ for number, command in enumerate([["harness", *sys.argv[1:]], ["harness", "verif
 #: Ends as a verification does.
 _STOPPED = """
 import pathlib, sys, time
-from harness.pytest_plugin.parallel import _end_in_order
+from harness.run.plugin.parallel import _end_in_order
 _end_in_order()
 try:
     print("under way", file=sys.stderr, flush=True)
@@ -230,9 +230,7 @@ def test_a_verification_that_a_mistake_ended_says_which(tmp_path: Path, capfd: p
 @pytest.mark.parametrize("who", ["the night alone", "its group"])  # as `kill` does, or a terminal and systemd
 def test_a_night_that_is_stopped_lets_its_verification_end(tmp_path: Path, ending: signal.Signals, who: str) -> None:
     """It hangs up and makes its reports; it was killed amid that, or went on calling."""
-    nightly = (
-        f"from harness.nightly import night\nnight._HARNESS = {_STOPPED!r}\nfrom harness.cli.entry import main\nmain()"
-    )
+    nightly = f"from harness.report.nightly import night\nnight._HARNESS = {_STOPPED!r}\nfrom harness.run.cli.entry import main\nmain()"
     command = [sys.executable, "-c", nightly, "nightly", str(resources.EXAMPLES / "simulated-talkdesk.toml")]
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "cwd": tmp_path}
     with subprocess.Popen(command, start_new_session=True, **pipes) as process:
@@ -352,7 +350,7 @@ def test_a_night_after_one_that_was_not_told_is_not_the_first(nights: Nights, ru
 
 def test_a_night_whose_page_cannot_be_written_is_not_recorded(nights: Nights, monkeypatch: pytest.MonkeyPatch) -> None:
     """The next night tells what this one could not."""
-    monkeypatch.setattr("harness.nightly.page.write", MagicMock(side_effect=OSError("full")))
+    monkeypatch.setattr("harness.report.nightly.page.write", MagicMock(side_effect=OSError("full")))
     with pytest.raises(OSError, match="full"):
         nights.pass_one()
     assert store.read(nights.reports / history.FILE, "s") == []

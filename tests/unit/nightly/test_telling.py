@@ -19,18 +19,18 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from typer.testing import CliRunner
 from typer.testing import Result as Ended
 
-from harness.cli.app import application
+from harness.calls.verdict import Verdict
 from harness.errors import BrokenError, MistakeError, ResourceError
-from harness.nightly import alerts, metrics, night
-from harness.nightly.alerts import Alert, AlertCause, alert_of
-from harness.nightly.bounds import Bound
-from harness.nightly.flakes import FlakeRate, rates, wilson
-from harness.nightly.news import case_of, news_of, problem_of
-from harness.nightly.page import sparkline
-from harness.nightly.store import Night
 from harness.report import history
 from harness.report.history import Result, Run
-from harness.verdict import Verdict
+from harness.report.nightly import alerts, metrics, night
+from harness.report.nightly.alerts import Alert, AlertCause, alert_of
+from harness.report.nightly.bounds import Bound
+from harness.report.nightly.flakes import FlakeRate, rates, wilson
+from harness.report.nightly.news import case_of, news_of, problem_of
+from harness.report.nightly.page import sparkline
+from harness.report.nightly.store import Night
+from harness.run.cli.app import application
 from tests.receiver import Receiver
 
 

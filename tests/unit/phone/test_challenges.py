@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.events import WithheldBy
+from harness.calls.events import WithheldBy
 from harness.phone.child.challenges import Challenges
 
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.events import Event, from_values, to_values
+from harness.calls.events import Event, from_values, to_values
 from harness.phone import Answer, Early, Mark, PhoneConfig, Reject, Ring, Silence, Silent, TlsConfig, Wav
 from harness.phone.protocol import Wire, choice_from_plain, choice_to_plain
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from harness.events import Direction
+from harness.calls.events import Direction
 from harness.phone import crash_line
 from harness.phone.config import PhoneConfig, TlsConfig
 from harness.phone.crash_hangup import hang_up

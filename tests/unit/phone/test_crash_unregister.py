@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from harness.events import RegistrationState, SipMessage, to_values
+from harness.calls.events import RegistrationState, SipMessage, to_values
 from harness.phone.config import PhoneConfig
 from harness.phone.crash_unregister import Registrations, unregister
 from tests.loopback import fresh_address

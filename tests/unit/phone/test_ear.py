@@ -15,7 +15,7 @@ import pytest
 
 from harness.audio.marks import waveform
 from harness.audio.wav import to_int16
-from harness.events import Event, MarkHeard
+from harness.calls.events import Event, MarkHeard
 from harness.phone.child.ear import Ear
 from harness.phone.child.hearing import LONGEST_PAUSE_S, RATE, Hearing
 from harness.phone.child.native import Recorder

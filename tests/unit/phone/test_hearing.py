@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from harness.audio.dtmf import dtmf
 from harness.audio.marks import waveform
 from harness.audio.wav import to_int16
-from harness.events import DtmfReceived, Event, Listened, MarkEnded, MarkHeard
+from harness.calls.events import DtmfReceived, Event, Listened, MarkEnded, MarkHeard
 from harness.phone.child.hearing import RATE, Hearing
 
 FRAME = RATE // 50

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import pytest
 
-from harness.events import LegStarted, SipMessage
+from harness.calls.events import LegStarted, SipMessage
 from harness.phone.leg import Leg
 from tests.unit.phone_events import sip_message
 

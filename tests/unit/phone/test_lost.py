@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
+from harness.calls.events import to_values
 from harness.deployment import Limits
+from harness.deployment.limits import CallGate
 from harness.errors import PhoneLostError, ResourceError
-from harness.events import to_values
-from harness.limits import CallGate
 from harness.phone import crash_line
 from harness.phone.config import PhoneConfig
 from harness.phone.deadlines import DeadlineScheduler

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.events import SipMessage
+from harness.calls.events import SipMessage
 from harness.phone.pending_teardown import acknowledgement, acknowledgement_of_success, pending_teardown
 from harness.sip.message import Message, Request, Response
 from tests.unit.phone.torn_calls import INVITE, answer

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from harness.events import Event, FarEndReport, RtpStatistics
+from harness.calls.events import Event, FarEndReport, RtpStatistics
 from harness.phone.child.rtcp import Block
 from harness.phone.child.rtp_monitor import RtpMonitor
 from harness.phone.child.streams import Reception

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.calls.events import SipMessage
 from harness.errors import PhoneParseError
-from harness.events import SipMessage
 from harness.phone.unread import LONGEST_MESSAGE, too_long, why_nothing_came
 from tests.unit.phone_events import sip_message
 

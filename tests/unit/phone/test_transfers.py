@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.events import Direction
+from harness.calls.events import Direction
 from harness.phone.child.sip_log import read_text
 from harness.phone.child.transfers import Outcomes
 

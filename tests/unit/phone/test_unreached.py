@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from harness.events import Event, SipMessage, TransportFailed
+from harness.calls.events import Event, SipMessage, TransportFailed
 from harness.phone.unreached import why_unreached
 
 OVER_TCP = "Contact: <sip:b@192.0.2.1;transport=tcp>"

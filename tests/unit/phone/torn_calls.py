@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.events import Direction, SipMessage
+from harness.calls.events import Direction, SipMessage
 from tests.unit.phone_events import sip_message
 
 INVITE = (

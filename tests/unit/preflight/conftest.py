@@ -20,7 +20,7 @@ import dns.rrset
 import pytest
 
 from harness.deployment import Deployment, from_plain
-from harness.preflight import ProbeResult, Report, answers, run
+from harness.run.preflight import ProbeResult, Report, answers, run
 from harness.sip.framing import StreamFramer
 from harness.sip.message import Message, Request, Response
 from tests.certificates import Authority

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from harness.preflight import ProbeResult, Status
+from harness.run.preflight import ProbeResult, Status
 from harness.sip.digest import DigestServer
 from harness.sip.message import Request, Response
 

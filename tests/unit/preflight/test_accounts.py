@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import tomli_w
 
-from harness.preflight import ProbeKind, of_file
+from harness.run.preflight import ProbeKind, of_file
 from harness.sip.message import Request, Response
 from tests.unit.preflight.conftest import SOON
 from tests.unit.preflight.probing import FAILED, OK, WARNING, check, registrar, says, silent

@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.preflight import Status, answers
-from harness.preflight.answers import answer_line, clock_line, codecs_of
-from harness.preflight.machine import stun_address
-from harness.preflight.probes import Probing, Target
-from harness.preflight.wire import RequestOutcome
+from harness.run.preflight import Status, answers
+from harness.run.preflight.answers import answer_line, clock_line, codecs_of
+from harness.run.preflight.machine import stun_address
 from harness.sip.message import Request, Response
+from harness.witness.ports.probes import Probing, Target
+from harness.witness.ports.wire import RequestOutcome
 from tests.unit.preflight.conftest import SOON
 from tests.unit.preflight.probing import FAILED, HOUR, OK, WARNING, check, says, silent
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from harness.preflight import ProbeResult
+from harness.run.preflight import ProbeResult
 from tests.unit.preflight.conftest import SOON
 from tests.unit.preflight.probing import FAILED, OK, WARNING, check
 

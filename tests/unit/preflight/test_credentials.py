@@ -13,9 +13,9 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.preflight.certificates import alternative_names_of, names_of
 from harness.sip.digest import Credentials, DigestClient, parse
 from harness.sip.message import Request, Response
+from harness.witness.ports.certificates import alternative_names_of, names_of
 from tests.unit.preflight.probing import FAILED, OK, registrar
 
 

@@ -14,7 +14,7 @@ import dns.resolver
 import dns.rrset
 import pytest
 
-from harness.preflight import dns_questions
+from harness.witness.ports import dns_questions
 
 ADDRESS = "192.0.2.7"
 

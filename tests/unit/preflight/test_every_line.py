@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import tomli_w
 
-from harness.preflight import ProbeKind, ProbeResult, Status, of_file
+from harness.run.preflight import ProbeKind, ProbeResult, Status, of_file
 from harness.sip.message import Request, Response
 from tests.unit.preflight.conftest import SOON, FarEnd, Lab
 from tests.unit.preflight.pem import pem

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from harness.preflight import ProbeKind, Report, Status
+from harness.run.preflight import ProbeKind, Report, Status
 from harness.sip.digest import DigestServer
 from harness.sip.message import Request, Response
 from tests.unit.preflight.conftest import FarEnd, Lab

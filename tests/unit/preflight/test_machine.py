@@ -9,9 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness.preflight import Status
-from harness.preflight.machine import number_lines, secret_line
-from harness.preflight.wire import Link
+from harness.run.preflight import Status
+from harness.run.preflight.machine import number_lines, secret_line
+from harness.witness.ports.wire import Link
 from tests.unit.preflight.conftest import FarEnd, Lab
 from tests.unit.preflight.probing import FAILED, OK, WARNING, check
 

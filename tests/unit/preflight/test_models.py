@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from harness.preflight import ProbeResult
+from harness.run.preflight import ProbeResult
 from tests.unit.preflight.probing import OK, WARNING, check
 
 ROW = "Calls not reaching Synthflow"

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.preflight import ProbeKind, ProbeResult, Status, probes
-from harness.preflight.names import allowlist_line
-from harness.preflight.probes import Probing, named_in
+from harness.run.preflight import ProbeKind, ProbeResult, Status
+from harness.run.preflight.names import allowlist_line
+from harness.witness.ports import probes
+from harness.witness.ports.probes import Probing, named_in
 from tests.loopback import fresh_address
 from tests.unit.preflight.conftest import FarEnd, Lab
 from tests.unit.preflight.probing import FAILED, OK, WARNING, check

@@ -10,9 +10,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
 
-from harness.preflight.lines import Status
-from harness.preflight.port import ask
-from harness.preflight.probes import Target
+from harness.run.preflight.lines import Status
+from harness.witness.ports.port import ask
+from harness.witness.ports.probes import Target
 from tests.unit.preflight.pem import HOST, pem
 
 

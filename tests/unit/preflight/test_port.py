@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from harness.preflight.port import ask
-from harness.preflight.probes import Target
 from harness.sip.message import Request, Response
+from harness.witness.ports.port import ask
+from harness.witness.ports.probes import Target
 from tests.unit.preflight.conftest import SOON, FarEnd, Lab
 
 

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from harness.errors import ResourceError
-from harness.preflight import ProbeKind, ProbeResult
-from harness.preflight.certificates import matches
+from harness.run.preflight import ProbeKind, ProbeResult
+from harness.witness.ports.certificates import matches
 from tests.loopback import fresh_address
 from tests.unit.preflight.conftest import SOON
 from tests.unit.preflight.probing import FAILED, OK, WARNING, check, registrar

@@ -10,12 +10,12 @@ from rich.console import Console
 
 from harness.deployment import from_plain, to_plain
 from harness.integrations import load
-from harness.matrix import Selection, cases
-from harness.preflight import ProbeKind, ProbeResult, Report, Status, show
-from harness.preflight.lines import ok
-from harness.preflight.rows import needs
-from harness.resources import examples
+from harness.integrations.matrix import Selection, cases
+from harness.run.preflight import ProbeKind, ProbeResult, Report, Status, show
+from harness.run.preflight.lines import ok
+from harness.run.preflight.rows import needs
 from harness.sip.message import Request, Response
+from harness.support.resources import examples
 from tests.unit.preflight.conftest import SOON, fine
 
 TRANSFER = "TD-TRANSFER-BLIND"

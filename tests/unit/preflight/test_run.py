@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from harness.preflight import ProbeKind, ProbeResult
+from harness.run.preflight import ProbeKind, ProbeResult
 from harness.sip.message import Request, Response
 from tests.unit.preflight.conftest import SOON
 from tests.unit.preflight.probing import FAILED, OK, check, registrar, says
@@ -35,7 +35,7 @@ def test_a_probe_that_breaks_hides_no_other(lab: Any, far: Any, monkeypatch: pyt
     def broken(*arguments: object) -> ProbeResult:
         raise ZeroDivisionError("as nobody expected")
 
-    monkeypatch.setattr("harness.preflight.machine.rtp_line", broken)
+    monkeypatch.setattr("harness.run.preflight.machine.rtp_line", broken)
     lab.account["port"] = far.udp()
     check(lab.line("RTP ports of carrier"), FAILED, "ZeroDivisionError", "Registration fails")
     check(lab.line("OPTIONS"), OK, "200")

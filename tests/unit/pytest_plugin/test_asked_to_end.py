@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from harness.pytest_plugin.parallel import _end_in_order
+from harness.run.plugin.parallel import _end_in_order
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.events import PhoneLost
-from harness.pytest_plugin import cases
-from harness.pytest_plugin.attempt import Attempt
-from harness.verdict import CaseOutcome, Finding, Verdict
+from harness.calls.events import PhoneLost
+from harness.calls.verdict import CaseOutcome, Finding, Verdict
+from harness.run.plugin import cases
+from harness.run.plugin.attempt import Attempt
 
 #: What an attempt may come to; a guess, whose call it was, may come with any of them.
 ENDS = ("passed", "failed", "broken", "starved", "bereft", "not observable")

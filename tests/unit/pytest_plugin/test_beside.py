@@ -10,17 +10,16 @@ from types import SimpleNamespace
 
 import pytest
 
-from harness import matrix
 from harness.deployment import CALLS_A_PHONE, Deployment, Limits
 from harness.errors import BrokenError
-from harness.integrations import load
-from harness.matrix import Case
-from harness.pytest_plugin.leases import Leased, LeaseTable, leased
-from harness.pytest_plugin.needs import AnyOf, in_turns, landing_agents, needs_of
-from harness.pytest_plugin.run import Run
-from harness.resources import EXAMPLES
+from harness.integrations import load, matrix
+from harness.integrations.matrix import Case
+from harness.run.plugin.leases import Leased, LeaseTable, leased
+from harness.run.plugin.needs import AnyOf, in_turns, landing_agents, needs_of
+from harness.run.plugin.run import Run
 from harness.scenario.case_phones import HEADER_NUMBER
 from harness.scenario.company import Company
+from harness.support.resources import EXAMPLES
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +83,7 @@ def test_what_is_never_free_is_not_waited_for(
     def waits(seconds: float) -> None:
         raise AssertionError("it waits")
 
-    monkeypatch.setattr("harness.pytest_plugin.leases.time", SimpleNamespace(sleep=waits))
+    monkeypatch.setattr("harness.run.plugin.leases.time", SimpleNamespace(sleep=waits))
     case = case_of(deployment, "TD-INBOUND")
     too_many = AnyOf(tuple(deployment.callers), len(deployment.callers) + 1)
     for needs in (

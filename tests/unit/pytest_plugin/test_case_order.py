@@ -8,15 +8,14 @@ from typing import Any
 
 import pytest
 
-from harness import matrix
 from harness.deployment import Deployment
 from harness.deployment.network import CertificateFiles
-from harness.integrations import load
-from harness.matrix import Case
-from harness.pytest_plugin.items import case_of
-from harness.pytest_plugin.order import in_order
-from harness.pytest_plugin.run import Run
-from harness.resources import EXAMPLES
+from harness.integrations import load, matrix
+from harness.integrations.matrix import Case
+from harness.run.plugin.items import case_of
+from harness.run.plugin.order import in_order
+from harness.run.plugin.run import Run
+from harness.support.resources import EXAMPLES
 
 #: As pytest collects them: by the names of the scenarios' files.
 FILE_OF = {"TLS-BADCERT": "test_access", "FALLBACK-DOWN": "test_fallback", "FALLBACK-REFUSED": "test_fallback"}

@@ -13,8 +13,8 @@ import pytest
 from _pytest.fixtures import FixtureFunctionDefinition
 
 import harness.pytest_plugin
-from harness.pytest_plugin import cases, fixtures
-from harness.resources import EXAMPLES
+from harness.run.plugin import cases, fixtures
+from harness.support.resources import EXAMPLES
 
 ROOT = Path(__file__).parents[3]
 
@@ -59,7 +59,7 @@ def test_unused_it_imports_nothing_heavy(tmp_path: Path) -> None:
         f"    assert pytestconfig.pluginmanager.has_plugin('harness.pytest_plugin')\n"
         f"    assert [name for name in sys.modules if name.partition('.')[0] in {HEAVY!r}] == []\n"
         f"    ours = {{name for name in sys.modules if name.partition('.')[0] == 'harness'}}\n"
-        f"    assert ours == {{'harness', 'harness.pytest_plugin', 'harness.resources'}}\n"
+        f"    assert ours == {{'harness', 'harness.pytest_plugin', 'harness.support', 'harness.support.resources'}}\n"
     )
     code, output = run(tmp_path, "-q", "-p", "no:allure_pytest")
     assert (code, "1 passed" in output) == (0, True), output

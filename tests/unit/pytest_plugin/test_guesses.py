@@ -7,8 +7,8 @@ from typing import Any, cast
 
 import pytest
 
-from harness.pytest_plugin.fixtures import was_guessed
-from harness.verdict import Verdict
+from harness.calls.verdict import Verdict
+from harness.run.plugin.fixtures import was_guessed
 
 
 @pytest.mark.parametrize("verdict", list(Verdict))

@@ -9,9 +9,9 @@ import pytest
 
 from harness.deployment import Deployment, Report
 from harness.integrations import load
-from harness.matrix import cases
-from harness.pytest_plugin import collection
-from harness.resources import EXAMPLES
+from harness.integrations.matrix import cases
+from harness.run.plugin import collection
+from harness.support.resources import EXAMPLES
 
 
 def limits_s(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from harness import preflight
-from harness.preflight import ProbeKind, ProbeResult, Report, Status
-from harness.preflight.lines import RowNeed
-from harness.pytest_plugin import cases, preflight_gate
-from harness.pytest_plugin.attempt import Attempt
-from harness.pytest_plugin.progress import Progress
-from harness.verdict import CaseOutcome, DidNotPassError, Finding, Verdict
+from harness.calls.verdict import CaseOutcome, DidNotPassError, Finding, Verdict
+from harness.run import preflight
+from harness.run.plugin import cases, preflight_gate
+from harness.run.plugin.attempt import Attempt
+from harness.run.plugin.progress import Progress
+from harness.run.preflight import ProbeKind, ProbeResult, Report, Status
+from harness.run.preflight.lines import RowNeed
 
 NUMBER, MASKED = "+442079460155", "+4420••••0155"
 

@@ -10,9 +10,9 @@ ROOT = Path(__file__).parents[3]
 #: Prints what cases of the large customer want, in the order in which it is added up, and the order that comes of it.
 PROGRAM = """
 from pathlib import Path
-from harness import matrix
-from harness.deployment_file import load
-from harness.pytest_plugin.needs import _wants, in_turns, needs_of
+from harness.integrations import matrix
+from harness.deployment.file import load
+from harness.run.plugin.needs import _wants, in_turns, needs_of
 large = load(Path("scenarios/deployments/live-large.toml"), {}, secrets=False)
 cases = matrix.cases([large])[:9]
 print([list(_wants(needs_of(case, large), large)) for case in cases], in_turns([(case, large) for case in cases], 8))

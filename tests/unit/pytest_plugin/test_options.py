@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from harness.pytest_plugin.options import LIVE_VARIABLE, given
+from harness.run.plugin.options import LIVE_VARIABLE, given
 
 LISTS = ("row", "require", "transport", "auth", "codec", "ai", "fault", "deployment")
 

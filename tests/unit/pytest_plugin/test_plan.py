@@ -9,11 +9,11 @@ import pytest
 
 from harness.deployment import Deployment, Report
 from harness.integrations import load
-from harness.matrix import Case, Selection, cases
-from harness.pytest_plugin.plan import PlanOnly, lines, plan_of
-from harness.pytest_plugin.run import TimingsName
+from harness.integrations.matrix import Case, Selection, cases
 from harness.report.scope import scope_of
-from harness.resources import EXAMPLES
+from harness.run.plugin.plan import PlanOnly, lines, plan_of
+from harness.run.plugin.run import TimingsName
+from harness.support.resources import EXAMPLES
 
 
 def problems(deployment: Deployment, timings: TimingsName = "documented") -> list[tuple[Case, tuple[str, ...]]]:
@@ -91,7 +91,7 @@ def test_a_required_row_without_a_case_is_told_beforehand(
     run.scope = lambda options, command: scope_of(
         [deployment], selection, asked, began=0.0, options={"require": []}, command=command
     )
-    monkeypatch.setattr("harness.pytest_plugin.plan.given", lambda config: {})
+    monkeypatch.setattr("harness.run.plugin.plan.given", lambda config: {})
     session = SimpleNamespace(items=[], config=SimpleNamespace(getoption=lambda name: 0))
     PlanOnly(run).pytest_runtestloop(cast("Any", session))
     told = [line for line in capsys.readouterr().out.splitlines() if line.startswith("required")]

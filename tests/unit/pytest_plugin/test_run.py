@@ -6,12 +6,12 @@ from types import SimpleNamespace
 import pytest
 
 from harness.integrations import load
-from harness.matrix import Selection
-from harness.pytest_plugin.items import case_id
-from harness.pytest_plugin.parallel import pytest_configure_node
-from harness.pytest_plugin.run import RUN, Run
-from harness.resources import EXAMPLES
+from harness.integrations.matrix import Selection
+from harness.run.plugin.items import case_id
+from harness.run.plugin.parallel import pytest_configure_node
+from harness.run.plugin.run import RUN, Run
 from harness.scenario import scenario
+from harness.support.resources import EXAMPLES
 
 
 def test_a_run_crosses_the_pipe_to_a_worker_whole() -> None:

@@ -8,14 +8,13 @@ from typing import Any
 
 import pytest
 
-from harness import matrix
 from harness.deployment import Deployment
 from harness.errors import ResourceError
-from harness.integrations import load
+from harness.integrations import load, matrix
 from harness.phone import PhoneConfig
-from harness.pytest_plugin import parallel
-from harness.pytest_plugin.run import RUN, Run
-from harness.resources import EXAMPLES
+from harness.run.plugin import parallel
+from harness.run.plugin.run import RUN, Run
+from harness.support.resources import EXAMPLES
 
 
 class Board:

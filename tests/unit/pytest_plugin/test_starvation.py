@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from harness.pytest_plugin import starvation
-from harness.pytest_plugin.starvation import LATE_S, StarvationMonitor
+from harness.run.plugin import starvation
+from harness.run.plugin.starvation import LATE_S, StarvationMonitor
 
 
 def test_being_woken_late_is_noticed_once() -> None:

@@ -12,8 +12,8 @@ import pytest
 
 from harness.deployment import Deployment
 from harness.integrations import load
-from harness.pytest_plugin.turns import in_turn
-from harness.resources import EXAMPLES
+from harness.run.plugin.turns import in_turn
+from harness.support.resources import EXAMPLES
 
 
 @pytest.fixture(scope="module")

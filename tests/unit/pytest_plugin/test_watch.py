@@ -13,9 +13,9 @@ from typing import cast
 import pytest
 
 from harness.errors import WorldLostError
-from harness.heartbeat import AFTERWARDS_S, DOUBTFUL_S, Heartbeat, Listener
-from harness.pytest_plugin.run import Run
-from harness.pytest_plugin.watch import Watch
+from harness.run.plugin.run import Run
+from harness.run.plugin.watch import Watch
+from harness.support.heartbeat import AFTERWARDS_S, DOUBTFUL_S, Heartbeat, Listener
 
 
 @pytest.fixture

@@ -14,14 +14,14 @@ from pathlib import Path
 import pytest
 
 from harness.deployment import to_plain
+from harness.deployment.limits import released
 from harness.errors import SelectionError, WorldLostError
-from harness.forkserver import interpreter
-from harness.forkserver.environment import of_a_child
-from harness.forkserver.process import ForkServer
 from harness.integrations import load
-from harness.limits import released
-from harness.pytest_plugin.worlds import World, alive_lock, list_faults, one_world
-from harness.resources import EXAMPLES
+from harness.run.plugin.worlds import World, alive_lock, list_faults, one_world
+from harness.support.forkserver import interpreter
+from harness.support.forkserver.environment import of_a_child
+from harness.support.forkserver.process import ForkServer
+from harness.support.resources import EXAMPLES
 
 FILE = EXAMPLES / "simulated-gladly.toml"
 
@@ -155,9 +155,9 @@ def test_a_file_of_the_user_s_is_not_taken_for_one_of_python_s(tmp_path: Path, m
         (tmp_path / f"{name}.py").write_text("raise RuntimeError('asked for by nobody')\n")
     monkeypatch.chdir(tmp_path)
     assert list_faults()
-    server = ForkServer("harness.simulation.world", of_a_child())
+    server = ForkServer("harness.world.world", of_a_child())
     try:
-        command = [*interpreter(server.path), "-m", "harness.simulation", "--list-faults"]
+        command = [*interpreter(server.path), "-m", "harness.world", "--list-faults"]
         asked = subprocess.run(command, capture_output=True, text=True, timeout=300)
     finally:
         server.close()

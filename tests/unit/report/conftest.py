@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from harness.audio.wav import write_wav
-from harness.events import (
+from harness.calls.events import (
     CallState,
     Event,
     FarEndRecord,
@@ -30,10 +30,10 @@ from harness.events import (
     TransferProgress,
     phone_of,
 )
+from harness.calls.verdict import Finding, Strength, Verdict
 from harness.report import recorder as recorder_module
 from harness.report.recorder import CaseRecorder
 from harness.report.run import case_directory, create
-from harness.verdict import Finding, Strength, Verdict
 
 CALLER, AGENT = "+13125550100", "+13125550142"
 CARRIER, PLATFORM = "127.0.3.1:5060", "127.0.3.2:5060"

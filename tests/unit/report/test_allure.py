@@ -12,10 +12,10 @@ from typing import Any
 import allure_commons
 import pytest
 
-from harness.events import SipMessage
+from harness.calls.events import SipMessage
+from harness.calls.verdict import NEVER_REPORTED, Verdict
 from harness.report import allure, allure_report, tables
 from harness.report.evidence import CaseEvidence
-from harness.verdict import NEVER_REPORTED, Verdict
 
 _CONFTEST = """
 import sys

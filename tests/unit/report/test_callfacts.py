@@ -12,8 +12,9 @@ from types import ModuleType
 import pytest
 from _pytest.mark.expression import Expression
 
-from harness.events import FarEndRecord, LegStarted, RegistrationState
-from harness.matrix import Selection, cases
+from harness.calls.events import FarEndRecord, LegStarted, RegistrationState
+from harness.calls.verdict import ExpectationError, Finding, Verdict
+from harness.integrations.matrix import Selection, cases
 from harness.report import ladder, rerun
 from harness.report.callfacts import call_facts, numbers_of, table_of
 from harness.report.evidence import CaseEvidence
@@ -22,7 +23,6 @@ from harness.report.fold import without_registrations, without_repeats
 from harness.report.hearing import figures
 from harness.report.links import messages_of
 from harness.report.steps import verdict_of
-from harness.verdict import ExpectationError, Finding, Verdict
 
 
 @pytest.fixture

@@ -12,13 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from harness.calls.verdict import Verdict
 from harness.diagnosis import common
 from harness.report import closing
 from harness.report.causes import CauseGroup, grouped, judged, signature
 from harness.report.evidence import CaseEvidence
 from harness.report.run import read_cases, read_planned
 from harness.report.summary import Counts, summarise
-from harness.verdict import Verdict
 
 
 def shown(made: Any, width: int = 80, **options: Any) -> str:

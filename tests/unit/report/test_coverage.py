@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from harness.calls.verdict import Finding, Strength, Verdict
 from harness.report import closing
 from harness.report.case_page import CasePage
 from harness.report.coverage import coverage
 from harness.report.evidence import CaseEvidence
 from harness.report.summary import summarise
-from harness.verdict import Finding, Strength, Verdict
 
 UNSEEN, SEEN = Verdict.NOT_OBSERVABLE, Verdict.PASSED
 

@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from harness import signoff
-from harness.cli.explain import explain
+from harness.calls.events import FarEndReport
 from harness.errors import MistakeError
-from harness.events import FarEndReport
+from harness.report import signoff
 from harness.report.bundle import table, zipped
 from harness.report.evidence import CaseEvidence
 from harness.report.merge import merge
 from harness.report.run import RunEnd, case_directory, create, finish, history_of, remake
+from harness.run.cli.explain import explain
 
 #: What no program of ours writes there, and JSON can hold.
 ODD: list[Any] = [None, 7, "x", [], ["x"], [[]], {"x": 1}]

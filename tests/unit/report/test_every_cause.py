@@ -17,20 +17,19 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from harness import signoff
-from harness.cli.app import application
+from harness.calls.verdict import Verdict
 from harness.diagnosis import Diagnosis
 from harness.diagnosis.catalogue import causes
 from harness.diagnosis.result import Cause
-from harness.matrix import Case
-from harness.report import allure, closing
+from harness.integrations.matrix import Case
+from harness.report import allure, closing, signoff
 from harness.report.case_page import CasePage
 from harness.report.causes import grouped
 from harness.report.evidence import CaseEvidence
 from harness.report.recorder import CaseRecorder
 from harness.report.run import read_cases, remake
 from harness.report.summary import summarise
-from harness.verdict import Verdict
+from harness.run.cli.app import application
 
 GUIDE = "https://docs.example/guide"
 

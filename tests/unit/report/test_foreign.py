@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from harness.cli.app import application
 from harness.errors import MistakeError
 from harness.report.evidence import CaseEvidence
 from harness.report.run import ALLURE, RunEnd, case_directory, create, read_end, write_end
+from harness.run.cli.app import application
 
 MINE = "nobody's but mine"
 

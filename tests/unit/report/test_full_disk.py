@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness.errors import HarnessError, ResourceError
-from harness.nightly import store
 from harness.report import allure_report, history
+from harness.report.nightly import store
 from harness.report.run import RunEnd, case_directory, create, finish, read_end, remake, remember, write_end
 from tests.disk import full_beyond
 

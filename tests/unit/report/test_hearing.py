@@ -12,12 +12,12 @@ import pytest
 
 from harness.audio.marks import reply_to, waveform
 from harness.audio.wav import to_int16, write_wav
-from harness.events import FarEndReport, Listened, Recorded, RtpStatistics
+from harness.calls.events import FarEndReport, Listened, Recorded, RtpStatistics
+from harness.calls.verdict import Verdict
 from harness.report import hearing, kpi, tables, timeline
 from harness.report.case_page import player_of
 from harness.report.evidence import CaseEvidence
 from harness.report.hearing import COLUMNS, draw, figures, hearings
-from harness.verdict import Verdict
 
 
 def heard(

@@ -6,10 +6,10 @@ import threading
 from pathlib import Path
 from types import ModuleType
 
+from harness.calls.verdict import Verdict
 from harness.report import history
 from harness.report.history import Result, Run
 from harness.report.run import history_of
-from harness.verdict import Verdict
 
 
 def a_run(name: str, began: float = 1.0, key: str = "k", verdict: str = "passed") -> Run:

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from harness.calls.verdict import Finding, Verdict
 from harness.report import closing, html, processes
 from harness.report.case_page import CasePage
 from harness.report.evidence import CaseEvidence
@@ -25,8 +26,7 @@ from harness.report.history import Result, Run
 from harness.report.recorder import CaseRecorder
 from harness.report.run import FinishedRun, read_cases, remake
 from harness.report.summary import summarise
-from harness.terminal import SafeConsole
-from harness.verdict import Finding, Verdict
+from harness.support.terminal import SafeConsole
 
 
 class Page(HTMLParser):

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
+from harness.calls.verdict import Verdict
 from harness.report import junit
 from harness.report.evidence import CaseEvidence
 from harness.report.run import read_cases
-from harness.verdict import Verdict
 
 #: What Jenkins' xUnit plugin allows (its junit-10.xsd): of each element its attributes (required ones marked ``!``) and its
 #: children; elements without children hold text.

@@ -13,15 +13,15 @@ from typing import Any
 
 import pytest
 
-from harness.events import Event, FarEndRecord, LegStarted, MediaState, SipMessage
-from harness.measurement import Codec, ReferMode, Transport
+from harness.calls.events import Event, FarEndRecord, LegStarted, MediaState, SipMessage
+from harness.calls.measurement import Codec, ReferMode, Transport
+from harness.calls.verdict import Finding, Strength, Verdict
 from harness.report import allure, junit
 from harness.report.evidence import CaseEvidence
 from harness.report.html import write
 from harness.report.labels import labels
 from harness.report.recorder import CaseRecorder
 from harness.report.summary import summarise
-from harness.verdict import Finding, Strength, Verdict
 
 AXES = {
     "ai": "synthflow",

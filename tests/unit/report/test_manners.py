@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 from harness.audio.marks import waveform
 from harness.audio.prompts import prompt_path
 from harness.audio.wav import read_wav, write_wav
+from harness.calls.events import CallState, LegStarted, Listened, Recorded
+from harness.calls.verdict import Verdict
 from harness.deployment import Manners
-from harness.events import CallState, LegStarted, Listened, Recorded
 from harness.report import html, metrics
 from harness.report import manners as module
 from harness.report.evidence import CaseEvidence
 from harness.report.manners import manners
 from harness.report.summary import summarise
-from harness.verdict import Verdict
 
 AI, AGENT = 240, 13
 Samples = NDArray[np.int16]

@@ -21,7 +21,7 @@ from harness.report import scope
 from harness.report.allure_report import command
 from harness.report.merge import _at_work, merge
 from harness.report.run import read_cases, read_planned, remake, write_end
-from harness.signoff.decision import decide
+from harness.report.signoff.decision import decide
 
 ROWS = ("HOLD", "BUSY")
 

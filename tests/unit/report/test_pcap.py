@@ -11,12 +11,12 @@ from types import ModuleType
 
 import pytest
 
-from harness.events import MediaState
+from harness.calls.events import MediaState
+from harness.calls.verdict import Verdict
 from harness.phone.rtp_log import RtpLog, path_of, record
 from harness.report import pcap
 from harness.report.evidence import CaseEvidence
 from harness.report.flow import arrows
-from harness.verdict import Verdict
 
 
 @dataclass

@@ -11,12 +11,20 @@ from typing import Any
 
 import pytest
 
-from harness.events import AskedByOptions, CallState, DtmfReceived, LegStarted, MarkHeard, MediaState, TransportFailed
+from harness.calls.events import (
+    AskedByOptions,
+    CallState,
+    DtmfReceived,
+    LegStarted,
+    MarkHeard,
+    MediaState,
+    TransportFailed,
+)
+from harness.calls.verdict import Verdict
 from harness.report import ladder, timeline
 from harness.report.evidence import CaseEvidence
 from harness.report.flow import FlowEnd, arrows, on_our_clock, sdp_summary
 from harness.report.moments import moments, name_mark, stretches
-from harness.verdict import Verdict
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from harness.calls.events import MarkHeard, Recorded, SipMessage
+from harness.calls.verdict import Strength, Verdict
 from harness.errors import MistakeError, ResourceError
-from harness.events import MarkHeard, Recorded, SipMessage
 from harness.report import recorder as ours
 from harness.report.evidence import CaseEvidence
 from harness.report.recorder import CASE, EVENTS, CaseRecorder
-from harness.verdict import Strength, Verdict
 from tests.unit.asserted import asserted
 from tests.unit.phone_events import sip_message
 

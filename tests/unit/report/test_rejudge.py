@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from harness.checks import identity, landing, quality, reach, signalling
-from harness.checks.finding import excused, hindered, mute, not_observable, unclear, unproven
-from harness.cli.app import application
+from harness.calls.checks import identity, landing, quality, reach, signalling
+from harness.calls.checks.finding import excused, hindered, mute, not_observable, unclear, unproven
+from harness.calls.events import Event, SipMessage
+from harness.calls.verdict import CaseOutcome, ExpectationError, Finding, Verdict
 from harness.errors import MistakeError
-from harness.events import Event, SipMessage
 from harness.report.recorder import CASE, EVENTS, CaseRecorder
+from harness.run.cli.app import application
 from harness.sip.message import Message
-from harness.verdict import CaseOutcome, ExpectationError, Finding, Verdict
 from tests.unit.checks.check_examples import EXAMPLES
 from tests.unit.phone_events import rtp_statistics, sip_message
 

@@ -37,8 +37,8 @@ from harness.report.run import (
     remember,
     write_end,
 )
-from harness.signoff import manifest
-from harness.signoff.decision import decide
+from harness.report.signoff import manifest
+from harness.report.signoff.decision import decide
 
 
 def ended(run: Path, planned: Sequence[Mapping[str, object]], end: RunEnd) -> FinishedRun:

@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
-from harness.events import StrangerRefused
+from harness.calls.events import StrangerRefused
 from harness.report import closing
 from harness.report.strangers import Stranger, strangers
 from harness.report.summary import Summary, summarise

@@ -12,13 +12,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from markupsafe import escape
 
+from harness.calls.verdict import Verdict
 from harness.report import history, html, metrics
 from harness.report.case_page import CasePage
 from harness.report.causes import grouped
 from harness.report.evidence import CaseEvidence
 from harness.report.run import read_cases
 from harness.report.summary import Summary, latest, summarise
-from harness.verdict import Verdict
 
 
 def of(made: Any, **changes: Any) -> Summary:

@@ -22,12 +22,12 @@ import pytest
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
+from harness.calls.verdict import CaseOutcome, Finding, Strength, Verdict
 from harness.report import bundle, closing
 from harness.report.case_page import CasePage
 from harness.report.recorder import CaseRecorder
 from harness.report.run import FinishedRun, RunEnd, case_directory, create, finish, history_of, remake
-from harness.terminal import SafeConsole
-from harness.verdict import CaseOutcome, Finding, Strength, Verdict
+from harness.support.terminal import SafeConsole
 
 #: Names as customers, and the wire, may have them.
 WORDS = st.one_of(

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.deployment import from_plain, to_plain
+from harness.deployment.safety import Guard, check_headers, numbers_of
 from harness.errors import DeploymentError, RefusedError, WrongTargetError
-from harness.safety import Guard, check_headers, numbers_of
 from tests.unit.safety.conftest import HOST, Lab
 
 

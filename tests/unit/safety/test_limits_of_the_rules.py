@@ -7,8 +7,8 @@ from typing import Any
 import phonenumbers
 import pytest
 
+from harness.deployment.safety import Guard, check_request
 from harness.errors import RefusedError
-from harness.safety import Guard, check_request
 from tests.unit.safety.conftest import HOST, Lab
 
 

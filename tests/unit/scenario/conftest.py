@@ -11,16 +11,15 @@ from typing import Any
 
 import pytest
 
-from harness import matrix
+from harness.calls.verdict import Verdict
 from harness.deployment import Deployment
-from harness.integrations import load
-from harness.limits import CallGate
-from harness.matrix import Case, Selection
+from harness.deployment.limits import CallGate
+from harness.integrations import load, matrix
+from harness.integrations.matrix import Case, Selection
 from harness.phone.pool import PhonePool
 from harness.report.recorder import CaseRecorder
-from harness.resources import EXAMPLES
 from harness.scenario.context import CaseContext, Clock
-from harness.verdict import Verdict
+from harness.support.resources import EXAMPLES
 from tests.unit.clock import SkippingClock
 
 _FILE = EXAMPLES / "simulated-talkdesk.toml"

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
-from harness.events import Event, MarkHeard, SipMessage
+from harness.calls.events import Event, MarkHeard, SipMessage
 from harness.phone.waiter import never_came
 
 TOLD: dict[str, Any] = {"phone": "caller", "leg": "caller.1"}

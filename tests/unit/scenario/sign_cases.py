@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 
 from harness.audio.experiment import ExperimentResult
-from harness.checks.audio import ListenerReport, Sound
-from harness.checks.claims import Observation
+from harness.calls.checks.audio import ListenerReport, Sound
+from harness.calls.checks.claims import Observation
 from harness.deployment import Expectations, Synthflow
-from harness.far_end.call_record import CallRecord
-from harness.far_end.record_reader import RecordReader
 from harness.scenario import reactions, signs
 from harness.scenario.context import CaseContext
 from harness.scenario.signs import Look, Words
+from harness.witness.call_record import CallRecord
+from harness.witness.record_reader import RecordReader
 from tests.unit.scenario.conftest import MakeContext
 
 NEVER = float("inf")

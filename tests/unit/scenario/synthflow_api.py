@@ -10,10 +10,10 @@ from typing import Any
 
 from harness.deployment import Synthflow
 from harness.errors import FarEndError
-from harness.far_end.call_record import CallRecord
 from harness.report.evidence import CaseEvidence
 from harness.scenario.ai import Ai
 from harness.scenario.endpoints import SynthflowEndpoint
+from harness.witness.call_record import CallRecord
 from tests.unit.scenario.conftest import MakeContext
 
 ASSISTANT, CALLER, OTHER = "+12065550100", "+14155550101", "+14155550199"

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from harness.calls.events import CallState, Listened
+from harness.calls.verdict import Finding, Verdict
 from harness.deployment import Group as GroupEntry
-from harness.events import CallState, Listened
 from harness.phone.leg import everybodys
 from harness.phone.waiter import never_came
 from harness.scenario import people
@@ -20,7 +21,6 @@ from harness.scenario.context import CaseContext
 from harness.scenario.ends import Call
 from harness.scenario.expect import Expect
 from harness.scenario.people import Group
-from harness.verdict import Finding, Verdict
 from tests.unit.clock import Clock
 from tests.unit.phone_events import sip_message
 from tests.unit.scenario.conftest import MakeContext

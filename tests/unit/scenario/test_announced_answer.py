@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from harness.events import CallState, Event
+from harness.calls.events import CallState, Event
+from harness.calls.verdict import ExpectationError, Verdict
 from harness.scenario.cast import Cast
 from harness.scenario.people import Caller
-from harness.verdict import ExpectationError, Verdict
 from tests.unit.scenario.conftest import MakeContext
 from tests.unit.scenario.legs import TOLD, message
 from tests.unit.scenario.waiting_clock import WaitingClock

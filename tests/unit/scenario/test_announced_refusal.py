@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from harness.events import CallState, Event, Listened
+from harness.calls.events import CallState, Event, Listened
+from harness.calls.verdict import Verdict
 from harness.scenario.ends import Call
 from harness.scenario.expect import Expect
-from harness.verdict import Verdict
 from tests.unit.scenario.conftest import MakeContext
 from tests.unit.scenario.legs import TOLD, leg, message
 from tests.unit.scenario.waiting_clock import WaitingClock

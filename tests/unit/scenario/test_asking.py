@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from harness.audio.prompts import prompt_samples
 from harness.audio.wav import read_wav, write_wav
+from harness.calls.verdict import Verdict
 from harness.deployment import Escalation, Handover
 from harness.phone import Mark, Silence
 from harness.phone.leg import everybodys
@@ -22,7 +23,6 @@ from harness.phone.waiter import never_came
 from harness.scenario import ends
 from harness.scenario.context import CaseContext
 from harness.scenario.ends import Call
-from harness.verdict import Verdict
 from tests.unit.scenario.conftest import MakeContext
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from harness.calls.verdict import ExpectationError, Finding, Verdict
 from harness.scenario import background
 from harness.scenario.background import Background
-from harness.verdict import ExpectationError, Finding, Verdict
 from tests.unit.asserted import asserted
 
 FAILED = ExpectationError(Finding("landing", "billing", Verdict.FAILED, "a call", "none came", 0.0))

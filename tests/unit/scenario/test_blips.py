@@ -8,8 +8,8 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from harness.checks.audio import ListenerReport, Sound
-from harness.checks.claims import Observation
+from harness.calls.checks.audio import ListenerReport, Sound
+from harness.calls.checks.claims import Observation
 from harness.phone.leg import Leg
 from harness.phone.waiter import never_came
 from harness.scenario.blips import listen_again_from

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from harness.calls.verdict import ExpectationError, Verdict
 from harness.deployment import Group as GroupEntry
 from harness.phone.waiter import NeverCame, never_came
 from harness.scenario.people import Group
-from harness.verdict import ExpectationError, Verdict
 from tests.unit.scenario.conftest import MakeContext
 
 OF: Any = SimpleNamespace(is_over=lambda: False)

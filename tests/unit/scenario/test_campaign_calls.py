@@ -11,10 +11,10 @@ import pytest
 
 from harness.deployment import Campaign
 from harness.errors import FarEndError
-from harness.far_end import campaign
 from harness.scenario.cast import Cast
 from harness.scenario.context import CaseContext
 from harness.scenario.people import Caller
+from harness.witness import campaign
 from tests.unit.scenario.conftest import MakeContext
 
 CUSTOMER = "+12065550100"

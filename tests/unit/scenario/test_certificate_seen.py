@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from harness.events import Event, TlsHandshake, TransportFailed
+from harness.calls.events import Event, TlsHandshake, TransportFailed
+from harness.calls.verdict import Verdict
 from harness.phone.leg import everybodys
 from harness.scenario.ai import Ai
 from harness.scenario.endpoints import StandInEndpoint
-from harness.verdict import Verdict
 from tests.unit.scenario.conftest import MakeContext
 
 INVITED = SimpleNamespace(id="stand-in.1", events=[SimpleNamespace(at=12.0)], phone=SimpleNamespace(is_ours=everybodys))

@@ -14,17 +14,17 @@ from numpy.typing import NDArray
 
 from harness.audio.marks import reply_to, waveform
 from harness.audio.wav import to_int16
-from harness.checks.audio import Sound
-from harness.checks.claims import Observation
+from harness.calls.checks.audio import Sound
+from harness.calls.checks.claims import Observation
+from harness.calls.events import CallState, Listened, MarkHeard, MediaState
+from harness.calls.verdict import Verdict
 from harness.deployment import Assistant
-from harness.events import CallState, Listened, MarkHeard, MediaState
 from harness.phone.waiter import never_came
 from harness.scenario import conclusion, crosstalk
 from harness.scenario.ai_calls import StandInCall
 from harness.scenario.context import CaseContext
 from harness.scenario.ends import Call
 from harness.scenario.expect_audio import ExpectAudio
-from harness.verdict import Verdict
 from tests.unit.checks.calls import counted
 from tests.unit.scenario.conftest import MakeContext
 

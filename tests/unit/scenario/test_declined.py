@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from harness.checks import landing
+from harness.calls.checks import landing
+from harness.calls.verdict import Verdict
 from harness.errors import BrokenError
-from harness.verdict import Verdict
 from tests.unit.scenario.conftest import MakeContext
 
 

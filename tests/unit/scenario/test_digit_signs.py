@@ -7,12 +7,12 @@ from typing import Any, cast
 
 import pytest
 
-from harness.checks.audio import Sound
-from harness.checks.claims import Observation
+from harness.calls.checks.audio import Sound
+from harness.calls.checks.claims import Observation
+from harness.calls.verdict import Verdict
 from harness.deployment import Escalation, Handover
 from harness.scenario.ends import Call
 from harness.scenario.expect_audio import ExpectAudio
-from harness.verdict import Verdict
 from tests.unit.scenario.conftest import MakeContext
 from tests.unit.scenario.sign_cases import Caller, Case
 from tests.unit.scenario.sign_cases import experiments as experiments  # each is made at once

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from harness.calls.events import CallState
+from harness.calls.verdict import Verdict
 from harness.deployment import Expectations
 from harness.deployment import Group as GroupEntry
-from harness.events import CallState
 from harness.phone.leg import everybodys
 from harness.phone.waiter import NeverCame, never_came
 from harness.scenario import case_phones
@@ -23,7 +24,6 @@ from harness.scenario.ends import Call
 from harness.scenario.expect import Expect
 from harness.scenario.expect_group import ExpectGroup
 from harness.scenario.people import Group
-from harness.verdict import Verdict
 from tests.unit.scenario.conftest import MakeContext
 
 PASSED, FAILED, UNSEEN = Verdict.PASSED, Verdict.FAILED, Verdict.NOT_OBSERVABLE

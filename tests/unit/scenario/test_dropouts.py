@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from harness.events import Event, MarkHeard, MediaState, RtpPaused
+from harness.calls.events import Event, MarkHeard, MediaState, RtpPaused
+from harness.calls.verdict import Verdict
 from harness.scenario import conclusion, dropouts
-from harness.verdict import Verdict
 from tests.unit.checks.calls import counted
 from tests.unit.scenario.conftest import MakeContext
 

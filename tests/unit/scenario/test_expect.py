@@ -10,17 +10,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness.checks.finding import judged
+from harness.calls.checks.finding import judged
+from harness.calls.events import CallState, DtmfReceived, Event, MediaState, SipMessage
+from harness.calls.verdict import Verdict
 from harness.deployment import Expectations
-from harness.events import CallState, DtmfReceived, Event, MediaState, SipMessage
-from harness.far_end.call_record import CallRecord
 from harness.phone.leg import everybodys
 from harness.scenario.cast import Cast
 from harness.scenario.conclusion import require_promised_findings
 from harness.scenario.ends import Call
 from harness.scenario.expect import Expect
 from harness.sip.message import Request
-from harness.verdict import Verdict
+from harness.witness.call_record import CallRecord
 from tests.unit.scenario.conftest import MakeContext
 from tests.unit.scenario.legs import TOLD, leg, message
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.events import FarEndReport
+from harness.calls.events import FarEndReport
 from harness.scenario.ends import Call
 
 

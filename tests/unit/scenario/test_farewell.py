@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
+from harness.calls.verdict import Verdict
 from harness.deployment import Escalation, Synthflow
-from harness.far_end.call_record import CallRecord
-from harness.far_end.clock import to_wall
 from harness.scenario.context import CaseContext
 from harness.scenario.expect import Expect
 from harness.scenario.synthflow_call import SynthflowCall
-from harness.verdict import Verdict
+from harness.witness.call_record import CallRecord
+from harness.witness.clock import to_wall
 from tests.unit.scenario.conftest import MakeContext
 
 _SPOKEN_S = 0.3

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from harness.events import CallState, Event
+from harness.calls.events import CallState, Event
 from harness.phone.waiter import never_came
 from harness.scenario.ends import Call
 from tests.unit.phone_events import sip_message

@@ -10,14 +10,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness import matrix
+from harness.calls.verdict import Verdict
 from harness.deployment import Deployment, Group, Handover
-from harness.matrix import Selection
+from harness.integrations import matrix
+from harness.integrations.matrix import Selection
 from harness.scenario import handover
 from harness.scenario.context import CaseContext
 from harness.scenario.handover import SentTransfer
 from harness.scenario.people import Group as People
-from harness.verdict import Verdict
 from tests.unit.scenario.conftest import MakeContext
 
 BOTH, ONE, OTHER, QUEUE = "+18155550191", "+18155550192", "+18155550193", "+18155550194"

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
+from harness.calls.verdict import Finding, Verdict
 from harness.deployment import Synthflow
-from harness.far_end.call_record import CallRecord
 from harness.scenario.context import CaseContext
 from harness.scenario.endpoints import SynthflowEndpoint
 from harness.scenario.expect import Expect
-from harness.verdict import Finding, Verdict
+from harness.witness.call_record import CallRecord
 from tests.unit.scenario.conftest import MakeContext
 from tests.unit.scenario.synthflow_api import CALLER, call, record
 

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness.checks.audio import Sound
-from harness.checks.claims import Observation
+from harness.calls.checks.audio import Sound
+from harness.calls.checks.claims import Observation
+from harness.calls.verdict import Verdict
 from harness.scenario import expect_audio
 from harness.scenario.ends import Call
 from harness.scenario.expect import Expect
-from harness.verdict import Verdict
 from tests.unit.clock import Clock
 from tests.unit.scenario.conftest import MakeContext
 from tests.unit.scenario.legs import leg, message

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from harness.calls.verdict import ExpectationError, Verdict
 from harness.deployment import Campaign
 from harness.errors import FarEndError
-from harness.far_end import campaign
 from harness.phone.protocol import Ring
 from harness.phone.waiter import never_came
 from harness.scenario.campaigns import Campaigns
@@ -21,7 +21,7 @@ from harness.scenario.cast import Cast
 from harness.scenario.context import CaseContext
 from harness.scenario.people import Caller
 from harness.sip.identity import dialled_at_home, national
-from harness.verdict import ExpectationError, Verdict
+from harness.witness import campaign
 from tests.unit.scenario.conftest import MakeContext
 
 TRIGGER = Campaign(trigger="http", url="https://campaigns.example", calls_within_s=60.0)

@@ -10,16 +10,16 @@ from typing import Any
 
 import pytest
 
-from harness.checks import landing, reach, timing
-from harness.checks.finding import judged, missed_by
+from harness.calls.checks import landing, reach, timing
+from harness.calls.checks.finding import judged, missed_by
+from harness.calls.events import CallsRefused, CallState, LegStarted, SipMessage, StrangerRefused
+from harness.calls.measurement import Direction, Duration
+from harness.calls.verdict import ExpectationError, Finding, Strength, Verdict
 from harness.errors import PhoneLostError, WorldLostError
-from harness.events import CallsRefused, CallState, LegStarted, SipMessage, StrangerRefused
-from harness.measurement import Direction, Duration
 from harness.phone.waiter import never_came
 from harness.scenario import lateness
 from harness.scenario.context import CaseContext
 from harness.scenario.ends import Call
-from harness.verdict import ExpectationError, Finding, Strength, Verdict
 from tests.unit.scenario.conftest import MakeContext
 
 Found = Callable[..., Finding]

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from harness.audio import g711
 from harness.audio.detector import Heard, marks_heard
-from harness.events import CallState, Event, Listened, MarkHeard
+from harness.calls.events import CallState, Event, Listened, MarkHeard
+from harness.calls.verdict import Verdict
 from harness.scenario.conclusion import conclude
 from harness.scenario.ends import Call
 from harness.scenario.expect import Expect
-from harness.verdict import Verdict
 from tests.unit.audio.sounds import mark as tone
 from tests.unit.phone_events import rtp_statistics
 from tests.unit.scenario.conftest import MakeContext

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from harness.events import CallState, Event, Listened
+from harness.calls.events import CallState, Event, Listened
 from harness.scenario.cast import Cast
 from harness.scenario.people import Caller
 from tests.unit.scenario.conftest import MakeContext

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.checks.finding import judged
-from harness.events import Event, MediaState
+from harness.calls.checks.finding import judged
+from harness.calls.events import Event, MediaState
+from harness.calls.verdict import Finding, Verdict
 from harness.scenario.ends import Call
 from harness.scenario.muteness import blame_nobody, longest_mute_s
-from harness.verdict import Finding, Verdict
 from tests.unit.phone_events import rtp_statistics
 from tests.unit.scenario.conftest import MakeContext
 

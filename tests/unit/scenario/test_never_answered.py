@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from harness.events import CallState
+from harness.calls.events import CallState
+from harness.calls.verdict import Verdict
 from harness.phone.waiter import never_came
 from harness.scenario.ends import Call
 from harness.scenario.expect import Expect
-from harness.verdict import Verdict
 from tests.unit.scenario.conftest import MakeContext
 
 

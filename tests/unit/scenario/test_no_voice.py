@@ -13,8 +13,8 @@ import pytest
 from harness.audio.prompts import prompt_samples
 from harness.audio.tones import call_progress, fax, sit
 from harness.audio.wav import to_int16
-from harness.checks.audio import Sound
-from harness.checks.claims import Observation
+from harness.calls.checks.audio import Sound
+from harness.calls.checks.claims import Observation
 from harness.scenario import signs
 from tests.unit.audio.sounds import Samples, join, noise, silence
 from tests.unit.clock import Clock

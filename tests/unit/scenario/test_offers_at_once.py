@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from harness.events import Event, MediaState, SipMessage
+from harness.calls.events import Event, MediaState, SipMessage
 from harness.phone.waiter import NeverCame, never_came
 from harness.scenario.ends import Call
 from tests.unit.phone_events import sip_message

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from harness.calls.verdict import Verdict
 from harness.deployment import Synthflow
 from harness.scenario.ai import Ai
 from harness.scenario.cast import Cast
@@ -15,7 +16,6 @@ from harness.scenario.conclusion import conclude
 from harness.scenario.context import CaseContext
 from harness.scenario.endpoints import StandInEndpoint, SynthflowEndpoint
 from harness.scenario.people import AssistantOf
-from harness.verdict import Verdict
 from tests.unit.scenario.conftest import MakeContext
 from tests.unit.scenario.ringing import ringing
 from tests.unit.scenario.synthflow_api import ASSISTANT, CALLER, OTHER, FakeApi, LateApi, call, record

@@ -9,16 +9,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness.checks import landing
+from harness.calls.checks import landing
+from harness.calls.verdict import ExpectationError
 from harness.errors import BrokenError, PhoneLostError, ResourceError
 from harness.phone import Reject
 from harness.phone.leg import everybodys
 from harness.phone.waiter import never_came
-from harness.pytest_plugin import fixtures
+from harness.run.plugin import fixtures
 from harness.scenario.ai import Ai
 from harness.scenario.context import CaseContext
 from harness.scenario.endpoints import StandInEndpoint
-from harness.verdict import ExpectationError
 from tests.unit.scenario.conftest import MakeContext
 
 CALLER = "+13125550142"

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from harness.checks.finding import judged
+from harness.calls.checks.finding import judged
+from harness.calls.verdict import Finding
 from harness.scenario import conclusion, post_failure_probes
 from harness.scenario.conclusion import conclude, require_promised_findings
 from harness.scenario.context import CaseContext
-from harness.verdict import Finding
 from tests.unit.scenario.conftest import MakeContext
 
 

@@ -12,8 +12,8 @@ from pydantic import ValidationError
 from harness.deployment import Account, Deployment, Platform
 from harness.integrations import load
 from harness.phone.authorities import systems_list
-from harness.resources import EXAMPLES
 from harness.scenario.phones import own_phone, stand_in
+from harness.support.resources import EXAMPLES
 
 _FILE = EXAMPLES / "live-talkdesk.toml"
 

@@ -7,13 +7,13 @@ from typing import Any, cast
 
 import pytest
 
-from harness.events import CallState
-from harness.far_end.clock import to_wall
-from harness.measurement import Reached
+from harness.calls.events import CallState
+from harness.calls.measurement import Reached
+from harness.calls.verdict import Verdict
 from harness.phone.leg import everybodys
 from harness.scenario.ai import Ai
 from harness.scenario.endpoints import StandInEndpoint, SynthflowEndpoint
-from harness.verdict import Verdict
+from harness.witness.clock import to_wall
 from tests.unit.scenario.conftest import MakeContext
 from tests.unit.scenario.synthflow_api import CALLER, FakeApi, call, record
 

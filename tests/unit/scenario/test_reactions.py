@@ -12,7 +12,7 @@ import pytest
 
 from harness.audio import experiment
 from harness.audio.experiment import ExperimentResult
-from harness.events import Event, Listened, MarkHeard
+from harness.calls.events import Event, Listened, MarkHeard
 from harness.phone.waiter import never_came
 from harness.scenario import reactions
 from harness.scenario.reactions import wait_for_pause, wait_for_speech

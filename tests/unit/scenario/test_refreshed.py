@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from harness.calls.verdict import Verdict
 from harness.scenario.registration import RegisterAnswer, Registration
-from harness.verdict import Verdict
 from tests.unit.scenario.conftest import MakeContext
 
 

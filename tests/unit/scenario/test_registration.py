@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from harness.events import RegistrationState, SipMessage
+from harness.calls.events import RegistrationState, SipMessage
+from harness.calls.verdict import Finding, Verdict
 from harness.phone import PhoneConfig
 from harness.phone.waiter import never_came
 from harness.scenario.context import CaseContext
 from harness.scenario.registration import REGISTERED_WITHIN_S, Registration, _PhoneAnswers, attached
-from harness.verdict import Finding, Verdict
 from scenarios import test_registration as rows
 from tests.unit.checks.registration_messages import OURS, message
 from tests.unit.scenario.conftest import MakeContext

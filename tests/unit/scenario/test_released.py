@@ -10,14 +10,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from harness.calls.verdict import ExpectationError, Verdict
 from harness.deployment import Expectations
 from harness.deployment import Group as GroupEntry
-from harness.far_end.synthflow import AbsentApi
 from harness.phone.waiter import never_came
 from harness.scenario.ends import Call
 from harness.scenario.expect import Expect
 from harness.scenario.people import Group
-from harness.verdict import ExpectationError, Verdict
+from harness.witness.synthflow import AbsentApi
 from tests.unit.scenario.conftest import MakeContext
 from tests.unit.scenario.synthflow_api import ai_of, call
 

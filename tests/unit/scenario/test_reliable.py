@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from harness.events import SipMessage
+from harness.calls.events import SipMessage
+from harness.calls.verdict import Verdict
 from harness.scenario.conclusion import conclude
 from harness.scenario.ends import Call
 from harness.scenario.expect import Expect
-from harness.verdict import Verdict
 from tests.unit.checks.session_messages import answer, invite, message
 from tests.unit.scenario.conftest import MakeContext
 from tests.unit.scenario.legs import leg

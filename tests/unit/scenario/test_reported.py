@@ -13,20 +13,20 @@ import pytest
 from harness.audio.prompts import prompt_samples
 from harness.audio.tones import call_progress
 from harness.audio.wav import to_int16
-from harness.checks.audio import Sound
-from harness.checks.claims import Observation
+from harness.calls.checks.audio import Sound
+from harness.calls.checks.claims import Observation
+from harness.calls.verdict import ExpectationError, Finding, Verdict
 from harness.deployment import Deployment, Expectations, Report
 from harness.errors import FarEndError
-from harness.far_end.platform_report import ReportRow
-from harness.far_end.report_source import ReportSource
-from harness.matrix import Selection, cases, why_never_passed
+from harness.integrations.matrix import Selection, cases, why_never_passed
 from harness.scenario.cast import Cast
 from harness.scenario.context import CaseContext
 from harness.scenario.expect import Expect
 from harness.scenario.expect_group import ExpectGroup
 from harness.scenario.people import Group
 from harness.scenario.reported import ReportedCall
-from harness.verdict import ExpectationError, Finding, Verdict
+from harness.witness.platform_report import ReportRow
+from harness.witness.report_source import ReportSource
 from tests.unit.scenario.conftest import MakeContext
 
 CALLER, ANOTHER = "+14155550101", "+14155550199"

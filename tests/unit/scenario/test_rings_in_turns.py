@@ -9,9 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from harness.calls.verdict import Verdict
 from harness.deployment import Group as GroupEntry
 from harness.scenario.people import Group
-from harness.verdict import Verdict
 from tests.unit.scenario.conftest import MakeContext
 
 AGENTS = ("Ağ", "night-desk", "Øre", "2nd")

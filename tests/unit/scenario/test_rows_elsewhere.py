@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
+from harness.calls.events import SipMessage
+from harness.calls.verdict import Verdict
 from harness.deployment import Synthflow
 from harness.errors import BrokenError
-from harness.events import SipMessage
 from harness.scenario.ai import Ai
 from harness.scenario.cast import Cast
 from harness.scenario.expect import Expect
 from harness.scenario.keepalive import options
 from harness.scenario.lines import line_of
-from harness.verdict import Verdict
 from scenarios.test_access import test_options_is_answered as keepalive
 from scenarios.test_call_control import test_codec_changes as reinvite_codec
 from scenarios.test_responses import test_busy as busy

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
+from harness.calls.events import CallState, Event, SipMessage
+from harness.calls.verdict import ExpectationError, Finding, Verdict
 from harness.deployment import Limits
-from harness.events import CallState, Event, SipMessage
 from harness.phone.waiter import never_came
 from harness.scenario.ends import Call
 from harness.scenario.expect import Expect
-from harness.verdict import ExpectationError, Finding, Verdict
 from tests.unit.phone_events import sip_message
 from tests.unit.scenario.conftest import MakeContext
 

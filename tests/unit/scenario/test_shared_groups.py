@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from harness.calls.verdict import Verdict
 from harness.deployment import Expectations
 from harness.phone.leg import everybodys
 from harness.scenario.cast import Cast
 from harness.scenario.ends import Call
-from harness.verdict import Verdict
 from tests.unit.scenario.conftest import MakeContext
 
 FIXED, STRANGER = "+15035550144", "+13035550177"

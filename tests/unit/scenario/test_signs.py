@@ -9,15 +9,15 @@ from typing import Any, Literal, cast
 
 import pytest
 
+from harness.calls.verdict import Verdict
 from harness.deployment import Escalation, Expectations, Synthflow
-from harness.far_end.call_record import CallRecord
-from harness.far_end.record_reader import RecordReader
 from harness.phone.waiter import never_came
 from harness.scenario import conclusion, signs
 from harness.scenario.ends import SETTLE_S, Call
 from harness.scenario.expect_audio import ExpectAudio
 from harness.scenario.signs import Look, Words
-from harness.verdict import Verdict
+from harness.witness.call_record import CallRecord
+from harness.witness.record_reader import RecordReader
 from tests.unit.scenario.conftest import MakeContext
 from tests.unit.scenario.sign_cases import HELLO, Caller, Case
 from tests.unit.scenario.sign_cases import experiments as experiments  # each is made at once

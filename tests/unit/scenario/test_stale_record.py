@@ -10,8 +10,8 @@ import pytest
 
 from harness.deployment import Synthflow
 from harness.errors import FarEndError
-from harness.far_end.call_record import CallRecord
 from harness.scenario.synthflow_call import SynthflowCall
+from harness.witness.call_record import CallRecord
 from tests.unit.scenario.conftest import MakeContext
 from tests.unit.scenario.synthflow_api import FakeApi, call, record
 

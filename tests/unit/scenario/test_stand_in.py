@@ -10,10 +10,10 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from harness.calls.events import Event, TransferProgress
+from harness.deployment.safety import Guard
 from harness.errors import PhoneMisuseError
-from harness.events import Event, TransferProgress
 from harness.phone.waiter import never_came
-from harness.safety import Guard
 from harness.scenario.ai_calls import StandInCall
 from harness.sip.uri import Uri
 from tests.unit.scenario.conftest import MakeContext

@@ -10,10 +10,10 @@ import pytest
 
 from harness.audio.marks import SAMPLE_RATE
 from harness.audio.prompts import prompt_samples
-from harness.events import CallState
+from harness.calls.events import CallState
+from harness.calls.verdict import Verdict
 from harness.scenario.ends import Call
 from harness.scenario.expect import Expect
-from harness.verdict import Verdict
 from tests.unit.scenario.conftest import MakeContext
 from tests.unit.scenario.legs import TOLD, leg
 

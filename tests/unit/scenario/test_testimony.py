@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness.deployment import Synthflow
-from harness.far_end import testimony
-from harness.far_end.call_record import CallRecord
 from harness.scenario.synthflow_call import SynthflowCall
+from harness.witness import testimony
+from harness.witness.call_record import CallRecord
 from tests.unit.scenario.conftest import MakeContext
 from tests.unit.scenario.synthflow_api import FakeApi, call, record
 

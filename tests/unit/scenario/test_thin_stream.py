@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from harness.calls.verdict import Verdict
 from harness.scenario import conclusion
-from harness.verdict import Verdict
 from tests.unit.checks.calls import counted
 from tests.unit.scenario.conftest import MakeContext
 

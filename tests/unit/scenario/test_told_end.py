@@ -12,15 +12,15 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from harness.checks import timing
+from harness.calls.checks import timing
+from harness.calls.verdict import Verdict
 from harness.deployment import Expectations, Synthflow
-from harness.far_end.call_record import CallRecord
-from harness.far_end.clock import to_wall
 from harness.scenario import told_end as told_end_module
 from harness.scenario.cast import Cast
 from harness.scenario.endpoints import SynthflowEndpoint
 from harness.scenario.told_end import told_end
-from harness.verdict import Verdict
+from harness.witness.call_record import CallRecord
+from harness.witness.clock import to_wall
 from tests.unit.clock import Clock
 from tests.unit.scenario.conftest import MakeContext
 from tests.unit.scenario.synthflow_api import FakeApi, call, record

@@ -6,9 +6,9 @@ import time
 
 import pytest
 
-from harness.measurement import AnsweredBy, Reached
+from harness.calls.measurement import AnsweredBy, Reached
+from harness.calls.verdict import Verdict
 from harness.scenario.lines import line_of
-from harness.verdict import Verdict
 from tests.unit.scenario.conftest import MakeContext
 from tests.unit.scenario.synthflow_api import _LAG_S, LateApi, ai_of, call, record
 

@@ -11,12 +11,12 @@ import pytest
 from harness.audio.prompts import prompt_samples
 from harness.audio.tones import call_progress
 from harness.audio.wav import to_int16
+from harness.calls.events import CallState, Listened
+from harness.calls.verdict import Verdict
 from harness.deployment import Group, PhoneEntry
-from harness.events import CallState, Listened
 from harness.scenario.ends import Call
 from harness.scenario.expect import Expect
 from harness.scenario.expect_group import ExpectGroup
-from harness.verdict import Verdict
 from tests.unit.audio.music import music
 from tests.unit.scenario.conftest import MakeContext
 from tests.unit.scenario.legs import leg

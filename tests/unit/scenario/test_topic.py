@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from harness.checks.headers import header
+from harness.calls.checks.headers import header
+from harness.calls.verdict import Finding, Verdict
 from harness.deployment import TOPIC_HEADER
 from harness.scenario.cast import Cast
 from harness.scenario.handover import SentTransfer
 from harness.sip.message import Message
-from harness.verdict import Finding, Verdict
 from tests.unit.scenario.conftest import MakeContext
 
 REQUEST = (

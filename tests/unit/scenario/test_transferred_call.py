@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from harness.events import CallState, LegStarted, MarkHeard
+from harness.calls.events import CallState, LegStarted, MarkHeard
+from harness.calls.verdict import Verdict
 from harness.phone.leg import Leg
 from harness.scenario.conclusion import conclude
 from harness.scenario.context import CaseContext
 from harness.scenario.ends import Call
-from harness.verdict import Verdict
 from tests.unit.checks.calls import counted
 from tests.unit.scenario.conftest import MakeContext
 

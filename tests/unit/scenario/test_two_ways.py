@@ -12,16 +12,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness.audio.prompts import prompt_samples
-from harness.checks.audio import ListenerReport, Sound
-from harness.checks.claims import Observation
-from harness.checks.finding import heard_at, judged
-from harness.events import CallState, Event, Listened, MarkHeard, MediaState
-from harness.measurement import Direction
+from harness.calls.checks.audio import ListenerReport, Sound
+from harness.calls.checks.claims import Observation
+from harness.calls.checks.finding import heard_at, judged
+from harness.calls.events import CallState, Event, Listened, MarkHeard, MediaState
+from harness.calls.measurement import Direction
+from harness.calls.verdict import Verdict
 from harness.scenario import expect_audio, lateness
 from harness.scenario.context import CaseContext
 from harness.scenario.ends import SETTLE_S, Call
 from harness.scenario.expect import Expect
-from harness.verdict import Verdict
 from tests.unit.audio.music import music
 from tests.unit.audio.sounds import silence
 from tests.unit.clock import Clock

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from harness.deployment import from_plain, to_plain
-from harness.limits import MOST_WORKERS
+from harness.deployment.limits import MOST_WORKERS
 from harness.scenario.case_phones import CasePhones
 from harness.scenario.context import CaseContext
 from tests.unit.scenario.conftest import MakeContext

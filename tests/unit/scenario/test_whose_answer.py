@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from harness.calls.verdict import ExpectationError, Verdict
 from harness.deployment import Synthflow
 from harness.phone.waiter import never_came
 from harness.scenario.ai import Ai
@@ -15,7 +16,6 @@ from harness.scenario.cast import Cast
 from harness.scenario.context import CaseContext
 from harness.scenario.endpoints import StandInEndpoint, SynthflowEndpoint
 from harness.scenario.people import AssistantOf
-from harness.verdict import ExpectationError, Verdict
 from tests.unit.scenario.conftest import MakeContext
 from tests.unit.scenario.ringing import ringing
 from tests.unit.scenario.synthflow_api import ASSISTANT, CALLER, OTHER, FakeApi, call, record

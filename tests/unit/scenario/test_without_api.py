@@ -6,13 +6,13 @@ import time
 
 import pytest
 
+from harness.calls.verdict import ExpectationError, Verdict
 from harness.errors import FarEndError
-from harness.far_end.synthflow import AbsentApi
 from harness.scenario.ai import Ai
 from harness.scenario.endpoints import SynthflowEndpoint
 from harness.scenario.lines import line_of
 from harness.scenario.people import AssistantOf
-from harness.verdict import ExpectationError, Verdict
+from harness.witness.synthflow import AbsentApi
 from tests.unit.scenario.conftest import MakeContext
 from tests.unit.scenario.synthflow_api import Place, call
 

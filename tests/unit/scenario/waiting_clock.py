@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from harness.events import Event
+from harness.calls.events import Event
 from harness.phone.waiter import never_came
 from tests.unit.clock import Clock
 

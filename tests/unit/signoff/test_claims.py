@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from harness import signoff
-from harness.checks.finding import CHECKS
-from harness.measurement import CallerId, Header
-from harness.signoff import claims
-from harness.signoff.decision import decide
-from harness.verdict import Finding, Strength, Verdict
+from harness.calls.checks.finding import CHECKS
+from harness.calls.measurement import CallerId, Header
+from harness.calls.verdict import Finding, Strength, Verdict
+from harness.report import signoff
+from harness.report.signoff import claims
+from harness.report.signoff.decision import decide
 
 ROW = "TD-INBOUND"
 TODAY = datetime.date(2026, 11, 20)

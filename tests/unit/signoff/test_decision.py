@@ -12,16 +12,16 @@ from typing import Any
 
 import pytest
 
+from harness.calls.verdict import Strength, Verdict
+from harness.deployment.file import load
 from harness.deployment.hours import AS_OF_VARIABLE
-from harness.deployment_file import load
 from harness.errors import MistakeError
 from harness.report.merge import merge
 from harness.report.run import read_planned, remake, write_end
-from harness.resources import EXAMPLES
-from harness.signoff import manifest
-from harness.signoff.decision import Acceptance, Decision, decide
-from harness.signoff.waivers import Waiver
-from harness.verdict import Strength, Verdict
+from harness.report.signoff import manifest
+from harness.report.signoff.decision import Acceptance, Decision, decide
+from harness.report.signoff.waivers import Waiver
+from harness.support.resources import EXAMPLES
 
 TODAY = datetime.date(2026, 11, 20)
 ROW = "TD-INBOUND"

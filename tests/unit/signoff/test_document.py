@@ -14,17 +14,17 @@ from typing import Any
 
 import pytest
 
-from harness import signoff
+from harness.calls.events import StrangerRefused
+from harness.calls.verdict import Strength, Verdict
 from harness.errors import MistakeError
-from harness.events import StrangerRefused
 from harness.integrations import load
-from harness.matrix import Case
+from harness.integrations.matrix import Case
+from harness.report import signoff
 from harness.report.evidence import CaseEvidence
 from harness.report.merge import merge
 from harness.report.recorder import CaseRecorder
-from harness.signoff import document, waivers
-from harness.signoff.decision import decide
-from harness.verdict import Strength, Verdict
+from harness.report.signoff import document, waivers
+from harness.report.signoff.decision import decide
 
 ROW = "TD-INBOUND"
 

@@ -15,11 +15,11 @@ import pytest
 from securesystemslib.dsse import Envelope
 from securesystemslib.signer._signature import Signature
 
-from harness import signoff
 from harness.errors import MistakeError
+from harness.report import signoff
 from harness.report.run import RunEnd, read_end, remake, write_end
-from harness.signoff import attest, manifest, waivers
-from harness.signoff.decision import Acceptance
+from harness.report.signoff import attest, manifest, waivers
+from harness.report.signoff.decision import Acceptance
 
 ROW = "TD-INBOUND"
 CHANGES = 200

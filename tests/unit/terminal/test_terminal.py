@@ -17,8 +17,8 @@ from rich.table import Table
 from rich.text import Text
 
 import harness
-from harness.network_text import printable
-from harness.terminal import SafeConsole, has_left
+from harness.support.network_text import printable
+from harness.support.terminal import SafeConsole, has_left
 
 #: Clears the screen, writes the clipboard, answers back, changes the title (7- and 8-bit forms), overwrites, turns around.
 ATTACKS = (

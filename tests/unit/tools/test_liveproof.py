@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from harness.deployment_file import load
-from harness.verdict import Verdict
+from harness.calls.verdict import Verdict
+from harness.deployment.file import load
 from tools.liveproof import results
 from tools.liveproof.outside import FILE
 from tools.liveproof.page import page

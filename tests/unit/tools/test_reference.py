@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.deployment import Deployment
-from harness.resources import prompt_names
+from harness.support.resources import prompt_names
 from tools.reference import cli, deployment, schemas
 
 

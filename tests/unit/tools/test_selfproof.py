@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from harness.checks.finding import CHECKS
+from harness.calls.checks.finding import CHECKS
+from harness.calls.verdict import Verdict
 from harness.diagnosis.catalogue import causes
 from harness.integrations import load
 from harness.report.recorder import CaseRecorder
 from harness.report.run import case_directory
-from harness.resources import EXAMPLES
-from harness.simulation.faults import Fault
-from harness.verdict import Verdict
+from harness.support.resources import EXAMPLES
+from harness.world.faults import Fault
 from tools.selfproof.page import page
 from tools.selfproof.plan import FAULTS, OF_THE_GUIDES, PAIRS, UNDECIDED, UNREACHED, Kind, cause_of, trials
 from tools.selfproof.plugin import RESULT

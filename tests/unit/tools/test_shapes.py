@@ -12,12 +12,11 @@ from pathlib import Path
 import pytest
 import tomli_w
 
-from harness import matrix
 from harness.deployment import Deployment
 from harness.deployment.hours import is_open
 from harness.errors import SelectionError
-from harness.integrations import load
-from harness.simulation.faults import Fault
+from harness.integrations import load, matrix
+from harness.world.faults import Fault
 from tools.shapes.draw import CLOSED, Customer, as_of, drawn
 from tools.shapes.plan import ANY, WHOLE_TENANT, Drawing, trials
 from tools.shapes.results import Results
@@ -88,7 +87,7 @@ def test_the_same_seed_draws_the_same(found: list[Customer]) -> None:
 
 def test_another_process_draws_the_same(found: list[Customer]) -> None:
     """Whatever modules it has loaded: Hypothesis takes constants out of them."""
-    told = "import harness.cli.call, json, sys; from tools.shapes.draw import drawn; "
+    told = "import harness.run.cli.call, json, sys; from tools.shapes.draw import drawn; "
     told += f"json.dump([drawn(index, {SEED}).table for index in range(40)], sys.stdout)"
     there = subprocess.run([sys.executable, "-c", told], check=True, capture_output=True, text=True, cwd=ROOT).stdout
     assert json.loads(there) == [customer.table for customer in found[:40]]

@@ -10,7 +10,7 @@ import tomli_w
 
 from harness.deployment import Deployment
 from harness.integrations import load
-from harness.matrix import Case, Selection, cases
+from harness.integrations.matrix import Case, Selection, cases
 from tools.shapes.draw import as_of, drawn
 from tools.shapes.untold import is_unseen, not_told_apart
 

@@ -18,12 +18,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import harness.errors
-from harness.errors import PhoneLostError
-from harness.report import allure, html, junit
-from harness.report.evidence import CaseEvidence
-from harness.report.recorder import CaseRecorder
-from harness.report.summary import Summary, summarise
-from harness.verdict import (
+from harness.calls.verdict import (
     NEVER_REPORTED,
     CaseOutcome,
     Conclusion,
@@ -35,6 +30,11 @@ from harness.verdict import (
     exit_code,
     worst,
 )
+from harness.errors import PhoneLostError
+from harness.report import allure, html, junit
+from harness.report.evidence import CaseEvidence
+from harness.report.recorder import CaseRecorder
+from harness.report.summary import Summary, summarise
 from tests.unit.asserted import asserted
 
 PASSED, FAILED, BROKEN, UNSEEN = Verdict.PASSED, Verdict.FAILED, Verdict.BROKEN, Verdict.NOT_OBSERVABLE

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.verdict import Strength
+from harness.calls.verdict import Strength
 
 
 def test_strengths_keep_their_numbers() -> None:

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
-from harness.checks import timing
-from harness.checks.finding import excused, not_observable
-from harness.verdict import Verdict, overall
+from harness.calls.checks import timing
+from harness.calls.checks.finding import excused, not_observable
+from harness.calls.verdict import Verdict, overall
 
 
 def test_overall_is_the_worst() -> None:

@@ -1,0 +1,338 @@
+"""Whose voice arrived: one direction of a conversation, judged by the marks heard at its end."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+from harness.audio.describe import HeardDescription
+from harness.audio.marks import DEFAULT_LEVEL_DBOV
+from harness.calls import measurement
+from harness.calls.checks.asked import check
+from harness.calls.checks.claims import STRENGTH, Claim, Denial, Observation
+from harness.calls.checks.finding import heard_at, judged, not_observable
+from harness.calls.events import SipMessage
+from harness.calls.measurement import Direction
+from harness.calls.verdict import Finding, Strength
+
+#: No loss plan takes so much of a voice (ITU-T G.101 and G.111: some 10 dB from end to end), and louder it would be clipped.
+MOST_LOSS_DB, MOST_GAIN_DB = 20.0, 9.0
+
+#: What keeps a NAT binding alive is a packet in some seconds (RFC 6263 section 6); of speech there are 16 a second at least.
+MOST_KEEPING_ALIVE = 3
+#: Of RTP that is not listened to so many packets are a stream, half a second of it, and no stray ones.
+FEWEST_UNHEARD = 25
+_WITH_AUDIO = re.compile(r"SIP/2\.0 18\d .*^m=audio ", re.DOTALL | re.MULTILINE)
+#: Below this level an end heard nothing that anybody said (G.711's idle noise lies under it).
+AUDIBLE_DBOV = -60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """A mark (or a weaker sign) of the speaker, as it arrived at the listener. Times are monotonic seconds."""
+
+    at: float
+    observation: Observation
+    evidence: str
+    mark: int | None = None
+    level_dbov: float | None = None
+
+    @property
+    def strength(self) -> Strength:
+        """How strongly it says that the speaker is heard."""
+        return STRENGTH[Claim.HEARD][self.observation]
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerReport:
+    """All that the listener can say of what it received in the time it listened."""
+
+    seconds: float  #: audio looked at
+    level_dbov: float | None  #: loudest part
+    marks: tuple[int, ...] = ()  #: every mark heard, in order
+    rx_packets: int | None = None  #: RTP packets received in that time
+    rx_other_type: int = 0  #: of these, packets of another codec than the one agreed on
+    tx_packets: int | None = None
+    unheard_packets: int = 0  #: RTP from hosts that neither SDP nor signalling names, which nobody listened to
+    unheard_from: str = ""
+    undeciphered_from: str = ""  #: who sends packets that the SRTP key does not fit, where none came that it fits
+    instead: HeardDescription | None = None  #: what was heard in the speaker's place; times from when listening began
+
+
+@check("audio")
+def direction(
+    speaker: str,
+    listener: str,
+    sound: Sound | None,
+    account: ListenerReport | None,
+    *,
+    since: float,
+    own: Collection[int],
+    least: Strength,
+    names: Mapping[int, str],
+    towards: str,
+    again: bool = False,
+    denial: Denial | None = None,
+) -> Finding:
+    """Whether ``speaker`` was heard at ``listener``.
+
+    ``own`` are the listener's own marks (to hear them is echo); ``names`` has the leg of this case that each heard mark belongs
+    to; a mark of another case has none. ``towards`` is the role of the listener (``ai``, ``caller``, ``agent``); ``again``
+    says that the call was changed since they heard each other first. ``denial`` is what speaks against it: both are shown, and
+    nothing passes on the weaker of the two.
+    """
+    found = _Found(heard_at(speaker, listener), f"{listener} hears {speaker}", denial)
+    measured = _measured(
+        Direction(speaker=speaker, listener=listener, towards=towards, again=again), account, own, names
+    )
+    if denial is not None:
+        measured = replace(measured, denied_by=denial.observation.name.lower())
+    if sound is not None:
+        return found.by(sound, max(least, Strength.INDICATED), (sound.at - since) * 1000, measured)
+    if account is None and denial is None:  # absence where nobody looked says nothing
+        return found.unknown(f"nobody can tell what {listener} hears", measured)
+    # Who sends may do so from another address than it takes RTP at (RFC 3264 section 5.1 names that one alone; RFC 4961 only
+    # recommends the same), so that what was not listened to may have been the speaker.
+    if account is not None and denial is None and _came_unheard(account, own, names):
+        return found.unknown(
+            f"{_instead(account, own, names)} from where SDP or signalling says, but {_unheard(account)}", measured
+        )
+    kind = "unheard" if account is None else _kind(account, own, names)
+    return judged(
+        "audio",
+        found.subject,
+        False,
+        expected=found.expected,
+        actual=" and ".join(
+            ([_instead(account, own, names)] if account else []) + ([denial.evidence] if denial else [])
+        ),
+        strength=Strength.UNKNOWN,
+        evidence=[denial.evidence] if denial else (),
+        measured=replace(measured, kind=kind),
+    )
+
+
+def _measured(
+    bare: Direction, account: ListenerReport | None, own: Collection[int], names: Mapping[int, str]
+) -> Direction:
+    if account is None:
+        return bare
+    return replace(
+        bare,
+        rx_packets=account.rx_packets,
+        tx_packets=account.tx_packets,
+        level_dbov=account.level_dbov,
+        echo=any(mark in own for mark in account.marks),
+        foreign=tuple(mark for mark in dict.fromkeys(account.marks) if mark not in own and mark not in names),
+        listened_s=account.seconds,
+        instead=account.instead.what if account.instead else None,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """One direction's finding, where something says that the speaker was heard, or nobody can tell."""
+
+    subject: str
+    expected: str
+    denial: Denial | None
+
+    def by(self, sound: Sound, least: Strength, delay_ms: float, measured: Direction) -> Finding:
+        """By this sign; less than ``least``, or no stronger than what denies it, is not observable."""
+        expected = f"{self.expected} (evidence required: {least.name.lower()})"
+        evidence = [sound.evidence, *([self.denial.evidence] if self.denial else ())]
+        measured = replace(
+            measured, delay_ms=delay_ms, level_dbov=sound.level_dbov, observation=sound.observation.name.lower()
+        )
+        if self.denial is not None and sound.strength <= self.denial.strength:
+            why = f"contradictory: {sound.evidence}; but {self.denial.evidence}"
+            return self._not(why, expected, sound, evidence, replace(measured, kind="contradictory"))
+        if sound.strength < least:  # not enough, which says nothing against the platform
+            why = f"only {sound.strength.name.lower()}: {sound.evidence}"
+            return self._not(why, expected, sound, evidence, measured)
+        though = f", though {self.denial.evidence}" if self.denial else ""
+        return judged(
+            "audio",
+            self.subject,
+            True,
+            expected=expected,
+            actual=f"{sound.strength.name.lower()} after {delay_ms:.0f} ms{though}",
+            strength=sound.strength,
+            evidence=evidence,
+            measured=measured,
+        )
+
+    def _not(self, why: str, expected: str, sound: Sound, evidence: Sequence[str], measured: Direction) -> Finding:
+        return not_observable(
+            "audio",
+            self.subject,
+            expected=expected,
+            why=why,
+            strength=sound.strength,
+            evidence=evidence,
+            measured=measured,
+        )
+
+    def unknown(self, why: str, measured: Direction) -> Finding:
+        """Nobody looked."""
+        return not_observable(
+            "audio", self.subject, expected=self.expected, why=why, measured=replace(measured, kind="unknown")
+        )
+
+
+@check("audio.crossed")
+def no_crossing(
+    listener: str,
+    marks: Sequence[int],
+    own: Collection[int],
+    allowed: Collection[int],
+    names: Mapping[int, str] = MappingProxyType({}),
+) -> Finding:
+    """Over the whole leg nothing was heard that belongs to another call, and no echo of its own voice.
+
+    ``names`` says whose a mark is that must not be heard, where it is somebody's in this case.
+    """
+    foreign = sorted({mark for mark in marks if mark not in allowed and mark not in own})
+    echo = sorted({mark for mark in marks if mark in own})
+    wrong = [names.get(mark) or f"mark {mark} of another call" for mark in foreign]
+    wrong += ["its own mark, as echo"] * bool(echo)
+    return judged(
+        "audio.crossed" if foreign or not echo else "audio.echo",
+        listener,
+        not wrong,
+        expected="only voices of its own call",
+        actual="it heard " + (" and ".join(wrong) if wrong else "no other"),
+        measured=measurement.Crossing(foreign=tuple(foreign), echo=bool(echo), heard=len(set(marks))),
+    )
+
+
+@check("audio.level")
+def level(speaker: str, listener: str, dbov: float) -> Finding:
+    """A mark, which is sent at one level always, arrives at a level that a conversation can be held at."""
+    change = dbov - DEFAULT_LEVEL_DBOV
+    return judged(
+        "audio.level",
+        heard_at(speaker, listener),
+        -MOST_LOSS_DB <= change <= MOST_GAIN_DB,
+        expected=f"{speaker} is heard at {DEFAULT_LEVEL_DBOV - MOST_LOSS_DB:.0f} to {DEFAULT_LEVEL_DBOV + MOST_GAIN_DB:.0f} dBov",
+        actual=f"at {dbov:.0f} dBov, {abs(change):.0f} dB {'below' if change < 0 else 'above'} what was sent",
+        measured=measurement.Level(speaker=speaker, listener=listener, level_dbov=dbov, change_db=change),
+    )
+
+
+def opens_early_media(message: SipMessage) -> bool:
+    """Whether it is a provisional response with audio, be that 180, 183 or another (RFC 3261 section 13.2.1)."""
+    return message.direction == "received" and _WITH_AUDIO.match(message.text) is not None
+
+
+@check("audio.early")
+def early(speaker: str, listener: str, sound: Sound | None, answered_at: float | None, provisional: int) -> Finding:
+    """``speaker`` was heard before the call was answered, after ``provisional`` 18x that had an SDP (RFC 3960 section 1)."""
+    before = sound is not None and (answered_at is None or sound.at < answered_at)
+    heard = "it was heard" + ("" if before else " only after the answer") if sound else "nothing was heard"
+    return judged(
+        "audio.early",
+        heard_at(speaker, listener),
+        before and provisional > 0,
+        expected="audio before the 200, opened by a 18x with SDP",
+        actual=heard + ("" if provisional else "; no 18x with SDP came"),
+        strength=sound.strength if sound else Strength.UNKNOWN,
+        measured=measurement.EarlyMedia(speaker=speaker, listener=listener, provisional=provisional, early=before),
+    )
+
+
+@check("audio.silent")
+def silent(
+    speaker: str,
+    listener: str,
+    heard: Sequence[int],
+    voices: Collection[int],
+    listened_s: float,
+    discarded: int | None = None,
+) -> Finding:
+    """While it should not be heard, ``speaker`` was not; shown only if the listener was listening.
+
+    A phone that holds the call takes no audio, whatever is sent: there the RTP packets count that it ``discarded``, of which
+    none are to be sent (RFC 3264 section 8.4), but for what keeps a NAT binding alive.
+    """
+    arrived = sorted({mark for mark in heard if mark in voices})
+    if listened_s <= 0:
+        return judged(
+            "audio.silent",
+            heard_at(speaker, listener),
+            False,
+            expected=f"{listener} does not hear {speaker}",
+            actual="nothing was listened to, so nothing is shown",
+            measured=measurement.Silence(speaker=speaker, listener=listener, listened_s=listened_s),
+        )
+    flows = discarded is not None and discarded > MOST_KEEPING_ALIVE
+    told = f"its mark was {'' if arrived else 'not '}heard in {listened_s:.1f} s"
+    return judged(
+        "audio.silent",
+        heard_at(speaker, listener),
+        not arrived and not flows,
+        expected=f"{listener} does not hear {speaker}" + ("" if discarded is None else ", and is sent no RTP on hold"),
+        actual=f"{discarded} RTP packets came in {listened_s:.1f} s, though {listener} holds the call"
+        if flows
+        else told,
+        measured=measurement.Silence(
+            speaker=speaker, listener=listener, listened_s=listened_s, heard=tuple(arrived), discarded=discarded
+        ),
+    )
+
+
+def _kind(account: ListenerReport, own: Collection[int], names: Mapping[int, str]) -> str:
+    if any(mark not in own and mark not in names for mark in account.marks):
+        return "crossed"
+    if account.marks and all(mark in own for mark in account.marks):
+        return "echo"
+    if account.rx_packets == 0 and account.undeciphered_from:
+        return "undeciphered"
+    if account.rx_packets == 0 or _without_media(account):
+        return "no-rtp"
+    if account.level_dbov is None and account.rx_packets:
+        return "unmarked"  # nobody measured how loud it was
+    if account.level_dbov is None or account.level_dbov < AUDIBLE_DBOV:
+        # all of it, but for what was under way when the call changed
+        return "other-codec" if account.rx_other_type > 0.9 * (account.rx_packets or 0) else "silence"
+    return "other"
+
+
+def _came_unheard(account: ListenerReport, own: Collection[int], names: Mapping[int, str]) -> bool:
+    nothing_else = account.rx_packets == 0 and _kind(account, own, names) == "no-rtp"
+    return nothing_else and account.unheard_packets >= FEWEST_UNHEARD
+
+
+def _unheard(account: ListenerReport) -> str:
+    return f"{account.unheard_packets} from {account.unheard_from}, which the phone does not listen to"
+
+
+def _without_media(account: ListenerReport) -> bool:
+    """Whether no media was ever negotiated, so that nobody counted and nobody listened."""
+    return account.rx_packets is None and account.seconds <= 0.0
+
+
+def _instead(account: ListenerReport, own: Collection[int], names: Mapping[int, str]) -> str:
+    kind = _kind(account, own, names)
+    heard = [names.get(mark) or f"a call that is not this one (mark {mark})" for mark in dict.fromkeys(account.marks)]
+    seconds = f"in {account.seconds:.1f} s"
+    if account.instead is not None and kind in ("crossed", "echo", "other"):
+        return f"{seconds} it heard {account.instead.words}"
+    told = {
+        "crossed": f"{seconds} it heard {', '.join(heard)}: crossed audio",
+        "echo": f"{seconds} it heard only itself: echo",
+        "no-rtp": "no media was set up, so nothing arrived"
+        if _without_media(account)
+        else f"no RTP packet arrived {seconds}",
+        "undeciphered": f"no packet arrived {seconds} that the SRTP key of the SDP fits, but others from {account.undeciphered_from}",
+        "silence": f"{account.rx_packets if account.rx_packets is not None else 'RTP'} packets arrived {seconds}, all silence",
+        "other-codec": f"{account.rx_packets} packets arrived {seconds}, of another codec than the one agreed on",
+        "unmarked": f"{account.rx_packets} packets arrived {seconds}, and no mark was heard in them"
+        + (f", but {', '.join(heard)}" if heard else ""),
+        "other": f"{seconds} it heard sound without a mark"
+        + (f" at {account.level_dbov:.0f} dBov" if account.level_dbov is not None else "")
+        + (f", and {', '.join(heard)}" if heard else ""),
+    }
+    return told[kind]

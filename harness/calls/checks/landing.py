@@ -1,0 +1,188 @@
+"""Where a call landed, and where it must not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from harness.calls import measurement
+from harness.calls.checks.asked import check
+from harness.calls.checks.claims import STRENGTH, Claim, Observation
+from harness.calls.checks.finding import judged
+from harness.calls.verdict import Finding
+
+
+@check("landing")
+def landed(
+    subject: str, wanted: str, rang: Mapping[str, str], in_vain: Sequence[str] = (), alike: Sequence[str] = ()
+) -> Finding:
+    """The call rang at ``wanted``, a group or a phone; ``rang`` has each phone that rang, with the group it did so for.
+
+    ``in_vain`` are phones that were called where nobody could take the call, ``alike`` other groups for which the same would have
+    rung as for ``wanted``: that is said with it.
+    """
+    groups = list(dict.fromkeys(rang.values()))
+    also = f", who would ring for {', '.join(alike)} as well" if alike else ""
+    places = [
+        f"{group} ({', '.join(phone for phone in rang if rang[phone] == group)}{also if group == wanted else ''})"
+        for group in groups
+    ]
+    called = f"; {', '.join(in_vain)} got an INVITE, and nobody could take the call there" if in_vain else ""
+    return judged(
+        "landing",
+        subject,
+        wanted in groups,
+        expected=f"the call lands at {wanted}",
+        actual=(f"it landed at {', '.join(places)}" if places else "it landed nowhere") + called,
+        measured=measurement.Landing(wanted=wanted, rang=tuple(groups), phones=tuple(rang), alike=tuple(alike)),
+    )
+
+
+@check("landing.in_report")
+def landed_by_report(subject: str, wanted: str, groups: Sequence[str], *, took: bool, rows: Sequence[str]) -> Finding:
+    """The platform's report lists the call in ``wanted``; ``groups`` are all that it lists it in, ``took``: an agent, too."""
+    return judged(
+        "landing",
+        subject,
+        wanted in groups,
+        expected=f"the call lands at {wanted}",
+        actual=f"the platform's report lists it in {', '.join(groups)}" + (", taken by an agent" if took else ""),
+        strength=STRENGTH[Claim.TRANSFERRED][Observation.REPORT],
+        evidence=rows,
+        measured=measurement.Landing(wanted=wanted, rang=tuple(groups)),
+    )
+
+
+@check("landing.others.in_report")
+def none_beside_in_report(subject: str, others: Sequence[str], rows: Sequence[str]) -> Finding:
+    """The platform's report lists the call in no ``others`` than the right group."""
+    return judged(
+        "landing.others",
+        subject,
+        not others,
+        expected="no other group in the platform's report",
+        actual=f"the platform's report lists the call in {', '.join(others)}, too" if others else "it lists no other",
+        strength=STRENGTH[Claim.TRANSFERRED][Observation.REPORT],
+        evidence=rows,
+        measured=measurement.Ringing(rang=len(others)),
+    )
+
+
+@check("landing.stops")
+def stops(phone: str, stopped: bool, limit_s: float) -> Finding:
+    """A phone that rang for a call which another agent has answered stops ringing."""
+    return judged(
+        "landing.stops",
+        phone,
+        stopped,
+        expected=f"it stops ringing within {limit_s:g} s of another agent's answer",
+        actual="it stopped" if stopped else "it goes on ringing",
+        measured=measurement.StopsRinging(stopped=stopped, limit_s=limit_s),
+    )
+
+
+#: What comes before a handover that the caller asks for.
+ASKED: Final = "the caller asks for a person"
+
+
+@check("landing.turn")
+def turn(phone: str, rang: bool, its_turn: bool, before: str = "its turn") -> Finding:
+    """In a turn of its group a phone rings if it is one of that turn's, and else does not: not ``before`` what it is to wait for."""
+    return judged(
+        "landing.turn",
+        phone,
+        rang == its_turn,
+        expected="it rings in this turn of its group" if its_turn else f"it does not ring before {before}",
+        actual="it rang" if rang else "it did not ring",
+        measured=measurement.Ringing(rang=int(rang)),
+    )
+
+
+@check("landing.others")
+def never_rang(subject: str, rang: int, watched: bool, calls: Sequence[str] = ()) -> Finding:
+    """A phone that could have rung did not. One that was not reachable has shown nothing, and fails."""
+    if not watched:
+        return judged(
+            "landing.others",
+            subject,
+            False,
+            expected="it does not ring",
+            actual="it was not reachable, so its silence shows nothing",
+            measured=measurement.Ringing(watched=False),
+        )
+    return judged(
+        "landing.others",
+        subject,
+        rang == 0,
+        expected="it does not ring",
+        actual="it never rang" if rang == 0 else f"it rang {rang}×" + (f" ({', '.join(calls)})" if calls else ""),
+        measured=measurement.Ringing(rang=rang),
+    )
+
+
+@check("landing.answered_by")
+def only_one(
+    subject: str,
+    answered: Sequence[str],
+    wanted: str,
+    *,
+    code: int | None = None,
+    state: str | None = None,
+    attempted: Sequence[str] = (),
+    unseen: bool = False,
+    called: Sequence[str] = (),
+) -> Finding:
+    """Of all that could have answered, exactly ``wanted`` did, and no other was ``called``.
+
+    ``code`` and ``state`` are those of the caller's call, ``attempted`` what the AI's side saw of it, where nobody did;
+    ``unseen``: nobody could look there.
+    """
+    nobody = "the platform itself answered, or somebody who is not seen" if state == "confirmed" else "nobody answered"
+    return judged(
+        "landing.answered_by",
+        subject,
+        list(answered) == [wanted] and not called,
+        expected=f"only {wanted} answers",
+        actual=(f"{', '.join(answered)} answered" if answered else nobody)
+        + (f", and the call went to {', '.join(called)} as well" if called else ""),
+        measured=measurement.AnsweredBy(
+            answered=tuple(answered),
+            wanted=wanted,
+            code=code,
+            state=state,
+            attempted=tuple(attempted),
+            unseen=unseen,
+            called=tuple(called),
+        ),
+    )
+
+
+@check("transfer.refer")
+def refer_mode(subject: str, declared: str, passed_on: bool) -> Finding:
+    """What the platform did with the AI's REFER, as the caller's phone shows: it got one (``passed-on``), or none (``consumed``)."""
+    seen = "passed-on" if passed_on else "consumed"
+    says = {
+        "consumed": "the platform consumes the REFER: none reaches the caller's phone",
+        "passed-on": "the platform hands the REFER on to the caller's phone, which places the new call",
+    }
+    return judged(
+        "transfer.refer",
+        subject,
+        seen == declared,
+        expected=f"{says[declared]} (refer = {declared})",
+        actual="the caller's phone got a REFER" if passed_on else "the caller's phone got no REFER",
+        measured=measurement.ReferMode(declared=declared, seen=seen),
+    )
+
+
+@check("one_call")
+def one_call(subject: str, up: Sequence[str], wanted: str) -> Finding:
+    """The phone has the call ``wanted`` up, and no other."""
+    return judged(
+        "one_call",
+        subject,
+        list(up) == [wanted],
+        expected="one call is up",
+        actual=f"{', '.join(up) or 'none'} is up",
+        measured=measurement.CallsUp(up=tuple(up)),
+    )

@@ -1,0 +1,180 @@
+"""Whether a call got as far as it should, and no further."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.calls import measurement
+from harness.calls.checks.asked import check
+from harness.calls.checks.finding import judged, not_observable
+from harness.calls.verdict import Finding
+
+#: A wait that begins so soon after the INVITE began with it.
+_NEGLIGIBLE_S = 0.1
+#: Forbidden, not allowed, by an extension that is not understood, not implemented (RFC 3261 sections 21.4.4, 21.4.6, 21.4.15 and
+#: 21.5.2): of the request, not of who would be called.
+_REFUSED_AS_SUCH = (403, 405, 420, 501)
+#: The same as a far end words it, and that it did not try.
+_REFUSED_IN_WORDS = ("transfer_blocked_by_carrier", "transfer_method_unsupported", "transfer_outside_availability")
+
+
+@check("ringing")
+def rings(
+    subject: str,
+    seconds: float | None,
+    limit_s: float,
+    instead: str = "nothing came",
+    since_invite_s: float | None = None,
+) -> Finding:
+    """The far end said in time that it rings (180 or 183); ``seconds`` is None when it never did."""
+    return _in_time("ringing", subject, "it rings", seconds, limit_s, instead, since_invite_s)
+
+
+@check("answered")
+def answered(
+    subject: str,
+    seconds: float | None,
+    limit_s: float,
+    instead: str = "no answer came",
+    since_invite_s: float | None = None,
+) -> Finding:
+    """The call was set up in time; ``seconds`` is None when it never was, and ``instead`` says what came.
+
+    The limit is for the wait; a wait may begin long after the INVITE (a fallback's ring timeout has run by then), so that time
+    is said as well.
+    """
+    return _in_time("answered", subject, "the call is answered", seconds, limit_s, instead, since_invite_s)
+
+
+@check("call.up")
+def up(subject: str, ended_after: float | None) -> Finding:
+    """A call that nobody has ended is still up; ``ended_after`` are the seconds it lasted (0: nobody says), None when it goes on."""
+    lasted = f"it ended {ended_after:.1f} s after it was answered" if ended_after else "it has ended"
+    return judged(
+        "call.up",
+        subject,
+        ended_after is None,
+        expected="the call is up until it is hung up",
+        actual="it is" if ended_after is None else lasted,
+        measured=measurement.Lasted(ended_after_s=ended_after),
+    )
+
+
+@check("voicemail")
+def takes_message(subject: str, asked: tuple[float, float] | None, instead: str = "") -> Finding:
+    """A machine spoke and then asked for a message; ``asked`` are the seconds after the answer at which either began."""
+    return judged(
+        "voicemail",
+        subject,
+        asked is not None,
+        expected="a machine speaks, and a tone asks for a message",
+        actual=instead if asked is None else f"speech {asked[0]:.1f} s after the answer, the tone at {asked[1]:.1f} s",
+        measured=measurement.Machine(speech_s=asked and asked[0], tone_s=asked and asked[1]),
+    )
+
+
+@check("transfer.told")
+def told(subject: str, spoken: tuple[str, float] | None, limit_s: float, instead: str = "") -> Finding:
+    """Somebody spoke to a caller who was then released; ``spoken``: what it was, and the seconds between its end and the call's."""
+    was = None if spoken is None else f"{spoken[0]} until {spoken[1]:.1f} s before the end"
+    return judged(
+        "transfer.told",
+        subject,
+        spoken is not None and spoken[1] <= limit_s,
+        expected=f"somebody speaks in the last {limit_s:g} s before the call is over",
+        actual=was or f"nobody spoke{f': it heard {instead}' if instead else ''}",
+        measured=measurement.Spoken(before_end_s=spoken and round(spoken[1], 1)),
+    )
+
+
+def _in_time(
+    check: str,
+    subject: str,
+    what: str,
+    seconds: float | None,
+    limit_s: float,
+    instead: str,
+    since_invite_s: float | None,
+) -> Finding:
+    came = "" if seconds is None else f"after {seconds:.2f} s"
+    if seconds is not None and since_invite_s is not None:
+        came = f"{since_invite_s:.2f} s after the INVITE"
+        if abs(since_invite_s - seconds) >= _NEGLIGIBLE_S:
+            came += f", {seconds:.2f} s after it was waited for"
+    return judged(
+        check,
+        subject,
+        seconds is not None and seconds <= limit_s,
+        expected=f"{what} within {limit_s:g} s",
+        actual=instead if seconds is None else came,
+        measured=measurement.Duration(seconds=seconds, limit_s=limit_s, since_invite_s=since_invite_s),
+    )
+
+
+@check("route.tried")
+def tried(subject: str, wanted: str, reached: Sequence[str]) -> Finding:
+    """The AI was asked to take a call for ``wanted``; ``reached`` are the numbers it was asked for."""
+    return judged(
+        "route.tried",
+        subject,
+        wanted in reached,
+        expected=f"an INVITE for {wanted} reaches the AI",
+        actual=f"it got calls for {', '.join(reached)}" if reached else "no call reached it",
+        measured=measurement.Reached(reached=tuple(reached), wanted=wanted),
+    )
+
+
+@check("route.not_answered")
+def not_answered(
+    subject: str, answered: Sequence[str], otherwise: str = "none was", code: int = 0, *, goes_on: bool = False
+) -> Finding:
+    """No call was set up; ``answered`` names those that were, ``otherwise`` says what became of it instead.
+
+    One that ``goes_on`` was taken: it rings, and may be answered whenever somebody likes to.
+    """
+    return judged(
+        "route.not_answered",
+        subject,
+        not answered and not goes_on,
+        expected="no call is set up",
+        actual=f"{', '.join(answered)} answered" if answered else otherwise,
+        measured=measurement.AnsweredBy(answered=tuple(answered), code=code),
+    )
+
+
+@check("route.not_reached")
+def not_reached(subject: str, reached: Sequence[str]) -> Finding:
+    """No INVITE was sent there: one that only rang was sent all the same."""
+    return judged(
+        "route.not_reached",
+        subject,
+        not reached,
+        expected="no INVITE is sent to the AI",
+        actual=f"{', '.join(reached)} reached it" if reached else "none was",
+        measured=measurement.Reached(reached=tuple(reached)),
+    )
+
+
+@check("transfer.fails")
+def transfer_fails(subject: str, outcome: int | str) -> Finding:
+    """A transfer was refused, and who tried it was told so; ``outcome`` is its final status, 0 when there was none, or the words
+    by which the far end says that it failed.
+    """
+    expected = "the transfer ends with an error the AI is told"
+    if isinstance(outcome, str):
+        measured, fails = measurement.FinalResponse(reason=outcome), True
+        as_such = any(reason in outcome for reason in _REFUSED_IN_WORDS)
+    else:
+        measured, fails = measurement.FinalResponse(code=outcome), outcome >= 300
+        as_such = outcome in _REFUSED_AS_SUCH
+    if as_such:
+        why = f"it ended with {outcome}, by which transfers are refused whoever is there"
+        return not_observable("transfer.fails", subject, expected=expected, why=why, measured=measured)
+    return judged(
+        "transfer.fails",
+        subject,
+        fails,
+        expected=expected,
+        actual=f"it ended with {outcome}" if outcome else "nothing was ever said of it",
+        measured=measured,
+    )

@@ -1,0 +1,120 @@
+"""What became of a REGISTER."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
+
+from harness.calls import measurement
+from harness.calls.checks import timing
+from harness.calls.checks.asked import check
+from harness.calls.checks.finding import judged, not_observable
+from harness.calls.events import SipMessage
+from harness.calls.verdict import Finding
+from harness.sip.grammar import SipSyntaxError
+from harness.sip.message import Message, Request, Response
+from harness.sip.uri import NameAddr
+
+#: A REGISTER's final answer: its status and reason.
+Answer = tuple[int, str]
+
+
+@check("registration")
+def accepted(
+    subject: str, answer: Answer | None, within_s: float, unbound: str | None = None, *, came: bool = True
+) -> Finding:
+    """It was answered 200, and bound; ``answer`` is None when none came in time, ``unbound`` is what :func:`unbound` says.
+
+    ``came``: whether it is an answer at all, and not what the phone itself made of there being none.
+    """
+    right = answer is not None and answer[0] == 200 and unbound is None
+    finding = _judged("registration", subject, right, f"200 within {within_s:g} s", answer, came)
+    return replace(finding, actual=f"{finding.actual}, {unbound}") if answer and unbound else finding
+
+
+def unbound(messages: Sequence[SipMessage]) -> str | None:
+    """Why the last 200 to a REGISTER among these messages of a phone binds nothing; None when it does.
+
+    It has to list the phone's Contact with the time that is left to it (RFC 3261 section 10.3 step 8). An SBC between may
+    have changed either part of it, so that one of them is enough to know it by.
+    """
+    asked: Request | None = None
+    answer: Response | None = None
+    for event in messages:
+        message = Message.parse(event.text)
+        if isinstance(message, Request) and message.method == "REGISTER" and event.direction == "sent":
+            asked = message
+        elif isinstance(message, Response) and message.status == 200 and message.cseq.method == "REGISTER":
+            answer = message
+    if asked is None or answer is None or asked.contact is None:
+        return None
+    uri = asked.contact.uri
+    listed = list(_readable(answer))
+    by_user = [contact for contact in listed if contact.uri.user == uri.user]
+    by_place = [contact for contact in listed if (contact.uri.host, contact.uri.port) == (uri.host, uri.port)]
+    # Other devices of the same user have Contacts beside it, and where its own is listed whole, they say nothing of it.
+    ours = [contact for contact in by_user if contact in by_place] or [*by_user, *by_place]
+    if not ours:
+        return "which does not list its Contact"
+    left = [contact.params.get("expires") or answer.get("Expires") for contact in ours]
+    return "which lists its Contact as expired" if all(seconds == "0" for seconds in left) else None
+
+
+def _readable(answer: Response) -> Iterator[NameAddr]:
+    """Its Contacts: what another device has registered may be broken, and is not this one's affair."""
+    for value in answer.values("Contact"):
+        with suppress(SipSyntaxError):
+            yield NameAddr.parse(value)
+
+
+def came(messages: Sequence[SipMessage], code: int) -> bool:
+    """Whether one of these messages of a phone is an answer with that code to a REGISTER (RFC 3261 section 8.1.3.1: 408 and 503
+    may be the phone's own words).
+    """
+    return any(m.direction == "received" and m.text.startswith(f"SIP/2.0 {code} ") for m in messages)
+
+
+def showed_password(messages: Sequence[SipMessage]) -> bool:
+    """Whether one of the REGISTERs among these messages of a phone has credentials."""
+    sent = [Message.parse(m.text) for m in messages if m.direction == "sent" and m.text.startswith("REGISTER ")]
+    return any(request.has("Authorization") or request.has("Proxy-Authorization") for request in sent)
+
+
+@check("registration.refused")
+def refused(
+    subject: str, answer: Answer | None, codes: Sequence[int], *, came: bool = True, showed_password: bool = True
+) -> Finding:
+    """It was refused with one of ``codes``; ``came`` as for :func:`accepted`.
+
+    ``showed_password``: whether the password it is to be refused for had been sent; before that nobody sees what comes of it.
+    """
+    right, wanted = answer is not None and answer[0] in codes, " or ".join(map(str, codes))
+    finding = _judged("registration.refused", subject, right, wanted, answer, came)
+    if not right or showed_password:
+        return finding
+    why = f"{finding.actual}, and no password had been sent by then"
+    return not_observable(
+        "registration.refused", subject, expected=finding.expected, why=why, measured=finding.measured
+    )
+
+
+@check("registration.refreshed")
+def refreshed(subject: str, seconds: float | None, granted_s: float, asked_s: float) -> Finding:
+    """It came again before the interval granted was over; ``seconds`` is None when it never did."""
+    finding = timing.within(subject, "the registration is refreshed", seconds, granted_s)
+    assert isinstance(finding.measured, measurement.Duration)
+    return replace(finding, measured=replace(finding.measured, granted_s=granted_s, asked_s=asked_s))
+
+
+def _judged(check: str, subject: str, right: bool, expected: str, answer: Answer | None, came: bool) -> Finding:
+    code, reason = answer or (0, "")
+    told = "it was answered" if came else "it was never answered; the phone itself ended it as"
+    return judged(
+        check,
+        subject,
+        right,
+        expected=f"REGISTER is answered {expected}",
+        actual="it was never answered" if answer is None else f"{told} {code} {reason}".rstrip(),
+        measured=measurement.FinalResponse(code=code, reason=reason),
+    )

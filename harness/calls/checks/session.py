@@ -1,0 +1,107 @@
+"""Session timers (RFC 4028), as a leg's own messages show them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TypeGuard
+
+from harness.calls import measurement
+from harness.calls.checks.asked import check
+from harness.calls.checks.finding import judged
+from harness.calls.events import Event, SipMessage
+from harness.calls.verdict import Finding
+from harness.sip.grammar import decimal
+from harness.sip.message import Message, Request, Response
+
+#: A refresh is a request well after the set-up: pjsua sends a re-INVITE of its own right after some answers.
+SETTLED_S = 5.0
+#: What refreshes a session (section 7.4).
+_REFRESHES = ("INVITE", "UPDATE")
+#: The least that any session interval may be (section 4).
+SHORTEST_S = 90
+
+
+@check("session.interval")
+def interval(subject: str, messages: Sequence[SipMessage]) -> Finding:
+    """The 200 agrees to a session interval as section 9 has it, and every INVITE after a 422 asked for at least its Min-SE
+    (sections 6 and 7.1).
+    """
+    least = refused = 0
+    asked: Request | None = None
+    wrong: list[str] = []
+    answer: Response | None = None
+    for event in messages:
+        message = Message.parse(event.text)
+        if _answers(message):
+            answer = message
+            break
+        if isinstance(message, Response) and message.status == 422:
+            least = max(least, _seconds(message, "Min-SE") or least)
+            refused += 1
+        elif isinstance(message, Request) and message.method == "INVITE" and event.direction == "sent":
+            asked = message
+            if (_seconds(message, "Session-Expires") or 0) < least:
+                wrong.append(f"asked for again with less than the Min-SE of {least} s")
+    agreed = _seconds(answer, "Session-Expires") if answer else None
+    if answer is not None and agreed is not None:
+        wrong += _problems(answer, agreed, asked, least)
+    said = "the 200 names none" if agreed is None else ", ".join([f"{agreed} s", *wrong])
+    return judged(
+        "session.interval",
+        subject,
+        agreed is not None and not wrong,
+        expected="Session-Expires in the 200: with a refresher, no longer than asked for, and no shorter than any Min-SE",
+        actual=said + (f", after {refused}× 422 with Min-SE {least} s" if refused else ""),
+        measured=measurement.SessionInterval(agreed_s=agreed, min_se_s=least, refused=refused),
+    )
+
+
+def _problems(answer: Response, agreed: int, asked: Request | None, least: int) -> Iterator[str]:
+    wanted = _seconds(asked, "Session-Expires") if asked else None
+    if wanted is not None and agreed > wanted:
+        yield f"longer than the {wanted} s asked for"
+    least = max(SHORTEST_S, least, (_seconds(asked, "Min-SE") if asked else None) or SHORTEST_S)
+    if agreed < least:
+        yield f"shorter than {least} s"
+    parameters = (answer.get("Session-Expires") or "").lower().replace(" ", "").split(";")[1:]
+    if not {"refresher=uac", "refresher=uas"} & set(parameters):
+        yield "which does not say who refreshes"
+    if "refresher=uac" in parameters and "timer" not in answer.tokens("Require"):
+        yield "refreshed by the caller without Require: timer"
+
+
+def agreed_interval(messages: Sequence[SipMessage]) -> int | None:
+    """The interval in the 200 to the INVITE, in seconds."""
+    answer = next(filter(_answers, (Message.parse(event.text) for event in messages)), None)
+    return _seconds(answer, "Session-Expires") if answer else None
+
+
+def given_up_after(agreed_s: int) -> float:
+    """After how many seconds without a refresh the side that waits for it ends the session (section 10).
+
+    Half of the interval is when a refresh is recommended; a later one, before this, is one all the same.
+    """
+    return agreed_s - min(32.0, agreed_s / 3)
+
+
+def _answers(message: Message) -> TypeGuard[Response]:
+    return isinstance(message, Response) and message.status == 200 and message.cseq.method == "INVITE"
+
+
+def accepts_refresh(event: Event, since: Sequence[SipMessage]) -> bool:
+    """Whether the event is the 2xx, with a session interval, to a re-INVITE or UPDATE of either side among ``since``.
+
+    A refresh that is refused is none (section 10), and a 2xx without an interval ends the timer (section 7.2).
+    """
+    if not isinstance(event, SipMessage) or event.unread or not event.text.startswith("SIP/2.0 2"):
+        return False
+    answer = Message.parse(event.text)
+    if answer.cseq.method not in _REFRESHES or _seconds(answer, "Session-Expires") is None:
+        return False
+    asked = (m for m in since if m.direction != event.direction and m.text.startswith(f"{answer.cseq.method} "))
+    return any(Message.parse(message.text).cseq == answer.cseq for message in asked)
+
+
+def _seconds(message: Message, name: str) -> int | None:
+    value = (message.get(name) or "").split(";")[0].strip()
+    return decimal(value, most=2**32 - 1)

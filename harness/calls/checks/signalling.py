@@ -1,0 +1,124 @@
+"""Transport, codec, final responses, and digits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from harness.calls import measurement
+from harness.calls.checks.asked import check
+from harness.calls.checks.finding import judged, not_observable
+from harness.calls.verdict import Finding
+from harness.sip.grammar import host_of
+
+G711 = ("PCMU", "PCMA")
+
+
+@check("route.transport")
+def transport(subject: str, expected: str, port: int, seen: str, local: str, where: str = "") -> Finding:
+    """The call came over ``expected`` to ``port``."""
+    seen_port = int(local.rpartition(":")[2] or 0)
+    return judged(
+        "route.transport",
+        subject,
+        seen == expected and seen_port == port,
+        expected=f"{expected.upper()} to port {port}",
+        actual=f"{seen.upper()} to {local}",
+        evidence=[where] if where else [],
+        measured=measurement.Transport(transport=seen, port=seen_port),
+    )
+
+
+@check("route.trunk")
+def trunk(
+    subject: str, name: str, hosts: Mapping[str, str | None], came_from: str | None, where: str = ""
+) -> Finding | None:
+    """The call came from the address of the trunk ``name``, as ``hosts`` (by trunk) has them; ``came_from`` is ``host:port``.
+
+    None when that cannot tell trunks apart: addresses that are not known, shared, or not those calls come from.
+    """
+    source = host_of(came_from or "")
+    if len(set(hosts.values())) < len(hosts) or source not in hosts.values():
+        return None
+    seen = next(trunk for trunk, host in hosts.items() if host == source)
+    return judged(
+        "route.trunk",
+        subject,
+        seen == name,
+        expected=f"the call comes over the trunk {name}",
+        actual=f"it came from {came_from}, the trunk {seen}",
+        evidence=[where] if where else [],
+        measured=measurement.Trunk(trunk=seen, wanted=name),
+    )
+
+
+@check("codec")
+def codec(subject: str, wanted: Sequence[str], seen: str) -> Finding:
+    """The leg uses one of ``wanted``, as SDP spells them."""
+    return judged(
+        "codec",
+        subject,
+        seen.upper() in wanted,
+        expected=" or ".join(wanted),
+        actual=seen or "no codec was negotiated",
+        measured=measurement.Codec(codec=seen),
+    )
+
+
+@check("media.encrypted")
+def encrypted(subject: str, secure: bool | None) -> Finding:
+    """Its media is SRTP; None when none was negotiated."""
+    return judged(
+        "media.encrypted",
+        subject,
+        secure is True,
+        expected="SRTP",
+        actual={True: "SRTP", False: "RTP in the clear", None: "no media was negotiated"}[secure],
+        measured=measurement.Encryption(secure=secure),
+    )
+
+
+@check("final_response")
+def final_response(subject: str, wanted: Sequence[int], code: int, reason: str, where: str = "") -> Finding:
+    """The call ended with one of the ``wanted`` status codes."""
+    return judged(
+        "final_response",
+        subject,
+        code in wanted,
+        expected="a final response " + " or ".join(str(c) for c in wanted),
+        actual=f"it was {code} {reason}".rstrip() if code else reason or "none came",
+        evidence=[where] if where else [],
+        measured=measurement.FinalResponse(code=code, wanted=tuple(wanted)),
+    )
+
+
+@check("dtmf")
+def digits(subject: str, sent: str, seen: str, methods: Sequence[str], method: str) -> Finding:
+    """The digits arrived, each once, in order, by ``method``."""
+    right = seen == sent and set(methods) <= {method}
+    return judged(
+        "dtmf",
+        subject,
+        right,
+        expected=f"the digits {sent} by {method}",
+        actual=f"{seen or 'none'}" + (f" by {' and '.join(sorted(set(methods)))}" if methods else ""),
+        measured=measurement.Digits(sent=sent, seen=seen, methods=tuple(methods), method=method),
+    )
+
+
+@check("dtmf.duration")
+def durations(subject: str, seen_ms: Sequence[int | None], least_ms: int = 40, most_ms: int = 1000) -> Finding:
+    """Every digit lasted long enough to be one (ITU-T Q.24) and did not get stuck; None is one whose length nobody told."""
+    told = [d for d in seen_ms if d is not None]
+    expected, right = f"each digit between {least_ms} and {most_ms} ms", all(least_ms <= d <= most_ms for d in told)
+    measured = measurement.DigitDurations(durations_ms=tuple(told))
+    if right and len(told) < len(seen_ms):
+        why = f"how long {len(seen_ms) - len(told)} of {len(seen_ms)} digits lasted is not told"
+        return not_observable("dtmf.duration", subject, expected=expected, why=why, measured=measured)
+    return judged(
+        "dtmf.duration",
+        subject,
+        bool(told) and right,
+        expected=expected,
+        actual=", ".join(f"{d} ms" for d in told) or "no digit",
+        measured=measured,
+    )

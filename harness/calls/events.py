@@ -1,0 +1,353 @@
+"""The facts of a call: frozen, timed, and plain enough to cross a process border or reach the disk as JSON.
+
+``at`` is the machine's monotonic clock in seconds (``time.monotonic()``, shared by all processes of a machine).
+``phone`` names a softphone (``caller``), ``leg`` one call of it (``caller.1``), unique within a case.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any, Final, Literal
+
+from harness.support.field_kinds import require_kinds
+
+DigitMethod = Literal["rfc4733", "info", "inband"]
+Direction = Literal["sent", "received"]
+#: What a digest challenge was held against, when it got no answer.
+WithheldBy = Literal["realm configured", "first realm", "stronger algorithm"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that happened at one moment, at one phone."""
+
+    at: float
+    phone: str
+    leg: str | None = None
+
+
+def phone_of(leg: str) -> str:
+    """The phone whose call it is, of any name: ``desk.2`` of ``desk.2.1``. Empty where it is no leg."""
+    phone, _, number = leg.rpartition(".")
+    return phone if number.isdecimal() else ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SipMessage(Event):
+    """A whole SIP message as it crossed the phone's transport.
+
+    ``unread`` is why the phone's stack dropped a received message, so that the call never saw it.
+    """
+
+    direction: Direction
+    transport: str  #: ``udp``, ``tcp``, ``tls``
+    local: str  #: ``address:port``
+    remote: str
+    text: str
+    unread: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LegStarted(Event):
+    """A leg exists: dialled, received, or placed by the phone itself on a REFER (then ``replaces`` is the old leg)."""
+
+    direction: Literal["outgoing", "incoming"]
+    mark: int  #: what this leg sends when it plays its mark
+    remote_uri: str
+    replaces: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallState(Event):
+    """The call's state by RFC 3261's dialog states; ``code`` is the SIP status behind it, 0 when none."""
+
+    state: Literal["calling", "incoming", "early", "connecting", "confirmed", "disconnected"]
+    code: int = 0
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaState(Event):
+    """Media is negotiated, or changed."""
+
+    active: bool
+    direction: Literal["sendrecv", "sendonly", "recvonly", "inactive"]
+    codec: str = ""  #: ``PCMU``, ``PCMA`` … as SDP spells it
+    clock_rate: int = 0
+    local_rtp: str = ""
+    remote_rtp: str = ""
+    secure: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarkHeard(Event):
+    """A mark was decoded in the received audio; recorded again every 200 ms while it lasts."""
+
+    mark: int
+    began: float  #: monotonic time of the first sample that belongs to it
+    level_dbov: float
+    quality: float  #: 0…1, the correlation with the mark's waveform
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarkEnded(Event):
+    """A mark that was present is no longer heard."""
+
+    mark: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listened(Event):
+    """How much audio the listener has examined so far, which tells silence from not listening."""
+
+    seconds: float  #: received audio looked at since the leg began
+    level_dbov: float  #: of the part since the last pulse; -96.0 is digital silence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DtmfReceived(Event):
+    """A digit arrived."""
+
+    digit: str
+    duration_ms: int  #: 0 when the far end named none
+    method: DigitMethod
+
+
+PACKET_S: Final = 0.02  #: how much audio an RTP packet holds by default (RFC 3551 section 4.2)
+_OCTETS_A_SECOND: Final = 8000  # of G.711
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RtpStatistics(Event):
+    """RTP and RTCP counters of the leg so far (RFC 3550)."""
+
+    tx_packets: int
+    tx_bytes: int
+    rx_packets: int
+    rx_bytes: int
+    rx_lost: int
+    rx_discarded: int  #: by pjmedia: the first behind a leap of the numbers, as of another source, and what is no RTP
+    rx_reordered: int
+    rx_duplicated: int
+    rx_jitter_ms: float
+    tx_lost: int  #: as the far end reports by RTCP
+    tx_jitter_ms: float
+    rtt_ms: float  #: by RTCP; 0.0 when none came
+    rx_bursts: int = 0  #: how often one or more packets in a row were lost
+    rx_burst_ms: float = 0.0  #: how much audio was missing each time, on average
+    rx_other_type: int = 0  #: packets of another codec than the one agreed on, by their payload type
+    rx_spanned_ms: int = 0  #: between packets of one source, pauses and announced silence left out
+    rx_filled_ms: int = 0  #: of that by the audio in them, and in those between them that were lost or overtaken
+    tx_offered: int = 0  #: to the transport; ``tx_packets`` leaves out those that it could not send
+    rx_elsewhere: str = ""  #: the host that all of it came from, where the far end's SDP names another
+    #: ``address:port`` of a host that the SDP or the signalling names, of whose packets the SRTP key has fit none, nor of others.
+    undeciphered_from: str = ""
+
+    @property
+    def rx_expected(self) -> int:
+        """Packets that were to come, each once: ``rx_packets`` has every copy of one that came twice (RFC 7198)."""
+        return max(0, self.rx_packets - self.rx_duplicated) + self.rx_lost
+
+    @property
+    def packet_s(self) -> float:
+        """How much audio a received packet holds: 20 ms, or more where G.711's octets say so (RFC 3551 sections 4.2 and 4.5.14)."""
+        octets = self.rx_bytes / self.rx_packets if self.rx_packets else 0
+        return max(PACKET_S, octets / _OCTETS_A_SECOND)
+
+
+#: What pauses for longer, in seconds, is on hold, or another party's: no dropout amid a voice.
+LONGEST_DROPOUT_S: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RtpPaused(Event):
+    """The audio of one source paused for 200 ms to a second, with no number missing and no silence announced (RFC 3551 section 4.1)."""
+
+    began: float  #: monotonic, as ``at``: when the last packet before it came
+    ended: float  #: and the first behind it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FarEndReport(Event):
+    """What the far end reports by RTCP about the stream that it receives (RFC 3550 section 6.4)."""
+
+    sent: int  #: packets that had left us by then
+    received: int  #: of those, as the far end counts; as before where this report does not name our stream
+    lost: int
+    fraction_lost: float  #: since its last report, 0…1
+    jitter_ms: float
+    #: False: it has heard nothing of our stream since its last report. That counts from the source alone that named us last: some
+    #: name no stream at all or leave that to another of their sources (RFC 8861), and pjsua2 goes on naming the first one it heard.
+    names_us: bool
+    reporter: int = 0  #: its SSRC
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForeignRtp(Event):
+    """RTP from a host that neither the SDP nor the signalling of the call names. It is neither heard nor counted."""
+
+    source: str  #: ``address:port``; ``others`` when there are too many to tell apart
+    packets: int  #: so far
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistrationState(Event):
+    """A registration succeeded, was refused, was refreshed or ended."""
+
+    code: int
+    reason: str
+    expires: int
+    active: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransferProgress(Event):
+    """A NOTIFY of our REFER (RFC 3515), or the REFER's own final answer when that is not 2xx."""
+
+    code: int
+    reason: str
+    final: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransportFailed(Event):
+    """A connection could not be made or was lost: refused, TLS verification, handshake."""
+
+    transport: str
+    remote: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TlsHandshake(Event):
+    """A far end connected to the phone over TLS and was shown its certificate; with ``failed``, the handshake did not complete."""
+
+    remote: str  #: ``address:port``
+    failed: bool  #: the handshake came to no end, as where the certificate is refused
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StrangerRefused(Event):
+    """Requests were ignored: they came from an address that is not the platform's, or named a call wrongly.
+
+    Recorded with the first of a kind, then once a second while more come. ``leg`` is the call that they named.
+    """
+
+    source: str  #: address; ``others`` when there are too many to tell apart
+    transport: str
+    method: str
+    user_agent: str
+    count: int  #: of this kind so far
+    why: Literal["address", "call-id"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskedByOptions(Event):
+    """Whether the platform had sent the phone an OPTIONS before the case began (RFC 3261 section 11)."""
+
+    there_s: float  #: how long the phone had been at its address
+    answered: bool  #: whether an OPTIONS of the platform's was answered since
+    #: How often the platform asks, by the deployment file or by those that came; None where nothing tells.
+    every_s: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NameLookup(Event):
+    """A host name that the phone needs takes long to resolve, or does not resolve. Recorded after a second, and at the end.
+
+    ``leg`` is set where an INVITE waits for the name. Where nothing known waits for it, every phone of the process records it.
+    """
+
+    name: str
+    seconds: float  #: so far
+    problem: str  #: empty once it was found at last
+    denied: bool  #: the name server says that there is no such name, or no address of it
+    media: bool = False  #: it is the far end's, in its SDP (RFC 4566 section 5.7)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PasswordWithheld(Event):
+    """A digest challenge was not answered: its realm or algorithm is not one that the phone's password may be used for."""
+
+    realm: str
+    algorithm: str
+    why: str
+    rule: WithheldBy | None = None  #: which of them; older evidence has the words alone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallsRefused(Event):
+    """The phone refused an INVITE because it had no room for the call, or its stack lacks something. Not a platform fault."""
+
+    source: str  #: address
+    why: str = ""  #: what its stack does not know; empty where it had no room
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded(Event):
+    """The leg's received audio is complete on disk."""
+
+    path: str
+    sent_path: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhoneLost(Event):
+    """The phone's process died or stopped answering; ``log`` holds its last lines."""
+
+    reason: str
+    log: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FarEndRecord(Event):
+    """What the far end's own interface said of its call, whole; ``phone`` names the far end."""
+
+    source: str  #: where it was read, e.g. ``GET /v2/calls/{id}``
+    record: dict[str, Any]
+
+    def witness(self, what: str) -> Any:
+        """What the far end witnessed beyond the documented record, None when it does not say."""
+        witness = self.record.get("witness")
+        return witness.get(what) if isinstance(witness, dict) else None
+
+    @property
+    def messages(self) -> list[Any]:
+        """The SIP messages it shows: those it witnessed, or without a witness those of the record itself."""
+        with_witness = isinstance(self.record.get("witness"), dict)
+        found = self.witness("messages") if with_witness else self.record.get("messages")
+        return found if isinstance(found, list) else []
+
+
+_KINDS: dict[str, type[Event]] = {kind.__name__: kind for kind in Event.__subclasses__()}
+_NAMES = {name: tuple(field.name for field in dataclasses.fields(kind)) for name, kind in _KINDS.items()}
+_VALUES = {name: attrgetter(*fields) for name, fields in _NAMES.items()}
+
+
+def to_plain(event: Event) -> dict[str, Any]:
+    """The event as JSON-ready data; ``kind`` names its class."""
+    kind = type(event).__name__
+    return {"kind": kind, **dict(zip(_NAMES[kind], _VALUES[kind](event), strict=True))}
+
+
+def to_values(event: Event) -> list[Any]:
+    """The name of its class, and the values of its fields in their order: for where an event is told many times a second."""
+    kind = type(event).__name__
+    return [kind, *_VALUES[kind](event)]
+
+
+def from_values(told: Sequence[Any]) -> Event:
+    """The inverse of :func:`to_values`. Raises ``KeyError`` for an unknown kind, ``ValueError`` for too few or too many."""
+    kind, *values = told
+    return _KINDS[kind](**dict(zip(_NAMES[kind], values, strict=True)))
+
+
+def from_plain(plain: dict[str, Any]) -> Event:
+    """The inverse of :func:`to_plain`. Raises ``KeyError`` for an unknown kind, ``TypeError`` for fields that are none of its."""
+    values = dict(plain)
+    kind = _KINDS[values.pop("kind")]
+    require_kinds(kind, values)
+    return kind(**values)

@@ -1,0 +1,407 @@
+"""What checks measured: one class for each kind of check, its fields typed and with their units.
+
+A finding carries one (:attr:`harness.calls.verdict.Finding.measured`); :data:`BY_CHECK` says which class belongs to which check, so
+that ``events.jsonl`` needs no more than the fields. A field that nobody could measure keeps its default.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from harness.support.field_kinds import require_kinds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measurement:
+    """What one check measured."""
+
+    def plain(self) -> dict[str, Any]:
+        """JSON-ready fields."""
+        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BetweenEnds(Measurement):
+    """Something about the way from one end of a conversation to the other; the labels are those of findings."""
+
+    speaker: str = ""
+    listener: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Direction(BetweenEnds):
+    """Whether the speaker's voice arrived at ``listener``, or what arrived instead."""
+
+    towards: str = ""  #: the listener's role: ``ai``, ``caller``, ``agent``
+    again: bool = False  #: after a change of the call
+    delay_ms: float | None = None  #: until the speaker was heard
+    #: What arrived instead: ``crossed``, ``echo``, ``no-rtp``, ``undeciphered``, ``silence`` …; ``unheard`` where only words tell;
+    #: ``contradictory``.
+    kind: str | None = None
+    #: What says that it was heard: the name of a :class:`harness.calls.checks.claims.Observation`, in small letters.
+    observation: str = ""
+    denied_by: str = ""  #: what says that it was not, likewise
+    instead: str | None = None  #: what the recording holds in the speaker's place
+    rx_packets: int | None = None
+    tx_packets: int | None = None
+    level_dbov: float | None = None
+    listened_s: float | None = None
+    echo: bool = False
+    foreign: tuple[int, ...] = ()  #: marks of other calls
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EarlyMedia(BetweenEnds):
+    """Audio before the answer."""
+
+    provisional: int = 0  #: 183s with SDP
+    early: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Silence(BetweenEnds):
+    """What was heard of a party that must not be heard."""
+
+    listened_s: float | None = None
+    heard: tuple[int, ...] = ()  #: marks
+    discarded: int | None = None  #: RTP packets that came to a phone which takes none, as it holds the call
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crossing(Measurement):
+    """Voices of other calls."""
+
+    foreign: tuple[int, ...] = ()  #: marks
+    echo: bool = False
+    heard: int = 0  #: different marks
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Level(BetweenEnds):
+    """How loud a mark arrived."""
+
+    level_dbov: float | None = None
+    change_db: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loss(Measurement):
+    """RTP packets lost; where too few were sent, how much of the time their audio filled."""
+
+    lost: int = 0
+    expected: int = 0
+    share: float | None = None
+    spanned_s: float | None = None
+    filled_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delay(BetweenEnds):
+    """How long a voice took to arrive; None when it was not heard."""
+
+    delay_ms: float | None = None
+    limit_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Duration(Measurement):
+    """When something happened; ``seconds`` is None when it never did."""
+
+    what: str = ""
+    seconds: float | None = None
+    limit_s: float | None = None
+    expected_s: float | None = None
+    since_invite_s: float | None = None  #: of an answer
+    granted_s: float | None = None  #: of a registration's refresh
+    asked_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lasted(Measurement):
+    """A call that ended by itself."""
+
+    ended_after_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answers(Measurement):
+    """The parties that answered one INVITE."""
+
+    parties: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repeated(Measurement):
+    """How often a 200 was repeated after its ACK."""
+
+    repeated: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnsweredBy(Measurement):
+    """Who answered; where nobody did, how the call ended."""
+
+    answered: tuple[str, ...] = ()
+    wanted: str = ""
+    code: int | None = None
+    state: str | None = None
+    attempted: tuple[str, ...] = ()  #: what the AI's side saw: ``status:number``
+    unseen: bool = False  #: nobody could look at the AI's side, so that no attempt there is known, and none excluded
+    called: tuple[str, ...] = ()  #: the assistants that the call went to besides, whatever they did with it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reached(Measurement):
+    """The numbers the AI got calls for."""
+
+    reached: tuple[str, ...] = ()
+    wanted: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestUser(Measurement):
+    """The number a call was addressed to."""
+
+    request_user: str = ""
+    number: str = ""
+    record: bool = False  #: read in the far end's record, not in the INVITE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transport(Measurement):
+    """What a call came over."""
+
+    transport: str = ""
+    port: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trunk(Measurement):
+    """The trunk a call came over."""
+
+    trunk: str = ""
+    wanted: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Codec(Measurement):
+    """What SDP agreed on."""
+
+    codec: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Encryption(Measurement):
+    """Whether media is SRTP; None without media."""
+
+    secure: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallerId(Measurement):
+    """What From and P-Asserted-Identity say."""
+
+    from_user: str | None = None
+    from_host: str | None = None
+    from_e164: str | None = None
+    unreadable: bool = False  #: From is no name and address (RFC 3261 section 20.20)
+    asserted: tuple[str | None, ...] = ()
+    anonymous: bool = False
+    number: str = ""  #: the caller's
+    record: bool = False  #: read in the far end's record, not in the INVITE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Withheld(Measurement):
+    """How a number is withheld."""
+
+    anonymous: bool = False
+    asserted: tuple[str | None, ...] = ()
+    privacy: tuple[str, ...] = ()
+    shown: tuple[str, ...] = ()  #: headers that name the number all the same
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Header(Measurement):
+    """A header's values."""
+
+    header: str = ""
+    values: tuple[str, ...] = ()
+    value: str | None = None  #: the one it should have
+    record: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Landing(Measurement):
+    """Where a call rang."""
+
+    wanted: str = ""
+    rang: tuple[str, ...] = ()  #: groups
+    phones: tuple[str, ...] = ()  #: agents' phones
+    alike: tuple[str, ...] = ()  #: other groups for which the same phones would have rung
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopsRinging(Measurement):
+    """Whether a phone stops ringing when another agent answers."""
+
+    stopped: bool = False
+    limit_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ringing(Measurement):
+    """How often a phone rang that must not ring."""
+
+    rang: int = 0
+    watched: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReferMode(Measurement):
+    """What a platform did with the AI's REFER, and what is declared: ``consumed`` or ``passed-on``."""
+
+    declared: str
+    seen: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallsUp(Measurement):
+    """The legs that are up at a phone."""
+
+    up: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FinalResponse(Measurement):
+    """A final status; 0 when none came."""
+
+    code: int | None = None
+    reason: str = ""
+    wanted: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Digits(Measurement):
+    """DTMF digits."""
+
+    sent: str = ""
+    seen: str = ""
+    methods: tuple[str, ...] = ()
+    method: str = ""  #: by which they were sent: ``rfc4733`` or ``info``
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DigitDurations(Measurement):
+    """How long each digit lasted."""
+
+    durations_ms: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionInterval(Measurement):
+    """A session timer as agreed (RFC 4028)."""
+
+    agreed_s: int | None = None
+    min_se_s: int = 0
+    refused: int = 0  #: 422s
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provisional(Measurement):
+    """Provisional responses, and those of them sent reliably (RFC 3262)."""
+
+    provisional: tuple[int, ...] = ()
+    reliable: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine(Measurement):
+    """An answering machine, in seconds after the call was answered."""
+
+    speech_s: float | None = None
+    tone_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spoken(Measurement):
+    """Seconds between the last word and the end of the call; None where nobody spoke."""
+
+    before_end_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait(Measurement):
+    """A wait that ended without its event."""
+
+    goal: str = ""
+    within_s: float | None = None
+    why: str = ""
+
+
+#: What each check measures; a check that is not listed measures nothing.
+BY_CHECK: Mapping[str, type[Measurement]] = {
+    "registration": FinalResponse,
+    "registration.refused": FinalResponse,
+    "ringing": Duration,
+    "answered": Duration,
+    "call.up": Lasted,
+    "answered.once": Answers,
+    "answered.acknowledged": Repeated,
+    "landing.answered_by": AnsweredBy,
+    "route.tried": Reached,
+    "route.not_answered": AnsweredBy,
+    "route.not_reached": Reached,
+    "route.request_uri": RequestUser,
+    "route.transport": Transport,
+    "route.trunk": Trunk,
+    "codec": Codec,
+    "media.encrypted": Encryption,
+    "audio": Direction,
+    "audio.early": EarlyMedia,
+    "audio.silent": Silence,
+    "audio.crossed": Crossing,
+    "audio.echo": Crossing,
+    "audio.level": Level,
+    "audio.loss": Loss,
+    "audio.delay": Delay,
+    "audio.one_way_delay": Delay,
+    "caller_id": CallerId,
+    "caller_id.withheld": Withheld,
+    "header": Header,
+    "header.absent": Header,
+    "landing": Landing,
+    "landing.others": Ringing,
+    "landing.stops": StopsRinging,
+    "landing.turn": Ringing,
+    "one_call": CallsUp,
+    "transfer.fails": FinalResponse,
+    "transfer.refer": ReferMode,
+    "transfer.told": Spoken,
+    "released": Duration,
+    "manners.dead_air": Duration,
+    "manners.answer": Duration,
+    "manners.transfer": Duration,
+    "manners.interruption": Duration,
+    "timing": Duration,
+    "timing.within": Duration,
+    "final_response": FinalResponse,
+    "dtmf": Digits,
+    "dtmf.duration": DigitDurations,
+    "session.interval": SessionInterval,
+    "prack": Provisional,
+    "voicemail": Machine,
+    "phone.wait": Wait,
+}
+
+
+def from_plain(check: str, plain: Mapping[str, Any]) -> Measurement:
+    """The inverse of :meth:`Measurement.plain`. Raises ``KeyError`` for a check without fields, ``TypeError`` for others than its."""
+    values = {name: tuple(value) if isinstance(value, list) else value for name, value in plain.items()}
+    kind = BY_CHECK[check]
+    require_kinds(kind, values)
+    return kind(**values)

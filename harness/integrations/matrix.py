@@ -1,0 +1,427 @@
+"""Integrations × rows × axes → cases with stable ids."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import cache
+from itertools import chain
+
+from typing_extensions import TypedDict
+
+from harness import integrations
+from harness.deployment import Deployment, Handover, Timings
+from harness.errors import SelectionError
+from harness.finding_kinds import (
+    AUDIO_TO_AI,
+    LANDING,
+    LANDING_OTHERS,
+    TIMING,
+    TIMING_WITHIN,
+    VOICEMAIL,
+    RequiredFindings,
+)
+from harness.integrations import sight
+from harness.integrations.base import Cell, Integration, Moment, PlannedCall, Row
+from harness.integrations.cells import Cells, unproved_handovers, unproved_overflows
+from harness.support.model_words import nearest
+
+#: A platform's clock may be ahead of this machine's by so much, or behind it, and a call takes its time to get there.
+_CLOCKS_DIFFER = timedelta(seconds=60)
+#: After a failure, to find its cause.
+_MORE_CALLS = 2
+#: As long as a deployment may ask for; a registrar may want more than it does (RFC 3261 section 10.2.8).
+_LONGEST_REGISTRATION_S = 3600.0
+#: In ``require``: every row that the guide asks for.
+DOCUMENTED = "documented"
+
+
+class CaseAbout(TypedDict):
+    """What a case is, as evidence and reports have it."""
+
+    id: str
+    row: str
+    moment: Moment
+    integration: str
+    deployment: str
+    trunk: str
+    line: str | None  # None: the row calls no number
+    axes: dict[str, str]
+    title: str
+    description: str
+    source: str
+    link: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One row in one cell of its axes, for one deployment."""
+
+    row: Row
+    deployment: str
+    integration: str
+    trunk: str
+    line: str | None  #: the deployment's line it dials; None where the row calls no number
+    axes: dict[str, str] = field(hash=False)
+    required_findings: RequiredFindings = field(hash=False)  #: at least
+    #: Check → why nobody can make it here, and the case does without.
+    dispensable: Mapping[str, str] = field(hash=False)
+    title: str
+    link: str
+
+    @property
+    def id(self) -> str:
+        """Stable across runs: row, deployment and the cell."""
+        return f"{self.row.id}[{_in_id(self.deployment)}:{'-'.join(_in_id(value) for value in self.axes.values())}]"
+
+    def handover(self, deployment: Deployment) -> Handover | None:
+        """How the assistant of its number hands over in this case; None where it does not, or no number is called."""
+        return deployment.handover(self.line, self.axes.get("handover", ""))
+
+    def plain(self) -> CaseAbout:
+        """JSON-ready data for evidence and reports."""
+        return {
+            "id": self.id,
+            "row": self.row.id,
+            "moment": self.row.moment,
+            "integration": self.integration,
+            "deployment": self.deployment,
+            "trunk": self.trunk,
+            "line": self.line,
+            "axes": dict(self.axes),
+            "title": self.title,
+            "description": self.row.proves,
+            "source": self.row.source,
+            "link": self.link,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """What the user asked for; an empty tuple means everything."""
+
+    rows: tuple[str, ...] = ()
+    transports: tuple[str, ...] = ()
+    authentication: tuple[str, ...] = ()
+    codecs: tuple[str, ...] = ()
+    ais: tuple[str, ...] = ()
+    ids: tuple[str, ...] = ()  #: of cases
+
+    def admits(self, case: Case) -> bool:
+        """Whether the case lies within the selection; an axis the case lacks is judged by its trunk's value."""
+        wanted = (
+            (self.rows, case.row.id),
+            (self.transports, case.axes["transport"]),
+            (self.authentication, case.axes["authentication"]),
+            (self.codecs, case.axes.get("codec", "")),
+            (self.ais, case.axes["ai"]),
+            (self.ids, case.id),
+        )
+        return all(not allowed or value in allowed or value == "" for allowed, value in wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A row without a case, or without one for some number or handover, and why."""
+
+    deployment: str
+    row: str
+    documented: bool  #: whether the guide asks for it
+    why: str
+    #: The number that is not called, or not for a handover; None: there is no case of the row at all.
+    line: str | None = None
+    not_now: bool = False  #: only since it is not the time of the numbers that it would call
+
+
+def every_row(deployment: Deployment, asked: Sequence[str] = ()) -> list[Cells]:
+    """The cells of each row of its integration; rows that take long have theirs where they are ``asked`` for by name."""
+    return [Cells(row, deployment, asked=row.id in asked) for row in integrations.find(deployment.integration).rows]
+
+
+def left_out(deployment: Deployment, every: Sequence[Cells] | None = None) -> list[LeftOut]:
+    """Every row that no case of the deployment proves, whatever is selected of the rest, every number that is not called now, or
+    where nobody of ours could look, every handover that none proves, and overflows; by the cells of :func:`every_row`, where
+    somebody has them already.
+    """
+    found = []
+    every = every_row(deployment) if every is None else every
+    for cells in every:
+        row = cells.row
+        if cells.why_none:
+            not_now = cells.is_postponed
+            found.append(LeftOut(deployment.name, row.id, row.documented, cells.why_none, not_now=not_now))
+        found += [LeftOut(deployment.name, row.id, row.documented, why, line, True) for line, why in cells.not_now()]
+        found += [LeftOut(deployment.name, row.id, row.documented, why, line) for line, why in cells.not_seen()]
+    for row, line, why in chain(unproved_handovers(deployment, every), unproved_overflows(deployment, every)):
+        found.append(LeftOut(deployment.name, row.id, row.documented, why, line))
+    return found
+
+
+def cases(deployments: Iterable[Deployment], selection: Selection = Selection()) -> list[Case]:
+    """All selected cases. Raises :class:`SelectionError` for a row or value that none of the deployments has."""
+    deployments = list(deployments)
+    for deployment in deployments:
+        rows = [row.id for row in integrations.find(deployment.integration).rows]
+        _all_known("leave_out", tuple(deployment.leave_out), rows, [deployment], prefix="")
+        required = tuple(row for row in deployment.require if row != DOCUMENTED)
+        _all_known("require", required, [DOCUMENTED, *rows], [deployment], prefix="")
+    there = [case for d in deployments for case in _of_deployment(d, selection.rows)]
+    known: dict[str, set[str]] = {
+        "row": {row.id for d in deployments for row in integrations.find(d.integration).rows},
+        "transport": {trunk.transport for d in deployments for trunk in d.trunks},
+        # a number of a trunk that takes calls by address may register with digest all the same
+        "auth": {case.axes["authentication"] for case in there}
+        | {t.authentication for d in deployments for t in d.trunks},
+        "codec": {codec for d in deployments for codec in d.axes.codecs},
+        "ai": {trunk.ai for d in deployments for trunk in d.trunks},
+    }
+    asked = {
+        "row": selection.rows,
+        "transport": selection.transports,
+        "auth": selection.authentication,
+        "codec": selection.codecs,
+        "ai": selection.ais,
+    }
+    for what, values in asked.items():
+        _all_known(what, values, known[what], deployments)
+    found = [case for case in there if selection.admits(case)]
+    if unknown := set(selection.ids) - {case.id for case in found}:
+        raise SelectionError(
+            f"{min(unknown)}: no such case here (one of {len(unknown)}); allowed: ids that --plan shows"
+        )
+    if not found and selection == Selection():
+        raise SelectionError("\n".join(map(_why_nothing, deployments)))
+    if not found:
+        raise SelectionError(
+            "no case is left by --row, --transport, --auth, --codec and --ai together; allowed: fewer of them"
+        )
+    if twice := [name for name, times in Counter(case.id for case in found).items() if times > 1]:
+        alike = " and ".join(", ".join(case.axes.values()) for case in found if case.id == twice[0])
+        raise SelectionError(
+            f"{twice[0]}: two cases have this id ({alike}); allowed: names of deployments, trunks, lines and handovers that differ "
+            "in more than blanks and dashes, also where an id has one behind the other"
+        )
+    return found
+
+
+def _why_nothing(deployment: Deployment) -> str:
+    """Why no row has a case, by the reason that most of them give."""
+    ((why, rows),) = Counter(left.why for left in left_out(deployment) if left.line is None).most_common(1)
+    return f"{deployment.name}: no row has a case, {rows} of them since {why}; allowed: what a row needs"
+
+
+def calls_of(case: Case, deployment: Deployment) -> list[PlannedCall]:
+    """Every call of a case, in order; the tests hold this against what cases really dial."""
+    return list(case.row.calls(Cell(deployment, deployment.trunk(case.trunk), case.line or "", case.axes)))
+
+
+def why_not_now(case: Case, deployment: Deployment, at: datetime) -> str | None:
+    """Why the number of a planned case is not called ``at`` that moment: it is not its time, or about to begin or end."""
+    if case.line is None:
+        return None
+    moments = (at - _CLOCKS_DIFFER, at, at + _CLOCKS_DIFFER)
+    wrong = [deployment.is_open(case.line, moment) == case.row.out_of_hours for moment in moments]
+    if not any(wrong):
+        return None
+    hours = f"its hours ({deployment.lines[case.line].hours})"
+    if all(wrong):
+        return f"{hours} have begun or ended since the run was planned"
+    return f"{hours} begin or end now, by whichever clock the platform goes"
+
+
+def why_never_passed(case: Case, deployment: Deployment) -> str | None:
+    """Why a case may fail and cannot pass: nobody can tell all it asks, as strongly as the file asks for it.
+
+    Of audio with an AI that names no marks only words and an experiment tell, and the platform's report of landings not all.
+    """
+    report, required = deployment.platform.report, case.required_findings
+    if case.axes["ai"] == "synthflow" and AUDIO_TO_AI in required and (why := _why_audio_stays_unknown(deployment)):
+        return why
+    if report is None or not _is_reported(case, deployment):
+        return None
+    if shown_by_others(case, deployment):
+        return "the platform's report does not tell its landing from that of another call that is handed over with the same number"
+    is_seen_at_ai = case.axes["ai"] == "stand-in"  # from when until when the platform rang it
+    if TIMING_WITHIN in required or (TIMING in required and not is_seen_at_ai):
+        return "the platform's report does not say when the group's phones rang"
+    if report.strength is None:
+        return 'nobody hears the people there (platform.report.strength = "unknown" does without that)'
+    return None
+
+
+def _why_audio_stays_unknown(deployment: Deployment) -> str | None:
+    expect, synthflow = deployment.expect, deployment.synthflow
+    if synthflow is not None and {"marks", "in-band"} & set(synthflow.witness):
+        return None
+    if expect.strength == "proved":
+        return 'this AI names no marks, and nothing else proves audio (expect.strength = "confirmed" asks for less)'
+    if expect.strength == "confirmed" and deployment.transcript == "none" and not expect.experiment:
+        return "there is no transcript, and nothing else confirms audio (expect.experiment = true does)"
+    return None
+
+
+def seconds_of(case: Case, deployment: Deployment, timings: Timings) -> float:
+    """About how long a case's calls last: what its row takes, and what the file has them wait for."""
+    minutes = case.axes.get("minutes")
+    seconds = case.row.seconds if minutes is None else 60.0 * int(minutes)
+    if case.line is None or case.row.moment == "campaign":  # whose customer hears no announcement
+        return seconds
+    entry, handover = deployment.lines[case.line], case.handover(deployment)
+    seconds += entry.announcement_s
+    if TIMING in case.required_findings:
+        seconds += timings.ring_timeout_s
+    group = entry.closed if case.row.out_of_hours else entry.group
+    if VOICEMAIL in case.required_findings and group is not None:  # nobody is there, so that it ends no sooner
+        seconds += deployment.groups[group].queue_s
+    if case.axes.get("ask") == "silence" and case.axes["ai"] == "synthflow":
+        seconds += deployment.escalation.silence_s
+    if case.row.hands_over == "warm" and handover is not None and case.axes["ai"] == "synthflow":
+        seconds += handover.briefing_s
+    if (report := deployment.platform.report) is not None and _is_reported(case, deployment):
+        seconds += report.stay_s
+    return seconds
+
+
+def waits_of(case: Case, deployment: Deployment) -> float:
+    """For how long a case may wait besides its calls, in seconds.
+
+    For the limits to let it call, a number to register again, a campaign to call, words to come, the platform's report to list it.
+    """
+    campaign, report, synthflow = deployment.campaign, deployment.platform.report, deployment.synthflow
+    seconds = (len(calls_of(case, deployment)) + _MORE_CALLS) / deployment.limits.calls_per_second
+    if synthflow is not None and deployment.transcript == "after":
+        seconds += synthflow.transcript_within_s
+    if case.row.moment == "registration":
+        seconds += _LONGEST_REGISTRATION_S
+    if case.row.moment == "campaign" and campaign is not None:
+        seconds += campaign.calls_within_s if campaign.trigger == "http" else campaign.manual_within_s
+    if report is not None and _is_reported(case, deployment):
+        seconds += report.within_s + report.timeout_s
+    return seconds
+
+
+def _is_reported(case: Case, deployment: Deployment) -> bool:
+    """Whether the platform's report alone tells of its landing."""
+    return LANDING in case.required_findings and any(map(deployment.is_reported, landing_groups(case, deployment)))
+
+
+def landing_looks_like(case: Case, deployment: Deployment) -> Iterator[tuple[str, list[str]]]:
+    """Each group that a call of the case is to land with and is not told from others by who rings there at first, and these."""
+    if LANDING in case.required_findings:
+        for name in dict.fromkeys(landing_groups(case, deployment)):
+            first = deployment.groups[name].first_turn
+            if first and (alike := deployment.alike(name, first)):
+                yield name, alike
+
+
+def shown_by_others(case: Case, deployment: Deployment) -> bool:
+    """Whether the number that a warm transfer shows is no caller's, and calls of other people come to the group with it, too."""
+    handover = case.handover(deployment)
+    if case.row.hands_over != "warm" or handover is None or handover.transfer_caller_id not in ("agent", "fixed"):
+        return False
+    if deployment.synthflow is not None and deployment.synthflow.shared:
+        return True
+    # others come there by assistants that the file does not have, which may show the company's number as well
+    return handover.transfer_caller_id == "fixed" and deployment.groups[deployment.lands_at(handover)].shared
+
+
+def landing_groups(case: Case, deployment: Deployment) -> Iterator[str]:
+    """The groups that a call of the case is to land with."""
+    called = {call.number for call in calls_of(case, deployment)}
+    yield from (name for name, group in deployment.groups.items() if group.address in called)
+    if case.line is None:
+        return
+    entry = deployment.lines[case.line]
+    handover = case.handover(deployment)
+    if entry.group is not None and not case.row.out_of_hours:
+        yield entry.group
+    if case.row.moment == "transfer" and handover is not None:
+        topic = handover.transfer_topic
+        yield from (name for name, group in deployment.groups.items() if topic and group.topic == topic)
+    if case.row.out_of_hours and entry.closed is not None:
+        yield entry.closed
+    lands_elsewhere = case.row.moment in ("transfer", "people")
+    if entry.fallback is not None and not lands_elsewhere and LANDING in case.required_findings:
+        yield entry.fallback
+
+
+def _all_known(
+    what: str, values: Sequence[str], known: Iterable[str], deployments: Sequence[Deployment], prefix: str = "--"
+) -> None:
+    for value in values:
+        if value in known:
+            continue
+        whose = (one.name for one in integrations.loadable() if any(row.id == value for row in one.rows))
+        elsewhere = next(whose, None) if what == "row" else None
+        names = ", ".join(d.name for d in deployments)
+        known = sorted(known)
+        hint = f" (it is a row of {elsewhere})" if elsewhere else nearest(value, known)
+        raise SelectionError(f"{prefix}{what} {value}: not in {names}{hint}; allowed: {', '.join(known)}")
+
+
+def _of_deployment(deployment: Deployment, asked_rows: Sequence[str]) -> Iterator[Case]:
+    for row in integrations.find(deployment.integration).rows:
+        if not asked_rows or row.id in asked_rows:
+            yield from cases_of(Cells(row, deployment, asked=row.id in asked_rows))
+
+
+def cases_of(cells: Cells) -> Iterator[Case]:
+    """The case of each cell."""
+    for cell in cells.cells:
+        yield _case(cells.row, integrations.find(cell.deployment.integration), cell, cells.unseen)
+
+
+def _case(row: Row, integration: Integration, cell: Cell, hidden: Mapping[str, str]) -> Case:
+    required = dict(row.required_in(cell.axes))
+    unseen = dict(hidden) if cell.ai == "synthflow" else {}
+    if LANDING in required:
+        unseen |= sight.unseen_at_people(cell)
+    if not sight.has_bystanders(cell, row.moment, lands=LANDING in required):
+        required.pop(LANDING_OTHERS, None)
+    return Case(
+        row=row,
+        deployment=cell.deployment.name,
+        integration=integration.name,
+        trunk=cell.trunk.name,
+        line=cell.line or None,
+        axes=dict(cell.axes),
+        required_findings=required,
+        dispensable=unseen,
+        title=row.title,
+        link=integration.link(row),
+    )
+
+
+#: A telephone number, as a customer who keeps numbers in a spreadsheet may name a line.
+_NUMBER = re.compile(r"\+?\d(?:[-.]*\d){6,}")
+
+
+#: Eight digits in a row could read as a number.
+_LETTERS = str.maketrans("0123456789", "ghijklmnop")
+
+
+@cache
+def _in_id(value: str) -> str:
+    """An axis' value within a case's id: text of the customer's own as plain ASCII, told apart by a hash where that loses some.
+
+    Of a telephone number the last four digits stay. An id stands in every record of the run and is what its cases are told apart
+    by: it has nothing that may have to be masked in one place and not in another.
+    """
+    plain = re.sub(
+        r"[^A-Za-z0-9.+]+", "-", unicodedata.normalize("NFKD", value).encode("ascii", "ignore").decode()
+    ).strip("-")
+    plain = _NUMBER.sub(lambda found: re.sub(r"\D", "", found[0])[-4:], plain)
+    plain = re.sub(r"\+(?=\d)", "", plain)  # with what follows it in the id it could read as a number
+    if plain == value or plain == value.replace(" ", "-"):
+        return plain
+    return f"{plain}~{name_hash(value)}"
+
+
+def name_hash(name: str) -> str:
+    """Eight letters that tell a name apart from hundreds of others where nothing else is left of it."""
+    return hashlib.sha256(name.encode()).hexdigest()[:8].translate(_LETTERS)

@@ -1,0 +1,219 @@
+"""What is new between two runs of one scope: newly failing, fixed, still failing, flaky, slower, rows and cases lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from typing_extensions import TypedDict
+
+from harness.calls.verdict import Verdict
+from harness.report.history import Result, Run
+
+#: A case is slower when it takes this much longer than before, both as a factor and in seconds: audio and ring times
+#: vary by less on a machine that is not overloaded.
+SLOWER_FACTOR, SLOWER_S = 1.5, 2.0
+
+
+@dataclass(frozen=True)
+class Slower(Result):
+    """A case that passed and took longer than before."""
+
+    before_s: float = 0.0
+
+
+class DifferenceDocument(TypedDict):
+    """One deployment at one site, in the older and the newer run."""
+
+    deployment: str
+    site: str
+    old: str
+    new: str
+    incomparable: str  # why the runs cannot be compared; the lists are then empty
+    newly_failing: Sequence[Result]
+    fixed: Sequence[Result]
+    still_failing: Sequence[Result]
+    not_run_before: Sequence[Result]
+    flaky: Sequence[Result]  # passed on retry
+    slower: Sequence[Slower]
+    lost_cases: Sequence[Result]
+    lost_rows: Sequence[str]
+    news: bool  # something fails anew, or is not verified any more
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """One deployment at one site, then and now. Cases by id; each list is in order of rows."""
+
+    deployment: str
+    site: str
+    old: str
+    new: str
+    incomparable: str = ""  #: why the two cannot be compared; the lists are then empty
+    newly_failing: tuple[Result, ...] = ()
+    fixed: tuple[Result, ...] = ()
+    still_failing: tuple[Result, ...] = ()
+    not_run_before: tuple[Result, ...] = ()  #: passed, and nobody knows how they were then
+    flaky: tuple[Result, ...] = ()  #: passed, but not at the first attempt
+    slower: tuple[Slower, ...] = ()
+    lost_cases: tuple[Result, ...] = ()  #: as they were
+    lost_rows: tuple[str, ...] = ()
+
+    @property
+    def news(self) -> bool:
+        """Whether somebody should look: what fails anew, or is not verified any more."""
+        return bool(self.incomparable or self.newly_failing or self.lost_cases or self.lost_rows)
+
+    def plain(self) -> DifferenceDocument:
+        """For :func:`harness.support.files.json_file.text`."""
+        return {
+            "deployment": self.deployment,
+            "site": self.site,
+            "old": self.old,
+            "new": self.new,
+            "incomparable": self.incomparable,
+            "newly_failing": self.newly_failing,
+            "fixed": self.fixed,
+            "still_failing": self.still_failing,
+            "not_run_before": self.not_run_before,
+            "flaky": self.flaky,
+            "slower": self.slower,
+            "lost_cases": self.lost_cases,
+            "lost_rows": self.lost_rows,
+            "news": self.news,
+        }
+
+
+def compare(old: Sequence[Run], new: Sequence[Run]) -> list[Difference]:
+    """A difference for each deployment and site of either run."""
+    then = {(run.deployment, run.site): run for run in old}
+    now = {(run.deployment, run.site): run for run in new}
+    return [_compare(place, then.get(place), now.get(place)) for place in dict.fromkeys((*then, *now))]
+
+
+def _compare(place: tuple[str, str], old: Run | None, new: Run | None) -> Difference:
+    same: dict[str, Any] = {
+        "deployment": place[0],
+        "site": place[1],
+        "old": old.run if old else "",
+        "new": new.run if new else "",
+    }
+    if old is None or new is None:
+        return Difference(**same, incomparable=f"only the {'new' if old is None else 'old'} run verified it")
+    if old.key != new.key:
+        return Difference(**same, incomparable=_unlike(old, new))
+    before = {result.case: result for result in old.results}
+    after = {result.case: result for result in new.results}
+    both = [(before[case], result) for case, result in after.items() if case in before]
+    ran = {case: result for case, result in before.items() if result.attempts}
+    lost = [result for case, result in ran.items() if case not in after or not after[case].attempts]
+    return Difference(
+        **same,
+        newly_failing=tuple(
+            [n for o, n in both if _fails_anew(o, n)]
+            + [result for case, result in after.items() if case not in before and not _passed(result)]
+        ),
+        fixed=tuple(n for o, n in both if not _passed(o) and _passed(n) and o.attempts),
+        not_run_before=tuple(n for case, n in after.items() if _passed(n) and case not in ran),
+        still_failing=tuple(n for o, n in both if not _passed(n) and n.attempts and not _fails_anew(o, n)),
+        flaky=tuple(result for result in after.values() if _passed(result) and result.attempts > 1),
+        slower=tuple(_slower(o, n) for o, n in both if _passed(o) and _passed(n) and _is_slower(o.wall_s, n.wall_s)),
+        lost_cases=tuple(lost),
+        lost_rows=tuple(sorted({result.row for result in ran.values()} - {r.row for r in new.results if r.attempts})),
+    )
+
+
+def _unlike(old: Run, new: Run) -> str:
+    if old.faults != new.faults:
+        return f"not the same faults are injected: {', '.join(old.faults) or 'none'} then, {', '.join(new.faults) or 'none'} now"
+    then, now = ({result.case: None for result in run.results} for run in (old, new))
+    if then.keys() != now.keys():
+        alone = {"then": [case for case in then if case not in now], "now": [case for case in now if case not in then]}
+        said = "; ".join(f"only {when} {_some(cases)}" for when, cases in alone.items() if cases)
+        return f"not the same cases were asked for: {said}"
+    return "the deployment file, the timings or the expression of -k are not the same"
+
+
+def _some(cases: Sequence[str], most: int = 3) -> str:
+    more = f" and {len(cases) - most} more" if len(cases) > most else ""
+    return ", ".join(cases[:most]) + more
+
+
+def _passed(result: Result) -> bool:
+    return result.verdict == Verdict.PASSED
+
+
+def _fails_anew(old: Result, new: Result) -> bool:
+    """Whether the case did not pass, and that is not known from before: it had passed or not run, or nothing was known of the
+    system under test where that fails now.
+    """
+    if _passed(new) or not new.attempts:
+        return False
+    return _passed(old) or not old.attempts or new.verdict == Verdict.FAILED != old.verdict
+
+
+def _slower(old: Result, new: Result) -> Slower:
+    return Slower(**vars(new), before_s=old.wall_s)
+
+
+def _is_slower(before: float, after: float) -> bool:
+    return after > before * SLOWER_FACTOR and after > before + SLOWER_S
+
+
+#: Each list, with the words for it.
+_LISTS: Mapping[str, str] = {
+    "newly_failing": "newly failing",
+    "lost_cases": "not run any more",
+    "still_failing": "still failing",
+    "fixed": "fixed",
+    "not_run_before": "not run before",
+    "flaky": "flaky (passed on retry)",
+}
+
+
+def lines(difference: Difference) -> Iterable[tuple[str, str, str]]:
+    """(what, case, why) for each entry, the news first."""
+    if difference.incomparable:
+        yield "cannot be compared", f"{difference.deployment} at {difference.site or 'local'}", difference.incomparable
+    for row in difference.lost_rows:
+        yield "row lost", row, "none of its cases has a result any more"
+    for name, words in _LISTS.items():
+        for result in getattr(difference, name):
+            yield words, result.case, _why(name, result)
+    for result in difference.slower:
+        yield "slower", result.case, f"{result.wall_s:.1f} s, before {result.before_s:.1f} s"
+
+
+def _why(name: str, result: Result) -> str:
+    match name:
+        case "newly_failing" | "still_failing":
+            return f"{result.verdict}: {result.cause}" if result.cause else result.verdict
+        case "lost_cases":
+            return f"{result.verdict} before"
+        case "flaky":
+            return f"{result.attempts} attempts"
+        case "not_run_before":
+            return result.verdict
+        case _:
+            return ""
+
+
+def markdown(differences: Sequence[Difference]) -> str:
+    """A table for a comment or a chat."""
+    parts = []
+    for one in differences:
+        parts.append(
+            f"### {_cell(one.deployment)} at {_cell(one.site or 'local')}: {_cell(one.old or '–')} → {_cell(one.new or '–')}\n"
+        )
+        found = list(lines(one))
+        if found:
+            parts.append("| what | case | why |\n|---|---|---|")
+            parts += [f"| {_cell(what)} | {_cell(case)} | {_cell(why)} |" for what, case, why in found]
+        else:
+            parts.append("No difference.")
+    return "\n".join(parts) + "\n"
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")

@@ -1,0 +1,345 @@
+"""One night: verify, compare with the last good night of the same scope, keep what was found, and say what has changed."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shlex
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from harness.calls.verdict import Verdict
+from harness.errors import DamagedHistoryError, MistakeError
+from harness.report import history, rerun, scope
+from harness.report.case_page import short_path
+from harness.report.causes import grouped
+from harness.report.evidence import key_of
+from harness.report.history import Run
+from harness.report.nightly import bounds, page, store
+from harness.report.nightly.alerts import Alert, AlertCause, alert_of
+from harness.report.nightly.bounds import Bound
+from harness.report.nightly.compare import Difference, compare
+from harness.report.nightly.news import News, news_of, problem_of
+from harness.report.nightly.store import Night
+from harness.report.run import history_of, read_cases, read_planned, require_outside_of_runs, scope_of
+from harness.report.summary import latest
+from harness.support.files import own_directories
+from harness.support.forkserver import PYTHON
+from harness.support.mask import mask_text
+
+#: How many nights the page shows, and how far back a last good night is looked for.
+NIGHTS, LOOK_BACK = 30, 400
+_PASSED, _FAILED = 0, 1
+#: So soon a night notices that it was asked to end.
+_MOMENT_S = 0.2
+#: What problems that are no case's begin or end with, or hold.
+_LOST = ": not verified any more"
+_INTERRUPTED = ": interrupted: "
+_OUTSIDE = "broke outside of any case: "
+_UNPLANNED = ": not planned"
+_ENDED = "the verification ended with exit code"
+#: How a line begins that says what the verification could not do.
+_MISTAKE = "ERROR: "
+_HARNESS = "import sys; from harness.run.cli.entry import main; sys.argv[0] = 'harness'; main()"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinishedNight:
+    """What a night left behind."""
+
+    night: Night
+    runs: tuple[Run, ...]
+    differences: tuple[Difference, ...]  #: to the last good night; empty for a scope that never had one
+    news: News  #: since the night before
+    alert: Alert | None
+    page: Path
+    histories: tuple[tuple[Run, ...], ...]  #: of each deployment and site, its nights of the same scope
+    notes: tuple[str, ...] = ()  #: a line for each damaged history that was set aside
+
+
+def one_night(
+    files: Sequence[Path], reports: Path, *, series: str, bound: Sequence[Bound], more: Sequence[str]
+) -> FinishedNight:
+    """Run a night. ``more`` are further options of ``harness verify``. Raises :class:`MistakeError` while another one goes on."""
+    with _alone(reports):
+        began, before, damaged = time.time(), _runs(reports), history.damaged(reports)
+        asked = ["verify", *map(str, files), "--reports", str(reports), *more]
+        code, mistakes = _verify([*PYTHON, "-c", _HARNESS, *asked])
+        # somebody may have begun another run here meanwhile
+        run = max((name for name in _runs(reports) - before if _is_of(reports / name, asked)), default="")
+        notes = [
+            f"{reports / history.FILE}: was damaged; it is now {name}, and a new history begins"
+            for name in sorted(history.damaged(reports) - damaged)  # the verification found it first
+        ]
+        return conclude(reports, run, code, began, series=series, bound=bound, mistakes=mistakes, notes=notes)
+
+
+def _is_of(run: Path, asked: Sequence[str]) -> bool:
+    """Whether a run is of that command line of ``harness``."""
+    found = scope.read(run)
+    return found is not None and found.command == shlex.join(["harness", *asked])
+
+
+def _verify(command: Sequence[str]) -> tuple[int, tuple[str, ...]]:
+    """Its exit code, and the lines that it said what it could not do with; they are shown as they come."""
+    mistakes: list[str] = []
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, errors="replace") as verification:
+        assert verification.stderr is not None
+        ended = _passing_on(verification.stderr, mistakes)
+        try:
+            try:
+                _wait_for(ended)
+            except KeyboardInterrupt:
+                # It hangs up, and makes its reports; asked by a terminal as well, it is no matter.
+                verification.terminate()
+                _wait_for(ended)
+                raise
+        except BaseException:
+            verification.kill()
+            raise
+    return verification.returncode, tuple(mistakes)
+
+
+def _wait_for(ended: threading.Event) -> None:
+    """Wait for it. A signal that comes just before a wait itself, or to another thread, does not end that wait."""
+    while not ended.wait(_MOMENT_S):
+        pass
+
+
+def _passing_on(said: IO[str], mistakes: list[str]) -> threading.Event:
+    """Show the lines as they come, and keep the mistakes; what is returned tells when there are no more."""
+    ended = threading.Event()
+
+    def pass_on() -> None:
+        for line in said:
+            with suppress(OSError):  # nobody reads it any more, and the night goes on
+                print(line, end="", file=sys.stderr, flush=True)
+            if line.startswith(_MISTAKE):
+                mistakes.append(mask_text(line.removeprefix(_MISTAKE).strip()))  # it goes to chats
+        ended.set()
+
+    threading.Thread(target=pass_on, name="stderr", daemon=True).start()
+    return ended
+
+
+def conclude(
+    reports: Path,
+    run: str,
+    code: int,
+    began: float,
+    *,
+    series: str,
+    bound: Sequence[Bound],
+    mistakes: Sequence[str] = (),
+    notes: Sequence[str] = (),
+) -> FinishedNight:
+    """Judge a night by the run it made (none: an empty name) and what it said that it could not do, and record it.
+
+    A damaged history is set aside, and the night is the first of a new one. ``notes`` are lines for people, as
+    :attr:`FinishedNight.notes`.
+    """
+
+    def judged(notes: Sequence[str]) -> FinishedNight:
+        return _judged(reports, run, code, began, series=series, bound=bound, mistakes=mistakes, notes=notes)
+
+    try:
+        return judged(notes)
+    except DamagedHistoryError as error:
+        return judged([*notes, history.set_aside(reports / history.FILE, error)])
+
+
+def _judged(
+    reports: Path,
+    run: str,
+    code: int,
+    began: float,
+    *,
+    series: str,
+    bound: Sequence[Bound],
+    mistakes: Sequence[str],
+    notes: Sequence[str],
+) -> FinishedNight:
+    past = reports / history.FILE
+    runs = tuple(history_of(reports / run)) if run else ()
+    causes = _causes(reports / run) if run else ()
+    outside = tuple(_outside_of_cases(reports / run, runs)) if run else ()
+    history.append(past, runs)
+    before = [history.read(past, key=one.key, most=LOOK_BACK) for one in runs]
+    good = [_last_good(found, this) for found, this in zip(before, runs, strict=True)]
+    differences = [d for old, new in zip(good, runs, strict=True) if old for d in compare([old], [new])]
+    problems = [*_problems(runs, differences), *bounds.breaches(bound, runs), *outside]
+    if code and not outside and all(one.good for one in runs):
+        problems.append(": ".join([f"{_ENDED} {code}", *mistakes[:1]]))
+    if not code and not runs:  # of --plan, say, or another --reports
+        problems.append(f"the verification left no results in {reports}")
+    earlier = store.read(past, series, most=NIGHTS)
+    night = Night(
+        series=series,
+        began=began,
+        ended=time.time(),
+        code=code or (_FAILED if problems else _PASSED),
+        run=run,
+        problems=tuple(problems),
+    )
+    nights = [*earlier, night][-NIGHTS:]
+    names = {one.run for one in nights}
+    shown = before or _of_the_night_before(past, nights)
+    histories = tuple(tuple(one for one in found if one.run in names) for found in shown)
+    told, since = _told_before(earlier)
+    news = news_of(told, problems, _verified(runs), lambda problem: _is_open(problem, bound, runs), since)
+    page.write(written := reports / page.FILE, nights, histories, causes, news, differences)
+    store.append(past, night)  # last: what a night could not tell is told by the next one
+    where = "\n".join([*notes, f"See {_page_of(reports / run, written, causes)}"])
+    alert = alert_of(series, news, problems, where, causes)
+    return FinishedNight(
+        night=night,
+        runs=runs,
+        differences=tuple(differences),
+        news=news,
+        alert=alert or (Alert(f"{series}: the history was damaged", where) if notes else None),
+        page=written,
+        histories=histories,
+        notes=tuple(notes),
+    )
+
+
+def _page_of(run: Path, nights: Path, causes: Sequence[AlertCause]) -> Path:
+    """The page to look at: the report of the night's run, where it has left one and something in it did not pass."""
+    return run / "report.html" if causes and (run / "report.html").is_file() else nights
+
+
+def _of_the_night_before(past: Path, nights: Sequence[Night]) -> list[list[Run]]:
+    """What the last night with results is compared with, for the page of one that left none."""
+    every = history.read(past, most=LOOK_BACK)
+    made = {run.run for run in every}
+    last = next((one.run for one in reversed(nights) if one.run in made), None)
+    return [history.read(past, key=run.key, most=LOOK_BACK) for run in every if run.run == last]
+
+
+def check_fresh(reports: Path, series: str, hours: float) -> str:
+    """Why nobody can rely on the nights: none has ended in the last ``hours``; empty when one has."""
+    nights = store.read(reports / history.FILE, series, most=1)
+    if not nights:
+        return f"{series}: there was no night yet in {reports}"
+    age = (time.time() - nights[-1].ended) / 3600
+    if age < -hours:  # the clock was ahead, or is behind
+        return f"{series}: the last night ended {-age:.1f} hours ahead of this machine's clock"
+    return f"{series}: the last night ended {age:.1f} hours ago, more than {hours:g}" if age > hours else ""
+
+
+def _told_before(nights: Sequence[Night]) -> tuple[tuple[str, ...], str]:
+    """The problems of the last night that was told, and what the next night's news is since; empty where there was no night."""
+    if not nights:
+        return (), ""
+    told = next((one.problems for one in reversed(nights) if one.told), ())
+    return told, News.since if nights[-1].told else "the last alert that could be sent, if any"
+
+
+def _problems(runs: Sequence[Run], differences: Sequence[Difference]) -> Iterator[str]:
+    """Each in words that stay the same from night to night, so that only what changes is told."""
+    for run in runs:
+        if run.interrupted:
+            yield f"{_interrupted(run)}{run.interrupted}"
+        for result in run.results:
+            never_run = run.interrupted and not result.attempts  # the interruption says it all
+            if result.verdict != Verdict.PASSED and not never_run:
+                yield _problem(result.case, run.site, result.verdict)
+    for difference in differences:
+        for row in difference.lost_rows:
+            yield f"{row} of {difference.deployment}{_LOST}"
+
+
+def _outside_of_cases(run: Path, runs: Sequence[Run]) -> Iterator[str]:
+    """What makes a run fail or break though all its cases may have passed, in words as above."""
+    planned, end = read_planned(run)
+    for line in dict.fromkeys(end.broke):
+        yield f"{_OUTSIDE}{mask_text(line.replace(run.name, '…'))}"  # a path in it would make it new each night
+    found = scope_of(run, planned)
+    for line in scope.missing(found) if found else ():
+        yield f"required, and not run: {line}"
+    reported = {(one.site, result.case) for one in runs for result in one.results}
+    for site, case in sorted(reported - {key_of(one) for one in planned}):
+        yield f"{_named(case, site)}{_UNPLANNED}"
+
+
+def _is_open(problem: str, bound: Sequence[Bound], runs: Sequence[Run]) -> bool:
+    """Whether nobody looked this night at what an earlier problem is about, which is no case's."""
+    if not runs:
+        return not problem.startswith(_ENDED)  # which is about that night alone
+    if problem.startswith(_OUTSIDE) or problem.endswith(_UNPLANNED):
+        return any(run.interrupted for run in runs)
+    if _INTERRUPTED in problem:
+        return not any(problem.startswith(_interrupted(run)) for run in runs if not run.interrupted)
+    if problem.endswith(_LOST):
+        ran = {f"{result.row} of {run.deployment}{_LOST}" for run in runs for result in run.results if result.attempts}
+        return problem not in ran
+    return bounds.is_open(problem, bound, runs)
+
+
+def _interrupted(run: Run) -> str:
+    """What a problem begins with that says why the run was interrupted in this deployment and at this site."""
+    return f"{_named(run.deployment, run.site)}{_INTERRUPTED}"
+
+
+def _problem(case: str, site: str, verdict: str) -> str:
+    return problem_of(_named(case, site), verdict)
+
+
+def _verified(runs: Sequence[Run]) -> set[str]:
+    known = (Verdict.PASSED, Verdict.FAILED)
+    return {_named(one.case, run.site) for run in runs for one in run.results if one.verdict in known}
+
+
+def _named(what: str, site: str) -> str:
+    return f"{what}{f' at {site}' if site else ''}"
+
+
+def _causes(run: Path) -> tuple[AlertCause, ...]:
+    """What the cases that did not pass have in common, the first to mend on top."""
+    return tuple(
+        AlertCause(
+            group.headline,
+            tuple(_problem(case.id, case.site, str(case.verdict)) for case in group.cases),
+            fix=group.said("fix"),
+            owner=group.said("owner"),
+            where=group.where,
+            explain=rerun.explain(short_path(run), group.cases[0]),
+        )
+        for group in grouped(latest(read_cases(run)))
+    )
+
+
+def _last_good(runs: Sequence[Run], this: Run) -> Run | None:
+    """The last one before it: of a clock that was ahead there may be one that seems to follow."""
+    return next((run for run in reversed(runs) if run.good and run.run != this.run and run.began <= this.began), None)
+
+
+def _runs(reports: Path) -> set[str]:
+    return {path.parent.name for path in reports.glob(f"*/{scope.FILE}") if not path.parent.is_symlink()}
+
+
+@contextmanager
+def _alone(reports: Path) -> Iterator[None]:
+    """Two nights at once would take each other's runs for their own."""
+    require_outside_of_runs(reports)
+    try:
+        reports.mkdir(parents=True, exist_ok=True)
+        file = own_directories.shared_file(reports / ".nightly.lock")
+    except OSError as error:
+        what = f"cannot be written to: {error.strerror}"
+        raise MistakeError(f"--reports {reports}: {what}; allowed: a directory that can be") from None
+    try:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise MistakeError(f"{reports}: another night is under way here; allowed: one at a time") from None
+        yield
+    finally:
+        os.close(file)

@@ -1,0 +1,123 @@
+"""The page of the last nights: rows × nights, figures as small charts, flaky cases. One file that needs nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from jinja2 import PackageLoader
+from markupsafe import Markup
+
+from harness.report.history import Run
+from harness.report.kpi import KPIS
+from harness.report.markup import printable
+from harness.report.nightly.alerts import AlertCause, summary, unexplained
+from harness.report.nightly.compare import Difference, lines
+from harness.report.nightly.flakes import rates
+from harness.report.nightly.news import News
+from harness.report.nightly.store import Night
+from harness.report.pages import environment
+from harness.support.files import whole_file
+
+FILE = "nightly.html"
+_WIDTH, _HEIGHT, _PAD = 150.0, 30.0, 3.0
+_LETTERS = {"passed": "✓", "failed": "F", "broken": "B", "not observable": "N"}
+
+
+def write(
+    path: Path,
+    nights: Sequence[Night],
+    histories: Sequence[Sequence[Run]],
+    causes: Sequence[AlertCause],
+    news: News,
+    differences: Sequence[Difference] = (),
+) -> None:
+    """Write the page.
+
+    ``histories`` has for each deployment and site of the last night its runs of the same scope, oldest first, ``causes`` what
+    the problems of the last night have in common, ``news`` what has changed since the night before, ``differences`` since the
+    last good night.
+    """
+    template = environment().overlay(loader=PackageLoader("harness.report.nightly")).get_template("nightly.html.j2")
+    tables = [_table(nights, runs) for runs in histories if runs]
+    text = template.render(
+        nights=nights,
+        last=nights[-1],
+        last_has_results=any(run.run == nights[-1].run for runs in histories for run in runs),
+        causes=causes,
+        plain=unexplained(nights[-1].problems, causes),
+        news=news,
+        news_in_words=summary(news, nights[-1].problems),
+        differences=[(one, list(lines(one))) for one in differences],
+        tables=tables,
+        faults=sorted({fault for runs in histories for fault in (runs[-1].faults if runs else ())}),
+        letters=_LETTERS,
+        kpis=KPIS,
+        report=lambda run: _report_of(path.parent, run),
+    )
+    whole_file.write(path, printable(text))
+
+
+def _table(nights: Sequence[Night], runs: Sequence[Run]) -> dict[str, Any]:
+    by_name = {run.run: run for run in runs}
+    columns = [(night, by_name.get(night.run)) for night in nights]
+    rows = sorted({row for run in runs for row in run.rows})
+    return {
+        "name": runs[-1].deployment,
+        "site": runs[-1].site or "local",
+        "columns": [(night.when[5:], night.when, night.run) for night, _ in columns],
+        "rows": [
+            {
+                "row": row.partition("/")[2],
+                "cells": [(night.when, _cell(run, row, night)) for night, run in columns],
+                "charts": [chart for kpi in KPIS if (chart := _chart(row.partition("/")[2], kpi, columns))],
+            }
+            for row in rows
+        ],
+        "flakes": rates([run for _, run in columns if run]),
+    }
+
+
+def _report_of(home: Path, run: str) -> str:
+    """The link to a run's report; empty where it is gone, as the evidence of an old night may be."""
+    return f"{quote(run)}/report.html" if run and (home / run / "report.html").is_file() else ""
+
+
+def _cell(run: Run | None, row: str, night: Night) -> str:
+    if run is None:
+        return "another scope" if night.run else "no run"
+    return run.rows.get(row, "not run")
+
+
+def _chart(row: str, kpi: str, columns: Sequence[tuple[Night, Run | None]]) -> tuple[str, Markup] | None:
+    """The figure's name with its last value, and the chart; None where there are not two values."""
+    values = [run.kpis.get(row, {}).get(kpi) if run else None for _, run in columns]
+    known = [value for value in values if value is not None]
+    if len(known) < 2:
+        return None
+    words = f"{kpi} of {row}: {known[-1]:g} last, {min(known):g} to {max(known):g}"
+    return f"{kpi} {known[-1]:.3g}", Markup(sparkline(values, words))
+
+
+def sparkline(values: Sequence[float | None], title: str) -> str:
+    """A line chart of a value a night as inline SVG; a night without one interrupts the line."""
+    known = [value for value in values if value is not None]
+    low, span = min(known), (max(known) - min(known)) or 1.0
+    step = (_WIDTH - 2 * _PAD) / max(1, len(values) - 1)
+    parts, pen = [], "M"
+    for index, value in enumerate(values):
+        if value is None:
+            pen = "M"
+            continue
+        y = _HEIGHT - _PAD - (value - low) / span * (_HEIGHT - 2 * _PAD)
+        parts.append(f"{pen}{_PAD + index * step:.1f},{y:.1f}")
+        pen = "L"
+    # a point that stands alone is drawn by its round cap
+    path = " ".join(parts) + (" h0" if parts[-1].startswith("M") else "")
+    label = Markup.escape(title)
+    return (
+        f'<svg viewBox="0 0 {_WIDTH:g} {_HEIGHT:g}" width="{_WIDTH:g}" height="{_HEIGHT:g}" role="img" aria-label="{label}">'
+        f'<title>{label}</title><path d="{path}" fill="none" stroke="currentColor" stroke-width="1.6" stroke-linecap="round"/></svg>'
+    )

@@ -1,0 +1,138 @@
+"""The sign-off of a run: what was proved, who answers for the rest, and a signature over all of the evidence.
+
+=============  =========================================================================
+``manifest``   SHA-256 of every file of evidence
+``claims``     what was seen, and by what
+``waivers``    what somebody answers for although it was not proved
+``rows``       each row with verdict, strength, figures, or why it was not run
+``decision``   ACCEPTED, ACCEPTED WITH WAIVERS or NOT ACCEPTED
+``attest``     keys, and the signed in-toto statement
+``document``   HTML and PDF/A
+=============  =========================================================================
+"""
+
+from __future__ import annotations
+
+import datetime
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import MistakeError
+from harness.report.evidence import CaseEvidence
+from harness.report.run import read_cases, read_end
+from harness.report.signoff import attest, document, manifest, waivers
+from harness.report.signoff.decision import Decision, decide
+
+
+@dataclass(frozen=True)
+class Signed:
+    """A sign-off that was made."""
+
+    decision: Decision
+    html: Path
+    pdf: Path | None
+    attestation: Path | None
+
+
+def seal(run: Path, cases: Sequence[CaseEvidence] | None = None) -> Path:
+    """At a run's end, and never later: write the manifest of its evidence, and the document, unsigned. Returns the document.
+
+    ``cases`` are those of the run where they have been read for its reports this moment.
+    """
+    manifest.write(run)
+    return make(run, sealed=read_cases(run) if cases is None else cases).html
+
+
+def make(
+    run: Path,
+    *,
+    key: Path | None = None,
+    waiver_file: Path | None = None,
+    customer: str = "",
+    pdf: bool = False,
+    sealed: Sequence[CaseEvidence] | None = None,
+) -> Signed:
+    """Make the sign-off of a run; signed with ``key``, or else saying that it is unsigned.
+
+    ``sealed``: the run's cases, where the caller has just compared its files with the manifest, or written that.
+    """
+    run = run.resolve()
+    signer = attest.signer_of(key) if key else None
+    granted = waivers.read(waiver_file) if waiver_file else ()
+    decision = decide(run, granted, today=_today(), source=waiver_file, sealed=sealed)
+    if not (run / manifest.FILE).exists():
+        if read_end(run):  # a new manifest would vouch for whatever is there by now
+            raise MistakeError(
+                f"{run / manifest.FILE}: is missing, so nobody knows what the run left; allowed: a whole run"
+            )
+        manifest.write(run)
+    for name in (waivers.FILE, attest.FILE, document.HTML, document.PDF):
+        if waiver_file is None or waiver_file.resolve() != run / name:
+            (run / name).unlink(missing_ok=True)
+    kept = run / waivers.FILE
+    if waiver_file and waiver_file.resolve() != kept:
+        shutil.copyfile(waiver_file, kept)
+    html = run / document.HTML
+    key_id = signer.public_key.keyid if signer else ""
+    document.write(html, decision, customer=customer, signer=key_id, evidence=manifest.digest(run / manifest.FILE))
+    made = [html]
+    if pdf:
+        document.write_pdf(html, run / document.PDF)
+        made.append(run / document.PDF)
+    inputs = [path for path in (kept,) if path.exists()]
+    signed = None
+    if signer:
+        predicate = attest.predicate_of(decision, inputs)
+        signed = attest.sign(run, signer, predicate, [run / manifest.FILE, *made, *inputs])
+    return Signed(decision, html, run / document.PDF if pdf else None, signed)
+
+
+def verify(run: Path, key: Path) -> tuple[Decision | None, list[str]]:
+    """Derive the decision again, and say all that speaks against the signed one: nothing, when it is genuine and still counts.
+
+    Bytes come first: from files that are not those that were signed nothing is derived.
+    """
+    run, public = run.resolve(), attest.public_key(key)
+    problems = manifest.differences(run)
+    try:
+        attested = attest.read(run, public)
+    except ValueError as error:
+        return None, [*problems, str(error)]
+    problems += _changed(run, attested)
+    if problems:
+        return None, problems
+    kept = run / waivers.FILE
+    granted = waivers.read(kept) if kept.exists() else ()
+    decision = decide(run, granted, today=_today(), source=kept)
+    derived = attest.predicate_of(decision, [path for path in (kept,) if path.exists()])
+    # one that had run out before the signing, or that no row needs, changes nothing of what was signed
+    unanswered = {*attested.predicate.get("warnedTests", ())} & {*derived["failedTests"]}
+    problems = [
+        f"waiver of {waiver.row} ({waiver.who}): ran out on {waiver.until}"
+        for waiver in decision.expired
+        if any(
+            attest.name_of(row) in unanswered and waiver.covers(row.deployment, row.scope.row) for row in decision.rows
+        )
+    ]
+    problems += decision.contradictions
+    if not problems and derived != attested.predicate:
+        problems.append(f"the evidence says {derived['result']}, the signature {attested.predicate.get('result')}")
+    return decision, problems
+
+
+def _changed(run: Path, attested: attest.Attested) -> Iterator[str]:
+    """A line for each of the signed files that is not as it was signed."""
+    for name in (manifest.FILE, document.HTML, document.PDF, waivers.FILE):
+        path, digest = run / name, attested.subjects.get(name)
+        if path.is_file() and digest is None:
+            yield f"{name}: was added"
+        elif digest is not None and not path.is_file():
+            yield f"{name}: is missing"
+        elif digest is not None and manifest.digest(path) != digest:
+            yield f"{name}: was changed"
+
+
+def _today() -> datetime.date:
+    return datetime.datetime.now(datetime.UTC).date()

@@ -1,0 +1,276 @@
+"""ACCEPTED, ACCEPTED WITH WAIVERS or NOT ACCEPTED: decided from a run's evidence alone, with every reason.
+
+No record on disk is taken at its word: verdicts are derived from the findings again, files are held against the manifest of
+the run's end, and what was never run counts as much as what failed.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from pathlib import Path
+
+from harness.errors import MistakeError
+from harness.report import scope as scopes
+from harness.report.causes import CauseGroup, grouped
+from harness.report.evidence import CaseEvidence, key_of
+from harness.report.never_ended import NEVER_ENDED
+from harness.report.run import RunEnd, read_cases, read_end, read_planned
+from harness.report.scope import Scope
+from harness.report.signoff import manifest
+from harness.report.signoff.rows import NOT_RUN, PARTLY_RUN, JudgedCase, RowResult, judge_all, narrowing, results
+from harness.report.signoff.waivers import Waiver, check
+from harness.report.strangers import strangers
+from harness.report.summary import tried_before
+from harness.support.files import json_file
+from harness.support.mask import mask_text
+
+#: Of a run that left no word of one, nor of what it was to verify.
+_NO_END = RunEnd(workers=0, wall_s=0.0, interrupted=NEVER_ENDED)
+_REQUEST_URI = re.compile(r"INVITE (?:sips?|tel):([^@;>\s]+)")
+
+
+class Acceptance(StrEnum):
+    """What the document says in one word or three."""
+
+    ACCEPTED = "ACCEPTED"
+    WITH_WAIVERS = "ACCEPTED WITH WAIVERS"
+    NOT_ACCEPTED = "NOT ACCEPTED"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """Everything the document says."""
+
+    run: str
+    outcome: Acceptance
+    reasons: tuple[str, ...]  #: why it is not accepted
+    rows: tuple[RowResult, ...]
+    scope: Scope | None
+    cases: tuple[JudgedCase, ...]
+    planned: int
+    period: tuple[float, float] | None  #: from the first case's beginning to the last one's end, attempts included
+    remarks: tuple[str, ...]
+    preflight: tuple[str, ...]  #: what preflight found wrong or doubtful
+    numbers: Mapping[str, int]  #: dialled, masked → how often
+    waivers: tuple[Waiver, ...]  #: those that count
+    expired: tuple[Waiver, ...]
+    contradictions: tuple[str, ...]
+
+    @property
+    def kinds(self) -> set[str]:
+        """What kinds of deployment were verified."""
+        found = {one.kind for one in self.scope.deployments} if self.scope else set()
+        return found | {str(one.case.case.get("kind") or "") for one in self.cases} - {""}
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the platform, or a part of it, was simulated."""
+        return "simulated" in self.kinds
+
+    @cached_property
+    def to_mend(self) -> list[CauseGroup]:
+        """What did not pass and nobody answers for, by its cause."""
+        waived = {(row.deployment, row.scope.row) for row in self.rows if row.waiver is not None}
+        cases = [one.case for one in self.cases]
+        return grouped([case for case in cases if (str(case.case.get("deployment", "")), case.row) not in waived])
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many cases ended in which way."""
+        return dict(Counter(str(one.verdict) for one in self.cases))
+
+    @property
+    def row_counts(self) -> dict[str, int]:
+        """How many rows ended in which way."""
+        return dict(Counter(str(row.verdict) for row in self.rows).most_common())
+
+
+def decide(
+    run: Path,
+    waivers: Sequence[Waiver] = (),
+    *,
+    today: datetime.date,
+    source: Path | None = None,
+    sealed: Sequence[CaseEvidence] | None = None,
+) -> Decision:
+    """Decide on a run. Raises :class:`MistakeError` when ``run`` holds none, or a waiver speaks of no row of it.
+
+    ``sealed``: the run's cases, where the caller has just compared its files with the manifest, or written that.
+    """
+    if not (run / "cases").is_dir():
+        raise MistakeError(f"{run}: not a run's directory: it has no cases")
+    scope = scopes.read(run)
+    ended = read_end(run) is not None
+    cases_planned, end = read_planned(run) if ended or scope else ([], _NO_END)
+    every = read_cases(run) if sealed is None else sealed
+    judged = judge_all(every, scope)
+    planned = {key_of(case) for case in cases_planned}
+    expired = tuple(waiver for waiver in waivers if waiver.expired(today))
+    valid = tuple(waiver for waiver in waivers if waiver not in expired)
+    if scope:
+        known = [(d.name, row.row) for d in scope.deployments for row in d.rows]
+        check(waivers, known, source or Path("waivers"), today=today)
+    rows = results(scope, judged, planned, valid) if scope else ()
+    contradictions = tuple(one.contradiction for one in judged if one.contradiction)
+    reasons = (
+        *_about_the_run(run, scope, judged, planned, end, is_checked=ended and sealed is None),
+        *contradictions,
+        *_blocks(rows, scope),
+    )
+    used = tuple(waiver for waiver in valid if any(row.short and row.waiver is waiver for row in rows))
+    outcome = Acceptance.NOT_ACCEPTED if reasons else Acceptance.WITH_WAIVERS if used else Acceptance.ACCEPTED
+    return Decision(
+        run=run.name,
+        outcome=outcome,
+        reasons=reasons,
+        rows=rows,
+        scope=scope,
+        cases=tuple(judged),
+        planned=len(planned),
+        period=_period(every),
+        remarks=tuple(_remarks(scope, every, judged, [w for w in valid if w not in used], expired, list(end.made_of))),
+        preflight=tuple(dict.fromkeys(_preflight(run))),  # each shard of a fleet's run looks again
+        numbers=_numbers(every),
+        waivers=used,
+        expired=expired,
+        contradictions=contradictions,
+    )
+
+
+def _about_the_run(
+    run: Path,
+    scope: Scope | None,
+    judged: Sequence[JudgedCase],
+    planned: set[tuple[str, str]],
+    end: RunEnd,
+    *,
+    is_checked: bool,
+) -> Iterable[str]:
+    """What no waiver mends."""
+    if scope is None:
+        yield "The run left no record of its scope, so what was left out is not known."
+    if end.interrupted:
+        yield f"The run was interrupted: {end.interrupted}."
+    for what in end.broke:
+        yield f"The harness broke outside of any case: {what}."
+    if not judged:
+        yield "No case ran."
+    if scope and (faults := scope.options.get("fault")):
+        yield f"Faults were injected on purpose: {', '.join(map(str, faults))}."
+    if strangers := sorted({one.case.key for one in judged} - planned):
+        yield f"Cases were reported that were not planned: {', '.join(case for _, case in strangers[:5])}."
+    if damaged := [one.case.id for one in judged if one.case.closed and one.case.damaged_lines]:
+        yield f"The record of events cannot be read whole: {', '.join(damaged[:5])}."
+    if is_checked:
+        differing = manifest.differences(run) if (run / manifest.FILE).exists() else ["there is no manifest"]
+        if differing:
+            more = f" and {len(differing) - 5} more" if len(differing) > 5 else ""
+            yield f"The evidence is not as the run left it: {'; '.join(differing[:5])}{more}."
+
+
+def _blocks(rows: Sequence[RowResult], scope: Scope | None) -> Iterable[str]:
+    """A sentence for all rows that nobody answers for with one verdict and one reason; those that somebody left out share one."""
+    left_out = []
+    short: dict[tuple[str, str], list[str]] = {}
+    several = len({row.deployment for row in rows}) > 1
+    for row in rows:
+        if not row.blocks:
+            continue
+        name = f"{row.scope.row} of {row.deployment}" if several else row.scope.row
+        if row.verdict == NOT_RUN and row.scope.cases:
+            left_out.append(name)
+        elif row.verdict in (NOT_RUN, PARTLY_RUN):
+            left_out.append(f"{name} ({row.why})")
+        else:
+            why = row.why or "; ".join(row.causes[:2])
+            short.setdefault((row.verdict, why), []).append(name)
+    for (verdict, why), names in short.items():
+        yield f"{', '.join(names)}: {verdict}" + (f" ({why})" if why else "") + "."
+    if left_out:
+        narrowed = narrowing(scope.options) if scope else ""
+        by = f", where the run was narrowed by {narrowed}" if narrowed else ""
+        yield f"Rows were not run, or not completely{by}: {', '.join(left_out)}."
+
+
+def _strangers(every: Sequence[CaseEvidence]) -> Iterable[str]:
+    found = strangers(event for case in every for event in case.gist.strangers)
+    if found:
+        requests, sources = sum(one.requests for one in found), [one.source for one in found]
+        named = ", ".join(sources[:5]) + (", …" if sources[5:] else "")
+        counted = f"{len(sources)} address{'es' if sources[1:] else ''}"
+        yield f"Requests of strangers that got no answer: {requests}, from {counted} ({named})."
+
+
+def _remarks(
+    scope: Scope | None,
+    every: Sequence[CaseEvidence],
+    judged: Sequence[JudgedCase],
+    unused: Sequence[Waiver],
+    expired: Sequence[Waiver],
+    made_of: Sequence[str],
+) -> Iterable[str]:
+    options = scope.options if scope else {}
+    if narrowed := narrowing(options):
+        yield f"Only a part was asked for: {narrowed}."
+    # of a run made of others the timings are those of each
+    is_quick = "quick" in str(options.get("timings")).split(", ")
+    if is_quick and any(d.kind == "simulated" for d in (scope.deployments if scope else ())):
+        yield "Timings that the guides let one set were scaled down (--timings quick)."
+    if options.get("as_of"):
+        yield f"Hours were judged as of {options['as_of']}, which HARNESS_AS_OF set."
+    if options.get("no_manual"):
+        yield "Nobody was asked to start anything (--no-manual): rows that need a person were not observable."
+    if made_of:
+        names = ", ".join(made_of) if len(made_of) < 5 else f"{len(made_of)} runs"
+        yield f"The run was made of others: {names}."
+    for (_, again), ended in tried_before(every).items():
+        yield f"Passed on retry: {again} ({'; '.join(ended) or 'an earlier attempt left no result'})."
+    stand_ins = sum(one.case.axes.get("ai") == "stand-in" for one in judged)
+    if stand_ins:
+        yield f"In {stand_ins} of {len(judged)} cases the AI was a stand-in, a softphone of the harness."
+    yield from _strangers(every)
+    for deployment in scope.deployments if scope else ():
+        for row, why in dict(deployment.content.get("leave_out") or {}).items():
+            yield f"{deployment.name} leaves out {row}: {why}"
+    for waiver in unused:
+        yield f"A waiver of {waiver.what} ({waiver.who}) was not needed."
+    for waiver in expired:
+        yield f"The waiver of {waiver.what} ({waiver.who}) ran until {waiver.until} and does not count."
+
+
+def _preflight(run: Path) -> Iterable[str]:
+    try:
+        reports = json_file.read(run / "preflight.json")
+        return [_looked(report, line) for report in reports for line in report["lines"] if line["status"] != "ok"]
+    except FileNotFoundError:
+        return ["Preflight was not run."]
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return ["What preflight found cannot be read."]
+
+
+def _looked(report: Mapping[str, str], line: Mapping[str, str]) -> str:
+    fix = f" {line['fix']}" if line.get("fix") else ""
+    return f"{report['deployment']}: {line['name']}: {line['status']}: {line['detail']}{fix}"
+
+
+def _period(cases: Sequence[CaseEvidence]) -> tuple[float, float] | None:
+    """In seconds since the epoch; None when no case ran."""
+    if not cases:
+        return None
+    return min(case.began_wall for case in cases), max(case.wall(case.ended) for case in cases)
+
+
+def _numbers(cases: Iterable[CaseEvidence]) -> dict[str, int]:
+    """What the harness's own phones have dialled, masked, attempts included."""
+    counts: Counter[str] = Counter()
+    for case in cases:
+        for invite in case.gist.invites:
+            if found := _REQUEST_URI.match(mask_text(invite)):
+                counts[found[1]] += 1
+    return dict(sorted(counts.items()))

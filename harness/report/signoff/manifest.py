@@ -1,0 +1,121 @@
+"""SHA-256 of every file of evidence: ``signoff.manifest.json``, written once, when the run ends.
+
+Evidence is every file of the run directory except its views (reports, results, the sign-off itself). Views are made from the
+evidence and can be made again. They are known by their exact names: any other file counts as added.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from harness.errors import MistakeError
+from harness.report import allure_report
+from harness.report.bundle import ALL, TABLE, bundle_name
+from harness.report.run import ALLURE, CASES, CAUSES, JUNIT, REPORT, SUMMARY
+from harness.support.files import json_file, user_files, whole_file
+
+FILE = "signoff.manifest.json"
+HTML, PDF = "signoff.html", "signoff.pdf"
+ATTESTATION = "signoff.intoto.json"
+WAIVERS = "signoff.waivers.toml"
+
+_SIGN_OFF = frozenset({FILE, HTML, PDF, ATTESTATION, WAIVERS})
+_VIEWS = frozenset({REPORT, TABLE, JUNIT, SUMMARY, CAUSES, allure_report.CONFIG, allure_report.GATE})
+_VIEW_DIRECTORIES = frozenset({ALLURE, allure_report.REPORT})
+_CONTROL = "control"  #: the locks of a run under way, or a link to them
+#: What a killed process left half written.
+_PARTIAL = re.compile(rf"\.(.+)\.\d+{re.escape(whole_file.PARTIAL)}")
+
+
+def files(run: Path) -> Iterator[Path]:
+    """Every file of evidence, links not followed."""
+    bundles = _bundles(run)
+    for entry in sorted(run.iterdir()):
+        if _is_view(entry, bundles) or (entry.name in _SIGN_OFF and entry.is_file()):
+            continue
+        if entry.is_dir() and not entry.is_symlink():
+            yield from (path for path in sorted(entry.rglob("*")) if path.is_symlink() or not path.is_dir())
+        else:
+            yield entry
+
+
+def views(run: Path) -> list[str]:
+    """Names of the views that are there: neither the manifest nor the signature covers them."""
+    bundles = _bundles(run)
+    return sorted(entry.name for entry in run.iterdir() if _is_view(entry, bundles))
+
+
+def _is_view(entry: Path, bundles: frozenset[str]) -> bool:
+    if entry.name == _CONTROL:
+        return True
+    if entry.is_dir() and not entry.is_symlink():
+        return entry.name in _VIEW_DIRECTORIES
+    partial = _PARTIAL.fullmatch(entry.name)
+    name = partial[1] if partial else entry.name
+    return name in _VIEWS or name in bundles or (partial is not None and name in _SIGN_OFF)
+
+
+def _bundles(run: Path) -> frozenset[str]:
+    """The names that ``harness report --zip`` gives the bundles of this run."""
+    if not any(run.glob("report-*.zip*")):
+        return frozenset()
+    cases = (path.name for path in (run / CASES).iterdir()) if (run / CASES).is_dir() else ()
+    return frozenset(map(bundle_name, (ALL, *cases)))
+
+
+def measure(run: Path) -> dict[str, str]:
+    """Each file of evidence with its SHA-256; of a link what it says, not where it leads."""
+    return {path.relative_to(run).as_posix(): _digest(path) for path in files(run)}
+
+
+def write(run: Path) -> Path:
+    """Write the manifest of a run."""
+    path = run / FILE
+    plain = {"algorithm": "sha256", "files": measure(run)}
+    whole_file.write(path, json.dumps(plain, indent=1, sort_keys=True) + "\n")
+    return path
+
+
+def read(run: Path) -> dict[str, str]:
+    """The digests that were written. Raises :class:`MistakeError` where there are none."""
+    try:
+        found = json_file.read(run / FILE)["files"]
+    except FileNotFoundError:
+        raise MistakeError(
+            f"{run / FILE}: is missing: the run has no manifest; allowed: the directory of a run"
+        ) from None
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise MistakeError(f"{run / FILE}: cannot be read: {error}") from error
+    if not isinstance(found, dict):
+        raise MistakeError(f"{run / FILE}: holds no list of files")
+    return {str(name): str(value) for name, value in found.items()}
+
+
+def differences(run: Path) -> list[str]:
+    """What is not as the manifest has it: a line for each changed, missing or added file."""
+    written, measured = read(run), measure(run)
+    return [
+        *(f"{name}: is missing" for name in sorted(written.keys() - measured.keys())),
+        *(f"{name}: was added" for name in sorted(measured.keys() - written.keys())),
+        *(
+            f"{name}: was changed"
+            for name in sorted(written.keys() & measured.keys())
+            if written[name] != measured[name]
+        ),
+    ]
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of one file."""
+    with user_files.opened(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _digest(path: Path) -> str:
+    if path.is_symlink():
+        return "link:" + hashlib.sha256(str(path.readlink()).encode()).hexdigest()
+    return digest(path) if path.is_file() else "special"

@@ -1,0 +1,227 @@
+"""Each row of each deployment: what its cases prove, and what nobody has proved."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from harness.calls.verdict import Strength, Verdict, overall
+from harness.finding_kinds import RequiredFindings, kinds_of
+from harness.report import kpi
+from harness.report.coverage import words_of
+from harness.report.evidence import CaseEvidence
+from harness.report.pages import seen_of
+from harness.report.scope import DeploymentScope, RowScope, Scope, each_once
+from harness.report.signoff.claims import ProvedClaim, claims
+from harness.report.signoff.waivers import Waiver
+from harness.report.summary import latest
+
+NOT_RUN, PARTLY_RUN, NOT_APPLICABLE = "not run", "partly run", "not applicable"
+#: Who may be the AI. A file names Synthflow by its table; that of another vendor's voice agent has none (``docs/any-sbc.md``).
+STAND_IN, SYNTHFLOW, UNNAMED = "stand-in", "synthflow", "a voice agent"
+_WORST_FIRST = (Verdict.FAILED, Verdict.BROKEN, Verdict.NOT_OBSERVABLE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class JudgedCase:
+    """One case as the document counts it."""
+
+    case: CaseEvidence
+    verdict: Verdict
+    contradiction: str = ""  #: what its record says and its events do not bear out
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowResult:
+    """One row of one deployment."""
+
+    deployment: str
+    scope: RowScope
+    verdict: str
+    why: str = ""  #: why it did not run, or not completely
+    passed: int = 0
+    run: int = 0
+    of: int = 0  #: how many cases it has; of several sites, with what each ran or lost
+    strength: Strength | None = None  #: the weakest with which the audio of a passed case is known
+    figures: tuple[str, ...] = ()
+    claims: tuple[ProvedClaim, ...] = ()  #: what was seen in the cases that passed, and by what
+    unseen: Mapping[str, int] = field(default_factory=dict)  #: what was excused from being seen → in how many cases
+    causes: tuple[str, ...] = ()
+    ais: Mapping[str, int] = field(default_factory=dict)  #: who was the AI → in how many cases
+    waiver: Waiver | None = None
+
+    @property
+    def short(self) -> bool:
+        """Whether something of it is not proved that the acceptance rests on.
+
+        A row of practice may be left out, but not one of its cases alone: the others would speak for it.
+        """
+        if self.verdict in (Verdict.PASSED, NOT_APPLICABLE):
+            return False
+        if self.verdict == NOT_RUN or not (self.scope.cases or self.run):
+            return self.scope.documented or self.scope.demanded
+        return True
+
+    @property
+    def blocks(self) -> bool:
+        """Whether nobody answers for what is not proved."""
+        return self.short and self.waiver is None
+
+
+def judge(case: CaseEvidence, required: RequiredFindings) -> JudgedCase:
+    """The case's verdict, by its own record and by its findings: the record is believed where it says the worse of the two.
+
+    A case does not pass on audio of which nothing is known, whatever strength its deployment asks for.
+    """
+    if case.verdict is not Verdict.PASSED:
+        return JudgedCase(case=case, verdict=case.verdict)
+    derived = overall(case.findings)
+    if not case.findings or derived is not Verdict.PASSED:
+        found = f"its findings say {derived}" if case.findings else "it has no findings"
+        return JudgedCase(case=case, verdict=derived, contradiction=f"{case.id}: recorded as passed, but {found}")
+    kinds = kinds_of(case.findings)
+    for kind, least in required.items():
+        if (seen := kind.count(kinds)) < least:
+            words = f"{case.id}: recorded as passed, but it looked {seen} of {least} times at {kind}"
+            return JudgedCase(case=case, verdict=Verdict.NOT_OBSERVABLE, contradiction=words)
+    if any(f.verdict is Verdict.PASSED and f.strength is Strength.UNKNOWN for f in case.findings):
+        return JudgedCase(case=case, verdict=Verdict.NOT_OBSERVABLE)
+    return JudgedCase(case=case, verdict=Verdict.PASSED)
+
+
+def judge_all(cases: Iterable[CaseEvidence], scope: Scope | None) -> list[JudgedCase]:
+    """The last attempt of every case."""
+    required = scope.required if scope else {}
+    return [judge(case, required.get(case.id, {})) for case in latest(cases)]
+
+
+def results(
+    scope: Scope, judged: Sequence[JudgedCase], planned: Iterable[tuple[str, str]], waivers: Sequence[Waiver]
+) -> tuple[RowResult, ...]:
+    """A result for each row of each deployment, those of the guide first."""
+    by_row: dict[tuple[str, str], list[JudgedCase]] = {}
+    for one in judged:
+        by_row.setdefault((str(one.case.case.get("deployment", "")), one.case.row), []).append(one)
+    expected = set(planned)
+    found = [
+        _result(deployment, row, by_row.get((deployment.name, row.row), []), expected, scope, waivers)
+        for deployment in each_once(scope.deployments)
+        for row in deployment.rows
+    ]
+    return tuple(sorted(found, key=lambda one: (one.deployment, not one.scope.documented)))
+
+
+def _result(
+    deployment: DeploymentScope,
+    row: RowScope,
+    judged: Sequence[JudgedCase],
+    planned: set[tuple[str, str]],
+    scope: Scope,
+    waivers: Sequence[Waiver],
+) -> RowResult:
+    run = {one.case.key for one in judged}
+    known = set(row.cases)
+    lost = [case for site, case in planned if case in known and (site, case) not in run]
+    asked = {case for _, case in (*planned, *run)}
+    left = [case for case in row.cases if case not in asked]
+    verdict, why = _verdict(row, judged, lost, left)
+    passed = [one.case for one in judged if one.verdict is Verdict.PASSED]
+    return RowResult(
+        deployment=deployment.name,
+        scope=row,
+        verdict=verdict,
+        why=why,
+        passed=len(passed),
+        run=len(run),
+        of=max(len(row.cases), len(run) + len(lost)),
+        strength=min(_strengths(passed), default=None),
+        figures=tuple(figures([one.case for one in judged])),
+        claims=claims(passed),
+        unseen=_unseen(passed),
+        causes=tuple(
+            {_cause(one): None for one in judged if one.verdict is not Verdict.PASSED and not one.contradiction}
+        )
+        + tuple(one.contradiction for one in judged if one.contradiction),
+        ais=Counter(ai_of(one.case, scope) for one in judged),
+        waiver=next((waiver for waiver in waivers if waiver.covers(deployment.name, row.row)), None),
+    )
+
+
+def ai_of(case: CaseEvidence, scope: Scope | None) -> str:
+    """Who was the AI: :data:`STAND_IN`, :data:`SYNTHFLOW`, or, where the deployment's file does not name it, :data:`UNNAMED`."""
+    if case.axes.get("ai") == STAND_IN:
+        return STAND_IN
+    name = case.case.get("deployment")
+    is_named = any(one.name == name and SYNTHFLOW in one.content for one in (scope.deployments if scope else ()))
+    return SYNTHFLOW if is_named else UNNAMED
+
+
+def _cause(one: JudgedCase) -> str:
+    """Why a case did not pass; its verdict stands beside it."""
+    return one.case.headline.removeprefix(f"{one.verdict}: ")
+
+
+def _verdict(row: RowScope, judged: Sequence[JudgedCase], lost: Sequence[str], left: Sequence[str]) -> tuple[str, str]:
+    verdicts = {one.verdict for one in judged}
+    why = f"{len(lost)} planned case{'s' if lost[1:] else ''} left no result" if lost else ""
+    if lost:
+        verdicts.add(Verdict.BROKEN)
+    for worst in _WORST_FIRST:
+        if worst in verdicts:
+            return worst, why
+    if not row.cases:
+        if row.hidden:
+            return Verdict.NOT_OBSERVABLE, row.why
+        is_there = row.left_out or row.postponed or row.demanded or row.unnamed
+        return (NOT_RUN if is_there else NOT_APPLICABLE), row.why
+    if left:
+        if verdicts:
+            return PARTLY_RUN, f"{len(left)} of {len(row.cases)} cases left out"
+        several = f"none of its {len(row.cases)} cases was asked for"
+        return NOT_RUN, several if row.cases[1:] else "its case was not asked for"
+    return Verdict.PASSED, "; ".join(row.not_now)
+
+
+def narrowing(options: Mapping[str, object]) -> str:
+    """The options that made the run smaller than the deployment, as they were given."""
+    words = [
+        f"--{name} {value}"
+        for name in ("row", "transport", "auth", "codec", "ai")
+        for value in _listed(options.get(name))
+    ]
+    return ", ".join(words + ([f"-k '{options['keyword']}'"] if options.get("keyword") else []))
+
+
+def _listed(value: object) -> list[object]:
+    return list(value) if isinstance(value, (list, tuple)) else []
+
+
+def _strengths(cases: Iterable[CaseEvidence]) -> list[Strength]:
+    """How strongly each finding about audio is known that something rests on; what a platform's report tells is no audio."""
+    passed = (finding for case in cases for finding in case.findings if finding.verdict is Verdict.PASSED)
+    audio = (finding for finding in passed if finding.check.partition(".")[0] == "audio")
+    return [finding.strength for finding in audio if finding.strength is not None]
+
+
+def _unseen(cases: Iterable[CaseEvidence]) -> dict[str, int]:
+    counts: Counter[str] = Counter()
+    for case in cases:
+        counts.update({f"{words_of(f)}: {seen_of(f)[1]}" for f in case.findings if f.verdict is Verdict.NOT_OBSERVABLE})
+    return dict(counts)
+
+
+def figures(cases: Iterable[CaseEvidence]) -> list[str]:
+    """The worst of each figure over all cases, with what it rests on; nothing where nothing was measured."""
+    cases = list(cases)
+    measured, calls = kpi.of(cases), len(kpi.answers(cases))
+    packets = sum(one.rx_expected for case in cases for one in case.statistics.values())
+    found = []
+    if kpi.ANSWER in measured:
+        found.append(
+            f"answered within {measured[kpi.ANSWER]:.1f} s of the INVITE ({calls} call{'s' if calls != 1 else ''})"
+        )
+    if packets:
+        loss, jitter = measured[kpi.LOSS], measured[kpi.JITTER]
+        found.append(f"RTP lost at most {loss:.1%}, jitter at most {jitter:.0f} ms ({packets} packets)")
+    return found

@@ -1,0 +1,157 @@
+"""``harness``: one command for each module of this package, and the exit codes they share.
+
+====  ==================================================================
+0     all passed
+1     something failed, or could not be observed
+2     the user's mistake: a line for each says where, what, and what is allowed
+3     the harness or its surroundings broke, so nothing is known
+130   interrupted; what was found so far is kept
+====  ==================================================================
+"""
+
+from __future__ import annotations
+
+import os
+import pkgutil
+import sys
+from importlib import import_module, metadata
+from pathlib import Path
+from typing import Annotated, Any, cast
+
+import typer
+
+import harness.run.cli
+from harness.errors import BrokenError, MistakeError, ResourceError, is_of_the_machine, is_of_the_path
+from harness.run.cli import fault
+from harness.support.forkserver.environment import allow_open_files
+from harness.support.memory import lasting
+from harness.support.network_text import printable
+from harness.support.terminal import escape_unencodable
+
+PASSED, FAILED, MISTAKE, BROKEN, INTERRUPTED = 0, 1, 2, 3, 130
+
+#: How ``tempfile`` begins where a read-only file system leaves nothing to write to; it names no file.
+_NO_PLACE = "No usable temporary directory"
+#: What is wrong with the words of a command; click's own, of which typer may have a copy.
+_UsageError = cast("type[Exception]", typer.BadParameter.__base__)
+
+_HELP = """Proves, call by call, that a contact centre hands its calls to an AI voice agent and back.
+
+Exit codes: 0 all passed, 1 something failed or could not be observed, 2 a mistake of yours, 3 the harness broke,
+130 interrupted."""
+
+
+def application(asked: str = "") -> typer.Typer:
+    """The command line with every command; with the one alone that is ``asked`` for, where a module has its name.
+
+    All of them together import what a second of a core goes into.
+    """
+    app = typer.Typer(
+        name="harness",
+        help=_HELP,
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback(help=_HELP)(_options)
+    names = sorted(module.name for module in pkgutil.iter_modules(harness.run.cli.__path__))
+    for name in [asked] if asked in names else names:
+        _register(app, name)
+    if not (app.registered_commands or app.registered_groups):  # a module of that name, and no command
+        return application()
+    return app
+
+
+def _register(app: typer.Typer, name: str) -> None:
+    register = getattr(import_module(f"harness.run.cli.{name}"), "register", None)
+    if register is not None:
+        register(app)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"harness {metadata.version('call-verification-harness')}")
+        raise typer.Exit
+
+
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version, and end.")
+    ] = False,
+) -> None:
+    """What stands before a command. Its presence also keeps the command's name needed even while there is only one."""
+
+
+def main() -> None:
+    """The entry point. What a user or the surroundings did wrong is said in lines, never as a traceback."""
+    allow_open_files()
+    os.umask(0o077)  # whatever is written holds numbers: evidence, recordings, deployment files
+    escape_unencodable(sys.stdout)
+    try:
+        _require_directory()
+        with lasting():
+            run = application(*sys.argv[1:2])
+        # in its own mode typer has words, boxes and exit codes of its own
+        sys.exit(run(standalone_mode=False, prog_name="harness") or PASSED)
+    except typer.Abort:  # at a question
+        sys.exit(INTERRUPTED)
+    except _UsageError as error:
+        _say_usage(error)
+        sys.exit(MISTAKE)
+    except MistakeError as error:
+        _say(error)
+        sys.exit(MISTAKE)
+    except BrokenError as error:
+        _say(error)
+        sys.exit(BROKEN)
+    except OSError as error:
+        said = ": ".join(str(part) for part in (error.filename, error.strerror) if part)
+        if is_of_the_machine(error):
+            _say(ResourceError(said))
+            sys.exit(BROKEN)
+        if said.startswith(_NO_PLACE):
+            _say(ResourceError(f"{said}; allowed: one that can be written to, which TMPDIR may name"))
+            sys.exit(BROKEN)
+        if not (is_of_the_path(error) and _is_the_users(error.filename)):
+            fault.end(error)
+        _say(MistakeError(f"{said}; allowed: another path"))
+        sys.exit(MISTAKE)
+    except Exception as error:
+        fault.end(error)
+
+
+def _require_directory() -> None:
+    """Raise :class:`MistakeError` where the current directory is gone, or cannot be read."""
+    allowed = "allowed: a current directory that exists and can be read"
+    try:
+        here = Path.cwd()
+    except OSError as error:
+        raise MistakeError(f"the current directory: {error.strerror}; {allowed}") from None
+    if not os.access(here, os.R_OK | os.X_OK):
+        raise MistakeError(f"{here}: cannot be read; {allowed}")
+
+
+def _say_usage(error: Any) -> None:
+    if not error.format_message() or "\n\n" in error.format_message():  # no command at all: typer shows them
+        error.show()
+        return
+    said = " ".join(error.format_message().replace("Value error, ", "").split()).rstrip(".")
+    where = error.ctx.command_path if error.ctx else "harness"
+    _say(MistakeError(f"{said}; allowed: what `{where} --help` says"))
+
+
+def _is_the_users(file: Any) -> bool:
+    """Whether a path lies where the user works, or where an argument of the command leads."""
+    if not isinstance(file, str):
+        return False
+    named = [argument.partition("=")[2] or argument for argument in sys.argv[1:]]
+    places = [Path.cwd(), *(Path(name).absolute() for name in named)]
+    return any(Path(file).absolute().is_relative_to(place) for place in places)
+
+
+def _say(error: Exception) -> None:
+    text = str(error)
+    for word in sys.argv:  # one with a line break makes no lines
+        text = text.replace(word, word.replace("\n", "\\n"))
+    for line in text.splitlines():
+        print(f"ERROR: {printable(line)}", file=sys.stderr)

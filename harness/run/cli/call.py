@@ -1,0 +1,286 @@
+"""``harness call``: one call, by hand: what becomes of it, what is heard, and the ladder at its end."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import queue
+import re
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from harness.audio.dtmf import DIGITS
+from harness.audio.marks import SAMPLE_RATE
+from harness.audio.prompts import prompt_path, prompt_samples, prompt_text
+from harness.calls.events import (
+    CallState,
+    DtmfReceived,
+    Event,
+    LegStarted,
+    Listened,
+    MarkHeard,
+    MediaState,
+    PhoneLost,
+    RegistrationState,
+    TransportFailed,
+)
+from harness.calls.verdict import Verdict
+from harness.deployment import Deployment
+from harness.deployment.limits import CallGate
+from harness.deployment.safety import Guard
+from harness.errors import HarnessError, SelectionError, unwritable
+from harness.phone import Wav
+from harness.phone.leg import Leg
+from harness.phone.phone import Phone
+from harness.phone.pool import PhonePool
+from harness.phone.rules import Rules
+from harness.phone.waiter import NeverCame
+from harness.report import ladder
+from harness.report.evidence import CaseEvidence
+from harness.report.names import names
+from harness.report.recorder import CaseRecorder
+from harness.run.cli.app import FAILED, INTERRUPTED, PASSED
+from harness.run.cli.placing import complete, may_call
+from harness.run.plugin.options import LIVE_VARIABLE
+from harness.scenario.phones import own_phone
+from harness.scenario.reactions import SOUND_DBOV
+from harness.support.files.own_directories import Scratch
+from harness.support.terminal import SafeConsole
+
+#: How long a registration, and the gate, may take, in seconds.
+_PATIENCE_S = 10.0
+
+
+def call(
+    number: Annotated[str, typer.Argument(help="A number of the deployment: E.164, or as its region dials it.")],
+    deployment: Annotated[Path, typer.Option("--deployment", metavar="FILE", help="The deployment file.")],
+    phone: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Who calls (default: the first with a number).")
+    ] = None,
+    seconds: Annotated[float, typer.Option(min=0.0, help="Hang up so long after the answer.")] = 10.0,
+    press: Annotated[str, typer.Option(metavar="DIGITS", help="Press these digits after the answer.")] = "",
+    say: Annotated[
+        list[str] | None, typer.Option(metavar="PROMPT", help="Say this prompt after the answer (repeatable).")
+    ] = None,
+    live: Annotated[
+        bool, typer.Option("--live", help=f"Call a real platform, which may cost money (or {LIVE_VARIABLE}=1).")
+    ] = False,
+    directory: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Keep recordings and evidence there, in a new directory.")
+    ] = None,
+) -> None:
+    """Place one call and watch it. Exit code 0 when it was answered, 1 when not."""
+    chosen = may_call(deployment, live)
+    for name in say or ():
+        prompt_path(name)  # a mistake is told before the call
+    if unknown := sorted(set(press.upper()) - set(DIGITS)):
+        raise SelectionError(
+            f"--press {press}: {', '.join(unknown)}: no digit of a telephone; allowed: 0 to 9, *, #, A to D"
+        )
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    console = SafeConsole(highlight=False)
+    with contextlib.ExitStack() as stack:
+        scratch = stack.enter_context(Scratch()).path
+        world = stack.enter_context(complete(chosen, deployment, scratch))
+        caller = _caller(world, phone)
+        guard, uri = Guard(world, world.region_at(caller)), _uri(world, caller, number)
+        guard(uri)  # who may not be called is said before anything is sent
+        kept = _kept(directory) if directory else scratch / "call"
+        code = _Attempt(console, world, guard, caller, kept, scratch).run(uri, seconds, press, say or [])
+        console.print(Text(ladder.text(CaseEvidence.read(kept))), soft_wrap=True)
+        if directory:
+            console.print(f"kept in {kept}")
+    raise typer.Exit(code)
+
+
+def _kept(directory: Path) -> Path:
+    """A new directory there, though another call began in the same second (or in that of an hour which the clock has twice)."""
+    stamp = time.strftime("call-%Y%m%dT%H%M%S")
+    names = itertools.chain([stamp], (f"{stamp}-{number}" for number in itertools.count(2)))
+    try:
+        return next(kept for name in names if _is_made(kept := directory / name))
+    except OSError as error:
+        raise unwritable(directory, error) from None
+
+
+def _is_made(directory: Path) -> bool:
+    """Make it; false where it is there already."""
+    try:
+        directory.mkdir(parents=True)
+    except FileExistsError:
+        return False
+    return True
+
+
+def _caller(deployment: Deployment, asked: str | None) -> str:
+    if asked is None:
+        return next((name for name, entry in deployment.phones.items() if entry.number), next(iter(deployment.phones)))
+    if asked not in deployment.phones:
+        raise SelectionError(f"--phone {asked}: there is none; allowed: {', '.join(deployment.phones)}")
+    return asked
+
+
+def _uri(deployment: Deployment, caller: str, number: str) -> str:
+    if re.fullmatch(r"[+\d\s().-]+", number):
+        number = re.sub(r"[\s().-]", "", number)  # as people write it; of these a URI has no blanks
+    return number if ":" in number else f"sip:{number}@{deployment.accounts[deployment.phones[caller].account].domain}"
+
+
+class _Attempt:
+    """The call, and what is said of it while it lasts."""
+
+    def __init__(
+        self, console: Console, deployment: Deployment, guard: Guard, caller: str, directory: Path, scratch: Path
+    ) -> None:
+        self._console = console
+        self._deployment = deployment
+        self._guard = guard
+        self._caller = caller
+        self._scratch = scratch
+        self._recorder = CaseRecorder(
+            directory,
+            {
+                "id": f"call by {caller}",
+                "row": "CALL",
+                "integration": deployment.integration,
+                "axes": {},
+                "title": "A call by hand",
+                **names(deployment),
+            },
+        )
+        self._directory = directory
+        self._began = time.monotonic()
+        self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        self._sounds = False
+        self._marks: set[tuple[str | None, int]] = set()
+
+    def run(self, uri: str, seconds: float, press: str, prompts: list[str]) -> int:
+        """Register, call, watch, hang up. The exit code."""
+        limits = self._deployment.limits
+        gate = CallGate(self._scratch / "gate", limits)
+        rules = Rules(self._guard, gate.admit, _PATIENCE_S, limits.seconds_per_call)
+        code, verdict, message = FAILED, Verdict.FAILED, ""
+        with PhonePool(self._scratch / "phones") as pool:
+            config = own_phone(self._deployment, self._caller)
+            phone = pool.lease(config, sink=self._take, marks=itertools.count(), directory=self._directory, rules=rules)
+            try:
+                code = self._place(phone, uri, seconds, press, prompts)
+                verdict = Verdict.PASSED if code == PASSED else Verdict.FAILED
+            except NeverCame as error:
+                message = str(error).splitlines()[0]
+                self._say(message, "red")
+            except KeyboardInterrupt:
+                code, verdict, message = INTERRUPTED, Verdict.BROKEN, "interrupted"
+                self._say("hung up")
+            except HarnessError as error:
+                verdict, message = Verdict.BROKEN, str(error).splitlines()[0]
+                raise
+            finally:
+                phone.release()
+                self._tell()
+                self._recorder.close(verdict, message)
+        return code
+
+    def _place(self, phone: Phone, uri: str, seconds: float, press: str, prompts: list[str]) -> int:
+        if phone.config.registrar:
+            state = phone.register(within=_PATIENCE_S)
+            self._tell()
+            if not state.active:
+                return FAILED
+        leg = phone.dial(uri)
+        if not self._watch(leg, until=lambda: leg.state == "confirmed"):
+            return FAILED
+        if press:
+            self._say(f"{leg.id} presses {press}")
+            leg.send_digits(press)
+        for prompt in prompts:
+            self._say(f"{leg.id} says {prompt}: “{prompt_text(prompt)}”")
+            leg.play(Wav(prompt_path(prompt)))
+            over = time.monotonic() + len(prompt_samples(prompt)) / SAMPLE_RATE
+            self._watch(leg, until=lambda over=over: time.monotonic() >= over)  # type: ignore[misc]
+        end = time.monotonic() + seconds
+        self._watch(leg, until=lambda: time.monotonic() >= end)
+        return PASSED
+
+    def _watch(self, leg: Leg, until: Callable[[], bool]) -> bool:
+        """Tell what happens until it is enough, or the call is over; whether it was enough. Raises what the phone was lost by."""
+        while True:
+            with contextlib.suppress(queue.Empty):
+                self._show(self._events.get(timeout=0.1))
+            self._tell()
+            if (error := leg.phone.error) is not None:
+                raise error
+            if until():
+                return True
+            current = leg
+            while current.successor is not None:  # it was transferred, and the phone followed
+                current = current.successor
+            if current.state == "disconnected":
+                return False
+
+    def _take(self, event: Event) -> None:
+        self._recorder.event(event)
+        self._events.put(event)
+
+    def _tell(self) -> None:
+        while True:
+            try:
+                self._show(self._events.get_nowait())
+            except queue.Empty:
+                return
+
+    def _show(self, event: Event) -> None:
+        match event:
+            case LegStarted():
+                self._say(f"{event.leg} {event.direction} {event.remote_uri}")
+            case CallState():
+                code = f" {event.code} {event.reason}" if event.code else ""
+                self._say(f"{event.leg} {event.state}{code}", "green" if event.state == "confirmed" else "")
+            case MediaState():
+                secure = ", SRTP" if event.secure else ""
+                self._say(
+                    f"{event.leg} media {event.direction} {event.codec}{secure}, {event.local_rtp} ↔ {event.remote_rtp}"
+                )
+            case MarkHeard():
+                self._heard(event)
+            case Listened():
+                sounds = event.level_dbov > SOUND_DBOV
+                if sounds != self._sounds:
+                    self._sounds = sounds
+                    self._say(
+                        f"{event.leg} hears {f'sound, {event.level_dbov:.0f} dBov' if sounds else 'nothing any more'}"
+                    )
+            case DtmfReceived():
+                self._say(f"{event.leg} gets digit {event.digit} ({event.method})")
+            case RegistrationState():
+                done = "is registered" if event.active else "is not registered"
+                self._say(f"{event.phone} {done}: {event.code} {event.reason}")
+            case TransportFailed():
+                self._say(f"{event.transport} to {event.remote} failed: {event.reason}", "red")
+            case PhoneLost():
+                self._say(f"the phone was lost: {event.reason}", "red")
+
+    def _heard(self, event: MarkHeard) -> None:
+        if (event.leg, event.mark) in self._marks:
+            return
+        self._marks.add((event.leg, event.mark))
+        assistants = self._deployment.assistants.items()
+        voice = next((f"assistant {name}" for name, assistant in assistants if assistant.voice == event.mark), None)
+        whose = voice or ("an answer in band" if event.mark >= 256 else "a leg")
+        self._say(f"{event.leg} hears mark {event.mark} ({whose}), {event.level_dbov:.0f} dBov", "cyan")
+
+    def _say(self, text: str, style: str = "") -> None:
+        self._console.print(Text(f"{time.monotonic() - self._began:7.2f}  {text}", style), soft_wrap=True)
+        self._console.file.flush()
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(call)

@@ -1,0 +1,124 @@
+"""``harness explain``: why a case failed, with everything the answer rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.calls.verdict import Verdict
+from harness.diagnosis import Diagnosis
+from harness.diagnosis.explain import explain as explained
+from harness.errors import MistakeError
+from harness.report.evidence import CaseEvidence
+from harness.report.foreign import require_ended, require_files
+from harness.report.recorder import CASE
+from harness.report.run import read_planned
+from harness.report.summary import latest
+from harness.support.files import json_file
+from harness.support.network_text import printable
+
+_MOST_SUGGESTED = 3
+
+
+def explain(
+    result: Annotated[
+        Path, typer.Argument(metavar="RESULT", help="A case's directory, or a run's (reports/latest) with a case's id.")
+    ],
+    case: Annotated[
+        str, typer.Argument(metavar="[CASE]", help="The case's id, or a part of it that only it has.")
+    ] = "",
+) -> None:
+    """Print the whole reasoning for one case."""
+    evidence = _find(result, case)
+    directory = evidence.directory
+    if not evidence.closed:
+        require_ended(directory.resolve().parents[1])
+    plain = json_file.read(directory / CASE)
+    told = (plain.get("end") or {}).get("diagnosis") if evidence.verdict is Verdict.FAILED else None
+    try:
+        diagnosis = Diagnosis.from_plain(told) if told else None
+    except (KeyError, TypeError):
+        why = "its diagnosis is not of this version of the harness, which can explain none other; the report shows it"
+        raise MistakeError(f"{directory / CASE}: {why}; allowed: a case of this version") from None
+    text = explained(
+        evidence.case,
+        evidence.verdict,
+        evidence.findings,
+        [(message.number, message.event) for message in evidence.messages],
+        diagnosis,
+        evidence.began,
+        evidence.message,
+    )
+    typer.echo(printable(text))
+
+
+def _find(result: Path, case: str) -> CaseEvidence:
+    """The case's evidence. Raises :class:`MistakeError` that names what there is."""
+    if (result / CASE).is_file():
+        require_files(result.resolve())
+        return CaseEvidence.read(result)
+    if not (result.exists() or case) and (result.parent / "cases").is_dir():  # reports/latest/ID
+        result, case = result.parent, result.name
+    if not (result / "cases").is_dir():
+        wrong = "no such directory" if not result.exists() else "not the directory of a run or of a case"
+        raise MistakeError(
+            f"{result}: {wrong}; allowed: a case's directory, or a run's (reports/latest) and a case's id"
+        )
+    require_files(result.resolve())
+    if case and (result / "cases" / case / CASE).is_file():
+        return CaseEvidence.read(result / "cases" / case)
+    found = _named(result)
+    if not found:
+        raise MistakeError(f"{result}: no case has left evidence there; allowed: another run's directory")
+    matching = [tries for name, tries in found if case in (name, tries[-1].name)]
+    matching = matching or [tries for name, tries in found if case in name or case in tries[-1].name]
+    if len(matching) == 1:
+        return _counting(matching[0])
+    if not matching and case in _planned(result):
+        raise MistakeError(f"{result}: {case!r} was planned, but never reported: it left no evidence")
+    names = sorted(name for name, tries in found if not matching or tries in matching)
+    if matching and len(set(names)) < len(names):  # of several sites, which their directories tell apart
+        names = sorted(tries[-1].name for tries in matching)
+    shown = ", ".join(names[:_MOST_SUGGESTED])
+    if len(names) > _MOST_SUGGESTED:
+        shown += f" and {len(names) - _MOST_SUGGESTED} more"
+    what = f"no case of this run is called {case!r}" if not matching else "more than one case is meant"
+    raise MistakeError(f"{result}: {what}; allowed: one of {shown}")
+
+
+def _planned(run: Path) -> set[str]:
+    """The ids of all cases that were to run; none where the run left no record of it."""
+    try:
+        return {str(case.get("id")) for case in read_planned(run)[0]}
+    except MistakeError:
+        return set()
+
+
+def _counting(tries: Sequence[Path]) -> CaseEvidence:
+    """Of a case's attempts the one that counts, or the last where one cannot be read."""
+    try:
+        return latest(map(CaseEvidence.read, tries))[0]
+    except MistakeError:
+        return CaseEvidence.read(tries[-1])
+
+
+def _named(run: Path) -> list[tuple[str, Sequence[Path]]]:
+    """The id of each case of each site, with the directories of its attempts; of one that cannot be read, its directory's name."""
+    every: dict[tuple[str, str], list[tuple[float, int, Path]]] = {}
+    for path in sorted((run / "cases").glob(f"*/{CASE}")):
+        try:
+            plain = json_file.read(path)
+            key = str(plain.get("site") or ""), str(plain.get("id", path.parent.name))
+            order = float(plain.get("began_wall", 0.0)), int(plain.get("attempt", 1)), path.parent
+        except (OSError, ValueError, TypeError, AttributeError, OverflowError):
+            key, order = ("", path.parent.name), (0.0, 1, path.parent)
+        every.setdefault(key, []).append(order)
+    return [(name, [directory for *_, directory in sorted(tries)]) for (_, name), tries in every.items()]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(explain)

@@ -1,0 +1,181 @@
+"""``harness fleet``: one run over several sites."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import shlex
+import signal
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from harness.errors import MistakeError, RefusedError, ResourceError
+from harness.report.closing import show
+from harness.report.run import STOPPED
+from harness.run.cli.app import INTERRUPTED
+from harness.run.plugin.options import LIVE_VARIABLE, live_is_allowed, live_refusal
+from harness.support.files import own_directories
+from harness.support.terminal import SafeConsole
+
+if TYPE_CHECKING:
+    from harness.report.run import FinishedRun
+    from harness.run.fleet.controller import Record
+    from harness.run.fleet.plan import FleetPlan
+
+_Files = Annotated[Path, typer.Option("--files", metavar="DIR", help="Where the deployment files are.")]
+_Reports = Annotated[Path, typer.Option(metavar="DIR", help="Where the run leaves its results.")]
+
+
+def _whole(scenarios: str) -> str:
+    if scenarios and not Path(scenarios).is_absolute():  # a site would look below its shard's own directory
+        raise MistakeError(f"--scenarios {scenarios}: is no whole path; allowed: one, the same at each site")
+    return scenarios
+
+
+_Scenarios = Annotated[
+    str,
+    typer.Option(
+        metavar="DIR",
+        callback=_whole,
+        help="Other scenarios than the harness's own: a whole path, the same at each site.",
+    ),
+]
+
+fleet_app = typer.Typer(name="fleet", help="One run over several sites (docs/fleet.md).", no_args_is_help=True)
+
+
+def _check_extra() -> None:
+    missing = [name for name in ("celery", "redis", "fsspec") if importlib.util.find_spec(name) is None]
+    if missing:
+        raise ResourceError(
+            f"{', '.join(missing)}: not installed; allowed: pip install 'FILE.whl[fleet]' with the wheel's file, "
+            "or .uv/bin/uv sync --extra fleet in a checkout"
+        )
+
+
+@fleet_app.command("plan")
+def show_plan(
+    file: Annotated[Path, typer.Argument(metavar="FLEET.toml", help="The fleet's file.")],
+    files: _Files = Path(),
+    reports: _Reports = Path("reports"),
+) -> None:
+    """Show the shards a run would have, and place no call."""
+    _check_extra()
+    from harness.run.fleet import config, plan
+
+    made = plan.plan(config.read(file), files, plan.read_durations(reports / "fleet" / plan.DURATIONS), live=False)
+    for shard in made.shards:
+        where = shard.sites[0] if len(shard.sites) == 1 else f"any of {', '.join(shard.sites)}"
+        typer.echo(f"{shard.seconds:8.1f} s  {len(shard.cases):5} cases  {shard.deployment}  at {where}")
+    total = sum(shard.seconds for shard in made.shards)
+    workers = sum(site.workers for site in made.fleet.sites)
+    cases = sum(len(shard.cases) for shard in made.shards)
+    typer.echo(
+        f"{len(made.shards)} shards, {cases} cases, {total:.0f} s of cases; {workers} workers: {total / workers:.0f} s at best"
+    )
+
+
+@fleet_app.command("work")
+def work(
+    site: Annotated[str, typer.Option(metavar="NAME", help="The site this is.")],
+    files: _Files = Path(),
+    scratch: Annotated[Path | None, typer.Option(metavar="DIR", help="For what is under way.")] = None,
+) -> None:
+    """Work for a site, until it is asked to end (SIGTERM: when its shard is done)."""
+    _check_extra()
+    from harness.run.fleet import config, worker
+
+    config.redis_address()
+    worker.work(site, files.resolve(), (scratch or own_directories.temporary()).resolve())
+
+
+@fleet_app.command("run")
+def run(
+    file: Annotated[Path | None, typer.Argument(metavar="FLEET.toml", help="The fleet's file.")] = None,
+    files: _Files = Path(),
+    reports: _Reports = Path("reports"),
+    resume: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Go on with a run whose controller was killed (reports/fleet/RUN)."),
+    ] = None,
+    live: Annotated[
+        bool,
+        typer.Option("--live", help=f"Place calls at real platforms, which may cost money (or {LIVE_VARIABLE}=1)."),
+    ] = False,
+    scenarios: _Scenarios = "",
+) -> None:
+    """Verify over all sites, and make one report. The exit code is the run's."""
+    _check_extra()
+    from harness.run.fleet import config, plan, result, worker
+    from harness.run.fleet.controller import Controller
+    from harness.run.fleet.state import State
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    console = SafeConsole(highlight=False, soft_wrap=True)
+    files, reports = files.absolute(), reports.absolute()
+    kept = reports / "fleet"
+    live = live_is_allowed(live)
+    if resume is not None:
+        made = plan.read(resume)
+    elif file is not None:
+        known = plan.read_durations(kept / plan.DURATIONS)
+        made = plan.plan(config.read(file), files, known, live=live, scenarios=scenarios)
+    else:
+        raise RefusedError("what to run is missing; allowed: FLEET.toml, or --resume DIR")
+    _check_live(made, live)
+    directory = resume or kept / made.run
+    state = State(config.redis_address())
+    with contextlib.closing(state):
+        controller = Controller(made, directory, state, worker.application(), lambda text: _say(console, text))
+        if resume is None:
+            made.write(directory)
+            controller.begin()
+            _say(console, f"run {made.run}; if this is killed: {_resuming(directory, files, reports, made.live)}")
+        else:
+            controller.resume()
+        record = controller.run()
+        ledger = state.ledger(made.run)
+    finished = result.report(made, record, ledger, files=files, reports=reports, work=directory)
+    plan.write_durations(kept / plan.DURATIONS, result.durations(record))
+    _tell(console, finished, record, ledger)
+    raise typer.Exit(INTERRUPTED if record.interrupted == STOPPED else finished.summary.exit_code)
+
+
+def _resuming(directory: Path, files: Path, reports: Path, live: bool) -> str:
+    """The command line that goes on with a run."""
+    command = ["harness", "fleet", "run", "--resume", directory, "--files", files, "--reports", reports]
+    return shlex.join(map(str, [*command, *(["--live"] if live else [])]))
+
+
+def _tell(console: SafeConsole, finished: FinishedRun, record: Record, ledger: Sequence[Mapping[str, Any]]) -> None:
+    from harness.run.fleet import result
+
+    show(finished.summary, finished.groups, console, run=finished.directory)
+    for again in result.placed_again(ledger):
+        sites = ", then ".join(f"{one['calls']} calls from {one['site']}" for one in again["attempts"])
+        _say(console, f"PLACED AGAIN: {again['case']}: {sites}")
+    for at, cases in record.not_run.items():
+        _say(console, f"NOT RUN: {len(cases)} cases meant for {at}")
+    for name, path in {**finished.files, "fleet": finished.directory / result.FILE}.items():
+        _say(console, f"{name:14} {path}")
+    for note in finished.notes:
+        _say(console, note)
+
+
+def _check_live(made: FleetPlan, live: bool) -> None:
+    real = sorted({(shard.file, shard.kind) for shard in made.shards if shard.kind != "simulated"})
+    if real and not live:
+        raise live_refusal(*real[0])
+
+
+def _say(console: SafeConsole, text: str) -> None:
+    console.print(text, markup=False)
+    console.file.flush()
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.add_typer(fleet_app)

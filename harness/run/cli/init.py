@@ -1,0 +1,328 @@
+"""``harness init``: asks what it needs to know, and writes a deployment file with comments."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import phonenumbers
+import typer
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from harness.audio.prompts import prompt_text
+from harness.deployment import PLAIN_PORT, SYNTHFLOW_ID, TLS_PORT, in_uri, is_address
+from harness.errors import DeploymentError, MistakeError, unwritable
+from harness.integrations import load
+from harness.run.preflight import variables
+from harness.support.files import whole_file
+from harness.support.files.own_directories import Scratch
+
+E = TypeVar("E", bound=StrEnum)
+
+
+class PlatformChoice(StrEnum):
+    """The platforms."""
+
+    TALKDESK = "talkdesk"
+    GLADLY = "gladly"
+    GENERIC = "generic"  # any other SBC
+
+
+class AiChoice(StrEnum):
+    """Who is the AI."""
+
+    LIVE = "live"
+    STAND_IN = "stand-in"
+
+
+class TransportChoice(StrEnum):
+    """What SIP travels over."""
+
+    UDP = "udp"
+    TCP = "tcp"
+    TLS = "tls"
+
+
+class Authentication(StrEnum):
+    """How the trunk knows its far end."""
+
+    IP = "ip"
+    DIGEST = "digest"
+
+
+_File = Annotated[Path, typer.Argument(metavar="[FILE]", help="The file to write; it must not exist yet.")]
+_Integration = Annotated[PlatformChoice | None, typer.Option(help="The contact centre's platform.")]
+_Kind = Annotated[AiChoice | None, typer.Option(help="The AI is Synthflow's own, or a phone of the harness.")]
+_Region = Annotated[str | None, typer.Option(help="The country whose numbers are yours (default: US).")]
+_PlatformDomain = Annotated[str | None, typer.Option(help="The platform's SIP domain.")]
+_PlatformHost = Annotated[str | None, typer.Option(help="The host or address of its SBC (default: the domain).")]
+_Transport = Annotated[TransportChoice | None, typer.Option(help="Of the trunk between platform and Synthflow.")]
+_Authentication = Annotated[Authentication | None, typer.Option(help="Of that trunk.")]
+_SynthflowHost = Annotated[
+    str | None, typer.Option(help="Synthflow's host, as the trunk has it (default with live: sip.synthflow.ai).")
+]
+_Line = Annotated[str | None, typer.Option(help="The number a caller dials, E.164.")]
+_Assistant = Annotated[str | None, typer.Option(help="The assistant's number at Synthflow, E.164.")]
+_AssistantModel = Annotated[
+    str | None, typer.Option(help="Synthflow's id of the assistant, which its API lists calls by (only with live).")
+]
+_Group = Annotated[str | None, typer.Option(help="The number of the ring group or queue it transfers to, E.164.")]
+_CallerNumber = Annotated[str | None, typer.Option(help="The number of the phone that calls, E.164.")]
+_CallerHost = Annotated[str | None, typer.Option(help="Where that phone registers: host or address.")]
+_CallerDomain = Annotated[str | None, typer.Option(help="That phone's SIP domain (default: its host).")]
+_AgentUser = Annotated[
+    str | None, typer.Option(help="The agent phone's user name at the platform, or its telephone number, E.164.")
+]
+_Bind = Annotated[str | None, typer.Option(help="This machine's address for the stand-in to listen at.")]
+_Force = Annotated[bool, typer.Option("--force", help="Write over an existing file.")]
+
+
+_ENGLISH = "agent-please-en"
+#: In which countries nearly everybody is understood in a language that a prompt of the harness speaks; else it is English.
+_SPOKEN = {
+    "agent-please-de": "AT DE LI",
+    "agent-please-es": "AR BO CL CO CR CU DO EC ES GT HN MX NI PA PE PY SV UY VE",
+    "agent-please-fr": "FR MC",
+}
+_WHICH_MODEL = "Synthflow's id of the assistant, as its page shows it (empty: not known)"
+
+
+def init(
+    file: _File = Path("deployment.toml"),
+    integration: _Integration = None,
+    kind: _Kind = None,
+    region: _Region = None,
+    platform_domain: _PlatformDomain = None,
+    platform_host: _PlatformHost = None,
+    transport: _Transport = None,
+    authentication: _Authentication = None,
+    synthflow_host: _SynthflowHost = None,
+    line: _Line = None,
+    assistant: _Assistant = None,
+    assistant_model: _AssistantModel = None,
+    group: _Group = None,
+    caller_number: _CallerNumber = None,
+    caller_host: _CallerHost = None,
+    caller_domain: _CallerDomain = None,
+    agent_user: _AgentUser = None,
+    bind: _Bind = None,
+    force: _Force = False,
+) -> None:
+    """Write a deployment file.
+
+    What no option says is asked. Without a terminal every option without a default is needed; what is missing is listed.
+    """
+    if file.exists() and not force:
+        raise DeploymentError(f"{file}: exists already; allowed: another name, or --force")
+    ask = _Asker()
+    answers = _of_the_platform(
+        ask, integration, kind, region, platform_domain, platform_host, transport, authentication, synthflow_host
+    )
+    answers |= {
+        "line": ask.text("line", "The number a caller dials (E.164)", line, _e164),
+        "assistant": ask.text("assistant", "The assistant's number (E.164)", assistant, _e164),
+        "group": ask.text("group", "The number of the queue or ring group it transfers to (E.164)", group, _e164),
+        "caller_number": ask.text("caller-number", "The number of the phone that calls (E.164)", caller_number, _e164),
+        "caller_host": ask.text("caller-host", "Where that phone registers: host or address", caller_host, _host),
+        "agent_user": ask.text(
+            "agent-user", "The agent phone's user name at the platform, or its telephone number", agent_user, _user
+        ),
+    }
+    answers["caller_domain"] = ask.text(
+        "caller-domain", "That phone's SIP domain", caller_domain, _host, answers["caller_host"]
+    )
+    if answers["kind"] == AiChoice.LIVE:
+        answers["assistant_model"] = ask.text("assistant-model", _WHICH_MODEL, assistant_model, _model, "")
+    if answers["kind"] == AiChoice.STAND_IN:
+        answers["bind"] = ask.text("bind", "This machine's address for the stand-in to listen at", bind, _host)
+    ask.finish()
+    _write(file, written(answers))
+
+
+def _of_the_platform(
+    ask: _Asker,
+    integration: PlatformChoice | None,
+    kind: AiChoice | None,
+    region: str | None,
+    platform_domain: str | None,
+    platform_host: str | None,
+    transport: TransportChoice | None,
+    authentication: Authentication | None,
+    synthflow_host: str | None,
+) -> dict[str, Any]:
+    gladly_or_talkdesk = ask.choice("integration", "Which platform?", integration, PlatformChoice)
+    gladly = gladly_or_talkdesk is PlatformChoice.GLADLY
+    who = ask.choice("kind", "Who is the AI: Synthflow's own (live), or a phone of ours (stand-in)?", kind, AiChoice)
+    home = ask.text("region", "Country of your numbers (two letters)", region, _region, "US")
+    example = "acme.sip.gladly.example" if gladly else "acme.talkdesk.example"
+    domain = ask.text("platform-domain", f"The platform's SIP domain, e.g. {example}", platform_domain, _host)
+    return {
+        "integration": gladly_or_talkdesk.value,
+        "kind": who.value,
+        "region": home,
+        "platform_domain": domain,
+        "platform_host": ask.text("platform-host", "Host or address of its SBC", platform_host, _host, domain),
+        "transport": ask.only("transport", transport, TransportChoice.TLS, "gladly").value
+        if gladly
+        else ask.choice("transport", "Transport of the trunk?", transport, TransportChoice).value,
+        "authentication": ask.only("authentication", authentication, Authentication.IP, "gladly").value
+        if gladly
+        else ask.choice("authentication", "Authentication of the trunk?", authentication, Authentication).value,
+        "synthflow_host": ask.text(
+            "synthflow-host",
+            "This machine's public address, as the trunk has it"
+            if who is AiChoice.STAND_IN
+            else "Synthflow's host, as the trunk has it",
+            synthflow_host,
+            _host,
+            None if who is AiChoice.STAND_IN else "sip.synthflow.ai",
+        ),
+    }
+
+
+def _write(file: Path, text: str) -> None:
+    _check(file, text)
+    try:
+        whole_file.write(file, text)
+    except OSError as error:
+        raise unwritable(file, error) from None
+    names = " ".join(f"{name}=…" for name in dict.fromkeys(variables(file)))
+    typer.echo(f"{file} is written. What it does not say, its comments do. Next:\n  export {names}")
+    named = shlex.quote(str(file))
+    typer.echo(f"  harness preflight {named}\n  harness verify {named} --plan")
+
+
+def written(answers: dict[str, Any]) -> str:
+    """The file's text."""
+    environment = Environment(
+        loader=PackageLoader("harness.run.cli"), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    port = TLS_PORT if answers["transport"] == "tls" else PLAIN_PORT
+    name = re.sub(r"[^a-z0-9]+", "-", answers["platform_domain"].lower()).strip("-")
+    host, sip_port = answers["platform_host"], 5061 if answers["transport"] == "tls" else 5060
+    prompt = next((prompt for prompt, countries in _SPOKEN.items() if answers["region"] in countries.split()), _ENGLISH)
+    more = {
+        "prompt": prompt,
+        "prompt_text": prompt_text(prompt),
+        "termination": f"{in_uri(host)}:{sip_port}",
+        "name": name,
+        "port": port,
+        "sip_port": sip_port,
+        "bind": None,
+        "assistant_model": "",
+    }
+    return environment.get_template("deployment.toml.j2").render(more | answers)
+
+
+def _check(file: Path, text: str) -> None:
+    """The file has to load, whatever was answered; secrets are taken as given."""
+    with Scratch() as scratch:
+        trial = scratch.path / file.name
+        whole_file.write(trial, text)
+        try:
+            load(trial, dict.fromkeys(variables(trial), "-"))
+        except DeploymentError as error:
+            raise DeploymentError(str(error).replace(str(trial), "these answers")) from None
+
+
+class _Asker:
+    """Takes answers from options, else from the terminal; without one, says all that is missing."""
+
+    def __init__(self) -> None:
+        self._terminal = sys.stdin.isatty()
+        self._mistakes: list[str] = []
+
+    def choice(self, option: str, question: str, given: E | None, kind: type[E]) -> E:
+        """One of a few."""
+        if given is not None:
+            return given
+        values = [member.value for member in kind]
+        answer = self.text(option, f"{question} [{'/'.join(values)}]", None, _one_of(values))
+        return kind(answer) if answer in values else next(iter(kind))
+
+    def only(self, option: str, given: E | None, value: E, where: str) -> E:
+        """The one that there is ``where``; another that was given is a mistake, not passed over."""
+        if given not in (None, value):
+            self._mistakes.append(f"--{option} {given}: not with {where}; allowed: {value.value}, or no such option")
+        return value
+
+    def text(self, option: str, question: str, given: str | None, check: Any, default: str | None = None) -> str:
+        """A text that passes ``check``, which returns it or raises ValueError."""
+        if given is not None:
+            try:
+                return str(check(given))
+            except ValueError as error:
+                self._mistakes.append(f"--{option} {given}: {error}")
+                return given
+        if not self._terminal:
+            if default is None:
+                self._mistakes.append(f"--{option}: is missing; allowed: a value, or a terminal to ask at ({question})")
+            return default or ""
+        while True:
+            answer = typer.prompt(question, default=default)
+            try:
+                return str(check(str(answer).strip()))
+            except ValueError as error:
+                typer.echo(f"  {error}")
+
+    def finish(self) -> None:
+        """Raise :class:`MistakeError` with every mistake in the options."""
+        if self._mistakes:
+            raise MistakeError("\n".join(self._mistakes))
+
+
+def _one_of(values: list[str]) -> Any:
+    def check(text: str) -> str:
+        if text not in values:
+            raise ValueError(f"{text!r} is none of them; allowed: {', '.join(values)}")
+        return text
+
+    return check
+
+
+def _e164(text: str) -> str:
+    plain = re.sub(r"[\s().-]", "", text)
+    try:
+        parsed = phonenumbers.parse(plain, None)
+    except phonenumbers.NumberParseException:
+        raise ValueError(f"{text!r} is not E.164; allowed: + and country code, e.g. +12065550100") from None
+    if parsed.extension:  # without it somebody else would be called
+        raise ValueError(f"{text!r} has an extension; allowed: a number without one, e.g. +12065550100")
+    if not phonenumbers.is_possible_number(parsed):
+        raise ValueError(f"{text!r} has too few or too many digits; allowed: e.g. +12065550100")
+    return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
+
+
+def _host(text: str) -> str:
+    if not is_address(text) and not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?", text):
+        raise ValueError(f"{text!r} is no host; allowed: a name or an address, without port")
+    return text
+
+
+def _model(text: str) -> str:
+    if text and not re.fullmatch(SYNTHFLOW_ID, text):
+        raise ValueError(f"{text!r} is no id of an assistant; allowed: letters, digits, . _ : -")
+    return text
+
+
+def _user(text: str) -> str:
+    if text.startswith("+"):
+        return _e164(text)
+    if not re.fullmatch(r"[A-Za-z0-9_.+-]+", text):
+        raise ValueError(f"{text!r} is no user name; allowed: letters, digits, . _ + -")
+    return text
+
+
+def _region(text: str) -> str:
+    if text.upper() not in phonenumbers.SUPPORTED_REGIONS:
+        raise ValueError(f"{text!r} is no country; allowed: two letters, e.g. US")
+    return text.upper()
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(init)

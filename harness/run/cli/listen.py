@@ -1,0 +1,169 @@
+"""``harness listen``: what a recording holds, and when."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any, NotRequired
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+from rich.table import Table
+from typing_extensions import TypedDict
+
+from harness.audio.classify import Kind, Span, classify
+from harness.audio.detector import Heard, marks_heard
+from harness.audio.marks import SAMPLE_RATE, replied
+from harness.audio.mixture import marks_in
+from harness.audio.prompts import Matched, find_prompts, prompt_text
+from harness.audio.quality import Figures, best_snr, figures
+from harness.audio.resample import resample
+from harness.audio.spectrogram import spectrogram_svg
+from harness.audio.wav import WavError, read_wav
+from harness.errors import MistakeError, unwritable
+from harness.support.files import json_file, whole_file
+from harness.support.resources import prompt_names
+from harness.support.terminal import SafeConsole
+
+
+class SpanDocument(TypedDict):
+    """A time of one kind of sound, in seconds of the recording."""
+
+    kind: Kind
+    began: float
+    ended: float
+    detail: str  # which mark, digit or tone
+    network: bool  # a tone that networks signal with
+    level_dbov: NotRequired[float]  # of a mark
+    match: NotRequired[float]  # of a mark: the correlation with its waveform
+
+
+@dataclass(frozen=True, slots=True)
+class PromptFound(Matched):
+    """A prompt that was heard whole, with its words; in seconds of the recording."""
+
+    text: str
+
+
+class ListenDocument(TypedDict):
+    """What ``harness listen --json`` prints."""
+
+    file: str
+    rate: int  # samples a second in the file
+    seconds: float
+    spans: list[SpanDocument]
+    prompts: list[PromptFound]
+    mixed_marks: list[Heard] | None  # None without --deep
+    quality: Figures
+
+
+_LEAST_RATE = 4000
+_MOST_RATE = 384_000  # what recorders have; a header may claim any
+
+
+def listen(
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="A mono sound file (WAV, FLAC, Ogg …).")],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of tables.")] = False,
+    deep: Annotated[bool, typer.Option("--deep", help="Also search for marks that sound under others.")] = False,
+    picture: Annotated[
+        Path | None, typer.Option("--picture", metavar="FILE.svg", help="Write the spectrogram there.")
+    ] = None,
+) -> None:
+    """Say what a recording holds and when: marks, speech, prompts, digits, tones, music, noise, silence."""
+    if picture is not None and picture.suffix.lower() != ".svg":
+        raise MistakeError(f"--picture {picture}: the spectrogram is drawn as SVG; allowed: FILE.svg")
+    samples, rate = read_wav(path)
+    if rate < _LEAST_RATE:
+        raise WavError(f"{path}: {rate} samples a second; {_LEAST_RATE} are the least that carry a telephone's sound")
+    if rate > _MOST_RATE:
+        raise WavError(f"{path}: {rate} samples a second; {_MOST_RATE} are the most that are read")
+    report = _report(path, rate, resample(samples, rate, SAMPLE_RATE), deep)
+    if picture is not None:
+        try:
+            whole_file.write(picture, spectrogram_svg(samples, rate, classify(samples, rate), path.name))
+        except OSError as error:
+            raise unwritable(picture, error) from error
+    if as_json:
+        print(json_file.text(report))
+    else:
+        _show(report)
+
+
+def _report(path: Path, rate: int, audio: NDArray[np.int16], deep: bool) -> ListenDocument:
+    heard = [fact for fact in marks_heard(audio) if isinstance(fact, Heard)]
+    return {
+        "file": str(path),
+        "rate": rate,
+        "seconds": len(audio) / SAMPLE_RATE,
+        "spans": [_span(span, heard) for span in classify(audio)],
+        "prompts": [
+            PromptFound(match.name, match.began, match.ended, match.score, prompt_text(match.name))
+            for match in find_prompts(audio, prompt_names())
+        ],
+        "mixed_marks": marks_in(audio) if deep else None,
+        "quality": figures(audio, heard),
+    }
+
+
+def _span(span: Span, heard: list[Heard]) -> SpanDocument:
+    """The span; of a mark with its level and match, the medians of what was announced in it."""
+    found: SpanDocument = {
+        "kind": span.kind,
+        "began": span.began,
+        "ended": span.ended,
+        "detail": span.detail,
+        "network": span.network,
+    }
+    facts = [fact for fact in heard if span.kind == "mark" and span.began <= fact.decided <= span.ended + 0.3]
+    if facts:
+        found["level_dbov"] = float(np.median([fact.level_dbov for fact in facts]))
+        found["match"] = float(np.median([fact.quality for fact in facts]))
+    return found
+
+
+def _show(report: ListenDocument) -> None:
+    console = SafeConsole(highlight=False)
+    table = Table(box=None, pad_edge=False)
+    for heading, justify in (("from s", "right"), ("to s", "right"), ("what", "left"), ("detail", "left")):
+        table.add_column(heading, justify=justify)  # type: ignore[arg-type]
+    for span in report["spans"]:
+        table.add_row(f"{span['began']:.2f}", f"{span['ended']:.2f}", span["kind"], _detail(span))
+    for match in report["prompts"]:
+        words = f"{match.name}: “{match.text}”, match {match.score:.2f}"
+        table.add_row(f"{match.began:.2f}", f"{match.ended:.2f}", "prompt", words)
+    for fact in report["mixed_marks"] or []:
+        words = f"mark {fact.mark}, {fact.level_dbov:.0f} dBov"
+        table.add_row(f"{fact.began:.2f}", f"{fact.decided:.2f}", "deep search", words)
+    console.print(table)
+    console.print(_quality_line(asdict(report["quality"])))
+
+
+def _detail(span: SpanDocument) -> str:
+    if span["kind"] != "mark" or "match" not in span:
+        return str(span["detail"])
+    original = replied(int(span["detail"].removeprefix("mark ")))
+    reply = f" (“I hear mark {original}”)" if original is not None else ""
+    return f"{span['detail']}{reply}, {span['level_dbov']:.0f} dBov, match {span['match']:.2f}"
+
+
+def _quality_line(quality: dict[str, Any]) -> str:
+    parts = [f"level {quality['active_dbov']:.0f} dBov active", f"peak {quality['peak_dbov']:.0f} dBov"]
+    snr = best_snr(quality)
+    if snr is not None:
+        parts.append(f"SNR {snr:.0f} dB")
+    if quality["clipped_share"] > 0:
+        parts.append(f"{quality['clipped_share']:.2%} clipped")
+    if quality["gaps"]:
+        longest = max(gap["seconds"] for gap in quality["gaps"])
+        parts.append(f"{len(quality['gaps'])} gaps (longest {longest:.2f} s)")
+    if quality["repeats"]:
+        parts.append(f"{quality['repeats']} frames repeated")
+    if quality["clock_drift_ppm"] is not None:
+        parts.append(f"sender's clock {quality['clock_drift_ppm']:+.0f} ppm")
+    return "; ".join(parts)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(listen)

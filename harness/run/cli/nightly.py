@@ -1,0 +1,152 @@
+"""``harness nightly``: verify every night, and tell what has changed."""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+import signal
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.errors import BrokenError, HarnessError, MistakeError
+from harness.integrations import load
+from harness.report import history
+from harness.report.nightly import alerts, bounds, metrics, night, store
+from harness.report.nightly.compare import lines
+from harness.report.nightly.flakes import rates
+from harness.run.cli.app import FAILED, PASSED
+from harness.support.mask import mask_text
+
+
+def run(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="Deployment files.")],
+    reports: Annotated[Path, typer.Option(metavar="DIR", help="Where the nights leave their results.")] = Path(
+        "reports"
+    ),
+    name: Annotated[str, typer.Option(metavar="NAME", help="The series' name; by default the files'.")] = "",
+    verify: Annotated[
+        str, typer.Option(metavar="OPTIONS", help='More options of verify, e.g. "--transport tls -n 4".')
+    ] = "",
+    bounds_file: Annotated[
+        Path | None, typer.Option("--bounds", metavar="FILE", help="Bounds of figures (TOML): kpi, row, max.")
+    ] = None,
+    metrics_file: Annotated[
+        Path | None, typer.Option("--metrics", metavar="FILE", help="Write the figures as OpenMetrics.")
+    ] = None,
+    push: Annotated[str, typer.Option(metavar="URL", help="Push the figures to a Pushgateway.")] = "",
+    check_fresh: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            metavar="HOURS",
+            help="Only say whether a night has ended in so many hours, and alert when none has.",
+        ),
+    ] = None,
+) -> None:
+    """Verify (preflight first), compare with the last good night of the same scope, and alert when something has changed.
+
+    Alerts go to the addresses in HARNESS_ALERTS (Apprise: mail, Slack, Teams, webhooks). The exit code is the verification's, or 1
+    when a figure is over its bound, a row is lost, or the verification left no results.
+    """
+    series = name or "+".join(file.stem for file in files)
+    to = alerts.addresses()
+    if check_fresh is not None:
+        raise typer.Exit(_check_fresh(reports, series, check_fresh, to))
+    with _told(f"{series}: the night did not begin", to):
+        bound, more = _read(files, bounds_file), _split(verify)
+        if metrics_file or push:
+            metrics.client()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with _told(f"{series}: the night could not be recorded", to):
+        finished = night.one_night(files, reports, series=series, bound=bound, more=more)
+    with contextlib.ExitStack() as rest:  # whatever goes wrong with one of them, the others are done
+        rest.callback(_say, finished)
+        rest.callback(_measure, finished, metrics_file, push)
+        _alert(finished, reports, to)
+    raise typer.Exit(finished.night.code)
+
+
+def _check_fresh(reports: Path, series: str, hours: float, to: Sequence[str]) -> int:
+    """Say whether a night has ended in so many hours, and alert when none has; the exit code."""
+    with _told(f"{series}: nobody can say when a night last ended", to):
+        stale = night.check_fresh(reports, series, hours)
+    try:  # first: a terminal that takes no line must not keep it back
+        if stale:
+            alerts.send(alerts.Alert(f"{series}: a night is missing", stale, "failure"), to)
+    finally:
+        typer.echo(stale or f"{series}: a night has ended in the last {hours:g} hours")
+    return FAILED if stale else PASSED
+
+
+def _alert(finished: night.FinishedNight, reports: Path, to: Sequence[str]) -> None:
+    """Send the night's alert, if there is one; what could not be sent, or not to its end, is told with the next night's."""
+    if finished.alert is None:
+        return
+    try:
+        store.leave_untold(reports / history.FILE, finished.night)
+    finally:
+        alerts.send(finished.alert, to)
+    store.note_told(reports / history.FILE, finished.night)
+
+
+@contextlib.contextmanager
+def _told(title: str, to: Sequence[str]) -> Iterator[None]:
+    """Send an alert of an error, which then goes on: at night nobody sees the terminal."""
+    try:
+        yield
+    except (HarnessError, OSError) as error:
+        try:
+            alerts.send(alerts.Alert(title, mask_text(str(error)), "failure"), to)
+        except BrokenError as unsent:
+            typer.echo(f"ERROR: {unsent}", err=True)
+        raise
+
+
+def _read(files: Sequence[Path], bounds_file: Path | None) -> Sequence[bounds.Bound]:
+    """The bounds. Raises :class:`MistakeError` for them, and for the deployment files, before the night."""
+    for file in files:
+        load(file, secrets=False)
+    return bounds.read(bounds_file) if bounds_file else ()
+
+
+def _split(verify: str) -> list[str]:
+    try:
+        return shlex.split(verify)
+    except ValueError as error:
+        raise MistakeError(f"--verify {verify}: {error}; allowed: options of verify, as a shell takes them") from None
+
+
+def _say(finished: night.FinishedNight) -> None:
+    for difference in finished.differences:
+        found = list(lines(difference))
+        nothing = "" if found else ": no difference"
+        typer.echo(f"{difference.deployment}: since the last good night, {difference.old}{nothing}")
+        for what, case, why in found:
+            typer.echo(f"  {what}: {case}" + (f" ({why})" if why else ""))
+    for note in finished.notes:
+        typer.echo(note)
+    typer.echo(f"nights         {finished.page}")
+    nothing = f"nothing since {finished.news.since}" if finished.news.since else "this is the first night"
+    typer.echo(f"changed        {finished.alert.title if finished.alert else nothing}")
+    for line in finished.alert.body.splitlines() if finished.alert else ():
+        typer.echo(f"  {line}" if line else "")
+
+
+def _measure(finished: night.FinishedNight, file: Path | None, push: str) -> None:
+    """Write the figures to the file, and push them, as far as asked for."""
+    if not file and not push:
+        return
+    flakes = [one for runs in finished.histories for one in rates(runs)]
+    registry = metrics.registry_of(finished.night, finished.runs, flakes)
+    if file:
+        metrics.write(file, registry)
+    if push:
+        metrics.push(push, registry, finished.night.series)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("nightly")(run)

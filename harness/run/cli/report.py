@@ -1,0 +1,135 @@
+"""``harness report``: every view made again, sites merged, and what is handed on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.errors import MistakeError
+from harness.report import bundle, scope, signoff
+from harness.report.closing import show
+from harness.report.evidence import CaseEvidence
+from harness.report.foreign import require_ended, require_files, require_run
+from harness.report.merge import merge
+from harness.report.run import STOPPED, read_end, remake
+from harness.report.signoff import attest, document, manifest
+from harness.run.cli.app import FAILED, INTERRUPTED, PASSED
+from harness.support.files import json_file
+from harness.support.network_text import printable
+from harness.support.terminal import SafeConsole
+
+
+def report(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN…", help="Runs' directories; several become one.")],
+    into: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Where the run made of several goes; by default beside the first. One alone is made again in its place.",
+        ),
+    ] = None,
+    zip_case: Annotated[
+        str,
+        typer.Option("--zip", metavar="CASE|all", help="Bundle a case, or all, to hand on: playable, numbers masked."),
+    ] = "",
+    complete: Annotated[
+        bool, typer.Option("--complete", help="Draw, encode and capture what passed, too (else: what did not).")
+    ] = False,
+    csv: Annotated[bool, typer.Option("--csv", help="Write all cases as a table, too.")] = False,
+    rejudge: Annotated[
+        bool,
+        typer.Option("--rejudge", help="Write nothing: judge the run again with this version, and say what differs."),
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="With --rejudge: everything, as JSON.")] = False,
+) -> None:
+    """Make the views of a run again, from its evidence. The exit code is the run's; of --rejudge, 1 when anything differs."""
+    if rejudge:
+        given = {"several runs": len(runs) > 1, "--into": into, "--zip": zip_case, "--complete": complete, "--csv": csv}
+        raise typer.Exit(_rejudge(runs[0], [name for name, value in given.items() if value], as_json=as_json))
+    if as_json:
+        raise MistakeError("--json: only with --rejudge")
+    one = len({path.resolve() for path in runs}) == 1
+    if one and into is not None:
+        raise MistakeError(f"--into {into}: a single run is made again where it is; allowed: with several runs")
+    for run in runs:
+        _require_whole(run, is_merged=not one, complete=complete)
+    run = runs[0].resolve() if one else merge(runs, into or runs[0].resolve().parent)
+    bundled = [bundle.zipped(run, zip_case)] if zip_case else []  # first: there may be no such case
+    finished = remake(run, complete=complete)
+    page = _sign_off(run, finished.cases, is_new=not one)
+    show(finished.summary, finished.groups, SafeConsole(highlight=False, soft_wrap=True), run=run)
+    made = [finished.report, page, finished.junit, finished.allure_report]
+    for path in [*filter(None, made), *bundled, *([bundle.table(run)] if csv else [])]:
+        typer.echo(str(path))
+    for note in (*finished.notes, *([] if page else [f"no sign-off: {_no_manifest(run)}"])):
+        typer.echo(note)
+    stopped = STOPPED in finished.summary.interrupted.split("; ")
+    raise typer.Exit(INTERRUPTED if stopped else finished.summary.exit_code)
+
+
+def _sign_off(run: Path, cases: Sequence[CaseEvidence], *, is_new: bool) -> Path | None:
+    """The document, made again unless it is signed. A run that was merged this moment ends here, and gets its manifest."""
+    if is_new:
+        return signoff.seal(run, cases)
+    if not (run / manifest.FILE).exists():
+        return None
+    return run / document.HTML if (run / attest.FILE).exists() else signoff.make(run, sealed=cases).html
+
+
+def _no_manifest(run: Path) -> str:
+    return f"{run / manifest.FILE} is missing, so nobody knows what the run left; only a run's end makes one"
+
+
+def _rejudge(run: Path, more: Sequence[str], *, as_json: bool) -> int:
+    """Print what differs from the record; the exit code. ``more`` names options that ask for something else."""
+    if more:
+        raise MistakeError(f"--rejudge: cannot be combined with {', '.join(more)}. Judge one run at a time.")
+    from harness.report import rejudge  # the diagnosis comes with it, which no other view needs
+
+    require_run(run)
+    require_ended(run.resolve())
+    cases = rejudge.rejudge(run.resolve())
+    found = rejudge.totals(cases)
+    if as_json:
+        document: rejudge.RejudgeDocument = {"cases": cases, "totals": found}
+        typer.echo(json_file.text(document))
+    else:
+        for case in cases:
+            for difference in case.differences:
+                typer.echo(printable(f"{case.directory}: {difference}"))
+            for note in case.notes:
+                typer.echo(printable(f"{case.directory}: {note}"))
+        of_record = "".join(f", {count} taken from the record ({why})" for why, count in found.from_the_record.items())
+        findings = f"{found.made_again} findings made again{of_record}"
+        typer.echo(f"{found.cases} cases judged again, {found.differing} differ; {findings}")
+    return FAILED if found.differing else PASSED
+
+
+def _require_whole(run: Path, *, is_merged: bool, complete: bool) -> None:
+    """Refuse what no view may be made of: no run, one that is not as it was left, or a signed one that would get more files."""
+    if not (run / "cases").is_dir():
+        what = "not a run's directory: it has no cases" if run.exists() else "no such directory"
+        raise MistakeError(f"{run}: {what}; allowed: a run's directory, e.g. reports/latest")
+    require_files(run.resolve())
+    require_ended(run)
+    has_manifest = (run / manifest.FILE).exists()
+    is_signed_off = (run / document.HTML).exists() or (run / attest.FILE).exists()  # made after the manifest
+    if not has_manifest and (is_signed_off or (is_merged and read_end(run))):
+        raise MistakeError(f"{_no_manifest(run)}; allowed: a whole run")
+    if has_manifest and (differing := manifest.differences(run.resolve())):
+        raise MistakeError(f"{run}: the evidence is not as the run left it: {'; '.join(differing[:3])}")
+    if is_merged and not (run / scope.FILE).exists():
+        raise MistakeError(
+            f"{run / scope.FILE}: is missing, so nobody knows what the run was asked for; "
+            "allowed: whole runs, to be merged"
+        )
+    if complete and (run / attest.FILE).exists():
+        raise MistakeError(f"{run}: is signed, so --complete may add nothing to it; allowed: --zip, which makes a copy")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(report)

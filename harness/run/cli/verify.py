@@ -1,0 +1,226 @@
+"""``harness verify``: puts a pytest command line together, and translates its exit code."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import pytest
+import typer
+
+from harness.errors import BrokenError, SelectionError
+from harness.pytest_plugin import PROGRESS, SCENARIOS
+from harness.run.cli.app import BROKEN, FAILED, INTERRUPTED, MISTAKE, PASSED
+from harness.run.cli.completion import fault_names, row_ids
+from harness.run.cli.early import world_fork_server
+from harness.run.plugin.forked_workers import worker_fork_server
+from harness.support import resources
+
+#: pytest's configuration for a verification, whatever stands in the current directory's.
+_CONFIGURATION = Path(__file__).with_name("verify.ini")
+
+#: pytest's own exit codes; the plugin has turned broken cases into 3 already.
+_CODES = {
+    pytest.ExitCode.OK: PASSED,
+    pytest.ExitCode.TESTS_FAILED: FAILED,
+    pytest.ExitCode.INTERRUPTED: INTERRUPTED,
+    pytest.ExitCode.INTERNAL_ERROR: BROKEN,
+    pytest.ExitCode.USAGE_ERROR: MISTAKE,
+    pytest.ExitCode.NO_TESTS_COLLECTED: MISTAKE,
+}
+
+
+class PreflightMode(StrEnum):
+    """What ``--preflight`` takes."""
+
+    STOP = "stop"
+    TELL = "tell"
+    OFF = "off"
+
+
+class TimingsName(StrEnum):
+    """What ``--timings`` takes."""
+
+    QUICK = "quick"
+    DOCUMENTED = "documented"
+
+
+_Files = Annotated[
+    list[Path] | None,
+    typer.Argument(
+        metavar="[FILE]…",
+        help=f"Deployment files, or names of examples (default: the example {resources.DEFAULT_EXAMPLE}).",
+        show_default=False,
+    ),
+]
+
+
+_Row = Annotated[
+    list[str] | None,
+    typer.Option(metavar="ID", help="Only this row of the matrix (repeatable).", autocompletion=row_ids),
+]
+_Transport = Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only udp, tcp or tls (repeatable).")]
+_Auth = Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only trunks with ip or digest (repeatable).")]
+_Codec = Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only pcmu or pcma (repeatable).")]
+_Ai = Annotated[list[str] | None, typer.Option(metavar="WHO", help="Only synthflow or stand-in (repeatable).")]
+_Workers = Annotated[
+    str, typer.Option("-n", metavar="N|auto", help="Cases at once; 0: one after another, all in this process.")
+]
+_Require = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="ID",
+        help="Fail when this row is not run (repeatable); documented: any of the guide's.",
+        autocompletion=row_ids,
+    ),
+]
+_Timings = Annotated[
+    TimingsName | None,
+    typer.Option(help="Of simulated deployments: scaled down (quick, the default), or as the guides have them."),
+]
+_Fault = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME[@LINE]",
+        help="Make the simulated world wrong in this way (repeatable).",
+        autocompletion=fault_names,
+    ),
+]
+_Reports = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="Where the run leaves its results (default: ./reports).")
+]
+_Expression = Annotated[str | None, typer.Option("-k", metavar="EXPR", help="Only cases whose name matches.")]
+_Live = Annotated[
+    bool, typer.Option("--live", help="Place calls at real platforms, which may cost money (or HARNESS_LIVE=1).")
+]
+_Preflight = Annotated[
+    PreflightMode | None,
+    typer.Option(
+        help="Look at ports, accounts and certificates first, and end the run when one is wrong (stop, the default), or only tell "
+        "(the default with --fault)."
+    ),
+]
+_NoManual = Annotated[
+    bool, typer.Option("--no-manual", help="Ask nobody to start anything; rows that need it are not observable.")
+]
+_Retries = Annotated[
+    int,
+    typer.Option(
+        min=0,
+        metavar="N",
+        help="Retry cases that failed or broke; those that then pass are marked 'passed on retry'.",
+    ),
+]
+_Plan = Annotated[bool, typer.Option("--plan", help="Show which cases would run, and place no call.")]
+_Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show only what came out at the end.")]
+_Verbose = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Show every case that does not pass, and every row at the end.")
+]
+_AsJson = Annotated[
+    bool, typer.Option("--json", help="Print the result as JSON, and nothing else; with --plan, the plan.")
+]
+
+
+def verify(
+    files: _Files = None,
+    row: _Row = None,
+    transport: _Transport = None,
+    auth: _Auth = None,
+    codec: _Codec = None,
+    ai: _Ai = None,
+    workers: _Workers = "auto",
+    require: _Require = None,
+    timings: _Timings = None,
+    fault: _Fault = None,
+    reports: _Reports = None,
+    expression: _Expression = None,
+    live: _Live = False,
+    preflight: _Preflight = None,
+    no_manual: _NoManual = False,
+    retries: _Retries = 0,
+    plan: _Plan = False,
+    quiet: _Quiet = False,
+    verbose: _Verbose = False,
+    as_json: _AsJson = False,
+) -> None:
+    """Run the matrix against deployments, in parallel, and judge every call."""
+    if workers != "auto" and not workers.isdecimal():
+        raise SelectionError(f"-n {workers}: not a number of workers; allowed: auto, 0 (all in this process), 1, 2 …")
+    arguments = _of_pytest(Path(SCENARIOS))
+    arguments += ["--cases-only", "-n", workers, *(["--timings", timings.value] if timings else [])]
+    lists = {
+        "deployment": files or _example(),
+        "row": row,
+        "require": require,
+        "transport": transport,
+        "auth": auth,
+        "codec": codec,
+        "ai": ai,
+        "fault": fault,
+    }
+    arguments += [f"--{name}={value}" for name, values in lists.items() for value in values or ()]
+    arguments += [f"--reports={reports}"] if reports else []
+    arguments += ["-k", expression] if expression else []
+    arguments += ["--plan"] if plan else []
+    arguments += ["--live"] if live else []
+    arguments += ["--no-manual"] if no_manual else []
+    arguments += [f"--retries={retries}"] if retries else []
+    arguments += [f"--preflight={preflight.value}"] if preflight else []
+    arguments += ["-q"] * quiet + ["--every-failure"] * verbose + ["--json"] * as_json
+    raise typer.Exit(_run(arguments, forks_workers=workers != "0" and not plan, plan=plan))
+
+
+def _run(arguments: list[str], *, forks_workers: bool, plan: bool) -> int:
+    """The exit code of a verification. Raises :class:`SelectionError` where pytest had something else to do."""
+    worlds, watch = world_fork_server(), _RunWatch()
+    with worker_fork_server(worlds) if forks_workers else contextlib.nullcontext() as forks:
+        code = pytest.main(arguments, [plugin for plugin in (forks, worlds, watch) if plugin])
+    if code == pytest.ExitCode.OK and not plan and not watch.is_verification:
+        given = os.environ.get("PYTEST_ADDOPTS")
+        why = f"PYTEST_ADDOPTS={given!r} only shows something; unset it" if given else "pytest ran no case"
+        raise SelectionError(f"no call was placed: {why}, or use --plan")
+    return _CODES.get(pytest.ExitCode(code), BROKEN)
+
+
+class _RunWatch:
+    """Notes whether pytest's session was a verification: options in the environment may have it only list or explain."""
+
+    is_verification = False
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """A session that reports cases has the plugin that counts them."""
+        self.is_verification = session.config.pluginmanager.has_plugin(PROGRESS)
+
+
+def _example() -> list[Path]:
+    print(f"no deployment file was named: this verifies the example {resources.DEFAULT_EXAMPLE}", file=sys.stderr)
+    return [Path(resources.DEFAULT_EXAMPLE)]
+
+
+def _of_pytest(own: Path) -> list[str]:
+    """What to collect, and how: the scenarios of the package, and those of ``own`` where there is such a directory.
+
+    That is named as from here: pytest takes a ``[`` in a path for the parameters of a test.
+    """
+    if not resources.SCENARIOS.is_dir():
+        raise BrokenError(
+            f"{resources.SCENARIOS}: the scenarios are missing; allowed: a complete checkout, or the wheel"
+        )
+    whole = own.resolve()
+    directories = [resources.SCENARIOS] if whole != resources.SCENARIOS else []
+    directories += [own] if own.is_dir() else []
+    arguments = [*map(str, directories), "--rootdir", str(resources.ROOT), "-c", str(_CONFIGURATION)]
+    # of conftest.py files, that of the scenarios counts alone: what lies above them belongs to other tests
+    arguments += ["--confcutdir", str(directories[-1].resolve()), "-p", "no:cacheprovider"]
+    # plugins of the development tools, which would cost every worker half a second; and one that has each worker collect five
+    # times at its end, to tell of exceptions that Python tells of by itself
+    return [*arguments, "-p", "no:hypothesispytest", "-p", "no:anyio", "-p", "no:unraisableexception"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(verify)

@@ -1,0 +1,349 @@
+"""Hands shards to sites, notices what is lost, and runs the rest of it again; resumes where an earlier controller was killed.
+
+An attempt at a shard counts until it ended, or its worker gave no sign of life for a lease. Then what its cases left so far is
+taken, and the others go into the next attempt; from that moment Redis lets no call of the old attempt through.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import fcntl
+import json
+import os
+import shutil
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from celery import Celery
+
+from harness.errors import BrokenError, MistakeError, ResourceError
+from harness.report.evidence import CaseEvidence
+from harness.report.recorder import CASE
+from harness.report.run import STOPPED
+from harness.run.fleet import worker
+from harness.run.fleet.plan import FleetPlan, Shard
+from harness.run.fleet.shard import NOT_BEGUN, RELEASE
+from harness.run.fleet.state import ShardRef, State
+from harness.run.fleet.store import Store
+from harness.support.files import own_directories, user_files, whole_file
+from harness.support.files.names import stem_of
+from harness.support.network_text import line
+
+_POLL_S = 0.1
+#: How often a shard is begun before its cases are given up as not run; so often it is sent, and once to each site that may run it.
+_MOST_ATTEMPTS = 4
+#: A task that nobody has taken for so long, at a site that is alive and has nothing else to do, is sent again.
+_SENT_AGAIN_S = 10.0
+#: After Ctrl-C workers have so long to hang up.
+_END_WITHIN_S = 90.0
+
+#: So many characters of what an attempt said last are told.
+_WORDS = 300
+
+_LOSSES = "losses.jsonl"
+
+Notify = Callable[[str], None]
+
+
+@dataclass
+class ShardProgress:
+    """What the controller knows of a shard."""
+
+    shard: Shard
+    left: list[str]  #: cases without evidence so far
+    attempt: int = 0  #: the one under way, or the last one
+    site: str = ""  #: where it is; empty: nowhere
+    sent_at: float = 0.0
+    begun: int = 0  #: attempts that were begun, and ended
+    in_vain: Counter[str] = field(default_factory=Counter)  #: by site, its attempts that left no new evidence
+    done: bool = False
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """Evidence of one attempt that counts."""
+
+    shard: int
+    attempt: int
+    site: str
+    directory: Path
+    cases: tuple[str, ...]
+
+
+@dataclass
+class Record:
+    """What became of a run besides the verdicts."""
+
+    accepted: list[Accepted] = field(default_factory=list)
+    losses: list[dict[str, Any]] = field(default_factory=list)  #: attempts that were lost, and run again
+    not_run: dict[str, list[str]] = field(default_factory=dict)  #: site: cases
+    #: Cases that came with evidence of two attempts; the first counts.
+    duplicates: list[str] = field(default_factory=list)
+    interrupted: str = ""
+    wall_s: float = 0.0
+
+
+class Controller:
+    """One run of a fleet. ``directory`` is the run's own; ``notify`` gets a line when something happens."""
+
+    def __init__(self, plan: FleetPlan, directory: Path, state: State, app: Celery, notify: Notify) -> None:
+        self._plan, self._directory, self._state, self._app, self._notify = plan, directory, state, app, notify
+        self._store = Store(plan.fleet.results, plan.run)
+        self.record = Record()
+        self._shards = [ShardProgress(shard, list(shard.cases)) for shard in plan.shards]
+        self._began = time.monotonic()
+        self._nobody_since: dict[int, float] = {}
+        directory.mkdir(parents=True, exist_ok=True)
+        self._lock = own_directories.shared_file(directory / "controller.lock")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise MistakeError(f"{directory}: another controller runs this; allowed: one") from None
+
+    def begin(self) -> None:
+        """A new run."""
+        self._state.begin(self._plan.run, self._plan.nonce)
+
+    def resume(self) -> None:
+        """Go on with what an earlier controller began. Raises :class:`ResourceError` when Redis does not know the run any more."""
+        if not self._state.knows(self._plan.run, self._plan.nonce):
+            raise ResourceError(
+                f"{self._plan.run}: Redis has lost this run, and with it which calls may still be up; "
+                "allowed: a new run, when the longest call and its hang-up are over"
+            )
+        losses = self._directory / _LOSSES
+        if losses.exists():
+            self.record.losses = [
+                json.loads(line) for line in user_files.read_text(losses, user_files.EVIDENCE).splitlines()
+            ]
+        for progress in self._shards:
+            for loss in self.record.losses:
+                if loss["shard"] == progress.shard.number:
+                    self._count(progress, loss)
+            known = self._state.shard(self._ref(progress))
+            for attempt in range(1, known.attempt + (known.state == "cancelled")):
+                self._collect(progress, attempt, self._site_of(progress, attempt))
+            progress.attempt = known.attempt
+            if known.attempt and known.state in ("queued", "running", "ended"):
+                progress.site, progress.sent_at = self._site_of(progress, known.attempt), time.monotonic()
+            progress.done = not progress.left
+
+    def run(self) -> Record:
+        """To the end; on Ctrl-C (``KeyboardInterrupt``) workers hang up, and the rest is not run."""
+        try:
+            while not all(progress.done for progress in self._shards):
+                for progress in self._shards:
+                    if progress.site:
+                        self._check(progress)
+                self._hand_out()
+                time.sleep(_POLL_S)
+        except KeyboardInterrupt:
+            self.record.interrupted = STOPPED
+            self._stop()
+        except BrokenError as error:
+            self.record.interrupted = str(error)
+        self._finish()
+        return self.record
+
+    # -- handing out
+
+    def _hand_out(self) -> None:
+        alive = self._alive()
+        free = alive - {progress.site for progress in self._shards}
+        for progress in self._shards:  # the longest first
+            if progress.done or progress.site:
+                continue
+            if able := [name for name in progress.shard.sites if name in alive]:
+                self._nobody_since.pop(progress.shard.number, None)
+                if site := next((name for name in self._next(progress, able) if name in free), ""):
+                    free.remove(site)
+                    self._send(progress, site)
+            else:
+                since = self._nobody_since.setdefault(progress.shard.number, time.monotonic())
+                if time.monotonic() - since >= self._plan.fleet.patience_s:
+                    self._give_up(progress, f"none of its sites was there for {self._plan.fleet.patience_s:g} s")
+
+    def _alive(self) -> set[str]:
+        return {site.name for site in self._plan.fleet.sites if self._state.is_alive(site.name)}
+
+    @staticmethod
+    def _next(progress: ShardProgress, able: Sequence[str]) -> list[str]:
+        """Those of its sites that have had it in vain least often: one that refuses everything is free again at once."""
+        least = min(progress.in_vain[name] for name in able)
+        return [name for name in able if progress.in_vain[name] == least]
+
+    def _send(self, progress: ShardProgress, site: str) -> None:
+        progress.attempt += 1
+        self._note_site(progress, progress.attempt, site)
+        if not self._state.queue(self._ref(progress)):
+            raise ResourceError(f"shard {progress.shard.number}: another controller has handed it out")
+        progress.site = site
+        self._post(progress)
+
+    def _post(self, progress: ShardProgress) -> None:
+        progress.sent_at = time.monotonic()
+        plan, shard = self._plan, progress.shard
+        task = {
+            "ref": dataclasses.asdict(self._ref(progress)),
+            "site": progress.site,
+            "file": shard.file,
+            "hash": shard.hash,
+            "cases": list(progress.left),
+            "rows": list(shard.rows),
+            "workers": plan.fleet.site(progress.site).workers,
+            "lease_s": plan.fleet.lease_s,
+            "results": plan.fleet.results,
+            "trunks": [trunk.model_dump(mode="json") for trunk in plan.fleet.trunks],
+            "as_of": plan.as_of,
+            "live": plan.live,
+            "timings": plan.timings,
+            "scenarios": plan.scenarios,
+            "harness": RELEASE,
+        }
+        try:
+            self._app.send_task(worker.TASK, args=[task], queue=worker.queue_of(progress.site))
+        except Exception as error:  # kombu's own trees; a task that was not sent is sent again below
+            self._notify(f"shard {shard.number} could not be sent to {progress.site}: {line(str(error))}")
+
+    # -- what became of it
+
+    def _check(self, progress: ShardProgress) -> None:
+        known = self._state.shard(self._ref(progress))
+        # while Redis is away leases and heartbeats run out, and nobody can renew them
+        is_settled = self._state.answered_for_s >= self._plan.fleet.lease_s
+        if known.state == "ended" and known.code == NOT_BEGUN:
+            self._ended(progress, f"it was not begun there: {known.words[-_WORDS:]}", begun=False)
+        elif known.state == "ended":
+            self._ended(progress, f"its pytest ended with exit code {known.code}", words=known.words)
+        elif known.state == "running" and known.lease_left_s < 0 and is_settled:
+            self._lost(progress, f"its worker gave no sign of life for {self._plan.fleet.lease_s:g} s")
+        elif known.state == "queued":
+            waited = time.monotonic() - progress.sent_at
+            if is_settled and waited >= self._plan.fleet.lease_s and not self._state.is_alive(progress.site):
+                self._lost(progress, "its site went before it began", begun=False)
+            elif waited >= _SENT_AGAIN_S:
+                self._post(progress)
+        elif known.state == "":
+            raise ResourceError("Redis has lost this run; nothing more is placed")
+
+    def _ended(self, progress: ShardProgress, how: str, *, begun: bool = True, words: str = "") -> None:
+        site, before = progress.site, len(progress.left)
+        self._collect(progress, progress.attempt, site)
+        progress.site = ""
+        if not progress.left:
+            progress.done = True
+            self._notify(
+                f"shard {progress.shard.number} of {progress.shard.deployment}: {len(progress.shard.cases)} cases, last at {site}"
+            )
+            return
+        loss = {
+            "shard": progress.shard.number,
+            "attempt": progress.attempt,
+            "site": site,
+            "why": how,
+            "left": len(progress.left),
+            "begun": begun,
+            "in_vain": len(progress.left) == before,
+        }
+        self._count(progress, loss)
+        if self._is_hopeless(progress):
+            said = f": {words[-_WORDS:]}" if words else ""
+            self._give_up(progress, f"{how}, after {progress.attempt} attempts{said}")
+        else:
+            self._note_loss(loss)
+
+    @staticmethod
+    def _count(progress: ShardProgress, loss: Mapping[str, Any]) -> None:
+        progress.begun += loss["begun"]
+        progress.in_vain[loss["site"]] += loss["in_vain"]
+
+    def _is_hopeless(self, progress: ShardProgress) -> bool:
+        """Whether it was begun often enough, or sent so often and every site has had it in vain."""
+        everywhere = all(progress.in_vain[name] for name in self._alive().intersection(progress.shard.sites))
+        return progress.begun >= _MOST_ATTEMPTS or (progress.attempt >= _MOST_ATTEMPTS and everywhere)
+
+    def _lost(self, progress: ShardProgress, why: str, *, begun: bool = True) -> None:
+        # From here on no call of that attempt is let through, whoever may still be at it.
+        self._state.cancel(self._ref(progress))
+        self._ended(progress, why, begun=begun)
+
+    def _note_loss(self, loss: dict[str, Any]) -> None:
+        self.record.losses.append(loss)
+        whole_file.append(self._directory / _LOSSES, json.dumps(loss) + "\n")
+        self._notify(
+            f"shard {loss['shard']} was lost at {loss['site']}: {loss['why']}; {loss['left']} of its cases are run again"
+        )
+
+    def _collect(self, progress: ShardProgress, attempt: int, site: str) -> None:
+        """Take what an attempt has left, once; a case that has evidence already keeps it."""
+        into = self._directory / "shards" / f"{progress.shard.number:05}.{attempt}"
+        shutil.rmtree(into, ignore_errors=True)
+        for name in self._store.fetch(progress.shard.number, attempt, into):
+            self._notify(f"{name}: damaged, and left out: what is missing by it is run again")
+        taken: list[str] = []
+        for found in sorted(into.glob(f"cases/*/{CASE}")):
+            try:
+                evidence = CaseEvidence.read(found.parent)
+            except MistakeError as error:
+                self._notify(f"{error}; left out, and run again")
+                shutil.rmtree(found.parent)
+                continue
+            if evidence.id not in progress.left and evidence.id not in taken:
+                self.record.duplicates.append(evidence.id)
+                shutil.rmtree(found.parent)
+            elif evidence.id not in taken:
+                taken.append(evidence.id)
+        progress.left = [case for case in progress.left if case not in taken]
+        if taken:
+            self.record.accepted.append(Accepted(progress.shard.number, attempt, site, into, tuple(taken)))
+
+    def _give_up(self, progress: ShardProgress, why: str) -> None:
+        progress.done = True
+        self.record.not_run.setdefault(progress.shard.sites[0], []).extend(progress.left)
+        self._notify(f"NOT RUN: {len(progress.left)} cases of {progress.shard.deployment}: {why}")
+
+    # -- its end
+
+    def _stop(self) -> None:
+        """Shut every attempt out: its worker ends it, and hangs up."""
+        self._notify("stopped: every call is hung up")
+        under_way = [progress for progress in self._shards if progress.site]
+        before = {progress.shard.number: self._state.shard(self._ref(progress)).state for progress in under_way}
+        for progress in under_way:
+            self._state.cancel(self._ref(progress))
+        running = [progress.site for progress in under_way if before[progress.shard.number] == "running"]
+        if running:
+            time.sleep(min(_END_WITHIN_S, self._plan.fleet.lease_s))  # until they have noticed
+        for progress in under_way:
+            self._collect(progress, progress.attempt, progress.site)
+            progress.site, progress.done = "", not progress.left
+
+    def _finish(self) -> None:
+        for progress in self._shards:
+            if not progress.done:
+                self._give_up(progress, self.record.interrupted)
+        self.record.wall_s = time.monotonic() - self._began
+        os.close(self._lock)
+
+    # -- where each attempt ran: kept on disk, for a controller that takes over
+
+    def _ref(self, progress: ShardProgress) -> ShardRef:
+        return ShardRef(self._plan.run, self._plan.nonce, progress.shard.number, progress.attempt)
+
+    def _site_file(self, progress: ShardProgress, attempt: int) -> Path:
+        return self._directory / "sent" / stem_of(f"{progress.shard.number:05}.{attempt}")
+
+    def _note_site(self, progress: ShardProgress, attempt: int, site: str) -> None:
+        file = self._site_file(progress, attempt)
+        file.parent.mkdir(exist_ok=True)
+        whole_file.write(file, site)
+
+    def _site_of(self, progress: ShardProgress, attempt: int) -> str:
+        try:
+            return user_files.read_text(self._site_file(progress, attempt), user_files.EVIDENCE)
+        except OSError:
+            return progress.shard.sites[0]

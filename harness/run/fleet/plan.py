@@ -1,0 +1,192 @@
+"""Cases → shards: of one deployment, sized by how long its cases took when they were run last, the longest first."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import secrets
+import time
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness.deployment import Deployment
+from harness.deployment.hours import planned_at, planning_for
+from harness.errors import DeploymentError, MistakeError, unwritable
+from harness.integrations import load, matrix
+from harness.integrations.matrix import Case, Selection
+from harness.report import scope
+from harness.run.fleet.config import Fleet, Verify
+from harness.support.files import json_file, whole_file
+from harness.support.model_words import nearest
+
+FILE = "plan.json"
+DURATIONS = "durations.json"
+#: What a case takes besides the time of its row, where nobody has measured it, in seconds.
+_OVERHEAD_S = 1.0
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Cases of one deployment that one site runs in one go."""
+
+    number: int
+    file: str
+    deployment: str
+    hash: str  #: of what its file says
+    kind: str
+    cases: tuple[str, ...]
+    rows: tuple[str, ...]
+    sites: tuple[str, ...]  #: that may run it, the one meant for it first
+    seconds: float  #: of its cases together, as measured
+
+
+@dataclass(frozen=True)
+class FleetPlan:
+    """A run of a fleet, as it is begun; a resumed one reads it again."""
+
+    run: str
+    nonce: str
+    began: float  #: seconds since the epoch
+    as_of: str  #: the moment that hours are judged by, at every site and in the report (ISO 8601, with its offset)
+    fleet: Fleet
+    shards: tuple[Shard, ...] = field(default=())
+    live: bool = False
+    timings: str = "quick"
+    scenarios: str = ""
+
+    def write(self, directory: Path) -> None:
+        """Write ``plan.json``."""
+        plain = {**dataclasses.asdict(self), "fleet": self.fleet.model_dump(mode="json")}
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            whole_file.write(directory / FILE, json.dumps(plain, indent=1) + "\n")
+        except OSError as error:
+            raise unwritable(directory, error) from error
+
+
+def read(directory: Path) -> FleetPlan:
+    """The plan of a run. Raises :class:`MistakeError`."""
+    try:
+        plain: dict[str, Any] = json_file.read(directory / FILE)
+        shards = tuple(_shard(shard) for shard in plain["shards"])
+        return FleetPlan(**plain | {"fleet": Fleet.model_validate(plain["fleet"]), "shards": shards})
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise MistakeError(f"{directory}: not a fleet run's directory ({error}); allowed: reports/fleet/RUN") from None
+
+
+def _shard(plain: dict[str, Any]) -> Shard:
+    lists = {name: tuple(plain[name]) for name in ("cases", "rows", "sites")}
+    return Shard(**plain | lists)
+
+
+def plan(
+    fleet: Fleet,
+    files: Path,
+    durations: Mapping[str, float],
+    *,
+    live: bool,
+    timings: str = "quick",
+    scenarios: str = "",
+) -> FleetPlan:
+    """Every case of every deployment in exactly one shard, or in one for each site. Raises what reading the files raises."""
+    moment = planned_at()
+    with planning_for(moment):
+        shards = _all_shards(fleet, files, durations)
+    began = time.time()
+    return FleetPlan(
+        run=time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(began)) + "-" + secrets.token_hex(3),
+        nonce=secrets.token_hex(8),
+        began=began,
+        as_of=moment.isoformat(),
+        fleet=fleet,
+        shards=shards,
+        live=live,
+        timings=timings,
+        scenarios=scenarios,
+    )
+
+
+def _all_shards(fleet: Fleet, files: Path, durations: Mapping[str, float]) -> tuple[Shard, ...]:
+    names: dict[str, str] = {}
+    shards: list[Shard] = []
+    for verify in fleet.verify:
+        deployment = load(files / verify.file, secrets=False)
+        if names.setdefault(deployment.name, verify.file) != verify.file:
+            raise DeploymentError(
+                f"{verify.file}: name: {deployment.name!r} is another file's too; allowed: one of its own"
+            )
+        cases = matrix.cases([deployment], Selection(rows=verify.rows))
+        for sites in _sites(fleet, verify):
+            shards += _shards(fleet, verify, deployment, cases, sites, durations)
+    if mistakes := list(_unlimited(fleet, names)):
+        raise MistakeError("\n".join(mistakes))
+    shards.sort(key=lambda shard: -shard.seconds)
+    return tuple(dataclasses.replace(shard, number=number) for number, shard in enumerate(shards, 1))
+
+
+def _unlimited(fleet: Fleet, names: Collection[str]) -> Iterator[str]:
+    """A cap that no deployment's calls count to is a slip in a name: the trunk would carry more than it may."""
+    for number, trunk in enumerate(fleet.trunks):
+        if not any(map(trunk.carries, names)):
+            said = ", ".join(f"{name!r}{nearest(name, names)}" for name in trunk.deployments)
+            where = f"trunks.{number}.deployments ({trunk.name})"
+            yield f"{where}: {said or '[]'} is none of those that are verified; allowed: {', '.join(names)}, with * for any part"
+
+
+def _sites(fleet: Fleet, verify: Verify) -> Iterator[tuple[str, ...]]:
+    names = verify.sites or tuple(site.name for site in fleet.sites)
+    if verify.each:
+        yield from ((name,) for name in names)
+    else:
+        yield names
+
+
+def _shards(
+    fleet: Fleet,
+    verify: Verify,
+    deployment: Deployment,
+    cases: Sequence[Case],
+    sites: tuple[str, ...],
+    durations: Mapping[str, float],
+) -> Iterator[Shard]:
+    """The longest case goes to the shard that has least to do so far (longest processing time first)."""
+    seconds = {case.id: durations.get(case.id, case.row.seconds + _OVERHEAD_S) for case in cases}
+    at_once = min(fleet.site(site).workers for site in sites)
+    wanted = math.ceil(sum(seconds.values()) / at_once / fleet.shard_s)
+    if deployment.kind == "simulated":  # each site has a world of its own; a real deployment is one site's at a time
+        wanted = max(wanted, len(sites))
+    count = min(len(cases), wanted)
+    bins: list[list[Case]] = [[] for _ in range(count)]
+    for case in sorted(cases, key=lambda case: -seconds[case.id]):
+        min(bins, key=lambda each: sum(seconds[one.id] for one in each)).append(case)
+    digest = scope.digest(scope.content_of(deployment))
+    for chosen in bins:
+        yield Shard(
+            number=0,
+            file=verify.file,
+            deployment=deployment.name,
+            hash=digest,
+            kind=deployment.kind,
+            cases=tuple(case.id for case in chosen),
+            rows=tuple(sorted({case.row.id for case in chosen})),
+            sites=sites,
+            seconds=round(sum(seconds[case.id] for case in chosen), 3),
+        )
+
+
+def read_durations(file: Path) -> dict[str, float]:
+    """Seconds of each case when it was run last; nothing where nobody has measured."""
+    try:
+        return {str(case): float(seconds) for case, seconds in json_file.read(file).items()}
+    except (OSError, ValueError, AttributeError):
+        return {}
+
+
+def write_durations(file: Path, measured: Iterable[tuple[str, float]]) -> None:
+    """Remember how long cases took."""
+    known = read_durations(file) | {case: round(seconds, 3) for case, seconds in measured}
+    file.parent.mkdir(parents=True, exist_ok=True)
+    whole_file.write(file, json.dumps(known, indent=1) + "\n")

@@ -1,0 +1,166 @@
+"""One report of all that the sites left, and ``fleet.json``: who ran what, what was lost, placed again, or not run."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from harness.deployment.hours import planning_for
+from harness.integrations import load, matrix
+from harness.integrations.matrix import Selection
+from harness.report import scope, signoff
+from harness.report.evidence import CaseEvidence, key_of
+from harness.report.latest import point_latest
+from harness.report.merge import merge
+from harness.report.names import names
+from harness.report.run import (
+    CASES,
+    FinishedRun,
+    RunEnd,
+    read_cases,
+    read_end,
+    read_planned,
+    remake,
+    write_end,
+)
+from harness.report.summary import latest
+from harness.run.fleet.controller import Accepted, Record
+from harness.run.fleet.plan import FleetPlan
+from harness.support.files import whole_file
+
+FILE = "fleet.json"
+
+
+def report(
+    plan: FleetPlan, record: Record, ledger: Sequence[Mapping[str, Any]], *, files: Path, reports: Path, work: Path
+) -> FinishedRun:
+    """Make the run of all sites in ``reports``, with ``fleet.json`` in it; ``work`` is where their evidence is."""
+    parts = [_finished_part(plan, accepted) for accepted in record.accepted]
+    parts += [_missing_part(plan, site, cases, files, work) for site, cases in record.not_run.items()]
+    target = merge(parts, reports)
+    planned, end = read_planned(target)
+    workers = sum(site.workers for site in plan.fleet.sites)
+    command = f"harness fleet ({plan.run})"
+    interrupted = "; ".join(filter(None, (record.interrupted, end.interrupted)))
+    end = dataclasses.replace(end, workers=workers, wall_s=record.wall_s, command=command, interrupted=interrupted)
+    write_end(target, planned, end)
+    _write_scope(target, plan, command)
+    _write(target / FILE, plan, record, ledger, target)
+    finished = remake(target)
+    signoff.seal(target, finished.cases)
+    if why := point_latest(target):
+        finished = dataclasses.replace(finished, notes=(*finished.notes, why))
+    return finished
+
+
+def _write_scope(target: Path, plan: FleetPlan, command: str) -> None:
+    """Keep nothing of a shard's own command line: its rows are those of its cases, and limit nothing unless the fleet's file does."""
+    found = scope.read(target)
+    if found is not None:
+        rows = [one.rows for one in plan.fleet.verify]
+        options: scope.Options = {
+            **found.options,
+            "row": sorted({row for some in rows for row in some}) if all(rows) else [],
+        }
+        scope.write(target, dataclasses.replace(found, options=options, command=command))
+
+
+def _finished_part(plan: FleetPlan, accepted: Accepted) -> Path:
+    """An attempt's directory as a run that was to verify exactly what it has evidence of; what broke outside of its cases stays."""
+    run = accepted.directory
+    planned = [evidence.case for evidence in read_cases(run)]
+    known = read_end(run)  # none of an attempt that was lost
+    broke = tuple(f"{accepted.site}: {line}" for line in known[1].broke) if known else ()
+    write_end(run, _distinct(planned), RunEnd(workers=plan.fleet.site(accepted.site).workers, wall_s=0.0, broke=broke))
+    found = scope.read(run)
+    if found is not None:
+        scope.write(run, found.narrowed(set(map(key_of, planned))))
+    return run
+
+
+def _missing_part(plan: FleetPlan, site: str, cases: Sequence[str], files: Path, work: Path) -> Path:
+    """A run that was to verify these cases, and verified none."""
+    run = work / "not-run" / site
+    (run / CASES).mkdir(parents=True, exist_ok=True)
+    of_files = {shard.deployment: shard.file for shard in plan.shards if set(shard.cases) & set(cases)}
+    deployments = [
+        load(files / file, secrets=False).model_copy(update={"site": site}) for file in dict.fromkeys(of_files.values())
+    ]
+    rows = {row for shard in plan.shards if shard.deployment in of_files for row in shard.rows}
+    selection = Selection(rows=tuple(rows), ids=tuple(cases))
+    with planning_for(datetime.fromisoformat(plan.as_of)):
+        asked, options = matrix.cases(deployments, selection), _options(plan)
+        found = scope.scope_of(
+            deployments, selection, asked, began=plan.began, options=options, command="harness fleet"
+        )
+    scope.write(run, found)
+    known = {d.name: d for d in deployments}
+    planned = [{**case.plain(), **names(known[case.deployment])} for case in asked]
+    why = f"{len(cases)} cases were not run at any site"
+    write_end(run, planned, RunEnd(workers=0, wall_s=0.0, interrupted=why))
+    return run
+
+
+def _options(plan: FleetPlan) -> scope.Options:
+    return {"timings": plan.timings, "live": plan.live, "fault": [], "keyword": ""}
+
+
+def _distinct(planned: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    return list({(case.get("site"), case.get("id")): case for case in planned}.values())
+
+
+def durations(record: Record) -> list[tuple[str, float]]:
+    """How long each case took."""
+    every = (evidence for accepted in record.accepted for evidence in latest(read_cases(accepted.directory)))
+    return [(evidence.id, evidence.wall_s) for evidence in every]
+
+
+def placed_again(ledger: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Cases whose calls were let through in more than one attempt of their shard: somebody was called again."""
+    attempts: dict[tuple[str, int], dict[int, Counter[str]]] = {}
+    for entry in ledger:
+        of_case = attempts.setdefault((str(entry["case"]), int(entry["shard"])), {})
+        of_case.setdefault(int(entry["attempt"]), Counter())[str(entry["site"])] += 1
+    return [
+        {
+            "case": case,
+            "attempts": [
+                {"attempt": attempt, "site": site, "calls": calls}
+                for attempt, sites in sorted(found.items())
+                for site, calls in sites.items()
+            ],
+        }
+        for (case, _), found in attempts.items()
+        if len(found) > 1
+    ]
+
+
+def plain(
+    plan: FleetPlan, record: Record, ledger: Sequence[Mapping[str, Any]], cases: Sequence[CaseEvidence]
+) -> dict[str, Any]:
+    """What ``fleet.json`` holds; ``cases`` are the last attempts, for a case counts once however often it was run."""
+    at = Counter(str(case.case.get("site", "")) for case in cases)
+    return {
+        "run": plan.run,
+        "sites": {site.name: {"workers": site.workers, "cases": at[site.name]} for site in plan.fleet.sites},
+        "planned": sum(len(shard.cases) for shard in plan.shards),
+        "cases": len(cases),
+        "shards": len(plan.shards),
+        "calls": len(ledger),
+        "wall_s": round(record.wall_s, 3),
+        "case_s": round(sum(case.wall_s for case in cases), 3),
+        "losses": record.losses,
+        "placed_again": placed_again(ledger),
+        "not_run": record.not_run,
+        "duplicates": record.duplicates,
+        "interrupted": record.interrupted,
+    }
+
+
+def _write(path: Path, plan: FleetPlan, record: Record, ledger: Sequence[Mapping[str, Any]], run: Path) -> None:
+    whole_file.write(path, json.dumps(plain(plan, record, ledger, latest(read_cases(run))), indent=1) + "\n")

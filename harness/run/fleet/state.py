@@ -1,0 +1,272 @@
+"""What Redis holds: of a run its epoch, shards, usage and ledger; of all runs together caps, claims and sites.
+
+Every request is repeated until a deadline, so a Redis that restarts is waited for. Without an answer no call is placed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import math
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeVar
+
+import redis
+
+from harness.errors import ResourceError
+from harness.run.fleet import scripts
+from harness.support.network_text import line
+
+T = TypeVar("T")
+
+_PREFIX = "harness"
+_RETRY_S = 0.2
+#: Of one request.
+_TIMEOUT_S = 3.0
+#: How long a call that follows a REFER is asked for: all calls of its process wait for the answer.
+_ANOTHER_WITHIN_S = 0.5
+#: A run's keys expire after so long without use; :mod:`harness.run.fleet.scripts` has the same time in its scripts.
+_KEPT_S = 14 * 86400
+
+
+@dataclass(frozen=True)
+class ShardRef:
+    """One attempt at one shard of a run; ``token`` is the worker's that runs it, ``nonce`` the run's epoch."""
+
+    run: str
+    nonce: str
+    shard: int
+    attempt: int
+    token: str = ""
+
+
+@dataclass(frozen=True)
+class ShardState:
+    """How an attempt is doing."""
+
+    state: str  #: ``queued``, ``running``, ``ended``, ``cancelled``; empty: Redis knows nothing of it
+    attempt: int
+    lease_left_s: float  #: of a running one
+    code: int | None
+    words: str
+
+
+class State:
+    """A connection to Redis, for any thread."""
+
+    def __init__(self, address: str, within_s: float = 30.0) -> None:
+        """``within_s``: how long an answer is waited for before :class:`ResourceError` is raised."""
+        self._redis = redis.Redis.from_url(
+            address,
+            decode_responses=True,
+            socket_timeout=_TIMEOUT_S,
+            socket_connect_timeout=_TIMEOUT_S,
+            health_check_interval=5,
+        )
+        self._within_s = within_s
+        self._failed_at = -math.inf
+
+    @property
+    def answered_for_s(self) -> float:
+        """For how long Redis has answered each request of this process, in seconds."""
+        return time.monotonic() - self._failed_at
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._redis.close()
+
+    def _ask(self, request: Callable[[], T], within_s: float | None = None) -> T:
+        deadline = time.monotonic() + (self._within_s if within_s is None else within_s)
+        while True:
+            try:
+                return request()
+            except (redis.ConnectionError, redis.TimeoutError) as error:  # BusyLoading is a ConnectionError
+                self._failed_at = time.monotonic()
+                if self._failed_at >= deadline:
+                    raise ResourceError(f"Redis cannot be asked, so no call is placed: {line(str(error))}") from error
+                time.sleep(_RETRY_S)
+            except redis.RedisError as error:
+                raise ResourceError(f"Redis cannot be asked, so no call is placed: {line(str(error))}") from error
+
+    def _run(self, script: str, keys: Sequence[str], arguments: Iterable[object], within_s: float | None = None) -> Any:
+        values = [str(value) for value in arguments]
+        return self._ask(lambda: self._redis.eval(script, len(keys), *keys, *values), within_s)
+
+    # -- a run
+
+    def begin(self, run: str, nonce: str) -> None:
+        """Register the run, so that its calls are let through. Raises :class:`ResourceError` where Redis may forget them."""
+        self._require_memory()
+        self._ask(lambda: self._redis.set(_key("run", run, "epoch"), nonce, ex=_KEPT_S))
+
+    def _require_memory(self) -> None:
+        """Refuse a Redis that may forget which calls are up: it evicts keys, or restarts from an old snapshot."""
+        memory, kept = (self._ask(partial(self._redis.info, section)) for section in ("memory", "persistence"))
+        policy = memory.get("maxmemory_policy", "noeviction")
+        if policy != "noeviction":
+            raise ResourceError(
+                f"Redis removes keys when its memory is full (maxmemory-policy {policy}), and with them which calls are up, "
+                "so no call is placed; allowed: noeviction"
+            )
+        if not kept.get("aof_enabled", 1):
+            raise ResourceError(
+                "Redis does not keep every write, so it may forget which calls are up, and no call is placed; allowed: appendonly yes"
+            )
+
+    def knows(self, run: str, nonce: str) -> bool:
+        """Whether Redis has the run as it was begun."""
+        return bool(self._ask(lambda: self._redis.get(_key("run", run, "epoch"))) == nonce)
+
+    def ledger(self, run: str) -> list[dict[str, Any]]:
+        """Every call that was let through: case, deployment, site, shard, attempt."""
+        found = self._ask(lambda: self._redis.lrange(_key("run", run, "ledger"), 0, -1))
+        return [json.loads(entry) for entry in found]
+
+    # -- shards
+
+    def queue(self, ref: ShardRef) -> bool:
+        """Make that attempt the one that counts; False when a later one does."""
+        return bool(self._run(scripts.FENCE_SHARD, [_shard(ref)], [ref.attempt, "queued"]))
+
+    def cancel(self, ref: ShardRef) -> None:
+        """Let no more calls of that attempt, or of an older one, through."""
+        self._run(scripts.FENCE_SHARD, [_shard(ref)], [ref.attempt, "cancelled"])
+
+    def claim(self, ref: ShardRef, lease_s: float) -> bool:
+        """Take the attempt for this worker; False when it is not to be run (any more)."""
+        return bool(self._run(scripts.CLAIM_SHARD, _of_shard(ref), [*_who(ref), _ms(lease_s)]))
+
+    def renew(self, ref: ShardRef, lease_s: float) -> bool:
+        """Extend the worker's lease; False when the shard is another's by now."""
+        return bool(self._run(scripts.RENEW_SHARD, _of_shard(ref), [*_who(ref), _ms(lease_s)]))
+
+    def end(self, ref: ShardRef, code: int, words: str) -> None:
+        """Note how the attempt ended."""
+        self._run(scripts.END_SHARD, [_shard(ref)], [ref.attempt, ref.token, code, words])
+
+    def shard(self, ref: ShardRef) -> ShardState:
+        """How the shard is doing."""
+        plain = {str(name): str(value) for name, value in self._ask(lambda: self._redis.hgetall(_shard(ref))).items()}
+        seconds, micro = self._ask(self._redis.time)
+        now = seconds * 1000 + micro / 1000
+        return ShardState(
+            state=plain.get("state", ""),
+            attempt=int(plain.get("attempt", "0")),
+            lease_left_s=(float(plain.get("lease", "0")) - now) / 1000,
+            code=int(plain["code"]) if "code" in plain else None,
+            words=plain.get("words", ""),
+        )
+
+    # -- sites, and claims on what only one of them may use at a time
+
+    def is_alive(self, site: str) -> bool:
+        """Whether the site's worker sent a heartbeat lately."""
+        return bool(self._ask(lambda: self._redis.exists(_key("site", site))))
+
+    def heartbeat(self, site: str, for_s: float) -> None:
+        """Say that the site's worker is alive; without another heartbeat it counts as down after ``for_s``."""
+        with contextlib.suppress(ResourceError):
+            self._ask(lambda: self._redis.set(_key("site", site), "alive", px=_ms(for_s)), within_s=0)
+
+    def take(self, names: Sequence[str], token: str, lease_s: float) -> str | None:
+        """Claim all of these names, or none; return the first that another holds, None when all are claimed."""
+        held = int(self._run(scripts.CLAIM, [_key("claim", n) for n in names], [token, _ms(lease_s)]))
+        return names[held - 1] if held else None
+
+    def give_back(self, names: Sequence[str], token: str) -> None:
+        """Release these claims."""
+        self._run(scripts.RELEASE, [_key("claim", name) for name in names], [token])
+
+    # -- calls
+
+    def admit(self, call: CallRequest, within_s: float) -> tuple[str, str, str]:
+        """Ask to place a call: ``go`` and ms to wait; ``wait`` and why; ``refused``, the cap and its usage; ``shut`` and why."""
+        caps = [part for name, _, _ in call.caps for part in (_key("cap", name, "calls"), _key("cap", name, "next"))]
+        keys = [*_of_call(call), *caps]
+        arguments = [*_terms(call), _ms(within_s)]
+        arguments += [part for _, calls, rate in call.caps for part in (calls, _ms(1 / rate))]
+        return _said(self._run(scripts.ADMIT, keys, arguments, within_s))
+
+    def another(self, call: CallRequest) -> tuple[str, str, str]:
+        """Ask to place a call in the place of one that is up; as :meth:`admit`, but it never has to wait its turn."""
+        keys = [*_of_call(call), *_places(call)]
+        return _said(self._run(scripts.ANOTHER, keys, [*_terms(call), call.place], _ANOTHER_WITHIN_S))
+
+    def settle(self, call: CallRequest, seconds: float, cost: float, *, frees_place: bool) -> None:
+        """Count what an ended call used. Where Redis cannot be reached, it counts in full when its lease is over."""
+        keys = [*_usage(call), *(_places(call) if frees_place else ())]
+        with contextlib.suppress(ResourceError):
+            self._run(scripts.SETTLE, keys, [call.token, seconds, cost, call.place], within_s=_TIMEOUT_S)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallRequest:
+    """A call that is to be placed. ``caps`` are (name, concurrent calls, calls per second); all of them have to allow it."""
+
+    ref: ShardRef
+    deployment: str
+    token: str
+    place: str  #: the token of the call that was let into its place: its own, or that of the one it replaces
+    entry: dict[str, object]  #: what the ledger keeps of it
+    caps: tuple[tuple[str, int, float], ...]
+    lease_s: float  #: it counts as up for so long if nobody says that it is over
+    longest_s: float
+    calls_per_run: int
+    seconds_per_run: float
+    cost: float  #: of one that takes longest
+    cost_per_run: float | None
+
+
+def _usage(call: CallRequest) -> list[str]:
+    return [
+        _key("run", call.ref.run, "usage", call.deployment),
+        _key("run", call.ref.run, "open", call.deployment),
+    ]
+
+
+def _places(call: CallRequest) -> list[str]:
+    return [_key("cap", name, "calls") for name, _, _ in call.caps]
+
+
+def _of_call(call: CallRequest) -> list[str]:
+    return [_key("run", call.ref.run, "epoch"), *_usage(call), _key("run", call.ref.run, "ledger"), _shard(call.ref)]
+
+
+def _terms(call: CallRequest) -> list[object]:
+    most = [call.longest_s, call.calls_per_run, call.seconds_per_run, call.cost]
+    cost_per_run = -1 if call.cost_per_run is None else call.cost_per_run
+    of_shard = [call.ref.attempt, call.ref.token]
+    return [call.ref.nonce, call.token, _ms(call.lease_s), *most, cost_per_run, json.dumps(call.entry), *of_shard]
+
+
+def _said(parts: list[Any]) -> tuple[str, str, str]:
+    said = [str(part) for part in parts]
+    return (said[0], said[1], said[2] if len(said) > 2 else "")
+
+
+def _key(*words: object) -> str:
+    """A key; names of customers are hashed, since they may hold anything and be read by whoever reads Redis."""
+    shown = [str(word) for word in words]
+    if shown[0] in ("cap", "claim"):
+        shown[1] = hashlib.sha256(shown[1].encode()).hexdigest()[:32]
+    return ":".join((_PREFIX, *shown))
+
+
+def _shard(ref: ShardRef) -> str:
+    return _key("run", ref.run, "shard", ref.shard)
+
+
+def _of_shard(ref: ShardRef) -> list[str]:
+    return [_key("run", ref.run, "epoch"), _shard(ref)]
+
+
+def _who(ref: ShardRef) -> list[object]:
+    return [ref.nonce, ref.attempt, ref.token]
+
+
+def _ms(seconds: float) -> int:
+    return round(seconds * 1000)

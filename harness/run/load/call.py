@@ -1,0 +1,346 @@
+"""One call of a load: placed, verified, verified again while it is held, ended. Of the other calls it knows only the marks."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+
+from harness.calls.checks import reach
+from harness.calls.events import RtpStatistics, SipMessage
+from harness.calls.verdict import CaseOutcome, Conclusion, Finding, Strength, Verdict
+from harness.errors import HarnessError
+from harness.phone import recording, rtp_log
+from harness.phone.leg import Leg
+from harness.phone.waiter import NeverCame
+from harness.report.recorder import CaseRecorder
+from harness.run.load.lane import Lane
+from harness.scenario import packet_loss
+from harness.scenario.ai_calls import AiCall
+from harness.scenario.calls import Calls, Own, Party
+from harness.scenario.conclusion import conclude, look_at_audio
+from harness.scenario.context import CaseContext
+from harness.scenario.ends import Call
+from harness.scenario.evidence import Evidence
+from harness.scenario.expect import Expect
+from harness.scenario.people import AssistantOf, Caller
+from harness.scenario.synthflow_call import SynthflowCall
+from harness.sip.grammar import SipSyntaxError
+from harness.sip.message import Message, Response
+
+
+class _OwnEvidence(Evidence):
+    """Records everything with the lane's recorder, and has the findings and the conclusion of this call alone."""
+
+    def __init__(self, lane: Lane, outcome: CaseOutcome) -> None:
+        recorder: CaseRecorder = lane.recorder
+        context = lane.context
+        super().__init__(recorder, context.case.dispensable, lambda: context.phones.fatal_error)
+        own = context.evidence
+        self.starved, self.starved_at_once, self.agents = own.starved, own.starved_at_once, own.agents
+        self._outcome = outcome
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Those of this call."""
+        return tuple(self._outcome.findings)
+
+    @property
+    def conclusion(self) -> Conclusion:
+        """How this call would end now."""
+        return self._outcome.conclusion
+
+    def add(self, finding: Finding, since: float | None = None) -> Finding:
+        """Record a finding of this call."""
+        found = super().add(finding, since)
+        self._outcome.add(found)
+        return found
+
+
+class _OwnCalls(Calls):
+    """This call, among all those of its lane, whose voices it must not hear."""
+
+    def __init__(self, lane: Lane) -> None:
+        super().__init__(lane.context.deployment, lane.context.phones)
+        self._lane = lane.context.calls
+        self.of_the_ai = self._lane.of_the_ai
+
+    def add(self, call: Own) -> Own:
+        """Add it here and to the lane's calls."""
+        self._lane.add(call)
+        return super().add(call)
+
+    @property
+    def other_legs(self) -> list[Leg]:
+        """None: the others of the lane are calls of the load themselves."""
+        return []
+
+    @property
+    def numbers(self) -> set[str]:
+        """Of all callers of the lane."""
+        return self._lane.numbers
+
+    def _parties(self) -> Sequence[Party]:
+        return self._lane._parties()
+
+
+def _own_context(lane: Lane, outcome: CaseOutcome) -> CaseContext:
+    """The context of a case of its own, with the phones of its lane."""
+    context = copy.copy(lane.context)
+    context.began = time.monotonic()
+    context.evidence = _OwnEvidence(lane, outcome)
+    context.calls = _OwnCalls(lane)
+    context.later = []
+    return context
+
+
+class LoadCall:
+    """One call and its results. Only one thread at a time may call its methods."""
+
+    def __init__(self, index: int, step: int, lane: Lane) -> None:
+        self.index = index  #: from 1, in the order in which they are placed
+        self.step = step  #: in which step it was placed, from 1
+        self.failed_in: int | None = None  #: the step in which it was seen not to pass
+        self.lane = lane
+        self.ended = False  #: hung up, and over
+        self._outcome = CaseOutcome()
+        self._context = _own_context(lane, self._outcome)
+        self._ai_call: AiCall | None = None
+        self._concluded = False
+
+    # -- its course
+
+    def place(self, may_dial: Callable[[], bool]) -> None:
+        """Dial, and verify: answered, by the right assistant alone, heard both ways.
+
+        ``may_dial`` waits for its turn in the rate, and is false when nothing more is to be placed.
+        """
+        with self._judged(self.step):
+            lane, context = self.lane, self._context
+            slot = lane.slot()
+            with slot.turn:
+                if not may_dial():
+                    return
+                caller = Caller(context, slot.phone.name, slot.phone, slot.number)
+                call = caller.call(lane.line)
+                self._ai_call = AssistantOf(context, lane.ai, lane.line).expect_call(call)
+            Expect(context, call).answered()
+            Expect(context, call).two_way_audio_with(self._ai_call)
+
+    def verify_again(self, step: int) -> None:
+        """Verify that it is still up, heard both ways, and with little lost and no other call's voice heard so far.
+
+        Where only a transcript shows the far end nobody can say that it is heard before the call is over.
+        """
+        with self._judged(step):
+            call, ai_call = self._call, self._ai_call
+            assert call is not None
+            assert ai_call is not None
+            if self._still_up(call):
+                if self._is_known_by_words:
+                    packet_loss.look_longer(self._context, (call,))
+                else:
+                    Expect(self._context, call).two_way_audio_with(ai_call, changed=True)
+                self._look_at_audio()
+
+    def _look_at_audio(self) -> None:
+        for leg in (leg for own in self._context.calls.own for leg in own.legs):
+            look_at_audio(self._context, leg)
+
+    def _still_up(self, call: Call) -> bool:
+        """Record whether nobody has ended it. Raises the phone's error where the phone has ended it itself."""
+        if (overrun := call.leg.phone.overrun) is not None:
+            raise overrun
+        ended, answered = call.released_at(0.0), call.answered_at()
+        self._context.evidence.add(reach.up(call.label, None if ended is None else ended - (answered or ended)))
+        return ended is None
+
+    def end(self, step: int | None = None) -> None:
+        """Hang up, and verify that both ends are released and the BYE is answered; a call that never came up is cancelled.
+
+        ``step``: the step in which nobody else may have ended it; None where all calls were hung up at once.
+        """
+        call = self._call
+        if call is None:
+            self.ended = True
+            return
+        with self._judged(step or self.step):
+            after = time.monotonic()
+            if step is not None and self.failed_in is None:
+                self._still_up(call)
+            if not call.is_over():
+                after = call.hang_up()
+                if call.answered_at() is not None:
+                    Expect(self._context, call).hang_up_is_answered()
+            if self._ai_call is not None and not self._ai_call.is_unknown:
+                Expect(self._context, self._ai_call).released(after)
+        self.ended = call.released_at(time.monotonic() + self._context.patience) is not None
+
+    def conclude(self, step: int) -> None:
+        """Add the last findings, above all those that a far end reports only when its call is over.
+
+        ``step``: the last one, in which whatever has happened since the call was verified again is seen.
+        """
+        if self._concluded:
+            return
+        self._concluded = True
+        with self._judged(step):
+            self._look_at_audio()
+            self._seen_in(step)
+            conclude(self._context, probe=False)
+            self._seen_in(self.step)  # what else is told only now, as by a transcript, is of how it began
+        if self.verdict is Verdict.PASSED and self._call is not None:
+            self._forget_recordings(self._call)
+
+    def interrupted(self, step: int) -> None:
+        """Note that the load was stopped while the call was up."""
+        with self._judged(step):
+            self._outcome.interrupted()
+
+    @property
+    def _call(self) -> Call | None:
+        """Our call; there as soon as it was dialled, whatever went wrong at the AI's side."""
+        return next((call for call in self._context.calls.own if isinstance(call, Call)), None)
+
+    @property
+    def _is_known_by_words(self) -> bool:
+        return isinstance(self._ai_call, SynthflowCall) and self._ai_call.is_known_by_words
+
+    @contextmanager
+    def _judged(self, step: int) -> Iterator[None]:
+        """Take an error of the body into the outcome, and note the step in which the call first did not pass."""
+        try:
+            yield
+        except Exception as error:
+            self._note(error)
+        except BaseException as error:
+            self._note(error)
+            raise
+        finally:
+            self._seen_in(step)
+
+    def _seen_in(self, step: int) -> None:
+        if self.failed_in is None and self.verdict is not Verdict.PASSED:
+            self.failed_in = step
+
+    def _note(self, error: BaseException) -> None:
+        """Take it into account here, and in how the evidence of the lane ends."""
+        finding = getattr(error, "finding", None)
+        if isinstance(finding, Finding) and finding not in self._outcome.findings:
+            self.lane.recorder.finding(finding)
+        for outcome in (self._outcome, self.lane.recorder.outcome):
+            outcome.raised(error)
+
+    def _forget_recordings(self, call: Call) -> None:
+        """Remove the recordings of a call that passed: nobody listens to them, and a load makes many."""
+        legs = [call.first_leg, *([self._ai_call.leg] if isinstance(self._ai_call, Call) else [])]
+        for leg in legs:
+            with suppress(HarnessError, NeverCame):
+                leg.wait_closed()
+            directory = leg.phone.directory
+            for path in (*recording.paths(directory, leg.id), rtp_log.path_of(directory, leg.id)):
+                path.unlink(missing_ok=True)
+
+    # -- its results
+
+    @property
+    def verdict(self) -> Verdict:
+        """By the findings so far."""
+        return self._outcome.conclusion.verdict
+
+    @property
+    def message(self) -> str:
+        """Why it did not pass; empty when it did."""
+        return self._outcome.conclusion.message.partition("\n")[0]
+
+    @property
+    def was_placed(self) -> bool:
+        """Whether an INVITE left."""
+        return self.invited_at is not None
+
+    @property
+    def is_up(self) -> bool:
+        """Whether it is answered, and not over."""
+        return self._call is not None and self._call.answered_at() is not None and not self._call.is_over()
+
+    @property
+    def label(self) -> str:
+        """Its leg; empty when there is none."""
+        return self._call.label if self._call is not None else ""
+
+    @property
+    def invited_at(self) -> float | None:
+        """When its first INVITE left (monotonic)."""
+        with suppress(LookupError):
+            return self._call.first_leg.invite.at if self._call is not None else None
+        return None
+
+    @property
+    def setup_ms(self) -> float | None:
+        """From its first INVITE to the 200 (RFC 6076 section 4.3.1 calls the successful session's setup so)."""
+        return self._since_invite(lambda status: 200 <= status < 300)
+
+    @property
+    def post_dial_delay_ms(self) -> float | None:
+        """From its first INVITE to the first 18x, or to the 200 where none came before: until a caller hears something."""
+        return self._since_invite(lambda status: 180 <= status < 300)
+
+    def _since_invite(self, wanted: Callable[[int], bool]) -> float | None:
+        began = self.invited_at
+        if began is None or self._call is None:
+            return None
+        for message in self._call.first_leg.messages:
+            if message.direction == "received" and wanted(_status_of_invite(message)):
+                return (message.at - began) * 1000
+        return None
+
+    @property
+    def refused_with(self) -> str:
+        """The final response to its last INVITE where that was no 2xx, as ``486 Busy Here``; else empty."""
+        return "" if self._call is None or self.setup_ms is not None else refusal_in(self._call.first_leg.messages)
+
+    @property
+    def two_way_ms(self) -> float | None:
+        """From the answer until both directions were heard; None where one was not, or only a transcript shows it."""
+        audio = [f for f in self._outcome.findings if f.check == "audio" and not f.facts.get("again")]
+        heard = [f for f in audio if f.verdict is Verdict.PASSED and f.strength is Strength.PROVED]
+        delays = [float(f.facts["delay_ms"]) for f in heard[:2]]
+        return max(delays) if len(delays) == 2 else None
+
+    @property
+    def statistics(self) -> RtpStatistics | None:
+        """Its RTP counters."""
+        return self._call.first_leg.statistics() if self._call is not None else None
+
+    @property
+    def up_between(self) -> tuple[float, float | None] | None:
+        """When it was answered, and when it was over (monotonic)."""
+        answered = self._call.answered_at() if self._call is not None else None
+        if answered is None or self._call is None:
+            return None
+        return answered, self._call.released_at(0.0)
+
+
+def refusal_in(messages: Iterable[SipMessage]) -> str:
+    """What refused a call's last INVITE: no challenge that was answered, nor the 487 to our CANCEL (RFC 3261 section 9.1)."""
+    last, cancelled = "", False
+    for message in messages:
+        if message.direction == "sent" and message.text.startswith("INVITE "):
+            last, cancelled = "", False
+        elif message.direction == "sent" and message.text.startswith("CANCEL "):
+            cancelled = True
+        elif message.direction == "received" and _status_of_invite(message) >= 300:
+            last = message.text.partition("\r\n")[0].removeprefix("SIP/2.0 ")
+    return "" if cancelled and last.startswith("487 ") else last
+
+
+def _status_of_invite(message: SipMessage) -> int:
+    """The status of a response to an INVITE; 0 of any other message."""
+    if not message.text.startswith("SIP/2.0 "):
+        return 0
+    try:
+        parsed = Message.parse(message.text)
+        return parsed.status if isinstance(parsed, Response) and parsed.cseq.method == "INVITE" else 0
+    except SipSyntaxError:
+        return 0

@@ -1,0 +1,250 @@
+"""A case runs: a deployment is leased to it, and each attempt at it has its own evidence, and its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from harness.calls.verdict import DidNotPassError, Verdict
+from harness.deployment.limits import Gate, place, places
+from harness.integrations.matrix import Case
+from harness.report import allure_logger
+from harness.report.names import is_masked, names
+from harness.report.recorder import CaseRecorder
+from harness.report.run import case_directory
+from harness.report.scope import complete_content
+from harness.run.plugin.attempt import Attempt
+from harness.run.plugin.items import case_of
+from harness.run.plugin.leases import leased
+from harness.run.plugin.parallel import WATCH
+from harness.run.plugin.run import Run, run_of
+from harness.run.plugin.starvation import monitor
+from harness.scenario.company import Company
+from harness.support.mask import mask_text
+
+if TYPE_CHECKING:
+    from harness.deployment import Deployment
+
+_UNDERWAY = pytest.StashKey[Attempt]()  #: the attempt that an item, or the process, is at
+
+
+def pytest_sessionstart() -> None:
+    """Allure's results are of cases, not of pytest's fixtures."""
+    allure_logger.write_cases_only()
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, Any, Any]:
+    """Lease the case a deployment for itself, and a place on this machine; waiting is outside of the case's time limits.
+
+    An attempt that failed is repeated as asked for, by the whole protocol: each attempt has its own fixtures, evidence and
+    result. (pytest-rerunfailures hides all but the last, and its crash recovery wants a server of its own under xdist.)
+    """
+    run, case = run_of(item.config), case_of(item)
+    attempt = item.stash.get(_UNDERWAY, None)
+    if run is None or case is None or (attempt is not None and attempt.number > 1):
+        return (yield)
+    try:
+        return (yield from _attempts(item, nextitem, run, case))
+    finally:
+        # pytest keeps every item until the session ends: a case's evidence would stay with it
+        if _UNDERWAY in item.stash:
+            del item.stash[_UNDERWAY]
+
+
+def _attempts(item: pytest.Item, nextitem: pytest.Item | None, run: Run, case: Case) -> Generator[None, Any, Any]:
+    """The first attempt by the hook that is wrapped, further ones by hooks of their own."""
+    retries = int(item.config.getoption("retries"))
+    with leased(run, case) as lease, place(max(places(), run.slots)):
+        attempt = item.stash[_UNDERWAY] = Attempt(case, lease, more_attempts=retries)
+        result = yield
+        attempt = _repeat(item, nextitem, attempt)
+    if attempt.guessed:
+        with leased(run, case, alone=True) as lease, place(max(places(), run.slots)):
+            alone = _run(item, nextitem, replace(attempt.next, leased=lease))
+            _repeat(item, nextitem, alone)
+    return result
+
+
+def _repeat(item: pytest.Item, nextitem: pytest.Item | None, attempt: Attempt) -> Attempt:
+    """Further attempts beside the same others, as long as there have to be; the last one."""
+    while attempt.is_tried_again and not attempt.guessed:
+        if attempt.is_starved:
+            monitor().settle()
+        attempt = _run(item, nextitem, attempt.next)
+    return attempt
+
+
+def _run(item: pytest.Item, nextitem: pytest.Item | None, attempt: Attempt) -> Attempt:
+    item.stash[_UNDERWAY] = attempt
+    item.ihook.pytest_runtest_protocol(item=item, nextitem=nextitem)
+    return attempt
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
+    """Begin the evidence."""
+    attempt, run = item.stash.get(_UNDERWAY, None), run_of(item.config)
+    if attempt is None or run is None:
+        return (yield)
+    asked = attempt.leased.wait_until_asked(attempt.case)  # waiting is outside of the case's time limits
+    plain = {**run.plain(attempt.case), **names(attempt.replica), "nodeid": item.nodeid, "attempt": attempt.number}
+    attempt.recorder = CaseRecorder(case_directory(run.directory, plain), plain, attempt.outcome)
+    attempt.recorder.deployment(complete_content(attempt.replica))
+    item.config.stash[_UNDERWAY] = attempt
+    if asked is not None:
+        attempt.recorder.event(asked)
+    allure_logger.begin_case()
+    monitor().take_lateness()
+    with item.config.stash[WATCH].waiting_on(attempt.case.deployment):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
+    """Run the case, for as long as its world lives; to pytest it fails when its findings say that it did not pass."""
+    attempt = item.stash.get(_UNDERWAY, None)
+    if attempt is None or attempt.recorder is None:
+        return (yield)
+    with item.config.stash[WATCH].waiting_on(attempt.case.deployment):
+        yield
+    attempt.outcome.came_to_its_end()
+    conclusion = attempt.outcome.conclusion
+    if conclusion.verdict is not Verdict.PASSED:
+        raise DidNotPassError(conclusion.message)
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None]:
+    """When the fixtures are done, end the evidence and let Allure have it.
+
+    This is the innermost wrapper: allure-pytest's own makes the result's ids after it, of what it leaves.
+    """
+    attempt = item.stash.get(_UNDERWAY, None)
+    if attempt is None:
+        return (yield)
+    try:
+        return (yield)
+    except BaseException as error:
+        attempt.raised(error)
+        raise
+    finally:
+        attempt.close()
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Take what was raised into account, and send the conclusion along with the last report."""
+    report = yield
+    attempt = item.stash.get(_UNDERWAY, None)
+    if attempt is None:
+        return report
+    if call.excinfo is not None:
+        attempt.raised(call.excinfo.value)
+        if report.outcome == "skipped":  # a cell that means nothing is left out of the matrix, never skipped
+            report.outcome, report.longrepr = "failed", f"skipped: {call.excinfo.value}"
+    if call.when == "teardown":
+        conclusion = attempt.amend()
+        report.user_properties += [
+            ("row", attempt.case.row.id),
+            ("case", attempt.case.id),
+            ("verdict", str(conclusion.verdict)),
+            ("attempt", str(attempt.number)),
+            ("tried again", "yes" if attempt.is_tried_again else ""),
+            ("late_s", f"{attempt.late_s:.3f}"),
+            ("message", "\n".join(filter(None, (attempt.diagnosis.headline, conclusion.message)))),
+        ]
+    if is_masked(attempt.replica):
+        _mask(report)
+    return report
+
+
+def _mask(report: pytest.TestReport) -> None:
+    """As the evidence is: the terminal shows the report, and a CI job keeps it in its log and in pytest's own JUnit file."""
+    if report.longrepr is not None:
+        report.longrepr = mask_text(report.longreprtext)
+    report.sections = [(title, mask_text(text)) for title, text in report.sections]
+    report.user_properties = [
+        (name, mask_text(str(value)) if name == "message" else value) for name, value in report.user_properties
+    ]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_sessionfinish(session: pytest.Session) -> Generator[None]:
+    """A case that was interrupted has its fixtures torn down only now."""
+    yield
+    attempt = session.config.stash.get(_UNDERWAY, None)
+    if attempt is not None and attempt.conclusion is None:
+        attempt.outcome.interrupted()
+        attempt.close()
+
+
+# Fixtures that the scenarios' own are built on
+
+
+@pytest.fixture
+def case(request: pytest.FixtureRequest) -> Case:
+    """The case this test runs as."""
+    found: Case = request.param
+    return found
+
+
+@pytest.fixture
+def run(request: pytest.FixtureRequest) -> Run:
+    """The run the case is part of."""
+    found = run_of(request.config)
+    assert found is not None
+    return found
+
+
+@pytest.fixture
+def replica(request: pytest.FixtureRequest) -> Deployment:
+    """The complete deployment the case has for itself."""
+    return _underway(request).replica
+
+
+@pytest.fixture
+def company(request: pytest.FixtureRequest) -> Company:
+    """The cases beside this one."""
+    return _underway(request).leased.company
+
+
+@pytest.fixture
+def tell_guess(request: pytest.FixtureRequest) -> Callable[[], None]:
+    """To be called where it was a guess that a call was this case's."""
+    attempt = _underway(request)
+
+    def tell() -> None:
+        attempt.guessed = bool(attempt.leased.company.others)  # else there was nobody beside it
+
+    return tell
+
+
+@pytest.fixture
+def recorder(request: pytest.FixtureRequest) -> CaseRecorder:
+    """Where the case's facts go; the plugin closes it."""
+    found = _underway(request).recorder
+    assert found is not None
+    return found
+
+
+@pytest.fixture
+def gate(run: Run, case: Case) -> Gate:
+    """What each call of the case has to pass."""
+    return run.gate(case.deployment)
+
+
+@pytest.fixture
+def case_marks(run: Run) -> Iterator[int]:
+    """Marks for the case's legs."""
+    return run.marks.of_case()
+
+
+def _underway(request: pytest.FixtureRequest) -> Attempt:
+    found: Attempt = request.node.stash[_UNDERWAY]
+    return found

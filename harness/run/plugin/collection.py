@@ -1,0 +1,83 @@
+"""``@scenario``-marked tests are multiplied by the cases of their rows, and stand in the order of the queue."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import pytest
+
+from harness import integrations
+from harness.integrations.matrix import waits_of
+from harness.run.plugin.items import case_of
+from harness.run.plugin.order import in_order
+from harness.run.plugin.run import Run, run_of
+
+#: Above what a case may take by itself before pytest-timeout ends it, in seconds.
+_LAST_RESORT_S: Final = 60.0
+_SCENARIOS = pytest.StashKey[dict[str, str]]()  #: names, and the tests that prove them
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Multiply a scenario by the cases of its rows, and see that nothing else has: a case has one place for its evidence."""
+    marker = metafunc.definition.get_closest_marker("scenario")
+    if marker is None:
+        return
+    run = run_of(metafunc.config)
+    _check(metafunc, marker)
+    _check_planned(metafunc, marker, run)
+    if metafunc._calls:  # no public name: marks, parameters of fixtures, and plugins (--count) come to the same
+        pytest.fail(
+            f"{metafunc.definition.nodeid}: is parametrized, and a case is one test; allowed: a row of one's own for each value, "
+            "or a loop in the scenario",
+            pytrace=False,
+        )
+    cases = [case for case in run.cases if case.row.scenario in marker.args] if run else []
+    if "case" not in metafunc.fixturenames:
+        metafunc.fixturenames.append("case")
+    metafunc.parametrize("case", cases, ids=[case.id for case in cases], indirect=True)
+
+
+def _check(metafunc: pytest.Metafunc, marker: pytest.Mark) -> None:
+    """What a scenario names has to be a row's, and no other scenario's: else it would prove nothing, or a case run twice."""
+    config, here = metafunc.config, metafunc.definition.nodeid
+    rows = [row for one in integrations.loadable() for row in one.rows]
+    if not {row.scenario for row in rows} & set(marker.args):
+        named = ", ".join(map(str, marker.args))
+        pytest.fail(
+            f"{here}: @scenario({named}): no row has it; allowed: a row's, or a row of one's own", pytrace=False
+        )
+    for name in marker.args:
+        other = config.stash.setdefault(_SCENARIOS, {}).setdefault(str(name), here)
+        if other != here:
+            pytest.fail(f"{here}: @scenario({name}): is that of {other}; allowed: a row of one's own", pytrace=False)
+
+
+def _check_planned(metafunc: pytest.Metafunc, marker: pytest.Mark, run: Run | None) -> None:
+    """A row that was declared after the run was planned has no calls in the plan, in its caps and in its preflight."""
+    planned = run.planned_own if run is not None else None
+    late = [row.id for row in integrations.own_rows() if planned is not None and row.id not in planned]
+    if named := [row_id for row_id in late if row_id in marker.args]:
+        pytest.fail(
+            f"{metafunc.definition.nodeid}: own_row({named[0]!r}) was declared when the run was planned already; allowed: in the "
+            "conftest.py of the directory that pytest is started in, or of one that its command line names",
+            pytrace=False,
+        )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out tests without a cell; the longest cases come first, or the last one to end would be waited for alone."""
+    run = run_of(config)
+    if run is None:  # only looked at: --fixtures, --markers
+        return
+    rowed = [item for item in items if item.get_closest_marker("scenario")]
+    empty = [item for item in rowed if case_of(item) is None]
+    if empty:
+        config.hook.pytest_deselected(items=empty)
+    left = [item for item in items if item not in empty]
+    items[:] = in_order(left, run)
+    for item in items:
+        if found := case_of(item):
+            deployment = run.deployment(found.deployment)
+            longest = max(deployment.limits.seconds_per_call, found.row.seconds) + waits_of(found, deployment)
+            item.add_marker(pytest.mark.timeout(longest + _LAST_RESORT_S, method="signal"))

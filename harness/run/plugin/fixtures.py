@@ -1,0 +1,221 @@
+"""What a scenario may ask for by name: its case, and the people and systems in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import partial
+
+import pytest
+
+from harness.calls.checks.finding import not_observable
+from harness.calls.verdict import ExpectationError, NotObservableError, Verdict
+from harness.deployment import Deployment, Handover, Timings
+from harness.deployment.limits import Gate
+from harness.integrations.matrix import Case, why_not_now
+from harness.phone.pool import PhonePool
+from harness.report.recorder import CaseRecorder
+from harness.run.plugin import starvation
+from harness.run.plugin.parallel import WATCH
+from harness.run.plugin.run import Run, run_of
+from harness.scenario.ai import Ai
+from harness.scenario.cast import Cast
+from harness.scenario.company import Company
+from harness.scenario.conclusion import conclude, require_promised_findings
+from harness.scenario.context import CaseContext
+from harness.scenario.end import End
+from harness.scenario.expect import Expect
+from harness.scenario.expect_group import ExpectGroup
+from harness.scenario.lines import Line
+from harness.scenario.people import AssistantOf, Caller, Group
+from harness.witness.synthflow import SynthflowApi, api_of
+
+_CONTEXT = pytest.StashKey[CaseContext]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
+    """When a scenario has said its part: the findings that look at the whole case."""
+    context = pyfuncitem.stash.get(_CONTEXT, None)
+    with _outlasting(context):
+        try:
+            result = yield
+        except ExpectationError as error:
+            if context is not None:
+                _take(context, error)
+                conclude(context)
+            raise
+        if context is not None:
+            conclude(context)
+            require_promised_findings(context)
+        return result
+
+
+@contextmanager
+def _outlasting(context: CaseContext | None) -> Iterator[None]:
+    """However the case ends, what would reach the next one is waited for; an interrupted run has no next one."""
+    try:
+        yield
+    except Exception:
+        _outlast(context)
+        raise
+    _outlast(context)
+
+
+def _outlast(context: CaseContext | None) -> None:
+    if context is not None and context.outlasted:
+        context.phones.hang_up()
+        for wait in context.outlasted:
+            wait()
+
+
+def _take(context: CaseContext, error: ExpectationError) -> None:
+    """Record what ended the scenario, as it is to be read: the harness itself may be the reason."""
+    if error.finding not in context.evidence.findings:
+        error.finding = context.evidence.add(error.finding)
+
+
+@pytest.fixture(scope="session")
+def pool(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PhonePool]:
+    """The softphones of this process, kept from case to case."""
+    run = run_of(pytestconfig)
+    with PhonePool(tmp_path_factory.mktemp("phones"), fork_server=run.phone_fork_server if run else None) as pool:
+        starvation.monitor().watch(lambda: pool.pids)
+        yield pool
+
+
+@pytest.fixture(scope="session")
+def apis() -> Iterator[Callable[[Deployment], SynthflowApi | None]]:
+    """Synthflow's API as each deployment reaches it; clients are kept."""
+    kept: dict[tuple[str, str | None], SynthflowApi | None] = {}  # by deployment too: each may have a token of its own
+
+    def client(deployment: Deployment) -> SynthflowApi | None:
+        key = (deployment.name, deployment.api_base)
+        if key not in kept:
+            kept[key] = api_of(deployment)
+        return kept[key]
+
+    yield client
+    for api in filter(None, kept.values()):
+        api.close()
+
+
+@pytest.fixture
+def timings(run: Run, replica: Deployment) -> Timings:
+    """The timings of this run."""
+    return replica.timings_by(run.timings)
+
+
+@pytest.fixture
+def cast(
+    request: pytest.FixtureRequest,
+    case: Case,
+    replica: Deployment,
+    run: Run,
+    timings: Timings,
+    recorder: CaseRecorder,
+    gate: Gate,
+    case_marks: Iterator[int],
+    company: Company,
+    tell_guess: Callable[[], None],
+) -> Iterator[Cast]:
+    """Who takes part. Every group's agents are at their phones, so that a call in the wrong place is seen."""
+    # as parameters, these fixtures of the whole session would keep each case's requests until it ends (FixtureDef.execute)
+    pool: PhonePool = request.getfixturevalue("pool")
+    apis: Callable[[Deployment], SynthflowApi | None] = request.getfixturevalue("apis")
+    context = CaseContext(case, replica, timings, recorder, pool, case_marks, apis(replica), gate, company)
+    context.phones.keeps_registrations = len(run.replicas[case.deployment]) >= run.slots
+    watch = request.config.stash[WATCH]
+    starvation.observe(context.evidence, pool, partial(watch.stood_still, case.deployment))
+    context.evidence.world_fault = partial(watch.fault, case.deployment, context.began)
+    request.node.stash[_CONTEXT] = context
+    cast = Cast(context)
+    try:
+        with context.evidence.step("phones are ready"):
+            cast.all_groups()
+            cast.ai.take_place()
+        yield cast
+    except ExpectationError as error:
+        _take(context, error)
+        raise
+    finally:
+        del request.node.stash[_CONTEXT]  # pytest keeps every item until the session ends
+        if was_guessed(context):
+            tell_guess()
+        cast.close()
+
+
+def was_guessed(context: CaseContext) -> bool:
+    """Whether what was found may be about a case beside this one.
+
+    Of a call at a phone that does not matter to a case that passed: whoever landed there has heard its own caller, and who only
+    watched got no call.
+    """
+    return context.guessed or (context.phones.guessed and context.evidence.conclusion.verdict is not Verdict.PASSED)
+
+
+@pytest.fixture
+def context(cast: Cast) -> CaseContext:
+    """The case: its deployment, its evidence, its phones and calls."""
+    return cast.context
+
+
+@pytest.fixture
+def expect(cast: Cast) -> Callable[[End | Group], Expect | ExpectGroup]:
+    """``expect(call).two_way_audio_with(other)`` and the like."""
+    return cast.expect
+
+
+@pytest.fixture
+def ai(cast: Cast) -> Ai:
+    """The AI: Synthflow, or a phone of ours."""
+    return cast.ai
+
+
+@pytest.fixture
+def caller(cast: Cast) -> Caller:
+    """An outside caller."""
+    return cast.caller()
+
+
+@pytest.fixture
+def line(cast: Cast, case: Case) -> Line:
+    """The number the case calls."""
+    assert case.line is not None, f"{case.row.id} calls no number"
+    if why := why_not_now(case, cast.context.deployment, datetime.now(UTC)):
+        finding = not_observable("case", case.line, expected="the number is called at its time", why=why)
+        raise NotObservableError(cast.context.evidence.add(finding))
+    return cast.line(case.line)
+
+
+@pytest.fixture
+def assistant(cast: Cast, line: Line) -> AssistantOf:
+    """The AI assistant behind the line."""
+    return cast.assistant(line)
+
+
+@pytest.fixture
+def handover(context: CaseContext) -> Handover:
+    """How the line's assistant hands over in this case."""
+    return context.handover
+
+
+@pytest.fixture
+def target(cast: Cast, handover: Handover) -> Group:
+    """The group that it hands callers over to."""
+    assert handover.transfer_to is not None, "it hands over to nobody"
+    return cast.group(handover.transfer_to)
+
+
+@pytest.fixture
+def fallback(cast: Cast, line: Line) -> Group:
+    """The group the line's calls fall back to."""
+    assert line.entry.fallback is not None, f"{line.name} has no fallback"
+    return cast.group(line.entry.fallback)
+
+
+@pytest.fixture
+def agents(cast: Cast) -> Group:
+    """A group that has agents, one that can be called where there is one."""
+    return cast.group(cast.context.deployment.group_called or cast.all_groups()[0].name)

@@ -1,0 +1,254 @@
+"""The options of a verification run beside ``--deployment``, and what is wrong with them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from _pytest.mark.expression import Expression
+
+from harness import integrations
+from harness.deployment import Deployment
+from harness.errors import DeploymentError, RefusedError, SelectionError
+from harness.integrations import load
+from harness.integrations.matrix import DOCUMENTED, Selection
+from harness.report.scope import Options
+from harness.run.plugin.run import TimingsName
+from harness.support.files import user_files
+
+#: The environment's way to say ``--live``, for a nightly run.
+LIVE_VARIABLE = "HARNESS_LIVE"
+#: What ``--preflight`` takes: end the run on a failed line, only tell, or do not look.
+PREFLIGHT_MODES = ("stop", "tell", "off")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options; they stand in a group of their own in ``pytest --help``."""
+    group = parser.getgroup("verification")
+
+    def several(name: str, metavar: str, text: str) -> None:
+        group.addoption(name, action="append", default=[], metavar=metavar, help=text)
+
+    several("--row", "ID", "only this row of the matrix (repeatable)")
+    several("--require", "ID", "fail when no case of this row is run; documented: of any row of the guide (repeatable)")
+    several("--transport", "NAME", "only this transport: udp, tcp, tls (repeatable)")
+    several("--auth", "NAME", "only trunks with this authentication: ip, digest (repeatable)")
+    several("--codec", "NAME", "only this codec: pcmu, pcma (repeatable)")
+    several("--ai", "WHO", "only with this AI: synthflow, stand-in (repeatable)")
+    _of_a_part(group)
+    several("--fault", "NAME[@LINE]", "make the simulated world wrong in this way (repeatable)")
+    group.addoption(
+        "--timings",
+        choices=("quick", "documented"),
+        help="of simulated deployments: the guides' own timings, or scaled down where the guides let one set them (default: "
+        "quick)",
+    )
+    group.addoption("--reports", type=Path, metavar="DIR", help="where runs leave their results (default: ./reports)")
+    group.addoption("--no-reports", action="store_true", help="keep the cases' evidence, and make no reports of it")
+    group.addoption("--world-control", action="store_true", help="let the worlds' faults be switched while they run")
+    group.addoption("--plan", action="store_true", help="show which cases and calls there would be, and place no call")
+    group.addoption(
+        "--every-failure", action="store_true", help="show each failure as it comes, and each row at the end"
+    )
+    group.addoption("--json", action="store_true", help="print the run's result as JSON, or with --plan the plan")
+    group.addoption("--no-manual", action="store_true", help="what a person would have to start is not observable")
+    group.addoption(
+        "--retries",
+        type=int,
+        default=0,
+        metavar="N",
+        help="try a case that failed or broke again, N times at most; one that then passes is reported as passed on retry",
+    )
+    group.addoption(
+        "--preflight",
+        choices=PREFLIGHT_MODES,
+        help="look at ports, accounts and certificates first, and end the run when one is wrong (stop, the default), or only "
+        "tell (the default with --fault)",
+    )
+    group.addoption(
+        "--live",
+        action="store_true",
+        help="place calls at real platforms, which may cost money: deployments of kind live and stand-in need it "
+        f"(or {LIVE_VARIABLE}=1)",
+    )
+
+
+def _of_a_part(group: pytest.OptionGroup) -> None:
+    """Of a run that is a part of a larger one."""
+    group.addoption(
+        "--cases", type=Path, metavar="FILE", help="only the cases whose ids stand in this file, one a line"
+    )
+    group.addoption("--cases-only", action="store_true", help="nothing else is run: no more workers than cases")
+    group.addoption("--site", default="", metavar="NAME", help="where this runs, in the place of each file's own site")
+
+
+def preflight(config: pytest.Config) -> str:
+    """What the first step does; a world made wrong on purpose is told of, and verified all the same."""
+    return str(config.getoption("preflight") or ("tell" if config.getoption("fault") else "stop"))
+
+
+def live_is_allowed(asked: bool) -> bool:
+    """Whether ``--live`` was given, or the environment says so."""
+    return asked or os.environ.get(LIVE_VARIABLE) == "1"
+
+
+def live_refusal(name: str, kind: str, instead: str = "") -> RefusedError:
+    """Calls at a real platform are placed only when asked for; ``instead`` is what else may be done."""
+    return RefusedError(
+        f"{name}: is of kind {kind!r}, so its calls are real and may cost money; "
+        f"allowed: --live or {LIVE_VARIABLE}=1{instead}"
+    )
+
+
+def check_live(config: pytest.Config, chosen: tuple[Deployment, ...]) -> None:
+    """Raises :class:`RefusedError` for a real platform without ``--live``."""
+    if live_is_allowed(config.getoption("live")):
+        return
+    for deployment in chosen:
+        if deployment.kind != "simulated":
+            raise live_refusal(deployment.name, deployment.kind, ", or --plan to see the calls first")
+
+
+def selection(config: pytest.Config) -> Selection:
+    """What the options ask for."""
+    option = config.getoption
+    return Selection(
+        rows=tuple(option("row")),
+        transports=tuple(option("transport")),
+        authentication=tuple(option("auth")),
+        codecs=tuple(option("codec")),
+        ais=tuple(option("ai")),
+        ids=_listed(option("cases")),
+    )
+
+
+def _listed(file: Path | None) -> tuple[str, ...]:
+    if file is None:
+        return ()
+    try:
+        ids = tuple(filter(None, map(str.strip, user_files.read_text(file, user_files.NUMBERS).splitlines())))
+    except (OSError, ValueError) as error:
+        raise SelectionError(f"--cases {file}: cannot be read: {error}") from None
+    if not ids:
+        raise SelectionError(f"--cases {file}: is empty; allowed: an id of a case in each line")
+    return ids
+
+
+def given(config: pytest.Config) -> Options:
+    """Every option that decides what is verified, and how."""
+    option = config.getoption
+    return {
+        "deployment": [str(path) for path in option("deployment")],
+        "row": list(option("row")),
+        "require": list(option("require")),
+        "transport": list(option("transport")),
+        "auth": list(option("auth")),
+        "codec": list(option("codec")),
+        "ai": list(option("ai")),
+        "fault": list(option("fault")),
+        "keyword": str(option("keyword") or ""),
+        "timings": timings(config),
+        "retries": int(option("retries")),
+        "live": live_is_allowed(bool(option("live"))),
+        "no_manual": bool(option("no_manual")),
+        "preflight": preflight(config),
+    }
+
+
+def timings(config: pytest.Config) -> TimingsName:
+    """The timings that simulated deployments run with."""
+    return "documented" if config.getoption("timings") == "documented" else "quick"
+
+
+def check_required(config: pytest.Config, chosen: tuple[Deployment, ...]) -> None:
+    """Raise :class:`SelectionError` for a row that none of the deployments has."""
+    known = {row.id for deployment in chosen for row in integrations.find(deployment.integration).rows}
+    for row in config.getoption("require"):
+        if row not in known and row != DOCUMENTED:
+            raise SelectionError(f"--require {row}: no row of these deployments; allowed: {DOCUMENTED}, a row's id")
+
+
+def only_looks(config: pytest.Config) -> bool:
+    """Whether pytest shows something of itself, or of the project, and runs nothing."""
+    names = ("help", "version", "markers", "showfixtures", "show_fixtures_per_test", "cacheshow")
+    return any(getattr(config.option, name, None) for name in names)
+
+
+def check_together(config: pytest.Config) -> None:
+    """Raise :class:`SelectionError` for options that contradict each other or mean nothing here.
+
+    pytest itself looks at the expression of ``-k`` only after everything has started.
+    """
+    if (retries := config.getoption("retries")) < 0:
+        raise SelectionError(f"--retries {retries}: not a number of retries; allowed: 0, 1, 2 …")
+    if retries and (config.getoption("maxfail", 0) or config.getoption("stepwise", False)):
+        ends = "with -x, --maxfail or --stepwise pytest ends the run at a first attempt, whatever the next one shows"
+        raise SelectionError(f"--retries: {ends}; allowed: one of them")
+    if config.getoption("dist", "no") == "each":
+        raise SelectionError(
+            "--dist each: every worker would run every case; allowed: load, worksteal, loadfile, loadscope"
+        )
+    if config.getoption("tx", ()) and not config.getoption("numprocesses", 0):
+        raise SelectionError("--tx: workers are processes of this machine, and share its calls; allowed: -n N")
+    if config.getoption("setuponly", False) or config.getoption("setupplan", False):
+        raise SelectionError(
+            "--setup-only, --setup-plan: a case without its calls shows nothing; allowed: --plan, --collect-only"
+        )
+    expression = config.option.keyword
+    try:
+        Expression.compile(expression or "any")
+    except SyntaxError as error:
+        raise SelectionError(f"-k {expression}: {error.msg}; allowed: words with and, or, not, ( )") from None
+
+
+def ignored(config: pytest.Config, chosen: tuple[Deployment, ...]) -> list[str]:
+    """A line for each option that says nothing about one of the deployments."""
+    if config.getoption("timings") is None:
+        return []
+    return [
+        f"--timings is ignored for {deployment.name}: it runs with the [timings] of its file, as its platform does"
+        for deployment in chosen
+        if deployment.kind != "simulated"
+    ]
+
+
+def reports(config: pytest.Config) -> Path:
+    """Where runs leave their results."""
+    return config.getoption("reports") or config.invocation_params.dir / "reports"
+
+
+def files(config: pytest.Config) -> list[Path]:
+    """The deployment files asked for."""
+    return [Path(name) for name in config.getoption("deployment")]
+
+
+def deployments(paths: list[Path], *, secrets: bool, site: str = "") -> tuple[Deployment, ...]:
+    """Read all of them, with their ``secrets`` unless nobody will be called; ``site`` is theirs if it is said.
+
+    Raises :class:`DeploymentError` with every mistake of every file, a line each."""
+    found: dict[str, Deployment] = {}
+    mistakes: list[str] = []
+    for path in paths:
+        try:
+            deployment = load(path, secrets=secrets)
+        except DeploymentError as error:
+            mistakes.append(str(error))
+            continue
+        if deployment.name in found:
+            mistakes.append(
+                f"{path}: name: {deployment.name!r} is another file's too; allowed: a name of its own for each"
+            )
+        found[deployment.name] = deployment.model_copy(update={"site": site}) if site else deployment
+    if mistakes:
+        raise DeploymentError("\n".join(mistakes))
+    return tuple(found.values())
+
+
+def check_faults(faults: list[str], chosen: tuple[Deployment, ...]) -> None:
+    """A fault needs a world that can be made wrong. Raises :class:`SelectionError`."""
+    if faults and not any(deployment.kind == "simulated" for deployment in chosen):
+        names = ", ".join(deployment.name for deployment in chosen)
+        raise SelectionError(
+            f"--fault {faults[0]}: {names} is not simulated; allowed: --fault with a simulated deployment"
+        )

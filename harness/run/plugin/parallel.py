@@ -1,0 +1,354 @@
+"""The processes of a run: what the controller starts, what its workers are handed, and how all of it ends."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import importlib.util
+import os
+import shlex
+import shutil
+import signal
+import sys
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+
+from harness.deployment.hours import AS_OF_VARIABLE, planned_at
+from harness.deployment.limits import MOST_WORKERS, Lease, lease, places
+from harness.errors import HarnessError, MistakeError, ResourceError, SelectionError
+from harness.phone import PhoneConfig
+from harness.phone.forkserver import PhoneForkServer
+from harness.phone.switchboard import Switchboard
+from harness.pytest_plugin import PROGRESS
+from harness.report import scope
+from harness.report.run import ALLURE, create
+from harness.run.plugin import options
+from harness.run.plugin.run import RUN, Run, run_of
+from harness.run.plugin.turns import in_turn
+from harness.run.plugin.watch import Watch, Watchdog, start_heartbeat
+from harness.run.plugin.worlds import Worlds, check_faults
+from harness.scenario.phones import stand_in
+from harness.support.files import own_directories
+from harness.support.files.own_directories import MEMORY, Scratch
+from harness.support.forkserver.environment import allow_open_files
+from harness.support.forkserver.process import ForkServer
+from harness.support.memory import settle
+from harness.support.network_text import printable
+from harness.witness.by_hand import SILENT_VARIABLE
+
+_INPUT = "harness"
+_AS_OF = pytest.StashKey[str]()  #: the moment that HARNESS_AS_OF had set before the run began; else empty
+_SLOT = pytest.StashKey[Lease]()
+_RUNNER = pytest.StashKey[Lease]()
+_TEXT = pytest.StashKey[str]()  #: what every worker is told
+_BOARD = pytest.StashKey[Switchboard]()
+_OTHERS = pytest.StashKey[list[Any]]()  #: the specifications of workers that are still to be started
+WORLDS = pytest.StashKey[Worlds]()
+WATCH = pytest.StashKey[Watch]()
+
+
+@pytest.hookimpl(tryfirst=True, optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """``-n auto``: a worker for each of the machine's places, and one a core that meanwhile makes ready or tidies up.
+
+    The quick matrix, one run after another on two quiet cores: 6 workers 73 s, 9 52 s, 12 49 s, for the same CPU
+    (`python -m tools.speed --only matrix --workers N`).
+    """
+    if not options.files(config):
+        return None
+    return min(MOST_WORKERS, places() + len(os.sched_getaffinity(0)))
+
+
+def pytest_cmdline_main(config: pytest.Config) -> int | None:
+    """Make the run ready before anything else happens; what is wrong is said in a line, and nothing is left running.
+
+    xdist has decided the number of workers by now, and pytest has not begun its session.
+    """
+    settle()  # what is imported stays: no collection has to look at it, the five of pytest's own at the end above all
+    if text := getattr(config, "workerinput", {}).get(_INPUT):
+        _begin_worker(config, Run.from_json(text))
+        return None
+    if options.only_looks(config) or hasattr(config, "workerinput"):
+        return None
+    try:
+        if not _begin(config):
+            return int(pytest.ExitCode.TESTS_FAILED)
+    except MistakeError as error:
+        _say(str(error))
+        return int(pytest.ExitCode.USAGE_ERROR)
+    except HarnessError as error:
+        _say(str(error))
+        return int(pytest.ExitCode.INTERNAL_ERROR)
+    except KeyboardInterrupt:
+        return int(pytest.ExitCode.INTERRUPTED)
+    return None
+
+
+def _say(text: str) -> None:
+    for line in text.splitlines():
+        print(f"ERROR: {printable(line)}", file=sys.stderr)
+
+
+def _hand_down(config: pytest.Config, variable: str, value: str) -> None:
+    """Set what the run's processes inherit, unless somebody has; gone when the run ends."""
+    if not os.environ.get(variable):
+        os.environ[variable] = value
+        config.add_cleanup(partial(os.environ.__delitem__, variable))
+
+
+def _end_in_order() -> None:
+    """Asked to end, or without its terminal (unless ``nohup`` stands before it), a run ends as on Ctrl-C: with everything hung up.
+
+    Who asks may ask its process group as well (systemd), or be asked by a terminal that asks the run, too (``harness nightly``):
+    a second time only Ctrl-C cuts the hanging-up short.
+    """
+    asked = False
+
+    def end(signum: int, frame: FrameType | None) -> None:
+        nonlocal asked
+        if not asked or signum == signal.SIGINT:
+            asked = True
+            raise KeyboardInterrupt
+
+    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(each) is not signal.SIG_IGN:
+            signal.signal(each, end)
+
+
+def _begin(config: pytest.Config) -> bool:
+    """Whether the session may begin."""
+    files = options.files(config)
+    config.stash[_AS_OF] = planned_at().isoformat() if os.environ.get(AS_OF_VARIABLE) else ""
+    _hand_down(config, AS_OF_VARIABLE, datetime.now(UTC).isoformat())  # workers and worlds make the same plan
+    planned_at()  # what is no moment is said before anything is read
+    _hand_down(config, "OPENBLAS_NUM_THREADS", "1")  # they multiply small matrices: threads only cost
+    allow_open_files()
+    os.umask(0o077)  # evidence and reports hold telephone numbers and what people said; workers and worlds inherit it
+    _end_in_order()
+    only_plans = config.getoption("plan") or config.option.collectonly
+    deployments = options.deployments(files, secrets=not only_plans, site=config.getoption("site"))
+    faults = list(config.getoption("fault"))
+    options.check_faults(faults, deployments)
+    options.check_required(config, deployments)
+    options.check_together(config)
+    if config.getoption("no_manual"):
+        os.environ[SILENT_VARIABLE] = "1"  # the workers inherit it
+    if not only_plans:
+        options.check_live(config, deployments)
+    else:
+        config.option.numprocesses = config.option.tx = None
+        config.option.dist = "no"
+    workers = getattr(config.option, "numprocesses", None) or 0
+    if workers and config.option.maxschedchunk is None:
+        config.option.maxschedchunk = 1  # whoever is free takes the next; see order.in_order
+    if workers > MOST_WORKERS:
+        raise SelectionError(f"-n {workers}: every leg needs a mark of its own; allowed: up to {MOST_WORKERS} workers")
+    run = Run(
+        directory=Path(),
+        deployments=deployments,
+        selection=options.selection(config),
+        timings=options.timings(config),
+        faults=tuple(faults),
+        workers=workers,
+    )
+    if importlib.util.find_spec("pjsua2") is None:
+        raise ResourceError(
+            "the softphones' library pjsua2 is not installed for this Python; `make clean verify` installs it"
+        )
+    cases = len(run.cases)  # a selection that names something unknown is said before anything is started
+    if config.getoption("cases_only") and workers > cases > 0:
+        run.workers = config.option.numprocesses = cases
+        config.option.tx = config.option.tx[:cases]
+    config.stash[RUN] = run
+    if only_plans:
+        check_faults([path for path, d in zip(files, deployments, strict=True) if d.kind == "simulated"], faults)
+        return True
+    _use_own_temporary_files(config)
+    run.directory = create(options.reports(config).absolute())
+    _start(config, run, files)
+    gate, worlds = _load_preflight_gate(), config.stash[WORLDS]
+    mode = options.preflight(config)
+    return bool(gate.check(run, mode, stderr=config.getoption("json"), looked=worlds.require_sound))
+
+
+def _use_own_temporary_files(config: pytest.Config) -> None:
+    """Another user can take the names of pytest's (pytest-of-USER) and of the machine's directory. Raises :class:`MistakeError`."""
+    try:
+        own_directories.of_this_machine()
+        if not config.option.basetemp:
+            scratch = Scratch()
+            config.add_cleanup(scratch.close)
+            config.option.basetemp = str(scratch.path / "pytest")
+    except OSError as error:
+        where = error.filename or "temporary files"
+        raise MistakeError(
+            f"{where}: {error.strerror}; set TMPDIR to a directory that only you can write to"
+        ) from error
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """The stand-ins take their addresses, before the first case: a platform may ask by OPTIONS, and call nobody who was not there."""
+    run, board = run_of(session.config), session.config.stash.get(_BOARD, None)
+    if run is None or board is None or run.switchboard is None:
+        return
+    for phone in _stand_ins(run):
+        with contextlib.suppress(HarnessError):  # each case that needs it says why it is not there
+            board.keep(phone)
+
+
+def _stand_ins(run: Run) -> list[PhoneConfig]:
+    """The phones in the AI's place at real platforms."""
+    trunks = dict.fromkeys((case.deployment, case.trunk) for case in run.cases if case.axes["ai"] == "stand-in")
+    all_of_them = ((run.deployment(name), trunk) for name, trunk in trunks)
+    return [stand_in(d, d.trunk(trunk)) for d, trunk in all_of_them if d.kind != "simulated"]
+
+
+def _show(config: pytest.Config, text: str) -> None:
+    """Say a line at the terminal while the run goes on."""
+    if (shown := config.pluginmanager.get_plugin(PROGRESS)) is not None:
+        shown.mention(text)
+
+
+def _prepare(config: pytest.Config, run: Run) -> None:
+    """What there is to do while the worlds start."""
+    _write_scope(config, run)
+    _load_preflight_gate()
+
+
+def _load_preflight_gate() -> Any:
+    """DNS and HTTP libraries come with it, which no worker needs."""
+    return importlib.import_module("harness.run.plugin.preflight_gate")
+
+
+def _write_scope(config: pytest.Config, run: Run) -> None:
+    try:
+        given: scope.Options = {**options.given(config), "as_of": config.stash[_AS_OF]}
+        scope.write(run.directory, run.scope(given, _command()))
+    except OSError as error:
+        raise ResourceError(f"{run.directory}: the run's results cannot be written here: {error.strerror}") from error
+
+
+def _command() -> str:
+    """The command line as it was given: to ``harness``, or to pytest itself."""
+    program = Path(sys.argv[0])
+    named = program.parent.name if program.name == "__main__.py" else program.name  # python -m pytest
+    return shlex.join(["pytest" if named in ("pytest", "py.test") else "harness", *sys.argv[1:]])
+
+
+def _start(config: pytest.Config, run: Run, files: list[Path]) -> None:
+    _allure_results(config, run)
+    stack = ExitStack()
+    config.add_cleanup(stack.close)  # on every way out; the orderly one has ended all of it before
+    _make_control(run, stack)
+    runner = lease([run.control / "runner"])
+    config.stash[_RUNNER] = runner
+    stack.callback(runner.release)
+    simulated = [pair for pair in zip(files, run.deployments, strict=True) if pair[1].kind == "simulated"]
+    worlds = config.stash[WORLDS] = Worlds(run.control)
+    stack.callback(worlds.stop)
+    run.replicas = {d.name: [d] for d in run.deployments if d.kind != "simulated"}
+    stack.enter_context(in_turn(run.deployments))
+    if run.workers:
+        with contextlib.suppress(OSError):  # as where a path is too long: phones are started each for itself
+            phones = PhoneForkServer()
+            stack.callback(phones.close)
+            run.phone_fork_server = phones.path
+    if run.replicas and (run.slots > 1 or _stand_ins(run)):
+        board = config.stash[_BOARD] = Switchboard(fork_server=run.phone_fork_server, say=partial(_show, config))
+        stack.callback(board.close)
+        run.switchboard = str(board.path)
+    try:
+        run.replicas |= worlds.start(
+            simulated,
+            tenants=run.slots + 1,
+            timings=run.timings,
+            faults=run.faults,
+            controlled=config.getoption("world_control"),
+            fork_server=next((p.path for p in config.pluginmanager.get_plugins() if isinstance(p, ForkServer)), None),
+            meanwhile=lambda: _prepare(config, run),
+        )
+        run.controls = worlds.controls
+    except BaseException as error:
+        worlds.stop(keep_logs=run.directory)
+        if isinstance(error, MistakeError):
+            shutil.rmtree(run.directory, ignore_errors=True)
+        raise
+    stack.callback(Watchdog(run).stop)
+    if not run.workers:
+        config.stash[WATCH] = Watch(run)
+
+
+def _make_control(run: Run, stack: ExitStack) -> None:
+    """In memory where there is room: a permit that waited 1.4 s for a disk came too late for a transfer."""
+    try:
+        memory = stack.enter_context(Scratch(MEMORY))
+        run.control.symlink_to(memory.path)
+    except OSError:  # no such memory, or a file system without links
+        run.control.mkdir()
+    stack.callback(run.remove_control)
+
+
+def _allure_results(config: pytest.Config, run: Run) -> None:
+    """Allure's results are always written: into the run's directory, unless ``--alluredir`` says where."""
+    if getattr(config.option, "allure_report_dir", "") is None:
+        config.option.allure_report_dir = str(run.directory / ALLURE)
+
+
+def _begin_worker(config: pytest.Config, run: Run) -> None:
+    """A worker holds its slot for life; one that replaces a dead one takes over the dead one's."""
+    slot = lease([run.control / f"slot-{index}" for index in range(run.slots)])
+    run.slot = slot.index
+    run.calls_up.set(run.slot, 0)
+    config.stash[_SLOT] = slot
+    config.stash[RUN] = run
+    start_heartbeat(run)
+    _allure_results(config, run)
+    watch = config.stash[WATCH] = Watch(run)
+    watch.runner(run.control / "runner")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    """End the process of a worker that an error ended: it may serve on, and hold the slot that its successor waits for."""
+    if error and run_of(node.config):
+        node.gateway.exit()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Hand a worker what it needs, secrets too: this goes through the pipe to it."""
+    if run := run_of(node.config):
+        # One text for all: xdist keeps what each was told, megabytes where there are thousands of numbers.
+        if _TEXT not in node.config.stash:
+            node.config.stash[_TEXT] = run.to_json()
+        node.workerinput[_INPUT] = node.config.stash[_TEXT]
+
+
+@pytest.hookimpl(optionalhook=True, trylast=True)
+def pytest_xdist_setupnodes(config: pytest.Config, specs: list[Any]) -> None:
+    """One worker is started before the others, which follow when it has its case."""
+    if run_of(config) and config.getoption("dist") == "load":
+        config.stash[_OTHERS] = specs[1:]
+        del specs[1:]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Where cases are dealt out as they come in, no worker waits for others."""
+    if (others := config.stash.get(_OTHERS, None)) is None:
+        return None
+    scheduling = importlib.import_module("harness.run.plugin.scheduling")  # xdist is there only where workers are
+    return scheduling.AsTheyCome(config, log, others)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """On the way out of a run cut short, wake the workers at once: they end what they wait for, and hang up."""
+    if exitstatus == pytest.ExitCode.INTERRUPTED and (runner := session.config.stash.get(_RUNNER, None)):
+        runner.release()

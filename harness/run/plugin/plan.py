@@ -1,0 +1,275 @@
+"""``--plan``: which cases would run and whom they would call, as text or, with ``--json``, as data. No call is placed."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import pytest
+from rich.text import Text
+
+from harness.calls.verdict import Verdict, exit_code
+from harness.deployment import Deployment
+from harness.deployment.hours import planned_at
+from harness.deployment.safety import Guard
+from harness.integrations.base import By
+from harness.integrations.matrix import (
+    Case,
+    LeftOut,
+    calls_of,
+    landing_looks_like,
+    left_out,
+    seconds_of,
+    why_never_passed,
+)
+from harness.phone.options_seen import patience
+from harness.report.evidence import key_of
+from harness.report.run import as_kept
+from harness.report.scope import missing
+from harness.run.plugin.items import case_of
+from harness.run.plugin.options import given
+from harness.run.plugin.progress import mute_reporter
+from harness.run.plugin.run import Run, TimingsName, run_of
+from harness.support.files import json_file
+from harness.support.terminal import SafeConsole, print_document
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallEntry:
+    """One call of a planned case."""
+
+    who: str
+    number: str
+    by: By  #: who places it
+    refused: str = ""  #: why the safety rules would refuse it; empty: they allow it
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaseEntry:
+    """One planned case."""
+
+    id: str
+    row: str
+    deployment: str
+    title: str
+    axes: Mapping[str, str]
+    calls: tuple[CallEntry, ...]
+    seconds: float  #: about how long its calls last
+    cannot_pass: str = ""  #: why it may fail and cannot pass
+    problems: tuple[str, ...] = ()  #: limits of the deployment that it does not fit in
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lookalike:
+    """Groups whose landings cannot be told apart, because the same phones ring first."""
+
+    deployment: str
+    group: str
+    others: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeploymentTotal:
+    """The calls of all planned cases of a deployment, and what they may take."""
+
+    name: str
+    cases: int
+    calls: int  #: placed by harness phones, when each case is tried once
+    calls_refused: int  #: by the safety rules
+    attempts: int  #: how often each case may be tried
+    minutes: int  #: at most, with all attempts
+    cost: float | None  #: at most; None: the file states no price
+    problems: tuple[str, ...]  #: limits of the deployment that the run does not fit in
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What a run with these options would do."""
+
+    as_of: str  #: the moment that opening hours are judged by (ISO 8601)
+    cases: tuple[CaseEntry, ...]
+    left_out: tuple[LeftOut, ...]
+    lookalikes: tuple[Lookalike, ...]
+    required_missing: tuple[str, ...]  #: rows that must run and have no case here
+    deployments: tuple[DeploymentTotal, ...]
+
+
+def plan_of(deployments: Sequence[Deployment], cases: Sequence[Case], timings: TimingsName, attempts: int) -> Plan:
+    """The plan for these cases; ``required_missing`` is left to the caller, who knows the options."""
+    by_name = {one.name: one for one in deployments}
+    guards = {one.name: Guard(one) for one in deployments}
+    planned = tuple(_case(case, by_name[case.deployment], guards[case.deployment], timings) for case in cases)
+    lookalikes = {
+        (case.deployment, group): Lookalike(deployment=case.deployment, group=group, others=tuple(others))
+        for case in cases
+        for group, others in landing_looks_like(case, by_name[case.deployment])
+    }
+    return Plan(
+        as_of=planned_at().isoformat(),
+        cases=planned,
+        left_out=tuple(row for one in deployments for row in left_out(one)),
+        lookalikes=tuple(lookalikes.values()),
+        required_missing=(),
+        deployments=tuple(
+            _total(one, [case for case in planned if case.deployment == one.name], attempts) for one in deployments
+        ),
+    )
+
+
+def _case(case: Case, deployment: Deployment, guard: Guard, timings: TimingsName) -> CaseEntry:
+    calls = calls_of(case, deployment)
+    seconds = seconds_of(case, deployment, deployment.timings_by(timings))
+    return CaseEntry(
+        id=case.id,
+        row=case.row.id,
+        deployment=case.deployment,
+        title=case.title,
+        axes=dict(case.axes),
+        calls=tuple(
+            CallEntry(who=call.who, number=call.number, by=call.by, refused=guard.refusal(call.number) or "")
+            for call in calls
+        ),
+        seconds=seconds,
+        cannot_pass=why_never_passed(case, deployment) or "",
+        problems=tuple(_problems(deployment, len({call.who for call in calls if call.by == "the harness"}), seconds)),
+    )
+
+
+def _problems(deployment: Deployment, at_once: int, seconds: float) -> Iterator[str]:
+    if at_once > deployment.limits.concurrent_calls:
+        yield f"needs {at_once} calls at once: raise limits.concurrent_calls"
+    if seconds > deployment.limits.seconds_per_call:
+        yield f"needs {seconds:g} s: raise limits.seconds_per_call"
+
+
+def _total(deployment: Deployment, cases: Sequence[CaseEntry], attempts: int) -> DeploymentTotal:
+    limits = deployment.limits
+    calls = [call for case in cases for call in case.calls]
+    placed = sum(call.by == "the harness" for call in calls)
+    most = placed * attempts
+    over = f"more than limits.calls_per_run = {limits.calls_per_run}: the run would end there"
+    return DeploymentTotal(
+        name=deployment.name,
+        cases=len(cases),
+        calls=placed,
+        calls_refused=sum(bool(call.refused) for call in calls),
+        attempts=attempts,
+        minutes=math.ceil(min(most * limits.seconds_per_call, limits.seconds_per_run) / 60),
+        cost=most * limits.cost(limits.seconds_per_call) if limits.cost_per_minute else None,
+        problems=(over,) if most > limits.calls_per_run else (),
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Show the plan where ``--plan`` asks for it."""
+    run = run_of(config)
+    if run is not None and config.getoption("plan"):
+        config.pluginmanager.register(PlanOnly(run, as_json=bool(config.getoption("json"))), "harness-plan")
+
+
+class PlanOnly:
+    """Prints the plan instead of running the cases. With ``as_json``, everything else goes to standard error."""
+
+    def __init__(self, run: Run, *, as_json: bool = False) -> None:
+        self._run = run
+        self._as_json = as_json
+        self._console = SafeConsole(highlight=False, soft_wrap=True, stderr=as_json)
+        self._is_whole = True
+
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        """Mute pytest's reporter."""
+        if session.config.getoption("verbose", 0) <= 0:
+            mute_reporter(session.config)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Name a scenario file that cannot be read: its cases are missing from the plan."""
+        if report.failed:
+            self._is_whole = False
+            self._console.print(Text(f"BROKEN   {report.nodeid} cannot be read:\n{report.longreprtext}", "red"))
+
+    def pytest_internalerror(self, excrepr: object) -> None:
+        """Say in one line that pytest or a plugin failed and there is no plan."""
+        self._console.print(Text(f"BROKEN   no plan could be made: {str(excrepr).strip().splitlines()[-1]}", "red"))
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """End with the exit code of a run in which the same scenario file cannot be read."""
+        if not self._is_whole:
+            session.exitstatus = exit_code([Verdict.PASSED], broke=True)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """Print the plan instead of running the cases."""
+        cases = [case for item in session.items if (case := case_of(item))]
+        attempts = 1 + int(session.config.getoption("retries"))
+        kept = {key_of(case) for case in as_kept(self._run.plain(case) for case in cases)}
+        required = missing(self._run.scope(given(session.config), "").narrowed(kept))
+        plan = plan_of(self._run.deployments, cases, self._run.timings, attempts)
+        plan = replace(plan, required_missing=tuple(required))
+        if self._as_json:
+            print_document(json_file.text(plan), sys.__stdout__ or sys.stdout)
+        else:
+            for line in lines(plan, self._run.deployments):
+                self._console.print(line)
+        return True
+
+
+def lines(plan: Plan, deployments: Sequence[Deployment]) -> Iterator[Text]:
+    """The plan as the terminal shows it."""
+    by_name = {one.name: one for one in deployments}
+    for case in plan.cases:
+        yield from _case_lines(case, by_name[case.deployment].limits.seconds_per_call)
+    for left in plan.left_out:
+        yield Text(f"left out of {left.deployment}: {left.row} ({left.why})")
+    for one in plan.lookalikes:
+        others = " or ".join(one.others)
+        yield Text(
+            f"{one.deployment}: who rings does not tell a call that lands at {one.group} from one at {others}", "yellow"
+        )
+    for gap in plan.required_missing:
+        yield Text(f"required, and not run: {gap}", "red")
+    yield Text(f"{_counted(len(plan.cases), 'case')} planned; no calls placed")
+    for total in plan.deployments:
+        if total.cases:
+            yield from _total_lines(total, by_name[total.name])
+
+
+def _case_lines(case: CaseEntry, longest: float) -> Iterator[Text]:
+    yield Text.assemble((case.id, "bold"), f"  {case.title}")
+    for call in case.calls:
+        by = "" if call.by == "the harness" else f" (placed by {call.by})"
+        text = Text(f"    {call.who} calls {call.number}, {longest:g} s at most{by}")
+        yield text.append(f"  REFUSED: {call.refused}", "red") if call.refused else text
+    if case.cannot_pass:
+        yield Text(f"    may fail, and cannot pass: {case.cannot_pass}", "yellow")
+    for problem in case.problems:
+        yield Text(f"    {problem}", "red")
+
+
+def _total_lines(total: DeploymentTotal, deployment: Deployment) -> Iterator[Text]:
+    limits = deployment.limits
+    calls = total.calls * total.attempts
+    text = f"{total.name}: {_counted(total.calls, 'call')} placed by the harness"
+    if total.attempts > 1:
+        text += f", {calls} if every case is tried {total.attempts} times"
+    text += f", {_counted(total.minutes, 'minute')} at most"
+    if (seconds := calls * limits.seconds_per_call) > limits.seconds_per_run:
+        text += f" (limits.seconds_per_run = {limits.seconds_per_run:g}; the calls may take {seconds / 60:.0f} minutes)"
+    if total.cost is not None:
+        text += f", {total.cost:.2f} at most"
+    if limits.cost_per_run is not None:
+        text += f" (limits.cost_per_run = {limits.cost_per_run:g})"
+    yield Text(f"{text}; repeats of disturbed cases are not counted")
+    if (asks := deployment.stand_in.options_every_s) is not None and deployment.kind != "simulated":
+        waits = f"    calls to the stand-in wait for the platform's OPTIONS, {patience(asks):g} s at most: the first of a trunk, and"
+        yield Text(f"{waits} the first after a row that uses the stand-in's address alone")
+    if total.calls_refused:
+        yield Text(f"    planned calls that are REFUSED, each with its reason above: {total.calls_refused}", "red")
+    for problem in total.problems:
+        yield Text(f"    {problem}", "red")
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'s' if count != 1 else ''}"

@@ -1,0 +1,365 @@
+"""What is shown while a run goes on, and at its end. It only reads reports; the run does not depend on it.
+
+pytest's own output is muted unless ``-v`` asks for it. A failure is shown as it comes when its cause is new; at the end each
+cause is shown once, with its cases. ``-q`` shows no more than that, and ``--json`` prints it for machines.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import re
+import shlex
+import sys
+import time
+from collections import Counter
+from collections.abc import Generator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from execnet import RemoteError
+from rich.live import Live
+from rich.text import Text
+
+from harness.calls.verdict import Conclusion, Verdict, exit_code
+from harness.errors import HarnessError
+from harness.pytest_plugin import PROGRESS
+from harness.report import closing
+from harness.report.causes import GroupDocument, signature
+from harness.report.evidence import CaseEvidence
+from harness.report.run import (
+    STOPPED,
+    FinishedRun,
+    RunEnd,
+    finish,
+    last_attempt,
+    remember,
+    write_end,
+)
+from harness.report.summary import Figures
+from harness.run.plugin.items import case_id, case_of
+from harness.run.plugin.options import ignored
+from harness.run.plugin.parallel import WORLDS
+from harness.run.plugin.run import Run, run_of
+from harness.support.files import json_file, whole_file
+from harness.support.mask import mask_text
+from harness.support.terminal import SafeConsole, print_document
+
+_ERROR = re.compile(r"^(?:E\s+)?(?!AssertionError: (?:Traceback|assert))([\w.]*(?:Error|Exception)\b.*)$", re.MULTILINE)
+#: Where there is no terminal to redraw, a line comes this often, in seconds.
+_PLAIN_EVERY_S = 5.0
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Show progress in the process that gathers the reports. What ``--collect-only`` lists pytest shows by itself."""
+    run = run_of(config)
+    if run is None or hasattr(config, "workerinput"):
+        return
+    if not config.getoption("plan") and not config.option.collectonly:
+        config.pluginmanager.register(Progress(run, config), PROGRESS)
+
+
+def mute_reporter(config: pytest.Config) -> None:
+    """Have pytest's reporter go on counting, and write nothing: its lines would break the live one."""
+    reporter = config.pluginmanager.getplugin("terminalreporter")
+    if reporter is not None:
+        reporter._tw._file = open(os.devnull, "w")  # noqa: SIM115  # lives as long as the process; no public way
+
+
+def _in_a_line(text: str) -> str:
+    """The error that a report of pytest's ends with, or its last line."""
+    lines = [line for line in text.splitlines() if line.strip()] or [""]
+    named: list[str] = _ERROR.findall(text)
+    return named[-1] if named else re.sub(r"^E\s+", "", lines[-1]).strip()
+
+
+class ResultDocument(Figures):
+    """What ``harness verify --json`` prints."""
+
+    causes: list[GroupDocument]
+    files: dict[str, str]  # what was made: its path
+
+
+class Progress:
+    """Counts what comes in, shows it, and turns it into the exit code."""
+
+    def __init__(self, run: Run, config: pytest.Config) -> None:
+        self._run = run
+        self._config = config
+        self._began = time.monotonic()
+        self._as_json = bool(config.getoption("json"))
+        self._every_failure = bool(config.getoption("every_failure"))
+        self._quiet = self._as_json or config.getoption("verbose", 0) < 0
+        # a copy, since pytest redirects the real one while a case runs in this process
+        stream = sys.__stderr__ if self._as_json else sys.__stdout__
+        assert stream is not None
+        output = os.fdopen(os.dup(stream.fileno()), "w", encoding=stream.encoding)
+        self._console = SafeConsole(file=output, highlight=False, soft_wrap=True)
+        self._live: Live | None = None
+        self._last_line = self._began
+        self._planned: dict[str, str] = {}  #: cases that are to be reported, with the tests that they are to pytest
+        self._done: dict[str, Verdict] = {}
+        self._kinds: set[tuple[Verdict, str]] = set()  #: of failures already shown
+        self._ordinary_failed = False
+        self._unreadable: set[str] = set()
+        self._internal_error = False
+        self._broke: list[str] = []  #: outside of any case
+        self._unsteady: set[str] = set()  #: cases of which an attempt did not pass
+        self._stopped: str | None = None  #: what ended the run before its time; empty for Ctrl-C
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionstart(self) -> None:
+        """Begin to show."""
+        for line in ignored(self._config, self._run.deployments):
+            self._say(Text(line))
+        if self._config.getoption("verbose", 0) <= 0:
+            mute_reporter(self._config)
+            if self._console.is_terminal and not self._quiet:
+                self._live = Live(
+                    console=self._console, get_renderable=self._line, refresh_per_second=5, transient=True
+                )
+                self._live.start()
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """A scenario that cannot be read is the harness's fault."""
+        if report.failed and report.nodeid not in self._unreadable:  # each worker says so
+            self._unreadable.add(report.nodeid)
+            why = report.longreprtext
+            self._broken(
+                f"{report.nodeid} cannot be read: {_in_a_line(why)}", f"{report.nodeid} cannot be read:\n{why}"
+            )
+
+    def pytest_internalerror(self, excrepr: object) -> None:
+        """A fault of pytest's, a plugin's or a worker's: a line here, the whole of it in a file."""
+        text = str(excrepr)
+        if not self._internal_error:  # what follows is of its making
+            self._internal_error = True
+            self._broken(f"pytest or a plugin of it failed: {_in_a_line(text)}")
+        whole = self._run.directory / "internal-error.txt"
+        with contextlib.suppress(OSError):
+            whole_file.append(whole, mask_text(text) + "\n")
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, error: object) -> None:
+        """A worker that an error ended, and not its death, has a fault of that kind."""
+        if isinstance(error, RemoteError):
+            self.pytest_internalerror(error.formatted)
+
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """Somebody stops the run, or pytest does, in the same way: ``-x``, a worker that may not be started again."""
+        self._stopped = str(excinfo.value)
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Note what is to be reported (one process)."""
+        self._planned |= {case.id: item.nodeid for item in session.items if (case := case_of(item))}
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
+        """Note what is to be reported (workers)."""
+        self._planned |= {name: nodeid for nodeid in ids if (name := case_id(nodeid)) in self._run.case_ids}
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Count a case, or an ordinary test."""
+        name = case_id(report.nodeid)
+        if name in self._run.case_ids:
+            self._count(name, report)
+        else:
+            self._ordinary(report)
+
+    def _count(self, name: str, report: pytest.TestReport) -> None:
+        """Count a case when its last phase is reported, or when its worker crashed."""
+        crashed = report.when not in ("setup", "call", "teardown")
+        if name in self._done or not (crashed or report.when == "teardown"):
+            return
+        said = dict(report.user_properties)
+        if crashed:
+            conclusion = self._of_dead_worker(name, "its worker process died")
+        else:
+            conclusion = Conclusion(Verdict(str(said.get("verdict", Verdict.BROKEN))), str(said.get("message", "")))
+        verdict = conclusion.verdict
+        attempt = str(said.get("attempt", "1"))
+        first = conclusion.first_line().removeprefix(f"{verdict}: ") if conclusion.message else "no reason was given"
+        again = bool(said.get("tried again"))
+        if not verdict.says_something and name in self._unsteady and not again:
+            counting = self._by_evidence(name)
+            if counting is not None and counting.verdict is Verdict.FAILED:  # no later attempt hides a failure
+                verdict = counting.verdict
+                first = f"attempt {counting.attempt}: {counting.headline.removeprefix(f'{verdict}: ')}"
+        if not again:
+            self._done[name] = verdict
+        elif verdict is not Verdict.PASSED:  # else it is run again alone, whatever it found
+            self._unsteady.add(name)
+        if not self._quiet:
+            self._tell(name, verdict, first, attempt, again=again)
+
+    def _ordinary(self, report: pytest.TestReport) -> None:
+        """A test of the project's own beside the cases: it counts in the exit code only, and its failure is shown."""
+        if report.failed:
+            self._ordinary_failed = True
+            self._say(Text(f"FAILED   {report.nodeid} (a test beside the cases):\n{report.longreprtext}", "red"))
+
+    def _tell(self, name: str, verdict: Verdict, first: str, attempt: str, *, again: bool) -> None:
+        """A case as it ends: what is new in it, else now and then the figures."""
+        kind = (verdict, signature(first))
+        if again:
+            self._say(
+                Text.assemble((f"RETRY    attempt {attempt} {verdict}  ", "yellow"), (name, "bold"), f"  {first}")
+            )
+        elif verdict is Verdict.PASSED and name in self._unsteady:
+            self._say(Text.assemble(("PASSED ON RETRY  ", "yellow"), (name, "bold"), f"  at attempt {attempt}"))
+        elif verdict is not Verdict.PASSED and (kind not in self._kinds or self._every_failure):
+            self._kinds.add(kind)
+            self._say(Text.assemble((f"{verdict.upper():<8} ", closing.STYLES[verdict]), (name, "bold"), f"  {first}"))
+        elif self._live is None and time.monotonic() - self._last_line >= _PLAIN_EVERY_S:
+            self._last_line = time.monotonic()
+            self._say(self._line())
+
+    def _of_dead_worker(self, case: str, why: str) -> Conclusion:
+        """What the reports will say of the case: by what its worker left, if that is anything."""
+        left = self._by_evidence(case)
+        if left is None or left.verdict is Verdict.BROKEN:
+            return Conclusion(Verdict.BROKEN, why)
+        return left.conclusion
+
+    def _by_evidence(self, case: str) -> CaseEvidence | None:
+        """The attempt that the reports will count; None where the case has left nothing."""
+        return last_attempt(
+            self._run.directory, next(self._run.plain(one) for one in self._run.cases if one.id == case)
+        )
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> Generator[None]:
+        """When the workers have ended: the worlds end too, then come the reports, the table and the exit code."""
+        yield
+        faults = (
+            session.config.stash[WORLDS].stop(keep_logs=self._run.directory) if WORLDS in session.config.stash else []
+        )
+        if self._live is not None:
+            self._live.stop()
+        for fault in faults:
+            self._broken(str(fault))
+        session.exitstatus = self._exit_code(exitstatus, self._interruption(session), bool(faults))
+
+    def _interruption(self, session: pytest.Session) -> str:
+        """Why the run ended before its time; empty where it did not. After a scenario that cannot be read pytest runs none."""
+        stopped = None if self._unreadable else self._stopped
+        if stopped == "" or (stopped or "").endswith("keyboard-interrupt"):  # as xdist tells of a worker's
+            return STOPPED
+        said = stopped or str(session.shouldfail or "")
+        is_cut_short = bool(self._planned.keys() - self._done.keys())  # pytest may have stopped at the last
+        return f"pytest ended it: {mask_text(said).splitlines()[0]}" if said and is_cut_short else ""
+
+    def _exit_code(self, exitstatus: int, interruption: str, broken: bool) -> int:
+        """Failed before broken, so that what was found in the system under test is never hidden; see ``harness.run.cli.app``."""
+        none_ran = exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED or (
+            not self._planned and exitstatus == pytest.ExitCode.OK
+        )
+        if none_ran and not self._broke:
+            self._say(Text("no case is left by what was asked for; --plan shows which there are"))
+            return pytest.ExitCode.NO_TESTS_COLLECTED
+        broke = broken or bool(self._unreadable or interruption) or exitstatus == pytest.ExitCode.INTERNAL_ERROR
+        finished = None
+        if self._config.getoption("no_reports"):
+            broke = not self._end_kept(interruption) or broke
+        else:
+            finished = self._reports(interruption)
+            broke = broke or finished is None
+        if interruption == STOPPED:
+            return pytest.ExitCode.INTERRUPTED
+        code = finished.summary.exit_code if finished else exit_code(self._done.values())
+        if self._ordinary_failed:
+            return exit_code([Verdict.FAILED])
+        return code or exit_code([Verdict.PASSED], broke=broke)
+
+    def _end(self, interrupted: str) -> tuple[list[Mapping[str, object]], RunEnd]:
+        """The cases that were planned, and what only this process knows."""
+        results = getattr(self._config.option, "allure_report_dir", None)
+        end = RunEnd(
+            workers=self._run.slots,
+            wall_s=time.monotonic() - self._began,
+            allure_results=Path(results) if results else None,
+            interrupted=interrupted,
+            broke=tuple(self._broke),
+            command=shlex.join(["pytest", *self._config.invocation_params.args]),
+        )
+        cases = (case for case in self._run.cases if case.id in self._planned)
+        # Allure knows a test by its node's id, also one that never began
+        return [self._run.plain(case) | {"nodeid": self._planned[case.id]} for case in cases], end
+
+    def _end_kept(self, interrupted: str) -> bool:
+        """Whether there is a record of the end, from which somebody may make the reports later."""
+        try:
+            write_end(self._run.directory, *self._end(interrupted))
+        except OSError as error:
+            self._broken(f"{self._run.directory}: the run's end cannot be written: {error.strerror}")
+            return False
+        return True
+
+    def _reports(self, interrupted: str) -> FinishedRun | None:
+        planned, end = self._end(interrupted)
+        try:
+            finished = finish(self._run.directory, planned, end)
+            from harness.report.signoff import seal  # cryptography, which no worker needs
+
+            document = seal(self._run.directory, finished.cases)
+        except (HarnessError, OSError) as error:
+            self._broken(str(error))
+            self._say(self._line())
+            return None
+        try:
+            finished = dataclasses.replace(finished, notes=(*finished.notes, *remember(finished)))
+        except HarnessError as error:  # of earlier runs: the reports of this one are whole
+            self._broken(str(error))
+        files = finished.files | ({"signoff": document} if document is not None else {})
+        if self._as_json:
+            self._print_json(finished, files)
+            return finished
+        closing.show(
+            finished.summary,
+            finished.groups,
+            self._console,
+            run=finished.directory,
+            every_row=self._every_failure,
+        )
+        for name, path in files.items():
+            self._say(Text(f"{name:<15}{closing.relative(path)}"))
+        for note in finished.notes:
+            self._say(Text(note))
+        return finished
+
+    def _print_json(self, finished: FinishedRun, files: Mapping[str, Path]) -> None:
+        document: ResultDocument = {
+            **finished.summary.figures,
+            "causes": [group.plain() for group in finished.groups],
+            "files": {name: str(path) for name, path in files.items()},
+        }
+        assert sys.__stdout__ is not None  # it was copied from
+        print_document(json_file.text(document), sys.__stdout__)
+
+    def _broken(self, message: str, whole: str = "") -> None:
+        """Say what broke outside of any case, masked: its first line everywhere, the ``whole`` here alone."""
+        self._broke += mask_text(message).splitlines()[:1]
+        self._say(Text(f"BROKEN   {mask_text(whole or message)}", closing.STYLES[Verdict.BROKEN]))
+
+    def _line(self) -> Text:
+        counts = Counter(self._done.values())
+        parts = [f"{len(self._done)}/{len(self._planned) or '…'} cases"]
+        if self._live is not None and self._live.is_started:
+            parts.append(f"{self._run.calls_up.total()} calls up")
+        text = Text("         " + " · ".join(parts))
+        for verdict, style in closing.STYLES.items():
+            if counts[verdict]:
+                text.append(f" · {counts[verdict]} {verdict}", style)
+        return text.append(f" · {time.monotonic() - self._began:.1f} s")
+
+    def mention(self, text: str) -> None:
+        """Show a line of what the run waits for, unless only its end is asked for. Thread-safe."""
+        if not self._quiet:
+            self._say(Text(text))
+
+    def _say(self, what: Any) -> None:
+        self._console.print(what)
+        self._console.file.flush()

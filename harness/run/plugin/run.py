@@ -1,0 +1,174 @@
+"""What every process of a run knows of it."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import secrets
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+
+from harness.deployment import Deployment, from_plain, replicas_from_plain, replicas_to_plain, to_plain
+from harness.deployment.limits import CallCounter, CallGate, Gate, Marks
+from harness.integrations import matrix, own_rows
+from harness.integrations.matrix import Case, Selection
+from harness.report.names import names
+from harness.report.scope import Options, Scope, scope_of
+from harness.support.files.names import stem_of
+
+TimingsName = Literal["quick", "documented"]
+
+
+@dataclass
+class Run:
+    """One verification run, as seen by its controller, or by one of its workers.
+
+    ``deployments`` are as their files have them; ``replicas`` are the ones to call, filled in, by deployment name: one of
+    a real deployment, as many of a simulated one as its world has tenants.
+    """
+
+    directory: Path
+    deployments: tuple[Deployment, ...]
+    selection: Selection
+    timings: TimingsName
+    faults: tuple[str, ...] = ()
+    workers: int = 0  #: xdist's; 0: this process runs the cases itself
+    draw: int = field(default_factory=lambda: secrets.randbits(64))  #: which marks are whose
+    slot: int = 0  #: which block of marks is this process's
+    replicas: dict[str, list[Deployment]] = field(default_factory=dict)
+    #: Where the phones are that cases beside each other share; None: no case is beside another.
+    switchboard: str | None = None
+    phone_fork_server: Path | None = None  #: where phones' processes are forked; None: each is started for itself
+    controls: dict[str, str] = field(default_factory=dict)  #: the worlds' control APIs, where they were asked for
+    #: Makes the gate of a deployment, which tells how many calls this process has up; None: the run's own, of files.
+    make_gate: Callable[[Deployment, Callable[[int], None]], Gate] | None = None
+    lost: dict[str, str] = field(default_factory=dict)  #: deployments whose world died, with what it last said
+    #: Ids of the rows of one's own that the plan has; None: it is not made yet.
+    planned_own: tuple[str, ...] | None = field(default=None, compare=False)
+
+    @property
+    def slots(self) -> int:
+        """How many processes run cases."""
+        return max(1, self.workers)
+
+    @cached_property
+    def cases(self) -> list[Case]:
+        """Every case asked for. Raises :class:`~harness.errors.SelectionError`."""
+        if self.planned_own is None:
+            self.planned_own = tuple(row.id for row in own_rows())
+        return matrix.cases(self.deployments, self.selection)
+
+    @cached_property
+    def case_ids(self) -> frozenset[str]:
+        """Of all of them: to be asked for once the session has started, until when plugins may change them."""
+        return frozenset(case.id for case in self.cases)
+
+    def plain(self, case: Case) -> dict[str, Any]:
+        """What evidence and reports say of a case."""
+        return {**case.plain(), **names(self.deployment(case.deployment)), "run": self.directory.name}
+
+    def scope(self, options: Options, command: str) -> Scope:
+        """What the run is asked to verify."""
+        began = time.time()
+        return scope_of(self.deployments, self.selection, self.cases, began=began, options=options, command=command)
+
+    @property
+    def control(self) -> Path:
+        """Where the processes of the run keep their locks, counts and heartbeats; a link into memory, as a rule."""
+        return self.directory / "control"
+
+    def remove_control(self) -> None:
+        """The run has ended: the link goes, or the directory where there is no memory to link to."""
+        if not self.control.is_symlink():
+            shutil.rmtree(self.control, ignore_errors=True)
+            return
+        with contextlib.suppress(OSError):
+            self.control.unlink()
+
+    def deployment(self, name: str) -> Deployment:
+        """The deployment of that name, as its file has it. Raises ``KeyError``."""
+        return {deployment.name: deployment for deployment in self.deployments}[name]
+
+    @cached_property
+    def marks(self) -> Marks:
+        """This process's marks."""
+        return Marks(self.slot, self.slots, self.draw)
+
+    @cached_property
+    def calls_up(self) -> CallCounter:
+        """The calls of all processes."""
+        return CallCounter(self.control / "calls-up", self.slots)
+
+    @cached_property
+    def _gates(self) -> dict[str, Gate]:
+        counts: dict[str, int] = {}
+
+        def teller(name: str) -> Callable[[int], None]:
+            def tell(calls: int) -> None:
+                counts[name] = calls
+                self.calls_up.set(self.slot, sum(counts.values()))
+
+            return tell
+
+        def own(deployment: Deployment, changed: Callable[[int], None]) -> Gate:
+            return CallGate(self.control / f"gate-{stem_of(deployment.name)}", deployment.limits, changed)
+
+        make = self.make_gate or own
+        return {d.name: make(d, teller(d.name)) for d in self.deployments}
+
+    def gate(self, deployment: str) -> Gate:
+        """What every call of that deployment passes."""
+        return self._gates[deployment]
+
+    def to_json(self) -> str:
+        """For a worker, by the pipe to it: there are secrets in it."""
+        plain = {
+            "directory": str(self.directory),
+            "deployments": [to_plain(deployment) for deployment in self.deployments],
+            "selection": {name: list(value) for name, value in dataclasses.asdict(self.selection).items()},
+            "timings": self.timings,
+            "faults": list(self.faults),
+            "workers": self.workers,
+            "draw": self.draw,
+            "planned_own": [row.id for row in own_rows()] if self.planned_own is None else list(self.planned_own),
+            "switchboard": self.switchboard,
+            "phone_fork_server": str(self.phone_fork_server) if self.phone_fork_server else None,
+            "controls": self.controls,
+            "replicas": {name: replicas_to_plain(deployments) for name, deployments in self.replicas.items()},
+        }
+        return json.dumps(plain)
+
+    @classmethod
+    def from_json(cls, text: str) -> Run:
+        """The inverse of :meth:`to_json`."""
+        plain = json.loads(text)
+        return cls(
+            directory=Path(plain["directory"]),
+            deployments=tuple(from_plain(d) for d in plain["deployments"]),
+            selection=Selection(**{name: tuple(value) for name, value in plain["selection"].items()}),
+            timings=plain["timings"],
+            faults=tuple(plain["faults"]),
+            workers=plain["workers"],
+            draw=plain["draw"],
+            planned_own=tuple(plain["planned_own"]),
+            switchboard=plain["switchboard"],
+            phone_fork_server=Path(plain["phone_fork_server"]) if plain["phone_fork_server"] else None,
+            controls=dict(plain["controls"]),
+            replicas={name: replicas_from_plain(said) for name, said in plain["replicas"].items()},
+        )
+
+
+RUN = pytest.StashKey[Run]()
+
+
+def run_of(config: pytest.Config) -> Run | None:
+    """The run this process takes part in; None when this is another kind of pytest run."""
+    return config.stash.get(RUN, None)

@@ -1,0 +1,201 @@
+"""Ends what a process waits for when a world, or the runner, is gone or hangs.
+
+One thread per process waits for a lock that this process holds as long as it lives: it costs nothing, and wakes at once. It
+interrupts the main thread by a signal, whose handler raises there, whatever the case is waiting for; amid pytest's own work the
+signal comes again a little later, since an error raised there spoils every later case. A process that is stopped, or caught in a
+loop, keeps its locks: one more thread listens for the world's heartbeat, and the runner kills a process that has had none for
+long (:class:`Watchdog`), so that everything that follows from a death follows.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Final
+
+from harness.deployment.limits import released
+from harness.errors import WorldLostError
+from harness.run.plugin.run import Run
+from harness.run.plugin.worlds import alive_lock, erred, heartbeat, last_words, stderr
+from harness.support.files import user_files, whole_file
+from harness.support.heartbeat import AFTERWARDS_S, DOUBTFUL_S, PERIOD_S, Heartbeat, Listener
+
+#: A world without a heartbeat for so long has spoilt the case.
+STALLED_S: Final = 5.0
+#: Packages whose bookkeeping of fixtures must not be interrupted: a finalizer without its fixture fails all later tests.
+_UNINTERRUPTIBLE: Final = frozenset({"_pytest", "pluggy", "allure_pytest", "allure_commons"})
+#: A process without a heartbeat for so long does not come back.
+HUNG_S: Final = 10.0
+
+
+class Watch:
+    """Watches worlds, and the runner, for one process; made in its main thread."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._stalled = ""
+        #: By deployment: until when a case that begins may suffer from its world's last one, and what it was.
+        self._gaps: dict[str, tuple[float, str]] = {}
+        self._listeners: dict[str, Listener] = {}
+        self._waiting_on: str | None = None
+        self._main = threading.get_ident()
+        signal.signal(signal.SIGUSR1, self._interrupt)
+        for deployment in run.deployments:
+            if deployment.kind == "simulated":
+                self._when_released(alive_lock(run.control, deployment.name), self._world_died(deployment.name))
+                self._listen(deployment.name)
+
+    def runner(self, lock: Path) -> None:
+        """Watch the runner too, in a worker: when it is gone the worker ends as on Ctrl-C, in order and once."""
+
+        def once(signum: int, frame: FrameType | None) -> None:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second one would cut the hanging-up short
+            raise KeyboardInterrupt
+
+        signal.signal(signal.SIGINT, once)
+        self._when_released(lock, lambda: signal.pthread_kill(self._main, signal.SIGINT))
+
+    @contextmanager
+    def waiting_on(self, deployment: str) -> Iterator[None]:
+        """While this lasts, :class:`WorldLostError` is raised in the main thread when that deployment's world dies or hangs."""
+        self._stalled, self._waiting_on = "", deployment
+        try:
+            if message := self._run.lost.get(deployment):
+                raise WorldLostError(message)
+            yield
+        finally:
+            self._waiting_on = None
+
+    def fault(self, deployment: str, since: float) -> BaseException | None:
+        """Why no finding of a case that began at ``since`` is anybody's fault: its world had an error of its own, or stood still, also
+        just before.
+
+        However long ago in the case that was: a wait that it spoilt may end long after, and a time-out that it delayed may expire.
+        """
+        until, still = self._gaps.get(deployment, (0.0, ""))
+        if since < until:
+            return WorldLostError(still)
+        listener = self._listeners.get(deployment)
+        return WorldLostError(erred(deployment)) if listener is not None and listener.has_erred(since) else None
+
+    def stood_still(self, deployment: str, begin: float, end: float) -> list[float]:
+        """For how many of the seconds between two moments the audio of its world stood still, each time, on too busy a machine."""
+        listener = self._listeners.get(deployment)
+        return [] if listener is None else listener.stood_still(begin, end)
+
+    def _world_died(self, name: str) -> Callable[[], None]:
+        def died() -> None:
+            words = last_words(self._run.control, name)
+            self._run.lost[name] = f"the simulated world of {name} died\nIt last said:\n{words}"
+            while self._waiting_on == name:
+                signal.pthread_kill(self._main, signal.SIGUSR1)
+                time.sleep(PERIOD_S)
+
+        return died
+
+    def _interrupt(self, signum: int, frame: FrameType | None) -> None:
+        if self._waiting_on is None or _works_for(frame) in _UNINTERRUPTIBLE:
+            return
+        if message := self._run.lost.get(self._waiting_on) or self._stalled:
+            self._waiting_on = None
+            raise WorldLostError(message)
+
+    def _listen(self, name: str) -> None:
+        listener = self._listeners[name] = Listener(heartbeat(self._run.control, name))
+        listener.listen(f"listen to {name}", lambda: self._silent(name, listener.silent_s))
+
+    def _silent(self, name: str, silent_s: float) -> None:
+        if silent_s < DOUBTFUL_S:
+            return
+        still = f"the simulated world of {name} did not stir for {silent_s:.1f} s"
+        self._gaps[name] = (time.monotonic() + AFTERWARDS_S, still)
+        if silent_s > STALLED_S and self._waiting_on == name:
+            self._stalled = still
+            signal.pthread_kill(self._main, signal.SIGUSR1)
+
+    @staticmethod
+    def _when_released(lock: Path, then: Callable[[], None]) -> None:
+        def wait() -> None:
+            released(lock)
+            then()
+
+        threading.Thread(target=wait, name=f"watch {lock.name}", daemon=True).start()
+
+
+def _works_for(frame: FrameType | None) -> str:
+    """The package whose code a frame runs, be it through the standard library; "" when that is all there is."""
+    while frame is not None:
+        package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
+        if package not in sys.stdlib_module_names:
+            return package
+        frame = frame.f_back
+    return ""
+
+
+def start_heartbeat(run: Run) -> None:
+    """Have this process, a worker, send heartbeats for as long as it lives."""
+    try:
+        own = Heartbeat(_beat_of_slot(run, run.slot))
+    except OSError:
+        return  # the disk is full: nobody can watch this worker, and what else breaks is said elsewhere
+
+    def beat() -> None:
+        while True:
+            own.beat()
+            time.sleep(PERIOD_S)
+
+    threading.Thread(target=beat, name="heartbeat", daemon=True).start()
+
+
+class Watchdog:
+    """In the runner: kills those of its workers and worlds that hang."""
+
+    def __init__(self, run: Run) -> None:
+        worlds = [d.name for d in run.deployments if d.kind == "simulated"]
+        self._listeners = {Listener(heartbeat(run.control, name)): stderr(run.control, name) for name in worlds}
+        self._listeners |= {Listener(_beat_of_slot(run, slot)): Path(os.devnull) for slot in range(run.slots)}
+        self._ended = threading.Event()
+        threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
+
+    def stop(self) -> None:
+        """Kill nobody any more."""
+        self._ended.set()
+
+    def _watch(self) -> None:
+        while not self._ended.wait(PERIOD_S):
+            for listener, words in self._listeners.items():
+                beat = listener.look()
+                if beat is not None and listener.silent_s > HUNG_S and _is_descendant(beat.pid):
+                    with contextlib.suppress(OSError):
+                        whole_file.append(words, f"it had not stirred for {listener.silent_s:.0f} s, and was ended\n")
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(beat.pid, signal.SIGKILL)
+
+
+def _beat_of_slot(run: Run, slot: int) -> Path:
+    return run.control / f"slot-{slot}.beat"
+
+
+def _is_descendant(pid: int) -> bool:
+    """Whether it is a living process that this one started, or its children did: the id may be another process's by now."""
+    while pid > 1:
+        try:
+            state, parent = (
+                user_files.read_text(Path(f"/proc/{pid}/stat"), user_files.SETTINGS).rpartition(")")[2].split()[:2]
+            )
+        except (OSError, ValueError):
+            return False
+        if state == "Z":
+            return False
+        if int(parent) == os.getpid():
+            return True
+        pid = int(parent)  # a forked worker is the fork server's child
+    return False

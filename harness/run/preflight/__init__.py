@@ -1,0 +1,28 @@
+"""What is looked at before a call is paid for: names, ports, certificates, answers, accounts, clocks, secrets.
+
+Plain sockets and :mod:`harness.sip`, no softphone: it stands apart from what it prepares. No probe places a call, and none
+changes anything (a REGISTER without Contact only asks for the bindings, RFC 3261 section 10.2.3).
+
+===============  ========================================================================
+``lines``        what a probe says: :class:`ProbeResult`, :class:`Status`, :class:`Report`
+``probes``       what all probes share: the deployment, the clock, names and their addresses
+``wire``         requests over UDP, TCP and TLS, and what comes back
+``names``        DNS, by ``dns_questions``
+``reach``        ports and certificates
+``certificates`` whom a certificate is made out to; ``own_certificate``: what phones of ours show
+``answers``      OPTIONS: the answer, its time, its clock, its codecs, the address it came back to
+``accounts``     registration of each phone, digest realm
+``machine``      local ports, secrets, numbers
+``nat``          the router in between, by STUN
+``api``          Synthflow's API and its token; ``campaign``: where a campaign's request goes
+``run``          all of them at once; ``table`` shows what they found
+``rows``         what each row will need of what was found
+``port``         one port alone, asked when calls over it have failed
+===============  ========================================================================
+"""
+
+from harness.run.preflight.lines import ProbeKind, ProbeResult, Report, Status
+from harness.run.preflight.run import of_file, run, variables
+from harness.run.preflight.table import show
+
+__all__ = ["ProbeKind", "ProbeResult", "Report", "Status", "of_file", "run", "show", "variables"]

@@ -1,0 +1,154 @@
+"""What this machine and the file have to bring: free ports, secrets, numbers that may be called."""
+
+from __future__ import annotations
+
+import errno
+import secrets
+import socket
+import struct
+from collections.abc import Iterator, Mapping
+
+import phonenumbers
+
+from harness.deployment import Account, Deployment, Trunk
+from harness.deployment.safety import Guard, numbers_called, numbers_of
+from harness.run.preflight.lines import (
+    AUDIO,
+    CALLER_ID,
+    REGISTRATION,
+    ROUTING,
+    ProbeKind,
+    ProbeResult,
+    failed,
+    ok,
+    warning,
+)
+from harness.support.toml_model import MOST_ALIKE
+
+
+def number_lines(deployment: Deployment) -> Iterator[ProbeResult]:
+    """Every number is valid, and those that are called are allowed by the rules."""
+    guard = Guard(deployment)
+    numbers = sorted(set(numbers_of(deployment)))
+    called = sorted(set(numbers_called(deployment)))
+    extensions = sorted({group.user for group in deployment.groups.values() if group.user})
+    reasons = {number: reason for number in (*called, *extensions) if (reason := guard.refusal(number))}
+    odd = [n for n in numbers if n not in reasons and not phonenumbers.is_valid_number(phonenumbers.parse(n, None))]
+    refused = list(_alike(reasons))
+    # No row dials a phone by its user: an extension that has the digits of a short code costs nobody anything.
+    names = sorted(phone.user for phone in deployment.phones.values() if phone.user)
+    emergency = [f"{name} is an emergency number" for name in names if guard.is_emergency(name)]
+    if refused or emergency:
+        allow = "Correct the number, or name it in safety.allow, or its country in safety.countries"
+        named = f"{allow} (an emergency number never passes)." if refused else ""
+        users = "Give that phone another user." if emergency else ""
+        fix = " ".join(filter(None, (named, users)))
+        yield failed(ProbeKind.NUMBERS, "", "; ".join(refused + emergency), ROUTING, fix)
+    elif odd:
+        fix = "Check them: no numbering plan has them."
+        yield warning(
+            ProbeKind.NUMBERS, "", "; ".join(_alike({n: f"{n} cannot be valid" for n in odd})), CALLER_ID, fix
+        )
+    else:
+        yield ok(ProbeKind.NUMBERS, "", f"{len(numbers)} numbers, all valid and allowed")
+
+
+def _alike(reasons: Mapping[str, str]) -> Iterator[str]:
+    """What is said of each number, once where it is the same of many."""
+    same: dict[str, list[str]] = {}
+    for number, reason in reasons.items():
+        same.setdefault(reason.removeprefix(number), []).append(reason)
+    for found in same.values():
+        if len(found) <= MOST_ALIKE:
+            yield from found
+        else:
+            yield f"{found[0]}, and the same of {len(found) - 1} others"
+
+
+def rtp_line(name: str, account: Account, calls: int) -> ProbeResult:
+    """The account's range of RTP ports has room for its calls."""
+    line, address = (ProbeKind.RTP_PORTS, name), account.bind or "0.0.0.0"
+    if account.rtp_ports is None:
+        trouble = _trouble_of_binding(socket.SOCK_DGRAM, address, 0)
+        if trouble:
+            return failed(*line, f"{address}: {trouble}", AUDIO, f"Correct accounts.{name}.bind.")
+        return ok(*line, f"the system's own choice on {address}")
+    first, last = account.rtp_ports
+    free = sum(not _trouble_of_binding(socket.SOCK_DGRAM, address, port) for port in range(first, last + 1))
+    needed = 2 * calls  # RTP and RTCP
+    said = f"{free} of {last - first + 1} ports {first}–{last} on {address} are free"
+    if free < needed:
+        return failed(
+            *line, f"{said}, {needed} are needed", AUDIO, f"Widen accounts.{name}.rtp_ports, or end what holds them."
+        )
+    return ok(*line, said)
+
+
+def stand_in_line(bind: str, trunk: Trunk) -> ProbeResult:
+    """The port at which a phone of ours takes the AI's place."""
+    line = ProbeKind.STAND_IN_PORT, f"{bind}:{trunk.port}/{trunk.transport}"
+    kind = socket.SOCK_DGRAM if trunk.transport == "udp" else socket.SOCK_STREAM
+    if trouble := _trouble_of_binding(kind, bind, trunk.port):
+        fix = "End what listens there (another run?), or correct stand_in.bind."
+        return failed(*line, trouble, ROUTING, fix)
+    return ok(*line, "free")
+
+
+def address_line(where: str, address: str) -> ProbeResult:
+    """An address that a phone of ours is bound to."""
+    line = ProbeKind.STAND_IN_PORT, f"{where} {address}"
+    if trouble := _trouble_of_binding(socket.SOCK_DGRAM, address, 0):
+        return failed(*line, trouble, REGISTRATION, f"Correct {where}: it has to be an address of this machine.")
+    return ok(*line, "an address of this machine")
+
+
+def _trouble_of_binding(kind: socket.SocketKind, address: str, port: int) -> str:
+    """Why the port cannot be had, empty when it can."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, kind) as trial:
+        if kind == socket.SOCK_STREAM:  # connections of an earlier run may linger (TIME_WAIT); a listener may not
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind((address, port))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                return "something else listens there"
+            return "no address of this machine" if error.errno == errno.EADDRNOTAVAIL else str(error.strerror)
+    return ""
+
+
+def secret_line(variable: str, where: str, value: str | None) -> ProbeResult:
+    """A secret is in the environment, and is one line."""
+    name = ProbeKind.SECRET, variable
+    if not value:
+        return failed(*name, f"not set; {where} needs it", REGISTRATION, f"export {variable}=…")
+    if value != value.strip() or not value.isprintable():
+        fix = "Set it again without the spaces or line breaks around it."
+        return failed(*name, "it has spaces or line breaks in it that no password has", REGISTRATION, fix)
+    return ok(*name, "set")
+
+
+def stun_request() -> tuple[bytes, bytes]:
+    """A binding request and its transaction id (RFC 8489 section 5)."""
+    transaction = secrets.token_bytes(12)
+    return struct.pack("!HHI", 1, 0, 0x2112A442) + transaction, transaction
+
+
+def stun_address(answer: bytes, transaction: bytes) -> tuple[str, int] | None:
+    """The mapped address of a binding response, None when it is none or has none (RFC 8489 sections 14.1 and 14.2)."""
+    if len(answer) < 20 or answer[:2] != b"\x01\x01" or answer[8:20] != transaction:
+        return None
+    rest, found = answer[20:], None
+    while len(rest) >= 4:
+        kind, length = struct.unpack("!HH", rest[:4])
+        value = rest[4 : 4 + length]
+        if kind in (0x0001, 0x0020) and len(value) >= 8 and value[1] == 1:
+            port = int.from_bytes(value[2:4], "big")
+            address = int.from_bytes(value[4:8], "big")
+            if kind == 0x0020:
+                port, address = port ^ 0x2112, address ^ 0x2112A442
+            found = (socket.inet_ntoa(address.to_bytes(4, "big")), port)
+            if kind == 0x0020:  # a router may have rewritten the plain one
+                return found
+        rest = rest[4 + (length + 3) // 4 * 4 :]
+    return found

@@ -1,0 +1,221 @@
+"""All probes of a deployment, at once."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from harness.deployment import Deployment, from_plain, is_address, to_plain
+from harness.deployment.file import read
+from harness.errors import DeploymentError, ResourceError
+from harness.integrations import load
+from harness.integrations.matrix import Case
+from harness.run.preflight import accounts, answers, api, campaign, machine, names, nat, own_certificate, reach, rows
+from harness.run.preflight.lines import REGISTRATION, Name, ProbeKind, ProbeResult, Report, Status, failed
+from harness.witness.ports.probes import Probing, Target, ai_end, termination
+
+Probe = Awaitable[ProbeResult | list[ProbeResult]]
+
+
+def run(deployment: Deployment, asked: Iterable[Case] | None = None, **settings: Any) -> Report:
+    """Look at everything a complete deployment's calls depend on; takes as long as the slowest probe, some 2 s at most.
+
+    What rows will need is told of every case, or of those ``asked`` for. ``settings`` go to
+    :class:`~harness.witness.ports.probes.Probing`: ``resolver``, ``wall_clock``, ``patience``.
+    """
+    began = time.monotonic()
+    lines = asyncio.run(_all(deployment, settings))
+    return Report(deployment.name, tuple(lines), time.monotonic() - began, rows.needs(deployment, lines, asked))
+
+
+def of_file(path: Path, environment: Mapping[str, str] | None = None, **settings: Any) -> Report:
+    """The same from a file, with a line for each secret it names. Raises :class:`DeploymentError` for all other mistakes."""
+    environment = os.environ if environment is None else environment
+    wanted = variables(path)
+    secret_lines = [machine.secret_line(name, where, environment.get(name)) for name, where in wanted.items()]
+    missing = {name for name in wanted if not environment.get(name)}
+    deployment = load(path, {**environment, **dict.fromkeys(missing, "-")})
+    report = run(_without(deployment, missing), **settings)
+    return Report(report.deployment, (*secret_lines, *report.lines), report.seconds, report.rows)
+
+
+def variables(path: Path) -> dict[str, str]:
+    """Every environment variable a file names, and where; none for a file that cannot be read (loading it says why)."""
+    try:
+        plain = read(path)
+    except DeploymentError:
+        return {}
+
+    def walk(found: Any, where: str) -> Iterator[tuple[str, str]]:
+        pairs = found.items() if isinstance(found, dict) else enumerate(found) if isinstance(found, list) else ()
+        for key, value in pairs:
+            here = f"{where}.{key}" if where else str(key)
+            if isinstance(value, str) and (str(key).endswith("_env") or where.endswith("headers_env")):
+                yield value, here
+            yield from walk(value, here)
+
+    return dict(walk(plain, ""))
+
+
+def _without(deployment: Deployment, variables: set[str]) -> Deployment:
+    """The deployment lacking the secrets of these variables: nothing is tried with a made-up password."""
+    if not variables:
+        return deployment
+    plain = to_plain(deployment)
+    for table in (*plain["trunks"], *plain["phones"].values()):
+        if table.get("password_env") in variables:
+            table.pop("password", None)
+    if (synthflow := plain.get("synthflow")) and synthflow.get("api_token_env") in variables:
+        synthflow.pop("api_token", None)
+    return from_plain(plain)
+
+
+async def _all(deployment: Deployment, settings: dict[str, Any]) -> list[ProbeResult]:
+    probing = Probing(deployment, **settings)
+    lines = list(machine.number_lines(deployment))
+    # They begin in this order: this machine's ports are looked at before a probe has one of them.
+    probes: list[tuple[Name, Probe]] = [*_machine(probing), *_names(probing), *_places(probing), *_phones(probing)]
+    if (synthflow := deployment.synthflow) and (base := synthflow.api_base):
+        probes.append(((ProbeKind.API, ""), api.api_lines(probing, synthflow, base)))
+    if (started := deployment.campaign) and started.trigger == "http" and started.url:
+        probes.append((campaign.NAME, campaign.trigger_line(probing, started)))
+    for (name, _), found in zip(
+        probes, await asyncio.gather(*(p for _, p in probes), return_exceptions=True), strict=True
+    ):
+        if isinstance(found, BaseException):
+            if isinstance(found, ResourceError) or not isinstance(found, Exception):
+                raise found
+            # A probe must not hide what the others found, whatever a far end sends it.
+            fix = "This probe broke; what it looks at is unknown."
+            lines.append(failed(*name, f"{type(found).__name__}: {found}", REGISTRATION, fix))
+        else:
+            lines += [found] if isinstance(found, ProbeResult) else found
+    return [_by_registrar(probing, line) for line in lines]
+
+
+def _by_registrar(probing: Probing, line: ProbeResult) -> ProbeResult:
+    """The line; of OPTIONS in vain what the same place's answer to REGISTER makes of it."""
+    if line.look is not ProbeKind.OPTIONS or line.status is not Status.FAILED:
+        return line
+    if line.subject in map(str, probing.deaf & probing.registrars):
+        return answers.deaf_to_options(line)
+    if line.subject in map(str, probing.forbidding & probing.admitting):
+        return answers.forbids_options(line)
+    return line
+
+
+def _names(probing: Probing) -> Iterator[tuple[Name, Probe]]:
+    for host, what in names.hosts(probing).items():
+        yield (ProbeKind.DNS, host), names.host_line(probing, host, what)
+    seen = set[tuple[str, str]]()
+    for account in probing.deployment.accounts.values():
+        if account.host and not is_address(account.host) and (account.domain, account.transport) not in seen:
+            seen.add((account.domain, account.transport))
+            yield (ProbeKind.SERVICE, account.domain), names.service_line(probing, account)
+    for trunk in probing.deployment.trunks:
+        if trunk.allowed_addresses and trunk.host:
+            yield (ProbeKind.ALLOWLIST, trunk.name), names.allowlist_line(probing, trunk)
+
+
+def _places(probing: Probing) -> Iterator[tuple[Name, Probe]]:
+    """Ports and OPTIONS of each place, once."""
+    deployment = probing.deployment
+    seen = set[Target]()
+    for kind, place, domain in _wanted(probing):
+        if place in seen:
+            continue
+        seen.add(place)
+        if place.transport != "udp":
+            yield (ProbeKind.PORT, str(place)), reach.port_lines(probing, place, kind)
+        asked = answers.asked(probing, place, kind, domain or deployment.platform.domain)
+        yield (ProbeKind.OPTIONS, str(place)), asked
+
+
+def _wanted(probing: Probing) -> Iterator[tuple[str, Target, str]]:
+    deployment = probing.deployment
+    for place, owners in probing.accounts.items():
+        yield "account", place, deployment.accounts[owners[0]].domain
+    for place in _of_the_platform(probing):
+        yield "account", place, deployment.platform.domain
+    outside = next((place.bind for place in probing.accounts), None)
+    for trunk in deployment.trunks:
+        if trunk.ai == "stand-in":
+            if end := termination(deployment, trunk):
+                yield "termination", end, deployment.platform.domain
+            continue
+        # Whether an outsider may knock there is the AI's own affair, and the platform's, so a silence is a warning only.
+        if trunk.host and (end := ai_end(deployment, trunk, outside)):
+            yield "ai", end, trunk.host
+        if end := termination(deployment, trunk):
+            yield "for the ai", end, deployment.platform.domain
+
+
+def _of_the_platform(probing: Probing) -> Iterator[Target]:
+    """The platform's own address, as an agent's phone asks it by OPTIONS (KEEPALIVE); one at a carrier's telephone never does."""
+    platform, deployment = probing.deployment.platform, probing.deployment
+    agents = [deployment.phones[agent] for group in deployment.groups.values() for agent in group.agents]
+    for name in sorted({agent.account for agent in agents if agent.number is None}):
+        account = deployment.accounts[name]
+        if platform.host and platform.port:
+            ca_file = account.ca_file or deployment.ca_file
+            yield Target(platform.host, platform.port, account.transport, account.bind, ca_file, account.own_pair)
+
+
+def _phones(probing: Probing) -> Iterator[tuple[Name, Probe]]:
+    deployment = probing.deployment
+    for name, phone in deployment.phones.items():
+        account = deployment.accounts[phone.account]
+        place = probing.account_place(account)
+        if account.register_ and place is not None:
+            if phone.bind:
+                place = replace(place, bind=phone.bind)
+            yield (ProbeKind.REGISTRATION, name), accounts.phone_line(probing, name, phone, place)
+    for trunk in deployment.trunks:
+        if trunk.ai == "stand-in" and trunk.username and (place := termination(deployment, trunk)):
+            probe = accounts.trunk_line(probing, trunk, place)
+            yield (ProbeKind.REGISTRATION, f"trunk {trunk.name}"), probe
+
+
+def _machine(probing: Probing) -> Iterator[tuple[Name, Probe]]:
+    deployment = probing.deployment
+    for name, account in deployment.accounts.items():
+        yield (ProbeKind.RTP_PORTS, name), _soon(machine.rtp_line, name, account, deployment.limits.concurrent_calls)
+        if account.own_pair:
+            look = _soon(own_certificate.account_line, name, account, probing.wall_clock())
+            yield (ProbeKind.OWN_CERTIFICATE, name), look
+        if account.stun_server:
+            yield (ProbeKind.STUN, name), nat.stun_line(probing, name, account)
+    if bind := deployment.stand_in.bind:
+        seen = set[tuple[int, str]]()
+        for trunk in deployment.trunks:
+            if trunk.ai == "stand-in" and (trunk.port, trunk.transport) not in seen:
+                seen.add((trunk.port, trunk.transport))
+                yield (ProbeKind.STAND_IN_PORT, f"{bind}:{trunk.port}"), _soon(machine.stand_in_line, bind, trunk)
+        on_tls = [trunk for trunk in deployment.trunks if trunk.ai == "stand-in" and trunk.transport == "tls"]
+        if on_tls:
+            hosts = sorted({trunk.host for trunk in on_tls if trunk.host})
+            at = probing.wall_clock()
+            yield own_certificate.NAME, _soon(own_certificate.certificate_line, deployment.stand_in, hosts, at)
+    for where, address in _own_addresses(deployment):
+        yield (ProbeKind.STAND_IN_PORT, where), _soon(machine.address_line, where, address)
+
+
+def _own_addresses(deployment: Deployment) -> Iterator[tuple[str, str]]:
+    """Addresses of this machine that phones are bound to, besides those of accounts and of the stand-in."""
+    if stranger := deployment.stand_in.stranger_bind:
+        yield "stand_in.stranger_bind", stranger
+    for name, phone in deployment.phones.items():
+        if phone.bind:
+            yield f"phones.{name}.bind", phone.bind
+
+
+async def _soon(look: Callable[..., ProbeResult], *arguments: object) -> ProbeResult:
+    return look(*arguments)
+
+
+__all__ = ["of_file", "run", "variables"]

@@ -1,0 +1,29 @@
+"""JSON documents: written from typed models, read back whoever wrote them."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+from harness.support.files import user_files
+
+
+def read(path: Path, errors: str = "strict") -> Any:
+    """What a file of JSON holds, UTF-8 but for what ``errors`` lets pass. Raises ``OSError``, and ``ValueError`` for no JSON."""
+    try:
+        return json.loads(user_files.read_text(path, user_files.EVIDENCE, errors))
+    except RecursionError as error:
+        raise ValueError(str(error)) from error  # it is nested too deeply
+
+
+def text(document: object) -> str:
+    """A document as JSON; each dataclass in it becomes an object with a key for each field."""
+    return json.dumps(document, indent=1, default=_fields_of)
+
+
+def _fields_of(value: object) -> dict[str, Any]:
+    if not dataclasses.is_dataclass(value) or isinstance(value, type):
+        raise TypeError(f"{value!r:.40} has no form in JSON")
+    return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}

@@ -1,0 +1,204 @@
+"""Files of TOML that a model of pydantic checks: every mistake in one is a line that says where, what, and what is allowed."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+import unicodedata
+from collections.abc import Callable, Collection, Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from harness.errors import MistakeError
+from harness.support import model_words
+from harness.support.files import user_files
+from harness.support.network_text import printable
+
+_SHOWN = 100  #: characters of a value in a message
+MOST_ALIKE = 3  #: lines with the same mistake at entries of one table
+_DEEPEST = 20  #: levels; a deployment has five
+
+_TEXT = 'text, in quotes ("…")'
+#: How pydantic's name of a mistake begins → what the value is not, and what is allowed.
+_KINDS = {
+    "string": ("no text", _TEXT),
+    "dict": ("no table", 'a table: { NAME = "…" }'),
+    "model": ("no table", 'a table: { NAME = "…" }'),
+    "bool": ("neither", "true, false"),
+    "date": ("no date", "a date, as 2026-12-25, without quotes"),
+}
+#: What tomllib says of text that is no TOML (a part of it) → what is allowed there, for who writes such a file for the first time.
+_IN_TOML = {
+    "Expected ']": "[TABLE.NAME] alone in its line, and a name in quotes unless it has A-Z, a-z, 0-9, _ and - alone: "
+    '[groups."Customer care"]',
+    "key": "NAME = VALUE in each line, and a name in quotes unless it has A-Z, a-z, 0-9, _ and - alone",
+    "Invalid value": 'text in straight quotes ("…"), a number, true, false, or a list in [ ]',
+    "Expected newline": 'one value behind each =: text in quotes ("…"), a number with a point (4.5) and without leading zeros',
+    "array": 'values parted by commas in [ ], as in ways = ["digit", "prompt"]',
+    "\\": "'…' around text with a backslash, or \\\\ for each",
+    "twice": "each table once",
+    "overwrite": "each name once in its table",
+}
+#: What a value was perhaps meant as.
+_READ_AS = re.compile(r"; read in \w+ it is .*|\(perhaps .*?\)")
+_LONG_TEXT = re.compile(rf"'([^']{{{_SHOWN}}})[^']+'")
+
+M = TypeVar("M", bound=BaseModel)
+
+#: Where (table, name, key …), and what.
+Mistake = tuple[tuple[str, ...], str]
+
+
+class MistakesError(ValueError):
+    """What is wrong between the parts of a file: the place of each mistake (table, name, key …), and what it is."""
+
+    def __init__(self, mistakes: Sequence[Mistake]) -> None:
+        super().__init__("\n".join(f"{'.'.join(place)}: {what}" for place, what in mistakes))
+        self.mistakes = tuple(mistakes)
+
+
+def load(path: Path, model: type[M]) -> M:
+    """A file as ``model`` has it. Raises :class:`MistakeError` with a line for each mistake."""
+    plain = read(path)
+    try:
+        return model.model_validate(plain)
+    except ValidationError as error:
+        raise MistakeError("\n".join(f"{path}: {line}" for line in lines(error, model))) from None
+
+
+def read(path: Path, kind: type[MistakeError] = MistakeError) -> dict[str, Any]:
+    """What stands in a file, as it is. Raises ``kind``, in one line, for whatever is no such file."""
+    try:
+        text = user_files.read_text(path, user_files.SETTINGS)
+        text = unicodedata.normalize("NFC", text)  # some write ä as one sign, some as two: a name is the same
+        plain = tomllib.loads(text)
+        if _depth(plain) > _DEEPEST:
+            raise RecursionError
+    except FileNotFoundError:
+        raise kind(f"no such file: {path}; allowed: a readable TOML file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise kind(f"{path}: cannot be read ({why}); allowed: a readable TOML file in UTF-8") from None
+    except RecursionError:
+        raise kind(f"{path}: tables within tables without end; allowed: {_DEEPEST} levels") from None
+    except ValueError as error:  # TOMLDecodeError, and numbers or file names that are none
+        said = str(error)
+        allowed = next((words for part, words in _IN_TOML.items() if part in said), "a TOML file (https://toml.io)")
+        raise kind(f"{path}: not TOML: {inline(said)}; allowed: {allowed}") from None
+    return plain
+
+
+def _depth(plain: object) -> int:
+    """How deep tables and lists stand within each other; counted without recursion, as dotted keys nest without end."""
+    deepest, left = 0, [(plain, 0)]
+    while left:
+        found, depth = left.pop()
+        deepest = max(deepest, depth)
+        inner = found.values() if isinstance(found, dict) else found if isinstance(found, list) else ()
+        left += [(item, depth + 1) for item in inner]
+    return deepest
+
+
+def inline(text: str) -> str:
+    """Text of the file's own as a part of one line."""
+    return printable(text).replace("\n", "\\n")
+
+
+def lines(
+    error: ValidationError,
+    model: type[BaseModel],
+    *,
+    beside: Callable[[tuple[int | str, ...]], str | None] = lambda location: None,
+    hidden: Collection[str] = (),
+) -> Iterator[str]:
+    """A line for each mistake: where, what, what is allowed.
+
+    ``beside`` says where else a place is written (a cell of a spreadsheet); ``hidden`` are keys that nobody is told of.
+    """
+
+    def place(location: tuple[int | str, ...]) -> str:
+        shown, cell = inline(".".join(str(part) for part in location)), beside(location)
+        return f"{shown} ({inline(cell)})" if cell else shown
+
+    # a name that is misspelt once is one mistake, though three hundred numbers lead there; so is a column that lost every plus
+    alike: dict[tuple[tuple[int | str, ...], str], list[tuple[tuple[int | str, ...], str]]] = {}
+    for location, what, kind in _mistakes(error, model, hidden):
+        of_entry = (location[0], "", *location[2:]) if len(location) > 2 else location
+        alike.setdefault((of_entry, kind), []).append((location, what))
+    for found in alike.values():
+        shown, others = (found[:1], len(found) - 1) if len(found) > MOST_ALIKE else (found, 0)
+        how = "same" if len({what for _, what in found}) == 1 else "like"
+        for location, what in shown:
+            also = f" (and the {how} at {others} others of {location[0]})" if others else ""
+            where = place(location)
+            yield f"{where}: {what}{also}" if where else f"{what}{also}"
+
+
+def _mistakes(
+    error: ValidationError, model: type[BaseModel], hidden: Collection[str]
+) -> Iterator[tuple[tuple[int | str, ...], str, str]]:
+    """Each mistake: where, what it is and what is allowed, and the same without the value that is wrong."""
+    for item in error.errors(include_url=False):
+        kind, location, found = item["type"], item["loc"], item["input"]
+        if kind == "value_error" and isinstance(between := item["ctx"]["error"], MistakesError):
+            said = (((*location, *inner), _shortened(inline(what))) for inner, what in between.mistakes)
+            yield from ((where, what, what) for where, what in said)
+        elif kind == "value_error":
+            for line in str(item["ctx"]["error"]).splitlines():
+                yield location, _shortened(line), _READ_AS.sub("", line.replace(repr(found), ""))
+        elif location[-1:] == ("[key]",):  # of a table whose keys are a choice
+            what = _unknown(str(found), re.findall("'([^']*)'", item["ctx"]["expected"]))
+            yield location[:-1], what, what
+        elif kind == "extra_forbidden":
+            what = _unknown(str(location[-1]), model_words.keys(model, location[:-1], hidden))
+            if isinstance(found, dict) and len(location) == 3:  # TOML's dots part names
+                table, *name = map(str, location)
+                what += f'; a name with a dot in quotes: [{table}."{inline(".".join(name))}"]'
+            yield location, what, what
+        else:
+            what = _wrong(kind, location, found, model_words.at(model, location))
+            yield location, what, what.replace(_shown(found), "")
+
+
+def _wrong(kind: str, location: tuple[int | str, ...], found: Any, field: Any) -> str:
+    """What is wrong with a value, by pydantic's name for it, and what its place allows."""
+    shown, heading = _shown(found), model_words.heading(field, inline(".".join(map(str, location))))
+    allowed = model_words.allowed(field) or heading
+    match kind:
+        case "missing":
+            return f"is missing; allowed: {allowed or _TEXT}"
+        case "tuple_type":
+            return f"is no list; allowed: a list of {heading or 'values in [ ]'}"
+        case "too_long" | "too_short":
+            return f"has {len(found)} values; allowed: {model_words.count(field)}"
+        case "string_too_short":
+            return f"{shown}: is empty; allowed: text"
+        case "greater_than" | "greater_than_equal":
+            return f"{shown}: is too small; allowed: {allowed}"
+        case "less_than_equal":
+            return f"{shown}: is too large; allowed: {allowed}"
+        case "literal_error":
+            choices = model_words.choices(field)
+            return f"{shown}: is none of them{model_words.nearest(str(found), choices)}; allowed: {allowed}"
+    what, also = _KINDS.get(kind.partition("_")[0], ("no number", "a number"))
+    return f"{shown}: is {what}; allowed: {allowed or also}"
+
+
+def _unknown(key: str, known: Sequence[str]) -> str:
+    return f"unknown key{model_words.nearest(key, known)}; allowed: {', '.join(known) or 'none here'}"
+
+
+def _shown(value: object) -> str:
+    """A value as its file has it, cut where it is long."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, dict | list):
+        return "a table" if isinstance(value, dict) else "a list"
+    text = repr(value) if isinstance(value, str) else str(value)
+    return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
+
+
+def _shortened(text: str) -> str:
+    return _LONG_TEXT.sub(r"'\1…'", text)

@@ -1,0 +1,41 @@
+"""Starting a campaign's call: by HTTP, as the deployment describes it."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from harness.deployment import Campaign
+from harness.errors import FarEndError
+from harness.support.http_client import HttpClient, HttpError
+from harness.witness.request_headers import request_headers
+
+_WITHIN_S = 10.0
+#: In a body of this type "+" stands for a blank (https://url.spec.whatwg.org/#application/x-www-form-urlencoded).
+_FORM = "application/x-www-form-urlencoded"
+
+
+def start(campaign: Campaign, line: str, customer: str) -> None:
+    """Ask the platform to call ``customer`` from ``line`` (both E.164). Raises :class:`FarEndError`."""
+    has_body = campaign.method != "GET"  # RFC 9110 section 9.3.1: there it may not be read, or have the request refused
+    headers = request_headers("campaign", campaign, has_body=has_body)
+    if not campaign.url:
+        raise FarEndError("campaign.url: is missing; a campaign triggered by HTTP needs one")
+    escaped = quote(line), quote(customer)
+    types = (value.lower() for name, value in headers.items() if name.lower() == "content-type")
+    is_form = any(value.startswith(_FORM) for value in types)
+    url = _filled_in(campaign.url, *escaped)
+    body = _filled_in(campaign.body, *escaped if is_form else (line, customer)) if has_body else None
+    where = f"campaign trigger {campaign.url.partition('?')[0]}"  # a query may hold what is nobody's business
+    client = HttpClient()
+    try:
+        answer = client.request(campaign.method, url, _WITHIN_S, headers=headers, content=body)
+    except HttpError as error:
+        raise FarEndError(f"{where}: {error}") from error
+    finally:
+        client.close()
+    if not answer.is_success:
+        raise FarEndError(f"{where}: {answer.status} {answer.reason}")
+
+
+def _filled_in(text: str, line: str, customer: str) -> str:
+    return text.replace("{line}", line).replace("{customer}", customer)

@@ -1,0 +1,1 @@
+"""Single SIP requests to a port, without a softphone: names, addresses, certificates, and what the port answers."""

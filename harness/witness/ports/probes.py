@@ -1,0 +1,242 @@
+"""What all probes share."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.deployment import Account, Deployment, Transport, Trunk, in_uri, is_address, is_ipv6
+from harness.support.files import user_files
+from harness.witness.ports import dns_questions
+from harness.witness.ports.dns_questions import NO_NAME, NO_RECORD
+
+if TYPE_CHECKING:
+    import dns.asyncresolver
+    import dns.resolver
+
+#: This machine's own table of names.
+HOSTS = Path("/etc/hosts")
+#: How long a single exchange may take, in seconds. UDP is sent again after 0.5 and 1.5 s (RFC 3261, timer E).
+PATIENCE_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Somewhere requests go to, over a transport, from an address of ours. ``host`` is kept without an address's brackets."""
+
+    host: str
+    port: int
+    transport: Transport
+    bind: str | None = None  #: the local address, None for any
+    ca_file: str | None = None
+    own_pair: tuple[str, str] | None = None  #: what is shown there on TLS: the files of a certificate and its key
+    #: Whether softphones of ours send there: they look names up in IPv4 alone.
+    by_phones: bool = field(default=True, compare=False)
+    address: str | None = field(default=None, compare=False)  #: which of the host's; None: the first
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "host", self.host.strip("[]"))
+
+    def __str__(self) -> str:
+        return f"{in_uri(self.host)}:{self.port}/{self.transport}"
+
+
+def termination(deployment: Deployment, trunk: Trunk) -> Target | None:
+    """The platform's end of a trunk, as the AI's side calls it; None where the file names none."""
+    host, port = trunk.termination_host, trunk.termination_port
+    if host is None or port is None:
+        return None
+    place, by_phones = deployment.stand_in, trunk.ai == "stand-in"
+    pair = place.own_pair if by_phones else None
+    return Target(host, port, trunk.transport, place.bind, deployment.ca_file, pair, by_phones)
+
+
+def ai_end(deployment: Deployment, trunk: Trunk, bind: str | None = None) -> Target | None:
+    """The AI's own end of a trunk; None where the file names none."""
+    if trunk.host is None:
+        return None
+    return Target(trunk.host, trunk.port, trunk.transport, bind, deployment.ca_file, by_phones=False)
+
+
+class UnresolvedError(Exception):
+    """A name without an address that can be used; says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a name resolves to."""
+
+    records: tuple[tuple[str, str], ...]  #: ("A" or "AAAA", address)
+    problems: frozenset[str] = frozenset()  #: why there are no others
+    by_hosts_file: bool = False
+
+    @property
+    def addresses(self) -> list[str]:
+        """All of them, IPv4 before IPv6."""
+        return self.of("A") + self.of("AAAA")
+
+    @property
+    def trouble(self) -> str:
+        """Why nobody knows whether there are others; empty where DNS has told."""
+        return ", ".join(sorted(self.problems - {NO_NAME, NO_RECORD}))
+
+    def of(self, wanted: str) -> list[str]:
+        """Those of one kind."""
+        return [address for kind, address in self.records if kind == wanted]
+
+    def why_not(self, *, ipv4: bool) -> str:
+        """Why there is no address of use, to stand behind "has no address"."""
+        if self.trouble:
+            return f": {self.trouble}"
+        return " in IPv4, in which alone the softphones look names up" if ipv4 else ""
+
+
+@dataclass
+class Probing:
+    """One preflight under way."""
+
+    deployment: Deployment
+    resolver: dns.asyncresolver.Resolver | None = None  #: None: as this machine is set up
+    wall_clock: Callable[[], float] = time.time
+    patience: float = PATIENCE_S
+    registrars: set[Target] = field(default_factory=set)  #: those that have answered a REGISTER, whatever they said
+    admitting: set[Target] = field(default_factory=set)  #: those of them that have accepted one
+    deaf: set[Target] = field(default_factory=set)  #: those that were silent to OPTIONS
+    forbidding: set[Target] = field(default_factory=set)  #: those that refused OPTIONS with 403
+    _names: dict[str, asyncio.Task[Found]] = field(default_factory=dict)
+
+    async def address(self, place: Target) -> str:
+        """The one that is meant, or the first. Raises :class:`UnresolvedError`."""
+        return place.address or (await self.addresses(place))[0]
+
+    async def addresses(self, place: Target) -> list[str]:
+        """All of them that whoever calls there would use. Raises :class:`UnresolvedError` where there are none."""
+        if is_address(place.host):
+            return [place.host]
+        found = await self.look_up(place.host)
+        usable = found.of("A") if place.by_phones or (place.bind and not is_ipv6(place.bind)) else found.addresses
+        if not usable:
+            raise UnresolvedError(f"{place.host} has no address{found.why_not(ipv4=bool(found.addresses))}")
+        return usable
+
+    async def look_up(self, host: str) -> Found:
+        """What ``host`` resolves to: by the hosts file, or by DNS."""
+        if host not in self._names:
+            self._names[host] = asyncio.create_task(self._look_up(host))
+        return await self._names[host]
+
+    async def _look_up(self, host: str) -> Found:
+        if found := await by_hosts_file(host):
+            return Found(found, by_hosts_file=True)
+        kinds = "A", "AAAA"
+        answers = await self.ask_dns(host, *kinds)
+        problems = {answer for answer in answers if isinstance(answer, str)}
+        records = [
+            (kind, str(record))
+            for kind, answer in zip(kinds, answers, strict=True)
+            if not isinstance(answer, str)
+            for record in answer
+        ]
+        return Found(tuple(records), frozenset(problems))
+
+    async def ask_dns(self, host: str, *kinds: str) -> list[dns.resolver.Answer | str]:
+        """What :func:`harness.witness.ports.dns_questions.ask` has for an answer."""
+        self.resolver = self.resolver or dns_questions.system_resolver(PATIENCE_S)
+        return await dns_questions.ask(self.resolver, host, *kinds)
+
+    def account_place(self, account: Account) -> Target | None:
+        """Where the phones of an account send everything."""
+        if account.host is None or account.port is None:
+            return None
+        ca_file = account.ca_file or self.deployment.ca_file
+        return Target(account.host, account.port, account.transport, account.bind, ca_file, account.own_pair)
+
+    @cached_property
+    def called_by_phones(self) -> set[str]:
+        """Every host that softphones of ours send to."""
+        deployment = self.deployment
+        ends = [termination(deployment, trunk) for trunk in deployment.trunks if trunk.ai == "stand-in"]
+        hosts = [end.host for end in ends if end] + [account.host for account in deployment.accounts.values()]
+        agents = [deployment.phones[agent] for group in deployment.groups.values() for agent in group.agents]
+        if any(agent.number is None for agent in agents):  # they are at the platform, and ask it by OPTIONS
+            hosts.append(deployment.platform.host)
+        return {host for host in hosts if host}
+
+    @cached_property
+    def accounts(self) -> dict[Target, list[str]]:
+        """The places of all accounts, with the accounts' names; a phone's own address makes a place of its own."""
+        found: dict[Target, list[str]] = {}
+        for name, account in self.deployment.accounts.items():
+            if place := self.account_place(account):
+                found.setdefault(place, []).append(name)
+        return found
+
+
+async def by_hosts_file(host: str) -> tuple[tuple[str, str], ...]:
+    """What this machine's own table says of ``host``, as A and AAAA; asks nobody else."""
+    if host != "localhost" and not host.endswith(".localhost") and host.lower() not in named_in(_hosts_file()):
+        return ()
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except OSError:
+        return ()
+    addresses = dict.fromkeys(str(entry[4][0]) for entry in found)
+    return tuple(("AAAA" if ":" in address else "A", address) for address in addresses)
+
+
+def _hosts_file() -> str:
+    try:
+        # a remark in another encoding hides no name
+        return user_files.read_text(HOSTS, user_files.SETTINGS, "replace")
+    except OSError:
+        return ""
+
+
+def named_in(hosts: str) -> set[str]:
+    """The names that a table of hosts has, in lower case (hosts(5): an address, its name, its aliases; # begins a remark)."""
+    lines = (line.partition("#")[0].split() for line in hosts.splitlines())
+    return {name.lower() for words in lines for name in words[1:]}
+
+
+def unverified(own_pair: tuple[str, str] | None = None) -> ssl.SSLContext:
+    """For a client that takes any certificate, since the lines on it look at it themselves; it shows ``own_pair``."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    _show(context, own_pair)
+    return context
+
+
+def _show(context: ssl.SSLContext, own_pair: tuple[str, str] | None) -> None:
+    if own_pair is not None:
+        with suppress(OSError, ValueError):  # no pair: the line on it says so
+            context.load_cert_chain(*own_pair, password="")  # else it asks at the terminal for one
+
+
+async def verified(
+    ca_file: str | None, own_pair: tuple[str, str] | None = None, *, by_others: bool = False
+) -> ssl.SSLContext:
+    """For a client that trusts ``ca_file``, or the system's authorities, and shows ``own_pair``; the handshake checks no names.
+
+    ``by_others``: none of ours calls there, and whoever does need not trust ``ca_file`` alone. Reading the system's list takes a
+    tenth of a second, in which no answer could be timed: a thread does it.
+    """
+    context = await asyncio.to_thread(_trusting, ca_file, by_others)
+    context.check_hostname = False
+    _show(context, own_pair)
+    return context
+
+
+def _trusting(ca_file: str | None, and_the_systems: bool) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=ca_file)
+    if ca_file and and_the_systems:
+        context.load_default_certs()
+    return context

@@ -1,0 +1,319 @@
+"""Requests outside of calls, over plain sockets: what came back, when, or why nothing did."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import re
+import secrets
+import ssl
+import time
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import Literal, Self
+
+from cryptography import x509
+
+from harness.deployment import in_uri
+from harness.errors import ResourceError
+from harness.sip.framing import StreamFramer
+from harness.sip.grammar import SipSyntaxError
+from harness.sip.login import MOST_CHALLENGES, Login, Unanswered
+from harness.sip.message import Message, Request, Response
+from harness.sip.uri import registrar_uri
+from harness.support.network_text import redacted_bytes
+from harness.witness.ports.certificates import matches, names_of
+from harness.witness.ports.probes import Probing, Target, UnresolvedError, unverified, verified
+
+#: Why no final response came. ``silent``: dropped on the way or ignored; ``refused``: actively, by the host or a firewall;
+#: ``cut``: the connection was there, and ended; ``unreadable``: what came is no SIP; ``undecided``: a provisional one alone.
+Trouble = Literal["unresolved", "silent", "refused", "unreachable", "bind", "tls", "cut", "unreadable", "undecided"]
+
+_T1_S = 0.5
+_BRANCH = re.compile(r"branch=[^;]+")
+
+
+@dataclass(frozen=True, slots=True)
+class RequestOutcome:
+    """What became of a request."""
+
+    response: Response | None
+    seconds: float
+    trouble: Trouble | None = None
+    detail: str = ""  #: of the trouble, in words
+    local: tuple[str, int] | None = None
+    challenged_by: str | None = None  #: the digest realm, when there was a challenge
+    certificate: bytes | None = None  #: what a TLS server showed, DER
+    distrust: int | None = None  #: why the handshake did not take that (OpenSSL's ``X509_V_ERR_…``), with ``verified``
+    unanswered: Unanswered | None = None  #: why the last challenge got no answer though a password is known
+
+    @property
+    def code(self) -> int:
+        """The status, 0 without a response."""
+        return self.response.status if self.response else 0
+
+
+class NoLinkError(Exception):
+    """No connection; ``trouble`` says why."""
+
+    def __init__(self, trouble: Trouble, detail: str, distrust: int | None = None) -> None:
+        super().__init__(detail)
+        self.trouble: Trouble = trouble
+        self.detail = detail
+        self.distrust = distrust
+
+
+class Link:
+    """A socket to a place; over TLS any certificate is taken, unless ``trust`` says otherwise.
+
+    Opening it raises :class:`NoLinkError`.
+    """
+
+    def __init__(self, probing: Probing, place: Target, trust: ssl.SSLContext | None = None) -> None:
+        self._probing = probing
+        self._place = place
+        self._trust = trust
+        self._received: asyncio.Queue[Response | NoLinkError] = asyncio.Queue()
+        self._udp: asyncio.DatagramTransport | None = None
+        self._stream: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self._reading: asyncio.Task[None] | None = None
+        self.local: tuple[str, int] = ("", 0)
+        self.certificate: bytes | None = None
+
+    async def __aenter__(self) -> Self:
+        place = self._place
+        try:
+            address = await self._probing.address(place)
+        except UnresolvedError as error:
+            raise NoLinkError("unresolved", str(error)) from None
+        local = (place.bind, 0) if place.bind else None
+        try:
+            async with asyncio.timeout(self._probing.patience):
+                if place.transport == "udp":
+                    await self._open_udp(address, local)
+                else:
+                    context = (self._trust or unverified(place.own_pair)) if place.transport == "tls" else None
+                    name = place.host if context else None
+                    self._stream = await asyncio.open_connection(
+                        address, place.port, ssl=context, server_hostname=name, local_addr=local
+                    )
+                    self.local = self._stream[1].get_extra_info("sockname")[:2]
+                    if session := self._stream[1].get_extra_info("ssl_object"):
+                        self.certificate = session.getpeercert(binary_form=True)
+                    self._reading = asyncio.create_task(self._read(self._stream[0]))
+        except (OSError, TimeoutError, ssl.SSLError) as error:
+            raise explained(error, place) from None
+        except ValueError as error:  # asyncio's, of an address and a local address of two families
+            raise NoLinkError("bind", f"{address} cannot be reached from {place.bind}: {error}") from None
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._udp is not None:
+            self._udp.close()
+        if self._reading is not None:
+            self._reading.cancel()
+        if self._stream is not None:
+            self._stream[1].transport.abort()
+
+    async def _open_udp(self, address: str, local: tuple[str, int] | None) -> None:
+        queue, place = self._received, self._place
+
+        class Datagrams(asyncio.DatagramProtocol):
+            def datagram_received(self, data: bytes, addr: object) -> None:
+                try:
+                    message = Message.parse(redacted_bytes(data)) if data.strip() else None
+                except SipSyntaxError as error:
+                    queue.put_nowait(NoLinkError("unreadable", f"what came back is no SIP: {error}"))
+                    return
+                if isinstance(message, Response):
+                    queue.put_nowait(message)
+
+            def error_received(self, exc: Exception) -> None:
+                closed = NoLinkError("refused", "the port is closed (ICMP)")
+                queue.put_nowait(closed if isinstance(exc, ConnectionRefusedError) else explained(exc, place))
+
+        loop = asyncio.get_running_loop()
+        transport, _ = await loop.create_datagram_endpoint(
+            Datagrams, local_addr=local, remote_addr=(address, self._place.port)
+        )
+        self._udp = transport
+        self.local = transport.get_extra_info("sockname")[:2]
+
+    async def _read(self, reader: asyncio.StreamReader) -> None:
+        framer = StreamFramer()
+        try:
+            while data := await reader.read(65536):
+                for raw in framer.feed(data):
+                    message = Message.parse(redacted_bytes(raw)) if raw.strip() else None
+                    if isinstance(message, Response):
+                        self._received.put_nowait(message)
+            self._received.put_nowait(NoLinkError("cut", "the connection was closed without an answer"))
+        except SipSyntaxError as error:
+            self._received.put_nowait(NoLinkError("unreadable", f"what came back is no SIP: {error}"))
+        except OSError as error:
+            self._received.put_nowait(NoLinkError("cut", f"the connection broke: {error}"))
+
+    def request(self, method: str, uri: str, user: str, domain: str) -> Request:
+        """A request outside of any dialog (RFC 3261 section 8.1.1), with ``rport`` (RFC 3581)."""
+        host, port = self.local
+        here = f"{in_uri(host)}:{port}"
+        transport = self._place.transport
+        address = f"<sip:{user}@{domain}>"
+        headers = [
+            ("Via", f"SIP/2.0/{transport.upper()} {here};branch=z9hG4bK{secrets.token_hex(8)};rport"),
+            ("Max-Forwards", "70"),
+            ("From", f"{address};tag={secrets.token_hex(4)}"),
+            ("To", address if method == "REGISTER" else f"<{uri}>"),
+            ("Call-ID", f"{secrets.token_hex(8)}@preflight.invalid"),
+            ("CSeq", f"1 {method}"),
+            ("User-Agent", "call-verification-harness preflight"),
+        ]
+        if method == "OPTIONS":
+            headers += [("Accept", "application/sdp"), ("Contact", f"<sip:{user}@{here};transport={transport}>")]
+        return Request.build(method, uri, headers)
+
+    @staticmethod
+    def again(request: Request, cseq: int) -> Request:
+        """A request as :meth:`request` makes it, as the next of its Call-ID (RFC 3261 section 22.2)."""
+        via = request.get("Via") or ""
+        branch = f"branch=z9hG4bK{secrets.token_hex(8)}"
+        renewed = request.without("Via", "CSeq").adding("Via", _BRANCH.sub(branch, via), top=True)
+        return renewed.adding("CSeq", f"{cseq} {request.method}")
+
+    async def ask(self, request: Request) -> Response:
+        """The final response. Raises :class:`NoLinkError`."""
+        raw, seconds = request.serialize(), self._probing.patience
+        instead = NoLinkError("silent", f"no answer within {seconds:g} s")
+        try:
+            async with asyncio.timeout(seconds):
+                interval = _T1_S
+                self._send(raw)
+                while True:
+                    try:
+                        async with asyncio.timeout(interval if self._udp else None):
+                            found = await self._received.get()
+                    except TimeoutError:
+                        self._send(raw)
+                        interval *= 2
+                        continue
+                    if isinstance(found, NoLinkError):
+                        if found.trouble != "unreadable" or self._udp is None:
+                            raise found
+                        instead = found  # a datagram that can be read may still come
+                    elif found.call_id == request.call_id and _is_to(found, request):
+                        if found.is_final:
+                            return found
+                        came = f"{found.status} {found.reason}".rstrip()
+                        instead = NoLinkError("undecided", f"{came}, and no final answer within {seconds:g} s")
+        except TimeoutError:
+            raise instead from None
+
+    def _send(self, raw: bytes) -> None:
+        if self._udp is not None:
+            self._udp.sendto(raw)
+        elif self._stream is not None:
+            self._stream[1].write(raw)
+
+
+async def exchange(
+    probing: Probing,
+    place: Target,
+    method: str,
+    user: str,
+    domain: str,
+    login: Login | None = None,
+    trust: ssl.SSLContext | None = None,
+) -> RequestOutcome:
+    """One request to a place and its final response; ``trust`` is for :class:`Link`.
+
+    Challenges are answered as :class:`~harness.sip.login.Login` has it, and over TLS only to a server whose certificate is
+    trusted and made out to the place. Anybody else would get a hash to guess the password by.
+    """
+    domain = in_uri(domain)
+    uri = registrar_uri(domain if method == "REGISTER" else place.host, _hostport(place), place.transport)
+    began = time.monotonic()
+    distrust = await _distrust(probing, place) if login and place.transport == "tls" else ""
+    link = Link(probing, place, trust)
+    try:
+        async with link:
+            request = link.request(method, uri, user, domain)
+            began = time.monotonic()
+            response = await link.ask(request)
+            took = time.monotonic() - began
+            found = RequestOutcome(response, took, local=link.local, certificate=link.certificate)
+            if login is None or not response.is_challenge:
+                return found
+            if distrust:
+                fix = "Correct the certificate there, or host or ca_file in the file."
+                return replace(found, unanswered=Unanswered(distrust, fix))
+            response = await _log_in(link, login, request, response)
+            return replace(found, response=response, challenged_by=login.realm, unanswered=login.unanswered)
+    except NoLinkError as error:
+        took, shown = time.monotonic() - began, link.certificate
+        return RequestOutcome(None, took, error.trouble, error.detail, certificate=shown, distrust=error.distrust)
+
+
+async def _log_in(link: Link, login: Login, request: Request, response: Response) -> Response:
+    """The final response when ``login`` has answered what it can; a proxy may challenge, and then the registrar."""
+    for cseq in range(2, 2 + MOST_CHALLENGES):
+        again = link.again(request, cseq)
+        if (answered := login.answer(login.again(again), response)) is None:
+            return response
+        response = await link.ask(answered)
+        if not response.is_challenge:
+            return response
+    login.unanswered = Unanswered(f"it has had {MOST_CHALLENGES} answers already", "Ask the registrar's operator.")
+    return response
+
+
+async def _distrust(probing: Probing, place: Target) -> str:
+    """Why the server of a TLS place is not who it should be; empty when it is."""
+    try:
+        async with Link(probing, place, await verified(place.ca_file, place.own_pair)) as link:
+            names = names_of(x509.load_der_x509_certificate(link.certificate or b""))
+    except NoLinkError as error:
+        return error.detail
+    except ValueError:
+        return "its certificate cannot be read"
+    if any(matches(place.host, name) for name in names):
+        return ""
+    return f"its certificate is made out to {', '.join(names) or 'nobody'}, not to {place.host}"
+
+
+def _is_to(response: Response, request: Request) -> bool:
+    """Whether it has the request's CSeq, or none that can be read: that is the far end's mistake, and it has answered."""
+    try:
+        return response.cseq == request.cseq
+    except SipSyntaxError:
+        return True
+
+
+def explained(error: Exception, place: Target) -> NoLinkError:
+    """What a socket's error means. Raises :class:`ResourceError` for one that is this machine's own."""
+    match error:
+        case OSError(errno=errno.EMFILE | errno.ENFILE | errno.ENOBUFS | errno.ENOMEM):
+            raise ResourceError(f"{place} cannot be looked at from this machine: {error.strerror}") from error
+        case ssl.SSLCertVerificationError():
+            return NoLinkError("tls", f"the certificate is not trusted: {error.verify_message}", error.verify_code)
+        case ssl.SSLError():
+            return NoLinkError("tls", f"the TLS handshake failed: {error.reason or error}")
+        case TimeoutError():
+            return NoLinkError("silent", "no answer to the connection: packets are dropped on the way")
+        case ConnectionRefusedError():
+            return NoLinkError("refused", "the connection was refused: nothing listens there, or a firewall rejects it")
+        case ConnectionError():
+            return NoLinkError("cut", f"the connection was cut {error.strerror or ''}".rstrip())
+        case OSError() if place.bind and _is_about_binding(error):
+            return NoLinkError("bind", f"{place.bind} is no address of this machine")
+        case _:
+            return NoLinkError("unreachable", f"it cannot be reached: {getattr(error, 'strerror', None) or error}")
+
+
+def _is_about_binding(error: OSError) -> bool:
+    return error.errno == errno.EADDRNOTAVAIL or "bind" in str(error)
+
+
+def _hostport(place: Target) -> str:
+    return f"{in_uri(place.host)}:{place.port}"

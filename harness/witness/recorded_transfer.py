@@ -1,0 +1,114 @@
+"""Transfers as an AI's record tells them: https://docs.synthflow.ai/transfer-outcome-states, and what real records have.
+
+A record's action has ``action_type`` and ``return_value``, a table or JSON as text; of what an action is set up with
+(``parameters_hard_coded``) the same is true. A far end that says ``to``, ``type`` and ``status_code`` itself is taken at its word;
+what an action has under these names that says nothing, or a ``status`` beside the documented one, hides nothing of it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from harness.sip.identity import without_separators
+from harness.witness.call_record import is_masked, user_told
+
+_DONE, FAILED = "transfer-success", "transfer-failed"
+#: The status that RFC 3261 section 21 has for what the record names as the reason.
+_STATUS_OF: Mapping[object, int] = {
+    "number_not_found": 404,
+    "number_incomplete": 484,
+    "destination_unavailable": 480,
+    "rejected_by_destination": 603,
+    "transfer_blocked_by_carrier": 403,
+    "carrier_unavailable": 503,
+    "routing_loop": 482,
+    "media_negotiation_failed": 488,
+    "transfer_method_unsupported": 405,
+}
+_WAYS: Mapping[str, str] = {"cold_transfer": "cold", "warm_transfer": "warm", "warm_transfer_with_context": "warm"}
+
+_SCHEME = re.compile(r"(?:sips?|tel):", re.IGNORECASE)
+#: A telephone number as people write it, and what is dialled when it has been reached.
+_TELEPHONE = re.compile(r"(\+?[\d .()-]*\d)\s*(?:[,;].*|(?:x|ext\.?)\s*\d+)?", re.IGNORECASE | re.ASCII)
+
+
+def transfers_among(actions: Iterable[Any]) -> list[dict[str, Any]]:
+    """Those of a record's actions that are transfers, with ``to``, ``type``, ``status`` and ``status_code`` as far as they are told.
+
+    They are known by their kind, and where none is told by the name that their owner gave them: an extractor may be called
+    ``transfer_reason``, and what looks something up at a server has that server's status.
+    """
+    found = (action for action in actions if isinstance(action, dict))
+    kinds = ((str(action.get("action_type") or action.get("name")).lower(), action) for action in found)
+    told = (action | _documented(action) for kind, action in kinds if "transfer" in kind)
+    return [{name: value for name, value in each.items() if name != "to" or not _is_hidden(value)} for each in told]
+
+
+def landed_by(actions: Iterable[Any]) -> list[dict[str, Any]]:
+    """The transfer among a record's actions that the call was left with, alone: of those that did not fail the last, else the last.
+
+    Where that does not tell whom it leads to, one that failed before does not tell it either. A record has actions by name, so
+    that one which is tried again stays where it was; and members of a JSON object have no order (RFC 8259 section 4).
+    """
+    return sorted(transfers_among(actions), key=_has_failed, reverse=True)[-1:]
+
+
+def recorded_target(to: str) -> str:
+    """Whom a record says that a call was transferred to, as a URI: it may name one, with or without its scheme, a telephone number,
+    or a user alone.
+    """
+    to = to.strip()
+    if _SCHEME.match(to):
+        return to
+    if number := _TELEPHONE.fullmatch(to):
+        return f"tel:{without_separators(number[1])}"
+    return f"sip:{to}" if "@" in to else f"sip:{to}@platform.invalid"
+
+
+def outcome_told(transfer: Mapping[str, Any]) -> int | str | None:
+    """The final status of a transfer; a record's own words where it says without one that it failed; None while it says nothing."""
+    code, status = transfer.get("status_code"), transfer.get("status")
+    failed = isinstance(status, str) and status.startswith(FAILED)
+    return status if failed else code if isinstance(code, int) else None
+
+
+def _has_failed(transfer: Mapping[str, Any]) -> bool:
+    outcome = outcome_told(transfer)
+    return isinstance(outcome, str) or (outcome is not None and outcome >= 300)
+
+
+def _documented(action: Mapping[str, Any]) -> dict[str, Any]:
+    """What the documented fields say that the action does not say itself, under the names that are read here."""
+    set_up, came = _table(action.get("parameters_hard_coded")), _table(action.get("return_value"))
+    to, status, reason = set_up.get("phone"), came.get("status"), came.get("failed_reason")
+    told: dict[str, Any] = {}
+    if not _tells_number(action.get("to")) and _tells_number(to):
+        told["to"] = to
+    if action.get("type") not in _WAYS.values():
+        told["type"] = _WAYS.get(str(set_up.get("transfer_mode")))
+    if isinstance(status, str):
+        told["status"] = f"{status} ({reason})" if reason else status
+        if action.get("status_code") is None:
+            told["status_code"] = 200 if status == _DONE else _STATUS_OF.get(str(reason))
+    return {name: value for name, value in told.items() if value is not None}
+
+
+def _tells_number(to: object) -> bool:
+    """Whether it names somebody: the name of a variable is no number, nor is one whose digits are hidden."""
+    return isinstance(to, str) and bool(to) and not set(to) & set("{}<>") and not _is_hidden(to)
+
+
+def _is_hidden(to: object) -> bool:
+    return isinstance(to, str) and is_masked(user_told(to).partition("@")[0])
+
+
+def _table(value: object) -> Mapping[str, Any]:
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            return {}
+    return value if isinstance(value, dict) else {}

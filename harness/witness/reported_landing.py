@@ -1,0 +1,217 @@
+"""Where a platform's report says that one call of ours landed: which of its rows are about it, and what they say together.
+
+A report is of everybody's calls. A row is about ours if it names the number that the call was to show and began within the
+call's time; what an earlier call of the same caller may have left there as well proves nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from harness.deployment import plain_name
+from harness.sip.identity import is_spelling
+from harness.witness.platform_report import ReportRow, names_in
+
+NOT_LISTED = "the report does not list the call"
+#: Clocks of two zones differ by a multiple of so much, but for a few, and no country's are further from UTC than so much.
+_ZONES_DIFFER_S, _FARTHEST_S = 1800.0, 14 * 3600.0
+#: No clock of a platform is ahead by so much; a zone that is wrong makes a quarter of an hour at least.
+_YET_TO_COME_S = 60.0
+
+#: What the clocks of platform and harness may differ by. An earlier call of the same caller began at least ``stay_s`` before.
+CLOCKS_DIFFER_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """The call that is looked for; moments are seconds since 1970 by this machine's clock."""
+
+    caller: str  #: who called, E.164
+    shown: str  #: the number that its landing shows, E.164: the caller's, or another that a transfer promises
+    line: str  #: the number that was called, E.164
+    target: str  #: the group's own number, E.164, or its user; empty where it has neither
+    region: str
+    began: float
+    #: When the AI was asked to hand over; None where the platform's own routing leads to the group.
+    handed_over: float | None
+    ended: float
+    assistant: str = ""  #: the number of the AI that is to hand over, E.164; empty where there is none
+    is_shown_by_others: bool = False  #: whether other people's calls to the group show ``shown``, too
+
+
+@dataclass(frozen=True, slots=True)
+class GroupNames:
+    """What the report calls the groups of the deployment, plain."""
+
+    of: Mapping[str, str]  #: name in the report → the group
+    wanted: str  #: the group that the call is to land in
+    ignored: frozenset[str] = frozenset()
+
+    @classmethod
+    def make(cls, reported_as: Mapping[str, Sequence[str]], wanted: str, ignored: Sequence[str]) -> GroupNames:
+        """From what each group is called, as written."""
+        of = {plain_name(name): group for group, names in reported_as.items() for name in names}
+        return cls(of, wanted, frozenset(map(plain_name, ignored)))
+
+    def read(self, row: ReportRow) -> list[str]:
+        """The groups of a row: those of the deployment by its names, others as the report has them."""
+        found = names_in(row.groups, frozenset(self.of) | self.ignored)
+        return list(dict.fromkeys(self.of.get(name, told) for name, told in found.items() if name not in self.ignored))
+
+
+@dataclass(frozen=True, slots=True)
+class ReportedLanding:
+    """What the report says of one call's landing."""
+
+    groups: tuple[str, ...] = ()  #: where it landed; none where ``why`` says that nobody can tell
+    why: str = ""  #: why it cannot be told where it landed
+    rows: tuple[ReportRow, ...] = ()  #: that say so
+    beside: tuple[str, ...] = ()  #: further names of which the report does not say that they rang
+    agents: tuple[str, ...] = ()  #: who took it
+
+
+def where_landed(rows: Sequence[ReportRow], sought: Sought, names: GroupNames) -> ReportedLanding:
+    """What ``rows``, a whole report, say of the call; nothing is taken for ours that may be another's."""
+    # by the time first: a report may have a month of everybody's calls, and reading a number takes longer
+    of_call = [row for row in _distinct(rows) if _may_be_within(row, sought) and _is_callers(row, sought)]
+    first = [row for row in of_call if _is_first(row, sought)]
+    others = [row for row in of_call if row not in first]
+    if row := next((row for row in others if _may_be_anybodys(row, sought)), None):
+        why = f"{row.place} of the report shows the number that transfers of other people's calls show, too"
+        return ReportedLanding(why=why)
+    if doubt := next(filter(None, (_doubt(row, sought) for row in others)), None):
+        return ReportedLanding(why=doubt)
+    ours = [row for row in others if _is_within(row, sought)]
+    landed = [row for row in ours if _is_to_group(row, sought)] or ours
+    first = [row for row in first if _is_within(row, sought)]
+    if landed:
+        return _together(landed, [row for row in (*ours, *first) if row not in landed], sought, names)
+    if not first:
+        return ReportedLanding(why=NOT_LISTED)
+    told = f" in {', '.join(where)}" if (where := _groups(first, names)) else ""
+    why = f"the report lists the caller's first call{told}, and none to the group"
+    return ReportedLanding(why=why, rows=tuple(first))
+
+
+def yet_to_come(rows: Sequence[ReportRow], callers: Sequence[str], region: str, now: float) -> ReportRow | None:
+    """A row of one of our ``callers`` (E.164) that has not begun ``now``, as its time is read: then no row is of when it seems."""
+    later = (row for row in rows if row.moments and row.moments[0] > now + _YET_TO_COME_S)
+    return next((row for row in later if any(_is_spelled(row.caller, number, region) for number in callers)), None)
+
+
+def hours_earlier(rows: Sequence[ReportRow], sought: Sought) -> str:
+    """Words on the caller's newest row, where whole hours or halves set it apart from the call: its times may be another zone's."""
+    newest = sorted((row for row in rows if row.moments), key=lambda row: row.moments[0], reverse=True)
+    row = next((row for row in newest if _is_callers(row, sought) and not _may_be_anybodys(row, sought)), None)
+    if row is None:
+        return ""
+    earlier_s = round((sought.began - row.moments[0]) / _ZONES_DIFFER_S) * _ZONES_DIFFER_S
+    if not 0 < earlier_s <= _FARTHEST_S or not _is_within(replace(row, moments=(row.moments[0] + earlier_s,)), sought):
+        return ""
+    return f"; {row.place} has its caller {earlier_s / 3600:g} h earlier (platform.report.zone?)"
+
+
+def _together(
+    landed: Sequence[ReportRow], more: Sequence[ReportRow], sought: Sought, names: GroupNames
+) -> ReportedLanding:
+    rows, groups = tuple(landed), _groups(landed, names)
+    beside = [name for name in _groups(more, names) if name not in groups]
+    if sought.handed_over is None:
+        # the row of a call that was to go to the AI may name what leads there
+        beside += [name for name in groups if name not in names.of.values()]
+        groups = [name for name in groups if name in names.of.values()]
+    if not groups:
+        where = f"in {', '.join(beside)}, which the file has as no group (reported_as, ignore)"
+        return ReportedLanding(why=f"the report lists the call {where if beside else 'in no group'}", rows=rows)
+    strange = [name for name in groups if name not in names.of.values() and not name.isascii()]
+    if strange and any(row.is_guessed for row in landed):
+        why = f"the report is not in UTF-8, so that {', '.join(strange)} may be a name that was misread"
+        return ReportedLanding(why=why, rows=rows)
+    in_wanted = [names.wanted in told for row in landed if (told := names.read(row))]
+    if any(in_wanted) and not all(in_wanted):
+        why = f"the report lists calls of this caller in {', '.join(groups)}, and which is this one nobody can tell"
+        return ReportedLanding(why=why, rows=rows)
+    taken = [row for row in landed if not row.untaken]
+    if names.wanted in groups and not any(names.wanted in names.read(row) for row in taken):
+        how = next(row.untaken for row in landed if row.untaken)
+        why = f"the report lists the call in {names.wanted} as {how}, which nobody took"
+        return ReportedLanding(why=why, rows=rows)
+    agents = tuple(dict.fromkeys(row.agent for row in taken if row.agent))
+    if names.wanted in groups and not agents and all(row.agent is not None for row in taken):
+        return ReportedLanding(why=f"the report lists the call in {names.wanted}, and no agent who took it", rows=rows)
+    return ReportedLanding(tuple(groups), rows=rows, beside=tuple(beside), agents=agents)
+
+
+def _groups(rows: Sequence[ReportRow], names: GroupNames) -> list[str]:
+    return list(dict.fromkeys(name for row in rows for name in names.read(row)))
+
+
+def _is_first(row: ReportRow, sought: Sought) -> bool:
+    """Whether it is the row of the caller's own call, or of its leg to the AI, which handed over: it says nothing of where that went.
+
+    Some reports list with a number the groups that it is set up with, whether they rang or not. What began when the AI
+    had been asked to hand over is another row, be it of the same number.
+    """
+    if sought.handed_over is None or not row.moments or not _is(row.caller, sought.caller, sought):
+        return False
+    if row.number and not any(_is(row.number, number, sought) for number in (sought.line, sought.assistant) if number):
+        return False
+    between = max(sought.handed_over - CLOCKS_DIFFER_S, (sought.began + sought.handed_over) / 2)
+    return min(row.moments) < between
+
+
+def _is_callers(row: ReportRow, sought: Sought) -> bool:
+    if _is_to_group(row, sought):
+        return _is(row.caller, sought.shown, sought)
+    return _is(row.caller, sought.caller, sought)
+
+
+def _may_be_anybodys(row: ReportRow, sought: Sought) -> bool:
+    """Whether its number is no sign of this caller: the AI shows the same for everybody whom it hands over."""
+    return sought.is_shown_by_others and _is_to_group(row, sought)
+
+
+def _is(told: str, number: str, sought: Sought) -> bool:
+    return _is_spelled(told, number, sought.region)
+
+
+def _is_spelled(told: str, number: str, region: str) -> bool:
+    return is_spelling(told.removeprefix("tel:"), number, region)
+
+
+def _is_within(row: ReportRow, sought: Sought) -> bool:
+    """Whether it began in the call's time, whichever moment its time means."""
+    return bool(row.moments) and all(
+        sought.began - CLOCKS_DIFFER_S <= moment <= sought.ended + CLOCKS_DIFFER_S for moment in row.moments
+    )
+
+
+def _may_be_within(row: ReportRow, sought: Sought) -> bool:
+    """Whether it may have begun in the call's time, by one of the moments its time means, or what was cut off."""
+    begins, ends = sought.began - CLOCKS_DIFFER_S, sought.ended + CLOCKS_DIFFER_S
+    spans = [(moment, moment + row.cut_off_s) for moment in row.moments]
+    return not spans or any(begin <= ends and end > begins for begin, end in spans)
+
+
+def _doubt(row: ReportRow, sought: Sought) -> str | None:
+    """Why it cannot be told whether a row of this caller is about this call; None where that is sure."""
+    if not row.moments:
+        return f"{row.place} of the report has this caller, and a time that cannot be read (time_format)"
+    if _is_within(row, sought):
+        return None
+    return f"{row.place} of the report has this caller, and a time that may be an earlier call's as well"
+
+
+def _distinct(rows: Sequence[ReportRow]) -> list[ReportRow]:
+    """Without rows that are there twice."""
+    seen: dict[object, ReportRow] = {}
+    for row in rows:
+        seen.setdefault((row.id, row.caller, row.number, row.groups, row.agent, row.moments, row.untaken), row)
+    return list(seen.values())
+
+
+def _is_to_group(row: ReportRow, sought: Sought) -> bool:
+    if not sought.target.startswith("+"):
+        return bool(sought.target) and row.number == sought.target
+    return _is(row.number, sought.target, sought)

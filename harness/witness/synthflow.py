@@ -1,0 +1,334 @@
+"""Synthflow's API: https://docs.synthflow.ai (calls, prepare_inbound), read-only but for what prepares a call.
+
+An API that cannot be used is a :class:`FarEndError`; callers lower the strength of what they know, never fail a call for it.
+What it answers may be anybody's text: ids are checked before they go into a path, answers are limited in size and time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import re
+import ssl
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+from urllib.parse import quote
+
+from harness.deployment import SYNTHFLOW_ID, Deployment
+from harness.deployment.safety import numbers_of
+from harness.errors import FarEndError
+from harness.sip.identity import written_without_plus
+from harness.support.http_client import Answer, HttpClient, HttpError, HttpResponse
+from harness.witness.call_record import (
+    MILLISECOND_S,
+    REGISTERED,
+    CallRecord,
+    is_oldest_first,
+    is_told_in_milliseconds,
+)
+from harness.witness.clock import date_told, to_wall, told_to_monotonic
+from harness.witness.clock_offset import ClockOffset
+from harness.witness.shared_reading import SharedReading
+
+_ATTEMPTS = 3
+_MOST_PATIENCE_S = 5.0
+_ID = re.compile(SYNTHFLOW_ID)
+#: Pages of a list that are read; more calls than that are nobody's verification.
+_MOST_PAGES = 50
+#: Calls of a page, unless the list says otherwise.
+_A_PAGE = 20
+#: So much earlier than asked for a list begins: a call whose id was given out beforehand may have begun by then.
+_EARLIER_S = 60.0
+#: So many failures in a row, and nothing more is expected of it for a while.
+_STRIKES = 3
+_DOWN_S = 60.0
+#: How long it is remembered when a call's record was first read.
+_KNOWN_S = 3600.0
+#: Two calls of one caller are further apart than this.
+_APART_S = 0.1
+
+
+def calls_query(since: float, model: str | None) -> dict[str, str]:
+    """What the list of calls is asked for: those of a model (Synthflow's id of an assistant) since then, in epoch seconds."""
+    return {"from_date": str(int(since * 1000))} | ({"model_id": model} if model else {})
+
+
+class SynthflowApi:
+    """A client of the API. Every method raises :class:`FarEndError` when the API gives no usable answer.
+
+    One that is found dead (connection refused, 401, three times 5xx or no answer in time) is asked again once a minute;
+    in between every method raises at once. Safe from any thread.
+    """
+
+    def __init__(
+        self,
+        base: str,
+        token: str,
+        ca_file: str | None = None,
+        timeout_s: float = 5.0,
+        region: str = "US",
+        clock: Callable[[], float] = time.monotonic,
+        testifies: bool = True,
+        numbers: Iterable[str] = (),
+    ) -> None:
+        """``testifies``: whether a record tells more than the documented fields; what nobody said it would is left out.
+
+        ``numbers`` (E.164) are those that a record may have without a plus.
+        """
+        self._base = base.rstrip("/")
+        self._region = region
+        self._timeout_s = timeout_s
+        self._clock = clock
+        self._testifies = testifies
+        self._known = written_without_plus(numbers)
+        headers = {"Authorization": f"Bearer {token.strip()}"}
+        self._client = HttpClient(ssl.create_default_context(cafile=ca_file) if ca_file else True, headers)
+        self._lists = SharedReading(self._read)
+        self._strikes = 0
+        self._down_until = -math.inf
+        self._problem = ""
+        self._offset = ClockOffset()
+        self._cut_off_s = 1.0  # of the moments it tells: whole seconds, until one shows more
+        self._known_since: dict[str, float] = {}  # by id, the oldest first
+        self._guard = threading.Lock()
+
+    @property
+    def is_down(self) -> bool:
+        """Whether it was found dead less than a minute ago: nothing it could tell is worth waiting for."""
+        return self._clock() < self._down_until
+
+    def moment(self, told: object) -> float:
+        """A moment that it tells, in epoch seconds by its clock, on this machine's monotonic clock."""
+        return told_to_monotonic(told, self._offset.nearest)
+
+    def call(self, call_id: str) -> CallRecord:
+        """``GET /calls/{id}``."""
+        record = self._record(self.ask("GET", f"/calls/{path_segment(call_id)}"))
+        if record.id != call_id:
+            raise FarEndError("Synthflow API: GET /calls/{id}: the record is another call's")
+        return record
+
+    def calls(self, since: float, models: Sequence[str] = ()) -> list[CallRecord]:
+        """``GET /calls`` of each model (Synthflow's id of an assistant), or of all, where none is known.
+
+        Those since shortly before ``since`` (epoch seconds of this machine), whatever the API makes of that:
+        :meth:`CallRecord.is_since` tells which of them are since then. Calls that look at once have one reading.
+        """
+        return self._lists.since(since, tuple(dict.fromkeys(models)) or (None,))
+
+    def note_earlier(self, models: Sequence[str] = ()) -> None:
+        """Before a call: read the list once, where the moments that it tells are not known well. Its calls began before.
+
+        Where the API's Date is off, its records may be by either clock.
+        """
+        if self._cut_off_s + self._offset.unknown_s + abs(self._offset.nearest) > _APART_S:
+            self.calls(to_wall(time.monotonic()), models)
+
+    def _read(self, since: float, models: Sequence[str | None]) -> list[CallRecord]:
+        return self._wait(self._calls(since, models))
+
+    async def _calls(self, since: float, models: Sequence[str | None]) -> list[CallRecord]:
+        # one call may stand there twice, as where the API takes no notice of the model: it is over where one of them says so
+        found: dict[str, CallRecord] = {}
+        for model in models:
+            async for record in self._listed(since, model):
+                if record.id not in found or not found[record.id].over:
+                    found[record.id] = record
+        return list(found.values())
+
+    async def _listed(self, since: float, model: str | None) -> AsyncIterator[CallRecord]:
+        seen: set[str] = set()
+        # by the earlier of both clocks: a Date may be ahead of the records that come with it
+        query = calls_query(since + min(0.0, self._offset.seconds) - _EARLIER_S, model)
+        for _ in range(_MOST_PAGES):
+            listed = await self._asked("GET", "/calls", params=query)
+            calls = calls_in(listed)
+            self._learn_precision(calls)
+            new = [record for record in map(self._record, calls) if record.id not in seen]
+            seen |= {record.id for record in new}
+            for record in new:
+                yield record
+            total = _total(listed, len(calls))
+            if total is not None and len(seen) >= total:
+                return
+            if not new:
+                if calls and is_oldest_first(calls):
+                    raise FarEndError(
+                        "Synthflow API: GET /calls: pages are not to be had, and the newest calls are not on the first"
+                    )
+                return
+            query["offset"] = str(len(seen))
+        raise FarEndError(f"Synthflow API: GET /calls: more than {len(seen)} calls in the time of this one")
+
+    def prepare_inbound(self, number_from: str, number_to: str, model: str | None = None) -> str:
+        """``POST /prepare_inbound``: the id to send as ``X-EI: S.<id>;``. Its numbers: the caller's, and the assistant's."""
+        body = {"from_number": number_from, "to_number": number_to} | ({"model_id": model} if model else {})
+        answer = self.ask("POST", "/prepare_inbound", json=body)
+        found = answer.get("synthflow_call_id") if isinstance(answer, dict) else None
+        if not isinstance(found, str):
+            raise FarEndError("Synthflow API: POST /prepare_inbound: the answer has no synthflow_call_id")
+        return found
+
+    def ask(self, method: str, path: str, **arguments: Any) -> Any:
+        """Any other request; the decoded JSON answer. Ids in ``path`` have gone through :func:`path_segment`."""
+        return self._wait(self._asked(method, path, **arguments))
+
+    def close(self) -> None:
+        """End the connections."""
+        self._client.close()
+
+    def _wait(self, asked: Coroutine[Any, Any, Answer]) -> Answer:
+        return self._client.wait(asked)
+
+    def _record(self, plain: Any) -> CallRecord:
+        if isinstance(plain, dict) and isinstance(plain.get("calls"), list) and plain["calls"]:
+            plain = plain["calls"][0]
+        call_id = plain.get("call_id") or plain.get("id") if isinstance(plain, dict) else None
+        if not isinstance(call_id, str):
+            raise FarEndError("Synthflow API: a call's record has no call_id")
+        path_segment(call_id)
+        if not self._testifies:
+            plain = {key: value for key, value in plain.items() if key != "witness"}
+        self._learn_precision([plain])
+        read_at = to_wall(time.monotonic())
+        offset = self._offset
+        moments = offset.least, offset.nearest, self._cut_off_s, read_at
+        record = CallRecord(call_id, plain, self._region, *moments, known=self._known)
+        return record if record.status == REGISTERED else replace(record, known_since=self._first_read(record))
+
+    def _first_read(self, record: CallRecord) -> float:
+        known = self._known_since
+        with self._guard:
+            oldest = next(iter(known), None)
+            if oldest is not None and known[oldest] < record.read_at - _KNOWN_S:
+                del known[oldest]
+            return known.setdefault(record.id, record.read_at)
+
+    def _learn_precision(self, calls: Sequence[Any]) -> None:
+        if any(isinstance(plain, dict) and is_told_in_milliseconds(plain) for plain in calls):
+            self._cut_off_s = MILLISECOND_S
+
+    async def _asked(self, method: str, path: str, **arguments: Any) -> Any:
+        return payload(f"{method} {path}", await self._ask(method, path, **arguments))
+
+    async def _ask(self, method: str, path: str, **arguments: Any) -> HttpResponse:
+        what = f"{method} {path}"
+        if self.is_down:
+            raise FarEndError(f"Synthflow API: not asked again before a minute is over: {self._problem}")
+        if self._strikes >= _STRIKES:
+            self._down_until = self._clock() + _DOWN_S  # others do not ask while this one does
+        for attempt in range(_ATTEMPTS):
+            asked_at = to_wall(time.monotonic())
+            try:
+                answer = await self._client.fetch(
+                    method, self._base + path, self._timeout_s, repeatable=method == "GET", **arguments
+                )
+            except HttpError as error:
+                raise self._failed(what, str(error), {"refused": _STRIKES, "late": 1}.get(error.trouble, 0)) from error
+            if answer.status == 429 and attempt + 1 < _ATTEMPTS:
+                # the API's own request to wait, RFC 9110 section 10.2.3
+                await asyncio.sleep(min(_patience(answer), _MOST_PATIENCE_S))
+                continue
+            break
+        self._offset.note(asked_at, to_wall(time.monotonic()), answer.date)
+        if answer.is_success:
+            self._strikes, self._down_until = 0, -math.inf
+            return answer
+        strikes = _STRIKES if answer.status == 401 else int(answer.status >= 500 or answer.status == 429)
+        raise self._failed(what, f"{answer.status} {answer.reason}", strikes)
+
+    def _failed(self, what: str, problem: str, strikes: int) -> FarEndError:
+        self._problem = f"{what}: {problem}"
+        self._strikes += strikes
+        self._down_until = self._clock() + _DOWN_S if self._strikes >= _STRIKES else -math.inf
+        return FarEndError(f"Synthflow API: {self._problem}")
+
+
+def api_of(deployment: Deployment) -> SynthflowApi | None:
+    """The API as a deployment declares it; None where it names none."""
+    declared = deployment.synthflow
+    if declared is None or declared.api_base is None:
+        return None
+    token = declared.api_token.get_secret_value() if declared.api_token else ""
+    testifies = bool(set(declared.witness) - {"record"})
+    return SynthflowApi(
+        declared.api_base,
+        token,
+        declared.ca_file,
+        declared.timeout_s,
+        deployment.region,
+        testifies=testifies,
+        numbers=numbers_of(deployment),
+    )
+
+
+class AbsentApi(SynthflowApi):
+    """The API of a deployment that names none: it is never asked, and tells nothing."""
+
+    def __init__(self) -> None:
+        self._lists, self._offset = SharedReading(self._read), ClockOffset()
+
+    @property
+    def is_down(self) -> bool:
+        """Always."""
+        return True
+
+    def _wait(self, asked: Coroutine[Any, Any, Answer]) -> Answer:
+        asked.close()
+        raise FarEndError("no API is declared (synthflow.api_base), so nothing is known from the AI's side")
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def path_segment(text: object) -> str:
+    """An id as it may stand in a path. Raises :class:`FarEndError` for what would lead to another one."""
+    if not isinstance(text, str) or not _ID.fullmatch(text):
+        raise FarEndError(f"Synthflow API: an id that is none: {str(text)[:60]!r}")
+    return quote(text, safe=":")
+
+
+def _total(listed: object, there: int) -> int | None:
+    """How many calls the list has on all its pages; none more than are ``there`` where it speaks of no pages and has no full one.
+
+    None where it does not say how many: then the page without a new call is the last.
+    """
+    pages = listed.get("pagination") if isinstance(listed, dict) else None
+    if not isinstance(pages, dict):
+        return None if there >= _A_PAGE else 0
+    total = pages.get("total_records")
+    return total if isinstance(total, int) else None
+
+
+def _patience(answer: HttpResponse) -> float:
+    """Seconds to wait, which RFC 9110 section 10.2.3 lets it say as a number or a date; a second when it says neither."""
+    asked = answer.headers.get("retry-after", "")
+    try:
+        seconds = float(asked)
+    except ValueError:
+        try:
+            seconds = date_told(asked) - time.time()
+        except (ValueError, OverflowError):
+            return 1.0
+    return max(0.0, seconds) if math.isfinite(seconds) else 1.0
+
+
+def calls_in(listed: object) -> list[Any]:
+    """The calls that the answer to ``GET /calls`` lists. Raises :class:`FarEndError` where it is no list."""
+    calls = listed.get("calls") if isinstance(listed, dict) else listed
+    if not isinstance(calls, list):
+        raise FarEndError("Synthflow API: GET /calls: the answer lists no calls")
+    return calls
+
+
+def payload(what: str, answer: HttpResponse) -> Any:
+    """What an answer to ``what`` holds, decoded and unwrapped. Raises :class:`FarEndError` for what is no JSON."""
+    try:
+        plain = answer.json()
+    except ValueError as error:
+        raise FarEndError(f"Synthflow API: {what}: not JSON") from error
+    # the public API wraps its answers: {"status": "ok", "response": {…}}
+    return plain["response"] if isinstance(plain, dict) and "response" in plain else plain

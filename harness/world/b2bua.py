@@ -1,0 +1,367 @@
+"""A call through a back-to-back user agent (RFC 7092): two dialogs of its own, and what passes from one to the other.
+
+The carrier uses it with media passed by, the platforms with media anchored. Legs may be exchanged while the call lasts:
+that is how a transfer is carried out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from harness.sip.grammar import SipSyntaxError
+from harness.sip.message import Request, Response
+from harness.sip.offer_answer import NoAgreementError
+from harness.sip.sdp import Description, SdpError
+from harness.sip.uri import NameAddr, Uri
+from harness.world.audit import Audit
+from harness.world.legs import Headers, LegRefusedError, LegSdp, LegTarget, WireLeg
+from harness.world.media.leg import LegMedia, couple
+from harness.world.media.relay import Impairment, Relay
+from harness.world.watch import Watched
+from harness.world.wire.content import sdp_of
+from harness.world.wire.ends import CallFailedError, End
+from harness.world.wire.incoming import IncomingCall
+from harness.world.wire.indialog import InDialogRequest, ReferRequest
+from harness.world.wire.outgoing import OutgoingCall
+
+
+class BackToBack:
+    """A call of at most two joined legs, and a third one while a transfer is carried out."""
+
+    def __init__(self, name: str, audit: Audit, registry: set[Any]) -> None:
+        self.name = name
+        self.audit = audit
+        self._registry = registry
+        self.legs: list[WireLeg] = []  # the joined ones: at most two
+        self._all: set[WireLeg] = set()
+        #: Legs that have asked to be replaced: the call goes on without them.
+        self.leaving: set[WireLeg] = set()
+        self._relay: Relay | None = None
+        self._work: asyncio.Task[None] | None = None
+
+    # --- legs --------------------------------------------------------------------------------------
+
+    def adopt(self, leg: WireLeg) -> WireLeg:
+        """Make the leg a part of this call."""
+        self._all.add(leg)
+        call = leg.call
+        call.on_reinvite = lambda request: self._renegotiate(leg, request)
+        call.on_update = lambda request: self._renegotiate(leg, request)
+        call.on_info = lambda request: self.on_info(leg, request)
+        call.on_message = lambda request: self._relay_request(leg, request)
+        call.on_refer = lambda request: self._referred(leg, request)
+        call.on_ended = lambda end: self._leg_ended(leg, end)
+        return leg
+
+    def other(self, leg: WireLeg) -> WireLeg | None:
+        """The leg that ``leg`` is joined with."""
+        if leg not in self.legs:
+            return None
+        return next((other for other in self.legs if other is not leg), None)
+
+    def join(self, leg: WireLeg, to: WireLeg) -> WireLeg | None:
+        """Join ``leg`` with ``to``; returns the leg that ``to`` was joined with before."""
+        old = self.other(to)
+        self.legs = [to, leg]
+        self.recouple()
+        return old
+
+    def recouple(self, *pair: WireLeg) -> None:
+        """Relay media between the joined legs, or the two of ``pair``, by their present descriptions."""
+        if self._relay is not None:
+            self._relay.uncouple()
+            self._relay = None
+        pair = pair or tuple(self.legs)
+        if len(pair) == 2:
+            a, b = (leg.media for leg in pair)
+            if isinstance(a, LegMedia) and isinstance(b, LegMedia):
+                self._relay = couple(a, b, *self.impairments_between(*pair))
+
+    @property
+    def relays(self) -> int:
+        """How many relays are up, for the audit."""
+        return int(self._relay is not None)
+
+    def plain(self) -> dict[str, Any]:
+        """JSON-ready: its name, and the peer and state of each leg."""
+        return {"name": self.name, "legs": [{"peer": leg.peer, "state": leg.call.state} for leg in self]}
+
+    def watched(self) -> list[Watched]:
+        """Its answered legs."""
+        return [(leg.call, leg.media if isinstance(leg.media, LegMedia) else None) for leg in self if leg.is_up]
+
+    def __iter__(self) -> Iterator[WireLeg]:
+        return iter(tuple(self._all))
+
+    # --- calling -----------------------------------------------------------------------------------
+
+    async def dial(self, target: LegTarget, toward: WireLeg, within: float) -> WireLeg:
+        """Call ``target`` for ``toward`` and join them once it answers; early media is joined before.
+
+        Raises `LegRefusedError`: with 480 when it still rings after ``within`` seconds, with 488 when nothing could be agreed.
+        A cancelled dial takes its INVITE back.
+        """
+        leg = await self.ring(target, toward, within)
+        self.connect(leg, toward)
+        return leg
+
+    async def ring(
+        self, target: LegTarget, toward: WireLeg, within: float, on_ringing: Callable[[int, str], None] | None = None
+    ) -> WireLeg:
+        """As :meth:`dial`, but without joining, for a caller of several targets who takes the first that answers."""
+        media = target.make_media()
+        call: OutgoingCall | None = None
+        try:
+            make_offer = target.make_offer or self.offer
+            call = target.ua.invite(
+                target.uri,
+                from_=target.from_,
+                hop=target.hop,
+                flow=target.flow,
+                sdp=make_offer(media, toward),
+                headers=target.headers,
+                credentials=target.credentials,
+            )
+            leg = self.adopt(WireLeg(call, media, target.peer))
+            call.on_provisional = lambda response: self._provisional(leg, toward, response, on_ringing)
+            response = await call.wait_answered(within)
+            if (body := sdp_of(response)) is not None:
+                media.learn(body)
+            if media.remote is None:
+                raise SdpError("the answer has no SDP")
+            return leg
+        except TimeoutError:
+            raise LegRefusedError(480) from None
+        except CallFailedError as error:
+            # A challenge that we could not meet concerns us and that peer, not the caller.
+            status = 500 if error.status in (401, 407) else error.status
+            raise LegRefusedError(status, error.reason or None) from None
+        except (SipSyntaxError, NoAgreementError) as error:
+            raise LegRefusedError(488, str(error)) from None
+        except LookupError as error:
+            raise LegRefusedError(503, str(error)) from None
+        finally:
+            if call is None:
+                media.close()
+            elif call.state != "confirmed" or media.remote is None:
+                call.hangup()
+
+    def offer(self, media: LegSdp, toward: WireLeg) -> bytes:
+        """What is offered to a new leg: what ``toward`` offered, or what was agreed with it. Raises SdpError."""
+        if toward.media.remote is None:
+            raise SdpError("an offer is needed")
+        return media.pass_on(toward.media.remote)
+
+    def connect(self, leg: WireLeg, toward: WireLeg) -> WireLeg | None:
+        """Join an answered leg, answering ``toward`` if it still waits; returns the leg that was joined before."""
+        call = toward.call
+        if isinstance(call, IncomingCall) and call.state == "early":
+            call.answer(self.answer(toward, leg))
+            if call.offer is None:
+                self.audit.spawn(self._take_late_answer(call, toward), f"{self.name} ACK")
+        return self.join(leg, toward)
+
+    async def _take_late_answer(self, call: IncomingCall, leg: WireLeg) -> None:
+        if await call.wait_acked() and call.remote_sdp is not None:
+            leg.media.learn(call.remote_sdp)
+            self.recouple()
+
+    def answer(self, toward: WireLeg, leg: WireLeg) -> bytes:
+        """The answer that ``toward`` gets once ``leg`` has answered."""
+        assert leg.media.remote is not None
+        return toward.media.again() if toward.media.local is not None else toward.media.pass_answer(leg.media.remote)
+
+    def _provisional(
+        self, leg: WireLeg, toward: WireLeg, response: Response, on_ringing: Callable[[int, str], None] | None
+    ) -> None:
+        if response.status == 100:
+            return
+        if on_ringing is not None:
+            on_ringing(response.status, response.reason)
+        body = sdp_of(response)
+        if body is not None:
+            try:
+                leg.media.learn(body)
+            except SipSyntaxError:
+                body = None
+        call = toward.call
+        if not isinstance(call, IncomingCall) or call.state != "early":
+            return
+        if body is not None:
+            call.progress(response.status, self.answer(toward, leg))
+            self.recouple(toward, leg)
+        elif response.status == 180:
+            call.ring()
+
+    # --- what passes through -----------------------------------------------------------------------
+
+    async def _renegotiate(self, leg: WireLeg, request: InDialogRequest) -> None:
+        other, offer = self.other(leg), request.offer
+        if offer is None or other is None or not other.is_up:
+            await self.renegotiate_alone(leg, request)
+            return
+        before = other.media.local
+        send = other.call.reinvite if request.method == "INVITE" else other.call.update
+        try:
+            response = await send(other.media.pass_on(Description.parse(offer)))
+            if not response.is_success:
+                other.media.restore(before)
+                request.respond(response.status, response.reason)
+                return
+            answered = other.media.learn(sdp_of(response) or b"")
+            leg.media.learn(offer)
+            request.accept(leg.media.pass_answer(answered))
+        except SipSyntaxError as error:
+            request.respond(488, str(error))
+        self.recouple()
+
+    async def renegotiate_alone(self, leg: WireLeg, request: InDialogRequest) -> None:
+        """Answer a re-INVITE or UPDATE that concerns this leg alone: a refresh, or a leg that is not joined."""
+        if request.offer is not None:
+            if not isinstance(leg.media, LegMedia):
+                request.respond(488)
+                return
+            try:
+                request.accept(leg.media.answer(request.offer))
+            except (SipSyntaxError, NoAgreementError) as error:
+                request.respond(488, str(error))
+            return
+        request.accept(leg.media.again())
+
+    async def on_info(self, leg: WireLeg, request: InDialogRequest) -> None:
+        """Pass an INFO on to the other leg, unchanged."""
+        await self._relay_request(leg, request)
+
+    async def _relay_request(self, leg: WireLeg, request: InDialogRequest) -> None:
+        other = self.other(leg)
+        if other is None or not other.is_up:
+            request.respond(200)
+            return
+        message = request.request
+        headers = [(name, value) for name, value in message.headers if name.lower().startswith(("x-", "info-package"))]
+        response = await other.call.send(message.method, headers, message.body, message.get("Content-Type"))
+        told = [
+            (name, value) for name, value in response.headers if name.lower() == "accept"
+        ]  # of a 415 (RFC 3261 21.4.13)
+        request.respond(response.status, response.reason, told)
+
+    async def _referred(self, leg: WireLeg, request: ReferRequest) -> None:
+        try:
+            target = refer_target(request)
+        except SipSyntaxError as error:
+            request.respond(400, str(error))
+            return
+        await self.on_refer(leg, request, target)
+
+    async def on_refer(self, leg: WireLeg, request: ReferRequest, target: NameAddr) -> None:
+        """Pass a REFER on to the other leg, whose peer then calls; its NOTIFYs come back (a platform may do otherwise)."""
+        await self.pass_refer_on(leg, request, target)
+
+    async def pass_refer_on(self, leg: WireLeg, request: ReferRequest, target: NameAddr) -> None:
+        """Ask the other leg's peer to call ``target``, and tell the referrer how it goes."""
+        other = self.other(leg)
+        if other is None or not other.is_up:
+            request.respond(480)
+            return
+        referred_by = request.referred_by
+        referral = other.call.refer(target, [("Referred-By", referred_by)] if referred_by else [])
+        response = await referral.wait_accepted()
+        if not response.is_success:
+            request.respond(response.status, response.reason)
+            return
+        notifier = request.accept_refer(response.status)
+        for status, reason in referral.progress:  # what came before the REFER's own answer
+            if status > 100:
+                await notifier.notify(status, reason)
+
+        def tell(status: int, reason: str) -> None:
+            self.audit.spawn(notifier.notify(status, reason), f"{self.name} NOTIFY")
+
+        final = referral.final
+        if final is None:
+            referral.on_progress = tell
+        elif not notifier.is_over:
+            await notifier.notify(*final, final=True)
+
+    def passes_on(self, leg: WireLeg, end: End) -> bool:
+        """Whether the end of a joined leg ends the others: always (a platform may be wrong)."""
+        return True
+
+    def impairments_between(self, a: WireLeg, b: WireLeg) -> tuple[Impairment | None, Impairment | None]:
+        """The impairments of the media from ``a`` to ``b``, and back: none."""
+        return None, None
+
+    # --- beginning and end -------------------------------------------------------------------------
+
+    def start(self, first: WireLeg) -> None:
+        """Begin with the first leg; :meth:`run` does the rest."""
+        self._registry.add(self)
+        self.legs = [self.adopt(first)]
+        self._work = self.audit.spawn(self._run(first), self.name)
+
+    async def run(self, first: WireLeg) -> None:
+        """Carry the call out. Failures reach the caller by :meth:`refuse`."""
+        raise NotImplementedError
+
+    async def _run(self, first: WireLeg) -> None:
+        try:
+            await self.run(first)
+        except LegRefusedError as error:
+            self.refuse(first, error.status, error.reason)
+        except (SipSyntaxError, NoAgreementError) as error:
+            self.refuse(first, 488, str(error))
+        except Exception:
+            self.refuse(first, 500)
+            raise
+        finally:
+            self._work = None  # a task that was cancelled keeps this frame
+            self._settle()
+
+    def refuse(self, first: WireLeg, status: int, reason: str | None = None) -> None:
+        """End the call with that response, or by BYE if it was answered."""
+        if isinstance(first.call, IncomingCall) and first.call.state == "early":
+            first.call.reject(status, reason)
+        else:
+            first.call.hangup()
+
+    def hangup(self) -> None:
+        """End every leg."""
+        if self._work is not None:
+            self._work.cancel()
+        for leg in self:
+            leg.call.hangup()
+
+    def _leg_ended(self, leg: WireLeg, end: End) -> None:
+        joined = leg in self.legs
+        leg.media.close()
+        self._all.discard(leg)
+        if leg in self.legs:
+            self.legs = [kept for kept in self.legs if kept is not leg]
+            self.recouple()
+        if leg in self.leaving:
+            self.leaving.discard(leg)
+        elif joined and self.passes_on(leg, end):
+            if self._work is not None and self._work is not asyncio.current_task():
+                self._work.cancel()
+            for remaining in self:
+                remaining.call.hangup()
+        self._settle()
+
+    def _settle(self) -> None:
+        if not self._all and (self._work is None or self._work.done() or self._work is asyncio.current_task()):
+            self._registry.discard(self)
+
+
+def refer_target(request: ReferRequest) -> NameAddr:
+    """The target of a REFER. A URI without brackets is taken as a whole: by RFC 3261 section 20.10 its parameters would be
+    the header's, but pjsua, which leaves the brackets out, means them to be the URI's. Raises SipSyntaxError.
+    """
+    value = (request.request.get("Refer-To") or "").strip()
+    return request.refer_to if "<" in value else NameAddr(Uri.parse(value))
+
+
+def x_headers(request: Request) -> Headers:
+    """The X- headers of a request, as they came."""
+    return [(name, value) for name, value in request.headers if name.lower().startswith("x-")]

@@ -1,0 +1,170 @@
+"""The public telephone network as one carrier: callers and customers with accounts, numbers routed by E.164."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from harness.sip.digest import DigestServer
+from harness.sip.uri import NameAddr, Uri
+from harness.world.audit import Audit
+from harness.world.b2bua import BackToBack, x_headers
+from harness.world.identity import Caller
+from harness.world.legs import DirectMedia, Headers, LegTarget, WireLeg
+from harness.world.numbering import number_of
+from harness.world.registrar import Registrar, refuse
+from harness.world.wire.agent import UserAgent
+from harness.world.wire.incoming import IncomingCall
+from harness.world.wire.indialog import ReferRequest
+from harness.world.wire.transport import Hop
+
+_RING_SECONDS = 180.0  # no carrier lets a phone ring for longer
+
+
+@dataclass(frozen=True, slots=True)
+class Interconnect:
+    """The carrier's connection to a platform: its SBC, the address it is trusted by, and its numbers."""
+
+    hop: Hop
+    trusted: str
+    has: Callable[[str], bool]
+    takes: Callable[[str, str], bool] = lambda dialled, number: True  #: the number as it was dialled, and in E.164
+
+
+class Carrier:
+    """Authenticates its subscribers' calls and asserts their numbers (RFC 3325); passes unknown headers on.
+
+    ``passwords`` are by the user of each account, ``users`` by its number: many carriers name accounts otherwise.
+    """
+
+    def __init__(
+        self,
+        ua: UserAgent,
+        realm: str,
+        region: str,
+        passwords: Mapping[str, str],
+        users: Mapping[str, str],
+        audit: Audit,
+    ) -> None:
+        self.ua = ua
+        self.realm = realm
+        self.region = region
+        self.audit = audit
+        self.registrar = Registrar(realm, passwords)
+        self.guard = DigestServer(realm, passwords.get, proxy=True)
+        self.subscribers = users
+        self.numbers = {user: number for number, user in users.items()}
+        self.calls: set[CarrierCall] = set()
+        self.interconnect: Interconnect | None = None
+        ua.on_invite = self._invited
+        ua.on("REGISTER", self.registrar.handle)
+
+    @property
+    def address(self) -> str:
+        """Where its SBC is."""
+        return self.ua.listening[0].address
+
+    async def _invited(self, call: IncomingCall) -> None:
+        CarrierCall(self, call).start(WireLeg(call, DirectMedia(), "caller"))
+
+    def platform(self) -> Interconnect:
+        """The platform it is connected with."""
+        assert self.interconnect is not None
+        return self.interconnect
+
+
+class CarrierCall(BackToBack):
+    """One call through the carrier."""
+
+    def __init__(self, carrier: Carrier, incoming: IncomingCall) -> None:
+        super().__init__(f"carrier {incoming.call_id}", carrier.audit, carrier.calls)
+        self._carrier = carrier
+        self._incoming = incoming
+
+    async def run(self, first: WireLeg) -> None:
+        """Authenticate, route, connect."""
+        call, carrier = self._incoming, self._carrier
+        if call.offer is None:
+            call.reject(488, "An offer is needed")
+            return
+        first.media.learn(call.offer)
+        from_platform = call.source[0] == carrier.platform().trusted
+        if from_platform:
+            caller = Caller.of(call.request, carrier.region, asserted=True)
+        else:
+            user = self._authenticated()
+            if user is None:
+                return
+            caller = self._screened(carrier.numbers[user])
+        call.progress(100)
+        target = self._route(caller, from_platform=from_platform)
+        if isinstance(target, int):
+            call.reject(target)
+            return
+        await self.dial(target, first, _RING_SECONDS)
+
+    def _authenticated(self) -> str | None:
+        """The subscriber who calls; None when the call has been answered by a challenge or refused."""
+        checked = self._carrier.guard.verify(self._incoming.request)
+        if checked.accepted:
+            return checked.username
+        refuse(self._incoming.reject, self._carrier.guard, checked)
+        return None
+
+    def _screened(self, number: str) -> Caller:
+        """A subscriber may withhold the number, or write it in another form, but not show another's."""
+        shown = Caller.of(self._incoming.request, self._carrier.region, asserted=False)
+        return Caller(number, shown.display, shown.withheld)
+
+    def _route(self, caller: Caller, *, from_platform: bool) -> LegTarget | int:
+        """Where the called number is; a final status when nowhere."""
+        carrier, request = self._carrier, self._incoming.request
+        number = number_of(request.uri, carrier.region)
+        if number is None:
+            return 484 if request.uri.user else 404
+        headers: Headers = [*x_headers(request)]
+        platform = carrier.platform()
+        # a group's number may be a subscriber's: what the platform itself sends out goes to the subscriber
+        if platform.has(number) and not (from_platform and number in carrier.subscribers):
+            if not platform.takes(request.uri.user or "", number):
+                return 404
+            uri = Uri("sip", number, platform.hop.address, platform.hop.port)
+            if platform.hop.transport != "udp":
+                uri = uri.with_param("transport", platform.hop.transport)
+            return LegTarget(
+                peer="platform",
+                ua=carrier.ua,
+                uri=uri,
+                hop=platform.hop,
+                from_=caller.from_(carrier.realm),
+                headers=[*headers, *caller.asserted(carrier.realm)],
+                make_media=DirectMedia,
+            )
+        if number not in carrier.subscribers:
+            return 404
+        bindings = carrier.registrar.bindings(carrier.subscribers[number])
+        if not bindings:
+            return 480
+        return LegTarget(
+            peer=number,
+            ua=carrier.ua,
+            uri=bindings[0].contact,
+            hop=bindings[0].hop,
+            flow=bindings[0].flow,
+            from_=caller.from_(carrier.realm),
+            headers=headers,
+            make_media=DirectMedia,
+        )
+
+    async def on_refer(self, leg: WireLeg, request: ReferRequest, target: NameAddr) -> None:
+        """Pass a REFER on with the target at this carrier: a phone calls numbers through its own carrier only."""
+        number = number_of(target.uri, self._carrier.region)
+        if number is not None:
+            other = self.other(leg)
+            listen = other.call.dialog.flow.listen if other is not None and other.call.dialog is not None else None
+            host, port = (listen.address, listen.port) if listen else (self._carrier.address, None)
+            params = target.uri.params.without("transport")
+            target = NameAddr(Uri("sip", number, host, port, params, target.uri.headers))
+            if listen is not None and listen.transport != "udp":
+                target = NameAddr(target.uri.with_param("transport", listen.transport))
+        await self.pass_refer_on(leg, request, target)

@@ -1,0 +1,51 @@
+"""Who is calling: what the caller shows, what is asserted, and who gets to see it (RFC 3323, 3325)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from harness.sip.grammar import SipSyntaxError
+from harness.sip.message import Request
+from harness.sip.uri import NameAddr, Uri
+from harness.world.numbering import number_of
+
+ANONYMOUS = NameAddr(Uri("sip", "anonymous", "anonymous.invalid"), "Anonymous")
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A caller's number in E.164 (or a user name without one), the name shown with it, and whether it is withheld."""
+
+    number: str
+    display: str | None = None
+    withheld: bool = False
+
+    @classmethod
+    def of(cls, request: Request, region: str, *, asserted: bool) -> Caller:
+        """The caller of a request: by P-Asserted-Identity if ``asserted``, since its sender is trusted; else by From."""
+        shown = request.from_
+        privacy = request.tokens("Privacy") - {"none"}
+        withheld = bool(privacy & {"id", "user", "header"}) or shown.uri.host.lower() == ANONYMOUS.uri.host
+        known = shown
+        if asserted:
+            for value in request.values("P-Asserted-Identity"):
+                try:
+                    known = NameAddr.parse(value)
+                    break
+                except SipSyntaxError:
+                    continue
+        number = number_of(known.uri, region) or known.uri.user or "anonymous"
+        return cls(number, None if withheld else shown.display, withheld)
+
+    def showing(self, number: str) -> Caller:
+        """The caller with another number to show."""
+        return replace(self, number=number, display=None, withheld=False)
+
+    def from_(self, host: str) -> NameAddr:
+        """The From that others get to see."""
+        return ANONYMOUS if self.withheld else NameAddr(Uri("sip", self.number, host), self.display)
+
+    def asserted(self, host: str) -> list[tuple[str, str]]:
+        """The headers for a trusted peer: the real number, and Privacy if the caller withholds it."""
+        headers = [("P-Asserted-Identity", str(NameAddr(Uri("sip", self.number, host), self.display)))]
+        return [*headers, ("Privacy", "id")] if self.withheld else headers

@@ -1,0 +1,80 @@
+"""Digits in a call: telephone-events (RFC 4733) both ways, and the bodies of INFO requests."""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from harness.world.media.rtp import Packet
+
+Method = Literal["rfc4733", "info", "inband"]
+EVENTS: Final = "0123456789*#ABCD"  #: RFC 4733 table 7: the event's number is its place here
+_EVENT = struct.Struct("!BBH")
+_TONE_FRAMES, _PAUSE_FRAMES, _END_PACKETS = 5, 4, 3
+_SIGNAL = re.compile(r"^[ \t]*Signal[ \t]*=[ \t]*([0-9*#A-Da-d])[ \t\r]*$", re.MULTILINE)
+_DURATION = re.compile(r"^[ \t]*Duration[ \t]*=[ \t]*([0-9]{1,6})[ \t\r]*$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedDigit:
+    """A digit that was received, with its length (0 when unknown) and how it came."""
+
+    digit: str
+    duration_ms: int
+    method: Method
+
+
+class EventReceiver:
+    """Puts the packets of telephone-events together; each event is returned once."""
+
+    def __init__(self) -> None:
+        self._timestamp: int | None = None
+        self._done = False
+
+    def take(self, packet: Packet) -> ReceivedDigit | None:
+        """The digit that this packet ends, if it is the first to do so."""
+        if len(packet.payload) < _EVENT.size:
+            return None
+        event, flags, duration = _EVENT.unpack_from(packet.payload)
+        if packet.timestamp != self._timestamp:
+            self._timestamp, self._done = packet.timestamp, False
+        if self._done or not flags & 0x80 or event >= len(EVENTS):
+            return None
+        self._done = True
+        return ReceivedDigit(EVENTS[event], duration // 8, "rfc4733")
+
+
+def event_packets(digits: str, frame: int) -> Iterator[tuple[bytes, int, bool] | None]:
+    """For each tick of 20 ms: payload, the event's start (samples after the first tick) and marker; or None for a pause.
+
+    The end of an event goes out three times, one packet a tick (RFC 4733 section 2.5.1.4 wants them repeated).
+    """
+    tick = 0
+    for digit in digits:
+        event, start = EVENTS.index(digit.upper()), tick * frame
+        for count in range(1, _TONE_FRAMES + 1):
+            yield _EVENT.pack(event, 10, count * frame), start, count == 1
+        for _ in range(_END_PACKETS):
+            yield _EVENT.pack(event, 0x80 | 10, _TONE_FRAMES * frame), start, False
+        for _ in range(_PAUSE_FRAMES):
+            yield None
+        tick += _TONE_FRAMES + _END_PACKETS + _PAUSE_FRAMES
+
+
+def digit_of_info(content_type: str, body: bytes) -> ReceivedDigit | None:
+    """The digit in an INFO's body: ``application/dtmf-relay``, or the bare digit of ``application/dtmf``."""
+    text = body.decode("utf-8", "replace")
+    if content_type == "application/dtmf-relay":
+        signal, duration = _SIGNAL.search(text), _DURATION.search(text)
+        return ReceivedDigit(signal[1].upper(), int(duration[1]) if duration else 0, "info") if signal else None
+    if content_type == "application/dtmf" and text.strip().upper() in EVENTS and len(text.strip()) == 1:
+        return ReceivedDigit(text.strip().upper(), 0, "info")
+    return None
+
+
+def info_of_digit(digit: str) -> tuple[str, bytes]:
+    """Content type and body of an INFO that sends a digit of 100 ms."""
+    return "application/dtmf-relay", f"Signal={digit}\r\nDuration=100\r\n".encode()

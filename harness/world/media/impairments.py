@@ -1,0 +1,150 @@
+"""Impairments of RTP, packet by packet: what a bad network or a wrong setting does to it on its way."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections import deque
+from collections.abc import Callable
+
+from harness.audio.confirm import PERIOD
+from harness.deployment.limits import LEG_MARKS
+from harness.world.media import sound
+from harness.world.media.relay import Impairment, Send
+from harness.world.media.rtp import Packet
+from harness.world.media.sound import FRAME, Frames
+
+#: Stands for another call's audio: a mark that names no leg, so that it is never by chance the listener's own.
+FOREIGN_MARK = LEG_MARKS
+_PCMU, _PCMA = 0, 8  # payload types (RFC 3551 section 6)
+_SETTLED = 50  # frames of a call after which its caller is sure to be heard
+_ECHO = 10  # frames that an echo is behind at most
+_BURST = 3.0  # packets lost in a row, on average
+# Bits in reverse order: what G.711 makes of octets that are something else.
+_NOISE = bytes(int(f"{octet:08b}"[::-1], 2) ^ 0x5A for octet in range(256))
+
+
+def blocked(data: bytes, onward: Send) -> None:
+    """Nothing gets through."""
+
+
+def blocked_after(seconds: float, clock: Callable[[], float] = time.monotonic) -> Impairment:
+    """Nothing gets through from ``seconds`` after the first packet on."""
+    began: list[float] = []
+
+    def impair(data: bytes, onward: Send) -> None:
+        if not began:
+            began.append(clock())
+        if clock() - began[0] < seconds:
+            onward(data)
+
+    return impair
+
+
+def only(count: int, after: int = 25) -> Impairment:
+    """``count`` packets get through, and no more: not the first ones, which may arrive before the receiver is ready."""
+    seen = 0
+
+    def impair(data: bytes, onward: Send) -> None:
+        nonlocal seen
+        seen += 1
+        if after < seen <= after + count:
+            onward(data)
+
+    return impair
+
+
+def lossy(share: float, seed: int = 1) -> Impairment:
+    """Loses ``share`` of the packets, three in a row on average (Gilbert's model), the same ones for the same ``seed``."""
+    dice = random.Random(seed)
+    losing = False
+    to_good, to_bad = 1 / _BURST, share / _BURST / (1 - share)
+
+    def impair(data: bytes, onward: Send) -> None:
+        nonlocal losing
+        losing = dice.random() >= to_good if losing else dice.random() < to_bad
+        if not losing:
+            onward(data)
+
+    return impair
+
+
+def delayed(seconds: float, jitter: float = 0.0, then: Impairment | None = None) -> Impairment:
+    """Every packet arrives ``seconds`` later, and up to ``jitter`` more; what else happens to it happens ``then``."""
+    dice = random.Random(1)
+
+    def impair(data: bytes, onward: Send) -> None:
+        late = seconds + jitter * dice.random()
+        deliver = (onward, data) if then is None else (then, data, onward)
+        asyncio.get_running_loop().call_later(late, *deliver)
+
+    return impair
+
+
+def noise(data: bytes, onward: Send) -> None:
+    """The payload is not of the codec that its type names."""
+    onward(_with_payload(data, lambda packet: packet.payload.translate(_NOISE)))
+
+
+def foreign(payload_type: int) -> Frames:
+    """The mark of a call that is none of this world's."""
+    return sound.mark(FOREIGN_MARK, "PCMA" if payload_type == _PCMA else "PCMU")
+
+
+def crossed(audio: Callable[[int], Frames] = foreign) -> Impairment:
+    """Another call's ``audio`` takes this one's place, in the codec of its payload type."""
+    position = 0
+
+    def other(packet: Packet) -> bytes:
+        nonlocal position
+        frames = audio(packet.payload_type)
+        position += 1
+        return frames[position % len(frames)]
+
+    def impair(data: bytes, onward: Send) -> None:
+        onward(_with_payload(data, other))
+
+    return impair
+
+
+_earlier: dict[int, Frames] = {}  # what a caller sent in the last call of this world, by payload type
+
+
+def replayed() -> tuple[Impairment, Impairment]:
+    """The impairments of RTP to the AI and to the caller: both hear the caller of an earlier call, if there was one."""
+    audio, own = dict(_earlier), list[bytes]()
+    to_ai, to_caller = (crossed(lambda kind: audio.get(kind) or foreign(kind)) for _ in range(2))
+
+    def record(packet: Packet) -> bytes:
+        own.append(packet.payload)
+        if len(own) == _SETTLED:
+            _earlier[packet.payload_type] = tuple(own[-(PERIOD // FRAME) :])
+        return packet.payload
+
+    return lambda data, onward: to_ai(_with_payload(data, record), onward), to_caller
+
+
+def echoed() -> tuple[Impairment, Impairment]:
+    """The impairments of RTP to the AI, which hears the caller, and to the caller, who hears itself in the AI's place."""
+    said: deque[bytes] = deque(maxlen=_ECHO)
+
+    def keep(packet: Packet) -> bytes:
+        said.append(packet.payload)
+        return packet.payload
+
+    def again(packet: Packet) -> bytes:
+        return said.popleft() if said else sound.silence("PCMA" if packet.payload_type == _PCMA else "PCMU")[0]
+
+    return (
+        lambda data, onward: onward(_with_payload(data, keep)),
+        lambda data, onward: onward(_with_payload(data, again)),
+    )
+
+
+def _with_payload(data: bytes, make: Callable[[Packet], bytes]) -> bytes:
+    packet = Packet.parse(data)
+    if packet is None or packet.payload_type not in (_PCMU, _PCMA):
+        return data
+    payload = make(packet)
+    return bytes(Packet(packet.payload_type, packet.sequence, packet.timestamp, packet.ssrc, payload, packet.marker))

@@ -1,0 +1,172 @@
+"""The media of one call leg: its port, and the descriptions it received and sent (offer and answer, RFC 3264)."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from harness.sip import offer_answer
+from harness.sip.grammar import decimal
+from harness.sip.sdp import PCMA, PCMU, TELEPHONE_EVENT, Codec, Crypto, Description, Media, SdpError
+from harness.world.media.relay import Impairment, Relay
+from harness.world.media.rtp import RtpPort
+from harness.world.settings import RtcpSettings
+
+
+def is_event(codec: Codec) -> bool:
+    """Whether it carries digits (RFC 4733)."""
+    return codec.is_same(TELEPHONE_EVENT)
+
+
+def is_g711(codec: Codec) -> bool:
+    """Whether it is one of the two laws of G.711."""
+    return codec.is_same(PCMU) or codec.is_same(PCMA)
+
+
+def carried(codec: Codec) -> bool:
+    """Whether a platform that carries G.711 lets it through an offer."""
+    return is_g711(codec) or is_event(codec)
+
+
+def audio_of(description: Description) -> Media:
+    """The audio of a description. Raises `SdpError` when there is none."""
+    audio = description.audio
+    if audio is None:
+        raise SdpError("no audio in the session description")
+    return audio
+
+
+class LegMedia:
+    """An anchored leg's end of the media path. ``shown`` is the address its SDP names when that is not its own."""
+
+    def __init__(self, address: str, shown: str | None = None, rtcp: RtcpSettings | None = None) -> None:
+        self.rtcp = rtcp or RtcpSettings()
+        self.port = RtpPort(address, None if self.rtcp.reports == "none" else self.rtcp.interval_s)
+        self._shown = shown or address
+        self._session = random.getrandbits(31)
+        self._version = 0
+        self.remote: Description | None = None  #: what the peer said last
+        self.local: Description | None = None  #: what it was told last
+        # What follows from the two, worked out once and asked for with every packet:
+        self.codec: Codec | None = None  #: agreed on, with the peer's payload type
+        self.event: Codec | None = None  #: the format in which digits go to the peer
+        self.held = False  #: the peer has asked not to be sent anything
+        self.voice_types: frozenset[int] = frozenset()  #: payload types in which the peer may send sound
+        self.event_type: int | None = None  #: … and digits
+
+    def _changed(self) -> None:
+        self.held = self.remote is not None and self.remote.is_hold
+        if self.local is None:
+            return
+        ours = audio_of(self.local)
+        self.voice_types = frozenset(codec.payload_type for codec in ours.voice)
+        self.event_type = ours.telephone_event.payload_type if ours.telephone_event is not None else None
+        if self.remote is not None:
+            agreed = offer_answer.agreed(self.local, self.remote)
+            self.codec = agreed.codec if agreed is not None else None
+            self.event = audio_of(self.remote).telephone_event if self.event_type is not None else None
+
+    def learn(self, body: bytes) -> Description:
+        """Take the peer's description: the port sends there from now on. Raises `SdpError`."""
+        remote = Description.parse(body)
+        if not audio_of(remote).voice:
+            raise SdpError("no known codec in the session description")
+        self.remote = remote
+        where = remote.rtp
+        self.port.aim(*(where or ("0.0.0.0", 0)), _control_port(audio_of(remote)))
+        self._changed()
+        return remote
+
+    def pass_on(self, other: Description, wanted: Callable[[Codec], bool] = carried) -> bytes:
+        """Another party's description as this leg's own: same formats and direction, its own address.
+
+        Raises `SdpError` when nothing of it is wanted.
+        """
+        codecs = [codec for codec in audio_of(other).codecs if wanted(codec)]
+        if all(is_event(codec) for codec in codecs):
+            raise SdpError("no codec that this platform carries")
+        moved = other.with_codecs(codecs).with_rtp(self._shown, self.port.port)
+        audio = moved.audio
+        self._version += 1
+        origin = ("o", f"- {self._session} {self._version} IN IP4 {self._shown}")
+        return self._say(
+            Description(
+                tuple(origin if line[0] == "o" else line for line in moved.lines),
+                tuple(media if media is audio else media.rejected() for media in moved.media),
+            )
+        )
+
+    def pass_answer(self, other: Description) -> bytes:
+        """As :meth:`pass_on`, reduced to one codec and its digits: with several, each side may switch as it likes."""
+        chosen = next((codec for codec in audio_of(other).codecs if is_g711(codec)), None)
+        return self.pass_on(other, lambda codec: codec == chosen or is_event(codec))
+
+    def offer(self, codecs: Sequence[Codec] = (PCMU, PCMA, TELEPHONE_EVENT)) -> bytes:
+        """An offer of its own."""
+        self._version += 1
+        return self._say(
+            offer_answer.offer(self._shown, self.port.port, codecs, session_id=self._session, version=self._version)
+        )
+
+    def answer(self, body: bytes) -> bytes:
+        """Take an offer and answer it: its first G.711 codec, its digits. Raises `SdpError`, `NoAgreementError`."""
+        self._version += 1
+        answered = offer_answer.answer(
+            Description.parse(body), self._shown, self.port.port, session_id=self._session, version=self._version
+        )
+        self.learn(body)
+        return self._say(answered)
+
+    def again(self) -> bytes:
+        """The description sent last: for a peer that asks for an offer, or refreshes the session (RFC 4028)."""
+        return bytes(self.local) if self.local is not None else self.offer()
+
+    def restore(self, local: Description | None) -> None:
+        """Return to that description: the peer has refused the last one."""
+        self.local = local
+        self._changed()
+
+    def _say(self, description: Description) -> bytes:
+        self.local = description
+        self._changed()
+        return bytes(description)
+
+    def silent_for(self) -> float:
+        """Seconds since the last packet came."""
+        return time.monotonic() - self.port.last_received
+
+    def close(self) -> None:
+        """Give the port back."""
+        self.port.close()
+
+
+def couple(a: LegMedia, b: LegMedia, a_to_b: Impairment | None = None, b_to_a: Impairment | None = None) -> Relay:
+    """Relay media between two legs that have negotiated, each with the payload types of its own description."""
+    passed_on = "terminated" not in (a.rtcp.reports, b.rtcp.reports)
+    return Relay(a.port, b.port, _renumbering(a, b), _renumbering(b, a), a_to_b, b_to_a, reports=passed_on)
+
+
+def encrypted(description: bytes) -> bytes:
+    """The offer with SRTP and nothing else (RFC 4568)."""
+    offered = Description.parse(description)
+    audio = replace(audio_of(offered), protocol="RTP/SAVP").with_attribute("crypto", str(Crypto.fresh()))
+    return bytes(offered.with_audio(audio))
+
+
+def _renumbering(source: LegMedia, target: LegMedia) -> dict[int, int]:
+    # A peer numbers what it sends as we told it (RFC 3264 section 5.1), and expects what it told us.
+    if source.local is None or target.remote is None:
+        return {}
+    return {
+        codec.payload_type: same.payload_type
+        for codec in audio_of(source.local).codecs
+        for same in audio_of(target.remote).codecs
+        if codec.is_same(same)
+    }
+
+
+def _control_port(audio: Media) -> int | None:
+    # RFC 3605
+    return decimal((audio.attribute("rtcp") or "").partition(" ")[0], most=65535)

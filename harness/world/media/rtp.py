@@ -1,0 +1,263 @@
+"""RTP packets (RFC 3550), and a leg's pair of sockets for RTP and RTCP."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import itertools
+import random
+import socket
+import struct
+import time
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from harness.errors import ResourceError
+from harness.world.media import rtcp
+from harness.world.media.local import Address, local_network
+from harness.world.media.rtcp import Reporter
+
+FIRST_PORT, LAST_PORT = 10000, 59998  #: Synthflow's documented range of media ports
+_HEADER = struct.Struct("!BBHII")
+_LOOPBACK = "127."
+_dice = random.Random()
+
+# Ports are not reused soon: the last packets of a call that has ended must not reach the next one.
+_next_port = itertools.count(random.SystemRandom().randrange(0, LAST_PORT - FIRST_PORT, 2), 2)
+
+
+class Packet(NamedTuple):
+    """One RTP packet."""
+
+    payload_type: int
+    sequence: int
+    timestamp: int
+    ssrc: int
+    payload: bytes
+    marker: bool = False
+
+    @classmethod
+    def parse(cls, data: bytes) -> Packet | None:
+        """The packet; None when ``data`` is no RTP (RFC 3550 section 5.1 and appendix A.1)."""
+        if len(data) < _HEADER.size:
+            return None
+        first, second, sequence, timestamp, ssrc = _HEADER.unpack_from(data)
+        if first >> 6 != 2:
+            return None
+        begin = _HEADER.size + 4 * (first & 15)
+        if first & 0x10:
+            if len(data) < begin + 4:
+                return None
+            begin += 4 + 4 * int.from_bytes(data[begin + 2 : begin + 4], "big")
+        end = len(data)
+        if first & 0x20:
+            end -= data[-1]
+        if begin > end:
+            return None
+        return cls(second & 0x7F, sequence, timestamp, ssrc, data[begin:end], bool(second & 0x80))
+
+    def __bytes__(self) -> bytes:
+        second = self.payload_type | (0x80 if self.marker else 0)
+        return _HEADER.pack(0x80, second, self.sequence, self.timestamp, self.ssrc) + self.payload
+
+
+def with_payload_type(data: bytes, payload_type: int) -> bytes:
+    """The packet with another payload type, everything else untouched."""
+    return b"".join((data[:1], bytes((data[1] & 0x80 | payload_type,)), data[2:]))
+
+
+class _Continuity:
+    """Shifts the sequence numbers and timestamps of every source after the first, so that each follows on the last."""
+
+    def __init__(self) -> None:
+        self._source: bytes | None = None
+        self._shift: tuple[int, int] | None = None
+        self._last = b""  # the packet that went out last, and when that was
+        self._last_at = 0.0
+
+    def carry_on(self, data: bytes, now: float) -> bytes:
+        source = data[8:12]
+        if source != self._source:
+            if len(data) < _HEADER.size:
+                return data
+            self._begin(data, source, now)
+            data = self._shifted(data, marker=0x80)  # a new talkspurt
+        elif self._shift is not None:
+            data = self._shifted(data)
+        self._last, self._last_at = data, now
+        return data
+
+    def _begin(self, data: bytes, source: bytes, now: float) -> None:
+        self._source = source
+        if self._last:
+            _, _, sequence, timestamp, _ = _HEADER.unpack_from(data)
+            _, _, before, then, _ = _HEADER.unpack_from(self._last)
+            self._shift = (before + 1 - sequence, then + round((now - self._last_at) * 8000) - timestamp)
+
+    def _shifted(self, data: bytes, marker: int = 0) -> bytes:
+        if self._shift is None:
+            return data
+        first, second, sequence, timestamp, ssrc = _HEADER.unpack_from(data)
+        sequence, timestamp = (sequence + self._shift[0]) & 0xFFFF, (timestamp + self._shift[1]) & 0xFFFFFFFF
+        return _HEADER.pack(first, second | marker, sequence, timestamp, ssrc) + data[_HEADER.size :]
+
+
+class RtpPort:
+    """A leg's end of its media: RTP on an even port, RTCP on the next (RFC 3550 section 11).
+
+    It sends where SDP says, until packets come from elsewhere: then to their source (symmetric RTP, RFC 4961). The address
+    of the SDP wins over any other source, so what is left of another call cannot capture the leg.
+    """
+
+    def __init__(self, address: str, reports_every: float | None = None) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._rtp, self._rtcp = _open_pair(address)
+        self.address = address
+        self.port = int(self._rtp.getsockname()[1])
+        self._own = (address, self.port)
+        self._network = local_network()
+        self._network.ports[self._own] = self._take
+        self.remote: Address | None = None
+        self._control_remote: Address | None = None
+        self._announced: Address | None = None
+        self._settled = False
+        #: Gets each RTP packet, and each RTCP packet, that arrives.
+        self.on_packet: Callable[[bytes], None] | None = None
+        self.on_control: Callable[[bytes], None] | None = None
+        self.received = self.sent = 0
+        self._outgoing = _Continuity()
+        self._reporter = Reporter(f"{self.port}@{address}") if reports_every else None
+        self._every = reports_every or 0.0
+        self._report_due: asyncio.TimerHandle | None = None
+        #: Whether its peer's RTCP goes on to somebody else, who answers it: then it says nothing itself.
+        self.passes_reports_on = False
+        self.last_received = time.monotonic()
+        self._loop.add_reader(self._rtp.fileno(), self._read)
+        self._loop.add_reader(self._rtcp.fileno(), self._read_control)
+
+    def aim(self, address: str, port: int, control_port: int | None = None) -> None:
+        """Send to the address that the peer's SDP names; nowhere at port 0, or an address outside this machine."""
+        announced = (address, port) if port and address.startswith(_LOOPBACK) else None
+        if announced == self._announced and announced is not None:
+            return
+        self._announced = self.remote = announced
+        self._control_remote = (address, control_port or port + 1) if announced else None
+        self._settled = False
+
+    def send(self, data: bytes) -> None:
+        """Send a packet, if it is known where to; what the network does not take is lost, as RTP is.
+
+        Whoever the packets come from, their sequence goes on: an SBC's leg is one stream to its peer (RFC 3550 section
+        7.1 has translators care for that), and a jump would count as loss with peers that do not look at the SSRC.
+        """
+        remote = self.remote
+        if remote is None:
+            return
+        self.sent += 1
+        now = time.monotonic()
+        data = self._outgoing.carry_on(data, now)
+        if self._reporter is not None:
+            self._reporter.sent(data, now)
+            if self._report_due is None:
+                self._begin_to_report()
+        if remote in self._network.ports:
+            self._network.carry(remote, data, self._own)
+        else:
+            _send(self._rtp, data, remote)
+
+    def send_control(self, data: bytes) -> None:
+        """Send an RTCP packet."""
+        if self._control_remote is not None:
+            _send(self._rtcp, data, self._control_remote)
+
+    def _begin_to_report(self) -> None:
+        first = rtcp.interval(self._every / 2, _dice)  # RFC 3550 section 6.2
+        self._report_due = self._loop.call_later(first, self._report)
+
+    def _report(self) -> None:
+        if self._reporter is None or self.closed:
+            return
+        if not self.passes_reports_on:
+            self.send_control(self._reporter.report(time.monotonic()))
+        self._report_due = self._loop.call_later(rtcp.interval(self._every, _dice), self._report)
+
+    @property
+    def closed(self) -> bool:
+        """Whether its sockets are closed."""
+        return self._rtp.fileno() < 0
+
+    def close(self) -> None:
+        """Close the sockets."""
+        self.on_packet = self.on_control = None
+        self._network.ports.pop(self._own, None)
+        if self._report_due is not None:
+            self._report_due.cancel()
+        for sock in (self._rtp, self._rtcp):
+            if sock.fileno() >= 0:
+                self._loop.remove_reader(sock.fileno())
+                sock.close()
+
+    def _read(self) -> None:
+        # One packet: what else is there makes the loop call again, after others have had their turn.
+        try:
+            data, source = self._rtp.recvfrom(2048)
+        except OSError:  # nothing there, or the ICMP answer to something sent
+            return
+        self._take(data, source)
+
+    def _take(self, data: bytes, source: Address) -> None:
+        if source != self.remote and not self._latch(source):
+            return
+        if not self._settled:
+            self._settled = source == self._announced
+        self.received += 1
+        self.last_received = now = time.monotonic()
+        if self._reporter is not None:
+            self._reporter.received(data, now)
+            if self._report_due is None:
+                self._begin_to_report()
+        if self.on_packet is not None:
+            self.on_packet(data)
+
+    def _latch(self, source: Address) -> bool:
+        if self._settled:
+            return False
+        self.remote = source
+        self._control_remote = (source[0], source[1] + 1)
+        return True
+
+    def _read_control(self) -> None:
+        try:
+            data, _ = self._rtcp.recvfrom(2048)
+        except OSError:
+            return
+        if self._reporter is not None:
+            self._reporter.control(data, time.monotonic())
+        if self.on_control is not None:
+            self.on_control(data)
+
+
+def _send(sock: socket.socket, data: bytes, remote: Address) -> None:
+    with contextlib.suppress(OSError):
+        sock.sendto(data, remote)
+
+
+def _open_pair(address: str) -> tuple[socket.socket, socket.socket]:
+    span: Final = LAST_PORT - FIRST_PORT
+    for _ in range(0, span, 2):
+        port = FIRST_PORT + next(_next_port) % span
+        pair: list[socket.socket] = []
+        try:
+            for number in (port, port + 1):
+                sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+                pair.append(sock)
+                sock.bind((address, number))
+        except OSError as error:
+            for sock in pair:
+                sock.close()
+            if error.errno == errno.EADDRINUSE:
+                continue
+            raise ResourceError(f"no RTP socket on {address}: {error.strerror}") from error
+        return pair[0], pair[1]
+    raise ResourceError(f"no free pair of RTP ports on {address}")

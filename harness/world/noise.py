@@ -1,0 +1,127 @@
+"""Noise around a tenant, as its settings say: strangers who try the phones or call the numbers, and a process that stands still."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import secrets
+import socket
+import time
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from typing import Any, Final
+
+from harness.sip.digest import Credentials
+from harness.sip.grammar import SipSyntaxError
+from harness.sip.uri import NameAddr, Uri
+from harness.world.audit import Audit
+from harness.world.media import sound
+from harness.world.media.leg import LegMedia
+from harness.world.media.local import Address
+from harness.world.media.player import Player
+from harness.world.media.ticker import Ticker
+from harness.world.settings import NoiseSettings
+from harness.world.wire.agent import UserAgent
+from harness.world.wire.content import sdp_of
+from harness.world.wire.ends import CallFailedError
+from harness.world.wire.transport import Hop
+
+#: A stranger's number and account at the carrier.
+STRANGER: Final = Credentials("+13035550177", secrets.token_urlsafe(12))
+_METHODS: Final = ("INVITE", "REGISTER", "OPTIONS")
+_SCAN: Final = (
+    "{method} sip:100@{to} SIP/2.0\r\nVia: SIP/2.0/UDP {here};branch=z9hG4bK-{number};rport\r\nMax-Forwards: 70\r\n"
+    "From: <sip:100@{here}>;tag={number}\r\nTo: <sip:100@{to}>\r\nCall-ID: scan-{number}@{here}\r\nCSeq: 1 {method}\r\n"
+    "Contact: <sip:100@{here}>\r\nUser-Agent: friendly-scanner\r\nContent-Type: application/sdp\r\n"
+    "Content-Length: {length}\r\n\r\n{body}"
+)
+_RINGS_S, _STAYS_S = 20.0, 3.0
+
+
+class Noise:
+    """Of one tenant. ``phones`` gives the UDP ports of the harness's phones, ``numbers`` are those of the platform."""
+
+    def __init__(
+        self,
+        audit: Audit,
+        ticker: Ticker,
+        ua: UserAgent,
+        carrier: Hop,
+        phones: Callable[[], Iterable[Address]],
+        numbers: Sequence[str],
+    ) -> None:
+        self._audit = audit
+        self._ticker = ticker
+        self._ua = ua
+        self._address = ua.listening[0].address
+        self._carrier = carrier
+        self._phones = phones
+        self._numbers = itertools.cycle(numbers)
+        self._tasks: list[asyncio.Task[Any]] = []
+
+    def make(self, asked: NoiseSettings) -> None:
+        """Make this noise from now on, and no other; strangers' calls that are up go on."""
+        for task in self._tasks:
+            task.cancel()
+        self._tasks.clear()
+        if asked.scans_per_s:
+            self._begin(self._scan(asked.scans_per_s), "scans")
+        if asked.strangers_every_s:
+            self._begin(self._call_in_turn(asked.strangers_every_s), "strangers")
+        if asked.stands_still_s:
+            self._begin(_stand_still(asked.stands_still_s, asked.stands_still_every_s), "stands still")
+
+    def _begin(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        self._tasks.append(self._audit.spawn(work, f"noise: {name}"))
+
+    async def _scan(self, per_s: float) -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as sock:
+            sock.bind((self._address, 0))
+            for number in itertools.count():
+                await asyncio.sleep(1 / per_s)
+                if phones := list(self._phones()):
+                    _try(sock, _METHODS[number % len(_METHODS)], phones[number // len(_METHODS) % len(phones)], number)
+
+    async def _call_in_turn(self, every_s: float) -> None:
+        while True:
+            number = next(self._numbers)
+            self._audit.spawn(self._call(number), f"a stranger calls {number}")
+            await asyncio.sleep(every_s)
+
+    async def _call(self, number: str) -> None:
+        """Call it, and talk for a while if somebody answers."""
+        hop = self._carrier
+        media = LegMedia(self._address)
+        call = self._ua.invite(
+            Uri("sip", number, hop.address, hop.port),
+            from_=NameAddr(Uri("sip", STRANGER.username, hop.address)),
+            hop=hop,
+            sdp=media.offer(),
+            credentials=STRANGER,
+        )
+        try:
+            media.learn(sdp_of(await call.wait_answered(_RINGS_S)) or b"")
+            player = Player(self._ticker, media, sound.somebody)
+            with contextlib.suppress(TimeoutError):
+                await call.wait_ended(_STAYS_S)
+            player.stop()
+        except (CallFailedError, TimeoutError, SipSyntaxError):
+            pass
+        finally:
+            call.hangup()
+            media.close()
+
+
+def _try(sock: socket.socket, method: str, phone: Address, number: int) -> None:
+    host, port = sock.getsockname()
+    body = f"v=0\r\no=- 1 1 IN IP4 {host}\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0\r\nm=audio 40000 RTP/AVP 0\r\n"
+    to, here = f"{phone[0]}:{phone[1]}", f"{host}:{port}"
+    text = _SCAN.format(method=method, to=to, here=here, number=number, length=len(body), body=body)
+    with contextlib.suppress(OSError):
+        sock.sendto(text.encode(), phone)
+
+
+async def _stand_still(seconds: float, every_s: float) -> None:
+    while True:
+        await asyncio.sleep(every_s)
+        time.sleep(seconds)  # noqa: ASYNC251  # the whole process, as on a machine that is too busy

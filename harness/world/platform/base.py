@@ -1,0 +1,221 @@
+"""What every contact-centre platform of this world has; `talkdesk` and `gladly` add their own behaviour."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Final
+
+from harness.deployment import Deployment, PhoneEntry, Timings
+from harness.sip.identity import national
+from harness.sip.uri import Uri
+from harness.world.audit import Audit
+from harness.world.faults import Fault, Faults
+from harness.world.identity import Caller
+from harness.world.legs import Headers, LegTarget, WireLeg
+from harness.world.media.leg import LegMedia
+from harness.world.media.ticker import Ticker
+from harness.world.platform.announcements import SOMEBODY
+from harness.world.platform.routed import RoutedCall
+from harness.world.platform.routes import LineRoute, Routes
+from harness.world.platform.trunk import Termination
+from harness.world.registrar import Registrar
+from harness.world.settings import CurrentSettings, ExternalSettings, GroupSettings
+from harness.world.wire.agent import UserAgent
+from harness.world.wire.transport import Hop, TransportName
+
+#: A report is of the last days, a world of some minutes.
+_LANDINGS_KEPT: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Landed:
+    """A group that a call rang, as a platform's report of its calls would list it."""
+
+    at: float  #: epoch seconds
+    call: str
+    line: str | None
+    group: str
+    caller: str
+
+
+class Platform:
+    """The SBC and what stands behind it; `reception` takes its calls."""
+
+    #: Over what its SBC talks to the carrier and to agents' phones, the preferred one first.
+    transports: ClassVar[tuple[TransportName, ...]]
+
+    def __init__(
+        self,
+        deployment: Deployment,
+        timings: Timings,
+        faults: Faults,
+        audit: Audit,
+        ticker: Ticker,
+        ua: UserAgent,
+        terminations: Mapping[str, Termination],
+        agent_passwords: Mapping[str, str],
+        media_address: str,
+        nobody: str,
+        settings: CurrentSettings,
+    ) -> None:
+        self.name: Final = deployment.integration
+        self.deployment = deployment
+        self.domain = deployment.platform.domain
+        self.region = deployment.region
+        self.lines = deployment.lines
+        self.ring_timeout = timings.ring_timeout_s
+        self.faults = faults
+        self.audit = audit
+        self.ticker = ticker
+        self.ua = ua
+        self.terminations = terminations
+        self.settings = settings
+        self.media_address = media_address
+        self.nobody = nobody  #: an address where nobody is
+        self.routes = Routes(deployment, faults)
+        self.registrar = Registrar(self.domain, agent_passwords)
+        self.calls: set[RoutedCall] = set()
+        self.landings: deque[Landed] = deque(maxlen=_LANDINGS_KEPT)  #: for its own report, the newest last
+        self.carrier: Hop | None = None
+        self.announcements: UserAgent | None = None  #: answers with the platform's own voice …
+        self.to_announcements: UserAgent | None = None  #: … and is called from here
+        self._subscribers: frozenset[str] = frozenset()
+        ua.on("REGISTER", self.registrar.handle)
+
+    def connect_carrier(self, hop: Hop, subscribers: frozenset[str]) -> None:
+        """Where calls to ``subscribers`` leave for the public network, and come from."""
+        self.carrier = hop
+        self._subscribers = subscribers
+
+    def anchored(self, shown: str | None = None) -> LegMedia:
+        """A new leg's media."""
+        return LegMedia(self.media_address, shown, self.settings.now.rtcp)
+
+    # --- where calls go ----------------------------------------------------------------------------
+
+    def is_outside(self, number: str) -> bool:
+        """Whether the number is reached over the public network."""
+        return number in self._subscribers
+
+    def outside(
+        self, number: str, caller: Caller, headers: Headers, external: ExternalSettings | None = None
+    ) -> LegTarget:
+        """Where a number of the public network is reached; ``external`` says how an agent's is called."""
+        assert self.carrier is not None
+        external = external or ExternalSettings()
+        uri = Uri("sip", national(number) if external.national else number, self.carrier.address, self.carrier.port)
+        if self.carrier.transport != "udp":
+            uri = uri.with_param("transport", self.carrier.transport)
+        return LegTarget(
+            peer=number,
+            ua=self.ua,
+            uri=uri,
+            hop=self.carrier,
+            from_=caller.from_(self.domain),
+            headers=[*headers, *caller.asserted(self.domain)],
+            make_media=self.anchored,
+            accept=(external.accept, external.accept_within_s) if external.accept else None,
+        )
+
+    def announcement(self, user: str, call: RoutedCall) -> LegTarget:
+        """Where an announcement of the platform is reached."""
+        assert self.announcements is not None
+        assert self.to_announcements is not None
+        listen = self.announcements.local("udp")
+        return LegTarget(
+            peer=user,
+            ua=self.to_announcements,
+            uri=Uri("sip", user, listen.address, listen.port),
+            hop=Hop("udp", listen.address, listen.port),
+            from_=call.caller.from_(self.domain),
+            make_media=self.anchored,
+        )
+
+    def ringing(self, group: str) -> GroupSettings:
+        """How a group rings."""
+        return self.settings.now.group(group, self.deployment.groups[group])
+
+    def agents(self, group: str, call: RoutedCall, toward: WireLeg, headers: Headers) -> list[LegTarget]:
+        """Where a group's agents are reached: phones of those who are logged in, and numbers of the public network."""
+        if self.faults.on(Fault.GROUP_ANSWERED_BY_OTHERS, call.line):
+            return [self.announcement(SOMEBODY, call)]
+        declared = self.deployment.groups[group]
+        self._note_landing(group, call)
+        if not declared.agents and not declared.empty:
+            return [self.announcement(SOMEBODY, call)]  # people who have no phone of the harness
+        settings = self.ringing(group)
+        found: list[LegTarget] = []
+        for name in declared.agents:
+            phone = self.deployment.phones[name]
+            if name in settings.away:
+                continue
+            if phone.number is not None:
+                external = settings.external or _external(phone)
+                found.append(self._external_agent(phone.number, external, call, headers))
+                continue
+            found += [
+                LegTarget(
+                    peer=f"agent {phone.aor_user}",
+                    ua=self.ua,
+                    uri=binding.contact,
+                    hop=binding.hop,
+                    flow=binding.flow,
+                    from_=call.agent_caller().from_(self.domain),
+                    headers=[*headers, *self.headers_to_agent(call, toward)],
+                    make_media=call.anchored,
+                )
+                for binding in self.registrar.bindings(phone.aor_user)
+            ]
+        return found
+
+    def _note_landing(self, group: str, call: RoutedCall) -> None:
+        if not any(known.call == call.name and known.group == group for known in self.landings):
+            self.landings.append(Landed(time.time(), call.name, call.line, group, call.agent_caller().number))
+
+    def _external_agent(self, number: str, external: ExternalSettings, call: RoutedCall, headers: Headers) -> LegTarget:
+        caller = call.agent_caller()
+        if external.shows == "platform":
+            caller = caller.showing(self.number_shown(call))
+        return self.outside(number, caller, headers, external)
+
+    def group_for(self, name: str, headers: Headers, line: str | None) -> str | None:
+        """The group that a transfer to group ``name`` reaches; None for nobody."""
+        return self.routes.group_behind(name, line)
+
+    def headers_to_ai(self, call: RoutedCall, route: LineRoute) -> Headers:
+        """The platform's own headers on the INVITE to the AI."""
+        return []
+
+    def headers_to_agent(self, call: RoutedCall, toward: WireLeg) -> Headers:
+        """The platform's own headers on the INVITE to an agent."""
+        return []
+
+    def takes(self, dialled: str, number: str) -> bool:
+        """Whether the carrier knows the number in the form that was dialled."""
+        route = self.routes.find(number)
+        line = route.name if isinstance(route, LineRoute) else route.line if route is not None else None
+        return dialled.startswith("+") or not self.faults.on(Fault.NATIONAL_FORM_REFUSED, line)
+
+    def line_of_call(self, call_id: str) -> str | None:
+        """The line whose call has a leg with that Call-ID."""
+        return next((call.line for call in self.calls for leg in call if leg.call.call_id == call_id), None)
+
+    # --- what the calls ask ------------------------------------------------------------------------
+
+    def line_behind(self, termination: Termination) -> str | None:
+        """The line whose call the AI is transferring, where only one can be meant."""
+        lines = {call.line for call in termination.in_use}
+        return lines.pop() if len(lines) == 1 else None
+
+    def number_shown(self, call: RoutedCall) -> str:
+        """The number that is shown where one of the platform's own is: that which was called, else the line's first."""
+        numbers = self.deployment.numbers_of_line(call.line or next(iter(self.lines)))
+        return call.called or next(iter(numbers.values()))
+
+
+def _external(phone: PhoneEntry) -> ExternalSettings:
+    """How an agent at a telephone number is called: a platform that may show any number shows one of its own."""
+    return ExternalSettings(shows="original" if phone.shows == "original" else "platform", accept=phone.accept)

@@ -1,0 +1,412 @@
+"""One call through the platform's SBC: menu, AI, fallback, transfer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from harness.sip.identity import national
+from harness.sip.uri import NameAddr, Uri
+from harness.world.b2bua import x_headers
+from harness.world.faults import Fault
+from harness.world.identity import ANONYMOUS, Caller
+from harness.world.legs import Headers, LegRefusedError, LegSdp, LegTarget, WireLeg
+from harness.world.media import impairments, sound
+from harness.world.media.leg import LegMedia, is_event
+from harness.world.media.player import Player
+from harness.world.media.relay import Impairment
+from harness.world.numbering import number_of, unassigned_number
+from harness.world.platform.announcements import CLOSED, VOICEMAIL
+from harness.world.platform.base import Platform
+from harness.world.platform.groups import ring_group
+from harness.world.platform.ivr import Menu
+from harness.world.platform.media_faults import faulty_offer, impairments_with_ai
+from harness.world.platform.routed import RoutedCall
+from harness.world.platform.routes import GroupRoute, LineRoute
+from harness.world.platform.trunk import Termination
+from harness.world.wire.ends import End, How
+from harness.world.wire.incoming import IncomingCall
+from harness.world.wire.indialog import InDialogRequest, ReferRequest
+
+AI: Final = "ai"
+_RING_SECONDS = 120.0
+#: So long RTP between caller and agent gets through where it then stops: enough for each to hear the other.
+_SOON_S = 0.7
+_KEPT_SECONDS = 8.0  # a leg whose other side is gone, and was not told, ends by the platform's own clearing
+_PRIVATE_ADDRESS = "10.0.0.10"
+
+
+class PlatformCall(RoutedCall):
+    """A call that came in: from the carrier, or (``termination``) over a trunk from the AI."""
+
+    def __init__(
+        self, platform: Platform, incoming: IncomingCall | None, name: str, termination: Termination | None = None
+    ) -> None:
+        super().__init__(name, platform.audit, platform.calls)
+        self.platform = platform
+        self.incoming = incoming
+        self.termination = termination
+        self._menu: Menu | None = None
+        self._transferred = False
+
+    # --- routing -----------------------------------------------------------------------------------
+
+    async def run(self, first: WireLeg) -> None:
+        """Find out where the called number leads, and go there."""
+        call, platform = self.incoming, self.platform
+        assert call is not None
+        if call.offer is not None:
+            first.media.learn(call.offer)
+        call.progress(100)
+        self.caller = Caller.of(call.request, platform.region, asserted=True)
+        number = number_of(call.request.uri, platform.region)
+        route = (
+            platform.routes.find(number or "")
+            if self.termination is None
+            else platform.routes.from_ai(call.request.uri)
+        )
+        self.called = number if self.termination is None and route is not None else None
+        if isinstance(route, GroupRoute):
+            await self._from_outside_to_group(first, route)
+        elif isinstance(route, LineRoute) and self.termination is None:
+            self.name = f"{platform.name} {route.name} {call.call_id}"
+            if await self._goes_in(first, route):
+                await self.to_ai(first, route, x_headers(call.request))
+        elif number and platform.is_outside(number):
+            await self.dial(platform.outside(number, self.caller, x_headers(call.request)), first, _RING_SECONDS)
+        else:
+            raise LegRefusedError(404)
+
+    async def _from_outside_to_group(self, first: WireLeg, route: GroupRoute) -> None:
+        assert self.incoming is not None
+        if route.line is not None:
+            self.line = route.line
+            if await self._is_closed(first, route.line):
+                return
+            await self._give_notice(first, self.platform.lines[route.line].announcement_s)
+        if self.termination is not None:
+            self._transferred = True
+            self.line = self.platform.line_behind(self.termination)
+            numbers = self.platform.deployment.numbers_of_line(self.line) if self.line else {}
+            self.called = numbers.get(self.termination.trunk.name)
+        headers = x_headers(self.incoming.request)
+        leg = await self.ring_group(self.platform.group_for(route.name, headers, self.line), first, headers)
+        self.connect(leg, first)
+
+    async def _goes_in(self, first: WireLeg, route: LineRoute) -> bool:
+        """Go through hours, announcement and menus; return False when the call has been handled by then."""
+        self.line = route.name
+        if await self._is_closed(first, route.name):
+            return False
+        if self.platform.settings.now.line(route.name).answers_first or self._wrong(Fault.ANSWERS_FIRST):
+            await self._answered(first)
+        await self._give_notice(first, route.line.announcement_s)
+        if route.line.press is not None:
+            await self._choose(first, route.line.press)
+        return True
+
+    async def to_ai(self, first: WireLeg, route: LineRoute, headers: Headers) -> None:
+        """Connect to the AI, or to the group that takes over for it."""
+        self.line = route.name
+        routes = self.platform.routes
+        if self._wrong(Fault.ROUTE_MISSING):
+            group = routes.own_agents(route)
+        else:
+            try:
+                await self._dial_ai(first, route, headers)
+                return
+            except LegRefusedError:
+                group = routes.fallback(route)
+                if group is None:
+                    raise
+        if group is None:
+            raise LegRefusedError(480)
+        self.connect(await self.ring_group(group, first, headers), first)
+
+    async def _choose(self, first: WireLeg, digits: str) -> None:
+        media = await self._answered(first)
+        self._menu = Menu(media, self.platform.ticker)
+        try:
+            for digit in digits:
+                await self._menu.wait_for(digit)
+        finally:
+            self._menu = None
+
+    async def _answered(self, first: WireLeg) -> LegMedia:
+        """The caller's leg, answered by the platform itself unless it has been answered already."""
+        call, media = first.call, first.media
+        assert isinstance(media, LegMedia)
+        if isinstance(call, IncomingCall) and call.state == "early":
+            if call.offer is not None:
+                call.answer(media.answer(call.offer))
+            else:
+                call.answer(media.offer())
+                if await call.wait_acked() and call.remote_sdp is not None:
+                    media.learn(call.remote_sdp)
+        return media
+
+    async def _is_closed(self, first: WireLeg, line: str) -> bool:
+        """Whether the number is out of its hours; the call has then been handled."""
+        settings, deployment = self.platform.settings.now.line(line), self.platform.deployment
+        if deployment.is_open(line) if settings.open is None else settings.open:
+            return False
+        group = settings.closed_group or deployment.lines[line].closed
+        if group is not None:
+            self.connect(await self.ring_group(group, first, []), first)
+        else:
+            await self.dial(self.platform.announcement(CLOSED, self), first, _RING_SECONDS)
+        return True
+
+    async def _give_notice(self, first: WireLeg, seconds: float) -> None:
+        """Answer, and play an announcement or a recording notice."""
+        if not seconds:
+            return
+        player = Player(self.platform.ticker, await self._answered(first), sound.notice)
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            player.stop()
+
+    async def _dial_ai(self, first: WireLeg, route: LineRoute, headers: Headers) -> None:
+        trunk = self.platform.routes.trunk(route)
+        if trunk is None:
+            raise LegRefusedError(503, "The routing names a trunk that does not exist")
+        termination = self.platform.terminations[trunk.name]
+        if termination.is_full(route.name):
+            raise LegRefusedError(503, "The trunk carries no more calls")
+        termination.in_use.add(self)
+        try:
+            timeout = self.platform.routes.ring_timeout(route, self.platform.ring_timeout)
+            leg = await self._with_ringback(first, self.dial(self._ai(termination, route, headers), first, timeout))
+        except BaseException:
+            termination.in_use.discard(self)
+            raise
+        self.audit.spawn(self._release(termination, leg), f"{self.name} trunk")
+
+    async def _release(self, termination: Termination, leg: WireLeg) -> None:
+        await leg.call.wait_ended()
+        termination.in_use.discard(self)
+
+    async def _with_ringback(
+        self, first: WireLeg, dial: Awaitable[WireLeg], plays: Callable[[str], sound.Frames] = sound.ringback
+    ) -> WireLeg:
+        """A caller who has been answered already hears it ring from us; one who is still with the AI keeps hearing that.
+
+        Nothing here mixes, and two streams at once would be heard as loss.
+        """
+        player = None
+        if first.is_up and self.other(first) is None and isinstance(first.media, LegMedia):
+            player = Player(self.platform.ticker, first.media, plays)
+        try:
+            return await dial
+        finally:
+            if player is not None:
+                player.stop()
+
+    # --- targets -----------------------------------------------------------------------------------
+
+    def _ai(self, termination: Termination, route: LineRoute, headers: Headers) -> LegTarget:
+        platform, trunk = self.platform, termination.trunk
+        in_the_clear = route.line.plaintext or self._wrong(Fault.TLS_NOT_APPENDED)
+        ua, hop = termination.next_hop(
+            route.name, other_host=None if route.line.reachable else platform.nobody, in_the_clear=in_the_clear
+        )
+        uri = Uri("sip", platform.routes.assistant_did(route), hop.address, hop.port)
+        if hop.transport != "udp":
+            uri = uri.with_param("transport", hop.transport)
+        passed_on = [] if self._wrong(Fault.X_HEADERS_STRIPPED) else headers
+        asserted = [] if self._wrong(Fault.PAI_STRIPPED) else self.caller.asserted(platform.domain)
+        return LegTarget(
+            peer=AI,
+            ua=ua,
+            uri=uri,
+            hop=hop,
+            from_=self._from_to_ai(route),
+            headers=[*passed_on, *asserted, *platform.headers_to_ai(self, route)],
+            credentials=termination.credentials if trunk.authentication == "digest" else None,
+            make_media=self._ai_media,
+            make_offer=faulty_offer(self._wrong, self.offer),
+        )
+
+    def _from_to_ai(self, route: LineRoute) -> NameAddr:
+        domain, caller = self.platform.domain, self.caller
+        if self._wrong(Fault.FROM_ANONYMOUS):
+            return ANONYMOUS
+        if self._wrong(Fault.FROM_TRUNK_DID):
+            return caller.showing(route.did).from_(domain)
+        if self._wrong(Fault.FROM_NATIONAL) and caller.number.startswith("+"):
+            return NameAddr(Uri("sip", national(caller.number), domain))
+        if self._wrong(Fault.FROM_OTHER_NUMBER):
+            return caller.showing(unassigned_number(self.platform.deployment)).from_(domain)
+        return caller.from_(domain)
+
+    def agent_caller(self) -> Caller:
+        """The number that an agent is shown."""
+        lost = Fault.CALLER_ID_LOST_ON_TRANSFER if self._transferred else Fault.CALLER_ID_LOST_ON_FALLBACK
+        return self.caller.showing(self.platform.number_shown(self)) if self._wrong(lost) else self.caller
+
+    async def ring_group(
+        self, name: str | None, toward: WireLeg, headers: Headers, on_ringing: Callable[[int, str], None] | None = None
+    ) -> WireLeg:
+        """Ring the agents of a group for ``toward``, as the group does. Raises `LegRefusedError`."""
+        if name is None:
+            raise LegRefusedError(480, "The number leads to no group")
+        platform, group = self.platform, self.platform.ringing(name)
+        if group.queue_s:
+            await self._answered(toward)
+
+        def logged_in() -> list[LegTarget]:
+            return platform.agents(name, self, toward, headers)
+
+        ringing = ring_group(self, group, logged_in, toward, platform.ticker, on_ringing)
+        try:
+            return await self._with_ringback(toward, ringing, sound.music if group.queue_s else sound.ringback)
+        except LegRefusedError:
+            if not group.voicemail:
+                raise
+        return await self.ring(platform.announcement(VOICEMAIL, self), toward, _RING_SECONDS)
+
+    # --- media -------------------------------------------------------------------------------------
+
+    def anchored(self) -> LegMedia:
+        """A new leg's media."""
+        return self.platform.anchored()
+
+    def _ai_media(self) -> LegMedia:
+        private = _PRIVATE_ADDRESS if self._wrong(Fault.SDP_PRIVATE_ADDRESS) else None
+        return self.platform.anchored(private)
+
+    def offer(self, media: LegSdp, toward: WireLeg) -> bytes:
+        """The other leg's offer; once a codec was agreed with it, only that one, as nothing is transcoded."""
+        assert isinstance(media, LegMedia)
+        assert isinstance(toward.media, LegMedia)
+        if toward.media.remote is None:
+            return media.offer()
+        agreed = toward.media.codec
+        if agreed is None:
+            return media.pass_on(toward.media.remote)
+        return media.pass_on(toward.media.remote, lambda codec: codec.is_same(agreed) or is_event(codec))
+
+    def answer(self, toward: WireLeg, leg: WireLeg) -> bytes:
+        """The new leg's answer, unless the caller's side is to have another G.711 law."""
+        media = toward.media
+        assert isinstance(media, LegMedia)
+        if media.local is None and media.remote is not None and self._wrong(Fault.G711_ONE_SIDE):
+            return media.answer(bytes(media.remote))
+        return super().answer(toward, leg)
+
+    def impairments_between(self, a: WireLeg, b: WireLeg) -> tuple[Impairment | None, Impairment | None]:
+        """The impairments that the faults of this line cause, and the network's own delay."""
+        faulty = self._faults_between(a, b) if self.platform.faults else (None, None)
+        noise = self.platform.settings.now.noise
+        if not noise.rtp_delay_s and not noise.rtp_jitter_s:
+            return faulty
+        forward, back = (impairments.delayed(noise.rtp_delay_s, noise.rtp_jitter_s, each) for each in faulty)
+        return forward, back
+
+    def _faults_between(self, a: WireLeg, b: WireLeg) -> tuple[Impairment | None, Impairment | None]:
+        if AI in (a.peer, b.peer):
+            to_ai, to_caller = impairments_with_ai(self._wrong)
+            return (to_ai, to_caller) if b.peer == AI else (to_caller, to_ai)
+        if self._transferred and self._wrong(Fault.TRANSFER_NO_AUDIO):
+            return impairments.blocked, impairments.blocked
+        if self._wrong(Fault.AGENT_AUDIO_STOPS):
+            return impairments.blocked_after(_SOON_S), impairments.blocked_after(_SOON_S)
+        return None, None
+
+    def passes_on(self, leg: WireLeg, end: End) -> bool:
+        """Whether the end of ``leg`` ends the others."""
+        if end.by != "remote" or end.how is not How.BYE:
+            return True
+        kinds = {AI: Fault.AI_HANGUP_KEPT, "caller": Fault.CALLER_HANGUP_KEPT}
+        if not self._wrong(kinds.get(leg.peer, Fault.AGENT_HANGUP_KEPT)):
+            return True
+        self.audit.spawn(self._release_in_the_end(), f"{self.name} kept")
+        return False
+
+    async def _release_in_the_end(self) -> None:
+        await asyncio.sleep(_KEPT_SECONDS)
+        for leg in self:
+            leg.call.hangup()
+
+    # --- what the legs ask for ---------------------------------------------------------------------
+
+    async def on_info(self, leg: WireLeg, request: InDialogRequest) -> None:
+        """Hand digits to the menu, otherwise to the other leg."""
+        if self._menu is not None:
+            self._menu.info(request)
+        else:
+            await super().on_info(leg, request)
+
+    async def on_refer(self, leg: WireLeg, request: ReferRequest, target: NameAddr) -> None:
+        """Carry out a transfer, or pass it on where the line says so."""
+        if self._wrong(Fault.TRUNK_INACTIVE):
+            request.respond(503, "Trunk inactive")
+        elif self._wrong(Fault.REFER_REJECTED):
+            request.respond(403, "Transfers are not allowed")
+        elif self._wrong(Fault.REFER_NEVER_NOTIFIED):
+            request.respond(202)
+        elif self._wrong(Fault.REFER_ACCEPTED_THEN_FAILED):
+            await request.accept_refer().notify(486)
+        elif self.other(leg) is None:
+            request.respond(480)
+        elif target.uri.header("Replaces") is not None:
+            request.respond(501, "Attended transfers are not offered")
+        elif leg.peer == AI and self._passes_refers_on():
+            self._transferred = True
+            await self.pass_refer_on(leg, request, target)
+        else:
+            await self._transfer(leg, request, target.uri)
+
+    def _passes_refers_on(self) -> bool:
+        declared = self.line is not None and self.platform.lines[self.line].refer == "passed-on"
+        return declared != self._wrong(Fault.REFER_OTHER_WAY)
+
+    async def _transfer(self, leg: WireLeg, request: ReferRequest, target: Uri) -> None:
+        other = self.other(leg)
+        assert other is not None
+        notifier = request.accept_refer()
+        headers = [pair for pair in target.headers if pair[0].lower().startswith("x-")]
+        self.leaving.add(leg)  # from now on the referrer may hang up without ending the call
+        self._transferred = True
+
+        def ringing(status: int, reason: str) -> None:
+            if status == 180:
+                self.audit.spawn(notifier.notify(180), f"{self.name} NOTIFY")
+
+        try:
+            new = await self._reach(target, other, headers, ringing)
+        except LegRefusedError as error:
+            self._transferred = False
+            await notifier.notify(error.status, error.reason)
+            if leg in self.legs:
+                self.leaving.discard(leg)  # the caller is back with who wanted to be rid of it
+            else:
+                other.call.hangup()
+            return
+        if other.call.state == "ended":
+            new.call.hangup()
+            await notifier.notify(487)
+            return
+        self.connect(new, other)
+        await notifier.notify(200)
+        if not self._wrong(Fault.AI_LEG_LEFT_BEHIND) and leg.is_up:
+            leg.call.hangup()
+
+    async def _reach(
+        self, target: Uri, toward: WireLeg, headers: Headers, on_ringing: Callable[[int, str], None]
+    ) -> WireLeg:
+        platform = self.platform
+        number = number_of(target, platform.region)
+        route = platform.routes.from_ai(target)
+        if isinstance(route, GroupRoute):
+            group = platform.group_for(route.name, headers, self.line)
+            return await self.ring_group(group, toward, headers, on_ringing)
+        if number and route is None and platform.is_outside(number):
+            outside = platform.outside(number, self.caller, headers)
+            return await self.ring(outside, toward, _RING_SECONDS, on_ringing)
+        raise LegRefusedError(404)
+
+    def _wrong(self, fault: Fault) -> bool:
+        return self.platform.faults.on(fault, self.line)

@@ -1,0 +1,146 @@
+"""A registrar (RFC 3261 section 10): who is where, after proving a password."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from harness.sip.digest import Checked, CredentialCheck, DigestServer
+from harness.sip.grammar import SipSyntaxError, decimal
+from harness.sip.message import HeaderPairs, Request
+from harness.sip.uri import NameAddr, Uri
+from harness.world.wire.request import IncomingRequest
+from harness.world.wire.transport import Flow, Hop
+
+DEFAULT_EXPIRES, LONGEST = 3600, 7200
+_MOST_EXPIRES = 2**32 - 1  # RFC 3261 section 20.19
+_MOST_BINDINGS = 20  # of one user
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """Where a user can be reached, until ``expires_at`` (monotonic)."""
+
+    contact: Uri
+    flow: Flow
+    expires_at: float
+    call_id: str
+    cseq: int
+
+    @property
+    def hop(self) -> Hop:
+        """The source of its REGISTER: what a phone behind a NAT, or with a private Contact, is reached by (RFC 5626)."""
+        return Hop(self.flow.transport, *self.flow.remote)
+
+
+class Registrar:
+    """Bindings of one realm. ``passwords`` are by user; ``grant`` may shorten what a user asked for.
+
+    ``explains`` says in the refusal what was wrong. That is for peers known by address; others could find users by trying.
+    """
+
+    def __init__(
+        self,
+        realm: str,
+        passwords: Mapping[str, str],
+        grant: Callable[[int], int] = lambda asked: asked,
+        *,
+        explains: bool = False,
+    ) -> None:
+        self.digest = DigestServer(realm, passwords.get)
+        self._grant = grant
+        self._explains = explains
+        self._bindings: dict[str, dict[str, Binding]] = {}
+
+    def bindings(self, user: str) -> list[Binding]:
+        """Where a user is now, latest first; nowhere when none is registered."""
+        now = time.monotonic()
+        found = [b for b in self._bindings.get(user, {}).values() if b.expires_at > now]
+        return sorted(found, key=lambda binding: -binding.expires_at)
+
+    def users(self) -> dict[str, int]:
+        """Registered users, and how many places each is at."""
+        return {user: count for user in self._bindings if (count := len(self.bindings(user)))}
+
+    async def handle(self, incoming: IncomingRequest) -> None:
+        """Answer a REGISTER."""
+        request = incoming.request
+        try:
+            user = request.to.uri.user or ""
+            if not self.admit(incoming, user):
+                return
+            self._register(user, request, incoming)
+        except SipSyntaxError as error:
+            incoming.respond(400, str(error))
+
+    def admit(self, incoming: IncomingRequest, user: str) -> bool:
+        """Whether the request has the credentials of ``user``; if not, it has been answered."""
+        checked = self.digest.verify(incoming.request)
+        if checked.accepted:
+            if checked.username == user:
+                return True
+            incoming.respond(403, "Another user's address of record")
+        else:
+            refuse(incoming.respond, self.digest, checked, explains=self._explains)
+        return False
+
+    def _register(self, user: str, request: Request, incoming: IncomingRequest) -> None:
+        bindings = self._bindings.setdefault(user, {})
+        for key in [key for key, old in bindings.items() if old.expires_at <= time.monotonic()]:
+            del bindings[key]
+        cseq = request.cseq.number
+        if any(b.call_id == request.call_id and b.cseq >= cseq for b in bindings.values()):
+            incoming.respond(500, "CSeq is not above the last one")  # section 10.3 step 7
+            return
+        if request.contact_is_star:
+            if request.expires != 0:
+                incoming.respond(400, "Contact: * needs Expires: 0")
+                return
+            bindings.clear()
+        for contact in request.contacts:
+            asked = _expires_of(contact, request)
+            key = str(contact.uri.without_headers())
+            if asked == 0:
+                bindings.pop(key, None)
+                continue
+            granted = self._grant(min(asked, LONGEST))
+            if len(bindings) >= _MOST_BINDINGS and key not in bindings:
+                incoming.respond(403, "Too many contacts")
+                return
+            # The latest contact of a phone replaces its older ones, which nobody answers at any more.
+            for old in [k for k, b in bindings.items() if b.call_id == request.call_id]:
+                del bindings[old]
+            bindings[key] = Binding(contact.uri, incoming.flow, time.monotonic() + granted, request.call_id, cseq)
+        now = time.monotonic()
+        headers = [
+            ("Contact", f"<{binding.contact}>;expires={round(binding.expires_at - now)}")
+            for binding in self.bindings(user)
+        ]
+        incoming.respond(200, headers=headers)
+
+
+def refuse(
+    answer: Callable[[int, str | None, HeaderPairs], None],
+    digest: DigestServer,
+    checked: Checked,
+    *,
+    explains: bool = False,
+) -> None:
+    """Answer a request whose credentials were not accepted: a challenge for missing or stale ones, 403 for wrong ones.
+
+    Credentials for another URI, or that nobody can read, are a mistake in the request (RFC 2617 section 3.2.2.5).
+    """
+    if checked.outcome in (CredentialCheck.MISSING, CredentialCheck.STALE, CredentialCheck.REPLAYED):
+        answer(digest.status, None, [digest.challenge(stale=checked.stale)])
+    elif checked.outcome in (CredentialCheck.WRONG_URI, CredentialCheck.MALFORMED):
+        answer(400, f"Bad Request: {checked.outcome.value}", ())
+    else:
+        answer(403, f"Forbidden: {checked.outcome.value}" if explains else None, ())
+
+
+def _expires_of(contact: NameAddr, request: Request) -> int:
+    own = decimal(contact.params.get("expires") or "", most=_MOST_EXPIRES)
+    if own is not None:
+        return own
+    return DEFAULT_EXPIRES if request.expires is None else request.expires

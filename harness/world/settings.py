@@ -1,0 +1,155 @@
+"""How the world of one tenant behaves where a deployment does not say: its ``simulated`` table, or the control API.
+
+What judges never reads this: a real platform does not tell either.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from harness import deployment
+from harness.errors import DeploymentError
+from harness.support import toml_model
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class RtcpSettings(_Model):
+    """RTCP of the world's legs (RFC 3550). A relay passes the far end's reports on, or ends both sides and speaks for itself."""
+
+    reports: Literal["passed-on", "terminated", "none"] = "passed-on"
+    interval_s: float = Field(5.0, gt=0)  #: RFC 3550 section 6.2 has 5 s at least; the first comes after half of it
+
+
+#: What an assistant sends: its mark (``voice``); speech in turns with the caller, or without end; sounds; an answering machine.
+Sends = Literal["voice", "speech", "talks-on", "tone", "music", "silence", "machine"]
+
+
+class AssistantSettings(_Model):
+    """How an assistant takes and holds a call."""
+
+    sends: Sends = "voice"
+    hears: bool = True  #: a deaf one notices no mark, word or digit in the audio
+    replies: bool = True  #: names the marks it hears in band, if its voice is one
+    answers_after_s: float = Field(0.0, ge=0, le=60)
+    greeting_s: float = Field(0.0, ge=0, le=60)  #: how long it speaks before it takes anything in, or until interrupted
+    interruptible: bool = True  #: falls silent when the caller speaks
+    please_hold_s: float = Field(
+        0.0, ge=0, le=30
+    )  #: between being asked for a person and the hand-over, announced in words
+    #: What it does when a transfer has found nobody.
+    after_failed_transfer: Literal["stays", "says-goodbye", "hangs-up"] = "stays"
+    #: The handover that it is asked for → the one it makes instead; it makes none where it has none of that name.
+    confuses: dict[str, str] = {}
+
+
+class ExternalSettings(_Model):
+    """How a platform calls agents who are telephone numbers at a carrier."""
+
+    shows: Literal["original", "platform"] = "original"  #: whose number: the caller's, or that of the called number
+    national: bool = False  #: dials the number as at home
+    accept: deployment.Key | None = None  #: the digit that takes the call, asked for in words
+    accept_within_s: float = Field(15.0, gt=0, le=120)
+
+
+class GroupSettings(_Model):
+    """How a ring group rings, and what happens when nobody answers."""
+
+    rings: Literal["all", "batches", "one-by-one"] = "all"  #: in the order of its agents
+    batch: int = Field(2, ge=1)  #: how many ring at once in ``batches``
+    ring_s: float = Field(30.0, gt=0)  #: how long each of them rings
+    pause_s: float = Field(1.0, ge=0)  #: before the next
+    away: tuple[str, ...] = ()  #: phones that are not called, though they are registered
+    external: ExternalSettings | None = None  #: as the agents' phones say, unless told here
+    queue_s: float = Field(0.0, ge=0)  #: how long a caller waits, with music, for somebody to take the call
+    voicemail: bool = False  #: answers when nobody does
+
+    @classmethod
+    def of(cls, declared: deployment.Group) -> GroupSettings:
+        """As the deployment has it."""
+        same = {name: getattr(declared, name) for name in cls.model_fields if name != "external"}
+        return cls(**same)
+
+    def batches(self, count: int) -> list[range]:
+        """Which of so many agents ring together, one batch after the other."""
+        size = {"all": count, "batches": self.batch, "one-by-one": 1}[self.rings]
+        return [range(at, min(at + size, count)) for at in range(0, count, max(size, 1))]
+
+
+class LineSettings(_Model):
+    """How a number is answered."""
+
+    open: bool | None = None  #: within its business hours; none: as the clock and the deployment say
+    closed_group: str | None = None  #: who answers when it is closed; a message does when nobody is named
+    answers_first: bool = False  #: the platform answers before it calls anybody, and says nothing
+
+
+class ApiSettings(_Model):
+    """Synthflow's API: whether it is to be had, and what its records tell."""
+
+    answers: Literal["normally", "refused", "401", "429", "500", "503"] = "normally"
+    delay_s: float = Field(0.0, ge=0, le=120)  #: before each answer
+    transcript: Literal["during", "after", "none"] = "during"
+    transcript_after_s: float = Field(0.0, ge=0, le=600)  #: of a call's end
+    witness: bool = (
+        True  #: whether a record tells more than the documented fields, and marks and digits in its transcript
+    )
+    stale: bool = False  #: whether its lists have old calls of each caller, whatever ``from_date`` asks for
+    date_jumps_s: float = 0.0  #: how far the Date of its answers is ahead from the first call on; its records are not
+
+
+class NoiseSettings(_Model):
+    """What else goes on around the calls of a platform that works. It is no fault: no right case may fail by it."""
+
+    scans_per_s: float = Field(
+        0.0, ge=0, le=1000
+    )  #: INVITE, REGISTER and OPTIONS of a scanner at the phones' UDP ports
+    strangers_every_s: float = Field(0.0, ge=0)  #: so often a stranger calls the next number of the platform; 0: never
+    sip_delay_s: float = Field(0.0, ge=0, le=5)  #: of each SIP message, each time that a node sends or receives it
+    rtp_delay_s: float = Field(0.0, ge=0, le=5)  #: of each RTP packet that the platform relays
+    rtp_jitter_s: float = Field(0.0, ge=0, le=1)  #: up to so much more
+    stands_still_s: float = Field(0.0, ge=0, le=5)  #: how long the world's process gets no processor, each time
+    stands_still_every_s: float = Field(1.0, gt=0)
+
+
+class Settings(_Model):
+    """All of it."""
+
+    rtcp: RtcpSettings = RtcpSettings()
+    api: ApiSettings = ApiSettings()
+    noise: NoiseSettings = NoiseSettings()
+    assistants: dict[str, AssistantSettings] = {}  #: by name; ``*`` for all others
+    groups: dict[str, GroupSettings] = {}  #: likewise
+    lines: dict[str, LineSettings] = {}  #: likewise
+
+    def assistant(self, name: str | None) -> AssistantSettings:
+        """An assistant's, its own or those of all."""
+        return self.assistants.get(name or "*") or self.assistants.get("*") or AssistantSettings()
+
+    def group(self, name: str, declared: deployment.Group) -> GroupSettings:
+        """A group's, its own or those of all, else as the deployment has it."""
+        return self.groups.get(name) or self.groups.get("*") or GroupSettings.of(declared)
+
+    def line(self, name: str) -> LineSettings:
+        """A line's, its own or those of all."""
+        return self.lines.get(name) or self.lines.get("*") or LineSettings()
+
+
+class CurrentSettings:
+    """The settings of one tenant as they are now: the control API may exchange them."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.now = settings
+
+
+def parse(plain: dict[str, Any]) -> Settings:
+    """Settings from a table. Raises `DeploymentError` with every mistake in a line."""
+    try:
+        return Settings.model_validate(plain)
+    except ValidationError as error:
+        mistakes = [f"simulated.{line}" for line in toml_model.lines(error, Settings)]
+        raise DeploymentError("\n".join(mistakes)) from error

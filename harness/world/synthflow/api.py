@@ -1,0 +1,215 @@
+"""Synthflow's HTTP API: calls as documented, and the simulation's own ``sip_numbers`` (see docs/simulation.md)."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from email.utils import formatdate
+from http import HTTPStatus
+from itertools import product
+from typing import Any
+from uuid import NAMESPACE_URL, uuid5
+
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from harness.deployment import Deployment
+from harness.world import guards
+from harness.world.audit import Audit
+from harness.world.settings import CurrentSettings
+from harness.world.synthflow.numbers import BadNumberError, SipNumbers
+from harness.world.synthflow.record import CallRecord, Records
+
+_LISTED = 20  #: calls on a page, unless ``limit`` says otherwise
+#: What a list names otherwise than a single call does.
+_NAMES_IN_A_LIST = {
+    "status": "call_status",
+    "phone_number_from": "lead_phone_number",
+    "phone_number_to": "agent_phone_number",
+}
+#: How old the calls are that a list has whatever it was asked for.
+_AGES_S = (5.0, 3600.0, 86_400.0)
+#: What a single call alone has.
+_NOT_IN_A_LIST = ("prompt_variables", "telephony_ringing_duration")
+
+
+def api(
+    records: Records, numbers: SipNumbers, deployment: Deployment, token: str, audit: Audit, settings: CurrentSettings
+) -> web.Application:
+    """The application for one tenant; every request needs the bearer token."""
+    models = {assistant.did: str(assistant.model_id) for assistant in deployment.assistants.values()}
+
+    @web.middleware
+    async def answered(request: web.Request, handler: Any) -> web.StreamResponse:
+        try:
+            response: web.StreamResponse = await handler(request)
+            return response
+        except web.HTTPException as error:
+            return guards.error(error.status, error.reason)
+        except Exception as error:
+            audit.error(f"synthflow API {request.method} {request.path}", error)
+            return guards.error(500, "internal error")
+
+    app = guards.application(guards.bearer(token))
+    app.middlewares.append(_unwilling(settings))
+    app.middlewares.append(_dated(settings, records))
+    app.middlewares.append(answered)
+    callers = [phone.number for phone in deployment.phones.values() if phone.number]
+    handlers = _Handlers(records, numbers, models, callers, settings)
+    app.router.add_get("/v2/calls", handlers.calls)
+    app.router.add_get("/v2/calls/{id}", handlers.call)
+    app.router.add_post("/v2/prepare_inbound", handlers.prepare_inbound)
+    app.router.add_get("/v2/sip_numbers", handlers.sip_numbers)
+    app.router.add_post("/v2/sip_numbers", handlers.attach)
+    app.router.add_get("/v2/sip_numbers/{id}", handlers.sip_number)
+    app.router.add_delete("/v2/sip_numbers/{id}", handlers.detach)
+    return app
+
+
+def with_models(deployment: Deployment) -> Deployment:
+    """The deployment with Synthflow's id of each assistant, made up where the file does not say it."""
+    named = {
+        name: assistant.model_copy(update={"model_id": assistant.model_id or str(uuid5(NAMESPACE_URL, name))})
+        for name, assistant in deployment.assistants.items()
+    }
+    return deployment.model_copy(update={"assistants": named})
+
+
+def _unwilling(settings: CurrentSettings) -> Middleware:
+    """Down, slow or limited, as the settings say."""
+
+    @web.middleware
+    async def unwilling(request: web.Request, handler: Handler) -> web.StreamResponse:
+        told = settings.now.api
+        if told.answers == "refused":  # connections from before: new ones find no listener
+            if request.transport is not None:
+                request.transport.abort()
+            raise ConnectionResetError
+        if told.delay_s:
+            await asyncio.sleep(told.delay_s)
+        if told.answers != "normally":
+            refusal = guards.error(int(told.answers), HTTPStatus(int(told.answers)).phrase)
+            if told.answers in ("429", "503"):
+                refusal.headers["Retry-After"] = "1"
+            return refusal
+        return await handler(request)
+
+    return unwilling
+
+
+def _dated(settings: CurrentSettings, records: Records) -> Middleware:
+    """A Date that is wrong, as the settings say; else the server's own."""
+
+    @web.middleware
+    async def dated(request: web.Request, handler: Handler) -> web.StreamResponse:
+        response = await handler(request)
+        if (ahead := settings.now.api.date_jumps_s) and records.newest_first():
+            response.headers["Date"] = formatdate(time.time() + ahead, usegmt=True)
+        return response
+
+    return dated
+
+
+class _Handlers:
+    def __init__(
+        self,
+        records: Records,
+        numbers: SipNumbers,
+        models: Mapping[str, str],
+        callers: Sequence[str],
+        settings: CurrentSettings,
+    ) -> None:
+        self._settings = settings
+        self._records = records
+        self._numbers = numbers
+        self._models = models
+        self._callers = callers
+        self._began = time.time()
+
+    async def calls(self, request: web.Request) -> web.Response:
+        query = request.query
+        model = query.get("model_id")
+        if model is None:
+            return guards.error(400, "model_id: is missing")
+        try:
+            since, offset, limit = (
+                int(query.get(name, default)) for name, default in (("from_date", 0), ("offset", 0), ("limit", _LISTED))
+            )
+        except ValueError:
+            return guards.error(400, "from_date, offset, limit: whole numbers are needed")
+        found = [
+            record
+            for record in self._records.newest_first()
+            if record.began * 1000 >= since and self._models.get(record.number_to) == model
+        ]
+        if self._settings.now.api.stale:
+            found += self._old_calls(model)
+        page = found[max(offset, 0) :][: max(limit, 0)]
+        return _ok(
+            {
+                "pagination": {"total_records": len(found), "limit": limit, "offset": offset},
+                "calls": [self._in_a_list(record) for record in page],
+            }
+        )
+
+    def _old_calls(self, model: str) -> Iterator[CallRecord]:
+        """Old calls of each caller."""
+        dids = [did for did, named in self._models.items() if named == model]
+        for did, caller, age_s in product(dids, self._callers, _AGES_S):
+            record = CallRecord(f"stale-{did[1:]}-{caller[1:]}-{age_s:g}", caller, did, status="completed")
+            record.began = record.answered_at = self._began - age_s
+            record.released_at = record.began + 1.0
+            yield record
+
+    def _in_a_list(self, record: CallRecord) -> dict[str, Any]:
+        told = self._plain(record).items()
+        return {_NAMES_IN_A_LIST.get(name, name): value for name, value in told if name not in _NOT_IN_A_LIST}
+
+    async def call(self, request: web.Request) -> web.Response:
+        record = self._records.get(request.match_info["id"])
+        return _ok({"calls": [self._plain(record)]}) if record is not None else guards.error(404, "no such call")
+
+    def _plain(self, record: CallRecord) -> dict[str, Any]:
+        return record.plain(self._settings.now.api)
+
+    async def prepare_inbound(self, request: web.Request) -> web.Response:
+        asked = await _body(request)
+        if missing := [
+            name for name in ("from_number", "to_number", "model_id") if not isinstance(asked.get(name), str)
+        ]:
+            return guards.error(400, f"{missing[0]}: is missing")
+        told = {"call_status": "registered", "direction": "inbound", "model_id": asked["model_id"]}
+        return web.json_response({**told, "synthflow_call_id": self._records.prepare()})
+
+    async def sip_numbers(self, request: web.Request) -> web.Response:
+        return _ok({"sip_numbers": [registration.plain() for registration in self._numbers.all()]})
+
+    async def attach(self, request: web.Request) -> web.Response:
+        try:
+            return _ok(self._numbers.attach(await _body(request)).plain(), 201)
+        except BadNumberError as error:
+            return guards.error(400, str(error))
+
+    async def sip_number(self, request: web.Request) -> web.Response:
+        registration = self._numbers.find(request.match_info["id"])
+        return _ok(registration.plain()) if registration is not None else guards.error(404, "no such SIP number")
+
+    async def detach(self, request: web.Request) -> web.Response:
+        found = await self._numbers.detach(request.match_info["id"])
+        return _ok({"detached": True}) if found else guards.error(404, "no such SIP number")
+
+
+async def _body(request: web.Request) -> dict[str, Any]:
+    try:
+        plain = json.loads(await request.read() or b"{}")
+    except (ValueError, RecursionError):
+        plain = None
+    if not isinstance(plain, dict):
+        raise web.HTTPBadRequest(reason="the body is not a JSON object")
+    return plain
+
+
+def _ok(response: dict[str, Any], status: int = 200) -> web.Response:
+    return web.json_response({"status": "ok", "response": response}, status=status)

@@ -1,0 +1,260 @@
+"""The audio of all assistants of the world, sent and analysed together in one tick of 20 ms."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.audio import g711
+from harness.audio.detector import DetectorBank, Ended, Heard
+from harness.audio.marks import REPLY_OFFSET, reply_to
+from harness.errors import ResourceError
+from harness.world.audit import Audit
+from harness.world.media import sound
+from harness.world.media.digits import event_packets
+from harness.world.media.leg import LegMedia
+from harness.world.media.rtp import Packet
+from harness.world.media.sound import FRAME, Frames
+from harness.world.media.ticker import TICK, Ticker
+from harness.world.settings import AssistantSettings
+from harness.world.synthflow import speech
+from harness.world.synthflow.audio_input import AudioInput, Listener
+
+REPLY_SECONDS: Final = 0.480  #: in band: "I hear your mark" …
+VOICE_SECONDS: Final = 0.320  #: … and in turn the assistant's own voice
+_ULAW_ALAW = np.stack([g711.decode_ulaw(bytes(range(256))), g711.decode_alaw(bytes(range(256)))])
+
+
+class Channel:
+    """One assistant's audio in one call: what it sends, and its :class:`AudioInput`."""
+
+    def __init__(
+        self,
+        media_engine: MediaEngine,
+        stream: int,
+        media: LegMedia,
+        listener: Listener,
+        voice: int | None,
+        settings: AssistantSettings,
+    ) -> None:
+        self._media_engine = media_engine
+        self.stream = stream
+        self._media = media
+        self._voice = voice
+        self._settings = settings
+        self._turns = speech.Turns()
+        self.input = AudioInput(media, listener, media_engine.prompts, self._turns)
+        self._sequence = random.getrandbits(16)
+        self._timestamp = random.getrandbits(31)
+        self._ssrc = random.getrandbits(32)
+        self._spoken = 0
+        self._script: Iterator[bytes] = iter(())
+        self._sending: Iterator[tuple[bytes, int, bool] | None] | None = None
+        self._sending_since = 0
+        self._present: int | None = None
+        self._replying_to: int | None = None
+        self._may_reply = False
+        media.port.on_packet = self.input.receive if self._settings.hears else None
+        self.speaking = True
+
+    @property
+    def packets(self) -> int:
+        """RTP packets received."""
+        return self._media.port.received
+
+    @property
+    def law(self) -> str:
+        """The codec's name."""
+        return self.input.law
+
+    def heard(self, fact: Heard | Ended) -> None:
+        """Take what the detector bank has found in this channel's audio."""
+        self.input.heard(fact)
+        if isinstance(fact, Heard):
+            self._present = fact.mark if fact.mark < REPLY_OFFSET else None
+            self._reply()
+        elif fact.mark == self._present:
+            self._present = None
+
+    def begin_to_reply(self) -> None:
+        """Name the marks that are heard, in band, from now on; until then only the voice is sent."""
+        self._may_reply = self._settings.replies and self._settings.sends == "voice"
+        self._reply()
+
+    def _reply(self) -> None:
+        if self._may_reply and self._present is not None and self._present != self._replying_to:
+            self._replying_to = self._present
+            self._script = self._replies(self._present)
+
+    # --- sending -----------------------------------------------------------------------------------
+
+    def send_digits(self, digits: str) -> bool:
+        """Send digits as telephone-events; return whether these were negotiated."""
+        if self._media.event is None:
+            return False
+        self._sending = event_packets(digits, FRAME)
+        self._sending_since = self._timestamp
+        return True
+
+    def say(self, frames: Frames) -> None:
+        """Send those frames, then go on as before."""
+        rest = self._script
+        self._script = self._first(frames, rest)
+
+    @staticmethod
+    def _first(frames: Frames, rest: Iterator[bytes]) -> Iterator[bytes]:
+        yield from frames
+        yield from rest
+
+    def _replies(self, mark: int) -> Iterator[bytes]:
+        reply, law = sound.mark(reply_to(mark), self.law), self.law
+        own = sound.mark(self._voice, law) if self._voice is not None else sound.silence(law)
+        while True:
+            yield from _looped(reply, REPLY_SECONDS)
+            yield from _looped(own, VOICE_SECONDS)
+
+    def _plain_voice(self) -> Iterator[bytes]:
+        settings = self._settings
+        other = speech.script(
+            settings.sends,
+            self.law,
+            self._turns,
+            greeting_s=settings.greeting_s,
+            interruptible=settings.interruptible,
+        )
+        return self._mark_alone() if other is None else other
+
+    def _mark_alone(self) -> Iterator[bytes]:
+        while True:
+            yield from sound.mark(self._voice, self.law) if self._voice is not None else sound.silence(self.law)
+
+    def relearn(self) -> None:
+        """Use the leg's new codec from the next frame on."""
+        self._script = self._replies(self._replying_to) if self._replying_to is not None else self._plain_voice()
+
+    def speak(self) -> None:
+        """Send the frame of this tick."""
+        codec = self._media.codec
+        if codec is None:
+            return
+        event = next(self._sending, self) if self._sending is not None else None
+        if event is self:
+            self._sending = event = None
+        if self.speaking and not self._media.held:
+            if isinstance(event, tuple):
+                payload, start, marker = event
+                number = self._media.event.payload_type if self._media.event is not None else 101
+                self._send(number, self._sending_since + start, payload, marker)
+            elif self._sending is None:
+                payload = next(self._script, b"") or next(self._again())
+                self._send(codec.payload_type, self._timestamp, payload, self._spoken == 0)
+        self._timestamp = (self._timestamp + FRAME) & 0xFFFFFFFF
+
+    def _again(self) -> Iterator[bytes]:
+        self._script = self._plain_voice()
+        return self._script
+
+    def _send(self, payload_type: int, timestamp: int, payload: bytes, marker: bool) -> None:
+        packet = Packet(payload_type, self._sequence, timestamp & 0xFFFFFFFF, self._ssrc, payload, marker)
+        self._media.port.send(bytes(packet))
+        self._sequence = (self._sequence + 1) & 0xFFFF
+        self._spoken += 1
+
+    def close(self) -> None:
+        """Send and analyse nothing more."""
+        if self._media.port.on_packet == self.input.receive:
+            self._media.port.on_packet = None
+        self._script = iter(())  # the generators refer to this channel
+        self._media_engine.forget(self)
+
+
+class MediaEngine:
+    """All channels of the world. ``prompts`` are the names of the spoken prompts that assistants understand."""
+
+    def __init__(self, ticker: Ticker, audit: Audit, prompts: tuple[str, ...], capacity: int) -> None:
+        self._ticker = ticker
+        self._audit = audit
+        self.prompts = prompts
+        self._bank = DetectorBank(capacity)
+        self._free = list(range(capacity - 1, -1, -1))
+        self._channels: list[Channel] = []
+
+    def open(self, media: LegMedia, listener: Listener, voice: int | None, settings: AssistantSettings) -> Channel:
+        """A channel for a leg that has negotiated. Raises `ResourceError` when all are in use."""
+        if not self._free:
+            raise ResourceError("no more calls can be listened to at once")
+        channel = Channel(self, self._free.pop(), media, listener, voice, settings)
+        self._bank.reset(channel.stream)
+        if not self._channels:
+            self._ticker.add(self._tick)
+        self._channels.append(channel)
+        return channel
+
+    def forget(self, channel: Channel) -> None:
+        """Remove a closed channel."""
+        if channel in self._channels:
+            self._channels.remove(channel)
+            self._free.append(channel.stream)
+        if not self._channels:
+            self._ticker.remove(self._tick)
+
+    def __len__(self) -> int:
+        return len(self._channels)
+
+    def _tick(self) -> None:
+        self._listen()
+        for channel in list(self._channels):
+            try:
+                channel.speak()
+            except Exception as error:
+                self._failed(channel, error)
+
+    def _listen(self) -> None:
+        for channel in self._channels:
+            channel.input.tick()
+        while heard := self._next_frames():
+            self._hear(heard)
+
+    def _next_frames(self) -> list[tuple[Channel, bytes]]:
+        heard: list[tuple[Channel, bytes]] = []
+        for channel in list(self._channels):
+            try:
+                frame = channel.input.next_frame()
+            except Exception as error:
+                self._failed(channel, error)
+                continue
+            if frame is not None:
+                heard.append((channel, frame))
+        return heard
+
+    def _hear(self, heard: list[tuple[Channel, bytes]]) -> None:
+        octets = np.frombuffer(b"".join(frame for _, frame in heard), np.uint8).reshape(-1, FRAME)
+        laws = np.array([channel.input.law == "PCMA" for channel, _ in heard], np.intp)
+        samples: NDArray[np.int16] = _ULAW_ALAW[laws[:, None], octets]
+        streams = np.array([channel.stream for channel, _ in heard], np.intp)
+        by_stream = {channel.stream: channel for channel, _ in heard}
+        facts = self._bank.feed(samples, streams)
+        for row, (channel, _) in enumerate(heard):
+            try:
+                channel.input.hear(samples[row], mark_present=self._bank.present(channel.stream) is not None)
+            except Exception as error:
+                self._failed(channel, error)
+        for stream, fact in facts:
+            try:
+                by_stream[stream].heard(fact)
+            except Exception as error:
+                self._failed(by_stream[stream], error)
+
+    def _failed(self, channel: Channel, error: Exception) -> None:
+        """Close the channel; the others go on."""
+        self._audit.error(f"audio channel {channel.stream}", error)
+        channel.close()
+
+
+def _looped(frames: Frames, seconds: float) -> Iterator[bytes]:
+    for at in range(round(seconds / TICK)):
+        yield frames[at % len(frames)]

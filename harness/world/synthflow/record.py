@@ -1,0 +1,246 @@
+"""The record of a call in Synthflow's API: the documented fields, and more that this far end can report."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness.world.media.digits import ReceivedDigit
+from harness.world.settings import ApiSettings
+from harness.world.wire.transport import Traced
+
+_MOST_WAITING, _MOST_COPIES, _LONGEST_WAITING = 200, 8, 16_384  # INVITEs whose call was never let in, and their octets
+_MOST_MESSAGES = 400  # of one call; a misbehaving peer must not fill the memory
+
+
+_NO_WORDS = re.compile(r"(human: \[(mark|pressed) |bot: \[speaks\])")  # what no speech recognition writes
+
+
+def wall(monotonic: float) -> float:
+    """A moment of the monotonic clock in seconds since the epoch."""
+    return time.time() - (time.monotonic() - monotonic)
+
+
+@dataclass
+class HeardMark:
+    """A mark that was heard, in seconds since the epoch."""
+
+    mark: int
+    at: float
+    until: float
+    level_dbov: float
+
+
+@dataclass
+class CallRecord:
+    """One call, while it goes on and after."""
+
+    id: str
+    number_from: str
+    number_to: str
+    direction: str = "inbound"
+    assistant: str | None = None
+    status: str = "ringing"
+    began: float = field(default_factory=time.time)
+    answered_at: float | None = None
+    released_at: float | None = None
+    end_call_reason: str | None = None
+    telephony_hangup: str | None = None  #: who hung up: ``caller``, ``agent``
+    disconnect_reason: str | None = None
+    error_message: str | None = None
+    variables: dict[str, str] = field(default_factory=dict)
+    transcript: list[str] = field(default_factory=list)
+    actions: list[dict[str, Any]] = field(default_factory=list)
+    marks: list[HeardMark] = field(default_factory=list)
+    digits: list[dict[str, Any]] = field(default_factory=list)
+    messages: list[Traced] = field(default_factory=list)
+    codec: str | None = None
+    counter: Callable[[], int] | None = None  #: RTP packets received, while somebody listens
+    rx_packets: int = 0  #: those received by listeners of before
+
+    @staticmethod
+    def new_id() -> str:
+        """A new id."""
+        return secrets.token_hex(12)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the call is over."""
+        return self.released_at is not None
+
+    def say(self, who: str, what: str) -> None:
+        """Add a line to the transcript; one that repeats the last is not added."""
+        line = f"{who}: {what}"
+        if not self.transcript or self.transcript[-1] != line:
+            self.transcript.append(line)
+
+    def hear(self, mark: int, began: float, now: float, level_dbov: float) -> None:
+        """Note a mark that begins or goes on."""
+        if self.marks and self.marks[-1].mark == mark and now - self.marks[-1].until < 0.5:
+            self.marks[-1].until = now
+            self.marks[-1].level_dbov = level_dbov
+        else:
+            self.marks.append(HeardMark(mark, began, now, level_dbov))
+            self.say("human", f"[mark {mark}]")
+
+    def press(self, digit: ReceivedDigit) -> None:
+        """Note a digit that was received."""
+        self.digits.append(
+            {"digit": digit.digit, "at": time.time(), "method": digit.method, "duration_ms": digit.duration_ms}
+        )
+        self.say("human", f"[pressed {digit.digit}]")
+
+    def listening(self, counter: Callable[[], int] | None) -> None:
+        """Set what counts the received packets; None when nobody listens any more."""
+        if self.counter is not None:
+            self.rx_packets += self.counter()
+        self.counter = counter
+
+    def trace(self, traced: Traced) -> None:
+        """Note a SIP message of the call."""
+        if len(self.messages) < _MOST_MESSAGES:
+            self.messages.append(traced)
+
+    def ended(self, status: str, by: str | None, reason: str, end_reason: str | None = None) -> None:
+        """Note why the call ended; the first reason counts."""
+        if self.released_at is None:
+            self.released_at = time.time()
+            self.status = status
+            self.telephony_hangup = by
+            self.disconnect_reason = reason
+            self.end_call_reason = end_reason
+
+    def plain(self, told: ApiSettings | None = None) -> dict[str, Any]:
+        """The record as the API returns it; ``told`` says how much of it."""
+        told = told or ApiSettings()
+        plain = self._documented() | {"transcript": "\n".join(self._words(told))}
+        return plain | {"witness": self._witness()} if told.witness else plain
+
+    def _words(self, told: ApiSettings) -> list[str]:
+        ripe = self.released_at is not None and time.time() >= self.released_at + told.transcript_after_s
+        if told.transcript == "none" or (told.transcript == "after" and not ripe):
+            return []
+        return [line for line in self.transcript if told.witness or not _NO_WORDS.match(line)]
+
+    def _documented(self) -> dict[str, Any]:
+        end = self.released_at or time.time()
+        answered = self.answered_at
+        return {
+            "call_id": self.id,
+            "type_of_call": self.direction,
+            "status": self.status,
+            "start_time": str(int(self.began * 1000)),
+            "end_call_reason": self.end_call_reason,
+            "telephony_hangup": self.telephony_hangup,
+            "telephony_disconnect_reason": self.disconnect_reason,
+            "telephony_ringing_duration": round(1000 * ((answered or end) - self.began)),
+            "telephony_duration": round(1000 * (end - answered)) if answered is not None else 0,
+            "phone_number_from": self.number_from,
+            "phone_number_to": self.number_to,
+            "executed_actions": {f"action_{i}": action for i, action in enumerate(self.actions)},
+            "prompt_variables": self.variables,
+            "error_message": self.error_message,
+        }
+
+    def _witness(self) -> dict[str, Any]:
+        return {
+            "marks": [
+                {"mark": m.mark, "at": m.at, "until": m.until, "level_dbov": round(m.level_dbov, 1)} for m in self.marks
+            ],
+            "digits": self.digits,
+            "messages": [_plain(message) for message in self.messages],
+            "codec": self.codec,
+            "assistant": self.assistant,
+            "rx_packets": self.rx_packets + (self.counter() if self.counter else 0),
+            "answered_at": self.answered_at,
+            "released_at": self.released_at,
+        }
+
+
+def _plain(message: Traced) -> dict[str, Any]:
+    return {
+        "at": wall(message.at),
+        "direction": message.direction,
+        "transport": message.transport,
+        "local": _joined(message.local),
+        "remote": _joined(message.remote),
+        "text": message.data.decode("utf-8", "replace"),
+    }
+
+
+def _joined(address: Sequence[object]) -> str:
+    return f"{address[0]}:{address[1]}"
+
+
+class Records:
+    """One tenant's calls that are up, the latest of those that are over, and the ids reserved for calls to come."""
+
+    def __init__(self, most_over: int = 50, kept_s: float = 60.0) -> None:
+        """``kept_s`` is how long a call is kept that is over; the latest are kept longer."""
+        self._most_over, self._kept_s = most_over, kept_s
+        self._records: dict[str, CallRecord] = {}
+        self._prepared: set[str] = set()
+        self._by_call_id: dict[str, CallRecord] = {}
+        self._early: dict[str, list[Traced]] = {}
+
+    def trace(self, sip_call_id: str, traced: Traced) -> None:
+        """Note a SIP message; one of a call without a record yet is kept until there is one."""
+        record = self._by_call_id.get(sip_call_id)
+        if record is not None:
+            record.trace(traced)
+        elif traced.data.startswith(b"INVITE ") and len(traced.data) <= _LONGEST_WAITING:
+            waiting = self._early.setdefault(sip_call_id, [])
+            if len(waiting) < _MOST_COPIES:
+                waiting.append(traced)
+            if len(self._early) > _MOST_WAITING:
+                self._early.pop(next(iter(self._early)))
+
+    def add(self, record: CallRecord, sip_call_id: str) -> None:
+        """Add a call, and drop old ones that are over."""
+        record.messages += self._early.pop(sip_call_id, [])
+        self._records[record.id] = record
+        self._by_call_id[sip_call_id] = record
+        over = [(kept.released_at, kept) for kept in self._records.values() if kept.released_at is not None]
+        for released_at, old in over[: -self._most_over]:
+            if released_at <= time.time() - self._kept_s:
+                self.forget(old)
+
+    def forget(self, record: CallRecord) -> None:
+        """Remove the call's record."""
+        self._records.pop(record.id, None)
+        self._by_call_id = {key: kept for key, kept in self._by_call_id.items() if kept is not record}
+
+    def also(self, record: CallRecord, sip_call_id: str) -> None:
+        """Add another SIP call to it (a warm transfer's)."""
+        record.messages += self._early.pop(sip_call_id, [])
+        self._by_call_id[sip_call_id] = record
+
+    def get(self, call_id: str) -> CallRecord | None:
+        """The record with that id of Synthflow's."""
+        return self._records.get(call_id)
+
+    def of_sip(self, sip_call_id: str) -> CallRecord | None:
+        """The record with that Call-ID."""
+        return self._by_call_id.get(sip_call_id)
+
+    def prepare(self) -> str:
+        """Reserve an id for a call to come."""
+        call_id = CallRecord.new_id()
+        self._prepared.add(call_id)
+        return call_id
+
+    def rename(self, record: CallRecord, prepared: str | None) -> None:
+        """Give the call an id that was reserved, if it is one and has not been used."""
+        if prepared is not None and prepared in self._prepared:
+            self._prepared.discard(prepared)
+            del self._records[record.id]
+            record.id = prepared
+            self._records[prepared] = record
+
+    def newest_first(self) -> list[CallRecord]:
+        """All records, the newest first."""
+        return list(reversed(self._records.values()))

@@ -1,0 +1,460 @@
+"""One tenant: a carrier, a platform and a Synthflow on a block of addresses, and the deployment that describes them."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import socket
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any, Final
+
+from aiohttp import web
+
+from harness.deployment import PLAIN_PORT, TLS_PORT, Deployment, Timings, Trunk
+from harness.errors import DeploymentError
+from harness.support.model_words import nearest
+from harness.world.addresses import Block
+from harness.world.audit import Audit
+from harness.world.carrier import Carrier, Interconnect
+from harness.world.certificates import Certificates
+from harness.world.described import filled_in, with_addresses
+from harness.world.faults import Fault, Faults
+from harness.world.firewall import Firewall
+from harness.world.hosts import Host
+from harness.world.http_server import HttpServer
+from harness.world.media.ticker import Ticker
+from harness.world.noise import STRANGER, Noise
+from harness.world.pki import Authority
+from harness.world.platform.announcements import Announcements
+from harness.world.platform.base import Platform
+from harness.world.platform.campaign import campaigns
+from harness.world.platform.generic import GenericSbc
+from harness.world.platform.gladly import Gladly
+from harness.world.platform.reception import take_platform_calls
+from harness.world.platform.talkdesk import Talkdesk
+from harness.world.platform.trunk import Termination, TrunkTimers
+from harness.world.settings import CurrentSettings, Settings, parse
+from harness.world.synthflow.api import api, with_models
+from harness.world.synthflow.media_engine import MediaEngine
+from harness.world.synthflow.numbers import SipNumbers
+from harness.world.synthflow.reception import take_ai_calls
+from harness.world.synthflow.service import Synthflow
+from harness.world.synthflow.trunks import Trunks
+from harness.world.watch import Watched, end_dead_calls
+from harness.world.wire.agent import UserAgent
+from harness.world.wire.transport import TRANSPORTS, Hop, Listen, TlsIdentity, Trace, Traced, TransportName
+
+_PLATFORMS: Final[dict[str, type[Platform]]] = {
+    "talkdesk": Talkdesk,
+    "gladly": Gladly,
+    "generic": GenericSbc,
+}
+
+_ENDED_WITHIN_S: Final = 10.0
+_LOOKED_EVERY_S: Final = 0.02
+
+
+class Tenant:
+    """Made of a deployment without hosts; :attr:`deployment` has them once the tenant has started."""
+
+    def __init__(
+        self,
+        number: int,
+        deployment: Deployment,
+        timings: Timings,
+        block: Block,
+        authority: Authority,
+        audit: Audit,
+        ticker: Ticker,
+        media_engine: MediaEngine,
+        trace: Trace | None,
+    ) -> None:
+        self.number = number
+        self.faults = Faults(deployment.integration, frozenset(deployment.lines))
+        self._timings = timings
+        self._block = block
+        self._audit = audit
+        self._ticker = ticker
+        self._media_engine = media_engine
+        self._trace = trace
+        self._agents: list[UserAgent] = []
+        self._http_servers: list[HttpServer] = []
+        self._api: HttpServer | None = None
+        self._tasks: list[asyncio.Task[Any]] = []
+        self._token = secrets.token_urlsafe(24)
+        self.settings = CurrentSettings(parse(deployment.simulated))
+        self._firewall = Firewall(self.faults, self.settings)
+        self.deployment = with_addresses(deployment, block)
+        self._certificates = Certificates(f"tenant-{number}", self.deployment, block, authority)
+        self._fill_in(
+            ca_file=self._certificates.ca_file,
+            stand_in__bind=block[Host.STAND_IN],
+            stand_in__stranger_bind=block[Host.STRANGER],
+            **self._certificates.for_stand_in(),
+        )
+        self._security: tuple[str | None, frozenset[str]] = (None, frozenset())
+        self.faults.on_change.append(self._security_changed)
+
+    def _fill_in(self, accounts: Mapping[str, Mapping[str, Any]] | None = None, **values: Any) -> None:
+        self.deployment = filled_in(self.deployment, accounts, **values)
+
+    def _security_changed(self) -> None:
+        """Close the connections that were made with the certificate and the firewall of before."""
+        kinds = {Fault.CERTIFICATE_EXPIRED: "expired", Fault.CERTIFICATE_WRONG_NAME: "wrong-name"}
+        wrong = next((kind for fault, kind in kinds.items() if self.faults.on(fault)), None)
+        now = (wrong, self._firewall.blocked)
+        if now == self._security:
+            return
+        self._security = now
+        self._certificates.show_for_synthflow(wrong)
+        for ua in (self._synthflow_ua, *(termination.ua for termination in self.platform.terminations.values())):
+            for flow in ua.flows():
+                ua.drop_flow(flow, reset=False)
+
+    # --- life --------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Listen on everything. Raises `ListenError`."""
+        await self._start_carrier()
+        await self._start_synthflow_agents()
+        await self._start_platform()
+        await self._start_synthflow()
+        await self._start_noise()
+        self.faults.on_change.append(self._note_faults)
+
+    def _note_faults(self) -> None:
+        self._audit.note(f"tenant {self.number} faults: {', '.join(self.faults.listed()) or 'none'}")
+
+    async def _agent(
+        self, name: str, listens: list[Listen], tls: TlsIdentity | None, trace: Trace | None = None, **more: Any
+    ) -> UserAgent:
+        more = {"filter": self._firewall.delay} | more
+        ua = UserAgent(name, listens, tls=tls, trace=trace or self._trace, software=f"simulated-{name}", **more)
+        await ua.start()
+        self._agents.append(ua)
+        return ua
+
+    async def _start_carrier(self) -> None:
+        address = self._block[Host.CARRIER]
+        ua = await self._agent("carrier", _listens(address, TRANSPORTS), self._certificates.carrier)
+        accounts = self.deployment.accounts
+        # Phones with a number have their account with the carrier, those with a user name with the platform.
+        subscribers = [phone for phone in self.deployment.phones.values() if phone.number and phone.password]
+        passwords = {phone.aor_user: phone.password.get_secret_value() for phone in subscribers if phone.password}
+        users = {phone.number: phone.aor_user for phone in subscribers if phone.number}
+        passwords[STRANGER.username], users[STRANGER.username] = STRANGER.password, STRANGER.username
+        realm = next(
+            (accounts[p.account].domain for p in self.deployment.phones.values() if p.number), "carrier.example"
+        )
+        self.carrier = Carrier(ua, realm, self.deployment.region, passwords, users, self._audit)
+
+    async def _start_platform(self) -> None:
+        deployment, block = self.deployment, self._block
+        kind = _kind_of(deployment)
+        ua = await self._agent("platform", _listens(block[Host.PLATFORM], kind.transports), self._certificates.platform)
+        terminations = {
+            trunk.name: await self._start_termination(trunk, block[Host.FIRST_TRUNK + index])
+            for index, trunk in enumerate(deployment.trunks)
+        }
+        deployment = self.deployment
+        passwords = {
+            phone.aor_user: phone.password.get_secret_value()
+            for phone in deployment.phones.values()
+            if not phone.number and phone.password
+        }
+        self.platform = kind(
+            deployment,
+            self._timings,
+            self.faults,
+            self._audit,
+            self._ticker,
+            ua,
+            terminations,
+            passwords,
+            block[Host.PLATFORM_MEDIA],
+            block[Host.NOBODY],
+            self.settings,
+        )
+        take_platform_calls(self.platform)
+        await self._start_announcements()
+        self._interconnect(kind.transports[0])
+        self._tasks.append(
+            self._audit.spawn(end_dead_calls(self._legs, self._audit), f"tenant {self.number} watches its calls")
+        )
+        accounts: dict[str, dict[str, Any]] = {}
+        for name, account in deployment.accounts.items():
+            listen = (self.carrier.ua if _is_carrier_s(deployment, name) else ua).local(account.transport)
+            accounts[name] = {"host": listen.address, "port": listen.port, "ca_file": self._certificates.ca_file}
+        listen = ua.local(_transport_of_agents(deployment) or kind.transports[0])
+        known: dict[str, Any] = {"platform__host": listen.address, "platform__port": listen.port}
+        if deployment.campaign is not None:
+            url = await self._serve(campaigns(self.platform, deployment), block[Host.PLATFORM])
+            known["campaign__url"] = f"http://{url}/campaigns/calls"
+        self._fill_in(accounts, **known)
+
+    async def _start_announcements(self) -> None:
+        ua = await self._agent("announcements", [Listen("udp", self._block[Host.ANNOUNCEMENTS])], None)
+        platform = self.platform
+        Announcements(ua, self._ticker, platform.anchored, self._block[Host.PLATFORM])
+        platform.announcements = ua
+        # A platform that signals over TLS alone reaches its own machines in another way.
+        platform.to_announcements = await self._agent(
+            "platform-inside", [Listen("udp", self._block[Host.PLATFORM])], None
+        )
+
+    def _legs(self) -> list[Watched]:
+        return [
+            *(watched for call in self.platform.calls for watched in call.watched()),
+            *(watched for call in self.carrier.calls for watched in call.watched()),
+            *(watched for conversation in self.synthflow.conversations for watched in conversation.watched()),
+        ]
+
+    async def _start_termination(self, trunk: Trunk, address: str) -> Termination:
+        timers = TrunkTimers()
+        ua = await self._agent(
+            "trunk",
+            [Listen(trunk.transport, address)],
+            self._certificates.platform,
+            timers=timers,
+            filter=self._firewall.judge,
+        )
+        clear = None
+        if self.deployment.integration == "gladly":
+            clear = await self._agent("trunk", [Listen("udp", address)], None, timers=timers)
+        listen = ua.local(trunk.transport)
+        trunk = trunk.model_copy(update={"termination": f"{listen.address}:{listen.port}"})
+        trunks = [trunk if old.name == trunk.name else old for old in self.deployment.trunks]
+        self.deployment = self.deployment.model_copy(update={"trunks": tuple(trunks)})
+        return Termination(trunk, ua, clear, self.deployment.platform.domain, self.faults)
+
+    def _interconnect(self, transport: TransportName) -> None:
+        at_platform = self.platform.ua.local(transport)
+        at_carrier = self.carrier.ua.local(transport)
+        self.carrier.interconnect = Interconnect(
+            Hop(transport, at_platform.address, at_platform.port),
+            at_platform.address,
+            self.platform.routes.has,
+            self.platform.takes,
+        )
+        self.platform.connect_carrier(
+            Hop(transport, at_carrier.address, at_carrier.port), frozenset(self.carrier.subscribers)
+        )
+
+    async def _start_synthflow_agents(self) -> None:
+        def listens(address: str) -> list[Listen]:
+            ports: dict[tuple[TransportName, int], None] = {
+                ("udp", PLAIN_PORT): None,
+                ("tcp", PLAIN_PORT): None,
+                ("tls", TLS_PORT): None,
+            }
+            # elsewhere than the guides have it, as a voice agent of others
+            ports |= {
+                (trunk.transport, trunk.port): None for trunk in self.deployment.trunks if trunk.ai == "synthflow"
+            }
+            return [Listen(transport, address, port) for transport, port in ports]
+
+        self._synthflow_ua = await self._agent(
+            "synthflow",
+            listens(self._block[Host.SYNTHFLOW]),
+            self._certificates.synthflow,
+            self._synthflow_trace,
+            filter=self._firewall.judge,
+        )
+        self._other_region_ua = await self._agent(
+            "synthflow", listens(self._block[Host.OTHER_REGION]), self._certificates.synthflow
+        )
+
+    async def _start_synthflow(self) -> None:
+        trunks = Trunks(self.deployment, self.faults, self._block[Host.NOBODY])
+        self.synthflow = Synthflow(
+            self.deployment,
+            self.faults,
+            self._audit,
+            self._media_engine,
+            self._synthflow_ua,
+            self._block[Host.SYNTHFLOW_MEDIA],
+            trunks,
+            self.settings,
+            self.platform.line_of_call,
+        )
+        take_ai_calls(self.synthflow)
+        agents = {"default": self._synthflow_ua, "other": self._other_region_ua}
+        self.numbers = SipNumbers(agents, trunks, self._timings.register_expires_s, self.faults, self._audit)
+        if self.deployment.synthflow is None:
+            return
+        self.deployment = with_models(self.deployment)
+        app = api(self.synthflow.records, self.numbers, self.deployment, self._token, self._audit, self.settings)
+        self._api = HttpServer(app, self._block[Host.SYNTHFLOW], self._certificates.of_synthflow_s_api())
+        where = await self._api.start()
+        await self._apply_settings()
+        self._fill_in(
+            synthflow__api_base=f"https://{where}/v2",
+            synthflow__api_token=self._token,
+            synthflow__ca_file=self._certificates.ca_file,
+        )
+
+    async def _start_noise(self) -> None:
+        ua = await self._agent("stranger", [Listen("udp", self._block[Host.NOISE])], None)
+        at = self.carrier.ua.local("udp")
+        numbers = [number for _, _, number in self.deployment.all_dids()]
+        hop = Hop("udp", at.address, at.port)
+        self._noise = Noise(self._audit, self._ticker, ua, hop, self._phones, numbers)
+        self._noise.make(self.settings.now.noise)
+
+    def _phones(self) -> Iterator[tuple[str, int]]:
+        """Where the harness's phones listen: those in the AI's place, and all that are registered."""
+        for trunk in self.deployment.trunks:
+            if trunk.ai == "stand-in" and trunk.transport == "udp":
+                yield self._block[Host.STAND_IN], trunk.port
+        for registrar in (self.carrier.registrar, self.platform.registrar):
+            places = [binding.flow for user in registrar.users() for binding in registrar.bindings(user)]
+            yield from (flow.remote for flow in places if flow.transport == "udp")
+
+    def _synthflow_trace(self, traced: Traced) -> None:
+        self.synthflow.trace(traced)
+        if self._trace is not None:
+            self._trace(traced)
+
+    async def _serve(self, app: web.Application, address: str) -> str:
+        """Serve it; returns host:port."""
+        server = HttpServer(app, address)
+        self._http_servers.append(server)
+        return await server.start()
+
+    def begin(self) -> None:
+        """Register the SIP numbers: everything listens now, and the first faults are set."""
+        self.numbers.start()
+
+    async def stop(self) -> None:
+        """Hang up what is up, and close everything."""
+        for task in self._tasks:
+            task.cancel()
+        self._hang_up()
+        await self.numbers.stop()
+        await self.close()
+
+    async def end_calls(self) -> None:
+        """Hang up what is up, and wait until it is over. Raises `TimeoutError` when it does not end."""
+        async with asyncio.timeout(_ENDED_WITHIN_S):
+            while self._is_busy():
+                self._hang_up()
+                self._synthflow_ua.hang_up()
+                await asyncio.sleep(_LOOKED_EVERY_S)
+
+    def _hang_up(self) -> None:
+        for call in [*self.platform.calls, *self.carrier.calls]:
+            call.hangup()
+
+    def _is_busy(self) -> bool:
+        in_use = any(termination.in_use for termination in self.platform.terminations.values())
+        return bool(in_use or self.platform.calls or self.carrier.calls or self.synthflow.conversations)
+
+    async def close(self) -> None:
+        """Stop all user agents and servers, and release the addresses; harmless for what was never started."""
+        await asyncio.gather(*(ua.stop() for ua in self._agents))
+        await asyncio.gather(*(server.stop() for server in [*self._http_servers, *([self._api] if self._api else [])]))
+        self._block.release()
+
+    async def change_settings(self, now: Settings) -> None:
+        """Use these settings from now on; calls that are up go on unchanged."""
+        self.settings.now = now
+        self._noise.make(now.noise)
+        await self._apply_settings()
+
+    async def _apply_settings(self) -> None:
+        if self._api is not None:
+            await (self._api.pause() if self.settings.now.api.answers == "refused" else self._api.resume())
+
+    def address(self, host: int) -> str:
+        """One of its addresses, by the last octet."""
+        return self._block[host]
+
+    # --- what is up ---------------------------------------------------------------------------------
+
+    def state(self) -> dict[str, Any]:
+        """What is up now."""
+        calls = [*self.platform.calls, *self.carrier.calls]
+        return {
+            "tenant": self.number,
+            "deployment": self.deployment.name,
+            "faults": self.faults.listed(),
+            "calls": [call.plain() for call in calls],
+            "ai_calls": len(self.synthflow.conversations),
+            "landings": [asdict(landed) for landed in self.platform.landings],
+            "relays": sum(call.relays for call in calls),
+            "registrations": {
+                "carrier": self.carrier.registrar.users(),
+                "platform": self.platform.registrar.users(),
+                "trunks": {
+                    name: termination.registrar.users() for name, termination in self.platform.terminations.items()
+                },
+            },
+            "trunks_in_use": {name: len(t.in_use) for name, t in self.platform.terminations.items() if t.in_use},
+            "dialogs": sum(len(ua.calls()) for ua in self._agents),
+        }
+
+
+def require_playable(deployment: Deployment) -> None:
+    """Raise :class:`DeploymentError`: of accounts neither the carrier's alone nor such a platform's, and of settings of nobody's."""
+    if mistakes := [*_unspoken(deployment), *_of_both(deployment), *_of_nobody(deployment)]:
+        raise DeploymentError("\n".join(mistakes))
+
+
+def _unspoken(deployment: Deployment) -> Iterator[str]:
+    transports = _kind_of(deployment).transports
+    for name, account in deployment.accounts.items():
+        if account.transport not in transports and not _is_carrier_s(deployment, name):
+            alone = f"which alone the simulated platform of {deployment.integration} speaks"
+            yield f"accounts.{name}.transport: {account.transport!r}; allowed: {', '.join(transports)}, {alone}"
+
+
+def _of_both(deployment: Deployment) -> Iterator[str]:
+    for account in deployment.accounts:
+        phones = {name: phone for name, phone in deployment.phones.items() if phone.account == account}
+        numbered = next((name for name, phone in phones.items() if phone.number), None)
+        others = next((name for name, phone in phones.items() if not phone.number), None)
+        if numbered and others:
+            allowed = "an account for telephones, which is at the carrier, and one for those who have a user alone"
+            what = f"{numbered} has a number, {others} none; allowed in a simulated deployment: {allowed}"
+            yield f"accounts.{account}: {what}, which is at the platform"
+
+
+def _of_nobody(deployment: Deployment) -> Iterator[str]:
+    for table in ("assistants", "groups", "lines"):
+        settings, known = deployment.simulated.get(table), getattr(deployment, table)
+        for name in settings if isinstance(settings, dict) else ():
+            if name != "*" and name not in known:
+                what = f"the file has none of that name{nearest(name, known)}; allowed: {', '.join(known)}"
+                yield f"simulated.{table}.{name}: {what}, or * for all others"
+
+
+def _kind_of(deployment: Deployment) -> type[Platform]:
+    return _PLATFORMS.get(deployment.integration, GenericSbc)  # somebody's own is played as an SBC
+
+
+def _is_carrier_s(deployment: Deployment, account: str) -> bool:
+    """Whether the phones of that account are telephones: the others have theirs with the platform."""
+    return any(phone.number for phone in deployment.phones.values() if phone.account == account)
+
+
+def _transport_of_agents(deployment: Deployment) -> TransportName | None:
+    """Over which the first agent with an account at the platform signals; None where there is none."""
+    agents = (deployment.phones[agent] for group in deployment.groups.values() for agent in group.agents)
+    return next((deployment.accounts[agent.account].transport for agent in agents if agent.number is None), None)
+
+
+def _listens(address: str, transports: Sequence[TransportName]) -> list[Listen]:
+    """UDP and TCP on one port (RFC 3261 section 18.2.1), TLS on the next, as 5060 and 5061 are."""
+    while True:
+        with (
+            socket.socket(socket.AF_INET, socket.SOCK_STREAM) as stream,
+            socket.socket(type=socket.SOCK_DGRAM) as datagram,
+        ):
+            stream.bind((address, 0))
+            port: int = stream.getsockname()[1]
+            try:
+                datagram.bind((address, port))
+            except OSError:
+                continue
+        return [Listen(transport, address, port + (transport == "tls")) for transport in transports]

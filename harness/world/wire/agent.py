@@ -1,0 +1,373 @@
+"""The user agent core, which an application builds a node on (RFC 3261 section 8)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from harness.sip.digest import Credentials, DigestClient
+from harness.sip.grammar import Params, SipSyntaxError
+from harness.sip.message import HeaderPairs, Request, Response
+from harness.sip.uri import NameAddr, Uri
+from harness.world.wire.background import Background
+from harness.world.wire.call import Call
+from harness.world.wire.calls import Calls
+from harness.world.wire.checks import Refusal, refusal_of
+from harness.world.wire.content import content_header
+from harness.world.wire.dialog import Dialog, dialog_id_of
+from harness.world.wire.incoming import IncomingCall
+from harness.world.wire.indialog import InDialogRequest
+from harness.world.wire.layer import TransportLayer
+from harness.world.wire.outgoing import OutgoingCall
+from harness.world.wire.request import IncomingRequest, outside_dialog
+from harness.world.wire.session import SessionPolicy, offered, too_small
+from harness.world.wire.stream import StreamFlow
+from harness.world.wire.timers import Timers
+from harness.world.wire.transact import transact
+from harness.world.wire.transaction import ClientTransaction, ServerTransaction
+from harness.world.wire.transactions import TransactionLayer, new_token
+from harness.world.wire.transport import (
+    Filter,
+    Flow,
+    Hop,
+    Listen,
+    TlsIdentity,
+    Trace,
+    TransportName,
+    hop_of,
+)
+
+_log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+_MOST_CALLS = 2000  # of one node; who calls beyond is refused
+_IN_DIALOG = ("ACK", "BYE", "CANCEL", "INVITE", "NOTIFY", "OPTIONS", "PRACK", "UPDATE")
+
+
+CallHandler = Callable[[IncomingCall], Awaitable[None]]
+RequestHandler = Callable[[IncomingRequest], Awaitable[None]]
+
+
+def _digest(credentials: Credentials | DigestClient | None) -> DigestClient | None:
+    return DigestClient(credentials) if isinstance(credentials, Credentials) else credentials
+
+
+class UserAgent:
+    """One node: its listeners, its calls, and the handlers of incoming requests.
+
+    ``filter`` sees every byte, ``trace`` every message. Without a ``session`` policy there are no session timers.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        local: Sequence[Listen],
+        *,
+        tls: TlsIdentity | None = None,
+        timers: Timers | None = None,
+        filter: Filter | None = None,
+        trace: Trace | None = None,
+        software: str | None = None,
+        session: SessionPolicy | None = SessionPolicy(),  # noqa: B008 - frozen
+        idle: float | None = 3600.0,
+        connect_timeout: float = 5.0,
+    ) -> None:
+        self.name = name
+        self.timers = timers or Timers()
+        self.session = session
+        self.supported = ("100rel", "replaces", *(() if session is None else ("timer",)))
+        self.software = software
+        self.layer = TransactionLayer(self, self.timers)
+        self.transport = TransportLayer(
+            name,
+            local,
+            self.layer,
+            tls=tls,
+            filter=filter,
+            trace=trace,
+            idle=idle,
+            connect_timeout=connect_timeout,
+        )
+        self.layer.attach(self.transport)
+        self.on_invite: CallHandler | None = None
+        self.on_flow_opened: Callable[[Flow], None] | None = None
+        self.on_flow_closed: Callable[[Flow, Exception | None], None] | None = None
+        self._handlers: dict[str, RequestHandler] = {"OPTIONS": self._answer_options}
+        self._calls = Calls()
+        self._background = Background(name)
+
+    # --- life --------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Bind the listeners. Raises ListenError, with nothing left open."""
+        await self.transport.start()
+
+    async def stop(self, within: float = 1.0) -> None:
+        """Hang up all calls, wait up to ``within`` seconds for the answers, then close everything."""
+        if hangups := self.hang_up():
+            await asyncio.wait(hangups, timeout=within)
+        for call in self.calls():
+            call.stop()
+        await self._background.stop()
+        self.layer.stop()
+        await self.transport.stop()
+
+    # --- what is up ---------------------------------------------------------------------------------
+
+    @property
+    def listening(self) -> tuple[Listen, ...]:
+        """Where it listens, with the ports taken."""
+        return self.transport.listening
+
+    def calls(self) -> tuple[Call, ...]:
+        """Calls not over yet, and over ones whose dialog still serves a subscription or a BYE under way."""
+        return self._calls.up()
+
+    def hang_up(self) -> list[asyncio.Task[object]]:
+        """End every call whatever its state; tasks that end with the answers."""
+        return [call.hangup() for call in self.calls() if isinstance(call, IncomingCall | OutgoingCall)]
+
+    def transactions(self) -> tuple[ClientTransaction | ServerTransaction, ...]:
+        """Transactions not terminated yet; completed ones stay for up to 64*T1."""
+        return self.layer.transactions()
+
+    def flows(self) -> tuple[StreamFlow, ...]:
+        """TCP and TLS connections, up or being made."""
+        return self.transport.flows()
+
+    def drop_flow(self, flow: Flow, *, reset: bool = True) -> None:
+        """Close a connection that calls still use, by a TCP reset or in order."""
+        if isinstance(flow, StreamFlow) and reset:
+            flow.reset()
+        else:
+            flow.close()
+
+    # --- where things are --------------------------------------------------------------------------
+
+    def local(self, transport: TransportName) -> Listen:
+        """The first listener of a transport. Raises LookupError."""
+        return self.transport.find_listen(transport)
+
+    def contact(self, listen: Listen, user: str | None = None) -> NameAddr:
+        """Our Contact at a listener, with the transport parameter where it is not UDP."""
+        host = f"[{listen.address}]" if ":" in listen.address else listen.address
+        params = Params() if listen.transport == "udp" else Params((("transport", listen.transport),))
+        return NameAddr(Uri("sip", user, host, listen.port, params))
+
+    def flow_for(self, dialog: Dialog) -> Flow:
+        """Where requests of a dialog go. Raises LookupError when its next hop has no address.
+
+        The dialog's connection is used again while it is open: a phone that connected by TCP or TLS cannot be reached
+        in another way (RFC 5626's reason, without its headers).
+        """
+        uri = dialog.next_uri
+        flow = dialog.flow
+        hop = hop_of(uri)
+        if flow.reliable and flow.is_open:
+            same_place = hop is not None and hop.address == flow.remote[0] and hop.transport == flow.transport
+            if dialog.direct or same_place or hop is None:
+                return flow
+        if hop is None:
+            raise LookupError(f"no address for {uri}")
+        if isinstance(flow, StreamFlow) and hop.server_name is None and hop.address == flow.remote[0]:
+            # The peer is the one whose certificate was checked before: by the same name again.
+            hop = replace(hop, server_name=flow.server_name)
+        return self.transport.flow_to(hop, flow.listen)
+
+    # --- what the application sends ----------------------------------------------------------------
+
+    def invite(
+        self,
+        uri: Uri | str,
+        *,
+        from_: NameAddr | str,
+        to: NameAddr | str | None = None,
+        hop: Hop | None = None,
+        flow: Flow | None = None,
+        sdp: bytes | None = None,
+        headers: HeaderPairs = (),
+        credentials: Credentials | DigestClient | None = None,
+        answer: Callable[[bytes], bytes] | None = None,
+    ) -> OutgoingCall:
+        """Send an INVITE, at once. Failures come through the call, not from here.
+
+        It goes over ``flow`` if given (a registered phone's connection), else to ``hop``, else to the address in
+        ``uri``. Without ``sdp`` the peer offers and ``answer`` answers. Raises LookupError without a next hop or a
+        listener of its transport, ValueError for headers that cannot be sent.
+        """
+        way = self._way(uri, hop, flow)
+        extra = [*self.capabilities(), *offered(self.session), *headers, *content_header(sdp)]
+        request = outside_dialog(
+            "INVITE",
+            uri,
+            from_,
+            to,
+            [("Contact", str(self.contact(way.listen))), *extra],
+            sdp or b"",
+            software=self.software,
+        )
+        call = OutgoingCall(self, request, way, digest=_digest(credentials), answer=answer)
+        self._calls.add(call)
+        return call
+
+    async def request(
+        self,
+        method: str,
+        uri: Uri | str,
+        *,
+        from_: NameAddr | str,
+        to: NameAddr | str | None = None,
+        hop: Hop | None = None,
+        flow: Flow | None = None,
+        headers: HeaderPairs = (),
+        body: bytes | str = b"",
+        credentials: Credentials | DigestClient | None = None,
+        call_id: str | None = None,
+        cseq: int = 1,
+    ) -> Response:
+        """A request outside of any dialog, to its final response; challenges are answered.
+
+        Silence gives a local 408, a transport failure a local 503 (``received`` is None). For a REGISTER that is
+        refreshed, give the same ``call_id``, a higher ``cseq`` (a challenge answered takes one more), and as
+        ``credentials`` the same DigestClient, which then uses the nonce it knows.
+        """
+        way = self._way(uri, hop, flow)
+        request = outside_dialog(
+            method, uri, from_, to, headers, body, call_id=call_id, cseq=cseq, software=self.software
+        )
+        digest = _digest(credentials)
+        if digest is not None:
+            request = digest.again(request)
+        return await transact(self.layer, request, way, digest=digest)
+
+    def _way(self, uri: Uri | str, hop: Hop | None, flow: Flow | None) -> Flow:
+        if flow is not None and flow.is_open:
+            return flow
+        hop = hop or hop_of(uri if isinstance(uri, Uri) else Uri.parse(uri))
+        if hop is None:
+            raise LookupError(f"no address for {uri}")
+        return self.transport.flow_to(hop)
+
+    # --- what the application is told --------------------------------------------------------------
+
+    def on(self, method: str, handler: RequestHandler) -> None:
+        """Set the handler of a method's requests outside of any dialog; INVITE has `on_invite`."""
+        if method in ("INVITE", "ACK", "CANCEL"):
+            raise ValueError(f"{method} has no handler of its own kind")
+        self._handlers[method] = handler
+
+    def methods(self) -> list[str]:
+        """What Allow says."""
+        taken = {*_IN_DIALOG, "INFO", "REFER", *self._handlers}
+        return sorted(taken if self.on_invite is not None else taken - {"INVITE"})
+
+    def capabilities(self) -> list[tuple[str, str]]:
+        """Allow and Supported, for requests and responses that start or refresh a dialog."""
+        return [("Allow", ", ".join(self.methods())), ("Supported", ", ".join(self.supported))]
+
+    async def _answer_options(self, incoming: IncomingRequest) -> None:
+        incoming.respond(200, headers=[*self.capabilities(), ("Accept", "application/sdp")])
+
+    # --- the dialogs' registry ---------------------------------------------------------------------
+
+    def add_dialog(self, dialog: Dialog, call: Call) -> None:
+        """Requests of that dialog belong to that call."""
+        self._calls.add_dialog(dialog, call)
+
+    def forget_dialog(self, dialog: Dialog) -> None:
+        """Forget a dialog of a forked INVITE."""
+        self._calls.forget_dialog(dialog)
+
+    def forget_call(self, call: Call) -> None:
+        """Nothing needs the call's dialogs any longer."""
+        self._calls.forget(call)
+
+    # --- tasks and handlers ------------------------------------------------------------------------
+
+    def spawn(self, work: Coroutine[Any, Any, T], what: str) -> asyncio.Task[T]:
+        """Run something in the background until the node stops; what it raises is logged."""
+        return self._background.spawn(work, what)
+
+    def guard(self, callback: Callable[[T], None], value: T) -> None:
+        """Call a handler of the application; what it raises is logged."""
+        self._background.guard(callback, value)
+
+    def serve(self, work: Awaitable[None], request: IncomingRequest | InDialogRequest | IncomingCall) -> None:
+        """Run a handler; if it raises before it answered, the answer is 500."""
+        self._background.serve(work, request)
+
+    # --- TransactionUser ---------------------------------------------------------------------------
+
+    def request_arrived(self, transaction: ServerTransaction) -> None:
+        """RFC 3261 section 8.2, in its order."""
+        request = transaction.request
+        dialog = dialog_id_of(request)
+        merged = self.layer.is_merged(transaction)
+        known = {*self.methods(), "INVITE", "INFO", "MESSAGE"} if dialog is not None else set(self.methods())
+        refusal = refusal_of(request, known, self.methods(), self.supported, merged=merged)
+        if refusal is not None:
+            self._refuse(transaction, refusal)
+            return
+        if dialog is not None:
+            call = self._calls.of_dialog(dialog)
+            if call is None:
+                self._refuse(transaction, Refusal(481))
+            else:
+                call.receive(transaction)
+        elif request.method == "INVITE":
+            self._invited(transaction)
+        elif request.method in self._handlers:
+            incoming = IncomingRequest(transaction)
+            self.serve(self._handlers[request.method](incoming), incoming)
+        else:
+            # Only sensible within a dialog, and outside of it (BYE, PRACK, UPDATE, NOTIFY …).
+            self._refuse(transaction, Refusal(481))
+
+    def _refuse(self, transaction: ServerTransaction, refusal: Refusal) -> None:
+        transaction.respond(
+            Response.to_request(
+                transaction.request, refusal.status, refusal.reason, tag=new_token(), headers=refusal.headers
+            )
+        )
+
+    def _invited(self, transaction: ServerTransaction) -> None:
+        if len(self._calls) >= _MOST_CALLS:
+            self._refuse(transaction, Refusal(503, headers=[("Retry-After", "30")]))
+            return
+        try:
+            least = too_small(self.session, transaction.request)
+            if least is not None:
+                self._refuse(transaction, Refusal(422, headers=[("Min-SE", str(least))]))
+                return
+            call = IncomingCall(self, transaction)
+        except SipSyntaxError as error:
+            self._refuse(transaction, Refusal(400, str(error)))
+            return
+        assert call.dialog is not None
+        assert self.on_invite is not None
+        self.add_dialog(call.dialog, call)
+        self.serve(self.on_invite(call), call)
+
+    def ack_arrived(self, request: Request, flow: Flow) -> None:
+        """See TransactionUser."""
+        call = self._calls.of_dialog(dialog_id_of(request))
+        if call is not None:
+            call.ack_from(request, flow)
+
+    def response_strayed(self, response: Response, flow: Flow) -> None:
+        """See TransactionUser. RFC 3261 section 18.1.2 has it dropped."""
+        _log.debug("%s: stray %d from %r", self.name, response.status, flow)
+
+    def flow_opened(self, flow: Flow) -> None:
+        """See TransactionUser."""
+        if self.on_flow_opened is not None:
+            self.guard(self.on_flow_opened, flow)
+
+    def flow_failed(self, flow: Flow, error: Exception | None) -> None:
+        """See TransactionUser."""
+        if self.on_flow_closed is not None:
+            told = self.on_flow_closed
+            self.guard(lambda closed: told(closed, error), flow)

@@ -1,0 +1,273 @@
+"""The transport layer of one node: its sockets, its flows, and the routing of responses (RFC 3261 section 18)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from collections.abc import Sequence
+from typing import Protocol
+
+from harness.sip.framing import FramingError
+from harness.sip.grammar import Params, SipSyntaxError
+from harness.sip.headers import Via
+from harness.sip.message import Message, Request, Response
+from harness.sip.validation import problem_of_response, salvage
+from harness.world.wire.stream import Connector, StreamFlow, StreamListener
+from harness.world.wire.traced_filter import TracedFilter
+from harness.world.wire.transport import (
+    Address,
+    Filter,
+    Flow,
+    Hop,
+    Listen,
+    TlsIdentity,
+    Trace,
+    TransportName,
+)
+from harness.world.wire.udp import UdpFlow, UdpSocket
+
+_log = logging.getLogger(__name__)
+_MOST_OF_ONE_SOURCE = 500  # connections that are open at once
+
+
+class TransportUser(Protocol):
+    """Who gets what the transport layer receives."""
+
+    def request_received(self, request: Request, flow: Flow) -> None:
+        """A request, its topmost Via stamped with the source."""
+
+    def response_received(self, response: Response, flow: Flow) -> None:
+        """A response whose topmost Via is ours."""
+
+    def flow_opened(self, flow: Flow) -> None:
+        """A connection is up."""
+
+    def flow_failed(self, flow: Flow, error: Exception | None) -> None:
+        """A connection ended or never came, or an ICMP error came back over UDP."""
+
+
+class TransportLayer:
+    """Sockets and flows of one node."""
+
+    def __init__(
+        self,
+        name: str,
+        listens: Sequence[Listen],
+        user: TransportUser,
+        *,
+        tls: TlsIdentity | None = None,
+        filter: Filter | None = None,
+        trace: Trace | None = None,
+        idle: float | None = 3600.0,
+        connect_timeout: float = 5.0,
+    ) -> None:
+        self._filter = TracedFilter(name, filter, trace)
+        self._name = name
+        self._wanted = tuple(listens)
+        self._user = user
+        self._tls = tls
+        self._idle = idle
+        self._timeout = connect_timeout
+        self._udp: list[UdpSocket] = []
+        self._listeners: list[StreamListener] = []
+        self._flows: set[StreamFlow] = set()
+        self._connector = Connector(self._filter, connect_timeout)
+        self._server_context: ssl.SSLContext | None = None
+        self._client_context: ssl.SSLContext | None = None
+
+    async def start(self) -> None:
+        """Bind the listeners. Raises ListenError, with nothing left open, or ssl.SSLError."""
+        if any(listen.transport == "tls" for listen in self._wanted):
+            if self._tls is None:
+                raise ValueError(f"{self._name} listens with TLS and has no certificate")
+            self._server_context = self._tls.server_context()
+        try:
+            for listen in self._wanted:
+                self._open(listen)
+        except OSError:
+            await self.stop()
+            raise
+
+    def _open(self, listen: Listen) -> None:
+        if listen.transport == "udp":
+            self._udp.append(UdpSocket(listen, self._filter, self._received, self._user.flow_failed))
+        else:
+            context = self._server_context if listen.transport == "tls" else None
+            self._listeners.append(
+                StreamListener(
+                    listen, self._filter, self._inbound, context, handshake_timeout=self._timeout, full=self._is_full
+                )
+            )
+
+    async def stop(self) -> None:
+        """Close everything."""
+        for listener in self._listeners:
+            await listener.stop()
+        await self._connector.stop()
+        for flow in list(self._flows):
+            flow.close()
+        for udp in self._udp:
+            udp.close()
+        self._filter.close()
+        for _ in range(50):  # closing a TLS connection takes some turns of the loop
+            if not self._flows:
+                break
+            await asyncio.sleep(0.01)
+        for flow in list(self._flows):
+            flow.reset()
+        await asyncio.sleep(0)
+
+    @property
+    def listening(self) -> tuple[Listen, ...]:
+        """Where it listens, with the ports taken."""
+        streams = tuple(listener.listen for listener in self._listeners)
+        return tuple(socket.listen for socket in self._udp) + streams
+
+    def flows(self) -> tuple[StreamFlow, ...]:
+        """The connections that are up or being made."""
+        return tuple(self._flows)
+
+    def find_listen(self, transport: TransportName, address: str | None = None) -> Listen:
+        """The first listener of a transport, on ``address`` if there is one. Raises LookupError."""
+        fitting = [listen for listen in self.listening if listen.transport == transport]
+        if not fitting:
+            raise LookupError(f"{self._name} has no {transport} listener")
+        return next((listen for listen in fitting if listen.address == address), fitting[0])
+
+    def flow_to(self, hop: Hop, source: Listen | None = None) -> Flow:
+        """A flow to ``hop``, from ``source`` if that has its transport: an open connection if there is one, else a new one.
+
+        Raises LookupError when the node does not listen with that transport: its Via would name nothing. A request is
+        never moved from UDP to TCP by its size, as RFC 3261 section 18.1.1 wants it: a trunk's transport is what its
+        deployment says, and one that lost large datagrams should show.
+        """
+        listen = self.find_listen(hop.transport, source.address if source else None)
+        if source is not None and source in self.listening and source.transport == hop.transport:
+            listen = source
+        if hop.transport == "udp":
+            return next(udp for udp in self._udp if udp.listen == listen).flow_to(hop.remote)
+        for flow in self._flows:
+            if (
+                flow.is_open
+                and (flow.transport, flow.remote) == (hop.transport, hop.remote)
+                and flow.listen.address == listen.address
+                and (flow.inbound or flow.server_name == hop.server_name)
+            ):
+                return flow
+        flow = StreamFlow(
+            hop.transport,
+            listen,
+            hop.remote,
+            filter=self._filter,
+            user=self,
+            inbound=False,
+            server_name=hop.server_name,
+            idle=self._idle,
+        )
+        self._flows.add(flow)
+        self._connector.start(flow, hop, self._to_connect() if hop.transport == "tls" else None)
+        return flow
+
+    def _to_connect(self) -> ssl.SSLContext | None:
+        """The TLS context for connecting, made when it is first needed: it costs milliseconds, and few nodes ever connect."""
+        if self._client_context is None and self._tls is not None:
+            self._client_context = self._tls.client_context()
+        return self._client_context
+
+    def via(self, flow: Flow, branch: str) -> Via:
+        """The Via of a request of ours over ``flow``; rport asks for symmetric answers (RFC 3581)."""
+        host = flow.listen.address
+        host = f"[{host}]" if ":" in host else host
+        params = Params((("rport", None), ("branch", branch)))
+        return Via(flow.transport.upper(), host, flow.listen.port, params)
+
+    def response_flow(self, response: Response, flow: Flow) -> Flow:
+        """The flow a response takes (RFC 3261 section 18.2.2, RFC 3581 section 4)."""
+        via = response.via
+        if isinstance(flow, UdpFlow):
+            # The request came from flow.remote; without rport, the answer goes to the port of sent-by, or to 5060,
+            # whatever transport the Via names.
+            port = flow.remote[1] if "rport" in via.params else via.port or 5060
+            return flow.to((flow.remote[0], port))
+        if flow.is_open:
+            return flow
+        hop = Hop(flow.transport, flow.remote[0], via.sent_by[1])
+        return self.flow_to(hop, flow.listen)
+
+    # --- what comes in -----------------------------------------------------------------------------
+
+    def _is_full(self, remote: Address) -> bool:
+        return sum(flow.inbound and flow.remote[0] == remote[0] for flow in self._flows) >= _MOST_OF_ONE_SOURCE
+
+    def _inbound(self, listen: Listen, remote: Address) -> StreamFlow:
+        flow = StreamFlow(
+            listen.transport, listen, remote, filter=self._filter, user=self, inbound=True, idle=self._idle
+        )
+        self._flows.add(flow)
+        return flow
+
+    def _received(self, data: bytes, flow: Flow) -> None:
+        if not data.strip(b"\r\n\x00"):
+            return  # keep-alive of NATs
+        try:
+            message = Message.parse(data)
+        except SipSyntaxError as error:
+            self._reject_unreadable(data, flow, str(error))
+            return
+        try:
+            self._hand_on(message, flow)
+        except SipSyntaxError as error:
+            _log.debug("%s: dropped from %r: %s", self._name, flow, error)
+        except Exception:
+            # Whatever a message did to us, the next one has to be heard.
+            _log.exception("%s: failed on a message from %r", self._name, flow)
+
+    def _hand_on(self, message: Request | Response, flow: Flow) -> None:
+        if isinstance(message, Request):
+            stamped = message.with_top_via(message.via.stamped(*flow.remote))
+            self._user.request_received(stamped, flow)
+            return
+        problem = problem_of_response(message)
+        if problem is None and not self._is_ours(message.via):
+            problem = "its Via is not ours"  # RFC 3261 section 18.1.2
+        if problem is not None:
+            _log.debug("%s: response from %r dropped: %s", self._name, flow, problem)
+            return
+        self._user.response_received(message, flow)
+
+    def _is_ours(self, via: Via) -> bool:
+        host, port = via.sent_by
+        address = host.strip("[]")
+        return any(
+            (listen.address.lower(), listen.port) == (address, port) and listen.transport.upper() == via.transport
+            for listen in self.listening
+        )
+
+    def _reject_unreadable(self, data: bytes, flow: Flow, error: str) -> None:
+        request = salvage(data)
+        if request is None or request.method == "ACK":
+            _log.debug("%s: unreadable from %r: %s", self._name, flow, error)
+            return
+        request = request.with_top_via(request.via.stamped(*flow.remote))
+        response = Response.to_request(request, 400, tag="unreadable")
+        self.response_flow(response, flow).send(response.raw)
+
+    # --- StreamUser --------------------------------------------------------------------------------
+
+    def stream_opened(self, flow: StreamFlow) -> None:
+        """See StreamUser."""
+        self._user.flow_opened(flow)
+
+    def stream_received(self, data: bytes, flow: Flow) -> None:
+        """See StreamUser."""
+        self._received(data, flow)
+
+    def stream_unframed(self, error: FramingError, flow: StreamFlow) -> None:
+        """See StreamUser."""
+        self._reject_unreadable(error.head, flow, str(error))
+
+    def stream_closed(self, flow: StreamFlow, error: Exception | None) -> None:
+        """See StreamUser."""
+        self._flows.discard(flow)
+        self._user.flow_failed(flow, error)

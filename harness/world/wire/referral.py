@@ -1,0 +1,226 @@
+"""The implicit subscription of a REFER, from both ends (RFC 3515, RFC 6665)."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import weakref
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from harness.sip.grammar import Params
+from harness.sip.message import HeaderPairs, Request, Response
+from harness.sip.reasons import REASONS
+from harness.world.wire.node import Node
+from harness.world.wire.waiting import Waitable
+
+_FRAGMENT = re.compile(rb"SIP/2\.0 (\d{3})(?: ([^\r\n]*))?", re.IGNORECASE)
+LIFETIME = 300.0
+"""Seconds the subscription lives (its Expires): longer than a phone may ring."""
+
+
+#: :meth:`ReferringCall.send`.
+Send = Callable[[str, HeaderPairs, str, str], Awaitable[Response]]
+
+
+class ReferringCall(Protocol):
+    """The call, as its subscriptions see it."""
+
+    @property
+    def ua(self) -> Node:
+        """Whose call it is."""
+
+    async def send(
+        self, method: str, headers: HeaderPairs = (), body: bytes | str = b"", content_type: str | None = None
+    ) -> Response:
+        """Send a request in the dialog and return its final response."""
+
+    def usage_ended(self) -> None:
+        """One user of the dialog is gone."""
+
+
+class Referral:
+    """A REFER of ours: how it was answered, and what its NOTIFYs say of the new call."""
+
+    def __init__(self, call: ReferringCall, request_cseq: int) -> None:
+        self._call = call
+        self.cseq = request_cseq
+        self.progress: list[tuple[int, str]] = []
+        """Status and reason of each NOTIFY so far."""
+        self.on_progress: Callable[[int, str], None] | None = None
+        self._accepted: Waitable[Response] = Waitable()
+        self._final: Waitable[tuple[int, str]] = Waitable()
+        self._timer = asyncio.get_running_loop().call_later(LIFETIME, self._expire)
+
+    @property
+    def response(self) -> Response | None:
+        """The final answer to the REFER itself, None so far."""
+        return self._accepted.value
+
+    @property
+    def final(self) -> tuple[int, str] | None:
+        """Status and reason of the new call as the last NOTIFY has it; None so far."""
+        return self._final.value
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more is to come."""
+        return self._final.is_set
+
+    async def wait_accepted(self, within: float | None = None) -> Response:
+        """The answer to the REFER, whatever it is. Raises TimeoutError."""
+        return await self._accepted.wait(within)
+
+    async def wait_final(self, within: float | None = None) -> tuple[int, str]:
+        """The outcome of the new call. A refused REFER gives its own status. Raises TimeoutError."""
+        return await self._final.wait(within)
+
+    def answered(self, response: Response) -> None:
+        """The REFER's final response."""
+        self._accepted.set(response)
+        if not response.is_success:
+            self._end(response.status, response.reason)
+        elif (response.get("Refer-Sub") or "").strip().lower() == "false":
+            self._end(response.status, "no subscription (RFC 4488)")
+
+    def notified(self, request: Request) -> None:
+        """A NOTIFY of this subscription."""
+        match = _FRAGMENT.match(request.body.lstrip())
+        if match is not None:
+            status = int(match[1])
+            reason = (match[2] or b"").decode("utf-8", "replace").strip()
+            self.progress.append((status, reason))
+            if self.on_progress is not None:
+                self.on_progress(status, reason)
+        state = (request.get("Subscription-State") or "").partition(";")[0].strip().lower()
+        last = self.progress[-1] if self.progress else (0, "")
+        if state == "terminated" or last[0] >= 200:
+            self._end(*last)
+
+    def _expire(self) -> None:
+        self._end(408, "the subscription expired")
+
+    def _end(self, status: int, reason: str) -> None:
+        self._timer.cancel()
+        self.on_progress = None  # it knows the call, which owns this
+        if not self._final.is_set:
+            self._final.set((status, reason))
+            self._call.usage_ended()
+
+    def abandon(self) -> None:
+        """The node stops, or the dialog is gone."""
+        self._end(481, "the dialog is gone")
+
+
+class Notifier:
+    """The receiving end of a REFER: tells the peer by NOTIFY how its new call is getting on.
+
+    The first NOTIFY, 100, goes out at once (RFC 3515 section 2.4.4).
+    """
+
+    def __init__(self, call: ReferringCall, request: Request, *, silent: bool, event_id: bool) -> None:
+        self._call = call
+        self._silent = silent
+        # RFC 3515 section 2.4.6: the id is needed from the second REFER of a dialog on.
+        self._event = f"refer;id={request.cseq.number}" if event_id else "refer"
+        self._timer = asyncio.get_running_loop().call_later(LIFETIME, self._expire)
+        self._last: asyncio.Task[Response] | None = None
+        self.is_over = False
+        if not silent:
+            self._send(100, REASONS[100], ends=False)
+
+    async def notify(self, status: int, reason: str | None = None, *, final: bool | None = None) -> Response | None:
+        """Send one NOTIFY; a status from 200 up ends the subscription unless ``final`` says otherwise.
+
+        Returns the answer (a local 408 or 503 when none came), None when there is nothing to tell any more.
+        """
+        if self.is_over:
+            return None
+        ends = status >= 200 if final is None else final
+        words = REASONS.get(status, "") if reason is None else reason
+        sending = None if self._silent else self._send(status, words, ends=ends)
+        if ends:
+            self.close()
+        return await sending if sending is not None else None
+
+    def _send(self, status: int, reason: str, *, ends: bool) -> asyncio.Task[Response]:
+        """Queue a NOTIFY behind the last one: a 180 must not overtake the 100."""
+        send = self._call.send  # bound, it keeps the call, which may be over, and go with its last subscription
+        self._last = self._call.ua.spawn(self._send_after(self._last, send, status, reason, ends), "NOTIFY")
+        return self._last
+
+    async def _send_after(
+        self, last: asyncio.Task[Response] | None, send: Send, status: int, reason: str, ends: bool
+    ) -> Response:
+        if last is not None:
+            await asyncio.wait([last])
+        state = "terminated;reason=noresource" if ends else f"active;expires={int(LIFETIME)}"
+        headers = [("Event", self._event), ("Subscription-State", state)]
+        response = await send("NOTIFY", headers, f"SIP/2.0 {status} {reason}\r\n", "message/sipfrag;version=2.0")
+        if response.status in (408, 481, 503):
+            self.close()
+        return response
+
+    def _expire(self) -> None:
+        self._call.ua.spawn(self._say_timeout(), "NOTIFY timeout")
+
+    async def _say_timeout(self) -> None:
+        await self.notify(408, final=True)
+
+    def close(self) -> None:
+        """End it without a further word."""
+        self._timer.cancel()
+        if not self.is_over:
+            self.is_over = True
+            self._call.usage_ended()
+
+
+class Subscriptions:
+    """All subscriptions of one call, of both kinds."""
+
+    def __init__(self, call: ReferringCall) -> None:
+        # The call owns them; it goes with its last reference, not with a garbage collection.
+        self._call: ReferringCall = weakref.proxy(call)
+        self._referrals: list[Referral] = []
+        self._notifiers: list[Notifier] = []
+
+    @property
+    def are_over(self) -> bool:
+        """Whether none needs the dialog any longer."""
+        return all(one.is_over for one in self._referrals) and all(one.is_over for one in self._notifiers)
+
+    def refer(self, cseq: int) -> Referral:
+        """By a REFER of ours."""
+        self._referrals.append(Referral(self._call, cseq))
+        return self._referrals[-1]
+
+    def referred(self, request: Request, *, silent: bool) -> Notifier:
+        """By the peer's REFER."""
+        notifier = Notifier(self._call, request, silent=silent, event_id=bool(self._notifiers))
+        self._notifiers.append(notifier)
+        return notifier
+
+    def notified(self, request: Request, respond: Callable[[int], None]) -> None:
+        """Answer a NOTIFY of the peer's, and take it to its subscription."""
+        package, number = event_id(request)
+        live = [one for one in self._referrals if not one.is_over and (number is None or number == str(one.cseq))]
+        if package != "refer":
+            respond(489)
+        elif not live:
+            respond(481)
+        else:
+            respond(200)
+            live[0].notified(request)
+
+    def stop(self) -> None:
+        """The node stops: leave nothing running."""
+        for referral in self._referrals:
+            referral.abandon()
+        for notifier in self._notifiers:
+            notifier.close()
+
+
+def event_id(request: Request) -> tuple[str, str | None]:
+    """Event package and id of a NOTIFY."""
+    package, _, params = (request.get("Event") or "").partition(";")
+    return package.strip().lower(), Params.parse(params).get("id")

@@ -1,0 +1,350 @@
+"""TCP and TLS connections and their listeners (RFC 3261 section 18, RFC 5626 section 3.5.1 keep-alive)."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import logging
+import os
+import socket
+import ssl
+import struct
+import traceback
+from collections.abc import Callable
+from typing import Any, Protocol, cast
+
+from harness.errors import is_of_the_machine
+from harness.sip.framing import PING, PONG, FramingError, StreamFramer
+from harness.world.wire.traced_filter import TracedFilter
+from harness.world.wire.transport import (
+    REJECT,
+    Address,
+    Flow,
+    Hop,
+    Listen,
+    ListenError,
+    Passage,
+    TransportName,
+)
+
+_log = logging.getLogger(__name__)
+_BACKLOG = 256
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER: on, 0 s
+
+
+class StreamUser(Protocol):
+    """Who is told what happens on a stream."""
+
+    def stream_opened(self, flow: StreamFlow) -> None:
+        """It is connected, its TLS handshake done."""
+
+    def stream_received(self, data: bytes, flow: Flow) -> None:
+        """A whole message came."""
+
+    def stream_unframed(self, error: FramingError, flow: StreamFlow) -> None:
+        """What came cannot be cut into messages; the flow closes after this."""
+
+    def stream_closed(self, flow: StreamFlow, error: Exception | None) -> None:
+        """It is closed, or never opened; None when somebody closed it in order."""
+
+
+def quick_ack(sock: Any) -> None:
+    """Acknowledge at once. Small SIP writes meet the peer's delayed ACK otherwise: 40 ms an exchange.
+
+    Linux forgets the option, so it is set again after each read.
+    """
+    with contextlib.suppress(OSError, AttributeError):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+
+
+class StreamFlow(Flow, asyncio.Protocol):
+    """One connection. What is sent before it is connected waits."""
+
+    def __init__(
+        self,
+        transport: TransportName,
+        listen: Listen,
+        remote: Address,
+        *,
+        filter: TracedFilter,
+        user: StreamUser,
+        inbound: bool,
+        server_name: str | None = None,
+        idle: float | None,
+    ) -> None:
+        self.transport = transport
+        self.listen = listen
+        self.local = (listen.address, 0)
+        self.remote = remote
+        self.inbound = inbound
+        self.server_name = server_name
+        self._filter = filter
+        self._user = user
+        self._idle = idle
+        self._loop = asyncio.get_running_loop()
+        self._last = self._loop.time()
+        self._idle_timer: asyncio.TimerHandle | None = None
+        self._wire: asyncio.Transport | None = None
+        self._waiting: list[bytes] = []
+        self._framer = StreamFramer()
+        self._closed = False
+        self._cause: Exception | None = None
+
+    # --- Flow --------------------------------------------------------------------------------------
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is connected, or being connected."""
+        return not self._closed
+
+    def send(self, data: bytes) -> None:
+        """Queue one message."""
+        if self._closed:
+            self._loop.call_soon(self._user.stream_closed, self, ConnectionResetError("the connection is gone"))
+            return
+        verdict = self._filter.judge(Passage("out", self.transport, self.local, self.remote, data))
+        self._filter.record("sent", self, data, verdict)
+        self._filter.carry_out(verdict, self._write, self.reset)
+
+    def _write(self, data: bytes) -> None:
+        self._last = self._loop.time()
+        if self._wire is None:
+            self._waiting.append(data)
+        elif not self._wire.is_closing():
+            self._wire.write(data)
+
+    def close(self) -> None:
+        """Close after what is queued has gone out."""
+        if self._wire is not None:
+            self._wire.close()
+        else:
+            self.fail(None)
+
+    def reset(self) -> None:
+        """Close with a TCP reset, losing what is queued."""
+        self._cause = ConnectionResetError(errno.ECONNRESET, "reset by the node's filter")
+        if self._wire is None:
+            self.fail(self._cause)
+            return
+        sock = self._wire.get_extra_info("socket")
+        if sock is not None:
+            with contextlib.suppress(OSError):
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+        self._wire.abort()
+
+    def fail(self, error: Exception | None) -> None:
+        """It never opened, or is given up before it could."""
+        if self._closed:
+            return
+        self._closed = True
+        self._waiting.clear()
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
+        self._loop.call_soon(self._user.stream_closed, self, error)
+
+    # --- asyncio.Protocol --------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The connection is up, with TLS its handshake done."""
+        self._wire = cast("asyncio.Transport", transport)
+        if self._closed:  # given up meanwhile
+            self._wire.abort()
+            return
+        self.local = self._wire.get_extra_info("sockname")[:2]
+        quick_ack(self._wire.get_extra_info("socket"))
+        self._watch_idle()
+        for data in self._waiting:
+            self._wire.write(data)
+        self._waiting.clear()
+        self._user.stream_opened(self)
+
+    def data_received(self, data: bytes) -> None:
+        """A segment came; with TLS, its plain text."""
+        self._last = self._loop.time()
+        quick_ack(self._wire.get_extra_info("socket") if self._wire else None)
+        verdict = self._filter.judge(Passage("in", self.transport, self.local, self.remote, data))
+        self._filter.carry_out(verdict, self._feed, self.reset)
+
+    def _feed(self, data: bytes) -> None:
+        try:
+            for message in self._framer.feed(data):
+                if self._closed:
+                    return
+                if message == PING:
+                    self._write(PONG)
+                else:
+                    self._filter.record("received", self, message)
+                    self._user.stream_received(message, self)
+        except FramingError as error:
+            self._cause = error
+            self._user.stream_unframed(error, self)
+            self.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Closed by either side."""
+        self.fail(exc or self._cause)
+
+    def _watch_idle(self) -> None:
+        if self._idle is None or self._closed:
+            return
+        rest = self._last + self._idle - self._loop.time()
+        if rest <= 0:
+            self.close()
+        else:
+            self._idle_timer = self._loop.call_later(rest, self._watch_idle)
+
+
+class Connector:
+    """Opens connections for one node, and keeps the tasks that do."""
+
+    def __init__(self, filter: TracedFilter, connect_timeout: float) -> None:
+        self._filter = filter
+        self._timeout = connect_timeout
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def start(self, flow: StreamFlow, hop: Hop, context: ssl.SSLContext | None) -> None:
+        """Connect ``flow`` to ``hop`` from the address of its listener, in the background."""
+        task = asyncio.get_running_loop().create_task(self._connect(flow, hop, context))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _connect(self, flow: StreamFlow, hop: Hop, context: ssl.SSLContext | None) -> None:
+        sock: socket.socket | None = None
+        try:
+            async with asyncio.timeout(self._timeout):
+                verdict = self._filter.judge(Passage("connect", hop.transport, flow.local, hop.remote, b""))
+                if verdict is REJECT:
+                    raise ConnectionRefusedError(errno.ECONNREFUSED, "rejected by the node's filter")
+                if verdict is None:
+                    await asyncio.Event().wait()  # a SYN into a black hole: only the timeout ends it
+                sock = _stream_socket(hop.address)
+                sock.bind((flow.listen.address, 0))
+                loop = asyncio.get_running_loop()
+                try:
+                    await loop.sock_connect(sock, hop.remote)
+                except OSError as error:
+                    number = error.errno or 0  # asyncio's own text does not say why
+                    raise OSError(number, os.strerror(number)) from error
+                quick_ack(sock)
+                name = (hop.server_name or hop.address) if context else None
+                await loop.create_connection(lambda: flow, sock=sock, ssl=context, server_hostname=name)
+        except (OSError, TimeoutError) as error:
+            if sock is not None:
+                sock.close()
+            if is_of_the_machine(error):
+                _log.error("cannot connect to %s: %s", hop.remote, error)
+            flow.fail(_without_frames(error))
+        except asyncio.CancelledError:
+            if sock is not None:
+                sock.close()
+            flow.fail(None)
+            raise
+
+    async def stop(self) -> None:
+        """Give up what is still connecting."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+class StreamListener:
+    """A listening TCP socket, for TLS with the handshake done in tasks of its own."""
+
+    def __init__(
+        self,
+        listen: Listen,
+        filter: TracedFilter,
+        flow: Callable[[Listen, Address], StreamFlow],
+        context: ssl.SSLContext | None,
+        handshake_timeout: float,
+        full: Callable[[Address], bool],
+    ) -> None:
+        self._filter = filter
+        self._flow = flow
+        self._context = context
+        self._handshake_timeout = handshake_timeout
+        self._full = full
+        self._socket = _stream_socket(listen.address)
+        try:
+            self._socket.bind(listen.local)
+            self._socket.listen(_BACKLOG)
+        except OSError as error:
+            self._socket.close()
+            raise ListenError(error.errno, f"cannot listen on {listen}: {error.strerror}") from error
+        self.listen = Listen(listen.transport, listen.address, self._socket.getsockname()[1])
+        self._deaf: list[socket.socket] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(self._socket, self._acceptable)
+
+    def _acceptable(self) -> None:
+        try:
+            sock, peer = self._socket.accept()
+        except BlockingIOError:
+            return
+        except OSError as error:
+            # Out of files: leave the connection in the backlog and look again in a moment.
+            _log.error("%s: cannot accept: %s", self.listen, error)
+            self._loop.remove_reader(self._socket)
+            self._loop.call_later(0.2, self._resume)
+            return
+        sock.setblocking(False)
+        quick_ack(sock)
+        remote: Address = peer[:2]
+        verdict = self._filter.judge(Passage("accept", self.listen.transport, self.listen.local, remote, b""))
+        if verdict is REJECT or self._full(remote):
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+            sock.close()
+        elif verdict is None:
+            self._deaf.append(sock)
+        else:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            task = self._loop.create_task(self._adopt(sock, remote))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    def _resume(self) -> None:
+        if self._socket.fileno() >= 0:
+            self._loop.add_reader(self._socket, self._acceptable)
+
+    async def _adopt(self, sock: socket.socket, remote: Address) -> None:
+        flow = self._flow(self.listen, remote)
+        timeout = self._handshake_timeout if self._context else None
+        try:
+            await self._loop.connect_accepted_socket(
+                lambda: flow, sock, ssl=self._context, ssl_handshake_timeout=timeout
+            )
+        except (OSError, TimeoutError) as error:
+            sock.close()
+            flow.fail(_without_frames(error))
+        except asyncio.CancelledError:
+            sock.close()
+            flow.fail(None)
+            raise
+
+    async def stop(self) -> None:
+        """Stop listening, give up handshakes under way; connections made stay."""
+        if self._socket.fileno() >= 0:
+            self._loop.remove_reader(self._socket)
+            self._socket.close()
+        for sock in self._deaf:
+            sock.close()
+        self._deaf.clear()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def _without_frames(error: Exception) -> Exception:
+    """``error``, and no local variable of the frames it was raised through: asyncio's know it, and TLS has 256 kB of buffer each."""
+    traceback.clear_frames(error.__traceback__)
+    return error
+
+
+def _stream_socket(address: str) -> socket.socket:
+    sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
+    sock.setblocking(False)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return sock

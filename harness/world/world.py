@@ -1,0 +1,164 @@
+"""All tenants of one process, from start to the final audit."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from harness.deployment import Deployment, is_digit, replicas_to_plain
+from harness.errors import is_of_the_machine
+from harness.world.addresses import StartError, take_block
+from harness.world.audit import Audit
+from harness.world.control import control
+from harness.world.guards import CONTROL_USER
+from harness.world.http_server import HttpServer
+from harness.world.media.ticker import Ticker
+from harness.world.pki import Authority
+from harness.world.synthflow.media_engine import MediaEngine
+from harness.world.tenant import Tenant, require_playable
+from harness.world.wire.transport import ListenError, Traced
+
+_CONTROL = 2  # the last octet of the control API's address, in the first tenant's block
+_CHANNELS_PER_TENANT = 24
+_FEWEST_CHANNELS = 128  # `harness load` asks one tenant for more
+
+#: What callers say whom the AI knows by their words alone: the transcript holds it.
+_GREETING = "hello-en"
+
+
+def _understood(deployment: Deployment) -> tuple[str, ...]:
+    """The prompts that the deployment's assistants understand, each once."""
+    handovers = (each for name in deployment.assistants for each in deployment.handovers(name).values())
+    asked = [_GREETING]
+    for handover in handovers:
+        asked += [handover.prompt] if "prompt" in handover.ways and handover.prompt is not None else []
+        asked += [answer for answer in handover.then if not is_digit(answer)]
+    return tuple(dict.fromkeys(asked))
+
+
+class World:
+    """``tenants`` copies of a deployment; ``directory`` gets certificates and logs."""
+
+    def __init__(
+        self,
+        deployment: Deployment,
+        tenants: int,
+        directory: Path,
+        *,
+        timings: Literal["quick", "documented"] = "quick",
+        trace: bool = False,
+    ) -> None:
+        require_playable(deployment)
+        self._directory = directory
+        self.audit = Audit()
+        self._ticker = Ticker()
+        self._media_engine = MediaEngine(
+            self._ticker,
+            self.audit,
+            _understood(deployment),
+            capacity=max(_FEWEST_CHANNELS, _CHANNELS_PER_TENANT * tenants),
+        )
+        self._authority = authority = Authority(directory / "certificates")
+        self._trace_file = (directory / "sip.log").open("w", encoding="utf-8") if trace else None
+        self.tenants = [
+            Tenant(
+                number,
+                deployment,
+                deployment.timings_by(timings),
+                take_block(),
+                authority,
+                self.audit,
+                self._ticker,
+                self._media_engine,
+                self._write_trace if trace else None,
+            )
+            for number in range(tenants)
+        ]
+        self._control: HttpServer | None = None
+
+    async def start(self, faults: Sequence[tuple[str, str | None]] = (), *, with_control: bool = False) -> str | None:
+        """Listen, then set the faults; returns the control API's URL with its password. Raises `StartError`, `SelectionError`."""
+        try:
+            for tenant in self.tenants:
+                await tenant.start()
+        except ListenError as error:
+            for tenant in self.tenants:
+                await tenant.close()
+            raise StartError("busy-port", str(error)) from error
+        for tenant in self.tenants:
+            for name, line in faults:
+                tenant.faults.set(name, line)
+            tenant.begin()
+        return await self._start_control() if with_control else None
+
+    async def _start_control(self) -> str:
+        token = secrets.token_urlsafe(24)
+        self._control = HttpServer(control(self, token), self.tenants[0].address(_CONTROL))
+        return f"http://{CONTROL_USER}:{token}@{await self._control.start()}"
+
+    def deployments(self) -> list[dict[str, Any]]:
+        """One for each tenant, as :func:`replicas_to_plain` has them."""
+        return replicas_to_plain([tenant.deployment for tenant in self.tenants])
+
+    async def stop(self) -> bool:
+        """Hang up and close; returns whether nothing was left over and nothing went wrong."""
+        await asyncio.gather(*(tenant.stop() for tenant in self.tenants))
+        if self._control is not None:
+            await self._control.stop()
+        self._ticker.stop()
+        self.audit.cancel_all()
+        await asyncio.sleep(0)
+        for tenant in self.tenants:
+            left = tenant.state()
+            if left["calls"] or left["ai_calls"] or left["dialogs"]:
+                self.audit.note(f"left over: {left}", is_error=True)
+        self._authority.remove()
+        if self._trace_file is not None:
+            self._trace_file.close()
+        return not self.audit.errors
+
+    @property
+    def stood_still_s(self) -> float:
+        """For how many seconds in all its audio stood still because the machine was too busy."""
+        return self._ticker.stood_still_s
+
+    def state_of_all(self) -> dict[str, Any]:
+        """What is up, and what went wrong."""
+        return {
+            "tenants": [tenant.state() for tenant in self.tenants],
+            "channels": len(self._media_engine),
+            "tasks": self.audit.tasks,
+            "errors": self.audit.errors,
+            "stood_still": list(self._ticker.stood_still),
+        }
+
+    def _write_trace(self, traced: Traced) -> None:
+        if self._trace_file is None or self._trace_file.closed:
+            return
+        arrow = "->" if traced.direction == "sent" else "<-"
+        with contextlib.suppress(OSError):
+            self._trace_file.write(
+                f"--- {traced.at:.4f} {traced.node} {traced.transport} {traced.local} {arrow} {traced.remote} "
+                f"{traced.outcome}\n{traced.data.decode('utf-8', 'replace')}\n"
+            )
+            self._trace_file.flush()
+
+
+class AuditHandler(logging.Handler):
+    """Puts what the world's parts log as an error into the audit; of asyncio's, what the machine has too few of."""
+
+    def __init__(self, audit: Audit) -> None:
+        super().__init__(logging.ERROR)
+        self._audit = audit
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """See `logging.Handler`."""
+        error = record.exc_info[1] if record.exc_info else None
+        is_of_asyncio = record.name == "asyncio" and not (isinstance(error, OSError) and is_of_the_machine(error))
+        if record.name != "harness.world.audit" and not is_of_asyncio:  # the audit's are in it already
+            self._audit.add(f"{record.name}: {record.getMessage()}")

@@ -1,0 +1,139 @@
+"""Where a world says that phones register: over whatever transport, and under whatever name, a customer's file has for it."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.deployment import Deployment, from_plain, to_plain
+from harness.errors import DeploymentError
+from harness.integrations import load
+from harness.phone.pool import PhonePool
+from harness.support.resources import EXAMPLES
+from harness.world.world import World
+from tests.process.world.conftest import PATIENCE, Stage, hears, running
+
+
+def changed(name: str, **accounts: dict[str, Any]) -> Deployment:
+    """An example whose accounts have these values besides."""
+    plain = to_plain(load(EXAMPLES / f"simulated-{name}.toml"))
+    for account, values in accounts.items():
+        plain["accounts"][account] |= values
+    return from_plain(plain)
+
+
+def told(deployment: Deployment, directory: Path) -> Deployment:
+    """What its world says of itself when it has started."""
+
+    async def run() -> Deployment:
+        world = World(deployment, 1, directory)
+        try:
+            await world.start([])
+            return world.tenants[0].deployment
+        finally:
+            await world.stop()
+
+    return asyncio.run(run())
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp", "tls"])
+def test_the_platform_s_port_is_the_one_for_its_agents_transport(tmp_path: Path, transport: str) -> None:
+    """As docs/deployment.md has ``platform.port``; over TLS it was UDP's, where preflight found nobody who speaks TLS."""
+    world = told(changed("talkdesk", agents={"transport": transport}), tmp_path)
+    agents = world.accounts["agents"]
+    assert (world.platform.host, world.platform.port) == (agents.host, agents.port)
+
+
+@pytest.mark.parametrize("name", ["tele__kom", "__", "a.b__c"])
+def test_an_account_s_name_is_any_text(tmp_path: Path, name: str) -> None:
+    plain = to_plain(load(EXAMPLES / "simulated-talkdesk.toml"))
+    plain["accounts"][name] = plain["accounts"].pop("carrier")
+    for phone in plain["phones"].values():
+        phone["account"] = name if phone["account"] == "carrier" else phone["account"]
+    world = told(from_plain(plain), tmp_path)
+    assert world.accounts[name].host
+    assert world.accounts[name].port
+
+
+def test_agents_over_what_the_platform_does_not_speak_are_a_mistake(tmp_path: Path) -> None:
+    """The world of such a file ended in a traceback: ``udp`` is what an account has that says nothing."""
+    with pytest.raises(DeploymentError) as caught:
+        told(changed("gladly", agents={"transport": "udp"}), tmp_path)
+    assert str(caught.value) == (
+        "accounts.agents.transport: 'udp'; allowed: tls, which alone the simulated platform of gladly speaks"
+    )
+
+
+def test_an_account_at_a_carrier_has_a_user_unlike_its_number(pool: PhonePool, tmp_path: Path) -> None:
+    """As many carriers have it; the world refused its REGISTER with 403, and preflight named the password."""
+    text = Path(__file__).with_name("customer.toml").read_text(encoding="utf-8")
+    for number, user in (("+4915155501001", "2345678e0"), ("+4915155501009", "2345678e9")):
+        assert number in text
+        text = text.replace(f'number = "{number}"', f'number = "{number}"\nuser = "{user}"')
+    file = tmp_path / "customer.toml"
+    file.write_text(text, encoding="utf-8")
+    with running(file, tmp_path / "world") as world:
+        stage = Stage(world, pool, tmp_path)
+        mobile = stage.phone("Handy")
+        call = stage.dial("people", "zum KI-Anbieter", "test phone 1")
+        landed = mobile.expect_call(PATIENCE)
+        hears(call, landed.mark)
+        hears(landed, call.mark)
+        assert "<sip:+4915155501001@" in landed.invite.text
+        stage.close()
+
+
+def test_a_telephone_is_shown_the_number_that_was_called(pool: PhonePool, tmp_path: Path) -> None:
+    """Of a routing with numbers on several trunks it was the first trunk's, which a file of the other trunk does not have."""
+    text = Path(__file__).with_name("customer.toml").read_text(encoding="utf-8")
+    for old, new in (
+        (
+            "[lines.people]\ndid",
+            '[[trunks]]\nname = "EU"\ntransport = "tcp"\nport = 32681\n\n[lines.people]\ndids."zum KI-Anbieter"',
+        ),
+        ('group = "tier-1"\n', 'group = "tier-1"\ndids.EU = "+4930555001444"\n'),
+        ("+4940555001444", "+4940555001445"),
+        ('did = "+4940555001445"', 'did = "+4940555001445"\ntrunk = "EU"'),
+        ('did = "+4922155500100"', 'did = "+4922155500100"\ntrunk = "EU"'),
+        ('did = "+4989555001077"', 'did = "+4989555001077"\ntrunk = "EU"'),
+        ('number = "+4915155501009"', 'number = "+4915155501009"\nshows = "platform"'),
+    ):
+        assert old in text, old
+        text = text.replace(old, new)
+    file = tmp_path / "customer.toml"
+    file.write_text(text, encoding="utf-8")
+    with running(file, tmp_path / "world") as world:
+        stage = Stage(world, pool, tmp_path)
+        mobile = stage.phone("Handy")
+        stage.dial("people", "EU", "test phone 1")
+        assert "<sip:+4930555001444@" in mobile.expect_call(PATIENCE).invite.text
+        stage.close()
+
+
+def test_an_account_of_the_platform_s_and_of_a_carrier_s_is_a_mistake(tmp_path: Path) -> None:
+    """The agents of such an account were refused with 403."""
+    plain = to_plain(load(EXAMPLES / "simulated-talkdesk.toml"))
+    plain["phones"]["billing"]["number"] = "+14155550133"
+    with pytest.raises(DeploymentError) as caught:
+        told(from_plain(plain), tmp_path)
+    assert str(caught.value) == (
+        "accounts.agents: billing has a number, support none; allowed in a simulated deployment: an account for "
+        "telephones, which is at the carrier, and one for those who have a user alone, which is at the platform"
+    )
+
+
+def test_settings_for_what_the_file_does_not_have_are_a_mistake(tmp_path: Path) -> None:
+    """A misspelt name was passed over, and the world behaved as if nothing had been said of it."""
+    plain = to_plain(load(EXAMPLES / "simulated-gladly.toml"))
+    plain["simulated"] = {"groups": {"Queue": {"queue_s": 5.0}, "*": {}}, "lines": {"inbound": {}, "people-": {}}}
+    with pytest.raises(DeploymentError) as caught:
+        told(from_plain(plain), tmp_path)
+    first, second = str(caught.value).splitlines()
+    assert first.startswith(
+        "simulated.groups.Queue: the file has none of that name (perhaps queue); allowed: queue, billing, "
+    )
+    assert second.startswith("simulated.lines.people-: the file has none of that name (perhaps people); allowed: ")
+    assert second.endswith(", or * for all others")

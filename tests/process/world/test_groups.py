@@ -1,0 +1,209 @@
+"""A customer's groups and numbers: who rings when, who gets the call, and what the caller hears meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.audio.marks import reply_to
+from harness.calls.events import RtpStatistics
+from harness.deployment.file import load
+from harness.phone.leg import Leg
+from harness.phone.phone import Phone
+from harness.sip.offer_answer import offer
+from harness.world.wire.agent import UserAgent
+from harness.world.wire.ends import CallFailedError
+from harness.world.wire.transport import Listen
+from harness.world.world import World
+from tests.process.world.conftest import PATIENCE, RunningWorld, Stage, hears
+from tests.process.world.dialling import dial
+
+Settle = Callable[..., None]
+
+
+@pytest.fixture
+def settle(customer: RunningWorld) -> Iterator[Settle]:
+    """Makes the groups behave so, until the test is over."""
+
+    def put(**settings: Any) -> None:
+        answer = customer.client.put("/settings", json={"settings": settings})
+        assert answer.status_code == 200, answer.text
+
+    yield put
+    put()
+
+
+def ringing(phone: Phone, within: float = PATIENCE) -> Leg:
+    return phone.expect_call(within, answer=None)
+
+
+def never_rang(phone: Phone) -> bool:
+    return not phone.incoming
+
+
+def talk(caller: Leg, agent: Leg) -> None:
+    hears(caller, agent.mark)
+    hears(agent, caller.mark)
+
+
+def test_all_ring_at_once_and_the_others_are_let_go(cu: Stage, settle: Settle) -> None:
+    zoe, bernd, mobile = (cu.phone(name) for name in ("Zoë", "Bernd", "Handy"))
+    call = dial(cu, "people")
+    legs = [ringing(phone) for phone in (zoe, bernd, mobile)]
+    legs[1].answer()
+    talk(call, legs[1])
+    for other in (legs[0], legs[2]):
+        other.wait_state("disconnected", PATIENCE)
+
+
+def test_one_after_another(cu: Stage, settle: Settle) -> None:
+    settle(groups={"tier-1": {"rings": "one-by-one", "ring_s": 2.0, "pause_s": 1.0}})
+    zoe, bernd = cu.phone("Zoë"), cu.phone("Bernd")
+    call = dial(cu, "people")
+    first = ringing(zoe)
+    assert never_rang(bernd)
+    second = ringing(bernd)
+    assert first.wait_state("disconnected", PATIENCE).at < second.events[0].at
+    assert 2.5 < second.events[0].at - first.events[0].at < 9.0, "the ringing, and the pause after it"
+    second.answer()
+    talk(call, second)
+
+
+def test_batches(cu: Stage, settle: Settle) -> None:
+    settle(groups={"tier-1": {"rings": "batches", "batch": 2, "ring_s": 3.0, "pause_s": 1.0}})
+    zoe, bernd, mobile = (cu.phone(name) for name in ("Zoë", "Bernd", "Handy"))
+    call = dial(cu, "people")
+    together = [ringing(zoe), ringing(bernd)]
+    assert never_rang(mobile)
+    together[0].reject(486)
+    third = ringing(mobile)
+    third.answer()
+    talk(call, third)
+    assert together[1].wait_state("disconnected", PATIENCE).at <= third.events[0].at
+
+
+def test_who_is_away_or_not_registered_does_not_ring(cu: Stage, settle: Settle) -> None:
+    settle(groups={"*": {"away": ["Zoë", "Handy"]}})
+    zoe, bernd = cu.phone("Zoë"), cu.phone("Bernd")
+    call = dial(cu, "people")
+    leg = ringing(bernd)
+    leg.answer()
+    talk(call, leg)
+    assert never_rang(zoe)
+
+
+def test_a_transfer_reaches_a_group_of_several(cu: Stage, settle: Settle) -> None:
+    """Shared agents, and a group that is named as nobody in it."""
+    zoe, bernd, chris = cu.phone("Zoë"), cu.phone("Bernd"), cu.phone("Chris")
+    call = dial(cu, "Hotline (Köln)")
+    call.wait_state("confirmed", PATIENCE)
+    hears(call, reply_to(call.mark))
+    call.send_digits("0")
+    ringing(zoe)
+    landed = ringing(bernd)
+    landed.answer()
+    talk(call, landed)
+    assert never_rang(chris)
+    assert landed.invite is not None
+    assert "+4915155501001" in landed.invite.text
+
+
+def test_a_queue_plays_music_until_somebody_comes(cu: Stage, settle: Settle) -> None:
+    settle(groups={"tier-1": {"queue_s": 10.0, "away": ["Zoë", "Handy"]}})
+    call = dial(cu, "people")
+    answered = call.wait_state("confirmed", PATIENCE)
+    call.wait("music", lambda e: isinstance(e, RtpStatistics) and e.rx_packets > 30, PATIENCE)
+    bernd = cu.phone("Bernd")  # logs in only now
+    landed = bernd.expect_call(PATIENCE)
+    talk(call, landed)
+    assert landed.events[0].at > answered.at
+
+
+def test_nobody_there_is_a_refusal_or_voicemail(cu: Stage, settle: Settle) -> None:
+    nobody = {"away": ["Zoë", "Bernd", "Handy"]}
+    settle(groups={"tier-1": nobody})
+    assert dial(cu, "people").wait_state("disconnected", PATIENCE).code == 480
+    settle(groups={"tier-1": {**nobody, "queue_s": 1.0, "voicemail": True}})
+    call = dial(cu, "people")
+    call.wait_state("confirmed", PATIENCE)
+    call.wait("a greeting and a tone", lambda e: isinstance(e, RtpStatistics) and e.rx_packets > 150, PATIENCE)
+    assert call.state == "confirmed", "it waits for the message"
+    call.hangup()
+
+
+def test_an_agent_at_an_outside_number_takes_the_call_by_a_digit(cu: Stage, settle: Settle) -> None:
+    external = {"shows": "platform", "national": True, "accept": "1", "accept_within_s": 8.0}
+    settle(groups={"tier-1": {"away": ["Zoë", "Bernd"], "external": external}})
+    mobile = cu.phone("Handy")
+    call = dial(cu, "people")
+    there = mobile.expect_call(PATIENCE)
+    assert there.invite is not None
+    assert "<sip:+4930555001333@" in there.invite.text, "the platform's number"
+    there.wait("the question", lambda e: isinstance(e, RtpStatistics) and e.rx_packets > 20, PATIENCE)
+    assert call.state != "confirmed", "answered, not taken"
+    there.send_digits("1")
+    talk(call, there)
+
+
+def test_who_does_not_take_it_loses_it(cu: Stage, settle: Settle) -> None:
+    settle(groups={"tier-1": {"away": ["Zoë", "Bernd"], "external": {"accept": "1", "accept_within_s": 1.0}}})
+    mobile = cu.phone("Handy")
+    call = dial(cu, "people")
+    there = mobile.expect_call(PATIENCE)
+    assert there.invite is not None
+    assert "+4915155501001" in there.invite.text, "the caller's own number"
+    there.wait_state("disconnected", PATIENCE)
+    assert call.wait_state("disconnected", PATIENCE).code == 480
+
+
+def test_an_announcement_and_two_menus_come_before_the_ai(cu: Stage) -> None:
+    call = dial(cu, "announced")
+    answered = call.wait_state("confirmed", PATIENCE)
+    call.wait("the announcement", lambda e: isinstance(e, RtpStatistics) and e.rx_packets > 85, PATIENCE)
+    call.send_digits("2")
+    call.send_digits("1")
+    first = hears(call, reply_to(call.mark))
+    assert first.at - answered.at > 1.5
+
+
+def test_a_closed_number_says_so_or_leads_to_people(cu: Stage, settle: Settle) -> None:
+    settle(lines={"Hotline (Köln)": {"open": False}})
+    call = dial(cu, "Hotline (Köln)")
+    call.wait_state("confirmed", PATIENCE)
+    assert call.wait_state("disconnected", PATIENCE).code == 200, "it ends with its message"
+    settle(lines={"*": {"open": False, "closed_group": "Empfang & Zentrale"}})
+    chris = cu.phone("Chris")
+    call = dial(cu, "Hotline (Köln)")
+    landed = chris.expect_call(PATIENCE)
+    talk(call, landed)
+
+
+def test_strangers_get_no_voicemail(tmp_path: Path) -> None:
+    """The machine that answers every call answers those of the platform alone."""
+
+    async def run() -> int:
+        world = World(load(Path(__file__).with_name("customer.toml")), 1, tmp_path)
+        await world.start()
+        machine = world.tenants[0].platform.announcements
+        assert machine is not None
+        listen = machine.local("udp")
+        stranger = UserAgent("stranger", [Listen("udp", "127.99.99.97")])
+        await stranger.start()
+        try:
+            call = stranger.invite(
+                f"sip:voicemail@{listen.address}:{listen.port}",
+                from_="<sip:stranger@example.com>",
+                sdp=bytes(offer("127.99.99.97", 40000)),
+            )
+            with pytest.raises(CallFailedError) as refused:
+                await call.wait_answered(PATIENCE)
+            return refused.value.status
+        finally:
+            await stranger.stop()
+            assert await world.stop()
+
+    assert asyncio.run(run()) == 403

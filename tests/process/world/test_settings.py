@@ -1,0 +1,190 @@
+"""What the world's settings change, as callers notice it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from harness.audio.marks import reply_to
+from harness.calls.events import FarEndReport, MarkHeard, RtpStatistics
+from harness.phone.leg import Leg
+from tests.process.world.conftest import PATIENCE, RunningWorld, Stage, hears
+
+Settle = Callable[[dict[str, Any]], None]
+
+
+@pytest.fixture
+def settle(talkdesk: RunningWorld) -> Iterator[Settle]:
+    """Makes the Talkdesk world behave so, until the test is over."""
+
+    def put(settings: dict[str, Any]) -> None:
+        answer = talkdesk.client.put("/settings", json={"settings": settings})
+        assert answer.status_code == 200, answer.text
+
+    yield put
+    put({})
+
+
+def statistics(leg: Leg, goal: str, fulfilled: Callable[[RtpStatistics], bool]) -> RtpStatistics:
+    found = leg.wait(goal, lambda e: isinstance(e, RtpStatistics) and fulfilled(e), PATIENCE)
+    assert isinstance(found, RtpStatistics)
+    return found
+
+
+def test_settings_are_checked(talkdesk: RunningWorld) -> None:
+    for settings, says in [
+        ({"no_such": 1}, "simulated.no_such"),
+        ({"rtcp": {"reports": "sometimes"}}, "simulated.rtcp.reports"),
+        ([], "simulated"),
+    ]:
+        answer = talkdesk.client.put("/settings", json={"settings": settings})
+        assert answer.status_code == 400
+        assert says in answer.json()["error"]
+    assert talkdesk.client.put("/settings", json={}).status_code == 400
+
+
+# -- RTCP
+
+
+@pytest.mark.parametrize("reports", ["passed-on", "terminated"])
+def test_the_world_reports_what_it_received(td: Stage, settle: Settle, reports: str) -> None:
+    settle({"rtcp": {"reports": reports, "interval_s": 0.4}})
+    leg = td.dial("inbound")
+    leg.wait_state("confirmed", PATIENCE)
+    told = statistics(leg, "a report by RTCP", lambda e: e.rtt_ms > 0)
+    assert told.tx_lost == 0
+
+
+@pytest.mark.parametrize(("reports", "lost"), [("passed-on", True), ("terminated", False)])
+def test_who_reports_is_who_received(
+    td: Stage, talkdesk: RunningWorld, settle: Settle, reports: str, lost: bool
+) -> None:
+    """What is lost behind the relay is told by the AI's own reports, and unknown to the relay's."""
+    settle({"rtcp": {"reports": reports, "interval_s": 0.4}})
+    with talkdesk.fault("heavy-loss"):
+        leg = td.dial("inbound")
+        leg.wait_state("confirmed", PATIENCE)
+        # not by its round trip, which needs a report of the phone's own: there are few, and they may be lost as well
+        told = leg.wait(
+            "a report of the third second", lambda e: isinstance(e, FarEndReport) and e.sent > 150, PATIENCE
+        )
+    assert isinstance(told, FarEndReport)
+    assert (told.lost > 10) is lost
+
+
+def test_without_rtcp_there_is_none(td: Stage, settle: Settle) -> None:
+    settle({"rtcp": {"reports": "none", "interval_s": 0.2}})
+    leg = td.dial("inbound")
+    leg.wait_state("confirmed", PATIENCE)
+    assert statistics(leg, "three seconds of talk", lambda e: e.tx_packets > 150).rtt_ms == 0
+
+
+# -- assistants
+
+
+def confirmed(td: Stage, line: str = "inbound", **more: Any) -> Leg:
+    leg = td.dial(line, **more)
+    leg.wait_state("confirmed", PATIENCE)
+    return leg
+
+
+def test_an_assistant_answers_when_it_is_ready(td: Stage, settle: Settle) -> None:
+    settle({"assistants": {"main": {"answers_after_s": 1.2}}})
+    leg = td.dial("inbound")
+    # What comes late is told late, so that it is measured from what went out. After two seconds the platform gives up.
+    assert leg.wait_state("confirmed", PATIENCE).at - leg.invite.at >= 1.2
+
+
+@pytest.mark.parametrize("sends", ["tone", "music", "silence", "machine", "talks-on", "speech"])
+def test_what_a_deaf_assistant_sends_answers_nothing(td: Stage, settle: Settle, sends: str) -> None:
+    settle({"assistants": {"*": {"sends": sends, "hears": False}}})
+    leg = confirmed(td)
+    statistics(leg, "RTP of two seconds", lambda e: e.rx_packets > 100 and e.tx_packets > 100)
+    leg.send_digits("0")
+    assert not [e for e in leg.events if isinstance(e, MarkHeard)]
+    record = td.record()
+    assert record.witness("marks") == []
+    assert record.witness("digits") == []
+    assert record.witness("rx_packets") > 50, "they came all the same"
+    assert record.actions == []
+
+
+def test_an_assistant_that_only_speaks_hears_digits_and_hands_over(td: Stage, settle: Settle) -> None:
+    settle({"assistants": {"main": {"sends": "speech", "please_hold_s": 1.5}}})
+    agent = td.phone("billing")
+    leg = confirmed(td)
+    asked = time.monotonic()
+    leg.send_digits("0")
+    landed = agent.expect_call(PATIENCE)
+    assert landed.invite is not None
+    assert landed.events[0].at - asked > 1.5
+    hears(leg, landed.mark)
+    assert "bot: I am connecting you now." in td.record().transcript
+
+
+def test_a_greeting_that_is_not_to_be_interrupted_hears_nothing(td: Stage, settle: Settle) -> None:
+    settle({"assistants": {"main": {"greeting_s": 2.0, "interruptible": False}}})
+    leg = confirmed(td)
+    leg.send_digits("5")
+    first = hears(leg, reply_to(leg.mark))
+    answered = leg.wait_state("confirmed", PATIENCE)
+    assert first.at - answered.at > 2.0
+    assert td.record().witness("digits") == []
+
+
+# -- Synthflow's API
+
+
+def test_a_record_tells_what_it_is_allowed_to(td: Stage, settle: Settle) -> None:
+    leg = confirmed(td)
+    hears(leg, reply_to(leg.mark))
+    assert "[mark" in td.record().transcript
+    settle({"api": {"witness": False}})
+    assert td.record().transcript == ""
+    assert td.record().witness("marks") is None
+    assert td.record().status == "in-progress"
+    settle({"api": {"transcript": "none"}})
+    assert td.record().transcript == ""
+    settle({"api": {"transcript": "after", "transcript_after_s": 4.0}})
+    assert td.record().transcript == ""
+    leg.hangup()
+    leg.wait_state("disconnected", PATIENCE)
+    assert td.record().transcript == ""
+    deadline = time.monotonic() + PATIENCE
+    while not (late := td.record()).transcript:
+        assert time.monotonic() < deadline
+    assert late.witness("released_at") + 4.0 <= time.time()
+
+
+@pytest.mark.parametrize(("answers", "status"), [("401", 401), ("429", 429), ("500", 500), ("503", 503)])
+def test_an_api_that_does_not_work(td: Stage, settle: Settle, answers: str, status: int) -> None:
+    settle({"api": {"answers": answers}})
+    assert asked(td).status_code == status
+    settle({})
+    assert asked(td).status_code == 200
+
+
+def test_an_api_that_is_down_refuses_connections_and_comes_back(td: Stage, settle: Settle) -> None:
+    with td.client() as kept:
+        assert kept.get("/calls?model_id=m").status_code == 200
+        settle({"api": {"answers": "refused"}})
+        with pytest.raises(httpx.TransportError):
+            kept.get("/calls?model_id=m")
+        with pytest.raises(httpx.ConnectError):
+            asked(td)
+        settle({})
+        assert asked(td).status_code == 200, "on the port of before"
+
+
+def test_a_slow_api(td: Stage, settle: Settle) -> None:
+    settle({"api": {"delay_s": 0.7}})
+    assert asked(td).elapsed.total_seconds() > 0.7
+
+
+def asked(td: Stage) -> httpx.Response:
+    with td.client() as api:
+        return api.get("/calls?model_id=m")

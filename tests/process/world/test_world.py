@@ -1,0 +1,362 @@
+"""The world as a process: its beginning, its end, what it survives, and its own interfaces."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+import socket
+import ssl
+import subprocess
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from harness.deployment import Deployment
+from harness.integrations import load
+from harness.sip.digest import Credentials
+from harness.sip.uri import NameAddr, Uri
+from harness.support.resources import EXAMPLES
+from harness.world.addresses import StartError
+from harness.world.media.leg import LegMedia
+from harness.world.wire.agent import UserAgent
+from harness.world.wire.ends import CallFailedError
+from harness.world.wire.outgoing import OutgoingCall
+from harness.world.wire.transport import Hop, Listen
+from harness.world.world import World
+from tests.process.wire.conftest import provisional
+from tests.process.world.conftest import PATIENCE, RunningWorld, Stage, hears, running
+
+Script = Callable[[UserAgent], Awaitable[Any]]
+
+
+def with_agent(address: str, script: Script) -> Any:
+    """Run a script with a user agent at ``address``, which is gone without a word afterwards."""
+
+    async def run() -> Any:
+        ua = UserAgent("tester", [Listen("udp", address), Listen("tcp", address)])
+        await ua.start()
+        try:
+            return await script(ua)
+        finally:
+            await ua.transport.stop()
+
+    return asyncio.run(run())
+
+
+def place_call(ua: UserAgent, deployment: Deployment, line: str, media: LegMedia | None) -> OutgoingCall:
+    """A subscriber's call, without registering first."""
+    account, phone = deployment.accounts["carrier"], deployment.phones["caller-4"]
+    assert phone.password is not None
+    assert phone.number is not None
+    return ua.invite(
+        Uri("sip", deployment.did(line, "udp-ip"), account.host or "", account.port),
+        from_=NameAddr(Uri("sip", phone.number, account.domain)),
+        sdp=media.offer() if media is not None else None,
+        credentials=Credentials(phone.number, phone.password.get_secret_value()),
+    )
+
+
+def caller_address(deployment: Deployment) -> str:
+    bind = deployment.accounts["carrier"].bind
+    assert bind is not None
+    return bind
+
+
+# -- beginning and end
+
+
+def test_ends_in_order_when_stdin_closes(tmp_path: Path) -> None:
+    with running("simulated-talkdesk", tmp_path) as world:
+        assert world.process.stdin is not None
+        world.process.stdin.close()
+        assert world.process.wait(PATIENCE) == 0
+    assert not list(tmp_path.glob("**/*.key")), "private keys are left behind"
+
+
+def test_hangs_up_what_is_up_when_it_is_ended(tmp_path: Path) -> None:
+    with running("simulated-talkdesk", tmp_path) as world:
+        deployment = world.deployments[0]
+
+        async def script(ua: UserAgent) -> str:
+            with closing(LegMedia(caller_address(deployment))) as media:
+                call = place_call(ua, deployment, "inbound", media)
+                await call.wait_answered(PATIENCE)
+                world.process.terminate()
+                return (await call.wait_ended(PATIENCE)).how.value
+
+        assert with_agent(caller_address(deployment), script) == "bye"
+        assert world.process.wait(PATIENCE) == 0
+
+
+def test_two_worlds_with_two_tenants_each_share_nothing(tmp_path: Path) -> None:
+    with (
+        running("simulated-talkdesk", tmp_path / "a", "--tenants", "2") as one,
+        running("simulated-talkdesk", tmp_path / "b", "--tenants", "2") as other,
+    ):
+        deployments = [*one.deployments, *other.deployments]
+        assert len({d.platform.host for d in deployments}) == 4
+        assert len({d.accounts["carrier"].bind for d in deployments}) == 4
+        passwords = [d.phones["caller"].password for d in deployments]
+        assert len({p.get_secret_value() for p in passwords if p is not None}) == 4
+
+
+@pytest.mark.parametrize(
+    ("options", "kind", "says"),
+    [
+        (["--fault", "no-such-fault"], "mistake", "rtp-blocked-both"),
+        (["--fault", "from-anonymous@no-such-line"], "mistake", "inbound-warm"),
+        (["--fault", "certificate-expired@inbound"], "mistake", "whole tenant"),
+        (["--fault", "selector-missing"], "mistake", "gladly"),
+    ],
+)
+def test_mistakes_are_said_in_one_line(
+    tmp_path: Path, forked_python: str, options: list[str], kind: str, says: str
+) -> None:
+    said = failed_start(forked_python, tmp_path, *options)
+    assert said["kind"] == kind
+    assert says in said["message"]
+
+
+def failed_start(python: str, directory: Path, *options: str) -> dict[str, Any]:
+    done = subprocess.run(
+        [
+            python,
+            "-m",
+            "harness.world",
+            str(EXAMPLES / "simulated-talkdesk.toml"),
+            "--directory",
+            str(directory),
+            *options,
+        ],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        cwd=EXAMPLES.parents[1],
+    )
+    assert done.returncode == 3, done
+    said: dict[str, Any] = json.loads(done.stdout)
+    assert said["event"] == "error"
+    return said
+
+
+def test_a_busy_port_is_said(tmp_path: Path) -> None:
+    async def run() -> str:
+        world = World(load(EXAMPLES / "simulated-talkdesk.toml"), 1, tmp_path)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+            taken.bind((world.tenants[0].address(60), 32681))
+            with pytest.raises(StartError) as refused:
+                await world.start()
+        return f"{refused.value.kind}: {refused.value}"
+
+    said = asyncio.run(run())
+    assert said.startswith("busy-port: ")
+    assert "32681" in said
+
+
+# -- what it survives
+
+
+def garbage(seed: int) -> bytes:
+    kinds = [
+        b"\x00" * 40,
+        secrets.token_bytes(600),
+        b"INVITE sip:x SIP/2.0\r\n\r\n",
+        b"INVITE sip:+13125550100@x SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1;branch=z9hG4bKx\r\nFrom: <sip:a@b>\r\n\r\n",
+        b"SIP/2.0 200 OK\r\nCSeq: x\r\n\r\n",
+        b"REGISTER sip:x SIP/2.0\r\nContact: *\r\nContent-Length: 99999999\r\n\r\n",
+    ]
+    return kinds[seed % len(kinds)]
+
+
+def test_garbage_harms_nobody(td: Stage) -> None:
+    call = td.dial("inbound")
+    call.wait_state("confirmed", PATIENCE)
+    account = td.deployment.accounts["carrier"]
+    trunk = td.deployment.trunk("udp-ip")
+    host, _, port = (trunk.termination or "").rpartition(":")
+    places = [(account.host, account.port), (host, int(port)), (trunk.host, 32681)]
+    for place in places:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            for seed in range(12):
+                sender.sendto(garbage(seed), place)
+    for port_number in (32681, 32682):
+        with socket.create_connection((trunk.host, port_number)) as stream:
+            stream.sendall(garbage(1))
+    hears(call, 240, since=time.monotonic())
+    assert td.world.state()["errors"] == []
+
+
+def test_a_caller_that_dies_is_noticed(td: Stage) -> None:
+    deployment = td.deployment
+
+    async def script(ua: UserAgent) -> None:
+        media = LegMedia(caller_address(deployment))
+        await place_call(ua, deployment, "inbound", media).wait_answered(PATIENCE)
+        media.close()  # and no word more
+
+    with_agent(caller_address(deployment), script)
+    assert td.world.state()["channels"]
+    td.world.wait_until_quiet(20.0)
+    assert td.record().status == "completed"
+
+
+def test_a_caller_that_dies_while_it_rings_is_let_go(td: Stage) -> None:
+    deployment = td.deployment
+
+    async def script(ua: UserAgent) -> None:
+        media = LegMedia(caller_address(deployment))
+        await provisional(place_call(ua, deployment, "no-answer", media), PATIENCE)
+        media.close()
+
+    with_agent(caller_address(deployment), script)
+    td.world.wait_until_quiet(PATIENCE)
+
+
+def test_an_invite_without_an_offer_is_refused_by_the_carrier(td: Stage) -> None:
+    async def script(ua: UserAgent) -> int:
+        with pytest.raises(CallFailedError) as refused:
+            await place_call(ua, td.deployment, "inbound", None).wait_answered(PATIENCE)
+        return refused.value.status
+
+    assert with_agent(caller_address(td.deployment), script) == 488
+
+
+# -- who is let in
+
+
+def test_strangers_get_403_and_everybody_options(td: Stage) -> None:
+    trunk = td.deployment.trunk("udp-ip")
+    host, _, port = (trunk.termination or "").rpartition(":")
+    stranger = td.deployment.stand_in.stranger_bind
+    assert stranger is not None
+    group = td.deployment.groups["billing"].did
+
+    async def script(ua: UserAgent) -> tuple[int, int, list[int]]:
+        me = NameAddr(Uri("sip", "stranger", stranger))
+        media = LegMedia(stranger)
+        call = ua.invite(Uri("sip", group, host, int(port)), from_=me, sdp=media.offer())
+        with pytest.raises(CallFailedError) as refused:
+            await call.wait_answered(PATIENCE)
+        media.close()
+        platform = Hop("udp", td.deployment.platform.host or "", td.deployment.platform.port or 0)
+        call = ua.invite(Uri("sip", group, *platform.remote), from_=me, sdp=b"v=0\r\n")
+        with pytest.raises(CallFailedError) as refused_by_platform:
+            await call.wait_answered(PATIENCE)
+        account = td.deployment.accounts["carrier"]
+        everywhere = [(host, int(port)), platform.remote, (account.host, account.port), (trunk.host, 32681)]
+        answers = [
+            await ua.request("OPTIONS", Uri("sip", None, str(where[0]), where[1]), from_=me) for where in everywhere
+        ]
+        return refused.value.status, refused_by_platform.value.status, [answer.status for answer in answers]
+
+    assert with_agent(stranger, script) == (403, 403, [200, 200, 200, 200])
+
+
+# -- Synthflow's API
+
+
+def ask(stage: Stage, method: str, path: str, token: str | None = None, **arguments: Any) -> httpx.Response:
+    synthflow = stage.deployment.synthflow
+    assert synthflow is not None
+    assert synthflow.api_token is not None
+    shown = token if token is not None else synthflow.api_token.get_secret_value()
+    return httpx.request(
+        method,
+        f"{synthflow.api_base}{path}",
+        headers={"Authorization": f"Bearer {shown}"},
+        verify=ssl.create_default_context(cafile=synthflow.ca_file),
+        **arguments,
+    )
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "arguments", "status"),
+    [
+        ("GET", "/calls", {"token": "wrong"}, 401),
+        ("GET", "/calls/none", {}, 404),
+        ("GET", "/calls", {}, 400),
+        ("GET", "/calls?model_id=m&from_date=yesterday", {}, 400),
+        ("POST", "/prepare_inbound", {"content": b"[1]"}, 400),
+        ("POST", "/prepare_inbound", {"json": {"from_number": "+14155550101"}}, 400),
+        ("POST", "/sip_numbers", {"json": {"termination_uri": "nowhere"}}, 400),
+        ("POST", "/sip_numbers", {"json": {"termination_uri": "127.0.0.1:5060", "transport": "pigeon"}}, 400),
+        ("DELETE", "/sip_numbers/none", {}, 404),
+        ("PUT", "/calls", {}, 405),
+        ("GET", "/nothing", {}, 404),
+    ],
+)
+def test_the_api_refuses(td: Stage, method: str, path: str, arguments: dict[str, Any], status: int) -> None:
+    assert ask(td, method, path, **arguments).status_code == status
+
+
+def test_a_prepared_call_has_the_id_that_was_given_out(td: Stage) -> None:
+    api = td.api()
+    main = td.deployment.assistants["main"]
+    prepared = api.prepare_inbound("+14155550101", main.did, main.model_id)
+    call = td.dial("inbound", headers=[("X-EI", f"S.{prepared};E.crm-1;O.+14155550101;"), ("X-Shop", "7")])
+    call.wait_state("confirmed", PATIENCE)
+    record = api.call(prepared)
+    api.close()
+    variables = record.plain["prompt_variables"]
+    assert record.answered
+    assert (variables["external_id"], variables["original_caller"]) == ("crm-1", "+14155550101")
+    assert variables["X-Shop"] == "7"
+
+
+def test_a_number_is_attached_and_detached(td: Stage) -> None:
+    trunk = td.deployment.trunk("tcp-digest")
+    assert trunk.password is not None
+    asked = {
+        "termination_uri": trunk.termination,
+        "transport": trunk.transport,
+        "username": trunk.username,
+        "password": trunk.password.get_secret_value(),
+        "expires": 60,
+    }
+    number = ask(td, "POST", "/sip_numbers", json=asked).json()["response"]
+
+    def bindings() -> int:
+        return int(td.world.state()["tenants"][0]["registrations"]["trunks"]["tcp-digest"].get(trunk.username, 0))
+
+    td.world.wait_for_state("two registrations", lambda _: bindings() == 2)
+    shown = ask(td, "GET", f"/sip_numbers/{number['id']}").json()["response"]
+    assert (shown["registered"], shown["code"], shown["expires"]) == (True, 200, 60)
+    assert "password" not in json.dumps(shown)
+    assert ask(td, "DELETE", f"/sip_numbers/{number['id']}").status_code == 200
+    td.world.wait_for_state("one registration", lambda _: bindings() == 1)
+
+
+# -- the control API
+
+
+def test_control_says_what_is_allowed(talkdesk: RunningWorld) -> None:
+    for asked in ({"name": "nonsense"}, {}, {"name": "from-anonymous", "tenant": 7}, [1]):
+        assert talkdesk.client.post("/faults", json=asked).status_code == 400
+    talkdesk.client.post("/faults", json={"name": "heavy-loss", "line": "ivr"}).raise_for_status()
+    assert talkdesk.client.get("/faults").json() == {"0": ["heavy-loss@ivr"]}
+    talkdesk.client.request("DELETE", "/faults", json={}).raise_for_status()
+    assert talkdesk.client.get("/faults").json() == {"0": []}
+
+
+def test_control_ends_calls(td: Stage) -> None:
+    """One that a fault keeps up, too: at once, and not when the platform notices that nobody is there."""
+
+    def end(**asked: int) -> httpx.Response:
+        return td.world.client.request("DELETE", "/calls", json=asked, timeout=2 * PATIENCE)
+
+    with td.world.fault("caller-hangup-not-passed-on"):
+        call = td.dial("inbound")
+        call.wait_state("confirmed", PATIENCE)
+        call.hangup()
+        call.wait_state("disconnected", PATIENCE)
+        assert td.world.state()["tenants"][0]["ai_calls"] == 1
+        assert end(tenant=7).status_code == 400
+        (left,) = end(tenant=0).raise_for_status().json()["tenants"]
+    assert (left["calls"], left["ai_calls"], left["trunks_in_use"]) == ([], 0, {})

@@ -1,0 +1,218 @@
+"""Everything an API can do wrong, on a real connection: each is a FarEndError or knows less, and nothing else."""
+
+from __future__ import annotations
+
+import datetime
+import email.utils
+import gzip
+import json
+import socket
+import time
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from harness.errors import FarEndError
+from harness.witness.call_record import CallRecord
+from harness.witness.synthflow import SynthflowApi
+from tests.unit.witness.conftest import Web, answer
+
+Make = Callable[..., Web]
+RECORD = {
+    "call_id": "c1",
+    "status": "in-progress",
+    "phone_number_to": "+12065550100",
+    "phone_number_from": "+14155550101",
+}
+FINE = json.dumps({"status": "ok", "response": {"calls": [RECORD]}})
+
+
+def methods(api: SynthflowApi) -> list[Callable[[], object]]:
+    """Everything that is ever asked."""
+    return [
+        lambda: api.calls(since=0.0),
+        lambda: api.call("c1"),
+        lambda: api.prepare_inbound("+14155550101", "+12065550100"),
+    ]
+
+
+def client(web: Web, timeout_s: float = 30.0) -> SynthflowApi:
+    return SynthflowApi(f"{web.base}/v2", "t0ken", timeout_s=timeout_s)
+
+
+ALWAYS_WRONG = {
+    "401": answer("401 Unauthorized"),
+    "403": answer("403 Forbidden"),
+    "404": answer("404 Not Found"),
+    "500": answer("500 Internal Server Error"),
+    "502, a page": answer("502 Bad Gateway", "<html>bad gateway</html>"),
+    "503": answer("503 Service Unavailable"),
+    "304": answer("304 Not Modified", ""),
+    "moved elsewhere": answer("302 Found", "", "Location: http://192.0.2.1/v2/calls"),
+    "no content": answer("204 No Content", ""),
+    "a page": answer("200 OK", "<html>maintenance</html>"),
+    "nothing": answer("200 OK", ""),
+    "cut off": answer("200 OK", FINE, length=len(FINE) + 100),
+    "half of it": answer("200 OK", FINE[: len(FINE) // 2]),
+    "null": answer("200 OK", "null"),
+    "a number": answer("200 OK", "7"),
+    "a text": answer("200 OK", '"ok"'),
+    "a list of nonsense": answer("200 OK", '[1, null, [], ""]'),
+    "other names": answer("200 OK", '{"status": "ok", "result": {"items": []}}'),
+    "other types": answer("200 OK", '{"response": {"calls": {"call_id": 7}, "synthflow_call_id": 7}}'),
+    "too deep": answer("200 OK", "[" * 100_000 + "]" * 100_000),
+    "no text": answer("200 OK", b"\xff\xfe\x00{}"),
+    "no gzip": answer("200 OK", b"not compressed", "Content-Encoding: gzip"),
+    "cut gzip": answer("200 OK", gzip.compress(FINE.encode())[:20], "Content-Encoding: gzip"),
+    "no HTTP": b"SIP/2.0 200 OK\r\n\r\n",
+    "closed": b"",
+}
+
+
+@pytest.mark.parametrize("wrong", ALWAYS_WRONG)
+def test_it_is_the_far_ends_fault(web: Make, wrong: str) -> None:
+    api = client(web(ALWAYS_WRONG[wrong]))
+    for asked in methods(api):
+        with pytest.raises(FarEndError) as caught:
+            asked()
+        assert "t0ken" not in str(caught.value)
+    api.close()
+
+
+def test_a_token_follows_no_redirection(web: Make) -> None:
+    other = web(answer("200 OK", FINE))
+    api = client(web(answer("307 Temporary Redirect", "", f"Location: {other.base}/v2/calls")))
+    with pytest.raises(FarEndError, match="307"):
+        api.calls(since=0.0)
+    assert other.requests == []
+    api.close()
+
+
+def test_silence(web: Make) -> None:
+    api = client(web(None), timeout_s=0.2)
+    for asked in methods(api):
+        with pytest.raises(FarEndError, match=r"no whole answer within 0\.2 s|not asked again"):
+            asked()
+    api.close()
+
+
+def test_nobody_there() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    api = SynthflowApi(f"http://127.0.0.1:{port}/v2", "t0ken")
+    with pytest.raises(FarEndError, match="ConnectError"):
+        api.calls(since=0.0)
+    api.close()
+
+
+@pytest.fixture
+def waited(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """What the API's client would have slept."""
+    asked = list[float]()
+
+    async def sleep(seconds: float) -> None:
+        asked.append(seconds)
+
+    monkeypatch.setattr("harness.witness.synthflow.asyncio", SimpleNamespace(sleep=sleep))
+    return asked
+
+
+def in_(seconds: float) -> str:
+    return email.utils.format_datetime(
+        datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=seconds), usegmt=True
+    )
+
+
+def as_c_has_it(seconds: float) -> str:
+    return time.asctime(time.gmtime(time.time() + seconds))
+
+
+@pytest.mark.usefixtures("far_from_greenwich")
+@pytest.mark.parametrize(
+    ("after", "least", "most"),
+    [
+        ("0", 0.0, 0.0),
+        ("3", 3.0, 3.0),
+        ("0.25", 0.25, 0.25),
+        ("3600", 5.0, 5.0),  # it may say so, but a case cannot wait for it
+        ("a date in 3 s", 0.5, 3.0),
+        ("a date 60 s ago", 0.0, 0.0),
+        ("a date in 3 s, as C has it", 0.5, 3.0),
+        ("-7", 0.0, 0.0),
+        ("nan", 1.0, 1.0),
+        ("inf", 1.0, 1.0),
+        ("soon", 1.0, 1.0),
+        ("", 1.0, 1.0),
+    ],
+)
+def test_too_many_requests(web: Make, waited: list[float], after: str, least: float, most: float) -> None:
+    dates = {"a date in 3 s": in_(3), "a date 60 s ago": in_(-60), "a date in 3 s, as C has it": as_c_has_it(3)}
+    after = dates.get(after, after)
+    server = web(answer("429 Too Many Requests", "{}", f"Retry-After: {after}"), answer("200 OK", FINE))
+    api = client(server)
+    assert [record.id for record in api.calls(since=0.0)] == ["c1"]
+    assert least <= waited[0] <= most
+    assert len(server.requests) == 2
+    api.close()
+
+
+def test_too_many_requests_for_ever(web: Make, waited: list[float]) -> None:
+    api = client(web(answer("429 Too Many Requests")))
+    with pytest.raises(FarEndError, match="429"):
+        api.calls(since=0.0)
+    assert len(waited) == 2, "three attempts, and then the truth"
+    assert not api.is_down
+    for _ in range(2):
+        with pytest.raises(FarEndError, match="429"):
+            api.calls(since=0.0)
+    assert api.is_down, "nobody waits for each record of a run as long"
+    api.close()
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+FIELDS = [
+    *("status", "phone_number_from", "phone_number_to", "transcript", "executed_actions"),
+    *("prompt_variables", "witness", "end_call_reason"),
+]
+
+
+#: Such as records have.
+ORDINARY = {
+    "status": st.sampled_from(
+        ["pending", "ringing", "in-progress", "completed", "no-answer", "user-canceled", "left_voicemail", "talking"]
+    ),
+    "phone_number_to": st.sampled_from(["+12065550100", "12065550100", "sip:+12065550100@x.example", "main"]),
+    "phone_number_from": st.sampled_from(["+14155550101", "anonymous", ""]),
+}
+
+
+@given(
+    st.fixed_dictionaries({}, optional={name: ORDINARY.get(name, ANYTHING) for name in FIELDS}),
+    st.dictionaries(st.sampled_from(FIELDS), ANYTHING, max_size=3),
+)
+@example({"status": "completed", "phone_number_to": "+12065550100"}, {})
+@example({"status": "left_voicemail", "phone_number_to": "+12065550100"}, {})
+def test_fields_of_any_type_are_understood_or_unknown(ordinary: dict[str, Any], odd: dict[str, Any]) -> None:
+    fields = ordinary | odd
+    record = CallRecord("c1", fields)
+    for text in (record.status, record.number_from, record.number_to):
+        assert text is None or isinstance(text, str)
+    assert isinstance(record.transcript, str)
+    assert isinstance(record.actions, list)
+    variable = record.variable("X-EI")
+    assert variable is None or isinstance(variable, str)
+    assert isinstance(record.takes_headers, bool)
+    assert record.witness("marks") is None or isinstance(fields["witness"], dict)
+    assert not (record.answered and not isinstance(fields["status"], str))
+    if record.readable:
+        assert str(record.number_to).startswith("+")
+        both = record.answered and record.over
+        assert both == (record.status in ("completed", "left_voicemail", "hangup_on_voicemail"))

@@ -1,0 +1,108 @@
+"""The request that starts a campaign's call: as the file describes it, its secrets from the environment."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import parse_qs
+
+import pytest
+
+from harness.deployment import Campaign
+from harness.errors import FarEndError
+from harness.witness import campaign
+from tests.unit.witness.conftest import Web, answer
+
+Make = Callable[..., Web]
+LINE, CUSTOMER = "+13125550100", "+14155550105"
+
+
+def described(url: str | None, **more: Any) -> Campaign:
+    return Campaign.model_validate({"trigger": "http", "url": url, **more})
+
+
+def test_the_request(web: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CAMPAIGN_KEY", "s3cret")
+    server = web(answer("202 Accepted"))
+    settings = {
+        "method": "PUT",
+        "headers": {"X-Account": "acme"},
+        "headers_env": {"Authorization": "CAMPAIGN_KEY"},
+        "body": '{"to": ["{customer}"], "caller": "{line}", "note": "{}"}',
+    }
+    campaign.start(described(f"{server.base}/dial", **settings), LINE, CUSTOMER)
+    (request,) = server.requests
+    head, _, body = request.decode().partition("\r\n\r\n")
+    assert head.startswith("PUT /dial HTTP/1.1\r\n")
+    lines = {line.lower() for line in head.split("\r\n")}
+    assert {"x-account: acme", "authorization: s3cret", "content-type: application/json"} <= lines
+    assert json.loads(body) == {"to": [CUSTOMER], "caller": LINE, "note": "{}"}
+
+
+def test_a_body_of_another_type(web: Make) -> None:
+    server = web(answer("200 OK"))
+    settings = {"headers": {"content-type": "text/plain"}, "body": "{customer}"}
+    campaign.start(described(server.base, **settings), LINE, CUSTOMER)
+    head = server.requests[0].decode().lower()
+    assert "content-type: text/plain" in head
+    assert "application/json" not in head
+
+
+@pytest.mark.parametrize(
+    "kind", ["application/x-www-form-urlencoded", "Application/X-WWW-Form-URLEncoded; charset=utf-8"]
+)
+def test_the_plus_of_a_number_in_a_form_is_no_blank(web: Make, kind: str) -> None:
+    """As dialers take it that are called as a page's form is sent: there "+" stands for a blank, and nobody was called."""
+    server = web(answer("200 OK"))
+    settings = {"headers": {"Content-Type": kind}, "body": "From={line}&To={customer}&Note=a+b"}
+    campaign.start(described(server.base, **settings), LINE, CUSTOMER)
+    body = server.requests[0].decode().partition("\r\n\r\n")[2]
+    assert parse_qs(body) == {"From": [LINE], "To": [CUSTOMER], "Note": ["a b"]}
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_numbers_in_the_url(web: Make, method: str) -> None:
+    """As of dialers that take queries: their places were sent as they stood, and nobody was called."""
+    server = web(answer("200 OK"))
+    url = f"{server.base}/calls/{{customer}}?from={{line}}&to={{customer}}&tags={{}}"
+    campaign.start(described(url, method=method), LINE, CUSTOMER)
+    head, _, body = server.requests[0].decode().partition("\r\n\r\n")
+    assert head.startswith(
+        f"{method} /calls/%2B14155550105?from=%2B13125550100&to=%2B14155550105&tags=%7B%7D HTTP/1.1\r\n"
+    )
+    assert bool(body) is (method == "POST"), "RFC 9110 section 9.3.1: a GET that has one may be refused"
+    assert ("content-type" in head.lower()) is (method == "POST")
+
+
+@pytest.mark.parametrize(
+    "status", ["302 Found", "400 Bad Request", "401 Unauthorized", "429 Too Many Requests", "503 Busy"]
+)
+def test_a_refusal_is_said(web: Make, monkeypatch: pytest.MonkeyPatch, status: str) -> None:
+    monkeypatch.setenv("CAMPAIGN_KEY", "s3cret")
+    trigger = described(web(answer(status)).base, headers_env={"Authorization": "CAMPAIGN_KEY"})
+    with pytest.raises(FarEndError, match=status[:3]) as caught:
+        campaign.start(trigger, LINE, CUSTOMER)
+    assert "s3cret" not in str(caught.value)
+
+
+def test_a_connection_that_breaks(web: Make) -> None:
+    with pytest.raises(FarEndError, match="the connection was closed without a whole answer"):
+        campaign.start(described(web(b"").base), LINE, CUSTOMER)
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT"])
+def test_a_connection_that_breaks_calls_nobody_twice(web: Make, method: str) -> None:
+    server = web(b"", answer("200 OK"))
+    with pytest.raises(FarEndError, match="closed"):
+        campaign.start(described(server.base, method=method), LINE, CUSTOMER)
+    assert len(server.requests) == 1
+
+
+def test_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CAMPAIGN_KEY", raising=False)
+    with pytest.raises(FarEndError, match=r"campaign\.url: is missing"):
+        campaign.start(described(None), LINE, CUSTOMER)
+    trigger = described("http://127.0.0.1:9", headers_env={"Authorization": "CAMPAIGN_KEY"})
+    with pytest.raises(FarEndError, match="CAMPAIGN_KEY is not set"):
+        campaign.start(trigger, LINE, CUSTOMER)

@@ -1,0 +1,154 @@
+"""An API that answers without end, or not at all: what it costs is limited."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import resource
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+import pytest
+
+from harness.errors import FarEndError
+from harness.witness.synthflow import SynthflowApi
+from tests.unit.witness.conftest import Web, answer, listening
+
+Make = Callable[..., Web]
+
+
+@contextmanager
+def endless(head: bytes, chunk: bytes, every_s: float = 0.0) -> Iterator[str]:
+    """A server that begins with ``head`` and goes on with ``chunk`` as long as it is read."""
+
+    def serve(connection: socket.socket, ended: threading.Event) -> None:
+        connection.recv(65536)
+        with suppress(OSError):
+            connection.sendall(head)
+            while not ended.wait(every_s):
+                connection.sendall(chunk)
+
+    with listening(serve) as base:
+        yield base
+
+
+def _refused(api: SynthflowApi, match: str) -> float:
+    began = time.monotonic()
+    with pytest.raises(FarEndError, match=match):
+        api.call("c1")
+    return time.monotonic() - began
+
+
+def _grown_kb(before: int) -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+
+
+def test_an_answer_of_any_size_is_not_kept() -> None:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with endless(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n", b"[" * 1_000_000) as base:
+        _refused(SynthflowApi(base, "token", timeout_s=60.0), "more than 8388608 bytes")
+    assert _grown_kb(before) < 100_000
+
+
+def test_a_small_answer_that_would_unpack_to_any_size_is_not_unpacked(web: Make) -> None:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    bomb = gzip.compress(b"[" * 200_000_000)
+    _refused(SynthflowApi(web(answer("200 OK", bomb, "Content-Encoding: gzip")).base, "token"), "compressed")
+    # making the bomb takes its own 200 MB at most
+    assert _grown_kb(before) < 300_000
+
+
+@pytest.mark.parametrize(
+    "head", [b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n", b"HTTP/1.1 200 OK\r\nX: "], ids=["body", "head"]
+)
+def test_an_answer_byte_by_byte_has_a_limited_time(head: bytes) -> None:
+    """A limit of each read would be kept by every byte."""
+    with endless(head, b"a", every_s=0.1) as base:
+        assert _refused(SynthflowApi(base, "token", timeout_s=0.5), r"within 0\.5 s") < 30.0
+
+
+class Clock:
+    """Time that passes when told to."""
+
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+FINE = answer("200 OK", json.dumps({"call_id": "c1", "status": "completed"}))
+
+
+@pytest.mark.parametrize(
+    ("answers", "asked"),
+    [
+        ([answer("401 Unauthorized")], 1),
+        ([answer("500 Internal Server Error")], 3),
+        ([answer("503 Service Unavailable")], 3),
+        ([answer("500 No"), answer("200 OK", "{}"), answer("502 No")], 5),  # a success in between begins anew
+    ],
+    ids=["401", "500", "503", "not in a row"],
+)
+def test_a_dead_api_is_asked_once_a_minute(web: Make, answers: list[bytes], asked: int) -> None:
+    clock = Clock()
+    server = web(*answers)
+    api = SynthflowApi(server.base, "token", clock=clock)
+    for _ in range(20):
+        with pytest.raises(FarEndError):
+            api.call("c1")
+    assert len(server.requests) == asked
+    assert api.is_down
+    assert _refused(api, "not asked again before a minute is over") < 5.0
+    for minute in (1, 2):
+        clock.now += 61.0
+        assert not api.is_down
+        for _ in range(5):
+            with pytest.raises(FarEndError):
+                api.call("c1")
+        assert api.is_down
+        assert len(server.requests) == asked + minute
+    server.answers = [FINE]
+    clock.now += 61.0
+    assert api.call("c1").id == "c1"
+    assert api.call("c1").id == "c1"
+    assert not api.is_down
+
+
+def test_a_refused_connection_is_tried_once_a_minute() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    clock = Clock()
+    api = SynthflowApi(f"http://127.0.0.1:{port}", "token", clock=clock)
+    _refused(api, "ConnectError")
+    assert api.is_down
+    _refused(api, "not asked again")
+    clock.now += 61.0
+    _refused(api, "ConnectError: |not asked again")
+    assert api.is_down
+
+
+@pytest.mark.parametrize("status", ["400 Bad Request", "403 Forbidden", "404 Not Found"])
+def test_a_question_refused_is_no_dead_api(web: Make, status: str) -> None:
+    server = web(answer(status))
+    api = SynthflowApi(server.base, "token")
+    for _ in range(5):
+        _refused(api, status[:3])
+    assert len(server.requests) == 5
+    assert not api.is_down
+
+
+def test_a_token_that_no_header_can_carry_is_not_shown(web: Make) -> None:
+    api = SynthflowApi(web(FINE).base, "s3cr\nX-Evil: 1")
+    with pytest.raises(FarEndError) as caught:
+        api.call("c1")
+    assert "s3cr" not in str(caught.value)
+
+
+def test_a_token_read_from_a_file_is_sent_without_the_files_line_end(web: Make) -> None:
+    server = web(FINE)
+    SynthflowApi(server.base, " s3cr\r\n").ask("GET", "/calls")
+    (request,) = server.requests
+    assert b"\r\nauthorization: bearer s3cr\r\n" in request.lower()

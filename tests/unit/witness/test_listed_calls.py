@@ -1,0 +1,456 @@
+"""The list of calls as Synthflow documents it: for one model, by pages, times in milliseconds, names unlike a single record's."""
+
+from __future__ import annotations
+
+import email.utils
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.errors import FarEndError
+from harness.witness.call_record import CallRecord
+from harness.witness.synthflow import SynthflowApi
+from tests.unit.witness.conftest import Web, answer
+from tests.unit.witness.moment import Moment
+
+CALLER, ASSISTANT = "+4930901820111", "+18085550160"
+
+
+@contextmanager
+def documented(
+    calls: dict[str, list[dict[str, Any]]],
+    *,
+    date: Callable[[], str | None] = lambda: None,
+    deaf: tuple[str, ...] = (),
+    page: int = 20,
+    counts: bool | None = True,
+) -> Iterator[tuple[str, list[dict[str, str]]]]:
+    """Such an API over the calls of each model; ``deaf`` to some of what it is asked. Its base, and all it was asked.
+
+    ``counts``: whether its list says how many calls there are; None: it says nothing of pages at all.
+    """
+    asked: list[dict[str, str]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            query = {name: values[0] for name, values in parse_qs(urlsplit(self.path).query).items()}
+            asked.append(query)
+            if query.get("model_id") not in calls or set(query) - {"model_id", "from_date", "offset"}:
+                self._say(400, {"detail": "model_id"})
+                return
+            since = 0 if "from_date" in deaf else int(query["from_date"])
+            at = 0 if "offset" in deaf else int(query.get("offset", 0))
+            found = [call for call in calls[query["model_id"]] if int(call["start_time"]) >= since]
+            pages = {"limit": page, "offset": at} | ({"total_records": len(found)} if counts else {})
+            told = {} if counts is None else {"pagination": pages}
+            self._say(200, {"status": "ok", "response": {**told, "calls": found[at : at + page]}})
+
+        def _say(self, status: int, plain: object) -> None:
+            body = json.dumps(plain).encode()
+            self.send_response_only(status)
+            if told := date():
+                self.send_header("Date", told)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/v2", asked
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def listed(number: int, began: float, **fields: Any) -> dict[str, Any]:
+    return {
+        "call_id": f"c{number}",
+        "model_id": "m1",
+        "type_of_call": "inbound",
+        "call_status": "completed",
+        "start_time": str(int(began * 1000)),
+        "lead_phone_number": CALLER,
+        "agent_phone_number": ASSISTANT,
+        **fields,
+    }
+
+
+def test_a_list_is_read_as_documented() -> None:
+    now = time.time()
+    with documented({"m1": [listed(1, now)], "m2": [], "m3": [listed(3, now)]}) as (base, asked):
+        api = SynthflowApi(base, "token")
+        found = api.calls(now, ["m1", "m2", "m1"])
+        api.close()
+    assert [query["model_id"] for query in asked] == ["m1", "m2"]
+    (record,) = found
+    assert (record.status, record.number_from, record.number_to) == ("completed", CALLER, ASSISTANT)
+    assert record.answered
+    assert record.over
+    assert record.readable
+    told = record.evidence
+    assert (told["status"], told["phone_number_from"], told["phone_number_to"]) == ("completed", CALLER, ASSISTANT)
+
+
+@given(st.integers(0, 49), st.integers(1, 20), st.booleans())
+def test_every_page_is_read(count: int, page: int, counts: bool) -> None:
+    """Also where the list does not say how many calls it has."""
+    now = time.time()
+    calls = {"m": [listed(n, now - n) for n in range(count)]}
+    with documented(calls, page=page, counts=counts) as (base, _):
+        api = SynthflowApi(base, "token")
+        assert [record.id for record in api.calls(now - 60, ["m"])] == [f"c{n}" for n in range(count)]
+        api.close()
+
+
+@pytest.mark.parametrize(("count", "questions"), [(0, 1), (19, 1), (20, 2), (45, 3)])
+def test_every_page_is_read_of_a_list_that_speaks_of_none(count: int, questions: int) -> None:
+    """Of the first page alone a call that was not on it had never reached the AI."""
+    now = time.time()
+    calls = {"m": [listed(n, now - n) for n in range(count)]}
+    with documented(calls, counts=None) as (base, asked):
+        api = SynthflowApi(base, "token")
+        assert [record.id for record in api.calls(now - 60, ["m"])] == [f"c{n}" for n in range(count)]
+        api.close()
+    assert len(asked) == questions
+
+
+@pytest.mark.parametrize(
+    "statuses", [("in-progress", "completed"), ("completed", "in-progress"), ("completed", "busy")]
+)
+@pytest.mark.parametrize("models", [("m1", "m1"), ("m1", "m2")])
+def test_a_call_that_is_listed_twice_is_one_call(statuses: tuple[str, str], models: tuple[str, str]) -> None:
+    """On one page, or with each model, where the API takes no notice of that."""
+    now = time.time()
+    calls: dict[str, list[dict[str, Any]]] = {"m1": [listed(2, now)], "m2": []}
+    for model, status in zip(models, statuses, strict=True):
+        calls[model].append(listed(1, now, call_status=status))
+    with documented(calls) as (base, _):
+        api = SynthflowApi(base, "token")
+        found = {record.id: record.over for record in api.calls(now, ["m1", "m2"])}
+        count = len(api.calls(now, ["m1", "m2"]))
+        api.close()
+    assert (found, count) == ({"c1": True, "c2": True}, 2)
+
+
+def test_calls_that_look_at_once_have_one_reading() -> None:
+    begun, may_go = threading.Event(), threading.Event()
+
+    def held() -> None:
+        begun.set()
+        assert may_go.wait(60)
+
+    with documented({"m1": [listed(1, 1000.0)]}, date=held) as (base, asked), ThreadPoolExecutor(8) as threads:
+        api = SynthflowApi(base, "token", timeout_s=60)
+        first = threads.submit(api.calls, 900.0, ["m1"])
+        assert begun.wait(60)
+        moments = [Moment(900.0 - number) for number in range(7)]
+        others = [threads.submit(api.calls, moment, ["m1"]) for moment in moments]
+        assert all(moment.counts.wait(60) for moment in moments)
+        may_go.set()
+        found = [[record.id for record in asking.result(60)] for asking in (first, *others)]
+        api.close()
+    assert found == [["c1"]] * 8
+    assert len(asked) == 2, "the one that was under way, and one for all others"
+
+
+def test_an_api_that_gives_the_first_page_for_ever_is_not_asked_for_ever() -> None:
+    now = time.time()
+    with documented({"m": [listed(n, now) for n in range(30)]}, deaf=("offset",)) as (base, asked):
+        api = SynthflowApi(base, "token")
+        assert len(api.calls(now, ["m"])) == 20
+        api.close()
+    assert len(asked) == 2
+
+
+@pytest.mark.parametrize("counts", [True, False, None])
+def test_an_api_that_gives_the_first_page_alone_and_the_newest_call_last_tells_nothing(counts: bool | None) -> None:
+    """A call of ours that is on no page one can have would be one that the AI never got."""
+    now = time.time()
+    calls = {"m": [listed(n, now + n) for n in range(30)]}
+    with documented(calls, deaf=("offset",), counts=counts) as (base, _):
+        api = SynthflowApi(base, "token")
+        with pytest.raises(FarEndError, match="the newest calls are not on the first"):
+            api.calls(now, ["m"])
+        api.close()
+
+
+def test_more_calls_than_anybody_verifies_are_an_api_that_tells_nothing() -> None:
+    now = time.time()
+    with documented({"m": [listed(n, now) for n in range(60)]}, page=1) as (base, asked):
+        api = SynthflowApi(base, "token")
+        with pytest.raises(FarEndError, match="more than 50 calls"):
+            api.calls(now, ["m"])
+        api.close()
+    assert len(asked) == 50
+
+
+def test_an_old_call_of_an_api_that_takes_no_notice_of_the_time_is_told_to_be_old() -> None:
+    now = time.time()
+    with documented({"m": [listed(2, now + 1.2), listed(1, now - 86_400)]}, deaf=("from_date",)) as (base, _):
+        api = SynthflowApi(base, "token")
+        assert [record.is_since(now) for record in api.calls(now, ["m"])] == [True, False]
+        api.close()
+
+
+@pytest.mark.parametrize(("others_ms", "is_since"), [([], True), ([0], True), ([1, 999], False)])
+def test_a_call_that_began_on_a_second_is_an_earlier_one_where_others_show_milliseconds(
+    others_ms: list[int], is_since: bool
+) -> None:
+    """A second before, and told as 000 milliseconds: of an API that tells whole seconds it may be the call that is looked for."""
+    second = float(int(time.time()) - 1)  # so that it is not read before the moment that it is asked of
+    others = [listed(n, second - 20 + ms / 1000) for n, ms in enumerate(others_ms, 2)]
+    with documented({"m": [listed(1, second), *others]}) as (base, _):
+        api = SynthflowApi(base, "token")
+        assert api.calls(second + 0.5, ["m"])[0].is_since(second + 0.5) is is_since
+        api.close()
+
+
+@pytest.mark.parametrize("ahead", [-45.0, -3.0, 0.0, 2.5, 40.0])
+def test_a_clock_that_differs_is_seen_by_its_date(ahead: float) -> None:
+    def date() -> str:
+        return email.utils.formatdate(time.time() + ahead, usegmt=True)
+
+    now = time.time()
+    calls = [listed(2, now + ahead + 0.2), listed(1, now + ahead - 5.0)]
+    with documented({"m": calls}, date=date) as (base, asked):
+        api = SynthflowApi(base, "token")
+        api.calls(now, ["m"])
+        assert [record.is_since(now) for record in api.calls(now, ["m"])] == [True, False]
+        api.close()
+    assert int(asked[-1]["from_date"]) / 1000 <= now + ahead - 5.0
+
+
+def test_a_call_that_was_known_before_is_an_earlier_one_whatever_its_moment_is_told_to_be() -> None:
+    """Two calls of one caller may be nearer to each other than the Date of an API whose clock was just set is able to tell."""
+    earlier = listed(1, time.time())
+    calls = [earlier]
+    with documented({"m": calls}) as (base, _):
+        api = SynthflowApi(base, "token")
+        api.calls(time.time(), ["m"])
+        now = time.time()
+        earlier["start_time"] = listed(1, now + 0.5)["start_time"]
+        calls.insert(0, listed(2, now + 0.5))
+        assert {record.id: record.is_since(now) for record in api.calls(now, ["m"])} == {"c2": True, "c1": False}
+        api.close()
+
+
+@pytest.mark.parametrize("behind", [0.15, 0.4, 0.9])
+def test_a_call_of_ours_is_no_earlier_one_while_it_is_not_known_that_the_clock_is_behind(behind: float) -> None:
+    """A machine that is fast by less than a second, as a Date tells only at a second's turn, lost its own call."""
+
+    def date() -> str:
+        return email.utils.formatdate(time.time() - behind, usegmt=True)
+
+    began = time.time()
+    with documented({"m": [listed(1, began + 0.1 - behind)]}, date=date) as (base, _):
+        api = SynthflowApi(base, "token")
+        assert [record.is_since(began) for record in api.calls(began, ["m"])] == [True]
+        api.close()
+
+
+def test_a_date_that_is_ahead_of_the_records_leaves_a_call_in_doubt() -> None:
+    """Only the Date jumped: by it this call is an earlier one, by this machine's clock it is not."""
+
+    def date() -> str:
+        return email.utils.formatdate(time.time() + 90.0, usegmt=True)
+
+    known = listed(1, time.time() - 30.0)
+    calls = [known]
+    with documented({"m": calls}, date=date) as (base, asked):
+        api = SynthflowApi(base, "token")
+        api.note_earlier(["m"])
+        now = time.time()
+        calls[:0] = [listed(3, now + 0.001), listed(2, now - 200.0)]
+        api.note_earlier(["m"])
+        found = {record.id: record.is_since(now) for record in api.calls(now, ["m"])}
+        api.close()
+    assert int(asked[-1]["from_date"]) / 1000 < now
+    assert found["c3"] is None
+    assert found["c1"] is False, "it was listed before the call began"
+
+
+def test_what_is_listed_before_a_call_is_read_while_the_clocks_differ() -> None:
+    """Which of the two clocks the records are by is not known, so the list has to show what is older."""
+    second = int(time.time()) + 90
+    dates = iter(
+        [second, *[second + 1] * 9]
+    )  # turns between the first two answers, which tell the offset to milliseconds
+
+    with documented(
+        {"m": [listed(1, time.time() + 0.001)]}, date=lambda: email.utils.formatdate(next(dates), usegmt=True)
+    ) as (base, asked):
+        api = SynthflowApi(base, "token")
+        for _ in range(2):
+            api.calls(time.time(), ["m"])
+        api.note_earlier(["m"])
+        api.close()
+    assert len(asked) == 3
+
+
+@pytest.mark.parametrize("ahead", [-3600.0, -2.5, 2.5, 3600.0])
+def test_what_a_far_end_witnesses_is_told_by_this_machines_clock(ahead: float) -> None:
+    """Of a far end whose clock was set by two seconds each release was late from then on, or heard before it was spoken."""
+
+    def date() -> str:
+        return email.utils.formatdate(time.time() + ahead, usegmt=True)
+
+    with documented({"m": [listed(1, time.time() + ahead)]}, date=date, deaf=("from_date",)) as (base, _):
+        api = SynthflowApi(base, "token")
+        (record,) = api.calls(time.time(), ["m"])
+        now, told = time.monotonic(), time.time() + ahead
+        assert abs(record.moment(told) - now) < 1.5
+        assert abs(api.moment(f"{told:.3f}") - now) < 1.5
+        api.close()
+
+
+@pytest.mark.parametrize("tells_date", [True, False])
+def test_what_is_there_before_a_call_is_read_as_long_as_moments_are_not_well_known(tells_date: bool) -> None:
+    """Where another process of the run read the call before: its caller may call again within the second."""
+
+    def date() -> str | None:
+        return email.utils.formatdate(time.time(), usegmt=True) if tells_date else None
+
+    # an odd one, as a whole second would not show that moments are told in milliseconds
+    told = str(int((time.time() - 0.3) * 1000) | 1)
+    with documented({"m": [listed(1, 0.0, start_time=told)]}, date=date) as (base, asked):
+        api = SynthflowApi(base, "token")
+        api.note_earlier(["m"])
+        began = time.time()
+        assert [record.is_since(began) for record in api.calls(began, ["m"])] == [False]
+        is_asked, until = True, time.monotonic() + (30.0 if tells_date else 1.5)
+        while is_asked and time.monotonic() < until:  # a second's turn tells it, on a busy machine one of the next
+            api.calls(began, ["m"])
+            before = len(asked)
+            api.note_earlier(["m"])
+            is_asked = len(asked) > before
+        assert is_asked is not tells_date
+        api.close()
+
+
+def test_an_id_that_was_given_out_before_its_call_is_not_known_to_be_an_earlier_one() -> None:
+    prepared = listed(1, time.time())
+    status, prepared["call_status"] = prepared["call_status"], "registered"
+    with documented({"m": [prepared]}) as (base, _):
+        api = SynthflowApi(base, "token")
+        api.calls(time.time(), ["m"])
+        now = time.time()
+        prepared |= {"call_status": status, "start_time": listed(1, now + 0.01)["start_time"]}
+        assert [record.is_since(now) for record in api.calls(now, ["m"])] == [True]
+        api.close()
+
+
+AT = 1_795_397_682.5
+
+
+@pytest.mark.parametrize(
+    ("told", "later", "earlier"),
+    [
+        ("1795397682500", AT - 0.1, AT + 0.1),
+        (1795397682500, AT - 0.1, AT + 0.1),
+        (1795397682.5, AT - 0.1, AT + 0.1),
+        ("1795397682500000", AT - 0.1, AT + 0.1),
+        (1795397682500000, AT - 0.1, AT + 0.1),
+        ("1795397682500000000", AT - 0.1, AT + 0.1),
+        ("2026-11-23T01:34:42.500+00:00", AT - 0.1, AT + 0.1),
+        ("2026-11-23T02:34:42.500+01:00", AT - 0.1, AT + 0.1),
+        ("2026-11-23T01:34:42Z", AT, AT + 1.0),  # whole seconds: what is cut off is not known
+        ("1795397682", AT, AT + 1.0),
+    ],
+)
+def test_moments_as_they_are_told(told: object, later: float, earlier: float) -> None:
+    record = CallRecord("c", {"start_time": told})
+    assert record.is_since(later) is True
+    assert record.is_since(earlier) is False
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        None,
+        "",
+        "0",
+        0,
+        True,
+        "soon",
+        "2026-11-23T01:34:42",
+        [1],
+        {},
+        "nan",
+        "inf",
+        -1,
+        10**400,
+        20261123,
+        20261123013442,
+    ],
+)
+def test_a_moment_that_is_none_is_not_known(told: object) -> None:
+    assert CallRecord("c", {"start_time": told}).is_since(AT) is None
+
+
+@pytest.mark.parametrize("ahead", [0.0, -45.0, 400.0])
+@pytest.mark.parametrize(("later_s", "is_since"), [(-3600.0, False), (30.0, True), (900.0, None), (3600.0, None)])
+def test_a_call_that_is_yet_to_begin_is_none_whose_moment_is_known(
+    later_s: float, is_since: bool | None, ahead: float
+) -> None:
+    """An API that tells the time of another zone has every earlier call of a caller begin later than the one that is up."""
+
+    def date() -> str:
+        return email.utils.formatdate(time.time() + ahead, usegmt=True)
+
+    now = time.time()
+    with documented({"m": [listed(1, now + ahead + later_s)]}, date=date, deaf=("from_date",)) as (base, _):
+        api = SynthflowApi(base, "token")
+        (_,), (record,) = api.calls(now, ["m"]), api.calls(now, ["m"])
+        api.close()
+    assert record.is_since(now - 10.0) is is_since
+
+
+@pytest.mark.parametrize(
+    ("status", "answered", "over"),
+    [
+        ("registered", False, False),
+        ("user-canceled", False, True),
+        ("hangup_on_voicemail", True, True),
+        ("left_voicemail", True, True),
+    ],
+)
+def test_further_statuses(status: str, answered: bool, over: bool) -> None:
+    record = CallRecord("c", {"status": status, "phone_number_to": ASSISTANT})
+    assert record.readable
+    assert (record.answered, record.over) == (answered, over)
+
+
+@pytest.mark.parametrize("spelled", ["sip:+18085550160@sip.example", "tel:+1-808-555-0160", "<sip:18085550160>"[1:-1]])
+def test_a_number_in_a_uri(spelled: str) -> None:
+    assert CallRecord("c", {"phone_number_to": spelled}).number_to == ASSISTANT
+
+
+def test_another_calls_record_is_none_of_this_one(web: Callable[..., Web]) -> None:
+    server = web(answer("200 OK", json.dumps({"call_id": "c2", "status": "completed"})))
+    with pytest.raises(FarEndError, match="another call's"):
+        SynthflowApi(server.base, "token").call("c1")
+
+
+def test_a_call_is_prepared_as_documented(web: Callable[..., Web]) -> None:
+    server = web(answer("200 OK", json.dumps({"call_status": "registered", "synthflow_call_id": "p1"})))
+    api = SynthflowApi(server.base, "token")
+    assert api.prepare_inbound(CALLER, ASSISTANT, "m1") == "p1"
+    api.close()
+    asked = json.loads(server.requests[0].partition(b"\r\n\r\n")[2])
+    assert asked == {"from_number": CALLER, "to_number": ASSISTANT, "model_id": "m1"}

@@ -1,0 +1,119 @@
+"""Streams of one media engine, and what they hear."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+
+from harness.audio import g711
+from harness.audio.detector import Heard, MarkDetector
+from harness.world.audit import Audit
+from harness.world.media import sound
+from harness.world.media.digits import ReceivedDigit
+from harness.world.media.leg import LegMedia
+from harness.world.media.rtp import Packet
+from harness.world.media.ticker import Ticker
+from harness.world.settings import AssistantSettings
+from harness.world.synthflow.media_engine import Channel, MediaEngine
+
+VOICE, CALLER = 240, 17
+
+
+class Notes:
+    """A listener that writes everything down."""
+
+    def __init__(self) -> None:
+        self.marks: list[int] = []
+        self.digits: list[ReceivedDigit] = []
+        self.prompts: list[str] = []
+        self.silent_for = 0.0
+
+    def heard_mark(self, mark: int, began: float, level_dbov: float) -> None:
+        self.marks.append(mark)
+
+    def heard_digit(self, digit: ReceivedDigit) -> None:
+        self.digits.append(digit)
+
+    def heard_prompt(self, name: str) -> None:
+        self.prompts.append(name)
+
+    def heard_nothing(self, seconds: float) -> None:
+        self.silent_for = seconds
+
+
+class Bench:
+    """A channel whose ticks the test makes itself, with ``peer`` as the far end's media."""
+
+    def __init__(self, prompts: tuple[str, ...] = ()) -> None:
+        self.media, self.peer = LegMedia("127.0.0.1"), LegMedia("127.0.0.1")
+        self.peer.learn(self.media.answer(self.peer.offer()))
+        self.notes = Notes()
+        self.audit = Audit()
+        self.media_engine = MediaEngine(Ticker(), self.audit, prompts, capacity=1)
+        self.channel: Channel = self.media_engine.open(self.media, self.notes, VOICE, AssistantSettings())
+        self.said: list[Packet] = []
+        self.media.port.send = self._sent  # type: ignore[method-assign]
+        self._sequence = 0
+
+    def _sent(self, data: bytes) -> None:
+        packet = Packet.parse(data)
+        assert packet is not None
+        self.said.append(packet)
+
+    def hear(self, payload: bytes, payload_type: int = 0, timestamp: int | None = None) -> None:
+        self._sequence += 1
+        assert self.media.port.on_packet is not None
+        when = self._sequence * 160 if timestamp is None else timestamp
+        self.media.port.on_packet(bytes(Packet(payload_type, self._sequence, when, 5, payload)))
+        self.media_engine._tick()
+
+    def lose(self, count: int) -> None:
+        self._sequence += count
+
+    def idle(self, ticks: int) -> None:
+        for _ in range(ticks):
+            self.media_engine._tick()
+
+    def hear_mark(self, mark: int, frames: int) -> None:
+        period = sound.mark(mark, "PCMU")
+        for at in range(frames):
+            self.hear(period[at % len(period)])
+
+    def hear_samples(self, samples: np.ndarray[tuple[int], np.dtype[np.float32]]) -> None:
+        for frame in sound.frames(samples, "PCMU"):
+            self.hear(frame)
+
+    def marks_said(self) -> list[int]:
+        detector = MarkDetector()
+        said = [fact for packet in self.said for fact in detector.feed(g711.decode_ulaw(packet.payload))]
+        marks: list[int] = []
+        for fact in said:
+            if isinstance(fact, Heard) and (not marks or marks[-1] != fact.mark):
+                marks.append(fact.mark)
+        return marks
+
+    def close(self) -> None:
+        self.channel.close()
+        self.media.close()
+        self.peer.close()
+
+
+@contextmanager
+def bench(prompts: tuple[str, ...] = ()) -> Iterator[Bench]:
+    async def make() -> Bench:
+        return Bench(prompts)
+
+    with asyncio.Runner() as runner:
+        made = runner.run(make())
+        try:
+            yield made
+            assert made.audit.errors == []
+        finally:
+
+            async def close() -> None:
+                made.close()
+
+            runner.run(close())

@@ -1,0 +1,175 @@
+"""What an assistant hears and sends, frame by frame."""
+
+from __future__ import annotations
+
+import itertools
+import weakref
+
+import numpy as np
+import pytest
+
+from harness.audio import g711
+from harness.audio.dtmf import dtmf
+from harness.audio.marks import reply_to
+from harness.audio.prompts import prompt_samples
+from harness.errors import ResourceError
+from harness.integrations import load
+from harness.support.resources import EXAMPLES
+from harness.world.media import sound
+from harness.world.media.digits import event_packets
+from harness.world.settings import AssistantSettings
+from tests.garbage import no_collections
+from tests.unit.world.media_bench import CALLER, VOICE, bench
+
+
+def test_it_speaks_with_its_voice_and_answers_a_mark_in_turns_with_it() -> None:
+    with bench() as ear:
+        ear.channel.begin_to_reply()
+        ear.idle(20)
+        ear.hear_mark(CALLER, 120)
+        assert set(ear.notes.marks) == {CALLER}
+        assert ear.marks_said()[:5] == [VOICE, reply_to(CALLER), VOICE, reply_to(CALLER), VOICE]
+
+
+def test_the_answer_begins_with_the_tick_in_which_the_mark_is_sure() -> None:
+    with bench() as ear:
+        ear.channel.begin_to_reply()
+        ear.hear_mark(CALLER, 7)
+        first = next(
+            i for i, packet in enumerate(ear.said) if packet.payload == sound.mark(reply_to(CALLER), "PCMU")[0]
+        )
+        assert ear.notes.marks
+        assert first <= 7
+
+
+def test_before_the_answer_there_is_the_voice_alone() -> None:
+    with bench() as ear:
+        ear.hear_mark(CALLER, 40)
+        assert ear.marks_said() == [VOICE]
+        ear.channel.begin_to_reply()
+        ear.hear_mark(CALLER, 12)
+        assert ear.marks_said() == [VOICE, reply_to(CALLER)]
+
+
+def test_another_mark_gets_its_own_answer_and_a_reply_gets_none() -> None:
+    with bench() as ear:
+        ear.channel.begin_to_reply()
+        ear.hear_mark(CALLER, 15)
+        ear.hear_mark(CALLER + 1, 60)
+        ear.hear_mark(reply_to(99), 40)
+        said = ear.marks_said()
+        assert reply_to(CALLER + 1) in said
+        assert max(said) < 512
+        assert {CALLER, CALLER + 1, reply_to(99)} <= set(ear.notes.marks)
+
+
+def test_a_lost_packet_does_not_hide_a_mark() -> None:
+    with bench() as ear:
+        period = sound.mark(CALLER, "PCMU")
+        for at in range(40):
+            if at % 10 == 9:
+                ear.lose(1)
+            else:
+                ear.hear(period[at % 8])
+        assert set(ear.notes.marks) == {CALLER}
+
+
+def test_what_was_not_negotiated_is_not_heard() -> None:
+    with bench() as ear:
+        period = sound.mark(CALLER, "PCMA")
+        for at in range(30):
+            ear.hear(period[at % 8], payload_type=18)
+        assert ear.notes.marks == []
+
+
+def test_digits_as_events_and_as_tones() -> None:
+    with bench() as ear:
+        event = ear.media.event_type
+        assert event is not None
+        for sent in event_packets("5#", 160):
+            if sent is not None:
+                ear.hear(sent[0], event, 10_000 + sent[1])
+        ear.idle(5)
+        ear.hear_samples(dtmf("9D"))
+        ear.idle(10)
+        assert [(d.digit, d.method) for d in ear.notes.digits] == [
+            ("5", "rfc4733"), ("#", "rfc4733"), ("9", "inband"), ("D", "inband"),
+        ]  # fmt: skip
+
+
+def test_digits_said_are_events_and_then_the_voice_goes_on() -> None:
+    with bench() as ear:
+        assert ear.channel.send_digits("1A")
+        ear.idle(40)
+        events = [p for p in ear.said if p.payload_type == ear.media.event_type]
+        assert [p.payload[0] for p in events if p.marker] == [1, 12]
+        assert ear.said[-1].payload_type == 0
+        sequence = [p.sequence for p in ear.said]
+        assert all((b - a) & 0xFFFF == 1 for a, b in itertools.pairwise(sequence))
+
+
+def test_tones_that_are_said_are_heard_as_such() -> None:
+    with bench() as ear:
+        ear.channel.say(sound.frames(dtmf("42"), "PCMU"))
+        ear.idle(21)
+        assert g711.decode_ulaw(ear.said[2].payload).std() > 1000
+
+
+def test_a_spoken_prompt_is_understood_after_a_mark() -> None:
+    name = load(EXAMPLES / "simulated-talkdesk.toml").escalation.prompt
+    assert name is not None
+    with bench((name,)) as ear:
+        ear.hear_mark(CALLER, 20)
+        ear.hear_samples((prompt_samples(name) / 32768).astype(np.float32))
+        ear.idle(30)
+        assert ear.notes.prompts == [name]
+
+
+def test_a_held_line_is_not_spoken_to() -> None:
+    with bench() as ear:
+        ear.idle(3)
+        before = len(ear.said)
+        held = bytes(ear.peer.local).replace(b"a=sendrecv", b"a=sendonly")  # type: ignore[arg-type]
+        ear.media.answer(held)
+        ear.idle(3)
+        assert len(ear.said) == before
+
+
+def test_there_are_no_more_ears_than_told_and_a_closed_one_is_free_again() -> None:
+    with bench() as ear:
+        with pytest.raises(ResourceError):
+            ear.media_engine.open(ear.media, ear.notes, VOICE, AssistantSettings())
+        ear.channel.close()
+        assert len(ear.media_engine) == 0
+        ear.media_engine.open(ear.media, ear.notes, VOICE, AssistantSettings()).close()
+
+
+def test_a_listener_that_fails_harms_its_own_call_only() -> None:
+    with bench() as ear:
+
+        def fail(mark: int, began: float, level_dbov: float) -> None:
+            raise ValueError("nobody expects this")
+
+        ear.notes.heard_mark = fail  # type: ignore[method-assign]
+        period = sound.mark(CALLER, "PCMU")
+        for frame in period * 3:
+            if len(ear.media_engine):
+                ear.hear(frame)
+        ear.idle(3)
+        assert [error.partition(":")[2].strip() for error in ear.audit.errors] == ["ValueError: nobody expects this"]
+        assert len(ear.media_engine) == 0
+        ear.audit.errors.clear()
+
+
+@pytest.mark.parametrize("answers", [False, True])
+def test_a_channel_that_is_closed_is_forgotten_without_a_garbage_collection(answers: bool) -> None:
+    with bench() as ear:
+        if answers:
+            ear.channel.begin_to_reply()
+            ear.hear_mark(CALLER, 20)
+        ear.idle(3)
+        with no_collections():
+            closed = weakref.ref(ear.channel)
+            ear.channel.close()
+            ear.channel = ear.media_engine.open(ear.media, ear.notes, VOICE, AssistantSettings())
+            assert closed() is None

@@ -1,0 +1,386 @@
+"""What a tenant is made of before a call comes: addresses, certificates, faults, numbers, routes, records."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import stat
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from harness.deployment import Deployment, from_plain, to_plain
+from harness.errors import SelectionError
+from harness.integrations import load
+from harness.sip.message import Request
+from harness.sip.uri import Uri
+from harness.support.resources import EXAMPLES
+from harness.world import addresses
+from harness.world.addresses import StartError, take_block
+from harness.world.faults import Fault, Faults
+from harness.world.firewall import Firewall
+from harness.world.identity import Caller
+from harness.world.media.digits import ReceivedDigit
+from harness.world.numbering import e164, number_of
+from harness.world.pki import Authority
+from harness.world.platform.routes import GroupRoute, LineRoute, Routes
+from harness.world.settings import CurrentSettings, Settings
+from harness.world.synthflow.record import CallRecord, Records
+from harness.world.wire.transport import REJECT, Passage, Traced
+
+
+def deployment(name: str = "talkdesk") -> Deployment:
+    return load(EXAMPLES / f"simulated-{name}.toml")
+
+
+def faults(name: str = "talkdesk") -> Faults:
+    return Faults(name, frozenset(deployment(name).lines))
+
+
+# -- addresses
+
+
+def test_blocks_are_ones_own_until_they_are_released() -> None:
+    blocks = [take_block() for _ in range(3)]
+    assert len({str(block) for block in blocks}) == 3
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other, pytest.raises(OSError, match="in use"):
+        other.bind((blocks[0][1].rpartition(".")[0] + ".254", addresses.LOCK_PORT))
+    for block in blocks:
+        block.release()
+    with pytest.raises(IndexError):
+        blocks[0][254]
+
+
+@pytest.mark.parametrize("number", [errno.EADDRNOTAVAIL, errno.EACCES])
+def test_without_loopback_aliases_it_says_so(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    class Unable(socket.socket):
+        def bind(self, address: object) -> None:
+            raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(socket, "socket", Unable)
+    with pytest.raises(StartError, match=r"127\.0\.0\.0/8") as refused:
+        take_block()
+    assert refused.value.kind == "no-loopback"
+
+
+# -- certificates
+
+
+def test_certificates_good_and_bad(tmp_path: Path) -> None:
+    authority = Authority(tmp_path / "pki")
+    ca = x509.load_pem_x509_certificate(authority.ca_file.read_bytes())
+    good = authority.issue("good", ["sip.example", "127.0.0.5"])
+    certificate = x509.load_pem_x509_certificate(good.certificate.read_bytes())
+    certificate.verify_directly_issued_by(ca)
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert names.get_values_for_type(x509.DNSName) == ["sip.example"]
+    assert [str(ip) for ip in names.get_values_for_type(x509.IPAddress)] == ["127.0.0.5"]
+    bad = {
+        kind: x509.load_pem_x509_certificate(files.certificate.read_bytes())
+        for kind, files in authority.bad_certificates("bad", ["sip.example"]).items()
+    }
+    assert bad["expired"].not_valid_after_utc < certificate.not_valid_before_utc.replace(year=9999)
+    assert bad["expired"].not_valid_after_utc < ca.not_valid_after_utc
+    bad["expired"].verify_directly_issued_by(ca)
+    with pytest.raises(ValueError, match="Issuer"):
+        bad["self-signed"].verify_directly_issued_by(ca)
+    wrong = bad["wrong-name"].extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert "sip.example" not in wrong.get_values_for_type(x509.DNSName)
+    assert isinstance(certificate.public_key(), ec.EllipticCurvePublicKey)
+    assert {stat.S_IMODE(file.stat().st_mode) for file in (tmp_path / "pki").iterdir()} == {0o600}
+    authority.remove()
+    assert not (tmp_path / "pki").exists()
+
+
+# -- faults
+
+
+def test_the_documentation_lists_every_fault() -> None:
+    text = (EXAMPLES.parents[1] / "docs" / "simulation.md").read_text("utf-8")
+    for fault in Fault:
+        where = "all" if {"talkdesk", "gladly", "generic"} <= {*fault.integrations} else ", ".join(fault.integrations)
+        place = "a line or all" if fault.per_line else "the tenant"
+        assert f"| {fault.issue} | `{fault}` | {fault.shows} | {where} | {place} |" in text
+
+
+def test_the_platform_of_an_integration_of_somebodys_own_has_the_faults_of_an_sbc() -> None:
+    own = Faults("acme", frozenset({"sales"}))
+    own.set("x-headers-stripped", "sales")
+    assert own.on(Fault.X_HEADERS_STRIPPED, "sales")
+    with pytest.raises(SelectionError, match="not one of generic"):
+        own.set("caller-header-missing")
+
+
+def test_a_fault_and_a_line_that_are_misspelt_say_which_was_perhaps_meant() -> None:
+    own = Faults("talkdesk", frozenset({"Front desk", "sales"}))
+    with pytest.raises(
+        SelectionError, match=r"^fault rtp-bloked-both: not one of talkdesk \(perhaps rtp-blocked-both\); allowed: "
+    ):
+        own.set("rtp-bloked-both")
+    with pytest.raises(
+        SelectionError, match=r"^fault no-g711@front desk: no such line \(perhaps Front desk\); allowed: "
+    ):
+        own.set("no-g711", "front desk")
+
+
+def test_a_fault_holds_for_its_line_or_for_all() -> None:
+    switch, changes = faults(), []
+    switch.on_change.append(lambda: changes.append(switch.listed()))
+    switch.set("from-anonymous", "inbound")
+    assert switch.on(Fault.FROM_ANONYMOUS, "inbound")
+    assert not switch.on(Fault.FROM_ANONYMOUS, "ivr")
+    switch.set("from-anonymous")
+    assert switch.on(Fault.FROM_ANONYMOUS, "ivr")
+    switch.clear("from-anonymous")
+    switch.clear("from-anonymous", "inbound")
+    assert not switch
+    assert changes == [
+        ["from-anonymous@inbound"],
+        ["from-anonymous", "from-anonymous@inbound"],
+        ["from-anonymous@inbound"],
+        [],
+    ]
+    switch.set("heavy-loss")
+    switch.clear_all()
+    assert switch.listed() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "says"),
+    [
+        ("nonsense", None, "allowed: agent-audio-stops"),
+        ("selector-wrong", None, "one of gladly"),
+        ("password-wrong", "inbound", "whole tenant"),
+        ("from-anonymous", "nowhere", "no such line"),
+    ],
+)
+def test_what_is_no_fault_here_is_refused(name: str, line: str | None, says: str) -> None:
+    with pytest.raises(SelectionError, match=says):
+        faults().set(name, line)
+
+
+def test_the_firewall_stops_its_transport_alone() -> None:
+    switch = faults()
+    firewall = Firewall(switch, CurrentSettings(Settings()))
+    udp = Passage("in", "udp", ("127.0.0.1", 1), ("127.0.0.2", 2), b"x")
+    tcp = Passage("in", "tcp", ("127.0.0.1", 1), ("127.0.0.2", 2), b"x")
+    assert firewall.judge(udp) == b"x"
+    switch.set("firewall-udp-32681")
+    switch.set("firewall-tcp-32681-rejected")
+    assert firewall.judge(udp) is None
+    assert firewall.judge(tcp) is REJECT
+    assert firewall.blocked == {"udp", "tcp"}
+
+
+# -- numbers and callers
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("+13125550100", "+13125550100"),
+        ("3125550100", "+13125550100"),
+        ("13125550100", "+13125550100"),
+        ("(312) 555-0100", "+13125550100"),
+        ("011 44 20 7946 0100", "+442079460100"),
+        ("anonymous", None),
+        ("", None),
+    ],
+)
+def test_numbers_as_people_write_them(text: str, number: str | None) -> None:
+    assert e164(text, "US") == number
+
+
+def test_numbers_in_uris() -> None:
+    assert number_of(Uri.parse("tel:+1-312-555-0100"), "US") == "+13125550100"
+    assert number_of(Uri.parse("sip:3125550100;phone-context=+1@x"), "US") == "+13125550100"
+    assert number_of(Uri.parse("sip:127.0.0.1"), "US") is None
+
+
+def invite(*headers: tuple[str, str], from_: str = "<sip:+14155550101@carrier.example>;tag=1") -> Request:
+    lines = [("From", from_), ("To", "<sip:x@y>"), ("Call-ID", "1"), ("CSeq", "1 INVITE"), *headers]
+    return Request.build("INVITE", "sip:x@y", lines)
+
+
+def test_a_trusted_peers_assertion_is_believed_and_nobody_elses() -> None:
+    request = invite(("P-Asserted-Identity", "<sip:+14155550102@carrier.example>"))
+    assert Caller.of(request, "US", asserted=True).number == "+14155550102"
+    assert Caller.of(request, "US", asserted=False).number == "+14155550101"
+
+
+def test_a_withheld_number_is_shown_to_nobody_and_asserted_to_the_trusted() -> None:
+    request = invite(
+        ("P-Asserted-Identity", "<sip:+14155550101@carrier.example>"),
+        ("Privacy", "id"),
+        from_='"Anonymous" <sip:anonymous@anonymous.invalid>;tag=1',
+    )
+    caller = Caller.of(request, "US", asserted=True)
+    assert str(caller.from_("here")) == '"Anonymous" <sip:anonymous@anonymous.invalid>'
+    assert caller.asserted("here") == [("P-Asserted-Identity", "<sip:+14155550101@here>"), ("Privacy", "id")]
+    assert str(caller.showing("+13125550100").from_("here")) == "<sip:+13125550100@here>"
+
+
+# -- routes
+
+
+def test_every_number_of_the_plan_leads_somewhere() -> None:
+    plan = deployment()
+    routes = Routes(plan, faults())
+    for line, trunk, number in plan.all_dids():
+        route = routes.find(number)
+        if plan.lines[line].group:
+            assert isinstance(route, GroupRoute)
+            assert route.name == plan.lines[line].group
+            continue
+        assert isinstance(route, LineRoute)
+        assert (route.name, route.trunk) == (line, trunk)
+        chosen = routes.trunk(route)
+        assert chosen is not None
+        assert chosen.name == trunk
+    for name, group in plan.groups.items():
+        assert routes.find(str(group.did)) == GroupRoute(name)
+    assert routes.find(plan.numbers.no_such_number or "") is None
+
+
+def test_wrong_settings_lead_elsewhere() -> None:
+    switch = faults()
+    routes = Routes(deployment(), switch)
+    route = routes.line("inbound", "tls-ip")
+    trunk = routes.trunk(route)
+    assert trunk is not None
+    right = (
+        routes.assistant_did(route),
+        trunk.name,
+        routes.fallback(route),
+        routes.ring_timeout(route, 2),
+    )
+    assert right == ("+12065550100", "tls-ip", "reception", 2)
+    for fault in ("route-wrong-did", "route-wrong-trunk", "fallback-wrong-group", "ring-timeout-wrong", "group-wrong"):
+        switch.set(fault, "inbound")
+    others = {a.did for a in deployment().assistants.values() if a.behaviour == "talks"} - {right[0]}
+    assert routes.assistant_did(route) in others
+    wrong = routes.trunk(route)
+    assert wrong is not None
+    assert wrong.ai == "synthflow"
+    assert wrong.name != right[1]
+    assert routes.fallback(route) not in (right[2], None)
+    assert routes.ring_timeout(route, 2) == 5
+    assert routes.group_behind("billing", "inbound") == "support"
+    assert routes.group_behind("billing", "ivr") == "billing"
+    switch.set("fallback-missing")
+    assert routes.fallback(route) is None
+
+
+def test_where_there_is_nothing_else_the_wrong_one_is_none() -> None:
+    """One trunk, one assistant, one group."""
+    plain = to_plain(deployment())
+    plain["trunks"] = plain["trunks"][:1]
+    plain["lines"] = {
+        "inbound": {"did": "+13125550100", "trunk": "udp-ip", "assistant": "main", "fallback": "billing"},
+    }
+    plain["groups"] = {"billing": plain["groups"]["billing"]}
+    plain["assistants"] = {"main": plain["assistants"]["main"]}
+    plain["campaign"] = None
+    small = from_plain(plain)
+    switch = Faults("talkdesk", frozenset(small.lines))
+    routes = Routes(small, switch)
+    route = routes.line("inbound", "udp-ip")
+    for fault in ("route-wrong-did", "route-wrong-trunk", "fallback-wrong-group", "group-wrong"):
+        switch.set(fault)
+    assert routes.assistant_did(route) == small.numbers.no_such_number
+    assert routes.trunk(route) is None
+    assert routes.fallback(route) is None
+    assert routes.group_behind("billing", "inbound") is None
+
+
+# -- call records
+
+
+def traced(text: bytes, direction: str = "received") -> Traced:
+    return Traced(1.0, "synthflow", direction, "udp", ("127.0.0.1", 32681), ("127.0.0.2", 5060), text)  # type: ignore[arg-type]
+
+
+def test_messages_from_before_the_record_belong_to_it() -> None:
+    records = Records()
+    records.trace("call-1", traced(b"INVITE sip:x SIP/2.0\r\n"))
+    records.trace("call-2", traced(b"OPTIONS sip:x SIP/2.0\r\n"))
+    record = CallRecord("id", "+14155550101", "+12065550100")
+    records.add(record, "call-1")
+    records.trace("call-1", traced(b"SIP/2.0 100 Trying\r\n", "sent"))
+    told = record.plain()["witness"]["messages"]
+    assert [(m["direction"], m["local"], m["text"][:7]) for m in told] == [
+        ("received", "127.0.0.1:32681", "INVITE "),
+        ("sent", "127.0.0.1:32681", "SIP/2.0"),
+    ]
+
+
+def test_a_prepared_id_is_used_once() -> None:
+    records = Records()
+    prepared = records.prepare()
+    first, second = CallRecord("a", "", ""), CallRecord("b", "", "")
+    records.add(first, "1")
+    records.add(second, "2")
+    records.rename(first, prepared)
+    records.rename(second, prepared)
+    assert records.get(prepared) is first
+    assert records.get("a") is None
+    assert records.get("b") is second
+    assert records.newest_first() == [first, second]
+
+
+def test_old_records_make_room() -> None:
+    records = Records(most_over=2, kept_s=0.0)
+    for number in range(5):
+        record = CallRecord(str(number), "", "")
+        records.add(record, f"call-{number}")
+        if number != 1:  # which is still up
+            record.ended("completed", "caller", "normal clearing")
+    records.add(CallRecord("5", "", ""), "call-5")
+    assert [record.id for record in records.newest_first()] == ["5", "4", "3", "1"]
+    assert records.of_sip("call-0") is None
+    assert records.of_sip("call-1") is records.get("1")
+
+
+def test_what_has_only_just_ended_is_not_old() -> None:
+    """As where a hundred calls of a load end at once."""
+    records = Records(most_over=2)
+    for number in range(100):
+        record = CallRecord(str(number), "", "")
+        records.add(record, f"call-{number}")
+        record.ended("completed", "caller", "normal clearing")
+    assert len(records.newest_first()) == 100
+
+
+def test_a_record_tells_what_was_heard() -> None:
+    record = CallRecord("id", "+14155550101", "+12065550100")
+    record.hear(7, 100.0, 100.1, -15.0)
+    record.hear(7, 100.0, 100.3, -15.5)
+    record.hear(9, 101.0, 101.1, -20.0)
+    record.press(ReceivedDigit("0", 160, "rfc4733"))
+    record.ended("completed", "caller", "normal clearing", "human_hangup")
+    record.ended("failed", None, "too late")
+    told = record.plain()
+    assert [(m["mark"], m["at"], m["until"]) for m in told["witness"]["marks"]] == [
+        (7, 100.0, 100.3),
+        (9, 101.0, 101.1),
+    ]
+    assert told["witness"]["digits"][0]["method"] == "rfc4733"
+    assert told["transcript"] == "human: [mark 7]\nhuman: [mark 9]\nhuman: [pressed 0]"
+    assert (told["status"], told["telephony_hangup"], told["end_call_reason"]) == (
+        "completed",
+        "caller",
+        "human_hangup",
+    )
+
+
+def test_an_extension_is_reached_by_the_ai_alone() -> None:
+    plan = deployment()
+    group = plan.groups["billing"].model_copy(update={"did": None, "user": "Kundendienst"})
+    routes = Routes(plan.model_copy(update={"groups": {**plan.groups, "billing": group}}), faults())
+    assert routes.from_ai(Uri.parse("sip:Kundendienst@acme.example;transport=tls")) == GroupRoute("billing")
+    assert routes.from_ai(Uri.parse("sip:+18155550102@acme.example")) == GroupRoute("support")
+    assert routes.from_ai(Uri.parse("sip:kundendienst@acme.example")) is None
+    assert routes.find("Kundendienst") is None
