@@ -17,7 +17,7 @@ FILE, TEMPORARY, PROCESS, PYTHON, DATABASE = "file", "temporary directory", "pro
 
 #: Module or room → what it may use, and why.
 ALLOWED = {
-    "files/": ({FILE, TEMPORARY}, "is where all others read, write and make directories"),
+    "support/files/": ({FILE, TEMPORARY}, "is where all others read, write and make directories"),
     "audio/wav.py": ({FILE}, "hands libsndfile a file that user_files has opened"),
     "report/history.py": ({DATABASE}, "keeps earlier runs in SQLite"),
     "report/recorder.py": ({FILE}, "appends evidence to a file of its own case while the case runs"),
@@ -25,21 +25,24 @@ ALLOWED = {
     "phone/rtp_log.py": ({FILE}, "appends to a log in the harness's own directory"),
     "phone/log_ring.py": ({FILE}, "maps a log in the harness's own directory into memory"),
     "phone/child/native.py": ({FILE}, "maps what pjsip wrote, and pjsip's own library"),
-    "simulation/pki.py": ({FILE}, "writes the simulated world's keys, readable by this user alone"),
-    "simulation/world.py": ({FILE}, "writes the simulated world's log in its own directory"),
-    "forkserver/server.py": ({FILE}, "wraps descriptors that it was handed"),
-    "pytest_plugin/starvation.py": ({FILE}, "reads the kernel's counters four times a second"),
-    "far_end/by_hand.py": ({FILE}, "writes to the terminal"),
-    "pytest_plugin/worlds.py": ({FILE, PROCESS}, "starts simulated worlds, and keeps their stderr"),
+    "world/pki.py": ({FILE}, "writes the simulated world's keys, readable by this user alone"),
+    "world/world.py": ({FILE}, "writes the simulated world's log in its own directory"),
+    "support/forkserver/server.py": ({FILE}, "wraps descriptors that it was handed"),
+    "run/plugin/starvation.py": ({FILE}, "reads the kernel's counters four times a second"),
+    "witness/by_hand.py": ({FILE}, "writes to the terminal"),
+    "run/plugin/worlds.py": ({FILE, PROCESS}, "starts simulated worlds, and keeps their stderr"),
     "phone/process.py": ({FILE, PROCESS}, "starts softphones, and keeps their stderr"),
-    "fleet/shard.py": ({FILE, PROCESS}, "starts pytest for a shard, and keeps its output"),
-    "forkserver/__init__.py": (
+    "run/fleet/shard.py": ({FILE, PROCESS}, "starts pytest for a shard, and keeps its output"),
+    "support/forkserver/__init__.py": (
         {PYTHON},
         "is how all others start Python: never with modules of the current directory (-P, -I)",
     ),
-    "forkserver/process.py": ({PROCESS}, "starts fork servers"),
-    "forkserver/client.py": ({PROCESS, PYTHON}, "becomes the interpreter, with -P, where there is no fork server"),
-    "nightly/night.py": ({PROCESS}, "starts the night's verification"),
+    "support/forkserver/process.py": ({PROCESS}, "starts fork servers"),
+    "support/forkserver/client.py": (
+        {PROCESS, PYTHON},
+        "becomes the interpreter, with -P, where there is no fork server",
+    ),
+    "report/nightly/night.py": ({PROCESS}, "starts the night's verification"),
     "report/allure_report.py": ({PROCESS}, "starts Allure"),
 }
 

@@ -21,7 +21,7 @@ def test_statements_and_branches_count_together_by_room() -> None:
 
 
 def test_a_module_of_the_top_level_is_a_room() -> None:
-    assert list(by_room({"files": {"harness/calls/verdict.py": file(1, 1)}})) == ["verdict"]
+    assert list(by_room({"files": {"harness/calls/verdict.py": file(1, 1)}})) == ["calls"]
 
 
 def test_what_is_below_its_bar_or_was_not_measured_is_told() -> None:

@@ -162,13 +162,13 @@ class TestConclusion:
     @pytest.mark.parametrize(
         ("said_by", "verdict"),
         [
-            (["{ours}/pytest_plugin/cases.py", "{lib}/site-packages/_pytest/runner.py", "/mine/test_rows.py"], FAILED),
+            (["{ours}/run/plugin/cases.py", "{lib}/site-packages/_pytest/runner.py", "/mine/test_rows.py"], FAILED),
             (["/mine/test_rows.py", "{lib}/site-packages/numpy/testing/utils.py", "{lib}/contextlib.py"], FAILED),
             (["/mine/test_rows.py", "/usr/lib/python3/dist-packages/numpy/testing.py"], FAILED),
             (["/mine/test_rows.py", "{ours}/scenario/expect.py", "/mine/helpers.py"], FAILED),
-            (["{ours}/_resources/scenarios/test_inbound.py"], FAILED),
+            (["{ours}/support/_resources/scenarios/test_inbound.py"], FAILED),
             (["/mine/.venv/lib/python3.11/site-packages/_pytest/fixtures.py"], BROKEN),
-            (["{ours}/pytest_plugin/cases.py", "{lib}/site-packages/_pytest/fixtures.py"], BROKEN),
+            (["{ours}/run/plugin/cases.py", "{lib}/site-packages/_pytest/fixtures.py"], BROKEN),
             (["/mine/test_rows.py", "{ours}/scenario/ends.py"], BROKEN),
             (["/mine/test_rows.py", "{ours}/scenario/ends.py", "{lib}/queue.py"], BROKEN),
             (["{ours}/scenario/ends.py", "<string>"], BROKEN),
