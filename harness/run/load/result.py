@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
+from harness.calls.verdict import INTERRUPTED, Verdict, exit_code, worst
 from harness.deployment import Kind
 from harness.run.load.call import LoadCall
 from harness.run.load.steps import Steps
