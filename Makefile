@@ -20,8 +20,8 @@ help:  ## this list
 verify: .venv/.ready  ## the whole matrix of every integration against the simulated world
 	@$(HARNESS) verify $(DEPLOYMENTS) $(ARGS)
 
-test: .venv/.ready  ## the tests of the harness itself
-	@$(PYTEST) $(TESTS) -n $(WORKERS) --dist worksteal $(ARGS)
+test: .venv/.ready  ## the tests of the harness itself, without the long ones (`ARGS="-m nightly"`: those alone)
+	@$(PYTEST) $(TESTS) -n $(WORKERS) --dist worksteal -m "not nightly" $(ARGS)
 
 bench: .venv/.ready  ## how fast: the matrix, the verdicts, what a leg costs (reports/bench.json)
 	@.venv/bin/python -m tools.speed $(ARGS)

@@ -6,6 +6,8 @@ import json
 import shutil
 from typing import Any
 
+import pytest
+
 from harness.support.resources import EXAMPLES
 
 _FILE = EXAMPLES / "simulated-talkdesk.toml"
@@ -13,6 +15,7 @@ _BEFORE_THE_ANSWER = ("ABANDON", "BUSY", "EARLYMEDIA", "PRACK")
 _OTHERS = ("TD-INBOUND", "TD-FALLBACK-TIMEOUT")
 
 
+@pytest.mark.nightly
 def test_what_cannot_come_any_more_has_its_cause(tree: Any) -> None:
     for path in (_FILE, _FILE.with_suffix(".csv")):
         shutil.copy(path, tree.path)

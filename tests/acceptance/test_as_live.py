@@ -51,6 +51,7 @@ def test_a_live_and_a_stand_in_deployment_run_green(outside: Outside) -> None:
         assert len(dialled) == planned[case], f"{case}: --plan shows other calls than were placed"
 
 
+@pytest.mark.nightly
 def test_limits_hold_over_all_workers_as_the_world_counts(outside: Outside) -> None:
     def few(text: str) -> str:
         for old, new in {
@@ -78,6 +79,7 @@ def test_limits_hold_over_all_workers_as_the_world_counts(outside: Outside) -> N
     assert max(begun) - min(begun) >= len(begun) - 2, "one a second, and one second for what the machine holds up"
 
 
+@pytest.mark.nightly
 def test_secrets_are_in_no_file_of_a_run(outside: Outside) -> None:
     """Byte by byte and in every spelling, in what the runs of this module left behind and said, those that failed included."""
     live, own = outside.file("live"), outside.file("stand-in")
@@ -202,6 +204,7 @@ BUSY_ROWS = [f"--row={row}" for row in ("HOLD", "CONCURRENT", "TD-TRANSFER-BLIND
 
 
 @pytest.mark.parametrize("kind", ["verify, alone", "verify, with workers", "call"])
+@pytest.mark.nightly
 def test_a_killed_runner_leaves_no_call_up(outside: Outside, kind: str) -> None:
     """SIGKILL at random moments, four of each kind; the phones' processes hang up, as the world's control API shows."""
     chance = random.Random(kind)

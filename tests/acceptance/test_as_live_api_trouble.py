@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import quote
 
 import httpx
+import pytest
 
 from harness.deployment import Deployment, Synthflow
 from harness.world.pki import Authority, Certificate
@@ -162,6 +163,7 @@ def troubles(outside: Outside, kinds: Iterable[str]) -> Iterator[tuple[dict[str,
             server.behind.close()
 
 
+@pytest.mark.nightly
 def test_an_api_in_trouble_lowers_the_strength_and_fails_no_call(outside: Outside) -> None:
     with troubles(outside, TROUBLES) as (servers, authority, real):
         files = [
@@ -186,6 +188,7 @@ def test_an_api_in_trouble_lowers_the_strength_and_fails_no_call(outside: Outsid
     assert outside.calls_up() == []
 
 
+@pytest.mark.nightly
 def test_an_api_that_quotes_its_token_has_it_shown_nowhere(outside: Outside) -> None:
     """``401 Denied Bearer <token>``, or the token within a record: terminal, preflight, evidence and every view showed it."""
     narrow = ("--row=TD-INBOUND", "--transport=udp", "--auth=ip", "--codec=pcmu", "-n", "1")

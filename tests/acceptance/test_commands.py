@@ -94,6 +94,7 @@ def environment() -> Mapping[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "PYTHON", "MAKE"))}
 
 
+@pytest.mark.nightly
 def test_every_command_does_what_the_page_says(checkout: Path) -> None:
     for command in shown():
         if command.line not in BY_CI:

@@ -29,6 +29,7 @@ def verified(tree: Any, *arguments: str) -> tuple[int, dict[str, Any]]:
     return code, found
 
 
+@pytest.mark.nightly
 def test_whatever_things_are_called(tree: Any, customer: Path) -> None:
     code, summary = verified(tree, str(customer), *(f"--row={row}" for row in ROWS))
     rows = {row: (counts["passed"], counts["cases"]) for row, counts in summary["rows"].items()}
@@ -44,6 +45,7 @@ def test_whatever_things_are_called(tree: Any, customer: Path) -> None:
     )
 
 
+@pytest.mark.nightly
 def test_no_name_leads_out_of_the_run(tree: Any, customer: Path) -> None:
     """An AI of which the record alone tells: its caller speaks words from files as well, which are named as recordings are."""
     text = customer.read_text()
@@ -64,6 +66,7 @@ def outside(tree: Any) -> set[Path]:
     return {path for path in tree.path.rglob("*") if path.relative_to(tree.path).parts[0] not in ("reports", "tmp")}
 
 
+@pytest.mark.nightly
 def test_a_call_in_another_group_is_seen_where_groups_share_agents(tree: Any, customer: Path) -> None:
     code, summary = verified(tree, str(customer), "--row=TD-TRANSFER-BLIND", "--fault=group-wrong")
     assert (code, summary["passed"], summary["failed"]) == (1, 0, 3)
@@ -85,6 +88,7 @@ def confused(path: Path, assistant: str, **instead: str) -> Path:
     return path
 
 
+@pytest.mark.nightly
 def test_an_assistant_hands_over_to_several_groups(tree: Any, customer: Path) -> None:
     """Cold by a digit, cold and warm by words, a recording among them, and after a question of the AI's; groups share agents."""
     rows = ("--row=TD-TRANSFER-BLIND", "--row=TD-TRANSFER-WARM", "--row=HANGUP-AGENT")
@@ -93,6 +97,7 @@ def test_an_assistant_hands_over_to_several_groups(tree: Any, customer: Path) ->
     assert (code, counted) == (0, {"TD-TRANSFER-BLIND": (3, 3), "TD-TRANSFER-WARM": (3, 3), "HANGUP-AGENT": (1, 1)})
 
 
+@pytest.mark.nightly
 def test_one_that_leads_elsewhere_is_seen_also_where_all_its_people_are_of_the_right_group(
     tree: Any, customer: Path
 ) -> None:
@@ -151,6 +156,7 @@ def test_people_in_turns_at_telephones_away_and_out_of_hours(tree: Any) -> None:
     assert (code, rows) == (0, {"PEOPLE": (2, 2), "GROUP-RINGING": (2, 2), **once})
 
 
+@pytest.mark.nightly
 def test_a_platform_that_is_not_set_up_so_is_seen(tree: Any) -> None:
     """All ring at once, who is away as well; telephones are shown the caller; the number is open on a Sunday; no machine is on."""
     path = out_of_hours(tree.path)

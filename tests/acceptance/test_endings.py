@@ -268,6 +268,7 @@ def test_reports_that_cannot_be_written_are_said_at_once(tree: Tree) -> None:
 
 
 @pytest.mark.parametrize("workers", ["0", "2"])
+@pytest.mark.nightly
 def test_reports_that_are_deleted_meanwhile_break_the_run(tree: Tree, workers: str) -> None:
     tree.scenarios("""
         @scenario("INBOUND")

@@ -115,6 +115,7 @@ def played(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Played]:
 
 
 @pytest.mark.minutes
+@pytest.mark.nightly
 def test_a_live_example_passes_as_it_stands(played: Played, tmp_path: Path, forked_python: str) -> None:
     code, output = verified(forked_python, played, tmp_path / "reports")
     assert code == 0, output

@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import pytest
+
 from harness.calls.verdict import Verdict
 from harness.report.run import read_cases
 from harness.report.summary import latest
@@ -95,6 +97,7 @@ def who_has_open(tree: Tree, files: str) -> Callable[[Path], int]:
     return find
 
 
+@pytest.mark.nightly
 def test_a_world_that_stands_still_for_a_while_breaks_its_cases_and_fails_none(tree: Tree) -> None:
     (tree.path / "slow_pytest.py").write_text(SLOW_PYTEST)
     slow = {"PYTEST_PLUGINS": "slow_pytest", "PYTHONPATH": str(tree.path)}
@@ -115,6 +118,7 @@ def test_a_world_that_stands_still_for_a_while_breaks_its_cases_and_fails_none(t
     tree.nothing_left()
 
 
+@pytest.mark.nightly
 def test_a_softphone_that_stands_still_for_a_while_fails_no_case(tree: Tree) -> None:
     """As for a slow disk: shorter than one that counts as hung, and longer than the case waits for audio."""
     process, phone, _ = stopped(tree, who_has_open(tree, "*.rtp.gz"), MORE)
@@ -130,6 +134,7 @@ def test_a_softphone_that_stands_still_for_a_while_fails_no_case(tree: Tree) -> 
     tree.nothing_left()
 
 
+@pytest.mark.nightly
 def test_a_world_that_hangs_is_ended_and_breaks_every_case(tree: Tree) -> None:
     process, _, _ = stopped(tree, lambda _: world_of(tree))
     code, output = tree.finished(process)
@@ -139,6 +144,7 @@ def test_a_world_that_hangs_is_ended_and_breaks_every_case(tree: Tree) -> None:
     tree.nothing_left()
 
 
+@pytest.mark.nightly
 def test_a_worker_that_hangs_is_ended_and_breaks_its_case_alone(tree: Tree) -> None:
     process, _, directory = stopped(tree, who_has_open(tree, "events.jsonl"))
     code, output = tree.finished(process)
@@ -149,6 +155,7 @@ def test_a_worker_that_hangs_is_ended_and_breaks_its_case_alone(tree: Tree) -> N
     tree.nothing_left()
 
 
+@pytest.mark.nightly
 def test_a_runner_that_is_stopped_for_a_while_changes_nothing(tree: Tree) -> None:
     process = tree.start_harness("verify", TALKDESK, *CASES)
     try:
@@ -163,6 +170,7 @@ def test_a_runner_that_is_stopped_for_a_while_changes_nothing(tree: Tree) -> Non
     tree.nothing_left()
 
 
+@pytest.mark.nightly
 def test_a_run_that_is_suspended_as_a_whole_loses_nobody(tree: Tree) -> None:
     """Ctrl-Z and ``fg``: those that listen have slept as long as those that they listen to."""
     process = tree.start_harness("verify", TALKDESK, *CASES)

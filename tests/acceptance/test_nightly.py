@@ -48,6 +48,7 @@ def nightly(outside: Outside, receiver: Receiver, reports: Path) -> Nightly:
     return run
 
 
+@pytest.mark.nightly
 def test_a_change_is_told_once_and_every_night_is_kept(
     outside: Outside, receiver: Receiver, reports: Path, nightly: Nightly
 ) -> None:

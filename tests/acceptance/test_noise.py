@@ -80,6 +80,7 @@ def evidence(outside: Outside) -> list[CaseEvidence]:
 
 
 @pytest.mark.parametrize("settings", [STRANGERS, LATE], ids=["strangers", "late"])
+@pytest.mark.nightly
 def test_a_right_case_passes_and_a_wrong_one_fails_with_its_cause(outside: Outside, settings: dict[str, Any]) -> None:
     with noise(outside, **settings), fault(outside):
         found, output = verdicts(outside)
@@ -105,6 +106,7 @@ def test_a_scanner_changes_no_verdict_and_is_named(outside: Outside) -> None:
     assert refused - {"stand-in"}, "phones that call were called, too"
 
 
+@pytest.mark.nightly
 def test_a_starved_world_fails_no_right_case_and_passes_no_wrong_one(outside: Outside) -> None:
     """What came late by its fault is broken, and an AI that understood nothing has said nothing."""
     with noise(outside, **STARVED), fault(outside):
@@ -113,6 +115,7 @@ def test_a_starved_world_fails_no_right_case_and_passes_no_wrong_one(outside: Ou
     assert "passed" not in found[WRONG], output
 
 
+@pytest.mark.nightly
 def test_a_date_that_jumps_ahead_makes_no_call_fail(outside: Outside) -> None:
     """Known by its id, a call is what it is; otherwise it may be an earlier one, and nobody knows."""
     files = [

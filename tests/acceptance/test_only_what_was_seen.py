@@ -84,6 +84,7 @@ def certain(of: CaseEvidence) -> set[str]:
     }
 
 
+@pytest.mark.nightly
 def test_rtp_that_never_reaches_the_ai_does_not_pass_on_a_reaction(run: Path) -> None:
     one = case(run, "nothing reaches the AI")
     assert one.verdict is not Verdict.PASSED, "broken on a machine that is much too busy"

@@ -83,6 +83,7 @@ def causes(summary: Mapping[str, Any]) -> list[str]:
     return [str(cause["title"]) for cause in summary["causes"]]
 
 
+@pytest.mark.nightly
 def test_a_scenario_of_ones_own(tmp_path: Path, environment: Mapping[str, str]) -> None:
     page = Followed(SCENARIO, tmp_path, environment)
     page.verifies("harness verify", **PASSES)
@@ -97,6 +98,7 @@ def test_a_scenario_takes_fifteen_lines() -> None:
     assert sum(text.count("\n") for text in written) <= 15
 
 
+@pytest.mark.nightly
 def test_an_integration_of_ones_own(tmp_path: Path, environment: Mapping[str, str]) -> None:
     page = Followed(INTEGRATION, tmp_path, environment)
     page.does("uv pip install")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from harness import integrations
 from harness.calls.verdict import Verdict
 from harness.report.evidence import CaseEvidence
@@ -21,6 +23,7 @@ ONCE = (
 )
 
 
+@pytest.mark.nightly
 def test_every_row_looks_at_all_that_it_promises(tree: Tree) -> None:
     """A check that a scenario no longer makes, or that says nothing any more, is missed by its row (``Row.required_findings``)."""
     # A case that a busy machine broke shows nothing of what it looks at: it has a second go.
@@ -32,6 +35,7 @@ def test_every_row_looks_at_all_that_it_promises(tree: Tree) -> None:
     assert set(summary["rows"]) == every - TOO_LONG
 
 
+@pytest.mark.nightly
 def test_what_no_scenario_asks_for_is_looked_at_all_the_same(tree: Tree) -> None:
     """Loss, delay and crossed audio are found by the stage itself, on every call."""
     wrong = {

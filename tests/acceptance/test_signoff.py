@@ -10,6 +10,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 DEPLOYMENT = str(Path("scenarios/deployments/simulated-talkdesk.toml").resolve())
 VERIFY = "--row HANGUP-CALLER -n 1"
 
@@ -74,6 +76,7 @@ def test_the_moment_that_hours_were_judged_by_is_in_scope_report_and_sign_off(tr
             assert ("HARNESS_AS_OF" in text, moment in text) == (set_by_the_user, set_by_the_user), name
 
 
+@pytest.mark.nightly
 def test_a_run_that_was_killed_is_not_accepted(tree: Any) -> None:
     process = tree.start_harness("verify", DEPLOYMENT, "--row", "HANGUP-CALLER", "-n", "1")
     deadline = time.monotonic() + 300

@@ -84,6 +84,7 @@ def test_a_fault_that_does_not_exist_is_a_mistake(tree: Tree, fault: str, more: 
     tree.nothing_left()
 
 
+@pytest.mark.nightly
 def test_when_the_world_dies_every_case_breaks_at_once(tree: Tree) -> None:
     process = tree.start_harness(
         "verify", TALKDESK, "--row", "HOLD", "--row", "TD-INBOUND", "-n", "2", "--reports", "reports"
@@ -104,6 +105,7 @@ def test_when_the_world_dies_every_case_breaks_at_once(tree: Tree) -> None:
     tree.nothing_left()
 
 
+@pytest.mark.nightly
 def test_a_killed_runner_takes_its_world_and_its_phones_along(tree: Tree) -> None:
     """And its sockets and rings are removed by the next run, which leaves those of a run beside it alone."""
     process = tree.start_harness("verify", TALKDESK, "--row", "HOLD", "-n", "2", "--reports", "reports")
@@ -185,6 +187,7 @@ def pytest_runtest_logstart():
 """
 
 
+@pytest.mark.nightly
 def test_a_worker_keeps_nothing_of_the_cases_that_are_over(tree: Tree) -> None:
     """But for the last, which an interrupt may come to. Session fixtures keep how they were first asked for, and no more."""
     (tree.path / "kept.py").write_text(KEPT)

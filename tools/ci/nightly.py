@@ -24,6 +24,7 @@ from tools import ROOT
 from tools.ci import programs
 from tools.ci.parts import ALONE, Outcome, Part, Runner, interruptible, make, named
 from tools.ci.programs import CHROMIUM, REDIS, SIP
+from tools.ci.submission import of_pytest
 
 TABLE: Final = ROOT / "reports" / "nightly.json"
 LOGS: Final = ROOT / "reports" / "nightly"
@@ -39,6 +40,7 @@ def parts(seed: str, since: str | None) -> list[Part]:
         Part("liveproof", make("liveproof", "--page reports/liveproof.md"), CALLS, 3600, "liveproof.json"),
         Part("selfproof", make("selfproof", "--page reports/selfproof.md"), CALLS, 1500, "selfproof.json"),
         Part("shapes", make("shapes", f"--customers 60 --seed {seed}"), CALLS, 2400, "shapes.json"),
+        Part("long", make("test", "-m nightly"), CALLS, 2400, closing=of_pytest),
         Part("soak", make("soak", "--cases 10000"), CALLS, 2700, "soak.json"),
         Part("strangers", make("selfproof-strangers"), PROGRAMS, 1500, "strangers.json", programs=(SIP,)),
         Part("interop", make("test-interop"), PROGRAMS, 1500, "interop.json", programs=(SIP,)),
