@@ -10,25 +10,23 @@ from tools.liveproof.plan import AIS, FAULTS, WITNESSES
 from tools.liveproof.results import Proof, Result
 
 _HEAD = """\
-# What a live run says, and what it does not
+# Live proof: what a live run says, and what it does not
 
-`make liveproof` writes this page. It runs customers' set-ups against a simulated world that is started separately. The harness
-knows only what a customer's file says: the AI is somebody else's, and is seen through its API's record and, depending on the
-witness, words or RTCP. In some worlds something is wrong that touches a claim: a fault of the platform, or an AI that is deaf,
-silent, or an answering machine. There no case may pass, and no wrong cause may be named as certain. In the others every case must
-pass wherever the witness can tell.
+`make liveproof` writes this page. It runs customers' set-ups against a simulated world that is started separately.
+The harness knows only what a customer's file says, and sees the AI through its API's record and, depending on the
+witness, words or RTCP. In some worlds something is wrong: a fault of the platform, or an AI that is deaf, silent, or
+an answering machine. There no case may pass (`false_pass`), and no wrong cause may be named as certain
+(`wrong_certain`). In the others no case may fail (`false_alarms`), and every case must pass wherever the witness can
+tell.
 
 """
 _TAIL = """
 `failed` and `not observable` are both right where something is wrong: the second says that nobody here could see it.
-`audio_check_s_p95` is how long an audio check holds a scenario up, measured from its steps, where all is well and the witness can
-tell. Not included are the time in which the AI itself speaks before the caller can, and the experiments, which are made where
-nothing else can confirm anything. `three_at_once_s_p95` and `one_at_once_s_p95` are the time that all audio checks of a case take
-together, experiments included: two checks on each of three calls (`CONCURRENT`), and on one call (`REINVITE-CODEC`).
-[evidence.md](evidence.md) says what each observation is worth. Where only arriving packets are asked for (`indicated`), a deaf AI
-is as good as any other, and is left out. A platform that ends RTCP is declared as such (`synthflow.rtcp = "by-hop"`); undeclared,
-its own counts would pass for the AI's. A case that said nothing is run once more (`repeated`): one that is broken, and an alarm
-in a clean world whose own audio, on a busy machine, stood still for more than a twentieth of the case.
+Where only arriving packets are asked for (`indicated`), a deaf AI is as good as any other, and is left out. A
+platform that ends RTCP is declared as such (`synthflow.rtcp = "by-hop"`). A case that said nothing is run once more
+(`repeated`). The times are those that audio checks hold a scenario up, experiments included in the last two: two
+checks on each of three calls (`CONCURRENT`), and on one call (`REINVITE-CODEC`). [Evidence](evidence.md) says what
+each observation is worth.
 """
 
 
@@ -39,8 +37,7 @@ def page(proof: Proof, drawn: str = "") -> str:
     return (
         f"{_HEAD}{sample}| figure | |\n|---|---|\n{figures}\n\n## By witness\n\n"
         + _table("witness", proof.results, lambda r: r.world.witness.name, [w.name for w in WITNESSES])
-        + "\n## By what is wrong\n\n"
-        + _table("fault", [r for r in proof.results if r.world.fault], lambda r: str(r.world.fault), _faults())
+        + f"\nThe faults: {_faults()}.\n"
         + "\n## By AI, where the platform is in order\n\n"
         + _table(
             "AI", [r for r in proof.results if not r.world.fault], lambda r: r.world.ai.name, [a.name for a in AIS]
@@ -56,8 +53,8 @@ def amiss(shortfalls: Sequence[str]) -> str:
     return f"\n## Not as it has to be\n\n{lines}" if lines else ""
 
 
-def _faults() -> list[str]:
-    return [fault for faults in FAULTS.values() for fault in faults]
+def _faults() -> str:
+    return ", ".join(f"`{fault}`" for faults in FAULTS.values() for fault in faults)
 
 
 def _table(of: str, results: Sequence[Result], key: Callable[[Result], str], names: Iterable[str]) -> str:

@@ -1,4 +1,4 @@
-"""The self-proof as a page: injected × diagnosed, the documented lists, and what is known with less to see."""
+"""The self-proof as a page with the figures, and a longer one with the details of each fault, check and pair."""
 
 from __future__ import annotations
 
@@ -15,18 +15,30 @@ from tools.selfproof.results import FIRST, Proof, Result, spoken
 _HEAD = """# Self-proof: every fault injected, detected, named
 
 `make selfproof` (`python -m tools.selfproof`) writes this page; do not edit it. It injects every fault of the guides'
-troubleshooting tables into the simulated world, on every trunk where the fault can show. The harness, told
-nothing, must fail the row and name the cause. [Diagnosis](diagnosis.md) says how it reasons.
+troubleshooting tables into the simulated world, on every trunk where the fault can show. The harness, which does not
+know the fault, must fail the row and name the cause. Each evidence is also diagnosed without the AI's side, and with
+the caller's side alone. [Diagnosis](diagnosis.md) says how it reasons; `harness faults` says what each fault is.
+
+`reports/selfproof-details.md` has every fault with its diagnosis for each view, every check with the faults that make
+it fail, and every pair of faults.
 """
+_DETAILS = "# Self-proof: the details\n"
 #: What ``phone.wait`` says, which is no check's but of whoever waits for something on a phone.
 _WAIT = "what a phone waits for (ringing, an answer, a digit …) does not come"
 
 
 def page(proof: Proof, clean_wanted: int) -> str:
-    """Markdown."""
-    told = (_matrix(proof), _checks(proof), _lists(), _visibility(proof), _pairs(proof))
-    parts = [_HEAD, *_figures(proof, clean_wanted), *chain.from_iterable(told)]
-    return "\n".join(parts).rstrip() + "\n"
+    """The summary, in Markdown."""
+    return _joined(_HEAD, _figures(proof, clean_wanted), _issues(proof), _lists())
+
+
+def details(proof: Proof) -> str:
+    """Each fault, check and pair, in Markdown."""
+    return _joined(_DETAILS, _matrix(proof), _checks(proof), _visibility(proof), _pairs(proof))
+
+
+def _joined(head: str, *parts: Iterator[str]) -> str:
+    return "\n".join([head, *chain.from_iterable(parts)]).rstrip() + "\n"
 
 
 def _figures(proof: Proof, clean_wanted: int) -> Iterator[str]:
@@ -44,6 +56,21 @@ def _figures(proof: Proof, clean_wanted: int) -> Iterator[str]:
         told = ", ".join(f"{count} {claim}" for claim, count in claims.items() if claim != "wrong")
         yield f"| by {visibility} alone: another cause, or a list without the injected one | 0 | {claims['wrong']} ({told}) |"
     yield f"| broken: the harness itself failed, or was kept waiting | | {len(proof.broken)} |"
+    yield ""
+
+
+def _issues(proof: Proof) -> Iterator[str]:
+    yield "## By issue\n"
+    yield "A fault's cases are its rows over integrations, transports, authentication and kinds of AI.\n"
+    yield "| issue | faults | cases | row fails | named first | in the list |\n|---|---|---|---|---|---|"
+    by_issue: dict[str, list[list[Result]]] = {}
+    for fault, results in _by_fault(proof).items():
+        by_issue.setdefault(causes()[cause_of(fault)].issue, []).append(results)
+    for issue, faults in by_issue.items():
+        outcomes = Counter(result.outcome for results in faults for result in results)
+        failed = outcomes.total() - outcomes["not failed"]
+        counts = (len(faults), outcomes.total(), failed, outcomes["named"], outcomes["listed"])
+        yield f"| {issue} | " + " | ".join(map(str, counts)) + " |"
     yield ""
 
 
@@ -78,12 +105,15 @@ def _checks(proof: Proof) -> Iterator[str]:
 def _lists() -> Iterator[str]:
     yield "## Where the evidence cannot decide\n"
     yield "There the diagnosis is a list, with the one observation that would settle it.\n"
+    lists: dict[frozenset[str], list[str]] = {}
+    why = {item.among: item.why for item in reversed(UNDECIDED)}
     for item in UNDECIDED:
         where = [*(f"row {row}" for row in item.rows), *(f"{a} {v}" for a, v in item.axes.items())]
         where += [item.integration] if item.integration else []
         on = f" ({', '.join(where)})" if where else ""
-        yield f"- {', '.join(f'`{fault}`' for fault in item.faults)}{on}: {item.why}"
-        yield f"  Candidates: {', '.join(f'`{cause}`' for cause in sorted(item.among))}."
+        lists.setdefault(item.among, []).append(f"{', '.join(f'`{fault}`' for fault in item.faults)}{on}")
+    for among, injected in lists.items():
+        yield f"- {'; '.join(injected)}: one of {', '.join(f'`{cause}`' for cause in sorted(among))}. {why[among]}"
     yield ""
 
 

@@ -17,7 +17,7 @@ from harness.report.recorder import CaseRecorder
 from harness.report.run import case_directory
 from harness.support.resources import EXAMPLES
 from harness.world.faults import Fault
-from tools.selfproof.page import page
+from tools.selfproof.page import details, page
 from tools.selfproof.plan import FAULTS, OF_THE_GUIDES, PAIRS, UNDECIDED, UNREACHED, Kind, cause_of, trials
 from tools.selfproof.plugin import RESULT
 from tools.selfproof.results import Proof, Result, Told, read
@@ -114,7 +114,7 @@ def test_whose_credentials_are_wrong_is_told_by_who_is_refused() -> None:
     assert {cause_of("password-wrong", row) for row in ("TD-INBOUND", "SBC-INBOUND")} == {"trunk-password-wrong"}
     assert result("password-wrong", causes=("password-wrong",)).outcome == "misnamed"
     counted = "| 2 | 2 | 2 | 0 | `trunk-password-wrong` (1), itself (1) |"
-    assert f"| Registration fails | `password-wrong` {counted}" in page(proof, 0)
+    assert f"| Registration fails | `password-wrong` {counted}" in details(proof)
     both = ("trunk-password-wrong", "fallback-missing")
     assert result("password-wrong", "fallback-missing", kind="pair", causes=both).names_both
 
@@ -181,9 +181,11 @@ def test_a_cause_beyond_the_first_three_does_not_count() -> None:
 
 def test_the_page_shows_what_was_injected_and_what_was_said() -> None:
     told = {"all": Told(("from-anonymous",), ()), "caller": Told((), ())}
-    text = page(Proof([result("from-anonymous", told=told)]), 1000)
+    proof = Proof([result("from-anonymous", told=told)])
+    text = details(proof)
     assert "| Caller ID missing | `from-anonymous` | 1 | 1 | 1 | 0 | itself |" in text
     assert "| `from-anonymous` | named | nothing | nothing |" in text
+    assert "| Caller ID missing | 1 | 1 | 1 | 1 | 0 |" in page(proof, 1000)
     assert text.endswith("\n")
 
 
@@ -196,7 +198,7 @@ def test_a_check_that_no_fault_makes_fail_is_missed_unless_it_is_said_why() -> N
 
 
 def test_the_page_says_for_each_check_what_makes_it_fail() -> None:
-    text = page(Proof([result("from-anonymous", causes=("from-anonymous",), failed=("caller_id",))]), 0)
+    text = details(Proof([result("from-anonymous", causes=("from-anonymous",), failed=("caller_id",))]))
     assert "| `caller_id` | From does not name the caller as agreed | `from-anonymous` (1) |" in text
     assert f"| `prack` | {CHECKS['prack']} | none: {UNREACHED['prack']} |" in text
 
