@@ -17,6 +17,7 @@ from harness import integrations
 from harness.errors import SelectionError
 from harness.run.cli.app import application
 from harness.run.cli.completion import fault_names, row_ids
+from harness.world.faults import Fault
 
 
 def said(*arguments: str) -> str:
@@ -46,7 +47,7 @@ def test_an_unknown_integration_is_a_mistake() -> None:
 def test_every_fault_is_listed_with_what_it_shows() -> None:
     plain = json.loads(said("faults", "--json"))
     names = {fault["name"] for fault in plain}
-    assert {"rtp-blocked-to-caller", "from-anonymous", "caller-header-missing"} <= names
+    assert names == set(Fault)
     assert all(fault["shows"] and fault["integrations"] for fault in plain)
     text = said("faults")
     assert all(re.search(rf"^  {name} ", text, re.MULTILINE) for name in names)

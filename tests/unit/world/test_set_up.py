@@ -98,14 +98,6 @@ def test_certificates_good_and_bad(tmp_path: Path) -> None:
 # -- faults
 
 
-def test_the_documentation_lists_every_fault() -> None:
-    text = (EXAMPLES.parents[1] / "docs" / "simulation.md").read_text("utf-8")
-    for fault in Fault:
-        where = "all" if {"talkdesk", "gladly", "generic"} <= {*fault.integrations} else ", ".join(fault.integrations)
-        place = "a line or all" if fault.per_line else "the tenant"
-        assert f"| {fault.issue} | `{fault}` | {fault.shows} | {where} | {place} |" in text
-
-
 def test_the_platform_of_an_integration_of_somebodys_own_has_the_faults_of_an_sbc() -> None:
     own = Faults("acme", frozenset({"sales"}))
     own.set("x-headers-stripped", "sales")
