@@ -1,6 +1,6 @@
 """Softphones: pjsua2 in child processes, and the parent's side of them.
 
-``__all__`` is the public interface; ARCHITECTURE.md, section "Phones", documents it, and ``tests/contract/phone`` tests it.
+``__all__`` is the public interface; docs/phones.md documents it, and ``tests/contract/phone`` tests it.
 
 ``config`` describes a phone, ``protocol`` what crosses the process border, ``child`` is the process side (the only
 importer of pjsua2), ``process`` starts and watches it, ``phone`` and ``leg`` are what scenarios hold, ``waiter`` how

@@ -1,4 +1,4 @@
-"""``python -m harness.world FILE --tenants N --directory DIR``: the world as a process (ARCHITECTURE.md says what it prints)."""
+"""``python -m harness.world FILE --tenants N --directory DIR``: the world as a process (docs/simulation.md says what it prints)."""
 
 from __future__ import annotations
 
