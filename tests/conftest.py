@@ -1,6 +1,7 @@
 """In the tests of the harness every warning is an error; a verification run is spared that."""
 
 import gc
+import os
 import signal
 from collections.abc import Generator, Iterator
 
@@ -9,6 +10,9 @@ from hypothesis import HealthCheck, settings
 
 from harness.support.memory import SELDOM, lasting
 from tests.forked import forked_python as program
+
+# The audio is of small matrices, for which threads only cost (as in the worlds and phones of a run). Set before numpy is imported.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 # How fast a busy machine is says nothing about the code. `.ci/nightly properties` draws more examples (--hypothesis-profile=thorough).
 settings.register_profile("harness", max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -152,10 +152,12 @@ class Ai:
 
     def told(self, look: Callable[[Call], list[T]], of: Call, since: float) -> list[T]:
         """What is seen of ``of``; what was there to see by ``since`` an interface may tell later."""
-        began, until = time.monotonic(), since + self._lag_s
-        while not (found := look(of)) and time.monotonic() < until and not self._is_down:
+        began, until = self._context.clock.monotonic(), since + self._lag_s
+        while not (found := look(of)) and self._context.clock.monotonic() < until and not self._is_down:
             self._context.pause(self._context.far_end.poll_s)
-        self._context.evidence.scripted(time.monotonic() - began, "what the AI's interface may tell later")
+        self._context.evidence.scripted(
+            self._context.clock.monotonic() - began, "what the AI's interface may tell later"
+        )
         return found
 
     @property
@@ -168,10 +170,10 @@ class Ai:
         return self._context.far_end.api.is_down
 
     def _asked(self, of: Call, wanted: str) -> list[str] | None:
-        deadline = time.monotonic() + self._context.patience + self._lag_s
+        deadline = self._context.clock.monotonic() + self._context.patience + self._lag_s
         while True:
             found = self.endpoint.asked_for(of)
-            is_over = time.monotonic() >= deadline
+            is_over = self._context.clock.monotonic() >= deadline
             if self.endpoint.blind and (is_over or self._is_down):
                 return None  # waited for in vain: the platform goes on with the call meanwhile
             if is_over or wanted in found:

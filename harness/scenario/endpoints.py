@@ -104,9 +104,10 @@ class SynthflowEndpoint:
         Of a call that was answered, by whomever, a record may come as much later as its interface lags.
         """
         number = self._context.deployment.assistants[assistant].did
-        deadline = time.monotonic() + within
+        clock = self._context.clock
+        deadline = clock.monotonic() + within
         while True:
-            now, answered = time.monotonic(), of.answered_at() is not None
+            now, answered = clock.monotonic(), of.answered_at() is not None
             if of.is_over():
                 deadline = min(deadline, now)
             if record := self.find(of, number, now >= deadline or not self._context.company.others):

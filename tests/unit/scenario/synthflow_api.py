@@ -105,16 +105,18 @@ class LateApi(FakeApi):
 
     def __init__(self, *records: dict[str, Any], after_s: float) -> None:
         super().__init__(list(records))
+        self.monotonic = time.monotonic
         self.from_then = time.monotonic() + after_s
 
     def calls(self, since: float, models: Any = ()) -> Any:
-        return super().calls(since, models) if time.monotonic() >= self.from_then else []
+        return super().calls(since, models) if self.monotonic() >= self.from_then else []
 
 
 def ai_of(make_context: MakeContext, api: Any, **synthflow: Any) -> Ai:
     context = make_context(
         api=api, synthflow=Synthflow(**{"poll_s": 0.001, "lag_s": _LAG_S, "witness": ("record",)} | synthflow)
     )
+    api.monotonic = context.clock.monotonic
     ai = Ai(context)
     ai._endpoint = SynthflowEndpoint(context, api)
     return ai

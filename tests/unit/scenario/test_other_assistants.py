@@ -56,13 +56,14 @@ def test_a_second_assistant_of_which_is_told_later(make_context: MakeContext) ->
     class Later(LateApi):
         def calls(self, since: float, models: Any = ()) -> Any:
             told = FakeApi.calls(self, since, models)
-            return told if time.monotonic() >= self.from_then else told[:1]
+            return told if self.monotonic() >= self.from_then else told[:1]
 
     context, _ = case(make_context)
     _, number = another(context)
     for after_s, expected in ((0.2, Verdict.FAILED), (60.0, Verdict.PASSED)):
         api: Any = Later(record(), record(call_id="c2", phone_number_to=number), after_s=after_s)
         context = make_context(api=api, synthflow=Synthflow(poll_s=0.001, lag_s=0.4))
+        api.monotonic = context.clock.monotonic
         of = call()
         of.answered_at = lambda began=of.began: began
         assert answered_by(context, SynthflowEndpoint(context, api), of)[-1].verdict is expected

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
-import pytest
-
-from tools.fuzz.run import Result, by_coverage, by_hypothesis, trial
+from tools.fuzz.run import Result, by_hypothesis, trial
 from tools.fuzz.targets import TARGETS, Target
 
 
@@ -24,8 +21,8 @@ def planted(data: bytes) -> None:
 
 def test_a_planted_exception_is_found_and_said_where() -> None:
     result = Result()
-    by_hypothesis(Target(planted, (b"v=0\r\nm=audio 1",)), 600, result)
-    assert result.inputs >= 500
+    by_hypothesis(Target(planted, (b"v=0\r\nm=audio 1",)), 250, result)
+    assert result.inputs >= 200
     (found,) = result.uncaught
     assert "ValueError at planted" in found
 
@@ -40,14 +37,3 @@ def test_an_input_that_takes_too_long_is_found() -> None:
     trial(Target(slow, (b"",)), b"x", result)
     assert len(result.too_slow) == 1
     assert result.slowest_s > 1.0
-
-
-def test_the_coverage_guided_half_runs_and_counts_and_leaves_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
-    result = Result()
-    by_coverage("wav", 500, result)
-    assert result.inputs >= 500
-    assert result.uncaught == []
-    assert not list(tmp_path.iterdir())

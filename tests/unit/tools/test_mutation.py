@@ -91,20 +91,6 @@ def test_another_seed_draws_another_sample(made: list[Mutant]) -> None:
     assert len(drawn) > 1
 
 
-def test_a_change_that_alters_nothing_survives_and_one_that_does_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the servers and tests of a real run on a small room, so that nothing but a test kills or hides a mutant."""
-    monkeypatch.setitem(run.ROOMS, "xei", ("harness/sip/xei", ["tests/unit/sip/test_xei.py"]))
-    text = (ROOT / XEI).read_text()
-    (at_import, *_) = mutants(ROOT, XEI)
-    (in_function,) = [one for one in mutants(ROOT, XEI) if one.text.startswith('return "".join')]
-    wrong = text.replace("value is not None)", "value is None)")
-    same = text.replace('found.get("O")', 'found.get( "O")')
-    texts = iter([text, "raise ImportError\n", wrong, same])
-    monkeypatch.setattr(run, "changed", lambda text, operator, occurrence: next(texts))
-    tried = run._tried("xei", [at_import, at_import, in_function, in_function], at_once=1)
-    assert [outcome.how for outcome in tried] == ["survived", "killed", "killed", "survived"]
-
-
 def test_the_report_gives_each_survivor_its_reason(made: list[Mutant]) -> None:
     outcomes = [
         Outcome(made[0], "one", "killed"),
