@@ -32,7 +32,7 @@ pytest run directly has its own codes for mistakes (4) and interruptions (2).
 |---|---|
 | `HARNESS_LIVE=1` | the same as `--live` |
 | `HARNESS_SITE` | the site, instead of the file's `site` |
-| `HARNESS_AS_OF` | the moment that hours are judged by, instead of now: ISO 8601 with its offset |
+| `HARNESS_AS_OF` | the moment that hours are judged by, instead of now: ISO 8601 with its offset; scope, report and sign-off show it |
 | `HARNESS_ALERTS` | where `nightly` sends [alerts](nightly.md#alerts) |
 | `HARNESS_FLEET_REDIS` | a fleet's Redis |
 | `NO_COLOR` | no colours on the terminal |
