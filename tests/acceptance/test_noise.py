@@ -92,6 +92,7 @@ def test_a_right_case_passes_and_a_wrong_one_fails_with_its_cause(outside: Outsi
     assert not [e for e in records if e.record["call_id"].startswith("stale-")]
 
 
+@pytest.mark.nightly
 def test_a_scanner_changes_no_verdict_and_is_named(outside: Outside) -> None:
     with noise(outside, **STRANGERS):
         code, output = outside.run(outside.file("stand-in"), *UDP, "--row=TD-INBOUND", "--row=HANGUP-CALLER")
