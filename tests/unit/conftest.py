@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import sys
 from collections.abc import Callable, Mapping
@@ -145,6 +146,7 @@ def make_run(
     return Made(run, deployment, chosen)
 
 
+@functools.cache
 def live() -> Deployment:
     """A small deployment that is not simulated: one trunk, no codec axis."""
     found = load(DEPLOYMENT)

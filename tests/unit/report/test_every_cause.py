@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import html as entities
 import io
 import json
@@ -14,6 +15,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+import typer
 from rich.console import Console
 from typer.testing import CliRunner
 
@@ -124,8 +126,13 @@ def of_the_terminal(failure: Failure) -> str:
     return out.getvalue()
 
 
+@functools.cache
+def command_line() -> typer.Typer:
+    return application()
+
+
 def of_explain(failure: Failure) -> str:
-    return CliRunner().invoke(application(), ["explain", str(failure.case.directory)]).output
+    return CliRunner().invoke(command_line(), ["explain", str(failure.case.directory)]).output
 
 
 VIEWS = (of_the_report, of_the_opened_case, of_the_signoff, of_allure, of_junit, of_the_terminal, of_explain)
