@@ -6,6 +6,7 @@ dies, so two worlds never meet, however they end.
 
 from __future__ import annotations
 
+import enum
 import errno
 import os
 import socket
@@ -66,3 +67,21 @@ def take_block() -> Block:
             ) from error
         return Block(prefix, lock)
     raise StartError("no-loopback", "all blocks of loopback addresses are taken by other worlds; end some of them")
+
+
+class Host(enum.IntEnum):
+    """Last octets by their holders. Trunks and phones take as many as they need, from the first on."""
+
+    CARRIER = 1
+    PLATFORM = 10
+    PLATFORM_MEDIA = 11
+    ANNOUNCEMENTS = 12
+    FIRST_TRUNK = 20
+    SYNTHFLOW = 60
+    SYNTHFLOW_MEDIA = 61
+    OTHER_REGION = 62
+    STAND_IN = 80
+    STRANGER = 81
+    NOISE = 82
+    FIRST_PHONE = 90
+    NOBODY = 99

@@ -8,14 +8,12 @@ from dataclasses import dataclass
 from harness.sip.digest import DigestServer
 from harness.sip.uri import NameAddr, Uri
 from harness.world.audit import Audit
-from harness.world.b2bua import BackToBack, x_headers
-from harness.world.identity import Caller
-from harness.world.legs import DirectMedia, Headers, LegTarget, WireLeg
-from harness.world.numbering import number_of
+from harness.world.b2bua import BackToBack, DirectMedia, Headers, LegTarget, WireLeg, x_headers
+from harness.world.identity import Caller, number_of
 from harness.world.registrar import Registrar, refuse
 from harness.world.wire.agent import UserAgent
+from harness.world.wire.call import ReferRequest
 from harness.world.wire.incoming import IncomingCall
-from harness.world.wire.indialog import ReferRequest
 from harness.world.wire.transport import Hop
 
 _RING_SECONDS = 180.0  # no carrier lets a phone ring for longer

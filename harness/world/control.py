@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from aiohttp import web
 
 from harness.errors import DeploymentError, SelectionError
-from harness.world import guards
+from harness.world import http_server
 from harness.world.settings import parse
 from harness.world.tenant import Tenant
 
@@ -35,7 +35,7 @@ def control(world: Controlled, token: str) -> web.Application:
 
     ``DELETE /calls`` with ``{"tenant"?}`` hangs up what is up, and answers when it is over (504 where it does not end).
     """
-    interface, app = _Interface(world), guards.application(guards.basic(token))
+    interface, app = _Interface(world), http_server.application(http_server.basic(token))
     app.router.add_get("/calls", interface.calls)
     app.router.add_delete("/calls", interface.end_calls)
     app.router.add_get("/faults", interface.faults)
@@ -59,11 +59,11 @@ def _asked_in_json(needed: str) -> Callable[[_Asked], _Handler]:
             try:
                 return await answer(interface, json.loads(await request.read() or b"{}"))
             except (DeploymentError, SelectionError) as error:
-                return guards.error(400, str(error))
+                return http_server.error(400, str(error))
             except TimeoutError:
-                return guards.error(504, "a call does not end")
+                return http_server.error(504, "a call does not end")
             except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-                return guards.error(400, needed)
+                return http_server.error(400, needed)
 
         return handler
 

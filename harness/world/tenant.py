@@ -11,39 +11,68 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from harness.deployment import PLAIN_PORT, TLS_PORT, Deployment, Timings, Trunk
+from harness.deployment import PLAIN_PORT, TLS_PORT, Deployment, Timings, Trunk, from_plain, to_plain
 from harness.errors import DeploymentError
 from harness.support.model_words import nearest
-from harness.world.addresses import Block
-from harness.world.audit import Audit
+from harness.world.addresses import Block, Host
+from harness.world.audit import Audit, Watched, end_dead_calls
 from harness.world.carrier import Carrier, Interconnect
-from harness.world.certificates import Certificates
-from harness.world.described import filled_in, with_addresses
 from harness.world.faults import Fault, Faults
-from harness.world.firewall import Firewall
-from harness.world.hosts import Host
 from harness.world.http_server import HttpServer
-from harness.world.media.ticker import Ticker
-from harness.world.noise import STRANGER, Noise
-from harness.world.pki import Authority
-from harness.world.platform.announcements import Announcements
+from harness.world.media.sound import Ticker
+from harness.world.network import STRANGER, Firewall, Noise
+from harness.world.pki import Authority, Certificates
 from harness.world.platform.base import Platform
-from harness.world.platform.campaign import campaigns
-from harness.world.platform.generic import GenericSbc
-from harness.world.platform.gladly import Gladly
-from harness.world.platform.reception import take_platform_calls
-from harness.world.platform.talkdesk import Talkdesk
+from harness.world.platform.ivr import Announcements
+from harness.world.platform.reception import campaigns, take_platform_calls
 from harness.world.platform.trunk import Termination, TrunkTimers
+from harness.world.platform.vendors import GenericSbc, Gladly, Talkdesk
 from harness.world.settings import CurrentSettings, Settings, parse
 from harness.world.synthflow.api import api, with_models
+from harness.world.synthflow.conversation import take_ai_calls
 from harness.world.synthflow.media_engine import MediaEngine
 from harness.world.synthflow.numbers import SipNumbers
-from harness.world.synthflow.reception import take_ai_calls
-from harness.world.synthflow.service import Synthflow
-from harness.world.synthflow.trunks import Trunks
-from harness.world.watch import Watched, end_dead_calls
+from harness.world.synthflow.service import Synthflow, Trunks
 from harness.world.wire.agent import UserAgent
 from harness.world.wire.transport import TRANSPORTS, Hop, Listen, TlsIdentity, Trace, Traced, TransportName
+
+
+def with_addresses(deployment: Deployment, block: Block) -> Deployment:
+    """The deployment with addresses and passwords, which are known before anything listens."""
+    plain = to_plain(deployment)
+    plain.pop("simulated", None)  # not for those outside
+    for trunk in plain["trunks"]:
+        trunk["host"] = block[Host.SYNTHFLOW if trunk["ai"] == "synthflow" else Host.STAND_IN]
+        trunk["allowed_addresses"] = [block[Host.SYNTHFLOW], block[Host.STAND_IN]]
+        if trunk.get("username"):
+            trunk["password"] = _password()
+    for phone in plain["phones"].values():
+        phone["username"] = phone.get("user") or phone["number"]
+        phone["password"] = _password()
+    for index, account in enumerate(plain["accounts"].values()):
+        account["bind"] = block[Host.FIRST_PHONE + index]
+    return from_plain(plain)
+
+
+def filled_in(
+    deployment: Deployment, accounts: Mapping[str, Mapping[str, Any]] | None = None, **values: Any
+) -> Deployment:
+    """The deployment with these values, by dotted path with ``__`` for the dot; ``accounts`` have names of the user's own."""
+    plain = to_plain(deployment)
+    for name, account in (accounts or {}).items():
+        plain["accounts"][name] |= account
+    for path, value in values.items():
+        *parents, last = path.split("__")
+        place = plain
+        for parent in parents:
+            place = place.setdefault(parent, {})
+        place[last] = value
+    return from_plain(plain)
+
+
+def _password() -> str:
+    return secrets.token_urlsafe(12)
+
 
 _PLATFORMS: Final[dict[str, type[Platform]]] = {
     "talkdesk": Talkdesk,

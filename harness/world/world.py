@@ -15,9 +15,8 @@ from harness.errors import is_of_the_machine
 from harness.world.addresses import StartError, take_block
 from harness.world.audit import Audit
 from harness.world.control import control
-from harness.world.guards import CONTROL_USER
-from harness.world.http_server import HttpServer
-from harness.world.media.ticker import Ticker
+from harness.world.http_server import CONTROL_USER, HttpServer
+from harness.world.media.sound import Ticker
 from harness.world.pki import Authority
 from harness.world.synthflow.media_engine import MediaEngine
 from harness.world.tenant import Tenant, require_playable

@@ -1,4 +1,4 @@
-"""Digits in a call: telephone-events (RFC 4733) both ways, and the bodies of INFO requests."""
+"""Digits in a call: telephone-events (RFC 4733) both ways, tones, and INFO requests."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from harness.world.media.rtp import Packet
+from harness.world.wire.call import InDialogRequest
 
 Method = Literal["rfc4733", "info", "inband"]
 EVENTS: Final = "0123456789*#ABCD"  #: RFC 4733 table 7: the event's number is its place here
@@ -78,3 +79,17 @@ def digit_of_info(content_type: str, body: bytes) -> ReceivedDigit | None:
 def info_of_digit(digit: str) -> tuple[str, bytes]:
     """Content type and body of an INFO that sends a digit of 100 ms."""
     return "application/dtmf-relay", f"Signal={digit}\r\nDuration=100\r\n".encode()
+
+
+def take_info(request: InDialogRequest) -> ReceivedDigit | None:
+    """Answer an INFO; the digit in it, None when there is none.
+
+    One without a body is a keep-alive; a body that cannot be read gets 415 with what could be (RFC 3261 section 21.4.13).
+    """
+    asked = request.request
+    digit = digit_of_info(asked.content_type, asked.body)
+    if digit is None and asked.body:
+        request.respond(415, headers=[("Accept", "application/dtmf-relay, application/dtmf")])
+    else:
+        request.respond(200)
+    return digit

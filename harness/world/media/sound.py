@@ -1,7 +1,12 @@
-"""What the world plays: marks, digits and a platform's own tones, as G.711 frames of 20 ms made once and kept."""
+"""Sounds as G.711 frames of 20 ms, made once and kept; the clock that sends them; players and listeners of one leg."""
 
 from __future__ import annotations
 
+import asyncio
+import logging
+import random
+from collections import deque
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Final
 
@@ -9,8 +14,82 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.audio import g711, marks
+from harness.audio.dtmf import DtmfDetector
 from harness.audio.prompts import prompt_samples
 from harness.audio.wav import to_int16
+from harness.world.media.digits import EventReceiver, ReceivedDigit
+from harness.world.media.leg import LegMedia, is_g711
+from harness.world.media.rtp import Packet
+
+TICK: Final = 0.020  #: seconds: one G.711 frame of 160 octets
+_MOST_LATE = 0.2  # a clock further behind than this starts anew, instead of catching up in a burst
+
+_KEPT = 20_000  # times of standing still, of a long run on a busy machine
+
+_COMPLAIN_EVERY = 10.0
+
+_log = logging.getLogger(__name__)
+
+
+class Ticker:
+    """Calls its subscribers every 20 ms without drift, for as long as there are any."""
+
+    def __init__(self) -> None:
+        self._subscribers: list[Callable[[], None]] = []
+        self._handle: asyncio.TimerHandle | None = None
+        self._due = 0.0
+        self._complained = float("-inf")
+        self._worst = 0.0
+        #: From when to when (monotonic) audio stood still, since the machine was too busy.
+        self.stood_still: deque[tuple[float, float]] = deque(maxlen=_KEPT)
+        self.stood_still_s = 0.0  #: for how long in all
+
+    def add(self, subscriber: Callable[[], None]) -> None:
+        """Add a subscriber."""
+        self._subscribers.append(subscriber)
+        if self._handle is None:
+            loop = asyncio.get_running_loop()
+            self._due = loop.time()
+            self._handle = loop.call_at(self._due, self._tick)
+
+    def remove(self, subscriber: Callable[[], None]) -> None:
+        """Remove a subscriber."""
+        if subscriber in self._subscribers:
+            self._subscribers.remove(subscriber)
+
+    def stop(self) -> None:
+        """Remove all subscribers."""
+        self._subscribers.clear()
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None
+
+    def _skipped(self, late: float) -> None:
+        self._due = now = asyncio.get_running_loop().time()
+        self.stood_still.append((now - late, now))
+        self.stood_still_s += late
+        self._worst = max(self._worst, late)
+        if now - self._complained > _COMPLAIN_EVERY:
+            _log.warning("audio stood still for %.0f ms: this machine is too busy", 1000 * self._worst)
+            self._complained, self._worst = now, 0.0
+
+    def _tick(self) -> None:
+        for subscriber in list(self._subscribers):
+            try:
+                subscriber()
+            except Exception:
+                _log.exception("a subscriber of the ticker failed and is dropped")
+                self.remove(subscriber)
+        if not self._subscribers:
+            self._handle = None
+            return
+        loop = asyncio.get_running_loop()
+        self._due += TICK
+        late = loop.time() - self._due
+        if late > _MOST_LATE:
+            self._skipped(late)
+        self._handle = loop.call_at(self._due, self._tick)
+
 
 FRAME: Final = 160  #: samples, and octets, of 20 ms
 _RATE = marks.SAMPLE_RATE
@@ -117,3 +196,63 @@ def _cadence(tones: tuple[float, ...], on: float, off: float) -> NDArray[np.floa
     time = np.arange(round(on * _RATE)) / _RATE
     sound = sum(0.1 * np.sin(2 * np.pi * tone * time) for tone in tones)
     return np.concatenate([sound, np.zeros(round(off * _RATE))]).astype(np.float32)
+
+
+class Player:
+    """Loops a sound to a leg until it is stopped."""
+
+    def __init__(self, ticker: Ticker, media: LegMedia, sound: Callable[[str], Frames]) -> None:
+        self._ticker = ticker
+        self._media = media
+        self._sound = sound
+        self._at = 0
+        self._sequence = random.getrandbits(16)
+        self._timestamp = random.getrandbits(31)
+        self._ssrc = random.getrandbits(32)
+        ticker.add(self._tick)
+
+    def _tick(self) -> None:
+        codec = self._media.codec
+        if codec is None or not is_g711(codec):
+            return
+        sound = self._sound(codec.name.upper())
+        if not self._media.held:
+            payload = sound[self._at % len(sound)]
+            packet = Packet(codec.payload_type, self._sequence, self._timestamp, self._ssrc, payload, self._at == 0)
+            self._media.port.send(bytes(packet))
+            self._sequence = (self._sequence + 1) & 0xFFFF
+        self._at += 1
+        self._timestamp = (self._timestamp + FRAME) & 0xFFFFFFFF
+
+    def stop(self) -> None:
+        """Stop playing."""
+        self._ticker.remove(self._tick)
+
+
+class DigitListener:
+    """Listens for a leg's digits, as telephone-events or as tones, until it is stopped."""
+
+    def __init__(self, media: LegMedia, on_digit: Callable[[ReceivedDigit], None]) -> None:
+        self._media = media
+        self._on_digit = on_digit
+        self._events = EventReceiver()
+        self._tones = DtmfDetector()
+        media.port.on_packet = self._packet
+
+    def _packet(self, data: bytes) -> None:
+        packet = Packet.parse(data)
+        if packet is None:
+            return
+        if packet.payload_type == self._media.event_type:
+            digit = self._events.take(packet)
+            if digit is not None:
+                self._on_digit(digit)
+        elif packet.payload_type in (0, 8):
+            decode = g711.decode_ulaw if packet.payload_type == 0 else g711.decode_alaw
+            for tone in self._tones.feed(decode(packet.payload)):
+                self._on_digit(ReceivedDigit(tone.digit, round(tone.duration * 1000), "inband"))
+
+    def stop(self) -> None:
+        """Stop listening."""
+        if self._media.port.on_packet == self._packet:
+            self._media.port.on_packet = None

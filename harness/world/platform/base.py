@@ -1,4 +1,4 @@
-"""What every contact-centre platform of this world has; `talkdesk` and `gladly` add their own behaviour."""
+"""What every simulated contact-centre platform has; `vendors` adds what one vendor does."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from harness.deployment import Deployment, PhoneEntry, Timings
 from harness.sip.identity import national
 from harness.sip.uri import Uri
 from harness.world.audit import Audit
+from harness.world.b2bua import Headers, LegTarget, WireLeg
 from harness.world.faults import Fault, Faults
 from harness.world.identity import Caller
-from harness.world.legs import Headers, LegTarget, WireLeg
 from harness.world.media.leg import LegMedia
-from harness.world.media.ticker import Ticker
-from harness.world.platform.announcements import SOMEBODY
+from harness.world.media.sound import Ticker
+from harness.world.platform.ivr import SOMEBODY
 from harness.world.platform.routed import RoutedCall
 from harness.world.platform.routes import LineRoute, Routes
 from harness.world.platform.trunk import Termination

@@ -8,26 +8,23 @@ from typing import Final
 
 from harness.sip.identity import national
 from harness.sip.uri import NameAddr, Uri
-from harness.world.b2bua import x_headers
+from harness.world.b2bua import Headers, LegRefusedError, LegSdp, LegTarget, WireLeg, x_headers
 from harness.world.faults import Fault
-from harness.world.identity import ANONYMOUS, Caller
-from harness.world.legs import Headers, LegRefusedError, LegSdp, LegTarget, WireLeg
-from harness.world.media import impairments, sound
-from harness.world.media.leg import LegMedia, is_event
-from harness.world.media.player import Player
-from harness.world.media.relay import Impairment
-from harness.world.numbering import number_of, unassigned_number
-from harness.world.platform.announcements import CLOSED, VOICEMAIL
+from harness.world.identity import ANONYMOUS, Caller, number_of, unassigned_number
+from harness.world.media import sound
+from harness.world.media.leg import Impairment, LegMedia, is_event
+from harness.world.media.sound import Player
+from harness.world.platform import impairments
 from harness.world.platform.base import Platform
 from harness.world.platform.groups import ring_group
-from harness.world.platform.ivr import Menu
-from harness.world.platform.media_faults import faulty_offer, impairments_with_ai
+from harness.world.platform.impairments import faulty_offer, impairments_with_ai
+from harness.world.platform.ivr import CLOSED, VOICEMAIL, Menu
 from harness.world.platform.routed import RoutedCall
 from harness.world.platform.routes import GroupRoute, LineRoute
 from harness.world.platform.trunk import Termination
-from harness.world.wire.ends import End, How
+from harness.world.wire.call import InDialogRequest, ReferRequest
+from harness.world.wire.dialog import End, How
 from harness.world.wire.incoming import IncomingCall
-from harness.world.wire.indialog import InDialogRequest, ReferRequest
 
 AI: Final = "ai"
 _RING_SECONDS = 120.0

@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
-from harness.world.b2bua import BackToBack
-from harness.world.legs import LegRefusedError, LegTarget, WireLeg
+from harness.world.b2bua import BackToBack, LegRefusedError, LegTarget, WireLeg
 from harness.world.media import sound
 from harness.world.media.leg import LegMedia
-from harness.world.media.ticker import Ticker
+from harness.world.media.sound import Ticker
 from harness.world.platform.ivr import Menu
 from harness.world.settings import GroupSettings
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from harness.deployment import Deployment, Line, Trunk
 from harness.sip.uri import Uri
 from harness.world.faults import Fault, Faults
-from harness.world.numbering import number_of, unassigned_number
+from harness.world.identity import number_of, unassigned_number
 
 
 @dataclass(frozen=True, slots=True)

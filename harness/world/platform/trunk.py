@@ -11,10 +11,9 @@ from harness.sip.message import HeaderPairs
 from harness.world.faults import Fault, Faults
 from harness.world.platform.routed import RoutedCall
 from harness.world.registrar import Registrar, refuse
-from harness.world.wire.agent import UserAgent
+from harness.world.wire.agent import IncomingRequest, UserAgent
 from harness.world.wire.incoming import IncomingCall
-from harness.world.wire.request import IncomingRequest
-from harness.world.wire.timers import Timers
+from harness.world.wire.transactions import Timers
 from harness.world.wire.transport import Hop
 
 Answer = Callable[[int, str | None, HeaderPairs], None]

@@ -16,7 +16,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from harness.deployment import Deployment
-from harness.world import guards
+from harness.world import http_server
 from harness.world.audit import Audit
 from harness.world.settings import CurrentSettings
 from harness.world.synthflow.numbers import BadNumberError, SipNumbers
@@ -47,12 +47,12 @@ def api(
             response: web.StreamResponse = await handler(request)
             return response
         except web.HTTPException as error:
-            return guards.error(error.status, error.reason)
+            return http_server.error(error.status, error.reason)
         except Exception as error:
             audit.error(f"synthflow API {request.method} {request.path}", error)
-            return guards.error(500, "internal error")
+            return http_server.error(500, "internal error")
 
-    app = guards.application(guards.bearer(token))
+    app = http_server.application(http_server.bearer(token))
     app.middlewares.append(_unwilling(settings))
     app.middlewares.append(_dated(settings, records))
     app.middlewares.append(answered)
@@ -90,7 +90,7 @@ def _unwilling(settings: CurrentSettings) -> Middleware:
         if told.delay_s:
             await asyncio.sleep(told.delay_s)
         if told.answers != "normally":
-            refusal = guards.error(int(told.answers), HTTPStatus(int(told.answers)).phrase)
+            refusal = http_server.error(int(told.answers), HTTPStatus(int(told.answers)).phrase)
             if told.answers in ("429", "503"):
                 refusal.headers["Retry-After"] = "1"
             return refusal
@@ -132,13 +132,13 @@ class _Handlers:
         query = request.query
         model = query.get("model_id")
         if model is None:
-            return guards.error(400, "model_id: is missing")
+            return http_server.error(400, "model_id: is missing")
         try:
             since, offset, limit = (
                 int(query.get(name, default)) for name, default in (("from_date", 0), ("offset", 0), ("limit", _LISTED))
             )
         except ValueError:
-            return guards.error(400, "from_date, offset, limit: whole numbers are needed")
+            return http_server.error(400, "from_date, offset, limit: whole numbers are needed")
         found = [
             record
             for record in self._records.newest_first()
@@ -169,7 +169,7 @@ class _Handlers:
 
     async def call(self, request: web.Request) -> web.Response:
         record = self._records.get(request.match_info["id"])
-        return _ok({"calls": [self._plain(record)]}) if record is not None else guards.error(404, "no such call")
+        return _ok({"calls": [self._plain(record)]}) if record is not None else http_server.error(404, "no such call")
 
     def _plain(self, record: CallRecord) -> dict[str, Any]:
         return record.plain(self._settings.now.api)
@@ -179,7 +179,7 @@ class _Handlers:
         if missing := [
             name for name in ("from_number", "to_number", "model_id") if not isinstance(asked.get(name), str)
         ]:
-            return guards.error(400, f"{missing[0]}: is missing")
+            return http_server.error(400, f"{missing[0]}: is missing")
         told = {"call_status": "registered", "direction": "inbound", "model_id": asked["model_id"]}
         return web.json_response({**told, "synthflow_call_id": self._records.prepare()})
 
@@ -190,15 +190,15 @@ class _Handlers:
         try:
             return _ok(self._numbers.attach(await _body(request)).plain(), 201)
         except BadNumberError as error:
-            return guards.error(400, str(error))
+            return http_server.error(400, str(error))
 
     async def sip_number(self, request: web.Request) -> web.Response:
         registration = self._numbers.find(request.match_info["id"])
-        return _ok(registration.plain()) if registration is not None else guards.error(404, "no such SIP number")
+        return _ok(registration.plain()) if registration is not None else http_server.error(404, "no such SIP number")
 
     async def detach(self, request: web.Request) -> web.Response:
         found = await self._numbers.detach(request.match_info["id"])
-        return _ok({"detached": True}) if found else guards.error(404, "no such SIP number")
+        return _ok({"detached": True}) if found else http_server.error(404, "no such SIP number")
 
 
 async def _body(request: web.Request) -> dict[str, Any]:

@@ -18,8 +18,7 @@ from harness.world.media import sound
 from harness.world.media.digits import EventReceiver, ReceivedDigit
 from harness.world.media.leg import LegMedia
 from harness.world.media.rtp import Packet
-from harness.world.media.sound import FRAME
-from harness.world.media.ticker import TICK
+from harness.world.media.sound import FRAME, TICK
 from harness.world.synthflow.speech import Turns
 
 _PATIENCE = 3  # ticks without a packet before silence is heard

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from functools import partial
 from typing import Any, Final
 
 from harness.audio.dtmf import dtmf
@@ -12,28 +13,25 @@ from harness.deployment import Assistant, Handover, Trunk, Way
 from harness.sip import xei
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.identity import caller_id
+from harness.sip.message import Request
 from harness.sip.offer_answer import NoAgreementError
 from harness.sip.sdp import TELEPHONE_EVENT
 from harness.sip.uri import NameAddr, Uri
-from harness.world import info
-from harness.world.b2bua import BackToBack
+from harness.world.audit import Watched
+from harness.world.b2bua import BackToBack, WireLeg
 from harness.world.faults import Fault
-from harness.world.legs import WireLeg
 from harness.world.media import sound
-from harness.world.media.digits import ReceivedDigit, info_of_digit
+from harness.world.media.digits import ReceivedDigit, info_of_digit, take_info
 from harness.world.media.leg import LegMedia
-from harness.world.media.ticker import TICK
+from harness.world.media.sound import TICK
 from harness.world.settings import AssistantSettings
 from harness.world.synthflow.media_engine import Channel
 from harness.world.synthflow.record import CallRecord
-from harness.world.synthflow.service import Synthflow
+from harness.world.synthflow.service import Synthflow, TrunkRefusal
 from harness.world.synthflow.speech import ANSWER, FIRST_WORDS, GOODBYE, HOLD, SPEAKS_ON
-from harness.world.synthflow.trunks import TrunkRefusal
-from harness.world.watch import Watched
-from harness.world.wire.content import sdp_of
-from harness.world.wire.ends import CallFailedError, End, How
+from harness.world.wire.call import InDialogRequest
+from harness.world.wire.dialog import CallFailedError, End, How, sdp_of
 from harness.world.wire.incoming import IncomingCall
-from harness.world.wire.indialog import InDialogRequest
 from harness.world.wire.outgoing import OutgoingCall
 
 EARLY_SECONDS: Final = 0.6  #: how long an assistant with early media speaks before it answers
@@ -223,7 +221,7 @@ class Conversation:
         self._asks("silence", "")
 
     async def _on_info(self, request: InDialogRequest) -> None:
-        if digit := info.take(request):
+        if digit := take_info(request):
             self.heard_digit(digit)
 
     # --- what it does ------------------------------------------------------------------------------
@@ -432,3 +430,41 @@ class Conversation:
             reason = record.end_call_reason or ("human_hangup" if by == "caller" else "agent_hangup")
             record.ended("completed", by, "normal clearing" if end.how is How.BYE else end.how.value, reason)
         self._service.over(self)
+
+
+_NOT_A_NUMBER = "anonymous"
+
+
+def take_ai_calls(service: Synthflow) -> None:
+    """Have ``service`` take the calls that it is sent."""
+    service.ua.on_invite = partial(_invited, service)
+
+
+async def _invited(service: Synthflow, call: IncomingCall) -> None:
+    try:
+        number, line = _user(call.request.uri), service.line_of_call(call.call_id)
+    except SipSyntaxError as error:
+        call.reject(400, str(error))
+        return
+    record = service.records.of_sip(call.call_id)  # a challenged INVITE comes again
+    if record is None or record.answered_at is not None:
+        record = CallRecord(CallRecord.new_id(), _caller(service, call.request), number)
+        service.records.add(record, call.call_id)
+    else:
+        record.released_at = None
+        record.status = "ringing"
+    conversation = Conversation(service, call, record, line)
+    service.conversations.add(conversation)
+    await conversation.take()
+
+
+def _caller(service: Synthflow, request: Request) -> str:
+    try:
+        caller = caller_id(request, service.deployment.region)
+    except SipSyntaxError:
+        return _NOT_A_NUMBER
+    return caller.from_.user or _NOT_A_NUMBER
+
+
+def _user(uri: Uri) -> str:
+    return (uri.user or "").partition(";")[0]

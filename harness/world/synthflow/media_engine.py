@@ -18,8 +18,7 @@ from harness.world.media import sound
 from harness.world.media.digits import event_packets
 from harness.world.media.leg import LegMedia
 from harness.world.media.rtp import Packet
-from harness.world.media.sound import FRAME, Frames
-from harness.world.media.ticker import TICK, Ticker
+from harness.world.media.sound import FRAME, TICK, Frames, Ticker
 from harness.world.settings import AssistantSettings
 from harness.world.synthflow import speech
 from harness.world.synthflow.audio_input import AudioInput, Listener

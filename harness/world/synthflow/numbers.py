@@ -1,18 +1,148 @@
-"""The SIP numbers of one tenant: those of its digest trunks, and those attached over the API."""
+"""The SIP numbers of one tenant and their registrations at the platform (RFC 3261 section 10.2)."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import asyncio
+import contextlib
+import secrets
+import time
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from harness.sip.digest import Credentials
 from harness.sip.grammar import decimal
+from harness.sip.message import Response
+from harness.sip.uri import NameAddr, Uri
 from harness.world.audit import Audit
 from harness.world.faults import Faults
-from harness.world.synthflow.registration import Registration, SipNumber
-from harness.world.synthflow.trunks import Trunks
+from harness.world.synthflow.service import Trunks
 from harness.world.wire.agent import UserAgent
 from harness.world.wire.transport import TRANSPORTS, Hop
+
+_MOST_KEPT = 200
+_MOST_EXPIRES = 2**32 - 1  # RFC 3261 section 20.19
+
+
+@dataclass(frozen=True, kw_only=True)
+class SipNumber:
+    """The settings of a SIP number: the Termination URI's address, and the credentials."""
+
+    hop: Hop
+    credentials: Credentials
+    expires: int
+    region: str = "default"
+
+
+@dataclass
+class Attempt:
+    """One REGISTER and its final answer."""
+
+    code: int
+    reason: str
+    at: float
+    expires: int
+
+    def plain(self) -> dict[str, Any]:
+        """As the API returns it."""
+        return {"code": self.code, "reason": self.reason, "at": self.at, "expires": self.expires}
+
+
+@dataclass(eq=False)
+class Registration:
+    """A SIP number that is attached: registered, and registered again at half its interval until it is detached."""
+
+    ua: UserAgent
+    number: SipNumber
+    id: str = field(default_factory=lambda: secrets.token_hex(8))
+    attempts: list[Attempt] = field(default_factory=list)
+    _call_id: str = field(default_factory=lambda: secrets.token_hex(16))
+    _cseq: int = 1
+    _task: asyncio.Task[None] | None = None
+    _due: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def attach(self, audit: Audit) -> None:
+        """Register now, and keep registered."""
+        self._task = audit.spawn(self._keep(), f"registration {self.number.credentials.username}")
+
+    async def detach(self) -> None:
+        """Stop registering, and remove the binding."""
+        if self._task is not None:
+            self._task.cancel()
+            self._task = None
+        if self.attempts and self.attempts[-1].code == 200:
+            await self._register(0)
+
+    @property
+    def registered(self) -> bool:
+        """Whether the latest registration has not expired."""
+        latest = self.attempts[-1] if self.attempts else None
+        return latest is not None and latest.code == 200 and latest.at + latest.expires > time.time()
+
+    def plain(self) -> dict[str, Any]:
+        """As the API returns it, without the password."""
+        latest = self.attempts[-1] if self.attempts else None
+        return {
+            "id": self.id,
+            "username": self.number.credentials.username,
+            "termination_uri": f"{self.number.hop.address}:{self.number.hop.port}",
+            "transport": self.number.hop.transport,
+            "region": self.number.region,
+            "registered": self.registered,
+            "code": latest.code if latest else None,
+            "reason": latest.reason if latest else None,
+            "expires": latest.expires if latest else None,
+            "registrations": [attempt.plain() for attempt in self.attempts],
+        }
+
+    async def _keep(self) -> None:
+        while True:
+            response = await self._register(self.number.expires)
+            granted = _granted(response, self.number.expires)
+            self.attempts.append(Attempt(response.status, response.reason, time.time(), granted))
+            del self.attempts[:-_MOST_KEPT]
+            self._due.clear()
+            # By its own setting, not by what was granted: who grants less than was asked leaves a gap.
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._due.wait(), self.number.expires / 2)
+
+    def again(self) -> None:
+        """Register now, without waiting for the next refresh."""
+        self._due.set()
+
+    async def _register(self, expires: int) -> Response:
+        hop, user = self.number.hop, self.number.credentials.username
+        listen = self.ua.local(hop.transport)
+        registrar = Uri("sip", None, hop.address, hop.port)
+        if hop.transport != "udp":
+            registrar = registrar.with_param("transport", hop.transport)
+        of_record = NameAddr(Uri("sip", user, hop.address))
+        # A Contact of its own, so that giving this registration up leaves another of the same user alone.
+        contact = NameAddr(self.ua.contact(listen, user).uri.with_param("line", self.id))
+        response = await self.ua.request(
+            "REGISTER",
+            registrar,
+            from_=of_record,
+            to=of_record,
+            hop=hop,
+            headers=[("Contact", str(contact)), ("Expires", str(expires))],
+            credentials=self.number.credentials,
+            call_id=self._call_id,
+            cseq=self._cseq,
+        )
+        self._cseq += 2  # a challenge took one more
+        return response
+
+
+def _granted(response: Response, asked: int) -> int:
+    """What the registrar granted: the expires parameter of the Contact, the Expires header, or what was asked."""
+    if not response.is_success:
+        return 0
+    for contact in response.contacts:
+        granted = decimal(contact.params.get("expires") or "", most=_MOST_EXPIRES)
+        if granted is not None:
+            return granted
+    return asked if response.expires is None else response.expires
+
 
 SHORTEST, LONGEST = 1, 3600  #: seconds; Synthflow's own least is 60, which scaled-down timings go below
 REGIONS: Final = ("default", "other")  #: the second signals from an address that no allowlist has

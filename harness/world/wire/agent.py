@@ -4,32 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from harness.sip.digest import Credentials, DigestClient
 from harness.sip.grammar import Params, SipSyntaxError
 from harness.sip.message import HeaderPairs, Request, Response
 from harness.sip.uri import NameAddr, Uri
-from harness.world.wire.background import Background
-from harness.world.wire.call import Call
-from harness.world.wire.calls import Calls
-from harness.world.wire.checks import Refusal, refusal_of
-from harness.world.wire.content import content_header
-from harness.world.wire.dialog import Dialog, dialog_id_of
+from harness.world.wire.call import Call, InDialogRequest
+from harness.world.wire.dialog import Dialog, DialogId, content_header, dialog_id_of
 from harness.world.wire.incoming import IncomingCall
-from harness.world.wire.indialog import InDialogRequest
 from harness.world.wire.layer import TransportLayer
 from harness.world.wire.outgoing import OutgoingCall
-from harness.world.wire.request import IncomingRequest, outside_dialog
 from harness.world.wire.session import SessionPolicy, offered, too_small
 from harness.world.wire.stream import StreamFlow
-from harness.world.wire.timers import Timers
-from harness.world.wire.transact import transact
-from harness.world.wire.transaction import ClientTransaction, ServerTransaction
-from harness.world.wire.transactions import TransactionLayer, new_token
+from harness.world.wire.transactions import (
+    ClientTransaction,
+    ServerTransaction,
+    Timers,
+    TransactionLayer,
+    new_token,
+    transact,
+)
 from harness.world.wire.transport import (
+    Address,
     Filter,
     Flow,
     Hop,
@@ -40,8 +39,211 @@ from harness.world.wire.transport import (
     hop_of,
 )
 
+
+class IncomingRequest:
+    """A request outside of any dialog, to be answered once."""
+
+    def __init__(self, transaction: ServerTransaction) -> None:
+        self.request: Request = transaction.request
+        self.flow: Flow = transaction.flow
+        self._transaction = transaction
+        self._tag = new_token()
+
+    @property
+    def source(self) -> Address:
+        """Where it came from, as the socket saw it."""
+        return self.flow.remote
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether a final response was given."""
+        return self._transaction.is_answered
+
+    def respond(
+        self,
+        status: int,
+        reason: str | None = None,
+        headers: HeaderPairs = (),
+        body: bytes | str = b"",
+        content_type: str | None = None,
+    ) -> None:
+        """Answer it."""
+        lines = [*headers, *content_header(body, content_type)]
+        response = Response.to_request(self.request, status, reason, tag=self._tag, headers=lines, body=body)
+        self._transaction.respond(response)
+
+
+def outside_dialog(
+    method: str,
+    uri: Uri | str,
+    from_: NameAddr | str,
+    to: NameAddr | str | None,
+    headers: HeaderPairs,
+    body: bytes | str,
+    *,
+    call_id: str | None = None,
+    cseq: int = 1,
+    software: str | None,
+) -> Request:
+    """A request of ours (RFC 3261 section 8.1.1), without Via; ``software`` is its User-Agent."""
+    source = from_ if isinstance(from_, NameAddr) else NameAddr.parse(from_)
+    lines = [
+        ("Max-Forwards", "70"),
+        ("From", str(source if source.tag else source.with_tag(new_token()))),
+        ("To", str(to) if to is not None else f"<{uri}>"),
+        ("Call-ID", call_id or new_token()),
+        ("CSeq", f"{cseq} {method}"),
+        *headers,
+    ]
+    if software:
+        lines.append(("User-Agent", software))
+    return Request.build(method, uri, lines, body)
+
+
+_BODIES = ("application/sdp", "multipart/mixed", "multipart/alternative")
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A final response, and what it has to say."""
+
+    status: int
+    reason: str | None = None
+    headers: Sequence[tuple[str, str]] = ()
+
+
+def refusal_of(
+    request: Request,
+    known: Collection[str],
+    allowed: Sequence[str],
+    supported: Sequence[str],
+    *,
+    merged: bool,
+) -> Refusal | None:
+    """The first reason to refuse a well-formed request; None when it may go to its handler."""
+    if request.method == "SUBSCRIBE" and request.method not in known:
+        return Refusal(489, headers=[("Allow-Events", "refer")])  # RFC 6665 section 8.2.2
+    if request.method not in known:
+        return Refusal(405, headers=[("Allow", ", ".join(allowed))])
+    if merged:
+        return Refusal(482)  # section 8.2.2.2
+    if request.max_forwards == 0 and request.method != "OPTIONS":
+        # A user agent need not look at it (8.1.1.6), but the nodes here stand for hops; OPTIONS at zero asks
+        # just for whoever gets it (section 11).
+        return Refusal(483)
+    try:
+        unknown = sorted(request.tokens("Require") - {tag.lower() for tag in supported})
+    except SipSyntaxError:
+        return Refusal(400)
+    if unknown and request.method not in ("CANCEL", "ACK"):
+        return Refusal(420, headers=[("Unsupported", ", ".join(unknown))])
+    return _refused_content(request) if request.method in ("INVITE", "UPDATE", "PRACK") else None
+
+
+def _refused_content(request: Request) -> Refusal | None:
+    """Section 8.2.3; only where a session description is what a body is for."""
+    encoding = (request.get("Content-Encoding") or "identity").strip().lower()
+    if encoding != "identity":
+        return Refusal(415, headers=[("Accept-Encoding", "identity")])
+    optional = "handling=optional" in (request.get("Content-Disposition") or "").replace(" ", "").lower()
+    if request.body and request.content_type not in ("", *_BODIES) and not optional:
+        return Refusal(415, headers=[("Accept", "application/sdp")])
+    accept = request.tokens("Accept")
+    if accept and not accept & {"application/sdp", "application/*", "*/*"}:
+        return Refusal(406)
+    return None
+
+
+class Calls:
+    """Calls with their dialogs: an INVITE that forks has several (RFC 3261 section 12)."""
+
+    def __init__(self) -> None:
+        self._dialogs_of: dict[Call, set[DialogId]] = {}
+        self._by_dialog: dict[DialogId, Call] = {}
+
+    def __len__(self) -> int:
+        return len(self._dialogs_of)
+
+    def up(self) -> tuple[Call, ...]:
+        """Calls that are not over, and those whose dialog still serves a subscription or a BYE under way."""
+        return tuple(self._dialogs_of)
+
+    def of_dialog(self, dialog: DialogId | None) -> Call | None:
+        """The call that a dialog belongs to."""
+        return self._by_dialog.get(dialog) if dialog is not None else None
+
+    def add(self, call: Call) -> None:
+        """Register a call; it may have no dialog yet."""
+        self._dialogs_of.setdefault(call, set())
+
+    def add_dialog(self, dialog: Dialog, call: Call) -> None:
+        """Requests of that dialog belong to that call."""
+        self._by_dialog[dialog.id] = call
+        self._dialogs_of.setdefault(call, set()).add(dialog.id)
+
+    def forget_dialog(self, dialog: Dialog) -> None:
+        """Forget a dialog of a forked INVITE."""
+        call = self._by_dialog.pop(dialog.id, None)
+        if call is not None and call in self._dialogs_of:
+            self._dialogs_of[call].discard(dialog.id)
+
+    def forget(self, call: Call) -> None:
+        """Forget a call and all its dialogs."""
+        for dialog in self._dialogs_of.pop(call, ()):
+            self._by_dialog.pop(dialog, None)
+
+
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
+
+
+class Background:
+    """The background tasks of the node called ``name``."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    def spawn(self, work: Coroutine[Any, Any, T], what: str) -> asyncio.Task[T]:
+        """Run something until the node stops."""
+        task = asyncio.get_running_loop().create_task(work, name=f"{self._name}: {what}")
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            _log.error("%s failed", task.get_name(), exc_info=task.exception())
+
+    async def stop(self) -> None:
+        """Cancel all tasks."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def guard(self, callback: Callable[[T], None], value: T) -> None:
+        """Call a handler."""
+        try:
+            callback(value)
+        except Exception:
+            _log.exception("%s: a handler failed", self._name)
+
+    def serve(self, work: Awaitable[None], request: IncomingRequest | InDialogRequest | IncomingCall) -> None:
+        """Run a handler; if it raises before it answered, the answer is 500."""
+
+        async def run() -> None:
+            try:
+                await work
+            except Exception:
+                _log.exception("%s: the handler of %s failed", self._name, request.request.method)
+                if isinstance(request, IncomingCall):
+                    request.reject(500)
+                elif not request.is_answered:
+                    request.respond(500)
+
+        self.spawn(run(), f"handler of {request.request.method}")
+
 
 _MOST_CALLS = 2000  # of one node; who calls beyond is refused
 _IN_DIALOG = ("ACK", "BYE", "CANCEL", "INVITE", "NOTIFY", "OPTIONS", "PRACK", "UPDATE")

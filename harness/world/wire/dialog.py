@@ -1,15 +1,118 @@
-"""Dialog state of both roles (RFC 3261 section 12): identifiers, sequence numbers, route set, remote target."""
+"""A dialog (RFC 3261 section 12), the responses repeated until they are acknowledged, and how its call ended."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
-from typing import Literal
+from enum import Enum
+from typing import Any, Generic, Literal, TypeVar
 
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.headers import Header
-from harness.sip.message import HeaderPairs, Request, Response
+from harness.sip.message import HeaderPairs, Message, Request, Response
 from harness.sip.uri import NameAddr, Uri
+from harness.world.wire.transactions import Timers
 from harness.world.wire.transport import Flow
+
+T = TypeVar("T")
+
+
+class Waitable(Generic[T]):
+    """Set once, to a value or an error. Unlike a future, it does not complain of an error that nobody awaits."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+        self._error: Callable[[], BaseException] | None = None
+        self.value: T | None = None
+
+    @property
+    def is_set(self) -> bool:
+        """Whether the value or the error is there."""
+        return self._event.is_set()
+
+    def set(self, value: T) -> None:
+        """Give the value; the first one counts."""
+        if not self._event.is_set():
+            self.value = value
+            self._event.set()
+
+    def fail(self, error: Callable[[], BaseException]) -> None:
+        """Set what makes the error to raise. A kept error would keep the frames it was raised through, and these the error."""
+        if not self._event.is_set():
+            self._error = error
+            self._event.set()
+
+    def __await__(self) -> Generator[Any, None, T]:
+        return self.wait().__await__()
+
+    async def wait(self, within: float | None = None) -> T:
+        """The value. Raises TimeoutError after ``within`` seconds, or the error."""
+        async with asyncio.timeout(within):
+            await self._event.wait()
+        if self._error is not None:
+            raise self._error()
+        assert self.value is not None
+        return self.value
+
+
+_SDP = "application/sdp"
+
+
+def content_header(body: bytes | str | None, kind: str | None = _SDP) -> list[tuple[str, str]]:
+    """The Content-Type line that a message with this body has (RFC 3261 section 20.15); none without a body."""
+    return [("Content-Type", kind)] if body and kind else []
+
+
+def sdp_of(message: Request | Response) -> bytes | None:
+    """The session description a message carries, within multipart bodies too (RFC 5621); None without."""
+    return message.part(_SDP)
+
+
+class How(Enum):
+    """What ended a call."""
+
+    BYE = "bye"
+    CANCELLED = "cancelled"
+    REJECTED = "rejected"
+    """A final response of 300 or above."""
+    NO_ANSWER = "no answer"
+    """No final response to the INVITE in 64*T1 (a local 408)."""
+    UNREACHABLE = "unreachable"
+    """The transport failed (a local 503)."""
+    NO_ACK = "no ack"
+    """Our 2xx was never acknowledged."""
+    EXPIRED = "session expired"
+    """Nobody refreshed the session (RFC 4028)."""
+    LOST = "lost"
+    """The peer no longer knows the dialog, or does not answer in it (a 481, a 408)."""
+    STOPPED = "stopped"
+    """The node was stopped."""
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a call ended, who ended it, and with what message."""
+
+    how: How
+    by: Literal["local", "remote"]
+    status: int = 0
+    """Status of the final response to the INVITE; 0 when the call had been answered."""
+    reason: str = ""
+    message: Message | None = None
+    """The BYE, CANCEL or response behind it."""
+
+
+class CallFailedError(Exception):
+    """An INVITE that got no 2xx. ``response`` is None when the status is a local one (408, 503)."""
+
+    def __init__(self, end: End) -> None:
+        super().__init__(f"{end.status} {end.reason} ({end.how.value})")
+        self.end = end
+        self.status = end.status
+        self.reason = end.reason
+        self.response = end.message if isinstance(end.message, Response) else None
+
 
 DialogId = tuple[str, str, str]
 """Call-ID, local tag, remote tag."""
@@ -177,3 +280,72 @@ def dialog_id_of(request: Request) -> DialogId | None:
     """The dialog an incoming request asks for, seen from our side; None when it is outside of any."""
     tag = request.to.tag
     return None if tag is None else (request.call_id, tag, request.from_.tag or "")
+
+
+class Repeater:
+    """Calls ``send`` now, then after T1, 2*T1 … until `stop`; after 64*T1 calls ``on_timeout`` instead.
+
+    RFC 3261 section 13.3.1.4 caps the interval at T2 and repeats over every transport, since a 2xx is end to end;
+    RFC 3262 section 3 has no cap.
+    """
+
+    def __init__(
+        self, timers: Timers, send: Callable[[], None], on_timeout: Callable[[], None], *, capped: bool
+    ) -> None:
+        self._send = send
+        self._on_timeout = on_timeout
+        self._interval = timers.t1
+        self._most = timers.t2 if capped else timers.transaction
+        self._loop = asyncio.get_running_loop()
+        self._deadline = self._loop.call_later(timers.transaction, self._give_up)
+        self._next = self._loop.call_later(self._interval, self._again)
+        send()
+
+    def _again(self) -> None:
+        self._interval = min(self._interval * 2, self._most)
+        self._next = self._loop.call_later(self._interval, self._again)
+        self._send()
+
+    def _give_up(self) -> None:
+        self.stop()
+        self._on_timeout()
+
+    def stop(self) -> None:
+        """Stop: it was acknowledged, or need not be any longer."""
+        self._deadline.cancel()
+        self._next.cancel()
+
+
+class Acks:
+    """Our ACKs, sent again whenever their 2xx comes again, and the 2xx of ours that wait for the peer's ACK."""
+
+    def __init__(self) -> None:
+        self._sent: dict[int, tuple[Request, Flow]] = {}
+        self._awaited: dict[int, Repeater] = {}
+
+    def sent(self, ack: Request, flow: Flow) -> None:
+        """Keep an ACK that we have sent."""
+        self._sent[ack.cseq.number] = ack, flow
+
+    def again(self, response: Response) -> None:
+        """Send the ACK of a 2xx again, which came again since the ACK was lost."""
+        sent = self._sent.get(response.cseq.number)
+        if sent is not None:
+            ack, flow = sent
+            flow.send(ack.raw)
+
+    def expect(self, cseq: int, repeater: Repeater) -> None:
+        """A 2xx of ours is being repeated until its ACK comes."""
+        self._awaited[cseq] = repeater
+
+    def take(self, cseq: int) -> bool:
+        """Stop repeating the 2xx of that CSeq; returns whether its ACK was expected."""
+        repeater = self._awaited.pop(cseq, None)
+        if repeater is not None:
+            repeater.stop()
+        return repeater is not None
+
+    def stop(self) -> None:
+        """Expect no ACK any longer."""
+        for cseq in list(self._awaited):
+            self.take(cseq)

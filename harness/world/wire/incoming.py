@@ -6,16 +6,10 @@ import asyncio
 import random
 
 from harness.sip.message import HeaderPairs, Request, Response
-from harness.world.wire.call import Call, CallNode
-from harness.world.wire.content import content_header, sdp_of
-from harness.world.wire.dialog import Dialog
-from harness.world.wire.ends import End, How
-from harness.world.wire.indialog import InDialogRequest
-from harness.world.wire.repeat import Repeater
-from harness.world.wire.transaction import ServerTransaction
-from harness.world.wire.transactions import new_token
+from harness.world.wire.call import Call, CallNode, InDialogRequest
+from harness.world.wire.dialog import Dialog, End, How, Repeater, Waitable, content_header, sdp_of
+from harness.world.wire.transactions import ServerTransaction, new_token
 from harness.world.wire.transport import Address, Flow
-from harness.world.wire.waiting import Waitable
 
 
 class IncomingCall(Call):

@@ -14,7 +14,6 @@ from harness.sip.headers import Via
 from harness.sip.message import Message, Request, Response
 from harness.sip.validation import problem_of_response, salvage
 from harness.world.wire.stream import Connector, StreamFlow, StreamListener
-from harness.world.wire.traced_filter import TracedFilter
 from harness.world.wire.transport import (
     Address,
     Filter,
@@ -23,6 +22,7 @@ from harness.world.wire.transport import (
     Listen,
     TlsIdentity,
     Trace,
+    TracedFilter,
     TransportName,
 )
 from harness.world.wire.udp import UdpFlow, UdpSocket

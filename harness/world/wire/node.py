@@ -9,8 +9,7 @@ from typing import Any, Protocol, TypeVar
 from harness.sip.uri import NameAddr
 from harness.world.wire.dialog import Dialog
 from harness.world.wire.session import SessionPolicy
-from harness.world.wire.timers import Timers
-from harness.world.wire.transactions import TransactionLayer
+from harness.world.wire.transactions import Timers, TransactionLayer
 from harness.world.wire.transport import Flow, Listen
 
 T = TypeVar("T")

@@ -11,14 +11,10 @@ from harness.sip.digest import DigestClient
 from harness.sip.grammar import SipSyntaxError, decimal
 from harness.sip.message import HeaderPairs, Request, Response, as_headers
 from harness.world.wire.call import Call, CallNode
-from harness.world.wire.content import content_header, sdp_of
-from harness.world.wire.dialog import Dialog
-from harness.world.wire.ends import CallFailedError, End, How
+from harness.world.wire.dialog import CallFailedError, Dialog, End, How, Waitable, content_header, sdp_of
 from harness.world.wire.session import min_se_of, offered
-from harness.world.wire.transact import transact
-from harness.world.wire.transaction import ClientTransaction, Failure
+from harness.world.wire.transactions import ClientTransaction, Failure, transact
 from harness.world.wire.transport import Flow
-from harness.world.wire.waiting import Waitable
 
 _log = logging.getLogger(__name__)
 _MOST_TRIES = 4  # a challenge of each hop, a stale nonce, a 422

@@ -11,8 +11,8 @@ from typing import Protocol
 from harness.sip.grammar import Params
 from harness.sip.message import HeaderPairs, Request, Response
 from harness.sip.reasons import REASONS
+from harness.world.wire.dialog import Waitable
 from harness.world.wire.node import Node
-from harness.world.wire.waiting import Waitable
 
 _FRAGMENT = re.compile(rb"SIP/2\.0 (\d{3})(?: ([^\r\n]*))?", re.IGNORECASE)
 LIFETIME = 300.0

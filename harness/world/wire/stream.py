@@ -16,7 +16,6 @@ from typing import Any, Protocol, cast
 
 from harness.errors import is_of_the_machine
 from harness.sip.framing import PING, PONG, FramingError, StreamFramer
-from harness.world.wire.traced_filter import TracedFilter
 from harness.world.wire.transport import (
     REJECT,
     Address,
@@ -25,6 +24,7 @@ from harness.world.wire.transport import (
     Listen,
     ListenError,
     Passage,
+    TracedFilter,
     TransportName,
 )
 

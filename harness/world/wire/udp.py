@@ -9,8 +9,7 @@ import socket
 import struct
 from collections.abc import Callable
 
-from harness.world.wire.traced_filter import TracedFilter
-from harness.world.wire.transport import Address, Flow, Listen, ListenError, Passage
+from harness.world.wire.transport import Address, Flow, Listen, ListenError, Passage, TracedFilter
 
 _IP_RECVERR = 11  # Linux; the socket module does not name it
 _MOST_DATAGRAM = 65_535

@@ -15,8 +15,7 @@ from harness.sip.offer_answer import offer
 from harness.world.wire.agent import UserAgent
 from harness.world.wire.incoming import IncomingCall
 from harness.world.wire.outgoing import OutgoingCall
-from harness.world.wire.timers import Timers
-from harness.world.wire.transaction import State
+from harness.world.wire.transactions import State, Timers
 from harness.world.wire.transport import Hop, Listen, TlsIdentity, Traced, TransportName
 from tests import certificates
 from tests.loopback import fresh_address

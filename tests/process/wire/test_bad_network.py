@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from harness.world.wire.ends import CallFailedError, How
+from harness.world.wire.dialog import CallFailedError, How
 from harness.world.wire.incoming import IncomingCall
-from harness.world.wire.timers import Timers
+from harness.world.wire.transactions import Timers
 from harness.world.wire.transport import REJECT, Delayed, Passage, Passed, TransportName
 
 

@@ -9,9 +9,9 @@ import pytest
 
 from harness.sip.message import Message, Request, Response
 from harness.sip.uri import NameAddr
-from harness.world.wire.ends import CallFailedError, How
+from harness.world.wire.call import InDialogRequest, ReferRequest
+from harness.world.wire.dialog import CallFailedError, How
 from harness.world.wire.incoming import IncomingCall
-from harness.world.wire.indialog import InDialogRequest, ReferRequest
 from harness.world.wire.referral import Notifier
 from harness.world.wire.transport import TRANSPORTS, TransportName
 from tests.process.wire.conftest import provisional

@@ -12,10 +12,9 @@ from typing import Any, cast
 import pytest
 
 from harness.world.wire.agent import UserAgent
-from harness.world.wire.call import Call
-from harness.world.wire.ends import CallFailedError
+from harness.world.wire.call import Call, InDialogRequest, ReferRequest
+from harness.world.wire.dialog import CallFailedError
 from harness.world.wire.incoming import IncomingCall
-from harness.world.wire.indialog import InDialogRequest, ReferRequest
 from tests.garbage import no_collections
 from tests.process.wire.conftest import provisional
 

@@ -18,11 +18,10 @@ from harness.sip.message import Message
 from harness.sip.offer_answer import answer, offer
 from harness.sip.sdp import PCMU, TELEPHONE_EVENT, Description
 from harness.sip.uri import NameAddr
-from harness.world.wire.agent import UserAgent
-from harness.world.wire.ends import How
+from harness.world.wire.agent import IncomingRequest, UserAgent
+from harness.world.wire.call import InDialogRequest, ReferRequest
+from harness.world.wire.dialog import How
 from harness.world.wire.incoming import IncomingCall
-from harness.world.wire.indialog import InDialogRequest, ReferRequest
-from harness.world.wire.request import IncomingRequest
 from harness.world.wire.session import SessionPolicy
 from harness.world.wire.transport import TRANSPORTS, Flow, TransportName
 from tests.loopback import fresh_address

@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from harness.world.wire.agent import UserAgent
+from harness.world.wire.agent import IncomingRequest, UserAgent
 from harness.world.wire.incoming import IncomingCall
-from harness.world.wire.request import IncomingRequest
 from tests.process.wire.datagrams import Datagrams
 from tests.unit.sip.torture import MESSAGES
 

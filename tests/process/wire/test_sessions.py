@@ -9,9 +9,9 @@ import pytest
 
 from harness.sip.digest import Credentials, DigestClient, DigestServer
 from harness.sip.message import Message
-from harness.world.wire.ends import CallFailedError, How
+from harness.world.wire.agent import IncomingRequest
+from harness.world.wire.dialog import CallFailedError, How
 from harness.world.wire.incoming import IncomingCall
-from harness.world.wire.request import IncomingRequest
 from harness.world.wire.session import SessionPolicy
 from tests.process.wire.conftest import provisional
 

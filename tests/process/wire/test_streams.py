@@ -9,10 +9,9 @@ from typing import Any
 import pytest
 
 from harness.sip.message import Message, Response
-from harness.world.wire.agent import UserAgent
-from harness.world.wire.ends import CallFailedError, How
+from harness.world.wire.agent import IncomingRequest, UserAgent
+from harness.world.wire.dialog import CallFailedError, How
 from harness.world.wire.incoming import IncomingCall
-from harness.world.wire.request import IncomingRequest
 from harness.world.wire.transport import Hop, Listen, ListenError, Passage, TransportName
 from tests.process.wire.conftest import provisional
 

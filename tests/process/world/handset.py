@@ -18,9 +18,9 @@ from harness.world.media import sound
 from harness.world.media.digits import event_packets
 from harness.world.media.leg import LegMedia
 from harness.world.media.rtp import Packet
-from harness.world.media.ticker import TICK
+from harness.world.media.sound import TICK
 from harness.world.wire.agent import UserAgent
-from harness.world.wire.content import sdp_of
+from harness.world.wire.dialog import sdp_of
 from harness.world.wire.incoming import IncomingCall
 from harness.world.wire.outgoing import OutgoingCall
 from harness.world.wire.transport import Hop, Listen

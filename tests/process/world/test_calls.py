@@ -10,11 +10,11 @@ from harness.audio.dtmf import dtmf
 from harness.deployment import Deployment
 from harness.sip.sdp import G722, PCMA, PCMU, Codec, Description
 from harness.world.media.digits import ReceivedDigit, info_of_digit
-from harness.world.media.player import DigitListener
+from harness.world.media.sound import DigitListener
 from harness.world.wire.agent import UserAgent
-from harness.world.wire.ends import CallFailedError
+from harness.world.wire.call import InDialogRequest
+from harness.world.wire.dialog import CallFailedError
 from harness.world.wire.incoming import IncomingCall
-from harness.world.wire.indialog import InDialogRequest
 from harness.world.wire.outgoing import OutgoingCall
 from harness.world.wire.transport import Listen
 from tests.process.world.conftest import PATIENCE, RunningWorld

@@ -16,7 +16,7 @@ from harness.phone.leg import Leg
 from harness.phone.phone import Phone
 from harness.sip.offer_answer import offer
 from harness.world.wire.agent import UserAgent
-from harness.world.wire.ends import CallFailedError
+from harness.world.wire.dialog import CallFailedError
 from harness.world.wire.transport import Listen
 from harness.world.world import World
 from tests.process.world.conftest import PATIENCE, RunningWorld, Stage, hears

@@ -11,9 +11,8 @@ from typing import Any, cast
 import pytest
 
 from harness.world.audit import Audit
-from harness.world.b2bua import BackToBack
-from harness.world.legs import LegRefusedError, LegTarget, WireLeg
-from harness.world.media.ticker import Ticker
+from harness.world.b2bua import BackToBack, LegRefusedError, LegTarget, WireLeg
+from harness.world.media.sound import Ticker
 from harness.world.platform.groups import ring_group
 from harness.world.settings import GroupSettings
 from tests.garbage import no_collections

@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from harness.audio.marks import reply_to
 from harness.sip.offer_answer import NoAgreementError
 from harness.sip.sdp import G722, PCMA, PCMU, Description, SdpError
-from harness.world.media import digits, impairments, sound
+from harness.world.media import digits, sound
 from harness.world.media.leg import LegMedia, couple, encrypted, is_event
 from harness.world.media.rtp import Packet, RtpPort, with_payload_type
-from harness.world.media.ticker import Ticker
+from harness.world.media.sound import Ticker
+from harness.world.platform import impairments
 from tests.unit.world.media_peer import ADDRESS, Peer, packet
 
 

@@ -21,10 +21,9 @@ from harness.support.resources import EXAMPLES
 from harness.world import addresses
 from harness.world.addresses import StartError, take_block
 from harness.world.faults import Fault, Faults
-from harness.world.firewall import Firewall
-from harness.world.identity import Caller
+from harness.world.identity import Caller, e164, number_of
 from harness.world.media.digits import ReceivedDigit
-from harness.world.numbering import e164, number_of
+from harness.world.network import Firewall
 from harness.world.pki import Authority
 from harness.world.platform.routes import GroupRoute, LineRoute, Routes
 from harness.world.settings import CurrentSettings, Settings

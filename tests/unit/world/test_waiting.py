@@ -7,7 +7,7 @@ import weakref
 
 import pytest
 
-from harness.world.wire.waiting import Waitable
+from harness.world.wire.dialog import Waitable
 from tests.garbage import no_collections
 
 

@@ -1,4 +1,4 @@
-"""Noise around a tenant, as its settings say: strangers who try the phones or call the numbers, and a process that stands still."""
+"""The network of a tenant: a firewall, late messages, strangers who try phones and numbers, and a process that stands still."""
 
 from __future__ import annotations
 
@@ -15,16 +15,50 @@ from harness.sip.digest import Credentials
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.uri import NameAddr, Uri
 from harness.world.audit import Audit
+from harness.world.faults import Fault, Faults
 from harness.world.media import sound
 from harness.world.media.leg import LegMedia
-from harness.world.media.local import Address
-from harness.world.media.player import Player
-from harness.world.media.ticker import Ticker
-from harness.world.settings import NoiseSettings
+from harness.world.media.rtp import Address
+from harness.world.media.sound import Player, Ticker
+from harness.world.settings import CurrentSettings, NoiseSettings
 from harness.world.wire.agent import UserAgent
-from harness.world.wire.content import sdp_of
-from harness.world.wire.ends import CallFailedError
-from harness.world.wire.transport import Hop
+from harness.world.wire.dialog import CallFailedError, sdp_of
+from harness.world.wire.transport import REJECT, Delayed, Hop, Passage, Passed
+
+_DROPS = {"udp": Fault.FIREWALL_UDP, "tcp": Fault.FIREWALL_TCP, "tls": Fault.FIREWALL_TLS}
+_REJECTS = {
+    "udp": Fault.FIREWALL_UDP_REJECTS,
+    "tcp": Fault.FIREWALL_TCP_REJECTS,
+    "tls": Fault.FIREWALL_TLS_REJECTS,
+}
+
+
+class Firewall:
+    """Filters what goes to and from the trunks' addresses and Synthflow's."""
+
+    def __init__(self, faults: Faults, settings: CurrentSettings) -> None:
+        self._faults = faults
+        self._settings = settings
+
+    @property
+    def blocked(self) -> frozenset[str]:
+        """The transports that it blocks."""
+        return frozenset(t for t in _DROPS if self._faults.on(_DROPS[t]) or self._faults.on(_REJECTS[t]))
+
+    def judge(self, passage: Passage) -> Passed:
+        """See `Filter`."""
+        if self._faults:
+            if self._faults.on(_DROPS[passage.transport]):
+                return None
+            if self._faults.on(_REJECTS[passage.transport]):
+                return REJECT
+        return self.delay(passage)
+
+    def delay(self, passage: Passage) -> Passed:
+        """See `Filter`: of the ways that have no firewall."""
+        seconds = self._settings.now.noise.sip_delay_s
+        return Delayed(seconds, passage.data) if seconds and passage.data else passage.data
+
 
 #: A stranger's number and account at the carrier.
 STRANGER: Final = Credentials("+13035550177", secrets.token_urlsafe(12))

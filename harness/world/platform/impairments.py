@@ -1,4 +1,4 @@
-"""Impairments of RTP, packet by packet: what a bad network or a wrong setting does to it on its way."""
+"""Impairments of RTP, packet by packet, and the faults of the media between caller and AI that cause them."""
 
 from __future__ import annotations
 
@@ -7,11 +7,15 @@ import random
 import time
 from collections import deque
 from collections.abc import Callable
+from typing import Final
 
 from harness.audio.confirm import PERIOD
 from harness.deployment.limits import LEG_MARKS
+from harness.sip.sdp import G722, G729, PCMA, PCMU, TELEPHONE_EVENT
+from harness.world.b2bua import LegSdp, WireLeg
+from harness.world.faults import Fault
 from harness.world.media import sound
-from harness.world.media.relay import Impairment, Send
+from harness.world.media.leg import Impairment, LegMedia, Send, audio_of, encrypted, is_g711
 from harness.world.media.rtp import Packet
 from harness.world.media.sound import FRAME, Frames
 
@@ -148,3 +152,69 @@ def _with_payload(data: bytes, make: Callable[[Packet], bytes]) -> bytes:
         return data
     payload = make(packet)
     return bytes(Packet(packet.payload_type, packet.sequence, packet.timestamp, packet.ssrc, payload, packet.marker))
+
+
+_NO_G711: Final = (G722, G729, TELEPHONE_EVENT)
+
+IsOn = Callable[[Fault], bool]
+MakeOffer = Callable[[LegSdp, WireLeg], bytes]
+
+
+def faulty_offer(wrong: IsOn, plain: MakeOffer) -> MakeOffer | None:
+    """Makes the offer to the AI instead of ``plain``; None unless a fault of the offer is on."""
+
+    def without_g711(media: LegSdp, toward: WireLeg) -> bytes:
+        assert isinstance(media, LegMedia)
+        return media.offer(_NO_G711)
+
+    def the_other_law(media: LegSdp, toward: WireLeg) -> bytes:
+        assert isinstance(media, LegMedia)
+        assert isinstance(toward.media, LegMedia)
+        offered = audio_of(toward.media.remote).voice if toward.media.remote else ()
+        first = toward.media.codec or next(iter(offered), PCMU)
+        return media.offer((PCMU if first.is_same(PCMA) else PCMA, TELEPHONE_EVENT))
+
+    def with_srtp(media: LegSdp, toward: WireLeg) -> bytes:
+        return encrypted(plain(media, toward))
+
+    def without_voice(media: LegSdp, toward: WireLeg) -> bytes:
+        assert isinstance(media, LegMedia)
+        return media.offer((TELEPHONE_EVENT,))
+
+    def without_events(media: LegSdp, toward: WireLeg) -> bytes:
+        assert isinstance(media, LegMedia)
+        if toward.media.remote is None:
+            return media.offer((PCMU, PCMA))
+        agreed = toward.media.codec if isinstance(toward.media, LegMedia) else None
+        return media.pass_on(
+            toward.media.remote, lambda codec: is_g711(codec) and (not agreed or codec.is_same(agreed))
+        )
+
+    offers = {
+        Fault.CODECS_STRIPPED: without_voice,
+        Fault.TELEPHONE_EVENT_STRIPPED: without_events,
+        Fault.NO_G711: without_g711,
+        Fault.G711_ONE_SIDE: the_other_law,
+        Fault.SRTP_MISMATCH: with_srtp,
+    }
+    return next((make for fault, make in offers.items() if wrong(fault)), None)
+
+
+def impairments_with_ai(wrong: IsOn) -> tuple[Impairment | None, Impairment | None]:
+    """The impairments of RTP to the AI, and to the caller."""
+    impairments_of: dict[Fault, Callable[[], tuple[Impairment | None, Impairment | None]]] = {
+        Fault.RTP_BLOCKED_TO_AI: lambda: (blocked, None),
+        Fault.RTP_BLOCKED_TO_CALLER: lambda: (None, blocked),
+        Fault.RTP_ONE_PACKET: lambda: (None, only(1)),
+        Fault.RTP_BLOCKED_BOTH: lambda: (blocked, blocked),
+        Fault.RTP_BLOCKED_LATER: lambda: (blocked_after(10.0), blocked_after(10.0)),
+        # The AI's RTP goes to a network that is not there; what the relay sends still arrives.
+        Fault.SDP_PRIVATE_ADDRESS: lambda: (None, blocked),
+        Fault.PAYLOAD_MISMATCH: lambda: (noise, noise),
+        Fault.AUDIO_CROSSED: lambda: (crossed(), crossed()),
+        Fault.AUDIO_REPLAYED: replayed,
+        Fault.AUDIO_ECHOED: echoed,
+        Fault.HEAVY_LOSS: lambda: (lossy(0.3, seed=2525), lossy(0.3, seed=1006)),
+        Fault.HIGH_DELAY: lambda: (delayed(0.7), delayed(0.7)),
+    }
+    return next((make() for fault, make in impairments_of.items() if wrong(fault)), (None, None))

@@ -1,16 +1,39 @@
-"""Gladly: https://docs.synthflow.ai/sip-with-gladly."""
+"""The simulated platforms: Talkdesk (https://docs.synthflow.ai/sip-with-talkdesk), Gladly
+(https://docs.synthflow.ai/sip-with-gladly), and any other SBC, by RFC 3261 alone.
+"""
 
 from __future__ import annotations
 
 from typing import ClassVar, Final
 
+from harness.world.b2bua import Headers, WireLeg
 from harness.world.faults import Fault
-from harness.world.legs import Headers
-from harness.world.numbering import unassigned_number
+from harness.world.identity import unassigned_number
 from harness.world.platform.base import Platform
 from harness.world.platform.routed import RoutedCall
 from harness.world.platform.routes import LineRoute
-from harness.world.wire.transport import TransportName
+from harness.world.wire.transport import TRANSPORTS, TransportName
+
+
+class GenericSbc(Platform):
+    """A B2BUA that adds nothing of its own."""
+
+    transports: ClassVar[tuple[TransportName, ...]] = TRANSPORTS
+
+
+class Talkdesk(Platform):
+    """Its legs have Call-IDs of their own; a header names the other leg's."""
+
+    transports: ClassVar[tuple[TransportName, ...]] = TRANSPORTS
+
+    def headers_to_ai(self, call: RoutedCall, route: LineRoute) -> Headers:
+        """See `Platform`."""
+        return [("X-Talkdesk-Other-Leg-Call-Id", call.legs[0].call.call_id)]
+
+    def headers_to_agent(self, call: RoutedCall, toward: WireLeg) -> Headers:
+        """See `Platform`."""
+        return [("X-Talkdesk-Other-Leg-Call-Id", toward.call.call_id)]
+
 
 CALLER_ID: Final = "X-Gladly-Caller-Id"
 SELECTOR: Final = "X-Gladly-Routing-Selector"
