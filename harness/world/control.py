@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable
 from functools import wraps
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
@@ -15,22 +15,14 @@ from harness.world import http_server
 from harness.world.settings import parse
 from harness.world.tenant import Tenant
 
+if TYPE_CHECKING:
+    from harness.world.world import World
+
 _Asked = Callable[["_Interface", dict[str, Any]], Awaitable[web.Response]]
 _Handler = Callable[["_Interface", web.Request], Awaitable[web.Response]]
 
 
-class Controlled(Protocol):
-    """The world, as its control API sees it."""
-
-    @property
-    def tenants(self) -> Sequence[Tenant]:
-        """All of them, in order."""
-
-    def state_of_all(self) -> dict[str, Any]:
-        """What is up, and what went wrong."""
-
-
-def control(world: Controlled, token: str) -> web.Application:
+def control(world: World, token: str) -> web.Application:
     """``GET /calls``, ``GET /faults``, ``POST`` and ``DELETE /faults`` with ``{"name", "line"?, "tenant"?}``; ``/settings``.
 
     ``DELETE /calls`` with ``{"tenant"?}`` hangs up what is up, and answers when it is over (504 where it does not end).
@@ -73,7 +65,7 @@ def _asked_in_json(needed: str) -> Callable[[_Asked], _Handler]:
 class _Interface:
     """The handlers of requests."""
 
-    def __init__(self, world: Controlled) -> None:
+    def __init__(self, world: World) -> None:
         self._world = world
 
     async def calls(self, request: web.Request) -> web.Response:

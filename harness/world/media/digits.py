@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from harness.audio import g711
+from harness.audio.dtmf import DtmfDetector
+from harness.world.media.leg import LegMedia
 from harness.world.media.rtp import Packet
 from harness.world.wire.call import InDialogRequest
 
@@ -93,3 +96,32 @@ def take_info(request: InDialogRequest) -> ReceivedDigit | None:
     else:
         request.respond(200)
     return digit
+
+
+class DigitListener:
+    """Listens for a leg's digits, as telephone-events or as tones, until it is stopped."""
+
+    def __init__(self, media: LegMedia, on_digit: Callable[[ReceivedDigit], None]) -> None:
+        self._media = media
+        self._on_digit = on_digit
+        self._events = EventReceiver()
+        self._tones = DtmfDetector()
+        media.port.on_packet = self._packet
+
+    def _packet(self, data: bytes) -> None:
+        packet = Packet.parse(data)
+        if packet is None:
+            return
+        if packet.payload_type == self._media.event_type:
+            digit = self._events.take(packet)
+            if digit is not None:
+                self._on_digit(digit)
+        elif packet.payload_type in (0, 8):
+            decode = g711.decode_ulaw if packet.payload_type == 0 else g711.decode_alaw
+            for tone in self._tones.feed(decode(packet.payload)):
+                self._on_digit(ReceivedDigit(tone.digit, round(tone.duration * 1000), "inband"))
+
+    def stop(self) -> None:
+        """Stop listening."""
+        if self._media.port.on_packet == self._packet:
+            self._media.port.on_packet = None

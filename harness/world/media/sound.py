@@ -14,10 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.audio import g711, marks
-from harness.audio.dtmf import DtmfDetector
 from harness.audio.prompts import prompt_samples
 from harness.audio.wav import to_int16
-from harness.world.media.digits import EventReceiver, ReceivedDigit
 from harness.world.media.leg import LegMedia, is_g711
 from harness.world.media.rtp import Packet
 
@@ -227,32 +225,3 @@ class Player:
     def stop(self) -> None:
         """Stop playing."""
         self._ticker.remove(self._tick)
-
-
-class DigitListener:
-    """Listens for a leg's digits, as telephone-events or as tones, until it is stopped."""
-
-    def __init__(self, media: LegMedia, on_digit: Callable[[ReceivedDigit], None]) -> None:
-        self._media = media
-        self._on_digit = on_digit
-        self._events = EventReceiver()
-        self._tones = DtmfDetector()
-        media.port.on_packet = self._packet
-
-    def _packet(self, data: bytes) -> None:
-        packet = Packet.parse(data)
-        if packet is None:
-            return
-        if packet.payload_type == self._media.event_type:
-            digit = self._events.take(packet)
-            if digit is not None:
-                self._on_digit(digit)
-        elif packet.payload_type in (0, 8):
-            decode = g711.decode_ulaw if packet.payload_type == 0 else g711.decode_alaw
-            for tone in self._tones.feed(decode(packet.payload)):
-                self._on_digit(ReceivedDigit(tone.digit, round(tone.duration * 1000), "inband"))
-
-    def stop(self) -> None:
-        """Stop listening."""
-        if self._media.port.on_packet == self._packet:
-            self._media.port.on_packet = None

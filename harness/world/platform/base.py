@@ -6,7 +6,7 @@ import time
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from harness.deployment import Deployment, PhoneEntry, Timings
 from harness.sip.identity import national
@@ -18,13 +18,15 @@ from harness.world.identity import Caller
 from harness.world.media.leg import LegMedia
 from harness.world.media.sound import Ticker
 from harness.world.platform.ivr import SOMEBODY
-from harness.world.platform.routed import RoutedCall
 from harness.world.platform.routes import LineRoute, Routes
 from harness.world.platform.trunk import Termination
 from harness.world.registrar import Registrar
 from harness.world.settings import CurrentSettings, ExternalSettings, GroupSettings
 from harness.world.wire.agent import UserAgent
 from harness.world.wire.transport import Hop, TransportName
+
+if TYPE_CHECKING:
+    from harness.world.platform.call import PlatformCall
 
 #: A report is of the last days, a world of some minutes.
 _LANDINGS_KEPT: Final = 500
@@ -77,7 +79,7 @@ class Platform:
         self.nobody = nobody  #: an address where nobody is
         self.routes = Routes(deployment, faults)
         self.registrar = Registrar(self.domain, agent_passwords)
-        self.calls: set[RoutedCall] = set()
+        self.calls: set[PlatformCall] = set()
         self.landings: deque[Landed] = deque(maxlen=_LANDINGS_KEPT)  #: for its own report, the newest last
         self.carrier: Hop | None = None
         self.announcements: UserAgent | None = None  #: answers with the platform's own voice …
@@ -120,7 +122,7 @@ class Platform:
             accept=(external.accept, external.accept_within_s) if external.accept else None,
         )
 
-    def announcement(self, user: str, call: RoutedCall) -> LegTarget:
+    def announcement(self, user: str, call: PlatformCall) -> LegTarget:
         """Where an announcement of the platform is reached."""
         assert self.announcements is not None
         assert self.to_announcements is not None
@@ -138,7 +140,7 @@ class Platform:
         """How a group rings."""
         return self.settings.now.group(group, self.deployment.groups[group])
 
-    def agents(self, group: str, call: RoutedCall, toward: WireLeg, headers: Headers) -> list[LegTarget]:
+    def agents(self, group: str, call: PlatformCall, toward: WireLeg, headers: Headers) -> list[LegTarget]:
         """Where a group's agents are reached: phones of those who are logged in, and numbers of the public network."""
         if self.faults.on(Fault.GROUP_ANSWERED_BY_OTHERS, call.line):
             return [self.announcement(SOMEBODY, call)]
@@ -171,11 +173,13 @@ class Platform:
             ]
         return found
 
-    def _note_landing(self, group: str, call: RoutedCall) -> None:
+    def _note_landing(self, group: str, call: PlatformCall) -> None:
         if not any(known.call == call.name and known.group == group for known in self.landings):
             self.landings.append(Landed(time.time(), call.name, call.line, group, call.agent_caller().number))
 
-    def _external_agent(self, number: str, external: ExternalSettings, call: RoutedCall, headers: Headers) -> LegTarget:
+    def _external_agent(
+        self, number: str, external: ExternalSettings, call: PlatformCall, headers: Headers
+    ) -> LegTarget:
         caller = call.agent_caller()
         if external.shows == "platform":
             caller = caller.showing(self.number_shown(call))
@@ -185,11 +189,11 @@ class Platform:
         """The group that a transfer to group ``name`` reaches; None for nobody."""
         return self.routes.group_behind(name, line)
 
-    def headers_to_ai(self, call: RoutedCall, route: LineRoute) -> Headers:
+    def headers_to_ai(self, call: PlatformCall, route: LineRoute) -> Headers:
         """The platform's own headers on the INVITE to the AI."""
         return []
 
-    def headers_to_agent(self, call: RoutedCall, toward: WireLeg) -> Headers:
+    def headers_to_agent(self, call: PlatformCall, toward: WireLeg) -> Headers:
         """The platform's own headers on the INVITE to an agent."""
         return []
 
@@ -210,7 +214,7 @@ class Platform:
         lines = {call.line for call in termination.in_use}
         return lines.pop() if len(lines) == 1 else None
 
-    def number_shown(self, call: RoutedCall) -> str:
+    def number_shown(self, call: PlatformCall) -> str:
         """The number that is shown where one of the platform's own is: that which was called, else the line's first."""
         numbers = self.deployment.numbers_of_line(call.line or next(iter(self.lines)))
         return call.called or next(iter(numbers.values()))

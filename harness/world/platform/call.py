@@ -8,7 +8,7 @@ from typing import Final
 
 from harness.sip.identity import national
 from harness.sip.uri import NameAddr, Uri
-from harness.world.b2bua import Headers, LegRefusedError, LegSdp, LegTarget, WireLeg, x_headers
+from harness.world.b2bua import BackToBack, Headers, LegRefusedError, LegSdp, LegTarget, WireLeg, x_headers
 from harness.world.faults import Fault
 from harness.world.identity import ANONYMOUS, Caller, number_of, unassigned_number
 from harness.world.media import sound
@@ -19,7 +19,6 @@ from harness.world.platform.base import Platform
 from harness.world.platform.groups import ring_group
 from harness.world.platform.impairments import faulty_offer, impairments_with_ai
 from harness.world.platform.ivr import CLOSED, VOICEMAIL, Menu
-from harness.world.platform.routed import RoutedCall
 from harness.world.platform.routes import GroupRoute, LineRoute
 from harness.world.platform.trunk import Termination
 from harness.world.wire.call import InDialogRequest, ReferRequest
@@ -34,8 +33,13 @@ _KEPT_SECONDS = 8.0  # a leg whose other side is gone, and was not told, ends by
 _PRIVATE_ADDRESS = "10.0.0.10"
 
 
-class PlatformCall(RoutedCall):
+class PlatformCall(BackToBack):
     """A call that came in: from the carrier, or (``termination``) over a trunk from the AI."""
+
+    line: str | None = None  #: None until it is known, and for calls of no line
+    #: The platform's number that was called, of a transfer the one of its line on the AI's trunk.
+    called: str | None = None
+    caller: Caller = Caller("anonymous", withheld=True)
 
     def __init__(
         self, platform: Platform, incoming: IncomingCall | None, name: str, termination: Termination | None = None

@@ -10,9 +10,9 @@ from harness.sip.grammar import SipSyntaxError
 from harness.sip.offer_answer import NoAgreementError
 from harness.world.b2bua import LegRefusedError
 from harness.world.media import digits, sound
-from harness.world.media.digits import ReceivedDigit
+from harness.world.media.digits import DigitListener, ReceivedDigit
 from harness.world.media.leg import LegMedia
-from harness.world.media.sound import TICK, DigitListener, Player, Ticker
+from harness.world.media.sound import TICK, Player, Ticker
 from harness.world.wire.agent import UserAgent
 from harness.world.wire.call import InDialogRequest
 from harness.world.wire.incoming import IncomingCall

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from harness.deployment import PLAIN_PORT, TLS_PORT, Trunk
 from harness.sip.digest import Credentials, DigestServer
 from harness.sip.message import HeaderPairs
 from harness.world.faults import Fault, Faults
-from harness.world.platform.routed import RoutedCall
 from harness.world.registrar import Registrar, refuse
 from harness.world.wire.agent import IncomingRequest, UserAgent
 from harness.world.wire.incoming import IncomingCall
 from harness.world.wire.transactions import Timers
 from harness.world.wire.transport import Hop
+
+if TYPE_CHECKING:
+    from harness.world.platform.call import PlatformCall
 
 Answer = Callable[[int, str | None, HeaderPairs], None]
 
@@ -42,7 +44,7 @@ class Termination:
         self.registrar = Registrar(realm, passwords, self._granted, explains=True)
         self._guard = DigestServer(realm, passwords.get, proxy=True)
         #: Calls to the AI that are up or being set up: what counts against the trunk's maximum.
-        self.in_use: set[RoutedCall] = set()
+        self.in_use: set[PlatformCall] = set()
         ua.on("REGISTER", self._register)
         if clear is not None:
             clear.on_invite = _refuse_clear

@@ -4,15 +4,17 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from harness.world.b2bua import Headers, WireLeg
 from harness.world.faults import Fault
 from harness.world.identity import unassigned_number
 from harness.world.platform.base import Platform
-from harness.world.platform.routed import RoutedCall
 from harness.world.platform.routes import LineRoute
 from harness.world.wire.transport import TRANSPORTS, TransportName
+
+if TYPE_CHECKING:
+    from harness.world.platform.call import PlatformCall
 
 
 class GenericSbc(Platform):
@@ -26,11 +28,11 @@ class Talkdesk(Platform):
 
     transports: ClassVar[tuple[TransportName, ...]] = TRANSPORTS
 
-    def headers_to_ai(self, call: RoutedCall, route: LineRoute) -> Headers:
+    def headers_to_ai(self, call: PlatformCall, route: LineRoute) -> Headers:
         """See `Platform`."""
         return [("X-Talkdesk-Other-Leg-Call-Id", call.legs[0].call.call_id)]
 
-    def headers_to_agent(self, call: RoutedCall, toward: WireLeg) -> Headers:
+    def headers_to_agent(self, call: PlatformCall, toward: WireLeg) -> Headers:
         """See `Platform`."""
         return [("X-Talkdesk-Other-Leg-Call-Id", toward.call.call_id)]
 
@@ -44,11 +46,11 @@ class Gladly(Platform):
 
     transports: ClassVar[tuple[TransportName, ...]] = ("tls",)
 
-    def headers_to_ai(self, call: RoutedCall, route: LineRoute) -> Headers:
+    def headers_to_ai(self, call: PlatformCall, route: LineRoute) -> Headers:
         """See `Platform`."""
         return [*self._caller_id(call, route.name), *self._selector(route)]
 
-    def _caller_id(self, call: RoutedCall, line: str) -> Headers:
+    def _caller_id(self, call: PlatformCall, line: str) -> Headers:
         number = call.caller.number
         if self.faults.on(Fault.CALLER_HEADER_MISSING, line):
             return []

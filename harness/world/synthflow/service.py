@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from harness.deployment import Deployment, Trunk
 from harness.sip.digest import CredentialCheck, Credentials, DigestServer
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import Message
 from harness.sip.uri import Uri
-from harness.world.audit import Audit, Watched
+from harness.world.audit import Audit
 from harness.world.faults import Fault, Faults
 from harness.world.identity import unassigned_number
 from harness.world.media.leg import LegMedia
@@ -21,6 +21,9 @@ from harness.world.synthflow.record import CallRecord, Records
 from harness.world.wire.agent import UserAgent
 from harness.world.wire.incoming import IncomingCall
 from harness.world.wire.transport import Hop, Traced
+
+if TYPE_CHECKING:
+    from harness.world.synthflow.conversation import Conversation
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,13 +119,6 @@ class Trunks:
         return host, int(port)
 
 
-class WatchedCall(Protocol):
-    """A conversation, as the service sees it."""
-
-    def watched(self) -> list[Watched]:
-        """Its answered legs."""
-
-
 class Synthflow:
     """One tenant's Synthflow; `reception` takes its calls. Its agent traces into :meth:`trace`."""
 
@@ -149,7 +145,7 @@ class Synthflow:
         self.trunks = trunks
         self.settings = settings
         self.records = Records()
-        self.conversations: set[WatchedCall] = set()
+        self.conversations: set[Conversation] = set()
         self._assistants = {assistant.did: name for name, assistant in deployment.assistants.items()}
         self.line_of_call = line_of_call
 
@@ -165,7 +161,7 @@ class Synthflow:
         """A new leg's media."""
         return LegMedia(self.media_address, rtcp=self.settings.now.rtcp)
 
-    def over(self, conversation: WatchedCall) -> None:
+    def over(self, conversation: Conversation) -> None:
         """Forget a conversation that has ended."""
         self.conversations.discard(conversation)
 

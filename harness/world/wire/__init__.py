@@ -8,7 +8,7 @@ Knows nothing of platforms, registrars or assistants. What a node uses, by modul
     transport.Filter = (Passage) -> bytes | [bytes…] | Delayed | None (drop) | REJECT
                                                       judges every datagram and stream segment, both ways
     transport.Trace = (Traced) -> None                sees every whole message, both ways
-    timers.Timers(t1=0.5, t2=4, t4=5)                 RFC 3261's letters, in seconds
+    transactions.Timers(t1=0.5, t2=4, t4=5)                 RFC 3261's letters, in seconds
 
     agent.UserAgent(name, [Listen…], tls=, timers=, filter=, trace=, session=, …)
         await start()                                 raises ListenError (busy port, no such address)
@@ -23,10 +23,10 @@ Knows nothing of platforms, registrars or assistants. What a node uses, by modul
         calls() transactions() flows()                the audit: what is alive now
         drop_flow(flow)                               closes a connection that calls still use
 
-    request.IncomingRequest: .request .flow .source; respond(status, reason=None, headers=(), body=b"")
+    agent.IncomingRequest: .request .flow .source; respond(status, reason=None, headers=(), body=b"")
     call.Call (what IncomingCall and OutgoingCall share once a dialog exists):
         .request (the INVITE) .call_id .local_sdp .remote_sdp .dialog .state .end (End | None)
-        await wait_ended(within=None) -> End          .how (ends.How) .by .status .reason .message
+        await wait_ended(within=None) -> End          .how (dialog.How) .by .status .reason .message
         await bye(headers=()) -> Response | None
         await reinvite(sdp) -> Response               ACKs; 491 is retried by RFC 3261 14.1 up to three times
         await update(sdp=None) -> Response
@@ -45,7 +45,7 @@ Knows nothing of platforms, registrars or assistants. What a node uses, by modul
         await wait_answered(within) -> Response
         both raise CallFailedError: .status (a local 408 or 503 included) .reason .response .end
         cancel(headers=()) · hangup() (CANCEL before the answer, BYE after it; incoming: 603 or BYE)
-    indialog.InDialogRequest: .request .offer; accept(sdp) · respond(status, …)    now or later
+    call.InDialogRequest: .request .offer; accept(sdp) · respond(status, …)    now or later
 
 An exception of a handler never reaches the loop: it is logged, and the request it served is answered 500.
 """

@@ -39,6 +39,13 @@ from harness.world.wire.transport import (
     hop_of,
 )
 
+_log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+_MOST_CALLS = 2000  # of one node; further calls are refused
+_IN_DIALOG = ("ACK", "BYE", "CANCEL", "INVITE", "NOTIFY", "OPTIONS", "PRACK", "UPDATE")
+_BODIES = ("application/sdp", "multipart/mixed", "multipart/alternative")
+
 
 class IncomingRequest:
     """A request outside of any dialog, to be answered once."""
@@ -98,9 +105,6 @@ def outside_dialog(
     if software:
         lines.append(("User-Agent", software))
     return Request.build(method, uri, lines, body)
-
-
-_BODIES = ("application/sdp", "multipart/mixed", "multipart/alternative")
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,20 +197,16 @@ class Calls:
             self._by_dialog.pop(dialog, None)
 
 
-_log = logging.getLogger(__name__)
-T = TypeVar("T")
-
-
 class Background:
-    """The background tasks of the node called ``name``."""
+    """The background tasks of a node, and calls of its application's handlers; what they raise is logged and goes no further."""
 
     def __init__(self, name: str) -> None:
-        self._name = name
+        self.name = name
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def spawn(self, work: Coroutine[Any, Any, T], what: str) -> asyncio.Task[T]:
         """Run something until the node stops."""
-        task = asyncio.get_running_loop().create_task(work, name=f"{self._name}: {what}")
+        task = asyncio.get_running_loop().create_task(work, name=f"{self.name}: {what}")
         self._tasks.add(task)
         task.add_done_callback(self._done)
         return task
@@ -216,7 +216,7 @@ class Background:
         if not task.cancelled() and task.exception() is not None:
             _log.error("%s failed", task.get_name(), exc_info=task.exception())
 
-    async def stop(self) -> None:
+    async def cancel_all(self) -> None:
         """Cancel all tasks."""
         for task in list(self._tasks):
             task.cancel()
@@ -227,7 +227,7 @@ class Background:
         try:
             callback(value)
         except Exception:
-            _log.exception("%s: a handler failed", self._name)
+            _log.exception("%s: a handler failed", self.name)
 
     def serve(self, work: Awaitable[None], request: IncomingRequest | InDialogRequest | IncomingCall) -> None:
         """Run a handler; if it raises before it answered, the answer is 500."""
@@ -236,17 +236,13 @@ class Background:
             try:
                 await work
             except Exception:
-                _log.exception("%s: the handler of %s failed", self._name, request.request.method)
+                _log.exception("%s: the handler of %s failed", self.name, request.request.method)
                 if isinstance(request, IncomingCall):
                     request.reject(500)
                 elif not request.is_answered:
                     request.respond(500)
 
         self.spawn(run(), f"handler of {request.request.method}")
-
-
-_MOST_CALLS = 2000  # of one node; who calls beyond is refused
-_IN_DIALOG = ("ACK", "BYE", "CANCEL", "INVITE", "NOTIFY", "OPTIONS", "PRACK", "UPDATE")
 
 
 CallHandler = Callable[[IncomingCall], Awaitable[None]]
@@ -257,7 +253,7 @@ def _digest(credentials: Credentials | DigestClient | None) -> DigestClient | No
     return DigestClient(credentials) if isinstance(credentials, Credentials) else credentials
 
 
-class UserAgent:
+class UserAgent(Background):
     """One node: its listeners, its calls, and the handlers of incoming requests.
 
     ``filter`` sees every byte, ``trace`` every message. Without a ``session`` policy there are no session timers.
@@ -277,7 +273,7 @@ class UserAgent:
         idle: float | None = 3600.0,
         connect_timeout: float = 5.0,
     ) -> None:
-        self.name = name
+        super().__init__(name)
         self.timers = timers or Timers()
         self.session = session
         self.supported = ("100rel", "replaces", *(() if session is None else ("timer",)))
@@ -298,8 +294,7 @@ class UserAgent:
         self.on_flow_opened: Callable[[Flow], None] | None = None
         self.on_flow_closed: Callable[[Flow, Exception | None], None] | None = None
         self._handlers: dict[str, RequestHandler] = {"OPTIONS": self._answer_options}
-        self._calls = Calls()
-        self._background = Background(name)
+        self.registry = Calls()
 
     # --- life --------------------------------------------------------------------------------------
 
@@ -313,7 +308,7 @@ class UserAgent:
             await asyncio.wait(hangups, timeout=within)
         for call in self.calls():
             call.stop()
-        await self._background.stop()
+        await self.cancel_all()
         self.layer.stop()
         await self.transport.stop()
 
@@ -326,7 +321,7 @@ class UserAgent:
 
     def calls(self) -> tuple[Call, ...]:
         """Calls not over yet, and over ones whose dialog still serves a subscription or a BYE under way."""
-        return self._calls.up()
+        return self.registry.up()
 
     def hang_up(self) -> list[asyncio.Task[object]]:
         """End every call whatever its state; tasks that end with the answers."""
@@ -412,7 +407,7 @@ class UserAgent:
             software=self.software,
         )
         call = OutgoingCall(self, request, way, digest=_digest(credentials), answer=answer)
-        self._calls.add(call)
+        self.registry.add(call)
         return call
 
     async def request(
@@ -473,35 +468,7 @@ class UserAgent:
     async def _answer_options(self, incoming: IncomingRequest) -> None:
         incoming.respond(200, headers=[*self.capabilities(), ("Accept", "application/sdp")])
 
-    # --- the dialogs' registry ---------------------------------------------------------------------
-
-    def add_dialog(self, dialog: Dialog, call: Call) -> None:
-        """Requests of that dialog belong to that call."""
-        self._calls.add_dialog(dialog, call)
-
-    def forget_dialog(self, dialog: Dialog) -> None:
-        """Forget a dialog of a forked INVITE."""
-        self._calls.forget_dialog(dialog)
-
-    def forget_call(self, call: Call) -> None:
-        """Nothing needs the call's dialogs any longer."""
-        self._calls.forget(call)
-
-    # --- tasks and handlers ------------------------------------------------------------------------
-
-    def spawn(self, work: Coroutine[Any, Any, T], what: str) -> asyncio.Task[T]:
-        """Run something in the background until the node stops; what it raises is logged."""
-        return self._background.spawn(work, what)
-
-    def guard(self, callback: Callable[[T], None], value: T) -> None:
-        """Call a handler of the application; what it raises is logged."""
-        self._background.guard(callback, value)
-
-    def serve(self, work: Awaitable[None], request: IncomingRequest | InDialogRequest | IncomingCall) -> None:
-        """Run a handler; if it raises before it answered, the answer is 500."""
-        self._background.serve(work, request)
-
-    # --- TransactionUser ---------------------------------------------------------------------------
+    # --- what transactions report ------------------------------------------------------------------
 
     def request_arrived(self, transaction: ServerTransaction) -> None:
         """RFC 3261 section 8.2, in its order."""
@@ -514,7 +481,7 @@ class UserAgent:
             self._refuse(transaction, refusal)
             return
         if dialog is not None:
-            call = self._calls.of_dialog(dialog)
+            call = self.registry.of_dialog(dialog)
             if call is None:
                 self._refuse(transaction, Refusal(481))
             else:
@@ -536,7 +503,7 @@ class UserAgent:
         )
 
     def _invited(self, transaction: ServerTransaction) -> None:
-        if len(self._calls) >= _MOST_CALLS:
+        if len(self.registry) >= _MOST_CALLS:
             self._refuse(transaction, Refusal(503, headers=[("Retry-After", "30")]))
             return
         try:
@@ -550,26 +517,26 @@ class UserAgent:
             return
         assert call.dialog is not None
         assert self.on_invite is not None
-        self.add_dialog(call.dialog, call)
+        self.registry.add_dialog(call.dialog, call)
         self.serve(self.on_invite(call), call)
 
     def ack_arrived(self, request: Request, flow: Flow) -> None:
-        """See TransactionUser."""
-        call = self._calls.of_dialog(dialog_id_of(request))
+        """The ACK of a 2xx, which belongs to a dialog."""
+        call = self.registry.of_dialog(dialog_id_of(request))
         if call is not None:
             call.ack_from(request, flow)
 
     def response_strayed(self, response: Response, flow: Flow) -> None:
-        """See TransactionUser. RFC 3261 section 18.1.2 has it dropped."""
+        """A response that no transaction waits for: dropped (RFC 3261 section 18.1.2)."""
         _log.debug("%s: stray %d from %r", self.name, response.status, flow)
 
     def flow_opened(self, flow: Flow) -> None:
-        """See TransactionUser."""
+        """A connection is up."""
         if self.on_flow_opened is not None:
             self.guard(self.on_flow_opened, flow)
 
     def flow_failed(self, flow: Flow, error: Exception | None) -> None:
-        """See TransactionUser."""
+        """A connection ended; its client transactions have been informed."""
         if self.on_flow_closed is not None:
             told = self.on_flow_closed
             self.guard(lambda closed: told(closed, error), flow)

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal
 
 from harness.sip.digest import DigestClient
 from harness.sip.grammar import SipSyntaxError
@@ -24,42 +24,19 @@ from harness.world.wire.dialog import (
     content_header,
     sdp_of,
 )
-from harness.world.wire.node import Node
-from harness.world.wire.referral import Notifier, Referral, ReferringCall, Subscriptions
+from harness.world.wire.referral import Notifier, Referral, Subscriptions
 from harness.world.wire.session import SessionPolicy, SessionTimer, too_small
 from harness.world.wire.transactions import ServerTransaction, Timers, transact
 from harness.world.wire.transport import Flow
 
-
-class AnsweringCall(ReferringCall, Protocol):
-    """The call, as requests within it see it."""
-
-    local_sdp: bytes | None
-    remote_sdp: bytes | None
-
-    def answer_headers(self, request: Request) -> list[tuple[str, str]]:
-        """What a 2xx to an INVITE or UPDATE carries besides its body."""
-
-    def target_headers(self) -> list[tuple[str, str]]:
-        """Contact, for responses that refresh our target."""
-
-    def note_exchange(self, *, offer: bytes | None, answer: bytes | None) -> None:
-        """An offer of the peer's was answered."""
-
-    def await_ack(self, cseq: int, repeater: Repeater) -> None:
-        """A 2xx of ours is being repeated until its ACK comes."""
-
-    def ack_missing(self, request: Request) -> None:
-        """No ACK came in time."""
-
-    def new_notifier(self, request: Request, *, silent: bool) -> Notifier:
-        """A subscription by the peer's REFER."""
+if TYPE_CHECKING:
+    from harness.world.wire.agent import UserAgent
 
 
 class InDialogRequest:
     """A request within a dialog. It is answered once, also after its handler has returned."""
 
-    def __init__(self, call: AnsweringCall, transaction: ServerTransaction) -> None:
+    def __init__(self, call: Call, transaction: ServerTransaction) -> None:
         self.call = call
         self.request: Request = transaction.request
         self._transaction = transaction
@@ -230,22 +207,6 @@ InDialogHandler = Callable[[InDialogRequest], Awaitable[None]]
 ReferHandler = Callable[[ReferRequest], Awaitable[None]]
 
 
-class CallNode(Node, Protocol):
-    """The user agent, as its calls see it."""
-
-    def serve(self, work: Awaitable[None], request: InDialogRequest) -> None:
-        """Run a handler; if it raises before it answered, the answer is 500."""
-
-    def add_dialog(self, dialog: Dialog, call: Call) -> None:
-        """Requests of that dialog belong to that call."""
-
-    def forget_dialog(self, dialog: Dialog) -> None:
-        """Forget a dialog of a forked INVITE."""
-
-    def forget_call(self, call: Call) -> None:
-        """Nothing needs the call's dialogs any longer."""
-
-
 class Call:
     """The common part of incoming and outgoing calls. Handlers are attributes; without one the standard answer is given.
 
@@ -253,7 +214,7 @@ class Call:
     603; OPTIONS 200; NOTIFY outside of a subscription 481; the rest 405.
     """
 
-    def __init__(self, ua: CallNode, request: Request, contact: NameAddr) -> None:
+    def __init__(self, ua: UserAgent, request: Request, contact: NameAddr) -> None:
         self.ua = ua
         self.request = request
         """The INVITE."""
@@ -491,7 +452,7 @@ class Call:
     def usage_ended(self) -> None:
         """A dialog usage has ended; after the last one the call is forgotten (RFC 5057)."""
         if self.state == "ended" and not self._bye_pending and self._subscriptions.are_over:
-            self.ua.forget_call(self)
+            self.ua.registry.forget(self)
 
     def _finish(self, end: End) -> None:
         if self.state == "ended":

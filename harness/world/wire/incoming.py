@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import random
+from typing import TYPE_CHECKING
 
 from harness.sip.message import HeaderPairs, Request, Response
-from harness.world.wire.call import Call, CallNode, InDialogRequest
+from harness.world.wire.call import Call, InDialogRequest
 from harness.world.wire.dialog import Dialog, End, How, Repeater, Waitable, content_header, sdp_of
 from harness.world.wire.transactions import ServerTransaction, new_token
 from harness.world.wire.transport import Address, Flow
+
+if TYPE_CHECKING:
+    from harness.world.wire.agent import UserAgent
 
 
 class IncomingCall(Call):
     """An INVITE to be answered. `ring`, `progress`, `answer` and `reject` may be called at any time after."""
 
-    def __init__(self, ua: CallNode, transaction: ServerTransaction) -> None:
+    def __init__(self, ua: UserAgent, transaction: ServerTransaction) -> None:
         request = transaction.request
         super().__init__(ua, request, ua.contact(transaction.flow.listen, request.uri.user))
         self._transaction = transaction

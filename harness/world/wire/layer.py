@@ -253,21 +253,21 @@ class TransportLayer:
         response = Response.to_request(request, 400, tag="unreadable")
         self.response_flow(response, flow).send(response.raw)
 
-    # --- StreamUser --------------------------------------------------------------------------------
+    # --- what streams report -----------------------------------------------------------------------
 
     def stream_opened(self, flow: StreamFlow) -> None:
-        """See StreamUser."""
+        """It is connected, its TLS handshake done."""
         self._user.flow_opened(flow)
 
     def stream_received(self, data: bytes, flow: Flow) -> None:
-        """See StreamUser."""
+        """A whole message came."""
         self._received(data, flow)
 
     def stream_unframed(self, error: FramingError, flow: StreamFlow) -> None:
-        """See StreamUser."""
+        """What came cannot be cut into messages; the flow closes after this."""
         self._reject_unreadable(error.head, flow, str(error))
 
     def stream_closed(self, flow: StreamFlow, error: Exception | None) -> None:
-        """See StreamUser."""
+        """It is closed, or never opened; ``error`` is None when it was closed in order."""
         self._flows.discard(flow)
         self._user.flow_failed(flow, error)

@@ -6,15 +6,19 @@ import asyncio
 import logging
 from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 from harness.sip.digest import DigestClient
 from harness.sip.grammar import SipSyntaxError, decimal
 from harness.sip.message import HeaderPairs, Request, Response, as_headers
-from harness.world.wire.call import Call, CallNode
+from harness.world.wire.call import Call
 from harness.world.wire.dialog import CallFailedError, Dialog, End, How, Waitable, content_header, sdp_of
 from harness.world.wire.session import min_se_of, offered
 from harness.world.wire.transactions import ClientTransaction, Failure, transact
 from harness.world.wire.transport import Flow
+
+if TYPE_CHECKING:
+    from harness.world.wire.agent import UserAgent
 
 _log = logging.getLogger(__name__)
 _MOST_TRIES = 4  # a challenge of each hop, a stale nonce, a 422
@@ -29,7 +33,7 @@ class OutgoingCall(Call):
 
     def __init__(
         self,
-        ua: CallNode,
+        ua: UserAgent,
         request: Request,
         flow: Flow,
         *,
@@ -119,7 +123,7 @@ class OutgoingCall(Call):
         if dialog is None:
             dialog = Dialog.of_client(self.request, response, self.flow)
             self._forks[tag] = dialog
-            self.ua.add_dialog(dialog, self)
+            self.ua.registry.add_dialog(dialog, self)
         return dialog
 
     def _dialog_of(self, request: Request) -> Dialog:
@@ -174,7 +178,7 @@ class OutgoingCall(Call):
         self.acknowledge(response, ours)
         for other in list(self._forks.values()):
             if other is not dialog:
-                self.ua.forget_dialog(other)
+                self.ua.registry.forget_dialog(other)
         if self.state == "ended":
             return
         self.state = "confirmed"
@@ -242,7 +246,7 @@ class OutgoingCall(Call):
 
     def _drop_forks(self) -> None:
         for dialog in self._forks.values():
-            self.ua.forget_dialog(dialog)
+            self.ua.registry.forget_dialog(dialog)
         self._forks.clear()
         self._rseqs.clear()
 

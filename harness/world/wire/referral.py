@@ -6,43 +6,29 @@ import asyncio
 import re
 import weakref
 from collections.abc import Awaitable, Callable
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from harness.sip.grammar import Params
 from harness.sip.message import HeaderPairs, Request, Response
 from harness.sip.reasons import REASONS
 from harness.world.wire.dialog import Waitable
-from harness.world.wire.node import Node
+
+if TYPE_CHECKING:
+    from harness.world.wire.call import Call
 
 _FRAGMENT = re.compile(rb"SIP/2\.0 (\d{3})(?: ([^\r\n]*))?", re.IGNORECASE)
 LIFETIME = 300.0
 """Seconds the subscription lives (its Expires): longer than a phone may ring."""
 
 
-#: :meth:`ReferringCall.send`.
+#: :meth:`Call.send`.
 Send = Callable[[str, HeaderPairs, str, str], Awaitable[Response]]
-
-
-class ReferringCall(Protocol):
-    """The call, as its subscriptions see it."""
-
-    @property
-    def ua(self) -> Node:
-        """Whose call it is."""
-
-    async def send(
-        self, method: str, headers: HeaderPairs = (), body: bytes | str = b"", content_type: str | None = None
-    ) -> Response:
-        """Send a request in the dialog and return its final response."""
-
-    def usage_ended(self) -> None:
-        """One user of the dialog is gone."""
 
 
 class Referral:
     """A REFER of ours: how it was answered, and what its NOTIFYs say of the new call."""
 
-    def __init__(self, call: ReferringCall, request_cseq: int) -> None:
+    def __init__(self, call: Call, request_cseq: int) -> None:
         self._call = call
         self.cseq = request_cseq
         self.progress: list[tuple[int, str]] = []
@@ -118,7 +104,7 @@ class Notifier:
     The first NOTIFY, 100, goes out at once (RFC 3515 section 2.4.4).
     """
 
-    def __init__(self, call: ReferringCall, request: Request, *, silent: bool, event_id: bool) -> None:
+    def __init__(self, call: Call, request: Request, *, silent: bool, event_id: bool) -> None:
         self._call = call
         self._silent = silent
         # RFC 3515 section 2.4.6: the id is needed from the second REFER of a dialog on.
@@ -178,9 +164,9 @@ class Notifier:
 class Subscriptions:
     """All subscriptions of one call, of both kinds."""
 
-    def __init__(self, call: ReferringCall) -> None:
+    def __init__(self, call: Call) -> None:
         # The call owns them; it goes with its last reference, not with a garbage collection.
-        self._call: ReferringCall = weakref.proxy(call)
+        self._call: Call = weakref.proxy(call)
         self._referrals: list[Referral] = []
         self._notifiers: list[Notifier] = []
 

@@ -12,7 +12,7 @@ import ssl
 import struct
 import traceback
 from collections.abc import Callable
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from harness.errors import is_of_the_machine
 from harness.sip.framing import PING, PONG, FramingError, StreamFramer
@@ -28,25 +28,12 @@ from harness.world.wire.transport import (
     TransportName,
 )
 
+if TYPE_CHECKING:
+    from harness.world.wire.layer import TransportLayer
+
 _log = logging.getLogger(__name__)
 _BACKLOG = 256
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER: on, 0 s
-
-
-class StreamUser(Protocol):
-    """Who is told what happens on a stream."""
-
-    def stream_opened(self, flow: StreamFlow) -> None:
-        """It is connected, its TLS handshake done."""
-
-    def stream_received(self, data: bytes, flow: Flow) -> None:
-        """A whole message came."""
-
-    def stream_unframed(self, error: FramingError, flow: StreamFlow) -> None:
-        """What came cannot be cut into messages; the flow closes after this."""
-
-    def stream_closed(self, flow: StreamFlow, error: Exception | None) -> None:
-        """It is closed, or never opened; None when somebody closed it in order."""
 
 
 def quick_ack(sock: Any) -> None:
@@ -68,7 +55,7 @@ class StreamFlow(Flow, asyncio.Protocol):
         remote: Address,
         *,
         filter: TracedFilter,
-        user: StreamUser,
+        user: TransportLayer,
         inbound: bool,
         server_name: str | None = None,
         idle: float | None,

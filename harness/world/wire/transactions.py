@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from harness.sip.digest import DigestClient
 from harness.sip.grammar import SipSyntaxError
@@ -18,6 +18,9 @@ from harness.sip.message import Message, Request, Response
 from harness.sip.validation import problem_of_request
 from harness.world.wire.layer import TransportLayer
 from harness.world.wire.transport import Flow
+
+if TYPE_CHECKING:
+    from harness.world.wire.agent import UserAgent
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,34 +88,10 @@ class Failure(Enum):
     """The transport failed (the same section makes it a 503)."""
 
 
-class Transactions(Protocol):
-    """The transaction layer, as its transactions see it."""
-
-    timers: Timers
-
-    def begin_client(
-        self,
-        request: Request,
-        flow: Flow,
-        on_response: Callable[[Response], None],
-        on_failure: Callable[[Failure, Exception | None], None],
-    ) -> ClientTransaction:
-        """Send a request that has its Via already."""
-
-    def response_flow(self, response: Response, flow: Flow) -> Flow:
-        """Where a response goes. Raises LookupError and SipSyntaxError."""
-
-    def forget_client(self, transaction: ClientTransaction) -> None:
-        """A client transaction is over."""
-
-    def forget_server(self, transaction: ServerTransaction) -> None:
-        """A server transaction is over."""
-
-
 class _Transaction:
     """What both kinds of transactions share: timers by their letters."""
 
-    def __init__(self, layer: Transactions, request: Request, flow: Flow) -> None:
+    def __init__(self, layer: TransactionLayer, request: Request, flow: Flow) -> None:
         self.layer = layer
         self.is_invite = request.method == "INVITE"
         self.flow = flow
@@ -146,7 +125,7 @@ class ClientTransaction(_Transaction):
 
     def __init__(
         self,
-        layer: Transactions,
+        layer: TransactionLayer,
         request: Request,
         flow: Flow,
         on_response: Callable[[Response], None],
@@ -299,7 +278,7 @@ class ServerTransaction(_Transaction):
     answered one keeps the octets of its answer alone.
     """
 
-    def __init__(self, layer: Transactions, request: Request, flow: Flow, key: ServerKey, origin: Origin) -> None:
+    def __init__(self, layer: TransactionLayer, request: Request, flow: Flow, key: ServerKey, origin: Origin) -> None:
         super().__init__(layer, request, flow)
         self.key, self.origin = key, origin
         self.on_cancel: Callable[[Request], None] | None = None
@@ -417,25 +396,6 @@ class ServerTransaction(_Transaction):
 _MOST_OF_ONE_SOURCE, _MOST = 2000, 10_000  # server transactions that are kept; those of UDP stay for 64*T1
 
 
-class TransactionUser(Protocol):
-    """Gets what belongs to no transaction yet."""
-
-    def request_arrived(self, transaction: ServerTransaction) -> None:
-        """A new request, other than ACK and CANCEL."""
-
-    def ack_arrived(self, request: Request, flow: Flow) -> None:
-        """The ACK of a 2xx, which belongs to a dialog."""
-
-    def response_strayed(self, response: Response, flow: Flow) -> None:
-        """A response no transaction waits for, such as a very late 2xx."""
-
-    def flow_opened(self, flow: Flow) -> None:
-        """A connection is up."""
-
-    def flow_failed(self, flow: Flow, error: Exception | None) -> None:
-        """A connection ended; client transactions on it have been told."""
-
-
 def new_branch() -> str:
     """A branch parameter that is unique in space and time."""
     return MAGIC_COOKIE + secrets.token_hex(10)
@@ -449,7 +409,7 @@ def new_token() -> str:
 class TransactionLayer:
     """The transactions of one node."""
 
-    def __init__(self, user: TransactionUser, timers: Timers) -> None:
+    def __init__(self, user: UserAgent, timers: Timers) -> None:
         self.timers = timers
         self._user = user
         self._transport: TransportLayer | None = None
@@ -592,7 +552,7 @@ class TransactionLayer:
             transaction.receive(response)
 
     def flow_opened(self, flow: Flow) -> None:
-        """See TransportUser."""
+        """A connection is up."""
         self._user.flow_opened(flow)
 
     def flow_failed(self, flow: Flow, error: Exception | None) -> None:

@@ -7,12 +7,12 @@ import gc
 import weakref
 from asyncio.sslproto import SSLProtocol
 from collections.abc import Awaitable, Callable
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
 from harness.world.wire.agent import UserAgent
-from harness.world.wire.call import Call, InDialogRequest, ReferRequest
+from harness.world.wire.call import InDialogRequest, ReferRequest
 from harness.world.wire.dialog import CallFailedError
 from harness.world.wire.incoming import IncomingCall
 from tests.garbage import no_collections
@@ -95,7 +95,7 @@ def test_a_referral_keeps_its_call_no_longer_than_itself(nodes: Any, outlasts: b
             known.append(weakref.ref(request))
             notifier = request.accept_refer()
             if outlasts:
-                await cast("Call", request.call).wait_ended(5)
+                await request.call.wait_ended(5)
             await notifier.notify(200)
 
         async def take(call: IncomingCall) -> None:

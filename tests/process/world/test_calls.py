@@ -9,8 +9,7 @@ import pytest
 from harness.audio.dtmf import dtmf
 from harness.deployment import Deployment
 from harness.sip.sdp import G722, PCMA, PCMU, Codec, Description
-from harness.world.media.digits import ReceivedDigit, info_of_digit
-from harness.world.media.sound import DigitListener
+from harness.world.media.digits import DigitListener, ReceivedDigit, info_of_digit
 from harness.world.wire.agent import UserAgent
 from harness.world.wire.call import InDialogRequest
 from harness.world.wire.dialog import CallFailedError
