@@ -2,10 +2,10 @@
 
 ``__all__`` is the public interface; docs/phones.md documents it, and ``tests/contract/phone`` tests it.
 
-``config`` describes a phone, ``protocol`` what crosses the process border, ``child`` is the process side (the only
-importer of pjsua2), ``process`` starts and watches it, ``phone`` and ``leg`` are what scenarios hold, ``waiter`` how
-they wait, ``pool`` leases phones to cases; ``crash_hangup`` hangs up and ``crash_unregister`` un-registers for a child that can
-no longer do it.
+``config`` describes a phone; ``protocol`` defines the messages between parent and child; ``child`` runs in the child process
+(the only importer of pjsua2); ``process`` starts and watches the child. Scenarios use ``phone`` and ``leg``, and wait with
+``waiter``. ``pool`` leases phones to cases. ``crash_hangup`` and ``crash_unregister`` end the calls and registrations of a child
+that died.
 """
 
 from importlib import import_module
@@ -43,7 +43,7 @@ __all__ = [
     "Wav",
 ]
 
-#: The parent's side, imported when it is first used: the child imports this package, too, and starts sooner without it.
+#: The parent's side, imported on first use: the child imports this package too, and starts sooner without these modules.
 _PARENT = {
     "Leg": "leg",
     "NeverCame": "waiter",

@@ -1,16 +1,16 @@
-"""Whom this machine trusts on TLS: pjsip is told a file of certificates, or trusts nobody."""
+"""The system's certificate authorities for TLS. pjsip trusts no certificate unless it is given a file of authorities."""
 
 from __future__ import annotations
 
 import ssl
 from pathlib import Path
 
-#: All of them in one file, beside the single ones: Debian's and Ubuntu's, Fedora's, SUSE's.
+#: Bundle files that hold all authorities: Debian and Ubuntu, Fedora, SUSE.
 _WHOLE_LISTS = ("ca-certificates.crt", "ca-bundle.crt", "ca-bundle.pem")
 
 
 def systems_list() -> str | None:
-    """The file of the system's own list of authorities; None where there is none, and so nobody is trusted."""
+    """The path of the system's bundle of authorities; None when the system has none, and then no certificate is trusted."""
     paths = ssl.get_default_verify_paths()
     if paths.cafile:
         return paths.cafile

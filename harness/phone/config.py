@@ -1,4 +1,4 @@
-"""What a softphone is told to be: plain data, the same on both sides of the process border."""
+"""The configuration of a softphone: plain data, used by both the parent and the child process."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ class PhoneConfig:
     """One softphone. Raises ``ValueError`` for a combination that cannot work.
 
     ``user`` is a number or an extension, ``domain`` the host of its address of record. ``proxy`` and ``registrar``
-    are ``host:port``; requests go to ``proxy`` when there is one, else where their URI says. Both SIP and RTP leave
-    from ``bind_address``. The order of ``codecs`` is the order of the offer. Two phones with equal configurations are
-    the same phone: the second lease may find it registered.
+    are ``host:port``; requests go to ``proxy`` if it is set, else to the host of their URI. SIP and RTP leave
+    from ``bind_address``. Offers list ``codecs`` in this order. Two equal configurations describe the same phone:
+    a second lease may find it already registered.
     """
 
     name: str
@@ -43,15 +43,15 @@ class PhoneConfig:
     display_name: str = ""
     transport: Transport = "udp"
     bind_address: str = "127.0.0.1"
-    bind_port: int = 0  #: 0 takes a free one
+    bind_port: int = 0  #: 0: any free port
     proxy: str | None = None
     registrar: str | None = None
     username: str | None = None
-    realm: str = ""  #: the digest realm the password is for; ``*``: any; empty: that which asks first
+    realm: str = ""  #: the digest realm the password is for; ``*``: any; empty: the realm of the first challenge
     password: str | None = field(default=None, repr=False)
     register_expires: int = 300  #: seconds
-    keep_alive_s: int = 29  #: how often, at least, a registered phone on UDP sends something (RFC 5626 section 4.4.2)
-    contact_params: str = ""  #: of the Contact of a REGISTER, e.g. ``;+sip.instance="<urn:…>"``
+    keep_alive_s: int = 29  #: longest pause between packets of a registered phone on UDP (RFC 5626 section 4.4.2)
+    contact_params: str = ""  #: Contact parameters of a REGISTER, e.g. ``;+sip.instance="<urn:…>"``
     tls: TlsConfig = TlsConfig()
     codecs: tuple[str, ...] = ("PCMU", "PCMA")
     telephone_event: bool = True
@@ -61,16 +61,16 @@ class PhoneConfig:
     min_se: int = 90
     reliable_provisional: Use = "off"  #: 100rel, RFC 3262
     max_calls: int = 1
-    #: Whose requests it acts on: addresses, networks and names; None: everybody's. Hosts that it sends requests to or
-    #: that an INVITE names for its dialog, connections that it opened, and over TLS certificates that
-    #: ``tls.require_client_certificate`` has had verified are always among them.
+    #: Addresses, networks and host names whose requests the phone accepts; None accepts all. Always accepted: hosts that the
+    #: phone sends requests to, hosts that an INVITE names for its dialog, connections that the phone opened, and TLS clients
+    #: whose certificate was verified (``tls.require_client_certificate``).
     accepts_from: tuple[str, ...] | None = None
     accept_refer: bool = True
     rtp_ports: tuple[int, int] | None = None  #: first and last; None lets the kernel choose
-    public_address: str | None = None  #: what Contact, Via and SDP name instead of ``bind_address``
+    public_address: str | None = None  #: the address in Contact, Via and SDP, if not ``bind_address``
     stun_server: str | None = None
     privacy: bool = False  #: RFC 3323: anonymous From, Privacy: id, the number in P-Asserted-Identity
-    inband_dtmf: bool = False  #: also listen for DTMF tones in the audio
+    inband_dtmf: bool = False  #: also detect DTMF tones in the audio
 
     def __post_init__(self) -> None:
         if not self.name or not self.user or not self.domain:
@@ -78,15 +78,15 @@ class PhoneConfig:
         if not self.codecs:
             raise ValueError(f"phone {self.name} has no codec")
         if self.max_calls < 1:
-            raise ValueError(f"phone {self.name}: max_calls is {self.max_calls}, one at least is needed")
+            raise ValueError(f"phone {self.name}: max_calls is {self.max_calls}; it must be 1 or more")
         if self.ipv6 and self.srtp != "off":
-            raise ValueError(f"phone {self.name}: SRTP is not to be had over IPv6")
+            raise ValueError(f"phone {self.name}: SRTP over IPv6 is not supported")
         if self.session_expires < 90 or self.min_se < 90:
-            raise ValueError(f"phone {self.name}: RFC 4028 allows no session interval below 90 s")
+            raise ValueError(f"phone {self.name}: RFC 4028 requires session intervals of at least 90 s")
         if self.password is not None and self.username is None:
-            raise ValueError(f"phone {self.name} has a password, but no username")
+            raise ValueError(f"phone {self.name} has a password but no username")
         if bool(self.tls.certificate) != bool(self.tls.private_key):
-            raise ValueError(f"phone {self.name}: a certificate needs its private key, and the other way round")
+            raise ValueError(f"phone {self.name}: set both the certificate and its private key, or neither")
 
     @property
     def media_ports(self) -> tuple[int, int]:
@@ -95,22 +95,21 @@ class PhoneConfig:
 
     @property
     def ipv6(self) -> bool:
-        """Whether it is bound to an IPv6 address; SDP then says IP6 (RFC 4566 section 5.7), whatever the far end offers."""
+        """True when bound to an IPv6 address; SDP then says IP6 (RFC 4566 section 5.7), even if the far end offers IP4."""
         return ":" in self.bind_address
 
     @property
     def address_of_record(self) -> str:
-        """``sip:user@domain``."""
         return f"sip:{self.user}@{self.domain}"
 
     def from_uri(self, identity: str | None) -> str:
-        """What From names instead of the phone's own address; empty for that. ``identity`` is a user of its domain."""
+        """The From URI for a call by ``identity``, a user of the phone's domain; empty when From is the address of record."""
         if self.privacy:
             return _ANONYMOUS
         return f"<sip:{identity}@{self.domain}>" if identity else ""
 
     def target(self, uri: str) -> str:
-        """``uri`` as it is dialled: whole, and with the transport where no proxy decides on it."""
+        """The complete SIP URI to dial, with the phone's transport when no proxy chooses one."""
         if ":" not in uri:
             uri = f"sip:{uri}@{self.domain}"
         transport = self.transport
@@ -120,7 +119,7 @@ class PhoneConfig:
         return uri
 
     def to_plain(self) -> dict[str, Any]:
-        """The configuration as JSON-ready data, its password included: for the pipe to the child alone."""
+        """The configuration as JSON-ready data. It includes the password: use it only on the pipe to the child."""
         return asdict(self)
 
     @classmethod

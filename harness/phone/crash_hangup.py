@@ -1,4 +1,4 @@
-"""Hang up for a phone whose process is gone: the far end of each of its calls would talk on.
+"""End the calls of a phone whose process died, because the far ends would keep them up.
 
 The dialog is rebuilt from the leg's messages (``pending_teardown.py``), and the BYE, CANCEL or refusal goes out from a plain socket
 (``crash_line.py``).
@@ -23,7 +23,7 @@ from harness.sip.message import Request, Response
 def end(
     config: PhoneConfig, directory: Path, leg: str, messages: Sequence[SipMessage], note: Callable[[Event], None]
 ) -> bool:
-    """What :func:`hang_up` returns; makes whole what the process recorded in ``directory``, too. ``note`` gets the events."""
+    """Hang up (see :func:`hang_up`), and complete the leg's recordings in ``directory``. ``note`` receives the events."""
     ended = hang_up(config, leg, messages, note)
     received, sent = recording.paths(directory, leg)
     if recording.mend(received):
@@ -40,10 +40,10 @@ def end(
 
 
 def hang_up(config: PhoneConfig, leg: str, messages: Sequence[SipMessage], note: Callable[[SipMessage], None]) -> bool:
-    """End the call that ``messages`` describe; ``note`` gets what is sent and received on the way.
+    """End the call that ``messages`` describe; ``note`` receives each message sent or received.
 
-    True when the far end knows, or there was nothing to end. Takes two seconds at most for each message it sends, and four
-    for the phone's port to come free.
+    Returns True when the far end confirmed the end, or the call was already over. Takes at most two seconds for each message
+    sent, and four seconds to wait for the phone's port.
     """
     teardown = pending_teardown(messages)
     if teardown is None:
@@ -60,13 +60,13 @@ def hang_up(config: PhoneConfig, leg: str, messages: Sequence[SipMessage], note:
 
 
 class _Settlement:
-    """The end of one call, over a line to the far end."""
+    """Ends one call over a connection to the far end."""
 
     def __init__(self, config: PhoneConfig, teardown: Teardown, line: CrashLine) -> None:
         self._config, self._teardown, self._line = config, teardown, line
 
     def settle(self) -> bool:
-        """Send the message and see it answered."""
+        """Send the message that ends the call; True when the far end answered it."""
         teardown = self._teardown
         if isinstance(teardown.message, Response):
             return self._refuse(teardown.message)
@@ -76,12 +76,12 @@ class _Settlement:
 
     def _bye(self, bye: Request) -> bool:
         invite = self._teardown.invite
-        own = invite if invite.from_.tag == bye.from_.tag else None  # else it is the far end's
+        own = invite if invite.from_.tag == bye.from_.tag else None  # None when the far end sent the INVITE
         answer = self._line.ask(bye, only_realm(self._config, own))
         return answer is not None and not (isinstance(answer, Response) and answer.is_challenge)
 
     def _cancel(self, cancel: Request) -> bool:
-        """CANCEL until the INVITE has its final response; a 2xx that crossed it gets its ACK, and a BYE."""
+        """Send CANCEL until the INVITE has a final response; if a 2xx crossed it, acknowledge the 2xx and send BYE."""
         final = self._line.exchange(
             cancel, lambda m: isinstance(m, Response) and m.is_final and m.cseq.method == "INVITE"
         )
@@ -97,5 +97,5 @@ class _Settlement:
         return bye is not None and isinstance(bye.message, Request) and self._bye(bye.message)
 
     def _refuse(self, refusal: Response) -> bool:
-        """The final response, until its ACK comes."""
+        """Send the final response until its ACK arrives."""
         return self._line.exchange(refusal, lambda m: isinstance(m, Request) and m.method == "ACK") is not None

@@ -1,7 +1,7 @@
-"""A socket in the place of a phone whose process is gone: what it still has to tell the far end goes out from there.
+"""A socket that sends the last messages of a phone whose process died.
 
-Over UDP from the phone's own port if that comes free, over TCP and TLS on a new connection from its own address. Its messages may
-name a router's address instead, which nobody here can bind to.
+UDP uses the phone's port if it becomes free; TCP and TLS use a new connection from the phone's bind address. The addresses in the
+phone's messages are not used for this: they may be a router's, which this machine cannot bind to.
 """
 
 from __future__ import annotations
@@ -25,19 +25,22 @@ from harness.sip.message import Message, Request, Response
 from harness.support.network_text import redacted_bytes
 
 _T1: Final = 0.5  # RFC 3261 table 4
-_PATIENCE: Final = 2.0  # four of them: longer than a far end that is there at all needs
-#: Other processes of the run may have had calls at the same port (a shared phone), and hang up from there as well.
+_PATIENCE: Final = 2.0  # four times T1; a far end that is alive answers sooner
+#: Twice as long for the port: other processes of the run may end calls of a shared phone from the same port.
 _PORT_PATIENCE: Final = 2 * _PATIENCE
 _POLL_S: Final = 0.02
 
 
 def port_deadline() -> float:
-    """Until when the phone's own port is waited for, from now on."""
+    """The monotonic time until which to wait for the phone's port."""
     return time.monotonic() + _PORT_PATIENCE
 
 
 def only_realm(config: PhoneConfig, request: Request | None) -> str | None:
-    """The one realm that gets an answer, as with the phone itself, which has sent ``request``; None: the one that asks now."""
+    """The digest realm that may receive credentials: the configured realm, or the realm ``request`` already answered.
+
+    None allows the realm of the next challenge.
+    """
     if config.realm:
         return None if config.realm == "*" else config.realm
     shown = request and (request.get("Proxy-Authorization") or request.get("Authorization"))
@@ -45,9 +48,9 @@ def only_realm(config: PhoneConfig, request: Request | None) -> str | None:
 
 
 class CrashLine:
-    """A socket to the far end. ``local`` is what the phone's messages named, ``remote`` where they go (both ``address:port``).
+    """A socket to the far end. ``local`` and ``remote`` are the ``address:port`` of the phone's messages.
 
-    ``note`` gets what is sent and received, as of ``leg``. Raises ``OSError`` where nobody is there.
+    ``note`` receives each message sent or received, as an event of ``leg``. Raises ``OSError`` when the far end cannot be reached.
     """
 
     def __init__(
@@ -81,7 +84,7 @@ class CrashLine:
                 self._socket = self._wrap(self._socket)
 
     def _bind(self, port: int, by: float) -> None:
-        """To the phone's port; to any other where that does not come free in time, or a router's port is none to be had here."""
+        """Bind to the phone's port; to any other port when it is still in use at ``by``, or does not exist on this machine."""
         host = self._config.bind_address
         while True:
             try:
@@ -90,8 +93,8 @@ class CrashLine:
                 if error.errno != errno.EADDRINUSE or time.monotonic() >= by:
                     break
             time.sleep(_POLL_S)
-        # The phone may have been started anew there. A request belongs to its dialog wherever it comes from (RFC 3261
-        # section 12.2.2), and rport brings the answer here (RFC 3581).
+        # A new phone may use the port by now. A request belongs to its dialog from any source port (RFC 3261
+        # section 12.2.2), and rport returns the answer to this socket (RFC 3581).
         self._socket.bind((host, 0))
 
     def _wrap(self, plain: socket.socket) -> socket.socket:
@@ -101,7 +104,7 @@ class CrashLine:
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         if tls.certificate:
             context.load_cert_chain(tls.certificate, tls.private_key)
-        # The phone knew whom it calls by the proxy's name; the call's messages, and the log, mostly have an address.
+        # The certificate names the proxy's host; the call's messages mostly contain addresses.
         known_as = [self._peer[0], host_of(self._config.proxy or "")]
         name = next((host for host in known_as if host and not is_address(host)), known_as[0])
         try:
@@ -117,7 +120,7 @@ class CrashLine:
         self._socket.close()
 
     def ask(self, request: Request, realm: str | None) -> Message | None:
-        """What :meth:`exchange` gives for a final response to ``request``; a challenge is answered once, in that realm (None: any)."""
+        """The final response to ``request``; one challenge is answered, for ``realm`` only (None: any realm)."""
         method, number = request.cseq.method, request.cseq.number
         answer = self.exchange(request, lambda m: isinstance(m, Response) and m.is_final and m.cseq.method == method)
         config = self._config
@@ -134,7 +137,7 @@ class CrashLine:
         return answer
 
     def exchange(self, message: Message, wanted: Callable[[Message], bool]) -> Message | None:
-        """Send until something ``wanted`` comes, over UDP again and again as timers E and G say."""
+        """The first ``wanted`` message received after sending ``message``; UDP retransmits as timers E and G do."""
         deadline, interval = time.monotonic() + _PATIENCE, _T1
         again = time.monotonic()
         while (now := time.monotonic()) < deadline:
@@ -145,7 +148,7 @@ class CrashLine:
             for received in self._receive(min(again, deadline) - time.monotonic()):
                 if received.call_id != message.call_id:
                     continue
-                if isinstance(received, Request) and received.method == "BYE":  # the far end was quicker
+                if isinstance(received, Request) and received.method == "BYE":  # the far end ended the call first
                     self.send(Response.to_request(received, 200))
                     return received
                 if wanted(received):
@@ -153,9 +156,8 @@ class CrashLine:
         return None
 
     def send(self, message: Message) -> None:
-        """Send it once."""
         self._socket.sendall(message.raw)
-        self._tell("sent", message)
+        self._note(self.event("sent", message))
 
     def _receive(self, within: float) -> list[Message]:
         self._socket.settimeout(max(within, 0.001))
@@ -169,15 +171,12 @@ class CrashLine:
         for raw in [data] if self._datagrams else self._framer.feed(data):
             with contextlib.suppress(SipSyntaxError):
                 message = Message.parse(redacted_bytes(raw))
-                self._tell("received", message)
+                self._note(self.event("received", message))
                 found.append(message)
         return found
 
-    def _tell(self, direction: Direction, message: Message) -> None:
-        self._note(self.event(direction, message))
-
     def event(self, direction: Direction, message: Message) -> SipMessage:
-        """The message as one of the phone's, now."""
+        """The message as an event of the phone, with the current time."""
         host, port = self._socket.getsockname()[:2]
         return SipMessage(
             at=time.monotonic(),

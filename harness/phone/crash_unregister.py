@@ -1,7 +1,7 @@
-"""Give back the registrations of a process that is gone: the platform would go on calling its phones until they run out.
+"""Remove the registrations of a phone process that died: the platform would keep calling its phones until they expire.
 
-And a registrar that holds one binding only, or a few, refuses the next phone of that address of record meanwhile. Each is taken back as
-the phone itself would have done it (RFC 3261 section 10.2.2), from a plain socket (``crash_line.py``).
+A registrar that allows only a few bindings would also refuse the next phone of the same address of record. Each registration is
+removed as the phone would have done it (RFC 3261 section 10.2.2), from a plain socket (``crash_line.py``).
 """
 
 from __future__ import annotations
@@ -27,34 +27,34 @@ Note = Callable[[int, SipMessage], None]
 
 
 class Registrations:
-    """What the phones of one process have asked of registrars, by their keys. Thread-safe, as far as each phone has one thread."""
+    """The last REGISTER of each phone of one process, by phone key. Thread-safe if each phone is used from one thread."""
 
     def __init__(self) -> None:
         self._configs: dict[int, PhoneConfig] = {}
         self._asked: dict[int, SipMessage] = {}
 
     def added(self, phone: int, config: dict[str, Any]) -> None:
-        """A phone is there, configured so (:meth:`PhoneConfig.to_plain`)."""
+        """Note a new phone; ``config`` comes from :meth:`PhoneConfig.to_plain`."""
         self._configs[phone] = PhoneConfig.from_plain(config)
 
     def removed(self, phone: int) -> None:
-        """It has left, and given its registration back itself."""
+        """Forget a phone that un-registered itself."""
         self._configs.pop(phone, None)
         self._asked.pop(phone, None)
 
-    def take(self, phone: int, told: Iterable[Sequence[Any]]) -> None:
-        """What happened to it (:func:`harness.calls.events.to_values`)."""
-        for values in told:
+    def take(self, phone: int, events: Iterable[Sequence[Any]]) -> None:
+        """Note events of a phone, in the form of :func:`harness.calls.events.to_values`."""
+        for values in events:
             if values[0] not in ("SipMessage", "RegistrationState"):
                 continue
             match from_values(values):
                 case SipMessage(direction="sent") as message if message.text.startswith(_REGISTER):
                     self._asked[phone] = message
-                case RegistrationState(active=False):  # refused, or given back
+                case RegistrationState(active=False):  # refused or removed
                     self._asked.pop(phone, None)
 
     def withdraw(self, note: Note) -> None:
-        """Give back what is left, all at once, within some seconds; ``note`` gets what is said, with the phone's key."""
+        """Remove all remaining registrations at the same time; ``note`` receives each phone's key and SIP messages."""
         threads = [
             threading.Thread(target=unregister, args=(self._configs[phone], asked, _for(phone, note)))
             for phone, asked in list(self._asked.items())
@@ -66,20 +66,14 @@ class Registrations:
             thread.join()
 
 
-class NoRegistrations:
-    """Of a process that somebody else has, who gives them back."""
+class NoRegistrations(Registrations):
+    """Registrations of a shared phone: the switchboard, which owns the process, removes them."""
 
     def added(self, phone: int, config: dict[str, Any]) -> None:
-        """Nothing of ours."""
+        pass
 
-    def removed(self, phone: int) -> None:
-        """Nothing of ours."""
-
-    def take(self, phone: int, told: Iterable[Sequence[Any]]) -> None:
-        """Nothing of ours."""
-
-    def withdraw(self, note: Note) -> None:
-        """Nothing of ours."""
+    def take(self, phone: int, events: Iterable[Sequence[Any]]) -> None:
+        pass
 
 
 def _for(phone: int, note: Note) -> Callable[[SipMessage], None]:
@@ -87,7 +81,7 @@ def _for(phone: int, note: Note) -> Callable[[SipMessage], None]:
 
 
 def unregister(config: PhoneConfig, asked: SipMessage, note: Callable[[SipMessage], None]) -> bool:
-    """Take the binding back that the phone asked for by its last REGISTER; whether the registrar has agreed."""
+    """Remove the binding that the phone's last REGISTER asked for; True when the registrar accepted."""
     with contextlib.suppress(OSError, SipSyntaxError, ValueError):
         register = parsed_with_cseq(asked.text)
         if isinstance(register, Request):
@@ -98,7 +92,7 @@ def unregister(config: PhoneConfig, asked: SipMessage, note: Callable[[SipMessag
 
 
 def _withdrawal(register: Request) -> Request:
-    """The next REGISTER of the same Call-ID, for the same Contact and no time at all (RFC 3261 sections 10.2 and 10.2.2)."""
+    """The next REGISTER with the same Call-ID and Contact, and Expires: 0 (RFC 3261 sections 10.2 and 10.2.2)."""
     via = register.via
     branch = MAGIC_COOKIE + secrets.token_hex(12)
     contacts = [replace(contact, params=contact.params.without("expires")) for contact in register.contacts]

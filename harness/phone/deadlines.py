@@ -1,4 +1,4 @@
-"""Things done at a deadline, unless they are cancelled before."""
+"""Callbacks that run at a deadline unless cancelled."""
 
 from __future__ import annotations
 
@@ -9,22 +9,24 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-_LONGEST_S: Final = 3600.0  # of one wait: what is more than the platform's clock counts raises OverflowError
+_LONGEST_S: Final = 3600.0  # per wait: a timeout beyond the platform's limit raises OverflowError
 
 
 class DeadlineScheduler:
-    """Runs callbacks at their deadlines unless they are cancelled; one thread for all of them, begun with the first."""
+    """Runs callbacks at their deadlines in one thread, which starts with the first callback."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._due: list[tuple[float, int]] = []
-        self._then: dict[int, Callable[[], None]] = {}  # by number: what is cancelled is let go at once, with its call
+        self._then: dict[
+            int, Callable[[], None]
+        ] = {}  # by number; cancelling frees the callback, and its call, at once
         self._numbers = itertools.count()
         self._thread: threading.Thread | None = None
         self._closed = False
 
     def after(self, seconds: float, then: Callable[[], None]) -> Callable[[], None]:
-        """Have ``then`` called in ``seconds``; the function returned cancels it."""
+        """Call ``then`` in ``seconds``. Returns a function that cancels it."""
         with self._changed:
             number = next(self._numbers)
             self._then[number] = then
@@ -41,7 +43,7 @@ class DeadlineScheduler:
         return cancel
 
     def close(self) -> None:
-        """Nothing is done any more."""
+        """Cancel all callbacks and end the thread."""
         with self._changed:
             self._closed = True
             self._changed.notify()

@@ -1,4 +1,4 @@
-"""Events as lines to read: what a wait that ended without its event says came instead."""
+"""Events as text lines. A failed wait quotes them to show which events arrived instead."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from harness.calls.events import Event, Listened, PhoneLost, RtpStatistics, SipM
 
 
 def lines(events: Sequence[Event]) -> str:
-    """One line for each event but the pulses, with the seconds since the first."""
+    """One line per event, with the seconds since the first one; RTP statistics and audio pulses are left out."""
     if not events:
         return "nothing happened"
     begin = min(event.at for event in events)

@@ -1,4 +1,4 @@
-"""Names of the files that hold what a leg heard and sent: customers name phones as they like."""
+"""File names of a leg's recordings. Phone names come from customers and may contain any character."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ from harness.support.files.names import stem_of
 
 
 def path(directory: Path, leg: str, ending: str) -> Path:
-    """The file of a leg, always within ``directory``; different legs have different ones."""
+    """The file of a leg. It is always inside ``directory``, and different for each leg."""
     return directory / f"{stem_of(leg)}{ending}"

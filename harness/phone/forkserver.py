@@ -1,4 +1,4 @@
-"""The phone processes of a run are forked from one that has loaded numpy and pjsua2, which takes a third of a second each time."""
+"""A process that has loaded numpy and pjsua2, from which phone processes are forked. Loading takes a third of a second."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from harness.support.forkserver.process import ForkServer
 
 
 class PhoneForkServer(ForkServer):
-    """That process; its path is for :class:`harness.phone.pool.PhonePool`."""
+    """The fork server of phones; pass its path to :class:`harness.phone.pool.PhonePool`."""
 
     def __init__(self) -> None:
-        """Start it. Raises OSError where there can be none; then phones are started each for itself."""
+        """Start the fork server. Raises OSError when it cannot start; phones then start without it."""
         super().__init__("harness.phone.child.service", environment())

@@ -1,14 +1,12 @@
-"""One call as scenarios hold it: its events, commands and waits."""
+"""One call leg, as scenarios use it: its events, commands and waits."""
 
 from __future__ import annotations
 
 import contextlib
 import re
-import threading
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
-from typing import Any, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,86 +23,42 @@ from harness.calls.events import (
     SipMessage,
 )
 from harness.deployment.safety import check_headers, check_request
-from harness.errors import BrokenError, HarnessError, PhoneMisuseError
+from harness.errors import HarnessError, PhoneMisuseError
 from harness.phone import event_log, recording
 from harness.phone.deadlines import DeadlineScheduler
-from harness.phone.process import NotNegotiatedError, PhoneProcess
+from harness.phone.process import NotNegotiatedError
 from harness.phone.protocol import FAREWELL_SECONDS, Source, choice_to_plain
 from harness.phone.rules import CallLimits
 from harness.phone.unread import how_it_ended, why_it_ended
 from harness.phone.waiter import NeverCame, first, never_came, wait_for
 
+if TYPE_CHECKING:
+    from harness.phone.phone import Phone
+
 Headers = Sequence[tuple[str, str]]
 
-#: A final response to an INFO, and how long one is waited for before the next digit goes out.
+#: A final response to an INFO, and how long to wait for it before the next digit is sent.
 _INFO_ANSWER: Final = re.compile(
     r"SIP/2\.0 [2-6]\d\d .*?^CSeq\s*:\s*\d+\s+INFO\s*$", re.DOTALL | re.MULTILINE | re.IGNORECASE
 )
 _INFO_ANSWERED_S: Final = 2.0
-#: How many of a leg's last pulses tell the time of what it received: a second's.
+#: The number of last pulses (one second of them) that date the received audio.
 _PULSES: Final = 5
-#: Of a recording that goes on: twice what it needs to get there, for less is no full disk.
+#: Audio of a running recording that may not be on disk yet: twice the usual delay, so that only a full disk exceeds it.
 _HELD_BACK_S: Final = 2 * recording.ON_DISK_WITHIN_S
 _ROUNDED_S: Final = 0.02
-#: How long after a call's beginning the message that began it may be told, on a busy machine.
-_TOLD_WITHIN_S: Final = 5.0
+#: The longest delay between a leg's start and the event of its INVITE, on a busy machine.
+_INVITE_EVENT_WITHIN_S: Final = 5.0
 
 
 def _is_invite(event: Event) -> bool:
     return isinstance(event, SipMessage) and not event.unread and event.text.startswith("INVITE ")
 
 
-class LegPhone(Protocol):
-    """The phone, as its legs see it."""
-
-    changed: threading.Condition  #: notified at each event; held while they are taken
-    process: PhoneProcess
-    directory: Path
-    overrun: BrokenError | None  #: a leg lasted too long and was hung up, or had no mark
-    is_ours: Callable[[Leg], bool]  #: whether a call that it gets is no stranger's
-
-    @property
-    def name(self) -> str:
-        """Of its configuration."""
-
-    @property
-    def legs(self) -> Sequence[Leg]:
-        """All its legs, oldest first."""
-
-    @property
-    def incoming(self) -> Sequence[Leg]:
-        """The legs that were received, without strangers'."""
-
-    @property
-    def error(self) -> BaseException | None:
-        """Why nothing can be waited for any more."""
-
-    def instead(self, events: Sequence[Event]) -> str | BrokenError | None:
-        """What explains that something never came."""
-
-    def wait(self, goal: str, predicate: Callable[[Event], bool], within: float, since: float | None = None) -> Event:
-        """The first event of the phone itself, of none of its legs, for which ``predicate`` holds."""
-
-    def command(self, name: str, within: float = ..., /, **arguments: Any) -> Any:
-        """Have the process do something."""
-
-    def guard(self, uri: str) -> None:
-        """Raise :class:`RefusedError` for what may not be called."""
-
-    def follow(self, leg: Leg, uri: str, *, has_room: bool) -> None:
-        """Promise a slot to the call that a REFER asks for."""
-
-    def declines(self, error: Exception) -> None:
-        """Note that a REFER was declined that the far end had every reason to send."""
-
-    def overran(self, leg: str, seconds: float) -> None:
-        """Note that a leg had to be hung up."""
-
-
 class Leg:
     """One call of a phone."""
 
-    def __init__(self, phone: LegPhone, key: int, started: LegStarted, predecessor: Leg | None) -> None:
+    def __init__(self, phone: Phone, key: int, started: LegStarted, predecessor: Leg | None) -> None:
         assert started.leg is not None
         self.phone = phone
         self.id: str = started.leg
@@ -118,55 +72,56 @@ class Leg:
         self._codec = ""
         self._successors: list[Leg] = []
         self._closed = False
-        self._let_go = False  # by us
-        self.taken = False  #: whether somebody waited for it, and has it
-        #: Received, and not refused by the stack itself with 422 (RFC 4028: it is offered again).
+        self._let_go = False  # the harness ended or refused the call
+        self.taken = False  #: whether a wait has returned this leg
+        #: Received, and not refused by the stack itself with 422 (RFC 4028: the caller then sends a new INVITE).
         self.is_offered = False
         self.limits = CallLimits()
 
     def __repr__(self) -> str:
         return f"<Leg {self.id} {self.direction} {self.state}>"
 
-    # What happened.
+    # Events and state.
 
     @property
     def events(self) -> list[Event]:
-        """All of the leg's events so far, in the order they arrived."""
+        """The leg's events so far, in order of arrival."""
         with self.phone.changed:
             return list(self._events)
 
     @property
     def messages(self) -> list[SipMessage]:
-        """The leg's SIP messages, without what the stack could not read."""
+        """The leg's SIP messages, except those that the stack could not parse."""
         return [event for event in self.events if isinstance(event, SipMessage) and not event.unread]
 
     @property
     def invite(self) -> SipMessage:
-        """The first INVITE, sent or received. Raises ``LookupError`` when none left the phone."""
+        """The first INVITE, sent or received. Raises ``LookupError`` when the leg has none."""
         found = next(filter(_is_invite, self.events), None)
-        # That a call began is told first, and its message a moment later.
+        # The start of a call is reported first, its INVITE a moment later.
         if found is None and self.direction == "incoming":
             with contextlib.suppress(NeverCame):
-                found = self.wait("its INVITE", _is_invite, _TOLD_WITHIN_S, outlives_call=True)
+                found = self.wait("its INVITE", _is_invite, _INVITE_EVENT_WITHIN_S, outlives_call=True)
         if not isinstance(found, SipMessage):
             raise LookupError(f"{self.id} has no INVITE")
         return found
 
     @property
     def state(self) -> str:
-        """``calling``, ``incoming``, ``early``, ``connecting``, ``confirmed`` or ``disconnected``; at first empty."""
+        """``calling``, ``incoming``, ``early``, ``connecting``, ``confirmed`` or ``disconnected``; empty at first."""
         return self._state
 
     @property
     def codec(self) -> str:
-        """Of the media negotiated last; empty before that."""
+        """The codec negotiated last; empty before the first negotiation."""
         return self._codec
 
     @property
     def successor(self) -> Leg | None:
-        """The call that took this one's place: placed on a REFER, or received with Replaces.
+        """The call that replaced this one: placed on a REFER, or received with Replaces.
 
-        Of several, as an AI may ask twice: the last that is up, else that may still be answered, else that was.
+        An AI may send several REFERs. The last call that is up is preferred, then one that may still be answered, then one that
+        was up before.
         """
         return max(reversed(tuple(self._successors)), key=Leg._came_to, default=None)
 
@@ -178,29 +133,27 @@ class Leg:
 
     @property
     def closed(self) -> bool:
-        """Whether nothing more will come: hung up, answered, recorded."""
+        """True when no more events will come: the BYE is answered and the recordings are complete."""
         return self._closed
 
     def log(self) -> str:
-        """One line for each event but the pulses, with the seconds since the first."""
+        """The events as text (:func:`harness.phone.event_log.lines`)."""
         return event_log.lines(self.events)
 
     # Commands.
 
     def ring(self) -> None:
-        """180."""
+        """Send 180 Ringing."""
         self._respond(180)
 
     def progress(self, code: int = 183, headers: Headers = ()) -> None:
-        """A provisional response with SDP: audio before the answer."""
+        """Send a provisional response with SDP: early media."""
         self._respond(code, headers=headers)
 
     def answer(self, headers: Headers = (), code: int = 200) -> None:
-        """Accept the call."""
         self._respond(code, headers=headers)
 
     def reject(self, code: int = 486, reason: str = "", headers: Headers = ()) -> None:
-        """Refuse the call."""
         self._respond(code, reason, headers)
 
     def _respond(self, code: int, reason: str = "", headers: Headers = ()) -> None:
@@ -208,18 +161,23 @@ class Leg:
         self._do("respond", code=code, reason=reason, headers=list(headers))
 
     def hangup(self, code: int = 0, reason: str = "", headers: Headers = ()) -> None:
-        """BYE, CANCEL or a refusal, whichever ends the call now; nothing when it is over."""
+        """Send BYE, CANCEL or a refusal, whichever ends the call in its state; does nothing when the call is over."""
         self._let_go = True
         self._do("hang_up", code=code, reason=reason, headers=list(headers))
 
     def cancel(self) -> None:
-        """CANCEL. Raises :class:`NeverCame` once the far end has answered or refused, :class:`PhoneMisuseError` for incoming calls."""
+        """Send CANCEL.
+
+        Raises :class:`NeverCame` when the far end has answered or refused, :class:`PhoneMisuseError` for incoming calls.
+        """
         answered = self.state in ("connecting", "confirmed")
         if self.direction == "outgoing" and (answered or (self.state == "disconnected" and not self._let_go)):
             why = "it was answered" if answered else how_it_ended(self.events)
-            raise never_came(f"{self.id} still ringing, to be given up", 0.0, self.id, why, self.log())
+            raise never_came(f"{self.id} still ringing, to be cancelled", 0.0, self.id, why, self.log())
         if self.direction != "outgoing" or self.state not in ("calling", "early", ""):
-            raise PhoneMisuseError(f"{self.id} is {self.direction} and {self.state}: CANCEL is for calls still ringing")
+            raise PhoneMisuseError(
+                f"{self.id} is {self.direction} and {self.state}: only an outgoing, ringing call can be cancelled"
+            )
         self.hangup()
 
     def hold(self) -> None:
@@ -231,11 +189,11 @@ class Leg:
         self._do("resume")
 
     def reinvite(self, codecs: Sequence[str] = ()) -> None:
-        """Offer again, with ``codecs`` if given."""
+        """Send a re-INVITE, offering ``codecs`` if given."""
         self._do("reinvite", codecs=list(codecs))
 
     def send_digits(self, digits: str, method: Literal["rfc4733", "info"] = "rfc4733", duration_ms: int = 160) -> None:
-        """DTMF. Raises :class:`NeverCame` when the far end negotiated no telephone-event for RFC 4733."""
+        """Send DTMF digits. Raises :class:`NeverCame` for RFC 4733 when telephone-event was not negotiated."""
         if method == "info":
             self._send_by_info(digits, duration_ms)
             return
@@ -245,8 +203,8 @@ class Leg:
             raise never_came("telephone-event in the negotiated SDP", 0.0, self.id, str(error), self.log()) from None
 
     def _send_by_info(self, digits: str, duration_ms: int) -> None:
-        # One after the other: requests under way at once may overtake each other at a proxy, and one whose CSeq is below
-        # the last one's has to be refused (RFC 3261 section 12.2.2). A digit that is never answered holds up no other.
+        # One after the other: concurrent requests may overtake each other at a proxy, and the receiver must refuse a lower
+        # CSeq than the last (RFC 3261 section 12.2.2). After a timeout the next digit is sent anyway.
         for digit in digits:
             due = self._answers_to_info() + 1
             self._do("send_digits", digits=digit, method="info", duration_ms=duration_ms)
@@ -262,44 +220,44 @@ class Leg:
         )
 
     def transfer(self, uri: str, headers: Headers = ()) -> None:
-        """Blind: REFER to ``uri``. Its headers, and those that ``uri`` embeds, go along. Hang up when it succeeded."""
+        """Blind transfer: send REFER to ``uri``, with ``headers`` and those that ``uri`` embeds. The caller hangs up on success."""
         self.phone.guard(uri)
         check_headers(headers)
         self._do("transfer", uri=uri, headers=list(headers))
 
     def transfer_attended(self, other: Leg, headers: Headers = ()) -> None:
-        """REFER with Replaces: join this leg's far end to that of ``other``, a leg of the same process."""
+        """Attended transfer: send REFER with Replaces, to connect this leg's far end to that of ``other`` (same process)."""
         self._same_process(other)
         check_headers(headers)
         self._do("transfer_attended", other=other.key, headers=list(headers))
 
     def request(self, method: str, headers: Headers = (), body: str = "", content_type: str = "") -> None:
-        """A request of any method within the dialog; its answer is among the messages."""
+        """Send a request of any method within the dialog; the answer appears in :attr:`messages`."""
         check_request(method, headers)
         self._do("leg_request", method=method, headers=list(headers), body=body, content_type=content_type)
 
     def play(self, source: Source) -> None:
-        """Send something else from now on."""
+        """Send ``source`` from now on."""
         self._do("play", source=choice_to_plain(source))
 
     def bridge(self, other: Leg) -> None:
-        """Let the far ends of two legs hear each other; ends the marks of both."""
+        """Connect the audio of two legs' far ends; both legs stop sending marks."""
         self._same_process(other)
         self._do("bridge", other=other.key)
 
     def statistics(self) -> RtpStatistics | None:
-        """The counters now, or the last ones of a leg that has ended; None when it never had media."""
+        """The current RTP counters, or the last ones of an ended leg; None when the leg never had media."""
         if not self._closed and self.state != "disconnected":
-            with contextlib.suppress(NeverCame):  # it ended in this moment, and told its last
+            with contextlib.suppress(NeverCame):  # it has just ended; its last counters are among the events
                 self._do("statistics")
         return next((event for event in reversed(self.events) if isinstance(event, RtpStatistics)), None)
 
     def _same_process(self, other: Leg) -> None:
         if other.phone.process is not self.phone.process:
-            raise PhoneMisuseError(f"{self.id} and {other.id} live in different processes")
+            raise PhoneMisuseError(f"{self.id} and {other.id} run in different processes")
 
     def _do(self, name: str, **arguments: Any) -> Any:
-        """Raises :class:`NeverCame` where the far end has ended the call: what it was up for cannot come any more."""
+        """Run a command. Raises :class:`NeverCame` when the far end has ended the call, so that the command cannot run."""
         try:
             return self.phone.command(name, leg=self.key, **arguments)
         except PhoneMisuseError:
@@ -319,10 +277,10 @@ class Leg:
         *,
         outlives_call: bool = False,
     ) -> Event:
-        """The first event for which ``predicate`` holds, among those so far and those of the next ``within`` seconds.
+        """The first event, past or within ``within`` seconds, for which ``predicate`` holds.
 
-        ``since`` (monotonic) leaves out what happened before. The wait ends at once when the call ends, unless
-        ``outlives_call`` says that the event may come after that (its 200 to BYE, its recordings).
+        Events before ``since`` (monotonic) are ignored. The wait ends when the call ends, unless ``outlives_call`` says that the
+        event may come later (the 200 to a BYE, the recordings).
         """
 
         def sought(event: Event) -> bool:
@@ -348,7 +306,7 @@ class Leg:
         )
 
     def wait_state(self, state: str, within: float) -> CallState:
-        """Until the call is in ``state``, or was."""
+        """Wait until the call is in ``state``, or has been."""
         event = self.wait(
             f"{self.id} {state}", lambda event: isinstance(event, CallState) and event.state == state, within
         )
@@ -356,7 +314,7 @@ class Leg:
         return event
 
     def wait_closed(self, within: float = 2 * FAREWELL_SECONDS) -> None:
-        """Until the far end has answered the BYE and the recordings are whole."""
+        """Wait until the far end has answered the BYE and the recordings are complete."""
         wait_for(
             self.phone.changed,
             lambda: self._closed or None,
@@ -368,27 +326,27 @@ class Leg:
         )
 
     def recorded(self, within: float = 2 * FAREWELL_SECONDS) -> Recorded:
-        """The recordings, once they are whole."""
+        """The recordings, once they are complete."""
         event = self.wait(f"{self.id} recorded", lambda event: isinstance(event, Recorded), within, outlives_call=True)
         assert isinstance(event, Recorded)
         return event
 
     def received_since(self, since: float) -> NDArray[np.int16]:
-        """What it received after the monotonic time ``since``, at 8 kHz, as far as it is on disk by now.
+        """The audio received after the monotonic time ``since``, at 8 kHz, as far as it is on disk.
 
-        Raises :class:`ResourceError` where the disk takes nothing any more: nothing can be found in what is not there.
+        Raises :class:`ResourceError` when the disk no longer takes the recording, because a check would then find nothing.
         """
         self.require_recorded(_HELD_BACK_S)
         samples = recording.so_far(recording.paths(self.phone.directory, self.id)[0])
         pulses = [event for event in self.events if isinstance(event, Listened)][-_PULSES:]
         if not pulses:
             return samples[:0]
-        # A pulse may be told late and never early, so the earliest of them tells when the recording began.
+        # A pulse may arrive late but never early, so the earliest start time is the recording's.
         origin = min(pulse.at - pulse.seconds for pulse in pulses)
         return samples[max(0, round((since - origin) * SAMPLE_RATE)) :]
 
     def require_recorded(self, held_back_s: float = _ROUNDED_S) -> None:
-        """Raise :class:`ResourceError` where what it heard is not on disk, but for so much that may not be there yet."""
+        """Raise :class:`ResourceError` when received audio is missing on disk, apart from the last ``held_back_s`` seconds."""
         heard = [event.seconds for event in self.events if isinstance(event, Listened)]
         if heard:
             recording.require_whole(recording.paths(self.phone.directory, self.id)[0], heard[-1], held_back_s)
@@ -396,7 +354,6 @@ class Leg:
     # The pool's side; ``changed`` is held.
 
     def take(self, event: Event) -> None:
-        """Note an event."""
         self._events.append(event)
         if isinstance(event, CallState):
             self._state = event.state
@@ -408,26 +365,26 @@ class Leg:
             self._codec = event.codec
 
     def close(self) -> None:
-        """Note that nothing more will come."""
+        """Mark the leg as closed: no more events will come."""
         self._closed = True
         self.limits.release()
 
     def end_after(self, seconds: float, scheduler: DeadlineScheduler) -> None:
-        """See to it that the leg ends in ``seconds`` at the latest."""
+        """Hang up in ``seconds`` if the call is still up."""
         self.limits.end_after(seconds, scheduler, lambda: self._overrun(seconds))
 
     def _overrun(self, seconds: float) -> None:
         if self._closed or self._state == "disconnected":
             return
         self.phone.overran(self.id, seconds)
-        with contextlib.suppress(HarnessError):  # a lost process has hung up already
+        with contextlib.suppress(HarnessError):  # if the process is lost, the call has been ended already
             self.hangup()
 
     def succeed(self, successor: Leg) -> None:
-        """Note a call that takes this one's place."""
+        """Note a call that replaces this one."""
         self._successors.append(successor)
 
 
-def everybodys(leg: Leg) -> bool:
-    """No call is a stranger's."""
+def accept_every_leg(leg: Leg) -> bool:
+    """The ``is_ours`` of a phone that only one case uses."""
     return True

@@ -1,4 +1,4 @@
-"""The child's last log lines, in a memory-mapped file: they survive a SIGKILL, and never grow."""
+"""The child's last log lines, in a memory-mapped file of fixed size that survives a SIGKILL."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _CAPACITY: Final = 64 * 1024
 
 
 class LogRing:
-    """The writing end; ``path`` is created with a fixed size of some 64 KB."""
+    """Writes the ring; ``path`` is created with a fixed size of about 64 KB."""
 
     def __init__(self, path: Path) -> None:
         with path.open("w+b") as file:
@@ -47,7 +47,7 @@ def last_lines(path: Path, most: int = 40) -> list[str]:
     if written > len(body):
         at = written % len(body)
         body = body[at:] + body[:at]
-        body = body[body.find(b"\n") + 1 :]  # the oldest line has lost its head
+        body = body[body.find(b"\n") + 1 :]  # the oldest line is incomplete
     else:
         body = body[:written]
     return body.decode("utf-8", "replace").splitlines()[-most:]

@@ -1,4 +1,4 @@
-"""The message that would still end a call, by its messages alone: a BYE, a CANCEL, a refusal, or none."""
+"""Derives from a call's messages which message ends the call: a BYE, a CANCEL, a refusal, or none."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ Parsed = list[tuple[SipMessage, Request | Response]]
 
 @dataclass(frozen=True)
 class Teardown:
-    """The message that ends the call, and where it goes; ``invite`` is the INVITE it is about.
+    """The message that ends a call, the call's INVITE, and where to send the message.
 
-    ``next_hop`` is where RFC 3261 sends it, ``last_peer`` where the call's last message went or came from.
+    ``next_hop`` follows RFC 3261; ``last_peer`` is the far end of the call's last message.
     """
 
     message: Request | Response
@@ -33,7 +33,7 @@ class Teardown:
 
 
 def pending_teardown(messages: Sequence[SipMessage]) -> Teardown | None:
-    """None for a call that has ended, never began, or whose messages make no dialog."""
+    """None when the call has ended, never began, or its messages form no dialog."""
     parsed: Parsed = []
     for message in messages:
         with contextlib.suppress(SipSyntaxError):
@@ -69,11 +69,11 @@ def _teardown(parsed: Parsed) -> Teardown | None:
 
 def _bye(parsed: Parsed, event: SipMessage, invite: Request, success: Response) -> Teardown:
     sent = event.direction == "sent"
-    # RFC 3261 section 12.1: the caller turns the route set of the 2xx round, the callee takes that of the INVITE.
+    # RFC 3261 section 12.1: the caller reverses the route set of the 2xx, the callee uses that of the INVITE.
     routes = list(reversed(success.record_routes)) if sent else list(invite.record_routes)
     local, remote = (invite.from_, success.to) if sent else (success.to, invite.from_)
     target = _remote_target(parsed)
-    # Section 12.2.1.1: one sequence of CSeq numbers for each side.
+    # Section 12.2.1.1: each side has its own sequence of CSeq numbers.
     numbers = [r.cseq.number for m, r in parsed if isinstance(r, Request) and m.direction == "sent"]
     uri, hop = (target, routes[0].uri if routes else target)
     bye = Request.build(
@@ -95,7 +95,7 @@ def _bye(parsed: Parsed, event: SipMessage, invite: Request, success: Response) 
 
 
 def _remote_target(parsed: Parsed) -> Uri:
-    """The Contact of the far end's last message that could set it (RFC 3261 section 12.2)."""
+    """The Contact of the far end's last target refresh (RFC 3261 section 12.2)."""
     for message, parsed_message in reversed(parsed):
         refreshes = parsed_message.cseq.method in ("INVITE", "UPDATE") and (
             isinstance(parsed_message, Request) or parsed_message.is_success
@@ -124,7 +124,7 @@ def _cancel(event: SipMessage, invite: Request) -> Teardown:
 
 
 def acknowledgement(invite: Request, response: Response) -> Request:
-    """The ACK of a response other than 2xx, within the INVITE's transaction (RFC 3261 section 17.1.1.3)."""
+    """The ACK of a non-2xx response, in the INVITE's transaction (RFC 3261 section 17.1.1.3)."""
     return Request.build(
         "ACK",
         invite.request_uri,
@@ -141,7 +141,7 @@ def acknowledgement(invite: Request, response: Response) -> Request:
 
 
 def acknowledgement_of_success(invite: Request, success: Response, local: str, transport: str) -> Request:
-    """The ACK of a 2xx, a transaction of its own (RFC 3261 section 13.2.2.4)."""
+    """The ACK of a 2xx, a separate transaction (RFC 3261 section 13.2.2.4)."""
     contact = success.contact
     return Request.build(
         "ACK",

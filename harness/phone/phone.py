@@ -1,4 +1,4 @@
-"""A softphone as scenarios hold it. Synchronous, thread-safe; events arrive in the background."""
+"""A softphone, as scenarios use it. Synchronous and thread-safe; events arrive in a background thread."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from harness.calls.events import Event, LegStarted, PhoneLost, Recorded, RegistrationState, from_values
 from harness.deployment.limits import LEG_MARKS
@@ -14,38 +14,25 @@ from harness.deployment.safety import check_headers, check_request
 from harness.errors import BrokenError, HarnessError, PhoneLostError, PhoneMisuseError, ResourceError
 from harness.phone import crash_hangup, event_log
 from harness.phone.config import PhoneConfig
-from harness.phone.deadlines import DeadlineScheduler
-from harness.phone.leg import Headers, Leg, everybodys
+from harness.phone.leg import Headers, Leg, accept_every_leg
 from harness.phone.process import PhoneProcess
 from harness.phone.protocol import Answer, Mark, Policy, Ring, Silent, Source, choice_to_plain
 from harness.phone.rules import CallSlot, CallSlots, Rules, check_transport
 from harness.phone.unread import why_nothing_came
 from harness.phone.waiter import NeverCame, first, wait_for
 
+if TYPE_CHECKING:
+    from harness.phone.pool import PhonePool
+
 Sink = Callable[[Event], None]
 
 
-class PhoneOwner(Protocol):
-    """Who leases phones, as a phone sees it."""
-
-    changed: threading.Condition  #: notified at each event of any phone; held while they are taken
-    deadlines: DeadlineScheduler
-    fatal_error: BaseException | None  #: why no wait can succeed any more
-
-    @property
-    def loss(self) -> PhoneLostError | None:
-        """Why what a case finds says nothing: one of its phones is lost."""
-
-    def give_back(self, phone: Phone, keep_registration: bool) -> None:
-        """Take a phone back from its case."""
-
-
 class Phone:
-    """A leased softphone. Leave it by :meth:`release`, or use it as a context manager."""
+    """A leased softphone. End the lease with :meth:`release`, or use the phone as a context manager."""
 
     def __init__(
         self,
-        owner: PhoneOwner,
+        owner: PhonePool,
         process: PhoneProcess,
         key: int,
         config: PhoneConfig,
@@ -59,20 +46,24 @@ class Phone:
         self._owner, self.process, self.key, self.config = owner, process, key, config
         self.changed: threading.Condition = owner.changed
         self.directory = directory
-        self.address = ""  #: ``address:port`` that its messages name: behind a router that one's
+        self.address = ""  #: ``address:port`` in its messages; behind a router, the router's
         self._sink, self._marks = sink, marks
         self._legs: dict[int, Leg] = {}
         self._events: list[Event] = []
         self._policy: Policy = Ring()
-        #: Which of the calls that come are looked at: where others call the same number, theirs go on ringing.
-        self.is_ours: Callable[[Leg], bool] = everybodys
-        self.guessed = False  #: whether a call came that may have been this case's, or another's that shares the phone
+        #: Whether an incoming leg belongs to the case. Other legs are ignored and keep ringing.
+        self.is_ours: Callable[[Leg], bool] = accept_every_leg
+        self.guessed = (
+            False  #: whether a call came that may belong to this case or to another one that shares the phone
+        )
         self._lost: PhoneLostError | None = None
         self._sink_error: Exception | None = None
         self._crash_hangup: threading.Thread | None = None
         self._released = False
-        self.overrun: BrokenError | None = None  #: a leg lasted too long and was hung up, or had no mark
-        self.declined: BrokenError | None = None  #: a REFER to a number of the deployment's, by the rules of this run
+        self.overrun: BrokenError | None = None  #: set when a leg lasted too long and was hung up, or got no mark
+        self.declined: BrokenError | None = (
+            None  #: set when this run's rules declined a REFER to a number of the deployment
+        )
         self.registration: RegistrationState | None = None
 
     def __repr__(self) -> str:
@@ -86,12 +77,12 @@ class Phone:
 
     @property
     def name(self) -> str:
-        """Of its configuration; its legs are called ``name.1``, ``name.2`` …"""
+        """The name in its configuration; its legs are named ``name.1``, ``name.2`` …"""
         return self.config.name
 
     @property
     def events(self) -> list[Event]:
-        """What happened to the phone and not to one of its legs: registrations, OPTIONS, transports."""
+        """Events of the phone that belong to no leg: registrations, OPTIONS, transports."""
         with self.changed:
             return list(self._events)
 
@@ -106,16 +97,16 @@ class Phone:
 
     @property
     def incoming(self) -> list[Leg]:
-        """The legs that were received, strangers' left out (:attr:`is_ours`)."""
+        """The incoming legs that belong to the case (:attr:`is_ours`)."""
         return [leg for leg in self.legs if leg.direction == "incoming" and self.is_ours(leg)]
 
     @property
     def error(self) -> BaseException | None:
-        """Why nothing can be waited for any more: the process is lost, or the pool was told that the world is."""
+        """Why no wait can succeed: the phone process or the simulated world is lost."""
         return self._lost or self._owner.fatal_error
 
     def fault(self) -> BaseException | None:
-        """:attr:`error`, or why its process does not answer, or just did not: one that hangs is noticed only after a while."""
+        """:attr:`error`, or why its process does not answer or has just stood still. Asks the process."""
         if self.error is None:
             try:
                 self.process.check()
@@ -125,16 +116,16 @@ class Phone:
 
     @property
     def loss(self) -> PhoneLostError | None:
-        """Why its process is gone; None while it is there."""
+        """Why its process died; None while it runs."""
         return self._lost
 
     def instead(self, events: Sequence[Event]) -> str | BrokenError | None:
-        """What explains that something never came: a phone of the case was lost, or ``events`` hold it, unread."""
+        """Why an expected event is missing: a phone of the case was lost, or ``events`` hold it as an unread message."""
         return self._owner.loss or why_nothing_came(events)
 
     @property
     def policy(self) -> Policy:
-        """What the phone does with calls from now on."""
+        """What the phone does with incoming calls."""
         return self._policy
 
     @policy.setter
@@ -143,7 +134,7 @@ class Phone:
         self._policy = policy
 
     def log(self) -> str:
-        """One line for each event of the phone and its legs."""
+        """The events of the phone and its legs as text."""
         with self.changed:
             events = [*self._events, *(event for leg in self._legs.values() for event in leg.events)]
         return event_log.lines(sorted(events, key=lambda event: event.at))
@@ -151,7 +142,7 @@ class Phone:
     # Registration.
 
     def register(self, within: float = 5.0) -> RegistrationState:
-        """REGISTER and wait for the outcome, which may be a refusal. A registration that was kept is returned as it is.
+        """Send REGISTER and wait for the outcome, which may be a refusal. An active registration is returned at once.
 
         Raises :class:`NeverCame` without an answer, :class:`PhoneMisuseError` without a registrar.
         """
@@ -172,15 +163,15 @@ class Phone:
     def dial(self, uri: str, headers: Headers = (), play: Source | None = None, identity: str | None = None) -> Leg:
         """Call ``uri`` (a SIP or tel URI, or a number of the phone's domain); returns at once.
 
-        ``identity`` is the user that From names instead of the phone's own, as a warm transfer shows another's number.
+        ``identity`` replaces the user in From: a warm transfer may show another party's number.
 
-        Raises :class:`RefusedError` when the rules do not allow it, :class:`ResourceError` without a free call.
+        Raises :class:`RefusedError` when the rules forbid the call, :class:`ResourceError` when no call is free.
         """
         target = self.target(uri)
         self.guard(target)
         check_headers(headers)
         if (up := len(self._up())) >= self.config.max_calls:
-            raise ResourceError(f"phone {self.name} has {up} calls up, and may have {self.config.max_calls}")
+            raise ResourceError(f"phone {self.name} has {up} calls up; its limit is {self.config.max_calls}")
         own: list[tuple[str, str]] = []
         if self.config.privacy:
             own = [("Privacy", "id"), ("P-Asserted-Identity", f"<{self.config.address_of_record}>")]
@@ -206,17 +197,17 @@ class Phone:
         return leg
 
     def target(self, uri: str) -> str:
-        """``uri`` as it is dialled: whole, and with the transport where no proxy decides on it."""
+        """See :meth:`PhoneConfig.target`."""
         return self.config.target(uri)
 
     def expect_call(self, within: float, answer: bool | None = True, ring: bool = True, headers: Headers = ()) -> Leg:
-        """The next incoming leg that nobody has taken yet, answered if ``answer``.
+        """The next incoming leg that no earlier wait returned, answered if ``answer``.
 
-        With ``ring``, a leg that is not answered says 180 where the phone's policy is silent.
+        With ``ring``, an unanswered leg sends 180 if the phone's policy is silent.
         """
         leg = self.next_call(within)
         if isinstance(self._policy, Answer):
-            return leg  # it does that by itself
+            return leg  # the phone answers by itself
         if answer and leg.state in ("incoming", "early"):
             leg.answer(headers)
         elif ring and isinstance(self._policy, Silent) and leg.state == "incoming":
@@ -224,7 +215,7 @@ class Phone:
         return leg
 
     def next_call(self, within: float) -> Leg:
-        """The next incoming leg that nobody has taken yet, left as it is."""
+        """The next incoming leg that no earlier wait returned; nothing is sent."""
 
         def probe() -> Leg | None:
             for leg in self._legs.values():
@@ -258,9 +249,9 @@ class Phone:
         within: float = 35.0,
         credentials: Headers = (),
     ) -> tuple[int, str]:
-        """The final answer to a request outside any dialog; 408 comes from the phone itself after 32 s.
+        """The final answer to a request outside any dialog; after 32 s the phone itself reports 408.
 
-        pjsua answers no challenge to such a request: ``credentials`` are the headers that do (RFC 3261 section 22).
+        pjsua does not answer challenges to such requests; pass the headers that do as ``credentials`` (RFC 3261 section 22).
         """
         check_request(method, headers)
         code, reason = self.command(
@@ -276,7 +267,7 @@ class Phone:
         return int(code), str(reason)
 
     def wait(self, goal: str, predicate: Callable[[Event], bool], within: float, since: float | None = None) -> Event:
-        """The first event of the phone itself for which ``predicate`` holds; see :meth:`Leg.wait`."""
+        """The first of :attr:`events` for which ``predicate`` holds; see :meth:`Leg.wait`."""
         return self._wait(goal, lambda event: (since is None or event.at >= since) and predicate(event), within)
 
     def _wait(self, goal: str, predicate: Callable[[Event], bool], within: float, *, begin: int = 0) -> Event:
@@ -291,19 +282,19 @@ class Phone:
             missed=lambda: self.instead(self._events[begin:]),
         )
 
-    # Its end.
+    # Hanging up.
 
     def hang_up(self) -> None:
-        """End all calls, without waiting for anything."""
+        """End all calls without waiting for answers."""
         for leg in self._up():
             self.process.post("hang_up", leg=leg.key, code=0, reason="", headers=[])
 
     def release(self, keep_registration: bool = False) -> None:
-        """Hang up, wait for the recordings, and give the phone back; the process is kept for the next case.
+        """Hang up, wait for the recordings, and return the phone to the pool; its process is kept for the next case.
 
-        With ``keep_registration`` the next lease of an equal configuration finds it registered. Raises what the sink
-        raised first. A lost phone is released without complaint, once its calls have been ended for it. To release
-        several phones, :meth:`hang_up` all of them first: their recordings are then closed at the same time.
+        With ``keep_registration`` the next lease of an equal configuration finds it registered. Raises the sink's first error.
+        Releasing a lost phone waits until its calls have been ended, and raises nothing. To release several phones, call
+        :meth:`hang_up` on all of them first: their recordings then close at the same time.
         """
         if self._released:
             return
@@ -324,29 +315,29 @@ class Phone:
     # The pool's side.
 
     def guard(self, uri: str) -> None:
-        """Raise :class:`RefusedError` for what may not be called."""
+        """Raise :class:`RefusedError` if ``uri`` may not be called."""
         self._rules.guard(uri)
 
     def follow(self, leg: Leg, uri: str, *, has_room: bool) -> None:
-        """Promise a slot to the call that a REFER in ``leg`` asks for. Raises :class:`RefusedError` or :class:`BrokenError`."""
+        """Reserve a slot for the call that a REFER in ``leg`` asks for. Raises :class:`RefusedError` or :class:`BrokenError`."""
         self.guard(uri)
         check_transport(uri, self.config)
         if not has_room:
-            raise ResourceError(f"the process of phone {self.name} holds no further call")
+            raise ResourceError(f"the process of phone {self.name} has no free call")
         self._slots.promise(leg.limits)
 
     def declines(self, error: Exception) -> None:
-        """Note that a REFER was declined which the far end had every reason to send: what comes of that speaks against nobody."""
+        """Note that the harness declined a legitimate REFER. The consequences are not a fault of the system under test."""
         self.declined = BrokenError(f"a REFER was declined with 603: {error}")
 
     def overran(self, leg: str, seconds: float) -> None:
-        """Note that a leg had to be hung up; every wait of the phone's ends."""
+        """Note that a leg was hung up at its time limit; all waits of the phone end."""
         with self.changed:
             self.overrun = ResourceError(f"{leg} was hung up after {seconds:g} s; allowed: limits.seconds_per_call")
             self.changed.notify_all()
 
     def command(self, name: str, within: float = 10.0, /, **arguments: Any) -> Any:
-        """Have the process do something."""
+        """Run a command of the phone process and return its result."""
         if self._lost is not None:
             raise self._lost
         if self._released:
@@ -359,7 +350,7 @@ class Phone:
         return mark
 
     def told(self, name: str, arguments: dict[str, Any]) -> int | None:
-        """Take what the process tells of this phone; ``changed`` is held. Returns the mark a new leg still needs."""
+        """Handle a notification of the process; the caller holds ``changed``. Returns the mark that a new leg still needs."""
         if name == "events":
             leg = self._legs.get(arguments["leg"]) if arguments["leg"] is not None else None
             for values in arguments["events"]:
@@ -375,8 +366,8 @@ class Phone:
     def _started(self, arguments: dict[str, Any]) -> int | None:
         try:
             mark = self._next_mark() if arguments["mark"] is None else arguments["mark"]
-        except ResourceError as error:  # what reads for every phone goes on
-            mark, self.overrun = LEG_MARKS, self.overrun or error  # nobody's
+        except ResourceError as error:  # the reader thread serves all phones and must go on
+            mark, self.overrun = LEG_MARKS, self.overrun or error  # a mark that no leg sends
         predecessor = self._legs.get(arguments["replaces"])
         event = LegStarted(
             at=arguments["at"],
@@ -416,7 +407,7 @@ class Phone:
             self._sink_error = self._sink_error or error
 
     def lose(self, reason: str, log: str) -> None:
-        """The process is gone; ``changed`` is held."""
+        """Note that the process died; the caller holds ``changed``."""
         self._lost = PhoneLostError(f"phone {self.name} was lost: {reason}\n{log}")
         self._take(PhoneLost(at=time.monotonic(), phone=self.name, reason=reason, log=log), None)
         left = [(leg, leg.limits.keep_slot()) for leg in self._up()]
@@ -434,16 +425,16 @@ class Phone:
                     self._take(event, leg)
 
             ended = crash_hangup.end(self.config, self.directory, leg.id, leg.messages, note)
-            if slot is not None:  # a call that may still be up counts until it can be no longer, and so in full
+            if slot is not None:  # a call that may still be up keeps its slot for its maximum length
                 over = 0.0 if ended else leg.events[0].at + (self._rules.seconds_per_call or 0.0)
                 slot.leave_at(over, self._owner.deadlines)
 
     def leg(self, key: int) -> Leg | None:
-        """The leg the process knows by ``key``."""
+        """The leg with the process's ``key``."""
         return self._legs.get(key)
 
     def adopt(self, registration: RegistrationState | None) -> None:
-        """Take over the registration that an earlier lease left behind."""
+        """Take over the registration of an earlier lease."""
         if registration is not None:
             with self.changed:
                 self._take(registration, None)

@@ -1,4 +1,4 @@
-"""Phones for cases: leased by configuration, hosted by as few processes as their limits allow, and kept between cases."""
+"""A pool of phones. Cases lease them by configuration; as few processes as possible host them, and stay between cases."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from harness.phone.rules import Rules
 from harness.phone.shared import SharedProcess, Sharing
 from harness.support.files.own_directories import Scratch
 
-#: pjsua holds eight transports a process; one wakes its main loop (pjsua_internal.h, ``tpdata``).
+#: pjsua has eight transports per process; one of them wakes its main loop (pjsua_internal.h, ``tpdata``).
 _MOST_PHONES: Final = 7
 
 
 @dataclass
 class _Parked:
-    """A phone between two leases: registered still, and refusing calls."""
+    """A phone between two leases: still registered, refusing calls."""
 
     key: int
     config: PhoneConfig
@@ -36,7 +36,7 @@ class _Parked:
 
 
 class _Host:
-    """A phone process and who lives in it."""
+    """A phone process and its phones."""
 
     def __init__(self, process: PhoneProcess) -> None:
         self.process = process
@@ -47,23 +47,23 @@ class _Host:
         return [*(phone.config for phone in self.phones.values()), *(parked.config for parked in self.parked.values())]
 
     def fits(self, config: PhoneConfig) -> bool:
-        """Whether another phone can live here."""
+        """Whether the process can host another phone."""
         others = self.configs()
         return (
             self.process.lost is None
             and not isinstance(self.process, SharedProcess)
             and len(others) < _MOST_PHONES
             and sum(other.max_calls for other in others) + config.max_calls <= self.process.most_calls
-            # Endpoint-wide settings, and what tells the phone a request is for from the others.
+            # The STUN server is set per endpoint; the user part tells which phone a request is for.
             and all(other.stun_server == config.stun_server and other.user != config.user for other in others)
         )
 
     def has_room(self, config: PhoneConfig) -> bool:
-        """Whether it fits, and pjsua has a place for each of its calls."""
+        """Whether the phone fits and pjsua has a free call slot for each of its calls."""
         return self.fits(config) and self.unpromised_slots() >= config.max_calls
 
     def unpromised_slots(self) -> int:
-        """Calls that no phone here may ask for; less than none while one that is over keeps its place, its BYE unanswered."""
+        """Free call slots beyond the phones' limits; negative while an ended call keeps its slot, waiting for the answer to its BYE."""
         return int(self.process.call("unpromised_slots"))
 
 
@@ -73,12 +73,12 @@ _NO_RULES = Rules()
 class PhonePool:
     """The phones of one worker. Thread-safe.
 
-    A process that says nothing for ``patience`` seconds counts as hung; where there is a ``fork_server``, processes come from
-    there. Sinks are called one at a time, in a thread of the pool's; they must not call phones.
+    A process that is silent for ``patience`` seconds counts as hung. Processes are forked from ``fork_server`` if given. Sinks are
+    called one at a time, in a thread of the pool; they must not call phones.
     """
 
     def __init__(self, directory: Path, *, patience: float = 5.0, fork_server: Path | None = None) -> None:
-        self.changed = threading.Condition()  #: notified at each event; held while they are taken
+        self.changed = threading.Condition()  #: notified at each event; held while events are handled
         self.deadlines = DeadlineScheduler()
         self.fatal_error: BaseException | None = None  #: why no wait can succeed any more
         self._patience, self._fork_server = patience, fork_server
@@ -99,11 +99,11 @@ class PhonePool:
 
     @property
     def pids(self) -> list[int]:
-        """The processes that are alive."""
+        """The ids of the running processes."""
         return [host.process.pid for host in self._hosts if host.process.lost is None]
 
     def late(self, begin: float, end: float) -> list[list[float]]:
-        """Of each of its processes: how many of the seconds between two moments it did not stir that should have, each time."""
+        """For each process, its gaps in seconds between two times: see :meth:`PhoneProcess.late`."""
         return [host.process.late(begin, end) for host in self._hosts]
 
     def lease(
@@ -118,10 +118,10 @@ class PhonePool:
     ) -> Phone:
         """A phone for a case; recordings go to ``directory``, marks of its legs are drawn from ``marks``.
 
-        It keeps to ``rules``: their guard is asked before anything is called, transferred or followed. With ``sharing`` it is
-        one that other processes use as well, each for the calls of its own case.
+        ``rules`` are checked before each call, transfer and REFER. With ``sharing``, other processes use the same phone for the
+        calls of their cases.
 
-        Raises :class:`ResourceError` for what this machine or build cannot give (ports, codecs, calls), and
+        Raises :class:`ResourceError` when this machine or build lacks something (ports, codecs, calls), and
         :class:`PhoneLostError` when no phone process starts.
         """
         directory.mkdir(parents=True, exist_ok=True)
@@ -136,7 +136,7 @@ class PhonePool:
     def _of_a_living_process(
         self, config: PhoneConfig, sink: Sink, marks: Iterator[int], directory: Path, rules: Rules
     ) -> Phone:
-        """One that was kept, or a new one. A process that died while no phone of it was leased is nobody's loss."""
+        """A parked phone, or a new one. Tries again if an idle process turns out to be dead."""
         asked = (config, sink, marks, directory, rules)
         while True:
             idle = [host for host in self._hosts if host.process.lost is None and not host.phones]
@@ -147,7 +147,7 @@ class PhonePool:
                     raise
 
     def _shared(self, config: PhoneConfig, sharing: Sharing) -> _Host:
-        """This process's end of a phone that others use as well."""
+        """The host of a shared phone: a connection to the switchboard."""
         for host in self._hosts:
             process = host.process
             if isinstance(process, SharedProcess) and process.config == config and process.lost is None:
@@ -158,7 +158,7 @@ class PhonePool:
         return host
 
     def _give_up(self, config: PhoneConfig) -> None:
-        """Let go of kept phones of the same address: its calls would go to whichever registered last."""
+        """Remove parked phones with the same address of record: calls would go to the one that registered last."""
         for host in self._hosts:
             for parked in list(host.parked.values()):
                 same = parked.config.address_of_record == config.address_of_record
@@ -208,7 +208,7 @@ class PhonePool:
 
     @contextlib.contextmanager
     def _moving_in(self, host: _Host, phone: Phone) -> Iterator[None]:
-        """It hears of its events from the first on; it is no phone of the pool's where its process refuses it, or dies."""
+        """Add the phone to the host before its first event; remove it again if its process refuses it or dies."""
         with self.changed:
             host.phones[phone.key] = phone
         try:
@@ -223,7 +223,7 @@ class PhonePool:
         for host in self._hosts:
             if host.has_room(config):
                 return host
-        for host in self._hosts:  # rather than start another process, give up registrations nobody may ask for again
+        for host in self._hosts:  # remove parked phones before starting another process
             if not host.phones and host.parked:
                 for key in list(host.parked):
                     host.process.call("remove", phone=key)
@@ -234,14 +234,14 @@ class PhonePool:
         if not host.fits(config):
             host.process.close()
             raise ResourceError(
-                f"phone {config.name} wants {config.max_calls} calls at once; a process of this pjsua2 build "
-                f"({host.process.version}) holds {host.process.most_calls}"
+                f"phone {config.name} needs {config.max_calls} calls at once; a process of this pjsua2 build "
+                f"({host.process.version}) has {host.process.most_calls}"
             )
         self._hosts.append(host)
         return host
 
     def give_back(self, phone: Phone, keep_registration: bool) -> None:
-        """What :meth:`Phone.release` ends with."""
+        """Park or remove a phone: the last step of :meth:`Phone.release`."""
         with self._leasing:
             host = next((host for host in self._hosts if phone.key in host.phones), None)
             if host is None:
@@ -250,7 +250,8 @@ class PhonePool:
             try:
                 if host.process.lost is not None:
                     return
-                if keep_registration and registered and not isinstance(host.process, SharedProcess):  # there it stays
+                # The switchboard keeps a shared phone registered by itself.
+                if keep_registration and registered and not isinstance(host.process, SharedProcess):
                     host.process.call("park", phone=phone.key)
                     host.parked[phone.key] = _Parked(phone.key, phone.config, phone.registration)
                 else:
@@ -264,19 +265,19 @@ class PhonePool:
 
     @property
     def loss(self) -> PhoneLostError | None:
-        """Why what a case finds says nothing: one of the phones that are leased now is lost."""
+        """The error of a leased phone that was lost: its case's findings then prove nothing."""
         with self.changed:
             phones = (phone for host in self._hosts for phone in host.phones.values())
             return next((phone.loss for phone in phones if phone.loss is not None), None)
 
     def lose(self, error: BaseException) -> None:
-        """End every wait, now and later, with ``error``: the world the phones call is gone."""
+        """End every wait, now and later, with ``error``: the simulated world died."""
         with self.changed:
             self.fatal_error = error
             self.changed.notify_all()
 
     def close(self) -> None:
-        """Hang up everything and end the processes. Leased phones are of no use any more."""
+        """Hang up everything and end the processes. Leased phones can no longer be used."""
         self.deadlines.close()
         with self._leasing:
             self._closed = True
@@ -288,10 +289,10 @@ class PhonePool:
                 closer.join()
             self._scratch.close()
 
-    # What the processes say, in their reader threads.
+    # Called by the processes, in their reader threads.
 
     def told(self, process: PhoneProcess, name: str, arguments: dict[str, Any]) -> None:
-        """An event, or a leg that began or is closed."""
+        """Handle an event, or the start or end of a leg."""
         with self.changed:
             phone = self._phone(process, arguments["phone"])
             if phone is not None:
@@ -301,7 +302,7 @@ class PhonePool:
                     process.post("arm", leg=arguments["leg"], mark=mark)
 
     def asked(self, process: PhoneProcess, name: str, arguments: dict[str, Any]) -> Any:
-        """May a REFER be followed?"""
+        """Decide whether a REFER may be followed."""
         if name != "may_follow":
             return None
         with self.changed:
@@ -314,14 +315,14 @@ class PhonePool:
         try:
             leg.phone.follow(leg, arguments["uri"], has_room=arguments["has_room"])
         except WrongTargetError:
-            return False  # whoever transfers there is wrong
+            return False  # a fault of the system under test, so it is not noted as declined by the harness
         except (RefusedError, BrokenError) as error:
             leg.phone.declines(error)
             return False
         return True
 
     def lost(self, process: PhoneProcess, reason: str, log: str) -> None:
-        """All phones of the process are lost; their waits end now."""
+        """Mark all phones of the process as lost; their waits end now."""
         with self.changed:
             for host in self._hosts:
                 if host.process is process:

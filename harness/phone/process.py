@@ -1,4 +1,4 @@
-"""The parent's end of a phone process: start it, talk to it, notice when it dies or hangs."""
+"""The parent's side of a phone process: it starts the process, sends commands, and notices when the process dies or hangs."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ from harness.support.forkserver import interpreter
 from harness.support.forkserver.environment import of_a_child
 from harness.support.heartbeat import AFTERWARDS_S, DOUBTFUL_S
 
-#: A pulse that comes so much later than due is late; from here on a jitter buffer cannot hide it.
+#: A pulse this much later than due is late; a jitter buffer cannot hide a longer gap.
 _LATE_S: Final = 0.2
 _KEPT: Final = 1200
 _START_SECONDS: Final = 20.0
 _CALL_SECONDS: Final = 10.0
-#: Who was stopped itself (Ctrl-Z, a suspended machine) wakes behind its deadline, and what came meanwhile has to be read first.
+#: Extra time for a parent that was itself stopped (Ctrl-Z, a suspended machine): it must first read the answers that arrived.
 _AWAKE_SECONDS: Final = 1.0
 _DYING_SECONDS: Final = 0.5
 _ENDED: Final = "its process ended"
-#: What a C library says before it aborts: assert(3) of pjproject, glibc of its heap, libstdc++ of an exception.
+#: Last words of a process that aborts: assert(3) in pjproject, glibc about its heap, libstdc++ about an exception.
 _ASSERTED: Final = re.compile(
     r"Assertion .* failed|^(?:malloc|free|corrupted|double free|munmap_chunk|realloc)\b|^terminate called"
 )
@@ -59,36 +59,36 @@ ERRORS: Final[dict[str, type[HarnessError]]] = {
 
 
 def environment() -> dict[str, str]:
-    """What a phone process has of this one's, and where it finds the harness."""
+    """The environment of a phone process: this one's without secrets, and the path of the harness."""
     found = of_a_child()
     root = str(Path(harness.__file__).parent.parent)
-    found["OPENBLAS_NUM_THREADS"] = "1"  # products of small matrices: threads only cost
+    found["OPENBLAS_NUM_THREADS"] = "1"  # the matrices are small: threads only add cost
     found["PYTHONPATH"] = os.pathsep.join(filter(None, [root, found.get("PYTHONPATH")]))
     return found
 
 
 class NotNegotiatedError(Exception):
-    """The far end did not agree to what a command needs."""
+    """A command needs something that the far end did not negotiate."""
 
 
 class Owner(Protocol):
-    """Who hears from a phone process. All three are called in its reader thread."""
+    """Receives the messages of a phone process. All methods are called in the process's reader thread."""
 
     def told(self, process: PhoneProcess, name: str, arguments: dict[str, Any]) -> None:
-        """Something happened."""
+        """Handle a notification."""
 
     def asked(self, process: PhoneProcess, name: str, arguments: dict[str, Any]) -> Any:
-        """The child waits for the answer."""
+        """Answer a question; the child waits for it."""
 
     def lost(self, process: PhoneProcess, reason: str, log: str) -> None:
-        """The process died, hung or failed; it has been killed."""
+        """Handle the loss of the process: it died, hung or failed, and has been killed."""
 
 
 class PhoneProcess:
     """One ``harness.phone.child``. Thread-safe. Raises :class:`PhoneLostError` when it does not start."""
 
-    #: To give back where it dies; by default whoever has the child does that.
-    _registrations: Registrations | NoRegistrations = NoRegistrations()
+    #: To remove when the process dies.
+    _registrations: Registrations = NoRegistrations()
 
     def __init__(self, owner: Owner, directory: Path, *, patience: float, fork_server: Path | None = None) -> None:
         self._directory = directory
@@ -102,7 +102,7 @@ class PhoneProcess:
                 stdout=errors,
                 stderr=errors,
                 env=environment(),
-                start_new_session=True,  # Ctrl-C at the terminal is for the parent, which says goodbye in order
+                start_new_session=True,  # Ctrl-C reaches only the parent, which ends the calls in order
             )
         self.pid = self._process.pid
         self._prepare(owner, Wire(ours), patience)
@@ -114,42 +114,42 @@ class PhoneProcess:
         if not ready or ready[:2] != ["tell", "ready"]:
             self._kill()
             raise PhoneLostError(f"a phone process did not start\n{self.log()}")
-        self.pid = ready[2]["pid"]  # not who stands for it where it was forked
+        self.pid = ready[2]["pid"]  # with a fork server, Popen's pid is a stand-in
         self.most_calls: int = ready[2]["most_calls"]
         self.codecs: list[str] = ready[2]["codecs"]
         self.version: str = ready[2]["version"]
         self.has_ipv6: bool = ready[2]["has_ipv6"]
-        self._heard_at = time.monotonic()  # how long it took to start says nothing
+        self._heard_at = time.monotonic()  # the time to start is no gap
         self._reader = threading.Thread(target=self._read, name=f"phones {self.pid}", daemon=True)
         self._reader.start()
 
     def _prepare(self, owner: Owner, wire: Wire, patience: float | None) -> None:
-        """What the conversation needs, whoever is at the other end of the wire."""
+        """Set up the state of the message exchange, with a child or with the switchboard."""
         self._owner, self._wire, self._patience = owner, wire, patience
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
         self._replies: dict[int, _Reply] = {}
         self._lost: str | None = None
         self._heard_at = time.monotonic()
-        self._gap = (-math.inf, 0.0)  # the last one: when it ended, and how long it was
-        self._late: deque[tuple[float, float]] = deque(maxlen=_KEPT)  # from when to when a pulse was missing
+        self._gap = (-math.inf, 0.0)  # the last gap: its end and its length
+        self._late: deque[tuple[float, float]] = deque(maxlen=_KEPT)  # begin and end of each missing pulse
         self._closing = False
 
     @property
     def lost(self) -> str | None:
-        """Why this process is no longer of use; None while it is."""
+        """Why this process can no longer be used; None while it can."""
         return self._lost
 
     def check(self) -> None:
-        """Raises what says that the child does not answer, or just did not."""
+        """Raise an error if the child does not answer, or has just stood still."""
         self.call("free_slots")
         if (still := self.stood_still) is not None:
             raise still
 
     @property
     def stood_still(self) -> PhoneLostError | None:
-        """Why what its phones show now, or just showed, speaks against nobody: the child waited, as for a slow disk, or was stopped."""
-        if self._patience is None:  # whoever has the child listens for it
+        """The error of a child that stands still, or just did, for example on a slow disk. Its phones then prove nothing."""
+        if self._patience is None:  # the switchboard watches the child
             return None
         now = time.monotonic()
         ended, silent_s = self._last_gap(now)
@@ -158,20 +158,20 @@ class PhoneProcess:
         return PhoneLostError(f"a softphone's process had not stirred for {silent_s:.1f} s")
 
     def late(self, begin: float, end: float) -> list[float]:
-        """For how many of the seconds between two moments the child did not stir that should have, each time that it did not."""
-        if self._patience is None:  # whoever has the child listens for it
+        """The lengths, in seconds, of the gaps in the child's pulses between two times."""
+        if self._patience is None:  # the switchboard watches the child
             return []
         found = (min(until, end) - max(since, begin) for since, until in list(self._late))
         return [seconds for seconds in found if seconds > 0]
 
     def log(self) -> str:
-        """The child's last lines."""
+        """The child's last log lines."""
         lines = last_lines(self._directory / f"child-{self.pid}.ring")
         lines += self._words()[-20:]
         return network_text.redacted("\n".join(lines))
 
     def call(self, name: str, within: float = _CALL_SECONDS, /, **arguments: Any) -> Any:
-        """Have the child do something. Raises what its refusal stands for, or :class:`PhoneLostError`."""
+        """Run a command in the child. Raises the error of its refusal, or :class:`PhoneLostError`."""
         if name == "add":
             self._registrations.added(arguments["phone"], arguments["config"])
         reply = _Reply()
@@ -181,7 +181,7 @@ class PhoneProcess:
                 self._replies[number] = reply
             else:
                 raise PhoneLostError(self._lost)
-        with contextlib.suppress(OSError):  # the reader finds out why
+        with contextlib.suppress(OSError):  # the reader thread finds the reason
             self._wire.send("call", number, name, arguments)
         if not reply.done.wait(within) and not reply.done.wait(_AWAKE_SECONDS):
             self._replies.pop(number, None)
@@ -197,7 +197,7 @@ class PhoneProcess:
         return reply.value
 
     def post(self, name: str, /, **arguments: Any) -> None:
-        """Have the child do something, without waiting for it: for the reader thread, which cannot wait for itself."""
+        """Run a command in the child without waiting for its result: the reader thread cannot wait for itself."""
         with contextlib.suppress(OSError):
             self._wire.send("call", 0, name, arguments)
 
@@ -205,19 +205,17 @@ class PhoneProcess:
         reason = _ENDED
         while True:
             try:
-                message = network_text.redacted_plain(
-                    self._wire.receive(self._patience)
-                )  # what phones tell is the wire's
+                message = network_text.redacted_plain(self._wire.receive(self._patience))  # events quote network text
             except TimeoutError:
-                reason = f"its process has not stirred for {self._patience:g} s"
+                reason = f"its process was silent for {self._patience:g} s"
                 break
             except ValueError as error:
-                reason = f"its process talks nonsense: {error}"
+                reason = f"its process sent an invalid message: {error}"
                 break
             if message is None:
                 break
             kind = message[0]
-            # Events come from the threads of media, too, while the main one hangs.
+            # Events do not count: media threads send them even while the main thread hangs.
             if message[:2] != ["tell", "events"]:
                 now = time.monotonic()
                 if now - self._heard_at > PULSE_INTERVAL + _LATE_S:
@@ -263,7 +261,7 @@ class PhoneProcess:
                 reason += self._how()
         log = self.log()
         if not closing:
-            self._registrations.withdraw(self._tell)  # whoever comes next registers behind this
+            self._registrations.withdraw(self._tell)  # before a new phone registers
         with self._lock:
             self._lost = f"{reason}\n{log}" if not closing else "the phone process was closed"
             waiting = list(self._replies.values())
@@ -275,7 +273,7 @@ class PhoneProcess:
             self._owner.lost(self, reason, log)
 
     def _tell(self, phone: int, message: SipMessage) -> None:
-        """What was said for a phone whose process is gone."""
+        """Report a message that was sent or received for a phone whose process died."""
         self._owner.told(self, "events", {"phone": phone, "leg": None, "events": [to_values(message)]})
 
     def _how(self) -> str:
@@ -286,14 +284,14 @@ class PhoneProcess:
         return " by " + ": ".join([signal.Signals(-code).name, *(line.strip() for line in last_words[-1:])])
 
     def _words(self) -> list[str]:
-        """What it has written to where errors go."""
+        """The lines of the child's standard error."""
         try:
             return user_files.read_text(self._errors, user_files.EVIDENCE, "replace").splitlines()
         except OSError:
             return []
 
     def _kill(self) -> None:
-        # A child whose end of the line is closed is about to die; one that hangs has to be made to.
+        # A child that closed its end of the wire is about to exit; a child that hangs must be killed.
         try:
             self._process.wait(_DYING_SECONDS)
         except subprocess.TimeoutExpired:
@@ -302,7 +300,7 @@ class PhoneProcess:
         self._wire.close()
 
     def close(self) -> None:
-        """Let it hang up and exit; kill it when it does not."""
+        """Let the child hang up and exit; kill it if it does not."""
         self._closing = True
         self._wire.close()
         try:
@@ -318,7 +316,7 @@ class PhoneProcess:
 
 
 class _Reply:
-    """What a call waits for."""
+    """The pending reply to a call."""
 
     def __init__(self) -> None:
         self.done = threading.Event()

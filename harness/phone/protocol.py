@@ -1,14 +1,14 @@
-"""What crosses the border between a phone's parent and its child: names and plain arguments, framed as MessagePack.
+"""The messages between parent and child process: names and plain arguments.
 
-Messages are lists in MessagePack behind a length of four bytes; one that has an integer of more than 64 bits is in JSON:
+Each message is a list in MessagePack, after a length of four bytes. A message with an integer of more than 64 bits is in JSON:
 
 =============================  ==================  =====================================================================
-``["call", id, name, args]``   parent → child      do something; answered by ``done`` or ``failed`` with the same id
+``["call", id, name, args]``   parent → child      a command; answered by ``done`` or ``failed`` with the same id
 ``["done", id, value]``        child → parent      what the call returned
-``["failed", id, kind, text]`` child → parent      why it could not; ``kind`` names the error the parent raises
-``["tell", name, args]``       child → parent      something happened (events, a pulse, a leg began, a leg is closed)
-``["ask", id, name, args]``    child → parent      a question the child waits for (may this REFER be followed?)
-``["answer", id, value]``      parent → child      its answer
+``["failed", id, kind, text]`` child → parent      why the call failed; ``kind`` names the error the parent raises
+``["tell", name, args]``       child → parent      a notification (events, a pulse, a leg started, a leg closed)
+``["ask", id, name, args]``    child → parent      a question; the child waits (may this REFER be followed?)
+``["answer", id, value]``      parent → child      the answer to the question
 =============================  ==================  =====================================================================
 """
 
@@ -30,11 +30,11 @@ _LENGTH: Final = struct.Struct("!I")
 _LONGEST: Final = 16 * 1024 * 1024
 #: Keeps the lone surrogates of a SIP message that is not UTF-8.
 _UNICODE: Final = "surrogatepass"
-_JSON: Final = b"["  #: what a list begins with in JSON, and none does in MessagePack
+_JSON: Final = b"["  #: the first byte of a list in JSON, but never of a list in MessagePack
 
 #: Seconds between two pulses of a child's main loop.
 PULSE_INTERVAL: Final = 0.25
-#: How long a child that loses its parent waits for its BYEs and un-REGISTERs to be answered.
+#: How long a child that lost its parent waits for answers to its BYEs and un-REGISTERs.
 FAREWELL_SECONDS: Final = 1.0
 
 
@@ -50,7 +50,7 @@ class Wire:
         self._packer = msgpack.Packer(unicode_errors=_UNICODE)
 
     def send(self, *message: Any) -> None:
-        """Raises ``OSError`` when the other end is gone."""
+        """Raises ``OSError`` when the other end is closed."""
         body = self._packed(message)
         kept: bytearray | None = getattr(self._kept, "messages", None)
         if kept is not None:
@@ -72,24 +72,24 @@ class Wire:
 
     @contextlib.contextmanager
     def together(self) -> Iterator[None]:
-        """What the calling thread sends meanwhile leaves at the end, at once: the other end wakes once for all of it."""
+        """Collect what the calling thread sends, and send it at once at the end, so that the other end wakes only once."""
         kept = self._kept.messages = bytearray()
         try:
             yield
         finally:
             del self._kept.messages
             if kept:
-                with contextlib.suppress(OSError):  # as for each of them alone, the reader finds out why
+                with contextlib.suppress(OSError):  # the reader thread finds the reason
                     self._send(kept)
 
     def receive(self, within: float | None = None) -> list[Any] | None:
-        """The next message; None when the other end is closed. Raises ``TimeoutError`` when nothing at all came."""
+        """The next message; None when the other end is closed. Raises ``TimeoutError`` when nothing was received."""
         while True:
             message = self._take()
             if message is not None:
                 return message
             try:
-                if within != self._socket.gettimeout():  # each setting asks the kernel
+                if within != self._socket.gettimeout():  # settimeout() costs a system call
                     self._socket.settimeout(within)
                 chunk = self._socket.recv(65536)
             except TimeoutError:
@@ -101,7 +101,7 @@ class Wire:
             self._received += chunk
 
     def __iter__(self) -> Iterator[list[Any]]:
-        """Each message until the other end is closed, or sends what is none."""
+        """Each message, until the other end is closed or sends an invalid one."""
         with contextlib.suppress(ValueError):
             while (message := self.receive()) is not None:
                 yield message
@@ -111,7 +111,7 @@ class Wire:
             return None
         (length,) = _LENGTH.unpack_from(self._received)
         if length > _LONGEST:
-            raise ValueError(f"a message of {length} bytes is none of ours")
+            raise ValueError(f"a message of {length} bytes is too long")
         end = _LENGTH.size + length
         if len(self._received) < end:
             return None
@@ -132,17 +132,17 @@ class Wire:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Play the leg's mark, over and over."""
+    """Play the leg's mark in a loop."""
 
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """Send comfort silence: RTP flows, and says nothing."""
+    """Send silence: RTP flows without sound."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wav:
-    """Play a WAV file (mono; 16-bit PCM, µ-law or A-law), once and then the mark again, or over and over."""
+    """Play a WAV file (mono; 16-bit PCM, µ-law or A-law): once, followed by the mark, or in a loop."""
 
     path: str | Path
     loop: bool = False
@@ -153,12 +153,12 @@ Source = Mark | Silence | Wav
 
 @dataclass(frozen=True, slots=True)
 class Ring:
-    """Say 180 and wait for :meth:`Leg.answer`: what a phone does unless told otherwise."""
+    """Send 180 and wait for :meth:`Leg.answer`: the default."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Answer by itself, ``after`` seconds of ringing (0: at once, without 180)."""
+    """Answer automatically, after ``after`` seconds of ringing (0: at once, without 180)."""
 
     after: float = 0.0
     headers: tuple[tuple[str, str], ...] = ()
@@ -174,14 +174,14 @@ class Reject:
 
 @dataclass(frozen=True, slots=True)
 class Early:
-    """Say 183 with SDP: audio flows before anyone answers."""
+    """Send 183 with SDP: early media."""
 
     code: int = 183
 
 
 @dataclass(frozen=True, slots=True)
 class Silent:
-    """Neither ring nor answer; the stack's own 100 Trying is all the caller gets (RFC 3261 section 17.2.1)."""
+    """Neither ring nor answer; the caller gets only the stack's 100 Trying (RFC 3261 section 17.2.1)."""
 
 
 Policy = Ring | Answer | Reject | Early | Silent

@@ -1,4 +1,4 @@
-"""The WAV files of a leg, which pjmedia writes: their names, and whether they are finished."""
+"""The WAV files of a leg, which pjmedia writes: their names, and whether they are complete."""
 
 from __future__ import annotations
 
@@ -16,22 +16,19 @@ from harness.support.files import user_files
 
 _HEADER: Final = 44  # pjmedia's: RIFF, "fmt " of 16 bytes, "data"
 _OCTETS_A_SECOND: Final = 2 * 8000
-#: What a recorder holds back at most, before it writes.
+#: The most audio that a recorder buffers before it writes.
 BUFFERED_S: Final = 0.44
-#: So long after it arrived a sound is on disk, where the machine keeps up.
+#: Received audio is on disk after this time, if the machine keeps up.
 ON_DISK_WITHIN_S: Final = BUFFERED_S + 0.11
 
 
 def paths(directory: Path, leg: str) -> tuple[Path, Path]:
-    """Where what a leg receives and what it sends is recorded."""
+    """The recordings of received and of sent audio."""
     return files.path(directory, leg, ".received.wav"), files.path(directory, leg, ".sent.wav")
 
 
 def so_far(path: Path) -> NDArray[np.int16]:
-    """What is on disk of a recording that goes on (pjmedia's own header has no sizes yet).
-
-    The last ``ON_DISK_WITHIN_S`` may not be.
-    """
+    """The samples on disk of a running recording, whose header has no sizes yet. The last ``ON_DISK_WITHIN_S`` may be missing."""
     try:
         raw = user_files.read(path, user_files.SOUND)[_HEADER:]
     except OSError:
@@ -40,9 +37,9 @@ def so_far(path: Path) -> NDArray[np.int16]:
 
 
 def require_whole(path: Path, heard_s: float, held_back_s: float) -> None:
-    """Raise :class:`ResourceError` where a recording lacks what was heard: pjmedia says nothing of a disk that takes no more.
+    """Raise :class:`ResourceError` when a recording is shorter than the audio received: pjmedia does not report a full disk.
 
-    ``held_back_s`` may be on no disk yet.
+    The last ``held_back_s`` seconds may be missing.
     """
     try:
         octets = path.stat().st_size
@@ -54,7 +51,7 @@ def require_whole(path: Path, heard_s: float, held_back_s: float) -> None:
 
 
 def is_whole(path: Path) -> bool:
-    """Whether a recording's header has its final sizes: pjmedia writes them when it closes the file."""
+    """Whether a recording's header has its final sizes, which pjmedia writes when it closes the file."""
     try:
         with path.open("rb") as file:
             header = file.read(8)
@@ -65,7 +62,7 @@ def is_whole(path: Path) -> bool:
 
 
 def mend(path: Path) -> bool:
-    """Give a recording that nobody closed its sizes; False when there is none, or nothing in it."""
+    """Write the sizes into the header of a recording that was not closed; False when the file is missing or empty."""
     try:
         with path.open("r+b") as file:
             header = bytearray(file.read(_HEADER))

@@ -1,4 +1,4 @@
-"""What became of a REFER of ours."""
+"""The outcome of a REFER that a harness phone sent."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _GOAL = "the outcome of the transfer"
 
 
 def outcome(leg: Leg, within: float, *, outlives_call: bool = True) -> int:
-    """The final status of the call's last REFER, by its NOTIFYs or by its own refusal; 0 when none came.
+    """The final status of the call's last REFER, from its NOTIFYs or its refusal; 0 when none came.
 
-    pjsua2 tells of a final status only while the call is up and when the subscription ends with it. It may also come
-    after the BYE, since the subscription is a usage of its own (RFC 5057 section 4.1), and ahead of the subscription's end.
+    pjsua2 reports a final status only while the call is up, and only if the same NOTIFY ends the subscription. But the status may
+    arrive after the BYE, because the subscription is a separate usage (RFC 5057 section 4.1), or before the subscription ends.
     """
     deadline = time.monotonic() + within
     reader = _Reader(Message.parse(leg.invite.text).call_id)
@@ -40,7 +40,7 @@ def outcome(leg: Leg, within: float, *, outlives_call: bool = True) -> int:
         return reader.outcome
     if not outlives_call:
         return 0
-    with contextlib.suppress(NeverCame):  # until the leg has ended it is the leg's, and from then on the phone's
+    with contextlib.suppress(NeverCame):  # a NOTIFY is an event of the leg until the leg has closed, then of the phone
         left = 0.0 if leg.closed else deadline - time.monotonic()
         leg.wait(_GOAL, tells, max(0.0, left), outlives_call=True)
         return reader.outcome
@@ -51,22 +51,22 @@ def outcome(leg: Leg, within: float, *, outlives_call: bool = True) -> int:
 
 
 class _Reader:
-    """Reads the events of a call in order, each once: what has become of the REFER that was sent last."""
+    """Derives the outcome of the last REFER from the events of a call, read once each and in order."""
 
     def __init__(self, call_id: str) -> None:
         self._call_id, self._referrals = call_id, Referrals()
-        self._read: dict[int, Event] = {}  # kept, so that no other has the number of one
+        self._read: dict[int, Event] = {}  # by id(); keeping the event keeps its id unique
         self.outcome = 0
 
     def status(self, event: Event) -> int:
-        """The outcome as far as it is known with this event; 0 where it is not."""
+        """The outcome after this event; 0 while it is unknown."""
         if id(event) not in self._read:
             self._read[id(event)] = event
             self._look(event)
         return self.outcome
 
     def _look(self, event: Event) -> None:
-        if isinstance(event, TransferProgress):  # pjsua does not say of which
+        if isinstance(event, TransferProgress):  # pjsua does not say which REFER it belongs to
             if event.final and self._referrals.last_alone:
                 self.outcome = self.outcome or event.code
         elif isinstance(event, SipMessage) and not event.unread:

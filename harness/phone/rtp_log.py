@@ -1,7 +1,7 @@
-"""A leg's RTP packets on disk, as they crossed its transport: written by the phone's process, read for the capture.
+"""The log of a leg's RTP packets on disk: written by the phone's process, read for the capture file.
 
-Runs of packets that crossed one way, each a head and their records as they were put aside (``crossing.c``); all of it as gzip
-(RFC 1952), since marks and voices repeat themselves. A file that ends amid a record (its writer was killed) is read up to there.
+The file is a gzip stream (RFC 1952; marks compress well) of runs. A run has a head and the records of consecutive packets in one
+direction, as ``crossing.c`` stores them. A file that ends within a record, because its writer was killed, is read up to that point.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from isal import isal_zlib
 from harness.phone import files
 from harness.support.files import user_files
 
-_RECORD: Final = struct.Struct("=qq")  # monotonic nanoseconds, length of the packet, which is filled up to eight octets
+_RECORD: Final = struct.Struct("=qq")  # monotonic nanoseconds, length of the packet, which is padded to eight octets
 _RUN: Final = struct.Struct("=BBH16sI")  # received, length of the address, port, address, octets of the records
 _HEADS: Final = ((0, 0), (1, 4), (1, 16))
 _NANOSECONDS: Final = 1_000_000_000
 
 _TOGETHER: Final = 12 * 1024  # octets; some 60 packets of G.711
-_BLOCK: Final = 4096  # octets unpacked at a time: what comes ahead of damage is read
+_BLOCK: Final = 4096  # octets unpacked at a time, so that packets before damage are read
 _GZIP: Final = 16 + zlib.MAX_WBITS
 
 Address = tuple[bytes, int]
@@ -37,25 +37,24 @@ Address = tuple[bytes, int]
 
 @dataclass(frozen=True, slots=True)
 class RtpPacket:
-    """A packet; of SRTP as it was before it was encrypted, or decrypted."""
+    """An RTP packet. SRTP packets are unencrypted when sent, and encrypted when received."""
 
     at: float  #: monotonic seconds
-    source: tuple[IPv4Address | IPv6Address, int] | None  #: where it came from; None for one that the leg sent
+    source: tuple[IPv4Address | IPv6Address, int] | None  #: the sender; None for a packet that the leg sent
     octets: bytes
 
 
 def path_of(directory: Path, leg: str) -> Path:
-    """Where a leg's packets are kept."""
     return files.path(directory, leg, ".rtp.gz")
 
 
 def record(at: float, octets: bytes) -> bytes:
-    """A packet as it is put aside."""
+    """A packet as a record of the log."""
     return _RECORD.pack(round(at * _NANOSECONDS), len(octets)) + octets + bytes(-len(octets) % 8)
 
 
 def packets(records: bytes) -> Iterator[tuple[float, bytes]]:
-    """When each crossed, in monotonic seconds, and the packet; up to where one is torn."""
+    """The time (monotonic seconds) and octets of each packet, up to a truncated one."""
     at, end = 0, len(records)
     while at + _RECORD.size <= end:
         nanoseconds, size = _RECORD.unpack_from(records, at)
@@ -67,21 +66,21 @@ def packets(records: bytes) -> Iterator[tuple[float, bytes]]:
 
 
 class RtpLog:
-    """The writing side, for any thread; writes many packets at a time. Raises ``OSError`` when there can be no file."""
+    """Writes the log, many packets at a time. Thread-safe. Raises ``OSError`` when the file cannot be created."""
 
     def __init__(self, path: Path) -> None:
         self._file: int | None = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         self._packer = isal_zlib.compressobj(1, zlib.DEFLATED, _GZIP)
         self._waiting = bytearray()
-        self._lock = threading.Lock()  # its number is another file's as soon as it is closed
+        self._lock = threading.Lock()  # a closed file's descriptor may be reused for another file
 
     def received(self, source: Address, records: bytes) -> None:
-        """Note packets that came (:func:`record`)."""
+        """Log received packets, as records (:func:`record`)."""
         address, port = source
         self._write(True, address, port, records)
 
     def sent(self, records: bytes) -> None:
-        """Note packets that left."""
+        """Log sent packets, as records."""
         self._write(False, b"", 0, records)
 
     def _write(self, received: bool, address: bytes, port: int, records: bytes) -> None:
@@ -91,7 +90,7 @@ class RtpLog:
             self._waiting += _RUN.pack(received, len(address), port, address, len(records))
             self._waiting += records
             if len(self._waiting) >= _TOGETHER:
-                self._flush(zlib.Z_SYNC_FLUSH)  # readable up to here, whatever becomes of this process
+                self._flush(zlib.Z_SYNC_FLUSH)  # readable up to here, even if this process dies
 
     def _flush(self, how: int) -> None:
         if self._file is None:
@@ -99,14 +98,14 @@ class RtpLog:
         packed = memoryview(self._packer.compress(self._waiting) + self._packer.flush(how))
         self._waiting.clear()
         try:
-            while packed:  # a nearly full disk takes a part and only then says so
+            while packed:  # a nearly full disk takes a part before it reports an error
                 packed = packed[os.write(self._file, packed) :]
-        except OSError:  # the disk is full: the log ends here, the call does not
+        except OSError:  # the disk is full: end the log, but not the call
             os.close(self._file)
             self._file = None
 
     def close(self) -> None:
-        """Write what waits, and no more."""
+        """Write buffered packets and close the file."""
         with self._lock:
             self._flush(zlib.Z_FINISH)
             if self._file is not None:
@@ -115,7 +114,7 @@ class RtpLog:
 
 
 def read(path: Path) -> Iterator[RtpPacket]:
-    """The packets of a log, in the order they were written, up to where it is damaged; none when there is no such file."""
+    """The packets of a log in the order written, up to any damage; none when the file does not exist."""
     try:
         packed = user_files.read(path, user_files.EVIDENCE)
     except FileNotFoundError:
@@ -128,7 +127,7 @@ def read(path: Path) -> Iterator[RtpPacket]:
     while at + _RUN.size <= len(raw):
         received, length, port, address, size = _RUN.unpack_from(raw, at)
         at += _RUN.size
-        if (received, length) not in _HEADS:  # damaged, or an older form
+        if (received, length) not in _HEADS:  # damaged
             return
         source = (ip_address(address[:length]), port) if received else None
         for when, octets in packets(bytes(raw[at : at + size])):

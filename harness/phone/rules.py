@@ -1,4 +1,4 @@
-"""What a phone may do: asked in the parent, before the process is told to do it."""
+"""The limits on a phone's calls. The parent checks them before it sends a command to the child."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from harness.phone.deadlines import DeadlineScheduler
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.uri import Uri
 
-#: All calls of a process wait while a REFER is decided on, for 0.8 s at most (:mod:`harness.phone.switchboard`); after that
-#: the answer counts for nothing.
+#: All calls of a process wait while a REFER is decided, at most 0.8 s (:mod:`harness.phone.switchboard`); a later answer is
+#: ignored.
 _ADMITTED_WITHIN_S: Final = 0.5
 _ANSWERED_WITHIN_S: Final = 0.7
 
 
 @dataclass(frozen=True)
 class Rules:
-    """Limits for calls of a phone.
+    """Limits on the calls of a phone.
 
-    ``guard`` raises :class:`RefusedError` for a URI that may not be called. A dialled call waits at ``admit``
-    (:meth:`harness.deployment.limits.Gate.admit`) for at most ``admitted_within_s``. No leg lasts longer than ``seconds_per_call``.
+    ``guard`` raises :class:`RefusedError` for a URI that may not be called. An outgoing call waits for ``admit``
+    (:meth:`harness.deployment.limits.Gate.admit`), at most ``admitted_within_s``. No leg lasts longer than ``seconds_per_call``.
     """
 
     guard: Callable[[str], None] = lambda uri: None
@@ -37,17 +37,17 @@ class Rules:
 
 
 def check_transport(target: str, config: PhoneConfig) -> None:
-    """Raise :class:`ResourceError` when a Refer-To asks for another transport than the phone's own, and no proxy stands before it.
+    """Raise :class:`ResourceError` when a Refer-To asks for a transport that the phone does not have.
 
-    Else the proxy is the next hop (RFC 3261 section 8.1.2).
+    With a proxy any transport is allowed, because the proxy is the next hop (RFC 3261 section 8.1.2).
     """
     if config.proxy:
         return
     own = config.transport
-    with contextlib.suppress(SipSyntaxError):  # what can be called of that pjsip knows
+    with contextlib.suppress(SipSyntaxError):  # pjsip decides about a URI that our parser refuses
         asked = Uri.parse(target.strip().removeprefix("<").removesuffix(">")).asked_transport
         if asked not in ("", own):
-            raise ResourceError(f"the phone has {own.upper()} alone, and Refer-To asks for {asked.upper()}")
+            raise ResourceError(f"the phone has only {own.upper()}, but Refer-To asks for {asked.upper()}")
 
 
 class CallSlot:
@@ -57,15 +57,15 @@ class CallSlot:
         self.permit = permit
 
     def share(self) -> CallSlot:
-        """That of the call which replaces this one. Raises what :meth:`Admitted.another` raises."""
+        """The slot of the call that replaces this one. Raises what :meth:`Admitted.another` raises."""
         return CallSlot(self.permit.another())
 
     def leave(self) -> None:
-        """The call has ended; harmless when done twice."""
+        """Free the slot; a second call does nothing."""
         self.permit.release()
 
     def leave_at(self, moment: float, scheduler: DeadlineScheduler) -> None:
-        """The call will have ended then (monotonic), and not before; at once where that is over."""
+        """Free the slot at ``moment`` (monotonic), or at once if that has passed."""
         seconds = moment - time.monotonic()
         if seconds > 0:
             scheduler.after(seconds, self.leave)
@@ -74,24 +74,24 @@ class CallSlot:
 
 
 class CallSlots:
-    """The slots of one phone's calls: admitted as they are dialled, or promised to calls that REFERs ask for."""
+    """The slots of one phone's calls: taken when a call is dialled, or promised to the call that a REFER asks for."""
 
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
         self._promised: deque[CallSlot] = deque()  # added to and taken from in different threads
 
     def take(self) -> CallSlot | None:
-        """One for a call that is to be placed, as soon as it may; None where nothing is limited."""
+        """A slot for a new call, as soon as one is free; None without a limit."""
         return self._take(self._rules.admitted_within_s)
 
     def _take(self, within: float) -> CallSlot | None:
         return CallSlot(self._rules.admit(within)) if self._rules.admit else None
 
     def promise(self, referred: CallLimits) -> None:
-        """To the call that takes the place of ``referred``: a share of its slot, or one of its own where that has none.
+        """Promise a slot to the call that replaces ``referred``: a share of its slot, or a new one if it has none.
 
-        It is given back if ``referred`` ends and no call took it. Raises what :meth:`harness.deployment.limits.Gate.admit` raises, and
-        :class:`ResourceError` when nobody waits for the answer any more.
+        The slot is freed if ``referred`` ends and no call took it. Raises what :meth:`harness.deployment.limits.Gate.admit` raises,
+        and :class:`ResourceError` when the slot came too late for the answer to the REFER.
         """
         began = time.monotonic()
         slot = referred.slot.share() if referred.slot is not None else self._take(_ADMITTED_WITHIN_S)
@@ -99,33 +99,33 @@ class CallSlots:
             return
         if (took := time.monotonic() - began) > _ANSWERED_WITHIN_S:
             slot.leave()
-            raise ResourceError(f"a call was let through after {took:.1f} s, not in time for the answer to its REFER")
+            raise ResourceError(f"a call was admitted after {took:.1f} s, too late for the answer to its REFER")
         self._promised.append(slot)
         referred.at_end(lambda: self._withdraw(slot))
 
     def _withdraw(self, slot: CallSlot) -> None:
         try:
             self._promised.remove(slot)
-        except ValueError:  # a call has it
+        except ValueError:  # a call took it
             return
         slot.leave()
 
     def promised(self) -> CallSlot | None:
-        """The one promised first."""
+        """Take the slot that was promised first."""
         return self._promised.popleft() if self._promised else None
 
 
 class CallLimits:
-    """What a call holds until it ends: its slot, and the deadline by which it is ended."""
+    """The slot of a call and the deadline at which the call is ended."""
 
     def __init__(self) -> None:
-        self.slot: CallSlot | None = None  #: None when it was received, or is over
+        self.slot: CallSlot | None = None  #: None for an incoming call, or when the call is over
         self._cancel_deadline: Callable[[], None] | None = None
         self._at_end: list[Callable[[], None]] = []
         self._over = False
 
     def hold(self, slot: CallSlot) -> None:
-        """Keep a slot until the call ends; give it back at once where it has."""
+        """Keep a slot until the call ends; free it at once if the call is over."""
         if self._over:
             slot.leave()
         else:
@@ -136,19 +136,19 @@ class CallLimits:
         self._cancel_deadline = scheduler.after(seconds, end)
 
     def at_end(self, do: Callable[[], None]) -> None:
-        """Call ``do`` when the call is over; at once where it is."""
+        """Run ``do`` when the call ends, or at once if it is over."""
         if self._over:
             do()
         else:
             self._at_end.append(do)
 
     def keep_slot(self) -> CallSlot | None:
-        """The slot, which the caller gives back from now on: the call may be up when this end of it is over."""
+        """Hand the slot over to the caller, who frees it: the far end may outlive this end of the call."""
         slot, self.slot = self.slot, None
         return slot
 
     def release(self) -> None:
-        """The call is over."""
+        """Note that the call is over, and free what it holds."""
         self._over = True
         slot, self.slot = self.slot, None
         if slot is not None:

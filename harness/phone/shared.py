@@ -1,7 +1,7 @@
-"""A phone that several processes use at once, as one of them holds it: a phone process at the other end of a socket.
+"""A worker's connection to a phone that several workers share.
 
-:mod:`harness.phone.switchboard` is that other end. It hands each process the calls that are its case's, so that to the pool and the
-phones above it is a process of their own.
+:mod:`harness.phone.switchboard` is the other end of the connection. It gives each worker only the calls of its case, so that the
+pool and its phones can treat the connection as a phone process.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from harness.phone.config import PhoneConfig
 from harness.phone.process import Owner, PhoneProcess
 from harness.phone.protocol import Wire
 
-#: Another deployment's phone may have to leave the address first.
+#: Long, because another deployment's phone may have to leave the address first.
 _JOINED_WITHIN_S: Final = 60.0
 
 
 @dataclass(frozen=True)
 class Sharing:
-    """What a case says to get its own calls at a phone that it shares."""
+    """How the calls of a case are recognised at a shared phone."""
 
     switchboard: Path
-    numbers: tuple[str, ...] = ()  #: E.164; calls that show one of them are the case's
-    lands: bool = False  #: whether it waits for a call here, so that one that shows another number is its own, too
-    withheld: bool = False  #: whether its caller withholds the number
+    numbers: tuple[str, ...] = ()  #: E.164 caller numbers; a call that shows one of them belongs to the case
+    lands: bool = False  #: whether the case expects a call here; then a call with another number may belong to it too
+    withheld: bool = False  #: whether the case's caller withholds its number
 
 
 class SharedProcess(PhoneProcess):
-    """A switchboard's end of one phone. Raises :class:`PhoneLostError` where nobody is at the switchboard."""
+    """A shared phone at the switchboard. Raises :class:`PhoneLostError` when the switchboard cannot be reached."""
 
     def __init__(self, owner: Owner, sharing: Sharing, config: PhoneConfig) -> None:
         self.config = config
@@ -44,7 +44,7 @@ class SharedProcess(PhoneProcess):
             ours.connect(str(sharing.switchboard))
         except OSError as error:
             ours.close()
-            raise PhoneLostError(f"the phones that cases share cannot be reached: {error.strerror}") from error
+            raise PhoneLostError(f"the switchboard of shared phones cannot be reached: {error.strerror}") from error
         self._prepare(owner, Wire(ours), None)
         self._last_log = ""
         self.most_calls = config.max_calls
@@ -54,11 +54,11 @@ class SharedProcess(PhoneProcess):
         self.pid, self.codecs, self.version = found["pid"], found["codecs"], found["version"]
 
     def share(self, sharing: Sharing) -> None:
-        """Whose calls the next case takes here."""
+        """Set how the next case's calls are recognised."""
         self._sharing = sharing
 
     def call(self, name: str, within: float = 10.0, /, **arguments: Any) -> Any:
-        """As a process of one's own; what says whose calls it takes goes along where a phone is added."""
+        """As for any phone process; ``add`` also sends how the case's calls are recognised."""
         if name == "add":
             mine = self._sharing
             arguments |= {"numbers": list(mine.numbers), "lands": mine.lands, "withheld": mine.withheld}
@@ -66,7 +66,7 @@ class SharedProcess(PhoneProcess):
         return super().call(name, within, **arguments)
 
     def log(self) -> str:
-        """Its process's last lines, where the switchboard has told them."""
+        """The process's last log lines, as the switchboard sent them."""
         return self._last_log
 
     def _take(self, kind: str, message: list[Any]) -> None:
@@ -76,37 +76,37 @@ class SharedProcess(PhoneProcess):
         super()._take(kind, message)
 
     def _how(self) -> str:
-        return ": nobody is at the switchboard any more"
+        return ": the switchboard has closed"
 
     def _kill(self) -> None:
         self._wire.close()
 
     def close(self) -> None:
-        """Leave; the switchboard hangs up what is left."""
+        """Disconnect; the switchboard hangs up the remaining calls."""
         self._closing = True
         self._wire.close()
         self._reader.join(1.0)
 
 
 class Reservation:
-    """Keeps the address of ``config`` free of shared phones, for a case that sets a phone of its own up there."""
+    """Keeps the address of ``config`` free of shared phones, for a case that uses the address itself."""
 
     def __init__(self, switchboard: Path, config: PhoneConfig) -> None:
         self._wire, answer = _asked(switchboard, _JOINED_WITHIN_S, "reserve", config=config.to_plain())
         if answer[0] != "done":
             self._wire.close()
-            raise PhoneLostError("the phones that cases share do not leave their address")
+            raise PhoneLostError("the shared phones did not leave their address")
 
     def release(self) -> None:
-        """They may come back."""
+        """Allow shared phones at the address again."""
         with contextlib.suppress(OSError):
             self._wire.close()
 
 
 def wait_until_asked(switchboard: Path, config: PhoneConfig, every_s: float | None) -> AskedByOptions | None:
-    """What a platform has asked the shared phone of ``config`` by OPTIONS, once it has, or that was waited for in vain.
+    """Wait until the platform has sent OPTIONS to the shared phone of ``config``; the result says whether it did.
 
-    ``every_s`` is how often it asks, as the deployment file says. None where the phone is not to be had.
+    ``every_s`` is the platform's interval from the deployment file. None when the phone is not available.
     """
     wire, answer = _asked(switchboard, None, "wait_until_asked", config=config.to_plain(), every_s=every_s)
     wire.close()
@@ -118,7 +118,7 @@ def wait_until_asked(switchboard: Path, config: PhoneConfig, every_s: float | No
 
 
 def _asked(switchboard: Path, within: float | None, name: str, **arguments: Any) -> tuple[Wire, list[Any]]:
-    """A connection to the switchboard, and the answer to a first command over it. Raises :class:`PhoneLostError` without one."""
+    """Connect to the switchboard and send a first command. Raises :class:`PhoneLostError` without an answer."""
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         connection.connect(str(switchboard))
@@ -127,11 +127,11 @@ def _asked(switchboard: Path, within: float | None, name: str, **arguments: Any)
         answer = wire.receive(within)
     except (OSError, ValueError) as error:
         connection.close()
-        raise PhoneLostError(f"the phones that cases share cannot be reached: {error}") from error
+        raise PhoneLostError(f"the switchboard of shared phones cannot be reached: {error}") from error
     except BaseException:  # the run is interrupted
         connection.close()
         raise
     if answer is None:
         connection.close()
-        raise PhoneLostError("the phones that cases share cannot be reached: nobody is at the switchboard any more")
+        raise PhoneLostError("the switchboard of shared phones has closed")
     return wire, answer

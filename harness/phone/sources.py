@@ -1,4 +1,4 @@
-"""From where a phone takes requests: addresses, networks and names, as a configuration lists them."""
+"""The addresses from which a phone accepts requests (``PhoneConfig.accepts_from``)."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from functools import lru_cache
 
 
 def networks(places: Iterable[str]) -> list[str]:
-    """Every address and network of ``places``, names by their addresses now.
+    """The addresses and networks of ``places``, with host names resolved now.
 
-    A name that has none adds nothing: who comes from there is then refused, and told of.
+    A name without an address adds nothing; requests from it are then refused, and reported.
     """
     found: dict[str, None] = {}
     for place in places:
@@ -25,28 +25,24 @@ def networks(places: Iterable[str]) -> list[str]:
     return list(found)
 
 
-@lru_cache(maxsize=256)  # of what was found: a name server that was slow once is asked again for the next phone
+@lru_cache(maxsize=256)  # keeps successes only: a failed lookup is repeated for the next phone
 def _addresses(name: str) -> tuple[str, ...]:
     return tuple({str(entry[4][0]): None for entry in socket.getaddrinfo(name, None, type=socket.SOCK_DGRAM)})
 
 
 class Sources:
-    """The hosts that a phone listens to: those of ``places``, those that it has itself sent requests to, and those that
-    its dialogs' other ends name.
-
-    ``None`` for ``places`` is everybody.
-    """
+    """The hosts from which a phone accepts requests: ``places``, and hosts that were added. None for ``places`` accepts all."""
 
     def __init__(self, places: Iterable[str] | None) -> None:
         self._networks = None if places is None else [ipaddress.ip_network(place) for place in places]
         self._addressed: set[str] = set()
 
     def add(self, host: str) -> None:
-        """The phone sends requests there (RFC 3261 section 12.2: what is in its dialogs may come from there)."""
+        """Accept ``host``, to which the phone sends requests: requests in its dialogs may come from there (RFC 3261 section 12.2)."""
         self._addressed.add(host)
 
     def include(self, host: str) -> bool:
-        """Whether requests from ``host``, an address, are listened to."""
+        """Whether requests from the address ``host`` are accepted."""
         if self._networks is None or host in self._addressed:
             return True
         address = ipaddress.ip_address(host)

@@ -1,4 +1,4 @@
-"""Whether a STUN server answers: asked before pjsua is, which waits ten seconds for one that does not, and nothing else."""
+"""Check that a STUN server answers. pjsua would block for ten seconds if it does not."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Phones that the cases of several processes use at once: agents, and a stand-in at its one address.
+"""Phones that several workers share: agents, and a stand-in with its one address.
 
-One account takes part in all of them: the platform sees one registration, and one phone at one address. Each process of a run
-connects to a socket here, and gets the calls that are its case's (:mod:`harness.phone.child.lodging`); what it asks of them is
-passed on to the phone's process as it is (:mod:`harness.phone.protocol`), with keys of phones exchanged.
+The platform sees one registration, and one phone at one address. Each worker connects to a socket here and receives the calls
+of its case (:mod:`harness.phone.child.shared_phones`). Its commands are passed on to the phone's process
+(:mod:`harness.phone.protocol`), with the keys of phones replaced.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from harness.phone.process import ERRORS, NotNegotiatedError, PhoneProcess
 from harness.phone.protocol import Wire
 from harness.support.files.own_directories import Scratch
 
-#: How long a phone of another deployment may keep an address that is asked for.
+#: How long to wait for another deployment's phone to leave an address.
 _VACANT_WITHIN_S: Final = 50.0
-#: The longest command: a request whose answer is waited for (RFC 3261 section 17.1.2.2, timer F).
+#: The longest command: a request and its answer (RFC 3261 section 17.1.2.2, timer F).
 _DONE_WITHIN_S: Final = 40.0
 _ANSWERED_WITHIN_S: Final = 0.8
 
@@ -37,32 +37,32 @@ Place = tuple[object, ...]
 
 
 class _Line:
-    """One shared phone: the process it lives in, and who shares it."""
+    """One shared phone: its process, and the workers that share it."""
 
     def __init__(self, config: PhoneConfig, process: PhoneProcess, key: int, options: OptionsSeen) -> None:
         self.config, self.process, self.key, self.options = config, process, key, options
         self.is_there = False
-        self.guests: dict[int, tuple[_Guest, int]] = {}  #: by key in the process: who, and the key it has there
+        self.guests: dict[int, tuple[_Guest, int]] = {}  #: key in the process → the worker, and the worker's key
         self.legs: dict[int, _Guest] = {}
         self.place: Place = _place(config)
 
     def appear(self, directory: Path) -> None:
-        """Take the address; ``directory`` is where the process may leave files."""
+        """Create the phone at its address; ``directory`` is for the process's files."""
         networks = None if self.config.accepts_from is None else sources.networks(self.config.accepts_from)
-        config = self.config.to_plain() | {"max_calls": CALLS_A_PHONE}  # one too many is refused as busy
+        config = self.config.to_plain() | {"max_calls": CALLS_A_PHONE}  # further calls are refused as busy
         self.process.call("add", phone=self.key, config=config, directory=str(directory), networks=networks)
-        self.process.call("park", phone=self.key)  # without a guest it takes no calls
+        self.process.call("park", phone=self.key)  # it takes no calls until a worker joins
         self.is_there = True
 
     def leave(self) -> None:
-        """Give the address up."""
+        """Remove the phone from its address."""
         self.is_there = False
         with contextlib.suppress(HarnessError):
             self.process.call("remove", phone=self.key)
 
 
 def _place(config: PhoneConfig) -> Place:
-    """What two phones cannot have both: an address, or else a registration."""
+    """The resource that two phones cannot share: an address, or else a registration."""
     if config.bind_port:
         return config.transport, config.bind_address, config.bind_port
     return config.address_of_record, config.registrar
@@ -73,9 +73,9 @@ def _identity(config: PhoneConfig) -> str:
 
 
 class Switchboard:
-    """The phones that the processes of a run share. Thread-safe; :attr:`path` is where they connect.
+    """The phones that the workers of a run share. Thread-safe. Workers connect to the socket at :attr:`path`.
 
-    ``say`` shows a line to who runs it.
+    ``say`` shows a line to the user.
     """
 
     def __init__(
@@ -86,8 +86,10 @@ class Switchboard:
         self.path = self._scratch.path / "switchboard"  # a socket's path has to be short
         self._changed = threading.Condition()
         self._lines: dict[str, _Line] = {}
-        self._options: dict[tuple[Place, object], OptionsSeen] = {}  #: by address, and who is answered there
-        self._reserved: dict[_Guest, tuple[Place, list[_Line]]] = {}  #: with the phones that have left it meanwhile
+        self._options: dict[tuple[Place, object], OptionsSeen] = {}  #: by address and accepted sources
+        self._reserved: dict[
+            _Guest, tuple[Place, list[_Line]]
+        ] = {}  #: the address, and the phones that left it for the worker
         self._guests: set[_Guest] = set()
         self._keys = itertools.count(1)
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -96,7 +98,7 @@ class Switchboard:
         threading.Thread(target=self._accept, name="switchboard", daemon=True).start()
 
     def close(self) -> None:
-        """Hang up everything, give the registrations back, and end the processes."""
+        """Hang up everything, un-register, and end the processes."""
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
@@ -123,10 +125,10 @@ class Switchboard:
                 self._guests.add(guest)
             guest.start()
 
-    # -- for guests
+    # Called by workers' connections.
 
     def line(self, config: PhoneConfig) -> _Line:
-        """The shared phone of that configuration, made when there is none yet."""
+        """The shared phone of this configuration; it is created if necessary."""
         identity = _identity(config)
         with self._changed:
             found = self._lines.get(identity)
@@ -136,18 +138,18 @@ class Switchboard:
             return found
 
     def _options_seen(self, config: PhoneConfig) -> OptionsSeen:
-        """Of all phones that have one address after the other, as those of several trunks: it is the address that is asked."""
+        """OPTIONS history is kept per address, not per phone: the phones of several trunks may use an address in turn."""
         where = f"{config.bind_address}:{config.bind_port}/{config.transport}"
         fresh = OptionsSeen(config.name, where, strangers=config.accepts_from is None)
         return self._options.setdefault((_place(config), config.accepts_from), fresh)
 
     def keep(self, config: PhoneConfig) -> None:
-        """Have that phone at its address from now on, so that it answers OPTIONS while no case is there as well."""
+        """Create the phone now, so that it answers OPTIONS before any case uses it."""
         with self._changed:
             self._let_appear(self.line(config))
 
     def wait_until_asked(self, config: PhoneConfig, every_s: float | None) -> AskedByOptions:
-        """What the platform has asked that phone by OPTIONS; waits until it has, where it does (:class:`OptionsSeen`)."""
+        """See :meth:`OptionsSeen.wait`."""
         self.keep(config)
         return self.line(config).options.wait(every_s, self._say)
 
@@ -159,12 +161,12 @@ class Switchboard:
                 line.options.phone_came()
 
     def join(self, line: _Line, guest: _Guest, phone: int, arguments: dict[str, Any]) -> tuple[int, Any]:
-        """A share of the phone for a case: its key in the process, and the address."""
+        """Share the phone with a case. Returns the case's key in the process, and the phone's address."""
         config = arguments.pop("config")
         arguments.pop("networks")
         with self._changed:
             self._let_appear(line)
-            if guest not in self._guests:  # its process has died while it waited
+            if guest not in self._guests:  # the worker died while it waited
                 raise PhoneLostError("the case is over")
             key = next(self._keys)
             line.guests[key] = guest, phone
@@ -176,7 +178,7 @@ class Switchboard:
             return key, address
 
     def part(self, line: _Line, key: int) -> None:
-        """The case is over."""
+        """End a case's share of the phone."""
         try:
             line.process.call("remove", phone=key)
         finally:
@@ -185,24 +187,27 @@ class Switchboard:
                 self._changed.notify_all()
 
     def reserve(self, guest: _Guest, config: PhoneConfig) -> None:
-        """No shared phone is at that address until ``guest`` leaves."""
+        """Keep shared phones away from the address until ``guest`` leaves."""
         with self._changed:
             place = _place(config)
             self._reserved[guest] = place, self._vacate(place)
-            if guest not in self._guests:  # its process has died while it waited
+            if guest not in self._guests:  # the worker died while it waited
                 self._leave_reserved(guest)
 
     def _leave_reserved(self, guest: _Guest) -> None:
-        """The phones that have left an address for ``guest`` come back. The lock is held."""
+        """Bring back the phones that left an address for ``guest``. The caller holds the lock."""
         _, away = self._reserved.pop(guest, (None, []))
         for line in away:
-            if line in self._lines.values():  # else the run is over, or its process
-                with contextlib.suppress(HarnessError):  # its next case says why it is not there
+            if line in self._lines.values():  # else the run is over, or the process died
+                with contextlib.suppress(HarnessError):  # the next case that uses the phone reports the error
                     self._let_appear(line)
         self._changed.notify_all()
 
     def _vacate(self, place: Place, but: _Line | None = None) -> list[_Line]:
-        """Wait until nobody else uses the address; the phones that left it. The lock is held. Raises :class:`ResourceError`."""
+        """Wait until no other case uses the address. Returns the phones that left it. Raises :class:`ResourceError`.
+
+        The caller holds the lock.
+        """
 
         def others() -> list[_Line]:
             return [line for line in self._lines.values() if line is not but and line.place == place and line.is_there]
@@ -222,7 +227,7 @@ class Switchboard:
         return leaving
 
     def left(self, guest: _Guest) -> None:
-        """A process has gone."""
+        """Clean up after a worker that disconnected."""
         with self._changed:
             self._guests.discard(guest)
             gone = [(line, key) for line in self._lines.values() for key, own in line.guests.items() if own[0] is guest]
@@ -231,13 +236,13 @@ class Switchboard:
             with contextlib.suppress(HarnessError):
                 self.part(line, key)
 
-    # -- what the phones' processes say, in their reader threads
+    # Called by the phones' processes, in their reader threads.
 
     def _line_of(self, process: PhoneProcess) -> _Line | None:
         return next((line for line in list(self._lines.values()) if line.process is process), None)
 
     def told(self, process: PhoneProcess, name: str, arguments: dict[str, Any]) -> None:
-        """Pass it on to whom it is for; what happens to the phone itself concerns all who share it."""
+        """Pass a notification on to the worker it is for; events of the phone itself go to all workers that share it."""
         line = self._line_of(process)
         if line is None:
             return
@@ -259,13 +264,13 @@ class Switchboard:
         guest.tell(name, {**arguments, "phone": phone})
 
     def asked(self, process: PhoneProcess, name: str, arguments: dict[str, Any]) -> Any:
-        """Ask the process whose call it is."""
+        """Pass a question on to the worker that has the call."""
         line = self._line_of(process)
         guest = line.legs.get(arguments["leg"]) if line else None
         return guest.ask(name, arguments) if guest else None
 
     def lost(self, process: PhoneProcess, reason: str, log: str) -> None:
-        """Its phones are lost to everybody."""
+        """Tell all workers of the phone that it is lost."""
         line = self._line_of(process)
         if line is None:
             return
@@ -275,28 +280,27 @@ class Switchboard:
 
 
 class _Guest:
-    """A process of the run at one shared phone."""
+    """A worker's connection to one shared phone."""
 
     def __init__(self, board: Switchboard, wire: Wire) -> None:
         self._board, self.wire = board, wire
         self._line: _Line | None = None
-        self._phones: dict[int, int] = {}  #: the process's keys → ours
+        self._phones: dict[int, int] = {}  #: the worker's key → the key in the phone's process
         self._commands: queue.SimpleQueue[list[Any] | None] = queue.SimpleQueue()
         self._answers: queue.SimpleQueue[list[Any]] = queue.SimpleQueue()
         self._questions = itertools.count(1)
 
     def start(self) -> None:
-        """Begin to serve it."""
         threading.Thread(target=self._read, name="guest", daemon=True).start()
         threading.Thread(target=self._obey, name="guest's commands", daemon=True).start()
 
     def tell(self, name: str, arguments: dict[str, Any]) -> None:
-        """Something happened."""
+        """Send a notification."""
         with contextlib.suppress(OSError):
             self.wire.send("tell", name, arguments)
 
     def ask(self, name: str, arguments: dict[str, Any]) -> Any:
-        """Its answer; None when none comes in time."""
+        """The worker's answer to a question; None when it does not arrive in time."""
         number = next(self._questions)
         try:
             self.wire.send("ask", number, name, arguments)
@@ -311,7 +315,7 @@ class _Guest:
         for message in self.wire:
             if message[0] == "answer":
                 self._answers.put(message[1:])
-            elif message[2] == "request":  # its answer may take long, and calls must be ended meanwhile
+            elif message[2] == "request":  # its answer may take long, and must not delay a hang-up
                 threading.Thread(target=self._do, args=(message,), name="guest's request", daemon=True).start()
             else:
                 self._commands.put(message)
@@ -359,7 +363,7 @@ class _Guest:
         if name in ("remove", "park"):
             return self._board.part(line, self._phones.pop(arguments["phone"]))
         if name == "free_slots":
-            return line.process.check()  # a guest does not hear when the child stands still
+            return line.process.check()  # only this process sees the child's pulses
         if "phone" in arguments:
             arguments = {**arguments, "phone": self._phones[arguments["phone"]]}
         return line.process.call(name, _DONE_WITHIN_S, **arguments)

@@ -1,4 +1,4 @@
-"""Whether a far end may not have got what a phone sent: it asks for another transport than the phone's one (RFC 3263 section 4.1)."""
+"""Detects requests that may not have reached a far end, because it asks for a transport that the phone lacks (RFC 3263 section 4.1)."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from harness.phone.unread import parsed_with_cseq
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import Message, Request, Response
 
-#: A third copy says that the first two did not arrive, or their answers; a second may have crossed one.
+#: A third copy means that the first two, or their answers, were lost; a second copy may have crossed an answer.
 _COPIES = 3
 
 
 def why_unreached(events: Sequence[Event]) -> BrokenError | None:
-    """An error when a far end that asks for another transport answered nothing, or no ACK reached it, over the phone's."""
+    """An error when a far end asks for another transport and a request or ACK of the phone seems not to have reached it."""
     legs: defaultdict[str, list[tuple[SipMessage, Message]]] = defaultdict(list)
     for event in events:
         if isinstance(event, SipMessage) and event.leg and not event.unread:
@@ -31,21 +31,21 @@ def why_unreached(events: Sequence[Event]) -> BrokenError | None:
         failed = [e.at for e in events if isinstance(e, TransportFailed) and e.phone == formed[0].phone]
         if lost := _lost(messages, failed):
             return BrokenError(
-                f"{leg}'s far end asks for {asked.upper()} in {formed[1].start_line!r}, and the phone has "
-                f"{formed[0].transport.upper()} alone: its {lost} may never have arrived"
+                f"{leg}'s far end asks for {asked.upper()} in {formed[1].start_line!r}, but the phone has only "
+                f"{formed[0].transport.upper()}: its {lost} may not have arrived"
             )
     return None
 
 
-def _forms_dialog(told: tuple[SipMessage, Message]) -> bool:
-    event, message = told
+def _forms_dialog(received: tuple[SipMessage, Message]) -> bool:
+    event, message = received
     if event.direction != "received" or message.cseq.method != "INVITE":
         return False
     return isinstance(message, Request) or (isinstance(message, Response) and 200 <= message.status < 300)
 
 
 def _asked(event: SipMessage, message: Message) -> str:
-    """The transport that its next hop's URI asks for (RFC 3261 section 12.1); that of the message where it asks for none."""
+    """The transport that the next hop's URI asks for (RFC 3261 section 12.1), else the transport of the message."""
     try:
         routes = message.record_routes[:: -1 if isinstance(message, Response) else 1]
         hop = routes[0] if routes else message.contact
@@ -55,7 +55,7 @@ def _asked(event: SipMessage, message: Message) -> str:
 
 
 def _lost(messages: Iterable[tuple[SipMessage, Message]], failed: Iterable[float]) -> str:
-    """A method of which there is reason to think that it did not arrive."""
+    """The method of a request that probably did not arrive; empty if there is none."""
     answered = {
         (m.cseq.number, m.cseq.method) for e, m in messages if e.direction == "received" and isinstance(m, Response)
     }

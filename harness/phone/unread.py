@@ -1,8 +1,7 @@
-"""What came in the stead of what was waited for: the end of the call, refused requests, messages that pjsua2 could not read.
+"""Explains why an expected event did not come: the call ended, requests were refused, or pjsua2 could not parse a message.
 
-It drops those, so that to the call they never were.
-
-Whose fault that is, the harness's own parser says: what that finds in order is legal, and the phone fell short of it.
+pjsua2 drops messages that it cannot parse. Our parser decides who is at fault: if it accepts the message, the message is legal and
+the phone's stack is at fault.
 """
 
 from __future__ import annotations
@@ -26,30 +25,30 @@ from harness.sip.message import Message, Request, Response
 from harness.sip.sdp import Description
 from harness.sip.validation import problem_of_request, problem_of_response
 
-#: Past so many characters pjlib cuts the entry of its log off, in which a message stands.
+#: pjlib truncates a log entry, and with it the message, after about this many characters.
 _LONG_ENTRY = 3500
-#: ``PJSIP_MAX_PKT_LEN`` of pjsua2 2.15.1: what is longer loses its end, over UDP too, where 65,535 octets have to be taken
-#: (RFC 3261 section 18.1.1).
+#: ``PJSIP_MAX_PKT_LEN`` of pjsua2 2.15.1: longer messages are truncated, also over UDP, where RFC 3261 section 18.1.1 requires
+#: 65,535 octets.
 LONGEST_MESSAGE = 4000
 _LENGTH = re.compile(r"^(?:Content-Length|l)[ \t]*:\s*(\d{1,9})\s*$", re.I | re.M)
 _SEVERAL = re.compile(r",\s*(?:Digest|Basic|NTLM|Kerberos|Negotiate)\s", re.I)
 
 
 def parsed_with_cseq(text: str) -> Request | Response:
-    """A message of the log's. Raises ``SipSyntaxError``, also where its end, and CSeq with it, was cut off."""
+    """Parse a message of the log. Raises ``SipSyntaxError``, also when CSeq was truncated."""
     message = Message.parse(text)
     _ = message.cseq
     return message
 
 
 def why_nothing_came(events: Sequence[Event]) -> str | BrokenError | None:
-    """Why a wait that ran out may have: a text when what came was malformed, an error when it was not; else None."""
+    """Why a wait may have timed out: a text if the far end is at fault, an error if the harness is; else None."""
     refused = [event for event in events if isinstance(event, CallsRefused)]
     if refused:
         which = f"{len(refused)} calls, the last from {refused[-1].source}"
         if why := refused[-1].why:
-            return BrokenError(f"{which}, were refused with 488: the phone's stack does not know {why}")
-        return BrokenError(f"{which}, were refused with 486: the phone's process had no room then")
+            return BrokenError(f"{which}, were refused with 488: the phone's stack does not support {why}")
+        return BrokenError(f"{which}, were refused with 486: the phone's process had no free call")
     if (unresolved := why_no_address(events)) is not None:
         return unresolved
     if (cut_off := too_long(events)) is not None:
@@ -61,17 +60,17 @@ def why_nothing_came(events: Sequence[Event]) -> str | BrokenError | None:
     start = last.text.splitlines()[0]
     problem = _problem(last)
     if problem is not None:
-        return f"{start!r} came, which cannot be read: {problem}"
+        return f"{start!r} came, but is malformed: {problem}"
     if _is_request_in_dialog(last.text):
-        # The call went on without it, so that it is no excuse for what never came.
-        return f"{start!r} came within the call; the phone's stack cannot read it, though it is in order: {last.unread}"
+        # The call went on, so the unread message does not excuse the missing event.
+        return f"{start!r} came within the call; the phone's stack cannot parse it, though it is valid: {last.unread}"
     return PhoneParseError(
-        f"{last.leg or last.phone} got {start!r} and could not read it, though it is in order: {last.unread}"
+        f"{last.leg or last.phone} got {start!r} and could not parse it, though it is valid: {last.unread}"
     )
 
 
 def why_no_address(events: Sequence[Event]) -> str | BrokenError | None:
-    """That a name could not be found: a text where it does not exist, an error where no name server says so; else None."""
+    """The last failed DNS lookup: a text if the name does not exist, an error if no name server answered; else None."""
     lookups = [event for event in events if isinstance(event, NameLookup)]
     if not lookups or not lookups[-1].problem:
         return None
@@ -83,12 +82,12 @@ def why_no_address(events: Sequence[Event]) -> str | BrokenError | None:
 
 
 def why_it_ended(events: Sequence[Event]) -> str | BrokenError:
-    """Why a call is over that something was still expected of: a text, or an error where nobody else is to blame."""
+    """Why a call ended while an event was still expected: a text, or an error if the harness is at fault."""
     return too_long(events) or why_no_address(events) or _undecipherable(events) or how_it_ended(events)
 
 
 def _undecipherable(events: Sequence[Event]) -> BrokenError | None:
-    """That the answer names keys which the stack cannot use: it ends such a call."""
+    """An error when the answer's SRTP keys have an MKI: the phone's stack cannot use them and ends the call."""
     for event in events:
         if isinstance(event, SipMessage) and event.direction == "received" and event.text.startswith("SIP/2.0 "):
             with contextlib.suppress(SipSyntaxError):
@@ -96,13 +95,13 @@ def _undecipherable(events: Sequence[Event]) -> BrokenError | None:
                 if audio and audio.crypto and all(key.has_mki for key in audio.crypto):
                     return BrokenError(
                         f"{event.leg or event.phone} got {event.text.splitlines()[0]!r} with a master key identifier in its SRTP "
-                        "key (RFC 4568 section 6.1), which the phone's stack does not know"
+                        "key (RFC 4568 section 6.1), which the phone's stack does not support"
                     )
     return None
 
 
 def how_it_ended(events: Sequence[Event]) -> str:
-    """That the call has ended, and how where it was refused; a code that crossed no wire is the phone's own."""
+    """How the call ended: the final response if it was refused. A status in no message comes from the phone itself."""
     refusals = [e for e in events if isinstance(e, CallState) and e.state == "disconnected" and e.code >= 300]
     if not refusals:
         return "the call has ended"
@@ -113,30 +112,29 @@ def how_it_ended(events: Sequence[Event]) -> str:
         reason += f"; no password was sent: {withheld[-1]}"
     if any(m.text.startswith(f"SIP/2.0 {code}") for m in messages):
         return f"the call has ended with {code} {reason}"
-    return f"the phone itself gave the call up: {code} {reason}"
+    return f"the phone itself ended the call: {code} {reason}"
 
 
 def too_long(events: Sequence[Event]) -> PhoneParseError | None:
-    """That a message which is longer than the phone's stack takes had lost its end, and what it says with it."""
+    """An error when a received message was longer than the phone's stack accepts, and was truncated."""
     received = (e for e in events if isinstance(e, SipMessage) and e.direction == "received")
     for event in received:
         if len(event.text.encode("utf-8", "surrogateescape")) < _LONG_ENTRY:
-            continue  # it is as long as it came: one that declares more has a Content-Length that is wrong
+            continue  # not truncated: a larger Content-Length is simply wrong
         head, end, _ = event.text.partition("\r\n\r\n")
         declared = _LENGTH.search(head)
         octets = len(head.encode("utf-8", "surrogateescape")) + 4 + (int(declared[1]) if declared else 0)
-        if octets > LONGEST_MESSAGE or (
-            not end and octets > _LONG_ENTRY
-        ):  # headers alone as long as that have a body behind
+        # Headers alone that are longer than a log entry were followed by a body.
+        if octets > LONGEST_MESSAGE or (not end and octets > _LONG_ENTRY):
             return PhoneParseError(
-                f"{event.leg or event.phone} got {event.text.splitlines()[0]!r} of {octets} octets or more; its stack takes "
-                f"{LONGEST_MESSAGE}, and the rest is lost"
+                f"{event.leg or event.phone} got {event.text.splitlines()[0]!r} of {octets} octets or more; its stack accepts "
+                f"{LONGEST_MESSAGE} and drops the rest"
             )
     return None
 
 
 def headers_cut_off(event: SipMessage) -> PhoneParseError | None:
-    """That headers of a received message were lost with its end, or with that of its entry in the log: none is known to be absent."""
+    """An error when a received message was truncated within its headers, so that no header is known to be absent."""
     return None if "\r\n\r\n" in event.text else too_long([event])
 
 
@@ -145,7 +143,7 @@ def _refused(events: Sequence[Event]) -> str | None:
     if not invites:
         return None
     sources = ", ".join(dict.fromkeys(event.source for event in invites))
-    return f"it never came; INVITEs from {sources} were refused: none of the platform's addresses (accepts_from)"
+    return f"it never came; INVITEs from {sources} were refused: not an address of the platform (accepts_from)"
 
 
 def _is_request_in_dialog(text: str) -> bool:
@@ -159,7 +157,7 @@ def _problem(event: SipMessage) -> str | None:
     except SipSyntaxError as error:
         return str(error)
     if event.transport != "udp" and not message.has("Content-Length"):
-        return "it has no Content-Length, which says where it ends on a connection (RFC 3261 section 18.3)"
+        return "it has no Content-Length, which TCP and TLS require (RFC 3261 section 18.3)"
     if isinstance(message, Request):
         problem = problem_of_request(message)
         return problem.reason if problem else None
@@ -170,7 +168,7 @@ def _problem_of_challenges(response: Response) -> str | None:
     for name in ("WWW-Authenticate", "Proxy-Authenticate"):
         for value in response.get_all(name):
             if value[:6].lower() == "basic ":
-                return f"{name} asks for Basic, which no server may (RFC 3261 section 22)"
+                return f"{name} asks for Basic, which SIP forbids (RFC 3261 section 22)"
             if _SEVERAL.search(value):
                 return f"several challenges share one {name} (RFC 3261 section 7.3.1)"
     return None

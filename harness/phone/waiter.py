@@ -1,4 +1,4 @@
-"""Waiting: with a goal, a deadline, and an end at once when what is waited for can no longer come."""
+"""Waiting for events, with a goal and a deadline. A wait ends at once when its event can no longer come."""
 
 from __future__ import annotations
 
@@ -13,15 +13,14 @@ from harness.calls.verdict import ExpectationError, Finding, Verdict
 
 T = TypeVar("T")
 
-_LONGEST_NAP: Final = 1.0  # a signal (Ctrl-C) is only seen between naps where the platform's wait cannot be interrupted
+_LONGEST_NAP: Final = 1.0  # on some platforms Ctrl-C is only noticed between waits
 
 
 class NeverCame(ExpectationError):
-    """The expected event never came, so the case fails. The message ends with the log of what came instead."""
+    """The expected event never came, so the case fails. The message ends with the log of events that came."""
 
 
 def never_came(goal: str, within: float, subject: str, why: str, log: str) -> NeverCame:
-    """The error of a wait that ended without its event."""
     actual = f"{why}\n{log}" if log else why
     return NeverCame(
         Finding(
@@ -37,7 +36,7 @@ def never_came(goal: str, within: float, subject: str, why: str, log: str) -> Ne
 
 
 def first(events: Sequence[Event], predicate: Callable[[Event], bool], begin: int = 0) -> Callable[[], Event | None]:
-    """A probe for the first of the growing ``events``, from ``begin`` on, for which ``predicate`` holds; looks at each once."""
+    """A probe for the first event from index ``begin`` for which ``predicate`` holds. ``events`` may grow; each is checked once."""
     seen = begin
 
     def probe() -> Event | None:
@@ -63,11 +62,11 @@ def wait_for(
     log: Callable[[], str],
     missed: Callable[[], str | BaseException | None] = lambda: None,
 ) -> T:
-    """What ``probe`` returns as soon as that is not None; it is asked anew each time ``changed`` is notified.
+    """Wait until ``probe`` returns something other than None, and return that; ``changed`` triggers each attempt.
 
-    ``hopeless`` says why the goal can no longer be reached: a text ends the wait with :class:`NeverCame`, an error is
-    raised as it is. An event that came in time counts even when its peer died right after it. ``missed`` is asked in the
-    same way when the time is over: what came in the goal's stead.
+    ``hopeless`` returns why the goal can no longer be reached: a text ends the wait with :class:`NeverCame`, an error is raised.
+    An event that came in time counts even if its peer died right after it. At the deadline, ``missed`` is called in the same way,
+    to explain the missing event.
     """
     deadline = time.monotonic() + within
     with changed:

@@ -13,7 +13,7 @@ from harness.deployment.limits import MOST_WORKERS, Admitted, Gate
 from harness.deployment.safety import Guard, numbers_of
 from harness.errors import BrokenError
 from harness.phone import PhoneConfig
-from harness.phone.leg import Leg, LegPhone, everybodys
+from harness.phone.leg import Leg, accept_every_leg
 from harness.phone.phone import Phone
 from harness.phone.pool import PhonePool
 from harness.phone.rules import Rules
@@ -125,7 +125,7 @@ class CasePhones:
     @property
     def guessed(self) -> bool:
         """Whether a call came that may have been this case's, or that of one beside it: its number did not tell."""
-        unclear = (phone.guessed and phone.is_ours is everybodys for phone in self._phones.values())
+        unclear = (phone.guessed and phone.is_ours is accept_every_leg for phone in self._phones.values())
         return self._guessed or any(unclear)  # where strangers call, too, a number that tells nothing is theirs
 
     @property
@@ -204,9 +204,9 @@ class CasePhones:
         """The numbers of the deployment's that a call shows."""
         return [number for number in self._shown(leg) if number in self._numbers]
 
-    def is_surely_of(self, leg: Leg, phone: LegPhone, numbers: Collection[str | None]) -> bool:
+    def is_surely_of(self, leg: Leg, phone: Phone, numbers: Collection[str | None]) -> bool:
         """Whether a call to ``phone`` is of one of these callers: it shows the number, or no stranger calls there."""
-        return phone.is_ours is everybodys or any(shown in numbers for shown in self._shown(leg))
+        return phone.is_ours is accept_every_leg or any(shown in numbers for shown in self._shown(leg))
 
     def rang_for(self, numbers: Collection[str | None]) -> list[str]:
         """The agents that were called for these callers: where strangers call as well, the call has to show a number of theirs."""

@@ -13,7 +13,6 @@ from harness.calls.checks.finding import not_observable
 from harness.calls.verdict import NotObservableError, Verdict
 from harness.deployment import TOPIC_HEADER, in_uri
 from harness.errors import BrokenError, FarEndError
-from harness.phone.leg import LegPhone
 from harness.phone.phone import Phone
 from harness.scenario import handover, keepalive
 from harness.scenario.ai import Ai
@@ -291,7 +290,7 @@ class Cast:
                 stack.callback(call.keep_record)
 
 
-def _up(phone: LegPhone) -> list[str]:
+def _up(phone: Phone) -> list[str]:
     """The calls that a phone has up, without those of strangers, which go on ringing where others call the same number."""
     own = phone.incoming
     up = (leg for leg in phone.legs if leg in own or leg.direction == "outgoing")

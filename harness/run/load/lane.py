@@ -107,9 +107,7 @@ class Lane:
             try:
                 phone.wait("OPTIONS", _is_options, within)
             except NeverCame:
-                self.notes.append(
-                    f"no OPTIONS of the platform's came to {phone.address} in {within:g} s before the first call"
-                )
+                self.notes.append(f"no OPTIONS came to {phone.address} in {within:g} s before the first call")
 
     def _leased(self) -> Iterator[CallerSlot]:
         """As many phones as the calls need, of different callers as far as there are some."""

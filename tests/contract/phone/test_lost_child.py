@@ -58,7 +58,7 @@ def test_a_child_that_hangs_is_ended(tmp_path: Path) -> None:
         desk = Desk(pool, tmp_path)
         alice = desk("alice")
         kill(desk, signal.SIGSTOP)
-        with pytest.raises(PhoneLostError, match=r"has not stirred for 1\.5 s"):
+        with pytest.raises(PhoneLostError, match=r"was silent for 1\.5 s"):
             alice.next_call(30)
         assert pool.pids == []
         desk.close()

@@ -107,7 +107,7 @@ def test_a_refer_that_may_not_be_followed_is_declined_with_603(
     assert peer.within(phone, "REFER", 2, call, headers=(f"Refer-To: <{target}>",)).status == 603
     assert leg.successor is None
     assert leg.state == "confirmed"
-    words = {"guard": "may not be called", "room": "holds no further call", "transport": "Refer-To asks for TCP"}
+    words = {"guard": "may not be called", "room": "has no free call", "transport": "Refer-To asks for TCP"}
     assert words.get(why, "None") in str(phone.declined)
     assert peer.hangs_up(phone, call).status == 200
 

@@ -67,7 +67,7 @@ def test_a_wait_says_how_the_call_ended_instead(lease: Desk) -> None:
     with pytest.raises(NeverCame, match="the call has ended with 486"):
         lease("alice").dial(uri_of(bob)).wait_state("confirmed", 60)
     carol = lease("carol", transport="tcp")
-    with pytest.raises(NeverCame, match="the phone itself gave the call up: "):
+    with pytest.raises(NeverCame, match="the phone itself ended the call: "):
         carol.dial(f"sip:nobody@{fresh_address()}:9;transport=tcp").wait_state("confirmed", 60)
 
 
@@ -97,8 +97,8 @@ def test_several_threads_wait_at_once(lease: Desk) -> None:
     ("challenge", "error", "words"),
     [
         # any scheme is legal (RFC 3261 section 25.1, other-challenge): the phone's stack is at fault
-        ('NTLM realm="x", targetname="y", version=4', PhoneParseError, "though it is in order"),
-        ('Basic realm="x"', NeverCame, "asks for Basic, which no server may"),
+        ('NTLM realm="x", targetname="y", version=4', PhoneParseError, "though it is valid"),
+        ('Basic realm="x"', NeverCame, "asks for Basic, which SIP forbids"),
         ('Digest realm="x", nonce="1", Digest realm="y", nonce="2"', NeverCame, "several challenges share one"),
     ],
     ids=["legal", "forbidden", "malformed"],
@@ -120,6 +120,6 @@ def test_an_unreadable_message_within_a_call_that_goes_on_excuses_nothing(lease:
     leg.wait_state("confirmed", 10)
     peer.says(phone, "OPTIONS", 2, call, headers=('Proxy-Authorization: NTLM realm="x", version=4',))
     leg.wait("the message", lambda e: isinstance(e, SipMessage) and bool(e.unread), within=10)
-    with pytest.raises(NeverCame, match="came within the call; the phone's stack cannot read it"):
+    with pytest.raises(NeverCame, match="came within the call; the phone's stack cannot parse it"):
         leg.wait("a sign", never, within=0.1)
     assert peer.hangs_up(phone, call).status == 200

@@ -78,7 +78,7 @@ def test_an_invite_over_tcp_that_is_too_long_breaks_the_wait(lease: Desk) -> Non
         far.invites(phone, PADDING)
     far.connection.close()
     assert isinstance(ended[0], PhoneParseError)
-    assert f"its stack takes {LONGEST_MESSAGE}" in str(ended[0])
+    assert f"its stack accepts {LONGEST_MESSAGE}" in str(ended[0])
     assert [event.transport for event in unread(lease)] == ["tcp"]
 
 
@@ -103,7 +103,7 @@ def test_a_200_over_tcp_that_is_too_long_is_no_answer_that_never_came(lease: Des
             assert isinstance(invite, Request)
             headers = (("Contact", f"<sip:1@{host}:{port};transport=tcp>"), tuple(PADDING.split(": ")))
             connection.sendall(Response.to_request(invite, 200, tag="a", headers=headers).serialize())  # type: ignore[arg-type]
-            with pytest.raises(PhoneParseError, match=f"its stack takes {LONGEST_MESSAGE}"):
+            with pytest.raises(PhoneParseError, match=f"its stack accepts {LONGEST_MESSAGE}"):
                 leg.wait_state("confirmed", 1.5)
     assert [event.leg for event in unread(lease)] == [leg.id]
 
@@ -122,7 +122,7 @@ def test_an_invite_over_udp_that_has_lost_its_headers_breaks_the_wait(lease: Des
     with expected(phone) as ended:
         stranger.says(phone, "INVITE", 1, None)
     assert isinstance(ended[0], PhoneParseError)
-    assert f"its stack takes {LONGEST_MESSAGE}" in str(ended[0])
+    assert f"its stack accepts {LONGEST_MESSAGE}" in str(ended[0])
 
 
 def test_of_a_call_whose_invite_lost_its_last_headers_none_is_called_absent(lease: Desk, stranger: Stranger) -> None:

@@ -10,7 +10,8 @@ import pytest
 
 from harness.deployment import from_plain
 from harness.deployment.safety import Guard
-from harness.phone.leg import Leg, LegPhone
+from harness.phone.leg import Leg
+from harness.phone.phone import Phone
 from harness.sip.message import Request, Response
 from tests.process.safety.conftest import Line
 from tests.sip_peer import PATIENCE_S, SipPeer
@@ -124,7 +125,7 @@ def called(line: Line, rogue: Rogue) -> Leg:
     return leg
 
 
-def done_with(phone: LegPhone) -> None:
+def done_with(phone: Phone) -> None:
     """Its process has done what it does about what it was sent: the call it would place has left it."""
     for _ in range(2):  # what is asked first may be answered within the same turn
         phone.command("free_slots")

@@ -93,7 +93,7 @@ def closed(reason: str = "End of file (PJ_EEOF)") -> Example:
     example = Example(ai="stand-in").dials().ai_gets().ai_answers(200, "OK").after(0.1)
     lost = TransportFailed(at=example.now, phone="caller", transport="tcp", remote="192.0.2.1:5060", reason=reason)
     example.events.append(lost)
-    return example.ends_here(503, reason).never(f"the phone itself gave the call up: 503 {reason}")
+    return example.ends_here(503, reason).never(f"the phone itself ended the call: 503 {reason}")
 
 
 def withheld(rule: WithheldBy, realm: str, why: str) -> Example:

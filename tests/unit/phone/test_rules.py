@@ -123,7 +123,7 @@ def test_a_permit_that_came_too_late_for_the_answer_is_given_back(monkeypatch: p
     monkeypatch.setattr(rules, "_ANSWERED_WITHIN_S", -1.0)
     permits = Permits()
     slots = CallSlots(Rules(admit=permits.admit))
-    with pytest.raises(ResourceError, match="not in time"):
+    with pytest.raises(ResourceError, match="too late for the answer to its REFER"):
         slots.promise(CallLimits())
     assert [permit.released for permit in permits.given] == [1]
     assert slots.promised() is None

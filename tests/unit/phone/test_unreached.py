@@ -65,7 +65,7 @@ def test_what_went_another_way_than_asked_may_not_have_arrived(headers: list[str
     }[lost]
     why = why_unreached(events)
     assert (why is not None) == bool(asked)
-    said = f"caller.1's far end asks for {asked} in 'SIP/2.0 200 OK', and the phone has UDP alone: its {lost[:3]} may"
+    said = f"caller.1's far end asks for {asked} in 'SIP/2.0 200 OK', but the phone has only UDP: its {lost[:3]} may"
     assert why is None or str(why).startswith(said)
 
 

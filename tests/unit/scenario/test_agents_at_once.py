@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from harness.calls.events import CallState, Listened
 from harness.calls.verdict import Finding, Verdict
 from harness.deployment import Group as GroupEntry
-from harness.phone.leg import everybodys
+from harness.phone.leg import accept_every_leg
 from harness.phone.waiter import never_came
 from harness.scenario import people
 from harness.scenario.conclusion import conclude
@@ -66,7 +66,7 @@ class Phones:
     def __init__(self, context: CaseContext) -> None:
         self.context = context
         self.by_agent = {
-            agent: SimpleNamespace(name=agent, incoming=[], legs=[], is_ours=everybodys) for agent in AGENTS
+            agent: SimpleNamespace(name=agent, incoming=[], legs=[], is_ours=accept_every_leg) for agent in AGENTS
         }
         context.deployment = context.deployment.model_copy(
             update={"phones": dict.fromkeys(AGENTS, next(iter(context.deployment.phones.values())))}

@@ -18,7 +18,7 @@ from harness.audio.wav import read_wav, write_wav
 from harness.calls.verdict import Verdict
 from harness.deployment import Escalation, Handover
 from harness.phone import Mark, Silence
-from harness.phone.leg import everybodys
+from harness.phone.leg import accept_every_leg
 from harness.phone.waiter import never_came
 from harness.scenario import ends
 from harness.scenario.context import CaseContext
@@ -35,7 +35,9 @@ class Asked:
         agent = next(iter(context.deployment.groups.values())).agents[0]
         came = SimpleNamespace(events=[SimpleNamespace(at=time.monotonic())])
         rung = property(lambda phone: [came] if 0 < rings_at <= len(self.said) else [])
-        context.phones._phones[agent] = type("Agent", (), {"incoming": rung, "is_ours": staticmethod(everybodys)})()
+        context.phones._phones[agent] = type(
+            "Agent", (), {"incoming": rung, "is_ours": staticmethod(accept_every_leg)}
+        )()
         leg: Any = SimpleNamespace(
             id="caller.1",
             events=[],
@@ -139,7 +141,7 @@ def test_where_strangers_ring_as_well_a_call_has_to_show_its_caller(
         ],
     )
     agent = next(iter(context.phones._phones))
-    is_ours = context.phones.may_be_ours if shared else everybodys
+    is_ours = context.phones.may_be_ours if shared else accept_every_leg
     phone: Any = SimpleNamespace(incoming=[leg], is_ours=is_ours, process=SimpleNamespace(pid=1))
     phone.fault, phone.declined = (lambda: None), None
     context.phones._phones = {agent: phone}

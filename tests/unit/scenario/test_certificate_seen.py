@@ -9,12 +9,14 @@ import pytest
 
 from harness.calls.events import Event, TlsHandshake, TransportFailed
 from harness.calls.verdict import Verdict
-from harness.phone.leg import everybodys
+from harness.phone.leg import accept_every_leg
 from harness.scenario.ai import Ai
 from harness.scenario.endpoints import StandInEndpoint
 from tests.unit.scenario.conftest import MakeContext
 
-INVITED = SimpleNamespace(id="stand-in.1", events=[SimpleNamespace(at=12.0)], phone=SimpleNamespace(is_ours=everybodys))
+INVITED = SimpleNamespace(
+    id="stand-in.1", events=[SimpleNamespace(at=12.0)], phone=SimpleNamespace(is_ours=accept_every_leg)
+)
 
 
 def handshake(at: float, *, failed: bool = True) -> Event:

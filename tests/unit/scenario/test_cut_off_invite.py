@@ -22,7 +22,7 @@ def call_of(text: str) -> Call:
 
 
 def test_what_lost_headers_is_not_looked_at() -> None:
-    with pytest.raises(PhoneParseError, match="and the rest is lost"):
+    with pytest.raises(PhoneParseError, match="and drops the rest"):
         call_of(HEAD).invite  # noqa: B018
 
 

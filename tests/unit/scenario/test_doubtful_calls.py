@@ -14,7 +14,7 @@ from harness.calls.events import CallState
 from harness.calls.verdict import Verdict
 from harness.deployment import Expectations
 from harness.deployment import Group as GroupEntry
-from harness.phone.leg import everybodys
+from harness.phone.leg import accept_every_leg
 from harness.phone.waiter import NeverCame, never_came
 from harness.scenario import case_phones
 from harness.scenario.case_phones import HEADER_NUMBER
@@ -62,7 +62,7 @@ def ringing(phone: Any, shown: str, *states: str, at: float | None = None) -> An
 
 
 def agent(context: CaseContext, name: str, *, shared: bool = True, watched: bool = True) -> Any:
-    is_ours = context.phones.may_be_ours if shared else everybodys
+    is_ours = context.phones.may_be_ours if shared else accept_every_leg
 
     class Agent:
         def __init__(self) -> None:

@@ -14,7 +14,7 @@ from harness.calls.checks.finding import judged
 from harness.calls.events import CallState, DtmfReceived, Event, MediaState, SipMessage
 from harness.calls.verdict import Verdict
 from harness.deployment import Expectations
-from harness.phone.leg import everybodys
+from harness.phone.leg import accept_every_leg
 from harness.scenario.cast import Cast
 from harness.scenario.conclusion import require_promised_findings
 from harness.scenario.ends import Call
@@ -219,7 +219,7 @@ def phone(name: str, *legs: Any) -> Any:
         process=process,
         fault=lambda: None,
         declined=None,
-        is_ours=everybodys,
+        is_ours=accept_every_leg,
     )
     for each in legs:
         each.phone = made

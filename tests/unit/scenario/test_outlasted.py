@@ -13,7 +13,7 @@ from harness.calls.checks import landing
 from harness.calls.verdict import ExpectationError
 from harness.errors import BrokenError, PhoneLostError, ResourceError
 from harness.phone import Reject
-from harness.phone.leg import everybodys
+from harness.phone.leg import accept_every_leg
 from harness.phone.waiter import never_came
 from harness.run.plugin import fixtures
 from harness.scenario.ai import Ai
@@ -65,7 +65,7 @@ def test_a_stranger_s_call_is_not_what_is_waited_for(
 
 
 def test_where_no_stranger_calls_the_first_call_is_the_platform_s(make_context: MakeContext) -> None:
-    assert waited(make_context(ai="stand-in"), Phone(["anonymous", CALLER], everybodys)) == [CALLER]
+    assert waited(make_context(ai="stand-in"), Phone(["anonymous", CALLER], accept_every_leg)) == [CALLER]
 
 
 def test_where_none_comes_the_wait_ends(make_context: MakeContext) -> None:

@@ -10,7 +10,7 @@ import pytest
 from harness.calls.events import CallState
 from harness.calls.measurement import Reached
 from harness.calls.verdict import Verdict
-from harness.phone.leg import everybodys
+from harness.phone.leg import accept_every_leg
 from harness.scenario.ai import Ai
 from harness.scenario.endpoints import StandInEndpoint, SynthflowEndpoint
 from harness.witness.clock import to_wall
@@ -18,7 +18,7 @@ from tests.unit.scenario.conftest import MakeContext
 from tests.unit.scenario.synthflow_api import CALLER, FakeApi, call, record
 
 
-def place(*legs: Any, is_ours: Any = everybodys) -> Any:
+def place(*legs: Any, is_ours: Any = accept_every_leg) -> Any:
     """The stand-in's phone."""
     phone = SimpleNamespace(name="stand-in", incoming=list(legs), is_ours=is_ours)
     for leg in legs:
@@ -170,7 +170,7 @@ def test_the_same_at_a_stand_in(
     text = f"INVITE sip:ai@p SIP/2.0\r\nFrom: <sip:{shown}@b.example>;tag=1\r\nTo: <sip:ai@p>\r\nCall-ID: c\r\nCSeq: 1 INVITE\r\n\r\n"
     answered = CallState(at=15.0, phone="stand-in", leg="stand-in.1", state="confirmed")
     leg = SimpleNamespace(id="stand-in.1", events=[answered], messages=[SimpleNamespace(text=text)])
-    phone = place(leg, is_ours=context.phones.may_be_ours if shared else everybodys)
+    phone = place(leg, is_ours=context.phones.may_be_ours if shared else accept_every_leg)
     ai = Ai(context)
     ai._endpoint = StandInEndpoint(context, phone, context.trunk)
     getattr(ai, look)(of)

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness.phone import Reject
-from harness.phone.leg import everybodys
+from harness.phone.leg import accept_every_leg
 from harness.phone.waiter import never_came
 from harness.scenario import ai as place
 from harness.scenario.ai import Ai
@@ -31,7 +31,7 @@ class Phone:
     comes_at: float | None
     name: str = "stand-in"
     policy: Any = None
-    is_ours: Any = everybodys
+    is_ours: Any = accept_every_leg
     refused: list[float] = field(default_factory=list)
 
     def next_call(self, within: float) -> Any:

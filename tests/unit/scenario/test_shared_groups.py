@@ -9,7 +9,7 @@ import pytest
 
 from harness.calls.verdict import Verdict
 from harness.deployment import Expectations
-from harness.phone.leg import everybodys
+from harness.phone.leg import accept_every_leg
 from harness.scenario.cast import Cast
 from harness.scenario.ends import Call
 from tests.unit.scenario.conftest import MakeContext
@@ -37,7 +37,7 @@ def test_a_strangers_call_that_rings_on_is_no_second_call_of_the_agents(
         name="agent",
         legs=[landed, another],
         incoming=[landed] if is_stranger else [landed, another],
-        is_ours=everybodys,
+        is_ours=accept_every_leg,
     )
     landed.phone = another.phone = phone
     call = Call(context, landed, "agent")

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness.errors import FarEndError
-from harness.phone.leg import everybodys
+from harness.phone.leg import accept_every_leg
 from tests.unit.scenario.conftest import MakeContext
 from tests.unit.scenario.synthflow_api import ASSISTANT, CALLER, OTHER, Failing, FakeApi, Place, call, leg, record
 
@@ -173,7 +173,7 @@ def test_ids_that_came_along(make_context: MakeContext, callers: set[str]) -> No
     own = leg(("received", "SIP/2.0 200 OK\r\nX-CI: c1\r\n\r\n"), ("sent", "ACK sip:x SIP/2.0\r\nx-ci: no\r\n\r\n"))
     agents = leg(("received", "INVITE sip:agent SIP/2.0\r\nx-ci:c2 \r\nx-cid: no\r\nY-x-ci: no\r\n\r\nx-ci"))
     context = make_context()
-    context.phones._phones["agent"] = SimpleNamespace(incoming=[agents], is_ours=everybodys)  # type: ignore[assignment]
+    context.phones._phones["agent"] = SimpleNamespace(incoming=[agents], is_ours=accept_every_leg)  # type: ignore[assignment]
     for number in callers:
         context.calls.add(call(number=number))
     assert context.calls.ids_told(call(leg=own)) == ({"c1", "c2"} if len(callers) == 1 else {"c1"})
