@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import allure_commons
+from allure_commons.logger import AllureFileLogger
 from allure_commons.model2 import (
     Attachment,
     Label,
@@ -30,30 +31,35 @@ from allure_commons.model2 import (
     TestResult,
     TestStepResult,
 )
+from allure_commons.reporter import AllureReporter
 from allure_commons.types import LabelType, LinkType, ParameterMode, Severity
 from allure_commons.utils import md5
+from allure_pytest.listener import AllureListener
 from markupsafe import Markup
 
 from harness.calls.verdict import NEVER_REPORTED, Verdict, overall
 from harness.report import ladder, pcap, tables, timeline
-from harness.report.allure_logger import CaseReporter, FileLogger, allure_listener, fields_of
 from harness.report.case_page import player_of
+from harness.report.coverage import labels
 from harness.report.evidence import CaseEvidence, Step
 from harness.report.hearing import COLUMNS, figures, hearings
-from harness.report.labels import labels
-from harness.report.markup import printable
-from harness.report.pages import render, said_besides, seen_of
-from harness.report.steps import verdict_of
+from harness.report.markup import printable, render, said_besides, seen_of
 from harness.support.files import json_file, whole_file
 from harness.support.mask import mask_text
 
 #: The labels that tie a result to its case's directory, and to its run: the directories of each run have the same names.
 EVIDENCE_LABEL, RUN_LABEL = "evidence", "run"
 
+
 #: Labels that say how a case ended, and the tag of one in which nobody could look.
 _OF_A_CAUSE = ("cause", "issue", "owner")
+
+
 _OF_THE_VERDICT = ("verdict", "strength", *_OF_A_CAUSE)
+
+
 _UNSEEN = Label(LabelType.TAG, str(Verdict.NOT_OBSERVABLE))
+
 
 _STATUS = {
     Verdict.PASSED: Status.PASSED,
@@ -333,7 +339,7 @@ def _ladder(evidence: CaseEvidence) -> str:
 def _step(evidence: CaseEvidence, step: Step) -> TestStepResult:
     result = TestStepResult(
         name=printable(step.title),
-        status=_STATUS[verdict_of(step, evidence.findings)],
+        status=_STATUS[step.verdict(evidence.findings)],
         start=_ms(evidence, step.began),
         stop=_ms(evidence, step.ended if step.ended is not None else evidence.ended),
     )
@@ -389,3 +395,67 @@ def _diagnosis_text(evidence: CaseEvidence) -> str:
 
 def _ms(evidence: CaseEvidence, at: float) -> int:
     return round(evidence.wall(at) * 1000)
+
+
+class FileLogger(AllureFileLogger):
+    """Writes what its base does, in C and at once: that makes dictionaries of all first, and encodes piece by piece in Python."""
+
+    def _report_item(self, item: Any) -> None:
+        name = item.file_pattern.format(prefix=uuid.uuid4())
+        whole_file.write(self._report_dir / name, json.dumps(item, default=fields_of, ensure_ascii=False))
+
+
+def fields_of(item: Any) -> dict[str, Any]:
+    """What is said of one of allure_commons' objects."""
+    return {name: value for name, value in vars(item).items() if value or value is False}
+
+
+class CaseReporter(AllureReporter):
+    """What allure-pytest keeps of running tests, without what is no case's result.
+
+    Fixtures of cases alone are pytest's affair, and would stand before a case's own steps. A test that was interrupted, or that
+    never began, is written as passed once its setup has passed, or as skipped: of a case the evidence says how it ended
+    (``write_lost`` and ``write_missing`` of :mod:`harness.report.allure`).
+    """
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.cases: set[str] = set()  #: ids of results
+        self.completed: set[str] = set()  #: of these, the ones filled from their evidence
+
+    def close_test(self, uuid: str) -> None:
+        """A test is over: its result is written, unless it never began or is of a case that never ended."""
+        kept: Any = super()  # allure_commons is not typed
+        if not kept.get_item(uuid).fullName or uuid in self.cases - self.completed:
+            kept.drop_test(uuid)
+        else:
+            kept.close_test(uuid)
+
+    def stop_group(self, uuid: str, **kwargs: object) -> None:
+        """A fixture's container is complete: it is written when a test that is no case had it, too."""
+        kept: Any = super()  # allure_commons is not typed
+        if self.cases.issuperset(kept.get_item(uuid).children):
+            kept.drop_test(uuid)  # any item of that id
+        else:
+            kept.stop_group(uuid, **kwargs)
+
+
+def write_cases_only() -> None:
+    """From now on no fixtures of cases are written, and no case without its end. To be called before the first test begins."""
+    if (listener := allure_listener()) is not None:
+        listener.allure_logger = CaseReporter()
+        for plugin in allure_commons.plugin_manager.get_plugins():
+            if type(plugin) is AllureFileLogger:
+                plugin.__class__ = FileLogger  # which allure-pytest goes on to know, and takes out again
+
+
+def begin_case() -> None:
+    """The test that runs now is a case. To be called before its first fixture."""
+    listener = allure_listener()
+    if listener is not None and (result := listener.allure_logger.get_test(None)) is not None:
+        listener.allure_logger.cases.add(result.uuid)
+
+
+def allure_listener() -> Any:
+    """allure-pytest's, of this process; None where no results are asked for."""
+    return next((p for p in allure_commons.plugin_manager.get_plugins() if isinstance(p, AllureListener)), None)

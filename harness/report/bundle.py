@@ -19,12 +19,12 @@ from harness.calls.verdict import NEVER_REPORTED
 from harness.errors import MistakeError
 from harness.report import html, pcap
 from harness.report import scope as scopes
+from harness.report.case_document import CASE, EVENTS
 from harness.report.evidence import CaseEvidence, key_of
 from harness.report.hearing import draw
-from harness.report.markup import printable
-from harness.report.pages import said_besides
-from harness.report.recorder import CASE, EVENTS
-from harness.report.run import CASES, RunEnd, read_cases, read_end, read_planned, said_of_the_run, scope_of, summary_of
+from harness.report.markup import printable, said_besides
+from harness.report.run import said_of_the_run, summary_of
+from harness.report.run_directory import CASES, RunEnd, read_cases, read_end, read_planned, scope_of
 from harness.report.summary import latest, summarise
 from harness.support.files import json_file, user_files, whole_file
 from harness.support.files.own_directories import Scratch

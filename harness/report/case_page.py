@@ -1,10 +1,15 @@
-"""One case as the report shows it when it is opened: what failed and why first, then the call, then everything else."""
+"""One case as the report lists and opens it: what failed and why first, then the call, then everything else.
+
+The cases of a large run are made on all cores.
+"""
 
 from __future__ import annotations
 
+import base64
 import json
 import re
-from collections.abc import Mapping, Sequence
+import zlib
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,21 +18,25 @@ from urllib.parse import quote
 from markupsafe import Markup
 
 from harness.calls.verdict import Finding, Verdict
-from harness.report import ladder, rerun, tables, timeline
-from harness.report.callfacts import LegFacts, call_facts, table_of
-from harness.report.coverage import coverage
+from harness.report import ladder, metrics, rerun, tables, timeline
+from harness.report.callfacts import LegFacts, call_facts, numbers_of, table_of
+from harness.report.coverage import coverage, declared, labels
 from harness.report.evidence import CaseEvidence, Message
-from harness.report.flow import Arrow, arrows, sdp_summary
+from harness.report.flow import Arrow, arrows, messages_of, named_in, sdp_summary
 from harness.report.hearing import COLUMNS, Hearing, figures, hearings
-from harness.report.labels import declared
-from harness.report.links import messages_of, named_in
-from harness.report.manners import Manner, manners
-from harness.report.pages import cause_of, render, web_link
+from harness.report.markup import cause_of, render, web_link
 from harness.report.pcap import CAPTURE
-from harness.report.steps import verdict_of
+from harness.report.processes import each
+from harness.report.rerun import short_path
+from harness.report.responsiveness import ResponseTime, response_times
+from harness.support.files import whole_file
 
 _WAV_HEADER = 44
+
+
 _FACTS = ("source", "description", "link", "deployment", "site")
+
+
 #: Header lines that nobody searches for, in the words of a case that a search goes through.
 _DULL = re.compile(
     r"^(?:via|v|max-forwards|content-length|l|content-type|c|cseq|allow|supported|[a-z]=)\b", re.IGNORECASE
@@ -45,7 +54,7 @@ class CasePage:
     flow: Sequence[Arrow]
     quality: Sequence[Sequence[str]]  #: a header, then a row a leg
     legs: Sequence[LegFacts]
-    manners: Sequence[Manner]
+    response_times: Sequence[ResponseTime]
 
     @classmethod
     def of(cls, case: CaseEvidence, home: Path, command: str) -> CasePage:
@@ -53,7 +62,7 @@ class CasePage:
         flow = arrows(case)
         key = re.sub(r"[^\w.+-]", "_", case.directory.name)
         quality = figures(case) if case.legs else []
-        return cls(key, case, home, command, flow, quality, call_facts(case, flow, quality), manners(case))
+        return cls(key, case, home, command, flow, quality, call_facts(case, flow, quality), response_times(case))
 
     def words(self) -> str:
         """What a search goes through: names, Call-IDs, numbers, and the text of the messages, each line once."""
@@ -85,8 +94,8 @@ class CasePage:
             findings=[(finding, messages_of(self.flow, finding)) for finding in case.findings],
             commands=self._commands(),
             call=table_of(self.legs),
-            manners=self.manners,
-            step_verdict=lambda step: str(verdict_of(step, case.findings)),
+            response_times=self.response_times,
+            step_verdict=lambda step: str(step.verdict(case.findings)),
             ladder=Markup(ladder.svg(case, anchors=f"{self.key}-", every=self.flow)) if case.messages else None,
             timeline=Markup(timeline.svg(case, heard)) if case.legs else None,
             players=[player_of(hearing, case, self.home) for hearing in heard],
@@ -189,6 +198,97 @@ def link(path: Path, home: Path) -> str:
     return quote(path.relative_to(home).as_posix()) if path.is_relative_to(home) else path.as_uri()
 
 
-def short_path(run: Path) -> str:
-    """The run's directory as one types it from a checkout."""
-    return str(Path(*run.parts[-2:])) if run.parent.name == "reports" else str(run)
+#: Where a case was verified: what of its data says so, with the word that stands before it in the list.
+_AT = {"deployment": "of", "site": "at"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """One case to be made. ``home`` is the report's directory, ``command`` the run's own."""
+
+    case: CaseEvidence
+    home: Path
+    command: str
+    causes: Sequence[int]  #: the groups it stands in
+    owners: Sequence[str]  #: whose these causes are, each once
+    inline: bool  #: whether it stands in the page as it is
+    parts: Path | None  #: where it lies as a file of its own, where it is in none
+    places: Collection[str] = ()  #: what of deployment and site the run has several of
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listed:
+    """One case as it was made."""
+
+    fields: dict[str, Any]  #: what the page's template shows of it
+    words: str  #: what a search goes through
+    times: tuple[metrics.Time, ...]  #: of a case that passed
+
+
+def place_of(case: Mapping[str, object], name: str) -> str:
+    """The deployment or the site of a case's plain data."""
+    return str(case.get(name) or ("local" if name == "site" else ""))
+
+
+def places_of(cases: Iterable[Mapping[str, object]]) -> list[str]:
+    """What of deployment and site cases have to be told apart by."""
+    cases = list(cases)
+    return [name for name in _AT if len({place_of(case, name) for case in cases}) > 1]
+
+
+def make(task: Task) -> Listed:
+    """Make one case, and its file where it has one."""
+    page = CasePage.of(task.case, task.home, task.command)
+    case = task.case
+    fields = {
+        "key": page.key,
+        "verdict": str(case.verdict),
+        "integration": case.integration,
+        "row": case.row,
+        "wall_s": case.wall_s,
+        "headline": "" if case.verdict is Verdict.PASSED else case.headline,
+        "group": task.causes[0] if task.causes else None,
+        "causes": task.causes,
+        "axes": {name: place_of(case.case, name) for name in task.places} | case.axes,
+        "labels": labels(case) | {name: f"{_AT[name]} {place_of(case.case, name)}" for name in task.places},
+        "owners": task.owners,
+        "numbers": numbers_of(page.legs),
+        **_detail(page, task),
+    }
+    passed = case.verdict is Verdict.PASSED
+    return Listed(
+        fields=fields,
+        words=page.words(),
+        times=tuple(metrics.times(case, page.legs, page.response_times)) if passed else (),
+    )
+
+
+def make_all(tasks: Sequence[Task]) -> Iterator[Listed]:
+    """Make every case, in this order."""
+    return each(make, tasks)
+
+
+def _detail(page: CasePage, task: Task) -> dict[str, str]:
+    """What opens: in the page as it is, deflated in the page, or in a file beside it, which then links the recordings."""
+    if task.inline:
+        return {"detail": Markup(page.html()), "packed": ""}
+    deflated = packed(page.html(linked=task.parts is not None))
+    if task.parts is None:
+        return {"detail": "", "packed": deflated}
+    write_part(task.parts, page.key, deflated)
+    return {"detail": "", "packed": ""}
+
+
+def write_part(parts: Path, name: str, deflated: str) -> None:
+    """Write a script that hands ``deflated`` to the page."""
+    whole_file.write(parts / f"{name}.js", f"part({json.dumps(name)}, {json.dumps(deflated)});\n")
+
+
+def packed(text: str) -> str:
+    """The text deflated, in base64."""
+    return base64.b64encode(zlib.compress(text.encode("utf-8", "replace"), 6)).decode("ascii")
+
+
+def each_once(groups: Iterable[Sequence[CaseEvidence]]) -> list[CaseEvidence]:
+    """The cases of all groups, each where it stands first."""
+    return list({id(case): case for group in groups for case in group}.values())

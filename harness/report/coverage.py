@@ -1,4 +1,8 @@
-"""How much of what a case looks at could be seen: what each check claims, and what nobody could make of it."""
+"""What each check claims, what could not be seen of it, and which labels of a case are only declared.
+
+A case's id names the cell of the plan and stays what it is. Whether the call was what its cell says is another matter: nothing
+shows, for example, over which trunk and transport a call reached an AI that gives only its record.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +11,9 @@ from dataclasses import dataclass
 
 from harness.calls.events import phone_of
 from harness.calls.measurement import Direction
-from harness.calls.verdict import Finding, Verdict
+from harness.calls.verdict import Finding, Strength, Verdict
 from harness.deployment import SIP_NUMBER, STAND_IN
+from harness.report.evidence import CaseEvidence
 
 #: What a finding of each check claims when it passed; ``{}`` is the one thing of its kind that it is about.
 CLAIMS: Mapping[str, str] = {
@@ -64,6 +69,8 @@ CLAIMS: Mapping[str, str] = {
     "manners.transfer": "silence in the transfer within its limit",
     "manners.interruption": "the AI stops within its limit when interrupted",
 }
+
+
 _ROLES = {"ai": "the AI", "caller": "the caller", "agent": "the agent"}
 
 
@@ -128,3 +135,54 @@ def words_of(finding: Finding) -> str:
     if finding.check in ("timing", "timing.within") and finding.facts.get("what"):
         return f"{finding.facts['what']}, in time"
     return words.format(finding.facts.get("header") or "a header") if "{}" in words else words
+
+
+#: Axes that say something of the system under test → the checks that look at it, and what the sign-off calls it.
+#: The others are what the harness itself does (how it asks for a person, in which form it dials).
+CLAIMED: Mapping[str, tuple[tuple[str, ...], str]] = {
+    "transport": (("route.transport",), CLAIMS["route.transport"]),
+    "authentication": (("registration", "registration.refused"), "how the trunk authenticates"),
+    "trunk": (("route.trunk",), CLAIMS["route.trunk"]),
+    "codec": (("codec",), CLAIMS["codec"]),
+    "number": (("caller_id",), "number"),
+    "refer": (("transfer.refer",), CLAIMS["transfer.refer"]),
+    "caller_id": (("caller_id",), "whose number the agent sees"),
+    "selector": (("header", "header.absent"), "the routing selector"),
+}
+
+
+DECLARED = "declared"
+
+
+def declared(case: CaseEvidence) -> tuple[str, ...]:
+    """The axes of the case whose value stands in the deployment file, and was seen by nobody."""
+    looked: dict[str, bool] = {}  # of several findings the one that saw least counts
+    for finding in case.findings:
+        looked[finding.check] = looked.get(finding.check, True) and _saw(finding, case)
+    return tuple(
+        axis
+        for axis in case.axes
+        if axis in CLAIMED
+        and not any(looked.get(check, False) for check in CLAIMED[axis][0])
+        and not _was_seen(case, axis)
+    )
+
+
+def labels(case: CaseEvidence) -> dict[str, str]:
+    """The values of the case's axes, those that nobody saw with the word for it."""
+    unseen = declared(case)
+    return {axis: f"{value} ({DECLARED})" if axis in unseen else value for axis, value in case.axes.items()}
+
+
+def _saw(finding: Finding, case: CaseEvidence) -> bool:
+    if finding.verdict is Verdict.NOT_OBSERVABLE or finding.strength is Strength.UNKNOWN:
+        return False
+    # in most rows any G.711 passes: that it did does not say that it was the one of the label
+    return finding.check != "codec" or str(finding.facts.get("codec")).lower() == case.axes.get("codec", "").lower()
+
+
+def _was_seen(case: CaseEvidence, axis: str) -> bool:
+    seen = case.gist.values_seen.get(axis, frozenset())
+    if case.case.get("shows_messages"):
+        seen |= case.gist.values_recorded.get(axis, frozenset())
+    return bool(seen) if axis == "number" else case.axes[axis].lower() in seen

@@ -11,8 +11,19 @@ from typing import Any
 from harness.calls.events import Event, FarEndRecord, RtpStatistics
 from harness.calls.verdict import CaseOutcome, Conclusion, Finding, Strength, Verdict, is_dispensed_with
 from harness.errors import MistakeError
-from harness.report.recorder import CASE
-from harness.report.told import Attachment, Gist, Kept, MarkSpan, Message, Note, Recording, Step, Told, finite
+from harness.report.case_document import CASE
+from harness.report.case_log import (
+    Attachment,
+    CachedLog,
+    CaseLog,
+    Gist,
+    MarkSpan,
+    Message,
+    Note,
+    Recording,
+    Step,
+    finite,
+)
 from harness.support.files import json_file
 
 __all__ = ["Attachment", "CaseEvidence", "MarkSpan", "Message", "Note", "Recording", "Step", "key_of"]
@@ -44,7 +55,7 @@ class CaseEvidence:
     scripted_s: float
     damaged_lines: int  #: lines that could not be read: one when the worker died while writing
     gist: Gist
-    kept: Kept = field(repr=False, compare=False)  #: the rest of what its events say
+    log: CachedLog = field(repr=False, compare=False)  #: the rest of what its events say
 
     @classmethod
     def read(cls, directory: Path) -> CaseEvidence:
@@ -58,21 +69,21 @@ class CaseEvidence:
             raise MistakeError(f"{directory}: not a case's evidence: {error}") from error
         except KeyError as error:
             raise MistakeError(f"{directory}: not a case's evidence: its end lacks {error}") from error
-        told = Told(directory)
-        ended = end.at if end else max([began, *told.times])
+        log = CaseLog(directory)
+        ended = end.at if end else max([began, *log.times])
         return cls(
             directory=directory,
             case=case,
-            findings=tuple(told.findings),
-            conclusion=end.conclusion if end else _without_end(told.findings),
+            findings=tuple(log.findings),
+            conclusion=end.conclusion if end else _without_end(log.findings),
             diagnosis=end.diagnosis if end else (),
             closed=end is not None,
             began=began,
             ended=ended,
-            scripted_s=told.scripted_s(ended),
-            damaged_lines=told.damaged,
-            gist=told.gist,
-            kept=Kept(directory, told),
+            scripted_s=log.scripted_s(ended),
+            damaged_lines=log.damaged,
+            gist=log.gist,
+            log=CachedLog(directory, log),
         )
 
     @property
@@ -174,37 +185,37 @@ class CaseEvidence:
     @property
     def events(self) -> Sequence[Event]:
         """Every fact, by time."""
-        return self.kept.get().events
+        return self.log.get().events
 
     @property
     def messages(self) -> Sequence[Message]:
         """The SIP messages by time; numbered in order of recording."""
-        return self.kept.get().messages
+        return self.log.get().messages
 
     @property
     def steps(self) -> Sequence[Step]:
         """The outermost steps."""
-        return self.kept.get().steps
+        return self.log.get().steps
 
     @property
     def notes(self) -> Sequence[Note]:
         """What the case said to its reader."""
-        return self.kept.get().notes
+        return self.log.get().notes
 
     @property
     def attachments(self) -> Sequence[Attachment]:
         """What it kept beside its recordings."""
-        return self.kept.get().attachments
+        return self.log.get().attachments
 
     @property
     def legs(self) -> Mapping[str, list[Event]]:
         """The events of each leg, legs in order of appearance."""
-        return self.kept.get().legs
+        return self.log.get().legs
 
     @property
     def marks(self) -> tuple[MarkSpan, ...]:
         """What was heard when, the repeated reports of one mark joined."""
-        return self.kept.get().marks
+        return self.log.get().marks
 
     @property
     def statistics(self) -> Mapping[str, RtpStatistics]:
@@ -214,12 +225,12 @@ class CaseEvidence:
     @property
     def far_end(self) -> tuple[FarEndRecord, ...]:
         """What the far end's own interface said last of each of its calls; it may be asked again and again."""
-        return self.kept.get().far_end
+        return self.log.get().far_end
 
     @property
     def recordings(self) -> tuple[Recording, ...]:
         """The WAVs that exist, one entry a leg."""
-        return self.kept.get().recordings
+        return self.log.get().recordings
 
     @cached_property
     def strength(self) -> Strength | None:

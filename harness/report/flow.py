@@ -5,20 +5,26 @@ Lenient throughout: a report has to show the message that a parser refuses.
 
 from __future__ import annotations
 
+import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache, cached_property
 from typing import Any
 
 from harness.calls.events import FarEndRecord
+from harness.calls.verdict import Finding
+from harness.report.case_log import finite
 from harness.report.evidence import CaseEvidence
-from harness.report.told import finite
 from harness.sip.grammar import decimal
 
 _STATIC_PAYLOADS = {"0": "PCMU", "3": "GSM", "4": "G723", "8": "PCMA", "9": "G722", "18": "G729"}  # RFC 3551, table 4
+
+
 _DIRECTIONS = ("sendrecv", "sendonly", "recvonly", "inactive")
+
+
 #: RFC 3261 section 7.3.3 and RFC 3515: the forms some stacks send.
 _COMPACT = {"call-id": "i", "from": "f", "to": "t", "contact": "m", "content-type": "c", "refer-to": "r", "via": "v"}
 
@@ -264,3 +270,122 @@ def on_our_clock(evidence: CaseEvidence, at: Any, fallback: float) -> float:
 def _uri_user(value: str) -> str:
     found = re.search(r"(?:sips?|tel):([^@;?>\s]+)", value)
     return found[1] if found else value
+
+
+#: RFC 3261 section 17.1.1.2: Timer B, the longest time over which a message is repeated, in seconds.
+_TIMER_B_S = 32.0
+
+
+CHALLENGES = (401, 407)
+
+
+def without_repeats(flow: Sequence[Arrow]) -> list[Arrow]:
+    """The arrows by time, each retransmission counted in the first (:attr:`Arrow.repeats`)."""
+    found: list[Arrow] = []
+    latest: dict[tuple[object, ...], int] = {}
+    for arrow in flow:
+        key = (arrow.source, arrow.target, arrow.transport, arrow.text)
+        index = latest.get(key)
+        if index is not None and arrow.at - found[index].at <= _TIMER_B_S:
+            first = found[index]
+            found[index] = dataclasses.replace(
+                first, repeats=first.repeats + 1 + arrow.repeats, numbers=first.numbers + arrow.numbers
+            )
+            continue
+        latest[key] = len(found)
+        found.append(arrow)
+    return found
+
+
+def met_challenges(flow: Sequence[Arrow]) -> frozenset[str]:
+    """Numbers of the challenges that were answered with credentials: part of every digest (RFC 3261, section 22), and no failure."""
+    return frozenset(
+        arrow.numbers[0]
+        for index, arrow in enumerate(flow)
+        if arrow.status in CHALLENGES and any(_meets(later, arrow) for later in flow[index + 1 :])
+    )
+
+
+def _meets(request: Arrow, challenge: Arrow) -> bool:
+    credentials = request.header("Authorization") or request.header("Proxy-Authorization")
+    same = (request.method, request.header("Call-ID")) == (challenge.method, challenge.header("Call-ID"))
+    return not request.is_response and same and credentials is not None
+
+
+_NUMBER = re.compile(r"\bm\d+\b")
+
+
+_MOST = 6
+
+
+def _invite(arrow: Arrow) -> bool:
+    return arrow.method == "INVITE" and not arrow.is_response
+
+
+def _final(arrow: Arrow) -> bool:
+    return arrow.method == "INVITE" and arrow.status >= 200
+
+
+def _set_up(arrow: Arrow) -> bool:
+    return _invite(arrow) or _final(arrow)
+
+
+def _sdp(arrow: Arrow) -> bool:
+    return "\nm=audio " in arrow.text
+
+
+def _end(arrow: Arrow) -> bool:
+    return arrow.method in ("BYE", "CANCEL") or (arrow.method == "INVITE" and arrow.status >= 300)
+
+
+def _of(*methods: str) -> Callable[[Arrow], bool]:
+    return lambda arrow: arrow.method in methods
+
+
+#: What a check, or all checks whose ids begin so, looks at.
+_ABOUT: Mapping[str, Callable[[Arrow], bool]] = {
+    "registration": _of("REGISTER"),
+    "ringing": lambda arrow: _invite(arrow) or (arrow.method == "INVITE" and 100 < arrow.status < 200),
+    "answered.acknowledged": lambda arrow: _final(arrow) or arrow.method == "ACK",
+    "answered": _set_up,
+    "call.up": _end,
+    "landing": _set_up,
+    "route": _invite,
+    "codec": _sdp,
+    "media": _sdp,
+    "audio": _sdp,
+    "caller_id": _invite,
+    "header": _invite,
+    "one_call": _set_up,
+    "transfer": _of("REFER", "NOTIFY"),
+    "released": _end,
+    "final_response": _final,
+    "timing": _set_up,
+    "dtmf": _of("INFO"),
+    "session": lambda arrow: _set_up(arrow) or arrow.method == "UPDATE",
+    "prack": _of("PRACK"),
+}
+
+
+def named_in(lines: Iterable[str], flow: Sequence[Arrow]) -> tuple[str, ...]:
+    """Numbers of messages of the case's ``flow`` that the lines name, in order."""
+    known = {number for arrow in flow if not arrow.far_end for number in arrow.numbers}
+    return tuple(dict.fromkeys(number for line in lines for number in _NUMBER.findall(line) if number in known))
+
+
+def messages_of(flow: Sequence[Arrow], finding: Finding) -> tuple[str, ...]:
+    """Numbers of messages of the case's ``flow`` (:func:`harness.report.flow.arrows`), in order; empty where none is about it."""
+    if named := named_in(finding.evidence, flow):
+        return named
+    about = next((test for check, test in _ABOUT.items() if finding.check.startswith(check)), None)
+    if about is None:
+        return ()
+    ours = [arrow for arrow in flow if not arrow.far_end and about(arrow)]
+    return tuple(arrow.numbers[0] for arrow in _on_the_subject(ours, finding.subject)[:_MOST])
+
+
+def _on_the_subject(found: Sequence[Arrow], subject: str) -> Sequence[Arrow]:
+    """Those of the legs or phones that the subject names; all of them when it names none (``the call``)."""
+    words = set(re.findall(r"[\w.-]+", subject))
+    named = [arrow for arrow in found if arrow.leg in words or arrow.phone in words]
+    return named or list(found)

@@ -18,12 +18,12 @@ from typing import Any
 
 from harness.calls.verdict import Verdict, worst
 from harness.errors import DamagedHistoryError, ResourceError
-from harness.report import kpi
+from harness.report import metrics
+from harness.report.case_log import finite
 from harness.report.evidence import CaseEvidence
 from harness.report.markup import printable
 from harness.report.scope import Scope, digest
 from harness.report.summary import attempts, latest
-from harness.report.told import finite
 from harness.support.field_kinds import require_kinds
 from harness.support.mask import mask_text
 
@@ -160,7 +160,7 @@ def _found(
     by_row: dict[str, list[CaseEvidence]] = {}
     for evidence in latest(here):
         by_row.setdefault(evidence.row, []).append(evidence)
-    return tuple(results), {row: kpi.of(cases) for row, cases in by_row.items()}
+    return tuple(results), {row: metrics.worst_figures(cases) for row, cases in by_row.items()}
 
 
 @contextlib.contextmanager

@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from harness.calls.verdict import NEVER_REPORTED, Verdict, worst
-from harness.report import listing, rerun
-from harness.report.case_page import short_path
+from harness.report import case_page, rerun
+from harness.report.case_page import Task
 from harness.report.causes import CauseGroup, grouped
 from harness.report.evidence import CaseEvidence
 from harness.report.history import Run
-from harness.report.listing import Task
+from harness.report.markup import render, web_link
 from harness.report.metrics import Time
-from harness.report.pages import render, web_link
+from harness.report.rerun import short_path
 from harness.report.summary import Summary
 from harness.support.files import whole_file
 
@@ -72,11 +72,11 @@ def write(
     if in_parts:
         parts.mkdir()
     made = list(
-        listing.make_all(_tasks(cases, groups, path.parent, command, parts if in_parts else None, made_of or {}))
+        case_page.make_all(_tasks(cases, groups, path.parent, command, parts if in_parts else None, made_of or {}))
     )
-    index = listing.packed(json.dumps([one.words for one in made]))
+    index = case_page.packed(json.dumps([one.words for one in made]))
     if in_parts:
-        listing.write_part(parts, "index", index)
+        case_page.write_part(parts, "index", index)
     seen_in_part = {row: found for row, found in summary.coverage.items() if found.unseen}
     text = render(
         "report.html.j2",
@@ -116,9 +116,9 @@ def _tasks(
     for number, group in enumerate(groups):
         for case in group.cases:
             group_of.setdefault(id(case), []).append(number)
-    places = listing.places_of(case.case for case in cases)
+    places = case_page.places_of(case.case for case in cases)
     passed = [case for case in cases if case.verdict is Verdict.PASSED]
-    ordered = listing.each_once([group.cases for group in groups])
+    ordered = case_page.each_once([group.cases for group in groups])
     ordered += sorted(passed, key=lambda case: (case.integration, case.row, case.id))
     return [
         Task(
@@ -229,7 +229,7 @@ def _left_out(summary: Summary) -> list[tuple[str, int, dict[str, list[str]]]]:
 def _axes(cases: Sequence[CaseEvidence]) -> dict[str, tuple[str, list[str]]]:
     """Those of which there are several values, deployment and site among them: what a reader calls them, and the values."""
     every = [case.case for case in cases]
-    found = {name: {listing.place_of(case, name) for case in every} for name in listing.places_of(every)}
+    found = {name: {case_page.place_of(case, name) for case in every} for name in case_page.places_of(every)}
     for case in cases:
         for name, value in case.axes.items():
             found.setdefault(name, set()).add(value)

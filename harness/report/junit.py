@@ -12,10 +12,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from harness.calls.verdict import NEVER_REPORTED, Conclusion, Verdict
+from harness.report.coverage import labels
 from harness.report.evidence import CaseEvidence, key_of, names_of
-from harness.report.labels import labels
-from harness.report.markup import printable
-from harness.report.pages import said_besides
+from harness.report.markup import printable, said_besides
 from harness.support.files import whole_file
 
 

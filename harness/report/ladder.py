@@ -12,11 +12,10 @@ from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 from harness.calls.events import LegStarted, phone_of
+from harness.report.activity import Activity, LegPhase, activities, leg_phases
 from harness.report.evidence import CaseEvidence
-from harness.report.flow import Arrow, FlowEnd, arrows
-from harness.report.fold import met_challenges, without_registrations, without_repeats
+from harness.report.flow import CHALLENGES, Arrow, FlowEnd, arrows, met_challenges, without_repeats
 from harness.report.markup import xml
-from harness.report.moments import Moment, Stretch, moments, stretches
 
 #: Two clocks differ, and by what nobody knows: such a message may have come before or after those it stands between.
 _TOLD = "Dashed (f1, f2 …): as the far end's own record tells it, at the times of its own clock."
@@ -38,8 +37,8 @@ class Ladder:
 
     began: float
     lifelines: tuple[Lifeline, ...]
-    rows: tuple[tuple[Arrow, int, int] | tuple[Moment, int], ...]  #: with the indices of the lifelines they touch
-    stretches: tuple[Stretch, ...]
+    rows: tuple[tuple[Arrow, int, int] | tuple[Activity, int], ...]  #: with the indices of the lifelines they touch
+    leg_phases: tuple[LegPhase, ...]
 
     @property
     def is_told(self) -> bool:
@@ -54,15 +53,15 @@ class Ladder:
         book = _Book(evidence, flow)
         touched = [(arrow, book.index(arrow, source=True), book.index(arrow, source=False)) for arrow in flow]
         folded = {moment.phone for moment in registered}
-        told = [m for m in moments(evidence) if m.at >= evidence.began]  # a kept registration is older than the case
+        told = [m for m in activities(evidence) if m.at >= evidence.began]  # a kept registration is older than the case
         told = [m for m in told if not (m.phone in folded and m.text.startswith("registered for "))]
         beside = [(m, index) for m in (*registered, *told) if (index := book.of_phone(m.phone)) is not None]
-        rows: list[tuple[Arrow, int, int] | tuple[Moment, int]] = [*touched, *beside]
+        rows: list[tuple[Arrow, int, int] | tuple[Activity, int]] = [*touched, *beside]
         return cls(
             evidence.began,
             tuple(book.lifelines),
             tuple(sorted(rows, key=lambda row: row[0].at)),
-            tuple(stretches(evidence)),
+            tuple(leg_phases(evidence)),
         )
 
 
@@ -155,7 +154,7 @@ def text(evidence: CaseEvidence, width: int = 26) -> str:
     for row in ladder.rows:
         line = blank()
         line[: _MARGIN - 1] = f"{row[0].at - ladder.began:8.3f}"
-        if isinstance(row[0], Moment):
+        if isinstance(row[0], Activity):
             _put(line, centres[row[1]] + 2, f"· {row[0].text}")
         else:
             _text_arrow(line, row[0], centres[row[1]], centres[row[2]])
@@ -194,8 +193,12 @@ def _put(line: list[str], column: int, words: str, *, centred: bool = False) -> 
 # --- SVG ----------------------------------------------------------------------------------------------------------
 
 _LEFT, _TOP, _COLUMN, _BOX, _ROW, _NOTE = 64, 58, 224, 186, 38, 26
+
+
 #: The widest that a character of a label, and of the line below it, is on average in the fonts that draw them.
 _LABEL_WIDTH, _DETAIL_WIDTH = 7.2, 5.8
+
+
 #: Rules of an inline picture hold for the whole page, so each is bound to the picture's own class.
 _STYLE = "".join(
     f".ladder {rule}"
@@ -225,7 +228,11 @@ _STYLE = "".join(
         "a:hover text{text-decoration:underline}",
     )
 )
+
+
 _HEADS = ("rq", "ok", "pr", "er")
+
+
 _BARS = {"ringing": "#fde68a", "talking": "#a6e3c0", "held": "#f5c2c7"}
 
 
@@ -242,7 +249,7 @@ def svg(evidence: CaseEvidence, *, anchors: str = "", every: Sequence[Arrow] | N
     y = float(_TOP + 20)
     for row in ladder.rows:
         places.append(y)
-        y += _NOTE if isinstance(row[0], Moment) else _ROW
+        y += _NOTE if isinstance(row[0], Activity) else _ROW
     height = y + (36 if ladder.is_told else 16)
     moved = [[round(row[0].at - ladder.began, 3), place] for row, place in zip(ladder.rows, places, strict=True)]
     centres = [_LEFT + _COLUMN // 2 + index * _COLUMN for index in range(count)]
@@ -265,7 +272,7 @@ def svg(evidence: CaseEvidence, *, anchors: str = "", every: Sequence[Arrow] | N
             f'<text class="t" x="{_LEFT - 8}" y="{place + 4:.0f}" text-anchor="end">'
             f"{row[0].at - ladder.began:.3f}</text>"
         )
-        if isinstance(row[0], Moment):
+        if isinstance(row[0], Activity):
             parts.append(_svg_moment(row[0], centres[row[1]], place, is_last=row[1] == count - 1 and count > 1))
         else:
             kind = _kind(row[0], met)
@@ -276,7 +283,7 @@ def svg(evidence: CaseEvidence, *, anchors: str = "", every: Sequence[Arrow] | N
     return "".join(parts)
 
 
-def _svg_moment(moment: Moment, centre: int, y: float, *, is_last: bool) -> str:
+def _svg_moment(moment: Activity, centre: int, y: float, *, is_last: bool) -> str:
     """What happened at a lifeline, beside it: at the last one there is no room to the right."""
     x, anchor = (centre - 12, "end") if is_last else (centre + 12, "start")
     bad = " b" if moment.bad else ""
@@ -306,7 +313,7 @@ def _svg_bars(ladder: Ladder, centres: list[int], places: list[float], height: f
     column = {lifeline.key: centre for lifeline, centre in zip(ladder.lifelines, centres, strict=False)}
     legs: dict[str, list[str]] = {}
     parts = []
-    for stretch in ladder.stretches:
+    for stretch in ladder.leg_phases:
         phone = phone_of(stretch.leg)
         if phone not in column:
             continue
@@ -379,3 +386,28 @@ def _numbers(arrow: Arrow) -> str:
 
 def _short(words: str, most: int) -> str:
     return words if len(words) <= most else words[: most - 1] + "…"
+
+
+def without_registrations(flow: Sequence[Arrow], row: str) -> tuple[list[Arrow], list[Activity]]:
+    """The other arrows, and a moment for the registrations of each phone that succeeded; a row about them shows them whole."""
+    if "REGISTER" in row:
+        return list(flow), []
+    by_phone: dict[str, list[Arrow]] = {}
+    for arrow in flow:
+        if arrow.method == "REGISTER" and not arrow.far_end:
+            by_phone.setdefault(arrow.phone, []).append(arrow)
+    folded = {phone: arrows for phone, arrows in by_phone.items() if _succeeded(arrows)}
+    rest = [a for a in flow if a.method != "REGISTER" or a.far_end or a.phone not in folded]
+    return rest, [_registered(phone, arrows) for phone, arrows in folded.items()]
+
+
+def _succeeded(arrows: Sequence[Arrow]) -> bool:
+    statuses = [arrow.status for arrow in arrows if arrow.is_response and arrow.status >= 200]
+    return bool(statuses) and 200 <= statuses[-1] < 300 and all(s < 300 or s in CHALLENGES for s in statuses)
+
+
+def _registered(phone: str, arrows: Sequence[Arrow]) -> Activity:
+    numbers = [number for arrow in arrows for number in arrow.numbers]
+    last = [arrow for arrow in arrows if arrow.is_response][-1]
+    shown = numbers[0] if len(numbers) == 1 else f"{numbers[0]} to {numbers[-1]}"
+    return Activity(arrows[0].at, phone, f"registered: {last.status} ({shown})")

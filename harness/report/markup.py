@@ -1,14 +1,23 @@
-"""Text as XML and HTML can hold it."""
+"""Text as XML and HTML can hold it, and what the templates of all pages share."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from functools import cache
 from html import escape
+from pathlib import Path
+from typing import Any
 
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
+
+from harness.calls.verdict import Finding, Verdict
 
 #: What XML 1.0 (section 2.2) has no place for; a fault that mangles bytes puts such characters into messages.
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
+
+
 #: Turn the order of what follows in the line around (Unicode UAX #9), beyond the element they stand in: a number could read as
 #: another. The marks that text of right to left needs (U+200E, U+200F, U+061C) turn nothing but the blanks beside them.
 _TURNS = re.compile("[\u202a-\u202e\u2066-\u2069]")
@@ -31,3 +40,58 @@ def xml(text: object) -> str:
 def with_code(text: object) -> Markup:
     """``text`` escaped, and what stands between backticks in it as code: a key, a command, a line of SDP."""
     return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(Markup.escape(text))))
+
+
+#: What a cause of a diagnosis may say; any of it may be left out but ``cause``.
+CAUSE = ("cause", "issue", "fix", "owner", "confidence", "settles", "because", "link")
+
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+@cache
+def environment() -> Environment:
+    """The templates' environment: escaping on, unknown names are errors."""
+    found = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        auto_reload=False,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    found.filters["seconds"] = lambda value: f"{value:.2f} s"
+    found.filters["with_code"] = with_code
+    found.filters["web_link"] = web_link
+    found.filters["seen_of"] = seen_of
+    found.filters["s"] = lambda number: "" if number == 1 else "s"
+    found.filters["slug"] = lambda value: str(value).replace(" ", "-")
+    return found
+
+
+def render(template: str, **values: object) -> str:
+    """The page that a template of the reports makes; nothing unprintable gets out."""
+    return printable(environment().get_template(template).render(values))
+
+
+def cause_of(plain: Mapping[str, Any]) -> dict[str, str]:
+    """What reports show of a cause, each as text, empty when it was not said."""
+    return {name: str(plain.get(name) or "") for name in CAUSE} | {"link": web_link(plain.get("link"))}
+
+
+def said_besides(cause: Mapping[str, Any]) -> str:
+    """A cause that is at work beside the first, in lines: what it is, how it is mended, whose it is."""
+    said = {"Also": cause.get("cause"), "Fix": cause.get("fix"), "Owner": cause.get("owner")}
+    return "\n".join(f"{name}: {words}" for name, words in said.items() if words)
+
+
+def seen_of(finding: Finding) -> tuple[str, str]:
+    """What stands before what a finding saw, and that; of one that could not look, why it could not."""
+    if finding.verdict is Verdict.NOT_OBSERVABLE:
+        return "not seen:", finding.actual.removeprefix(f"{Verdict.NOT_OBSERVABLE}: ")
+    return "seen", finding.actual
+
+
+def web_link(told: object) -> str:
+    """A link to a page of the web; empty where it leads elsewhere: what is handed on may be another's evidence."""
+    return str(told) if str(told).startswith(("https://", "http://")) else ""

@@ -12,12 +12,10 @@ from typing import Any, cast
 from harness.errors import MistakeError
 from harness.report import allure_report
 from harness.report import scope as scopes
+from harness.report.case_document import CASE
 from harness.report.evidence import case_of, key_of
-from harness.report.never_ended import PREFLIGHT
-from harness.report.recorder import CASE
-from harness.report.run import ALLURE, CASES, RunEnd, create, read_planned, runs_of, write_end
-from harness.report.scope import DeploymentScope, Options, Scope
-from harness.report.versions import together
+from harness.report.run_directory import ALLURE, CASES, PREFLIGHT, RunEnd, create, read_planned, runs_of, write_end
+from harness.report.scope import DeploymentScope, Options, Scope, versions_together
 from harness.support.files import json_file, whole_file
 
 #: Options that are true of a run made of several where they are of one of these; other lists make a run smaller.
@@ -163,7 +161,7 @@ def _scope(scopes_found: Sequence[Scope]) -> Scope | None:
         command=" + ".join(dict.fromkeys(scope.command for scope in scopes_found)),
         deployments=tuple(deployments.values()),
         required={case: kinds for scope in scopes_found for case, kinds in scope.required.items()},
-        versions=together(scope.versions for scope in scopes_found),
+        versions=versions_together(scope.versions for scope in scopes_found),
     )
 
 

@@ -18,28 +18,28 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final, NotRequired
-
-from typing_extensions import TypedDict
+from typing import Any
 
 from harness.calls.events import Event, Recorded, SipMessage, to_plain
 from harness.calls.verdict import Asked, CaseOutcome, Finding, Verdict, is_failure
-from harness.diagnosis.result import DiagnosisDocument
 from harness.errors import ResourceError
-from harness.integrations.matrix import CaseAbout
-from harness.report.names import Names
+from harness.report.case_document import (
+    ATTACHMENTS,
+    CASE,
+    DEPLOYMENT,
+    EVENTS,
+    VERSION,
+    AttachmentEntry,
+    CaseEnd,
+    FormatEntry,
+    NoteEntry,
+    ScriptedEntry,
+    StepEndEntry,
+    StepEntry,
+)
 from harness.sip.message import Message
 from harness.support.files import whole_file
 from harness.support.mask import mask_name, mask_plain, mask_text
-
-EVENTS = "events.jsonl"
-#: Of the lines of ``events.jsonl``; 2 came with typed measurements, 3 with what each direction is known by, 4 with
-#: for how long a machine was too busy for a finding, 5 with what each finding was made from.
-VERSION: Final = 5
-CASE = "case.json"
-#: The complete deployment that the case had for itself, without secrets: the diagnosis is made of it.
-DEPLOYMENT = "deployment.json"
-ATTACHMENTS = "attachments"
 
 _SUFFIXES = {
     "text/plain": ".txt",
@@ -51,105 +51,6 @@ _SUFFIXES = {
     "image/png": ".png",
     "audio/wav": ".wav",
 }
-
-
-class PlannedCase(CaseAbout, Names):
-    """A case of a deployment, as it is planned."""
-
-    run: NotRequired[str]  # the name of the run; a load has none
-
-
-class TroubleEntry(TypedDict):
-    """Something besides its findings that decided how a case ended."""
-
-    verdict: Verdict
-    message: str
-    finding: int | None  # the number of the finding that ended the case early
-
-
-class CaseEnd(TypedDict):
-    """How a case ended."""
-
-    verdict: Verdict
-    message: str  # why it did not pass
-    diagnosis: DiagnosisDocument | None
-    troubles: list[TroubleEntry]
-    at: float  # monotonic
-
-
-class CaseDocument(PlannedCase):
-    """``case.json``. Without an ``end`` the case's worker died."""
-
-    nodeid: NotRequired[str]  # what pytest calls the case
-    attempt: NotRequired[int]
-    began: float  # monotonic
-    began_wall: float  # the same moment, in seconds since the epoch
-    pid: int
-    guessed: NotRequired[bool]  # its call may be another case's
-    end: NotRequired[CaseEnd]
-
-
-class FormatEntry(TypedDict):
-    """The first line of ``events.jsonl``: the version of its lines."""
-
-    version: int
-
-
-class ScriptedEntry(TypedDict):
-    """Time that the case waits on purpose."""
-
-    at: float
-    began: float
-    seconds: float
-    why: str
-
-
-class StepEntry(TypedDict):
-    """A named part of the case begins."""
-
-    id: int
-    parent: int | None
-    title: str
-    began: float
-
-
-class StepEndEntry(TypedDict):
-    """A part of the case has ended; with what it raised."""
-
-    id: int
-    ended: float
-    error: NotRequired[str]  # the name of the exception
-    message: NotRequired[str]
-    failed: NotRequired[bool]  # the system under test failed; otherwise the step broke
-
-
-class NoteEntry(TypedDict):
-    """A sentence for the reader of the report."""
-
-    at: float
-    text: str
-
-
-class AttachmentEntry(TypedDict):
-    """A file of the case beside its recordings."""
-
-    at: float
-    name: str
-    path: str
-    mime: str
-
-
-class Line(TypedDict, total=False):
-    """A line of ``events.jsonl``: an object with exactly one of these keys."""
-
-    format: FormatEntry
-    event: Event
-    finding: Finding
-    scripted: ScriptedEntry
-    step: StepEntry
-    step_end: StepEndEntry
-    note: NoteEntry
-    attachment: AttachmentEntry
 
 
 class CaseRecorder:

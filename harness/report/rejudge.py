@@ -26,9 +26,9 @@ from harness.deployment import from_plain as deployment_from_plain
 from harness.diagnosis import diagnose
 from harness.diagnosis.rule import Confidence
 from harness.errors import MistakeError
+from harness.report.case_document import CASE, DEPLOYMENT
+from harness.report.case_log import CaseLog, MadeFrom
 from harness.report.evidence import CaseEvidence
-from harness.report.recorder import CASE, DEPLOYMENT
-from harness.report.told import MadeFrom, Told
 from harness.support.files import json_file
 from harness.support.mask import fill_plain
 
@@ -157,17 +157,17 @@ class _Again:
 
     def __init__(self, evidence: CaseEvidence) -> None:
         self._evidence = evidence
-        self._told: Told = evidence.kept.get()
+        self._log: CaseLog = evidence.log.get()
         self._masked = bool(evidence.case.get("mask"))
-        self._events = [*map(_filled, self._told.recorded)] if self._masked else self._told.recorded
-        place = {id(event): index for index, event in enumerate(self._told.recorded)}
-        self._by_number = {m.number: self._events[place[id(m.event)]] for m in self._told.messages}
+        self._events = [*map(_filled, self._log.recorded)] if self._masked else self._log.recorded
+        place = {id(event): index for index, event in enumerate(self._log.recorded)}
+        self._by_number = {m.number: self._events[place[id(m.event)]] for m in self._log.messages}
         self.taken: Counter[str] = Counter()  #: from the record, by reason
         self.notes: list[str] = []
 
     def findings(self) -> Iterator[Finding | None]:
         """Each finding as it is made now; None where today's check makes none."""
-        for recorded, made_from in zip(self._evidence.findings, self._told.made_from, strict=True):
+        for recorded, made_from in zip(self._evidence.findings, self._log.made_from, strict=True):
             why, found = self._why_not(made_from), None
             if not why:
                 try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from collections.abc import Sequence
@@ -12,9 +13,15 @@ from harness.report.evidence import CaseEvidence
 
 #: Axes that an option of ``harness verify`` chooses; a case with any other goes by its name (``-k``).
 _OPTIONS = {"transport": "--transport", "authentication": "--auth", "codec": "--codec", "ai": "--ai"}
+
+
 #: What of the run's own command the case depends on.
 _KEPT = ("--fault=", "--timings=", "--preflight=")
+
+
 _FLAGS = ("--live", "--no-manual")
+
+
 #: What a name in an expression of pytest's ``-k`` has no place for.
 _NO_NAME = re.compile(r"[^\w:+\-.\[\]\\/]+")
 
@@ -67,3 +74,13 @@ def _joined(words: Sequence[str]) -> list[str]:
         else:
             found.append(word)
     return found
+
+
+def relative(path: Path) -> str:
+    """The path as it is shortest to type from here."""
+    return min(str(path), os.path.relpath(path), key=len)
+
+
+def short_path(run: Path) -> str:
+    """The run's directory as one types it from a checkout."""
+    return str(Path(*run.parts[-2:])) if run.parent.name == "reports" else str(run)

@@ -10,8 +10,11 @@ import dataclasses
 import hashlib
 import itertools
 import json
+import platform
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -27,17 +30,18 @@ from harness.finding_kinds import FindingKind, RequiredFindings
 from harness.integrations import matrix, sight
 from harness.integrations.base import NOT_OBSERVABLE, Row
 from harness.integrations.matrix import Case, LeftOut, Selection
-from harness.report.names import shown_name
-from harness.report.told import finite
-from harness.report.versions import versions
+from harness.report.case_document import shown_name
+from harness.report.case_log import finite
 from harness.support.field_kinds import require_kinds
 from harness.support.files import json_file, whole_file
 from harness.support.mask import mask_plain, mask_text
 
 FILE = "scope.json"
 
+
 #: Fields of accounts, phones and the stand-in that are a site's own addresses.
 _OF_THE_SITE = frozenset({"bind", "public_address", "stun_server", "rtp_ports", "stranger_bind"})
+
 
 NOT_ASKED = "not asked for in this run"
 
@@ -411,3 +415,40 @@ def _without_secrets(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_without_secrets(item) for item in value]
     return value
+
+
+_PACKAGES = {
+    "harness": "call-verification-harness",
+    "pjsua2": "pjsua2-python",
+    "pytest": "pytest",
+    "xdist": "pytest-xdist",
+    "allure": "allure-pytest",
+    "pydantic": "pydantic",
+    "numpy": "numpy",
+}
+
+
+def versions() -> dict[str, str]:
+    """Those of this process."""
+    found = {"python": platform.python_version()}
+    for name, package in _PACKAGES.items():
+        found[name] = _version(package)
+    return found | {"system": f"{platform.system()} {platform.release()}"}
+
+
+@cache
+def _version(package: str) -> str:
+    """Read once: it is a line of a text that has all of the package's description, and what runs stays what it is."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def versions_together(every: Iterable[Mapping[str, str]]) -> dict[str, str]:
+    """Those of several runs, each different one."""
+    found: dict[str, dict[str, None]] = {}
+    for one in every:
+        for name, version in one.items():
+            found.setdefault(name, {}).update(dict.fromkeys(version.split(" and ")))
+    return {name: " and ".join(known) for name, known in found.items()}

@@ -14,9 +14,8 @@ from harness.calls.verdict import NEVER_REPORTED, Conclusion, Verdict, exit_code
 from harness.diagnosis.common import CommonDocument
 from harness.report.coverage import Coverage, by_row
 from harness.report.evidence import CaseEvidence, key_of, names_of
-from harness.report.scope import LeftOutDocument
+from harness.report.scope import LeftOutDocument, versions
 from harness.report.strangers import StrangerDocument, strangers
-from harness.report.versions import versions
 from harness.support.files import json_file, whole_file
 
 

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from harness.audio.marks import REPLY_OFFSET
 from harness.calls.events import DtmfReceived, Event
+from harness.report.activity import far_end_marks, is_foreign, leg_phases, name_mark, owners
 from harness.report.evidence import CaseEvidence, MarkSpan
 from harness.report.hearing import Hearing
 from harness.report.markup import xml
-from harness.report.moments import far_end_marks, is_foreign, name_mark, owners, stretches
 
 _LEFT, _WIDTH, _TOP, _BELOW = 130, 820, 12, 24
 _LANE, _STRIP = 46, 52  #: pixels of a leg's marks and states; of the spectrogram below them, where there is one
@@ -64,7 +64,7 @@ def svg(evidence: CaseEvidence, hearings: Iterable[Hearing] = ()) -> str:
     ]
     for hearing in drawn.values():
         parts += _strip(axis, hearing)
-    for stretch in stretches(evidence):
+    for stretch in leg_phases(evidence):
         parts.append(
             _bar(
                 axis.x(stretch.began),

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from harness.calls.verdict import Verdict
-from harness.report.run import read_cases
+from harness.report.run_directory import read_cases
 from harness.report.summary import latest
 from harness.run.plugin.watch import STALLED_S
 from harness.support.heartbeat import PERIOD_S, Listener

@@ -11,7 +11,7 @@ import pytest
 
 from harness.calls.events import FarEndRecord, StrangerRefused
 from harness.report.evidence import CaseEvidence
-from harness.report.run import read_cases
+from harness.report.run_directory import read_cases
 from harness.report.summary import latest
 from tests.acceptance.outside import Outside
 

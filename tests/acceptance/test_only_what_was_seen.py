@@ -14,9 +14,9 @@ import pytest
 
 from harness.calls.checks.claims import STRENGTH, Claim, Observation
 from harness.calls.verdict import Strength, Verdict
+from harness.report.coverage import labels
 from harness.report.evidence import CaseEvidence
-from harness.report.labels import labels
-from harness.report.run import read_cases
+from harness.report.run_directory import read_cases
 from harness.report.signoff.claims import claims
 from harness.report.summary import latest
 from tools import ROOT

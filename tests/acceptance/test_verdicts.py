@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from harness.calls.verdict import Verdict
-from harness.report.run import read_cases
+from harness.report.run_directory import read_cases
 from harness.report.summary import latest
 from tests.acceptance.conftest import HEAD, Tree
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from harness.calls.verdict import Verdict
-from harness.report.run import RunEnd, case_directory, create, finish
+from harness.report.run import finish
+from harness.report.run_directory import RunEnd, case_directory, create
 from tests.unit.report import conftest as samples
 
 HOSTILE = (

@@ -12,9 +12,8 @@ import pytest
 from harness.calls.verdict import Verdict
 from harness.report.history import Result, Run
 from harness.report.nightly import page
-from harness.report.nightly.alerts import AlertCause
+from harness.report.nightly.alerts import AlertCause, News
 from harness.report.nightly.compare import compare
-from harness.report.nightly.news import News
 from harness.report.nightly.store import Night
 
 LOOKS: tuple[Mapping[str, Any], ...] = ({}, {"dark": True}, {"width": 390, "height": 844})

@@ -14,7 +14,7 @@ import pytest
 from harness.report import html, processes
 from harness.report.case_page import CasePage
 from harness.report.evidence import CaseEvidence
-from harness.report.run import read_cases
+from harness.report.run_directory import read_cases
 from harness.report.summary import summarise
 
 tasks = html._tasks

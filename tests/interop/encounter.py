@@ -18,8 +18,8 @@ from harness.diagnosis import Diagnosis, diagnose
 from harness.integrations import load, matrix
 from harness.integrations.matrix import Selection
 from harness.phone.pool import PhonePool
+from harness.report.case_document import names
 from harness.report.evidence import CaseEvidence
-from harness.report.names import names
 from harness.report.recorder import CaseRecorder
 from harness.scenario.cast import Cast
 from harness.scenario.conclusion import conclude

@@ -22,7 +22,7 @@ from pathlib import Path
 import pytest
 
 from harness.calls.verdict import Verdict
-from harness.report.run import read_cases
+from harness.report.run_directory import read_cases
 from harness.report.summary import latest
 from harness.world.addresses import Block
 from tests.acceptance.conftest import Tree

@@ -23,9 +23,9 @@ from harness.finding_kinds import FindingKind
 from harness.integrations import load
 from harness.integrations.matrix import Case, Selection, cases
 from harness.report import scope as scopes
-from harness.report.names import names
+from harness.report.case_document import names
 from harness.report.recorder import CaseRecorder
-from harness.report.run import RunEnd, case_directory, create, write_end
+from harness.report.run_directory import RunEnd, case_directory, create, write_end
 from harness.report.signoff import manifest
 from harness.support import mask, network_text
 from tests.unit.phone_events import rtp_statistics, sip_message

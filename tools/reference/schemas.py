@@ -18,8 +18,8 @@ from pydantic_core import core_schema
 from harness.calls.events import Event, SipMessage
 from harness.calls.measurement import BY_CHECK, Measurement
 from harness.calls.verdict import Finding
+from harness.report.case_document import CaseDocument, Line
 from harness.report.nightly.compare import DifferenceDocument
-from harness.report.recorder import CaseDocument, Line
 from harness.report.rejudge import RejudgeDocument
 from harness.report.scope import Scope
 from harness.report.signoff.attest import StatementDocument

@@ -25,9 +25,10 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from harness.calls.verdict import Verdict
-from harness.report import bundle, closing, scope, signoff
+from harness.report import bundle, scope, signoff
 from harness.report.evidence import CaseEvidence
-from harness.report.run import ALLURE, CASES, RunEnd, read_cases, remake, write_end
+from harness.report.run import remake
+from harness.report.run_directory import ALLURE, CASES, RunEnd, read_cases, write_end
 from harness.run.cli.app import application
 from tools import CHROMIUM
 
@@ -69,7 +70,7 @@ def _views(case: CaseEvidence, run: Path, alone: Path, page: Page) -> dict[str, 
     finished = remake(alone)
     document = signoff.seal(alone, finished.cases).read_text(encoding="utf-8")
     terminal = Console(width=100, height=60, record=True, file=io.StringIO())
-    closing.show(finished.summary, finished.groups, terminal, run=alone)
+    terminal.show(finished.summary, finished.groups, terminal, run=alone)
     return {
         "report": _report(page, finished.report),
         "terminal": terminal.export_text(),

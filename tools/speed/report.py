@@ -34,7 +34,7 @@ _RECORDED = {".wav", ".mp3", ".png", ".gz", ".pcapng"}
 
 def enlarge(run: Path, target: Path, cases: int = CASES) -> Path:
     """A run of so many cases in ``target``, made of this one's. Returns its directory."""
-    from harness.report.run import read_planned
+    from harness.report.run_directory import read_planned
 
     made = target / run.name
     (made / "cases").mkdir(parents=True)

@@ -18,17 +18,17 @@ from typing import IO
 from harness.calls.verdict import Verdict
 from harness.errors import DamagedHistoryError, MistakeError
 from harness.report import history, rerun, scope
-from harness.report.case_page import short_path
 from harness.report.causes import grouped
 from harness.report.evidence import key_of
 from harness.report.history import Run
 from harness.report.nightly import bounds, page, store
-from harness.report.nightly.alerts import Alert, AlertCause, alert_of
+from harness.report.nightly.alerts import Alert, AlertCause, News, alert_of, news_of, problem_of
 from harness.report.nightly.bounds import Bound
 from harness.report.nightly.compare import Difference, compare
-from harness.report.nightly.news import News, news_of, problem_of
 from harness.report.nightly.store import Night
-from harness.report.run import history_of, read_cases, read_planned, require_outside_of_runs, scope_of
+from harness.report.rerun import short_path
+from harness.report.run import history_of
+from harness.report.run_directory import read_cases, read_planned, require_outside_of_runs, scope_of
 from harness.report.summary import latest
 from harness.support.files import own_directories
 from harness.support.forkserver import PYTHON

@@ -11,14 +11,11 @@ from jinja2 import PackageLoader
 from markupsafe import Markup
 
 from harness.report.history import Run
-from harness.report.kpi import KPIS
-from harness.report.markup import printable
-from harness.report.nightly.alerts import AlertCause, summary, unexplained
-from harness.report.nightly.compare import Difference, lines
-from harness.report.nightly.flakes import rates
-from harness.report.nightly.news import News
+from harness.report.markup import environment, printable
+from harness.report.metrics import KPIS
+from harness.report.nightly.alerts import AlertCause, News, summary, unexplained
+from harness.report.nightly.compare import Difference, lines, rates
 from harness.report.nightly.store import Night
-from harness.report.pages import environment
 from harness.support.files import whole_file
 
 FILE = "nightly.html"

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from harness.report.case_log import finite
 from harness.report.history import opened, reading
-from harness.report.told import finite
 from harness.support.field_kinds import require_kinds
 
 _SCHEMA = """

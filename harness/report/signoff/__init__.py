@@ -21,7 +21,7 @@ from pathlib import Path
 
 from harness.errors import MistakeError
 from harness.report.evidence import CaseEvidence
-from harness.report.run import read_cases, read_end
+from harness.report.run_directory import read_cases, read_end
 from harness.report.signoff import attest, document, manifest, waivers
 from harness.report.signoff.decision import Decision, decide
 

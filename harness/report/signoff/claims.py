@@ -12,9 +12,8 @@ from dataclasses import dataclass
 
 from harness.calls.checks.claims import Observation
 from harness.calls.verdict import Finding, Strength, Verdict
-from harness.report.coverage import CLAIMS, words_of
+from harness.report.coverage import CLAIMED, CLAIMS, declared, words_of
 from harness.report.evidence import CaseEvidence
-from harness.report.labels import CLAIMED, declared
 
 __all__ = ["CLAIMS", "DECLARED", "NOT_SEEN", "ProvedClaim", "by_source", "claims", "source_of", "words_of"]
 

@@ -19,8 +19,7 @@ from harness.errors import MistakeError
 from harness.report import scope as scopes
 from harness.report.causes import CauseGroup, grouped
 from harness.report.evidence import CaseEvidence, key_of
-from harness.report.never_ended import NEVER_ENDED
-from harness.report.run import RunEnd, read_cases, read_end, read_planned
+from harness.report.run_directory import NEVER_ENDED, RunEnd, read_cases, read_end, read_planned
 from harness.report.scope import Scope
 from harness.report.signoff import manifest
 from harness.report.signoff.rows import NOT_RUN, PARTLY_RUN, JudgedCase, RowResult, judge_all, narrowing, results

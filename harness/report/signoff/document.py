@@ -14,8 +14,7 @@ from markupsafe import Markup
 
 from harness.calls.verdict import Verdict
 from harness.errors import MistakeError
-from harness.report.markup import printable
-from harness.report.pages import environment
+from harness.report.markup import environment, printable
 from harness.report.signoff import manifest
 from harness.report.signoff.claims import by_source
 from harness.report.signoff.decision import Acceptance, Decision

@@ -15,7 +15,7 @@ from pathlib import Path
 from harness.errors import MistakeError
 from harness.report import allure_report
 from harness.report.bundle import ALL, TABLE, bundle_name
-from harness.report.run import ALLURE, CASES, CAUSES, JUNIT, REPORT, SUMMARY
+from harness.report.run_directory import ALLURE, CASES, CAUSES, JUNIT, REPORT, SUMMARY
 from harness.support.files import json_file, user_files, whole_file
 
 FILE = "signoff.manifest.json"

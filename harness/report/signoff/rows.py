@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 
 from harness.calls.verdict import Strength, Verdict, overall
 from harness.finding_kinds import RequiredFindings, kinds_of
-from harness.report import kpi
+from harness.report import metrics
 from harness.report.coverage import words_of
 from harness.report.evidence import CaseEvidence
-from harness.report.pages import seen_of
+from harness.report.markup import seen_of
 from harness.report.scope import DeploymentScope, RowScope, Scope, each_once
 from harness.report.signoff.claims import ProvedClaim, claims
 from harness.report.signoff.waivers import Waiver
@@ -214,14 +214,14 @@ def _unseen(cases: Iterable[CaseEvidence]) -> dict[str, int]:
 def figures(cases: Iterable[CaseEvidence]) -> list[str]:
     """The worst of each figure over all cases, with what it rests on; nothing where nothing was measured."""
     cases = list(cases)
-    measured, calls = kpi.of(cases), len(kpi.answers(cases))
+    measured, calls = metrics.worst_figures(cases), len(metrics.answer_times(cases))
     packets = sum(one.rx_expected for case in cases for one in case.statistics.values())
     found = []
-    if kpi.ANSWER in measured:
+    if metrics.ANSWER in measured:
         found.append(
-            f"answered within {measured[kpi.ANSWER]:.1f} s of the INVITE ({calls} call{'s' if calls != 1 else ''})"
+            f"answered within {measured[metrics.ANSWER]:.1f} s of the INVITE ({calls} call{'s' if calls != 1 else ''})"
         )
     if packets:
-        loss, jitter = measured[kpi.LOSS], measured[kpi.JITTER]
+        loss, jitter = measured[metrics.LOSS], measured[metrics.JITTER]
         found.append(f"RTP lost at most {loss:.1%}, jitter at most {jitter:.0f} ms ({packets} packets)")
     return found

@@ -43,8 +43,8 @@ from harness.phone.pool import PhonePool
 from harness.phone.rules import Rules
 from harness.phone.waiter import NeverCame
 from harness.report import ladder
+from harness.report.case_document import names
 from harness.report.evidence import CaseEvidence
-from harness.report.names import names
 from harness.report.recorder import CaseRecorder
 from harness.run.cli.app import FAILED, INTERRUPTED, PASSED
 from harness.run.cli.placing import complete, may_call

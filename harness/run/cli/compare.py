@@ -10,9 +10,9 @@ import typer
 from rich.text import Text
 
 from harness.errors import MistakeError
-from harness.report.foreign import require_ended, require_run
 from harness.report.nightly.compare import Difference, compare, lines, markdown
 from harness.report.run import history_of
+from harness.report.run_directory import require_ended, require_run
 from harness.run.cli.app import FAILED, PASSED
 from harness.support.files import json_file
 from harness.support.terminal import SafeConsole

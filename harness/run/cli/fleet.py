@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from harness.errors import MistakeError, RefusedError, ResourceError
-from harness.report.closing import show
-from harness.report.run import STOPPED
+from harness.report.run_directory import STOPPED
+from harness.report.terminal import show
 from harness.run.cli.app import INTERRUPTED
 from harness.run.plugin.options import LIVE_VARIABLE, live_is_allowed, live_refusal
 from harness.support.files import own_directories

@@ -12,7 +12,7 @@ import typer
 from rich.table import Table
 
 from harness.errors import RefusedError
-from harness.report.names import is_masked
+from harness.report.case_document import is_masked
 from harness.run.cli.app import INTERRUPTED
 from harness.run.cli.placing import complete, may_call
 from harness.run.load import picture, plan, result

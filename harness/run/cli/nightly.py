@@ -15,8 +15,7 @@ from harness.errors import BrokenError, HarnessError, MistakeError
 from harness.integrations import load
 from harness.report import history
 from harness.report.nightly import alerts, bounds, metrics, night, store
-from harness.report.nightly.compare import lines
-from harness.report.nightly.flakes import rates
+from harness.report.nightly.compare import lines, rates
 from harness.run.cli.app import FAILED, PASSED
 from harness.support.mask import mask_text
 

@@ -10,12 +10,12 @@ import typer
 
 from harness.errors import MistakeError
 from harness.report import bundle, scope, signoff
-from harness.report.closing import show
 from harness.report.evidence import CaseEvidence
-from harness.report.foreign import require_ended, require_files, require_run
 from harness.report.merge import merge
-from harness.report.run import STOPPED, read_end, remake
+from harness.report.run import remake
+from harness.report.run_directory import STOPPED, read_end, require_ended, require_files, require_run
 from harness.report.signoff import attest, document, manifest
+from harness.report.terminal import show
 from harness.run.cli.app import FAILED, INTERRUPTED, PASSED
 from harness.support.files import json_file
 from harness.support.network_text import printable
@@ -87,7 +87,7 @@ def _rejudge(run: Path, more: Sequence[str], *, as_json: bool) -> int:
     """Print what differs from the record; the exit code. ``more`` names options that ask for something else."""
     if more:
         raise MistakeError(f"--rejudge: cannot be combined with {', '.join(more)}. Judge one run at a time.")
-    from harness.report import rejudge  # the diagnosis comes with it, which no other view needs
+    from harness.report import rejudge
 
     require_run(run)
     require_ended(run.resolve())

@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from harness.report import signoff
-from harness.report.foreign import require_ended, require_run
+from harness.report.run_directory import require_ended, require_run
 from harness.report.signoff import attest, document, manifest
 from harness.report.signoff.decision import Acceptance, Decision
 from harness.run.cli.app import FAILED, PASSED

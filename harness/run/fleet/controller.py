@@ -21,9 +21,9 @@ from typing import Any
 from celery import Celery
 
 from harness.errors import BrokenError, MistakeError, ResourceError
+from harness.report.case_document import CASE
 from harness.report.evidence import CaseEvidence
-from harness.report.recorder import CASE
-from harness.report.run import STOPPED
+from harness.report.run_directory import STOPPED
 from harness.run.fleet import worker
 from harness.run.fleet.plan import FleetPlan, Shard
 from harness.run.fleet.shard import NOT_BEGUN, RELEASE

@@ -14,20 +14,11 @@ from harness.deployment.hours import planning_for
 from harness.integrations import load, matrix
 from harness.integrations.matrix import Selection
 from harness.report import scope, signoff
+from harness.report.case_document import names
 from harness.report.evidence import CaseEvidence, key_of
-from harness.report.latest import point_latest
 from harness.report.merge import merge
-from harness.report.names import names
-from harness.report.run import (
-    CASES,
-    FinishedRun,
-    RunEnd,
-    read_cases,
-    read_end,
-    read_planned,
-    remake,
-    write_end,
-)
+from harness.report.run import FinishedRun, remake
+from harness.report.run_directory import CASES, RunEnd, point_latest, read_cases, read_end, read_planned, write_end
 from harness.report.summary import latest
 from harness.run.fleet.controller import Accepted, Record
 from harness.run.fleet.plan import FleetPlan

@@ -18,7 +18,7 @@ import pytest
 
 from harness.errors import ResourceError
 from harness.report import scope
-from harness.report.run import CASES, case_directory
+from harness.report.run_directory import CASES, case_directory
 from harness.run.fleet.config import SharedTrunk, redis_address
 from harness.run.fleet.gate import RedisGate
 from harness.run.fleet.state import ShardRef, State

@@ -19,9 +19,9 @@ from harness.phone.options_seen import patience
 from harness.phone.phone import Phone
 from harness.phone.pool import PhonePool
 from harness.phone.waiter import NeverCame
-from harness.report.names import names
+from harness.report.case_document import names
 from harness.report.recorder import CaseRecorder
-from harness.report.run import case_directory
+from harness.report.run_directory import case_directory
 from harness.run.plugin import starvation
 from harness.scenario.ai import Ai
 from harness.scenario.context import CaseContext

@@ -15,8 +15,8 @@ from harness.deployment.limits import CallGate, Marks
 from harness.errors import WorldLostError
 from harness.integrations.matrix import Case
 from harness.phone.pool import PhonePool
-from harness.report.names import is_masked
-from harness.report.run import create
+from harness.report.case_document import is_masked
+from harness.report.run_directory import create
 from harness.run.load import picture
 from harness.run.load.lane import Lane, SharedMarks
 from harness.run.load.plan import LoadPlan

@@ -11,10 +11,10 @@ import pytest
 from harness.calls.verdict import DidNotPassError, Verdict
 from harness.deployment.limits import Gate, place, places
 from harness.integrations.matrix import Case
-from harness.report import allure_logger
-from harness.report.names import is_masked, names
+from harness.report import allure
+from harness.report.case_document import is_masked, names
 from harness.report.recorder import CaseRecorder
-from harness.report.run import case_directory
+from harness.report.run_directory import case_directory
 from harness.report.scope import complete_content
 from harness.run.plugin.attempt import Attempt
 from harness.run.plugin.items import case_of
@@ -33,7 +33,7 @@ _UNDERWAY = pytest.StashKey[Attempt]()  #: the attempt that an item, or the proc
 
 def pytest_sessionstart() -> None:
     """Allure's results are of cases, not of pytest's fixtures."""
-    allure_logger.write_cases_only()
+    allure.write_cases_only()
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -97,7 +97,7 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
     item.config.stash[_UNDERWAY] = attempt
     if asked is not None:
         attempt.recorder.event(asked)
-    allure_logger.begin_case()
+    allure.begin_case()
     monitor().take_lateness()
     with item.config.stash[WATCH].waiting_on(attempt.case.deployment):
         return (yield)

@@ -27,7 +27,7 @@ from harness.phone.forkserver import PhoneForkServer
 from harness.phone.switchboard import Switchboard
 from harness.pytest_plugin import PROGRESS
 from harness.report import scope
-from harness.report.run import ALLURE, create
+from harness.report.run_directory import ALLURE, create
 from harness.run.plugin import options
 from harness.run.plugin.run import RUN, Run, run_of
 from harness.run.plugin.turns import in_turn

@@ -26,7 +26,7 @@ from harness.integrations.matrix import (
 )
 from harness.phone.options_seen import patience
 from harness.report.evidence import key_of
-from harness.report.run import as_kept
+from harness.report.run_directory import as_kept
 from harness.report.scope import missing
 from harness.run.plugin.items import case_of
 from harness.run.plugin.options import given

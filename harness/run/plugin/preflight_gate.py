@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from harness.deployment import Deployment
 from harness.errors import ResourceError
 from harness.integrations.matrix import Case
-from harness.report.names import is_masked, shown_name
+from harness.report.case_document import is_masked, shown_name
 from harness.run import preflight
 from harness.run.plugin.run import Run
 from harness.run.preflight import Report

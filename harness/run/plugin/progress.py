@@ -26,18 +26,11 @@ from rich.text import Text
 from harness.calls.verdict import Conclusion, Verdict, exit_code
 from harness.errors import HarnessError
 from harness.pytest_plugin import PROGRESS
-from harness.report import closing
+from harness.report import rerun, terminal
 from harness.report.causes import GroupDocument, signature
 from harness.report.evidence import CaseEvidence
-from harness.report.run import (
-    STOPPED,
-    FinishedRun,
-    RunEnd,
-    finish,
-    last_attempt,
-    remember,
-    write_end,
-)
+from harness.report.run import FinishedRun, finish, remember
+from harness.report.run_directory import STOPPED, RunEnd, last_attempt, write_end
 from harness.report.summary import Figures
 from harness.run.plugin.items import case_id, case_of
 from harness.run.plugin.options import ignored
@@ -212,7 +205,7 @@ class Progress:
             self._say(Text.assemble(("PASSED ON RETRY  ", "yellow"), (name, "bold"), f"  at attempt {attempt}"))
         elif verdict is not Verdict.PASSED and (kind not in self._kinds or self._every_failure):
             self._kinds.add(kind)
-            self._say(Text.assemble((f"{verdict.upper():<8} ", closing.STYLES[verdict]), (name, "bold"), f"  {first}"))
+            self._say(Text.assemble((f"{verdict.upper():<8} ", terminal.STYLES[verdict]), (name, "bold"), f"  {first}"))
         elif self._live is None and time.monotonic() - self._last_line >= _PLAIN_EVERY_S:
             self._last_line = time.monotonic()
             self._say(self._line())
@@ -302,7 +295,7 @@ class Progress:
         planned, end = self._end(interrupted)
         try:
             finished = finish(self._run.directory, planned, end)
-            from harness.report.signoff import seal  # cryptography, which no worker needs
+            from harness.report.signoff import seal
 
             document = seal(self._run.directory, finished.cases)
         except (HarnessError, OSError) as error:
@@ -317,7 +310,7 @@ class Progress:
         if self._as_json:
             self._print_json(finished, files)
             return finished
-        closing.show(
+        terminal.show(
             finished.summary,
             finished.groups,
             self._console,
@@ -325,7 +318,7 @@ class Progress:
             every_row=self._every_failure,
         )
         for name, path in files.items():
-            self._say(Text(f"{name:<15}{closing.relative(path)}"))
+            self._say(Text(f"{name:<15}{rerun.relative(path)}"))
         for note in finished.notes:
             self._say(Text(note))
         return finished
@@ -342,7 +335,7 @@ class Progress:
     def _broken(self, message: str, whole: str = "") -> None:
         """Say what broke outside of any case, masked: its first line everywhere, the ``whole`` here alone."""
         self._broke += mask_text(message).splitlines()[:1]
-        self._say(Text(f"BROKEN   {mask_text(whole or message)}", closing.STYLES[Verdict.BROKEN]))
+        self._say(Text(f"BROKEN   {mask_text(whole or message)}", terminal.STYLES[Verdict.BROKEN]))
 
     def _line(self) -> Text:
         counts = Counter(self._done.values())
@@ -350,7 +343,7 @@ class Progress:
         if self._live is not None and self._live.is_started:
             parts.append(f"{self._run.calls_up.total()} calls up")
         text = Text("         " + " · ".join(parts))
-        for verdict, style in closing.STYLES.items():
+        for verdict, style in terminal.STYLES.items():
             if counts[verdict]:
                 text.append(f" · {counts[verdict]} {verdict}", style)
         return text.append(f" · {time.monotonic() - self._began:.1f} s")

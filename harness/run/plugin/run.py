@@ -20,7 +20,7 @@ from harness.deployment import Deployment, from_plain, replicas_from_plain, repl
 from harness.deployment.limits import CallCounter, CallGate, Gate, Marks
 from harness.integrations import matrix, own_rows
 from harness.integrations.matrix import Case, Selection
-from harness.report.names import names
+from harness.report.case_document import names
 from harness.report.scope import Options, Scope, scope_of
 from harness.support.files.names import stem_of
 

@@ -19,7 +19,7 @@ from harness.errors import MistakeError
 from harness.report import rerun
 from harness.report.merge import merge
 from harness.report.recorder import CaseRecorder
-from harness.report.run import read_cases
+from harness.report.run_directory import read_cases
 from harness.run.cli.app import application
 from tests.unit.phone_events import sip_message
 

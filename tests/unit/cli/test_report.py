@@ -10,8 +10,7 @@ from typer.testing import CliRunner
 
 from harness.errors import MistakeError
 from harness.report import signoff
-from harness.report.never_ended import NEVER_ENDED
-from harness.report.run import STOPPED
+from harness.report.run_directory import NEVER_ENDED, STOPPED
 from harness.report.signoff import attest, manifest
 from harness.run.cli.app import application
 

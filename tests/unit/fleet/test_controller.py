@@ -15,7 +15,7 @@ import pytest
 import redis
 from celery import Celery
 
-from harness.report.recorder import CASE
+from harness.report.case_document import CASE
 from harness.run.fleet import controller
 from harness.run.fleet.config import Fleet
 from harness.run.fleet.controller import Controller

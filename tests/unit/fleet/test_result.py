@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from harness.deployment.hours import AS_OF_VARIABLE
 from harness.report import scope
-from harness.report.run import STOPPED, read_planned, write_end
+from harness.report.run_directory import STOPPED, read_planned, write_end
 from harness.report.signoff.decision import decide
 from harness.run.cli.app import application
 from harness.run.fleet import controller, plan, result, state

@@ -13,7 +13,7 @@ import pytest
 from harness.report.nightly import night
 from harness.report.nightly.bounds import Bound
 from harness.report.nightly.night import conclude
-from harness.report.run import read_end, write_end
+from harness.report.run_directory import read_end, write_end
 
 ROWS = ("HOLD", "BUSY")
 BUSY = "BUSY[example:synthflow-udp-ip] at local"

@@ -13,7 +13,8 @@ import pytest
 from harness.errors import ResourceError
 from harness.report import history
 from harness.report.nightly import night, store
-from harness.report.run import finish, read_end, remember
+from harness.report.run import finish, remember
+from harness.report.run_directory import read_end
 from tests.unit.nightly.conftest import Nights
 
 Damage = Callable[[Path], object]

@@ -12,7 +12,8 @@ from harness.report import history
 from harness.report.nightly import night
 from harness.report.nightly.bounds import Bound
 from harness.report.nightly.night import conclude
-from harness.report.run import history_of, read_end, write_end
+from harness.report.run import history_of
+from harness.report.run_directory import read_end, write_end
 from tests.unit.nightly.conftest import BUSY, ROWS, Nights
 
 

@@ -20,8 +20,8 @@ import pytest
 from harness.errors import MistakeError
 from harness.report import history
 from harness.report.nightly import night, store
+from harness.report.nightly.alerts import problem_of
 from harness.report.nightly.bounds import Bound, breaches, read
-from harness.report.nightly.news import problem_of
 from harness.report.nightly.night import check_fresh, conclude
 from harness.report.signoff import manifest
 from harness.support import resources

@@ -24,10 +24,9 @@ from harness.errors import BrokenError, MistakeError, ResourceError
 from harness.report import history
 from harness.report.history import Result, Run
 from harness.report.nightly import alerts, metrics, night
-from harness.report.nightly.alerts import Alert, AlertCause, alert_of
+from harness.report.nightly.alerts import Alert, AlertCause, alert_of, case_of, news_of, problem_of
 from harness.report.nightly.bounds import Bound
-from harness.report.nightly.flakes import FlakeRate, rates, wilson
-from harness.report.nightly.news import case_of, news_of, problem_of
+from harness.report.nightly.compare import FlakeRate, rates, wilson
 from harness.report.nightly.page import sparkline
 from harness.report.nightly.store import Night
 from harness.run.cli.app import application

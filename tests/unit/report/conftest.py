@@ -33,7 +33,7 @@ from harness.calls.events import (
 from harness.calls.verdict import Finding, Strength, Verdict
 from harness.report import recorder as recorder_module
 from harness.report.recorder import CaseRecorder
-from harness.report.run import case_directory, create
+from harness.report.run_directory import case_directory, create
 
 CALLER, AGENT = "+13125550100", "+13125550142"
 CARRIER, PLATFORM = "127.0.3.1:5060", "127.0.3.2:5060"

@@ -28,9 +28,9 @@ spec = importlib.util.spec_from_file_location("samples", {samples!r})
 samples = importlib.util.module_from_spec(spec)
 sys.modules["samples"] = samples
 spec.loader.exec_module(samples)
-from harness.report import allure, allure_logger
+from harness.report import allure
 from harness.report.evidence import CaseEvidence
-from harness.report.run import case_directory
+from harness.report.run_directory import case_directory
 
 class Case:  # its repr changes from run to run
     def __init__(self, row): self.row = row
@@ -65,15 +65,15 @@ def test_unobserved(case):
 #: Tests of which two are cases, and fixtures that these have for themselves, or with others.
 _FIXTURES_OF_BOTH = """
 import pytest
-from harness.report import allure_logger
+from harness.report import allure
 
 def pytest_sessionstart():
-    allure_logger.write_cases_only()
+    allure.write_cases_only()
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_setup(item):
     if "case" in item.name:
-        allure_logger.begin_case()
+        allure.begin_case()
     return (yield)
 
 @pytest.fixture(scope="session")
@@ -96,11 +96,11 @@ def of_other():
 #: Ends the session amid the second case.
 _INTERRUPTED = """
 def pytest_sessionstart():
-    allure_logger.write_cases_only()
+    allure.write_cases_only()
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_setup(item):
-    allure_logger.begin_case()
+    allure.begin_case()
     return (yield)
 
 class Interrupting:

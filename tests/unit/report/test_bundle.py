@@ -15,7 +15,7 @@ from harness.calls.verdict import Verdict
 from harness.errors import MistakeError
 from harness.report import bundle
 from harness.report.merge import merge
-from harness.report.run import RunEnd, case_directory, create, write_end
+from harness.report.run_directory import RunEnd, case_directory, create, write_end
 
 
 def test_all_cases_are_in_the_bundle_and_no_number_is(run: Any) -> None:

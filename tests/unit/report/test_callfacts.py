@@ -18,11 +18,9 @@ from harness.integrations.matrix import Selection, cases
 from harness.report import ladder, rerun
 from harness.report.callfacts import call_facts, numbers_of, table_of
 from harness.report.evidence import CaseEvidence
-from harness.report.flow import arrows
-from harness.report.fold import without_registrations, without_repeats
+from harness.report.flow import arrows, messages_of, without_repeats
 from harness.report.hearing import figures
-from harness.report.links import messages_of
-from harness.report.steps import verdict_of
+from harness.report.ladder import without_registrations
 
 
 @pytest.fixture
@@ -244,8 +242,8 @@ class TestCommands:
 def test_a_step_is_red_where_a_finding_failed_in_it(failed: CaseEvidence) -> None:
     first, second, *_ = failed.steps
     assert second.ended is not None
-    assert verdict_of(second, [finding("audio", "caller.1", second.ended - 0.01)]) is Verdict.FAILED
-    assert verdict_of(first, [finding("audio", "caller.1", second.ended - 0.01)]) is Verdict.PASSED
+    assert second.verdict([finding("audio", "caller.1", second.ended - 0.01)]) is Verdict.FAILED
+    assert first.verdict([finding("audio", "caller.1", second.ended - 0.01)]) is Verdict.PASSED
 
 
 @pytest.mark.parametrize(
@@ -265,4 +263,4 @@ def test_a_step_that_a_finding_ended_is_what_the_finding_is(
         sample.recorder.close(recorded or Verdict.FAILED, "")
     evidence = CaseEvidence.read(tmp_path / "case")
     (step,) = evidence.steps
-    assert verdict_of(step, evidence.findings) is shown
+    assert step.verdict(evidence.findings) is shown

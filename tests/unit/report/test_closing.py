@@ -14,10 +14,10 @@ from rich.console import Console
 
 from harness.calls.verdict import Verdict
 from harness.diagnosis import common
-from harness.report import closing
+from harness.report import terminal
 from harness.report.causes import CauseGroup, grouped, judged, signature
 from harness.report.evidence import CaseEvidence
-from harness.report.run import read_cases, read_planned
+from harness.report.run_directory import read_cases, read_planned
 from harness.report.summary import Counts, summarise
 
 
@@ -25,7 +25,7 @@ def shown(made: Any, width: int = 80, **options: Any) -> str:
     cases = read_cases(made.directory)
     summary = summarise(cases, made.planned, run=made.directory.name, wall_s=12.5, workers=4)
     out = io.StringIO()
-    closing.show(
+    terminal.show(
         summary, grouped(cases), Console(file=out, width=width, color_system=None), run=made.directory, **options
     )
     return out.getvalue()
@@ -91,7 +91,7 @@ def test_it_fits_a_screen_however_many_causes_there_are(tmp_path: Path, samples:
     groups = [CauseGroup(Verdict.FAILED, (case,)) for case in cases]
     summary = summarise(cases, [dict(case.case) for case in cases], run="r", wall_s=1.0, workers=1)
     out = io.StringIO()
-    closing.show(summary, groups, Console(file=out, width=80, color_system=None), run=tmp_path)
+    terminal.show(summary, groups, Console(file=out, width=80, color_system=None), run=tmp_path)
     lines = out.getvalue().splitlines()
     assert len(lines) <= 40
     assert any("more causes of" in line and line.endswith("cases: see the report") for line in lines)
@@ -241,7 +241,7 @@ def test_words_of_others_are_no_markup(run: Any, hostile: str) -> None:
     )
     summary.missing = [hostile]
     out = io.StringIO()
-    closing.show(summary, [], Console(file=out, width=200, color_system=None), run=run.directory)
+    terminal.show(summary, [], Console(file=out, width=200, color_system=None), run=run.directory)
     assert out.getvalue().count(hostile) == 4
 
 
@@ -252,7 +252,7 @@ def test_the_seconds_of_the_last_line_are_of_the_column_above_it(tmp_path: Path,
         for name in ("gladly", "talkdesk")
     ]
     summary = summarise(cases, [dict(case.case) for case in cases], run="r", wall_s=0.1, workers=2)
-    column = [float(str(cell)) for cell in closing.table(summary).columns[-1].cells]
+    column = [float(str(cell)) for cell in terminal.table(summary).columns[-1].cells]
     assert column[-1] == pytest.approx(sum(column[:-1]), abs=0.1)
     assert summary.total.wall_s > 0.1
 
@@ -287,5 +287,5 @@ def test_who_wants_to_know_why_a_row_was_not_run_is_sent_to_where_it_stands() ->
     summary.deployments = {"east": "live"}
     summary.left_out = [{"row": "HOLD", "deployment": "east", "why": "dark", "documented": False}]
     out = io.StringIO()
-    closing.show(summary, [], Console(file=out, width=200, color_system=None), run=Path("r"))
+    terminal.show(summary, [], Console(file=out, width=200, color_system=None), run=Path("r"))
     assert "not run: 1 practice row (HOLD); the report says why" in out.getvalue()

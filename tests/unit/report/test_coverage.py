@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from harness.calls.verdict import Finding, Strength, Verdict
-from harness.report import closing
+from harness.report import terminal
 from harness.report.case_page import CasePage
 from harness.report.coverage import coverage
 from harness.report.evidence import CaseEvidence
@@ -79,7 +79,7 @@ def test_terminal_summary_and_report_tell_it(tmp_path: Path, samples: ModuleType
     assert told["unseen"] == ["codec at the AI"]
     assert told["seen"] == told["of"] - 1 >= 1
     out = io.StringIO()
-    closing.show(summary, [], Console(file=out, width=120, color_system=None), run=tmp_path)
+    terminal.show(summary, [], Console(file=out, width=120, color_system=None), run=tmp_path)
     assert (
         f"seen in part: TD-INBOUND {told['seen']} of {told['of']}; nobody could see: codec at the AI" in out.getvalue()
     )
@@ -92,6 +92,6 @@ def test_where_all_was_seen_the_terminal_says_nothing_of_it(tmp_path: Path, samp
     case = CaseEvidence.read(samples.passed(tmp_path / "case"))
     out = io.StringIO()
     summary = summarise([case], [case.case], run="r", wall_s=1.0, workers=1)
-    closing.show(summary, [], Console(file=out, width=120, color_system=None), run=tmp_path)
+    terminal.show(summary, [], Console(file=out, width=120, color_system=None), run=tmp_path)
     assert summary.plain()["coverage"]["TD-INBOUND"]["unseen"] == []
     assert "seen in part" not in out.getvalue()

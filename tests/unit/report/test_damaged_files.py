@@ -17,7 +17,8 @@ from harness.report import signoff
 from harness.report.bundle import table, zipped
 from harness.report.evidence import CaseEvidence
 from harness.report.merge import merge
-from harness.report.run import RunEnd, case_directory, create, finish, history_of, remake
+from harness.report.run import finish, history_of, remake
+from harness.report.run_directory import RunEnd, case_directory, create
 from harness.run.cli.explain import explain
 
 #: What no program of ours writes there, and JSON can hold.

@@ -24,12 +24,13 @@ from harness.diagnosis import Diagnosis
 from harness.diagnosis.catalogue import causes
 from harness.diagnosis.result import Cause
 from harness.integrations.matrix import Case
-from harness.report import allure, closing, signoff
+from harness.report import allure, signoff, terminal
 from harness.report.case_page import CasePage
 from harness.report.causes import grouped
 from harness.report.evidence import CaseEvidence
 from harness.report.recorder import CaseRecorder
-from harness.report.run import read_cases, remake
+from harness.report.run import remake
+from harness.report.run_directory import read_cases
 from harness.report.summary import summarise
 from harness.run.cli.app import application
 
@@ -120,7 +121,7 @@ def of_the_terminal(failure: Failure) -> str:
     out = io.StringIO()
     console = Console(file=out, width=80, color_system=None)
     summary = summarise([failure.case], [dict(failure.case.case)], run="r", wall_s=1.0, workers=1)
-    closing.show(summary, grouped([failure.case]), console, run=failure.run)
+    terminal.show(summary, grouped([failure.case]), console, run=failure.run)
     long = [line for line in out.getvalue().splitlines() if len(line) > 80 and not line.startswith("         why ")]
     assert long == []
     return out.getvalue()

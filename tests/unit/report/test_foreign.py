@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from harness.errors import MistakeError
 from harness.report.evidence import CaseEvidence
-from harness.report.run import ALLURE, RunEnd, case_directory, create, read_end, write_end
+from harness.report.run_directory import ALLURE, RunEnd, case_directory, create, read_end, write_end
 from harness.run.cli.app import application
 
 MINE = "nobody's but mine"

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from harness.errors import HarnessError, ResourceError
 from harness.report import allure_report, history
 from harness.report.nightly import store
-from harness.report.run import RunEnd, case_directory, create, finish, read_end, remake, remember, write_end
+from harness.report.run import finish, remake, remember
+from harness.report.run_directory import RunEnd, case_directory, create, read_end, write_end
 from tests.disk import full_beyond
 
 OF_A_CASE = (".mp3", ".png", ".json", ".pcapng")

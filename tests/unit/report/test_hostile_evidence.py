@@ -12,7 +12,8 @@ import pytest
 
 from harness.errors import MistakeError
 from harness.report.evidence import CaseEvidence
-from harness.report.run import RunEnd, case_directory, create, finish
+from harness.report.run import finish
+from harness.report.run_directory import RunEnd, case_directory, create
 
 CASE: dict[str, Any] = {"id": "A[b]", "row": "A", "title": "A call", "axes": {}, "began": 1.0}
 NOTE = '{"note": {"at": 1.5, "text": "fine"}}'

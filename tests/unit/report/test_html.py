@@ -19,13 +19,15 @@ from typing import Any
 import pytest
 
 from harness.calls.verdict import Finding, Verdict
-from harness.report import closing, html, processes
+from harness.report import html, processes
 from harness.report.case_page import CasePage
 from harness.report.evidence import CaseEvidence
 from harness.report.history import Result, Run
 from harness.report.recorder import CaseRecorder
-from harness.report.run import FinishedRun, read_cases, remake
+from harness.report.run import FinishedRun, remake
+from harness.report.run_directory import read_cases
 from harness.report.summary import summarise
+from harness.report.terminal import show
 from harness.support.terminal import SafeConsole
 
 
@@ -383,7 +385,7 @@ class TestReport:
         made = runs.make_run(tmp_path, rows=("HOLD", "BUSY"), ended=False, lost=("BUSY",))
         finished = remake(made.directory)
         assert "0 workers" not in finished.report.read_text()
-        assert "0.0 s" not in terminal(finished)
+        assert "0.0 s" not in shown_in_terminal(finished)
 
     def test_a_run_in_which_no_case_began_has_its_own_time_and_deployment(
         self, tmp_path: Path, runs: ModuleType
@@ -412,10 +414,10 @@ class TestReport:
         assert html.headline(summarise([], [], run="r", wall_s=0.0, workers=1))[0] == "broken"
 
 
-def terminal(finished: FinishedRun) -> str:
+def shown_in_terminal(finished: FinishedRun) -> str:
     """What the terminal shows of a run."""
     out = io.StringIO()
-    closing.show(finished.summary, finished.groups, SafeConsole(file=out, width=100), run=finished.directory)
+    show(finished.summary, finished.groups, SafeConsole(file=out, width=100), run=finished.directory)
     return out.getvalue()
 
 

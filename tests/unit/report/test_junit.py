@@ -13,7 +13,7 @@ import pytest
 from harness.calls.verdict import Verdict
 from harness.report import junit
 from harness.report.evidence import CaseEvidence
-from harness.report.run import read_cases
+from harness.report.run_directory import read_cases
 
 #: What Jenkins' xUnit plugin allows (its junit-10.xsd): of each element its attributes (required ones marked ``!``) and its
 #: children; elements without children hold text.

@@ -17,9 +17,9 @@ from harness.calls.events import Event, FarEndRecord, LegStarted, MediaState, Si
 from harness.calls.measurement import Codec, ReferMode, Transport
 from harness.calls.verdict import Finding, Strength, Verdict
 from harness.report import allure, junit
+from harness.report.coverage import labels
 from harness.report.evidence import CaseEvidence
 from harness.report.html import write
-from harness.report.labels import labels
 from harness.report.recorder import CaseRecorder
 from harness.report.summary import summarise
 

@@ -17,9 +17,9 @@ from harness.calls.events import CallState, LegStarted, Listened, Recorded
 from harness.calls.verdict import Verdict
 from harness.deployment import Manners
 from harness.report import html, metrics
-from harness.report import manners as module
+from harness.report import responsiveness as module
 from harness.report.evidence import CaseEvidence
-from harness.report.manners import manners
+from harness.report.responsiveness import response_times
 from harness.report.summary import summarise
 
 AI, AGENT = 240, 13
@@ -54,7 +54,7 @@ def call(directory: Path, samples: ModuleType, *heard: tuple[int, float, float])
 
 
 def said(evidence: CaseEvidence) -> dict[str, float | None]:
-    return {m.title: None if m.seconds is None else round(m.seconds, 2) for m in manners(evidence)}
+    return {m.title: None if m.seconds is None else round(m.seconds, 2) for m in response_times(evidence)}
 
 
 def test_dead_air_counts_from_the_answer(tmp_path: Path, samples: ModuleType, spoken: Any) -> None:
@@ -116,7 +116,7 @@ def test_an_agent_without_a_mark_is_known_by_its_speech(tmp_path: Path, samples:
 
 
 def test_nobody_heard_nothing_measured(tmp_path: Path, samples: ModuleType, spoken: Any) -> None:
-    assert manners(call(tmp_path, samples)) == []
+    assert response_times(call(tmp_path, samples)) == []
 
 
 def test_silence_in_a_recording_is_no_word(tmp_path: Path, samples: ModuleType) -> None:
@@ -128,7 +128,7 @@ def test_silence_in_a_recording_is_no_word(tmp_path: Path, samples: ModuleType) 
         write_wav(path, np.zeros(8000, np.int16), 8000)
         sample.event(Recorded, "caller", "caller.1", path=str(path), sent_path=str(path))
         sample.recorder.close(Verdict.PASSED, "")
-    assert manners(CaseEvidence.read(tmp_path)) == []
+    assert response_times(CaseEvidence.read(tmp_path)) == []
 
 
 class TestSent:
@@ -155,12 +155,12 @@ class TestSent:
 def test_the_run_s_figures_are_medians_of_what_passed(tmp_path: Path, samples: ModuleType) -> None:
     cases = [CaseEvidence.read(samples.passed(tmp_path / "a")), CaseEvidence.read(samples.failed(tmp_path / "b"))]
     times = html.write(tmp_path / "report.html", summarise(cases, [], run="run", wall_s=1.0, workers=1), cases)
-    found = {entry["key"]: entry for entry in metrics.of("run", cases, times)}
+    found = {entry["key"]: entry for entry in metrics.medians("run", cases, times)}
     assert found["answered-after"]["value"] == 80.0
     assert found["answered-after"]["title"] == "answered after, median of 1"
     assert found["post-dial-delay"]["unit"] == "ms"
     assert all(entry["start"] <= entry["stop"] for entry in found.values())
-    assert metrics.of("run", cases[1:], []) == []
+    assert metrics.medians("run", cases[1:], []) == []
 
 
 class TestLimits:

@@ -20,7 +20,8 @@ from harness.errors import MistakeError
 from harness.report import scope
 from harness.report.allure_report import command
 from harness.report.merge import _at_work, merge
-from harness.report.run import read_cases, read_planned, remake, write_end
+from harness.report.run import remake
+from harness.report.run_directory import read_cases, read_planned, write_end
 from harness.report.signoff.decision import decide
 
 ROWS = ("HOLD", "BUSY")

@@ -22,9 +22,9 @@ from harness.calls.events import (
 )
 from harness.calls.verdict import Verdict
 from harness.report import ladder, timeline
+from harness.report.activity import activities, leg_phases, name_mark
 from harness.report.evidence import CaseEvidence
 from harness.report.flow import FlowEnd, arrows, on_our_clock, sdp_summary
-from harness.report.moments import moments, name_mark, stretches
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -224,13 +224,13 @@ class TestMoments:
             sample.recorder.close(Verdict.PASSED, "")
         evidence = CaseEvidence.read(tmp_path / "case")
 
-        assert [(s.phase, round(s.ended - s.began)) for s in stretches(evidence)] == [
+        assert [(s.phase, round(s.ended - s.began)) for s in leg_phases(evidence)] == [
             ("ringing", 1),
             ("talking", 1),
             ("held", 1),
             ("talking", 1),
         ]
-        assert sum("media" in moment.text for moment in moments(evidence)) == 3
+        assert sum("media" in moment.text for moment in activities(evidence)) == 3
 
     @pytest.mark.parametrize(
         ("told", "words"),
@@ -246,7 +246,7 @@ class TestMoments:
         with samples.playing(tmp_path / "case") as sample:
             sample.event(AskedByOptions, "stand-in", there_s=3.0, **told)
             sample.recorder.close(Verdict.PASSED, "")
-        found = [moment.text for moment in moments(CaseEvidence.read(tmp_path / "case"))]
+        found = [moment.text for moment in activities(CaseEvidence.read(tmp_path / "case"))]
         assert found == [f"the stand-in has been there for 3.0 s, and {each}" for each in words]
 
     @pytest.mark.parametrize(

@@ -15,8 +15,9 @@ from harness.calls.events import MarkHeard, Recorded, SipMessage
 from harness.calls.verdict import Strength, Verdict
 from harness.errors import MistakeError, ResourceError
 from harness.report import recorder as ours
+from harness.report.case_document import CASE, EVENTS
 from harness.report.evidence import CaseEvidence
-from harness.report.recorder import CASE, EVENTS, CaseRecorder
+from harness.report.recorder import CaseRecorder
 from tests.unit.asserted import asserted
 from tests.unit.phone_events import sip_message
 

@@ -15,7 +15,8 @@ from harness.calls.checks.finding import excused, hindered, mute, not_observable
 from harness.calls.events import Event, SipMessage
 from harness.calls.verdict import CaseOutcome, ExpectationError, Finding, Verdict
 from harness.errors import MistakeError
-from harness.report.recorder import CASE, EVENTS, CaseRecorder
+from harness.report.case_document import CASE, EVENTS
+from harness.report.recorder import CaseRecorder
 from harness.run.cli.app import application
 from harness.sip.message import Message
 from tests.unit.checks.check_examples import EXAMPLES

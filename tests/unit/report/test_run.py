@@ -21,22 +21,11 @@ import pytest
 
 from harness.errors import MistakeError, ResourceError
 from harness.integrations import load
-from harness.report import allure_report, history, sound
+from harness.report import allure_report, hearing, history
 from harness.report import summary as summaries
-from harness.report.latest import point_latest
-from harness.report.names import names
-from harness.report.run import (
-    FinishedRun,
-    RunEnd,
-    case_directory,
-    create,
-    finish,
-    history_of,
-    read_end,
-    remake,
-    remember,
-    write_end,
-)
+from harness.report.case_document import names
+from harness.report.run import FinishedRun, finish, history_of, remake, remember
+from harness.report.run_directory import RunEnd, case_directory, create, point_latest, read_end, write_end
 from harness.report.signoff import manifest
 from harness.report.signoff.decision import decide
 
@@ -102,7 +91,7 @@ class TestLatest:
             directory.mkdir()
         point_latest(directories[0])
         script = (
-            "import sys; from pathlib import Path; from harness.report.latest import point_latest\n"
+            "import sys; from pathlib import Path; from harness.report.run_directory import point_latest\n"
             "for _ in range(200): point_latest(Path(sys.argv[1]))"
         )
         movers = [subprocess.Popen([sys.executable, "-c", script, str(directory)]) for directory in directories]
@@ -352,13 +341,13 @@ def test_recordings_are_encoded_once(tmp_path: Path, samples: ModuleType, monkey
     case = samples.case_of()
     samples.passed(case_directory(directory, case), case, sound=True)
     encoded: list[Path] = []
-    original = sound.mp3
+    original = hearing.mp3
 
     def counted(wav: Path) -> bytes | None:
         encoded.append(wav)
         return original(wav)
 
-    monkeypatch.setattr(sound, "mp3", counted)
+    monkeypatch.setattr(hearing, "mp3", counted)
     ended(directory, [case], RunEnd(workers=1, wall_s=1.0, allure_results=directory / "allure-results"))
     assert not encoded, "nobody has asked for what passed"
 

@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 
 from harness.calls.events import StrangerRefused
-from harness.report import closing
+from harness.report import terminal
 from harness.report.strangers import Stranger, strangers
 from harness.report.summary import Summary, summarise
 
@@ -64,6 +64,6 @@ def test_summary_and_terminal_name_them(tmp_path: Path) -> None:
 
 def told(summary: Summary) -> str:
     console = Console(file=io.StringIO(), width=200)
-    closing._closing_lines(summary, console)
+    terminal._closing_lines(summary, console)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()

@@ -17,7 +17,7 @@ from harness.report import history, html, metrics
 from harness.report.case_page import CasePage
 from harness.report.causes import grouped
 from harness.report.evidence import CaseEvidence
-from harness.report.run import read_cases
+from harness.report.run_directory import read_cases
 from harness.report.summary import Summary, latest, summarise
 
 

@@ -23,10 +23,11 @@ from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from harness.calls.verdict import CaseOutcome, Finding, Strength, Verdict
-from harness.report import bundle, closing
+from harness.report import bundle, terminal
 from harness.report.case_page import CasePage
 from harness.report.recorder import CaseRecorder
-from harness.report.run import FinishedRun, RunEnd, case_directory, create, finish, history_of, remake
+from harness.report.run import FinishedRun, finish, history_of, remake
+from harness.report.run_directory import RunEnd, case_directory, create
 from harness.support.terminal import SafeConsole
 
 #: Names as customers, and the wire, may have them.
@@ -133,7 +134,7 @@ def views(finished: FinishedRun) -> Iterator[tuple[str, Mapping[str, int]]]:
     with bundle.table(run).open(encoding="utf-8-sig", newline="") as file:
         yield "report.csv", Counter(row["verdict"] for row in csv.DictReader(file))
     out = io.StringIO()
-    closing.show(finished.summary, finished.groups, SafeConsole(file=out, width=120), run=run)
+    terminal.show(finished.summary, finished.groups, SafeConsole(file=out, width=120), run=run)
     told = re.search(r"(\d+) passed, (\d+) failed, (\d+) not observable, (\d+) broken$", out.getvalue().strip())
     assert told is not None
     yield "terminal", dict(zip(("passed", "failed", "not observable", "broken"), map(int, told.groups()), strict=True))

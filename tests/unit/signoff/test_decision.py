@@ -17,7 +17,8 @@ from harness.deployment.file import load
 from harness.deployment.hours import AS_OF_VARIABLE
 from harness.errors import MistakeError
 from harness.report.merge import merge
-from harness.report.run import read_planned, remake, write_end
+from harness.report.run import remake
+from harness.report.run_directory import read_planned, write_end
 from harness.report.signoff import manifest
 from harness.report.signoff.decision import Acceptance, Decision, decide
 from harness.report.signoff.waivers import Waiver

@@ -134,7 +134,7 @@ def test_the_versions_are_those_of_the_run_and_not_of_who_makes_the_document(
     tmp_path: Path, runs: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = runs.make_run(tmp_path).directory
-    monkeypatch.setattr("harness.report.versions._version", lambda package: "99.9")
+    monkeypatch.setattr("harness.report.scope._version", lambda package: "99.9")
     text = text_of(run, runs)
     assert "Verified with python" in text
     assert "99.9" not in text

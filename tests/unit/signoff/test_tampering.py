@@ -17,7 +17,8 @@ from securesystemslib.signer._signature import Signature
 
 from harness.errors import MistakeError
 from harness.report import signoff
-from harness.report.run import RunEnd, read_end, remake, write_end
+from harness.report.run import remake
+from harness.report.run_directory import RunEnd, read_end, write_end
 from harness.report.signoff import attest, manifest, waivers
 from harness.report.signoff.decision import Acceptance
 

@@ -14,7 +14,7 @@ from harness.calls.verdict import Verdict
 from harness.diagnosis.catalogue import causes
 from harness.integrations import load
 from harness.report.recorder import CaseRecorder
-from harness.report.run import case_directory
+from harness.report.run_directory import case_directory
 from harness.support.resources import EXAMPLES
 from harness.world.faults import Fault
 from tools.selfproof.page import details, page

@@ -1,7 +1,7 @@
-"""How the voice agent behaves in a call, measured on what the caller's phone sent and received.
+"""How the voice agent responds in a call, measured on what the caller's phone sent and received.
 
-Figures; a finding is made of one where the deployment sets a limit to it. They come from the marks that were heard, and from the
-speech in what the caller sent, so they are known to the detector's 200 ms.
+Figures; where the deployment sets a limit to one, a finding is made of it. They come from the marks that were heard and from the
+speech in what the caller sent, so they are as exact as the detector, which is 200 ms.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _PAUSE_S = 0.4
 
 
 @dataclass(frozen=True)
-class Manner:
+class ResponseTime:
     """One figure of one call."""
 
     leg: str
@@ -42,6 +42,8 @@ class Manner:
 
 
 DEAD_AIR, TRANSFER = "dead air before the first word", "silence in the transfer"
+
+
 INTERRUPTION, ANSWER = "stops when interrupted", "answer time"
 
 
@@ -55,19 +57,19 @@ def findings(evidence: CaseEvidence, limits: Manners) -> Iterator[Finding]:
     }
     if not any(limit for _, limit in held.values()):
         return
-    for manner in manners(evidence):
-        check, limit = held[manner.title]
+    for one in response_times(evidence):
+        check, limit = held[one.title]
         if limit is not None:
-            yield in_time(check, manner.leg, manner.seconds, limit, manner.basis)
+            yield in_time(check, one.leg, one.seconds, limit, one.basis)
 
 
 #: A stretch of time in which somebody is heard without a pause, on the case's clock.
 Turn = tuple[float, float]
 
 
-def manners(evidence: CaseEvidence) -> list[Manner]:
+def response_times(evidence: CaseEvidence) -> list[ResponseTime]:
     """Of each call of a caller of ours that was answered what could be measured; nothing where no voice agent was heard."""
-    found: list[Manner] = []
+    found: list[ResponseTime] = []
     for leg, events in evidence.legs.items():
         started = next((e for e in events if isinstance(e, LegStarted)), None)
         answered = next((e.at for e in events if isinstance(e, CallState) and e.state == "confirmed"), None)
@@ -120,25 +122,25 @@ def _rang(evidence: CaseEvidence, mark: int) -> Turn | None:
 
 def _of_call(
     leg: str, answered: float, agent: Sequence[Turn], person: _Person | None, caller: Sequence[Turn]
-) -> Iterator[Manner]:
-    yield Manner(leg, DEAD_AIR, max(0.0, agent[0][0] - answered), "from the answer")
+) -> Iterator[ResponseTime]:
+    yield ResponseTime(leg, DEAD_AIR, max(0.0, agent[0][0] - answered), "from the answer")
     if person is not None:
         last = max(ended for began, ended in agent if began < person.heard)
-        # how long our own phone lets it ring is no manner of the AI's
+        # how long the harness phone rings does not count against the AI
         rang = max(0.0, person.rang[1] - max(last, person.rang[0])) if person.rang else 0.0
         basis = "from its last sound to the person's first" + (", without the ring" if person.rang else "")
-        yield Manner(leg, TRANSFER, max(0.0, person.heard - last - rang), basis)
+        yield ResponseTime(leg, TRANSFER, max(0.0, person.heard - last - rang), basis)
     for began, ended in caller:
         if person is not None and ended > person.heard:
             continue
         during = next((turn for turn in agent if turn[0] < began < turn[1]), None)
         after = next((turn for turn in agent if turn[0] >= ended), None)
         if during is not None and during[1] < ended:
-            yield Manner(leg, INTERRUPTION, during[1] - began, "from the caller's first word")
+            yield ResponseTime(leg, INTERRUPTION, during[1] - began, "from the caller's first word")
         elif during is not None:
-            yield Manner(leg, INTERRUPTION, None, f"the caller spoke for {ended - began:.1f} s")
+            yield ResponseTime(leg, INTERRUPTION, None, f"the caller spoke for {ended - began:.1f} s")
         elif after is not None:
-            yield Manner(leg, ANSWER, after[0] - ended, "from the caller's last word")
+            yield ResponseTime(leg, ANSWER, after[0] - ended, "from the caller's last word")
 
 
 def _turns(spans: Iterable[Turn]) -> list[Turn]:

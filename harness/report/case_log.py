@@ -1,9 +1,11 @@
-"""What a case's ``events.jsonl`` says, line by line, and what follows from it: legs, marks, counters, recordings."""
+"""A case's ``events.jsonl``, read line by line, and what follows from it: legs, marks, counters, recordings."""
 
 from __future__ import annotations
 
 import json
 import math
+import os
+import re
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -22,17 +24,17 @@ from harness.calls.events import (
     Listened,
     MarkEnded,
     MarkHeard,
+    MediaState,
     Recorded,
     RtpStatistics,
     SipMessage,
     StrangerRefused,
     from_plain,
 )
-from harness.calls.verdict import Finding
+from harness.calls.verdict import ORDER, Finding, Verdict
+from harness.deployment import SIP_NUMBER, STAND_IN
 from harness.errors import MistakeError
-from harness.report import sighted
-from harness.report.foreign import inside
-from harness.report.recorder import EVENTS, VERSION
+from harness.report.case_document import EVENTS, VERSION
 from harness.support.files import user_files
 
 #: Of so many cases what their events say is kept in memory at once; of others it is read again.
@@ -76,9 +78,22 @@ class Step:
     ended: float | None = None
     error: str | None = None  #: the exception's text
     failed: bool = (
-        False  #: ended in a failure (:func:`harness.calls.verdict.is_failure`); an ``error`` without it: it broke
+        False  #: it ended in a failure (:func:`harness.calls.verdict.is_failure`); an ``error`` without it: it broke
     )
     steps: list[Step] = field(default_factory=list)
+
+    def verdict(self, findings: Iterable[Finding]) -> Verdict:
+        """The worst of what the step raised and of the ``findings`` of its case that were made during it.
+
+        Few findings are raised. One that is counts as it was recorded: not observable, or the harness itself was the reason.
+        """
+        inside = [f for f in findings if f.at >= self.began and (self.ended is None or f.at <= self.ended)]
+        found = {finding.verdict for finding in inside}
+        if self.ended is None or (self.error is not None and not self.failed):
+            found.add(Verdict.BROKEN)
+        if self.failed and not any(_raised(self.error or "", finding) for finding in inside):
+            found.add(Verdict.FAILED)
+        return next((verdict for verdict in ORDER if verdict in found), Verdict.PASSED)
 
 
 @dataclass(frozen=True)
@@ -116,11 +131,11 @@ class Gist:
     invites: tuple[str, ...]  #: the first INVITE of each leg that sent one
     strangers: tuple[StrangerRefused, ...]  #: requests that were not acted on
     ours: frozenset[str]  #: the names of the harness's phones and legs
-    sighted: Mapping[str, frozenset[str]]  #: axis → the values of it that our phones saw
-    told: Mapping[str, frozenset[str]]  #: axis → the values of it that the far end's records show
+    values_seen: Mapping[str, frozenset[str]]  #: axis → the values of it that the harness phones saw
+    values_recorded: Mapping[str, frozenset[str]]  #: axis → the values of it that the far end's records show
 
 
-class Told:
+class CaseLog:
     """The lines of a case's ``events.jsonl``, sorted into kinds. Events and messages are in order of time."""
 
     def __init__(self, directory: Path) -> None:
@@ -185,8 +200,8 @@ class Told:
             invites=tuple(invite.text for invite in invites.values() if invite),
             strangers=tuple(event for event in self.events if isinstance(event, StrangerRefused)),
             ours=frozenset(phones | self.legs.keys()),
-            sighted=sighted.sighted(self.events),
-            told=sighted.told(self.events),
+            values_seen=values_seen(self.events),
+            values_recorded=values_recorded(self.events),
         )
 
     @cached_property
@@ -354,29 +369,88 @@ def _span(leg: str, run: list[MarkHeard], ended: float) -> MarkSpan:
     )
 
 
-class Kept:
+class CachedLog:
     """What one case's events say, read again where it was dropped from memory: a run has more cases than memory holds."""
 
-    _recent: ClassVar[OrderedDict[Kept, Told]] = OrderedDict()
+    _recent: ClassVar[OrderedDict[CachedLog, CaseLog]] = OrderedDict()
     _lock = threading.Lock()
 
-    def __init__(self, directory: Path, told: Told) -> None:
+    def __init__(self, directory: Path, log: CaseLog) -> None:
         self._directory = directory
-        self._keep(told)
+        self._keep(log)
 
-    def get(self) -> Told:
+    def get(self) -> CaseLog:
         """What they say."""
         with self._lock:
-            told = self._recent.get(self)
-            if told is not None:
+            log = self._recent.get(self)
+            if log is not None:
                 self._recent.move_to_end(self)
-                return told
-        told = Told(self._directory)
-        self._keep(told)
-        return told
+                return log
+        log = CaseLog(self._directory)
+        self._keep(log)
+        return log
 
-    def _keep(self, told: Told) -> None:
+    def _keep(self, log: CaseLog) -> None:
         with self._lock:
-            self._recent[self] = told
+            self._recent[self] = log
             while len(self._recent) > MOST_KEPT:
                 self._recent.popitem(last=False)
+
+
+#: The phones of ours in the AI's place: the one that is called there, and the one that registers there.
+_AT_AI = (STAND_IN, SIP_NUMBER)
+
+
+_CREDENTIALS = re.compile(r"^(?:proxy-)?authorization\s*:", re.IGNORECASE | re.MULTILINE)
+
+
+_ACCEPTED = re.compile(
+    r"SIP/2\.0 2\d\d\b.*?^cseq\s*:\s*\d+\s+(?:INVITE|REGISTER)\b", re.IGNORECASE | re.MULTILINE | re.DOTALL
+)
+
+
+def values_seen(events: Iterable[Event]) -> dict[str, frozenset[str]]:
+    """Axis → the values of it that our own phones saw. Of the AI's trunk they see nothing, unless one is in its place."""
+    codecs, dialled, at_ai = set(), set(), []
+    for event in events:
+        if isinstance(event, SipMessage) and event.phone in _AT_AI:
+            at_ai.append((event.transport, event.text))
+        elif isinstance(event, MediaState) and event.codec and event.phone not in _AT_AI:
+            codecs.add(event.codec.lower())
+        elif isinstance(event, LegStarted) and event.direction == "outgoing" and event.phone not in _AT_AI:
+            dialled.add(event.phone)
+    return _of_trunk(at_ai) | {"codec": frozenset(codecs), "number": frozenset(dialled)}
+
+
+def values_recorded(events: Iterable[Event]) -> dict[str, frozenset[str]]:
+    """Axis → the values of it that messages in the far end's records show."""
+    shown = []
+    for event in events:
+        if isinstance(event, FarEndRecord):
+            for entry in event.messages:
+                if isinstance(entry, Mapping) and isinstance(entry.get("text"), str):
+                    shown.append((str(entry.get("transport", "")), entry["text"]))
+    return _of_trunk(shown)
+
+
+def _of_trunk(messages: Sequence[tuple[str, str]]) -> dict[str, frozenset[str]]:
+    """What messages at the AI's end show of its trunk: transports, and whether credentials were asked for and sent."""
+    texts = [text for _, text in messages]
+    by = set()
+    if any(map(_CREDENTIALS.search, texts)):
+        by.add("digest")
+    elif any(map(_ACCEPTED.match, texts)):
+        by.add("ip")  # taken without credentials
+    return {"transport": frozenset(transport.lower() for transport, _ in messages), "authentication": frozenset(by)}
+
+
+def _raised(error: str, finding: Finding) -> bool:
+    """Whether an error's words are those of that finding, but for what was seen."""
+    words = f"{finding.check} of {finding.subject}: expected {finding.expected};"
+    return finding.verdict is not Verdict.PASSED and error.startswith(words)
+
+
+def inside(directory: Path, name: str) -> Path | None:
+    """The file of that name in ``directory``; None when it leads out of it."""
+    path = Path(os.path.normpath(directory / name))
+    return path if path.is_relative_to(os.path.normpath(directory)) else None

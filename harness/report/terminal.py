@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from rich.text import Text
 from harness.calls.verdict import Verdict
 from harness.report import rerun
 from harness.report.causes import CauseGroup
+from harness.report.rerun import relative
 from harness.report.summary import Counts, Summary
 
 STYLES = {
@@ -24,10 +24,18 @@ STYLES = {
     Verdict.NOT_OBSERVABLE: "yellow",
     Verdict.BROKEN: "magenta",
 }
+
+
 _COLUMNS = tuple((str(verdict), str(verdict).replace(" ", "_"), style) for verdict, style in STYLES.items())
+
+
 #: As many lines as a common terminal shows; what causes may take of them, and the least that is shown of them.
 _SCREEN, _LEAST = 40, 2
+
+
 _MOST_ROWS = 4
+
+
 #: Lines of rows, and of where they have a cause in common; characters of what was seen where no cause is known.
 _MOST_LINES, _MOST_WORDS = 3, 400
 
@@ -189,11 +197,6 @@ def _closing_lines(summary: Summary, console: Console) -> None:
         f"{total.cases} {_plural(total.cases, 'case')}{took}: {total.passed} passed, {total.failed} failed, "
         f"{total.not_observable} not observable, {total.broken} broken"
     )
-
-
-def relative(path: Path) -> str:
-    """The path as it is shortest to type from here."""
-    return min(str(path), os.path.relpath(path), key=len)
 
 
 def _plural(count: int, word: str) -> str:

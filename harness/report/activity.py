@@ -1,4 +1,4 @@
-"""What happened at a phone between its messages, in few words: what a ladder and a time line show beside them."""
+"""What a phone did between its messages: what it heard, its media, its registrations, and the phases of its legs."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ from harness.calls.events import (
     phone_of,
 )
 from harness.calls.events import LegStarted as _LegStarted
+from harness.report.case_log import finite
 from harness.report.evidence import CaseEvidence, MarkSpan
 from harness.report.flow import on_our_clock
-from harness.report.told import finite
 
 Phase = Literal["ringing", "talking", "held"]
 
 
 @dataclass(frozen=True)
-class Moment:
+class Activity:
     """Something worth a line of its own."""
 
     at: float
@@ -43,7 +43,7 @@ class Moment:
 
 
 @dataclass(frozen=True)
-class Stretch:
+class LegPhase:
     """A leg's state over time, on the monotonic clock, in seconds."""
 
     leg: str
@@ -104,20 +104,20 @@ def owners(evidence: CaseEvidence) -> dict[int, str]:
     return {event.mark: event.leg for event in evidence.events if isinstance(event, _LegStarted) and event.leg}
 
 
-def moments(evidence: CaseEvidence) -> list[Moment]:
+def activities(evidence: CaseEvidence) -> list[Activity]:
     """What happened besides messages, by time."""
     own = owners(evidence)
     voices = evidence.case.get("voices") or {}
-    found = [moment for event in evidence.events if (moment := _moment(event)) is not None]
+    found = [moment for event in evidence.events if (moment := _activity(event)) is not None]
     for span in evidence.marks:
-        found.append(Moment(span.began, phone_of(span.leg), f"{span.leg} hears {name_mark(span.mark, own, voices)}"))
+        found.append(Activity(span.began, phone_of(span.leg), f"{span.leg} hears {name_mark(span.mark, own, voices)}"))
     return sorted(found, key=lambda moment: moment.at)
 
 
-def _moment(event: Event) -> Moment | None:
+def _activity(event: Event) -> Activity | None:
     words: Callable[[Any], tuple[str, bool] | None] | None = _WORDS.get(type(event))
     said = words(event) if words else None
-    return Moment(event.at, event.phone, said[0], said[1]) if said else None
+    return Activity(event.at, event.phone, said[0], said[1]) if said else None
 
 
 def _asked(event: AskedByOptions) -> tuple[str, bool]:
@@ -165,13 +165,13 @@ _WORDS: dict[type[Event], Callable[[Any], tuple[str, bool] | None]] = {
 }
 
 
-def stretches(evidence: CaseEvidence) -> list[Stretch]:
+def leg_phases(evidence: CaseEvidence) -> list[LegPhase]:
     """When each leg rang, talked and was on hold."""
     return [stretch for leg, events in evidence.legs.items() for stretch in _of_leg(leg, events, evidence.ended)]
 
 
-def _of_leg(leg: str, events: list[Event], end: float) -> list[Stretch]:
-    found: list[Stretch] = []
+def _of_leg(leg: str, events: list[Event], end: float) -> list[LegPhase]:
+    found: list[LegPhase] = []
     phase: Phase | None = None
     began = 0.0
     text = ""
@@ -181,7 +181,7 @@ def _of_leg(leg: str, events: list[Event], end: float) -> list[Stretch]:
     def turn(at: float, to: Phase | None, words: str = "") -> None:
         nonlocal phase, began, text
         if phase is not None and at > began:
-            found.append(Stretch(leg, phase, began, at, text))
+            found.append(LegPhase(leg, phase, began, at, text))
         phase, began, text = to, at, words
 
     for event in events:

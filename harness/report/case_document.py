@@ -1,0 +1,187 @@
+"""The form of a case's evidence: ``case.json`` and the lines of ``events.jsonl``."""
+
+from __future__ import annotations
+
+from typing import Final, NotRequired
+
+from typing_extensions import TypedDict
+
+from harness.calls.events import Event
+from harness.calls.verdict import Finding, Verdict
+from harness.deployment import Deployment, Kind
+from harness.diagnosis.result import DiagnosisDocument
+from harness.integrations.matrix import CaseAbout, name_hash
+from harness.support.mask import mask_text
+
+EVENTS = "events.jsonl"
+
+
+#: Of the lines of ``events.jsonl``; 2 came with typed measurements, 3 with what each direction is known by, 4 with
+#: for how long a machine was too busy for a finding, 5 with what each finding was made from.
+VERSION: Final = 5
+
+
+CASE = "case.json"
+
+
+#: The complete deployment that the case had for itself, without secrets: the diagnosis is made of it.
+DEPLOYMENT = "deployment.json"
+
+
+ATTACHMENTS = "attachments"
+
+
+class Names(TypedDict):
+    """What a deployment says of the names and numbers in the evidence of its cases."""
+
+    kind: Kind  # of the deployment
+    site: str  # masked like the deployment's name
+    hosts: dict[str, str]  # address: what ladders call it
+    voices: dict[str, str]  # mark: the assistant whose own voice it is
+    mask: bool  # the numbers are real and must not stand in any artefact
+    shows_messages: bool  # the far end's records hold SIP messages
+
+
+class NamedDeployment(Names):
+    """The same with the deployment's name, masked where numbers are real; names that differ stay different."""
+
+    deployment: str
+
+
+def is_masked(deployment: Deployment) -> bool:
+    """Whether its numbers are real ones, which nobody is shown whole; a simulated deployment's are 555-01xx."""
+    return deployment.kind != "simulated"
+
+
+def shown_name(name: str) -> str:
+    """A deployment's or a site's name with its numbers masked; two names that differ stay different."""
+    masked = mask_text(name)
+    return name if masked == name else f"{masked} ~{name_hash(name)}"
+
+
+def names(deployment: Deployment) -> NamedDeployment:
+    """The names, from the complete deployment that the case has for itself."""
+    hosts: dict[str, str] = {}
+    for name, account in deployment.accounts.items():
+        if account.host:
+            hosts[account.host] = name
+    for trunk in deployment.trunks:
+        if trunk.host and trunk.ai == "synthflow":
+            hosts[trunk.host] = "synthflow"
+        if trunk.termination_host:
+            hosts[trunk.termination_host] = f"{deployment.integration} trunk"
+    if deployment.platform.host:
+        hosts[deployment.platform.host] = deployment.integration
+    shown = shown_name if is_masked(deployment) else str
+    return {
+        "deployment": shown(deployment.name),
+        "kind": deployment.kind,
+        "site": shown(deployment.site),
+        "hosts": hosts,
+        "voices": {
+            str(assistant.voice): f"assistant {name}"
+            for name, assistant in deployment.assistants.items()
+            if assistant.voice is not None
+        },
+        "mask": is_masked(deployment),
+        "shows_messages": deployment.synthflow is not None and "messages" in deployment.synthflow.witness,
+    }
+
+
+class PlannedCase(CaseAbout, Names):
+    """A case of a deployment, as it is planned."""
+
+    run: NotRequired[str]  # the name of the run; a load has none
+
+
+class TroubleEntry(TypedDict):
+    """Something besides its findings that decided how a case ended."""
+
+    verdict: Verdict
+    message: str
+    finding: int | None  # the number of the finding that ended the case early
+
+
+class CaseEnd(TypedDict):
+    """How a case ended."""
+
+    verdict: Verdict
+    message: str  # why it did not pass
+    diagnosis: DiagnosisDocument | None
+    troubles: list[TroubleEntry]
+    at: float  # monotonic
+
+
+class CaseDocument(PlannedCase):
+    """``case.json``. Without an ``end`` the case's worker died."""
+
+    nodeid: NotRequired[str]  # what pytest calls the case
+    attempt: NotRequired[int]
+    began: float  # monotonic
+    began_wall: float  # the same moment, in seconds since the epoch
+    pid: int
+    guessed: NotRequired[bool]  # its call may be another case's
+    end: NotRequired[CaseEnd]
+
+
+class FormatEntry(TypedDict):
+    """The first line of ``events.jsonl``: the version of its lines."""
+
+    version: int
+
+
+class ScriptedEntry(TypedDict):
+    """Time that the case waits on purpose."""
+
+    at: float
+    began: float
+    seconds: float
+    why: str
+
+
+class StepEntry(TypedDict):
+    """A named part of the case begins."""
+
+    id: int
+    parent: int | None
+    title: str
+    began: float
+
+
+class StepEndEntry(TypedDict):
+    """A part of the case has ended; with what it raised."""
+
+    id: int
+    ended: float
+    error: NotRequired[str]  # the name of the exception
+    message: NotRequired[str]
+    failed: NotRequired[bool]  # the system under test failed; otherwise the step broke
+
+
+class NoteEntry(TypedDict):
+    """A sentence for the reader of the report."""
+
+    at: float
+    text: str
+
+
+class AttachmentEntry(TypedDict):
+    """A file of the case beside its recordings."""
+
+    at: float
+    name: str
+    path: str
+    mime: str
+
+
+class Line(TypedDict, total=False):
+    """A line of ``events.jsonl``: an object with exactly one of these keys."""
+
+    format: FormatEntry
+    event: Event
+    finding: Finding
+    scripted: ScriptedEntry
+    step: StepEntry
+    step_end: StepEndEntry
+    note: NoteEntry
+    attachment: AttachmentEntry

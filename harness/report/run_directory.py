@@ -1,0 +1,313 @@
+"""A run's directory: made when the run begins, read back for every report.
+
+::
+
+    reports/<UTC stamp>-<pid>/
+        cases/<case>/            the evidence, one directory a case (and attempt)
+        allure-results/          unless another place was asked for
+        run.json                 what only the runner knew, so that the reports can be made again
+        causes.json              what failures have in common, the first to mend on top
+        summary.json  junit.xml  report.html  signoff.html  allurerc.json
+    reports/latest               a symbolic link to the newest finished run
+    reports/history.sqlite       what each run found
+
+Nothing is shared between runs but ``latest`` and ``history.sqlite``, and those change atomically.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import errno
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from harness.deployment.limits import try_lease
+from harness.errors import MistakeError, ResourceError, unwritable
+from harness.report import allure_report
+from harness.report import scope as scopes
+from harness.report.case_document import CASE
+from harness.report.case_log import finite
+from harness.report.evidence import CaseEvidence, case_of, key_of
+from harness.report.processes import each
+from harness.report.scope import Scope
+from harness.report.summary import latest
+from harness.support.field_kinds import require_kinds
+from harness.support.files import json_file, whole_file
+from harness.support.mask import mask_name, mask_plain, mask_text
+from harness.support.memory import lasting
+
+CASES = "cases"
+
+
+ALLURE = "allure-results"
+
+
+REPORT, JUNIT, SUMMARY, CAUSES = "report.html", "junit.xml", "summary.json", "causes.json"
+
+
+_RUN = "run.json"
+
+
+#: Why a run was interrupted by Ctrl-C.
+STOPPED = "stopped by the user"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunEnd:
+    """What only the runner knows of its run."""
+
+    workers: int
+    wall_s: float
+    allure_results: Path | None = None  #: where pytest's ``--alluredir`` pointed
+    interrupted: str = ""  #: why the run ended before its time
+    broke: tuple[str, ...] = ()  #: what broke outside of any case, a line each
+    command: str = ""
+    environment: Mapping[str, object] = field(default_factory=dict)  #: more lines for Allure's environment
+    made_of: Mapping[str, str] = field(default_factory=dict)  #: of a run made of several: each one's name and command
+
+
+_END = {each.name for each in fields(RunEnd)}
+
+
+def create(reports: Path) -> Path:
+    """Make a new run's directory. Raises :class:`MistakeError` where another path is needed, :class:`ResourceError` for a full disk."""
+    require_outside_of_runs(reports)
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    for attempt in range(100):
+        directory = reports / (f"{stamp}-{os.getpid()}" + (f"-{attempt}" if attempt else ""))
+        try:
+            (directory / CASES).mkdir(parents=True)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise unwritable(reports, error) from error
+        return directory
+    raise ResourceError(f"{reports}: a hundred runs of this process began within one second")
+
+
+def require_outside_of_runs(directory: Path) -> None:
+    """Refuse a run's own directory as the place for what others leave: its evidence is to stay as it left it."""
+    real = directory.resolve()
+    for run in (real, *real.parents):
+        if (run / CASES).is_dir() and (run / scopes.FILE).exists():
+            raise MistakeError(
+                f"{directory}: is in the directory of the run {run.name}; allowed: a directory of no run"
+            )
+
+
+def case_directory(run: Path, case: Mapping[str, object]) -> Path:
+    """Where a case's evidence goes; its name is the case's id as a file name, told apart by a hash, and the attempt."""
+    case_id = str(case["id"])
+    name = re.sub(r"[^A-Za-z0-9.+-]+", "_", mask_name(case_id) if case.get("mask") else case_id).strip("_")
+    digest = hashlib.sha256(case_id.encode()).hexdigest()[:6]  # two ids may differ in what a file name cannot hold
+    attempt = case.get("attempt", 1)
+    return run / CASES / (f"{name[:120]}-{digest}" + (f".{attempt}" if attempt != 1 else ""))
+
+
+def read_cases(run: Path) -> list[CaseEvidence]:
+    """The evidence of every case of a run, attempts included."""
+    directories = [path.parent for path in sorted((run / CASES).glob(f"*/{CASE}"))]
+    with lasting():  # a tenth of what all reports of thousands of cases take was looking through them again and again
+        return list(each(CaseEvidence.read, directories))
+
+
+def last_attempt(run: Path, case: Mapping[str, object]) -> CaseEvidence | None:
+    """The evidence of the attempt at a case that counts; None when it left none."""
+    name = case_directory(run, {**case, "attempt": 1}).name
+    attempts = [
+        path.parent for path in (run / CASES).glob(f"*/{CASE}") if f"{path.parent.name}.".startswith(f"{name}.")
+    ]
+    return next(iter(latest(map(CaseEvidence.read, attempts))), None)
+
+
+def as_kept(planned: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The plain data of cases as their evidence has them: masked, where their numbers are real."""
+    return [mask_plain(case) if case.get("mask") else case for case in planned]
+
+
+def read_end(run: Path) -> tuple[list[Mapping[str, Any]], RunEnd] | None:
+    """The planned cases of a run and what its runner knew at the end; None when it never ended.
+
+    Raises :class:`MistakeError` when its record is damaged.
+    """
+    try:
+        plain = json_file.read(run / _RUN)
+        planned: list[Mapping[str, Any]] = [{"id": case["id"], **case} for case in map(case_of, plain["planned"])]
+        # one of another version may say more
+        end = {name: value for name, value in plain["end"].items() if name in _END}
+        results = Path(end["allure_results"]) if end["allure_results"] else None
+        has_own = (run / ALLURE).is_dir()
+        if results and (has_own or not allure_report.Known(results).has_any(runs_of(run, planned))):
+            # the run was moved, or came from another machine, or others' results are there by now
+            results = run / ALLURE
+        values = end | {"allure_results": results, "broke": tuple(end.get("broke", ()))}
+        require_kinds(RunEnd, values)
+        finite(values["wall_s"])
+        return planned, RunEnd(**values)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise MistakeError(f"{run / _RUN}: cannot be read: {error}; allowed: as the run wrote it") from error
+
+
+def runs_of(run: Path, planned: Iterable[Mapping[str, Any]]) -> set[str]:
+    """The runs, by name, that its cases were planned in: itself, or those that it was made of."""
+    return {str(case.get("run") or run.name) for case in planned}
+
+
+def read_planned(run: Path) -> tuple[list[Mapping[str, Any]], RunEnd]:
+    """As :func:`read_end`; a run that was killed was to run all that its scope asked for.
+
+    Raises :class:`MistakeError` when it is no run.
+    """
+    if known := read_end(run):
+        return known
+    found = scopes.read(run)
+    if found is None:
+        what = (
+            f"not a run's directory: it has neither {_RUN} nor {scopes.FILE}" if run.exists() else "no such directory"
+        )
+        raise MistakeError(f"{run}: {what}; allowed: a run's directory, e.g. reports/latest")
+    results = run / ALLURE if (run / ALLURE).is_dir() else None
+    end = RunEnd(
+        workers=0, wall_s=0.0, allure_results=results, interrupted=why_it_never_ended(run, found), command=found.command
+    )
+    return list(found.planned()), end
+
+
+def scope_of(run: Path, planned: Sequence[Mapping[str, object]]) -> scopes.Scope | None:
+    """What a run was to verify, by what was ``planned`` in the end; None when it left none. Raises :class:`MistakeError`."""
+    found = scopes.read(run)
+    return found.narrowed({key_of(case) for case in planned}) if found else None
+
+
+def write_end(run: Path, planned: Sequence[Mapping[str, object]], end: RunEnd) -> None:
+    """Put down what only the runner knows, so that the reports can be made again."""
+    plain = {
+        "planned": as_kept(planned),
+        "end": dataclasses.asdict(end),
+    }
+    whole_file.write(run / _RUN, json.dumps(plain, indent=1, default=str) + "\n")
+
+
+PREFLIGHT = "preflight.json"
+
+
+NEVER_ENDED = "the run never came to its end: it left no record of one"
+
+
+#: Of what preflight found wrong so many lines stand where one has to do.
+_MOST_FAILED = 3
+
+
+def why_it_never_ended(run: Path, scope: Scope) -> str:
+    """Why a run left no record of its end: preflight let it place no call, or nobody knows."""
+    if scope.options.get("preflight") != "stop":
+        return NEVER_ENDED
+    try:
+        reports = json_file.read(run / PREFLIGHT)
+        said = [
+            mask_text((f"{report['deployment']}: " if reports[1:] else "") + f"{line['name']}: {line['detail']}")
+            for report in reports
+            for line in report["lines"]
+            if line["status"] == "failed"
+        ]
+    except (OSError, ValueError, TypeError, KeyError):
+        return NEVER_ENDED
+    more = [f"and {len(said) - _MOST_FAILED} more"] if len(said) > _MOST_FAILED else []
+    return f"preflight ended it before its first call: {'; '.join(said[:_MOST_FAILED] + more)}" if said else NEVER_ENDED
+
+
+#: A run that is under way, or was killed, has a link of this name; no view is made of what it leads to. There, the lock of a file is
+#: held by the run's process as long as it lives.
+_CONTROL, _RUNNER = "control", "runner"
+
+
+#: One of these is in each run's directory: of a run that ended, has begun, or was never more than cases.
+_OF_A_RUN = ("run.json", "scope.json", "cases")
+
+
+#: Levels of directories. A run and Allure's report have up to four; Python's own walks end in a RecursionError at a thousand.
+_DEEPEST = 32
+
+
+def require_run(directory: Path) -> None:
+    """Refuse what is no run's directory, and one as :func:`require_files` does. Raises :class:`MistakeError`."""
+    if not any(os.path.exists(directory / name) for name in _OF_A_RUN):
+        what = "not a run's directory" if os.path.exists(directory) else "no such directory"
+        raise MistakeError(f"{directory}: {what}; allowed: a run's directory, e.g. reports/latest")
+    require_files(directory.resolve())
+
+
+def require_ended(directory: Path) -> None:
+    """Refuse a run that goes on: what it has not come to would be told as broken. Raises :class:`MistakeError`."""
+    lock = directory / _CONTROL / _RUNNER
+    if not lock.exists():
+        return
+    held = try_lease(lock, shared=True)
+    if held is None:
+        raise MistakeError(f"{directory}: this run is still under way; allowed: one that has ended")
+    held.release()
+
+
+def require_files(directory: Path) -> None:
+    """Refuse a run's or a case's directory that holds anything but files and directories. Raises :class:`MistakeError`.
+
+    A view is written where a link leads, a pipe is waited for without end, and what a link shows is handed on with the rest.
+    """
+    waiting = [(directory, 0)]
+    while waiting:
+        here, depth = waiting.pop()
+        if depth > _DEEPEST:
+            raise MistakeError(
+                f"{directory}: has directories more than {_DEEPEST} levels deep; allowed: as the run wrote it"
+            )
+        try:
+            entries = list(os.scandir(here))
+        except OSError as error:
+            raise MistakeError(f"{here}: cannot be read: {error.strerror}") from error
+        for entry in entries:
+            path = Path(entry.path)
+            if path == directory / _CONTROL:
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                waiting.append((path, depth + 1))
+            elif not entry.is_file(follow_symlinks=False):
+                what = "a link" if entry.is_symlink() else "no file"
+                raise MistakeError(f"{path}: is {what}; allowed in the directory of a run: files and directories")
+
+
+LATEST = "latest"
+
+
+#: How a file system says that it has no symbolic links, as those of Windows do.
+_NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
+
+
+def point_latest(run: Path) -> str:
+    """Let ``latest`` point to this run, in one atomic step; of two runs that end at once, the later one wins.
+
+    Returns a line that says why there is no such link, or nothing: the run is none the worse for it.
+    """
+    link = run.parent / LATEST
+    fresh = run.parent / f".{LATEST}.{run.name}"
+    if os.path.lexists(link) and not link.is_symlink():
+        return f"{link}: is not a link to the newest run, and is left as it is; move it away"
+    with contextlib.suppress(FileNotFoundError):
+        fresh.unlink()
+    try:
+        fresh.symlink_to(run.name)
+    except OSError as error:
+        if error.errno in _NO_LINKS:
+            return f"{link}: not made, since this file system has no links"
+        raise
+    fresh.replace(link)
+    return ""
