@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Iterator
 
 import typer
@@ -39,6 +40,8 @@ pytest run directly has its own codes for mistakes (4) and interruptions (2).
 
 Passwords and tokens are in the variables that the deployment file names.
 """
+#: What an option says of its bounds, between its default and whether it is required.
+_RANGE = re.compile(r"\[(?:(default: [^;\]]+); )?x>=[\d.]+(; (required))?\]")
 
 
 def page() -> str:
@@ -80,8 +83,13 @@ def _row(parameter: object, context: typer.Context) -> str:
         return ""
     names, meaning = record
     if isinstance(parameter, TyperArgument):
-        names = _metavar(parameter)
-    return f"- `{_words(names)}`: {_words(meaning)}"
+        names, meaning = _metavar(parameter), meaning.removesuffix("[required]")  # brackets show what is optional
+    names = re.sub(r"<str>$", "TEXT", re.sub(r"<(int|float) range>$", "N", names))
+    return f"- `{_words(names)}`: {_words(_RANGE.sub(_without_range, meaning))}"
+
+
+def _without_range(match: re.Match[str]) -> str:
+    return f"[{match[1] or match[3]}]" if match[1] or match[3] else ""
 
 
 def _words(text: str) -> str:

@@ -58,9 +58,9 @@ _WORDS = {
     "float": "number",
     "bool": "true, false",
     "Any": "anything",
-    "E164": "telephone number (E.164)",
+    "E164": "E.164 number",
     "WebAddress": "URL",
-    "Host": "host name or address",
+    "Host": "host",
     "HostPort": "host:port",
     "Port": "port",
     "Region": "country (two letters)",
@@ -84,7 +84,7 @@ _WORDS = {
 }
 
 _HEAD = (
-    "In brackets stand a key's value (text, unless said) and its default, or *needed*. A *prompt* is one that comes with the harness ("
+    "In brackets stand a key's value (text, unless said) and its default, or *needed*. A *host* is a name or an address. A *prompt* is one that comes with the harness ("
     + ", ".join(f"`{name}`" for name in prompt_names())
     + "), or a WAV file."
 )
@@ -140,7 +140,11 @@ def page() -> str:
 def _lines(keys: list[Key], shown: dict[str, list[Key]]) -> Iterator[str]:
     """A line for each key; keys that an earlier table has in the same form are listed together."""
     again: dict[str, list[str]] = {}
-    for key in keys:
+    tables = [key for key in keys if key.type.startswith("table") and key.meaning.endswith("]`)")]
+    if tables:
+        names = ", ".join(f"`{key.name}`" + " (needed)" * (key.default == "needed") for key in tables)
+        yield f"- Tables with a section of their own below: {names}"
+    for key in (key for key in keys if key not in tables):
         earlier = next((heading for heading, others in shown.items() if key in others), None)
         if earlier and len(set(keys) & set(shown[earlier])) > 1:
             again.setdefault(earlier, []).append(f"`{key.name}`")

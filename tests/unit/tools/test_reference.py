@@ -74,9 +74,9 @@ def test_what_is_allowed_and_needed_is_the_model_s() -> None:
 @pytest.mark.parametrize(
     ("annotation", "words"),
     [
-        ("E164 | None", "telephone number (E.164)"),
+        ("E164 | None", "E.164 number"),
         ("tuple[str, ...]", "list of: text"),
-        ("dict[str, E164]", "table: text = telephone number (E.164)"),
+        ("dict[str, E164]", "table: text = E.164 number"),
         ("Transport", "`udp`, `tcp`, `tls`"),
         ("Prompt", "prompt"),
         ("tuple[Annotated[str, Field(pattern='x')], ...]", "list of: text"),
