@@ -58,7 +58,7 @@ _WORDS = {
     "float": "number",
     "bool": "true, false",
     "Any": "anything",
-    "E164": "E.164 number",
+    "E164": "E.164",
     "WebAddress": "URL",
     "Host": "host",
     "HostPort": "host:port",
@@ -84,7 +84,8 @@ _WORDS = {
 }
 
 _HEAD = (
-    "In brackets stand a key's value (text, unless said) and its default, or *needed*. A *host* is a name or an address. A *prompt* is one that comes with the harness ("
+    "In brackets stand a key's value (text, unless said) and its default, or *needed*. A *flag* is true or false. "
+    "A *host* is a name or an address. A *prompt* is one that comes with the harness ("
     + ", ".join(f"`{name}`" for name in prompt_names())
     + "), or a WAV file."
 )
@@ -150,9 +151,22 @@ def _lines(keys: list[Key], shown: dict[str, list[Key]]) -> Iterator[str]:
             again.setdefault(earlier, []).append(f"`{key.name}`")
         else:
             default = {"none": "", "needed": ", needed"}.get(key.default, f"; {key.default}")
-            value = "" if (key.type, default) == ("text", "") else f" ({key.type}{default})"
+            value = "" if (key.type, default) == ("text", "") else f" ({_short(key.type)}{default})"
             yield f"- `{key.name}`{value}: {key.meaning.rstrip('.')}"
     yield from (f"- {', '.join(names)}: as in {heading}" for heading, names in again.items())
+
+
+def _short(type_: str) -> str:
+    """The same in signs: numbers by their bounds, a choice of yes and no by nothing but its default."""
+    type_ = (
+        type_.replace("list of: ", "list of ")
+        .replace("number above 0, up to", "above 0 to")
+        .replace("number above 0", "> 0")
+    )
+    type_ = re.sub(
+        r"(?:whole )?number from (\d+)(?! to)\b", r"≥ \1", re.sub(r"(?:whole )?number from (\d+) to", r"\1 to", type_)
+    )
+    return type_.replace("true, false", "flag")
 
 
 def _comments(source: str) -> Iterator[tuple[int, str]]:

@@ -64,7 +64,7 @@ def call(
     phone: Annotated[
         str | None, typer.Option(metavar="NAME", help="Who calls (default: the first with a number).")
     ] = None,
-    seconds: Annotated[float, typer.Option(min=0.0, help="Hang up so long after the answer.")] = 10.0,
+    seconds: Annotated[float, typer.Option(min=0.0, help="Seconds from the answer to the hang-up.")] = 10.0,
     press: Annotated[str, typer.Option(metavar="DIGITS", help="Press these digits after the answer.")] = "",
     say: Annotated[
         list[str] | None, typer.Option(metavar="PROMPT", help="Say this prompt after the answer (repeatable).")

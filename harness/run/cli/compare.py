@@ -33,7 +33,7 @@ def run(
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
     as_markdown: Annotated[bool, typer.Option("--markdown", help="As a Markdown table.")] = False,
 ) -> None:
-    """Say what fails anew, is fixed, flaky, slower or lost. Exit code 1 when somebody should look."""
+    """What fails anew, is fixed, flaky, slower or lost. Exit code 1 if there is news."""
     if as_json and as_markdown:
         raise MistakeError("--json and --markdown: two forms of one page; allowed: one of them")
     for directory in (old, new):

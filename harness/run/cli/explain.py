@@ -26,9 +26,7 @@ def explain(
     result: Annotated[
         Path, typer.Argument(metavar="RESULT", help="A case's directory, or a run's (reports/latest) with a case's id.")
     ],
-    case: Annotated[
-        str, typer.Argument(metavar="[CASE]", help="The case's id, or a part of it that only it has.")
-    ] = "",
+    case: Annotated[str, typer.Argument(metavar="[CASE]", help="The case's id, or a unique part of it.")] = "",
 ) -> None:
     """Print the whole reasoning for one case."""
     evidence = _find(result, case)

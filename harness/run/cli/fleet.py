@@ -40,7 +40,7 @@ _Scenarios = Annotated[
     typer.Option(
         metavar="DIR",
         callback=_whole,
-        help="Other scenarios than the harness's own: a whole path, the same at each site.",
+        help="Other scenarios: a whole path, the same at each site.",
     ),
 ]
 
@@ -62,7 +62,7 @@ def show_plan(
     files: _Files = Path(),
     reports: _Reports = Path("reports"),
 ) -> None:
-    """Show the shards a run would have, and place no call."""
+    """Show a run's shards; place no call."""
     _check_extra()
     from harness.run.fleet import config, plan
 

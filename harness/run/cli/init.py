@@ -56,29 +56,23 @@ class Authentication(StrEnum):
 
 _File = Annotated[Path, typer.Argument(metavar="[FILE]", help="The file to write; it must not exist yet.")]
 _Integration = Annotated[PlatformChoice | None, typer.Option(help="The contact centre's platform.")]
-_Kind = Annotated[AiChoice | None, typer.Option(help="The AI is Synthflow's own, or a phone of the harness.")]
-_Region = Annotated[str | None, typer.Option(help="The country whose numbers are yours (default: US).")]
+_Kind = Annotated[AiChoice | None, typer.Option(help="The AI: Synthflow, or a harness phone.")]
+_Region = Annotated[str | None, typer.Option(help="The country of your numbers (default: US).")]
 _PlatformDomain = Annotated[str | None, typer.Option(help="The platform's SIP domain.")]
 _PlatformHost = Annotated[str | None, typer.Option(help="The host or address of its SBC (default: the domain).")]
-_Transport = Annotated[TransportChoice | None, typer.Option(help="Of the trunk between platform and Synthflow.")]
-_Authentication = Annotated[Authentication | None, typer.Option(help="Of that trunk.")]
-_SynthflowHost = Annotated[
-    str | None, typer.Option(help="Synthflow's host, as the trunk has it (default with live: sip.synthflow.ai).")
-]
+_Transport = Annotated[TransportChoice | None, typer.Option(help="The trunk's transport.")]
+_Authentication = Annotated[Authentication | None, typer.Option(help="The trunk's authentication.")]
+_SynthflowHost = Annotated[str | None, typer.Option(help="Synthflow's host (default with live: sip.synthflow.ai).")]
 _Line = Annotated[str | None, typer.Option(help="The number a caller dials, E.164.")]
 _Assistant = Annotated[str | None, typer.Option(help="The assistant's number at Synthflow, E.164.")]
-_AssistantModel = Annotated[
-    str | None, typer.Option(help="Synthflow's id of the assistant, which its API lists calls by (only with live).")
-]
-_Group = Annotated[str | None, typer.Option(help="The number of the ring group or queue it transfers to, E.164.")]
+_AssistantModel = Annotated[str | None, typer.Option(help="Synthflow's id of the assistant (only with live).")]
+_Group = Annotated[str | None, typer.Option(help="The number of the group it transfers to, E.164.")]
 _CallerNumber = Annotated[str | None, typer.Option(help="The number of the phone that calls, E.164.")]
 _CallerHost = Annotated[str | None, typer.Option(help="Where that phone registers: host or address.")]
 _CallerDomain = Annotated[str | None, typer.Option(help="That phone's SIP domain (default: its host).")]
-_AgentUser = Annotated[
-    str | None, typer.Option(help="The agent phone's user name at the platform, or its telephone number, E.164.")
-]
-_Bind = Annotated[str | None, typer.Option(help="This machine's address for the stand-in to listen at.")]
-_Force = Annotated[bool, typer.Option("--force", help="Write over an existing file.")]
+_AgentUser = Annotated[str | None, typer.Option(help="The agent phone's SIP user, or its number, E.164.")]
+_Bind = Annotated[str | None, typer.Option(help="The stand-in's address on this machine.")]
+_Force = Annotated[bool, typer.Option("--force", help="Overwrite the file.")]
 
 
 _ENGLISH = "agent-please-en"
@@ -114,7 +108,7 @@ def init(
 ) -> None:
     """Write a deployment file.
 
-    What no option says is asked. Without a terminal every option without a default is needed; what is missing is listed.
+    Asks for what no option says. Without a terminal, options without a default are required.
     """
     if file.exists() and not force:
         raise DeploymentError(f"{file}: exists already; allowed: another name, or --force")

@@ -30,8 +30,8 @@ _WIDTH = 132
 
 def load(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A deployment file.")],
-    calls: Annotated[int, typer.Option("--calls", min=1, metavar="N", help="So many calls at once.")],
-    cps: Annotated[float, typer.Option("--cps", metavar="R", help="Calls begun in a second.")] = 1.0,
+    calls: Annotated[int, typer.Option("--calls", min=1, metavar="N", help="Calls at once.")],
+    cps: Annotated[float, typer.Option("--cps", metavar="R", help="Calls per second.")] = 1.0,
     hold: Annotated[float, typer.Option("--for", min=0.0, metavar="T", help="Hold all of them for T seconds.")] = 10.0,
     step: Annotated[int | None, typer.Option(min=1, metavar="S", help="Calls added in a step (default: N/5).")] = None,
     trunk: Annotated[
@@ -42,7 +42,7 @@ def load(
     live: Annotated[
         bool, typer.Option("--live", help=f"Call a real platform, which may cost money (or {LIVE_VARIABLE}=1).")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON, and nothing else.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON only.")] = False,
 ) -> None:
     """Place calls in steps, verify each both ways, hold them, end them. Exit code 0 only when all asked for were."""
     if not cps > 0:  # nor is what is no number at all

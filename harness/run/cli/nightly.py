@@ -25,7 +25,7 @@ def run(
     reports: Annotated[Path, typer.Option(metavar="DIR", help="Where the nights leave their results.")] = Path(
         "reports"
     ),
-    name: Annotated[str, typer.Option(metavar="NAME", help="The series' name; by default the files'.")] = "",
+    name: Annotated[str, typer.Option(metavar="NAME", help="The series' name (default: the files').")] = "",
     verify: Annotated[
         str, typer.Option(metavar="OPTIONS", help='More options of verify, e.g. "--transport tls -n 4".')
     ] = "",
@@ -41,7 +41,7 @@ def run(
         typer.Option(
             min=0.0,
             metavar="HOURS",
-            help="Only say whether a night has ended in so many hours, and alert when none has.",
+            help="Only check that a night has ended in so many hours; alert if none has.",
         ),
     ] = None,
 ) -> None:

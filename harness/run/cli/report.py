@@ -28,7 +28,7 @@ def report(
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="Where the run made of several goes; by default beside the first. One alone is made again in its place.",
+            help="Where the merged run goes (default: beside the first).",
         ),
     ] = None,
     zip_case: Annotated[
@@ -36,12 +36,12 @@ def report(
         typer.Option("--zip", metavar="CASE|all", help="Bundle a case, or all, to hand on: playable, numbers masked."),
     ] = "",
     complete: Annotated[
-        bool, typer.Option("--complete", help="Draw, encode and capture what passed, too (else: what did not).")
+        bool, typer.Option("--complete", help="Pictures, MP3 and captures of what passed, too.")
     ] = False,
     csv: Annotated[bool, typer.Option("--csv", help="Write all cases as a table, too.")] = False,
     rejudge: Annotated[
         bool,
-        typer.Option("--rejudge", help="Write nothing: judge the run again with this version, and say what differs."),
+        typer.Option("--rejudge", help="Write nothing; judge the run again, and say what differs."),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="With --rejudge: everything, as JSON.")] = False,
 ) -> None:

@@ -34,16 +34,14 @@ def simulate(
     tenants: Annotated[int, typer.Option(min=1, help="How many independent copies of it.")] = 1,
     fault: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME[@LINE]", help="Make it wrong in this way (repeatable).", autocompletion=fault_names),
+        typer.Option(metavar="NAME[@LINE]", help="Inject this fault (repeatable).", autocompletion=fault_names),
     ] = None,
     timings: Annotated[
-        TimingsName, typer.Option(help="Scaled down (quick), or as the guides have them.")
+        TimingsName, typer.Option(help="Scaled down (quick), or as in the guides.")
     ] = TimingsName.DOCUMENTED,
     as_live: Annotated[
         Path | None,
-        typer.Option(
-            metavar="DIR", help="Write files there that describe the world as a live and a stand-in deployment."
-        ),
+        typer.Option(metavar="DIR", help="Write the world there as live and stand-in deployment files."),
     ] = None,
 ) -> None:
     """Run the simulated world until Ctrl-C, and say how to call it."""

@@ -74,19 +74,19 @@ _Require = Annotated[
     list[str] | None,
     typer.Option(
         metavar="ID",
-        help="Fail when this row is not run (repeatable); documented: any of the guide's.",
+        help="Fail if this row is not run (repeatable); documented: all of the guide's.",
         autocompletion=row_ids,
     ),
 ]
 _Timings = Annotated[
     TimingsName | None,
-    typer.Option(help="Of simulated deployments: scaled down (quick, the default), or as the guides have them."),
+    typer.Option(help="Simulated deployments: scaled down (quick, default), or as in the guides."),
 ]
 _Fault = Annotated[
     list[str] | None,
     typer.Option(
         metavar="NAME[@LINE]",
-        help="Make the simulated world wrong in this way (repeatable).",
+        help="Inject this fault (repeatable).",
         autocompletion=fault_names,
     ),
 ]
@@ -94,18 +94,15 @@ _Reports = Annotated[
     Path | None, typer.Option(metavar="DIR", help="Where the run leaves its results (default: ./reports).")
 ]
 _Expression = Annotated[str | None, typer.Option("-k", metavar="EXPR", help="Only cases whose name matches.")]
-_Live = Annotated[
-    bool, typer.Option("--live", help="Place calls at real platforms, which may cost money (or HARNESS_LIVE=1).")
-]
+_Live = Annotated[bool, typer.Option("--live", help="Call real platforms, which may cost money (or HARNESS_LIVE=1).")]
 _Preflight = Annotated[
     PreflightMode | None,
     typer.Option(
-        help="Look at ports, accounts and certificates first, and end the run when one is wrong (stop, the default), or only tell "
-        "(the default with --fault)."
+        help="Check ports, accounts and certificates first: stop on a failure (default), or only tell (default with --fault)."
     ),
 ]
 _NoManual = Annotated[
-    bool, typer.Option("--no-manual", help="Ask nobody to start anything; rows that need it are not observable.")
+    bool, typer.Option("--no-manual", help="Do not ask a person to start a call; rows that need it are not observable.")
 ]
 _Retries = Annotated[
     int,
@@ -115,14 +112,10 @@ _Retries = Annotated[
         help="Retry cases that failed or broke; those that then pass are marked 'passed on retry'.",
     ),
 ]
-_Plan = Annotated[bool, typer.Option("--plan", help="Show which cases would run, and place no call.")]
-_Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show only what came out at the end.")]
-_Verbose = Annotated[
-    bool, typer.Option("--verbose", "-v", help="Show every case that does not pass, and every row at the end.")
-]
-_AsJson = Annotated[
-    bool, typer.Option("--json", help="Print the result as JSON, and nothing else; with --plan, the plan.")
-]
+_Plan = Annotated[bool, typer.Option("--plan", help="Show the cases; place no call.")]
+_Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show only the result.")]
+_Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show every case that does not pass, and every row.")]
+_AsJson = Annotated[bool, typer.Option("--json", help="Print JSON only; with --plan, the plan.")]
 
 
 def verify(

@@ -74,9 +74,9 @@ def test_what_is_allowed_and_needed_is_the_model_s() -> None:
 @pytest.mark.parametrize(
     ("annotation", "words"),
     [
-        ("E164 | None", "E.164 number"),
+        ("E164 | None", "E.164"),
         ("tuple[str, ...]", "list of: text"),
-        ("dict[str, E164]", "table: text = E.164 number"),
+        ("dict[str, E164]", "table: text = E.164"),
         ("Transport", "`udp`, `tcp`, `tls`"),
         ("Prompt", "prompt"),
         ("tuple[Annotated[str, Field(pattern='x')], ...]", "list of: text"),
