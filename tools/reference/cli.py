@@ -65,8 +65,6 @@ def _section(name: str, command: TyperCommand) -> Iterator[str]:
     yield f"## `{name}`"
     yield inspect.cleandoc(command.help or "")
     context = typer.Context(command, info_name=name)
-    arguments = [_metavar(parameter) for parameter in command.params if isinstance(parameter, TyperArgument)]
-    yield "    " + " ".join([name, "[OPTIONS]", *arguments])
     told = [row for parameter in command.params if (row := _row(parameter, context))]
     if told:
         yield "\n".join(told)
