@@ -17,6 +17,7 @@
     unless = ["transfer.handover = another one"]          # what would contradict it
     with = ["target could be carried"]                    # conditions that several rules share
     confidence = "likely"                                 # default: certain
+    owner = "trunk"                                       # where it is another than the cause's
     because = "the group's number was called, and another group rang"
 
 A condition reads ``FACT = VALUE | VALUE``, or ``FACT != VALUE`` for any other value. ``yes`` and ``no`` are flags, numbers are SIP
@@ -79,6 +80,7 @@ _RULE_KEYS = {
     "favours",
     "consequences",
     "confidence",
+    "owner",
     "because",
     "vary",
 }
@@ -185,8 +187,7 @@ class _Reader:
         if key in self.causes:
             self.mistakes.append(f"{self._where}: there is another of this name")
         owner: Owner = cause.get("owner", "harness")
-        if owner not in get_args(Owner):
-            self._unknown("owner", owner, get_args(Owner))
+        self._owner(owner)
         guide = cause.get("guide", {})
         if isinstance(guide, str):
             guide = self._named("guide", guide, vocabulary()["guide"], {})
@@ -206,6 +207,9 @@ class _Reader:
         confidence: Confidence = rule.get("confidence", "certain")
         if confidence not in get_args(Confidence):
             self._unknown("confidence", confidence, get_args(Confidence))
+        owner = str(rule.get("owner", ""))
+        if owner:
+            self._owner(owner)
         rules = self.rules.setdefault(integration, {})
         if key in rules:
             self.mistakes.append(f"{self._where}: there is another of this name")
@@ -220,6 +224,7 @@ class _Reader:
             favours=self._conditions(rule.get("favours", ())),
             consequences=self._symptoms(rule.get("consequences", ())),
             confidence=confidence,
+            owner=owner,
         )
 
     def _entries(self, name: str, kind: str, table: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -265,6 +270,10 @@ class _Reader:
                 yield one
             else:
                 self._unknown(f"value of {fact}", one, kind.values)
+
+    def _owner(self, name: str) -> None:
+        if name not in get_args(Owner):
+            self._unknown("owner", name, get_args(Owner))
 
     def _symptoms(self, names: Iterable[str]) -> tuple[Symptom, ...]:
         lists = vocabulary()["symptoms"]

@@ -206,7 +206,7 @@ class _Inference:
             guide_issue=said["issue"],
             fix=said["fix"],
             link=said["link"],
-            owner=said["owner"],
+            owner=rule.owner or said["owner"],
             confidence=confidence,
             evidence=tuple(dict.fromkeys([*shown, *self._evidence(rule)])),
             separating_observation=settles,

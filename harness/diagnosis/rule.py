@@ -91,6 +91,7 @@ class Rule:
     favours: tuple[Condition, ...] = ()
     consequences: tuple[Symptom, ...] = ()
     confidence: Confidence = "certain"  #: when all conditions are known and hold
+    owner: str = ""  #: whose the cause is, where the rule shows that it is another's than the cause says
 
     @property
     def conditions(self) -> tuple[Condition, ...]:

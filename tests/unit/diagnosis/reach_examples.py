@@ -59,21 +59,23 @@ REGISTRATION = [
         challenged(register(401, "Unauthorized").sip_number()._sip("sent", "REGISTER sip:x SIP/2.0", "REGISTER")),
         "likely password-wrong",
     ),
-    Expected("registration.refuses.domain", register(404, "Domain not found").sip_number(), "likely registrar-refuses"),
+    Expected(
+        "registration.refuses.domain", register(404, "Domain not found").sip_number(), "likely registration-refused"
+    ),
     Expected("registration.elsewhere.said", register(404, "Domain not found"), "likely termination-uri-wrong"),
     Expected(
         "registration.stale",
         register(401, "Unauthorized")._sip(
             "received", "SIP/2.0 401 Unauthorized", "REGISTER", WWW_Authenticate='Digest nonce="n", stale=true'
         ),
-        "likely registrar-fails",
+        "likely registration-refused",
     ),
     Expected("registration.inactive", register(503, "Trunk inactive"), "certain trunk-inactive"),
     Expected("registration.unavailable", register(503, "Maintenance").sip_number(), "likely trunk-inactive"),
-    Expected("registration.failing", register(504, "Server Time-out"), "likely registrar-fails"),
-    Expected("registration.failing.said", register(503, "No circuit available"), "likely registrar-fails"),
-    Expected("registration.refuses.said", register(403, "TLS required"), "likely registrar-refuses"),
-    Expected("registration.refuses.user", register(404, "User not found").sip_number(), "likely registrar-refuses"),
+    Expected("registration.failing", register(504, "Server Time-out"), "likely registration-refused"),
+    Expected("registration.failing.said", register(503, "No circuit available"), "likely registration-refused"),
+    Expected("registration.refuses.said", register(403, "TLS required"), "likely registration-refused"),
+    Expected("registration.refuses.user", register(404, "User not found").sip_number(), "likely registration-refused"),
     Expected(
         "registration.lapsed",
         Example(row="TD-REGISTER-OK", authentication="digest")
@@ -91,8 +93,8 @@ REGISTRATION = [
         register(405, "Method Not Allowed").sip_number(termination_uri="203.0.113.9:5060"),
         "likely termination-uri-wrong",
     ),
-    Expected("registration.refuses", register(423, "Interval Too Brief"), "likely registrar-refuses"),
-    Expected("registration.refuses.address", register(404, "Not Found").sip_number(), "likely registrar-refuses"),
+    Expected("registration.refuses", register(423, "Interval Too Brief"), "likely registration-refused"),
+    Expected("registration.refuses.address", register(404, "Not Found").sip_number(), "likely registration-refused"),
 ]
 
 

@@ -100,6 +100,7 @@ def read_all() -> list[str]:
         ({"confidence": "sure"}, "no confidence 'sure'"),
         ({"vary": "transport"}, "no list to vary by 'transport'; did you mean 'transports'?"),
         ({"cause": {"vary": "nothing like it"}}, "no list to vary by 'nothing like it'"),
+        ({"owner": "nobody"}, "no owner 'nobody'"),
         ({"unles": []}, "no key 'unles'; did you mean 'unless'?"),
         ({"cause": {"owner": "the trunk"}}, "no owner 'the trunk'; did you mean 'trunk'?"),
         ({"cause": {"guide": "trunks"}}, "no guide 'trunks'; did you mean 'trunk'?"),

@@ -238,8 +238,9 @@ def heard(code: int, reason: str) -> Example:
 )
 def test_a_registrar_that_fails_is_a_cause(code: int, reason: str) -> None:
     diagnosis = heard(code, reason).diagnose()
-    assert [(cause.id, cause.confidence) for cause in diagnosis.causes] == [("registrar-fails", "likely")]
-    assert any(reason in line for line in diagnosis.causes[0].evidence)
+    assert [(cause.id, cause.confidence) for cause in diagnosis.causes] == [("registration-refused", "likely")]
+    assert diagnosis.causes[0].owner == "trunk"
+    assert any(f"{code} {reason}" in line for line in diagnosis.causes[0].evidence)
 
 
 @pytest.mark.parametrize(
@@ -251,7 +252,8 @@ def test_a_registrar_that_fails_is_a_cause(code: int, reason: str) -> None:
 )
 def test_another_answer_to_register_is_told_as_it_was_seen(code: int, reason: str) -> None:
     diagnosis = heard(code, reason).diagnose()
-    assert [(cause.id, cause.confidence) for cause in diagnosis.causes] == [("registrar-refuses", "likely")]
+    assert [(cause.id, cause.confidence) for cause in diagnosis.causes] == [("registration-refused", "likely")]
+    assert diagnosis.causes[0].owner == "AI side"
     assert any(f"it was answered {code} {reason}".rstrip() in line for line in diagnosis.causes[0].evidence)
 
 

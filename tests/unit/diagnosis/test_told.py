@@ -140,7 +140,7 @@ def test_the_words_of_the_status_line_come_before_the_cause() -> None:
 def test_a_registrar_that_says_when_to_try_again_is_no_inactive_trunk() -> None:
     assert first(registrar_says(503, "Service Unavailable").sip_number()) == "trunk-inactive"
     later = registrar_says(503, "Service Unavailable", Retry_After="60").sip_number()
-    assert first(later) == "registrar-fails"
+    assert first(later) == "registration-refused"
     assert any("Retry-After: 60" in line for line in later.diagnose().causes[0].evidence)
 
 

@@ -89,9 +89,11 @@ def test_a_nonce_that_is_always_too_old_speaks_for_the_password() -> None:
     """RFC 7616 section 3.3: stale is said of a digest that is right but for its nonce."""
     challenge = 'Digest realm="sbc.example", nonce="m", stale=TRUE'
     example = registers("401 Unauthorized", "401 Unauthorized", WWW_Authenticate=challenge)
-    assert named(example) == [("registrar-fails", "likely")]
+    assert named(example) == [("registration-refused", "likely")]
     another = registers("401 Unauthorized", "401 Unauthorized", WWW_Authenticate=challenge)
-    assert named(another.sip_number(username="another")) == [("registrar-fails", "likely")], "whoever's digest it is"
+    assert named(another.sip_number(username="another")) == [("registration-refused", "likely")], (
+        "whoever's digest it is"
+    )
     once = registers("401 Unauthorized", "403 Forbidden", code=403, WWW_Authenticate=challenge)
     assert named(once) == [("password-wrong", "likely")], "the last answer counts"
 
@@ -107,4 +109,4 @@ def test_a_registrar_that_serves_another_domain_was_asked_by_a_wrong_name(phrase
     assert named(register(403, phrase).sip_number(termination_uri="wrong.example")) == [
         ("termination-uri-wrong", "likely")
     ]
-    assert named(register(403, phrase).sip_number()) == [("registrar-refuses", "likely")]
+    assert named(register(403, phrase).sip_number()) == [("registration-refused", "likely")]

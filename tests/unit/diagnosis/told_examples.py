@@ -131,7 +131,7 @@ TOLD = [
     Expected(
         "registration.later",
         registrar_says(503, "Service Unavailable", Retry_After="120 (maintenance)"),
-        "likely registrar-fails",
+        "likely registration-refused",
     ),
     Expected("reach.refused.no-route", refused_by_ai(404, "Not Found", Reason=NO_ROUTE), "likely ai-refuses"),
     Expected(
