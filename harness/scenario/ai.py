@@ -16,10 +16,9 @@ from harness.errors import BrokenError, PhoneLostError, ResourceError
 from harness.phone import Early, PhoneConfig, Policy, Reject
 from harness.phone.phone import Phone
 from harness.phone.waiter import NeverCame
-from harness.scenario.context import CaseContext
+from harness.scenario.call import Call
+from harness.scenario.context import CaseContext, Line, line_of
 from harness.scenario.endpoints import AiEndpoint, StandInEndpoint, SynthflowEndpoint
-from harness.scenario.ends import Call
-from harness.scenario.lines import Line, line_of
 from harness.scenario.phones import stand_in
 
 T = TypeVar("T")

@@ -1,34 +1,51 @@
-"""A call as the AI has it; and the one that a phone of ours took in the AI's place."""
+"""A call at the AI's side: one that a stand-in phone took, or one of Synthflow's own, seen through its API and in band."""
 
 from __future__ import annotations
 
 import contextlib
 import time
-from typing import Literal, Protocol
+from collections.abc import Callable, Collection, Sequence
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from harness.calls.events import SipMessage
-from harness.deployment import TOPIC_HEADER, Trunk
-from harness.errors import PhoneMisuseError
+from harness.audio.marks import reply_to
+from harness.calls.checks.audio import ListenerReport, Sound
+from harness.calls.checks.claims import Observation
+from harness.calls.events import FarEndRecord, SipMessage
+from harness.deployment import TOPIC_HEADER, Assistant, Trunk
+from harness.errors import FarEndError, PhoneMisuseError
 from harness.phone import refer
 from harness.phone.leg import Leg
 from harness.phone.phone import Phone
 from harness.phone.waiter import NeverCame
+from harness.scenario.call import Call
 from harness.scenario.context import CaseContext
-from harness.scenario.end import End
-from harness.scenario.ends import Call
-from harness.scenario.handover import SentTransfer, in_messages
+from harness.scenario.end import End, Voiced
+from harness.scenario.far_records import reported_end
+from harness.scenario.handover import SentTransfer, in_actions, in_messages
+from harness.scenario.signs import RECOGNISED_WITHIN_S, Words
+from harness.sip.grammar import SipSyntaxError
+from harness.sip.message import Message, Request
 from harness.sip.uri import Uri
+from harness.witness.call_record import CallRecord
+from harness.witness.clock import to_wall
+from harness.witness.record_reader import RecordReader
+from harness.witness.recorded_transfer import outcome_told, transfers_among
+from harness.witness.synthflow import SynthflowApi
 
-
-class TransferTarget(Protocol):
-    """Whom a caller is transferred to."""
-
-    name: str
-    address: str | None  #: the user of its address
+if TYPE_CHECKING:
+    from harness.scenario.people import Group
 
 
 class AiCall(End, Protocol):
     """A call as the AI has it."""
+
+    @property
+    def legs(self) -> Sequence[Leg]:
+        """The legs it has been, one after the other; none where no harness phone has it."""
+
+    @property
+    def peer(self) -> Call | None:
+        """The caller's call that it was taken for."""
 
     @property
     def is_unknown(self) -> bool:
@@ -41,9 +58,7 @@ class AiCall(End, Protocol):
     def assistant(self) -> str | None:
         """The assistant that took it, by the deployment's name; None when nobody says."""
 
-    def hand_over(
-        self, group: TransferTarget, how: str, caller_id: str | None = None, topic: str | None = None
-    ) -> None:
+    def hand_over(self, group: Group, how: str, caller_id: str | None = None, topic: str | None = None) -> None:
         """Have the caller, who has asked for a person, transferred to ``group``: ``cold`` or ``warm``."""
 
     def transfers(self) -> list[SentTransfer]:
@@ -92,9 +107,7 @@ class StandInCall(Call):
     def _first_invite(self) -> SipMessage | None:
         return next((m for m in self.messages() if m.direction == "received" and m.text.startswith("INVITE ")), None)
 
-    def hand_over(
-        self, group: TransferTarget, how: str, caller_id: str | None = None, topic: str | None = None
-    ) -> None:
+    def hand_over(self, group: Group, how: str, caller_id: str | None = None, topic: str | None = None) -> None:
         """What Synthflow's transfer action does: REFER, or a call of its own that is joined to the caller's."""
         heading = f"the stand-in hands the caller to {group.name} ({how})"
         with self._context.evidence.step(heading):
@@ -160,3 +173,354 @@ class StandInCall(Call):
         digits = self._context.deployment.escalation.digits_back or "159D"
         self.press(digits, method)
         return digits
+
+
+#: A call whose record could not be found, since the interface failed.
+UNKNOWN = CallRecord("", {})
+
+
+class SynthflowCall:
+    """A call of Synthflow's own, as its API and what it says in band tell it."""
+
+    role = "ai"
+    invite_number = ""  #: reports number our own messages only
+    is_ours = False
+    legs: Sequence[Leg] = ()
+    phone_name = ""
+
+    def __init__(
+        self,
+        context: CaseContext,
+        api: SynthflowApi,
+        record: CallRecord,
+        peer: Call,
+        wanted: str = "",
+        find: Callable[[], CallRecord | None] = lambda: None,
+    ) -> None:
+        self._context = context
+        self._api = api
+        self._record = record
+        self.peer = peer  #: the caller's call that it was taken for
+        self._can = set(context.deployment.synthflow.witness) if context.deployment.synthflow else set()
+        self._find = find  # looks for a record that is unknown yet
+        self._wanted = wanted  #: the number that should be called, to find a record that is unknown yet
+        self._failing = False
+        self.doubt_s = 0.0
+        declared = context.deployment.synthflow
+        transcript = context.deployment.transcript
+        within_s = declared.transcript_within_s if declared and transcript == "after" else RECOGNISED_WITHIN_S
+        reader = RecordReader(
+            self.refresh,
+            transcript=transcript,
+            within_s=within_s,
+            is_down=lambda: api.is_down,
+            is_blind=lambda: self.is_blind,
+        )
+        self.words = Words(context, reader)
+
+    @property
+    def call_id(self) -> str:
+        """Synthflow's id of the call."""
+        return self._record.id
+
+    @property
+    def record(self) -> CallRecord:
+        """As read last."""
+        return self._record
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether its record could not be found, since the interface failed."""
+        return self._record is UNKNOWN
+
+    @property
+    def is_blind(self) -> bool:
+        """Whether nobody can tell how the call is now: the interface failed when it was asked last."""
+        return self._failing or self.is_unknown
+
+    @property
+    def lag_s(self) -> float:
+        """How much later than the call its record may be."""
+        declared = self._context.deployment.synthflow
+        return declared.record_lag_s if declared else 0.0
+
+    @property
+    def assistant(self) -> str | None:
+        """By the number that was called."""
+        named: str | None = self._witness("assistant")
+        if named is not None:
+            return named
+        return self._context.assistant_of(self._record.number_to)
+
+    @property
+    def label(self) -> str:
+        """The assistant's name."""
+        called = self._record.number_to or self._wanted
+        return f"assistant {self._context.assistant_of(called) or called}"
+
+    @property
+    def _declared(self) -> Assistant | None:
+        return self._context.deployment.assistants.get(self.assistant or "")
+
+    def _witness(self, what: str) -> Any:
+        """Beyond the documented record, where the deployment says that there is more."""
+        return self._record.witness(what) if self._can - {"record"} else None
+
+    @property
+    def _is_in_doubt(self) -> bool:
+        """Whether nobody knows by which clock its record is."""
+        return self._record.is_in_doubt(to_wall(self.peer.began))
+
+    def _moment(self, told: object) -> float | None:
+        return None if self._is_in_doubt else self._record.moment(told)
+
+    def refresh(self) -> CallRecord:
+        """Read the record again, or look for it again; keeps the old one when the API cannot be used."""
+        try:
+            if not self.is_unknown:
+                found = self._api.call(self._record.id)
+                if not found.readable:
+                    lacks = " and ".join(found.lacking)
+                    raise FarEndError(f"Synthflow API: GET /calls/{{id}}: the record lacks {lacks}")
+                self._record = found
+                for problem in found.unread:
+                    self._context.far_end.trouble(FarEndError(f"Synthflow API: GET /calls/{{id}}: {problem}"))
+            elif listed := self._find():
+                self._record = listed
+        except FarEndError as error:
+            self._failing = True
+            self._context.far_end.trouble(error)
+        else:
+            self._failing = False
+        return self._record
+
+    def read_on(self, tells: Callable[[CallRecord], bool]) -> CallRecord:
+        """The record of a call that is over, read until it tells what is asked, or has what it will ever have.
+
+        A list of calls leaves out what a single one has (List calls has no prompt_variables), and a call that goes on may lack it.
+        """
+        deadline = time.monotonic() + self.lag_s
+        while True:
+            record = self.refresh()
+            is_whole = record.over and record.tells_variables
+            if tells(record) or is_whole or self._api.is_down or time.monotonic() >= deadline:
+                return record
+            self._context.pause(self._context.far_end.poll_s)
+
+    def _fresh(self, what: str) -> Any:
+        self.refresh()
+        return self._witness(what)
+
+    def keep_record(self) -> None:
+        """Keep the record as it is now in the evidence."""
+        record = self.refresh()
+        if self.is_unknown:
+            return
+        self._context.evidence.event(
+            FarEndRecord(
+                at=time.monotonic(), phone="synthflow", source=f"GET /v2/calls/{record.id}", record=record.evidence
+            )
+        )
+
+    # -- what the AI got
+
+    def _messages(self) -> list[dict[str, Any]]:
+        messages = self._witness("messages")
+        if messages is None and "messages" in self._can:
+            messages = self._fresh("messages")
+        return messages or []
+
+    def _first_invite(self) -> tuple[Request | None, dict[str, Any]]:
+        """It, and what else is told of it.
+
+        A challenged INVITE comes twice; what counts is the one that was let in, the last without a To tag.
+        """
+        found: tuple[Request | None, dict[str, Any]] = None, {}
+        for message in self._messages():
+            if message["direction"] == "received" and (request := _initial_invite(message["text"])) is not None:
+                found = request, message
+        return found
+
+    @property
+    def invite(self) -> Request | None:
+        """The INVITE, where the far end shows its messages."""
+        return self._first_invite()[0]
+
+    @property
+    def received_on(self) -> tuple[str, str] | None:
+        """Where it came to."""
+        _, told = self._first_invite()
+        return (told["transport"], told["local"]) if told.get("transport") and told.get("local") else None
+
+    @property
+    def came_from(self) -> str | None:
+        """Where it came from."""
+        return self._first_invite()[1].get("remote")
+
+    @property
+    def codec(self) -> str | None:
+        """As the far end says."""
+        found: str | None = self._fresh("codec")
+        return found
+
+    def settle_on(self, codecs: Collection[str]) -> None:
+        """Its record has the codec or not."""
+
+    def digits(self, count: int, within: float) -> tuple[str, list[str], list[int | None]] | None:
+        """The digits the far end witnessed; None where its record lists none, or could not be read at last."""
+        if "dtmf" not in self._can:
+            return None
+        deadline = time.monotonic() + within
+        while True:
+            found: list[dict[str, Any]] | None = self._fresh("digits")
+            if len(found or ()) >= count or self._api.is_down or time.monotonic() >= deadline:
+                break
+            self._context.pause(self._context.far_end.poll_s)
+        if found is None or (self.is_blind and len(found) < count):
+            return None
+        return (
+            "".join(d["digit"] for d in found),
+            [d["method"] for d in found],
+            [None if (ms := d["duration_ms"]) is None else int(ms) for d in found],
+        )
+
+    # -- End
+
+    def voices_for(self, peer: Voiced) -> Collection[int]:
+        """The assistant's own voice, and its answer to the mark of the peer."""
+        voices = {self._declared.voice} if self._declared and self._declared.voice is not None else set()
+        if self.says_in_band and peer.is_ours:
+            voices |= {reply_to(mark) for mark in peer.voices_for(self)}
+        return voices
+
+    def hears(self, speaker: End, since: float, deadline: float) -> Sound | None:
+        """In band when it can say so there, else from its record."""
+        assert isinstance(speaker, Call)
+        if self.says_in_band:
+            # the answer needs the other direction as well: half the time for it, the rest for the record
+            half = time.monotonic() + (deadline - time.monotonic()) / 2
+            sound = speaker.hears_marks({reply_to(speaker.mark)}, since, half if "marks" in self._can else deadline)
+            if sound is not None:
+                return Sound(sound.at, Observation.MARK, f"{self.label} says in band that it hears mark {speaker.mark}")
+        if "marks" in self._can:
+            return self.hears_mark(speaker, since, deadline)
+        return None
+
+    def hears_mark(self, speaker: Call, since: float, deadline: float) -> Sound | None:
+        """By the marks its record lists; None when it lists none, or not this one by ``deadline``."""
+        while True:
+            for mark in self._fresh("marks") or []:
+                last, first = self._moment(mark["until"] or mark["at"]), self._moment(mark["at"])
+                if mark["mark"] == speaker.mark and last is not None and first is not None and last >= since:
+                    at = max(since, first)
+                    return Sound(at, Observation.MARK, f"{self.label}'s record lists mark {speaker.mark}", speaker.mark)
+            if time.monotonic() >= deadline or self._record.over or self._api.is_down:
+                return None
+            self._context.pause(self._context.far_end.poll_s)
+
+    # -- by words, where it cannot name marks
+
+    @property
+    def is_known_by_words(self) -> bool:
+        """Whether it names no marks, so that other signs have to tell who was heard (:mod:`harness.scenario.signs`)."""
+        return not self._can & {"marks", "in-band"}
+
+    @property
+    def says_in_band(self) -> bool:
+        """Whether it names the mark that it hears by one of its own, for as long as it does."""
+        return "in-band" in self._can
+
+    def account(self, since: float, missing: End | None = None) -> ListenerReport | None:
+        """What the record says it heard; one that could not be read now says nothing of now."""
+        marks = self._fresh("marks")
+        if self.is_blind or marks is None or self._is_in_doubt:
+            return None
+        return ListenerReport(
+            seconds=time.monotonic() - since,
+            level_dbov=max((mark["level_dbov"] for mark in marks if mark["level_dbov"] is not None), default=None),
+            marks=tuple(mark["mark"] for mark in marks if self._record.moment(mark["until"] or mark["at"]) >= since),
+            rx_packets=self._witness("rx_packets"),
+        )
+
+    def marks_since(self, since: float) -> tuple[Sequence[int], float] | None:
+        """What its record says."""
+        account = self.account(since)
+        return (account.marks, account.seconds) if account is not None else None
+
+    def answered_at(self) -> float | None:
+        """When the record says it was answered."""
+        at = self._witness("answered_at")
+        return self._moment(at) if at is not None else None
+
+    def released_at(self, deadline: float) -> float | None:
+        """When the record says the AI was released from the call."""
+
+        def is_over() -> bool | None:
+            over = self.refresh().over or self._witness("released_at") is not None
+            return over or (None if self.is_blind else False)
+
+        def moment() -> float | None:
+            at = self._witness("released_at")
+            return None if at is None else self._moment(at)
+
+        told = reported_end(self._context, self._api, is_over, moment, deadline)
+        self.doubt_s = 0.0 if told is None else told.doubt_s
+        return None if told is None else told.at
+
+    # -- what it is asked to do; it does them when its caller asks
+
+    def hand_over(self, group: Group, how: str, caller_id: str | None = None, topic: str | None = None) -> None:
+        """Synthflow's own transfer action does it."""
+
+    def transfers(self) -> list[SentTransfer]:
+        """By its messages, where they are shown, else by its record."""
+        self.refresh()
+        sent = [message["text"] for message in self._messages() if message["direction"] == "sent"]
+        return list(in_messages(sent)) or list(in_actions(self._record.actions))
+
+    def transfer_outcome(self, within: float) -> int | str | None:
+        """The status or the words its record has for the transfer; 0 when none came, None when it does not say."""
+        deadline = time.monotonic() + within
+        while True:
+            # an assistant's other actions have statuses, too
+            outcomes = map(outcome_told, reversed(transfers_among(self.refresh().actions)))
+            if (told := next((outcome for outcome in outcomes if outcome is not None), None)) is not None:
+                return told
+            if time.monotonic() >= deadline or self._api.is_down:
+                # a bare record may list actions, and yet not what became of a transfer
+                return 0 if self._can - {"record"} and self._record.actions and not self.is_blind else None
+            self._context.pause(self._context.far_end.poll_s)
+
+    def hang_up(self) -> float:
+        """The caller says goodbye, and the AI hangs up."""
+        digit = self._context.deployment.escalation.goodbye_digit
+        if digit is None:
+            raise FarEndError("escalation.goodbye_digit: is missing; without it the AI cannot be made to hang up")
+        self.peer.press(digit)
+        asked = time.monotonic()
+        return asked if self.farewell_s else self.released_at(asked + self._context.patience) or asked
+
+    def let_go(self) -> None:
+        """Its own assistant does."""
+
+    @property
+    def farewell_s(self) -> float:
+        """A bare record tells no moments: there it is what an answer of the AI may take."""
+        return 0.0 if self._can - {"record"} else self._context.patience
+
+    def send_digits(self, method: Literal["rfc4733", "info"]) -> str:
+        """The caller asks for digits, in the way they shall come."""
+        escalation = self._context.deployment.escalation
+        if escalation.digits_back_digit is None or escalation.digits_back is None:
+            raise FarEndError("escalation.digits_back: is missing; without it the AI cannot be made to send digits")
+        self.peer.press(escalation.digits_back_digit, method)
+        return escalation.digits_back
+
+
+def _initial_invite(text: str) -> Request | None:
+    """The INVITE that begins a dialog; None for any other message, and for what is none."""
+    try:
+        message = Message.parse(text)
+        return message if isinstance(message, Request) and message.method == "INVITE" and not message.to.tag else None
+    except SipSyntaxError:
+        return None

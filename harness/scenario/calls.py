@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Sequence
-from typing import NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, NamedTuple
 
 from harness.audio.marks import VOICES, replied
 from harness.calls.checks import audio
@@ -13,57 +13,11 @@ from harness.deployment import Deployment
 from harness.phone.leg import Leg
 from harness.scenario.case_phones import CasePhones
 
+if TYPE_CHECKING:
+    from harness.scenario.ai_calls import AiCall
+    from harness.scenario.call import Call
+
 _TOLD_ID = re.compile(r"^x-ci[ \t]*:[ \t]*([A-Za-z0-9_.-]{1,80})[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
-
-
-class LegsOfACall(Protocol):
-    """A call, as far as it is legs of ours."""
-
-    @property
-    def label(self) -> str:
-        """What findings call it."""
-
-    @property
-    def legs(self) -> Sequence[Leg]:
-        """The legs it has been, one after the other; none where no phone of ours has it."""
-
-    @property
-    def peer(self) -> LegsOfACall | None:
-        """The caller's call that it was taken for; None where it is one itself."""
-
-
-class OwnCall(LegsOfACall, Protocol):
-    """A call of a phone of ours."""
-
-    number: str | None
-
-    @property
-    def leg(self) -> Leg:
-        """The leg it is now."""
-
-    @property
-    def first_leg(self) -> Leg:
-        """The leg it was first."""
-
-    def is_over(self) -> bool:
-        """Whether the call has ended."""
-
-    def hang_up(self) -> float:
-        """Hang up; the moment it was done."""
-
-
-class CallOfTheAi(LegsOfACall, Protocol):
-    """A call as the AI has it."""
-
-    @property
-    def assistant(self) -> str | None:
-        """The assistant that took it; None when nobody says."""
-
-    def keep_record(self) -> None:
-        """Keep the last that its interface says of it."""
-
-
-Own = TypeVar("Own", bound=OwnCall)
 
 
 class Party(NamedTuple):
@@ -88,15 +42,15 @@ class Calls:
     def __init__(self, deployment: Deployment, phones: CasePhones) -> None:
         self._deployment = deployment
         self._phones = phones
-        self.own: list[OwnCall] = []
-        self.of_the_ai: list[CallOfTheAi] = []
+        self.own: list[Call] = []
+        self.of_the_ai: list[AiCall] = []
 
-    def add(self, call: Own) -> Own:
+    def add(self, call: Call) -> Call:
         """Keep a call of ours in mind."""
         self.own.append(call)
         return call
 
-    def add_ai(self, call: CallOfTheAi) -> None:
+    def add_ai(self, call: AiCall) -> None:
         """Keep a call of the AI's in mind."""
         self.of_the_ai.append(call)
 
@@ -111,7 +65,7 @@ class Calls:
         """The numbers of all callers of the case."""
         return {call.number for call in self.own if call.number}
 
-    def ids_told(self, of: OwnCall) -> set[str]:
+    def ids_told(self, of: Call) -> set[str]:
         """Synthflow's ids of the call ``of`` (``x-ci``), where they pass: on its own messages, and on those to an agent.
 
         An agent's call says nothing where the case has several callers, nor one that may be a stranger's.
@@ -126,11 +80,8 @@ class Calls:
     # -- whose voice is whose
 
     def _parties(self) -> Sequence[Party]:
-        parties = [
-            Party(call.label, legs, (call.peer or call).legs[0].id)
-            for call in (*self.own, *self.of_the_ai)
-            if (legs := call.legs)
-        ]
+        calls: list[Call | AiCall] = [*self.own, *self.of_the_ai]
+        parties = [Party(call.label, legs, (call.peer or call).legs[0].id) for call in calls if (legs := call.legs)]
         known = {leg.id for party in parties for leg in party.legs}
         return parties + [Party(leg.id, [leg], None) for leg in self._phones.legs if leg.id not in known]
 

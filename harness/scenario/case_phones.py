@@ -1,13 +1,16 @@
-"""The softphones of one case."""
+"""The softphones of one case, and the cases beside it that share them."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
+from typing import Final
 
+from harness.calls.events import SipMessage
 from harness.deployment import Deployment
 from harness.deployment.limits import MOST_WORKERS, Admitted, Gate
 from harness.deployment.safety import Guard, numbers_of
@@ -17,13 +20,37 @@ from harness.phone.leg import Leg, accept_every_leg
 from harness.phone.phone import Phone
 from harness.phone.pool import PhonePool
 from harness.phone.rules import Rules
-from harness.phone.shared import Reservation
+from harness.phone.shared import Reservation, Sharing
 from harness.phone.waiter import NeverCame
-from harness.scenario.company import ALONE, Company
 from harness.scenario.evidence import Evidence
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.identity import caller_id, written_without_plus
-from harness.sip.message import Message
+from harness.sip.login import MOST_CHALLENGES, Login
+from harness.sip.message import Message, Request, Response
+
+
+@dataclass(frozen=True)
+class ConcurrentCases:
+    """What tells the case's calls from those of the cases beside it; by default nobody is."""
+
+    switchboard: Path | None = None  #: where the phones are that all of them use; None: the case has its own
+    numbers: tuple[str, ...] = ()  #: of the case's own callers, E.164
+    others: frozenset[str] = frozenset()  #: numbers whose calls are another case's
+    lands_at: frozenset[str] = frozenset()  #: the agents that no other case expects a call at
+    withholds: bool = False  #: whether the case's caller withholds the number
+    #: What an agent sees after the case's handover, where it is another number than the caller's.
+    shows: str | None = None
+
+    def sharing(self, lands: bool) -> Sharing | None:
+        """How the case takes part in a phone that it shares; ``lands``: it waits for a call there."""
+        if self.switchboard is None:
+            return None
+        numbers = (*self.numbers, self.shows) if lands and self.shows else self.numbers
+        return Sharing(self.switchboard, numbers, lands, self.withholds)
+
+
+ALONE = ConcurrentCases()
+
 
 #: What the row on caller IDs from a header asks the AI to show.
 HEADER_NUMBER = "+12065550177"
@@ -46,7 +73,7 @@ class CasePhones:
         pool: PhonePool,
         marks: Iterator[int],
         gate: Gate,
-        company: Company = ALONE,
+        company: ConcurrentCases = ALONE,
     ) -> None:
         self._company = company
         self._reserved: list[Reservation] = []
@@ -118,7 +145,7 @@ class CasePhones:
             self._reserved.append(Reservation(self._company.switchboard, config))
 
     @property
-    def company(self) -> Company:
+    def company(self) -> ConcurrentCases:
         """The cases beside this one."""
         return self._company
 
@@ -253,3 +280,47 @@ class CasePhones:
             for name, phone in self._phones.items():
                 kept = self.keeps_registrations and name in self._deployment.phones
                 stack.callback(phone.release, keep_registration=kept)
+
+
+#: The phone itself ends the request by then: timer F, 64 × T1 (RFC 3261 section 17.1.2.2). A platform that is silent has not answered.
+_ANSWERED_WITHIN_S: Final = 35.0
+
+
+def send_options(phone: Phone, uri: str) -> tuple[int, str]:
+    """Status and reason of the final response, challenges answered (section 22); 0 where none came, whatever the phone says of it."""
+    config = phone.config
+    login = Login(config.username, config.password, config.realm) if config.username and config.password else None
+    credentials: list[tuple[str, str]] = []
+    for _ in range(1 + MOST_CHALLENGES):
+        seen = len(phone.events)
+        code, reason = phone.request("OPTIONS", uri, within=_ANSWERED_WITHIN_S, credentials=credentials)
+        request, response = _exchange([e for e in phone.events[seen:] if isinstance(e, SipMessage)])
+        if request is None:
+            raise BrokenError(f"{phone.name}: its own OPTIONS is not in its log, so nobody can say who answered it")
+        if response is None:
+            return 0, f"no final response; the phone itself ended it as {code} {reason}"
+        if code not in (401, 407) or login is None:
+            return code, reason
+        if (answered := login.answer(request, response)) is None:
+            why = f" ({login.unanswered.why})" if login.unanswered else ""
+            return code, reason + why
+        credentials = [(name, v) for name in ("Authorization", "Proxy-Authorization") for v in answered.get_all(name)]
+    return code, reason
+
+
+def _exchange(messages: list[SipMessage]) -> tuple[Request | None, Response | None]:
+    """The request as it was sent, and its final response."""
+    request: Request | None = None
+    response: Response | None = None
+    for event in messages:
+        try:
+            message = Message.parse(event.text)
+            if message.cseq.method != "OPTIONS":
+                continue
+        except SipSyntaxError:
+            continue
+        if isinstance(message, Request) and event.direction == "sent":
+            request = message
+        elif isinstance(message, Response) and message.is_final and event.direction == "received":
+            response = message
+    return request, response

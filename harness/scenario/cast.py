@@ -14,16 +14,15 @@ from harness.calls.verdict import NotObservableError, Verdict
 from harness.deployment import TOPIC_HEADER, in_uri
 from harness.errors import BrokenError, FarEndError
 from harness.phone.phone import Phone
-from harness.scenario import handover, keepalive
+from harness.scenario import handover
 from harness.scenario.ai import Ai
 from harness.scenario.ai_calls import AiCall
-from harness.scenario.case_phones import HEADER_NUMBER
-from harness.scenario.context import CaseContext
+from harness.scenario.call import Call
+from harness.scenario.case_phones import HEADER_NUMBER, send_options
+from harness.scenario.context import CaseContext, Line, line_of
 from harness.scenario.end import End
-from harness.scenario.ends import Call
 from harness.scenario.expect import Expect
 from harness.scenario.expect_group import ExpectGroup
-from harness.scenario.lines import Line, line_of
 from harness.scenario.people import AssistantOf, Caller, Group
 from harness.scenario.phones import own_phone
 from harness.scenario.reported import ReportedCall
@@ -242,7 +241,7 @@ class Cast:
         place = in_uri(str(host)) + (f":{port}" if port else "")
         parameter = "" if account.transport == "udp" else f";transport={account.transport}"
         with self.context.evidence.step(f"{phone.name} asks {host} by OPTIONS"):
-            return keepalive.options(phone, f"sip:{place}{parameter}")
+            return send_options(phone, f"sip:{place}{parameter}")
 
     def _an_agent(self) -> str:
         """An agent with a SIP account at the platform."""

@@ -15,9 +15,9 @@ from harness.calls.measurement import Loss
 from harness.calls.verdict import Finding, Verdict
 from harness.finding_kinds import kinds_of
 from harness.phone.leg import Leg
-from harness.scenario import dropouts, post_failure_probes
+from harness.scenario import audio_quality, post_failure_probes
+from harness.scenario.call import Call
 from harness.scenario.context import CaseContext
-from harness.scenario.ends import Call
 from harness.scenario.listening import marks_sustained
 
 Found = TypeVar("Found")
@@ -125,7 +125,7 @@ def _answered_well(context: CaseContext, leg: Leg) -> None:
 def _look_longer(context: CaseContext) -> None:
     """Where a voice paused, and not often enough to say why, the calls go on a little."""
     legs = [leg for leg in _every_leg(context) if leg.state != "disconnected" and leg.statistics() is not None]
-    paused = {leg.id: _in_ms(dropouts.amid_a_voice(leg)) for leg in legs}
+    paused = {leg.id: _in_ms(audio_quality.pauses_in_a_voice(leg)) for leg in legs}
     unsure = [label for label, pauses in paused.items() if pauses and not quality.is_broken_up(pauses)]
     if unsure:
         with context.evidence.step(f"RTP to {' and '.join(unsure)} paused amid a voice: a longer look"):
@@ -139,7 +139,7 @@ def _in_ms(pauses: Iterable[RtpPaused]) -> list[float]:
 
 def _little_loss(context: CaseContext, leg: Leg) -> None:
     counted = leg.statistics()
-    pauses = dropouts.amid_a_voice(leg)
+    pauses = audio_quality.pauses_in_a_voice(leg)
     if counted is None or (finding := quality.loss(leg.id, counted, _in_ms(pauses))) is None:
         return
     if isinstance(finding.measured, Loss) and finding.measured.spanned_s is not None:

@@ -2,40 +2,94 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from harness.calls.checks.finding import unclear
-from harness.calls.verdict import Finding, Verdict
-from harness.deployment import Deployment, Handover, Timings, Trunk
+from harness.calls.verdict import Finding, Verdict, is_failure
+from harness.deployment import Assistant, Deployment, Handover, Timings, Trunk
+from harness.deployment import Line as LineEntry
 from harness.deployment.limits import Gate
 from harness.errors import BrokenError
 from harness.integrations.matrix import Case
 from harness.phone.leg import Leg
 from harness.phone.pool import PhonePool
 from harness.report.recorder import CaseRecorder
-from harness.scenario.background import Background
 from harness.scenario.calls import Calls
-from harness.scenario.case_phones import HEADER_NUMBER, CasePhones
-from harness.scenario.company import ALONE, Company
+from harness.scenario.case_phones import ALONE, HEADER_NUMBER, CasePhones, ConcurrentCases
 from harness.scenario.evidence import Evidence
 from harness.scenario.far_records import FarRecords
-from harness.sip.identity import is_spelling
+from harness.sip.identity import dialled_at_home, is_spelling
 from harness.witness.synthflow import SynthflowApi
 
+if TYPE_CHECKING:
+    from harness.scenario.reported import ReportedCall
 
-class UnheardCall(Protocol):
-    """A call that landed where nobody of ours hears it."""
+
+class Background:
+    """Work in threads of its own; its error breaks the case."""
+
+    def __init__(self) -> None:
+        self._threads: list[threading.Thread] = []
+        self._error: BaseException | None = None
+
+    def start(self, work: Callable[[], None]) -> None:
+        """Do ``work`` while the scenario goes on."""
+
+        def guarded() -> None:
+            try:
+                work()
+            except BaseException as error:  # raised by join(), in the scenario's own thread
+                self._error = error
+
+        thread = threading.Thread(target=guarded, name="background", daemon=True)
+        self._threads.append(thread)
+        thread.start()
 
     @property
-    def began(self) -> float:
-        """When the caller had been handed over (``time.monotonic()``)."""
+    def fatal_error(self) -> BaseException | None:
+        """What broke; an expectation that failed is none."""
+        return None if is_failure(self._error) else self._error
 
-    def unseen(self, finding: Finding) -> Finding:
-        """A finding on what only a phone of ours there could show."""
+    def join(self, within: float) -> None:
+        """Wait for all of it. Raises what went wrong."""
+        for thread in self._threads:
+            thread.join(timeout=within)
+        if self._error is not None:
+            raise self._error
+
+
+@dataclass(frozen=True)
+class Line:
+    """A number at the platform, over the trunk of the case."""
+
+    name: str
+    did: str
+    entry: LineEntry
+    trunk: Trunk
+    leads_to: Assistant | None  #: whom its routing should reach; None: people only
+
+    @property
+    def assistant(self) -> Assistant:
+        """The assistant it leads to; not to be asked of a number of people only."""
+        assert self.leads_to is not None, f"{self.name} leads to people only"
+        return self.leads_to
+
+
+def line_of(deployment: Deployment, trunk: Trunk, name: str) -> Line:
+    """A line of the deployment, over ``trunk``."""
+    entry = deployment.lines[name]
+    assistant = deployment.assistants[entry.assistant] if entry.assistant else None
+    return Line(name, deployment.did(name, trunk.name), entry, trunk, assistant)
+
+
+def number_as(number: str, form: str) -> str:
+    """A number to dial, as ``e164``, ``national`` or ``tel`` (RFC 3966)."""
+    return {"national": dialled_at_home(number), "tel": f"tel:{number}"}.get(form, number)
 
 
 class Clock:
@@ -63,7 +117,7 @@ class CaseContext:
         marks: Iterator[int],
         api: SynthflowApi | None,
         gate: Gate,
-        company: Company = ALONE,
+        company: ConcurrentCases = ALONE,
         clock: Clock | None = None,
     ) -> None:
         self.clock = clock or Clock()
@@ -76,7 +130,7 @@ class CaseContext:
         self.more_patience = 0.0  #: for what a caller has asked for, who may have to ask again, in seconds
         self.asked: list[tuple[float, float]] = []  #: from when to when a caller asked for a person
         self.began = self.clock.monotonic()
-        self.unheard: UnheardCall | None = None  #: the case's landing with people whom nobody of ours hears
+        self.unheard: ReportedCall | None = None  #: the case's landing with people whom nobody of ours hears
         self.background = Background()
         self.evidence = Evidence(
             recorder, case.dispensable, lambda: self.background.fatal_error or self.phones.fatal_error

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from harness.calls.checks.audio import ListenerReport, Sound
 from harness.sip.message import Request
 from harness.witness.call_record import CallRecord
 
-
-class Marked(Protocol):
-    """Who sends a mark."""
-
-    @property
-    def mark(self) -> int:
-        """What it sends."""
+if TYPE_CHECKING:
+    from harness.scenario.call import Call
 
 
 class Voiced(Protocol):
@@ -96,7 +91,7 @@ class End(Voiced, Protocol):
     def hears(self, speaker: End, since: float, deadline: float) -> Sound | None:
         """The first sign of ``speaker`` here after ``since``, None when there is none by ``deadline``."""
 
-    def hears_mark(self, speaker: Marked, since: float, deadline: float) -> Sound | None:
+    def hears_mark(self, speaker: Call, since: float, deadline: float) -> Sound | None:
         """Its own word on one mark: the first sign of ``speaker``'s here after ``since``; None when there is none by ``deadline``."""
 
     def account(self, since: float, missing: End | None = None) -> ListenerReport | None:
@@ -110,35 +105,3 @@ class End(Voiced, Protocol):
 
     def released_at(self, deadline: float) -> float | None:
         """When this end's call ended; waits until ``deadline``; None when it is still up then."""
-
-
-class LegOfOurs:
-    """What an end that is a leg of ours answers where an AI's call may know more."""
-
-    is_ours = True
-    doubt_s = 0.0
-    record: CallRecord | None = None
-
-    @property
-    def received_on(self) -> tuple[str, str] | None:
-        """Nobody asks."""
-        return None
-
-    @property
-    def came_from(self) -> str | None:
-        """Nobody asks."""
-        return None
-
-    def transfer_outcome(self, within: float) -> int | None:
-        """It has none of its own."""
-        return None
-
-
-class Pending(Protocol):
-    """A look at a call that is not over."""
-
-    def settle(self, *, asking: bool = False) -> None:
-        """Take what it still needs of the call as it is. ``asking``: the call is about to be asked for a person."""
-
-    def wait_until_said(self) -> float:
-        """Until the caller has said what it says for this look; when that was, or 0."""

@@ -17,12 +17,10 @@ from harness.phone import Policy
 from harness.phone.leg import Leg
 from harness.phone.phone import Phone
 from harness.phone.waiter import NeverCame
-from harness.scenario.ai_calls import AiCall, StandInCall
-from harness.scenario.context import CaseContext
-from harness.scenario.ends import Call
-from harness.scenario.lines import Line
-from harness.scenario.synthflow_call import UNKNOWN, SynthflowCall
-from harness.scenario.told_end import ToldEnd, told_end
+from harness.scenario.ai_calls import UNKNOWN, AiCall, StandInCall, SynthflowCall
+from harness.scenario.call import Call
+from harness.scenario.context import CaseContext, Line
+from harness.scenario.far_records import ReportedEnd, reported_end
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.identity import digits_of, is_spelling, normalise
 from harness.sip.message import Message, Request
@@ -75,7 +73,7 @@ class AiEndpoint(Protocol):
     def reached_before(self, of: Call, at: float) -> list[str]:
         """Those of them that came before that moment for certain."""
 
-    def released_at(self, of: Call, deadline: float) -> ToldEnd | None:
+    def released_at(self, of: Call, deadline: float) -> ReportedEnd | None:
         """When the last of the calls ended that an interface lists; waits until ``deadline``; None where it does not say."""
 
     def early(self, of: Call, line: Line) -> tuple[str, set[int]]:
@@ -278,7 +276,7 @@ class SynthflowEndpoint:
             self.blind = True
         return [record.id for record in before if record.id != of.prepared]
 
-    def released_at(self, of: Call, deadline: float) -> ToldEnd | None:
+    def released_at(self, of: Call, deadline: float) -> ReportedEnd | None:
         """By its list; where that does not have the call any more, it does not say."""
         records: list[CallRecord] = []
 
@@ -291,7 +289,7 @@ class SynthflowEndpoint:
             told = [(record, record.witness("released_at")) for record in records]
             return None if any(at is None for _, at in told) else max(record.moment(at) for record, at in told)
 
-        return told_end(self._context, self._api, is_over, moment, deadline)
+        return reported_end(self._context, self._api, is_over, moment, deadline)
 
     def early(self, of: Call, line: Line) -> tuple[str, set[int]]:
         """The line's assistant by its voice; where it answers in band, by its answer too."""
@@ -378,7 +376,7 @@ class StandInEndpoint:
         self.blind = len(own) < len(came)
         return own
 
-    def released_at(self, of: Call, deadline: float) -> ToldEnd | None:
+    def released_at(self, of: Call, deadline: float) -> ReportedEnd | None:
         """Its own phone tells of each leg."""
 
     def early(self, of: Call, line: Line) -> tuple[str, set[int]]:

@@ -19,15 +19,15 @@ from harness.calls.checks.finding import heard_at, hindered, not_observable
 from harness.calls.events import MediaState
 from harness.calls.measurement import Direction, EarlyMedia, Silence
 from harness.calls.verdict import Finding, Verdict
-from harness.scenario import crosstalk, delays, lateness, muteness, packet_loss
+from harness.scenario import audio_quality
 from harness.scenario.ai import Ai
+from harness.scenario.ai_calls import SynthflowCall
+from harness.scenario.call import SETTLE_S, Call
 from harness.scenario.context import CaseContext
 from harness.scenario.end import End
-from harness.scenario.ends import SETTLE_S, Call
 from harness.scenario.reactions import WHISPER_S, last_spoken_to, last_words_to
 from harness.scenario.reported import ReportedCall
 from harness.scenario.signs import LISTEN_S, Look
-from harness.scenario.synthflow_call import SynthflowCall
 
 #: How long a machine may speak before its tone, and how often it is looked for.
 _GREETING_S, _LISTENED_AGAIN_S = 45.0, 1.0
@@ -77,12 +77,12 @@ class ExpectAudio:
             first = self._one_way(mine, other, since, deadline, changed)
             second = self._one_way(other, mine, since, deadline, changed)
             if not changed:
-                lateness.judge(self._context, ((first, mine, other), (second, other, mine)))
+                audio_quality.check_delay(self._context, ((first, mine, other), (second, other, mine)))
             if first.verdict is second.verdict is Verdict.PASSED:
                 delays_ms = [f.measured.delay_ms or 0.0 for f in (first, second) if isinstance(f.measured, Direction)]
                 both = max(delays_ms) / 1000
                 self._context.evidence.scripted(max(0.0, since + both - begin), "listening", began=begin)
-                packet_loss.look_longer(self._context, (mine, other))
+                audio_quality.wait_for_packets(self._context, (mine, other))
 
     def _by_when_connected(self, agent: Call, since: float, deadline: float) -> float:
         """By when caller and agent are to hear each other: later than ``deadline`` where one of them is told something first.
@@ -147,7 +147,7 @@ class ExpectAudio:
             to_ai, to_caller = look.to_ai(), look.to_caller()
             asked = self._direction(caller, talk, since, to_ai.sound, to_ai.account, again, to_ai.denial)
             found = [
-                muteness.blame_nobody(asked, (caller,), since),
+                audio_quality.excuse_mute_phone(asked, (caller,), since),
                 self._direction(talk, caller, since, to_caller.sound, to_caller.account, again, to_caller.denial),
             ]
             if starved_s := look.starved_s:
@@ -161,7 +161,7 @@ class ExpectAudio:
         sound = listener.hears(speaker, since, deadline)
         account = listener.account(since, missing=speaker) if sound is None else None
         finding = self._direction(speaker, listener, since, sound, account, again)
-        return self._context.evidence.add(muteness.blame_nobody(finding, (speaker, listener), since))
+        return self._context.evidence.add(audio_quality.excuse_mute_phone(finding, (speaker, listener), since))
 
     def _direction(
         self,
@@ -193,7 +193,7 @@ class ExpectAudio:
         And still, where marks tell: where audio has stopped nobody else is heard either.
         """
         mine = self._end
-        crosstalk.look(self._context, mine, other)
+        audio_quality.check_crosstalk(self._context, mine, other)
         if any(isinstance(end, Call) and end.is_over() for end in (mine, other)):
             return
         now = time.monotonic()
@@ -241,7 +241,7 @@ class ExpectAudio:
         """Neither hears the other too late; measured where both are ours, elsewhere RTCP's round trip has to do."""
         mine = self._end
         if isinstance(mine, Call) and isinstance(other, Call):
-            delays.measure(self._context, mine, other)
+            audio_quality.measure_one_way_delay(self._context, mine, other)
 
     def silence_from(self, other: End, seconds: float = 0.8) -> None:
         """For ``seconds`` it does not hear ``other``, though it listens; a phone of ours not beneath another voice either."""
@@ -266,7 +266,7 @@ class ExpectAudio:
             voices, after = other.voices_for(listener), _discarded(listener)
             discarded = None if before is None or after is None else after - before
             if isinstance(listener, Call) and before is None:  # who holds the call takes no audio
-                marks = [*marks, *crosstalk.beneath(self._context, listener, voices, since)]
+                marks = [*marks, *audio_quality.marks_beneath(self._context, listener, voices, since)]
             self._context.evidence.add(audio.silent(other.label, listener.label, marks, voices, listened_s, discarded))
 
     def _settles_s(self, speaker: End) -> float:

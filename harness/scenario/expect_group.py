@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from harness.calls.checks import landing, timing
 from harness.calls.checks.finding import not_observable
 from harness.calls.events import CallState
-from harness.deployment import Group as GroupEntry
-from harness.phone.phone import Phone
+from harness.scenario.call import Call
 from harness.scenario.context import CaseContext
-from harness.scenario.ends import Call
 from harness.scenario.reactions import last_words_to
 from harness.scenario.reported import ReportedCall
+
+if TYPE_CHECKING:
+    from harness.scenario.people import Group
 
 
 def way_in_s(call: Call, most_s: float) -> float:
@@ -24,18 +24,10 @@ def way_in_s(call: Call, most_s: float) -> float:
     return min(first.at - call.began, most_s) if first and rings else 0.0
 
 
-class RingGroup(Protocol):
-    """Agents at phones of ours."""
-
-    name: str
-    entry: GroupEntry
-    phones: Sequence[Phone]
-
-
 class ExpectGroup:
     """Expectations of a group."""
 
-    def __init__(self, context: CaseContext, group: RingGroup) -> None:
+    def __init__(self, context: CaseContext, group: Group) -> None:
         self._context = context
         self._group = group
 

@@ -1,14 +1,22 @@
-"""What Synthflow's interface says of the case's calls."""
+"""Synthflow's records of the case's calls: the interface of one case, and when a call ended by it."""
 
 from __future__ import annotations
 
+import math
 import re
+import time
+from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from harness.deployment import Assistant, Deployment
 from harness.errors import FarEndError
 from harness.scenario.evidence import Evidence
 from harness.witness.synthflow import AbsentApi, SynthflowApi
+
+if TYPE_CHECKING:
+    from harness.scenario.context import CaseContext
 
 #: What an id of a call is made of.
 _CALL_ID = re.compile(r"[A-Za-z0-9_.-]{1,80}")
@@ -65,3 +73,37 @@ class FarRecords:
             self.trouble(FarEndError("Synthflow API: POST /prepare_inbound: an id that no header can carry"))
             return None
         return found
+
+
+@dataclass(frozen=True, slots=True)
+class ReportedEnd:
+    """A call ended at that moment (``time.monotonic()``), or as much earlier as there is doubt."""
+
+    at: float
+    doubt_s: float = 0.0
+
+
+def reported_end(
+    context: CaseContext,
+    api: SynthflowApi,
+    is_over: Callable[[], bool | None],
+    moment: Callable[[], float | None],
+    deadline: float,
+) -> ReportedEnd | None:
+    """The end of a call; None where a look that began at ``deadline`` or later shows none, or ``api`` is down.
+
+    ``is_over`` looks once (None: it could not), ``moment`` gives what the interface then says of the time. Where it says
+    nothing, the call ended after the last look began that showed it up, and before the first came back that did not.
+    """
+    up_at = -math.inf
+    while True:
+        asked = time.monotonic()
+        found = is_over()
+        if found:
+            at, seen = moment(), time.monotonic()
+            return ReportedEnd(seen, seen - up_at) if at is None else ReportedEnd(at)
+        if found is False:
+            up_at = asked
+        if asked >= deadline or api.is_down:
+            return None
+        context.pause(context.far_end.poll_s)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from harness.audio.describe import CLEAR, HeardDescription, describe, of_the_other_law
 from harness.audio.marks import PERIOD_SECONDS, SAMPLE_RATE
@@ -26,17 +27,23 @@ from harness.calls.events import (
 from harness.phone.leg import Leg
 from harness.phone.recording import ON_DISK_WITHIN_S
 from harness.phone.waiter import NeverCame
-from harness.scenario import far_counts
 from harness.scenario.context import CaseContext
-from harness.scenario.end import LegOfOurs, Marked, Voiced
+from harness.scenario.end import Voiced
 from harness.scenario.reactions import SOUND_DBOV
+
+if TYPE_CHECKING:
+    from harness.witness.call_record import CallRecord
 
 _WORTH_HEARING_S = 0.4  # what is shorter says nothing of what was heard
 _JUDGED_BY_S = 0.35  # so much behind an unclear mark tells why it is, with the period before: it is told each 0.2 s
 
 
-class ListeningLeg(LegOfOurs):
+class ListeningLeg:
     """A leg of ours, as far as it is listened to."""
+
+    is_ours = True
+    doubt_s = 0.0
+    record: CallRecord | None = None
 
     def __init__(self, context: CaseContext, leg: Leg) -> None:
         self._context = context
@@ -72,6 +79,20 @@ class ListeningLeg(LegOfOurs):
     def mark(self) -> int:
         """What the leg sends."""
         return self.leg.mark
+
+    @property
+    def received_on(self) -> tuple[str, str] | None:
+        """Only an AI's call is asked for it."""
+        return None
+
+    @property
+    def came_from(self) -> str | None:
+        """Only an AI's call is asked for it."""
+        return None
+
+    def transfer_outcome(self, within: float) -> int | None:
+        """Only an AI's call is asked for it."""
+        return None
 
     def voices_for(self, peer: Voiced) -> Collection[int]:
         """Its mark."""
@@ -109,7 +130,7 @@ class ListeningLeg(LegOfOurs):
         """Wait for one of ``marks``."""
         return self._hears(lambda: marks, since, deadline)
 
-    def hears_mark(self, speaker: Marked, since: float, deadline: float) -> Sound | None:
+    def hears_mark(self, speaker: ListeningLeg, since: float, deadline: float) -> Sound | None:
         """Wait for its mark."""
         return self.hears_marks({speaker.mark}, since, deadline)
 
@@ -163,8 +184,8 @@ class ListeningLeg(LegOfOurs):
         return self.marks_heard(since), time.monotonic() - since if self.is_listening(since) else 0.0
 
     def counted_by_far_end(self, since: float, until: float = math.inf) -> tuple[int, int] | None:
-        """RTP packets sent, and of those the ones the far end counts as received: :func:`far_counts.between`."""
-        return far_counts.between(self._leg.events, since, until)
+        """RTP packets sent, and of those the ones the far end counts as received: :func:`listening.counted_between`."""
+        return counted_between(self._leg.events, since, until)
 
     def wait_for_far_end_report(self, since: float, within: float) -> None:
         """Until the far end has reported by RTCP what it gets, or the time is over."""
@@ -172,7 +193,7 @@ class ListeningLeg(LegOfOurs):
             leg = self.leg
             leg.wait(
                 "an RTCP report of the far end",
-                lambda event: isinstance(event, FarEndReport) and event in far_counts.counting(leg.events),
+                lambda event: isinstance(event, FarEndReport) and event in reports_that_count(leg.events),
                 within,
                 since=since,
             )
@@ -248,3 +269,31 @@ def _fell_through(leg: Leg) -> bool:
     """Whether the call was refused, or given up, before anybody answered."""
     answered = any(isinstance(event, CallState) and event.state == "confirmed" for event in leg.events)
     return leg.state == "disconnected" and not answered
+
+
+def reports_that_count(events: Iterable[Event]) -> list[FarEndReport]:
+    """The reports that say how much of our stream has come.
+
+    One without a block on it says that nothing has (RFC 3550 section 6.4.1) only from the source that named it last: another
+    source of the same far end may report on no stream (RFC 8861), another party on others, and some far ends never name any.
+    """
+    found: list[FarEndReport] = []
+    for report in events:
+        if isinstance(report, FarEndReport) and (report.names_us or (found and report.reporter == found[-1].reporter)):
+            found.append(report)
+    return found
+
+
+def counted_between(events: Iterable[Event], since: float, until: float) -> tuple[int, int] | None:
+    """RTP packets sent between two moments (monotonic seconds), and of those the ones the far end has received by its own count.
+
+    None where no report of that time counts.
+    """
+    told = [report for report in reports_that_count(events) if report.at <= until]
+    later = [report for report in told if report.at >= since]
+    if not later:
+        return None
+    before = next((report for report in reversed(told) if report.at < since), None)
+    sent, received = (before.sent, before.received) if before else (0, 0)
+    sent = later[-1].sent - sent
+    return sent, min(sent, later[-1].received - received)  # what was on its way at the first came from before

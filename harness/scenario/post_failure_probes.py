@@ -1,14 +1,20 @@
-"""After a failure: looks closer, for the diagnosis. What is found is evidence; it changes no verdict."""
+"""After a failure: closer looks, for the diagnosis. What they find is evidence and changes no verdict."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from importlib import import_module
+from typing import Any
 
-from harness.calls.events import FarEndRecord
-from harness.calls.verdict import Finding, Verdict
-from harness.errors import BrokenError, FarEndError
-from harness.scenario import second_call
+from harness.calls.events import CallState, FarEndRecord
+from harness.calls.verdict import ExpectationError, Finding, Verdict
+from harness.diagnosis import diagnose
+from harness.errors import BrokenError, FarEndError, HarnessError
+from harness.phone.leg import Leg
+from harness.phone.phone import Phone
+from harness.scenario.call import Call
 from harness.scenario.context import CaseContext
 from harness.witness.clock import to_wall
 
@@ -23,7 +29,7 @@ def look_closer(context: CaseContext, began: float) -> None:
         # DNS and TLS libraries come with it, which a worker without such a failure has no use for.
         import_module("harness.scenario.port_probes").ask_ports(context)
     if context.deployment.expect.second_call:
-        second_call.settle(context)
+        _make_second_call(context)
 
 
 def _is_of_reach(finding: Finding) -> bool:
@@ -50,3 +56,103 @@ def _records(context: CaseContext, began: float) -> None:
         context.evidence.event(
             FarEndRecord(at=time.monotonic(), phone="synthflow", source=source, record=record.evidence)
         )
+
+
+_OTHER_LAW = {"pcmu": "PCMA", "pcma": "PCMU"}
+_LOOKS_EVERY_S = 0.05
+#: An agent's phone that is going to ring does so by then, where a machine has answered first.
+_RINGS_WITHIN_S = 0.5
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """What is called, and what that is to tell."""
+
+    asks: str  #: ``form``, ``codec`` or ``group``
+    number: str
+    words: str
+    codecs: tuple[str, ...] = ()
+
+
+def _make_second_call(context: CaseContext) -> None:
+    """Place the call where the cause is unsure, and record its outcome."""
+    call = next((own for own in context.calls.own if own.leg.direction == "outgoing"), None)
+    wanted = next(_worth_asking(context, call), None) if call is not None and _is_unsure(context) else None
+    if call is None or wanted is None:
+        return
+    with context.evidence.step(f"second call, for the diagnosis alone: {wanted.words}"):
+        began = time.monotonic()
+        _record(context, wanted, began, {"begins": True})
+        context.phones.hang_up()
+        try:
+            call.leg.wait_state("disconnected", within=context.patience)
+            phone = _phone(context, call)
+            before = phone.config
+            if wanted.codecs:
+                phone = context.phones.lease(replace(before, codecs=wanted.codecs))
+            outcome = _outcome(context, phone, wanted.number)
+            if wanted.asks != "group" and "refused" not in outcome:
+                as_before = _outcome(context, context.phones.lease(before), call.first_leg.remote_uri)
+                outcome["again_as_before"] = "refused" if "refused" in as_before else "not refused"
+        except (HarnessError, ExpectationError) as error:  # a limit, a phone: then there is no second call
+            outcome = {"not_made": str(error)}
+        _record(context, wanted, time.monotonic(), outcome)
+
+
+def _record(context: CaseContext, wanted: _Wanted, at: float, what: dict[str, Any]) -> None:
+    plain = {"of": "second call", "asks": wanted.asks, "dialled": wanted.number, **what}
+    context.evidence.event(FarEndRecord(at=at, phone="probe", source=f"second call: {wanted.words}", record=plain))
+
+
+def _is_unsure(context: CaseContext) -> bool:
+    evidence = context.evidence
+    found = diagnose(context.case.plain(), evidence.findings, evidence.events, context.deployment)
+    return found.is_unknown or any(cause.candidate or cause.confidence != "certain" for cause in found.causes[:1])
+
+
+def _worth_asking(context: CaseContext, call: Call) -> Iterator[_Wanted]:
+    axes, line = context.case.axes, context.case.line
+    states = [event.state for event in call.first_leg.events if isinstance(event, CallState)]
+    is_refused = "disconnected" in states and "confirmed" not in states
+    if line is not None and is_refused:
+        did = context.deployment.did(line, context.trunk.name)
+        if axes.get("form", "e164") != "e164":
+            yield _Wanted("form", did, f"{did} in E.164")
+        elif (codec := _OTHER_LAW.get(axes.get("codec", ""))) is not None:
+            yield _Wanted("codec", did, f"{did} with {codec} alone", codecs=(codec,))
+    for finding in context.evidence.findings:
+        group = context.deployment.groups.get(str(finding.facts.get("wanted")))
+        if finding.check == "landing" and finding.verdict is Verdict.FAILED and group and group.did and group.agents:
+            yield _Wanted("group", group.did, f"the group's number {group.did} itself")
+
+
+def _phone(context: CaseContext, call: Call) -> Phone:
+    phone = context.phones.by_name.get(call.first_leg.phone.name)
+    if phone is None:
+        raise BrokenError("the caller's phone is not there any more")
+    return phone
+
+
+def _outcome(context: CaseContext, phone: Phone, number: str) -> dict[str, Any]:
+    """Who took the call, or its refusal; nothing of either within the deployment's patience is no outcome."""
+    before = {leg.id for leg in context.phones.legs}
+    leg = phone.dial(number if ":" in number else f"sip:{number}@{phone.config.domain}")
+    try:
+        until, answered = time.monotonic() + context.patience, False
+        while time.monotonic() < until:
+            if came := [one.phone.name for one in context.phones.legs if _came(one, before)]:
+                return {"rang": came}
+            if leg.state == "disconnected":
+                return {"refused": max(event.code for event in leg.events if isinstance(event, CallState))}
+            if leg.state == "confirmed" and not answered:
+                answered, until = True, min(until, time.monotonic() + _RINGS_WITHIN_S)
+            time.sleep(_LOOKS_EVERY_S)
+        return {"answered": True} if answered else {}
+    finally:
+        if leg.state != "disconnected":
+            leg.hangup()
+            leg.wait_state("disconnected", within=context.patience)
+
+
+def _came(leg: Leg, before: set[str]) -> bool:
+    return leg.direction == "incoming" and leg.id not in before

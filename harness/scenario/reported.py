@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from harness.calls.checks import identity, landing
 from harness.calls.checks.audio import ListenerReport, Sound
@@ -15,9 +15,9 @@ from harness.calls.verdict import Finding
 from harness.deployment import Report
 from harness.errors import FarEndError
 from harness.integrations.matrix import shown_by_others
+from harness.scenario.call import Call
 from harness.scenario.context import CaseContext
-from harness.scenario.end import End, Marked, Voiced
-from harness.scenario.ends import Call
+from harness.scenario.end import End, Voiced
 from harness.witness import by_hand
 from harness.witness.clock import to_wall
 from harness.witness.platform_report import ReportRow
@@ -33,15 +33,11 @@ from harness.witness.reported_landing import (
     yet_to_come,
 )
 
+if TYPE_CHECKING:
+    from harness.scenario.people import Group
+
 #: What findings on the call are about, as where a phone of ours rings.
 _THE_CALL = "the call"
-
-
-class GroupOfOthers(Protocol):
-    """A group in which none of our phones is."""
-
-    name: str
-    address: str | None
 
 
 class ReportedCall:
@@ -60,7 +56,7 @@ class ReportedCall:
     came_from = None
     codec = None
 
-    def __init__(self, context: CaseContext, group: GroupOfOthers, of: Call, declared: Report) -> None:
+    def __init__(self, context: CaseContext, group: Group, of: Call, declared: Report) -> None:
         self._context = context
         self._group = group
         self._of = of
@@ -99,7 +95,7 @@ class ReportedCall:
         """Nobody can tell."""
         return None
 
-    def hears_mark(self, speaker: Marked, since: float, deadline: float) -> Sound | None:
+    def hears_mark(self, speaker: Call, since: float, deadline: float) -> Sound | None:
         """Nobody can tell."""
         return None
 

@@ -7,30 +7,35 @@ calls take as long as one.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.audio.garbled import audible_s
+from harness.audio.marks import SAMPLE_RATE
 from harness.audio.prompts import prompt_text
 from harness.audio.voiceless import is_ringing, voiceless
 from harness.calls.checks.audio import ListenerReport, Sound
 from harness.calls.checks.claims import Denial, Observation
-from harness.calls.events import PACKET_S
+from harness.calls.events import PACKET_S, Event, RtpStatistics
 from harness.calls.verdict import Strength, Verdict
+from harness.phone.leg import Leg
 from harness.phone.waiter import NeverCame
-from harness.scenario import blips, reactions
+from harness.scenario import reactions
+from harness.scenario.call import QUIET_S, Call
 from harness.scenario.context import CaseContext
-from harness.scenario.end import End, Pending
-from harness.scenario.ends import QUIET_S, Call
 from harness.witness.record_reader import RecordReader
 from harness.witness.transcript import Side, answers, has_turn, may_name_others, said, times_heard
+
+if TYPE_CHECKING:
+    from harness.scenario.ai_calls import SynthflowCall
 
 #: What a caller says to be heard by words.
 GREETING: Final = "hello-en"
@@ -109,18 +114,12 @@ class DirectionSigns:
     denial: Denial | None
 
 
-class WeakAi(End, Protocol):
-    """An AI's call of which words tell at most."""
-
-    @property
-    def words(self) -> Words:
-        """Its transcript."""
-
-
 class Look:
     """One look at a conversation of a caller of ours with an AI that names no marks."""
 
-    def __init__(self, context: CaseContext, talk: WeakAi, caller: Call, since: float, *, again: bool = False) -> None:
+    def __init__(
+        self, context: CaseContext, talk: SynthflowCall, caller: Call, since: float, *, again: bool = False
+    ) -> None:
         """Nothing is done before :meth:`begin`. ``since``: what came before counts for nothing; ``again``: the call was changed."""
         self._context = context
         self._talk = talk
@@ -152,7 +151,7 @@ class Look:
         self._wanted = self._talk.words.greetings
         self._context.background.start(lambda: self._greet(earlier))
 
-    def _greet(self, earlier: Sequence[Pending]) -> None:
+    def _greet(self, earlier: Sequence[Look]) -> None:
         try:
             for look in earlier:
                 if said_at := look.wait_until_said():
@@ -236,7 +235,7 @@ class Look:
                 return since, heard
             self._context.pause(max(0.0, heard.at + _WORTH_JUDGING_S - time.monotonic()))
             is_over = self._caller.is_over()
-            again = None if is_over else blips.listen_again_from(self._caller.leg, since, heard.at)
+            again = None if is_over else listen_again_from(self._caller.leg, since, heard.at)
             if again is None:
                 sound = self._worth_judging(since)
                 if voiceless(sound) is None:
@@ -364,3 +363,38 @@ class Look:
 
 def _is_cut_off(sent: int, received: int) -> bool:
     return sent >= _ENOUGH_SENT and received < _TOO_FEW * sent
+
+
+#: A syllable; one lost packet's concealment repeats 20 ms of sound to some 120 (RFC 3550 leaves it to the receiver).
+_SYLLABLE_S: Final = 0.2
+#: Two counts, which come once a second.
+_COUNTED_TWICE_S: Final = 3.0
+
+
+def listen_again_from(leg: Leg, since: float, heard_at: float) -> float | None:
+    """From when on to listen again, where what was heard at ``heard_at`` is none of what came after ``since``, or a blip; else None.
+
+    A pulse of the listener speaks of the time before it. A blip is less than a syllable, behind which by two counts no RTP came: an AI
+    that pauses may send nothing as well (RFC 3551 section 4.1), so it takes both.
+    """
+    samples = leg.received_since(since)
+    audible = audible_s(samples)
+    if len(samples) > (heard_at - since) * SAMPLE_RATE and not audible:
+        return math.nextafter(heard_at, math.inf)
+    return _silent_from(leg, heard_at) if 0.0 < audible < _SYLLABLE_S else None
+
+
+def _silent_from(leg: Leg, heard_at: float) -> float | None:
+    counts: list[RtpStatistics] = []
+
+    def second(event: Event) -> bool:
+        if isinstance(event, RtpStatistics) and event not in counts:
+            counts.append(event)
+        return len(counts) > 1
+
+    try:
+        leg.wait("two counts of the RTP received", second, _COUNTED_TWICE_S, since=heard_at)
+    except NeverCame:
+        return None
+    before, after = counts[:2]
+    return math.nextafter(before.at, math.inf) if after.rx_packets == before.rx_packets else None

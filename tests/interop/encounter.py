@@ -24,7 +24,7 @@ from harness.report.recorder import CaseRecorder
 from harness.scenario.cast import Cast
 from harness.scenario.conclusion import conclude
 from harness.scenario.context import CaseContext
-from harness.scenario.ends import Call
+from harness.scenario.call import Call
 from harness.scenario.people import Caller
 from tools.interop.processes import PATIENCE
 

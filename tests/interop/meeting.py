@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from harness.calls.events import SipMessage
 from harness.calls.verdict import ExpectationError, Finding, Verdict
-from harness.scenario.ends import Call
+from harness.scenario.call import Call
 from tests.interop.encounter import Encounter
 from tests.interop.sipp import Sipp, receive, respond, respond_within_dialog, sdp, speak
 from tools.interop.processes import PATIENCE

@@ -16,16 +16,15 @@ from harness.phone.leg import Leg
 from harness.phone.waiter import NeverCame
 from harness.report.recorder import CaseRecorder
 from harness.run.load.lane import Lane
-from harness.scenario import packet_loss
-from harness.scenario.ai_calls import AiCall
-from harness.scenario.calls import Calls, Own, Party
+from harness.scenario import audio_quality
+from harness.scenario.ai_calls import AiCall, SynthflowCall
+from harness.scenario.call import Call
+from harness.scenario.calls import Calls, Party
 from harness.scenario.conclusion import conclude, look_at_audio
 from harness.scenario.context import CaseContext
-from harness.scenario.ends import Call
 from harness.scenario.evidence import Evidence
 from harness.scenario.expect import Expect
 from harness.scenario.people import AssistantOf, Caller
-from harness.scenario.synthflow_call import SynthflowCall
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import Message, Response
 
@@ -66,7 +65,7 @@ class _OwnCalls(Calls):
         self._lane = lane.context.calls
         self.of_the_ai = self._lane.of_the_ai
 
-    def add(self, call: Own) -> Own:
+    def add(self, call: Call) -> Call:
         """Add it here and to the lane's calls."""
         self._lane.add(call)
         return super().add(call)
@@ -139,7 +138,7 @@ class LoadCall:
             assert ai_call is not None
             if self._still_up(call):
                 if self._is_known_by_words:
-                    packet_loss.look_longer(self._context, (call,))
+                    audio_quality.wait_for_packets(self._context, (call,))
                 else:
                     Expect(self._context, call).two_way_audio_with(ai_call, changed=True)
                 self._look_at_audio()

@@ -24,9 +24,8 @@ from harness.report.recorder import CaseRecorder
 from harness.report.run_directory import case_directory
 from harness.run.plugin import starvation
 from harness.scenario.ai import Ai
-from harness.scenario.context import CaseContext
+from harness.scenario.context import CaseContext, line_of
 from harness.scenario.endpoints import StandInEndpoint
-from harness.scenario.lines import line_of
 from harness.scenario.phones import own_phone
 from harness.witness.synthflow import SynthflowApi
 

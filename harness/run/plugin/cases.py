@@ -22,7 +22,7 @@ from harness.run.plugin.leases import leased
 from harness.run.plugin.parallel import WATCH
 from harness.run.plugin.run import Run, run_of
 from harness.run.plugin.starvation import monitor
-from harness.scenario.company import Company
+from harness.scenario.case_phones import ConcurrentCases
 from harness.support.mask import mask_text
 
 if TYPE_CHECKING:
@@ -209,7 +209,7 @@ def replica(request: pytest.FixtureRequest) -> Deployment:
 
 
 @pytest.fixture
-def company(request: pytest.FixtureRequest) -> Company:
+def company(request: pytest.FixtureRequest) -> ConcurrentCases:
     """The cases beside this one."""
     return _underway(request).leased.company
 

@@ -20,14 +20,13 @@ from harness.run.plugin import starvation
 from harness.run.plugin.parallel import WATCH
 from harness.run.plugin.run import Run, run_of
 from harness.scenario.ai import Ai
+from harness.scenario.case_phones import ConcurrentCases
 from harness.scenario.cast import Cast
-from harness.scenario.company import Company
 from harness.scenario.conclusion import conclude, require_promised_findings
-from harness.scenario.context import CaseContext
+from harness.scenario.context import CaseContext, Line
 from harness.scenario.end import End
 from harness.scenario.expect import Expect
 from harness.scenario.expect_group import ExpectGroup
-from harness.scenario.lines import Line
 from harness.scenario.people import AssistantOf, Caller, Group
 from harness.witness.synthflow import SynthflowApi, api_of
 
@@ -117,7 +116,7 @@ def cast(
     recorder: CaseRecorder,
     gate: Gate,
     case_marks: Iterator[int],
-    company: Company,
+    company: ConcurrentCases,
     tell_guess: Callable[[], None],
 ) -> Iterator[Cast]:
     """Who takes part. Every group's agents are at their phones, so that a call in the wrong place is seen."""

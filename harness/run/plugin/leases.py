@@ -16,7 +16,7 @@ from harness.integrations.matrix import Case
 from harness.phone.shared import wait_until_asked
 from harness.run.plugin.needs import AnyOf, Needs, landing_agents, needs_of, phone_key
 from harness.run.plugin.run import Run
-from harness.scenario.company import ALONE, Company
+from harness.scenario.case_phones import ALONE, ConcurrentCases
 from harness.scenario.handover import number_shown
 from harness.scenario.phones import stand_in
 from harness.support.files.names import stem_of
@@ -30,7 +30,7 @@ class Leased:
     """The deployment as the case has it, and the cases beside it."""
 
     replica: Deployment
-    company: Company = ALONE
+    company: ConcurrentCases = ALONE
 
     def wait_until_asked(self, case: Case) -> AskedByOptions | None:
         """Wait until the platform has asked the stand-in's phone by OPTIONS, where it does; None where no phone is kept for that."""
@@ -68,10 +68,10 @@ def _narrowed(deployment: Deployment, callers: list[str]) -> Deployment:
     return deployment.model_copy(update={"phones": phones})
 
 
-def _company(run: Run, case: Case, deployment: Deployment, mine: set[str], *, alone: bool) -> Company:
+def _company(run: Run, case: Case, deployment: Deployment, mine: set[str], *, alone: bool) -> ConcurrentCases:
     numbers = {name: phone.number for name, phone in deployment.phones.items() if phone.number}
     agents = {agent for group in deployment.groups.values() for agent in group.agents}
-    return Company(
+    return ConcurrentCases(
         switchboard=Path(run.switchboard) if run.switchboard else None,
         numbers=tuple(number for name, number in numbers.items() if name in mine),
         others=frozenset() if alone else frozenset(n for name, n in numbers.items() if name not in mine | agents),

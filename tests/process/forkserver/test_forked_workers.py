@@ -91,7 +91,9 @@ def test_a_worker_has_its_starters_streams_environment_and_place(runner: Runner,
 
 
 def test_what_workers_need_is_there_when_they_begin(runner: Runner) -> None:
-    code = "import sys; print({'harness.scenario.crosstalk', 'harness.support.http_client.session'} <= {*sys.modules})"
+    code = (
+        "import sys; print({'harness.scenario.audio_quality', 'harness.support.http_client.session'} <= {*sys.modules})"
+    )
     output, _ = runner.worker(code).communicate(timeout=60)
     assert output == "True\n"
 

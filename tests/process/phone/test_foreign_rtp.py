@@ -19,7 +19,7 @@ from harness.calls.events import FarEndReport, ForeignRtp, MarkHeard, RtpStatist
 from harness.phone.leg import Leg
 from harness.phone.phone import Phone
 from harness.phone.waiter import NeverCame
-from harness.scenario.ends import Call
+from harness.scenario.call import Call
 from harness.sip.message import Response
 from tests.loopback import fresh_address
 from tests.process.phone.conftest import Desk, connect, hears

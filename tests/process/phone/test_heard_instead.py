@@ -17,7 +17,7 @@ from harness.calls.events import Listened
 from harness.calls.verdict import Strength
 from harness.phone import Mark, Silence, Wav
 from harness.phone.protocol import Source
-from harness.scenario.ends import Call
+from harness.scenario.call import Call
 from tests.process.phone.conftest import Desk, connect
 
 LISTENED_S = 2.5

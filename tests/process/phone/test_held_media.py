@@ -12,7 +12,7 @@ import pytest
 
 from harness.calls.events import MediaState, SipMessage
 from harness.calls.verdict import Finding, Verdict
-from harness.scenario.ends import Call
+from harness.scenario.call import Call
 from harness.scenario.expect_audio import ExpectAudio
 from tests.process.phone.conftest import Desk
 from tests.stranger import AUDIO, SESSION, VOICE, Stranger, answered

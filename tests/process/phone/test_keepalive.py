@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from harness.scenario.keepalive import options
+from harness.scenario.case_phones import send_options
 from harness.sip.digest import DigestServer
 from harness.sip.message import Request
 from tests.process.phone.conftest import Desk
@@ -23,7 +23,7 @@ def test_a_challenge_is_answered(
     phone = lease("agent", **known)
     server = DigestServer("acme", {"a": "b"}.get)
     with ThreadPoolExecutor(1) as threads:
-        asked = threads.submit(options, phone, f"sip:{stranger.address}")
+        asked = threads.submit(send_options, phone, f"sip:{stranger.address}")
         while not asked.done():
             request = stranger.next(0.05)
             if not isinstance(request, Request):

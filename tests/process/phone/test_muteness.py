@@ -14,7 +14,7 @@ from harness.calls.events import MediaState, RtpStatistics
 from harness.phone import Answer, Silence, recording
 from harness.phone.leg import Leg
 from harness.phone.pool import PhonePool
-from harness.scenario.muteness import longest_mute_s
+from harness.scenario.audio_quality import longest_mute_s
 from tests.process.phone.conftest import Desk, connect
 from tests.stranger import AUDIO, SESSION, Stranger
 

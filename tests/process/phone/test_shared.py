@@ -24,7 +24,7 @@ from harness.phone.protocol import Wire
 from harness.phone.shared import Reservation, Sharing
 from harness.phone.switchboard import Switchboard
 from harness.phone.waiter import NeverCame
-from harness.scenario.keepalive import options
+from harness.scenario.case_phones import send_options
 from harness.sip.message import Message, Request
 from tests.loopback import fresh_address
 from tests.process.phone.conftest import Desk, hears, uri_of
@@ -289,7 +289,7 @@ def test_what_a_case_asks_outside_of_calls_is_its_own(stranger: Stranger, cases:
     config = agent()
     first, second = (case.share(config, numbers=(number,)) for case, number in zip(cases, (ANNE, BERT), strict=True))
     with ThreadPoolExecutor(2) as threads:
-        asked = [threads.submit(options, phone, f"sip:{stranger.address}") for phone in (first, second)]
+        asked = [threads.submit(send_options, phone, f"sip:{stranger.address}") for phone in (first, second)]
         while not all(one.done() for one in asked):
             request = stranger.next(0.05)
             if isinstance(request, Request):
@@ -306,6 +306,6 @@ def test_a_request_that_cannot_be_sent_takes_nobody_elses_place(stranger: Strang
     with pytest.raises(PhoneMisuseError):
         first.options(f"sip:{stranger.address};transport=tcp")  # the phone has UDP alone
     with ThreadPoolExecutor(1) as threads:
-        asked = threads.submit(options, second, f"sip:{stranger.address}")
+        asked = threads.submit(send_options, second, f"sip:{stranger.address}")
         stranger.respond(stranger.request("OPTIONS"), 200)
         assert asked.result() == (200, "OK")

@@ -16,7 +16,7 @@ from harness.calls.events import DtmfReceived, Event, MediaState
 from harness.phone import NeverCame
 from harness.phone.log_ring import last_lines
 from harness.phone.phone import Phone
-from harness.scenario.ends import Call
+from harness.scenario.call import Call
 from harness.sip.message import Response
 from tests.process.phone.conftest import Desk, connect
 from tests.stranger import AUDIO, SESSION, Stranger, answered

@@ -23,7 +23,7 @@ from harness.run.load.call import LoadCall
 from harness.run.load.lane import Lane, SharedMarks
 from harness.run.load.plan import LoadPlan
 from harness.run.load.result import LoadResult, result
-from harness.scenario.ends import Call
+from harness.scenario.call import Call
 from harness.support.resources import EXAMPLES
 from tests.unit.checks.calls import counted
 

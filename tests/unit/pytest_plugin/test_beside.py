@@ -17,8 +17,7 @@ from harness.integrations.matrix import Case
 from harness.run.plugin.leases import Leased, LeaseTable, leased
 from harness.run.plugin.needs import AnyOf, in_turns, landing_agents, needs_of
 from harness.run.plugin.run import Run
-from harness.scenario.case_phones import HEADER_NUMBER
-from harness.scenario.company import Company
+from harness.scenario.case_phones import HEADER_NUMBER, ConcurrentCases
 from harness.support.resources import EXAMPLES
 
 
@@ -297,7 +296,7 @@ def test_a_case_whose_switchboard_cannot_be_reached_begins_and_says_so_itself(
 ) -> None:
     trunks = [trunk.model_copy(update={"termination": "sbc.example:5060"}) for trunk in deployment.trunks]
     case = case_of(deployment, "TD-INBOUND", "stand-in")
-    company = Company(switchboard=tmp_path / "nobody")
+    company = ConcurrentCases(switchboard=tmp_path / "nobody")
     assert Leased(deployment.model_copy(update={"trunks": trunks}), company).wait_until_asked(case) is None
 
 

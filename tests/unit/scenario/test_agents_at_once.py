@@ -16,9 +16,9 @@ from harness.deployment import Group as GroupEntry
 from harness.phone.leg import accept_every_leg
 from harness.phone.waiter import never_came
 from harness.scenario import people
+from harness.scenario.call import Call
 from harness.scenario.conclusion import conclude
 from harness.scenario.context import CaseContext
-from harness.scenario.ends import Call
 from harness.scenario.expect import Expect
 from harness.scenario.people import Group
 from tests.unit.clock import Clock

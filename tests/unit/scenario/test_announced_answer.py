@@ -54,7 +54,7 @@ def test_a_number_may_speak_before_it_answers(
 ) -> None:
     """RFC 3960 section 3.1. The harness itself advises to let the AI answer the call (platform-answers-first)."""
     clock = WaitingClock()
-    for module in ("expect", "ends"):
+    for module in ("expect", "call"):
         monkeypatch.setattr(f"harness.scenario.{module}.time", clock)
     context = make_context(clock=clock)
     assert context.patience < ANNOUNCEMENT_S - 1.0

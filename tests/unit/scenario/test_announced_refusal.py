@@ -9,7 +9,7 @@ import pytest
 
 from harness.calls.events import CallState, Event, Listened
 from harness.calls.verdict import Verdict
-from harness.scenario.ends import Call
+from harness.scenario.call import Call
 from harness.scenario.expect import Expect
 from tests.unit.scenario.conftest import MakeContext
 from tests.unit.scenario.legs import TOLD, leg, message
@@ -50,7 +50,7 @@ def test_a_refusal_may_come_behind_an_announcement(
     make_context: MakeContext, monkeypatch: pytest.MonkeyPatch, after_s: float, speaks: Any, verdict: Verdict
 ) -> None:
     context, clock = make_context("NOSUCHNUMBER"), WaitingClock()
-    for module in ("expect", "ends", "listening"):
+    for module in ("expect", "call", "listening"):
         monkeypatch.setattr(f"harness.scenario.{module}.time", clock)
     Expect(context, Call(context, refused(clock, after_s, speaks), "caller")).ends_with((404,))
     assert context.evidence.findings[-1].verdict is verdict

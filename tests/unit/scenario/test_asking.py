@@ -20,9 +20,9 @@ from harness.deployment import Escalation, Handover
 from harness.phone import Mark, Silence
 from harness.phone.leg import accept_every_leg
 from harness.phone.waiter import never_came
-from harness.scenario import ends
+from harness.scenario import call as call_module
+from harness.scenario.call import Call
 from harness.scenario.context import CaseContext
-from harness.scenario.ends import Call
 from tests.unit.scenario.conftest import MakeContext
 
 
@@ -58,7 +58,7 @@ class Asked:
 
 @pytest.fixture
 def ai_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ends, "wait_for_pause", lambda leg: True)
+    monkeypatch.setattr(call_module, "wait_for_pause", lambda leg: True)
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def test_it_is_asked_again_while_nobody_rings(
 ) -> None:
     asked = ask(rings_at, ways=[way], digit="7", prompt="agent-please-en", attempts=3, retry_after_s=0.001)
     assert asked.said == [said] * times
-    asking = 0.002 + 2 * ends.DIGIT_S * (way == "digit")
+    asking = 0.002 + 2 * call_module.DIGIT_S * (way == "digit")
     assert asked.context.more_patience == pytest.approx(asking, abs=0.05)
 
 
@@ -209,7 +209,7 @@ class AskingBack(Asked):
         super().__init__(context, rings_at, over=False)
         self.ends_at, self.a_prompt_s, self.now = ends_at, a_prompt_s, 1000.0
         ours = SimpleNamespace(monotonic=lambda: self.now)
-        monkeypatch.setattr(ends, "time", ours)
+        monkeypatch.setattr(call_module, "time", ours)
         monkeypatch.setattr(context, "pause", self._passes)
         self.caller.let_answer = lambda since, within: self._passes(a_prompt_s)
         self.caller.say = self._says
@@ -247,7 +247,7 @@ def test_who_asks_back_is_answered_until_somebody_rings_and_there_is_time_for_ea
 ) -> None:
     context = make_context(escalation=Escalation(attempts=attempts, retry_after_s=8.0))
     with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr(ends, "wait_for_pause", lambda leg: True)
+        monkeypatch.setattr(call_module, "wait_for_pause", lambda leg: True)
         asked = AskingBack(context, monkeypatch, rings_at, ends_at, a_prompt_s)
         asked.caller.ask_for_a_person()
         began = asked.now
@@ -264,7 +264,7 @@ def test_the_call_that_ends_while_the_caller_asks_again_speaks_against_nobody(
     make_context: MakeContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The agent took it and hung up: the far end's BYE comes between the look at the call and the prompt."""
-    monkeypatch.setattr(ends, "wait_for_pause", lambda leg: True)
+    monkeypatch.setattr(call_module, "wait_for_pause", lambda leg: True)
     context = make_context(escalation=Escalation(attempts=2, retry_after_s=8.0))
     asked = AskingBack(context, monkeypatch, rings_at=0, ends_at=0, a_prompt_s=1.0)
     says = asked.caller.say
@@ -295,7 +295,7 @@ def test_an_ai_that_asks_back_is_answered_when_it_has_spoken(
 
     asked.caller.say = say
     asked.caller.let_answer = lambda since, within: talk.append(f"hears the AI from {since:g}")
-    monkeypatch.setattr(ends, "wait_for_pause", lambda leg: talk.append("pause"))
+    monkeypatch.setattr(call_module, "wait_for_pause", lambda leg: talk.append("pause"))
     handover = Handover.model_construct(
         transfer="cold", transfer_to="x", ways=("prompt",), prompt="bills.wav", digit=None, then=("and.wav", "4")
     )

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from harness.calls.verdict import ExpectationError, Finding, Verdict
-from harness.scenario import background
-from harness.scenario.background import Background
+from harness.scenario import context
+from harness.scenario.context import Background
 from tests.unit.asserted import asserted
 
 FAILED = ExpectationError(Finding("landing", "billing", Verdict.FAILED, "a call", "none came", 0.0))
 MINE = asserted("one is not two", ["/mine/test_rows.py"])
-OURS = asserted("a leg has media", [str(background.__file__)])
+OURS = asserted("a leg has media", [str(context.__file__)])
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from harness.calls.checks.audio import ListenerReport, Sound
 from harness.calls.checks.claims import Observation
 from harness.phone.leg import Leg
 from harness.phone.waiter import never_came
-from harness.scenario.blips import listen_again_from
+from harness.scenario.signs import listen_again_from
 from tests.unit.phone_events import rtp_statistics
 from tests.unit.scenario.conftest import MakeContext
 from tests.unit.scenario.sign_cases import Caller, Case

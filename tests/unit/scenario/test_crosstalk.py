@@ -20,10 +20,10 @@ from harness.calls.events import CallState, Listened, MarkHeard, MediaState
 from harness.calls.verdict import Verdict
 from harness.deployment import Assistant
 from harness.phone.waiter import never_came
-from harness.scenario import conclusion, crosstalk
+from harness.scenario import audio_quality, conclusion
 from harness.scenario.ai_calls import StandInCall
+from harness.scenario.call import Call
 from harness.scenario.context import CaseContext
-from harness.scenario.ends import Call
 from harness.scenario.expect_audio import ExpectAudio
 from tests.unit.checks.calls import counted
 from tests.unit.scenario.conftest import MakeContext
@@ -119,7 +119,7 @@ def failed(make_context: MakeContext) -> Callable[[Leg], list[str]]:
         context = make_context(assistants=ASSISTANTS)
         context.calls.add_ai(cast("Any", SimpleNamespace(assistant="main", legs=())))
         call = Call(context, cast("Any", leg), "caller")
-        crosstalk.look(context, call, cast("Any", Ai()))
+        audio_quality.check_crosstalk(context, call, cast("Any", Ai()))
         return [f"{f.check}: {f.actual}" for f in context.evidence.findings if f.verdict is Verdict.FAILED]
 
     return failed
@@ -156,7 +156,7 @@ def test_another_caller_of_the_case_is_another_call(make_context: MakeContext, b
     context.calls.add_ai(cast("Any", SimpleNamespace(assistant="main", legs=())))
     call = context.calls.add(Call(context, cast("Any", Leg(sound(beneath))), "caller"))
     context.calls.add(Call(context, cast("Any", Leg(sound(), name="caller.2", mark=OTHERS)), "caller"))
-    crosstalk.look(context, call, cast("Any", Ai()))
+    audio_quality.check_crosstalk(context, call, cast("Any", Ai()))
     wrong = [f"{f.check}: {f.actual}" for f in context.evidence.findings if f.verdict is Verdict.FAILED]
     assert wrong == ([told] if told else [])
 

@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from harness.errors import PhoneParseError
-from harness.scenario.ends import Call
+from harness.scenario.call import Call
 from tests.unit.phone_events import sip_message
 
 HEAD = "INVITE sip:+13125550100@127.0.0.1 SIP/2.0\r\nX-Padding: " + "x" * 3800

@@ -11,7 +11,7 @@ from harness.calls.checks.audio import Sound
 from harness.calls.checks.claims import Observation
 from harness.calls.verdict import Verdict
 from harness.deployment import Escalation, Handover
-from harness.scenario.ends import Call
+from harness.scenario.call import Call
 from harness.scenario.expect_audio import ExpectAudio
 from tests.unit.scenario.conftest import MakeContext
 from tests.unit.scenario.sign_cases import Caller, Case

@@ -17,10 +17,10 @@ from harness.deployment import Group as GroupEntry
 from harness.phone.leg import accept_every_leg
 from harness.phone.waiter import NeverCame, never_came
 from harness.scenario import case_phones
+from harness.scenario.call import Call
 from harness.scenario.case_phones import HEADER_NUMBER
 from harness.scenario.cast import Cast
 from harness.scenario.context import CaseContext
-from harness.scenario.ends import Call
 from harness.scenario.expect import Expect
 from harness.scenario.expect_group import ExpectGroup
 from harness.scenario.people import Group

@@ -11,7 +11,7 @@ import pytest
 
 from harness.calls.events import Event, MarkHeard, MediaState, RtpPaused
 from harness.calls.verdict import Verdict
-from harness.scenario import conclusion, dropouts
+from harness.scenario import audio_quality, conclusion
 from tests.unit.checks.calls import counted
 from tests.unit.scenario.conftest import MakeContext
 
@@ -50,7 +50,7 @@ AI_S_OWN, AI_S_ANSWER = 240, 17 + 256
 )
 def test_a_pause_is_amid_a_voice_where_that_alone_is_heard_on_both_sides(marks: list[Event], amid: bool) -> None:
     paused = pause(10.0)
-    assert dropouts.amid_a_voice(leg(*marks, paused)) == ([paused] if amid else [])
+    assert audio_quality.pauses_in_a_voice(leg(*marks, paused)) == ([paused] if amid else [])
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_a_pause_is_amid_a_voice_where_that_alone_is_heard_on_both_sides(marks: 
 def test_what_pauses_while_the_media_is_negotiated_anew_is_no_dropout(at: float, amid: bool) -> None:
     paused, marks = pause(10.0), [mark(9.0 + 0.2 * n) for n in range(20)]
     told = MediaState(at=at, active=True, direction="sendrecv", **ABOUT)
-    assert dropouts.amid_a_voice(leg(*marks, paused, told)) == ([paused] if amid else [])
+    assert audio_quality.pauses_in_a_voice(leg(*marks, paused, told)) == ([paused] if amid else [])
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_pauses_with_next_to_nothing_between_them_are_one(
     pauses: list[tuple[float, float]], amid: list[tuple[float, float]]
 ) -> None:
     marks = [mark(9.0 + 0.2 * n) for n in range(20)]
-    found = dropouts.amid_a_voice(leg(*marks, *(pause(*each) for each in pauses)))
+    found = audio_quality.pauses_in_a_voice(leg(*marks, *(pause(*each) for each in pauses)))
     assert [(round(one.began, 2), round(one.ended, 2)) for one in found] == amid
 
 

@@ -15,9 +15,9 @@ from harness.calls.events import CallState, DtmfReceived, Event, MediaState, Sip
 from harness.calls.verdict import Verdict
 from harness.deployment import Expectations
 from harness.phone.leg import accept_every_leg
+from harness.scenario.call import Call
 from harness.scenario.cast import Cast
 from harness.scenario.conclusion import require_promised_findings
-from harness.scenario.ends import Call
 from harness.scenario.expect import Expect
 from harness.sip.message import Request
 from harness.witness.call_record import CallRecord

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.calls.events import FarEndReport
-from harness.scenario.ends import Call
+from harness.scenario.call import Call
 
 
 def report(at: float, sent: int, received: int, names_us: bool = True, reporter: int = 1) -> FarEndReport:

@@ -10,9 +10,9 @@ import pytest
 
 from harness.calls.verdict import Verdict
 from harness.deployment import Escalation, Synthflow
+from harness.scenario.ai_calls import SynthflowCall
 from harness.scenario.context import CaseContext
 from harness.scenario.expect import Expect
-from harness.scenario.synthflow_call import SynthflowCall
 from harness.witness.call_record import CallRecord
 from harness.witness.clock import to_wall
 from tests.unit.scenario.conftest import MakeContext

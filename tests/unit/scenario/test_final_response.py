@@ -10,7 +10,7 @@ import pytest
 
 from harness.calls.events import CallState, Event
 from harness.phone.waiter import never_came
-from harness.scenario.ends import Call
+from harness.scenario.call import Call
 from tests.unit.phone_events import sip_message
 
 INVITE = "INVITE sip:+13125550100@carrier.example SIP/2.0"

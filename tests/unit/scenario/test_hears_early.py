@@ -13,7 +13,7 @@ from harness.calls.checks.audio import Sound
 from harness.calls.checks.claims import Observation
 from harness.calls.verdict import Verdict
 from harness.scenario import expect_audio
-from harness.scenario.ends import Call
+from harness.scenario.call import Call
 from harness.scenario.expect import Expect
 from tests.unit.clock import Clock
 from tests.unit.scenario.conftest import MakeContext

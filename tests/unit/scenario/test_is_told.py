@@ -13,7 +13,7 @@ from harness.audio.marks import SAMPLE_RATE
 from harness.audio.prompts import prompt_samples
 from harness.calls.events import CallState
 from harness.calls.verdict import Verdict
-from harness.scenario.ends import Call
+from harness.scenario.call import Call
 from harness.scenario.expect import Expect
 from tests.unit.scenario.conftest import MakeContext
 from tests.unit.scenario.legs import TOLD, leg

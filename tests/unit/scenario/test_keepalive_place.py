@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from harness.deployment import Platform
-from harness.scenario import keepalive
+from harness.scenario import cast as cast_module
 from harness.scenario.cast import Cast
 from harness.sip.uri import Uri
 from tests.unit.scenario.conftest import MakeContext
@@ -27,7 +27,7 @@ def test_it_is_a_uri_of_that_place(
         asked.append(uri)
         return 200, "OK"
 
-    monkeypatch.setattr(keepalive, "options", options)
+    monkeypatch.setattr(cast_module, "send_options", options)
     assert Cast(context).options() == (200, "OK")
     uri = Uri.parse(asked[0])
     assert (uri.address, uri.port) == (host.strip("[]"), port)

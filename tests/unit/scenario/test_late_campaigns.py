@@ -16,10 +16,9 @@ from harness.deployment import Campaign
 from harness.errors import FarEndError
 from harness.phone.protocol import Ring
 from harness.phone.waiter import never_came
-from harness.scenario.campaigns import Campaigns
 from harness.scenario.cast import Cast
 from harness.scenario.context import CaseContext
-from harness.scenario.people import Caller
+from harness.scenario.people import Caller, Campaigns
 from harness.sip.identity import dialled_at_home, national
 from harness.witness import campaign
 from tests.unit.scenario.conftest import MakeContext

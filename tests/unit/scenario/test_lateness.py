@@ -17,9 +17,9 @@ from harness.calls.measurement import Direction, Duration
 from harness.calls.verdict import ExpectationError, Finding, Strength, Verdict
 from harness.errors import PhoneLostError, WorldLostError
 from harness.phone.waiter import never_came
-from harness.scenario import lateness
+from harness.scenario import audio_quality
+from harness.scenario.call import Call
 from harness.scenario.context import CaseContext
-from harness.scenario.ends import Call
 from tests.unit.scenario.conftest import MakeContext
 
 Found = Callable[..., Finding]
@@ -229,14 +229,14 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> dict[tuple[str, str], float]:
     def again(_: Any, speaker: Any, listener: Any) -> float | None:
         return taken[speaker.label, listener.label] if speaker.is_ours else None
 
-    monkeypatch.setattr(lateness, "_again", again)
+    monkeypatch.setattr(audio_quality, "_delay_of_a_new_start", again)
     return taken
 
 
 def judged_by(
     context: CaseContext, first: tuple[Finding, Any, Any], second: tuple[Finding, Any, Any]
 ) -> list[tuple[str, Verdict]]:
-    lateness.judge(context, (first, second))
+    audio_quality.check_delay(context, (first, second))
     return [(finding.subject, finding.verdict) for finding in context.evidence.findings]
 
 

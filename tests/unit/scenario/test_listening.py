@@ -16,8 +16,8 @@ from harness.audio import g711
 from harness.audio.detector import Heard, marks_heard
 from harness.calls.events import CallState, Event, Listened, MarkHeard
 from harness.calls.verdict import Verdict
+from harness.scenario.call import Call
 from harness.scenario.conclusion import conclude
-from harness.scenario.ends import Call
 from harness.scenario.expect import Expect
 from tests.unit.audio.sounds import mark as tone
 from tests.unit.phone_events import rtp_statistics

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.calls.events import FarEndRecord
 from harness.report.evidence import CaseEvidence
-from harness.scenario.company import Company
+from harness.scenario.case_phones import ConcurrentCases
 from harness.scenario.post_failure_probes import look_closer
 from tests.unit.scenario.conftest import MakeContext
 from tests.unit.scenario.synthflow_api import CALLER, OTHER, FakeApi, record
@@ -14,7 +14,7 @@ def test_records_of_the_cases_beside_this_one_are_no_evidence_here(make_context:
     unknown = "+14155550177"  # the platform may show a number that nobody has
     calls = [record(call_id=number, phone_number_from=number) for number in (CALLER, OTHER, unknown)]
     context = make_context(api=FakeApi(calls))
-    context.company = Company(numbers=(CALLER,), others=frozenset({OTHER}))
+    context.company = ConcurrentCases(numbers=(CALLER,), others=frozenset({OTHER}))
     look_closer(context, 0.0)
     events = CaseEvidence.read(context.evidence.directory).events
     found = [event.source for event in events if isinstance(event, FarEndRecord) and event.phone == "synthflow"]

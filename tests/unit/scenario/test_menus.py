@@ -49,7 +49,7 @@ def test_a_digit_waits_for_its_own_menu(
     make_context: MakeContext, monkeypatch: pytest.MonkeyPatch, speaks: list[tuple[float, float]], second_s: float
 ) -> None:
     clock = WaitingClock()
-    for module in ("expect", "ends", "reactions"):
+    for module in ("expect", "call", "reactions"):
         monkeypatch.setattr(f"harness.scenario.{module}.time", clock)
     context = make_context(clock=clock)
     monkeypatch.setattr(Caller, "_prepared", lambda self: None)

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from harness.calls.checks.finding import judged
 from harness.calls.events import Event, MediaState
 from harness.calls.verdict import Finding, Verdict
-from harness.scenario.ends import Call
-from harness.scenario.muteness import blame_nobody, longest_mute_s
+from harness.scenario.audio_quality import excuse_mute_phone, longest_mute_s
+from harness.scenario.call import Call
 from tests.unit.phone_events import rtp_statistics
 from tests.unit.scenario.conftest import MakeContext
 
@@ -75,11 +75,11 @@ def test_nobody_is_blamed_where_either_end_stood_still(make_context: MakeContext
     still = Call(context, leg(media(9.9), *STOOD_STILL), "agent")
     well = Call(context, leg(media(9.9), *counts((10.0, 0), (11.0, 50), (12.5, 125))), "caller")
     for ends in ((still, well), (well, still)):
-        found = blame_nobody(unheard(), ends, 9.95)
+        found = excuse_mute_phone(unheard(), ends, 9.95)
         assert found.verdict is Verdict.BROKEN
         assert found.actual == (
             "no RTP packet arrived; but billing.1, which is the harness's own, sent no RTP packet for 2.5 s"
         )
-    assert blame_nobody(unheard(), (well, well), 9.95).verdict is Verdict.FAILED
-    assert blame_nobody(unheard(), (cast("Any", SimpleNamespace()),), 9.95).verdict is Verdict.FAILED
-    assert blame_nobody(unheard(True), (still, well), 9.95).verdict is Verdict.PASSED
+    assert excuse_mute_phone(unheard(), (well, well), 9.95).verdict is Verdict.FAILED
+    assert excuse_mute_phone(unheard(), (cast("Any", SimpleNamespace()),), 9.95).verdict is Verdict.FAILED
+    assert excuse_mute_phone(unheard(True), (still, well), 9.95).verdict is Verdict.PASSED

@@ -11,7 +11,7 @@ import pytest
 from harness.calls.events import CallState
 from harness.calls.verdict import Verdict
 from harness.phone.waiter import never_came
-from harness.scenario.ends import Call
+from harness.scenario.call import Call
 from harness.scenario.expect import Expect
 from tests.unit.scenario.conftest import MakeContext
 

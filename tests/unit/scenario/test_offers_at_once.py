@@ -11,7 +11,7 @@ import pytest
 
 from harness.calls.events import Event, MediaState, SipMessage
 from harness.phone.waiter import NeverCame, never_came
-from harness.scenario.ends import Call
+from harness.scenario.call import Call
 from tests.unit.phone_events import sip_message
 
 

@@ -14,7 +14,7 @@ from harness.calls.verdict import ExpectationError, Verdict
 from harness.deployment import Expectations
 from harness.deployment import Group as GroupEntry
 from harness.phone.waiter import never_came
-from harness.scenario.ends import Call
+from harness.scenario.call import Call
 from harness.scenario.expect import Expect
 from harness.scenario.people import Group
 from harness.witness.synthflow import AbsentApi

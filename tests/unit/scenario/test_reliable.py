@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from harness.calls.events import SipMessage
 from harness.calls.verdict import Verdict
+from harness.scenario.call import Call
 from harness.scenario.conclusion import conclude
-from harness.scenario.ends import Call
 from harness.scenario.expect import Expect
 from tests.unit.checks.session_messages import answer, invite, message
 from tests.unit.scenario.conftest import MakeContext

@@ -12,10 +12,10 @@ from harness.calls.verdict import Verdict
 from harness.deployment import Synthflow
 from harness.errors import BrokenError
 from harness.scenario.ai import Ai
+from harness.scenario.case_phones import send_options
 from harness.scenario.cast import Cast
+from harness.scenario.context import line_of
 from harness.scenario.expect import Expect
-from harness.scenario.keepalive import options
-from harness.scenario.lines import line_of
 from scenarios.test_access import test_options_is_answered as keepalive
 from scenarios.test_call_control import test_codec_changes as reinvite_codec
 from scenarios.test_responses import test_busy as busy
@@ -138,7 +138,7 @@ def _silence(*sent: str) -> Any:
 def test_a_platform_that_ignores_options_has_not_answered(make_context: MakeContext) -> None:
     """The phone says 408 by itself, as if somebody had (RFC 3261 section 17.1.2.2)."""
     context = make_context("KEEPALIVE")
-    Cast(context).responded("OPTIONS", *options(_silence(OPTIONS), "sip:sbc.example"), (200, 408))
+    Cast(context).responded("OPTIONS", *send_options(_silence(OPTIONS), "sip:sbc.example"), (200, 408))
     finding = context.evidence.findings[-1]
     assert finding.verdict is Verdict.FAILED
     assert finding.actual == "no final response; the phone itself ended it as 408 Request Timeout"
@@ -146,4 +146,4 @@ def test_a_platform_that_ignores_options_has_not_answered(make_context: MakeCont
 
 def test_who_answered_nobody_can_say_where_the_phones_log_lacks_the_request() -> None:
     with pytest.raises(BrokenError, match="its own OPTIONS is not in its log"):
-        options(_silence(), "sip:sbc.example")
+        send_options(_silence(), "sip:sbc.example")

@@ -15,9 +15,8 @@ from harness.phone.leg import accept_every_leg
 from harness.phone.waiter import never_came
 from harness.scenario import ai as place
 from harness.scenario.ai import Ai
-from harness.scenario.context import CaseContext
+from harness.scenario.context import CaseContext, Line
 from harness.scenario.endpoints import StandInEndpoint
-from harness.scenario.lines import Line
 from tests.unit.scenario.conftest import MakeContext
 
 TIMER_B_S = 32.0  # RFC 3261 section 17.1.1.2

@@ -12,7 +12,7 @@ from harness.calls.events import CallState, Event, SipMessage
 from harness.calls.verdict import ExpectationError, Finding, Verdict
 from harness.deployment import Limits
 from harness.phone.waiter import never_came
-from harness.scenario.ends import Call
+from harness.scenario.call import Call
 from harness.scenario.expect import Expect
 from tests.unit.phone_events import sip_message
 from tests.unit.scenario.conftest import MakeContext

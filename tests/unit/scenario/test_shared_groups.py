@@ -10,8 +10,8 @@ import pytest
 from harness.calls.verdict import Verdict
 from harness.deployment import Expectations
 from harness.phone.leg import accept_every_leg
+from harness.scenario.call import Call
 from harness.scenario.cast import Cast
-from harness.scenario.ends import Call
 from tests.unit.scenario.conftest import MakeContext
 
 FIXED, STRANGER = "+15035550144", "+13035550177"

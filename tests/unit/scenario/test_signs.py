@@ -13,7 +13,7 @@ from harness.calls.verdict import Verdict
 from harness.deployment import Escalation, Expectations, Synthflow
 from harness.phone.waiter import never_came
 from harness.scenario import conclusion, signs
-from harness.scenario.ends import SETTLE_S, Call
+from harness.scenario.call import SETTLE_S, Call
 from harness.scenario.expect_audio import ExpectAudio
 from harness.scenario.signs import Look, Words
 from harness.witness.call_record import CallRecord

@@ -10,7 +10,7 @@ import pytest
 
 from harness.deployment import Synthflow
 from harness.errors import FarEndError
-from harness.scenario.synthflow_call import SynthflowCall
+from harness.scenario.ai_calls import SynthflowCall
 from harness.witness.call_record import CallRecord
 from tests.unit.scenario.conftest import MakeContext
 from tests.unit.scenario.synthflow_api import FakeApi, call, record

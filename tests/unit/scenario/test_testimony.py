@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness.deployment import Synthflow
-from harness.scenario.synthflow_call import SynthflowCall
+from harness.scenario.ai_calls import SynthflowCall
 from harness.witness import testimony
 from harness.witness.call_record import CallRecord
 from tests.unit.scenario.conftest import MakeContext

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from harness.calls.checks import timing
 from harness.calls.verdict import Verdict
 from harness.deployment import Expectations, Synthflow
-from harness.scenario import told_end as told_end_module
+from harness.scenario import far_records
 from harness.scenario.cast import Cast
 from harness.scenario.endpoints import SynthflowEndpoint
-from harness.scenario.told_end import told_end
+from harness.scenario.far_records import reported_end
 from harness.witness.call_record import CallRecord
 from harness.witness.clock import to_wall
 from tests.unit.clock import Clock
@@ -42,7 +42,7 @@ def test_what_is_said_of_the_end_is_so(
 ) -> None:
     """Each look takes so long, shows the call as it was at some moment meanwhile, and may fail."""
     clock, coming = Clock(0.0), itertools.cycle([*looks, (0.0, 0.0, True)])
-    monkeypatch.setattr(told_end_module, "time", clock)
+    monkeypatch.setattr(far_records, "time", clock)
     context: Any = SimpleNamespace(pause=clock.wait, far_end=SimpleNamespace(poll_s=POLL_S))
 
     def is_over() -> bool | None:
@@ -51,7 +51,7 @@ def test_what_is_said_of_the_end_is_so(
         clock.wait(takes_s)
         return shown if works else None
 
-    told = told_end(context, UP, is_over, lambda: ended if tells_when else None, deadline=LIMIT_S + 0.5)
+    told = reported_end(context, UP, is_over, lambda: ended if tells_when else None, deadline=LIMIT_S + 0.5)
     if told is None:
         assert ended > LIMIT_S or not all(works for _, _, works in looks)
         return
@@ -65,11 +65,11 @@ def test_what_is_said_of_the_end_is_so(
 
 def test_an_end_that_is_told_at_once_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock(0.0)
-    monkeypatch.setattr(told_end_module, "time", clock)
+    monkeypatch.setattr(far_records, "time", clock)
     context: Any = SimpleNamespace(pause=clock.wait, far_end=SimpleNamespace(poll_s=POLL_S))
     for ended, verdict in ((0.3, Verdict.PASSED), (1.3, Verdict.FAILED)):
         clock.now = 0.0
-        told = told_end(context, UP, lambda: clock.now >= ended, lambda: None, deadline=LIMIT_S + 0.5)  # noqa: B023
+        told = reported_end(context, UP, lambda: clock.now >= ended, lambda: None, deadline=LIMIT_S + 0.5)  # noqa: B023
         assert told is not None
         assert timing.released("x", told.at, LIMIT_S, told.doubt_s).verdict is verdict
 

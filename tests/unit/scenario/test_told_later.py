@@ -6,7 +6,7 @@ import pytest
 
 from harness.calls.measurement import AnsweredBy, Reached
 from harness.calls.verdict import Verdict
-from harness.scenario.lines import line_of
+from harness.scenario.context import line_of
 from tests.unit.scenario.conftest import MakeContext
 from tests.unit.scenario.synthflow_api import _LAG_S, LateApi, ai_of, call, record
 

@@ -14,7 +14,7 @@ from harness.audio.wav import to_int16
 from harness.calls.events import CallState, Listened
 from harness.calls.verdict import Verdict
 from harness.deployment import Group, PhoneEntry
-from harness.scenario.ends import Call
+from harness.scenario.call import Call
 from harness.scenario.expect import Expect
 from harness.scenario.expect_group import ExpectGroup
 from tests.unit.audio.music import music

@@ -11,9 +11,9 @@ import pytest
 from harness.calls.events import CallState, LegStarted, MarkHeard
 from harness.calls.verdict import Verdict
 from harness.phone.leg import Leg
+from harness.scenario.call import Call
 from harness.scenario.conclusion import conclude
 from harness.scenario.context import CaseContext
-from harness.scenario.ends import Call
 from tests.unit.checks.calls import counted
 from tests.unit.scenario.conftest import MakeContext
 

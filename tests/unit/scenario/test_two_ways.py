@@ -18,9 +18,9 @@ from harness.calls.checks.finding import heard_at, judged
 from harness.calls.events import CallState, Event, Listened, MarkHeard, MediaState
 from harness.calls.measurement import Direction
 from harness.calls.verdict import Verdict
-from harness.scenario import expect_audio, lateness
+from harness.scenario import audio_quality, expect_audio
+from harness.scenario.call import SETTLE_S, Call
 from harness.scenario.context import CaseContext
-from harness.scenario.ends import SETTLE_S, Call
 from harness.scenario.expect import Expect
 from tests.unit.audio.music import music
 from tests.unit.audio.sounds import silence
@@ -184,7 +184,7 @@ def test_an_agent_who_is_told_something_first_has_the_call_behind_it(
     made.received_since, made.id = lambda since: silence(0.0), "agent.1"
     caller, agent = Somebody("caller.1", 7), Whispered(context, made, "agent")
     caller.answered_at = lambda: began  # type: ignore[method-assign]
-    monkeypatch.setattr(lateness, "judge", lambda *_: None)
+    monkeypatch.setattr(audio_quality, "check_delay", lambda *_: None)
     Expect(context, caller).two_way_audio_with(agent, joined_within_s=joined_s)  # type: ignore[arg-type]
     assert heard(context)["caller.1 → agent.1"] is verdict
     answered = agent.answered_at()
@@ -232,7 +232,7 @@ def test_a_caller_who_is_told_something_in_words_first_is_connected_behind_it(
         made.id, made.mark = f"{role}.1", mark
         made.received_since = lambda since, sound=sound: sound[: round(told_s * 8000)]
         ends.append(Whispered(context, made, role))
-    monkeypatch.setattr(lateness, "judge", lambda *_: None)
+    monkeypatch.setattr(audio_quality, "check_delay", lambda *_: None)
     Expect(context, ends[0]).two_way_audio_with(ends[1])
     assert set(heard(context).values()) == {verdict}
     answered = ends[1].answered_at()

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
-from harness.scenario.company import Company
+from harness.scenario.case_phones import ConcurrentCases
 from tests.unit.scenario.conftest import MakeContext
 from tests.unit.scenario.synthflow_api import CALLER, FakeApi, Place, call, leg, record
 
@@ -22,7 +22,9 @@ HIDDEN = [None, "anonymous", "Restricted", ""]
 def beside(make_context: MakeContext) -> Callable[..., Place]:
     def make(withholds: bool = False) -> Place:
         place = Place(make_context, FakeApi([]))
-        place.context.company = Company(numbers=(CALLER,), others=frozenset({BESIDE, THIRD}), withholds=withholds)
+        place.context.company = ConcurrentCases(
+            numbers=(CALLER,), others=frozenset({BESIDE, THIRD}), withholds=withholds
+        )
         return place
 
     return make

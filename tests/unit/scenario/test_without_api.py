@@ -9,8 +9,8 @@ import pytest
 from harness.calls.verdict import ExpectationError, Verdict
 from harness.errors import FarEndError
 from harness.scenario.ai import Ai
+from harness.scenario.context import line_of
 from harness.scenario.endpoints import SynthflowEndpoint
-from harness.scenario.lines import line_of
 from harness.scenario.people import AssistantOf
 from harness.witness.synthflow import AbsentApi
 from tests.unit.scenario.conftest import MakeContext

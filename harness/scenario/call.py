@@ -1,4 +1,4 @@
-"""An end of a conversation that is a leg of ours."""
+"""A call of a harness phone: what its person does, and what is seen of it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -26,11 +26,13 @@ from harness.phone.leg import Leg
 from harness.phone.unread import headers_cut_off
 from harness.phone.waiter import NeverCame
 from harness.scenario.context import CaseContext
-from harness.scenario.end import Pending
 from harness.scenario.handover import hands_over_unasked
 from harness.scenario.listening import ListeningLeg
 from harness.scenario.reactions import wait_for_pause, wait_for_speech
 from harness.sip.message import Message, Request, Response
+
+if TYPE_CHECKING:
+    from harness.scenario.signs import Look
 
 #: After a change of the call a mark that was on its way may be heard: the buffer holds 200 ms, the detector looks back 160 ms.
 SETTLE_S = 0.36
@@ -62,7 +64,7 @@ class Call(ListeningLeg):
         #: When its agent had the caller: behind a digit that takes the call, or a whisper.
         self.connected_at: float | None = None
         self.obeyed_digit: Sound | None = None  #: the AI did what a digit of this caller asked for
-        self.looks: list[Pending] = []  #: at what is heard, which may still need the call as it is
+        self.looks: list[Look] = []  #: at what is heard, which may still need the call as it is
         self.began = next((event.at for event in leg.events), time.monotonic())
         self.chosen = self.began  #: when its caller began to press the last digit of the menus
         self.routed = self.began  #: when it had gone its way in, past the platform's announcement and menus

@@ -1,0 +1,285 @@
+"""Second looks at the audio between two ends: other voices, delay, missing packets, pauses, and phones that sent nothing.
+
+Each takes CPU or time of the call, so only the rows that promise it, or a doubt, ask for it.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from collections.abc import Collection, Iterable
+from dataclasses import replace
+from itertools import pairwise
+from typing import Final
+
+from harness.audio.delay import PERIOD_SECONDS, one_way_delay, probe
+from harness.audio.marks import SAMPLE_RATE, VOICES
+from harness.audio.mixture import marks_in
+from harness.audio.wav import to_int16, write_wav
+from harness.calls.checks import audio, quality, reach
+from harness.calls.checks.finding import mute
+from harness.calls.events import LONGEST_DROPOUT_S, PACKET_S, MarkHeard, MediaState, RtpPaused, RtpStatistics
+from harness.calls.measurement import Direction
+from harness.calls.verdict import Finding, Strength, Verdict
+from harness.phone.leg import Leg
+from harness.phone.protocol import Mark, Silence, Wav
+from harness.phone.recording import ON_DISK_WITHIN_S
+from harness.scenario.call import SETTLE_S, Call
+from harness.scenario.context import CaseContext
+from harness.scenario.end import End
+
+#: Looked at: enough for a mark to be found in several windows of 320 ms.
+_WINDOW_S: Final = 0.8
+
+
+def check_crosstalk(context: CaseContext, one: End, other: End) -> None:
+    """A finding for each end that is a phone of ours; what is strange has to be heard a second time."""
+    pairs = [(a, b) for a, b in ((one, other), (other, one)) if isinstance(a, Call)]
+    with context.evidence.step(f"{' and '.join(listener.label for listener, _ in pairs)} hear nobody else"):
+        since = max(end.answered_at() or 0.0 for end in (one, other))
+        _wait_until(context, since + SETTLE_S + _WINDOW_S + ON_DISK_WITHIN_S)
+        for listener, _ in pairs:
+            ended = listener.released_at(0.0)
+            context.evidence.add(
+                reach.up(listener.label, None if ended is None else ended - (listener.answered_at() or ended))
+            )
+        if any(listener.is_over() for listener, _ in pairs):
+            return
+        heard = {listener: _marks_at(listener) for listener, _ in pairs}
+        if any(context.calls.strange(listener.leg, marks) for listener, marks in heard.items()):
+            _wait_until(context, time.monotonic() + _WINDOW_S)
+            again = {listener: _marks_at(listener) for listener, _ in pairs}
+            heard = {listener: marks & again[listener] for listener, marks in heard.items()}
+        for listener, speaker in pairs:
+            context.evidence.add(context.calls.crossing(listener.leg, sorted(heard[listener])))
+            _check_level(context, speaker, listener)
+
+
+def marks_beneath(context: CaseContext, listener: Call, voices: Collection[int], since: float) -> set[int]:
+    """Those of ``voices`` that an end hears after ``since``, be it beneath the strongest; each has to be heard a second time."""
+    with context.evidence.step(f"{listener.label} is searched for what is heard beneath"):
+        _wait_until(context, since + _WINDOW_S + ON_DISK_WITHIN_S)
+        found = _marks_at(listener).intersection(voices)
+        if found:
+            _wait_until(context, time.monotonic() + _WINDOW_S)
+            found &= _marks_at(listener)
+        return found
+
+
+def _wait_until(context: CaseContext, until: float) -> None:
+    seconds = until - time.monotonic()
+    if seconds > 0:
+        context.pause(seconds)
+        context.evidence.scripted(seconds, "a deeper look at what is heard")
+
+
+def _marks_at(call: Call) -> set[int]:
+    samples = call.leg.received_since(time.monotonic() - _WINDOW_S - ON_DISK_WITHIN_S)
+    return {fact.mark for fact in marks_in(samples[: round(_WINDOW_S * SAMPLE_RATE)])}
+
+
+def _check_level(context: CaseContext, speaker: End, listener: Call) -> None:
+    voices = speaker.voices_for(listener)
+    levels = [e.level_dbov for e in listener.leg.events if isinstance(e, MarkHeard) and e.mark in voices]
+    if levels:
+        context.evidence.add(audio.level(speaker.label, listener.label, statistics.median(levels)))
+
+
+#: How long a speaker is silent before it is begun again: more than any delay that is looked for.
+_SILENCE_S = 2.0
+_WAIT_S = 2.5
+#: How often each direction is tried again.
+_LOOKS = 2
+
+#: A harness that was kept from its work for less than this has not missed anything.
+WORTH_WAITING_S = 0.1
+
+Heard = tuple[Finding | None, End, End]
+
+
+def check_delay(context: CaseContext, both: Iterable[Heard]) -> None:
+    """Findings on the delay of each direction that one of our own phones heard for certain.
+
+    Only our own ears: what a far end says of its own is as late as its saying so.
+    """
+    directions = list(both)
+    limit = quality.MOST_DELAY_MS + quality.DECISION_MS
+    for finding, speaker, listener in directions:
+        if finding is None or finding.strength is not Strength.PROVED or not listener.is_ours:
+            continue
+        if not isinstance(finding.measured, Direction) or finding.measured.delay_ms is None:
+            continue
+        ms, again = finding.measured.delay_ms, None
+        looks = [(finding.at - ms / 1000, finding.at)]
+        if ms > limit:
+            # Somebody else's far end speaks when it likes: there it is the way to it that can be tried.
+            ways = [(one, other) for _, one, other in directions if one is speaker or not speaker.is_ours]
+            again = _shortest_delay(context, ways, limit, looks)
+            if again is None:
+                continue
+        found = quality.delay(speaker.label, listener.label, ms, None if again == math.inf else again)
+        late_s = (min(ms, ms if again is None else again) - limit) / 1000
+        context.evidence.add_of_said(found, looks, late_s)
+
+
+def _shortest_delay(
+    context: CaseContext, ways: list[tuple[End, End]], limit: float, looks: list[tuple[float, float]]
+) -> float | None:
+    """Of several new beginnings the one that arrived soonest, in milliseconds; the first within ``limit`` is enough.
+
+    From when to when each was waited for is added to ``looks``.
+    """
+    shortest: float | None = None
+    for _ in range(_LOOKS):
+        for speaker, listener in ways:
+            found = _delay_of_a_new_start(context, speaker, listener)
+            if found is not None:
+                looks.append((time.monotonic() - min(found / 1000, _WAIT_S), time.monotonic()))
+                shortest = found if shortest is None else min(shortest, found)
+            if shortest is not None and shortest <= limit:
+                return shortest
+    return shortest
+
+
+def _delay_of_a_new_start(context: CaseContext, speaker: End, listener: End) -> float | None:
+    """Milliseconds from a new beginning to its arrival, infinite where a phone of ours never heard it; None when nobody can try,
+    or tell.
+    """
+    if not isinstance(speaker, Call) or speaker.is_over():
+        return None
+    with context.evidence.step(f"{speaker.label} falls silent, and speaks again"):
+        speaker.leg.play(Silence())
+        context.pause(_SILENCE_S)
+        since = time.monotonic()
+        speaker.leg.play(Mark())
+        sound = listener.hears_mark(speaker, since, since + _WAIT_S)
+        context.evidence.scripted(time.monotonic() - since + _SILENCE_S, "a second look at the delay")
+    if sound is None:
+        goes_on = isinstance(listener, Call) and not listener.is_over() and not speaker.is_over()
+        return math.inf if goes_on else None
+    return (sound.at - since) * 1000
+
+
+#: For the longest delay worth a figure, and for what a recording has not on disk yet.
+_MORE_S: Final = 1.5
+
+
+def measure_one_way_delay(context: CaseContext, one: Call, other: Call) -> None:
+    """A finding for each direction. Known to a packet (20 ms): so exactly is known when a phone began to play."""
+    path = context.evidence.directory / "delay-probe.wav"
+    write_wav(path, to_int16(probe()), SAMPLE_RATE)
+    with context.evidence.step(f"{one.label} and {other.label} measure the delay between them"):
+        began = {}
+        for speaker in (one, other):
+            began[speaker.label] = time.monotonic()
+            speaker.leg.play(Wav(path))
+        listened = PERIOD_SECONDS + _MORE_S
+        context.pause(listened)
+        context.evidence.scripted(listened, "the delay's probe")
+        for speaker, listener in ((one, other), (other, one)):
+            since = began[speaker.label]
+            heard = listener.leg.received_since(since)
+            measured = one_way_delay(heard, SAMPLE_RATE, sent_from=since, received_from=since)
+            context.evidence.add(
+                quality.one_way_delay(speaker.label, listener.label, measured, len(heard) / SAMPLE_RATE)
+            )
+
+
+#: Shorter gaps lie in how the packets were counted, and no voice is missed for them.
+_WORTH_TELLING_S: Final = 1.0
+
+
+def excuse_mute_phone(finding: Finding, ends: Iterable[End], since: float) -> Finding:
+    """The finding that one end did not hear another after ``since``; broken where one of them, a phone of ours, stood still.
+
+    A phone whose audio stands still neither speaks nor hears.
+    """
+    if finding.verdict is Verdict.FAILED:
+        for call in (end for end in ends if isinstance(end, Call)):
+            if (mute_s := longest_mute_s(call.leg, since)) >= _WORTH_TELLING_S:
+                return mute(finding, call.label, mute_s)
+    return finding
+
+
+def longest_mute_s(leg: Leg, since: float) -> float:
+    """For how long at a time, after ``since``, a leg whose media was to flow both ways made no RTP packet.
+
+    pjmedia makes one for each frame, 20 to 60 ms of it, of silence as well (its detection of voices is off); none on hold.
+    """
+    leg.statistics()
+    counted = [event for event in leg.events if isinstance(event, RtpStatistics) and event.at >= since]
+    media = [event for event in leg.events if isinstance(event, MediaState)]
+    longest, began = 0.0, None
+    for one, two in pairwise(counted):
+        if two.tx_offered != one.tx_offered or not _was_to_send(media, one.at, two.at):
+            began = None
+            continue
+        began = one.at if began is None else began
+        longest = max(longest, two.at - began)
+    return longest
+
+
+def _was_to_send(media: list[MediaState], begin: float, end: float) -> bool:
+    """Whether it was to send all of that time."""
+    before = [state for state in media if state.at <= begin]
+    return (
+        bool(before)
+        and before[-1].active
+        and before[-1].direction == "sendrecv"
+        and not any(begin < state.at <= end for state in media)
+    )
+
+
+#: A mark is said again every 200 ms, and known a little later.
+_NEAR_S: Final = 1.0
+#: What flows for less than this between two pauses flows not at all: its source stood still, and stirred.
+_FLOWS_S: Final = 0.1
+#: So near to a pause an offer and its answer are told that it belongs to.
+_CHANGES_S: Final = 0.3
+
+
+def pauses_in_a_voice(leg: Leg) -> list[RtpPaused]:
+    """The pauses that nothing announced with one voice alone heard around them, before each and behind it."""
+    events = leg.events
+    marks = [event for event in events if isinstance(event, MarkHeard)]
+    pauses = _joined(event for event in events if isinstance(event, RtpPaused))
+    changes = [event.at for event in events if isinstance(event, MediaState)]
+    short = [pause for pause in pauses if pause.ended - pause.began < LONGEST_DROPOUT_S]
+    return [pause for pause in short if _is_in_a_voice(pause, marks) and not _belongs_to_a_change(pause, changes)]
+
+
+def _joined(pauses: Iterable[RtpPaused]) -> list[RtpPaused]:
+    """The pauses by time, those with nothing to speak of between them as one."""
+    found: list[RtpPaused] = []
+    for pause in sorted(pauses, key=lambda pause: pause.began):
+        if found and pause.began - found[-1].ended < _FLOWS_S:
+            found[-1] = replace(pause, began=found[-1].began)
+        else:
+            found.append(pause)
+    return found
+
+
+def _is_in_a_voice(pause: RtpPaused, marks: list[MarkHeard]) -> bool:
+    before = {_speaker(mark) for mark in marks if pause.began - _NEAR_S <= mark.at <= pause.began}
+    behind = {_speaker(mark) for mark in marks if pause.ended <= mark.at <= pause.ended + _NEAR_S}
+    return len(before) == 1 and before == behind
+
+
+def _belongs_to_a_change(pause: RtpPaused, changes: Iterable[float]) -> bool:
+    return any(pause.began - _CHANGES_S <= at <= pause.ended + _CHANGES_S for at in changes)
+
+
+def _speaker(heard: MarkHeard) -> int:
+    return min(heard.mark, VOICES.start)  # an AI says its own voice and what it hears by turns
+
+
+def wait_for_packets(context: CaseContext, ends: Iterable[End]) -> None:
+    """Let the call go on until enough packets came, if any is missing at an end of ours; the case's end judges them."""
+    calls = [end for end in ends if isinstance(end, Call) and not end.is_over()]
+    missing = [call.label for call in calls if (told := call.leg.statistics()) and quality.is_open(told)]
+    if missing:
+        with context.evidence.step(f"RTP packets to {' and '.join(missing)} are missing: a longer look"):
+            seconds = quality.ENOUGH_PACKETS * PACKET_S
+            context.pause(seconds)
+            context.evidence.scripted(seconds, "a longer look at what is lost")
