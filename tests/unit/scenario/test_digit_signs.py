@@ -32,7 +32,7 @@ def test_a_digit_tells_nothing_where_the_packets_did_not_arrive_of_which_it_was_
     case = Case(make_context, caller, "", strength="confirmed", transcript="none").settle(asking=True)
     caller.obeyed_digit = Sound(5.0, Observation.DIGIT, "it handed over")
     assert case.heard_by_ai == ("", "RTCP")
-    ExpectAudio(case.context, cast("Any", caller))._look(cast("Any", caller), case.look._talk, 0.0, False)  # type: ignore[arg-type]
+    ExpectAudio(case.context, cast("Any", caller))._look(cast("Any", caller), case.look._talk, 0.0, False)
     caller.looks[-1].settle()
     found = case.context.later[-1]()[0]
     assert found.verdict is Verdict.FAILED

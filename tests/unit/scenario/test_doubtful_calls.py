@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -87,7 +87,7 @@ def prepared(make_context: MakeContext, **more: Any) -> CaseContext:
     """A case whose caller has called."""
     made = make_context(expect=Expectations(released_within_s=0.01, patience_s=0.01), **more)
     leg = SimpleNamespace(id="caller.1", messages=[], events=[])
-    made.calls.own.append(SimpleNamespace(number=CALLER, first_leg=leg, leg=leg, label="caller.1"))
+    made.calls.own.append(cast("Any", SimpleNamespace(number=CALLER, first_leg=leg, leg=leg, label="caller.1")))
     made.evidence.starved = lambda begin, end: 0.0
     return made
 
@@ -114,7 +114,7 @@ def test_who_must_not_ring_fails_for_the_case_s_own_calls_alone(
     phone = agent(context, "billing", shared=shared, watched=watched)
     for each in shown:
         ringing(phone, numbers.get(each, each))
-    ExpectGroup(context, SimpleNamespace(name="billing", phones=[phone])).never_rang()
+    ExpectGroup(context, cast("Any", SimpleNamespace(name="billing", phones=[phone]))).never_rang()
     (found,) = context.evidence.findings
     may_be_ours = [each for each in shown if each != STRANGER]
     if not watched or (shown if not shared else CALLER in shown):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -47,7 +47,7 @@ class Phone:
 def waited(context: CaseContext, phone: Phone) -> list[str]:
     """The calls that are left to the next case."""
     ai = Ai(context)
-    context.calls.own.append(SimpleNamespace(number=CALLER))
+    context.calls.own.append(cast("Any", SimpleNamespace(number=CALLER)))
     ai._take = lambda **more: StandInEndpoint(context, phone, context.trunk)  # type: ignore[arg-type,method-assign]
     ai._take_what_comes_late()
     assert phone.policy == Reject(480)

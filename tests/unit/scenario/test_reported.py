@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -66,7 +66,7 @@ class Case:
         self.group = Group(context, "billing", entry, [])
         self.caller: Any = SimpleNamespace(label="caller.1", number=CALLER, began=time.monotonic())
         self.caller.is_over, self.caller.hang_up = lambda: self.hung_up, self.hang_up
-        context.calls.own.append(self.caller)
+        context.calls.own.append(cast("Any", self.caller))
         monkeypatch.setattr(ReportSource, "read", lambda source, since: self.read())
 
     def hang_up(self) -> None:

@@ -197,7 +197,7 @@ def test_words_that_a_busy_machine_may_have_spoilt_blame_nobody(
 ) -> None:
     case = Case(make_context, caller, transcript, strength="confirmed", transcript="after").settle()
     case.context.evidence.starved = lambda begin, end: share * (end - begin)
-    ExpectAudio(case.context, cast("Any", caller))._look(cast("Any", caller), case.look._talk, 0.0, False)  # type: ignore[arg-type]
+    ExpectAudio(case.context, cast("Any", caller))._look(cast("Any", caller), case.look._talk, 0.0, False)
     caller.looks[-1].settle()
     found = case.context.later[-1]()[0]
     assert (found.subject, found.verdict) == ("caller.1 → assistant main", to_ai)
@@ -211,7 +211,7 @@ def test_the_platform_s_announcement_is_not_the_ai_s_voice(
     caller = Caller()
     case = Case(make_context, caller, "", strength="indicated", transcript="none")
     caller.routed = routed
-    ExpectAudio(case.context, cast("Any", caller))._look(cast("Any", caller), case.look._talk, 0.1, False)  # type: ignore[arg-type]
+    ExpectAudio(case.context, cast("Any", caller))._look(cast("Any", caller), case.look._talk, 0.1, False)
     listened_from: list[float] = []
     caller.hears = lambda talk, since, deadline: listened_from.append(since)  # type: ignore[method-assign]
     caller.looks[-1].settle()

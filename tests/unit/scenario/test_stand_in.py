@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -105,7 +105,7 @@ def test_a_platform_that_ends_the_group_s_call_as_it_answers_it_breaks_nothing(
     leg.bridge = bridge
     phone: Any = SimpleNamespace(dial=lambda uri, identity: onward)
     talk = StandInCall(context, leg, phone, context.trunk, "main", SimpleNamespace())  # type: ignore[arg-type]
-    talk.hand_over(SimpleNamespace(name="billing", address="4711"), "warm")
+    talk.hand_over(cast("Any", SimpleNamespace(name="billing", address="4711")), "warm")
     if breaks:
         with pytest.raises(PhoneMisuseError):
             context.background.join(10.0)

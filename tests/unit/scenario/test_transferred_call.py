@@ -84,7 +84,7 @@ def transferred(context: CaseContext) -> list[Any]:
     context.calls.add(Call(context, legs[0], "caller"))
     agent = leg("agent.1", "incoming", "confirmed")
     agent.mark, agent.direction, agent.messages, agent.statistics = AGENT, "incoming", [], lambda: None
-    context.calls.add(Call(context, agent, "agent", peer=context.calls.own[0]))  # type: ignore[arg-type]
+    context.calls.add(Call(context, agent, "agent", peer=context.calls.own[0]))
     process = SimpleNamespace(pid=1)
     phone: Any = SimpleNamespace(process=process, fault=lambda: None, declined=None, legs=legs, incoming=[])
     context.phones._phones["caller"] = phone
