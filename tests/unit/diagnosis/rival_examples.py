@@ -163,6 +163,6 @@ RIVALS = [
             .ai_invites(GROUP, authorization='Digest username="x"')
             .platform_says(403, "Forbidden", "INVITE")
         ),
-        "likely transfer-credentials-refused",
+        "likely transfer-call-challenged",
     ),
 ]

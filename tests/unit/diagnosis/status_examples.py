@@ -26,36 +26,34 @@ STATUSES = [
     Expected(
         "transfer.failed.recorded", recorded(status="failed", status_code=486), "likely refer-accepted-then-failed"
     ),
+    Expected(
+        "transfer.challenged.recorded",
+        recorded(status="failed", status_code=407),
+        "likely transfer-call-challenged",
+    ),
     Expected("transfer.nobody.recorded", recorded(status="failed", status_code=480), "likely nobody-available"),
     Expected(
         "transfer.unknown-number.recorded",
         recorded(status="failed", status_code=404),
         "likely number-unknown-at-platform",
     ),
-    Expected("transfer.circle.recorded", recorded(status="failed", status_code=482), "likely routed-in-a-circle"),
     Expected(
         "transfer.silent.recorded",
         recorded(status="started"),
         "possible refer-never-notified",
     ),
-    Expected(
-        "transfer.no-such-call.recorded", recorded(status="failed", status_code=481), "likely transfer-outside-the-call"
-    ),
     *(
         Expected(f"transfer.{rule}.recorded", recorded(status="failed", status_code=code), f"one of {causes}")
         for rule, code, causes in (
-            ("challenged", 407, "transfer-call-challenged, transfer-credentials-refused"),
-            ("credentials", 401, "transfer-call-challenged, transfer-credentials-refused"),
             ("inactive", 503, "trunk-inactive, refer-accepted-then-failed"),
-            ("server", 500, "transfer-server-fails, refer-accepted-then-failed"),
-            ("redirected", 302, "transfer-redirected, refer-accepted-then-failed"),
+            ("refused", 500, "refer-rejected, refer-accepted-then-failed"),
             ("unanswered", 487, "transfer-unanswered, refer-accepted-then-failed"),
         )
     ),
     Expected(
         "transfer.failed.recorded.or-answered",
         recorded(status="failed", status_code=504),
-        "one of transfer-server-fails, refer-accepted-then-failed",
+        "one of refer-rejected, refer-accepted-then-failed",
     ),
     *(
         Expected(f"transfer.dialled.{rule}", turned_away(code), answer)

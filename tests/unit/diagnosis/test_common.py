@@ -98,14 +98,14 @@ def test_a_case_that_cannot_decide_has_the_cause_that_others_show() -> None:
     assert found.because == ("INBOUND[acme:tls] leaves it possible, and other cases show it",)
 
 
-OPEN = ("transfer-said-done", "another-device-answered", "nobody-available")
+OPEN = ("transfer-unanswered", "another-device-answered", "nobody-available")
 
 
 def test_a_group_that_another_way_has_reached_is_not_to_blame() -> None:
     lost = case("TRANSFER", *(cause(name, candidate=True, group="billing") for name in OPEN), transport="udp")
     warm = replace(case("WARM", passed=True, transport="udp"), landed=lambda: {"billing"})
     (found,) = common_causes([lost, warm])
-    assert (found.cause["id"], found.settled) == ("transfer-said-done", True)
+    assert (found.cause["id"], found.settled) == ("transfer-unanswered", True)
     assert found.because == ("WARM[acme:udp] reached the group billing by another way",)
     (found,) = common_causes([lost, replace(warm, landed=lambda: {"support"})])
     assert (found.settled, found.because) == (False, ())

@@ -12,7 +12,7 @@ from tests.unit.diagnosis.strangers import DESK, DESK_NUMBER, Stranger, answered
 
 @pytest.mark.parametrize(
     ("after", "ids"),
-    [(0.02, ["transfer-said-done"]), (3.0, ["another-device-answered", "nobody-available", "transfer-said-done"])],
+    [(0.02, ["transfer-unanswered"]), (3.0, ["another-device-answered", "nobody-available", "transfer-unanswered"])],
 )
 def test_nobody_has_answered_a_caller_whose_call_is_ended_at_once(after: float, ids: list[str]) -> None:
     """FreeSWITCH says 200 of each REFER at once (RFC 3515 section 2.4.4), and hangs up where its dial plan leads nowhere."""
@@ -33,14 +33,14 @@ def test_nobody_has_answered_a_caller_whose_call_is_ended_at_once(after: float, 
         ("491 Request Pending", "refer-rejected", "likely"),
         ("487 Request Terminated", "refer-rejected", "likely"),  # nobody had ended the call
         ("408 Request Timeout", "transfer-unanswered", "likely"),
-        ("481 Call leg/transaction does not exist", "transfer-outside-the-call", "likely"),
-        ("500 Server error", "transfer-server-fails", "likely"),
-        ("502 Bad Gateway", "transfer-server-fails", "likely"),
-        ("504 Server Time-out", "transfer-server-fails", "likely"),
+        ("481 Call leg/transaction does not exist", "refer-rejected", "likely"),
+        ("500 Server error", "refer-rejected", "likely"),
+        ("502 Bad Gateway", "refer-rejected", "likely"),
+        ("504 Server Time-out", "refer-rejected", "likely"),
         ("503 Service Unavailable", "trunk-inactive", "likely"),
-        ("302 Moved Temporarily", "transfer-redirected", "certain"),
-        ("482 Merged Request", "routed-in-a-circle", "likely"),
-        ("483 Too Many Hops", "routed-in-a-circle", "likely"),
+        ("302 Moved Temporarily", "refer-rejected", "likely"),
+        ("482 Merged Request", "refer-rejected", "likely"),
+        ("483 Too Many Hops", "refer-rejected", "likely"),
         ("404 Not Found", "number-unknown-at-platform", "likely"),
         ("410 Gone", "number-unknown-at-platform", "likely"),
         ("484 Address Incomplete", "number-unknown-at-platform", "likely"),
@@ -65,13 +65,13 @@ def test_the_answer_to_a_refer(status: str, cause: str, confidence: str) -> None
         ("600 Busy Everywhere", "nobody-available", "likely"),
         ("484 Address Incomplete", "number-unknown-at-platform", "likely"),
         ("604 Does Not Exist Anywhere", "number-unknown-at-platform", "likely"),
-        ("408 Request Timeout", "transfer-left-ringing", "likely"),
-        ("487 ORIGINATOR_CANCEL", "transfer-left-ringing", "likely"),
+        ("408 Request Timeout", "transfer-unanswered", "likely"),
+        ("487 ORIGINATOR_CANCEL", "transfer-unanswered", "likely"),
         ("603 Decline", "transfer-call-refused", "likely"),
         ("488 Incompatible destination", "transfer-call-refused", "certain"),
-        ("500 Server Internal Error", "transfer-server-fails", "likely"),
-        ("301 Moved Permanently", "transfer-redirected", "certain"),
-        ("482 (Loop Detected)", "routed-in-a-circle", "likely"),
+        ("500 Server Internal Error", "transfer-call-refused", "likely"),
+        ("301 Moved Permanently", "transfer-call-refused", "certain"),
+        ("482 (Loop Detected)", "transfer-call-refused", "likely"),
     ],
 )
 def test_the_answer_to_the_ai_s_own_call(status: str, cause: str, confidence: str) -> None:
@@ -87,7 +87,7 @@ def test_the_answer_to_the_ai_s_own_call(status: str, cause: str, confidence: st
         ("SIP/2.0 410 Gone", "number-unknown-at-platform", "likely"),
         ("SIP/2.0 484 Address Incomplete", "number-unknown-at-platform", "likely"),
         ("SIP/2.0 604 Does not exist anywhere", "number-unknown-at-platform", "likely"),
-        ("SIP/2.0 483 Too Many Hops", "routed-in-a-circle", "likely"),
+        ("SIP/2.0 483 Too Many Hops", "refer-accepted-then-failed", "certain"),
         ("SIP/2.0 486 Busy Here", "refer-accepted-then-failed", "certain"),
         ("SIP/2.0 503 Service Unavailable", "refer-accepted-then-failed", "certain"),
         ("SIP/2.0 500 x\r\nReason: Q.850;cause=1", "number-unknown-at-platform", "certain"),
@@ -133,7 +133,7 @@ def test_a_call_that_the_ai_itself_gave_up_had_arrived() -> None:
     head = {"call_id": "onward-98@192.0.2.60", "number": "20771"}
     example._sip("sent", "CANCEL sip:x@sw7.example SIP/2.0", "CANCEL", **head)
     example._sip("received", "SIP/2.0 487 Request Terminated", "INVITE", **head).landed("billing")
-    assert named(example) == [("transfer-left-ringing", "certain")]
+    assert named(example) == [("transfer-unanswered", "certain")]
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,6 @@ def test_a_call_that_the_ai_itself_gave_up_had_arrived() -> None:
         (404, "number-unknown-at-platform"),
         (410, "number-unknown-at-platform"),
         (604, "number-unknown-at-platform"),
-        (483, "routed-in-a-circle"),
     ],
 )
 def test_what_the_ai_s_record_alone_has_of_the_target(code: int, cause: str) -> None:

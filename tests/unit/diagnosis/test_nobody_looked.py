@@ -67,7 +67,7 @@ def test_a_transfer_said_to_be_done_may_have_been_answered_by_somebody_else(rang
     if rang:
         example.calls_again("group", GROUP, rang=rang)
     diagnosis = example.diagnose()
-    assert {cause.id for cause in diagnosis.candidates} >= {"another-device-answered", "transfer-said-done"}
+    assert {cause.id for cause in diagnosis.candidates} >= {"another-device-answered", "transfer-unanswered"}
     assert not [cause for cause in diagnosis.causes if cause.confidence == "certain"]
 
 

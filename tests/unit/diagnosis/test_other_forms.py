@@ -45,7 +45,7 @@ def test_a_transfer_that_rings_somewhere_is_one_of_which_a_notify_tells(code: in
     """RFC 3515 section 2.4.5."""
     ringing = notified(f"SIP/2.0 {code} Ringing\r\n")
     assert facts_of(ringing).value("transfer.outcome") == RINGS
-    assert named(ringing) == [("transfer-left-ringing", "likely")]
+    assert named(ringing) == [("transfer-unanswered", "likely")]
     assert named(notified("SIP/2.0 100 Trying\r\n"))[0][0] == "refer-never-notified"
 
 
@@ -58,7 +58,7 @@ def test_a_platform_that_hangs_up_on_the_ai_once_it_has_accepted_says_no_more() 
         return lost(example)
 
     assert facts_of(hangs_up("stand-in")).value("transfer.outcome") == HUNG_UP
-    assert named(hangs_up("stand-in")) == [("transfer-left-ringing", "likely")]
+    assert named(hangs_up("stand-in")) == [("transfer-unanswered", "likely")]
     # Of a record's messages nobody knows when they came: the harness hangs up, too, when the case is over.
     assert named(hangs_up("synthflow")) == [("refer-never-notified", "likely")]
 

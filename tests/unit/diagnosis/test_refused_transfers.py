@@ -11,13 +11,13 @@ from tests.unit.diagnosis.transfer_examples import answered, own_call, though_th
 
 
 def test_a_refer_whose_credentials_are_challenged_again_showed_some() -> None:
-    assert named(again(407, "Proxy Authentication Required")) == [("transfer-credentials-refused", "certain")]
+    assert named(again(407, "Proxy Authentication Required")) == [("transfer-call-challenged", "certain")]
     once = lost(transfer(Example()).ai_refers(GROUP).platform_says(401, "Unauthorized"))
     assert named(once) == [("transfer-call-challenged", "certain")]
 
 
 def test_403_to_a_refer_with_credentials_may_be_for_these() -> None:
-    assert named(again(403, "Forbidden")) == [("transfer-credentials-refused", "likely"), ("refer-rejected", "likely")]
+    assert named(again(403, "Forbidden")) == [("transfer-call-challenged", "likely"), ("refer-rejected", "likely")]
     assert named(answered(403, "Forbidden")) == [("refer-rejected", "certain")]
 
 

@@ -95,4 +95,4 @@ def test_nor_does_one_that_is_asked_for_no_subscription(tag: str) -> None:
     refer = {"to": "<sip:x@y.example>;tag=p", "Refer_To": f"<sip:{GROUP}@platform.example>", "number": "2"}
     example._sip("sent", "REFER sip:platform SIP/2.0", "REFER", Require=tag, **refer).platform_says(200, "OK")
     assert facts_of(example).value("transfer.outcome") == NOT_DUE
-    assert named(lost(example)) == [("transfer-left-ringing", "likely")]
+    assert named(lost(example)) == [("transfer-unanswered", "likely")]
