@@ -17,7 +17,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import allure_commons
 from allure_commons.logger import AllureFileLogger
@@ -51,7 +51,7 @@ from harness.support.mask import mask_text
 EVIDENCE_LABEL, RUN_LABEL = "evidence", "run"
 
 
-#: Labels that say how a case ended, and the tag of one in which nobody could look.
+#: Labels that say how a case ended, and the tag of a case that was not observable.
 _OF_A_CAUSE = ("cause", "issue", "owner")
 
 
@@ -69,19 +69,9 @@ _STATUS = {
 }
 
 
-class Sink(Protocol):
-    """Where attachments go: allure-pytest's hooks, or its file logger."""
-
-    def report_attached_data(self, body: bytes | str, file_name: str) -> object:
-        """Store a body under a name."""
-
-    def report_attached_file(self, source: str, file_name: str) -> object:
-        """Store a copy of a file under a name."""
-
-
 @dataclass(frozen=True)
 class _Attacher:
-    sink: Sink
+    sink: Any  #: allure-pytest's hooks, or its file logger
     to: list[Any]
 
     def data(self, name: str, body: str | bytes, mime: str, extension: str) -> None:
@@ -223,7 +213,7 @@ def _describe(result: TestResult, case: Mapping[str, object], axes: Mapping[str,
         result.links.append(Link(LinkType.LINK, str(case["link"]), source or "guide"))
 
 
-def _fill(result: TestResult, evidence: CaseEvidence, sink: Sink, trace: str | None) -> None:
+def _fill(result: TestResult, evidence: CaseEvidence, sink: Any, trace: str | None) -> None:
     _describe(result, evidence.case, evidence.axes, " · ".join(labels(evidence).values()))
     result.labels.append(Label(EVIDENCE_LABEL, evidence.directory.name))
     _judge(result, evidence, trace)
@@ -331,7 +321,7 @@ def _listen(evidence: CaseEvidence) -> str:
 
 
 def _ladder(evidence: CaseEvidence) -> str:
-    """The ladder in a page of its own, since Allure draws a picture no wider than its column: at that size nobody can read it."""
+    """The ladder in a page of its own: Allure scales pictures to its column, which makes a ladder unreadable."""
     picture = Markup(ladder.svg(evidence))
     return render("picture.html.j2", title="Ladder", picture=picture)
 

@@ -49,7 +49,7 @@ class NamedDeployment(Names):
 
 
 def is_masked(deployment: Deployment) -> bool:
-    """Whether its numbers are real ones, which nobody is shown whole; a simulated deployment's are 555-01xx."""
+    """Whether its numbers are real and must be masked; a simulated deployment has 555-01xx."""
     return deployment.kind != "simulated"
 
 

@@ -37,7 +37,7 @@ from harness.errors import MistakeError
 from harness.report.case_document import EVENTS, VERSION
 from harness.support.files import user_files
 
-#: Of so many cases what their events say is kept in memory at once; of others it is read again.
+#: How many cases keep their log in memory at once; the logs of others are read again.
 MOST_KEPT = 64
 
 
@@ -63,7 +63,7 @@ class MarkSpan:
 
 @dataclass(frozen=True)
 class MadeFrom:
-    """What a finding was made from, as ``events.jsonl`` has it: plain data with references to events."""
+    """The inputs of a finding, as ``events.jsonl`` has them: plain data with references to events."""
 
     asked: Any  #: None where the finding cannot be made again from the evidence
     adjusted: Sequence[Any]
@@ -124,7 +124,7 @@ class Recording:
 
 @dataclass(frozen=True)
 class Gist:
-    """What a run's figures need of a case: little enough to be kept of thousands."""
+    """The facts of a case that a run's figures need: small enough to keep for thousands of cases."""
 
     statistics: Mapping[str, RtpStatistics]  #: the last counters of each leg
     answered_s: tuple[float, ...]  #: of each call placed and answered, the seconds from its first INVITE
@@ -162,7 +162,7 @@ class CaseLog:
         self.messages.sort(key=lambda message: message.event.at)
 
     def scripted_s(self, until: float) -> float:
-        """For how long, ``until`` that moment, the case waited on purpose: waits that went on at once are one."""
+        """Seconds that the case waited on purpose, ``until`` that moment; waits that overlap count once."""
         total, covered = 0.0, -math.inf
         for began, ended in sorted(self._scripted):
             total += max(0.0, min(ended, until) - max(began, covered))
@@ -180,7 +180,7 @@ class CaseLog:
 
     @cached_property
     def marks(self) -> tuple[MarkSpan, ...]:
-        """What was heard when, the repeated reports of one mark joined."""
+        """The marks heard, the repeated reports of one mark joined."""
         return tuple(span for leg, events in self.legs.items() for span in _spans(leg, events))
 
     @cached_property
@@ -190,7 +190,7 @@ class CaseLog:
 
     @cached_property
     def gist(self) -> Gist:
-        """What is kept of the case when the rest is dropped from memory."""
+        """The facts that stay in memory when the rest is dropped."""
         invites = {leg: _first_invite(events) for leg, events in self.legs.items()}
         answered = (_answered_after(events, invites[leg]) for leg, events in self.legs.items())
         phones = {event.phone for event in self.events if isinstance(event, LegStarted)}
@@ -206,7 +206,7 @@ class CaseLog:
 
     @cached_property
     def far_end(self) -> tuple[FarEndRecord, ...]:
-        """What the far end's own interface said last of each of its calls; it may be asked again and again."""
+        """The last record of each call at the far end's own interface, which may be asked repeatedly."""
         last = {(event.phone, event.source): event for event in self.events if isinstance(event, FarEndRecord)}
         return tuple(last.values())
 
@@ -289,25 +289,21 @@ class CaseLog:
 
 
 def _finding(value: Any) -> tuple[Finding, MadeFrom]:
-    if value.pop("facts", None) is not None:  # version 1
-        value["measured"] = None
-    if "starved_s" in (value["measured"] or ()):  # version 3
-        value["starved_s"] = value["measured"].pop("starved_s")
-    made_from = MadeFrom(value.pop("asked", None), value.pop("adjusted", ()))  # since version 5
+    made_from = MadeFrom(value.pop("asked", None), value.pop("adjusted", ()))
     finding = Finding.from_plain(value)
     finite(finding.at)
     return finding, made_from
 
 
 def _decoded(line: bytes) -> Any:
-    """A line's JSON: read by pydantic's parser, three times as fast, but for what only Python's takes (lone surrogates, of a fault)."""
+    """A line's JSON. pydantic's parser is three times as fast; only Python's accepts lone surrogates, which one fault sends."""
     try:
         return from_json(line)
     except ValueError:
         return json.loads(line.decode("utf-8", "surrogatepass"))
 
 
-#: No time in seconds is as large: it is some three thousand years.
+#: Larger than any time in seconds: about three thousand years.
 _LARGEST = 1e11
 
 
@@ -339,13 +335,13 @@ def _answered_after(events: Sequence[Event], invite: SipMessage | None) -> float
 
 
 def _spans(leg: str, events: list[Event]) -> Iterator[MarkSpan]:
-    """A mark is said again every 200 ms while it lasts, and ended once; without an end it lasts to the last pulse."""
+    """A mark is reported every 200 ms while it lasts and ended once; without an end it lasts to the last pulse."""
     heard: dict[int, list[MarkHeard]] = {}
     last_pulse = 0.0
     for event in events:
         if isinstance(event, MarkHeard):
             run = heard.setdefault(event.mark, [])
-            if run and event.began > run[-1].at + 0.5:  # a new stretch whose predecessor was never said to end
+            if run and event.began > run[-1].at + 0.5:  # a new stretch; the end of the one before was never reported
                 yield _span(leg, run, run[-1].at)
                 run.clear()
             run.append(event)
@@ -370,7 +366,7 @@ def _span(leg: str, run: list[MarkHeard], ended: float) -> MarkSpan:
 
 
 class CachedLog:
-    """What one case's events say, read again where it was dropped from memory: a run has more cases than memory holds."""
+    """One case's log, read again after it was dropped from memory: a run has more cases than memory holds."""
 
     _recent: ClassVar[OrderedDict[CachedLog, CaseLog]] = OrderedDict()
     _lock = threading.Lock()
@@ -380,7 +376,7 @@ class CachedLog:
         self._keep(log)
 
     def get(self) -> CaseLog:
-        """What they say."""
+        """The log, from memory or from the disk."""
         with self._lock:
             log = self._recent.get(self)
             if log is not None:
@@ -397,7 +393,7 @@ class CachedLog:
                 self._recent.popitem(last=False)
 
 
-#: The phones of ours in the AI's place: the one that is called there, and the one that registers there.
+#: Harness phones that stand in for the AI: the one that is called, and the one that registers.
 _AT_AI = (STAND_IN, SIP_NUMBER)
 
 
@@ -410,7 +406,7 @@ _ACCEPTED = re.compile(
 
 
 def values_seen(events: Iterable[Event]) -> dict[str, frozenset[str]]:
-    """Axis → the values of it that our own phones saw. Of the AI's trunk they see nothing, unless one is in its place."""
+    """Axis → the values that the harness phones saw. They see the AI's trunk only where one stands in for the AI."""
     codecs, dialled, at_ai = set(), set(), []
     for event in events:
         if isinstance(event, SipMessage) and event.phone in _AT_AI:
@@ -423,7 +419,7 @@ def values_seen(events: Iterable[Event]) -> dict[str, frozenset[str]]:
 
 
 def values_recorded(events: Iterable[Event]) -> dict[str, frozenset[str]]:
-    """Axis → the values of it that messages in the far end's records show."""
+    """Axis → the values that SIP messages in the far end's records show."""
     shown = []
     for event in events:
         if isinstance(event, FarEndRecord):
@@ -434,7 +430,7 @@ def values_recorded(events: Iterable[Event]) -> dict[str, frozenset[str]]:
 
 
 def _of_trunk(messages: Sequence[tuple[str, str]]) -> dict[str, frozenset[str]]:
-    """What messages at the AI's end show of its trunk: transports, and whether credentials were asked for and sent."""
+    """The trunk's transports and authentication, as messages at the AI's end show them."""
     texts = [text for _, text in messages]
     by = set()
     if any(map(_CREDENTIALS.search, texts)):
@@ -445,7 +441,7 @@ def _of_trunk(messages: Sequence[tuple[str, str]]) -> dict[str, frozenset[str]]:
 
 
 def _raised(error: str, finding: Finding) -> bool:
-    """Whether an error's words are those of that finding, but for what was seen."""
+    """Whether an error carries that finding; what was seen may differ."""
     words = f"{finding.check} of {finding.subject}: expected {finding.expected};"
     return finding.verdict is not Verdict.PASSED and error.startswith(words)
 

@@ -37,7 +37,7 @@ _WAV_HEADER = 44
 _FACTS = ("source", "description", "link", "deployment", "site")
 
 
-#: Header lines that nobody searches for, in the words of a case that a search goes through.
+#: Header lines left out of the text that the page's search goes through.
 _DULL = re.compile(
     r"^(?:via|v|max-forwards|content-length|l|content-type|c|cseq|allow|supported|[a-z]=)\b", re.IGNORECASE
 )
@@ -102,7 +102,7 @@ class CasePage:
             quality=self.quality,
             columns=COLUMNS,
             rtp=tables.rtp(case) if case.statistics else [],
-            messages=[_Message.of(case, message) for message in case.messages],
+            messages=[_message(case, message) for message in case.messages],
             records=[(r, json.dumps(r.record, indent=1, ensure_ascii=False)) for r in case.far_end],
             files=self._files(),
         )
@@ -144,36 +144,21 @@ def _shown_by(cause: Mapping[str, Any]) -> list[str]:
     return [str(line) for line in found] if isinstance(found, list | tuple) else []
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Message:
-    """A message as the template shows it: by attributes, since a template looks for these before it looks for keys."""
-
-    number: str
-    at: float  #: seconds since the case began
-    leg: str  #: or its phone's name
-    sent: bool
-    local: str
-    remote: str
-    transport: str
-    start: str
-    sdp: str
-    text: str
-
-    @classmethod
-    def of(cls, case: CaseEvidence, message: Message) -> _Message:
-        event = message.event
-        return cls(
-            number=message.number,
-            at=event.at - case.began,
-            leg=event.leg or event.phone,
-            sent=event.direction == "sent",
-            local=event.local,
-            remote=event.remote,
-            transport=event.transport.upper(),
-            start=next((line for line in event.text.splitlines() if line.strip()), "(empty)"),
-            sdp=sdp_summary(event.text),
-            text=event.text,
-        )
+def _message(case: CaseEvidence, message: Message) -> dict[str, Any]:
+    """A message as the template shows it."""
+    event = message.event
+    return {
+        "number": message.number,
+        "at": event.at - case.began,
+        "leg": event.leg or event.phone,
+        "sent": event.direction == "sent",
+        "local": event.local,
+        "remote": event.remote,
+        "transport": event.transport.upper(),
+        "start": next((line for line in event.text.splitlines() if line.strip()), "(empty)"),
+        "sdp": sdp_summary(event.text),
+        "text": event.text,
+    }
 
 
 def player_of(hearing: Hearing, case: CaseEvidence, home: Path | None = None) -> dict[str, Any]:

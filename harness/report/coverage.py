@@ -76,15 +76,11 @@ _ROLES = {"ai": "the AI", "caller": "the caller", "agent": "the agent"}
 
 @dataclass(frozen=True)
 class Coverage:
-    """Of so many things, those that nobody could see, in words; each thing once."""
+    """How many things were looked at, how many could be seen, and the names of the others; each thing once."""
 
     of: int
+    seen: int
     unseen: tuple[str, ...]
-
-    @property
-    def seen(self) -> int:
-        """How many of them could be seen."""
-        return self.of - len(self.unseen)
 
     def __str__(self) -> str:
         seen = f"seen {self.seen} of {self.of}"
@@ -100,7 +96,8 @@ def coverage(findings: Iterable[Finding], ours: Collection[str] = ()) -> Coverag
     for finding in findings:
         words = _at(finding, ours)
         seen[words] = seen.get(words, True) and finding.verdict is not Verdict.NOT_OBSERVABLE
-    return Coverage(len(seen), tuple(words for words, was_seen in seen.items() if not was_seen))
+    unseen = tuple(words for words, was_seen in seen.items() if not was_seen)
+    return Coverage(len(seen), len(seen) - len(unseen), unseen)
 
 
 def by_row(cases: Sequence[tuple[str, Sequence[Finding], Collection[str]]]) -> dict[str, Coverage]:
@@ -125,7 +122,7 @@ def _at(finding: Finding, ours: Collection[str]) -> str:
 
 
 def words_of(finding: Finding) -> str:
-    """What the finding claims, in the words of the document."""
+    """The claim that the finding supports, as the sign-off words it."""
     words = CLAIMS.get(finding.check, finding.check)
     if finding.check == "audio":
         measured = finding.measured
@@ -137,8 +134,8 @@ def words_of(finding: Finding) -> str:
     return words.format(finding.facts.get("header") or "a header") if "{}" in words else words
 
 
-#: Axes that say something of the system under test → the checks that look at it, and what the sign-off calls it.
-#: The others are what the harness itself does (how it asks for a person, in which form it dials).
+#: Axes that describe the system under test → the checks that look at them, and their name in the sign-off.
+#: Other axes describe the harness (how it asks for a person, in which form it dials).
 CLAIMED: Mapping[str, tuple[tuple[str, ...], str]] = {
     "transport": (("route.transport",), CLAIMS["route.transport"]),
     "authentication": (("registration", "registration.refused"), "how the trunk authenticates"),
@@ -155,8 +152,8 @@ DECLARED = "declared"
 
 
 def declared(case: CaseEvidence) -> tuple[str, ...]:
-    """The axes of the case whose value stands in the deployment file, and was seen by nobody."""
-    looked: dict[str, bool] = {}  # of several findings the one that saw least counts
+    """The axes of the case whose value is declared in the deployment file and was not observed."""
+    looked: dict[str, bool] = {}  # of several findings, the one that saw least counts
     for finding in case.findings:
         looked[finding.check] = looked.get(finding.check, True) and _saw(finding, case)
     return tuple(
@@ -169,7 +166,7 @@ def declared(case: CaseEvidence) -> tuple[str, ...]:
 
 
 def labels(case: CaseEvidence) -> dict[str, str]:
-    """The values of the case's axes, those that nobody saw with the word for it."""
+    """The values of the case's axes; those that were not observed are marked as declared."""
     unseen = declared(case)
     return {axis: f"{value} ({DECLARED})" if axis in unseen else value for axis, value in case.axes.items()}
 
@@ -177,7 +174,7 @@ def labels(case: CaseEvidence) -> dict[str, str]:
 def _saw(finding: Finding, case: CaseEvidence) -> bool:
     if finding.verdict is Verdict.NOT_OBSERVABLE or finding.strength is Strength.UNKNOWN:
         return False
-    # in most rows any G.711 passes: that it did does not say that it was the one of the label
+    # in most rows any G.711 passes, so a pass does not prove the codec of the label
     return finding.check != "codec" or str(finding.facts.get("codec")).lower() == case.axes.get("codec", "").lower()
 
 

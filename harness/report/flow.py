@@ -1,6 +1,6 @@
-"""Who sent which SIP message to whom: the arrows of a ladder, and the packets of a capture.
+"""The SIP messages of a case by sender and receiver: arrows of a ladder, packets of a capture, and what a finding points to.
 
-Lenient throughout: a report has to show the message that a parser refuses.
+Parsing is lenient: a report must show a message that a parser refuses.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ class Arrow:
 
     @cached_property
     def label(self) -> str:
-        """What stands on the arrow: method, or status with its method; and how often it was sent."""
+        """The arrow's label: the method, or the status with its method, and how often it was sent."""
         times = f" ×{1 + self.repeats}" if self.repeats else ""
         if not self.is_response:
             return self.method + times
@@ -161,7 +161,7 @@ def sdp_summary(text: str) -> str:
 
 
 def arrows(evidence: CaseEvidence) -> list[Arrow]:
-    """Every message of the case once, by time: our own, and those a far end's record holds."""
+    """Every message of the case once, by time: those of the harness phones, and those in a far end's record."""
     found: list[Arrow] = []
     for message in evidence.messages:
         event = message.event
@@ -342,7 +342,7 @@ def _of(*methods: str) -> Callable[[Arrow], bool]:
     return lambda arrow: arrow.method in methods
 
 
-#: What a check, or all checks whose ids begin so, looks at.
+#: The messages that a check, or all checks with that prefix, looks at.
 _ABOUT: Mapping[str, Callable[[Arrow], bool]] = {
     "registration": _of("REGISTER"),
     "ringing": lambda arrow: _invite(arrow) or (arrow.method == "INVITE" and 100 < arrow.status < 200),

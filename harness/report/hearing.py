@@ -234,7 +234,7 @@ _LEAST_PACKETS, _LEAST_SHARE = 100, 0.8
 def _mos(codec: str, statistics: RtpStatistics, share: float, seconds: float | None) -> str:
     """What the E-model makes of a codec it knows with so much of it lost, and what that is based on.
 
-    The network's delay is half the round trip, as nobody else knows it.
+    The network's delay is taken as half the round trip.
     """
     known = {name.lower(): name for name in quality.CODECS}
     if codec.lower() not in known:

@@ -7,6 +7,7 @@ timings or injected faults has another key (:meth:`harness.report.scope.Scope.ke
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import re
 import sqlite3
@@ -49,6 +50,7 @@ _TABLES = re.compile(r"CREATE TABLE IF NOT EXISTS (\w+)")
 #: (there are results of a run that is not there), MISMATCH, NOTADB. A full disk or a lock has others.
 _DAMAGE = {1, 11, 19, 20, 26}
 _DAMAGED, _COMPANIONS = ".damaged-", ("-journal", "-wal", "-shm")
+_RUN = ("run", "began", "deployment", "site", "key", "whole", "faults", "interrupted")
 _RESULTS = (
     "SELECT case_id, integration, row, verdict, attempts, wall_s, cause FROM result WHERE run = ? ORDER BY row, case_id"
 )
@@ -242,17 +244,8 @@ def append(path: Path, runs: Sequence[Run]) -> None:
                 "DELETE FROM run WHERE run = ? AND deployment = ? AND site = ?", (run.run, run.deployment, run.site)
             )
             cursor = db.execute(
-                "INSERT INTO run (run, began, deployment, site, key, whole, faults, interrupted) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    run.run,
-                    run.began,
-                    run.deployment,
-                    run.site,
-                    run.key,
-                    run.whole,
-                    json.dumps(run.faults),
-                    run.interrupted,
-                ),
+                f"INSERT INTO run ({', '.join(_RUN)}) VALUES (:{', :'.join(_RUN)})",
+                vars(run) | {"faults": json.dumps(run.faults)},
             )
             number = cursor.lastrowid
             db.executemany(
@@ -271,7 +264,7 @@ def read(path: Path, *, key: str = "", whole: str = "", most: int = 20) -> list[
         return []
     with reading(path, _SCHEMA) as db:
         found = db.execute(
-            "SELECT id, run, began, deployment, site, key, whole, faults, interrupted FROM run "
+            f"SELECT id, {', '.join(_RUN)} FROM run "
             "WHERE (? = '' OR key = ?) AND (? = '' OR whole = ?) ORDER BY began DESC, id DESC LIMIT ?",
             (key, key, whole, whole, most),
         ).fetchall()
@@ -279,21 +272,12 @@ def read(path: Path, *, key: str = "", whole: str = "", most: int = 20) -> list[
 
 
 def _read_run(db: sqlite3.Connection, number: int, *plain: Any) -> Run:
-    run, began, deployment, site, key, whole, faults, interrupted = plain
     results = db.execute(_RESULTS, (number,))
     kpis: dict[str, dict[str, float]] = {}
     for row, name, value in db.execute("SELECT row, name, value FROM kpi WHERE run = ?", (number,)):
         kpis.setdefault(row, {})[name] = finite(value)
-    values = {
-        "run": run,
-        "began": finite(began),
-        "deployment": deployment,
-        "site": site,
-        "key": key,
-        "whole": whole,
-        "faults": json.loads(faults),
-        "interrupted": interrupted,
-    }
+    values = dict(zip(_RUN, plain, strict=True))
+    values |= {"began": finite(values["began"]), "faults": json.loads(values["faults"])}
     require_kinds(Run, values)
     read = Run(**values | {"faults": tuple(values["faults"])}, results=tuple(map(_result, results)), kpis=kpis)
     assert read.when  # raises where no calendar has that day
@@ -301,7 +285,7 @@ def _read_run(db: sqlite3.Connection, number: int, *plain: Any) -> Run:
 
 
 def _result(plain: tuple[Any, ...]) -> Result:
-    case, integration, row, verdict, attempts, wall_s, cause = plain
-    found = Result(case, integration, row, Verdict(verdict), attempts, finite(wall_s), cause)
+    found = Result(*plain)
+    found = dataclasses.replace(found, verdict=Verdict(found.verdict), wall_s=finite(found.wall_s))
     require_kinds(Result, vars(found))
     return found

@@ -17,13 +17,13 @@ from harness.report.evidence import CaseEvidence
 from harness.report.flow import CHALLENGES, Arrow, FlowEnd, arrows, met_challenges, without_repeats
 from harness.report.markup import xml
 
-#: Two clocks differ, and by what nobody knows: such a message may have come before or after those it stands between.
+#: The far end's clock differs by an unknown amount: such a message may have come earlier or later than the ladder shows.
 _TOLD = "Dashed (f1, f2 …): as the far end's own record tells it, at the times of its own clock."
 
 
 @dataclass(frozen=True)
 class Lifeline:
-    """One party: a phone of ours, or an address."""
+    """One party: a harness phone, or an address."""
 
     key: str
     title: str
@@ -98,7 +98,7 @@ class _Book:
     def _key(self, endpoint: FlowEnd) -> str:
         if endpoint in self._local:
             return self._local[endpoint]
-        # a remote host is one party whatever its ports are, unless phones of ours share its address
+        # a remote host is one party whatever its ports are, unless harness phones share its address
         return str(endpoint) if endpoint.host in self._our_hosts else endpoint.host
 
     def _add(self, key: str, endpoint: FlowEnd) -> None:

@@ -38,11 +38,11 @@ def xml(text: object) -> str:
 
 
 def with_code(text: object) -> Markup:
-    """``text`` escaped, and what stands between backticks in it as code: a key, a command, a line of SDP."""
+    """``text`` escaped; text between backticks (a key, a command, a line of SDP) becomes code."""
     return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(Markup.escape(text))))
 
 
-#: What a cause of a diagnosis may say; any of it may be left out but ``cause``.
+#: The fields of a cause of a diagnosis; all but ``cause`` may be missing.
 CAUSE = ("cause", "issue", "fix", "owner", "confidence", "settles", "because", "link")
 
 
@@ -75,23 +75,23 @@ def render(template: str, **values: object) -> str:
 
 
 def cause_of(plain: Mapping[str, Any]) -> dict[str, str]:
-    """What reports show of a cause, each as text, empty when it was not said."""
+    """The fields of a cause that reports show, each as text, empty when missing."""
     return {name: str(plain.get(name) or "") for name in CAUSE} | {"link": web_link(plain.get("link"))}
 
 
 def said_besides(cause: Mapping[str, Any]) -> str:
-    """A cause that is at work beside the first, in lines: what it is, how it is mended, whose it is."""
+    """A further cause in lines: what it is, how to fix it, who owns it."""
     said = {"Also": cause.get("cause"), "Fix": cause.get("fix"), "Owner": cause.get("owner")}
     return "\n".join(f"{name}: {words}" for name, words in said.items() if words)
 
 
 def seen_of(finding: Finding) -> tuple[str, str]:
-    """What stands before what a finding saw, and that; of one that could not look, why it could not."""
+    """The label of what a finding saw, and the text; for a finding that could not look, the reason."""
     if finding.verdict is Verdict.NOT_OBSERVABLE:
         return "not seen:", finding.actual.removeprefix(f"{Verdict.NOT_OBSERVABLE}: ")
     return "seen", finding.actual
 
 
 def web_link(told: object) -> str:
-    """A link to a page of the web; empty where it leads elsewhere: what is handed on may be another's evidence."""
+    """A link to a web page; empty for any other target, since the evidence may come from somebody else."""
     return str(told) if str(told).startswith(("https://", "http://")) else ""

@@ -60,7 +60,7 @@ class CaseRecorder:
     (name: value), ``site``, ``deployment``; with ``mask`` true, numbers are masked before they reach the disk.
 
     A full disk raises :class:`~harness.errors.ResourceError`, now and in every later call, so that a loss noticed by a
-    thread nobody watches still breaks the case when it is closed.
+    thread without a waiter still breaks the case when it is closed.
     """
 
     def __init__(self, directory: Path, case: Mapping[str, object], outcome: CaseOutcome | None = None) -> None:

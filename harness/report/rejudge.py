@@ -38,7 +38,6 @@ MASKED: Final = "numbers are masked"
 NO_SUCH_CHECK: Final = "no such check any more"
 UNFIT: Final = "today's check does not take what was recorded"
 NO_DEPLOYMENT: Final = "the evidence lacks the deployment"
-NOT_ENDED: Final = "the record does not say what else went wrong"
 #: With fewer cases a process more costs more than it saves.
 _FEWEST_APART: Final = 16
 
@@ -222,9 +221,6 @@ class _Again:
         if end is None:
             outcome.worker_died()
             return outcome.conclusion
-        if "troubles" not in end:  # before version 5
-            self.notes.append(f"verdict taken from the record: {NOT_ENDED}")
-            return self._evidence.conclusion
         troubles = [self._trouble(plain, findings) for plain in end["troubles"]]
         return CaseOutcome(outcome.findings, troubles).conclusion
 

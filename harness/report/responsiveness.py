@@ -68,7 +68,7 @@ Turn = tuple[float, float]
 
 
 def response_times(evidence: CaseEvidence) -> list[ResponseTime]:
-    """Of each call of a caller of ours that was answered what could be measured; nothing where no voice agent was heard."""
+    """The figures of each answered call of a harness caller; none where no voice agent was heard."""
     found: list[ResponseTime] = []
     for leg, events in evidence.legs.items():
         started = next((e for e in events if isinstance(e, LegStarted)), None)
@@ -83,10 +83,10 @@ def response_times(evidence: CaseEvidence) -> list[ResponseTime]:
 
 @dataclass(frozen=True)
 class _Person:
-    """Whom the call was handed to."""
+    """The person to whom the call was handed over."""
 
     heard: float  #: when first
-    rang: Turn | None  #: for how long the person's phone, which is ours, let it ring
+    rang: Turn | None  #: from when until when the person's phone, a harness phone, rang
 
 
 def _heard(evidence: CaseEvidence, leg: str) -> tuple[list[Turn], _Person | None]:
@@ -176,7 +176,7 @@ def _words(evidence: CaseEvidence, leg: str, which: Literal["received", "sent"])
 
 
 def _sent(path: Path) -> list[Span]:
-    """What a phone of ours sent, span by span; nothing where that was its mark alone, which most send and none hears as words.
+    """What a harness phone sent, span by span; empty where it sent only its mark, which is no speech.
 
     A mark repeats itself sample by sample, since the recording is of what was sent, before it was encoded.
     """

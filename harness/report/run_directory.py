@@ -24,7 +24,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -72,9 +72,6 @@ class RunEnd:
     command: str = ""
     environment: Mapping[str, object] = field(default_factory=dict)  #: more lines for Allure's environment
     made_of: Mapping[str, str] = field(default_factory=dict)  #: of a run made of several: each one's name and command
-
-
-_END = {each.name for each in fields(RunEnd)}
 
 
 def create(reports: Path) -> Path:
@@ -141,8 +138,7 @@ def read_end(run: Path) -> tuple[list[Mapping[str, Any]], RunEnd] | None:
     try:
         plain = json_file.read(run / _RUN)
         planned: list[Mapping[str, Any]] = [{"id": case["id"], **case} for case in map(case_of, plain["planned"])]
-        # one of another version may say more
-        end = {name: value for name, value in plain["end"].items() if name in _END}
+        end = plain["end"]
         results = Path(end["allure_results"]) if end["allure_results"] else None
         has_own = (run / ALLURE).is_dir()
         if results and (has_own or not allure_report.Known(results).has_any(runs_of(run, planned))):
@@ -204,12 +200,12 @@ PREFLIGHT = "preflight.json"
 NEVER_ENDED = "the run never came to its end: it left no record of one"
 
 
-#: Of what preflight found wrong so many lines stand where one has to do.
+#: How many of preflight's failures the one-line reason lists.
 _MOST_FAILED = 3
 
 
 def why_it_never_ended(run: Path, scope: Scope) -> str:
-    """Why a run left no record of its end: preflight let it place no call, or nobody knows."""
+    """Why a run left no record of its end: preflight stopped it before its first call, or unknown."""
     if scope.options.get("preflight") != "stop":
         return NEVER_ENDED
     try:
@@ -231,7 +227,7 @@ def why_it_never_ended(run: Path, scope: Scope) -> str:
 _CONTROL, _RUNNER = "control", "runner"
 
 
-#: One of these is in each run's directory: of a run that ended, has begun, or was never more than cases.
+#: Each run's directory has one of these: of a run that has ended, that has begun, or that has only cases.
 _OF_A_RUN = ("run.json", "scope.json", "cases")
 
 
@@ -240,7 +236,7 @@ _DEEPEST = 32
 
 
 def require_run(directory: Path) -> None:
-    """Refuse what is no run's directory, and one as :func:`require_files` does. Raises :class:`MistakeError`."""
+    """Raise :class:`MistakeError` unless ``directory`` is a run's and passes :func:`require_files`."""
     if not any(os.path.exists(directory / name) for name in _OF_A_RUN):
         what = "not a run's directory" if os.path.exists(directory) else "no such directory"
         raise MistakeError(f"{directory}: {what}; allowed: a run's directory, e.g. reports/latest")
@@ -248,7 +244,7 @@ def require_run(directory: Path) -> None:
 
 
 def require_ended(directory: Path) -> None:
-    """Refuse a run that goes on: what it has not come to would be told as broken. Raises :class:`MistakeError`."""
+    """Raise :class:`MistakeError` for a run under way: its remaining cases would be reported as broken."""
     lock = directory / _CONTROL / _RUNNER
     if not lock.exists():
         return
@@ -259,9 +255,9 @@ def require_ended(directory: Path) -> None:
 
 
 def require_files(directory: Path) -> None:
-    """Refuse a run's or a case's directory that holds anything but files and directories. Raises :class:`MistakeError`.
+    """Raise :class:`MistakeError` where a run's or a case's directory holds anything but files and directories.
 
-    A view is written where a link leads, a pipe is waited for without end, and what a link shows is handed on with the rest.
+    A view would be written through a link, a pipe would block for ever, and a bundle would contain the target of a link.
     """
     waiting = [(directory, 0)]
     while waiting:

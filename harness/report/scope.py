@@ -1,7 +1,7 @@
 """What a run was asked to verify, written before its first call: ``scope.json``, the part of the evidence that says what is missing.
 
 It holds every option, each deployment as its file has it (without secrets), and each row of the integration with all cases
-it has there, the cases asked for, and why it has none. So a row that was left out shows, whoever left it out, and wherever.
+it has there, the cases asked for, and why it has none. So every row that was left out shows.
 """
 
 from __future__ import annotations
@@ -97,10 +97,10 @@ class RowScope:
     why: str = ""  #: why there is no case at all
     left_out: bool = False  #: by ``[leave_out]`` of the deployment file: somebody's decision, no lack
     not_now: tuple[str, ...] = ()  #: which numbers it does not call now, each with the reason
-    hidden: bool = False  #: it has no case since nobody could see what it is about
+    hidden: bool = False  #: it has no case since its subject cannot be observed
     postponed: bool = False  #: it has no case since it was not the time of the numbers that could prove it
     demanded: bool = False  #: by ``require`` of the deployment file, or by ``--require``
-    unnamed: bool = False  #: it has no case since it takes long, and nobody asked for it by name
+    unnamed: bool = False  #: it has no case since it takes long and was not asked for by name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,7 +143,7 @@ class Scope:
 
     def narrowed(self, planned: Collection[tuple[str, str]]) -> Scope:
         """With these cases alone, by site and id, as asked for: pytest leaves cases out by names, paths and marks later than this is
-        written. Of none of them nobody knows which it would have taken, and all stay.
+        written. Where no case is planned, all stay: which ones pytest would have taken is unknown.
         """
         if not planned:
             return self
@@ -429,7 +429,7 @@ _PACKAGES = {
 
 
 def versions() -> dict[str, str]:
-    """Those of this process."""
+    """The versions in this process."""
     found = {"python": platform.python_version()}
     for name, package in _PACKAGES.items():
         found[name] = _version(package)

@@ -1,4 +1,4 @@
-"""Who called and was not the platform: counted over a run, by address."""
+"""Callers that are not the platform, counted over a run by address."""
 
 from __future__ import annotations
 
@@ -6,19 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from typing_extensions import TypedDict
-
 from harness.calls.events import StrangerRefused
-
-
-class StrangerDocument(TypedDict):
-    """Requests from one address that no deployment file names, or that named a call wrongly."""
-
-    source: str
-    requests: int
-    methods: list[str]
-    user_agents: list[str]
-    why: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,30 +17,20 @@ class Stranger:
     requests: int
     methods: tuple[str, ...]  #: the most frequent first
     user_agents: tuple[str, ...]
-    why: tuple[str, ...]  #: ``address``: it is none of the platform's; ``call-id``: it named a call of ours wrongly
-
-    def plain(self) -> StrangerDocument:
-        """JSON-ready data."""
-        return {
-            "source": self.source,
-            "requests": self.requests,
-            "methods": list(self.methods),
-            "user_agents": list(self.user_agents),
-            "why": list(self.why),
-        }
+    why: tuple[str, ...]  #: ``address``: not one of the platform; ``call-id``: it named a call of the harness wrongly
 
     def __str__(self) -> str:
         agents = f", {', '.join(self.user_agents)}" if self.user_agents else ""
         return f"{self.source} ({self.requests}× {', '.join(self.methods)}{agents})"
 
 
-def strangers(told: Iterable[StrangerRefused]) -> list[Stranger]:
-    """Who it was, the most frequent first. ``told`` are the counts of all cases: of phones that cases share each has them."""
+def strangers(counts: Iterable[StrangerRefused]) -> list[Stranger]:
+    """Each caller, the most frequent first, from the counts of all cases; cases that share a phone have the same counts."""
     counted: dict[str, Counter[str]] = {}
     agents: dict[str, Counter[str]] = {}
     why: dict[str, Counter[str]] = {}
     last: dict[tuple[str, ...], int] = {}
-    seen = {(e.at, e.phone, e.source, e.transport, e.method, e.user_agent, e.why): e for e in told}
+    seen = {(e.at, e.phone, e.source, e.transport, e.method, e.user_agent, e.why): e for e in counts}
     for event in sorted(seen.values(), key=lambda e: e.at):
         kind = (event.phone, event.leg or "", event.source, event.transport, event.method, event.user_agent, event.why)
         before = last.get(kind, 0)

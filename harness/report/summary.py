@@ -15,7 +15,7 @@ from harness.diagnosis.common import CommonDocument
 from harness.report.coverage import Coverage, by_row
 from harness.report.evidence import CaseEvidence, key_of, names_of
 from harness.report.scope import LeftOutDocument, versions
-from harness.report.strangers import StrangerDocument, strangers
+from harness.report.strangers import Stranger, strangers
 from harness.support.files import json_file, whole_file
 
 
@@ -27,67 +27,6 @@ class VerdictCounts(TypedDict):
     failed: int
     not_observable: int
     broken: int
-
-
-class CountsDocument(VerdictCounts):
-    """The cases of a row."""
-
-    wall_s: float  # the sum of their durations
-
-
-class RowsDocument(TypedDict):
-    """The rows of an integration, by id."""
-
-    rows: dict[str, CountsDocument]
-
-
-class PlannedDocument(TypedDict):
-    """Planned cases compared with reported ones."""
-
-    planned: int
-    missing: list[str]
-    unplanned: list[str]
-
-
-class CoverageDocument(TypedDict):
-    """How much of what the passed cases of a row look at could be seen."""
-
-    of: int
-    seen: int
-    unseen: list[str]
-
-
-class Figures(VerdictCounts):
-    """The figures of a run."""
-
-    run: str
-    began: float  # seconds since the epoch
-    passed_on_retry: list[str]
-    tried_before: dict[str, list[str]]
-    wall_s: float  # of the run, not the sum
-    scripted_s: float
-    case_overhead_s_median: float | None
-    workers: int
-    rows: dict[str, CountsDocument]
-    integrations: dict[str, RowsDocument]
-    deployments: dict[str, str]  # name: kind
-    versions: dict[str, str]
-    planned: PlannedDocument
-    interrupted: str
-    broke: list[str]
-    coverage: dict[str, CoverageDocument]
-    left_out: list[LeftOutDocument]
-    strangers: list[StrangerDocument]
-    required_missing: list[str]
-    faults: list[str]
-    as_of: str  # the moment by which hours were judged, where HARNESS_AS_OF set one; else empty
-    made_of: list[str]
-
-
-class SummaryDocument(Figures):
-    """``summary.json``: a run in figures."""
-
-    causes: list[CommonDocument]
 
 
 @dataclass
@@ -134,9 +73,52 @@ class Counts:
             "broken": self.broken,
         }
 
-    def plain(self) -> CountsDocument:
-        """JSON-ready data."""
-        return {**self.by_verdict, "wall_s": round(self.wall_s, 3)}
+
+class RowsDocument(TypedDict):
+    """The rows of an integration, by id."""
+
+    rows: dict[str, Counts]
+
+
+class PlannedDocument(TypedDict):
+    """Planned cases compared with reported ones."""
+
+    planned: int
+    missing: list[str]
+    unplanned: list[str]
+
+
+class Figures(VerdictCounts):
+    """The figures of a run."""
+
+    run: str
+    began: float  # seconds since the epoch
+    passed_on_retry: list[str]
+    tried_before: dict[str, list[str]]
+    wall_s: float  # of the run, not the sum
+    scripted_s: float
+    case_overhead_s_median: float | None
+    workers: int
+    rows: dict[str, Counts]
+    integrations: dict[str, RowsDocument]
+    deployments: dict[str, str]  # name: kind
+    versions: dict[str, str]
+    planned: PlannedDocument
+    interrupted: str
+    broke: list[str]
+    coverage: dict[str, Coverage]
+    left_out: list[LeftOutDocument]
+    strangers: list[Stranger]
+    required_missing: list[str]
+    faults: list[str]
+    as_of: str  # the moment by which hours were judged, where HARNESS_AS_OF set one; else empty
+    made_of: list[str]
+
+
+class SummaryDocument(Figures):
+    """``summary.json``: a run in figures."""
+
+    causes: list[CommonDocument]
 
 
 @dataclass
@@ -164,7 +146,7 @@ class Summary:
     broke: list[str] = field(default_factory=list)  #: what broke outside of any case
     causes: list[CommonDocument] = field(default_factory=list)  #: what failures have in common
     left_out: list[LeftOutDocument] = field(default_factory=list)  #: rows without a case
-    strangers: list[StrangerDocument] = field(default_factory=list)  #: who called and was not the platform, by address
+    strangers: list[Stranger] = field(default_factory=list)  #: who called and was not the platform, by address
     #: Row, of several deployments each one's: how much of it could be seen in the cases that passed.
     coverage: dict[str, Coverage] = field(default_factory=dict)
     required: list[str] = field(default_factory=list)  #: rows that had to be run and were not, with why
@@ -222,20 +204,14 @@ class Summary:
             "scripted_s": round(self.scripted_s, 3),
             "case_overhead_s_median": None if self.overhead_s_median is None else round(self.overhead_s_median, 4),
             "workers": self.workers,
-            "rows": {row: counts.plain() for row, counts in self.rows.items()},
-            "integrations": {
-                name: {"rows": {row: counts.plain() for row, counts in rows.items()}}
-                for name, rows in self.integrations.items()
-            },
+            "rows": _rounded(self.rows),
+            "integrations": {name: {"rows": _rounded(rows)} for name, rows in self.integrations.items()},
             "deployments": self.deployments,
             "versions": self.versions,
             "planned": {"planned": self.planned, "missing": self.missing, "unplanned": self.unplanned},
             "interrupted": self.interrupted,
             "broke": self.broke,
-            "coverage": {
-                row: {"of": found.of, "seen": found.seen, "unseen": list(found.unseen)}
-                for row, found in self.coverage.items()
-            },
+            "coverage": self.coverage,
             "left_out": self.left_out,
             "strangers": self.strangers,
             "required_missing": self.required,
@@ -249,13 +225,17 @@ class Summary:
         whole_file.write(path, json_file.text(self.plain()) + "\n")
 
 
+def _rounded(rows: Mapping[str, Counts]) -> dict[str, Counts]:
+    return {row: dataclasses.replace(counts, wall_s=round(counts.wall_s, 3)) for row, counts in rows.items()}
+
+
 _NEVER_ALONE = "it was a guess that a call was this case's, and it was not run again alone"
 
 
 def latest(evidences: Iterable[CaseEvidence]) -> list[CaseEvidence]:
     """Of each case of each site the attempt that counts: by integration, row and id.
 
-    That is the last. One that broke, or in which nobody could look, says nothing of the system: a failure found before it stays one.
+    Usually the last. An attempt that broke or was not observable says nothing of the system, so an earlier failure still counts.
     A guess has broken, too, where the case was not run again alone.
     """
     counting = [_counting(tries) for tries in _tries(evidences)]
@@ -320,7 +300,7 @@ def tried_before(evidences: Iterable[CaseEvidence]) -> dict[tuple[str, str], lis
 def attempts(evidences: Iterable[CaseEvidence]) -> dict[tuple[str, str], int]:
     """How often each case was tried until it ended as it did: the last attempt, and those before that did not pass.
 
-    One before it that left nothing is one whose end nobody knows. One that this machine had no processor for says nothing.
+    An earlier attempt without evidence counts, since its end is unknown. An attempt without processor time does not count.
     """
     every: dict[tuple[str, str], list[CaseEvidence]] = {}
     for evidence in evidences:
@@ -378,7 +358,7 @@ def summarise(
         interrupted=interrupted,
         broke=list(broke),
         left_out=list(left_out),
-        strangers=[one.plain() for one in strangers(event for e in evidences for event in e.gist.strangers)],
+        strangers=strangers(event for e in evidences for event in e.gist.strangers),
         coverage=by_row(
             [(_row_of(e, deployments), e.findings, e.gist.ours) for e in cases if e.verdict is Verdict.PASSED]
         ),

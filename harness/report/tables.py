@@ -36,7 +36,7 @@ def rtp(evidence: CaseEvidence) -> list[list[str]]:
     for leg, statistics in evidence.statistics.items():
         plain: dict[str, int | float | str] = dataclasses.asdict(statistics)
         named = any(isinstance(event, FarEndReport) and event.names_us for event in evidence.legs[leg])
-        # nobody has told: a far end that heard nothing of us reports no loss (RFC 3550 section 6.4.1)
+        # not reported: a far end that heard nothing from the harness reports no loss (RFC 3550 section 6.4.1)
         untold = [name for name in _TOLD_BY_THE_FAR_END if not plain[name] and (name == "rtt_ms" or not named)]
         plain |= dict.fromkeys(untold, NOTHING)
         rows.append(

@@ -1,4 +1,4 @@
-"""What a terminal shows when a run has ended: the figures, each cause once, and where the reports are."""
+"""The terminal output at the end of a run: the figures, each cause once, and where the reports are."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ def _left_out(summary: Summary, console: Console) -> None:
 
 
 def _seen_in_part(summary: Summary, console: Console) -> None:
-    """What nobody could see in rows that passed, those together that lack the same."""
+    """What could not be seen in rows that passed; rows that lack the same share a line."""
     lacking: dict[tuple[str, ...], list[str]] = {}
     for row, found in summary.coverage.items():
         if found.unseen:
@@ -181,8 +181,8 @@ def _closing_lines(summary: Summary, console: Console) -> None:
         console.print(f"[yellow]{len(summary.passed_on_retry)} passed on retry:[/] {_some(summary.passed_on_retry)}")
     if summary.strangers:
         requests, names = (
-            sum(one["requests"] for one in summary.strangers),
-            [one["source"] for one in summary.strangers],
+            sum(one.requests for one in summary.strangers),
+            [one.source for one in summary.strangers],
         )
         console.print(
             f"[dim]{requests} {_plural(requests, 'request')} of {len(names)} {_plural(len(names), 'stranger')} got no answer:[/] "
@@ -192,7 +192,7 @@ def _closing_lines(summary: Summary, console: Console) -> None:
         console.print(f"[magenta]the run was interrupted:[/] {escape(summary.interrupted)}")
     for what in summary.broke:
         console.print(f"[magenta]broke outside of any case:[/] {escape(what)}")
-    took = f" in {summary.wall_s:.1f} s" if summary.wall_s else ""  # nobody knows it of a run that was killed
+    took = f" in {summary.wall_s:.1f} s" if summary.wall_s else ""  # unknown for a run that was killed
     console.print(
         f"{total.cases} {_plural(total.cases, 'case')}{took}: {total.passed} passed, {total.failed} failed, "
         f"{total.not_observable} not observable, {total.broken} broken"

@@ -19,7 +19,7 @@ from harness.calls.events import Event, SipMessage
 from harness.calls.measurement import BY_CHECK, Measurement
 from harness.calls.verdict import Finding
 from harness.report.case_document import CaseDocument, Line
-from harness.report.nightly.compare import DifferenceDocument
+from harness.report.nightly.compare import Difference
 from harness.report.rejudge import RejudgeDocument
 from harness.report.scope import Scope
 from harness.report.signoff.attest import StatementDocument
@@ -60,7 +60,7 @@ DOCUMENTS = {
     "rejudge": Document(RejudgeDocument, "harness report RUN --rejudge --json"),
     "rows": Document(list[RowDocument], "harness rows --json"),
     "faults": Document(list[FaultDocument], "harness faults --json"),
-    "compare": Document(list[DifferenceDocument], "harness compare --json"),
+    "compare": Document(list[Difference], "harness compare --json"),
     "listen": Document(ListenDocument, "harness listen --json"),
     "load": Document(LoadResult, "load.json, and harness load --json"),
 }

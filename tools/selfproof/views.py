@@ -25,7 +25,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from harness.calls.verdict import Verdict
-from harness.report import bundle, scope, signoff
+from harness.report import bundle, scope, signoff, terminal
 from harness.report.evidence import CaseEvidence
 from harness.report.run import remake
 from harness.report.run_directory import ALLURE, CASES, RunEnd, read_cases, write_end
@@ -69,11 +69,11 @@ def _views(case: CaseEvidence, run: Path, alone: Path, page: Page) -> dict[str, 
     write_end(alone, [case.case], RunEnd(workers=1, wall_s=case.wall_s, allure_results=alone / ALLURE))
     finished = remake(alone)
     document = signoff.seal(alone, finished.cases).read_text(encoding="utf-8")
-    terminal = Console(width=100, height=60, record=True, file=io.StringIO())
-    terminal.show(finished.summary, finished.groups, terminal, run=alone)
+    console = Console(width=100, height=60, record=True, file=io.StringIO())
+    terminal.show(finished.summary, finished.groups, console, run=alone)
     return {
         "report": _report(page, finished.report),
-        "terminal": terminal.export_text(),
+        "terminal": console.export_text(),
         "explain": CliRunner().invoke(application(), ["explain", str(alone), case.id]).output,
         "junit": "".join(text for one in ET.parse(finished.junit).iter("failure") for text in one.itertext()),
         "allure": _allure(alone / ALLURE),

@@ -20,7 +20,7 @@ class News:
 
     new: tuple[str, ...] = ()
     gone: tuple[str, ...] = ()
-    #: Of the night before; their cases neither passed nor failed, and did not end so again, or nobody looked at what they are about.
+    #: Problems of the night before whose cases neither passed nor failed this night, or which were not looked at.
     unverified: tuple[str, ...] = ()
     since: str = "the night before"  #: what it is news since; empty in the first night
 
@@ -38,7 +38,7 @@ def news_of(
 ) -> News:
     """``verified`` are the cases that passed or failed, as problems name them.
 
-    ``is_open``: whether nobody looked this night at what a problem is about that is no case's.
+    ``is_open``: whether a problem that is not about a case was left unchecked this night.
     """
     known, still = set(before), set(now)
     over = [problem for problem in before if problem not in still]
@@ -113,7 +113,7 @@ def alert_of(
 ) -> Alert | None:
     """What to tell of a night; None when nothing has changed.
 
-    New problems that have a cause are told by it: ten cases of one cause are one thing to mend.
+    New problems that share a cause are reported once, by their cause.
     """
     if not news:
         return None
@@ -163,7 +163,7 @@ def send(alert: Alert, to: Sequence[str]) -> None:
     if not to:
         return
     service = _service(to)
-    # unless it is told so, Apprise takes plain text for the HTML that mails are made of, with what the wire said
+    # without body_format, Apprise would treat plain text from the wire as HTML in mails
     if not service.notify(title=alert.title, body=alert.body, notify_type=alert.kind, body_format="text"):
         raise BrokenError(f"{VARIABLE}: an alert could not be sent to every address")
 

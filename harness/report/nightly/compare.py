@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any
 
-from typing_extensions import TypedDict
-
 from harness.calls.verdict import Verdict
 from harness.report.history import Result, Run
 
@@ -25,28 +23,9 @@ class Slower(Result):
     before_s: float = 0.0
 
 
-class DifferenceDocument(TypedDict):
-    """One deployment at one site, in the older and the newer run."""
-
-    deployment: str
-    site: str
-    old: str
-    new: str
-    incomparable: str  # why the runs cannot be compared; the lists are then empty
-    newly_failing: Sequence[Result]
-    fixed: Sequence[Result]
-    still_failing: Sequence[Result]
-    not_run_before: Sequence[Result]
-    flaky: Sequence[Result]  # passed on retry
-    slower: Sequence[Slower]
-    lost_cases: Sequence[Result]
-    lost_rows: Sequence[str]
-    news: bool  # something fails anew, or is not verified any more
-
-
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """One deployment at one site, then and now. Cases by id; each list is in order of rows."""
+    """One deployment at one site, in the older and the newer run. Cases by id; each list is in order of rows."""
 
     deployment: str
     site: str
@@ -56,35 +35,17 @@ class Difference:
     newly_failing: tuple[Result, ...] = ()
     fixed: tuple[Result, ...] = ()
     still_failing: tuple[Result, ...] = ()
-    not_run_before: tuple[Result, ...] = ()  #: passed, and nobody knows how they were then
+    not_run_before: tuple[Result, ...] = ()  #: passed; the earlier run has no result
     flaky: tuple[Result, ...] = ()  #: passed, but not at the first attempt
     slower: tuple[Slower, ...] = ()
     lost_cases: tuple[Result, ...] = ()  #: as they were
     lost_rows: tuple[str, ...] = ()
 
-    @property
-    def news(self) -> bool:
-        """Whether somebody should look: what fails anew, or is not verified any more."""
-        return bool(self.incomparable or self.newly_failing or self.lost_cases or self.lost_rows)
+    news: bool = False  #: something fails anew, or is not verified any more; follows from the lists
 
-    def plain(self) -> DifferenceDocument:
-        """For :func:`harness.support.files.json_file.text`."""
-        return {
-            "deployment": self.deployment,
-            "site": self.site,
-            "old": self.old,
-            "new": self.new,
-            "incomparable": self.incomparable,
-            "newly_failing": self.newly_failing,
-            "fixed": self.fixed,
-            "still_failing": self.still_failing,
-            "not_run_before": self.not_run_before,
-            "flaky": self.flaky,
-            "slower": self.slower,
-            "lost_cases": self.lost_cases,
-            "lost_rows": self.lost_rows,
-            "news": self.news,
-        }
+    def __post_init__(self) -> None:
+        lost = self.incomparable or self.newly_failing or self.lost_cases or self.lost_rows
+        object.__setattr__(self, "news", bool(lost))
 
 
 def compare(old: Sequence[Run], new: Sequence[Run]) -> list[Difference]:
@@ -258,7 +219,7 @@ def wilson(hits: int, trials: int, confidence: float = CONFIDENCE) -> tuple[floa
 def rates(runs: Sequence[Run]) -> list[FlakeRate]:
     """Of each case that was ever flaky, the flakiest first. ``runs`` are of one key, oldest first.
 
-    A night in which it broke, or nobody could look, says nothing of it.
+    Nights in which the case broke or was not observable do not count.
     """
     seen: dict[str, list[tuple[bool, bool]]] = {}
     rows: dict[str, str] = {}

@@ -64,7 +64,7 @@ def registry_of(night: Night, runs: Sequence[Run], flakes: Iterable[FlakeRate]) 
 
 
 def write(path: Path, registry: Any) -> None:
-    """Write the OpenMetrics file, in one step: whoever reads it never finds half of one. That is another user, as a rule."""
+    """Write the OpenMetrics file in one step, so that its reader (usually another user) never finds half of it."""
     try:
         whole_file.write(path, client().openmetrics.exposition.generate_latest(registry), _MODE)
     except OSError as error:

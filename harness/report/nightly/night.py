@@ -119,7 +119,7 @@ def _passing_on(said: IO[str], mistakes: list[str]) -> threading.Event:
 
     def pass_on() -> None:
         for line in said:
-            with suppress(OSError):  # nobody reads it any more, and the night goes on
+            with suppress(OSError):  # its reader has gone; the night goes on
                 print(line, end="", file=sys.stderr, flush=True)
             if line.startswith(_MISTAKE):
                 mistakes.append(mask_text(line.removeprefix(_MISTAKE).strip()))  # it goes to chats
@@ -224,7 +224,7 @@ def _of_the_night_before(past: Path, nights: Sequence[Night]) -> list[list[Run]]
 
 
 def check_fresh(reports: Path, series: str, hours: float) -> str:
-    """Why nobody can rely on the nights: none has ended in the last ``hours``; empty when one has."""
+    """Why the nights are stale: none has ended in the last ``hours``; empty when one has."""
     nights = store.read(reports / history.FILE, series, most=1)
     if not nights:
         return f"{series}: there was no night yet in {reports}"
@@ -270,7 +270,7 @@ def _outside_of_cases(run: Path, runs: Sequence[Run]) -> Iterator[str]:
 
 
 def _is_open(problem: str, bound: Sequence[Bound], runs: Sequence[Run]) -> bool:
-    """Whether nobody looked this night at what an earlier problem is about, which is no case's."""
+    """Whether an earlier problem that is not about a case was left unchecked this night."""
     if not runs:
         return not problem.startswith(_ENDED)  # which is about that night alone
     if problem.startswith(_OUTSIDE) or problem.endswith(_UNPLANNED):

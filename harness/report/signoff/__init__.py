@@ -90,7 +90,7 @@ def make(
 
 
 def verify(run: Path, key: Path) -> tuple[Decision | None, list[str]]:
-    """Derive the decision again, and say all that speaks against the signed one: nothing, when it is genuine and still counts.
+    """Derive the decision again, and list all problems of the signed one: none when it is genuine and still counts.
 
     Bytes come first: from files that are not those that were signed nothing is derived.
     """

@@ -1,7 +1,7 @@
 """What the document claims of a row: each thing that was seen, with what it was seen by, and never more than that.
 
-A claim is made by the findings of cases that passed. One that nobody could check is listed as well, as not seen, and so is what cases
-are labelled with though nobody saw it, as declared.
+The findings of cases that passed make the claims. A claim that could not be checked is listed as not seen, and a label that was not
+observed as declared.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _SOURCES = (
 )  # fmt: skip
 #: What the deployment file says of itself, whether somebody looks or not.
 _DECLARED = ("route.transport", "route.trunk", "codec")
-#: What happens at the AI: where the AI is no phone of ours, its record says so.
+#: Checks of the AI's end: where the AI is not a harness phone, its record is the source.
 _AT_THE_AI = (
     *_DECLARED, "landing.answered_by", "caller_id", "caller_id.withheld", "route.tried", "route.not_reached", "route.not_answered",
     "route.request_uri", "header", "header.absent", "released", "transfer.fails", "dtmf", "registration", "registration.refused",

@@ -74,7 +74,7 @@ class Decision:
 
     @cached_property
     def to_mend(self) -> list[CauseGroup]:
-        """What did not pass and nobody answers for, by its cause."""
+        """Cases that did not pass and have no waiver, by cause."""
         waived = {(row.deployment, row.scope.row) for row in self.rows if row.waiver is not None}
         cases = [one.case for one in self.cases]
         return grouped([case for case in cases if (str(case.case.get("deployment", "")), case.row) not in waived])
@@ -174,7 +174,7 @@ def _about_the_run(
 
 
 def _blocks(rows: Sequence[RowResult], scope: Scope | None) -> Iterable[str]:
-    """A sentence for all rows that nobody answers for with one verdict and one reason; those that somebody left out share one."""
+    """A sentence for each verdict and reason of rows without a waiver; rows that were left out share one sentence."""
     left_out = []
     short: dict[tuple[str, str], list[str]] = {}
     several = len({row.deployment for row in rows}) > 1

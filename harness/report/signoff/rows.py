@@ -1,4 +1,4 @@
-"""Each row of each deployment: what its cases prove, and what nobody has proved."""
+"""Each row of each deployment: what its cases prove, and what is not proved."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class RowResult:
 
     @property
     def blocks(self) -> bool:
-        """Whether nobody answers for what is not proved."""
+        """Whether something is not proved and has no waiver."""
         return self.short and self.waiver is None
 
 

@@ -27,7 +27,7 @@ from harness.support import toml_model
 #: The waivers a document was made with, kept beside it.
 FILE = manifest.WAIVERS
 
-#: The longest time from today to ``until``: whoever answers for a row looks at it again once a year.
+#: The longest time from today to ``until``: a waiver is reviewed once a year.
 MOST_DAYS = 366
 
 #: Letters to Unicode, and shown as nothing: the fillers of Hangul.

@@ -41,7 +41,7 @@ def run(
         require_ended(directory.resolve())
     differences = compare(history_of(old.resolve()), history_of(new.resolve()))
     if as_json:
-        typer.echo(json_file.text([one.plain() for one in differences]))
+        typer.echo(json_file.text(differences))
     elif as_markdown:
         typer.echo(markdown(differences), nl=False)
     else:

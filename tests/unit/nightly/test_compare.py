@@ -50,7 +50,7 @@ def test_each_kind_of_difference() -> None:
     assert found.lost_rows == ("F",)
     assert found.news
     assert ("newly failing", "A[x]", "failed: The trunk is down") in list(lines(found))
-    (shown,) = json.loads(json_file.text(found.plain()))["slower"]
+    (shown,) = json.loads(json_file.text(found))["slower"]
     assert (shown["row"], shown["before_s"]) == ("E", 1.0)
 
 

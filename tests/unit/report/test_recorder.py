@@ -302,22 +302,6 @@ class TestVersion:
         with pytest.raises(MistakeError, match=r"events.jsonl: version 6; this harness reads versions up to 5"):
             CaseEvidence.read(tmp_path)
 
-    def test_findings_of_the_first_version_are_read_without_their_measurements(self, tmp_path: Path) -> None:
-        CaseRecorder(tmp_path, {"id": "A"}).close(Verdict.PASSED, "")
-        old = {"check": "codec", "subject": "x", "verdict": "failed", "expected": "PCMU", "actual": "PCMA", "at": 1.0}
-        old |= {"strength": None, "evidence": ["m1"], "dispensable": False, "facts": {"codec": "PCMA"}}
-        (tmp_path / EVENTS).write_text(json.dumps({"finding": old}) + "\n")
-        (found,) = CaseEvidence.read(tmp_path).findings
-        assert (found.check, found.evidence, found.measured) == ("codec", ("m1",), None)
-
-    def test_what_the_third_version_measured_of_a_busy_machine_is_the_findings_now(self, tmp_path: Path) -> None:
-        CaseRecorder(tmp_path, {"id": "A"}).close(Verdict.PASSED, "")
-        old = {"check": "timing", "subject": "x", "verdict": "broken", "expected": "2 s", "actual": "3 s", "at": 1.0}
-        old |= {"strength": None, "evidence": [], "dispensable": False, "measured": {"seconds": 3.0, "starved_s": 1.5}}
-        (tmp_path / EVENTS).write_text(json.dumps({"finding": old}) + "\n")
-        (found,) = CaseEvidence.read(tmp_path).findings
-        assert (found.starved_s, found.facts["seconds"]) == (1.5, 3.0)
-
 
 @given(
     waits=st.lists(st.tuples(st.integers(0, 40), st.integers(0, 12)), max_size=6),

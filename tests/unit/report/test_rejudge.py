@@ -15,7 +15,7 @@ from harness.calls.checks.finding import excused, hindered, mute, not_observable
 from harness.calls.events import Event, SipMessage
 from harness.calls.verdict import CaseOutcome, ExpectationError, Finding, Verdict
 from harness.errors import MistakeError
-from harness.report.case_document import CASE, EVENTS
+from harness.report.case_document import EVENTS
 from harness.report.recorder import CaseRecorder
 from harness.run.cli.app import application
 from harness.sip.message import Message
@@ -191,21 +191,6 @@ def test_checks_that_compare_masked_numbers_are_taken_from_the_record(
     (found,) = rejudged(tmp_path)["cases"]
     assert found["from_the_record"] == {"numbers are masked": 1}
     assert found["made_again"] == 1
-
-
-def test_evidence_of_an_older_version_is_taken_from_the_record(
-    tmp_path: Path, case: Callable[..., CaseRecorder]
-) -> None:
-    recorder = case()
-    end(recorder, [signalling.codec("caller.1", ["PCMU"], "PCMU")])
-    change(recorder, "format", lambda version: version.update(version=4))
-    change(recorder, "finding", lambda finding: finding.pop("asked"))
-    plain = json.loads((recorder.directory / CASE).read_text())
-    del plain["end"]["troubles"]
-    (recorder.directory / CASE).write_text(json.dumps(plain))
-    (found,) = rejudged(tmp_path)["cases"]
-    assert found["notes"] == ["verdict taken from the record: the record does not say what else went wrong"]
-    assert found["made_again"] == 0
 
 
 def test_a_check_that_does_not_take_what_was_recorded_is_said(

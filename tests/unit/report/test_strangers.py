@@ -53,7 +53,7 @@ def test_a_run_without_strangers_says_nothing_of_them() -> None:
 
 def test_summary_and_terminal_name_them(tmp_path: Path) -> None:
     summary = summarise([], [], run="r", wall_s=1.0, workers=1)
-    summary.strangers = [one.plain() for one in strangers([refused(1.0, 5), refused(1.0, 1, "203.0.113.9")])]
+    summary.strangers = strangers([refused(1.0, 5), refused(1.0, 1, "203.0.113.9")])
     summary.write(tmp_path / "summary.json")
     kept = json.loads((tmp_path / "summary.json").read_text())["strangers"]
     assert [(one["source"], one["requests"]) for one in kept] == [("198.51.100.7", 5), ("203.0.113.9", 1)]

@@ -19,6 +19,7 @@ from harness.report.causes import grouped
 from harness.report.evidence import CaseEvidence
 from harness.report.run_directory import read_cases
 from harness.report.summary import Summary, latest, summarise
+from harness.support.files import json_file
 
 
 def of(made: Any, **changes: Any) -> Summary:
@@ -28,8 +29,7 @@ def of(made: Any, **changes: Any) -> Summary:
 
 class TestSummary:
     def test_every_planned_case_is_counted_once(self, run: Any) -> None:
-        summary = of(run)
-        plain = summary.plain()
+        plain = json.loads(json_file.text(of(run).plain()))
 
         assert {name: plain[name] for name in ("cases", "passed", "failed", "not_observable", "broken")} == {
             "cases": 5,
@@ -50,7 +50,6 @@ class TestSummary:
         assert plain["wall_s"] == 12.5
         assert plain["workers"] == 4
         assert {"python", "harness", "pjsua2", "pytest", "xdist", "allure"} <= plain["versions"].keys()
-        assert json.loads(json.dumps(plain)) == plain
 
     def test_what_one_deployment_cannot_see_is_not_said_of_another(self, tmp_path: Path, samples: ModuleType) -> None:
         def play(name: str, verdict: Verdict) -> CaseEvidence:
