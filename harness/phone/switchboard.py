@@ -171,7 +171,7 @@ class Switchboard:
             key = next(self._keys)
             line.guests[key] = guest, phone
             try:
-                address = line.process.call("join", phone=key, landlord=line.key, config=config, **arguments)
+                address = line.process.call("join", phone=key, account=line.key, config=config, **arguments)
             except BaseException:
                 del line.guests[key]
                 raise

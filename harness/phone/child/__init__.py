@@ -1,30 +1,30 @@
-"""The process side of softphones: one pjsua2 Endpoint, its accounts and calls, driven over a socket pair.
+"""The child process of softphones: one pjsua2 Endpoint with its accounts and calls, controlled over a socket pair.
 
-Started as ``python -m harness.phone.child FD DIRECTORY`` by ``harness.phone.process``, and of no use otherwise. Its
+``harness.phone.process`` starts it as ``python -m harness.phone.child FD DIRECTORY``. Its
 modules may import the standard library, numpy and soundfile, ``harness.audio``, ``harness.calls.events``, ``harness.support.memory``,
 ``harness.sip``, ``harness.support.files``, and of the phones ``config``, ``log_ring``, ``protocol``, ``recording``, ``rtp_log``
 and ``sources``; ``bindings`` alone imports pjsua2.
 
-``service`` is the process: what it is made of, and the main loop. ``parent`` is the line to the parent, ``commands``
-what the parent can ask for, ``stack`` the Endpoint, ``stack_log`` what its log says. ``account`` is a phone, ``phones``
-all of them and how they go; ``leg`` a call of one, ``legs`` all of them until they are forgotten. A leg has ``media``,
-what it plays, hears and records, ``digits`` that come, ``rtp_monitor``, what is told of its RTP, ``transfers``, what
-became of its REFERs, and ``ending``, whether both sides know that it is over. ``dropped`` is what pjsip lets fall and
-``deadly`` what would end it; ``names`` is DNS, ``trust`` TLS, ``challenges`` digest, ``policy`` what becomes of a call that
-comes in, ``places`` whether there is room for it, ``lodging`` whose it is where cases share a phone, ``attribution`` whose
-message is whose. Messages pass ``requests`` before pjsip has them: ``gate`` keeps strangers out, ``within`` answers what
-pjsip has nobody for, ``sdp_names`` waits for names; ``offers`` says which offers can be answered. RTP passes ``taps``:
-``crossing`` puts it aside, ``streams`` counts it, ``rtcp`` reads the far end's counts. ``native`` is what only pjproject's
-C functions do.
+- ``service``: the process and its main loop. ``parent_link``: messages to and from the parent. ``commands``: the parent's commands.
+- ``stack``: the Endpoint; ``stack_log``: its log. ``native``: C functions of pjproject that pjsua2 lacks.
+- ``account``: a phone; ``phones``: all phones, and how they are removed. ``leg``: a call; ``legs``: all calls.
+- Parts of a leg: ``media`` (plays, hears, records), ``digits``, ``rtp_monitor`` (RTP events), ``transfers`` (outcomes of REFERs),
+  ``ending`` (whether both sides know that the call is over).
+- Messages pass ``requests`` before pjsip sees them: ``admission`` refuses strangers, ``dialog_requests`` answers what pjsip cannot
+  handle, ``unsafe_headers`` removes headers that crash pjsip, ``sdp_names`` waits for DNS, ``offers`` selects what can be answered.
+- ``attribution`` finds the leg of a message; ``dropped`` finds messages that pjsip could not parse.
+- ``policy``: incoming calls; ``socket_slots`` and ``tcp_limits``: limits of pjlib; ``shared_phones``: finds the case of a call.
+- ``names``: DNS; ``trust``: TLS; ``challenges``: digest.
+- RTP passes ``taps``: ``crossing`` buffers it, ``streams`` counts it, ``rtcp`` reads the far end's reports.
 
-What shapes it (pjproject 2.15.1):
+What shapes the design (pjproject 2.15.1):
 
-- pjlib's asserts are on, so misuse aborts the process: every command checks the state it needs before it calls.
-- SIP runs in one thread, the main one, in ``libHandleEvents``. A second thread reads commands and wakes the first with
-  a datagram. Audio comes from the null device's clock thread, which records it in C and never waits for Python; ``ear``, a
-  thread of its own, hears the recordings (``hearing``). RTP comes in pjmedia's thread, and is put aside in C (``crossing``).
-- An exception that leaves a callback ends in ``std::terminate``: each callback is wrapped.
-- A SWIG proxy of a member does not keep its owner alive: owners stay in a name while members are read.
-- ``Call``'s destructor hangs up whatever call has its slot *then*, and ``Account``'s deletes whatever account has its
-  number then: a Call is dropped within its last callback, an Account never destroyed.
+- pjlib's asserts are on, so misuse aborts the process: every command checks the state before it calls pjsua2.
+- SIP runs in the main thread, in ``libHandleEvents``. A second thread reads commands and wakes the main thread with a datagram.
+  The null device's clock thread records audio in C and never waits for Python; ``mark_listener`` analyses the recordings in its own
+  thread (``hearing``). pjmedia's thread receives RTP and buffers it in C (``crossing``).
+- An exception that leaves a callback ends in ``std::terminate``, so each callback is wrapped.
+- A SWIG proxy of a member does not keep its owner alive: keep the owner in a variable while its members are read.
+- ``Call``'s destructor hangs up the call that has its slot *at that time*, and ``Account``'s deletes the account that has its
+  number: a Call is dropped within its last callback, and an Account is never destroyed.
 """

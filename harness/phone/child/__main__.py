@@ -14,5 +14,5 @@ if __name__ == "__main__":
     faulthandler.enable()
     os.umask(0o077)  # recordings hold what people said
     descriptor, directory = sys.argv[1:]
-    settle()  # what is imported stays: no collection has to look at it
+    settle()  # imported modules stay, so garbage collection can skip them
     Service(Wire(socket.socket(fileno=int(descriptor))), Path(directory)).run()

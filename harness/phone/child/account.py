@@ -1,4 +1,4 @@
-"""A phone, in the child: with an account on a transport of its own, or with a share of another's."""
+"""A phone in the child process: with its account and transport, or a share of another phone's account."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from harness.calls.events import Event, RegistrationState
 from harness.phone.child import sockets
 from harness.phone.child.bindings import Account, Headers, pj, set_headers
 from harness.phone.child.challenges import ANY, Challenges
-from harness.phone.child.lodging import CallFilter
+from harness.phone.child.shared_phones import CallFilter
 from harness.phone.child.sip_log import LoggedMessage
 from harness.phone.child.sockets import SocketName
 from harness.phone.child.stack import Endpoint
@@ -49,7 +49,7 @@ _RELIABLE: Final = {
 
 
 class PhoneHost(Protocol):
-    """The process, as its phones see it."""
+    """What a phone needs from the process."""
 
     endpoint: Endpoint
 
@@ -57,24 +57,24 @@ class PhoneHost(Protocol):
         """A call came in for a phone; ``call_id`` is pjsua's."""
 
     def take_connections(self, phone: HostedPhone) -> set[SocketName]:
-        """What the connections are bound to that were a phone's; they are nobody's any more."""
+        """Forget the connections of a phone; return the local addresses they are bound to."""
 
     def request_answered(self, token: int, code: int, reason: str) -> None:
         """A request outside dialogs was answered."""
 
     def afterwards(self, do: Callable[[], None]) -> None:
-        """Do something when pjsua's callback is over."""
+        """Run ``do`` after pjsua's callback has returned."""
 
     def emit(self, events: Sequence[Event], phone: HostedPhone) -> None:
-        """Tell the parent."""
+        """Send events to the parent."""
 
     def fault(self, text: str) -> None:
-        """This process is defective."""
+        """Report a defect of this process."""
 
 
 @dataclass
 class _Binding:
-    """An account's registration, which those who share the account share."""
+    """An account's registration, common to all shares of the account."""
 
     active: bool = False
     asked: bool = False
@@ -82,12 +82,12 @@ class _Binding:
 
 
 class HostedPhone:
-    """One phone, leased or parked, as the parent and its legs know it."""
+    """One phone, leased or parked."""
 
-    address: str  #: that its messages name
+    address: str  #: as its messages name it
     bound: SocketName
     account: Account
-    challenges: Challenges  #: what its password answers
+    challenges: Challenges  #: decides which challenges its password answers
 
     def __init__(
         self,
@@ -106,7 +106,7 @@ class HostedPhone:
 
     @property
     def registered(self) -> bool:
-        """Whether its registrar has said so last."""
+        """Whether the registrar's last answer left it registered."""
         return self.binding.active
 
     @property
@@ -116,13 +116,13 @@ class HostedPhone:
 
     @property
     def sent_by(self) -> str:
-        """What the Via of its requests names."""
+        """The address in the Via of its requests."""
         public = self.config.public_address
         return f"{public}:{self.address.rsplit(':', 1)[1]}" if public else self.address
 
     @property
     def next_hops(self) -> set[str]:
-        """The hosts that its requests go to, as far as its configuration says."""
+        """The configured hosts that its requests go to."""
         named = (self.config.proxy, self.config.registrar)
         return {place.rpartition(":")[0] if ":" in place else place for place in named if place}
 
@@ -133,30 +133,29 @@ class HostedPhone:
 
     @property
     def user(self) -> str:
-        """Of its address of record."""
         return self.config.user
 
     def admits(self, host: str, transport: str) -> bool:
-        """Whether it acts on requests from ``host``, an address."""
-        # who came in over TLS without a certificate that is in order was turned away in the handshake
+        """Whether it accepts requests from the address ``host``."""
+        # Over TLS, clients without a valid certificate were refused in the handshake.
         vouched = transport == "tls" and self.config.tls.require_client_certificate
         return vouched or self.sources.include(host)
 
     def next_leg_name(self) -> str:
-        """``name.1``, ``name.2`` … of each lease."""
+        """``name.1``, ``name.2`` …; each lease starts again at 1."""
         self._legs_so_far += 1
         return f"{self.config.name}.{self._legs_so_far}"
 
     def adopt(self, directory: Path) -> None:
-        """A new lease of a parked phone begins."""
+        """Begin a new lease of a parked phone."""
         self.parked, self.policy, self._legs_so_far, self.directory = False, Ring(), 0, directory
 
     def emit(self, kind: type[Event], **facts: Any) -> None:
-        """Tell an event of this phone that happens now."""
+        """Emit an event of this phone, with the current time."""
         self.host_process.emit([kind(at=time.monotonic(), phone=self.config.name, **facts)], self)
 
     def asker(self, message: LoggedMessage) -> HostedPhone:
-        """Whose a request outside of calls is that leaves now."""
+        """The phone or share that sends this request outside of calls."""
         return self
 
     # What the parent asks for.
@@ -175,11 +174,11 @@ class HostedPhone:
 
 
 class AccountHolder(HostedPhone):
-    """A phone with an account of its own. Raises :class:`Refusal` when its address is taken."""
+    """A phone with its account. Raises :class:`Refusal` when its address is in use."""
 
-    _unregisters_at: float | None = 0.0  # the earliest; None: it has been asked for
+    _unregisters_at: float | None = 0.0  # the earliest time; None once un-REGISTER was sent
     _registered_at = 0.0
-    _losses = 0  #: connections in a row that did not last
+    _losses = 0  #: consecutive connections that did not last
 
     def __init__(
         self, host_process: PhoneHost, key: int, config: PhoneConfig, directory: Path, sources: Sources
@@ -187,8 +186,8 @@ class AccountHolder(HostedPhone):
         super().__init__(host_process, key, config, directory, sources, _Binding())
         self.challenges = Challenges(config.realm)
         self.refresh_at: float | None = None
-        self.lodgers: list[Lodger] = []  #: the cases that share it; without any it is one case's own
-        self._asking: list[tuple[Lodger, str]] = []  # who has asked for a request that has not left yet, and its method
+        self.shares: list[PhoneShare] = []  #: the cases that share the phone; empty when one case uses it alone
+        self._asking: list[tuple[PhoneShare, str]] = []  # shares with a request that is not sent yet, and its method
         endpoint = host_process.endpoint
         if config.stun_server:
             endpoint.use_stun(config.stun_server)
@@ -212,7 +211,7 @@ class AccountHolder(HostedPhone):
         sip, register, nat = account.sipConfig, account.regConfig, account.natConfig
         sip.transportId = self._transport
         if config.proxy:
-            # "hide": the request goes there, but carries no Route that would name it.
+            # "hide": the request goes to the proxy without a Route header for it.
             sip.proxies.append(f"<sip:{config.proxy}{suffix};lr;hide>")
         if config.username is not None:
             sip.authCreds.append(pj.AuthCredInfo("digest", ANY, config.username, 0, config.password or ""))
@@ -225,23 +224,23 @@ class AccountHolder(HostedPhone):
         register.registerOnAdd = False
         register.timeoutSec = config.register_expires
         register.delayBeforeRefreshSec = max(1, min(5, config.register_expires // 3))
-        # One attempt each time it is asked for: a silent retry would hide a refusal.
+        # No automatic retry: it would hide a refusal.
         register.retryIntervalSec = 0
         register.contactParams = config.contact_params
-        # The phone says what its configuration says, wherever its messages seem to come from.
+        # Messages name the configured addresses, even if the far end sees others.
         nat.contactRewriteUse = nat.viaRewriteUse = nat.sdpNatRewriteUse = nat.sipOutboundUse = 0
         nat.udpKaIntervalSec = config.keep_alive_s  # pjsip waits for four fifths of it, or more
         nat.sipStunUse = nat.mediaStunUse = (
             pj.PJSUA_STUN_USE_DEFAULT if config.stun_server else pj.PJSUA_STUN_USE_DISABLED
         )
-        # Without a certificate nobody can open a TLS connection to us: name the port of the one we opened.
+        # Without a certificate no one can open a TLS connection to the phone: name the port of the connection it opened.
         nat.contactUseSrcPort = int(config.transport == "tls" and config.tls.certificate is None)
         self._configure_calls(account)
         return account
 
     def _configure_calls(self, account: Any) -> None:
         config, media, call = self.config, account.mediaConfig, account.callConfig
-        media.lockCodecEnabled = False  # a re-INVITE of its own right after the answer
+        media.lockCodecEnabled = False  # it would send a re-INVITE right after the answer
         media.srtpUse = _SRTP[config.srtp]
         media.srtpSecureSignaling = 0
         rtp = media.transportConfig
@@ -288,29 +287,29 @@ class AccountHolder(HostedPhone):
         self.account.setRegistration(active)
 
     def unregister(self, now: float) -> None:
-        """Take the registration back, once; called until it is."""
+        """Un-REGISTER once; called repeatedly until it succeeds."""
         if self._unregisters_at is None or now < self._unregisters_at:
             return
         try:
             self.register(False)
             self._unregisters_at = None
-        except pj.Error:  # a refresh is still to be answered (PJSIP_EBUSY)
+        except pj.Error:  # a refresh is still unanswered (PJSIP_EBUSY)
             self._unregisters_at = now + _UNREGISTERS_AGAIN_S
 
     def connection_lost(self, now: float) -> None:
-        """REGISTER over another soon, later each time that it does not last: who calls may know no other way than this one."""
+        """REGISTER over a new connection, with growing delays: callers may only reach the phone over this connection."""
         if self.registered and self._unregisters_at == 0.0:
             self._losses = 0 if now > self._registered_at + _LASTING_S else self._losses + 1
             again = now + min(2.0**self._losses, _LASTING_S)
             self.refresh_at = again if self.refresh_at is None else min(again, self.refresh_at)
 
     def refresh(self, now: float) -> None:
-        """REGISTER again where that is due."""
+        """REGISTER again if that is due."""
         if self.refresh_at is None or now < self.refresh_at:
             return
         try:
             self.register(True)
-        except pj.Error:  # pjsip's own is still to be answered (PJSIP_EBUSY)
+        except pj.Error:  # pjsip's refresh is still unanswered (PJSIP_EBUSY)
             self.refresh_at = now + _REFRESHES_AGAIN_S
 
     def send_request(self, method: str, uri: str, headers: Headers, body: str, content_type: str) -> Any:
@@ -322,15 +321,15 @@ class AccountHolder(HostedPhone):
         set_headers(option, headers)
         if body:
             option.msgBody, option.contentType = body, content_type
-        made.userData = made  # a token has to be a pointer, and comes back as one
+        made.userData = made  # the token must be a pointer
         self.account.sendRequest(made)
         self._unanswered.add(int(made.this))
         return made
 
     @contextlib.contextmanager
-    def asked_by(self, lodger: Lodger, method: str) -> Iterator[None]:
-        """The next request of ``method`` that leaves is that of a case which shares the account, unless it cannot be sent."""
-        asked = lodger, method
+    def asked_by(self, share: PhoneShare, method: str) -> Iterator[None]:
+        """Attribute the next request of ``method`` that is sent to ``share``, unless sending fails."""
+        asked = share, method
         self._asking.append(asked)
         try:
             yield
@@ -339,17 +338,17 @@ class AccountHolder(HostedPhone):
             raise
 
     def asker(self, message: LoggedMessage) -> HostedPhone:
-        """Whose a request outside of calls is that leaves now: of the account, or of the case that has asked for it."""
+        """The share that asked for this request outside of calls, else the account's phone."""
         asked = next((asked for asked in self._asking if asked[1] == message.method), None)
         if asked is None:
             return self
         self._asking.remove(asked)
         return asked[0]
 
-    def forget(self, lodger: Lodger) -> None:
-        """A case that shared the account is over."""
-        self.lodgers.remove(lodger)
-        self._asking = [asked for asked in self._asking if asked[0] is not lodger]
+    def forget(self, share: PhoneShare) -> None:
+        """Remove the share of a case that is over."""
+        self.shares.remove(share)
+        self._asking = [asked for asked in self._asking if asked[0] is not share]
 
     def request_answered(self, token: int, code: int, reason: str) -> None:
         """A request outside dialogs was answered."""
@@ -361,10 +360,10 @@ class AccountHolder(HostedPhone):
         self.host_process.request_answered(token, code, reason)
 
     def close(self) -> None:
-        """Give up the account, and free its ports.
+        """Delete the account and free its ports.
 
-        pjsip keeps a transport until its last transaction has timed out (RFC 3261 timer J: 32 s), but the next case,
-        perhaps in another process, needs the port now; and pjsip has only 64 sockets.
+        pjsip keeps a transport until its last transaction times out (RFC 3261 timer J: 32 s), but the next case, perhaps in
+        another process, needs the port now; and pjsip has only 64 sockets.
         """
         endpoint = self.host_process.endpoint
         udp = endpoint.native.udp_transport(self.account.getId()) if self.config.transport == "udp" else None
@@ -379,14 +378,15 @@ class AccountHolder(HostedPhone):
         kind = socket.SOCK_DGRAM if self.config.transport == "udp" else socket.SOCK_STREAM
         sockets.free({self.bound, *self.host_process.take_connections(self)}, kind)
         if udp is None:
-            # pjsip has to see their end before the next phone: it knows a phone's connections by the address in memory of its
-            # listener, where that one's may be, and would send its first request over a connection that is none any more.
+            # Let pjsip see that the connections are closed before the next phone opens: it finds a phone's connections by the memory
+            # address of the listener, which the next listener may get, and would send a request over a closed connection.
             endpoint.handle_events(0)
 
     def _create_account(self) -> None:
-        """pjsua asserts on an answer, or the lack of one, whose account is gone: those wait for it that can.
+        """Create the account.
 
-        Where none is left for a new phone, it gets the number of one that waits, and its answers.
+        pjsua asserts when an answer or a timeout arrives for a deleted account, so accounts with unanswered requests are kept.
+        When all account numbers are in use, a kept account is deleted and the new one takes its number and its answers.
         """
         endpoint = self.host_process.endpoint
         if endpoint.waiting and endpoint.native.accounts() >= _MOST_ACCOUNTS:
@@ -397,38 +397,38 @@ class AccountHolder(HostedPhone):
 
     def _delete_account(self) -> None:
         self.account.shutdown()
-        # Its destructor would delete the account that has its number by then: so it stays, without its phone.
+        # Its destructor would delete the account that then has its number, so it is never destroyed.
         self.account.__disown__()
         self.account.listener = None
 
 
-class Lodger(HostedPhone):
-    """One case's share of a phone that several cases use at once: to its parent a phone like any other."""
+class PhoneShare(HostedPhone):
+    """One case's share of a phone that several cases use at once. The parent treats it as a phone."""
 
     def __init__(
-        self, landlord: AccountHolder, key: int, config: PhoneConfig, directory: Path, claim: CallFilter
+        self, holder: AccountHolder, key: int, config: PhoneConfig, directory: Path, claim: CallFilter
     ) -> None:
-        super().__init__(landlord.host_process, key, config, directory, landlord.sources, landlord.binding)
-        self.landlord, self.claim = landlord, claim
-        self.address, self.bound = landlord.address, landlord.bound
-        self.account, self.challenges = landlord.account, landlord.challenges
-        self.calls = 0  #: that it has been given
-        landlord.lodgers.append(self)
+        super().__init__(holder.host_process, key, config, directory, holder.sources, holder.binding)
+        self.holder, self.claim = holder, claim
+        self.address, self.bound = holder.address, holder.bound
+        self.account, self.challenges = holder.account, holder.challenges
+        self.calls = 0  #: calls assigned to it
+        holder.shares.append(self)
 
     def register(self, active: bool) -> None:
-        """Registered once for all who share the account; nobody of them takes that back."""
+        """The account is registered once for all shares; a share never un-registers."""
         assert active
         if self.binding.active and self.binding.last is not None:
             self.host_process.emit([self.binding.last], self)
         elif not self.binding.asked:
-            self.landlord.register(True)
+            self.holder.register(True)
 
     def send_request(self, method: str, uri: str, headers: Headers, body: str, content_type: str) -> Any:
-        """The account's owner hears the answer; its messages are this case's."""
-        with self.landlord.asked_by(self, method):
-            return self.landlord.send_request(method, uri, headers, body, content_type)
+        """Send the request by the shared account; its messages are attributed to this share."""
+        with self.holder.asked_by(self, method):
+            return self.holder.send_request(method, uri, headers, body, content_type)
 
     def close(self) -> None:
-        """The account stays."""
+        """End the share; the account stays."""
         self.gone = True
-        self.landlord.forget(self)
+        self.holder.forget(self)

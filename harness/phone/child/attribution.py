@@ -1,7 +1,7 @@
-"""Whose message is whose: from the log's messages and connections to phones and their legs.
+"""Assigns the log's messages and connections to phones and their legs.
 
-pjsua prints messages without saying to which call they belong, and both ends of a call may live in this process: a
-message is told from its twin by the side that sent it, and by that side's tag (RFC 3261 section 12).
+pjsua logs messages without their call, and both ends of a call may be in this process. The two copies of a message differ in
+direction, and so in the tag of the local side (RFC 3261 section 12).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _MOST_CONNECTIONS: Final = 8
 
 
 class End(Protocol):
-    """A phone, as far as messages tell it from others."""
+    """The properties of a phone that identify its messages."""
 
     address: str
     gone: bool  #: it has been given up
@@ -36,7 +36,7 @@ class End(Protocol):
 
     @property
     def sent_by(self) -> str:
-        """What the Via of its requests names."""
+        """The address in the Via of its requests."""
 
     @property
     def transport_name(self) -> str:
@@ -44,11 +44,11 @@ class End(Protocol):
 
     @property
     def user(self) -> str:
-        """Of its address of record."""
+        """The user of its address of record."""
 
 
 class Dialog(Protocol):
-    """A leg, as far as messages tell it from others."""
+    """The properties of a leg that identify its messages."""
 
     call_id: str
     tag: str
@@ -64,9 +64,9 @@ L = TypeVar("L", bound=Dialog)
 
 
 class Attribution(Generic[P, L]):
-    """``phones`` are those there are now; ``deliver`` gets each message with its phone and, if it has one, its leg.
+    """``phones`` returns the current phones; ``deliver`` receives each message with its phone and, within a call, its leg.
 
-    Several may share a phone: ``asker`` says which of them a request of its is that begins now.
+    ``asker`` returns which share of a phone sends a new request.
     """
 
     def __init__(
@@ -79,14 +79,14 @@ class Attribution(Generic[P, L]):
         self._phones, self._phone_of, self._asker, self._deliver = phones, phone_of, asker, deliver
         self._dialogs: dict[str, list[L]] = {}
         self._unbound: dict[str, list[tuple[float, LoggedMessage]]] = {}  # INVITEs that have no leg yet
-        # What is no call, or no longer: by Call-ID and ``ours`` (REGISTER, OPTIONS …) or this side's tag (ended calls).
+        # Phones of messages outside of calls, by Call-ID and ``ours`` (REGISTER, OPTIONS …) or the local tag (ended calls).
         self._owners: dict[tuple[str, bool | str], weakref.ref[P]] = {}
         self._connections: dict[tuple[str, str], list[Connection]] = {}  # by transport and remote address
 
     # Messages.
 
     def message(self, at: float, message: LoggedMessage) -> None:
-        """Deliver a message, or keep it until it is known whose it is."""
+        """Deliver a message, or keep it until its leg is known."""
         leg = self._leg_of(message) or self._referred(message) if message.call_id else None
         if leg is not None:
             self._deliver(at, message, self._phone_of(leg), leg)
@@ -99,7 +99,7 @@ class Attribution(Generic[P, L]):
             self._deliver_outside_calls(at, message)
 
     def begins(self, leg: L) -> list[tuple[float, LoggedMessage]]:
-        """A leg exists; returns the messages that came before pjsua said whose they are, for :meth:`catch_up`."""
+        """Note a new leg; returns its messages that came before pjsua announced it, for :meth:`catch_up`."""
         self._dialogs.setdefault(leg.call_id, []).append(leg)
         before = self._unbound.pop(leg.call_id, []) if leg.direction == "incoming" else []
         if before:
@@ -117,19 +117,19 @@ class Attribution(Generic[P, L]):
             leg.saw(message)
 
     def give_up_unbound(self, but: Container[str] = ()) -> None:
-        """Deliver INVITEs that pjsua refused without asking, to their phones; ``but`` those that it has not seen yet."""
+        """Deliver INVITEs that pjsua refused by itself to their phones, except the Call-IDs in ``but``, which it has not seen yet."""
         for call_id in [call_id for call_id in self._unbound if call_id not in but]:
             for at, message in self._unbound.pop(call_id):
                 self._deliver_outside_calls(at, message)
 
     def forget(self, leg: L) -> None:
-        """No more messages of the leg are expected; what still comes is its phone's."""
+        """Forget a leg; later messages of its dialog are delivered to its phone."""
         if leg.tag:
             self._own((leg.call_id, leg.tag), self._phone_of(leg))
         self._remove(leg)
 
     def has_ended(self, message: LoggedMessage) -> bool:
-        """Whether it is of a call that no more messages were expected of."""
+        """Whether the message belongs to a forgotten leg."""
         return (message.call_id, message.local_tag) in self._owners
 
     def _remove(self, leg: L) -> None:
@@ -139,7 +139,7 @@ class Attribution(Generic[P, L]):
             del self._dialogs[leg.call_id]
 
     def _leg_of(self, message: LoggedMessage) -> L | None:
-        """By Call-ID and this side's tag, or before there is one by who began the dialog."""
+        """Find the leg by Call-ID and local tag; before there is a tag, by direction."""
         legs = self._dialogs.get(message.call_id)
         if not legs:
             return None
@@ -158,13 +158,13 @@ class Attribution(Generic[P, L]):
         return None
 
     def leg_of_tag(self, tag: str) -> L | None:
-        """The leg with this tag on our side, whatever its Call-ID; None where there is no tag."""
+        """The leg with this local tag, regardless of its Call-ID; None for an empty tag."""
         if not tag:
             return None
         return next((leg for legs in self._dialogs.values() for leg in legs if leg.tag == tag), None)
 
     def _referred(self, message: LoggedMessage) -> L | None:
-        """The leg placed on a REFER whose first INVITE this is: pjsua sends it as soon as it may be followed."""
+        """The leg placed on a REFER, if this is its first INVITE: pjsua chooses its Call-ID."""
         waiting = self._dialogs.get(UNKNOWN)
         if not waiting or not message.ours or not message.begins_call:
             return None
@@ -175,7 +175,7 @@ class Attribution(Generic[P, L]):
         return self._leg_of(message)
 
     def _deliver_outside_calls(self, at: float, message: LoggedMessage) -> None:
-        if not message.call_id:  # cut off ahead of it, or malformed: it is of no call, and each is by itself
+        if not message.call_id:  # truncated or malformed: it belongs to no call
             if (phone := None if message.ours else self.called(message)) is not None:
                 self._deliver(at, message, phone, None)
             return
@@ -184,18 +184,18 @@ class Attribution(Generic[P, L]):
         phone = owner() if owner is not None else None
         if owner is None:
             if message.ours and message.direction == "received":
-                return  # an answer to nothing that was asked (RFC 3261 section 18.1.2), as anybody can send
+                return  # an answer without a request (RFC 3261 section 18.1.2), which anyone can send
             phone = self._sender(message) if message.ours else self.called(message)
             if phone is None:
                 return
             if message.ours:
                 phone = self._asker(phone, message)
             self._own(key, phone)
-        if phone is not None and not phone.gone:  # one that is gone may still have answers sent again
+        if phone is not None and not phone.gone:  # pjsip may retransmit answers of a removed phone
             self._deliver(at, message, phone, None)
 
     def asker_of(self, response: LoggedMessage) -> P | None:
-        """The phone whose request a received response answers; None where nobody has sent it, as anybody can answer that."""
+        """The phone whose request a received response answers; None when no phone sent such a request."""
         leg = self.leg_of_tag(response.local_tag)
         if leg is not None:
             return self._phone_of(leg)
@@ -203,7 +203,7 @@ class Attribution(Generic[P, L]):
         return owner() if owner is not None else None
 
     def _sender(self, message: LoggedMessage) -> P | None:
-        """The phone whose Via it is; a TLS phone without a certificate names the connection that it has opened."""
+        """The phone named in the Via; a TLS phone without a certificate names its connection instead."""
         for phone in self._phones():
             if phone.sent_by == message.sent_by:
                 return phone
@@ -232,10 +232,10 @@ class Attribution(Generic[P, L]):
         return phones[0] if len(phones) == 1 else None
 
     def of(self, messages: Iterable[LoggedMessage]) -> tuple[list[L], list[P]]:
-        """The legs that received messages are of, and the phones of those that begin a call."""
-        told = [(self.leg_of_tag(message.local_tag), message) for message in messages]
-        called = [self.called(message) for leg, message in told if leg is None]
-        return [leg for leg, _ in told if leg], [phone for phone in called if phone]
+        """The legs of received messages, and the phones called by messages without a leg."""
+        found = [(self.leg_of_tag(message.local_tag), message) for message in messages]
+        called = [self.called(message) for leg, message in found if leg is None]
+        return [leg for leg, _ in found if leg], [phone for phone in called if phone]
 
     # Connections.
 
@@ -246,7 +246,7 @@ class Attribution(Generic[P, L]):
         known[:] = [*others[1 - _MOST_CONNECTIONS :], connection]
 
     def local_address(self, phone: P, message: LoggedMessage) -> str:
-        """Where a message left from or arrived: of its connection, or of the phone's socket."""
+        """The local address of a message: of its connection, or of the phone's socket."""
         for connection in reversed(self._connections.get((message.transport, message.remote), [])):
             if _may_have(phone, connection):
                 return connection.local
@@ -260,10 +260,9 @@ class Attribution(Generic[P, L]):
                     yield from ((connection, phone) for phone in self._phones() if _may_have(phone, connection))
 
     def take_connections(self, phone: P) -> set[SocketName]:
-        """Forget a phone that goes; returns what its connections are bound to.
+        """Forget a phone that is removed; returns the addresses its connections are bound to.
 
-        Without those that another phone may have as well: they cannot be told apart, and close by themselves after 33 s
-        without use.
+        Connections that may belong to another phone are left out: they close by themselves after 33 s without use.
         """
         others = [other for other in self._phones() if other is not phone]
         mine = {
@@ -281,7 +280,7 @@ class Attribution(Generic[P, L]):
 
 
 def _may_have(phone: End, connection: Connection) -> bool:
-    """Whether it has opened the connection or accepted it, as far as the log tells."""
+    """Whether the phone may have opened or accepted the connection, according to the log."""
     if phone.transport_name != connection.transport:
         return False
     return (

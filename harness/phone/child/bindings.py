@@ -1,4 +1,4 @@
-"""pjsua2 as the child uses it: its callbacks made safe, its parameter objects filled. The only importer of pjsua2."""
+"""The child's interface to pjsua2: safe callbacks and helpers for parameter objects. The only importer of pjsua2."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _DTMF_ENDS: Final = 2  # PJMEDIA_STREAM_DTMF_IS_END
 
 
 class Refusal(Exception):
-    """A command that cannot be done; ``kind`` names the error that the parent raises."""
+    """A command was refused; ``kind`` names the error that the parent raises."""
 
     def __init__(self, kind: str, text: str) -> None:
         super().__init__(text)
@@ -37,7 +37,7 @@ class Refusal(Exception):
 
 
 def misuse(text: str) -> Refusal:
-    """The state of the phone or its call does not allow it."""
+    """A refusal because of the state of the phone or call."""
     return Refusal("misuse", text)
 
 
@@ -55,7 +55,7 @@ def _callback(method: Callable[..., None]) -> Callable[..., None]:
 
 
 class StackListener(Protocol):
-    """Who hears from the Endpoint."""
+    """Receives the Endpoint's callbacks."""
 
     def select_account(self, prm: Any, invite: str) -> None:
         """An INVITE came: choose its account."""
@@ -71,7 +71,7 @@ class StackListener(Protocol):
 
 
 class AccountListener(Protocol):
-    """Who hears from an account."""
+    """Receives an account's callbacks."""
 
     def incoming(self, call_id: int) -> None:
         """A call came in."""
@@ -84,13 +84,13 @@ class AccountListener(Protocol):
 
 
 class CallListener(Protocol):
-    """Who hears from a call."""
+    """Receives a call's callbacks."""
 
     def state_changed(self) -> None:
-        """The call's state is another."""
+        """The call's state changed."""
 
     def transport_opened(self, address: int) -> None:
-        """There is a media transport (``pjmedia_transport *``), not used yet; says which one to use."""
+        """A media transport (``pjmedia_transport *``) was created and is not used yet."""
 
     def media_changed(self) -> None:
         """Media was negotiated."""
@@ -105,16 +105,16 @@ class CallListener(Protocol):
         """A REFER came."""
 
     def transfer_progressed(self, code: int, reason: str, final: bool) -> None:
-        """A NOTIFY of our REFER came, or its refusal."""
+        """A NOTIFY about a sent REFER came, or the REFER was refused."""
 
     def replacement_asked(self, prm: Any, invite: str) -> None:
         """An INVITE with Replaces came."""
 
     def offer_comes(self) -> None:
-        """An offer behind the call's first is made next."""
+        """The stack is about to make an offer after the first one."""
 
     def offer_came(self, prm: Any) -> None:
-        """An offer behind the call's first came, and the answer is made next."""
+        """An offer after the first one came; the stack is about to answer."""
 
 
 class Stack(pj.Endpoint):  # type: ignore[misc]
@@ -151,7 +151,7 @@ class Log(pj.LogWriter):  # type: ignore[misc]
 
 
 class Account(pj.Account):  # type: ignore[misc]
-    """A phone's account; without a listener nothing of it is told."""
+    """A phone's account; without a listener its callbacks are ignored."""
 
     listener: AccountListener | None
 
@@ -183,7 +183,7 @@ class Account(pj.Account):  # type: ignore[misc]
 
 
 class Call(pj.Call):  # type: ignore[misc]
-    """A leg's call; without a listener nothing of it is told."""
+    """A leg's call; without a listener its callbacks are ignored."""
 
     def __init__(self, account: Account, listener: CallListener | None, *arguments: Any) -> None:
         super().__init__(account, *arguments)
@@ -227,7 +227,7 @@ class Call(pj.Call):  # type: ignore[misc]
 
     @_callback
     def onCallTransferStatus(self, prm: Any) -> None:
-        """News of our REFER."""
+        """A sent REFER progressed."""
         if self.listener:
             self.listener.transfer_progressed(prm.statusCode, prm.reason, prm.finalNotify)
 
@@ -239,18 +239,18 @@ class Call(pj.Call):  # type: ignore[misc]
             self.listener.replacement_asked(prm, rdata.wholeMsg)
 
     def onCallRedirected(self, prm: Any) -> int:
-        """Nobody follows a 3xx. With its addresses rejected the call ends with it; stopped, with a 487 of pjsip's own."""
+        """Do not follow a 3xx. REJECT ends the call with the 3xx; STOP would end it with a 487 by pjsip."""
         return int(pj.PJSIP_REDIRECT_REJECT)
 
     @_callback
     def onCallRxOffer(self, prm: Any) -> None:
-        """An offer came in behind the first, by re-INVITE, UPDATE or PRACK."""
+        """A later offer came in, by re-INVITE, UPDATE or PRACK."""
         if self.listener:
             self.listener.offer_came(prm)
 
     @_callback
     def onCallTxOffer(self, prm: Any) -> None:
-        """A re-INVITE without an offer came in: the answer to it has one."""
+        """A re-INVITE without an offer came in, so the response must contain one."""
         if self.listener:
             self.listener.offer_comes()
 
@@ -273,7 +273,7 @@ def only_audio(settings: Any) -> None:
 
 
 def parameters(code: int = 0, reason: str = "", headers: Headers = (), *, settings: bool = False) -> Any:
-    """What most operations on a call take; ``settings`` also names the media: one audio stream, no video."""
+    """Parameters of a call operation; ``settings`` adds the media: one audio stream, no video."""
     made = pj.CallOpParam(settings)
     if settings:
         only_audio(made.opt)

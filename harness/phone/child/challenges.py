@@ -1,7 +1,7 @@
 """Which digest challenges a phone's password answers (RFC 3261 section 22, RFC 7616, RFC 8760).
 
-pjsip would answer the first that it can compute, in any realm. A challenge that is to have no answer is taken out of the
-response before pjsip looks at it, so that the response is what it would be to a phone without a password.
+pjsip would answer the first challenge that it can compute, in any realm. A challenge that must not be answered is removed from
+the response before pjsip sees it.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ ANY: Final = "*"
 _REALM: Final = re.compile(r'[\s,]realm[ \t]*=[ \t]*"((?:[^"\\]|\\.)*)"', re.IGNORECASE)
 _ALGORITHM: Final = re.compile(r'[\s,]algorithm[ \t]*=[ \t]*"?([^\s,"]+)', re.IGNORECASE)
 _QOP: Final = re.compile(r'[\s,]qop[ \t]*=[ \t]*"?([^"]*)', re.IGNORECASE)
-_STRENGTH: Final = {"MD5": 0, "SHA-256": 1}  # of what pjsip computes (docs/interop.md); others are its own to know
+_STRENGTH: Final = {"MD5": 0, "SHA-256": 1}  # the algorithms that pjsip computes (docs/interop.md)
 
 
 @dataclass(frozen=True, slots=True)
 class Withheld:
-    """A challenge without an answer, and why."""
+    """A challenge that gets no answer, and why."""
 
     realm: str
     algorithm: str
@@ -33,11 +33,11 @@ class Withheld:
 
 
 class Challenges:
-    """What one phone's password answers: with a ``realm`` that one alone; :data:`ANY`: each; without: that which asks first.
+    """Decides which challenges one phone answers: those of ``realm``; all for :data:`ANY`; without a realm, those of the first realm.
 
-    The first is learnt apart for REGISTER and for everything else: a registrar and a proxy may have a realm each, but
-    whoever is called through them has none of this password's business. Of several algorithms of a realm the strongest
-    is answered, and a weaker one not afterwards (RFC 7616 section 5.7).
+    The first realm is learnt separately for REGISTER and for other requests: registrar and proxy may have different realms, but
+    other servers must not get the password's digest. Of a realm's algorithms the strongest is answered, and never a weaker one
+    afterwards (RFC 7616 section 5.7).
     """
 
     def __init__(self, realm: str) -> None:
@@ -46,7 +46,7 @@ class Challenges:
         self._strongest: dict[str, int] = {}
 
     def withheld(self, method: str, offered: Sequence[str]) -> list[Withheld | None]:
-        """For each challenge of one response why it gets no answer; None for those that do."""
+        """For each challenge of a response, why it gets no answer, or None."""
         read = [_read(text) for text in offered]
         if not read:
             return []
@@ -68,7 +68,7 @@ class Challenges:
 
 
 def _read(text: str) -> tuple[str, str]:
-    """Its realm and algorithm; with what pjsip does not protect, ``qop="auth-int"`` alone, that is another one."""
+    """The realm and algorithm; ``qop="auth-int"`` alone, which pjsip does not support, counts as a different algorithm."""
     realm, algorithm, qop = _REALM.search(text), _ALGORITHM.search(text), _QOP.search(text)
     name = algorithm.group(1).upper() if algorithm else "MD5"
     offered = [token.strip().lower() for token in qop.group(1).split(",") if token.strip()] if qop else []
@@ -77,7 +77,7 @@ def _read(text: str) -> tuple[str, str]:
 
 
 class Challenged(Protocol):
-    """A phone, as far as its challenges go."""
+    """A phone that has a challenge policy."""
 
     challenges: Challenges
 
@@ -86,7 +86,7 @@ P = TypeVar("P", bound=Challenged)
 
 
 class ChallengeFilter(Generic[P]):
-    """Looks at responses. ``asker`` says whose request one answers; ``tell`` gets what is withheld, with the message it was in."""
+    """Filters responses. ``asker`` finds the phone whose request is answered; ``tell`` receives withheld challenges."""
 
     def __init__(
         self,
@@ -96,7 +96,7 @@ class ChallengeFilter(Generic[P]):
         self._asker, self._tell = asker, tell
 
     def unanswered(self, text: str, challenges: Sequence[str]) -> list[bool]:
-        """Which of the challenges of a response are to be taken out of it."""
+        """For each challenge of a response, whether to remove it."""
         message = read_text(text, direction="received")
         phone = self._asker(message)
         if phone is None:

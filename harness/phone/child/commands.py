@@ -1,4 +1,4 @@
-"""What the parent can ask for, by name. ``call`` is the number its answer carries."""
+"""The parent's commands, by name. ``call`` is the id that the answer carries."""
 
 from __future__ import annotations
 
@@ -7,45 +7,45 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from harness.phone.child.account import AccountHolder, HostedPhone, Lodger
+from harness.phone.child.account import AccountHolder, HostedPhone, PhoneShare
+from harness.phone.child.admission import Admission
 from harness.phone.child.bindings import Headers, Refusal, misuse
-from harness.phone.child.gate import RequestGate
 from harness.phone.child.leg import CallLeg, LegHost
 from harness.phone.child.legs import Legs
-from harness.phone.child.lodging import CallFilter
 from harness.phone.child.media import playable
 from harness.phone.child.phones import Phones
+from harness.phone.child.shared_phones import CallFilter
 from harness.phone.child.stack import is_sip_address
 from harness.phone.config import PhoneConfig
 from harness.phone.protocol import choice_from_plain
 from harness.phone.sources import Sources
 
-LATER: Final = object()  #: the answer is sent when it is known
+LATER: Final = object()  #: the answer is sent later
 
 
 class CommandHost(LegHost, Protocol):
-    """The process, as the parent's commands see it."""
+    """What the commands need from the process."""
 
-    gate: RequestGate
+    admission: Admission
     phones: Phones
     legs: Legs
     requests: dict[int, tuple[int, Any]]  #: by token: the parent's call, and what the token points to
 
     def unpromised_slots(self) -> int:
-        """Calls that this process can still make or take when each of its phones has as many as it may."""
+        """Free call slots that remain when every phone has its maximum of calls."""
 
     def departs(self, phone: HostedPhone, call: int) -> None:
-        """Give a phone up, and answer ``call``."""
+        """Remove a phone, and then answer ``call``."""
 
 
 class Commands:
-    """The commands, on a process."""
+    """Runs the commands. Each public method is one."""
 
     def __init__(self, host: CommandHost) -> None:
         self._host = host
 
     def obey(self, name: str, call: int, arguments: dict[str, Any]) -> Any:
-        """Do it, and return what to answer or :data:`LATER`. Raises :class:`Refusal` and ``pj.Error``."""
+        """Run a command. Returns the answer or :data:`LATER`. Raises :class:`Refusal` and ``pj.Error``."""
         return _COMMANDS[name](self, call=call, **arguments)
 
     def _phone(self, key: int) -> HostedPhone:
@@ -63,15 +63,13 @@ class Commands:
     # Phones.
 
     def free_slots(self, call: int) -> int:
-        """Calls this process can still make or take."""
         return self._host.free_slots()
 
     def unpromised_slots(self, call: int) -> int:
-        """How many of them no phone may ask for."""
         return self._host.unpromised_slots()
 
     def add(self, call: int, phone: int, config: dict[str, Any], directory: str, networks: list[str] | None) -> str:
-        """A new phone, which takes requests from ``networks``; returns the address it is called at."""
+        """Create a phone that accepts requests from ``networks`` (None: all); returns its address."""
         made = PhoneConfig.from_plain(config)
         self._host.endpoint.check_codecs(made.codecs)
         hosted = AccountHolder(self._host, phone, made, Path(directory), Sources(networks))
@@ -82,26 +80,26 @@ class Commands:
         self,
         call: int,
         phone: int,
-        landlord: int,
+        account: int,
         config: dict[str, Any],
         directory: str,
         numbers: list[str],
         lands: bool,
         withheld: bool,
     ) -> str:
-        """A share of the phone ``landlord`` for one case; returns the address it is called at."""
+        """Create a case's share of the phone ``account``; returns the phone's address."""
         claim = CallFilter(tuple(numbers), lands, withheld)
-        holder = self._phone(landlord)
+        holder = self._phone(account)
         assert isinstance(holder, AccountHolder)
-        made = Lodger(holder, phone, PhoneConfig.from_plain(config), Path(directory), claim)
+        made = PhoneShare(holder, phone, PhoneConfig.from_plain(config), Path(directory), claim)
         self._host.phones.add(made)
         return made.address
 
     def adopt(self, call: int, phone: int, directory: str) -> tuple[str, bool]:
-        """Lease a parked phone again; says its address and whether it is registered."""
+        """Lease a parked phone again; returns its address and whether it is registered."""
         kept = self._phone(phone)
         kept.adopt(Path(directory))
-        self._host.gate.begins_anew(kept)
+        self._host.admission.begins_anew(kept)
         return kept.address, kept.registered
 
     def park(self, call: int, phone: int) -> None:
@@ -109,16 +107,15 @@ class Commands:
         self._phone(phone).parked = True
 
     def remove(self, call: int, phone: int) -> object:
-        """Give the phone up: hang up, un-REGISTER, close."""
+        """Remove the phone: hang up, un-REGISTER, close."""
         self._host.departs(self._phone(phone), call)
         return LATER
 
     def set_policy(self, call: int, phone: int, policy: list[Any]) -> None:
-        """What to do with calls that come in from now on."""
+        """Set what to do with incoming calls."""
         self._phone(phone).policy = choice_from_plain(policy)
 
     def register(self, call: int, phone: int) -> None:
-        """REGISTER."""
         asked = self._phone(phone)
         if not (asked.config.registrar or asked.config.proxy):
             raise misuse(f"phone {asked.config.name} has no registrar")
@@ -127,7 +124,7 @@ class Commands:
     def request(
         self, call: int, phone: int, method: str, uri: str, headers: Headers, body: str, content_type: str
     ) -> object:
-        """A request outside any dialog; answered with ``[code, reason]``."""
+        """Send a request outside any dialog; the answer is ``[code, reason]``."""
         token = self._phone(phone).send_request(method, uri, headers, body, content_type)
         self._host.requests[int(token.this)] = (call, token)
         return LATER
@@ -148,7 +145,7 @@ class Commands:
         leg = CallLeg(self._host, caller, uuid.uuid4().hex, "outgoing", uri, mark=mark)
         leg.media.source = playing
         try:
-            leg.media.prepare()  # before the INVITE: whoever waits for a disk does not answer
+            leg.media.prepare()  # before the INVITE, because the main thread may wait for the disk
             leg.dial(headers, local_uri)
         except BaseException:
             if not leg.disconnected:
@@ -157,50 +154,41 @@ class Commands:
         return leg.key
 
     def arm(self, call: int, leg: int, mark: int) -> None:
-        """Name the mark of a leg that began by itself; it may be over already."""
+        """Set the mark of a leg that the child created; the leg may be over already."""
         if begun := self._host.legs.find(leg):
             begun.media.name_mark(mark)
 
     def respond(self, call: int, leg: int, code: int, reason: str, headers: Headers) -> None:
-        """Answer an INVITE."""
         self._leg(leg).respond(code, reason, headers)
 
     def hang_up(self, call: int, leg: int, code: int, reason: str, headers: Headers) -> None:
-        """End a call; one that is over already is fine."""
+        """End a call; does nothing if it is over."""
         if up := self._host.legs.find(leg):
             up.hang_up(code, reason, headers)
 
     def hold(self, call: int, leg: int) -> None:
-        """Put the far end on hold."""
         self._leg(leg).hold()
 
     def resume(self, call: int, leg: int) -> None:
-        """Take it back."""
         self._leg(leg).resume()
 
     def reinvite(self, call: int, leg: int, codecs: list[str]) -> None:
-        """Offer again, with other codecs."""
         self._host.endpoint.check_codecs(tuple(codecs))
         self._leg(leg).reinvite(tuple(codecs))
 
     def send_digits(self, call: int, leg: int, digits: str, method: str, duration_ms: int) -> None:
-        """DTMF."""
         self._leg(leg).send_digits(digits, method, duration_ms)
 
     def transfer(self, call: int, leg: int, uri: str, headers: Headers) -> None:
-        """REFER."""
         self._leg(leg).transfer(uri, headers)
 
     def transfer_attended(self, call: int, leg: int, other: int, headers: Headers) -> None:
-        """REFER with Replaces."""
         self._leg(leg).transfer_attended(self._leg(other), headers)
 
     def leg_request(self, call: int, leg: int, method: str, headers: Headers, body: str, content_type: str) -> None:
-        """A request within the dialog."""
         self._leg(leg).send_request(method, headers, body, content_type)
 
     def play(self, call: int, leg: int, source: list[Any]) -> None:
-        """Send something else."""
         playing = self._leg(leg)
         playing.live_call()
         if playing.media.is_bridged:
@@ -208,11 +196,10 @@ class Commands:
         playing.media.play(playable(source))
 
     def bridge(self, call: int, leg: int, other: int) -> None:
-        """Join two legs."""
         self._leg(leg).bridge(self._leg(other))
 
     def statistics(self, call: int, leg: int) -> bool:
-        """Tell a leg's RTP statistics now."""
+        """Emit a leg's RTP statistics now."""
         return self._leg(leg).tell_statistics()
 
 

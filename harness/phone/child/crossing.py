@@ -1,6 +1,6 @@
-"""A media transport's RTP, put aside with its time by machine code (``crossing.c``, whose layout this has) as it crosses.
+"""Buffers the RTP of a media transport with its times, in C (``crossing.c``; the structures here have its layout).
 
-:mod:`harness.phone.child.taps` says what becomes of it, and of what machine code leaves to Python.
+:mod:`harness.phone.child.taps` processes the buffered packets, and those that the C code leaves to Python.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class GroupLock(NamedTuple):
 
 
 class Aside(NamedTuple):
-    """Addresses of Python's functions: of the first two for what is left to them, of the others for all."""
+    """Addresses of Python functions. ``send`` and ``arrive`` get only packets that were not buffered."""
 
     send: int
     arrive: int
@@ -74,10 +74,10 @@ class Aside(NamedTuple):
 
 
 class Crossing:
-    """What stands in for a transport's functions. It has to last as long as the transport."""
+    """Replaces a transport's functions. It must last as long as the transport."""
 
     def __init__(self, functions: int, aside: Aside, lock: GroupLock) -> None:
-        """``functions`` is the address of the transport's own."""
+        """``functions`` is the address of the transport's original functions."""
         self._rings = tuple((ctypes.c_uint8 * RING_OCTETS)() for _ in range(2))
         self._block = block = _Block()
         block.came.octets, block.left.octets = map(ctypes.addressof, self._rings)
@@ -90,25 +90,25 @@ class Crossing:
 
     @property
     def address(self) -> int:
-        """Of the functions; the user data of what arrives, too."""
+        """The address of the functions; also the user data of received packets."""
         return ctypes.addressof(self._block)
 
     def attach(self, stream: int, on_rtp: int) -> int:
-        """What arrives is from now on for the callback ``on_rtp`` with the user data ``stream``; gives the callback to attach."""
+        """Pass received packets to the callback ``on_rtp`` with the user data ``stream``; returns the callback to attach."""
         self._block.stream, self._block.arrive = stream, on_rtp
         self.hear(bytes(_SOURCE_OCTETS))
         return _ARRIVE
 
     def hear(self, source: bytes) -> None:
-        """Put RTP from that ``pj_sockaddr`` aside, and from no other. For the thread that it arrives in."""
+        """Buffer RTP from this ``pj_sockaddr`` only. Call it in the thread that receives RTP."""
         self._block.source[:] = source[:_SOURCE_OCTETS]
 
     def came(self) -> bytes:
-        """The packets that arrived since, as :func:`harness.phone.rtp_log.packets` reads them. For one thread at a time."""
+        """Take the received packets, as records for :func:`harness.phone.rtp_log.packets`. One thread at a time."""
         return _taken(self._block.came, memoryview(self._rings[0]))
 
     def left(self) -> bytes:
-        """The same of those that were sent."""
+        """Take the sent packets."""
         return _taken(self._block.left, memoryview(self._rings[1]))
 
 

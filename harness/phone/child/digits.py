@@ -1,8 +1,8 @@
 """The digits of a call: telephone-events of its RTP (RFC 4733), and the bodies of INFO requests.
 
-pjmedia tells one event from the next by digit and duration. A packet that comes late makes two presses of one then, and a digit
-whose last packets are lost is none. RFC 4733 section 2.5.1.2 tells them by their timestamps. Of INFO, pjsua knows one of the two
-bodies in use, and of that no digit which is written as its event code.
+pjmedia separates events by digit and duration: a late packet turns one press into two, and a digit whose last packets are lost is
+missing. RFC 4733 section 2.5.1.2 separates events by timestamp. For INFO, pjsua knows only one of the two bodies in use, and
+no digits written as event codes.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from harness.calls.events import DigitMethod
 from harness.sip.grammar import decimal
 from harness.sip.message import Message
 
-#: A sender updates an event every 50 ms or more often (RFC 4733 section 2.6.1); after so long a silence its last packets were lost.
+#: A sender updates an event at least every 50 ms (RFC 4733 section 2.6.1); after this silence its last packets were lost.
 _SILENT_S: Final = 0.5
-_MOST_TOLD: Final = 64  # whose late packets are known
-_SEGMENT_MS: Final = 0xFFFF // 8  # the longest an event may last; what goes on is another segment (section 2.5.1.3)
-_TURN_MS: Final = (1 << 32) // 8  # of the timestamps, which pjmedia gives in milliseconds
+_MOST_TOLD: Final = 64  # reported events whose late packets are ignored
+_SEGMENT_MS: Final = 0xFFFF // 8  # the maximum duration; a longer event continues in another segment (section 2.5.1.3)
+_TURN_MS: Final = (1 << 32) // 8  # the period of timestamps, which pjmedia gives in milliseconds
 
 _OK: Final = 200
 _BAD_REQUEST: Final = 400
 _TOO_LATE: Final = 500  # RFC 3261 section 12.2.2
 NOT_A_DIGIT: Final = 0
-#: The bodies of INFO that hold one.
+#: The INFO bodies that contain a digit.
 DIGIT_TYPES: Final = ("application/dtmf", "application/dtmf-relay")
 
 _KEYS: Final = "0123456789*#ABCD"  # by event code (RFC 4733 section 3.2)
@@ -48,19 +48,19 @@ class _Event:
 
 
 class Digits:
-    """One call's. ``tell`` gets each digit once, with its duration in ms and how it came. Thread-safe."""
+    """The digits of one call. ``tell`` receives each digit once, with its duration in ms and its method. Thread-safe."""
 
     def __init__(
         self, tell: Callable[[str, int, DigitMethod], None], clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._tell, self._clock = tell, clock
         self._lock = threading.Lock()
-        self._event: _Event | None = None  # that goes on
+        self._event: _Event | None = None  # the current one
         self._told: collections.deque[int] = collections.deque(maxlen=_MOST_TOLD)
         self._infos = (0, _OK)  # CSeq and answer of the last INFO
 
     def event(self, digit: str, timestamp: int, duration_ms: int, *, ends: bool) -> None:
-        """A packet of an event came; ``timestamp`` is the event's, in ms."""
+        """Note a received packet of an event; ``timestamp`` is the event's, in ms."""
         with self._lock:
             if timestamp in self._told:
                 return
@@ -76,7 +76,7 @@ class Digits:
 
     @staticmethod
     def _goes_on(event: _Event, digit: str, timestamp: int) -> bool:
-        """Whether it is the next segment of the same event: it begins where the longest there may be has ended."""
+        """Whether the packet starts the next segment of the same event, right after a segment of maximum length."""
         ahead = (timestamp - event.timestamp) % _TURN_MS
         if event.digit != digit or event.duration_ms < _SEGMENT_MS or ahead - event.duration_ms not in (0, 1):
             return False
@@ -85,13 +85,13 @@ class Digits:
         return True
 
     def tick(self, now: float) -> None:
-        """An event of which nothing comes any more has ended."""
+        """End an event that no longer gets packets."""
         with self._lock:
             if self._event is not None and now >= self._event.seen + _SILENT_S:
                 self._end()
 
     def close(self) -> None:
-        """The call has ended, and with it whatever was pressed."""
+        """End the current event with the call."""
         with self._lock:
             self._end()
 
@@ -102,7 +102,7 @@ class Digits:
             self._tell(event.digit, event.before_ms + event.duration_ms, "rfc4733")
 
     def info(self, request: Message) -> int:
-        """The status to answer an INFO with; :data:`NOT_A_DIGIT` for one that is no digit's."""
+        """The status to answer an INFO with; :data:`NOT_A_DIGIT` if it does not carry a digit."""
         number, kind = request.cseq.number, request.content_type
         if kind not in DIGIT_TYPES:
             return NOT_A_DIGIT
@@ -120,10 +120,10 @@ class Digits:
 
 
 def read_body(body: str) -> tuple[str, int] | None:
-    """The digit of an INFO's body and its duration in ms, 0 where it names none; None where it has no digit.
+    """The digit of an INFO's body and its duration in ms (0 if not given); None without a digit.
 
-    No standard has them (RFC 6086 section 1). ``application/dtmf-relay`` is Cisco's, ``Signal=`` and ``Duration=`` a line each;
-    ``application/dtmf`` is the digit alone; some write the one under the other's name. Either may write a key as its event code.
+    The bodies are not standardised (RFC 6086 section 1). ``application/dtmf-relay`` is Cisco's, with lines ``Signal=`` and
+    ``Duration=``; ``application/dtmf`` is just the digit. Some senders confuse the two types. Both may use the event code.
     """
     lines = body.replace("\r\n", "\n").replace("\r", "\n")
     signal, duration = _SIGNAL.search(lines), _DURATION.search(lines)

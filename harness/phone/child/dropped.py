@@ -1,7 +1,7 @@
-"""Messages that pjsip has read from the wire and can do nothing with, out of its log; its log of messages has none of them.
+"""Finds messages that pjsip received but could not process, in its log; they are missing from its log of SIP messages.
 
-A header that it cannot parse makes two entries, the first of which says why. A message without a header that each has to have,
-or over a connection one longer than its buffer, makes one.
+A header that pjsip cannot parse makes two log entries; the first one says why. A message without a mandatory header, or one on a
+connection that is longer than the buffer, makes one entry.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ class DroppedMessages:
         self._dropping: re.Match[str] | None = None
 
     def read(self, entry: str) -> LoggedMessage | None:
-        """The message of an entry; None where it holds none, or nothing that could be one."""
+        """The message of a log entry, or None."""
         if (dropping := _DROPPING.search(entry)) is not None:
-            self._dropping = dropping  # entries of the media threads may come before what belongs to it
+            self._dropping = dropping  # entries of media threads may come in between
         elif self._dropping is not None and (match := _DROPPED.search(entry)) is not None:
             dropping, self._dropping = self._dropping, None
             return _message(match["text"], dropping["remote"], dropping["why"].strip(), dropping["transport"].lower())
         match = _UNPROCESSED.search(entry)
-        # the transport is that of its Via: nothing else names it
+        # Only the Via names the transport.
         return _message(match["text"], match["remote"], match["why"].rstrip(" ")) if match else None
 
 

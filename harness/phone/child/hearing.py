@@ -1,4 +1,4 @@
-"""What a leg hears: marks, tones, and the pulse that says that somebody listens."""
+"""Analyses the received audio of a leg: marks, DTMF tones, and a regular pulse that shows that it is being analysed."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from harness.audio.dtmf import DtmfDetector
 from harness.audio.levels import SILENCE_DBOV
 from harness.calls.events import DigitMethod, DtmfReceived, Event, Listened, MarkEnded, MarkHeard
 
-#: Seconds between two looks at most; with what a busy machine adds, less than a recorder holds (``recording.BUFFERED_S``).
+#: Maximum seconds between two reads; with a busy machine's delay, less than a recorder buffers (``recording.BUFFERED_S``).
 LONGEST_PAUSE_S: Final = 0.32
 RATE: Final = 8000  #: of the child's conference bridge; G.711 goes through it untouched
 _PULSE_SAMPLES: Final = RATE // 5
 _FULL_SCALE_SQUARED: Final = 32768.0**2
-#: Audio that comes this much later than it should began anew: after a hold nothing was heard in between.
+#: Audio that is later than this starts a new timeline: nothing was recorded during a hold.
 _GAP_SECONDS: Final = 0.1
 _LOUD: Final = 90  # peak to peak; a mark is heard above -53 dBov, which is an RMS of 73
-_EVERY: Final = 20  # of so many samples one is looked at for loudness
+_EVERY: Final = 20  # one sample of this many is checked for loudness
 
-# Seconds until it is worth to listen again. A mark is decided after 80 ms of it at the earliest.
+# Seconds until the next read is useful. A mark is decided after 80 ms at the earliest.
 _KNOWN, _QUIET, _UNDECIDED = 0.16, 0.05, 0.002
-#: Once a mark was present at each look for so long, nothing is soon to be decided.
+#: After a mark was present at each read for this long, no decision is near.
 _STEADY_SAMPLES: Final = RATE
-#: The first looks say when the stream began: they come in short turns, as the earliest tells the time.
+#: The first reads date the beginning of the stream and are frequent, because the earliest one counts.
 _TIMING_SAMPLES: Final = RATE // 10
 
 
 class Hearing:
-    """One leg's hearing. Not thread-safe: one thread feeds it."""
+    """Analyses one leg's audio. Not thread-safe: one thread feeds it."""
 
     def __init__(self, phone: str, leg: str, emit: Callable[[Sequence[Event]], None], *, digits: bool = False) -> None:
         self._phone, self._leg, self._emit = phone, leg, emit
@@ -43,13 +43,13 @@ class Hearing:
         self._samples = 0
         self._unknown = 0  # samples at the last look at which no mark was present
         self._origin: float | None = None  # monotonic time of the first sample
-        self._newest = np.zeros(1, np.int16)  # what was heard last
+        self._newest = np.zeros(1, np.int16)
         self._unmeasured: list[NDArray[np.int16]] = []  # since the last pulse
         self._since_pulse = 0  # samples
 
     @property
     def pause(self) -> float:
-        """Seconds in which nothing can be missed: a decision may hang on each frame as long as something loud is no mark yet."""
+        """Seconds until the next read. While loud audio is not decided to be a mark, each frame counts."""
         if self._samples < _TIMING_SAMPLES:
             return _UNDECIDED
         if self._marks.present is not None:
@@ -57,12 +57,12 @@ class Hearing:
         return _UNDECIDED if self._is_loud() else _QUIET
 
     def feed(self, now: float, octets: bytes) -> None:
-        """Hear int16 samples, any number of them, whose last one was due by the monotonic time ``now``."""
+        """Analyse int16 samples; the last one was due by the monotonic time ``now``."""
         samples = np.frombuffer(octets, np.int16)
         self._samples += len(samples)
         self._newest = samples
         origin = now - self._samples / RATE
-        # One who listens is sometimes late and never early: the earliest look tells the time.
+        # A read may be late but never early, so the earliest one dates the stream.
         if self._origin is None or origin < self._origin or origin > self._origin + _GAP_SECONDS:
             self._origin = origin
         told: list[Event] = [self._event_of(said) for said in self._marks.feed(samples)]
@@ -79,7 +79,7 @@ class Hearing:
             self._emit(told)
 
     def tell_digit(self, digit: str, duration_ms: int, method: DigitMethod) -> None:
-        """A digit came this moment."""
+        """Emit a digit that was received now."""
         self._emit([self._digit(digit, duration_ms, method, time.monotonic())])
 
     def _digit(self, digit: str, duration_ms: int, method: DigitMethod, at: float) -> DtmfReceived:
@@ -106,7 +106,7 @@ class Hearing:
         return max(few) - min(few) > _LOUD
 
     def _pulse(self, now: float) -> Listened:
-        # Without its offset, which nobody hears: zero octets of PCMU are one of -0.2 dBov.
+        # Without the DC offset, which is inaudible: zero octets of PCMU have one of -0.2 dBov.
         samples = np.concatenate(self._unmeasured, dtype=np.float64)
         offset = np.add.reduce(samples) / len(samples)
         mean = (samples.dot(samples) / len(samples) - offset**2) / _FULL_SCALE_SQUARED

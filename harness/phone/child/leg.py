@@ -1,4 +1,4 @@
-"""One call of a phone, in the child: from its first message until its recordings are on disk."""
+"""One call of a phone in the child process, from its first message until its recordings are on disk."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ _STATES: Final = {
     pj.PJSIP_INV_STATE_DISCONNECTED: "disconnected",
 }
 _MEDIA_IS_UP: Final = (pj.PJSUA_CALL_MEDIA_ACTIVE, pj.PJSUA_CALL_MEDIA_LOCAL_HOLD, pj.PJSUA_CALL_MEDIA_REMOTE_HOLD)
-#: More than pjmedia leaves for the last packets of one, which it sends three times.
+#: Longer than pjmedia needs for the last packet of a digit, which it sends three times.
 _BETWEEN_DIGITS_S: Final = 0.5
 _TRY_AGAIN: Final = (401, 407, 422)  # pjsip makes the same offer again
-_SRTP_IS_ON: Final = "SRTP status: Active"  # in pjsua's account of a stream; pjsua2 has no other word for it
+_SRTP_IS_ON: Final = "SRTP status: Active"  # in pjsua's dump of a stream; pjsua2 has no field for it
 _DIRECTIONS: Final = {(True, True): "sendrecv", (True, False): "sendonly", (False, True): "recvonly"}
 
 
 @contextlib.contextmanager
 def _while_no_other_is() -> Iterator[None]:
-    """Make an offer, which pjsip refuses while an INVITE of either side is under way (RFC 3261 section 14.1)."""
+    """Raise :class:`Refusal` if pjsip refuses an offer because another INVITE is pending (RFC 3261 section 14.1)."""
     try:
         yield
     except pj.Error as error:
@@ -52,7 +52,7 @@ def _while_no_other_is() -> Iterator[None]:
 
 
 class LegHost(PhoneHost, Protocol):
-    """The process, as its legs see it."""
+    """What a leg needs from the process."""
 
     players: PlayerFactory
 
@@ -76,7 +76,7 @@ class LegHost(PhoneHost, Protocol):
 
 
 class CallLeg:
-    """A call, as the parent knows it by ``key`` and reports by ``name``."""
+    """A call. The parent identifies it by ``key``, reports by ``name``."""
 
     def __init__(
         self,
@@ -95,8 +95,8 @@ class CallLeg:
         self.call_id, self.tag, self.branch = call_id, "", ""
         self.direction, self.remote, self.replaces = direction, remote, replaces
         self.call: Call | None = None
-        self.codecs: tuple[str, ...] = phone.config.codecs  #: that it offers and answers with
-        self._agreed = self.codecs  # what they were when media was negotiated last
+        self.codecs: tuple[str, ...] = phone.config.codecs  #: the codecs to offer and answer with
+        self._agreed = self.codecs  # those of the last negotiation
         hearing = Hearing(phone.config.name, self.name, self._emit, digits=phone.config.inband_dtmf)
         self.media = LegMedia(self._host.players, recording.paths(phone.directory, self.name), hearing)
         self.media.mark = mark
@@ -107,7 +107,7 @@ class CallLeg:
         self._host.begins(self)
 
     def emit(self, kind: type[Event], **facts: Any) -> None:
-        """Tell an event of this leg that happens now."""
+        """Emit an event of this leg, with the current time."""
         self._emit([kind(at=time.monotonic(), phone=self.phone.config.name, leg=self.name, **facts)])
 
     def _emit(self, events: Sequence[Event]) -> None:
@@ -124,21 +124,21 @@ class CallLeg:
         return self._ending.settled
 
     def waits_for(self, name: str) -> bool:
-        """Whether its INVITE has not left yet, and may go to that host."""
+        """Whether its INVITE is not sent yet and may go to the host ``name``."""
         unsent = self.direction == "outgoing" and not self.tag and not self.disconnected
         return unsent and (name in self.phone.next_hops or name in self.remote)
 
     def offer_comes(self) -> None:
-        """SDP is made next: let it name this leg's codecs, of all that the process has (RFC 3264 section 8)."""
+        """Select this leg's codecs for the SDP that pjsua makes next (RFC 3264 section 8)."""
         self._host.endpoint.prefer(self.codecs, self.phone.config.telephone_event)
 
     def check_alive(self) -> bool:
-        """Whether there is a call. One that pjsua dropped without a word, or never placed, ends here."""
+        """Whether the call exists. A call that pjsua dropped silently or never placed is ended here."""
         if self.call is None:
             return False
-        # An id of -1 would be asserted on: pjsua could not place the call a REFER asked for.
+        # pjsua asserts on an id of -1, which means that it could not place the call of a REFER.
         if self.call.getId() >= 0:
-            if self.call.isActive():  # all that getInfo tells costs several times as much
+            if self.call.isActive():  # getInfo costs several times as much
                 return True
             try:
                 self.call.getInfo()
@@ -146,21 +146,21 @@ class CallLeg:
                 pass
             else:
                 return True
-        self.emit(CallState, state="disconnected", code=0, reason="the stack gave the call up")
+        self.emit(CallState, state="disconnected", code=0, reason="the phone's stack dropped the call")
         self.end()
         return False
 
-    # What the parent asks for. Each command checks what it needs: pjsua2 asserts where it is surprised.
+    # Commands of the parent. Each checks the state it needs, because pjsua2 asserts on misuse.
 
     def live_call(self, *states: str) -> Any:
-        """The call, provided that it is in one of ``states`` (any, if none is named)."""
+        """The call, if it is in one of ``states`` (any state if none is given)."""
         if not self.check_alive():
             raise misuse(f"{self.name} has ended")
         assert self.call is not None
         info = self.call.getInfo()
         state = _STATES.get(info.state, "null")
         if states and state not in states:
-            raise misuse(f"{self.name} is {state}, and would have to be {' or '.join(states)}")
+            raise misuse(f"{self.name} is {state}; it must be {' or '.join(states)}")
         return self.call
 
     def dial(self, headers: Headers, local_uri: str) -> None:
@@ -182,7 +182,7 @@ class CallLeg:
     def respond(self, code: int, reason: str = "", headers: Headers = ()) -> None:
         """Answer the INVITE, provisionally or finally."""
         if self.direction != "incoming":
-            raise misuse(f"{self.name} is an outgoing call: there is nothing to answer")
+            raise misuse(f"{self.name} is an outgoing call and cannot be answered")
         call = self.live_call("incoming", "early")
         if code >= 300:
             self._ending.hung_up()
@@ -190,7 +190,7 @@ class CallLeg:
         call.answer(parameters(code, reason, headers))
 
     def hang_up(self, code: int = 0, reason: str = "", headers: Headers = ()) -> None:
-        """BYE, CANCEL or a final response, as the state asks for; nothing when the call is over already."""
+        """Send BYE, CANCEL or a final response, according to the state; does nothing when the call is over."""
         call = self.call
         if call is not None:
             self._ending.hung_up()
@@ -214,7 +214,7 @@ class CallLeg:
             call.reinvite(made)
 
     def reinvite(self, codecs: tuple[str, ...]) -> None:
-        """Offer again, with ``codecs`` unless there are none."""
+        """Send a re-INVITE, with ``codecs`` if given."""
         call = self.live_call("confirmed")
         before, self.codecs = self.codecs, codecs or self.codecs
         self.offer_comes()
@@ -226,26 +226,28 @@ class CallLeg:
             raise
 
     def send_digits(self, digits: str, method: str, duration_ms: int) -> None:
-        """DTMF, by RFC 4733 or INFO."""
+        """Send DTMF by RFC 4733 or INFO."""
         call = self.live_call("confirmed", "early")
-        if method == "rfc4733" and not self.rtp.has_stream:  # an INFO needs none
-            raise misuse(f"{self.name} has no media to send digits by")
+        if method == "rfc4733" and not self.rtp.has_stream:
+            raise misuse(f"{self.name} has no media to send digits with")
         made = pj.CallSendDtmfParam()
         made.digits, made.duration = digits, duration_ms
         made.method = pj.PJSUA_DTMF_METHOD_SIP_INFO if method == "info" else pj.PJSUA_DTMF_METHOD_RFC2833
         if method == "rfc4733":
             stream = call.getStreamInfo(self.rtp.stream)
-            if min(stream.audTxEventPt, stream.audRxEventPt) < 0:  # the far end named none, or the phone's own answer
+            if (
+                min(stream.audTxEventPt, stream.audRxEventPt) < 0
+            ):  # missing in the far end's SDP or in the phone's answer
                 raise Refusal("not_negotiated", f"{self.name}: telephone-event (RFC 4733) was not negotiated")
             self._presses_until = time.monotonic() + len(digits) * (duration_ms / 1000 + _BETWEEN_DIGITS_S)
         call.sendDtmf(made)
 
     def transfer(self, uri: str, headers: Headers) -> None:
-        """REFER. In brackets, or else what follows a semicolon or question mark would be the header's (RFC 8217)."""
+        """Send REFER. The brackets keep the URI's parameters and headers from becoming header parameters (RFC 8217)."""
         self.live_call("confirmed").xfer(f"<{uri}>", parameters(headers=headers))
 
     def transfer_attended(self, other: CallLeg, headers: Headers) -> None:
-        """REFER with Replaces."""
+        """Send REFER with Replaces."""
         call = self.live_call("confirmed")
         call.xferReplaces(other.live_call("confirmed", "early"), parameters(headers=headers))
 
@@ -261,7 +263,7 @@ class CallLeg:
         call.sendRequest(made)
 
     def bridge(self, other: CallLeg) -> None:
-        """Let the two far ends hear each other."""
+        """Connect the audio of the two far ends."""
         if other is self:
             raise misuse(f"{self.name} cannot be bridged with itself")
         self.live_call()
@@ -269,13 +271,13 @@ class CallLeg:
         self.media.bridge(other.media)
 
     def tell_statistics(self) -> bool:
-        """Tell the counters so far; False without a stream."""
+        """Emit the RTP counters; False without a stream."""
         return self.rtp.tell(self.call)
 
-    # What pjsua says.
+    # Callbacks of pjsua.
 
     def state_changed(self) -> None:
-        """Tell the new state."""
+        """Emit the new state."""
         if self.call is None:
             return
         info = self.call.getInfo()
@@ -287,7 +289,7 @@ class CallLeg:
             self.end()
 
     def end(self) -> None:
-        """The call is over for pjsua; the far end may have to learn it yet, and the recordings have to be closed."""
+        """Clean up a call that is over for pjsua; the far end may not know it yet."""
         self._ending.begin(time.monotonic())
         self.media.close()
         self.rtp.close()
@@ -308,20 +310,19 @@ class CallLeg:
         self._ending.saw(message)
 
     def finished(self, now: float) -> bool:
-        """Whether nothing is left to wait for: the far end knows, and the recordings are whole."""
+        """Whether the far end knows that the call is over and the recordings are complete, or the time for that has passed."""
         return self._ending.gives_up(now) or (self.settled and self.media.is_saved)
 
     def transport_opened(self, address: int) -> None:
-        """Count and log what passes it."""
+        """Count and log the packets of the media transport."""
         self.rtp.watch(address)
 
     def media_changed(self) -> None:
-        """Media was negotiated: connect it, and tell what it is."""
+        """Connect the negotiated media and emit its state."""
         assert self.call is not None
         self._agreed = self.codecs
         info = self.call.getInfo()
-        # What an answer refuses stays in the description with port 0 (RFC 3264 section 6): another type of media before
-        # the audio, or audio that was offered in several ways.
+        # Refused media stay in the SDP with port 0 (RFC 3264 section 6): other media before the audio, or alternatives of it.
         audio = next(
             (
                 (m.index, m.status, m.dir)
@@ -337,7 +338,7 @@ class CallLeg:
             return
         index, status, direction = audio
         sends, receives = bool(direction & pj.PJMEDIA_DIR_ENCODING), bool(direction & pj.PJMEDIA_DIR_DECODING)
-        # This first of all: the audio clock does not wait.
+        # First of all, because the audio clock does not wait.
         self.media.connect(
             self.call.getAudioMedia(_FIRST_IN_BRIDGE), sends=sends and status != pj.PJSUA_CALL_MEDIA_LOCAL_HOLD
         )
@@ -358,20 +359,20 @@ class CallLeg:
         self.tell_statistics()
 
     def _is_encrypted(self, stream: int) -> bool:
-        """Whether pjmedia encrypts that stream. A key in the far end's SDP may be one that was not taken (RFC 4568 section 5.1.2)."""
+        """Whether pjmedia encrypts the stream. A key in the far end's SDP may not have been accepted (RFC 4568 section 5.1.2)."""
         assert self.call is not None
-        _, _, told = self.call.dump(True, "").partition(f"\n  #{stream} ")
-        return _SRTP_IS_ON in told.partition("\n  #")[0]
+        _, _, dump = self.call.dump(True, "").partition(f"\n  #{stream} ")
+        return _SRTP_IS_ON in dump.partition("\n  #")[0]
 
     def offer_came(self, prm: Any) -> None:
-        """Answer an offer with this leg's codecs; one that has none of them changes nothing (RFC 3261 section 14.2)."""
+        """Answer an offer with this leg's codecs; refuse an offer without any of them (RFC 3261 section 14.2)."""
         if self._host.endpoint.has_answer(int(prm.offer.pjSdpSession), self.codecs):
             self.offer_comes()
         else:
             prm.statusCode = pj.PJSIP_SC_NOT_ACCEPTABLE_HERE
 
     def stream_ends(self, index: int) -> None:
-        """The last look at a stream's counters."""
+        """Read a stream's counters for the last time."""
         if index == self.rtp.stream:
             self.rtp.ends(self.call)
             if time.monotonic() < self._presses_until:
@@ -379,20 +380,19 @@ class CallLeg:
             self.media.disconnect()
 
     def telephone_event(self, digit: str, timestamp: int, duration_ms: int, ends: bool) -> None:
-        """A packet of a digit came."""
         self.media.digits.event(digit, timestamp, duration_ms, ends=ends)
 
     def transfer_asked(self, prm: Any) -> None:
-        """A REFER: follow it if the phone does that, and the parent allows it, who is told whether there is room."""
+        """Follow a REFER if the configuration and the parent allow it."""
         target, phone = prm.dstUri, self.phone
-        if not is_sip_address(target) and "tel:" not in target.lower():  # pjsua dies of an empty one
+        if not is_sip_address(target) and "tel:" not in target.lower():  # pjsua crashes on an empty one
             prm.statusCode = pj.PJSIP_SC_BAD_REQUEST
             return
         question = {"leg": self.key, "uri": target, "has_room": self._host.free_slots() >= 1}
         if not phone.config.accept_refer or not self._host.ask("may_follow", question):
             prm.statusCode = pj.PJSIP_SC_DECLINE
             return
-        # pjsua2 frees prm.opt before pjsua places the call, so a Call-ID of ours would dangle: pjsua picks one.
+        # pjsua2 frees prm.opt before pjsua places the call, so a Call-ID set here would dangle: pjsua picks one.
         leg = CallLeg(self._host, phone, UNKNOWN, "outgoing", target, replaces=self)
         only_audio(prm.opt)
         leg.call = prm.newCall = Call(phone.account, leg)
@@ -400,12 +400,12 @@ class CallLeg:
         prm.statusCode = pj.PJSIP_SC_ACCEPTED
 
     def transfer_progressed(self, code: int, reason: str, final: bool) -> None:
-        """What became of our REFER."""
+        """Emit the progress of a sent REFER, unless pjsua made up the outcome."""
         if not final or self.transfers.include(code):
             self.emit(TransferProgress, code=code, reason=reason, final=bool(final))
 
     def replacement_asked(self, prm: Any, invite: str) -> None:
-        """An INVITE with Replaces: a leg of its own takes this one's place."""
+        """Create the leg of an INVITE with Replaces, which replaces this leg."""
         message = read_text(invite, direction="received")
         leg = CallLeg(self._host, self.phone, message.call_id, "incoming", message.from_uri, replaces=self)
         leg.call = prm.newCall = Call(self.phone.account, leg)

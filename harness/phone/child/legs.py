@@ -1,4 +1,4 @@
-"""The calls of a process: from their beginning until pjsua has their places for others."""
+"""The calls of a process, from their beginning until pjsua has freed their call slots."""
 
 from __future__ import annotations
 
@@ -9,39 +9,39 @@ from harness.calls.events import Recorded
 from harness.phone.child.account import HostedPhone
 from harness.phone.child.attribution import Attribution
 from harness.phone.child.leg import CallLeg
-from harness.phone.child.parent import Parent
-from harness.phone.child.places import LONGEST_TRANSACTION
+from harness.phone.child.parent_link import Parent
+from harness.phone.child.socket_slots import LONGEST_TRANSACTION
 from harness.support.memory import FreedMemory
 
 
 class Legs:
-    """Tells the parent when one begins, and when nothing more will come of it."""
+    """Tells the parent when a leg begins and when it is closed."""
 
     def __init__(self, attribution: Attribution[HostedPhone, CallLeg], parent: Parent) -> None:
         self._attribution, self._parent = attribution, parent
         self._by_key: dict[int, CallLeg] = {}
         self._ending: list[CallLeg] = []  # over, but not finished
-        self._lingering: list[tuple[float, CallLeg]] = []  # finished for us, but their call slot may still be taken
+        self._lingering: list[tuple[float, CallLeg]] = []  # finished, but pjsua may still hold the call slot
         self._freed = FreedMemory()
 
     def __iter__(self) -> Iterator[CallLeg]:
-        """Those that are not finished now, whatever becomes of them meanwhile."""
+        """The unfinished legs, as a snapshot."""
         return iter(list(self._by_key.values()))
 
     def __bool__(self) -> bool:
         return bool(self._by_key)
 
     def find(self, key: int) -> CallLeg | None:
-        """The leg of that key, unless it is finished."""
+        """The unfinished leg with this key."""
         return self._by_key.get(key)
 
     def of(self, phone: HostedPhone) -> list[CallLeg]:
-        """Those of a phone that are not finished."""
+        """The unfinished legs of a phone."""
         return [leg for leg in self._by_key.values() if leg.phone is phone]
 
     @property
     def slots_taken(self) -> int:
-        """How many calls pjsua has, as far as we know."""
+        """The call slots that pjsua holds, as far as the messages show."""
         taken = sum(1 for leg in self._by_key.values() if not (leg.disconnected and leg.settled))
         return taken + sum(1 for _, leg in self._lingering if not leg.settled)
 
@@ -52,11 +52,11 @@ class Legs:
 
     @property
     def may_free_a_slot(self) -> bool:
-        """Whether one is over but for the answer to its BYE or CANCEL, which is not given up yet: pjsua has its place until then."""
+        """Whether a leg only waits for the answer to its BYE or CANCEL: pjsua frees its call slot then."""
         return any(not leg.settled for leg in self._ending)
 
     def begins(self, leg: CallLeg) -> None:
-        """Announce a leg, then the messages that came before pjsua said whose they are."""
+        """Announce a leg, then deliver its messages that came before."""
         self._by_key[leg.key] = leg
         before = self._attribution.begins(leg)
         self._parent.tell(
@@ -73,11 +73,11 @@ class Legs:
         self._attribution.catch_up(leg, before)
 
     def ends(self, leg: CallLeg) -> None:
-        """A leg is over for pjsua."""
+        """Note that a leg is over for pjsua."""
         self._ending.append(leg)
 
     def tick(self, now: float) -> None:
-        """Finish those for which nothing is left to wait, and forget those whose places are free."""
+        """Close finished legs, and forget those whose call slots are free."""
         for leg in [leg for leg in self._ending if leg.finished(now)]:
             self._finish(leg, now)
         for over in [entry for entry in self._lingering if entry[1].settled or now >= entry[0]]:

@@ -1,4 +1,4 @@
-"""What a leg plays, hears and records: its corner of the conference bridge."""
+"""The audio of a leg: what it plays, hears and records in the conference bridge."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from harness.audio.wav import sound_file
 from harness.phone import recording
 from harness.phone.child.bindings import misuse
 from harness.phone.child.digits import Digits
-from harness.phone.child.ear import Ear
 from harness.phone.child.hearing import RATE, Hearing
+from harness.phone.child.mark_listener import MarkListener
 from harness.phone.child.native import Native, Player, Recorder
 from harness.phone.protocol import Mark, Silence, Source, Wav, choice_from_plain
 
@@ -23,10 +23,10 @@ _MARK_FILE_SECONDS: Final = 4.0
 
 
 class PlayerFactory:
-    """What the legs of a process share: the ear, files of marks, players."""
+    """Shared by the legs of a process: the mark listener, mark files and players."""
 
-    def __init__(self, directory: Path, native: Native, ear: Ear) -> None:
-        self._directory, self.native, self.ear = directory, native, ear
+    def __init__(self, directory: Path, native: Native, listener: MarkListener) -> None:
+        self._directory, self.native, self.listener = directory, native, listener
 
     def player(self, source: Mark | Wav, mark: int) -> Player:
         """A player of ``source``."""
@@ -53,16 +53,16 @@ class LegMedia:
         """``files`` are those for what it receives and what it sends."""
         self._players, self._files, self._hearing = players, files, hearing
         self.digits = Digits(hearing.tell_digit)
-        self.mark: int | None = None  #: None until the parent has named it
+        self.mark: int | None = None  #: None until the parent has set it
         self.source: Source = Mark()
         self.recordings: tuple[Path, ...] = ()  #: once it has had media
         self.player_done: float | None = None  #: when a WAV that is played once is over
         self._port: Any = None
         self._sends = False
         self._player: Player | None = None
-        self._ready: Player | None = None  # of the mark, which nobody hears yet
+        self._ready: Player | None = None  # plays the mark, not connected yet
         self._recorders: list[Recorder] = []
-        self._closed = False  # a call that is refused at once is over before its mark is named
+        self._closed = False  # a call that is refused at once is over before its mark is set
         self._bridged: LegMedia | None = None
 
     @property
@@ -71,7 +71,7 @@ class LegMedia:
         return self._bridged is not None
 
     def connect(self, port: Any, *, sends: bool) -> None:
-        """Join the call's port, new after each negotiation, with recorders and source."""
+        """Connect the call's port, new after each negotiation, with the recorders and the source."""
         self._port, self._sends = port, sends
         self._make_recorders()
         self._players.native.connect(port.getPortId(), self._recorders[0].slot)
@@ -85,13 +85,13 @@ class LegMedia:
             self.play(self.source)
         if not self.recordings:  # last: its thread takes the interpreter, and the audio clock does not wait
             self.recordings = self._files
-            self._players.ear.begin(self._recorders[0], self._hearing)
+            self._players.listener.begin(self._recorders[0], self._hearing)
 
     def wait_until_alone(self) -> None:
-        """Wait until the bridge's clock has left the call's port, whose stream is about to be destroyed.
+        """Wait until the bridge's clock has released the call's port, whose stream is about to be destroyed.
 
-        In the middle of a digit pjmedia sends its last packet then, and takes it off the list that the clock's thread has in hand
-        as well: ``pj_array_erase`` aborts where that was quicker.
+        In the middle of a digit, pjmedia sends the last packet now and removes the digit from a list that the clock's thread also
+        uses: without the wait ``pj_array_erase`` may abort.
         """
         if self._port is not None:
             self._players.native.wait_until_removed(self._port.getPortId())
@@ -101,12 +101,10 @@ class LegMedia:
         self._port = None
 
     def prepare(self) -> None:
-        """Have recorders and a player of the mark at hand: made only when the call is answered, the audio clock would tick before
-        they are there.
-        """
+        """Create the recorders and the mark's player early: when the call is answered, the audio clock would be faster."""
         if self._closed or self._port is not None or self._ready is not None:
             return
-        with contextlib.suppress(OSError):  # it is tried again, and said, when there is something to record
+        with contextlib.suppress(OSError):  # tried again, and reported, when there is something to record
             self._make_recorders()
         if self.mark is not None and isinstance(self.source, Mark):
             self._ready = self._players.player(self.source, self.mark)
@@ -123,7 +121,7 @@ class LegMedia:
         if self._port is None or not self._sends or isinstance(source, Silence):
             return
         if isinstance(source, Mark) and self.mark is None:
-            return  # the parent is about to name it
+            return  # the parent is about to set it
         if isinstance(source, Mark) and self._ready is not None:
             self._player, self._ready = self._ready, None
         else:
@@ -135,7 +133,7 @@ class LegMedia:
         self._player.connect(self._recorders[1].slot)
 
     def name_mark(self, mark: int) -> None:
-        """The mark of a leg that began by itself."""
+        """Set the mark of a leg that the child created."""
         self.mark = mark
         self._forget_player()
         if isinstance(self.source, Mark) and self._bridged is None:
@@ -143,7 +141,7 @@ class LegMedia:
             self.play(self.source)
 
     def tick(self, now: float) -> None:
-        """A WAV that is played once gives way to the mark when it is over; a digit ends of which nothing comes any more."""
+        """Return to the mark after a WAV that is played once; end a digit that gets no more packets."""
         self.digits.tick(now)
         if self.player_done is not None and now >= self.player_done:
             self.play(Mark())
@@ -160,7 +158,7 @@ class LegMedia:
             self._ready = None
 
     def bridge(self, other: LegMedia) -> None:
-        """Let the two far ends hear each other, for as long as both legs last."""
+        """Connect the audio of the two far ends until one leg ends."""
         for one, two in ((self, other), (other, self)):
             one._part()
             one._stop()
@@ -187,14 +185,14 @@ class LegMedia:
             self._players.native.connect(one._port.getPortId(), two._recorders[1].slot)
 
     def close(self) -> None:
-        """The call is over. The clock thread closes the recordings at its next tick."""
+        """Release the audio. The clock thread closes the recordings at its next tick."""
         self._closed, self._port = True, None
         self.digits.close()
         self._part()
         self._stop()
         self._forget_player()
         if self._recorders:
-            self._players.ear.end(self._recorders[0])
+            self._players.listener.end(self._recorders[0])
         for recorder in self._recorders:
             recorder.close()
         if self._recorders and not self.recordings:  # it never had media
@@ -209,7 +207,7 @@ class LegMedia:
 
 
 def playable(plain: list[Any]) -> Source:
-    """The source, provided that pjmedia can play it: what fails within a callback cannot be refused any more."""
+    """The source, checked to be playable by pjmedia: a failure within a callback could not be refused."""
     source: Source = choice_from_plain(plain)
     if isinstance(source, Wav):
         try:
@@ -218,5 +216,5 @@ def playable(plain: list[Any]) -> Source:
         except (OSError, soundfile.LibsndfileError) as error:
             raise misuse(f"{source.path} cannot be played: {error}") from error
         if form != (1, "WAV") or subtype not in ("PCM_16", "ULAW", "ALAW"):
-            raise misuse(f"{source.path} cannot be played: a mono WAV of 16-bit PCM, µ-law or A-law can")
+            raise misuse(f"{source.path} cannot be played: use a mono WAV of 16-bit PCM, µ-law or A-law")
     return source

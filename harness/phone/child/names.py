@@ -1,7 +1,7 @@
-"""Names looked up beside pjsip's thread, through its interface for another resolver (``pjsip_ext_resolver``, pjproject 2.15).
+"""DNS lookups outside of pjsip's thread, through its interface for external resolvers (``pjsip_ext_resolver``, pjproject 2.15).
 
-Left to itself pjsip asks the system's resolver in the thread that serves every call, and one slow name server would stop
-them all. Asked is still the system's, so that /etc/hosts counts; SRV and NAPTR (RFC 3263) are not, as ever.
+By default pjsip calls the system's resolver in the thread that serves every call, so one slow name server would stop them all. The
+system's resolver is still used, so /etc/hosts counts; SRV and NAPTR (RFC 3263) are not looked up.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ _RELIABLE, _SECURE = 1, 2  # of pjsip_transport_flags_e
 _UDP, _TCP, _TLS = 1, 2, 3  # of pjsip_transport_type_e
 _PORT: Final = {_UDP: 5060, _TCP: 5060, _TLS: 5061}  # RFC 3261 section 19.1.2
 _SLOW_S: Final = 1.0
-_MOST_AT_ONCE: Final = 64  # each is a thread, and one message of anybody's may name hundreds
+_MOST_AT_ONCE: Final = 64  # each lookup is a thread, and one message may name hundreds of hosts
 _TOO_MANY: Final = f"more than {_MOST_AT_ONCE} names were asked for at once"
-_DENIED: Final = (socket.EAI_NONAME, socket.EAI_NODATA)  # a name server says so; all else is that none does
+_DENIED: Final = (socket.EAI_NONAME, socket.EAI_NODATA)  # a name server's answer; other errors mean that none answered
 
 _pointer = ctypes.c_void_p
 
@@ -72,7 +72,7 @@ class _ExtResolver(ctypes.Structure):
 
 
 class _Key(NamedTuple):
-    """What is asked for: the addresses of a name in a family; ``media`` says that an SDP names it."""
+    """A lookup of a name in an address family; ``media`` if the name comes from SDP."""
 
     name: str
     family: int
@@ -81,7 +81,7 @@ class _Key(NamedTuple):
 
 @dataclass
 class _Lookup:
-    """One name that is asked for, and what waits for it."""
+    """A pending lookup and its callbacks."""
 
     name: str
     began: float
@@ -91,9 +91,9 @@ class _Lookup:
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """A name that is slow or has no address. ``problem`` is empty once it was found at last; ``denied``: there is no such name.
+    """A lookup that is slow or failed. ``problem`` is empty if a slow lookup succeeded; ``denied``: the name does not exist.
 
-    ``media`` says that an SDP names it.
+    ``media``: the name comes from SDP.
     """
 
     name: str
@@ -104,7 +104,7 @@ class Trouble:
 
 
 class Names:
-    """Answers pjsip's questions for addresses. ``wake`` makes the thread that serves it call :meth:`tick`."""
+    """Resolves host names for pjsip. ``wake`` makes the main thread call :meth:`tick`."""
 
     def __init__(
         self, ipv6: bool, wake: Callable[[], None], tell: Callable[[Trouble], None], fault: Callable[[str], None]
@@ -115,16 +115,16 @@ class Names:
         self._resolver = _ExtResolver(_Resolve(self._asked))
 
     def serve(self, library: ctypes.CDLL) -> None:
-        """Be asked from now on."""
+        """Install this resolver in pjsip."""
         library.pjsua_get_pjsip_endpt.restype = _pointer
         library.pjsip_endpt_set_ext_resolver.argtypes = (_pointer, _pointer)
         endpoint = library.pjsua_get_pjsip_endpt()
         status = library.pjsip_endpt_set_ext_resolver(endpoint, ctypes.byref(self._resolver))
         if status != 0:
-            raise OSError(f"pjsip takes no resolver (pjlib status {status})")
+            raise OSError(f"pjsip refused the resolver (pjlib status {status})")
 
     def tick(self, now: float) -> None:
-        """Hand over what was found, and tell of what is slow."""
+        """Deliver results, and report slow lookups."""
         while not self._answers.empty():
             key, found, problem, denied = self._answers.get()
             lookup = self._lookups.pop(key)
@@ -138,7 +138,7 @@ class Names:
                 self._tell(Trouble(lookup.name, now - lookup.began, "no answer yet", media=key.media))
 
     def _asked(self, _resolver: int, _pool: int, target: Any, token: int, answer: int) -> None:
-        """pjsip's question; ``target`` is there only now, ``token`` until it is answered."""
+        """pjsip's request; ``target`` is valid only during the call, ``token`` until the answer."""
         try:
             self._ask(target.contents, token, _Found(answer))
         except Exception as error:
@@ -149,7 +149,7 @@ class Names:
         kind, port = transport_of(target.type, target.flag), target.port
 
         def hand_over(found: list[str]) -> None:
-            records = _records(found, kind, port)  # a name of its own, so that it lives until pjsip has copied it
+            records = _records(found, kind, port)  # a variable keeps it alive until pjsip has copied it
             answer(0 if found else _UNRESOLVED, token, ctypes.addressof(records))
 
         try:
@@ -165,7 +165,7 @@ class Names:
         return socket.AF_INET6 if kind & _IPV6 else socket.AF_UNSPEC
 
     def look_up_media(self, name: str, hand_over: Callable[[list[str]], None]) -> None:
-        """Hand over the addresses of a name in an SDP, at a later :meth:`tick`."""
+        """Look up a name from SDP; its addresses are delivered at a later :meth:`tick`."""
         self._look_up(_Key(name, self._family(0), media=True), hand_over)
 
     def _look_up(self, key: _Key, hand_over: Callable[[list[str]], None]) -> None:
@@ -186,7 +186,7 @@ class Names:
         try:
             entries = socket.getaddrinfo(key.name, None, key.family, socket.SOCK_DGRAM)
             found = list(dict.fromkeys(str(entry[4][0]) for entry in entries))[:_MOST_ADDRESSES]
-        except (OSError, ValueError) as error:  # a label of more than 63 octets, or a zero, is no OSError
+        except (OSError, ValueError) as error:  # a label of more than 63 octets, or a zero, is a ValueError
             problem = str(getattr(error, "strerror", None) or error)
             denied = not isinstance(error, socket.gaierror) or error.errno in _DENIED
         self._answers.put((key, found, problem, denied))
@@ -194,7 +194,7 @@ class Names:
 
 
 def transport_of(kind: int, flag: int) -> int:
-    """The transport that a target asks for; by its flags where it names none (RFC 3263 section 4.1)."""
+    """The transport of a target, from its flags if it names none (RFC 3263 section 4.1)."""
     return kind % _IPV6 or (_TLS if flag & _SECURE else _TCP if flag & _RELIABLE else _UDP)
 
 

@@ -1,6 +1,6 @@
-"""What pjsua2 has no word for, by pjproject's C functions, which the wheel exports.
+"""Calls pjproject's C functions, which the wheel exports, for what pjsua2 lacks.
 
-Only functions and structures of the public headers are used (pjproject 2.15), and one internal function,
+Only functions and structures of the public headers (pjproject 2.15) are used, and one internal function,
 ``pjsua_init_tpselector``.
 """
 
@@ -30,16 +30,16 @@ _LONGEST_SDP: Final = 16_000  # a message has no more than 4000 octets
 _ADDRESS_OCTETS: Final = 28  # of a pj_sockaddr
 _DESTROY_SOCKET: Final = 2  # PJSIP_UDP_TRANSPORT_DESTROY_SOCKET
 _FRAME: Final = 320  # octets of 20 ms
-#: Of a recorder, in octets. It has to hold what comes between two looks of the ear, which pjmedia's own 0.25 s do not.
+#: A recorder's buffer in octets: more audio than arrives between two reads of the mark listener. pjmedia's default of 0.25 s is less.
 _RING: Final = round(recording.BUFFERED_S * 50) * _FRAME
 _PORT_WORDS: Final = 26  # of a WAV writer
 _WAV_HEADER: Final = 44
 _CREATE_POOL: Final = 32  # octets of a pj_pool_factory before it: its policy
 _MOST_SLOTS: Final = 254  # PJSUA_MAX_CONF_PORTS
-#: Ten ticks of the bridge's clock, for a machine that is busy.
+#: Ten ticks of the bridge's clock, for a busy machine.
 _REMOVED_WITHIN_S: Final = 0.2
 _LOOKS_EVERY_S: Final = 0.002
-_POOLS_OF_CONNECTIONS: Final = (b"tcp", b"ssl%p")  # by what pjsip and pjlib call them
+_POOLS_OF_CONNECTIONS: Final = (b"tcp", b"ssl%p")  # the names in pjsip and pjlib
 _CreatePool: Final = ctypes.CFUNCTYPE(
     ctypes.c_void_p, ctypes.c_void_p, ctypes.c_char_p, ctypes.c_size_t, ctypes.c_size_t, ctypes.c_void_p
 )
@@ -87,48 +87,48 @@ class Native:
         library.pjsua_conf_remove_port.argtypes = (ctypes.c_int,)
         library.pjmedia_port_destroy.argtypes = (pointer,)
         library.pjsua_enum_conf_ports.argtypes = (pointer, pointer)
-        # It only reads a number: to let other threads run meanwhile would cost more.
+        # It only reads a number: releasing the GIL would cost more.
         self._position = ctypes.PyDLL(path).pjmedia_wav_writer_port_get_pos
         self._position.argtypes, self._position.restype = (pointer,), ctypes.c_ssize_t
 
     def offer_telephone_event(self, offered: bool) -> None:
-        """Whether SDP made from now on names telephone-event."""
+        """Set whether SDP contains telephone-event from now on."""
         flag = ctypes.c_int(offered)
         endpoint = self._library.pjsua_get_pjmedia_endpt()
         self._library.pjmedia_endpt_set_flag(endpoint, _TELEPHONE_EVENT_FLAG, ctypes.byref(flag))
 
     def sdp_text(self, session: int) -> str:
-        """What a ``pjmedia_sdp_session`` says: pjsua2 has no more than 1024 octets of it."""
+        """The text of a ``pjmedia_sdp_session``; pjsua2 truncates it at 1024 octets."""
         room = ctypes.create_string_buffer(_LONGEST_SDP)
         length = max(0, self._library.pjmedia_sdp_print(session, room, _LONGEST_SDP))
         return room.raw[:length].decode("utf-8", "replace")
 
     def accounts(self) -> int:
-        """How many there are."""
+        """The number of accounts."""
         return int(self._library.pjsua_acc_get_count())
 
     def calls(self) -> int:
-        """How many pjsua has a place for, which a call keeps until its last transaction has ended."""
+        """The number of call slots in use; a call keeps its slot until its last transaction has ended."""
         return int(self._library.pjsua_call_get_count())
 
     def udp_transport(self, account: int) -> int:
-        """The transport (``pjsip_transport *``) that an account is bound to."""
+        """The ``pjsip_transport *`` of an account."""
         selector = _Selector()
         self._library.pjsua_init_tpselector(account, ctypes.byref(selector))
         return int(selector.transport)
 
     def close_udp_socket(self, transport: int) -> None:
-        """Close a transport's socket now, instead of when its last transaction has timed out."""
+        """Close a transport's socket now, not when its last transaction times out."""
         self._library.pjsip_udp_transport_pause(transport, _DESTROY_SOCKET)
 
     def has_ipv6(self) -> bool:
-        """Whether pjsua can call over IPv6; the wheels on PyPI are compiled without (``PJ_HAS_IPV6`` 0)."""
+        """Whether pjsua supports IPv6; the wheels on PyPI do not (``PJ_HAS_IPV6`` 0)."""
         address, parsed = b"::1", ctypes.create_string_buffer(_ADDRESS_OCTETS)
         text = _Text(address, len(address))
         return int(self._library.pj_sockaddr_parse(0, 0, ctypes.byref(text), ctypes.byref(parsed))) == 0
 
     def look_up_with(self, names: Names) -> NamedMedia:
-        """Have pjsip's names looked up by ``names``, and those in SDP before pjmedia sees them."""
+        """Resolve pjsip's host names with ``names``, and those in SDP before pjmedia sees them."""
         names.serve(self._library)
         self._named_media = NamedMedia(self._library, names.look_up_media)
         return self._named_media
@@ -141,9 +141,9 @@ class Native:
         was_asked: Callable[[str], bool],
         fault: Callable[[str], None],
     ) -> None:
-        """Ask about each request that comes: ``first`` before it is logged, ``then`` about what is left, once it is.
+        """Filter messages. ``first`` decides on each request before it is logged, ``then`` on the remaining ones after.
 
-        And which challenges of a response get no answer: ``unanswered``; and whether it answers anything: ``was_asked``.
+        ``unanswered`` decides which challenges of a response are removed, ``was_asked`` whether a response answers a request.
         """
         self._filters = (
             Filter(self._library, "mod-harness-sources", BEFORE_THE_LOG, first, fault),
@@ -160,10 +160,10 @@ class Native:
         )
 
     def before_each_connection(self, look: Callable[[], None], fault: Callable[[str], None]) -> None:
-        """Have ``look`` called for each connection that was accepted or is to be made, before pjlib gives it a place.
+        """Call ``look`` before pjlib gives an accepted or new connection its socket slot.
 
-        pjlib accepts what waits, and what comes meanwhile, in one go, and says nothing of a TLS connection before its
-        handshake is over. It asks its pool factory for memory for each. A build without assertions refuses by itself.
+        pjlib accepts all waiting connections in a loop, and does not log a TLS connection before its handshake is over. But it asks
+        its pool factory for memory for each connection. A build without assertions needs no check.
         """
         if not self.asserts:
             return
@@ -187,17 +187,17 @@ class Native:
         """A player of a WAV file. Raises ``OSError`` for one that pjmedia cannot play."""
         return Player(self._library, path, loop)
 
-    @cached_property  # pjsua is not there yet when this is made
+    @cached_property  # pjsua does not exist yet in __init__
     def _recordings(self) -> int:
-        """A pool for what is known of recorders; each has its own besides."""
+        """The memory pool of recorders."""
         return lasting_pool(self._library, b"recordings")
 
     def recorder(self, path: Path) -> Recorder:
-        """A recorder into a WAV file. Raises ``OSError`` where there can be none."""
+        """A recorder into a WAV file. Raises ``OSError`` when the file cannot be recorded to."""
         return Recorder(self._library, self._recordings, self._position, path)
 
     def connect(self, source: int, sink: int) -> None:
-        """Let one slot of the bridge hear another."""
+        """Connect one slot of the bridge to another."""
         self._library.pjsua_conf_connect(source, sink)
 
     def disconnect(self, source: int, sink: int) -> None:
@@ -205,7 +205,7 @@ class Native:
         self._library.pjsua_conf_disconnect(source, sink)
 
     def wait_until_removed(self, slot: int) -> None:
-        """Wait until the bridge's clock has taken out a slot that is to leave it: at its next tick, or never where it is stopped."""
+        """Wait until the bridge's clock has removed a slot, at its next tick; give up if the clock is stopped."""
         by = time.monotonic() + _REMOVED_WITHIN_S
         slots, count = (ctypes.c_int * _MOST_SLOTS)(), ctypes.c_uint()
         while time.monotonic() < by:
@@ -217,16 +217,15 @@ class Native:
 
 
 def _has(path: str, name: bytes) -> bool:
-    """Whether a file has these octets; ten megabytes of it are not copied at the start of each process."""
+    """Whether a file contains these octets; mapped, because reading ten megabytes would slow each start down."""
     with Path(path).open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as octets:
         return octets.find(name) != -1
 
 
 class Player:
-    """Plays a file to slots of the bridge, once or over and over.
+    """Plays a file to slots of the bridge, once or in a loop.
 
-    pjsua2's own AudioMediaPlayer subscribes to the end of the file, and drops a frame of 20 ms each time it comes: a
-    mark that is played by it breaks at each turn.
+    pjsua2's AudioMediaPlayer drops a frame of 20 ms at each end of the file, which would interrupt a looped mark.
     """
 
     def __init__(self, library: ctypes.CDLL, path: Path, loop: bool) -> None:
@@ -236,7 +235,7 @@ class Player:
         status = library.pjsua_player_create(ctypes.byref(text), 0 if loop else _NO_LOOP, ctypes.byref(number))
         if status != 0:
             raise OSError(
-                f"{path} cannot be played (pjlib status {status}): a mono WAV of 16-bit PCM, µ-law or A-law can"
+                f"{path} cannot be played (pjlib status {status}): use a mono WAV of 16-bit PCM, µ-law or A-law"
             )
         self._number = number.value
         self._slot = library.pjsua_player_get_conf_port(number)
@@ -246,14 +245,14 @@ class Player:
         self._library.pjsua_conf_connect(self._slot, sink)
 
     def close(self) -> None:
-        """Take it out of the bridge, at the clock's next tick."""
+        """Remove the player from the bridge, at the clock's next tick."""
         self._library.pjsua_player_destroy(self._number)
 
 
 class Recorder:
-    """Records what it hears in the bridge to a WAV file; what is not on disk yet can be read all the same.
+    """Records audio of the bridge to a WAV file. Audio that is not on disk yet can be read too.
 
-    pjmedia's writer has no word for its buffer, but is laid out so: the buffer's size, its address, where it is written next.
+    pjmedia's writer has no function for its buffer; its structure has the buffer's size, its address and the write position.
     """
 
     def __init__(self, library: ctypes.CDLL, pool: int, position: Callable[[int], int], path: Path) -> None:
@@ -268,12 +267,12 @@ class Recorder:
         status = library.pjsua_conf_add_port(pool, port, ctypes.byref(slot))
         if status != 0:
             library.pjmedia_port_destroy(port)
-            raise OSError(f"{path}: no place in the bridge is left (pjlib status {status})")
+            raise OSError(f"{path}: the conference bridge is full (pjlib status {status})")
         self.slot = slot.value
         self._buffer = _buffer_of(port.value)
 
     def read(self, begin: int) -> bytes:
-        """What was recorded from that octet on, to the newest frame, or as far as it is on disk if that is long ago."""
+        """The recorded octets from ``begin`` to the newest frame; only those on disk if ``begin`` has left the buffer."""
         end = self._get_position(self._port)
         if end == begin:
             return b""
@@ -281,7 +280,7 @@ class Recorder:
             at = begin % _RING
             read = ctypes.string_at(self._buffer + at, min(end - begin, _RING - at))
             read += ctypes.string_at(self._buffer, end - begin - len(read))
-            if self._get_position(self._port) - begin <= _RING - _FRAME:  # nothing was written over it meanwhile
+            if self._get_position(self._port) - begin <= _RING - _FRAME:  # not overwritten meanwhile
                 return read
         with self._path.open("rb") as file:
             file.seek(_WAV_HEADER + begin)
@@ -289,7 +288,7 @@ class Recorder:
             return read[: len(read) // _FRAME * _FRAME]
 
     def close(self) -> None:
-        """Take it out of the bridge; the file is closed at the clock's next tick."""
+        """Remove the recorder from the bridge; the file is closed at the clock's next tick."""
         self._library.pjsua_conf_remove_port(self.slot)
         self._library.pjmedia_port_destroy(self._port)  # the bridge holds it until then
 
@@ -300,4 +299,4 @@ def _buffer_of(port: int) -> int:
     for size, address, written in zip(words, words[1:], words[2:], strict=False):
         if size == _RING and address == written != 0:
             return int(address)
-    raise OSError("this pjproject lays its WAV writer out otherwise than 2.15 does")
+    raise OSError("the WAV writer of this pjproject differs from 2.15")

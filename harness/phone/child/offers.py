@@ -1,10 +1,12 @@
-"""Which offers there is an answer to, and what of them pjsip (2.15.1) is shown.
+"""Decides which SDP offers can be answered, and hides from pjsip (2.15.1) what it mishandles.
 
-Within a call it refuses an offer without an answer with 500, once it has begun to change the media. Where the phone has SRTP it
-ends its process over a profile that it does not know (``UDP/TLS/RTP/SAVP``, RFC 5764). Of several kinds of audio it may answer the one
-with the port of another. And it reads a key without its master key identifier (RFC 4568 section 6.1), so that no packet fits. So
-audio that the phone cannot take is switched off in what pjsip sees (RFC 3264 section 6: port zero), and such keys have another name.
-Of telephone-events it agrees on any spelling, and sends by one in small letters alone.
+- Within a call, pjsip refuses an offer that it cannot answer with 500, after it has begun to change the media.
+- With SRTP, an unknown profile (``UDP/TLS/RTP/SAVP``, RFC 5764) aborts the process.
+- With several audio sections, pjsip may answer one with the port of another.
+- pjsip ignores the master key identifier of a key (RFC 4568 section 6.1), so that no packet can be decrypted.
+- pjsip negotiates telephone-event in any case, but sends it only if the name is in lower case.
+
+So audio that the phone cannot use gets port zero (RFC 3264 section 6) in the SDP that pjsip sees, and keys with an MKI are renamed.
 """
 
 from __future__ import annotations
@@ -15,28 +17,28 @@ from typing import Final
 
 from harness.sip.sdp import Codec, Crypto, Description, Line, Media, SdpError
 
-#: Its RTP clock is not its sampling rate (RFC 3551 section 4.5.2).
+#: Codecs whose RTP clock is not their sampling rate (RFC 3551 section 4.5.2).
 _RTP_CLOCKS = {"G722": 8000}
 _PLAIN: Final = ("RTP/AVP", "RTP/AVPF")
 _SDES: Final = ("RTP/SAVP", "RTP/SAVPF")
 _SECTION: Final = re.compile(rb"^m=[^ \t\r\n]+[ \t]+([0-9]+)(?:(?!^m=).)*", re.MULTILINE | re.DOTALL)
-#: Audio of a profile that pjsip may not bear, however the rest is written.
+#: Audio with a profile that may abort pjsip.
 _UNKNOWN: Final = re.compile(rb"^m=audio[ \t]+([0-9]+)\S*[ \t]+(?!RTP/S?AVPF?[ \t])", re.MULTILINE | re.IGNORECASE)
 _KEY: Final = re.compile(rb"^a=(crypto):([^\r\n]*)", re.MULTILINE)
 _EVENTS: Final = re.compile(rb"^a=rtpmap:[0-9]+[ \t]+(telephone-event)/", re.MULTILINE | re.IGNORECASE)
-_LEFT_OUT: Final = b"x-left"  # in the place of "crypto"
+_LEFT_OUT: Final = b"x-left"  # replaces "crypto"
 
 
 def codec_of(name: str) -> Codec:
-    """The codec that pjmedia names so: ``PCMU/8000/1``."""
+    """The codec of a pjmedia name such as ``PCMU/8000/1``."""
     encoding, rate, channels = name.split("/")[:3]
     return Codec(encoding, _RTP_CLOCKS.get(encoding.upper(), int(rate)), channels=int(channels))
 
 
 def has_answer(offer: str, own: Sequence[Codec]) -> bool:
-    """Whether ``offer`` has audio in one of ``own``, or switches everything off: it is to be refused otherwise (RFC 3261 section 14.2).
+    """Whether ``offer`` has audio in one of ``own``, or disables all media; else it must be refused (RFC 3261 section 14.2).
 
-    What cannot be read is for pjsip to say.
+    True for SDP that cannot be parsed, so that pjsip decides.
     """
     try:
         media = Description.parse(offer).media
@@ -48,9 +50,9 @@ def has_answer(offer: str, own: Sequence[Codec]) -> bool:
 
 
 def narrow(offer: memoryview, own: Sequence[Codec], srtp: str) -> str:
-    """Switch off, in place, audio that a phone with these codecs and that use of SRTP cannot take, unless none would be left.
+    """Disable, in place, audio that the phone's codecs and SRTP setting do not fit, unless none would be left.
 
-    Returns what of its encryption the stack does not know, where that alone leaves none.
+    Returns the encryption that the stack does not support, if that is why no audio is left.
     """
     octets = bytes(offer)
     for section in _UNKNOWN.finditer(octets):
@@ -70,14 +72,14 @@ def narrow(offer: memoryview, own: Sequence[Codec], srtp: str) -> str:
 
 
 def make_readable(sdp: memoryview) -> None:
-    """Have pjsip, in place, read what it would misread in an offer or an answer."""
+    """Change, in place, the parts of an offer or answer that pjsip would misread."""
     _leave_out_mki(sdp)
-    for spelled in _EVENTS.finditer(bytes(sdp)):  # a name's case means nothing (RFC 4855 section 3)
+    for spelled in _EVENTS.finditer(bytes(sdp)):  # names are case-insensitive (RFC 4855 section 3)
         sdp[spelled.start(1) : spelled.end(1)] = spelled[1].lower()
 
 
 def _leave_out_mki(sdp: memoryview) -> None:
-    """Give keys with a master key identifier another name, in place, and switch off what has no other key."""
+    """Rename keys with a master key identifier, in place, and disable media without another key."""
     octets = bytes(sdp)
     for section in _SECTION.finditer(octets):
         keys = list(_KEY.finditer(octets, *section.span()))
@@ -89,7 +91,7 @@ def _leave_out_mki(sdp: memoryview) -> None:
 
 
 def _is_read(key: str) -> bool:
-    """Whether pjsip reads all of a key, as far as it can be read."""
+    """Whether pjsip can use a key; True for a key that cannot be parsed."""
     try:
         return not Crypto.parse(key).has_mki
     except SdpError:
@@ -114,9 +116,9 @@ def _fits(section: Media, own: Sequence[Codec], srtp: str) -> bool:
 
 
 def _unknown_encryption(section: Media, session: Sequence[Line]) -> str:
-    """What of an audio's encryption pjsip does not know; empty where it is in order."""
+    """The encryption of an audio section that pjsip does not support; empty if it does."""
     keys = section.attributes("crypto")
-    # browsers once named RTP/SAVPF with a fingerprint alone
+    # Older browsers offer RTP/SAVPF with a fingerprint only.
     signed = any(letter == "a" and value.startswith("fingerprint:") for letter, value in (*session, *section.lines))
     if "/TLS/" in section.protocol.upper() or (section.is_secure and signed and not keys):
         return "DTLS-SRTP (RFC 5764)"

@@ -1,4 +1,4 @@
-"""The phones of a process, and how one is given up."""
+"""The phones of a process, and how they are removed."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
-from harness.phone.child.account import AccountHolder, HostedPhone, Lodger
+from harness.phone.child.account import AccountHolder, HostedPhone, PhoneShare
 from harness.phone.child.legs import Legs
-from harness.phone.child.parent import Parent
+from harness.phone.child.parent_link import Parent
 from harness.phone.protocol import FAREWELL_SECONDS
 
 
 class Phones:
-    """By their keys: accounts, leased or parked, and the shares that cases have of some."""
+    """Phones by key: those with accounts, leased or parked, and cases' shares of them."""
 
     def __init__(self) -> None:
         self._accounts: dict[int, AccountHolder] = {}
-        self._shares: dict[int, Lodger] = {}
+        self._shares: dict[int, PhoneShare] = {}
 
     def accounts(self) -> Collection[AccountHolder]:
-        """Those with an account of their own."""
+        """The phones with an account."""
         return self._accounts.values()
 
     def __iter__(self) -> Iterator[HostedPhone]:
@@ -29,25 +29,23 @@ class Phones:
         yield from self._shares.values()
 
     def find(self, key: int) -> HostedPhone | None:
-        """The phone or share of that key."""
+        """The phone or share with this key."""
         return self._accounts.get(key) or self._shares.get(key)
 
-    def add(self, phone: AccountHolder | Lodger) -> None:
-        """There is another."""
-        if isinstance(phone, Lodger):
+    def add(self, phone: AccountHolder | PhoneShare) -> None:
+        if isinstance(phone, PhoneShare):
             self._shares[phone.key] = phone
         else:
             self._accounts[phone.key] = phone
 
     def remove(self, phone: HostedPhone) -> None:
-        """It is gone."""
         self._accounts.pop(phone.key, None)
         self._shares.pop(phone.key, None)
 
 
 @dataclass
 class _Departure:
-    """A phone that is being given up, and the parent's call that waits for it."""
+    """A phone that is being removed, and the parent's call that waits for it."""
 
     phone: HostedPhone
     call: int
@@ -55,7 +53,7 @@ class _Departure:
 
 
 class Departures:
-    """Phones that hang up, un-REGISTER and close, one after the other; ``closing`` is called before a socket is closed."""
+    """Removes phones: they hang up, un-REGISTER and close. ``closing`` is called before a socket is closed."""
 
     def __init__(self, phones: Phones, legs: Legs, parent: Parent, closing: Callable[[], None]) -> None:
         self._phones, self._legs, self._parent, self._closing = phones, legs, parent, closing
@@ -63,11 +61,11 @@ class Departures:
 
     @property
     def are_under_way(self) -> bool:
-        """Whether a phone is about to go."""
+        """Whether a phone is being removed."""
         return bool(self._under_way)
 
     def begin(self, phone: HostedPhone, call: int) -> None:
-        """Give a phone up, and answer the parent's ``call`` when that is done."""
+        """Start to remove a phone; the parent's ``call`` is answered when that is done."""
         for leg in self._legs.of(phone):
             leg.hang_up()
         departure = _Departure(phone, call, time.monotonic() + 2 * FAREWELL_SECONDS)
@@ -75,7 +73,7 @@ class Departures:
         self._proceed(departure, time.monotonic())
 
     def tick(self, now: float) -> None:
-        """See how far they are."""
+        """Continue all removals."""
         for departure in list(self._under_way):
             self._proceed(departure, now)
 

@@ -1,4 +1,4 @@
-"""What a phone does with a call that comes in: as its policy says."""
+"""Incoming calls: a phone's policy decides what to do with them."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from harness.calls.events import CallsRefused
 from harness.phone.child.account import AccountHolder, HostedPhone
 from harness.phone.child.bindings import Call, Refusal, parameters
 from harness.phone.child.leg import CallLeg, LegHost
-from harness.phone.child.lodging import whose
+from harness.phone.child.shared_phones import case_of
 from harness.phone.child.sip_log import LoggedMessage
 from harness.phone.protocol import Answer, Early, Reject, Ring
 
 
 class PolicyHost(LegHost, Protocol):
-    """The process, as incoming calls see it."""
+    """What incoming calls need from the process."""
 
     def calls_up(self, phone: HostedPhone) -> int:
         """How many calls a phone has."""
@@ -30,14 +30,14 @@ class PolicyHost(LegHost, Protocol):
 
 
 class IncomingCalls:
-    """Begins their legs, and answers those that are to ring for a while."""
+    """Creates the legs of incoming calls, and answers those that ring for a while first."""
 
     def __init__(self, host: PolicyHost) -> None:
         self._host = host
-        self._ringing: list[tuple[float, CallLeg, Answer]] = []  # with the moment of the answer
+        self._ringing: list[tuple[float, CallLeg, Answer]] = []  # with the time of the answer
 
     def take(self, holder: AccountHolder, call_id: int) -> None:
-        """Begin a leg for pjsua's call ``call_id`` and obey the phone's policy; refuse it where the phone takes no more."""
+        """Create a leg for pjsua's call ``call_id`` and apply the phone's policy; refuse the call if the phone is parked or full."""
         host = self._host
         call = Call(holder.account, None, call_id)
         info = call.getInfo()
@@ -47,7 +47,7 @@ class IncomingCalls:
         if phone.parked or up >= phone.config.max_calls:
             code = 480 if phone.parked else 486
             host.afterwards(lambda: call.hangup(parameters(code)))
-            # With one call it is busy, as anybody's phone is. That it takes no more than several is the harness's own limit.
+            # A phone with one line is simply busy. A limit of several calls is the harness's, so a refusal is reported.
             if not phone.parked and up > 1 and invite is not None:
                 phone.emit(CallsRefused, source=invite.remote_host)
             return
@@ -57,19 +57,19 @@ class IncomingCalls:
         host.afterwards(lambda: self._obey(leg))
 
     def _whose(self, phone: AccountHolder, invite: LoggedMessage | None) -> HostedPhone:
-        """The phone itself, or the share of the case that the call is for."""
-        if not phone.lodgers:
+        """The phone itself, or the share of the case that the call belongs to."""
+        if not phone.shares:
             return phone
-        found, guesses = whose(phone.lodgers, invite.text if invite is not None else "")
-        for lodger in guesses:
-            self._host.guessed(lodger)
+        found, guesses = case_of(phone.shares, invite.text if invite is not None else "")
+        for share in guesses:
+            self._host.guessed(share)
         if found is None:
             return phone
         found.calls += 1
         return found
 
     def _obey(self, leg: CallLeg) -> None:
-        """Ring, answer or refuse; the caller may have given up by now."""
+        """Ring, answer or refuse, unless the caller has cancelled."""
         policy = leg.phone.policy
         if leg.call is None:
             return
@@ -87,11 +87,11 @@ class IncomingCalls:
                 leg.respond(200, headers=policy.headers)
 
     def due(self) -> Iterator[float]:
-        """When calls are to be answered."""
+        """The times at which ringing calls are to be answered."""
         return (at for at, _, _ in self._ringing)
 
     def tick(self, now: float) -> None:
-        """Answer those that have rung long enough."""
+        """Answer calls that have rung long enough."""
         for entry in [entry for entry in self._ringing if now >= entry[0] or entry[1].call is None]:
             self._ringing.remove(entry)
             with contextlib.suppress(Refusal):

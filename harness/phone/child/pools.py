@@ -1,11 +1,11 @@
-"""Memory that pjlib hands out in pools."""
+"""Memory pools of pjlib."""
 
 from __future__ import annotations
 
 import ctypes
 from typing import Final
 
-_OCTETS: Final = 4096  # at first, and by which it grows
+_OCTETS: Final = 4096  # initial size and increment
 
 
 def lasting_pool(library: ctypes.CDLL, name: bytes) -> int:

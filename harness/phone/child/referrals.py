@@ -1,6 +1,6 @@
-"""REFERs as pjsip (2.15.1) reads them: it knows two headers by their long names alone, and no parameter behind an address.
+"""Rewrites a REFER's headers for pjsip (2.15.1), which knows only their long names and no parameters after the address.
 
-The compact forms, and parameters, are legal (RFC 3515 section 2.1, RFC 3892 section 3): it would answer 400, or call nobody.
+Compact forms and parameters are legal (RFC 3515 section 2.1, RFC 3892 section 3), but pjsip would answer 400 or place no call.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-#: As they may be written, and as pjsip looks for them.
+#: The received header name, and the name that pjsip looks for.
 NAMES: Final = (
     (b"Refer-To", b"Refer-To"),
     (b"r", b"Refer-To"),
@@ -19,6 +19,6 @@ _ADDRESS: Final = re.compile(r'[^"<]*(?:"(?:[^"\\]|\\.)*"\s*)?(<[^>]*>)', re.DOT
 
 
 def plain(name: bytes, value: str) -> str:
-    """The header's value as pjsip may see it: a Refer-To's address without a name before it and parameters behind it."""
+    """The header's value for pjsip: a Refer-To keeps only its address, without display name and parameters."""
     address = _ADDRESS.match(value) if name == b"Refer-To" else None
     return address[1] if address else value.strip()

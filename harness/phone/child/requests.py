@@ -1,7 +1,7 @@
-"""Messages as pjsip receives them, ahead of its transactions and dialogs: to let pass, answer or drop; challenges to leave out.
+"""Filters received messages before pjsip's transactions and dialogs: pass, answer or drop requests; remove headers of responses.
 
-A module of pjsip's own kind does it (``pjsip_module``). The structures are those of the public headers (pjproject 2.15),
-as far as they are used; how large a packet this build holds (``PJSIP_MAX_PKT_LEN``) is found out with the first one.
+The filter is a ``pjsip_module``. The structures are those of the public headers (pjproject 2.15), as far as they are used; the
+packet size of the build (``PJSIP_MAX_PKT_LEN``) is detected with the first message.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
-from harness.phone.child import deadly, offers, referrals, targets
+from harness.phone.child import offers, referrals, targets, unsafe_headers
 from harness.phone.child.digits import DIGIT_TYPES
 from harness.phone.child.pools import lasting_pool
 from harness.phone.child.sdp_bodies import SdpBodies
@@ -27,10 +27,9 @@ BEHIND_THE_LOG: Final = 12  # and pjsip looks for their transactions with 16
 
 PASS: Final = -1
 DROP: Final = 0
-#: The end system cannot take another call now; the answer says when to try again (RFC 3261 section 21.4.18). A 503 would
-#: have the platform send nothing here meanwhile, and take the trunk for down (section 21.5.4).
+#: With Retry-After. A 503 would make the platform stop sending calls and treat the trunk as down (RFC 3261 section 21.5.4).
 BUSY_HERE: Final = 486
-#: To OPTIONS, with what a call outside of a dialog would be told of (RFC 3261 section 11.2).
+#: The answer to OPTIONS, with the capabilities (RFC 3261 section 11.2).
 OK: Final = 200
 
 #: RFC 3261 section 12.2.2; of a subscription, RFC 6665 section 4.1.3.
@@ -62,7 +61,7 @@ class _Text(ctypes.Structure):
 
 
 class _Headers(ctypes.Structure):
-    """A header, or a list of them (``pjsip_hdr``), as far as its links."""
+    """The links of a header or header list (``pjsip_hdr``)."""
 
     _fields_ = (("previous", _pointer), ("next", _pointer))
 
@@ -136,7 +135,7 @@ def _layout(packet_size: int) -> Any:
             ("message", _pointer),
             ("message_length", ctypes.c_int),
             ("parsed", _pointer),
-            ("others", _pointer * 8),  # in a few words, and its Call-ID, From, To, Via, CSeq, Max-Forwards and Route
+            ("others", _pointer * 8),  # info, Call-ID, From, To, Via, CSeq, Max-Forwards and Route
             ("record_route", _pointer),
         )
 
@@ -145,9 +144,9 @@ def _layout(packet_size: int) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A request, and where it came from and to; ``ours`` says that it came on a connection that this process opened.
+    """A received request. ``ours``: it came on a connection that this process opened.
 
-    ``sdp`` is its session description in pjsip's memory, to be changed in place.
+    ``sdp`` is its session description in pjsip's memory, which may be changed in place.
     """
 
     transport: str
@@ -159,9 +158,9 @@ class Arrival:
 
 
 class Filter:
-    """Asks ``decide`` about each request: :data:`PASS`, :data:`DROP`, or the status to answer it with, without a transaction.
+    """Calls ``decide`` for each request, which returns :data:`PASS`, :data:`DROP`, or the status of a stateless answer.
 
-    Lives as long as the process. Raises ``OSError`` when pjsip takes no module.
+    Lives as long as the process. Raises ``OSError`` when pjsip refuses the module.
     """
 
     def __init__(
@@ -176,7 +175,7 @@ class Filter:
         was_asked: Callable[[str], bool] = lambda _text: True,
     ) -> None:
         self._was_asked = was_asked
-        self._keeps, self._deadly = keeps, deadly.DeadlyHeaders()
+        self._keeps, self._unsafe = keeps, unsafe_headers.UnsafeHeaders()
         self._targets = targets.Targets()
         self._decide, self._unanswered, self._fault = decide, unanswered, fault
         self._library, self._bodies = library, SdpBodies(library)
@@ -209,14 +208,14 @@ class Filter:
         )
         status = library.pjsip_endpt_register_module(self._endpoint, ctypes.byref(self._module))
         if status != 0:
-            raise OSError(f"pjsip takes no module {name} (pjlib status {status})")
+            raise OSError(f"pjsip refused the module {name} (pjlib status {status})")
 
     def _on_request(self, address: int) -> int:
-        """pjsip's question whether somebody has taken the request."""
+        """Returns whether the request was handled, so that pjsip must ignore it."""
         try:
             arrival = self._arrival(address)
             code = self._decide(arrival)
-            if code == PASS and self._unanswered is not None:  # once, where two filters look
+            if code == PASS and self._unanswered is not None:  # only in one of the two filters
                 self._keep_to_transport(self._at(address), arrival.text)
                 if arrival.text.startswith("REFER "):
                     self._spell_out(self._at(address))
@@ -232,14 +231,14 @@ class Filter:
         return code != PASS
 
     def _on_response(self, address: int) -> int:
-        """pjsip's question whether somebody has taken the response; it may have lost challenges, and what pjsip cannot bear."""
+        """Removes challenges and unsafe headers. Returns whether the response is kept back, so that pjsip must ignore it."""
         try:
             received = self._at(address)
             text = _text_of(received)
             assert self._unanswered is not None
             if text.startswith(_CHALLENGING):
                 self._take_out(received.parsed, text, _CHALLENGES, self._unanswered)
-            self._take_out(received.parsed, text, deadly.NAMES, self._deadly.of)
+            self._take_out(received.parsed, text, unsafe_headers.NAMES, self._unsafe.of)
             self._keep_to_transport(received, text)
             offers.make_readable(sdp := self._bodies.octets(received.parsed))
             return bool(sdp) and self._was_asked(text) and self._keeps(address, self._received)
@@ -258,7 +257,7 @@ class Filter:
             _Headers.from_address(links.next).previous = links.previous
 
     def _keep_to_transport(self, received: Any, text: str) -> None:
-        """Have the next hop's URI ask for no other transport than the one that the message came over."""
+        """Remove from the next hop's URI a transport that differs from the one the message came over."""
         message = read_text(text, direction="received", transport=_transport_of(received))
         found = [(name, header) for name in targets.NAMES for header in self._headers(received.parsed, name)]
         printed = [self._printed(header) for _, header in found]
@@ -267,7 +266,7 @@ class Filter:
                 self._replace(received, header, name, new.partition(":")[2])
 
     def _spell_out(self, received: Any) -> None:
-        """Have a REFER say what it says as pjsip reads it."""
+        """Rewrite the headers of a REFER that pjsip would misread."""
         for written, name in referrals.NAMES:
             for header in list(self._headers(received.parsed, written)):
                 value = self._printed(header).partition(":")[2].strip()
@@ -278,7 +277,7 @@ class Filter:
         copy, links = self._parsed(received.pool, name, value), _Headers.from_address(header)
         _Headers.from_address(copy).previous, _Headers.from_address(copy).next = links.previous, links.next
         _Headers.from_address(links.previous).next = _Headers.from_address(links.next).previous = copy
-        if received.record_route == header:  # pjsip looks at the first by this
+        if received.record_route == header:  # pjsip's pointer to the first one
             received.record_route = copy
 
     def _parsed(self, pool: int, name: bytes, value: str) -> Any:
@@ -345,7 +344,7 @@ def _capabilities(library: ctypes.CDLL, endpoint: int, pool: int, *kinds: int) -
 
 
 def _linked(headers: Sequence[int]) -> _Headers:
-    """A list with those alone; pjsip copies what is in it into each answer."""
+    """A header list; pjsip copies its headers into each answer."""
     head = _Headers()
     ring = [ctypes.addressof(head), *headers]
     for at, previous, following in zip(ring, ring[-1:] + ring[:-1], ring[1:] + ring[:1], strict=True):
@@ -355,14 +354,14 @@ def _linked(headers: Sequence[int]) -> _Headers:
 
 
 def _fitting(address: int) -> Any:
-    """The layout in which the message lies within the packet, which ends with a zero."""
+    """The layout in which the message lies within the zero-terminated packet."""
     for size in _PACKET_SIZES:
         layout = _layout(size)
         received = layout.from_address(address)
         begin = address + layout.packet.offset
         if received.zero == 0 and received.message and begin <= received.message < begin + size:
             return layout
-    raise OSError("this build of pjsua2 has received data laid out in another way than pjproject 2.15")
+    raise OSError("pjsip_rx_data of this pjsua2 build differs from pjproject 2.15")
 
 
 def _place(address: Any) -> tuple[str, int]:

@@ -1,4 +1,4 @@
-"""What the far end says by RTCP that it has received of our stream (RFC 3550 section 6.4)."""
+"""Reads the far end's RTCP reports about the phone's stream (RFC 3550 section 6.4)."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ class Block:
     """One reception report block."""
 
     fraction_lost: float
-    lost: int  #: below zero where duplicates came
+    lost: int  #: negative if duplicates came
     highest: int  #: extended sequence number
     jitter: int  #: in units of the RTP clock
 
 
 def is_rtcp(packet: bytes) -> bool:
-    """Whether it is RTCP, where that may come to RTP's own port (RFC 5761 section 4)."""
+    """Whether a packet is RTCP, which may share RTP's port (RFC 5761 section 4)."""
     return len(packet) >= 8 and packet[0] >> 6 == 2 and 192 <= packet[1] <= 223
 
 
 def reports(compound: bytes, ssrc: int) -> dict[int, Block | None]:
-    """By each source that reports in a compound packet its block on ``ssrc``; None where it has none.
+    """For each reporting source of a compound packet, its block about ``ssrc``, or None.
 
-    It may take several reports to name all that it hears (section 6.1). What is malformed ends the packet (appendix A.2).
+    A source may need several reports to cover all streams (section 6.1). Malformed data ends the packet (appendix A.2).
     """
     found: dict[int, Block | None] = {}
     at = 0
@@ -59,8 +59,8 @@ def _block(raw: tuple[int, ...]) -> Block:
 
 
 def received(first: int, block: Block) -> int:
-    """Packets that have arrived, of a stream whose first had the sequence number ``first`` (appendix A.3)."""
+    """The number of received packets of a stream that began with the sequence number ``first`` (appendix A.3)."""
     expected = (block.highest - first + 1) % _MODULUS
-    if expected > _MODULUS // 2:  # it began to listen when our numbers had turned, and counts no turn
+    if expected > _MODULUS // 2:  # the far end started after the sequence numbers wrapped, and did not count the wrap
         expected = (expected + (1 << 16)) % _MODULUS
     return max(0, expected - block.lost)

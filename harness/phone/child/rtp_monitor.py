@@ -1,4 +1,4 @@
-"""What is told of one leg's RTP: the counters, the pauses, who else sends, and what the far end reports."""
+"""Emits the RTP events of one leg: counters, pauses, packets of other senders, and the far end's reports."""
 
 from __future__ import annotations
 
@@ -18,68 +18,67 @@ _NO_STREAM: Final = -1
 
 
 class Emit(Protocol):
-    """Tells an event of the leg that happens now."""
+    """Emits an event of the leg, with the current time."""
 
-    def __call__(self, kind: type[Event], **facts: Any) -> None:
-        """Of that kind, with those facts."""
+    def __call__(self, kind: type[Event], **facts: Any) -> None: ...
 
 
 class RtpMonitor:
-    """Lasts as long as its call, over all its negotiations. Each may use another media transport, and begin another stream."""
+    """Lasts as long as its call. Each negotiation may use another media transport and begin another stream."""
 
     def __init__(self, taps: Taps, log: Path, emit: Emit) -> None:
         self._taps, self._log, self._emit = taps, log, emit
         self.stream = _NO_STREAM  #: index of the audio stream among the call's media
-        self._payload_type = 0  # what it is to receive
+        self._payload_type = 0  # the negotiated type of received packets
         self._is_secure = False
-        self._counts: dict[str, int] = {}  # as told last
+        self._counts: dict[str, int] = {}  # as last emitted
         self._means = Means()
         self._counts_before: dict[str, int] = {}  # of streams that have ended
         self._means_before = Means()
         self._rtt_ms = 0.0
-        self._tap: Tap | None = None  # what looks at the RTP that passes the transport
-        self._known = Known()  # whence it may come
-        self._strange: dict[Address, int] = {}  # packets from elsewhere, as told last
-        self._far_end_has = 0  # packets of ours, by its own account
-        self._far_end_lost = 0  # all that have this SSRC, over all streams (RFC 3550 section 6.4.1)
-        self._far_end_means = Means()  # of its reports
+        self._tap: Tap | None = None  # on the current transport
+        self._known = Known()  # the accepted sources
+        self._strange: dict[Address, int] = {}  # packets from other sources, as last emitted
+        self._far_end_has = 0  # received packets, as the far end reports
+        self._far_end_lost = 0  # lost packets of the SSRC, over all streams (RFC 3550 section 6.4.1)
+        self._far_end_means = Means()  # from the far end's reports
 
     @property
     def has_stream(self) -> bool:
-        """Whether RTP is sent or received now."""
+        """Whether there is an RTP stream."""
         return self.stream != _NO_STREAM
 
     def may_come_from(self, host: str) -> None:
-        """The call's signalling comes from that host, and so may its RTP."""
+        """Accept RTP from ``host``, from which the call's signalling comes."""
         self._known.add_host(host)
 
     def watch(self, transport: int) -> None:
-        """Count and log what passes a media transport (``pjmedia_transport *``) that the call is about to use."""
+        """Count and log the packets of a media transport (``pjmedia_transport *``) that the call is about to use."""
         log = self._tap.log if self._tap else RtpLog(self._log)
         self._tap = self._taps.put(transport, log, self._known, self._reported)
 
     def begins(self, stream: int, payload_type: int, *, secure: bool) -> None:
-        """A stream was negotiated; ``secure`` says that it is encrypted."""
+        """Note a negotiated stream; ``secure``: it is encrypted."""
         self.stream, self._payload_type, self._is_secure = stream, payload_type, secure
 
     def without_stream(self) -> None:
-        """There is none, or none any more."""
+        """Note that there is no stream."""
         self.stream = _NO_STREAM
 
     def ends(self, call: Call | None) -> None:
-        """The stream is about to go: a last look at its counters."""
+        """Read the counters of a stream that is about to be destroyed."""
         self.tell(call)
         self._counts_before, self._means_before = self._counts, self._means
         self.without_stream()
 
     def close(self) -> None:
-        """The call is over: nothing passes any more."""
+        """End with the call."""
         self.without_stream()
         if self._tap is not None:
             self._tap.close()
 
     def tell(self, call: Call | None) -> bool:
-        """Tell the counters so far; False without a stream."""
+        """Emit the counters; False without a stream."""
         self._tell_strange()
         if call is None or not self.has_stream:
             return False
@@ -117,7 +116,7 @@ class RtpMonitor:
         return True
 
     def _source_of(self, call: Call) -> str:
-        """Where packets have come from, whatever became of them; empty without any, and for a stranger's."""
+        """The source of received packets, used or not; empty without packets or for an unknown source."""
         source = str(call.getMedTransportInfo(self.stream).srcRtpName)
         return source if self._known.names(source.rpartition(":")[0].strip("[]")) else ""
 
@@ -128,12 +127,12 @@ class RtpMonitor:
                 self._emit(ForeignRtp, source=spelled(source), packets=packets)
 
     def _reported(self, reporter: int, sent: int, received: int | None, block: Block | None) -> None:
-        """The far end's account of our stream came, in the media's thread."""
-        # A source that nothing came from since the last report has no block (RFC 3550 section 6.4.1): it has grown by nothing.
+        """Handle a report of the far end, in the media thread."""
+        # A report has no block for a source without packets since the last report (RFC 3550 section 6.4.1): the count is unchanged.
         self._far_end_has = self._far_end_has if received is None else received
         jitter_ms = 1000 * block.jitter / _RTP_CLOCK if block else 0.0
         if block is not None:
-            self._far_end_lost = max(0, block.lost)  # below zero where duplicates came
+            self._far_end_lost = max(0, block.lost)  # negative if duplicates came
             self._far_end_means = self._far_end_means.and_of(Means(jitter_ms, 1))
         self._emit(
             FarEndReport,

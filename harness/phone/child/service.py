@@ -25,25 +25,25 @@ from harness.calls.events import (
     to_values,
 )
 from harness.phone.child.account import AccountHolder, HostedPhone
+from harness.phone.child.admission import Admission
 from harness.phone.child.attribution import Attribution
 from harness.phone.child.bindings import Refusal, pj
 from harness.phone.child.challenges import ChallengeFilter, Withheld
 from harness.phone.child.commands import LATER, Commands
-from harness.phone.child.doors import Doors
-from harness.phone.child.ear import Ear
-from harness.phone.child.gate import RequestGate
 from harness.phone.child.leg import CallLeg
 from harness.phone.child.legs import Legs
+from harness.phone.child.mark_listener import MarkListener
 from harness.phone.child.media import PlayerFactory
 from harness.phone.child.names import Names, Trouble
-from harness.phone.child.parent import Command, Parent
+from harness.phone.child.parent_link import Command, Parent
 from harness.phone.child.phones import Departures, Phones
-from harness.phone.child.places import Places
 from harness.phone.child.policy import IncomingCalls
 from harness.phone.child.sip_log import LoggedMessage, read_text
+from harness.phone.child.socket_slots import SocketSlots
 from harness.phone.child.sockets import SocketName
 from harness.phone.child.stack import Endpoint
 from harness.phone.child.stack_log import StackLog
+from harness.phone.child.tcp_limits import ConnectionLimit
 from harness.phone.log_ring import LogRing
 from harness.phone.protocol import FAREWELL_SECONDS, PULSE_INTERVAL, Wire
 
@@ -70,30 +70,30 @@ class Service:
             self._tell_message,
         )
         self.legs = Legs(self.attribution, self._parent)
-        self._places = Places()
-        self.gate = RequestGate(
+        self._socket_slots = SocketSlots()
+        self.admission = Admission(
             self.phones.accounts,
             self.attribution,
             self._tell_stranger,
-            self._places.admits,
+            self._socket_slots.admits,
             self._is_busy,
             self._tell_refused,
         )
-        self._doors = Doors(self.phones.accounts)
-        self._departures = Departures(self.phones, self.legs, self._parent, self._doors.open)
+        self._connection_limit = ConnectionLimit(self.phones.accounts)
+        self._departures = Departures(self.phones, self.legs, self._parent, self._connection_limit.open)
         self._incoming = IncomingCalls(self)
         self._commands = Commands(self)
-        self._log = StackLog(ring, self.attribution, self._doors, self.gate, self._tell_handshake)
+        self._log = StackLog(ring, self.attribution, self._connection_limit, self.admission, self._tell_handshake)
         self.endpoint = Endpoint(self, directory)
-        self._doors.needed = self._places.needed = self.endpoint.native.asserts
-        self.endpoint.native.before_each_connection(self._doors.look, self.fault)
+        self._connection_limit.needed = self._socket_slots.needed = self.endpoint.native.asserts
+        self.endpoint.native.before_each_connection(self._connection_limit.look, self.fault)
         self._names = Names(self.endpoint.native.has_ipv6(), self.endpoint.wake, self._tell_name, self.fault)
         self._named_media = self.endpoint.native.look_up_with(self._names)
         challenges = ChallengeFilter(self.attribution.asker_of, self._tell_withheld)
         self.endpoint.native.filter_messages(
-            self.gate.by_source, self.gate.by_dialog, challenges.unanswered, self._was_asked, self.fault
+            self.admission.by_source, self.admission.by_dialog, challenges.unanswered, self._was_asked, self.fault
         )
-        self.players = PlayerFactory(directory, self.endpoint.native, Ear(wire.together, self.fault))
+        self.players = PlayerFactory(directory, self.endpoint.native, MarkListener(wire.together, self.fault))
 
     # What the stack says.
 
@@ -161,7 +161,7 @@ class Service:
     def ends(self, leg: CallLeg) -> None:
         """A leg is over for pjsua."""
         self.legs.ends(leg)
-        self._places.closed((leg.branch, leg.call_id) if leg.branch else None)
+        self._socket_slots.closed((leg.branch, leg.call_id) if leg.branch else None)
 
     def calls_up(self, phone: HostedPhone) -> int:
         """How many calls a phone has."""
@@ -176,7 +176,7 @@ class Service:
         return self.free_slots() - sum(self._may_begin(phone) for phone in self.phones.accounts())
 
     def _may_begin(self, phone: AccountHolder) -> int:
-        return max(0, phone.config.max_calls - sum(self.calls_up(one) for one in (phone, *phone.lodgers)))
+        return max(0, phone.config.max_calls - sum(self.calls_up(one) for one in (phone, *phone.shares)))
 
     def _is_busy(self, phone: HostedPhone) -> bool:
         return self.calls_up(phone) >= phone.config.max_calls == 1
@@ -304,7 +304,7 @@ class Service:
         for leg in self.legs:
             if leg.check_alive():
                 leg.tell_statistics()
-        self.gate.tick(now)
+        self.admission.tick(now)
 
     def _turn(self, longest: float) -> None:
         """One round: commands, the stack's events, and what is due."""
@@ -323,14 +323,14 @@ class Service:
     def _waits(self, command: str) -> bool:
         """Whether it opens sockets that pjlib has no places for yet, or begins a call before another has given its slot back."""
         if command == "add":
-            return not self._doors.have_room
+            return not self._connection_limit.have_room
         if command != "dial":
             return False
-        return not self._places.may_dial or (self.free_slots() < 1 and self.legs.may_free_a_slot)
+        return not self._socket_slots.may_dial or (self.free_slots() < 1 and self.legs.may_free_a_slot)
 
     def _do_what_is_due(self, now: float) -> None:
         self._names.tick(now)
-        self._doors.look()
+        self._connection_limit.look()
         self.attribution.give_up_unbound(self._named_media.calls)
         todo, self._afterwards = self._afterwards, []
         for do in todo:

@@ -11,7 +11,7 @@ from harness.phone.child.bindings import FRAME_MS, Log, Refusal, Stack, StackLis
 from harness.phone.child.hearing import RATE
 from harness.phone.child.native import Native
 from harness.phone.child.offers import codec_of, has_answer
-from harness.phone.child.places import LONGEST_TRANSACTION
+from harness.phone.child.socket_slots import LONGEST_TRANSACTION
 from harness.phone.child.sockets import WILDCARDS, SocketName
 from harness.phone.child.trust import unnamed
 from harness.phone.config import PhoneConfig

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from typing import Final
 
 from harness.phone.child.account import HostedPhone
+from harness.phone.child.admission import Admission
 from harness.phone.child.attribution import Attribution
-from harness.phone.child.doors import Doors
 from harness.phone.child.dropped import DroppedMessages
-from harness.phone.child.gate import RequestGate
 from harness.phone.child.leg import CallLeg
 from harness.phone.child.sip_log import read_connection, read_handshake, read_message
+from harness.phone.child.tcp_limits import ConnectionLimit
 from harness.phone.log_ring import LogRing
 
 _NO_SLOT: Final = "Unable to accept incoming call (too many calls)"
@@ -25,11 +25,16 @@ class StackLog:
         self,
         ring: LogRing,
         attribution: Attribution[HostedPhone, CallLeg],
-        doors: Doors,
-        gate: RequestGate,
+        connection_limit: ConnectionLimit,
+        admission: Admission,
         tell_handshake: Callable[[str, str, bool], None],
     ) -> None:
-        self._ring, self._attribution, self._doors, self._gate = ring, attribution, doors, gate
+        self._ring, self._attribution, self._connection_limit, self._admission = (
+            ring,
+            attribution,
+            connection_limit,
+            admission,
+        )
         self._tell_handshake = tell_handshake
         self._dropped = DroppedMessages()
 
@@ -43,11 +48,11 @@ class StackLog:
             self._attribution.message(now, message)
             return
         self._ring.write(f"{now:.3f} {level} {entry.strip()}")
-        self._doors.heard(entry)
+        self._connection_limit.heard(entry)
         if _NO_SLOT in entry:
-            self._gate.found_no_slot()
+            self._admission.found_no_slot()
         if (dropped := self._dropped.read(entry)) is not None:
-            if not self._gate.refuses_unread(self._attribution.called(dropped), dropped):
+            if not self._admission.refuses_unread(self._attribution.called(dropped), dropped):
                 self._attribution.message(now, dropped)
             return
         if (handshake := read_handshake(entry)) is not None:

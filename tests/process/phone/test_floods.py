@@ -18,7 +18,7 @@ import pytest
 from harness.calls.events import CallsRefused, CallState, StrangerRefused
 from harness.errors import BrokenError
 from harness.phone import Answer, Policy, Reject, Ring, TlsConfig
-from harness.phone.child.places import LONGEST_TRANSACTION
+from harness.phone.child.socket_slots import LONGEST_TRANSACTION
 from harness.phone.phone import Phone
 from harness.phone.pool import PhonePool
 from harness.sip.message import Message, Response

@@ -1,7 +1,7 @@
-"""Headers of responses that pjsip (2.15.1) ends its process over, or sends again and again over: it is not shown them.
+"""Removes response headers that make pjsip (2.15.1) abort or send requests in a loop. A fuzzer found them.
 
-Found by sending it many. The message is in the evidence as it came; without the header pjsip does what it does where there is
-none: the dialog's target stays, a registration lasts as long as was asked for, and a 423 refuses.
+The evidence has the message as received. Without the header, pjsip keeps the dialog's target, assumes the requested registration
+time, and treats a 423 as a refusal.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ _EXPIRES: Final = re.compile(r"(?:^Expires|;[ \t]*expires)[ \t]*[:=][ \t]*(\d+)"
 _LONGEST_S: Final = (1 << 31) - 1
 _MOST_ROUTES: Final = 8  # PJSUA_ACC_MAX_PROXIES: more are written beyond the end of an array
 _TOO_BRIEF: Final = 423
-#: pjsip obeys one Min-Expires after the other at once, as fast as they come; a registrar has one (RFC 3261 section 10.3).
+#: pjsip obeys each further Min-Expires at once, in a loop; a registrar needs only one (RFC 3261 section 10.3).
 _MOST_TOO_BRIEF: Final = 1
 _MOST_REMEMBERED: Final = 1000
 _SHORTEST_PING_S: Final = 2
 
 
-class DeadlyHeaders:
-    """Looks at the responses of one process."""
+class UnsafeHeaders:
+    """Checks the responses of one process."""
 
     def __init__(self) -> None:
-        self._too_brief: OrderedDict[str, int] = OrderedDict()  # by Call-ID, since it was last answered otherwise
+        self._too_brief: OrderedDict[str, int] = OrderedDict()  # consecutive 423 responses, by Call-ID
 
     def of(self, text: str, headers: Sequence[str]) -> list[bool]:
-        """For each header of a response, as printed, whether pjsip must not see it."""
+        """For each header of a response, whether pjsip must not see it."""
         message = read_text(text, direction="received")
         repeated = self._count(message.call_id, message.status)
         routes = sum(header.count("<") for header in headers if _named(header, "Service-Route"))
@@ -49,7 +49,7 @@ class DeadlyHeaders:
         ]
 
     def _count(self, call_id: str, status: int) -> bool:
-        """Whether a registrar finds the interval too brief once more."""
+        """Whether this is a repeated 423 of a registrar."""
         if status != _TOO_BRIEF:
             if status >= 200 and status not in (401, 407):
                 self._too_brief.pop(call_id, None)
@@ -65,7 +65,7 @@ def _named(header: str, name: str) -> bool:
 
 
 def _floods(header: str) -> bool:
-    """Whether pjsip would wait for nothing between pings: of a second it makes none, and it keeps 32 bits of a time."""
+    """Whether pjsip would send pings without a pause: it rounds one second to zero, and truncates times to 32 bits."""
     if not _named(header, "Flow-Timer"):
         return False
     seconds = decimal(header.partition(":")[2].strip(), most=_LONGEST_S)
@@ -73,7 +73,7 @@ def _floods(header: str) -> bool:
 
 
 def _leads_nowhere(header: str, status: int) -> bool:
-    """Whether requests of the dialog would go to what is no SIP URI (RFC 3261 sections 12.1.2 and 20.10 want one)."""
+    """Whether the dialog's target would not be a SIP URI, as RFC 3261 sections 12.1.2 and 20.10 require."""
     if status >= 300 or not (_named(header, "Contact") or _named(header, "Record-Route")):
         return False
     scheme = _SCHEME.search(unquoted(header))
@@ -81,7 +81,7 @@ def _leads_nowhere(header: str, status: int) -> bool:
 
 
 def _lasts_too_long(header: str) -> bool:
-    """Whether a time is longer than pjsip's timers know (RFC 3261 section 20.19 allows up to 2**32 - 1 s)."""
+    """Whether a time exceeds pjsip's timers (RFC 3261 section 20.19 allows up to 2**32 - 1 s)."""
     if not (_named(header, "Contact") or _named(header, "Expires")):
         return False
     found = _EXPIRES.search(unquoted(header))

@@ -1,4 +1,4 @@
-"""The line to the parent: its commands in order, what it is told, and the questions that it answers."""
+"""The connection to the parent: commands from it, notifications and questions to it."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from typing import Any, Final
 from harness.phone.log_ring import LogRing
 from harness.phone.protocol import FAREWELL_SECONDS, Wire
 
-_ANSWER_S: Final = 1.0  # all calls of the process wait meanwhile
+_ANSWER_S: Final = 1.0  # all calls of the process wait for the answer
 
 #: A command: its name, the number that its answer carries, and its arguments.
 Command = tuple[str, int, dict[str, Any]]
 
 
 class Parent:
-    """At the other end of ``wire``. Telling is thread-safe; commands are taken by one thread."""
+    """The parent at the other end of ``wire``. Sending is thread-safe; one thread takes commands."""
 
     def __init__(self, wire: Wire, ring: LogRing) -> None:
         self._wire, self._ring = wire, ring
@@ -34,7 +34,7 @@ class Parent:
         self._gone = threading.Event()
 
     def listen(self, wake: Callable[[], None]) -> None:
-        """Take what it says in a thread of its own; ``wake`` the one that waits for commands."""
+        """Read the parent's messages in a new thread, which calls ``wake`` for each command."""
         threading.Thread(target=self._read, args=(wake,), name="commands", daemon=True).start()
 
     def _read(self, wake: Callable[[], None]) -> None:
@@ -47,23 +47,23 @@ class Parent:
                 wake()
         self._gone.set()
         wake()
-        # Should the main thread hang, nobody is left to end this process.
+        # If the main thread hangs, this thread ends the process.
         time.sleep(3 * FAREWELL_SECONDS)
         os._exit(2)
 
     @property
     def is_gone(self) -> bool:
-        """Whether its end is closed, or :meth:`leave` was called."""
+        """Whether the parent's end is closed, or :meth:`leave` was called."""
         return self._gone.is_set()
 
     def leave(self) -> None:
-        """Serve it no more."""
+        """Stop serving the parent."""
         self._gone.set()
 
-    # Its commands.
+    # Commands.
 
     def next_command(self, waits: Callable[[str], bool]) -> Command | None:
-        """The oldest, unless it is one that ``waits``; what comes after it waits as well."""
+        """The oldest command, or None if it ``waits``; later commands then wait too."""
         if self._next is None and not self._commands.empty():
             self._next = self._commands.get()
         command = self._next
@@ -74,41 +74,41 @@ class Parent:
 
     @property
     def has_to_wait(self) -> bool:
-        """Whether the last :meth:`next_command` left one for later."""
+        """Whether the last :meth:`next_command` left a command waiting."""
         return self._next is not None
 
     def done(self, call: int, value: Any) -> None:
-        """A command's answer. Raises ``OSError`` when nobody is there for it."""
+        """Send a command's result. Raises ``OSError`` when the parent is gone."""
         self._wire.send("done", call, value)
 
     def failed(self, call: int, kind: str, text: str) -> None:
-        """Why a command could not be done; ``kind`` names the error that the parent raises. Raises ``OSError`` as well."""
+        """Send why a command failed; ``kind`` names the error that the parent raises. Raises ``OSError``."""
         self._wire.send("failed", call, kind, text)
 
-    # What it is told and asked.
+    # Notifications and questions.
 
     def tell(self, what: str, /, **arguments: Any) -> None:
-        """Something happened."""
-        with contextlib.suppress(OSError):  # the reader sees the end of the line, and acts on it
+        """Send a notification."""
+        with contextlib.suppress(OSError):  # the reader thread notices that the parent is gone
             self._wire.send("tell", what, arguments)
 
     def together(self) -> AbstractContextManager[None]:
-        """What the calling thread tells meanwhile leaves at once, at the end."""
+        """See :meth:`Wire.together`."""
         return self._wire.together()
 
     def ask(self, name: str, arguments: dict[str, Any]) -> Any:
-        """Its answer to a question. Without one in time this process is lost: nobody else is to blame."""
+        """The parent's answer to a question. Without an answer in time this process counts as lost, a fault of the harness."""
         question = next(self._questions)
         with contextlib.suppress(OSError, queue.Empty):
             self._wire.send("ask", question, name, arguments)
             while (answer := self._answers.get(timeout=_ANSWER_S))[0] != question:
-                pass  # of an earlier one
+                pass  # the answer to an earlier question
             return answer[1]
         self.tell("lost", reason=f"the harness took more than {_ANSWER_S:g} s to answer {name!r}")
         return None
 
     def fault(self, text: str) -> None:
-        """A defect of this process: say so; the parent gives it up."""
+        """Report a defect of this process; the parent then kills it."""
         for line in text.splitlines():
             self._ring.write(line)
         print(text, file=sys.stderr, flush=True)

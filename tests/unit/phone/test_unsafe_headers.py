@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.phone.child.deadly import DeadlyHeaders
+from harness.phone.child.unsafe_headers import UnsafeHeaders
 
 
 def response(status: int, method: str, call_id: str = "one") -> str:
@@ -27,15 +27,15 @@ def response(status: int, method: str, call_id: str = "one") -> str:
     ],
 )
 def test_where_a_dialog_leads(header: str, is_out: bool) -> None:
-    assert DeadlyHeaders().of(response(200, "INVITE"), [header]) == [is_out]
-    assert DeadlyHeaders().of(response(302, "INVITE"), [header]) == [False], "a redirection is followed nowhere"
+    assert UnsafeHeaders().of(response(200, "INVITE"), [header]) == [is_out]
+    assert UnsafeHeaders().of(response(302, "INVITE"), [header]) == [False], "a redirection is followed nowhere"
 
 
 @pytest.mark.parametrize("seconds", [0, 1, 3600, 2**31 - 1, 2**31, 2**32 - 1, 10**4000])
 def test_how_long_a_registration_lasts(seconds: int) -> None:
     digits = "9" * 4001 if seconds == 10**4000 else str(seconds)
     headers = [f"Expires: {digits}", f"Contact: <sip:a@192.0.2.1>;q=1;expires={digits}"]
-    assert DeadlyHeaders().of(response(200, "REGISTER"), headers) == [seconds >= 2**31] * 2
+    assert UnsafeHeaders().of(response(200, "REGISTER"), headers) == [seconds >= 2**31] * 2
 
 
 @pytest.mark.parametrize(
@@ -51,19 +51,19 @@ def test_how_long_a_registration_lasts(seconds: int) -> None:
     ],
 )
 def test_how_often_a_registrar_wants_to_be_pinged(seconds: str, is_out: bool) -> None:
-    assert DeadlyHeaders().of(response(200, "REGISTER"), [f"Flow-Timer: {seconds}"]) == [is_out]
+    assert UnsafeHeaders().of(response(200, "REGISTER"), [f"Flow-Timer: {seconds}"]) == [is_out]
 
 
 @pytest.mark.parametrize("each", [1, 3])
 def test_no_more_routes_than_there_are_places_for(each: int) -> None:
     header = "Service-Route: " + ", ".join(["<sip:192.0.2.1;lr>"] * each)
     for count in range(1, 12):
-        out = DeadlyHeaders().of(response(200, "REGISTER"), [header] * count)
+        out = UnsafeHeaders().of(response(200, "REGISTER"), [header] * count)
         assert out == [count * each > 8] * count
 
 
 def test_a_registrar_has_one_shortest_interval() -> None:
-    known, header = DeadlyHeaders(), ["Min-Expires: 600"]
+    known, header = UnsafeHeaders(), ["Min-Expires: 600"]
     seen = [
         (status, known.of(response(status, "REGISTER"), header)[0]) for status in (423, 401, 423, 423, 200, 423, 423)
     ]

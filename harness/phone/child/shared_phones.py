@@ -1,4 +1,4 @@
-"""Whose call it is, where several cases share a phone: by the number it shows, else by who waits for one."""
+"""Finds the case of an incoming call at a shared phone: by the caller's number, else by which case expects a call."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from urllib.parse import unquote
 
 from harness.phone.child.sip_log import head_of, unquoted
 
-#: Headers that show a caller: what the platform vouches for first (RFC 3325), what the caller says last.
+#: Headers that show a caller: the platform's assertion first (RFC 3325), the caller's claim last.
 _SHOWS: Final = tuple(
     re.compile(rf"^(?:{name})[ \t]*:([^\r\n]*)", re.IGNORECASE | re.MULTILINE)
     for name in ("P-Asserted-Identity", "Remote-Party-ID", "From|f")
 )
-#: Its user. A host may have as many digits as a number.
+#: The user part of a URI; a host may have as many digits as a number.
 _USER: Final = re.compile(r"(?:sips?:([^@;:>\s,]+)(?:[;:][^@>\s]*)?@|tel:([^;>\s,]+))", re.IGNORECASE)
 _NO_DIGIT: Final = re.compile(r"[^0-9]")
-#: Fewer digits are an extension, and may be the end of anybody's number.
+#: Fewer digits are an extension, which many numbers may end with.
 _LEAST_DIGITS: Final = 7
 
 
 @dataclass(frozen=True)
 class CallFilter:
-    """Which calls a case takes: those that show one of ``numbers`` (E.164); ``lands``: others, too, where it waits for one;
-    ``withheld``: those that show none.
+    """Which calls belong to a case: those that show one of ``numbers`` (E.164), those that show no number if ``withheld``, and
+    others if the case expects a call (``lands``).
     """
 
     numbers: tuple[str, ...] = ()
@@ -33,20 +33,20 @@ class CallFilter:
     withheld: bool = False
 
 
-class Claimant(Protocol):
-    """A case at a phone."""
+class SharingCase(Protocol):
+    """A case that shares a phone."""
 
     claim: CallFilter
-    calls: int  #: that it has been given
+    calls: int  #: calls assigned to it
 
 
-C = TypeVar("C", bound=Claimant)
+C = TypeVar("C", bound=SharingCase)
 
 
-def whose(claimants: Sequence[C], invite: str) -> tuple[C | None, list[C]]:
-    """Who takes the call that ``invite`` asks for; and whose it may be, where that is a guess.
+def case_of(claimants: Sequence[C], invite: str) -> tuple[C | None, list[C]]:
+    """The case that takes the call of ``invite``; and, if that is a guess, all cases it may belong to.
 
-    A call that shows no case's number may have been led astray: it may be of a case that only watches whether this phone rings.
+    A call that shows no case's number may be misrouted: it may belong to a case that only checks whether this phone rings.
     """
     shown = list(_shown(invite))
     for number in shown:
@@ -60,12 +60,12 @@ def whose(claimants: Sequence[C], invite: str) -> tuple[C | None, list[C]]:
     waiting = [one for one in claimants if one.claim.lands] or list(claimants)
     if not waiting:
         return None, []
-    first = min(waiting, key=lambda one: one.calls)  # the one that has waited longest: they stand in order
+    first = min(waiting, key=lambda one: one.calls)  # ties: the case that joined first
     return first, list(claimants) if len(claimants) > 1 else []
 
 
 def _shown(invite: str) -> Iterable[str]:
-    """The digits of the numbers that it shows, without a prefix's zeros."""
+    """The digits of the shown numbers, without leading zeros."""
     head = head_of(invite)
     for pattern in _SHOWS:
         for value in pattern.findall(head):
@@ -76,6 +76,6 @@ def _shown(invite: str) -> Iterable[str]:
 
 
 def _same(digits: str, number: str) -> bool:
-    """Whether the digits are that number, with or without country code and prefixes."""
+    """Whether the digits match the number, with or without country code and prefixes."""
     own = number.removeprefix("+")
     return own.endswith(digits) or digits.endswith(own)

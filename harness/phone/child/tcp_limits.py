@@ -1,9 +1,8 @@
-"""Connections that come in wait while pjlib has few places for their sockets.
+"""Delays incoming TCP and TLS connections while pjlib has few free socket slots.
 
-Its ioqueue for signalling has 64, too, keeps those of closed connections for half a second, and ends the process by an
-assertion where none is free (``places.py`` does the same for calls). The kernel takes connections meanwhile, and keeps
-them: what pjsip accepts from is another listening socket, to which nobody can connect. Who holds connections and is none of
-the platform's loses them then.
+pjlib's ioqueue for signalling has 64 slots, keeps those of closed connections for half a second, and aborts the process when none
+is free (``socket_slots.py`` does the same for calls). Meanwhile the kernel queues connections: pjsip gets a blank listening
+socket that cannot be reached. Connections from addresses that are not the platform's are then closed.
 """
 
 from __future__ import annotations
@@ -18,10 +17,10 @@ from collections.abc import Callable, Collection, Iterable
 from typing import Final, Protocol
 
 from harness.phone.child import sockets
-from harness.phone.child.places import ClosedLately
+from harness.phone.child.socket_slots import RecentlyClosed
 from harness.phone.child.sockets import SocketName
 
-#: Of sockets that are open or rest: from where on doors are shut, and below which they are opened again.
+#: Open and recently closed sockets: from the first number on connections wait, below the second they are accepted again.
 _SHUT_FROM, _OPEN_BELOW = 44, 36
 _CLOSED: Final = re.compile(r"(?:UDP|TCP|TLS) (?:transport|listener) destroyed|Handshake failed on")
 
@@ -30,8 +29,8 @@ _ATTACH_FILTER: Final = 26  # SO_ATTACH_FILTER of Linux
 _DROP: Final = ctypes.create_string_buffer(struct.pack("@HBBI", 0x06, 0, 0, 0), 8)  # one BPF instruction: keep 0 octets
 
 
-class Doorway(Protocol):
-    """A phone, as far as its listening socket goes."""
+class ListeningPhone(Protocol):
+    """A phone with a listening socket."""
 
     bound: SocketName
 
@@ -40,39 +39,39 @@ class Doorway(Protocol):
         """``udp``, ``tcp`` or ``tls``."""
 
     def admits(self, host: str, transport: str) -> bool:
-        """Whether it acts on requests from there."""
+        """Whether it accepts requests from ``host``."""
 
 
-class Doors:
-    """The listening sockets of the process that has ``phones``."""
+class ConnectionLimit:
+    """Controls the listening sockets of ``phones``."""
 
-    def __init__(self, phones: Callable[[], Iterable[Doorway]]) -> None:
+    def __init__(self, phones: Callable[[], Iterable[ListeningPhone]]) -> None:
         self._phones = phones
-        self.needed = False  #: by a build with assertions
-        self._closed = ClosedLately()
-        self._waiting: dict[int, socket.socket] = {}  # by the descriptor that pjsip knows: the socket that listens
+        self.needed = False  #: True for a build with assertions
+        self._closed = RecentlyClosed()
+        self._waiting: dict[int, socket.socket] = {}  # pjsip's descriptor → the real listening socket
 
     @property
     def have_room(self) -> bool:
-        """Whether a new phone's sockets find places, or will find none later either."""
+        """Whether a new phone's sockets get slots now; also True when waiting would not help."""
         return not (self.needed and len(self._closed)) or self._taken() < _SHUT_FROM
 
     def _taken(self) -> int:
         return len(list(sockets.among(os.listdir("/proc/self/fd")))) + len(self._closed)
 
     def heard(self, entry: str) -> None:
-        """A line of pjsip's log, which says that a connection or a listening socket has ended."""
+        """Read a line of pjsip's log, to count closed connections and listening sockets."""
         if self.needed and _CLOSED.search(entry):
             self._closed.add()
 
     def look(self) -> None:
-        """Shut the doors or open them, as there is room: in each turn, and before each connection gets its place."""
+        """Stop or resume accepting connections. Called in each turn, and before each connection gets its slot."""
         if not self.needed:
             return
         phones = [phone for phone in self._phones() if phone.transport_name != "udp"]
         if not (phones or self._waiting):
             return
-        descriptors = os.listdir("/proc/self/fd")  # more than the sockets: these are looked at where it matters
+        descriptors = os.listdir("/proc/self/fd")  # an upper bound; sockets are counted only if it matters
         if not self._waiting and len(descriptors) + len(self._closed) < _SHUT_FROM:
             return
         found = list(sockets.among(descriptors))
@@ -91,29 +90,31 @@ class Doors:
             real = socket.socket(fileno=os.dup(number))
             with socket.create_server(("127.0.0.1", 0)) as blank:
                 blank.setblocking(False)
-                with contextlib.suppress(OSError):  # a kernel without: a port of this machine's that nobody is told of
+                with contextlib.suppress(
+                    OSError
+                ):  # kernel without socket filters: the blank socket's port is simply not published
                     program = struct.pack("@HP", 1, ctypes.addressof(_DROP))
                     blank.setsockopt(socket.SOL_SOCKET, _ATTACH_FILTER, program)
                 os.dup2(blank.fileno(), number, inheritable=False)
             self._waiting[number] = real
 
     def open(self) -> None:
-        """Give pjsip its listening sockets back: also before it closes one, as its descriptor may be another's then."""
+        """Restore pjsip's listening sockets. Also called before pjsip closes one, because its descriptor may then be reused."""
         for number, real in self._waiting.items():
             with real:
                 os.dup2(real.fileno(), number, inheritable=False)
         self._waiting.clear()
 
 
-def _turn_away(number: int, phones: Collection[Doorway]) -> None:
-    """End a connection of somebody whom none of the phones listens to; pjsip sees its end, and closes it."""
+def _turn_away(number: int, phones: Collection[ListeningPhone]) -> None:
+    """Shut down a connection from an address that no phone accepts; pjsip then closes it."""
     try:
         with socket.socket(fileno=os.dup(number)) as peek:
             if peek.family in (socket.AF_INET, socket.AF_INET6) and peek.type == socket.SOCK_STREAM:
                 host = str(peek.getpeername()[0])
                 if not any(phone.admits(host, phone.transport_name) for phone in phones):
                     peek.shutdown(socket.SHUT_RDWR)
-    except OSError:  # it has no other end
+    except OSError:  # not connected
         return
 
 

@@ -1,6 +1,6 @@
-"""What all legs of the process hear, in one thread: it wakes as seldom as a decision allows, and looks at all of them at once.
+"""A thread that analyses the received audio of all legs. It wakes as rarely as possible, and reads all recordings at once.
 
-The audio clock's own thread records what comes, in C, and never waits for Python.
+The audio clock's thread records the audio in C and never waits for Python.
 """
 
 from __future__ import annotations
@@ -14,28 +14,28 @@ from typing import Final, Protocol
 
 from harness.phone.child.hearing import Hearing
 
-_FRAME_S: Final = 0.018  # so long at least until the next frame of 20 ms can be there
-_STALE_S: Final = 0.1  # a stream that brings nothing for so long is on hold
+_FRAME_S: Final = 0.018  # the next frame of 20 ms cannot come sooner
+_STALE_S: Final = 0.1  # a stream without audio for this time is on hold
 _ON_HOLD_S: Final = 0.05
 
 
-class Recorded(Protocol):
-    """A recording that goes on."""
+class Recording(Protocol):
+    """A running recording."""
 
     def read(self, begin: int) -> bytes:
-        """What was recorded from that octet on."""
+        """The recorded octets from ``begin`` on."""
 
 
 class _Stream:
-    """A leg's recording, as far as it has been heard."""
+    """A leg's recording, and how much of it has been analysed."""
 
-    def __init__(self, recorder: Recorded, hearing: Hearing) -> None:
+    def __init__(self, recorder: Recording, hearing: Hearing) -> None:
         self._recorder, self._hearing = recorder, hearing
         self._heard = 0  # octets
-        self._last = 0.0  # when something new was there
+        self._last = 0.0  # time of the last new audio
 
     def listen(self) -> float:
-        """Hear what is new; gives how many seconds may pass until the next look."""
+        """Analyse new audio; returns the seconds until the next read."""
         now = time.monotonic()
         octets = self._recorder.read(self._heard)
         if octets:
@@ -46,26 +46,26 @@ class _Stream:
         return self._hearing.pause if now - self._last < _STALE_S else _ON_HOLD_S
 
 
-class Ear:
-    """Hears the recordings that it is given. What a pass finds is told ``together``; a failure goes to ``fault``."""
+class MarkListener:
+    """Analyses running recordings. Events of one pass are sent ``together``; a failure goes to ``fault``."""
 
     def __init__(self, together: Callable[[], AbstractContextManager[None]], fault: Callable[[str], None]) -> None:
         self._together, self._fault = together, fault
-        self._streams: dict[Recorded, _Stream] = {}
+        self._streams: dict[Recording, _Stream] = {}
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
 
-    def begin(self, recorder: Recorded, hearing: Hearing) -> None:
-        """Hear what is recorded from now on."""
+    def begin(self, recorder: Recording, hearing: Hearing) -> None:
+        """Start to analyse a recording."""
         with self._changed:
             self._streams[recorder] = _Stream(recorder, hearing)
             self._changed.notify()
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="ear", daemon=True)
+                self._thread = threading.Thread(target=self._run, name="mark listener", daemon=True)
                 self._thread.start()
 
-    def end(self, recorder: Recorded) -> None:
-        """Hear it no more. Its memory is not touched from here on."""
+    def end(self, recorder: Recording) -> None:
+        """Stop analysing a recording. Its memory is not read after this."""
         with self._changed:
             self._streams.pop(recorder, None)
 

@@ -1,7 +1,7 @@
-"""Whether pjlib has places for another call's sockets.
+"""Whether pjlib has slots for another call's sockets.
 
-pjlib keeps the places of closed sockets for PJ_IOQUEUE_KEY_FREE_DELAY, 0.5 s; a call has two of the 64 that the wheel's
-ioqueue has, and one more socket ends the process by an assertion.
+The wheel's ioqueue has 64 socket slots and a call needs two. pjlib frees a closed socket's slot after PJ_IOQUEUE_KEY_FREE_DELAY,
+0.5 s, and one socket too many aborts the process.
 """
 
 from __future__ import annotations
@@ -12,25 +12,25 @@ from collections.abc import Callable
 from typing import Final
 
 _RESTS_S: Final = 0.6
-#: Calls closed lately: from where on our own wait, and others' are refused. Apart, so that what was dialled may arrive here, too;
-#: two sockets for each of the latter, and for those of the four calls that such a build holds, are 62.
+#: Recently closed calls, from which on outgoing calls wait, and incoming ones are refused. The limits differ so that a dialled call
+#: may arrive in the same process. Two sockets for each of 27 calls, and for the four calls that such a build holds, are 62.
 _DIALS_WAIT_FROM, _CALLS_REFUSED_FROM = 20, 27
-LONGEST_TRANSACTION: Final = 33.0  # 64 × T1 (RFC 3261 table 4), and a little
+LONGEST_TRANSACTION: Final = 33.0  # 64 × T1 (RFC 3261 table 4), and a margin
 _MOST_TRANSACTIONS: Final = 1000
 
-#: What names an INVITE's transaction: branch, sent-by, Call-ID (RFC 3261 section 17.2.3).
+#: The key of an INVITE's transaction: branch, sent-by, Call-ID (RFC 3261 section 17.2.3).
 Transaction = tuple[str, str, str]
 
 
-class ClosedLately:
-    """Counts what was closed, for as long as pjlib keeps its places."""
+class RecentlyClosed:
+    """Counts closed sockets or calls, for as long as pjlib keeps their slots."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._at: collections.deque[tuple[float, object]] = collections.deque()
 
     def add(self, what: object = None) -> None:
-        """One more was closed now: ``what``, unless that counts already; then it does so from now on."""
+        """Count ``what`` as closed now; if it was counted already, its time is updated."""
         if what is not None:
             self._at = collections.deque(entry for entry in self._at if entry[1] != what)
         self._at.append((self._clock(), what))
@@ -41,29 +41,29 @@ class ClosedLately:
         return len(self._at)
 
 
-class Places:
-    """Counts the calls whose sockets were closed lately, and decides on INVITEs that come in."""
+class SocketSlots:
+    """Counts calls whose sockets were closed recently, and decides on incoming INVITEs."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self.needed = True  #: by a build with assertions
-        self._closed = ClosedLately(clock)
+        self.needed = True  #: False for a build without assertions
+        self._closed = RecentlyClosed(clock)
         self._decided: dict[Transaction, tuple[float, bool]] = {}
 
     def closed(self, let_in: tuple[str, str] | None = None) -> None:
-        """A call closed its sockets; ``let_in`` is branch and Call-ID of the INVITE that began it here."""
+        """Note that a call closed its sockets; ``let_in`` is branch and Call-ID of an incoming call's INVITE."""
         self._closed.add(let_in)
 
     @property
     def may_dial(self) -> bool:
-        """Whether a call of our own may open its sockets."""
+        """Whether an outgoing call may open its sockets."""
         return not self.needed or len(self._closed) < _DIALS_WAIT_FROM
 
     def admits(self, transaction: Transaction) -> bool:
-        """Whether the call of an INVITE may begin; a repetition of it has the same answer.
+        """Whether the call of an INVITE may begin; a retransmission gets the same answer.
 
-        pjsua opens the sockets before it asks anybody, and closes those of a call that is refused at once: each INVITE
-        that is let through counts as one that was closed, once.
+        pjsua opens the sockets before its callback, and closes those of a refused call at once. So each admitted INVITE counts as
+        one closed call.
         """
         now = self._clock()
         known = self._decided.get(transaction)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.phone.child.places import Places
+from harness.phone.child.socket_slots import SocketSlots
 
 
 class Clock:
@@ -18,7 +18,7 @@ def invite(number: int) -> tuple[str, str, str]:
 
 def test_the_sockets_of_closed_calls_take_places_for_a_while() -> None:
     clock = Clock()
-    places = Places(clock)
+    places = SocketSlots(clock)
     for _ in range(19):
         places.closed()
     assert places.may_dial
@@ -32,7 +32,7 @@ def test_the_sockets_of_closed_calls_take_places_for_a_while() -> None:
 
 def test_a_call_that_is_let_in_counts() -> None:
     clock = Clock()
-    places = Places(clock)
+    places = SocketSlots(clock)
     assert [places.admits(invite(number)) for number in range(30)] == [True] * 27 + [False] * 3
     clock.now += 0.61
     assert places.admits(invite(30))
@@ -40,7 +40,7 @@ def test_a_call_that_is_let_in_counts() -> None:
 
 def test_a_short_call_that_was_let_in_counts_once() -> None:
     clock = Clock()
-    places = Places(clock)
+    places = SocketSlots(clock)
     for number in range(27):
         assert places.admits(invite(number))
         branch, _, call_id = invite(number)
@@ -52,7 +52,7 @@ def test_a_short_call_that_was_let_in_counts_once() -> None:
 
 
 def test_of_a_call_between_two_phones_here_each_side_counts() -> None:
-    places = Places(Clock())
+    places = SocketSlots(Clock())
     for number in range(10):
         places.admits(invite(number))
         places.closed()  # the caller's
@@ -63,7 +63,7 @@ def test_of_a_call_between_two_phones_here_each_side_counts() -> None:
 def test_a_repetition_has_the_answer_that_the_invite_had() -> None:
     """RFC 3261 section 17.2.1: it is no other request. What was let in goes on; what was refused begins no call later."""
     clock = Clock()
-    places = Places(clock)
+    places = SocketSlots(clock)
     for number in range(28):
         places.admits(invite(number))
     assert places.admits(invite(3))
@@ -76,7 +76,7 @@ def test_a_repetition_has_the_answer_that_the_invite_had() -> None:
 
 def test_no_more_is_remembered_than_a_flood_may_cost() -> None:
     clock = Clock()
-    places = Places(clock)
+    places = SocketSlots(clock)
     for number in range(5000):
         places.admits(invite(number))
     clock.now += 1
@@ -86,14 +86,14 @@ def test_no_more_is_remembered_than_a_flood_may_cost() -> None:
 
 def test_what_is_dialled_here_may_arrive_here() -> None:
     clock = Clock()
-    places = Places(clock)
+    places = SocketSlots(clock)
     while places.may_dial:
         places.closed()
     assert all(places.admits(invite(number)) for number in range(4))
 
 
 def test_a_build_without_assertions_is_not_limited() -> None:
-    places = Places(Clock())
+    places = SocketSlots(Clock())
     places.needed = False
     for number in range(100):
         places.closed()

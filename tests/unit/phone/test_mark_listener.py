@@ -16,8 +16,8 @@ import pytest
 from harness.audio.marks import waveform
 from harness.audio.wav import to_int16
 from harness.calls.events import Event, MarkHeard
-from harness.phone.child.ear import Ear
 from harness.phone.child.hearing import LONGEST_PAUSE_S, RATE, Hearing
+from harness.phone.child.mark_listener import MarkListener
 from harness.phone.child.native import Recorder
 from harness.phone.recording import BUFFERED_S, ON_DISK_WITHIN_S
 
@@ -119,13 +119,13 @@ def test_what_is_overwritten_meanwhile_is_read_from_disk(tmp_path: Path) -> None
 
 
 def test_a_writer_that_is_laid_out_otherwise_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(OSError, match="lays its WAV writer out otherwise"):
+    with pytest.raises(OSError, match="WAV writer of this pjproject differs"):
         recorder(Writer(tmp_path / "x.wav", sized=False))
 
 
 def test_a_full_bridge_refuses_a_recorder(tmp_path: Path) -> None:
     writer = Writer(tmp_path / "x.wav", room=False)
-    with pytest.raises(OSError, match="no place in the bridge is left"):
+    with pytest.raises(OSError, match="the conference bridge is full"):
         recorder(writer)
     assert writer.destroyed
 
@@ -157,7 +157,7 @@ def test_all_legs_are_heard_and_told_together() -> None:
             told.put(event)
 
     faults: list[str] = []
-    ear = Ear(together, faults.append)
+    ear = MarkListener(together, faults.append)
     recordings = {leg: Recording(to_int16(np.tile(waveform(mark, RATE), 8))) for leg, mark in (("a.1", 7), ("b.1", 9))}
     for leg, recording in recordings.items():
         ear.begin(recording, Hearing(leg[0], leg, tell))
@@ -184,5 +184,5 @@ def test_an_ear_that_fails_says_so() -> None:
         def read(self, begin: int) -> bytes:
             raise OSError("no such file")
 
-    Ear(together, faults.put).begin(Broken(), Hearing("a", "a.1", lambda events: None))
+    MarkListener(together, faults.put).begin(Broken(), Hearing("a", "a.1", lambda events: None))
     assert "no such file" in faults.get(timeout=30)
