@@ -63,10 +63,10 @@ def describe(
     own: Collection[int] = (),
     name_of: Callable[[int], str | None] = lambda mark: None,
 ) -> HeardDescription:
-    """Look deeply into what a leg received while it should have heard one of the marks ``expected``.
+    """Analyse in detail what a leg received while it should have heard one of the marks ``expected``.
 
-    ``own`` are the marks that the leg sent itself; ``name_of`` says whose a mark is, None when it belongs to nobody in this
-    call. Costs some 50 ms of CPU for a second of audio: for failures, not for every leg.
+    ``own`` are the marks that the leg sent itself; ``name_of`` returns the party of a mark, or None if it is not in this call.
+    Costs about 50 ms of CPU per second of audio: for failures only.
     """
     audio = resample(samples, rate, SAMPLE_RATE)
     total = len(audio) / SAMPLE_RATE

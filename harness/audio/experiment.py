@@ -1,8 +1,8 @@
-"""Whether a far end reacts to being spoken to, shown by an experiment: speech at moments drawn at random, and a permutation test.
+"""Tests whether a far end reacts to speech: the caller speaks at random times, and a permutation test is applied.
 
-Whoever does not hear the caller does what it does whenever the caller speaks: then any other set of moments that could have been
-drawn fits its sound as well as the one that was (R. A. Fisher, The Design of Experiments, chapter II). The test is exact: it counts
-the sets that fit at least as well, and supposes nothing about the sound.
+A far end that does not hear the caller behaves independently of the times, so any other set of times would fit its sound as well
+as the chosen one (R. A. Fisher, The Design of Experiments, chapter II). The test is exact: it counts the sets that fit at least as
+well, and assumes nothing about the sound.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from harness.audio.marks import SAMPLE_RATE
 SLOT_S: Final = 0.6
 SLOTS: Final = 40
 SPOKEN: Final = 6  #: slots in which the caller speaks
-#: Slots at least between two of them, in which an answer can begin: an AI takes 2 s for it, not seldom.
+#: The least number of slots between two spoken ones, in which an answer can begin: an AI often takes 2 s.
 QUIET: Final = 4
-#: Listened to after the last slot, for the answer to what was said there.
+#: How long to listen after the last slot, for the answer to it.
 AFTER_S: Final = (QUIET + 1) * SLOT_S
 SECONDS: Final = SLOTS * SLOT_S + AFTER_S
 #: A chance of less than 1 in 1,000 has to be left that such a result comes without hearing.
@@ -33,25 +33,25 @@ MOST_CHANCE: Final = 0.001
 
 _STEP_S: Final = 0.1
 _STEPS: Final = round(SLOT_S / _STEP_S)  # in a slot
-_EDGE: Final = 10  # steps before and after the moment at which a change is looked for: no AI takes the same time twice
-#: An answer begins, or the far end falls silent, so many steps after speech began.
+_EDGE: Final = 10  # steps around the time at which a change is expected: the delay of an AI varies
+#: Possible delays, in steps, between the caller's speech and the far end's answer or silence.
 _LAGS: Final = range(1, (QUIET + 1) * _STEPS + 1)
 _AUDIBLE_DBOV: Final = -45.0
 _SPEECH_S: Final = 0.55
-_ECHO: Final = 0.35  #: the correlation with what was said from which on it is that what came back
+_ECHO: Final = 0.35  #: received audio that correlates this much with the caller's speech is an echo
 
 
 @dataclass(frozen=True, slots=True)
 class ExperimentResult:
-    """What came of an experiment. ``chance``: of the sets that could have been drawn, the share that fits as well."""
+    """The result of an experiment. ``chance``: the share of possible sets that fit at least as well as the chosen one."""
 
     chance: float
-    sets: int  #: that could have been drawn
-    echo: bool = False  #: what came at the spoken moments was the caller's own speech
+    sets: int  #: the number of possible sets
+    echo: bool = False  #: the audio received at the spoken times was the caller's speech
 
 
 def combined(chances: Sequence[float]) -> float:
-    """The chance, without hearing, that several experiments together fit as well as these did.
+    """The probability that a far end that hears nothing fits several experiments as well as these.
 
     R. A. Fisher, Statistical Methods for Research Workers, section 21.1: minus twice the sum of the logarithms is chi-squared with
     two degrees of freedom for each; for an even number of these the tail has a closed form.

@@ -1,4 +1,4 @@
-"""How loud 8 kHz audio is, without its offset: nobody hears one, and a stream of zero octets has a large one (G.711)."""
+"""The level of 8 kHz audio without its DC offset, which is inaudible; in G.711 a stream of zero octets has a large one."""
 
 from __future__ import annotations
 

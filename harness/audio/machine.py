@@ -22,17 +22,17 @@ _BEHIND_S: Final = 0.5
 _LAST_S: Final = 1.0
 #: What is over for so long, and nothing like it has followed: longer than the pauses of any busy tone (ITU-T E.180).
 _OVER_S: Final = 1.0
-#: Who takes a message listens: for so long after the tone it says nothing, and does not hang up. A notice that ends in a tone does.
+#: A machine that takes a message is silent for this time after the tone, and stays in the call. A notice that ends in a tone does not.
 _LISTENS_S: Final = 3.0
 #: A beep may be as one ring of a ringing tone, whose next comes within 5 s or so (ITU-T E.180), or as a calling fax's tone, which
 #: comes every 3 s (ITU-T T.30).
 _ONE_RING_S: Final = 2.1
 _COMES_AGAIN_S: Final = 5.5
-#: What lasts so long is known to be a tone, or to be none.
+#: A sound of this length is reliably classified as tone or not.
 _KNOWN_S: Final = 0.6
-#: A machine may beep twice; what comes three times is a rhythm, of a PBX's own maybe.
+#: A machine may beep twice; three beeps are a rhythm, perhaps of a PBX.
 _MOST_BEEPS: Final = 2
-#: Tones that are alike, and within so long of each other, are of one rhythm.
+#: Tones of the same frequency within this time belong to one rhythm.
 _ALIKE_HZ: Final = 25.0
 _RHYTHM_S: Final = 6.5
 #: Of the last sound: a frame, how near its end a tone ends, and how quiet the pause before it is beside it.
@@ -92,9 +92,9 @@ def last_sound(audio: NDArray[np.int16]) -> float:
 
 
 def asks_for_message(spans: Sequence[Span], listens_s: float = _OVER_S) -> tuple[float, float] | None:
-    """The same of what audio was classified as, where it goes on for ``listens_s`` after the tone, and nobody speaks then."""
+    """As above, for classified audio that continues for ``listens_s`` after the tone without speech."""
     speech = [span for span in spans if span.kind == "speech" and span.ended - span.began > _WORD_S]
-    if not speech or any(span.kind == "sit" for span in spans):  # these say that there is nobody (ITU-T E.180)
+    if not speech or any(span.kind == "sit" for span in spans):  # special information tone: no party (ITU-T E.180)
         return None
     first, last = speech[0], spans[-1]
     may_be_tone = last.kind != "silence" and last.ended - last.began < _KNOWN_S

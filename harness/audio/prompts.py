@@ -58,12 +58,12 @@ def prompt_samples(name: str) -> NDArray[np.int16]:
 
 
 def prompt_name(name: str) -> str:
-    """What it is called in reports: a file by its own name."""
+    """The prompt's name in reports; for a file, its file name."""
     return Path(name).name if is_wav(name) else name
 
 
 def prompt_text(name: str) -> str:
-    """The words of a prompt; of a file, whose words nobody knows, its name. Raises :class:`PromptError`."""
+    """The words of a prompt; for a file, whose words are unknown, its name. Raises :class:`PromptError`."""
     prompt_path(name)
     if is_wav(name):
         return f"[{Path(name).stem}]"

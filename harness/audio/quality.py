@@ -43,7 +43,7 @@ class SignalQuality:
     peak_dbov: float  #: of the largest sample, 0 for full scale
     clipped_share: float  #: of the samples, that stand at full scale
     noise_dbov: float  #: the level that a tenth of the frames lie below
-    snr_db: float | None  #: active level over noise, up to 75; None when the sound never pauses, so that nobody knows
+    snr_db: float | None  #: active level over noise, up to 75; None (unknown) when the sound never pauses
     gaps: tuple[Gap, ...]  #: silences of 40 ms or more inside the sound
     repeats: int  #: frames of 20 ms that are the one before again: losses concealed by repetition
 

@@ -206,10 +206,10 @@ class Tracker:
         return parts
 
     def _first_sample(self, window: int, received: NDArray[np.float32], begin: int) -> float:
-        """Where the sequence began: at its first symbol's beginning, unless it was joined in the middle of that.
+        """The sample at which the sequence began: the start of its first symbol, unless reception began within that symbol.
 
-        ``window`` is the sample that its first window begins with, ``received`` what came from ``begin`` on: where it is quiet
-        before the place at which marks are begun, it was there.
+        ``window`` is the first sample of its first window, ``received`` the audio from ``begin`` on. If that is quiet before the
+        point at which marks start, the sequence began there.
         """
         into = (window + self._phase) % _SYMBOL_SAMPLES
         first = max(

@@ -1,4 +1,4 @@
-"""Whether all that arrives is nobody's: noise, or the tones by which a network says how a call is getting on."""
+"""Whether received audio contains no voice: only noise, or tones by which the network reports the state of a call."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from harness.audio.classify import Span, classify
 from harness.audio.describe import TONES, HeardDescription
 from harness.audio.garbled import is_garbled
 
-#: The share of what is heard that may be no tone; of speech and music, a second or more of it, under half is one.
+#: The largest share of audio that may be something else than a tone. Of speech or music, at most half is taken for tones.
 _MOST_ELSE = 0.1
 
 
 def voiceless(samples: NDArray[np.int16]) -> HeardDescription | None:
-    """What is heard in these samples (8 kHz), where it is no voice and no music; None where it may be one, or nothing is heard."""
+    """Describes the samples (8 kHz) if they contain neither voice nor music; None if they may, or if they are silent."""
     if is_garbled(samples):
         return HeardDescription("noise", "noise, as of a payload that is not of the codec agreed on", None, ())
     if not (tones := _tones_alone(samples)):
@@ -27,13 +27,13 @@ def voiceless(samples: NDArray[np.int16]) -> HeardDescription | None:
 
 
 def is_ringing(samples: NDArray[np.int16]) -> bool:
-    """Whether all that is heard says that somebody is being called (ITU-T E.180)."""
+    """Whether the audio is a ringback tone (ITU-T E.180)."""
     return any(span.kind == "ringback" for span in _tones_alone(samples))
 
 
 def _tones_alone(samples: NDArray[np.int16]) -> Sequence[Span]:
     heard = [span for span in classify(samples) if span.kind != "silence"]
-    # A test tone is nobody's word either, but whoever sends it has the call.
+    # A test tone does not count: the party that sends it has answered the call.
     tones = [span for span in heard if span.network]
     return tones if _seconds(tones) > (1 - _MOST_ELSE) * _seconds(heard) else ()
 

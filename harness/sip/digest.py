@@ -176,7 +176,7 @@ def _realm_of(value: str) -> str | None:
 
 
 class CredentialCheck(Enum):
-    """What came of checking a request's credentials."""
+    """The result of checking a request's credentials."""
 
     ACCEPTED = "accepted"
     MISSING = "no credentials for this realm"

@@ -261,7 +261,7 @@ class Message:
 
     def with_top_via(self, via: Via) -> Self:
         """The same with its topmost Via value replaced."""
-        # The others are nobody's business but their own, and may hold what cannot be sent.
+        # The other Via values belong to other hops, and may contain characters that cannot be sent.
         return self.listing("Via", [str(via), *(_FORBIDDEN.sub(" ", value) for value in self.values("Via")[1:])])
 
     def listing(self, name: str, values: Iterable[str]) -> Self:

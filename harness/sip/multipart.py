@@ -1,7 +1,6 @@
 """Bodies of several parts (RFC 5621, RFC 2046 section 5.1).
 
-Not the standard library's parser of mail: it takes a time that grows with the square of what a stranger writes, and does not
-survive what is nested deeply.
+The standard library's mail parser is not used: its time grows with the square of the input, and deeply nested bodies crash it.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from collections.abc import Iterator
 from harness.sip.grammar import Params, SipSyntaxError, unquote
 
 _LONGEST_BOUNDARY = 70  # RFC 2046 section 5.1.1
-_DEEPEST = 8  # parts of parts; nobody sends more than two
+_DEEPEST = 8  # levels of nested parts; real messages have at most two
 _DASHES = re.compile(rb"(?:\A|\r?\n)--([^\r\n]*)(?=\r?\n|\Z)")
 _BLANK = re.compile(rb"(?:\A|\r?\n)\r?\n")
 _FOLD = re.compile(rb"\r?\n[ \t]+")
@@ -54,7 +53,7 @@ def _boundary(content: str) -> bytes:
 
 
 def _parts(boundary: bytes, body: bytes) -> Iterator[bytes]:
-    """What stands between the lines of the boundary; the last part of a body that was cut off has no such line behind it."""
+    """The parts between the boundary lines; the last part of a truncated body has no boundary after it."""
     begin: int | None = None
     for line in _DASHES.finditer(body):
         said = line[1].rstrip(b" \t")

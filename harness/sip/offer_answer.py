@@ -64,11 +64,11 @@ def answer(
     session_id: int | None = None,
     version: int = 1,
 ) -> Description:
-    """The answer of RFC 3264 section 6 to an offer, from who supports these codecs and SRTP suites.
+    """The answer to an offer (RFC 3264 section 6), for the supported codecs and SRTP suites.
 
-    Takes the offer's payload types. ``direction`` is what we would like; the offer limits it. ``single`` answers with
-    one voice codec (and telephone-event), so that nobody has to guess which one is sent. Sections that are not the
-    first usable audio are refused. Raises NoAgreementError, and SdpError for broken crypto lines.
+    Uses the offer's payload types. ``direction`` is the preferred direction; the offer limits it. ``single`` answers with one
+    voice codec (and telephone-event), so that the codec in use is certain. Sections other than the first usable audio
+    are refused. Raises NoAgreementError, and SdpError for malformed crypto lines.
     """
     sections: list[Media] = []
     reasons: list[str] = []

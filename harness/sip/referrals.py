@@ -27,19 +27,19 @@ class Referrals:
 
     @property
     def last_alone(self) -> bool:
-        """Whether news that name no REFER can be of no other than the last."""
+        """Whether a NOTIFY without an id can only be about the last REFER."""
         return not [number for number in self._open if number != self.last]
 
     def refused(self, number: int) -> None:
-        """It made no subscription, whether or not it was sent again with credentials."""
+        """Note that a REFER was refused, and created no subscription."""
         if number in self._open:
             self._open.remove(number)
 
     def of(self, notify: Message, status: int) -> int | None:
-        """Whose the NOTIFY with that status is; None where no REFER is known.
+        """The CSeq number of the REFER that the NOTIFY with that status is about; None when no REFER is known.
 
-        Its id is the REFER's CSeq number. The first one's may lack it; of who leaves it out of the others', or names a number
-        that nobody has sent, it is the earliest whose outcome has not come.
+        The id is the REFER's CSeq number and may be missing for the first REFER. A NOTIFY without id, or with an unknown one, is
+        attributed to the earliest REFER without an outcome.
         """
         number = _id(notify)
         if number not in self._known:

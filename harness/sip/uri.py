@@ -198,9 +198,9 @@ class Uri:
 
 
 def registrar_uri(domain: str, place: str, transport: str) -> str:
-    """What a REGISTER asks for that goes to ``place`` (``host:port``): that place, or the domain that it serves for another.
+    """The Request-URI of a REGISTER sent to ``place`` (``host:port``): that host, or ``domain`` if it differs.
 
-    A registrar refuses an address of record that is not of the domain it is asked for (RFC 3261 section 10.3 step 5).
+    A registrar refuses an address of record outside the domain of the Request-URI (RFC 3261 section 10.3 step 5).
     """
     asked = place if host_of(place).lower() == domain.strip("[]").lower() else domain
     return f"sip:{asked}" + ("" if transport == "udp" else f";transport={transport}")
@@ -209,8 +209,8 @@ def registrar_uri(domain: str, place: str, transport: str) -> str:
 def _userinfo_end(rest: str) -> int:
     """Index of the "@" that ends the userinfo, or -1.
 
-    A "?" may stand in the user part or start the URI headers, whose values escape "@". So the last "@"
-    divides, unless what stands before its first "?" already has one.
+    A "?" may be in the user part or start the URI headers, whose values escape "@". So the last "@" before the first "?"
+    divides, or else the last "@" of all.
     """
     before, _, _ = rest.partition("?")
     return before.rfind("@") if "@" in before else rest.rfind("@")

@@ -115,7 +115,7 @@ def told(message: Message | None) -> tuple[str, ...]:
 
 
 def _values(message: Message, name: str) -> list[str]:
-    """Whoever does not close a quoted string has one value in that line."""
+    """The values of a header; a line with an unclosed quoted string counts as one value."""
     values: list[str] = []
     for line in message.get_all(name):
         try:

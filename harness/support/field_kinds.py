@@ -1,7 +1,6 @@
-"""Whether values that are read back from JSON are of the kinds that a class declares for its fields.
+"""Checks values that are read back from JSON against the types that a class declares for its fields.
 
-Evidence comes from wherever it was kept, and any program may have written it. What is told here in one place as damage would
-otherwise end in a traceback wherever it is used first.
+Any program may have changed evidence. Damage is reported here, in one place, instead of a traceback where a value is first used.
 """
 
 from __future__ import annotations
@@ -14,14 +13,15 @@ from typing import Any, Final, Literal, Union
 
 from typing_extensions import is_typeddict
 
-_NUMBER: Final = (int, float)  # which of them JSON does not tell apart
+_NUMBER: Final = (int, float)  # JSON does not distinguish them
 #: A figure of ten digits (an SSRC, the longest Expires of a registration) is masked as a telephone number is: ``310•••0342``.
 _MASKED: Final = "•"
 
 
 def require_kinds(of: type, values: Mapping[str, object]) -> None:
-    """Raise ``TypeError`` where a value is of another kind than ``of`` declares for the field of its name, or a part of a list or
-    mapping is. Names that it does not have are passed over.
+    """Raise ``TypeError`` if a value, or an item of a list or mapping, has another type than ``of`` declares for that field.
+
+    Unknown names are ignored.
     """
     if not isinstance(values, Mapping):
         raise TypeError(f"no fields: {values!r:.40}")
@@ -66,7 +66,7 @@ def _kinds(hint: Any) -> tuple[type, ...]:
 
 
 def _parts(hint: Any) -> tuple[type, ...]:
-    """Of what is told in a list or mapping, the kinds; none where they may be any."""
+    """The types of a list's or mapping's items; empty if they may be any."""
     origin, arguments = typing.get_origin(hint), [one for one in typing.get_args(hint) if one is not Ellipsis]
     if origin in (None, Literal, Union, types.UnionType) or arguments[-1] in (Any, object):
         return ()

@@ -1,7 +1,7 @@
 """Masking of telephone numbers and digest answers, so that evidence of a live run can be handed on.
 
 ``+13125550100`` becomes ``+1312•••0100``: the reader can still tell numbers apart, and equal numbers stay equal, but
-nobody can dial them. A number is masked for one of three reasons:
+they cannot be dialled. A number is masked for one of three reasons:
 
 - It is a number of a deployment that this process has read (:func:`remember`), in any form that its country writes it in.
 - It has the form of a number: E.164 with or without separators, ``00`` or an escaped ``%2B`` for its plus, the user of a ``sip:``,

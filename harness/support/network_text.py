@@ -1,7 +1,8 @@
 """Text from the network before anything keeps or shows it: decoded, limited, known secrets redacted, control characters escaped.
 
-Whoever holds a secret may send it back: an API quotes the token that it refuses. So all text from the network comes through here: HTTP
-answers (``http_client``), what softphones report of SIP (``phone/process.py``), preflight's answers, reports of calls, errors of Redis.
+A server that receives a secret may send it back: an API quotes the token that it refuses. So all text from the network passes this
+module: HTTP answers (``http_client``), SIP messages of softphones (``phone/process.py``), preflight's answers, call reports, Redis
+errors.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""What comes with the package besides its code: scenarios, prompts, example deployments, templates.
+"""The package's files other than code: scenarios, prompts, example deployments, templates.
 
-In a checkout they are top-level folders; the wheel carries copies inside the package (``pyproject.toml``, ``force-include``).
+In a checkout they are top-level folders; the wheel contains copies inside the package (``pyproject.toml``, ``force-include``).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ EXAMPLES: Final = SCENARIOS / "deployments"
 PROMPTS: Final = ROOT / "audio_fixtures" / "prompts"
 TEMPLATES: Final = ROOT / "deploy"
 
-#: What is verified when no deployment is named.
+#: The deployment that is verified when none is named.
 DEFAULT_EXAMPLE: Final = "simulated-talkdesk"
 
 
@@ -31,19 +31,19 @@ def examples() -> dict[str, Path]:
 @cache
 def prompt_names() -> tuple[str, ...]:
     """The names of all spoken prompts, sorted."""
-    from harness.support.files import json_file  # ordinary tests load this module, too, and need none of it
+    from harness.support.files import json_file  # imported late: other users of this module do not need it
 
     return tuple(sorted(json_file.read(PROMPTS / "manifest.json")["prompts"]))
 
 
 def is_wav(prompt: str) -> bool:
-    """Whether a prompt is a file of the customer's own, and none that comes with the package."""
+    """Whether a prompt is the customer's file, not one of the package's prompts."""
     return prompt.lower().endswith(".wav")
 
 
 def deployment_file(path: Path) -> Path:
-    """``path``, or the example of that name where there is no such file."""
-    with contextlib.suppress(OSError):  # of a name that no file may have; whoever reads it says so
+    """``path``, or the example deployment of that name if the file does not exist."""
+    with contextlib.suppress(OSError):  # an invalid file name is reported when the file is read
         if path.is_file():
             return path
     return examples().get(str(path), path)

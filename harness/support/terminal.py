@@ -1,4 +1,4 @@
-"""A terminal that text from the wire, from files and from other programs cannot steer (CWE-150)."""
+"""Terminal output that is safe against control sequences in text from the network, files and other programs (CWE-150)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from harness.support.network_text import printable
 
 
 def escape_unencodable(stream: object) -> None:
-    """What the encoding of a stream lacks (ISO 8859-1 has no dash) is written as its escape from now on."""
+    """Write characters that the stream's encoding lacks (ISO 8859-1 has no dash) as escapes from now on."""
     if isinstance(stream, io.TextIOWrapper):
         stream.reconfigure(errors="backslashreplace")
 
@@ -39,7 +39,7 @@ class SafeConsole(Console):
         lead_nowhere(self.file)
 
     def _check_buffer(self) -> None:
-        """As rich does, which knows a pipe that nobody reads, and no terminal that was closed."""
+        """Handle a closed terminal as well; rich handles only a broken pipe."""
         try:
             super()._check_buffer()
         except OSError as error:
@@ -49,16 +49,15 @@ class SafeConsole(Console):
 
 
 def has_left(file: IO[str], error: OSError) -> bool:
-    """Whether nobody reads ``file`` any more, by the error in writing to it: a pipe's end was closed, or the terminal was."""
+    """Whether the write error means that the reader of ``file`` is gone: the pipe or the terminal was closed."""
     if isinstance(error, BrokenPipeError):
         return True
-    return error.errno == errno.EIO and stat.S_ISCHR(
-        os.fstat(file.fileno()).st_mode
-    )  # of a file it is the disk's fault
+    # On a regular file, EIO is a disk error.
+    return error.errno == errno.EIO and stat.S_ISCHR(os.fstat(file.fileno()).st_mode)
 
 
 def print_document(text: str, file: IO[str]) -> None:
-    """Print a document on standard output; nothing where its reader has left."""
+    """Print a document; do nothing if the reader is gone."""
     try:
         print(text, file=file, flush=True)
     except OSError as error:
@@ -68,7 +67,7 @@ def print_document(text: str, file: IO[str]) -> None:
 
 
 def lead_nowhere(file: IO[str]) -> None:
-    """Have what is written to ``file`` from now on go nowhere: whoever read it has left."""
+    """Discard everything written to ``file`` from now on, because its reader is gone."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, file.fileno())
     os.close(nowhere)

@@ -69,10 +69,10 @@ def load(path: Path, model: type[M]) -> M:
 
 
 def read(path: Path, kind: type[MistakeError] = MistakeError) -> dict[str, Any]:
-    """What stands in a file, as it is. Raises ``kind``, in one line, for whatever is no such file."""
+    """The content of a TOML file, not validated. Raises ``kind``, with one line of text, if it cannot be read."""
     try:
         text = user_files.read_text(path, user_files.SETTINGS)
-        text = unicodedata.normalize("NFC", text)  # some write ä as one sign, some as two: a name is the same
+        text = unicodedata.normalize("NFC", text)  # editors write ä as one or two characters; names must match
         plain = tomllib.loads(text)
         if _depth(plain) > _DEEPEST:
             raise RecursionError
@@ -115,7 +115,7 @@ def lines(
 ) -> Iterator[str]:
     """A line for each mistake: where, what, what is allowed.
 
-    ``beside`` says where else a place is written (a cell of a spreadsheet); ``hidden`` are keys that nobody is told of.
+    ``beside`` returns the other place of a value, such as a spreadsheet cell; ``hidden`` keys are not suggested.
     """
 
     def place(location: tuple[int | str, ...]) -> str:

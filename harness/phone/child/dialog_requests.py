@@ -1,5 +1,7 @@
-"""Requests that pjsip has nobody for. Within a call it would answer them with 500, on which some SBCs end a call; outside of one with
-nothing, and who asks a registered phone so whether it is there takes it for dead.
+"""Answers to requests that pjsip cannot handle.
+
+Within a call pjsip would answer them with 500, on which some SBCs end the call. Outside of a call it would not answer, and a platform
+that probes a registered phone this way would consider it dead.
 """
 
 from __future__ import annotations
@@ -23,29 +25,29 @@ _BAD_EVENT: Final = 489  # RFC 6665 section 8.3.2
 _BAD_REQUEST: Final = 400
 _FORBIDDEN: Final = 403
 _DECLINE: Final = 603
-#: What pjsip, or its user agent, answers within a dialog.
+#: Methods that pjsip answers within a dialog.
 _PJSIPS: Final = frozenset(["ACK", "BYE", "CANCEL", "INVITE", "MESSAGE", "PRACK", "REFER", "UPDATE"])
 
 
 def answer(text: str, method: str, digits: Digits, transfers: Outcomes) -> int:
-    """The status to answer a request within a call with; :data:`PASS` where pjsip is to."""
+    """The status to answer a request within a call; :data:`PASS` if pjsip answers it."""
     if method in _PJSIPS:
         return PASS
     if method == "OPTIONS":
         return OK
     try:
         return _answer(Message.parse(text), method, digits, transfers)
-    except SipSyntaxError:  # pjsip could read it
+    except SipSyntaxError:  # pjsip could parse it
         return PASS
 
 
-#: What pjsip has for a call that is over, for as long as it has the BYE's transaction: 500, and to an INVITE no answer at all.
-#: Not among them: what ends a call from the other side as well, and subscriptions, which outlive one (RFC 5057 section 4.2).
+#: Methods that pjsip mishandles while the BYE's transaction of an ended call lasts: it answers 500, and an INVITE not at all.
+#: BYE and subscriptions are not among them: both sides may hang up, and subscriptions outlive a call (RFC 5057 section 4.2).
 _NOTHING_LEFT: Final = frozenset(["INFO", "INVITE", "MESSAGE", "OPTIONS", "PRACK", "UPDATE"])
 
 
 def after(method: str) -> int:
-    """The status to answer a request with that is of a call which is over; :data:`PASS` where pjsip is to."""
+    """The status to answer a request of an ended call; :data:`PASS` if pjsip answers it."""
     return DOES_NOT_EXIST if method in _NOTHING_LEFT else PASS  # RFC 3261 section 12.2.2
 
 
@@ -64,19 +66,19 @@ def _answer(request: Message, method: str, digits: Digits, transfers: Outcomes) 
 
 
 def _of_other_info(request: Message) -> int:
-    """RFC 6086 section 4.2.2, and where no package is named, RFC 2976 section 2.2: one without a body asks whether the call lives."""
+    """RFC 6086 section 4.2.2; without a package, RFC 2976 section 2.2: an INFO without a body is a keep-alive."""
     if request.get("Info-Package"):
         return BAD_INFO_PACKAGE
     return UNSUPPORTED_MEDIA_TYPE if request.body else OK
 
 
-#: What pjsip, or its user agent, answers outside of a call; and what there is for a call alone.
+#: Methods that pjsip answers outside of a call; and methods that exist only within one.
 _PJSIPS_OUTSIDE: Final = frozenset(["ACK", "CANCEL", "INVITE", "MESSAGE", "OPTIONS"])
 _OF_A_CALL: Final = frozenset(["BYE", "INFO", "PRACK", "UPDATE"])
 
 
 def outside(text: str, method: str) -> int:
-    """The status to answer a request with that names no call; :data:`PASS` where pjsip is to."""
+    """The status to answer a request outside of calls; :data:`PASS` if pjsip answers it."""
     if method in _PJSIPS_OUTSIDE:
         return PASS
     if method in _OF_A_CALL:
@@ -86,7 +88,7 @@ def outside(text: str, method: str) -> int:
     except SipSyntaxError:
         return _BAD_REQUEST
     match method:
-        case "NOTIFY" if _event(request) == "message-summary":  # which some send unasked (RFC 3842), and pjsip takes
+        case "NOTIFY" if _event(request) == "message-summary":  # unsolicited (RFC 3842); pjsip accepts it
             return PASS
         case "NOTIFY":
             return DOES_NOT_EXIST if _event(request) == "refer" else _BAD_EVENT  # RFC 6665 section 4.1.3
@@ -98,10 +100,10 @@ def outside(text: str, method: str) -> int:
 
 
 def _subscription(request: Message) -> int:
-    """There is nothing here to subscribe to; to the outcome of a REFER, the REFER alone subscribes (RFC 3515 section 2.4.4)."""
+    """Refuse a subscription: the phone has no event packages, and only a REFER subscribes to its outcome (RFC 3515 section 2.4.4)."""
     return _FORBIDDEN if _event(request) == "refer" else _BAD_EVENT
 
 
 def _event(request: Message) -> str:
-    """Its event package; the one that a call has is ``refer``: what became of its REFER (RFC 3515)."""
+    """The event package; ``refer`` reports the outcome of a REFER (RFC 3515)."""
     return (request.get("Event") or "").partition(";")[0].strip().lower()

@@ -1,10 +1,9 @@
-"""Host names in the SDP that comes: looked up beside pjsip's thread, before pjmedia reads it.
+"""Resolves host names in received SDP outside of pjsip's thread, before pjmedia reads it.
 
-A connection address may be a name (RFC 4566 section 5.7), and so may the one of ``a=rtcp`` (RFC 3605). pjmedia asks the system's
-resolver for it in the thread that serves every call. So the message is kept until the name is found, and handed on with the
-address in its place; whoever sent it repeats it meanwhile, as if it were late. A request with a name that has no address gets
-488; a response is handed on without a usable one, and pjsip acknowledges it and hangs up (RFC 3261 section 13.2.2.4). Where SDP is
-one part of a body (RFC 5621), pjsip is asked which.
+A connection address may be a host name (RFC 4566 section 5.7), and so may the address of ``a=rtcp`` (RFC 3605). pjmedia would resolve
+it in the thread that serves every call. So the message is kept until the name is resolved, and then passed on with the address;
+meanwhile the sender retransmits it. A request with an unknown name gets 488; a response is passed on without a usable address, and
+pjsip acknowledges it and hangs up (RFC 3261 section 13.2.2.4).
 """
 
 from __future__ import annotations
@@ -21,9 +20,9 @@ from harness.phone.child.sdp_bodies import SdpBodies
 from harness.phone.child.sip_log import LoggedMessage, read_text
 
 _NAMED: Final = re.compile(rb"(?:\nc=|\na=rtcp:\d+[ \t]+)(IN[ \t]+IP[46])[ \t]+([^\s/]+)", re.IGNORECASE)
-_TRANSACTIONS: Final = 16  # the priority of pjsip's transaction layer: what is handed on begins there
-_MOST_KEPT: Final = 64  # what comes beyond is dropped, and repeated by whoever sent it
-_NOWHERE: Final = "IP0"  # an address type that there is not, for a name that has no address
+_TRANSACTIONS: Final = 16  # the priority of pjsip's transaction layer, where processing continues
+_MOST_KEPT: Final = 64  # further messages are dropped; their senders retransmit them
+_NOWHERE: Final = "IP0"  # an invalid address type, for a name without an address
 _REQUEST_TERMINATED: Final = 487
 _NOT_ACCEPTABLE_HERE: Final = 488  # RFC 3261 section 21.4.26
 
@@ -42,12 +41,12 @@ class _HandedOn(ctypes.Structure):
 
 
 def names_in(text: bytes) -> set[str]:
-    """The host names that its SDP names as addresses."""
+    """The host names in the addresses of SDP."""
     return set(filter(None, map(_name, _NAMED.finditer(text))))
 
 
 def with_addresses(body: bytes, found: Mapping[str, str | None]) -> bytes:
-    """The same SDP with an address for each name; a name without one gets an address type that nobody knows."""
+    """The SDP with an address for each name; a name without one gets an invalid address type."""
 
     def put(match: re.Match[bytes]) -> bytes:
         name = _name(match)
@@ -62,7 +61,7 @@ def with_addresses(body: bytes, found: Mapping[str, str | None]) -> bytes:
 
 
 def _name(match: re.Match[bytes]) -> str | None:
-    """What it names, however it is written, unless that is an address."""
+    """The host name of a match; None if it is an address."""
     text = match[2].decode("utf-8", "replace")
     try:
         ipaddress.ip_address(text)
@@ -83,17 +82,17 @@ class _Kept:
 
     @property
     def missing(self) -> set[str]:
-        """The names that are still asked for."""
+        """The names that are not resolved yet."""
         return self.names - self.found.keys()
 
 
 def _octets(body: Any) -> bytes:
-    """What a body holds, as the beginning of a line."""
+    """The body, preceded by a line break."""
     return b"\n" + ctypes.string_at(body.data, body.length)
 
 
 class NamedMedia:
-    """Keeps messages whose SDP names hosts. ``look_up`` finds a name's addresses, and hands them over later."""
+    """Keeps messages whose SDP contains host names. ``look_up`` resolves a name and delivers its addresses later."""
 
     def __init__(self, library: ctypes.CDLL, look_up: Callable[[str, Callable[[list[str]], None]], None]) -> None:
         self._library, self._look_up = library, look_up
@@ -108,7 +107,7 @@ class NamedMedia:
 
     @property
     def calls(self) -> set[str]:
-        """The Call-IDs of what is kept."""
+        """The Call-IDs of the kept messages."""
         return {kept.message.call_id for kept in self._kept.values()}
 
     def waiting_for(self, name: str) -> list[LoggedMessage]:
@@ -116,12 +115,12 @@ class NamedMedia:
         return [kept.message for kept in self._kept.values() if name in kept.missing]
 
     def keeps(self, address: int, layout: Any) -> bool:
-        """Whether a message (``pjsip_rx_data``) waits for a name now, so that nobody else is to have it yet."""
+        """Whether a message (``pjsip_rx_data``) was kept back because it waits for a name."""
         received = layout.from_address(address)
         text = ctypes.string_at(received.message, received.message_length)
         if text.startswith(b"CANCEL ") and self._kept:
             self._cancel(text)
-        # All of the text is looked at first: it is at hand, and hardly any names a host.
+        # The whole text is searched first, because hardly any message contains a host name.
         body = self._bodies.of(received.parsed) if names_in(text) else None
         names = names_in(_octets(body)) if body is not None else None
         if not names:
@@ -157,11 +156,11 @@ class NamedMedia:
         assert body is not None, "the copy is parsed as the message was"
         made = with_addresses(_octets(body), kept.found)[1:]
         room = self._library.pj_pool_alloc(received.pool, len(made) + 1)
-        ctypes.memmove(room, made + b"\0", len(made) + 1)  # its parser wants a zero behind it
+        ctypes.memmove(room, made + b"\0", len(made) + 1)  # pjmedia's parser needs a terminating zero
         body.data, body.length = room, len(made)
 
     def _cancel(self, text: bytes) -> None:
-        """The INVITE that it means is not handed on any more, and ends here (RFC 3261 section 9.2)."""
+        """Answer a kept INVITE that is cancelled with 487 (RFC 3261 section 9.2)."""
         cancel = read_text(text.decode("utf-8", "surrogateescape"), direction="received")
         for kept in list(self._kept.values()):
             if kept.message.begins_call and kept.message.call_id == cancel.call_id:

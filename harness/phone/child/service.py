@@ -1,4 +1,4 @@
-"""The process: what it is made of, whom the stack's word concerns, and the loop that serves stack and parent."""
+"""The process: its parts, the handling of the stack's callbacks, and the main loop."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ _TOO_MANY_CALLS: Final = 70010  # PJ_ETOOMANY
 
 
 class Service:
-    """Serves the parent at the other end of ``wire``; files of its own go to ``directory``."""
+    """Serves the parent at the other end of ``wire``; its files go to ``directory``."""
 
     def __init__(self, wire: Wire, directory: Path) -> None:
         ring = LogRing(directory / f"child-{os.getpid()}.ring")
@@ -95,7 +95,7 @@ class Service:
         )
         self.players = PlayerFactory(directory, self.endpoint.native, MarkListener(wire.together, self.fault))
 
-    # What the stack says.
+    # Callbacks of the stack.
 
     def logged(self, level: int, entry: str) -> None:
         """An entry of pjsua's log."""
@@ -111,7 +111,7 @@ class Service:
             self.endpoint.prefer(phone.config.codecs, phone.config.telephone_event)
 
     def transport_failed(self, handle: int, error: int, tls: Any) -> None:
-        """A connection failed or broke: tell the phones it may belong to."""
+        """Report a failed or broken connection to the phones it may belong to."""
         reason = self.endpoint.error_text(error)
         if not tls.isEmpty() and tls.verifyStatus:
             reason = f"{reason}: {'; '.join(list(tls.verifyMsgs))}"
@@ -139,7 +139,7 @@ class Service:
         return self.attribution.asker_of(read_text(response, direction="received")) is not None
 
     def take_connections(self, phone: HostedPhone) -> set[SocketName]:
-        """What the connections are bound to that were a phone's; they are nobody's any more."""
+        """Forget the connections of a phone; return the local addresses they are bound to."""
         return self.attribution.take_connections(phone)
 
     def request_answered(self, token: int, code: int, reason: str) -> None:
@@ -172,7 +172,7 @@ class Service:
         return self.endpoint.most_calls - max(self.legs.slots_taken, self.endpoint.native.calls())
 
     def unpromised_slots(self) -> int:
-        """Calls that it can still make or take when each of its phones has as many as it may; less than none where one cannot."""
+        """Free call slots that remain when every phone has its maximum of calls; negative if there are too few."""
         return self.free_slots() - sum(self._may_begin(phone) for phone in self.phones.accounts())
 
     def _may_begin(self, phone: AccountHolder) -> int:
@@ -182,25 +182,25 @@ class Service:
         return self.calls_up(phone) >= phone.config.max_calls == 1
 
     def afterwards(self, do: Callable[[], None]) -> None:
-        """Do something when pjsua's callback is over.
+        """Run ``do`` after pjsua's callback has returned.
 
-        pjsua frees the INVITE that it keeps for ``onIncomingCall`` when that returns, and asserts where an answer has
-        done so before: any final one to an INVITE without SDP does.
+        pjsua frees the INVITE after ``onIncomingCall`` and asserts if an answer has freed it before, as any final answer to an
+        INVITE without SDP does.
         """
         self._afterwards.append(do)
 
     def guessed(self, phone: HostedPhone) -> None:
-        """Tell that a call may have been meant for another who shares the account."""
+        """Report that a call was assigned to a case by a guess."""
         self._parent.tell("guessed", phone=phone.key)
 
     def departs(self, phone: HostedPhone, call: int) -> None:
-        """Give a phone up: hang up, un-REGISTER, close, and answer ``call``."""
+        """Remove a phone: hang up, un-REGISTER, close, and answer ``call``."""
         self._departures.begin(phone, call)
 
-    # What the parent is told and asked.
+    # Messages to the parent.
 
     def emit(self, events: Sequence[Event], phone: HostedPhone, leg: CallLeg | None = None) -> None:
-        """Tell events; ``leg`` says in which call. Thread-safe."""
+        """Send events of a phone or ``leg`` to the parent. Thread-safe."""
         self._parent.tell("events", phone=phone.key, leg=leg.key if leg else None, events=[*map(to_values, events)])
 
     def _tell_message(self, at: float, message: LoggedMessage, phone: HostedPhone, leg: CallLeg | None) -> None:
@@ -228,7 +228,7 @@ class Service:
         phone.emit(CallsRefused, source=source, why=why)
 
     def _tell_handshake(self, local: str, remote: str, failed: bool) -> None:
-        """Tell the phone at ``local``, as its listener names it or its socket; a stranger's handshakes are nobody's business."""
+        """Report a TLS handshake to the phone at ``local`` (its listener's or socket's address), unless it is a stranger's."""
         source = SocketName.parse(remote).host
         for phone in self.phones.accounts():
             at = phone.transport_name == "tls" and (
@@ -241,7 +241,7 @@ class Service:
         (self.attribution.leg_of_tag(message.local_tag) or phone).emit(PasswordWithheld, **asdict(withheld))
 
     def _tell_name(self, trouble: Trouble) -> None:
-        """Tell those whose requests may wait for it: all, where none names it."""
+        """Report a lookup to the phones and legs that may wait for it; to all phones if none is known to."""
         legs = [leg for leg in self.legs if leg.waits_for(trouble.name)]
         phones: list[HostedPhone] = [phone for phone in self.phones.accounts() if trouble.name in phone.next_hops]
         if trouble.media:
@@ -257,7 +257,7 @@ class Service:
         return self._parent.ask(name, arguments)
 
     def fault(self, text: str) -> None:
-        """This process is defective."""
+        """Report a defect of this process."""
         self._parent.fault(text)
 
     def _obey(self, command: Command) -> None:
@@ -279,8 +279,8 @@ class Service:
     # The loop.
 
     def run(self) -> NoReturn:
-        """Serve until the parent's end closes; then say goodbye to every call and registration, and exit."""
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
+        """Serve until the parent's end closes; then end all calls and registrations, and exit."""
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
         signal.signal(signal.SIGTERM, lambda *_: self._parent.leave())
         endpoint, parent = self.endpoint, self._parent
         parent.listen(endpoint.wake)
@@ -291,7 +291,7 @@ class Service:
         while not parent.is_gone:
             now = time.monotonic()
             if now >= next_pulse:
-                with parent.together():  # both wake in one go
+                with parent.together():  # to wake the parent once
                     parent.tell("pulse")
                     if pulses % _PULSES_A_STATISTIC == 0:
                         self._tell_statistics(now)
@@ -307,7 +307,7 @@ class Service:
         self.admission.tick(now)
 
     def _turn(self, longest: float) -> None:
-        """One round: commands, the stack's events, and what is due."""
+        """One turn of the main loop: commands, the stack's events, and due actions."""
         while (command := self._parent.next_command(self._waits)) is not None:
             with contextlib.suppress(OSError):
                 self._obey(command)
@@ -321,7 +321,7 @@ class Service:
         self._do_what_is_due(time.monotonic())
 
     def _waits(self, command: str) -> bool:
-        """Whether it opens sockets that pjlib has no places for yet, or begins a call before another has given its slot back."""
+        """Whether a command must wait for socket slots of pjlib, or for the call slot of an ending call."""
         if command == "add":
             return not self._connection_limit.have_room
         if command != "dial":
@@ -345,7 +345,7 @@ class Service:
         self._departures.tick(now)
 
     def _farewell(self) -> NoReturn:
-        """BYE or CANCEL every call, give registrations back, wait a moment for the answers, and be gone."""
+        """End all calls and registrations, wait briefly for the answers, and exit."""
         began = time.monotonic()
         for leg in self.legs:
             with contextlib.suppress(pj.Error):
@@ -357,5 +357,5 @@ class Service:
             for phone in registered:
                 phone.unregister(began + waited)
             self._turn(0.02)
-        # Not libDestroy: it takes a second, and aborts on whatever it finds left over.
+        # Not libDestroy: it takes a second, and aborts on leftovers.
         os._exit(0)

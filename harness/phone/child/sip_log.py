@@ -1,9 +1,8 @@
-"""SIP messages out of pjsua's log: the stack prints each one whole, with its direction, transport and peer.
+"""Reads SIP messages from pjsua's log, which contains each one in full with its direction, transport and peer.
 
-Only what attribution needs is read here, by plain patterns: it runs on every message of every call, and has to cope
-with messages no parser would accept. They look at the headers alone, folded lines put together (RFC 3261 section 7.3.1), and
-for addresses and tags behind display names, which may hold anything. None looks at the same text again and again: strangers'
-messages are read too, in the thread that serves every call.
+Only the fields that attribution needs are read, by regular expressions: they run on every message of every call, and must cope with
+messages that no parser accepts. They search the unfolded headers (RFC 3261 section 7.3.1), and skip display names, which may contain
+anything. None of them backtracks: strangers' messages are read too, in the thread that serves every call.
 """
 
 from __future__ import annotations
@@ -42,14 +41,14 @@ _BRANCH: Final = re.compile(
     r"^(?:Via|v)[ \t]*:[^\r\n]*?;[ \t]*branch[ \t]*=[ \t]*([^\s;,]+)", re.IGNORECASE | re.MULTILINE
 )
 _FOLD: Final = re.compile(r"(?:(?<![ \t])[ \t]+)?\r?\n[ \t]+")
-#: What is never closed is the group, whole: within it nothing is looked for again.
+#: The group matches an unclosed string to its end, so that it is not searched again.
 _QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*"|(".*)', re.DOTALL)
 _ADDRESS: Final = re.compile(r"<[^>]*>|(<.*)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
 class LoggedMessage:
-    """A message as the log holds it, and the few fields that say to whom it belongs."""
+    """A message of the log, with the fields that attribution needs."""
 
     direction: Direction
     transport: str  #: ``udp``, ``tcp``, ``tls``
@@ -80,22 +79,22 @@ class LoggedMessage:
 
     @property
     def ours(self) -> bool:
-        """Whether it belongs to a transaction that this side began: a request sent, or a response received."""
+        """Whether the local side began its transaction: a request sent, or a response received."""
         return (self.direction == "sent") != bool(self.status)
 
     @property
     def is_last(self) -> bool:
-        """Whether it ends its transaction and is no challenge, which another request answers (RFC 3261 section 22.2)."""
+        """Whether it is a final response other than a challenge, which another request answers (RFC 3261 section 22.2)."""
         return self.status >= 200 and self.status not in (401, 407)
 
     @property
     def local_tag(self) -> str:
-        """This side's tag of the dialog (RFC 3261 section 12); empty where the message has none."""
+        """The local tag of the dialog (RFC 3261 section 12); empty if the message has none."""
         return _tag(_value(_FROM if self.ours else _TO, self.head))
 
     @property
     def remote_tag(self) -> str:
-        """The other end's."""
+        """The remote tag of the dialog."""
         return _tag(_value(_TO if self.ours else _FROM, self.head))
 
     @property
@@ -105,14 +104,14 @@ class LoggedMessage:
 
     @property
     def next_hop(self) -> str:
-        """The host that a request names for what comes back in its dialog: the topmost Record-Route's, else the Contact's."""
+        """The host for requests back to the sender: of the topmost Record-Route, else of the Contact."""
         value = unquoted(_value(_RECORD_ROUTE, self.head) or _value(_CONTACT, self.head))
         match = _USER_HOST.search(value)
         return match.group(2).strip("[]").lower() if match else ""
 
     @property
     def branch(self) -> str:
-        """Of the topmost Via."""
+        """The branch of the topmost Via."""
         match = _BRANCH.search(self.head)
         return match.group(1) if match else ""
 
@@ -140,7 +139,7 @@ class Connection:
     """A TCP or TLS connection as the log announces it."""
 
     transport: str
-    local: str  #: of one that came in, what the messages of the listening phone name
+    local: str  #: for an incoming connection, the address in the phone's messages
     remote: str
     handle: int | None  #: the transport's address in the child, when the phone opened the connection itself
 
@@ -155,7 +154,7 @@ def read_message(line: str) -> LoggedMessage | None:
     match = _MESSAGE.search(line)
     if match is None:
         return None
-    # pjlib cuts entries at 4000 characters: a message that long has lost its end, and the trailer with it.
+    # pjlib truncates entries at 4000 characters, so a long message has lost its end and the trailer.
     text, trailer, _ = match["text"].rpartition("\n--end msg--")
     return read_text(
         text if trailer else match["text"],
@@ -168,10 +167,10 @@ def read_message(line: str) -> LoggedMessage | None:
 def read_text(
     text: str, *, direction: Direction, transport: str = "", remote: str = "", unread: str = ""
 ) -> LoggedMessage:
-    """A message whose way is known; without ``transport`` that of its Via counts."""
+    """Read a message of known direction; the default ``transport`` is that of its Via."""
     start = text.split("\r\n", 1)[0].split("\n", 1)[0]
     code = start[8:11]
-    # Other scripts' digits are no digits of RFC 3261 section 25.1, and not even int() reads all of them.
+    # Only ASCII digits are valid (RFC 3261 section 25.1).
     status = int(code) if start.startswith("SIP/2.0 ") and code.isascii() and code.isdecimal() else 0
     parts = start.split(" ")
     head = head_of(text)
@@ -198,7 +197,7 @@ def head_of(text: str) -> str:
 
 
 def unquoted(value: str) -> str:
-    """A header's value without its quoted strings, which may hold anything."""
+    """A header's value without its quoted strings, which may contain anything."""
     return _QUOTED.sub(r"\1", value)
 
 
@@ -229,7 +228,7 @@ def read_connection(line: str) -> Connection | None:
 
 
 def read_handshake(line: str) -> tuple[str, str, bool] | None:
-    """Where a TLS handshake of a far end came to, where it came from, and whether it failed; None for any other log entry."""
+    """The local and remote address of an incoming TLS handshake, and whether it failed; None for other log entries."""
     if (match := _REFUSED.search(line)) is not None:
         return match["local"], match["remote"], True
     match = _ACCEPTED.search(line)

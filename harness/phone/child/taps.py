@@ -1,8 +1,8 @@
-"""What passes a call's media transport: counted, logged, and heard only from where it may come.
+"""Counts and logs the packets of a call's media transport, and accepts only those of known hosts.
 
-RTP is taken from the hosts that the call's SDP and its signalling name, from any port (RFC 4961 only recommends the same one), and
-so is RTCP: pjmedia believes any, on whatever source, and sends its own, in which the SSRC stands, to who sends it three.
-Six functions of a ``pjmedia_transport`` are exchanged for ones that look and go on (pjproject 2.15, public headers).
+RTP and RTCP are accepted from the hosts of the call's SDP and signalling, from any port (RFC 4961 only recommends the same one).
+pjmedia would accept RTCP from any host, and after three packets send its reports, with the SSRC, there.
+Six functions of a ``pjmedia_transport`` are replaced by ones that inspect the packets first (pjproject 2.15, public headers).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from harness.phone.rtp_log import Address, RtpLog, record
 
 _ADDRESS_OCTETS: Final = 28  # of a pj_sockaddr
 _MOST_SOURCES: Final = 20
-#: After a transport's end: by then no thread is inside its functions any more.
+#: Time after a transport's end until no thread is inside its functions any more.
 _LINGERS_S: Final = 10.0
 _OTHERS: Final[Address] = (b"", 0)
 _LOOPBACK: Final = b"\x7f\x00\x00\x01"
@@ -115,7 +115,7 @@ _ATTACHES = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
 _DETACHES = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)
 _DESTROYS = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)
 
-#: The source that reports, packets that we have sent, and what it says of them, None where it has no word on them.
+#: The reporting source, the packets sent, the packets it received, and its block; None if it reports nothing about the stream.
 Reported = Callable[[int, int, "int | None", "rtcp.Block | None"], None]
 
 
@@ -130,17 +130,17 @@ class Known:
         self.strange: dict[Address, int] = {}  #: packets from elsewhere, by source
 
     def add_host(self, host: str) -> None:
-        """The call's signalling comes from there: behind a NAT its SDP may name an address that nobody can see."""
+        """Accept the host of the call's signalling: behind a NAT the SDP may name a private address."""
         with contextlib.suppress(ValueError):
             self._hosts.add(ipaddress.ip_address(host).packed)
 
     def add_end(self, end: Address) -> None:
-        """The far end's SDP names it. What it named before counts on: a party that goes on speaking is to be heard."""
+        """Accept an address of the far end's SDP. Earlier ones stay accepted, because a party may go on speaking."""
         self._hosts.add(end[0])
         self._ends.add(end)
 
     def add_reporter(self, end: Address) -> None:
-        """The far end's SDP names it for RTCP, which may be another host (RFC 3605)."""
+        """Accept the SDP's address for RTCP, which may be another host (RFC 3605)."""
         self._reporters.add(end)
 
     def names(self, host: str) -> bool:
@@ -150,7 +150,7 @@ class Known:
         return False
 
     def includes(self, source: Address) -> bool:
-        """Whether a packet from there belongs to the call; counts those that do not."""
+        """Whether a packet from ``source`` is accepted; other packets are counted."""
         if source[0] in self._hosts:
             self._heard.add(source[0])
             return True
@@ -168,7 +168,7 @@ class Known:
 
     @property
     def elsewhere(self) -> str:
-        """The host of the signalling from which all of it came, where the SDP names another; empty otherwise."""
+        """The signalling host that sent all media, if the SDP names another host; else empty."""
         named = {host for host, _ in self._ends.copy()}
         if not named or len(self._heard) != 1 or named & self._heard or _LOOPBACK in self._heard:
             return ""
@@ -176,16 +176,16 @@ class Known:
 
 
 def _is_wildcard(source: Address, ends: set[Address]) -> bool:
-    """Whether it may be an agent on this machine that binds the wildcard address: it sends from 127.0.0.1, whatever loopback
-    address it names.
+    """Whether it may be an agent on this machine that binds the wildcard address: it sends from 127.0.0.1 although its SDP names
+    another loopback address.
     """
     return source[0] == _LOOPBACK and any(host[:1] == b"\x7f" and port == source[1] for host, port in ends)
 
 
 class Tap:
-    """Sees each RTP packet of a call's media transport: counts those that come, before pjmedia gets them, and logs all.
+    """Counts the received RTP packets of a call's media transport before pjmedia gets them, and logs all packets.
 
-    Most are only put aside as they cross, and looked at with others (:mod:`harness.phone.child.crossing`).
+    Most packets are only buffered as they pass, and processed together (:mod:`harness.phone.child.crossing`).
     """
 
     def __init__(self, crossing: Crossing, log: RtpLog, known: Known, reported: Reported) -> None:
@@ -409,7 +409,7 @@ def _address(sockaddr: bytes) -> Address:
 
 
 def spelled(address: Address) -> str:
-    """``host:port``; ``others`` for what stands for several."""
+    """``host:port``; ``others`` for the entry that counts further sources."""
     host, port = address
     if not host:
         return "others"

@@ -1,8 +1,7 @@
-"""Where pjsip is told that a call's requests go: a phone has one transport, and pjsip (2.15.1) cannot go by another.
+"""Removes the transport from the next hop's URI, because a phone has one transport and pjsip (2.15.1) cannot use another.
 
-Asked for another it ends its process over an answer, whose ACK it cannot send, and ends a call without a BYE. So to it the URI
-of the next hop asks for none: requests go to the host and port that it names, over the phone's own transport. The message is
-in the evidence as it came.
+If a URI asks for another transport, pjsip aborts over an answer whose ACK it cannot send, and ends a call without a BYE. Without the
+parameter, requests go to the URI's host and port over the phone's transport. The evidence has the message as received.
 """
 
 from __future__ import annotations
@@ -17,20 +16,20 @@ from harness.phone.child.sip_log import LoggedMessage
 
 NAMES: Final = (b"Contact", b"Record-Route")
 
-#: What is quoted may hold anything, to its end where it is never closed.
+#: Quoted strings are skipped; an unclosed one extends to the end.
 _ADDRESS: Final = re.compile(r'"(?:[^"\\]|\\.)*(?:"|$)|<(sips?):([^>]*)>', re.IGNORECASE | re.DOTALL)
 _TRANSPORT: Final = re.compile(r";[ \t]*transport[ \t]*=[ \t]*(udp|tcp|tls|sctp)[ \t]*(?=[;?]|$)", re.IGNORECASE)
 _MOST_REMEMBERED: Final = 1000
 
 
 class Targets:
-    """Looks at the messages of one process."""
+    """Rewrites the messages of one process."""
 
     def __init__(self) -> None:
         self._routed: OrderedDict[tuple[str, str], bool] = OrderedDict()  # by Call-ID and the other end's tag
 
     def of(self, message: LoggedMessage, headers: Sequence[str]) -> list[str]:
-        """Each ``Contact`` and ``Record-Route`` of a message that was received, as printed, as pjsip may see it."""
+        """The ``Contact`` and ``Record-Route`` headers of a received message, as pjsip may see them."""
         if message.method == "REGISTER" or message.status >= 300:
             return list(headers)
         routes = [header for header in headers if header.startswith("Record-Route")]
@@ -41,7 +40,7 @@ class Targets:
         return [_ADDRESS.sub(partial(_bare, message.transport, header in hops), header) for header in headers]
 
     def _has_routes(self, message: LoggedMessage, *, has_some: bool) -> bool:
-        """Whether its dialog has a route set, which stays as it is once the dialog is confirmed (section 12.2)."""
+        """Whether the dialog has a route set, which does not change once the dialog is confirmed (section 12.2)."""
         dialog = (message.call_id, message.remote_tag)
         is_early = 0 < message.status < 200 and not has_some
         if message.method != "INVITE" or is_early or not (message.status or message.begins_call):
@@ -57,7 +56,7 @@ def _bare(transport: str, is_next: bool, address: re.Match[str]) -> str:
     if scheme is None:
         return address[0]
     if scheme.lower() == "sips" and transport != "tls":
-        scheme = "sip"  # pjsip takes it for TLS even behind a route
+        scheme = "sip"  # pjsip would require TLS even behind a route
     if is_next:
         rest = _TRANSPORT.sub(lambda asked: asked[0] if asked[1].lower() == transport else "", rest)
     return f"<{scheme}:{rest}>"

@@ -1,7 +1,7 @@
-"""What the far end has said of a REFER: pjsua tells of outcomes that nobody has sent as well.
+"""Collects the outcomes of REFERs that the far end really sent, because pjsua also reports outcomes that it makes up.
 
-Of a 202 with ``Refer-Sub: false`` (RFC 4488 section 4) it makes a 200, and then a 500; of a REFER without an answer a 408, and of
-a subscription that ends by itself a 500.
+pjsua turns a 202 with ``Refer-Sub: false`` (RFC 4488 section 4) into a 200 and then a 500, a REFER without an answer into a 408, and
+a subscription that expires into a 500.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ _STATUS: Final = re.compile(r"\s*SIP/2\.0 +(\d{3})\b", re.IGNORECASE | re.ASCII)
 
 
 class Outcomes:
-    """Of one call's REFERs: whether either side has sent any; of ours the statuses of their NOTIFYs (RFC 3515 section 2.4.5), and
-    those they were refused with.
+    """The REFERs of one call: whether each side sent one; for sent REFERs, the statuses of NOTIFYs (RFC 3515 section 2.4.5) and
+    of refusals.
     """
 
     def __init__(self) -> None:
-        self.has_referred = False  #: a REFER was sent: NOTIFYs may come of it
-        self.was_referred = False  #: one of the far end's was accepted: it may extend its subscription
+        self.has_referred = False  #: the phone sent a REFER, so NOTIFYs may come
+        self.was_referred = False  #: a REFER of the far end was accepted; it may extend its subscription
         self._said: set[int] = set()
 
     def saw(self, message: LoggedMessage) -> None:
@@ -39,5 +39,5 @@ class Outcomes:
                 self._said.add(int(status[1]))
 
     def include(self, code: int) -> bool:
-        """Whether the far end has said so."""
+        """Whether the far end sent this status."""
         return code in self._said

@@ -1,7 +1,7 @@
-"""Whom a phone trusts that others connect to.
+"""The certificate authorities of a phone that accepts TLS connections.
 
-pjsip (2.15.1) names all of them to whoever connects (RFC 5246 section 7.4.4, which allows to name none), and a handshake of more
-than 8,192 octets never ends. OpenSSL reads a certificate with the label of its own for one that is trusted, too, and names none such.
+pjsip (2.15.1) lists all of them to each client (RFC 5246 section 7.4.4 allows an empty list), and a handshake of more than 8,192
+octets never completes. OpenSSL trusts certificates labelled TRUSTED CERTIFICATE as well, but does not list them.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ _LABELS = ((b"BEGIN CERTIFICATE-", b"BEGIN TRUSTED CERTIFICATE-"), (b"END CERTIF
 
 
 def unnamed(ca_file: str, directory: Path) -> str:
-    """A copy of a file of authorities, in ``directory``, that pjsip trusts and names to nobody. Raises OSError."""
+    """A copy of a file of authorities, in ``directory``, that pjsip trusts but does not list to clients. Raises OSError."""
     certificates = user_files.read(Path(ca_file), user_files.PEM)
     for label, own in _LABELS:
         certificates = certificates.replace(label, own)
     copy = directory / f"authorities-{hashlib.sha256(certificates).hexdigest()[:16]}.pem"
     if not copy.exists():
-        whole_file.write(copy, certificates)  # other processes write the same
+        whole_file.write(copy, certificates)  # other processes write the same content
     return str(copy)

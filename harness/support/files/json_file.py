@@ -1,4 +1,4 @@
-"""JSON documents: written from typed models, read back whoever wrote them."""
+"""JSON documents: written from typed models, and read back safely from any source."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 Other users can create any name in a shared temporary folder first, also as a link. So a directory with a predictable name is used
 only after :func:`own` has checked it. A :class:`Scratch` has a random name. A process that is killed leaves its scratch directory
-behind, so each is locked while its owner lives, and whoever makes one removes those whose lock the kernel has released. A
+behind, so each is locked while its owner lives, and creating one removes those whose lock the kernel has released. A
 directory without such a lock is never touched.
 """
 
@@ -114,7 +114,7 @@ class Scratch:
 
 
 def _lock_in(directory: Path) -> int:
-    """A lock that has its name only once it is held, so that nobody finds it free meanwhile."""
+    """A lock file that gets its name only once it is locked, so that other processes never see it unlocked."""
     unnamed = directory / f"{_LOCK}.new"
     lock = shared_file(unnamed)
     try:
@@ -128,7 +128,7 @@ def _lock_in(directory: Path) -> int:
 
 def _remove_abandoned(base: Path) -> None:
     for directory in base.glob(f"{_PREFIX}*"):
-        with contextlib.suppress(OSError), _released(directory):  # whoever holds it, or has just removed it, may
+        with contextlib.suppress(OSError), _released(directory):  # still locked, or just removed by another process
             shutil.rmtree(directory, ignore_errors=True)
 
 

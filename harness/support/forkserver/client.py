@@ -15,9 +15,9 @@ import sys
 
 #: Before the request: its length and how many open files come with it.
 HEAD = struct.Struct("!II")
-#: What comes back: a status as ``os.waitpid`` has it.
+#: The answer: a status as ``os.waitpid`` returns it.
 STATUS = struct.Struct("!I")
-#: So many open files can be handed over.
+#: The most open files that can be passed on.
 MOST_FILES = 16
 
 
@@ -70,7 +70,7 @@ def _umask() -> int:
 
 
 def _release(files: list[int]) -> None:
-    """Close them here: whoever reads or writes at their other ends learns of the process's end."""
+    """Close the files in this process, so that their other ends notice when the forked process ends."""
     nothing = os.open(os.devnull, os.O_RDWR)
     for file in files:
         if file != 2:

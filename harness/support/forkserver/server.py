@@ -26,9 +26,9 @@ _NO_PROCESS: Final = -1
 
 
 def serve(listening: socket.socket, lifeline: int) -> NoReturn:
-    """Fork what is asked for at ``listening`` until nobody holds the other end of ``lifeline``; never returns. No thread may run."""
+    """Serve fork requests at ``listening`` until the other end of ``lifeline`` is closed; never returns. No thread may run."""
     try:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for who started it, and ends it in order
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends this process in order
         _Server(listening, lifeline).serve()
     except BaseException:
         traceback.print_exc()
@@ -42,7 +42,9 @@ class _Server:
         self._selector.register(listening, selectors.EVENT_READ)
         self._selector.register(lifeline, selectors.EVENT_READ)
         self._listening, self._lifeline = listening, lifeline
-        self._spare = os.open(os.devnull, os.O_RDONLY)  # without another descriptor nobody could be turned away
+        self._spare = os.open(
+            os.devnull, os.O_RDONLY
+        )  # freed to accept and close a connection when descriptors run out
         self._forks: dict[socket.socket, tuple[int, int]] = {}  #: process and its descriptor, by connection
 
     def serve(self) -> None:
@@ -70,7 +72,7 @@ class _Server:
             try:
                 connection.sendall(STATUS.pack(status))
             except OSError:
-                return  # nobody waits for it any more
+                return  # the client is gone
 
     def _fork(self) -> None:
         """Fork what is asked for. Where that fails, only this connection is closed; the other forks go on."""

@@ -41,7 +41,7 @@ class HttpClient:
         self._client = self.wait(opened())
 
     def _run(self) -> None:
-        # of the instance, which lives as long as the thread: aiohttp warns of a session that nobody holds and nobody closed
+        # A bound method keeps the instance alive as long as the thread: aiohttp warns of unclosed sessions that are freed.
         self._loop.run_forever()
 
     def request(
@@ -58,9 +58,9 @@ class HttpClient:
         return await self._fetch(self._client, method, url, within_s, headers=own, **arguments)
 
     def wait(self, asked: Coroutine[Any, Any, Answer]) -> Answer:
-        """What comes of several requests: a thread that waited for each by itself would cost as much as they do.
+        """Run a coroutine that makes several requests, and return its result; a thread per request would be expensive.
 
-        Who is interrupted meanwhile asks no further.
+        An interruption cancels it.
         """
         answer = asyncio.run_coroutine_threadsafe(asked, self._loop)
         try:

@@ -1,4 +1,4 @@
-"""What comes of a request: an answer, or why there is none."""
+"""The result of a request: an answer, or why there is none."""
 
 from __future__ import annotations
 

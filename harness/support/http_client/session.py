@@ -24,7 +24,7 @@ _MOST_LINE_BYTES = 64 * 1024
 #: A kept connection is used again for so long: uvicorn and Node close theirs after 5 s, and a POST is not sent twice.
 _KEPT_S = 4.0
 
-#: RFC 9110 sections 5.1 and 5.5; of what is not ASCII nobody knows how the server reads it.
+#: RFC 9110 sections 5.1 and 5.5; servers differ in how they read non-ASCII characters.
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"([!-~]([ \t!-~]*[!-~])?)?")
 #: RFC 9110 section 8.4.1, and IANA's registry. Some servers write other words there, as UTF-8 or nothing, and mean none of them.

@@ -54,7 +54,7 @@ def test_phones_that_may_have_all_calls_of_a_child_live_in_several(own: Desk, ho
 
 
 def test_more_calls_than_a_child_holds_cannot_be_leased(lease: Desk, holds: int) -> None:
-    with pytest.raises(ResourceError, match=f"phone alice wants {holds + 1} calls at once; .* holds {holds}"):
+    with pytest.raises(ResourceError, match=f"phone alice needs {holds + 1} calls at once; .* has {holds}"):
         lease("alice", max_calls=holds + 1)
 
 
