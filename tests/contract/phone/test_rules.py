@@ -176,7 +176,7 @@ def test_a_refer_is_declined_when_the_runs_calls_are_used_up(lease: Desk, bob: P
     out, back = following(lease, bob, gates(calls_per_run=1))
     back.transfer(uri_of(lease("carol")))
     assert outcome(back) == 603
-    assert "limits.calls_per_run" in str(out.phone.declined)  # type: ignore[attr-defined]
+    assert "limits.calls_per_run" in str(out.phone.declined)
 
 
 def test_a_refer_in_a_received_call_is_declined_when_no_place_comes_free_soon(
