@@ -52,7 +52,7 @@ class Strength(IntEnum):
 class Asked:
     """What a check, or a later adjustment of its finding, was given: the check's stable name and its arguments.
 
-    The arguments are JSON-ready, except for events and SIP messages (:mod:`harness.calls.checks.asked`).
+    The arguments are JSON-ready, except for events and SIP messages (:mod:`harness.calls.checks.registry`).
     """
 
     by: str

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from harness.calls.checks import manners
+from harness.calls.checks import responsiveness
 from harness.diagnosis.derive import Scene
 
 
 def tell(scene: Scene) -> None:
     """Make all of them known that can be."""
-    for finding in scene.of(*manners.WHAT):
+    for finding in scene.of(*responsiveness.WHAT):
         in_time = "late" if scene.failed(finding) else "in time"
         never = scene.failed(finding) and finding.facts.get("seconds") is None
         scene.facts.record(finding.check, "never" if never else in_time, finding.actual)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.calls.checks.manners import WHAT
+from harness.calls.checks.responsiveness import WHAT
 from harness.calls.verdict import Finding
 from harness.diagnosis.answering import PLATFORM, comes_before
 from harness.diagnosis.audio import NO_VOICE, direction_of

@@ -16,7 +16,7 @@ from harness.deployment import Deployment
 from harness.deployment import file as deployment_file
 from harness.errors import DeploymentError, SelectionError
 from harness.integrations.base import Integration
-from harness.integrations.own import own_row, own_rows
+from harness.integrations.custom_rows import own_row, own_rows
 from harness.support.model_words import nearest
 
 __all__ = ["find", "load", "loadable", "names", "own_row", "own_rows"]

@@ -26,9 +26,9 @@ from harness.finding_kinds import (
     VOICEMAIL,
     RequiredFindings,
 )
-from harness.integrations import sight
+from harness.integrations import observability
 from harness.integrations.base import Cell, Integration, Moment, PlannedCall, Row
-from harness.integrations.cells import Cells, unproved_handovers, unproved_overflows
+from harness.integrations.row_plan import RowPlan, unproved_handovers, unproved_overflows
 from harness.support.model_words import nearest
 
 #: A platform's clock may be ahead of this machine's by so much, or behind it, and a call takes its time to get there.
@@ -138,12 +138,12 @@ class LeftOut:
     not_now: bool = False  #: only since it is not the time of the numbers that it would call
 
 
-def every_row(deployment: Deployment, asked: Sequence[str] = ()) -> list[Cells]:
+def every_row(deployment: Deployment, asked: Sequence[str] = ()) -> list[RowPlan]:
     """The cells of each row of its integration; rows that take long have theirs where they are ``asked`` for by name."""
-    return [Cells(row, deployment, asked=row.id in asked) for row in integrations.find(deployment.integration).rows]
+    return [RowPlan(row, deployment, asked=row.id in asked) for row in integrations.find(deployment.integration).rows]
 
 
-def left_out(deployment: Deployment, every: Sequence[Cells] | None = None) -> list[LeftOut]:
+def left_out(deployment: Deployment, every: Sequence[RowPlan] | None = None) -> list[LeftOut]:
     """Every row that no case of the deployment proves, whatever is selected of the rest, every number that is not called now, or
     where nobody of ours could look, every handover that none proves, and overflows; by the cells of :func:`every_row`, where
     somebody has them already.
@@ -367,10 +367,10 @@ def _all_known(
 def _of_deployment(deployment: Deployment, asked_rows: Sequence[str]) -> Iterator[Case]:
     for row in integrations.find(deployment.integration).rows:
         if not asked_rows or row.id in asked_rows:
-            yield from cases_of(Cells(row, deployment, asked=row.id in asked_rows))
+            yield from cases_of(RowPlan(row, deployment, asked=row.id in asked_rows))
 
 
-def cases_of(cells: Cells) -> Iterator[Case]:
+def cases_of(cells: RowPlan) -> Iterator[Case]:
     """The case of each cell."""
     for cell in cells.cells:
         yield _case(cells.row, integrations.find(cell.deployment.integration), cell, cells.unseen)
@@ -380,8 +380,8 @@ def _case(row: Row, integration: Integration, cell: Cell, hidden: Mapping[str, s
     required = dict(row.required_in(cell.axes))
     unseen = dict(hidden) if cell.ai == "synthflow" else {}
     if LANDING in required:
-        unseen |= sight.unseen_at_people(cell)
-    if not sight.has_bystanders(cell, row.moment, lands=LANDING in required):
+        unseen |= observability.unseen_at_people(cell)
+    if not observability.has_bystanders(cell, row.moment, lands=LANDING in required):
         required.pop(LANDING_OTHERS, None)
     return Case(
         row=row,

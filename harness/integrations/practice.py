@@ -52,7 +52,7 @@ from harness.integrations.base import (
     WhoIsAi,
     one_call,
 )
-from harness.integrations.which import (
+from harness.integrations.conditions import (
     A_CALLER,
     AGENT_PHONE,
     ASKED,

@@ -16,8 +16,7 @@ from harness.finding_kinds import (
 )
 from harness.integrations import plans, shared
 from harness.integrations.base import ADDRESSED, FALLEN_BACK, WITH_THE_AI, Integration, Row
-from harness.integrations.practice import PRACTICE, TRANSPORT_PRACTICE
-from harness.integrations.which import (
+from harness.integrations.conditions import (
     A_CALLER,
     A_CUSTOMER,
     AT_ONCE,
@@ -30,6 +29,7 @@ from harness.integrations.which import (
     TO_AI,
     routed_by,
 )
+from harness.integrations.practice import PRACTICE, TRANSPORT_PRACTICE
 
 _INBOUND = "configure-inbound-call-routing"
 _TRANSFER = "configure-transfer-back-to-talkdesk-ai--live-agent"

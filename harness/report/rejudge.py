@@ -17,7 +17,7 @@ from typing import Any, Final, cast
 
 from typing_extensions import TypedDict
 
-from harness.calls.checks.asked import adjust_again, compares_numbers, make_again
+from harness.calls.checks.registry import adjust_again, compares_numbers, make_again
 from harness.calls.events import Event
 from harness.calls.events import from_plain as event_from_plain
 from harness.calls.verdict import Asked, CaseOutcome, Conclusion, Finding, Trouble, Verdict

@@ -16,7 +16,7 @@ import numpy as np
 from harness.audio.classify import Span, classify
 from harness.audio.marks import PERIOD_SECONDS, VOICES
 from harness.audio.wav import WavError, read_wav
-from harness.calls.checks.manners import in_time
+from harness.calls.checks.responsiveness import in_time
 from harness.calls.events import CallState, LegStarted
 from harness.calls.verdict import Finding
 from harness.deployment import STAND_IN, Manners

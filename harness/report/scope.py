@@ -27,7 +27,7 @@ from harness.deployment import Deployment, Kind
 from harness.deployment.file import pem_files
 from harness.errors import MistakeError
 from harness.finding_kinds import FindingKind, RequiredFindings
-from harness.integrations import matrix, sight
+from harness.integrations import matrix, observability
 from harness.integrations.base import NOT_OBSERVABLE, Row
 from harness.integrations.matrix import Case, LeftOut, Selection
 from harness.report.case_document import shown_name
@@ -402,7 +402,7 @@ def _row(
         why=why,
         not_now=tuple(not_now),
         left_out=row.id in deployment.leave_out,
-        hidden=not cases and (why.startswith(NOT_OBSERVABLE) or why in sight.unseen(deployment).values()),
+        hidden=not cases and (why.startswith(NOT_OBSERVABLE) or why in observability.unseen(deployment).values()),
         postponed=not cases and left is not None and left.not_now,
         demanded=row.id in demanded or (row.documented and matrix.DOCUMENTED in demanded),
         unnamed=unnamed,

@@ -10,9 +10,9 @@ from types import MappingProxyType
 from harness.audio.describe import HeardDescription
 from harness.audio.marks import DEFAULT_LEVEL_DBOV
 from harness.calls import measurement
-from harness.calls.checks.asked import check
 from harness.calls.checks.claims import STRENGTH, Claim, Denial, Observation
 from harness.calls.checks.finding import heard_at, judged, not_observable
+from harness.calls.checks.registry import check
 from harness.calls.events import SipMessage
 from harness.calls.measurement import Direction
 from harness.calls.verdict import Finding, Strength

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from harness.calls.checks.asked import adjustment
+from harness.calls.checks.registry import adjustment
 from harness.calls.measurement import BY_CHECK, Duration, Measurement
 from harness.calls.verdict import Finding, Strength, Verdict
 

@@ -7,9 +7,9 @@ from collections.abc import Collection
 from urllib.parse import unquote
 
 from harness.calls import measurement
-from harness.calls.checks.asked import check
 from harness.calls.checks.claims import STRENGTH, Claim, Observation
 from harness.calls.checks.finding import judged
+from harness.calls.checks.registry import check
 from harness.calls.verdict import Finding
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.identity import (

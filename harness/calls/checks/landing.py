@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from harness.calls import measurement
-from harness.calls.checks.asked import check
 from harness.calls.checks.claims import STRENGTH, Claim, Observation
 from harness.calls.checks.finding import judged
+from harness.calls.checks.registry import check
 from harness.calls.verdict import Finding
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.calls import measurement
-from harness.calls.checks.asked import check
 from harness.calls.checks.finding import judged
+from harness.calls.checks.registry import check
 from harness.calls.events import SipMessage
 from harness.calls.verdict import Finding
 from harness.sip.message import Message, Request, Response

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from harness.audio.delay import Delay
 from harness.calls import measurement
-from harness.calls.checks.asked import check
 from harness.calls.checks.finding import heard_at, judged
+from harness.calls.checks.registry import check
 from harness.calls.events import RtpStatistics
 from harness.calls.verdict import Finding
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 from harness.calls import measurement
 from harness.calls.checks import timing
-from harness.calls.checks.asked import check
 from harness.calls.checks.finding import judged, not_observable
+from harness.calls.checks.registry import check
 from harness.calls.events import SipMessage
 from harness.calls.verdict import Finding
 from harness.sip.grammar import SipSyntaxError

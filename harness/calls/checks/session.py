@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import TypeGuard
 
 from harness.calls import measurement
-from harness.calls.checks.asked import check
 from harness.calls.checks.finding import judged
+from harness.calls.checks.registry import check
 from harness.calls.events import Event, SipMessage
 from harness.calls.verdict import Finding
 from harness.sip.grammar import decimal

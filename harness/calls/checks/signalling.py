@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from harness.calls import measurement
-from harness.calls.checks.asked import check
 from harness.calls.checks.finding import judged, not_observable
+from harness.calls.checks.registry import check
 from harness.calls.verdict import Finding
 from harness.sip.grammar import host_of
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from harness.calls import measurement
-from harness.calls.checks.asked import check
 from harness.calls.checks.finding import judged, not_observable
+from harness.calls.checks.registry import check
 from harness.calls.verdict import Finding
 
 #: A way in that is worth a word.

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import pytest
 
 import harness.calls.checks
-from harness.calls.checks import asked, finding
+from harness.calls.checks import finding, registry
 from harness.calls.checks.finding import CHECKS, judged, not_observable
 from harness.calls.measurement import BY_CHECK, Direction
 from harness.calls.verdict import Finding, Verdict
@@ -66,7 +66,7 @@ def test_a_check_goes_by_a_known_name(make: Callable[..., Finding]) -> None:
 def _finding_functions() -> list[Callable[..., object]]:
     found: list[Callable[..., object]] = []
     for module in pkgutil.iter_modules(harness.calls.checks.__path__, "harness.calls.checks."):
-        if module.name in (finding.__name__, asked.__name__):
+        if module.name in (finding.__name__, registry.__name__):
             continue
         members = vars(importlib.import_module(module.name)).items()
         found += [

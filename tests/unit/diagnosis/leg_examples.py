@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from harness.calls.checks.manners import WHAT
+from harness.calls.checks.responsiveness import WHAT
 from harness.deployment import Handover
 from tests.unit.diagnosis.building import Example
 from tests.unit.diagnosis.example_case import SDP

@@ -9,8 +9,8 @@ import pytest
 from harness.deployment import Deployment
 from harness.deployment.hours import AS_OF_VARIABLE
 from harness.integrations import find
-from harness.integrations.cells import Cells
 from harness.integrations.matrix import left_out
+from harness.integrations.row_plan import RowPlan
 from tests.unit.matrix.conftest import of, why
 
 
@@ -20,7 +20,7 @@ def test_a_closed_number_is_told_of_whichever_value_of_the_row_s_axis_it_would_p
     campaign = talkdesk.lines["campaign"].model_copy(update={"refer": "passed-on"})
     two = talkdesk.model_copy(update={"lines": talkdesk.lines | {"campaign": campaign}})
     for line in ("ivr", "campaign"):  # to one the platform consumes the REFER, to the other it passes it on
-        cells = Cells(row, closed(two, line), asked=False)
+        cells = RowPlan(row, closed(two, line), asked=False)
         assert {cell.axes["refer"] for cell in cells.cells} == {"consumed", "passed-on"}
         assert line in dict(cells.not_now())
         assert "inbound" not in dict(cells.not_now())

@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import compress
 
 from harness.deployment import Ai, Deployment, Trunk
-from harness.integrations import sight
+from harness.integrations import observability
 from harness.integrations.base import NOT_OBSERVABLE, Cell, Row, Which
 
 _AIS: tuple[Ai, ...] = ("synthflow", "stand-in")
@@ -18,7 +18,7 @@ _MOST_NAMED = 3
 _NOT_NOW = (2, 0)
 
 
-class Cells:
+class RowPlan:
     """The cells of one row in one deployment; where there are none, the reason."""
 
     def __init__(self, row: Row, deployment: Deployment, *, asked: bool) -> None:
@@ -30,7 +30,7 @@ class Cells:
         self._late: dict[str, None] = {}  #: the numbers that could prove it at another time
         self._lacking: dict[object, str] = {}  #: handover → why it has no cell
         self._asked: set[object] = set()  #: the handovers that have been asked for in every way
-        self.unseen = sight.unseen(deployment)
+        self.unseen = observability.unseen(deployment)
         self.cells: list[Cell] = []
         self.why_none = self._why_not(asked)
         if self.why_none is None:
@@ -304,7 +304,7 @@ class Cells:
             yield axes | {"ask": way, "handover": name}
 
 
-def unproved_handovers(deployment: Deployment, every: Sequence[Cells]) -> Iterator[tuple[Row, str, str]]:
+def unproved_handovers(deployment: Deployment, every: Sequence[RowPlan]) -> Iterator[tuple[Row, str, str]]:
     """The handovers that no row proves, where others have such a row: the row, a number, and why."""
     lines = {entry.assistant: line for line, entry in reversed(deployment.lines.items()) if entry.assistant}
     transfers = [cells for cells in every if cells.row.hands_over is not None and cells.cells]
@@ -322,7 +322,7 @@ def unproved_handovers(deployment: Deployment, every: Sequence[Cells]) -> Iterat
                 yield there[0].row, lines[assistant], f"{key}: {why}"
 
 
-def unproved_overflows(deployment: Deployment, every: Sequence[Cells]) -> Iterator[tuple[Row, str, str]]:
+def unproved_overflows(deployment: Deployment, every: Sequence[RowPlan]) -> Iterator[tuple[Row, str, str]]:
     """The fallbacks of numbers of people, which nothing proves: a row, the first number, and why."""
     row = next((cells.row for cells in every if cells.row.moment == "people" and cells.cells), None)
     lines = [line for line, entry in deployment.lines.items() if entry.assistant is None and entry.fallback is not None]

@@ -14,8 +14,8 @@ from harness.errors import SelectionError
 from harness.finding_kinds import LANDING, LANDING_OTHERS
 from harness.integrations import find, load
 from harness.integrations.base import Cell
-from harness.integrations.cells import _way
 from harness.integrations.matrix import Case, Selection, calls_of, cases, left_out, why_not_now
+from harness.integrations.row_plan import _way
 from harness.support.resources import EXAMPLES
 from tests.unit.matrix.conftest import of, why
 

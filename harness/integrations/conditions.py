@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from harness.deployment import CALLS_A_PHONE, IDLE, Behaviour, CallerIdMode, Deployment, Handover, RoutedBy, Way
 from harness.integrations.base import NOT_OBSERVABLE, Axis, Cell, Need, Which
-from harness.integrations.sight import unseen
+from harness.integrations.observability import unseen
 from harness.sip.identity import has_national_form
 
 #: With how many callers the row of several callers at once is proved, where the trunk and the test phones allow it.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from harness.calls import measurement
-from harness.calls.checks.asked import check
 from harness.calls.checks.finding import judged
+from harness.calls.checks.registry import check
 from harness.calls.verdict import Finding
 
 #: Check → what has to come in time.
