@@ -1,4 +1,4 @@
-"""The facts of a call: frozen, timed, and plain enough to cross a process border or reach the disk as JSON.
+"""Events of calls: frozen, timed, and plain enough to cross a process border or be stored as JSON.
 
 ``at`` is the machine's monotonic clock in seconds (``time.monotonic()``, shared by all processes of a machine).
 ``phone`` names a softphone (``caller``), ``leg`` one call of it (``caller.1``), unique within a case.
@@ -16,13 +16,13 @@ from harness.support.field_kinds import require_kinds
 
 DigitMethod = Literal["rfc4733", "info", "inband"]
 Direction = Literal["sent", "received"]
-#: What a digest challenge was held against, when it got no answer.
+#: The rule by which a digest challenge was not answered.
 WithheldBy = Literal["realm configured", "first realm", "stronger algorithm"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """Something that happened at one moment, at one phone."""
+    """An event at one phone, at one time."""
 
     at: float
     phone: str
@@ -37,9 +37,9 @@ def phone_of(leg: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SipMessage(Event):
-    """A whole SIP message as it crossed the phone's transport.
+    """A SIP message, complete, as the phone's transport sent or received it.
 
-    ``unread`` is why the phone's stack dropped a received message, so that the call never saw it.
+    ``unread``: why the phone's stack dropped a received message before the call saw it.
     """
 
     direction: Direction
@@ -52,10 +52,10 @@ class SipMessage(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LegStarted(Event):
-    """A leg exists: dialled, received, or placed by the phone itself on a REFER (then ``replaces`` is the old leg)."""
+    """A leg began: dialled, received, or placed by the phone on a REFER (then ``replaces`` is the old leg)."""
 
     direction: Literal["outgoing", "incoming"]
-    mark: int  #: what this leg sends when it plays its mark
+    mark: int  #: the mark that this leg sends
     remote_uri: str
     replaces: str | None = None
 
@@ -129,7 +129,9 @@ class RtpStatistics(Event):
     rx_packets: int
     rx_bytes: int
     rx_lost: int
-    rx_discarded: int  #: by pjmedia: the first behind a leap of the numbers, as of another source, and what is no RTP
+    rx_discarded: (
+        int  #: by pjmedia: the first packet after a jump in the sequence numbers, and packets that are not RTP
+    )
     rx_reordered: int
     rx_duplicated: int
     rx_jitter_ms: float
@@ -140,54 +142,54 @@ class RtpStatistics(Event):
     rx_burst_ms: float = 0.0  #: how much audio was missing each time, on average
     rx_other_type: int = 0  #: packets of another codec than the one agreed on, by their payload type
     rx_spanned_ms: int = 0  #: between packets of one source, pauses and announced silence left out
-    rx_filled_ms: int = 0  #: of that by the audio in them, and in those between them that were lost or overtaken
-    tx_offered: int = 0  #: to the transport; ``tx_packets`` leaves out those that it could not send
-    rx_elsewhere: str = ""  #: the host that all of it came from, where the far end's SDP names another
-    #: ``address:port`` of a host that the SDP or the signalling names, of whose packets the SRTP key has fit none, nor of others.
+    rx_filled_ms: int = 0  #: the part of ``rx_spanned_ms`` filled with audio, lost and reordered packets included
+    tx_offered: int = 0  #: packets given to the transport; ``tx_packets`` excludes those that it could not send
+    rx_elsewhere: str = ""  #: the source host of all RTP, if the far end's SDP names another
+    #: ``address:port`` of a host named in SDP or signalling that sent SRTP when the key decrypted no packet of any source.
     undeciphered_from: str = ""
 
     @property
     def rx_expected(self) -> int:
-        """Packets that were to come, each once: ``rx_packets`` has every copy of one that came twice (RFC 7198)."""
+        """Packets expected. Duplicates (RFC 7198), which ``rx_packets`` includes, count once."""
         return max(0, self.rx_packets - self.rx_duplicated) + self.rx_lost
 
     @property
     def packet_s(self) -> float:
-        """How much audio a received packet holds: 20 ms, or more where G.711's octets say so (RFC 3551 sections 4.2 and 4.5.14)."""
+        """Seconds of audio in a received packet: 20 ms, or more by G.711's octets (RFC 3551 sections 4.2 and 4.5.14)."""
         octets = self.rx_bytes / self.rx_packets if self.rx_packets else 0
         return max(PACKET_S, octets / _OCTETS_A_SECOND)
 
 
-#: What pauses for longer, in seconds, is on hold, or another party's: no dropout amid a voice.
+#: A longer pause, in seconds, is hold or a change of party, and not a dropout within speech.
 LONGEST_DROPOUT_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RtpPaused(Event):
-    """The audio of one source paused for 200 ms to a second, with no number missing and no silence announced (RFC 3551 section 4.1)."""
+    """One source paused for 200 ms to 1 s, with no packet lost and no silence announced (RFC 3551 section 4.1)."""
 
-    began: float  #: monotonic, as ``at``: when the last packet before it came
-    ended: float  #: and the first behind it
+    began: float  #: arrival of the last packet before the pause, monotonic like ``at``
+    ended: float  #: arrival of the first packet after it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FarEndReport(Event):
-    """What the far end reports by RTCP about the stream that it receives (RFC 3550 section 6.4)."""
+    """The far end's RTCP report on the stream that it receives from the phone (RFC 3550 section 6.4)."""
 
-    sent: int  #: packets that had left us by then
-    received: int  #: of those, as the far end counts; as before where this report does not name our stream
+    sent: int  #: packets sent by then
+    received: int  #: packets received of these; unchanged when this report does not name the phone's stream
     lost: int
     fraction_lost: float  #: since its last report, 0…1
     jitter_ms: float
-    #: False: it has heard nothing of our stream since its last report. That counts from the source alone that named us last: some
-    #: name no stream at all or leave that to another of their sources (RFC 8861), and pjsua2 goes on naming the first one it heard.
+    #: False: no packet of the phone's stream arrived since the last report. Only reports of the source that named the stream last
+    #: count: other sources may name none (RFC 8861), and pjsua2 keeps naming the first stream it heard.
     names_us: bool
     reporter: int = 0  #: its SSRC
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForeignRtp(Event):
-    """RTP from a host that neither the SDP nor the signalling of the call names. It is neither heard nor counted."""
+    """RTP from a host that neither the SDP nor the signalling of the call names. It is not heard, nor counted elsewhere."""
 
     source: str  #: ``address:port``; ``others`` when there are too many to tell apart
     packets: int  #: so far
@@ -205,7 +207,7 @@ class RegistrationState(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransferProgress(Event):
-    """A NOTIFY of our REFER (RFC 3515), or the REFER's own final answer when that is not 2xx."""
+    """A NOTIFY for the phone's REFER (RFC 3515), or the final response to the REFER when it is not 2xx."""
 
     code: int
     reason: str
@@ -226,7 +228,7 @@ class TlsHandshake(Event):
     """A far end connected to the phone over TLS and was shown its certificate; with ``failed``, the handshake did not complete."""
 
     remote: str  #: ``address:port``
-    failed: bool  #: the handshake came to no end, as where the certificate is refused
+    failed: bool  #: the handshake did not complete, for example because the far end refused the certificate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,44 +248,44 @@ class StrangerRefused(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AskedByOptions(Event):
-    """Whether the platform had sent the phone an OPTIONS before the case began (RFC 3261 section 11)."""
+    """Whether the platform sent the phone an OPTIONS before the case began (RFC 3261 section 11)."""
 
     there_s: float  #: how long the phone had been at its address
-    answered: bool  #: whether an OPTIONS of the platform's was answered since
-    #: How often the platform asks, by the deployment file or by those that came; None where nothing tells.
+    answered: bool  #: the phone answered an OPTIONS of the platform in that time
+    #: The interval of the platform's OPTIONS, from the deployment file or as observed; None if unknown.
     every_s: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NameLookup(Event):
-    """A host name that the phone needs takes long to resolve, or does not resolve. Recorded after a second, and at the end.
+    """A slow or failed look-up of a host name. Recorded after a second, and at the end.
 
-    ``leg`` is set where an INVITE waits for the name. Where nothing known waits for it, every phone of the process records it.
+    ``leg`` is set when an INVITE waits for the name. If no known request waits for it, every phone of the process records it.
     """
 
     name: str
     seconds: float  #: so far
-    problem: str  #: empty once it was found at last
-    denied: bool  #: the name server says that there is no such name, or no address of it
-    media: bool = False  #: it is the far end's, in its SDP (RFC 4566 section 5.7)
+    problem: str  #: empty when the name was resolved
+    denied: bool  #: the name server says that the name does not exist or has no address
+    media: bool = False  #: the name stands in the far end's SDP (RFC 4566 section 5.7)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PasswordWithheld(Event):
-    """A digest challenge was not answered: its realm or algorithm is not one that the phone's password may be used for."""
+    """A digest challenge was not answered: the password must not be used for its realm or algorithm."""
 
     realm: str
     algorithm: str
     why: str
-    rule: WithheldBy | None = None  #: which of them; older evidence has the words alone
+    rule: WithheldBy | None = None  #: the rule; None in older evidence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallsRefused(Event):
-    """The phone refused an INVITE because it had no room for the call, or its stack lacks something. Not a platform fault."""
+    """The phone refused an INVITE: it had no room for the call, or its stack lacks a feature. Not a platform fault."""
 
     source: str  #: address
-    why: str = ""  #: what its stack does not know; empty where it had no room
+    why: str = ""  #: the missing feature; empty when it had no room
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -304,19 +306,19 @@ class PhoneLost(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FarEndRecord(Event):
-    """What the far end's own interface said of its call, whole; ``phone`` names the far end."""
+    """The complete record of a call from the far end's interface; ``phone`` names the far end."""
 
-    source: str  #: where it was read, e.g. ``GET /v2/calls/{id}``
+    source: str  #: the request, e.g. ``GET /v2/calls/{id}``
     record: dict[str, Any]
 
     def witness(self, what: str) -> Any:
-        """What the far end witnessed beyond the documented record, None when it does not say."""
+        """A field that the far end reports beyond the documented record, None if absent."""
         witness = self.record.get("witness")
         return witness.get(what) if isinstance(witness, dict) else None
 
     @property
     def messages(self) -> list[Any]:
-        """The SIP messages it shows: those it witnessed, or without a witness those of the record itself."""
+        """The SIP messages in the witness part, or without one those of the record itself."""
         with_witness = isinstance(self.record.get("witness"), dict)
         found = self.witness("messages") if with_witness else self.record.get("messages")
         return found if isinstance(found, list) else []
@@ -334,19 +336,19 @@ def to_plain(event: Event) -> dict[str, Any]:
 
 
 def to_values(event: Event) -> list[Any]:
-    """The name of its class, and the values of its fields in their order: for where an event is told many times a second."""
+    """The class name and the field values in order: a compact form for pipes with many events a second."""
     kind = type(event).__name__
     return [kind, *_VALUES[kind](event)]
 
 
-def from_values(told: Sequence[Any]) -> Event:
-    """The inverse of :func:`to_values`. Raises ``KeyError`` for an unknown kind, ``ValueError`` for too few or too many."""
-    kind, *values = told
+def from_values(kind_and_values: Sequence[Any]) -> Event:
+    """The inverse of :func:`to_values`. Raises ``KeyError`` for an unknown kind, ``ValueError`` for a wrong number of values."""
+    kind, *values = kind_and_values
     return _KINDS[kind](**dict(zip(_NAMES[kind], values, strict=True)))
 
 
 def from_plain(plain: dict[str, Any]) -> Event:
-    """The inverse of :func:`to_plain`. Raises ``KeyError`` for an unknown kind, ``TypeError`` for fields that are none of its."""
+    """The inverse of :func:`to_plain`. Raises ``KeyError`` for an unknown kind, ``TypeError`` for unknown fields."""
     values = dict(plain)
     kind = _KINDS[values.pop("kind")]
     require_kinds(kind, values)

@@ -1,7 +1,7 @@
-"""What checks measured: one class for each kind of check, its fields typed and with their units.
+"""Measurements of findings: one class for each kind of check, with typed fields and units.
 
-A finding carries one (:attr:`harness.calls.verdict.Finding.measured`); :data:`BY_CHECK` says which class belongs to which check, so
-that ``events.jsonl`` needs no more than the fields. A field that nobody could measure keeps its default.
+A finding has at most one (:attr:`harness.calls.verdict.Finding.measured`). :data:`BY_CHECK` maps each check to its class, so
+``events.jsonl`` stores only the fields. A field that could not be measured keeps its default.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from harness.support.field_kinds import require_kinds
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
-    """What one check measured."""
+    """The measurement of one check."""
 
     def plain(self) -> dict[str, Any]:
         """JSON-ready fields."""
@@ -26,7 +26,7 @@ class Measurement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BetweenEnds(Measurement):
-    """Something about the way from one end of a conversation to the other; the labels are those of findings."""
+    """A measurement of one direction of a conversation, with the labels that findings use."""
 
     speaker: str = ""
     listener: str = ""
@@ -34,7 +34,7 @@ class BetweenEnds(Measurement):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Direction(BetweenEnds):
-    """Whether the speaker's voice arrived at ``listener``, or what arrived instead."""
+    """Whether the listener heard the speaker, or what it heard instead."""
 
     towards: str = ""  #: the listener's role: ``ai``, ``caller``, ``agent``
     again: bool = False  #: after a change of the call
@@ -42,9 +42,9 @@ class Direction(BetweenEnds):
     #: What arrived instead: ``crossed``, ``echo``, ``no-rtp``, ``undeciphered``, ``silence`` …; ``unheard`` where only words tell;
     #: ``contradictory``.
     kind: str | None = None
-    #: What says that it was heard: the name of a :class:`harness.calls.checks.claims.Observation`, in small letters.
+    #: The evidence that it was heard: the name of a :class:`harness.calls.checks.claims.Observation`, in lower case.
     observation: str = ""
-    denied_by: str = ""  #: what says that it was not, likewise
+    denied_by: str = ""  #: the contrary evidence, likewise
     instead: str | None = None  #: what the recording holds in the speaker's place
     rx_packets: int | None = None
     tx_packets: int | None = None
@@ -64,11 +64,11 @@ class EarlyMedia(BetweenEnds):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Silence(BetweenEnds):
-    """What was heard of a party that must not be heard."""
+    """Whether a party was heard that must not be heard."""
 
     listened_s: float | None = None
     heard: tuple[int, ...] = ()  #: marks
-    discarded: int | None = None  #: RTP packets that came to a phone which takes none, as it holds the call
+    discarded: int | None = None  #: RTP packets received by a phone that holds the call
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +90,7 @@ class Level(BetweenEnds):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loss(Measurement):
-    """RTP packets lost; where too few were sent, how much of the time their audio filled."""
+    """RTP packets lost; if too few were sent, how much of the time their audio filled."""
 
     lost: int = 0
     expected: int = 0
@@ -136,22 +136,22 @@ class Answers(Measurement):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repeated(Measurement):
-    """How often a 200 was repeated after its ACK."""
+    """Number of repetitions of a 200 after its ACK."""
 
     repeated: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnsweredBy(Measurement):
-    """Who answered; where nobody did, how the call ended."""
+    """The parties that answered, or how an unanswered call ended."""
 
     answered: tuple[str, ...] = ()
     wanted: str = ""
     code: int | None = None
     state: str | None = None
     attempted: tuple[str, ...] = ()  #: what the AI's side saw: ``status:number``
-    unseen: bool = False  #: nobody could look at the AI's side, so that no attempt there is known, and none excluded
-    called: tuple[str, ...] = ()  #: the assistants that the call went to besides, whatever they did with it
+    unseen: bool = False  #: the AI's side was not observable: attempts there are unknown
+    called: tuple[str, ...] = ()  #: other assistants that the call was sent to, answered or not
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,7 +173,7 @@ class RequestUser(Measurement):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transport(Measurement):
-    """What a call came over."""
+    """The transport and port of a call."""
 
     transport: str = ""
     port: int | None = None
@@ -189,21 +189,21 @@ class Trunk(Measurement):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Codec(Measurement):
-    """What SDP agreed on."""
+    """The codec negotiated by SDP."""
 
     codec: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Encryption(Measurement):
-    """Whether media is SRTP; None without media."""
+    """Whether the media is SRTP; None without media."""
 
     secure: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallerId(Measurement):
-    """What From and P-Asserted-Identity say."""
+    """The caller as From and P-Asserted-Identity name it."""
 
     from_user: str | None = None
     from_host: str | None = None
@@ -217,12 +217,12 @@ class CallerId(Measurement):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Withheld(Measurement):
-    """How a number is withheld."""
+    """How a message hides the caller's number."""
 
     anonymous: bool = False
     asserted: tuple[str | None, ...] = ()
     privacy: tuple[str, ...] = ()
-    shown: tuple[str, ...] = ()  #: headers that name the number all the same
+    shown: tuple[str, ...] = ()  #: headers that show the number nevertheless
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -255,7 +255,7 @@ class StopsRinging(Measurement):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ringing(Measurement):
-    """How often a phone rang that must not ring."""
+    """How often a phone rang."""
 
     rang: int = 0
     watched: bool = True
@@ -263,7 +263,7 @@ class Ringing(Measurement):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReferMode(Measurement):
-    """What a platform did with the AI's REFER, and what is declared: ``consumed`` or ``passed-on``."""
+    """A platform's treatment of the AI's REFER, declared and seen: ``consumed`` or ``passed-on``."""
 
     declared: str
     seen: str
@@ -313,7 +313,7 @@ class SessionInterval(Measurement):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provisional(Measurement):
-    """Provisional responses, and those of them sent reliably (RFC 3262)."""
+    """Provisional responses, and which were sent reliably (RFC 3262)."""
 
     provisional: tuple[int, ...] = ()
     reliable: tuple[int, ...] = ()
@@ -329,7 +329,7 @@ class Machine(Measurement):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spoken(Measurement):
-    """Seconds between the last word and the end of the call; None where nobody spoke."""
+    """Seconds between the last word and the end of the call; None without a voice."""
 
     before_end_s: float | None = None
 
@@ -400,7 +400,7 @@ BY_CHECK: Mapping[str, type[Measurement]] = {
 
 
 def from_plain(check: str, plain: Mapping[str, Any]) -> Measurement:
-    """The inverse of :meth:`Measurement.plain`. Raises ``KeyError`` for a check without fields, ``TypeError`` for others than its."""
+    """The inverse of :meth:`Measurement.plain`. Raises ``KeyError`` for a check without one, ``TypeError`` for wrong fields."""
     values = {name: tuple(value) if isinstance(value, list) else value for name, value in plain.items()}
     kind = BY_CHECK[check]
     require_kinds(kind, values)

@@ -1,7 +1,7 @@
-"""The one place that decides how a case ended, and a run.
+"""Verdicts of cases and runs; no other module decides them.
 
-A :class:`CaseOutcome` gathers a case's findings and what broke meanwhile; its :attr:`~CaseOutcome.conclusion` is the verdict and
-the words that say why. The recorder writes the conclusion down; terminal, summary, JUnit, Allure and the exit code read it.
+A :class:`CaseOutcome` collects a case's findings and errors. Its :attr:`~CaseOutcome.conclusion` is the verdict and its reason. The
+recorder stores the conclusion; terminal, summary, JUnit, Allure and the exit code read it.
 """
 
 from __future__ import annotations
@@ -30,27 +30,27 @@ class Verdict(StrEnum):
 
     @property
     def says_something(self) -> bool:
-        """Whether it says something of the system under test: who broke, or could not look, says nothing."""
+        """Whether the verdict is about the system under test, and not about the harness or its sight."""
         return self in (Verdict.PASSED, Verdict.FAILED)
 
 
-#: The first of these that is among several verdicts is their common one. What failed comes before what broke, so that a
-#: finding about the system under test is never hidden.
+#: Several verdicts are combined to the first of these that is among them. Failed precedes broken, so that a finding about the
+#: system under test is never hidden.
 ORDER = (Verdict.FAILED, Verdict.BROKEN, Verdict.NOT_OBSERVABLE, Verdict.PASSED)
 
 
 class Strength(IntEnum):
-    """How strongly something about audio is known, weakest first."""
+    """How strongly a finding is proved, weakest first."""
 
     UNKNOWN = 0
     INDICATED = 1  #: only RTP or RTCP counters moved
-    CONFIRMED = 2  #: the far system says so less exactly (a transcript, a reaction)
+    CONFIRMED = 2  #: the far system reports it less exactly (a transcript, a reaction)
     PROVED = 3  #: a mark sent at one end was decoded at the other
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a check, or a later adjustment of its finding, was given: the check's stable name and its arguments.
+    """The stable name and the arguments of a check, or of a later adjustment of its finding.
 
     The arguments are JSON-ready, except for events and SIP messages (:mod:`harness.calls.checks.registry`).
     """
@@ -61,11 +61,11 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one check expected and what it saw.
+    """The result of one check: the expected and the actual.
 
-    ``check`` is a stable dotted id (``audio.two_way``, ``caller_id``); ``subject`` names the leg or phone looked at.
-    ``evidence`` names what was looked at: messages (``m12``), marks, statistics, records; ``measured`` has the figures.
-    ``at`` is on the machine's monotonic clock, in seconds.
+    ``check`` is a stable dotted id (``audio.two_way``, ``caller_id``); ``subject`` names the leg or phone. ``evidence`` names the
+    sources: messages (``m12``), marks, statistics, records. ``measured`` has the figures. ``at`` is the machine's monotonic clock
+    in seconds.
     """
 
     check: str
@@ -76,37 +76,35 @@ class Finding:
     at: float
     strength: Strength | None = None
     evidence: tuple[str, ...] = ()
-    dispensable: bool = False  #: the deployment says that a case may do without it where nobody can look
+    dispensable: bool = False  #: the deployment allows this finding to be not observable
     measured: Measurement | None = None
-    starved_s: float | None = None  #: it is broken because this machine kept the harness waiting for so long
-    asked: Asked | None = field(default=None, compare=False, repr=False)  #: what it was made from; None: not recorded
-    adjusted: tuple[Asked, ...] = field(
-        default=(), compare=False, repr=False
-    )  #: how it was changed after that, in order
+    starved_s: float | None = None  #: broken because this machine kept the harness waiting for this long
+    asked: Asked | None = field(default=None, compare=False, repr=False)  #: the check's arguments; None: not recorded
+    adjusted: tuple[Asked, ...] = field(default=(), compare=False, repr=False)  #: later adjustments, in order
 
     @property
     def facts(self) -> dict[str, Any]:
-        """The fields of what was measured, by name."""
+        """The fields of the measurement, by name."""
         return self.measured.plain() if self.measured is not None else {}
 
     @property
     def speaker(self) -> str:
-        """Whose voice it is about; empty when it is about no direction of a conversation."""
+        """The party that is heard; empty when the finding is not about audio in one direction."""
         return self.measured.speaker if isinstance(self.measured, BetweenEnds) else ""
 
     @property
     def listener(self) -> str:
-        """Who should hear that voice, or should not."""
+        """The party that should hear the speaker, or should not; empty as for :attr:`speaker`."""
         return self.measured.listener if isinstance(self.measured, BetweenEnds) else ""
 
     def plain(self) -> dict[str, Any]:
-        """JSON-ready data, without what it was made from."""
+        """JSON-ready data, without ``asked`` and ``adjusted``."""
         plain = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("asked", "adjusted")}
         return plain | {"evidence": list(self.evidence), "measured": self.measured and self.measured.plain()}
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> Finding:
-        """The inverse of :meth:`plain`. Raises ``KeyError``, ``TypeError``, ``ValueError`` for what is no finding."""
+        """The inverse of :meth:`plain`. Raises ``KeyError``, ``TypeError`` or ``ValueError`` if the data is not a finding."""
         measured, strength = plain["measured"], plain["strength"]
         values = {
             **plain,
@@ -131,46 +129,46 @@ class ExpectationError(AssertionError):
 
 
 class NotObservableError(ExpectationError):
-    """A check could not look, and the deployment asks for more than that."""
+    """A check was not observable, and the deployment requires it."""
 
 
 class DidNotPassError(AssertionError):
-    """Tells pytest that a case, which came to its end, did not pass; its conclusion says why."""
+    """Tells pytest that a completed case did not pass; its conclusion says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Conclusion:
-    """How a case ended. The first line of ``message`` says why; it is empty when the case passed."""
+    """The verdict of a case. The first line of ``message`` is the reason; it is empty when the case passed."""
 
     verdict: Verdict
     message: str = ""
 
     @property
     def may_be_retried(self) -> bool:
-        """Whether another attempt may end otherwise. What could not be observed cannot be observed the next time either."""
+        """Whether another attempt may end differently. A case that is not observable will not be observable next time."""
         return self.verdict in (Verdict.FAILED, Verdict.BROKEN)
 
     def first_line(self, cause: str = "") -> str:
-        """The first thing to say of the case: its cause, if one is known, or else what was seen."""
+        """One line about the case: its cause, if known, else the reason of the verdict."""
         words = cause or self.message
         line = words.splitlines()[0] if words else str(self.verdict)
         if self.verdict is not Verdict.NOT_OBSERVABLE:
             return line
-        line = line.replace(f"; {self.verdict}: ", "; ", 1)  # as a finding has it amid its words: once is enough
+        line = line.replace(f"; {self.verdict}: ", "; ", 1)  # the line begins with the verdict already
         return line if line.startswith(str(self.verdict)) else f"{self.verdict}: {line}"
 
 
 #: A planned case that left no evidence at all.
 NEVER_REPORTED = Conclusion(Verdict.BROKEN, "planned, but never reported")
 _WORKER_DIED = "worker died: the case began and never ended (its worker was lost, or the disk was full)"
-#: What is said of a case amid which the run was stopped.
+#: The reason of a case during which the run was stopped.
 INTERRUPTED: Final = "the run was interrupted"
 _NOTHING = "the case looked at nothing"
 
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """What else decided how a case ended: an error, an interruption. ``finding`` is the index of the finding that it rests on."""
+    """An error or interruption that affects the verdict. ``finding``: index of the finding that caused it."""
 
     verdict: Verdict
     message: str
@@ -178,7 +176,7 @@ class Trouble:
 
 
 class CaseOutcome:
-    """What decides how a case ended, gathered while it runs: its findings, and what else went wrong."""
+    """A case's findings and troubles, collected while it runs."""
 
     def __init__(self, findings: Iterable[Finding] = (), troubles: Iterable[Trouble] = ()) -> None:
         self._findings = list(findings)
@@ -186,28 +184,25 @@ class CaseOutcome:
 
     @property
     def findings(self) -> Sequence[Finding]:
-        """In the order they were made."""
         return self._findings
 
     @property
     def troubles(self) -> Sequence[Trouble]:
-        """What else went wrong, in its order."""
         return self._troubles
 
     def add(self, finding: Finding) -> None:
-        """Take a finding into account."""
         self._findings.append(finding)
 
     def raised(self, error: BaseException) -> None:
-        """Take into account what ended the setup, the call or the teardown of the case before its time."""
+        """Add an exception that ended the setup, the call or the teardown of the case."""
         if isinstance(error, KeyboardInterrupt):
             self.interrupted()
         elif isinstance(error, ExpectationError):
             if error.finding not in self._findings:
                 self.add(error.finding)
             index = self._findings.index(error.finding)
-            # That nobody could look counts here even where the deployment can do without: the case went no further. Nor does it
-            # pass where that was by what had passed: nobody has looked at the rest.
+            # A finding that is not observable counts here even if the deployment allows it: the case went no further. A passed
+            # finding that ends a case early breaks it, because the rest was not checked.
             verdict, why = error.finding.verdict, str(error)
             if verdict is Verdict.PASSED:
                 verdict, why = Verdict.BROKEN, f"the case ended early, by a finding that passed: {why}"
@@ -220,23 +215,21 @@ class CaseOutcome:
             self._troubles.append(Trouble(Verdict.BROKEN, _words_of(error)))
 
     def came_to_its_end(self) -> None:
-        """The scenario has said its part. One that looked at nothing fails, whatever breaks later."""
+        """The scenario returned. Without a finding the case fails, even if something breaks later."""
         if not self._findings:
             self._troubles.append(Trouble(Verdict.FAILED, _NOTHING))
 
     def interrupted(self) -> None:
-        """The run was stopped while the case went on."""
         self._troubles.append(Trouble(Verdict.BROKEN, INTERRUPTED))
 
     def worker_died(self) -> None:
-        """The process that ran the case is gone; what it had found is all there is."""
         self._troubles.append(Trouble(Verdict.BROKEN, _WORKER_DIED))
 
     @property
     def conclusion(self) -> Conclusion:
-        """The verdict by all that is known so far, and why; a case that looked at nothing fails.
+        """The verdict so far, and its reason. A case without findings fails.
 
-        A finding that is not observable and dispensable does not count, unless there is nothing else.
+        A finding that is not observable and dispensable does not count, unless it is the only kind.
         """
         counting = [f for f in self._findings if not is_dispensed_with(f)] or self._findings
         said = [*(Conclusion(f.verdict, str(f)) for f in counting)]
@@ -255,7 +248,7 @@ class CaseOutcome:
 
     @property
     def is_starved(self) -> bool:
-        """Whether it broke for want of a processor alone, so that it says nothing, and the same case may when there is one."""
+        """Whether the case broke only because it was starved of processor time. Another attempt may then succeed."""
         starved = {str(finding) for finding in self._findings if finding.starved_s is not None}
         broke = [*(str(f) for f in self._findings if f.verdict is Verdict.BROKEN)]
         broke += [one.message for one in self._troubles if one.verdict is Verdict.BROKEN]
@@ -267,8 +260,8 @@ _STANDARD_LIBRARY: Final = Path(sysconfig.get_path("stdlib"))
 
 
 def is_failure(error: BaseException | None) -> bool:
-    """Whether an error speaks against the system under test: an expectation, or an assertion that a scenario made, be it
-    through a library (``numpy.testing``). One of the harness, or of pytest with no scenario under way, says that it is broken.
+    """Whether an error is a failure of the system under test: an expectation, or a scenario's assertion, also one made through a
+    library (``numpy.testing``). An assertion in the harness, or in pytest outside a scenario, breaks the case instead.
     """
     if isinstance(error, ExpectationError):
         return True
@@ -278,7 +271,7 @@ def is_failure(error: BaseException | None) -> bool:
 def _is_a_scenarios(trace: TracebackType | None) -> bool:
     for frame, _ in reversed(list(traceback.walk_tb(trace))):
         file = Path(frame.f_code.co_filename)
-        if file.is_relative_to(_PACKAGE / "support" / "_resources"):  # where the wheel keeps its scenarios
+        if file.is_relative_to(_PACKAGE / "support" / "_resources"):  # the scenarios in the wheel
             return True
         if file.is_relative_to(_PACKAGE):
             return False
@@ -290,11 +283,11 @@ def _is_a_scenarios(trace: TracebackType | None) -> bool:
 def _is_a_librarys(file: Path) -> bool:
     if {"site-packages", "dist-packages"}.intersection(file.parts) or file.is_relative_to(_STANDARD_LIBRARY):
         return True
-    return file.name.startswith("<")  # code that came from no file
+    return file.name.startswith("<")  # code without a file
 
 
 def _words_of(error: BaseException) -> str:
-    """What to say of an error that nobody foresaw; of one without words, where it was."""
+    """The message for an unexpected error; its location, if it has no text."""
     if isinstance(error, HarnessError):
         return str(error)
     last = traceback.extract_tb(error.__traceback__)[-1:]
@@ -303,25 +296,25 @@ def _words_of(error: BaseException) -> str:
 
 
 def is_dispensed_with(finding: Finding) -> bool:
-    """Whether nobody could look, and the deployment says that the case may do without."""
+    """Whether the finding is not observable, and the deployment allows that."""
     return finding.dispensable and finding.verdict is Verdict.NOT_OBSERVABLE
 
 
 def overall(findings: Iterable[Finding]) -> Verdict:
-    """The verdict of a case of which nothing but these findings is known."""
+    """The verdict of a case with these findings and no troubles."""
     return CaseOutcome(findings).conclusion.verdict
 
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict | None:
-    """The common verdict of several; None of none."""
+    """The combined verdict, by :data:`ORDER`; None for an empty iterable."""
     among = set(verdicts)
     return next((verdict for verdict in ORDER if verdict in among), None)
 
 
 def exit_code(verdicts: Iterable[Verdict], *, broke: bool = False) -> int:
-    """Of a run whose cases ended so: 0 all passed; 1 something failed or could not be observed; 3 something broke, or no case ran.
+    """The exit code of a run: 0 all passed; 1 a case failed or was not observable; 3 a case broke, or none ran.
 
-    ``broke`` says that something outside of any case did.
+    ``broke``: something outside the cases broke.
     """
     among = set(verdicts)
     if among & {Verdict.FAILED, Verdict.NOT_OBSERVABLE}:

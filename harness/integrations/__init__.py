@@ -35,7 +35,7 @@ def names() -> list[str]:
 
 
 def find(name: str) -> Integration:
-    """The integration of that name, with the rows of one's own. Raises :class:`SelectionError`."""
+    """The integration of that name, custom rows included. Raises :class:`SelectionError`."""
     declared, own = _declared(name), own_rows()
     taken = {row.id for row in declared.rows}
     for row in own:

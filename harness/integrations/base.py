@@ -40,10 +40,10 @@ FALLEN_BACK: RequiredFindings = {
 AGAIN: RequiredFindings = {AUDIO_TO_AI_AGAIN: 1, AUDIO_TO_CALLER_AGAIN: 1}  #: after a change of the call
 ADDRESSED: RequiredFindings = {ROUTE_REQUEST_URI: 1, ROUTE_TRANSPORT: 1}
 
-#: How a reason begins when nobody here could see what a row is about.
+#: Prefix of a reason: the harness cannot observe the subject of the row here.
 NOT_OBSERVABLE = "not observable: "
 
-#: Who is the AI in a row: each trunk's own, a stand-in alone, or, where it takes no part, whoever a trunk leads to, Synthflow first.
+#: The AI in a row: each trunk's AI; only a stand-in; or, where the AI takes no part, the first trunk's, Synthflow preferred.
 WhoIsAi = Literal["both", "stand-in", "either"]
 By = Literal["the harness", "the AI", "the platform"]
 
@@ -98,14 +98,14 @@ class Which:
     """A fact about a number that a row needs. ``prefers`` puts the numbers that have it in order, the smallest first."""
 
     holds: Callable[[Cell], bool]
-    missing: str  #: what to say where no number has it, as in "no number has a fallback"
+    missing: str  #: the reason when no number has it: "no number has a fallback"
     prefers: Callable[[Cell], int] = lambda cell: 0
-    of_one: str = ""  #: what to say of a single handover that lacks it, where others have it
-    hides: Callable[[Cell], bool] = lambda cell: False  #: the number has it, but where nobody of ours can look
-    beyond_us: Callable[[Cell], bool] = lambda cell: False  #: the number has it, but nobody can bring it about here
+    of_one: str = ""  #: the reason when one handover lacks it and others have it
+    hides: Callable[[Cell], bool] = lambda cell: False  #: the number has it, but no harness phone can observe it
+    beyond_us: Callable[[Cell], bool] = lambda cell: False  #: the number has it, but the harness cannot cause it here
 
     def why_none(self, cells: Sequence[Cell]) -> str:
-        """What to say where none of these has it: that nobody can look is another thing than that there is nothing to see."""
+        """The reason when no cell has it. It tells "not observable" from "does not exist"."""
         unseen = any(self.hides(cell) or self.beyond_us(cell) for cell in cells)
         hidden = not self.missing.startswith(NOT_OBSERVABLE) and unseen
         return f"{NOT_OBSERVABLE}{self.missing}" if hidden else self.missing
@@ -117,7 +117,7 @@ class Need:
 
     holds: Callable[[Deployment], bool]
     missing: str
-    #: There is something to see, but nobody can bring it about.
+    #: The deployment has it, but the harness cannot cause it.
     beyond_us: Callable[[Deployment], bool] = lambda deployment: False
 
     def why_none(self, deployment: Deployment) -> str:
@@ -150,13 +150,13 @@ class Axis:
     name: str
     values: Callable[[Deployment], Sequence[str]]
     full: bool = False
-    missing: str = ""  #: what to say where the deployment has no value for it
-    #: The value that a handover with a name has of its own, whatever the others have.
+    missing: str = ""  #: the reason when the deployment has no value for it
+    #: The value of a named handover, independent of the other handovers.
     of_handover: Callable[[Handover], str] | None = None
-    of_each: bool = False  #: whether one without a name has one as well, so that it is nobody's choice
+    of_each: bool = False  #: an unnamed handover has its value too, so the axis is not varied
 
 
-#: What a row is about: a call that the AI takes, hands over, does not take, may not get; or something else than a call.
+#: The subject of a row: a call that the AI takes, hands over, does not take or may not get; or no call.
 Moment = Literal[
     "inbound", "transfer", "fallback", "limit", "campaign", "unanswered", "people", "registration", "access", "options"
 ]
@@ -189,13 +189,13 @@ class Row:
     opt_in: bool = False  #: only run when asked for by name
     seconds: float = 1.0  #: about how long a case takes, for longest-first ordering
     calls: Calls = one_call  #: which calls a case places
-    own_place: bool = False  #: whether a stand-in's phone is set up for this row alone, or leaves its place
-    #: Whether a platform may take the trunk for down behind it, and call nobody there for a while (RFC 3261 section 21.5.4).
+    own_place: bool = False  #: the stand-in's phone is set up for this row alone, or leaves its address
+    #: A platform may consider the trunk down after this row, and send no calls for a while (RFC 3261 section 21.5.4).
     takes_trunk_down: bool = False
     withholds: bool = False  #: whether the caller withholds the number
-    #: Checks that are the row's very subject: where nobody can make them the row is left out.
+    #: The checks that the row exists for. The row is left out where they are not observable.
     subject: frozenset[str] = frozenset()
-    #: With fewer findings a case has not looked at all that ``proves`` says.
+    #: With fewer findings a case has not checked everything in ``proves``.
     required_findings: RequiredFindings = field(hash=False)
     #: More, in cells with that value of an axis.
     required_findings_at: Mapping[tuple[str, str], RequiredFindings] = field(hash=False, default_factory=dict)

@@ -1,4 +1,4 @@
-"""Facts about numbers and deployments, of which rows declare which they need: rows follow from facts, never from names."""
+"""Conditions on numbers and deployments that rows declare. Rows follow from facts, never from names."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from harness.integrations.base import NOT_OBSERVABLE, Axis, Cell, Need, Which
 from harness.integrations.observability import unseen
 from harness.sip.identity import has_national_form
 
-#: With how many callers the row of several callers at once is proved, where the trunk and the test phones allow it.
+#: Callers of the row with simultaneous calls, if the trunk and the test phones allow that many.
 MOST_AT_ONCE = 3
 
 
 def behaves(cell: Cell, behaviour: Behaviour) -> bool:
-    """Whether the number's own assistant behaves so. A stand-in's behaviour is the row's to choose."""
+    """Whether the number's assistant has this behaviour. The behaviour of a stand-in is chosen by the row."""
     return cell.assistant is not None and cell.assistant.behaviour == behaviour
 
 
@@ -28,12 +28,12 @@ def _agents(deployment: Deployment, group: str | None) -> bool:
 
 
 def _others_answer(deployment: Deployment, group: str | None) -> bool:
-    """Whether people answer there who have no phone of ours, so that no landing is seen."""
+    """Whether only people without a harness phone answer in the group, so no landing is observed."""
     return group is not None and not deployment.groups[group].agents and not deployment.groups[group].empty
 
 
 def _is_seen(deployment: Deployment, group: str | None) -> bool:
-    """Whether a landing there is seen: by a phone of ours, or by the platform's report."""
+    """Whether a landing in the group is observed, by a harness phone or by the platform's report."""
     return _agents(deployment, group) or (group is not None and deployment.is_reported(group))
 
 
@@ -158,7 +158,7 @@ ASKED = Which(
     "escalation: no way is named in which this AI is asked for a person (ways, and digit)",
     of_one="escalation: no way is named in which it is asked for (ways, and digit)",
 )
-#: An assistant whose group has a phone of ours: only there a landing is seen.
+#: An assistant whose group has a harness phone: only there is a landing observed.
 TO_OUR_PHONE = Which(
     lambda cell: cell.handover is not None and _agents(cell.deployment, cell.handover.transfer_to),
     f"{NOT_OBSERVABLE}no assistant that hands over so does to a group with a phone of ours",
@@ -194,24 +194,24 @@ def _is_told_apart(cell: Cell) -> bool:
     return not any(deployment.lands_at(every[name]) in rivals for name in made if name != asked)
 
 
-#: Where the same people may ring for several handovers, somebody has to tell which it was.
+#: If the same people may ring for several handovers, some source must tell which handover it was.
 TOLD_APART = Which(
     _is_told_apart,
-    f"{NOT_OBSERVABLE}each assistant that hands over so has another handover for which the same phones ring, and nobody tells "
+    f"{NOT_OBSERVABLE}each assistant that hands over so has another handover for which the same phones ring, and nothing tells "
     "where the AI transferred to",
-    of_one=f"{NOT_OBSERVABLE}the same phones ring for another of its handovers, and nobody tells where the AI transferred to",
+    of_one=f"{NOT_OBSERVABLE}the same phones ring for another of its handovers, and nothing tells where the AI transferred to",
 )
 
 
-def _takes_nobody(cell: Cell) -> bool:
-    """Whether a transfer to the assistant's group fails at once: nobody is there, no queue and no machine."""
+def _has_empty_group(cell: Cell) -> bool:
+    """Whether a transfer to the assistant's group fails at once: it has no agents, no queue and no machine."""
     to = cell.handover.transfer_to if cell.handover is not None else None
     group = cell.deployment.groups[to] if to is not None else None
     return group is not None and group.empty and not group.answers_itself
 
 
-TO_NOBODY = Which(
-    lambda cell: _hands_over(cell, "cold") and _takes_nobody(cell),
+TO_EMPTY_GROUP = Which(
+    lambda cell: _hands_over(cell, "cold") and _has_empty_group(cell),
     "no assistant hands over cold to a group that is empty, without queue and voicemail",
 )
 REFER_OF_AXIS = Which(lambda cell: cell.entry.refer == cell.axes["refer"], "no number's platform treats the REFER so")
@@ -395,10 +395,10 @@ def _sends_digits(cell: Cell) -> bool:
 
 DIGITS_BACK = Which(_sends_digits, "escalation: nothing makes the AI send digits (digits_back_digit, and digits_back)")
 UNASSIGNED = Need(
-    lambda d: d.numbers.no_such_number is not None, "numbers.no_such_number: no number is known that nobody has"
+    lambda d: d.numbers.no_such_number is not None, "numbers.no_such_number: no unassigned number is known"
 )
 PLATFORM_HOST = Need(
-    lambda d: d.kind == "simulated" or d.platform.host is not None, "platform.host: nobody is known to be asked"
+    lambda d: d.kind == "simulated" or d.platform.host is not None, "platform.host: the platform's host is not known"
 )
 SRTP = Need(lambda d: d.expect.srtp, "expect.srtp: encrypted media is not asked for")
 AGENT_PHONE = Need(
@@ -407,7 +407,7 @@ AGENT_PHONE = Need(
 GROUP_CALLED = Need(
     lambda d: d.group_called is not None, "no group with a phone of ours has a number, or a user, that could be called"
 )
-#: The same, where a phone of ours calls it.
+#: The same, if a harness phone calls it.
 STAND_IN_CALLS = Which(
     lambda cell: cell.ai == "synthflow" or cell.deployment.group_called is not None, GROUP_CALLED.missing
 )

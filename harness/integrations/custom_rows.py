@@ -1,4 +1,4 @@
-"""Rows of one's own, beside those that an integration declares."""
+"""Custom rows: rows that users add to those of the integrations."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ INTEGRATION = Integration(
     rows=(
         shared.inbound(
             "SBC",
-            proves="The call is answered by the AI and by nobody else; audio flows both ways; the AI gets the caller's E.164 "
+            proves="The call is answered by the AI alone; audio flows both ways; the AI gets the caller's E.164 "
             "number in From and its own number in the Request-URI, over the trunk's transport, with G.711 on both sides.",
             source="guide, section 13",
             section="section-13",

@@ -69,7 +69,7 @@ class Case:
     line: str | None  #: the deployment's line it dials; None where the row calls no number
     axes: dict[str, str] = field(hash=False)
     required_findings: RequiredFindings = field(hash=False)  #: at least
-    #: Check → why nobody can make it here, and the case does without.
+    #: Check → why it is not observable here; the case passes without it.
     dispensable: Mapping[str, str] = field(hash=False)
     title: str
     link: str
@@ -144,9 +144,8 @@ def every_row(deployment: Deployment, asked: Sequence[str] = ()) -> list[RowPlan
 
 
 def left_out(deployment: Deployment, every: Sequence[RowPlan] | None = None) -> list[LeftOut]:
-    """Every row that no case of the deployment proves, whatever is selected of the rest, every number that is not called now, or
-    where nobody of ours could look, every handover that none proves, and overflows; by the cells of :func:`every_row`, where
-    somebody has them already.
+    """What the deployment's cases do not prove, independent of the selection: rows without a case, numbers that are not called now
+    or not observable, handovers and overflows without a proof. ``every``: the result of :func:`every_row`, if known.
     """
     found = []
     every = every_row(deployment) if every is None else every
@@ -235,9 +234,10 @@ def why_not_now(case: Case, deployment: Deployment, at: datetime) -> str | None:
 
 
 def why_never_passed(case: Case, deployment: Deployment) -> str | None:
-    """Why a case may fail and cannot pass: nobody can tell all it asks, as strongly as the file asks for it.
+    """Why a case can never pass: a required finding is not observable with the strength that the file requires.
 
-    Of audio with an AI that names no marks only words and an experiment tell, and the platform's report of landings not all.
+    Audio with an AI that names no marks is proved only by words or an experiment; the platform's report does not prove every
+    landing.
     """
     report, required = deployment.platform.report, case.required_findings
     if case.axes["ai"] == "synthflow" and AUDIO_TO_AI in required and (why := _why_audio_stays_unknown(deployment)):
@@ -250,7 +250,7 @@ def why_never_passed(case: Case, deployment: Deployment) -> str | None:
     if TIMING_WITHIN in required or (TIMING in required and not is_seen_at_ai):
         return "the platform's report does not say when the group's phones rang"
     if report.strength is None:
-        return 'nobody hears the people there (platform.report.strength = "unknown" does without that)'
+        return 'the people there cannot be heard (platform.report.strength = "unknown" does without that)'
     return None
 
 
@@ -276,7 +276,9 @@ def seconds_of(case: Case, deployment: Deployment, timings: Timings) -> float:
     if TIMING in case.required_findings:
         seconds += timings.ring_timeout_s
     group = entry.closed if case.row.out_of_hours else entry.group
-    if VOICEMAIL in case.required_findings and group is not None:  # nobody is there, so that it ends no sooner
+    if (
+        VOICEMAIL in case.required_findings and group is not None
+    ):  # the group is empty, so the queue lasts its full time
         seconds += deployment.groups[group].queue_s
     if case.axes.get("ask") == "silence" and case.axes["ai"] == "synthflow":
         seconds += deployment.escalation.silence_s

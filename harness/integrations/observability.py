@@ -1,4 +1,4 @@
-"""What nobody can see in a deployment: derived from the kind of AI and from what witnesses it has."""
+"""Checks that are not observable in a deployment: derived from its kind of AI and from its witnesses."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ _BY_RECORD = (
 
 
 def unseen(deployment: Deployment) -> dict[str, str]:
-    """Check → why nobody can make it where Synthflow is the AI. A stand-in sees everything itself."""
+    """Check → why it is not observable when Synthflow is the AI. A stand-in observes every check."""
     synthflow = deployment.synthflow
     witnesses = set(synthflow.witness) if synthflow is not None else set()
     hidden = {check: why for check, (witness, why) in _BY_WITNESS.items() if witness not in witnesses}
     if not deployment.has_api:
-        # what is witnessed on the call itself needs no interface
+        # in-band evidence needs no access to the AI's interface
         of_interface = [check for check, (witness, _) in _BY_WITNESS.items() if witness != "in-band"]
         hidden |= dict.fromkeys(
             (*of_interface, *_BY_RECORD), "synthflow.api_base: there is no access to the AI's interface"
@@ -46,16 +46,16 @@ def unseen(deployment: Deployment) -> dict[str, str]:
 
 
 def unseen_at_people(cell: Cell) -> dict[str, str]:
-    """Check → why nobody can make it where a call lands with people: a platform may show their telephones any number."""
+    """Check → why it is not observable when a call lands with people: a platform may show their telephones any number."""
     phones = cell.deployment.phones
     shown = {phones[agent].shows for group in cell.deployment.groups.values() for agent in group.present}
     return {"caller_id": "the platform shows an agent's telephone whatever number it chooses"} if "any" in shown else {}
 
 
 def has_bystanders(cell: Cell, moment: Moment, *, lands: bool) -> bool:
-    """Whether agents have phones of ours that must not ring, so that a call in the wrong place is seen.
+    """Whether harness phones that must not ring, or a report, would reveal a call that lands in the wrong group.
 
-    ``lands``: the call is to land with agents, at that ``moment``.
+    ``lands``: the call must land with agents, at that ``moment``.
     """
     groups = cell.deployment.groups
     lands_with = list(_lands_with(cell, moment)) if lands else []
@@ -66,7 +66,7 @@ def has_bystanders(cell: Cell, moment: Moment, *, lands: bool) -> bool:
 
 
 def _lands_with(cell: Cell, moment: Moment) -> Iterator[str]:
-    """The groups whose agents may ring."""
+    """The groups whose agents may ring for the cell's number."""
     if not cell.line:
         return
     entry, handover = cell.entry, cell.handover

@@ -1,4 +1,4 @@
-"""Which calls the cases of a row place, before any is placed: who calls which number."""
+"""The calls that a row's cases will place: each caller and the number it calls."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from harness.integrations.conditions import callers_at_once
 
 
 def none(cell: Cell) -> Iterator[PlannedCall]:
-    """The row calls nobody."""
+    """No call."""
     yield from ()
 
 
@@ -20,7 +20,7 @@ def times(count: int) -> Calls:
 
 
 def unassigned(cell: Cell) -> Iterator[PlannedCall]:
-    """A number nobody has."""
+    """A call to an unassigned number."""
     yield PlannedCall(cell.deployment.callers[0], str(cell.deployment.numbers.no_such_number))
 
 

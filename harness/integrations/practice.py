@@ -78,7 +78,7 @@ from harness.integrations.conditions import (
     THROUGH,
     TO_A_MACHINE,
     TO_AI,
-    TO_NOBODY,
+    TO_EMPTY_GROUP,
     TO_NUMBER,
     TO_OUR_PHONE,
     TWO_CALLERS,
@@ -177,7 +177,7 @@ PRACTICE: tuple[Row, ...] = (
     _row(
         "ABANDON",
         "The caller gives up while it rings",
-        "The caller's CANCEL ends its own INVITE with 487, and every ringing leg with it; nobody rings on, and nobody begins to.",
+        "The caller's CANCEL ends its own INVITE with 487, and every ringing leg with it; no phone rings on or starts to ring.",
         (fails("never-answers"), THROUGH),
         moment="unanswered",
         required_findings={RINGING: 1, ROUTE_TRIED: 1, FINAL_RESPONSE: 1, RELEASED: 1},
@@ -192,8 +192,8 @@ PRACTICE: tuple[Row, ...] = (
     ),
     _row(
         "NOANSWER",
-        "Nobody answers",
-        "The caller gets the final response for no answer, when the ring timeout is over, and the AI's leg ends.",
+        "No answer",
+        "The caller gets the final response for no answer when the ring timeout is over, and the AI's leg ends.",
         (fails("never-answers"), THROUGH, NO_FALLBACK),
         seconds=4.0,
         moment="unanswered",
@@ -209,7 +209,7 @@ PRACTICE: tuple[Row, ...] = (
     ),
     _row(
         "NOSUCHNUMBER",
-        "A number nobody has",
+        "An unassigned number",
         "The caller gets the final response for an unknown number.",
         None,
         needs=(A_CALLER, UNASSIGNED),
@@ -329,9 +329,9 @@ PRACTICE: tuple[Row, ...] = (
     ),
     _row(
         "TRANSFER-UNAVAILABLE",
-        "A transfer to a group with nobody in it",
+        "A transfer to an empty group",
         "The call returns to the AI, or is released, as the deployment says; a caller who is released was told so by a voice.",
-        (TO_NOBODY, ASKED, TO_NUMBER, NO_TOPIC),
+        (TO_EMPTY_GROUP, ASKED, TO_NUMBER, NO_TOPIC),
         calls=plans.blind_transfer,
         subject="transfer.fails",
         seconds=2.5,
@@ -361,7 +361,7 @@ PRACTICE: tuple[Row, ...] = (
     _row(
         "CONCURRENT",
         "Several callers at once",
-        "Each caller is with the AI in a call of its own: nobody hears another call's mark, no number crosses.",
+        "Each caller has a call with the AI: no party hears another call's mark, and no number crosses.",
         (TO_AI, CARRIES_TWO, AT_ONCE),
         needs=(TWO_CALLERS,),
         calls=plans.several,
@@ -391,7 +391,7 @@ PRACTICE: tuple[Row, ...] = (
     ),
     _row(
         "VOICEMAIL",
-        "A group with nobody in it has voicemail",
+        "An empty group has voicemail",
         "A machine answers: it speaks, and a tone asks for a message; no agent rings, and the call never reaches the AI.",
         (TO_A_MACHINE,),
         moment="people",
@@ -429,8 +429,8 @@ TRANSPORT_PRACTICE: tuple[Row, ...] = (
         scenario="TLS-BADCERT",
         moment="access",
         title="A bad certificate is refused",
-        proves="A far end whose certificate is expired, signed by nobody or made out to another name is not talked to: the platform "
-        "is shown it, no call is set up over that connection, and the caller gets the fallback.",
+        proves="The platform refuses a far end whose certificate is expired, not trusted or made out to another name: it is shown "
+        "the certificate, no call is set up over that connection, and the caller gets the fallback.",
         source="practice",
         which=(TO_AI, FALLBACK, MAY_FAIL),
         needs=(A_CALLER, BAD_CERTIFICATES),

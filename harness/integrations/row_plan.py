@@ -1,4 +1,4 @@
-"""The cells of a row in a deployment: trunks × axes × numbers × handovers; and the reason where there are none."""
+"""The cells of a row in a deployment (trunks × axes × numbers × handovers), or the reason why it has none."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from harness.integrations import observability
 from harness.integrations.base import NOT_OBSERVABLE, Cell, Row, Which
 
 _AIS: tuple[Ai, ...] = ("synthflow", "stand-in")
-#: Numbers that a reason names.
+#: Most numbers that a reason lists.
 _MOST_NAMED = 3
-#: How near a case comes for which it is not the time alone.
+#: Nearness of a row that lacks only open numbers: it can be proved at another time.
 _NOT_NOW = (2, 0)
 
 
 class RowPlan:
-    """The cells of one row in one deployment; where there are none, the reason."""
+    """The cells of one row in one deployment, or the reason why it has none."""
 
     def __init__(self, row: Row, deployment: Deployment, *, asked: bool) -> None:
         self.row = row
         self._deployment = deployment
         self._missing: str | None = None
-        self._nearness = (0, 0)  #: of what is missing: how near a case came for want of it
-        self._whom: tuple[Which, Sequence[Cell]] | None = None  #: of what is missing: what they lack, and who
-        self._late: dict[str, None] = {}  #: the numbers that could prove it at another time
+        self._nearness = (0, 0)  #: how near the row came to a case without the missing condition
+        self._whom: tuple[Which, Sequence[Cell]] | None = None  #: the missing condition, and the cells that lack it
+        self._late: dict[str, None] = {}  #: numbers that could prove the row at another time
         self._lacking: dict[object, str] = {}  #: handover → why it has no cell
-        self._asked: set[object] = set()  #: the handovers that have been asked for in every way
+        self._asked: set[object] = set()  #: handovers that have a cell for every way to ask
         self.unseen = observability.unseen(deployment)
         self.cells: list[Cell] = []
         self.why_none = self._why_not(asked)
@@ -40,11 +40,11 @@ class RowPlan:
 
     @property
     def is_postponed(self) -> bool:
-        """Whether there is no case since it is not the time of the numbers that could prove the row."""
+        """Whether the row has no case only because of the opening hours."""
         return not self.cells and self._nearness == _NOT_NOW
 
     def not_now(self) -> Iterator[tuple[str, str]]:
-        """The numbers that a row which is there would call, too, if it were their time, and why it does not."""
+        """Further numbers that the row would call at another time, each with its reason."""
         if self.why_none:
             return
         if self.row.every_number and self._deployment.depth != "once":
@@ -65,7 +65,7 @@ class RowPlan:
                 yield line, self._closed(line)
 
     def _values_not_now(self) -> Iterator[tuple[str, str]]:
-        """Of each value of its own axes, as a routing selector, that no number shows now over some trunk: the first that would."""
+        """For each axis value that no number proves now over some trunk: the first number that would at another time."""
         row, late = self.row, [cell for cell in self._of_each_number({}) if cell.is_open == self.row.out_of_hours]
         names = [axis.name for axis in row.axes if axis.full]
         each = row.over == "trunks"
@@ -88,9 +88,10 @@ class RowPlan:
         return f"{line} is {now} now (its hours: {self._deployment.lines[line].hours})"
 
     def not_seen(self) -> Iterator[tuple[str, str]]:
-        """The numbers that a row which is there, or will be at another time, is about, too, and does not call since nobody of ours
-        could look, or bring it about, and why; of a row on fallbacks one for each group, of others than of each number one for
-        each trunk.
+        """Numbers that the row does not call because the harness cannot observe or cause its subject there, each with its reason.
+
+        Only for rows with cells now or at another time. Fallback rows name one number per group; rows that do not call every
+        number, one per trunk.
         """
         if not (self.cells or self.is_postponed):
             return
@@ -110,7 +111,7 @@ class RowPlan:
         beyond_us = (cell for cell in cells if falls_back and _is_beyond_us(cell, row.which or ()))
         for found, why in (
             (hidden, f"{leads} to people of whom none has a phone of ours"),
-            (beyond_us, f"{leads}, and nobody can have its AI fail"),
+            (beyond_us, f"{leads}, and its AI cannot be made to fail"),
         ):
             for cell in found:
                 about = cell.entry.fallback if falls_back else cell.line
@@ -127,7 +128,7 @@ class RowPlan:
                 yield cell.line, f"{NOT_OBSERVABLE}{why} (trunk {cell.trunk.name})"
 
     def _of_each_number(self, axes: Mapping[str, str]) -> list[Cell]:
-        """A cell of each number over each trunk that carries it, where the row can be proved over that, and seen."""
+        """A cell for each number and each trunk that carries it, if the row can be proved and observed over that trunk."""
         row, deployment = self.row, self._deployment
         is_unseen = any(check in self.unseen for check in row.subject)
         chosen = {cell.ai for cell in self.cells} if row.ai == "either" else set[Ai]()
@@ -158,13 +159,13 @@ class RowPlan:
         return f"no number is carried by a trunk{whose}"
 
     def _all(self) -> Iterator[Cell]:
-        """The cells that mean something: Synthflow over every axis, a stand-in once for each transport."""
+        """All useful cells: Synthflow over every axis, a stand-in once per transport."""
         for ai in _AIS:
             if self.row.ai not in ("both", "either", ai):
                 continue
             hidden = next((self.unseen[check] for check in sorted(self.row.subject) if check in self.unseen), None)
             if ai == "synthflow" and hidden is not None:
-                # else it means nothing here, whoever could see it; nor is it seen at another time
+                # name what hides it only if the row would have a case here, now or at another time
                 if any(self._of_ai(ai)) or self._nearness == _NOT_NOW:
                     self._say_missing(hidden, (3, 0))
                 continue
@@ -196,8 +197,8 @@ class RowPlan:
 
     @property
     def _beyond_one_trunk(self) -> bool:
-        """Whether numbers of other trunks than the first count, too: people are called over none, a file may ask for all, and
-        each handover is proved, also one that only numbers of another trunk lead to.
+        """Whether numbers of every trunk count, not only of the first: for people, who are called over no trunk; with
+        ``depth = "full"``; and for handovers, which are all proved, also those of numbers on other trunks.
         """
         row, depth = self.row, self._deployment.depth
         hands_over = row.hands_over is not None and depth != "once"
@@ -206,12 +207,12 @@ class RowPlan:
     def _say_missing(
         self, why: str, nearness: tuple[int, int], whom: tuple[Which, Sequence[Cell]] | None = None
     ) -> None:
-        """Keep what the trunk says that came nearest to a case, and of ``whom``: another has perhaps no such number at all."""
+        """Keep the reason of the trunk that came nearest to a case; another trunk may have no such number at all."""
         if self._missing is None or nearness >= self._nearness:
             self._missing, self._nearness, self._whom = why, nearness, whom
 
     def _on(self, trunk: Trunk, axes: dict[str, str], seen: set[object]) -> Iterator[Cell]:
-        """The cell once for each number that is to prove it, if none that has been ``seen`` has done so."""
+        """The cell for each number that must prove the row, unless a cell in ``seen`` does so."""
         row, deployment = self.row, self._deployment
         if row.which is None:
             yield Cell(deployment, trunk, "", axes)
@@ -231,7 +232,7 @@ class RowPlan:
             self._lacking.setdefault(_which_handover(cell), f"closed now: {cell.line}")
         if others and not found:
             some = any(deployment.is_open(line) != row.out_of_hours for line in deployment.lines)
-            self._late |= dict.fromkeys(cell.line for cell in others)  # those of other trunks, too
+            self._late |= dict.fromkeys(cell.line for cell in others)  # collected over all trunks
             self._say_missing(_not_their_time(row, self._late, some=some), _NOT_NOW)
         for which in reversed(row.which):
             found.sort(key=which.prefers)
@@ -245,7 +246,7 @@ class RowPlan:
                     yield Cell(deployment, trunk, cell.line, chosen | ({} if once else {"number": cell.line}))
 
     def _of_whom(self) -> str:
-        """The numbers that a reason is about, where others of the file are not so: what is said of every number is read so."""
+        """The numbers that the reason is about, if it does not apply to all numbers of the file."""
         if self._whom is None:
             return ""
         which, cells = self._whom
@@ -261,11 +262,11 @@ class RowPlan:
         return f" (of those it is about: {_named(list(dict.fromkeys(cell.line for cell in cells)))})"
 
     def proves(self, assistant: str, name: str) -> bool:
-        """Whether that handover of an assistant has a cell here."""
+        """Whether the row has a cell for that handover of the assistant."""
         return any(_which_handover(cell) == (assistant, name) for cell in self.cells)
 
     def lacking(self, assistant: str, name: str) -> str | None:
-        """What such a handover lacks to have one, where that is known."""
+        """Why that handover has no cell, None if unknown."""
         return self._lacking.get((assistant, name))
 
     def _say_lacking(self, cells: Sequence[Cell], which: Which) -> None:
@@ -274,7 +275,7 @@ class RowPlan:
                 self._lacking.setdefault(_which_handover(cell), which.of_one)
 
     def _handovers(self, cell: Cell) -> Iterator[Cell]:
-        """The cell once for each handover of its number's assistant, where the row is about one; else as it is."""
+        """The cell once per handover of its number's assistant, if the row is about handovers; else unchanged."""
         row, assistant = self.row, cell.entry.assistant
         if row.moment != "transfer" or assistant is None:
             yield cell
@@ -284,14 +285,14 @@ class RowPlan:
         if not handovers:
             yield cell
         for name, handover in handovers.items():
-            # Where one number proves a cell, values that numbers have of their own are cells as any other.
+            # With depth = "once" one number proves the cell, so the values of unnamed handovers are varied like any axis.
             asked = {axis: of for axis, of in own.items() if name or (axis.of_each and cell.deployment.depth != "once")}
             if all(cell.axes[axis.name] == axis.values(cell.deployment)[0] for axis in asked):
                 values = {axis.name: of(handover) for axis, of in asked.items()}
                 yield replace(cell, axes={**cell.axes, **values} | ({"handover": name} if name else {}))
 
     def _ways(self, cell: Cell) -> Iterator[dict[str, str]]:
-        """Its axes once for each way to ask for its handover, where it has a name: that alone tells it from the others."""
+        """The cell's axes once per way to ask for its handover, if it is named; the name tells it from the others."""
         name = cell.axes.get("handover")
         if name is None or self.row.hands_over is None:
             yield dict(cell.axes)
@@ -305,14 +306,14 @@ class RowPlan:
 
 
 def unproved_handovers(deployment: Deployment, every: Sequence[RowPlan]) -> Iterator[tuple[Row, str, str]]:
-    """The handovers that no row proves, where others have such a row: the row, a number, and why."""
+    """Handovers that no row proves although other handovers have a row: the row, a number, and the reason."""
     lines = {entry.assistant: line for line, entry in reversed(deployment.lines.items()) if entry.assistant}
     transfers = [cells for cells in every if cells.row.hands_over is not None and cells.cells]
     for assistant in (name for name in deployment.assistants if name in lines):
         for name, handover in deployment.handovers(assistant).items():
             key = f"assistants.{assistant}.handovers.{name}" if name else f"assistants.{assistant}.transfer"
             rows = [cells for cells in every if cells.row.hands_over == handover.transfer]
-            there = [cells for cells in rows if cells.cells]  # what a row without cells lacks is said of the row
+            there = [cells for cells in rows if cells.cells]  # a row without cells has its own reason
             if not rows and transfers:
                 yield transfers[0].row, lines[assistant], f"{key}: no row proves a {handover.transfer} handover"
             elif there and not any(cells.proves(assistant, name) for cells in rows):
@@ -323,7 +324,7 @@ def unproved_handovers(deployment: Deployment, every: Sequence[RowPlan]) -> Iter
 
 
 def unproved_overflows(deployment: Deployment, every: Sequence[RowPlan]) -> Iterator[tuple[Row, str, str]]:
-    """The fallbacks of numbers of people, which nothing proves: a row, the first number, and why."""
+    """Fallbacks of numbers that lead to people, which no row proves: a row, the first number, and the reason."""
     row = next((cells.row for cells in every if cells.row.moment == "people" and cells.cells), None)
     lines = [line for line, entry in deployment.lines.items() if entry.assistant is None and entry.fallback is not None]
     if row is not None and lines:
@@ -340,13 +341,13 @@ def _which_handover(cell: Cell) -> tuple[str | None, str]:
 
 
 def _in_time(cells: Sequence[Cell], row: Row) -> tuple[list[Cell], list[Cell]]:
-    """The cells whose number is open, for a row of out of hours closed, and the others."""
+    """Cells whose number is open (closed, for an out-of-hours row), and the other cells."""
     in_time = [cell.is_open != row.out_of_hours for cell in cells]
     return list(compress(cells, in_time)), list(compress(cells, (not now for now in in_time)))
 
 
 def _not_their_time(row: Row, lines: Iterable[str], *, some: bool) -> str:
-    """Why the numbers that could prove the row do not now; ``some``: others are called at this time."""
+    """Why the numbers cannot prove the row now; ``some``: other numbers can be called at this time."""
     names = ", ".join(lines)
     if row.out_of_hours:
         return f"open now: {names}" if some else "no number is closed now"
@@ -354,12 +355,12 @@ def _not_their_time(row: Row, lines: Iterable[str], *, some: bool) -> str:
 
 
 def _is_hidden(cell: Cell, which: Sequence[Which]) -> bool:
-    """Whether the row is about the number, and nobody of ours could look there."""
+    """Whether the row applies to the number, but no harness phone can observe it."""
     return any(one.hides(cell) for one in which) and all(one.holds(cell) or one.hides(cell) for one in which)
 
 
 def _is_beyond_us(cell: Cell, which: Sequence[Which]) -> bool:
-    """Whether the row is about the number, and nobody can bring about what it is about."""
+    """Whether the row applies to the number, but the harness cannot cause its situation."""
     about = all(one.holds(cell) or one.beyond_us(cell) or one.hides(cell) for one in which)
     return about and any(one.beyond_us(cell) for one in which)
 

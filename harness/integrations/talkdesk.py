@@ -60,7 +60,7 @@ INTEGRATION = Integration(
     rows=(
         shared.inbound(
             "TD",
-            proves="The call to the Talkdesk number is answered by the AI and by nobody else; audio flows both ways; the AI "
+            proves="The call to the Talkdesk number is answered by the AI alone; audio flows both ways; the AI "
             "gets the caller's E.164 number in From and its own number in the Request-URI, on the transport's own port, "
             "with G.711 on both sides.",
             source="guide, Verification 1",

@@ -1,4 +1,4 @@
-"""Whose voice arrived: one direction of a conversation, judged by the marks heard at its end."""
+"""Checks of audio: whose voice arrived in one direction of a conversation, judged by the marks decoded at the listener."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from harness.calls.events import SipMessage
 from harness.calls.measurement import Direction
 from harness.calls.verdict import Finding, Strength
 
-#: No loss plan takes so much of a voice (ITU-T G.101 and G.111: some 10 dB from end to end), and louder it would be clipped.
+#: ITU-T G.101 and G.111 plan some 10 dB of loss from end to end; 20 dB exceeds any plan. More gain than 9 dB would clip.
 MOST_LOSS_DB, MOST_GAIN_DB = 20.0, 9.0
 
-#: What keeps a NAT binding alive is a packet in some seconds (RFC 6263 section 6); of speech there are 16 a second at least.
+#: Keep-alives for NAT come every few seconds (RFC 6263 section 6); speech has at least 16 packets a second.
 MOST_KEEPING_ALIVE = 3
-#: Of RTP that is not listened to so many packets are a stream, half a second of it, and no stray ones.
+#: This many ignored RTP packets, half a second of audio, are a stream and not stray packets.
 FEWEST_UNHEARD = 25
 _WITH_AUDIO = re.compile(r"SIP/2\.0 18\d .*^m=audio ", re.DOTALL | re.MULTILINE)
-#: Below this level an end heard nothing that anybody said (G.711's idle noise lies under it).
+#: Sound below this level is no speech (the idle noise of G.711 is quieter).
 AUDIBLE_DBOV = -60.0
 
 
@@ -41,13 +41,13 @@ class Sound:
 
     @property
     def strength(self) -> Strength:
-        """How strongly it says that the speaker is heard."""
+        """How strongly the sound proves that the speaker is heard."""
         return STRENGTH[Claim.HEARD][self.observation]
 
 
 @dataclass(frozen=True, slots=True)
 class ListenerReport:
-    """All that the listener can say of what it received in the time it listened."""
+    """Everything the listener received while it listened."""
 
     seconds: float  #: audio looked at
     level_dbov: float | None  #: loudest part
@@ -55,9 +55,9 @@ class ListenerReport:
     rx_packets: int | None = None  #: RTP packets received in that time
     rx_other_type: int = 0  #: of these, packets of another codec than the one agreed on
     tx_packets: int | None = None
-    unheard_packets: int = 0  #: RTP from hosts that neither SDP nor signalling names, which nobody listened to
+    unheard_packets: int = 0  #: ignored RTP: from hosts that neither SDP nor signalling names
     unheard_from: str = ""
-    undeciphered_from: str = ""  #: who sends packets that the SRTP key does not fit, where none came that it fits
+    undeciphered_from: str = ""  #: source of SRTP packets that the key does not decrypt, when it decrypted none
     instead: HeardDescription | None = None  #: what was heard in the speaker's place; times from when listening began
 
 
@@ -76,12 +76,11 @@ def direction(
     again: bool = False,
     denial: Denial | None = None,
 ) -> Finding:
-    """Whether ``speaker`` was heard at ``listener``.
+    """``listener`` hears ``speaker``.
 
-    ``own`` are the listener's own marks (to hear them is echo); ``names`` has the leg of this case that each heard mark belongs
-    to; a mark of another case has none. ``towards`` is the role of the listener (``ai``, ``caller``, ``agent``); ``again``
-    says that the call was changed since they heard each other first. ``denial`` is what speaks against it: both are shown, and
-    nothing passes on the weaker of the two.
+    ``own``: the listener's marks; hearing them is echo. ``names``: the leg of this case that a mark belongs to; marks of other
+    cases are missing. ``towards``: the listener's role (``ai``, ``caller``, ``agent``). ``again``: the call was changed after the
+    two first heard each other. ``denial``: contrary evidence. The finding shows both, and passes only on the stronger one.
     """
     found = _Found(heard_at(speaker, listener), f"{listener} hears {speaker}", denial)
     measured = _measured(
@@ -91,10 +90,10 @@ def direction(
         measured = replace(measured, denied_by=denial.observation.name.lower())
     if sound is not None:
         return found.by(sound, max(least, Strength.INDICATED), (sound.at - since) * 1000, measured)
-    if account is None and denial is None:  # absence where nobody looked says nothing
-        return found.unknown(f"nobody can tell what {listener} hears", measured)
-    # Who sends may do so from another address than it takes RTP at (RFC 3264 section 5.1 names that one alone; RFC 4961 only
-    # recommends the same), so that what was not listened to may have been the speaker.
+    if account is None and denial is None:  # without a listener, absence proves nothing
+        return found.unknown(f"nothing tells what {listener} hears", measured)
+    # A sender may send RTP from another address than it receives at (SDP names only the latter, RFC 3264 section 5.1; RFC 4961
+    # merely recommends the same one). The ignored packets may therefore have been the speaker's.
     if account is not None and denial is None and _came_unheard(account, own, names):
         return found.unknown(
             f"{_instead(account, own, names)} from where SDP or signalling says, but {_unheard(account)}", measured
@@ -133,14 +132,14 @@ def _measured(
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """One direction's finding, where something says that the speaker was heard, or nobody can tell."""
+    """Makes the finding of one direction when the speaker was heard, or when that is unknown."""
 
     subject: str
     expected: str
     denial: Denial | None
 
     def by(self, sound: Sound, least: Strength, delay_ms: float, measured: Direction) -> Finding:
-        """By this sign; less than ``least``, or no stronger than what denies it, is not observable."""
+        """A finding from this sound. Not observable if it is weaker than ``least``, or not stronger than the denial."""
         expected = f"{self.expected} (evidence required: {least.name.lower()})"
         evidence = [sound.evidence, *([self.denial.evidence] if self.denial else ())]
         measured = replace(
@@ -149,7 +148,7 @@ class _Found:
         if self.denial is not None and sound.strength <= self.denial.strength:
             why = f"contradictory: {sound.evidence}; but {self.denial.evidence}"
             return self._not(why, expected, sound, evidence, replace(measured, kind="contradictory"))
-        if sound.strength < least:  # not enough, which says nothing against the platform
+        if sound.strength < least:  # too weak a proof is not the platform's fault
             why = f"only {sound.strength.name.lower()}: {sound.evidence}"
             return self._not(why, expected, sound, evidence, measured)
         though = f", though {self.denial.evidence}" if self.denial else ""
@@ -176,7 +175,6 @@ class _Found:
         )
 
     def unknown(self, why: str, measured: Direction) -> Finding:
-        """Nobody looked."""
         return not_observable(
             "audio", self.subject, expected=self.expected, why=why, measured=replace(measured, kind="unknown")
         )
@@ -190,9 +188,9 @@ def no_crossing(
     allowed: Collection[int],
     names: Mapping[int, str] = MappingProxyType({}),
 ) -> Finding:
-    """Over the whole leg nothing was heard that belongs to another call, and no echo of its own voice.
+    """The leg heard no voice of another call and no echo of itself, from its start to its end.
 
-    ``names`` says whose a mark is that must not be heard, where it is somebody's in this case.
+    ``names``: the owner of a forbidden mark, if it belongs to this case.
     """
     foreign = sorted({mark for mark in marks if mark not in allowed and mark not in own})
     echo = sorted({mark for mark in marks if mark in own})
@@ -210,7 +208,7 @@ def no_crossing(
 
 @check("audio.level")
 def level(speaker: str, listener: str, dbov: float) -> Finding:
-    """A mark, which is sent at one level always, arrives at a level that a conversation can be held at."""
+    """A mark arrives at a level suitable for conversation. Marks are always sent at the same level."""
     change = dbov - DEFAULT_LEVEL_DBOV
     return judged(
         "audio.level",
@@ -223,13 +221,13 @@ def level(speaker: str, listener: str, dbov: float) -> Finding:
 
 
 def opens_early_media(message: SipMessage) -> bool:
-    """Whether it is a provisional response with audio, be that 180, 183 or another (RFC 3261 section 13.2.1)."""
+    """Whether the message is a provisional response (180 to 189) with audio in its SDP (RFC 3261 section 13.2.1)."""
     return message.direction == "received" and _WITH_AUDIO.match(message.text) is not None
 
 
 @check("audio.early")
 def early(speaker: str, listener: str, sound: Sound | None, answered_at: float | None, provisional: int) -> Finding:
-    """``speaker`` was heard before the call was answered, after ``provisional`` 18x that had an SDP (RFC 3960 section 1)."""
+    """``speaker`` was heard before the answer; ``provisional`` 18x responses had an SDP (RFC 3960 section 1)."""
     before = sound is not None and (answered_at is None or sound.at < answered_at)
     heard = "it was heard" + ("" if before else " only after the answer") if sound else "nothing was heard"
     return judged(
@@ -293,9 +291,9 @@ def _kind(account: ListenerReport, own: Collection[int], names: Mapping[int, str
     if account.rx_packets == 0 or _without_media(account):
         return "no-rtp"
     if account.level_dbov is None and account.rx_packets:
-        return "unmarked"  # nobody measured how loud it was
+        return "unmarked"  # the level was not measured
     if account.level_dbov is None or account.level_dbov < AUDIBLE_DBOV:
-        # all of it, but for what was under way when the call changed
+        # nearly all packets: some were in transit when the call changed
         return "other-codec" if account.rx_other_type > 0.9 * (account.rx_packets or 0) else "silence"
     return "other"
 
@@ -310,7 +308,7 @@ def _unheard(account: ListenerReport) -> str:
 
 
 def _without_media(account: ListenerReport) -> bool:
-    """Whether no media was ever negotiated, so that nobody counted and nobody listened."""
+    """Whether no media was negotiated, so nothing was counted or heard."""
     return account.rx_packets is None and account.seconds <= 0.0
 
 

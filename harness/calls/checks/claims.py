@@ -1,7 +1,4 @@
-"""What an observation is worth: how strongly it says that a claim is true, or that it says nothing of it.
-
-The one place that decides it; ``docs/evidence.md`` has the same tables for readers.
-"""
+"""How strongly each observation proves each claim. ``docs/evidence.md`` has the same tables for readers."""
 
 from __future__ import annotations
 
@@ -14,7 +11,7 @@ from harness.calls.verdict import Strength
 
 
 class Claim(StrEnum):
-    """What a finding may say of a call."""
+    """A statement about a call that a finding may make."""
 
     HEARD = "the listener hears the speaker"
     CALLER_SHOWN = "the AI was shown the caller's number"
@@ -25,7 +22,7 @@ class Claim(StrEnum):
 
 
 class Observation(StrEnum):
-    """Something that was seen of a call. The names are stable: findings go by them (``Direction.observation``)."""
+    """A kind of evidence about a call. The names are stable: evidence on disk has them (``Direction.observation``)."""
 
     MARK = "the speaker's mark was decoded at the listener, by us or by a far end that names marks"
     WORDS = "the listener's transcript has the speaker's words, or the speaker's has its own"
@@ -43,7 +40,7 @@ class Observation(StrEnum):
     DECLARED = "the deployment file says so"
 
 
-#: ``UNKNOWN``: it says nothing. One change from sound to silence happens by itself in every talk, and what was sent may be lost.
+#: ``UNKNOWN`` proves nothing: one change from sound to silence happens in every conversation, and sent packets may be lost.
 _HEARD = {
     Observation.MARK: Strength.PROVED,
     Observation.WORDS: Strength.CONFIRMED,
@@ -54,9 +51,9 @@ _HEARD = {
     Observation.HOP_RTCP: Strength.UNKNOWN,
     Observation.REACTION: Strength.UNKNOWN,
     Observation.SENT: Strength.UNKNOWN,
-    Observation.RECORD: Strength.UNKNOWN,  # that it was answered, an answering machine's says as well
+    Observation.RECORD: Strength.UNKNOWN,  # an answering machine's call is recorded as answered too
 }
-#: What is no sound is seen in a message or told by somebody; what is declared was not seen at all.
+#: Facts other than sound: a SIP message shows them, a record reports them, a declaration alone proves nothing.
 _TOLD = {
     Observation.MESSAGE: Strength.PROVED,
     Observation.RECORD: Strength.CONFIRMED,
@@ -80,9 +77,9 @@ STRENGTH: Mapping[Claim, Mapping[Observation, Strength]] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Denial:
-    """Something that speaks against a claim: a source that can tell, and does not have what it should.
+    """Contrary evidence: a source that should have the fact, and does not.
 
-    A source that was never seen to have the thing denies nothing by not having it.
+    A source that has never been seen to have such facts denies nothing.
     """
 
     observation: Observation
@@ -90,5 +87,5 @@ class Denial:
 
     @property
     def strength(self) -> Strength:
-        """How strongly it speaks against it: as strongly as its presence would speak for it."""
+        """How strongly the absence denies the claim: as strongly as the presence would prove it."""
         return STRENGTH[Claim.HEARD][self.observation]

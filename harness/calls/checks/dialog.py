@@ -1,4 +1,4 @@
-"""How a call of ours was answered, as its own messages show it (RFC 3261 section 13)."""
+"""Checks of how an outgoing call was answered and ended, from its SIP messages (RFC 3261 sections 13 and 15)."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ from harness.calls.verdict import Finding
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import Message, Request, Response
 
-#: What was under way when our ACK left has arrived by then; copies that come closer together are one (section 17.1.1.1: T1 is 0.5 s).
+#: A 200 that was in transit when the ACK left arrives within this time. Copies closer together count once (section 17.1.1.1: T1 is
+#: 0.5 s).
 _ON_ITS_WAY_S = 0.3
-#: One ACK of an INVITE may be lost on any network, or late (section 13.3.1.4 repeats the 200 for that); the next one hardly.
+#: Any network may lose or delay one ACK, so section 13.3.1.4 repeats the 200. A second loss is unlikely.
 _MOST_REPEATED = 1
 
 
 @check("answered.once")
 def answered_once(leg: str, messages: Sequence[SipMessage]) -> Finding | None:
-    """One party answered the INVITE that began the call, not several (section 13.2.2.4); None when nobody did."""
+    """One party, not several, answered the initial INVITE (section 13.2.2.4); None when it had no answer."""
     tags = list(dict.fromkeys(answer.to.tag or "" for _, answer in _answers(messages) if _is_first(answer, messages)))
     if not tags:
         return None
@@ -36,10 +37,10 @@ def answered_once(leg: str, messages: Sequence[SipMessage]) -> Finding | None:
 
 @check("answered.acknowledged")
 def acknowledged(leg: str, messages: Sequence[SipMessage]) -> Finding | None:
-    """Our ACK arrived: the 200 was not sent again and again after it; None when there was nothing to acknowledge.
+    """The ACK arrived: the far end stopped repeating the 200. None when there was nothing to acknowledge.
 
-    Where no ACK left at all, as to a Contact that cannot be reached from here, it is the 200 itself after which it comes again. An
-    ACK has the CSeq number of its INVITE (section 17.1.1.3): that of a refused attempt, as of one that was challenged, is no 200's.
+    If no ACK left, for example because the Contact cannot be reached, repetitions count from the first 200. An ACK has the CSeq
+    number of its INVITE (section 17.1.1.3), which excludes the ACKs of refused and challenged attempts.
     """
     copies: dict[tuple[int, str], list[float]] = {}
     sent = _acks(messages)
@@ -64,7 +65,7 @@ def acknowledged(leg: str, messages: Sequence[SipMessage]) -> Finding | None:
         len(repeated) <= _MOST_REPEATED,
         expected="the 200 is not repeated once it is acknowledged",
         actual=f"it came again {', '.join(f'{seconds:.1f}' for seconds in repeated)} s after "
-        + ("the ACK" if acknowledges else "the first time: no ACK of this phone's has left")
+        + ("the ACK" if acknowledges else "the first time: this phone sent no ACK")
         if repeated
         else "it was not",
         measured=measurement.Repeated(repeated=len(repeated)),
@@ -72,7 +73,7 @@ def acknowledged(leg: str, messages: Sequence[SipMessage]) -> Finding | None:
 
 
 def answer_to_bye(messages: Sequence[SipMessage]) -> Response | None:
-    """The final response to the BYE that we sent; a challenge only where no other followed. None: none came."""
+    """The final response to the phone's BYE, None when none came. A challenge counts only if no other response followed."""
     found: Response | None = None
     for event in messages:
         if event.direction == "received" and event.text.startswith("SIP/2.0 "):
@@ -86,19 +87,19 @@ def answer_to_bye(messages: Sequence[SipMessage]) -> Response | None:
 
 
 def ended_by_the_other(messages: Sequence[SipMessage]) -> bool:
-    """Whether the far end has sent a BYE, and we none: its own has ended the call (RFC 3261 section 15.1.2)."""
+    """Whether only the far end sent a BYE, which ended the call (RFC 3261 section 15.1.2)."""
     byes = {event.direction for event in messages if event.text.startswith("BYE ")}
     return byes == {"received"}
 
 
 def accepted_to_bye(messages: Sequence[SipMessage]) -> tuple[int, ...]:
-    """With what our BYE may be answered: 481 as well where the far end's crossed it (sections 15.1.1 and 15.1.2)."""
+    """The valid responses to the phone's BYE: also 481 if a BYE of the far end crossed it (sections 15.1.1 and 15.1.2)."""
     crossed = any(event.direction == "received" and event.text.startswith("BYE ") for event in messages)
     return (200, 481) if crossed else (200,)
 
 
 def _acks(messages: Sequence[SipMessage]) -> dict[int, list[float]]:
-    """When our ACKs left, by the CSeq number of their INVITE."""
+    """Times of the ACKs sent, by the CSeq number of their INVITE."""
     sent: dict[int, list[float]] = {}
     for event in messages:
         if event.direction == "sent" and event.text.startswith("ACK "):
@@ -107,7 +108,7 @@ def _acks(messages: Sequence[SipMessage]) -> dict[int, list[float]]:
 
 
 def _answers(messages: Sequence[SipMessage]) -> Iterator[tuple[SipMessage, Response]]:
-    """The 2xx to INVITEs of ours, in their order."""
+    """The 2xx received to INVITEs, in order."""
     for event in messages:
         if event.direction == "received" and event.text.startswith("SIP/2.0 2"):
             try:
@@ -119,7 +120,7 @@ def _answers(messages: Sequence[SipMessage]) -> Iterator[tuple[SipMessage, Respo
 
 
 def _is_first(answer: Response, messages: Sequence[SipMessage]) -> bool:
-    """Whether it answers an INVITE that was to begin a dialog: one in a dialog keeps its tag by definition."""
+    """Whether the answer is to an initial INVITE. A re-INVITE's answer keeps the dialog's tag by definition."""
     for event in messages:
         if event.direction == "sent" and event.text.startswith("INVITE "):
             message = Message.parse(event.text)

@@ -16,9 +16,9 @@ CHECKS: Mapping[str, str] = {
     "registration.refused": "a registration that must be refused is not",
     "ringing": "the caller is not told that it rings",
     "answered": "the call is not answered in time",
-    "call.up": "the call ends though nobody has hung up",
+    "call.up": "the call ends before anyone has hung up",
     "answered.once": "more than one party answers the call",
-    "answered.acknowledged": "the answer is repeated although it was acknowledged: our ACK does not arrive",
+    "answered.acknowledged": "the answer is repeated although it was acknowledged: the ACK does not arrive",
     "landing.answered_by": "not the AI, or not it alone, answered",
     "route.tried": "the AI was not asked to take the call",
     "route.not_answered": "a call was set up that must not be",
@@ -48,7 +48,7 @@ CHECKS: Mapping[str, str] = {
     "one_call": "a party has another call up, or none",
     "transfer.refer": "the platform treats the AI's REFER in another way than the file declares",
     "transfer.fails": "a transfer that cannot succeed is not refused",
-    "transfer.told": "a caller whose transfer finds nobody is released without a word",
+    "transfer.told": "a caller whose transfer reaches no one is released without a word",
     "released": "a leg does not end in time",
     "timing": "something does not take the time that is configured",
     "timing.within": "something comes too late, or never",
@@ -57,17 +57,17 @@ CHECKS: Mapping[str, str] = {
     "dtmf.duration": "a digit is too short or too long",
     "session.interval": "no session interval, or a forbidden one, is agreed",
     "prack": "no provisional response is sent reliably",
-    "voicemail": "no machine takes a message where nobody is there",
+    "voicemail": "no machine takes a message in an empty group",
     "campaign": "nothing can start the campaign",
     "manners.dead_air": "the AI says nothing for too long after its answer",
     "manners.answer": "the AI takes too long to answer the caller",
-    "manners.transfer": "nobody is heard for too long while the AI hands over",
+    "manners.transfer": "silence lasts too long while the AI hands over",
     "manners.interruption": "the AI does not stop in time when it is interrupted",
     "case": "the case looked at nothing",
 }
 
 
-#: Checks that want a call to arrive somewhere: one that a phone of ours had no room for has not shown that none came.
+#: Checks that need a call to arrive. If a harness phone refused a call for lack of room, its absence proves nothing.
 WANTS_A_CALL = frozenset(
     {
         "answered",
@@ -82,7 +82,7 @@ WANTS_A_CALL = frozenset(
 )
 
 
-#: Checks of what requests within a call bring about: where a phone of ours has not acted on one, it has not shown that none came.
+#: Checks that need a request within a call. If a harness phone did not act on such a request, its absence proves nothing.
 WANTS_A_REQUEST = frozenset(
     {
         "released",
@@ -99,7 +99,7 @@ WANTS_A_REQUEST = frozenset(
 
 
 def heard_at(speaker: str, listener: str) -> str:
-    """The subject of a finding on what of ``speaker`` arrives at ``listener``."""
+    """The subject of a finding about audio from ``speaker`` to ``listener``."""
     return f"{speaker} → {listener}"
 
 
@@ -129,7 +129,7 @@ def not_observable(
     evidence: Iterable[str] = (),
     measured: Measurement | None = None,
 ) -> Finding:
-    """A finding that could not be made, because nothing here can see it. Raises ``KeyError`` as :func:`judged` does."""
+    """A finding that says that the check could not observe its subject. Raises ``KeyError`` as :func:`judged` does."""
     actual = f"not observable: {why}"
     return _finding(check, subject, Verdict.NOT_OBSERVABLE, expected, actual, strength, evidence, measured)
 
@@ -162,7 +162,7 @@ def _finding(
 
 
 def missed_by(finding: Finding) -> float | None:
-    """By how many seconds something came too late; None for what did not, and for what never came."""
+    """The delay beyond the limit, in seconds. None if the event came in time, or never."""
     measured = finding.measured
     if not isinstance(measured, Duration) or measured.seconds is None or measured.limit_s is None:
         return None
@@ -171,33 +171,33 @@ def missed_by(finding: Finding) -> float | None:
 
 @adjustment("late")
 def excused(finding: Finding, starved_s: float) -> Finding:
-    """A finding that blames nobody else: something came too late, and the harness itself had been kept waiting as long."""
+    """Broken, not failed: the event came late, but the harness itself was kept waiting at least as long."""
     return _starved(finding, "in the time it was too late", starved_s)
 
 
 @adjustment("starved")
 def hindered(finding: Finding, starved_s: float) -> Finding:
-    """A finding that blames nobody: somebody was not heard, and the harness itself had been kept from speaking and listening."""
+    """Broken, not failed: a party was not heard, while the harness was kept from sending or listening."""
     return _starved(finding, "meanwhile", starved_s)
 
 
 @adjustment("mute")
 def mute(finding: Finding, phone: str, mute_s: float) -> Finding:
-    """A finding that blames nobody: somebody was not heard, and a phone of the harness at either end had stood still."""
-    return _broken(finding, f"{phone}, which is the harness's own, sent no RTP packet for {mute_s:.1f} s")
+    """Broken, not failed: a party was not heard, while the process of a harness phone stood still."""
+    return _broken(finding, f"{phone}, a phone of the harness, sent no RTP packet for {mute_s:.1f} s")
 
 
 @adjustment("stranger")
 def unclear(finding: Finding, shown: Sequence[str]) -> Finding:
-    """A failed finding that says nothing: it rests on calls that may be strangers', which show the numbers ``shown``, or none."""
-    what = f"shows {', '.join(shown)}, as others' calls may" if shown else "tells nobody's number"
-    actual = f"not observable: {finding.actual}; but strangers call there, too, and the call {what}"
+    """Not observable, not failed: the finding rests on calls that may be strangers' calls. They show the numbers ``shown``."""
+    what = f"shows {', '.join(shown)}, which may be a stranger's" if shown else "shows no number"
+    actual = f"not observable: {finding.actual}; but strangers call there too, and the call {what}"
     return replace(finding, verdict=Verdict.NOT_OBSERVABLE, actual=actual, strength=Strength.UNKNOWN)
 
 
 @adjustment("broken")
 def unproven(finding: Finding, why: str) -> Finding:
-    """A failed finding that blames nobody: what it was made with had broken by then. Only the first line of ``why`` is told."""
+    """Broken, not failed: a part of the harness that the finding needs had broken. Only the first line of ``why`` is shown."""
     return _broken(finding, f"the harness itself had broken: {why.splitlines()[0]}")
 
 
@@ -207,6 +207,6 @@ def _starved(finding: Finding, when: str, starved_s: float) -> Finding:
 
 
 def _broken(finding: Finding, why: str) -> Finding:
-    """The finding, broken; why stands in the first line, which is all that most readers see: a log may follow."""
+    """The finding as broken. The reason goes into the first line, which most views show; a log may follow it."""
     first, *log = finding.actual.split("\n", 1)
     return replace(finding, verdict=Verdict.BROKEN, actual="\n".join([f"{first}; but {why}", *log]))

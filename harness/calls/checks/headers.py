@@ -1,4 +1,4 @@
-"""What a message's Request-URI and headers must say."""
+"""Checks of a message's Request-URI and headers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def request_user(invite: Request, subject: str, number: str, where: str = "") ->
 
 @check("header", compares_numbers=True)
 def header(message: Message, subject: str, name: str, value: str, where: str = "") -> Finding:
-    """``name`` stands in the message exactly once, with exactly ``value``."""
+    """The message has the header ``name`` exactly once, with exactly ``value``."""
     found = message.get_all(name)
     return judged(
         "header",
@@ -42,7 +42,7 @@ def header(message: Message, subject: str, name: str, value: str, where: str = "
 
 @check("header.absent", compares_numbers=True)
 def no_header(message: Message, subject: str, name: str, where: str = "") -> Finding:
-    """``name`` does not stand in the message."""
+    """The message has no header ``name``."""
     found = message.get_all(name)
     return judged(
         "header.absent",
@@ -71,7 +71,7 @@ def called_in_record(called: str, subject: str, number: str, call_id: str) -> Fi
 
 @check("header.in_record", compares_numbers=True)
 def header_in_record(seen: str | None, subject: str, name: str, value: str, call_id: str) -> Finding:
-    """The far end took a header's value into its record; None where it took other X- headers alone."""
+    """The far end's record has the header's value; ``seen`` is None when the record has only other X- headers."""
     return judged(
         "header",
         subject,
@@ -85,7 +85,7 @@ def header_in_record(seen: str | None, subject: str, name: str, value: str, call
 
 @check("header.in_transfer", compares_numbers=True)
 def header_sent(seen: str | None, subject: str, name: str, value: str) -> Finding:
-    """The AI's transfer asks for a header with this value, for whom it leads to."""
+    """The AI's transfer asks the platform to send this header with this value to the transfer target."""
     return judged(
         "header",
         subject,
@@ -98,7 +98,7 @@ def header_sent(seen: str | None, subject: str, name: str, value: str) -> Findin
 
 @check("header.absent.in_record", compares_numbers=True)
 def header_not_in_record(seen: str | None, subject: str, name: str, call_id: str) -> Finding:
-    """The far end, which takes X- headers into its record, did not get this one."""
+    """The far end's record, which lists X- headers, does not list this one."""
     return judged(
         "header.absent",
         subject,

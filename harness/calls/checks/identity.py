@@ -1,4 +1,4 @@
-"""Who is calling: what a message's identity headers say (RFC 3261 8.1.1.3, RFC 3325, RFC 3323)."""
+"""Checks of the caller ID in a message's identity headers (RFC 3261 section 8.1.1.3, RFC 3325, RFC 3323)."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from harness.sip.message import Message
 from harness.sip.uri import Uri
 
 ANONYMOUS_HOST = "anonymous.invalid"
-#: User parts that stand for nobody's number; RFC 3323 section 4.1.1.3 recommends the first.
-_NOBODYS_USERS = frozenset({"anonymous", "restricted", "private", "unavailable", "unknown", ""})
-#: What callees are shown of a caller (RFC 3323 section 4.1). A Contact is not: a proxy may not change it, and it has to work.
+#: User parts of anonymous callers; RFC 3323 section 4.1.1.3 recommends the first.
+_ANONYMOUS_USERS = frozenset({"anonymous", "restricted", "private", "unavailable", "unknown", ""})
+#: Headers that show the caller to the callee (RFC 3323 section 4.1). Contact is excluded: it has to be a working address.
 _SHOWN_TO_ALL = ("From", "Reply-To", "Subject")
 
 
@@ -37,7 +37,7 @@ _SHOWN_TO_ALL = ("From", "Reply-To", "Subject")
 def caller_id(invite: Message, subject: str, number: str, form: str, region: str, where: str = "") -> Finding:
     """From names the caller, ``number`` in E.164, written in ``form``: ``e164``, ``national`` or ``preserved``.
 
-    ``preserved`` accepts any spelling of the same number, and so does ``national`` of one of another country.
+    ``preserved`` accepts any spelling of the number. ``national`` does so too for numbers of another country.
     """
     shown = _from(invite, region)
     if form == "national" and not (_is_e164(number) and has_national_form(number, region)):
@@ -69,20 +69,20 @@ def _is_written(shown: Identity, number: str, form: str, region: str) -> bool:
 
 
 def number_shown(invite: Message, numbers: Collection[str], region: str) -> str | None:
-    """Which of ``numbers`` From shows, in any spelling; else the number that it means, None where that is none."""
+    """The one of ``numbers`` that From shows, in any spelling; else the number in From, None if it has none."""
     return _number(_from(invite, region), numbers, region)
 
 
 @check("caller_id.of_platform", compares_numbers=True)
 def platforms_number(invite: Message, subject: str, numbers: Collection[str], region: str, where: str = "") -> Finding:
-    """From shows one of the platform's own ``numbers``, as a platform may that calls an agent's telephone."""
+    """From shows one of the platform's ``numbers``. A platform may show its number when it calls an agent's telephone."""
     shown = _from(invite, region)
     seen = _number(shown, numbers, region)
     return judged(
         "caller_id",
         subject,
         seen in numbers,
-        expected="From with a number of the platform's own",
+        expected="From with one of the platform's numbers",
         actual=f"From {_said(invite, shown)}",
         evidence=[where] if where else [],
         measured=_measured(shown, seen, min({*numbers} & {seen} or numbers, default="")),
@@ -167,12 +167,12 @@ def _names(value: str, number: str) -> bool:
 
 
 def _is_e164(number: str) -> bool:
-    """Whether a caller has a number, and not a user's name alone."""
+    """Whether the caller has a number, not only a user name."""
     return number.startswith("+")
 
 
 def _from(invite: Message, region: str) -> Identity | None:
-    """None where it cannot be read."""
+    """The identity in From, None if From cannot be parsed."""
     try:
         return identity_of(invite.from_, region)
     except SipSyntaxError:
@@ -184,7 +184,7 @@ def _said(invite: Message, shown: Identity | None) -> str:
 
 
 def _number(shown: Identity | None, numbers: Collection[str], region: str) -> str | None:
-    """Which of ``numbers`` it spells, else the one it means; digits may mean one in one country, and spell one of another."""
+    """The one of ``numbers`` that the identity spells, else its number. Digits may spell numbers of several countries."""
     if shown is None:
         return None
     spelled = (n for n in numbers if n in (shown.number, user_of(shown.uri)) or is_spelling(shown.user, n, region))
@@ -193,7 +193,7 @@ def _number(shown: Identity | None, numbers: Collection[str], region: str) -> st
 
 def _is_anonymous(shown: Identity) -> bool:
     """Whether From hides the caller (RFC 3323 4.1.1.3)."""
-    return shown.uri.host.lower() == ANONYMOUS_HOST or shown.user.lower() in _NOBODYS_USERS
+    return shown.uri.host.lower() == ANONYMOUS_HOST or shown.user.lower() in _ANONYMOUS_USERS
 
 
 def user_of(uri: Uri) -> str:

@@ -1,4 +1,4 @@
-"""Where a call landed, and where it must not."""
+"""Checks of where a call lands: at the right group or phone, and at no other."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from harness.calls.verdict import Finding
 def landed(
     subject: str, wanted: str, rang: Mapping[str, str], in_vain: Sequence[str] = (), alike: Sequence[str] = ()
 ) -> Finding:
-    """The call rang at ``wanted``, a group or a phone; ``rang`` has each phone that rang, with the group it did so for.
+    """The call rang at ``wanted``, a group or a phone. ``rang`` maps each phone that rang to the group it rang for.
 
-    ``in_vain`` are phones that were called where nobody could take the call, ``alike`` other groups for which the same would have
-    rung as for ``wanted``: that is said with it.
+    ``in_vain`` are phones that got an INVITE but could not take the call. ``alike`` are other groups for which the same phones
+    would have rung; the finding names them.
     """
     groups = list(dict.fromkeys(rang.values()))
     also = f", who would ring for {', '.join(alike)} as well" if alike else ""
@@ -27,7 +27,7 @@ def landed(
         f"{group} ({', '.join(phone for phone in rang if rang[phone] == group)}{also if group == wanted else ''})"
         for group in groups
     ]
-    called = f"; {', '.join(in_vain)} got an INVITE, and nobody could take the call there" if in_vain else ""
+    called = f"; {', '.join(in_vain)} got an INVITE, but could not take the call" if in_vain else ""
     return judged(
         "landing",
         subject,
@@ -40,7 +40,7 @@ def landed(
 
 @check("landing.in_report")
 def landed_by_report(subject: str, wanted: str, groups: Sequence[str], *, took: bool, rows: Sequence[str]) -> Finding:
-    """The platform's report lists the call in ``wanted``; ``groups`` are all that it lists it in, ``took``: an agent, too."""
+    """The platform's report lists the call in ``wanted``. ``groups``: every group it lists; ``took``: an agent took the call."""
     return judged(
         "landing",
         subject,
@@ -55,7 +55,7 @@ def landed_by_report(subject: str, wanted: str, groups: Sequence[str], *, took: 
 
 @check("landing.others.in_report")
 def none_beside_in_report(subject: str, others: Sequence[str], rows: Sequence[str]) -> Finding:
-    """The platform's report lists the call in no ``others`` than the right group."""
+    """The platform's report lists the call in no group but the right one; ``others`` are the wrong ones."""
     return judged(
         "landing.others",
         subject,
@@ -70,7 +70,7 @@ def none_beside_in_report(subject: str, others: Sequence[str], rows: Sequence[st
 
 @check("landing.stops")
 def stops(phone: str, stopped: bool, limit_s: float) -> Finding:
-    """A phone that rang for a call which another agent has answered stops ringing."""
+    """A phone stops ringing when another agent answers the call."""
     return judged(
         "landing.stops",
         phone,
@@ -81,13 +81,13 @@ def stops(phone: str, stopped: bool, limit_s: float) -> Finding:
     )
 
 
-#: What comes before a handover that the caller asks for.
+#: The event that a handover must wait for when the caller asks for it.
 ASKED: Final = "the caller asks for a person"
 
 
 @check("landing.turn")
 def turn(phone: str, rang: bool, its_turn: bool, before: str = "its turn") -> Finding:
-    """In a turn of its group a phone rings if it is one of that turn's, and else does not: not ``before`` what it is to wait for."""
+    """A phone rings in its turn of the group, and not ``before``."""
     return judged(
         "landing.turn",
         phone,
@@ -100,7 +100,7 @@ def turn(phone: str, rang: bool, its_turn: bool, before: str = "its turn") -> Fi
 
 @check("landing.others")
 def never_rang(subject: str, rang: int, watched: bool, calls: Sequence[str] = ()) -> Finding:
-    """A phone that could have rung did not. One that was not reachable has shown nothing, and fails."""
+    """A phone that could have rung did not. A phone that was not reachable (not ``watched``) proves nothing, so it fails."""
     if not watched:
         return judged(
             "landing.others",
@@ -132,18 +132,18 @@ def only_one(
     unseen: bool = False,
     called: Sequence[str] = (),
 ) -> Finding:
-    """Of all that could have answered, exactly ``wanted`` did, and no other was ``called``.
+    """Exactly ``wanted`` answered, and no other assistant was ``called``.
 
-    ``code`` and ``state`` are those of the caller's call, ``attempted`` what the AI's side saw of it, where nobody did;
-    ``unseen``: nobody could look there.
+    ``code`` and ``state`` are those of the caller's call. ``attempted``: the call attempts that the AI's side saw when none was
+    answered. ``unseen``: the AI's side could not be observed.
     """
-    nobody = "the platform itself answered, or somebody who is not seen" if state == "confirmed" else "nobody answered"
+    no_answer = "the platform itself or an unobserved phone answered" if state == "confirmed" else "there was no answer"
     return judged(
         "landing.answered_by",
         subject,
         list(answered) == [wanted] and not called,
         expected=f"only {wanted} answers",
-        actual=(f"{', '.join(answered)} answered" if answered else nobody)
+        actual=(f"{', '.join(answered)} answered" if answered else no_answer)
         + (f", and the call went to {', '.join(called)} as well" if called else ""),
         measured=measurement.AnsweredBy(
             answered=tuple(answered),
@@ -159,7 +159,7 @@ def only_one(
 
 @check("transfer.refer")
 def refer_mode(subject: str, declared: str, passed_on: bool) -> Finding:
-    """What the platform did with the AI's REFER, as the caller's phone shows: it got one (``passed-on``), or none (``consumed``)."""
+    """The platform treats the AI's REFER as declared: ``passed-on`` to the caller's phone, or ``consumed``."""
     seen = "passed-on" if passed_on else "consumed"
     says = {
         "consumed": "the platform consumes the REFER: none reaches the caller's phone",
@@ -177,7 +177,7 @@ def refer_mode(subject: str, declared: str, passed_on: bool) -> Finding:
 
 @check("one_call")
 def one_call(subject: str, up: Sequence[str], wanted: str) -> Finding:
-    """The phone has the call ``wanted`` up, and no other."""
+    """The phone has exactly one call up: ``wanted``."""
     return judged(
         "one_call",
         subject,

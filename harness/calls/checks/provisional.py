@@ -1,4 +1,4 @@
-"""Provisional responses that are sent reliably (RFC 3262), as a call's own messages show them."""
+"""Check of reliable provisional responses (RFC 3262), from a call's SIP messages."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from harness.sip.message import Message, Request, Response
 
 @check("prack")
 def acknowledged(subject: str, messages: Sequence[SipMessage], instead: str | None = None) -> Finding:
-    """Of the provisional responses but 100 some were sent reliably, and their PRACK was answered 200; all of them, where the
-    INVITE requires it: a UAS that is unwilling to do so refuses it with 420 (section 3).
+    """A provisional response other than 100 was sent reliably, and its PRACK was answered 200.
 
-    ``instead`` is what came where that 200 did not.
+    If the INVITE requires 100rel, every one must be reliable: a UAS that is unwilling answers 420 (section 3). ``instead``: the
+    event that came in place of the 200 to the PRACK.
     """
     came = [Message.parse(event.text) for event in messages if event.direction == "received"]
     early = [message for message in came if isinstance(message, Response) and 100 < message.status < 200]
@@ -45,12 +45,12 @@ def acknowledged(subject: str, messages: Sequence[SipMessage], instead: str | No
 
 
 def _is_reliable(response: Response) -> bool:
-    """Whether it is to be acknowledged: either header without the other is no such thing (section 3)."""
+    """Whether the response must be acknowledged. It needs both headers (section 3)."""
     return response.has("RSeq") and "100rel" in response.tokens("Require")
 
 
 def _is_required(messages: Sequence[SipMessage]) -> bool:
-    """Whether an INVITE among these messages of a phone's requires it."""
+    """Whether the phone sent an INVITE that requires reliable provisional responses."""
     sent = (Message.parse(event.text) for event in messages if event.direction == "sent")
     return any(isinstance(m, Request) and m.method == "INVITE" and "100rel" in m.tokens("Require") for m in sent)
 

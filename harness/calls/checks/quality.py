@@ -1,4 +1,4 @@
-"""How well audio arrives: what RTP lost, and how late the first sound came."""
+"""Checks of audio quality: RTP loss and delay."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ from harness.calls.checks.registry import check
 from harness.calls.events import RtpStatistics
 from harness.calls.verdict import Finding
 
-#: With fewer packets than a second's, a share says little.
+#: One second of packets. With fewer, a share of losses says little.
 FEWEST_PACKETS = 50
-#: Of so many it says enough.
+#: With this many packets the share is conclusive.
 ENOUGH_PACKETS = 2 * FEWEST_PACKETS
-#: Unless it would show by chance in a call out of 10,000, on a network that loses what it may.
+#: Few packets are judged only if the loss would occur by chance in fewer than one of 10,000 calls on a network at the limit.
 _BY_CHANCE = 1e-4
 #: Beyond this, concealment no longer hides the gaps (ITU-T G.113 appendix I: G.711 with packet loss concealment).
 MOST_LOST = 0.05
-#: A stream is judged by a second of it; a quarter missing is no clock that is late, and no concealment hides it.
+#: A stream is judged after one second. A missing quarter is more than a slow clock explains or concealment hides.
 LEAST_SPANNED_MS = 1000
 LEAST_FILLED = 0.75
-#: One pause amid a voice may be a moment's in which nobody had a processor; from the second on they are the stream's.
+#: One pause amid a voice may be due to a busy processor; two or more are due to the stream.
 FEWEST_PAUSES = 2
 #: ITU-T G.114 section 5: one way, 400 ms should not be exceeded for general network planning.
 MOST_DELAY_MS = 400.0
-#: What jitter buffer and detector may take to be sure of a mark, on top of the way there.
+#: Time that the jitter buffer and the detector may need to decode a mark, in addition to the network's delay.
 DECISION_MS = 200.0
 
 
 @check("audio.loss")
 def loss(leg: str, statistics: RtpStatistics, paused_ms: Sequence[float] = ()) -> Finding | None:
-    """RTP lost on the way to ``leg`` (RFC 3550 section 6.4.1); None when too few packets came to judge.
+    """At most 5 % of the RTP to ``leg`` is lost (RFC 3550 section 6.4.1); None when too few packets came to judge.
 
-    Of few packets only so many lost are judged as no network makes that keeps to the limit. What was never sent leaves no
-    gap in the numbers, but in the audio. ``paused_ms`` are pauses that nothing announced, each amid one voice.
+    Few packets are judged only when the loss is beyond chance. Packets that were never sent leave no gap in the sequence numbers,
+    but one in the audio. ``paused_ms``: unannounced pauses, each amid one voice.
     """
     if (thin := _thin(leg, statistics, paused_ms)) is not None:
         return thin
@@ -80,25 +80,25 @@ def _thin(leg: str, statistics: RtpStatistics, paused_ms: Sequence[float]) -> Fi
 
 
 def is_broken_up(paused_ms: Sequence[float]) -> bool:
-    """Whether a voice paused so often that it is no one moment's doing, of a processor or of a change of the call."""
+    """Whether a voice paused too often for a single busy moment or change of the call to explain."""
     return len(paused_ms) >= FEWEST_PAUSES
 
 
 def is_open(statistics: RtpStatistics) -> bool:
-    """Whether packets are missing, and too few came yet to say how many go missing."""
+    """Whether packets are missing, but too few have come to judge the share."""
     return statistics.rx_lost > 0 and statistics.rx_expected < ENOUGH_PACKETS
 
 
 def _chance_of(lost: int, of: int) -> float:
-    """How likely ``lost`` packets or more are when each is lost by itself, as often as may be."""
+    """The probability of at least ``lost`` losses, if packets are lost independently at the highest permitted rate."""
     return 1 - sum(math.comb(of, k) * MOST_LOST**k * (1 - MOST_LOST) ** (of - k) for k in range(lost))
 
 
 @check("audio.delay")
 def delay(speaker: str, listener: str, milliseconds: float, again: float | None = None) -> Finding:
-    """The first of ``speaker`` was known at ``listener`` so long after both were connected.
+    """``listener`` heard ``speaker`` soon enough after both were connected.
 
-    ``again`` is a second measurement, made when the first was too long; the shorter one counts.
+    ``again``: a second measurement, made when the first was too long. The shorter one counts.
     """
     limit = MOST_DELAY_MS + DECISION_MS
     shorter = milliseconds if again is None else min(milliseconds, again)
@@ -114,7 +114,7 @@ def delay(speaker: str, listener: str, milliseconds: float, again: float | None 
 
 @check("audio.one_way_delay")
 def one_way_delay(speaker: str, listener: str, measured: Delay | None, listened_s: float) -> Finding:
-    """Each pulse of a probe that ``speaker`` sent, by the time when it arrived at ``listener``; None: fewer than three did."""
+    """The pulses of a probe took at most 400 ms from ``speaker`` to ``listener``. None: fewer than three pulses arrived."""
     return judged(
         "audio.one_way_delay",
         heard_at(speaker, listener),

@@ -1,4 +1,4 @@
-"""Whether a call got as far as it should, and no further."""
+"""Checks of how far a call gets: ringing, answered, refused, or not routed at all."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from harness.calls.checks.finding import judged, not_observable
 from harness.calls.checks.registry import check
 from harness.calls.verdict import Finding
 
-#: A wait that begins so soon after the INVITE began with it.
+#: A wait that begins this soon after the INVITE counts from the INVITE.
 _NEGLIGIBLE_S = 0.1
-#: Forbidden, not allowed, by an extension that is not understood, not implemented (RFC 3261 sections 21.4.4, 21.4.6, 21.4.15 and
-#: 21.5.2): of the request, not of who would be called.
+#: Forbidden, method not allowed, bad extension, not implemented (RFC 3261 sections 21.4.4, 21.4.6, 21.4.15, 21.5.2): these refuse
+#: any transfer, and say nothing about the target.
 _REFUSED_AS_SUCH = (403, 405, 420, 501)
-#: The same as a far end words it, and that it did not try.
+#: The words of a far end that refuses any transfer, or did not attempt it.
 _REFUSED_IN_WORDS = ("transfer_blocked_by_carrier", "transfer_method_unsupported", "transfer_outside_availability")
 
 
@@ -26,7 +26,7 @@ def rings(
     instead: str = "nothing came",
     since_invite_s: float | None = None,
 ) -> Finding:
-    """The far end said in time that it rings (180 or 183); ``seconds`` is None when it never did."""
+    """The far end reported ringing in time (180 or 183); ``seconds`` is None when it never did."""
     return _in_time("ringing", subject, "it rings", seconds, limit_s, instead, since_invite_s)
 
 
@@ -38,17 +38,17 @@ def answered(
     instead: str = "no answer came",
     since_invite_s: float | None = None,
 ) -> Finding:
-    """The call was set up in time; ``seconds`` is None when it never was, and ``instead`` says what came.
+    """The call was answered in time. ``seconds`` is None when it was not; ``instead`` then names what happened.
 
-    The limit is for the wait; a wait may begin long after the INVITE (a fallback's ring timeout has run by then), so that time
-    is said as well.
+    The limit applies to the wait, which may begin long after the INVITE, for example after a fallback's ring timeout. The finding
+    therefore has the time since the INVITE too.
     """
     return _in_time("answered", subject, "the call is answered", seconds, limit_s, instead, since_invite_s)
 
 
 @check("call.up")
 def up(subject: str, ended_after: float | None) -> Finding:
-    """A call that nobody has ended is still up; ``ended_after`` are the seconds it lasted (0: nobody says), None when it goes on."""
+    """The call is still up before either party hangs up. ``ended_after``: seconds it lasted (0: unknown), None while it is up."""
     lasted = f"it ended {ended_after:.1f} s after it was answered" if ended_after else "it has ended"
     return judged(
         "call.up",
@@ -62,7 +62,7 @@ def up(subject: str, ended_after: float | None) -> Finding:
 
 @check("voicemail")
 def takes_message(subject: str, asked: tuple[float, float] | None, instead: str = "") -> Finding:
-    """A machine spoke and then asked for a message; ``asked`` are the seconds after the answer at which either began."""
+    """A machine spoke, then a tone asked for a message. ``asked``: when each began, in seconds after the answer."""
     return judged(
         "voicemail",
         subject,
@@ -75,14 +75,14 @@ def takes_message(subject: str, asked: tuple[float, float] | None, instead: str 
 
 @check("transfer.told")
 def told(subject: str, spoken: tuple[str, float] | None, limit_s: float, instead: str = "") -> Finding:
-    """Somebody spoke to a caller who was then released; ``spoken``: what it was, and the seconds between its end and the call's."""
+    """A voice spoke to the caller before the release. ``spoken``: the sound, and the seconds from its end to the call's end."""
     was = None if spoken is None else f"{spoken[0]} until {spoken[1]:.1f} s before the end"
     return judged(
         "transfer.told",
         subject,
         spoken is not None and spoken[1] <= limit_s,
         expected=f"somebody speaks in the last {limit_s:g} s before the call is over",
-        actual=was or f"nobody spoke{f': it heard {instead}' if instead else ''}",
+        actual=was or f"no voice spoke{f': it heard {instead}' if instead else ''}",
         measured=measurement.Spoken(before_end_s=spoken and round(spoken[1], 1)),
     )
 
@@ -113,7 +113,7 @@ def _in_time(
 
 @check("route.tried")
 def tried(subject: str, wanted: str, reached: Sequence[str]) -> Finding:
-    """The AI was asked to take a call for ``wanted``; ``reached`` are the numbers it was asked for."""
+    """An INVITE for ``wanted`` reached the AI; ``reached`` are the numbers of all calls that reached it."""
     return judged(
         "route.tried",
         subject,
@@ -128,9 +128,9 @@ def tried(subject: str, wanted: str, reached: Sequence[str]) -> Finding:
 def not_answered(
     subject: str, answered: Sequence[str], otherwise: str = "none was", code: int = 0, *, goes_on: bool = False
 ) -> Finding:
-    """No call was set up; ``answered`` names those that were, ``otherwise`` says what became of it instead.
+    """No call was set up. ``answered`` names those that were; ``otherwise`` says how the call ended.
 
-    One that ``goes_on`` was taken: it rings, and may be answered whenever somebody likes to.
+    ``goes_on``: the call still rings and may yet be answered, which is a failure.
     """
     return judged(
         "route.not_answered",
@@ -144,7 +144,7 @@ def not_answered(
 
 @check("route.not_reached")
 def not_reached(subject: str, reached: Sequence[str]) -> Finding:
-    """No INVITE was sent there: one that only rang was sent all the same."""
+    """No INVITE reached the AI. Ringing counts as reached."""
     return judged(
         "route.not_reached",
         subject,
@@ -157,9 +157,7 @@ def not_reached(subject: str, reached: Sequence[str]) -> Finding:
 
 @check("transfer.fails")
 def transfer_fails(subject: str, outcome: int | str) -> Finding:
-    """A transfer was refused, and who tried it was told so; ``outcome`` is its final status, 0 when there was none, or the words
-    by which the far end says that it failed.
-    """
+    """A transfer failed, and the AI was told. ``outcome``: the final status (0: none), or the far end's words for the failure."""
     expected = "the transfer ends with an error the AI is told"
     if isinstance(outcome, str):
         measured, fails = measurement.FinalResponse(reason=outcome), True
@@ -168,7 +166,7 @@ def transfer_fails(subject: str, outcome: int | str) -> Finding:
         measured, fails = measurement.FinalResponse(code=outcome), outcome >= 300
         as_such = outcome in _REFUSED_AS_SUCH
     if as_such:
-        why = f"it ended with {outcome}, by which transfers are refused whoever is there"
+        why = f"it ended with {outcome}, which refuses any transfer, whatever its target"
         return not_observable("transfer.fails", subject, expected=expected, why=why, measured=measured)
     return judged(
         "transfer.fails",

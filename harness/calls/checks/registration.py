@@ -1,4 +1,4 @@
-"""What became of a REGISTER."""
+"""Checks of registrations: accepted, refused, refreshed."""
 
 from __future__ import annotations
 
@@ -24,9 +24,10 @@ Answer = tuple[int, str]
 def accepted(
     subject: str, answer: Answer | None, within_s: float, unbound: str | None = None, *, came: bool = True
 ) -> Finding:
-    """It was answered 200, and bound; ``answer`` is None when none came in time, ``unbound`` is what :func:`unbound` says.
+    """The REGISTER was answered 200, and the Contact is bound. ``answer`` is None when none came in time.
 
-    ``came``: whether it is an answer at all, and not what the phone itself made of there being none.
+    ``unbound`` is the result of :func:`unbound`. ``came``: the answer came from the network; False for a status that the phone
+    made up itself, as after a timeout.
     """
     right = answer is not None and answer[0] == 200 and unbound is None
     finding = _judged("registration", subject, right, f"200 within {within_s:g} s", answer, came)
@@ -34,10 +35,10 @@ def accepted(
 
 
 def unbound(messages: Sequence[SipMessage]) -> str | None:
-    """Why the last 200 to a REGISTER among these messages of a phone binds nothing; None when it does.
+    """Why the last 200 to a REGISTER of this phone binds no Contact; None when it binds one.
 
-    It has to list the phone's Contact with the time that is left to it (RFC 3261 section 10.3 step 8). An SBC between may
-    have changed either part of it, so that one of them is enough to know it by.
+    The 200 must list the phone's Contact with its remaining time (RFC 3261 section 10.3 step 8). An SBC may have changed the
+    user or the address of the Contact, so one of the two is enough to recognise it.
     """
     asked: Request | None = None
     answer: Response | None = None
@@ -53,7 +54,7 @@ def unbound(messages: Sequence[SipMessage]) -> str | None:
     listed = list(_readable(answer))
     by_user = [contact for contact in listed if contact.uri.user == uri.user]
     by_place = [contact for contact in listed if (contact.uri.host, contact.uri.port) == (uri.host, uri.port)]
-    # Other devices of the same user have Contacts beside it, and where its own is listed whole, they say nothing of it.
+    # Other devices of the same user may be listed too. Ignore them when this phone's Contact is listed unchanged.
     ours = [contact for contact in by_user if contact in by_place] or [*by_user, *by_place]
     if not ours:
         return "which does not list its Contact"
@@ -62,21 +63,21 @@ def unbound(messages: Sequence[SipMessage]) -> str | None:
 
 
 def _readable(answer: Response) -> Iterator[NameAddr]:
-    """Its Contacts: what another device has registered may be broken, and is not this one's affair."""
+    """The Contacts of the answer that can be parsed. Another device may have registered a malformed one."""
     for value in answer.values("Contact"):
         with suppress(SipSyntaxError):
             yield NameAddr.parse(value)
 
 
 def came(messages: Sequence[SipMessage], code: int) -> bool:
-    """Whether one of these messages of a phone is an answer with that code to a REGISTER (RFC 3261 section 8.1.3.1: 408 and 503
-    may be the phone's own words).
+    """Whether a response with that code was received. A phone reports 408 and 503 also when no response came (RFC 3261 section
+    8.1.3.1).
     """
     return any(m.direction == "received" and m.text.startswith(f"SIP/2.0 {code} ") for m in messages)
 
 
 def showed_password(messages: Sequence[SipMessage]) -> bool:
-    """Whether one of the REGISTERs among these messages of a phone has credentials."""
+    """Whether the phone sent a REGISTER with credentials."""
     sent = [Message.parse(m.text) for m in messages if m.direction == "sent" and m.text.startswith("REGISTER ")]
     return any(request.has("Authorization") or request.has("Proxy-Authorization") for request in sent)
 
@@ -85,9 +86,9 @@ def showed_password(messages: Sequence[SipMessage]) -> bool:
 def refused(
     subject: str, answer: Answer | None, codes: Sequence[int], *, came: bool = True, showed_password: bool = True
 ) -> Finding:
-    """It was refused with one of ``codes``; ``came`` as for :func:`accepted`.
+    """The REGISTER was refused with one of ``codes``; ``came`` as for :func:`accepted`.
 
-    ``showed_password``: whether the password it is to be refused for had been sent; before that nobody sees what comes of it.
+    ``showed_password``: the phone had sent the password that must be refused. Without it a refusal proves nothing.
     """
     right, wanted = answer is not None and answer[0] in codes, " or ".join(map(str, codes))
     finding = _judged("registration.refused", subject, right, wanted, answer, came)
@@ -101,7 +102,7 @@ def refused(
 
 @check("registration.refreshed")
 def refreshed(subject: str, seconds: float | None, granted_s: float, asked_s: float) -> Finding:
-    """It came again before the interval granted was over; ``seconds`` is None when it never did."""
+    """The phone registered again before the granted interval ended; ``seconds`` is None when it never did."""
     finding = timing.within(subject, "the registration is refreshed", seconds, granted_s)
     assert isinstance(finding.measured, measurement.Duration)
     return replace(finding, measured=replace(finding.measured, granted_s=granted_s, asked_s=asked_s))

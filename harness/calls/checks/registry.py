@@ -1,8 +1,9 @@
-"""What a finding was made from, so that a stored run can be judged again (``harness report --rejudge``).
+"""The registry of checks. It records what each finding was made from, for ``harness report --rejudge``.
 
-``@check("caller_id")`` puts the check's stable name and its arguments on the finding that it returns, ``@adjustment("late")`` those
-of a later change of the finding. Names and parameters stand in stored evidence: a check function may be renamed or moved, its
-``@check`` name stays, and a parameter that is renamed or removed needs a version of ``events.jsonl``.
+``@check("caller_id")`` puts the check's stable name and its arguments on the finding that the function returns.
+``@adjustment("late")`` does the same for a later change of a finding. Stored evidence has these names and parameters: a check
+function may be renamed or moved, but its ``@check`` name stays, and renaming or removing a parameter needs a new version of
+``events.jsonl``.
 """
 
 from __future__ import annotations
@@ -40,9 +41,9 @@ _ADJUSTMENTS: dict[str, Callable[..., Finding]] = {}
 
 
 def check(name: str, *, compares_numbers: bool = False) -> Callable[[Callable[P, Found]], Callable[P, Found]]:
-    """Declare a function that makes findings, by its stable name.
+    """Register a function that makes findings under a stable name.
 
-    ``compares_numbers``: its outcome depends on whole telephone numbers, which masked evidence does not have.
+    ``compares_numbers``: the outcome depends on whole telephone numbers, which masked evidence does not have.
     """
 
     def declare(function: Callable[P, Found]) -> Callable[P, Found]:
@@ -66,7 +67,7 @@ def check(name: str, *, compares_numbers: bool = False) -> Callable[[Callable[P,
 def adjustment(
     name: str,
 ) -> Callable[[Callable[Concatenate[Finding, P], Finding]], Callable[Concatenate[Finding, P], Finding]]:
-    """Declare a function that changes a finding which did not pass, by its stable name."""
+    """Register a function that changes a finding that did not pass, under a stable name."""
 
     def declare(
         function: Callable[Concatenate[Finding, P], Finding],
@@ -93,15 +94,15 @@ def compares_numbers(name: str) -> bool:
 
 
 def make_again(asked: Asked) -> Finding | None:
-    """The finding that today's check makes of the same arguments. Raises ``KeyError`` for an unknown name, ``TypeError`` and
-    ``ValueError`` for arguments that are none of the check's.
+    """The finding that the current check makes from the same arguments. Raises ``KeyError`` for an unknown name, ``TypeError`` or
+    ``ValueError`` for arguments that the check does not have.
     """
     function = _checks()[asked.by].function
     return function(**_read_arguments(function, asked.given))
 
 
 def adjust_again(finding: Finding, asked: Asked) -> Finding:
-    """The finding as today's adjustment changes it. Raises as :func:`make_again` does."""
+    """The finding as the current adjustment changes it. Raises the errors of :func:`make_again`."""
     function = _adjustments()[asked.by]
     return function(finding, **_read_arguments(function, asked.given))
 
@@ -124,7 +125,7 @@ def _load() -> None:
 
 
 def _plain(value: object) -> Any:
-    """JSON-ready data; events and messages stay, for the recorder to refer to them."""
+    """JSON-ready data. Events and messages are kept: the recorder stores references to them."""
     if isinstance(value, Enum):
         return value.name.lower()  # the values are words for people
     if value is None or isinstance(value, bool | str | Event | Message):
@@ -159,7 +160,7 @@ def _hints(function: Callable[..., object]) -> Mapping[str, Any]:
 
 
 def _read(hint: Any, value: Any) -> Any:
-    """The value of that type that :func:`_plain` made ``value`` of."""
+    """The inverse of :func:`_plain`, for a value of type ``hint``."""
     origin, parts = typing.get_origin(hint), typing.get_args(hint)
     if value is None or hint is Any or origin is Literal:
         return value

@@ -1,4 +1,4 @@
-"""How long a voice agent takes, held to what its deployment allows."""
+"""Checks of a voice agent's responsiveness: its times against the limits of the deployment file."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from harness.calls.checks.finding import judged
 from harness.calls.checks.registry import check
 from harness.calls.verdict import Finding
 
-#: Check → what has to come in time.
+#: Check → the event that must come in time.
 WHAT: Mapping[str, str] = {
     "manners.dead_air": "the AI's first word comes",
     "manners.answer": "the AI answers the caller's last word",
@@ -20,7 +20,7 @@ WHAT: Mapping[str, str] = {
 
 @check("responsiveness")
 def in_time(check: str, subject: str, seconds: float | None, limit_s: float, basis: str) -> Finding:
-    """The agent did it within ``limit_s``; ``seconds`` is None when it never did, ``basis`` says what was measured."""
+    """The event of the check came within ``limit_s``. ``seconds`` is None when it never came; ``basis`` names what was measured."""
     return judged(
         check,
         subject,

@@ -1,4 +1,4 @@
-"""Session timers (RFC 4028), as a leg's own messages show them."""
+"""Check of session timers (RFC 4028), from a leg's SIP messages."""
 
 from __future__ import annotations
 
@@ -13,19 +13,17 @@ from harness.calls.verdict import Finding
 from harness.sip.grammar import decimal
 from harness.sip.message import Message, Request, Response
 
-#: A refresh is a request well after the set-up: pjsua sends a re-INVITE of its own right after some answers.
+#: A refresh comes well after the set-up: pjsua sends a re-INVITE right after some answers.
 SETTLED_S = 5.0
-#: What refreshes a session (section 7.4).
+#: Methods that refresh a session (section 7.4).
 _REFRESHES = ("INVITE", "UPDATE")
-#: The least that any session interval may be (section 4).
+#: The shortest session interval permitted (section 4).
 SHORTEST_S = 90
 
 
 @check("session.interval")
 def interval(subject: str, messages: Sequence[SipMessage]) -> Finding:
-    """The 200 agrees to a session interval as section 9 has it, and every INVITE after a 422 asked for at least its Min-SE
-    (sections 6 and 7.1).
-    """
+    """The 200 agrees to a session interval (section 9). Every INVITE after a 422 asked for at least its Min-SE (sections 6, 7.1)."""
     least = refused = 0
     asked: Request | None = None
     wrong: list[str] = []
@@ -77,9 +75,9 @@ def agreed_interval(messages: Sequence[SipMessage]) -> int | None:
 
 
 def given_up_after(agreed_s: int) -> float:
-    """After how many seconds without a refresh the side that waits for it ends the session (section 10).
+    """Seconds without a refresh after which the waiting side ends the session (section 10).
 
-    Half of the interval is when a refresh is recommended; a later one, before this, is one all the same.
+    Section 10 recommends a refresh after half of the interval; a later one is valid until this time.
     """
     return agreed_s - min(32.0, agreed_s / 3)
 
@@ -89,9 +87,9 @@ def _answers(message: Message) -> TypeGuard[Response]:
 
 
 def accepts_refresh(event: Event, since: Sequence[SipMessage]) -> bool:
-    """Whether the event is the 2xx, with a session interval, to a re-INVITE or UPDATE of either side among ``since``.
+    """Whether the event is a 2xx with a session interval to a re-INVITE or UPDATE among ``since``, sent by either side.
 
-    A refresh that is refused is none (section 10), and a 2xx without an interval ends the timer (section 7.2).
+    A refused refresh does not count (section 10); a 2xx without an interval ends the timer (section 7.2).
     """
     if not isinstance(event, SipMessage) or event.unread or not event.text.startswith("SIP/2.0 2"):
         return False

@@ -32,9 +32,9 @@ def transport(subject: str, expected: str, port: int, seen: str, local: str, whe
 def trunk(
     subject: str, name: str, hosts: Mapping[str, str | None], came_from: str | None, where: str = ""
 ) -> Finding | None:
-    """The call came from the address of the trunk ``name``, as ``hosts`` (by trunk) has them; ``came_from`` is ``host:port``.
+    """The call came from the address of the trunk ``name``. ``hosts`` has the address of each trunk; ``came_from`` is ``host:port``.
 
-    None when that cannot tell trunks apart: addresses that are not known, shared, or not those calls come from.
+    None when addresses cannot tell the trunks apart: unknown, shared, or not used as a source.
     """
     source = host_of(came_from or "")
     if len(set(hosts.values())) < len(hosts) or source not in hosts.values():
@@ -66,7 +66,7 @@ def codec(subject: str, wanted: Sequence[str], seen: str) -> Finding:
 
 @check("media.encrypted")
 def encrypted(subject: str, secure: bool | None) -> Finding:
-    """Its media is SRTP; None when none was negotiated."""
+    """The media is SRTP; ``secure`` is None when no media was negotiated."""
     return judged(
         "media.encrypted",
         subject,
@@ -107,12 +107,12 @@ def digits(subject: str, sent: str, seen: str, methods: Sequence[str], method: s
 
 @check("dtmf.duration")
 def durations(subject: str, seen_ms: Sequence[int | None], least_ms: int = 40, most_ms: int = 1000) -> Finding:
-    """Every digit lasted long enough to be one (ITU-T Q.24) and did not get stuck; None is one whose length nobody told."""
+    """Every digit was long enough (ITU-T Q.24) and not stuck; None is a digit of unknown length."""
     told = [d for d in seen_ms if d is not None]
     expected, right = f"each digit between {least_ms} and {most_ms} ms", all(least_ms <= d <= most_ms for d in told)
     measured = measurement.DigitDurations(durations_ms=tuple(told))
     if right and len(told) < len(seen_ms):
-        why = f"how long {len(seen_ms) - len(told)} of {len(seen_ms)} digits lasted is not told"
+        why = f"the length of {len(seen_ms) - len(told)} of {len(seen_ms)} digits is unknown"
         return not_observable("dtmf.duration", subject, expected=expected, why=why, measured=measured)
     return judged(
         "dtmf.duration",

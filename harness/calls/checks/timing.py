@@ -1,4 +1,4 @@
-"""When things happened, and that they ended."""
+"""Checks of time: when an event happened, and whether a leg ended in time."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from harness.calls.checks.finding import judged, not_observable
 from harness.calls.checks.registry import check
 from harness.calls.verdict import Finding
 
-#: A way in that is worth a word.
+#: Shortest time until ringing that the message mentions.
 _SHOWN_S = 0.1
-#: How far what has a time set may be off it.
+#: Tolerance for an event with a configured time.
 TOLERANCE_S = 1.0
 
 
@@ -25,7 +25,7 @@ def took(
 ) -> Finding:
     """``what`` took the configured time, within ``tolerance_s``.
 
-    Up to ``queue_s`` longer, in a queue or on the way to a telephone; up to ``way_in_s``, until the call was there at all.
+    It may take ``queue_s`` longer, for a queue or the route to a telephone, and ``way_in_s`` longer, until the call rang at all.
     """
     queued = f", and at most {queue_s:g} s in a queue or on the way to a telephone" if queue_s else ""
     queued += f", and {way_in_s:.1f} s until it rang" if way_in_s >= _SHOWN_S else ""
@@ -41,7 +41,7 @@ def took(
 
 
 def is_too_soon(seconds: float, expected_s: float) -> bool:
-    """Whether that is less than what has a time set may take."""
+    """Whether the event came before the configured time, beyond the tolerance."""
     return seconds < expected_s - TOLERANCE_S
 
 
@@ -60,9 +60,9 @@ def within(subject: str, what: str, seconds: float | None, limit_s: float) -> Fi
 
 @check("released")
 def released(subject: str, seconds: float | None, limit_s: float, doubt_s: float = 0.0) -> Finding:
-    """A leg that must end did, within ``limit_s``; ``seconds`` is None when it is still up.
+    """A leg ended within ``limit_s``; ``seconds`` is None when it is still up.
 
-    ``doubt_s`` is how much earlier it may have ended: an interface that answers slowly makes no leg late.
+    ``doubt_s``: how much earlier it may have ended. A slow answer of the AI's interface must not make a leg late.
     """
     expected = f"the leg ends within {limit_s:g} s"
     if seconds is not None and seconds - doubt_s <= limit_s < seconds:

@@ -11,10 +11,10 @@ from harness.calls.checks import (
     headers,
     identity,
     landing,
-    manners,
     quality,
     reach,
     registration,
+    responsiveness,
     signalling,
     timing,
 )
@@ -423,7 +423,7 @@ EXAMPLES = [
             lambda: quality.one_way_delay("a", "b", None, 3.5),
         ),
     ),
-    *(of_manners(check) for check in manners.WHAT),
+    *(of_manners(check) for check in responsiveness.WHAT),
     Example(
         "audio.loss",
         quality.loss,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.calls.checks import (
-    manners,
+    responsiveness,
 )
 from harness.calls.verdict import Finding
 
@@ -25,10 +25,10 @@ class Example:
 def of_manners(check: str) -> Example:
     return Example(
         check,
-        manners.in_time,
-        lambda: manners.in_time(check, "caller.1", 1.0, 1.0, "from the answer"),
+        responsiveness.in_time,
+        lambda: responsiveness.in_time(check, "caller.1", 1.0, 1.0, "from the answer"),
         (
-            lambda: manners.in_time(check, "caller.1", 1.1, 1.0, "from the answer"),
-            lambda: manners.in_time(check, "caller.1", None, 1.0, "the caller spoke for 2.0 s"),
+            lambda: responsiveness.in_time(check, "caller.1", 1.1, 1.0, "from the answer"),
+            lambda: responsiveness.in_time(check, "caller.1", None, 1.0, "the caller spoke for 2.0 s"),
         ),
     )

@@ -160,7 +160,7 @@ def test_only_the_one_wanted_answers() -> None:
     assert passed(landing.only_one("the call", ["main", "sales"], "main")) is False
     assert passed(landing.only_one("the call", [], "main")) is False
     unseen = landing.only_one("the call", [], "main", state="confirmed")  # a voicemail, say
-    assert unseen.actual == "the platform itself answered, or somebody who is not seen"
+    assert unseen.actual == "the platform itself or an unobserved phone answered"
     assert passed(landing.one_call("p", ["p.1"], "p.1")) is True
     assert passed(landing.one_call("p", ["p.1", "p.2"], "p.1")) is False
 

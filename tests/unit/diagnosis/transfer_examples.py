@@ -94,7 +94,7 @@ def untold_caller() -> Example:
     """The AI hears that the transfer has failed, and hangs up."""
     refused = transfer(Example(ai="stand-in"), "TRANSFER-UNAVAILABLE").ai_refers(GROUP).platform_says(202).notified(480)
     example = refused.to_ai().to_caller().finding("transfer.fails", "stand-in.1", True, code=480)
-    return example.finding("transfer.told", "caller.1", actual="nobody spoke: it heard silence", before_end_s=None)
+    return example.finding("transfer.told", "caller.1", actual="no voice spoke: it heard silence", before_end_s=None)
 
 
 def with_the_agent(example: Example) -> Example:

@@ -120,7 +120,7 @@ def test_a_fallback_is_looked_at_over_the_trunks_that_carry_its_number(talkdesk:
     )
     assert {case.line for case in of(both, "TD-FALLBACK-REFUSED")} == {"ours"}
     told = [left for left in left_out(both) if left.row == "TD-FALLBACK-REFUSED"]
-    said = "not observable: theirs falls back, and nobody can have its AI fail (elsewhere)"
+    said = "not observable: theirs falls back, and its AI cannot be made to fail (elsewhere)"
     assert [(left.line, left.why) for left in told] == [("theirs", said)]
     same = {**lines, "theirs": lines["theirs"].model_copy(update={"fallback": "billing"})}
     told = [left for left in left_out(both.model_copy(update={"lines": same})) if left.row == "TD-FALLBACK-REFUSED"]

@@ -204,7 +204,7 @@ CASE: dict[str, Any] = {
     "integration": "talkdesk",
     "source": "guide, Verification 1",
     "title": "An outside call reaches the AI",
-    "description": "The call to the Talkdesk number is answered by the AI and by nobody else; audio flows both ways.",
+    "description": "The call to the Talkdesk number is answered by the AI alone; audio flows both ways.",
     "link": "https://docs.synthflow.ai/sip-with-talkdesk#verification",
     "axes": {"transport": "udp", "authentication": "ip", "codec": "pcmu", "ai": "synthflow"},
     "site": "local",

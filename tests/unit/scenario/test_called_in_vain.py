@@ -35,7 +35,7 @@ def test_who_is_away_or_is_offered_no_call_has_not_got_it(
         Group(context, "billing", entry, [anna]).expect_call(OF)
     found = ended.value.finding
     assert found.verdict is Verdict.FAILED
-    assert found.actual == f"it landed nowhere; {called} got an INVITE, and nobody could take the call there"
+    assert found.actual == f"it landed nowhere; {called} got an INVITE, but could not take the call"
     assert context.evidence.conclusion.verdict is Verdict.FAILED
 
 

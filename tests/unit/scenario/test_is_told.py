@@ -40,9 +40,9 @@ WORDS = prompt_samples("goodbye-en").astype(np.int16)
         ([silence(1), ringback(8), WORDS], Verdict.PASSED, "speech until 0."),
         ([WORDS, silence(5)], Verdict.FAILED, "speech until 5."),
         ([WORDS, ringback(8)], Verdict.FAILED, "speech until 8."),
-        ([ringback(8)], Verdict.FAILED, "nobody spoke: it heard noise, ringback"),
-        ([silence(6)], Verdict.FAILED, "nobody spoke: it heard silence"),
-        ([], Verdict.FAILED, "nobody spoke"),
+        ([ringback(8)], Verdict.FAILED, "no voice spoke: it heard noise, ringback"),
+        ([silence(6)], Verdict.FAILED, "no voice spoke: it heard silence"),
+        ([], Verdict.FAILED, "no voice spoke"),
     ],
     ids=["words", "words behind ringback", "words long before", "on hold", "ringback", "silence", "nothing"],
 )

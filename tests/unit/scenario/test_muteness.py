@@ -78,7 +78,7 @@ def test_nobody_is_blamed_where_either_end_stood_still(make_context: MakeContext
         found = excuse_mute_phone(unheard(), ends, 9.95)
         assert found.verdict is Verdict.BROKEN
         assert found.actual == (
-            "no RTP packet arrived; but billing.1, which is the harness's own, sent no RTP packet for 2.5 s"
+            "no RTP packet arrived; but billing.1, a phone of the harness, sent no RTP packet for 2.5 s"
         )
     assert excuse_mute_phone(unheard(), (well, well), 9.95).verdict is Verdict.FAILED
     assert excuse_mute_phone(unheard(), (cast("Any", SimpleNamespace()),), 9.95).verdict is Verdict.FAILED
