@@ -29,7 +29,7 @@ class Synthflow(Model):
 
     @property
     def record_lag_s(self) -> float:
-        """``lag_s``, none where it is told more than records: what a far end witnesses has times of its own."""
+        """``lag_s`` if the AI gives only records, else 0: a far end's witness has its own times."""
         return 0.0 if set(self.witness) - {"record"} else self.lag_s
 
     @field_serializer("api_token", when_used="json")

@@ -120,10 +120,10 @@ def _report_names(deployment: Tables) -> Iterator[Mistake]:
 
 
 def _digits_of_two_meanings(deployment: Tables) -> Iterator[Mistake]:
-    """What a row presses has the AI do one thing."""
+    """Each digit that rows press has one meaning for the AI."""
     keys = ["goodbye_digit", "digits_back_digit"]
     if any(assistant.transfer is not None for assistant in deployment.assistants.values()):
-        keys.insert(0, "digit")  # else nobody is asked by it
+        keys.insert(0, "digit")  # without a transfer no row presses it
     owners: dict[str, str] = {}
     for key in keys:
         digit = getattr(deployment.escalation, key)
@@ -162,8 +162,8 @@ def _asked_twice_of(deployment: Tables, assistant: str) -> Iterator[Mistake]:
                 means[whole] = f"{'.'.join(place)}.{key}"
 
 
-def _phones_that_nobody_can_call(deployment: Tables) -> Iterator[Mistake]:
-    """A phone of ours has no port of its own that others could know: where it does not register, no call comes to it."""
+def _unregistered_called_phones(deployment: Tables) -> Iterator[Mistake]:
+    """A harness phone has no fixed port, so calls reach it only if it registers."""
     called: list[tuple[str, tuple[str, ...]]] = [
         (agent, ("groups", key, "agents")) for key, group in deployment.groups.items() for agent in group.agents
     ]
@@ -201,13 +201,13 @@ def _groups_that_nobody_can_call(deployment: Tables) -> Iterator[Mistake]:
                 yield place, f"groups.{to} has no did and no user to transfer to; allowed: a group with one of them"
 
 
-def _calls_that_nobody_tells_apart(deployment: Tables) -> Iterator[Mistake]:
-    """Where strangers call, too, ours are told by the number that they show."""
+def _indistinguishable_calls(deployment: Tables) -> Iterator[Mistake]:
+    """In a shared group only the caller ID tells the harness's calls from strangers' calls."""
     for key, group in deployment.groups.items():
         for name in group.present if group.shared else ():
             phone = deployment.phones.get(name)
             if phone is not None and phone.number and phone.shows != "original":
-                what = f"at {name}, whose telephone shows = {phone.shows}, no call of ours is told from strangers'"
+                what = f"at {name}, whose telephone shows = {phone.shows}, test calls look like strangers' calls"
                 yield ("groups", key, "shared"), f"{what}; allowed: shared where it shows the caller's number"
 
 
@@ -270,8 +270,8 @@ _CONTRADICTIONS = (
     _report_names,
     _asked_twice,
     _digits_of_two_meanings,
-    _phones_that_nobody_can_call,
+    _unregistered_called_phones,
     _groups_that_nobody_can_call,
-    _calls_that_nobody_tells_apart,
+    _indistinguishable_calls,
 )
 _NAMES = (_of_its_kind, _unprintable_names, _names_of_ours)

@@ -46,10 +46,10 @@ SITE_VARIABLE = "HARNESS_SITE"
 
 
 def load(path: Path, environment: Mapping[str, str] | None = None, *, secrets: bool = True) -> Deployment:
-    """Read a deployment file, or the example of that name; secrets come from ``environment`` (by default the process's own).
+    """Read a deployment file, or the example of that name. Secrets come from ``environment`` (default: the process's).
 
-    ``secrets = False``: those that are not there are not missed, since nobody will be called.
-    Raises :class:`DeploymentError` whose text has one line for each mistake: file, key, what is wrong, what is allowed.
+    ``secrets = False``: missing secrets are accepted, because no call will be placed.
+    Raises :class:`DeploymentError` with one line per mistake: file, key, what is wrong, what is allowed.
     """
     environment = os.environ if environment is None else environment
     path = resources.deployment_file(path)
@@ -115,7 +115,7 @@ def _place_report(path: Path, plain: dict[str, Any]) -> None:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """What stands in a TOML file, as it is. Raises :class:`DeploymentError`, in one line, for whatever is no such file."""
+    """The content of a TOML file. Raises :class:`DeploymentError`, in one line, if it is missing or not TOML."""
     try:
         found = resources.deployment_file(path)
         exists = found.exists()

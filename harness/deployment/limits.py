@@ -28,9 +28,9 @@ from harness.errors import RefusedError, ResourceError
 from harness.support.files import own_directories, user_files, whole_file
 from harness.support.files.names import stem_of
 
-#: Marks 0…238 are the harness's own legs'; 239 is nobody's, to stand for a stranger's; 240 and up are assistants' voices.
+#: Marks 0…238 belong to the harness's legs; 239 stands for a stranger's voice; 240 and up are assistants' voices.
 LEG_MARKS = 239
-#: Every worker needs marks for the legs of the largest case (a full trunk, one caller more, and who answers them).
+#: Every worker needs marks for the legs of the largest case (a full trunk, one more caller, and their callees).
 MARKS_A_WORKER = 10
 MOST_WORKERS = LEG_MARKS // MARKS_A_WORKER
 
@@ -133,7 +133,7 @@ def address(name: str, waiting: Callable[[], None]) -> Lease:
 
 
 def forget_unused_addresses() -> None:
-    """Remove the files of addresses that nobody has had for days, which a machine would gather. Raises :class:`ResourceError`."""
+    """Remove lock files of addresses unused for days, so that they do not accumulate. Raises :class:`ResourceError`."""
     for path in _of_the_machine().glob(f"{_ADDRESS}*"):
         with contextlib.suppress(OSError):
             if path.stat().st_mtime < time.time() - _UNUSED_S and (held := try_lease(path)):
@@ -151,7 +151,7 @@ def _of_the_machine() -> Path:
 
 
 def released(path: Path) -> None:
-    """Return when whoever holds the lock of ``path`` lets it go, above all by dying; at once when nobody does."""
+    """Wait until the lock of ``path`` is free. A holder that dies releases it."""
     descriptor = _open(path)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH)
@@ -389,10 +389,10 @@ class CallGate:
 
 
 class Admitted(Protocol):
-    """One call's place in a gate, whoever keeps it."""
+    """One call's place in a gate."""
 
     def another(self) -> Admitted:
-        """The place of a call that replaces this one on a REFER: one more call, and no more at once. It is owed back as well.
+        """The place of a call that replaces this one on a REFER: one more call, but no more at once. It must be released too.
 
         Raises what :meth:`Gate.admit` raises.
         """
@@ -405,10 +405,10 @@ class Gate(Protocol):
     """What every call of a deployment passes."""
 
     def admit(self, within: float) -> Admitted:
-        """Wait until a call may be placed, for ``within`` seconds at most; the place is owed back when it has ended.
+        """Wait until a call may be placed, at most ``within`` seconds. Release the place when the call has ended.
 
         Raises :class:`RefusedError` when the run's calls, seconds or money are used up, :class:`ResourceError` when no call may
-        be placed in time, or nobody can tell.
+        be placed in time or the gate's state is unknown.
         """
 
 

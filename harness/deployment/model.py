@@ -29,7 +29,7 @@ class Deployment(Tables):
 def from_plain(plain: dict[str, Any]) -> Deployment:
     """A filled-in deployment from the data the world printed (or :func:`to_plain` made).
 
-    From now on this process redacts its secrets in what comes from the network, and masks its numbers where it masks.
+    From then on this process redacts the deployment's secrets in text from the network, and masks its numbers.
     """
     shown: list[str] = []
     secrets = [value for value in _leaves(plain, shown) if value]

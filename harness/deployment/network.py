@@ -1,4 +1,4 @@
-"""What a call travels over, and the phones of ours at its ends: the platform, its trunks, accounts, phones, a stand-in's address."""
+"""Network tables of the deployment file: the platform, trunks, accounts, harness phones, and the stand-in's address."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def _pair(certificate: str | None, private_key: str | None) -> tuple[str, str] |
 
 
 class StandIn(Model):
-    """Where the harness's phone listens when it takes the AI's place."""
+    """The address at which a harness phone listens as the AI."""
 
     bind: Host | None = None  #: this machine's address where the phone in the AI's place listens
     certificate: str | None = None  #: its TLS certificate (PEM)
@@ -158,7 +158,7 @@ class Account(Model):
             missing = "private_key" if self.certificate else "certificate"
             raise ValueError(f"{missing} is missing; allowed: certificate and private_key, or neither")
         if self.certificate and self.transport != "tls":
-            raise ValueError(f'certificate: nobody asks for it over {self.transport}; allowed: with transport = "tls"')
+            raise ValueError(f'certificate: not used over {self.transport}; allowed: with transport = "tls"')
         return self
 
     @model_validator(mode="after")

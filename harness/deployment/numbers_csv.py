@@ -254,7 +254,7 @@ def merged(lines: Mapping[str, Any], numbers: NumbersFile) -> dict[str, Any]:
 
 
 def _contradictions(numbers: NumbersFile, name: str, told: _Told, line: Mapping[str, Any]) -> Iterator[str]:
-    """What the rows of one name say otherwise than the deployment file: a number that is passed over would be missed by nobody."""
+    """Contradictions between the rows of one name and the deployment file. A number silently dropped would go unnoticed."""
     said = [(numbers.cells[name, key], value, line.get(key)) for key, value in told.keys.items()]
     for number in told.numbers:
         dids = line.get("dids")

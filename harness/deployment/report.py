@@ -1,4 +1,4 @@
-"""The platform's own report of its calls, where it can be had: it tells where a call landed that no phone of ours could see."""
+"""The table of the platform's call report, which shows where a call landed if no harness phone could."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ TimeFormat = Annotated[str, AfterValidator(_time_format)]
 
 
 def plain_signs(text: str) -> str:
-    """Without marks that nobody sees, and with ASCII's dash and apostrophe, in whose places programs and people put others."""
+    """The text without invisible characters, and with ASCII dashes and apostrophes for their typographic variants."""
     signs = ("-" if category(sign) == "Pd" else sign for sign in text if category(sign) != "Cf")
     return re.sub("[\u2018\u2019\u02bc\u00b4`]", "'", "".join(signs))
 
@@ -44,7 +44,7 @@ def plain_name(name: str) -> str:
 
 
 class Report(Model):
-    """The platform's own report of its calls, CSV or JSON: where a call landed in a group without phones of ours."""
+    """The platform's report of its calls, CSV or JSON: where a call landed in a group without harness phones."""
 
     url: WebAddress | None = None  #: gives the report; ``{since}`` is a minute before the call, in UTC
     method: Literal["GET", "POST"] = "GET"  #: the request's

@@ -75,7 +75,7 @@ class Line(Model):
 
 
 class Group(Model):
-    """A ring group, or an agent queue: what reaches it, and the people in it who have phones of ours."""
+    """A ring group or an agent queue: how calls reach it, and its agents with harness phones."""
 
     did: E164 | None = None  #: its number, if it has one
     #: Without ``did``: the SIP user or extension that calls are transferred to.
@@ -83,14 +83,14 @@ class Group(Model):
     #: The harness phones that are logged in, in ringing order. None: others answer, and no landing is seen.
     agents: tuple[str, ...] = ()
     away: tuple[str, ...] = ()  #: agents whom the platform does not call
-    empty: bool = False  #: nobody is logged in, so a transfer to it fails
+    empty: bool = False  #: no agent is logged in, so a transfer to it fails
     rings: Literal["all", "batches", "one-by-one"] = "all"  #: all agents at once, ``batch`` at a time, or one by one
     batch: int = Field(2, ge=1)  #: how many ring at once in ``batches``
     ring_s: float = Field(30.0, gt=0, le=600)  #: how long they ring before the next do
     pause_s: float = Field(1.0, ge=0, le=60)  #: before the next ring
     #: How long a caller waits, with music.
     queue_s: float = Field(0.0, ge=0, le=3600)
-    voicemail: bool = False  #: a machine answers if nobody does
+    voicemail: bool = False  #: a machine answers if no agent does
     topic: LineOfText | None = None  #: the header value by which the platform routes to it
     shared: bool = False  #: strangers' calls land there, too; calls are told apart by caller ID
     #: Its names in the platform's report.
@@ -107,7 +107,7 @@ class Group(Model):
 
     @property
     def answers_itself(self) -> bool:
-        """Whether a call that nobody takes is answered all the same: by its queue, with music, or by its machine."""
+        """Whether a call that no agent takes is answered by a queue with music or by a machine."""
         return self.queue_s > 0 or self.voicemail
 
     @property
@@ -124,7 +124,7 @@ class Group(Model):
 
     @property
     def first_turn(self) -> tuple[str, ...]:
-        """The agents who ring at first; none where nobody is there."""
+        """The agents who ring first; empty for an empty group."""
         return next(iter(self.turns), ())
 
     @model_validator(mode="after")
@@ -171,9 +171,9 @@ class Transfer(Model):
                 'caller_id_header is missing; allowed: the header of transfer_caller_id = "header", as X-Show-Number'
             )
         if self.fixed_caller_id and self.transfer_caller_id != "fixed":
-            raise ValueError('fixed_caller_id: nobody is shown it; allowed: with transfer_caller_id = "fixed"')
+            raise ValueError('fixed_caller_id: not used; allowed: with transfer_caller_id = "fixed"')
         if self.caller_id_header and self.transfer_caller_id != "header":
-            raise ValueError('caller_id_header: nobody reads it; allowed: with transfer_caller_id = "header"')
+            raise ValueError('caller_id_header: not used; allowed: with transfer_caller_id = "header"')
         return self
 
 

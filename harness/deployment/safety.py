@@ -1,8 +1,8 @@
-"""What may be called: the numbers of the deployment, and of those only what can do no harm.
+"""Rules on what may be called: only numbers of the deployment, and of those only harmless ones.
 
-The rules compare whole strings against a list made once from the deployment, so nothing that comes from elsewhere (a
-header, a Refer-To, an answer of an API, the environment) can be read as a number in a way nobody thought of. They are
-asked by the phones' parent process (:class:`harness.phone.pool.PhonePool`), which scenarios have no way around.
+The rules compare whole strings with a list made once from the deployment, so input from elsewhere (a header, a Refer-To, an API's
+answer, the environment) cannot be read as a number in an unforeseen way. The phones' parent process
+(:class:`harness.phone.pool.PhonePool`) applies them; scenarios cannot bypass it.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ _NO_COUNTRY = {None: "no country that is known", "001": "no country's network"}
 class Guard:
     """Whether a URI may be called for a deployment: ``guard(uri)`` returns, or raises :class:`RefusedError`.
 
-    It is a :class:`WrongTargetError` where whoever asks for the call is wrong, and not only this run's rules forbid it.
+    It raises :class:`WrongTargetError` if the request itself is wrong, and not only forbidden by this run's rules.
 
     A URI passes when its user is, whole and to the letter, a number of the deployment (in E.164, with or without plus, or
     as ``dialled_in`` dials it) or the user of one of its phones or groups; when the number is no emergency,
@@ -158,11 +158,11 @@ class Guard:
             return f"{number} is a premium-rate number (safety.allow may name it)"
         if not valid and (dear := _begins_dear(parsed)):
             return f"{number} {dear} (safety.allow may name it)"
-        # the library names the country of any number where there is but one with its code
+        # the library names a country for any number whose code belongs to one country only
         region = phonenumbers.region_code_for_number(parsed) if valid else None
         if region is None and parsed.country_code == phonenumbers.country_code_for_region(self._deployment.region):
-            return None  # at home, and nobody's: how else is a number tried that nobody has?
-        # some numbers are several countries', as toll-free ones of North America
+            return None  # an unassigned number of the home country: NOSUCHNUMBER needs to call one
+        # some numbers belong to several countries, for example North American toll-free ones
         if not any(phonenumbers.is_valid_number_for_region(parsed, country) for country in self._countries):
             nowhere = _NO_COUNTRY.get(region)
             key = "safety.allow" if nowhere else "safety.countries"  # which names countries, and no other networks
@@ -238,7 +238,7 @@ def numbers_of(deployment: Deployment) -> Iterator[str]:
 
 
 def numbers_called(deployment: Deployment) -> Iterator[str]:
-    """Those of them that a case may have reason to call, or to have called."""
+    """The deployment's numbers that a case may call, or have called by another party."""
     yield from (number for _, _, number in deployment.all_dids())
     yield from (group.did for group in deployment.groups.values() if group.did)
     if deployment.numbers.no_such_number:

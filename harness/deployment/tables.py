@@ -178,16 +178,16 @@ class Tables(Model):
         return next(by_topic, str(handover.transfer_to))
 
     def alike(self, group: str, rang: Collection[str]) -> list[str]:
-        """The other groups for which nobody would have rung but those of its people who ``rang``.
+        """Other groups for which the same people could have rung that ``rang``.
 
-        Where one of them rings at first somebody who is not in ``group``, it is seen that it rang.
+        A group whose first turn has a phone outside ``group`` is excluded: that phone would have rung.
         """
         present = set(self.groups[group].present)
         others = ((name, set(g.first_turn), set(g.present)) for name, g in self.groups.items() if name != group)
         return [name for name, first, there in others if first and first <= present and set(rang) <= there]
 
     def mistakable(self, assistant: str, asked: str, group: str, rang: Collection[str]) -> list[str]:
-        """Those of them that another of its handovers than ``asked`` leads to."""
+        """The :meth:`alike` groups that other handovers of the assistant lead to."""
         others = {self.lands_at(h) for name, h in self.handovers(assistant).items() if name != asked}
         return sorted(others.intersection(self.alike(group, rang)))
 
@@ -204,7 +204,7 @@ class Tables(Model):
 
     @property
     def api_base(self) -> str | None:
-        """Where the AI's own interface is; None where nobody has access to it."""
+        """The base URL of the AI's interface; None without access to it."""
         return self.synthflow.api_base if self.synthflow else None
 
     @property
@@ -214,7 +214,7 @@ class Tables(Model):
 
     @property
     def transcript(self) -> Literal["during", "after", "none"]:
-        """When a call's transcript can be read: never where nobody has access to the AI's interface, whatever is said of it."""
+        """When a call's transcript can be read: never without access to the AI's interface, even if the file declares it."""
         return self.synthflow.transcript if self.synthflow is not None and self.has_api else "none"
 
     def timings_by(self, name: str) -> Timings:

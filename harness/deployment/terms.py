@@ -61,10 +61,10 @@ class Expectations(Model):
     released_within_s: float = Field(1.0, gt=0)  #: how soon the other side must be released after a hang-up
     patience_s: float = Field(4.0, gt=0)  #: for an answer, a ring, a landing without a time of its own
     busy: Refusals = (486,)  #: final responses that tell the caller so
-    no_answer: Refusals = (408, 480)  #: the same, if nobody answers
+    no_answer: Refusals = (408, 480)  #: the same, if there is no answer
     rejected: Refusals = (403, 603)  #: the same, if the AI declines
     no_such_number: Refusals = (404,)  #: the same, for ``numbers.no_such_number``
-    #: What happens to a caller whose transfer finds nobody. A released one hears a voice in the last ``patience_s``.
+    #: What happens to a caller whose transfer reaches no one. A released one hears a voice in the last ``patience_s``.
     transfer_unavailable: Literal["returns", "released"] = "returns"
     srtp: bool = False  #: calls with SRTP must work
     second_call: bool = True  #: one more call, hung up at once, after a failure whose cause is unsure

@@ -40,13 +40,13 @@ Witness = Literal["marks", "in-band", "messages", "dtmf", "registration", "recor
 
 #: Synthflow's signalling ports (guide, Prerequisites).
 PLAIN_PORT, TLS_PORT = 32681, 32682
-#: Phones that the harness makes for itself: in the AI's place, at its number's registration, outside of the platform.
+#: Phones that the harness adds: in the AI's place, registered as the AI's number, outside the platform.
 STAND_IN, SIP_NUMBER, STRANGER = "stand-in", "sip-number", "stranger"
-#: What no phone of the file may be called, then: as these, an AI's place on each transport, whoever asks a port, and the AI's record.
+#: Names that phones of the file must not have: those above, the stand-in per transport, the port probes, and the AI's record.
 OWN_PHONES: Final = frozenset(
     {STAND_IN, SIP_NUMBER, STRANGER, *(f"ai-{transport}" for transport in get_args(Transport)), "probe", "synthflow"}
 )
-#: Calls that a phone of ours holds at once: what a process of today's pjsua2 wheels does.
+#: Simultaneous calls of a harness phone: the limit of one process with the current pjsua2 wheels.
 CALLS_A_PHONE = 4
 
 
@@ -82,7 +82,7 @@ def _e164_of_file(number: str, info: ValidationInfo) -> str:
 
 
 def _meant(number: str, region: str) -> str | None:
-    """What somebody in ``region`` may mean by it; some write a trunk prefix behind the country code: +49 (0)30 …."""
+    """The number as read in ``region``. Some people write a trunk prefix after the country code: +49 (0)30 …."""
     if _EXPONENT.fullmatch(number):
         return None
     return normalise(number.replace("(0)", " ") if number.startswith(("+", "00")) else number, region)
@@ -92,7 +92,7 @@ E164 = Annotated[str, AfterValidator(_e164_of_file)]
 
 
 def _line_of_text(text: str) -> str:
-    """What stands in a header or in a line of a report, and must not end it (RFC 3261 section 25.1). Raises ``ValueError``."""
+    """Text for a header or a line of a report, without line breaks (RFC 3261 section 25.1). Raises ``ValueError``."""
     if not text or any(category(character) in ("Cc", "Zl", "Zp") for character in text):
         what = "a line break or another control character" if text else "is empty"
         raise ValueError(f"{text!r}: {what}; allowed: text in one line, or no such key")
@@ -114,14 +114,14 @@ _HTTP_URL = TypeAdapter(HttpUrl)
 WebAddress = Annotated[str, AfterValidator(_web_address)]
 
 
-#: A label of a name; underscores within are in use, though RFC 1123 section 2.1 has none.
+#: A label of a host name. Underscores are in use, although RFC 1123 section 2.1 excludes them.
 _LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?")
 
 
 def _plain_host(place: str) -> str | None:
-    """The host without the dot that a whole name may end with (RFC 3261 section 25.1); None for what is no name and no address.
+    """The host without a trailing dot (RFC 3261 section 25.1); None if it is neither a name nor an address.
 
-    A name's last label is no number, so that 192.0.2.300 is neither (RFC 3696 section 2).
+    The last label of a name is not a number, so 192.0.2.300 is neither (RFC 3696 section 2).
     """
     if is_address(place):
         return place
@@ -244,7 +244,7 @@ def _variable(name: str) -> str:
 
 def _user(name: str) -> str:
     if not _USER.fullmatch(name):
-        allowed = "what stands before the @ of its address, as maria or 1001 (username is that of its digest)"
+        allowed = "the part before the @ of its address, such as maria or 1001 (username is for the digest)"
         raise ValueError(f"{name!r}: no user of a SIP address; allowed: {allowed}")
     return name
 
@@ -274,7 +274,7 @@ def _types(annotation: object) -> set[object]:
 
 
 class Model(BaseModel):
-    """A table of the file: frozen, and without keys that nobody knows."""
+    """A table of the file: frozen, without unknown keys."""
 
     # No limit is infinite, and TOML knows inf and nan.
     model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True, allow_inf_nan=False)

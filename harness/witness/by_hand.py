@@ -9,7 +9,7 @@ SILENT_VARIABLE = "HARNESS_NO_MANUAL"
 
 
 def ask(text: str) -> bool:
-    """Say what to do now; False where nobody is there to do it: no terminal, or ``--no-manual``."""
+    """Ask the user to do something now; False without a terminal or with ``--no-manual``."""
     if os.environ.get(SILENT_VARIABLE) == "1":
         return False
     try:

@@ -19,7 +19,7 @@ from harness.witness import testimony
 from harness.witness.clock import since_epoch, told_to_monotonic
 from harness.witness.transcript import as_text, has_turn
 
-#: Of an id that was given out, while nobody has called (Prepare inbound).
+#: Status of a call id that was prepared but not called yet (Prepare inbound).
 REGISTERED = "registered"
 #: What Synthflow's documentation lists, but for spam and paused, of which it does not say what became of the call. A record with
 #: another status cannot be read, whatever it may mean.
@@ -95,7 +95,7 @@ class CallRecord:
 
     @property
     def is_outbound(self) -> bool:
-        """Whether the AI placed it: it answers no caller of ours."""
+        """Whether the AI placed the call, so that it answers no test caller."""
         return self._text("type_of_call") == "outbound"
 
     @property
@@ -209,7 +209,7 @@ class CallRecord:
         return any(other is not None for other in others) if sent_with else self.takes_headers
 
     def reshapes(self, header: str) -> bool:
-        """Whether that X- header became what is no text, as digits a number: how it was spelled nobody can tell then."""
+        """Whether the record has that X- header as another type than text (digits as a number), so its spelling is lost."""
         return self._given(header) is not None and self.variable(header) is None
 
     @property

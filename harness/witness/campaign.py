@@ -25,7 +25,7 @@ def start(campaign: Campaign, line: str, customer: str) -> None:
     is_form = any(value.startswith(_FORM) for value in types)
     url = _filled_in(campaign.url, *escaped)
     body = _filled_in(campaign.body, *escaped if is_form else (line, customer)) if has_body else None
-    where = f"campaign trigger {campaign.url.partition('?')[0]}"  # a query may hold what is nobody's business
+    where = f"campaign trigger {campaign.url.partition('?')[0]}"  # the query may hold secrets
     client = HttpClient()
     try:
         answer = client.request(campaign.method, url, _WITHIN_S, headers=headers, content=body)

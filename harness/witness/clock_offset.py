@@ -20,7 +20,7 @@ class ClockOffset:
 
     @property
     def least(self) -> float:
-        """The least that is possible: with it no call of ours seems to be an earlier one. 0 where nothing is known."""
+        """The smallest possible offset, so that no test call is mistaken for an earlier one. 0 if unknown."""
         return self._least if math.isfinite(self._least) else 0.0
 
     @property
@@ -30,7 +30,7 @@ class ClockOffset:
 
     @property
     def unknown_s(self) -> float:
-        """How much of it is not known: for so long before a call of ours another one may seem to be a later one."""
+        """The uncertainty of the offset: a call that began this much earlier may seem to be later."""
         return self._most - self._least
 
     def note(self, asked_at: float, answered_at: float, date: str | None) -> None:

@@ -37,7 +37,7 @@ KNOWN_COLUMNS: Mapping[ReportField, tuple[str, ...]] = {
     "id": ("id", "call_id", "interaction_id", "contact_id"),
     "type": ("type", "call_type"),
 }
-#: What the documented reports call a call that nobody took, and one that a machine did; plain.
+#: Words of the documented reports for a call that no agent took, or that a machine took; normalised.
 _UNTAKEN = frozenset({"missed", "abandoned", "short_abandoned", "voicemail"})
 _NEEDED: tuple[ReportField, ...] = ("caller", "group", "started")
 _SEPARATORS = ",;\t|"
@@ -67,8 +67,8 @@ class ReportRow:
     #: Seconds since 1970 that its time may mean; two where the clocks were set back, none where it cannot be read.
     moments: tuple[float, ...]
     cut_off_s: float  #: how much of the time its form leaves out: 60 where it has no seconds
-    untaken: str = ""  #: how it says that nobody took the call, whoever saw to it afterwards
-    is_guessed: bool = False  #: whether names in it that are not ASCII may be misread
+    untaken: str = ""  #: the report's word for a call that no agent took, even if one followed it up later
+    is_guessed: bool = False  #: names that are not ASCII may be misread
 
     def words(self, region: str) -> str:
         """Where it stands, and what it says; its numbers in the form that reports mask, and no agent's name."""
@@ -76,7 +76,7 @@ class ReportRow:
         told = [self.place, when, f"caller {normalise(self.caller, region) or 'is no number'}"]
         told += [f"number {normalise(self.number, region) or 'is none'}"] * bool(self.number)
         told += [f"group {', '.join(self.groups) or 'none'}"]
-        told += [] if self.agent is None else ["taken by an agent" if self.agent else "taken by nobody"]
+        told += [] if self.agent is None else ["taken by an agent" if self.agent else "taken by no agent"]
         told += [self.untaken] * bool(self.untaken)
         return "; ".join(told)
 

@@ -63,7 +63,7 @@ class ReportSource:
         declared = self._declared
         moment = datetime.fromtimestamp(since - _EARLIER_S, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         url = str(declared.url).replace("{since}", moment)
-        where = f"the platform's report {url.partition('?')[0]}"  # a query may hold what is nobody's business
+        where = f"the platform's report {url.partition('?')[0]}"  # the query may hold secrets
         body = declared.body.replace("{since}", moment)
         headers = request_headers("platform.report", declared, has_body=bool(body))
         client = HttpClient(self._trust())

@@ -1,7 +1,7 @@
-"""Where a platform's report says that one call of ours landed: which of its rows are about it, and what they say together.
+"""The landing of one test call by the platform's report: the rows about the call, and their conclusion.
 
-A report is of everybody's calls. A row is about ours if it names the number that the call was to show and began within the
-call's time; what an earlier call of the same caller may have left there as well proves nothing.
+A report lists all calls of the platform. A row is about the test call if it has the call's caller ID and began within the call's
+time. A row that an earlier call of the same caller may have left proves nothing.
 """
 
 from __future__ import annotations
@@ -62,12 +62,12 @@ class GroupNames:
 
 @dataclass(frozen=True, slots=True)
 class ReportedLanding:
-    """What the report says of one call's landing."""
+    """One call's landing by the report."""
 
-    groups: tuple[str, ...] = ()  #: where it landed; none where ``why`` says that nobody can tell
-    why: str = ""  #: why it cannot be told where it landed
-    rows: tuple[ReportRow, ...] = ()  #: that say so
-    beside: tuple[str, ...] = ()  #: further names of which the report does not say that they rang
+    groups: tuple[str, ...] = ()  #: the groups where it landed; empty if unknown
+    why: str = ""  #: why the landing is unknown
+    rows: tuple[ReportRow, ...] = ()  #: the rows that show it
+    beside: tuple[str, ...] = ()  #: further names in the report that may not have rung
     agents: tuple[str, ...] = ()  #: who took it
 
 
@@ -130,12 +130,12 @@ def _together(
         return ReportedLanding(why=why, rows=rows)
     in_wanted = [names.wanted in told for row in landed if (told := names.read(row))]
     if any(in_wanted) and not all(in_wanted):
-        why = f"the report lists calls of this caller in {', '.join(groups)}, and which is this one nobody can tell"
+        why = f"the report lists calls of this caller in {', '.join(groups)}, and does not tell which is this one"
         return ReportedLanding(why=why, rows=rows)
     taken = [row for row in landed if not row.untaken]
     if names.wanted in groups and not any(names.wanted in names.read(row) for row in taken):
         how = next(row.untaken for row in landed if row.untaken)
-        why = f"the report lists the call in {names.wanted} as {how}, which nobody took"
+        why = f"the report lists the call in {names.wanted} as {how}, which no agent took"
         return ReportedLanding(why=why, rows=rows)
     agents = tuple(dict.fromkeys(row.agent for row in taken if row.agent))
     if names.wanted in groups and not agents and all(row.agent is not None for row in taken):

@@ -18,10 +18,9 @@ class _Reading(Generic[Entry]):
 
 
 class SharedReading(Generic[Of, Entry]):
-    """Lists that are read from a moment on. Who asks for one while it is being read shares the next reading.
+    """Lists read since a given time. Requests during a reading share the next reading.
 
-    So nobody gets an answer that is older than the question, and however many ask, one reading waits behind the one under way.
-    Safe from any thread.
+    So no answer is older than its request, and at most one reading waits behind the current one. Thread-safe.
     """
 
     def __init__(self, read: Callable[[float, Of], list[Entry]]) -> None:

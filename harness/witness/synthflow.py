@@ -36,7 +36,7 @@ from harness.witness.shared_reading import SharedReading
 _ATTEMPTS = 3
 _MOST_PATIENCE_S = 5.0
 _ID = re.compile(SYNTHFLOW_ID)
-#: Pages of a list that are read; more calls than that are nobody's verification.
+#: Most pages of a list that are read; a verification has fewer calls.
 _MOST_PAGES = 50
 #: Calls of a page, unless the list says otherwise.
 _A_PAGE = 20
@@ -74,9 +74,9 @@ class SynthflowApi:
         testifies: bool = True,
         numbers: Iterable[str] = (),
     ) -> None:
-        """``testifies``: whether a record tells more than the documented fields; what nobody said it would is left out.
+        """``testifies``: records have fields beyond the documented ones; undeclared fields are ignored.
 
-        ``numbers`` (E.164) are those that a record may have without a plus.
+        ``numbers`` (E.164): numbers that a record may have without a plus.
         """
         self._base = base.rstrip("/")
         self._region = region

@@ -1,6 +1,6 @@
-"""What a far end of somebody's own witnesses beyond the documented record, as docs/simulation.md has its fields.
+"""A far end's witness: fields beyond the documented record (docs/simulation.md lists them).
 
-A part that is of another form is left out whole: of a list that has one entry nobody can read, nobody knows what it lacks.
+A malformed part is left out whole: a list with one unreadable entry may lack any fact.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ PARTS: Final[dict[str, TypeAdapter[Any]]] = {
 
 @dataclass(frozen=True)
 class Testimony:
-    """What is told, by part, each of its form; and what cannot be read, in words."""
+    """The witness: ``told`` has each well-formed part; ``unread`` describes the malformed ones."""
 
     told: dict[str, Any] = field(default_factory=dict)
     unread: tuple[str, ...] = ()

@@ -17,8 +17,8 @@ _SPEAKERS: Mapping[Side, Sequence[str]] = {
     "bot": ("bot", "assistant", "agent", "ai"),
 }
 _SIDE_OF = {name: side for side, names in _SPEAKERS.items() for name in names}
-#: Lines of nobody who speaks on the call.
-_NOBODY = ("system", "tool", "function", "action")
+#: Speakers of lines that were not said on the call.
+_NOT_SPOKEN = ("system", "tool", "function", "action")
 _LINE = re.compile(r"^\s*(\w+)\s*:\s*(.*)$")
 #: What may be a speaker's name, of several words too, and something that was said.
 _NAMED = re.compile(r"^\s*([^:]{1,40}?)\s*:\s*\S")
@@ -61,12 +61,12 @@ def _as_line(turn: object) -> str:
 
 
 def said(transcript: str, who: Side) -> list[str]:
-    """What one side said, in order; a line that names nobody goes on with the one before."""
+    """The words of one side, in order. A line without a speaker continues the line before."""
     return [words for side, words in _turns(transcript) if side == who and words]
 
 
 def has_turn(transcript: str, who: Side) -> bool:
-    """Whether one side said anything, be it that nobody understood a word of it."""
+    """Whether one side spoke, even if no word was understood."""
     return any(side == who for side, _ in _turns(transcript))
 
 
@@ -86,12 +86,11 @@ def _says_nothing_was_heard(words: str) -> bool:
 
 
 def may_name_others(transcript: str) -> bool:
-    """Whether words may be somebody's who is named in a way that is not known here: then nobody is sure to have said nothing.
+    """Whether the transcript may use an unknown speaker's name, so that silence of either side is not certain.
 
-    Words with a colon in them count as well, where a turn goes on in a line of its own, and names within a line, where it is not
-    known what lies between turns: what is missed by that denies nothing.
+    A continuation line with a colon also counts, and so do names within a line. Missing a denial this way does no harm.
     """
-    known, lines = {*_NOBODY, *_SIDE_OF}, [line for line in _lines(transcript) if line.strip()]
+    known, lines = {*_NOT_SPOKEN, *_SIDE_OF}, [line for line in _lines(transcript) if line.strip()]
     # a name may stand in a line of its own
     turns = (
         f"{line} {after}" if _NAME_ALONE.match(line) and ":" not in after else line
@@ -116,7 +115,7 @@ def times_heard(transcript: str, words: str) -> int:
 
 
 def answers(transcript: str, words: str, times: int) -> bool:
-    """Whether the AI says something behind the human's words, the so-manieth time that it is transcribed with these."""
+    """Whether the AI speaks after the human has said ``words`` for occurrence number ``times``."""
     human: list[str] = []
     for side, told in _turns(transcript):
         if side == "human" and told:

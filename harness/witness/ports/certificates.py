@@ -36,7 +36,7 @@ def alternative_names_of(certificate: x509.Certificate) -> list[str] | None:
 
 
 def matches(host: str, name: str) -> bool:
-    """Whether a certificate's name is ``host``. A wildcard is nobody's (RFC 5922 section 7.2), nor is it to the softphones."""
+    """Whether a certificate's name is ``host``. Wildcards match no host (RFC 5922 section 7.2), as in the softphones."""
     host, name = host.strip("[]").lower().rstrip("."), name.lower().rstrip(".")
     if is_address(host):
         return is_address(name) and ipaddress.ip_address(host) == ipaddress.ip_address(name)

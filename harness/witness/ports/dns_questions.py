@@ -14,7 +14,7 @@ NO_NAME, NO_RECORD = "no such name", "no record"
 
 
 def system_resolver(patience: float) -> dns.asyncresolver.Resolver:
-    """As this machine is set up; one that asks nobody where that is nothing. It waits for answers so many seconds."""
+    """This machine's resolver, or one without servers if none is configured. ``patience``: seconds to wait for an answer."""
     import dns.asyncresolver
     import dns.exception
 

@@ -30,15 +30,15 @@ PATIENCE_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Somewhere requests go to, over a transport, from an address of ours. ``host`` is kept without an address's brackets."""
+    """The destination, transport and local address of requests. ``host`` has no IPv6 brackets."""
 
     host: str
     port: int
     transport: Transport
     bind: str | None = None  #: the local address, None for any
     ca_file: str | None = None
-    own_pair: tuple[str, str] | None = None  #: what is shown there on TLS: the files of a certificate and its key
-    #: Whether softphones of ours send there: they look names up in IPv4 alone.
+    own_pair: tuple[str, str] | None = None  #: the client certificate for TLS: the files of the certificate and its key
+    #: Harness softphones send there. They resolve IPv4 only.
     by_phones: bool = field(default=True, compare=False)
     address: str | None = field(default=None, compare=False)  #: which of the host's; None: the first
 
@@ -85,7 +85,7 @@ class Found:
 
     @property
     def trouble(self) -> str:
-        """Why nobody knows whether there are others; empty where DNS has told."""
+        """Why it is unknown whether there are more addresses; empty if DNS answered."""
         return ", ".join(sorted(self.problems - {NO_NAME, NO_RECORD}))
 
     def of(self, wanted: str) -> list[str]:
@@ -107,10 +107,10 @@ class Probing:
     resolver: dns.asyncresolver.Resolver | None = None  #: None: as this machine is set up
     wall_clock: Callable[[], float] = time.time
     patience: float = PATIENCE_S
-    registrars: set[Target] = field(default_factory=set)  #: those that have answered a REGISTER, whatever they said
-    admitting: set[Target] = field(default_factory=set)  #: those of them that have accepted one
-    deaf: set[Target] = field(default_factory=set)  #: those that were silent to OPTIONS
-    forbidding: set[Target] = field(default_factory=set)  #: those that refused OPTIONS with 403
+    registrars: set[Target] = field(default_factory=set)  #: targets that answered a REGISTER with any status
+    admitting: set[Target] = field(default_factory=set)  #: targets that accepted a REGISTER
+    deaf: set[Target] = field(default_factory=set)  #: targets that did not answer OPTIONS
+    forbidding: set[Target] = field(default_factory=set)  #: targets that refused OPTIONS with 403
     _names: dict[str, asyncio.Task[Found]] = field(default_factory=dict)
 
     async def address(self, place: Target) -> str:
@@ -118,7 +118,7 @@ class Probing:
         return place.address or (await self.addresses(place))[0]
 
     async def addresses(self, place: Target) -> list[str]:
-        """All of them that whoever calls there would use. Raises :class:`UnresolvedError` where there are none."""
+        """All addresses that a caller would use. Raises :class:`UnresolvedError` if there are none."""
         if is_address(place.host):
             return [place.host]
         found = await self.look_up(place.host)
@@ -161,7 +161,7 @@ class Probing:
 
     @cached_property
     def called_by_phones(self) -> set[str]:
-        """Every host that softphones of ours send to."""
+        """Every host that harness softphones send to."""
         deployment = self.deployment
         ends = [termination(deployment, trunk) for trunk in deployment.trunks if trunk.ai == "stand-in"]
         hosts = [end.host for end in ends if end] + [account.host for account in deployment.accounts.values()]
@@ -181,7 +181,7 @@ class Probing:
 
 
 async def by_hosts_file(host: str) -> tuple[tuple[str, str], ...]:
-    """What this machine's own table says of ``host``, as A and AAAA; asks nobody else."""
+    """The addresses of ``host`` in this machine's hosts file, as A and AAAA, without asking DNS."""
     if host != "localhost" and not host.endswith(".localhost") and host.lower() not in named_in(_hosts_file()):
         return ()
     try:
@@ -224,10 +224,10 @@ def _show(context: ssl.SSLContext, own_pair: tuple[str, str] | None) -> None:
 async def verified(
     ca_file: str | None, own_pair: tuple[str, str] | None = None, *, by_others: bool = False
 ) -> ssl.SSLContext:
-    """For a client that trusts ``ca_file``, or the system's authorities, and shows ``own_pair``; the handshake checks no names.
+    """The TLS context of a client that trusts ``ca_file`` or the system's authorities and shows ``own_pair``. It checks no names.
 
-    ``by_others``: none of ours calls there, and whoever does need not trust ``ca_file`` alone. Reading the system's list takes a
-    tenth of a second, in which no answer could be timed: a thread does it.
+    ``by_others``: no harness phone calls there; other callers may trust more than ``ca_file``. A thread reads the system's list,
+    which takes 0.1 s and would disturb the timing of answers.
     """
     context = await asyncio.to_thread(_trusting, ca_file, by_others)
     context.check_hostname = False

@@ -1,4 +1,4 @@
-"""Requests outside of calls, over plain sockets: what came back, when, or why nothing did."""
+"""Single SIP requests over plain sockets: the response and its time, or why none came."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from harness.support.network_text import redacted_bytes
 from harness.witness.ports.certificates import matches, names_of
 from harness.witness.ports.probes import Probing, Target, UnresolvedError, unverified, verified
 
-#: Why no final response came. ``silent``: dropped on the way or ignored; ``refused``: actively, by the host or a firewall;
-#: ``cut``: the connection was there, and ended; ``unreadable``: what came is no SIP; ``undecided``: a provisional one alone.
+#: Why no final response came. ``silent``: dropped or ignored; ``refused``: by the host or a firewall; ``cut``: the connection
+#: was closed; ``unreadable``: the response is not SIP; ``undecided``: only a provisional response came.
 Trouble = Literal["unresolved", "silent", "refused", "unreachable", "bind", "tls", "cut", "unreadable", "undecided"]
 
 _T1_S = 0.5
@@ -125,7 +125,7 @@ class Link:
                 try:
                     message = Message.parse(redacted_bytes(data)) if data.strip() else None
                 except SipSyntaxError as error:
-                    queue.put_nowait(NoLinkError("unreadable", f"what came back is no SIP: {error}"))
+                    queue.put_nowait(NoLinkError("unreadable", f"the response is not SIP: {error}"))
                     return
                 if isinstance(message, Response):
                     queue.put_nowait(message)
@@ -151,7 +151,7 @@ class Link:
                         self._received.put_nowait(message)
             self._received.put_nowait(NoLinkError("cut", "the connection was closed without an answer"))
         except SipSyntaxError as error:
-            self._received.put_nowait(NoLinkError("unreadable", f"what came back is no SIP: {error}"))
+            self._received.put_nowait(NoLinkError("unreadable", f"the response is not SIP: {error}"))
         except OSError as error:
             self._received.put_nowait(NoLinkError("cut", f"the connection broke: {error}"))
 
@@ -279,7 +279,7 @@ async def _distrust(probing: Probing, place: Target) -> str:
         return "its certificate cannot be read"
     if any(matches(place.host, name) for name in names):
         return ""
-    return f"its certificate is made out to {', '.join(names) or 'nobody'}, not to {place.host}"
+    return f"its certificate is made out to {', '.join(names) or 'no host'}, not to {place.host}"
 
 
 def _is_to(response: Response, request: Request) -> bool:

@@ -99,7 +99,7 @@ def test_what_is_no_user(tmp_path: Path, user: str) -> None:
     with pytest.raises(DeploymentError) as caught:
         deployment(tmp_path, "phones", "user", user)
     (line,) = str(caught.value).splitlines()
-    assert f".user: {user!r}: no user of a SIP address; allowed: what stands before the @" in line
+    assert f".user: {user!r}: no user of a SIP address; allowed: the part before the @" in line
 
 
 @pytest.mark.parametrize("user", ["maria", "1001", "m.lopez+test", "%40acme", "a-b_c~d"])

@@ -20,17 +20,17 @@ from tests.unit.deployment.edits import SECRETS, TRUNKS, Edit, mistakes, swapped
         (
             "simulated-talkdesk",
             swapped('transfer_caller_id = "fixed"\n', ""),
-            'assistants.warm-fixed: fixed_caller_id: nobody is shown it; allowed: with transfer_caller_id = "fixed"',
+            'assistants.warm-fixed: fixed_caller_id: not used; allowed: with transfer_caller_id = "fixed"',
         ),
         (
             "simulated-talkdesk",
             swapped('transfer_caller_id = "header"\n', 'transfer_caller_id = "agent"\n'),
-            'assistants.warm-header: caller_id_header: nobody reads it; allowed: with transfer_caller_id = "header"',
+            'assistants.warm-header: caller_id_header: not used; allowed: with transfer_caller_id = "header"',
         ),
         (
             "simulated-talkdesk",
             swapped('transfer_caller_id = "fixed"\n', 'transfer_caller_id = "fixed"\ncaller_id_header = "X-Show"\n'),
-            'assistants.warm-fixed: caller_id_header: nobody reads it; allowed: with transfer_caller_id = "header"',
+            'assistants.warm-fixed: caller_id_header: not used; allowed: with transfer_caller_id = "header"',
         ),
     ],
 )

@@ -112,7 +112,7 @@ def test_a_connection_that_is_closed_without_an_answer(lab: Any, far: Any) -> No
 
 def test_nonsense_is_no_answer(lab: Any, far: Any) -> None:
     lab.account["port"] = far.udp(lambda request: b"HTTP/1.1 200 OK\r\n\r\n")
-    said = "what came back is no SIP"
+    said = "the response is not SIP"
     check(lab.line("OPTIONS", **SOON), FAILED, said, "Registration fails", "Packets arrive")
     lab.account.update({"transport": "tcp", "port": far.stream(lambda request: b"\0\0\0 hello there\r\n\r\n")})
     check(lab.line("OPTIONS"), FAILED, said, "Registration fails", "Packets arrive")

@@ -107,7 +107,7 @@ def test_a_phone_shows_the_certificate_of_its_account(deployment: Deployment) ->
         ({"private_key": "a.key"}, "certificate is missing; allowed"),
         (
             {"certificate": "a.pem", "private_key": "a.key", "transport": "tcp"},
-            "certificate: nobody asks for it over tcp",
+            "certificate: not used over tcp",
         ),
     ],
 )

@@ -78,7 +78,7 @@ def test_a_call_that_a_machine_took_or_nobody(agent: str | None) -> None:
     machine = row(agent=agent, untaken="Voicemail")
     landed = where_landed([FIRST, machine], TRANSFER, NAMES)
     assert (landed.groups, landed.agents) == ((), ())
-    assert "in billing as Voicemail, which nobody took" in landed.why
+    assert "in billing as Voicemail, which no agent took" in landed.why
     again = where_landed([FIRST, machine, row(30.0)], TRANSFER, NAMES)
     assert (again.groups, again.agents, again.why) == (("billing",), ("Eve",), "")
     elsewhere = where_landed([FIRST, row(groups="Support + Retouren", untaken="missed")], TRANSFER, NAMES)
