@@ -79,7 +79,7 @@ def _options(
         bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version, and end.")
     ] = False,
 ) -> None:
-    """What stands before a command. Its presence also keeps the command's name needed even while there is only one."""
+    """Options before a command. Without this callback Typer would drop the command's name if there were only one."""
 
 
 def main() -> None:

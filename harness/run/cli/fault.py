@@ -1,4 +1,4 @@
-"""What a user sees of an exception that nobody foresaw: one line, which names a file with the traceback."""
+"""The message for an unexpected exception: one line with the name of a file that has the traceback."""
 
 from __future__ import annotations
 

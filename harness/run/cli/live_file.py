@@ -47,7 +47,7 @@ def live_file(
         plain["stand_in"] = {}
         for assistant in plain["assistants"].values():
             assistant.pop("voice", None)
-        if "synthflow" in plain:  # else nobody has access to it
+        if "synthflow" in plain:  # otherwise there is no access to it
             plain["synthflow"] |= {
                 "witness": ["record"],
                 "transcript": "after",

@@ -54,12 +54,12 @@ def run(
     to = alerts.addresses()
     if check_fresh is not None:
         raise typer.Exit(_check_fresh(reports, series, check_fresh, to))
-    with _told(f"{series}: the night did not begin", to):
+    with _alerting(f"{series}: the night did not begin", to):
         bound, more = _read(files, bounds_file), _split(verify)
         if metrics_file or push:
             metrics.client()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with _told(f"{series}: the night could not be recorded", to):
+    with _alerting(f"{series}: the night could not be recorded", to):
         finished = night.one_night(files, reports, series=series, bound=bound, more=more)
     with contextlib.ExitStack() as rest:  # whatever goes wrong with one of them, the others are done
         rest.callback(_say, finished)
@@ -69,8 +69,8 @@ def run(
 
 
 def _check_fresh(reports: Path, series: str, hours: float, to: Sequence[str]) -> int:
-    """Say whether a night has ended in so many hours, and alert when none has; the exit code."""
-    with _told(f"{series}: nobody can say when a night last ended", to):
+    """Report whether a night ended within ``hours``, and alert if none did; returns the exit code."""
+    with _alerting(f"{series}: it is unknown when a night last ended", to):
         stale = night.check_fresh(reports, series, hours)
     try:  # first: a terminal that takes no line must not keep it back
         if stale:
@@ -92,8 +92,8 @@ def _alert(finished: night.FinishedNight, reports: Path, to: Sequence[str]) -> N
 
 
 @contextlib.contextmanager
-def _told(title: str, to: Sequence[str]) -> Iterator[None]:
-    """Send an alert of an error, which then goes on: at night nobody sees the terminal."""
+def _alerting(title: str, to: Sequence[str]) -> Iterator[None]:
+    """Send an alert of an error and raise it again: at night no user sees the terminal."""
     try:
         yield
     except (HarnessError, OSError) as error:

@@ -40,7 +40,7 @@ def _report(file: Path) -> Report:
 
 
 def _simulated(file: Path) -> Deployment | None:
-    """The deployment when it is one whose world has to be started. Its mistakes are told by whoever loads it next."""
+    """The deployment if its world must be started, else None. The next load reports mistakes in the file."""
     secrets = preflight.variables(file)
     deployment = load(file, dict.fromkeys(secrets, "-"))
     return deployment if deployment.kind == "simulated" else None

@@ -80,7 +80,7 @@ def _sign_off(run: Path, cases: Sequence[CaseEvidence], *, is_new: bool) -> Path
 
 
 def _no_manifest(run: Path) -> str:
-    return f"{run / manifest.FILE} is missing, so nobody knows what the run left; only a run's end makes one"
+    return f"{run / manifest.FILE} is missing, so the files of the run cannot be checked; only a run's end makes one"
 
 
 def _rejudge(run: Path, more: Sequence[str], *, as_json: bool) -> int:
@@ -123,7 +123,7 @@ def _require_whole(run: Path, *, is_merged: bool, complete: bool) -> None:
         raise MistakeError(f"{run}: the evidence is not as the run left it: {'; '.join(differing[:3])}")
     if is_merged and not (run / scope.FILE).exists():
         raise MistakeError(
-            f"{run / scope.FILE}: is missing, so nobody knows what the run was asked for; "
+            f"{run / scope.FILE}: is missing, so the selection of the run is unknown; "
             "allowed: whole runs, to be merged"
         )
     if complete and (run / attest.FILE).exists():

@@ -49,7 +49,7 @@ def make(
 
 def verify(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's directory.")],
-    key: Annotated[Path, typer.Option(metavar="FILE", help="The public key of whoever signed.")],
+    key: Annotated[Path, typer.Option(metavar="FILE", help="The signer's public key.")],
 ) -> None:
     """Check every byte of the evidence against the signature, and derive the decision again."""
     require_run(run)
@@ -80,7 +80,7 @@ def _say(decision: Decision) -> None:
 
 
 def _one_line(text: str) -> str:
-    """Names of files and cases are whoever's the run is: none may look like a line of this command."""
+    """The text in one line. Names of files and cases come from the run, and must not look like output of this command."""
     return printable(" ".join(text.splitlines()))
 
 

@@ -112,7 +112,7 @@ def _describe(console: Console, world: Deployment, title: str) -> None:
         lines.add_row(name, target, line.press or "", line.fallback or "", numbers)
     groups = Table("group", "number", "agents", box=None, pad_edge=False)
     for name, group in world.groups.items():
-        groups.add_row(name, group.address or "", ", ".join(group.agents) or "nobody")
+        groups.add_row(name, group.address or "", ", ".join(group.agents) or "none")
     for table in (phones, trunks, lines, groups):
         console.print(table)
         console.print()

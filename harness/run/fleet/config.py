@@ -96,7 +96,7 @@ def read(path: Path) -> Fleet:
 
 
 def redis_address() -> str:
-    """Where Redis is. Raises :class:`RefusedError` where nobody says so, or says no address: without it no call is placed."""
+    """The address of Redis. Raises :class:`RefusedError` if it is missing or invalid: without Redis no call is placed."""
     found = os.environ.get(REDIS_VARIABLE)
     keep_secret(found)
     if found and _is_redis(found):
@@ -109,8 +109,8 @@ def redis_address() -> str:
 
 
 def _is_redis(address: str) -> bool:
-    """Whether the clients take it: a / ? or # that is not encoded ends the password, and the host (RFC 3986 section 3.2)."""
-    from redis.connection import parse_url  # of the extra ``fleet``, as whoever asks for an address has found
+    """Whether Redis clients accept the address: an unencoded / ? or # ends the password or the host (RFC 3986 section 3.2)."""
+    from redis.connection import parse_url  # from the extra ``fleet``, which every caller of this function needs
 
     try:
         parse_url(address)  # type: ignore[no-untyped-call]

@@ -34,11 +34,11 @@ from harness.support.files.names import stem_of
 from harness.support.network_text import line
 
 _POLL_S = 0.1
-#: How often a shard is begun before its cases are given up as not run; so often it is sent, and once to each site that may run it.
+#: Attempts at a shard before its cases count as not run. It is sent at least this often, and at least once to each suitable site.
 _MOST_ATTEMPTS = 4
-#: A task that nobody has taken for so long, at a site that is alive and has nothing else to do, is sent again.
+#: A task that an idle live site has not taken for this long is sent again.
 _SENT_AGAIN_S = 10.0
-#: After Ctrl-C workers have so long to hang up.
+#: Time that workers have to hang up after Ctrl-C.
 _END_WITHIN_S = 90.0
 
 #: So many characters of what an attempt said last are told.
@@ -213,7 +213,7 @@ class Controller:
 
     def _check(self, progress: ShardProgress) -> None:
         known = self._state.shard(self._ref(progress))
-        # while Redis is away leases and heartbeats run out, and nobody can renew them
+        # while Redis is unreachable, leases and heartbeats expire and cannot be renewed
         is_settled = self._state.answered_for_s >= self._plan.fleet.lease_s
         if known.state == "ended" and known.code == NOT_BEGUN:
             self._ended(progress, f"it was not begun there: {known.words[-_WORDS:]}", begun=False)
@@ -267,7 +267,7 @@ class Controller:
         return progress.begun >= _MOST_ATTEMPTS or (progress.attempt >= _MOST_ATTEMPTS and everywhere)
 
     def _lost(self, progress: ShardProgress, why: str, *, begun: bool = True) -> None:
-        # From here on no call of that attempt is let through, whoever may still be at it.
+        # From here on no call of that attempt is admitted, even if its worker is still running.
         self._state.cancel(self._ref(progress))
         self._ended(progress, why, begun=begun)
 

@@ -13,7 +13,7 @@ from harness.errors import RefusedError, ResourceError
 from harness.run.fleet.config import SharedTrunk
 from harness.run.fleet.state import CallRequest, ShardRef, State
 
-#: A hang-up that nobody answers takes so long (RFC 3261 timers B, F: 64 × T1), and a process some time to notice that it has to.
+#: Duration of an unanswered hang-up (RFC 3261 timers B, F: 64 × T1), plus the time until the process notices.
 LONGEST_HANGUP_S = 32.0 + 8.0
 _POLL_S = 0.05
 

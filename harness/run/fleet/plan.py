@@ -24,7 +24,7 @@ from harness.support.model_words import nearest
 
 FILE = "plan.json"
 DURATIONS = "durations.json"
-#: What a case takes besides the time of its row, where nobody has measured it, in seconds.
+#: Assumed seconds of a case in addition to its row's, if it was never measured.
 _OVERHEAD_S = 1.0
 
 
@@ -178,7 +178,7 @@ def _shards(
 
 
 def read_durations(file: Path) -> dict[str, float]:
-    """Seconds of each case when it was run last; nothing where nobody has measured."""
+    """Seconds of each case in its last run; empty without measurements."""
     try:
         return {str(case): float(seconds) for case, seconds in json_file.read(file).items()}
     except (OSError, ValueError, AttributeError):

@@ -108,7 +108,7 @@ for _, cap in ipairs({{'seconds', longest, tonumber(ARGV[6])}, {'cost', cost, to
 end
 """
 
-#: Needs ``ends``, when the call counts as over although nobody says so.
+#: Needs ``ends``, the time when the call counts as over even without a report of its end.
 _ENTER = """
 redis.call('ZADD', open, ends, token)
 redis.call('HINCRBY', usage, 'placed', 1)

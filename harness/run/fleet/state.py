@@ -210,10 +210,10 @@ class CallRequest:
     ref: ShardRef
     deployment: str
     token: str
-    place: str  #: the token of the call that was let into its place: its own, or that of the one it replaces
-    entry: dict[str, object]  #: what the ledger keeps of it
+    place: str  #: the token of the admitted call: its own, or that of the call it replaces
+    entry: dict[str, object]  #: the ledger's entry
     caps: tuple[tuple[str, int, float], ...]
-    lease_s: float  #: it counts as up for so long if nobody says that it is over
+    lease_s: float  #: seconds that it counts as up without a report of its end
     longest_s: float
     calls_per_run: int
     seconds_per_run: float
@@ -249,7 +249,7 @@ def _said(parts: list[Any]) -> tuple[str, str, str]:
 
 
 def _key(*words: object) -> str:
-    """A key; names of customers are hashed, since they may hold anything and be read by whoever reads Redis."""
+    """A Redis key. Customers' names are hashed: they may contain anything, and every user of Redis can read keys."""
     shown = [str(word) for word in words]
     if shown[0] in ("cap", "claim"):
         shown[1] = hashlib.sha256(shown[1].encode()).hexdigest()[:32]

@@ -53,7 +53,7 @@ class Store:
 
     def _keep(self, place: str, name: str, packed: bytes) -> None:
         self._files.makedirs(place, exist_ok=True)
-        if self._is_local:  # nobody sees half of it; an object store shows an object when it is whole
+        if self._is_local:  # write, then rename, so that no reader sees half; an object store does so itself
             part = f"{place}/.{name}.part"
             self._files.pipe_file(part, packed)
             self._files.mv(part, f"{place}/{name}")

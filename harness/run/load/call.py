@@ -128,9 +128,9 @@ class LoadCall:
             Expect(context, call).two_way_audio_with(self._ai_call)
 
     def verify_again(self, step: int) -> None:
-        """Verify that it is still up, heard both ways, and with little lost and no other call's voice heard so far.
+        """Verify that the call is up and heard both ways, with little loss and no voice of another call.
 
-        Where only a transcript shows the far end nobody can say that it is heard before the call is over.
+        If only a transcript shows the far end, hearing is verified after the call.
         """
         with self._judged(step):
             call, ai_call = self._call, self._ai_call
@@ -148,7 +148,7 @@ class LoadCall:
             look_at_audio(self._context, leg)
 
     def _still_up(self, call: Call) -> bool:
-        """Record whether nobody has ended it. Raises the phone's error where the phone has ended it itself."""
+        """Record whether the call is still up. Raises the phone's error if the phone itself ended it."""
         if (overrun := call.leg.phone.overrun) is not None:
             raise overrun
         ended, answered = call.released_at(0.0), call.answered_at()
@@ -156,9 +156,9 @@ class LoadCall:
         return ended is None
 
     def end(self, step: int | None = None) -> None:
-        """Hang up, and verify that both ends are released and the BYE is answered; a call that never came up is cancelled.
+        """Hang up, and verify that both ends are released and the BYE is answered. A call that never came up is cancelled.
 
-        ``step``: the step in which nobody else may have ended it; None where all calls were hung up at once.
+        ``step``: the step in which the call must not end early; None when all calls were hung up at once.
         """
         call = self._call
         if call is None:
@@ -232,7 +232,7 @@ class LoadCall:
             outcome.raised(error)
 
     def _forget_recordings(self, call: Call) -> None:
-        """Remove the recordings of a call that passed: nobody listens to them, and a load makes many."""
+        """Remove the recordings of a call that passed: they are not needed, and a load test makes many."""
         legs = [call.first_leg, *([self._ai_call.leg] if isinstance(self._ai_call, Call) else [])]
         for leg in legs:
             with suppress(HarnessError, NeverCame):

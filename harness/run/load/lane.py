@@ -40,7 +40,7 @@ class CallerSlot:
 
     phone: Phone
     number: str
-    #: Held from dialling until the AI's side is found: of two calls from one number nobody could tell which is which.
+    #: Held from dialling until the AI's side is found: two calls from one number cannot be told apart.
     turn: threading.Lock
 
 
@@ -96,7 +96,7 @@ class Lane:
         self._wait_until_asked()
 
     def _wait_until_asked(self) -> None:
-        """Wait until the platform has asked the stand-in by OPTIONS, where the file says that it does: it may call nobody before."""
+        """Wait for the platform's first OPTIONS to the stand-in, if the file declares OPTIONS: it may place no calls before."""
         deployment = self.context.deployment
         every = deployment.stand_in.options_every_s if deployment.kind != "simulated" else None
         if every is None or not isinstance(self.ai.endpoint, StandInEndpoint):

@@ -122,7 +122,7 @@ def _at(deployment: Deployment, case: Case, line: str) -> Case:
 
 
 def check_marks(calls: int, cases: Sequence[Case]) -> None:
-    """Every leg of ours needs a mark of its own. Raises :class:`SelectionError`."""
+    """Check that there is a mark for every leg. Raises :class:`SelectionError`."""
     legs = calls * (2 if any(case.axes["ai"] == "stand-in" for case in cases) else 1)
     if legs > LEG_MARKS:
         raise SelectionError(

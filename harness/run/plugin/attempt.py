@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from harness.deployment import Deployment
 
 _GUESSED: Final = (
-    "A call of this case, or of one beside it, showed a number that did not tell whose it was: the case is run again with "
-    "nobody beside it, and that counts."
+    "A call of this case, or of a case running beside it, showed a number that did not identify its case: the case is run again "
+    "alone, and that result counts."
 )
 _STARVED: Final = (
     "This attempt says nothing of who was called: this machine kept the harness waiting. The case is run again, up to "

@@ -220,7 +220,7 @@ def tell_guess(request: pytest.FixtureRequest) -> Callable[[], None]:
     attempt = _underway(request)
 
     def tell() -> None:
-        attempt.guessed = bool(attempt.leased.company.others)  # else there was nobody beside it
+        attempt.guessed = bool(attempt.leased.company.others)  # otherwise no case ran beside it
 
     return tell
 

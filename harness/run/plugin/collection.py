@@ -28,7 +28,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     _check_planned(metafunc, marker, run)
     if metafunc._calls:  # no public name: marks, parameters of fixtures, and plugins (--count) come to the same
         pytest.fail(
-            f"{metafunc.definition.nodeid}: is parametrized, and a case is one test; allowed: a row of one's own for each value, "
+            f"{metafunc.definition.nodeid}: is parametrized, and a case is one test; allowed: a custom row for each value, "
             "or a loop in the scenario",
             pytrace=False,
         )
@@ -45,12 +45,12 @@ def _check(metafunc: pytest.Metafunc, marker: pytest.Mark) -> None:
     if not {row.scenario for row in rows} & set(marker.args):
         named = ", ".join(map(str, marker.args))
         pytest.fail(
-            f"{here}: @scenario({named}): no row has it; allowed: a row's, or a row of one's own", pytrace=False
+            f"{here}: @scenario({named}): no row has it; allowed: a row's scenario, or a custom row", pytrace=False
         )
     for name in marker.args:
         other = config.stash.setdefault(_SCENARIOS, {}).setdefault(str(name), here)
         if other != here:
-            pytest.fail(f"{here}: @scenario({name}): is that of {other}; allowed: a row of one's own", pytrace=False)
+            pytest.fail(f"{here}: @scenario({name}): is that of {other}; allowed: a custom row", pytrace=False)
 
 
 def _check_planned(metafunc: pytest.Metafunc, marker: pytest.Mark, run: Run | None) -> None:

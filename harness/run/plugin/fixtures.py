@@ -146,10 +146,10 @@ def cast(
 
 
 def was_guessed(context: CaseContext) -> bool:
-    """Whether what was found may be about a case beside this one.
+    """Whether a finding may rest on a call of a case beside this one.
 
-    Of a call at a phone that does not matter to a case that passed: whoever landed there has heard its own caller, and who only
-    watched got no call.
+    A guess at a phone does not matter to a case that passed: an agent who took the call heard its caller's mark, and a watched
+    phone got no call.
     """
     return context.guessed or (context.phones.guessed and context.evidence.conclusion.verdict is not Verdict.PASSED)
 
@@ -202,8 +202,8 @@ def handover(context: CaseContext) -> Handover:
 
 @pytest.fixture
 def target(cast: Cast, handover: Handover) -> Group:
-    """The group that it hands callers over to."""
-    assert handover.transfer_to is not None, "it hands over to nobody"
+    """The group that the handover leads to."""
+    assert handover.transfer_to is not None, "the handover has no group"
     return cast.group(handover.transfer_to)
 
 

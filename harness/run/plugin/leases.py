@@ -103,7 +103,7 @@ class LeaseTable:
         Raises :class:`BrokenError` for what is never free.
         """
         with ExitStack() as waiting:
-            if alone:  # nobody else begins meanwhile, or it would wait for ever
+            if alone:  # no other case may begin meanwhile, or this one might wait for ever
                 waiting.enter_context(lease([self._file(f"wish of {deployment.name}")]))
             found = self._try(needs, deployment, alone=alone)
             if found is None:
@@ -116,7 +116,7 @@ class LeaseTable:
             yield callers
 
     def _require_possible(self, needs: Needs, deployment: Deployment) -> None:
-        """Raise :class:`BrokenError` for what even a table that nobody uses does not have: a case would wait for ever."""
+        """Raise :class:`BrokenError` for needs that even an unused table cannot meet: the case would wait for ever."""
         with Scratch(self._directory) as unused:
             found = LeaseTable(unused.path, self._deployments)._try(needs, deployment, alone=False)
             if found is None:

@@ -84,7 +84,7 @@ def _of_a_part(group: pytest.OptionGroup) -> None:
 
 
 def preflight(config: pytest.Config) -> str:
-    """What the first step does; a world made wrong on purpose is told of, and verified all the same."""
+    """The mode of the preflight: ``stop`` by default, ``tell`` with ``--fault``, whose world is wrong on purpose."""
     return str(config.getoption("preflight") or ("tell" if config.getoption("fault") else "stop"))
 
 
@@ -224,7 +224,7 @@ def files(config: pytest.Config) -> list[Path]:
 
 
 def deployments(paths: list[Path], *, secrets: bool, site: str = "") -> tuple[Deployment, ...]:
-    """Read all of them, with their ``secrets`` unless nobody will be called; ``site`` is theirs if it is said.
+    """Read all deployment files. ``secrets``: False if no call will be placed. ``site``: the site of the deployments, if given.
 
     Raises :class:`DeploymentError` with every mistake of every file, a line each."""
     found: dict[str, Deployment] = {}

@@ -50,7 +50,7 @@ def _dealt(queue: list[pytest.Item], run: Run) -> list[pytest.Item]:
 
 
 def _has_place_alone(item: pytest.Item, run: Run) -> bool:
-    """Whether nobody else may use the stand-in's address meanwhile, so that it is there anew afterwards."""
+    """Whether the case needs the stand-in's address for itself, so that the phone is set up again afterwards."""
     case = case_of(item)
     return case is not None and case.row.own_place and case.axes["ai"] == "stand-in" and _is_real(item, run)
 

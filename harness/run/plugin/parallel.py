@@ -146,7 +146,7 @@ def _begin(config: pytest.Config) -> bool:
         config.option.dist = "no"
     workers = getattr(config.option, "numprocesses", None) or 0
     if workers and config.option.maxschedchunk is None:
-        config.option.maxschedchunk = 1  # whoever is free takes the next; see order.in_order
+        config.option.maxschedchunk = 1  # the next free worker takes the next case; see order.in_order
     if workers > MOST_WORKERS:
         raise SelectionError(f"-n {workers}: every leg needs a mark of its own; allowed: up to {MOST_WORKERS} workers")
     run = Run(
@@ -193,7 +193,7 @@ def _use_own_temporary_files(config: pytest.Config) -> None:
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """The stand-ins take their addresses, before the first case: a platform may ask by OPTIONS, and call nobody who was not there."""
+    """Set up the stand-ins before the first case: a platform may send OPTIONS, and call only stand-ins that answered."""
     run, board = run_of(session.config), session.config.stash.get(_BOARD, None)
     if run is None or board is None or run.switchboard is None:
         return

@@ -76,7 +76,7 @@ class ResultDocument(Figures):
 
 
 class Progress:
-    """Counts what comes in, shows it, and turns it into the exit code."""
+    """Counts the results of cases, shows them, and derives the exit code."""
 
     def __init__(self, run: Run, config: pytest.Config) -> None:
         self._run = run

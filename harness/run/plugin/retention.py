@@ -18,7 +18,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 class Retention:
-    """Drops what nobody will ask for."""
+    """Drops data of finished cases that is not needed any more."""
 
     def __init__(self, run: Run, config: pytest.Config) -> None:
         self._run, self._config = run, config
@@ -37,7 +37,7 @@ class Retention:
             report.keywords = {}
             if report.passed:
                 report.sections = []
-            if self._config.getoption("verbose", 0) <= 0:  # then nobody is shown how long fixtures took
+            if self._config.getoption("verbose", 0) <= 0:  # the durations of fixtures are shown only when verbose
                 reporter.stats.pop("", None)
 
     def pytest_runtest_logfinish(self) -> None:

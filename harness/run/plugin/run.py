@@ -51,7 +51,7 @@ class Run:
     #: Makes the gate of a deployment, which tells how many calls this process has up; None: the run's own, of files.
     make_gate: Callable[[Deployment, Callable[[int], None]], Gate] | None = None
     lost: dict[str, str] = field(default_factory=dict)  #: deployments whose world died, with what it last said
-    #: Ids of the rows of one's own that the plan has; None: it is not made yet.
+    #: Ids of the custom rows in the plan; None: the plan is not made yet.
     planned_own: tuple[str, ...] | None = field(default=None, compare=False)
 
     @property

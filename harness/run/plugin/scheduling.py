@@ -58,7 +58,7 @@ class AsTheyCome(LoadScheduling):  # type: ignore[misc]  # xdist has no types
         self.node2pending[node].extend(mine)
         node.send_runtest_some(mine)
         if cases < 2 * workers:
-            node.shutdown()  # there will be no more, and a worker keeps its last case until it is told so
+            node.shutdown()  # there are no more cases, and a worker holds its last case back until its shutdown
 
 
 def start(config: pytest.Config, specs: Sequence[Any]) -> None:

@@ -117,7 +117,7 @@ def _waited_longest(before: _Sample, after: _Sample) -> float:
 
 
 def _run_delay(pid: int) -> float | None:
-    """Seconds a process's main thread has waited for a processor (Linux, sched-stats.rst); None where nobody counts."""
+    """Seconds a process's main thread has waited for a processor (Linux, sched-stats.rst); None without statistics."""
     try:
         with open(f"/proc/{pid}/schedstat", "rb", buffering=0) as file:  # of each process, four times a second
             return int(file.read(100).split()[1]) / 1e9

@@ -16,8 +16,8 @@ from harness.run.plugin.needs import phone_key
 def in_turn(deployments: Sequence[Deployment]) -> Iterator[None]:
     """Wait until no other of the user's runs, loads or calls has a phone of these, or a stand-in's address; hold them meanwhile.
 
-    Of two registrations of one phone the platform calls both, and calls of one number are told apart by nobody. Nor would the
-    limits of a deployment hold over both runs. Raises :class:`ResourceError`.
+    The platform would call both registrations of one phone, calls from one number could not be told apart, and a deployment's
+    limits would not hold over both runs. Raises :class:`ResourceError`.
     """
     places = sorted(_places(deployments).items())
     if places:

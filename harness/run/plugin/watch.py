@@ -145,7 +145,7 @@ def start_heartbeat(run: Run) -> None:
     try:
         own = Heartbeat(_beat_of_slot(run, run.slot))
     except OSError:
-        return  # the disk is full: nobody can watch this worker, and what else breaks is said elsewhere
+        return  # the disk is full: this worker cannot be watched; other code reports the full disk
 
     def beat() -> None:
         while True:
@@ -166,7 +166,7 @@ class Watchdog:
         threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
 
     def stop(self) -> None:
-        """Kill nobody any more."""
+        """Stop killing workers."""
         self._ended.set()
 
     def _watch(self) -> None:

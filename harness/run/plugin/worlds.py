@@ -1,6 +1,6 @@
-"""The simulated worlds of a run: child processes that end when the runner does, however it ends.
+"""The simulated worlds of a run: child processes that end with the runner, even when it is killed.
 
-A world holds the lock of a file as long as it lives, so whoever waits for that lock wakes the moment it dies
+A world holds a file lock as long as it lives, so a thread that waits for the lock wakes when the world dies
 (:mod:`harness.run.plugin.watch`).
 """
 

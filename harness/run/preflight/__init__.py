@@ -4,12 +4,12 @@ Plain sockets and :mod:`harness.sip`, no softphone: it stands apart from what it
 changes anything (a REGISTER without Contact only asks for the bindings, RFC 3261 section 10.2.3).
 
 ===============  ========================================================================
-``lines``        what a probe says: :class:`ProbeResult`, :class:`Status`, :class:`Report`
-``probes``       what all probes share: the deployment, the clock, names and their addresses
-``wire``         requests over UDP, TCP and TLS, and what comes back
+``lines``        results: :class:`ProbeResult`, :class:`Status`, :class:`Report`
+``probes``       shared by all probes: the deployment, the clock, names and their addresses
+``wire``         requests over UDP, TCP and TLS, and their responses
 ``names``        DNS, by ``dns_questions``
 ``reach``        ports and certificates
-``certificates`` whom a certificate is made out to; ``own_certificate``: what phones of ours show
+``certificates`` names in a certificate; ``own_certificate``: the certificate that harness phones show
 ``answers``      OPTIONS: the answer, its time, its clock, its codecs, the address it came back to
 ``accounts``     registration of each phone, digest realm
 ``machine``      local ports, secrets, numbers

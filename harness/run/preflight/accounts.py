@@ -117,4 +117,4 @@ def _sent_on(name: tuple[ProbeKind, str], said: str, outcome: RequestOutcome) ->
         return failed(*name, f"{said}: it sends elsewhere, and does not say where", REGISTRATION, fix)
     place = f"{contact.uri.host}:{contact.uri.effective_port}"
     fix = "Name that place in the file, as the account's host and port or the trunk's termination."
-    return failed(*name, f"{said}: it sends on to {place}, and the softphones follow nobody", REGISTRATION, fix)
+    return failed(*name, f"{said}: it sends on to {place}, and the softphones follow no redirect", REGISTRATION, fix)

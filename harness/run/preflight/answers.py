@@ -32,7 +32,7 @@ SKEW_FAILED_S = 60.0
 _ANY_ANSWER = "Any answer but 403 shows that requests get there and back."
 #: A loop, or too many hops (RFC 3261 sections 21.4.20 and 21.4.21): the request was nowhere answered.
 _IN_A_CIRCLE = (482, 483)
-#: Places that calls of ours never go to → who has to reach them.
+#: Kinds of targets that the harness never calls → the party that must reach them.
 _OTHERS = {"ai": "the platform", "for the ai": "the AI"}
 #: Static payload types that need no rtpmap (RFC 3551 table 4).
 _STATIC = {"0": "PCMU", "8": "PCMA", "9": "G722", "18": "G729", "3": "GSM"}

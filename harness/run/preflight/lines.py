@@ -91,7 +91,7 @@ Name = tuple[ProbeKind, str]
 
 @dataclass(frozen=True, slots=True)
 class RowNeed:
-    """One thing that a row's cases need. ``status`` is that of the worst line that shows it; None: nobody could look."""
+    """One need of a row's cases. ``status``: the worst of the results about it; None if it could not be probed."""
 
     row: str
     what: str  #: "agents registered"

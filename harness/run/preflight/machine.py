@@ -35,7 +35,7 @@ def number_lines(deployment: Deployment) -> Iterator[ProbeResult]:
     reasons = {number: reason for number in (*called, *extensions) if (reason := guard.refusal(number))}
     odd = [n for n in numbers if n not in reasons and not phonenumbers.is_valid_number(phonenumbers.parse(n, None))]
     refused = list(_alike(reasons))
-    # No row dials a phone by its user: an extension that has the digits of a short code costs nobody anything.
+    # No row dials a phone by its user, so an extension with the digits of a short code is harmless.
     names = sorted(phone.user for phone in deployment.phones.values() if phone.user)
     emergency = [f"{name} is an emergency number" for name in names if guard.is_emergency(name)]
     if refused or emergency:
@@ -85,7 +85,7 @@ def rtp_line(name: str, account: Account, calls: int) -> ProbeResult:
 
 
 def stand_in_line(bind: str, trunk: Trunk) -> ProbeResult:
-    """The port at which a phone of ours takes the AI's place."""
+    """The port at which a harness phone takes the AI's place."""
     line = ProbeKind.STAND_IN_PORT, f"{bind}:{trunk.port}/{trunk.transport}"
     kind = socket.SOCK_DGRAM if trunk.transport == "udp" else socket.SOCK_STREAM
     if trouble := _trouble_of_binding(kind, bind, trunk.port):
@@ -95,7 +95,7 @@ def stand_in_line(bind: str, trunk: Trunk) -> ProbeResult:
 
 
 def address_line(where: str, address: str) -> ProbeResult:
-    """An address that a phone of ours is bound to."""
+    """An address that a harness phone is bound to."""
     line = ProbeKind.STAND_IN_PORT, f"{where} {address}"
     if trouble := _trouble_of_binding(socket.SOCK_DGRAM, address, 0):
         return failed(*line, trouble, REGISTRATION, f"Correct {where}: it has to be an address of this machine.")

@@ -37,7 +37,7 @@ async def model_lines(
 def _line(
     deployment: Deployment, model: str, names: Sequence[str], answer: HttpResponse, known: Mapping[str, str]
 ) -> ProbeResult:
-    """Another's id is not refused: its list lacks the calls of ours, each of which then looks like one that the AI never got."""
+    """A wrong model id is not refused by the API: its list lacks the test calls, which then seem never to have reached the AI."""
     name = ProbeKind.MODEL, ", ".join(names)
     if not answer.is_success:
         fix = _LATER if answer.status == 429 or answer.status >= 500 else CHECK_MODEL

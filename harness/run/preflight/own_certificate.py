@@ -1,4 +1,4 @@
-"""What phones of ours show on TLS: in the AI's place, where no platform gets a connection without it, and to servers that ask."""
+"""The TLS certificate of harness phones: needed in the AI's place, and for servers that ask for a client certificate."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def certificate_line(place: StandIn, hosts: Collection[str], at: float) -> Probe
     shown, until = looked_at
     names = alternative_names_of(shown) or []
     if strange := [host for host in hosts if not any(matches(host, name) for name in names)]:
-        said = f"made out to {', '.join(names) or 'nobody'}, and the trunk calls {', '.join(strange)}"
+        said = f"made out to {', '.join(names) or 'no host'}, and the trunk calls {', '.join(strange)}"
         return warning(*NAME, said, ROUTING, "A platform that looks at names (RFC 5922) refuses it: have one made out.")
     return ok(*NAME, until)
 

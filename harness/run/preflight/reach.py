@@ -53,7 +53,7 @@ def ground(kind: str, place: Target) -> Ground:
 
 
 async def port_lines(probing: Probing, place: Target, kind: str) -> list[ProbeResult]:
-    """A TCP connection, and for TLS the handshake and the certificate; UDP ports are told by their answers."""
+    """Probe a TCP connection, and for TLS the handshake and the certificate. UDP ports are judged by their answers."""
     name, on = (ProbeKind.PORT, place), ground(kind, place)
     try:
         address = await probing.address(place)
@@ -171,7 +171,7 @@ async def _chain(
         whom = place.ca_file or "the system's list of authorities"
         own = ": it is signed by itself" if certificate.issuer == certificate.subject else f", issuer {issuer}"
         if not place.by_phones:
-            fix = "Install a certificate of a public authority there, unless whoever calls there is known to trust its own."
+            fix = "Install a certificate of a public authority there, unless its callers are known to trust the present one."
             return warning(*name, f"from here: not trusted by {whom}{own}", on.row, fix)
         return failed(
             *name,
@@ -189,8 +189,8 @@ def _name(place: Target, certificate: x509.Certificate) -> ProbeResult:
         said = f"made out to {place.host}"
         if place.by_phones or alternative_names_of(certificate) is not None:
             return ok(*name, said)
-        said += ", by its common name alone, at which not everybody looks (RFC 5922 section 7.1)"
-        fix = f"Have {place.host} among its alternative names, unless whoever calls there is known to take it."
+        said += ", by its common name alone, which not all clients accept (RFC 5922 section 7.1)"
+        fix = f"Have {place.host} among its alternative names, unless its callers are known to accept it."
         return warning(*name, said, REGISTRATION, fix)
     shown = ", ".join(names) or certificate.subject.rfc4514_string()
     said = f"made out to {shown}, not to {place.host}"
@@ -201,8 +201,8 @@ def _name(place: Target, certificate: x509.Certificate) -> ProbeResult:
         fix = f"Have a certificate made out to {place.host}"
     if place.by_phones:
         return failed(*name, said, REGISTRATION, f"{fix}.")
-    # a Termination URI may be an address (Talkdesk's guide), and who calls there may look at no name, or at another one
-    return warning(*name, said, REGISTRATION, f"{fix}, unless whoever calls there is known to take it.")
+    # a Termination URI may be an address (Talkdesk's guide), and its callers may check no name, or another one
+    return warning(*name, said, REGISTRATION, f"{fix}, unless its callers are known to accept it.")
 
 
 def _expiry(probing: Probing, place: Target, certificate: x509.Certificate) -> ProbeResult:

@@ -23,9 +23,9 @@ Probe = Awaitable[ProbeResult | list[ProbeResult]]
 
 
 def run(deployment: Deployment, asked: Iterable[Case] | None = None, **settings: Any) -> Report:
-    """Look at everything a complete deployment's calls depend on; takes as long as the slowest probe, some 2 s at most.
+    """Probe everything that the calls of a complete deployment depend on. It takes as long as the slowest probe, at most about 2 s.
 
-    What rows will need is told of every case, or of those ``asked`` for. ``settings`` go to
+    The needs of rows are reported for every case, or for those ``asked`` for. ``settings`` are passed to
     :class:`~harness.witness.ports.probes.Probing`: ``resolver``, ``wall_clock``, ``patience``.
     """
     began = time.monotonic()
