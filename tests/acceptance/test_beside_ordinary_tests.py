@@ -62,7 +62,7 @@ def test_a_scenario_that_is_parametrized_is_told(tree: Tree, before: str, argume
         code, output = tree.run("--deployment", str(tree.deployment()), "-n", workers, "--codec", "pcmu")
         assert code == 3, output
         assert (
-            "test_inbound: is parametrized, and a case is one test; allowed: a row of one's own for each value"
+            "test_inbound: is parametrized, and a case is one test; allowed: a custom row for each value"
             in output
         )
 

@@ -66,7 +66,7 @@ def test_of_a_run_whose_manifest_is_gone_no_other_is_made(tmp_path: Path, runs: 
     other = runs.make_run(tmp_path, rows=("BUSY",)).directory
     ended = CliRunner().invoke(application(), ["report", str(made), str(other), "--into", str(tmp_path / "both")])
     assert isinstance(ended.exception, MistakeError)
-    assert "signoff.manifest.json is missing, so nobody knows what the run left" in str(ended.exception)
+    assert "signoff.manifest.json is missing, so the files of the run cannot be checked" in str(ended.exception)
     assert not (tmp_path / "both").exists()
 
 

@@ -258,7 +258,7 @@ class TestUnrecordedNights:
         ("more", "title"),
         [
             ((), "s: the night could not be recorded"),
-            (("--check-fresh", "26"), "s: nobody can say when a night last ended"),
+            (("--check-fresh", "26"), "s: it is unknown when a night last ended"),
         ],
     )
     def test_one_is_told(self, tmp_path: Path, receiver: Receiver, more: Sequence[str], title: str) -> None:

@@ -188,7 +188,7 @@ def test_a_name_that_only_others_would_look_at_ends_no_run(lab: Any, far: Any, b
     end = f"{'sip.acme.example' if by_name else far.address}:{port}"
     lab.trunk.update({"ai": "synthflow", "host": "127.9.9.200", "transport": "tls", "port": 32682, "termination": end})
     said = f"made out to sbc-7.acme.example, not to {end.partition(':')[0]}"
-    check(lab.line("certificate name"), WARNING, said, "Registration fails", "unless whoever calls there")
+    check(lab.line("certificate name"), WARNING, said, "Registration fails", "unless its callers")
 
 
 @pytest.mark.parametrize("mutual", [False, True])
