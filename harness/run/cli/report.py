@@ -123,8 +123,7 @@ def _require_whole(run: Path, *, is_merged: bool, complete: bool) -> None:
         raise MistakeError(f"{run}: the evidence is not as the run left it: {'; '.join(differing[:3])}")
     if is_merged and not (run / scope.FILE).exists():
         raise MistakeError(
-            f"{run / scope.FILE}: is missing, so the selection of the run is unknown; "
-            "allowed: whole runs, to be merged"
+            f"{run / scope.FILE}: is missing, so the selection of the run is unknown; allowed: whole runs, to be merged"
         )
     if complete and (run / attest.FILE).exists():
         raise MistakeError(f"{run}: is signed, so --complete may add nothing to it; allowed: --zip, which makes a copy")

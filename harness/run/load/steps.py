@@ -87,7 +87,9 @@ class Steps:
             _finish(new)
             if number == len(self.plan.levels) and self._all_passed:
                 self._until(time.monotonic() + self.plan.hold_s)
-            held = [call for call in self.calls if call.is_up or call.failed_in is None]  # also calls that the far end has ended
+            held = [
+                call for call in self.calls if call.is_up or call.failed_in is None
+            ]  # also calls that the far end has ended
             _finish([executor.submit(call.verify_again, number) for call in held])
             self._on_step(number, self.calls)
             if not self._all_passed:

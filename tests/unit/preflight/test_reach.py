@@ -160,7 +160,7 @@ def test_a_common_name_is_the_name_where_there_is_no_other(lab: Any, far: Any, b
         lab.account["port"] = far.udp()
         port = far.stream(context=context)
         lab.trunk.update({"ai": "synthflow", "host": "sip.acme.example", "transport": "tls", "port": port})
-        check(lab.line("certificate name"), WARNING, "common name alone", "Registration fails", "known to take it")
+        check(lab.line("certificate name"), WARNING, "common name alone", "Registration fails", "known to accept it")
 
 
 @pytest.mark.parametrize("by_phones", [True, False])
