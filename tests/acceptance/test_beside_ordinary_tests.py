@@ -61,10 +61,7 @@ def test_a_scenario_that_is_parametrized_is_told(tree: Tree, before: str, argume
     for workers in ("0", "2"):
         code, output = tree.run("--deployment", str(tree.deployment()), "-n", workers, "--codec", "pcmu")
         assert code == 3, output
-        assert (
-            "test_inbound: is parametrized, and a case is one test; allowed: a custom row for each value"
-            in output
-        )
+        assert "test_inbound: is parametrized, and a case is one test; allowed: a custom row for each value" in output
 
 
 def test_without_pytests_own_reporter_a_run_is_like_any(tree: Tree) -> None:
