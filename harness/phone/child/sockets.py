@@ -1,8 +1,8 @@
-"""Where sockets are bound; and the ports of a phone that is gone, freed although pjsip still holds their sockets.
+"""Socket names, and freeing the ports of a removed phone although pjsip still holds their sockets.
 
-pjsip keeps a transport until its last transaction has timed out (RFC 3261 timer J: 32 s), but the next case, perhaps in
-another process, needs the port now. The descriptor cannot be closed behind pjsip's back (it would close it again, when
-the number belongs to another file), so another, unbound socket is put in its place.
+pjsip keeps a transport until its last transaction times out (RFC 3261 timer J: 32 s), but the next case, perhaps in another process,
+needs the port now. The descriptor cannot simply be closed, because pjsip would close it again when it belongs to another file. So
+it is replaced by an unbound socket.
 """
 
 from __future__ import annotations
@@ -12,33 +12,33 @@ import socket
 from collections.abc import Collection, Iterable, Iterator
 from typing import Final, NamedTuple
 
-#: By them a socket has every address of the machine.
+#: A socket bound to one of these has every address of the machine.
 WILDCARDS: Final = ("0.0.0.0", "::")
 
 
 class SocketName(NamedTuple):
-    """Where a socket is bound on this machine; what a phone's messages name may be a router's address and port."""
+    """The address and port of a socket on this machine; a phone's messages may name a router's instead."""
 
     host: str  #: without brackets
     port: int
 
     @classmethod
     def parse(cls, place: str) -> SocketName:
-        """Of ``address:port`` or ``[address]:port``."""
+        """Parse ``address:port`` or ``[address]:port``."""
         host, _, port = place.rpartition(":")
         return cls(host.strip("[]"), int(port))
 
     def has_host(self, host: str) -> bool:
-        """Whether packets of a socket bound here may leave from, and come to, that address."""
+        """Whether a socket bound here may use the address ``host``."""
         return self.host in (host, *WILDCARDS)
 
     def covers(self, other: SocketName) -> bool:
-        """Whether what is at ``other`` may be of a socket bound here."""
+        """Whether ``other`` may be the name of a socket bound here."""
         return self.port == other.port and self.has_host(other.host)
 
 
 def among(descriptors: Iterable[str]) -> Iterator[int]:
-    """Those of the entries of ``/proc/self/fd`` that are sockets."""
+    """The sockets among the entries of ``/proc/self/fd``."""
     for entry in descriptors:
         try:
             if os.readlink(f"/proc/self/fd/{entry}").startswith("socket:"):
@@ -48,7 +48,7 @@ def among(descriptors: Iterable[str]) -> Iterator[int]:
 
 
 def is_at(one: socket.socket, names: Iterable[SocketName]) -> bool:
-    """Whether a socket is at one of the names. Raises ``OSError``."""
+    """Whether a socket has one of the names. Raises ``OSError``."""
     if one.family not in (socket.AF_INET, socket.AF_INET6):
         return False
     local = SocketName(*one.getsockname()[:2])
@@ -56,9 +56,9 @@ def is_at(one: socket.socket, names: Iterable[SocketName]) -> bool:
 
 
 def free(names: Collection[SocketName], kind: socket.SocketKind) -> int:
-    """Close every socket of that kind at one of ``names`` in this process; says how many there were.
+    """Close every socket of this kind in this process that has one of ``names``; returns their number.
 
-    TCP and UDP count their ports apart: another phone's RTP may have the number that was a connection's.
+    The kind matters because TCP and UDP have separate ports: another phone's RTP may use a closed connection's port number.
     """
     freed = 0
     for descriptor in among(os.listdir("/proc/self/fd")):

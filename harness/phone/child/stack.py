@@ -1,4 +1,4 @@
-"""The Endpoint: set up once, and asked for transports, codecs and the account of a call."""
+"""The pjsua2 Endpoint: its configuration, transports and codecs."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _TRANSPORTS: Final = {
 
 
 class Endpoint:
-    """pjsua2, running; files of its own go to ``directory``. ``most_calls`` is what this build holds at once."""
+    """The running pjsua2; its files go to ``directory``. ``most_calls`` is the number of call slots of this build."""
 
     def __init__(self, listener: StackListener, directory: Path) -> None:
         self._directory = directory
@@ -54,12 +54,12 @@ class Endpoint:
         self.version: str = self._stack.libVersion().full
         codecs = self._stack.codecEnum2()
         self._codec_ids = [codec.codecId for codec in codecs]
-        # Of several rates of one codec the first listed, pjsua's favourite, stands for its name.
+        # If a codec has several rates, its name means the first one, which pjsua prefers.
         self._codecs = {name.split("/")[0].upper(): name for name in reversed(self._codec_ids)}
         for codec in self._codec_ids:
             if codec.startswith(("PCMU/", "PCMA/")):
                 self._conceal_nothing(codec)
-        self.waiting: list[Any] = []  #: phones that are gone, but for an account that is still to be answered
+        self.waiting: list[Any] = []  #: removed phones whose accounts have unanswered requests
         self._preferred: tuple[tuple[str, ...], bool] | None = None
         self._stun_server = ""
 
@@ -74,7 +74,7 @@ class Endpoint:
         media.audioFramePtime = media.ptime = FRAME_MS
         media.noVad = True
         media.ecTailLen = 0
-        # Hear each packet as soon as it is due: no prefetching, two frames at most where the network makes it wait.
+        # Play each packet as soon as it is due: no prefetching, at most two frames if the network has jitter.
         media.jbInit, media.jbMaxPre, media.jbMax = 0, 2 * FRAME_MS, 200
         media.sndAutoCloseTime = -1  # closing files needs the clock, also between calls
         log.level = log.consoleLevel = 4  # the "console" is the writer
@@ -82,9 +82,9 @@ class Endpoint:
         log.decor = pj.PJ_LOG_HAS_SENDER
 
     def _conceal_nothing(self, codec: str) -> None:
-        """Hear each packet sample for sample, and nothing where none came.
+        """Disable packet loss concealment, so that recordings contain exactly the received samples.
 
-        pjmedia's concealment (WSOLA) holds all audio back by 5 ms, fades the first packet in, and goes on with a voice that has ended.
+        pjmedia's concealment (WSOLA) delays all audio by 5 ms, fades the first packet in, and prolongs a voice that has ended.
         """
         parameters = self._stack.codecGetParam(codec)
         setting = parameters.setting
@@ -105,7 +105,7 @@ class Endpoint:
             raise Refusal("resource", f"this build of pjsua2 has no {', '.join(unknown)}; it has {have}")
 
     def prefer(self, codecs: tuple[str, ...], telephone_event: bool) -> None:
-        """Set what the next SDP offers. pjsua has one list for all accounts, so it is set before each SDP is made."""
+        """Set the codecs of the next SDP. pjsua has one list for all accounts, so it is set before each SDP."""
         if self._preferred == (codecs, telephone_event):
             return
         wanted = [self._codecs[name.upper()] for name in codecs]
@@ -119,20 +119,20 @@ class Endpoint:
         return has_answer(self.native.sdp_text(offer), self.spoken(codecs))
 
     def spoken(self, codecs: tuple[str, ...]) -> list[Codec]:
-        """The codecs of these names as SDP has them."""
+        """The codecs of these names, as in SDP."""
         return [codec_of(self._codecs[name.upper()]) for name in codecs]
 
     def wake(self) -> None:
-        """Make :meth:`handle_events` return: a datagram too short for SIP, which pjsip drops without a word."""
+        """Make :meth:`handle_events` return, with a datagram too short for SIP, which pjsip drops silently."""
         with contextlib.suppress(OSError):
             self._waker.send(b"\r\n")
 
     def handle_events(self, longest: float) -> None:
-        """Let the stack work until something happened, or for ``longest`` seconds."""
+        """Let the stack work until an event was handled, for at most ``longest`` seconds."""
         self._stack.libHandleEvents(max(1, int(longest * 1000)))
 
     def use_stun(self, server: str) -> None:
-        """Ask ``server`` (``host:port``) for the addresses that the outside sees. The whole process has one."""
+        """Use ``server`` (``host:port``) to find public addresses. It applies to the whole process."""
         if self._stun_server == server:
             return
         servers = pj.StringVector()
@@ -144,11 +144,11 @@ class Endpoint:
         self._stun_server = server
 
     def open_transport(self, config: PhoneConfig) -> int:
-        """A transport of the phone's own, bound to its address."""
+        """Open a transport for a phone, bound to its address; returns pjsua's id."""
         if config.ipv6 and not self.native.has_ipv6():
             where = f"{config.transport} [{config.bind_address}]"
             raise Refusal(
-                "resource", f"phone {config.name} cannot open {where}: the installed pjsua2 has no IPv6; allowed: IPv4"
+                "resource", f"phone {config.name} cannot open {where}: the installed pjsua2 has no IPv6; use IPv4"
             )
         transport = _bound(config.bind_address, config.bind_port)
         transport.publicAddress = config.public_address or ""
@@ -177,35 +177,35 @@ class Endpoint:
         tls.privKeyFile = config.tls.private_key or ""
         tls.verifyServer = config.tls.verify
         tls.verifyClient = tls.requireClientCert = config.tls.require_client_certificate
-        # A handshake that does not end would hold its place for ever: TLS has no limit for it (RFC 5246, RFC 8446), but the
-        # request that it is made for is given up after 64 × T1 (RFC 3261 timers B and F). Ours are given up by that first.
+        # A handshake that never ends would keep its slot for ever: TLS has no time limit (RFC 5246, RFC 8446), but its request
+        # times out after 64 × T1 (RFC 3261 timers B and F). The limit is longer, so that requests time out first.
         tls.msecTimeout = round(LONGEST_TRANSACTION * 1000)
         tls.proto = pj.PJ_SSL_SOCK_PROTO_TLS1_2 | pj.PJ_SSL_SOCK_PROTO_TLS1_3  # the latter where its OpenSSL has it
 
     def close_transport(self, transport: int) -> None:
-        """Give a transport up; what still uses it keeps it for a while."""
+        """Close a transport; pending transactions keep it for a while."""
         self._stack.transportClose(transport)
 
     def address_of(self, transport: int) -> str:
-        """``address:port`` that a transport's messages name, ``[address]:port`` for IPv6: behind a router that one's."""
+        """The ``address:port`` (IPv6: ``[address]:port``) in a transport's messages; behind a router, the router's."""
         name = str(self._stack.transportGetInfo(transport).localName)
         host, _, port = name.rpartition(":")
         return f"[{host}]:{port}" if ":" in host and not host.startswith("[") else name
 
     def bound_to(self, transport: int, config: PhoneConfig) -> SocketName:
-        """Where the transport's socket is bound. For a wildcard address pjsip names the interface that it publishes."""
+        """The name of the transport's socket. For a wildcard address, pjsip reports the interface that it publishes."""
         name = SocketName.parse(str(self._stack.transportGetInfo(transport).localAddress))
         return name._replace(host=config.bind_address) if config.bind_address in WILDCARDS else name
 
     def error_text(self, status: int) -> str:
-        """pjlib's words for a status."""
+        """pjlib's text for a status."""
         return str(self._stack.utilStrError(status))
 
 
 def is_sip_address(text: str) -> bool:
     """Whether ``text`` is a SIP or SIPS URI, by itself or as a name-addr.
 
-    pjsua's own look has 1024 octets for a URI and what it parses to, some fifteen parameters, and ends the process beyond.
+    pjsua's check has a buffer of 1024 octets, enough for about fifteen parameters, and aborts the process beyond.
     """
     try:
         return NameAddr.parse(text).uri.scheme in ("sip", "sips")

@@ -1,4 +1,4 @@
-"""pjsua's log as it comes: SIP messages and connections are in it, the rest is kept in the ring."""
+"""Handles pjsua's log: SIP messages and connections are read from it, and all entries are kept in the ring."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _NO_SLOT: Final = "Unable to accept incoming call (too many calls)"
 
 
 class StackLog:
-    """Hands on what each entry says."""
+    """Reads each entry and passes its content on."""
 
     def __init__(
         self,

@@ -1,13 +1,13 @@
-"""What of an RTP stream arrived, counted as RFC 3550 has it: each source apart, and each run of its sequence numbers. And what left.
+"""Counts received RTP as in RFC 3550, separately for each source and each run of its sequence numbers; and sent RTP.
 
-pjmedia counts one sequence whatever the SSRC says. Where an SBC puts another party on the line (after a transfer, on
-hold), the new source's numbers begin anywhere (RFC 3550 section 5.1), and pjmedia takes the distance for loss.
+pjmedia ignores the SSRC. When an SBC connects another party (after a transfer, on hold), the new source's numbers begin anywhere
+(RFC 3550 section 5.1), and pjmedia counts the jump as loss.
 
-Sequence numbers show what was lost on the way (RFC 3550 section 6.4.1), and nothing of what was never sent. An audio source
+Sequence numbers show packets lost on the way (RFC 3550 section 6.4.1), but not packets that were never sent. An audio source
 without silence suppression sends all the time (RFC 3551 section 4.1); one with it begins each talkspurt with a marker, or
-sends comfort noise (RFC 3389) ahead of its silence. So how much of the time that a stream flows its audio fills is counted, too.
+sends comfort noise (RFC 3389) before silence. So the share of the stream's time that audio fills is counted too.
 
-Machine code (``streams.c``, whose layout this has) goes through the packets, as :func:`harness.phone.rtp_log.record` has them.
+C code (``streams.c``; the structures here have its layout) reads the packets, as records of :func:`harness.phone.rtp_log.record`.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ _sending_take.restype = None
 
 
 class Means(NamedTuple):
-    """What means are made of, so that those of several streams can be added."""
+    """Sums and counts of means, so that several streams can be added."""
 
     jitters_ms: float = 0.0
     measured: int = 0
@@ -92,7 +92,7 @@ class Means(NamedTuple):
     bursts: int = 0
 
     def and_of(self, others: Means) -> Means:
-        """Those of both."""
+        """The means over both."""
         return Means(
             self.jitters_ms + others.jitters_ms,
             self.measured + others.measured,
@@ -120,7 +120,7 @@ class Reception:
         self._pauses: list[tuple[float, float]] = []
 
     def take(self, records: bytes) -> None:
-        """Packets arrived, in this order. What is no RTP is left out."""
+        """Count received packets, in order. Packets that are not RTP are ignored."""
         done = _reception_take(self._at, records, len(records))
         while self._of.pauses == _PAUSES:
             self._note_pauses()
@@ -132,13 +132,13 @@ class Reception:
         self._of.pauses = 0
 
     def take_pauses(self) -> list[tuple[float, float]]:
-        """Beginning and end of each pause since the last time that nothing announced, and no number is missing for; up to a second."""
+        """Take the begin and end of new pauses: not announced, without missing numbers, up to a second long."""
         self._note_pauses()
         pauses, self._pauses = self._pauses, []
         return pauses
 
     def counts(self, agreed: int) -> dict[str, int]:
-        """By their names in :class:`~harness.calls.events.RtpStatistics`; ``agreed`` is the payload type that was negotiated."""
+        """The counters, by their names in :class:`~harness.calls.events.RtpStatistics`; ``agreed`` is the negotiated payload type."""
         of = self._of
         return {
             "rx_lost": self.lost,
@@ -151,18 +151,18 @@ class Reception:
         }
 
     def of_other_types(self, agreed: int) -> int:
-        """Packets of another codec than the one with that payload type: the stream has no use for them."""
+        """Packets of other codecs than the one with the payload type ``agreed``, which the stream cannot use."""
         types: list[int] = self._of.types[:_STATIC]
         return sum(types) - sum(types[kind] for kind in {agreed, *_COMFORT_NOISE} if kind < _STATIC)
 
     @property
     def lost(self) -> int:
-        """Packets expected and not received, over all runs (RFC 3550 appendix A.3); one that comes twice makes up for no other."""
+        """Packets expected but not received, over all runs (RFC 3550 appendix A.3); duplicates do not compensate for losses."""
         return int(self._of.lost_before) + self._lost_now
 
     @property
     def means(self) -> Means:
-        """Of the packets so far. A gap is as long as so many others of its run, whatever silence or hold it spans besides."""
+        """The means so far. A gap's length is its number of packets, without any silence or hold that it spans."""
         of = self._of
         missing_ms = float(of.missing_before_ms) + 1000 * float(of.packet_s) * self._lost_now
         return Means(1000 * float(of.jitters), int(of.measured), missing_ms, int(of.bursts))
@@ -174,37 +174,37 @@ class Reception:
 
     @property
     def sources(self) -> int:
-        """How often another source, or another run of the same one, took over; the first counts."""
+        """The number of sources and runs, including the first."""
         return int(self._of.sources)
 
 
 class Sending:
-    """What one leg has sent over a transport."""
+    """Counts what a leg has sent over a transport."""
 
     def __init__(self) -> None:
         self._of = _Sending()
         self._at = ctypes.addressof(self._of)
 
     def take(self, records: bytes) -> None:
-        """Packets left, in this order."""
+        """Count sent packets, in order."""
         _sending_take(self._at, records, len(records))
 
     @property
     def offered(self) -> int:
-        """Packets that the transport was to send, whether it could or not."""
+        """Packets passed to the transport, sent or not."""
         return int(self._of.offered)
 
     @property
     def sent(self) -> int:
-        """Packets of the newest source."""
+        """Packets sent by the newest source."""
         return int(self._of.sent)
 
     @property
     def ssrc(self) -> int:
-        """The newest source."""
+        """The SSRC of the newest source."""
         return int(self._of.ssrc)
 
     @property
     def first(self) -> int:
-        """The sequence number that it began with."""
+        """The first sequence number of the newest source."""
         return int(self._of.first)

@@ -61,7 +61,7 @@ def test_how_a_forked_phone_died_is_told(desk: Desk) -> None:
 def test_a_forked_phone_that_hangs_is_ended(desk: Desk) -> None:
     pid = desk("alice").process.pid
     os.kill(pid, signal.SIGSTOP)
-    with pytest.raises(PhoneLostError, match="has not stirred"):
+    with pytest.raises(PhoneLostError, match="was silent for"):
         desk.phones[0].next_call(20)
     assert gone(pid)
 

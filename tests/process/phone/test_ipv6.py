@@ -22,7 +22,7 @@ def test_an_ipv6_address_carries_calls_or_is_refused(lease: Desk, authority: Aut
     with pytest.raises(ResourceError) as refused:
         lease("alice", bind_address="::1", transport=transport, **options)
     assert str(refused.value) == (
-        f"phone alice cannot open {transport} [::1]: the installed pjsua2 has no IPv6; allowed: IPv4"
+        f"phone alice cannot open {transport} [::1]: the installed pjsua2 has no IPv6; use IPv4"
     )
 
 
